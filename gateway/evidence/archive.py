@@ -60,7 +60,10 @@ class _VisitResult:
 
 @dataclass(eq=False, repr=False)
 class Archive:
-    """The archive of the box. `post(entrance, event)` gives an event to an entrance; `state(entrance)` is its state."""
+    """The archive of the box. `post(entrance, event)` gives an event to an entrance; `state(entrance)` is its state.
+
+    The methods that take a request never wait; `run` works the requests off.
+    """
 
     home: Home
     _: KW_ONLY
@@ -80,8 +83,6 @@ class Archive:
         self._folder_lock = asyncio.Lock()  # one folder at a time: a folder that is being sealed is not erased
         self._queue: asyncio.Queue[ClipsClosed | tuple[c.SealProof, Entrance]] = asyncio.Queue()
         self._tidy_requested = asyncio.Event()
-
-    # ---- requests; these methods never wait -------------------------------------------------------------------------
 
     def on_film_end(self, command: c.StopRecording, now: Now) -> None:
         """Note when a part's film ended; its clips follow when the video process has closed them."""
@@ -120,8 +121,6 @@ class Archive:
                     result = _VisitResult(visit=state.visit, notes=command.gaps)
                     if await self._seal(command.visit, command.part, result):
                         self.post(state.id, e.ProofSealed(visit=command.visit, part=command.part))
-
-    # ---- the work ---------------------------------------------------------------------------------------------------
 
     async def _add_clips(self, closed: ClipsClosed) -> None:
         visit, number = closed.clip.visit, closed.clip.part
@@ -228,8 +227,6 @@ class Archive:
             await asyncio.to_thread(self.marks.write_signed, signed)
         except (OSError, StoreFailed) as failure:  # the former checkpoint stays valid; the phone gets this one
             log.error("checkpoint_not_kept", why=str(failure))
-
-    # ---- the end of films -------------------------------------------------------------------------------------------
 
     async def erase(self, visit: str, by: str | None) -> None:
         """Erase a visit on request of a person (by id), or of the owner's account: a signed tombstone stays.

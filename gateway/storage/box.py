@@ -10,7 +10,7 @@ from gateway.protocol.hash_chain import ChainHead
 from gateway.storage import doubts
 from gateway.storage.database import Database
 from gateway.storage.models import StoreFailed
-from gateway.storage.part import StorePart, posts, reads, writes
+from gateway.storage.part import StorePart, marks, posts, reads, writes
 from gateway.storage.writer import is_environment_error
 
 CRASH_WINDOW = timedelta(seconds=60)
@@ -60,6 +60,7 @@ class BoxState(StorePart):
     """The box's counters: `Store.box`."""
 
     record_start = writes(record_start)
+    record_shutdown = marks(record_shutdown)
     time_floor = reads(time_floor)
     raise_time_floor = writes(store_time_floor)
     post_time_floor = posts(store_time_floor)  # what fails is tried with the next one
@@ -74,10 +75,6 @@ class BoxState(StorePart):
         except StoreFailed:
             self.reader()  # raises if the store is closed
             return 2**32 + secrets.randbelow(2**52)  # far above what counting reaches, exact in every JSON reader
-
-    async def record_shutdown(self, now: Now) -> None:
-        """As the function `record_shutdown`; the writer also renews the mark outside the store."""
-        await self.writer.do(lambda db: record_shutdown(db, now), mark=now)
 
     def mark_with(self, write: Callable[[ChainHead, Now], bool]) -> None:
         """Have `write` renew the mark outside the store, in the writer's thread, after each commit that needs one.

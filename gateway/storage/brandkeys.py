@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal
 
 from gateway.config.home import BrandSection
 from gateway.domain.now import Now
@@ -72,9 +73,9 @@ def forget_keys(db: Database, brand: str) -> None:
 
 
 def decide_key(  # noqa: PLR0913 - which key, how, and who says so
-    db: Database, brand: str, kid: str, standing: str, now: Now, *, by: str
+    db: Database, brand: str, kid: str, standing: Literal["approved", "refused"], now: Now, *, by: str
 ) -> None:
-    """Approve or refuse a brand's new key.
+    """Approve a brand's new key, or refuse it for good.
 
     Raises:
         LookupError: no key of this `kid` waits.

@@ -6,12 +6,12 @@ brand that is not in the house file is a *guest*: its name and keys are those of
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from gateway.config.home import BrandKeySection as Enrolled
 from gateway.config.home import BrandSection
 from gateway.config.home import Home as HomeFile
-from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
+from gateway.domain.delivery.permission import Permission, PermissionStatus
 from gateway.domain.now import Now
 from gateway.protocol.consent_verification import VerifiedConsentMessage
 from gateway.protocol.jws import EnrolledKey, EnrolledKeys, public_key
@@ -19,7 +19,7 @@ from gateway.storage import brandkeys, consent_requests, permissions
 from gateway.storage.consent_requests import ConsentIntakeResult, StoredConsentRequest
 from gateway.storage.database import Database
 from gateway.storage.models import StoredBrandKey
-from gateway.storage.part import StorePart, reads, writes
+from gateway.storage.part import StorePart, marks, reads, writes
 from gateway.storage.permissions import all_permissions, grant_test_brand, revoke_test_brand
 from gateway.storage.rows import permission_of
 from gateway.storage.writer import Writer
@@ -79,14 +79,6 @@ class BrandRegistry(StorePart):
         """Return whether the house file does not name the brand."""
         return brand not in self._home.brands
 
-    def request_of(self, brand: str) -> StoredConsentRequest | None:
-        """Return the newest request of a brand; None: it never made one through a hub."""
-        return consent_requests.request_of(self.reader(), brand)
-
-    def open_requests(self, now: Now) -> tuple[StoredConsentRequest, ...]:
-        """Return the requests that wait for the owner, oldest first."""
-        return tuple(one for one in consent_requests.all_requests(self.reader()) if self.is_open(one, now))
-
     def is_open(self, ask: StoredConsentRequest, now: Now) -> bool:
         """Return whether the owner may still grant the request."""
         permission = permission_of(self.reader(), ask.brand)
@@ -122,6 +114,7 @@ class BrandRegistry(StorePart):
             return any(one.x == key.x for one in self._brands[key.brand].keys)
         return key.standing == "approved" or (key.came == "asked" and key.standing == "waits")
 
+    request_of = reads(consent_requests.request_of)
     permission = reads(permission_of)
     permissions = reads(all_permissions)
 
@@ -133,11 +126,12 @@ class BrandRegistry(StorePart):
         for x in message.withdrawn:
             if self._is_key_of(x, message.brand):
                 self._distrusted[x] = message.brand  # at once, also if the disk does not store it
-        return await self._write(lambda db: consent_requests.store_message(db, message, self._home, now))
+        return await self.write(lambda db: consent_requests.store_message(db, message, self._home, now))
 
-    async def _write(self, work: Callable[[Database], T], *, mark: Now | None = None) -> T:
+    async def write(self, work: Callable[[Database], T], *, mark: Now | None = None) -> T:
+        """Run `work` as `Writer.do` does, then read the valid brands and keys again."""
         try:
-            return await self.writer.do(work, mark=mark)
+            return await super().write(work, mark=mark)
         finally:
             self.refresh()
 
@@ -146,48 +140,9 @@ class BrandRegistry(StorePart):
             key.x == x and key.brand == brand and key.withdrawn is None for key in brandkeys.all_keys(self.reader())
         )
 
-    async def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
-        self,
-        brand: str,
-        standing: PermissionStatus,
-        now: Now,
-        *,
-        terms: PermissionTerms | None = None,
-        by: str | None = None,
-        ask: str | None = None,
-        version: int | None = None,
-    ) -> Permission:
-        """Store the owner's decision on a brand, and return it.
-
-        `terms`: None keeps the present ones. `ask`: the digest of the request that the owner saw; `version`: of the
-        permission that the owner saw.
-
-        Raises:
-            LookupError: the brand is unknown, or the request or permission has changed since or is over.
-        """
-        return await self._write(
-            lambda db: consent_requests.decide(db, brand, standing, terms, now, by=by, ask=ask, version=version),
-            mark=now,
-        )
-
-    async def forget(self, brand: str, now: Now, *, by: str) -> None:
-        """Delete a guest and its keys.
-
-        Raises:
-            LookupError: the brand is no guest, waits for the owner, or is permitted.
-        """
-        await self._write(lambda db: consent_requests.forget_guest(db, brand, now, by=by))
-
-    async def decide_key(
-        self, brand: str, kid: str, standing: Literal["approved", "refused"], now: Now, *, by: str
-    ) -> None:
-        """Accept a brand's new key, or refuse it for good.
-
-        Raises:
-            LookupError: no key of this `kid` waits.
-        """
-        await self._write(lambda db: brandkeys.decide_key(db, brand, kid, standing, now, by=by))
-
+    decide = marks(consent_requests.decide)
+    forget = writes(consent_requests.forget_guest)
+    decide_key = writes(brandkeys.decide_key)
     grant_test_brand = writes(grant_test_brand)
     revoke_test_brand = writes(revoke_test_brand)
 

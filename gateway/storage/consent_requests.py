@@ -233,17 +233,17 @@ def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
     db: Database,
     brand: str,
     standing: PermissionStatus,
-    terms: PermissionTerms | None,
     now: Now,
     *,
-    by: str | None,
-    ask: str | None,
+    terms: PermissionTerms | None = None,
+    by: str | None = None,
+    ask: str | None = None,
     version: int | None = None,
 ) -> Permission:
     """Store the owner's decision on a brand, and on the keys of its request; return the permission.
 
-    `ask`: the digest of the request that the owner saw. `version`: of the permission that the owner saw; a later
-    decision stays.
+    `terms`: None keeps the present ones. `ask`: the digest of the request that the owner saw. `version`: of the
+    permission that the owner saw; a later decision stays.
 
     Raises:
         LookupError: the brand is unknown, or its request is over or another one.
@@ -329,7 +329,7 @@ def guests(db: Database, now: Now | None = None) -> Iterator[tuple[str, str]]:
 
 
 def request_of(db: Database, brand: str) -> StoredConsentRequest | None:
-    """Return the newest request of a brand."""
+    """Return the newest request of a brand; None: it never made one through a hub."""
     return next(_select_requests(db, "WHERE brand = ?", (brand,)), None)
 
 

@@ -18,7 +18,7 @@ from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import bodies_of_kind, hash_at
 from gateway.storage.database import Database
 from gateway.storage.outbox import notify_owner
-from gateway.storage.part import StorePart
+from gateway.storage.part import StorePart, reads
 from gateway.storage.schema import connect_read_only
 
 HashAt = Callable[[int], bytes | None]  # the chain's hash at the entry of this number, as `audit_log.hash_at`
@@ -38,45 +38,6 @@ class StoreCondition:
     doubt: str | None
     in_doubt: frozenset[str]
     foreign_visits: frozenset[str] = frozenset()
-
-
-class RollbackRecord(StorePart):
-    """Whether this is the store that the box used last: `Store.rollback`."""
-
-    _pending: Callable[[Database, Now], int | None] | None = None  # stores a doubt whose write failed
-
-    @property
-    def is_unstored(self) -> bool:
-        """Return whether a doubt is not stored yet. Until then the mark that revealed it must not change."""
-        return self._pending is not None
-
-    def condition(self) -> StoreCondition:
-        """Read what the store contains about itself."""
-        return read_condition(self.reader())
-
-    async def set_signer(self, signer: str) -> None:
-        """Store the public key with which the box signs from now on."""
-        if self.condition().signer != signer:
-            await self.writer.do(lambda db: db.execute("UPDATE box SET signer = ?", (signer,)).rowcount)
-
-    async def begin_doubt(
-        self, why: str, now: Now, *, signer: str, tell_at: str | None, foreign_visits: tuple[str, ...] = ()
-    ) -> int | None:
-        """Store that the store is in doubt; return the number of the message to the owner at the entrance `tell_at`.
-
-        If the write fails, `is_unstored` is true until `store_pending` succeeds.
-        """
-        self._pending = partial(_store_doubt, why=why, signer=signer, tell_at=tell_at, foreign_visits=foreign_visits)
-        return await self.store_pending(now)
-
-    async def store_pending(self, now: Now) -> int | None:
-        """Store a doubt whose write failed before, if there is one."""
-        pending = self._pending
-        if pending is None:
-            return None
-        message = await self.writer.do(lambda db: pending(db, now))
-        self._pending = None
-        return message
 
 
 @contextmanager
@@ -132,3 +93,39 @@ def _store_doubt(  # noqa: PLR0913 - one argument a fact
         facts["strange"] = foreign_visits
     db.log("in_doubt", now.utc, facts)
     return None if tell_at is None else notify_owner(db, tell_at, Notification.STORE_IN_DOUBT, now, detail=why)
+
+
+class RollbackRecord(StorePart):
+    """Whether this is the store that the box used last: `Store.rollback`."""
+
+    condition = reads(read_condition)
+    _pending: Callable[[Database, Now], int | None] | None = None  # stores a doubt whose write failed
+
+    @property
+    def is_unstored(self) -> bool:
+        """Return whether a doubt is not stored yet. Until then the mark that revealed it must not change."""
+        return self._pending is not None
+
+    async def set_signer(self, signer: str) -> None:
+        """Store the public key with which the box signs from now on."""
+        if self.condition().signer != signer:
+            await self.writer.do(lambda db: db.execute("UPDATE box SET signer = ?", (signer,)).rowcount)
+
+    async def begin_doubt(
+        self, why: str, now: Now, *, signer: str, tell_at: str | None, foreign_visits: tuple[str, ...] = ()
+    ) -> int | None:
+        """Store that the store is in doubt; return the number of the message to the owner at the entrance `tell_at`.
+
+        If the write fails, `is_unstored` is true until `store_pending` succeeds.
+        """
+        self._pending = partial(_store_doubt, why=why, signer=signer, tell_at=tell_at, foreign_visits=foreign_visits)
+        return await self.store_pending(now)
+
+    async def store_pending(self, now: Now) -> int | None:
+        """Store a doubt whose write failed before, if there is one."""
+        pending = self._pending
+        if pending is None:
+            return None
+        message = await self.writer.do(lambda db: pending(db, now))
+        self._pending = None
+        return message

@@ -11,7 +11,7 @@ from gateway.domain.visit.state import Entrance
 from gateway.storage import entrance_state
 from gateway.storage.database import Database
 from gateway.storage.models import HouseholdPresence, StopState
-from gateway.storage.part import StorePart, reads, writes
+from gateway.storage.part import StorePart, marks, reads, writes
 
 T = TypeVar("T")
 
@@ -73,7 +73,4 @@ class Entrances(StorePart):
     stop_state = reads(stop_of)
     presence = reads(presence_of)
     set_presence = writes(set_presence)
-
-    async def set_stop(self, entrance: str, now: Now, *, on: bool, above: int = 0, by: str | None = None) -> int:
-        """As the function `set_stop`; the writer also renews the mark outside the store."""
-        return await self.writer.do(lambda db: set_stop(db, entrance, now, on=on, above=above, by=by), mark=now)
+    set_stop = marks(set_stop)

@@ -1,13 +1,16 @@
 """Turns functions on a connection into methods of the store's parts.
 
 A function of this package takes the connection first. A part of the store (`store.phones`) is a class whose body lists
-such functions: `reads` runs one at once on the event loop, `writes` in a transaction of the writer's thread.
+such functions: `reads` runs one at once on the event loop, `writes` in a transaction of the writer's thread; `marks` as
+`writes`, and then it renews the mark outside the store.
 """
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
+from inspect import signature
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from gateway.domain.now import Now
 from gateway.storage.database import Database
 from gateway.storage.writer import Writer
 
@@ -20,6 +23,10 @@ class StorePart:
 
     def __init__(self, writer: Writer, reader: Callable[[], Database]) -> None:
         self.writer, self.reader = writer, reader
+
+    async def write(self, work: Callable[[Database], T], *, mark: Now | None = None) -> T:
+        """Run `work` as `Writer.do` does."""
+        return await self.writer.do(work, mark=mark)
 
 
 def reads(query: Callable[Concatenate[Database, P], T]) -> Callable[Concatenate[StorePart, P], T]:
@@ -37,7 +44,19 @@ def writes(work: Callable[Concatenate[Database, P], T]) -> Callable[Concatenate[
 
     @wraps(work)
     async def method(part: StorePart, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await part.writer.do(lambda db: work(db, *args, **kwargs))
+        return await part.write(lambda db: work(db, *args, **kwargs))
+
+    return method
+
+
+def marks(work: Callable[Concatenate[Database, P], T]) -> Callable[Concatenate[StorePart, P], Coroutine[Any, Any, T]]:
+    """Make a coroutine as `writes` does; the mark outside the store then gets the time that `work` takes as `now`."""
+    parameters = signature(work)
+
+    @wraps(work)
+    async def method(part: StorePart, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        now = parameters.bind(None, *args, **kwargs).arguments["now"]
+        return await part.write(lambda db: work(db, *args, **kwargs), mark=now)
 
     return method
 

@@ -96,8 +96,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a stop that is rolled back does not show",
         file="gateway/storage/entrances.py",
-        old="do(lambda db: set_stop(db, entrance, now, on=on, above=above, by=by), mark=now)",
-        new="do(lambda db: set_stop(db, entrance, now, on=on, above=above, by=by))",
+        old="set_stop = marks(set_stop)",
+        new="set_stop = writes(set_stop)",
         tests=(f"{BACK}::test_what_takes_access_away_is_marked_too",),
     ),
     Mutant(

@@ -29,7 +29,7 @@ from gateway.storage.hub_journal import EventSigner
 from gateway.storage.models import AccountChangeResult, HouseOffer
 from gateway.storage.snapshot import write_snapshot
 from gateway.system.clock import Clock, ClockSection
-from tests.gateway.domain.delivery.house import open_store
+from tests.gateway.domain.delivery.house import open_requests, open_store
 from tests.gateway.domain.delivery.shop import BOX, NOW, make_home, make_offer, noon_plus
 from tests.gateway.people import digest, newcomer, sign_in_entry
 from tests.shell.parts import ManualTime
@@ -87,13 +87,13 @@ async def test_a_brand_that_nobody_knows_opens_nothing_until_the_owner_has_said_
     assert await house.hears(lune.asking()) is None
     assert house.standing() is PermissionStatus.PENDING
     assert await house.takes(lune.delivers(in_garage())) == "unknown_key"
-    (ask,) = house.store.brands.open_requests(NOW)
+    (ask,) = open_requests(house.store, NOW)
     assert (ask.name, ask.hub, ask.signed, ask.guest) == ("Maison Lune", HUB, True, True)
     assert [key.x for key in ask.keys] == [lune.x()]
     assert await house.letting.permit("lune", ALL, "anna", ask=ask.digest) is None
     assert house.changed == ["lune"]
     assert await house.takes(lune.delivers(in_garage())) is None
-    assert house.store.brands.open_requests(NOW) == ()
+    assert open_requests(house.store, NOW) == ()
     found = house.store.deliveries.facts("lune.d1", NOW)
     assert found is not None
     assert found.refusal is None
@@ -147,7 +147,7 @@ async def test_after_a_no_neither_the_same_question_nor_a_new_one_is_shown_again
     for again in (token, lune.asking(connection="con-9"), lune.asking(signed=None)):
         assert await house.hears(again) is None, "it is told what stands, and no more"
         assert house.store.brands.permission("lune") == before
-        assert house.store.brands.open_requests(NOW) == ()
+        assert open_requests(house.store, NOW) == ()
     assert len(house.told) == 1
     assert await house.takes(lune.delivers(in_garage())) in {"unknown_key", "brand_not_permitted"}
     assert await house.letting.permit("lune", ALL, "anna") is None, "the owner may always think again"
@@ -159,7 +159,7 @@ async def test_silence_is_no(house: House) -> None:
     seen = house.digest()
     house.time.mono += 7 * 24 * 3600
     now = house.time.clock().now()
-    assert house.store.brands.open_requests(now) == ()
+    assert open_requests(house.store, now) == ()
     why = await house.letting.permit("lune", ALL, "anna", ask=seen)
     assert why is not None
     assert "expired" in why
@@ -167,7 +167,7 @@ async def test_silence_is_no(house: House) -> None:
     assert await house.takes(lune.delivers(in_garage())) == "unknown_key"
     again = replace(lune, now=now.utc)
     assert await house.hears(again.asking(connection="con-2")) is None
-    assert [one.connection for one in house.store.brands.open_requests(now)] == ["con-2"]
+    assert [one.connection for one in open_requests(house.store, now)] == ["con-2"]
     assert len(house.told) == 2
     await house.store.forget(noon_plus(days=80), before=noon_plus(days=50).utc)
     assert house.standing() is None, "what nobody answered is forgotten"
@@ -212,7 +212,7 @@ async def test_a_flood_of_brands_is_bounded_and_costs_none_that_is_let_in(house:
     heard = [await house.hears(one.asking()) for one in rest]
     assert heard[:MAX_OPEN_REQUESTS] == [None] * MAX_OPEN_REQUESTS
     assert set(heard[MAX_OPEN_REQUESTS:]) == {REASON_TOO_MANY_REQUESTS}
-    assert len(house.store.brands.open_requests(NOW)) == MAX_OPEN_REQUESTS
+    assert len(open_requests(house.store, NOW)) == MAX_OPEN_REQUESTS
     assert len(house.told) == MAX_OPEN_REQUESTS + 1
     asked = [await house.hears(first.asking(connection=f"con-{at}")) for at in range(MAX_REQUESTS_PER_DAY)]
     assert asked.count(None) == MAX_REQUESTS_PER_DAY - MAX_OPEN_REQUESTS - 1, "nor does one brand fill the disk"
@@ -296,7 +296,7 @@ async def test_a_known_brand_rotates_its_keys_and_asks_the_same_way(tmp_path: Pa
         assert await other.hears(shop.asking(signed=None)) is None
         assert await other.hears(shop.asking()) is None
         assert [one.delivery for one in other.told] == ["shop.con-1"], "it waits, and the owner is told once"
-        assert [one.guest for one in store.brands.open_requests(NOW)] == [False]
+        assert [one.guest for one in open_requests(store, NOW)] == [False]
         assert await other.letting.permit("shop", ALL, "anna", ask=other.digest("shop")) is None
         shop.grows()
         await other.hears(shop.asking(shop.shown(), shop.vouches(2), connection=None))
@@ -353,7 +353,7 @@ async def test_a_brand_without_keys_comes_only_as_the_hub_s_word_and_says_so(hou
     assert await house.hears(lune.asking(signed=None, asked=AskedTerms(carriers=("Colissimo",)))) == REASON_UNKNOWN_KEY
     asked = AskedTerms(carriers=("Colissimo",), hub_signed=True)
     assert await house.hears(lune.asking(signed=None, asked=asked)) is None
-    (ask,) = house.store.brands.open_requests(NOW)
+    (ask,) = open_requests(house.store, NOW)
     assert (ask.signed, ask.keys) == (False, ())
     permission = house.store.brands.permission("lune")
     assert permission is not None

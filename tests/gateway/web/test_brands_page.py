@@ -15,6 +15,7 @@ from gateway.protocol.consent_verification import REASON_UNSIGNED
 from gateway.protocol.keys import PublicKey
 from gateway.web.auth.roles import Role
 from tests.browser import TIMEOUT_MS, accessibility_problems, visitor
+from tests.gateway.domain.delivery.house import open_requests
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
@@ -223,7 +224,7 @@ async def test_whom_the_owner_refused_he_may_forget_and_then_it_asks_as_anybody(
             assert answer.url.path == "/brands"
             assert "Maison Lune" not in await answer.text()
         await hears(made, token)
-        assert made.store.brands.open_requests(made.clock.now()) == (), "what was asked once is not asked again"
+        assert open_requests(made.store, made.clock.now()) == (), "what was asked once is not asked again"
         await hears(made, other.asking())
         assert PublicKey.from_text(other.x()).fingerprint in await shown(client)
 
@@ -281,7 +282,7 @@ async def test_the_household_sees_who_asks_and_only_the_owner_answers(site: Serv
             ):
                 async with client.post(f"/brands/lune{path}", data={"do": do}) as answer:
                     assert answer.status == 403, path
-    assert len(made.store.brands.open_requests(made.clock.now())) == 1
+    assert len(open_requests(made.store, made.clock.now())) == 1
 
 
 async def test_what_is_over_is_shown_no_more(site: ServedSite, made: ShellBox) -> None:

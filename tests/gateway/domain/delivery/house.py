@@ -12,6 +12,7 @@ from gateway.domain.visit.commands import Command, ReleaseOpening, ReserveOpenin
 from gateway.domain.visit.events import Event, FactsChanged, TimerExpired
 from gateway.domain.visit.state import Entrance, Phase, Visit
 from gateway.storage import Store
+from gateway.storage.consent_requests import StoredConsentRequest, all_requests
 from gateway.storage.models import CommitResult, MessageAnswer, StoredDecision
 from tests import storefile
 from tests.gateway.domain.delivery.shop import NOW, make_claims, make_home, noon_plus, sign_claims
@@ -78,3 +79,8 @@ async def commit_reservation(store: Store, name: str = "shop.d1", *, visit: str 
 def release_step(under: VisitDelivery, *, visit: str = "v1", withdrawal: bool) -> StoredDecision:
     """The reservation comes back."""
     return make_step(entrance_state(), ReleaseOpening(visit=visit, delivery=under.id, withdrawal=withdrawal))
+
+
+def open_requests(store: Store, now: Now) -> tuple[StoredConsentRequest, ...]:
+    """The requests of brands that wait for the owner, oldest first."""
+    return tuple(one for one in all_requests(store.brands.reader()) if store.brands.is_open(one, now))
