@@ -87,11 +87,6 @@ def code_key(db: Database) -> bytes:
     return bytes(db.execute("SELECT code_key FROM box").fetchone()[0])
 
 
-def log_encoder(db: Database) -> LogEncoder:
-    """Return the encoder with this box's key."""
-    return LogEncoder(key=code_key(db))
-
-
 def hash_at(db: Database, seq: int) -> bytes | None:
     """Return the chain's hash at an entry; None: the log has no such entry, so the store may be an older copy."""
     return db.value(bytes, "SELECT hash FROM entry WHERE seq = ?", (seq,))

@@ -119,12 +119,10 @@ class BrandRegistry(StorePart):
     permissions = reads(all_permissions)
 
     async def store_message(self, message: VerifiedConsentMessage, now: Now) -> ConsentIntakeResult:
-        """Store a brand's message from the hub (`consent_requests.store_message`).
-
-        A withdrawn key is distrusted at once, also if the disk does not store it.
-        """
+        """Store a brand's message from the hub (`consent_requests.store_message`)."""
         for x in message.withdrawn:
-            if self._is_key_of(x, message.brand):
+            query = "SELECT 1 FROM brand_key WHERE x = ? AND brand = ? AND withdrawn IS NULL"
+            if self.reader().exists(query, (x, message.brand)):
                 self._distrusted[x] = message.brand  # at once, also if the disk does not store it
         return await self.write(lambda db: consent_requests.store_message(db, message, self._home, now))
 
@@ -134,11 +132,6 @@ class BrandRegistry(StorePart):
             return await super().write(work, mark=mark)
         finally:
             self.refresh()
-
-    def _is_key_of(self, x: str, brand: str) -> bool:
-        return any(
-            key.x == x and key.brand == brand and key.withdrawn is None for key in brandkeys.all_keys(self.reader())
-        )
 
     decide = marks(consent_requests.decide)
     forget = writes(consent_requests.forget_guest)

@@ -106,6 +106,13 @@ class Database(sqlite3.Connection):
         return seq, body
 
 
+def record_of(kind: type[T], row: sqlite3.Row, **given: object) -> T:
+    """Return a `kind` of those columns of the row that are named like its fields, as `records` does, and of `given`."""
+    convert = _converters(cast("Hashable", kind))
+    names = [name for name in row.keys() if name in convert and name not in given]  # noqa: SIM118 - a Row iterates over values
+    return kind(**{name: convert[name](row[name]) for name in names}, **given)
+
+
 def _record(kind: type[T], columns: Mapping[str, object], given: Mapping[str, object]) -> T:
     convert = _converters(cast("Hashable", kind))
     fields: dict[str, object] = dict(given)

@@ -74,12 +74,11 @@ def write_choice(db: Database, name: str, value: str | None) -> None:
 
 
 def _record_view(db: Database, kind: ViewKind, what: str, person: str | None, now: Now) -> None:
-    went_on = db.execute(
+    if db.execute(
         "UPDATE look SET ended = max(ended, ?) WHERE id = (SELECT max(id) FROM look WHERE kind = ? AND what = ?"
         " AND person IS ?) AND ended BETWEEN ? AND ?",
         (now.utc, kind, what, person, now.utc - VIEW_MERGE_WINDOW, now.utc + VIEW_MERGE_WINDOW),
-    ).rowcount
-    if went_on:
+    ).rowcount:
         return
     db.execute(
         "INSERT INTO look (began, ended, person, kind, what) VALUES (?, ?, ?, ?, ?)",

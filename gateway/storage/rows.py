@@ -14,7 +14,7 @@ from gateway.domain.delivery.permission import Permission, PermissionStatus, Per
 from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, OrderUsage
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.now import Now
-from gateway.storage.database import Database, from_micros, optional_instant
+from gateway.storage.database import Database, record_of
 from gateway.system.containment import Containment
 
 TERMS_ADAPTER = TypeAdapter(PermissionTerms)
@@ -24,8 +24,8 @@ _WITHDRAWN_INTENTS = "('reserved', 'spent', 'given_back')"
 
 # One row for each delivery, by index look-ups only. All text after WHERE comes from this package.
 _SELECT_ROW = f"""
-SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts, d.ends, d.cold_max_c, d.cancelled,
-  d.lacking, d.checked, d.told, d.signed_by, d.doubtful, d.by_hub, d.message,
+SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts AS start, d.ends AS end, d.cold_max_c,
+  d.cancelled, d.lacking, d.checked, d.told, d.signed_by, d.doubtful, d.by_hub, d.message,
   (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'parcel') AS parcels,
   (SELECT value FROM code WHERE delivery = d.key AND kind = 'courier') AS courier,
   p.version AS permission_version, p.standing, p.terms,
@@ -151,37 +151,15 @@ def _row(row: sqlite3.Row) -> DeliveryRow:
     permission = None
     if row["standing"] is not None:
         permission = _permission(row["brand"], row["permission_version"], row["standing"], row["terms"])
-    visits = json.loads(row["visits"])
-    return DeliveryRow(
-        order=DeliveryOrder(
-            brand=row["brand"],
-            id=row["id"],
-            version=row["version"],
-            entrance=row["entrance"],
-            carrier=row["carrier"],
-            place=row["place"],
-            start=from_micros(row["starts"]),
-            end=from_micros(row["ends"]),
-            parcels=frozenset(json.loads(row["parcels"])),
-            courier=row["courier"],
-            cold_max_c=row["cold_max_c"],
-            cancelled=bool(row["cancelled"]),
-            signed_by=row["signed_by"],
-            doubtful=bool(row["doubtful"]),
-            by_hub=bool(row["by_hub"]),
-            message_sha256=None if row["message"] is None else row["message"].hex(),
-        ),
-        permission=permission,
-        usage=OrderUsage(
-            used=row["used"],
-            withdrawals=row["withdrawals"],
-            visiting=bool(row["visiting"]),
-            outcomes=tuple(Outcome(outcome) for outcome, _, _ in visits if outcome is not None),
-            missing=next((missing for outcome, missing, _ in reversed(visits) if outcome is not None), 0),
-            house=next((DoorResult(house) for _, _, house in reversed(visits) if house is not None), None),
-        ),
-        lacking=None if row["lacking"] is None else tuple(json.loads(row["lacking"])),
-        checked=optional_instant(row["checked"]),
-        told=row["told"],
-        code_kind=row["code_kind"] if "code_kind" in row.keys() else None,  # noqa: SIM118 - `in` on a Row compares values
+    message, lacking, visits = row["message"], row["lacking"], json.loads(row["visits"])
+    sha256 = None if message is None else message.hex()
+    order = record_of(DeliveryOrder, row, parcels=frozenset(json.loads(row["parcels"])), message_sha256=sha256)
+    usage = record_of(
+        OrderUsage,
+        row,
+        outcomes=tuple(Outcome(outcome) for outcome, _, _ in visits if outcome is not None),
+        missing=next((missing for outcome, missing, _ in reversed(visits) if outcome is not None), 0),
+        house=next((DoorResult(house) for _, _, house in reversed(visits) if house is not None), None),
     )
+    lacking = None if lacking is None else tuple(json.loads(lacking))
+    return record_of(DeliveryRow, row, order=order, permission=permission, usage=usage, lacking=lacking)

@@ -20,7 +20,7 @@ from gateway.domain.visit.commands import ReserveOpening
 from gateway.domain.visit.events import FactsChanged
 from gateway.storage import brandkeys, decisions, retention
 from gateway.storage.accounts import AccountStore
-from gateway.storage.audit_log import AuditLog, LogEncoder, log_encoder
+from gateway.storage.audit_log import AuditLog, LogEncoder, code_key
 from gateway.storage.box import BoxState
 from gateway.storage.brandkeys import BrandKeys
 from gateway.storage.brands import BrandRegistry
@@ -102,7 +102,7 @@ class Store:
         self._distrusted |= brandkeys.distrusted_keys(db)
         names = [(name,) for name in self._home.entrances]
         db.executemany("INSERT OR IGNORE INTO entrance (id) VALUES (?)", names)
-        return log_encoder(db)
+        return LogEncoder(key=code_key(db))
 
     async def close(self) -> None:
         """Finish the waiting work and close the file."""
