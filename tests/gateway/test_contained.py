@@ -173,7 +173,7 @@ async def test_an_owner_s_request_that_cannot_be_worked_is_answered_no_and_the_n
         raising.now()
 
     async with made_box(tmp_path) as made, run_box(made):
-        monkeypatch.setattr(made.store.brands, "permit", poisoned)
+        monkeypatch.setattr(made.store.brands, "decide", poisoned)
         for number, kind in enumerate(ARBITRARY_EXCEPTIONS):
             wish = json.dumps({"id": f"w{number}", "do": "permit", "brand": "shop"}).encode()
             made.reception.on_owner_message("front", incoming(wish))
