@@ -8,6 +8,7 @@ from gateway.domain.delivery.result import DoorResult
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.events import FactsChanged, OwnerAcknowledged, PreflightDue
 from gateway.domain.visit.state import Entrance
+from gateway.protocol.hash_chain import Json
 from gateway.storage import doubts, entrance_state, entrances, outbox, pauses, recordings
 from gateway.storage.audit_log import LogEncoder
 from gateway.storage.database import Database
@@ -33,18 +34,14 @@ def store_decision(
             changed = _order_changed(db, decision, context)
         if changed is not None:
             raise AbortWork(changed)
-    before = db.execute("SELECT phase, delivery FROM entrance WHERE id = ?", (decision.entrance,)).fetchone()
+    query = "SELECT phase, delivery FROM entrance WHERE id = ?"
+    phase_before, delivery_before = db.execute(query, (decision.entrance,)).fetchone() or (None, None)
     for command in decision.commands:
         _apply_command(db, command, decision)
+    visit, commands = _visit_of(decision), [encoder.encode(command, "command") for command in decision.commands]
     messages = tuple(
-        outbox.queue_message(
-            db,
-            decision.entrance,
-            _visit_of(decision),
-            json.dumps(encoder.encode(command, "command")).encode(),
-            decision.now,
-        )
-        for command in decision.commands
+        outbox.queue_message(db, decision.entrance, visit, json.dumps(encoded).encode(), decision.now)
+        for command, encoded in zip(decision.commands, commands, strict=True)
         if isinstance(command, c.NotifyOwner | c.RaiseAlarm)
     )
     if isinstance(decision.event, PreflightDue):
@@ -54,23 +51,17 @@ def store_decision(
         doubts.acknowledge(db, decision.entrance)
     running = decision.state.visit
     _store_state(db, decision)
-    if running is not None or before[1] is not None:
-        for key in {before[1], None if running is None else running.delivery.id} - {None}:
+    for key in {delivery_before, None if running is None else running.delivery.id}:
+        if key is not None:
             mark_for_check(db, key)
-    phase = _phase_of(decision.state)
-    seq, row = db.log(
-        "step",
-        decision.now.utc,
-        {
-            "event": encoder.encode_event(decision.event),
-            "phase_before": before[0],
-            "phase": phase,
-            "trusted": decision.now.trusted,
-            "commands": [encoder.encode(command, "command") for command in decision.commands],
-        },
-        entrance=decision.entrance,
-        visit=_visit_of(decision),
-    )
+    facts: dict[str, Json] = {
+        "event": encoder.encode_event(decision.event),
+        "phase_before": phase_before,
+        "phase": _phase_of(decision.state),
+        "trusted": decision.now.trusted,
+        "commands": commands,
+    }
+    seq, row = db.log("step", decision.now.utc, facts, entrance=decision.entrance, visit=visit)
     return CommitResult(seq=seq, messages=messages, row=row)
 
 

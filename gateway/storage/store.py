@@ -100,8 +100,7 @@ class Store:
     def _prepare(self, db: Database, seeds: Sequence[Permission], now: Now) -> LogEncoder:
         self.brands.prepare(db, seeds, now)
         self._distrusted |= brandkeys.distrusted_keys(db)
-        names = [(name,) for name in self._home.entrances]
-        db.executemany("INSERT OR IGNORE INTO entrance (id) VALUES (?)", names)
+        db.executemany("INSERT OR IGNORE INTO entrance (id) VALUES (?)", [(name,) for name in self._home.entrances])
         return LogEncoder(key=code_key(db))
 
     async def close(self) -> None:

@@ -212,9 +212,13 @@ MUTANTS = (
         name="a message is not stored with its decision",
         file="gateway/storage/decisions.py",
         old=(
-            "        for command in decision.commands\n        if isinstance(command, c.NotifyOwner | c.RaiseAlarm)\n"
+            "        for command, encoded in zip(decision.commands, commands, strict=True)\n"
+            "        if isinstance(command, c.NotifyOwner | c.RaiseAlarm)\n"
         ),
-        new=("        for command in decision.commands\n        if isinstance(command, c.RaiseAlarm)\n"),
+        new=(
+            "        for command, encoded in zip(decision.commands, commands, strict=True)\n"
+            "        if isinstance(command, c.RaiseAlarm)\n"
+        ),
         tests=(
             (
                 "tests/gateway/storage/test_house.py"

@@ -37,13 +37,7 @@ MARGIN_MM = 18.0
 CONTENT_WIDTH_MM = PAGE_WIDTH_MM - 2 * MARGIN_MM
 MAX_ROWS = 5  # of any list; the report counts the rest
 
-TABLE_MOMENTS = (
-    VisitMoment.SCANNED,
-    VisitMoment.UNLOCKED,
-    VisitMoment.OPENED,
-    VisitMoment.CLOSED,
-    VisitMoment.LOCKED_AGAIN,
-)
+TABLE_MOMENTS = tuple(moment for moment in VisitMoment if moment is not VisitMoment.HANDED_TO_OWNER)
 
 MOMENT_TEXTS: Mapping[VisitMoment, Text] = {
     VisitMoment.SCANNED: _("Scan accepted"),
