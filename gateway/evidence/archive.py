@@ -130,13 +130,13 @@ class Archive:
             if closed.clips:
                 log.warning("clips_of_nobody", visit=visit, part=number, clips=len(closed.clips))
             return
-        holes = [_to_film_gap(camera, gap) for camera, gap in closed.gaps]
+        gaps = [_to_film_gap(camera, gap) for camera, gap in closed.gaps]
         for facts in closed.clips:
             inner = [_to_film_gap(facts.camera, gap) for gap in facts.gaps]
-            holes += inner
+            gaps += inner
             await self._add_clip(facts, inner, entrance=entrance, visit=visit, part=number)
-        self._gaps[visit, number] = tuple(holes)
-        notes = tuple(sorted({f"{hole.camera}:{hole.why}" for hole in holes}))
+        self._gaps[visit, number] = tuple(gaps)
+        notes = tuple(sorted({f"{film_gap.camera}:{film_gap.why}" for film_gap in gaps}))
         if entrance not in self.home.entrances:
             return  # it is no longer configured; its films are kept and erased in their time
         self.post(entrance, e.FilmClosed(visit=visit, part=number, gaps=notes))
@@ -145,7 +145,7 @@ class Archive:
             over = state.grace_visit if state.grace_visit is not None and state.grace_visit.id == visit else None
             await self._seal(visit, number, _VisitResult(visit=over, notes=notes))
 
-    async def _add_clip(self, facts: ClipFacts, holes: list[FilmGap], *, entrance: str, visit: str, part: int) -> None:
+    async def _add_clip(self, facts: ClipFacts, gaps: list[FilmGap], *, entrance: str, visit: str, part: int) -> None:
         try:
             size = (self.home.storage.folder / facts.path).stat().st_size
         except OSError:
@@ -161,7 +161,7 @@ class Archive:
             sha256=facts.sha256,
             fragments=facts.fragments,
             size=size,
-            gaps=tuple((hole.start, hole.end) for hole in holes),
+            gaps=tuple((gap.start, gap.end) for gap in gaps),
         )
         try:
             await self.store.recordings.add_clip(clip, self.clock.now())
@@ -313,11 +313,11 @@ class Archive:
     async def _erase(
         self, visit: str, *, why: Literal["request", "retention"], who: str, by: str | None = None
     ) -> None:
-        kept = next((one for one in self._filmed_visits() if one.visit == visit), None)
-        if kept is None:
+        films = next((one for one in self._filmed_visits() if one.visit == visit), None)
+        if films is None:
             raise LookupError(f"no film of {visit}")
-        if kept.erasure_refusal is not None:
-            raise LookupError(f"{visit} is not erased: {kept.erasure_refusal}")
+        if films.erasure_refusal is not None:
+            raise LookupError(f"{visit} is not erased: {films.erasure_refusal}")
         async with self._folder_lock:
             reason = who if by is None else "owner"  # in the log; there `by` names the person
             if not await self.store.recordings.mark_erased(visit, reason, self.clock.now(), by=by):

@@ -113,11 +113,11 @@ def check_log(
     for point in remembered:
         if not any(point.is_signed_by(one) for one in (key, *kin)):
             return LogProblem(ProofProblem.CHECKPOINT_FOREIGN, point.seq, point)
-    kept = tuple(entries)
-    broken = find_break(kept, after=start)
+    log_entries = tuple(entries)
+    broken = find_break(log_entries, after=start)
     if broken is not None:
         return LogProblem(_CHAIN_PROBLEMS[broken.fault], broken.seq)
-    hashes = {start.seq: start.hash} | {entry.seq: entry.hash for entry in kept}
+    hashes = {start.seq: start.hash} | {entry.seq: entry.hash for entry in log_entries}
     for point in sorted(remembered, key=lambda point: point.seq):
         if point.seq < start.seq:
             continue

@@ -63,17 +63,17 @@ class SealedProof:
 
 def read_sealed_proofs(folder: Path, kin: Collection[PublicKey]) -> tuple[SealedProof, ...]:
     """Read the newest proofs in a storage folder. Proofs that none of these keys signed are ignored."""
-    found = []
+    proofs = []
     for manifest in _newest_manifests(folder / VISITS_FOLDER):
         try:
             data = read_regular(manifest, at_most=MAX_MANIFEST_BYTES)
             signature = read_regular(manifest.with_suffix(".sig"), at_most=64)
             if any(key.verifies(signature, data) for key in kin):
-                said = Manifest.from_json(data)
-                found.append(SealedProof(said.visit, said.log.last.head))
+                sealed = Manifest.from_json(data)
+                proofs.append(SealedProof(sealed.visit, sealed.log.last.head))
         except (OSError, ValueError):  # `perron verify` explains the defect
             continue
-    return tuple(found)
+    return tuple(proofs)
 
 
 def _newest_manifests(visits: Path) -> list[Path]:
@@ -117,12 +117,12 @@ class MarkWriter:
         """Write the mark durably, unless a newer one exists; False if it was not written: the old one is unchanged."""
         self.crash_point("before-mark")
         try:
-            kept = self.write_signed(sign_checkpoint(head, box=self.box, now=now, key=self.key))
+            is_written = self.write_signed(sign_checkpoint(head, box=self.box, now=now, key=self.key))
         except OSError as failure:
             log.error("mark_not_written", file=str(self._file), why=str(failure))
             return False
         self.crash_point("after-mark")
-        return kept
+        return is_written
 
     def write_signed(self, signed: Checkpoint) -> bool:
         """Keep a checkpoint as the mark; False: it is held as it is.
@@ -227,11 +227,11 @@ def current_doubt(folder: Path, entrances: Collection[str]) -> str | None:
         raise
     except ValueError:
         return StoreDoubt.LINE_DAMAGED
-    with open_read_only(folder / STORE_FILE) as seen:
-        if seen is None:
+    with open_read_only(folder / STORE_FILE) as store:
+        if store is None:
             return None  # an older version's: the next start migrates it
-        known, hash_at = seen
+        condition, hash_at = store
         doubt = find_doubt(
-            folder / MARK_FILE, hash_at, known, key, line, read_sealed_proofs(folder, line.keys_of_same_box(key))
+            folder / MARK_FILE, hash_at, condition, key, line, read_sealed_proofs(folder, line.keys_of_same_box(key))
         )
-        return doubt_at(known, entrances) if doubt is None else doubt
+        return doubt_at(condition, entrances) if doubt is None else doubt

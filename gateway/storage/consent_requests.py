@@ -108,11 +108,11 @@ def _store_request(
         return ConsentIntakeResult()  # a hub may deliver one request several times
     if message.is_known_brand and guest and not request.is_signed and before is not None and before.signed:
         return ConsentIntakeResult(why=REASON_UNSIGNED)
-    why = _daily_limit_error(db, now)
-    if why is None and not message.is_known_brand:
-        why = _rejection(db, message, request, home, now)
-    if why is not None:
-        return ConsentIntakeResult(why=why)
+    refusal = _daily_limit_error(db, now)
+    if refusal is None and not message.is_known_brand:
+        refusal = _rejection(db, message, request, home, now)
+    if refusal is not None:
+        return ConsentIntakeResult(why=refusal)
     db.execute("INSERT INTO asking_heard (token, at) VALUES (?, ?)", (request.token_digest, now.utc))
     if not message.is_known_brand:
         brandkeys.forget_keys(db, message.brand)
@@ -323,9 +323,9 @@ def guests(db: Database, now: Now | None = None) -> Iterator[tuple[str, str]]:
 
     With `now`, leave out those whose request is over.
     """
-    for one in all_requests(db):
-        if one.guest and (now is None or not one.is_over(now)):
-            yield one.brand, one.name
+    for request in all_requests(db):
+        if request.guest and (now is None or not request.is_over(now)):
+            yield request.brand, request.name
 
 
 def request_of(db: Database, brand: str) -> StoredConsentRequest | None:

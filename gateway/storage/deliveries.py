@@ -49,9 +49,9 @@ class Deliveries(StorePart):
         def match(row: rows.DeliveryRow) -> CodeMatch:
             return CodeMatch(kind=CodeKind(row.code_kind or CodeKind.PARCEL), delivery=row.facts(self._context, now))
 
-        found = list(rows.read_each(self.reader(), rows.SELECT_BY_CODE, (code,), match, self._containment))
-        found.sort(key=lambda match: (match.delivery.refusal is not None, match.delivery.start, match.delivery.id))
-        return tuple(found)
+        matches = list(rows.read_each(self.reader(), rows.SELECT_BY_CODE, (code,), match, self._containment))
+        matches.sort(key=lambda match: (match.delivery.refusal is not None, match.delivery.start, match.delivery.id))
+        return tuple(matches)
 
     def facts(self, delivery: str, now: Now) -> VisitDelivery | None:
         """Return one delivery as `decide` takes it."""

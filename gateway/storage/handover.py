@@ -62,14 +62,14 @@ def accept_offer(db: Database, offer: HouseOffer, new: NewAccount, entry: SignIn
         return AccountChangeResult.BUSY
     if not db.execute("DELETE FROM house_offer WHERE id = ?", (offer.id,)).rowcount:
         return AccountChangeResult.UNKNOWN
-    gone = len(people.all_people(db))
+    former_count = len(people.all_people(db))
     cancelled = cancel_open_deliveries(db, now, by=None)
     for brand in db.column("SELECT brand FROM permission"):
         decide_brand(db, brand, PermissionStatus.REVOKED, None, now, by=None)
     if not offer.leaves_films and offer.held_too:
         db.execute("UPDATE film SET held = NULL")
-    stays = "erased IS NULL" if offer.leaves_films else "erased IS NULL AND held IS NOT NULL"
-    _forget_household(db, f"SELECT visit FROM film WHERE {stays}")  # noqa: S608 - one of two words of our own
+    kept_films = "erased IS NULL" if offer.leaves_films else "erased IS NULL AND held IS NOT NULL"
+    _forget_household(db, f"SELECT visit FROM film WHERE {kept_films}")  # noqa: S608 - one of two words of our own
     if not offer.leaves_films:
         for visit in db.column("SELECT DISTINCT visit FROM film WHERE erased IS NULL"):
             mark_erased(db, visit, "owner", now, by=None)  # except a held one
@@ -83,7 +83,7 @@ def accept_offer(db: Database, offer: HouseOffer, new: NewAccount, entry: SignIn
     db.log(
         "house_taken_over",
         now.utc,
-        {"people": gone, "deliveries": cancelled, "leaves_films": offer.leaves_films},
+        {"people": former_count, "deliveries": cancelled, "leaves_films": offer.leaves_films},
         by=new.person.id,
     )
     sign_in(db, new.person.id, new.password, entry)
@@ -114,9 +114,9 @@ def leave_hub(db: Database, home: str, now: Now, *, by: str) -> int:
 
 def forget_history(db: Database, now: Now) -> None:
     """Delete the erased films and the ended deliveries from the store. The films' files must be deleted already."""
-    gone = "SELECT visit FROM film WHERE erased IS NOT NULL"
-    db.execute(f"DELETE FROM clip WHERE visit IN ({gone})")  # noqa: S608 - no part of it comes from outside
-    erase_bodies(db, db.column(f"SELECT seq FROM entry WHERE body IS NOT NULL AND visit IN ({gone})"))  # noqa: S608 - the same
+    erased = "SELECT visit FROM film WHERE erased IS NOT NULL"
+    db.execute(f"DELETE FROM clip WHERE visit IN ({erased})")  # noqa: S608 - no part of it comes from outside
+    erase_bodies(db, db.column(f"SELECT seq FROM entry WHERE body IS NOT NULL AND visit IN ({erased})"))  # noqa: S608 - the same
     db.execute("DELETE FROM film WHERE erased IS NOT NULL")
     running = "SELECT visit FROM entrance WHERE visit IS NOT NULL UNION SELECT visit FROM film"
     db.execute(f"DELETE FROM visit WHERE id NOT IN ({running})")  # noqa: S608 - the same

@@ -123,18 +123,18 @@ class OfferProcessor:
 
     def _is_within_limits(self, db: Database, claims: Claims, now: Now) -> bool:
         """Return whether a brand may send more: all of it is kept for a month. A brand may always cancel a delivery."""
-        said, most = claims.delivery, MAX_MESSAGES_PER_ENTRANCE * len(self.entrances)
-        row = row_of(db, delivery_key(claims.iss, said.id))
-        if isinstance(said, Cancel) and row is not None and _cancel_refusal(row, said) is None:
+        message, limit = claims.delivery, MAX_MESSAGES_PER_ENTRANCE * len(self.entrances)
+        row = row_of(db, delivery_key(claims.iss, message.id))
+        if isinstance(message, Cancel) and row is not None and _cancel_refusal(row, message) is None:
             return True
         open_ones = "SELECT count(*) FROM delivery WHERE brand = ? AND ends > ?"
-        if row is None and db.number(open_ones, (claims.iss, now.utc)) >= most:
+        if row is None and db.number(open_ones, (claims.iss, now.utc)) >= limit:
             return False
         lately, since = "SELECT count(*) FROM entry WHERE kind = 'message' AND at > ?", now.utc - _DAY
-        if db.number(lately, (since,)) < most:  # counts all brands first: this is cheap and usually enough
+        if db.number(lately, (since,)) < limit:  # counts all brands first: this is cheap and usually enough
             return True
         ours = f"{lately} AND instr(CAST(body AS TEXT), ?)"
-        return db.number(ours, (since, f'"delivery":"{delivery_key(claims.iss, "")}')) < most
+        return db.number(ours, (since, f'"delivery":"{delivery_key(claims.iss, "")}')) < limit
 
     def _result(self, db: Database, key: str, blank: DeliveryResult, code: str | None, now: Now) -> DeliveryResult:
         """Return how the delivery stands after this message, and store that the retailer knows it."""

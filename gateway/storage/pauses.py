@@ -16,9 +16,9 @@ def plan_pause(db: Database, new: PlannedPause, now: Now) -> PlannedPause | Paus
         expire_pauses(db, now.utc)
     if new.start < now.utc < new.end:
         new = replace(new, start=now.utc)
-    why = pause_refusal(new, planned_pauses(db), now)
-    if why is not None:
-        return why
+    refusal = pause_refusal(new, planned_pauses(db), now)
+    if refusal is not None:
+        return refusal
     db.execute(
         "INSERT INTO pause (id, entrance, starts, ends, by) VALUES (?, ?, ?, ?, ?)",
         (new.id, new.entrance, new.start, new.end, new.by),

@@ -66,12 +66,12 @@ def check_claim_code(db: Database, secret: bytes, now: Now) -> ClaimResult:
 
 def claim_box(db: Database, secret: bytes, owner: NewAccount, entry: SignInEntry, now: Now) -> ClaimResult:
     """Make the first owner, signed in, and end the code: all of it or nothing. Of two claims at once one is `TAKEN`."""
-    tried = check_claim_code(db, secret, now)
-    if tried is ClaimResult.DONE:
+    result = check_claim_code(db, secret, now)
+    if result is ClaimResult.DONE:
         db.execute("DELETE FROM claim")
         add_account(db, owner, {"how": "claim"}, now)
         sign_in(db, owner.person.id, owner.password, entry)
-    return tried
+    return result
 
 
 def add_account(db: Database, new: NewAccount, how: dict[str, Json], now: Now) -> None:
@@ -99,9 +99,9 @@ def account(db: Database, ident: str) -> AccountHolder | None:
 
 def find_by_name(db: Database, folded: str) -> tuple[AccountHolder, str] | None:
     """Return the person who signs in under this name, with the argon2id string of the password."""
-    found = db.record(AccountHolder, f"{_SELECT_PERSON} WHERE folded = ? AND removed IS NULL", (folded,))
-    password = None if found is None else password_hash_of(db, found.id)
-    return None if found is None or password is None else (found, password)
+    person = db.record(AccountHolder, f"{_SELECT_PERSON} WHERE folded = ? AND removed IS NULL", (folded,))
+    password = None if person is None else password_hash_of(db, person.id)
+    return None if person is None or password is None else (person, password)
 
 
 def password_hash_of(db: Database, ident: str) -> str | None:
@@ -116,24 +116,24 @@ def all_people(db: Database) -> tuple[AccountHolder, ...]:
 
 def set_role(db: Database, ident: str, role: str, now: Now, *, by: str) -> AccountChangeResult:
     """Give a person another role, also in running sessions: `DONE`, `UNKNOWN` or `LAST_OWNER`."""
-    known = account(db, ident)
-    if known is None:
+    person = account(db, ident)
+    if person is None:
         return AccountChangeResult.UNKNOWN
-    if known.role == role:
+    if person.role == role:
         return AccountChangeResult.DONE
-    if known.role == _OWNER_ROLE and _owner_count(db) == 1:
+    if person.role == _OWNER_ROLE and _owner_count(db) == 1:
         return AccountChangeResult.LAST_OWNER
     db.execute("UPDATE person SET role = ? WHERE id = ?", (role, ident))
-    db.log("role_changed", now.utc, {"person": ident, "role": role, "was": known.role, "by": by})
+    db.log("role_changed", now.utc, {"person": ident, "role": role, "was": person.role, "by": by})
     return AccountChangeResult.DONE
 
 
 def remove_account(db: Database, ident: str, now: Now, *, by: str) -> AccountChangeResult:
     """End an account with its sessions, known devices and invitations: `DONE`, `UNKNOWN` or `LAST_OWNER`."""
-    known = account(db, ident)
-    if known is None:
+    person = account(db, ident)
+    if person is None:
         return AccountChangeResult.UNKNOWN
-    if known.role == _OWNER_ROLE and _owner_count(db) == 1:
+    if person.role == _OWNER_ROLE and _owner_count(db) == 1:
         return AccountChangeResult.LAST_OWNER
     db.execute("UPDATE person SET removed = ?, password = NULL WHERE id = ?", (now.utc, ident))
     db.execute("DELETE FROM device WHERE person = ?", (ident,))
@@ -171,8 +171,8 @@ def recover_account(  # noqa: PLR0913, PLR0917 - whose password, by which code, 
     All his other sessions end, the box forgets all his devices, and every phone receives the message about it, whose
     number is returned (0: not done). The box remembers the code as used until `code.keep`.
     """
-    known = account(db, ident)
-    if known is None or known.role != _OWNER_ROLE:
+    person = account(db, ident)
+    if person is None or person.role != _OWNER_ROLE:
         return RecoveryResult.GONE, 0
     if not use_link(db, code.code, code.keep, now):
         return RecoveryResult.USED, 0

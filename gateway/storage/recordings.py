@@ -119,10 +119,10 @@ def _clips(db: Database, film: FilmRecord) -> tuple[StoredClip, ...]:
         "SELECT path, camera, starts AS start, ends AS end, sha256, fragments, size, gaps FROM clip"
         " WHERE visit = ? AND part = ? ORDER BY camera, starts"
     )
-    found = db.records(
+    clips = db.records(
         StoredClip, query, (film.visit, film.part), entrance=film.entrance, visit=film.visit, part=film.part
     )
-    return tuple(replace(clip, gaps=_gaps(clip.gaps)) for clip in found)
+    return tuple(replace(clip, gaps=_gaps(clip.gaps)) for clip in clips)
 
 
 def _gaps(stored: Any) -> tuple[tuple[datetime, datetime], ...]:  # noqa: ANN401 - JSON text in the record

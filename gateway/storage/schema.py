@@ -19,10 +19,12 @@ _APPLICATION_ID = 0x50455252  # "PERR": distinguishes our file from any other SQ
 
 def migration_scripts() -> tuple[str, ...]:
     """Return the migrations in order; number n brings a database from version n - 1 to n."""
-    found = sorted((f for f in files("gateway.storage").joinpath("sql").iterdir() if f.name.endswith(".sql")), key=str)
-    if [f.name for f in found] != [f"{n:04}.sql" for n in range(1, len(found) + 1)]:
+    scripts = sorted(
+        (f for f in files("gateway.storage").joinpath("sql").iterdir() if f.name.endswith(".sql")), key=str
+    )
+    if [f.name for f in scripts] != [f"{n:04}.sql" for n in range(1, len(scripts) + 1)]:
         raise ValueError("the migrations are numbered without a gap")
-    return tuple(f.read_text(encoding="utf-8") for f in found)
+    return tuple(f.read_text(encoding="utf-8") for f in scripts)
 
 
 def connect(path: Path, *, writes: bool) -> Database:

@@ -243,11 +243,11 @@ class _ReportPages:
             case _:
                 height, ink, sign, title = 35, Ink.RED, Pictogram.NO, _("THE PROOF DOES NOT HOLD")
                 problem = verdict.code
-                what = "" if problem is None else problem.text.to(self.language)
+                defect = "" if problem is None else problem.text.to(self.language)
                 remedy = "" if problem is None else problem.remedy.to(self.language)
                 where = _one_line(verdict.where or "", 240)
                 place = self._phrase(_("Exactly where: {where}"), where=where)
-                lines = [f"{what[:1].upper()}{what[1:]}.", place, remedy]
+                lines = [f"{defect[:1].upper()}{defect[1:]}.", place, remedy]
         return self._draw_banner(y, height=height, ink=ink, sign=sign, title=self._phrase(title), lines=lines)
 
     def _draw_delivery(self, y: float) -> float:
@@ -339,23 +339,23 @@ class _ReportPages:
 
     def _gap_lines(self) -> Iterator[str]:
         manifests = self.evidence.manifests
-        holes = [hole for manifest in manifests for hole in manifest.gaps]
+        gaps = [gap for manifest in manifests for gap in manifest.gaps]
         notes = [note for manifest in manifests for note in manifest.notes]
-        for hole in holes:
+        for gap in gaps:
             yield self._phrase(
                 _("Declared gap, {camera}: {start} to {end} ({why})"),
-                camera=self._phrase(_("all cameras")) if hole.camera is None else sanitized(hole.camera),
-                start=self._clock(hole.start),
-                end=self._clock(hole.end),
-                why=gap_text(hole.why, self.language),
+                camera=self._phrase(_("all cameras")) if gap.camera is None else sanitized(gap.camera),
+                start=self._clock(gap.start),
+                end=self._clock(gap.end),
+                why=gap_text(gap.why, self.language),
             )
-        gap_words = {word for hole in holes for word in (str(hole.camera), f"{hole.camera}:{hole.why}")}
+        gap_words = {word for gap in gaps for word in (str(gap.camera), f"{gap.camera}:{gap.why}")}
         for note in dict.fromkeys(note for note in notes if note not in gap_words):
             camera, _colon, why = note.rpartition(":")
             words = gap_text(why, self.language)
-            said = self._phrase(_("{camera}: {spans}"), camera=sanitized(camera), spans=words) if camera else words
-            yield self._phrase(_("Also declared: {note}"), note=said)
-        if not holes and not notes:
+            declared = self._phrase(_("{camera}: {spans}"), camera=sanitized(camera), spans=words) if camera else words
+            yield self._phrase(_("Also declared: {note}"), note=declared)
+        if not gaps and not notes:
             yield self._phrase(_("No declared gap."))
 
     def _draw_seal(self, y: float) -> None:
@@ -461,9 +461,9 @@ class _ReportPages:
 
     def _film_bars(self) -> Iterator[TimelineBar]:
         manifests = self.evidence.manifests
-        for camera in list(dict.fromkeys(camera for one in manifests for camera in one.cameras))[:4]:
-            clips = [clip for one in manifests for clip in one.clips if clip.camera == camera]
-            holes = [hole for one in manifests for hole in one.gaps if hole.camera in {camera, None}]
+        for camera in list(dict.fromkeys(camera for manifest in manifests for camera in manifest.cameras))[:4]:
+            clips = [clip for manifest in manifests for clip in manifest.clips if clip.camera == camera]
+            holes = [hole for manifest in manifests for hole in manifest.gaps if hole.camera in {camera, None}]
             yield TimelineBar(name=sanitized(camera), ink=Ink.NIGHT, stretches=_to_spans(clips), holes=_to_spans(holes))
 
     def _axis(self) -> TimelineAxis:

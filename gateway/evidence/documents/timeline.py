@@ -74,7 +74,7 @@ def draw_temperatures(
     sheet: Sheet, axis: TimelineAxis, top: float, *, height: float, readings: Mapping[str, Sequence[TemperatureReading]]
 ) -> None:
     """Plot each place's readings on the same axis; the line has a gap where the temperature is unknown."""
-    known = [reading.temp_c for told in readings.values() for reading in told if reading.temp_c is not None]
+    known = [reading.temp_c for series in readings.values() for reading in series if reading.temp_c is not None]
     low, high = min(known) - 1, max(known) + 1
     floor = top + height
 
@@ -84,15 +84,15 @@ def draw_temperatures(
     for level in (min(known), max(known)):
         sheet.stroke([(axis.left, y(level)), (axis.left + axis.width, y(level))], ink=Ink.PALE, thick=0.3)
         sheet.text((axis.left - 2, y(level) + 1), f"{level:.1f}", size=8, ink=Ink.GREY, align="right")
-    for number, (place, told) in enumerate(readings.items()):
+    for number, (place, series) in enumerate(readings.items()):
         ink = (Ink.NIGHT, Ink.GREEN, Ink.RED)[number % 3]
         at = axis.left - NAMES_WIDTH_MM, top + 3 + number * 7
         sheet.block(at, place, width=NAMES_WIDTH_MM - 12, size=8, ink=ink, leading=1.15, most=2)
-        for before, after in pairwise(told):
+        for before, after in pairwise(series):
             if before.temp_c is not None:
                 until = axis.x(after.at)
                 sheet.stroke([(axis.x(before.at), y(before.temp_c)), (until, y(before.temp_c))], ink=ink, thick=0.5)
-        for reading in told:
+        for reading in series:
             if reading.temp_c is not None:
                 sheet.disc((axis.x(reading.at), y(reading.temp_c)), 0.6, fill=ink)
 

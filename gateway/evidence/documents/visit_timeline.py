@@ -66,17 +66,17 @@ class VisitTimeline:
 
         The first of each, but the last closing before the bolt was proven locked: the door may have opened again.
         """
-        found: dict[VisitMoment, VisitEvent] = {}
-        for one in self.events:
-            locked = VisitMoment.LOCKED_AGAIN in found
-            if one.moment not in found or (one.moment is VisitMoment.CLOSED and not locked):
-                found[one.moment] = one
-        return found
+        first: dict[VisitMoment, VisitEvent] = {}
+        for event in self.events:
+            locked = VisitMoment.LOCKED_AGAIN in first
+            if event.moment not in first or (event.moment is VisitMoment.CLOSED and not locked):
+                first[event.moment] = event
+        return first
 
     def remaining_events(self) -> tuple[VisitEvent, ...]:
         """What is not among the main moments: other openings, the way out by hand."""
         main = set(self.first_of_each().values())
-        return tuple(one for one in self.events if one not in main)
+        return tuple(event for event in self.events if event not in main)
 
 
 def read_timeline(bodies: Iterable[object], *, visit: str) -> VisitTimeline:
@@ -85,29 +85,29 @@ def read_timeline(bodies: Iterable[object], *, visit: str) -> VisitTimeline:
     bolt_retracted: list[TimelineSpan] = []
     door_open: list[TimelineSpan] = []
     temperatures: dict[str, list[TemperatureReading]] = {}
-    for one in narrative(bodies):
+    for happening in narrative(bodies):
         moment: VisitMoment | None = None
-        match one.kind, one.value:
+        match happening.kind, happening.value:
             case HappeningKind.CODE_SCANNED, id_ if id_ == visit:
                 moment = VisitMoment.SCANNED
-            case HappeningKind.BOLT_REPORTED, bolt if not one.is_retained:
-                if bolt in RETRACTED_BOLT_STATES and _begin_span(bolt_retracted, one.at):
+            case HappeningKind.BOLT_REPORTED, bolt if not happening.is_retained:
+                if bolt in RETRACTED_BOLT_STATES and _begin_span(bolt_retracted, happening.at):
                     moment = VisitMoment.UNLOCKED
                 if bolt == LockState.LOCKED:
-                    _end_span(bolt_retracted, one.at)
-            case HappeningKind.DOOR_REPORTED, door if not one.is_retained:
-                if door in OPEN_DOOR_STATES and _begin_span(door_open, one.at):
+                    _end_span(bolt_retracted, happening.at)
+            case HappeningKind.DOOR_REPORTED, door if not happening.is_retained:
+                if door in OPEN_DOOR_STATES and _begin_span(door_open, happening.at):
                     moment = VisitMoment.OPENED
-                if door == DoorState.CLOSED and _end_span(door_open, one.at):
+                if door == DoorState.CLOSED and _end_span(door_open, happening.at):
                     moment = VisitMoment.CLOSED
             case HappeningKind.FRIDGE_REPORTED, place:
-                temperatures.setdefault(place, []).append(TemperatureReading(at=one.at, temp_c=one.temp_c))
+                temperatures.setdefault(place, []).append(TemperatureReading(at=happening.at, temp_c=happening.temp_c))
             case HappeningKind.DOOR_RESULT_REPORTED, result if result in _RESULT_MOMENTS:
                 moment = _RESULT_MOMENTS[result]
             case _:
                 pass
         if moment is not None:
-            events.append(VisitEvent(moment=moment, at=one.at, trusted=one.is_clock_trusted))
+            events.append(VisitEvent(moment=moment, at=happening.at, trusted=happening.is_clock_trusted))
     return VisitTimeline(
         events=tuple(events),
         withdrawn=tuple(bolt_retracted),
