@@ -14,6 +14,7 @@ import structlog
 from gateway.config.home import Home
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import DoorResult
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
@@ -50,8 +51,7 @@ TIDY_INTERVAL_S = 3600.0  # between two checks for overdue films
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _VisitResult:
+class _VisitResult(Frozen):
     """The state of a visit, if its entrance still has it, and notes on missing film."""
 
     visit: Visit | None = None

@@ -5,12 +5,12 @@ was changed, cut or rolled back.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.evidence.verdict import ProofDefect, ProofProblem
 from gateway.protocol.hash_chain import ChainEntry, ChainFault, ChainHead, find_break
@@ -72,8 +72,7 @@ def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
     return tuple(checkpoints)
 
 
-@dataclass(frozen=True, slots=True)
-class LogProblem:
+class LogProblem(Frozen, kw_only=False):
     """The first defect of a log: entry `seq`, and the checkpoint that reveals it, if one does."""
 
     problem: ProofProblem

@@ -6,13 +6,13 @@ fragment in the file, the time of the film's last picture so far, and SHA-256(li
 chain begins with 32 zero bytes.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import BinaryIO, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from gateway.domain.frozen import Frozen
 from gateway.evidence.verdict import ProofProblem
 from gateway.protocol.signed_document import Hash
 
@@ -35,16 +35,14 @@ class _SidecarStart(BaseModel):
     start: AwareDatetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FragmentLinks:
+class FragmentLinks(Frozen):
     """A sidecar: when the film begins, and its fragments in order."""
 
     start: datetime
     links: tuple[FragmentLink, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilmDifference:
+class FilmDifference(Frozen):
     """The first fragment that differs: bytes `first` up to (not including) `end`.
 
     `second` is where its pictures begin, counted from the film's first picture; None for the header and the index at

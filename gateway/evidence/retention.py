@@ -5,13 +5,13 @@ A full disk never erases a film that is held or in its retention time: it ends n
 
 import re
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, StringConstraints
 
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.evidence.checkpoint import SealedPart
 from gateway.evidence.succession import SUCCESSION_FILE
@@ -27,8 +27,7 @@ _MAX_TOMBSTONE_BYTES = 2**20  # bytes of a tombstone
 _STATEMENT_FILES = re.compile(r"(manifest(-\d+)?\.(json|sig)|log(-\d+)?\.jsonl|receipt(-\d+)?\.json)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilmedVisit:
+class FilmedVisit(Frozen):
     """A visit with films on disk. `ended`: when its last film ended, None while one runs; `held`: why, if it is."""
 
     visit: str

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import structlog
 
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.evidence import succession
 from gateway.evidence.checkpoint import Checkpoint, sign_checkpoint
@@ -53,8 +54,7 @@ class StoreDoubt(StrEnum):
     LINE_DAMAGED = auto()  # the statement by which one key follows another
 
 
-@dataclass(frozen=True, slots=True)
-class SealedProof:
+class SealedProof(Frozen, kw_only=False):
     """A proof's visit, and the last entry of the log when the box sealed it."""
 
     visit: str

@@ -1,9 +1,9 @@
 """Defines the results of a verification, with texts that a person without training can act on."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
+from gateway.domain.frozen import Frozen
 from gateway.evidence.manifest import Manifest
 from gateway.system.i18n import SOURCE, Text, _
 
@@ -88,16 +88,14 @@ class ProofDefect(Exception):  # noqa: N818 - verification turns it into its res
         self.problem, self.where = problem, where
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedPart:
+class VerifiedPart(Frozen, kw_only=False):
     """A sealed part without a defect: its manifest, and the SHA-256 of that."""
 
     manifest: Manifest
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerificationResult:
+class VerificationResult(Frozen):
     """The result of a verification. `code` and `where` name the first defect; `parts` are those without one.
 
     `erased` describes an erasure (then there are no films to check). `notes` are not defects: no key was given to

@@ -3,13 +3,14 @@
 import hmac
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from hashlib import sha256
 from typing import Any
 
 from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit.events import Event, Scanned, UnsentReason
 from gateway.protocol.hash_chain import ChainEntry, HiddenBody, Json
@@ -22,8 +23,7 @@ _LOGGED_DELIVERY_FIELDS = ("version", "permission_version", "refusal", "openings
 MAX_EXACT_INT = 2**53 - 1  # beyond it a JSON reader may read two numbers as one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogEncoder:
+class LogEncoder(Frozen):
     """Encodes events and commands as JSON for the log. `key` is the box's own key, under which it hashes codes."""
 
     key: bytes

@@ -4,11 +4,12 @@ A browser belongs to a known device and ends with it. So it also ends with its p
 with the household.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from hashlib import sha256
 from typing import Literal
 
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.storage.database import Database
 from gateway.storage.models import AccountHolder
@@ -19,8 +20,7 @@ MAX_ORDERS_PER_BROWSER = 50  # of one browser; older ones are deleted
 OrderState = Literal["kept", "done", "failed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnrolledBrowser:
+class EnrolledBrowser(Frozen):
     """One browser, with its person's present account.
 
     `sign` and `agree` are its public keys (JWK, JSON), `own` is the box's private key for it.
@@ -42,8 +42,7 @@ class EnrolledBrowser:
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredOrder:
+class StoredOrder(Frozen):
     """An order of a browser as it was signed, and its state. `why`: the reason of a failure."""
 
     browser: str

@@ -3,12 +3,13 @@
 import json
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 from gateway.config.home import Home as HomeFile
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import WALK_TEST
@@ -30,8 +31,7 @@ REASON_NAME_TOO_SIMILAR = "its name is too like that of a brand that this house 
 REASON_TOO_MANY_REQUESTS = "too many brands ask this house"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredConsentRequest:
+class StoredConsentRequest(Frozen):
     """A brand's newest request. `digest` identifies everything that the owner sees of it; `keys` came with it."""
 
     brand: str
@@ -54,8 +54,7 @@ class StoredConsentRequest:
         return self.guest and self.answered is None and (self.expires <= now.utc or self.ended is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentIntakeResult:
+class ConsentIntakeResult(Frozen):
     """The result of a message. `why`: the reason why it was not stored.
 
     `message`: the number of the message to the owner, stored under `entrance`; None: there is none.

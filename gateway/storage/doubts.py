@@ -8,10 +8,10 @@ safe mode until its owner acknowledges, and retailers must announce each deliver
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
 from gateway.protocol.hash_chain import Json
@@ -26,8 +26,7 @@ HashAt = Callable[[int], bytes | None]  # the chain's hash at the entry of this 
 MIN_SCHEMA_VERSION = 10  # the first schema version that knows the mark
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreCondition:
+class StoreCondition(Frozen):
     """`signer`: the stored public key; `mark_due`: a mark was written once; `in_doubt`: the entrances in doubt.
 
     `foreign_visits`: visits whose proofs belong to another log; an earlier doubt named them, so they cause no new one.

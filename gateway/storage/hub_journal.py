@@ -7,7 +7,6 @@ numbers the unacknowledged events again, behind the hub's last one.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
@@ -16,6 +15,7 @@ from typing import Literal, assert_never
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryResult, Name
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.protocol.box_hub import (
     GENESIS_DIGEST,
@@ -69,8 +69,7 @@ _NAME_ADAPTER: TypeAdapter[str] = TypeAdapter(Name)
 SignEvent = Callable[[BoxEvent], bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventSigner:
+class EventSigner(Frozen):
     """Signs the events of one home: its name at the hub, its public key, and the functions that sign."""
 
     home: str
@@ -79,16 +78,14 @@ class EventSigner:
     sign_statement: Callable[[Statement], str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingEvent:
+class PendingEvent(Frozen):
     """An event that the hub has not acknowledged."""
 
     seq: int
     token: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _EventChain:
+class _EventChain(Frozen, kw_only=False):
     base_seq: int
     base_head: str
     acknowledged: int

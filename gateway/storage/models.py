@@ -1,11 +1,12 @@
 """The models that the store takes and returns."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum, auto
 
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import DeliveryResult
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Command
 from gateway.domain.visit.events import Event
@@ -20,8 +21,7 @@ class DatabaseRefused(Exception):  # noqa: N818 - the name says what happened
     """This version cannot use the database file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredDecision:
+class StoredDecision(Frozen):
     """One decision of an entrance, which is stored as a whole or not at all."""
 
     entrance: str
@@ -31,8 +31,7 @@ class StoredDecision:
     now: Now
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitResult:
+class CommitResult(Frozen):
     """The decision is on disk; `seq` is the number of its log entry, `row` the stored body of it (JSON).
 
     `messages` are the numbers of the decision's messages to the owner, in their order.
@@ -44,8 +43,7 @@ class CommitResult:
     row: bytes = field(default=b"", compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageAnswer:
+class MessageAnswer(Frozen):
     """The answer to a retailer's signed message, and what it concerns in this house.
 
     `changed` are the deliveries whose facts changed, so a running visit may need them. `permission_message` is the
@@ -57,32 +55,28 @@ class MessageAnswer:
     permission_message: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopState:
+class StopState(Frozen):
     """The owner's stop of one entrance."""
 
     stopped: bool
     epoch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HouseholdPresence:
+class HouseholdPresence(Frozen):
     """What the household reported about itself at one entrance."""
 
     somebody_home: bool
     away: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpcomingDelivery:
+class UpcomingDelivery(Frozen):
     """A delivery that may still come. `checked`: the last check of the entrance's readiness for it."""
 
     delivery: VisitDelivery
     checked: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredMessage:
+class StoredMessage(Frozen):
     """A message to the owner, stored before it is sent. `body` is the command as JSON; `id` rises."""
 
     id: int
@@ -92,8 +86,7 @@ class StoredMessage:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredClip:
+class StoredClip(Frozen):
     """One closed film file of a visit's part; `path` is relative to the storage folder."""
 
     path: str
@@ -109,8 +102,7 @@ class StoredClip:
     gaps: tuple[tuple[datetime, datetime], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilmRecord:
+class FilmRecord(Frozen):
     """One part of a visit or incident: its clips, its manifest, whether it is held or erased."""
 
     visit: str
@@ -125,8 +117,7 @@ class FilmRecord:
     clips: tuple[StoredClip, ...] = field(default=())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountHolder:
+class AccountHolder(Frozen):
     """A person who has or had an account. `role` is a value of `gateway.web.auth.roles.Role`."""
 
     id: str
@@ -136,8 +127,7 @@ class AccountHolder:
     removed: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewAccount:
+class NewAccount(Frozen):
     """A new account: `folded` is the name for sign-in, `password` an argon2id string."""
 
     person: AccountHolder
@@ -145,8 +135,7 @@ class NewAccount:
     password: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invitation:
+class Invitation(Frozen):
     """An open invitation; `secret` is the SHA-256 of its token's secret, `by` an owner's id."""
 
     id: str
@@ -156,8 +145,7 @@ class Invitation:
     made: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownDevice:
+class KnownDevice(Frozen):
     """A browser in which a person has signed in; `secret` is the SHA-256 of its cookie's content."""
 
     id: str
@@ -166,8 +154,7 @@ class KnownDevice:
     seen: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(Frozen):
     """A session with its person's present account; `secret` is the SHA-256 of its cookie's content."""
 
     id: str
@@ -179,8 +166,7 @@ class Session:
     browser: str | None = None  # a value of gateway/web/auth/user_agent.py
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredBrandKey:
+class StoredBrandKey(Frozen):
     """A brand's public signing key `x`: trusted since `since`, or `distrusted`; `by`: the person who decided that.
 
     `came`: from the house file (`file`), with the request of a brand that is not in it (`asked`), or later, signed by
@@ -199,8 +185,7 @@ class StoredBrandKey:
     withdrawn: datetime | None = None  # by the brand itself
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneStatus:
+class PhoneStatus(Frozen):
     """A phone's last try and its result, the last success, and the number of waiting messages."""
 
     name: str
@@ -211,8 +196,7 @@ class PhoneStatus:
     waiting: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedVisit:
+class SharedVisit(Frozen):
     """A visit that its link shows to an outsider; `secret` is the SHA-256 of the link's secret."""
 
     id: str
@@ -242,8 +226,7 @@ class AccountChangeResult(StrEnum):
     BUSY = auto()  # not while a visit runs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecoveryCodeUse:
+class RecoveryCodeUse(Frozen):
     """The code of a recovery (its SHA-256), which stays used until `keep`; and the body of the message about it."""
 
     code: bytes
@@ -260,8 +243,7 @@ class RecoveryResult(StrEnum):
     GONE = auto()  # the person is no owner any more
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HouseOffer:
+class HouseOffer(Frozen):
     """The offer of the whole house to its next owner; `secret` is the SHA-256 of its token's secret, `by` an owner.
 
     With `leaves_films` the films stay; otherwise they are erased, the held ones only with `held_too`.

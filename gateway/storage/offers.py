@@ -1,7 +1,7 @@
 """Stores signed messages of retailers; a repeated message gets its stored answer."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from hashlib import sha256
 
@@ -20,6 +20,7 @@ from gateway.domain.delivery.promise import (
     order_of,
 )
 from gateway.domain.delivery.result import Refusal
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
 from gateway.protocol.delivery_message import MAX_CLOCK_SKEW_S, HubClaims
@@ -55,8 +56,7 @@ class MessageRefusal:
     ANNOUNCE_AGAIN = Refusal.ANNOUNCE_AGAIN.value  # signed before the store was restored from a copy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferProcessor:
+class OfferProcessor(Frozen):
     """Answers retailers' messages to this box."""
 
     context: DeliveryContext

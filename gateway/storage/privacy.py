@@ -1,9 +1,9 @@
 """Stores the owner's choices on privacy, who looked at films, and what was erased; counts what is stored."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.storage.database import Database
 from gateway.storage.part import StorePart, posts, reads, writes
@@ -15,8 +15,7 @@ _RETENTION_CHOICE, _INSIDE_LIVE_CHOICE = "retention_days", "inside_live"
 ViewKind = Literal["live", "film", "report", "copy"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ViewRecord:
+class ViewRecord(Frozen):
     """A person (by id; None: the holder of a link) looked at a camera or a visit."""
 
     began: datetime
@@ -26,8 +25,7 @@ class ViewRecord:
     what: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErasureRecord:
+class ErasureRecord(Frozen):
     """The films of a visit were erased. `why` is "retention" if their time was over; `by`: a person's id."""
 
     visit: str
@@ -36,8 +34,7 @@ class ErasureRecord:
     by: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreCounts:
+class StoreCounts(Frozen):
     """How much is stored. Bytes are those of films; an `oldest_...` is None if there is nothing."""
 
     visits: int

@@ -1,16 +1,15 @@
 """Stores how often lock, door sensor and cameras were ready near a window, one row for each hour and device."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.storage.database import Database
 from gateway.storage.part import StorePart, posts, reads
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadinessHour:
+class ReadinessHour(Frozen):
     """The checks of one device within an hour; `hour` is its beginning in UTC."""
 
     hour: datetime

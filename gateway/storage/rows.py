@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery, ca
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, OrderUsage
 from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.storage.database import Database, record_of
 from gateway.system.containment import Containment
@@ -47,8 +47,7 @@ AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"""
 SELECT_DUE = f"{_SELECT_ROW}{_FROM_DELIVERY}d.look_at <= ? ORDER BY d.look_at LIMIT ?"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryRow:
+class DeliveryRow(Frozen):
     """One delivery with everything that decides about it."""
 
     order: DeliveryOrder

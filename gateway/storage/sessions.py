@@ -2,11 +2,12 @@
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Literal
 
+from gateway.domain.frozen import Frozen
 from gateway.storage.audit_log import code_key
 from gateway.storage.database import Database
 from gateway.storage.models import KnownDevice, Session
@@ -16,8 +17,7 @@ MAX_DEVICES_PER_PERSON = 20  # the one with the oldest sign-in is deleted
 BackoffKind = Literal["name", "pair"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignInEntry:
+class SignInEntry(Frozen):
     """A sign-in: a new session on a device that is known already or is from now on. Secrets are SHA-256."""
 
     session: str

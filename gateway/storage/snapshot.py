@@ -8,10 +8,11 @@ restore: a copy that somebody unpacks by hand is as safe.
 
 import secrets
 import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.domain.delivery.permission import PermissionStatus
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit.state import Entrance
 from gateway.protocol.hash_chain import ChainHead
@@ -25,8 +26,7 @@ from gateway.storage.schema import connect, connect_read_only, migrate, migratio
 SESSION_NUMBER_GAP = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotContents:
+class SnapshotContents(Frozen):
     """The contents of the copy. `running`: visits and incidents that were not over, whose films are incomplete."""
 
     head: ChainHead

@@ -1,12 +1,12 @@
 """Draws the notice for the door: what to do there, and who films, why, for how long, and whom to ask."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from devices.commands import Light, Sound
 from gateway.config.home import Home
+from gateway.domain.frozen import Frozen
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import ShowSignal
 from gateway.evidence.documents.pdf import MM_PER_POINT, PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Sheet
@@ -85,8 +85,7 @@ LINE_SPACING = 1.22
 LEGAL_TEXT_SIZES_PT = (10.5, 10.0, 9.5, 9.0, 8.5, 8.0, 7.5, 7.0)  # points: as large as it fits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class Notice(Frozen):
     """The facts of a notice. Without a `contact` it has an empty line; `page`: URL of the courier's page, or None."""
 
     home: str
@@ -138,8 +137,7 @@ def _courier_page_url(pages: str) -> str:
     return f"{pages.rstrip('/')}/c"
 
 
-@dataclass(frozen=True, slots=True)
-class _NoticePage:
+class _NoticePage(Frozen, kw_only=False):
     sheet: Sheet
     notice: Notice
     language: Language

@@ -5,13 +5,14 @@ is called a claim, and no picture is shown.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home
 from gateway.domain.delivery.result import DoorResult
+from gateway.domain.frozen import Frozen
 from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Sheet
 from gateway.evidence.documents.pictograms import Pictogram, draw_pictogram
 from gateway.evidence.documents.sources import PICTURE_MOMENTS, VerificationOutcome, VisitEvidence, read_visit
@@ -71,8 +72,7 @@ GAP_TEXTS: Mapping[str, Text] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HouseNames:
+class HouseNames(Frozen):
     """What the house's file calls the things that a manifest knows by their ids; an id without a name stays one."""
 
     house: str = ""
@@ -123,8 +123,7 @@ def draw_report(
     return sheet.pdf()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ReportPages:
+class _ReportPages(Frozen):
     sheet: Sheet
     evidence: VisitEvidence
     language: Language

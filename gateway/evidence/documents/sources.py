@@ -1,7 +1,7 @@
 """Reads the sources of a report: a visit's folder, which it verifies first, and pictures from its films."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from hashlib import sha256
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from gateway.domain.frozen import Frozen
 from gateway.evidence.documents.visit_timeline import VisitMoment, VisitTimeline, read_timeline
 from gateway.evidence.extract import entry_bodies
 from gateway.evidence.film import film_sha256
@@ -35,8 +36,7 @@ PICTURE_MOMENTS = (None, VisitMoment.OPENED, VisitMoment.CLOSED, VisitMoment.LOC
 """The moments of which a report shows pictures; None: the first picture."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Photo:
+class Photo(Frozen):
     """A picture out of a film, and when it was taken, at the box's time in UTC."""
 
     camera: str
@@ -44,8 +44,7 @@ class Photo:
     jpeg: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisitEvidence:
+class VisitEvidence(Frozen):
     """A visit as its folder tells it. It proves something only if `outcome` is not `WRONG`.
 
     `photos` lacks a moment where the log has no such moment or no film shows it.

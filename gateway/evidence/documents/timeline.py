@@ -1,11 +1,11 @@
 """Draws a visit's timeline: open door, withdrawn bolt, films, temperature."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+from gateway.domain.frozen import Frozen
 from gateway.evidence.documents.pdf import Ink, Sheet
 from gateway.evidence.documents.visit_timeline import TemperatureReading, TimelineSpan, VisitEvent
 
@@ -16,8 +16,7 @@ TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)  # seco
 MAX_TICKS = 7  # at most
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimelineBar:
+class TimelineBar(Frozen):
     """One row: its name, where it is, and where something is declared to lack."""
 
     name: str
@@ -26,8 +25,7 @@ class TimelineBar:
     holes: tuple[TimelineSpan, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimelineAxis:
+class TimelineAxis(Frozen):
     """Maps instants to places on the sheet."""
 
     start: datetime

@@ -4,12 +4,13 @@ What the log does not say is not here: nothing is concluded from silence.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum, auto
 
 from devices.reports import DoorState, LockState
 from gateway.domain.delivery.result import DoorResult
+from gateway.domain.frozen import Frozen
 from gateway.protocol.narrative import HappeningKind, narrative
 
 OPEN_DOOR_STATES = frozenset({DoorState.OPEN, DoorState.AJAR, DoorState.FORCED_OPEN})
@@ -27,8 +28,7 @@ class VisitMoment(StrEnum):
     HANDED_TO_OWNER = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisitEvent:
+class VisitEvent(Frozen):
     """One moment, at the box's time in UTC; `trusted`: the box was certain of its clock then."""
 
     moment: VisitMoment
@@ -36,24 +36,21 @@ class VisitEvent:
     trusted: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimelineSpan:
+class TimelineSpan(Frozen):
     """A time span; `end` is None if the log does not contain it."""
 
     start: datetime
     end: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemperatureReading:
+class TemperatureReading(Frozen):
     """A fridge's temperature in degrees Celsius; None: unknown from here on."""
 
     at: datetime
     temp_c: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisitTimeline:
+class VisitTimeline(Frozen):
     """The events of a visit's log in the order of time, and temperatures by place."""
 
     events: tuple[VisitEvent, ...] = ()
