@@ -33,7 +33,8 @@ from gateway.integrations.homeassistant.bridge import HomeAssistantBridge
 from gateway.integrations.hub_client import ca_rotation, unenrolment
 from gateway.integrations.hub_client.job_routing import build_uplink
 from gateway.integrations.hub_client.session import Uplink
-from gateway.mqtt.client import InboundMessage, MqttClient
+from gateway.mqtt.client import MqttClient
+from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
 from gateway.mqtt.session_takeover import TakeoverDetector
 from gateway.protocol.keys import BoxKey, link_key
@@ -576,7 +577,7 @@ class App:
                 self._archive.add_clips(event)
             case ipc.VideoHello(recording=recording):
                 for clip in recording:
-                    if not self._is_filming(clip):
+                    if all(_current_clip(running.state) != clip for running in self._entrances.values()):
                         self._video.finish(clip, keep=True)
             case ipc.BarcodeRead():
                 self._on_label(event)
@@ -598,9 +599,6 @@ class App:
         for name in self._by_device[label.camera]:
             if label.camera in self.home.entrances[name].cameras.read_labels:
                 self._entrances[name].on_label(label.camera, label.code)
-
-    def _is_filming(self, clip: ipc.ClipKey) -> bool:
-        return any(_current_clip(running.state) == clip for running in self._entrances.values())
 
 
 def _import_pages() -> None:

@@ -10,7 +10,8 @@ from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.lines import expand_commands, quoted_path, relative_path
 from gateway.installation.diagnostics.connection_errors import connection_error, needs_port_check
 from gateway.installation.diagnostics.finding import sentence_text
-from gateway.mqtt.client import InboundMessage, NotSent, ShortSession, connect_once
+from gateway.mqtt.client import ShortSession, connect_once
+from gateway.mqtt.packets import InboundMessage, NotSent
 from gateway.system.config_section import ConfigError
 from gateway.system.mqtt_settings import BrokerSection
 

@@ -20,7 +20,8 @@ from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import BRIDGE_STATE, device_topic, entrance_topic
 from gateway.domain.delivery.result import DoorResult, Refusal
 from gateway.domain.visit.commands import ScanAnswer
-from gateway.mqtt.client import InboundMessage, ShortSession
+from gateway.mqtt.client import ShortSession
+from gateway.mqtt.packets import InboundMessage
 from gateway.runtime.notifications.texts import REFUSAL_TEXTS
 from gateway.system.i18n import SOURCE
 

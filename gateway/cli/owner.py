@@ -14,7 +14,7 @@ from gateway.config.topics import entrance_topic
 from gateway.evidence.checkpoint import read_checkpoints
 from gateway.evidence.verdict import VerificationResult
 from gateway.evidence.verify import verify_proof
-from gateway.mqtt.client import InboundMessage
+from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.key_succession import MAX_HISTORY_BYTES, KeyHistory
 from gateway.protocol.keys import KeyUnusable, PublicKey
 from gateway.protocol.strict_json import loads

@@ -13,7 +13,7 @@ from gateway.cli.failure import ExitCode, Failure
 from gateway.config.home import Home
 from gateway.config.topics import BRIDGE_STATE, entrance_topic
 from gateway.domain.pause import PauseRefusal, is_ambiguous, parse_local_time
-from gateway.mqtt.client import InboundMessage
+from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import rfc3339_ms
 from gateway.system.clock import read_clock
 from gateway.web.texts.catalogue import TEXTS

@@ -31,7 +31,7 @@ from gateway.demo.rig_control import (
     SetPhoneLanguages,
     StopAtPoint,
 )
-from gateway.mqtt.client import InboundMessage
+from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import json_bytes
 from gateway.system.clock import machine_time
 

@@ -13,7 +13,8 @@ from gateway.config.devices import AnyDevice, CoverDevice, DoorDevice, LockDevic
 from gateway.config.home import Home
 from gateway.config.topics import device_topic, inbound_topics
 from gateway.installation.capability import Measurement
-from gateway.mqtt.client import InboundMessage, NotSent, ShortSession
+from gateway.mqtt.client import ShortSession
+from gateway.mqtt.packets import InboundMessage, NotSent
 from gateway.protocol.keys import KeyUnusable
 from gateway.runtime.guard_client import GuardClient
 

@@ -65,18 +65,6 @@ STABLE_SESSION_S = 10.0  # after so long a session, the back-off starts at its b
 HOUSE_OPTIONS = ConnectionOptions()
 DELAYED_ACK_RANGE_S = (0.035, 0.060)  # Nagle's algorithm waits for a delayed acknowledgement (40 ms on Linux)
 
-__all__ = [
-    "Acknowledgement",
-    "InboundMessage",
-    "MqttClient",
-    "NotSent",
-    "NotSentReason",
-    "RoundTrip",
-    "Sent",
-    "ShortSession",
-    "connect_once",
-]
-
 _log = structlog.get_logger(__name__)
 _silent = logging.getLogger("gateway.mqtt.client.paho")  # this module logs each failure once itself
 _silent.addHandler(logging.NullHandler())

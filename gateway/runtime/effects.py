@@ -84,7 +84,8 @@ class CommandExecutor:
         self._last_queries: dict[str, tuple[int, int, float]] = {}  # device -> session, number, instant
         self._ring_commands: dict[str, str] = {}
         self._held_back_unlock: dict[str, str] = {}  # the visit whose unlock was never sent, and why
-        self._unmarked_visit: str | None = None  # the visit whose intent is stored but has no mark outside the store
+        # The visit whose unlock is held back, because its intent is stored but has no mark outside the store.
+        self.unmarked_visit: str | None = None
         self._unsent_refusals: dict[str, tuple[c.AnswerScan, float]] = {}  # scanner -> its newest answer, instant
         self._published_state: dict[str, object] = {}
         outside = self._section.cameras.outside
@@ -106,10 +107,6 @@ class CommandExecutor:
     def has_queried(self, device: str, session: int, number: int) -> bool:
         """Return whether this query went to this device; a number that the device cannot know answers nothing."""
         return (session, number) in self._sent_queries.get(device, ())
-
-    def hold_back_unmarked(self, visit: str) -> None:
-        """Hold the visit's unlock back, because the mark of its intent could not be written."""
-        self._unmarked_visit = visit
 
     def take_ringing_visit(self, id_: str) -> str | None:
         """Return, once, the visit whose ringing the signal confirms with this id."""
@@ -181,7 +178,7 @@ class CommandExecutor:
     def _hold_back_reason(self, command: c.Unlock, state: Entrance, decided: Now, now: Now) -> str | None:
         if self.is_stopped():
             return e.UnsentReason.STOP
-        if command.visit == self._unmarked_visit:
+        if command.visit == self.unmarked_visit:
             return e.UnsentReason.UNMARKED
         if now.mono - decided.mono > command.life:
             return e.UnsentReason.EXPIRED

@@ -31,7 +31,7 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.events import FactsChanged
 from gateway.domain.visit.state import CameraState, Entrance, FridgeState
-from gateway.mqtt.client import InboundMessage
+from gateway.mqtt.packets import InboundMessage
 from gateway.runtime.adapters import batteries, garage, presence_fridge_alarm
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.event_queue import EventQueue
@@ -466,7 +466,7 @@ class EntranceActor:
         """Cancel the unlock of an intent that is stored without its mark: the disk is bad."""
         for command in commands:
             if isinstance(command, c.ReserveOpening):
-                self._executor.hold_back_unmarked(command.visit)
+                self._executor.unmarked_visit = command.visit
         if self.state.disk_ok:
             self._event_queue.post_first(e.DiskChanged(ok=False))
 

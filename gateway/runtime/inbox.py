@@ -20,7 +20,7 @@ from gateway.domain.pause import PauseRefusal, PlannedPause
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance
-from gateway.mqtt.client import InboundMessage
+from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.protocol import delivery_message, owner_requests
 from gateway.protocol.box_hub import JobOutcome

@@ -20,7 +20,7 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.state import Entrance
-from gateway.mqtt.client import InboundMessage
+from gateway.mqtt.packets import InboundMessage
 from gateway.runtime.entrance import EntranceActor
 from gateway.video.client import VideoClient
 from gateway.video.ipc import CameraProof, ClipKey, ClipsClosed, ConfigureCameras, FromVideo

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import aiomqtt
 
 from gateway.config.home import Home
-from gateway.mqtt.client import InboundMessage, Sent, ShortSession, connect_once
+from gateway.mqtt.client import ShortSession, connect_once
+from gateway.mqtt.packets import InboundMessage, Sent
 from gateway.system.mqtt_settings import BrokerSection
 
 TIMEOUT_S = 30.0

@@ -24,7 +24,7 @@ from gateway.app import App
 from gateway.config.home import Home, MessagesSection, PagesSection
 from gateway.domain.delivery.promise import Window
 from gateway.evidence.checkpoint import sign_checkpoint
-from gateway.mqtt.client import InboundMessage, NotSentReason
+from gateway.mqtt.packets import InboundMessage, NotSentReason
 from gateway.protocol.hash_chain import ChainHead
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance.instance_lock import FolderInUse

@@ -33,7 +33,8 @@ from gateway.domain.delivery.promise import Cancel, Claims, Offer, Update, Windo
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode
 from gateway.domain.visit.state import Phase
-from gateway.mqtt.client import InboundMessage, Sent, ShortSession
+from gateway.mqtt.client import ShortSession
+from gateway.mqtt.packets import InboundMessage, Sent
 from gateway.protocol.delivery_message import sign_delivery
 from gateway.storage.audit_log import entries
 from gateway.storage.schema import connect

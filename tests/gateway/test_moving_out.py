@@ -22,8 +22,8 @@ from gateway.config.home import Home, MessagesSection, PagesSection
 from gateway.config.topics import device_topic
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
-from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.keys import BoxKey, link_key
 from gateway.runtime.maintenance import factory_reset
 from gateway.runtime.notifications import action_links

@@ -17,7 +17,7 @@ from gateway.demo.result import DoorMovement, door_movements
 from gateway.demo.scenario import ScenarioRun
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode
-from gateway.mqtt.client import Sent
+from gateway.mqtt.packets import Sent
 from gateway.runtime.reconnects import SETTLE_TIME_S
 from tests.waiting import assert_stays
 from tests.whole_house import run_whole_house

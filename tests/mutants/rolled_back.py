@@ -36,7 +36,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an unlock leaves without its intent's mark",
         file="gateway/runtime/effects.py",
-        old="if command.visit == self._unmarked_visit:",
+        old="if command.visit == self.unmarked_visit:",
         new="if False:",
         tests=(f"{ENTRANCE}::test_an_intent_whose_mark_cannot_be_written_opens_nothing_and_comes_back",),
     ),

@@ -20,7 +20,7 @@ from gateway.domain.visit.state import Entrance
 from gateway.evidence.archive import Archive
 from gateway.evidence.checkpoint import Checkpoint
 from gateway.evidence.rollback import MarkWriter
-from gateway.mqtt.client import InboundMessage
+from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.entrance import EntranceActor

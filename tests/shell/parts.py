@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.mqtt.client import Acknowledgement, NotSent, NotSentReason, Sent
+from gateway.mqtt.packets import Acknowledgement, NotSent, NotSentReason, Sent
 from gateway.system.clock import Clock, ClockSection
 from gateway.video.ipc import CameraProof, ClipKey
 from tests.gateway.domain.delivery.shop import NOON

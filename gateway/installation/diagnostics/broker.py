@@ -13,7 +13,8 @@ from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, p
 from gateway.installation.diagnostics import devices
 from gateway.installation.diagnostics.connection_errors import connection_error, file_error, needs_port_check
 from gateway.installation.diagnostics.finding import Finding, bad, doubtful, good, overdue
-from gateway.mqtt.client import DELAYED_ACK_RANGE_S, Sent, ShortSession, connect_once
+from gateway.mqtt.client import DELAYED_ACK_RANGE_S, ShortSession, connect_once
+from gateway.mqtt.packets import Sent
 from gateway.mqtt.tls import certificate_expiry, error_text, tls_context
 from gateway.system.clock import machine_time
 from gateway.system.config_section import ConfigError

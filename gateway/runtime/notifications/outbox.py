@@ -19,7 +19,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
 from gateway.evidence.checkpoint import Checkpoint
-from gateway.mqtt.client import NotSent, NotSentReason, Sent
+from gateway.mqtt.packets import NotSent, NotSentReason, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.runtime.notifications.composer import MessageComposer
 from gateway.runtime.notifications.texts import ComposedMessage, log_message

@@ -14,7 +14,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from gateway.config.home import Home
-from gateway.mqtt.client import InboundMessage, ShortSession, connect_once
+from gateway.mqtt.client import ShortSession, connect_once
+from gateway.mqtt.packets import InboundMessage
 from tests.forkserver import run_python
 
 ROOT = Path(__file__).parents[3]

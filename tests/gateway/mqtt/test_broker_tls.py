@@ -17,9 +17,10 @@ from cryptography import x509
 
 from devices.simulators.house import SimulatedBroker as DevicesBroker
 from gateway.config.home import Home
-from gateway.mqtt.client import InboundMessage, MqttClient
+from gateway.mqtt.client import MqttClient
 from gateway.mqtt.mosquitto.folder_check import folder_faults
 from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup, free_port, private_broker, write_house
+from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.tls import error_text, tls_context
 from gateway.system.config_section import ConfigError
 from gateway.system.mosquitto import BrokerListener, broker_user, reload

@@ -13,20 +13,9 @@ import pytest
 
 from gateway.config.home import Home
 from gateway.config.topics import BRIDGE_STATE, TopicMap
-from gateway.mqtt.client import (
-    MAX_PAYLOAD_BYTES,
-    RESERVED_FRACTION,
-    Acknowledgement,
-    InboundMessage,
-    MqttClient,
-    NotSent,
-    NotSentReason,
-    RoundTrip,
-    Sent,
-    ShortSession,
-    connect_once,
-)
+from gateway.mqtt.client import MAX_PAYLOAD_BYTES, RESERVED_FRACTION, MqttClient, ShortSession, connect_once
 from gateway.mqtt.mosquitto.provisioning import RunningBroker, free_port, private_broker
+from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, NotSentReason, RoundTrip, Sent
 from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
 from tests.waiting import POLL_INTERVAL_S, assert_stays
 from tests.wire import TcpRelay

@@ -22,7 +22,7 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.conditions import is_closed, is_locked
 from gateway.domain.visit.state import Entrance, Fact, Phase
 from gateway.evidence.archive import Archive
-from gateway.mqtt.client import Acknowledgement, NotSentReason
+from gateway.mqtt.packets import Acknowledgement, NotSentReason
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.video.client import VideoClient

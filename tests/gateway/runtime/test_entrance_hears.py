@@ -34,7 +34,7 @@ from gateway.config.home import Home
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.state import FridgeState
-from gateway.mqtt.client import InboundMessage
+from gateway.mqtt.packets import InboundMessage
 from gateway.runtime.entrance import MAX_MESSAGES_PER_SECOND
 from gateway.runtime.event_queue import MAX_QUEUED_REPORTS
 from tests.gateway.domain.delivery.shop import NOW, PARCEL

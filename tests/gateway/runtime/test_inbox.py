@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.mqtt.client import InboundMessage
+from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import rfc3339_ms
 from gateway.protocol import owner_requests
 from gateway.protocol.box_event import sign_event, sign_statement

@@ -16,9 +16,9 @@ import pytest
 
 from gateway.config.broker_acl import access_list
 from gateway.config.home import Home
-from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.mosquitto import provisioning as broker_module
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing, RunningBroker, free_port, private_broker, write_house
+from gateway.mqtt.packets import InboundMessage
 from gateway.system.mosquitto import PBKDF2_ITERATIONS, BrokerListener, configuration, password_line
 from tests.gateway.callers import TIMEOUT_S, account_session, collect_until, publish_reason_code, raw_client
 

@@ -13,7 +13,7 @@ from gateway.config.home import Home
 from gateway.config.topics import DeviceOrigin, TopicMap
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import FridgeState
-from gateway.mqtt.client import InboundMessage
+from gateway.mqtt.packets import InboundMessage
 from gateway.runtime.entrance_configuration import entrance_rules
 from tests.shell.box import ShellBox, box
 from tests.shell.house import make_home

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Phase
-from gateway.mqtt.client import Acknowledgement, NotSentReason
+from gateway.mqtt.packets import Acknowledgement, NotSentReason
 from gateway.storage.models import CommitResult
 from tests.gateway.domain.delivery.house import make_step, receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
