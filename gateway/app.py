@@ -93,9 +93,8 @@ class Supervision:
 class App:
     """One gateway. A supervised one leaves SIGTERM and SIGINT to its supervisor, which calls `stop`.
 
-    `wall_clock`, `free_bytes`, `crash_point` and `video` are the real ones except in a demo or a test.
-
-    `crash_point` is called with the name of each point at which a test may end the process.
+    `wall_clock`, `free_bytes`, `crash_point` and `video` are the real ones except in a demo or a test; `crash_point` is
+    called with the name of each point at which a test may end the process.
     """
 
     def __init__(  # noqa: PLR0913 - what a demo or a test may replace
@@ -139,9 +138,7 @@ class App:
         return self._request_stop is not None and self._request_stop()
 
     async def run(self) -> bool:
-        """Run until SIGTERM or SIGINT, or until the box must start again.
-
-        Then return True, and the caller runs a new one.
+        """Run until SIGTERM or SIGINT, or until the box must start again: then return True.
 
         A box that is marked for a wipe is wiped first, before anything of it is opened.
 

@@ -263,10 +263,7 @@ class CommandExecutor:
         return self.publisher.publish(topic, publication.payload, **options)
 
     def announce(self, command: c.Command, state: Entrance, now: Now) -> None:
-        """Publish an event for the command, after every effect was started, so that listeners can follow.
-
-        For an unlock that was never sent, the event says that it was held back, and why.
-        """
+        """Publish an event for the command, once every effect is started; it says why an unlock was held back."""
         body = event_body(command)
         if isinstance(command, c.Unlock) and command.visit in self._held_back_unlock:
             body = {"kind": "held_back", "why": self._held_back_unlock[command.visit]}
@@ -275,10 +272,7 @@ class CommandExecutor:
             self._publish_event(now, {**visit, **body})
 
     def publish_state(self, state: Entrance, now: Now) -> None:
-        """Publish the entrance's state if it changed; a change of phase is also published as an event.
-
-        If publishing fails, the next decision tries again.
-        """
+        """Publish the state if it changed, and a change of phase as an event; the next decision repeats a failure."""
         shown = state_body(state)
         if shown == self._published_state:
             return
@@ -299,10 +293,7 @@ class CommandExecutor:
 
 
 def is_filmed_live(command: c.Unlock, state: Entrance, proofs: Mapping[str, CameraProof], mono: float) -> bool:
-    """Return whether each camera proves at this instant that it is live, films this visit and sees the courier move.
-
-    A camera inside need not see movement.
-    """
+    """Return whether each camera proves now that it is live, films this visit and (outside) sees the courier move."""
     clip = ClipKey(visit=command.visit, part=state.visit.part if state.visit is not None else 1)
     for name, sees_courier in state.rules.cameras.items():
         proof = proofs.get(name)

@@ -70,11 +70,9 @@ class EntranceActor:
     """Feeds one entrance's events to `decide`, one at a time, and performs the resulting commands.
 
     `commit` stores a decision, or returns the newer facts because of which it did not; it raises `StoreFailed` if the
-    disk stored nothing. `matches` returns the deliveries that have a normalised code.
-
-    `executor` makes what performs the commands; it gets `post` and `is_stopped` of this actor.
-
-    `crash_point` is called with the name of each point of a step at which a test may end the process.
+    disk stored nothing. `matches` returns the deliveries that have a normalised code. `executor` makes what performs
+    the commands; it gets `post` and `is_stopped` of this actor. `crash_point` is called with the name of each point of
+    a step at which a test may end the process.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part that an entrance uses
@@ -122,10 +120,7 @@ class EntranceActor:
     # ---- receive -----------------------------------------------------------------------------------------------------
 
     def on_message(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
-        """Process a message of one of this entrance's devices.
-
-        A device that floods does not delay other devices: messages beyond its limit are dropped unread.
-        """
+        """Process a message of one of this entrance's devices; a flooding device's messages are dropped unread."""
         configured = self._home.devices[device]
         mono = self._clock.now().mono
         vendor = VENDORS[configured.vendor]
@@ -206,10 +201,7 @@ class EntranceActor:
             self.post(e.ReportsMissed())
 
     def check_heartbeats(self, now: Now) -> None:
-        """Report a door that cannot be queried as offline, once, when its heartbeat is missing.
-
-        The same applies to devices around the entrance that have to report regularly.
-        """
+        """Report, once, a door that cannot be queried and devices around the entrance whose heartbeat is missing."""
         for device in presence_fridge_alarm.silent_devices(self._home, self._last_heard_mono, now.mono):
             del self._last_heard_mono[device]
             self._post_unknown(device)
@@ -326,10 +318,7 @@ class EntranceActor:
             self._post_unknown(device)
 
     def post(self, event: e.Event) -> None:
-        """Queue an event. Scans beyond the limit are dropped and counted.
-
-        So are reports, and the devices are queried again.
-        """
+        """Queue an event. Beyond the limits scans are counted; after other events lock and door are queried again."""
         if not self._event_queue.post(event):
             if not isinstance(event, e.Scanned):
                 self._devices_with_loss.add(self._section.lock)
@@ -495,11 +484,7 @@ def commands_without_store(event: e.Event, commands: tuple[c.Command, ...]) -> t
 
 
 def _is_transient(event: e.Event, state: Entrance) -> bool:
-    """Return whether a camera's event needs no entry because nothing follows from it.
-
-    This is a reading without an answer, or a change of its pictures while nothing is filmed: a restart loses both
-    anyway.
-    """
+    """Return whether a camera's event needs no entry: nothing follows from it, and a restart loses it anyway."""
     if isinstance(event, e.Scanned):
         return event.expected_only
     return isinstance(event, e.CameraChanged) and state.visit is None and state.incident is None

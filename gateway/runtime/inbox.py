@@ -228,10 +228,7 @@ class Inbox:
         """Queue a request of a person (by id) or of the owner's account; a stop counts from this instant.
 
         The future's result is None, or why the request failed. If 200 wait, a stop joins the last queued one, behind
-        all others, and any other request is refused.
-
-        Raises:
-            KeyError: the house has no such entrance.
+        all others, and any other request is refused. KeyError: there is no such entrance.
         """
         running = self.entrances[entrance]
         stops = isinstance(request, owner_requests.OwnerStopRequest) and request.do == "stop"

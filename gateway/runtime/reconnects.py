@@ -21,10 +21,7 @@ class ReconnectTracker:
         self._reconnected_mono.pop(device, None)
 
     def online(self, device: str, mono: float, *, by_bridge: bool) -> bool:
-        """Record that the link is up, as the device or (`by_bridge`) its bridge reports.
-
-        Return whether it just came back.
-        """
+        """Record that the link is up, as device or (`by_bridge`) bridge reports; return whether it just came back."""
         if not by_bridge and device not in self._lost_devices:
             return False
         self._lost_devices.discard(device)

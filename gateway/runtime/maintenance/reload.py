@@ -47,10 +47,7 @@ class ReloadReport(ConfigSection):
 
 
 def busy_entrances(states: Iterable[tuple[Entrance, Now]]) -> tuple[BusyEntrance, ...]:
-    """Return the entrances that must not be interrupted.
-
-    These have a visit or its quarter of an hour after it, a film, a pending scan, or a lock request.
-    """
+    """Return what must not be interrupted at each entrance, the quarter of an hour after a visit (`watch`) included."""
     busy: list[BusyEntrance] = []
     for state, _ in states:
         running: dict[BusyReason, bool] = {

@@ -138,10 +138,7 @@ def mark_started(folder: Path) -> None:
 
 
 def unpack(archive: Path, folder: Path) -> backup.BackupListing:
-    """Unpack the box's own files into its storage folder.
-
-    If it is interrupted, no gateway starts there before it is done again.
-    """
+    """Unpack the box's own files into its storage folder; no gateway starts there before this is done."""
     mark_started(folder)
     factory_reset.delete_except(folder, factory_reset.RESTORE_MARK)
 

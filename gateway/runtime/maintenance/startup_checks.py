@@ -44,7 +44,6 @@ def check_folder(folder: Path) -> None:
 
     Raises:
         StartError: the store is damaged or a file is of an unexpected kind.
-        OSError: the folder cannot be read.
     """
     for path, text in unexpected_files(folder):
         what = "the box's store" if path.name in _FILES else "one of the box's sockets"

@@ -136,10 +136,7 @@ class Outbox:
         return self.publisher.publish(entrance_topic(message.entrance, "message"), json_bytes(body))
 
     def _on_acknowledged(self, message: ComposedMessage, *, accepted: bool) -> None:
-        """Handle the broker's answer; a message that it did not accept is published in the next session.
-
-        It comes from the store, or from memory if it is not stored.
-        """
+        """Handle the broker's answer; the next session publishes what it did not accept, from the store or memory."""
         number = message.number
         if not number:
             if not accepted:
@@ -176,10 +173,7 @@ class Outbox:
             await self._try_store(self.store.deliveries.mark_reported(result, self.clock.now()))
 
     def publish_checkpoint(self, entrance: str, signed: Checkpoint) -> None:
-        """Publish a signed end of the log to the owner's phone.
-
-        A later comparison shows whether entries were removed.
-        """
+        """Publish a signed end of the log to the owner's phone: a later one shows whether entries were removed."""
         self.publisher.publish(entrance_topic(entrance, "checkpoint"), signed.to_json())
 
     @staticmethod

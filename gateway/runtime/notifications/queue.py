@@ -263,10 +263,7 @@ class _PhoneSender:
         self._retry_at_mono = 0.0
 
     def add_unstored(self, message: ComposedMessage) -> None:
-        """Keep a message that is not stored.
-
-        If there are too many, others than alarms and "locked again" are dropped.
-        """
+        """Keep a message that is not stored; of too many, others than alarms and "locked again" are dropped."""
         self._unstored_messages[message.number] = message
         quiet = [number for number, one in self._unstored_messages.items() if not batching.matters(one)]
         for number in quiet[:-MAX_CACHED_MESSAGES]:
@@ -307,10 +304,7 @@ class _PhoneSender:
         return True
 
     async def _claim(self, group: tuple[ComposedMessage, ...], now: Now) -> tuple[ComposedMessage, ...]:
-        """Claim messages that no other process sends.
-
-        If that cannot be stored, send anyway: twice is better than never.
-        """
+        """Claim messages that no other process sends; if the disk fails, send anyway: twice is better than never."""
         stored = tuple(one.number for one in group if one.number > 0)
         ours = frozenset(stored)
         if stored:
