@@ -53,7 +53,7 @@ def _schema(
     markdown: Annotated[bool, typer.Option("--markdown", help="As the reference page, to read.")] = False,
 ) -> None:
     """Print what every key of a configuration file means: its JSON schema for editors, or a page to read."""
-    from gateway.config.reference import page
+    from gateway.config.schema import page
 
     of_file = schema(file)
     typer.echo(page(file, of_file) if markdown else _json(of_file), nl=not markdown)

@@ -12,8 +12,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from devices.vendors.definition import COMMAND_HOLD_S, ZIGBEE_COMMAND_HOLD_S
 from gateway.cli.schema import ConfigFile, schema
-from gateway.config.reference import page
-from gateway.config.schema import schema_of, yaml_text
+from gateway.config.schema import page, schema_of, yaml_text
 from gateway.domain.timing import Timing
 from gateway.hub import config as hub
 from gateway.integrations.lock_guard import file as guard
