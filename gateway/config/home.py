@@ -13,7 +13,7 @@ from gateway.domain.day import day_end, read_day
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.timing import Seconds, Timing
 from gateway.system.addresses import is_loopback_host
-from gateway.system.clock import ClockSection
+from gateway.system.clock_settings import ClockSection
 from gateway.system.config_section import (
     ConfigSection,
     HostName,

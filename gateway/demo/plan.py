@@ -26,7 +26,7 @@ from gateway.domain.timing import Timing
 from gateway.integrations.lock_guard.file import GuardFile
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.jws import private_key, public_x
-from gateway.system.clock import ClockSection
+from gateway.system.clock_settings import ClockSection
 from gateway.system.i18n import Language
 from gateway.system.mqtt_settings import BrokerSection
 

@@ -19,12 +19,12 @@ import ctypes
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from gateway.domain.now import Now
-from gateway.system.config_section import ConfigSection
+
+if TYPE_CHECKING:
+    from gateway.system.clock_settings import ClockSection
 
 EARLIEST_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 """No trusted time is older than this program: the floor of a box that never had one."""
@@ -42,17 +42,6 @@ def machine_time() -> datetime:
     return datetime.fromtimestamp(time.time(), UTC)
 
 
-class ClockSection(ConfigSection):
-    """Where the time comes from. Nothing opens while the time is not trusted."""
-
-    source: Literal["ntp", "host"] = "ntp"
-    """Source: `ntp` trusts the clock once the kernel says that it is synchronised. `host` always trusts the clock of
-    the machine: use it only to try things out."""
-    drift_ppm: float = Field(default=100.0, gt=0, le=1000, json_schema_extra={"x-unit": "parts per million"})
-    """Drift: how far the hardware clock may drift while it is not synchronised. If it is too small, a drifting clock is
-    trusted too long; if it is too large, the time is distrusted too early when the internet is away."""
-
-
 class Clock:
     """Reads the time and says whether to trust it.
 
@@ -63,7 +52,7 @@ class Clock:
 
     def __init__(  # noqa: PLR0913 - each raw reading can be replaced, by the demo and by tests
         self,
-        source: ClockSection,
+        source: "ClockSection",
         *,
         floor: datetime | None,
         keep_floor: Callable[[datetime], None],
@@ -130,7 +119,7 @@ class Clock:
                 return self._stepped_at is None or mono - self._stepped_at >= SETTLE_TIME_S
 
 
-def read_clock(source: ClockSection) -> Now:
+def read_clock(source: "ClockSection") -> Now:
     """Read the time once, without a stored floor: for a command that runs beside the gateway."""
     return Clock(source, floor=None, keep_floor=lambda _: None).now()
 

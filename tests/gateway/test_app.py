@@ -31,7 +31,8 @@ from gateway.runtime.maintenance.instance_lock import FolderInUse
 from gateway.storage import Store, StoreFailed
 from gateway.storage.box import BoxState
 from gateway.storage.entrances import Entrances
-from gateway.system.clock import Clock, ClockSection
+from gateway.system.clock import Clock
+from gateway.system.clock_settings import ClockSection
 from gateway.system.config_section import ConfigError
 from gateway.video.ipc import BarcodeRead, CameraProof, ClipKey, VideoHello
 from tests.gateway.domain.delivery.shop import NOW, make_claims, make_offer, sign_claims

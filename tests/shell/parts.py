@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from gateway.mqtt.packets import Acknowledgement, NotSent, NotSentReason, Sent
-from gateway.system.clock import Clock, ClockSection
+from gateway.system.clock import Clock
+from gateway.system.clock_settings import ClockSection
 from gateway.video.ipc import CameraProof, ClipKey
 from tests.gateway.domain.delivery.shop import NOON
 

@@ -26,7 +26,8 @@ from gateway.config.topics import OFFER_TOPIC, RESULT_TOPIC
 from gateway.domain.delivery.promise import Offer
 from gateway.protocol.delivery_message import verify_delivery
 from gateway.protocol.jws import EnrolledKeys, RejectedMessage, public_x
-from gateway.system.clock import Clock, ClockSection
+from gateway.system.clock import Clock
+from gateway.system.clock_settings import ClockSection
 from tests.gateway.cli.terminal import DELIVERY_YAML, ROOT, TIMEOUT_S, account_session, next_message, run_perron
 
 # ---- the command itself ---------------------------------------------------------------------------------------------

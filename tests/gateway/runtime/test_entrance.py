@@ -25,7 +25,8 @@ from gateway.domain.visit.state import Entrance, Phase, Timer
 from gateway.runtime.entrance import EntranceActor, code_text, new_scan
 from gateway.runtime.event_queue import MAX_QUEUED_LABELS, MAX_QUEUED_SCANS
 from gateway.storage.models import StoredDecision
-from gateway.system.clock import Clock, ClockSection
+from gateway.system.clock import Clock
+from gateway.system.clock_settings import ClockSection
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer, make_update
 from tests.shell.box import IN_WINDOW_MONO_S, ShellBox, box, box_in_window, run_box, run_tasks

@@ -28,7 +28,8 @@ from gateway.storage.consent_requests import (
 from gateway.storage.hub_journal import EventSigner
 from gateway.storage.models import AccountChangeResult, HouseOffer
 from gateway.storage.snapshot import write_snapshot
-from gateway.system.clock import Clock, ClockSection
+from gateway.system.clock import Clock
+from gateway.system.clock_settings import ClockSection
 from tests.gateway.domain.delivery.house import open_requests, open_store
 from tests.gateway.domain.delivery.shop import BOX, NOW, make_home, make_offer, noon_plus
 from tests.gateway.people import digest, newcomer, sign_in_entry

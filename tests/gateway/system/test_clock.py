@@ -15,9 +15,9 @@ from gateway.system.clock import (
     MAX_HOLDOVER_ERROR_S,
     SETTLE_TIME_S,
     Clock,
-    ClockSection,
     kernel_synchronised,
 )
+from gateway.system.clock_settings import ClockSection
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOUR = 3600.0

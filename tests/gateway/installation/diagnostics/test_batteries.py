@@ -10,7 +10,7 @@ from gateway.config.topics import entrance_topic
 from gateway.installation.diagnostics.devices import BATTERY_DEVICE_TEXTS, battery_findings
 from gateway.installation.diagnostics.finding import FindingVerdict, sentence_text
 from gateway.runtime.notifications.texts import BATTERY_TEXTS
-from gateway.system.clock import ClockSection
+from gateway.system.clock_settings import ClockSection
 from tests.gateway.cli.terminal import account_session
 from tests.gateway.installation.diagnostics.english import FindingText, findings_of, read_finding
 

@@ -11,7 +11,7 @@ from gateway.installation.diagnostics.broker import examine_broker, gateway_find
 from gateway.installation.diagnostics.finding import FindingVerdict
 from gateway.installation.diagnostics.house import EXAMINATION_TIMEOUT_S
 from gateway.mqtt.mosquitto.provisioning import private_broker, write_house
-from gateway.system.clock import ClockSection
+from gateway.system.clock_settings import ClockSection
 from tests.gateway.cli.terminal import account_session, next_message
 from tests.gateway.installation.diagnostics.english import by_subject, findings_of, read_finding
 from tests.quiet import SilentServer, silent_server

@@ -48,7 +48,7 @@ from gateway.installation.diagnostics.house import (
 from gateway.installation.records import store_walk
 from gateway.installation.walk import TrialAnswer, WalkTest, answer_trial, walk_steps
 from gateway.mqtt.mosquitto.provisioning import private_broker, write_house
-from gateway.system.clock import ClockSection
+from gateway.system.clock_settings import ClockSection
 from gateway.system.i18n import _
 from gateway.system.mqtt_settings import BrokerTls
 from gateway.system.pki.pages import format_fingerprint, pages_certificate
