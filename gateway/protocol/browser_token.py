@@ -59,7 +59,7 @@ def verify_token(token: bytes, key: Jwk, *, audience: str, seconds: float) -> Br
         return TokenRejection.WRONG_AUDIENCE
     if not 0 < claims.exp - claims.iat <= MAX_TOKEN_LIFETIME_S:
         return TokenRejection.WRONG_CLAIMS
-    return _validity_error(claims.iat, claims.exp, seconds, late=MAX_CLOCK_SKEW_S) or claims
+    return validity_error(claims, seconds, late_s=MAX_CLOCK_SKEW_S) or claims
 
 
 def verify_order(token: bytes, key: Jwk, *, browser: str, home: str) -> Order | TokenRejection:
@@ -76,15 +76,11 @@ def verify_order(token: bytes, key: Jwk, *, browser: str, home: str) -> Order | 
     return order if order.aud == home else TokenRejection.WRONG_AUDIENCE
 
 
-def validity_error(order: Order, seconds: float) -> TokenRejection | None:
-    """Return why an order is not valid at this time; None: it is valid."""
-    return _validity_error(order.iat, order.exp, seconds, late=0)
-
-
-def _validity_error(iat: int, exp: int, seconds: float, *, late: int) -> TokenRejection | None:
-    if iat > seconds + MAX_CLOCK_SKEW_S:
+def validity_error(claims: BrowserTokenClaims | Order, seconds: float, *, late_s: int = 0) -> TokenRejection | None:
+    """Return why a token or an order is not valid at this time; None: it is, or has ended less than `late_s` ago."""
+    if claims.iat > seconds + MAX_CLOCK_SKEW_S:
         return TokenRejection.NOT_YET_VALID
-    return TokenRejection.NO_LONGER_VALID if exp + late <= seconds else None
+    return TokenRejection.NO_LONGER_VALID if claims.exp + late_s <= seconds else None
 
 
 def _verify(token: bytes, header: jws.BrowserHeader, key: Jwk) -> bytes | TokenRejection:

@@ -80,18 +80,9 @@ def verify_consent(
         return REASON_UNREADABLE
     if message.home != home:
         return REASON_OTHER_HOME
-    return (
-        _verify_unknown_brand(message, hub, utc)
-        if known_keys is None
-        else _verify_known_brand(message, hub, known_keys, utc)
-    )
-
-
-def _verify_known_brand(
-    message: ConsentMessage, hub: str, known_keys: Mapping[str, str], utc: datetime
-) -> VerifiedConsentMessage | str:
+    if known_keys is None:
+        return _verify_unknown_brand(message, hub, utc)
     own = _brand_keys(message.brand, known_keys)
-    ended = None if message.ended is None else verify_brand_statement(message.ended, EndStatement, own, hub=hub)
     question: ConsentRequest | str | None = None
     if message.signed is not None:
         question = _signed_request(message, own, hub, utc)
@@ -103,6 +94,7 @@ def _verify_known_brand(
         question = _unsigned_request(message, utc)
     if isinstance(question, str):
         return question
+    ended = None if message.ended is None else verify_brand_statement(message.ended, EndStatement, own, hub=hub)
     return VerifiedConsentMessage(
         brand=message.brand, hub=hub, is_known_brand=True, connection=message.connection, request=question,
         keys=tuple(key for key in _vouched_keys(message, own, hub) if key.x not in known_keys.values()),
@@ -117,18 +109,14 @@ def _withdraws_key(message: ConsentMessage, known_keys: Mapping[str, str]) -> bo
 
 
 def _verify_unknown_brand(message: ConsentMessage, hub: str, utc: datetime) -> VerifiedConsentMessage | str:
-    if message.connection is None:
-        return REASON_UNKNOWN_KEY
-    if message.signed is None:
+    question: ConsentRequest | str | None = None
+    if message.connection is not None and message.signed is not None:
+        own = _brand_keys(message.brand, {key.kid: key.x for key in message.keys})
+        question = _signed_request(message, own, hub, utc)
+    elif message.connection is not None:
         question = REASON_UNSIGNED if message.keys else _unsigned_request(message, utc)
-    else:
-        question = _signed_request(
-            message, _brand_keys(message.brand, {key.kid: key.x for key in message.keys}), hub, utc
-        )
-    if isinstance(question, str):
-        return question
-    if question is None:
-        return REASON_UNKNOWN_KEY
+    if not isinstance(question, ConsentRequest):
+        return question or REASON_UNKNOWN_KEY
     return VerifiedConsentMessage(
         brand=message.brand, hub=hub, is_known_brand=False, connection=message.connection, request=question
     )

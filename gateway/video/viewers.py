@@ -80,10 +80,8 @@ class ViewerServer:
     async def _serve_camera(
         self, reader: asyncio.StreamReader, viewer: "ViewerConnection", camera: CameraReader
     ) -> None:
-        screening, first = self._camera_viewers.get(camera), False
-        if screening is None:
-            screening, first = CameraViewers(asyncio.get_running_loop()), True
-            self._camera_viewers[camera] = screening
+        first = camera not in self._camera_viewers
+        screening = self._camera_viewers.setdefault(camera, CameraViewers(asyncio.get_running_loop()))
         screening.add(viewer)
         giving_up = asyncio.get_running_loop().call_later(
             self._limits.first_picture_timeout_s, screening.refuse_waiting, viewer

@@ -16,51 +16,38 @@ from gateway.domain.frozen import Frozen
 class CarrierBarcode(Frozen, kw_only=False):
     """One carrier's bar code: its pattern in capitals without blanks, and the tracking number in it.
 
-    `number`: the template of the tracking number, from the pattern's groups. `checks`: called with the tracking number
-    and the whole code; returns whether the check digits hold.
+    `number` and `checked` are templates of the pattern's groups. `checks`: whether the check digits in `checked` hold;
+    None: the code has none.
     """
 
     carrier: str  # as the texts of the courier's page name it
     pattern: re.Pattern[str]
-    number: str
-    checks: Callable[[str, str], bool]
-
-
-def _always_valid(_number: str, _code: str) -> bool:
-    return True
+    checks: Callable[[str], bool] | None = None
+    number: str = r"\1"
+    checked: str = r"\1"
 
 
 CARRIER_BARCODES: tuple[CarrierBarcode, ...] = (
     # DPD Paketschein-Spezifikation 2.4: "%", postcode 7, parcel number 14, service 3, country 3. No check in the code.
-    CarrierBarcode("dpd", re.compile(r"%[0-9A-Z]{7}([0-9]{14})[0-9]{6}"), r"\1", _always_valid),
+    CarrierBarcode("dpd", re.compile(r"%[0-9A-Z]{7}([0-9]{14})[0-9]{6}")),
     # Chronopost prints the same code; its 14 characters are the S10 number with 248 for FR (as its shipping service
     # answers: geoPostCodeBarre and skybillNumber).
-    CarrierBarcode(
-        "chronopost", re.compile(r"%[0-9A-Z]{7}([A-Z]{2}[0-9]{9})248[0-9]{6}"), r"\1FR",
-        lambda number, _: s10_checks(number),
-    ),
+    CarrierBarcode("chronopost", re.compile(r"%[0-9A-Z]{7}([A-Z]{2}[0-9]{9})248[0-9]{6}"), s10_checks, number=r"\1FR"),
     # FedEx Express (1...) and Ground (96...): 34 digits, of which the last 12 are the tracking number.
-    CarrierBarcode(
-        "fedex", re.compile(r"(?:1[0-9]|96)[0-9]{18}00([0-9]{12})"), r"\1", lambda number, _: fedex_checks(number)
-    ),
+    CarrierBarcode("fedex", re.compile(r"(?:1[0-9]|96)[0-9]{18}00([0-9]{12})"), fedex_checks),
     # FedEx Ground "96", 22 digits: 96, container 2, service 3, tracking number 15.
-    CarrierBarcode("fedex", re.compile(r"96[0-9]{5}([0-9]{15})"), r"\1", lambda number, _: gs1_checks(number)),
+    CarrierBarcode("fedex", re.compile(r"96[0-9]{5}([0-9]{15})"), gs1_checks),
     # USPS Intelligent Mail package barcode (Publication 199), read without its FNC1: 420, ZIP or ZIP+4, number.
-    CarrierBarcode(
-        "usps", re.compile(r"420[0-9]{5}(9[1-5](?:[0-9]{24}|[0-9]{20}))"), r"\1", lambda number, _: gs1_checks(number)
-    ),
-    CarrierBarcode(
-        "usps", re.compile(r"420[0-9]{9}(9[1-5](?:[0-9]{24}|[0-9]{20}))"), r"\1", lambda number, _: gs1_checks(number)
-    ),
+    CarrierBarcode("usps", re.compile(r"420[0-9]{5}(9[1-5](?:[0-9]{24}|[0-9]{20}))"), gs1_checks),
+    CarrierBarcode("usps", re.compile(r"420[0-9]{9}(9[1-5](?:[0-9]{24}|[0-9]{20}))"), gs1_checks),
     # DHL's piece identifier: ISO/IEC 15459 licence plate JD..., in the bar code behind the data identifier J.
-    CarrierBarcode("dhl", re.compile(r"J(JD[0-9]{10,20})"), r"\1", _always_valid),
+    CarrierBarcode("dhl", re.compile(r"J(JD[0-9]{10,20})")),
     # Mondial Relay, label specification 2.3: brand 2, shipment 8, parcel 01 of 01, check, agency 4, service 1, run 5,
     # check. A shipment of several parcels keeps the whole code, because the shipment's number names all of them.
     CarrierBarcode(
-        "mondial_relay", re.compile(r"[0-9]{2}([0-9]{8})0101[0-9]{12}"), r"\1",
-        lambda _, code: mondial_relay_checks(code),
+        "mondial_relay", re.compile(r"[0-9]{2}([0-9]{8})0101[0-9]{12}"), mondial_relay_checks, checked=r"\g<0>"
     ),
-)  # fmt: skip
+)
 
 _PLAIN_NUMBER = re.compile(r"[0-9]{8,40}|JD[0-9]{10,20}|TBA[0-9]{12}")
 _IMPB = re.compile(r"9[1-5](?:[0-9]{20}|[0-9]{24})")
@@ -75,10 +62,8 @@ def tracking_number(code: str) -> str | None:
     numbers = set[str]()
     for label in CARRIER_BARCODES:
         match = label.pattern.fullmatch(code)
-        if match is not None:
-            number = match.expand(label.number)
-            if label.checks(number, code):
-                numbers.add(number)
+        if match is not None and (label.checks is None or label.checks(match.expand(label.checked))):
+            numbers.add(match.expand(label.number))
     return numbers.pop() if len(numbers) == 1 else None
 
 

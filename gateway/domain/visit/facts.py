@@ -110,15 +110,12 @@ def update_fact(step: Step, fact: Fact[T], value: T, context: e.ReportContext) -
     is_good = same_boot and value in GOOD_NEWS
     self_evident = value in GOOD_DOOR_NEWS and not step.state.rules.door_answers  # a basic door cannot be queried
     answers_now = context.answers is not None and context.answers >= fact.min_query_id
+    last_answer = fact.answered_query_id if is_unchanged else -1
     return Fact(
         value=value,
         proven=self_evident or (is_good and (answers_now or (is_unchanged and fact.proven))),
         stable_since=fact.stable_since if is_unchanged else step.now.mono,
-        answered_query_id=context.answers
-        if context.answers is not None
-        else fact.answered_query_id
-        if is_unchanged
-        else -1,
+        answered_query_id=last_answer if context.answers is None else context.answers,
         min_query_id=fact.min_query_id if is_good and (whole or answers_now) else step.state.last_query_id + 1,
         boot=context.boot,
         seq=fact.seq if context.seq is None else context.seq,

@@ -101,11 +101,8 @@ def _dark_cameras(state: Entrance) -> tuple[str, ...]:
 
 
 def _closed_by_household(step: Step, delivery: VisitDelivery | None) -> tuple[str, ...]:
-    return (
-        (CLOSED_BY_HOUSEHOLD,)
-        if delivery is not None and is_blocked_by_household(step.state, delivery, step.now)
-        else ()
-    )
+    is_blocked = delivery is not None and is_blocked_by_household(step.state, delivery, step.now)
+    return (CLOSED_BY_HOUSEHOLD,) if is_blocked else ()
 
 
 def settle(step: Step) -> None:

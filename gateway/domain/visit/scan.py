@@ -135,11 +135,8 @@ def _count_tried_code(
 def _lock_out(step: Step, scanner: str, alarm: c.AlarmCode) -> None:
     step.emit(c.RaiseAlarm(code=alarm, detail=scanner))
     until = step.now.mono + step.state.rules.timing.lockout
-    _remember(
-        step,
-        scanner,
-        replace(step.state.scan_lockouts[scanner], unknown_codes=(), locked_out=True, locked_out_until=until),
-    )
+    attempts = step.state.scan_lockouts[scanner]
+    _remember(step, scanner, replace(attempts, unknown_codes=(), locked_out=True, locked_out_until=until))
     set_lockout_timer(step)
 
 

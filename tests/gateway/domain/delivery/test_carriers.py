@@ -149,7 +149,7 @@ def _holds(label: CarrierBarcode, text: str, place: int | None) -> bool:
     if label.carrier == "mondial_relay" and place == 14:
         return any(_holds(label, text[:25] + digit, None) for digit in "0123456789")
     match = label.pattern.fullmatch(text)
-    return match is not None and label.checks(match.expand(label.number), text)
+    return match is not None and (label.checks is None or label.checks(match.expand(label.checked)))
 
 
 def number_of(rule: int, text: str) -> str:
