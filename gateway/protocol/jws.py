@@ -37,11 +37,12 @@ Sign = Callable[[bytes], bytes]
 class Header(Frozen):
     """A protected header of a kind of token for which the verifier knows the only key. Each kind has a class.
 
-    `members` are written in their order.
+    Its members are written in the order of `names`.
     """
 
     alg: ClassVar[Algorithm] = "Ed25519"  # RFC 9864: names the curve, which the older name EdDSA leaves open
     typ: ClassVar[str]
+    names: ClassVar[tuple[str, ...]] = ("alg", "typ")
 
     def __init_subclass__(cls, *, typ: str = "") -> None:
         super().__init_subclass__()
@@ -50,7 +51,7 @@ class Header(Frozen):
     @property
     def members(self) -> Mapping[str, str]:
         """The members: these and no others."""
-        return {"alg": self.alg, "typ": self.typ}
+        return {name: getattr(self, name) for name in self.names}
 
     def encode(self) -> bytes:
         """Encode the header as the first part of a token."""
@@ -60,24 +61,16 @@ class Header(Frozen):
 class EnrolledHeader(Header):
     """Header of a kind of token that one of several enrolled keys signs."""
 
+    names: ClassVar[tuple[str, ...]] = ("alg", "kid", "typ")
     kid: str
-
-    @property
-    def members(self) -> Mapping[str, str]:
-        """The members: these and no others."""
-        return {"alg": self.alg, "kid": self.kid, "typ": self.typ}
 
 
 class BrowserHeader(Header):
     """Header of a kind of token that a browser signs by WebCrypto; `kid` is the browser's id."""
 
     alg: ClassVar[Algorithm] = "ES256"
+    names: ClassVar[tuple[str, ...]] = ("alg", "typ", "kid")
     kid: str
-
-    @property
-    def members(self) -> Mapping[str, str]:
-        """The members: these and no others."""
-        return {"alg": self.alg, "typ": self.typ, "kid": self.kid}
 
 
 class DeliveryHeader(EnrolledHeader, typ="perron-delivery+jwt"):
@@ -256,7 +249,7 @@ def verify_enrolled(
         header = loads(parts.header)
     except ValueError:
         return RejectedMessage(RejectionCode.MALFORMED, "the header is not JSON as it should be")
-    if not isinstance(header, dict) or header.keys() - {"alg", "kid", "typ"}:
+    if not isinstance(header, dict) or header.keys() - {*kind.names}:
         return RejectedMessage(RejectionCode.WRONG_HEADER, "a header holds alg, kid and typ, nothing else")
     if header.get("typ") != kind.typ:
         return RejectedMessage(RejectionCode.WRONG_TYPE, f"typ is {kind.typ}")

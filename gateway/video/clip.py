@@ -3,8 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -94,8 +94,12 @@ class FragmentWriter:
         Raises:
             OSError: the disk is full or broken.
         """
-        with self._failing_for_good():
+        self._raise_if_failed()
+        try:
             write_all(self._handle, data)
+        except OSError as failure:
+            self._failed = failure
+            raise
         for _ in self._chain.feed(data):
             self._unsynced.append((self._chain.end_byte, self._chain.link))
         if not self.is_holding:
@@ -108,15 +112,19 @@ class FragmentWriter:
         Raises:
             OSError: the disk is full or broken.
         """
-        with self._failing_for_good():
-            if not self._unsynced:
-                return
-            synced_links = self.synced[1]
+        self._raise_if_failed()
+        if not self._unsynced:
+            return
+        had = self.synced[1]
+        try:
             os.fdatasync(self._handle)
             self.synced = (self._chain.end_byte, self._chain.links, self._chain.digest)
-            for place, (end_byte, link) in enumerate(self._unsynced, synced_links):
+            for place, (end_byte, link) in enumerate(self._unsynced, had):
                 self._on_synced(end_byte, link, place == 1)
-            self._unsynced.clear()
+        except OSError as failure:
+            self._failed = failure
+            raise
+        self._unsynced.clear()
 
     def close(self) -> None:
         """Truncate the file after the last synced fragment. A failure is logged; the synced part stays valid."""
@@ -128,15 +136,9 @@ class FragmentWriter:
         finally:
             os.close(self._handle)
 
-    @contextmanager
-    def _failing_for_good(self) -> Iterator[None]:
+    def _raise_if_failed(self) -> None:
         if self._failed is not None:
             raise OSError(self._failed.errno, self._failed.strerror)
-        try:
-            yield
-        except OSError as failure:
-            self._failed = failure
-            raise
 
 
 class ClipWriter:

@@ -65,7 +65,7 @@ class SequenceAdvanced(Frozen):
 class BatteryReported(Frozen):
     """The lock ("lock"), the door sensor ("door") or a device beside them ("fridge/ID") reported its battery.
 
-    `rules.battery_level` maps a report to critical, low or good. Never sent for a retained message that is good: bad
+    `battery_level` maps a report to critical, low or good. Never sent for a retained message that is good: bad
     news counts however old it is, good news does not. `percent` is set if a live report contained it.
     """
 

@@ -3,7 +3,7 @@
 If the door was opened in a visit, or if the lock is basic, an opening within `Timing.watch` seconds after the visit
 belongs to it: the gateway records it as the visit's next part and locks the door again.
 
-If no report answered an unlock command, a bridge or radio may still hold it, for at most `Timing.command_hold` seconds.
+If no report answered an unlock command, a bridge or radio may still hold it, for at most `Rules.command_hold` seconds.
 The gateway watches for that time, whatever the lock is, and raises an alarm if lock or door move without a known hand.
 The watch ends only when lock and door have reported after that time that the door is locked.
 """
