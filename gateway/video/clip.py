@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -244,7 +244,8 @@ class ClipWriter:
         self._writer.close()
         if links < 2:
             self._write_end(None, why)
-            self._remove()
+            for path in (self.paths.running, sidecar_path(self.paths.running)):
+                path.unlink(missing_ok=True)
             return None
         facts = ClipFacts(
             camera=self.paths.camera,
@@ -269,7 +270,7 @@ class ClipWriter:
     def _write_end(self, facts: ClipFacts | None, why: StreamFault | None) -> None:
         """Write the sidecar's last line. On a full disk it is missing; recovery computes the facts without it."""
         try:
-            with self._sidecar:
+            with closing(self._sidecar):
                 self._sidecar.write(SidecarEnd(facts=facts, why=why))
         except OSError as failure:
             log.warning("%s: the sidecar has no end: %s", self.paths.path, failure)
@@ -279,7 +280,3 @@ class ClipWriter:
             self._crash_point("after-first-fragment")
         self.end, self.synced_at = self._to_utc(self._newest_at), time.monotonic()
         self._sidecar.write(SidecarLink(end_byte=end_byte, chain=chain, until=self.end))
-
-    def _remove(self) -> None:
-        for path in (self.paths.running, sidecar_path(self.paths.running)):
-            path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -96,7 +97,7 @@ def _close_left_film(root: Path, sidecar: Path, head: SidecarHead, lines: tuple[
     whole = b"".join(line.model_dump_json().encode() + b"\n" for line in lines)
     os.truncate(sidecar, len(whole))  # removes an incomplete last line
     try:
-        with SidecarWriter(sidecar, new=False) as ending:
+        with closing(SidecarWriter(sidecar, new=False)) as ending:
             ending.write(SidecarEnd(facts=facts, why=StreamFault.INTERRUPTED))
     except OSError as failure:  # a full disk: the facts are right and are computed again next time
         log.warning("%s: %s", sidecar.name, failure)

@@ -4,6 +4,7 @@ import io
 import json
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -61,7 +62,7 @@ def write_film(folder: Path, camera: str, *, key: ClipKey, start: datetime, shad
     end = start + timedelta(seconds=FILM_S)
     path.write_bytes(data)
     facts = ClipFacts(camera=camera, path=path.name, start=start, end=end, sha256=chain.digest, fragments=chain.links)
-    with SidecarWriter(sidecar_path(path)) as sidecar:
+    with closing(SidecarWriter(sidecar_path(path))) as sidecar:
         sidecar.write(FirstLine(camera=camera, clip=key, path=path.name, start=start))
         for number, (end_byte, told) in enumerate(links):
             until = start + timedelta(seconds=min(FILM_S, max(2, number / 2)))  # two seconds of pre-roll
