@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.lines import expand_commands, quoted_path, relative_path
-from gateway.installation.diagnostics.connection_errors import connection_error, needs_port_check
+from gateway.installation.diagnostics.connection_errors import connection_error
 from gateway.installation.diagnostics.finding import sentence_text
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage, NotSent
@@ -37,15 +36,8 @@ async def open_session(broker: BrokerSection, topics: Sequence[str]) -> AsyncIte
 
 def explain_error(error: str, broker: BrokerSection) -> tuple[str, str]:
     """Return an error of network or broker in words, and what to do about it."""
-    is_listening = needs_port_check(error, broker) and _is_reachable(broker)
-    cause, todo = connection_error(error, broker, is_listening=is_listening)
+    cause, todo = connection_error(error, broker, checks_port=True)
     return sentence_text(cause, "en", show=relative_path), expand_commands(sentence_text(todo, "en", show=quoted_path))
-
-
-def _is_reachable(broker: BrokerSection) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((broker.host, broker.port), timeout=1):
-        return True
-    return False
 
 
 async def publish(session: ShortSession, topic: str, payload: bytes, *, expiry: int | None = None) -> None:

@@ -103,7 +103,7 @@ def _table(devices: Iterable[DiscoveredDevice], file: Path) -> Table:
         name, address = Text(escape_invisible(device.name)), Text(escape_invisible(device.address))
         known = Text(device.known_as or "-", style="green" if device.known_as else "")
         add = Text(command_line(*device.add_arguments, home=file) if device.add_arguments else "")
-        table.add_row(device.source.value, device.text_key, name, address, known, add)
+        table.add_row(device.source, device.text_key, name, address, known, add)
     return table
 
 

@@ -22,7 +22,7 @@ class HomeFileWriter:
     def __init__(
         self, file: Path | None, *, reload: Callable[[], None], crash_point: Callable[[str], None] = lambda _point: None
     ) -> None:
-        self.file, self._reload, self._crash_point = file, reload, crash_point
+        self.file, self.reload, self.crash_point = file, reload, crash_point
         self.lock = asyncio.Lock()
 
     async def write(self, change: TextChange) -> bool:
@@ -30,8 +30,8 @@ class HomeFileWriter:
         async with self.lock:
             if not await asyncio.to_thread(self._write_change, change):
                 return False
-            self._crash_point("rewritten")
-            self._reload()
+            self.crash_point("rewritten")
+            self.reload()
         return True
 
     def require_file(self) -> Path:

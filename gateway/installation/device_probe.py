@@ -160,7 +160,7 @@ def _decode(
     """Return this device's reports in a message, and whether they answer the query; empty if it is another device's."""
     device = home.devices[id_]
     vendor = VENDORS[device.vendor]
-    channel = next((one for one, topic in inbound_topics(home, id_).items() if topic == incoming.topic), None)
+    channel = next((suffix for suffix, topic in inbound_topics(home, id_).items() if topic == incoming.topic), None)
     if channel is None:
         return (), False
     reports = vendor.decode_report(channel, incoming.payload, device.device_ref)

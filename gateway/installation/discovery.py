@@ -14,8 +14,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum, auto
-from typing import assert_never
+from typing import Literal, assert_never
 
 from devices.reports import UnreadablePayload
 from devices.vendors.zigbee2mqtt_exposes import BridgeDevice, DeviceUse, UsableKind, read_devices
@@ -50,13 +49,6 @@ _KIND_BY_USE = {
 _AVAILABILITY_PATTERN = re.compile(r"perron/([a-z0-9-]{1,64})/availability")
 
 
-class DiscoverySource(StrEnum):
-    """Where a device announced itself."""
-
-    BROKER = auto()
-    NETWORK = auto()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoveredDevice:
     """One announced device. `known_as`: its id in the house file, if it is there.
@@ -66,7 +58,7 @@ class DiscoveredDevice:
     """
 
     key: str
-    source: DiscoverySource
+    source: Literal["broker", "network"]  # where it announced itself
     text_key: str
     name: str
     address: str = ""
@@ -79,12 +71,9 @@ class DiscoveredDevice:
         if not self.add_fields:
             return ()
         words = ["add", self.add_fields["id"]]
-        for key in _ADD_OPTIONS:
-            if key in self.add_fields:
-                words += [f"--{key}", self.add_fields[key]]
         for key, value in self.add_fields.items():
-            if key not in {"id", *_ADD_OPTIONS}:
-                words += ["--set", f"{key}={value}"]
+            if key != "id":
+                words += [f"--{key}", value] if key in _ADD_OPTIONS else ["--set", f"{key}={value}"]
         return tuple(words)
 
     @property
@@ -100,19 +89,19 @@ def read_broker_message(home: Home, topic: str, payload: bytes) -> Iterator[Disc
         id_ = match[1]
         device = home.devices.get(id_)
         yield DiscoveredDevice(
-            key=topic, source=DiscoverySource.BROKER, text_key="device" if device is None else device.kind, name=id_,
+            key=topic, source="broker", text_key="device" if device is None else device.kind, name=id_,
             address=_plain_state(payload), known_as=None if device is None else id_,
         )  # fmt: skip
     elif base and rest == "devices":
         devices = read_devices(payload)
         if not isinstance(devices, UnreadablePayload):
-            for device_of_radio in devices:
-                yield from _read_radio_device(home, base, device_of_radio)
+            for radio_device in devices:
+                yield from _read_radio_device(home, base, radio_device)
     elif topic.endswith(ZWAVE_LOCK_SUFFIX):
         yield from _read_zwave_lock(home, topic)
     elif topic.endswith("/available"):
         yield DiscoveredDevice(
-            key=topic, source=DiscoverySource.BROKER, text_key="Frigate",
+            key=topic, source="broker", text_key="Frigate",
             name=sanitized(topic.removesuffix("/available")), address=_plain_state(payload),
         )  # fmt: skip
 
@@ -123,33 +112,33 @@ def _plain_state(payload: bytes) -> str:
     return "" if text.startswith(("{", "[")) else sanitized(text)
 
 
-def _read_radio_device(home: Home, base: str, found: BridgeDevice) -> Iterator[DiscoveredDevice]:
+def _read_radio_device(home: Home, base: str, radio_device: BridgeDevice) -> Iterator[DiscoveredDevice]:
     """Yield each possible use of one radio device; one that the house file cannot express has no `add_fields`."""
-    address = f"{base}/{found.friendly_name}"
+    address = f"{base}/{radio_device.friendly_name}"
     useless = DiscoveredDevice(
-        key=address, source=DiscoverySource.BROKER, text_key="of no use here", name=sanitized(found.friendly_name),
-        address=sanitized(" ".join(word for word in (found.maker, found.model) if word)),
+        key=address, source="broker", text_key="of no use here", name=sanitized(radio_device.friendly_name),
+        address=sanitized(" ".join(word for word in (radio_device.maker, radio_device.model) if word)),
     )  # fmt: skip
-    for use in found.uses:
+    for use in radio_device.uses:
         id_ = next((i for i, device in home.devices.items() if _is_used(device, use, address)), None)
         yield replace(
             useless, key=f"{address} {use.kind}", text_key=_KIND_BY_USE[use.kind], known_as=id_,
-            add_fields={} if id_ else _add_fields(base, found.friendly_name, use),
+            add_fields={} if id_ else _add_fields(base, radio_device.friendly_name, use),
         )  # fmt: skip
-    if not found.uses:
+    if not radio_device.uses:
         yield useless
 
 
 def _read_zwave_lock(home: Home, topic: str) -> Iterator[DiscoveredDevice]:
     address = topic.removesuffix(ZWAVE_LOCK_SUFFIX)
     name = address.rpartition("/")[2]
-    known = next((i for i, one in home.devices.items() if (one.kind, one.address) == ("lock", address)), None)
+    known = next((i for i, device in home.devices.items() if (device.kind, device.address) == ("lock", address)), None)
     node = {} if name.isdecimal() else {"keys.node": '"NUMBER"'}
     offer = _safe_offer(
         f"lock-{name}" if name.isdecimal() else name, kind="lock", vendor="zwave", address=address, **node
     )
     yield DiscoveredDevice(
-        key=address, source=DiscoverySource.BROKER, text_key="lock", name=sanitized(name), address="Z-Wave",
+        key=address, source="broker", text_key="lock", name=sanitized(name), address="Z-Wave",
         known_as=known, add_fields={} if known else offer,
     )  # fmt: skip
 
@@ -192,7 +181,7 @@ def read_mdns_service(home: Home, service: str, name: str, host: str, port: int)
         with contextlib.suppress(ValueError):
             offer = _safe_offer(device_name, kind="camera", vendor="rtsp", url=valid_stream_url(f"rtsp://{at}/PATH"))
     return DiscoveredDevice(
-        key=f"{service} {name}", source=DiscoverySource.NETWORK, text_key=kind, name=device_name,
+        key=f"{service} {name}", source="network", text_key=kind, name=device_name,
         address=sanitized(at), known_as=known, add_fields=offer,
     )  # fmt: skip
 

@@ -130,9 +130,8 @@ def new_accounts(old: Home, new: Home) -> tuple[str, ...]:
 
 
 def _house_without(new: Home, proposal: Proposal) -> Home:
-    entrances = {name: one for name, one in new.entrances.items() if (proposal.kind, name) != (ENTRANCE, proposal.name)}
-    devices = {name: one for name, one in new.devices.items() if proposal.kind == ENTRANCE or name != proposal.name}
-    return new.model_copy(update={"entrances": entrances, "devices": devices})
+    others = {name: section for name, section in getattr(new, proposal.in_house).items() if name != proposal.name}
+    return new.model_copy(update={proposal.in_house: others})
 
 
 def _file_remarks(device: AnyDevice, login_file: str | None) -> Iterator[Remark]:
@@ -152,7 +151,7 @@ def _topic_remarks(old: Home, new: Home, name: str) -> Iterator[Remark]:
         shared -= device.topics.keys() | section.topics.keys()
         for channel, topic in _device_topics(old, other):
             if channel not in BRIDGE_CHANNELS and any(
-                _topics_overlap(topic, one) and not {channel, own} <= shared for own, one in own_topics
+                _topics_overlap(topic, own_topic) and not {channel, own} <= shared for own, own_topic in own_topics
             ):
                 yield Remark("topic", {"topic": topic, "device": other})
                 return
@@ -264,12 +263,12 @@ def _entrance_remarks(
 ) -> Iterator[Remark]:
     if name in permitted_entrances:
         yield Remark("permitted", {"name": name})
-    if any(_normalised_name(one.name) == _normalised_name(section.name) for one in old.entrances.values()):
+    if any(_normalised_name(entrance.name) == _normalised_name(section.name) for entrance in old.entrances.values()):
         yield Remark("same_name")  # messages and pages distinguish entrances by name
     if any(key == "timing" or key.startswith("timing.") for key in proposal.fields):
         yield Remark("timing")  # some waiting times apply to all cameras
-    inside = {camera for one in old.entrances.values() for camera in one.cameras.inside}
-    outside = {one.cameras.outside for one in old.entrances.values()}
+    inside = {camera for entrance in old.entrances.values() for camera in entrance.cameras.inside}
+    outside = {entrance.cameras.outside for entrance in old.entrances.values()}
     if section.cameras.outside in inside:
         yield Remark("inside", {"camera": section.cameras.outside})
     for camera in section.cameras.inside:

@@ -80,22 +80,20 @@ class ProposalView:
 class Proposals:
     """The proposals of the running gateway. `writer` has its house file, and the lock of all who write it.
 
-    `reload_house` makes the gateway load the file again. `permitted_entrances` returns the entrances for which a brand
-    ever had a permission. `append_log` writes a log entry: its kind and its facts.
+    `permitted_entrances` returns the entrances for which a brand ever had a permission. `append_log` writes a log
+    entry: its kind and its facts.
     """
 
-    def __init__(  # noqa: PLR0913 - each argument is another part of the gateway
+    def __init__(
         self,
         home: Home,
         *,
         writer: HomeFileWriter,
-        reload_house: Callable[[], None],
         permitted_entrances: Callable[[], Collection[str]],
         append_log: Callable[[str, Mapping[str, str], Now], Awaitable[object]],
-        crash_point: Callable[[str], None] = lambda _point: None,
     ) -> None:
-        self._home, self._writer, self._reload_house = home, writer, reload_house
-        self._permitted_entrances, self._append_log, self._crash_point = permitted_entrances, append_log, crash_point
+        self._home, self._writer = home, writer
+        self._permitted_entrances, self._append_log = permitted_entrances, append_log
         self._proposal_file = proposals_file.ProposalFile(home.storage.folder / "proposals")
         self._limits: dict[str, SlidingWindow] = {}  # each person's
         self._read_lock = asyncio.Lock()  # one thread for all readers: the doors need the others
@@ -252,7 +250,7 @@ class Proposals:
                 await asyncio.to_thread(self._store, tuple(marked))
                 for proposal in chosen:
                     await self._append_log("addition_accepted", _log_facts(proposal, by), now)
-                self._crash_point("accepted")
+                self._writer.crash_point("accepted")
                 await asyncio.to_thread(self._writer.replace, text, new_text)
             except (OSError, EditRejected, StoreFailed) as error:
                 self._proposals = unmarked
@@ -263,10 +261,10 @@ class Proposals:
                     raise
                 reason = (error.strerror or "unreadable") if isinstance(error, OSError) else str(error)
                 return (Remark("unwritable", {"file": str(self.file), "why": reason}),)
-            self._crash_point("written")
+            self._writer.crash_point("written")
             last = reload.read_report(self._home.storage.folder)
             self._last_report_id = None if last is None else last[0].id
-            self._reload_house()
+            self._writer.reload()
         return ()
 
     def _prepare(self, chosen: Sequence[Proposal], permitted: frozenset[str]) -> tuple[tuple[Remark, ...], str, str]:

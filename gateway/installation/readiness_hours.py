@@ -1,5 +1,6 @@
 """Summarises how often an entrance's devices were ready near windows, for the page and for `perron survey`. Pure."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,15 +28,14 @@ class ReadinessSummary:
 
 def summarise(hours: Sequence[ReadinessHour]) -> ReadinessSummary:
     """Sum up each device's checks, and group the counts by hour; `hours` has the newest first."""
-    devices = sorted({one.device for one in hours})
+    checks, not_ready = Counter[str](), Counter[str]()
+    for count in hours:
+        checks[count.device] += count.checks
+        not_ready[count.device] += count.not_ready
     return ReadinessSummary(
         devices=tuple(
-            DeviceReadiness(
-                device=device,
-                not_ready=sum(one.not_ready for one in hours if one.device == device),
-                checks=sum(one.checks for one in hours if one.device == device),
-            )
-            for device in devices
+            DeviceReadiness(device=device, not_ready=not_ready[device], checks=checks[device])
+            for device in sorted(checks)
         ),
-        hours=tuple((hour, tuple(counts)) for hour, counts in groupby(hours, key=lambda one: one.hour)),
+        hours=tuple((hour, tuple(counts)) for hour, counts in groupby(hours, key=lambda count: count.hour)),
     )

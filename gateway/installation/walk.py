@@ -372,15 +372,10 @@ def _is_shown(goal: TrialGoal, step: WalkTestStep, seen: HouseObservation) -> bo
         TrialGoal.BROKER_BACK: state.broker_session is not None and is_answering,
         TrialGoal.WRONG: seen.has_wrong_code,
         TrialGoal.RANG: visit is not None and visit.bell_confirmed,
-        TrialGoal.DELIVERED: _is_delivered(seen),
+        TrialGoal.DELIVERED: any(  # the visit shows it, or for 15 minutes the grace after it
+            visit is not None
+            and visit.delivery.id == seen.delivery
+            and (visit.outcome, visit.door_result) == (Outcome.DELIVERED, DoorResult.LOCKED_AGAIN)
+            for visit in (state.visit, state.grace_visit)
+        ),
     }[goal]
-
-
-def _is_delivered(seen: HouseObservation) -> bool:
-    """Return whether the delivery ended locked: the visit shows it, or for 15 minutes the grace after it."""
-    return any(
-        visit is not None
-        and visit.delivery.id == seen.delivery
-        and (visit.outcome, visit.door_result) == (Outcome.DELIVERED, DoorResult.LOCKED_AGAIN)
-        for visit in (seen.state.visit, seen.state.grace_visit)
-    )

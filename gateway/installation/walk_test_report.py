@@ -156,11 +156,12 @@ class _ReportPainter:
 
     def devices(self, measured: Mapping[str, Measurement]) -> None:
         self._draw_heading(_("What each device can promise"))
-        for of, found in _capabilities_by_subject(self._home, self._walk, measured):
-            self._draw_line(of, bold=True)
-            for one in found:
-                ink = Ink.RED if one.forbids else Ink.GREY if one.evidence is CapabilityEvidence.UNKNOWN else Ink.BLACK
-                self._draw_line(one.text.to(self._language).replace("`", ""), ink=ink, indent=4)
+        for subject, capabilities in _capabilities_by_subject(self._home, self._walk, measured):
+            self._draw_line(subject, bold=True)
+            for promise in capabilities:
+                is_unknown = promise.evidence is CapabilityEvidence.UNKNOWN
+                ink = Ink.RED if promise.forbids else Ink.GREY if is_unknown else Ink.BLACK
+                self._draw_line(promise.text.to(self._language).replace("`", ""), ink=ink, indent=4)
 
     def pictures(self, pictures: Mapping[str, bytes]) -> None:
         if not pictures:

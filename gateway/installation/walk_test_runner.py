@@ -270,7 +270,7 @@ class WalkTestRunner:
 
     async def discover(self, seconds: float) -> tuple[tuple[DiscoveredDevice, ...], str | None]:
         """Collect announced devices for `seconds`; also return why the broker could not be read, or None."""
-        found: list[DiscoveredDevice] = []
+        devices: list[DiscoveredDevice] = []
 
         async def scan_broker() -> str | None:
             try:
@@ -278,13 +278,13 @@ class WalkTestRunner:
                     self.installer_lock,
                     self._installer_session(discovery_scan.discovery_topics(self._home)) as session,
                 ):
-                    await discovery_scan.scan_broker(self._home, session, seconds, found.append)
+                    await discovery_scan.scan_broker(self._home, session, seconds, devices.append)
             except (ConnectionError, ConfigError) as error:
                 return str(error)
             return None
 
-        error, _ = await asyncio.gather(scan_broker(), discovery_scan.scan_network(self._home, seconds, found.append))
-        return tuple({device.key: device for device in found}.values()), error
+        error, _ = await asyncio.gather(scan_broker(), discovery_scan.scan_network(self._home, seconds, devices.append))
+        return tuple({device.key: device for device in devices}.values()), error
 
     async def measure(self, device: str) -> Measurement | str:
         """Query a device several times and store the measurement; or return why it cannot be queried.

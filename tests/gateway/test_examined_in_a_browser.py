@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.installation.diagnostics.examination_runner import MIN_PAUSE_S
+from gateway.installation.diagnostics.house import MIN_PAUSE_S
 from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.browser import accessibility_problems, contrast_problems, visitor
 from tests.gateway.test_walked_in_a_browser import joined, with_pages

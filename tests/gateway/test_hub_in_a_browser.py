@@ -17,7 +17,7 @@ from gateway.config.loader import load_home_file
 from gateway.hub.config import load as load_hub
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import homes, jobs
-from gateway.integrations.hub_client.link_status import read_status
+from gateway.integrations.hub_client.enrolment import read_status
 from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.browser import accessibility_problems, visitor
 from tests.forkserver import fork_server

@@ -71,7 +71,7 @@ def make_proposals(made: ShellBox, file: Path | HomeFileWriter | None, reread: C
     """What waits to come into this box's house file."""
     rewriting = file if isinstance(file, HomeFileWriter) else HomeFileWriter(file, reload=reread)
     return Proposals(
-        made.home, writer=rewriting, reload_house=reread, append_log=made.store.log.append,
+        made.home, writer=rewriting, append_log=made.store.log.append,
         permitted_entrances=lambda: {name for one in made.store.brands.permissions() for name in one.terms.entrances},
     )  # fmt: skip
 

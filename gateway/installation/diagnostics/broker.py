@@ -4,14 +4,13 @@ import asyncio
 import contextlib
 import statistics
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Final
 
 from gateway.config.home import Home
 from gateway.config.topics import BRIDGE_STATE, ECHO_TOPIC
 from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, probe_devices
 from gateway.installation.diagnostics import devices
-from gateway.installation.diagnostics.connection_errors import connection_error, file_error, needs_port_check
+from gateway.installation.diagnostics.connection_errors import accounts_folder, connection_error, file_error
 from gateway.installation.diagnostics.finding import Finding, bad, doubtful, good, overdue
 from gateway.mqtt.client import DELAYED_ACK_RANGE_S, ShortSession, connect_once
 from gateway.mqtt.packets import Sent
@@ -28,7 +27,7 @@ NOT_QUERIED: Final = doubtful(DEVICES, _("not asked: they speak by the broker"),
 START_GATEWAY_TODO: Final = _("Start it with `perron run`.")
 ECHO_COUNT: Final = 10
 CERTIFICATE_WARNING_DAYS: Final = 12  # it is renewed from 15 days before its end
-CHECK_TIMEOUT_S: Final = 1.0  # for an echo, a certificate or a port
+CHECK_TIMEOUT_S: Final = 1.0  # for an echo or a certificate
 INSTALLER_LOCK_TIMEOUT_S: Final = 1.0  # while another task uses the installer's account
 
 
@@ -112,7 +111,7 @@ def account_error(account: BrokerSection) -> tuple[Text, Text] | None:
         ), _(
             "Write it with `perron broker-config {folder}`, or correct broker.password_file: the passwords of all "
             "accounts lie beside it.",
-            folder=_accounts_folder(account),
+            folder=accounts_folder(account),
         )  # fmt: skip
     try:
         tls_context(account)
@@ -129,25 +128,11 @@ def account_error(account: BrokerSection) -> tuple[Text, Text] | None:
     return None
 
 
-def _accounts_folder(broker: BrokerSection) -> Path | str:
-    return "FOLDER" if broker.password_file is None else broker.password_file.parent
-
-
 async def _connection_finding(subject: Text, account: BrokerSection, error: ConnectionError | ConfigError) -> Finding:
-    listens = needs_port_check(str(error), account) and await _is_listening(account)
-    reason, todo = connection_error(str(error), account, is_listening=listens)
+    reason, todo = await asyncio.to_thread(connection_error, str(error), account, checks_port=True)
     address = f"{account.host}:{account.port}"
     statement = _("The broker cannot be used at {where} as '{account}': {why}.")
     return bad(subject, statement.with_facts(where=address, account=account.username, why=reason), todo)
-
-
-async def _is_listening(broker: BrokerSection) -> bool:
-    with contextlib.suppress(OSError):  # also TimeoutError
-        async with asyncio.timeout(CHECK_TIMEOUT_S):
-            _reader, writer = await asyncio.open_connection(broker.host, broker.port)
-            writer.transport.abort()
-            return True
-    return False
 
 
 async def gateway_finding(account: BrokerSection, retained: bytes | None, *, in_gateway: bool = False) -> Finding:
@@ -177,14 +162,14 @@ async def gateway_finding(account: BrokerSection, retained: bytes | None, *, in_
 async def certificate_finding(broker: BrokerSection) -> Finding:
     """Return whether the broker's certificate is renewed in time."""
     subject = _("broker certificate")
-    todo = _("`perron broker-config {folder} --renew`, daily", folder=str(_accounts_folder(broker)))
+    todo = _("`perron broker-config {folder} --renew`, daily", folder=str(accounts_folder(broker)))
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             until = await certificate_expiry(broker)
     except TimeoutError:
         return overdue(subject, CHECK_TIMEOUT_S)
     except OSError as error:
-        reason, _todo = connection_error(error_text(error.strerror or str(error)), broker, is_listening=False)
+        reason, _todo = connection_error(error_text(error.strerror or str(error)), broker)
         return bad(subject, reason, todo)
     if until is None:
         return bad(subject, _("it shows none"), todo)
@@ -215,7 +200,7 @@ async def echo_finding(broker: BrokerSection) -> Finding:
                     _(
                         "Look at the broker's load, and write its access list anew with `perron broker-config "
                         "{folder}`.",
-                        folder=str(_accounts_folder(broker)),
+                        folder=str(accounts_folder(broker)),
                     ),
                 )
             seconds.append((await sent.acknowledged).seconds)

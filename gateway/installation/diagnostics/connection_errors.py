@@ -1,11 +1,15 @@
 """Explains why the broker cannot be reached and what to do, for the terminal and the pages."""
 
+import contextlib
 import errno
 import re
+import socket
+from pathlib import Path
 
 from gateway.system.i18n import Text, _
 from gateway.system.mqtt_settings import BrokerSection
 
+PORT_TIMEOUT_S = 1.0
 _OS_ERRORS = {errno.ENOENT: _("No such file or directory"), errno.EACCES: _("Permission denied")}
 _ANOTHER_AUTHORITY_TODO = _(
     "Copy authority.pem anew out of the folder of the broker that you mean; ask who answers there if it is another."
@@ -43,24 +47,24 @@ def file_error(error: BaseException | None) -> Text:
     return Text("{text}").with_facts(text=str(error))
 
 
-def needs_port_check(error: str, broker: BrokerSection) -> bool:
-    """Return whether a check of the broker's port would explain this error."""
-    text = error.lower()
-    tls = "certificate" in text or "tls" in text
-    return broker.tls is None and not tls and ("timed out" in text or "disconnected" in text)
+def accounts_folder(broker: BrokerSection) -> Path | str:
+    """Return the folder with the passwords of all accounts, as a remedy names it."""
+    return "FOLDER" if broker.password_file is None else broker.password_file.parent
 
 
-def connection_error(error: str, broker: BrokerSection, *, is_listening: bool) -> tuple[Text, Text]:
+def connection_error(error: str, broker: BrokerSection, *, checks_port: bool = False) -> tuple[Text, Text]:
     """Return the reason and the remedy for a ConnectionError of `gateway.mqtt.client.connect_once`.
 
-    `is_listening`: whether the broker's port accepts connections, if the error `needs_port_check`.
+    With `checks_port` it connects to a broker's port that did not answer, for a second at most.
     """
     text = error.lower()
     if error in _TLS_ERRORS:
         reason, todo = _TLS_ERRORS[error]
     elif "certificate" in text or "tls" in text:
         reason, todo = Text("{text}"), _ANOTHER_AUTHORITY_TODO
-    elif is_listening and needs_port_check(error, broker):
+    elif (
+        checks_port and broker.tls is None and ("timed out" in text or "disconnected" in text) and _is_listening(broker)
+    ):
         reason, todo = (
             _("somebody listens there, but does not answer in plain words (perhaps by TLS)"),
             _(
@@ -70,9 +74,14 @@ def connection_error(error: str, broker: BrokerSection, *, is_listening: bool) -
         )
     else:
         reason, todo = _network_error(text, broker)
-    folder = "FOLDER" if broker.password_file is None else broker.password_file.parent
     plain = re.sub(r"\[Errno -?\d+\] ", "", error)
-    return reason.with_facts(text=plain), todo.with_facts(folder=folder, host=broker.host)
+    return reason.with_facts(text=plain), todo.with_facts(folder=accounts_folder(broker), host=broker.host)
+
+
+def _is_listening(broker: BrokerSection) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((broker.host, broker.port), PORT_TIMEOUT_S):
+        return True
+    return False
 
 
 def _network_error(text: str, broker: BrokerSection) -> tuple[Text, Text]:

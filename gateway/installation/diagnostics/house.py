@@ -4,12 +4,12 @@ import asyncio
 import os
 import shutil
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 
 from gateway.config.devices import CameraDevice
 from gateway.config.home import Home
@@ -20,29 +20,36 @@ from gateway.installation.diagnostics.connection_errors import file_error
 from gateway.installation.diagnostics.devices import device_subject
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, bad, doubtful, good, joined, overdue
 from gateway.installation.diagnostics.hub import HUB, examine_hub
-from gateway.installation.diagnostics.phones import PHONES, phone_findings
 from gateway.installation.diagnostics.stream import CameraLockouts, stream_finding, stream_subject
 from gateway.installation.records import read_measurements, read_walk_status
 from gateway.mqtt.mosquitto.folder_check import FOLDER_TEXTS, folder_faults
 from gateway.protocol.keys import KeyUnusable
 from gateway.runtime.maintenance.startup_checks import unexpected_files
+from gateway.runtime.notifications.apprise import ApprisePhone, SendResult, load_phones
+from gateway.runtime.notifications.batching import TEST_TEXT, PhoneNotification
+from gateway.runtime.notifications.contacts import is_open_to_others
 from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
 from gateway.storage.integrity import find_damage
 from gateway.system import fault_log
-from gateway.system.clock import kernel_synchronised, machine_time
-from gateway.system.i18n import Text, _
+from gateway.system.clock import Clock, kernel_synchronised, machine_time
+from gateway.system.config_section import ConfigError
+from gateway.system.i18n import Text, _, pgettext
 from gateway.system.pki.pages import PAGES_FOLDER, authority_fingerprint, format_fingerprint
 from gateway.system.regular_file import read_bytes
+from gateway.system.text import sanitized
 
 CLOCK: Final = _("clock")
 DISK: Final = _("disk")
 STORE: Final = _("store")
 FAULTS: Final = _("set aside")
 PAGES: Final = _("pages")
+PHONES: Final = _("phones")
 ENTRANCES: Final = _("entrances")
 BROKER_FILES: Final = _("broker files")
 FAULT_SHOWN_PERIOD: Final = timedelta(days=7)  # an older fault counts as repaired
+MIN_PAUSE_S: Final = 5.0  # between two examinations, to spare broker, devices and cameras
 EXAMINATION_TIMEOUT_S: Final = 4.7  # of all checks; an unfinished one is a finding
+PHONE_TIMEOUT_S: Final = 3.0  # for a phone's service to accept a message
 STORE_CHECK_TIMEOUT_S: Final = 2.5  # to read the whole store
 
 _abandoned_tasks: set[asyncio.Task[None]] = set()  # references to cancelled tasks until they end
@@ -226,8 +233,8 @@ def unattended_findings(home: Home) -> Iterator[Finding]:
     for name in home.entrances:
         subject = _("entrance {name}", name=name)
         capabilities = entrance_capabilities(home, name, measured, read_walk_status(home, name))
-        forbidding = [one.text for one in capabilities if one.forbids]
-        untried = [one.text for one in capabilities if one.evidence is CapabilityEvidence.UNKNOWN]
+        forbidding = [capability.text for capability in capabilities if capability.forbids]
+        untried = [capability.text for capability in capabilities if capability.evidence is CapabilityEvidence.UNKNOWN]
         if forbidding:
             finding = bad(subject, joined(forbidding, " "), _("`perron walk-test {name}` tells more.", name=name))
         elif untried:
@@ -376,3 +383,91 @@ def broker_file_findings(home: Home) -> Iterator[Finding]:
     for fault in faults or ():
         statement, todo = (FOLDER_TEXTS[key].with_facts(**fault.facts) for key in (fault.fault_key, fault.todo_key))
         yield bad(BROKER_FILES, statement, todo)
+
+
+async def phone_findings(home: Home) -> tuple[Finding, ...]:
+    """Send each phone a test message, because only a delivered one proves the way; a failure is a finding."""
+    file = home.phones_file
+    if home.messages is None and not file.exists():
+        return (good(PHONES, _("none is configured: messages go to the log and to MQTT")),)
+    try:
+        # The test sends no picture and stores no phone's name, so folder and key do not matter.
+        phones = load_phones(file, key=b"", scratch=home.storage.folder, limit=PHONE_TIMEOUT_S)
+        is_open = is_open_to_others(file)
+    except (ConfigError, OSError) as error:
+        reason = str(error) if isinstance(error, ConfigError) else file_error(error)
+        todo = _("Until then `perron run` does not start.")
+        return (bad(PHONES, pgettext("file of phones", "{text}", text=reason), todo),)
+    findings = []
+    if is_open:
+        findings.append(
+            bad(
+                PHONES,
+                _("{file} can be read or written by others on this machine", file=str(file)),
+                _("`chmod 600 {file}`, and where others could read it change what stands in it.", file=str(file)),
+            )
+        )
+    if not phones:
+        todo = _("Add one on the page Settings, Messages.")
+        findings.append(doubtful(PHONES, _("{file} names none", file=str(file)), todo))
+    message = PhoneNotification(title=sanitized(home.name), text=TEST_TEXT.to(home.language))
+    results = await asyncio.gather(*(phone.send(message) for phone in phones))
+    for number, (phone, result) in enumerate(zip(phones, results, strict=True), start=1):
+        findings.append(_phone_finding(number, phone, result))
+    return tuple(findings)
+
+
+def _phone_finding(number: int, phone: ApprisePhone, result: SendResult) -> Finding:
+    subject = _("phone {number} ({scheme})", number=str(number), scheme=phone.scheme)
+    match result:
+        case SendResult.TAKEN:
+            return good(subject, _("took a word to try it: look whether the phone shows it"))
+        case SendResult.REFUSED:
+            return doubtful(
+                subject,
+                _("did not take it, or nobody answers there"),
+                _("Look at its URL's line, at account and topic, and at this machine's way there."),
+            )
+        case SendResult.SILENT:
+            return doubtful(
+                subject,
+                _("no answer within {seconds} s").with_facts(seconds=f"{PHONE_TIMEOUT_S:g}"),
+                _("Look at this machine's way there."),
+            )
+        case never:
+            assert_never(never)
+
+
+@dataclass(frozen=True, slots=True)
+class ExaminationResult:
+    """The findings of one examination, its end, and its duration."""
+
+    findings: tuple[Finding, ...]
+    at: datetime
+    seconds: float
+
+
+class ExaminationRunner:
+    """Runs one kind of examination; `last` is the newest result, None before the first."""
+
+    def __init__(self, examine: Callable[[], Awaitable[tuple[Finding, ...]]], clock: Clock) -> None:
+        self._examine, self._clock = examine, clock
+        self.last: ExaminationResult | None = None
+        self._ended_mono: float | None = None
+        self._running: asyncio.Task[None] | None = None
+
+    async def examine(self) -> bool:
+        """Run an examination, or wait for the running one; False: the last one ended less than MIN_PAUSE_S ago."""
+        if self._running is None or self._running.done():
+            if self._ended_mono is not None and self._clock.now().mono - self._ended_mono < MIN_PAUSE_S:
+                return False
+            self._running = asyncio.create_task(self._run(), name="examination")
+        await asyncio.shield(self._running)  # a cancelled request does not cancel it for the others
+        return True
+
+    async def _run(self) -> None:
+        began = self._clock.now()
+        findings = await self._examine()
+        ended = self._clock.now()
+        self.last = ExaminationResult(findings, ended.utc, ended.mono - began.mono)
+        self._ended_mono = ended.mono

@@ -18,7 +18,7 @@ from gateway.installation.diagnostics.broker import START_GATEWAY_TODO
 from gateway.installation.diagnostics.connection_errors import file_error
 from gateway.installation.diagnostics.finding import Finding, bad, doubtful, good
 from gateway.integrations.hub_client import enrolment
-from gateway.integrations.hub_client.link_status import read_status
+from gateway.integrations.hub_client.enrolment import read_status
 from gateway.integrations.hub_client.unenrolment import is_enrolled_by_claim
 from gateway.mqtt.tls import certificate_expiry, error_text
 from gateway.runtime.maintenance import reload

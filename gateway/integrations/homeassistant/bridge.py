@@ -165,16 +165,16 @@ class HomeAssistantBridge:
         self._last_states[entrance] = after
         if state.entrance_snapshot(after, self._clock.now()) != self._published_states.get(entrance):
             self._publish_state(entrance)
-        for happening in state.decision_events(before, after, commands):
-            self._publish_event(entrance, happening)
+        for event in state.decision_events(before, after, commands):
+            self._publish_event(entrance, event)
         if (
             after.visit is not None and after.visit.phase is Phase.RINGING and (before is None or before.visit is None)
             and discovery.publishes_picture(self._home, entrance)
         ):  # fmt: skip
             self._pending_pictures.put_nowait((entrance, after.visit.id))
 
-    def _publish_event(self, entrance: str, happening: Mapping[str, object]) -> None:
-        self._publish(homeassistant_topic(entrance, "event"), json_bytes(happening))
+    def _publish_event(self, entrance: str, event: Mapping[str, object]) -> None:
+        self._publish(homeassistant_topic(entrance, "event"), json_bytes(event))
 
     def _publish(self, topic: str, payload: bytes) -> Sent | NotSent:
         return self._publisher.publish(topic, payload, expiry=discovery.EXPIRY_S)

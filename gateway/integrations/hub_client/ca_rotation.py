@@ -52,15 +52,16 @@ def follow_authorities(url: str, folder: Path, get: HttpGet) -> bool:
     before, mine = enrolment.trusted_authorities(folder), enrolment.read_identity(folder)
     known = list(before)
     for step in enrolment.read_answer(_AuthorityChain, get(f"{url}/v1/authorities")).data:
-        one = enrolment.parse_authority(step.certificate)
-        if one not in known and any(_is_signed_by(older, one, step.signature) for older in known):
-            known.append(one)
+        authority = enrolment.parse_authority(step.certificate)
+        if authority not in known and any(_is_signed_by(older, authority, step.signature) for older in known):
+            known.append(authority)
     if mine is not None and enrolment.is_issued_by(mine.certificate, known[-1]):
         known = known[-1:]
     if known == before:
         return False
     write_whole(
-        folder / enrolment.AUTHORITY_FILE, b"".join(one.public_bytes(serialization.Encoding.PEM) for one in known)
+        folder / enrolment.AUTHORITY_FILE,
+        b"".join(authority.public_bytes(serialization.Encoding.PEM) for authority in known),
     )
     return True
 

@@ -34,7 +34,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.config.editor import check_home, with_top_section
 from gateway.protocol import enrolment as wire
@@ -45,13 +45,15 @@ from gateway.system.addresses import is_loopback_host
 from gateway.system.atomic_file import read_regular, write_whole
 from gateway.system.base64url import encode_base64url
 from gateway.system.bounded_http import open_bounded
-from gateway.system.config_section import HostName
+from gateway.system.config_section import ConfigSection, HostName
 from gateway.system.pki.authority import BACKDATING
+from gateway.system.regular_file import read_bytes
 
 log = structlog.get_logger(__name__)
 
 HUB_FOLDER = "hub"  # in the storage folder
 IDENTITY_FILE, AUTHORITY_FILE = "identity.pem", "authority.pem"
+STATUS_FILE, MAX_STATUS_BYTES = "line.json", 4096  # the state of the uplink, for a diagnosis from outside
 NEXT_KEY_FILE, SUPPORT_CODE_FILE = "next.pem", "support-code"
 KEY_SPENT_CODE = "conflict"  # the hub's code for a key that it will not certify (again)
 NOT_ACCEPTED_CODES = ("not_found", "signature_refused")  # the hub's codes for an invalid home or certificate
@@ -329,6 +331,35 @@ def _next_key(folder: Path, purpose: str, *, of: HubIdentity | None = None) -> e
 
 def _write_identity(folder: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
     write_whole(folder / IDENTITY_FILE, _pem_key(key) + certificate.public_bytes(serialization.Encoding.PEM))
+
+
+class LinkStatus(ConfigSection):
+    """Up or down since a time; `why` it is down, in the library's words. `waiting`: events that the hub lacks.
+
+    `leaving`: the house leaves this hub, and only sends what is still due. `cut_off`: the hub no longer accepts it.
+    """
+
+    home: str
+    up: bool
+    since: AwareDatetime
+    why: str | None = Field(default=None, max_length=400)
+    waiting: int = Field(ge=0)
+    leaving: bool = False
+    cut_off: bool = False
+
+
+def write_status(folder: Path, status: LinkStatus) -> None:
+    """Store the status."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(folder / STATUS_FILE, status.model_dump_json().encode())
+
+
+def read_status(folder: Path) -> LinkStatus | None:
+    """Read the last status; None if there is no readable file."""
+    try:
+        return LinkStatus.model_validate_json(read_bytes(folder / STATUS_FILE, at_most=MAX_STATUS_BYTES))
+    except (OSError, ValidationError):
+        return None
 
 
 def parse_authority(pem: str) -> x509.Certificate:

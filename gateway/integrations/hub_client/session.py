@@ -16,9 +16,8 @@ import structlog
 from pydantic import ValidationError
 
 from gateway.config.home import Home, HubSection
-from gateway.integrations.hub_client.enrolment import HUB_FOLDER, store_support_code
+from gateway.integrations.hub_client.enrolment import HUB_FOLDER, LinkStatus, store_support_code, write_status
 from gateway.integrations.hub_client.flow_control import MAX_UNACKNOWLEDGED_EVENTS, SendWindow
-from gateway.integrations.hub_client.link_status import LinkStatus, write_status
 from gateway.integrations.hub_client.unenrolment import Unenrolment
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import BirthAndWill, ConnectionOptions, InboundMessage, Sent
@@ -158,8 +157,8 @@ class Uplink:
         """Run until cancelled; an uplink that is leaving ends by itself."""
         sign = self._key.sign
         signer = EventSigner(
-            home=self._section.home, key=self._key.public.text, sign_event=lambda one: sign_event(one, sign),
-            sign_statement=lambda one: sign_statement(one, sign),
+            home=self._section.home, key=self._key.public.text, sign_event=lambda event: sign_event(event, sign),
+            sign_statement=lambda statement: sign_statement(statement, sign),
         )  # fmt: skip
         while True:
             with contextlib.suppress(StoreFailed):  # a full disk stops the uplink, and nothing else
@@ -191,8 +190,8 @@ class Uplink:
             except ConfigError as error:
                 log.error("hub_out_of_reach", why=str(error))
             finally:
-                for one in (line, anew):
-                    one.cancel()
+                for task in (line, anew):
+                    task.cancel()
                 await asyncio.wait({line, anew})
             await asyncio.sleep(FILE_RETRY_DELAY_S)
 
@@ -358,18 +357,15 @@ class Uplink:
         ack = None if payload is None else self._decode(box_hub.Ack, payload)
         if ack is not None:
             await self._store_support_code(ack.support)
+        is_overdue = mono >= self._sending.retry_at_mono and (
+            not self._sending.is_hello_acknowledged or journal.last_seq() > journal.acknowledged_seq()
+        )
         if ack is not None and not self._hello_due:
             await self._on_ack(ack)
-        elif mono >= self._sending.retry_at_mono and (
-            not self._sending.is_hello_acknowledged or journal.last_seq() > journal.acknowledged_seq()
-        ):
-            if self._sending.on_timeout():
+        elif is_overdue or mono >= self._sending.check_at_mono:  # at the latter nothing is due: is the hub there?
+            if is_overdue and self._sending.on_timeout():
                 self._reconnect.set()
             self._hello_due = True  # a hub that has lost its state, or another hub, gets everything again
-            self._work_pending.set()
-            return
-        elif mono >= self._sending.check_at_mono:  # nothing is due: check that the hub is there
-            self._hello_due = True
             self._work_pending.set()
             return
         self._send_waiting()
@@ -383,9 +379,9 @@ class Uplink:
             open=self._store.hub_journal.open_deliveries(now),
             entrances=tuple(
                 box_hub.EntranceDescription(
-                    id=id_, name=one.name, places=tuple(one.places), courier_proof=one.courier_proof
+                    id=id_, name=section.name, places=tuple(section.places), courier_proof=section.courier_proof
                 )
-                for id_, one in list(self._home.entrances.items())[:MAX_ENTRANCES_SENT]
+                for id_, section in list(self._home.entrances.items())[:MAX_ENTRANCES_SENT]
             ),
             timezone=self._home.timezone,
             again=self._hello_sent,

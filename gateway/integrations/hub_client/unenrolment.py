@@ -92,29 +92,29 @@ class Unenrolment:
             await self.sleep(HUB_RETRY_DELAY_S)
         while True:
             try:
-                await forget_hub(self.home, self.section, store=self.store, rewriting=self.rewriting)
+                await self.forget()
                 break
             except StoreFailed as failure:  # a full disk: none of it belongs to this home any more, recorded or not
                 log.error("hub_not_forgotten", why=str(failure))
                 await self.sleep(HUB_RETRY_DELAY_S)
         log.info("hub_left", home=self.section.home)
 
+    async def forget(self) -> None:
+        """Delete the identity of this home in the box; repeated after a crash, the result is the same.
 
-async def forget_hub(home: Home, section: HubSection, *, store: Store, rewriting: HomeFileWriter) -> None:
-    """Delete the identity of this home in the box; repeated after a crash, the result is the same.
-
-    Raises:
-        StoreFailed: it could not be recorded.
-    """
-    if is_enrolled_by_claim(home, section):
-        await asyncio.to_thread(shutil.rmtree, home.storage.folder / enrolment.HUB_FOLDER, ignore_errors=True)
-    await store.hub_journal.forget()
-    await store.handover.set_task(TASK_HUB_LEFT, section.home)
-    await store.handover.set_task(TASK_LEAVE_HUB, None)
-    try:
-        await rewriting.write(lambda text, file: enrolment.text_without_membership(text, file, section.home))
-    except (EditRejected, OSError) as error:
-        log.error("hub_section_stays", why=str(error), todo="take `hub` out of the house file by hand")
+        Raises:
+            StoreFailed: it could not be recorded.
+        """
+        home = self.section.home
+        if is_enrolled_by_claim(self.home, self.section):
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        await self.store.hub_journal.forget()
+        await self.store.handover.set_task(TASK_HUB_LEFT, home)
+        await self.store.handover.set_task(TASK_LEAVE_HUB, None)
+        try:
+            await self.rewriting.write(lambda text, file: enrolment.text_without_membership(text, file, home))
+        except (EditRejected, OSError) as error:
+            log.error("hub_section_stays", why=str(error), todo="take `hub` out of the house file by hand")
 
 
 async def finish_pending(home: Home, *, store: Store, rewriting: HomeFileWriter) -> None:
@@ -130,7 +130,7 @@ async def finish_pending(home: Home, *, store: Store, rewriting: HomeFileWriter)
         if has_left and identity and is_enrolled_by_claim(home, section):
             await store.handover.set_task(TASK_HUB_LEFT, None)  # it has joined again under its former name
         elif has_left or not identity:
-            await forget_hub(home, section, store=store, rewriting=rewriting)
+            await Unenrolment(home, section, store=store, rewriting=rewriting).forget()
     except StoreFailed as failure:  # at the next start
         log.error("hub_not_forgotten", why=str(failure))
 

@@ -49,10 +49,7 @@ def next_deadline_mono(state: m.GuardState) -> float:
     deadlines = [query.until_mono for query in state.open_queries.values()]
     if state.pending_unlock is not None:
         deadlines.append(state.pending_unlock.until_mono)
-    if state.securing is not None:
-        deadlines.append(state.securing.until_mono)
-    else:
-        deadlines.append(_own_locking_mono(state))
+    deadlines.append(_own_locking_mono(state) if state.securing is None else state.securing.until_mono)
     return min(deadlines)
 
 

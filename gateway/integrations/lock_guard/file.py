@@ -14,7 +14,7 @@ from devices.vendors.words import DeviceRef, TopicSuffix
 from gateway.config.fields import Address, DeviceId, KeyPath, KeyWord
 from gateway.config.topics import BRIDGE_CHANNELS, DEVICE_CHANNELS
 from gateway.domain.timing import Seconds
-from gateway.integrations.lock_guard.timing import Timing
+from gateway.integrations.lock_guard.messages import Timing
 from gateway.protocol.jws import public_key
 from gateway.system.config_reading import problem_lines, read_model
 from gateway.system.config_section import ConfigError, ConfigSection, Id, PublicKeyText, Topic, absolute_paths
@@ -29,7 +29,7 @@ _SAMPLE_COMMANDS: tuple[Command, ...] = (
 
 
 def _known_vendor(name: str) -> str:
-    known = sorted(one for one, vendor in VENDORS.items() if not vendor.DEFINITION.is_behind_guard)
+    known = sorted(vendor_name for vendor_name, vendor in VENDORS.items() if not vendor.DEFINITION.is_behind_guard)
     if name not in known:
         raise ValueError(f"the vendor {name!r} is unknown; known are {', '.join(known)}")
     return name

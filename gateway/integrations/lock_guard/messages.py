@@ -1,13 +1,34 @@
-"""Defines the guard's events, commands and its whole state, `GuardState`. Pure."""
+"""Defines the guard's waiting times, events, commands and its whole state, `GuardState`. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 
+from pydantic import BaseModel, ConfigDict
+
 from devices.commands import LockDoor, UnlockDoor
 from devices.reports import DoorState, LockState, Report
-from gateway.integrations.lock_guard.timing import Timing
+from gateway.domain.timing import Seconds
 from gateway.protocol.guard_message import ToGuard
+
+
+class Timing(BaseModel):
+    """Waiting times of the guard. Leave them out: shorter times are for demonstrations and tests."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    nonce_life: Seconds = 15.0
+    """Challenge lifetime: how long the gateway may use a challenge of the guard in a command. If it is too short, a
+    slow network delays commands past it; if it is too long, a held-back command stays valid longer."""
+    answer: Seconds = 5.0
+    """Answer deadline: how long lock and door sensor may take to answer a question."""
+    stable: Seconds = 2.0
+    """Closed door: the time between the two answers `closed` that the guard needs before it locks by itself."""
+    again: Seconds = 30.0
+    """Next try: the time until the guard tries again to lock by itself."""
+    moving: Seconds = 30.0
+    """Movement after an unlock: an answer `locked` in this time after an unlock does not count, because the bolt may
+    not have begun to move."""
 
 
 class GuardPart(StrEnum):

@@ -284,11 +284,9 @@ class GuardProcess:
         )
 
     def _probe_radio(self) -> None:
-        match self._radio_mqtt.publish(ALIVE_TOPIC, b"", immediate=True):
-            case Sent(acknowledged=acknowledged):
-                acknowledged.add_done_callback(self._on_probe_answer)
-            case NotSent():
-                pass  # its time will pass
+        sent = self._radio_mqtt.publish(ALIVE_TOPIC, b"", immediate=True)
+        if isinstance(sent, Sent):  # else its time will pass
+            sent.acknowledged.add_done_callback(self._on_probe_answer)
 
     def _on_probe_answer(self, done: asyncio.Future[Acknowledgement]) -> None:
         if done.result().code is not None:  # whatever the answer: it is alive

@@ -9,10 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from gateway.domain.visit.state import Phase
-from gateway.installation.diagnostics.examination_runner import ExaminationRunner
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, sentence_text
-from gateway.installation.diagnostics.house import examine_house
-from gateway.installation.diagnostics.phones import phone_findings
+from gateway.installation.diagnostics.house import ExaminationRunner, examine_house, phone_findings
 from gateway.installation.diagnostics.stream import CameraLockouts
 from gateway.system.i18n import Language, Text, _
 from gateway.web.auth.accounts import CurrentUser

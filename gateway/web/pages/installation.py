@@ -153,7 +153,7 @@ class InstallationPage(Page):
         return await _file_response(signed, "application/json")
 
     def _broker_error_text(self, error: str) -> Text:
-        cause, _todo = connection_error(error, self._services.home.broker, is_listening=False)
+        cause, _todo = connection_error(error, self._services.home.broker)
         return _("The broker cannot be used: {why}. The examination of the house says what to do.", why=cause)
 
     def _entrance(self, request: web.Request) -> str:

@@ -16,7 +16,6 @@ from gateway.config.loader import load_home_file
 from gateway.installation.discovery import (
     MDNS_SERVICES,
     DiscoveredDevice,
-    DiscoverySource,
     read_broker_message,
     read_mdns_service,
 )
@@ -149,7 +148,7 @@ def test_a_camera_on_the_network_is_known_by_its_address_and_port(home: Home) ->
     service = "_rtsp._tcp.local."
     seen = read_mdns_service(home, service, f"Porch Cam.{service}", "192.168.1.30", 554)
     assert (seen.source, seen.text_key, seen.name, seen.address) == (
-        DiscoverySource.NETWORK,
+        "network",
         "camera",
         "Porch Cam",
         "192.168.1.30:554",

@@ -54,9 +54,7 @@ class House:
         home = load_home_file(self.file)
         self.file.write_text(text, encoding="utf-8")
         rewriting = HomeFileWriter(self.file, reload=self._again)
-        return Proposals(
-            home, writer=rewriting, reload_house=self._again, permitted_entrances=lambda: (), append_log=self.note
-        )
+        return Proposals(home, writer=rewriting, permitted_entrances=lambda: (), append_log=self.note)
 
     async def accepted(self, asked: ProposalRequest) -> str:
         """It is in the house file, and the gateway was told; the text of the file."""

@@ -9,9 +9,8 @@ from devices.reports import AlarmPanelReport, AlarmPanelState, LockReport, LockS
 from gateway.config.loader import load_home_file
 from gateway.installation.device_probe import DeviceAnswer
 from gateway.installation.diagnostics.devices import device_finding
-from gateway.installation.diagnostics.examination_runner import MIN_PAUSE_S, ExaminationRunner
 from gateway.installation.diagnostics.finding import Finding, good, sentence_text
-from gateway.installation.diagnostics.house import CLOCK
+from gateway.installation.diagnostics.house import CLOCK, MIN_PAUSE_S, ExaminationRunner
 from gateway.system.i18n import _
 from tests.shell.parts import ManualTime
 

@@ -17,7 +17,7 @@ from gateway.hub.database.store import HubStore
 from gateway.installation.diagnostics.finding import FindingVerdict
 from gateway.installation.diagnostics.hub import examine_hub
 from gateway.integrations.hub_client import enrolment
-from gateway.integrations.hub_client.link_status import LinkStatus, write_status
+from gateway.integrations.hub_client.enrolment import LinkStatus, write_status
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.system.mqtt_settings import BrokerTls
 from tests.gateway.installation.diagnostics.english import FindingText, by_subject

@@ -17,9 +17,8 @@ from gateway.config.writer import HomeFileWriter
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import DeliveryBody, DeliveryResult, State
 from gateway.integrations.hub_client import session
-from gateway.integrations.hub_client.enrolment import support_code
+from gateway.integrations.hub_client.enrolment import read_status, support_code
 from gateway.integrations.hub_client.job_routing import HOUR_S, MAX_QUESTIONS_PER_HOUR, build_uplink, job_handlers
-from gateway.integrations.hub_client.link_status import read_status
 from gateway.integrations.hub_client.session import Uplink
 from gateway.integrations.hub_client.unenrolment import Unenrolment
 from gateway.mqtt.client import ShortSession, connect_once
@@ -160,13 +159,7 @@ def uplink(made: ShellBox, where: HubSection, *, leaving: bool = False, farewell
         key=made.key,
         keys=KeyHistory(),
         leaving=leaving,
-        handlers=job_handlers(
-            where,
-            letting=made.reception.permissions,
-            by_hub=made.reception.accept_from_hub,
-            hub_signed=made.reception.accept_hub_signed,
-            monotonic=time.monotonic,
-        ),
+        handlers=job_handlers(where, made.reception, monotonic=time.monotonic),
         monotonic=time.monotonic,
         unenrolment=farewell or Unenrolment(made.home, where, store=made.store, rewriting=NO_FILE),
     )
@@ -423,11 +416,7 @@ async def test_a_hub_s_questions_without_end_are_not_each_an_event_on_the_disk(t
     at = [0.0]
     async with homes_broker(HOME) as broker, made_box(tmp_path) as made:
         where = section(broker, tmp_path)
-        taken = job_handlers(
-            where, letting=made.reception.permissions, by_hub=made.reception.accept_from_hub,
-            hub_signed=made.reception.accept_hub_signed,
-            monotonic=lambda: at[0],
-        )[JobKind.CONNECT]  # fmt: skip
+        taken = job_handlers(where, made.reception, monotonic=lambda: at[0])[JobKind.CONNECT]
         job = Job(job="job-1", kind=JobKind.CONNECT, token=question("shop", "shop").decode())
         answers = [await taken(job) for _ in range(MAX_QUESTIONS_PER_HOUR + 1)]
         assert [one is None for one in answers] == [False] * MAX_QUESTIONS_PER_HOUR + [True], "the hub asks again later"
@@ -467,8 +456,7 @@ async def test_after_a_hand_over_the_line_tells_what_it_owes_takes_no_job_and_en
         assert made.store.handover.pending_task(TASK_HUB_LEFT) == HOME
         home = made.home.model_copy(update={"hub": where})
         again = build_uplink(home, store=made.store, clock=made.clock, key=made.key,
-                       by_hub=made.reception.accept_from_hub, hub_signed=made.reception.accept_hub_signed,
-                       letting=made.reception.permissions,
+                       inbox=made.reception,
                        monotonic=time.monotonic, reached=lambda _point: None, rewriting=NO_FILE,
                        contained=Containment())  # fmt: skip
         assert again is None

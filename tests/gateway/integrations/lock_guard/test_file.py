@@ -6,8 +6,7 @@ import pytest
 
 from devices.vendors.words import TopicSuffix
 from gateway.integrations.lock_guard.file import load_guard_file
-from gateway.integrations.lock_guard.messages import GuardSettings
-from gateway.integrations.lock_guard.timing import Timing
+from gateway.integrations.lock_guard.messages import GuardSettings, Timing
 from gateway.protocol.jws import public_x
 from gateway.protocol.keys import KeyUnusable, command_key, create_key, load_key
 from gateway.system.config_section import ConfigError

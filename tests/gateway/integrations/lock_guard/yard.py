@@ -26,8 +26,8 @@ from gateway.config.home import Home, Storage
 from gateway.config.topics import DeviceOrigin, TopicMap, device_topic
 from gateway.integrations.lock_guard.file import GuardFile, RadioDoor, RadioLock, RadioSection
 from gateway.integrations.lock_guard.ledger import Ledger
+from gateway.integrations.lock_guard.messages import Timing
 from gateway.integrations.lock_guard.process import GuardProcess, boot_time_s
-from gateway.integrations.lock_guard.timing import Timing
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import InboundMessage, NotSent, Sent
 from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL

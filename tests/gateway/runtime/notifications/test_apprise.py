@@ -11,7 +11,7 @@ import structlog
 from gateway.config.home import MessagesSection
 from gateway.config.loader import load_home_file
 from gateway.installation.diagnostics.finding import FindingVerdict
-from gateway.installation.diagnostics.phones import phone_findings
+from gateway.installation.diagnostics.house import phone_findings
 from gateway.runtime.notifications.apprise import (
     MAX_HANGING_SENDS,
     ApprisePhone,
