@@ -81,7 +81,7 @@ async def test_a_kill_between_two_writes_leaves_no_password_once_it_is_refused(
     if killed_at == "copied":
         monkeypatch.setattr(first, "_store", dies)
     else:
-        first._crash_point = dies  # noqa: SLF001 - as a process that is killed there
+        first._writer.crash_point = dies  # noqa: SLF001 - as a process that is killed there
     with pytest.raises(Killed):
         await first.accept([one], by=owner.user.person, now=made.clock.now())
     beside = house.file.parent / "cameras"

@@ -365,7 +365,7 @@ async def test_a_crash_in_the_middle_of_accepting_loses_nothing_and_leaves_no_pa
             raise Killed
 
     first = make_proposals(made, house.file, lambda: None)
-    first._crash_point = dies  # noqa: SLF001 - as a process that is killed there
+    first._writer.crash_point = dies  # noqa: SLF001 - as a process that is killed there
     before = house.file.read_bytes()
     with pytest.raises(Killed):
         await first.accept([one], by=owner.user.person, now=made.clock.now())
