@@ -352,8 +352,9 @@ class App:
         )  # fmt: skip
         self._rewriting = HomeFileWriter(self._file, reload=self._reread, crash_point=self._crash_point)
         self._uplink = build_uplink(
-            home, store=store, clock=clock, key=key, inbox=self._inbox, monotonic=time.monotonic,
-            reached=self._crash_point, rewriting=self._rewriting, contained=self._contained,
+            home, store=store, clock=clock, key=key, by_hub=self._inbox.accept_from_hub, monotonic=time.monotonic,
+            hub_signed=self._inbox.accept_hub_signed, letting=self._inbox.permissions, reached=self._crash_point,
+            rewriting=self._rewriting, contained=self._contained,
         )  # fmt: skip
         self._build_observers(store, key, links)
 

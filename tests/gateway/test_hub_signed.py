@@ -118,7 +118,11 @@ async def test_a_box_takes_it_under_the_key_that_it_learned_at_its_joining_and_f
         await made.store.hub_journal.set_signer(signer, made.clock.now())
         section = HubSection(url=HUB, home=HOME, host="127.0.0.1", key=HUB_KEY.public.text)
         for where, state in ((section, "received"), (section.model_copy(update={"key": None}), "refused")):
-            taker = job_handlers(where, made.reception, monotonic=lambda: 0.0)
+            reception = made.reception
+            taker = job_handlers(
+                where, letting=reception.permissions, by_hub=reception.accept_from_hub,
+                hub_signed=reception.accept_hub_signed,                monotonic=lambda: 0.0,
+            )  # fmt: skip
             job = Job(job="job-1", kind=JobKind.HUB_DELIVERY, token=passed_on(make_offer()).decode())
             receipt = await taker[JobKind.HUB_DELIVERY](job)
             assert receipt is not None
@@ -139,8 +143,11 @@ async def test_a_hub_that_signs_without_end_uses_up_no_brand_s_ration(
         signer = EventSigner(home=HOME, key=made.key.public.text, sign_event=lambda one: sign_event(one, made.key.sign),
                         sign_statement=lambda one: sign_statement(one, made.key.sign))  # fmt: skip
         await made.store.hub_journal.set_signer(signer, made.clock.now())
-        section, passed = HubSection(url=HUB, home=HOME, host="127.0.0.1", key=HUB_KEY.public.text), [0.0]
-        taker = job_handlers(section, made.reception, monotonic=lambda: passed[0])[JobKind.HUB_DELIVERY]
+        reception, passed = made.reception, [0.0]
+        taker = job_handlers(
+            HubSection(url=HUB, home=HOME, host="127.0.0.1", key=HUB_KEY.public.text), letting=reception.permissions,
+            by_hub=reception.accept_from_hub, hub_signed=reception.accept_hub_signed, monotonic=lambda: passed[0],
+        )[JobKind.HUB_DELIVERY]  # fmt: skip
 
         async def says(number: int) -> bool:
             job = Job(

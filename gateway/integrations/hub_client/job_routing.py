@@ -1,6 +1,6 @@
 """Maps each accepted kind of a hub's jobs to its handler: the only place where a new kind is added."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
@@ -12,7 +12,7 @@ from gateway.integrations.hub_client.unenrolment import Unenrolment, has_identit
 from gateway.protocol.box_hub import Job, JobKind, JobOutcome, JobReceipt
 from gateway.protocol.consent_verification import REASON_NOT_YET_VALID
 from gateway.protocol.keys import BoxKey
-from gateway.runtime.inbox import Inbox
+from gateway.runtime.permissions import PermissionService
 from gateway.storage import Store
 from gateway.storage.handover import TASK_HUB_LEFT, TASK_LEAVE_HUB
 from gateway.system.clock import Clock
@@ -26,15 +26,28 @@ MAX_QUESTIONS_PER_HOUR = 100  # brands' requests that get an answer
 MAX_HUB_SIGNED_PER_DAY = 200
 HOUR_S, DAY_S = 3600.0, 86_400.0
 
+HubDeliveryHandler = Callable[[bytes, str], Awaitable[JobOutcome]]
+"""Handles a signed message for this box or for this home at the hub (`Inbox.accept_from_hub`)."""
 
-def job_handlers(section: HubSection, inbox: Inbox, *, monotonic: Callable[[], float]) -> Mapping[JobKind, JobHandler]:
+HubSignedHandler = Callable[[bytes, str, str], Awaitable[JobOutcome]]
+"""Handles a message that the hub signed for a brand, for this home, under this key (`Inbox.accept_hub_signed`)."""
+
+
+def job_handlers(
+    section: HubSection,
+    *,
+    letting: PermissionService,
+    by_hub: HubDeliveryHandler,
+    hub_signed: HubSignedHandler,
+    monotonic: Callable[[], float],
+) -> Mapping[JobKind, JobHandler]:
     """Return the handler of each kind of job. Other kinds are refused, and the hub reports that to the sender."""
     name = section.home
     connect_limit = SlidingWindow(MAX_QUESTIONS_PER_HOUR, HOUR_S)
     hub_signed_limit = SlidingWindow(MAX_HUB_SIGNED_PER_DAY, DAY_S)
 
     async def delivery(job: Job) -> JobReceipt | None:
-        return _receipt(job, await inbox.accept_from_hub(job.token.encode(), name))
+        return _receipt(job, await by_hub(job.token.encode(), name))
 
     async def hub_delivery(job: Job) -> JobReceipt | None:
         if section.key is None:
@@ -43,7 +56,7 @@ def job_handlers(section: HubSection, inbox: Inbox, *, monotonic: Callable[[], f
             )
         if not hub_signed_limit.take(monotonic()):
             return None
-        return _receipt(job, await inbox.accept_hub_signed(job.token.encode(), name, section.key))
+        return _receipt(job, await hub_signed(job.token.encode(), name, section.key))
 
     def _receipt(job: Job, outcome: JobOutcome) -> JobReceipt | None:
         match outcome:
@@ -57,7 +70,7 @@ def job_handlers(section: HubSection, inbox: Inbox, *, monotonic: Callable[[], f
     async def connect(job: Job) -> JobReceipt | None:
         if not connect_limit.take(monotonic()):
             return None  # each answer is an event on the disk: an honest hub sends it again later
-        why = await inbox.permissions.accept_message(job.token.encode(), home=name, hub=section.url)
+        why = await letting.accept_message(job.token.encode(), home=name, hub=section.url)
         if why == REASON_NOT_YET_VALID:
             return None
         return JobReceipt(job=job.job, state="received" if why is None else "refused", why=why)
@@ -71,7 +84,9 @@ def build_uplink(  # noqa: PLR0913 - the parts of the box that the uplink uses
     store: Store,
     clock: Clock,
     key: BoxKey,
-    inbox: Inbox,
+    by_hub: HubDeliveryHandler,
+    hub_signed: HubSignedHandler,
+    letting: PermissionService,
     monotonic: Callable[[], float],
     reached: Callable[[str], None],
     rewriting: HomeFileWriter,
@@ -93,7 +108,7 @@ def build_uplink(  # noqa: PLR0913 - the parts of the box that the uplink uses
         return None
     return Uplink(
         home, section, store=store, clock=clock, key=key, keys=succession.read_key_history(home.storage.folder / "key"),
-        handlers=job_handlers(section, inbox, monotonic=monotonic),
+        handlers=job_handlers(section, letting=letting, by_hub=by_hub, hub_signed=hub_signed, monotonic=monotonic),
         monotonic=monotonic, reached=reached, leaving=store.handover.pending_task(TASK_LEAVE_HUB) == section.home,
         unenrolment=Unenrolment(home, section, store=store, rewriting=rewriting), contained=contained,
     )  # fmt: skip

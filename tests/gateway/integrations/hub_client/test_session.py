@@ -159,7 +159,13 @@ def uplink(made: ShellBox, where: HubSection, *, leaving: bool = False, farewell
         key=made.key,
         keys=KeyHistory(),
         leaving=leaving,
-        handlers=job_handlers(where, made.reception, monotonic=time.monotonic),
+        handlers=job_handlers(
+            where,
+            letting=made.reception.permissions,
+            by_hub=made.reception.accept_from_hub,
+            hub_signed=made.reception.accept_hub_signed,
+            monotonic=time.monotonic,
+        ),
         monotonic=time.monotonic,
         unenrolment=farewell or Unenrolment(made.home, where, store=made.store, rewriting=NO_FILE),
     )
@@ -416,7 +422,11 @@ async def test_a_hub_s_questions_without_end_are_not_each_an_event_on_the_disk(t
     at = [0.0]
     async with homes_broker(HOME) as broker, made_box(tmp_path) as made:
         where = section(broker, tmp_path)
-        taken = job_handlers(where, made.reception, monotonic=lambda: at[0])[JobKind.CONNECT]
+        taken = job_handlers(
+            where, letting=made.reception.permissions, by_hub=made.reception.accept_from_hub,
+            hub_signed=made.reception.accept_hub_signed,
+            monotonic=lambda: at[0],
+        )[JobKind.CONNECT]  # fmt: skip
         job = Job(job="job-1", kind=JobKind.CONNECT, token=question("shop", "shop").decode())
         answers = [await taken(job) for _ in range(MAX_QUESTIONS_PER_HOUR + 1)]
         assert [one is None for one in answers] == [False] * MAX_QUESTIONS_PER_HOUR + [True], "the hub asks again later"
@@ -456,7 +466,8 @@ async def test_after_a_hand_over_the_line_tells_what_it_owes_takes_no_job_and_en
         assert made.store.handover.pending_task(TASK_HUB_LEFT) == HOME
         home = made.home.model_copy(update={"hub": where})
         again = build_uplink(home, store=made.store, clock=made.clock, key=made.key,
-                       inbox=made.reception,
+                       by_hub=made.reception.accept_from_hub, hub_signed=made.reception.accept_hub_signed,
+                       letting=made.reception.permissions,
                        monotonic=time.monotonic, reached=lambda _point: None, rewriting=NO_FILE,
                        contained=Containment())  # fmt: skip
         assert again is None
