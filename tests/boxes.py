@@ -16,6 +16,7 @@ from gateway.domain.delivery.promise import DeliveryResult, State
 from gateway.hub.database.store import HubStore, new_id
 from gateway.hub.database.tables import brands, connections, deliveries, homes
 from gateway.hub.http.operation import WakeUps
+from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.worker import HubMetrics, WorkerContext
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage, Sent
@@ -54,6 +55,7 @@ def worker_context(store: HubStore, **changes: Any) -> WorkerContext:  # noqa: A
     parts = {
         "now": lambda: NOW, "monotonic": lambda: 0.0, "metrics": HubMetrics(CollectorRegistry()),
         "containment": Containment(), "wake_ups": WakeUps(jobs=lambda: None, messages=lambda: None),
+        "url": "https://hub.example", "signer": HubKeyPair(BoxKey.generate()),
     }  # fmt: skip
     return WorkerContext(store=store, **{**parts, **changes})
 

@@ -36,7 +36,6 @@ from gateway.hub.consent.consent_jobs import ConsentJobs
 from gateway.hub.consent.page import ConsentPage
 from gateway.hub.database.migrations import seal_plain_secrets
 from gateway.hub.database.store import HubStore, lock_database
-from gateway.hub.deliveries.connections import ConsentWriter
 from gateway.hub.deliveries.held_deliveries import HeldDeliveries
 from gateway.hub.http.operation import ApiOperation, WakeUps
 from gateway.hub.sandbox.robot import SandboxRobot
@@ -107,7 +106,8 @@ class HubProcess:
         self.wake_ups = WakeUps(jobs=self.wake_dispatcher, messages=self._wake_retailers)
         context = self._context = WorkerContext(
             store=self.store, now=self.now, monotonic=time.monotonic, metrics=metrics, wake_ups=self.wake_ups,
-            containment=Containment(count=lambda worker: metrics.set_aside.labels(worker).inc()),
+            containment=Containment(count=lambda worker: metrics.set_aside.labels(worker).inc()), url=file.url,
+            signer=self.key,
         )  # fmt: skip
         self._stale_subscriptions = StaleSubscriptions(
             context,
@@ -115,21 +115,20 @@ class HubProcess:
             check_others=lambda: self._presence.on_connected(),  # noqa: PLW0108 - it is built later
         )
         self._dispatcher = JobDispatcher(context, on_unsubscribed=self._stale_subscriptions.suspect)
-        self._webhook_sender = WebhookSender(context, file.webhooks, unseal=self.key.unseal, lookup=self._lookup)
-        self.held_deliveries = HeldDeliveries(context, signer=self.key)
+        self._webhook_sender = WebhookSender(context, file.webhooks, lookup=self._lookup)
+        self.held_deliveries = HeldDeliveries(context)
         self._build_broker_connection(context)
-        writer = ConsentWriter(url=file.url, sign=self.key.signature)
-        self._consent_jobs = ConsentJobs(context, writer=writer)
+        self._consent_jobs = ConsentJobs(context)
         self._robot: SandboxRobot | None = None
         operations = [*OPERATIONS, *self._home_operations()]
         if file.sandbox:
             key = BoxKey.load_or_create(file.folder / "sandbox")
-            self._robot = SandboxRobot(context, key=key, hub_key=self.key)
+            self._robot = SandboxRobot(context, key=key)
             operations += sandboxes.operations(key.public.text)
         self.site = HubSite(
-            file, operations, context, wall=self._wall, registry=registry, ready=self._readiness, signer=self.key,
+            file, operations, context, wall=self._wall, registry=registry, ready=self._readiness,
             streams=self._streams, ask_home=self._browser_relay.ask,
-            extra=ConsentPage(context, writer=writer, behind_proxy=file.listen.behind_proxy).routes(),
+            extra=ConsentPage(context, behind_proxy=file.listen.behind_proxy).routes(),
         )  # fmt: skip
 
     def _home_operations(self) -> Sequence[ApiOperation]:

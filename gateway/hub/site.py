@@ -17,7 +17,6 @@ from gateway.hub.config import HubFile
 from gateway.hub.http.connection_limits import HubConnectionLimiter, max_connections
 from gateway.hub.http.operation import ApiOperation, AskHome, RequestContext
 from gateway.hub.manual.pages import Manual
-from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.worker import WorkerContext
 from gateway.system.config_section import load_key_pair
 from gateway.system.http_limits import limit_requests
@@ -41,7 +40,6 @@ class HubSite:
         wall: Callable[[], float],
         registry: CollectorRegistry,
         ready: Callable[[], dict[str, bool]],
-        signer: HubKeyPair,
         streams: SseStreams,
         ask_home: AskHome,
         extra: Sequence[web.AbstractRouteDef],
@@ -51,7 +49,7 @@ class HubSite:
             operations, context, url=file.url, rate_limits=ApiRateLimits(file.limits, wall=wall),
             behind_proxy=file.listen.behind_proxy,
             request_context=lambda tx, now, requester: RequestContext(
-                tx=tx, now=now, requester=requester, url=file.url, signer=signer, follow_events=streams.follow,
+                tx=tx, now=now, requester=requester, url=file.url, signer=context.signer, follow_events=streams.follow,
                 ask_home=ask_home, destination_policy=file.webhooks.allowed,
             ),
         )  # fmt: skip

@@ -6,9 +6,11 @@ from datetime import datetime
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.store import HubStore
-from gateway.hub.http.operation import WakeUps
+from gateway.hub.http.operation import HubTransaction, WakeUps
+from gateway.hub.signing_key import HubKeyPair
 from gateway.system.containment import Containment
 
 
@@ -37,7 +39,10 @@ class HubMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerContext:
-    """What each worker of one process uses. `now` returns the time in UTC, `monotonic` returns seconds."""
+    """What each worker of one process uses. `now` returns the time in UTC, `monotonic` returns seconds.
+
+    `url` is the hub's own address, `signer` its key.
+    """
 
     store: HubStore
     now: Callable[[], datetime]
@@ -45,3 +50,9 @@ class WorkerContext:
     metrics: HubMetrics
     containment: Containment
     wake_ups: WakeUps
+    url: str
+    signer: HubKeyPair
+
+    def transaction(self, tx: AsyncConnection, now: datetime) -> HubTransaction:
+        """Return what writes to homes in this transaction."""
+        return HubTransaction(tx=tx, now=now, url=self.url, signer=self.signer)

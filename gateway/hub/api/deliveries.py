@@ -139,11 +139,11 @@ async def cancel(call: RequestContext, delivery_id: DeliveryId, body: Withdrawal
         order = await _verify_order(call, await _connection_of(call, row), token, Cancel)
         _check_name_and_version(row, order)
     row = await _update_delivery(call, row, {"version": order.version})
-    await orders.store_version(_delivery_writer(call), row.id, order.version, None, token)
+    await orders.store_version(call, row.id, order.version, None, token)
     if row.held:
         await orders.set_state(call.tx, row, State.CANCELLED, None, call.now)
     else:
-        await orders.send(_delivery_writer(call), row, order, token)
+        await orders.send(call, row, order, token)
         await orders.notify_retailer(call.tx, row, events.EventType.DELIVERY_CHANGED, call.now)
     return delivery_of(await orders.find_delivery(call.tx, row.id))
 
@@ -375,10 +375,6 @@ async def _check_sandbox_limit(call: RequestContext) -> None:
         raise ApiProblem(Code.CONFLICT, detail)
 
 
-def _delivery_writer(call: RequestContext) -> orders.DeliveryWriter:
-    return orders.DeliveryWriter(call.tx, call.signer, call.now)
-
-
 async def _update_delivery(call: RequestContext, row: Row[Any], new: Mapping[str, Any]) -> Row[Any]:
     changed = update(deliveries).where(deliveries.c.id == row.id).values(**new, changed=call.now)
     return (await call.tx.execute(changed.returning(*deliveries.c))).one()
@@ -392,13 +388,12 @@ async def _store_and_send(
     If it is held, only check that the signed message would not be too large: nobody waits for the answer when it is
     released later, so the retailer must learn that now.
     """
-    writer = _delivery_writer(call)
-    await orders.store_version(writer, row.id, order.version, row.promise, token)
+    await orders.store_version(call, row.id, order.version, row.promise, token)
     try:
         if not row.held:
-            await orders.send(writer, row, order, token)
+            await orders.send(call, row, order, token)
         elif token is None:
-            orders.sign_message(writer, row.brand, None, order)
+            orders.sign_message(call, row.brand, None, order)
     except orders.MessageTooLarge as error:
         reason = "Signed it is larger than 32 KiB: fewer or shorter codes."
         raise ApiProblem.at("/delivery/parcels", "too_large", reason) from error

@@ -6,16 +6,15 @@ work.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 from sqlalchemy import Row, Select, and_, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.store import StoreUnavailable, log_unavailable
 from gateway.hub.database.tables import brands, connections
-from gateway.hub.deliveries.connections import ConsentWriter, expire_connection, send_end, send_keys
+from gateway.hub.deliveries.connections import expire_connection, send_end, send_keys
+from gateway.hub.http.operation import HubTransaction
 from gateway.hub.worker import WorkerContext
 from gateway.system.containment import RowQuarantine
 
@@ -28,8 +27,8 @@ MAX_CONNECTIONS_PER_CHECK = 100
 class ConsentJobs:
     """Runs the jobs of one process; a connection that raises an unexpected error is set aside."""
 
-    def __init__(self, context: WorkerContext, *, writer: ConsentWriter) -> None:
-        self._context, self._writer = context, writer
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
         self._set_aside = RowQuarantine(monotonic=context.monotonic)
 
     async def run(self) -> None:
@@ -42,7 +41,7 @@ class ConsentJobs:
 
     async def run_due(self) -> bool:
         """Run one batch of due jobs, and return whether there were any."""
-        now, writer, wake_ups = self._context.now(), self._writer, self._context.wake_ups
+        now, wake_ups = self._context.now(), self._context.wake_ups
         known = select(connections).where(connections.c.home.is_not(None))
         brand = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
         expired = select(connections).where(connections.c.state == "pending", connections.c.expires <= now)
@@ -51,9 +50,9 @@ class ConsentJobs:
         )
         ended = known.where(connections.c.state == "ended", connections.c.end_told.is_(False))
         steps = (
-            ("expire", expired, partial(expire_connection, now=now), wake_ups.messages),
-            ("send keys", outdated, partial(send_keys, writer=writer, now=now), wake_ups.jobs),
-            ("tell end", ended, partial(send_end, writer=writer, now=now), wake_ups.jobs),
+            ("expire", expired, lambda hub, row: expire_connection(hub.tx, row, hub.now), wake_ups.messages),
+            ("send keys", outdated, send_keys, wake_ups.jobs),
+            ("tell end", ended, send_end, wake_ups.jobs),
         )
         return any([await self._run_step(*step) for step in steps])
 
@@ -61,7 +60,7 @@ class ConsentJobs:
         self,
         step: str,
         due: Select[Any],
-        perform: Callable[[AsyncConnection, Row[Any]], Awaitable[None]],
+        perform: Callable[[HubTransaction, Row[Any]], Awaitable[None]],
         wake_up: Callable[[], None],
     ) -> bool:
         open_ = due.where(connections.c.id.not_in(self._set_aside.rows()))
@@ -74,7 +73,7 @@ class ConsentJobs:
                 async with self._context.store.writing() as tx:
                     row = (await tx.execute(locked.where(connections.c.id == id_))).one_or_none()
                     if row is not None:  # otherwise another hub has done it
-                        await perform(tx, row)
+                        await perform(self._context.transaction(tx, self._context.now()), row)
             if piece.fault is None:
                 worked = True
                 self._set_aside.done(id_)

@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.hub.api.rate_limit import SlidingWindows
 from gateway.hub.consent.page_texts import ENDINGS, JOIN, JOIN_WHY, PROBLEMS, format_instant, requested_terms
 from gateway.hub.database.tables import brands, connections, retailers
-from gateway.hub.deliveries.connections import MAX_CODE_TRIES, ConsentWriter, ask_home, state_of
+from gateway.hub.deliveries.connections import MAX_CODE_TRIES, ask_home, state_of
 from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, client_address, wider_network
 from gateway.hub.worker import WorkerContext
@@ -61,8 +61,8 @@ _HEADERS: Mapping[str, str] = MappingProxyType(
 class ConsentPage:
     """Serves the page. `behind_proxy`: the proxy in front names the client."""
 
-    def __init__(self, context: WorkerContext, *, writer: ConsentWriter, behind_proxy: bool) -> None:
-        self._context, self._writer, self._behind_proxy = context, writer, behind_proxy
+    def __init__(self, context: WorkerContext, *, behind_proxy: bool) -> None:
+        self._context, self._behind_proxy = context, behind_proxy
         self._windows = SlidingWindows(lambda: context.now().timestamp())
 
     def routes(self) -> list[web.RouteDef]:
@@ -111,7 +111,7 @@ class ConsentPage:
             if _view_of(row, now) in {"ask", "wait"} and row.tries < MAX_CODE_TRIES:
                 if code is None:
                     return self._page(request, row, slip=True)
-                await ask_home(tx, row, code, self._writer, now)
+                await ask_home(self._context.transaction(tx, now), row, code)
         self._context.wake_ups.jobs()
         return web.Response(
             status=HTTPStatus.SEE_OTHER,

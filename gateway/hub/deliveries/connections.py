@@ -4,8 +4,6 @@ The caller owns the transaction of each function. The home decides: only its own
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +16,7 @@ from gateway.hub.database.tables import brand_keys, brands, connections, deliver
 from gateway.hub.deliveries import events, jobs
 from gateway.hub.deliveries.availability import GivenTerms
 from gateway.hub.deliveries.orders import set_state
+from gateway.hub.http.operation import HubTransaction
 from gateway.protocol.box_hub import JobKind, PermissionDecision
 from gateway.protocol.consent_request import (
     MAX_WITHDRAWN_KEYS,
@@ -37,14 +36,6 @@ _ANSWERED_STATES = frozenset({"pending", "granted", "refused", "revoked"})
 """States in which the home's answer counts. An expired or ended request must be made again."""
 
 _DENIED_STATES = frozenset({"refused", "revoked"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentWriter:
-    """What the hub needs to write to homes: its own address and key."""
-
-    url: str
-    sign: Callable[[bytes], bytes]
 
 
 def is_expired(now: datetime) -> ColumnElement[bool]:
@@ -73,7 +64,7 @@ def _iso(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
 
 
-async def ask_home(tx: AsyncConnection, row: Row[Any], code: str | None, writer: ConsentWriter, now: datetime) -> None:
+async def ask_home(hub: HubTransaction, row: Row[Any], code: str | None) -> None:
     """Send the request to the home of a support code that a person entered on the page, if there is one.
 
     Each code counts as a try and gets the same answer, whether or not a home has it. The first home that has one stays.
@@ -83,64 +74,58 @@ async def ask_home(tx: AsyncConnection, row: Row[Any], code: str | None, writer:
     if row.home is None and code is not None:
         mine = (homes.c.support_code == code, homes.c.sandbox == row.sandbox, homes.c.revoked.is_(None))
         open_ = or_(homes.c.retailer.is_(None), homes.c.retailer == row.retailer)  # a sandbox belongs to one retailer
-        home = await tx.scalar(select(homes.c.id).where(*mine, open_))
-    if home is not None and await _asks_exhausted(tx, row, home, now):
+        home = await hub.tx.scalar(select(homes.c.id).where(*mine, open_))
+    if home is not None and await _asks_exhausted(hub, row, home):
         home = None
     if home is not None:
-        values |= {"home": home, "keys_sent": await _keys_version(tx, row)}
-    await tx.execute(update(connections).where(connections.c.id == row.id).values(**values))
+        values |= {"home": home, "keys_sent": await _keys_version(hub, row)}
+    await hub.tx.execute(update(connections).where(connections.c.id == row.id).values(**values))
     if home is not None:
         terms = None if row.signed is not None else AskedTerms.model_validate_json(json.dumps(row.asked))
         request = {"connection": row.id, "expires": row.expires, "signed": row.signed, "asked": terms}
-        await _send(tx, row, home, writer, now, **request)
+        await _send(hub, row, home, **request)
 
 
-async def _asks_exhausted(tx: AsyncConnection, row: Row[Any], home: str, now: datetime) -> bool:
-    begin = now - ASK_WINDOW
+async def _asks_exhausted(hub: HubTransaction, row: Row[Any], home: str) -> bool:
+    begin = hub.now - ASK_WINDOW
     lately = (connections.c.retailer == row.retailer, connections.c.home == home, connections.c.created > begin)
-    count = await tx.scalar(select(func.count()).select_from(connections).where(*lately))
+    count = await hub.tx.scalar(select(func.count()).select_from(connections).where(*lately))
     return (count or 0) >= MAX_ASKS_PER_WINDOW
 
 
-async def send_keys(tx: AsyncConnection, row: Row[Any], writer: ConsentWriter, now: datetime) -> None:
+async def send_keys(hub: HubTransaction, row: Row[Any]) -> None:
     """Inform a home that permits the brand of its current keys; the owner approves new ones."""
-    await _send(tx, row, row.home, writer, now)
-    version = await _keys_version(tx, row)
-    await tx.execute(update(connections).where(connections.c.id == row.id).values(keys_sent=version))
+    await _send(hub, row, row.home)
+    version = await _keys_version(hub, row)
+    await hub.tx.execute(update(connections).where(connections.c.id == row.id).values(keys_sent=version))
 
 
-async def _keys_version(tx: AsyncConnection, row: Row[Any]) -> int:
+async def _keys_version(hub: HubTransaction, row: Row[Any]) -> int:
     brand = (brands.c.id == row.brand, brands.c.sandbox == row.sandbox)
-    version: int = (await tx.execute(select(brands.c.keys_version).where(*brand))).scalar_one()
+    version: int = (await hub.tx.execute(select(brands.c.keys_version).where(*brand))).scalar_one()
     return version
 
 
-async def send_end(tx: AsyncConnection, row: Row[Any], writer: ConsentWriter, now: datetime) -> None:
+async def send_end(hub: HubTransaction, row: Row[Any]) -> None:
     """Inform a home that the brand ended a connection, by the brand's signed message if it gave one."""
-    await _send(tx, row, row.home, writer, now, ends=row.id, ended=row.end_signed)
-    await tx.execute(update(connections).where(connections.c.id == row.id).values(end_told=True))
+    await _send(hub, row, row.home, ends=row.id, ended=row.end_signed)
+    await hub.tx.execute(update(connections).where(connections.c.id == row.id).values(end_told=True))
 
 
-async def _send(
-    tx: AsyncConnection,
-    row: Row[Any],
-    home: str,
-    writer: ConsentWriter,
-    now: datetime,
-    **content: Any,  # noqa: ANN401 - fields of the message
-) -> None:
+async def _send(hub: HubTransaction, row: Row[Any], home: str, **content: Any) -> None:  # noqa: ANN401 - fields of the message
     """Send a home the brand's name and keys, and this `content`."""
     brand = (brands.c.id == row.brand, brands.c.sandbox == row.sandbox)
-    name = (await tx.execute(select(brands.c.name).where(*brand))).scalar_one()
+    name = (await hub.tx.execute(select(brands.c.name).where(*brand))).scalar_one()
     mine = select(brand_keys).where(brand_keys.c.brand == row.brand, brand_keys.c.sandbox == row.sandbox)
     current = mine.where(brand_keys.c.revoked.is_(None)).order_by(brand_keys.c.created, brand_keys.c.kid)
     gone = mine.where(brand_keys.c.revoked.is_not(None)).order_by(brand_keys.c.revoked.desc()).limit(MAX_WITHDRAWN_KEYS)
     message = ConsentMessage(
-        hub=writer.url, home=home, brand=row.brand, name=name,
-        keys=tuple(RequestedKey(kid=key.kid, x=key.x, vouched=key.vouched) for key in await tx.execute(current)),
-        withdrawn=tuple(key.x for key in await tx.execute(gone)), **content,
+        hub=hub.url, home=home, brand=row.brand, name=name,
+        keys=tuple(RequestedKey(kid=key.kid, x=key.x, vouched=key.vouched) for key in await hub.tx.execute(current)),
+        withdrawn=tuple(key.x for key in await hub.tx.execute(gone)), **content,
     )  # fmt: skip
-    await jobs.enqueue(tx, home, JobKind.CONNECT, sign_consent_within_limit(message, writer.sign), now=now)
+    token = sign_consent_within_limit(message, hub.signer.signature)
+    await jobs.enqueue(hub.tx, home, JobKind.CONNECT, token, now=hub.now)
 
 
 async def on_decision(tx: AsyncConnection, home: Row[Any], decision: PermissionDecision, now: datetime) -> bool:

@@ -13,8 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.delivery.promise import State
 from gateway.hub.database.store import StoreUnavailable, log_unavailable
 from gateway.hub.database.tables import connections, deliveries, delivery_versions
-from gateway.hub.deliveries.orders import DeliveryWriter, MessageTooLarge, is_name_taken, release, set_state
-from gateway.hub.signing_key import HubKeyPair
+from gateway.hub.deliveries.orders import MessageTooLarge, is_name_taken, release, set_state
 from gateway.hub.worker import WorkerContext
 from gateway.system.containment import RowQuarantine
 
@@ -28,9 +27,8 @@ class HeldDeliveries:
     A delivery that raises an unexpected error is set aside, and all others are released.
     """
 
-    def __init__(self, context: WorkerContext, *, signer: HubKeyPair) -> None:
-        self._store, self._now, self._wake_ups = context.store, context.now, context.wake_ups
-        self._containment, self._key = context.containment, signer
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
         self._set_aside = RowQuarantine(monotonic=context.monotonic)
 
     async def run(self) -> None:
@@ -39,12 +37,12 @@ class HeldDeliveries:
             await asyncio.sleep(CHECK_INTERVAL_S)
             with log_unavailable("held_not_sent"):
                 while await self.run_due():
-                    self._wake_ups.jobs()
-                    self._wake_ups.messages()
+                    self._context.wake_ups.jobs()
+                    self._context.wake_ups.messages()
 
     async def run_due(self) -> bool:
         """Handle the due deliveries, and return whether there were any."""
-        now = self._now()
+        now = self._context.now()
         due = (
             select(
                 deliveries,
@@ -57,12 +55,12 @@ class HeldDeliveries:
             .where(deliveries.c.id.not_in(self._set_aside.rows()))
             .limit(MAX_DELIVERIES_PER_CHECK)
         )
-        async with self._store.reading() as tx:  # usually there is nothing, so the writer is not needed
+        async with self._context.store.reading() as tx:  # usually there is nothing, so the writer is not needed
             ids = [row.id for row in (await tx.execute(due)).all()]
         locked = due.with_for_update(of=deliveries, key_share=True, skip_locked=True)
         for delivery in ids:  # each in its own transaction, so that one failure does not affect others
-            with self._containment.piece("held deliveries", delivery, foreseen=(StoreUnavailable,)) as piece:
-                async with self._store.writing() as tx:
+            with self._context.containment.piece("held deliveries", delivery, foreseen=(StoreUnavailable,)) as piece:
+                async with self._context.store.writing() as tx:
                     row = (await tx.execute(locked.where(deliveries.c.id == delivery))).one_or_none()
                     if row is not None:
                         await self._release_or_end(tx, row, now)
@@ -74,8 +72,8 @@ class HeldDeliveries:
 
     async def _refuse(self, delivery: str, now: datetime) -> None:
         """Refuse a delivery that cannot be handled, and notify its retailer; set it aside if that fails too."""
-        with self._containment.piece("held deliveries", delivery, foreseen=(StoreUnavailable,)) as piece:
-            async with self._store.writing() as tx:
+        with self._context.containment.piece("held deliveries", delivery, foreseen=(StoreUnavailable,)) as piece:
+            async with self._context.store.writing() as tx:
                 row = (await tx.execute(select(deliveries).where(deliveries.c.id == delivery))).one_or_none()
                 if row is not None and row.held:
                     await set_state(tx, row, State.REFUSED, "malformed", now)
@@ -94,7 +92,7 @@ class HeldDeliveries:
             reason = "hub_signed_not_permitted"
         else:
             try:
-                await release(DeliveryWriter(tx, self._key, now), row, row.let_in)
+                await release(self._context.transaction(tx, now), row, row.let_in)
             except MessageTooLarge:  # checked at the announcement since some release; older versions end here
                 reason = "malformed"
             else:

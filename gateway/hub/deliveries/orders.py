@@ -7,7 +7,7 @@ expire the delivery.
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.delivery.promise import Cancel, DeliveryBody, DeliveryResult, Offer, State, Update, Window
 from gateway.hub.database.tables import deliveries, delivery_versions
 from gateway.hub.deliveries import events, jobs
-from gateway.hub.signing_key import HubKeyPair
+from gateway.hub.http.operation import HubTransaction
 from gateway.protocol.box_hub import JobKind, token_digest
 from gateway.protocol.delivery_message import MAX_LIFETIME_S, MAX_MESSAGE_BYTES, HubClaims
 from gateway.protocol.delivery_state import FINAL_STATES
@@ -59,25 +59,16 @@ def body_of(model: type[B], row: Row[Any], version: int, promise: Mapping[str, A
     return model.model_construct(**stored, id=row.name, version=version)
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryWriter:
-    """The transaction, the signer and the time with which deliveries are stored and signed."""
-
-    tx: AsyncConnection
-    signer: HubKeyPair
-    now: datetime
-
-
 async def store_version(
-    writer: DeliveryWriter, delivery: str, version: int, promise: Mapping[str, Any] | None, token: bytes | None
+    hub: HubTransaction, delivery: str, version: int, promise: Mapping[str, Any] | None, token: bytes | None
 ) -> None:
     """Store one version; without a token the hub signs it when it is sent."""
-    values = {"delivery": delivery, "version": version, "promise": promise, "token": token, "created": writer.now,
+    values = {"delivery": delivery, "version": version, "promise": promise, "token": token, "created": hub.now,
             "sha256": None if token is None else token_digest(token)}  # fmt: skip
-    await writer.tx.execute(_INSERT_VERSION, values)
+    await hub.tx.execute(_INSERT_VERSION, values)
 
 
-async def send(writer: DeliveryWriter, row: Row[Any], body: Offer | Update | Cancel, token: bytes | None) -> None:
+async def send(hub: HubTransaction, row: Row[Any], body: Offer | Update | Cancel, token: bytes | None) -> None:
     """Send one version to its home, signed by the brand or else by the hub.
 
     Raises:
@@ -85,18 +76,18 @@ async def send(writer: DeliveryWriter, row: Row[Any], body: Offer | Update | Can
     """
     kind = JobKind.HUB_DELIVERY if token is None else JobKind.DELIVERY
     if token is None:
-        token = sign_message(writer, row.brand, row.home, body)
-    await jobs.enqueue(writer.tx, row.home, kind, token, now=writer.now, delivery=row.id)
+        token = sign_message(hub, row.brand, row.home, body)
+    await jobs.enqueue(hub.tx, row.home, kind, token, now=hub.now, delivery=row.id)
 
 
-def sign_message(writer: DeliveryWriter, brand: str, home: str | None, body: Offer | Update | Cancel) -> bytes:
+def sign_message(hub: HubTransaction, brand: str, home: str | None, body: Offer | Update | Cancel) -> bytes:
     """Sign a message as the hub. `home` None: the home is not known yet, and only the size matters.
 
     Raises:
         MessageTooLarge: no box would read it.
     """
-    iat = int(writer.now.timestamp())
-    token = writer.signer.sign(
+    iat = int(hub.now.timestamp())
+    token = hub.signer.sign(
         HubClaims(
             brand=brand, aud=home or _PLACEHOLDER_HOME, iat=iat, nbf=iat, exp=iat + MAX_LIFETIME_S,
             jti=secrets.token_urlsafe(16), delivery=body,
@@ -107,20 +98,20 @@ def sign_message(writer: DeliveryWriter, brand: str, home: str | None, body: Off
     return token
 
 
-async def release(writer: DeliveryWriter, row: Row[Any], home: str) -> None:
+async def release(hub: HubTransaction, row: Row[Any], home: str) -> None:
     """Send what was held for a home that has permitted the brand."""
-    await writer.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(home=home, held=False))
-    row = await find_delivery(writer.tx, row.id)
+    await hub.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(home=home, held=False))
+    row = await find_delivery(hub.tx, row.id)
     of_delivery = select(delivery_versions).where(delivery_versions.c.delivery == row.id)
-    versions = (await writer.tx.execute(of_delivery.order_by(delivery_versions.c.version))).all()
+    versions = (await hub.tx.execute(of_delivery.order_by(delivery_versions.c.version))).all()
     signed = [version for version in versions if version.token is not None]
     for place, version in enumerate(signed):  # each a little later, because jobs are sent in the order of their times
         number, promise = version.version, version.promise
         body = body_of(Update, row, number, promise) if place else body_of(Offer, row, number, promise)
-        at = replace(writer, now=writer.now + place * timedelta(microseconds=1))
+        at = replace(hub, now=hub.now + place * timedelta(microseconds=1))
         await send(at, row, body, version.token)
     if not signed:  # of versions that the hub signs only the newest is sent
-        await send(writer, row, body_of(Offer, row, row.version, row.promise), None)
+        await send(hub, row, body_of(Offer, row, row.version, row.promise), None)
 
 
 async def is_name_taken(tx: AsyncConnection, row: Row[Any], home: str) -> bool:

@@ -86,18 +86,23 @@ Raises `ApiProblem` before the first part: the retailer has the maximum number o
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestContext:
-    """What a handler needs beside the request. `tx` is a transaction; a handler that raises has changed nothing.
-
-    The workers are woken after the commit. `url` is the hub's own address. `destination_policy` says to which addresses
-    webhooks may go.
-    """
+class HubTransaction:
+    """A transaction and its time, and what the hub needs to write to homes: its own address and key."""
 
     tx: AsyncConnection
     now: datetime
-    requester: Requester
     url: str
     signer: HubKeyPair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestContext(HubTransaction):
+    """What a handler needs beside the request; a handler that raises has changed nothing.
+
+    The workers are woken after the commit. `destination_policy` says to which addresses webhooks may go.
+    """
+
+    requester: Requester
     follow_events: FollowEvents
     ask_home: AskHome
     destination_policy: DestinationPolicy

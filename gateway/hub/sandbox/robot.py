@@ -50,15 +50,15 @@ DueKind = Literal["job", "delivery", "connection"]
 
 
 class SandboxRobot:
-    """Plays the homes of one process. `key` signs for every simulated home; `hub_key` is the hub's own key.
+    """Plays the homes of one process. `key` signs for every simulated home.
 
     Work that raises an unexpected error is set aside alone: any client can make a sandbox, so strangers cause it.
     """
 
-    def __init__(self, context: WorkerContext, *, key: BoxKey, hub_key: HubKeyPair) -> None:
+    def __init__(self, context: WorkerContext, *, key: BoxKey) -> None:
         self._store, self._now, self._wake_ups = context.store, context.now, context.wake_ups
         self._containment, self._set_aside = context.containment, RowQuarantine(monotonic=context.monotonic)
-        self._key, self._hub = key, hub_key
+        self._key, self._hub = key, context.signer
 
     async def run(self) -> None:
         """Work until cancelled."""

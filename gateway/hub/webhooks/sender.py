@@ -22,7 +22,7 @@ from gateway.hub.database.store import log_unavailable
 from gateway.hub.http.ssrf import HostRateLimit
 from gateway.hub.webhooks import queue
 from gateway.hub.webhooks.connection import Lookup, WebhookConnections
-from gateway.hub.webhooks.queue import EndpointLease, QueuedMessage, QueueLane, Unseal
+from gateway.hub.webhooks.queue import EndpointLease, QueuedMessage, QueueLane
 from gateway.hub.webhooks.retry import SLOW_THRESHOLD_S, WebhookAttempt, WebhookResult
 from gateway.hub.worker import WorkerContext
 
@@ -39,16 +39,16 @@ _log_store_errors = partial(log_unavailable, "webhooks_wait_for_the_store", DBAP
 
 
 class WebhookSender:
-    """Sends all webhooks of a hub. `unseal` decrypts an endpoint's secret; `lookup` resolves a receiver's name."""
+    """Sends all webhooks of a hub. `lookup` resolves a receiver's name."""
 
-    def __init__(self, context: WorkerContext, settings: Webhooks, *, unseal: Unseal, lookup: Lookup) -> None:
+    def __init__(self, context: WorkerContext, settings: Webhooks, *, lookup: Lookup) -> None:
         self._store, self._now, self._monotonic = context.store, context.now, context.monotonic
         self._metrics, self._containment = context.metrics, context.containment
         self._hosts, self._max_attempts = HostRateLimit(settings.sandbox_posts), settings.attempts
         self._connections = WebhookConnections(
             settings.allowed, seconds=context.monotonic, lookup=lookup, timeout=settings.timeout
         )
-        self._unseal, self._timeout = unseal, timedelta(seconds=settings.timeout)
+        self._unseal, self._timeout = context.signer.unseal, timedelta(seconds=settings.timeout)
         self._wake_up = asyncio.Event()
         self._busy_count = dict.fromkeys(QueueLane, 0)
 

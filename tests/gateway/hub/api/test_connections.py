@@ -6,7 +6,7 @@ import pytest
 
 from gateway.hub.consent.consent_jobs import ConsentJobs
 from gateway.hub.database.tables import connections, events, jobs
-from gateway.hub.deliveries.connections import ANSWER_PERIOD, MAX_CODE_TRIES, ConsentWriter
+from gateway.hub.deliveries.connections import ANSWER_PERIOD, MAX_CODE_TRIES
 from gateway.protocol.box_hub import PermissionDecision
 from gateway.protocol.consent_request import parse_consent
 from gateway.protocol.key_possession import sign_proof
@@ -27,8 +27,8 @@ async def shop_of(hub: RunningHub, *, sandbox: bool = False) -> HubRetailer:
 
 async def look(shop: HubRetailer, *, later: timedelta = timedelta()) -> None:
     """What follows by itself, at a moment of the test's."""
-    pen = ConsentWriter(url=shop.hub.url, sign=BoxKey.generate().sign)
-    work = ConsentJobs(worker_context(shop.hub.hub.store, now=lambda: shop.hub.hub.now() + later), writer=pen)
+    at = {"now": lambda: shop.hub.hub.now() + later, "url": shop.hub.url}
+    work = ConsentJobs(worker_context(shop.hub.hub.store, **at))
     while await work.run_due():
         pass
 
