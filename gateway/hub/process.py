@@ -101,8 +101,7 @@ class HubProcess:
                 self.open.set()
 
     def _build(self) -> None:
-        file, registry = self._file, CollectorRegistry()
-        metrics = HubMetrics(registry)
+        file, metrics = self._file, HubMetrics(CollectorRegistry())
         self.wake_ups = WakeUps(jobs=self.wake_dispatcher, messages=self._wake_retailers)
         context = self._context = WorkerContext(
             store=self.store, now=self.now, monotonic=time.monotonic, metrics=metrics, wake_ups=self.wake_ups,
@@ -126,7 +125,7 @@ class HubProcess:
             self._robot = SandboxRobot(context, key=key)
             operations += sandboxes.operations(key.public.text)
         self.site = HubSite(
-            file, operations, context, wall=self._wall, registry=registry, ready=self._readiness,
+            file, operations, context, ready=self._readiness,
             streams=self._streams, ask_home=self._browser_relay.ask,
             extra=ConsentPage(context, behind_proxy=file.listen.behind_proxy).routes(),
         )  # fmt: skip

@@ -7,7 +7,6 @@ from ipaddress import ip_address, ip_network
 
 import structlog
 from aiohttp import web
-from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway.hub.api.dispatch import ApiDispatcher
@@ -37,16 +36,14 @@ class HubSite:
         operations: Sequence[ApiOperation],
         context: WorkerContext,
         *,
-        wall: Callable[[], float],
-        registry: CollectorRegistry,
         ready: Callable[[], dict[str, bool]],
         streams: SseStreams,
         ask_home: AskHome,
         extra: Sequence[web.AbstractRouteDef],
     ) -> None:
-        self._file, self._store, self._registry, self._readiness = file, context.store, registry, ready
+        self._file, self._context, self._readiness = file, context, ready
         self.dispatcher = ApiDispatcher(
-            operations, context, url=file.url, rate_limits=ApiRateLimits(file.limits, wall=wall),
+            operations, context, rate_limits=ApiRateLimits(file.limits, wall=lambda: context.now().timestamp()),
             behind_proxy=file.listen.behind_proxy,
             request_context=lambda tx, now, requester: RequestContext(
                 tx=tx, now=now, requester=requester, url=file.url, signer=context.signer, follow_events=streams.follow,
@@ -113,11 +110,13 @@ class HubSite:
         return web.json_response({"alive": True})
 
     async def _serve_readiness(self, _request: web.Request) -> web.Response:
-        states = {"store": await self._store.is_healthy(), **self._readiness()}
+        states = {"store": await self._context.store.is_healthy(), **self._readiness()}
         return web.json_response(states, status=200 if all(states.values()) else 503)
 
     async def _serve_metrics(self, request: web.Request) -> web.Response:
         """Serve the metrics to the operator only: others could see in them which box is away."""
         if not self._is_operator(request):
             raise web.HTTPNotFound
-        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(
+            body=generate_latest(self._context.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )

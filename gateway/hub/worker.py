@@ -18,6 +18,7 @@ class HubMetrics:
     """The Prometheus metrics of one process (`/metrics`). None of them names a home or a retailer."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
         gauge, counter = partial(Gauge, registry=registry), partial(Counter, registry=registry)
         self.connected = gauge("perron_homes_connected", "Homes that were heard and have not gone")
         self.broker = gauge("perron_broker_connected", "Whether the line to the broker is up")
@@ -41,7 +42,7 @@ class HubMetrics:
 class WorkerContext:
     """What each worker of one process uses. `now` returns the time in UTC, `monotonic` returns seconds.
 
-    `url` is the hub's own address, `signer` its key.
+    `url` is the hub's own address, without a slash at its end, `signer` its key.
     """
 
     store: HubStore

@@ -69,26 +69,22 @@ AnyResponse = Response[BaseModel] | web.Response
 
 @dataclass
 class ApiDispatcher:
-    """Serves all operations of the API. `url` is the hub's own address, without a slash at its end.
-
-    `request_context` makes what a handler needs beside its request, for one transaction.
-    """
+    """Serves all operations of the API. `request_context` makes what a handler needs, for one transaction."""
 
     operations: Sequence[ApiOperation]
     context: WorkerContext
-    url: str
     rate_limits: ApiRateLimits
     request_context: Callable[[AsyncConnection, datetime, Requester], RequestContext]
     behind_proxy: bool
 
     @cached_property
     def _host(self) -> str:
-        return self.url.partition("://")[2].partition("/")[0]
+        return self.context.url.partition("://")[2].partition("/")[0]
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
         """The OpenAPI document, built when it is first requested, so that it does not delay the start."""
-        return document(self.operations, title="Perron hub", version=API_VERSION, url=self.url)
+        return document(self.operations, title="Perron hub", version=API_VERSION, url=self.context.url)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of all operations and of the document."""
@@ -161,7 +157,7 @@ class ApiDispatcher:
         authorization, is_for_browsers = request.headers.get("Authorization", ""), operation.right is ApiAccess.BROWSER
         async with self.context.store.reading() as tx:
             requester: Requester = (
-                await authenticate_browser(tx, authorization, self.url, self.context.now())
+                await authenticate_browser(tx, authorization, self.context.url, self.context.now())
                 if is_for_browsers
                 else await authenticate_caller(tx, authorization, self.context.now())
             )
@@ -190,6 +186,7 @@ class ApiDispatcher:
         parts: Mapping[str, object],
         raw: bytes,
     ) -> AnyResponse:
+        """Run the handler: one that changes something in one transaction with its Idempotency-Key and response."""
         now = self.context.now()
 
         async def run(tx: AsyncConnection) -> Response[BaseModel]:
@@ -208,38 +205,33 @@ class ApiDispatcher:
             caller=requester, key=key, authorization=request.headers.get("Authorization", ""), method=operation.method,
             path=request.path, body=raw,
         )  # fmt: skip
+
+        async def write() -> AnyResponse:
+            async with self.context.store.writing() as tx:
+                stored = None if keyed is None else await stored_response(tx, keyed, now)
+                if stored is not None:
+                    return stored
+                response = await run(tx)
+                if keyed is not None:
+                    await store_response(tx, keyed, _http_response(operation, response, {}))
+            self.context.wake_ups.jobs()
+            self.context.wake_ups.messages()
+            return response
+
+        concurrent_request = ApiProblem(Code.CONFLICT, "Another request did this at the same moment.")
         try:
-            return await self._write(operation, run, keyed, now)
+            return await write()
         except IntegrityError as error:  # a concurrent request won; with its key its response is stored
             if keyed is None:
-                raise _concurrent_request() from error
+                raise concurrent_request from error
         try:
-            return await self._write(operation, run, keyed, now)
+            return await write()
         except IntegrityError as error:
-            raise _concurrent_request() from error
-
-    async def _write(
-        self,
-        operation: ApiOperation,
-        run: Callable[[AsyncConnection], Awaitable[Response[BaseModel]]],
-        keyed: IdempotentRequest | None,
-        now: datetime,
-    ) -> AnyResponse:
-        """Run an operation that changes something, in one transaction with its Idempotency-Key and response."""
-        async with self.context.store.writing() as tx:
-            stored = None if keyed is None else await stored_response(tx, keyed, now)
-            if stored is not None:
-                return stored
-            response = await run(tx)
-            if keyed is not None:
-                await store_response(tx, keyed, _http_response(operation, response, {}))
-        self.context.wake_ups.jobs()
-        self.context.wake_ups.messages()
-        return response
+            raise concurrent_request from error
 
     def _problem_response(self, request: web.Request, problem: ApiProblem) -> web.Response:
         return web.Response(
-            text=problem.document(self.url, request.path).model_dump_json(exclude_none=True, by_alias=True),
+            text=problem.document(self.context.url, request.path).model_dump_json(exclude_none=True, by_alias=True),
             status=problem.code.kind.status,
             content_type=MEDIA_TYPE,
             headers={**_COMMON_HEADERS, **problem.headers},
@@ -335,10 +327,6 @@ def _http_response(operation: ApiOperation, response: AnyResponse, headers: Mapp
         content_type=None if response.body is None else "application/json",
         headers={**headers, **response.headers},
     )
-
-
-def _concurrent_request() -> ApiProblem:
-    return ApiProblem(Code.CONFLICT, "Another request did this at the same moment.")
 
 
 def _problem_of(error: web.HTTPException) -> ApiProblem:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,15 +14,13 @@ from gateway.hub.http.problem import MEDIA_TYPE, Document
 _REF = "#/components/schemas/{model}"
 _IDEMPOTENCY_HEADER = "Idempotency-Key"
 _JSON = "application/json"
-PUBLIC_NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "EventType": "Type",
-        "ImpossibleReason": "Why",
-        "RecordEntryKind": "What",
-        "RecordLine": "Line",
-        "SignedAccount": "Told",
-    }
-)
+PUBLIC_NAMES: Mapping[str, str] = {
+    "EventType": "Type",
+    "ImpossibleReason": "Why",
+    "RecordEntryKind": "What",
+    "RecordLine": "Line",
+    "SignedAccount": "Told",
+}
 """Names in the document of classes that were renamed in the code; generated clients name their types by them."""
 
 _SchemaRefs = Mapping[Any, dict[str, Any]]  # from (model, mode) to its reference

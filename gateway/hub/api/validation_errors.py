@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Final, get_args
 
 from pydantic import StringConstraints
@@ -27,7 +26,7 @@ def _pattern(kind: object) -> str:
     return next(rule.pattern for rule in rules if isinstance(rule.pattern, str))
 
 
-MEANINGS: Mapping[str, str] = MappingProxyType({
+MEANINGS: Mapping[str, str] = {
     _pattern(Id): "1 to 64 characters: lower-case letters, digits and hyphens",
     _pattern(Kid): "1 to 64 characters: letters, digits, dot, underscore and hyphen",
     _pattern(Label): "1 to 80 characters that can be printed, of Latin letters, with no space at either end",
@@ -45,7 +44,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType({
     _pattern(Signature): "a signature: its bytes in base64url without padding",
     _pattern(BoxKey): "an Ed25519 public key: 43 characters of base64url",
     _pattern(Serial): "a certificate's serial number, in hexadecimal",
-})  # fmt: skip
+}  # fmt: skip
 """What text has to be, by the pattern that says so; of an id that the hub gave `pattern_meaning` knows it."""
 
 _OTHER_MEANING: Final = "written otherwise"

@@ -13,7 +13,6 @@ from functools import cache
 from hashlib import sha256
 from http import HTTPStatus
 from importlib.resources import files
-from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -42,20 +41,18 @@ REFRESH_INTERVAL_S = 10
 _MAX_FORM_BYTES: Final = 2000
 
 _STYLE = files("gateway.hub.consent").joinpath("templates/consent.css").read_text(encoding="utf-8")
-_HEADERS: Mapping[str, str] = MappingProxyType(
-    {
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": (
-            f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}';"
-            " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-        ),
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "X-Robots-Tag": "noindex, nofollow",
-        "Vary": "Accept-Language",
-    }
-)
+_HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}';"
+        " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex, nofollow",
+    "Vary": "Accept-Language",
+}
 
 
 class ConsentPage:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from types import MappingProxyType
 
 from gateway.protocol.consent_request import AskedTerms
 from gateway.system.i18n import Language, Text, _, in_language, pgettext
@@ -14,24 +13,24 @@ JOIN_WHY = _(
     "or take the photo of the code from that page. Send it to nobody: who has it can let a box join in its place."
 )
 
-PROBLEMS: Mapping[str, tuple[Text, Text]] = MappingProxyType({
+PROBLEMS: Mapping[str, tuple[Text, Text]] = {
     "lost": (
         _("This address leads nowhere"),
         _("It is not whole, or too old. Take the link that you were given once more."),
     ),
     "slow": (_("Too many tries"), _("Wait a minute, then load the page again.")),
-})  # fmt: skip
+}  # fmt: skip
 """A problem's title, and what can be done about it."""
 
-ENDINGS: Mapping[str, Text] = MappingProxyType({
+ENDINGS: Mapping[str, Text] = {
     "granted": _("Your home has said yes"),
     "refused": _("Your home has said no"),
     "revoked": _("Your home has taken its consent back"),
     "expired": _("Nobody answered: it is no"),
     "ended": _("{brand} has withdrawn its question"),
-})  # fmt: skip
+}  # fmt: skip
 
-DAY_NAMES: Mapping[str, Text] = MappingProxyType({
+DAY_NAMES: Mapping[str, Text] = {
     "mon": _("Monday"),
     "tue": _("Tuesday"),
     "wed": _("Wednesday"),
@@ -39,7 +38,7 @@ DAY_NAMES: Mapping[str, Text] = MappingProxyType({
     "fri": _("Friday"),
     "sat": _("Saturday"),
     "sun": _("Sunday"),
-})  # fmt: skip
+}  # fmt: skip
 
 _MONTHS = (
     _("January"), _("February"), _("March"), _("April"), _("May"), _("June"),

@@ -14,7 +14,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Literal
+
+from yarl import URL
 
 URL_PATTERN = (
     r"^https?://(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(:[0-9]{1,5})?"
@@ -68,17 +69,7 @@ class DestinationPolicy:
     plain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Destination:
-    """A parsed address. `host` is in small letters, an IPv6 address without brackets."""
-
-    scheme: Literal["http", "https"]
-    host: str
-    port: int
-    target: str  # path and query, as written
-
-
-def parse_destination(url: str, policy: DestinationPolicy) -> Destination:
+def parse_destination(url: str, policy: DestinationPolicy) -> URL:
     """Parse an address to which a hub may send.
 
     Raises:
@@ -89,16 +80,13 @@ def parse_destination(url: str, policy: DestinationPolicy) -> Destination:
         raise DestinationRefused(
             "Write it as https://host/path: no user's name, no fragment, ASCII (a name of other letters as xn--)."
         )
-    scheme: Literal["http", "https"] = "https" if parts["scheme"] == "https" else "http"
+    scheme = parts["scheme"]
     if scheme == "http" and not policy.plain:
         raise DestinationRefused("Only https: on the way anybody could read what is sent.")
-    path, query = parts["path"] or "/", parts["query"]
-    return Destination(
-        scheme=scheme,
-        host=_parse_number(parts["six"], policy) if parts["six"] else _parse_host(parts["host"], policy),
-        port=_parse_port(parts["port"], scheme),
-        target=path if query is None else f"{path}?{query}",
-    )
+    host = f"[{_parse_number(parts['six'], policy)}]" if parts["six"] else _parse_host(parts["host"], policy)
+    query = "" if parts["query"] is None else f"?{parts['query']}"
+    address = f"{scheme}://{host}:{_parse_port(parts['port'], scheme)}{parts['path'] or '/'}{query}"
+    return URL(address, encoded=True)
 
 
 def is_reachable(address: str, policy: DestinationPolicy) -> bool:

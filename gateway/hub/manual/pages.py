@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib.resources import files
-from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
@@ -13,7 +12,7 @@ from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.manual.document_reading import bound_texts, content_type, fields_of, read_chapters, type_texts
 
 # No script, no form, no frame, nothing from other servers.
-PAGE_HEADERS = MappingProxyType({
+PAGE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src data:; form-action 'none'; frame-ancestors 'none';"
         " base-uri 'none'"
@@ -24,7 +23,7 @@ PAGE_HEADERS = MappingProxyType({
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-cache",
-})  # fmt: skip
+}
 
 
 class Manual:

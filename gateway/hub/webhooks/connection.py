@@ -15,9 +15,8 @@ from typing import Self
 import aiohttp
 from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
 
-from gateway.hub.http.ssrf import Destination, DestinationPolicy, DestinationRefused, is_reachable, parse_destination
+from gateway.hub.http.ssrf import DestinationPolicy, DestinationRefused, is_reachable, parse_destination
 from gateway.hub.webhooks.retry import (
     WebhookAttempt,
     WebhookResult,
@@ -113,7 +112,7 @@ class WebhookConnections:
         """
         began = self.seconds()
         try:
-            target = _url_of(parse_destination(url, self.allowed))
+            target = parse_destination(url, self.allowed)
             async with self._http.post(target, data=body, headers=headers, allow_redirects=False) as answer:
                 result = result_of_status(answer.status)
                 shown = await _read_beginning(answer, must=result is not WebhookResult.TAKEN or challenge is not None)
@@ -160,11 +159,6 @@ _ERROR_RESULTS = (  # the first that fits counts
     ((aiohttp.ClientSSLError, ssl.SSLError, ssl.CertificateError), WebhookResult.TLS),
     ((aiohttp.ClientConnectionError, OSError), WebhookResult.UNREACHABLE),
 )
-
-
-def _url_of(to: Destination) -> URL:
-    host = f"[{to.host}]" if ":" in to.host else to.host
-    return URL(f"{to.scheme}://{host}:{to.port}{to.target}", encoded=True)
 
 
 def _result_of(error: Exception) -> WebhookResult:

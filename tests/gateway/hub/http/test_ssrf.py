@@ -133,7 +133,7 @@ def test_what_is_no_number_is_not_reached(text: str) -> None:
 )
 def test_an_address_of_the_internet_is_read(url: str, host: str, port: int, target: str) -> None:
     found = parse_destination(url, STRICT)
-    assert (found.scheme, found.host, found.port, found.target) == ("https", host, port, target)
+    assert (found.scheme, found.host, found.port, found.raw_path_qs) == ("https", host, port, target)
 
 
 REFUSED = [
@@ -230,7 +230,7 @@ def test_a_hub_that_tries_things_out_refuses_them_still(url: str) -> None:
     "url", ["http://127.0.0.1:8080/x", "http://[::1]:8080/", "http://receiver/", "https://10.0.0.7/"]
 )
 def test_a_hub_that_tries_things_out_takes_private_ones(url: str) -> None:
-    assert parse_destination(url, TRYING).host in url
+    assert (parse_destination(url, TRYING).host or "no host") in url
 
 
 @SETTINGS
