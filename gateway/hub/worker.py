@@ -1,17 +1,19 @@
 """What the workers of one hub process share: store, clocks, metrics, containment, wake-ups."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from sqlalchemy import Row, Select, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.database.store import HubStore
+from gateway.hub.database.store import HubStore, StoreUnavailable
 from gateway.hub.http.operation import HubTransaction, WakeUps
 from gateway.hub.signing_key import HubKeyPair
-from gateway.system.containment import Containment
+from gateway.system.containment import Containment, RowQuarantine
 
 
 class HubMetrics:
@@ -57,3 +59,46 @@ class WorkerContext:
     def transaction(self, tx: AsyncConnection, now: datetime) -> HubTransaction:
         """Return what writes to homes in this transaction."""
         return HubTransaction(tx=tx, now=now, url=self.url, signer=self.signer)
+
+
+Perform = Callable[[HubTransaction, Row[Any]], Awaitable[None]]  # one step for one row
+
+
+class DueRows:
+    """Works the due rows of one table, each in its own transaction, so that one failure does not affect others.
+
+    The store says what is due: the next start continues what a killed hub began, and several hubs share the work. A row
+    that raises an unexpected error is set aside.
+    """
+
+    def __init__(self, context: WorkerContext, worker: str, table: Table) -> None:
+        self._context, self._worker, self._table = context, worker, table
+        self._set_aside = RowQuarantine(monotonic=context.monotonic)
+
+    async def work(
+        self, due: Select[Any], perform: Perform, *, at_most: int, step: str = "", on_fault: Perform | None = None
+    ) -> tuple[int, int]:
+        """Return how many rows were due, and for how many of them the step was performed.
+
+        `on_fault` is tried for a row for which the step raised an unexpected error, before it is set aside.
+        """
+        open_ = due.where(self._table.c.id.not_in(self._set_aside.rows())).limit(at_most)
+        async with self._context.store.reading() as tx:  # usually there is nothing, so the writer is not needed
+            ids = [row.id for row in (await tx.execute(open_)).all()]
+        locked, worked = due.with_for_update(of=self._table, key_share=True, skip_locked=True), 0
+        for id_ in ids:
+            if await self._attempt(id_, step, locked, perform):
+                worked += 1
+                self._set_aside.done(id_)
+            elif on_fault is None or not await self._attempt(id_, step, select(self._table), on_fault):
+                self._set_aside.add(id_)
+        return len(ids), worked
+
+    async def _attempt(self, id_: str, step: str, query: Select[Any], perform: Perform) -> bool:
+        item = f"{id_} {step}".rstrip()
+        with self._context.containment.piece(self._worker, item, foreseen=(StoreUnavailable,)) as piece:
+            async with self._context.store.writing() as tx:
+                row = (await tx.execute(query.where(self._table.c.id == id_))).one_or_none()
+                if row is not None:  # otherwise another hub has done it
+                    await perform(self._context.transaction(tx, self._context.now()), row)
+        return piece.fault is None

@@ -167,11 +167,7 @@ async def create(call: RequestContext, body: NewConnection) -> Response[MadeConn
 
 
 async def _check_signature(call: RequestContext, body: NewConnection, token: str, name: str) -> None:
-    """Refuse a signed request that homes would refuse. `name`: the brand's.
-
-    Raises:
-        ApiProblem: it is a different request, or the brand did not sign it.
-    """
+    """Refuse a signed request that homes would refuse. `name`: the brand's."""
     reason = "it is not signed by a key of the brand that counts, for this hub"
     statement = await verify_statement(call, body.brand, ConsentStatement, "signed", token, reason)
     if (statement.asked, statement.name) != (body.asked, name):

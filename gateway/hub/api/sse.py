@@ -64,7 +64,9 @@ class SseStreams:
     async def follow(
         self, caller: ApiCaller, after: int, types: frozenset[str], seconds: float
     ) -> AsyncGenerator[bytes, None]:
-        """Yield each event of a retailer as one message, and a comment as heartbeat.
+        """Yield each event of a retailer after number `after` as one message, and a comment as heartbeat.
+
+        Only events of these types (empty: all), for so many seconds.
 
         Raises:
             ApiProblem: before the first part: the retailer has the maximum number of streams.

@@ -1,35 +1,27 @@
-"""Sends held deliveries once the home permits the brand, and ends those that wait in vain.
-
-The store says what is due, so the next start continues what a killed hub began.
-"""
+"""Sends held deliveries once the home permits the brand, and ends those that wait in vain."""
 
 import asyncio
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import State
-from gateway.hub.database.store import StoreUnavailable, log_unavailable
+from gateway.hub.database.store import log_unavailable
 from gateway.hub.database.tables import connections, deliveries, delivery_versions
 from gateway.hub.deliveries.orders import MessageTooLarge, is_name_taken, release, set_state
-from gateway.hub.worker import WorkerContext
-from gateway.system.containment import RowQuarantine
+from gateway.hub.http.operation import HubTransaction
+from gateway.hub.worker import DueRows, WorkerContext
 
 CHECK_INTERVAL_S = 1.0
 MAX_DELIVERIES_PER_CHECK = 50
 
 
 class HeldDeliveries:
-    """Releases held deliveries, one worker in each process, and wakes the workers that send.
-
-    A delivery that raises an unexpected error is set aside, and all others are released.
-    """
+    """Releases held deliveries, one worker in each process, and wakes the workers that send."""
 
     def __init__(self, context: WorkerContext) -> None:
-        self._context = context
-        self._set_aside = RowQuarantine(monotonic=context.monotonic)
+        self._context, self._rows = context, DueRows(context, "held deliveries", deliveries)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -52,52 +44,36 @@ class HeldDeliveries:
             )
             .join(connections, connections.c.id == deliveries.c.connection)
             .where(deliveries.c.held, or_(connections.c.state != "pending", deliveries.c.window_end <= now))
-            .where(deliveries.c.id.not_in(self._set_aside.rows()))
-            .limit(MAX_DELIVERIES_PER_CHECK)
         )
-        async with self._context.store.reading() as tx:  # usually there is nothing, so the writer is not needed
-            ids = [row.id for row in (await tx.execute(due)).all()]
-        locked = due.with_for_update(of=deliveries, key_share=True, skip_locked=True)
-        for delivery in ids:  # each in its own transaction, so that one failure does not affect others
-            with self._context.containment.piece("held deliveries", delivery, foreseen=(StoreUnavailable,)) as piece:
-                async with self._context.store.writing() as tx:
-                    row = (await tx.execute(locked.where(deliveries.c.id == delivery))).one_or_none()
-                    if row is not None:
-                        await self._release_or_end(tx, row, now)
-            if piece.fault is None:
-                self._set_aside.done(delivery)
-            else:
-                await self._refuse(delivery, now)
-        return bool(ids)
+        count, _ = await self._rows.work(
+            due, _release_or_end, at_most=MAX_DELIVERIES_PER_CHECK, on_fault=_refuse_unusable
+        )
+        return count > 0
 
-    async def _refuse(self, delivery: str, now: datetime) -> None:
-        """Refuse a delivery that cannot be handled, and notify its retailer; set it aside if that fails too."""
-        with self._context.containment.piece("held deliveries", delivery, foreseen=(StoreUnavailable,)) as piece:
-            async with self._context.store.writing() as tx:
-                row = (await tx.execute(select(deliveries).where(deliveries.c.id == delivery))).one_or_none()
-                if row is not None and row.held:
-                    await set_state(tx, row, State.REFUSED, "malformed", now)
-        if piece.fault is not None:
-            self._set_aside.add(delivery)
 
-    async def _release_or_end(self, tx: AsyncConnection, row: Row[Any], now: datetime) -> None:
-        state, reason = State.REFUSED, None
-        if row.window_end <= now:
-            state = State.EXPIRED
-        elif row.standing != "granted" or row.let_in is None:
-            reason = "brand_not_permitted"
-        elif await is_name_taken(tx, row, row.let_in):
-            reason = "already_offered"
-        elif not await _may_be_sent(tx, row):
-            reason = "hub_signed_not_permitted"
+async def _refuse_unusable(hub: HubTransaction, row: Row[Any]) -> None:
+    if row.held:
+        await set_state(hub.tx, row, State.REFUSED, "malformed", hub.now)
+
+
+async def _release_or_end(hub: HubTransaction, row: Row[Any]) -> None:
+    state, reason = State.REFUSED, None
+    if row.window_end <= hub.now:
+        state = State.EXPIRED
+    elif row.standing != "granted" or row.let_in is None:
+        reason = "brand_not_permitted"
+    elif await is_name_taken(hub.tx, row, row.let_in):
+        reason = "already_offered"
+    elif not await _may_be_sent(hub.tx, row):
+        reason = "hub_signed_not_permitted"
+    else:
+        try:
+            await release(hub, row, row.let_in)
+        except MessageTooLarge:  # checked at the announcement since some release; older versions end here
+            reason = "malformed"
         else:
-            try:
-                await release(self._context.transaction(tx, now), row, row.let_in)
-            except MessageTooLarge:  # checked at the announcement since some release; older versions end here
-                reason = "malformed"
-            else:
-                return
-        await set_state(tx, row, state, reason, now)
+            return
+    await set_state(hub.tx, row, state, reason, hub.now)
 
 
 async def _may_be_sent(tx: AsyncConnection, row: Row[Any]) -> bool:

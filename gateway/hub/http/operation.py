@@ -60,8 +60,7 @@ class HouseholdBrowser:
     browser: str
 
 
-Requester = ApiCaller | HouseholdBrowser | None
-"""Who sent a request; None: the operation needs no key."""
+Requester = ApiCaller | HouseholdBrowser | None  # None: the operation needs no key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,17 +71,9 @@ class WakeUps:
     messages: Callable[[], None]
 
 
-AskHome = Callable[[HouseholdBrowser, str], Awaitable[str]]
-"""Sends an encrypted query to the browser's home, and returns the encrypted answer.
-
-Raises `ApiProblem`: the home is not connected or does not answer.
-"""
-
+AskHome = Callable[[HouseholdBrowser, str], Awaitable[str]]  # gateway.hub.boxes.browser_relay.BrowserRelay.ask
+# gateway.hub.api.sse.SseStreams.follow: the caller, the number to begin after, the types (empty: all), the seconds
 FollowEvents = Callable[[ApiCaller, int, frozenset[str], float], AsyncGenerator[bytes, None]]
-"""Yields the retailer's events after this number, of these types (empty: all), for so many seconds.
-
-Raises `ApiProblem` before the first part: the retailer has the maximum number of streams.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
