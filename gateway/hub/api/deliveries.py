@@ -246,7 +246,6 @@ def _token_of(body: NewDelivery | ChangedDelivery | Withdrawal) -> bytes | None:
 async def _check_offer(
     call: RequestContext, connection: Row[Any], order: Offer | Update, body: NewDelivery | ChangedDelivery
 ) -> None:
-    """Refuse a window that is over or lies more than a year from now, and what the home's terms do not allow."""
     is_signed = _token_of(body) is not None
     pointer = "/token" if is_signed else "/delivery/window/end"
     if order.window.end <= call.now:

@@ -88,8 +88,8 @@ class ApiDispatcher:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of all operations and of the document."""
-        routes = [web.route(one.method, one.path, partial(self._serve, one)) for one in self.operations]
-        cross_origin = sorted({one.path for one in self.operations if one.right is ApiAccess.BROWSER})
+        routes = [web.route(each.method, each.path, partial(self._serve, each)) for each in self.operations]
+        cross_origin = sorted({each.path for each in self.operations if each.right is ApiAccess.BROWSER})
         routes += [web.options(path, _preflight) for path in cross_origin]
         return [*routes, web.get("/openapi.json", self._serve_document)]
 

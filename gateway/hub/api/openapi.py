@@ -29,17 +29,17 @@ _SchemaRefs = Mapping[Any, dict[str, Any]]  # from (model, mode) to its referenc
 def document(operations: Sequence[ApiOperation], *, title: str, version: str, url: str) -> dict[str, Any]:
     """Return the OpenAPI document of these operations."""
     used: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Document, "serialization")]
-    for one in operations:
-        inputs = (one.body, one.path_model, one.query, one.headers)
+    for operation in operations:
+        inputs = (operation.body, operation.path_model, operation.query, operation.headers)
         used += [(model, "validation") for model in inputs if model is not None]
-        used += [(one.answer, "serialization")] if one.answer is not None else []
+        used += [(operation.answer, "serialization")] if operation.answer is not None else []
     refs, whole = models_json_schema(list(dict.fromkeys(used)), ref_template=_REF)
     schemas: dict[str, Any] = dict(whole.get("$defs", {}))
-    no_body = {model for one in operations for model in (one.path_model, one.query, one.headers)}
+    no_body = {model for each in operations for model in (each.path_model, each.query, each.headers)}
     parameters = {ref["$ref"].rpartition("/")[2] for (model, _), ref in refs.items() if model in no_body}
     paths: dict[str, dict[str, Any]] = {}
-    for one in operations:
-        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, refs, schemas)
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, refs, schemas)
     written = {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -68,23 +68,24 @@ def _with_public_names(part: Any) -> Any:  # noqa: ANN401 - any part of a JSON d
     if isinstance(part, dict):
         return {PUBLIC_NAMES.get(key, key): _with_public_names(value) for key, value in part.items()}
     if isinstance(part, list):
-        return [_with_public_names(one) for one in part]
+        return [_with_public_names(item) for item in part]
     if isinstance(part, str):
         place, slash, name = part.rpartition("/")
         return f"{place}{slash}{PUBLIC_NAMES.get(name, name)}"
     return part
 
 
-def _operation(one: ApiOperation, refs: _SchemaRefs, schemas: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"operationId": one.name, "summary": one.summary, "tags": [one.tag], "responses": {}}
-    if one.right is not ApiAccess.NONE:
-        found["security"] = [{"browser" if one.right is ApiAccess.BROWSER else "key": []}]
+def _operation(operation: ApiOperation, refs: _SchemaRefs, schemas: Mapping[str, Any]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"operationId": operation.name, "summary": operation.summary, "tags": [operation.tag],
+                             "responses": {}}  # fmt: skip
+    if operation.right is not ApiAccess.NONE:
+        entry["security"] = [{"browser" if operation.right is ApiAccess.BROWSER else "key": []}]
     parameters = [
-        *_parameters(one.path_model, "path", refs, schemas),
-        *_parameters(one.query, "query", refs, schemas),
-        *_parameters(one.headers, "header", refs, schemas),
+        *_parameters(operation.path_model, "path", refs, schemas),
+        *_parameters(operation.query, "query", refs, schemas),
+        *_parameters(operation.headers, "header", refs, schemas),
     ]
-    if one.idempotency:
+    if operation.idempotency:
         parameters.append(
             {
                 "name": _IDEMPOTENCY_HEADER, "in": "header", "required": False,
@@ -93,25 +94,25 @@ def _operation(one: ApiOperation, refs: _SchemaRefs, schemas: Mapping[str, Any])
             }
         )  # fmt: skip
     if parameters:
-        found["parameters"] = parameters
-    if one.body is not None:
-        content = {_JSON: {"schema": refs[one.body, "validation"]}}
-        found["requestBody"] = {"required": not one.optional_body, "content": content}
-    response: dict[str, Any] = {"description": one.summary}
-    if one.answer is not None:
-        response["content"] = {one.media_type: {"schema": refs[one.answer, "serialization"]}}
-    if one.links:
+        entry["parameters"] = parameters
+    if operation.body is not None:
+        content = {_JSON: {"schema": refs[operation.body, "validation"]}}
+        entry["requestBody"] = {"required": not operation.optional_body, "content": content}
+    response: dict[str, Any] = {"description": operation.summary}
+    if operation.answer is not None:
+        response["content"] = {operation.media_type: {"schema": refs[operation.answer, "serialization"]}}
+    if operation.links:
         response["links"] = {
-            name: {"operationId": name, "parameters": dict(parameters)} for name, parameters in one.links.items()
+            name: {"operationId": name, "parameters": dict(parameters)} for name, parameters in operation.links.items()
         }
-    found["responses"] |= {str(status): response for status in one.statuses}
-    problems = sorted(one.problems, key=lambda code: (code.kind.status, code))
+    entry["responses"] |= {str(status): response for status in operation.statuses}
+    problems = sorted(operation.problems, key=lambda code: (code.kind.status, code))
     for status, codes in groupby(problems, key=attrgetter("kind.status")):
-        found["responses"][str(int(status))] = {
+        entry["responses"][str(int(status))] = {
             "description": "; ".join(f"`{code}`: {code.kind.title}" for code in codes),
             "content": {MEDIA_TYPE: {"schema": refs[Document, "serialization"]}},
         }
-    return found
+    return entry
 
 
 def _parameters(

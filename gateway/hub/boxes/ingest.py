@@ -216,11 +216,11 @@ class Ingest:
         if refusals:
             self._log_rarely(name, "events_refused", why=refusals)
 
-    def _log_rarely(self, name: str, what: str, **more: object) -> None:
+    def _log_rarely(self, name: str, event: str, **more: object) -> None:
         """Log each thing once a minute for each home, so that no home fills the disk."""
-        now, key = self.context.now(), (name, what)
+        now, key = self.context.now(), (name, event)
         if len(self._logged) > MAX_WAITING_MESSAGES:
             self._logged.clear()
         if now - self._logged.get(key, now - 2 * LOG_INTERVAL) >= LOG_INTERVAL:
             self._logged[key] = now
-            log.error(what, home=name, **more)
+            log.error(event, home=name, **more)

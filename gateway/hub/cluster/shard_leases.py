@@ -29,14 +29,6 @@ SHARD_LEASE = timedelta(seconds=30)
 CHECK_INTERVAL_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class _HeldShard:
-    """A shard of another process that this process serves."""
-
-    connection: HubBrokerConnection
-    task: asyncio.Task[None]
-
-
 @dataclass
 class ShardLeases:
     """The leases of one process. `connect(share)` makes the broker connection of another process's shard."""
@@ -46,7 +38,8 @@ class ShardLeases:
     connect: Callable[[ShardAssignment], HubBrokerConnection]
     _is_started: bool = False
     _own_since: datetime | None = None  # since when the own connection is up
-    _held: dict[int, _HeldShard] = field(default_factory=dict)
+    # Other processes' shards that this process serves
+    _held: dict[int, tuple[HubBrokerConnection, asyncio.Task[None]]] = field(default_factory=dict)
 
     async def run(self, own_connection: HubBrokerConnection) -> None:
         """Check regularly until cancelled, then release the shards that were taken over."""
@@ -56,7 +49,7 @@ class ShardLeases:
                     await self.check(own_connection)
                 await asyncio.sleep(CHECK_INTERVAL_S)
         finally:
-            tasks = [held.task for held in self._held.values()]
+            tasks = [task for _, task in self._held.values()]
             for task in tasks:
                 task.cancel()
             if tasks:
@@ -76,12 +69,13 @@ class ShardLeases:
                     _lease_update(self.assignment.number).values(holder=self.assignment.number, until=now + SHARD_LEASE)
                 )
                 self._is_started = True
-            for number, held in tuple(self._held.items()):
-                until = now + SHARD_LEASE if held.connection.is_connected else shares.c.until
+            for number, (connection, task) in tuple(self._held.items()):
+                until = now + SHARD_LEASE if connection.is_connected else shares.c.until
                 mine = _lease_update(number).where(shares.c.holder == self.assignment.number)
-                if held.task.done() or not (await tx.execute(mine.values(until=until))).rowcount:
+                if task.done() or not (await tx.execute(mine.values(until=until))).rowcount:
                     log.info("share_let_go", share=number)
-                    self._held.pop(number).task.cancel()
+                    del self._held[number]
+                    task.cancel()
             late = select(shares.c.number).where(shares.c.until < now, shares.c.number <= self.assignment.of)
             unheard = [number for number in (await tx.execute(late)).scalars() if number not in self._held]
             taken = None
@@ -93,7 +87,7 @@ class ShardLeases:
         if taken is not None:
             log.warning("share_taken_over", share=taken, why="its own process has not been heard of")
             connection = self.connect(ShardAssignment(number=taken, of=self.assignment.of))
-            self._held[taken] = _HeldShard(connection, asyncio.create_task(connection.run(), name=f"share {taken}"))
+            self._held[taken] = connection, asyncio.create_task(connection.run(), name=f"share {taken}")
 
     async def _ensure_rows(self, now: datetime) -> None:
         """Make a row for each shard; a shard that no process served yet becomes unserved only later."""

@@ -75,4 +75,4 @@ def requested_terms(asked: AskedTerms, language: Language) -> list[tuple[str, st
         (_("Until"), _("you take it back") if asked.expires is None else format_instant(asked.expires, language)),
         (_("Signature"), signed),
     )
-    return [(word.to(language), in_language(what, language)) for word, what in rows]
+    return [(name.to(language), in_language(value, language)) for name, value in rows]

@@ -50,7 +50,7 @@ class Manual:
         pages = {"": environment.get_template("manual.html").render()}
         problem = environment.get_template("problem.html")
         for code in Code:
-            operations = [one for chapter in chapters.values() for one in chapter if code in one.problems]
+            operations = [each for chapter in chapters.values() for each in chapter if code in each.problems]
             pages[code] = problem.render(code=code, operations=operations)
         return pages
 

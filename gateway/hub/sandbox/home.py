@@ -38,8 +38,8 @@ SANDBOX_ENTRANCES = (
 COLD_PLACES = frozenset({"fridge"})
 CARRIERS = ("Chronopost", "Colissimo", "DHL", "DPD", "UPS")
 SANDBOX_TERMS = {
-    "entrances": [one.id for one in SANDBOX_ENTRANCES], "places": ["shelf", "hall", "fridge"], "carriers": [*CARRIERS],
-    "days": [*DAYS], "hours": "00:00-24:00", "openings": 1, "hub_signed": True,
+    "entrances": [entrance.id for entrance in SANDBOX_ENTRANCES], "places": ["shelf", "hall", "fridge"],
+    "carriers": [*CARRIERS], "days": [*DAYS], "hours": "00:00-24:00", "openings": 1, "hub_signed": True,
 }  # fmt: skip
 """What the simulated owner has given, as `connections.terms` keeps it."""
 
