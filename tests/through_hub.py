@@ -20,7 +20,7 @@ from gateway.demo.scenario import ScenarioRun
 from gateway.demo.stage import UnriggedGateway, open_stage
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
-from gateway.hub.database.store import HubStore, new_id
+from gateway.hub.database.store import HubStore, new_id, new_secret
 from gateway.hub.database.tables import (
     api_keys,
     brand_keys,
@@ -33,7 +33,7 @@ from gateway.hub.database.tables import (
     retailers,
 )
 from gateway.hub.deliveries import jobs as job_store
-from gateway.hub.http.authentication import new_secret, secret_digest
+from gateway.hub.http.authentication import secret_digest
 from gateway.hub.signing_key import HubKeyPair
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_event import verify_event

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import insert, select
 
 from gateway.hub.boxes.unenrolment import revoke_certificates
-from gateway.hub.database.store import HubStore, new_id
+from gateway.hub.database.store import HubStore, new_id, new_secret
 from gateway.hub.database.tables import api_keys, claims, homes, retailers
-from gateway.hub.http.authentication import new_secret, secret_digest
+from gateway.hub.http.authentication import secret_digest
 from gateway.protocol.enrolment import ClaimCode, secret_key
 
 CLAIM_LIFETIME = timedelta(hours=24)

@@ -8,9 +8,9 @@ from sqlalchemy import insert, select, update
 
 from gateway.domain.delivery.promise import Instant
 from gateway.hub.api.rows import count_owned, find_owned, owned_by
-from gateway.hub.database.store import new_id
+from gateway.hub.database.store import new_id, new_secret
 from gateway.hub.database.tables import api_keys
-from gateway.hub.http.authentication import new_secret, secret_digest
+from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.operation import Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
 

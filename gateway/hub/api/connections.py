@@ -15,7 +15,7 @@ from gateway.domain.delivery.promise import Id, Instant
 from gateway.hub.api.brands import signature_refused, verify_statement
 from gateway.hub.api.delivery_models import ConnectionId
 from gateway.hub.api.rows import PageParameters, find_owned, newest_page
-from gateway.hub.database.store import new_id
+from gateway.hub.database.store import new_id, new_secret
 from gateway.hub.database.tables import brands, connections, homes
 from gateway.hub.deliveries import connections as connection_store
 from gateway.hub.deliveries.availability import (
@@ -27,7 +27,7 @@ from gateway.hub.deliveries.availability import (
     zone_of,
 )
 from gateway.hub.deliveries.connections import ANSWER_PERIOD
-from gateway.hub.http.authentication import new_secret, secret_digest
+from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.operation import ApiParameters, Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.brand_statement import MAX_CLOCK_SKEW_S, MAX_REQUEST_LIFETIME_S, ConsentStatement, EndStatement

@@ -51,6 +51,7 @@ from gateway.protocol.delivery_state import FINAL_STATES
 from gateway.protocol.jws import RejectedMessage, kid_of
 
 MAX_OPEN_SANDBOX_DELIVERIES = 100  # open deliveries of one sandbox
+MAX_WINDOW_AHEAD = timedelta(days=365)
 MAX_ACCOUNTS = 100  # in one proof, the newest
 MAX_VERSIONS_PER_DELIVERY = 100  # its home and its proof keep a message of each
 
@@ -250,7 +251,7 @@ async def _check_offer(
     pointer = "/token" if is_signed else "/delivery/window/end"
     if order.window.end <= call.now:
         raise ApiProblem.at(pointer, "window_over", "The window is over already.")
-    if order.window.end > call.now + orders.MAX_WINDOW_AHEAD:
+    if order.window.end > call.now + MAX_WINDOW_AHEAD:
         raise ApiProblem.at(pointer, "window_too_far", "A window lies within a year from now.")
     await _check_terms(call, connection, order, None if is_signed else body.delivery)
 
@@ -279,7 +280,7 @@ async def _check_terms(
 
 
 def _check_open(row: Row[Any], known: int | None) -> None:
-    if orders.is_over(row):
+    if State(row.state) in FINAL_STATES:
         raise ApiProblem(Code.TOO_LATE, f"It is {row.state}.")
     if known is not None and known != row.version:
         raise ApiProblem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
@@ -368,8 +369,7 @@ async def _check_sandbox_limit(call: RequestContext) -> None:
     """Refuse more open deliveries than a sandbox may have: its robot compares each with all others."""
     if not call.caller.sandbox:
         return
-    open_ = deliveries.c.state.not_in([str(state) for state in FINAL_STATES])
-    if await count_owned(call, deliveries, open_) >= MAX_OPEN_SANDBOX_DELIVERIES:
+    if await count_owned(call, deliveries, orders.IS_OPEN) >= MAX_OPEN_SANDBOX_DELIVERIES:
         detail = f"A sandbox has at most {MAX_OPEN_SANDBOX_DELIVERIES} open deliveries at a time."
         raise ApiProblem(Code.CONFLICT, detail)
 

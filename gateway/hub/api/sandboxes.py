@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import Id
 from gateway.hub.api.delivery_models import ConnectionId
-from gateway.hub.database.store import new_id
+from gateway.hub.database.store import new_id, new_secret
 from gateway.hub.database.tables import api_keys, brands, connections, homes, retailers
-from gateway.hub.http.authentication import new_secret, secret_digest
+from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.operation import ApiAccess, Model, OperationGroup, RequestContext
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.sandbox.expiry import evict_idle

@@ -16,10 +16,10 @@ from gateway.domain.delivery.promise import DeliveryResult
 from gateway.hub.database.tables import browsers, deliveries, home_events, homes, jobs
 from gateway.hub.deliveries import events
 from gateway.hub.deliveries.connections import on_decision, on_question_refused
-from gateway.hub.deliveries.orders import columns_after, event_data
+from gateway.hub.deliveries.orders import IS_OPEN, columns_after, event_data
 from gateway.protocol.box_event import verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, Ack, BrowserStatus, Hello, JobKind, JobReceipt, token_digest
-from gateway.protocol.delivery_state import FINAL_STATES, is_superseded, public_reason, status_of
+from gateway.protocol.delivery_state import is_superseded, public_reason, status_of
 from gateway.protocol.jws import RejectionCode
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import PublicKey
@@ -132,7 +132,7 @@ async def _requeue_lost_jobs(tx: AsyncConnection, home: str, hello: Hello, now: 
     versions = {(known.brand, known.delivery): known.version for known in hello.open}
     open_ = (
         select(deliveries.c.id, deliveries.c.brand, deliveries.c.name, deliveries.c.version)
-        .where(deliveries.c.home == home, deliveries.c.state.not_in([str(state) for state in FINAL_STATES]))
+        .where(deliveries.c.home == home, IS_OPEN)
         .where(deliveries.c.window_end > now)
         .order_by(deliveries.c.window_end)
         .limit(MAX_HELLO_DELIVERIES)  # repeated hellos must not occupy the only writer

@@ -12,9 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.delivery.promise import State
 from gateway.hub.database.tables import certificates, claims, connections, deliveries, homes, jobs
 from gateway.hub.deliveries.connections import on_decision
-from gateway.hub.deliveries.orders import set_state
+from gateway.hub.deliveries.orders import IS_OPEN, set_state
 from gateway.protocol.box_hub import PermissionDecision
-from gateway.protocol.delivery_state import FINAL_STATES
 
 
 async def revoke_certificates(tx: AsyncConnection, home: str, now: datetime) -> bool:
@@ -42,9 +41,6 @@ async def end_home(tx: AsyncConnection, home: Row[Any], now: datetime) -> None:
         await on_decision(
             tx, home, PermissionDecision(brand=row.brand, version=row.version + 1, standing="revoked"), now
         )
-    over = [str(state) for state in FINAL_STATES]
-    promised = select(deliveries).where(
-        deliveries.c.home == home.id, deliveries.c.held.is_(False), deliveries.c.state.not_in(over)
-    )
+    promised = select(deliveries).where(deliveries.c.home == home.id, deliveries.c.held.is_(False), IS_OPEN)
     for delivery in (await tx.execute(promised.with_for_update())).all():
         await set_state(tx, delivery, State.REFUSED, "brand_not_permitted", now)

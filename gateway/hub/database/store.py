@@ -122,9 +122,14 @@ class _UncancellableConnection(AsyncConnection):
             await finish_despite_cancel(super().close())
 
 
+def new_secret() -> str:
+    """Return 128 random bits in small letters and digits."""
+    return b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
+
+
 def new_id(prefix: str) -> str:
-    """Return a new id: the prefix, a hyphen and 128 random bits in small letters and digits."""
-    return f"{prefix}-{b32encode(secrets.token_bytes(16)).decode().rstrip('=').lower()}"
+    """Return a new id: the prefix, a hyphen and a secret's characters."""
+    return f"{prefix}-{new_secret()}"
 
 
 class HubStore:

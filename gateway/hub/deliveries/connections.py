@@ -15,7 +15,7 @@ from gateway.domain.delivery.promise import State
 from gateway.hub.database.tables import brand_keys, brands, connections, deliveries, homes
 from gateway.hub.deliveries import events, jobs
 from gateway.hub.deliveries.availability import GivenTerms
-from gateway.hub.deliveries.orders import set_state
+from gateway.hub.deliveries.orders import IS_OPEN, set_state
 from gateway.hub.http.operation import HubTransaction
 from gateway.protocol.box_hub import JobKind, PermissionDecision
 from gateway.protocol.consent_request import (
@@ -26,7 +26,6 @@ from gateway.protocol.consent_request import (
     parse_consent,
     sign_consent_within_limit,
 )
-from gateway.protocol.delivery_state import FINAL_STATES
 
 ANSWER_PERIOD = timedelta(days=7)  # of a home
 ASK_WINDOW, MAX_ASKS_PER_WINDOW = timedelta(days=1), 10  # questions of one retailer to one home
@@ -158,8 +157,9 @@ async def on_decision(tx: AsyncConnection, home: Row[Any], decision: PermissionD
 
 
 async def _end_deliveries(tx: AsyncConnection, connection: str, now: datetime) -> None:
-    not_ended = deliveries.c.state.not_in([str(state) for state in (*FINAL_STATES, State.VISITING)])
-    mine = select(deliveries).where(deliveries.c.connection == connection, not_ended)
+    mine = select(deliveries).where(
+        deliveries.c.connection == connection, IS_OPEN, deliveries.c.state != State.VISITING
+    )
     for row in (await tx.execute(mine.with_for_update())).all():
         await set_state(tx, row, State.REFUSED, "brand_not_permitted", now)
 

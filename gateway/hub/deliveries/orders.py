@@ -23,6 +23,7 @@ from gateway.protocol.box_hub import JobKind, token_digest
 from gateway.protocol.delivery_message import MAX_LIFETIME_S, MAX_MESSAGE_BYTES, HubClaims
 from gateway.protocol.delivery_state import FINAL_STATES
 
+IS_OPEN = deliveries.c.state.not_in([str(state) for state in FINAL_STATES])
 _PLACEHOLDER_HOME = f"home-{'a' * 26}"  # as long as any home's id
 _PROMISE_FIELDS = frozenset({"entrance", "carrier", "place", "window", "parcels", "courier_sha256", "max_celsius"})
 
@@ -170,12 +171,3 @@ async def notify_retailer(tx: AsyncConnection, row: Row[Any], type_: events.Even
 async def find_delivery(tx: AsyncConnection, delivery: str) -> Row[Any]:
     """Return an existing delivery as it is in this transaction."""
     return (await tx.execute(_SELECT_DELIVERY, {"delivery": delivery})).one()
-
-
-def is_over(row: Row[Any]) -> bool:
-    """Return whether a delivery can no longer change."""
-    return State(row.state) in FINAL_STATES
-
-
-MAX_WINDOW_AHEAD = timedelta(days=365)
-"""How far ahead a window may lie."""

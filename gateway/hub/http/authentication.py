@@ -2,8 +2,6 @@
 
 import hmac
 import re
-import secrets
-from base64 import b32encode
 from datetime import datetime
 from hashlib import sha256
 
@@ -19,11 +17,6 @@ from gateway.protocol.browser_token import read_unverified, verify_token
 _BEARER = re.compile(r"[Bb]earer (key-[a-z2-7]{26})_([a-z2-7]{26})", re.ASCII)
 _NO_DIGEST = bytes(32)
 _SELECT_KEY = select(api_keys).where(api_keys.c.id == bindparam("key"))
-
-
-def new_secret() -> str:
-    """Return the secret half of a key: 128 random bits in small letters and digits."""
-    return b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
 
 
 def secret_digest(secret: str) -> bytes:

@@ -21,7 +21,7 @@ from gateway.hub.boxes.box_events import EventHead, EventOutcome
 from gateway.hub.database.store import StoreUnavailable, log_unavailable
 from gateway.hub.database.tables import brand_keys, connections, deliveries, delivery_versions, home_events, homes, jobs
 from gateway.hub.deliveries.availability import GivenTerms
-from gateway.hub.deliveries.orders import body_of
+from gateway.hub.deliveries.orders import IS_OPEN, body_of
 from gateway.hub.sandbox import home as simulated
 from gateway.hub.sandbox.expiry import delete_expired
 from gateway.hub.sandbox.home import SandboxDelivery
@@ -32,7 +32,6 @@ from gateway.protocol.box_hub import BoxEvent, JobKind, JobReceipt, PermissionDe
 from gateway.protocol.consent_request import parse_consent
 from gateway.protocol.delivery_message import verify_delivery, verify_hub_delivery
 from gateway.protocol.delivery_record import END_STATES, DeliveryRecord, Statement, chain_lines, head_hash
-from gateway.protocol.delivery_state import FINAL_STATES
 from gateway.protocol.hash_chain import link_hash
 from gateway.protocol.jws import EnrolledKey, EnrolledKeys, RejectedMessage, public_key
 from gateway.protocol.keys import BoxKey
@@ -281,9 +280,8 @@ class _SimulatedBox:
             await self._refuse_open_deliveries(brand)
 
     async def _refuse_open_deliveries(self, brand: str) -> None:
-        over = [str(state) for state in (*FINAL_STATES, State.VISITING)]
         mine = (deliveries.c.home == self.home.id, deliveries.c.brand == brand, deliveries.c.answered.is_not(None))
-        open_deliveries = select(deliveries).where(*mine, deliveries.c.state.not_in(over))
+        open_deliveries = select(deliveries).where(*mine, IS_OPEN, deliveries.c.state != State.VISITING)
         for row in (await self.tx.execute(open_deliveries)).all():
             known = await self._delivery_state(row)
             await self._emit_event(self._result(row, known, state=State.REFUSED, reason="brand_not_permitted"))
@@ -327,8 +325,7 @@ class _SimulatedBox:
         return None if terms is None else GivenTerms.model_validate(terms, strict=False)
 
     async def _other_promises(self, row: Row[Any] | None) -> list[DeliveryOrder]:
-        columns, over = deliveries.c, [str(state) for state in FINAL_STATES]
-        mine = (columns.home == self.home.id, columns.answered.is_not(None), columns.state.not_in(over))
+        mine = (deliveries.c.home == self.home.id, deliveries.c.answered.is_not(None), IS_OPEN)
         rows = (await self.tx.execute(select(deliveries).where(*mine))).all()
         others = [other for other in rows if row is None or other.id != row.id]
         return [order_of(other.brand, body_of(Offer, other, other.version, other.promise)) for other in others]

@@ -11,7 +11,7 @@ import json
 import secrets
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
@@ -24,6 +24,7 @@ from standardwebhooks import Webhook
 
 from gateway.hub.database.tables import UNSENT_CHALLENGE, attempts, endpoints, events, messages
 from gateway.hub.deliveries.events import EventType, emit, lock_retailer
+from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.webhooks.retry import (
     MAX_RETRY_DELAY,
     SLOW_THRESHOLD_S,
@@ -175,12 +176,8 @@ def _lane_conditions(lane: QueueLane) -> tuple[ColumnElement[bool], ...]:
             assert_never(lane)
 
 
-Unseal = Callable[[str, str], str | None]
-"""Decrypts the secret of the endpoint of this id; None: another hub's key encrypted it."""
-
-
 async def due_messages(
-    tx: AsyncConnection, lease: EndpointLease, now: datetime, *, limit: int, unseal: Unseal
+    tx: AsyncConnection, lease: EndpointLease, now: datetime, *, limit: int, signer: HubKeyPair
 ) -> list[QueuedMessage]:
     """Return its due messages by `seq`: none if the lease is lost or nothing is due, which ends the turn."""
     mine = and_(endpoints.c.id == lease.endpoint, endpoints.c.leased == lease.until, endpoints.c.enabled)
@@ -198,7 +195,7 @@ async def due_messages(
     )
     rotating = endpoint.old_secret is not None and endpoint.old_until is not None and now < endpoint.old_until
     sealed = (endpoint.secret, endpoint.old_secret) if rotating else (endpoint.secret,)
-    unsealed = [unseal(secret, endpoint.id) for secret in sealed]
+    unsealed = [signer.unseal(secret, endpoint.id) for secret in sealed]
     keys = tuple(secret for secret in unsealed if secret is not None)
     if not keys:
         todo = "hub.key.pem is another than when it was made: rotate it"

@@ -48,7 +48,7 @@ class WebhookSender:
         self._connections = WebhookConnections(
             settings.allowed, seconds=context.monotonic, lookup=lookup, timeout=settings.timeout
         )
-        self._unseal, self._timeout = context.signer.unseal, timedelta(seconds=settings.timeout)
+        self._signer, self._timeout = context.signer, timedelta(seconds=settings.timeout)
         self._wake_up = asyncio.Event()
         self._busy_count = dict.fromkeys(QueueLane, 0)
 
@@ -97,7 +97,7 @@ class WebhookSender:
                 while failed_at is None and self._is_lease_valid(lease):
                     async with self._store.writing() as tx:
                         most = 1 if lease.is_limited_to_one else MAX_BATCH_MESSAGES
-                        batch = await queue.due_messages(tx, lease, self._now(), limit=most, unseal=self._unseal)
+                        batch = await queue.due_messages(tx, lease, self._now(), limit=most, signer=self._signer)
                     if not batch:
                         return
                     wait = self._host_wait_s(lease, batch[0])
