@@ -10,19 +10,16 @@ from enum import StrEnum, auto
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict
-
 from gateway.domain.delivery.permission import PermissionTerms, allowed_spans
+from gateway.domain.delivery.promise import WireModel
 from gateway.protocol.box_hub import MAX_NAMES_PER_DECISION
 
 MAX_WINDOW = timedelta(days=7)  # as a delivery's window
 MAX_WINDOWS = 32  # seven days have fewer
 
 
-class GivenTerms(BaseModel):
+class GivenTerms(WireModel):
     """The terms that a home granted, as far as the brand may know them."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     entrances: tuple[str, ...]
     places: tuple[str, ...]

@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
 from pydantic import BaseModel, ConfigDict, create_model
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.delivery.promise import WireModel
 from gateway.hub.http.problem import Code
 from gateway.hub.http.ssrf import DestinationPolicy
 from gateway.hub.signing_key import HubKeyPair
@@ -30,10 +31,7 @@ class ApiAccess(StrEnum):
     BROWSER = auto()  # a browser of a household, by a token that it signs itself; pages of other origins may ask this
 
 
-class Model(BaseModel):
-    """A body: frozen, strict, without unknown fields."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+Model = WireModel  # a body: frozen, strict, without unknown fields
 
 
 class ApiParameters(BaseModel):
