@@ -355,13 +355,9 @@ async def _read_endpoint(call: RequestContext, id_: str) -> Endpoint:
 
 
 def _from_row(row: Row[Any], now: datetime) -> Endpoint:
-    rotating = row.old_until is not None and now < row.old_until
-    return Endpoint(
-        id=row.id, url=row.url, types=tuple(row.types), enabled=row.enabled, disabled=row.disabled,
-        verified=row.challenge is None, failing=row.failing,
-        old_secret_until=row.old_until if rotating else None, sandbox=row.sandbox,
-        created=row.created,
-    )  # fmt: skip
+    until = row.old_until if row.old_until is not None and now < row.old_until else None
+    facts = {**row._asdict(), "verified": row.challenge is None, "old_secret_until": until}
+    return Endpoint.model_validate({name: facts[name] for name in Endpoint.model_fields}, strict=False)
 
 
 async def _read_messages(call: RequestContext, *wanted: ColumnElement[bool], most: int = 1) -> list[WebhookMessage]:

@@ -222,9 +222,8 @@ class JobDispatcher:
                     await box_events.on_receipt(tx, home, refusal, self._now())
                     is_notified = True
         if not is_notified:
-            async with self._store.writing() as tx:
-                mine = update(jobs).where(jobs.c.id == job.id)
-                await tx.execute(mine.values(due=None, leased=None, refused=reason))
+            mine = update(jobs).where(jobs.c.id == job.id)
+            await self._store.execute_once(mine.values(due=None, leased=None, refused=reason))
         self._metrics.ended.labels("set_aside").inc()
 
     async def _lease(self) -> tuple[Sequence[Row[Any]], datetime]:

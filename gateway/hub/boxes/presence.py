@@ -42,8 +42,7 @@ async def count_online(tx: AsyncConnection) -> int:
 async def set_offline(store: HubStore, names: Sequence[str], since: datetime) -> None:
     """Store that these homes are not connected, unless one has sent a message since then."""
     silent = or_(homes.c.heard.is_(None), homes.c.heard < since)
-    async with store.writing() as tx:
-        await tx.execute(update(homes).where(homes.c.id.in_(names), silent).values(there=False))
+    await store.execute_once(update(homes).where(homes.c.id.in_(names), silent).values(there=False))
 
 
 async def acknowledgement_of(tx: AsyncConnection, row: Row[Any]) -> bytes:

@@ -86,7 +86,10 @@ class StaleSubscriptions:
                     suspect.due = mono + RECHECK_DELAY_S
                 case True:
                     del self._suspects[home]
-                    await self._make_jobs_due(home)
+                    parked = update(jobs).where(jobs.c.home == home, jobs.c.parked, jobs.c.due.is_not(None))
+                    due = parked.values(due=self.context.now(), parked=False, leased=None)
+                    await self.context.store.execute_once(due)
+                    self.context.wake_ups.jobs()
                 case False if await self._disconnect_home(home):
                     del self._suspects[home]
                     self._disconnected_at[home] = mono
@@ -122,9 +125,3 @@ class StaleSubscriptions:
         except OSError as error:  # a full disk, or foreign broker files: other homes do not wait
             log.warning("deaf_home_not_cut_off", home=home, why=str(error))
             return False
-
-    async def _make_jobs_due(self, home: str) -> None:
-        parked = update(jobs).where(jobs.c.home == home, jobs.c.parked, jobs.c.due.is_not(None))
-        async with self.context.store.writing() as tx:
-            await tx.execute(parked.values(due=self.context.now(), parked=False, leased=None))
-        self.context.wake_ups.jobs()

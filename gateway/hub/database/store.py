@@ -215,7 +215,7 @@ class HubStore:
             await connection.commit()
 
     async def execute_once(
-        self, statement: Executable, params: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+        self, statement: Executable, params: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> Sequence[Row[Any]]:
         """Execute one statement that is its own transaction, and return its rows.
 

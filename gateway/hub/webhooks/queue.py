@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
-from typing import Any, assert_never
+from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Row, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from standardwebhooks import Webhook
 
@@ -57,6 +57,14 @@ class QueueLane(StrEnum):
     GOOD = auto()
     POOR = auto()  # its last attempt failed or was slow
     SANDBOX = auto()  # anybody can have many sandboxes, so endpoints of real homes never wait for one
+
+
+_IS_POOR = or_(endpoints.c.failing.is_not(None), endpoints.c.slow)
+_IS_IN_LANE = {
+    QueueLane.GOOD: ~endpoints.c.sandbox & ~_IS_POOR,
+    QueueLane.POOR: ~endpoints.c.sandbox & _IS_POOR,
+    QueueLane.SANDBOX: endpoints.c.sandbox,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,13 +154,13 @@ async def lease_endpoints(
         if most <= 0:
             continue
         due = exists().where(messages.c.endpoint == endpoints.c.id, messages.c.due <= now, _IS_SENDABLE)
-        free = and_(endpoints.c.enabled, endpoints.c.leased <= now, due, *_lane_conditions(lane))
+        free = and_(endpoints.c.enabled, endpoints.c.leased <= now, due, _IS_IN_LANE[lane])
         waiting = select(endpoints.c.id, endpoints.c.retailer).where(free).order_by(endpoints.c.leased, endpoints.c.id)
         candidates = waiting.limit(_MAX_CANDIDATES).with_for_update(key_share=True, skip_locked=True)
         rows = (await tx.execute(candidates)).all()
         if not rows:
             continue
-        theirs = select(endpoints.c.retailer).where(endpoints.c.leased > now, *_lane_conditions(lane))
+        theirs = select(endpoints.c.retailer).where(endpoints.c.leased > now, _IS_IN_LANE[lane])
         busy, taken = Counter((await tx.scalars(theirs)).all()), list[str]()
         for row in rows:
             if len(taken) < most and busy[row.retailer] < MAX_ENDPOINTS_PER_RETAILER:
@@ -161,19 +169,6 @@ async def lease_endpoints(
         await tx.execute(update(endpoints).where(endpoints.c.id.in_(taken)).values(leased=now + ENDPOINT_LEASE))
         leases += [EndpointLease(endpoint=id_, until=now + ENDPOINT_LEASE, lane=lane) for id_ in taken]
     return leases
-
-
-def _lane_conditions(lane: QueueLane) -> tuple[ColumnElement[bool], ...]:
-    poor = or_(endpoints.c.failing.is_not(None), endpoints.c.slow)
-    match lane:
-        case QueueLane.GOOD:
-            return (~endpoints.c.sandbox, ~poor)
-        case QueueLane.POOR:
-            return (~endpoints.c.sandbox, poor)
-        case QueueLane.SANDBOX:
-            return (endpoints.c.sandbox,)
-        case _:
-            assert_never(lane)
 
 
 async def due_messages(
