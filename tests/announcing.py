@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryResult, Offer, State, Update
-from gateway.hub.boxes.box_events import EventOutcome, event_head_of, lock_home, on_event
+from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import brand_keys, brands, connections, homes, jobs
 from gateway.hub.http.authentication import secret_digest
@@ -85,11 +85,9 @@ class ConnectedHome:
     ) -> EventOutcome:
         """Let the home's box say it: the next event of its chain, taken in as from the line."""
         async with self.hub.hub.store.writing() as tx:
-            row = await lock_home(tx, self.id)
-            assert row is not None
-            return await on_event(
-                tx, row, await event_head_of(tx, self.id), self.journal.add(said, account), self.hub.hub.now()
-            )
+            home = await HomeTransaction.begin(tx, self.id, self.hub.hub.now())
+            assert home is not None
+            return await home.on_event(self.journal.add(said, account))
 
     async def stands(
         self, delivery: Mapping[str, Any], state: str, *, lines: Sequence[RecordEntry] = (), **more: object

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from gateway.hub.boxes.box_events import lock_home
+from gateway.hub.boxes.box_events import HomeTransaction
 from gateway.hub.database.tables import homes
 from gateway.hub.deliveries.connections import on_decision
 from gateway.protocol.box_hub import PermissionDecision, shard_of
@@ -70,9 +70,9 @@ class HubRetailer:
     async def decides(self, said: PermissionDecision, name: str = "home-1") -> bool:
         """The home's word, as the ingest takes it in; whether it changed anything."""
         async with self.hub.hub.store.writing() as tx:
-            home = await lock_home(tx, name)
-            assert home is not None
-            return await on_decision(tx, home, said, self.hub.hub.now())
+            box = await HomeTransaction.begin(tx, name, self.hub.hub.now())
+            assert box is not None
+            return await on_decision(tx, box.home, said, box.now)
 
     async def rows(self, table: Any) -> list[Any]:  # noqa: ANN401 - a table
         """All of a table."""

@@ -53,15 +53,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an event may follow another one than it says",
         file="gateway/hub/boxes/box_events.py",
-        old="    if found.prev != head.head:\n",
-        new="    if not found.prev:\n",
+        old="        if event.prev != self.head:\n",
+        new="        if not event.prev:\n",
         tests=(f"{HEARD}::test_forged_and_forked_events_change_nothing",),
     ),
     Mutant(
         name="an event that came before its predecessor is kept",
         file="gateway/hub/boxes/box_events.py",
-        old="    if found.seq > head.seq + 1:\n",
-        new="    if found.seq > head.seq + 2:\n",
+        old="        if event.seq > self.seq + 1:\n",
+        new="        if event.seq > self.seq + 2:\n",
         tests=(f"{HEARD}::test_events_are_kept_in_order_and_twice_is_once",),
     ),
     Mutant(

@@ -187,8 +187,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one home has as many events kept as it signs",
         file="gateway/hub/boxes/ingest.py",
-        old='case "evt" if not self.rate_limits.allows(row.id, said.events, said.byte_count):',
-        new='case "evt" if said.events < 0:',
+        old='case "evt" if not self.rate_limits.allows(box.home.id, result.events, result.byte_count):',
+        new='case "evt" if result.events < 0:',
         tests=(f"{HOME}::{FLOODS}",),
     ),
     Mutant(
@@ -208,7 +208,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the events of a home are kept without number",
         file="gateway/hub/boxes/ingest.py",
-        old="await self.retention.prune(tx, row.id, kept.seq)",
+        old="await self.retention.prune(box.tx, box.home.id, box.seq)",
         new="pass",
         tests=(f"{HOME}::test_of_one_home_the_newest_events_are_kept_and_its_chain_goes_on",),
     ),

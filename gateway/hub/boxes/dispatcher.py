@@ -17,7 +17,7 @@ from typing import Any, assert_never
 import structlog
 from sqlalchemy import BigInteger, Row, Select, bindparam, func, or_, select, type_coerce, update
 
-from gateway.hub.boxes import box_events
+from gateway.hub.boxes.box_events import HomeTransaction
 from gateway.hub.boxes.mqtt import (
     ACKNOWLEDGEMENT_TIMEOUT_S,
     NO_MATCHING_SUBSCRIBERS,
@@ -216,10 +216,9 @@ class JobDispatcher:
         is_notified, reason = False, "the hub could not send it"
         with self._containment.piece("dispatcher", job.id, foreseen=(StoreUnavailable,)):
             async with self._store.writing() as tx:
-                home = await box_events.lock_home(tx, job.home)
-                if home is not None:
-                    refusal = JobReceipt(job=job.id, state="refused", why=reason)
-                    await box_events.on_receipt(tx, home, refusal, self._now())
+                box = await HomeTransaction.begin(tx, job.home, self._now())
+                if box is not None:
+                    await box.on_receipt(JobReceipt(job=job.id, state="refused", why=reason))
                     is_notified = True
         if not is_notified:
             mine = update(jobs).where(jobs.c.id == job.id)

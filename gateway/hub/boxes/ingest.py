@@ -10,14 +10,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, assert_never
+from typing import assert_never
 
 import structlog
-from sqlalchemy import Row, bindparam, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, update
 
-from gateway.hub.boxes import box_events
-from gateway.hub.boxes.box_events import EventHead, EventOutcome
+from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction, acknowledgement
 from gateway.hub.boxes.home_limits import EventRetention, HomeRateLimits
 from gateway.hub.boxes.mqtt import parse_message
 from gateway.hub.database.store import StoreUnavailable
@@ -135,29 +133,28 @@ class Ingest:
     async def _store_batch(
         self, name: str, messages: tuple[tuple[UplinkChannel, bytes], ...], *, effects: bool = True
     ) -> None:
-        result, head = _BatchResult(), None
+        result = _BatchResult()
         async with self.context.store.writing() as tx:
-            row = await box_events.lock_home(tx, name)
-            if row is not None:
-                head = await self._store_messages(tx, row, messages, result, effects=effects)
-        if row is None or head is None:
+            box = await HomeTransaction.begin(tx, name, self.context.now())
+            if box is not None:
+                await self._store_messages(box, messages, result, effects=effects)
+        if box is None:
             if all(channel == "gone" for channel, _ in messages):
                 return  # it was revoked and disconnected
             self.context.metrics.dropped.labels("stranger").inc(len(messages))
             self._log_rarely(name, "home_unknown", why="no home of this name, or it was revoked")
             return
-        self.context.metrics.connected.inc(result.is_online - row.there)
+        self.context.metrics.connected.inc(result.is_online - box.home.there)
         if result.events:
             self.rate_limits.spend(name, result.events, result.byte_count)
         if result.must_acknowledge:
-            self.publish(down_topic(name, "ack"), head.ack(row))
+            self.publish(down_topic(name, "ack"), acknowledgement(box.home, box.seq, box.head))
         self._report(name, result)
 
     async def _store_messages(
-        self, tx: AsyncConnection, row: Row[Any], messages: tuple[tuple[UplinkChannel, bytes], ...],
-        result: _BatchResult, *, effects: bool,
-    ) -> EventHead:  # fmt: skip
-        now, head = self.context.now(), await box_events.event_head_of(tx, row.id)
+        self, box: HomeTransaction, messages: tuple[tuple[UplinkChannel, bytes], ...], result: _BatchResult, *,
+        effects: bool,
+    ) -> None:  # fmt: skip
         last_hello = max((place for place, (channel, _) in enumerate(messages) if channel == "hello"), default=-1)
         for place, (channel, payload) in enumerate(messages):
             match channel:
@@ -166,33 +163,31 @@ class Ingest:
                     if hello is None:
                         result.unreadable += 1
                         continue
-                    result.key = await box_events.on_hello(tx, row, hello, now)
-                    row = await box_events.lock_home(tx, row.id) or row
+                    result.key = await box.on_hello(hello)
                     result.must_acknowledge = result.has_hello = True
                 case "status":
                     receipt = parse_message(JobReceipt, payload)
                     if receipt is None:
                         result.unreadable += 1
                         continue
-                    ended = await box_events.on_receipt(tx, row, receipt, now)
+                    ended = await box.on_receipt(receipt)
                     result.receipts += [] if ended is None else [ended]
-                case "evt" if not self.rate_limits.allows(row.id, result.events, result.byte_count):
+                case "evt" if not self.rate_limits.allows(box.home.id, result.events, result.byte_count):
                     result.beyond_limit += 1  # not acknowledged, so the box repeats it
                 case "evt":
-                    outcome = await box_events.on_event(tx, row, head, payload, now, effects=effects)
+                    outcome = await box.on_event(payload, effects=effects)
                     result.outcomes.append(outcome)
                     if outcome is EventOutcome.KEPT:
                         result.events, result.byte_count = result.events + 1, result.byte_count + len(payload)
-                        await self.retention.prune(tx, row.id, head.seq)
+                        await self.retention.prune(box.tx, box.home.id, box.seq)
                     result.must_acknowledge |= outcome.acknowledged
                 case "hello" | "gone":
                     pass
                 case _:
                     assert_never(channel)
         result.is_online = messages[-1][0] != "gone"
-        if result.is_online != row.there:
-            await tx.execute(_UPDATE_ONLINE, {"name": row.id, "there": result.is_online})
-        return head
+        if result.is_online != box.home.there:
+            await box.tx.execute(_UPDATE_ONLINE, {"name": box.home.id, "there": result.is_online})
 
     def _report(self, name: str, result: _BatchResult) -> None:
         if result.has_hello or result.receipts:  # another job may have waited for the received one

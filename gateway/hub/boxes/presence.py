@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.boxes.box_events import event_head_of
+from gateway.hub.boxes.box_events import acknowledgement, newest_event
 from gateway.hub.boxes.mqtt import HubBrokerConnection, has_no_subscriber
 from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore, finish_despite_cancel
 from gateway.hub.database.tables import homes
@@ -47,7 +47,7 @@ async def set_offline(store: HubStore, names: Sequence[str], since: datetime) ->
 
 async def acknowledgement_of(tx: AsyncConnection, row: Row[Any]) -> bytes:
     """Return the acknowledgement of a home's stored events, which its box accepts at any time."""
-    return (await event_head_of(tx, row.id)).ack(row)
+    return acknowledgement(row, *await newest_event(tx, row.id))
 
 
 class HomePresence:

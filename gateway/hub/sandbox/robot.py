@@ -11,13 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Row, Select, func, select, union, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryOrder, DeliveryResult, Offer, State, order_of
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.now import Now
-from gateway.hub.boxes import box_events
-from gateway.hub.boxes.box_events import EventHead, EventOutcome
+from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction
 from gateway.hub.database.store import StoreUnavailable, log_unavailable
 from gateway.hub.database.tables import brand_keys, connections, deliveries, delivery_versions, home_events, homes, jobs
 from gateway.hub.deliveries.availability import GivenTerms
@@ -108,11 +106,9 @@ class SandboxRobot:
 
     async def _work_piece(self, name: str, kind: DueKind, id_: str, now: datetime) -> None:
         async with self._store.writing() as tx:
-            home = await box_events.lock_home(tx, name)
-            if home is None or not home.sandbox:
+            box = await _SimulatedBox.begin(tx, name, now, key=self._key, hub_key=self._hub)
+            if box is None or not box.home.sandbox:
                 return
-            head = await box_events.event_head_of(tx, name)
-            box = _SimulatedBox(tx, home, head, now, self._key, self._hub)
             work = {"job": box.answer_job, "delivery": box.advance_delivery, "connection": box.revoke_permission}
             await work[kind](id_)
 
@@ -120,20 +116,16 @@ class SandboxRobot:
         """Refuse a job that cannot be answered, as a box refuses what it cannot read."""
         with self._containment.piece("sandbox", id_, foreseen=(StoreUnavailable,)):
             async with self._store.writing() as tx:
-                home = await box_events.lock_home(tx, name)
-                if home is not None:
+                box = await HomeTransaction.begin(tx, name, now)
+                if box is not None:
                     refusal = JobReceipt(job=id_, state="refused", why="the simulated box could not work it")
-                    await box_events.on_receipt(tx, home, refusal, now)
+                    await box.on_receipt(refusal)
 
 
-@dataclass(frozen=True, slots=True)
-class _SimulatedBox:
+@dataclass(slots=True)
+class _SimulatedBox(HomeTransaction):
     """The box of one home, in one transaction. `key` signs its events, `hub_key` is the hub's own key."""
 
-    tx: AsyncConnection
-    home: Row[Any]
-    head: EventHead
-    now: datetime
     key: BoxKey
     hub_key: HubKeyPair
 
@@ -148,7 +140,7 @@ class _SimulatedBox:
         job = (await self.tx.execute(select(jobs).where(*mine))).one_or_none()
         if job is None:
             return
-        await box_events.on_receipt(self.tx, self.home, JobReceipt(job=job.id, state="received"), self.now)
+        await self.on_receipt(JobReceipt(job=job.id, state="received"))
         if job.kind == JobKind.CONNECT:
             await self._answer_question(job)
             return
@@ -176,7 +168,7 @@ class _SimulatedBox:
 
     async def _answer_message(self, claims: Claims, blank: dict[str, Any], *, by_hub: bool) -> None:
         message = claims.delivery
-        row = await self._find_delivery(claims.iss, message.id)
+        row = await self.find_delivery(claims.iss, message.id)
         known = None if row is None else await self._delivery_state(row)
         given = await self._terms_given(claims.iss)
         if given is None:
@@ -219,7 +211,7 @@ class _SimulatedBox:
         """Return the home's account of an ended delivery; its events are its only log."""
         if result.state not in END_STATES or result.version is None or result.house is None:
             return None
-        promise, event_head = row.promise, self.head
+        promise = row.promise
         log = simulated.visit_log(result, tuple(promise["parcels"]), promise["max_celsius"], self.now)
         lines, left_out = chain_lines(log)
         head = head_hash(lines)
@@ -228,7 +220,7 @@ class _SimulatedBox:
             reason=result.reason, missing=result.missing, house=result.house, at=self.now, clock_trusted=True,
             sandbox=True, message_sha256=await self._last_message_digest(row),
             lines=len(lines), left_out=left_out, head=head,
-            entry=link_hash(bytes.fromhex(event_head.head), event_head.seq + 1, bytes.fromhex(head)).hex(),
+            entry=link_hash(bytes.fromhex(self.head), self.seq + 1, bytes.fromhex(head)).hex(),
         )  # fmt: skip
         return DeliveryRecord(lines=lines, token=sign_statement(statement, self.key.sign))
 
@@ -290,21 +282,16 @@ class _SimulatedBox:
     async def _emit_event(
         self, content: DeliveryResult | PermissionDecision, account: DeliveryRecord | None = None
     ) -> None:
-        head = self.head
         event = BoxEvent(
-            home=self.home.id, seq=head.seq + 1, prev=head.head, at=self.now,
+            home=self.home.id, seq=self.seq + 1, prev=self.head, at=self.now,
             result=content if isinstance(content, DeliveryResult) else None,
             decided=content if isinstance(content, PermissionDecision) else None,
             account=account,
         )  # fmt: skip
         token = sign_event(event, self.key.sign)
-        outcome = await box_events.on_event(self.tx, self.home, head, token, self.now)
+        outcome = await self.on_event(token)
         if outcome is not EventOutcome.KEPT:
             raise RuntimeError(f"an event of the sandbox's own is {outcome}")
-
-    async def _find_delivery(self, brand: str, name: str) -> Row[Any] | None:
-        mine = (deliveries.c.home == self.home.id, deliveries.c.brand == brand, deliveries.c.name == name)
-        return (await self.tx.execute(select(deliveries).where(*mine))).one_or_none()
 
     async def _delivery_state(self, row: Row[Any]) -> SandboxDelivery | None:
         """Return what the home knows of a delivery, or None if it accepted no version of it."""

@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 from sqlalchemy import insert, select, update
 
 from gateway.domain.delivery.promise import Claims, Offer, State
-from gateway.hub.boxes import box_events
+from gateway.hub.boxes.box_events import HomeTransaction
 from gateway.hub.boxes.dispatcher import JobDispatcher
 from gateway.hub.boxes.home_limits import EventRetention, HomeRateLimits
 from gateway.hub.boxes.ingest import Ingest
@@ -255,14 +255,14 @@ async def test_a_job_that_cannot_be_rung_ends_and_its_retailer_hears_of_it_and_e
 async def test_a_word_that_cannot_be_worked_costs_no_other_home_s_and_no_other_word_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, told = ExceptionSource(IN_A_TRANSACTION), box_events._update_delivery  # noqa: SLF001 - where the fault is thrown in
+    raising, told = ExceptionSource(IN_A_TRANSACTION), HomeTransaction._update_delivery  # noqa: SLF001 - where the fault is thrown in
 
-    async def poisoned(tx: Any, row: Any, said: Any, **more: Any) -> None:  # noqa: ANN401 - its own arguments
+    async def poisoned(self: HomeTransaction, row: Any, said: Any, **more: Any) -> None:  # noqa: ANN401 - its own arguments
         if said.delivery is not None and said.delivery.startswith("poison"):
             raising.now()
-        await told(tx, row, said, **more)
+        await told(self, row, said, **more)
 
-    monkeypatch.setattr(box_events, "_update_delivery", poisoned)
+    monkeypatch.setattr(HomeTransaction, "_update_delivery", poisoned)
     store, faults, acked = await at_store(tmp_path), list[str](), dict[str, Ack]()
     journals = {name: EventJournal(name, BoxKey.generate()) for name in ("home-1", "home-2")}
     async with store.writing() as tx:

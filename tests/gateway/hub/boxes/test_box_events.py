@@ -11,7 +11,7 @@ from sqlalchemy import Row, insert, select, update
 from gateway.domain.delivery.promise import State
 from gateway.domain.now import Now
 from gateway.evidence import succession
-from gateway.hub.boxes.box_events import EventOutcome, event_head_of, lock_home, on_event, on_hello, on_receipt
+from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction, newest_event
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import browsers, connections, deliveries, events, home_events, homes, jobs, retailers
 from gateway.hub.deliveries import jobs as job_store
@@ -47,12 +47,11 @@ class Hub:
 
     async def says(self, token: bytes, home: str = "home-1") -> tuple[EventOutcome, Ack]:
         async with self.store.writing() as tx:
-            row = await lock_home(tx, home)
-            assert row is not None
-            kept = await event_head_of(tx, home)
-            outcome = await on_event(tx, row, kept, token, NOW)
+            kept = await HomeTransaction.begin(tx, home, NOW)
+            assert kept is not None
+            outcome = await kept.on_event(token)
         async with self.store.reading() as tx:
-            assert await event_head_of(tx, home) == kept, "what is acknowledged is what is on the disk"
+            assert await newest_event(tx, home) == (kept.seq, kept.head), "what is acknowledged is what is on the disk"
         return outcome, Ack(seq=kept.seq, head=kept.head)
 
     async def begins(
@@ -65,9 +64,9 @@ class Hub:
     ) -> None:
         hello = Hello(boot="b", events=0, open=known, entrances=(), timezone="Europe/Paris", keys=keys, again=again)
         async with self.store.writing() as tx:
-            row = await lock_home(tx, home)
-            assert row is not None
-            await on_hello(tx, row, hello, NOW + timedelta(minutes=1))
+            box = await HomeTransaction.begin(tx, home, NOW + timedelta(minutes=1))
+            assert box is not None
+            await box.on_hello(hello)
 
     async def one(self, table: Any, **where: object) -> Row[Any]:  # noqa: ANN401 - any of the tables
         async with self.store.reading() as tx:
@@ -210,9 +209,9 @@ async def test_a_job_is_gone_only_when_its_own_box_says_that_it_has_it(tmp_path:
         id_ = await here.sends()
         for home, ended in (("home-2", None), ("home-1", "received"), ("home-1", None)):
             async with here.store.writing() as tx:
-                row = await lock_home(tx, home)
-                assert row is not None
-                assert await on_receipt(tx, row, JobReceipt(job=id_, state="received"), NOW) == ended
+                box = await HomeTransaction.begin(tx, home, NOW)
+                assert box is not None
+                assert await box.on_receipt(JobReceipt(job=id_, state="received")) == ended
         row = await here.one(jobs, id=id_)
         assert (row.due, row.received) == (None, NOW)
 
@@ -221,9 +220,9 @@ async def test_a_job_that_the_box_will_never_take_refuses_its_delivery(tmp_path:
     async with hub(tmp_path) as here:
         id_ = await here.sends()
         async with here.store.writing() as tx:
-            row = await lock_home(tx, "home-1")
-            assert row is not None
-            assert await on_receipt(tx, row, JobReceipt(job=id_, state="refused", why="no such kind"), NOW) == "refused"
+            box = await HomeTransaction.begin(tx, "home-1", NOW)
+            assert box is not None
+            assert await box.on_receipt(JobReceipt(job=id_, state="refused", why="no such kind")) == "refused"
         assert (await here.one(jobs, id=id_)).refused == "no such kind"
         assert (await here.one(deliveries)).state == "refused"
         assert (await here.told())[0][1]["state"] == "refused"
@@ -249,9 +248,9 @@ async def test_a_question_that_its_brand_should_have_signed_is_over_once_a_home_
             async with here.store.writing() as tx:
                 token = sign_consent(question, lambda _: b"signature")
                 id_ = await job_store.enqueue(tx, home, JobKind.CONNECT, token, now=NOW)
-                row = await lock_home(tx, home)
-                assert row is not None
-                assert await on_receipt(tx, row, JobReceipt(job=id_, state="refused", why=why), NOW) == "refused"
+                box = await HomeTransaction.begin(tx, home, NOW)
+                assert box is not None
+                assert await box.on_receipt(JobReceipt(job=id_, state="refused", why=why)) == "refused"
             assert (await here.one(connections)).state == state
         [(type_, data)] = await here.told()
         assert (type_, data["state"]) == ("connection.decided", "expired")

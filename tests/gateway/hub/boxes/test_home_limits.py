@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from gateway.domain.delivery.promise import State
 from gateway.hub.boxes import home_limits
-from gateway.hub.boxes.box_events import EventOutcome, event_head_of, lock_home, on_event
+from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction
 from gateway.hub.boxes.home_limits import PRUNE_INTERVAL_EVENTS, EventRetention, HomeRateLimits
 from gateway.hub.boxes.ingest import Ingest
 from gateway.hub.database.store import HubStore
@@ -164,9 +164,9 @@ async def seqs(store: HubStore, home: str) -> list[int]:
 
 async def says(store: HubStore, token: bytes) -> EventOutcome:
     async with store.writing() as tx:
-        row = await lock_home(tx, "home-1")
-        assert row is not None
-        return await on_event(tx, row, await event_head_of(tx, "home-1"), token, NOW)
+        home = await HomeTransaction.begin(tx, "home-1", NOW)
+        assert home is not None
+        return await home.on_event(token)
 
 
 async def test_of_one_home_the_newest_events_are_kept_and_its_chain_goes_on(tmp_path: Path) -> None:
