@@ -1,7 +1,4 @@
-"""Stores the events of boxes, each in one transaction with all its effects.
-
-The caller owns the transaction of each function. The lock of a home's row serialises its events.
-"""
+"""Stores the events of boxes, each in one transaction of the caller's with all its effects."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -101,7 +98,7 @@ class HomeTransaction:
 
     @classmethod
     async def begin(cls, tx: AsyncConnection, home: str, now: datetime, **more: Any) -> Self | None:  # noqa: ANN401 - fields of a subclass
-        """Lock a home that is not revoked, or return None. The caller owns the transaction."""
+        """Lock a home that is not revoked, or return None."""
         row = (await tx.execute(_SELECT_HOME, {"home": home})).one_or_none()
         if row is None:
             return None

@@ -9,10 +9,9 @@ from typing import Any
 from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.delivery.promise import State
 from gateway.hub.database.tables import certificates, claims, connections, deliveries, homes, jobs
 from gateway.hub.deliveries.connections import on_decision
-from gateway.hub.deliveries.orders import IS_OPEN, set_state
+from gateway.hub.deliveries.orders import refuse_open
 from gateway.protocol.box_hub import PermissionDecision
 
 
@@ -41,6 +40,4 @@ async def end_home(tx: AsyncConnection, home: Row[Any], now: datetime) -> None:
         await on_decision(
             tx, home, PermissionDecision(brand=row.brand, version=row.version + 1, standing="revoked"), now
         )
-    promised = select(deliveries).where(deliveries.c.home == home.id, deliveries.c.held.is_(False), IS_OPEN)
-    for delivery in (await tx.execute(promised.with_for_update())).all():
-        await set_state(tx, delivery, State.REFUSED, "brand_not_permitted", now)
+    await refuse_open(tx, now, deliveries.c.home == home.id, deliveries.c.held.is_(False))

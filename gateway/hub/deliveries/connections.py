@@ -15,7 +15,7 @@ from gateway.domain.delivery.promise import State
 from gateway.hub.database.tables import brand_keys, brands, connections, deliveries, homes
 from gateway.hub.deliveries import events, jobs
 from gateway.hub.deliveries.availability import GivenTerms
-from gateway.hub.deliveries.orders import IS_OPEN, set_state
+from gateway.hub.deliveries.orders import refuse_open
 from gateway.hub.http.operation import HubTransaction
 from gateway.protocol.box_hub import JobKind, PermissionDecision
 from gateway.protocol.consent_request import (
@@ -152,16 +152,8 @@ async def on_decision(tx: AsyncConnection, home: Row[Any], decision: PermissionD
             await _notify_retailer(tx, row.id, now)
             changed = True
         if state in _DENIED_STATES:
-            await _end_deliveries(tx, row.id, now)
+            await refuse_open(tx, now, deliveries.c.connection == row.id, deliveries.c.state != State.VISITING)
     return changed
-
-
-async def _end_deliveries(tx: AsyncConnection, connection: str, now: datetime) -> None:
-    mine = select(deliveries).where(
-        deliveries.c.connection == connection, IS_OPEN, deliveries.c.state != State.VISITING
-    )
-    for row in (await tx.execute(mine.with_for_update())).all():
-        await set_state(tx, row, State.REFUSED, "brand_not_permitted", now)
 
 
 def _granted_terms(decision: PermissionDecision) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import Cancel, DeliveryBody, DeliveryResult, Offer, State, Update, Window
@@ -127,6 +127,12 @@ async def set_state(tx: AsyncConnection, row: Row[Any], state: State, reason: st
         update(deliveries).where(deliveries.c.id == row.id).values(state=state, reason=reason, held=False, changed=now)
     )
     await notify_retailer(tx, await find_delivery(tx, row.id), events.EventType.DELIVERY_CHANGED, now)
+
+
+async def refuse_open(tx: AsyncConnection, now: datetime, *which: ColumnElement[bool]) -> None:
+    """Refuse open deliveries that their home no longer permits, and notify their retailers."""
+    for row in (await tx.execute(select(deliveries).where(IS_OPEN, *which).with_for_update())).all():
+        await set_state(tx, row, State.REFUSED, "brand_not_permitted", now)
 
 
 async def columns_after(tx: AsyncConnection, row: Row[Any], result: DeliveryResult) -> dict[str, Any]:
