@@ -5,23 +5,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.database.tables import (
-    api_keys,
-    attempts,
-    brand_keys,
-    brands,
-    connections,
-    deliveries,
-    delivery_versions,
-    endpoints,
-    events,
-    home_events,
-    homes,
-    idempotency,
-    jobs,
-    messages,
-    retailers,
-)
+from gateway.hub.database import tables
+from gateway.hub.database.tables import brand_keys, brands, endpoints, events, homes, retailers
 
 MIN_IDLE_BEFORE_EVICTION = timedelta(days=1)  # without an event, before another sandbox may replace it
 
@@ -50,25 +35,16 @@ async def delete_expired(tx: AsyncConnection, now: datetime, *, at_most: int = 2
         return 0
     gone = (await tx.scalars(select(homes.c.id).where(homes.c.retailer.in_(over), homes.c.sandbox))).all()
     own = select(endpoints.c.id).where(endpoints.c.retailer.in_(over))
-    sent = select(messages.c.id).where(messages.c.endpoint.in_(own))
-    their_deliveries = select(deliveries.c.id).where(deliveries.c.retailer.in_(over))
+    sent = select(tables.messages.c.id).where(tables.messages.c.endpoint.in_(own))
+    their_deliveries = select(tables.deliveries.c.id).where(tables.deliveries.c.retailer.in_(over))
     named = select(brands.c.id).where(brands.c.retailer.in_(over), brands.c.sandbox)
-    for statement in (
-        delete(attempts).where(attempts.c.message.in_(sent)),
-        delete(messages).where(messages.c.endpoint.in_(own)),
-        delete(endpoints).where(endpoints.c.retailer.in_(over)),
-        delete(events).where(events.c.retailer.in_(over)),
-        delete(jobs).where(jobs.c.home.in_(gone)),
-        delete(home_events).where(home_events.c.home.in_(gone)),
-        delete(delivery_versions).where(delivery_versions.c.delivery.in_(their_deliveries)),
-        delete(deliveries).where(deliveries.c.retailer.in_(over)),
-        delete(connections).where(connections.c.retailer.in_(over)),
-        delete(homes).where(homes.c.id.in_(gone)),
-        delete(brand_keys).where(brand_keys.c.sandbox, brand_keys.c.brand.in_(named)),
-        delete(brands).where(brands.c.retailer.in_(over)),
-        delete(api_keys).where(api_keys.c.retailer.in_(over)),
-        delete(idempotency).where(idempotency.c.retailer.in_(over)),
-        delete(retailers).where(retailers.c.id.in_(over)),
-    ):
-        await tx.execute(statement)
+    await tx.execute(delete(brand_keys).where(brand_keys.c.sandbox, brand_keys.c.brand.in_(named)))
+    for column, values in (
+        (tables.attempts.c.message, sent), (tables.messages.c.endpoint, own), (endpoints.c.retailer, over),
+        (events.c.retailer, over), (tables.jobs.c.home, gone), (tables.home_events.c.home, gone),
+        (tables.delivery_versions.c.delivery, their_deliveries), (tables.deliveries.c.retailer, over),
+        (tables.connections.c.retailer, over), (homes.c.id, gone), (brands.c.retailer, over),
+        (tables.api_keys.c.retailer, over), (tables.idempotency.c.retailer, over), (retailers.c.id, over),
+    ):  # fmt: skip
+        await tx.execute(delete(column.table).where(column.in_(values)))
     return len(over)
