@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import ColumnElement, Row, and_, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, insert, or_, select, true, update
 
 from gateway.domain.delivery.promise import Id, Instant
 from gateway.hub.api.brands import signature_refused, verify_statement
@@ -226,15 +226,14 @@ async def read_availability(call: RequestContext, connection: ConnectionId, quer
 
 
 def _in_state(state: State | None, now: datetime) -> ColumnElement[bool]:
+    is_late = and_(connections.c.state == "pending", connections.c.expires <= now)  # its state is stored later
     match state:
         case None:
-            return connections.c.id.is_not(None)
+            return true()
         case "expired":
-            return connection_store.is_expired(now)
-        case "pending":
-            return and_(connections.c.state == "pending", connections.c.expires > now)
+            return or_(connections.c.state == state, is_late)
         case _:
-            return connections.c.state == state
+            return and_(connections.c.state == state, ~is_late)
 
 
 def _from_row(row: Row[Any], now: datetime) -> Connection:

@@ -56,20 +56,17 @@ def _patch_schema(schema: dict[str, Any], **more: object) -> None:
     schema.update(more)
 
 
-_EITHER_CONFIG = ConfigDict(
-    json_schema_extra=lambda schema: _patch_schema(schema, oneOf=[{"required": ["delivery"]}, {"required": ["token"]}])
-)
-_NOT_EMPTY_CONFIG = ConfigDict(json_schema_extra=lambda schema: _patch_schema(schema, minProperties=1))
-
-
-ONE_OF = "one_of"
-"""The code of a choice that was not made; `names` in its context are the fields."""
+ONE_OF = "one_of"  # the code of a choice that was not made; `names` in its context are the fields
 
 
 class _DeliveryOrToken(Model):
     """A body that has either `delivery` or `token`."""
 
-    model_config = _EITHER_CONFIG
+    model_config = ConfigDict(
+        json_schema_extra=lambda schema: _patch_schema(
+            schema, oneOf=[{"required": ["delivery"]}, {"required": ["token"]}]
+        )
+    )
 
     @model_validator(mode="after")
     def _check_either(self) -> Self:
@@ -109,7 +106,7 @@ class NewDelivery(_DeliveryOrToken):
 class Change(Model):
     """The fields to change; others stay. Null removes `courier_sha256` and `max_celsius`."""
 
-    model_config = _NOT_EMPTY_CONFIG
+    model_config = ConfigDict(json_schema_extra=lambda schema: _patch_schema(schema, minProperties=1))
 
     entrance: Id = _ABSENT_FIELD
     carrier: Name = _ABSENT_FIELD

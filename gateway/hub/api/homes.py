@@ -6,6 +6,7 @@ certificate. A box may repeat each request if it did not get the answer: the sam
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from cryptography import x509
@@ -221,14 +222,13 @@ class HomeOperations:
     def operations(self) -> OperationGroup:
         """Return the operations of the API."""
         group = OperationGroup("Homes", right=ApiAccess.NONE)
-        refuses = {Code.SIGNATURE_REFUSED, Code.NOT_FOUND}
+        add, refuses = partial(group.add, max_body_bytes=8192), {Code.SIGNATURE_REFUSED, Code.NOT_FOUND}
         claim_refuses = {Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.TOO_LATE}
-        group.add("POST", "/v1/claims/{claim_id}", "useClaim", refuses=claim_refuses, max_body_bytes=8192)(self.claim)
-        renew_refuses = refuses | {Code.CONFLICT}
-        group.add("POST", "/v1/homes/renew", "renewCertificate", refuses=renew_refuses, max_body_bytes=8192)(self.renew)
-        group.add("POST", "/v1/homes/confirm", "confirmCertificate", refuses=refuses, max_body_bytes=8192)(self.confirm)
-        group.add("GET", "/v1/authorities", "listAuthorities")(self.list_authorities)
-        group.add("POST", "/v1/homes/leave", "leaveHub", refuses=refuses, max_body_bytes=8192)(self.leave)
+        add("POST", "/v1/claims/{claim_id}", "useClaim", refuses=claim_refuses)(self.claim)
+        add("POST", "/v1/homes/renew", "renewCertificate", refuses=refuses | {Code.CONFLICT})(self.renew)
+        add("POST", "/v1/homes/confirm", "confirmCertificate", refuses=refuses)(self.confirm)
+        add("GET", "/v1/authorities", "listAuthorities")(self.list_authorities)
+        add("POST", "/v1/homes/leave", "leaveHub", refuses=refuses)(self.leave)
         return group
 
     async def _enrol(self, call: RequestContext, claim: Row[Any], box_key: str, key: ec.EllipticCurvePublicKey) -> None:

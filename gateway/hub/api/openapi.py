@@ -11,9 +11,6 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from gateway.hub.http.operation import ApiAccess, ApiOperation
 from gateway.hub.http.problem import MEDIA_TYPE, Document
 
-_REF = "#/components/schemas/{model}"
-_IDEMPOTENCY_HEADER = "Idempotency-Key"
-_JSON = "application/json"
 PUBLIC_NAMES: Mapping[str, str] = {
     "EventType": "Type",
     "ImpossibleReason": "Why",
@@ -33,7 +30,7 @@ def document(operations: Sequence[ApiOperation], *, title: str, version: str, ur
         inputs = (operation.body, operation.path_model, operation.query, operation.headers)
         used += [(model, "validation") for model in inputs if model is not None]
         used += [(operation.answer, "serialization")] if operation.answer is not None else []
-    refs, whole = models_json_schema(list(dict.fromkeys(used)), ref_template=_REF)
+    refs, whole = models_json_schema(list(dict.fromkeys(used)), ref_template="#/components/schemas/{model}")
     schemas: dict[str, Any] = dict(whole.get("$defs", {}))
     no_body = {model for each in operations for model in (each.path_model, each.query, each.headers)}
     parameters = {ref["$ref"].rpartition("/")[2] for (model, _), ref in refs.items() if model in no_body}
@@ -88,7 +85,7 @@ def _operation(operation: ApiOperation, refs: _SchemaRefs, schemas: Mapping[str,
     if operation.idempotency:
         parameters.append(
             {
-                "name": _IDEMPOTENCY_HEADER, "in": "header", "required": False,
+                "name": "Idempotency-Key", "in": "header", "required": False,
                 "description": "A repeated request with the same key and body within 24 h gets the same answer.",
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
             }
@@ -96,7 +93,7 @@ def _operation(operation: ApiOperation, refs: _SchemaRefs, schemas: Mapping[str,
     if parameters:
         entry["parameters"] = parameters
     if operation.body is not None:
-        content = {_JSON: {"schema": refs[operation.body, "validation"]}}
+        content = {"application/json": {"schema": refs[operation.body, "validation"]}}
         entry["requestBody"] = {"required": not operation.optional_body, "content": content}
     response: dict[str, Any] = {"description": operation.summary}
     if operation.answer is not None:

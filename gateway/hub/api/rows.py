@@ -50,9 +50,8 @@ async def find_one(call: RequestContext, query: Select[Any], *, detail: str | No
 
 async def count_owned(call: RequestContext, table: Table, *wanted: ColumnElement[bool]) -> int:
     """Return how many such rows the caller has."""
-    return (
-        await call.tx.scalar(select(func.count()).select_from(table).where(owned_by(call.caller, table), *wanted)) or 0
-    )
+    count = select(func.count()).select_from(table).where(owned_by(call.caller, table), *wanted)
+    return await call.tx.scalar(count) or 0
 
 
 async def newest_page(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final, get_args
+from typing import get_args
 
 from pydantic import StringConstraints
 from pydantic_core import ErrorDetails
@@ -47,8 +47,6 @@ MEANINGS: Mapping[str, str] = {
 }  # fmt: skip
 """What text has to be, by the pattern that says so; of an id that the hub gave `pattern_meaning` knows it."""
 
-_OTHER_MEANING: Final = "written otherwise"
-
 
 def pattern_meaning(pattern: str) -> str | None:
     """Return in words what text matches this pattern, or None if that is not known."""
@@ -70,7 +68,7 @@ def details_of(error: ErrorDetails, where: ErrorLocation) -> Iterator[Detail]:
         case "missing":
             text = "This is missing."
         case "string_pattern_mismatch":
-            text = f"This has to be {pattern_meaning(context['pattern']) or _OTHER_MEANING}."
+            text = f"This has to be {pattern_meaning(context['pattern']) or 'written otherwise'}."
         case _:
             text = error["msg"].removeprefix("Value error, ")
     yield Detail(pointer=pointer, where=where, code=code, detail=text)

@@ -7,7 +7,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
+from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.permission import PermissionTerms
@@ -37,13 +37,8 @@ _ANSWERED_STATES = frozenset({"pending", "granted", "refused", "revoked"})
 _DENIED_STATES = frozenset({"refused", "revoked"})
 
 
-def is_expired(now: datetime) -> ColumnElement[bool]:
-    """Return the condition that a request was not answered in time, also before its state is stored."""
-    return or_(connections.c.state == "expired", and_(connections.c.state == "pending", connections.c.expires <= now))
-
-
 def state_of(row: Row[Any], now: datetime) -> str:
-    """Return the state of a connection now."""
+    """Return the state of a connection now; a request that was not answered in time counts as expired at once."""
     return "expired" if row.state == "pending" and row.expires <= now else str(row.state)
 
 

@@ -15,7 +15,6 @@ from gateway.protocol.browser_messages import BrowserTokenClaims
 from gateway.protocol.browser_token import read_unverified, verify_token
 
 _BEARER = re.compile(r"[Bb]earer (key-[a-z2-7]{26})_([a-z2-7]{26})", re.ASCII)
-_NO_DIGEST = bytes(32)
 _SELECT_KEY = select(api_keys).where(api_keys.c.id == bindparam("key"))
 
 
@@ -30,7 +29,7 @@ async def authenticate_caller(tx: AsyncConnection, authorization: str, now: date
     if bearer is None:
         return None
     row = (await tx.execute(_SELECT_KEY, {"key": bearer[1]})).one_or_none()
-    is_same = hmac.compare_digest(secret_digest(bearer[2]), _NO_DIGEST if row is None else row.sha256)
+    is_same = hmac.compare_digest(secret_digest(bearer[2]), bytes(32) if row is None else row.sha256)
     if row is None or not is_same or row.revoked is not None or (row.expires is not None and row.expires <= now):
         return None
     return ApiCaller(retailer=row.retailer, key=row.id, right=ApiAccess(row.right), sandbox=row.sandbox)

@@ -137,8 +137,8 @@ _PATH_PARAMETER = re.compile(r"\{(\w+)\}", re.ASCII)
 _BODY_CODES = (Code.MALFORMED_JSON, Code.TOO_LARGE, Code.TOO_SLOW, Code.UNSUPPORTED_MEDIA_TYPE)
 H = TypeVar("H", bound=Handler)
 
+# The operations that can follow, and their parameters in this response (OpenAPI's runtime expressions)
 OperationLinks = Mapping[str, Mapping[str, str]]
-"""The operations that can follow, and their parameters in this response (OpenAPI's runtime expressions)."""
 
 
 def links_to(parameter: str, *operations: str) -> OperationLinks:

@@ -42,8 +42,8 @@ MAX_HOMES_PER_CHECK = 20
 MAX_PIECES_PER_HOME = 10  # in one check, so that one sandbox does not delay the others
 
 
+# What is due in a home: a job to answer, a delivery to continue, a permission to revoke
 DueKind = Literal["job", "delivery", "connection"]
-"""What is due in a home: a job to answer, a delivery to continue, a permission to revoke."""
 
 
 class SandboxRobot:

@@ -84,7 +84,8 @@ class RetailerClient:
                 return await self._request_once(method, path, body, headers)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 if not left:
-                    raise HubUnreachable(f"{self._access.url} does not answer ({_error_text(error)}).") from error
+                    reason = "in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+                    raise HubUnreachable(f"{self._access.url} does not answer ({reason}).") from error
                 await asyncio.sleep(REQUEST_BACKOFF.delay_s(MAX_TRIES - 1 - left))
         raise AssertionError("the last try has returned or raised")
 
@@ -159,9 +160,3 @@ async def _read_json(answer: aiohttp.ClientResponse) -> object:
         return loads(bytes(body), deepest=MAX_JSON_DEPTH)
     except ValueError:
         return None
-
-
-def _error_text(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "in time"
-    return str(error) or type(error).__name__

@@ -75,11 +75,6 @@ class EndpointLease:
     until: datetime
     lane: QueueLane
 
-    @property
-    def is_limited_to_one(self) -> bool:
-        """Whether it gets only one message in a turn."""
-        return self.lane is not QueueLane.GOOD
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedMessage:

@@ -92,11 +92,11 @@ class WebhookSender:
 
     async def _serve_endpoint(self, lease: EndpointLease) -> None:
         failed_at: datetime | None = None
+        most = MAX_BATCH_MESSAGES if lease.lane is QueueLane.GOOD else 1  # in a turn, other lanes get only one
         try:
             with _log_store_errors():
                 while failed_at is None and self._is_lease_valid(lease):
                     async with self._store.writing() as tx:
-                        most = 1 if lease.is_limited_to_one else MAX_BATCH_MESSAGES
                         batch = await queue.due_messages(tx, lease, self._now(), limit=most, signer=self._signer)
                     if not batch:
                         return
@@ -105,7 +105,7 @@ class WebhookSender:
                         failed_at = self._now() + timedelta(seconds=wait)
                         break
                     failed_at = await self._send_batch(lease, batch)
-                    if lease.is_limited_to_one:
+                    if most == 1:
                         break
             await self._release_lease(lease, failed_at or self._now())
         finally:
