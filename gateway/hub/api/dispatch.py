@@ -63,8 +63,7 @@ _CODES_OF_STATUS = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 413: Code
 _COMMON_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-AnyResponse = Response[BaseModel] | web.Response
-"""A new response, or one that was stored for its Idempotency-Key."""
+AnyResponse = Response[BaseModel] | web.Response  # a new one, or one that was stored for its Idempotency-Key
 
 
 @dataclass

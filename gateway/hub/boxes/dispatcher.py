@@ -34,8 +34,7 @@ from gateway.system.backoff import Backoff, lengthened
 
 log = structlog.get_logger(__name__)
 
-PublishAnswer = Acknowledgement | NotSent | None
-"""The result of publishing a job; None: publishing raised an unforeseen error."""
+PublishAnswer = Acknowledgement | NotSent | None  # None: publishing raised an unforeseen error
 
 MAX_JOBS_PER_LEASE = 100
 JOB_LEASE = timedelta(seconds=30)  # the jobs of a killed dispatcher are due again after it

@@ -9,12 +9,10 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.hub.database.store import log_unavailable
 from gateway.hub.database.tables import brands, connections
-from gateway.hub.deliveries.connections import expire_connection, send_end, send_keys
+from gateway.hub.deliveries.connections import ANSWERED_STATES, expire_connection, send_end, send_keys
 from gateway.hub.worker import DueRows, Perform, WorkerContext
 
 CHECK_INTERVAL_S = 2.0
-# The home may still permit the brand, so it must know revoked keys.
-KEY_UPDATE_STATES = ("pending", "granted", "refused", "revoked")
 MAX_CONNECTIONS_PER_CHECK = 100
 
 
@@ -39,7 +37,7 @@ class ConsentJobs:
         brand = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
         expired = select(connections).where(connections.c.state == "pending", connections.c.expires <= now)
         outdated = known.join(brands, brand).where(
-            connections.c.state.in_(KEY_UPDATE_STATES), connections.c.keys_sent < brands.c.keys_version
+            connections.c.state.in_(ANSWERED_STATES), connections.c.keys_sent < brands.c.keys_version
         )
         ended = known.where(connections.c.state == "ended", connections.c.end_told.is_(False))
         steps: tuple[tuple[str, Select[Any], Perform, Callable[[], None]], ...] = (

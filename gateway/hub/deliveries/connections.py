@@ -31,8 +31,8 @@ ANSWER_PERIOD = timedelta(days=7)  # of a home
 ASK_WINDOW, MAX_ASKS_PER_WINDOW = timedelta(days=1), 10  # questions of one retailer to one home
 MAX_CODE_TRIES = 5  # support codes on one connection's page
 
-_ANSWERED_STATES = frozenset({"pending", "granted", "refused", "revoked"})
-"""States in which the home's answer counts. An expired or ended request must be made again."""
+# The home's answer counts, and it may still permit the brand; an expired or ended request must be made again
+ANSWERED_STATES = ("pending", "granted", "refused", "revoked")
 
 _DENIED_STATES = frozenset({"refused", "revoked"})
 
@@ -137,7 +137,7 @@ async def on_decision(tx: AsyncConnection, home: Row[Any], decision: PermissionD
     )
     changed = False
     for row in (await tx.execute(concerned.with_for_update(key_share=True))).all():
-        if state_of(row, now) not in _ANSWERED_STATES or row.version >= decision.version:
+        if state_of(row, now) not in ANSWERED_STATES or row.version >= decision.version:
             continue
         state = _state_after(row, decision)
         at = row.decided if state == "pending" else now
