@@ -14,7 +14,6 @@ from aiohttp import web
 
 from gateway.config.home import PagesSection
 from gateway.domain.delivery.barcodes import page_patterns
-from gateway.domain.now import Now
 from gateway.storage import StoreFailed
 from gateway.system.atomic_file import write_whole
 from gateway.system.changes import ChangeNotifier
@@ -397,7 +396,7 @@ class PagesSite(Page):
         feed = LiveFeed(
             self.changes,
             render,
-            lambda: _unix_ms(self._authorizer.now),
+            lambda: int(self._authorizer.now.utc.timestamp() * 1000),
             is_allowed=allowed,
             take_turn=self._request_turns.take,
         )
@@ -421,10 +420,6 @@ class PagesSite(Page):
         response = web.Response(status=303, headers={"Location": local_path(fields.get("back", "/"))})
         response.set_cookie(LANGUAGE_COOKIE, chosen, max_age=YEAR_DAYS * DAY_S, httponly=True, samesite="Strict")
         return response
-
-
-def _unix_ms(now: Now) -> int:
-    return int(now.utc.timestamp() * 1000)
 
 
 @lru_cache(maxsize=16)  # one for each name of the box

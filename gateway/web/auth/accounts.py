@@ -26,7 +26,7 @@ from gateway.storage.sessions import SignInEntry
 from gateway.system.clock import EARLIEST_TIME
 from gateway.system.i18n import _
 from gateway.web.auth.login_throttle import LoginAttempt, LoginThrottle
-from gateway.web.auth.passwords import PasswordHashing, PasswordWeakness, password_weakness
+from gateway.web.auth.passwords import MAX_PASSWORD_BYTES, PasswordHashing, normalised_bytes
 from gateway.web.auth.roles import PASSWORD_RIGHTS, Role, UserRight, has_right
 from gateway.web.auth.session_age import EarliestClock
 from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, claim_code_digest, new_claim_code, new_id
@@ -39,8 +39,21 @@ CONFIRMATION_LIFETIME_S = 300.0  # seconds for which a password counts as just g
 
 WRONG_PASSWORDS_BEFORE_REPORT = 5  # wrong passwords for one account that are logged for its person
 MAX_NAME_CHARACTERS = 64  # characters
+MIN_PASSWORD_CHARACTERS = 10  # characters
 _LAST_USE_INTERVAL = timedelta(minutes=5)  # the use of a session is stored at most once in this time
 _QUEUE_RETRY_DELAY_S = 2  # seconds after which a stranger may find a place in the queue
+
+# Passwords of ten characters or more that attackers try first, in French and English. A password is also
+# compared without the digits and signs at its end ("motdepasse2026!").
+_COMMON_WORDS = (
+    "password passw0rd motdepasse azertyuiop qwertyuiop azerty qwerty qwertz bonjour iloveyou jetaime administrator"
+    " administrateur letmein welcome bienvenue sunshine princess princesse football soleil chouchou doudou loulou"
+    " monkey dragon changeme secret perron passwordpassword motdepassemotdepasse azertyazerty qwertyqwerty"
+    " 1q2w3e4r5t 1qaz2wsx3edc 1qaz2wsx abcdefghij abcdefgh"
+)
+_COMMON = frozenset(_COMMON_WORDS.split())
+_MIN_DISTINCT_CHARACTERS = 5  # characters at least, of which it is made
+_DIGIT_SEQUENCES = "01234567890123456789", "98765432109876543210"
 
 
 class AccountError(Enum):
@@ -217,7 +230,7 @@ class UserAccounts:
         self, user: CurrentUser, old: str, new: str, now: Now
     ) -> AccountError | RetryAfter | None:
         """Replace the password; all other sessions end, and no other device stays known."""
-        error = _weakness_error(password_weakness(new, user.name)) or await self.confirm_password(user, old, now)
+        error = password_weakness(new, user.name) or await self.confirm_password(user, old, now)
         if error is not None:
             return error
         stored = await self.passwords.hash(new)
@@ -438,11 +451,22 @@ def credential_error(name: str, password: str) -> AccountError | None:
     written = _display_name(name)
     if not 0 < len(written) <= MAX_NAME_CHARACTERS or not written.isprintable():  # refuses bidi controls too
         return AccountError.NAME_BAD
-    return _weakness_error(password_weakness(password, written))
+    return password_weakness(password, written)
 
 
-def _weakness_error(weak: PasswordWeakness | None) -> AccountError | None:
-    return None if weak is None else AccountError[f"PASSWORD_{weak.name}"]
+def password_weakness(password: str, name: str) -> AccountError | None:
+    """Return why a person of this name cannot use this password; None: accepted. Only length and commonness matter."""
+    text = unicodedata.normalize("NFC", password)
+    if len(text) < MIN_PASSWORD_CHARACTERS:
+        return AccountError.PASSWORD_SHORT
+    if len(normalised_bytes(password)) > MAX_PASSWORD_BYTES:
+        return AccountError.PASSWORD_LONG
+    small = text.casefold()
+    stem = small.rstrip("0123456789!?.,;:-_*#$@ ")
+    common = stem in _COMMON or small in _COMMON or stem == "" or any(small in row for row in _DIGIT_SEQUENCES)
+    if common or stem == name.casefold() or len(set(small)) < _MIN_DISTINCT_CHARACTERS:
+        return AccountError.PASSWORD_COMMON
+    return None
 
 
 def account_change_error(outcome: AccountChangeResult) -> AccountError | None:

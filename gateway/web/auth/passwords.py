@@ -1,4 +1,4 @@
-"""Decides which passwords are accepted, and checks them in threads without revealing who has an account."""
+"""Checks passwords in threads without revealing who has an account."""
 
 import asyncio
 import secrets
@@ -6,12 +6,10 @@ import unicodedata
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum, auto
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import VerifyMismatchError
 
-MIN_PASSWORD_CHARACTERS = 10  # characters
 MAX_PASSWORD_BYTES = 256  # bytes of UTF-8
 
 # RFC 9106's second recommendation (for small memory), but with one lane, since the other cores are filming. Measured:
@@ -22,41 +20,6 @@ ARGON2_ITERATIONS = 3
 ARGON2_LANES = 1
 
 MAX_QUEUED_STRANGERS = 8  # strangers that may wait at the same time
-
-# Passwords of ten characters or more that attackers try first, in French and English. A password is also
-# compared without the digits and signs at its end ("motdepasse2026!").
-_COMMON_WORDS = (
-    "password passw0rd motdepasse azertyuiop qwertyuiop azerty qwerty qwertz bonjour iloveyou jetaime administrator"
-    " administrateur letmein welcome bienvenue sunshine princess princesse football soleil chouchou doudou loulou"
-    " monkey dragon changeme secret perron passwordpassword motdepassemotdepasse azertyazerty qwertyqwerty"
-    " 1q2w3e4r5t 1qaz2wsx3edc 1qaz2wsx abcdefghij abcdefgh"
-)
-_COMMON = frozenset(_COMMON_WORDS.split())
-_MIN_DISTINCT_CHARACTERS = 5  # characters at least, of which it is made
-_DIGIT_SEQUENCES = "01234567890123456789", "98765432109876543210"
-
-
-class PasswordWeakness(StrEnum):
-    """Why a password is not accepted."""
-
-    SHORT = auto()
-    LONG = auto()
-    COMMON = auto()
-
-
-def password_weakness(password: str, name: str) -> PasswordWeakness | None:
-    """Return why a person of this name cannot use this password; None: accepted. Only length and commonness matter."""
-    text = unicodedata.normalize("NFC", password)
-    if len(text) < MIN_PASSWORD_CHARACTERS:
-        return PasswordWeakness.SHORT
-    if len(_normalised_bytes(password)) > MAX_PASSWORD_BYTES:
-        return PasswordWeakness.LONG
-    small = text.casefold()
-    stem = small.rstrip("0123456789!?.,;:-_*#$@ ")
-    common = stem in _COMMON or small in _COMMON or stem == "" or any(small in row for row in _DIGIT_SEQUENCES)
-    if common or stem == name.casefold() or len(set(small)) < _MIN_DISTINCT_CHARACTERS:
-        return PasswordWeakness.COMMON
-    return None
 
 
 class PasswordHashing:
@@ -91,11 +54,11 @@ class PasswordHashing:
     async def hash(self, password: str) -> str:
         """Return the argon2id string of a password that `password_weakness` accepted."""
         async with self._known_lock:
-            return await asyncio.to_thread(self._hasher.hash, _normalised_bytes(password))
+            return await asyncio.to_thread(self._hasher.hash, normalised_bytes(password))
 
     async def matches(self, password: str, stored_hash: str | None, *, stranger: bool) -> bool:
         """Return whether a password matches the stored hash; None (no such account) takes as long to deny."""
-        typed = _normalised_bytes(password)
+        typed = normalised_bytes(password)
         tried = stored_hash if stored_hash is not None and len(typed) <= MAX_PASSWORD_BYTES else self.dummy_hash
         async with self._stranger_lock if stranger else self._known_lock:
             return await asyncio.to_thread(self._verify, tried, typed[:MAX_PASSWORD_BYTES])
@@ -111,7 +74,7 @@ class PasswordHashing:
             return False
 
 
-def _normalised_bytes(password: str) -> bytes:
+def normalised_bytes(password: str) -> bytes:
     """Return the password in NFC, as bytes: an é is one character on every keyboard. No character is refused."""
     return unicodedata.normalize("NFC", password).encode(errors="surrogatepass")
 

@@ -81,16 +81,12 @@ def finding_facts(findings: Iterable[Finding], language: Language) -> Iterator[M
     for finding in sorted(findings, key=lambda finding: _ORDER.index(finding.verdict)):
         yield {
             "verdict": finding.verdict.value,
-            "subject": _strip_invisible(sentence_text(finding.subject, language)),
-            "statement": _split_commands(sentence_text(finding.statement, language)),
-            "todo": [] if finding.todo is None else _split_commands(sentence_text(finding.todo, language)),
+            "subject": _visible(sentence_text(finding.subject, language)),
+            "statement": _visible(sentence_text(finding.statement, language)).split("`"),
+            "todo": [] if finding.todo is None else _visible(sentence_text(finding.todo, language)).split("`"),
             "entrance": finding.entrance,
         }
 
 
-def _split_commands(text: str) -> list[str]:
-    return _strip_invisible(text).split("`")
-
-
-def _strip_invisible(text: str) -> str:
+def _visible(text: str) -> str:
     return re.sub(r"\s+", " ", "".join(char for char in text if char.isprintable() or char.isspace()))

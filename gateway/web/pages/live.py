@@ -56,7 +56,12 @@ class LivePage(Page):
         record = partial(self._services.store.privacy.record_view, "live", camera, user.person)
         record(self._authorizer.now)
         try:
-            yield partial(self._may_watch, user, camera)
+            yield (
+                lambda: (
+                    self._authorizer.accounts.access_error(user, UserRight.WATCH_LIVE, self._authorizer.now) is None
+                    and self._services.may_be_watched(camera)
+                )
+            )
         finally:
             record(self._authorizer.now)
 
@@ -66,7 +71,3 @@ class LivePage(Page):
         if device is None or device.kind != "camera":
             raise web.HTTPNotFound
         return camera
-
-    def _may_watch(self, user: CurrentUser, camera: str) -> bool:
-        may = self._authorizer.accounts.access_error(user, UserRight.WATCH_LIVE, self._authorizer.now) is None
-        return may and self._services.may_be_watched(camera)

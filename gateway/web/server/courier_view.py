@@ -93,13 +93,6 @@ def signed_receipt(services: GatewayServices, delivery: str) -> bytes | None:
     return None
 
 
-def _missing_scan(state: Entrance) -> str | None:
-    """Return which of the two codes the door still waits for, so that the page shows that one."""
-    if state.pending_scan is None:
-        return None
-    return CodeKind.COURIER if state.pending_scan.kind is CodeKind.PARCEL else CodeKind.PARCEL
-
-
 def courier_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> Mapping[str, Any]:
     """Return what the courier's fragment shows.
 
@@ -112,10 +105,13 @@ def courier_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> Ma
     state, now = services.entrance_state(delivery.entrance)
     step, timer = _courier_step(services, state, delivery, now)
     deadline_mono = None if timer is None else state.timers.get(timer)
+    missing = None  # the code for which the door still waits: the page shows that one
+    if step is CourierStep.OTHER and state.pending_scan is not None:
+        missing = CodeKind.COURIER if state.pending_scan.kind is CodeKind.PARCEL else CodeKind.PARCEL
     return {
         "step": step.value,
         "garage": state.rules.garage_door,
-        "missing": _missing_scan(state) if step is CourierStep.OTHER else None,
+        "missing": missing,
         "deadline": None if deadline_mono is None else to_utc(now, deadline_mono),
         "delivery": delivery,
         "place": services.place_name(delivery),

@@ -83,8 +83,8 @@ def _templates() -> Environment:
     environment.filters.update(
         inert=isolate_direction,
         visible=escape_invisible,
-        utc=_utc,
-        clock=_clock,
+        utc=lambda instant: instant.isoformat(timespec="milliseconds"),  # for HTML's `datetime` attribute
+        clock=lambda instant, zone: instant.astimezone(zone).strftime("%H:%M:%S"),
         day=_day,
         moment=_moment,
         spaced=format_fingerprint,
@@ -109,15 +109,6 @@ def age_texts(language: Language) -> str:
         "live.waiting", "live.private",
     )  # fmt: skip
     return canonical_json({key: TEXTS[key].template(language) for key in keys}).decode()
-
-
-def _utc(instant: datetime) -> str:
-    """Format an instant for HTML's `datetime` attribute."""
-    return instant.isoformat(timespec="milliseconds")
-
-
-def _clock(instant: datetime, zone: ZoneInfo) -> str:
-    return instant.astimezone(zone).strftime("%H:%M:%S")
 
 
 def _day(instant: datetime, zone: ZoneInfo, language: Language) -> str:

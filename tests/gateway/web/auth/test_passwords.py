@@ -5,13 +5,12 @@ from typing import Literal
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 
+from gateway.web.auth.accounts import AccountError, password_weakness
 from gateway.web.auth.passwords import (
     ARGON2_ITERATIONS,
     ARGON2_LANES,
     ARGON2_MEMORY_KIB,
     PasswordHashing,
-    PasswordWeakness,
-    password_weakness,
 )
 from tests.gateway.web.house import ANNA_PASSWORD, cheap_passwords
 
@@ -23,22 +22,22 @@ from tests.gateway.web.house import ANNA_PASSWORD, cheap_passwords
         ("sept hérons verts", None),
         ("contraseña larga", None),
         ("🐦🐦🌊🌊🌲🌲🏠🏠🚪🔑", None),
-        ("nine char", PasswordWeakness.SHORT),
-        ("", PasswordWeakness.SHORT),
-        ("a b c d e " * 26, PasswordWeakness.LONG),
-        ("password123", PasswordWeakness.COMMON),
-        ("AzertyUiop", PasswordWeakness.COMMON),
-        ("Passw0rd!!!", PasswordWeakness.COMMON),
-        ("1234567890", PasswordWeakness.COMMON),
-        ("9876543210", PasswordWeakness.COMMON),
-        ("4719284612", PasswordWeakness.COMMON),  # a telephone number
-        ("aaaaaaaaaaaa", PasswordWeakness.COMMON),
-        ("abababababab", PasswordWeakness.COMMON),
-        ("anna-sophie", PasswordWeakness.COMMON),
-        ("Anna-Sophie2026", PasswordWeakness.COMMON),
+        ("nine char", AccountError.PASSWORD_SHORT),
+        ("", AccountError.PASSWORD_SHORT),
+        ("a b c d e " * 26, AccountError.PASSWORD_LONG),
+        ("password123", AccountError.PASSWORD_COMMON),
+        ("AzertyUiop", AccountError.PASSWORD_COMMON),
+        ("Passw0rd!!!", AccountError.PASSWORD_COMMON),
+        ("1234567890", AccountError.PASSWORD_COMMON),
+        ("9876543210", AccountError.PASSWORD_COMMON),
+        ("4719284612", AccountError.PASSWORD_COMMON),  # a telephone number
+        ("aaaaaaaaaaaa", AccountError.PASSWORD_COMMON),
+        ("abababababab", AccountError.PASSWORD_COMMON),
+        ("anna-sophie", AccountError.PASSWORD_COMMON),
+        ("Anna-Sophie2026", AccountError.PASSWORD_COMMON),
     ],
 )
-def test_a_password_is_long_enough_and_not_what_is_tried_first(password: str, weak: PasswordWeakness | None) -> None:
+def test_a_password_is_long_enough_and_not_what_is_tried_first(password: str, weak: AccountError | None) -> None:
     assert password_weakness(password, "Anna-Sophie") is weak
 
 
