@@ -7,10 +7,11 @@ not take it. A session that exists stays valid on a full disk. A stranger learns
 
 import math
 import unicodedata
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
+from functools import partial
 
 from gateway.domain.now import Now
 from gateway.storage import Store
@@ -108,11 +109,15 @@ class SessionSecrets:
     device: str = field(repr=False)
 
 
-_CLAIM_ERRORS = {
+_CREATION_ERRORS: Mapping[ClaimResult | AccountChangeResult, AccountError] = {
     ClaimResult.WRONG: AccountError.CODE_WRONG,
     ClaimResult.VOID: AccountError.CODE_VOID,
     ClaimResult.TAKEN: AccountError.CLAIMED,
+    AccountChangeResult.UNKNOWN: AccountError.INVITATION_GONE,
+    AccountChangeResult.NAME_TAKEN: AccountError.NAME_TAKEN,
+    AccountChangeResult.BUSY: AccountError.BUSY,
 }
+"""Why an account was not created by a claim code, an invitation or an offer."""
 
 
 class UserAccounts:
@@ -164,11 +169,8 @@ class UserAccounts:
             return AccountError.CODE_WRONG
         result = await self._register.check_claim_code(digest, now)
         if result is not ClaimResult.DONE:
-            return _CLAIM_ERRORS[result]
-
-        async def store(owner: NewAccount, entry: SignInEntry) -> AccountError | None:
-            return _CLAIM_ERRORS.get(await self._register.claim(digest, owner, entry, now))
-
+            return _CREATION_ERRORS[result]
+        store = partial(self._register.claim, digest)
         return await self.create_account(name, password, Role.OWNER, now, browser=browser, store=store)
 
     # ---- signing in
@@ -328,10 +330,7 @@ class UserAccounts:
         invitation = self.invitation(token, now)
         if invitation is None:
             return AccountError.INVITATION_GONE
-
-        async def store(account: NewAccount, entry: SignInEntry) -> AccountError | None:
-            return invitation_error(await self._register.redeem_invitation(invitation, account, entry, now))
-
+        store = partial(self._register.redeem_invitation, invitation)
         return await self.create_account(name, password, Role(invitation.role), now, browser=browser, store=store)
 
     async def set_role(self, user: CurrentUser, person: str, role: Role, now: Now) -> AccountError | None:
@@ -399,17 +398,19 @@ class UserAccounts:
         now: Now,
         *,
         browser: str | None,
-        store: Callable[[NewAccount, SignInEntry], Awaitable[AccountError | None]],
+        store: Callable[[NewAccount, SignInEntry, Now], Awaitable[ClaimResult | AccountChangeResult]],
     ) -> SessionSecrets | AccountError:
-        """Create an account that is signed in; `store` stores account and sign-in together, or returns why not."""
+        """Create an account that is signed in; `store` stores account and sign-in together."""
         error = credential_error(name, password)
         if error is not None:
             return error
         person = AccountHolder(id=new_id(), name=_display_name(name), role=role, added=now.utc)
         account = NewAccount(person=person, folded=name_key(name), password=await self.passwords.hash(password))
         session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
-        error = await store(account, self.sign_in_entry(session, device, now, browser))
-        return error or self.session_secrets(person, session, device, now)
+        result = await store(account, self.sign_in_entry(session, device, now, browser), now)
+        if result in (ClaimResult.DONE, AccountChangeResult.DONE):
+            return self.session_secrets(person, session, device, now)
+        return _CREATION_ERRORS[result]
 
     def sign_in_entry(self, session: SecretToken, device: SecretToken, now: Now, browser: str | None) -> SignInEntry:
         """Return a sign-in to be stored."""
@@ -472,9 +473,3 @@ def password_weakness(password: str, name: str) -> AccountError | None:
 def account_change_error(outcome: AccountChangeResult) -> AccountError | None:
     """Return why a change of accounts was not made; None: it was. Both enumerations have the same names."""
     return None if outcome is AccountChangeResult.DONE else AccountError[outcome.name]
-
-
-def invitation_error(outcome: AccountChangeResult) -> AccountError | None:
-    """Return why an invitation or an offer was not accepted; None: it was."""
-    error = account_change_error(outcome)
-    return AccountError.INVITATION_GONE if error is AccountError.UNKNOWN else error

@@ -7,6 +7,7 @@ is raised, as in `UserAccounts`.
 import math
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 
 from pydantic import TypeAdapter
 
@@ -14,8 +15,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification, NotifyOwner
 from gateway.runtime.maintenance import recovery_codes
 from gateway.storage import Store
-from gateway.storage.models import HouseOffer, NewAccount, RecoveryCodeUse, RecoveryResult
-from gateway.storage.sessions import SignInEntry
+from gateway.storage.models import HouseOffer, RecoveryCodeUse, RecoveryResult
 from gateway.web.auth.accounts import (
     AccountError,
     CurrentUser,
@@ -24,7 +24,6 @@ from gateway.web.auth.accounts import (
     UserAccounts,
     account_change_error,
     credential_error,
-    invitation_error,
 )
 from gateway.web.auth.roles import Role, UserRight
 from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, claim_code_digest
@@ -152,8 +151,5 @@ class OwnerSuccession:
         offer = self.find_offer(token, now)
         if offer is None:
             return AccountError.INVITATION_GONE
-
-        async def store(owner: NewAccount, entry: SignInEntry) -> AccountError | None:
-            return invitation_error(await self._handover.accept_offer(offer, owner, entry, now))
-
+        store = partial(self._handover.accept_offer, offer)
         return await self._accounts.create_account(name, password, Role.OWNER, now, browser=browser, store=store)

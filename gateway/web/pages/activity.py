@@ -76,8 +76,8 @@ def _all_lines(store: Store, language: Language, person: str | None) -> Iterator
             continue
         kind = row["kind"]
         facts = {"who": named(row.get("person")), "by": named(row.get("by")), "what": _line_text(row, language)}
-        bad = kind in ("sign_in_wrong", "claim_code_wrong")
-        yield ActivityLine(datetime.fromisoformat(row["at"]), ACTIVITY_TEXTS[kind].to(language, **facts), bad)
+        is_suspicious = kind in ("sign_in_wrong", "claim_code_wrong")
+        yield ActivityLine(datetime.fromisoformat(row["at"]), ACTIVITY_TEXTS[kind].to(language, **facts), is_suspicious)
 
 
 def _line_text(row: Mapping[str, Any], language: Language) -> str:

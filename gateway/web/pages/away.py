@@ -91,10 +91,10 @@ class AwayPage(Page):
     @cached_property
     def service_worker(self) -> bytes:
         """The text of the service worker: the list of files, then its code."""
-        kept = {path: digest for path, (_, digest) in sorted(self._cached_files.items())}
+        digests = {path: digest for path, (_, digest) in sorted(self._cached_files.items())}
         # the browser stores the policy with the page, so another hub makes another version
-        version = hashlib.sha256(canonical_json({"kept": kept, "policy": dict(away_headers(self._hub))})).hexdigest()
-        facts = {"VERSION": version, "LANGUAGES": _page_languages(), "KEPT": kept}
+        version = hashlib.sha256(canonical_json({"kept": digests, "policy": dict(away_headers(self._hub))})).hexdigest()
+        facts = {"VERSION": version, "LANGUAGES": _page_languages(), "KEPT": digests}
         head = "".join(f"const {name} = {json.dumps(fact, indent=1)};\n" for name, fact in facts.items())
         return head.encode() + (STATIC_FOLDER / "away_worker.js").read_bytes()
 

@@ -114,7 +114,7 @@ async def submit_owner_request(  # noqa: PLR0913 - user, entrance, request, and 
             form = await authorizer.require_password(request, user)
             if form is not None:
                 return form
-    why = await authorizer.services.inbox.submit_request(entrance, owner_request, user.person)
-    log.info("asked_on_a_page", entrance=entrance, do=owner_request.do, by=user.person, done=why is None)
-    raise_if_not_done(why)
+    reason = await authorizer.services.inbox.submit_request(entrance, owner_request, user.person)
+    log.info("asked_on_a_page", entrance=entrance, do=owner_request.do, by=user.person, done=reason is None)
+    raise_if_not_done(reason)
     return authorizer.done_response(request, local_path(back))

@@ -110,19 +110,19 @@ class InstallationPage(Page):
                 request, "walk_test_anew", entrance=name, section=section, page=INSTALLATION_PATH, done=done
             )
         asks_owner = user.role is not Role.OWNER
-        why: str | None = None
+        reason: str | None = None
         try:
             match do:
                 case "begin":
                     await walks.begin(name, user.name, person=user.person, asks_owner=asks_owner)
                 case "lock":
-                    why = await walks.lock(name, user.person)
+                    reason = await walks.lock(name, user.person)
                 case _:
                     number = int(fields.get("number", ""))
                     await walks.answer(name, number, TrialAnswer(do), asks_owner=asks_owner)
         except (LookupError, ValueError, OSError, StoreFailed) as error:
-            why = str(error.args[0]) if error.args else do
-        raise_if_not_done(why)
+            reason = str(error.args[0]) if error.args else do
+        raise_if_not_done(reason)
         raise web.HTTPSeeOther(f"{INSTALLATION_PATH}/walk/{name}")
 
     @get(f"{INSTALLATION_PATH}/walk/{{entrance}}/picture/{{number}}", UserRight.WALK_TEST)

@@ -56,12 +56,7 @@ class LivePage(Page):
         record = partial(self._services.store.privacy.record_view, "live", camera, user.person)
         record(self._authorizer.now)
         try:
-            yield (
-                lambda: (
-                    self._authorizer.accounts.access_error(user, UserRight.WATCH_LIVE, self._authorizer.now) is None
-                    and self._services.may_be_watched(camera)
-                )
-            )
+            yield partial(self._may_watch, user, camera)
         finally:
             record(self._authorizer.now)
 
@@ -71,3 +66,7 @@ class LivePage(Page):
         if device is None or device.kind != "camera":
             raise web.HTTPNotFound
         return camera
+
+    def _may_watch(self, user: CurrentUser, camera: str) -> bool:
+        may = self._authorizer.accounts.access_error(user, UserRight.WATCH_LIVE, self._authorizer.now) is None
+        return may and self._services.may_be_watched(camera)

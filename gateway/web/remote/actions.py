@@ -122,8 +122,8 @@ class OrderExecutor:
             return NOT_DONE
         ask = None if question is None else question.digest
         permissions = self._services.inbox.permissions
-        why = await permissions.permit(order.brand, terms, person, ask=ask, version=permission.version)
-        return None if why is None else NOT_DONE
+        reason = await permissions.permit(order.brand, terms, person, ask=ask, version=permission.version)
+        return None if reason is None else NOT_DONE
 
     async def _decide_key(self, order: browser_messages.KeyOrder, person: str) -> str | None:
         """Accept or refuse a waiting key, which the order names by the key itself."""
@@ -138,7 +138,7 @@ class OrderExecutor:
 
 async def wait_stopped(results: StopResults) -> str | None:
     """Wait until the stop is stored at each door; None, or why it is not."""
-    failed = [why for why in [await result for result in results] if why is not None]
+    failed = [reason for reason in [await result for result in results] if reason is not None]
     return NOT_FOUND if not results else NOT_DONE if failed else None
 
 

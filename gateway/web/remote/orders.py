@@ -92,22 +92,22 @@ class OrderQueue:
         """Await the results of stops, which are active already."""
         while True:
             order, stopping = await self._stop_orders.get()
-            why: str | None = FAILED
+            reason: str | None = FAILED
             with self._containment.piece("orders", _order_name(order)):
-                why = await wait_stopped(stopping)
-            self._finish(order, why)
+                reason = await wait_stopped(stopping)
+            self._finish(order, reason)
 
     async def _store_finished_loop(self) -> None:
         """Store what was done once the disk accepts it; until then a restart would do it again."""
         while True:
-            order, why = await self._finished_orders.get()
+            order, reason = await self._finished_orders.get()
             with self._containment.piece("orders", _order_name(order)):
-                await self._store_finished(order, why)
+                await self._store_finished(order, reason)
 
-    async def _store_finished(self, order: StoredOrder, why: str | None) -> None:
+    async def _store_finished(self, order: StoredOrder, reason: str | None) -> None:
         while True:
             try:
-                await self._browsers.finish_order(order, why, self._clock.now())
+                await self._browsers.finish_order(order, reason, self._clock.now())
                 self._queued_orders.discard((order.browser, order.number))
             except StoreFailed as failure:
                 log.warning("order_not_noted", why=str(failure))
@@ -121,18 +121,18 @@ class OrderQueue:
         Raises:
             StoreFailed: the disk did not take it. A stop is active all the same.
         """
-        why = await self._accept_token(job.token.encode())
-        if why is not None:
-            self._log_refusal(str(why))
-            return JobReceipt(job=job.job, state="refused", why=str(why))
+        reason = await self._accept_token(job.token.encode())
+        if reason is not None:
+            self._log_refusal(str(reason))
+            return JobReceipt(job=job.job, state="refused", why=str(reason))
         return JobReceipt(job=job.job, state="received")
 
-    def _log_refusal(self, why: str) -> None:
+    def _log_refusal(self, reason: str) -> None:
         """Log a refusal at most once a minute, so that no hub can fill the disk."""
         mono = self._clock.now().mono
         if mono - self._refusal_logged_mono >= REFUSAL_LOG_INTERVAL_S:
             self._refusal_logged_mono = mono
-            log.warning("order_refused", why=why)
+            log.warning("order_refused", why=reason)
 
     async def _accept_token(self, token: bytes) -> str | None:
         opened = self._open_order(token)
@@ -142,9 +142,9 @@ class OrderQueue:
         before = self._browsers.order(browser.id, order.number)
         if before is not None and before.signed == content.text:
             return None  # a repetition: its receipt was lost
-        why = self._objection_to(browser, order)
-        if why is not None:
-            return why
+        reason = self._objection_to(browser, order)
+        if reason is not None:
+            return reason
         # A stop is active from this instant, like one that is pressed at home, even if it is never stored.
         stopping = self._executor.stop(order.order, browser.person.id) if isinstance(order.order, StopOrder) else None
         stored = await self._browsers.add_order(browser.id, order.number, content.text, self._clock.now())
@@ -193,15 +193,15 @@ class OrderQueue:
         if isinstance(verified, TokenRejection):  # an earlier release accepted and stored it
             self._finish(order, verified)
             return
-        why: str | None = NOT_ALLOWED
+        reason: str | None = NOT_ALLOWED
         if is_allowed(browser.person.role, verified.order.do):
-            why = self._lateness_error(verified) or await self._executor.execute(verified.order, browser.person.id)
-        self._finish(order, why)
+            reason = self._lateness_error(verified) or await self._executor.execute(verified.order, browser.person.id)
+        self._finish(order, reason)
 
-    def _finish(self, order: StoredOrder, why: str | None) -> None:
-        log.info("ordered_from_afar", browser=order.browser, number=order.number, why=why)
+    def _finish(self, order: StoredOrder, reason: str | None) -> None:
+        log.info("ordered_from_afar", browser=order.browser, number=order.number, why=reason)
         self._crash_point("order-done")
-        self._finished_orders.put_nowait((order, why))
+        self._finished_orders.put_nowait((order, reason))
 
     def _lateness_error(self, order: Order) -> str | None:
         """Return why it is too late for an order that lets somebody in; None for every other order."""

@@ -124,9 +124,9 @@ class Authorizer:
             return None
         if wants_json(request):
             raise Unauthorized(error or PASSWORD_NEEDED)
-        kept = [(name, value) for name, value in fields.items() if name != PASSWORD_FIELD]
+        other_fields = [(name, value) for name, value in fields.items() if name != PASSWORD_FIELD]
         return self.render_page(
-            request, "confirm_password", status=web.HTTPUnauthorized.status_code, error=error, fields=kept,
+            request, "confirm_password", status=web.HTTPUnauthorized.status_code, error=error, fields=other_fields,
             action=request.rel_url.raw_path, password=PASSWORD_FIELD,
         )  # fmt: skip
 

@@ -65,10 +65,10 @@ def browser_label(request: web.Request) -> str:
     return label_browser(request.headers.get("User-Agent", ""))
 
 
-def raise_if_not_done(why: str | None) -> None:
+def raise_if_not_done(reason: str | None) -> None:
     """Raise `Conflict` with the reason why a request was not done; None: it was done."""
-    if why is not None:
-        raise Conflict(_("Not done: {why}", why=why))
+    if reason is not None:
+        raise Conflict(_("Not done: {why}", why=reason))
 
 
 def raise_if_refused(error: AccountError | None) -> None:

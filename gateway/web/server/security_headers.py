@@ -145,9 +145,9 @@ def host_guard(allowed: Callable[[str], bool]) -> Middleware:
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        why = refusal_reason(request, allowed)
-        if why is not None:
-            return web.Response(status=web.HTTPForbidden.status_code, text=f"{why}\n")
+        reason = refusal_reason(request, allowed)
+        if reason is not None:
+            return web.Response(status=web.HTTPForbidden.status_code, text=f"{reason}\n")
         status = await read_body(request)
         return await handler(request) if status is None else web.Response(status=status)
 

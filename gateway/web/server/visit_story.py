@@ -97,15 +97,15 @@ def _worded(happening: Happening, language: Language, zone: ZoneInfo) -> tuple[s
 
 
 def _answer_line(answer: Happening, language: Language) -> tuple[str, StoryTone]:
-    what = _code_text(answer.code, language)
+    code = _code_text(answer.code, language)
     match ScanAnswer(answer.value):
         case ScanAnswer.WAIT:
-            return _("{what} read: please wait").to(language, what=what).strip(), StoryTone.CALM
+            return _("{what} read: please wait").to(language, what=code).strip(), StoryTone.CALM
         case ScanAnswer.GO:
             return _("Green light: come in").to(language), StoryTone.GOOD
         case ScanAnswer.NO:
-            why = REFUSAL_TEXTS[Refusal(answer.detail)].to(language) if answer.detail else ""
-            return _("{what} refused: {why}").to(language, what=what, why=why).strip(), StoryTone.BAD
+            reason = REFUSAL_TEXTS[Refusal(answer.detail)].to(language) if answer.detail else ""
+            return _("{what} refused: {why}").to(language, what=code, why=reason).strip(), StoryTone.BAD
 
 
 def _code_text(code: LoggedCode | None, language: Language) -> str:
