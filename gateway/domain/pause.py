@@ -57,10 +57,7 @@ class PlannedPause(Frozen):
 
 
 def parse_local_time(text: str, zone: ZoneInfo, *, end: bool) -> datetime | PauseRefusal:
-    """Parse a local time, `2026-11-28T18:00` or `2026-11-28 18:00`, as UTC.
-
-    `end`: the time ends a pause.
-    """
+    """Parse a local time, `2026-11-28T18:00` or `2026-11-28 18:00`, as UTC. `end`: the time ends a pause."""
     match = _LOCAL_TIME.fullmatch(text.strip())
     if match is None:
         return PauseRefusal.UNREADABLE

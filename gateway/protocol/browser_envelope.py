@@ -80,13 +80,9 @@ class EnvelopeKeys(Frozen, kw_only=False):
 def derive_keys(own: ec.EllipticCurvePrivateKey, other: Jwk, *, home: str, browser: str) -> EnvelopeKeys:
     """Derive the keys; both sides get the same ones."""
     shared = own.exchange(ec.ECDH(), other.key)
-    return EnvelopeKeys(
-        browser, *(_derive_key(shared, f"perron-remote/1 {home} {browser} {way}") for way in ("up", "down"))
-    )
-
-
-def _derive_key(shared: bytes, info: str) -> bytes:
-    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info.encode()).derive(shared)
+    infos = (f"perron-remote/1 {home} {browser} {way}".encode() for way in ("up", "down"))
+    up, down = (HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(shared) for info in infos)
+    return EnvelopeKeys(browser, up, down)
 
 
 def load_private_key(scalar: bytes) -> ec.EllipticCurvePrivateKey:

@@ -262,10 +262,7 @@ class CameraReader:
             self._record_open_failure(None)
 
     def _handle_packet(self, stream: VideoStream, packet: "Packet[VideoStream]", now: float) -> None:
-        """Pass one packet to the checks, the ring, the films and the broadcast.
-
-        The first packet may have no times; they are 0 then.
-        """
+        """Pass on one packet. The first one may have no times: they are 0."""
         assert self._liveness is not None  # noqa: S101 - set by _connected, in this thread
         dts = next((time for time in (packet.dts, packet.pts) if time is not None), self._last_dts)
         pts = dts if packet.pts is None else packet.pts

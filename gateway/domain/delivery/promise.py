@@ -268,11 +268,7 @@ class OrderStatus(Frozen):
 def order_status(
     order: DeliveryOrder, usage: OrderUsage, refusal: str | None, *, pending: bool, utc: datetime | None
 ) -> OrderStatus:
-    """Derive the state of an order.
-
-    `refusal`: why the permission refuses it. `utc`: trusted time; without it (None) nothing opens and nothing
-    expires.
-    """
+    """Derive an order's state. `refusal`: the permission's. `utc`: trusted time; None: nothing opens or expires."""
     if order.cancelled:
         return OrderStatus(state=State.CANCELLED)
     if usage.visiting:

@@ -172,10 +172,7 @@ def is_ready(state: Entrance) -> bool:
 
 
 def walk_test_refuses(state: Entrance, delivery: VisitDelivery | None) -> bool:
-    """Return whether a failed walk test refuses this delivery.
-
-    Only the test's own delivery may pass: its installer stands at the door.
-    """
+    """Return whether a failed walk test refuses this delivery; its own passes, as its installer stands at the door."""
     return state.walk_test_failed and (delivery is None or delivery.brand != WALK_TEST)
 
 

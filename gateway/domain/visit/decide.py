@@ -294,10 +294,7 @@ def _is_still_ringing(step: Step) -> bool:
 
 
 def _is_courier_filmed(step: Step) -> bool:
-    """Return whether the cameras record the courier.
-
-    Films run at any time; moving pictures of the courier are required only just before the bolt moves.
-    """
+    """Films run at any time; moving pictures of the courier are required only just before the bolt moves."""
     waits = _is_still_ringing(step) or _on_awaited_approval(step)
     return is_filmed(step.state) if waits else is_courier_seen(step.state)
 
@@ -385,10 +382,7 @@ def _locked_again(step: Step) -> None:
 
 
 def _handed_to_owner(step: Step) -> None:
-    """Admit nobody, film and repeat the alarm until the owner acknowledges.
-
-    Then try three times to prove the door locked.
-    """
+    """Admit nobody, film and repeat the alarm until the owner acknowledges; then try to prove the door locked."""
     if step.visit.acknowledged:
         step.visit = replace(step.visit, acknowledged=False)
         transitions.wait_then_lock(step, 0)

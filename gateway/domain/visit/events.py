@@ -75,10 +75,7 @@ class BatteryReported(Frozen):
 
 
 class LockFailed(Frozen):
-    """The lock, or the device that relays its commands, reports that a command failed, and why.
-
-    `command` is the command's id, None if the report does not name it.
-    """
+    """The lock, or the device that relays its commands, reports why a command failed. `command`: its id, if named."""
 
     failure: OperationError
     command: str | None = None

@@ -1,7 +1,4 @@
-"""Turns device reports into facts.
-
-Bad news counts at once. Good news counts only as the answer to a query sent after the last bad news.
-"""
+"""Turns device reports into facts: bad news counts at once, good news only as the answer to a later query."""
 
 from typing import assert_never
 

@@ -59,10 +59,7 @@ def on_courier_exit(step: Step) -> None:
 
 
 def relock_delay_s(step: Step) -> float:
-    """Return the seconds before locking.
-
-    A hand that withdrew the bolt gets time to open the door; a late unlock gets none.
-    """
+    """Return the seconds before locking: a hand at the bolt gets time to open the door, a late unlock gets none."""
     return step.state.rules.timing.relock if is_door_open(step.state) or _by_hand(step.state) else 0.0
 
 

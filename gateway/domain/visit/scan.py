@@ -159,10 +159,7 @@ def settle_lockouts(step: Step) -> None:
 
 
 def clear_lockout(step: Step, scanner: str) -> None:
-    """End this scanner's lockout on the owner's request.
-
-    This forgets its attempts but keeps the number of codes it tried.
-    """
+    """End this scanner's lockout on the owner's request: forget its attempts, but not the codes that it tried."""
     if scanner in step.state.scan_lockouts:
         _remember(step, scanner, _let_try_again(step.state.scan_lockouts[scanner]))
     set_lockout_timer(step)

@@ -75,10 +75,7 @@ class Step:
         self.state = replace(self.state, timers=timers_left)
 
     def query(self, *devices: str) -> None:
-        """Query the lock or the door for its state; without a broker nothing is queried.
-
-        A query of a garage door also queries what is in its way.
-        """
+        """Query devices for their state (of a garage door also what is in its way); without a broker query nothing."""
         way = ("way",) if "door" in devices and self.state.rules.obstruction_sensor else ()
         for device in (*devices, *way):
             if self.state.broker_session is None:
