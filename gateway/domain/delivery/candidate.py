@@ -92,14 +92,8 @@ def delivery_status(
 ) -> OrderStatus:
     """Derive the state that the retailer sees at `now`."""
     objection = _permission_refusal(order, permission, context, now)
-    pending = objection is Refusal.AWAITING_PERMISSION
-    status = order_status(
-        order,
-        usage,
-        None if pending else objection,
-        pending=pending,
-        utc=now.utc if now.trusted else None,
-    )
+    pending, utc = objection is Refusal.AWAITING_PERMISSION, now.utc if now.trusted else None
+    status = order_status(order, usage, None if pending else objection, pending=pending, utc=utc)
     if order.doubtful and status.state in _DOUBTABLE_STATES:  # nor expired: the outcome is not known here
         return OrderStatus(state=State.REFUSED, reason=Refusal.ANNOUNCE_AGAIN)
     return status
