@@ -126,10 +126,9 @@ class WalkTestRunner:
         walk = self._walks.get(entrance)
         if walk is None or walk.promised is None:
             return ()
-        secret = bytes.fromhex(walk.promised.secret)
-        return walk.promised.parcel, *(
-            [new_courier_token(secret)] if self._home.entrances[entrance].courier_proof else []
-        )
+        if not self._home.entrances[entrance].courier_proof:
+            return (walk.promised.parcel,)
+        return walk.promised.parcel, new_courier_token(bytes.fromhex(walk.promised.secret))
 
     def on_message(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
         """Process a device's message; only the answer button matters, the rest is in the entrance's state."""

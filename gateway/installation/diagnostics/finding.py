@@ -6,7 +6,7 @@ from enum import StrEnum, auto
 from pathlib import Path
 from typing import Final
 
-from gateway.system.i18n import Fact, Language, Text, _
+from gateway.system.i18n import Fact, Language, Text, _, in_language
 
 HANGS_TODO: Final = _("What is examined there hangs: look at its power and its link, then examine again.")
 
@@ -61,17 +61,13 @@ def joined(texts: Iterable[Fact], between: str = ", ") -> Text:
 
 def sentence_text(text: Text, language: Language, *, show: Callable[[Path], str] = str) -> str:
     """Return a part of a finding in a language; `show` formats a path as the reader may type it."""
-    return _with_paths(text, show).to(language).strip()
+    return in_language(_with_paths(text, show), language).strip()
 
 
-def _with_paths(text: Text, show: Callable[[Path], str]) -> Text:
-    return replace(text, facts=tuple((name, _with_path(fact, show)) for name, fact in text.facts))
-
-
-def _with_path(fact: Fact, show: Callable[[Path], str]) -> Fact:
+def _with_paths(fact: Fact, show: Callable[[Path], str]) -> Fact:
     match fact:
         case Text():
-            return _with_paths(fact, show)
+            return replace(fact, facts=tuple((name, _with_paths(inner, show)) for name, inner in fact.facts))
         case Path():
             return show(fact)
         case _:
