@@ -138,6 +138,16 @@ MUTANTS = (
         tests=(OPENING,),
     ),
     Mutant(
+        name="a gap that only a sequence number shows is forgotten",
+        file="gateway/domain/visit/facts.py",
+        old="""        door = _with_sequence(step, step.state.door, context)
+        step.state = replace(step.state, door=door)
+""",
+        new="""        step.state = replace(step.state, door=_with_sequence(step, step.state.door, context))
+""",
+        tests=(OPENING,),
+    ),
+    Mutant(
         name="the unlock is sent again after a restart",
         file="gateway/domain/visit/restart.py",
         old="""            film.begin(step, visit.id, visit.part)

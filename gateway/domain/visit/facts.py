@@ -174,11 +174,11 @@ def _on_sequence_advanced(step: Step, device: str, context: e.ReportContext) -> 
     if not _is_current(step.state, context):
         return
     if device == "lock" and not _is_outdated(step.state.bolt, context):
-        bolt = step.state.bolt
-        step.state = replace(step.state, bolt=_with_sequence(step, bolt, context))
+        bolt = _with_sequence(step, step.state.bolt, context)  # first, because it changes the visit too
+        step.state = replace(step.state, bolt=bolt)
     elif device == "door" and not _is_outdated(step.state.door, context):
-        door = step.state.door
-        step.state = replace(step.state, door=_with_sequence(step, door, context))
+        door = _with_sequence(step, step.state.door, context)
+        step.state = replace(step.state, door=door)
 
 
 def _with_sequence(step: Step, fact: Fact[T], context: e.ReportContext) -> Fact[T]:

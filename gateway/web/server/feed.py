@@ -117,6 +117,7 @@ class LiveFeed:
         loop = asyncio.get_running_loop()
         beats, count = loop.time(), -1
         while not socket.closed and self._is_allowed():
+            self._request_changed.clear()  # before rendering, so that a request that comes meanwhile is not forgotten
             message: dict[str, Any] = {}
             changed = {
                 name: html async for name, html in self._rendered_fragments() if self._sent_fragments.get(name) != html
@@ -132,7 +133,6 @@ class LiveFeed:
             count = await self._wait(count, max(0.0, beats - loop.time()))
 
     async def _wait(self, count: int, seconds: float) -> int:
-        self._request_changed.clear()
         waiting = {
             asyncio.ensure_future(self._changes.wait_after(count)),
             asyncio.ensure_future(self._request_changed.wait()),

@@ -234,6 +234,18 @@ def test_a_battery_s_report_is_no_hole() -> None:
     assert house.promises["d0"].used == 0
 
 
+@pytest.mark.parametrize("device", ["lock", "door"])
+def test_a_hole_that_only_another_report_s_number_shows_ends_the_claim_that_nobody_went_in(device: str) -> None:
+    house = unlocked()
+    house.seqs[device] += 2  # its "open" was lost; a battery's report bears the next number
+    context = e.ReportContext(session=1, boot=getattr(house.mem, "bolt" if device == "lock" else "door").boot,
+                              seq=house.seqs[device])  # fmt: skip
+    house.feed(e.SequenceAdvanced(device=device, context=context))
+    house.run(80)
+    assert house.houses == ["locked_again"]
+    assert house.promises["d0"].used == 1
+
+
 def test_an_opened_message_that_comes_after_the_closed_one_still_spends() -> None:
     house = unlocked()
     door, seq = house.mem.door, house.mem.door.seq
