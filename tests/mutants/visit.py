@@ -140,10 +140,12 @@ MUTANTS = (
     Mutant(
         name="a gap that only a sequence number shows is forgotten",
         file="gateway/domain/visit/facts.py",
-        old="""        door = _with_sequence(step, step.state.door, context)
+        old="""    elif device == "door" and not _is_outdated(step.state.door, context):
+        door = _with_sequence(step, step.state.door, context)
         step.state = replace(step.state, door=door)
 """,
-        new="""        step.state = replace(step.state, door=_with_sequence(step, step.state.door, context))
+        new="""    elif device == "door" and not _is_outdated(step.state.door, context):
+        step.state = replace(step.state, door=_with_sequence(step, step.state.door, context))
 """,
         tests=(OPENING,),
     ),
