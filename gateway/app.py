@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +22,7 @@ from devices.reports import DoorState, LockState
 from gateway.config.home import Home, PagesSection
 from gateway.config.topics import DeviceOrigin, HomeAssistantOrigin, OwnerOrigin, RetailerOrigin, TopicMap
 from gateway.config.writer import HomeFileWriter
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
@@ -82,8 +83,7 @@ MISSED_LOG_INTERVAL_S = 60.0  # between two log entries about messages that were
 CRASHES_BEFORE_SAFE_MODE = 3  # within a minute: then the box only locks, films and raises alarms
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Supervision:
+class Supervision(Frozen):
     """What a supervisor gives each gateway. `reread` has it load the house file `file` again."""
 
     file: Path

@@ -6,10 +6,11 @@ The functions raise KeyError for a device that is not in `home.yaml`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
+from gateway.domain.frozen import Frozen
 from gateway.system.mqtt_settings import OverflowPolicy, Subscription
 
 BRIDGE_STATE = "perron/bridge/state"  # the gateway's birth and will
@@ -37,28 +38,24 @@ RETAINED_CHANNELS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceOrigin:
+class DeviceOrigin(Frozen):
     """A message of a device, or of the bridge of several `devices`, on this suffix (`channel`) of each."""
 
     devices: tuple[str, ...]
     channel: TopicSuffix
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnerOrigin:
+class OwnerOrigin(Frozen):
     """A request of the owner at an entrance."""
 
     entrance: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetailerOrigin:
+class RetailerOrigin(Frozen):
     """A retailer's offer, change or cancellation of a delivery."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HomeAssistantOrigin:
+class HomeAssistantOrigin(Frozen):
     """A request of Home Assistant at an `entrance`; with None it is Home Assistant's birth message or last will.
 
     `carries`: the devices that are its entities, for which birth and last will are the bridge's availability.

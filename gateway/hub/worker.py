@@ -1,7 +1,6 @@
 """What the workers of one hub process share: store, clocks, metrics, containment, wake-ups."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -10,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from sqlalchemy import Row, Select, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.frozen import Frozen
 from gateway.hub.database.store import HubStore, StoreUnavailable
 from gateway.hub.http.operation import HubTransaction, WakeUps
 from gateway.hub.signing_key import HubKeyPair
@@ -40,8 +40,7 @@ class HubMetrics:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerContext:
+class WorkerContext(Frozen):
     """What each worker of one process uses. `now` returns the time in UTC, `monotonic` returns seconds.
 
     `url` is the hub's own address, without a slash at its end, `signer` its key.

@@ -5,7 +5,7 @@ declaration and without a measurement is unknown, and is reported so. KeyError: 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum, auto
 from statistics import median
@@ -14,6 +14,7 @@ from typing import Final
 from gateway.config.devices import AnyDevice, CameraDevice, CoverDevice, DoorDevice, LockDevice
 from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import depends_on_lock
+from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Timing
 from gateway.system.config_section import ConfigSection
 from gateway.system.i18n import Text, _
@@ -55,8 +56,7 @@ class Measurement(ConfigSection):
     door: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Capability:
+class Capability(Frozen, kw_only=False):
     """One promise of a device or an entrance, or what is missing. `forbids`: it forbids unattended visits."""
 
     evidence: CapabilityEvidence

@@ -13,7 +13,7 @@ import contextlib
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal, assert_never
 
 from devices.reports import UnreadablePayload
@@ -21,6 +21,7 @@ from devices.vendors.zigbee2mqtt_exposes import BridgeDevice, DeviceUse, UsableK
 from gateway.config.devices import AnyDevice
 from gateway.config.home import Home
 from gateway.config.stream_url import valid_stream_url
+from gateway.domain.frozen import Frozen
 from gateway.system.text import sanitized
 
 MDNS_SERVICES = {
@@ -49,8 +50,7 @@ _KIND_BY_USE = {
 _AVAILABILITY_PATTERN = re.compile(r"perron/([a-z0-9-]{1,64})/availability")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiscoveredDevice:
+class DiscoveredDevice(Frozen):
     """One announced device. `known_as`: its id in the house file, if it is there.
 
     `add_fields`: id, kind and each key of the house file (nested keys with points) with its value; empty if Perron

@@ -8,7 +8,7 @@ others.
 
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -23,6 +23,7 @@ from gateway.config.home import EntranceSection, Home
 from gateway.config.loader import named_paths
 from gateway.config.stream_url import endpoint
 from gateway.config.topics import BRIDGE_CHANNELS, bridge_base_topic, custom_topics, inbound_topics
+from gateway.domain.frozen import Frozen
 from gateway.system.config_section import ConfigSection
 
 PROPOSAL_KINDS = (*DEVICE_KINDS, ENTRANCE)
@@ -31,8 +32,7 @@ MAX_PROPOSAL_BYTES = 4096  # as JSON
 LOGIN_KEY = "credentials_file"  # of a camera; only the gateway sets it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProposalRequest:
+class ProposalRequest(Frozen):
     """The content of the form. `login`: user and password of a camera."""
 
     kind: str
@@ -71,8 +71,7 @@ class Proposal(ConfigSection):
         return "entrances" if self.kind == ENTRANCE else "devices"
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(Frozen, kw_only=False):
     """A remark on a proposal; `text_key` is a key of `web/texts/adding.py`, `facts` its parameters."""
 
     text_key: str

@@ -13,7 +13,7 @@ import os
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum, auto
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from gateway.config import editor
 from gateway.config.editor import EditRejected
 from gateway.config.home import Home
 from gateway.config.writer import HomeFileWriter
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.installation import proposal_checks as checks
 from gateway.installation import proposals_file
@@ -54,8 +55,7 @@ class ProposalState(StrEnum):
     APPLIED = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProposalView:
+class ProposalView(Frozen):
     """One proposal as pages show it: `text` for the house file, and `add_command` for the terminal.
 
     `house` is the house with the proposal; None if it cannot be added, and `objections` say why.

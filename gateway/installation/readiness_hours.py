@@ -2,15 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
+from gateway.domain.frozen import Frozen
 from gateway.storage.readiness import ReadinessHour
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceReadiness:
+class DeviceReadiness(Frozen):
     """All checks of one device."""
 
     device: str
@@ -18,8 +17,7 @@ class DeviceReadiness:
     checks: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadinessSummary:
+class ReadinessSummary(Frozen):
     """The counts of one entrance: `devices` in alphabetical order, `hours` from the newest to the oldest."""
 
     devices: tuple[DeviceReadiness, ...]

@@ -7,7 +7,6 @@ only opening is that of a delivery, under all rules.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum, auto
 from hashlib import sha256
@@ -15,6 +14,7 @@ from hashlib import sha256
 from devices.reports import DoorState, LockState
 from gateway.config.home import EntranceSection, Home
 from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.frozen import Frozen
 from gateway.domain.visit.conditions import OPEN_DOOR_STATES, OPENABLE, is_closed, is_locked
 from gateway.domain.visit.state import WALK_TEST, Entrance, LockRequestResult
 from gateway.installation.capability import WALK_TEST_CAPABILITIES, WalkTestStatus
@@ -87,8 +87,7 @@ class TrialAnswer(StrEnum):
     AGAIN = auto()  # repeat this trial
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialProcedure:
+class TrialProcedure(Frozen):
     """Procedure of a trial. `good_answer` is the answer that passes it; None: the trial has no question.
 
     `asks_lock`: the page offers "Lock". `is_optional`: some houses cannot do this trial.
@@ -204,8 +203,7 @@ class WalkTest(ConfigSection):
         return next((n for n, step in enumerate(self.steps) if step.ending is None), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HouseObservation:
+class HouseObservation(Frozen):
     """State of the house at one instant, and what happened since the last observation.
 
     `lost_cameras` were live in this process and are not any more; `is_broker_lost`: this process had a broker session

@@ -21,7 +21,6 @@ import socket
 import statistics
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Unpack, cast
 
@@ -35,6 +34,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from gateway.domain.frozen import Frozen
 from gateway.mqtt.inbound_limits import MAX_PACKETS_PER_TURN, InboundLimiter, ReceiveQueue
 from gateway.mqtt.packets import (
     Acknowledgement,
@@ -71,8 +71,7 @@ _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
 
 
-@dataclass(frozen=True, slots=True)
-class _OutboundMessage:
+class _OutboundMessage(Frozen, kw_only=False):
     topic: str
     payload: bytes
     qos: int

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import TypedDict
 
+from gateway.domain.frozen import Frozen
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboundMessage:
+
+class InboundMessage(Frozen):
     """A received message. `boot`, `seq` and `uptime_ms` are the device's user properties; None if it sends none."""
 
     topic: str
@@ -30,8 +30,7 @@ class InboundMessage:
         return int(number)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BirthAndWill:
+class BirthAndWill(Frozen):
     """What a connection publishes about itself; `offline` is also its last will, and `online` may be None."""
 
     topic: str
@@ -40,8 +39,7 @@ class BirthAndWill:
     retain: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionOptions:
+class ConnectionOptions(Frozen):
     """Settings of a connection; the defaults are those for the house's broker.
 
     The client detects a broker that hangs within twice `keepalive_s`. `connect_timeout_s`: for CONNECT, SUBSCRIBE and
@@ -68,8 +66,7 @@ class PublishOptions(TypedDict, total=False):
     immediate: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acknowledgement:
+class Acknowledgement(Frozen):
     """The broker's answer to a publication, `seconds` after it left.
 
     `code` is MQTT 5's reason code: 0 accepted, 0x10 accepted without a subscriber, 0x80 and above refused. None: the
@@ -85,8 +82,7 @@ class Acknowledgement:
         return self.code is not None and self.code < 0x80
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Frozen, kw_only=False):
     """The message may have reached the broker. The future ends at the latest with the connection, and never raises."""
 
     acknowledged: asyncio.Future[Acknowledgement]
@@ -102,15 +98,13 @@ class NotSentReason(StrEnum):
     NO_CHALLENGE = auto()  # the lock's guard has issued no valid challenge, so it would refuse
 
 
-@dataclass(frozen=True, slots=True)
-class NotSent:
+class NotSent(Frozen, kw_only=False):
     """Not one byte of the message reached the socket, and none ever will."""
 
     reason: NotSentReason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundTrip:
+class RoundTrip(Frozen):
     """How long the broker takes to acknowledge; `has_delayed_acks`: about 40 ms, so TCP_NODELAY is missing."""
 
     median_s: float

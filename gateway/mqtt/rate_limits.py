@@ -7,9 +7,9 @@ before it decodes them. It holds only the newest reading of each topic.
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum, auto
 
+from gateway.domain.frozen import Frozen
 from gateway.system.mqtt_settings import OverflowPolicy, Subscription
 from gateway.system.token_bucket import TokenBucket
 
@@ -19,8 +19,7 @@ ALL_READINGS_PER_S = 20.0  # of all sensors together; at once, as above
 MIN_BURST = 50.0
 
 
-@dataclass(frozen=True, slots=True)
-class TopicLimits:
+class TopicLimits(Frozen, kw_only=False):
     """The limits of one topic: how many messages it may send in a second, and at once.
 
     `max_waiting`: of its messages that are received but not read, so that one device's flood costs no other's report.
@@ -53,8 +52,7 @@ class LimitVerdict(StrEnum):
     HELD = auto()  # until the limits allow it, or a newer one replaces it
 
 
-@dataclass(frozen=True, slots=True)
-class HeldMessage:
+class HeldMessage(Frozen, kw_only=False):
     """A held message: its MQTT header byte without QoS, and its packet without a packet identifier."""
 
     command: int

@@ -22,6 +22,7 @@ from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.config.topics import device_topic, entrance_topic
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
@@ -47,8 +48,7 @@ ANSWER_TIMEOUT_S = 5.0  # seconds for the answer of a device that returns no cor
 REFUSAL_MEMORY_S = 60.0  # seconds for which a courier may still wait for a "no" that the broker did not accept
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceUptime:
+class DeviceUptime(Frozen, kw_only=False):
     """A device's own uptime from its newest message, and when that message arrived."""
 
     boot: str

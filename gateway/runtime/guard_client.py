@@ -24,6 +24,7 @@ from devices.vendors.words import TopicSuffix
 from gateway.config.devices import DoorDevice, LockDevice
 from gateway.config.home import Home
 from gateway.config.topics import device_topic
+from gateway.domain.frozen import Frozen
 from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, NotSentReason, PublishOptions, Sent
 from gateway.mqtt.publisher import Publisher
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
@@ -40,8 +41,7 @@ MAX_HELD_QUERIES = 64  # queries that wait for a challenge
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Query:
+class _Query(Frozen, kw_only=False):
     correlation: bytes | None
     sent_at: float
 

@@ -15,6 +15,7 @@ from gateway.config.home import Home
 from gateway.config.topics import entrance_topic, result_topics
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import Cancel, Claims
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.pause import PauseRefusal, PlannedPause
 from gateway.domain.visit import commands as c
@@ -51,8 +52,7 @@ MAX_QUEUED_REQUESTS = 200  # of the owner's account and pages, in each of two qu
 MAX_QUEUED_MESSAGES = 200  # unanswered signed messages; a retailer without an answer sends the same bytes again
 
 
-@dataclass(frozen=True, slots=True)
-class _QueuedRequest:
+class _QueuedRequest(Frozen, kw_only=False):
     entrance: str
     request: owner_requests.AnyOwnerRequest
     by: str | None  # the person who made the request on a page

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from gateway.domain.frozen import Frozen
 from gateway.system.backoff import Backoff
 
 RESTART_BACKOFF: Final = Backoff(1.0, 60.0)  # a loop that raises at each start costs one start a minute
@@ -33,8 +34,7 @@ MAX_QUARANTINED_ROWS: Final = 1_000
 _ROOT = Path(__file__).parents[1]
 
 
-@dataclass(frozen=True, slots=True)
-class ContainedFault:
+class ContainedFault(Frozen, kw_only=False):
     """One piece of work that raised an unexpected exception.
 
     `worker`: the loop's name. `item`: the piece's id, printable, at most 120 characters. `error`: the exception's type.

@@ -8,11 +8,12 @@ updates the catalogues from the source.
 import gettext
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Final, Union
 
+from gateway.domain.frozen import Frozen
 from gateway.system.catalogue import load_compiled
 
 Language = str
@@ -24,8 +25,7 @@ _LOCALE = Path(__file__).parents[1] / "locale"
 _DOMAIN = "perron"
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Frozen, kw_only=False):
     """A message, its context where the same English has two meanings, and the facts that its placeholders name."""
 
     message: str

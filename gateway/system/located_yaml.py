@@ -5,7 +5,6 @@ Text that looks like a date stays text.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -16,6 +15,8 @@ from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEv
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 from ruamel.yaml.parser import Parser
 
+from gateway.domain.frozen import Frozen
+
 MAX_YAML_BYTES = 262_144  # bytes
 MAX_DEPTH = 16  # levels; home.yaml needs six
 MAX_NUMBER_DIGITS = 18  # digits of a number
@@ -23,8 +24,7 @@ MAX_NUMBER_DIGITS = 18  # digits of a number
 Loc = Sequence[str | int]
 
 
-@dataclass(frozen=True, slots=True)
-class SourcePosition:
+class SourcePosition(Frozen, kw_only=False):
     """A place in the file, counted from 1."""
 
     line: int
@@ -40,8 +40,7 @@ class InvalidYaml(Exception):  # noqa: N818 - the name states the fault
         self.spot = spot
 
 
-@dataclass(frozen=True, slots=True)
-class YamlDocument:
+class YamlDocument(Frozen, kw_only=False):
     """The content of a file: `data` of dicts, lists, strings, numbers, booleans and None."""
 
     data: object

@@ -14,9 +14,9 @@ import secrets
 import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.domain.frozen import Frozen
 from gateway.system.addresses import is_loopback_host
 from gateway.system.regular_file import read_text
 
@@ -26,8 +26,7 @@ FIRST_LINE = "# Written by Perron."  # of each mosquitto.conf that Perron wrote
 PBKDF2_ITERATIONS = 101  # of PBKDF2, mosquitto's own number: the passwords are 192 random bits, not words
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerListener:
+class BrokerListener(Frozen):
     """An address at which the broker is reached. On another address than loopback it needs `tls`.
 
     `connections` is the maximum number of connections; None: `MAX_REMOTE_CONNECTIONS`, and no limit on loopback.

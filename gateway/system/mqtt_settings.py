@@ -3,13 +3,13 @@
 `BrokerSection` is a section of `home.yaml`, `guard.yaml` and `hub.yaml`.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum, auto
 from pathlib import Path
 from typing import Self
 
 from pydantic import model_validator
 
+from gateway.domain.frozen import Frozen
 from gateway.system.addresses import is_loopback_host
 from gateway.system.config_section import ConfigError, ConfigSection, Id, Port, Topic, describe_read_error
 from gateway.system.regular_file import read_text
@@ -91,8 +91,7 @@ class OverflowPolicy(StrEnum):
     DROP = auto()  # dropped without a trace: a bridge's log
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscription:
+class Subscription(Frozen):
     """One topic that a client subscribes to. `wants_retained`: the broker sends its retained copy at the start.
 
     `account`: the account against whose rate limit the messages count, beside the limit of their own topic; None: only

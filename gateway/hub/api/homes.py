@@ -4,7 +4,6 @@ None of these needs an API key: a box proves the first by the claim's secret, th
 certificate. A box may repeat each request if it did not get the answer: the same key gets the same certificate.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.frozen import Frozen
 from gateway.hub.api.rows import find_one
 from gateway.hub.boxes import ca_rotation
 from gateway.hub.boxes.authority import HubAuthority, public_key_digest
@@ -136,8 +136,7 @@ class Authorities(Model):
     data: list[Change]
 
 
-@dataclass(frozen=True, slots=True)
-class HomeOperations:
+class HomeOperations(Frozen, kw_only=False):
     """The operations for boxes; they need the hub's authority and the broker's address for boxes."""
 
     authority: HubAuthority

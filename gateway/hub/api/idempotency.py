@@ -6,7 +6,6 @@ reveals nothing. Another API key is another caller, even of the same retailer.
 """
 
 import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import and_, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.frozen import Frozen
 from gateway.hub.database.tables import idempotency
 from gateway.hub.http.operation import ApiCaller, HouseholdBrowser
 from gateway.hub.http.problem import ApiProblem, Code
@@ -37,8 +37,7 @@ _SELECT_EXPIRED = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdempotentRequest:
+class IdempotentRequest(Frozen):
     """A request that may be repeated. `authorization` is the header that authenticated it."""
 
     caller: ApiCaller | HouseholdBrowser

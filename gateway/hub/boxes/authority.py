@@ -5,7 +5,6 @@ key lies in the hub's folder, readable by the hub's user only.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from gateway.domain.frozen import Frozen
 from gateway.system.pki.authority import (
     BACKDATING,
     CertificateFiles,
@@ -40,8 +40,7 @@ class AuthorityUnusable(ValueError):  # noqa: N818 - it says what happened
     """
 
 
-@dataclass(frozen=True, slots=True)
-class HubAuthority:
+class HubAuthority(Frozen, kw_only=False):
     """The authority with its key; `load` makes it. `name` is the name of its files in the folder."""
 
     folder: Path

@@ -9,7 +9,6 @@ know.
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, assert_never
@@ -17,6 +16,7 @@ from typing import Any, assert_never
 import structlog
 from sqlalchemy import BigInteger, Row, Select, bindparam, func, or_, select, type_coerce, update
 
+from gateway.domain.frozen import Frozen
 from gateway.hub.boxes.box_events import HomeTransaction
 from gateway.hub.boxes.mqtt import (
     ACKNOWLEDGEMENT_TIMEOUT_S,
@@ -49,8 +49,7 @@ GATHER_DELAY_S = 0.01  # collects several wake-ups for one round
 COUNT_INTERVAL = timedelta(seconds=5)  # between counts of due jobs
 
 
-@dataclass(frozen=True, slots=True)
-class JobSchedule:
+class JobSchedule(Frozen, kw_only=False):
     """When a job is due again after it was published. `counts_as_attempt`: its next delay grows."""
 
     outcome: str

@@ -10,7 +10,6 @@ import hashlib
 import secrets
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +19,7 @@ import aiohttp
 from pydantic import TypeAdapter, ValidationError
 from yarl import URL
 
+from gateway.domain.frozen import Frozen
 from gateway.hub.boxes.authority import AuthorityUnusable
 from gateway.hub.cluster import internode_tls
 from gateway.system.atomic_file import write_whole
@@ -31,8 +31,7 @@ ACCOUNT_NAME = "accounts"  # the hubs' account, and the folder of their certific
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=20, sock_connect=2)
 
 
-@dataclass(frozen=True, slots=True)
-class RabbitPermission:
+class RabbitPermission(Frozen, kw_only=False):
     """The queues and exchanges that an account may configure, write and read, as patterns."""
 
     user: str
@@ -42,8 +41,7 @@ class RabbitPermission:
     read: str
 
 
-@dataclass(frozen=True, slots=True)
-class RabbitTopicPermission:
+class RabbitTopicPermission(Frozen, kw_only=False):
     """The topics on which an account may publish and to which it may subscribe, as patterns."""
 
     user: str
@@ -53,8 +51,7 @@ class RabbitTopicPermission:
     read: str
 
 
-@dataclass(frozen=True, slots=True)
-class _NamedUser:
+class _NamedUser(Frozen, kw_only=False):
     name: str
 
 

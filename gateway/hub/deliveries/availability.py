@@ -4,7 +4,6 @@ It uses neither the household's presence nor the state of an entrance, so a reta
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from typing import Any
@@ -12,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.domain.delivery.permission import PermissionTerms, allowed_spans
 from gateway.domain.delivery.promise import WireModel
+from gateway.domain.frozen import Frozen
 from gateway.protocol.box_hub import MAX_NAMES_PER_DECISION
 
 MAX_WINDOW = timedelta(days=7)  # as a delivery's window
@@ -54,8 +54,7 @@ class ImpossibleReason(StrEnum):
     NOT_KNOWN = auto()  # the home has not reported its time zone yet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AvailabilityResult:
+class AvailabilityResult(Frozen):
     """Why a delivery is not possible (None: it is), and the permitted parts of its time."""
 
     why: ImpossibleReason | None

@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from types import MappingProxyType
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import WireModel
+from gateway.domain.frozen import Frozen
 from gateway.hub.http.problem import Code
 from gateway.hub.http.ssrf import DestinationPolicy
 from gateway.hub.signing_key import HubKeyPair
@@ -40,8 +40,7 @@ class ApiParameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiCaller:
+class ApiCaller(Frozen):
     """The caller of a valid API key. Homes and deliveries of the sandbox and real ones never mix."""
 
     retailer: str
@@ -50,8 +49,7 @@ class ApiCaller:
     sandbox: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HouseholdBrowser:
+class HouseholdBrowser(Frozen):
     """A browser of a home's household; the hub does not know which person uses it."""
 
     home: str
@@ -61,8 +59,7 @@ class HouseholdBrowser:
 Requester = ApiCaller | HouseholdBrowser | None  # None: the operation needs no key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WakeUps:
+class WakeUps(Frozen):
     """Wakes the workers that publish jobs to homes and that send webhooks."""
 
     jobs: Callable[[], None]
@@ -74,8 +71,7 @@ AskHome = Callable[[HouseholdBrowser, str], Awaitable[str]]  # gateway.hub.boxes
 FollowEvents = Callable[[ApiCaller, int, frozenset[str], float], AsyncGenerator[bytes, None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubTransaction:
+class HubTransaction(Frozen):
     """A transaction and its time, and what the hub needs to write to homes: its own address and key."""
 
     tx: AsyncConnection
@@ -84,7 +80,6 @@ class HubTransaction:
     signer: HubKeyPair
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestContext(HubTransaction):
     """What a handler needs beside the request; a handler that raises has changed nothing.
 
@@ -111,8 +106,7 @@ class RequestContext(HubTransaction):
         return self.requester
 
 
-@dataclass(frozen=True, slots=True)
-class Response(Generic[M_co]):
+class Response(Frozen, Generic[M_co], kw_only=False):
     """The response to a request. `status` None: the operation's own.
 
     `later`: the body comes once this has been awaited, outside any transaction.
@@ -146,8 +140,7 @@ def links_to(parameter: str, *operations: str) -> OperationLinks:
     return {name: {parameter: "$response.body#/id"} for name in operations}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiOperation:
+class ApiOperation(Frozen):
     """One operation. `name` is its operationId. `headers`: a model whose fields have the headers' names as aliases.
 
     `answer`: the model of a good response; None: no body. `statuses`: those of good responses, the usual one first.

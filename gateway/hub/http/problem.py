@@ -1,7 +1,6 @@
 """Problem details (RFC 9457), each with a stable code."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 from types import MappingProxyType
@@ -9,13 +8,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.domain.frozen import Frozen
+
 MEDIA_TYPE = "application/problem+json"
 
 ErrorLocation = Literal["body", "query", "header", "path"]
 
 
-@dataclass(frozen=True, slots=True)
-class ProblemKind:
+class ProblemKind(Frozen, kw_only=False):
     """What all problems of one code have in common. `means` and `todo` (what to do) are for retailers.
 
     `again`: whether the client may repeat the same request.

@@ -12,10 +12,11 @@ be a second way to each of those.
 import re
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from yarl import URL
+
+from gateway.domain.frozen import Frozen
 
 URL_PATTERN = (
     r"^https?://(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(:[0-9]{1,5})?"
@@ -61,8 +62,7 @@ class DestinationRefused(Exception):  # noqa: N818 - it says what is the matter
     """The hub does not send there; the text says why and what to do."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationPolicy:
+class DestinationPolicy(Frozen):
     """What `hub.yaml` permits beside public names by https: `private` addresses, `plain` http."""
 
     private: bool = False

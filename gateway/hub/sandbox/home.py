@@ -7,7 +7,6 @@ open deliveries need not have the same number.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -24,6 +23,7 @@ from gateway.domain.delivery.promise import (
     order_of,
 )
 from gateway.domain.delivery.result import DoorResult, Refusal
+from gateway.domain.frozen import Frozen
 from gateway.hub.deliveries.availability import GivenTerms
 from gateway.protocol.box_hub import EntranceDescription
 from gateway.protocol.consent_request import AskedTerms
@@ -56,8 +56,7 @@ _MAGIC_PATTERN = re.compile(r"SANDBOX-([A-Z-]*[A-Z])(?:-[0-9]+)?")
 _REFUSE_PREFIX = "REFUSE-"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxDelivery:
+class SandboxDelivery(Frozen):
     """What the home knows of a delivery. `version` is the newest that it accepted."""
 
     version: int

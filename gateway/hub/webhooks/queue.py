@@ -12,7 +12,6 @@ import secrets
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from typing import Any
@@ -22,6 +21,7 @@ from sqlalchemy import Row, and_, delete, exists, func, insert, or_, select, upd
 from sqlalchemy.ext.asyncio import AsyncConnection
 from standardwebhooks import Webhook
 
+from gateway.domain.frozen import Frozen
 from gateway.hub.database.tables import UNSENT_CHALLENGE, attempts, endpoints, events, messages
 from gateway.hub.deliveries.events import EventType, emit, lock_retailer
 from gateway.hub.signing_key import HubKeyPair
@@ -67,8 +67,7 @@ _IS_IN_LANE = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointLease:
+class EndpointLease(Frozen):
     """An endpoint that this sender holds until `until`."""
 
     endpoint: str
@@ -76,8 +75,7 @@ class EndpointLease:
     lane: QueueLane
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueuedMessage:
+class QueuedMessage(Frozen):
     """A due message and its destination (Standard Webhooks 1.0). `tries` and `attempts` count before this one.
 
     Body and `webhook-id` are the same at each attempt; timestamp and signature are each attempt's own

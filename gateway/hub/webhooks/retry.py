@@ -1,10 +1,10 @@
 """Classifies the result of an attempt and computes the next one. Pure: the random number is an argument."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum, auto
 from http import HTTPStatus
 
+from gateway.domain.frozen import Frozen
 from gateway.protocol.strict_json import loads
 from gateway.system.backoff import lengthened
 
@@ -35,8 +35,7 @@ class WebhookResult(StrEnum):
     NOT_SENT = auto()  # the hub itself could not make the request; it tries again
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookAttempt:
+class WebhookAttempt(Frozen):
     """The end of one attempt. `retry_after`: the pause that the receiver requested."""
 
     result: WebhookResult

@@ -1,11 +1,12 @@
 """Defines a finding of an examination."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum, auto
 from pathlib import Path
 from typing import Final
 
+from gateway.domain.frozen import Frozen
 from gateway.system.i18n import Fact, Language, Text, _, in_language
 
 HANGS_TODO: Final = _("What is examined there hangs: look at its power and its link, then examine again.")
@@ -19,8 +20,7 @@ class FindingVerdict(StrEnum):
     BAD = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Frozen, kw_only=False):
     """The result of one check; `todo` is None if a person need do nothing. No text contains a secret.
 
     `entrance`: the finding says whether this entrance admits unattended visits.

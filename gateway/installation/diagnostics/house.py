@@ -6,13 +6,14 @@ import shutil
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, assert_never
 
 from gateway.config.devices import CameraDevice
 from gateway.config.home import Home
+from gateway.domain.frozen import Frozen
 from gateway.evidence.rollback import STORE_FILE, current_doubt
 from gateway.installation.capability import CapabilityEvidence, entrance_capabilities
 from gateway.installation.diagnostics.broker import BROKER, DEVICES, examine_broker, unqueried_findings
@@ -56,8 +57,7 @@ _abandoned_tasks: set[asyncio.Task[None]] = set()  # references to cancelled tas
 _running_checks: set[tuple[Text, Path]] = set()  # checks in threads: subject and storage folder
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
+class _Check(Frozen, kw_only=False):
     """A running check and its findings so far. `subject` hangs if it does not end in time; None: the broker does."""
 
     subject: Text | None
@@ -438,8 +438,7 @@ def _phone_finding(number: int, phone: ApprisePhone, result: SendResult) -> Find
             assert_never(never)
 
 
-@dataclass(frozen=True, slots=True)
-class ExaminationResult:
+class ExaminationResult(Frozen, kw_only=False):
     """The findings of one examination, its end, and its duration."""
 
     findings: tuple[Finding, ...]

@@ -10,7 +10,6 @@ import json
 import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import structlog
 
 from gateway.config.home import Home, HomeAssistantSection
 from gateway.config.topics import entrance_topic, homeassistant_topic
+from gateway.domain.frozen import Frozen
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.integrations.homeassistant import commands as ha
@@ -40,8 +40,7 @@ BIRTH_ANSWER_INTERVAL_S = 0.5  # seconds between two answers to births: a flood 
 PICTURE_LIFETIME_S = 24 * 3600.0  # seconds that the picture of a visit is shown
 
 
-@dataclass(frozen=True, slots=True)
-class _VisitPicture:
+class _VisitPicture(Frozen, kw_only=False):
     visit: str
     jpeg: bytes
     mono: float

@@ -4,10 +4,10 @@ A lock of Home Assistant always has the action "unlock" (https://www.home-assist
 mandatory for locks to support lock and unlock"). Here it has no effect: no manual unlock exists at all.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.config.home import HomeAssistantSection
+from gateway.domain.frozen import Frozen
 from gateway.protocol import owner_requests
 
 REQUESTER = "home-assistant"  # the requester in the log: no person's id has this form
@@ -24,8 +24,7 @@ class HomeAssistantCommand(StrEnum):
     SOMEBODY_HOME = "SOMEBODY_HOME"
 
 
-@dataclass(frozen=True, slots=True)
-class CommandRefusal:
+class CommandRefusal(Frozen, kw_only=False):
     """A refused command. `parse_command` quotes nothing that was sent; `reason` is one line."""
 
     command: str

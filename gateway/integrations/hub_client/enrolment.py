@@ -19,7 +19,6 @@ import contextlib
 import json
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from http.client import HTTPException
@@ -37,6 +36,7 @@ from cryptography.x509.oid import NameOID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.config.editor import check_home, with_top_section
+from gateway.domain.frozen import Frozen
 from gateway.protocol import enrolment as wire
 from gateway.protocol import support_code as supportcode
 from gateway.protocol.keys import PublicKey
@@ -116,8 +116,7 @@ class _RenewalResponse(HubResponse):
     certificate: str
 
 
-@dataclass(frozen=True, slots=True)
-class HubIdentity:
+class HubIdentity(Frozen, kw_only=False):
     """A box's key and certificate."""
 
     key: ec.EllipticCurvePrivateKey

@@ -1,13 +1,14 @@
 """Defines the guard's waiting times, events, commands and its whole state, `GuardState`. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, StrEnum, auto
 
 from pydantic import BaseModel, ConfigDict
 
 from devices.commands import LockDoor, UnlockDoor
 from devices.reports import DoorState, LockState, Report
+from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Seconds
 from gateway.protocol.guard_message import ToGuard
 
@@ -39,8 +40,7 @@ class GuardPart(StrEnum):
     GUARD = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardSettings:
+class GuardSettings(Frozen):
     """What the guard's rules need of `guard.yaml` and of the vendors; times in seconds.
 
     `echoing_parts`: the parts whose answers carry the number of the query. `can_unlatch`: the lock can pull its latch.
@@ -58,16 +58,14 @@ class GuardSettings:
 # ---- events ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayMessage:
+class GatewayMessage(Frozen):
     """A message that the gateway's key signed. `new_nonce` is the random challenge for the answer."""
 
     claims: ToGuard
     new_nonce: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RadioReported:
+class RadioReported(Frozen):
     """A device behind the radio sent a live report. `query_number`: the query that it answers, if the device echoes it.
 
     `by_bridge`: the bridge sent it, for all its devices.
@@ -96,8 +94,7 @@ GuardEvent = GatewayMessage | RadioReported | GuardSignal
 # ---- commands -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendReport:
+class SendReport(Frozen):
     """Send the gateway a signed report. `nonce` is a challenge that it may use for `nonce_life` from now."""
 
     part: GuardPart
@@ -109,8 +106,7 @@ class SendReport:
     nonce: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteLedger:
+class WriteLedger(Frozen):
     """Write this to the disk before any later command of the list."""
 
     counter: int
@@ -118,28 +114,24 @@ class WriteLedger:
     owes: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PublishCommand:
+class PublishCommand(Frozen, kw_only=False):
     """Publish this to the lock immediately or not at all."""
 
     command: UnlockDoor | LockDoor
 
 
-@dataclass(frozen=True, slots=True)
-class QueryRadioDevice:
+class QueryRadioDevice(Frozen, kw_only=False):
     """Query a device behind the radio."""
 
     part: GuardPart
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeRadioBroker:
+class ProbeRadioBroker(Frozen, kw_only=False):
     """Probe the radio's broker for any answer at all: `RADIO_ANSWERED`."""
 
 
-@dataclass(frozen=True, slots=True)
-class GuardNote:
+class GuardNote(Frozen, kw_only=False):
     """Write an entry to the log."""
 
     text: str
@@ -151,16 +143,14 @@ GuardCommand = SendReport | WriteLedger | PublishCommand | QueryRadioDevice | Pr
 # ---- state ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedNonce:
+class IssuedNonce(Frozen, kw_only=False):
     """An issued challenge and its expiry (monotonic seconds)."""
 
     value: str
     until_mono: float
 
 
-@dataclass(frozen=True, slots=True)
-class OpenQuery:
+class OpenQuery(Frozen, kw_only=False):
     """An outstanding query to a device, and the gateway's queries that its answer will answer."""
 
     number: int
@@ -168,8 +158,7 @@ class OpenQuery:
     questions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PendingUnlock:
+class PendingUnlock(Frozen, kw_only=False):
     """A valid unlock that waits until the radio's broker proves that it is alive."""
 
     command: UnlockDoor
@@ -188,8 +177,7 @@ class SecuringStep(StrEnum):
     BOLT = auto()  # it is queried
 
 
-@dataclass(frozen=True, slots=True)
-class SecuringSequence:
+class SecuringSequence(Frozen, kw_only=False):
     """The guard's own locking: each step needs an answer that was requested after the step before."""
 
     step: SecuringStep
@@ -197,8 +185,7 @@ class SecuringSequence:
     until_mono: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardState:
+class GuardState(Frozen):
     """The whole state of the guard. Times are monotonic seconds; `boot_mono` is the start of this boot.
 
     `counter`, `intents` (the last that were obeyed) and `owes_locking` (the guard withdrew the bolt, and it has not

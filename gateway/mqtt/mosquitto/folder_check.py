@@ -9,11 +9,12 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.config.broker_acl import HOMEASSISTANT_ACCOUNT, AccountTaken, access_list
 from gateway.config.home import Home
+from gateway.domain.frozen import Frozen
 from gateway.mqtt.mosquitto.provisioning import house_configuration
 from gateway.system.i18n import Language, Text, _
 from gateway.system.mosquitto import FIRST_LINE, BrokerListener
@@ -43,8 +44,7 @@ FOLDER_TEXTS: Mapping[str, Text] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FileFault:
+class FileFault(Frozen, kw_only=False):
     """What is wrong with a file and what to do about it: two keys of `FOLDER_TEXTS`, and the facts in their texts."""
 
     fault_key: str
@@ -56,8 +56,7 @@ class FileFault:
         return " ".join(FOLDER_TEXTS[key].to(language, **self.facts) for key in (self.fault_key, self.todo_key))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WrittenOptions:
+class WrittenOptions(Frozen):
     """The options of `perron broker-config` with which a folder was written last; `user` runs mosquitto for root."""
 
     listeners: tuple[BrokerListener, ...] = ()

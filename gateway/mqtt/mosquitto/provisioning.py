@@ -12,7 +12,6 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Literal
 
 from gateway.config.broker_acl import RADIO_ACCOUNTS, access_list, account_names, bridge_topics, radio_access_list
 from gateway.config.home import Home
+from gateway.domain.frozen import Frozen
 from gateway.system import mosquitto
 from gateway.system.addresses import is_loopback_host
 from gateway.system.clock import machine_time
@@ -37,8 +37,7 @@ FIRST_PORT, PORT_COUNT = 20_000, 12_000  # the ports that `free_port` returns
 _ports_given = itertools.count()
 
 
-@dataclass(frozen=True, slots=True)
-class RunningBroker:
+class RunningBroker(Frozen, kw_only=False):
     """A private broker; the embedded one has no access list and binds no client id to its account."""
 
     kind: Literal["mosquitto", "embedded"]

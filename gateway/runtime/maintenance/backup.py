@@ -14,7 +14,6 @@ import stat
 import tarfile
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from io import BytesIO
@@ -26,6 +25,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from gateway.config.home import Home
 from gateway.config.loader import named_paths
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.evidence.checkpoint import sign_checkpoint
 from gateway.evidence.manifest import VISITS_FOLDER
@@ -81,8 +81,7 @@ class BackupListing(SignedDocument):
     files: tuple[BackupFile, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackupResult:
+class BackupResult(Frozen):
     """A written backup. `damaged`: films that changed since they were closed; `outside`: files not in the backup."""
 
     listing: BackupListing

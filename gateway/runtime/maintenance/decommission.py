@@ -11,6 +11,7 @@ import structlog
 
 from gateway.config.home import Home
 from gateway.domain.delivery.result import Refusal
+from gateway.domain.frozen import Frozen
 from gateway.domain.visit.conditions import is_closed, is_locked
 from gateway.protocol import owner_requests
 from gateway.runtime.entrance import EntranceActor
@@ -35,8 +36,7 @@ class WipeObstacleReason(Enum):
     HELD = _("visits are held as evidence: tick that they go too")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WipeObstacle:
+class WipeObstacle(Frozen):
     """An obstacle to a wipe and its entrance; without an entrance it concerns the whole box."""
 
     why: WipeObstacleReason

@@ -7,12 +7,12 @@ the boot in which it was made, by the monotonic clock: no step of the wall clock
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hmac import compare_digest
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from gateway.domain.frozen import Frozen
 from gateway.system.atomic_file import read_regular, write_whole
 
 CODE_LIFETIME_S = 900.0  # seconds
@@ -22,8 +22,7 @@ _MAX_FILE_BYTES = 4096  # bytes
 _BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecoveryCode:
+class RecoveryCode(Frozen):
     """One code: its person's id, its SHA-256 in hex, and when it was made."""
 
     person: str

@@ -6,11 +6,11 @@ decides on one brand's permission as it was when the message was sent. Anyone wh
 
 import hmac
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Self, assert_never
 
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.protocol import owner_requests
 from gateway.system.base64url import decode_base64url, encode_base64url
@@ -57,8 +57,7 @@ class LinkError(Enum):
     USED = _("This link has been used.")  # not found here: `AccountStore.use_link` knows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionLink:
+class ActionLink(Frozen):
     """The signed content of a link. `expires` is a whole second, UTC."""
 
     purpose: LinkPurpose
@@ -67,8 +66,7 @@ class ActionLink:
     nonce: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkRequest:
+class LinkRequest(Frozen):
     """The owner's request to an entrance that a link makes.
 
     `permission_version`: the request concerns the permission of `request.brand` at this version, and no other.

@@ -1,10 +1,10 @@
 """Groups a phone's waiting messages into notifications and writes their text."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import Notification
 from gateway.runtime.notifications.texts import ComposedMessage
 from gateway.system.i18n import Language, Text, _
@@ -24,16 +24,14 @@ _WAITING_TEXT: Text = _("{count} other messages were waiting, the oldest {when}:
 TEST_TEXT: Text = _("Perron is trying this phone: its messages arrive here.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Button:
+class Button(Frozen):
     """An action on a notification: a page that asks for confirmation first."""
 
     label: str
     url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneNotification:
+class PhoneNotification(Frozen):
     """The content of a notification. `text` may have several lines; `picture` is a JPEG."""
 
     title: str

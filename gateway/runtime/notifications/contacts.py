@@ -12,7 +12,7 @@ import asyncio
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from hashlib import sha256
@@ -23,6 +23,7 @@ from urllib.parse import unquote
 import structlog
 
 from gateway.config.home import Home
+from gateway.domain.frozen import Frozen
 from gateway.runtime.notifications import apprise
 from gateway.runtime.notifications.batching import TEST_TEXT, PhoneNotification
 from gateway.runtime.notifications.queue import NotificationQueue
@@ -96,16 +97,14 @@ class PhoneUrlError(Enum):
     FILE = _("The file of the addresses cannot be read: `perron doctor` says why.")  # a manual edit is invalid
 
 
-@dataclass(frozen=True, slots=True)
-class PhoneTest:
+class PhoneTest(Frozen, kw_only=False):
     """A test message to a phone: its time, and its result (None: still on its way)."""
 
     at: datetime
     heard: apprise.SendResult | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedPhone:
+class ListedPhone(Frozen):
     """One phone in the form that may be shown. `host` is None where the URL has none that is certainly no secret."""
 
     name: str
@@ -116,8 +115,7 @@ class ListedPhone:
     trial: PhoneTest | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RemovedPhone:
+class RemovedPhone(Frozen, kw_only=False):
     """The number of messages still due to a removed phone, and whether other phones get them."""
 
     waiting: int

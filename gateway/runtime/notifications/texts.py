@@ -5,7 +5,6 @@ A part of a sentence in square brackets is left out when its fact is unknown.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from types import MappingProxyType
 
@@ -13,6 +12,7 @@ import structlog
 
 from devices.reports import OperationError
 from gateway.domain.delivery.result import Refusal
+from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import without_links
@@ -183,8 +183,7 @@ _BRAND_TEXT: Text = _("A brand")
 _UNTRUSTED_TIME_TEXT: Text = _("{time} (time not certain)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageFacts:
+class MessageFacts(Frozen):
     """The facts that a sentence may contain; names may come from anybody. `seconds` until something happens."""
 
     brand: str | None = None
@@ -196,8 +195,7 @@ class MessageFacts:
     detail: str = ""  # a device, a place, a number, or codes that become text: a `Refusal`'s, or missing conditions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComposedMessage:
+class ComposedMessage(Frozen):
     """A notification to the owner: its kind and its facts. Each reader's language gives the text (`words`).
 
     `at` is the time of the event; `trusted`: whether the box was certain of that time, which is shown in the house's

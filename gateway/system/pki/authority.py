@@ -9,7 +9,6 @@ damaged or is not a certificate.
 
 import ipaddress
 import ssl
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from gateway.domain.frozen import Frozen
 from gateway.system.atomic_file import write_whole
 
 AUTHORITY_LIFETIME_DAYS = 3650
@@ -26,8 +26,7 @@ SERVER_AUTH, CLIENT_AUTH = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.
 BACKDATING = timedelta(days=1)  # so that a client whose clock is late accepts it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateFiles:
+class CertificateFiles(Frozen):
     """The paths of the files. A server reads `chain` and `key`; only the issuer reads `authority_key`."""
 
     authority_key: Path
@@ -36,8 +35,7 @@ class CertificateFiles:
     chain: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificatePolicy:
+class CertificatePolicy(Frozen):
     """The lifetime of a server's certificate, when it is renewed before its end, and the limits of its authority.
 
     `bound`: the authority may issue for these names only (name constraints, RFC 5280 4.2.1.10); another name then needs
@@ -51,8 +49,7 @@ class CertificatePolicy:
     calls: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuedCertificate:
+class IssuedCertificate(Frozen):
     """A server's certificate and its authority; `is_new`: the certificate was issued now."""
 
     files: CertificateFiles

@@ -8,11 +8,12 @@ not take it. A session that exists stays valid on a full disk. A stranger learns
 import math
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from enum import Enum
 from functools import partial
 
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.storage import Store
 from gateway.storage.models import (
@@ -82,15 +83,13 @@ class AccountError(Enum):
     BUSY = _("Not during a visit: try again when it is over.")
 
 
-@dataclass(frozen=True, slots=True)
-class RetryAfter:
+class RetryAfter(Frozen, kw_only=False):
     """The caller has to wait because of too many wrong passwords; the password was not checked."""
 
     seconds: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurrentUser:
+class CurrentUser(Frozen):
     """A signed-in user, as of the moment of the look-up. `UserAccounts.access_error` says what the user may do now."""
 
     session: str  # its id, no secret
@@ -100,8 +99,7 @@ class CurrentUser:
     role: Role
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionSecrets:
+class SessionSecrets(Frozen):
     """The secrets of two cookies: `session` signs in for up to 90 days, `device` identifies the device for 400."""
 
     user: CurrentUser

@@ -6,9 +6,9 @@ wait, and only the counts have to be stored.
 """
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from gateway.domain.frozen import Frozen
 from gateway.system.backoff import Backoff
 
 K = TypeVar("K", bound=Hashable)
@@ -16,8 +16,7 @@ K = TypeVar("K", bound=Hashable)
 FADE_INTERVAL_S = 3600.0  # seconds without another attempt after which one wrong attempt is forgotten
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackoffPolicy:
+class BackoffPolicy(Frozen):
     """How waits grow: none for the first `free_attempts` wrong attempts, then those of `delays`."""
 
     free_attempts: int

@@ -13,8 +13,9 @@ count before it checks the password, and takes its own attempt back after a succ
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.storage.accounts import AccountStore
 from gateway.storage.sessions import BackoffKind
@@ -31,8 +32,7 @@ PAIR_SLOTS = 4096
 NAME_SLOTS = 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginAttempt:
+class LoginAttempt(Frozen):
     """One attempt and what counts it: a known device, or the slots of a stranger by kind (`name` is the first)."""
 
     device: str | None = None

@@ -7,9 +7,11 @@ A fast hash is enough because each secret is random and too long to guess.
 import hmac
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from typing import Self
+
+from gateway.domain.frozen import Frozen
 
 COOKIE_BYTES = 32  # 256 bits: a session or a known device
 LINK_BYTES = 16  # 128 bits: an invitation, or a visit that is shown to somebody outside
@@ -17,8 +19,7 @@ LINK_BYTES = 16  # 128 bits: an invitation, or a visit that is shown to somebody
 _TOKEN_PATTERN = re.compile(r"([0-9a-f]{16})\.([A-Za-z0-9_-]{22,43})")
 
 
-@dataclass(frozen=True, slots=True)
-class SecretToken:
+class SecretToken(Frozen, kw_only=False):
     """One secret; its repr shows the id only."""
 
     id: str

@@ -1,10 +1,10 @@
 """Shows sign-ins, failed sign-ins and changes of accounts and keys, from the log."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from gateway.domain.frozen import Frozen
 from gateway.storage import Store
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import sanitized
@@ -49,8 +49,7 @@ ACTIVITY_TEXTS: Mapping[str, Text] = {
 MAX_ROWS_READ, MAX_LINES_SHOWN = 2000, 50  # the newest rows of the log
 
 
-@dataclass(frozen=True, slots=True)
-class ActivityLine:
+class ActivityLine(Frozen, kw_only=False):
     """One line of the activity page."""
 
     at: datetime

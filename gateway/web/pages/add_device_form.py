@@ -4,7 +4,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from typing import Literal, get_args
 
 from multidict import MultiMapping
@@ -16,6 +16,7 @@ from gateway.config import devices
 from gateway.config.editor import ENTRANCE, EditRejected, parse_value
 from gateway.config.home import Home
 from gateway.config.stream_url import valid_stream_url
+from gateway.domain.frozen import Frozen
 from gateway.installation.proposal_checks import ProposalRequest, Remark
 from gateway.system.i18n import Text, _
 
@@ -33,8 +34,7 @@ InputType = Literal["text", "number", "check", "choice", "device", "devices", "c
 `device` and `devices` take the home's devices of `FormField.device_kinds`; `places` takes a name a line."""
 
 
-@dataclass(frozen=True, slots=True)
-class FormField:
+class FormField(Frozen, kw_only=False):
     """One field; `key` is its key in home.yaml.
 
     `is_on_by_default`: the box is ticked in an empty form. `is_required`: it has to be filled in, or ticked.

@@ -1,7 +1,6 @@
 """Gives the pages the services of the box; `app.py` supplies them, so the pages build no adapter."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -10,6 +9,7 @@ from zoneinfo import ZoneInfo
 from gateway.config.home import Home
 from gateway.config.writer import HomeFileWriter
 from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import NotifyOwner
 from gateway.domain.visit.state import Entrance
@@ -32,8 +32,7 @@ from gateway.web.auth.roles import UserRight, has_right
 VIEW_LOG_INTERVAL_S = 60.0  # seconds after which a view that goes on, or comes in many requests, is logged again
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Viewer:
+class Viewer(Frozen):
     """Who looks at a page (`user` None: not signed in), and in which language."""
 
     language: Language
@@ -44,8 +43,7 @@ class Viewer:
         return self.user is not None and has_right(self.user.role, UserRight(right))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayServices:
+class GatewayServices(Frozen):
     """The services of one box, and the questions that several pages put to them."""
 
     home: Home

@@ -1,12 +1,12 @@
 """Words the log's rows as lines for a household, the same for live view and replay. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
+from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode, ScanAnswer
 from gateway.domain.visit.state import Phase
 from gateway.protocol.narrative import Happening, HappeningKind, LoggedCode, narrative
@@ -24,8 +24,7 @@ class StoryTone(StrEnum):
     BAD = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoryLine:
+class StoryLine(Frozen):
     """One thing that happened; `at` is UTC."""
 
     at: datetime
