@@ -64,7 +64,7 @@ async def test_the_feed_tells_what_is_shown_and_then_that_it_is_alive(tmp_path: 
     async with serve_page(tmp_path) as page, ClientSession() as session:
         assert page.theatre.request_scenario("too-early")  # something is played already: nothing else begins
         async with session.ws_connect(f"{page.address}feed") as feed:
-            first, second = [await feed.receive_json(timeout=5) for _ in range(2)]
+            first, second = [await feed.receive_json(timeout=30) for _ in range(2)]
         assert first["now"]["title"] in (None, "too-early")
         assert second["beat"] is True
         with pytest.raises(WSServerHandshakeError, match="403"):

@@ -163,7 +163,7 @@ async def test_two_who_press_while_everything_hangs_are_answered_in_time_and_not
                 await wait_until(lambda: broker.visitors and camera.visitors)  # everything hangs
                 async with other.get("/") as answer:
                     assert answer.status == 200
-                assert time.monotonic() - began < 2.5, "other pages do not wait"
+                assert not both.done(), "other pages do not wait"
                 first, second = await both
                 assert time.monotonic() - began < IN_TIME
                 assert first.partition("Red broker")[2] == second.partition("Red broker")[2] != ""
