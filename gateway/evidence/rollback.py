@@ -29,7 +29,7 @@ from gateway.evidence.manifest import MAX_MANIFEST_BYTES, VISITS_FOLDER, Manifes
 from gateway.protocol.hash_chain import GENESIS, ChainHead
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import BoxKey, KeyDamaged, KeyMissing, KeyUnusable, PublicKey, set_aside
-from gateway.storage.doubts import HashAt, StoreCondition, doubt_at, open_read_only
+from gateway.storage.doubts import HashAt, StoreCondition, open_read_only
 from gateway.system.atomic_file import read_regular, write_whole
 
 MARK_FILE = "last-checkpoint.json"
@@ -234,4 +234,4 @@ def current_doubt(folder: Path, entrances: Collection[str]) -> str | None:
         doubt = find_doubt(
             folder / MARK_FILE, hash_at, condition, key, line, read_sealed_proofs(folder, line.keys_of_same_box(key))
         )
-        return doubt_at(condition, entrances) if doubt is None else doubt
+        return condition.doubt if doubt is None and not condition.in_doubt.isdisjoint(entrances) else doubt

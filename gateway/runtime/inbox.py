@@ -271,10 +271,10 @@ class Inbox:
 
     async def distrust_key(self, x: str, by: str) -> str | None:
         """Revoke a brand's public key from this instant on; return None, or why that is not stored yet."""
-        brand = self.store.brand_keys.brand_of(x)
+        brand = self.store.brands.brand_of(x)
         self._unstored_distrusts[x] = by
         try:
-            await self.store.brand_keys.distrust(x, self.clock.now(), by=by)
+            await self.store.brands.distrust(x, self.clock.now(), by=by)
         except StoreFailed as failure:
             return f"it holds, but is not stored yet: {failure}"
         finally:
@@ -284,10 +284,10 @@ class Inbox:
 
     async def trust_key(self, x: str, by: str) -> str | None:
         """Accept a brand's public key again; return None, or why that failed."""
-        brand = self.store.brand_keys.brand_of(x)
+        brand = self.store.brands.brand_of(x)
         unstored = self._unstored_distrusts.pop(x, None)
         try:
-            await self.store.brand_keys.trust(x, self.clock.now(), by=by)
+            await self.store.brands.trust(x, self.clock.now(), by=by)
         except StoreFailed as failure:
             if unstored is not None:
                 self._unstored_distrusts[x] = unstored
@@ -384,7 +384,7 @@ class Inbox:
                     self._unstored_stops.discard(entrance)
             for x, by in tuple(self._unstored_distrusts.items()):
                 with contextlib.suppress(StoreFailed):
-                    await self.store.brand_keys.distrust(x, self.clock.now(), by=by)
+                    await self.store.brands.distrust(x, self.clock.now(), by=by)
                     self._unstored_distrusts.pop(x, None)
 
     def _highest_epoch(self, entrance: str) -> int:

@@ -1,6 +1,6 @@
 """The store's part for people: accounts, invitations, sessions, shared visits and wrong passwords."""
 
-from gateway.storage import outbox, people, sessions, shares
+from gateway.storage import outbox, people, recordings, sessions
 from gateway.storage.part import StorePart, posts, reads, writes
 
 
@@ -42,7 +42,6 @@ class AccountStore(StorePart):
     sessions_of = reads(sessions.sessions_of)
     touch_session = posts(sessions.touch_session)  # what a full disk loses here only ends the session earlier
     end_session = writes(sessions.end_session)
-    end_sessions = writes(sessions.end_sessions)
     expire_sessions = writes(sessions.expire_sessions)
     latest_timestamp = reads(sessions.latest_timestamp)
     device = reads(sessions.device)
@@ -55,6 +54,6 @@ class AccountStore(StorePart):
     set_device_failure_count = writes(sessions.set_device_failure_count)
 
     # visits that are shown to outsiders
-    add_share = writes(shares.add_share)
-    active_shares = reads(shares.active_shares)
-    end_share = writes(shares.end_share)
+    add_share = writes(recordings.add_share)
+    active_shares = reads(recordings.active_shares)
+    end_share = writes(recordings.end_share)

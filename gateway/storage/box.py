@@ -89,7 +89,7 @@ class BoxState(StorePart):
                 if not write(db.log_head(), now):
                     return False
                 if not due:
-                    doubts.set_mark_due(db)
+                    db.execute("UPDATE box SET mark_due = 1")  # a missing mark is noticed from now on
                     due = True
             except sqlite3.Error as error:
                 if not is_environment_error(error):

@@ -1,7 +1,6 @@
 """Stores the brands' signing keys: since when each is trusted, when it was last used, whether it is distrusted."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from gateway.config.home import BrandSection
@@ -9,9 +8,7 @@ from gateway.domain.now import Now
 from gateway.protocol.consent_request import RequestedKey
 from gateway.storage.database import Database
 from gateway.storage.models import StoredBrandKey
-from gateway.storage.part import StorePart, reads
 from gateway.storage.rows import mark_brand_for_check
-from gateway.storage.writer import Writer
 
 
 def enrol_keys(db: Database, brands: Mapping[str, BrandSection], now: Now) -> None:
@@ -58,10 +55,7 @@ def add_waiting_key(  # noqa: PLR0913 - a key's columns
     if db.exists("SELECT 1 FROM brand_key WHERE (x = ? OR kid = ?) AND came != 'file'", (key.x, key.kid)):
         return False
     db.execute("DELETE FROM brand_key WHERE x = ? OR kid = ?", (key.x, key.kid))
-    db.execute(
-        "INSERT INTO brand_key (x, kid, brand, since, came, standing) VALUES (?, ?, ?, ?, ?, 'waits')",
-        (key.x, key.kid, brand, now.utc, came),
-    )
+    db.insert("brand_key", x=key.x, kid=key.kid, brand=brand, since=now.utc, came=came, standing="waits")
     return True
 
 
@@ -135,52 +129,3 @@ def _change_key(  # noqa: PLR0913 - what changes, and what the log says of it
 def public_keys_by_kid(brands: Iterable[BrandSection]) -> dict[str, str]:
     """Return the public keys of the house file by `kid`."""
     return {key.kid: key.x for brand in brands for key in brand.keys}
-
-
-class BrandKeys(StorePart):
-    """The brands' signing keys: `Store.brand_keys`.
-
-    `distrusted` has each public key that is not trusted, with its brand; it changes in place.
-    """
-
-    def __init__(self, writer: Writer, reader: Callable[[], Database], distrusted: dict[str, str]) -> None:
-        super().__init__(writer, reader)
-        self._distrusted = distrusted
-        self._distrust_counts: Counter[str] = Counter()
-
-    all = reads(all_keys)
-
-    def brand_of(self, x: str) -> str:
-        """Return the brand of a public key.
-
-        Raises:
-            LookupError: no brand has this key.
-        """
-        brand = next((key.brand for key in self.all() if key.x == x), None)
-        if brand is None:
-            raise LookupError("no brand has this key")
-        return brand
-
-    async def distrust(self, x: str, now: Now, *, by: str | None = None) -> None:
-        """Distrust a public key. This takes effect at once, also if the disk does not store it.
-
-        Raises:
-            LookupError: no brand has this key.
-            StoreFailed: the disk did not store it.
-        """
-        brand = self.brand_of(x)
-        self._distrust_counts[x] += 1
-        self._distrusted[x] = brand
-        await self.writer.do(lambda db: distrust_key(db, x, now, by=by), mark=now)
-
-    async def trust(self, x: str, now: Now, *, by: str | None = None) -> None:
-        """Trust a public key again, once that is stored.
-
-        Raises:
-            LookupError: no brand has this key.
-        """
-        self.brand_of(x)
-        before = self._distrust_counts[x]
-        await self.writer.do(lambda db: trust_key(db, x, now, by=by))
-        if self._distrust_counts[x] == before:  # else it was distrusted again meanwhile
-            self._distrusted.pop(x, None)

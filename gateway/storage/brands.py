@@ -4,6 +4,7 @@ Only this module has both. The house file wins: it decides a brand's name, its k
 brand that is not in the house file is a *guest*: its name and keys are those of the request that the owner permitted.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 
 class BrandRegistry(StorePart):
-    """The brands and the owner's decisions on them: `Store.brands`.
+    """The brands, their keys, and the owner's decisions on them: `Store.brands`.
 
     `keys` (by `kid`) and `public_keys` (by `kid`) are the valid ones; both change in place.
     """
@@ -39,6 +40,7 @@ class BrandRegistry(StorePart):
         super().__init__(writer, reader)
         self._home, self._distrusted = home, distrusted
         self._brands: Mapping[str, BrandSection] = home.brands
+        self._distrust_counts: Counter[str] = Counter()
         self._test_keys: dict[str, EnrolledKey] = {}
         self.keys = EnrolledKeys.of(home.brand_keys)
         self.public_keys = brandkeys.public_keys_by_kid(home.brands.values())
@@ -47,7 +49,8 @@ class BrandRegistry(StorePart):
         """Store what the house file says now, in the transaction that opens the store."""
         for seed in seeds:
             consent_requests.adopt_guest(db, seed, now)
-            permissions.seed_permission(db, seed, now)
+            if permission_of(db, seed.brand) is None:
+                permissions.store_permission(db, seed, now)
         brandkeys.enrol_keys(db, self._home.brands, now)
 
     def refresh(self) -> None:
@@ -114,6 +117,7 @@ class BrandRegistry(StorePart):
             return any(one.x == key.x for one in self._brands[key.brand].keys)
         return key.standing == "approved" or (key.came == "asked" and key.standing == "waits")
 
+    all_keys = reads(brandkeys.all_keys)
     request_of = reads(consent_requests.request_of)
     permission = reads(permission_of)
     permissions = reads(all_permissions)
@@ -138,6 +142,41 @@ class BrandRegistry(StorePart):
     decide_key = writes(brandkeys.decide_key)
     grant_test_brand = writes(grant_test_brand)
     revoke_test_brand = writes(revoke_test_brand)
+
+    def brand_of(self, x: str) -> str:
+        """Return the brand of a public key.
+
+        Raises:
+            LookupError: no brand has this key.
+        """
+        brand = next((key.brand for key in self.all_keys() if key.x == x), None)
+        if brand is None:
+            raise LookupError("no brand has this key")
+        return brand
+
+    async def distrust(self, x: str, now: Now, *, by: str | None = None) -> None:
+        """Distrust a public key. This takes effect at once, also if the disk does not store it.
+
+        Raises:
+            LookupError: no brand has this key.
+            StoreFailed: the disk did not store it.
+        """
+        brand = self.brand_of(x)
+        self._distrust_counts[x] += 1
+        self._distrusted[x] = brand
+        await self.writer.do(lambda db: brandkeys.distrust_key(db, x, now, by=by), mark=now)
+
+    async def trust(self, x: str, now: Now, *, by: str | None = None) -> None:
+        """Trust a public key again, once that is stored.
+
+        Raises:
+            LookupError: no brand has this key.
+        """
+        self.brand_of(x)
+        before = self._distrust_counts[x]
+        await self.writer.do(lambda db: brandkeys.trust_key(db, x, now, by=by))
+        if self._distrust_counts[x] == before:  # else it was distrusted again meanwhile
+            self._distrusted.pop(x, None)
 
     def add_test_key(self, kid: str, key: EnrolledKey) -> None:
         """Accept a walk test's key, which belongs to no brand of the house, until `remove_test_key`."""

@@ -70,11 +70,8 @@ def enrol(db: Database, new: EnrolledBrowser, now: Now) -> bool:
     if not db.exists("SELECT 1 FROM device WHERE id = ? AND person = ?", (new.device, new.person.id)):
         return False
     db.execute("DELETE FROM browser WHERE device = ?", (new.device,))
-    db.execute(
-        "INSERT INTO browser (id, device, home, label, sign, agree, own, farewell, since)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (new.id, new.device, new.home, new.label, new.sign, new.agree, new.own, new.farewell, new.since),
-    )
+    columns = {name: value for name, value in vars(new).items() if name not in {"person", "number"}}
+    db.insert("browser", **columns)
     db.log(
         "browser_enrolled", now.utc, {"person": new.person.id, "browser": new.id, "label": new.label, "sign": new.sign}
     )
@@ -105,10 +102,7 @@ def add_order(db: Database, browser: str, number: int, signed: bytes, now: Now) 
     if known is None or known.number >= number:
         return None
     db.execute("UPDATE browser SET number = ? WHERE id = ?", (number, browser))
-    db.execute(
-        "INSERT INTO browser_order (browser, number, sha256, signed, state, at) VALUES (?, ?, ?, ?, 'kept', ?)",
-        (browser, number, name, signed, now.utc),
-    )
+    db.insert("browser_order", browser=browser, number=number, sha256=name, signed=signed, state="kept", at=now.utc)
     db.execute(
         "DELETE FROM browser_order WHERE browser = ? AND state != 'kept' AND number NOT IN"
         " (SELECT number FROM browser_order WHERE browser = ? ORDER BY number DESC LIMIT ?)",

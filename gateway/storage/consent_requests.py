@@ -112,7 +112,7 @@ def _store_request(
         refusal = _rejection(db, message, request, home, now)
     if refusal is not None:
         return ConsentIntakeResult(why=refusal)
-    db.execute("INSERT INTO asking_heard (token, at) VALUES (?, ?)", (request.token_digest, now.utc))
+    db.insert("asking_heard", token=request.token_digest, at=now.utc)
     if not message.is_known_brand:
         brandkeys.forget_keys(db, message.brand)
         # Deliveries that another sender announced under this id must not become valid with this permission.
@@ -278,7 +278,7 @@ def adopt_guest(db: Database, seed: Permission, now: Now) -> None:
     db.execute("DELETE FROM asking WHERE brand = ?", (brand,))
     db.execute("DELETE FROM brand_key WHERE brand = ? AND came != 'file'", (brand,))
     db.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (brand,))
-    permissions.replace_permission(db, seed, now)
+    permissions.store_permission(db, seed, now)
     db.log("brand_adopted", now.utc, {"brand": brand})
 
 

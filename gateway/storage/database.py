@@ -7,7 +7,7 @@ from dataclasses import is_dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from types import MappingProxyType
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, Literal, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel
 
@@ -74,6 +74,12 @@ class Database(sqlite3.Connection):
         """Return whether a query finds a row."""
         return self.execute(query, parameters).fetchone() is not None
 
+    def insert(self, table: str, *, or_: Literal["ABORT", "IGNORE", "REPLACE"] = "ABORT", **row: object) -> bool:
+        """Insert a row: column = value; False: it is there already, and `or_` is "IGNORE"."""
+        places = ", ".join(f":{column}" for column in row)
+        statement = f"INSERT OR {or_} INTO {table} ({', '.join(row)}) VALUES ({places})"  # noqa: S608 - our own names
+        return self.execute(statement, row).rowcount == 1
+
     def log_head(self) -> ChainHead:
         """Return the number and hash of the newest entry of the log."""
         return self.record(ChainHead, "SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1") or ChainHead()
@@ -99,10 +105,8 @@ class Database(sqlite3.Connection):
             {**facts, **actor, "at": rfc3339(utc), "kind": kind, "entrance": entrance, "visit": visit}
         )
         seq = last.seq + 1
-        self.execute(
-            "INSERT INTO entry (seq, at, kind, entrance, visit, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (seq, utc, kind, entrance, visit, body, link_hash(last.hash, seq, body)),
-        )
+        digest = link_hash(last.hash, seq, body)
+        self.insert("entry", seq=seq, at=utc, kind=kind, entrance=entrance, visit=visit, body=body, hash=digest)
         return seq, body
 
 

@@ -9,7 +9,7 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit.events import FactsChanged, OwnerAcknowledged, PreflightDue
 from gateway.domain.visit.state import Entrance
 from gateway.protocol.hash_chain import Json
-from gateway.storage import doubts, entrance_state, entrances, outbox, pauses, recordings
+from gateway.storage import entrance_state, entrances, outbox, pauses, recordings
 from gateway.storage.audit_log import LogEncoder
 from gateway.storage.database import Database
 from gateway.storage.models import CommitResult, StoredDecision
@@ -48,7 +48,7 @@ def store_decision(
         checked = (decision.now.utc, decision.event.delivery.id)
         db.execute("UPDATE delivery SET checked = ? WHERE key = ?", checked)
     if isinstance(decision.event, OwnerAcknowledged) and not decision.state.safe_mode:
-        doubts.acknowledge(db, decision.entrance)
+        db.execute("UPDATE entrance SET in_doubt = 0 WHERE id = ?", (decision.entrance,))
     running = decision.state.visit
     _store_state(db, decision)
     for key in {delivery_before, None if running is None else running.delivery.id}:
@@ -84,9 +84,9 @@ def _reserve(
     free = facts.refusal is None and facts.openings_left >= 1 and facts.withdrawals_left >= 1
     if not same or not free or stop.stopped or paused or facts.entrance != step.entrance:
         return FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch, pauses=planned)
-    db.execute(
-        "INSERT INTO visit (id, delivery, entrance, began, intent) VALUES (?, ?, ?, ?, 'reserved')",
-        (reserve.visit, reserve.delivery, step.entrance, step.now.utc),
+    began = step.now.utc
+    db.insert(
+        "visit", id=reserve.visit, delivery=reserve.delivery, entrance=step.entrance, began=began, intent="reserved"
     )
     return None
 

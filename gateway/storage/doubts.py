@@ -6,7 +6,7 @@ safe mode until its owner acknowledges, and retailers must announce each deliver
 """
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -61,21 +61,6 @@ def read_condition(db: Database) -> StoreCondition:
     query = "SELECT signer, mark_due, doubt FROM box"
     (condition,) = db.records(StoreCondition, query, in_doubt=in_doubt, foreign_visits=named)
     return condition
-
-
-def doubt_at(condition: StoreCondition, entrances: Collection[str]) -> str | None:
-    """Return why a store is in doubt; None: it is not, or its owner has acknowledged the doubt at every entrance."""
-    return condition.doubt if not condition.in_doubt.isdisjoint(entrances) else None
-
-
-def acknowledge(db: Database, entrance: str) -> None:
-    """Store that the owner acknowledged the doubt at this entrance."""
-    db.execute("UPDATE entrance SET in_doubt = 0 WHERE id = ?", (entrance,))
-
-
-def set_mark_due(db: Database) -> None:
-    """Store that a mark exists beside the store, so that a missing one is noticed from now on."""
-    db.execute("UPDATE box SET mark_due = 1")
 
 
 def _store_doubt(  # noqa: PLR0913 - one argument a fact

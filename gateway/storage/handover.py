@@ -36,11 +36,7 @@ def open_offer(db: Database, reckoned: datetime, *, lives: timedelta) -> HouseOf
 
 def set_offer(db: Database, offer: HouseOffer, now: Now) -> None:
     """Store the offer in place of the one before it."""
-    db.execute(
-        "INSERT OR REPLACE INTO house_offer (one, id, secret, by, made, leaves_films, held_too)"
-        " VALUES (1, ?, ?, ?, ?, ?, ?)",
-        (offer.id, offer.secret, offer.by, offer.made, offer.leaves_films, offer.held_too),
-    )
+    db.insert("house_offer", or_="REPLACE", one=1, **vars(offer))
     db.log("house_offered", now.utc, {"offer": offer.id, "leaves_films": offer.leaves_films, "by": offer.by})
 
 

@@ -222,12 +222,12 @@ class HubJournal(StorePart):
             return None
         believed = answer.result.brand is not None
         db.execute("DELETE FROM uplink_message WHERE at < ?", (now.utc - MESSAGE_RETENTION,))
-        db.execute("INSERT INTO uplink_message (token, believed, at) VALUES (?, ?, ?)", (name, believed, now.utc))
+        db.insert("uplink_message", token=name, believed=believed, at=now.utc)
         result = _without_house_details(answer.result)
         _append_result(db, signer, result, now)
         if isinstance(verified, Claims):
             brand = verified.brand if isinstance(verified, HubClaims) else verified.iss
-            db.execute("INSERT OR IGNORE INTO uplink_brand (brand, told) VALUES (?, 0)", (brand,))
+            db.insert("uplink_brand", or_="IGNORE", brand=brand, told=0)
             row = row_of(db, f"{brand}.{verified.delivery.id}")
             if row is not None:
                 self._follow_delivery(db, row, result, now)
@@ -390,8 +390,7 @@ def _write_event(db: Database, signer: EventSigner, seq: int, prev: str, body: s
         content["account"] = {"lines": content["account"]["lines"], "token": vouched}
     event = BoxEvent.model_validate_json(json.dumps(content))
     token = signer.sign_event(event)
-    insert = "INSERT INTO uplink_event (seq, body, token, at) VALUES (?, ?, ?, ?)"
-    db.execute(insert, (seq, body, token, event.at))
+    db.insert("uplink_event", seq=seq, body=body, token=token, at=event.at)
     return token_digest(token)
 
 

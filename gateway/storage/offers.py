@@ -111,10 +111,8 @@ class OfferProcessor(Frozen):
             order = replace(order, signed_by=signer, by_hub=signer == HUB_SIGNER, message_sha256=digest.hex())
             code = self._accept_order(db, order, new=isinstance(message, Offer), now=now)
         result = self._result(db, key, blank, code, now)
-        db.execute(
-            "INSERT INTO answer (token, brand, jti, expires, result) VALUES (?, ?, ?, ?, ?)",
-            (digest, claims.iss, claims.jti, claims.exp * 1_000_000, result.model_dump_json()),
-        )
+        expires, answer = claims.exp * 1_000_000, result.model_dump_json()
+        db.insert("answer", token=digest, brand=claims.iss, jti=claims.jti, expires=expires, result=answer)
         _log_message(db, claims, code, now)
         if code is not None:
             return MessageAnswer(result=result)
@@ -259,9 +257,7 @@ def _cancel(db: Database, brand: str, cancel: Cancel, now: Now) -> str | None:
     name = delivery_key(brand, cancel.id)
     row = row_of(db, name)
     if row is None:
-        db.execute(
-            "INSERT OR IGNORE INTO tombstone (key, version, at) VALUES (?, ?, ?)", (name, cancel.version, now.utc)
-        )
+        db.insert("tombstone", or_="IGNORE", key=name, version=cancel.version, at=now.utc)
         return None
     code = _cancel_refusal(row, cancel)
     if code is not None:

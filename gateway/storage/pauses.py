@@ -19,17 +19,9 @@ def plan_pause(db: Database, new: PlannedPause, now: Now) -> PlannedPause | Paus
     refusal = pause_refusal(new, planned_pauses(db), now)
     if refusal is not None:
         return refusal
-    db.execute(
-        "INSERT INTO pause (id, entrance, starts, ends, by) VALUES (?, ?, ?, ?, ?)",
-        (new.id, new.entrance, new.start, new.end, new.by),
-    )
-    db.log(
-        "pause",
-        now.utc,
-        {"id": new.id, "start": rfc3339(new.start), "end": rfc3339(new.end)},
-        by=new.by,
-        entrance=new.entrance,
-    )
+    db.insert("pause", id=new.id, entrance=new.entrance, starts=new.start, ends=new.end, by=new.by)
+    facts = {"id": new.id, "start": rfc3339(new.start), "end": rfc3339(new.end)}
+    db.log("pause", now.utc, facts, by=new.by, entrance=new.entrance)
     return new
 
 

@@ -41,7 +41,7 @@ def set_claim_code(db: Database, secret: bytes, now: Now) -> ClaimResult:
     """Store a claim code in place of the old one and its tries: `DONE`, or `TAKEN`."""
     if has_owner(db):
         return ClaimResult.TAKEN
-    db.execute("INSERT OR REPLACE INTO claim (one, secret) VALUES (1, ?)", (secret,))
+    db.insert("claim", or_="REPLACE", one=1, secret=secret)
     db.log("claim_code_made", now.utc)
     return ClaimResult.DONE
 
@@ -77,10 +77,7 @@ def claim_box(db: Database, secret: bytes, owner: NewAccount, entry: SignInEntry
 def add_account(db: Database, new: NewAccount, how: dict[str, Json], now: Now) -> None:
     """Make an account. The log contains `how` its person got it."""
     person = new.person
-    db.execute(
-        "INSERT INTO person (id, name, folded, role, password, added) VALUES (?, ?, ?, ?, ?, ?)",
-        (person.id, person.name, new.folded, person.role, new.password, person.added),
-    )
+    db.insert("person", **vars(person), folded=new.folded, password=new.password)
     db.log("person_added", now.utc, {"person": person.id, "name": person.name, "role": person.role} | how)
 
 
@@ -213,10 +210,7 @@ def record_failed_sign_ins(db: Database, ident: str, tries: int, now: Now) -> No
 def add_invitation(db: Database, invitation: Invitation, now: Now, *, lives: timedelta) -> None:
     """Store an invitation, and delete those that are older than `lives`."""
     db.execute("DELETE FROM invitation WHERE made <= ?", (invitation.made - lives,))
-    db.execute(
-        "INSERT INTO invitation (id, secret, role, by, made) VALUES (?, ?, ?, ?, ?)",
-        (invitation.id, invitation.secret, invitation.role, invitation.by, invitation.made),
-    )
+    db.insert("invitation", **vars(invitation))
     db.log("invited", now.utc, {"invitation": invitation.id, "role": invitation.role, "by": invitation.by})
 
 
@@ -258,8 +252,3 @@ def redeem_invitation(
     add_account(db, new, how, now)
     sign_in(db, new.person.id, new.password, entry)
     return AccountChangeResult.DONE
-
-
-def delete_removed_people(db: Database, *, before: datetime) -> None:
-    """Delete the people who were removed before an instant; their log entries end at the same time."""
-    db.execute("DELETE FROM person WHERE removed < ?", (before,))

@@ -1,20 +1,23 @@
 """Stores the owner's decisions on brands."""
 
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
+from gateway.domain.frozen import replace
 from gateway.domain.now import Now
+from gateway.protocol.hash_chain import Json
 from gateway.storage.database import Database
 from gateway.storage.rows import TERMS_ADAPTER, mark_brand_for_check, permission_of
 
 
-def seed_permission(db: Database, permission: Permission, now: Now) -> None:
-    """Store the permission that the house file gives a brand, unless the store has one of that brand."""
-    if permission_of(db, permission.brand) is None:
-        replace_permission(db, permission, now)
-
-
-def replace_permission(db: Database, permission: Permission, now: Now) -> None:
-    """Store the permission that the house file gives a brand, in place of the one that the store has."""
-    _write(db, permission.brand, permission.standing, permission.terms, now)
+def store_permission(db: Database, permission: Permission, now: Now, *, by: str | None = None) -> Permission:
+    """Store a permission in place of the one that the store has of its brand; return it with its new version."""
+    version = db.number(
+        "INSERT INTO permission (brand, version, standing, terms) VALUES (?, 1, ?, ?) ON CONFLICT (brand) DO UPDATE"
+        " SET version = version + 1, standing = excluded.standing, terms = excluded.terms RETURNING version",
+        (permission.brand, permission.standing, TERMS_ADAPTER.dump_json(permission.terms).decode()),
+    )
+    facts: dict[str, Json] = {"brand": permission.brand, "version": version, "standing": permission.standing.value}
+    db.log("permission", now.utc, facts, by=by)
+    return replace(permission, version=version)
 
 
 def decide_brand(  # noqa: PLR0913 - what is decided, and who decides
@@ -34,14 +37,15 @@ def decide_brand(  # noqa: PLR0913 - what is decided, and who decides
     old = permission_of(db, brand)
     if old is None:
         raise LookupError(f"no brand {brand}")
-    new = _write(db, brand, standing, terms or old.terms, now, by=by)
+    new = store_permission(db, replace(old, standing=standing, terms=terms or old.terms), now, by=by)
     mark_brand_for_check(db, brand, now)
     return new
 
 
 def grant_test_brand(db: Database, brand: str, terms: PermissionTerms, now: Now, *, by: str | None = None) -> None:
     """Grant these terms to a brand that the house file does not name: a walk test's."""
-    _write(db, brand, PermissionStatus.GRANTED, terms, now, by=by)
+    granted = Permission(brand=brand, version=1, standing=PermissionStatus.GRANTED, terms=terms)
+    store_permission(db, granted, now, by=by)
 
 
 def revoke_test_brand(db: Database, brand: str, now: Now) -> bool:
@@ -51,18 +55,6 @@ def revoke_test_brand(db: Database, brand: str, now: Now) -> bool:
     decide_brand(db, brand, PermissionStatus.REVOKED, None, now)
     db.execute("DELETE FROM permission WHERE brand = ?", (brand,))
     return True
-
-
-def _write(  # noqa: PLR0913 - one argument a column, and who decides
-    db: Database, brand: str, standing: PermissionStatus, terms: PermissionTerms, now: Now, *, by: str | None = None
-) -> Permission:
-    version = db.number(
-        "INSERT INTO permission (brand, version, standing, terms) VALUES (?, 1, ?, ?) ON CONFLICT (brand) DO UPDATE"
-        " SET version = version + 1, standing = excluded.standing, terms = excluded.terms RETURNING version",
-        (brand, standing, TERMS_ADAPTER.dump_json(terms).decode()),
-    )
-    db.log("permission", now.utc, {"brand": brand, "version": version, "standing": standing.value}, by=by)
-    return Permission(brand=brand, version=version, standing=standing, terms=terms)
 
 
 def mark_asked(db: Database, brand: str, now: Now) -> bool:

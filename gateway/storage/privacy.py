@@ -67,7 +67,7 @@ def write_choice(db: Database, name: str, value: str | None) -> None:
     if value is None:
         db.execute("DELETE FROM choice WHERE name = ?", (name,))
     else:
-        db.execute("INSERT OR REPLACE INTO choice (name, value) VALUES (?, ?)", (name, value))
+        db.insert("choice", or_="REPLACE", name=name, value=value)
 
 
 def _record_view(db: Database, kind: ViewKind, what: str, person: str | None, now: Now) -> None:
@@ -77,10 +77,7 @@ def _record_view(db: Database, kind: ViewKind, what: str, person: str | None, no
         (now.utc, kind, what, person, now.utc - VIEW_MERGE_WINDOW, now.utc + VIEW_MERGE_WINDOW),
     ).rowcount:
         return
-    db.execute(
-        "INSERT INTO look (began, ended, person, kind, what) VALUES (?, ?, ?, ?, ?)",
-        (now.utc, now.utc, person, kind, what),
-    )
+    db.insert("look", began=now.utc, ended=now.utc, person=person, kind=kind, what=what)
     db.execute(
         "DELETE FROM look WHERE id <= (SELECT id FROM look ORDER BY id DESC LIMIT 1 OFFSET ?)", (MAX_VIEW_RECORDS,)
     )

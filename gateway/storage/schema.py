@@ -1,7 +1,8 @@
-"""Opens the database file and migrates it."""
+"""Opens the database file, migrates it, and checks it for damage."""
 
 import secrets
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -15,6 +16,7 @@ from gateway.storage.models import DatabaseRefused
 sqlite3.register_adapter(datetime, to_micros)  # so a statement takes an instant as it is
 
 _APPLICATION_ID = 0x50455252  # "PERR": distinguishes our file from any other SQLite file
+_DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 def migration_scripts() -> tuple[str, ...]:
@@ -58,6 +60,26 @@ def connect_read_only(path: Path, *, timeout_s: float = 5.0) -> Iterator[Databas
         )
     ) as connection:
         yield connection
+
+
+def find_damage(path: Path, *, within: float) -> str | None:
+    """Return what is wrong with the file, in SQLite's words; None: SQLite found nothing within so many seconds.
+
+    The file is only read. A file that does not exist or cannot be opened now is not damaged. SQLite keeps no checksums,
+    so it does not find a row whose bytes changed and that is still valid.
+    """
+    try:
+        with connect_read_only(path, timeout_s=within) as database:
+            late = threading.Timer(within, database.interrupt)
+            late.start()
+            try:
+                complaints = database.column("PRAGMA quick_check(1)")
+            finally:
+                late.cancel()
+                late.join()  # it must not interrupt a closed connection
+    except sqlite3.Error as error:
+        return str(error) if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_CODES else None
+    return None if complaints in ([], ["ok"]) else " ".join(complaints[0].split())
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:

@@ -46,10 +46,7 @@ def sign_in(db: Database, person: str, password: str, entry: SignInEntry) -> boo
         (person, entry.device, person, MAX_DEVICES_PER_PERSON),
     )
     db.execute("DELETE FROM session WHERE device = ?", (entry.device,))
-    db.execute(
-        "INSERT INTO session (id, secret, device, began, seen) VALUES (?, ?, ?, ?, ?)",
-        (entry.session, entry.secret, entry.device, entry.at, entry.at),
-    )
+    db.insert("session", id=entry.session, secret=entry.secret, device=entry.device, began=entry.at, seen=entry.at)
     db.log("signed_in", entry.at, {"person": person, "browser": entry.browser})
     return True
 
@@ -80,21 +77,6 @@ def end_session(db: Database, ident: str) -> None:
     """End a session. Its device stays known, but its browser can no longer send orders through a hub."""
     db.execute("DELETE FROM browser WHERE device = (SELECT device FROM session WHERE id = ?)", (ident,))
     db.execute("DELETE FROM session WHERE id = ?", (ident,))
-
-
-def end_sessions(db: Database, person: str, *, but: str | None = None) -> None:
-    """End all sessions of a person, except `but`.
-
-    The browsers of other devices can no longer send orders through a hub.
-    """
-    db.execute(
-        "DELETE FROM browser WHERE device IN (SELECT id FROM device WHERE person = ?)"
-        " AND device IS NOT (SELECT device FROM session WHERE id IS ?)",
-        (person, but),
-    )
-    db.execute(
-        "DELETE FROM session WHERE device IN (SELECT id FROM device WHERE person = ?) AND id IS NOT ?", (person, but)
-    )
 
 
 def expire_sessions(db: Database, reckoned: datetime, *, idle: timedelta, oldest: timedelta, known: timedelta) -> None:

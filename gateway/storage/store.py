@@ -18,23 +18,23 @@ from gateway.domain.delivery.permission import Permission
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import ReserveOpening
 from gateway.domain.visit.events import FactsChanged
-from gateway.storage import brandkeys, decisions, retention
+from gateway.storage import brandkeys, decisions
 from gateway.storage.accounts import AccountStore
-from gateway.storage.audit_log import AuditLog, LogEncoder, code_key
+from gateway.storage.audit_log import AuditLog, LogEncoder, code_key, erase_bodies
 from gateway.storage.box import BoxState
-from gateway.storage.brandkeys import BrandKeys
 from gateway.storage.brands import BrandRegistry
 from gateway.storage.browsers import BrowserStore
+from gateway.storage.consent_requests import forget_unanswered
 from gateway.storage.database import Database
 from gateway.storage.deliveries import Deliveries
 from gateway.storage.doubts import RollbackRecord
 from gateway.storage.entrances import Entrances
 from gateway.storage.handover import Handover
-from gateway.storage.hub_journal import HubJournal
+from gateway.storage.hub_journal import HubJournal, forget_before
 from gateway.storage.models import CommitResult, StoredDecision, StoreFailed
 from gateway.storage.offers import OfferProcessor
-from gateway.storage.outbox import Messages, Phones
-from gateway.storage.pauses import Pauses
+from gateway.storage.outbox import Messages, Phones, expire_links
+from gateway.storage.pauses import Pauses, expire_pauses
 from gateway.storage.privacy import PrivacyStore
 from gateway.storage.readiness import ReadinessStore
 from gateway.storage.recordings import Recordings
@@ -62,7 +62,6 @@ class Store:
         processor = OfferProcessor(context=self._context, entrances=home.entrances, keys=self.brands.public_keys)
         self.accounts = AccountStore(*both)
         self.box = BoxState(*both)
-        self.brand_keys = BrandKeys(*both, self._distrusted)
         self.browsers = BrowserStore(*both)
         self.deliveries = Deliveries(*both, processor=processor, contained=contained)
         self.entrances = Entrances(*both)
@@ -131,5 +130,40 @@ class Store:
     async def forget(self, now: Now, *, before: datetime) -> None:
         """Delete what ended before an instant; without trusted time do nothing."""
         if now.trusted:
-            await self._writer.do(lambda db: retention.forget(db, utc=now.utc, before=before))
+            await self._writer.do(lambda db: _forget(db, utc=now.utc, before=before))
             self.brands.refresh()
+
+
+def _forget(db: Database, *, utc: datetime, before: datetime) -> None:
+    """Delete answers, links and pauses that are over at `utc`, a trusted time, and everything from before `before`.
+
+    That is deliveries, visits, messages (also those that a phone still waits for), removed people, views, readiness
+    counts, the hub's acknowledged events, and log bodies. Films end separately (`recordings.mark_erased`); everything
+    of a visit whose film is held or not yet erased stays. The chain stays valid: a log body leaves its digest.
+    """
+    expire_links(db, utc)
+    expire_pauses(db, utc)
+    db.execute("DELETE FROM answer WHERE expires < ?", (utc,))
+    db.execute("DELETE FROM tombstone WHERE at < ?", (before,))
+    db.execute("DELETE FROM message WHERE at < ?", (before,))
+    db.execute(
+        "DELETE FROM visit WHERE began < ? AND delivery IN (SELECT key FROM delivery WHERE ends < ?)"
+        " AND id NOT IN (SELECT visit FROM film WHERE erased IS NULL OR held IS NOT NULL)",
+        (before, before),
+    )
+    db.execute(
+        "DELETE FROM delivery WHERE ends < ? AND NOT EXISTS (SELECT 1 FROM visit WHERE delivery = delivery.key)"
+        " AND NOT EXISTS (SELECT 1 FROM entrance WHERE delivery = delivery.key)",
+        (before,),
+    )
+    old = db.column(
+        "SELECT seq FROM entry WHERE at < ? AND body IS NOT NULL AND (visit IS NULL OR visit NOT IN"
+        " (SELECT visit FROM film WHERE erased IS NULL OR held IS NOT NULL))",
+        (before,),
+    )
+    erase_bodies(db, old)
+    db.execute("DELETE FROM look WHERE ended < ?", (before,))
+    db.execute("DELETE FROM readiness_hour WHERE hour < ?", (before,))
+    db.execute("DELETE FROM person WHERE removed < ?", (before,))
+    forget_before(db, before)
+    forget_unanswered(db, before)

@@ -31,7 +31,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="on a full disk a stolen key is believed on",
-        file="gateway/storage/brandkeys.py",
+        file="gateway/storage/brands.py",
         old="        self._distrusted[x] = brand\n        await self.writer.do(",
         new="        await self.writer.do(",
         tests=(f"{KEYRING}::test_on_a_full_disk_the_key_is_not_trusted_all_the_same_and_stored_once_there_is_room",),

@@ -53,7 +53,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a guest's name goes on under the house file's brand",
         file="gateway/storage/consent_requests.py",
-        old=("    permissions.replace_permission(connection, seed, now)\n"),
+        old=("    permissions.store_permission(connection, seed, now)\n"),
         new="",
         tests=(f"{LETTING}::test_who_was_let_in_is_so_after_a_restart_and_the_house_file_wins_over_it",),
     ),

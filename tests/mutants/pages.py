@@ -75,7 +75,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a share is good for ever",
-        file="gateway/storage/shares.py",
+        file="gateway/storage/recordings.py",
         old=" WHERE s.until > ? AND p.removed IS NULL",
         new=" WHERE s.until > ? - 9000000000000000 AND p.removed IS NULL",
         tests=(f"{PAST}::test_what_is_shown_ends_on_its_day_and_with_the_film",),

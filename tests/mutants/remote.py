@@ -88,10 +88,10 @@ MUTANTS = (
         tests=(STORE,),
     ),
     Mutant(
-        name="a browser outlives the end of all sign-ins",
+        name="a browser outlives the end of its sign-in",
         file="gateway/storage/sessions.py",
-        old='        " AND device IS NOT (SELECT device FROM session WHERE id IS ?)",\n',
-        new='        " AND device IS (SELECT device FROM session WHERE id IS ?)",\n',
+        old="DELETE FROM browser WHERE device = (SELECT device FROM session WHERE id = ?)",
+        new="DELETE FROM browser WHERE device = (SELECT id FROM session WHERE id = ?)",
         tests=(STORE,),
     ),
     Mutant(

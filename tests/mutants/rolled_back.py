@@ -116,7 +116,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the look at a large store has no end",
-        file="gateway/storage/integrity.py",
+        file="gateway/storage/schema.py",
         old=("            late.start()\n            try:\n"),
         new=(
             "            late.start()\n"

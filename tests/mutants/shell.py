@@ -229,8 +229,8 @@ MUTANTS = (
     Mutant(
         name="a message's number is not remembered",
         file="gateway/storage/offers.py",
-        old=", claims.iss, claims.jti, claims.exp",
-        new=", claims.iss, claims.jti[::-1], claims.exp",
+        old="brand=claims.iss, jti=claims.jti, expires=",
+        new="brand=claims.iss, jti=claims.jti[::-1], expires=",
         tests=(f"{GATEWAY}storage/test_offers.py::test_a_number_is_used_once_by_a_brand_and_over_a_restart",),
     ),
     Mutant(

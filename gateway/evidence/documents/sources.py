@@ -115,17 +115,13 @@ def _read_log(folder: Path, manifest: Manifest) -> bytes:
 
 def _check_unchanged(verdict: VerificationResult, manifest: Manifest, hashed: str, log: bytes) -> VerificationResult:
     """Condemn what was changed between being verified and being read."""
-    if not verdict.ok:
+    if verdict.ok and hashed not in {part.sha256 for part in verdict.parts}:
+        code, where = ProofProblem.SIGNATURE_WRONG, manifest_name(manifest.part)
+    elif verdict.ok and sha256(log).hexdigest() != manifest.log.sha256:
+        code, where = ProofProblem.LOG_CHANGED, manifest.log.file
+    else:
         return verdict
-    if hashed not in {part.sha256 for part in verdict.parts}:
-        return VerificationResult(
-            code=ProofProblem.SIGNATURE_WRONG, where=manifest_name(manifest.part), fingerprint=verdict.fingerprint
-        )
-    if sha256(log).hexdigest() != manifest.log.sha256:
-        return VerificationResult(
-            code=ProofProblem.LOG_CHANGED, where=manifest.log.file, fingerprint=verdict.fingerprint
-        )
-    return verdict
+    return VerificationResult(code=code, where=where, fingerprint=verdict.fingerprint)
 
 
 def _take_photos(

@@ -30,7 +30,7 @@ from gateway.runtime.notifications.apprise import ApprisePhone, SendResult, load
 from gateway.runtime.notifications.batching import TEST_TEXT, PhoneNotification
 from gateway.runtime.notifications.contacts import is_open_to_others
 from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
-from gateway.storage.integrity import find_damage
+from gateway.storage.schema import find_damage
 from gateway.system import fault_log
 from gateway.system.clock import Clock, kernel_synchronised, machine_time
 from gateway.system.config_section import ConfigError

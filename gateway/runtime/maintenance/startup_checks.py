@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.evidence.rollback import STORE_FILE
-from gateway.storage.integrity import find_damage
+from gateway.storage.schema import find_damage
 from gateway.system.i18n import SOURCE, Text, _
 from gateway.video.ipc import live_socket
 

@@ -37,7 +37,7 @@ class KeysPage(Page):
     ) -> web.Response:
         pages, certificate = self._services.home.pages, self._certificate()
         enrolled = {key.x for brand in self._services.store.brands.known().values() for key in brand.keys}
-        brand_keys = [key for key in self._services.store.brand_keys.all() if key.x in enrolled]
+        brand_keys = [key for key in self._services.store.brands.all_keys() if key.x in enrolled]
         return self._authorizer.render_page(
             request, "keys", notice=notice, error=error, file=PUBLIC_KEY_FILE,
             page=KEYS_PATH, brand_keys=brand_keys,

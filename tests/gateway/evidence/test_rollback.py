@@ -243,7 +243,7 @@ async def test_what_takes_access_away_is_marked_too(used: Path) -> None:
     deeds: tuple[Callable[[Store], Awaitable[object]], ...] = (
         lambda store: store.entrances.set_stop("front", NOW, on=True),
         lambda store: store.brands.decide("shop", PermissionStatus.REVOKED, NOW),
-        lambda store: store.brand_keys.distrust(store.brand_keys.all()[0].x, NOW),
+        lambda store: store.brands.distrust(store.brands.all_keys()[0].x, NOW),
     )
     for number, deed in enumerate(deeds):
         older = kept(used, used.with_name(f"older-{number}"))

@@ -261,7 +261,7 @@ async def key_of_no_trust(folder: Path) -> None:
     async with hub_house(folder) as here:
         made = await here.offers(new_offer())
         await here.stands(made, State.SCHEDULED)
-        await here.made.store.brand_keys.distrust(public_x(SECRETS["shop"]), here.made.clock.now())
+        await here.made.store.brands.distrust(public_x(SECRETS["shop"]), here.made.clock.now())
         await here.stands(made, State.REFUSED, "key_distrusted")
 
 

@@ -268,7 +268,7 @@ async def test_a_key_that_the_owner_trusts_no_longer_does_not_come_back_behind_s
     thief, front = UnknownBrand(), UnknownBrand()  # of one name: the thief has the key that was stolen
     await house.hears(thief.asking())
     await house.letting.permit("lune", ALL, "anna", ask=house.digest())
-    await house.store.brand_keys.distrust(thief.x(), NOW, by="anna")
+    await house.store.brands.distrust(thief.x(), NOW, by="anna")
     assert await house.letting.revoke("lune", "anna") is None
     assert await house.letting.forget("lune", "anna") is None
     front.grows()
@@ -391,7 +391,7 @@ async def test_what_the_hub_takes_back_the_owner_may_trust_again_and_the_same_wo
     back = lune.asking(connection=None, withdrawn=(lune.x(),))
     assert await house.hears(back) is None
     assert await house.takes(lune.delivers(in_garage(id="a"))) == "key_distrusted"
-    await house.store.brand_keys.trust(lune.x(), NOW, by="anna")
+    await house.store.brands.trust(lune.x(), NOW, by="anna")
     assert await house.hears(back) is None
     assert await house.takes(lune.delivers(in_garage(id="b"))) is None
     other = UnknownBrand(id="soleil", name="Soleil")
@@ -399,7 +399,7 @@ async def test_what_the_hub_takes_back_the_owner_may_trust_again_and_the_same_wo
     shop = make_home().brands["shop"].keys[0]
     foreign = lune.asking(connection=None, withdrawn=(shop.x,))
     assert await house.hears(foreign) is None
-    assert not any(key.distrusted for key in house.store.brand_keys.all() if key.x == shop.x), "of its own keys alone"
+    assert not any(key.distrusted for key in house.store.brands.all_keys() if key.x == shop.x), "of its own keys alone"
 
 
 async def test_what_was_announced_under_an_id_before_does_not_come_to_life_with_who_takes_it_later(

@@ -96,10 +96,6 @@ async def signed_out(store: Store) -> None:
     await store.accounts.end_session("s-anna")
 
 
-async def signed_out_from_elsewhere(store: Store) -> None:
-    await store.accounts.end_sessions("p-anna", but="s-anna-2")
-
-
 async def password_changed(store: Store) -> None:
     await store.accounts.set_password("p-anna", "$argon2id$other", NOW, device="anna-2")
 
@@ -123,7 +119,7 @@ async def handed_over(store: Store) -> None:
 
 
 @pytest.mark.parametrize("end", [
-    ended, signed_out, signed_out_from_elsewhere, password_changed, removed, forgotten, handed_over,
+    ended, signed_out, password_changed, removed, forgotten, handed_over,
 ])  # fmt: skip
 async def test_a_browser_ends_with_what_it_rested_on_and_the_hub_is_told(
     tmp_path: Path, end: Callable[[Store], Awaitable[None]]
@@ -144,7 +140,6 @@ async def test_a_browser_ends_with_what_it_rested_on_and_the_hub_is_told(
 
 async def test_what_leaves_the_other_browsers_alone(tmp_path: Path) -> None:
     async with inhabited(tmp_path) as store:
-        await store.accounts.end_sessions("p-anna", but="s-anna")
         await store.accounts.set_password("p-anna", "$argon2id$other", NOW, device="anna")
         await store.accounts.remove_account("p-bob", NOW, by="p-anna")
         assert [one.id for one in store.browsers.browsers()] == [browser(1).id]

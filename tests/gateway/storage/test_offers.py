@@ -99,17 +99,17 @@ async def test_a_brand_that_was_decided_on_and_one_whose_offer_does_not_count_as
 async def test_what_stands_on_a_key_that_is_trusted_no_longer_opens_no_more(tmp_path: Path) -> None:
     x = make_home().brands["shop"].keys[0].x
     async with open_store(tmp_path) as store:
-        assert [(one.kid, one.used, one.distrusted) for one in store.brand_keys.all()] == [
+        assert [(one.kid, one.used, one.distrusted) for one in store.brands.all_keys()] == [
             ("farm-1", None, None), ("shop-1", None, None)
         ]  # fmt: skip
         await receive(store, make_offer())
         await receive(store, make_offer(id="farms", parcels=("farms",), courier_sha256="f" * 64), brand="farm")
-        assert store.brand_keys.all()[1].used == NOW.utc
+        assert store.brands.all_keys()[1].used == NOW.utc
         message = make_claims(make_offer(id="d2", parcels=("d2",), courier_sha256="d" * 64))
         scheduled = visit_delivery(store)
-        await store.brand_keys.distrust(x, noon_plus(minutes=1), by="p-anna")
+        await store.brands.distrust(x, noon_plus(minutes=1), by="p-anna")
         with pytest.raises(LookupError):
-            await store.brand_keys.distrust("nobody's", NOW, by="p-anna")
+            await store.brands.distrust("nobody's", NOW, by="p-anna")
         refused = await store.deliveries.accept(sign_claims(message), message, noon_plus(minutes=2))
         assert (refused.result.accepted, refused.result.code) == (False, "key_distrusted")
         assert "sign with another one" in (refused.result.why or "")
@@ -121,14 +121,14 @@ async def test_what_stands_on_a_key_that_is_trusted_no_longer_opens_no_more(tmp_
         assert [
             (one.delivery, one.reason) for one in store.deliveries.changed_results(noon_plus(minutes=2)) if one.reason
         ] == [("d1", "key_distrusted")]
-        distrusted = store.brand_keys.all()[1]
+        distrusted = store.brands.all_keys()[1]
         assert (distrusted.distrusted, distrusted.by) == (noon_plus(minutes=1).utc, "p-anna")
-        await store.brand_keys.trust(x, noon_plus(minutes=3), by="p-anna")
+        await store.brands.trust(x, noon_plus(minutes=3), by="p-anna")
         assert visit_delivery(store).refusal is None
         assert (await store.deliveries.accept(sign_claims(message), message, noon_plus(minutes=3))).result.accepted, (
             "nothing was used up"
         )
-        assert store.brand_keys.all()[1].since == noon_plus(minutes=3).utc
+        assert store.brands.all_keys()[1].since == noon_plus(minutes=3).utc
 
 
 async def test_the_same_brand_signs_anew_with_a_key_that_is_trusted(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ async def test_the_same_brand_signs_anew_with_a_key_that_is_trusted(tmp_path: Pa
         await store._writer.do(  # noqa: SLF001 - as a database from before
             lambda db: db.execute("UPDATE delivery SET signed_by = NULL WHERE id = 'old'")
         )
-        await store.brand_keys.distrust(shop.keys[0].x, NOW)
+        await store.brands.distrust(shop.keys[0].x, NOW)
         assert visit_delivery(store, "shop.old").refusal is Refusal.KEY_DISTRUSTED
         message = make_claims(make_update())
         answer = await store.deliveries.accept(sign_delivery(message, SECRETS["stranger"], kid="shop-2"), message, NOW)

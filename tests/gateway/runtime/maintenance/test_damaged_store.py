@@ -26,7 +26,7 @@ from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance.startup_checks import StartError, check_folder
 from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
 from gateway.storage import Store
-from gateway.storage.integrity import find_damage
+from gateway.storage.schema import find_damage
 from gateway.system.i18n import _
 from tests.forkserver import run_python
 from tests.gateway.domain.delivery.shop import NOW

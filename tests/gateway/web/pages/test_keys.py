@@ -82,7 +82,7 @@ async def test_every_address_of_it_is_the_owner_s_and_asks_for_the_password_agai
         for guest in guests:
             async with site.client(guest) as client, client.request(method, path, data=fields) as answer:
                 assert answer.status == 403, path
-    assert made.store.brand_keys.all()[1].distrusted is None
+    assert made.store.brands.all_keys()[1].distrusted is None
 
 
 async def test_a_key_that_is_trusted_no_longer_opens_nothing_from_that_instant_on(
@@ -139,7 +139,7 @@ async def test_on_a_full_disk_the_key_is_not_trusted_all_the_same_and_stored_onc
         assert facts is not None
         assert facts.refusal is Refusal.KEY_DISTRUSTED
     full = False
-    await wait_until(lambda: any(key.distrusted for key in made.store.brand_keys.all()), within=30)
+    await wait_until(lambda: any(key.distrusted for key in made.store.brands.all_keys()), within=30)
 
 
 @asynccontextmanager
