@@ -23,7 +23,7 @@ MAX_REQUEST_LIFETIME_S = 31 * 24 * 3600  # seconds that a request may be valid
 class BrandStatement(WireModel):
     """The claims of every statement: `iss` is the brand, `hub` the address of the hub that relays it."""
 
-    header: ClassVar[type[jws.ConsentStatementHeader | jws.NextKeyHeader | jws.EndHeader]]
+    kind: ClassVar[jws.TokenKind]
     iss: Id
     hub: Annotated[str, StringConstraints(max_length=200)]
     iat: Seconds
@@ -32,7 +32,7 @@ class BrandStatement(WireModel):
 class ConsentStatement(BrandStatement):
     """The brand asks for consent, under this name and for these terms. The same bytes are always the same request."""
 
-    header = jws.ConsentStatementHeader
+    kind = jws.CONSENT_STATEMENT
     name: Label
     asked: AskedTerms
     exp: Seconds
@@ -42,7 +42,7 @@ class ConsentStatement(BrandStatement):
 class NextKeyStatement(BrandStatement):
     """The brand has a further key; an earlier key signs the statement."""
 
-    header = jws.NextKeyHeader
+    kind = jws.NEXT_KEY
     kid: Kid
     x: PublicX
 
@@ -50,7 +50,7 @@ class NextKeyStatement(BrandStatement):
 class EndStatement(BrandStatement):
     """The brand ends this connection."""
 
-    header = jws.EndHeader
+    kind = jws.END
     connection: Id
 
 
@@ -59,14 +59,14 @@ W = TypeVar("W", bound=BrandStatement)
 
 def sign_brand_statement(statement: BrandStatement, sign: jws.Sign, *, kid: str) -> str:
     """Sign a statement with the private half of the brand's key `kid`."""
-    return jws.sign_claims(statement.header(kid=kid), statement, sign).decode()
+    return jws.sign_claims(statement.kind, statement, sign, kid=kid).decode()
 
 
 def verify_brand_statement(
     token: str, model: type[W], keys: Mapping[str, EnrolledKey], *, hub: str
 ) -> tuple[W, EnrolledKey] | None:
     """Return a statement and the key that signed it; None: it is not such a statement of the key's brand."""
-    read = jws.verify_enrolled(token.encode(), keys, model.header, max_bytes=MAX_STATEMENT_BYTES)
+    read = jws.verify_enrolled(token.encode(), keys, model.kind, max_bytes=MAX_STATEMENT_BYTES)
     if isinstance(read, RejectedMessage):
         return None
     key, payload = read

@@ -1,6 +1,6 @@
 """Verifies what a household's browser signs: the token for a hub, and orders to the box. Pure.
 
-Each kind has its own header, so nobody can use a token as an order.
+Each kind of token has its own header, so nobody can use a token as an order.
 """
 
 from enum import StrEnum, auto
@@ -32,8 +32,8 @@ class TokenRejection(StrEnum):
 
 def sign(claims: BrowserTokenClaims | Order, signer: jws.Sign) -> bytes:
     """Sign a token or an order."""
-    kind = jws.BrowserTokenHeader if isinstance(claims, BrowserTokenClaims) else jws.OrderHeader
-    return jws.sign_claims(kind(kid=claims.iss), claims, signer)
+    kind = jws.BROWSER_TOKEN if isinstance(claims, BrowserTokenClaims) else jws.ORDER
+    return jws.sign_claims(kind, claims, signer, kid=claims.iss)
 
 
 def read_unverified(token: bytes) -> BrowserTokenClaims | None:
@@ -52,7 +52,7 @@ def verify_token(token: bytes, key: Jwk, *, audience: str, seconds: float) -> Br
     claims = read_unverified(token)
     if claims is None:
         return TokenRejection.MALFORMED
-    payload = _verify(token, jws.BrowserTokenHeader(kid=claims.iss), key)
+    payload = _verify(token, jws.BROWSER_TOKEN, claims.iss, key)
     if isinstance(payload, TokenRejection):
         return payload
     if claims.aud != audience:
@@ -64,7 +64,7 @@ def verify_token(token: bytes, key: Jwk, *, audience: str, seconds: float) -> Br
 
 def verify_order(token: bytes, key: Jwk, *, browser: str, home: str) -> Order | TokenRejection:
     """Return an order that this browser signed for this home. `validity_error` checks its time."""
-    payload = _verify(token, jws.OrderHeader(kid=browser), key)
+    payload = _verify(token, jws.ORDER, browser, key)
     if isinstance(payload, TokenRejection):
         return payload
     try:
@@ -83,8 +83,8 @@ def validity_error(claims: BrowserTokenClaims | Order, seconds: float, *, late_s
     return TokenRejection.NO_LONGER_VALID if claims.exp + late_s <= seconds else None
 
 
-def _verify(token: bytes, header: jws.BrowserHeader, key: Jwk) -> bytes | TokenRejection:
-    payload = jws.verify_exact(token, header, ECKey.import_key(key.key), max_bytes=len(token))
+def _verify(token: bytes, kind: jws.TokenKind, browser: str, key: Jwk) -> bytes | TokenRejection:
+    payload = jws.verify_exact(token, kind, ECKey.import_key(key.key), max_bytes=len(token), kid=browser)
     if payload is jws.RejectionCode.WRONG_SIGNATURE:
         return TokenRejection.WRONG_SIGNATURE
     return TokenRejection.MALFORMED if isinstance(payload, jws.RejectionCode) else payload

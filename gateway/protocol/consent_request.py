@@ -107,7 +107,7 @@ class ConsentMessage(WireModel):
 
 def sign_consent(request: ConsentMessage, sign: jws.Sign) -> bytes:
     """Sign a request with the hub's key."""
-    return jws.sign_claims(jws.ConsentRequestHeader(), request, sign)
+    return jws.sign_claims(jws.CONSENT_REQUEST, request, sign)
 
 
 def sign_consent_within_limit(request: ConsentMessage, sign: jws.Sign) -> bytes:
@@ -149,7 +149,7 @@ def parse_consent(token: bytes) -> ConsentMessage | None:
     if len(token) > MAX_CONSENT_BYTES or parts is None:
         return None
     try:
-        if loads(parts.header) != jws.ConsentRequestHeader().members:
+        if loads(parts.header) != jws.CONSENT_REQUEST.members():
             return None
         return jws.parse_claims(ConsentMessage, parts.payload)
     except ValueError:

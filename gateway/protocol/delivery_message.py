@@ -44,12 +44,12 @@ def hub_key_id(fingerprint: str) -> str:
 
 def sign_delivery(claims: Claims, private: OKPKey, *, kid: str) -> bytes:
     """Sign a message as a brand."""
-    return jws.sign_claims(jws.DeliveryHeader(kid=kid), claims, jws.signer(private))
+    return jws.sign_claims(jws.DELIVERY, claims, jws.signer(private), kid=kid)
 
 
 def sign_for_brand(claims: HubClaims, private: OKPKey, *, kid: str) -> bytes:
     """Sign a message as the hub."""
-    return jws.sign_claims(jws.HubDeliveryHeader(kid=kid), claims, jws.signer(private))
+    return jws.sign_claims(jws.HUB_DELIVERY, claims, jws.signer(private), kid=kid)
 
 
 def verify_delivery(
@@ -59,20 +59,20 @@ def verify_delivery(
 
     `also`: another audience that means this box: the id of its home at the hub.
     """
-    return _verify(token, keys, Claims, jws.DeliveryHeader, audiences={box, also}, now=now)
+    return _verify(token, keys, Claims, jws.DELIVERY, audiences={box, also}, now=now)
 
 
 def verify_hub_delivery(token: bytes, keys: Mapping[str, OKPKey], *, box: str, now: Now) -> HubClaims | RejectedMessage:
     """Return the claims of this box's hub, or why they are rejected. `keys`: the hub's, by their `kid`."""
     enrolled = {kid: EnrolledKey(ISSUER, public) for kid, public in keys.items()}
-    return _verify(token, enrolled, HubClaims, jws.HubDeliveryHeader, audiences={box}, now=now)
+    return _verify(token, enrolled, HubClaims, jws.HUB_DELIVERY, audiences={box}, now=now)
 
 
 def _verify(  # noqa: PLR0913 - the token, and everything that it is compared with
     token: bytes,
     keys: Mapping[str, EnrolledKey],
     model: type[C],
-    kind: type[jws.EnrolledHeader],
+    kind: jws.TokenKind,
     *,
     audiences: set[str | None],
     now: Now,

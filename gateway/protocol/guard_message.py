@@ -62,7 +62,7 @@ class FromGuard(WireModel):
 C = TypeVar("C", ToGuard, FromGuard)
 
 
-HEADERS: Final = MappingProxyType({ToGuard: jws.ToGuardHeader(), FromGuard: jws.FromGuardHeader()})
+_KINDS: Final = MappingProxyType({ToGuard: jws.TO_GUARD, FromGuard: jws.FROM_GUARD})
 
 _REASONS: Final = MappingProxyType({
     jws.RejectionCode.TOO_LARGE: "it is not a message between gateway and guard",
@@ -74,12 +74,12 @@ _REASONS: Final = MappingProxyType({
 
 def sign_guard_message(claims: ToGuard | FromGuard, private: OKPKey) -> bytes:
     """Sign a message."""
-    return jws.sign(HEADERS[type(claims)], _canonical(claims), jws.signer(private))
+    return jws.sign(_KINDS[type(claims)], _canonical(claims), jws.signer(private))
 
 
 def verify_guard_message(token: bytes, kind: type[C], public: OKPKey) -> C | str:
     """Return the message that this key signed, or why it is rejected, which contains nothing of its own text."""
-    payload = jws.verify_exact(token, HEADERS[kind], public, max_bytes=MAX_MESSAGE_BYTES)
+    payload = jws.verify_exact(token, _KINDS[kind], public, max_bytes=MAX_MESSAGE_BYTES)
     if isinstance(payload, jws.RejectionCode):
         return _REASONS[payload]
     try:

@@ -1,6 +1,6 @@
 """Signs and verifies every signed token: compact JWS (RFC 7515) with joserfc, and one protected header for each kind.
 
-A header has the members of its class and no others. A key that a token brings along (`jwk`, `jku`, `x5u`, `x5c`) or a
+A header has the members of its kind and no others. A key that a token brings along (`jwk`, `jku`, `x5u`, `x5c`) or a
 demand (`crit`) ends the verification before the signature is checked. The key fixes the algorithm. The payload is not
 read before its signature is verified. Each part has one spelling: base64url without padding.
 
@@ -12,7 +12,7 @@ beside this one. Pure.
 import json
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum, auto
-from typing import ClassVar, Literal, NamedTuple, Self, TypeVar
+from typing import Literal, NamedTuple, Self, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
@@ -34,95 +34,39 @@ Sign = Callable[[bytes], bytes]
 """Signs bytes with one private key. An ES256 signature is r and s, 32 bytes each."""
 
 
-class Header(Frozen):
-    """A protected header of a kind of token for which the verifier knows the only key. Each kind has a class.
+class TokenKind(Frozen, kw_only=False):
+    """A kind of token. Its protected header has the members `names`, written in this order, and no others."""
 
-    Its members are written in the order of `names`.
-    """
+    typ: str
+    names: tuple[str, ...] = ("alg", "typ")
+    alg: Algorithm = "Ed25519"  # RFC 9864: names the curve, which the older name EdDSA leaves open
 
-    alg: ClassVar[Algorithm] = "Ed25519"  # RFC 9864: names the curve, which the older name EdDSA leaves open
-    typ: ClassVar[str]
-    names: ClassVar[tuple[str, ...]] = ("alg", "typ")
+    def members(self, kid: str | None = None) -> Mapping[str, str | None]:
+        """Return a header's members; `kid` is None where `names` lacks it."""
+        members = {"alg": self.alg, "kid": kid, "typ": self.typ}
+        return {name: members[name] for name in self.names}
 
-    def __init_subclass__(cls, *, typ: str = "") -> None:
-        super().__init_subclass__()
-        cls.typ = typ
-
-    @property
-    def members(self) -> Mapping[str, str]:
-        """The members: these and no others."""
-        return {name: getattr(self, name) for name in self.names}
-
-    def encode(self) -> bytes:
-        """Encode the header as the first part of a token."""
-        return _encode(json.dumps(self.members, separators=(",", ":")).encode())
+    def header(self, kid: str | None = None) -> bytes:
+        """Encode a header as the first part of a token."""
+        return _encode(json.dumps(self.members(kid), separators=(",", ":")).encode())
 
 
-class EnrolledHeader(Header):
-    """Header of a kind of token that one of several enrolled keys signs."""
+_BY_ENROLLED_KEY = ("alg", "kid", "typ")  # one of several keys signs it
+_BY_BROWSER = ("alg", "typ", "kid")  # a browser signs it by WebCrypto; `kid` is the browser's id
 
-    names: ClassVar[tuple[str, ...]] = ("alg", "kid", "typ")
-    kid: str
-
-
-class BrowserHeader(Header):
-    """Header of a kind of token that a browser signs by WebCrypto; `kid` is the browser's id."""
-
-    alg: ClassVar[Algorithm] = "ES256"
-    names: ClassVar[tuple[str, ...]] = ("alg", "typ", "kid")
-    kid: str
-
-
-class DeliveryHeader(EnrolledHeader, typ="perron-delivery+jwt"):
-    """A brand offers, updates or cancels a delivery."""
-
-
-class HubDeliveryHeader(EnrolledHeader, typ="perron-hub-delivery+jwt"):
-    """The hub offers, updates or cancels a delivery for a brand that does not sign."""
-
-
-class ConsentStatementHeader(EnrolledHeader, typ="perron-ask+jwt"):
-    """A brand asks a home for its consent."""
-
-
-class NextKeyHeader(EnrolledHeader, typ="perron-next-key+jwt"):
-    """A brand vouches for a further key of its own."""
-
-
-class EndHeader(EnrolledHeader, typ="perron-end+jwt"):
-    """A brand ends its connection to a home."""
-
-
-class KeyPossessionHeader(EnrolledHeader, typ="perron-brand-key+jwt"):
-    """A brand proves that it has the private half of the key `kid`."""
-
-
-class ConsentRequestHeader(Header, typ="perron-connect+jwt"):
-    """The hub relays a brand's request for consent."""
-
-
-class BoxEventHeader(Header, typ="perron-event+jwt"):
-    """A box reports an event to the hub."""
-
-
-class DeliveryRecordHeader(Header, typ="perron-account+jwt"):
-    """A box states its account of a delivery."""
-
-
-class ToGuardHeader(Header, typ="perron-to-guard+jws"):
-    """The gateway sends a command to the lock guard."""
-
-
-class FromGuardHeader(Header, typ="perron-from-guard+jws"):
-    """The lock guard reports to the gateway."""
-
-
-class BrowserTokenHeader(BrowserHeader, typ="perron-browser+jwt"):
-    """A browser signs in to a hub."""
-
-
-class OrderHeader(BrowserHeader, typ="perron-order+jwt"):
-    """A browser sends an order to the box."""
+DELIVERY = TokenKind("perron-delivery+jwt", _BY_ENROLLED_KEY)  # a brand offers, updates or cancels a delivery
+HUB_DELIVERY = TokenKind("perron-hub-delivery+jwt", _BY_ENROLLED_KEY)  # the hub does, for a brand that does not sign
+CONSENT_STATEMENT = TokenKind("perron-ask+jwt", _BY_ENROLLED_KEY)  # a brand asks a home for its consent
+NEXT_KEY = TokenKind("perron-next-key+jwt", _BY_ENROLLED_KEY)  # a brand vouches for a further key of its own
+END = TokenKind("perron-end+jwt", _BY_ENROLLED_KEY)  # a brand ends its connection to a home
+KEY_POSSESSION = TokenKind("perron-brand-key+jwt", _BY_ENROLLED_KEY)  # a brand has the private half of the key `kid`
+CONSENT_REQUEST = TokenKind("perron-connect+jwt")  # the hub relays a brand's request for consent
+BOX_EVENT = TokenKind("perron-event+jwt")  # a box reports an event to the hub
+DELIVERY_RECORD = TokenKind("perron-account+jwt")  # a box states its account of a delivery
+TO_GUARD = TokenKind("perron-to-guard+jws")  # the gateway sends a command to the lock guard
+FROM_GUARD = TokenKind("perron-from-guard+jws")  # the lock guard reports to the gateway
+BROWSER_TOKEN = TokenKind("perron-browser+jwt", _BY_BROWSER, "ES256")  # a browser signs in to a hub
+ORDER = TokenKind("perron-order+jwt", _BY_BROWSER, "ES256")  # a browser sends an order to the box
 
 
 class RejectionCode(StrEnum):
@@ -191,15 +135,15 @@ class CompactJws(NamedTuple):
     signature: bytes
 
 
-def sign(header: Header, payload: bytes, signer: Sign) -> bytes:
-    """Return the token of this header and payload, signed by `signer`."""
-    signing_input = header.encode() + b"." + _encode(payload)
+def sign(kind: TokenKind, payload: bytes, signer: Sign, *, kid: str | None = None) -> bytes:
+    """Return the token of this kind and payload, signed by `signer`."""
+    signing_input = kind.header(kid) + b"." + _encode(payload)
     return signing_input + b"." + _encode(signer(signing_input))
 
 
-def sign_claims(header: Header, claims: BaseModel, signer: Sign) -> bytes:
+def sign_claims(kind: TokenKind, claims: BaseModel, signer: Sign, *, kid: str | None = None) -> bytes:
     """Return the token of these claims; what is None is left out."""
-    return sign(header, claims.model_dump_json(exclude_none=True).encode(), signer)
+    return sign(kind, claims.model_dump_json(exclude_none=True).encode(), signer, kid=kid)
 
 
 def split(token: bytes) -> CompactJws | None:
@@ -224,20 +168,22 @@ def kid_of(token: bytes) -> str | None:
     return kid if isinstance(kid, str) else None
 
 
-def verify_exact(token: bytes, header: Header, key: OKPKey | ECKey, *, max_bytes: int) -> bytes | RejectionCode:
-    """Verify a token of at most `max_bytes` that has exactly this header, and return its payload."""
+def verify_exact(
+    token: bytes, kind: TokenKind, key: OKPKey | ECKey, *, max_bytes: int, kid: str | None = None
+) -> bytes | RejectionCode:
+    """Verify a token of at most `max_bytes` that has exactly the header of this kind, and return its payload."""
     if len(token) > max_bytes:
         return RejectionCode.TOO_LARGE
     parts = split(token)
-    if parts is None or (header.alg == "ES256" and len(parts.signature) != ES256_SIGNATURE_BYTES):
+    if parts is None or (kind.alg == "ES256" and len(parts.signature) != ES256_SIGNATURE_BYTES):
         return RejectionCode.MALFORMED
-    if token.partition(b".")[0] != header.encode():
+    if token.partition(b".")[0] != kind.header(kid):
         return RejectionCode.WRONG_HEADER
-    return parts.payload if signature_holds(token, header.alg, key) else RejectionCode.WRONG_SIGNATURE
+    return parts.payload if signature_holds(token, kind.alg, key) else RejectionCode.WRONG_SIGNATURE
 
 
 def verify_enrolled(
-    token: bytes, keys: Mapping[str, EnrolledKey], kind: type[EnrolledHeader], *, max_bytes: int
+    token: bytes, keys: Mapping[str, EnrolledKey], kind: TokenKind, *, max_bytes: int
 ) -> tuple[EnrolledKey, bytes] | RejectedMessage:
     """Verify a token of this kind by the enrolled key that its `kid` names; return the key and the payload."""
     if len(token) > max_bytes:
@@ -259,7 +205,7 @@ def verify_enrolled(
     key = keys.get(kid) if isinstance(kid, str) else None
     if key is None:
         return RejectedMessage(RejectionCode.UNKNOWN_KEY, "no enrolled key has this kid")
-    if not signature_holds(token, "Ed25519", key.public):
+    if not signature_holds(token, kind.alg, key.public):
         return RejectedMessage(RejectionCode.WRONG_SIGNATURE, "the signature does not hold")
     return key, parts.payload
 

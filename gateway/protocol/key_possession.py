@@ -14,18 +14,19 @@ from gateway.protocol.strict_json import loads
 def sign_proof(sign: jws.Sign, *, brand: str, kid: str, hub: str) -> str:
     """Sign the proof with the new key's private half; `hub` is the hub's own address."""
     claims = {"brand": brand, "kid": kid, "hub": hub}
-    return jws.sign(jws.KeyPossessionHeader(kid=kid), json.dumps(claims, separators=(",", ":")).encode(), sign).decode()
+    payload = json.dumps(claims, separators=(",", ":")).encode()
+    return jws.sign(jws.KEY_POSSESSION, payload, sign, kid=kid).decode()
 
 
 def proof_error(proof: str, key: PublicKey, *, brand: str, kid: str, hub: str) -> str | None:
     """Say why a proof does not prove that; None: it does."""
-    token, header = proof.encode(), jws.KeyPossessionHeader(kid=kid)
+    token, kind = proof.encode(), jws.KEY_POSSESSION
     parts = jws.split(token)
     if parts is None:
         return "the proof is not a JWS in compact form"
-    if _read(parts.header) != header.members:
-        return f"the proof's header is alg {header.alg}, this kid and typ {header.typ}, nothing else"
-    if not jws.signature_holds(token, header.alg, key.jwk):
+    if _read(parts.header) != kind.members(kid):
+        return f"the proof's header is alg {kind.alg}, this kid and typ {kind.typ}, nothing else"
+    if not jws.signature_holds(token, kind.alg, key.jwk):
         return "the proof is not signed by this key"
     if _read(parts.payload) != {"brand": brand, "kid": kid, "hub": hub}:
         return f"the proof names brand, kid and hub ({hub}), nothing else"

@@ -25,8 +25,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what the hub signs is of the brands' type",
         file="gateway/protocol/jws.py",
-        old='class HubDeliveryHeader(EnrolledHeader, typ="perron-hub-delivery+jwt"):',
-        new='class HubDeliveryHeader(EnrolledHeader, typ="perron-delivery+jwt"):',
+        old='HUB_DELIVERY = TokenKind("perron-hub-delivery+jwt", _BY_ENROLLED_KEY)',
+        new='HUB_DELIVERY = TokenKind("perron-delivery+jwt", _BY_ENROLLED_KEY)',
         tests=(f"{_API}test_deliveries.py::test_no_box_takes_what_the_hub_signed_for_a_brand_s_own_word",),
     ),
     Mutant(

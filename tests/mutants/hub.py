@@ -46,7 +46,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an event that the box did not sign is kept",
         file="gateway/protocol/jws.py",
-        old="return parts.payload if signature_holds(token, header.alg, key) else RejectionCode.WRONG_SIGNATURE",
+        old="return parts.payload if signature_holds(token, kind.alg, key) else RejectionCode.WRONG_SIGNATURE",
         new="return parts.payload",
         tests=(SEALED, f"{HEARD}::test_forged_and_forked_events_change_nothing"),
     ),

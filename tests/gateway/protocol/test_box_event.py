@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from gateway.domain.delivery.promise import DeliveryResult, State
 from gateway.protocol.box_event import sign_event, verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, MAX_EVENT_BYTES, BoxEvent
-from gateway.protocol.jws import BoxEventHeader, RejectionCode
+from gateway.protocol.jws import BOX_EVENT, RejectionCode
 from gateway.protocol.keys import BoxKey
 
 KEY = BoxKey.generate()
@@ -33,13 +33,13 @@ def test_no_byte_of_it_can_be_another(at: int, byte: int) -> None:
 @given(st.binary(max_size=400))
 def test_rubbish_is_never_an_event(rubbish: bytes) -> None:
     assert isinstance(verify_event(rubbish, KEY.public), RejectionCode)
-    signed = BoxEventHeader().encode() + b"." + rubbish
+    signed = BOX_EVENT.header() + b"." + rubbish
     assert isinstance(verify_event(signed + b"." + KEY.sign(signed), KEY.public), RejectionCode)
 
 
 def test_another_box_s_event_a_longer_one_and_a_header_that_brings_a_key_along_are_refused() -> None:
     assert verify_event(TOKEN, BoxKey.generate().public) is RejectionCode.WRONG_SIGNATURE
-    long = BoxEventHeader().encode() + b"." + b"A" * MAX_EVENT_BYTES
+    long = BOX_EVENT.header() + b"." + b"A" * MAX_EVENT_BYTES
     assert verify_event(long + b"." + b"A" * 86, KEY.public) is RejectionCode.TOO_LARGE
     _, payload, _ = TOKEN.split(b".")
     other = b"eyJhbGciOiJub25lIn0"  # {"alg":"none"}

@@ -21,7 +21,7 @@ from gateway.protocol.delivery_record import (
     head_hash,
 )
 from gateway.protocol.hash_chain import ChainFault
-from gateway.protocol.jws import DeliveryRecordHeader, RejectionCode
+from gateway.protocol.jws import DELIVERY_RECORD, RejectionCode
 from gateway.protocol.keys import BoxKey
 
 KEY = BoxKey.generate()
@@ -110,7 +110,7 @@ def test_another_box_s_account_is_none_and_no_event_passes_for_one() -> None:
     assert verify_event(TOKEN, KEY.public) is RejectionCode.WRONG_HEADER
     event = sign_event(BoxEvent(home="home-1", seq=1, prev=GENESIS_DIGEST, at=AT), KEY.sign)
     assert verify_statement(event, KEY.public) is RejectionCode.WRONG_HEADER
-    assert TOKEN.startswith(DeliveryRecordHeader().encode())
+    assert TOKEN.startswith(DELIVERY_RECORD.header())
 
 
 def test_the_largest_account_fits_into_an_event() -> None:
