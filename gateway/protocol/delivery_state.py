@@ -27,8 +27,6 @@ send through a hub is not in this list: a box that does not know the time gives 
 is too large, and a scan at another entrance ends no delivery.
 """
 
-FINAL_STATES = frozenset(state for state in State if state.is_final)
-
 _STATES_BEFORE_VISIT = frozenset({State.AWAITING_PERMISSION, State.AWAITING_LABEL, State.SCHEDULED, State.REFUSED})
 
 

@@ -64,9 +64,7 @@ C = TypeVar("C", ToGuard, FromGuard)
 
 _KINDS: Final = MappingProxyType({ToGuard: jws.TO_GUARD, FromGuard: jws.FROM_GUARD})
 
-_REASONS: Final = MappingProxyType({
-    jws.RejectionCode.TOO_LARGE: "it is not a message between gateway and guard",
-    jws.RejectionCode.MALFORMED: "it is not a message between gateway and guard",
+_REASONS: Final = MappingProxyType({  # any other: it is malformed or too large
     jws.RejectionCode.WRONG_HEADER: "its header is not the one that gateway and guard use",
     jws.RejectionCode.WRONG_SIGNATURE: "its signature does not hold",
 })  # fmt: skip
@@ -81,7 +79,7 @@ def verify_guard_message(token: bytes, kind: type[C], public: OKPKey) -> C | str
     """Return the message that this key signed, or why it is rejected, which contains nothing of its own text."""
     payload = jws.verify_exact(token, _KINDS[kind], public, max_bytes=MAX_MESSAGE_BYTES)
     if isinstance(payload, jws.RejectionCode):
-        return _REASONS[payload]
+        return _REASONS.get(payload, "it is not a message between gateway and guard")
     try:
         claims = kind.model_validate_json(payload)
     except ValidationError:

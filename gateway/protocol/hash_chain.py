@@ -11,7 +11,7 @@ from typing import TypeAlias, cast
 
 import rfc8785
 
-from gateway.domain.frozen import Frozen
+from gateway.domain.frozen import Frozen, replace
 from gateway.protocol.strict_json import loads
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | tuple[Json, ...] | Mapping[str, Json] | None"
@@ -84,7 +84,7 @@ def link_hash(prev: bytes, seq: int, body: bytes | HiddenBody) -> bytes:
 
     SHA-256 over a fixed tag, `prev` (32 bytes), `seq` (8 bytes, big-endian) and the body's SHA-256 (32 bytes).
     """
-    digest = body.digest if isinstance(body, HiddenBody) else sha256(body).digest()
+    digest = _digest(body)
     if len(prev) != len(GENESIS) or len(digest) != len(GENESIS):
         raise ValueError("a hash has 32 bytes")
     return sha256(_LINK_TAG + prev + seq.to_bytes(8, "big") + digest).digest()
@@ -92,12 +92,13 @@ def link_hash(prev: bytes, seq: int, body: bytes | HiddenBody) -> bytes:
 
 def hide_bodies(entries: Iterable[ChainEntry], *, but: Container[int]) -> tuple[ChainEntry, ...]:
     """Return an extract: entries whose number is not in `but` keep their place and hash, not their body."""
-    return tuple(entry if entry.seq in but else _hide_body(entry) for entry in entries)
+    return tuple(
+        entry if entry.seq in but else replace(entry, body=HiddenBody(_digest(entry.body))) for entry in entries
+    )
 
 
-def _hide_body(entry: ChainEntry) -> ChainEntry:
-    digest = entry.body.digest if isinstance(entry.body, HiddenBody) else sha256(entry.body).digest()
-    return ChainEntry(seq=entry.seq, body=HiddenBody(digest), hash=entry.hash)
+def _digest(body: bytes | HiddenBody) -> bytes:
+    return body.digest if isinstance(body, HiddenBody) else sha256(body).digest()
 
 
 def find_break(entries: Iterable[ChainEntry], *, after: ChainHead | None = None) -> ChainBreak | None:

@@ -11,7 +11,6 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final, assert_never
 
 from gateway.system.backoff import Backoff
@@ -69,9 +68,7 @@ class VideoClient:
     def proofs(self) -> Mapping[str, ipc.CameraProof]:
         """The newest proof of each camera that is at most `MAX_PROOF_AGE_S` old; empty while not connected."""
         now = asyncio.get_running_loop().time()
-        return MappingProxyType(
-            {name: proof for name, proof in self._proofs.items() if now - proof.at <= MAX_PROOF_AGE_S}
-        )
+        return {name: proof for name, proof in self._proofs.items() if now - proof.at <= MAX_PROOF_AGE_S}
 
     async def run(self) -> None:
         """Start or find a video process and stay connected, until cancelled; the process then continues."""

@@ -14,9 +14,8 @@ import av
 import av.error
 from av.video.stream import VideoStream
 
-from gateway.domain.frozen import Frozen
 from gateway.system.atomic_file import sync_folder
-from gateway.video.ipc import ClipFacts, ClipKey, Gap, StreamFault
+from gateway.video.ipc import ClipFacts, Gap, StreamFault
 from gateway.video.ring import EncodedPicture
 from gateway.video.sidecar import (
     FilmHashChain,
@@ -48,25 +47,6 @@ CRASH_POINTS: Final = (
     "after-close-before-rename",
     "after-rename",
 )
-
-
-class FilmPath(Frozen, kw_only=False):
-    """The files of a film, and what it shows. `path` is relative to the folder `root`."""
-
-    root: Path
-    path: str
-    camera: str
-    clip: ClipKey
-
-    @property
-    def running(self) -> Path:
-        """The file while the film is being written."""
-        return self.root / f"{self.path}.part"
-
-    @property
-    def final(self) -> Path:
-        """The file of the closed film."""
-        return self.root / self.path
 
 
 OnSynced = Callable[[int, str, bool], None]
@@ -149,39 +129,39 @@ class ClipWriter:
 
     def __init__(  # noqa: PLR0913 - what a film is made of
         self,
-        paths: FilmPath,
+        root: Path,
+        head: SidecarHead,
         stream: VideoStream,
         first: EncodedPicture,
         *,
-        start: datetime,
         to_utc: Callable[[float], datetime],
         crash_point: CrashPoint,
     ) -> None:
-        """Create the film, which begins with the key picture `first`, made at `start`.
+        """Create the film `head.path` in the folder `root`, which begins with the key picture `first`.
 
         `to_utc` converts monotonic seconds to UTC.
 
         Raises:
             OSError: the files cannot be created; the ones that were created are removed.
         """
-        self.paths = paths
-        self.start = self.end = start
+        self.head, self.end = head, head.start
         self.synced_at: float | None = None  # monotonic: when the newest fragment was synced
         self._to_utc, self._crash_point = to_utc, crash_point
         self._base, self._last, self._newest_at = first.dts, -1, first.arrived_at
         self._newest: EncodedPicture | None = None  # not yet given to the muxer
         self._gaps: list[Gap] = []
-        folder = paths.running.parent
-        folder.mkdir(parents=True, exist_ok=True)
+        self._final = root / head.path
+        self._running = running = root / f"{head.path}.part"  # the file while it is being written
+        running.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as undo:
-            self._sidecar = SidecarWriter(sidecar_path(paths.running))
-            undo.callback(sidecar_path(paths.running).unlink)
+            self._sidecar = SidecarWriter(sidecar_path(running))
+            undo.callback(sidecar_path(running).unlink)
             undo.callback(self._sidecar.close)
-            self._sidecar.write(SidecarHead(camera=paths.camera, clip=paths.clip, path=paths.path, start=self.start))
-            self._writer = FragmentWriter(paths.running, self._on_fragment_synced)
-            undo.callback(paths.running.unlink)
+            self._sidecar.write(head)
+            self._writer = FragmentWriter(running, self._on_fragment_synced)
+            undo.callback(running.unlink)
             undo.callback(self._writer.close)
-            sync_folder(folder)
+            sync_folder(running.parent)
             crash_point("before-first-fragment")
             self._container = av.open(self._writer, "w", format="mp4", container_options=dict(MUXER_OPTIONS))
             self._stream = self._container.add_stream_from_template(stream)
@@ -239,18 +219,18 @@ class ClipWriter:
             self._container.close()
             self._writer.sync()
         except (OSError, av.error.FFmpegError) as failure:
-            log.warning("%s: the end could not be written: %s", self.paths.path, failure)
+            log.warning("%s: the end could not be written: %s", self.head.path, failure)
         _, links, digest = self._writer.synced
         self._writer.close()
         if links < 2:
             self._write_end(None, why)
-            for path in (self.paths.running, sidecar_path(self.paths.running)):
+            for path in (self._running, sidecar_path(self._running)):
                 path.unlink(missing_ok=True)
             return None
         facts = ClipFacts(
-            camera=self.paths.camera,
-            path=self.paths.path,
-            start=self.start,
+            camera=self.head.camera,
+            path=self.head.path,
+            start=self.head.start,
             end=self.end,
             sha256=digest,
             fragments=links,
@@ -259,10 +239,10 @@ class ClipWriter:
         self._write_end(facts, why)
         self._crash_point("after-close-before-rename")
         try:
-            self.paths.running.rename(self.paths.final)
-            sync_folder(self.paths.final.parent)
+            self._running.rename(self._final)
+            sync_folder(self._final.parent)
         except OSError as failure:
-            log.warning("%s could not be named: %s", self.paths.path, failure)
+            log.warning("%s could not be named: %s", self.head.path, failure)
             return None
         self._crash_point("after-rename")
         return facts
@@ -273,7 +253,7 @@ class ClipWriter:
             with closing(self._sidecar):
                 self._sidecar.write(SidecarEnd(facts=facts, why=why))
         except OSError as failure:
-            log.warning("%s: the sidecar has no end: %s", self.paths.path, failure)
+            log.warning("%s: the sidecar has no end: %s", self.head.path, failure)
 
     def _on_fragment_synced(self, end_byte: int, chain: str, first: bool) -> None:
         if first:

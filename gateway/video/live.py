@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final, Self, assert_never
+from typing import Final, Self
 
 from gateway.video import ipc
 
@@ -72,37 +72,23 @@ async def open_live_view(socket: Path, camera: str, *, timeout_s: float) -> Asyn
     Raises:
         LiveViewUnavailable: there is no live view. It is raised only on entry to the block.
     """
-    give_up = asyncio.get_running_loop().time() + timeout_s
-    try:
-        async with asyncio.timeout_at(give_up):
-            reader, writer = await asyncio.open_unix_connection(ipc.live_socket(socket))
-    except TimeoutError as error:
-        raise LiveViewUnavailable(ipc.LiveViewError.NO_ANSWER) from error
-    except OSError as error:
-        raise LiveViewUnavailable(ipc.LiveViewError.NO_PROCESS) from error
-    try:
-        yield LiveView(await _request_view(reader, writer, camera, give_up), reader)
-    finally:
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(timeout_s):
+                reader, writer = await asyncio.open_unix_connection(ipc.live_socket(socket))
+                stack.push_async_callback(_close, writer)
+                writer.write(ipc.LiveViewRequest(camera=camera).model_dump_json().encode() + b"\n")
+                reply = ipc.TO_VIEWER_ADAPTER.validate_json(await reader.readline())
+        except TimeoutError as error:
+            raise LiveViewUnavailable(ipc.LiveViewError.NO_ANSWER) from error
+        except (OSError, ValueError) as error:
+            raise LiveViewUnavailable(ipc.LiveViewError.NO_PROCESS) from error
+        if isinstance(reply, ipc.LiveViewRefused):
+            raise LiveViewUnavailable(reply.why)
+        yield LiveView(reply, reader)
 
 
-async def _request_view(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, camera: str, deadline: float
-) -> ipc.LiveViewAccepted:
-    try:
-        writer.write(ipc.LiveViewRequest(camera=camera).model_dump_json().encode() + b"\n")
-        async with asyncio.timeout_at(deadline):
-            reply = ipc.TO_VIEWER_ADAPTER.validate_json(await reader.readline())
-    except TimeoutError as error:
-        raise LiveViewUnavailable(ipc.LiveViewError.NO_ANSWER) from error
-    except (OSError, ValueError) as error:
-        raise LiveViewUnavailable(ipc.LiveViewError.NO_PROCESS) from error
-    match reply:
-        case ipc.LiveViewAccepted():
-            return reply
-        case ipc.LiveViewRefused(why=why):
-            raise LiveViewUnavailable(why)
-        case _:
-            assert_never(reply)
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()

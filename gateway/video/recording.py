@@ -10,10 +10,11 @@ import av.error
 from av.video.stream import VideoStream
 
 from gateway.domain.frozen import Frozen
-from gateway.video.clip import ClipWriter, CrashPoint, FilmPath
+from gateway.video.clip import ClipWriter, CrashPoint
 from gateway.video.ipc import ClipBegun, ClipKey, FromVideo, Gap, StreamFault
 from gateway.video.recovery import ClosedFilm, next_film_number
 from gateway.video.ring import EncodedPicture, PreRollBuffer
+from gateway.video.sidecar import SidecarHead
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class Recording:
         """Declare a gap in the running film from `since` to `until` (monotonic seconds)."""
         if self._writer is None:
             return
-        start, end = max(self._writer.start, self.to_utc(since)), self.to_utc(until)
+        start, end = max(self._writer.head.start, self.to_utc(since)), self.to_utc(until)
         if start < end:
             try:
                 self._writer.declare_gap(Gap(start=start, end=end, why=fault))
@@ -98,7 +99,7 @@ class Recording:
         if clip is not None:
             facts = clip.close(why)
             ended = why if facts else why or StreamFault.DISK
-            self._films.append(ClosedFilm(camera=self._camera, start=clip.start, facts=facts, why=ended))
+            self._films.append(ClosedFilm(camera=self._camera, start=clip.head.start, facts=facts, why=ended))
 
     def announce_again(self) -> None:
         """Publish `ClipBegun` of the running film again, for a new gateway."""
@@ -125,10 +126,10 @@ class Recording:
         samples = list(ring)
         n = next_film_number(self._context.root / self._folder, self._camera, self.clip.part)
         path = f"{self._folder}/{self._camera}-{self.clip.part}-{n}.mp4"
-        place = FilmPath(self._context.root, path, self._camera, self.clip)
         start = self.to_utc(first_picture_at(samples, float(template.time_base or 0)))
+        head = SidecarHead(camera=self._camera, clip=self.clip, path=path, start=start)
         self._writer = ClipWriter(
-            place, template, samples[0], start=start, to_utc=self.to_utc, crash_point=self._context.crash_point
+            self._context.root, head, template, samples[0], to_utc=self.to_utc, crash_point=self._context.crash_point
         )
         self._writer.write_pre_roll(samples)
 
@@ -137,7 +138,8 @@ class Recording:
         if clip is None or self._is_announced or not clip.has_begun:
             return
         self._is_announced, self.disk_failed = True, False
-        self._context.publish(ClipBegun(camera=self._camera, clip=self.clip, path=clip.paths.path, start=clip.start))
+        head = clip.head
+        self._context.publish(ClipBegun(camera=head.camera, clip=head.clip, path=head.path, start=head.start))
 
 
 def first_picture_at(samples: list[EncodedPicture], time_base: float) -> float:

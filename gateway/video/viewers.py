@@ -6,13 +6,13 @@ does not wait for a viewer: it disconnects one that does not read.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, assert_never
 
 from gateway.domain.frozen import Frozen
-from gateway.video.broadcast import LiveEnd, LiveFragment, LiveInit, LivePiece, LiveSink
+from gateway.video.broadcast import LiveEnd, LiveFragment, LiveInit, LivePiece
 from gateway.video.camera import CameraReader
 from gateway.video.ipc import LiveViewError, LiveViewRefused, LiveViewRequest, ToViewer, pack_chunk
 
@@ -80,15 +80,13 @@ class ViewerServer:
     async def _serve_camera(
         self, reader: asyncio.StreamReader, viewer: "ViewerConnection", camera: CameraReader
     ) -> None:
-        first = camera not in self._camera_viewers
-        screening = self._camera_viewers.setdefault(camera, CameraViewers(asyncio.get_running_loop()))
+        loop, first = asyncio.get_running_loop(), camera not in self._camera_viewers
+        screening = self._camera_viewers.setdefault(camera, CameraViewers(loop))
         screening.add(viewer)
-        giving_up = asyncio.get_running_loop().call_later(
-            self._limits.first_picture_timeout_s, screening.refuse_waiting, viewer
-        )
+        giving_up = loop.call_later(self._limits.first_picture_timeout_s, screening.refuse_waiting, viewer)
         try:
             if first:
-                await self._run_in_executor(camera.start_broadcast, screening.post)
+                await loop.run_in_executor(self._executor, camera.start_broadcast, screening.post)
             if await reader.read(1):
                 log.warning("a viewer sent more than its request: disconnected")
         finally:
@@ -96,10 +94,7 @@ class ViewerServer:
             screening.remove(viewer)
             if screening.is_empty and self._camera_viewers.get(camera) is screening:
                 del self._camera_viewers[camera]
-                await self._run_in_executor(camera.stop_broadcast, screening.post)
-
-    async def _run_in_executor(self, job: Callable[[LiveSink], None], show: LiveSink) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._executor, job, show)
+                await loop.run_in_executor(self._executor, camera.stop_broadcast, screening.post)
 
 
 async def _read_request(reader: asyncio.StreamReader) -> LiveViewRequest | None:

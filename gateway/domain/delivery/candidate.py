@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery.permission import Permission, PermissionStatus, permission_refusal
-from gateway.domain.delivery.promise import DeliveryOrder, OrderStatus, OrderUsage, State, order_status
+from gateway.domain.delivery.promise import FINAL_STATES, DeliveryOrder, OrderStatus, OrderUsage, State, order_status
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
@@ -91,9 +91,8 @@ def delivery_status(
     order: DeliveryOrder, permission: Permission | None, usage: OrderUsage, *, context: DeliveryContext, now: Now
 ) -> OrderStatus:
     """Derive the state that the retailer sees at `now`."""
-    objection = _permission_refusal(order, permission, context, now)
-    pending, utc = objection is Refusal.AWAITING_PERMISSION, now.utc if now.trusted else None
-    status = order_status(order, usage, None if pending else objection, pending=pending, utc=utc)
+    refusal = _permission_refusal(order, permission, context, now)
+    status = order_status(order, usage, refusal, utc=now.utc if now.trusted else None)
     if order.doubtful and status.state in _DOUBTABLE_STATES:  # nor expired: the outcome is not known here
         return OrderStatus(state=State.REFUSED, reason=Refusal.ANNOUNCE_AGAIN)
     return status
@@ -101,7 +100,7 @@ def delivery_status(
 
 def next_change_at(order: DeliveryOrder, status: OrderStatus, *, now: Now) -> datetime | None:
     """Return the next instant at which time alone changes `status`, which held at `now`; None: never."""
-    if status.state.is_final or status.state is State.VISITING:
+    if status.state in FINAL_STATES or status.state is State.VISITING:
         return None
     if status.state is State.SCHEDULED and order.start > now.utc:
         return order.start

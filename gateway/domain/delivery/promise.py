@@ -21,7 +21,7 @@ from pydantic import (
 
 from gateway.domain.day import FIRST_INSTANT, LAST_INSTANT
 from gateway.domain.delivery.barcodes import BarcodeKind, InvalidBarcode, courier_token_value, normalise
-from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.frozen import Frozen
 
 MAX_WINDOW = timedelta(days=7)
@@ -236,12 +236,11 @@ class State(StrEnum):
     CANCELLED = auto()
     EXPIRED = auto()
 
-    @property
-    def is_final(self) -> bool:
-        """Whether time alone no longer changes it."""
-        return self in {
-            State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED, State.REFUSED, State.CANCELLED, State.EXPIRED,
-        }  # fmt: skip
+
+FINAL_STATES = frozenset({
+    State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED, State.REFUSED, State.CANCELLED, State.EXPIRED,
+})  # fmt: skip
+"""The states that time alone no longer changes."""
 
 
 class OrderUsage(Frozen):
@@ -266,7 +265,7 @@ class OrderStatus(Frozen):
 
 
 def order_status(
-    order: DeliveryOrder, usage: OrderUsage, refusal: str | None, *, pending: bool, utc: datetime | None
+    order: DeliveryOrder, usage: OrderUsage, refusal: Refusal | None, *, utc: datetime | None
 ) -> OrderStatus:
     """Derive an order's state. `refusal`: the permission's. `utc`: trusted time; None: nothing opens or expires."""
     if order.cancelled:
@@ -278,11 +277,11 @@ def order_status(
         return ended
     if utc is not None and utc >= order.end:
         return OrderStatus(state=State.EXPIRED)
-    if refusal is not None:
+    if refusal not in {None, Refusal.AWAITING_PERMISSION}:
         return OrderStatus(state=State.REFUSED, reason=refusal)
     if not order.parcels:
         return OrderStatus(state=State.AWAITING_LABEL)
-    if pending:
+    if refusal is not None:
         return OrderStatus(state=State.AWAITING_PERMISSION)
     opened = utc is not None and utc >= order.start
     return OrderStatus(state=State.WINDOW_OPEN if opened else State.SCHEDULED)

@@ -44,7 +44,7 @@ from gateway.domain.visit.conditions import (
     is_unlock_held,
     may_open,
 )
-from gateway.domain.visit.state import BEFORE_INTENT, ENTRANCE_WIDE, Entrance, Phase, Timer
+from gateway.domain.visit.state import ENTRANCE_WIDE, Entrance, Phase, Timer
 from gateway.domain.visit.step import Step
 
 MAX_ROUNDS = 20  # far more moves than one event can cause
@@ -142,7 +142,7 @@ def _is_running(step: Step, visit: str) -> bool:
 def _on_household_event(step: Step, event: e.HouseholdEvent) -> None:
     match event:
         case e.HouseholdAnswered():
-            _on_household_answer(step)
+            step.attend()
         case e.OwnerDecided(visit=visit, yes=yes):
             if _is_running(step, visit):
                 step.visit = replace(step.visit, approved=yes)
@@ -160,18 +160,13 @@ def _on_household_event(step: Step, event: e.HouseholdEvent) -> None:
         case e.HomeChanged(somebody_home=somebody_home, away=away):
             step.state = replace(step.state, somebody_home=somebody_home, away=away)
             if somebody_home:
-                _on_household_answer(step)
+                step.attend()
         case e.PausesChanged(pauses=planned):
             step.state = replace(step.state, pauses=planned)
         case e.LockRequested(id=ident):
             lock_request.begin(step, ident)
         case _:
             assert_never(event)
-
-
-def _on_household_answer(step: Step) -> None:
-    if step.state.visit is not None and step.visit.phase in BEFORE_INTENT:
-        step.visit = replace(step.visit, attended=True)
 
 
 def _set_stop(step: Step, epoch: int, *, stopped: bool) -> None:

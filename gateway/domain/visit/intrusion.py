@@ -8,7 +8,6 @@ from gateway.domain.visit.commands import AlarmCode, LogNote, RaiseAlarm, StopRe
 from gateway.domain.visit.conditions import (
     NOT_LOCKED,
     OPEN_DOOR_STATES,
-    is_before_intent,
     is_closed,
     is_door_open,
     is_explained,
@@ -101,8 +100,7 @@ def _by_hand(step: Step, report: LockReport) -> bool:
 
 def _on_manual_use(step: Step, *, unlocked: bool) -> None:
     step.state = replace(step.state, by_hand_at=step.now.mono)
-    if is_before_intent(step.state):
-        step.visit = replace(step.visit, attended=True)
+    step.attend()
     if unlocked and presence.is_household_away(step.state):
         step.emit(RaiseAlarm(code=AlarmCode.HAND_USE_WHILE_AWAY))
     elif unlocked:

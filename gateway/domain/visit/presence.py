@@ -9,7 +9,7 @@ means that a hand at the door is unexpected, as if the household had said that i
 from devices.reports import AlarmPanelState, PresenceState
 from gateway.domain.frozen import replace
 from gateway.domain.visit.events import AlarmPanelReported, PresenceReported
-from gateway.domain.visit.state import BEFORE_INTENT, Entrance
+from gateway.domain.visit.state import Entrance
 from gateway.domain.visit.step import Step
 
 HOME_PANEL_STATES = frozenset({AlarmPanelState.ARMED_HOME, AlarmPanelState.ARMED_NIGHT})
@@ -24,8 +24,8 @@ def apply_event(step: Step, event: PresenceReported | AlarmPanelReported) -> Non
         step.state = replace(step.state, alarm_panel=event.panel)
         return
     step.state = replace(step.state, presence={**step.state.presence, event.device: event.presence})
-    if event.presence is PresenceState.HOME and step.state.visit is not None and step.visit.phase in BEFORE_INTENT:
-        step.visit = replace(step.visit, attended=True)
+    if event.presence is PresenceState.HOME:
+        step.attend()
 
 
 def forget(step: Step) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from gateway.domain.frozen import replace
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Command, Notification, NotifyOwner, QueryDevice
-from gateway.domain.visit.state import ENTRANCE_WIDE, Entrance, Phase, Timer, Visit
+from gateway.domain.visit.state import BEFORE_INTENT, ENTRANCE_WIDE, Entrance, Phase, Timer, Visit
 
 
 class Step:
@@ -29,6 +29,11 @@ class Step:
     @visit.setter
     def visit(self, visit: Visit) -> None:
         self.state = replace(self.state, visit=visit)
+
+    def attend(self) -> None:
+        """Record that somebody of the household attends to the courier, unless the unlock intent is stored."""
+        if self.state.visit is not None and self.visit.phase in BEFORE_INTENT:
+            self.visit = replace(self.visit, attended=True)
 
     def emit(self, *commands: Command) -> None:
         """Append commands for the runtime, in this order."""

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Row, and_, func, insert, or_, select, update
 
-from gateway.domain.delivery.promise import Cancel, DeliveryBody, Offer, State, Update
+from gateway.domain.delivery.promise import FINAL_STATES, Cancel, DeliveryBody, Offer, State, Update
 from gateway.domain.now import Now
 from gateway.hub.api.brands import active_keys
 from gateway.hub.api.delivery_models import (
@@ -47,7 +47,6 @@ from gateway.hub.http.operation import OperationGroup, RequestContext, Response,
 from gateway.hub.http.problem import ApiProblem, Code, Detail
 from gateway.protocol.box_hub import token_digest
 from gateway.protocol.delivery_message import verify_delivery
-from gateway.protocol.delivery_state import FINAL_STATES
 from gateway.protocol.jws import RejectedMessage, kid_of
 
 MAX_OPEN_SANDBOX_DELIVERIES = 100  # open deliveries of one sandbox

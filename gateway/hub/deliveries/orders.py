@@ -15,13 +15,21 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.delivery.promise import Cancel, DeliveryBody, DeliveryResult, Offer, State, Update, Window
+from gateway.domain.delivery.promise import (
+    FINAL_STATES,
+    Cancel,
+    DeliveryBody,
+    DeliveryResult,
+    Offer,
+    State,
+    Update,
+    Window,
+)
 from gateway.hub.database.tables import deliveries, delivery_versions
 from gateway.hub.deliveries import events, jobs
 from gateway.hub.http.operation import HubTransaction
 from gateway.protocol.box_hub import JobKind, token_digest
 from gateway.protocol.delivery_message import MAX_LIFETIME_S, MAX_MESSAGE_BYTES, HubClaims
-from gateway.protocol.delivery_state import FINAL_STATES
 
 IS_OPEN = deliveries.c.state.not_in([str(state) for state in FINAL_STATES])
 _PLACEHOLDER_HOME = f"home-{'a' * 26}"  # as long as any home's id

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery.permission import DAYS, Permission, PermissionStatus, PermissionTerms, permission_refusal
 from gateway.domain.delivery.promise import (
+    FINAL_STATES,
     Cancel,
     Claims,
     DeliveryBody,
@@ -28,7 +29,7 @@ from gateway.hub.deliveries.availability import GivenTerms
 from gateway.protocol.box_hub import EntranceDescription
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.delivery_record import RecordEntry, RecordEntryKind, shown_code
-from gateway.protocol.delivery_state import FINAL_STATES, PUBLIC_REASONS
+from gateway.protocol.delivery_state import PUBLIC_REASONS
 
 SANDBOX_ZONE = ZoneInfo("Europe/Paris")
 SANDBOX_ENTRANCES = (

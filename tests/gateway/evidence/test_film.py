@@ -15,9 +15,10 @@ from gateway.evidence.verdict import ProofProblem
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.hash_chain import ChainHead
 from gateway.protocol.keys import BoxKey
-from gateway.video.clip import ClipWriter, FilmPath
+from gateway.video.clip import ClipWriter
 from gateway.video.ipc import ClipFacts, ClipKey
 from gateway.video.ring import EncodedPicture
+from gateway.video.sidecar import SidecarHead
 from tests.gateway.evidence.visits import FILM_S, FRAMES_PER_S, SCAN, VISIT, draft_of, film_bytes
 
 PRE_ROLL = 2  # seconds
@@ -35,8 +36,9 @@ def recorded(root: Path) -> ClipFacts:
             EncodedPicture(bytes(packet), packet.pts or 0, packet.dts or 0, packet.is_keyframe, number / FRAMES_PER_S)
             for number, packet in enumerate(packet for packet in camera.demux(stream) if packet.size)
         ]
-        place = FilmPath(root, f"{VISIT}/outside-1-1.mp4", "outside", ClipKey(visit=VISIT, part=1))
-        clip = ClipWriter(place, stream, samples[0], start=SCAN, to_utc=moment, crash_point=lambda _: None)
+        key, path = ClipKey(visit=VISIT, part=1), f"{VISIT}/outside-1-1.mp4"
+        head = SidecarHead(camera="outside", clip=key, path=path, start=SCAN)
+        clip = ClipWriter(root, head, stream, samples[0], to_utc=moment, crash_point=lambda _: None)
         clip.write_pre_roll(samples[: PRE_ROLL * FRAMES_PER_S])
         for sample in samples[PRE_ROLL * FRAMES_PER_S :]:
             clip.write_picture(sample)

@@ -19,7 +19,7 @@ from gateway.domain.delivery.promise import (
     order_of,
     order_status,
 )
-from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from tests.gateway.domain.delivery.shop import NOON, PARCEL, make_claims, make_offer
 
 WIRE: dict[str, Any] = json.loads(make_claims(make_offer()).model_dump_json(exclude_none=True))
@@ -128,12 +128,11 @@ BEFORE, INSIDE, AT_END = NOON, NOON + timedelta(hours=1), NOON + timedelta(hours
 def seen(
     what: DeliveryOrder = PROMISE,
     usage: OrderUsage = OrderUsage(),  # noqa: B008 - frozen
-    objection: str | None = None,
+    objection: Refusal | None = None,
     *,
-    pending: bool = False,
     utc: datetime | None = BEFORE,
 ) -> tuple[State, str | None]:
-    found: OrderStatus = order_status(what, usage, objection, pending=pending, utc=utc)
+    found: OrderStatus = order_status(what, usage, objection, utc=utc)
     return found.state, found.reason
 
 
@@ -151,13 +150,13 @@ def test_without_trusted_time_no_window_opens_or_ends() -> None:
 
 def test_a_label_is_awaited_before_the_permission() -> None:
     bare = order_of("shop", make_offer(parcels=()))
-    assert seen(bare, pending=True) == (State.AWAITING_LABEL, None)
-    assert seen(pending=True) == (State.AWAITING_PERMISSION, None)
+    assert seen(bare, objection=Refusal.AWAITING_PERMISSION) == (State.AWAITING_LABEL, None)
+    assert seen(objection=Refusal.AWAITING_PERMISSION) == (State.AWAITING_PERMISSION, None)
     assert seen(bare, utc=AT_END) == (State.EXPIRED, None)
 
 
 def test_what_the_permission_forbids_is_refused_with_its_reason() -> None:
-    assert seen(objection="carrier_not_permitted") == (State.REFUSED, "carrier_not_permitted")
+    assert seen(objection=Refusal.CARRIER_NOT_PERMITTED) == (State.REFUSED, "carrier_not_permitted")
 
 
 @pytest.mark.parametrize(

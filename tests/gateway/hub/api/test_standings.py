@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.delivery.promise import Cancel, DeliveryResult, State
+from gateway.domain.delivery.promise import FINAL_STATES, Cancel, DeliveryResult, State
 from gateway.hub.boxes.box_events import EventOutcome
 from gateway.protocol.box_hub import PermissionDecision, token_digest
-from gateway.protocol.delivery_state import FINAL_STATES, PUBLIC_REASONS
+from gateway.protocol.delivery_state import PUBLIC_REASONS
 from tests.announcing import ConnectedHome, connected_home, sent_jobs
 from tests.hubs import hub_file, run_hub
 
