@@ -31,7 +31,7 @@ from gateway.evidence import rollback, succession
 from gateway.evidence.archive import Archive
 from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.integrations.homeassistant.bridge import HomeAssistantBridge
-from gateway.integrations.hub_client import ca_rotation, unenrolment
+from gateway.integrations.hub_client import enrolment, unenrolment
 from gateway.integrations.hub_client.job_routing import build_uplink
 from gateway.integrations.hub_client.session import Uplink
 from gateway.mqtt.client import MqttClient
@@ -289,7 +289,7 @@ class App:
             work["hub"] = partial(self._run_uplink, self._uplink)
         if self._uplink is not None and self._open_pages is not None:
             work["orders"] = self._run_remote_orders
-        return work | ca_rotation.renewal_tasks(self.home)
+        return work | enrolment.renewal_tasks(self.home)
 
     def _on_fault(self, fault: ContainedFault) -> None:
         """Record the first fault of a kind and notify the owner; its name is a worker's, never a message's text."""

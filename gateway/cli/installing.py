@@ -28,11 +28,11 @@ from gateway.installation.diagnostics.finding import FindingVerdict, sentence_te
 from gateway.installation.diagnostics.house import examine_house
 from gateway.installation.discovery import DiscoveredDevice
 from gateway.installation.discovery_scan import DiscoveryHandler
-from gateway.installation.readiness_hours import summarise
 from gateway.installation.walk_test_report import verify_walk
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.keys import KeyUnusable, PublicKey
 from gateway.storage import StoreFailed
+from gateway.storage.readiness import summarise
 from gateway.storage.readonly import counted_readiness
 from gateway.system.clock import read_clock
 from gateway.system.regular_file import read_bytes
@@ -166,8 +166,8 @@ def survey_lines(home: Home, entrance: str) -> Iterator[str]:
         yield "Nothing was counted yet: no window was near. What is so now: `perron doctor`."
         return
     zone = ZoneInfo(home.timezone)
-    for device in summary.devices:
-        yield f"{device.device}: not ready at {device.not_ready} of {device.checks} checks"
+    for device, not_ready, checks in summary.devices:
+        yield f"{device}: not ready at {not_ready} of {checks} checks"
     for hour, counts in summary.hours:
         ready = "  ".join(f"{one.device} {one.ready}/{one.checks}" for one in counts)
         yield f"{hour.astimezone(zone):%Y-%m-%d %H:%M}  {ready}"

@@ -100,16 +100,19 @@ def walk_test_text(status: WalkTestStatus, entrance: str) -> Text:
 def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -> Iterator[Capability]:
     """Yield what a device can promise, what is missing, and from which source."""
     device = home.devices[id_]
-    if isinstance(device, LockDevice):
-        yield _bolt_capability(id_, measurement)
-    if isinstance(device, LockDevice | CoverDevice):
-        yield _guarded_capability(device)
-    if isinstance(device, LockDevice):
-        yield _auto_lock_capability(id_, device)
-    if isinstance(device, DoorDevice):
-        yield _sensor_capability(id_, device, measurement)
-    if isinstance(device, CameraDevice):
-        yield _picture_capability(device)
+    match device:
+        case LockDevice():
+            yield _bolt_capability(id_, measurement)
+            yield _guarded_capability(device)
+            yield _auto_lock_capability(id_, device)
+        case CoverDevice():
+            yield _guarded_capability(device)
+        case DoorDevice():
+            yield _sensor_capability(id_, device, measurement)
+        case CameraDevice():
+            yield _picture_capability(device)
+        case _:
+            pass
     yield from _latency_capabilities(id_, device, measurement)
 
 
@@ -151,10 +154,8 @@ def _guarded_capability(lock: LockDevice | CoverDevice) -> Capability:
         return Capability(_DECLARED, _("Guarded: it refuses a late or repeated command by itself."))
     text = _(
         "Basic: it cannot refuse a late or repeated command; Perron waits {life} s longer before it says “locked”."
-    ).with_facts(
-        life=f"{Timing().command_life:g}",
     )
-    return Capability(_MISSING, text)
+    return Capability(_MISSING, text.with_facts(life=f"{Timing().command_life:g}"))
 
 
 def _auto_lock_capability(id_: str, lock: LockDevice) -> Capability:
@@ -174,8 +175,7 @@ def _sensor_capability(id_: str, door: DoorDevice, measurement: Measurement | No
     if not door.can_be_queried:
         text = _(
             "It speaks by itself, at least every {heartbeat} s, and cannot be asked: not for an entrance to the living "
-            "space."
-        ).with_facts(
+            "space.",
             heartbeat=f"{door.heartbeat:g}",
         )
         return Capability(_DECLARED, text)
@@ -201,13 +201,11 @@ def _latency_capabilities(id_: str, device: AnyDevice, measurement: Measurement 
             text = _("Declared to answer within {declared} s; not measured yet (`perron test {device}`).")
             yield Capability(_DECLARED, text.with_facts(declared=f"{declared:g}", device=id_))
         return
-    answers = len(measurement.seconds)
-    if answers < measurement.asked:
-        text = _("It did not answer {silent} of {asked} times.")
-        yield Capability(
-            _MISSING, text.with_facts(silent=str(measurement.asked - answers), asked=str(measurement.asked))
-        )
-    if not answers:
+    silent = measurement.asked - len(measurement.seconds)
+    if silent:
+        text = _("It did not answer {silent} of {asked} times.", silent=str(silent), asked=str(measurement.asked))
+        yield Capability(_MISSING, text)
+    if not measurement.seconds:
         return
     longest = max(measurement.seconds)
     facts = {"longest": f"{longest:.2f}", "median": f"{median(measurement.seconds):.2f}"}

@@ -178,9 +178,7 @@ async def measure_device(
 ) -> Measurement | str:
     """Query a device `count` times, one after the other; return the measurement, or why it cannot be queried."""
     timeout_s = max(2 * answer_timeout_s(home.devices[id_]), MIN_MEASURE_TIMEOUT_S)
-    seconds: list[float] = []
-    bolts: list[bool] = []
-    doors: list[bool] = []
+    seconds, reports = list[float](), list[r.Report]()
     for number in range(count):
         result = await probe_devices(
             home, session, [id_], timeout_s=timeout_s, correlation_prefix=f"test-{number}", min_wait_s=0.0,
@@ -189,13 +187,10 @@ async def measure_device(
         device = result.devices[id_]
         if device.obstacle is not None:
             return device.obstacle
-        if device.answer is None or device.seconds is None:
-            continue
-        seconds.append(device.seconds)
-        for report in device.answer:
-            if isinstance(report, r.LockReport):
-                bolts.append(report.bolt is not r.LockState.UNKNOWN)
-            elif isinstance(report, r.DoorReport):
-                doors.append(report.door is not r.DoorState.UNKNOWN)
+        if device.answer is not None and device.seconds is not None:
+            seconds.append(device.seconds)
+            reports.extend(device.answer)
+    bolts = [report.bolt is not r.LockState.UNKNOWN for report in reports if isinstance(report, r.LockReport)]
+    doors = [report.door is not r.DoorState.UNKNOWN for report in reports if isinstance(report, r.DoorReport)]
     bolt, door = (all(states) if states else None for states in (bolts, doors))
     return Measurement(at=now, asked=count, seconds=tuple(seconds), bolt=bolt, door=door)

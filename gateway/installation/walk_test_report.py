@@ -3,7 +3,7 @@
 A person prints and signs it. A file beside it has the gateway's signature of the trials and of the document's hash.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Literal
@@ -13,10 +13,17 @@ from pydantic import AwareDatetime
 
 from gateway.config.home import Home
 from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Sheet
-from gateway.installation import capability
-from gateway.installation.capability import Capability, CapabilityEvidence, Measurement, WalkTestStatus
+from gateway.installation.capability import (
+    Capability,
+    CapabilityEvidence,
+    Measurement,
+    WalkTestStatus,
+    device_capabilities,
+    entrance_capabilities,
+    walk_test_text,
+)
 from gateway.installation.texts import TRIAL_QUESTIONS, TRIAL_TITLES, result_text, trial_text
-from gateway.installation.walk import TrialResult, WalkTest, WalkTestStep, walk_test_status
+from gateway.installation.walk import TrialResult, WalkTest, walk_test_status
 from gateway.protocol.keys import BoxKey, PublicKey
 from gateway.protocol.signed_document import Hash, Id, SignedDocument
 from gateway.system.i18n import Language, Text, _
@@ -26,13 +33,7 @@ MARGIN_PT = 16.0
 CONTENT_WIDTH_PT = PAGE_WIDTH_MM - 2 * MARGIN_PT
 FOOTER_Y_PT = PAGE_HEIGHT_MM - 20
 FONT_SIZE_PT = 9.5
-RESULT_INKS: Mapping[TrialResult | None, Ink] = {
-    TrialResult.PASSED: Ink.GREEN,
-    TrialResult.FAILED: Ink.RED,
-    TrialResult.BLOCKED: Ink.RED,
-    TrialResult.NOT_HERE: Ink.GREY,
-    None: Ink.GREY,
-}
+RESULT_INKS = {TrialResult.PASSED: Ink.GREEN, TrialResult.FAILED: Ink.RED, TrialResult.BLOCKED: Ink.RED}
 
 
 class SignedWalkTest(SignedDocument):
@@ -129,13 +130,13 @@ class _ReportPainter:
         walk, zone = self._walk, ZoneInfo(self._home.timezone)
         self._draw_line(self._title, bold=True, size=16)
         self._draw_line(sanitized(self._home.name), size=12)
-        begun = f"{walk.begun.astimezone(zone):%Y-%m-%d %H:%M}"
-        origin = _("Begun on {begun} by {by}. Box {box}, key {key}.").with_facts(
-            begun=begun, by=sanitized(walk.by), box=self._home.box, key=box.fingerprint
-        )
-        self._draw_line(origin.to(self._language), ink=Ink.GREY)
+        origin = _("Begun on {begun} by {by}. Box {box}, key {key}.").to(
+            self._language, begun=f"{walk.begun.astimezone(zone):%Y-%m-%d %H:%M}", by=sanitized(walk.by),
+            box=self._home.box, key=box.fingerprint,
+        )  # fmt: skip
+        self._draw_line(origin, ink=Ink.GREY)
         status = walk_test_status(walk)
-        status_text = capability.walk_test_text(status, walk.entrance).to(self._language).replace("`", "")
+        status_text = walk_test_text(status, walk.entrance).to(self._language).replace("`", "")
         ink = Ink.GREEN if status is WalkTestStatus.PASSED else Ink.RED
         self._draw_line(status_text, bold=True, ink=ink, size=11)
 
@@ -143,25 +144,29 @@ class _ReportPainter:
         self._draw_heading(_("What was tried"))
         for step in self._walk.steps:
             self._ensure_room(6)
-            top = self._y
+            ink = Ink.GREY if step.ending is None else RESULT_INKS.get(step.ending, Ink.GREY)
             self.sheet.text(
-                (MARGIN_PT + 118, top), result_text(step, self._language), size=FONT_SIZE_PT, bold=True,
-                ink=RESULT_INKS[step.ending], within=CONTENT_WIDTH_PT - 118,
+                (MARGIN_PT + 118, self._y), result_text(step, self._language), size=FONT_SIZE_PT, bold=True, ink=ink,
+                within=CONTENT_WIDTH_PT - 118,
             )  # fmt: skip
-            self._y = self.sheet.block((MARGIN_PT, top), self._result_text(step), width=114, size=FONT_SIZE_PT) + 0.8
-
-    def _result_text(self, step: WalkTestStep) -> str:
-        title, question = (trial_text(table, step, self._language) for table in (TRIAL_TITLES, TRIAL_QUESTIONS))
-        return f"{title}. {question}" if question else title
+            title, question = (trial_text(table, step, self._language) for table in (TRIAL_TITLES, TRIAL_QUESTIONS))
+            trial = f"{title}. {question}" if question else title
+            self._y = self.sheet.block((MARGIN_PT, self._y), trial, width=114, size=FONT_SIZE_PT) + 0.8
 
     def devices(self, measured: Mapping[str, Measurement]) -> None:
         self._draw_heading(_("What each device can promise"))
-        for subject, capabilities in _capabilities_by_subject(self._home, self._walk, measured):
+        home, walk, section = self._home, self._walk, self._home.entrances[self._walk.entrance]
+        self._draw_promises(section.name, entrance_capabilities(home, walk.entrance, {}, walk_test_status(walk)))
+        for id_ in dict.fromkeys((section.lock, section.door, section.cameras.outside, *section.cameras.inside)):
+            self._draw_promises(id_, tuple(device_capabilities(home, id_, measured.get(id_))))
+
+    def _draw_promises(self, subject: str, promises: Sequence[Capability]) -> None:
+        if promises:
             self._draw_line(subject, bold=True)
-            for promise in capabilities:
-                is_unknown = promise.evidence is CapabilityEvidence.UNKNOWN
-                ink = Ink.RED if promise.forbids else Ink.GREY if is_unknown else Ink.BLACK
-                self._draw_line(promise.text.to(self._language).replace("`", ""), ink=ink, indent=4)
+        for promise in promises:
+            is_unknown = promise.evidence is CapabilityEvidence.UNKNOWN
+            ink = Ink.RED if promise.forbids else Ink.GREY if is_unknown else Ink.BLACK
+            self._draw_line(promise.text.to(self._language).replace("`", ""), ink=ink, indent=4)
 
     def pictures(self, pictures: Mapping[str, bytes]) -> None:
         if not pictures:
@@ -185,15 +190,3 @@ class _ReportPainter:
         self._y += 24
         hint = _("The box has signed this report: `perron walk-test --verify` checks it.")
         self._draw_line(hint.to(self._language).replace("`", ""), ink=Ink.GREY, size=8)
-
-
-def _capabilities_by_subject(
-    home: Home, walk: WalkTest, measured: Mapping[str, Measurement]
-) -> Iterator[tuple[str, tuple[Capability, ...]]]:
-    section = home.entrances[walk.entrance]
-    cameras = (section.cameras.outside, *section.cameras.inside)
-    yield section.name, capability.entrance_capabilities(home, walk.entrance, {}, walk_test_status(walk))
-    for id_ in dict.fromkeys((section.lock, section.door, *cameras)):
-        capabilities = tuple(capability.device_capabilities(home, id_, measured.get(id_)))
-        if capabilities:
-            yield id_, capabilities

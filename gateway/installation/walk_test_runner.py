@@ -167,7 +167,6 @@ class WalkTestRunner:
         self._update(walks.advance(walk, observation, self._clock.now().utc))
 
     def _update(self, walk: WalkTest) -> None:
-        """Replace a walk test, schedule its storage, and tell the entrance if it now forbids or permits visits."""
         name, before = walk.entrance, self.forbids_visits(walk.entrance)
         if walk == self._walks.get(name):
             return
@@ -234,28 +233,25 @@ class WalkTestRunner:
             LookupError: this trial has no picture, or the camera gives none now.
         """
         async with self._picture_lock:  # two pages must show the same picture
-            return await self._load_picture(name, number)
-
-    async def _load_picture(self, name: str, number: int) -> bytes:
-        walk = self._require_walk(name)
-        step = walk.steps[number] if 0 <= number < len(walk.steps) else None
-        if step is None or step.trial is not WalkTrial.PICTURE or step.camera is None:
-            raise LookupError("this trial asks about no picture")
-        file = records.picture_file(self._folder, name, number)
-        if step.picture is not None:
-            with contextlib.suppress(OSError):
-                return await asyncio.to_thread(file.read_bytes)
-        for _ in range(MAX_PICTURE_ATTEMPTS):
-            jpeg = await self._take_picture(step.camera)
-            if jpeg is not None:
-                break
-            await asyncio.sleep(POLL_INTERVAL_S)
-        else:
-            raise LookupError("the camera gives no live picture now")
-        await asyncio.to_thread(records.write_file, file, jpeg)
-        self._update(walks.record_picture(self._require_walk(name), number, sha256(jpeg).hexdigest()))
-        await self._save()
-        return jpeg
+            walk = self._require_walk(name)
+            step = walk.steps[number] if 0 <= number < len(walk.steps) else None
+            if step is None or step.trial is not WalkTrial.PICTURE or step.camera is None:
+                raise LookupError("this trial asks about no picture")
+            file = records.picture_file(self._folder, name, number)
+            if step.picture is not None:
+                with contextlib.suppress(OSError):
+                    return await asyncio.to_thread(file.read_bytes)
+            for _ in range(MAX_PICTURE_ATTEMPTS):
+                jpeg = await self._take_picture(step.camera)
+                if jpeg is not None:
+                    break
+                await asyncio.sleep(POLL_INTERVAL_S)
+            else:
+                raise LookupError("the camera gives no live picture now")
+            await asyncio.to_thread(records.write_file, file, jpeg)
+            self._update(walks.record_picture(self._require_walk(name), number, sha256(jpeg).hexdigest()))
+            await self._save()
+            return jpeg
 
     def _require_walk(self, name: str) -> WalkTest:
         walk = self._walks.get(name)
@@ -346,7 +342,6 @@ class WalkTestRunner:
             log.error("walk_not_minded", entrance=walk.entrance, why=str(failure))
 
     async def _write_report(self, walk: WalkTest) -> None:
-        """Write and sign the report; from then on only the report contains the pictures."""
         measurements = records.read_measurements(self._folder)
         pictures = await asyncio.to_thread(records.read_pictures, self._folder, walk)
         reported, now = walk.model_copy(update={"reported": True}), self._clock.now().utc
@@ -363,7 +358,6 @@ class WalkTestRunner:
         return walk.promised is None or walk.promised.until - self._clock.now().utc < RENEW_BEFORE_END
 
     async def _announce_delivery(self, walk: WalkTest) -> None:
-        """Make a brand with a permission for one delivery, and announce that delivery."""
         await self._withdraw_delivery(walk)
         now, name = self._clock.now(), walk.entrance
         start = now.utc.replace(microsecond=0)
@@ -411,7 +405,6 @@ class WalkTestRunner:
             self._inbox.remove_test_key(walk.promised.id)
 
     async def _save(self) -> None:
-        """Store the changed walk tests one after the other."""
         async with self._save_lock:
             names, self._unsaved = self._unsaved, set()
             try:

@@ -1,7 +1,9 @@
 """Stores how often lock, door sensor and cameras were ready near a window, one row for each hour and device."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
@@ -21,6 +23,28 @@ class ReadinessHour(Frozen):
     def checks(self) -> int:
         """Number of checks in this hour."""
         return self.ready + self.not_ready
+
+
+class ReadinessSummary(Frozen):
+    """The counts of one entrance. `devices`: name, checks in which it was not ready, and all checks, by name.
+
+    `hours` has the newest hour first.
+    """
+
+    devices: tuple[tuple[str, int, int], ...]
+    hours: tuple[tuple[datetime, tuple[ReadinessHour, ...]], ...]
+
+
+def summarise(hours: Sequence[ReadinessHour]) -> ReadinessSummary:
+    """Sum up each device's checks, and group the counts by hour; `hours` has the newest first."""
+    checks, not_ready = Counter[str](), Counter[str]()
+    for count in hours:
+        checks[count.device] += count.checks
+        not_ready[count.device] += count.not_ready
+    return ReadinessSummary(
+        devices=tuple((device, not_ready[device], total) for device, total in sorted(checks.items())),
+        hours=tuple((hour, tuple(counts)) for hour, counts in groupby(hours, key=lambda count: count.hour)),
+    )
 
 
 def count_check(db: Database, entrance: str, devices: Mapping[str, bool], now: Now) -> None:

@@ -14,7 +14,7 @@ from gateway.hub.boxes import ca_rotation
 from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.cluster.rabbitmq import HUB_LOCAL_PART, PROBE_CERTIFICATE_LIFETIME, PROBE_NAME
 from gateway.integrations.hub_client import enrolment
-from gateway.integrations.hub_client.ca_rotation import follow_authorities
+from gateway.integrations.hub_client.enrolment import follow_authorities
 from gateway.mqtt.client import connect_once
 from gateway.protocol.box_hub import Hello, down_topic
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls

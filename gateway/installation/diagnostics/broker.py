@@ -104,27 +104,21 @@ def account_error(account: BrokerSection) -> tuple[Text, Text] | None:
     try:
         account.password()
     except ConfigError as error:
-        file, reason = str(account.password_file), file_error(error.__cause__)
-        return _(
-            "{file}: the password of the account '{account}' cannot be read ({why}).",
-            file=file, account=account.username, why=reason,
-        ), _(
+        statement = _("{file}: the password of the account '{account}' cannot be read ({why}).")
+        todo = _(
             "Write it with `perron broker-config {folder}`, or correct broker.password_file: the passwords of all "
             "accounts lie beside it.",
             folder=accounts_folder(account),
-        )  # fmt: skip
+        )
+        facts = {"file": str(account.password_file), "account": account.username}
+        return statement.with_facts(**facts, why=file_error(error.__cause__)), todo
     try:
         tls_context(account)
     except ConfigError as error:
         file = "" if account.tls is None else str(account.tls.ca)
-        return (
-            _(
-                "{file}: the authority of the broker cannot be read ({why}).",
-                file=file,
-                why=file_error(error.__cause__),
-            ),
-            _("Copy authority.pem out of the folder that `perron broker-config` wrote, or correct broker.tls.ca."),
-        )
+        statement = _("{file}: the authority of the broker cannot be read ({why}).", file=file)
+        todo = _("Copy authority.pem out of the folder that `perron broker-config` wrote, or correct broker.tls.ca.")
+        return statement.with_facts(why=file_error(error.__cause__)), todo
     return None
 
 
@@ -151,12 +145,10 @@ async def gateway_finding(account: BrokerSection, retained: bytes | None, *, in_
             pass
     except (ConnectionError, ConfigError) as error:
         return await _connection_finding(GATEWAY, account, error)
-    if in_gateway:
-        todo = _("The broker lets its account in: it tries again by itself.")
-        return doubtful(GATEWAY, _("it is not connected"), todo)
-    if retained is None:
-        return doubtful(GATEWAY, _("it has never been here"), START_GATEWAY_TODO)
-    return doubtful(GATEWAY, _("it is not connected"), START_GATEWAY_TODO)
+    was_here = in_gateway or retained is not None
+    statement = _("it is not connected") if was_here else _("it has never been here")
+    retries = _("The broker lets its account in: it tries again by itself.")
+    return doubtful(GATEWAY, statement, retries if in_gateway else START_GATEWAY_TODO)
 
 
 async def certificate_finding(broker: BrokerSection) -> Finding:
@@ -194,32 +186,23 @@ async def echo_finding(broker: BrokerSection) -> Finding:
             sent = session.publish(ECHO_TOPIC, str(number).encode())
             returned = await _receives_echo(session)
             if not returned or not isinstance(sent, Sent) or not (await sent.acknowledged).accepted:
-                return bad(
-                    subject,
-                    _("no echo within {seconds} s").with_facts(seconds=f"{CHECK_TIMEOUT_S:g}"),
-                    _(
-                        "Look at the broker's load, and write its access list anew with `perron broker-config "
-                        "{folder}`.",
-                        folder=str(accounts_folder(broker)),
-                    ),
+                todo = _(
+                    "Look at the broker's load, and write its access list anew with `perron broker-config {folder}`."
                 )
+                todo = todo.with_facts(folder=str(accounts_folder(broker)))
+                return bad(subject, _("no echo within {seconds} s", seconds=f"{CHECK_TIMEOUT_S:g}"), todo)
             seconds.append((await sent.acknowledged).seconds)
     median = statistics.median(seconds)
     if DELAYED_ACK_RANGE_S[0] <= median <= DELAYED_ACK_RANGE_S[1]:
-        return bad(
-            subject,
-            _("{ms} ms: small packets wait for a delayed acknowledgement").with_facts(ms=f"{median * 1000:.0f}"),
-            _("Say `set_tcp_nodelay true` in mosquitto.conf (`perron broker-config` does)."),
-        )
-    return good(subject, _("{ms} ms").with_facts(ms=f"{median * 1000:.1f}"))
+        statement = _("{ms} ms: small packets wait for a delayed acknowledgement", ms=f"{median * 1000:.0f}")
+        return bad(subject, statement, _("Say `set_tcp_nodelay true` in mosquitto.conf (`perron broker-config` does)."))
+    return good(subject, _("{ms} ms", ms=f"{median * 1000:.1f}"))
 
 
 async def _receives_echo(session: ShortSession) -> bool:
-    """Return whether an own message comes back within CHECK_TIMEOUT_S."""
-    try:
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             while (await session.receive()).retain:
                 pass
-    except TimeoutError:
-        return False
-    return True
+            return True
+    return False

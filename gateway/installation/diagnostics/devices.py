@@ -1,5 +1,6 @@
 """Judges a device by its answer and by its last known battery, because most devices sleep; words its reports."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final
@@ -82,23 +83,15 @@ def device_finding(id_: str, device: AnyDevice, answer: DeviceAnswer, *, shows_p
         reason = _obstacle_text(device, answer.obstacle)
         if answer.online:
             return good(subject, _("online; {why}", why=reason))
-        return doubtful(
-            subject, _("silent; {why}", why=reason), _("Use it once: it has not said yet whether it is online.")
-        )
+        todo = _("Use it once: it has not said yet whether it is online.")
+        return doubtful(subject, _("silent; {why}", why=reason), todo)
     if answer.answer is None and latency_s > DEVICE_TIMEOUT_S:
-        return doubtful(
-            subject,
-            _("has not answered within {seconds} s; it may take {patience} s").with_facts(
-                seconds=f"{DEVICE_TIMEOUT_S:g}", patience=f"{latency_s:g}"
-            ),
-            _("`perron test {id}` waits as long as it needs.", id=id_),
-        )
+        statement = _("has not answered within {seconds} s; it may take {patience} s", seconds=f"{DEVICE_TIMEOUT_S:g}")
+        todo = _("`perron test {id}` waits as long as it needs.", id=id_)
+        return doubtful(subject, statement.with_facts(patience=f"{latency_s:g}"), todo)
     if answer.answer is None:
-        return bad(
-            subject,
-            _("does not answer within {seconds} s").with_facts(seconds=f"{latency_s:g}"),
-            _("Look at its power and its link. A simulated one lives in `perron simulate`."),
-        )
+        todo = _("Look at its power and its link. A simulated one lives in `perron simulate`.")
+        return bad(subject, _("does not answer within {seconds} s", seconds=f"{latency_s:g}"), todo)
     if any(isinstance(report, r.UnreadablePayload) for report in answer.answer):
         todo = _("Is it a {vendor} {kind}?", vendor=device.vendor, kind=device.kind)
         return bad(subject, _("answers what cannot be read"), todo)
@@ -147,9 +140,7 @@ def report_text(report: r.Report) -> Text:
         case r.StreamReport(uri=uri):
             return _("its pictures are at {uri}", uri=mask_account(uri))
         case r.BatteryReport(level=level, percent=percent):
-            return _("battery {level}").with_facts(
-                level=f"{percent} %" if level is None else _state_text(level, _UNKNOWN)
-            )
+            return _("battery {level}", level=f"{percent} %" if level is None else _state_text(level, _UNKNOWN))
         case _:
             return _("something else")
 
@@ -181,13 +172,10 @@ def battery_findings(home: Home, retained: Mapping[str, bytes]) -> Iterator[Find
 
 def _parse_batteries(state: bytes) -> tuple[dict[str, r.BatteryLevel], set[str]]:
     """Return the batteries in an entrance's state, and those that will be low soon; empty if it cannot be read."""
-    try:
+    body = None
+    with contextlib.suppress(ValueError):
         body = parse(state)
-    except ValueError:
-        return {}, set()
-    if not isinstance(body, dict):
-        return {}, set()
-    levels, soon = body.get("batteries"), body.get("batteries_soon")
+    levels, soon = (body.get("batteries"), body.get("batteries_soon")) if isinstance(body, dict) else (None, None)
     known = {
         battery: r.BatteryLevel(level)
         for battery, level in (levels.items() if isinstance(levels, dict) else ())

@@ -53,16 +53,31 @@ EXAMINATION_TIMEOUT_S: Final = 4.7  # of all checks; an unfinished one is a find
 PHONE_TIMEOUT_S: Final = 3.0  # for a phone's service to accept a message
 STORE_CHECK_TIMEOUT_S: Final = 2.5  # to read the whole store
 
-_abandoned_tasks: set[asyncio.Task[None]] = set()  # references to cancelled tasks until they end
+_tasks: set[asyncio.Task[None]] = set()  # references to running checks: nobody waits for one that was cancelled
 _running_checks: set[tuple[Text, Path]] = set()  # checks in threads: subject and storage folder
 
 
-class _Check(Frozen, kw_only=False):
+class _Check:
     """A running check and its findings so far. `subject` hangs if it does not end in time; None: the broker does."""
 
-    subject: Text | None
-    task: asyncio.Task[None]
-    findings: list[Finding]
+    def __init__(self, subject: Text | None, check: AsyncIterator[Finding] | Awaitable[Iterable[Finding]]) -> None:
+        self.subject, self.findings = subject, list[Finding]()
+        self.task = asyncio.create_task(self._collect(check))
+        _tasks.add(self.task)
+        self.task.add_done_callback(_on_end)
+
+    async def _collect(self, check: AsyncIterator[Finding] | Awaitable[Iterable[Finding]]) -> None:
+        if isinstance(check, Awaitable):
+            self.findings.extend(await check)
+            return
+        async for finding in check:
+            self.findings.append(finding)
+
+
+def _on_end(task: asyncio.Task[None]) -> None:
+    _tasks.discard(task)
+    if not task.cancelled():
+        task.exception()  # retrieved, or asyncio would log that of an abandoned one
 
 
 async def examine_house(  # noqa: PLR0913 - each is an independent option
@@ -81,7 +96,7 @@ async def examine_house(  # noqa: PLR0913 - each is an independent option
     """
 
     def in_thread(subject: Text, check: Callable[[], Iterable[Finding]]) -> _Check:
-        return _begin(subject, _thread_findings((subject, home.storage.folder), check))
+        return _Check(subject, _in_thread((subject, home.storage.folder), check))
 
     checks = [
         in_thread(CLOCK, lambda: [clock_finding(home)]),
@@ -89,36 +104,26 @@ async def examine_house(  # noqa: PLR0913 - each is an independent option
         in_thread(FAULTS, lambda: fault_findings(home, machine_time())),
         in_thread(STORE, lambda: store_findings(home)),
         in_thread(BROKER_FILES, lambda: broker_file_findings(home)),
-        _begin(None, examine_broker(home, installer_lock=installer_lock, in_gateway=in_gateway)),
+        _Check(None, examine_broker(home, installer_lock=installer_lock, in_gateway=in_gateway)),
         *(
-            _begin(stream_subject(id_), _camera_findings(id_, camera, lockouts))
+            _Check(stream_subject(id_), _camera_findings(id_, camera, lockouts))
             for id_, camera in home.devices.items()
             if isinstance(camera, CameraDevice)
         ),
     ]
     if with_phones:
-        checks.append(_begin(PHONES, _phone_findings(home)))
+        checks.append(_Check(PHONES, phone_findings(home)))
     if home.pages is not None and not home.pages.is_loopback and home.pages.certificate is None:
         checks.append(in_thread(PAGES, lambda: [authority_finding(home)]))
-    checks.append(_begin(HUB, examine_hub(home, in_gateway=in_gateway)))
+    checks.append(_Check(HUB, examine_hub(home, in_gateway=in_gateway)))
     checks.append(in_thread(ENTRANCES, lambda: unattended_findings(home)))
     try:
         await asyncio.wait([check.task for check in checks], timeout=timeout_s)
         findings = [finding for check in checks for finding in _findings_of(check, home, timeout_s)]
     finally:
-        for check in checks:
-            _abandon(check.task)
+        for check in checks:  # nobody waits for their end: a broker that hangs delays a disconnect for seconds
+            check.task.cancel()
     return tuple(with_entrance_verdicts(home, findings))
-
-
-def _begin(subject: Text | None, check: AsyncIterator[Finding]) -> _Check:
-    findings: list[Finding] = []
-
-    async def collect() -> None:
-        async for finding in check:
-            findings.append(finding)  # noqa: PERF401 - these count even if the check does not end
-
-    return _Check(subject, asyncio.create_task(collect()), findings)
 
 
 def _findings_of(check: _Check, home: Home, timeout_s: float) -> Iterator[Finding]:
@@ -131,23 +136,7 @@ def _findings_of(check: _Check, home: Home, timeout_s: float) -> Iterator[Findin
         yield overdue(check.subject, timeout_s)
 
 
-def _abandon(task: asyncio.Task[None]) -> None:
-    """Cancel a task without waiting for it: a broker that hangs delays a disconnect for seconds."""
-    if not task.done():
-        task.cancel()
-        _abandoned_tasks.add(task)
-        task.add_done_callback(_on_abandoned_end)
-
-
-def _on_abandoned_end(task: asyncio.Task[None]) -> None:
-    _abandoned_tasks.discard(task)
-    if not task.cancelled():
-        task.exception()  # retrieved, or asyncio would log it
-
-
-async def _thread_findings(
-    check_id: tuple[Text, Path], check: Callable[[], Iterable[Finding]]
-) -> AsyncIterator[Finding]:
+async def _in_thread(check_id: tuple[Text, Path], check: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
     """Run a check of files in a daemon thread, so that a disk that hangs blocks neither loop nor process exit.
 
     A check that still hangs from an earlier examination is not started again, and times out again.
@@ -169,17 +158,11 @@ async def _thread_findings(
     if check_id not in _running_checks:
         _running_checks.add(check_id)
         threading.Thread(target=run, name="examination", daemon=True).start()
-    for finding in await asyncio.wrap_future(result):
-        yield finding
+    return await asyncio.wrap_future(result)
 
 
-async def _camera_findings(id_: str, camera: CameraDevice, lockouts: CameraLockouts | None) -> AsyncIterator[Finding]:
-    yield await stream_finding(id_, camera, lockouts)
-
-
-async def _phone_findings(home: Home) -> AsyncIterator[Finding]:
-    for finding in await phone_findings(home):
-        yield finding
+async def _camera_findings(id_: str, camera: CameraDevice, lockouts: CameraLockouts | None) -> tuple[Finding]:
+    return (await stream_finding(id_, camera, lockouts),)
 
 
 def with_entrance_verdicts(home: Home, findings: Collection[Finding]) -> Iterator[Finding]:
@@ -191,6 +174,7 @@ def with_entrance_verdicts(home: Home, findings: Collection[Finding]) -> Iterato
         if section is None:
             yield finding
             continue
+        verdict = FindingVerdict.BAD
         promises = "" if finding.verdict is FindingVerdict.GOOD else finding.statement
         cameras = dict.fromkeys((section.cameras.outside, *section.cameras.inside))
         dark = [camera for camera in cameras if stream_subject(camera) in red]
@@ -200,31 +184,23 @@ def with_entrance_verdicts(home: Home, findings: Collection[Finding]) -> Iterato
             if verdicts.get(device_subject(id_), FindingVerdict.BAD) is FindingVerdict.BAD
         ]
         if dark:
-            yield replace(
-                finding,
-                verdict=FindingVerdict.BAD,
-                statement=_(
-                    "No picture from {cameras}: no delivery comes in without. {promises}",
-                    cameras=", ".join(dark), promises=promises,
-                ),
-                todo=_("See what is said of the camera's stream; far from a window nobody else looks at it."),
-            )  # fmt: skip
+            statement = _("No picture from {cameras}: no delivery comes in without. {promises}").with_facts(
+                cameras=", ".join(dark), promises=promises
+            )
+            todo = _("See what is said of the camera's stream; far from a window nobody else looks at it.")
         elif silent and finding.verdict is not FindingVerdict.BAD:
             lost = not red.isdisjoint((BROKER, DEVICES)) or any(device_subject(id_) in verdicts for id_ in silent)
-            yield replace(
-                finding,
-                verdict=FindingVerdict.BAD if lost else FindingVerdict.DOUBTFUL,
-                statement=_(
-                    "Nothing heard of {devices}: no delivery comes in without. {promises}",
-                    devices=", ".join(silent), promises=promises,
-                ),
-                todo=_("See what is said of the broker and of these devices."),
-            )  # fmt: skip
+            verdict = FindingVerdict.BAD if lost else FindingVerdict.DOUBTFUL
+            statement = _("Nothing heard of {devices}: no delivery comes in without. {promises}").with_facts(
+                devices=", ".join(silent), promises=promises
+            )
+            todo = _("See what is said of the broker and of these devices.")
         elif finding.verdict is FindingVerdict.GOOD and not red.isdisjoint((CLOCK, DISK, STORE)):
             statement, todo = _("clock or disk forbid a visit, see what is red"), _("Mend that first.")
-            yield replace(finding, verdict=FindingVerdict.BAD, statement=statement, todo=todo)
         else:
             yield finding
+            continue
+        yield replace(finding, verdict=verdict, statement=statement, todo=todo)
 
 
 def unattended_findings(home: Home) -> Iterator[Finding]:
@@ -325,23 +301,24 @@ def _store_findings(home: Home) -> Iterator[Finding]:
         )
 
 
-def fault_findings(home: Home, now: datetime) -> tuple[Finding, ...]:
-    """Return the unexpected errors of the last week that the gateway set aside; empty if there were none."""
+def fault_findings(home: Home, now: datetime) -> Iterator[Finding]:
+    """Yield a finding if the gateway set aside unexpected errors in the last week."""
     file = home.storage.folder / fault_log.FAULTS_FILE
     try:
         report = fault_log.parse_report(read_bytes(file, at_most=fault_log.MAX_FILE_BYTES))
     except OSError:
-        return ()
+        return
     recent = [] if report is None else [kind for kind in report.kinds if now - kind.at <= FAULT_SHOWN_PERIOD]
-    if not recent:
-        return ()
-    statement = _(
-        "{count} kind(s) of unforeseen error, the last {last} ({workers}): what caused them is set aside, all else "
-        "goes on").with_facts(count=str(len(recent)), last=f"{recent[-1].at:%Y-%m-%d %H:%M} UTC",
-        workers=", ".join(sorted({kind.worker for kind in recent})),
-    )  # fmt: skip
-    todo = _("Send {file} to whoever develops Perron: it holds no content of any message.", file=file)
-    return (doubtful(FAULTS, statement, todo),)
+    if recent:
+        statement = _(
+            "{count} kind(s) of unforeseen error, the last {last} ({workers}): what caused them is set aside, all "
+            "else goes on",
+            count=str(len(recent)),
+            last=f"{recent[-1].at:%Y-%m-%d %H:%M} UTC",
+            workers=", ".join(sorted({kind.worker for kind in recent})),
+        )
+        todo = _("Send {file} to whoever develops Perron: it holds no content of any message.", file=file)
+        yield doubtful(FAULTS, statement, todo)
 
 
 def disk_finding(home: Home) -> Finding:
@@ -355,10 +332,8 @@ def disk_finding(home: Home) -> Finding:
     except OSError as error:
         statement = _("{folder} cannot be looked at ({why})", folder=str(folder), why=file_error(error))
         return bad(DISK, statement, todo)
-    statement = _(
-        "{free} MiB free at {folder}, {needed} needed",
-        free=str(free), folder=str(folder), needed=str(home.storage.reserve_mib),
-    )  # fmt: skip
+    needed = str(home.storage.reserve_mib)
+    statement = _("{free} MiB free at {folder}, {needed} needed", free=str(free), folder=str(folder), needed=needed)
     if free >= home.storage.reserve_mib:
         return good(DISK, statement)
     return bad(DISK, statement, _("Make room, or name another storage.folder: no door opens without it."))

@@ -76,7 +76,6 @@ def _identity_findings(home: Home, section: HubSection) -> Iterator[Finding]:
 
 
 async def _broker_finding(section: HubSection) -> Finding:
-    """Return whether the name of the hub's broker is known, and which certificate answers there."""
     subject, address = _("hub: its broker"), f"{section.host}:{section.port}"
     try:
         async with asyncio.timeout(HUB_TIMEOUT_S):
@@ -93,22 +92,19 @@ async def _broker_finding(section: HubSection) -> Finding:
 def _broker_error(error: OSError | ConfigError) -> tuple[Text, Text]:
     match error:
         case TimeoutError():
-            return _("{where} does not answer"), _(
-                "Look at the link to the internet, and whether the router lets this port out."
-            )
+            todo = _("Look at the link to the internet, and whether the router lets this port out.")
+            return _("{where} does not answer"), todo
         case socket.gaierror():
-            return _("{where}: nobody knows this name"), _(
-                "Look at this machine's DNS; the name is `hub.host` in the house file."
-            )
+            todo = _("Look at this machine's DNS; the name is `hub.host` in the house file.")
+            return _("{where}: nobody knows this name"), todo
         case ssl.SSLError():
-            reason = error_text(str(error)).replace("broker.tls.ca", "hub.tls.ca")
-            return _("{where}: {why}", why=reason), _(
+            todo = _(
                 "It is not the hub that was joined, or somebody intercepts the connection: ask the hub's operator."
             )
+            return _("{where}: {why}", why=error_text(str(error)).replace("broker.tls.ca", "hub.tls.ca")), todo
         case ConnectionRefusedError():
-            return _("{where}: nobody listens there"), _(
-                "Ask whoever runs the hub whether its broker runs; nothing is lost, it is tried again."
-            )
+            todo = _("Ask whoever runs the hub whether its broker runs; nothing is lost, it is tried again.")
+            return _("{where}: nobody listens there"), todo
         case ConfigError():
             todo = _("Put that file back, or join the hub anew on the page Settings, Hub.")
             return Text("{why}").with_facts(why=str(error).partition("\n")[0]), todo
@@ -117,7 +113,6 @@ def _broker_error(error: OSError | ConfigError) -> tuple[Text, Text]:
 
 
 async def _api_findings(home: Home, section: HubSection) -> tuple[Finding, ...]:
-    """Return whether the hub's API answers, accepts this home, and has the same time."""
     try:
         async with asyncio.timeout(HUB_TIMEOUT_S + 0.5):
             hub_time = await asyncio.to_thread(_hub_time, section.url)
@@ -178,13 +173,9 @@ def _link_findings(home: Home, section: HubSection, *, in_gateway: bool) -> Iter
         "support": enrolment.support_code(folder / enrolment.HUB_FOLDER) or "?",
     }
     if link.up:
-        statement = _(
-            "up since {since}; {waiting} events to be acknowledged; the house's support code {support}", **facts
-        )
-        yield good(subject, statement)
+        statement = _("up since {since}; {waiting} events to be acknowledged; the house's support code {support}")
+        yield good(subject, statement.with_facts(**facts))
     else:
-        yield bad(
-            subject,
-            _("down since {since}; {waiting} events wait; the house's support code {support}", **facts),
-            _("See what is said of the hub and of its broker; the box tries again by itself."),
-        )
+        statement = _("down since {since}; {waiting} events wait; the house's support code {support}", **facts)
+        todo = _("See what is said of the hub and of its broker; the box tries again by itself.")
+        yield bad(subject, statement, todo)

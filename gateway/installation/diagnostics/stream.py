@@ -112,16 +112,11 @@ def judge_stream(subject: Text, probe: ProbeResult, address: str) -> Finding:
         return bad(subject, _("{where}: {why}", where=address, why=reason), todo)
     if probe.lost is not None or probe.pictures_a_second is None:
         reason = _("nothing came") if probe.lost is None else FAULT_TEXTS[probe.lost]
-        return bad(
-            subject,
-            _("{where}: the stream opened and was lost ({why})", where=address, why=reason),
-            _("Look at its link (Wi-Fi?) and at its power."),
-        )
+        statement = _("{where}: the stream opened and was lost ({why})", where=address, why=reason)
+        return bad(subject, statement, _("Look at its link (Wi-Fi?) and at its power."))
+    size, rate = f"{probe.width}x{probe.height}", f"{probe.pictures_a_second:g}"
     interval = "2" if probe.key_every is None else f"{probe.key_every:g}"
-    facts = {
-        "where": address, "size": f"{probe.width}x{probe.height}", "rate": f"{probe.pictures_a_second:g}",
-        "every": interval,
-    }  # fmt: skip
+    facts = {"where": address, "size": size, "rate": rate, "every": interval}
     todo = _("Set its key frame (I-frame) interval to 1 or 2 seconds, and switch H.264+ or smart codec off.")
     if probe.key_every is None:
         seldom = _("{where}: {size}, {rate} pictures a second; more than {every} s between key pictures", **facts)

@@ -134,7 +134,6 @@ class HomeAssistantBridge:
             self._refuse(entrance, ha.CommandRefusal(command, reason))
 
     def _refuse(self, entrance: str, refusal: ha.CommandRefusal) -> None:
-        """Report a refusal to Home Assistant, to observers of the entrance, and to the signed log."""
         log.warning("home_assistant_refused", entrance=entrance, asked=refusal.command, why=refusal.reason)
         self._publish_event(entrance, state.refusal_event(refusal.command, refusal.reason))
         now = self._clock.now()

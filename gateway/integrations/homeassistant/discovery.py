@@ -44,6 +44,12 @@ BATTERY_NAMES: Mapping[str, Text] = {
 }
 """The devices beside lock and door sensor (`gateway/runtime/adapters/batteries.py`), by kind."""
 
+BUTTONS = (
+    ("stop", _("Stop deliveries"), "mdi:hand-back-right"),
+    ("somebody_home", pgettext("a switch", "Somebody is home"), "mdi:home-account"),
+)
+"""The commands that have a button where the house file permits them: command, name and icon."""
+
 UNLOCK_REFUSED_TEXT: Text = _("never from Home Assistant: only a permitted delivery opens this door")
 
 
@@ -127,81 +133,56 @@ def _device_message(home: Home, section: HomeAssistantSection, entrance: str) ->
 
 def _components(home: Home, section: HomeAssistantSection, entrance: str) -> dict[str, Message]:
     """Return the settings of each entity by its key in the entrance's state."""
-    language, state = home.language, homeassistant_topic(entrance, "state")
-    components: dict[str, Message] = {
-        "lock": {
-            "name": _("Lock").to(language),
-            "platform": "lock",
+    state, command = homeassistant_topic(entrance, "state"), homeassistant_topic(entrance, "set")
+
+    def entity(name: Text, platform: str, **settings: object) -> Message:
+        return {"name": name.to(home.language), "platform": platform, **settings}
+
+    def battery(name: Text, part: str) -> Message:
+        levels, read = _enum_config(BatteryLevel), _expiring_config(state, part)
+        return entity(name, "sensor", icon="mdi:battery", entity_category="diagnostic", **levels, **read)
+
+    components = {
+        "lock": entity(
+            _("Lock"),
+            "lock",
             **_value_config(state, "lock"),
-            "command_topic": homeassistant_topic(entrance, "set"),
-            "payload_lock": HomeAssistantCommand.LOCK.value,
-            "payload_unlock": HomeAssistantCommand.UNLOCK.value,
-            "json_attributes_topic": state,
-            "json_attributes_template": f'{{"unlock": "{UNLOCK_REFUSED_TEXT.to(language)}"}}',
-        },
-        "door": {
-            "name": _("Door").to(language),
-            "platform": "binary_sensor",
-            "device_class": "door",
-            **_expiring_config(state, "door"),
-        },
-        "problem": {
-            "name": _("Alarm").to(language),
-            "platform": "binary_sensor",
-            "device_class": "problem",
+            command_topic=command,
+            payload_lock=HomeAssistantCommand.LOCK.value,
+            payload_unlock=HomeAssistantCommand.UNLOCK.value,
+            json_attributes_topic=state,
+            json_attributes_template=f'{{"unlock": "{UNLOCK_REFUSED_TEXT.to(home.language)}"}}',
+        ),
+        "door": entity(_("Door"), "binary_sensor", device_class="door", **_expiring_config(state, "door")),
+        "problem": entity(
+            _("Alarm"),
+            "binary_sensor",
+            device_class="problem",
             **_expiring_config(state, "problem"),
-            "json_attributes_topic": state,
-            "json_attributes_template": "{{ {'problems': value_json.problems} | tojson }}",
-        },
-        "delivery": {
-            "name": _("Delivery").to(language),
-            "platform": "sensor",
-            **_enum_config(DELIVERY_STATES),
-            **_expiring_config(state, "delivery"),
-        },
-        "lock_battery": {**_battery_config(_("Lock battery").to(language)), **_expiring_config(state, "lock_battery")},
-        "door_battery": {
-            **_battery_config(_("Door sensor battery").to(language)),
-            **_expiring_config(state, "door_battery"),
-        },
-        "event": {
-            "name": _("Event").to(language),
-            "platform": "event",
-            "state_topic": homeassistant_topic(entrance, "event"),
-            "event_types": list(EVENT_TYPES),
-        },
+            json_attributes_topic=state,
+            json_attributes_template="{{ {'problems': value_json.problems} | tojson }}",
+        ),
+        "delivery": entity(
+            _("Delivery"), "sensor", **_enum_config(DELIVERY_STATES), **_expiring_config(state, "delivery")
+        ),
+        "lock_battery": battery(_("Lock battery"), "lock_battery"),
+        "door_battery": battery(_("Door sensor battery"), "door_battery"),
+        "event": entity(
+            _("Event"), "event", state_topic=homeassistant_topic(entrance, "event"), event_types=list(EVENT_TYPES)
+        ),
     }
     if publishes_picture(home, entrance):
-        components["picture"] = {
-            "name": _("Last visit").to(language),
-            "platform": "image",
-            "image_topic": homeassistant_topic(entrance, "picture"),
-            "content_type": "image/jpeg",
-        }
-    return components | dict(_buttons(home, section, entrance)) | dict(_auxiliary_batteries(home, entrance))
-
-
-def _buttons(home: Home, section: HomeAssistantSection, entrance: str) -> Iterator[tuple[str, Message]]:
-    for part, name, icon in (
-        ("stop", _("Stop deliveries"), "mdi:hand-back-right"),
-        ("somebody_home", pgettext("a switch", "Somebody is home"), "mdi:home-account"),
-    ):
+        topic = homeassistant_topic(entrance, "picture")
+        components["picture"] = entity(_("Last visit"), "image", image_topic=topic, content_type="image/jpeg")
+    for part, button, icon in BUTTONS:
         if part in section.may:
-            press = {
-                "command_topic": homeassistant_topic(entrance, "set"),
-                "payload_press": HomeAssistantCommand[part.upper()].value,
-            }
-            yield part, {"name": name.to(home.language), "platform": "button", "icon": icon, **press}
-
-
-def _auxiliary_batteries(home: Home, entrance: str) -> Iterator[tuple[str, Message]]:
-    state = homeassistant_topic(entrance, "state")
+            press = HomeAssistantCommand[part.upper()].value
+            components[part] = entity(button, "button", icon=icon, command_topic=command, payload_press=press)
     for role in auxiliary_batteries(home, entrance):
-        kind, _, id_ = role.partition("/")
-        name = f"{BATTERY_NAMES[kind].to(home.language)} ({id_})"
-        template = f"{{{{ value_json.batteries.get('{role}', '{UNKNOWN}') }}}}"
-        read = {"state_topic": state, "value_template": template, "expire_after": EXPIRY_S}
-        yield f"battery_{kind}_{id_}", _battery_config(name) | read
+        kind, _slash, id_ = role.partition("/")
+        name = Text("{device} ({id})").with_facts(device=BATTERY_NAMES[kind], id=id_)
+        components[f"battery_{kind}_{id_}"] = battery(name, f"batteries.get('{role}', '{UNKNOWN}')")
+    return components
 
 
 def publishes_picture(home: Home, entrance: str) -> bool:
@@ -217,11 +198,6 @@ def _value_config(topic: str, part: str) -> dict[str, Any]:
 
 def _expiring_config(topic: str, part: str) -> dict[str, Any]:
     return {**_value_config(topic, part), "expire_after": EXPIRY_S}
-
-
-def _battery_config(name: str) -> dict[str, Any]:
-    battery = {"name": name, "platform": "sensor", "icon": "mdi:battery", "entity_category": "diagnostic"}
-    return {**battery, **_enum_config(BatteryLevel)}
 
 
 def _enum_config(values: Iterable[str]) -> dict[str, Any]:

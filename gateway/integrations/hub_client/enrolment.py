@@ -1,4 +1,4 @@
-"""Joins the box to a hub, and renews its certificate there.
+"""Joins the box to a hub, renews its certificate there, and follows the hub's certificate authority.
 
 In its folder (`hub` in the storage folder) `identity.pem` is its private key and certificate in one file, so both
 change at once; `authority.pem` contains the only authority that the box trusts there; `next.pem` is the key for which
@@ -15,15 +15,17 @@ without the identity or authority that it should have. What changes the text of 
 is not a valid one, or would not be one.
 """
 
+import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.error import HTTPError
 from urllib.request import Request
 
@@ -36,6 +38,7 @@ from cryptography.x509.oid import NameOID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.config.editor import check_home, with_top_section
+from gateway.config.home import Home
 from gateway.domain.frozen import Frozen
 from gateway.protocol import enrolment as wire
 from gateway.protocol import support_code as supportcode
@@ -43,8 +46,9 @@ from gateway.protocol.keys import PublicKey
 from gateway.protocol.strict_json import loads
 from gateway.system.addresses import is_loopback_host
 from gateway.system.atomic_file import read_regular, write_whole
-from gateway.system.base64url import encode_base64url
+from gateway.system.base64url import decode_base64url, encode_base64url
 from gateway.system.bounded_http import open_bounded
+from gateway.system.clock import machine_time
 from gateway.system.config_section import ConfigSection, HostName
 from gateway.system.pki.authority import BACKDATING
 from gateway.system.regular_file import read_bytes
@@ -59,12 +63,18 @@ KEY_SPENT_CODE = "conflict"  # the hub's code for a key that it will not certify
 NOT_ACCEPTED_CODES = ("not_found", "signature_refused")  # the hub's codes for an invalid home or certificate
 HTTP_TIMEOUT_S = 20.0  # seconds for the hub to answer
 MAX_BODY_BYTES = 65_536  # bytes of its answer, and of a file of the box
+MAX_AUTHORITY_CHANGES = 20  # changes in the list of the hub's authorities
+CHECK_INTERVAL_S = 6 * 3600.0  # seconds between checks of the certificate
+RETRY_DELAY_S = 900.0  # seconds after which a hub that did not answer is tried again
 
-CERTIFICATE_ERRORS = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
+CERTIFICATE_ERRORS = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 """Exceptions from reading a foreign certificate: another one, caused by a hub, would end the box."""
 
 HttpPost = Callable[[str, Mapping[str, object]], bytes]
 """POSTs JSON to an address and returns the answer; raises `HubError` or `HubUnavailable`."""
+
+HttpGet = Callable[[str], bytes]
+"""Reads an address and returns the answer; raises the same."""
 
 
 class HubUnavailable(ConnectionError):  # noqa: N818 - the name states the fault
@@ -116,6 +126,15 @@ class _RenewalResponse(HubResponse):
     certificate: str
 
 
+class _AuthorityChange(HubResponse):
+    certificate: Annotated[str, StringConstraints(max_length=8192)]
+    signature: Annotated[str, StringConstraints(max_length=200)]
+
+
+class _AuthorityChain(HubResponse):
+    data: Annotated[list[_AuthorityChange], Field(max_length=MAX_AUTHORITY_CHANGES)]
+
+
 class HubIdentity(Frozen, kw_only=False):
     """A box's key and certificate."""
 
@@ -163,12 +182,12 @@ def join_hub(code: wire.ClaimCode, box: PublicKey, folder: Path, post: HttpPost)
         "box_key": box.text,
         "mac": wire.request_mac(secret, code.claim, csr, box.text),
     }
-    joined = read_answer(HubMembership, post(f"{code.url}/v1/claims/{code.claim}", request))
+    joined = _read_answer(HubMembership, post(f"{code.url}/v1/claims/{code.claim}", request))
     parts = (
         joined.home, str(joined.shard), joined.broker.host, str(joined.broker.port), joined.certificate,
         joined.authority, joined.key, joined.support_code,
     )  # fmt: skip
-    authority = parse_authority(joined.authority)
+    authority = _parse_authority(joined.authority)
     if authority.fingerprint(hashes.SHA256()).hex() != code.authority:
         raise WrongHub("It has another authority than the code names.")
     if not wire.macs_equal(wire.answer_mac(secret, code.claim, parts), joined.mac):
@@ -212,11 +231,10 @@ def text_without_membership(text: str, file: Path, home: str) -> str:
 def support_code(folder: Path) -> str | None:
     """Return the code by which a customer names this home to a retailer, as it is read aloud; None: unknown."""
     try:
-        code = supportcode.parse_support_code(
-            read_regular(folder / SUPPORT_CODE_FILE, at_most=MAX_BODY_BYTES).decode("ascii").strip()
-        )
+        text = read_regular(folder / SUPPORT_CODE_FILE, at_most=MAX_BODY_BYTES).decode("ascii")
     except (OSError, UnicodeDecodeError):
         return None
+    code = supportcode.parse_support_code(text.strip())
     return None if code is None else supportcode.format_support_code(code)
 
 
@@ -259,7 +277,6 @@ def leave_hub(url: str, folder: Path, post: HttpPost) -> bool:
 
 
 def _hub_accepts(request: Callable[[], object]) -> bool:
-    """Send a request; return whether the hub accepts it as this home's."""
     try:
         request()
     except HubError as refusal:
@@ -283,7 +300,7 @@ def renew_certificate(url: str, folder: Path, post: HttpPost, *, now: datetime) 
             "signature": _sign(mine.key, wire.renewal_statement(mine.home, csr)),
         }
         try:
-            renewed = read_answer(_RenewalResponse, post(f"{url}/v1/homes/renew", request))
+            renewed = _read_answer(_RenewalResponse, post(f"{url}/v1/homes/renew", request))
         except HubError as refusal:
             if refusal.code == KEY_SPENT_CODE:
                 (folder / NEXT_KEY_FILE).unlink()  # the next renewal uses another key
@@ -294,6 +311,28 @@ def renew_certificate(url: str, folder: Path, post: HttpPost, *, now: datetime) 
     _confirm(url, mine, post)
     (folder / NEXT_KEY_FILE).unlink()
     return mine
+
+
+def follow_authorities(url: str, folder: Path, get: HttpGet) -> bool:
+    """Read which authorities follow the trusted ones; return whether there are new ones.
+
+    Each authority signs its successor, and the list can be read at any time: a box that was off meanwhile learns of
+    the change when it is back. It trusts all of them until its own certificate comes from the newest: then only that
+    one.
+    """
+    before, mine = trusted_authorities(folder), read_identity(folder)
+    known = list(before)
+    for step in _read_answer(_AuthorityChain, get(f"{url}/v1/authorities")).data:
+        authority = _parse_authority(step.certificate)
+        if authority not in known and any(_is_signed_by(older, authority, step.signature) for older in known):
+            known.append(authority)
+    if mine is not None and _is_issued_by(mine.certificate, known[-1]):
+        known = known[-1:]
+    if known == before:
+        return False
+    bundle = b"".join(authority.public_bytes(serialization.Encoding.PEM) for authority in known)
+    write_whole(folder / AUTHORITY_FILE, bundle)
+    return True
 
 
 def _confirm(url: str, identity: HubIdentity, post: HttpPost) -> None:
@@ -361,8 +400,7 @@ def read_status(folder: Path) -> LinkStatus | None:
         return None
 
 
-def parse_authority(pem: str) -> x509.Certificate:
-    """Parse an authority."""
+def _parse_authority(pem: str) -> x509.Certificate:
     try:
         authority = x509.load_pem_x509_certificate(pem.encode())
         key = authority.public_key()
@@ -383,22 +421,32 @@ def checked_certificate(
     """
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode())
-        if not any(is_issued_by(certificate, authority) for authority in authorities):
+        if not any(_is_issued_by(certificate, authority) for authority in authorities):
             raise WrongHub("Its certificate does not come from the hub's authority.")
         names = [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         public = certificate.public_key()
-    except (*CERTIFICATE_ERRORS, TypeError) as error:
+    except CERTIFICATE_ERRORS as error:
         raise WrongHub("Its certificate does not come from the hub's authority.") from error
     if names != [home] or public != key.public_key():
         raise WrongHub("Its certificate is for another home or another key.")
     return certificate
 
 
-def is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    """Return whether this authority issued that certificate."""
+def _is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _is_signed_by(signer: x509.Certificate, certificate: x509.Certificate, signature: str) -> bool:
+    key, statement = signer.public_key(), wire.successor_statement(certificate.public_bytes(serialization.Encoding.DER))
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return False
+    try:
+        key.verify(decode_base64url(signature), statement, ec.ECDSA(hashes.SHA256()))
+    except (ValueError, InvalidSignature):
         return False
     return True
 
@@ -438,8 +486,7 @@ def _sign(key: ec.EllipticCurvePrivateKey, message: bytes) -> str:
 M = TypeVar("M", bound=HubResponse)
 
 
-def read_answer(model: type[M], body: bytes) -> M:
-    """Parse a hub's answer."""
+def _read_answer(model: type[M], body: bytes) -> M:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -484,3 +531,38 @@ def _error_from(error: HTTPError) -> Exception:
 def _safe_line(text: str) -> str:
     """Return foreign text as one line without control characters, which could move a terminal's cursor."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def renewal_tasks(home: Home) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+    """Return the tasks that renew the certificate, by name; empty if the box joined no hub by a claim."""
+    folder = home.storage.folder / HUB_FOLDER
+    if home.hub is None or not (folder / IDENTITY_FILE).exists():
+        return {}
+    return {"hub certificate": partial(keep_renewed, home.hub.url, folder, http_request, now=machine_time)}
+
+
+async def keep_renewed(  # noqa: PLR0913 - its dependencies, each replaced by tests
+    url: str,
+    folder: Path,
+    post: HttpPost,
+    *,
+    now: Callable[[], datetime],
+    get: HttpGet = http_request,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Follow the hub's authority, and renew the certificate in time, until cancelled; errors go to the log."""
+    while True:
+        wait = CHECK_INTERVAL_S
+        try:
+            if await asyncio.to_thread(follow_authorities, url, folder, get):
+                fingerprint = authority_fingerprint(folder) or ""
+                log.warning("hub_authority_followed", words=wire.proquint_words(fingerprint))
+            renewed = await asyncio.to_thread(renew_certificate, url, folder, post, now=now())
+            if renewed is not None:
+                log.info("hub_certificate_renewed", until=renewed.valid_until.isoformat())
+        except HubUnavailable as away:
+            log.warning("hub_certificate_not_renewed", why=str(away))
+            wait = RETRY_DELAY_S
+        except (HubError, WrongHub, DamagedIdentity, OSError) as error:
+            log.error("hub_certificate_not_renewed", why=str(error), todo="`perron join --replace`, with a new claim")
+        await sleep(wait)

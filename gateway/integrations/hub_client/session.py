@@ -217,8 +217,7 @@ class Uplink:
             return
         if len(self._question_tasks) >= MAX_CONCURRENT_QUERIES or not self._query_rate.take(self._monotonic()):
             return
-        query = _parse(box_hub.SealedQuery, payload)
-        if query is not None:
+        if query := _parse(box_hub.SealedQuery, payload):
             answering = self._answer_question(self._question_handler, query)
             task = self._task_group.create_task(answering, name="hub: answer")
             self._question_tasks.add(task)
@@ -288,15 +287,15 @@ class Uplink:
                 async with asyncio.timeout(POLL_INTERVAL_S):
                     await self._work_pending.wait()
             self._work_pending.clear()
+            has_failed = True
             try:
                 with self._containment.piece("hub events", foreseen=(StoreFailed,)) as piece:
                     await self._send_round()
+                has_failed = piece.fault is not None
             except StoreFailed as failure:
                 self._log_error("events_not_stored", why=str(failure))
+            if has_failed:
                 await asyncio.sleep(STORE_RETRY_DELAY_S)
-            else:
-                if piece.fault is not None:
-                    await asyncio.sleep(STORE_RETRY_DELAY_S)
             await self._write_status()
             await asyncio.sleep(PAUSE_BETWEEN_JOBS_S)
 
@@ -313,7 +312,6 @@ class Uplink:
                 self._work_pending.set()
 
     async def _write_status(self) -> None:
-        """Store the status in a file: at once when the connection changes, else now and then."""
         now, written, mono = self.status, self._written_status, self._monotonic()
         soon = written is None or now.model_copy(update={"waiting": written.waiting}) != written
         if now == written or not (soon or mono - self._status_written_mono >= STATUS_WRITE_INTERVAL_S):
@@ -325,7 +323,6 @@ class Uplink:
             self._log_error("line_not_noted", why=str(failure))
 
     async def _store_support_code(self, support: str | None) -> None:
-        """Store the code by which customers name this home, as sent by the hub."""
         if support is None or support == self._support_code or not self._support_code_rate.take(self._monotonic()):
             return
         self._support_code = support
@@ -341,7 +338,6 @@ class Uplink:
         return all_kept and not journal.has_due_events(self._clock.now())
 
     async def _send_round(self) -> None:
-        """Send the hello if due, process the acknowledgement, and send events that the hub lacks."""
         journal = self._store.hub_journal
         if journal.has_due_events(self._clock.now()):
             with self._containment.piece("hub events", foreseen=(StoreFailed,)) as piece:

@@ -20,7 +20,6 @@ from gateway.config.editor import EditRejected, read_home_text, write_home
 from gateway.config.home import Home, HubSection
 from gateway.config.writer import HomeFileWriter
 from gateway.integrations.hub_client import enrolment
-from gateway.integrations.hub_client.ca_rotation import follow_authorities
 from gateway.integrations.hub_client.enrolment import DamagedIdentity, HubError, HubUnavailable, WrongHub
 from gateway.runtime.maintenance import factory_reset
 from gateway.storage import Store, StoreFailed
@@ -70,7 +69,9 @@ class Unenrolment:
         if not is_enrolled_by_claim(self.home, self.section):
             return None
         with contextlib.suppress(HubUnavailable, HubError, WrongHub, DamagedIdentity, OSError):
-            await asyncio.to_thread(follow_authorities, self.section.url, self._folder, enrolment.http_request)
+            await asyncio.to_thread(
+                enrolment.follow_authorities, self.section.url, self._folder, enrolment.http_request
+            )
         return await asyncio.to_thread(enrolment.is_accepted, self.section.url, self._folder, self.post)
 
     async def end(self, *, immediately: Callable[[], bool]) -> None:

@@ -83,7 +83,6 @@ def handle_event(
 
 
 def _own_locking_mono(state: m.GuardState) -> float:
-    """Return when the guard starts to lock by itself; infinity where it must not."""
     if not (state.owes_locking and state.is_radio_connected and state.settings.has_door):
         return math.inf
     return max(state.gateway_heard_mono + state.settings.max_silence_s, state.next_try_mono)
@@ -176,10 +175,7 @@ class _Transition:
         self.send_report(m.GuardPart.GUARD, None, question=claims.question, nonce=fresh)
 
     def on_query(self, claims: ToGuard, nonce: m.IssuedNonce | None) -> None:
-        """Query the device for the gateway: the answer is newer than the query.
-
-        Only a valid challenge may cause that.
-        """
+        """Query the device for the gateway, which only a valid challenge may cause: the answer is newer."""
         if nonce is None:
             self.note("a question without a living challenge")
             return
@@ -192,9 +188,8 @@ class _Transition:
             return
         queue = self.state.queued_questions.get(part, ())
         if len(queue) < MAX_QUEUED_QUESTIONS:
-            self.state = replace(
-                self.state, queued_questions={**self.state.queued_questions, part: (*queue, claims.question)}
-            )
+            queued = {**self.state.queued_questions, part: (*queue, claims.question)}
+            self.state = replace(self.state, queued_questions=queued)
         self.send_queued_query(part)
 
     def send_queued_query(self, part: m.GuardPart) -> None:
@@ -207,9 +202,8 @@ class _Transition:
     def send_query(self, part: m.GuardPart, questions: tuple[str, ...] = ()) -> int:
         number = self.state.last_query_number + 1
         query = m.OpenQuery(number, self.mono + self.state.settings.timing.answer, questions)
-        self.state = replace(
-            self.state, last_query_number=number, open_queries={**self.state.open_queries, part: query}
-        )
+        queries = {**self.state.open_queries, part: query}
+        self.state = replace(self.state, last_query_number=number, open_queries=queries)
         self.commands.append(m.QueryRadioDevice(part, number))
         return number
 
@@ -298,9 +292,8 @@ class _Transition:
         elif not self.state.is_radio_connected:
             self.refuse(command.id, r.OperationError.UNREACHABLE, "there is no radio")
         else:
-            self.state = replace(
-                self.state, obeyed_lock_ids=(*self.state.obeyed_lock_ids, command.id)[-MAX_REMEMBERED_IDS:]
-            )
+            obeyed = (*self.state.obeyed_lock_ids, command.id)[-MAX_REMEMBERED_IDS:]
+            self.state = replace(self.state, obeyed_lock_ids=obeyed)
             self.commands.append(m.PublishCommand(command))
             self.note("locks, told to")
 
@@ -345,10 +338,7 @@ class _Transition:
                     pass  # no report of lock or door; a `ProgressReport` never means that the bolt moved
 
     def match_query(self, event: m.RadioReported) -> m.OpenQuery | None:
-        """Return the outstanding query that this answers.
-
-        A device that echoes no number answers with its first state.
-        """
+        """Return the outstanding query that this answers: without an echoed number, the device's first state does."""
         query = self.state.open_queries.get(event.part)
         back_since_mono = self.state.back_since_mono.get(event.part, float("-inf"))
         is_settled = self.mono - back_since_mono >= SETTLE_TIME_S
@@ -390,9 +380,8 @@ class _Transition:
                 self.try_later("the door is not closed")
             elif query is not None and self.is_at_step(m.SecuringStep.DOOR, query.number):
                 until = self.mono + self.state.settings.timing.stable
-                self.state = replace(
-                    self.state, securing=m.SecuringSequence(m.SecuringStep.STABLE, query.number, until)
-                )
+                sequence = m.SecuringSequence(m.SecuringStep.STABLE, query.number, until)
+                self.state = replace(self.state, securing=sequence)
             elif query is not None and self.is_at_step(m.SecuringStep.DOOR_AGAIN, query.number):
                 self.throw_bolt()
         self.pass_on(m.GuardPart.DOOR, report, query)

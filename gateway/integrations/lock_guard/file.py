@@ -81,11 +81,8 @@ class RadioDevice(ConfigSection):
         """Return every topic on which the device publishes."""
         product = VENDORS[self.vendor].DEFINITION.topics(self.device_ref)
         ours = {} if product else {channel: f"perron/{self.id}/{channel}" for channel in DEVICE_CHANNELS}
-        return {
-            c: topic
-            for c, topic in {**ours, **self._product_topics}.items()
-            if c in (*DEVICE_CHANNELS, *BRIDGE_CHANNELS)
-        }
+        topics, channels = {**ours, **self._product_topics}, {*DEVICE_CHANNELS, *BRIDGE_CHANNELS}
+        return {channel: topic for channel, topic in topics.items() if channel in channels}
 
     def supports(self, command: Command) -> bool:
         """Return whether this vendor's devices support the command."""

@@ -145,12 +145,10 @@ class GuardProcess:
         claims = None
         with self._containment.piece("house's messages", incoming.topic):
             claims = verify_guard_message(incoming.payload, ToGuard, self._gateway)
-        if claims is None:
-            return
         if isinstance(claims, str):
             log.warning("not_believed", why=claims)
-            return
-        self._handle_event(m.GatewayMessage(claims=claims, new_nonce=secrets.token_urlsafe(16)))
+        elif claims is not None:
+            self._handle_event(m.GatewayMessage(claims=claims, new_nonce=secrets.token_urlsafe(16)))
 
     def _on_radio_message(self, incoming: InboundMessage) -> None:
         for part, channel in self._sources.get(incoming.topic, ()):
@@ -223,10 +221,9 @@ class GuardProcess:
                     assert_never(command)
 
     def _send_report(self, command: m.SendReport) -> None:
-        device_ref = DeviceRef(kind=command.part.value)
         body, channel = b"", TopicSuffix.EVENT
         if command.report is not None:
-            publication = words.encode_report(command.report, device_ref)[0]
+            publication = words.encode_report(command.report, DeviceRef(kind=command.part.value))[0]
             body, channel = publication.payload, publication.suffix if command.question is None else TopicSuffix.RESULT
         claims = FromGuard.model_validate(
             {

@@ -10,9 +10,9 @@ from gateway.installation import records
 from gateway.installation.capability import Capability, CapabilityEvidence, device_capabilities, entrance_capabilities
 from gateway.installation.diagnostics.connection_errors import connection_error
 from gateway.installation.discovery import DiscoveredDevice
-from gateway.installation.readiness_hours import summarise
 from gateway.installation.walk import TrialAnswer
 from gateway.storage import StoreFailed
+from gateway.storage.readiness import summarise
 from gateway.system.i18n import Language, Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight

@@ -20,8 +20,7 @@ from gateway.hub.boxes import ca_rotation
 from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.boxes.broker import BrokerFileKeeper, count_certificates_by
 from gateway.integrations.hub_client import enrolment
-from gateway.integrations.hub_client.ca_rotation import follow_authorities
-from gateway.integrations.hub_client.enrolment import WrongHub
+from gateway.integrations.hub_client.enrolment import WrongHub, follow_authorities
 from gateway.protocol.enrolment import successor_statement
 from tests.gateway.hub.boxes.test_broker import LONG, Place, now, pem, placed, refused
 from tests.joins import DAY, JoiningBox

@@ -23,7 +23,7 @@ from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.boxes.broker import delete_expired
 from gateway.hub.config import HubFile, Limits
 from gateway.hub.database.tables import homes
-from gateway.integrations.hub_client import ca_rotation, enrolment
+from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.enrolment import HubError, HubUnavailable, WrongHub
 from gateway.protocol.enrolment import (
     ClaimCode,
@@ -430,13 +430,13 @@ async def test_a_certificate_is_kept_young_whatever_goes_wrong_meanwhile(
             assert (box.folder / "identity.pem").read_bytes() != kept
 
     with pytest.raises(asyncio.CancelledError):
-        await ca_rotation.keep_renewed(file.url, box.folder, ask, now=lambda: late, sleep=sleep)
+        await enrolment.keep_renewed(file.url, box.folder, ask, now=lambda: late, sleep=sleep)
     assert slept == [
-        ca_rotation.RETRY_DELAY_S,
-        ca_rotation.CHECK_INTERVAL_S,
-        ca_rotation.CHECK_INTERVAL_S,
-        ca_rotation.CHECK_INTERVAL_S,
-        ca_rotation.CHECK_INTERVAL_S,
+        enrolment.RETRY_DELAY_S,
+        enrolment.CHECK_INTERVAL_S,
+        enrolment.CHECK_INTERVAL_S,
+        enrolment.CHECK_INTERVAL_S,
+        enrolment.CHECK_INTERVAL_S,
     ]
     assert box.identity.certificate != first.certificate
 
@@ -445,10 +445,10 @@ async def test_only_a_house_that_joined_by_a_claim_keeps_a_certificate_young(
     file: HubFile, hub: RunningHub, tmp_path: Path
 ) -> None:
     house = a_home(tmp_path / "house")
-    assert ca_rotation.renewal_tasks(house) == {}
+    assert enrolment.renewal_tasks(house) == {}
     named = HubSection(url=file.url, home="home-1", host="127.0.0.1")
     house = house.model_copy(update={"hub": named})
-    assert ca_rotation.renewal_tasks(house) == {}, "another's certificate is another's to renew"
+    assert enrolment.renewal_tasks(house) == {}, "another's certificate is another's to renew"
     await JoiningBox.new(house.storage.folder / "hub").join(await create_claim(hub, file))
-    work = ca_rotation.renewal_tasks(house)
+    work = enrolment.renewal_tasks(house)
     assert list(work) == ["hub certificate"]

@@ -2,8 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from gateway.installation.readiness_hours import DeviceReadiness, summarise
-from gateway.storage.readiness import ReadinessHour
+from gateway.storage.readiness import ReadinessHour, summarise
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -16,10 +15,7 @@ def test_checks_are_summed_by_device_and_grouped_by_hour() -> None:
         ReadinessHour(hour=NOON, device="lock", ready=5, not_ready=0),
     )
     found = summarise(hours)
-    assert found.devices == (
-        DeviceReadiness(device="cam", not_ready=0, checks=2),
-        DeviceReadiness(device="lock", not_ready=1, checks=9),
-    )
+    assert found.devices == (("cam", 0, 2), ("lock", 1, 9))
     assert found.hours == ((one.hour, (one,)), (NOON, hours[1:]))
 
 
