@@ -134,9 +134,6 @@ def entrance_capabilities(
     )
 
 
-# ---- devices --------------------------------------------------------------------------------------------------------
-
-
 def _bolt_capability(id_: str, measurement: Measurement | None) -> Capability:
     if measurement is None or measurement.bolt is None:
         return Capability(
@@ -221,9 +218,6 @@ def _latency_capabilities(id_: str, device: AnyDevice, measurement: Measurement 
     else:
         text = _("Answers within {median} s (median), {longest} s at most; declared: {declared} s.")
         yield Capability(_MEASURED, text.with_facts(**facts, declared=f"{declared:g}"))
-
-
-# ---- entrances ------------------------------------------------------------------------------------------------------
 
 
 def _independence_capability(home: Home, section: EntranceSection) -> Capability:

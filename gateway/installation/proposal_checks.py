@@ -125,9 +125,6 @@ def new_accounts(old: Home, new: Home) -> tuple[str, ...]:
     return tuple(name for name in account_names(new) if name not in before)
 
 
-# ---- what is refused -----------------------------------------------------------------------------------------------
-
-
 def _house_without(new: Home, proposal: Proposal) -> Home:
     others = {name: section for name, section in getattr(new, proposal.in_house).items() if name != proposal.name}
     return new.model_copy(update={proposal.in_house: others})

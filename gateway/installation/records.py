@@ -18,10 +18,6 @@ from gateway.system.atomic_file import write_whole
 INSTALLATION_FOLDER = "installation"
 
 
-class UnreadableWalkTest(Exception):  # noqa: N818 - the name says what is wrong
-    """The file of a walk test exists and cannot be read."""
-
-
 _MEASUREMENTS_ADAPTER: TypeAdapter[dict[str, Measurement]] = TypeAdapter(dict[str, Measurement])
 
 
@@ -54,21 +50,19 @@ def read_walk(storage: Path, entrance: str) -> WalkTest | None:
     """Return an entrance's walk test; None: none was begun.
 
     Raises:
-        UnreadableWalkTest: the file cannot be read, so nobody knows what it forbade.
+        OSError, ValidationError: the file cannot be read, so nobody knows what it forbade.
     """
     try:
         return WalkTest.model_validate_json(walk_file(storage, entrance).read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError) as error:
-        raise UnreadableWalkTest(f"{walk_file(storage, entrance)} cannot be read") from error
 
 
 def read_walk_status(home: Home, entrance: str) -> WalkTestStatus:
     """Return the status of an entrance's walk test; FAILED if unreadable, because it may have forbidden visits."""
     try:
         return status_with_devices(read_walk(home.storage.folder, entrance), fitted_devices(home, entrance))
-    except UnreadableWalkTest:
+    except (OSError, ValidationError):
         return WalkTestStatus.FAILED
 
 

@@ -44,6 +44,7 @@ class WalkTrial(StrEnum):
 
 IDENTIFYING_KEYS = {"kind", "vendor", "address", "topics", "url"}  # with other values it is another device
 BOLT_TRIALS = frozenset({WalkTrial.BOLT_IN_AIR, WalkTrial.JAM, WalkTrial.KEY})
+EACH_CAMERA_TRIALS = frozenset({WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT})
 
 
 class TrialGoal(Enum):
@@ -224,18 +225,16 @@ def walk_steps(section: EntranceSection, *, cover: bool = False) -> tuple[WalkTe
 
     `cover`: a garage door, which has neither a bolt nor a key.
     """
-    steps: list[WalkTestStep] = []
-    for trial in WalkTrial:
-        if trial is WalkTrial.WRONG_CODE and not section.scanners:
-            continue  # a camera that reads labels ignores unknown codes
-        if cover and trial in BOLT_TRIALS:
-            continue
-        if trial in (WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT):
-            cameras = (section.cameras.outside, *section.cameras.inside)
-            steps.extend(WalkTestStep(trial=trial, camera=camera) for camera in cameras)
-        else:
-            steps.append(WalkTestStep(trial=trial))
-    return tuple(steps)
+    omitted = BOLT_TRIALS if cover else frozenset()
+    if not section.scanners:
+        omitted |= {WalkTrial.WRONG_CODE}  # a camera that reads labels ignores unknown codes
+    cameras = (section.cameras.outside, *section.cameras.inside)
+    return tuple(
+        WalkTestStep(trial=trial, camera=camera)
+        for trial in WalkTrial
+        if trial not in omitted
+        for camera in (cameras if trial in EACH_CAMERA_TRIALS else (None,))
+    )
 
 
 def walk_test_status(walk: WalkTest | None) -> WalkTestStatus:

@@ -15,6 +15,7 @@ from functools import partial
 from hashlib import sha256
 
 import structlog
+from pydantic import ValidationError
 
 from devices.reports import AnswerButtonReport
 from devices.vendors import VENDORS
@@ -83,8 +84,9 @@ class WalkTestRunner:
         for name in home.entrances:
             try:
                 walk = records.read_walk(self._folder, name)
-            except records.UnreadableWalkTest as error:
-                log.error("walk_unreadable", entrance=name, why=str(error))
+            except (OSError, ValidationError):  # nobody knows what it forbade
+                file = records.walk_file(self._folder, name)
+                log.error("walk_unreadable", entrance=name, why=f"{file} cannot be read")
                 self._unreadable.add(name)
                 continue
             if walk is not None:

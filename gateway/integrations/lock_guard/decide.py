@@ -28,9 +28,9 @@ from devices import reports as r
 from devices.commands import LockDoor, UnlockDoor
 from devices.strict_json import MalformedPayload
 from devices.vendors import guard as words
-from devices.vendors.words import TopicSuffix
+from devices.vendors.words import DeviceRef, TopicSuffix
 from gateway.integrations.lock_guard import messages as m
-from gateway.protocol.guard_message import ToGuard
+from gateway.protocol.guard_message import FromGuard, ToGuard
 
 MAX_COMMAND_LIFE_S = 30.0  # the longest lifetime of a command
 PROBE_TIMEOUT_S = 0.5  # how long the radio's broker may take to answer before an unlock
@@ -114,17 +114,16 @@ class _Transition:
         if nonce is not None:
             issued = m.IssuedNonce(nonce, self.mono + self.state.settings.timing.nonce_life)
             self.state = replace(self.state, nonces=(*self.state.nonces, issued)[-MAX_NONCES:])
-        self.commands.append(
-            m.SendReport(
-                part=part,
-                report=report,
-                seq=seq,
-                counter=self.state.counter,
-                uptime_ms=self.uptime_ms,
-                question=question,
-                nonce=nonce,
-            )
-        )
+        body, channel = "", TopicSuffix.EVENT
+        if report is not None:
+            publication = words.encode_report(report, DeviceRef(kind=part.value))[0]
+            body, channel = publication.payload.decode(), publication.suffix if question is None else TopicSuffix.RESULT
+        claims = {
+            "lock": self.state.settings.lock, "part": part.value, "channel": channel.value, "boot": self.state.boot,
+            "seq": seq, "uptime_ms": self.uptime_ms, "counter": self.state.counter, "question": question, "body": body,
+            "nonce": nonce, "nonce_ms": None if nonce is None else round(self.state.settings.timing.nonce_life * 1000),
+        }  # fmt: skip
+        self.commands.append(FromGuard.model_validate(claims))
 
     def note(self, what: str) -> None:
         self.commands.append(m.GuardNote(what))

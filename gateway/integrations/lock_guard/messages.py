@@ -10,7 +10,7 @@ from devices.commands import LockDoor, UnlockDoor
 from devices.reports import DoorState, LockState, Report
 from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Seconds
-from gateway.protocol.guard_message import ToGuard
+from gateway.protocol.guard_message import FromGuard, ToGuard
 
 
 class Timing(BaseModel):
@@ -94,18 +94,6 @@ GuardEvent = GatewayMessage | RadioReported | GuardSignal
 # ---- commands -------------------------------------------------------------------------------------------------------
 
 
-class SendReport(Frozen):
-    """Send the gateway a signed report. `nonce` is a challenge that it may use for `nonce_life` from now."""
-
-    part: GuardPart
-    report: Report | None
-    seq: int
-    counter: int
-    uptime_ms: int
-    question: str | None = None
-    nonce: str | None = None
-
-
 class WriteLedger(Frozen):
     """Write this to the disk before any later command of the list."""
 
@@ -137,7 +125,8 @@ class GuardNote(Frozen, kw_only=False):
     text: str
 
 
-GuardCommand = SendReport | WriteLedger | PublishCommand | QueryRadioDevice | ProbeRadioBroker | GuardNote
+GuardCommand = FromGuard | WriteLedger | PublishCommand | QueryRadioDevice | ProbeRadioBroker | GuardNote
+"""`FromGuard`: sign this report and send it to the gateway."""
 
 
 # ---- state ----------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from devices import commands as d
 from devices.reports import AvailabilityReport, CorrelationReport
 from devices.vendors import VENDORS
 from devices.vendors import guard as words
-from devices.vendors.words import DeviceRef, TopicSuffix
+from devices.vendors.words import TopicSuffix
 from gateway.config.topics import RETAINED_CHANNELS
 from gateway.integrations.lock_guard import messages as m
 from gateway.integrations.lock_guard.decide import handle_event, next_deadline_mono
@@ -204,8 +204,10 @@ class GuardProcess:
     def _execute(self, commands: tuple[m.GuardCommand, ...]) -> None:
         for command in commands:
             match command:
-                case m.SendReport():
-                    self._send_report(command)
+                case FromGuard():
+                    topic = f"perron/{self._file.lock}/{command.channel}"
+                    token = sign_guard_message(command, self._key)
+                    self._house_mqtt.publish(topic, token, expiry=COMMAND_EXPIRY_S)
                 case m.WriteLedger():
                     if not self._write_ledger(command):
                         return  # the rest must not happen
@@ -219,30 +221,6 @@ class GuardProcess:
                     log.info("guard", what=command.text)
                 case _:
                     assert_never(command)
-
-    def _send_report(self, command: m.SendReport) -> None:
-        body, channel = b"", TopicSuffix.EVENT
-        if command.report is not None:
-            publication = words.encode_report(command.report, DeviceRef(kind=command.part.value))[0]
-            body, channel = publication.payload, publication.suffix if command.question is None else TopicSuffix.RESULT
-        claims = FromGuard.model_validate(
-            {
-                "lock": self._file.lock,
-                "part": command.part.value,
-                "channel": channel.value,
-                "boot": self.state.boot,
-                "seq": command.seq,
-                "uptime_ms": command.uptime_ms,
-                "counter": command.counter,
-                "question": command.question,
-                "nonce": command.nonce,
-                "nonce_ms": None if command.nonce is None else round(self.state.settings.timing.nonce_life * 1000),
-                "body": body.decode(),
-            }
-        )
-        self._house_mqtt.publish(
-            f"perron/{self._file.lock}/{channel}", sign_guard_message(claims, self._key), expiry=COMMAND_EXPIRY_S
-        )
 
     def _write_ledger(self, command: m.WriteLedger) -> bool:
         ledger_state = LedgerState(

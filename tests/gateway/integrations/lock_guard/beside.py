@@ -6,13 +6,18 @@ from datetime import UTC, datetime
 from devices.commands import LockDoor, UnlockDoor
 from devices.reports import DoorReport, DoorState, LockReport, LockState, Report
 from devices.vendors import guard as vendor
-from devices.vendors.words import NO_DEVICE_REF
+from devices.vendors.words import NO_DEVICE_REF, TopicSuffix
 from gateway.integrations.lock_guard import messages as w
 from gateway.integrations.lock_guard.decide import handle_event
-from gateway.protocol.guard_message import ToGuard
+from gateway.protocol.guard_message import FromGuard, ToGuard
 
 AT = datetime(2026, 3, 2, 13, 5, tzinfo=UTC)
 LOCK = "front-lock"
+
+
+def report_of(said: FromGuard) -> Report | None:
+    """The report in a guard's message; None: it only proves that the guard runs."""
+    return vendor.decode_report(TopicSuffix(said.channel), said.body.encode())[0] if said.body else None
 
 
 @dataclass
@@ -77,7 +82,7 @@ class GuardInMemory:
                 claims=ToGuard(at="beat", lock=LOCK, question=self.word(), nonce=nonce), new_nonce=self.word()
             )
         )
-        return next(s.nonce for s in said if isinstance(s, w.SendReport) and s.nonce is not None)
+        return next(s.nonce for s in said if isinstance(s, FromGuard) and s.nonce is not None)
 
     def unlocking(self, nonce: str | None, **other: object) -> ToGuard:
         """The gateway's unlock, as it ought to be but for `other`."""

@@ -72,26 +72,13 @@ class Between(RuleBasedStateMachine):
     def collect(self) -> None:
         """What the guard has said since goes into the bag; what it did is judged."""
         for at, command in enumerate(self.house.done[self.spoken :], start=self.spoken):
-            if isinstance(command, w.SendReport):
-                self.to_gateway.append(self.signed(command))
+            if isinstance(command, FromGuard):
+                self.to_gateway.append(sign_guard_message(command, self.key))
             if isinstance(command, w.PublishCommand) and isinstance(command.command, UnlockDoor):
                 assert isinstance(self.house.done[at - 1], w.WriteLedger)
                 assert self.house.mono - self.unlocks[command.command.intent] <= LIFE, "never late"
         self.spoken = len(self.house.done)
         assert self.house.unlocked <= len(self.unlocks)
-
-    def signed(self, said: w.SendReport) -> bytes:
-        letter = None if said.report is None else vendor.encode_report(said.report, NO_DEVICE_REF)[0]
-        channel = TopicSuffix.EVENT if letter is None else TopicSuffix.RESULT if said.question else letter.suffix
-        return sign_guard_message(
-            FromGuard.model_validate(
-                {"lock": LOCK, "part": said.part.value, "channel": channel.value, "boot": self.house.state.boot,
-                 "seq": said.seq, "uptime_ms": said.uptime_ms, "counter": said.counter, "question": said.question,
-                 "nonce": said.nonce, "nonce_ms": None if said.nonce is None else 15_000,
-                 "body": "" if letter is None else letter.payload.decode()}
-            ),
-            self.key,
-        )  # fmt: skip
 
     def running(self, work: Callable[[], object]) -> None:
         async def run() -> None:

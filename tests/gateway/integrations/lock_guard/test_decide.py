@@ -18,16 +18,17 @@ from devices.reports import (
 )
 from gateway.integrations.lock_guard import messages as w
 from gateway.integrations.lock_guard.decide import PROBE_TIMEOUT_S, SETTLE_TIME_S, next_deadline_mono
-from gateway.protocol.guard_message import ToGuard
-from tests.gateway.integrations.lock_guard.beside import LOCK, GuardInMemory
+from gateway.protocol.guard_message import FromGuard, ToGuard
+from tests.gateway.integrations.lock_guard.beside import LOCK, GuardInMemory, report_of
 
 
 def refusals(commands: tuple[w.GuardCommand, ...]) -> list[OperationError]:
-    return [c.report.failure for c in commands if isinstance(c, w.SendReport) and isinstance(c.report, ErrorReport)]
+    reports = [report_of(c) for c in commands if isinstance(c, FromGuard)]
+    return [report.failure for report in reports if isinstance(report, ErrorReport)]
 
 
 def said(commands: tuple[w.GuardCommand, ...], part: w.GuardPart) -> list[tuple[Report | None, str | None]]:
-    return [(c.report, c.question) for c in commands if isinstance(c, w.SendReport) and c.part is part]
+    return [(report_of(c), c.question) for c in commands if isinstance(c, FromGuard) and c.part == part]
 
 
 def test_an_unlock_in_order_is_kept_on_the_disk_and_then_moves_the_bolt_once() -> None:
@@ -203,7 +204,7 @@ def test_who_has_no_living_challenge_makes_no_device_work() -> None:
     house.bolt(LockState.LOCKED, answers=True)
     done = house.tell(house.asking("lock", None))
     assert not [c for c in done if isinstance(c, w.QueryRadioDevice)]
-    assert [c.nonce for c in done if isinstance(c, w.SendReport)] != [None], "but it gets one"
+    assert [c.nonce for c in done if isinstance(c, FromGuard)] != [None], "but it gets one"
 
 
 def test_a_question_to_a_silent_device_stays_unanswered_and_the_next_is_asked() -> None:
@@ -302,9 +303,9 @@ def test_everything_said_of_a_part_has_the_next_number() -> None:
     house.leaf(DoorState.OPEN)
     house.beat()
     house.bolt(LockState.UNLOCKED)
-    spoken = [c for c in house.done if isinstance(c, w.SendReport)]
+    spoken = [c for c in house.done if isinstance(c, FromGuard)]
     for part in w.GuardPart:
-        numbers = [c.seq for c in spoken if c.part is part]
+        numbers = [c.seq for c in spoken if c.part == part]
         assert numbers == list(range(1, len(numbers) + 1))
 
 
