@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Self
 
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.demo.page import script
 from gateway.demo.page.runner import SHOW_TITLE, DemoRunner
 from gateway.demo.page.snapshot import CHECK_NAMES, snapshot_json
-from gateway.demo.page.words import LANGUAGES, page_functions, page_texts, with_hard_spaces
+from gateway.demo.page.words import LANGUAGES, TEMPLATES, page_functions, page_texts, with_hard_spaces
 from gateway.demo.scenarios import SCENARIO_GROUPS
 from gateway.evidence.manifest import VISITS_FOLDER
 from gateway.system.i18n import Language, _, accepted, language_names
@@ -37,9 +36,6 @@ CAMERA_IDS = ("doorbell", "hall-camera")
 class DemoSite:
     """Serves the demo's page. With `lan`, others in the network reach it if they have its whole address.
 
-    async with DemoSite(runner, lan=False) as site:
-        print(site.address)
-
     Raises:
         OSError: no port can be had.
     """
@@ -51,10 +47,6 @@ class DemoSite:
         self._known_hosts: frozenset[str] = frozenset()
         self._access_key = secrets.token_urlsafe(16) if lan else None
         self._is_opened = False  # whether anybody has opened the page
-        self._environment = Environment(
-            loader=PackageLoader("gateway.demo.page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-            lstrip_blocks=True, auto_reload=False, extensions=["jinja2.ext.i18n"],
-        )  # fmt: skip
         app = web.Application(
             middlewares=[host_guard(lambda host: host in self._known_hosts), self._authorize],
             client_max_size=MAX_BODY_BYTES,
@@ -124,7 +116,7 @@ class DemoSite:
     async def _serve_page(self, request: web.Request) -> web.Response:
         language = self._language_of(request)
         texts = page_texts(language)
-        text = self._environment.get_template("demo.html").render(
+        text = TEMPLATES.get_template("demo.html").render(
             t=texts.__getitem__,
             language=language,
             languages=LANGUAGES,
