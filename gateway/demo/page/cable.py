@@ -23,13 +23,7 @@ class _RelayReader(asyncio.StreamReader):
 
 
 class CableRelay:
-    """A simulated internet cable: a relay for any number of connections, which closes all of them at exit.
-
-    async with CableRelay() as cable:
-        port = await cable.connect(8883)  # what connects to 127.0.0.1:port reaches 127.0.0.1:8883
-        cable.pull()
-        cable.plug()
-    """
+    """A simulated internet cable: a relay for any number of connections, which closes all of them at exit."""
 
     def __init__(self) -> None:
         self._is_plugged = asyncio.Event()
@@ -51,7 +45,7 @@ class CableRelay:
         self._is_plugged.set()
 
     async def connect(self, port: int) -> int:
-        """Listen for a port of this machine and return the port of the near end."""
+        """Listen, and pass on to this port of 127.0.0.1; return the port of 127.0.0.1 at which it listens."""
         loop = asyncio.get_running_loop()
 
         def protocol() -> asyncio.StreamReaderProtocol:

@@ -37,11 +37,7 @@ class _AppriseMessage(BaseModel):
 
 
 class DemoPhone:
-    """Listens on 127.0.0.1. `on_message` is called with each message as it arrives.
-
-    async with DemoPhone(print) as phone:
-        url = f"json://127.0.0.1:{phone.port}/fr"
-    """
+    """Listens on 127.0.0.1 at `port`, each language by its path; calls `on_message` with each message as it arrives."""
 
     def __init__(self, on_message: Callable[[PhoneMessage], None]) -> None:
         self.port = 0

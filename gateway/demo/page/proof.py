@@ -19,11 +19,7 @@ _SECOND_PATTERN = re.compile(r"second (\d+(?:\.\d+)?)")
 
 
 def read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm:
-    """Read the outside camera's film of a sealed visit, with the visit's timeline in both languages.
-
-    Raises:
-        OSError, ValueError: it is not sealed.
-    """
+    """Read the outside camera's film and the timeline of a sealed visit; OSError, ValueError: it is not sealed."""
     folder = plan.home.storage.folder / VISITS_FOLDER / visit
     clip = _find_clip(folder, plan.section.cameras.outside)
     rows = entry_bodies((folder / log_name(1)).read_bytes()).values()
@@ -37,9 +33,8 @@ def read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm:
         for same in zip(*stories.values(), strict=True)
     )  # fmt: skip
     return DemoFilm(
-        camera=clip.camera, url=f"/film/{visit}/{clip.file}", start=film_time(clip.start), end=film_time(clip.end),
-        moments=moments,
-    )  # fmt: skip
+        url=f"/film/{visit}/{clip.file}", start=film_time(clip.start), end=film_time(clip.end), moments=moments
+    )
 
 
 def _find_clip(folder: Path, camera: str) -> ClipRecord:

@@ -191,7 +191,6 @@ class DemoRunner:
         play.retailer = DemoRetailer(play.plan.with_home(broker=outside), play.watch, play.narrate)
 
     async def _show_newest_film(self, stage: Stage, judged: Judgement) -> None:
-        """Show the newest film, if there is one and the run has not shown it itself."""
         proof = judged.result.proof.folder
         if proof is not None and self.snapshot.film is None:
             self.change(film=await asyncio.to_thread(read_sealed_film, stage.plan, Path(proof).name))

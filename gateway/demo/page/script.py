@@ -5,7 +5,7 @@ Each chapter requires what it claims, so a show that the gateway does not live u
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,14 +15,7 @@ from gateway.demo.actors import DemoPerson, PromisedDelivery
 from gateway.demo.observers import TIMEOUT_MARGIN_S, Body
 from gateway.demo.page.proof import read_sealed_film, verify_changed_copy
 from gateway.demo.page.runner import SHOW_TITLE, DemoRunner
-from gateway.demo.page.snapshot import (
-    DemoPermissionRequest,
-    DemoSnapshot,
-    LineShown,
-    for_next_delivery,
-    line_text,
-    message_text,
-)
+from gateway.demo.page.snapshot import DemoSnapshot, LineShown, for_next_delivery, line_text, message_text
 from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import DemoPlan
 from gateway.demo.result import PhysicalOpening, physical_openings
@@ -35,6 +28,7 @@ from gateway.demo.scenario import (
     Scenario,
     ScenarioRun,
 )
+from gateway.demo.scenarios.failures import EXPECT_FOUND_UNLOCKING
 from gateway.demo.scenarios.homes import with_long_open_limit
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import Notification
@@ -78,10 +72,6 @@ async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
     """Its first signed offer without a permission is the request; the owner's yes goes the way of every wish."""
     play, home = act.play, act.play.plan.home
     terms = home.brands[FIRST_BRAND].permission
-    request = DemoPermissionRequest(
-        brand=home.brands[FIRST_BRAND].name, carrier=terms.carriers[0], place=play.section.places[terms.places[0]].name,
-        hours=_hours_text(terms.hours),
-    )  # fmt: skip
     act.delivery = await play.retailer.promise(ends_in=PROMISE_DURATION_S)
     answer = act.delivery.answer
     play.require(answer.get("state") == "awaiting_permission", f"the offer waits for the owner: {dict(answer)}")
@@ -90,10 +80,10 @@ async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
         "the brand's request on the phone", lambda now: _on_each_phone(now, notification),
         within=2 * TIMEOUT_MARGIN_S,
     )  # fmt: skip
-    act.page.change(asked=request)
+    act.page.change(asked=True)
     await act.show_line(_(
-        "{brand} asks to be let in. By {carrier}: {place} only, {hours}.", brand=request.brand, carrier=request.carrier,
-        place=request.place, hours=request.hours,
+        "{brand} asks to be let in. By {carrier}: {place} only, {hours}.", brand=home.brands[FIRST_BRAND].name,
+        carrier=terms.carriers[0], place=play.section.places[terms.places[0]].name, hours=_hours_text(terms.hours),
     ))  # fmt: skip
     await act.page.wait_for_approval(within=2 * READING_TIME_S)
     await play.owner.send_request("permit", brand=FIRST_BRAND)
@@ -102,7 +92,7 @@ async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
         return any(body["accepted"] for body in play.watch.events("wish"))
 
     await play.watch.wait_until("the owner's yes stored", granted)
-    act.page.change(asked=replace(request, granted=True))
+    act.page.change(granted=True)
     await act.show_line(_("The owner says yes."), read=1.2)
 
 
@@ -287,12 +277,9 @@ CHAPTERS: tuple[Callable[[ShowState], Awaitable[None]], ...] = (
     one_byte_is_changed,
 )
 
-PHASES_FOUND_INSIDE = (
-    Phase.RINGING, Phase.UNLOCKING, Phase.RELOCKING, Phase.INSIDE, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready",
-)  # fmt: skip
 SHOW_EXPECTATION = Expectation(
     movements=(*MOVES_ONCE_IN_AND_OUT, *MOVES_ONCE_IN_AND_OUT),
-    phases=(*PHASES_WHOLE_VISIT, Phase.RINGING, "ready", *PHASES_FOUND_INSIDE),
+    phases=(*PHASES_WHOLE_VISIT, Phase.RINGING, "ready", *EXPECT_FOUND_UNLOCKING.phases),
     refusals=(Refusal.ALREADY_USED, Refusal.CAMERA_UNAVAILABLE),
     notifications=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *USUAL_NOTIFICATIONS),
     sealed_visits=2,

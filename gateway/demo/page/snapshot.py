@@ -68,16 +68,6 @@ class PhoneMessageShown(Frozen):
     waited: float
 
 
-class DemoPermissionRequest(Frozen):
-    """A brand without a permission asks to be let in: its terms, and in `granted` the owner's decision."""
-
-    brand: str
-    carrier: str
-    place: str
-    hours: str
-    granted: bool = False
-
-
 class DemoTimelineEntry(Frozen):
     """One line of a sealed visit's timeline, in each language; `clock` is `at` in the house's time zone."""
 
@@ -90,7 +80,6 @@ class DemoTimelineEntry(Frozen):
 class DemoFilm(Frozen):
     """A sealed film: its address on the page, its begin and end (RFC 3339), and the visit's timeline."""
 
-    camera: str
     url: str
     start: str
     end: str
@@ -127,24 +116,20 @@ class DemoSnapshot(Frozen):
     proven: bool = False
     phase: str = "ready"
     bolt: str = "thrown"
-    air: bool = False
     door: str = "closed"
     forced: bool = False
     light: str = "off"
-    sound: str = "none"
     faults: tuple[str, ...] = ()  # the devices in which the house has switched a fault on
     people: Mapping[str, str] | None = None
     parcels: int = 0
     carries: bool = True
-    fridge: bool = False
     cable: bool = True
-    asked: DemoPermissionRequest | None = None
+    asked: bool = False  # a brand without a permission asks to be let in
+    granted: bool = False  # the owner has said yes to it
     phone: tuple[PhoneMessageShown, ...] = ()  # all that reached the phones in this run
     checks: Mapping[str, bool | None] | None = None
-    refusal: str | None = None
     decided_ms: int | None = None
     spent: bool = False
-    filming: tuple[str, ...] = ()
     believed: Mapping[str, bool | None] | None = None
     clock: bool = False
     openings: int = 0
@@ -186,7 +171,7 @@ def message_text(message: Mapping[str, Any], language: Language) -> str:
 
 def for_next_delivery(now: DemoSnapshot) -> DemoSnapshot:
     """Return the snapshot as another delivery begins: openings are counted from zero, and nothing is checked yet."""
-    return replace(now, openings=0, moves=(), spent=False, checks=None, refusal=None, decided_ms=None, settled=True)
+    return replace(now, openings=0, moves=(), spent=False, checks=None, decided_ms=None, settled=True)
 
 
 def apply_event(now: DemoSnapshot, event: DemoEvent) -> DemoSnapshot:
@@ -206,7 +191,7 @@ def _apply_message(now: DemoSnapshot, message: ObservedMessage) -> DemoSnapshot:
             return replace(alone, online=False, died=now.died or now.online)
         case "event", "answer" if body["refusal"] is not None:
             crossed = FAILED_CHECKS.get(Refusal(body["refusal"]))
-            refused = replace(_reset_checks(now), refusal=body["refusal"], settled=True)
+            refused = replace(_reset_checks(now), settled=True)
             return refused if crossed is None else _with_checks(refused, **{crossed: False})
         case "event", "answer" if body["word"] == "wait":
             return _with_checks(_reset_checks(now), parcel=True)
@@ -222,11 +207,9 @@ def _apply_message(now: DemoSnapshot, message: ObservedMessage) -> DemoSnapshot:
 
 def _apply_state(now: DemoSnapshot, body: Body) -> DemoSnapshot:
     cameras: Mapping[str, Any] = body["cameras"]
-    filming = tuple(sorted(name for name, camera in cameras.items() if camera["recording"]))
-    state = replace(
-        now, proven=bool(body["locked"]), phase=body["phase"], filming=filming, connected=bool(body["connected"])
-    )
-    if now.checks is not None and body["phase"] == Phase.RINGING and cameras and len(filming) == len(cameras):
+    is_filming = bool(cameras) and all(camera["recording"] for camera in cameras.values())
+    state = replace(now, proven=bool(body["locked"]), phase=body["phase"], connected=bool(body["connected"]))
+    if now.checks is not None and body["phase"] == Phase.RINGING and is_filming:
         return _with_checks(state, filming=True)
     return state
 
@@ -235,7 +218,7 @@ def _reset_checks(now: DemoSnapshot) -> DemoSnapshot:
     """Begin a clean row where the last one is over. The box's word of a scan may come before the house's own."""
     if not now.settled:
         return now
-    return replace(now, checks=dict.fromkeys(CHECK_NAMES), refusal=None, decided_ms=None, settled=False)
+    return replace(now, checks=dict.fromkeys(CHECK_NAMES), decided_ms=None, settled=False)
 
 
 def _with_checks(now: DemoSnapshot, **checks: bool) -> DemoSnapshot:
@@ -245,22 +228,20 @@ def _with_checks(now: DemoSnapshot, **checks: bool) -> DemoSnapshot:
 def _apply_house_line(now: DemoSnapshot, line: LogLine) -> DemoSnapshot:
     match line["what"]:
         case "bolt":
-            return _apply_movement(replace(now, bolt=str(line["state"]), air=bool(line["in_air"])), line)
+            return _apply_movement(replace(now, bolt=str(line["state"])), line)
         case "door":
             return _apply_movement(replace(now, door=str(line["state"]), forced=bool(line.get("forced"))), line)
         case "fault":
             others = tuple(name for name in now.faults if name != line["device"])
             return replace(now, faults=others if line["on"] is False else (*others, str(line["device"])))
         case "signal":
-            return replace(now, light=str(line["light"]), sound=str(line["sound"]))
+            return replace(now, light=str(line["light"]))
         case "person":
             who, where = str(line["who"]), str(line["where"])
             arrives = who == "courier" and where == "outside" and (now.people or {}).get(who) in (None, "away")
             return replace(now, people={**(now.people or {}), who: where}, carries=arrives or now.carries)
         case "parcel":
             return replace(now, parcels=now.parcels + (line["where"] == "inside"), carries=False)
-        case "fridge" if "door" in line:
-            return replace(now, fridge=line["door"] == "open")
         case "scan":
             return replace(now, scans=(*now.scans, _seconds(line)))
         case "shown" if now.scans and line["word"] in ("wait", "no"):

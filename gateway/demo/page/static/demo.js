@@ -104,8 +104,8 @@ function phone(now) {
   const ask = at("ask");
   ask.hidden = !now.asked || now.buzzes > 1; // the request itself is the first message
   if (now.asked) {
-    at("yes").hidden = now.asked.granted;
-    ask.querySelector(".granted").hidden = !now.asked.granted;
+    at("yes").hidden = now.granted;
+    ask.querySelector(".granted").hidden = !now.granted;
   }
   const list = at("messages");
   const key = `${now.run} ${now.buzzes}`;
