@@ -92,8 +92,7 @@ class DemoRetailer:
         def answers() -> list[Body]:
             return [body for body in self._observer.bodies("result") if body.get("answers") == claims.jti]
 
-        await self._observer.wait_until(f"the box's answer to {delivery.do} {delivery.id}", lambda: bool(answers()))
-        return answers()[0]
+        return (await self._observer.wait_until(f"the box's answer to {delivery.do} {delivery.id}", answers))[0]
 
 
 class DemoOwner:

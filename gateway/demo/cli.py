@@ -56,8 +56,7 @@ def demo(  # noqa: PLR0913 - one argument an option of the command
         str | None,
         typer.Argument(
             help="What to play; see --list. A bare name plays all its variants. Left out at a terminal: all of it, on"
-            " a page in your browser.",
-            show_default=False,
+            " a page in your browser."
         ),
     ] = None,
     *,
@@ -105,9 +104,6 @@ async def play_scenarios(scenarios: Sequence[Scenario], options: DemoOptions) ->
     """Play scenarios one after the other and return the exit code: 0 if all were as expected.
 
     SIGINT, SIGTERM and SIGHUP end a run and all its processes.
-
-    Raises:
-        Failure: the demo cannot run here; the text says why.
     """
     return await _run_until_stopped(_play_all(scenarios, options), options)
 
@@ -198,7 +194,6 @@ def new_folder(folder: Path) -> Path:
 
 
 async def _play_as_json(scenario: Scenario, folder: Path, options: DemoOptions) -> Judgement:
-    """Play and print one JSON object; complaints go to stderr."""
     judged = await run_scenario(scenario, folder, fast=options.fast, language=options.language, observer=DemoObserver())
     typer.echo(judged.result.model_dump_json())
     for complaint in judged.complaints:
@@ -207,7 +202,6 @@ async def _play_as_json(scenario: Scenario, folder: Path, options: DemoOptions) 
 
 
 async def _play_live(scenario: Scenario, folder: Path, options: DemoOptions) -> Judgement:
-    """Play and print short lines; with `stays_up`, keep everything running until Ctrl-C."""
     console = _console()
 
     async def afterwards(_stage: Stage, judged: Judgement) -> None:

@@ -128,10 +128,12 @@ class GatewayObserver:
         """Let later waits ignore all messages that have come so far."""
         self._mark, self._next = len(self.seen), {}
 
-    async def wait_until(self, what: str, condition: Callable[[], bool], *, within: float = TIMEOUT_MARGIN_S) -> None:
-        """Wait until `condition` holds, at most `within` seconds."""
-        await wait_for_change(
-            self._changes, condition, within=within, describe=lambda: f": {what}. Seen instead: {self.last_messages()}"
+    async def wait_until(
+        self, what: str, read: Callable[[], Value | None], *, within: float = TIMEOUT_MARGIN_S
+    ) -> Value:
+        """Read until there is something or a condition holds, at most `within` seconds; return it."""
+        return await wait_for_change(
+            self._changes, read, within=within, describe=lambda: f": {what}. Seen instead: {self.last_messages()}"
         )
 
     async def wait_for_event(self, kind: str, *, within: float = TIMEOUT_MARGIN_S, **facts: object) -> Body:
@@ -146,18 +148,15 @@ class GatewayObserver:
         cursor = f"{word} {facts.get('kind')} {facts.get('urgent')}"
         first = self._next.get(cursor, self._mark)
 
-        def matches() -> list[int]:
-            return [
-                place
-                for place, seen in enumerate(self.seen)
-                if place >= first and seen.kind == word and facts.items() <= seen.body.items()
-            ]
+        def find() -> tuple[int, Body] | None:
+            for place, seen in enumerate(self.seen[first:], start=first + 1):
+                if seen.kind == word and facts.items() <= seen.body.items():
+                    return place, seen.body
+            return None
 
         facts_text = " ".join(str(value) for value in facts.values())
-        await self.wait_until(f"{word} {facts_text}", lambda: bool(matches()), within=within)
-        place = matches()[0]
-        self._next[cursor] = place + 1
-        return self.seen[place].body
+        self._next[cursor], body = await self.wait_until(f"{word} {facts_text}", find, within=within)
+        return body
 
     async def wait_for_reconnect(self, since: int, *, within: float) -> None:
         """Wait until messages after number `since` report the box offline, then online."""

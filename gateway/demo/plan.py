@@ -161,7 +161,6 @@ def _device(name: str, device: object, rtsp: int, *, fast: bool) -> object:
 
 
 def _with_names(name: str, section: EntranceSection, language: Language | None) -> EntranceSection:
-    """Give entrance and places English names if the language is English."""
     if language != "en":
         return section
     places = {

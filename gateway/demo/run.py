@@ -48,10 +48,7 @@ async def run_scenario(  # noqa: PLR0913 - each option of a run has a name
     """Play a scenario in `folder`, judge it, and draw its picture there (`PICTURE_NAME`).
 
     `language` is that of the owner's messages (None: as in `config/home.yaml`); `on_judged` runs while everything is
-    still up.
-
-    Raises:
-        BrokerMissing: there is no broker.
+    still up. Raises what `open_stage` does.
     """
     plan = scenario.equip(make_plan(folder, fast=fast, language=language))
     async with open_stage(plan, folder, on_start=observer.on_start, on_event=observer.on_event) as stage:

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any
 
 from devices.simulators import control as ask
-from gateway.config.home import EntranceSection
 from gateway.demo.actors import DemoOwner, DemoPerson, DemoRetailer, OnAction, PromisedDelivery
 from gateway.demo.observers import TIMEOUT_MARGIN_S, Body, WaitTimeout
 from gateway.demo.plan import DemoPlan
@@ -16,7 +15,6 @@ from gateway.demo.rig_control import CrashPoint, KillAtPoint
 from gateway.demo.stage import Stage
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.frozen import Frozen
-from gateway.domain.timing import Timing
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase
 from gateway.system.clock import machine_time
@@ -76,6 +74,7 @@ class ScenarioRun:
     def __init__(self, stage: Stage, narrate: OnAction) -> None:
         plan = stage.plan
         self.stage, self.plan, self.narrate = stage, plan, narrate
+        self.section, self.timing = plan.section, plan.section.timing
         self.watch, self.log, self.house = stage.watch, stage.log, stage.house
         self.courier, self.resident, self.thief = (
             DemoPerson(name, stage.house, narrate, plan.action_s) for name in ("courier", "resident", "thief")
@@ -83,16 +82,6 @@ class ScenarioRun:
         self.owner = DemoOwner(plan, narrate)
         self.retailer = DemoRetailer(plan, stage.watch, narrate)
         self._online_since = 0
-
-    @property
-    def timing(self) -> Timing:
-        """The entrance's waiting times."""
-        return self.section.timing
-
-    @property
-    def section(self) -> EntranceSection:
-        """The entrance as configured."""
-        return self.plan.section
 
     def require(self, holds: bool, requirement: str) -> None:
         """Check what must hold in addition to the expectation; raise `WaitTimeout` if it does not."""
@@ -284,11 +273,6 @@ class Scenario(Frozen):
     play: ScenarioScript
     expected: Expectation = EXPECT_DELIVERED
     equip: Callable[[DemoPlan], DemoPlan] = lambda plan: plan
-
-    @property
-    def name(self) -> str:
-        """Its title without the variant."""
-        return self.title.partition(":")[0]
 
 
 class ScenarioList(list[Scenario]):

@@ -156,7 +156,6 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
 
 @contextlib.asynccontextmanager
 async def _run_guard(guard_setup: GuardSetup | None, folder: Path, on_start: OnStart) -> AsyncIterator[None]:
-    """Run the radio's own broker and the guard, if this run has a guard."""
     if guard_setup is None:
         yield
         return

@@ -20,7 +20,7 @@ SCENARIOS = tuple(scenario for group in SCENARIO_GROUPS.values() for scenario in
 
 def find_scenarios(title: str) -> tuple[Scenario, ...]:
     """Return the scenario with this title (`name` or `name:variant`); a bare name means all its variants."""
-    scenarios = tuple(scenario for scenario in SCENARIOS if title in {scenario.title, scenario.name})
+    scenarios = tuple(scenario for scenario in SCENARIOS if title in {scenario.title, scenario.title.partition(":")[0]})
     if not scenarios:
         raise Failure(f"there is no scenario {title!r}: `perron demo --list` tells all", "Take a name from the list.")
     return scenarios
