@@ -41,19 +41,15 @@ def discover(
     name="add",
 )
 def add_to_house(  # noqa: PLR0913 - one argument an option of the command
-    id_: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="How it is called in the house file.", show_default=False)
-    ] = None,
+    id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="How it is called in the house file.")] = None,
     *,
     kind: Annotated[
-        str | None,
-        typer.Option(help="lock, door, camera, scanner, signal, fridge ..., or entrance.", show_default=False),
+        str | None, typer.Option(help="lock, door, camera, scanner, signal, fridge ..., or entrance.")
     ] = None,
-    vendor: Annotated[str | None, typer.Option(help="Whose words it speaks.", show_default=False)] = None,
-    address: Annotated[str | None, typer.Option(help="Its maker's address, or its topic.", show_default=False)] = None,
+    vendor: Annotated[str | None, typer.Option(help="Whose words it speaks.")] = None,
+    address: Annotated[str | None, typer.Option(help="Its maker's address, or its topic.")] = None,
     set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Any other key, nested ones with points.", metavar="KEY=VALUE", show_default=False),
+        list[str] | None, typer.Option("--set", help="Any other key, nested ones with points.", metavar="KEY=VALUE")
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Write over the one of this name.")] = False,
     home: HomeFile = DEFAULT_HOME,
@@ -190,7 +186,7 @@ def backup(
     The file holds the box's private key and what was filmed: keep it as you keep the key to the house. What the box
     does afterwards the file does not know, so from a restored one nothing opens by itself: see `perron restore --help`.
     """
-    from gateway.cli.backups import write_backup
+    from gateway.cli.maintenance import write_backup
 
     write_backup(home, target, films=not no_films, output=print_line)
 
@@ -210,7 +206,7 @@ def restore(
     must not go on anywhere. Then nothing opens before the owner has looked: every entrance is in safe mode; each brand
     that was let in asks again; each delivery has to be announced anew; everybody signs in again.
     """
-    from gateway.cli.backups import inspect, restore_backup
+    from gateway.cli.maintenance import inspect, restore_backup
 
     if check:
         inspect(archive, output=print_line)

@@ -144,9 +144,7 @@ def pause(  # noqa: PLR0913 - one argument an option of the command
     start: Annotated[
         str, typer.Option("--from", help='When it begins, in the house\'s own time: "2026-11-28 18:00", +2h.')
     ] = "now",
-    until: Annotated[
-        str | None, typer.Option("--to", help="When it ends, written alike.", metavar="TEXT", show_default=False)
-    ] = None,
+    until: Annotated[str | None, typer.Option("--to", help="When it ends, written alike.", metavar="TEXT")] = None,
     show: Annotated[bool, typer.Option("--list", help="Tell which pauses stand.")] = False,
     end: Annotated[str | None, typer.Option(help="End or withdraw the pause of this id.", metavar="ID")] = None,
 ) -> None:
@@ -176,10 +174,7 @@ def verify(
     checkpoint: CheckpointFile = None,
     succession: Annotated[
         Path | None,
-        typer.Option(
-            help="How the box's keys follow each other (key/succession.jsonl); left out: as the folder says.",
-            show_default=False,
-        ),
+        typer.Option(help="How the box's keys follow each other (key/succession.jsonl); left out: as the folder says."),
     ] = None,
 ) -> None:
     """Check a visit's film and log, or what a retailer was given of it, offline; names the first wrong thing."""
@@ -199,8 +194,7 @@ def report(  # noqa: PLR0913 - one argument an option of the command
     out: Annotated[Path, typer.Argument(help="The PDF to write.", metavar="OUT.pdf")],
     *,
     language: Annotated[
-        str | None,
-        typer.Option(help="In which language; the house's if left out.", show_default=False, callback=known_language),
+        str | None, typer.Option(help="In which language; the house's if left out.", callback=known_language)
     ] = None,
     key: PublicKeyFile = None,
     checkpoint: CheckpointFile = None,
@@ -237,14 +231,12 @@ def door_notice(  # noqa: PLR0913 - one argument an option of the command
     *,
     home: HomeFile = DEFAULT_HOME,
     entrance: Annotated[
-        str | None, typer.Option(help="Which entrance; the only one if left out.", metavar="ID", show_default=False)
+        str | None, typer.Option(help="Which entrance; the only one if left out.", metavar="ID")
     ] = None,
     language: Annotated[
         str, typer.Option(help="One A4 page a language: fr, en or both.", callback=known_or_both)
     ] = BOTH,
-    contact: Annotated[
-        str | None, typer.Option(help="Whom to ask, and how; left out: a line to write on.", show_default=False)
-    ] = None,
+    contact: Annotated[str | None, typer.Option(help="Whom to ask, and how; left out: a line to write on.")] = None,
     pages: Annotated[str | None, typer.Option(help="Where the pages are; adds a QR to his.", metavar="URL")] = None,
 ) -> None:
     """Write the notice for the door: what a courier does there, who films, why, how long, whom to ask."""
@@ -288,7 +280,7 @@ def way_in(
     It is typed on the pages, behind "Lost your password?". All their sessions end then, everybody else of the household
     is shown that it happened, and the phones are told.
     """
-    from gateway.cli.reset import create_recovery_code
+    from gateway.cli.maintenance import create_recovery_code
 
     typer.echo(create_recovery_code(_load_home_with_pages(home), name))
     typer.echo('Good for 15 minutes, once: on the page for signing in, behind "Lost your password?".', err=True)
@@ -307,7 +299,7 @@ def wipe(
     The house file stays; the file of the phones' addresses is emptied. A box that runs is wiped on its pages, behind
     Settings, where doors and deliveries are looked after first. Killed halfway, it is finished by the next start.
     """
-    from gateway.cli.reset import wipe_box
+    from gateway.cli.maintenance import wipe_box
     from gateway.runtime.maintenance.instance_lock import FolderInUse
 
     house = load_home(home)

@@ -71,7 +71,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a box is written over",
-        file="gateway/cli/backups.py",
+        file="gateway/cli/maintenance.py",
         old="    if in_the_way:\n",
         new="    if False:\n",
         tests=(f"{BACKUP}::test_a_box_is_never_written_over",),

@@ -9,8 +9,8 @@ from typer.testing import CliRunner, Result
 
 from gateway.__main__ import cli
 from gateway.cli.failure import ExitCode, Failure
+from gateway.cli.maintenance import create_recovery_code, wipe_box
 from gateway.cli.paper import write_notice
-from gateway.cli.reset import create_recovery_code, wipe_box
 from gateway.config.home import Home, MessagesSection
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.backups import restore_backup
 from gateway.cli.failure import Failure
+from gateway.cli.maintenance import restore_backup
 from gateway.config.loader import load_home_file, restore_mark
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance import atomic_restore, restore
@@ -57,7 +57,7 @@ def house_files(folder: Path) -> dict[str, bytes]:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from gateway.cli.backups import restore_backup
+from gateway.cli.maintenance import restore_backup
 archive, where, steps = Path(sys.argv[1]), Path(sys.argv[2]), 0
 while True:
     folder = where / f"new{steps}"

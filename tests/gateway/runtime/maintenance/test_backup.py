@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.backups import inspect, restore_backup, write_backup
 from gateway.cli.failure import Failure
+from gateway.cli.maintenance import inspect, restore_backup, write_backup
 from gateway.config.home import Home
 from gateway.demo import actors
 from gateway.demo.processes import stop_detached
@@ -313,7 +313,7 @@ async def test_killed_anywhere_in_a_restore_no_gateway_begins_and_a_restore_fini
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from gateway.cli.backups import restore_backup
+from gateway.cli.maintenance import restore_backup
 left = int(sys.argv[3])
 def watch(event, said):
     global left
