@@ -30,13 +30,11 @@ def hands(
         typer.Argument(
             help='What is done, one after the other: "turn key", open, "fault device=front-lock fault=jam".',
             metavar="[ACTION]...",
-            show_default=False,
         ),
     ] = None,
     *,
     who: Annotated[
-        str | None,
-        typer.Option(help="Who does it, where an action does not say: resident, courier, thief.", show_default=False),
+        str | None, typer.Option(help="Who does it, where an action does not say: resident, courier, thief.")
     ] = None,
     control: Annotated[
         Path | None, typer.Option(help="The house's socket, where it is another.", metavar="SOCKET")

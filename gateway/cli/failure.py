@@ -14,12 +14,12 @@ if TYPE_CHECKING:  # `perron --help` answers without it
 
 
 class ExitCode(IntEnum):
-    """The exit codes of a command: done, negative answer, invalid input, no answer, store unusable."""
+    """The exit codes of a command."""
 
     DONE = 0
-    NEGATIVE = 1
-    INVALID = 2
-    NO_ANSWER = 3
+    NEGATIVE = 1  # refused, red, the proof does not hold
+    INVALID = 2  # the command or a file is wrong
+    NO_ANSWER = 3  # no broker, no gateway, no house
     STORE_UNUSABLE = 4
     """A restart does not help; `config/systemd/perron.service` waits for a person."""
 

@@ -12,6 +12,7 @@ import typer
 
 from gateway.cli.failure import ExitCode, Failure, error_text, failure_on
 from gateway.cli.options import CommandGroup, print_line
+from gateway.system.clock import machine_time
 
 if TYPE_CHECKING:  # `perron --help` answers without them
     from cryptography import x509
@@ -27,12 +28,6 @@ AUTHORITY_HINT = "Put that file back from a copy: with another authority every b
 T = TypeVar("T")
 
 commands = CommandGroup()
-
-
-def _now() -> datetime:
-    from gateway.system.clock import machine_time
-
-    return machine_time()
 
 
 def load_hub_file(config: Path) -> "HubFile":
@@ -136,7 +131,7 @@ def hub_retailer(
     from gateway.hub.admin import create_retailer
 
     file = load_hub_file(config)
-    retailer, token = run_in_store(file, config, lambda store: create_retailer(store, name, now=_now()))
+    retailer, token = run_in_store(file, config, lambda store: create_retailer(store, name, now=machine_time()))
     print_line(f"{name} is {retailer}. Its key, told this once:\n{token}")
 
 
@@ -161,7 +156,7 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     foreign = foreign_configuration(folder)
     if foreign is not None:
         raise Failure(foreign.to("en"), "Nothing was written.")
-    authority = run_in_store(file, config, lambda store: set_up(file, boxes, store, now=_now()))
+    authority = run_in_store(file, config, lambda store: set_up(file, boxes, store, now=machine_time()))
     print_line(
         f"Written to {folder}: mosquitto.conf, access, passwords, hub.password, revoked.pem and the certificate."
     )
@@ -191,7 +186,7 @@ def _write_cluster_files(file: "HubFile", boxes: "Boxes", rabbit: "Rabbit") -> N
         failure_on(OSError, f"{file.folder} cannot be used ({{why}}).", "Correct `folder` in the hub's file."),
         failure_on(AuthorityUnusable, "{why}.", AUTHORITY_HINT),
     ):
-        authority = set_up(file, boxes, rabbit, now=_now())
+        authority = set_up(file, boxes, rabbit, now=machine_time())
     print_line(*setup_instructions(file, rabbit))
     _print_authority(authority, boxes)
 
@@ -214,7 +209,7 @@ def hub_claim(
     from gateway.system.pki.pages import format_fingerprint
 
     file, _ = load_with_boxes(config)
-    now = _now()
+    now = machine_time()
 
     async def make(store: "HubStore") -> str:
         authority = HubAuthority.load(file.folder, now=now)
@@ -253,7 +248,7 @@ def hub_revoke(
     from gateway.hub.cluster.rabbitmq import ClusterAccountKeeper, renew_certificates
 
     file, boxes = load_with_boxes(config)
-    now = _now()
+    now = machine_time()
 
     async def work(store: "HubStore") -> tuple[int | str, ...]:
         await revoke_home(store, name, now=now)
@@ -303,7 +298,7 @@ def hub_authority(
     if following + change + end > 1:
         raise Failure("These are steps, one after the other.", "Say one of --next, --change, --end.")
     file, boxes = load_with_boxes(config)
-    now = _now()
+    now = machine_time()
     with failure_on(
         ca_rotation.RotationRefused, "{why}", "See how it stands: `perron hub-authority`.", ExitCode.NEGATIVE
     ):

@@ -1,6 +1,7 @@
 """`perron new`: a house of one's own to try things in, made of `config/home.yaml`, with a key nobody else has."""
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -18,15 +19,6 @@ from gateway.system.mosquitto import broker_user
 
 TEMPLATE_PATH = Path(__file__).parents[2] / "config" / "home.yaml"
 MAX_FOLDER_PATH_BYTES = 85  # bytes of the folder's path: Unix sockets lie in it, and their path has at most 107
-
-DELIVERY_TEMPLATE = """\
-# What `perron retailer announce` promises in the retailer's name. Without an id each announcement is a new delivery.
-entrance: front
-place: hall
-carrier: Colissimo
-window: {start: +0m, end: +2h}   # from now on; a time like 2027-01-31T10:00:00+01:00 does as well
-parcels: [8L20524752032]
-"""
 
 
 # The owner's own words, where they read English.
@@ -64,7 +56,7 @@ def create_home(folder: Path, language: Language = "fr") -> Path:
             text = text.replace(old, new)
         file.write_text(SCHEMA_LINE + text, encoding="utf-8")
         write_for_editors(file)
-        (folder / "delivery.yaml").write_text(DELIVERY_TEMPLATE, encoding="utf-8")
+        shutil.copyfile(TEMPLATE_PATH.with_name("delivery.yaml"), folder / "delivery.yaml")
         home = load_home_file(file)
         broker = home.broker
         provisioning.write_house(folder / "accounts", home, host=broker.host, port=broker.port, user=broker_user())

@@ -24,9 +24,7 @@ API_KEY_VARIABLE = "PERRON_API_KEY"
 SECRET_VARIABLE = "PERRON_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
 
 T = TypeVar("T")
-HubUrl = Annotated[
-    str, typer.Option("--hub", envvar="PERRON_HUB", help="The hub's address.", metavar="URL", show_default=False)
-]
+HubUrl = Annotated[str, typer.Option("--hub", envvar="PERRON_HUB", help="The hub's address.", metavar="URL")]
 KeyFile = Annotated[
     Path | None,
     typer.Option(
@@ -79,8 +77,8 @@ def sandbox(*, hub: HubUrl, api_key_file: KeyFile = None) -> None:
 )
 def keys(  # noqa: PLR0913 - one argument an option of the command
     *,
-    kid: Annotated[str, typer.Argument(help="The key's name.", show_default=False)],
-    brand: Annotated[str, typer.Option(help="The brand that signs with it.", show_default=False)],
+    kid: Annotated[str, typer.Argument(help="The key's name.")],
+    brand: Annotated[str, typer.Option(help="The brand that signs with it.")],
     hub: HubUrl,
     folder: Annotated[Path, typer.Option("--keys", help="Where private keys lie.", metavar="FOLDER")] = Path("keys"),
     by: Annotated[
@@ -120,8 +118,8 @@ def keys(  # noqa: PLR0913 - one argument an option of the command
 )
 def connect(  # noqa: PLR0913 - one argument an option of the command
     *,
-    file: Annotated[Path, typer.Argument(help="The terms asked for, in YAML or JSON.", show_default=False)],
-    brand: Annotated[str, typer.Option(help="Who asks.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="The terms asked for, in YAML or JSON.")],
+    brand: Annotated[str, typer.Option(help="Who asks.")],
     hub: HubUrl,
     key_file: SignedBy = None,
     reference: Annotated[str | None, typer.Option(help="Your own word for the customer.")] = None,
@@ -146,7 +144,7 @@ def connect(  # noqa: PLR0913 - one argument an option of the command
 @retailer.example("perron retailer end con-... --brand lune --key-file keys/lune-2027.jwk")
 def end(
     *,
-    connection: Annotated[str, typer.Argument(help="The connection's id.", metavar="CON", show_default=False)],
+    connection: Annotated[str, typer.Argument(help="The connection's id.", metavar="CON")],
     hub: HubUrl,
     brand: Annotated[str | None, typer.Option(help="With --key-file: whose it is.")] = None,
     key_file: SignedBy = None,
@@ -176,7 +174,7 @@ def end(
 )
 def announce(  # noqa: PLR0913 - one argument an option of the command
     *,
-    file: Annotated[Path | None, typer.Argument(help="The delivery, in YAML or JSON.", show_default=False)] = None,
+    file: Annotated[Path | None, typer.Argument(help="The delivery, in YAML or JSON.")] = None,
     hub: Annotated[
         str | None,
         typer.Option(envvar="PERRON_HUB", help="Through this hub; left out: to the box's broker.", metavar="URL"),

@@ -5,8 +5,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from ruamel.yaml.error import YAMLError
 
 from devices.simulators.house import SimulatedHouse, read_house
-from gateway.cli.failure import ExitCode, Failure, error_text, invalid_fields
+from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, invalid_fields
 from gateway.cli.house_log import DeviceLinkMonitor, follow_physical_log, run_beside
 from gateway.cli.lines import quoted_path, relative_path
 from gateway.config.devices import AnyDevice, CameraDevice, CoverDevice, DoorDevice, FridgeDevice, LockDevice
@@ -111,52 +111,43 @@ async def simulate(  # noqa: PLR0913 - one argument an option of the command
         sys.executable, "-m", "devices.simulators", "--house", str(file), "--control", str(control),
         "--log", str(log), *(() if seed is None else ("--seed", str(seed))),
     )  # fmt: skip
-    running = asyncio.ensure_future(
-        _run_house(home, plan, command, control=control, log=log, bring_broker=bring_broker, output=output)
-    )
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, lambda: running.cancelling() or running.cancel())
-    try:
-        await running
-    except asyncio.CancelledError:
-        output("The simulated house has ended.")
-    except BrokerMissing as missing:
-        raise Failure(f"No broker can be brought: {missing}", "Then try again.", ExitCode.NO_ANSWER) from missing
-
-
-async def _run_house(  # noqa: PLR0913 - what `simulate` has prepared
-    home: Home,
-    plan: SimulatedHouse,
-    command: Sequence[str],
-    *,
-    control: Path,
-    log: Path,
-    bring_broker: bool,
-    output: Callable[[str], None],
-) -> None:
     host, port = plan.broker.host, plan.broker.port
-    async with AsyncExitStack() as stack:
+    async with _end_by_signal(output), AsyncExitStack() as stack:
         if bring_broker and not await _is_listening(host, port):
-            file = home.broker.password_file
-            folder = home.storage.folder / "broker" if file is None else file.parent
+            passwords = home.broker.password_file
+            folder = home.storage.folder / "broker" if passwords is None else passwords.parent
             broker = await stack.enter_async_context(private_broker(folder, home))
             output(f"Nobody listened at {host}:{port}. Now a broker of this house's own does ({broker.kind}).")
         await _check_runnable(plan)
         devices = ", ".join(f"{id_} ({device.kind})" for id_, device in plan.devices.items())
         output(f"Simulated until Ctrl-C: {devices}.")
         output(f"Pictures: rtsp://{plan.rtsp.host}:{plan.rtsp.port}/. This terminal shows what happens at the door.")
-        house = await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *with_parent_death_signal(command), stderr=asyncio.subprocess.PIPE, start_new_session=True
         )  # in its own process group: Ctrl-C reaches only this command, which ends it before the broker
-        stack.push_async_callback(end_process, house, within=STOP_TIMEOUT_S)
+        stack.push_async_callback(end_process, process, within=STOP_TIMEOUT_S)
         links = DeviceLinkMonitor(plan, output)
         narration = follow_physical_log(log, ZoneInfo(home.timezone), output)
         await stack.enter_async_context(
-            run_beside(links.read_house_errors(house), links.poll_links(control), narration)
+            run_beside(links.read_house_errors(process), links.poll_links(control), narration)
         )
-        status = await house.wait()
+        status = await process.wait()
         what = f"The simulated house ended by itself ({status}): {links.last_line}"
         raise Failure(what, "Start it again.", ExitCode.NO_ANSWER)
+
+
+@asynccontextmanager
+async def _end_by_signal(output: Callable[[str], None]) -> AsyncIterator[None]:
+    """End the block at SIGINT, SIGTERM or SIGHUP."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine that runs is a task's
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, lambda: task.cancelling() or task.cancel())
+    try:
+        with failure_on(BrokerMissing, "No broker can be brought: {why}", "Then try again.", ExitCode.NO_ANSWER):
+            yield
+    except asyncio.CancelledError:
+        output("The simulated house has ended.")
 
 
 async def _check_runnable(plan: SimulatedHouse) -> None:
