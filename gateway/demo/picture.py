@@ -1,13 +1,18 @@
-"""Draws a run as SVG (`page/templates/visit.svg`): phases, bolt, door, people, films, messages over one time axis."""
+"""Draws a run as SVG (`templates/visit.svg`): phases, bolt, door, people, films, messages over one time axis."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from gateway.demo.page.words import TEMPLATES
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from gateway.demo.result import LogLine, ScenarioResult, instant_of
 from gateway.domain.frozen import Frozen
 
+TEMPLATES = Environment(
+    loader=PackageLoader("gateway.demo"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+    lstrip_blocks=True,
+)  # fmt: skip
 LEFT_PX, RIGHT_PX = 150, 976  # pixels: the ends of the axis
 PHASE_COLOURS = {
     "ringing": "#f2c14e", "approving": "#f2c14e", "unlocking": "#f78154", "unlocked": "#4d9078", "inside": "#5fad56",
