@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
@@ -81,7 +82,7 @@ class Archive:
         self._gaps: dict[tuple[str, int], tuple[FilmGap, ...]] = {}
         self._unsealed: dict[tuple[str, int], _VisitResult] = {}  # what could not be sealed, to be tried again
         self._folder_lock = asyncio.Lock()  # one folder at a time: a folder that is being sealed is not erased
-        self._queue: asyncio.Queue[ClipsClosed | tuple[c.SealProof, Entrance]] = asyncio.Queue()
+        self._queue: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._tidy_requested = asyncio.Event()
 
     def on_film_end(self, command: c.StopRecording, now: Now) -> None:
@@ -90,11 +91,11 @@ class Archive:
 
     def add_clips(self, closed: ClipsClosed) -> None:
         """Take the closed clips of a part from the video process."""
-        self._queue.put_nowait(closed)
+        self._queue.put_nowait(partial(self._add_clips, closed))
 
     def seal(self, command: c.SealProof, state: Entrance) -> None:
         """Write and sign the proof of a part; the entrance then gets `ProofSealed`."""
-        self._queue.put_nowait((command, state))
+        self._queue.put_nowait(partial(self._seal_requested, command, state))
 
     def request_tidying(self) -> None:
         """Erase overdue films now, for example after the retention time was changed."""
@@ -110,17 +111,12 @@ class Archive:
         while True:
             work = await self._queue.get()
             with self.contained.piece("proofs"):  # the entrance alarms where no seal comes
-                await self._do(work)
+                async with self._folder_lock:
+                    await work()
 
-    async def _do(self, work: ClipsClosed | tuple[c.SealProof, Entrance]) -> None:
-        async with self._folder_lock:
-            match work:
-                case ClipsClosed():
-                    await self._add_clips(work)
-                case (command, state):
-                    result = _VisitResult(visit=state.visit, notes=command.gaps)
-                    if await self._seal(command.visit, command.part, result):
-                        self.post(state.id, e.ProofSealed(visit=command.visit, part=command.part))
+    async def _seal_requested(self, command: c.SealProof, state: Entrance) -> None:
+        if await self._seal(command.visit, command.part, _VisitResult(visit=state.visit, notes=command.gaps)):
+            self.post(state.id, e.ProofSealed(visit=command.visit, part=command.part))
 
     async def _add_clips(self, closed: ClipsClosed) -> None:
         visit, number = closed.clip.visit, closed.clip.part
@@ -150,19 +146,9 @@ class Archive:
             size = (self.home.storage.folder / facts.path).stat().st_size
         except OSError:
             size = 0  # sealing declares the film lost
-        clip = StoredClip(
-            path=facts.path,
-            entrance=entrance,
-            visit=visit,
-            part=part,
-            camera=facts.camera,
-            start=facts.start,
-            end=facts.end,
-            sha256=facts.sha256,
-            fragments=facts.fragments,
-            size=size,
-            gaps=tuple((gap.start, gap.end) for gap in gaps),
-        )
+        owner: dict[str, Any] = {"entrance": entrance, "visit": visit, "part": part}
+        times = tuple((gap.start, gap.end) for gap in gaps)
+        clip = StoredClip(**facts.model_dump(exclude={"gaps"}), **owner, size=size, gaps=times)
         try:
             await self.store.recordings.add_clip(clip, self.clock.now())
         except StoreFailed as failure:

@@ -135,8 +135,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a report puts this house's names on another box's visit",
         file="gateway/evidence/documents/report.py",
-        old="own = (names or {}).get(box, HouseNames())",
-        new="own = next(iter((names or {}).values()), HouseNames())",
+        old="own = names if evidence.manifests and evidence.manifests[0].box == names.box else HouseNames()",
+        new="own = names",
         tests=(f"{REPORT}::test_a_houses_names_are_never_put_on_another_boxs_visit",),
     ),
 )

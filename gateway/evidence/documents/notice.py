@@ -9,8 +9,7 @@ from gateway.config.home import Home
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import ShowSignal
-from gateway.evidence.documents.pdf import MM_PER_POINT, PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Sheet
-from gateway.evidence.documents.pictograms import Pictogram, draw_pictogram
+from gateway.evidence.documents.pdf import MM_PER_POINT, PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Pictogram, Sheet
 from gateway.system.i18n import Language, Text, _, pgettext
 from gateway.system.text import MAX_NAME_CHARS, sanitized
 
@@ -158,7 +157,7 @@ class _NoticePage(Frozen, kw_only=False):
     def _draw_head(self) -> None:
         sheet = self.sheet
         sheet.box((0, 0), (PAGE_WIDTH_MM, 43), fill=Ink.NIGHT)
-        draw_pictogram(sheet, Pictogram.CAMERA, (MARGIN_MM, 6), 31, ink=Ink.WHITE, paper=Ink.NIGHT)
+        sheet.pictogram(Pictogram.CAMERA, (MARGIN_MM, 6), 31, ink=Ink.WHITE, paper=Ink.NIGHT)
         x, width = MARGIN_MM + 37, CONTENT_WIDTH_MM - 37 - 32
         title = self._phrase(_("Deliveries are filmed here"))
         sheet.text((x, 22), title, size=34, bold=True, ink=Ink.WHITE, within=width)
@@ -166,7 +165,7 @@ class _NoticePage(Frozen, kw_only=False):
         sheet.text((x, 33), subtitle, size=16, ink=Ink.WHITE, within=width)
         right = PAGE_WIDTH_MM - MARGIN_MM - 28
         sheet.box((right, 5), (28, 33), fill=Ink.WHITE, corner=3)
-        draw_pictogram(sheet, Pictogram.NO_SOUND, (right + 3, 6), 22)
+        sheet.pictogram(Pictogram.NO_SOUND, (right + 3, 6), 22)
         sheet.text((right + 14, 34.5), self._phrase(_("No sound")), size=13, bold=True, align="centre", within=26)
 
     def _draw_steps(self, top: float) -> None:
@@ -182,7 +181,7 @@ class _NoticePage(Frozen, kw_only=False):
             x, y = MARGIN_MM + column * (wide + gap), top + row * (high + gap)
             refusal = line == NO
             sheet.box((x, y), (wide, high), line=Ink.RED if refusal else Ink.BLACK, thick=0.8, corner=2.5)
-            draw_pictogram(sheet, pictogram, (x + (wide - 32) / 2, y + 3.5), 32)
+            sheet.pictogram(pictogram, (x + (wide - 32) / 2, y + 3.5), 32)
             if not refusal:
                 sheet.disc((x + 2, y + 2), 4.6, fill=Ink.BLACK, line=Ink.WHITE, thick=0.8)
                 sheet.text((x + 2, y + 4), str(number), size=16, bold=True, ink=Ink.WHITE, align="centre")
@@ -204,7 +203,7 @@ class _NoticePage(Frozen, kw_only=False):
             for show, meaning in SIGNAL_MEANINGS:
                 if show.light is light:
                     sound = _SOUND_PICTOGRAMS.get(show.sound, Pictogram.BUZZER)
-                    draw_pictogram(sheet, sound, (x + 2.5, y), min(4.6, apart - 0.3))
+                    sheet.pictogram(sound, (x + 2.5, y), min(4.6, apart - 0.3))
                     sheet.text((x + 8.5, y + 3.6), self._phrase(meaning), size=11, within=wide - 10)
                     y += apart
             x += wide + 3
@@ -221,7 +220,7 @@ class _NoticePage(Frozen, kw_only=False):
         )
         x = MARGIN_MM + 3
         for pictogram, line, wide in advice:
-            draw_pictogram(sheet, pictogram, (x, top + 12), 19)
+            sheet.pictogram(pictogram, (x, top + 12), 19)
             sheet.block((x + 21, top + 18.5), self._phrase(line), width=wide - 23, size=12.5, bold=True, leading=1.2)
             x += wide
 

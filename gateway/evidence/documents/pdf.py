@@ -6,7 +6,7 @@ Lengths are millimetres from the top left corner, text sizes points; `y` of a te
 import re
 import unicodedata
 from datetime import datetime
-from enum import Enum
+from enum import Enum, StrEnum, auto
 from io import BytesIO
 from pathlib import Path
 from typing import Literal, cast
@@ -15,6 +15,7 @@ import segno
 
 PAGE_WIDTH_MM, PAGE_HEIGHT_MM = 210.0, 297.0
 FONTS_FOLDER = Path(__file__).with_name("fonts")
+_PICTOGRAMS_FOLDER = Path(__file__).with_name("svg")
 MISSING_GLYPH = "\N{REPLACEMENT CHARACTER}"  # shown for a character that the font lacks
 MM_PER_POINT = 25.4 / 72  # millimetres
 
@@ -41,6 +42,27 @@ class Ink(Enum):
     def hex(self) -> str:
         """The colour as `#rrggbb`."""
         return f"#{bytes(self.value).hex()}"
+
+
+class Pictogram(StrEnum):
+    """The drawings in `svg/`, named like their files: thick lines without letters; colour is never the only sign."""
+
+    CAMERA = auto()
+    NO_SOUND = auto()
+    SCAN_PARCEL = auto()
+    SCAN_CODE = auto()
+    WAIT = auto()
+    ENTER = auto()
+    PUT_DOWN = auto()
+    LEAVE = auto()
+    CLOSE_THE_DOOR = auto()
+    NO = auto()
+    BELL = auto()
+    TAKE_ALONG = auto()
+    OPENS_BY_HAND = auto()
+    BUZZER = auto()
+    SILENT = auto()
+    YES = auto()
 
 
 class Sheet:
@@ -176,8 +198,12 @@ class Sheet:
         """Draw a picture centred in `size`, as large as its proportions allow."""
         self._pdf.image(jpeg, *at, *size, keep_aspect_ratio=True, alt_text=alt_text)
 
-    def svg(self, at: Point, size: float, drawing: str) -> None:
-        """Draw an SVG into a square."""
+    def pictogram(
+        self, sign: Pictogram, at: Point, size: float, *, ink: Ink = Ink.BLACK, paper: Ink = Ink.WHITE
+    ) -> None:
+        """Draw a pictogram into a square: `currentColor` of its file in `ink`, `white` in the colour of the paper."""
+        drawing = (_PICTOGRAMS_FOLDER / f"{sign}.svg").read_text(encoding="utf-8")
+        drawing = drawing.replace("currentColor", ink.hex).replace('"white"', f'"{paper.hex}"')
         self._pdf.image(BytesIO(drawing.encode()), *at, size, size)
 
     def qr(self, at: Point, size: float, content: str) -> None:

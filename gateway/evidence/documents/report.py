@@ -7,15 +7,13 @@ is called a claim, and no picture is shown.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.frozen import Frozen
-from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Sheet
-from gateway.evidence.documents.pictograms import Pictogram, draw_pictogram
-from gateway.evidence.documents.sources import PICTURE_MOMENTS, VerificationOutcome, VisitEvidence, read_visit
+from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Pictogram, Sheet
+from gateway.evidence.documents.sources import PICTURE_MOMENTS, VerificationOutcome, VisitEvidence
 from gateway.evidence.documents.timeline import (
     MARK_RADIUS_MM,
     NAMES_WIDTH_MM,
@@ -25,11 +23,10 @@ from gateway.evidence.documents.timeline import (
     draw_temperatures,
     draw_timeline,
 )
-from gateway.evidence.documents.visit_timeline import TimelineSpan, VisitEvent, VisitMoment
+from gateway.evidence.documents.visit_timeline import VisitEvent, VisitMoment
 from gateway.evidence.manifest import FilmSpan, Manifest
 from gateway.evidence.receipt import OUTCOME_TEXTS
 from gateway.evidence.verify import NOTE_NO_CHECKPOINT, NOTE_NO_KEY
-from gateway.protocol.keys import PublicKey
 from gateway.system.i18n import Language, Text, _, pgettext
 from gateway.system.text import sanitized
 from gateway.video.ipc import StreamFault
@@ -73,8 +70,9 @@ GAP_TEXTS: Mapping[str, Text] = {
 
 
 class HouseNames(Frozen):
-    """What the house's file calls the things that a manifest knows by their ids; an id without a name stays one."""
+    """What the house file of `box` calls the things that a manifest knows by id; an id without a name stays one."""
 
+    box: str = ""
     house: str = ""
     entrances: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
@@ -84,6 +82,7 @@ class HouseNames(Frozen):
 def house_names(home: Home) -> HouseNames:
     """Take the names out of a house's file."""
     return HouseNames(
+        box=home.box,
         house=home.name,
         entrances={id_: section.name for id_, section in home.entrances.items()},
         places={id_: place.name for section in home.entrances.values() for id_, place in section.places.items()},
@@ -91,33 +90,13 @@ def house_names(home: Home) -> HouseNames:
     )
 
 
-def create_report(  # noqa: PLR0913 - the sources of a report, and its language and zone
-    folder: Path,
-    *,
-    language: Language,
-    zone: ZoneInfo,
-    made: datetime,
-    names: Mapping[str, HouseNames] | None = None,
-    public_key: PublicKey | None = None,
-    checkpoint: Path | None = None,
-) -> tuple[bytes, VisitEvidence]:
-    """Draw the report of a sealed visit's folder as a PDF of two A4 pages; return also what it rests on.
-
-    `names` by the box whose they are: a house's names are not put on another's visit. Key and checkpoint as for
-    `verify`. Blocks for seconds: call it from a thread.
-    """
-    evidence = read_visit(folder, public_key=public_key, checkpoint=checkpoint)
-    box = evidence.manifests[0].box if evidence.manifests else ""
-    own = (names or {}).get(box, HouseNames())
-    return draw_report(evidence, language=language, zone=zone, made=made, names=own), evidence
-
-
 def draw_report(
     evidence: VisitEvidence, *, language: Language, zone: ZoneInfo, made: datetime, names: HouseNames
 ) -> bytes:
-    """Draw the report of a visit as a PDF."""
+    """Draw the report of a visit as a PDF of two A4 pages. A house's names are not put on the visit of another box."""
     sheet = Sheet(title=_("Report of a visit").to(language), language=language, made=made)
-    pages = _ReportPages(sheet=sheet, evidence=evidence, language=language, zone=zone, names=names)
+    own = names if evidence.manifests and evidence.manifests[0].box == names.box else HouseNames()
+    pages = _ReportPages(sheet=sheet, evidence=evidence, language=language, zone=zone, names=own)
     pages.draw_first(made)
     pages.draw_second()
     return sheet.pdf()
@@ -202,7 +181,7 @@ class _ReportPages(Frozen):
         words, paper = (Ink.WHITE, ink) if filled else (ink, Ink.WHITE)
         size = 14 if height > 12 else 6.5
         sheet.box((MARGIN_MM, y), (CONTENT_WIDTH_MM, height), fill=paper, line=ink, thick=0.9, corner=2)
-        draw_pictogram(sheet, sign, (MARGIN_MM + 3, y + (height - size) / 2), size, ink=ink)
+        sheet.pictogram(sign, (MARGIN_MM + 3, y + (height - size) / 2), size, ink=ink)
         x, width = MARGIN_MM + size + 7, CONTENT_WIDTH_MM - size - 12
         if not lines:
             sheet.text((x, y + height / 2 + 1.8), title, size=13, bold=True, ink=words, within=width)
@@ -463,7 +442,7 @@ class _ReportPages(Frozen):
         for camera in list(dict.fromkeys(camera for manifest in manifests for camera in manifest.cameras))[:4]:
             clips = [clip for manifest in manifests for clip in manifest.clips if clip.camera == camera]
             holes = [hole for manifest in manifests for hole in manifest.gaps if hole.camera in {camera, None}]
-            yield TimelineBar(name=sanitized(camera), ink=Ink.NIGHT, stretches=_to_spans(clips), holes=_to_spans(holes))
+            yield TimelineBar(name=sanitized(camera), ink=Ink.NIGHT, stretches=clips, holes=holes)
 
     def _axis(self) -> TimelineAxis:
         spans = [span for one in self.evidence.manifests for span in (one.film, *one.clips)]
@@ -493,10 +472,6 @@ class _ReportPages(Frozen):
     def _sealed_text(self, manifest: Manifest) -> str:
         sealed = self._phrase(_("Sealed at")).lower()
         return f"{sanitized(manifest.box)}, {sealed} {manifest.sealed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _to_spans(spans: Sequence[FilmSpan]) -> tuple[TimelineSpan, ...]:
-    return tuple(TimelineSpan(start=span.start, end=span.end) for span in spans)
 
 
 def _one_line(words: str, most: int) -> str:

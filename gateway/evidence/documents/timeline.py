@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from gateway.domain.frozen import Frozen
 from gateway.evidence.documents.pdf import Ink, Sheet
 from gateway.evidence.documents.visit_timeline import TemperatureReading, TimelineSpan, VisitEvent
+from gateway.evidence.manifest import FilmSpan
 
 NAMES_WIDTH_MM = 36.0  # millimetres for the rows' names
 ROW_HEIGHT_MM = 6.5
@@ -21,8 +22,8 @@ class TimelineBar(Frozen):
 
     name: str
     ink: Ink
-    stretches: tuple[TimelineSpan, ...]
-    holes: tuple[TimelineSpan, ...] = ()
+    stretches: Sequence[TimelineSpan | FilmSpan]
+    holes: Sequence[FilmSpan] = ()
 
 
 class TimelineAxis(Frozen):
@@ -60,10 +61,8 @@ def draw_timeline(  # noqa: PLR0913 - a sheet, a place, and the parts of the dra
             left, right = axis.x(stretch.start), axis.x(stretch.end or axis.end)
             sheet.box((left, y + 1.4), (max(0.4, right - left), ROW_HEIGHT_MM - 2.8), fill=bar.ink)
         for hole in bar.holes:
-            left, right = axis.x(hole.start), axis.x(hole.end or axis.end)
-            sheet.box(
-                (left, y + 1.4), (max(0.8, right - left), ROW_HEIGHT_MM - 2.8), fill=Ink.WHITE, line=Ink.RED, thick=0.5
-            )
+            left, width = axis.x(hole.start), max(0.8, axis.x(hole.end) - axis.x(hole.start))
+            sheet.box((left, y + 1.4), (width, ROW_HEIGHT_MM - 2.8), fill=Ink.WHITE, line=Ink.RED, thick=0.5)
     _draw_marks(sheet, axis, top, bottom, marks)
     return bottom + 6
 

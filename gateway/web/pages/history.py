@@ -8,9 +8,11 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.evidence.documents.report import create_report, house_names
+from gateway.evidence.documents.report import draw_report, house_names
+from gateway.evidence.documents.sources import read_visit
 from gateway.evidence.documents.visit_timeline import TemperatureReading, read_timeline
 from gateway.storage.models import FilmRecord, SharedVisit, StoredClip
+from gateway.system.i18n import Language
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight, has_right
 from gateway.web.auth.tokens import LINK_BYTES, SecretToken
@@ -107,19 +109,18 @@ class HistoryPages(Page):
         try:
             async with self._report_lock:
                 self._view_log.record("report", visit, user.person, self._authorizer.now)
-                pdf, _ = await asyncio.to_thread(
-                    create_report,
-                    self._services.films_folder / "visits" / visit,
-                    language=self._authorizer.language(request),
-                    zone=self._services.zone,
-                    made=self._authorizer.now.utc,
-                    names={self._services.home.box: house_names(self._services.home)},
-                    public_key=self._services.public_key,
-                )
+                language, made = self._authorizer.language(request), self._authorizer.now.utc
+                pdf = await asyncio.to_thread(self._draw_report, visit, language, made)
         finally:
             self._pending_reports -= 1
         headers = {"Content-Disposition": f'attachment; filename="perron-{visit}.pdf"'}
         return web.Response(body=pdf, content_type="application/pdf", headers=headers)
+
+    def _draw_report(self, visit: str, language: Language, made: datetime) -> bytes:
+        home, zone = self._services.home, self._services.zone
+        folder = self._services.films_folder / "visits" / visit
+        evidence = read_visit(folder, public_key=self._services.public_key)
+        return draw_report(evidence, language=language, zone=zone, made=made, names=house_names(home))
 
     @get("/film/{path:.+}", UserRight.SEE_HISTORY)
     async def _serve_film(self, request: web.Request, user: CurrentUser) -> web.FileResponse:

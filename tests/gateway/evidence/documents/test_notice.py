@@ -15,8 +15,7 @@ from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import ShowSignal
 from gateway.evidence.documents import notice as drawing
 from gateway.evidence.documents.notice import COURIER_STEPS, SIGNAL_MEANINGS, Notice, door_notice, notice_for
-from gateway.evidence.documents.pdf import Sheet
-from gateway.evidence.documents.pictograms import Pictogram, draw_pictogram
+from gateway.evidence.documents.pdf import Pictogram, Sheet
 from gateway.system.i18n import Language, Text, _, pgettext
 from tests.gateway.evidence.documents.printed import A4_POINTS, read_codes, read_pdf, render_page
 
@@ -166,7 +165,7 @@ def test_the_steps_come_in_the_couriers_order() -> None:
 def test_each_pictogram_is_large_dark_and_inside_its_square(what: Pictogram, tmp_path: Path) -> None:
     sheet = Sheet(title=what, language="en", made=MADE)
     sheet.add_page()
-    draw_pictogram(sheet, what, (50, 50), 100)
+    sheet.pictogram(what, (50, 50), 100)
     image = render_page(sheet.pdf(), tmp_path, 1, dots=51).convert("L").point(lambda value: 255 * (value < 160))
     box = image.getbbox()
     assert box is not None

@@ -1,6 +1,7 @@
 """The report of a visit, read back from the paper, over real films and real proofs."""
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ import pytest
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.evidence.checkpoint import SealedPart
 from gateway.evidence.documents import sources as accounts
-from gateway.evidence.documents.report import MOMENT_TEXTS, HouseNames, create_report
+from gateway.evidence.documents.report import MOMENT_TEXTS, HouseNames, draw_report
 from gateway.evidence.documents.sources import read_visit
 from gateway.evidence.documents.visit_timeline import VisitMoment
 from gateway.evidence.manifest import DeliveryFacts, FilmSpan
@@ -38,21 +39,18 @@ pytestmark = pytest.mark.slow
 MADE = datetime(2026, 6, 2, 8, tzinfo=UTC)
 PARIS = ZoneInfo("Europe/Paris")
 NAMES = HouseNames(
-    house="Maison des Lilas", entrances={"front": "Porte d'entrée"}, places={"hall": "Dans l'entrée", "fridge": "Frigo"}
+    box="box-1",
+    house="Maison des Lilas",
+    entrances={"front": "Porte d'entrée"},
+    places={"hall": "Dans l'entrée", "fridge": "Frigo"},
 )
 
 
 def printed(
     folder: Path, into: Path, language: Language = "en", *, key: BoxKey | None = None, names: HouseNames | None = None
 ) -> PrintedDocument:
-    pdf, _ = create_report(
-        folder,
-        language=language,
-        zone=PARIS,
-        made=MADE,
-        names={"box-1": names or NAMES},
-        public_key=None if key is None else key.public,
-    )
+    evidence = read_visit(folder, public_key=None if key is None else key.public)
+    pdf = draw_report(evidence, language=language, zone=PARIS, made=MADE, names=names or NAMES)
     paper = read_pdf(pdf, into)
     assert paper.sizes == (A4_POINTS, A4_POINTS)  # always two pages, whatever the folder holds
     return paper
@@ -120,7 +118,7 @@ def test_a_forged_film_is_told_in_words_on_both_pages_and_never_shown(tmp_path: 
     assert Text("No pictures: the proof does not hold, what these films show is not proven.").to(language) in second
     assert Text("The proof holds").to(language) not in first
     assert paper.pictures == ()
-    pdf, _ = create_report(folder, language=language, zone=PARIS, made=MADE)
+    pdf = draw_report(read_visit(folder), language=language, zone=PARIS, made=MADE, names=HouseNames())
     red = np.asarray(render_page(pdf, tmp_path, 1, dots=30)).astype(int)
     assert ((red[..., 0] > 150) & (red[..., 1] < 60)).sum() > 1000  # a banner, not a word
 
@@ -275,7 +273,7 @@ def test_hostile_names_are_inert_and_fit(tmp_path: Path) -> None:
         "delivery": delivery, "outcome": Outcome.PARTLY_DELIVERED, "house": DoorResult.HANDED_TO_OWNER,
     })  # fmt: skip
     folder, _ = seal_visit(tmp_path, draft=hostile)
-    names = HouseNames(house=strange * 3, entrances={"front": strange * 3})
+    names = HouseNames(box="box-1", house=strange * 3, entrances={"front": strange * 3})
     for language in ("fr", "en"):
         paper = printed(folder, tmp_path, language, names=names)
         first = paper.words[0]
@@ -287,7 +285,8 @@ def test_hostile_names_are_inert_and_fit(tmp_path: Path) -> None:
 
 def test_a_houses_names_are_never_put_on_another_boxs_visit(tmp_path: Path) -> None:
     folder, _ = seal_visit(tmp_path)
-    pdf, _ = create_report(folder, language="en", zone=PARIS, made=MADE, names={"another": NAMES})
+    another = replace(NAMES, box="another")
+    pdf = draw_report(read_visit(folder), language="en", zone=PARIS, made=MADE, names=another)
     first = read_pdf(pdf, tmp_path).words[0]
     assert "Maison des Lilas" not in first
     assert "hall" in first
@@ -330,5 +329,7 @@ def test_a_visit_in_two_parts_is_one_report(tmp_path: Path) -> None:
 
 def test_the_same_visit_gives_the_same_file(tmp_path: Path) -> None:
     folder, _ = seal_visit(tmp_path)
-    first, second = (create_report(folder, language="fr", zone=PARIS, made=MADE)[0] for _ in range(2))
+    first, second = (
+        draw_report(read_visit(folder), language="fr", zone=PARIS, made=MADE, names=NAMES) for _ in range(2)
+    )
     assert first == second

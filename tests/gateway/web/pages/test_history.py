@@ -149,15 +149,16 @@ async def test_reports_are_drawn_one_at_a_time_and_few_wait(
     await made.store.recordings.mark_sealed("incident-1", 1, "0" * 64, NOW)
     drawing, most, go = 0, 0, threading.Event()
 
-    def draw(*_folder: Path, **_facts: object) -> tuple[bytes, None]:
+    def draw(*_folder: Path, **_facts: object) -> bytes:
         nonlocal drawing, most
         drawing += 1
         most = max(most, drawing)
         go.wait(30)
         drawing -= 1
-        return b"%PDF", None
+        return b"%PDF"
 
-    monkeypatch.setattr("gateway.web.pages.history.create_report", draw)
+    monkeypatch.setattr("gateway.web.pages.history.read_visit", lambda *_given, **_named: None)
+    monkeypatch.setattr("gateway.web.pages.history.draw_report", draw)
 
     async def ask(client: ClientSession) -> int:
         async with client.get("/history/incident-1/report.pdf") as answer:
