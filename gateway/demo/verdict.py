@@ -27,6 +27,7 @@ from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.frozen import Frozen
 from gateway.evidence.checkpoint import check_log, read_checkpoints
 from gateway.evidence.manifest import Manifest, manifest_name
+from gateway.evidence.verdict import ProofDefect
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.keys import PUBLIC_KEY_FILE, PublicKey
 from gateway.storage.audit_log import entries
@@ -76,9 +77,10 @@ def read_proofs(stage: Stage) -> VerifiedProofs:
             problems.append(f"{folder.name}: {verdict.problem} ({verdict.where})")
     with closing(connect(box / "perron.sqlite3", writes=False)) as log:
         remembered = () if phone is None else read_checkpoints(phone)
-        wrong = check_log(entries(log, after=0, upto=None), remembered=remembered, key=public)
-    if wrong is not None:
-        problems.append(f"the box's log: {wrong.problem} at entry {wrong.seq}")
+        try:
+            check_log("the box's log", entries(log, after=0, upto=None), remembered=remembered, key=public)
+        except ProofDefect as defect:
+            problems.append(f"{defect.where}: {defect.problem}")
     manifests.sort(key=lambda manifest: (manifest.film.start, manifest.part))
     return VerifiedProofs(tuple(folders), tuple(manifests), tuple(problems))
 

@@ -333,7 +333,6 @@ class Archive:
         return set().union(*(_visits_in_progress(self.state(name)) for name in self.home.entrances))
 
     def _filmed_visits(self) -> tuple[FilmedVisit, ...]:
-        """Return visits with films; one that an entrance still works on has not ended."""
         running = self._running_visits()
         parts_of: dict[str, list[Part]] = defaultdict(list)
         for film in self.store.recordings.films():

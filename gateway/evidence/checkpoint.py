@@ -10,7 +10,6 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.evidence.verdict import ProofDefect, ProofProblem
 from gateway.protocol.hash_chain import ChainEntry, ChainFault, ChainHead, find_break
@@ -72,19 +71,9 @@ def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
     return tuple(checkpoints)
 
 
-class LogProblem(Frozen, kw_only=False):
-    """The first defect of a log: entry `seq`, and the checkpoint that reveals it, if one does."""
-
-    problem: ProofProblem
-    seq: int
-    remembered: Checkpoint | None = None
-
-    def defect(self, file: str) -> ProofDefect:
-        """Return the defect as verification reports it for this file."""
-        where, point = f"{file}, entry {self.seq}", self.remembered
-        if point is not None:
-            where += f" (remembered: entry {point.seq} at {point.at:%Y-%m-%d %H:%M} UTC)"
-        return ProofDefect(self.problem, where)
+def _defect(problem: ProofProblem, file: str, seq: int, point: Checkpoint | None = None) -> ProofDefect:
+    known = "" if point is None else f" (remembered: entry {point.seq} at {point.at:%Y-%m-%d %H:%M} UTC)"
+    return ProofDefect(problem, f"{file}, entry {seq}{known}")
 
 
 _CHAIN_PROBLEMS: Mapping[ChainFault, ProofProblem] = {
@@ -95,46 +84,51 @@ _CHAIN_PROBLEMS: Mapping[ChainFault, ProofProblem] = {
 }
 
 
-def check_log(
+def check_log(  # noqa: PLR0913 - a log, and what it is compared with
+    file: str,
     entries: Iterable[ChainEntry],
     *,
     remembered: Sequence[Checkpoint],
     key: PublicKey,
     kin: Collection[PublicKey] = (),
     after: ChainHead | None = None,
-) -> LogProblem | None:
-    """Check a log (or the part of it that follows `after`) in itself and against remembered checkpoints.
+) -> None:
+    """Check the log in `file` (or the part of it that follows `after`) in itself and against remembered checkpoints.
 
     `kin` are the keys that the box had before `key`, or has since. Checkpoints of entries before the part prove nothing
     about it.
+
+    Raises:
+        ProofDefect: the first defect of the log.
     """
     start = after or ChainHead()
     for point in remembered:
         if not any(point.is_signed_by(one) for one in (key, *kin)):
-            return LogProblem(ProofProblem.CHECKPOINT_FOREIGN, point.seq, point)
+            raise _defect(ProofProblem.CHECKPOINT_FOREIGN, file, point.seq, point)
     log_entries = tuple(entries)
     broken = find_break(log_entries, after=start)
     if broken is not None:
-        return LogProblem(_CHAIN_PROBLEMS[broken.fault], broken.seq)
+        raise _defect(_CHAIN_PROBLEMS[broken.fault], file, broken.seq)
     hashes = {start.seq: start.hash} | {entry.seq: entry.hash for entry in log_entries}
     for point in sorted(remembered, key=lambda point: point.seq):
         if point.seq < start.seq:
             continue
         if point.seq not in hashes:
-            return LogProblem(ProofProblem.LOG_TRUNCATED, max(hashes) + 1, point)
+            raise _defect(ProofProblem.LOG_TRUNCATED, file, max(hashes) + 1, point)
         if hashes[point.seq] != point.head.hash:
-            return LogProblem(ProofProblem.LOG_REWRITTEN, point.seq, point)
-    return None
+            raise _defect(ProofProblem.LOG_REWRITTEN, file, point.seq, point)
 
 
-def find_rollback(own: Checkpoint, remembered: Iterable[Checkpoint]) -> LogProblem | None:
-    """Return how a log with the end `own` was rolled back, or None: a log that only grows never gets shorter.
+def check_rollback(file: str, own: Checkpoint, remembered: Iterable[Checkpoint]) -> None:
+    """Check that the log in `file`, which ends with `own`, was not rolled back: one that only grows never gets shorter.
 
     Only trusted times are compared: these never go back.
+
+    Raises:
+        ProofDefect: it was.
     """
     for point in remembered:
         if point.seq == own.seq and point.hash != own.hash:
-            return LogProblem(ProofProblem.LOG_REWRITTEN, own.seq, point)
+            raise _defect(ProofProblem.LOG_REWRITTEN, file, own.seq, point)
         if point.seq > own.seq and point.at < own.at and point.clock_trusted and own.clock_trusted:
-            return LogProblem(ProofProblem.LOG_WENT_BACK, own.seq + 1, point)
-    return None
+            raise _defect(ProofProblem.LOG_WENT_BACK, file, own.seq + 1, point)

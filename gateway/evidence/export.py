@@ -102,7 +102,6 @@ def _proof_files(films: Path, running: frozenset[str]) -> list[Path]:
 
 
 def _documents(store: Store, key: PublicKey, readme: str) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Yield the name and content of each file that does not belong to one visit."""
     yield "README.txt", iter((readme.encode(),))
     yield "box.pub.pem", iter((key.pem,))
     yield "people.json", _to_json([

@@ -83,9 +83,7 @@ def check_extract(
     key = PublicKey.from_text(manifest.key)
     last = entries[-1].seq if entries else sealed.after.seq
     within = [point for point in remembered if point.seq <= max([sealed.after.seq, *(one.seq for one in entries)])]
-    problem = check_log(entries, remembered=within, key=key, kin=kin, after=sealed.after.head)
-    if problem is not None:
-        raise problem.defect(sealed.file)
+    check_log(sealed.file, entries, remembered=within, key=key, kin=kin, after=sealed.after.head)
     _compare_with_seal(entries, manifest)
     if line_defect is not None:
         raise line_defect

@@ -181,7 +181,6 @@ def find_box(data: bytes, *path: bytes) -> bytes | None:
 
 
 def _hash_next(film: BinaryIO, size: int) -> tuple[bytes, int]:
-    """Hash the next bytes; also how many of them are missing."""
     digest = sha256()
     while size and (data := film.read(min(size, _READ_BYTES))):
         digest.update(data)

@@ -126,8 +126,8 @@ def _equivalent_tombstone(folder: Path, stone: Tombstone) -> Tombstone | None:
         return None
     if standing is None or not standing.is_signed_by(PublicKey.from_text(stone.key)):
         return None
-    says_it = standing.visit == stone.visit and (standing.why == "request" or stone.why == "retention")
-    return standing if says_it else None
+    is_equivalent = standing.visit == stone.visit and (standing.why == "request" or stone.why == "retention")
+    return standing if is_equivalent else None
 
 
 def read_tombstone(folder: Path) -> Tombstone | None:

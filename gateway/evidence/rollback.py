@@ -201,8 +201,8 @@ def find_doubt(  # noqa: PLR0913, PLR0917 - a store and all that it is compared 
         return StoreDoubt.MARK_DAMAGED
     if not any(last.is_signed_by(one) for one in kin):
         return StoreDoubt.MARK_FOREIGN
-    there = GENESIS if last.seq == 0 else hash_at(last.seq)
-    if there == last.head.hash and not foreign_visits(proofs, hash_at, condition.foreign_visits):
+    stored_hash = GENESIS if last.seq == 0 else hash_at(last.seq)
+    if stored_hash == last.head.hash and not foreign_visits(proofs, hash_at, condition.foreign_visits):
         return None
     return StoreDoubt.ROLLED_BACK
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
-from gateway.evidence.checkpoint import Checkpoint, find_rollback, read_checkpoints
+from gateway.evidence.checkpoint import Checkpoint, check_rollback, read_checkpoints
 from gateway.evidence.extract import check_extract
 from gateway.evidence.film import FilmDifference, FragmentLinks, film_sha256, first_difference, read_links
 from gateway.evidence.manifest import (
@@ -216,9 +216,7 @@ class _Verification:
                 raise ProofDefect(ProofProblem.MANIFEST_REPLACED, where)
         end, at = manifest.log.last, manifest.sealed_at
         own = Checkpoint(box=manifest.box, seq=end.seq, hash=end.hash, at=at, clock_trusted=manifest.clock_trusted)
-        problem = find_rollback(own, self.remembered)  # compares the content: the manifest's signature counts
-        if problem is not None:
-            raise problem.defect(manifest.log.file)
+        check_rollback(manifest.log.file, own, self.remembered)  # compares the content: the manifest's signature counts
 
     def _check_folder_name(self) -> None:
         """Find a folder with the name of a sealed visit that contains the proof of another visit."""

@@ -41,8 +41,8 @@ def is_taken(db: Database, x: str, kid: str, brand: str, enrolled: frozenset[str
     """
     rows = db.execute("SELECT x, brand, came, distrusted FROM brand_key WHERE x = ? OR kid = ?", (x, kid))
     return any(
-        distrusted is not None or (found in enrolled if came == "file" else owner != brand)
-        for found, owner, came, distrusted in rows.fetchall()
+        distrusted is not None or (known in enrolled if came == "file" else owner != brand)
+        for known, owner, came, distrusted in rows.fetchall()
     )
 
 

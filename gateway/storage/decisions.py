@@ -14,26 +14,26 @@ from gateway.storage.audit_log import LogEncoder
 from gateway.storage.database import Database
 from gateway.storage.models import CommitResult, StoredDecision
 from gateway.storage.rows import mark_for_check, row_of
-from gateway.storage.writer import AbortWork
 
 
 def store_decision(
     db: Database, decision: StoredDecision, *, context: DeliveryContext, encoder: LogEncoder
-) -> CommitResult:
+) -> CommitResult | FactsChanged:
     """Store the decision in the caller's transaction.
 
+    Nothing is written if an intent or a beginning visit is based on facts that have changed; then return the new ones.
+
     Raises:
-        AbortWork: with `FactsChanged`, if an intent or a beginning visit is based on facts that have changed.
         LookupError: it reserves a delivery that does not exist.
     """
-    for command in decision.commands:
+    for command in decision.commands:  # every check comes before the first write
         changed = None
         if isinstance(command, c.ReserveOpening):
-            changed = _reserve(db, command, decision, context)
+            changed = _intent_changed(db, command, decision, context)
         elif isinstance(command, c.RingBell):
             changed = _order_changed(db, decision, context)
         if changed is not None:
-            raise AbortWork(changed)
+            return changed
     query = "SELECT phase, delivery FROM entrance WHERE id = ?"
     phase_before, delivery_before = db.execute(query, (decision.entrance,)).fetchone() or (None, None)
     for command in decision.commands:
@@ -65,10 +65,10 @@ def store_decision(
     return CommitResult(seq=seq, messages=messages, row=row)
 
 
-def _reserve(
+def _intent_changed(
     db: Database, reserve: c.ReserveOpening, step: StoredDecision, house: DeliveryContext
 ) -> FactsChanged | None:
-    """Check the facts of the intent again and reserve one opening and one withdrawal; or return the present facts."""
+    """Return the present facts if the intent may not reserve one opening and one withdrawal by them; None: it may."""
     row = row_of(db, reserve.delivery)
     if row is None:
         raise LookupError(f"no delivery {reserve.delivery}")
@@ -84,10 +84,6 @@ def _reserve(
     free = facts.refusal is None and facts.openings_left >= 1 and facts.withdrawals_left >= 1
     if not same or not free or stop.stopped or paused or facts.entrance != step.entrance:
         return FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch, pauses=planned)
-    began = step.now.utc
-    db.insert(
-        "visit", id=reserve.visit, delivery=reserve.delivery, entrance=step.entrance, began=began, intent="reserved"
-    )
     return None
 
 
@@ -106,6 +102,9 @@ def _order_changed(db: Database, step: StoredDecision, house: DeliveryContext) -
 
 def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> None:
     match command:
+        case c.ReserveOpening():
+            key, began = command.delivery, step.now.utc
+            db.insert("visit", id=command.visit, delivery=key, entrance=step.entrance, began=began, intent="reserved")
         case c.ConsumeOpening():
             _settle_reservation(db, command.visit, "spent")
         case c.ReleaseOpening():
@@ -134,7 +133,6 @@ def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> No
         case (
             c.AnswerScan()
             | c.RingBell()
-            | c.ReserveOpening()
             | c.Unlock()
             | c.Lock()
             | c.CloseGarageDoor()

@@ -36,12 +36,8 @@ class Deliveries(StorePart):
 
     async def accept(self, token: bytes, verified: Claims | RejectedMessage, now: Now) -> MessageAnswer:
         """Answer one signed message; `verified` is what `verify_delivery` returned for these bytes."""
-
-        def work(db: Database) -> MessageAnswer:
-            return self._processor.answer(db, token, verified, now)
-
-        cancels = isinstance(verified, Claims) and isinstance(verified.delivery, Cancel)
-        return await self.writer.do(work, mark=now if cancels else None)
+        mark = now if isinstance(verified, Claims) and isinstance(verified.delivery, Cancel) else None
+        return await self.writer.do(lambda db: self._processor.answer(db, token, verified, now), mark=mark)
 
     def matches(self, code: str, now: Now) -> tuple[CodeMatch, ...]:
         """Return the deliveries that have this normalised code; those that may come in are first."""
@@ -76,11 +72,11 @@ class Deliveries(StorePart):
             return UpcomingDelivery(delivery=row.facts(self._context, now), checked=row.checked)
 
         deliveries = {
-            one.delivery.id: one
+            coming.delivery.id: coming
             for query, rest in ((rows.SELECT_NEAR, near), (rows.SELECT_UNCHECKED, (MAX_UPCOMING_DELIVERIES,)))
-            for one in rows.read_each(self.reader(), query, (*here, *rest), expected, self._containment)
+            for coming in rows.read_each(self.reader(), query, (*here, *rest), expected, self._containment)
         }
-        return tuple(sorted(deliveries.values(), key=lambda one: one.delivery.end))
+        return tuple(sorted(deliveries.values(), key=lambda coming: coming.delivery.end))
 
     def result(self, delivery: str, now: Now) -> DeliveryResult | None:
         """Return how a delivery stands, as its retailer sees it."""

@@ -48,10 +48,10 @@ def presence_of(db: Database, entrance: str) -> HouseholdPresence:
     return _existing(db.record(HouseholdPresence, query, (entrance,)), entrance)
 
 
-def _existing(found: T | None, entrance: str) -> T:
-    if found is None:
+def _existing(value: T | None, entrance: str) -> T:
+    if value is None:
         raise LookupError(f"no entrance {entrance}")
-    return found
+    return value
 
 
 def state_of(db: Database, entrance: str) -> Entrance | None:

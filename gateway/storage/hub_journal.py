@@ -114,12 +114,8 @@ class HubJournal(StorePart):
         signers came lately.
         """
         signer = self._required_signer
-
-        def work(db: Database) -> MessageAnswer | None:
-            return self._accept_message(db, signer, token, verified, now)
-
-        cancels = isinstance(verified, Claims) and isinstance(verified.delivery, Cancel)
-        return await self.writer.do(work, mark=now if cancels else None)
+        mark = now if isinstance(verified, Claims) and isinstance(verified.delivery, Cancel) else None
+        return await self.writer.do(lambda db: self._accept_message(db, signer, token, verified, now), mark=mark)
 
     async def write_due_events(self, now: Now) -> int:
         """Write events for deliveries and decisions that differ from what the hub knows; return their number."""
@@ -419,5 +415,4 @@ def _without_house_details(result: DeliveryResult) -> DeliveryResult:
 
 
 def _comparable(result: DeliveryResult) -> str:
-    """Return what makes two results differ for the hub."""
     return result.model_dump_json(include={"version", "state", "reason", "missing", "house"})

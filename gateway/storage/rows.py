@@ -96,10 +96,10 @@ def read_each(
     A row that raises an unforeseen error (an earlier release wrote it) is skipped, and all others are read.
     """
     for raw in _select(db, query, parameters):
-        found: list[T] = []
+        results: list[T] = []
         with contained.piece("deliveries", raw["key"]):
-            found.append(read(_row(raw)))
-        yield from found
+            results.append(read(_row(raw)))
+        yield from results
 
 
 def row_of(db: Database, key: str) -> DeliveryRow | None:

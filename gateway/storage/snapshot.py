@@ -8,6 +8,7 @@ restore: a copy that somebody unpacks by hand is as safe.
 
 import secrets
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,22 +47,18 @@ def write_snapshot(source: Path, target: Path, now: Now) -> SnapshotContents:
     try:
         with connect_read_only(source) as original:
             original.execute("VACUUM INTO ?", (str(target),))  # one read transaction; what was erased is not in it
-        database = connect(target, writes=True)
-        try:
+        with closing(connect(target, writes=True)) as database:
             migrate(database, migration_scripts())
             database.execute("BEGIN IMMEDIATE")
-            copied = _disarm(database, now)
+            contents = _disarm(database, now)
             database.execute("COMMIT")
             database.execute("PRAGMA journal_mode = DELETE")  # one file
-        finally:
-            database.close()
     except sqlite3.Error as failure:
         raise StoreFailed(str(failure)) from failure
-    return copied
+    return contents
 
 
 def _disarm(db: Database, now: Now) -> SnapshotContents:
-    """Change the copy so that nothing opens in it; return its contents."""
     running = _reset_entrances(db)
     brands = tuple(db.column("SELECT brand FROM permission WHERE standing = 'granted' ORDER BY brand"))
     for brand in brands:

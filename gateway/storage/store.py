@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
@@ -118,10 +119,7 @@ class Store:
         """Store one decision as a whole, or return the newer facts because of which nothing of it was stored."""
         encoder = self._encoder
         assert encoder is not None  # noqa: S101 - set by `open`
-
-        def work(db: Database) -> CommitResult | FactsChanged:
-            return decisions.store_decision(db, step, context=self._context, encoder=encoder)
-
+        work = partial(decisions.store_decision, decision=step, context=self._context, encoder=encoder)
         if not any(isinstance(command, ReserveOpening) for command in step.commands):
             return await self._writer.do(work)
         outcome, marked = await self._writer.do_marked(work, step.now)

@@ -37,14 +37,6 @@ _ENVIRONMENT_ERRORS = frozenset(
 )
 
 
-class AbortWork(Exception):  # noqa: N818 - it is a result and no error
-    """Raised by a piece of work: the writer undoes what it wrote and returns `result`."""
-
-    def __init__(self, result: object) -> None:
-        super().__init__()
-        self.result = result
-
-
 @dataclass(slots=True)
 class _Job:
     work: Callable[[Database], Any]
@@ -225,9 +217,6 @@ def _run_job(db: Database, job: _Job) -> None:
     db.execute("SAVEPOINT job")
     try:
         job.result = job.work(db)
-    except AbortWork as undo:
-        db.execute("ROLLBACK TO job")
-        job.result = undo.result
     except Exception as error:  # a bug of this job: its caller gets it, the other jobs continue
         if isinstance(error, sqlite3.Error) and (is_environment_error(error) or not db.in_transaction):
             raise

@@ -262,7 +262,6 @@ class _ReportPages(Frozen):
         return y
 
     def _draw_times(self, y: float) -> float:
-        """Draw the table of the five moments, each with its number; a missing one is named as missing."""
         sheet, main = self.sheet, self.evidence.timeline.first_of_each()
         y = self._draw_heading(y, _("Times"))
         house = self._phrase(_("House time ({zone})"), zone=self.zone.key)

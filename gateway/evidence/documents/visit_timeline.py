@@ -124,7 +124,6 @@ _RESULT_MOMENTS: Mapping[str, VisitMoment] = {
 
 
 def _begin_span(stretches: list[TimelineSpan], at: datetime) -> bool:
-    """Begin a stretch, unless one runs."""
     if stretches and stretches[-1].end is None:
         return False
     stretches.append(TimelineSpan(start=at, end=None))
@@ -132,7 +131,6 @@ def _begin_span(stretches: list[TimelineSpan], at: datetime) -> bool:
 
 
 def _end_span(stretches: list[TimelineSpan], at: datetime) -> bool:
-    """End the stretch that runs, if one does."""
     if not stretches or stretches[-1].end is not None:
         return False
     stretches[-1] = TimelineSpan(start=stretches[-1].start, end=at)

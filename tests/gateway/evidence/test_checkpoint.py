@@ -12,11 +12,11 @@ from gateway.domain.now import Now
 from gateway.evidence.checkpoint import (
     Checkpoint,
     check_log,
-    find_rollback,
+    check_rollback,
     read_checkpoints,
     sign_checkpoint,
 )
-from gateway.evidence.verdict import ProofProblem
+from gateway.evidence.verdict import ProofDefect, ProofProblem
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, canonical_json
 from gateway.protocol.keys import BoxKey
 from tests.gateway.evidence.visits import SCAN, chain_entries
@@ -32,35 +32,40 @@ def at(seq: int, log: list[ChainEntry] = LOG, *, minutes: float | None = None, t
     return sign_checkpoint(head, box="box-1", now=Now(utc=utc, trusted=trusted, mono=0), key=KEY)
 
 
+def check(
+    log: list[ChainEntry], *remembered: Checkpoint, key: BoxKey = KEY, after: ChainHead | None = None
+) -> tuple[ProofProblem, str] | None:
+    """The first defect of a log and its place; None: there is none."""
+    try:
+        check_log("log", log, remembered=remembered, key=key.public, after=after)
+    except ProofDefect as defect:
+        return defect.problem, defect.where
+    return None
+
+
 def other_log(first_different: int) -> list[ChainEntry]:
     return chain_entries([canonical_json({"n": n if n + 1 < first_different else -n - 1}) for n in range(8)])
 
 
 def test_a_log_that_holds_what_is_remembered_is_good() -> None:
-    assert check_log(LOG, remembered=[at(8), at(3)], key=KEY.public) is None
-    assert check_log(LOG, remembered=[], key=KEY.public) is None
-    assert check_log([], remembered=[], key=KEY.public) is None
+    assert check(LOG, at(8), at(3)) is None
+    assert check(LOG) is None
+    assert check([]) is None
 
 
 @given(st.integers(1, 8), st.integers(0, 7))
 def test_a_log_that_is_shorter_than_remembered_was_cut(remembered: int, kept: int) -> None:
-    problem = check_log(LOG[:kept], remembered=[at(remembered)], key=KEY.public)
-    if kept >= remembered:
-        assert problem is None
-    else:
-        assert problem is not None
-        assert (problem.problem, problem.seq) == (ProofProblem.LOG_TRUNCATED, kept + 1)
+    place = f"log, entry {kept + 1} (remembered: entry {remembered} at {at(remembered).at:%Y-%m-%d %H:%M} UTC)"
+    defect = None if kept >= remembered else (ProofProblem.LOG_TRUNCATED, place)
+    assert check(LOG[:kept], at(remembered)) == defect
 
 
 @given(st.integers(1, 8), st.integers(1, 8))
 def test_a_log_that_was_written_anew_is_noticed_from_the_first_change_on(changed: int, remembered: int) -> None:
-    problem = check_log(other_log(changed), remembered=[at(remembered)], key=KEY.public)
-    if changed > remembered:
-        assert problem is None  # what is remembered is older than the change
-    else:
-        assert problem is not None
-        assert (problem.problem, problem.seq) == (ProofProblem.LOG_REWRITTEN, remembered)
-        assert problem.remembered == at(remembered)
+    place = f"log, entry {remembered} (remembered: entry {remembered} at {at(remembered).at:%Y-%m-%d %H:%M} UTC)"
+    # What is remembered may be older than the change
+    defect = None if changed > remembered else (ProofProblem.LOG_REWRITTEN, place)
+    assert check(other_log(changed), at(remembered)) == defect
 
 
 @pytest.mark.parametrize(
@@ -73,9 +78,7 @@ def test_a_log_that_was_written_anew_is_noticed_from_the_first_change_on(changed
     ],
 )
 def test_a_broken_chain_is_named_before_anything_else(log: list[ChainEntry], mismatch: ProofProblem, seq: int) -> None:
-    problem = check_log(log, remembered=[at(8)], key=KEY.public)
-    assert problem is not None
-    assert (problem.problem, problem.seq, problem.remembered) == (mismatch, seq, None)
+    assert check(log, at(8)) == (mismatch, f"log, entry {seq}")
 
 
 def test_a_checkpoint_of_another_key_or_changed_by_a_bit_is_foreign() -> None:
@@ -87,19 +90,18 @@ def test_a_checkpoint_of_another_key_or_changed_by_a_bit_is_foreign() -> None:
         good.model_copy(update={"key": BoxKey.generate().public.text}),
         good.model_copy(update={"signature": "A" * 86 + "=="}),
     ):
-        problem = check_log(LOG, remembered=[bad], key=KEY.public)
-        assert problem is not None
-        assert problem.problem is ProofProblem.CHECKPOINT_FOREIGN
-    problem = check_log(LOG, remembered=[good], key=BoxKey.generate().public)
-    assert problem is not None
+        defect = check(LOG, bad)
+        assert defect is not None
+        assert defect[0] is ProofProblem.CHECKPOINT_FOREIGN
+    assert check(LOG, good, key=BoxKey.generate()) is not None
 
 
 def test_a_part_of_the_log_is_compared_with_what_is_remembered_within_it() -> None:
     after = ChainHead(seq=4, hash=LOG[3].hash)
-    assert check_log(LOG[4:], remembered=[at(2), at(4), at(6)], key=KEY.public, after=after) is None
-    problem = check_log(LOG[4:], remembered=[at(6, other_log(2))], key=KEY.public, after=after)
-    assert problem is not None
-    assert problem.problem is ProofProblem.LOG_REWRITTEN
+    assert check(LOG[4:], at(2), at(4), at(6), after=after) is None
+    defect = check(LOG[4:], at(6, other_log(2)), after=after)
+    assert defect is not None
+    assert defect[0] is ProofProblem.LOG_REWRITTEN
 
 
 @pytest.mark.parametrize(
@@ -117,8 +119,12 @@ def test_a_part_of_the_log_is_compared_with_what_is_remembered_within_it() -> No
 def test_a_log_that_is_shorter_later_went_back(
     own: Checkpoint, remembered: Checkpoint, mismatch: ProofProblem | None
 ) -> None:
-    problem = find_rollback(own, [remembered])
-    assert (problem.problem if problem is not None else None) is mismatch
+    problem = None
+    try:
+        check_rollback("log", own, [remembered])
+    except ProofDefect as defect:
+        problem = defect.problem
+    assert problem is mismatch
 
 
 def test_the_phones_file_is_read_back(tmp_path: Path) -> None:
