@@ -136,10 +136,8 @@ def entrance_capabilities(
 
 def _bolt_capability(id_: str, measurement: Measurement | None) -> Capability:
     if measurement is None or measurement.bolt is None:
-        return Capability(
-            _DECLARED,
-            _("A lock of this kind tells where its bolt is; not tried here yet (`perron test {device}`).", device=id_),
-        )
+        text = _("A lock of this kind tells where its bolt is; not tried here yet (`perron test {device}`).")
+        return Capability(_DECLARED, text.with_facts(device=id_))
     if measurement.bolt:
         return Capability(_MEASURED, _("Asked, it told where its bolt is."))
     text = _("It answers, but not where its bolt is: nobody can know that the door is locked. No unattended visit.")

@@ -348,10 +348,8 @@ class Proposals:
             new_text = _with_section(text, self.file, proposal.name, proposal.kind, json.dumps(fields))
             new = _parse_house(new_text, self.file)
         except EditRejected as error:
-            taken = Remark("taken", {"name": proposal.name})
-            return replace(
-                view, objections=(taken if error.is_id_taken else Remark("house", {"why": str(error)}),)
-            ), text
+            taken, invalid = Remark("taken", {"name": proposal.name}), Remark("house", {"why": str(error)})
+            return replace(view, objections=(taken if error.is_id_taken else invalid,)), text
         login_file = None if login is None else str(login)
         remarks = checks.objections(old, new, proposal, permitted_entrances=permitted, login_file=login_file)
         if remarks:

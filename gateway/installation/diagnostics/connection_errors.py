@@ -58,19 +58,15 @@ def connection_error(error: str, broker: BrokerSection, *, checks_port: bool = F
     With `checks_port` it connects to a broker's port that did not answer, for a second at most.
     """
     text = error.lower()
+    is_silent = broker.tls is None and ("timed out" in text or "disconnected" in text)
     if error in _TLS_ERRORS:
         reason, todo = _TLS_ERRORS[error]
     elif "certificate" in text or "tls" in text:
         reason, todo = Text("{text}"), _ANOTHER_AUTHORITY_TODO
-    elif (
-        checks_port and broker.tls is None and ("timed out" in text or "disconnected" in text) and _is_listening(broker)
-    ):
-        reason, todo = (
-            _("somebody listens there, but does not answer in plain words (perhaps by TLS)"),
-            _(
-                "Look at the broker's own log. If it speaks TLS, say `tls: {{ca: FILE}}` under broker in the house "
-                "file."
-            ),
+    elif checks_port and is_silent and _is_listening(broker):
+        reason = _("somebody listens there, but does not answer in plain words (perhaps by TLS)")
+        todo = _(
+            "Look at the broker's own log. If it speaks TLS, say `tls: {{ca: FILE}}` under broker in the house file."
         )
     else:
         reason, todo = _network_error(text, broker)
@@ -91,20 +87,13 @@ def _network_error(text: str, broker: BrokerSection) -> tuple[Text, Text]:
             "try things, `perron simulate --broker` brings one."
         )
     if "authori" in text or "user name or password" in text:
-        return (
-            _("it refuses this account"),
-            _("Write its accounts with `perron broker-config {folder}`, then start it anew."),
-        )
+        todo = _("Write its accounts with `perron broker-config {folder}`, then start it anew.")
+        return _("it refuses this account"), todo
     if "name or service" in text or "address associated" in text or "name resolution" in text:
         return _("no machine of that name is known"), _("Correct broker.host in the house file.")
     if "timed out" in text or "unreachable" in text or "no route" in text:
-        return (
-            _("it does not answer"),
-            _("Look at the network, and at broker.host and broker.port in the house file."),
-        )
+        return _("it does not answer"), _("Look at the network, and at broker.host and broker.port in the house file.")
     if "reset" in text and broker.tls is not None:
-        return (
-            _("it broke off: it does not speak TLS there"),
-            _("Correct broker.port, or write the broker's files anew."),
-        )
+        todo = _("Correct broker.port, or write the broker's files anew.")
+        return _("it broke off: it does not speak TLS there"), todo
     return Text("{text}"), _("Look at the broker's own log.")

@@ -241,14 +241,11 @@ def clock_finding(home: Home) -> Finding:
         return good(CLOCK, _("the machine's own word is taken (clock.source: host)"))
     if kernel_synchronised():
         return good(CLOCK, _("a time service keeps it"))
-    return bad(
-        CLOCK,
-        _("no time service keeps it: with an untrusted clock no window opens"),
-        _(
-            "Install chrony or systemd-timesyncd. Where another machine keeps the time (a container's host, say) write "
-            "`source: host` under `clock:` in the house file."
-        ),
+    todo = _(
+        "Install chrony or systemd-timesyncd. Where another machine keeps the time (a container's host, say) write "
+        "`source: host` under `clock:` in the house file."
     )
+    return bad(CLOCK, _("no time service keeps it: with an untrusted clock no window opens"), todo)
 
 
 def store_findings(home: Home) -> Iterator[Finding]:
@@ -256,49 +253,37 @@ def store_findings(home: Home) -> Iterator[Finding]:
     try:
         yield from _store_findings(home)
     except (OSError, KeyUnusable) as error:
-        yield bad(
-            STORE,
-            _("cannot be looked at ({why})", why=file_error(error)),
-            _("Look at the disk and at the rights of storage.folder, then examine again."),
-        )
+        todo = _("Look at the disk and at the rights of storage.folder, then examine again.")
+        yield bad(STORE, _("cannot be looked at ({why})", why=file_error(error)), todo)
 
 
 def _store_findings(home: Home) -> Iterator[Finding]:
     folder = home.storage.folder
     unexpected = tuple(unexpected_files(folder))
     for _path, statement in unexpected:
-        yield bad(
-            STORE,
-            statement,
-            _("Something else stands in the place of one of the box's files, and no gateway begins: move it away."),
-        )
+        todo = _("Something else stands in the place of one of the box's files, and no gateway begins: move it away.")
+        yield bad(STORE, statement, todo)
     if unexpected or not os.path.lexists(folder / STORE_FILE):
         return
     damage = find_damage(folder / STORE_FILE, within=STORE_CHECK_TIMEOUT_S)
     if damage is not None:
-        yield bad(
-            STORE,
-            _("{file} is damaged ({why})", file=folder / STORE_FILE, why=damage),
-            _(
-                "Look after the doors by hand. Move {folder} aside and keep it, then put the last backup back: `perron "
-                "restore FILE`. Without a backup the box begins as a new one in an empty folder.",
-                folder=folder,
-            ),
+        todo = _(
+            "Look after the doors by hand. Move {folder} aside and keep it, then put the last backup back: `perron "
+            "restore FILE`. Without a backup the box begins as a new one in an empty folder.",
+            folder=folder,
         )
+        yield bad(STORE, _("{file} is damaged ({why})", file=folder / STORE_FILE, why=damage), todo)
         return
     doubt = current_doubt(folder, home.entrances)
     if doubt is None:
         yield good(STORE, _("whole, and the one that the box used last"))
     else:
-        yield bad(
-            STORE,
-            _("in doubt: {why}", why=STORE_DOUBT_TEXTS[doubt]),
-            _(
-                "Nothing opens. Where the key or the mark is still somewhere else, put it back before the next start. "
-                'Else start the gateway, look after each door and say so on the page Home ("I have looked after the '
-                'door"); what was announced before has to be announced again.'
-            ),
+        todo = _(
+            "Nothing opens. Where the key or the mark is still somewhere else, put it back before the next start. "
+            'Else start the gateway, look after each door and say so on the page Home ("I have looked after the '
+            'door"); what was announced before has to be announced again.'
         )
+        yield bad(STORE, _("in doubt: {why}", why=STORE_DOUBT_TEXTS[doubt]), todo)
 
 
 def fault_findings(home: Home, now: datetime) -> Iterator[Finding]:
@@ -347,11 +332,9 @@ def broker_file_findings(home: Home) -> Iterator[Finding]:
     try:
         faults = folder_faults(folder, home) if (folder / "mosquitto.conf").exists() else None
     except OSError as error:
-        yield doubtful(
-            BROKER_FILES,
-            _("{file} cannot be looked at ({why})", file=str(error.filename), why=file_error(error)),
-            _("As root: `perron broker-config {folder} --check`", folder=str(folder)),
-        )
+        statement = _("{file} cannot be looked at ({why})", file=str(error.filename), why=file_error(error))
+        todo = _("As root: `perron broker-config {folder} --check`", folder=str(folder))
+        yield doubtful(BROKER_FILES, statement, todo)
         return
     if faults == ():
         yield good(BROKER_FILES, _("nothing in {folder} is weak", folder=str(folder)))
@@ -375,13 +358,9 @@ async def phone_findings(home: Home) -> tuple[Finding, ...]:
         return (bad(PHONES, pgettext("file of phones", "{text}", text=reason), todo),)
     findings = []
     if is_open:
-        findings.append(
-            bad(
-                PHONES,
-                _("{file} can be read or written by others on this machine", file=str(file)),
-                _("`chmod 600 {file}`, and where others could read it change what stands in it.", file=str(file)),
-            )
-        )
+        statement = _("{file} can be read or written by others on this machine", file=str(file))
+        todo = _("`chmod 600 {file}`, and where others could read it change what stands in it.", file=str(file))
+        findings.append(bad(PHONES, statement, todo))
     if not phones:
         todo = _("Add one on the page Settings, Messages.")
         findings.append(doubtful(PHONES, _("{file} names none", file=str(file)), todo))
@@ -398,17 +377,11 @@ def _phone_finding(number: int, phone: ApprisePhone, result: SendResult) -> Find
         case SendResult.TAKEN:
             return good(subject, _("took a word to try it: look whether the phone shows it"))
         case SendResult.REFUSED:
-            return doubtful(
-                subject,
-                _("did not take it, or nobody answers there"),
-                _("Look at its URL's line, at account and topic, and at this machine's way there."),
-            )
+            todo = _("Look at its URL's line, at account and topic, and at this machine's way there.")
+            return doubtful(subject, _("did not take it, or nobody answers there"), todo)
         case SendResult.SILENT:
-            return doubtful(
-                subject,
-                _("no answer within {seconds} s").with_facts(seconds=f"{PHONE_TIMEOUT_S:g}"),
-                _("Look at this machine's way there."),
-            )
+            statement = _("no answer within {seconds} s", seconds=f"{PHONE_TIMEOUT_S:g}")
+            return doubtful(subject, statement, _("Look at this machine's way there."))
         case never:
             assert_never(never)
 

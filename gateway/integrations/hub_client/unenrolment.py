@@ -83,13 +83,10 @@ class Unenrolment:
             try:
                 await asyncio.to_thread(enrolment.leave_hub, self.section.url, self._folder, self.post)
                 break
-            except HubUnavailable as away:
-                log.warning("hub_not_told_of_leaving", why=str(away))
-            except (HubError, DamagedIdentity, OSError) as error:
+            except (HubError, DamagedIdentity, OSError) as error:  # HubUnavailable is an OSError
                 log.warning("hub_not_told_of_leaving", why=str(error))
-                break
-            if immediately():
-                break
+                if not isinstance(error, HubUnavailable) or immediately():
+                    break
             await self.sleep(HUB_RETRY_DELAY_S)
         while True:
             try:
