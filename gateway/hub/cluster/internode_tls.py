@@ -16,7 +16,6 @@ from gateway.system.pki.authority import CertificateFiles, CertificatePolicy, is
 NODE_AUTHORITY_NAME = "Perron hub's nodes"
 # The operator copies it there, as the node's other files
 NODE_AUTHORITY_TERMS = CertificatePolicy(days=365, renew=timedelta(days=90), bound=False, calls=True)
-OPTIONS_FILE = "internode.config"
 FOLDER = "internode"
 
 
@@ -36,33 +35,3 @@ def renew_certificate(folder: Path, node: Path, host: str, *, now: datetime) -> 
     except ValueError as error:
         raise AuthorityUnusable(f"{at} or {shelf.chain.parent} holds nothing of the nodes': {error}") from error
     write_if_changed(shelf.chain.parent / "authority.pem", issued.pem)
-
-
-def erlang_options(files: Path) -> str:
-    """Return Erlang's options. `files` is the folder of a node's files on the node."""
-    own = files / FOLDER
-    proof = "\n".join(
-        f'    {{{word}, "{own / name}"}},'
-        for word, name in (("cacertfile", "authority.pem"), ("certfile", "node.pem"), ("keyfile", "node.key"))
-    )
-    rules = "    {versions, ['tlsv1.3']},\n    {verify, verify_peer}"
-    return f"""\
-[
-  {{server, [
-{proof}
-{rules},
-    {{fail_if_no_peer_cert, true}}
-  ]}},
-  {{client, [
-{proof}
-{rules}
-  ]}}
-].
-"""
-
-
-def erlang_environment(files: Path) -> str:
-    """Return the environment of node and `rabbitmqctl`, in addition to the operator's."""
-    words = f"-proto_dist inet_tls -ssl_dist_optfile {files / OPTIONS_FILE}"
-    names = ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "RABBITMQ_CTL_ERL_ARGS")
-    return "".join(f'{name}="${name} {words}"\n' for name in names)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import structlog
 from cryptography import x509
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.hub.boxes import ca_rotation
 from gateway.hub.boxes.authority import NODE_CERTIFICATE_TERMS, AuthorityUnusable, HubAuthority
@@ -43,80 +44,18 @@ HUB_CERTIFICATE_LIFETIME, HUB_CERTIFICATE_RENEWAL = timedelta(days=30), timedelt
 MAX_INFLIGHT_MESSAGES = 100  # of a node to one client
 MAX_BOX_QUEUE_BYTES, MAX_HUB_QUEUE_BYTES = (4_194_304, 268_435_456)  # of a slow client; the oldest messages are dropped
 
-PLUGINS = ("rabbitmq_mqtt", "rabbitmq_auth_mechanism_ssl", "rabbitmq_management", "rabbitmq_prometheus")
+_TEMPLATES = Environment(  # noqa: S701 - of configuration files, which are no HTML
+    loader=PackageLoader("gateway.hub.cluster"), undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+)
 
 
-def configuration(rabbit: Rabbit, boxes: Boxes, folder: Path) -> str:
-    """Return rabbitmq.conf of a node. `folder` is the folder of its files on the node."""
-    names = [f"{name}@{host}" for name, host in rabbit.nodes.items()]
-    own = folder / internode_tls.FOLDER
-    return "\n".join((
-        "# Written by Perron. What is not allowed here is refused.",
-        *(f"cluster_formation.classic_config.nodes.{at} = {node}" for at, node in enumerate(names, start=1)),
-        f"""\
-cluster_formation.peer_discovery_backend = classic_config
-# Those that are fewer stand still until they see the others again: none believes that it is alone.
-cluster_partition_handling = pause_minority
-net_ticktime = 15
-load_definitions = {folder}/definitions.json
-listeners.tcp = none
-mqtt.listeners.tcp = none
-mqtt.listeners.ssl.1 = {boxes.listen}:{boxes.port}
-mqtt.tcp_listen_options.backlog = 4096
-mqtt.tcp_listen_options.nodelay = true
-ssl_options.cacertfile = {folder}/authority.pem
-ssl_options.certfile = {folder}/tls/broker.pem
-ssl_options.keyfile = {folder}/tls/broker.key
-ssl_options.verify = verify_peer
-ssl_options.fail_if_no_peer_cert = true
-ssl_options.versions.1 = tlsv1.3
-ssl_options.versions.2 = tlsv1.2
-# The certificate says who comes: its e-mail address is the name, its DNS name the client id, and no other is taken.
-ssl_cert_login_from = subject_alternative_name
-ssl_cert_login_san_type = email
-mqtt.ssl_cert_login = true
-mqtt.ssl_cert_client_id_from = subject_alternative_name
-mqtt.ssl_cert_login_san_type = dns
-mqtt.allow_anonymous = false
-mqtt.login_timeout = 20000
-mqtt.durable_queue_type = quorum
-mqtt.max_session_expiry_interval_seconds = {SESSION_EXPIRY_S}
-mqtt.prefetch = {MAX_INFLIGHT_MESSAGES}
-mqtt.max_packet_size_unauthenticated = 4096
-mqtt.max_packet_size_authenticated = {MAX_PACKET_BYTES}
-mqtt.retained_message_store = rabbit_mqtt_retained_msg_store_noop
-connection_max = {boxes.connections}
-vm_memory_high_watermark.relative = {rabbit.memory}
-disk_free_limit.absolute = 1GB
-auth_backends.1 = internal
-# Where hubs write homes' accounts: only clients with a certificate of the nodes' own authority may connect there.
-management.ssl.ip = {boxes.listen}
-management.ssl.port = {rabbit.management}
-management.ssl.cacertfile = {own}/authority.pem
-management.ssl.certfile = {own}/node.pem
-management.ssl.keyfile = {own}/node.key
-management.ssl.verify = verify_peer
-management.ssl.fail_if_no_peer_cert = true
-management.ssl.versions.1 = tlsv1.3
-management.disable_stats = true
-management_agent.disable_metrics_collector = true
-prometheus.tcp.ip = 127.0.0.1
-prometheus.tcp.port = {rabbit.metrics}
-log.file.level = warning
-log.connection.level = error
-""",
-    ))  # fmt: skip
-
-
-def environment(rabbit: Rabbit, name: str, folder: Path) -> str:
-    """Return rabbitmq-env.conf of a node."""
-    return f"""\
-USE_LONGNAME=true
-NODENAME={name}@{rabbit.nodes[name]}
-DIST_PORT={rabbit.distribution}
-CONFIG_FILE={folder}/rabbitmq.conf
-ENABLED_PLUGINS_FILE={folder}/enabled_plugins
-{internode_tls.erlang_environment(folder)}"""
+def node_files(rabbit: Rabbit, boxes: Boxes, node: str) -> dict[str, str]:
+    """Return a node's configuration files, by name: those of RabbitMQ, and Erlang's for mutual TLS between nodes."""
+    facts = {
+        "rabbit": rabbit, "boxes": boxes, "node": node, "session_expiry_s": SESSION_EXPIRY_S,
+        "max_inflight_messages": MAX_INFLIGHT_MESSAGES, "max_packet_bytes": MAX_PACKET_BYTES,
+    }  # fmt: skip
+    return {name: _TEMPLATES.get_template(name).render(facts) for name in _TEMPLATES.list_templates()}
 
 
 def definitions(hubs: Iterable[str], password: str) -> str:
@@ -175,11 +114,8 @@ def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, show_n
         internode_tls.renew_certificate(file.folder, folder, host, now=now)
         texts = {
             "authority.pem": ca_rotation.trust_bundle(authority).decode(),
-            "rabbitmq.conf": configuration(rabbit, boxes, rabbit.files),
-            "rabbitmq-env.conf": environment(rabbit, name, rabbit.files),
-            internode_tls.OPTIONS_FILE: internode_tls.erlang_options(rabbit.files),
-            "enabled_plugins": f"[{','.join(PLUGINS)}].\n",
             "definitions.json": definitions(hubs, password),
+            **node_files(rabbit, boxes, name),
         }
         for file_name, text in texts.items():
             write_whole(folder / file_name, text.encode())

@@ -20,9 +20,8 @@ from gateway.hub.cluster.accounts import BrokerAccounts
 from gateway.hub.cluster.management_api import NodesUnreachable
 from gateway.hub.cluster.rabbitmq import (
     ClusterAccountKeeper,
-    configuration,
     definitions,
-    environment,
+    node_files,
     renew_certificates,
     set_up,
 )
@@ -52,7 +51,7 @@ def said(text: str) -> dict[str, str]:
 
 
 def test_nobody_comes_without_a_certificate_and_nobody_by_a_password() -> None:
-    conf = said(configuration(RABBIT, BOXES, Path("/etc/rabbitmq/perron")))
+    conf = said(node_files(RABBIT, BOXES, "r1")["rabbitmq.conf"])
     assert conf["listeners.tcp"] == conf["mqtt.listeners.tcp"] == "none"
     assert conf["ssl_options.verify"] == "verify_peer"
     assert conf["ssl_options.fail_if_no_peer_cert"] == "true"
@@ -74,11 +73,12 @@ def test_nobody_comes_without_a_certificate_and_nobody_by_a_password() -> None:
 
 
 def test_each_node_knows_the_others_and_stands_still_when_they_are_more() -> None:
-    conf = said(configuration(RABBIT, BOXES, Path("/f")))
+    files = node_files(RABBIT, BOXES, "r2")
+    conf = said(files["rabbitmq.conf"])
     nodes = [conf[f"cluster_formation.classic_config.nodes.{at}"] for at in (1, 2, 3)]
     assert nodes == ["r1@10.0.0.1", "r2@10.0.0.2", "r3@10.0.0.3"]
     assert conf["cluster_partition_handling"] == "pause_minority"
-    assert "NODENAME=r2@10.0.0.2\n" in environment(RABBIT, "r2", Path("/f"))
+    assert "NODENAME=r2@10.0.0.2\n" in files["rabbitmq-env.conf"]
 
 
 def test_a_hub_says_what_is_for_boxes_hears_what_they_say_and_does_nothing_else() -> None:
