@@ -102,8 +102,7 @@ async def create(call: RequestContext, body: NewBrand) -> Response[Brand]:
     caller = call.caller
     if await count_owned(call, brands) >= MAX_BRANDS:
         raise ApiProblem(Code.CONFLICT, f"A retailer has at most {MAX_BRANDS} brands.")
-    taken = select(brands.c.id).where(brands.c.id == body.id, brands.c.sandbox == caller.sandbox)
-    if await call.tx.scalar(taken) is not None:
+    if await call.tx.scalar(select(brands.c.id).filter_by(id=body.id, sandbox=caller.sandbox)) is not None:
         raise ApiProblem(Code.ALREADY_EXISTS, "This word is a brand's already.")
     brand = Brand(id=body.id, name=body.name, sandbox=caller.sandbox, created=call.now)
     await call.tx.execute(insert(brands).values(**brand.model_dump(), retailer=caller.retailer, keys_version=0))
@@ -168,8 +167,8 @@ async def revoke_key(call: RequestContext, brand: Id, kid: Kid) -> BrandKey:
     if key is None:
         raise ApiProblem(Code.NOT_FOUND)
     if key.revoked is None:
-        mine = (brand_keys.c.kid == key.kid, brand_keys.c.sandbox == row.sandbox)
-        await call.tx.execute(update(brand_keys).where(*mine).values(revoked=call.now))
+        this = update(brand_keys).filter_by(kid=key.kid, sandbox=row.sandbox)
+        await call.tx.execute(this.values(revoked=call.now))
         await _mark_changed(call, row)
         key = key.model_copy(update={"revoked": call.now})
     return key
@@ -177,9 +176,8 @@ async def revoke_key(call: RequestContext, brand: Id, kid: Kid) -> BrandKey:
 
 async def active_keys(call: RequestContext, brand: str) -> EnrolledKeys:
     """Return the valid keys of the caller's brand."""
-    mine = (brand_keys.c.brand == brand, brand_keys.c.sandbox == call.caller.sandbox, brand_keys.c.revoked.is_(None))
-    rows = await call.tx.execute(select(brand_keys.c.kid, brand_keys.c.x).where(*mine))
-    return EnrolledKeys({row.kid: EnrolledKey(brand, public_key(row.x)) for row in rows})
+    valid = select(brand_keys.c.kid, brand_keys.c.x).filter_by(brand=brand, sandbox=call.caller.sandbox, revoked=None)
+    return EnrolledKeys({row.kid: EnrolledKey(brand, public_key(row.x)) for row in await call.tx.execute(valid)})
 
 
 async def verify_statement(  # noqa: PLR0913, PLR0917 - the statement, and what a refusal says
@@ -212,12 +210,11 @@ def _refusal_reason(call: RequestContext, brand: Row[Any], body: NewBrandKey) ->
 
 async def _mark_changed(call: RequestContext, brand: Row[Any]) -> None:
     """Note that the brand's keys changed; a background job informs the homes (consent_jobs.py), which may be many."""
-    mine = (brands.c.id == brand.id, brands.c.sandbox == brand.sandbox)
-    await call.tx.execute(update(brands).where(*mine).values(keys_version=brands.c.keys_version + 1))
+    this = update(brands).filter_by(id=brand.id, sandbox=brand.sandbox)
+    await call.tx.execute(this.values(keys_version=brands.c.keys_version + 1))
 
 
 async def _list_brand_keys(call: RequestContext, brand: Row[Any]) -> list[BrandKey]:
-    mine = (brand_keys.c.brand == brand.id, brand_keys.c.sandbox == brand.sandbox)
-    newest = select(brand_keys).where(*mine).order_by(brand_keys.c.created.desc(), brand_keys.c.kid)
-    rows = await call.tx.execute(newest.limit(MAX_KEYS_PER_BRAND))
-    return [BrandKey.model_validate(row, from_attributes=True) for row in rows]
+    known = select(brand_keys).filter_by(brand=brand.id, sandbox=brand.sandbox)
+    newest = known.order_by(brand_keys.c.created.desc(), brand_keys.c.kid).limit(MAX_KEYS_PER_BRAND)
+    return [BrandKey.model_validate(row, from_attributes=True) for row in await call.tx.execute(newest)]

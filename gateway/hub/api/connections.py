@@ -146,10 +146,8 @@ async def create(call: RequestContext, body: NewConnection) -> Response[MadeConn
     """Ask a home to let a brand in."""
     if body.asked.expires is not None and body.asked.expires <= call.now:
         raise ApiProblem(Code.CONFLICT, "`asked.expires` is over already.")
-    try:
-        brand = await find_owned(call, brands, body.brand)
-    except ApiProblem as problem:
-        raise ApiProblem(Code.CONFLICT, "There is no such brand, or it is not yours: make it first.") from problem
+    missing = ApiProblem(Code.CONFLICT, "There is no such brand, or it is not yours: make it first.")
+    brand = await find_owned(call, brands, body.brand, missing=missing)
     if body.signed is not None:
         await _check_signature(call, body, body.signed, brand.name)
     secret, id_ = new_secret(), new_id("con")
@@ -167,7 +165,6 @@ async def create(call: RequestContext, body: NewConnection) -> Response[MadeConn
 
 
 async def _check_signature(call: RequestContext, body: NewConnection, token: str, name: str) -> None:
-    """Refuse a signed request that homes would refuse. `name`: the brand's."""
     reason = "it is not signed by a key of the brand that counts, for this hub"
     statement = await verify_statement(call, body.brand, ConsentStatement, "signed", token, reason)
     if (statement.asked, statement.name) != (body.asked, name):

@@ -75,8 +75,8 @@ _INSERT_DELIVERY = insert(deliveries).returning(*deliveries.c)
 )  # fmt: skip
 async def create(call: RequestContext, body: NewDelivery) -> Response[Delivery]:
     """Announce a delivery. The hub sends it to the home if the home permits the brand, and holds it otherwise."""
-    detail = "There is no such connection, or it is not yours."
-    connection = _check_connection_state(await find_owned(call, connections, body.connection, detail=detail))
+    missing = ApiProblem(Code.NOT_FOUND, "There is no such connection, or it is not yours.")
+    connection = _check_connection_state(await find_owned(call, connections, body.connection, missing=missing))
     token = _token_of(body)
     if token is not None:
         same = await _find_by_token(call, connection, token)
@@ -205,8 +205,8 @@ async def proof(call: RequestContext, delivery_id: DeliveryId) -> Evidence:
             "There is no proof: the home has not given its account of how it ended, or it is no longer kept.",
         )
     version = accounts[-1].statement.version
-    same_version = (delivery_versions.c.delivery == row.id, delivery_versions.c.version == version)
-    promise = await call.tx.scalar(select(delivery_versions.c.promise).where(*same_version)) or row.promise
+    ordered = select(delivery_versions.c.promise).filter_by(delivery=row.id, version=version)
+    promise = await call.tx.scalar(ordered) or row.promise
     sent = select(jobs.c.token).where(jobs.c.delivery == row.id).order_by(jobs.c.created)
     messages = [await _message_of(call, token) for token in (await call.tx.scalars(sent)).all()]
     facts = {**promise, "home": row.home, "brand": row.brand, "name": row.name, "accounts": accounts[-MAX_ACCOUNTS:],
@@ -291,14 +291,13 @@ async def _check_version_count(call: RequestContext, row: Row[Any]) -> None:
     """Refuse a change too many; brands choose the numbers of their versions, so the hub counts the versions."""
     if row.version <= MAX_VERSIONS_PER_DELIVERY:
         return
-    count = select(func.count()).select_from(delivery_versions).where(delivery_versions.c.delivery == row.id)
+    count = select(func.count()).select_from(delivery_versions).filter_by(delivery=row.id)
     if (await call.tx.scalar(count) or 0) > MAX_VERSIONS_PER_DELIVERY:
         detail = f"A delivery is changed {MAX_VERSIONS_PER_DELIVERY} times at most: cancel it and announce another."
         raise ApiProblem(Code.CONFLICT, detail)
 
 
 def _check_same_signer(row: Row[Any], token: bytes | None) -> None:
-    """Refuse a change of the signer: who signed the announcement must sign each change."""
     if token is None and not row.hub_signed:
         raise ApiProblem(Code.CONFLICT, "The brand signed this delivery: send its signed message as `token`.")
     if token is not None and row.hub_signed:

@@ -60,8 +60,6 @@ ONE_OF = "one_of"  # the code of a choice that was not made; `names` in its cont
 
 
 class _DeliveryOrToken(Model):
-    """A body that has either `delivery` or `token`."""
-
     model_config = ConfigDict(
         json_schema_extra=lambda schema: _patch_schema(
             schema, oneOf=[{"required": ["delivery"]}, {"required": ["token"]}]

@@ -177,8 +177,8 @@ class HomeOperations(Frozen, kw_only=False):
         key = _public_key_of(csr)
         certificate = await _find_certificate(call.tx, body.home, public_key_digest(key))
         if certificate is None:
-            unused = (certificates.c.home == body.home) & certificates.c.used.is_(None)
-            await call.tx.execute(update(certificates).where(unused).values(ended=call.now))
+            unused = update(certificates).filter_by(home=body.home, used=None)
+            await call.tx.execute(unused.values(ended=call.now))
             return Renewed(certificate=_pem(await self._certify(call, body.home, key)))
         if certificate.used is not None or certificate.ended is not None:
             raise ApiProblem(Code.CONFLICT, "This key had its certificate already: make a new one.")
@@ -190,11 +190,10 @@ class HomeOperations(Frozen, kw_only=False):
         row = next((row for row in known if row.serial == body.serial), None)
         if row is None or not _signature_holds(row, body.signature, confirmation_statement(body.home, body.serial)):
             raise _unknown_signer()
-        mine = certificates.c.home == body.home
-        others = mine & (certificates.c.serial != body.serial) & certificates.c.ended.is_(None)
-        await call.tx.execute(update(certificates).where(others).values(ended=call.now))
-        first = (certificates.c.serial == body.serial) & certificates.c.used.is_(None)
-        await call.tx.execute(update(certificates).where(first).values(used=call.now))
+        others = update(certificates).filter_by(home=body.home, ended=None).where(certificates.c.serial != body.serial)
+        await call.tx.execute(others.values(ended=call.now))
+        first = update(certificates).filter_by(serial=body.serial, used=None)
+        await call.tx.execute(first.values(used=call.now))
 
     async def leave(self, call: RequestContext, body: Leaving) -> None:
         """Leave the hub, as a home.
@@ -202,8 +201,7 @@ class HomeOperations(Frozen, kw_only=False):
         Its certificates and connections end. A certificate that ended proves nothing, so a request from before the home
         joined again ends nothing.
         """
-        known = (certificates.c.home == body.home) & (certificates.c.serial == body.serial)
-        row = await find_one(call, select(certificates).where(known))
+        row = await find_one(call, select(certificates).filter_by(home=body.home, serial=body.serial))
         home = await find_one(call, select(homes).where(homes.c.id == body.home).with_for_update())
         counts = row.ended is None and row.expires > call.now
         signed = _signature_holds(row, body.signature, leave_statement(body.home, body.serial))
@@ -241,8 +239,7 @@ class HomeOperations(Frozen, kw_only=False):
             )  # fmt: skip
         else:
             await call.tx.execute(update(homes).where(homes.c.id == home).values(box_key=box_key, revoked=None))
-            older = (certificates.c.home == home) & certificates.c.ended.is_(None)
-            await call.tx.execute(update(certificates).where(older).values(ended=call.now))
+            await call.tx.execute(update(certificates).filter_by(home=home, ended=None).values(ended=call.now))
         await self._certify(call, home, key, used=call.now)
         used = {"home": home, "public": public_key_digest(key), "used": call.now}
         await call.tx.execute(update(claims).where(claims.c.id == claim.id).values(used))
@@ -263,14 +260,13 @@ class HomeOperations(Frozen, kw_only=False):
 
 
 async def _find_certificate(tx: AsyncConnection, home: str, public: bytes) -> Row[Any] | None:
-    mine = (certificates.c.home == home) & (certificates.c.public == public)
-    return (await tx.execute(select(certificates).where(mine))).one_or_none()
+    return (await tx.execute(select(certificates).filter_by(home=home, public=public))).one_or_none()
 
 
 async def _active_certificates(call: RequestContext, home: str) -> list[Row[Any]]:
     row = await find_one(call, select(homes.c.revoked).where(homes.c.id == home))
-    counts = certificates.c.ended.is_(None) & (certificates.c.expires > call.now)
-    rows = await call.tx.execute(select(certificates).where(certificates.c.home == home, counts))
+    valid = select(certificates).filter_by(home=home, ended=None).where(certificates.c.expires > call.now)
+    rows = await call.tx.execute(valid)
     return [] if row.revoked is not None else list(rows)
 
 

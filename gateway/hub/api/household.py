@@ -76,8 +76,7 @@ async def send(call: RequestContext, body: NewOrder) -> Ordered:
 async def read(call: RequestContext, order_id: OrderId) -> Ordered:
     """Read how an order stands. It must be an order of this browser."""
     browser = call.browser
-    mine = (jobs.c.id == order_id, jobs.c.home == browser.home, jobs.c.browser == browser.browser)
-    row = await find_one(call, select(jobs).where(*mine))
+    row = await find_one(call, select(jobs).filter_by(id=order_id, home=browser.home, browser=browser.browser))
     if row.received is not None:
         return Ordered(id=row.id, state="received", created=row.created)
     if row.refused is not None:

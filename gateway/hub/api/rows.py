@@ -33,18 +33,18 @@ def owned_by(caller: ApiCaller, table: Table) -> ColumnElement[bool]:
 
 
 async def find_owned(
-    call: RequestContext, table: Table, id_: str, *, lock: bool = False, detail: str | None = None
+    call: RequestContext, table: Table, id_: str, *, lock: bool = False, missing: ApiProblem | None = None
 ) -> Row[Any]:
     """Return the caller's row of this id. `lock`: no other transaction changes what belongs to it meanwhile."""
     wanted = select(table).where(owned_by(call.caller, table), table.c.id == id_)
-    return await find_one(call, wanted.with_for_update(key_share=True) if lock else wanted, detail=detail)
+    return await find_one(call, wanted.with_for_update(key_share=True) if lock else wanted, missing=missing)
 
 
-async def find_one(call: RequestContext, query: Select[Any], *, detail: str | None = None) -> Row[Any]:
-    """Return the one row of a query."""
+async def find_one(call: RequestContext, query: Select[Any], *, missing: ApiProblem | None = None) -> Row[Any]:
+    """Return the one row of a query, or raise `missing`, otherwise NOT_FOUND."""
     row = (await call.tx.execute(query)).one_or_none()
     if row is None:
-        raise ApiProblem(Code.NOT_FOUND, detail)
+        raise missing or ApiProblem(Code.NOT_FOUND)
     return row
 
 

@@ -71,7 +71,6 @@ def operations(box_key: str) -> OperationGroup:
 
 
 async def _create_sandbox(tx: AsyncConnection, box_key: str, now: datetime) -> Sandbox:
-    """Make a retailer with an API key, a brand, a simulated home, and the permission of its owner."""
     key, secret = new_id("key"), new_secret()
     entrances = tuple(
         SimulatedEntrance(

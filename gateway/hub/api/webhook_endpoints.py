@@ -338,7 +338,6 @@ def _check_url(call: RequestContext, url: str) -> None:
 
 
 async def _locked_endpoint(call: RequestContext, endpoint_id: EndpointId, *, enabled: bool = False) -> Row[Any]:
-    """Return an endpoint of the caller. `enabled`: refuse one that is switched off."""
     await lock_retailer(call.tx, call.caller.retailer)
     row = await find_owned(call, endpoints, endpoint_id)
     if enabled and not row.enabled:

@@ -10,6 +10,7 @@ from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import DeliveryResult
+from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import browsers, deliveries, home_events, homes, jobs
 from gateway.hub.deliveries import events
 from gateway.hub.deliveries.connections import on_decision, on_question_refused
@@ -174,8 +175,8 @@ class HomeTransaction:
         if event.home != self.home.id:
             return EventOutcome.ANOTHER_HOME
         if event.seq <= self.seq:
-            same_number = (home_events.c.home == self.home.id, home_events.c.seq == event.seq)
-            same = await self.tx.scalar(select(home_events.c.token).where(*same_number))
+            numbered = select(home_events.c.token).filter_by(home=self.home.id, seq=event.seq)
+            same = await self.tx.scalar(numbered)
             return EventOutcome.AGAIN if same is None or same == token else EventOutcome.FORKED
         if event.seq > self.seq + 1:
             return EventOutcome.GAP
@@ -197,16 +198,15 @@ class HomeTransaction:
         return EventOutcome.KEPT
 
     async def _update_browser(self, status: BrowserStatus) -> None:
-        mine = (browsers.c.home == self.home.id, browsers.c.id == status.browser)
         sign = None if status.ended or status.sign is None else status.sign.model_dump()
         values = {"sign": sign, "farewell": status.farewell if status.ended else None, "told": self.now}
-        changed = await self.tx.execute(update(browsers).where(*mine).values(**values))
-        if not changed.rowcount:
+        this = update(browsers).filter_by(home=self.home.id, id=status.browser)
+        if not (await self.tx.execute(this.values(**values))).rowcount:
             await self._evict_browser()
             await self.tx.execute(insert(browsers).values(home=self.home.id, id=status.browser, **values))
         if sign is None:
-            waiting = (jobs.c.home == self.home.id, jobs.c.browser == status.browser, jobs.c.due.is_not(None))
-            await self.tx.execute(update(jobs).where(*waiting).values(due=None, leased=None, refused="unknown_browser"))
+            orders = update(jobs).filter_by(home=self.home.id, browser=status.browser).where(jobs.c.due.is_not(None))
+            await self.tx.execute(orders.values(due=None, leased=None, refused="unknown_browser"))
 
     async def _evict_browser(self) -> None:
         """Make room for a browser: delete the oldest that ended, or else the oldest."""
@@ -252,6 +252,15 @@ class HomeTransaction:
         if is_refusal:
             data["answer"] = {"version": result.version, "accepted": False, "code": public_reason(result.code)}
         await events.emit(self.tx, row, events.EventType.DELIVERY_CHANGED, data, self.now)
+
+
+async def refuse_job(store: HubStore, home: str, job: str, reason: str, now: datetime) -> bool:
+    """Refuse a job on behalf of its home; return False if there is no such home, or it was revoked."""
+    async with store.writing() as tx:
+        box = await HomeTransaction.begin(tx, home, now)
+        if box is not None:
+            await box.on_receipt(JobReceipt(job=job, state="refused", why=reason))
+        return box is not None
 
 
 def _newest_key(known: str, history: Iterable[str]) -> str | None:

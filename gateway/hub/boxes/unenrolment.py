@@ -18,10 +18,8 @@ from gateway.protocol.box_hub import PermissionDecision
 async def revoke_certificates(tx: AsyncConnection, home: str, now: datetime) -> bool:
     """Revoke a home's certificates and unused claims; return False if there is no such home."""
     done = await tx.execute(update(homes).where(homes.c.id == home).values(revoked=now))
-    counts = (certificates.c.home == home) & certificates.c.ended.is_(None)
-    await tx.execute(update(certificates).where(counts).values(ended=now))
-    open_ = (claims.c.home == home) & (claims.c.expires > now)
-    await tx.execute(update(claims).where(open_).values(expires=now))
+    await tx.execute(update(certificates).filter_by(home=home, ended=None).values(ended=now))
+    await tx.execute(update(claims).filter_by(home=home).where(claims.c.expires > now).values(expires=now))
     return done.rowcount > 0
 
 
@@ -31,8 +29,8 @@ async def end_home(tx: AsyncConnection, home: Row[Any], now: datetime) -> None:
     The home will no longer report anything. The hub never reports good news itself, so it refuses what the home did not
     complete.
     """
-    mine = (jobs.c.home == home.id, jobs.c.due.is_not(None))
-    await tx.execute(update(jobs).where(*mine).values(due=None, leased=None, refused="the home has left"))
+    waiting = update(jobs).filter_by(home=home.id).where(jobs.c.due.is_not(None))
+    await tx.execute(waiting.values(due=None, leased=None, refused="the home has left"))
     open_ = select(connections.c.brand, connections.c.version).where(
         connections.c.home == home.id, connections.c.state.in_(("pending", "granted"))
     )

@@ -95,9 +95,8 @@ async def send_keys(hub: HubTransaction, row: Row[Any]) -> None:
 
 
 async def _keys_version(hub: HubTransaction, row: Row[Any]) -> int:
-    brand = (brands.c.id == row.brand, brands.c.sandbox == row.sandbox)
-    version: int = (await hub.tx.execute(select(brands.c.keys_version).where(*brand))).scalar_one()
-    return version
+    brand = select(brands.c.keys_version).filter_by(id=row.brand, sandbox=row.sandbox)
+    return int((await hub.tx.execute(brand)).scalar_one())
 
 
 async def send_end(hub: HubTransaction, row: Row[Any]) -> None:
@@ -108,10 +107,10 @@ async def send_end(hub: HubTransaction, row: Row[Any]) -> None:
 
 async def _send(hub: HubTransaction, row: Row[Any], home: str, **content: Any) -> None:  # noqa: ANN401 - fields of the message
     """Send a home the brand's name and keys, and this `content`."""
-    brand = (brands.c.id == row.brand, brands.c.sandbox == row.sandbox)
-    name = (await hub.tx.execute(select(brands.c.name).where(*brand))).scalar_one()
-    mine = select(brand_keys).where(brand_keys.c.brand == row.brand, brand_keys.c.sandbox == row.sandbox)
-    current = mine.where(brand_keys.c.revoked.is_(None)).order_by(brand_keys.c.created, brand_keys.c.kid)
+    brand = select(brands.c.name).filter_by(id=row.brand, sandbox=row.sandbox)
+    name = (await hub.tx.execute(brand)).scalar_one()
+    mine = select(brand_keys).filter_by(brand=row.brand, sandbox=row.sandbox)
+    current = mine.filter_by(revoked=None).order_by(brand_keys.c.created, brand_keys.c.kid)
     gone = mine.where(brand_keys.c.revoked.is_not(None)).order_by(brand_keys.c.revoked.desc()).limit(MAX_WITHDRAWN_KEYS)
     message = ConsentMessage(
         hub=hub.url, home=home, brand=row.brand, name=name,
@@ -132,9 +131,7 @@ async def on_decision(tx: AsyncConnection, home: Row[Any], decision: PermissionD
     given = _granted_terms(decision)
     if given is None and decision.standing == "granted":
         decision = decision.model_copy(update={"standing": "pending"})
-    concerned = select(connections).where(
-        connections.c.home == home.id, connections.c.brand == decision.brand, connections.c.sandbox == home.sandbox
-    )
+    concerned = select(connections).filter_by(home=home.id, brand=decision.brand, sandbox=home.sandbox)
     changed = False
     for row in (await tx.execute(concerned.with_for_update(key_share=True))).all():
         if state_of(row, now) not in ANSWERED_STATES or row.version >= decision.version:
@@ -186,8 +183,8 @@ async def on_question_refused(tx: AsyncConnection, home: str, token: bytes, now:
         return
     if not request.keys and request.asked is not None and request.asked.hub_signed:
         return  # a brand without keys cannot sign
-    mine = (connections.c.id == request.connection, connections.c.home == home, connections.c.state == "pending")
-    row = (await tx.execute(select(connections).where(*mine).with_for_update(key_share=True))).one_or_none()
+    pending = select(connections).filter_by(id=request.connection, home=home, state="pending")
+    row = (await tx.execute(pending.with_for_update(key_share=True))).one_or_none()
     if row is not None:
         await expire_connection(tx, row, now)
 

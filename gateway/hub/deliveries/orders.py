@@ -125,8 +125,8 @@ async def release(hub: HubTransaction, row: Row[Any], home: str) -> None:
 
 async def is_name_taken(tx: AsyncConnection, row: Row[Any], home: str) -> bool:
     """Return whether this home has another delivery of the brand with that name."""
-    same = (deliveries.c.brand == row.brand, deliveries.c.home == home, deliveries.c.name == row.name)
-    return await tx.scalar(select(deliveries.c.id).where(*same, deliveries.c.id != row.id)) is not None
+    named = select(deliveries.c.id).filter_by(brand=row.brand, home=home, name=row.name)
+    return await tx.scalar(named.where(deliveries.c.id != row.id)) is not None
 
 
 async def set_state(tx: AsyncConnection, row: Row[Any], state: State, reason: str | None, now: datetime) -> None:

@@ -93,8 +93,6 @@ class HubConnectionLimiter:
 
 
 class _LimitedConnection(BoundedReader):
-    """One counted connection; aiohttp's protocol does the rest."""
-
     def __init__(self, limiter: HubConnectionLimiter, protocol: asyncio.Protocol) -> None:
         super().__init__(protocol)
         self._limiter = limiter

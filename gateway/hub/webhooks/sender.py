@@ -1,8 +1,7 @@
 """Sends queued webhook messages, with one task for each endpoint that is served.
 
-Fast endpoints have their own lanes, slow or failing ones others, and sandboxes others again. So endpoints that hang
-delay only their own kind. A lane sends one message after the other, by `seq`, and some at once if more is due than one
-batch. A turn ends with its lease, and the endpoint that waited longest is next.
+A lane (`QueueLane`) sends one message after the other, by `seq`, and some at once if more is due than one batch. A turn
+ends with its lease, and the endpoint that waited longest is next.
 """
 
 import asyncio
