@@ -70,10 +70,9 @@ async def set_up(file: HubFile, boxes: Boxes, store: HubStore, *, now: datetime)
 
 
 def _write_files(folder: Path, boxes: Boxes, *, port: int) -> None:
-    """Write mosquitto.conf, access list and passwords: the hub's account on 127.0.0.1, boxes at the other listener.
+    """Write mosquitto.conf, access list and passwords; the folder already has authority.pem, revoked.pem and tls/.
 
-    At the boxes' listener the certificate names the client, whatever name or id the client sends. The folder already
-    has authority.pem, revoked.pem and tls/. The broker retains nothing and keeps nothing for an absent client.
+    The broker retains nothing and keeps nothing for an absent client.
     """
     user = broker_user()
     folder = make_private_folder(folder, user)

@@ -45,35 +45,34 @@ class HomeRateLimits:
 
     def allows(self, home: str, events: int, byte_count: int) -> bool:
         """Return whether one more event may be stored after so many events and bytes of the current batch."""
-        left = self._homes.get(home)
-        if left is None:
-            return events < self._events and byte_count < self._byte_limit
-        self._refill(left)
+        left = self._budget_of(home)
         return events < left.events and byte_count < left.byte_count
 
     def spend(self, home: str, events: int, byte_count: int) -> None:
         """Count stored events and bytes."""
-        left = self._homes.pop(home, None) or _Budget(self._events, self._byte_limit, self._monotonic())
-        self._refill(left)
+        left = self._budget_of(home)
         left.events, left.byte_count = left.events - events, left.byte_count - byte_count
+        self._homes.pop(home, None)
         self._homes[home] = left
         while len(self._homes) > MAX_HOMES:
             del self._homes[next(iter(self._homes))]
 
     def note_exceeded(self, home: str) -> bool:
         """Note that a home exceeded its limit; return True the first time since half of it was available."""
-        left = self._homes.setdefault(home, _Budget(self._events, self._byte_limit, self._monotonic()))
+        left = self._homes[home] = self._budget_of(home)
         first, left.is_exceeded = not left.is_exceeded, True
         return first
 
-    def _refill(self, left: _Budget) -> None:
+    def _budget_of(self, home: str) -> _Budget:
         now = self._monotonic()
+        left = self._homes.get(home) or _Budget(self._events, self._byte_limit, now)
         share = (now - left.refilled_at) / HOUR_S
         left.events = min(self._events, left.events + self._events * share)
         left.byte_count = min(self._byte_limit, left.byte_count + self._byte_limit * share)
         left.refilled_at = now
         if left.events >= self._events / 2 and left.byte_count >= self._byte_limit / 2:
             left.is_exceeded = False
+        return left
 
 
 _DELETE_OLDEST = delete(home_events).where(

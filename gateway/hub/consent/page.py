@@ -88,8 +88,7 @@ class ConsentPage:
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
         language = _language(request)
         others = [(other, JOIN.to(other), JOIN_WHY.to(other)) for other in languages_of(JOIN) if other != language]
-        page = _render(language, view="join", title=JOIN.to(language), why=JOIN_WHY, others=others)
-        return web.Response(text=page, content_type="text/html", headers=dict(_HEADERS))
+        return _render(language, view="join", title=JOIN.to(language), why=JOIN_WHY, others=others)
 
     async def _submit_code(self, request: web.Request) -> web.Response:
         """Take a support code; a mistyped one does not count as a try, and every other gets the same answer."""
@@ -128,26 +127,27 @@ class ConsentPage:
         brand = isolate_direction(row.brand_name)
         terms = requested_terms(AskedTerms.model_validate_json(json.dumps(row.asked)), language)
         page = _render(
-            language, view=view, title=_("{brand} asks").to(language, brand=brand), sandbox=row.sandbox, brand=brand,
+            language, HTTPStatus.UNPROCESSABLE_ENTITY if slip else HTTPStatus.OK, view=view,
+            title=_("{brand} asks").to(language, brand=brand), sandbox=row.sandbox, brand=brand,
             retailer=isolate_direction(row.retailer_name), until=format_instant(row.expires, language),
             ending=ENDINGS.get(view), asked=terms, left=left, slip=slip, back=_return_url(row, view),
         )  # fmt: skip
-        more = {"Refresh": str(REFRESH_INTERVAL_S)} if view == "wait" and not slip else {}
-        status = HTTPStatus.UNPROCESSABLE_ENTITY if slip else HTTPStatus.OK
-        return web.Response(text=page, status=status, content_type="text/html", headers={**_HEADERS, **more})
+        if view == "wait" and not slip:
+            page.headers["Refresh"] = str(REFRESH_INTERVAL_S)
+        return page
 
     def _problem(self, request: web.Request, status: HTTPStatus, which: str) -> web.Response:
         language = _language(request)
         title, advice = PROBLEMS[which]
-        page = _render(language, view="problem", title=title.to(language), why=advice)
-        return web.Response(text=page, status=status, content_type="text/html", headers=dict(_HEADERS))
+        return _render(language, status, view="problem", title=title.to(language), why=advice)
 
 
-def _render(language: Language, **facts: object) -> str:
-    return _template().render(
+def _render(language: Language, status: HTTPStatus = HTTPStatus.OK, **facts: object) -> web.Response:
+    page = _template().render(
         facts, language=language, languages=languages_of(JOIN), language_names=language_names(), style=Markup(_STYLE),  # noqa: S704 - our own file
         **template_functions(language),
     )  # fmt: skip
+    return web.Response(text=page, status=status, content_type="text/html", headers=dict(_HEADERS))
 
 
 @cache

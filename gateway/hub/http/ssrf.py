@@ -30,11 +30,6 @@ PUBLIC_URL_PATTERN = (
 """The same for a document: what a hub takes unless its file allows more (`DestinationPolicy`) is of this shape."""
 MAX_URL_CHARS = 400
 
-_URL_PARTS = re.compile(
-    r"(?P<scheme>https?)://(?:\[(?P<six>[0-9A-Fa-f:.]{2,45})\]|(?P<host>[A-Za-z0-9.-]{1,253}))(?::(?P<port>[0-9]{1,5}))?"
-    r"(?P<path>/[^?#\s\\]*)?(?:\?(?P<query>[^#\s\\]*))?",
-    re.ASCII,
-)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 _PRIVATE_DOMAINS = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "private", "arpa", "onion")
@@ -75,18 +70,18 @@ def parse_destination(url: str, policy: DestinationPolicy) -> URL:
     Raises:
         DestinationRefused: the hub does not send to it.
     """
-    parts = _URL_PARTS.fullmatch(url) if len(url) <= MAX_URL_CHARS and re.search(URL_PATTERN, url) else None
+    parts = re.fullmatch(URL_PATTERN, url) if len(url) <= MAX_URL_CHARS else None
     if parts is None:
         raise DestinationRefused(
             "Write it as https://host/path: no user's name, no fragment, ASCII (a name of other letters as xn--)."
         )
-    scheme = parts["scheme"]
+    scheme = url.partition(":")[0]
+    written_host, port, path, query = parts.groups("")
     if scheme == "http" and not policy.plain:
         raise DestinationRefused("Only https: on the way anybody could read what is sent.")
-    host = f"[{_parse_number(parts['six'], policy)}]" if parts["six"] else _parse_host(parts["host"], policy)
-    query = "" if parts["query"] is None else f"?{parts['query']}"
-    address = f"{scheme}://{host}:{_parse_port(parts['port'], scheme)}{parts['path'] or '/'}{query}"
-    return URL(address, encoded=True)
+    six = written_host.startswith("[")
+    host = f"[{_parse_number(written_host[1:-1], policy)}]" if six else _parse_host(written_host, policy)
+    return URL(f"{scheme}://{host}:{_parse_port(port[1:], scheme)}{path or '/'}{query}", encoded=True)
 
 
 def is_reachable(address: str, policy: DestinationPolicy) -> bool:
@@ -106,8 +101,8 @@ def _is_in(number: IPv4Address | IPv6Address, networks: Iterable[IPv4Network | I
     return any(number in network for network in networks)
 
 
-def _parse_port(text: str | None, scheme: str) -> int:
-    if text is None:
+def _parse_port(text: str, scheme: str) -> int:
+    if not text:
         return 443 if scheme == "https" else 80
     port = int(text)
     if text.startswith("0") or not (port in (80, 443) or _FIRST_FREE_PORT <= port <= 65535):
