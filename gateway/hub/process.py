@@ -9,17 +9,11 @@ from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import DBAPIError
 
-from gateway.hub.api import sandboxes
-from gateway.hub.api.api_keys import API_KEYS
-from gateway.hub.api.brands import BRANDS
-from gateway.hub.api.connections import CONNECTIONS
-from gateway.hub.api.deliveries import DELIVERIES
-from gateway.hub.api.events import EVENTS, HUB
+from gateway.hub.api import api_keys, brands, connections, deliveries, events, household, sandboxes, webhook_endpoints
 from gateway.hub.api.homes import BrokerAt, HomeOperations
-from gateway.hub.api.household import HOUSEHOLD
 from gateway.hub.api.sse import SseStreams
-from gateway.hub.api.webhook_endpoints import WEBHOOK_ENDPOINTS
 from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.boxes.broker import BrokerFileKeeper
 from gateway.hub.boxes.browser_relay import BrowserRelay
@@ -28,15 +22,14 @@ from gateway.hub.boxes.home_limits import EventRetention, HomeRateLimits
 from gateway.hub.boxes.ingest import Ingest
 from gateway.hub.boxes.mqtt import HubBrokerConnection
 from gateway.hub.boxes.presence import HomePresence
-from gateway.hub.boxes.stale_subscriptions import StaleSubscriptions
 from gateway.hub.cluster.rabbitmq import ClusterAccountKeeper, renew_certificates
 from gateway.hub.cluster.shard_leases import ShardLeases
 from gateway.hub.config import HubFile, ShardAssignment
-from gateway.hub.consent.consent_jobs import ConsentJobs
+from gateway.hub.consent.consent_jobs import due_connections
 from gateway.hub.consent.page import ConsentPage
 from gateway.hub.database.migrations import seal_plain_secrets
 from gateway.hub.database.store import HubStore, lock_database
-from gateway.hub.deliveries.held_deliveries import HeldDeliveries
+from gateway.hub.deliveries.held_deliveries import held_deliveries
 from gateway.hub.http.operation import ApiOperation, WakeUps
 from gateway.hub.sandbox.robot import SandboxRobot
 from gateway.hub.signing_key import HubKeyPair
@@ -52,8 +45,8 @@ from gateway.system.containment import Containment
 from gateway.system.shutdown import until_stopped
 
 OPERATIONS = (
-    *API_KEYS, *BRANDS, *CONNECTIONS, *DELIVERIES, *EVENTS, *HUB, *WEBHOOK_ENDPOINTS,
-    *HOUSEHOLD,
+    *api_keys.API_KEYS, *brands.BRANDS, *connections.CONNECTIONS, *deliveries.DELIVERIES, *events.EVENTS, *events.HUB,
+    *webhook_endpoints.WEBHOOK_ENDPOINTS, *household.HOUSEHOLD,
 )  # fmt: skip
 """All of the API, in the order of its document."""
 
@@ -108,16 +101,11 @@ class HubProcess:
             containment=Containment(count=lambda worker: metrics.set_aside.labels(worker).inc()), url=file.url,
             signer=self.key,
         )  # fmt: skip
-        self._stale_subscriptions = StaleSubscriptions(
-            context,
-            disconnect=self._disconnect_home,
-            check_others=lambda: self._presence.on_connected(),  # noqa: PLW0108 - it is built later
-        )
-        self._dispatcher = JobDispatcher(context, on_unsubscribed=self._stale_subscriptions.suspect)
+        self._presence = HomePresence(context, disconnect=self._disconnect_home)
+        self._dispatcher = JobDispatcher(context, on_unsubscribed=self._presence.suspect)
         self._webhook_sender = WebhookSender(context, file.webhooks, lookup=self._lookup)
-        self.held_deliveries = HeldDeliveries(context)
+        self.held_deliveries, self._connections = held_deliveries(context), due_connections(context)
         self._build_broker_connection(context)
-        self._consent_jobs = ConsentJobs(context)
         self._robot: SandboxRobot | None = None
         operations = [*OPERATIONS, *self._home_operations()]
         if file.sandbox:
@@ -160,7 +148,6 @@ class HubProcess:
             context, publish=self._publish, retention=self._retention,
             rate_limits=HomeRateLimits(limits.home_events, limits.home_bytes, monotonic=time.monotonic),
         )  # fmt: skip
-        self._presence = HomePresence(context, on_unsubscribed=self._stale_subscriptions.suspect)
         rabbit, share = self._file.rabbit, self._file.share
         self._browser_relay = BrowserRelay(None if rabbit is None else f"hub-{share.number}")
         self.broker_connection = None if not self._file.lines else HubBrokerConnection(
@@ -210,8 +197,9 @@ class HubProcess:
     def _workers(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """Return the loop of each worker by name; one that raises is restarted, so outside input cannot end the hub."""
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
-            "streams": self._streams.run, "held deliveries": self.held_deliveries.run,
-            "connections": self._consent_jobs.run, "webhooks": self._webhook_sender.run,
+            "streams": self._streams.run, "webhooks": self._webhook_sender.run,
+            "held deliveries": partial(self.held_deliveries.run, 1.0, "held_not_sent"),
+            "connections": partial(self._connections.run, 2.0, "connections_not_looked_at", DBAPIError),
             "retention": partial(self._retention.run, self.store, self.now),
         }  # fmt: skip
         line, keeper, shares = self.broker_connection, self._broker_keeper, self._shard_leases
@@ -220,8 +208,8 @@ class HubProcess:
         if line is not None:
             work |= {
                 "line": line.run, "dispatcher": partial(self._dispatcher.run, line), "ingest": self._ingest.run,
-                "presence": partial(self._presence.run, line), "deaf homes": partial(self._stale_subscriptions.run,
-                line),
+                "presence": partial(self._presence.run, line),
+                "deaf homes": partial(self._presence.run_suspects, line),
             }  # fmt: skip
             if shares is not None:
                 work["shares"] = partial(shares.run, line)

@@ -1,6 +1,8 @@
 """What the workers of one hub process share: store, clocks, metrics, containment, wake-ups."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -10,7 +12,7 @@ from sqlalchemy import Row, Select, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.frozen import Frozen
-from gateway.hub.database.store import HubStore, StoreUnavailable
+from gateway.hub.database.store import HubStore, StoreUnavailable, log_unavailable
 from gateway.hub.http.operation import HubTransaction, WakeUps
 from gateway.hub.signing_key import HubKeyPair
 from gateway.system.containment import Containment, RowQuarantine
@@ -63,6 +65,20 @@ class WorkerContext(Frozen):
 Perform = Callable[[HubTransaction, Row[Any]], Awaitable[None]]  # one step for one row
 
 
+class DueStep(Frozen):
+    """One step of the work on a table: `due` selects its rows at an instant, `wake_up` is called after a batch.
+
+    `on_fault` is tried for a row for which the step raised an unexpected error, before it is set aside.
+    """
+
+    due: Callable[[datetime], Select[Any]]
+    perform: Perform
+    wake_up: Callable[[], None]
+    name: str = ""
+    on_fault: Perform | None = None
+
+
+@dataclass
 class DueRows:
     """Works the due rows of one table, each in its own transaction, so that one failure does not affect others.
 
@@ -70,34 +86,50 @@ class DueRows:
     that raises an unexpected error is set aside.
     """
 
-    def __init__(self, context: WorkerContext, worker: str, table: Table) -> None:
-        self._context, self._worker, self._table = context, worker, table
-        self._set_aside = RowQuarantine(monotonic=context.monotonic)
+    context: WorkerContext
+    worker: str
+    table: Table
+    steps: Sequence[DueStep]
+    max_rows: int  # of one step in one batch
 
-    async def work(
-        self, due: Select[Any], perform: Perform, *, at_most: int, step: str = "", on_fault: Perform | None = None
-    ) -> tuple[int, int]:
-        """Return how many rows were due, and for how many of them the step was performed.
+    def __post_init__(self) -> None:
+        self._set_aside = RowQuarantine(monotonic=self.context.monotonic)
 
-        `on_fault` is tried for a row for which the step raised an unexpected error, before it is set aside.
-        """
-        open_ = due.where(self._table.c.id.not_in(self._set_aside.rows())).limit(at_most)
-        async with self._context.store.reading() as tx:  # usually there is nothing, so the writer is not needed
+    async def run(self, interval_s: float, unavailable: str, *expected: type[Exception]) -> None:
+        """Work until cancelled; `unavailable` and `expected` are those of `log_unavailable`."""
+        while True:
+            await asyncio.sleep(interval_s)
+            with log_unavailable(unavailable, *expected):
+                while await self.run_due():
+                    pass
+
+    async def run_due(self) -> bool:
+        """Work one batch of each step, and return whether any row was due."""
+        is_any_due = False
+        for step in self.steps:
+            if await self._work(step):
+                step.wake_up()
+                is_any_due = True
+        return is_any_due
+
+    async def _work(self, step: DueStep) -> bool:
+        due = step.due(self.context.now())
+        open_ = due.where(self.table.c.id.not_in(self._set_aside.rows())).limit(self.max_rows)
+        async with self.context.store.reading() as tx:  # usually there is nothing, so the writer is not needed
             ids = [row.id for row in (await tx.execute(open_)).all()]
-        locked, worked = due.with_for_update(of=self._table, key_share=True, skip_locked=True), 0
+        locked = due.with_for_update(of=self.table, key_share=True, skip_locked=True)
         for id_ in ids:
-            if await self._attempt(id_, step, locked, perform):
-                worked += 1
+            if await self._attempt(id_, step.name, locked, step.perform):
                 self._set_aside.done(id_)
-            elif on_fault is None or not await self._attempt(id_, step, select(self._table), on_fault):
+            elif step.on_fault is None or not await self._attempt(id_, step.name, select(self.table), step.on_fault):
                 self._set_aside.add(id_)
-        return len(ids), worked
+        return bool(ids)
 
     async def _attempt(self, id_: str, step: str, query: Select[Any], perform: Perform) -> bool:
         item = f"{id_} {step}".rstrip()
-        with self._context.containment.piece(self._worker, item, foreseen=(StoreUnavailable,)) as piece:
-            async with self._context.store.writing() as tx:
-                row = (await tx.execute(query.where(self._table.c.id == id_))).one_or_none()
+        with self.context.containment.piece(self.worker, item, foreseen=(StoreUnavailable,)) as piece:
+            async with self.context.store.writing() as tx:
+                row = (await tx.execute(query.where(self.table.c.id == id_))).one_or_none()
                 if row is not None:  # otherwise another hub has done it
-                    await perform(self._context.transaction(tx, self._context.now()), row)
+                    await perform(self.context.transaction(tx, self.context.now()), row)
         return piece.fault is None

@@ -32,7 +32,12 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a delivery of the sandbox that cannot be worked stays as it is",
         file="gateway/hub/sandbox/robot.py",
-        old=('                    if kind == "job":\n                        await self._refuse_job(name, id_, now)\n'),
+        old=(
+            '                    if kind == "job":\n'
+            '                        with self._containment.piece("sandbox", id_, foreseen=(StoreUnavailable,)):\n'
+            "                            await refuse_job("
+            'self._store, name, id_, "the simulated box could not work it", now)\n'
+        ),
         new="",
         tests=(f"{HUB}::test_a_delivery_that_the_sandbox_cannot_work_is_refused_and_every_other_is_delivered",),
     ),
@@ -55,8 +60,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an event that cannot be worked is dropped, and those behind it wait for ever",
         file="gateway/hub/boxes/ingest.py",
-        old='                if piece.fault is not None and word[0] == "evt":\n',
-        new='                if piece.fault is not None and word[0] == "gone":\n',
+        old='                if not is_stored and message[0] == "evt":\n',
+        new='                if not is_stored and message[0] == "gone":\n',
         tests=(f"{HUB}::test_a_word_that_cannot_be_worked_costs_no_other_home_s_and_no_other_word_of_its_own",),
     ),
     Mutant(

@@ -38,7 +38,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a home that came anew a moment ago is cut off as one that hears nothing",
-        file="gateway/hub/boxes/stale_subscriptions.py",
+        file="gateway/hub/boxes/presence.py",
         old=", or_(homes.c.heard.is_(None), homes.c.heard < since))\n            row",
         new=")\n            row",
         tests=(f"{DEAF}::test_a_home_that_came_anew_or_hears_again_or_was_revoked_keeps_what_it_has",),

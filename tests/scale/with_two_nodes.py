@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hub.boxes import stale_subscriptions
+from gateway.hub.boxes import presence
 from gateway.hub.cluster.rabbitmq import set_up
 from gateway.hub.config import Boxes, HubFile, Rabbit
 from gateway.hub.process import HubProcess
@@ -122,7 +122,7 @@ async def test_nodes_speak_by_tls_and_whoever_is_no_node_is_refused_also_with_a_
 async def test_a_home_at_one_node_is_cut_off_by_the_hub_at_the_other_when_it_is_revoked_or_hears_nothing(
     pair: NodePair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stale_subscriptions, "RECHECK_DELAY_S", 1.0)
+    monkeypatch.setattr(presence, "RECHECK_DELAY_S", 1.0)
     async with run_hub(pair.file) as hub:
         await wait_until_connected(hub)
         one, other = await pair.place.joined(hub, "one"), await pair.place.joined(hub, "other")

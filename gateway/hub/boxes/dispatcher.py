@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import BigInteger, Row, Select, bindparam, func, or_, select, type_coerce, update
 
 from gateway.domain.frozen import Frozen
-from gateway.hub.boxes.box_events import HomeTransaction
+from gateway.hub.boxes.box_events import refuse_job
 from gateway.hub.boxes.mqtt import (
     ACKNOWLEDGEMENT_TIMEOUT_S,
     NO_MATCHING_SUBSCRIBERS,
@@ -29,7 +29,7 @@ from gateway.hub.database.store import StoreUnavailable, log_unavailable
 from gateway.hub.database.tables import homes, jobs
 from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import Acknowledgement, NotSent
-from gateway.protocol.box_hub import Job, JobKind, JobReceipt, down_topic
+from gateway.protocol.box_hub import Job, JobKind, down_topic
 from gateway.system.backoff import Backoff, lengthened
 
 log = structlog.get_logger(__name__)
@@ -213,11 +213,7 @@ class JobDispatcher:
         """End a job that cannot be published, as if its home had refused it, so that its retailer is notified."""
         is_notified, reason = False, "the hub could not send it"
         with self._containment.piece("dispatcher", job.id, foreseen=(StoreUnavailable,)):
-            async with self._store.writing() as tx:
-                box = await HomeTransaction.begin(tx, job.home, self._now())
-                if box is not None:
-                    await box.on_receipt(JobReceipt(job=job.id, state="refused", why=reason))
-                    is_notified = True
+            is_notified = await refuse_job(self._store, job.home, job.id, reason, self._now())
         if not is_notified:
             mine = update(jobs).where(jobs.c.id == job.id)
             await self._store.execute_once(mine.values(due=None, leased=None, refused=reason))

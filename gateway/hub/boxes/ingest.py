@@ -31,13 +31,12 @@ GATHER_DELAY_S = 0.01  # for which a home's message waits for the next, if no ot
 MAX_WAITING_PER_HOME = 64  # messages
 MAX_WAITING_MESSAGES = 20_000  # of all homes
 LOG_INTERVAL = timedelta(minutes=1)  # between log lines about one home's invalid messages
+BoxMessages = tuple[tuple[UplinkChannel, bytes], ...]  # each with its payload
 _UPDATE_ONLINE = update(homes).where(homes.c.id == bindparam("name"))
 
 
 @dataclass(slots=True)
 class _BatchResult:
-    """The outcome of a home's messages, which is reported once it is stored."""
-
     must_acknowledge: bool = False
     has_hello: bool = False
     outcomes: list[EventOutcome] = field(default_factory=list)
@@ -58,9 +57,8 @@ class Ingest:
     publish: Callable[[str, bytes], None]
     rate_limits: HomeRateLimits
     retention: EventRetention
-    _homes: dict[str, deque[tuple[UplinkChannel, bytes]]] = field(
-        default_factory=dict
-    )  # with waiting or handled messages
+    # With waiting or handled messages
+    _homes: dict[str, deque[tuple[UplinkChannel, bytes]]] = field(default_factory=dict)
     _ready: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     _waiting: int = 0
     _logged: dict[tuple[str, str], datetime] = field(default_factory=dict)
@@ -102,7 +100,7 @@ class Ingest:
             else:
                 del self._homes[name]
 
-    async def _store_contained(self, name: str, messages: tuple[tuple[UplinkChannel, bytes], ...]) -> None:
+    async def _store_contained(self, name: str, messages: BoxMessages) -> None:
         """Store a home's messages in one transaction, or one by one if that raises an unexpected error.
 
         An event that raises one is stored without its effects, because the home's next events need it as predecessor.
@@ -110,29 +108,25 @@ class Ingest:
         acknowledged.
         """
         try:
-            with self.context.containment.piece("ingest", name, foreseen=(StoreUnavailable,)) as piece:
-                await self._store_batch(name, messages)
-            if piece.fault is None:
+            if await self._try_storing(name, name, messages):
                 return
             for message in messages:
-                with self.context.containment.piece(
-                    "ingest", f"{name} {message[0]}", foreseen=(StoreUnavailable,)
-                ) as piece:
-                    await self._store_batch(name, (message,))
-                if piece.fault is not None and message[0] == "evt":
-                    item = f"{name} evt without effects"
-                    with self.context.containment.piece("ingest", item, foreseen=(StoreUnavailable,)) as piece:
-                        await self._store_batch(name, (message,), effects=False)
-                if piece.fault is not None:
+                is_stored = await self._try_storing(f"{name} {message[0]}", name, (message,))
+                if not is_stored and message[0] == "evt":
+                    is_stored = await self._try_storing(f"{name} evt without effects", name, (message,), effects=False)
+                if not is_stored:
                     self.context.metrics.dropped.labels("set_aside").inc()
         except StoreUnavailable as error:
             self.context.metrics.dropped.labels("store").inc(len(messages))
             log.error("words_not_kept", why=str(error).splitlines()[0])
             await asyncio.sleep(1)
 
-    async def _store_batch(
-        self, name: str, messages: tuple[tuple[UplinkChannel, bytes], ...], *, effects: bool = True
-    ) -> None:
+    async def _try_storing(self, item: str, name: str, messages: BoxMessages, *, effects: bool = True) -> bool:
+        with self.context.containment.piece("ingest", item, foreseen=(StoreUnavailable,)) as piece:
+            await self._store_batch(name, messages, effects=effects)
+        return piece.fault is None
+
+    async def _store_batch(self, name: str, messages: BoxMessages, *, effects: bool) -> None:
         result = _BatchResult()
         async with self.context.store.writing() as tx:
             box = await HomeTransaction.begin(tx, name, self.context.now())
@@ -152,22 +146,19 @@ class Ingest:
         self._report(name, result)
 
     async def _store_messages(
-        self, box: HomeTransaction, messages: tuple[tuple[UplinkChannel, bytes], ...], result: _BatchResult, *,
-        effects: bool,
-    ) -> None:  # fmt: skip
+        self, box: HomeTransaction, messages: BoxMessages, result: _BatchResult, *, effects: bool
+    ) -> None:
         last_hello = max((place for place, (channel, _) in enumerate(messages) if channel == "hello"), default=-1)
         for place, (channel, payload) in enumerate(messages):
             match channel:
                 case "hello" if place == last_hello:
-                    hello = parse_message(Hello, payload)
-                    if hello is None:
+                    if (hello := parse_message(Hello, payload)) is None:
                         result.unreadable += 1
                         continue
                     result.key = await box.on_hello(hello)
                     result.must_acknowledge = result.has_hello = True
                 case "status":
-                    receipt = parse_message(JobReceipt, payload)
-                    if receipt is None:
+                    if (receipt := parse_message(JobReceipt, payload)) is None:
                         result.unreadable += 1
                         continue
                     ended = await box.on_receipt(receipt)

@@ -1,54 +1,36 @@
 """Sends held deliveries once the home permits the brand, and ends those that wait in vain."""
 
-import asyncio
 from typing import Any
 
 from sqlalchemy import Row, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import State
-from gateway.hub.database.store import log_unavailable
 from gateway.hub.database.tables import connections, deliveries, delivery_versions
 from gateway.hub.deliveries.orders import MessageTooLarge, is_name_taken, release, set_state
 from gateway.hub.http.operation import HubTransaction
-from gateway.hub.worker import DueRows, WorkerContext
-
-CHECK_INTERVAL_S = 1.0
-MAX_DELIVERIES_PER_CHECK = 50
+from gateway.hub.worker import DueRows, DueStep, WorkerContext
 
 
-class HeldDeliveries:
-    """Releases held deliveries, one worker in each process, and wakes the workers that send."""
+def held_deliveries(context: WorkerContext) -> DueRows:
+    """Return the worker of one process, which releases held deliveries."""
+    facts = (
+        connections.c.state.label("standing"), connections.c.home.label("let_in"), connections.c.terms.label("given"),
+    )  # fmt: skip
+    held = (
+        select(deliveries, *facts).join(connections, connections.c.id == deliveries.c.connection)
+        .where(deliveries.c.held)
+    )  # fmt: skip
 
-    def __init__(self, context: WorkerContext) -> None:
-        self._context, self._rows = context, DueRows(context, "held deliveries", deliveries)
+    def wake_up() -> None:
+        context.wake_ups.jobs()
+        context.wake_ups.messages()
 
-    async def run(self) -> None:
-        """Work until cancelled."""
-        while True:
-            await asyncio.sleep(CHECK_INTERVAL_S)
-            with log_unavailable("held_not_sent"):
-                while await self.run_due():
-                    self._context.wake_ups.jobs()
-                    self._context.wake_ups.messages()
-
-    async def run_due(self) -> bool:
-        """Handle the due deliveries, and return whether there were any."""
-        now = self._context.now()
-        due = (
-            select(
-                deliveries,
-                connections.c.state.label("standing"),
-                connections.c.home.label("let_in"),
-                connections.c.terms.label("given"),
-            )
-            .join(connections, connections.c.id == deliveries.c.connection)
-            .where(deliveries.c.held, or_(connections.c.state != "pending", deliveries.c.window_end <= now))
-        )
-        count, _ = await self._rows.work(
-            due, _release_or_end, at_most=MAX_DELIVERIES_PER_CHECK, on_fault=_refuse_unusable
-        )
-        return count > 0
+    step = DueStep(
+        due=lambda now: held.where(or_(connections.c.state != "pending", deliveries.c.window_end <= now)),
+        perform=_release_or_end, on_fault=_refuse_unusable, wake_up=wake_up,
+    )  # fmt: skip
+    return DueRows(context, "held deliveries", deliveries, (step,), max_rows=50)
 
 
 async def _refuse_unusable(hub: HubTransaction, row: Row[Any]) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Row, Select, func, select, union, update
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryOrder, DeliveryResult, Offer, State, order_of
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.now import Now
-from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction
+from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction, refuse_job
 from gateway.hub.database.store import StoreUnavailable, log_unavailable
 from gateway.hub.database.tables import brand_keys, connections, deliveries, delivery_versions, home_events, homes, jobs
 from gateway.hub.deliveries.availability import GivenTerms
@@ -102,24 +102,22 @@ class SandboxRobot:
                 if piece.fault is not None:
                     self._set_aside.add(id_)
                     if kind == "job":
-                        await self._refuse_job(name, id_, now)
+                        with self._containment.piece("sandbox", id_, foreseen=(StoreUnavailable,)):
+                            await refuse_job(self._store, name, id_, "the simulated box could not work it", now)
 
     async def _work_piece(self, name: str, kind: DueKind, id_: str, now: datetime) -> None:
         async with self._store.writing() as tx:
             box = await _SimulatedBox.begin(tx, name, now, key=self._key, hub_key=self._hub)
             if box is None or not box.home.sandbox:
                 return
-            work = {"job": box.answer_job, "delivery": box.advance_delivery, "connection": box.revoke_permission}
-            await work[kind](id_)
-
-    async def _refuse_job(self, name: str, id_: str, now: datetime) -> None:
-        """Refuse a job that cannot be answered, as a box refuses what it cannot read."""
-        with self._containment.piece("sandbox", id_, foreseen=(StoreUnavailable,)):
-            async with self._store.writing() as tx:
-                box = await HomeTransaction.begin(tx, name, now)
-                if box is not None:
-                    refusal = JobReceipt(job=id_, state="refused", why="the simulated box could not work it")
-                    await box.on_receipt(refusal)
+            table, is_due, work = {
+                "job": (jobs, jobs.c.due.is_not(None), box.answer_job),
+                "delivery": (deliveries, deliveries.c.play <= now, box.advance_delivery),
+                "connection": (connections, connections.c.play <= now, box.revoke_permission),
+            }[kind]
+            row = (await tx.execute(select(table).filter_by(id=id_, home=name).where(is_due))).one_or_none()
+            if row is not None:  # otherwise another hub has done it
+                await work(row)
 
 
 @dataclass(slots=True)
@@ -130,16 +128,11 @@ class _SimulatedBox(HomeTransaction):
     hub_key: HubKeyPair
 
     def _result(self, row: Row[Any], known: SandboxDelivery | None, **fields: object) -> DeliveryResult:
-        """Return a result of a delivery, now; `known` is what the home knows of it."""
         version = row.version if known is None else known.version
         facts = {"box": self.home.id, "at": self.now, "brand": row.brand, "delivery": row.name, "version": version}
         return DeliveryResult.model_validate({**facts, **fields})
 
-    async def answer_job(self, id_: str) -> None:
-        mine = (jobs.c.id == id_, jobs.c.home == self.home.id, jobs.c.due.is_not(None))
-        job = (await self.tx.execute(select(jobs).where(*mine))).one_or_none()
-        if job is None:
-            return
+    async def answer_job(self, job: Row[Any]) -> None:
         await self.on_receipt(JobReceipt(job=job.id, state="received"))
         if job.kind == JobKind.CONNECT:
             await self._answer_question(job)
@@ -195,11 +188,7 @@ class _SimulatedBox(HomeTransaction):
                 due = simulated.next_due(state, message.parcels, message.window.end, self.now)
             await self._schedule_delivery(row.id, due)
 
-    async def advance_delivery(self, id_: str) -> None:
-        mine = (deliveries.c.id == id_, deliveries.c.home == self.home.id, deliveries.c.play <= self.now)
-        row = (await self.tx.execute(select(deliveries).where(*mine))).one_or_none()
-        if row is None:
-            return
+    async def advance_delivery(self, row: Row[Any]) -> None:
         state, parcels = State(row.state), tuple(row.promise["parcels"])
         onward = simulated.next_result(state, parcels, row.window_end, self.now)
         result = self._result(row, await self._delivery_state(row), **onward)
@@ -208,7 +197,6 @@ class _SimulatedBox(HomeTransaction):
         await self._schedule_delivery(row.id, simulated.next_due(then, parcels, row.window_end, self.now))
 
     async def _account_of(self, row: Row[Any], result: DeliveryResult) -> DeliveryRecord | None:
-        """Return the home's account of an ended delivery; its events are its only log."""
         if result.state not in END_STATES or result.version is None or result.house is None:
             return None
         promise = row.promise
@@ -225,10 +213,8 @@ class _SimulatedBox(HomeTransaction):
         return DeliveryRecord(lines=lines, token=sign_statement(statement, self.key.sign))
 
     async def _last_message_digest(self, row: Row[Any]) -> str | None:
-        """Return the SHA-256 of the message that the home accepted last, according to its events."""
-        mine = (home_events.c.home == self.home.id, home_events.c.delivery == row.id)
-        tokens = select(home_events.c.token).where(*mine).order_by(home_events.c.seq.desc())
-        for token in (await self.tx.scalars(tokens)).all():
+        mine = select(home_events.c.token).filter_by(home=self.home.id, delivery=row.id)
+        for token in (await self.tx.scalars(mine.order_by(home_events.c.seq.desc()))).all():
             event = verify_event(token, self.key.public)
             if isinstance(event, BoxEvent) and event.result is not None and event.result.accepted:
                 return event.result.token_sha256
@@ -250,20 +236,14 @@ class _SimulatedBox(HomeTransaction):
             due = self.now + simulated.DECISION_DELAY
             await self.tx.execute(update(connections).where(mine).values(play=due))
 
-    async def revoke_permission(self, id_: str) -> None:
+    async def revoke_permission(self, row: Row[Any]) -> None:
         """Revoke what was to be revoked, and report what becomes of each open delivery."""
-        mine = (connections.c.id == id_, connections.c.home == self.home.id, connections.c.play <= self.now)
-        row = (await self.tx.execute(select(connections).where(*mine))).one_or_none()
-        if row is None:
-            return
         await self.tx.execute(update(connections).where(connections.c.id == row.id).values(play=None))
         await self._emit_decision(row.brand, None, "revoked")
 
     async def _emit_decision(self, brand: str, given: GivenTerms | None, no: Literal["refused", "revoked"]) -> None:
         """Report the owner's decision on a brand: one for all its requests to this home."""
-        known = select(func.max(connections.c.version)).where(
-            connections.c.home == self.home.id, connections.c.brand == brand, connections.c.sandbox
-        )
+        known = select(func.max(connections.c.version)).filter_by(home=self.home.id, brand=brand, sandbox=True)
         version = (await self.tx.scalar(known) or 0) + 1
         terms = {"standing": no} if given is None else {"standing": "granted", **given.model_dump()}
         decision = PermissionDecision.model_validate({**terms, "brand": brand, "version": version})
@@ -294,20 +274,14 @@ class _SimulatedBox(HomeTransaction):
             raise RuntimeError(f"an event of the sandbox's own is {outcome}")
 
     async def _delivery_state(self, row: Row[Any]) -> SandboxDelivery | None:
-        """Return what the home knows of a delivery, or None if it accepted no version of it."""
         if row.answered is None:
             return None
-        taken = (delivery_versions.c.delivery == row.id, delivery_versions.c.refused.is_(False))
-        newest = select(func.max(delivery_versions.c.version)).where(
-            *taken, delivery_versions.c.version <= row.answered
-        )
-        version = await self.tx.scalar(newest)
+        accepted = select(func.max(delivery_versions.c.version)).filter_by(delivery=row.id, refused=False)
+        version = await self.tx.scalar(accepted.where(delivery_versions.c.version <= row.answered))
         return None if version is None else SandboxDelivery(version=version, state=State(row.state))
 
     async def _terms_given(self, brand: str) -> GivenTerms | None:
-        granted = select(connections.c.terms).where(
-            connections.c.home == self.home.id, connections.c.brand == brand, connections.c.state == "granted"
-        )
+        granted = select(connections.c.terms).filter_by(home=self.home.id, brand=brand, state="granted")
         terms = await self.tx.scalar(granted.limit(1))
         return None if terms is None else GivenTerms.model_validate(terms, strict=False)
 

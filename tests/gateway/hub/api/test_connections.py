@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hub.consent.consent_jobs import ConsentJobs
+from gateway.hub.consent.consent_jobs import due_connections
 from gateway.hub.database.tables import connections, events, jobs
 from gateway.hub.deliveries.connections import ANSWER_PERIOD, MAX_CODE_TRIES
 from gateway.protocol.box_hub import PermissionDecision
@@ -28,7 +28,7 @@ async def shop_of(hub: RunningHub, *, sandbox: bool = False) -> HubRetailer:
 async def look(shop: HubRetailer, *, later: timedelta = timedelta()) -> None:
     """What follows by itself, at a moment of the test's."""
     at = {"now": lambda: shop.hub.hub.now() + later, "url": shop.hub.url}
-    work = ConsentJobs(worker_context(shop.hub.hub.store, **at))
+    work = due_connections(worker_context(shop.hub.hub.store, **at))
     while await work.run_due():
         pass
 

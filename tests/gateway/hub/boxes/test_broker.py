@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.cli.household import write_membership
 from gateway.config.loader import load_home_file
 from gateway.hub import admin
-from gateway.hub.boxes import stale_subscriptions
+from gateway.hub.boxes import presence
 from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.boxes.broker import BrokerFileKeeper, folder_of, set_up
 from gateway.hub.config import HubBroker, HubFile
@@ -174,7 +174,7 @@ async def test_a_box_that_joined_says_hello_and_hears_its_hub_by_what_stands_in_
 async def test_a_box_whose_line_stays_and_hears_nothing_is_cut_off_so_that_it_comes_anew_for_its_delivery(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stale_subscriptions, "RECHECK_DELAY_S", 0.5)
+    monkeypatch.setattr(presence, "RECHECK_DELAY_S", 0.5)
     async with whole(tmp_path) as (file, hub):
         box = JoiningBox.new(tmp_path / "one")
         home, hello = (await box.join(await create_claim(hub, file))).home, up_topic(0, box.identity.home, "hello")

@@ -9,12 +9,7 @@ from typing import cast
 from sqlalchemy import select, update
 
 from gateway.hub.boxes.mqtt import HubBrokerConnection
-from gateway.hub.boxes.stale_subscriptions import (
-    MAX_TRIES,
-    MIN_DISCONNECT_INTERVAL_S,
-    RECHECK_DELAY_S,
-    StaleSubscriptions,
-)
+from gateway.hub.boxes.presence import MAX_TRIES, MIN_DISCONNECT_INTERVAL_S, RECHECK_DELAY_S, HomePresence
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import homes, jobs
 from gateway.hub.deliveries.jobs import enqueue
@@ -34,13 +29,14 @@ class HomesAtBroker:
     def __init__(self, store: HubStore) -> None:
         self.store, self.mono, self.code, self.reached = store, 0.0, cast("int | None", 0x10), True
         self.full, self.cut, self.told = False, list[str](), list[str]()
-        self.deaf = StaleSubscriptions(
+        self.deaf = HomePresence(
             worker_context(
                 store, now=self.now, monotonic=lambda: self.mono,
                 wake_ups=WakeUps(jobs=lambda: self.told.append("ring"), messages=lambda: None),
             ),
-            disconnect=self._ended, check_others=lambda: self.told.append("others"),
+            disconnect=self._ended,
         )  # fmt: skip
+        self.deaf.on_connected = lambda: self.told.append("others")  # type: ignore[method-assign]
 
     def now(self) -> datetime:
         return NOW + timedelta(seconds=self.mono)
@@ -57,7 +53,7 @@ class HomesAtBroker:
     async def after(self, seconds: float) -> str | None:
         """Let time pass, and look."""
         self.mono += seconds
-        return await self.deaf.check(cast("HubBrokerConnection", self))
+        return await self.deaf.check_suspects(cast("HubBrokerConnection", self))
 
     async def says_hello(self, home: str) -> None:
         async with self.store.writing() as tx:
