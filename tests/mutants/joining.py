@@ -58,10 +58,10 @@ MUTANTS: tuple[Mutant, ...] = (
         name="the older certificate counts on after the new one was confirmed",
         file="gateway/hub/api/homes.py",
         old=(
-            "        await call.tx.execute(update(certificates).where(others).values(ended=call.now))\n"
-            "        first = (certificates.c.serial == asked.serial) & certificates.c.used.is_(None)\n"
+            "        await call.tx.execute(others.values(ended=call.now))\n"
+            "        first = update(certificates).filter_by(serial=body.serial, used=None)\n"
         ),
-        new="        first = (certificates.c.serial == asked.serial) & certificates.c.used.is_(None)\n",
+        new="        first = update(certificates).filter_by(serial=body.serial, used=None)\n",
         tests=(f"{BROKER}::test_the_old_certificate_is_good_until_the_new_one_was_confirmed",),
     ),
     Mutant(

@@ -104,8 +104,8 @@ MUTANTS = (
     Mutant(
         name="one home may let another's browser speak no longer",
         file="gateway/hub/boxes/box_events.py",
-        old="mine = (browsers.c.home == self.home.id, browsers.c.id == status.browser)",
-        new="mine = (browsers.c.id == status.browser,)",
+        old="this = update(browsers).filter_by(home=self.home.id, id=status.browser)",
+        new="this = update(browsers).filter_by(id=status.browser)",
         tests=("tests/gateway/hub/api/test_household.py",),
     ),
     Mutant(
