@@ -12,8 +12,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a claim is used without its secret",
         file="gateway/hub/api/homes.py",
-        old=("        if not macs_equal(request_mac(row.sha256, id_, csr, asked.box_key), asked.mac):\n"),
-        new="        if False:\n",
+        old="not enrolment.macs_equal(enrolment.request_mac(row.sha256, claim_id, csr, body.box_key), body.mac)",
+        new="False",
         tests=(f"{JOINING}::test_who_has_not_the_secret_gets_nothing",),
     ),
     Mutant(

@@ -17,15 +17,8 @@ from gateway.hub.api.delivery_models import ConnectionId
 from gateway.hub.api.rows import PageParameters, find_owned, newest_page
 from gateway.hub.database.store import new_id, new_secret
 from gateway.hub.database.tables import brands, connections, homes
+from gateway.hub.deliveries import availability
 from gateway.hub.deliveries import connections as connection_store
-from gateway.hub.deliveries.availability import (
-    MAX_WINDOW,
-    MAX_WINDOWS,
-    GivenTerms,
-    ImpossibleReason,
-    check_availability,
-    zone_of,
-)
 from gateway.hub.deliveries.connections import ANSWER_PERIOD
 from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.operation import ApiParameters, Model, OperationGroup, RequestContext, Response, links_to
@@ -88,7 +81,7 @@ class Connection(Model):
     state: State
     brand: Id
     asked: AskedTerms
-    terms: GivenTerms | None
+    terms: availability.GivenTerms | None
     version: int
     home: str | None
     reference: str | None
@@ -134,8 +127,8 @@ class Availability(Model):
     """
 
     possible: bool
-    why: ImpossibleReason | None
-    windows: Annotated[tuple[Span, ...], Field(max_length=MAX_WINDOWS)]
+    why: availability.ImpossibleReason | None
+    windows: Annotated[tuple[Span, ...], Field(max_length=availability.MAX_WINDOWS)]
 
 
 @CONNECTIONS.add(
@@ -209,14 +202,14 @@ async def end(call: RequestContext, connection: ConnectionId, body: Ending) -> C
 async def read_availability(call: RequestContext, connection: ConnectionId, query: AvailabilityQuery) -> Availability:
     """Ask whether a home can take a delivery."""
     row = await find_owned(call, connections, connection)
-    if not query.start < query.end <= query.start + MAX_WINDOW:
+    if not query.start < query.end <= query.start + availability.MAX_WINDOW:
         reason = "`end` lies after `start`, at most 7 days."
         raise ApiProblem.at("end", "window", reason, where="query", detail=reason)
     terms = connection_store.terms_of(row) if connection_store.state_of(row, call.now) == "granted" else None
     report = await call.tx.scalar(select(homes.c.said).where(homes.c.id == row.home, homes.c.revoked.is_(None)))
-    result = check_availability(
-        None if report is None else terms, query.start, query.end, query.entrance, zone=zone_of(report or {}),
-        now=call.now,
+    result = availability.check_availability(
+        None if report is None else terms, query.start, query.end, query.entrance,
+        zone=availability.zone_of(report or {}), now=call.now,
     )  # fmt: skip
     windows = tuple(Span(start=start, end=end) for start, end in result.windows)
     return Availability(possible=result.why is None, why=result.why, windows=windows)

@@ -8,20 +8,8 @@ from sqlalchemy import Row, and_, func, insert, or_, select, update
 
 from gateway.domain.delivery.promise import FINAL_STATES, Cancel, DeliveryBody, Offer, State, Update
 from gateway.domain.now import Now
+from gateway.hub.api import delivery_models as models
 from gateway.hub.api.brands import active_keys
-from gateway.hub.api.delivery_models import (
-    Change,
-    ChangedDelivery,
-    Deliveries,
-    Delivery,
-    DeliveryFilter,
-    DeliveryId,
-    NewDelivery,
-    NewPromise,
-    Step,
-    Timeline,
-    Withdrawal,
-)
 from gateway.hub.api.rows import (
     PageParameters,
     count_owned,
@@ -34,15 +22,8 @@ from gateway.hub.api.rows import (
 from gateway.hub.database import tables
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import brand_keys, connections, deliveries, delivery_versions, home_events, homes, jobs
-from gateway.hub.deliveries import events, orders
+from gateway.hub.deliveries import events, evidence, orders
 from gateway.hub.deliveries.availability import forbidden_parts
-from gateway.hub.deliveries.evidence import (
-    Evidence,
-    SignedMessage,
-    has_valid_signature,
-    missing_parcels_of,
-    parse_account,
-)
 from gateway.hub.http.operation import OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code, Detail
 from gateway.protocol.box_hub import token_digest
@@ -62,7 +43,7 @@ SignedOrder = TypeVar("SignedOrder", Offer, Update, Cancel)
 DELIVERIES = OperationGroup("Deliveries")
 
 _ITEM_PATH = "/v1/deliveries/{delivery_id}"
-_STEP_FIELDS = tuple(name for name in Step.model_fields if name != "at")
+_STEP_FIELDS = tuple(name for name in models.Step.model_fields if name != "at")
 _LINKS = links_to("delivery_id", "readDelivery", "changeDelivery", "cancelDelivery", "readTimeline", "readProof")
 _REQUEST_CODES = frozenset({Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.INVALID})
 _CODES_WITH_TERMS = _REQUEST_CODES | {Code.NOT_PERMITTED}
@@ -73,7 +54,7 @@ _INSERT_DELIVERY = insert(deliveries).returning(*deliveries.c)
     "POST", "/v1/deliveries", "createDelivery", statuses=(201, 200), links=_LINKS,
     refuses=_CODES_WITH_TERMS | {Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.SIGNATURE_REQUIRED},
 )  # fmt: skip
-async def create(call: RequestContext, body: NewDelivery) -> Response[Delivery]:
+async def create(call: RequestContext, body: models.NewDelivery) -> Response[models.Delivery]:
     """Announce a delivery. The hub sends it to the home if the home permits the brand, and holds it otherwise."""
     missing = ApiProblem(Code.NOT_FOUND, "There is no such connection, or it is not yours.")
     connection = _check_connection_state(await find_owned(call, connections, body.connection, missing=missing))
@@ -104,7 +85,7 @@ async def create(call: RequestContext, body: NewDelivery) -> Response[Delivery]:
     "PATCH", _ITEM_PATH, "changeDelivery", links=_LINKS,
     refuses=_CODES_WITH_TERMS | {Code.TOO_LATE, Code.STALE_VERSION},
 )  # fmt: skip
-async def change(call: RequestContext, delivery_id: DeliveryId, body: ChangedDelivery) -> Delivery:
+async def change(call: RequestContext, delivery_id: models.DeliveryId, body: models.ChangedDelivery) -> models.Delivery:
     """Change a delivery. The home decides whether the new version still counts."""
     row, token = await find_delivery(call, delivery_id), _token_of(body)
     _check_open(row, body.version)
@@ -126,7 +107,7 @@ async def change(call: RequestContext, delivery_id: DeliveryId, body: ChangedDel
     "POST", f"{_ITEM_PATH}/cancel", "cancelDelivery", links=_LINKS,
     refuses=_REQUEST_CODES | {Code.TOO_LATE, Code.STALE_VERSION},
 )  # fmt: skip
-async def cancel(call: RequestContext, delivery_id: DeliveryId, body: Withdrawal) -> Delivery:
+async def cancel(call: RequestContext, delivery_id: models.DeliveryId, body: models.Withdrawal) -> models.Delivery:
     """Cancel a delivery. If a home knows the delivery, that home decides whether the cancel is in time."""
     row, token = await find_delivery(call, delivery_id), _token_of(body)
     if row.state == State.CANCELLED:
@@ -149,7 +130,7 @@ async def cancel(call: RequestContext, delivery_id: DeliveryId, body: Withdrawal
 
 
 @DELIVERIES.add("GET", "/v1/deliveries", "listDeliveries")
-async def list_(call: RequestContext, query: DeliveryFilter) -> Deliveries:
+async def list_(call: RequestContext, query: models.DeliveryFilter) -> models.Deliveries:
     """List deliveries, newest first."""
     created, id_ = deliveries.c.created, deliveries.c.id
     rows = select(deliveries).where(owned_by(call.caller, deliveries)).order_by(created.desc(), id_.desc())
@@ -166,38 +147,39 @@ async def list_(call: RequestContext, query: DeliveryFilter) -> Deliveries:
         rows = rows.where(or_(created < at, and_(created == at, id_ < last_id)))
     page, more = await read_page(call, rows, query)
     next_ = encode_cursor((page[-1].created - _EPOCH) // _MICROSECOND, page[-1].id) if more else None
-    return Deliveries(data=tuple(map(delivery_of, page)), next=next_)
+    return models.Deliveries(data=tuple(map(delivery_of, page)), next=next_)
 
 
 @DELIVERIES.add("GET", _ITEM_PATH, "readDelivery")
-async def read(call: RequestContext, delivery_id: DeliveryId) -> Delivery:
+async def read(call: RequestContext, delivery_id: models.DeliveryId) -> models.Delivery:
     """Read one delivery."""
     return delivery_of(await find_delivery(call, delivery_id))
 
 
 @DELIVERIES.add("GET", f"{_ITEM_PATH}/timeline", "readTimeline")
-async def timeline(call: RequestContext, delivery_id: DeliveryId, query: PageParameters) -> Timeline:
+async def timeline(call: RequestContext, delivery_id: models.DeliveryId, query: PageParameters) -> models.Timeline:
     """Read the states that a delivery went through."""
     row, about = await find_delivery(call, delivery_id), tables.events
     rows = select(about).where(about.c.object == row.id, about.c.retailer == row.retailer).order_by(about.c.seq)
     if query.cursor is not None:
         rows = rows.where(about.c.seq > decode_cursor(query.cursor, int)[0])
     page, more = await read_page(call, rows, query)
-    steps = tuple(
-        Step.model_validate({"at": event.at, **{name: event.data.get(name) for name in _STEP_FIELDS}}, strict=False)
+    states = [
+        {"at": event.at, **{name: event.data.get(name) for name in _STEP_FIELDS}}
         for event in page
         if "state" in event.data
-    )
-    return Timeline(data=steps, next=encode_cursor(page[-1].seq) if more else None)
+    ]
+    steps = tuple(models.Step.model_validate(state, strict=False) for state in states)
+    return models.Timeline(data=steps, next=encode_cursor(page[-1].seq) if more else None)
 
 
 @DELIVERIES.add("GET", f"{_ITEM_PATH}/proof", "readProof")
-async def proof(call: RequestContext, delivery_id: DeliveryId) -> Evidence:
+async def proof(call: RequestContext, delivery_id: models.DeliveryId) -> evidence.Evidence:
     """Read the home's signed account of how it ended. With it comes the order that the account is about."""
     row = await find_delivery(call, delivery_id)
     signed = (home_events.c.delivery == row.id, home_events.c.key.is_not(None))
     reports = select(home_events.c.token, home_events.c.key).where(*signed).order_by(home_events.c.seq)
-    parsed = [parse_account(event.token, event.key) for event in await call.tx.execute(reports)]
+    parsed = [evidence.parse_account(event.token, event.key) for event in await call.tx.execute(reports)]
     accounts = [account for account in parsed if account is not None]
     if not accounts:
         raise ApiProblem(
@@ -211,14 +193,17 @@ async def proof(call: RequestContext, delivery_id: DeliveryId) -> Evidence:
     messages = [await _message_of(call, token) for token in (await call.tx.scalars(sent)).all()]
     facts = {**promise, "home": row.home, "brand": row.brand, "name": row.name, "accounts": accounts[-MAX_ACCOUNTS:],
              "messages": [message for message in messages if message is not None],
-             "missing_parcels": missing_parcels_of(promise["parcels"], accounts[-1])}  # fmt: skip
-    return Evidence.model_validate({name: facts[name] for name in Evidence.model_fields}, strict=False)
+             "missing_parcels": evidence.missing_parcels_of(promise["parcels"], accounts[-1])}  # fmt: skip
+    shown = {name: facts[name] for name in evidence.Evidence.model_fields}
+    return evidence.Evidence.model_validate(shown, strict=False)
 
 
 # ---- what a request means -------------------------------------------------------------------------------------------
 
 
-async def _build_offer(call: RequestContext, connection: Row[Any], body: NewDelivery, token: bytes | None) -> Offer:
+async def _build_offer(
+    call: RequestContext, connection: Row[Any], body: models.NewDelivery, token: bytes | None
+) -> Offer:
     if token is not None:
         return await _verify_order(call, connection, token, Offer)
     if connection.terms is not None and not connection.terms.get("hub_signed", False):
@@ -228,7 +213,7 @@ async def _build_offer(call: RequestContext, connection: Row[Any], body: NewDeli
 
 
 async def _build_update(
-    call: RequestContext, row: Row[Any], connection: Row[Any], body: ChangedDelivery, token: bytes | None
+    call: RequestContext, row: Row[Any], connection: Row[Any], body: models.ChangedDelivery, token: bytes | None
 ) -> Update:
     if token is not None:
         order = await _verify_order(call, connection, token, Update)
@@ -239,12 +224,12 @@ async def _build_update(
     return before.model_copy(update=changed)  # both parts were validated when they were received
 
 
-def _token_of(body: NewDelivery | ChangedDelivery | Withdrawal) -> bytes | None:
+def _token_of(body: models.NewDelivery | models.ChangedDelivery | models.Withdrawal) -> bytes | None:
     return body.token.encode() if "token" in body.model_fields_set and body.token is not None else None
 
 
 async def _check_offer(
-    call: RequestContext, connection: Row[Any], order: Offer | Update, body: NewDelivery | ChangedDelivery
+    call: RequestContext, connection: Row[Any], order: Offer | Update, body: models.NewDelivery | models.ChangedDelivery
 ) -> None:
     is_signed = _token_of(body) is not None
     pointer = "/token" if is_signed else "/delivery/window/end"
@@ -256,7 +241,7 @@ async def _check_offer(
 
 
 async def _check_terms(
-    call: RequestContext, connection: Row[Any], order: DeliveryBody, named: NewPromise | Change | None
+    call: RequestContext, connection: Row[Any], order: DeliveryBody, named: models.NewPromise | models.Change | None
 ) -> None:
     """Refuse what the home would refuse by its terms as the hub knows them; of a change only the fields that it names.
 
@@ -397,23 +382,23 @@ async def _store_and_send(
     await orders.notify_retailer(call.tx, row, event, call.now)
 
 
-async def find_delivery(call: RequestContext, delivery_id: DeliveryId) -> Row[Any]:
+async def find_delivery(call: RequestContext, delivery_id: models.DeliveryId) -> Row[Any]:
     """Return a delivery of the caller, locked until the transaction ends."""
     return await find_owned(call, deliveries, delivery_id, lock=True)
 
 
-def delivery_of(row: Row[Any]) -> Delivery:
+def delivery_of(row: Row[Any]) -> models.Delivery:
     """Return a delivery as the API shows it."""
-    columns = {name: getattr(row, name) for name in Delivery.model_fields if hasattr(row, name)}
+    columns = {name: getattr(row, name) for name in models.Delivery.model_fields if hasattr(row, name)}
     # not strict, because the order is stored as JSON
-    return Delivery.model_validate({**row.promise, **columns}, strict=False)
+    return models.Delivery.model_validate({**row.promise, **columns}, strict=False)
 
 
-async def _message_of(call: RequestContext, token: bytes) -> SignedMessage | None:
+async def _message_of(call: RequestContext, token: bytes) -> evidence.SignedMessage | None:
     """Return a message with the key under which it was signed, or None if the hub no longer has that key."""
     kid = kid_of(token)
     keys = [call.signer.x]
     if kid != call.signer.kid:  # in the sandbox another retailer may have a key of that name
         keys = list(await call.tx.scalars(select(brand_keys.c.x).where(brand_keys.c.kid == kid)))
-    messages = (SignedMessage(key=key, token=token.decode()) for key in keys)
-    return next((message for message in messages if has_valid_signature(message)), None)
+    messages = (evidence.SignedMessage(key=key, token=token.decode()) for key in keys)
+    return next((message for message in messages if evidence.has_valid_signature(message)), None)

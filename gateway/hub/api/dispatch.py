@@ -31,14 +31,7 @@ from gateway.hub.api.validation_errors import details_of
 from gateway.hub.database.store import UNAVAILABLE_ERRORS
 from gateway.hub.http.authentication import authenticate_browser, authenticate_caller, unenrolment_notice
 from gateway.hub.http.client_address import client_address
-from gateway.hub.http.operation import (
-    ApiAccess,
-    ApiCaller,
-    ApiOperation,
-    RequestContext,
-    Requester,
-    Response,
-)
+from gateway.hub.http.operation import ApiAccess, ApiCaller, ApiOperation, RequestContext, Requester, Response
 from gateway.hub.http.problem import MEDIA_TYPE, ApiProblem, Code, ErrorLocation
 from gateway.hub.worker import WorkerContext
 from gateway.protocol.strict_json import loads

@@ -25,22 +25,13 @@ from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import certificates, claims, homes
 from gateway.hub.http.operation import ApiAccess, Model, OperationGroup, RequestContext
 from gateway.hub.http.problem import ApiProblem, Code
+from gateway.protocol import enrolment
 from gateway.protocol.box_hub import shard_of
-from gateway.protocol.enrolment import (
-    CLAIM_ID_PATTERN,
-    HOME_ID_PATTERN,
-    answer_mac,
-    confirmation_statement,
-    leave_statement,
-    macs_equal,
-    renewal_statement,
-    request_mac,
-)
 from gateway.protocol.support_code import new_support_code
 from gateway.system.base64url import decode_base64url
 
-ClaimId = Annotated[str, StringConstraints(pattern=CLAIM_ID_PATTERN)]
-HomeId = Annotated[str, StringConstraints(pattern=HOME_ID_PATTERN)]
+ClaimId = Annotated[str, StringConstraints(pattern=enrolment.CLAIM_ID_PATTERN)]
+HomeId = Annotated[str, StringConstraints(pattern=enrolment.HOME_ID_PATTERN)]
 # base64url without padding never has one character in a group of four
 Csr = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9_-]{4}){25,500}(?:[A-Za-z0-9_-]{2,3})?$")]
 Signature = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9_-]{4}){20,30}(?:[A-Za-z0-9_-]{2,3})?$")]
@@ -147,7 +138,7 @@ class HomeOperations(Frozen, kw_only=False):
         held = select(claims).where(claims.c.id == claim_id).with_for_update()  # one of two concurrent requests wins
         row = await find_one(call, held)
         csr = decode_base64url(body.csr, canonical=False)
-        if not macs_equal(request_mac(row.sha256, claim_id, csr, body.box_key), body.mac):
+        if not enrolment.macs_equal(enrolment.request_mac(row.sha256, claim_id, csr, body.box_key), body.mac):
             raise ApiProblem(Code.SIGNATURE_REFUSED, "Its secret is another one, or a part was changed on the way.")
         if row.expires <= call.now:
             raise ApiProblem(Code.TOO_LATE, "The claim has expired or was ended: ask whoever runs the hub for another.")
@@ -166,13 +157,13 @@ class HomeOperations(Frozen, kw_only=False):
             home=row.home, shard=shard_of(row.home), broker=self.broker, certificate=_pem(certificate.der),
             authority=authority.pem, key=call.signer.x, support_code=support, mac="",
         )  # fmt: skip
-        return joined.model_copy(update={"mac": answer_mac(row.sha256, claim_id, joined.parts)})
+        return joined.model_copy(update={"mac": enrolment.answer_mac(row.sha256, claim_id, joined.parts)})
 
     async def renew(self, call: RequestContext, body: Renewing) -> Renewed:
         """Renew a box's certificate, for a new key. An earlier certificate that the box did not confirm ends."""
         known = await _active_certificates(call, body.home)
         csr = decode_base64url(body.csr, canonical=False)
-        if not any(_signature_holds(row, body.signature, renewal_statement(body.home, csr)) for row in known):
+        if not any(_signature_holds(row, body.signature, enrolment.renewal_statement(body.home, csr)) for row in known):
             raise _unknown_signer()
         key = _public_key_of(csr)
         certificate = await _find_certificate(call.tx, body.home, public_key_digest(key))
@@ -188,7 +179,8 @@ class HomeOperations(Frozen, kw_only=False):
         """Confirm a box's renewed certificate. Its other certificates end."""
         known = await _active_certificates(call, body.home)
         row = next((row for row in known if row.serial == body.serial), None)
-        if row is None or not _signature_holds(row, body.signature, confirmation_statement(body.home, body.serial)):
+        signed = enrolment.confirmation_statement(body.home, body.serial)
+        if row is None or not _signature_holds(row, body.signature, signed):
             raise _unknown_signer()
         others = update(certificates).filter_by(home=body.home, ended=None).where(certificates.c.serial != body.serial)
         await call.tx.execute(others.values(ended=call.now))
@@ -204,7 +196,7 @@ class HomeOperations(Frozen, kw_only=False):
         row = await find_one(call, select(certificates).filter_by(home=body.home, serial=body.serial))
         home = await find_one(call, select(homes).where(homes.c.id == body.home).with_for_update())
         counts = row.ended is None and row.expires > call.now
-        signed = _signature_holds(row, body.signature, leave_statement(body.home, body.serial))
+        signed = _signature_holds(row, body.signature, enrolment.leave_statement(body.home, body.serial))
         if not signed or not (counts or home.revoked is not None):
             raise _unknown_signer()
         if home.revoked is None:

@@ -14,20 +14,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.domain.frozen import Frozen
-from gateway.system.pki.authority import (
-    BACKDATING,
-    CertificateFiles,
-    CertificatePolicy,
-    IssuedCertificate,
-    issue_client_certificate,
-    issue_server_certificate,
-    unconstrained_authority,
-)
+from gateway.system.pki import authority as pki
 
 BOX_CERTIFICATE_LIFETIME = timedelta(days=90)  # the box renews it after two thirds
-BROKER_CERTIFICATE_TERMS = CertificatePolicy(days=30, renew=timedelta(days=15), bound=False)
+BROKER_CERTIFICATE_TERMS = pki.CertificatePolicy(days=30, renew=timedelta(days=15), bound=False)
 # For nodes, to which the operator copies the files
-NODE_CERTIFICATE_TERMS = CertificatePolicy(days=365, renew=timedelta(days=90), bound=False)
+NODE_CERTIFICATE_TERMS = pki.CertificatePolicy(days=365, renew=timedelta(days=90), bound=False)
 BROKER_TLS_PATH = Path("broker", "tls")  # the certificate of the hub's mosquitto
 AUTHORITY_COMMON_NAME = "Perron hub"
 CURRENT_NAME = "authority"
@@ -55,7 +47,7 @@ class HubAuthority(Frozen, kw_only=False):
         for file in (shelf.authority_key, shelf.chain):
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            key, certificate = unconstrained_authority(shelf, name=AUTHORITY_COMMON_NAME, now=now)
+            key, certificate = pki.unconstrained_authority(shelf, name=AUTHORITY_COMMON_NAME, now=now)
         except ValueError as error:
             raise AuthorityUnusable(f"{shelf.authority_key.parent} holds no authority of a hub: {error}") from error
         if key.public_key() != certificate.public_key():
@@ -81,7 +73,7 @@ class HubAuthority(Frozen, kw_only=False):
         `local_part` stands before the @ instead of the serial, for a client that is not a box
         (gateway/hub/cluster/rabbitmq.py).
         """
-        return issue_client_certificate(
+        return pki.issue_client_certificate(
             self.certificate, self.key, key, name=home, lifetime=(now, life), word=local_part
         )
 
@@ -99,8 +91,8 @@ class HubAuthority(Frozen, kw_only=False):
         *,
         now: datetime,
         at: Path = BROKER_TLS_PATH,
-        terms: CertificatePolicy = BROKER_CERTIFICATE_TERMS,
-    ) -> IssuedCertificate:
+        terms: pki.CertificatePolicy = BROKER_CERTIFICATE_TERMS,
+    ) -> pki.IssuedCertificate:
         """Return a server's certificate for these names and addresses; make it if it is missing or old.
 
         Its files lie in `at` below the hub's folder.
@@ -108,7 +100,7 @@ class HubAuthority(Frozen, kw_only=False):
         shelf = _shelf_of(self.folder, at, self.name)
         shelf.chain.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            return issue_server_certificate(
+            return pki.issue_server_certificate(
                 shelf, name=AUTHORITY_COMMON_NAME, names=tuple(sorted(set(names))), policy=terms, now=now
             )
         except ValueError as error:
@@ -123,7 +115,7 @@ class HubAuthority(Frozen, kw_only=False):
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.certificate.subject)
-            .last_update(now - BACKDATING)
+            .last_update(now - pki.BACKDATING)
             .next_update(self.certificate.not_valid_after_utc)
         )
         for serial, since in sorted(ended):
@@ -138,8 +130,8 @@ def public_key_digest(key: ec.EllipticCurvePublicKey) -> bytes:
     return sha256(key.public_bytes(serialization.Encoding.DER, form)).digest()
 
 
-def _shelf_of(folder: Path, at: Path = BROKER_TLS_PATH, name: str = CURRENT_NAME) -> CertificateFiles:
-    return CertificateFiles(
+def _shelf_of(folder: Path, at: Path = BROKER_TLS_PATH, name: str = CURRENT_NAME) -> pki.CertificateFiles:
+    return pki.CertificateFiles(
         authority_key=folder / "authority" / f"{name}.key",
         authority=folder / "authority" / f"{name}.pem",
         key=folder / at / "broker.key",

@@ -24,17 +24,8 @@ from gateway.hub.database.store import HubStore, log_unavailable
 from gateway.hub.database.tables import certificates, claims, homes
 from gateway.mqtt.client import connect_once
 from gateway.protocol.box_hub import UplinkChannel, down_topic
+from gateway.system import mosquitto
 from gateway.system.atomic_file import write_if_changed, write_whole
-from gateway.system.mosquitto import (
-    BrokerListener,
-    broker_user,
-    configuration,
-    hand_over,
-    make_private_folder,
-    reload,
-    write_passwords,
-    write_private,
-)
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 
 log = structlog.get_logger(__name__)
@@ -74,14 +65,14 @@ def _write_files(folder: Path, boxes: Boxes, *, port: int) -> None:
 
     The broker retains nothing and keeps nothing for an absent client.
     """
-    user = broker_user()
-    folder = make_private_folder(folder, user)
-    write_passwords(folder, (HUB_ACCOUNT,), user)
-    write_private(folder / "access", access_list(), user)
-    hand_over(folder, user)
+    user = mosquitto.broker_user()
+    folder = mosquitto.make_private_folder(folder, user)
+    mosquitto.write_passwords(folder, (HUB_ACCOUNT,), user)
+    mosquitto.write_private(folder / "access", access_list(), user)
+    mosquitto.hand_over(folder, user)
     listeners = [
-        BrokerListener(host="127.0.0.1", port=port),
-        BrokerListener(host=boxes.listen, port=boxes.port, tls=True, connections=boxes.connections),
+        mosquitto.BrokerListener(host="127.0.0.1", port=port),
+        mosquitto.BrokerListener(host=boxes.listen, port=boxes.port, tls=True, connections=boxes.connections),
     ]
     by_certificate = [
         f"cafile {folder / 'authority.pem'}",
@@ -90,10 +81,10 @@ def _write_files(folder: Path, boxes: Boxes, *, port: int) -> None:
         "use_identity_as_username true",
         "max_qos 1",
     ]
-    conf = configuration(
+    conf = mosquitto.configuration(
         folder, listeners, user=user, options=["retain_available false"], listener_options=by_certificate
     )
-    write_private(folder / "mosquitto.conf", conf, user)
+    mosquitto.write_private(folder / "mosquitto.conf", conf, user)
 
 
 class BrokerFileKeeper:
@@ -136,7 +127,7 @@ class BrokerFileKeeper:
             revoked = {(row.id, row.revoked) for row in rows} - self._disconnected
         if not (self._is_first_check or anew or revoked):
             return ()
-        reloaded = reload(self._folder)
+        reloaded = mosquitto.reload(self._folder)
         self._is_first_check = not reloaded
         for home, since in sorted(revoked):
             await self.disconnect_revoked(home, now)

@@ -17,13 +17,8 @@ import structlog
 from sqlalchemy import BigInteger, Row, Select, bindparam, func, or_, select, type_coerce, update
 
 from gateway.domain.frozen import Frozen
+from gateway.hub.boxes import mqtt
 from gateway.hub.boxes.box_events import refuse_job
-from gateway.hub.boxes.mqtt import (
-    ACKNOWLEDGEMENT_TIMEOUT_S,
-    NO_MATCHING_SUBSCRIBERS,
-    HubBrokerConnection,
-    has_no_subscriber,
-)
 from gateway.hub.boxes.presence import count_online
 from gateway.hub.database.store import StoreUnavailable, log_unavailable
 from gateway.hub.database.tables import homes, jobs
@@ -64,13 +59,13 @@ def schedule_after(answer: Acknowledgement | NotSent, attempts: int, *, jitter: 
     match answer:
         case NotSent():
             return JobSchedule("not_sent", NOT_SENT_RETRY_DELAY, counts_as_attempt=False)
-        case Acknowledgement(code=None, seconds=seconds) if seconds < ACKNOWLEDGEMENT_TIMEOUT_S:
+        case Acknowledgement(code=None, seconds=seconds) if seconds < mqtt.ACKNOWLEDGEMENT_TIMEOUT_S:
             # It may have arrived; then the box confirms it
             return JobSchedule("unknown", NOT_SENT_RETRY_DELAY, counts_as_attempt=False)
         case Acknowledgement(code=None):  # the box's node is lost; the box says hello at another
             return JobSchedule("silent", lengthened(again, jitter))
-        case Acknowledgement() if has_no_subscriber(answer) or not answer.accepted:
-            outcome = "nobody" if has_no_subscriber(answer) else "refused"
+        case Acknowledgement() if mqtt.has_no_subscriber(answer) or not answer.accepted:
+            outcome = "nobody" if mqtt.has_no_subscriber(answer) else "refused"
             return JobSchedule(outcome, lengthened(PARKED_RETRY_INTERVAL, jitter), is_parked=True)
         case Acknowledgement():
             return JobSchedule("taken", lengthened(again, jitter))
@@ -144,7 +139,7 @@ class JobDispatcher:
         """Look for due jobs at once."""
         self._wake_up.set()
 
-    async def run(self, connection: HubBrokerConnection) -> None:
+    async def run(self, connection: mqtt.HubBrokerConnection) -> None:
         """Publish due jobs until cancelled; after a round with jobs it polls sooner, because others may add more."""
         pause = POLL_BACKOFF.max_s
         while True:
@@ -162,7 +157,7 @@ class JobDispatcher:
             else:
                 await asyncio.sleep(GATHER_DELAY_S)
 
-    async def _round(self, connection: HubBrokerConnection) -> bool:
+    async def _round(self, connection: mqtt.HubBrokerConnection) -> bool:
         leased, until = await self._lease()
         if not leased:
             return False
@@ -247,9 +242,9 @@ class JobDispatcher:
             self._metrics.ended.labels("expired").inc(count)
             log.info("jobs_expired", count=count)
 
-    async def _publish(self, connection: HubBrokerConnection, job: Row[Any]) -> PublishAnswer:
+    async def _publish(self, connection: mqtt.HubBrokerConnection, job: Row[Any]) -> PublishAnswer:
         if job.revoked:  # if it joins again, it says hello
-            return Acknowledgement(code=NO_MATCHING_SUBSCRIBERS, seconds=0.0)
+            return Acknowledgement(code=mqtt.NO_MATCHING_SUBSCRIBERS, seconds=0.0)
         with self._containment.piece("dispatcher", job.id):
             message = Job(job=job.id, kind=JobKind(job.kind), token=job.token.decode())
             return await connection.publish(down_topic(job.home, "jobs"), message.model_dump_json().encode())

@@ -24,17 +24,8 @@ from typing import Any, TypeVar
 
 import asyncpg
 import structlog
-from sqlalchemy import Connection, Delete, Executable, Row, Update, event, func, literal, select, true
+from sqlalchemy import Connection, Delete, Executable, Row, Update, event, exc, func, literal, select, true
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    DisconnectionError,
-    InterfaceError,
-    NoSuchModuleError,
-    OperationalError,
-)
-from sqlalchemy.exc import TimeoutError as TooMany  # all connections are in use
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.hub.database.migrations import SchemaUnusable, migrate, missing_columns
@@ -153,7 +144,7 @@ class HubStore:
         """
         try:
             engine = _engine_of(url)
-        except (ArgumentError, NoSuchModuleError) as error:
+        except (exc.ArgumentError, exc.NoSuchModuleError) as error:
             raise StoreUnusable(
                 f"{url!r} names no database: write sqlite+aiosqlite:///hub.sqlite3 or"
                 " postgresql+asyncpg://user@host/name."
@@ -167,7 +158,7 @@ class HubStore:
                     if not store.has_one_writer:  # of hubs that start at once one makes the tables
                         await connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK_ID)))
                     await connection.run_sync(migrate)
-            except (DBAPIError, OSError, SchemaUnusable) as error:
+            except (exc.DBAPIError, OSError, SchemaUnusable) as error:
                 reason = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
                 name = engine.url.render_as_string(hide_password=True)
                 raise StoreUnusable(f"The database {name} cannot be used: {reason}.") from error
@@ -209,7 +200,7 @@ class HubStore:
             try:
                 yield connection
             except BaseException:
-                with contextlib.suppress(DBAPIError):  # a lost connection has rolled back
+                with contextlib.suppress(exc.DBAPIError):  # a lost connection has rolled back
                     await connection.rollback()
                 raise
             await connection.commit()
@@ -244,14 +235,14 @@ class HubStore:
         try:
             try:
                 await connection.start()
-            except (DBAPIError, TooMany, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except (exc.DBAPIError, exc.TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 raise StoreUnavailable(_error_text(error)) from error
             try:
                 yield connection
             except TimeoutError as error:  # of a statement; the connection is unusable
                 await connection.invalidate(error)
                 raise StoreUnavailable("The database did not answer in time.") from error
-            except DBAPIError as error:
+            except exc.DBAPIError as error:
                 if is_transient(error):
                     raise StoreUnavailable(_error_text(error)) from error
                 if is_schema_fault(error):
@@ -264,7 +255,7 @@ class HubStore:
                 if self._is_closed and connection.sync_connection is not None and not connection.invalidated:
                     await connection.run_sync(Connection.detach)  # the pool is closed, so the connection closes itself
                 await connection.close()
-            except DBAPIError:
+            except exc.DBAPIError:
                 await connection.close()  # it was lost, with its transaction
             finally:
                 self._open_sessions.discard(given_back)
@@ -287,7 +278,7 @@ class HubStore:
             return not self._has_schema_fault and await asyncio.to_thread(self._free_bytes) >= MIN_FREE_BYTES
         except UNAVAILABLE_ERRORS:
             return False
-        except DBAPIError as error:
+        except exc.DBAPIError as error:
             if not is_schema_fault(error):
                 raise
             return False
@@ -321,16 +312,16 @@ def lock_database(url: str) -> Iterator[None]:
         yield
 
 
-def is_transient(error: DBAPIError) -> bool:
+def is_transient(error: exc.DBAPIError) -> bool:
     """Return whether the same statement may succeed a moment later."""
     if is_schema_fault(error):
         return False
     state = getattr(error.orig, "sqlstate", None) or ""
-    gone = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    gone = error.connection_invalidated or isinstance(error, exc.OperationalError | exc.InterfaceError)
     return gone or state.startswith(_TRANSIENT_CODE_CLASSES)
 
 
-def is_schema_fault(error: DBAPIError) -> bool:
+def is_schema_fault(error: exc.DBAPIError) -> bool:
     """Return whether a table or column is missing; SQLite reports it as an operational error, as a full disk."""
     if getattr(error.orig, "sqlstate", None) in _MISSING_OBJECT_CODES:
         return True
@@ -377,7 +368,7 @@ def _postgresql_engine(url: str) -> AsyncEngine:
     def chosen(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - the driver's
         """Choose another connection if this one is known to be closed; a test query would be three more round trips."""
         if connection.driver_connection.is_closed():
-            raise DisconnectionError
+            raise exc.DisconnectionError
 
     return engine
 

@@ -25,14 +25,8 @@ from gateway.domain.frozen import Frozen
 from gateway.hub.database.tables import UNSENT_CHALLENGE, attempts, endpoints, events, messages
 from gateway.hub.deliveries.events import EventType, emit, lock_retailer
 from gateway.hub.signing_key import HubKeyPair
-from gateway.hub.webhooks.retry import (
-    MAX_RETRY_DELAY,
-    SLOW_THRESHOLD_S,
-    WebhookAttempt,
-    WebhookResult,
-    is_given_up,
-    retry_delay,
-)
+from gateway.hub.webhooks import retry
+from gateway.hub.webhooks.retry import WebhookAttempt, WebhookResult
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +36,7 @@ CHALLENGE_DELAY = timedelta(seconds=1)  # so that the receiver can begin to list
 FAILING_PAUSE = timedelta(seconds=5)  # between turns of a failing endpoint
 RECOVERY_THRESHOLD = timedelta(minutes=1)  # after a longer failure the first success makes all waiting messages due
 LOG_RETENTION = timedelta(days=30)  # of messages that were delivered or given up
-MAX_DUE_AHEAD = 1.25 * MAX_RETRY_DELAY  # a later due time comes from a clock that was set back
+MAX_DUE_AHEAD = 1.25 * retry.MAX_RETRY_DELAY  # a later due time comes from a clock that was set back
 MAX_ENDPOINTS_PER_RETAILER = 8  # in one lane
 _MAX_CANDIDATES = 200  # enough to include endpoints of retailers below their maximum
 _SWEEP_BATCH_ROWS = 1000
@@ -228,10 +222,10 @@ async def record_attempt(  # noqa: PLR0913 - the facts of an attempt
     number, tries, id_ = message.attempts + 1, message.tries + 1, message.id
     if attempt.is_accepted:
         then: dict[str, Any] = {"state": "delivered", "due": None}
-    elif is_given_up(tries, now - message.begun, max_attempts=max_attempts):
+    elif retry.is_given_up(tries, now - message.begun, max_attempts=max_attempts):
         then = {"state": "given_up", "due": None}
     else:
-        then = {"due": now + retry_delay(tries, retry_after=attempt.retry_after, chance=chance)}
+        then = {"due": now + retry.retry_delay(tries, retry_after=attempt.retry_after, chance=chance)}
     # An attempt counts once: after a lost lease or a deleted message the number here is another.
     same = and_(messages.c.id == id_, messages.c.attempts == message.attempts)
     done = await tx.execute(update(messages).where(same).values(attempts=number, tries=tries, **then))
@@ -258,7 +252,7 @@ async def _update_endpoint(  # noqa: PLR0913 - the facts of an attempt
     """Update the endpoint by the result of an attempt, unless its address has changed since."""
     if endpoint.url != message.url:
         return
-    this, slow = endpoints.c.id == endpoint.id, attempt.seconds >= SLOW_THRESHOLD_S
+    this, slow = endpoints.c.id == endpoint.id, attempt.seconds >= retry.SLOW_THRESHOLD_S
     if message.challenge is not None and endpoint.challenge == message.id:
         if attempt.is_accepted:
             await tx.execute(update(endpoints).where(this).values(challenge=None))
