@@ -25,10 +25,10 @@ from gateway.hub.boxes.presence import HomePresence
 from gateway.hub.cluster.rabbitmq import ClusterAccountKeeper, renew_certificates
 from gateway.hub.cluster.shard_leases import ShardLeases
 from gateway.hub.config import HubFile, ShardAssignment
-from gateway.hub.consent.consent_jobs import due_connections
 from gateway.hub.consent.page import ConsentPage
 from gateway.hub.database.migrations import seal_plain_secrets
 from gateway.hub.database.store import HubStore, lock_database
+from gateway.hub.deliveries.connections import due_connections
 from gateway.hub.deliveries.held_deliveries import held_deliveries
 from gateway.hub.http.operation import ApiOperation, WakeUps
 from gateway.hub.sandbox.robot import SandboxRobot

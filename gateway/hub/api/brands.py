@@ -209,7 +209,7 @@ def _refusal_reason(call: RequestContext, brand: Row[Any], body: NewBrandKey) ->
 
 
 async def _mark_changed(call: RequestContext, brand: Row[Any]) -> None:
-    """Note that the brand's keys changed; a background job informs the homes (consent_jobs.py), which may be many."""
+    """Note that the brand's keys changed; `due_connections` informs the homes, which may be many."""
     this = update(brands).filter_by(id=brand.id, sandbox=brand.sandbox)
     await call.tx.execute(this.values(keys_version=brands.c.keys_version + 1))
 

@@ -1,7 +1,9 @@
 """A client for the HTTP API of RabbitMQ nodes (rabbitmq_management 4.0.5), as far as a hub needs it.
 
-TLS uses the nodes' own authority, which certifies the hub too. A client without such a certificate does not even get to
-the password, and no home has one.
+TLS uses the nodes' own authority, `nodes.*` beside the hub's, which certifies nodes and hubs. The hub's authority also
+certifies homes, and a client that is accepted here or between nodes may do anything on every node. So its certificates
+are not valid here, and the nodes' certificates are not valid at the boxes' listener. A client without one does not even
+get to the password. `rabbitmqctl` is a client of a node and presents the certificate of its node.
 """
 
 import asyncio
@@ -10,7 +12,7 @@ import hashlib
 import secrets
 import ssl
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -21,12 +23,16 @@ from yarl import URL
 
 from gateway.domain.frozen import Frozen
 from gateway.hub.boxes.authority import AuthorityUnusable
-from gateway.hub.cluster import internode_tls
-from gateway.system.atomic_file import write_whole
+from gateway.system.atomic_file import write_if_changed, write_whole
+from gateway.system.pki.authority import CertificateFiles, CertificatePolicy, issue_server_certificate
 
 T = TypeVar("T")
 
 ACCOUNT_NAME = "accounts"  # the hubs' account, and the folder of their certificate
+NODE_AUTHORITY_NAME = "Perron hub's nodes"
+# The operator copies it there, as the node's other files
+NODE_AUTHORITY_TERMS = CertificatePolicy(days=365, renew=timedelta(days=90), bound=False, calls=True)
+NODE_FOLDER = "internode"  # of a node's files: its certificate for the other nodes
 # In a partition a transaction waits for the nodes' tick
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=20, sock_connect=2)
 
@@ -99,7 +105,25 @@ def renew_certificate(folder: Path, cluster: Path, *, now: datetime) -> None:
     ):
         if not shared.exists():  # a new one would not be the nodes'
             raise AuthorityUnusable(f"{shared} is missing: run perron hub-config, or copy it from where that was run")
-    internode_tls.renew_certificate(folder, cluster / ACCOUNT_NAME, ACCOUNT_NAME, now=now)
+    renew_node_certificate(folder, cluster / ACCOUNT_NAME, ACCOUNT_NAME, now=now)
+
+
+def renew_node_certificate(folder: Path, node: Path, host: str, *, now: datetime) -> None:
+    """Renew the certificate with which a node, whose files lie in `node`, identifies itself. `folder` is the hub's."""
+    at = folder / "authority"
+    shelf = CertificateFiles(
+        authority_key=at / "nodes.key", authority=at / "nodes.pem",
+        key=node / NODE_FOLDER / "node.key", chain=node / NODE_FOLDER / "node.pem",
+    )  # fmt: skip
+    for needed in (at, shelf.chain.parent):
+        needed.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        issued = issue_server_certificate(
+            shelf, name=NODE_AUTHORITY_NAME, names=(host,), policy=NODE_AUTHORITY_TERMS, now=now
+        )
+    except ValueError as error:
+        raise AuthorityUnusable(f"{at} or {shelf.chain.parent} holds nothing of the nodes': {error}") from error
+    write_if_changed(shelf.chain.parent / "authority.pem", issued.pem)
 
 
 class ManagementApi:
@@ -160,7 +184,7 @@ class ManagementApi:
         raise NodesUnreachable("; ".join(reasons))
 
     async def _request_from(self, host: str, method: str, path: str, body: object) -> bytes:
-        own = self._cluster / ACCOUNT_NAME / internode_tls.FOLDER
+        own = self._cluster / ACCOUNT_NAME / NODE_FOLDER
         tls = ssl.create_default_context(cafile=own / "authority.pem")
         tls.load_cert_chain(own / "node.pem", own / "node.key")
         login = {"Authorization": aiohttp.encode_basic_auth(ACCOUNT_NAME, read_password(self._cluster))}

@@ -23,7 +23,7 @@ from gateway.hub.boxes import ca_rotation
 from gateway.hub.boxes.authority import NODE_CERTIFICATE_TERMS, AuthorityUnusable, HubAuthority
 from gateway.hub.boxes.broker import delete_expired
 from gateway.hub.boxes.mqtt import SESSION_EXPIRY_S
-from gateway.hub.cluster import internode_tls, management_api
+from gateway.hub.cluster import management_api
 from gateway.hub.cluster.accounts import BrokerAccounts
 from gateway.hub.config import Boxes, HubFile, Rabbit
 from gateway.hub.database.store import HubStore, log_unavailable
@@ -111,7 +111,7 @@ def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, show_n
         (successor or authority).certify_server(
             (host, boxes.host), now=now, at=Path("rabbit", name, "tls"), terms=NODE_CERTIFICATE_TERMS
         )
-        internode_tls.renew_certificate(file.folder, folder, host, now=now)
+        management_api.renew_node_certificate(file.folder, folder, host, now=now)
         texts = {
             "authority.pem": ca_rotation.trust_bundle(authority).decode(),
             "definitions.json": definitions(hubs, password),

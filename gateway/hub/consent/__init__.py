@@ -1,1 +1,1 @@
-"""The page on which a household finds a brand's request, and what follows from its answer."""
+"""The page on which a household finds a brand's request."""

@@ -7,7 +7,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy import Row, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.permission import PermissionTerms
@@ -17,6 +17,7 @@ from gateway.hub.deliveries import events, jobs
 from gateway.hub.deliveries.availability import GivenTerms
 from gateway.hub.deliveries.orders import refuse_open
 from gateway.hub.http.operation import HubTransaction
+from gateway.hub.worker import DueRows, DueStep, WorkerContext
 from gateway.protocol.box_hub import JobKind, PermissionDecision
 from gateway.protocol.consent_request import (
     MAX_WITHDRAWN_KEYS,
@@ -197,3 +198,23 @@ async def _notify_retailer(tx: AsyncConnection, id_: str, now: datetime) -> None
 def terms_of(row: Row[Any]) -> PermissionTerms | None:
     """Return the terms that a home granted, or None."""
     return None if row.terms is None else GivenTerms.model_validate_json(json.dumps(row.terms)).permission_terms
+
+
+def due_connections(context: WorkerContext) -> DueRows:
+    """Return the worker of one process: it expires unanswered requests, and informs homes of brands' keys and ends."""
+    known, wake_ups = select(connections).where(connections.c.home.is_not(None)), context.wake_ups
+    brand = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
+    pending = select(connections).where(connections.c.state == "pending")
+    outdated = known.join(brands, brand).where(
+        connections.c.state.in_(ANSWERED_STATES), connections.c.keys_sent < brands.c.keys_version
+    )
+    ended = known.where(connections.c.state == "ended", connections.c.end_told.is_(False))
+    steps = (
+        DueStep(
+            name="expire", due=lambda now: pending.where(connections.c.expires <= now),
+            perform=lambda hub, row: expire_connection(hub.tx, row, hub.now), wake_up=wake_ups.messages,
+        ),
+        DueStep(name="send keys", due=lambda _now: outdated, perform=send_keys, wake_up=wake_ups.jobs),
+        DueStep(name="tell end", due=lambda _now: ended, perform=send_end, wake_up=wake_ups.jobs),
+    )  # fmt: skip
+    return DueRows(context, "connections", connections, steps, max_rows=100)

@@ -16,7 +16,6 @@ from gateway.hub.boxes.dispatcher import JobDispatcher
 from gateway.hub.boxes.home_limits import EventRetention, HomeRateLimits
 from gateway.hub.boxes.ingest import Ingest
 from gateway.hub.boxes.mqtt import HubBrokerConnection
-from gateway.hub.consent import consent_jobs
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import connections as connection_rows
 from gateway.hub.database.tables import deliveries, home_events, jobs, retailers
@@ -174,7 +173,7 @@ async def test_a_question_that_cannot_be_ended_keeps_no_other_from_ending(
             raising.now()
         await expire(tx, row, now)
 
-    monkeypatch.setattr(consent_jobs, "expire_connection", poisoned)
+    monkeypatch.setattr(connections, "expire_connection", poisoned)
     async with run_hub(hub_file(tmp_path)) as hub:
         shop = HubRetailer(hub, await hub.retailer())
         await shop.brand()

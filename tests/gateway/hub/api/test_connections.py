@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hub.consent.consent_jobs import due_connections
 from gateway.hub.database.tables import connections, events, jobs
-from gateway.hub.deliveries.connections import ANSWER_PERIOD, MAX_CODE_TRIES
+from gateway.hub.deliveries.connections import ANSWER_PERIOD, MAX_CODE_TRIES, due_connections
 from gateway.protocol.box_hub import PermissionDecision
 from gateway.protocol.consent_request import parse_consent
 from gateway.protocol.key_possession import sign_proof

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from gateway.hub.boxes.authority import HubAuthority
-from gateway.hub.cluster import internode_tls, management_api
+from gateway.hub.cluster import management_api
 from gateway.hub.cluster.management_api import ManagementApi, NodesUnreachable
 from gateway.mqtt.mosquitto.provisioning import free_port
 
@@ -41,9 +41,13 @@ class Node:
     @contextlib.asynccontextmanager
     async def runs(self, folder: Path) -> AsyncIterator["Node"]:
         own = folder / self.host
-        internode_tls.renew_certificate(folder, own, self.host, now=NOW)
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=own / internode_tls.FOLDER / "authority.pem")
-        tls.load_cert_chain(own / internode_tls.FOLDER / "node.pem", own / internode_tls.FOLDER / "node.key")
+        management_api.renew_node_certificate(folder, own, self.host, now=NOW)
+        tls = ssl.create_default_context(
+            ssl.Purpose.CLIENT_AUTH, cafile=own / management_api.NODE_FOLDER / "authority.pem"
+        )
+        tls.load_cert_chain(
+            own / management_api.NODE_FOLDER / "node.pem", own / management_api.NODE_FOLDER / "node.key"
+        )
         tls.verify_mode = ssl.CERT_REQUIRED
         app = web.Application()
         app.router.add_route("*", "/{any:.*}", self.answer)
@@ -58,7 +62,7 @@ class Node:
 
 @pytest.fixture
 def hub(tmp_path: Path) -> ManagementApi:
-    internode_tls.renew_certificate(tmp_path, tmp_path / "r1", "127.0.0.1", now=NOW)
+    management_api.renew_node_certificate(tmp_path, tmp_path / "r1", "127.0.0.1", now=NOW)
     (tmp_path / "rabbit").mkdir()
     management_api.create_password(tmp_path / "rabbit")
     management_api.renew_certificate(tmp_path, tmp_path / "rabbit", now=NOW)
@@ -118,7 +122,7 @@ async def test_whoever_shows_a_certificate_of_the_hub_s_authority_is_not_heard(
     hub: ManagementApi, tmp_path: Path
 ) -> None:
     assert management_api.read_password(tmp_path / "rabbit")
-    own = tmp_path / "rabbit" / management_api.ACCOUNT_NAME / internode_tls.FOLDER
+    own = tmp_path / "rabbit" / management_api.ACCOUNT_NAME / management_api.NODE_FOLDER
     HubAuthority.load(tmp_path, now=NOW).certify_server(("accounts",), now=NOW, at=Path("tls"))
     for name, made in (("node.pem", "broker.pem"), ("node.key", "broker.key")):
         (own / name).write_bytes((tmp_path / "tls" / made).read_bytes())
