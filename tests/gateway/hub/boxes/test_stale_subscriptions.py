@@ -36,7 +36,7 @@ class HomesAtBroker:
             ),
             disconnect=self._ended,
         )  # fmt: skip
-        self.deaf.on_connected = lambda: self.told.append("others")  # type: ignore[method-assign]
+        self.deaf.on_connected = lambda: self.told.append("others")  # type: ignore[method-assign]  # only its call counts
 
     def now(self) -> datetime:
         return NOW + timedelta(seconds=self.mono)
