@@ -54,13 +54,10 @@ from gateway.runtime.notifications.queue import NotificationQueue
 from gateway.runtime.scheduler import Scheduler
 from gateway.storage import Store, StoreFailed
 from gateway.storage.handover import TASK_RENEW_LINKS
-from gateway.system import fault_log
-from gateway.system.atomic_file import write_whole
 from gateway.system.changes import ChangeNotifier
 from gateway.system.clock import Clock
 from gateway.system.containment import ContainedFault, Containment
 from gateway.system.fault_log import FaultLog
-from gateway.system.regular_file import read_bytes
 from gateway.system.shutdown import until_stopped
 from gateway.video import ipc
 from gateway.video.client import VideoClient
@@ -169,9 +166,7 @@ class App:
         if succession.finish_key_change(folder / "key", box=self.home.box, now=early.now()) is not None:
             log.warning("key_replaced", fingerprint=BoxKey.load(folder / "key").public.fingerprint)
         key = BoxKey.load_or_create(folder / "key")
-        self._faults = FaultLog(
-            folder / fault_log.FAULTS_FILE, now=lambda: early.now().utc, write=write_whole, before=_read_faults(folder)
-        )
+        self._faults = FaultLog(folder, now=lambda: early.now().utc)
         self._contained = Containment(report=self._on_fault, count=self._faults.count)
         file = folder / rollback.STORE_FILE
         store = await Store.open(file, home=self.home, now=early.now(), contained=self._contained)
@@ -477,13 +472,10 @@ class App:
             away=household.away,
         )
 
-        def executor(post: Callable[[e.Event], None], is_stopped: Callable[[], bool]) -> CommandExecutor:
-            return CommandExecutor(
-                self.home, name, publisher=self._guards, cameras=self._video, outbox=self._outbox,
-                archive=self._archive, clock=self._clock, post=post, is_stopped=is_stopped,
-                crash_point=self._crash_point,
-            )  # fmt: skip
-
+        executor = partial(
+            CommandExecutor, self.home, name, publisher=self._guards, cameras=self._video, outbox=self._outbox,
+            archive=self._archive, clock=self._clock, crash_point=self._crash_point,
+        )  # fmt: skip
         running = EntranceActor(
             state,
             home=self.home,
@@ -616,10 +608,3 @@ def _current_clip(state: Entrance) -> ipc.ClipKey | None:
     if state.visit is not None:
         return ipc.ClipKey(visit=state.visit.id, part=state.visit.part)
     return None if state.incident is None else ipc.ClipKey(visit=state.incident, part=1)
-
-
-def _read_faults(folder: Path) -> bytes | None:
-    try:
-        return read_bytes(folder / fault_log.FAULTS_FILE, at_most=fault_log.MAX_FILE_BYTES)
-    except OSError:
-        return None

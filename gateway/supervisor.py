@@ -84,7 +84,6 @@ class Supervisor:
             return True
 
     async def _run_gateway(self, home: Home, reload_id: str | None = None) -> bool:
-        """Run one gateway. `reload_id`: the reload that its house is reported to once it runs."""
         self._app = app = self._make_app(home, self._supervision)
         tasks = [asyncio.create_task(self._stop(app), name="end")]
         if reload_id is not None:

@@ -44,7 +44,7 @@ async def publish(session: ShortSession, topic: str, payload: bytes, *, expiry: 
     """Publish once and wait until the broker has accepted it; `Failure` also if no client subscribes to the topic."""
     outcome = session.publish(topic, payload, expiry=expiry)
     if isinstance(outcome, NotSent):
-        raise Failure(f"Nothing was sent to {topic}: {outcome.reason.value}.", DOCTOR_HINT, ExitCode.NO_ANSWER)
+        raise Failure(f"Nothing was sent to {topic}: {outcome.value}.", DOCTOR_HINT, ExitCode.NO_ANSWER)
     look = "It may have arrived: look."
     try:
         async with asyncio.timeout(ACKNOWLEDGEMENT_TIMEOUT_S):

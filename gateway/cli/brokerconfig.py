@@ -177,6 +177,7 @@ def _require_password_file(folder: Path, home: "Home") -> None:
 
 def _print_home_steps(folder: Path, certificate: "IssuedCertificate | None") -> None:
     from gateway.system.mosquitto import reload
+    from gateway.system.pki.authority import certificate_names
     from gateway.system.pki.broker import CLIENTS_AUTHORITY
     from gateway.system.pki.pages import format_fingerprint
 
@@ -184,8 +185,9 @@ def _print_home_steps(folder: Path, certificate: "IssuedCertificate | None") -> 
     if certificate is not None:
         authority = folder.resolve() / CLIENTS_AUTHORITY
         print_line(f"Devices trust {authority}, SHA-256 {format_fingerprint(certificate.fingerprint)}.")
+        names = ", ".join(certificate_names(certificate.leaf))
         print_line(
-            f"The certificate is for {', '.join(certificate.names)}, until {certificate.until:%Y-%m-%d}. Have it"
+            f"The certificate is for {names}, until {certificate.until:%Y-%m-%d}. Have it"
             " renewed each day: `perron broker-config FOLDER --renew` does it when it is time."
         )
     for pid in reload(folder):

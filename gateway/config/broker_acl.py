@@ -93,7 +93,6 @@ def _base_topics(home: Home) -> Mapping[str, set[str]]:
 
 
 def _refuse_shared(home: Home) -> None:
-    """Check that each base topic belongs to one program, and not to Perron, the broker or discovery."""
     bases = _base_topics(home)
     prefix = discovery_prefix(home)
     if prefix == "perron":

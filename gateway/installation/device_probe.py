@@ -150,7 +150,7 @@ def _send_query(home: Home, guard_client: GuardClient, id_: str, correlation_pre
         response_topic=device_topic(home, id_, TopicSuffix.RESULT),
     )
     if isinstance(sent, NotSent):
-        return DeviceAnswer(obstacle=f"the question did not leave: {sent.reason.value}")
+        return DeviceAnswer(obstacle=f"the question did not leave: {sent.value}")
     return DeviceAnswer()
 
 

@@ -398,7 +398,7 @@ class WalkTestRunner:
     def _add_test_key(self, walk: WalkTest) -> None:
         if walk.promised is not None:
             public = private_key(bytes.fromhex(walk.promised.seed))
-            self._inbox.add_test_key(walk.promised.id, EnrolledKey(WALK_TEST_BRAND, public))
+            self._store.brands.add_test_key(walk.promised.id, EnrolledKey(WALK_TEST_BRAND, public))
 
     async def _withdraw_delivery(self, walk: WalkTest) -> None:
         """Delete brand, key and permission, so that the announced delivery is refused."""

@@ -18,10 +18,9 @@ import logging
 import random
 import select
 import socket
-import statistics
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from functools import partial
+from dataclasses import dataclass
 from typing import Unpack, cast
 
 import aiomqtt
@@ -42,9 +41,7 @@ from gateway.mqtt.packets import (
     ConnectionOptions,
     InboundMessage,
     NotSent,
-    NotSentReason,
     PublishOptions,
-    RoundTrip,
     Sent,
     whole_number,
 )
@@ -63,7 +60,6 @@ ROOM_POLL_S = 0.005  # between two checks whether there is room again
 BACKOFF_FIRST_S = 0.2
 STABLE_SESSION_S = 10.0  # after so long a session, the back-off starts at its beginning
 HOUSE_OPTIONS = ConnectionOptions()
-DELAYED_ACK_RANGE_S = (0.035, 0.060)  # Nagle's algorithm waits for a delayed acknowledgement (40 ms on Linux)
 
 _log = structlog.get_logger(__name__)
 _silent = logging.getLogger("gateway.mqtt.client.paho")  # this module logs each failure once itself
@@ -109,7 +105,6 @@ class _Connection:
         self._room_check: asyncio.TimerHandle | None = None
         self._receive_maximum = self._parkable_maximum = RECEIVE_MAXIMUM
         self._max_publication_bytes = MAX_PAYLOAD_BYTES
-        self.round_trips: deque[float] = deque(maxlen=50)
         self.client = aiomqtt.Client(
             broker.host,
             broker.port,
@@ -162,7 +157,7 @@ class _Connection:
                 await self.client.__aexit__(None, None, None)
             self._abandon()
 
-    def publish(self, publication: _OutboundMessage, *, immediate: bool) -> NotSentReason | None:
+    def publish(self, publication: _OutboundMessage, *, immediate: bool) -> NotSent | None:
         """Write the message to the socket, or park it if it may wait; None, or the reason why not one byte left.
 
         A message of QoS 1 may wait, unless it is `immediate`. 50 entrances that open at once write more in one
@@ -170,21 +165,21 @@ class _Connection:
         be lost by that.
         """
         if len(publication.topic) + len(publication.payload) > self._max_publication_bytes:
-            return NotSentReason.TOO_LARGE
+            return NotSent.TOO_LARGE
         patient = publication.qos > 0 and not immediate
         room = self._parkable_maximum if patient else self._receive_maximum
         if (patient and self._parked) or (publication.qos and len(self._pending) >= room):
-            return self._park(publication) if patient else NotSentReason.NO_ROOM
+            return self._park(publication) if patient else NotSent.NO_ROOM
         if self._is_writable():
             self._write(publication)
             return None
         if not self._paho.is_connected():
-            return NotSentReason.NO_BROKER
-        return self._park(publication) if patient else NotSentReason.BLOCKED
+            return NotSent.NO_BROKER
+        return self._park(publication) if patient else NotSent.BLOCKED
 
-    def _park(self, publication: _OutboundMessage) -> NotSentReason | None:
+    def _park(self, publication: _OutboundMessage) -> NotSent | None:
         if len(self._parked) >= MAX_PARKED_MESSAGES:
-            return NotSentReason.NO_ROOM
+            return NotSent.NO_ROOM
         self._parked.append(publication)
         self._schedule_room_check()
         return None
@@ -223,10 +218,8 @@ class _Connection:
 
     def _on_publish(self, _client: Paho, _data: object, mid: int, code: ReasonCode, _properties: Properties) -> None:
         future, left = self._pending.pop(mid)
-        seconds = self._monotonic() - left
         if not future.done():
-            future.set_result(Acknowledgement(code=code.value, seconds=seconds))
-        self.round_trips.append(seconds)
+            future.set_result(Acknowledgement(code=code.value, seconds=self._monotonic() - left))
         if self._parked:  # not inside paho's callback, which holds locks
             asyncio.get_running_loop().call_soon(self._send_parked)
 
@@ -289,7 +282,7 @@ class _Client:
         connection only. It never blocks, and raises for no failure of network or broker.
         """
         if self._connection is None:
-            return NotSent(NotSentReason.NO_BROKER)
+            return NotSent.NO_BROKER
         user_properties = options.get("user_properties")
         properties = _properties(
             PacketTypes.PUBLISH,
@@ -302,16 +295,10 @@ class _Client:
         acknowledged = asyncio.get_running_loop().create_future()
         publication = _OutboundMessage(topic, payload, qos, retain, properties, acknowledged)
         reason = self._connection.publish(publication, immediate=options.get("immediate", False))
-        return Sent(acknowledged) if reason is None else NotSent(reason)
-
-    def round_trip(self) -> RoundTrip | None:
-        """Return how fast the broker acknowledged the last 50 messages; None before the first acknowledgement."""
-        if self._connection is None or not self._connection.round_trips:
-            return None
-        median = statistics.median(self._connection.round_trips)
-        return RoundTrip(median_s=median, has_delayed_acks=DELAYED_ACK_RANGE_S[0] <= median <= DELAYED_ACK_RANGE_S[1])
+        return Sent(acknowledged) if reason is None else reason
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class MqttClient(_Client):
     """Keeps a connection to a broker for one account and reconnects; `birth_and_will` announces whether it is up.
 
@@ -323,38 +310,30 @@ class MqttClient(_Client):
     (rate_limits.py).
     """
 
-    def __init__(  # noqa: PLR0913 - each callback and setting is independent
-        self,
-        *,
-        broker: BrokerSection,
-        subscriptions: Sequence[Subscription],
-        on_message: Callable[[InboundMessage], None],
-        on_up: Callable[[int], None],
-        on_down: Callable[[str], None],
-        on_missed: Callable[[str], None],
-        monotonic: Callable[[], float],
-        session_number: Callable[[], Awaitable[int]] | None = None,
-        birth_and_will: BirthAndWill | None = None,
-        options: ConnectionOptions = HOUSE_OPTIONS,
-        further_brokers: Sequence[BrokerSection] = (),
-        has_rate_limits: bool = False,
-    ) -> None:
+    broker: BrokerSection
+    subscriptions: Sequence[Subscription]
+    on_message: Callable[[InboundMessage], None]
+    on_up: Callable[[int], None]
+    on_down: Callable[[str], None]
+    on_missed: Callable[[str], None]
+    monotonic: Callable[[], float]
+    session_number: Callable[[], Awaitable[int]] | None = None
+    birth_and_will: BirthAndWill | None = None
+    options: ConnectionOptions = HOUSE_OPTIONS
+    further_brokers: Sequence[BrokerSection] = ()
+    has_rate_limits: bool = False
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self._connect = partial(
-            _Connection, monotonic=monotonic, subscriptions=subscriptions, on_missed=on_missed,
-            has_rate_limits=has_rate_limits, birth_and_will=birth_and_will, options=options,
-        )  # fmt: skip
-        self._brokers, self._birth_and_will, self._options = deque((broker, *further_brokers)), birth_and_will, options
+        self._brokers = deque((self.broker, *self.further_brokers))
         self._session_count = 0  # sessions that were up
-        self._subscriptions, self._session_number, self._monotonic = tuple(subscriptions), session_number, monotonic
-        self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
         self.failure: str | None = None  # the reason why the last session was not opened, or ended
 
     async def run(self) -> None:
         """Keep a session open until cancelled, each with a new client, with back-off and jitter between them."""
         failures = 0
         while True:
-            began = self._monotonic()
+            began = self.monotonic()
             try:
                 await self._session()
             except aiomqtt.MqttError as error:
@@ -362,24 +341,27 @@ class MqttClient(_Client):
                 self.failure, broker = _error_reason(error), self._brokers[0]
                 log("broker_lost", host=broker.host, port=broker.port, why=self.failure)
                 self._brokers.rotate(-1)
-            failures = 0 if self._monotonic() - began > STABLE_SESSION_S else failures + 1
-            delay_s = Backoff(BACKOFF_FIRST_S, self._options.max_backoff_s).delay_s(failures)
+            failures = 0 if self.monotonic() - began > STABLE_SESSION_S else failures + 1
+            delay_s = Backoff(BACKOFF_FIRST_S, self.options.max_backoff_s).delay_s(failures)
             await asyncio.sleep(shortened(delay_s, random.random()))  # noqa: S311 - jitter is no secret
 
     async def _session(self) -> None:
-        connection = self._connect(self._brokers[0])
+        connection = _Connection(
+            self._brokers[0], monotonic=self.monotonic, subscriptions=self.subscriptions, on_missed=self.on_missed,
+            has_rate_limits=self.has_rate_limits, birth_and_will=self.birth_and_will, options=self.options,
+        )  # fmt: skip
         async with connection.open():
-            session = 0 if self._session_number is None else await self._session_number()
-            qos = self._options.qos[self._session_count % len(self._options.qos)]
-            await connection.subscribe(self._subscriptions, qos=qos)
+            session = 0 if self.session_number is None else await self.session_number()
+            qos = self.options.qos[self._session_count % len(self.options.qos)]
+            await connection.subscribe(self.subscriptions, qos=qos)
             self._session_count += 1
             self._connection = connection
             reason = "the gateway ends"
             try:
                 self._announce(online=True)
-                self._on_up(session)
+                self.on_up(session)
                 for number in itertools.count(1):
-                    self._on_message(_inbound_message(await connection.next_message(), session))
+                    self.on_message(_inbound_message(await connection.next_message(), session))
                     if number % MAX_PACKETS_PER_TURN == 0:  # a waiting message needs no iteration of the loop
                         await asyncio.sleep(0)
             except aiomqtt.MqttError as error:
@@ -388,10 +370,10 @@ class MqttClient(_Client):
             finally:
                 self._announce(online=False)
                 self._connection = None
-                self._on_down(reason)
+                self.on_down(reason)
 
     def _announce(self, *, online: bool) -> None:
-        status = self._birth_and_will
+        status = self.birth_and_will
         payload = None if status is None else status.online if online else status.offline
         if status is not None and payload is not None:
             self.publish(status.topic, payload, retain=status.retain)

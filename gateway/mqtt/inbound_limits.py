@@ -214,7 +214,6 @@ class InboundLimiter:
             self._poll_handle = asyncio.get_running_loop().call_later(POLL_INTERVAL_S, self._read_held)
 
     def _read_held(self) -> None:
-        """Read the held readings that the limits allow now, as if they had arrived now."""
         self._poll_handle = None
         if self._limits is None or self._paho.socket() is None:
             return

@@ -88,27 +88,14 @@ class Sent(Frozen, kw_only=False):
     acknowledged: asyncio.Future[Acknowledgement]
 
 
-class NotSentReason(StrEnum):
-    """Reason why not one byte of a message left."""
+class NotSent(StrEnum):
+    """Why not one byte of the message reached the socket; none ever will."""
 
     NO_BROKER = auto()
     BLOCKED = auto()  # the socket is not writable
     NO_ROOM = auto()  # the broker's receive maximum is used up
     TOO_LARGE = auto()
     NO_CHALLENGE = auto()  # the lock's guard has issued no valid challenge, so it would refuse
-
-
-class NotSent(Frozen, kw_only=False):
-    """Not one byte of the message reached the socket, and none ever will."""
-
-    reason: NotSentReason
-
-
-class RoundTrip(Frozen):
-    """How long the broker takes to acknowledge; `has_delayed_acks`: about 40 ms, so TCP_NODELAY is missing."""
-
-    median_s: float
-    has_delayed_acks: bool
 
 
 def whole_number(text: str | None) -> int | None:

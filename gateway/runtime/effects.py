@@ -164,8 +164,8 @@ class CommandExecutor:
                 case Sent(acknowledged=acknowledged):
                     self.crash_point("after-publish")
                     acknowledged.add_done_callback(self._on_acknowledged)
-                case NotSent() as not_sent:
-                    why, detail = e.UnsentReason.BROKER, not_sent.reason
+                case NotSent() as reason:
+                    why, detail = e.UnsentReason.BROKER, reason
         if why is not None:
             self._held_back_unlock = {command.visit: why}
             log.warning("unlock_held_back", entrance=self.entrance, visit=command.visit, why=why, detail=detail)

@@ -83,14 +83,14 @@ class EntranceActor:
         commit: Callable[[StoredDecision], Awaitable[CommitResult | FactsChanged]],
         matches: Callable[[str, Now], tuple[e.CodeMatch, ...]],
         clock: Clock,
-        executor: Callable[[Callable[[e.Event], None], Callable[[], bool]], CommandExecutor],
+        executor: Callable[..., CommandExecutor],
         crash_point: Callable[[str], None],
     ) -> None:
         self.state = state
         self._home, self._section = home, home.entrances[state.id]
         self._is_garage = garage.is_garage(home, self._section)
         self._commit, self._matches, self._clock, self._crash_point = commit, matches, clock, crash_point
-        self._executor = executor(self.post, self.is_stopped)
+        self._executor = executor(post=self.post, is_stopped=self.is_stopped)
         self._event_queue = EventQueue()
         self._log_limits = LogLimits()
         self._wake = asyncio.Event()
@@ -427,7 +427,6 @@ class EntranceActor:
                 await self._store_entry(reading, (), now)
 
     async def _store_entry(self, event: e.Event, commands: tuple[c.Command, ...], now: Now) -> None:
-        """Store an entry that changes nothing; if the disk fails, it is lost."""
         try:
             await self._commit(
                 StoredDecision(entrance=self.state.id, event=event, state=self.state, commands=commands, now=now)

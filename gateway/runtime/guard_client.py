@@ -25,7 +25,7 @@ from gateway.config.devices import DoorDevice, LockDevice
 from gateway.config.home import Home
 from gateway.config.topics import device_topic
 from gateway.domain.frozen import Frozen
-from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, NotSentReason, PublishOptions, Sent
+from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, PublishOptions, Sent
 from gateway.mqtt.publisher import Publisher
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
 from gateway.protocol.jws import public_key
@@ -110,7 +110,7 @@ class GuardClient:
         nonce = self._current_nonce(guard)
         if nonce is None:
             self._send_heartbeat(guard)
-            return NotSent(NotSentReason.NO_CHALLENGE)
+            return NotSent.NO_CHALLENGE
         unlocks = isinstance(words.decode_command(TopicSuffix.SET, payload), UnlockDoor)
         query, counter = _Query(None, self._mono()), guard.counter + 1 if unlocks else None
         sent = self._send(guard, "set", query, body=payload, counter=counter, expiry=expiry, immediate=immediate)
@@ -119,7 +119,6 @@ class GuardClient:
         return sent
 
     def _query(self, guard: _GuardPeer, payload: bytes, query: _Query) -> Sent | NotSent:
-        """Send a query with a challenge; without one the query waits for it."""
         if self._current_nonce(guard) is not None:
             return self._send(guard, "get", query, body=payload, expiry=round(ANSWER_TIMEOUT_S))
         guard.queued_queries = [*guard.queued_queries, (payload, query)][-MAX_HELD_QUERIES:]

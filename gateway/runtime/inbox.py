@@ -26,7 +26,7 @@ from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.protocol import delivery_message, owner_requests
 from gateway.protocol.box_hub import JobOutcome
 from gateway.protocol.delivery_message import verify_delivery
-from gateway.protocol.jws import TRANSIENT_REJECTIONS, EnrolledKey, RejectedMessage, RejectionCode, public_key
+from gateway.protocol.jws import TRANSIENT_REJECTIONS, RejectedMessage, RejectionCode, public_key
 from gateway.protocol.keys import PublicKey
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.notifications.outbox import Outbox
@@ -193,10 +193,6 @@ class Inbox:
                     stop = self.store.entrances.stop_state(name)
                     running.post(e.FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch))
                     self.refresh_agenda(name)
-
-    def add_test_key(self, kid: str, key: EnrolledKey) -> None:
-        """Accept a key that no brand of the house file has, a walk test's own, until `remove_test_key`."""
-        self.store.brands.add_test_key(kid, key)
 
     def remove_test_key(self, kid: str) -> None:
         """Stop accepting a lent key; deliveries that it signed are refused from now on."""

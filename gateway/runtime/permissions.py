@@ -6,6 +6,7 @@ returns None once the decision is stored and in force, or the reason why it fail
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import structlog
 
@@ -34,36 +35,29 @@ class PermissionService:
 
     # -- the owner; `by` is the person's id
 
-    async def permit(
-        self, brand: str, terms: PermissionTerms, by: str, *, ask: str | None = None, version: int | None = None
+    async def decide(  # noqa: PLR0913 - what the person saw and decided
+        self,
+        brand: str,
+        standing: PermissionStatus,
+        by: str,
+        *,
+        terms: PermissionTerms | None = None,
+        ask: str | None = None,
+        version: int | None = None,
     ) -> str | None:
-        """Grant a brand these terms. `ask`: the digest of the request that the person saw; no other is granted.
+        """Grant a brand these terms, refuse it, or revoke its permission, also for deliveries that it has announced.
 
-        `version`: of the permission that the person saw: later decisions are not undone.
+        `ask`: the digest of the request that the person saw; no other is granted. `version`: of the permission that the
+        person saw: later decisions are not undone.
         """
         brands, now = self.store.brands, self.clock.now()
-        deciding = brands.decide(brand, PermissionStatus.GRANTED, now, terms=terms, by=by, ask=ask, version=version)
-        return await self._store_change(brand, deciding)
-
-    async def refuse(self, brand: str, by: str) -> str | None:
-        """Refuse a brand."""
-        decision = self.store.brands.decide(brand, PermissionStatus.REFUSED, self.clock.now(), by=by)
+        decision = brands.decide(brand, standing, now, terms=terms, by=by, ask=ask, version=version)
         return await self._store_change(brand, decision)
 
-    async def revoke(self, brand: str, by: str) -> str | None:
-        """Revoke a brand's permission, also for deliveries that it has announced."""
-        decision = self.store.brands.decide(brand, PermissionStatus.REVOKED, self.clock.now(), by=by)
+    async def decide_key(self, brand: str, kid: str, standing: Literal["approved", "refused"], by: str) -> str | None:
+        """Accept a brand's new key beside its other keys, or refuse it for good."""
+        decision = self.store.brands.decide_key(brand, kid, standing, self.clock.now(), by=by)
         return await self._store_change(brand, decision)
-
-    async def approve_key(self, brand: str, kid: str, by: str) -> str | None:
-        """Accept a brand's new key beside its other keys."""
-        work = self.store.brands.decide_key(brand, kid, "approved", self.clock.now(), by=by)
-        return await self._store_change(brand, work)
-
-    async def refuse_key(self, brand: str, kid: str, by: str) -> str | None:
-        """Refuse a brand's new key for good."""
-        work = self.store.brands.decide_key(brand, kid, "refused", self.clock.now(), by=by)
-        return await self._store_change(brand, work)
 
     async def forget(self, brand: str, by: str) -> str | None:
         """Forget a brand that is neither in the house file nor granted: it may ask again, with another key."""

@@ -91,7 +91,6 @@ class Scheduler:
             await asyncio.sleep(POLL_INTERVAL_S)
 
     def _has_free_space(self) -> bool:
-        """Return whether the reserved space is free; False if the disk does not answer."""
         try:
             return self.free_bytes() >= self.home.storage.reserve_mib * 2**20
         except OSError:

@@ -64,8 +64,6 @@ def _tracked_connection(
 
 
 class _Tracked(HTTPHandler, HTTPSHandler):
-    """Opens connections of both kinds, and calls `on_connect` with the socket of each."""
-
     def __init__(self, on_connect: Callable[[socket.socket], None]) -> None:
         super().__init__()
         self._on_connect = on_connect
@@ -78,7 +76,5 @@ class _Tracked(HTTPHandler, HTTPSHandler):
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """A redirect is not followed: the code says where the hub is."""
-
     def redirect_request(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - the library's
         return None

@@ -119,7 +119,6 @@ def _shorten(value: object) -> str:
 
 
 def _known_keys(loc: tuple[str | int, ...], schema: dict[str, Any]) -> set[str]:
-    """Return the keys that the schema allows beside the last part of `loc`."""
     node: dict[str, Any] = schema
     for part in loc[:-1]:
         if "discriminator" in node and part in node["discriminator"]["mapping"]:

@@ -15,8 +15,10 @@ from typing import Final
 import structlog
 from pydantic import AwareDatetime, Field, ValidationError
 
+from gateway.system.atomic_file import write_whole
 from gateway.system.config_section import ConfigSection
 from gateway.system.containment import ContainedFault
+from gateway.system.regular_file import read_bytes
 
 log = structlog.get_logger(__name__)
 
@@ -46,26 +48,20 @@ class FaultReport(ConfigSection):
     counts: dict[str, int] = Field(default={})
 
 
-def parse_report(data: bytes) -> FaultReport | None:
-    """Parse a report; None: it is malformed."""
+def read_report(folder: Path) -> FaultReport | None:
+    """Read the report in a storage folder; None: there is none, or it cannot be read."""
     try:
-        return FaultReport.model_validate_json(data)
-    except ValidationError:
+        return FaultReport.model_validate_json(read_bytes(folder / FAULTS_FILE, at_most=MAX_FILE_BYTES))
+    except (OSError, ValidationError):
         return None
 
 
 class FaultLog:
-    """Collects the faults of one process and writes them to `file` by `write(file, bytes)`.
+    """Collects the faults of one process in its storage folder. `Containment` calls `report` and `count`."""
 
-    `Containment` calls `report` and `count`. `before`: the content of the file when the process began.
-    """
-
-    def __init__(
-        self, file: Path, *, now: Callable[[], datetime], write: Callable[[Path, bytes], None],
-        before: bytes | None = None,
-    ) -> None:  # fmt: skip
-        self._file, self._now, self._write, self._since = file, now, write, now()
-        known = None if before is None else parse_report(before)
+    def __init__(self, folder: Path, *, now: Callable[[], datetime]) -> None:
+        self._file, self._now, self._since = folder / FAULTS_FILE, now, now()
+        known = read_report(folder)
         self._kinds: list[FaultKind] = [] if known is None else list(known.kinds)
         self._counts: Counter[str] = Counter()
         self._changed = asyncio.Event()
@@ -87,7 +83,7 @@ class FaultLog:
             self._changed.clear()
             report = FaultReport(since=self._since, kinds=tuple(self._kinds), counts=dict(self._counts))
             try:
-                await asyncio.to_thread(self._write, self._file, report.model_dump_json().encode())
+                await asyncio.to_thread(write_whole, self._file, report.model_dump_json().encode())
             except OSError as failure:
                 log.warning("faults_not_written", why=str(failure))
                 self._changed.set()

@@ -86,7 +86,6 @@ _SYNTAX_HINTS = (  # a sign in the library's text, what is wrong, and whether th
 
 
 def _explain(error: MarkedYAMLError, lines: Sequence[str]) -> InvalidYaml:
-    """Describe a syntax error for the author of a configuration file; most errors are wrong indentation."""
     marks = [mark for mark in (error.problem_mark, error.context_mark) if mark is not None]
     places = [SourcePosition(mark.line + 1, mark.column + 1) for mark in marks] or [SourcePosition(1, 1)]
     problem = f"{error.context or ''}, {error.problem or ''}"
@@ -99,7 +98,6 @@ def _explain(error: MarkedYAMLError, lines: Sequence[str]) -> InvalidYaml:
 
 
 def _explain_indentation(lines: Sequence[str], spot: SourcePosition) -> InvalidYaml:
-    """Describe how the line's indentation differs from the lines above that begin its sections."""
     indentation = _indent("".join(lines[spot.line - 1 : spot.line]))  # at the file's end there is none
     opened: dict[int, int] = {}  # how far a section's lines are indented -> the last line that is
     for number, line in enumerate(lines[: spot.line - 1], start=1):

@@ -24,7 +24,7 @@ from gateway.app import App
 from gateway.config.home import Home, MessagesSection, PagesSection
 from gateway.domain.delivery.promise import Window
 from gateway.evidence.checkpoint import sign_checkpoint
-from gateway.mqtt.packets import InboundMessage, NotSentReason
+from gateway.mqtt.packets import InboundMessage, NotSent
 from gateway.protocol.hash_chain import ChainHead
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance.instance_lock import FolderInUse
@@ -180,7 +180,7 @@ async def test_an_alarm_reaches_the_owners_phone_also_without_a_broker(tmp_path:
         (tmp_path / "phones.txt").write_text(f"{ear.ntfy}\n")
         messages = MessagesSection(file=tmp_path / "phones.txt", pages="https://perron.home")
         async with gateway(tmp_path, make_home(tmp_path).model_copy(update={"messages": messages})):
-            World.broker.refuses = lambda _topic, _payload: NotSentReason.NO_BROKER
+            World.broker.refuses = lambda _topic, _payload: NotSent.NO_BROKER
             World.broker.on_missed("perron/scanner/event")
             await wait_until(lambda: ear.got, within=30)
         assert ear.texts[0].startswith("Alerte")

@@ -115,7 +115,7 @@ async def test_what_was_set_aside_is_told_to_the_owner_once_and_shown_by_the_doc
 
         await wait_until(told)
         await assert_stays(lambda: told() == 1, 0.1)
-    report = fault_log.parse_report((house.storage.folder / fault_log.FAULTS_FILE).read_bytes())
+    report = fault_log.read_report(house.storage.folder)
     assert report is not None
     assert [(kind.worker, kind.error) for kind in report.kinds] == [("messages", "ValueError")]
     (finding,) = fault_findings(house, report.kinds[0].at)

@@ -89,10 +89,10 @@ MUTANTS = (
         name="a light or a state is lost when the socket is full",
         file="gateway/mqtt/client.py",
         old=(
-            "            return NotSentReason.NO_BROKER\n"
-            "        return self._park(publication) if patient else NotSentReason.BLOCKED\n"
+            "            return NotSent.NO_BROKER\n"
+            "        return self._park(publication) if patient else NotSent.BLOCKED\n"
         ),
-        new=("            return NotSentReason.NO_BROKER\n        return NotSentReason.BLOCKED\n"),
+        new=("            return NotSent.NO_BROKER\n        return NotSent.BLOCKED\n"),
         tests=(
             (
                 "tests/gateway/mqtt/test_client.py"

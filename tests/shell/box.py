@@ -148,10 +148,10 @@ class ShellBox:
         self.began_again += 1
 
     def _entrance(self, name: str) -> EntranceActor:
-        def executor(put: Callable[[e.Event], None], stopped: Callable[[], bool]) -> RecordingExecutor:
+        def executor(post: Callable[[e.Event], None], is_stopped: Callable[[], bool]) -> RecordingExecutor:
             made = RecordingExecutor(
                 self.home, name, publisher=self.line, cameras=cast("VideoClient", self.eyes),
-                outbox=self.office, archive=self.archive, clock=self.clock, post=put, is_stopped=stopped,
+                outbox=self.office, archive=self.archive, clock=self.clock, post=post, is_stopped=is_stopped,
                 crash_point=lambda point: self.order.append(f"reached {point}"),
             )  # fmt: skip
             made.order = self.order

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.mqtt.packets import Acknowledgement, NotSent, NotSentReason, Sent
+from gateway.mqtt.packets import Acknowledgement, NotSent, Sent
 from gateway.system.clock import Clock
 from gateway.system.clock_settings import ClockSection
 from gateway.video.ipc import CameraProof, ClipKey
@@ -48,14 +48,14 @@ class FakePublisher:
     """Takes what is published; what it says no to never leaves. Acknowledges at once, unless it is slow."""
 
     sent: list[PublishedMessage] = field(default_factory=list)
-    refuses: Callable[[str, bytes], NotSentReason | None] = lambda _topic, _payload: None
+    refuses: Callable[[str, bytes], NotSent | None] = lambda _topic, _payload: None
     slow: bool = False
     waiting: list[asyncio.Future[Acknowledgement]] = field(default_factory=list)
 
     def publish(self, topic: str, payload: bytes, **fields: Any) -> Sent | NotSent:  # noqa: ANN401 - of a PUBLISH
         why = self.refuses(topic, payload)
         if why is not None:
-            return NotSent(why)
+            return why
         self.sent.append(PublishedMessage(topic, payload, fields))
         acknowledged: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
         if self.slow:
@@ -66,7 +66,7 @@ class FakePublisher:
 
     def cut(self) -> None:
         """The broker is gone; nobody knows what it still took."""
-        self.refuses = lambda _topic, _payload: NotSentReason.NO_BROKER
+        self.refuses = lambda _topic, _payload: NotSent.NO_BROKER
         for future in self.waiting:
             future.set_result(Acknowledgement(code=None, seconds=1))
         self.waiting.clear()

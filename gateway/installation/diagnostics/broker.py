@@ -12,7 +12,7 @@ from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, p
 from gateway.installation.diagnostics import devices
 from gateway.installation.diagnostics.connection_errors import accounts_folder, connection_error, file_error
 from gateway.installation.diagnostics.finding import Finding, bad, doubtful, good, overdue
-from gateway.mqtt.client import DELAYED_ACK_RANGE_S, ShortSession, connect_once
+from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import Sent
 from gateway.mqtt.tls import certificate_expiry, error_text, tls_context
 from gateway.system.clock import machine_time
@@ -27,6 +27,8 @@ NOT_QUERIED: Final = doubtful(DEVICES, _("not asked: they speak by the broker"),
 START_GATEWAY_TODO: Final = _("Start it with `perron run`.")
 ECHO_COUNT: Final = 10
 CERTIFICATE_WARNING_DAYS: Final = 12  # it is renewed from 15 days before its end
+# Nagle's algorithm waits for a delayed acknowledgement (40 ms on Linux)
+DELAYED_ACK_RANGE_S: Final = (0.035, 0.060)
 CHECK_TIMEOUT_S: Final = 1.0  # for an echo or a certificate
 INSTALLER_LOCK_TIMEOUT_S: Final = 1.0  # while another task uses the installer's account
 

@@ -36,7 +36,6 @@ from gateway.system.clock import Clock, kernel_synchronised, machine_time
 from gateway.system.config_section import ConfigError
 from gateway.system.i18n import Text, _, pgettext
 from gateway.system.pki.pages import PAGES_FOLDER, authority_fingerprint, format_fingerprint
-from gateway.system.regular_file import read_bytes
 from gateway.system.text import sanitized
 
 CLOCK: Final = _("clock")
@@ -288,11 +287,7 @@ def _store_findings(home: Home) -> Iterator[Finding]:
 
 def fault_findings(home: Home, now: datetime) -> Iterator[Finding]:
     """Yield a finding if the gateway set aside unexpected errors in the last week."""
-    file = home.storage.folder / fault_log.FAULTS_FILE
-    try:
-        report = fault_log.parse_report(read_bytes(file, at_most=fault_log.MAX_FILE_BYTES))
-    except OSError:
-        return
+    report = fault_log.read_report(home.storage.folder)
     recent = [] if report is None else [kind for kind in report.kinds if now - kind.at <= FAULT_SHOWN_PERIOD]
     if recent:
         statement = _(
@@ -302,6 +297,7 @@ def fault_findings(home: Home, now: datetime) -> Iterator[Finding]:
             last=f"{recent[-1].at:%Y-%m-%d %H:%M} UTC",
             workers=", ".join(sorted({kind.worker for kind in recent})),
         )
+        file = home.storage.folder / fault_log.FAULTS_FILE
         todo = _("Send {file} to whoever develops Perron: it holds no content of any message.", file=file)
         yield doubtful(FAULTS, statement, todo)
 

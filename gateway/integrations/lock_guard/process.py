@@ -240,7 +240,7 @@ class GuardProcess:
         sent = self._publish_to_radio(self._radio_devices[m.GuardPart.LOCK], command, command.id.encode())
         self._crash_point("moved")
         if isinstance(sent, NotSent):
-            log.error("not_moved", why=sent.reason)
+            log.error("not_moved", why=sent)
             self._handle_event(m.GuardSignal.COMMAND_NOT_SENT)
 
     def _query_device(self, query: m.QueryRadioDevice) -> None:

@@ -117,7 +117,8 @@ def make_backup(home: Home, file: Path, target: Path, now: Now, *, films: bool) 
             for name, path in (*_own_files(folder), *house, *(_film_files(folder, copied.running) if films else ())):
                 with suppress(FileNotFoundError, NotRegularFile):  # erased meanwhile
                     packed.file(name, path)
-            damaged = tuple(sorted(n for n, digest in packed.hashes.items() if hashes.get(n, digest) != digest))
+            changed = (item.name for item in packed.items if hashes.get(item.name, item.sha256) != item.sha256)
+            damaged = tuple(sorted(changed))
             listing = BackupListing(
                 box=home.box, at=now.utc, clock_trusted=now.trusted, seq=copied.head.seq, films=films,
                 files=tuple(packed.items),
@@ -150,7 +151,6 @@ class _ArchiveWriter:
     def __init__(self, tar: tarfile.TarFile, now: Now) -> None:
         self._tar, self._at = tar, int(now.utc.timestamp())
         self.items: list[BackupFile] = []
-        self.hashes: dict[str, str] = {}
 
     def file(self, name: str, path: Path) -> None:
         """Add a file as it is on the disk."""
@@ -165,7 +165,6 @@ class _ArchiveWriter:
         info = tarfile.TarInfo(name)
         info.size, info.mode, info.mtime = size, 0o600, self._at
         self._tar.addfile(info, source)
-        self.hashes[name] = source.digest
         self.items.append(BackupFile(name=name, size=size, sha256=source.digest))
 
 
@@ -193,7 +192,6 @@ def open_private(path: str, flags: int) -> int:
 
 
 def _own_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the box's other files, except the key of its links."""
     for name in sorted(factory_reset.OWN_NAMES - EXCLUDED_NAMES - {STORE_FILE, LAST_CHECKPOINT_FILE, VISITS_FOLDER}):
         for path in sorted((folder / name).rglob("*")) if (folder / name).is_dir() else (folder / name,):
             where = path.relative_to(folder).as_posix()

@@ -110,7 +110,6 @@ class Decommissioning:
         return ()
 
     async def _cancel_deliveries(self, by: str) -> None:
-        """Cancel open deliveries, and send retailers the results as far as the broker accepts them."""
         with suppress(StoreFailed, TimeoutError):
             await self.store.handover.cancel_open_deliveries(self.clock.now(), by=by)
             self.schedule_results()

@@ -117,7 +117,6 @@ def _delete(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove the file or folder; of a symbolic link only the link itself."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

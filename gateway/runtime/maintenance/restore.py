@@ -64,7 +64,6 @@ def read_backup(
 
 
 def _is_valid_name(name: str) -> bool:
-    """Return whether a backup may contain this name: a box's own file, a house's, or the listing."""
     top = name.partition("/")[0]
     is_own = top in factory_reset.OWN_NAMES - backup.EXCLUDED_NAMES
     is_known = is_own or name == backup.LISTING_FILE or f"{top}/" == backup.HOUSE_PREFIX

@@ -14,7 +14,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.protocol import owner_requests
 from gateway.system.base64url import decode_base64url, encode_base64url
-from gateway.system.i18n import _
+from gateway.system.i18n import Text, _, pgettext
 
 LINK_PATH = "link"  # below the base address of the box's pages: BASE/link/TOKEN
 NONCE_BYTES = 16
@@ -30,21 +30,23 @@ _PERMISSION = rf"{_ID}\.{_ID}\.[0-9]{{1,64}}"  # entrance, brand, version of the
 
 
 class LinkPurpose(StrEnum):
-    """The action of a link, how long it is valid after the event that it answers, and the pattern of its subject."""
+    """The action of a link: how long it is valid after the event that it answers, its subject's pattern, its label."""
 
-    STOP = "stop", timedelta(hours=24), _ID
-    APPROVE = "approve", timedelta(minutes=15), _VISIT
-    VETO = "veto", timedelta(minutes=15), _VISIT
-    PERMIT = "permit", timedelta(days=7), _PERMISSION
-    REFUSE_BRAND = "refuse_brand", timedelta(days=7), _PERMISSION
+    STOP = "stop", timedelta(hours=24), _ID, _("Stop everything")
+    APPROVE = "approve", timedelta(minutes=15), _VISIT, pgettext("to do", "Open")
+    VETO = "veto", timedelta(minutes=15), _VISIT, _("Do not open")
+    PERMIT = "permit", timedelta(days=7), _PERMISSION, _("Let the brand in")
+    REFUSE_BRAND = "refuse_brand", timedelta(days=7), _PERMISSION, _("Refuse the brand")
 
     lifetime: timedelta
     subject_pattern: str
+    label: Text
 
-    def __new__(cls, value: str, lifetime: timedelta, subject_pattern: str) -> Self:
+    def __new__(cls, value: str, lifetime: timedelta, subject_pattern: str, label: Text) -> Self:
         """Make a purpose with this value in a token."""
         purpose = str.__new__(cls, value)
-        purpose._value_, purpose.lifetime, purpose.subject_pattern = value, lifetime, subject_pattern
+        purpose._value_, purpose.lifetime, purpose.label = value, lifetime, label
+        purpose.subject_pattern = subject_pattern
         return purpose
 
 

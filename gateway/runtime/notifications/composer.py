@@ -9,7 +9,7 @@ from gateway.config.home import Home
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
-from gateway.runtime.notifications.texts import ComposedMessage, MessageFacts
+from gateway.runtime.notifications.texts import ComposedMessage, message_facts
 from gateway.storage import Store
 from gateway.storage.models import StoredMessage as Stored
 
@@ -33,43 +33,41 @@ class MessageComposer:
         if requested is not None and about in (c.Notification.BRAND_ASKS, c.Notification.NEW_KEY):
             brand_id = requested.partition(".")[0]
         if requested is not None and brand_id is not None and about is c.Notification.BRAND_ASKS:
-            facts, delivery_id = self._requested_terms(brand_id), requested
+            known, delivery_id = self._requested_terms(brand_id), requested
         else:
             brand = None if brand_id is None else self._store.brands.known().get(brand_id)
             place = None if delivery is None else section.places.get(delivery.place)
             seconds: dict[c.Notification | c.AlarmCode, float] = {
                 c.Notification.AT_THE_DOOR: section.timing.ring, c.Notification.ASKS_FOR_YES: section.timing.approval,
             }  # fmt: skip
-            facts = MessageFacts(
-                brand=None if brand is None else brand.name,
-                carrier=None if delivery is None else delivery.carrier,
-                entrance=section.name,
-                place=None if place is None else place.name,
-                seconds=seconds.get(about),
-                detail=command.detail,
-            )
-        return ComposedMessage(
-            about=about, facts=facts, at=now.utc, trusted=now.trusted, zone=self._zone, delivery=delivery_id,
-            entrance=entrance,
-        )  # fmt: skip
+            known = {
+                "carrier": None if delivery is None else delivery.carrier,
+                "brand": None if brand is None else brand.name,
+                "entrance": section.name,
+                "place": None if place is None else place.name,
+                "seconds": str(round(seconds[about])) if about in seconds else None,
+                "detail": command.detail,
+            }
+        facts = message_facts(now.utc, self._zone, trusted=now.trusted, **known)
+        return ComposedMessage(about=about, facts=facts, at=now.utc, delivery=delivery_id, entrance=entrance)
 
-    def _requested_terms(self, brand: str) -> MessageFacts:
+    def _requested_terms(self, brand: str) -> dict[str, str | None]:
         """Return what the owner's approval would permit: the present terms, which the brand's message cannot change."""
         home, permission = self._home, self._store.brands.permission(brand)
         known = self._store.brands.known().get(brand)
         name = brand if known is None else known.name
         if permission is None or not permission.terms.let_in:
-            return MessageFacts(brand=name)
+            return {"brand": name}
         terms = permission.terms
         entrances = [section.name for id_, section in home.entrances.items() if id_ in terms.entrances]
         places = {id_: place.name for section in home.entrances.values() for id_, place in section.places.items()}
-        return MessageFacts(
-            brand=name,
-            carrier=", ".join(sorted(terms.carriers)),
-            entrance=", ".join(entrances),
-            place=", ".join(name for id_, name in places.items() if id_ in terms.places),
-            hours=format_hours(terms.hours),
-        )
+        return {
+            "carrier": ", ".join(sorted(terms.carriers)),
+            "brand": name,
+            "entrance": ", ".join(entrances),
+            "place": ", ".join(name for id_, name in places.items() if id_ in terms.places),
+            "hours": format_hours(terms.hours),
+        }
 
     def recompose(self, stored: Stored, now: Now) -> ComposedMessage | None:
         """Return a stored message with the time of its event; None if the house no longer has its entrance."""

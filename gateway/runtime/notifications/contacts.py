@@ -179,7 +179,7 @@ class Contacts:
     async def set_language(self, name: str, language: Language | None) -> None:
         """Set a phone's own language, or (None) the house's."""
         await self._store.phones.set_language(name, language)
-        self._queue.set_language(name, language)
+        self._queue.on_change()
 
     def send_test(self, name: str) -> bool:
         """Send a phone a test message; `list_phones` shows the result. False: unknown, or a test is on its way."""

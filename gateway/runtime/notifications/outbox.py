@@ -19,7 +19,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
 from gateway.evidence.checkpoint import Checkpoint
-from gateway.mqtt.packets import NotSent, NotSentReason, Sent
+from gateway.mqtt.packets import NotSent, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.runtime.notifications.composer import MessageComposer
 from gateway.runtime.notifications.texts import ComposedMessage, log_message
@@ -110,7 +110,7 @@ class Outbox:
         if not late:
             self.notify_phones(message)
         outcome = self._publish_message(message, late=late)
-        if outcome == NotSent(NotSentReason.TOO_LARGE):
+        if outcome is NotSent.TOO_LARGE:
             outcome = self._publish_message(replace(message, picture=None), late=late)  # the text matters more
         if isinstance(outcome, Sent):
             outcome.acknowledged.add_done_callback(
@@ -128,7 +128,7 @@ class Outbox:
             "urgent": message.urgent,
             "late": late,
             "text": message.words(self.home.language),
-            "facts": message.parameters,
+            "facts": message.facts,
             "visit": message.visit,
             "delivery": message.delivery,
             "picture": None if message.picture is None else base64.b64encode(message.picture).decode(),

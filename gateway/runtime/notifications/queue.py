@@ -34,7 +34,7 @@ from gateway.storage.models import StoredMessage as Stored
 from gateway.system.backoff import Backoff, shortened
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
-from gateway.system.i18n import Language, Text, _, languages, pgettext
+from gateway.system.i18n import Language, languages
 from gateway.system.text import without_links
 
 log = structlog.get_logger(__name__)
@@ -59,14 +59,6 @@ MESSAGE_ACTIONS: Mapping[Notification | type[AlarmCode], tuple[LinkPurpose, ...]
     AlarmCode: (LinkPurpose.STOP,),  # every alarm
 })  # fmt: skip
 """The actions of each kind of message; a kind that is not listed has none."""
-
-ACTION_LABELS: Mapping[LinkPurpose, Text] = MappingProxyType({
-    LinkPurpose.STOP: _("Stop everything"),
-    LinkPurpose.APPROVE: pgettext("to do", "Open"),
-    LinkPurpose.VETO: _("Do not open"),
-    LinkPurpose.PERMIT: _("Let the brand in"),
-    LinkPurpose.REFUSE_BRAND: _("Refuse the brand"),
-})  # fmt: skip
 
 
 @dataclass(eq=False, repr=False)
@@ -109,9 +101,6 @@ class NotificationQueue:
             await self._store_recipients()
         except StoreFailed as failure:  # the phones of the last start still get everything
             log.error("phones_not_enlisted", why=str(failure))
-        for status in self.store.phones.statuses():
-            if status.language in languages() and status.name in self._senders:
-                self._senders[status.name].language = status.language
 
     async def set_phones(self, phones: Sequence[ApprisePhone]) -> None:
         """Send to these phones from now on, and to no others. A phone that stays is not disturbed.
@@ -135,13 +124,8 @@ class NotificationQueue:
 
     def language_of(self, name: str) -> Language | None:
         """Return a phone's own language; None: the house's."""
-        return self._senders[name].language if name in self._senders else None
-
-    def set_language(self, name: str, language: Language | None) -> None:
-        """Set a phone's own language, or (None) the house's."""
-        if name in self._senders:
-            self._senders[name].language = language
-        self.on_change()
+        own = next((status.language for status in self.store.phones.statuses() if status.name == name), None)
+        return own if own in languages() else None
 
     async def record_attempt(self, name: str, result: SendResult) -> None:
         """Record the result of a send; without the disk it is unknown after a restart."""
@@ -225,7 +209,7 @@ class NotificationQueue:
             message_id = f"{message.number}\n{message.at.isoformat()}"
             nonce = action_links.derive_nonce(message_id, purpose, subject, self.key)
             token = action_links.sign_link(purpose, subject, expires, nonce, self.key)
-            label = ACTION_LABELS[purpose].to(language)
+            label = purpose.label.to(language)
             buttons.append(batching.Button(label=label, url=action_links.link_url(settings.pages, token)))
         return tuple(buttons)
 
@@ -252,7 +236,6 @@ class _PhoneSender:
 
     def __init__(self, index: int, phone: ApprisePhone, queue: NotificationQueue) -> None:
         self.phone = phone
-        self.language: Language | None = None  # None: the house's
         self._index, self._queue, self._store, self._clock = index, queue, queue.store.phones, queue.clock
         self._wake_event = asyncio.Event()
         self._unstored_messages: dict[int, ComposedMessage] = {}
@@ -300,7 +283,7 @@ class _PhoneSender:
         group = await self._claim((untried or groups)[0], now)
         if not group:
             return False
-        await self._deliver(group, self._queue.compose(group, now, self.language))
+        await self._deliver(group, self._queue.compose(group, now, self._queue.language_of(self.phone.name)))
         return True
 
     async def _claim(self, group: tuple[ComposedMessage, ...], now: Now) -> tuple[ComposedMessage, ...]:

@@ -5,7 +5,7 @@ A part of a sentence in square brackets is left out when its fact is unknown.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from types import MappingProxyType
 
 import structlog
@@ -183,31 +183,16 @@ _BRAND_TEXT: Text = _("A brand")
 _UNTRUSTED_TIME_TEXT: Text = _("{time} (time not certain)")
 
 
-class MessageFacts(Frozen):
-    """The facts that a sentence may contain; names may come from anybody. `seconds` until something happens."""
-
-    brand: str | None = None
-    carrier: str | None = None
-    entrance: str | None = None
-    place: str | None = None
-    seconds: float | None = None
-    hours: str | None = None
-    detail: str = ""  # a device, a place, a number, or codes that become text: a `Refusal`'s, or missing conditions
-
-
 class ComposedMessage(Frozen):
-    """A notification to the owner: its kind and its facts. Each reader's language gives the text (`words`).
+    """A notification to the owner: its kind and its facts (`message_facts`), from which `words` makes the sentence.
 
-    `at` is the time of the event; `trusted`: whether the box was certain of that time, which is shown in the house's
-    `zone`. `picture` is a JPEG. `number` is its number in the store; of one that is not stored it is 0, and negative in
-    the queue.
+    `at` is the time of the event. `picture` is a JPEG. `number` is its number in the store; of one that is not stored
+    it is 0, and negative in the queue.
     """
 
     about: Notification | AlarmCode
-    facts: MessageFacts = MessageFacts()
+    facts: Mapping[str, str] = MappingProxyType({})
     at: datetime
-    trusted: bool = True
-    zone: tzinfo = UTC
     visit: str | None = None
     delivery: str | None = None
     picture: bytes | None = None
@@ -219,36 +204,32 @@ class ComposedMessage(Frozen):
         """Return whether it is urgent: alarms are, and may wake a person."""
         return isinstance(self.about, AlarmCode)
 
-    @property
-    def parameters(self) -> Mapping[str, str]:
-        """Return the known facts as text; with `about`, these are enough to write the sentence."""
-        facts, clock = self.facts, self.at.astimezone(self.zone).strftime("%H:%M")
-        known = {
-            "carrier": facts.carrier, "brand": facts.brand, "entrance": facts.entrance, "place": facts.place,
-            "hours": facts.hours, "seconds": None if facts.seconds is None else str(round(facts.seconds)),
-            "detail": facts.detail, ("time" if self.trusted else "uncertain_time"): clock,
-        }  # fmt: skip
-        return {name: fact for name, fact in known.items() if fact}
-
     def words(self, language: Language) -> str:
         """Return the sentence for a reader of this language."""
-        return worded(self.about, self.parameters, language)
+        return worded(self.about, self.facts, language)
 
 
-def worded(about: Notification | AlarmCode, parameters: Mapping[str, str], language: Language) -> str:
-    """Return the text of a message from its id and its parameters (`ComposedMessage.parameters`).
+def message_facts(at: datetime, zone: tzinfo, *, trusted: bool, **facts: str | None) -> dict[str, str]:
+    """Return the known facts of a message as text, and the time of its event in the house's `zone`.
 
-    The names in the parameters may be anybody's.
+    `facts`: carrier, brand, entrance, place, hours, seconds (until something happens) and `detail`: a device, a place,
+    a number, or codes that become text (a `Refusal`'s, or missing conditions). `trusted`: the box is sure of the time.
     """
-    names = {name: without_links(parameters.get(name, "")) for name in ("carrier", "brand", "entrance", "place")}
+    known = {**facts, ("time" if trusted else "uncertain_time"): at.astimezone(zone).strftime("%H:%M")}
+    return {name: fact for name, fact in known.items() if fact}
+
+
+def worded(about: Notification | AlarmCode, facts: Mapping[str, str], language: Language) -> str:
+    """Return the text of a message from its kind and its facts (`message_facts`), whose names may be anybody's."""
+    names = {name: without_links(facts.get(name, "")) for name in ("carrier", "brand", "entrance", "place")}
     known = {
         **names,
         "who": names["carrier"] or _COURIER_TEXT.to(language),
         "asker": names["brand"] or _BRAND_TEXT.to(language),
-        "hours": parameters.get("hours", ""),
-        "seconds": parameters.get("seconds", ""),
-        "time": parameters.get("time") or _UNTRUSTED_TIME_TEXT.to(language, time=parameters.get("uncertain_time", "")),
-        "detail": _detail_text(about, parameters.get("detail", ""), language),
+        "hours": facts.get("hours", ""),
+        "seconds": facts.get("seconds", ""),
+        "time": facts.get("time") or _UNTRUSTED_TIME_TEXT.to(language, time=facts.get("uncertain_time", "")),
+        "detail": _detail_text(about, facts.get("detail", ""), language),
     }
     text = NOTIFICATION_TEXTS[about] if isinstance(about, Notification) else ALARM_TEXTS[about]
     sentence = re.sub(

@@ -7,9 +7,11 @@ The functions raise OSError if a file or folder cannot be read or written, and V
 damaged or is not a certificate.
 """
 
-import ipaddress
 import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
 from cryptography import x509
@@ -68,19 +70,9 @@ class IssuedCertificate(Frozen):
         return _pem(self.authority)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The server's names and addresses, sorted."""
-        return certificate_names(self.leaf)
-
-    @property
     def until(self) -> datetime:
         """End of the server's certificate."""
         return self.leaf.not_valid_after_utc
-
-    @property
-    def authority_until(self) -> datetime:
-        """End of the authority."""
-        return self.authority.not_valid_after_utc
 
     def context(self) -> ssl.SSLContext:
         """Return the server's TLS context (TLS 1.2 or newer) with this certificate."""
@@ -104,15 +96,13 @@ def issue_server_certificate(  # noqa: PLR0913 - files, names, policy and time a
     `name` is the authority's name for people; `names` are sorted. `renew` issues a new certificate under the same
     authority although the old one is valid.
     """
-    try:
+    with _own_files(files):
         authority_key, authority = _read_or_make_authority(files, name, names, policy, now)
         if not renew and _is_current(files, authority, names, policy, now):
             return IssuedCertificate(files=files, leaf=read_leaf(files.chain), authority=authority, is_new=False)
         key = ec.generate_private_key(ec.SECP256R1())
         good, usage = (now, timedelta(days=policy.days)), (SERVER_AUTH, CLIENT_AUTH) if policy.calls else (SERVER_AUTH,)
         leaf = _build_leaf(authority, authority_key, key.public_key(), names, good, usage=usage)
-    except _FOREIGN_FILE_ERRORS as odd:
-        raise _foreign_file_error(files, odd) from odd
     write_whole(files.key, _private_pem(key))
     write_whole(files.chain, _pem(leaf) + _pem(authority))
     return IssuedCertificate(files=files, leaf=leaf, authority=authority, is_new=True)
@@ -122,10 +112,8 @@ def unconstrained_authority(
     files: CertificateFiles, *, name: str, now: datetime
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     """Return an authority without name constraints and its key; make it if it is missing. `name` is for people."""
-    try:
+    with _own_files(files):
         return _read_or_make_authority(files, name, (), CertificatePolicy(days=0, renew=timedelta(0), bound=False), now)
-    except _FOREIGN_FILE_ERRORS as odd:
-        raise _foreign_file_error(files, odd) from odd
 
 
 def issue_client_certificate(  # noqa: PLR0913 - what a certificate says
@@ -159,7 +147,6 @@ def certificate_names(leaf: x509.Certificate) -> tuple[str, ...]:
 def _read_or_make_authority(
     files: CertificateFiles, name: str, names: tuple[str, ...], policy: CertificatePolicy, now: datetime
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-    """Load the authority; make one if it is missing, or if its constraints exclude a name."""
     if files.authority_key.exists() and files.authority.exists():
         key = serialization.load_pem_private_key(files.authority_key.read_bytes(), None)
         authority = x509.load_pem_x509_certificate(files.authority.read_bytes())
@@ -189,11 +176,13 @@ def _allows_names(authority: x509.Certificate, names: tuple[str, ...], policy: C
     return set(constraints.permitted_subtrees or ()) == set(_subtrees(names))
 
 
-_FOREIGN_FILE_ERRORS = (TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound)  # a key with a password, a foreign one
-
-
-def _foreign_file_error(files: CertificateFiles, odd: Exception) -> ValueError:
-    return ValueError(f"{files.authority_key.parent} holds a key or certificate that this box did not make: {odd}")
+@contextmanager
+def _own_files(files: CertificateFiles) -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound) as odd:  # a key with a password, a foreign one
+        folder = files.authority_key.parent
+        raise ValueError(f"{folder} holds a key or certificate that this box did not make: {odd}") from odd
 
 
 def _build_leaf(  # noqa: PLR0913 - what a certificate says
@@ -275,20 +264,18 @@ def _key_matches(key: Path, leaf: x509.Certificate) -> bool:
     return own.public_key() == leaf.public_key()
 
 
-def _general_name(name: str) -> x509.GeneralName:
+def _general_name(
+    name: str, parse: Callable[[str], IPv4Address | IPv6Address | IPv4Network | IPv6Network] = ip_address
+) -> x509.GeneralName:
     try:
-        return x509.IPAddress(ipaddress.ip_address(name))
+        return x509.IPAddress(parse(name))
     except ValueError:
         return x509.DNSName(name)
 
 
 def _subtrees(names: tuple[str, ...]) -> list[x509.GeneralName]:
     """Return the names as subtrees for a constraint; an address becomes a network of one address."""
-    trees: list[x509.GeneralName] = []
-    for name in names:
-        general = _general_name(name)
-        trees.append(x509.IPAddress(ipaddress.ip_network(name)) if isinstance(general, x509.IPAddress) else general)
-    return trees
+    return [_general_name(name, ip_network) for name in names]
 
 
 def _pem(one: x509.Certificate) -> bytes:

@@ -15,7 +15,6 @@ from gateway.runtime.notifications.action_links import (
     link_request,
     verify_link,
 )
-from gateway.runtime.notifications.queue import ACTION_LABELS
 from gateway.system.i18n import _
 from gateway.system.text import sanitized
 from gateway.web.server.authorization import Authorizer
@@ -91,7 +90,7 @@ class ActionLinkPage(Page):
             standing=standing,
             decided=decided,
             question=question,
-            label=ACTION_LABELS[link.purpose],
+            label=link.purpose.label,
             takes_away=link.purpose not in (LinkPurpose.PERMIT, LinkPurpose.APPROVE),
             entrance=None if entrance is None else entrance.name,
             done=done,

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.domain.day import FIRST_DAY, DayError, latest_day
-from gateway.domain.delivery.permission import DAYS, Permission, extends_permission
+from gateway.domain.delivery.permission import DAYS, Permission, PermissionStatus, extends_permission
 from gateway.system.i18n import Language, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
@@ -108,7 +108,9 @@ class BrandsPage(Page):
             if form is not None:
                 return form
         ask = str(fields["ask"]) if fields.get("ask") else None
-        raise_if_not_done(await self._services.inbox.permissions.permit(brand, terms, user.person, ask=ask))
+        permissions = self._services.inbox.permissions
+        granted = PermissionStatus.GRANTED
+        raise_if_not_done(await permissions.decide(brand, granted, user.person, terms=terms, ask=ask))
         raise web.HTTPSeeOther("/brands")
 
     @post("/brands/{brand}/forget", UserRight.DECIDE_BRANDS)
@@ -126,9 +128,9 @@ class BrandsPage(Page):
                 form = await self._authorizer.require_password(request, user)
                 if form is not None:
                     return form
-                raise_if_not_done(await permissions.approve_key(brand, kid, user.person))
+                raise_if_not_done(await permissions.decide_key(brand, kid, "approved", user.person))
             case "refuse":
-                raise_if_not_done(await permissions.refuse_key(brand, kid, user.person))
+                raise_if_not_done(await permissions.decide_key(brand, kid, "refused", user.person))
             case _:
                 raise web.HTTPBadRequest
         raise web.HTTPSeeOther("/brands")

@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 from multidict import MultiDict
 
-from gateway.domain.delivery.permission import Permission
+from gateway.domain.delivery.permission import Permission, PermissionStatus
 from gateway.protocol import browser_messages, owner_requests
 from gateway.storage.consent_requests import StoredConsentRequest
 from gateway.storage.rows import TERMS_ADAPTER
@@ -90,8 +90,8 @@ class OrderExecutor:
                 return await self._permit(order, person)
             case browser_messages.DenyOrder():
                 permissions = self._services.inbox.permissions
-                decide = permissions.revoke if order.do == "revoke" else permissions.refuse
-                return None if await decide(order.brand, person) is None else NOT_DONE
+                standing = PermissionStatus.REVOKED if order.do == "revoke" else PermissionStatus.REFUSED
+                return None if await permissions.decide(order.brand, standing, person) is None else NOT_DONE
             case browser_messages.KeyOrder():
                 return await self._decide_key(order, person)
             case _:
@@ -122,7 +122,9 @@ class OrderExecutor:
             return NOT_DONE
         ask = None if question is None else question.digest
         permissions = self._services.inbox.permissions
-        reason = await permissions.permit(order.brand, terms, person, ask=ask, version=permission.version)
+        reason = await permissions.decide(
+            order.brand, PermissionStatus.GRANTED, person, terms=terms, ask=ask, version=permission.version
+        )
         return None if reason is None else NOT_DONE
 
     async def _decide_key(self, order: browser_messages.KeyOrder, person: str) -> str | None:
@@ -131,9 +133,9 @@ class OrderExecutor:
         kid = next((key.kid for key in waiting if (key.brand, key.x) == (order.brand, order.key)), None)
         if kid is None:
             return NOT_FOUND
-        permissions = self._services.inbox.permissions
-        decide = permissions.approve_key if order.do == "approve-key" else permissions.refuse_key
-        return None if await decide(order.brand, kid, person) is None else NOT_DONE
+        permissions, approves = self._services.inbox.permissions, order.do == "approve-key"
+        reason = await permissions.decide_key(order.brand, kid, "approved" if approves else "refused", person)
+        return None if reason is None else NOT_DONE
 
 
 async def wait_stopped(results: StopResults) -> str | None:

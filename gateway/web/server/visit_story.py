@@ -10,7 +10,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode, ScanAnswer
 from gateway.domain.visit.state import Phase
 from gateway.protocol.narrative import Happening, HappeningKind, LoggedCode, narrative
-from gateway.runtime.notifications.texts import REFUSAL_TEXTS, ComposedMessage, MessageFacts
+from gateway.runtime.notifications.texts import REFUSAL_TEXTS, message_facts, worded
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import sanitized
 from gateway.web.texts.catalogue import TEXTS
@@ -78,11 +78,9 @@ def _worded(happening: Happening, language: Language, zone: ZoneInfo) -> tuple[s
         case HappeningKind.SCAN_ANSWERED:
             return _answer_line(happening, language)
         case HappeningKind.ALARM_RAISED:
-            message = ComposedMessage(
-                about=AlarmCode(happening.value), facts=MessageFacts(detail=happening.detail), at=happening.at,
-                trusted=happening.is_clock_trusted, zone=zone,
-            )  # fmt: skip
-            return message.words(language), StoryTone.BAD
+            is_trusted = happening.is_clock_trusted
+            facts = message_facts(happening.at, zone, trusted=is_trusted, detail=happening.detail)
+            return worded(AlarmCode(happening.value), facts, language), StoryTone.BAD
         case HappeningKind.PARCELS_REPORTED:
             good = happening.value in {Outcome.DELIVERED, Outcome.ATTENDED}
             line = TEXTS[f"outcome.{happening.value}"], StoryTone.GOOD if good else StoryTone.BAD

@@ -22,7 +22,7 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.conditions import is_closed, is_locked
 from gateway.domain.visit.state import Entrance, Fact, Phase
 from gateway.evidence.archive import Archive
-from gateway.mqtt.packets import Acknowledgement, NotSentReason
+from gateway.mqtt.packets import Acknowledgement, NotSent
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.video.client import VideoClient
@@ -192,7 +192,7 @@ def stopped(bench: Bench) -> None:
 
 
 def without_a_broker(bench: Bench) -> None:
-    bench.line.refuses = lambda topic, _: NotSentReason.NO_BROKER if topic.endswith("lock/set") else None
+    bench.line.refuses = lambda topic, _: NotSent.NO_BROKER if topic.endswith("lock/set") else None
 
 
 @pytest.mark.parametrize(
@@ -400,7 +400,7 @@ async def test_a_new_broker_session_is_shown_the_state_again(bench: Bench) -> No
 
 
 async def test_a_state_that_could_not_be_sent_is_sent_with_the_next_decision(bench: Bench) -> None:
-    bench.line.refuses = lambda _topic, _payload: NotSentReason.BLOCKED
+    bench.line.refuses = lambda _topic, _payload: NotSent.BLOCKED
     bench.hands.publish_state(bench.state, bench.clock.now())
     bench.line.mend()
     bench.hands.publish_state(bench.state, bench.clock.now())

@@ -1,6 +1,6 @@
 """Brands that a house does not know: they ask, the owner answers, and nothing else lets them in."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -37,6 +37,9 @@ from tests.shell.parts import ManualTime
 from tests.stranger import HOME, HUB, UnknownBrand, make_brands
 
 ALL = PermissionTerms(entrances=frozenset({"garage"}), places=frozenset({"hall"}), carriers=frozenset({"Colissimo"}))
+
+
+GRANTED = PermissionStatus.GRANTED
 
 
 @dataclass
@@ -91,7 +94,7 @@ async def test_a_brand_that_nobody_knows_opens_nothing_until_the_owner_has_said_
     (ask,) = open_requests(house.store, NOW)
     assert (ask.name, ask.hub, ask.signed, ask.guest) == ("Maison Lune", HUB, True, True)
     assert [key.x for key in ask.keys] == [lune.x()]
-    assert await house.letting.permit("lune", ALL, "anna", ask=ask.digest) is None
+    assert await house.letting.decide("lune", GRANTED, "anna", terms=ALL, ask=ask.digest) is None
     assert house.changed == ["lune"]
     assert await house.takes(lune.delivers(in_garage())) is None
     assert open_requests(house.store, NOW) == ()
@@ -118,7 +121,7 @@ async def test_what_the_owner_did_not_see_he_does_not_permit(house: House) -> No
     seen = house.digest()
     await house.hears(lune.asking(signed=lune.asks(openings=10), connection="con-2"))
     assert house.digest() != seen
-    why = await house.letting.permit("lune", ALL, "anna", ask=seen)
+    why = await house.letting.decide("lune", GRANTED, "anna", terms=ALL, ask=seen)
     assert why is not None
     assert house.standing() is PermissionStatus.PENDING
     assert await house.takes(lune.delivers(in_garage())) == "unknown_key"
@@ -127,7 +130,7 @@ async def test_what_the_owner_did_not_see_he_does_not_permit(house: House) -> No
 async def test_narrower_terms_than_asked_are_what_counts(house: House) -> None:
     lune = UnknownBrand()
     await house.hears(lune.asking(signed=lune.asks(entrances=("garage", "front"), places=("hall", "fridge"))))
-    assert await house.letting.permit("lune", ALL, "anna", ask=house.digest()) is None
+    assert await house.letting.decide("lune", GRANTED, "anna", terms=ALL, ask=house.digest()) is None
     front = lune.delivers(make_offer(id="d2"))
     assert await house.takes(front) == Refusal.BRAND_NOT_PERMITTED.value
     assert await house.takes(lune.delivers(in_garage())) is None
@@ -139,11 +142,9 @@ async def test_after_a_no_neither_the_same_question_nor_a_new_one_is_shown_again
     token = lune.asking()
     await house.hears(token)
     if no == "revoke":
-        await house.letting.permit("lune", ALL, "anna", ask=house.digest())
-    answers: dict[str, Callable[[str, str], Awaitable[str | None]]] = {
-        "refuse": house.letting.refuse, "revoke": house.letting.revoke,
-    }  # fmt: skip
-    assert await answers[no]("lune", "anna") is None
+        await house.letting.decide("lune", GRANTED, "anna", terms=ALL, ask=house.digest())
+    standing = PermissionStatus.REVOKED if no == "revoke" else PermissionStatus.REFUSED
+    assert await house.letting.decide("lune", standing, "anna") is None
     before = house.store.brands.permission("lune")
     for again in (token, lune.asking(connection="con-9"), lune.asking(signed=None)):
         assert await house.hears(again) is None, "it is told what stands, and no more"
@@ -151,7 +152,7 @@ async def test_after_a_no_neither_the_same_question_nor_a_new_one_is_shown_again
         assert open_requests(house.store, NOW) == ()
     assert len(house.told) == 1
     assert await house.takes(lune.delivers(in_garage())) in {"unknown_key", "brand_not_permitted"}
-    assert await house.letting.permit("lune", ALL, "anna") is None, "the owner may always think again"
+    assert await house.letting.decide("lune", GRANTED, "anna", terms=ALL) is None, "the owner may always think again"
 
 
 async def test_silence_is_no(house: House) -> None:
@@ -161,7 +162,7 @@ async def test_silence_is_no(house: House) -> None:
     house.time.mono += 7 * 24 * 3600
     now = house.time.clock().now()
     assert open_requests(house.store, now) == ()
-    why = await house.letting.permit("lune", ALL, "anna", ask=seen)
+    why = await house.letting.decide("lune", GRANTED, "anna", terms=ALL, ask=seen)
     assert why is not None
     assert "expired" in why
     assert house.standing() is PermissionStatus.PENDING
@@ -200,7 +201,7 @@ async def test_a_look_alike_or_another_under_the_same_name_is_not_shown(house: H
     kid = taken.asking(taken.shown().model_copy(update={"kid": "shop-1"}), signed=taken.asks())
     assert await house.hears(kid) == REASON_UNSIGNED, "nor under another brand's key's name"
     assert len(house.told) == 1
-    await house.letting.refuse("lune", "anna")
+    await house.letting.decide("lune", PermissionStatus.REFUSED, "anna")
     assert await house.hears(UnknownBrand(id="lune-fr", name="Maison Lune").asking()) is None, (
         "the refused one was not it"
     )
@@ -209,7 +210,7 @@ async def test_a_look_alike_or_another_under_the_same_name_is_not_shown(house: H
 async def test_a_flood_of_brands_is_bounded_and_costs_none_that_is_let_in(house: House) -> None:
     first, *rest = make_brands(MAX_OPEN_REQUESTS + 15)
     await house.hears(first.asking())
-    assert await house.letting.permit(first.id, ALL, "anna") is None
+    assert await house.letting.decide(first.id, GRANTED, "anna", terms=ALL) is None
     heard = [await house.hears(one.asking()) for one in rest]
     assert heard[:MAX_OPEN_REQUESTS] == [None] * MAX_OPEN_REQUESTS
     assert set(heard[MAX_OPEN_REQUESTS:]) == {REASON_TOO_MANY_REQUESTS}
@@ -223,13 +224,13 @@ async def test_a_flood_of_brands_is_bounded_and_costs_none_that_is_let_in(house:
 async def test_a_new_key_counts_once_the_owner_has_said_yes_and_the_old_one_goes_on(house: House) -> None:
     lune = UnknownBrand()
     await house.hears(lune.asking())
-    await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    await house.letting.decide("lune", GRANTED, "anna", terms=ALL, ask=house.digest())
     second = lune.grows()
     assert await house.hears(lune.asking(lune.shown(), lune.vouches(second), connection=None)) is None
     assert [(key.brand, key.kid, key.x) for key in house.store.brands.waiting_keys()] == [("lune", "lune-2", lune.x(2))]
     assert (house.told[-1].saying, house.told[-1].delivery) == (Notification.NEW_KEY, "lune.lune-2")
     assert await house.takes(lune.delivers(in_garage(id="a"), by=2)) == "unknown_key"
-    assert await house.letting.approve_key("lune", "lune-2", "anna") is None
+    assert await house.letting.decide_key("lune", "lune-2", "approved", "anna") is None
     assert await house.takes(lune.delivers(in_garage(id="b", parcels=("B1",)), by=2)) is None
     assert await house.takes(lune.delivers(in_garage(id="c", parcels=("C1",)), by=1)) is None
     assert await house.hears(lune.asking(lune.vouches(second), connection=None, withdrawn=(lune.x(),))) is None
@@ -243,17 +244,17 @@ async def test_a_new_key_counts_once_the_owner_has_said_yes_and_the_old_one_goes
 async def test_a_hub_invents_no_key_and_a_refused_one_does_not_come_back(house: House) -> None:
     lune, forger = UnknownBrand(), UnknownBrand()
     await house.hears(lune.asking())
-    await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    await house.letting.decide("lune", GRANTED, "anna", terms=ALL, ask=house.digest())
     lune.grows(), forger.grows()
     await house.hears(lune.asking(lune.shown(), lune.shown(2), connection=None))
     await house.hears(lune.asking(lune.shown(), forger.vouches(2), connection=None))
     assert house.store.brands.waiting_keys() == ()
     vouched = lune.asking(lune.shown(), lune.vouches(2), connection=None)
     await house.hears(vouched)
-    assert await house.letting.refuse_key("lune", "lune-2", "anna") is None
+    assert await house.letting.decide_key("lune", "lune-2", "refused", "anna") is None
     await house.hears(vouched)
     assert house.store.brands.waiting_keys() == ()
-    assert await house.letting.approve_key("lune", "lune-2", "anna") is not None
+    assert await house.letting.decide_key("lune", "lune-2", "approved", "anna") is not None
     assert await house.takes(lune.delivers(in_garage(), by=2)) == "unknown_key"
     for _ in range(MAX_WAITING_KEYS + 5):
         number = lune.grows()
@@ -267,9 +268,9 @@ async def test_a_key_that_the_owner_trusts_no_longer_does_not_come_back_behind_s
 ) -> None:
     thief, front = UnknownBrand(), UnknownBrand()  # of one name: the thief has the key that was stolen
     await house.hears(thief.asking())
-    await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    await house.letting.decide("lune", GRANTED, "anna", terms=ALL, ask=house.digest())
     await house.store.brands.distrust(thief.x(), NOW, by="anna")
-    assert await house.letting.revoke("lune", "anna") is None
+    assert await house.letting.decide("lune", PermissionStatus.REVOKED, "anna") is None
     assert await house.letting.forget("lune", "anna") is None
     front.grows()
     fresh = front.asking(front.shown(2), signed=front.asks(by=2))
@@ -278,7 +279,7 @@ async def test_a_key_that_the_owner_trusts_no_longer_does_not_come_back_behind_s
     assert ask is not None
     assert [key.x for key in ask.keys] == [front.x(2)], "what is shown to the owner is what it came with"
     if forgotten == "by the owner":
-        assert await house.letting.refuse("lune", "anna") is None
+        assert await house.letting.decide("lune", PermissionStatus.REFUSED, "anna") is None
         assert await house.letting.forget("lune", "anna") is None
     else:
         await house.store.forget(noon_plus(days=80), before=noon_plus(days=50).utc)
@@ -298,10 +299,10 @@ async def test_a_known_brand_rotates_its_keys_and_asks_the_same_way(tmp_path: Pa
         assert await other.hears(shop.asking()) is None
         assert [one.delivery for one in other.told] == ["shop.con-1"], "it waits, and the owner is told once"
         assert [one.guest for one in open_requests(store, NOW)] == [False]
-        assert await other.letting.permit("shop", ALL, "anna", ask=other.digest("shop")) is None
+        assert await other.letting.decide("shop", GRANTED, "anna", terms=ALL, ask=other.digest("shop")) is None
         shop.grows()
         await other.hears(shop.asking(shop.shown(), shop.vouches(2), connection=None))
-        assert await other.letting.approve_key("shop", "shop-2", "anna") is None
+        assert await other.letting.decide_key("shop", "shop-2", "approved", "anna") is None
         assert await other.takes(shop.delivers(in_garage(), by=2)) is None
     async with open_store(tmp_path / "other", enrolled) as store:
         again = House(store, ManualTime())
@@ -313,7 +314,7 @@ async def test_who_was_let_in_is_so_after_a_restart_and_the_house_file_wins_over
     async with open_store(tmp_path) as store:
         house = House(store, ManualTime())
         await house.hears(lune.asking())
-        await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+        await house.letting.decide("lune", GRANTED, "anna", terms=ALL, ask=house.digest())
         await house.takes(lune.delivers(in_garage()))
     async with open_store(tmp_path) as store:
         house = House(store, ManualTime())
@@ -372,9 +373,9 @@ async def test_the_house_s_word_goes_up_to_the_hub_each_time(house: House) -> No
     await house.store.hub_journal.set_signer(signer, NOW)
     await house.hears(lune.asking())
     await house.store.hub_journal.write_due_events(NOW)
-    await house.letting.permit("lune", replace(ALL, hub_signed=True), "anna", ask=house.digest())
+    await house.letting.decide("lune", GRANTED, "anna", terms=replace(ALL, hub_signed=True), ask=house.digest())
     await house.store.hub_journal.write_due_events(NOW)
-    await house.letting.revoke("lune", "anna")
+    await house.letting.decide("lune", PermissionStatus.REVOKED, "anna")
     await house.store.hub_journal.write_due_events(NOW)
     told = [one.token for one in house.store.hub_journal.unacknowledged(0, 10)]
     assert [b'"pending"' in one for one in told] == [True, False, False]
@@ -387,7 +388,7 @@ async def test_what_the_hub_takes_back_the_owner_may_trust_again_and_the_same_wo
 ) -> None:
     lune = UnknownBrand()
     await house.hears(lune.asking())
-    await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    await house.letting.decide("lune", GRANTED, "anna", terms=ALL, ask=house.digest())
     back = lune.asking(connection=None, withdrawn=(lune.x(),))
     assert await house.hears(back) is None
     assert await house.takes(lune.delivers(in_garage(id="a"))) == "key_distrusted"
@@ -413,7 +414,7 @@ async def test_what_was_announced_under_an_id_before_does_not_come_to_life_with_
     async with open_store(tmp_path) as store:
         house = House(store, ManualTime())
         assert await house.hears(later.asking()) is None
-        assert await house.letting.permit("lune", ALL, "anna", ask=house.digest()) is None
+        assert await house.letting.decide("lune", GRANTED, "anna", terms=ALL, ask=house.digest()) is None
         found = store.deliveries.facts("lune.d1", NOW)
         assert found is not None
         assert found.refusal is Refusal.ANNOUNCE_AGAIN
@@ -423,7 +424,7 @@ async def test_a_copy_that_is_put_back_asks_again_for_who_was_let_in_by_a_hub(ho
     lune, soleil = UnknownBrand(), UnknownBrand(id="soleil", name="Soleil")
     for one in (lune, soleil):
         await house.hears(one.asking())
-    await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    await house.letting.decide("lune", GRANTED, "anna", terms=ALL, ask=house.digest())
     (tmp_path / "copy").mkdir()
     write_snapshot(tmp_path / "perron.sqlite", tmp_path / "copy" / "perron.sqlite", NOW)
     async with open_store(tmp_path / "copy") as store:
@@ -431,15 +432,15 @@ async def test_a_copy_that_is_put_back_asks_again_for_who_was_let_in_by_a_hub(ho
         assert again.standing() is PermissionStatus.PENDING
         assert await again.takes(lune.delivers(in_garage(id="a"))) == "announce_again"
         again.time.mono += 40 * 24 * 3600
-        assert await again.letting.permit("lune", ALL, "anna") is None, "he had said yes to its key"
-        assert await again.letting.permit("soleil", ALL, "anna") is not None, "to this one he never did"
+        assert await again.letting.decide("lune", GRANTED, "anna", terms=ALL) is None, "he had said yes to its key"
+        assert await again.letting.decide("soleil", GRANTED, "anna", terms=ALL) is not None, "to this one he never did"
 
 
 async def test_the_next_household_begins_with_nobody_that_the_former_let_in(house: House) -> None:
     lune = UnknownBrand()
     token = lune.asking()
     await house.hears(token)
-    await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    await house.letting.decide("lune", GRANTED, "anna", terms=ALL, ask=house.digest())
     await house.store.accounts.set_claim_code(digest("code"), NOW)
     await house.store.accounts.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
     offered = HouseOffer(id="offer", secret=digest("offer"), by="p-anna", made=NOW.utc, leaves_films=False)

@@ -25,7 +25,7 @@ from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import homes, jobs, retailers
 from gateway.hub.deliveries import jobs as job_store
 from gateway.hub.worker import HubMetrics
-from gateway.mqtt.packets import Acknowledgement, NotSent, NotSentReason
+from gateway.mqtt.packets import Acknowledgement, NotSent
 from gateway.protocol.box_hub import Job, JobKind
 from gateway.protocol.keys import BoxKey
 from tests.boxes import NOW, insert_connection, insert_delivery, insert_home, worker_context
@@ -46,8 +46,8 @@ def code(number: int | None) -> Acknowledgement:
         (code(0x87), "refused", True, True),
         (code(None), "unknown", False, False),
         (Acknowledgement(code=None, seconds=ACKNOWLEDGEMENT_TIMEOUT_S), "silent", False, True),
-        (NotSent(NotSentReason.NO_BROKER), "not_sent", False, False),
-        (NotSent(NotSentReason.NO_ROOM), "not_sent", False, False),
+        (NotSent.NO_BROKER, "not_sent", False, False),
+        (NotSent.NO_ROOM, "not_sent", False, False),
     ],
 )
 def test_what_the_broker_says_decides_when_a_job_is_rung_again(

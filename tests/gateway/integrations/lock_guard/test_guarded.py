@@ -11,7 +11,7 @@ from devices.vendors import guard as words
 from devices.vendors.words import NO_DEVICE_REF, TopicSuffix
 from gateway.config.devices import DoorDevice, GuardSection, LockDevice
 from gateway.config.home import Home, Storage
-from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, NotSentReason, Sent
+from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, Sent
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
 from gateway.protocol.jws import public_x
 from gateway.protocol.keys import command_key, create_key
@@ -198,14 +198,14 @@ async def test_an_unlock_carries_the_challenge_and_the_next_counter_once(desk: D
     desk.challenged()
     assert isinstance(desk.guarded.publish(SET, unlocking(), immediate=True), Sent)
     assert (desk.said.at, desk.said.nonce, desk.said.counter) == ("set", "n" * 22, 4)
-    assert desk.guarded.publish(SET, unlocking(), immediate=True) == NotSent(NotSentReason.NO_CHALLENGE)
+    assert desk.guarded.publish(SET, unlocking(), immediate=True) == NotSent.NO_CHALLENGE
 
 
 async def test_without_a_living_challenge_no_unlock_leaves(desk: Desk) -> None:
-    assert desk.guarded.publish(SET, unlocking()) == NotSent(NotSentReason.NO_CHALLENGE)
+    assert desk.guarded.publish(SET, unlocking()) == NotSent.NO_CHALLENGE
     desk.challenged()
     desk.mono += 14.5
-    assert desk.guarded.publish(SET, unlocking()) == NotSent(NotSentReason.NO_CHALLENGE)
+    assert desk.guarded.publish(SET, unlocking()) == NotSent.NO_CHALLENGE
     assert not [topic for topic, _ in desk.left if topic == SET]
 
 

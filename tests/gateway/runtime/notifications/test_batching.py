@@ -16,12 +16,12 @@ from gateway.runtime.notifications.batching import (
     grouped_text,
     message_text,
 )
-from gateway.runtime.notifications.texts import ComposedMessage, MessageFacts
+from gateway.runtime.notifications.texts import ComposedMessage, message_facts
 from gateway.system.i18n import Language
 from tests.gateway.domain.delivery.shop import NOON, noon_plus
 
 PARIS = ZoneInfo("Europe/Paris")
-LOCKED = ComposedMessage(about=Notification.LOCKED_AGAIN, at=NOON, zone=PARIS)
+LOCKED = ComposedMessage(about=Notification.LOCKED_AGAIN, facts=message_facts(NOON, PARIS, trusted=True), at=NOON)
 
 
 def waiting(number: int, about: Notification | AlarmCode = Notification.NOT_READY, ago: float = 0) -> ComposedMessage:
@@ -86,9 +86,7 @@ def test_whatever_waits_is_told_once(all_of_it: list[tuple[Notification | AlarmC
     ],
 )
 def test_several_as_one_begin_with_the_newest_and_tell_how_many_there_were(language: Language, waited: str) -> None:
-    messages = [
-        ComposedMessage(about=Notification.SET_ASIDE, facts=MessageFacts(detail=f"{n}"), at=NOON) for n in range(1, 9)
-    ]
+    messages = [ComposedMessage(about=Notification.SET_ASIDE, facts={"detail": f"{n}"}, at=NOON) for n in range(1, 9)]
     messages[0] = replace(messages[0], at=NOON - timedelta(minutes=10))
     lines = grouped_text(messages, utc=NOON, language=language, zone=PARIS).splitlines()
     first, *others = (message.words(language) for message in messages[: -MAX_LISTED_MESSAGES - 2 : -1])

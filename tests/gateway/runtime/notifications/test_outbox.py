@@ -11,7 +11,7 @@ import pytest
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Phase
-from gateway.mqtt.packets import Acknowledgement, NotSentReason
+from gateway.mqtt.packets import Acknowledgement, NotSent
 from gateway.storage.models import CommitResult
 from tests.gateway.domain.delivery.house import make_step, receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
@@ -78,7 +78,7 @@ async def test_no_live_picture_does_not_keep_the_words_back(tmp_path: Path) -> N
 
 async def test_a_picture_that_is_too_large_does_not_keep_the_words_back(tmp_path: Path) -> None:
     async with box(tmp_path) as made, run_tasks(made.office.run()):
-        made.line.refuses = lambda _topic, payload: NotSentReason.TOO_LARGE if len(payload) > 60_000 else None
+        made.line.refuses = lambda _topic, payload: NotSent.TOO_LARGE if len(payload) > 60_000 else None
         made.eyes.jpeg = b"\xff" * 60_000
         number = await decided(made, replace(LOCKED, delivery=None))
         await wait_until(lambda: messages(made) and not made.store.messages.unsent())

@@ -24,8 +24,9 @@ from gateway.runtime.notifications.texts import (
     READINESS_TEXTS,
     REFUSAL_TEXTS,
     ComposedMessage,
-    MessageFacts,
     log_message,
+    message_facts,
+    worded,
 )
 from gateway.system.i18n import Language, languages
 from gateway.system.text import MAX_NAME_CHARS, isolate_direction, sanitized, without_links
@@ -33,12 +34,17 @@ from gateway.system.text import MAX_NAME_CHARS, isolate_direction, sanitized, wi
 PARIS = ZoneInfo("Europe/Paris")
 NOW = Now(utc=datetime(2026, 6, 1, 12, 7, 59, tzinfo=UTC), trusted=True, mono=5)
 LANGUAGES: tuple[Language, ...] = languages()
-FACTS = MessageFacts(brand="Cdiscount", carrier="Chronopost", seconds=20)
 
 
-def said(about: Notification | AlarmCode, language: Language, facts: MessageFacts = FACTS, now: Now = NOW) -> str:
-    message = ComposedMessage(about=about, facts=facts, at=now.utc, trusted=now.trusted, zone=PARIS)
-    return message.words(language)
+def known(**facts: str) -> dict[str, str]:
+    return facts
+
+
+FACTS = known(brand="Cdiscount", carrier="Chronopost", seconds="20")
+
+
+def said(about: Notification | AlarmCode, language: Language, facts: dict[str, str] = FACTS, now: Now = NOW) -> str:
+    return worded(about, message_facts(now.utc, PARIS, trusted=now.trusted, **facts), language)
 
 
 def test_every_notification_alarm_and_refusal_has_its_words() -> None:
@@ -49,11 +55,9 @@ def test_every_notification_alarm_and_refusal_has_its_words() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("about", [*Notification, *AlarmCode])
-@pytest.mark.parametrize(
-    "facts", [MessageFacts(), FACTS, MessageFacts(entrance="Front door", place="hall", detail="x")]
-)
+@pytest.mark.parametrize("facts", [known(), FACTS, known(entrance="Front door", place="hall", detail="x")])
 def test_every_sentence_is_whole_whatever_is_known(
-    about: Notification | AlarmCode, language: Language, facts: MessageFacts
+    about: Notification | AlarmCode, language: Language, facts: dict[str, str]
 ) -> None:
     text = said(about, language, facts)
     assert not set(text) & set("[]{}")
@@ -82,15 +86,15 @@ def test_an_alarm_and_a_saying_of_the_same_word_are_two_sentences() -> None:
 
 
 def test_why_a_lock_did_not_obey_is_told_in_words() -> None:
-    text = said(AlarmCode.LOCK_REFUSED, "en", MessageFacts(detail=OperationError.INSUFFICIENT_BATTERY))
+    text = said(AlarmCode.LOCK_REFUSED, "en", known(detail=OperationError.INSUFFICIENT_BATTERY))
     assert text == "Alarm 14:07: the lock did not obey: its battery is too weak"
     for language in LANGUAGES:
-        told = {said(AlarmCode.LOCK_REFUSED, language, MessageFacts(detail=failure)) for failure in OperationError}
+        told = {said(AlarmCode.LOCK_REFUSED, language, known(detail=failure)) for failure in OperationError}
         assert len(told) == len(OperationError), "each reason has words of its own"
 
 
 def test_a_refusal_is_told_in_words() -> None:
-    text = said(Notification.NOT_OPENED, "fr", MessageFacts(detail=Refusal.FRIDGE_TOO_WARM))
+    text = said(Notification.NOT_OPENED, "fr", known(detail=Refusal.FRIDGE_TOO_WARM))
     assert text == "La porte est restée fermée : réfrigérateur trop chaud"
 
 
@@ -105,14 +109,12 @@ def test_what_an_entrance_lacks_is_told_in_words() -> None:
     )
     lacked = missing_conditions(Step(state, Now(utc=NOW.utc, trusted=False, mono=0)), cold_delivery())
     assert {word if word in READINESS_TEXTS else word.partition(":")[0] for word in lacked} == set(READINESS_TEXTS)
-    text = said(Notification.NOT_READY, "en", MessageFacts(detail=", ".join(lacked)))
+    text = said(Notification.NOT_READY, "en", known(detail=", ".join(lacked)))
     assert "the door is not proven closed" in text
     assert "the lock's battery needs changing" in text
     assert "no pictures from camera outside" in text
     assert not any(word in text for word in ("safe_mode", "camera:"))
-    assert "quelque\u202ex" not in said(
-        Notification.NOT_READY, "fr", MessageFacts(detail="camera:quelque\u202ex, something")
-    )
+    assert "quelque\u202ex" not in said(Notification.NOT_READY, "fr", known(detail="camera:quelque\u202ex, something"))
 
 
 def cold_delivery() -> VisitDelivery:
@@ -134,17 +136,17 @@ def cold_delivery() -> VisitDelivery:
 
 
 def test_an_unknown_courier_is_a_courier() -> None:
-    assert said(Notification.AT_THE_DOOR, "en", MessageFacts()) == "A courier is at the door"
+    assert said(Notification.AT_THE_DOOR, "en", known()) == "A courier is at the door"
 
 
 def test_a_time_that_is_not_trusted_is_not_claimed() -> None:
     untrusted = Now(utc=NOW.utc, trusted=False, mono=5)
-    assert said(Notification.LOCKED_AGAIN, "en", MessageFacts(), untrusted) == "Locked again 14:07 (time not certain)"
+    assert said(Notification.LOCKED_AGAIN, "en", known(), untrusted) == "Locked again 14:07 (time not certain)"
 
 
 def test_the_time_is_the_houses_on_both_sides_of_summer_time() -> None:
     winter = Now(utc=datetime(2026, 12, 1, 12, 7, tzinfo=UTC), trusted=True, mono=5)
-    assert said(Notification.LOCKED_AGAIN, "en", MessageFacts(), winter) == "Locked again 13:07"
+    assert said(Notification.LOCKED_AGAIN, "en", known(), winter) == "Locked again 13:07"
 
 
 @pytest.mark.parametrize(
@@ -171,14 +173,14 @@ def test_a_hostile_name_is_inert(name: str, shown: str) -> None:
 
 @pytest.mark.parametrize("name", ["מזון", "كارفور 24", "Shop מזון"])
 def test_a_name_from_right_to_left_turns_nothing_that_follows_it(name: str) -> None:
-    text = said(Notification.AT_THE_DOOR, "en", MessageFacts(carrier=name, brand="Cdiscount", seconds=20))
+    text = said(Notification.AT_THE_DOOR, "en", known(carrier=name, brand="Cdiscount", seconds="20"))
     assert text == f"\u2068{name}\u2069 is at the door for Cdiscount, opening in 20 s"
     assert isolate_direction(isolate_direction(name)) == isolate_direction(name)
     assert isolate_direction("Cdiscount") == "Cdiscount"
 
 
 def test_a_name_that_looks_like_a_template_stays_a_name() -> None:
-    text = said(Notification.AT_THE_DOOR, "en", MessageFacts(brand="{time}[x {detail}]", carrier="{0.__class__}"))
+    text = said(Notification.AT_THE_DOOR, "en", known(brand="{time}[x {detail}]", carrier="{0.__class__}"))
     assert text == "{0.__class__} is at the door for {time}(x {detail})".replace("_", "\uff3f")
 
 
@@ -224,10 +226,10 @@ def test_what_a_messenger_would_make_a_link_a_mention_or_markup_is_a_name_and_no
 @example("line_damaged")
 @example(";\u3002.<")
 def test_no_name_from_outside_is_a_link_a_mention_or_markup_in_a_message(name: str) -> None:
-    facts = MessageFacts(brand=name, carrier=name, entrance=name, place=name, detail=name)
+    facts = known(brand=name, carrier=name, entrance=name, place=name, detail=name)
     for about in (*Notification, *AlarmCode):
         text = said(about, "en", facts)
-        plain = said(about, "en", MessageFacts(brand="x", carrier="x", entrance="x", place="x", detail="x"))
+        plain = said(about, "en", known(brand="x", carrier="x", entrance="x", place="x", detail="x"))
         for mark in ("://", "www.", "@", "*", "_", "`", "[", "]", "<", ">", "|", "~", "#"):
             assert mark not in text or mark in plain, (about, mark)
         assert re.search(r"\w[.]\w", text) is None or re.search(r"\w[.]\w", plain) is not None, about
@@ -248,7 +250,7 @@ def test_in_a_name_no_dot_stands_between_a_character_and_a_letter_or_a_digit(
 
 @given(st.text(string.printable + "\u202e\u2066\u0000\u0085é漢"))
 def test_no_name_breaks_the_line_or_hides_a_character(name: str) -> None:
-    text = said(Notification.AT_THE_DOOR, "fr", MessageFacts(brand=name, carrier=name, entrance=name, detail=name))
+    text = said(Notification.AT_THE_DOOR, "fr", known(brand=name, carrier=name, entrance=name, detail=name))
     assert text.isprintable()
     assert len(text.splitlines()) == 1
 
@@ -256,7 +258,10 @@ def test_no_name_breaks_the_line_or_hides_a_character(name: str) -> None:
 def test_the_log_keeps_what_was_said_but_no_picture() -> None:
     with structlog.testing.capture_logs() as lines:
         log_message(
-            ComposedMessage(about=AlarmCode.DISK_FULL, at=NOW.utc, zone=PARIS, visit="v1", picture=b"\xff\xd8"), "en"
+            ComposedMessage(
+                about=AlarmCode.DISK_FULL, facts={"time": "14:07"}, at=NOW.utc, visit="v1", picture=b"\xff\xd8"
+            ),
+            "en",
         )
     assert lines == [
         {

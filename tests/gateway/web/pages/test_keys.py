@@ -182,7 +182,7 @@ async def test_the_certificate_is_renewed_under_the_same_authority_and_served_at
             page = await answer.text()
             assert "Strict-Transport-Security" not in answer.headers, "the courier's plain page has the same name"
         assert before.fingerprint[:4].upper() in page
-        assert before.authority_until.strftime("%Y-%m-%d") in page
+        assert before.authority.not_valid_after_utc.strftime("%Y-%m-%d") in page
         assert before.until.strftime("%Y-%m-%d") in page
         origin = {"Origin": f"https://127.0.0.1:{other.port}", **ENGLISH}
         async with client.post(f"{PAGE}/certificate", headers=origin) as answer:

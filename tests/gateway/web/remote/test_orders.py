@@ -178,7 +178,8 @@ async def test_an_older_order_is_refused_whatever_it_is(tmp_path: Path) -> None:
 async def test_a_permit_that_was_held_back_does_not_undo_what_was_decided_at_home_meanwhile(tmp_path: Path) -> None:
     async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         permit = here.phone.sealed(await permit_of(here))
-        assert await here.made.reception.permissions.refuse("shop", here.site.owner.user.person) is None
+        letting, person = here.made.reception.permissions, here.site.owner.user.person
+        assert await letting.decide("shop", PermissionStatus.REFUSED, person) is None
         assert (await here.brings(permit)).state == "received"
         order = await here.became()
         assert (order.state, order.why) == ("failed", "ask_changed")
@@ -189,7 +190,7 @@ async def test_a_permit_and_a_revocation_in_the_same_moment_end_as_a_revocation(
     """The permit is looked at before the revocation is on the disk, and stored behind it."""
     async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         now, letting = await ask(here), here.made.reception.permissions
-        revoking = asyncio.create_task(letting.revoke("shop", here.site.owner.user.person))
+        revoking = asyncio.create_task(letting.decide("shop", PermissionStatus.REVOKED, here.site.owner.user.person))
         await asyncio.sleep(0)
         await here.orders("permit", life=86_400, brand="shop", ask=now, terms=TERMS)
         order = await here.became()
@@ -205,7 +206,8 @@ async def test_a_yes_that_is_stored_behind_a_revocation_of_the_same_moment_does_
         shown = here.made.store.brands.permission("shop")
         assert shown is not None
         revoked, permitted = await asyncio.gather(
-            letting.revoke("shop", person), letting.permit("shop", shown.terms, person, version=shown.version)
+            letting.decide("shop", PermissionStatus.REVOKED, person),
+            letting.decide("shop", PermissionStatus.GRANTED, person, terms=shown.terms, version=shown.version),
         )
         assert revoked is None
         assert permitted is not None

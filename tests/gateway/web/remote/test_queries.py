@@ -103,9 +103,9 @@ async def test_what_a_brand_asks_has_another_digest_with_each_decision(tmp_path:
             if standing is PermissionStatus.GRANTED:
                 permission = here.made.store.brands.permission("shop")
                 assert permission is not None
-                assert await letting.permit("shop", permission.terms, person) is None
+                assert await letting.decide("shop", PermissionStatus.GRANTED, person, terms=permission.terms) is None
             elif standing is PermissionStatus.REVOKED:
-                assert await letting.revoke("shop", person) is None
+                assert await letting.decide("shop", PermissionStatus.REVOKED, person) is None
             shop = next(one for one in (await here.state())["brands"] if one["id"] == "shop")
             seen.add(shop["ask"])
         assert len(seen) == 4
