@@ -104,8 +104,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the box's authority may vouch for a bank",
         file="gateway/system/pki/authority.py",
-        old="if isinstance(general, x509.IPAddress) else general)",
-        new="if isinstance(general, x509.IPAddress) else x509.DNSName(''))",
+        old="    return [_general_name(name, ip_network) for name in names]\n",
+        new='    return [_general_name(name, ip_network) for name in (*names, "")]\n',
         tests=("tests/gateway/system/pki/test_pages.py::test_the_authority_may_not_vouch_for_anybody_else",),
     ),
     Mutant(
