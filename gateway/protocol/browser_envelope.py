@@ -125,8 +125,8 @@ def decrypt(key: bytes, browser: str, token: bytes, *, largest: int) -> Envelope
         whole = AESGCM(key).decrypt(iv, text + tag, head)
     except (ValueError, InvalidTag):
         return None
-    said, _, raw = whole.partition(_SEPARATOR)
-    return EnvelopeContent(said, raw)
+    text, _, raw = whole.partition(_SEPARATOR)
+    return EnvelopeContent(text, raw)
 
 
 def _header(browser: str) -> bytes:

@@ -226,12 +226,12 @@ def first_break(lines: Sequence[RecordLine], statement: Statement) -> hash_chain
     entries = [
         hash_chain.ChainEntry(seq=line.n, body=_hashed_body(line), hash=bytes.fromhex(line.hash)) for line in lines
     ]
-    found = hash_chain.find_break(entries, after=_GENESIS)
-    if found is None and len(lines) != statement.lines:
+    chain_break = hash_chain.find_break(entries, after=_GENESIS)
+    if chain_break is None and len(lines) != statement.lines:
         return hash_chain.ChainBreak(seq=min(len(lines), statement.lines) + 1, fault=hash_chain.ChainFault.MISSING)
-    if found is None and head_hash(lines) != statement.head:
+    if chain_break is None and head_hash(lines) != statement.head:
         return hash_chain.ChainBreak(seq=len(lines), fault=hash_chain.ChainFault.CHANGED)
-    return found
+    return chain_break
 
 
 def _hashed_body(entry: RecordEntry) -> bytes:

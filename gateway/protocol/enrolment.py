@@ -52,10 +52,10 @@ class ClaimCode(Frozen):
         Raises:
             InvalidClaimCode: the text is not a code, or a part is missing.
         """
-        found = _CLAIM_CODE.fullmatch(text.strip())
-        if found is None:
+        match = _CLAIM_CODE.fullmatch(text.strip())
+        if match is None:
             raise InvalidClaimCode("this is no code of a claim, or a part of it is missing")
-        return cls(**found.groupdict())
+        return cls(**match.groupdict())
 
 
 def proquint_words(authority: str) -> str:

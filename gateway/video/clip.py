@@ -49,17 +49,14 @@ CRASH_POINTS: Final = (
 )
 
 
-OnSynced = Callable[[int, str, bool], None]
-"""Called for each synced link of the hash chain: end byte, hash, whether it is the first fragment with pictures."""
-
-
 class FragmentWriter:
     """The muxer's output file: appends and hashes each fragment, syncs it, then calls `on_synced`.
 
+    `on_synced` gets each synced link of the hash chain: end byte, hash, whether it is the first fragment with pictures.
     After the first failure it refuses all writes: it never repeats a sync that failed.
     """
 
-    def __init__(self, path: Path, on_synced: OnSynced) -> None:
+    def __init__(self, path: Path, on_synced: Callable[[int, str, bool], None]) -> None:
         self._handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_EXCL, 0o600)
         self._on_synced = on_synced
         self._unsynced: list[tuple[int, str]] = []

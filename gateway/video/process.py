@@ -228,7 +228,7 @@ class VideoProcess:
         answers = await asyncio.gather(
             *(asyncio.to_thread(camera.finish, request.clip) for camera in self._cameras.values())
         )
-        recorded = {name: found for name, found in zip(self._cameras, answers, strict=True) if found is not None}
+        recorded = {name: result for name, result in zip(self._cameras, answers, strict=True) if result is not None}
         self._send(await asyncio.to_thread(collect_clip, root, request, clips, recorded, self._utc()))
 
     async def _publish_proofs(self) -> None:

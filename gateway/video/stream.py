@@ -62,7 +62,7 @@ def read_packets(source: CameraSource) -> Iterator[tuple[VideoStream, "Packet[Vi
     """
     with ExitStack() as stack:
         container = _open_stream(source, stack)
-        stream = next((found for found in container.streams.video if _codec_name(found) == "h264"), None)
+        stream = next((video for video in container.streams.video if _codec_name(video) == "h264"), None)
         if stream is None:
             why = OpenFailure.NOT_H264 if container.streams.video else OpenFailure.NO_PICTURES
             raise StreamLost(StreamFault.UNREACHABLE, why)

@@ -5,6 +5,7 @@ element string with another one, because it could only guess its length.
 """
 
 import re
+from functools import partial
 
 from gateway.domain.frozen import Frozen
 
@@ -21,17 +22,9 @@ class ElementFormat(Frozen, kw_only=False):
     needs_separator: bool = True  # False: its length is predefined, so no FNC1 need follow
 
 
-def _n(length: int) -> ElementFormat:
-    return ElementFormat(length, is_fixed_length=True)
-
-
-def _predefined(length: int) -> ElementFormat:
-    return ElementFormat(length, is_fixed_length=True, needs_separator=False)
-
-
-def _x(max_chars: int) -> ElementFormat:
-    return ElementFormat(max_chars, is_numeric=False)
-
+_n = partial(ElementFormat, is_fixed_length=True)
+_predefined = partial(ElementFormat, is_fixed_length=True, needs_separator=False)
+_x = partial(ElementFormat, is_numeric=False)
 
 # `n` at an identifier's end stands for any digit (the place of a decimal point, or a running number).
 ELEMENT_FORMATS: dict[str, ElementFormat] = {
