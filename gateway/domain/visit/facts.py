@@ -137,16 +137,16 @@ def _on_lock_report(step: Step, event: e.LockReported) -> None:
 
 
 def _on_door_report(step: Step, event: e.DoorReported) -> None:
-    door_said, context, old = event.report.door, event.context, step.state.door
+    reported, context, old = event.report.door, event.context, step.state.door
     if not _is_current(step.state, context) or _is_outdated(old, context):
         return
-    door = update_fact(step, old, door_said, context)
+    door = update_fact(step, old, reported, context)
     step.state = replace(step.state, door=door)
-    unclear = door_said is not DoorState.CLOSED and not is_door_open(step.state)
+    unclear = reported is not DoorState.CLOSED and not is_door_open(step.state)
     if _has_sequence_gap(old, context) or unclear:
         _break_observation(step)
     intrusion.on_door_moved(step, old.value, context)
-    if door_said is DoorState.CLOSED and not door.proven:
+    if reported is DoorState.CLOSED and not door.proven:
         _query_unproven(step, "door", old, context)
 
 

@@ -180,15 +180,15 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
         return
     others = _others_that_may_open(step, scan.matches, delivery)
     if others and not delivery.needs_courier:  # where a courier token is required, it identifies the delivery
-        brands = ", ".join(sorted({one.brand for one in (delivery, *others)}))
+        brands = ", ".join(sorted({other.brand for other in (delivery, *others)}))
         step.emit(c.NotifyOwner(notification=c.Notification.CODE_OF_SEVERAL, detail=brands))
         transitions.answer_no(step, scan.id, scan.scanner, Refusal.CODE_OF_SEVERAL)
         return
     _excuse_label(step, scan, delivery)
-    half = step.state.pending_scan
+    pending = step.state.pending_scan
     kinds, codes = {match.kind}, frozenset({scan.code})
-    if half is not None and (_is_same_order(half, delivery) or _also_of_other_brand(half, delivery)):
-        kinds, codes = kinds | {half.kind}, codes | half.codes
+    if pending is not None and (_is_same_order(pending, delivery) or _also_of_other_brand(pending, delivery)):
+        kinds, codes = kinds | {pending.kind}, codes | pending.codes
     parcels = codes & delivery.parcels
     proven = CodeKind.COURIER in kinds or not delivery.needs_courier
     if CodeKind.PARCEL in kinds and proven:
@@ -199,8 +199,8 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
 
 def _choose_match(step: Step, matches: tuple[CodeMatch, ...]) -> CodeMatch:
     """Choose among deliveries with this code: the one whose other code has come, else the likeliest."""
-    half = step.state.pending_scan
-    waiting = [match for match in matches if half is not None and _is_same_order(half, match.delivery)]
+    pending = step.state.pending_scan
+    waiting = [match for match in matches if pending is not None and _is_same_order(pending, match.delivery)]
     return min(waiting or matches, key=lambda match: _unlikeliness(step, match))
 
 
@@ -231,10 +231,10 @@ def _keep_pending(step: Step, scan: Scanned, match: CodeMatch, codes: frozenset[
     delivery = match.delivery
     if before is not None and not _is_same_order(before, delivery):
         expire_pending_scan(step)
-    half = PendingScan(
+    pending = PendingScan(
         delivery=delivery.id, version=delivery.version, kind=match.kind, codes=codes, scan=scan.id, scanner=scan.scanner
     )
-    step.state = replace(step.state, pending_scan=half)
+    step.state = replace(step.state, pending_scan=pending)
     step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=c.ScanAnswer.WAIT), transitions.WAIT)
     step.clear_timers(Timer.SIGNAL)
     step.set_timer(Timer.HALF, step.state.rules.timing.courier)
@@ -247,8 +247,8 @@ def _is_same_order(pending: PendingScan, delivery: VisitDelivery) -> bool:
 
 def expire_pending_scan(step: Step) -> None:
     """Answer "no" at the scanner of the first code, because the second did not come in time."""
-    half = step.state.pending_scan
-    if half is not None:
-        transitions.answer_no(step, half.scan, half.scanner, Refusal.COURIER_NOT_PROVEN)
+    pending = step.state.pending_scan
+    if pending is not None:
+        transitions.answer_no(step, pending.scan, pending.scanner, Refusal.COURIER_NOT_PROVEN)
         step.state = replace(step.state, pending_scan=None)
     step.clear_timers(Timer.HALF)

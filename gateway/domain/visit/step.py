@@ -64,19 +64,19 @@ class Step:
     def clear_timers(self, *timers: Timer) -> None:
         """Remove deadlines; those not set do not matter."""
         if not self.state.timers.keys().isdisjoint(timers):
-            timers_left = {why: at for why, at in self.state.timers.items() if why not in timers}
+            timers_left = {timer: at for timer, at in self.state.timers.items() if timer not in timers}
             self.state = replace(self.state, timers=timers_left)
 
     def transition(self, phase: Phase, timers: Mapping[Timer, float]) -> None:
         """Enter a phase with its own deadlines (seconds from now); those of the phase before are removed."""
         self.visit = replace(self.visit, phase=phase)
         self.clear_phase_timers()
-        for why, seconds in timers.items():
-            self.set_timer(why, seconds)
+        for timer, seconds in timers.items():
+            self.set_timer(timer, seconds)
 
     def clear_phase_timers(self) -> None:
         """Keep only the deadlines that outlive a phase."""
-        timers_left = {why: at for why, at in self.state.timers.items() if why in ENTRANCE_WIDE}
+        timers_left = {timer: at for timer, at in self.state.timers.items() if timer in ENTRANCE_WIDE}
         self.state = replace(self.state, timers=timers_left)
 
     def query(self, *devices: str) -> None:
