@@ -40,13 +40,6 @@ ZWAVE_LOCK_SUFFIX = "/98/0/currentMode"
 BATTERY_SENSOR_HEARTBEAT_S = 3600.0  # of a sensor on a battery
 
 _ADD_OPTIONS = ("kind", "vendor", "address")  # keys with an option of their own in `perron add`; the others use --set
-_KIND_BY_USE = {
-    UsableKind.LOCK: "lock",
-    UsableKind.DOOR: "door",
-    UsableKind.FRIDGE: "fridge",
-    UsableKind.BUTTON: "button",
-    UsableKind.SIREN: "signal",
-}
 _AVAILABILITY_PATTERN = re.compile(r"perron/([a-z0-9-]{1,64})/availability")
 
 
@@ -122,7 +115,7 @@ def _read_radio_device(home: Home, base: str, radio_device: BridgeDevice) -> Ite
     for use in radio_device.uses:
         id_ = next((i for i, device in home.devices.items() if _is_used(device, use, address)), None)
         yield replace(
-            useless, key=f"{address} {use.kind}", text_key=_KIND_BY_USE[use.kind], known_as=id_,
+            useless, key=f"{address} {use.kind}", text_key=_house_kind(use), known_as=id_,
             add_fields={} if id_ else _add_fields(base, radio_device.friendly_name, use),
         )  # fmt: skip
     if not radio_device.uses:
@@ -143,10 +136,14 @@ def _read_zwave_lock(home: Home, topic: str) -> Iterator[DiscoveredDevice]:
     )  # fmt: skip
 
 
+def _house_kind(use: DeviceUse) -> str:
+    return "signal" if use.kind is UsableKind.SIREN else use.kind.value
+
+
 def _is_used(device: AnyDevice, use: DeviceUse, address: str) -> bool:
     if use.kind is UsableKind.BUTTON:
         return device.kind == "signal" and address in device.topics.values()
-    return (device.kind, device.address) == (_KIND_BY_USE[use.kind], address)
+    return (device.kind, device.address) == (_house_kind(use), address)
 
 
 def _add_fields(base: str, name: str, use: DeviceUse) -> Mapping[str, str]:
@@ -165,7 +162,7 @@ def _add_fields(base: str, name: str, use: DeviceUse) -> Mapping[str, str]:
             pass
         case _:
             assert_never(use.kind)
-    return _safe_offer(name, kind=_KIND_BY_USE[use.kind], vendor="zigbee2mqtt", address=f"{base}/{name}", **sets)
+    return _safe_offer(name, kind=_house_kind(use), vendor="zigbee2mqtt", address=f"{base}/{name}", **sets)
 
 
 def read_mdns_service(home: Home, service: str, name: str, host: str, port: int) -> DiscoveredDevice:

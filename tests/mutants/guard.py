@@ -60,8 +60,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the guard moves first and keeps then",
         file=RULES,
-        old=("        self.write_ledger()\n        self.commands.append(m.PublishCommand(command))\n"),
-        new=("        self.commands.append(m.PublishCommand(command))\n        self.write_ledger()\n"),
+        old=("        self.write_ledger()\n        self.commands.append(command)\n"),
+        new=("        self.commands.append(command)\n        self.write_ledger()\n"),
         tests=(TESTS, ORDER),
     ),
     Mutant(

@@ -267,7 +267,7 @@ class _Transition:
             unlocked_at_mono=self.mono, min_query_number=state.last_query_number + 1, bolt_has_moved=False,
         )  # fmt: skip
         self.write_ledger()
-        self.commands.append(m.PublishCommand(command))
+        self.commands.append(command)
         self.note("unlocks")
 
     def write_ledger(self) -> None:
@@ -293,7 +293,7 @@ class _Transition:
         else:
             obeyed = (*self.state.obeyed_lock_ids, command.id)[-MAX_REMEMBERED_IDS:]
             self.state = replace(self.state, obeyed_lock_ids=obeyed)
-            self.commands.append(m.PublishCommand(command))
+            self.commands.append(command)
             self.note("locks, told to")
 
     # ---- the radio --------------------------------------------------------------------------------------------------
@@ -444,7 +444,7 @@ class _Transition:
     def throw_bolt(self) -> None:
         """Throw the bolt: the door has answered closed twice, with nothing else between."""
         id_ = f"guard-{self.state.boot}-{self.state.last_query_number}"
-        self.commands.append(m.PublishCommand(LockDoor(id=id_, intent=id_, issued_at=EPOCH, expires_at=EPOCH)))
+        self.commands.append(LockDoor(id=id_, intent=id_, issued_at=EPOCH, expires_at=EPOCH))
         self.note("locks by itself")
         until = self.mono + self.state.settings.latency_s
         sequence = m.SecuringSequence(m.SecuringStep.MOVING, self.state.last_query_number, until)

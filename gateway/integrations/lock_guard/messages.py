@@ -102,12 +102,6 @@ class WriteLedger(Frozen):
     owes: bool
 
 
-class PublishCommand(Frozen, kw_only=False):
-    """Publish this to the lock immediately or not at all."""
-
-    command: UnlockDoor | LockDoor
-
-
 class QueryRadioDevice(Frozen, kw_only=False):
     """Query a device behind the radio."""
 
@@ -125,8 +119,8 @@ class GuardNote(Frozen, kw_only=False):
     text: str
 
 
-GuardCommand = FromGuard | WriteLedger | PublishCommand | QueryRadioDevice | ProbeRadioBroker | GuardNote
-"""`FromGuard`: sign this report and send it to the gateway."""
+GuardCommand = FromGuard | WriteLedger | UnlockDoor | LockDoor | QueryRadioDevice | ProbeRadioBroker | GuardNote
+"""`FromGuard`: sign and send this report. `UnlockDoor`, `LockDoor`: publish it immediately or not at all."""
 
 
 # ---- state ----------------------------------------------------------------------------------------------------------

@@ -211,8 +211,8 @@ class GuardProcess:
                 case m.WriteLedger():
                     if not self._write_ledger(command):
                         return  # the rest must not happen
-                case m.PublishCommand():
-                    self._publish_command(command.command)
+                case d.UnlockDoor() | d.LockDoor():
+                    self._publish_command(command)
                 case m.QueryRadioDevice():
                     self._query_device(command)
                 case m.ProbeRadioBroker():

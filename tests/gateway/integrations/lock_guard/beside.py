@@ -129,11 +129,11 @@ class GuardInMemory:
 
     @property
     def unlocked(self) -> int:
-        return sum(isinstance(c, w.PublishCommand) and isinstance(c.command, UnlockDoor) for c in self.done)
+        return sum(isinstance(c, UnlockDoor) for c in self.done)
 
     @property
     def locked(self) -> int:
-        return sum(isinstance(c, w.PublishCommand) and isinstance(c.command, LockDoor) for c in self.done)
+        return sum(isinstance(c, LockDoor) for c in self.done)
 
     def opened(self) -> "GuardInMemory":
         """The gateway unlocks, and the bolt is withdrawn."""
