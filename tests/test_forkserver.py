@@ -61,40 +61,40 @@ async def test_it_gets_arguments_folder_environment_and_a_session_of_its_own(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIVEN", "by the test")
     child = await started(SAYS, tmp_path, "7", "two words")
-    assert await child.wait() == 0
+    assert await child.process.wait() == 0
     assert sorted(child.log.read_text().splitlines()) == [
         f"['7', 'two words'] {tmp_path} by the test True ''",
         "trouble",
     ]
-    assert child.has_ended
+    assert child.process.returncode is not None
 
 
 async def test_the_video_process_of_a_forked_gateway_is_its_child_in_a_session_of_its_own(tmp_path: Path) -> None:
     child = await started(FILMS, tmp_path, str(tmp_path / "video.sock"))
-    assert await child.wait() == 0, child.log.read_text()
+    assert await child.process.wait() == 0, child.log.read_text()
     said = [line for line in child.log.read_text().splitlines() if not line.startswith("video ")]
     assert said == [f"True True {os.devnull}", "True", "3", "0 False"]
 
 
 async def test_the_status_with_which_it_exits_is_told(tmp_path: Path) -> None:
     child = await LoggedProcess.start("gateway", ["nonsense"], tmp_path / "log")
-    assert await child.wait() == 2
+    assert await child.process.wait() == 2
     assert "No such command 'nonsense'" in child.log.read_text()
 
 
 async def test_whoever_waits_hears_of_its_end_once_or_twice(tmp_path: Path) -> None:
     child = await started(STAYS, tmp_path)
     await here(child)
-    both = [asyncio.create_task(child.wait()) for _ in range(2)]
-    await assert_stays(lambda: not child.has_ended, 0.05)
-    os.kill(child.pid, signal.SIGKILL)
+    both = [asyncio.create_task(child.process.wait()) for _ in range(2)]
+    await assert_stays(lambda: child.process.returncode is None, 0.05)
+    os.kill(child.process.pid, signal.SIGKILL)
     assert await asyncio.gather(*both) == [-9, -9]
-    assert not is_running(child.pid)
+    assert not is_running(child.process.pid)
 
 
 async def test_an_error_that_nobody_catches_is_in_its_log_and_its_status_is_one(tmp_path: Path) -> None:
     child = await started("raise ValueError('on purpose')", tmp_path)
-    assert await child.wait() == 1
+    assert await child.process.wait() == 1
     assert "ValueError: on purpose" in child.log.read_text()
 
 
@@ -104,5 +104,5 @@ async def test_it_ends_with_the_server_that_started_it(tmp_path: Path, monkeypat
     child = await started(STAYS, tmp_path)
     await here(child)
     server.end()
-    assert await asyncio.to_thread(gone, child.pid)
+    assert await asyncio.to_thread(gone, child.process.pid)
     assert fork_server() is not server

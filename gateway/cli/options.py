@@ -24,7 +24,6 @@ HomeFile = Annotated[
         envvar="PERRON_HOME",
         help="The house file.",
         metavar="FILE",
-        show_default=True,
         callback=set_current_home,
     ),
 ]

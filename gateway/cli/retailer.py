@@ -47,7 +47,6 @@ retailer = CommandGroup(
         "perron retailer watch --hub https://hub.example",
     ),
     no_args_is_help=True,
-    rich_markup_mode="rich",
 )
 commands = CommandGroup()
 commands.add_typer(retailer)

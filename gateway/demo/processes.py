@@ -28,8 +28,7 @@ class LoggedProcess:
     death_signal: ClassVar = signal.SIGHUP
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
-        self._process = process
-        self.log = log
+        self.process, self.log = process, log
 
     @classmethod
     async def start(cls, module: str, arguments: Sequence[str], log: Path) -> Self:
@@ -41,29 +40,15 @@ class LoggedProcess:
             )  # fmt: skip
         return cls(process, log)
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether it has ended."""
-        return self._process.returncode is not None
-
-    async def wait(self) -> int:
-        """Wait for its end; a negative status is the signal that ended it."""
-        return await self._process.wait()
-
     async def end(self) -> None:
         """Send SIGTERM, and SIGKILL if it does not end in time."""
-        await end_process(self._process, within=STOP_TIMEOUT_S)
+        await end_process(self.process, within=STOP_TIMEOUT_S)
 
     async def wait_until(self, what: str, is_ready: Callable[[], bool], *, within: float) -> None:
         """Wait until `is_ready`; `Failure` if it ended before, or was not ready within so many seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while not self.has_ended:
+                while self.process.returncode is None:
                     if is_ready():
                         return
                     await asyncio.sleep(POLL_INTERVAL_S)
@@ -88,14 +73,14 @@ class SupervisedProcess:
 
     async def _restart_loop(self) -> None:
         while self._child is not None:
-            self.deaths.append(await self._child.wait())
+            self.deaths.append(await self._child.process.wait())
             await asyncio.sleep(RESTART_DELAY_S)
             self._child = await self._start()
 
     def kill(self) -> None:
         """Kill it; it is restarted."""
-        if self._child is not None and not self._child.has_ended:
-            os.kill(self._child.pid, signal.SIGKILL)
+        if self._child is not None and self._child.process.returncode is None:
+            os.kill(self._child.process.pid, signal.SIGKILL)
 
     async def end(self, *, at_once: bool = False) -> None:
         """End it for good; `at_once` kills it."""

@@ -71,10 +71,10 @@ class PhysicalOpening(ResultModel):
     `opened_at` is the first opening of the leaf, `closed_at` the last closing. A forced door has no `unlocked_at`.
     """
 
-    unlocked_at: Instant | None
+    unlocked_at: Instant | None = None
     opened_at: Instant
-    closed_at: Instant | None
-    locked_at: Instant | None
+    closed_at: Instant | None = None
+    locked_at: Instant | None = None
 
 
 class DemoClip(ResultModel):
@@ -148,28 +148,21 @@ def _movement_of(line: LogLine) -> DoorMovement:
 def physical_openings(log: Sequence[LogLine]) -> tuple[PhysicalOpening, ...]:
     """Return each opening in the physical log. A withdrawn bolt without an opened door is not an opening."""
     openings: list[PhysicalOpening] = []
-    unlocked: datetime | None = None
-    opened: datetime | None = None
-    closed: datetime | None = None
-
-    def add(opened: datetime, locked: datetime | None) -> None:
-        openings.append(PhysicalOpening(unlocked_at=unlocked, opened_at=opened, closed_at=closed, locked_at=locked))
-
+    times: dict[str, datetime] = {}  # since the bolt was last thrown into its keep
     for line in log:
         match line["what"], line.get("state"):
-            case "bolt", "withdrawn":
-                unlocked = unlocked or (instant_of(line) if opened is None else None)
+            case "bolt", "withdrawn" if "opened_at" not in times:
+                times.setdefault("unlocked_at", instant_of(line))
             case "door", "open":
-                opened, closed = opened or instant_of(line), None
+                times.setdefault("opened_at", instant_of(line))
+                times.pop("closed_at", None)
             case "door", "closed":
-                closed = instant_of(line)
-            case "bolt", "thrown":
-                if opened is not None and not line["in_air"]:
-                    add(opened, instant_of(line))
-                    opened = closed = None
-                unlocked = None if opened is None else unlocked
+                times["closed_at"] = instant_of(line)
+            case "bolt", "thrown" if "opened_at" not in times:
+                times.clear()
+            case "bolt", "thrown" if not line["in_air"]:
+                openings.append(PhysicalOpening(**times, locked_at=instant_of(line)))
+                times.clear()
             case _:
                 pass
-    if opened is not None:
-        add(opened, None)
-    return tuple(openings)
+    return (*openings, PhysicalOpening(**times)) if "opened_at" in times else tuple(openings)

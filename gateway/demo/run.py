@@ -55,7 +55,7 @@ async def run_scenario(  # noqa: PLR0913 - each option of a run has a name
         failure = await _play(scenario, stage, observer)
         await _wait_for_result(scenario.expected.retailer_state, stage.watch)
         judged = judge(scenario, stage, failure)
-        (folder / PICTURE_NAME).write_text(draw_picture(judged.result, judged.log), encoding="utf-8")
+        (folder / PICTURE_NAME).write_text(draw_picture(judged.result, stage.log.lines), encoding="utf-8")
         if on_judged is not None:
             await on_judged(stage, judged)
     return judged

@@ -13,7 +13,6 @@ from gateway.demo.result import (
     DemoClip,
     DemoNotification,
     DemoProof,
-    LogLine,
     PhaseAt,
     PhysicalOpening,
     RefusalAt,
@@ -35,11 +34,10 @@ from gateway.storage.schema import connect
 
 
 class Judgement(Frozen, kw_only=False):
-    """The result, why it differs from what was expected (empty if it does not), and all that physically happened."""
+    """The result, and why it differs from what was expected (empty if it does not)."""
 
     result: ScenarioResult
     complaints: tuple[str, ...]
-    log: tuple[LogLine, ...]
 
 
 class VerifiedProofs(Frozen, kw_only=False):
@@ -56,7 +54,7 @@ def judge(scenario: Scenario, stage: Stage, failure: str | None) -> Judgement:
     proofs = read_proofs(stage)
     result = _make_result(scenario, stage, proofs)
     complaints = [*([failure] if failure else []), *_complaints(scenario.expected, stage, proofs, result)]
-    return Judgement(result.model_copy(update={"ok": not complaints}), tuple(complaints), tuple(stage.log.lines))
+    return Judgement(result.model_copy(update={"ok": not complaints}), tuple(complaints))
 
 
 def read_proofs(stage: Stage) -> VerifiedProofs:

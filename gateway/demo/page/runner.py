@@ -179,16 +179,13 @@ class DemoRunner:
 
         async def play(play: ScenarioRun) -> None:
             self.change(stage="playing")
-            await self._route_retailers(play)
+            broker = play.plan.home.broker
+            outside = broker.model_copy(update={"port": await self.cable.connect(broker.port)})
+            play.retailer = DemoRetailer(play.plan.with_home(broker=outside), play.watch, play.narrate)
             await play.stage.change_box(SetPhoneLanguages(languages=LANGUAGES))
             await scenario.play(play)
 
         return replace(scenario, equip=equip, play=play)
-
-    async def _route_retailers(self, play: ScenarioRun) -> None:
-        broker = play.plan.home.broker
-        outside = broker.model_copy(update={"port": await self.cable.connect(broker.port)})
-        play.retailer = DemoRetailer(play.plan.with_home(broker=outside), play.watch, play.narrate)
 
     async def _show_newest_film(self, stage: Stage, judged: Judgement) -> None:
         proof = judged.result.proof.folder

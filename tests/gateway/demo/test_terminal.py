@@ -43,7 +43,7 @@ async def test_whatever_happens_is_one_short_line_and_none_is_said_twice() -> No
 def test_what_came_of_it_breaks_no_path_and_no_line_of_words(width: int) -> None:
     out = StringIO()
     print_summary(
-        Console(file=out, width=width, highlight=False), Judgement(RESULT, (), ()), "var/demo/delivered/visit.svg"
+        Console(file=out, width=width, highlight=False), Judgement(RESULT, ()), "var/demo/delivered/visit.svg"
     )
     lines = [line.strip() for line in out.getvalue().splitlines()]
     assert FOLDER in [line.rpartition(" ")[2] for line in lines], "whole, so that it can be copied"
