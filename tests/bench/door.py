@@ -19,7 +19,7 @@ async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
         for number in range(visits):
             say(f"a visit before a real camera: {number + 1} of {visits}")
             times.append(await _visit(stage, number))
-        memory = pss(stage.gateway.pid)
+        memory = pss(stage.gateway.process.pid)
     return [_line(times, stage.marks), _memory(memory)]
 
 

@@ -26,15 +26,19 @@ async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
         async with recorder(air, decodes=False) as blind, stream_copies(air) as (copier, copying):
             await asyncio.sleep(SETTLE_S)
             say("CPU of rings without films")
-            ring = await _share([blind.child.pid], seconds / 2)
+            ring = await _share([blind.child.process.pid], seconds / 2)
             for one in (video, blind):
                 one.talk.say(RecordClip(clip=ClipKey(visit="long", part=1), cameras=CAMERAS, folder="long"))
             await asyncio.sleep(SETTLE_S)
             say(f"CPU of {len(CAMERAS)} recorded cameras beside {copier}, for {seconds:g} s")
-            groups = {"whole": [video.child.pid], "blind": [blind.child.pid], "copy": [c.pid for c in copying]}
+            groups = {
+                "whole": [video.child.process.pid],
+                "blind": [blind.child.process.pid],
+                "copy": [c.process.pid for c in copying],
+            }
             measured = await asyncio.gather(*(_share(pids, seconds) for pids in groups.values()))
             shares = {"ring": ring, **dict(zip(groups, measured, strict=True))}
-            memory = pss(video.child.pid)
+            memory = pss(video.child.process.pid)
     return [*_cpu(shares, copier), _memory(memory), _start(begun)]
 
 
