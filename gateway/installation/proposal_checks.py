@@ -72,7 +72,7 @@ class Proposal(ConfigSection):
 
 
 class Remark(Frozen, kw_only=False):
-    """A remark on a proposal; `text_key` is a key of `web/texts/adding.py`, `facts` its parameters."""
+    """A remark on a proposal; `text_key` is a key of `web/texts/catalogue.py`, `facts` its parameters."""
 
     text_key: str
     facts: Mapping[str, str] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from gateway.storage import people
 from gateway.storage.audit_log import erase_bodies
 from gateway.storage.consent_requests import forget_guests
 from gateway.storage.database import Database
-from gateway.storage.models import AccountChangeResult, HouseOffer, NewAccount
+from gateway.storage.models import AccountResult, HouseOffer, NewAccount
 from gateway.storage.part import StorePart, reads, writes
 from gateway.storage.permissions import decide_brand
 from gateway.storage.privacy import read_choice, write_choice
@@ -40,24 +40,24 @@ def set_offer(db: Database, offer: HouseOffer, now: Now) -> None:
     db.log("house_offered", now.utc, {"offer": offer.id, "leaves_films": offer.leaves_films, "by": offer.by})
 
 
-def withdraw_offer(db: Database, now: Now, *, by: str) -> AccountChangeResult:
+def withdraw_offer(db: Database, now: Now, *, by: str) -> AccountResult:
     """Withdraw the offer: `DONE` or `UNKNOWN`."""
     offer = db.value(str, "DELETE FROM house_offer RETURNING id")
     if offer is None:
-        return AccountChangeResult.UNKNOWN
+        return AccountResult.UNKNOWN
     db.log("house_offer_withdrawn", now.utc, {"offer": offer, "by": by})
-    return AccountChangeResult.DONE
+    return AccountResult.DONE
 
 
-def accept_offer(db: Database, offer: HouseOffer, new: NewAccount, entry: SignInEntry, now: Now) -> AccountChangeResult:
-    """Make the next owner, signed in, and end everything of the former household's: `DONE`, `UNKNOWN` or `BUSY`."""
+def accept_offer(db: Database, offer: HouseOffer, new: NewAccount, entry: SignInEntry, now: Now) -> AccountResult:
+    """Make the next owner, signed in, and end all of the former household's: `DONE`, `INVITATION_GONE` or `BUSY`."""
     giver = people.account(db, offer.by)
     if giver is None or giver.role != "owner":
-        return AccountChangeResult.UNKNOWN
+        return AccountResult.INVITATION_GONE
     if db.exists("SELECT 1 FROM entrance WHERE visit IS NOT NULL"):
-        return AccountChangeResult.BUSY
+        return AccountResult.BUSY
     if not db.execute("DELETE FROM house_offer WHERE id = ?", (offer.id,)).rowcount:
-        return AccountChangeResult.UNKNOWN
+        return AccountResult.INVITATION_GONE
     former_count = len(people.all_people(db))
     cancelled = cancel_open_deliveries(db, now, by=None)
     for brand in db.column("SELECT brand FROM permission"):
@@ -83,7 +83,7 @@ def accept_offer(db: Database, offer: HouseOffer, new: NewAccount, entry: SignIn
         by=new.person.id,
     )
     sign_in(db, new.person.id, new.password, entry)
-    return AccountChangeResult.DONE
+    return AccountResult.DONE
 
 
 def _forget_household(db: Database, stay: str) -> None:

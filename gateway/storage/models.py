@@ -207,20 +207,16 @@ class SharedVisit(Frozen):
     until: datetime
 
 
-class ClaimResult(StrEnum):
-    """The result of trying a claim code."""
+class AccountResult(StrEnum):
+    """The result of an operation on an account."""
 
     DONE = auto()
-    WRONG = auto()
-    VOID = auto()  # no code, or too many wrong tries: a new one must be made on the box
-    TAKEN = auto()  # the box has an owner
-
-
-class AccountChangeResult(StrEnum):
-    """The result of changing an account."""
-
-    DONE = auto()
-    UNKNOWN = auto()  # there is no such person or invitation (any more)
+    CODE_WRONG = auto()
+    CODE_VOID = auto()  # no claim code, or too many wrong tries: a new one must be made on the box
+    CODE_USED = auto()  # of a recovery
+    CLAIMED = auto()  # the box has an owner
+    INVITATION_GONE = auto()  # the invitation or the offer that would make an account is not valid (any more)
+    UNKNOWN = auto()  # there is no such owner, person, invitation or offer (any more)
     NAME_TAKEN = auto()
     LAST_OWNER = auto()  # the house would be left without one
     BUSY = auto()  # not while a visit runs
@@ -233,14 +229,6 @@ class RecoveryCodeUse(Frozen):
     keep: datetime
     entrance: str
     message: bytes
-
-
-class RecoveryResult(StrEnum):
-    """The result of a recovery code."""
-
-    DONE = auto()
-    USED = auto()
-    GONE = auto()  # the person is no owner any more
 
 
 class HouseOffer(Frozen):

@@ -11,13 +11,11 @@ from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage.database import Database
 from gateway.storage.models import (
-    AccountChangeResult,
     AccountHolder,
-    ClaimResult,
+    AccountResult,
     Invitation,
     NewAccount,
     RecoveryCodeUse,
-    RecoveryResult,
 )
 from gateway.storage.outbox import queue_message, use_link
 from gateway.storage.sessions import SignInEntry, sign_in
@@ -37,37 +35,37 @@ def _owner_count(db: Database) -> int:
     return db.number("SELECT count(*) FROM person WHERE role = ? AND removed IS NULL", (_OWNER_ROLE,))
 
 
-def set_claim_code(db: Database, secret: bytes, now: Now) -> ClaimResult:
-    """Store a claim code in place of the old one and its tries: `DONE`, or `TAKEN`."""
+def set_claim_code(db: Database, secret: bytes, now: Now) -> AccountResult:
+    """Store a claim code in place of the old one and its tries: `DONE`, or `CLAIMED`."""
     if has_owner(db):
-        return ClaimResult.TAKEN
+        return AccountResult.CLAIMED
     db.insert("claim", or_="REPLACE", one=1, secret=secret)
     db.log("claim_code_made", now.utc)
-    return ClaimResult.DONE
+    return AccountResult.DONE
 
 
-def check_claim_code(db: Database, secret: bytes, now: Now) -> ClaimResult:
+def check_claim_code(db: Database, secret: bytes, now: Now) -> AccountResult:
     """Check a claim code; a wrong one counts, and the fifth makes the code void."""
     if has_owner(db):
-        return ClaimResult.TAKEN
+        return AccountResult.CLAIMED
     row = db.execute("SELECT secret, wrong FROM claim").fetchone()
     if row is None:
-        return ClaimResult.VOID
+        return AccountResult.CODE_VOID
     if hmac.compare_digest(row[0], secret):
-        return ClaimResult.DONE
+        return AccountResult.DONE
     left = MAX_CLAIM_TRIES - row[1] - 1
     db.log("claim_code_wrong", now.utc, {"tries_left": left})
     if left > 0:
         db.execute("UPDATE claim SET wrong = wrong + 1")
-        return ClaimResult.WRONG
+        return AccountResult.CODE_WRONG
     db.execute("DELETE FROM claim")
-    return ClaimResult.VOID
+    return AccountResult.CODE_VOID
 
 
-def claim_box(db: Database, secret: bytes, owner: NewAccount, entry: SignInEntry, now: Now) -> ClaimResult:
-    """Make the first owner, signed in, and end the code: all of it or nothing. Of two claims at once one is `TAKEN`."""
+def claim_box(db: Database, secret: bytes, owner: NewAccount, entry: SignInEntry, now: Now) -> AccountResult:
+    """Make the first owner, signed in, and end the code: all of it or nothing. Of two at once one is `CLAIMED`."""
     result = check_claim_code(db, secret, now)
-    if result is ClaimResult.DONE:
+    if result is AccountResult.DONE:
         db.execute("DELETE FROM claim")
         add_account(db, owner, {"how": "claim"}, now)
         sign_in(db, owner.person.id, owner.password, entry)
@@ -111,32 +109,32 @@ def all_people(db: Database) -> tuple[AccountHolder, ...]:
     return db.records(AccountHolder, f"{_SELECT_PERSON} WHERE removed IS NULL ORDER BY added, id")
 
 
-def set_role(db: Database, ident: str, role: str, now: Now, *, by: str) -> AccountChangeResult:
+def set_role(db: Database, ident: str, role: str, now: Now, *, by: str) -> AccountResult:
     """Give a person another role, also in running sessions: `DONE`, `UNKNOWN` or `LAST_OWNER`."""
     person = account(db, ident)
     if person is None:
-        return AccountChangeResult.UNKNOWN
+        return AccountResult.UNKNOWN
     if person.role == role:
-        return AccountChangeResult.DONE
+        return AccountResult.DONE
     if person.role == _OWNER_ROLE and _owner_count(db) == 1:
-        return AccountChangeResult.LAST_OWNER
+        return AccountResult.LAST_OWNER
     db.execute("UPDATE person SET role = ? WHERE id = ?", (role, ident))
     db.log("role_changed", now.utc, {"person": ident, "role": role, "was": person.role, "by": by})
-    return AccountChangeResult.DONE
+    return AccountResult.DONE
 
 
-def remove_account(db: Database, ident: str, now: Now, *, by: str) -> AccountChangeResult:
+def remove_account(db: Database, ident: str, now: Now, *, by: str) -> AccountResult:
     """End an account with its sessions, known devices and invitations: `DONE`, `UNKNOWN` or `LAST_OWNER`."""
     person = account(db, ident)
     if person is None:
-        return AccountChangeResult.UNKNOWN
+        return AccountResult.UNKNOWN
     if person.role == _OWNER_ROLE and _owner_count(db) == 1:
-        return AccountChangeResult.LAST_OWNER
+        return AccountResult.LAST_OWNER
     db.execute("UPDATE person SET removed = ?, password = NULL WHERE id = ?", (now.utc, ident))
     db.execute("DELETE FROM device WHERE person = ?", (ident,))
     db.execute("DELETE FROM share WHERE by = ?", (ident,))
     db.log("person_removed", now.utc, {"person": ident, "by": by})
-    return AccountChangeResult.DONE
+    return AccountResult.DONE
 
 
 def remove_installers(db: Database, now: Now, *, by: str) -> tuple[str, ...]:
@@ -149,20 +147,20 @@ def remove_installers(db: Database, now: Now, *, by: str) -> tuple[str, ...]:
     return gone
 
 
-def set_password(db: Database, ident: str, password: str, now: Now, *, device: str) -> AccountChangeResult:
+def set_password(db: Database, ident: str, password: str, now: Now, *, device: str) -> AccountResult:
     """Set a new password: `DONE` or `UNKNOWN`. Sessions and known devices end, except this device."""
     changed = db.execute("UPDATE person SET password = ? WHERE id = ? AND removed IS NULL", (password, ident)).rowcount
     if not changed:
-        return AccountChangeResult.UNKNOWN
+        return AccountResult.UNKNOWN
     db.execute("DELETE FROM device WHERE person = ? AND id != ?", (ident, device))
     _void_invitations_and_offers(db, ident, now)
     db.log("password_changed", now.utc, {"person": ident})
-    return AccountChangeResult.DONE
+    return AccountResult.DONE
 
 
 def recover_account(  # noqa: PLR0913, PLR0917 - whose password, by which code, and when
     db: Database, ident: str, password: str, entry: SignInEntry, now: Now, code: RecoveryCodeUse
-) -> tuple[RecoveryResult, int]:
+) -> tuple[AccountResult, int]:
     """Set an owner's new password by a code that was made on the box, and sign him in: all of it or nothing.
 
     All his other sessions end, the box forgets all his devices, and every phone receives the message about it, whose
@@ -170,9 +168,9 @@ def recover_account(  # noqa: PLR0913, PLR0917 - whose password, by which code, 
     """
     person = account(db, ident)
     if person is None or person.role != _OWNER_ROLE:
-        return RecoveryResult.GONE, 0
+        return AccountResult.UNKNOWN, 0
     if not use_link(db, code.code, code.keep, now):
-        return RecoveryResult.USED, 0
+        return AccountResult.CODE_USED, 0
     db.execute("UPDATE person SET password = ? WHERE id = ?", (password, ident))
     db.execute("DELETE FROM device WHERE person = ?", (ident,))
     # An owner who lost the password may not have made them
@@ -180,7 +178,7 @@ def recover_account(  # noqa: PLR0913, PLR0917 - whose password, by which code, 
     _void_invitations_and_offers(db, ident, now)
     db.log("password_recovered", now.utc, {"person": ident})
     sign_in(db, ident, password, entry)
-    return RecoveryResult.DONE, queue_message(db, code.entrance, None, code.message, now)
+    return AccountResult.DONE, queue_message(db, code.entrance, None, code.message, now)
 
 
 def _void_invitations_and_offers(db: Database, ident: str, now: Now) -> None:
@@ -226,29 +224,29 @@ def open_invitations(db: Database, reckoned: datetime, *, lives: timedelta) -> t
     return db.records(Invitation, query, (reckoned - lives,))
 
 
-def withdraw_invitation(db: Database, ident: str, now: Now, *, by: str) -> AccountChangeResult:
+def withdraw_invitation(db: Database, ident: str, now: Now, *, by: str) -> AccountResult:
     """Withdraw an invitation: `DONE` or `UNKNOWN`."""
     if not db.execute("DELETE FROM invitation WHERE id = ?", (ident,)).rowcount:
-        return AccountChangeResult.UNKNOWN
+        return AccountResult.UNKNOWN
     db.log("invitation_withdrawn", now.utc, {"invitation": ident, "by": by})
-    return AccountChangeResult.DONE
+    return AccountResult.DONE
 
 
 def redeem_invitation(
     db: Database, invitation: Invitation, new: NewAccount, entry: SignInEntry, now: Now
-) -> AccountChangeResult:
+) -> AccountResult:
     """Make the account of an invitation, signed in, and end the invitation: all of it or nothing.
 
-    `DONE`, `UNKNOWN` (also for the later of two at once) or `NAME_TAKEN`.
+    `DONE`, `INVITATION_GONE` (also for the later of two at once) or `NAME_TAKEN`.
     """
     inviter = account(db, invitation.by)
     if inviter is None or inviter.role != _OWNER_ROLE:
-        return AccountChangeResult.UNKNOWN
+        return AccountResult.INVITATION_GONE
     if find_by_name(db, new.folded) is not None:
-        return AccountChangeResult.NAME_TAKEN
+        return AccountResult.NAME_TAKEN
     if not db.execute("DELETE FROM invitation WHERE id = ?", (invitation.id,)).rowcount:
-        return AccountChangeResult.UNKNOWN
+        return AccountResult.INVITATION_GONE
     how: dict[str, Json] = {"how": "invitation", "invitation": invitation.id, "by": invitation.by}
     add_account(db, new, how, now)
     sign_in(db, new.person.id, new.password, entry)
-    return AccountChangeResult.DONE
+    return AccountResult.DONE

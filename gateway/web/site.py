@@ -40,10 +40,9 @@ from gateway.web.pages.keys import KeysPage
 from gateway.web.pages.live import LivePage
 from gateway.web.pages.phones import PhonesPage
 from gateway.web.pages.privacy import PrivacyPage
-from gateway.web.pages.remote_browsers import RemoteBrowsersPage
 from gateway.web.pages.sign_in import SignInPages
 from gateway.web.server import courier_view
-from gateway.web.server.authorization import DAY_S, LANGUAGE_COOKIE, YEAR_DAYS, Authorizer, Unauthorized
+from gateway.web.server.authorization import DAY_S, LANGUAGE_COOKIE, YEAR_DAYS, Authorizer, PasswordForm, Unauthorized
 from gateway.web.server.connection_limits import REQUEST_TIMEOUT_S, ConnectionLimiter, connection_of, listen_socket
 from gateway.web.server.context import GatewayServices
 from gateway.web.server.feed import MAX_LINK_FEEDS, MAX_SESSION_FEEDS, FeedLimit, LiveFeed
@@ -116,24 +115,16 @@ class PagesSite(Page):
         succession = OwnerSuccession(
             accounts, services.store, entrance=next(iter(services.home.entrances), ""), notify=services.notify_owner
         )
+        simple_pages: tuple[type[Page], ...] = (
+            HomePage, LivePage, BrandsPage, HistoryPages, HouseholdPage, PhonesPage, PrivacyPage, InstallationPage,
+            DiagnosticsPage, AddDevicePage, AwayPage, HubPage,
+        )  # fmt: skip
         for page in (
-            HomePage(self._authorizer),
-            LivePage(self._authorizer),
-            BrandsPage(self._authorizer),
-            HistoryPages(self._authorizer),
+            *(page(self._authorizer) for page in simple_pages),
             SignInPages(self._authorizer, succession),
-            HouseholdPage(self._authorizer),
             ActionLinkPage(self._authorizer, link_key),
-            PhonesPage(self._authorizer),
             KeysPage(self._authorizer, certificate=lambda: self.certificate, renew=self.renew),
-            PrivacyPage(self._authorizer),
             DecommissionPage(self._authorizer, succession),
-            InstallationPage(self._authorizer),
-            DiagnosticsPage(self._authorizer),
-            AddDevicePage(self._authorizer),
-            AwayPage(self._authorizer),
-            RemoteBrowsersPage(self._authorizer),
-            HubPage(self._authorizer),
             self,
         ):
             app.add_routes(page.routes())
@@ -204,17 +195,17 @@ class PagesSite(Page):
 
     async def _show_claim_code(self) -> None:
         """Make a new claim code for a box without an owner, and write it to a file on the box only."""
-        if self._authorizer.accounts.is_claimed():
+        if self._accounts.is_claimed():
             with suppress(OSError):  # the code is void now
-                self._services.home.claim_code_file.unlink()
+                self._home.claim_code_file.unlink()
             return
         try:
-            code = await self._authorizer.accounts.make_claim_code(self._authorizer.now)
+            code = await self._accounts.make_claim_code(self._now)
         except StoreFailed as failure:
             log.error("no_claim_code", why=str(failure))
             return
         if not isinstance(code, AccountError):
-            await asyncio.to_thread(write_whole, self._services.home.claim_code_file, f"{code}\n".encode())
+            await asyncio.to_thread(write_whole, self._home.claim_code_file, f"{code}\n".encode())
             log.warning("unclaimed", todo="`perron claim-code` shows the code that the pages ask for")
 
     async def renew(self) -> None:
@@ -233,7 +224,7 @@ class PagesSite(Page):
         names = (*self._pages.names, "localhost", "127.0.0.1")
         own = () if ip_address(self._pages.host).is_unspecified else (self._pages.host,)
         folder, now = self._services.films_folder / PAGES_FOLDER, self._services.clock.now()
-        return pages_certificate(folder, box=self._services.home.box, names=(*names, *own), now=now.utc, renew=renew)
+        return pages_certificate(folder, box=self._home.box, names=(*names, *own), now=now.utc, renew=renew)
 
     def _tls_context(self) -> ssl.SSLContext | None:
         if self._pages.certificate is not None and self._pages.key is not None:
@@ -265,7 +256,7 @@ class PagesSite(Page):
             request, signed_in=signed_in
         ):
             response = web.Response(status=web.HTTPTooManyRequests.status_code, headers={"Retry-After": "1"},
-                                    text=TEXTS["error.429"].to(self._authorizer.language(request)) + "\n")  # fmt: skip
+                                    text=TEXTS["error.429"].to(self._language(request)) + "\n")  # fmt: skip
             response.force_close()
             return response
         return await handler(request)
@@ -281,6 +272,8 @@ class PagesSite(Page):
     async def _render_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
+        except PasswordForm:
+            raise
         except (Conflict, Unauthorized) as error:
             return self._authorizer.render_error(request, error.status, error.message)
         except web.HTTPClientError as error:
@@ -307,7 +300,7 @@ class PagesSite(Page):
     async def _trust_page(self, request: web.Request) -> web.Response:
         name = request.host.rpartition(":")[0] or request.host
         plain = f"http://{name}:{self.plain_port}/certificate"
-        return self._authorizer.render_page(
+        return self._render_page(
             request, "certificate", secure=request.secure, signed_in_at=f"https://{name}:{self.port}/",
             fingerprint=None if self.certificate is None else format_fingerprint(self.certificate.fingerprint),
             qr=None if self.plain_port is None else _qr_code(plain),
@@ -324,13 +317,13 @@ class PagesSite(Page):
 
     @get("/c/{digest}")
     async def _courier_page(self, request: web.Request) -> web.Response:
-        return self._authorizer.render_page(request, "courier", digest=self._delivery(request)[0])
+        return self._render_page(request, "courier", digest=self._delivery(request)[0])
 
     @get("/c/{digest}/label")
     async def _label_reader_page(self, request: web.Request) -> web.Response:
         """Serve the courier's page with the label reader, which alone may use camera and WebAssembly."""
         digest, _ = self._delivery(request)
-        response = self._authorizer.render_page(
+        response = self._render_page(
             request, "label_reader", digest=digest, kinds=courier_view.LABEL_KINDS, forms=page_patterns()
         )
         response.headers.update(LABEL_READER_HEADERS)
@@ -364,7 +357,7 @@ class PagesSite(Page):
         """Return the digest in a courier's link, and the id of its delivery."""
         digest = request.match_info["digest"]
         delivery = courier_view.find_delivery(self._services, digest, self._services.clock.now())
-        if delivery is None or delivery.entrance not in self._services.home.entrances:
+        if delivery is None or delivery.entrance not in self._home.entrances:
             raise web.HTTPNotFound
         return digest, delivery.id
 
@@ -378,7 +371,7 @@ class PagesSite(Page):
         return await self._serve_feed(
             request,
             only=None,
-            allowed=lambda: self._authorizer.accounts.is_signed_in(user, self._authorizer.now),
+            allowed=lambda: self._accounts.is_signed_in(user, self._now),
             session=user.session,
         )
 
@@ -396,7 +389,7 @@ class PagesSite(Page):
         feed = LiveFeed(
             self.changes,
             render,
-            lambda: int(self._authorizer.now.utc.timestamp() * 1000),
+            lambda: int(self._now.utc.timestamp() * 1000),
             is_allowed=allowed,
             take_turn=self._request_turns.take,
         )
@@ -412,7 +405,7 @@ class PagesSite(Page):
         return web.FileResponse(file, headers={"Content-Type": CONTENT_TYPES[file.suffix], "Cache-Control": "no-cache"})
 
     @post("/language")
-    async def _language(self, request: web.Request) -> web.Response:
+    async def _set_language(self, request: web.Request) -> web.Response:
         fields = await form_texts(request)
         chosen = fields.get(LANGUAGE_COOKIE, "")
         if chosen not in languages():
@@ -422,7 +415,5 @@ class PagesSite(Page):
         return response
 
 
-@lru_cache(maxsize=16)  # one for each name of the box
-def _qr_code(address: str) -> str:
-    """Return an address as a QR code. Cached: drawing takes 30 ms, and any stranger may request it."""
-    return qr_svg(address)
+# Of an address, one for each name of the box. Cached: drawing takes 30 ms, and any stranger may request it.
+_qr_code = lru_cache(maxsize=16)(qr_svg)

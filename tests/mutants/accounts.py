@@ -72,15 +72,15 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a box that has an owner can be claimed",
         file=f"{STORE}people.py",
         old=(
-            "def check_claim_code(db: Database, secret: bytes, now: Now) -> ClaimResult:\n"
+            "def check_claim_code(db: Database, secret: bytes, now: Now) -> AccountResult:\n"
             "    if has_owner(db):\n"
-            "        return ClaimResult.TAKEN\n"
+            "        return AccountResult.CLAIMED\n"
             '    row = db.execute("SELECT secret, wrong FROM claim").fetchone()\n'
         ),
         new=(
-            "def check_claim_code(db: Database, secret: bytes, now: Now) -> ClaimResult:\n"
+            "def check_claim_code(db: Database, secret: bytes, now: Now) -> AccountResult:\n"
             "    if not db:\n"
-            "        return ClaimResult.TAKEN\n"
+            "        return AccountResult.CLAIMED\n"
             '    row = db.execute("SELECT secret, wrong FROM claim").fetchone()\n'
         ),
         tests=(f"{PEOPLE}::test_two_claims_at_once_make_one_owner",),
@@ -96,7 +96,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="the last owner can be removed",
         file=f"{STORE}people.py",
         old=(
-            "        return AccountChangeResult.LAST_OWNER\n"
+            "        return AccountResult.LAST_OWNER\n"
             '    connection.execute("UPDATE person SET removed = ?, password = NULL WHERE id '
             '= ?", (now.utc, ident))\n'
         ),
@@ -131,7 +131,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a removed owner's invitations still let people in",
         file=f"{STORE}people.py",
-        old=("    if inviter is None or inviter.role != _OWNER_ROLE:\n        return AccountChangeResult.UNKNOWN\n"),
+        old=("    if inviter is None or inviter.role != _OWNER_ROLE:\n        return AccountResult.INVITATION_GONE\n"),
         new="",
         tests=(f"{PEOPLE}::test_nobody_comes_in_on_the_word_of_somebody_who_is_no_owner_any_more",),
     ),

@@ -54,7 +54,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="gateway/storage/handover.py",
         old=(
             '    if not connection.execute("DELETE FROM house_offer WHERE id = ?", (offer.id,)).rowcount:\n'
-            "        return AccountChangeResult.UNKNOWN\n"
+            "        return AccountResult.INVITATION_GONE\n"
         ),
         new="",
         tests=(f"{STORE}::test_what_was_withdrawn_between_a_look_and_a_press_is_not_taken",),
@@ -76,7 +76,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a code lets in twice",
         file="gateway/storage/people.py",
-        old=("    if not use_link(connection, code.code, code.keep, now):\n        return RecoveryResult.USED, 0\n"),
+        old=(
+            "    if not use_link(connection, code.code, code.keep, now):\n        return AccountResult.CODE_USED, 0\n"
+        ),
         new="",
         tests=(f"{WAY_IN}::test_of_two_at_the_same_moment_one_comes_in",),
     ),
@@ -114,9 +116,9 @@ MUTANTS: tuple[Mutant, ...] = (
         old=(
             "    _void_invitations_and_offers(db, ident, now)\n"
             '    db.log("password_changed", now.utc, {"person": ident})\n'
-            "    return AccountChangeResult.DONE\n"
+            "    return AccountResult.DONE\n"
         ),
-        new=('    db.log("password_changed", now.utc, {"person": ident})\n    return AccountChangeResult.DONE\n'),
+        new=('    db.log("password_changed", now.utc, {"person": ident})\n    return AccountResult.DONE\n'),
         tests=("tests/gateway/storage/test_handover.py::test_a_new_password_voids_what_was_offered_under_the_old_one",),
     ),
     Mutant(

@@ -83,15 +83,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a share counts while nobody knows what time it is",
         file=f"{WEB}pages/history.py",
-        old=" or not token.matches(share.secret) or not self._authorizer.now.trusted:",
+        old=" or not token.matches(share.secret) or not self._now.trusted:",
         new=" or not token.matches(share.secret):",
         tests=(f"{PAST}::test_nothing_is_shown_outside_while_nobody_knows_what_time_it_is",),
     ),
     Mutant(
         name="a share shows other visits' films",
         file=f"{WEB}pages/history.py",
-        old="clips = _film_clips(self._services.store.recordings.films(visit=share.visit))",
-        new="clips = _film_clips(self._services.store.recordings.films())",
+        old="clips = _film_clips(self._store.recordings.films(visit=share.visit))",
+        new="clips = _film_clips(self._store.recordings.films())",
         tests=(f"{PAST}::test_a_share_ends_at_its_own_visit_whatever_the_path_says",),
     ),
     Mutant(

@@ -7,7 +7,7 @@ not take it. A session that exists stays valid on a full disk. A stranger learns
 
 import math
 import unicodedata
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import field
 from datetime import timedelta
 from enum import Enum
@@ -17,9 +17,8 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.storage import Store
 from gateway.storage.models import (
-    AccountChangeResult,
     AccountHolder,
-    ClaimResult,
+    AccountResult,
     Invitation,
     NewAccount,
     Session,
@@ -107,17 +106,6 @@ class SessionSecrets(Frozen):
     device: str = field(repr=False)
 
 
-_CREATION_ERRORS: Mapping[ClaimResult | AccountChangeResult, AccountError] = {
-    ClaimResult.WRONG: AccountError.CODE_WRONG,
-    ClaimResult.VOID: AccountError.CODE_VOID,
-    ClaimResult.TAKEN: AccountError.CLAIMED,
-    AccountChangeResult.UNKNOWN: AccountError.INVITATION_GONE,
-    AccountChangeResult.NAME_TAKEN: AccountError.NAME_TAKEN,
-    AccountChangeResult.BUSY: AccountError.BUSY,
-}
-"""Why an account was not created by a claim code, an invitation or an offer."""
-
-
 class UserAccounts:
     """The accounts of one box. `now` is the start of this run; tests pass cheaper `passwords`."""
 
@@ -145,8 +133,7 @@ class UserAccounts:
         code = new_claim_code()
         digest = claim_code_digest(code)
         assert digest is not None  # noqa: S101 - a code that was just made is valid
-        result = await self._register.set_claim_code(digest, now)
-        return AccountError.CLAIMED if result is ClaimResult.TAKEN else code
+        return account_error(await self._register.set_claim_code(digest, now)) or code
 
     async def claim(
         self, code: str, name: str, password: str, now: Now, *, browser: str | None = None
@@ -165,9 +152,9 @@ class UserAccounts:
         digest = claim_code_digest(code)
         if digest is None:
             return AccountError.CODE_WRONG
-        result = await self._register.check_claim_code(digest, now)
-        if result is not ClaimResult.DONE:
-            return _CREATION_ERRORS[result]
+        error = account_error(await self._register.check_claim_code(digest, now))
+        if error is not None:
+            return error
         store = partial(self._register.claim, digest)
         return await self.create_account(name, password, Role.OWNER, now, browser=browser, store=store)
 
@@ -234,7 +221,7 @@ class UserAccounts:
         if error is not None:
             return error
         stored = await self.passwords.hash(new)
-        return account_change_error(await self._register.set_password(user.person, stored, now, device=user.device))
+        return account_error(await self._register.set_password(user.person, stored, now, device=user.device))
 
     # ---- sessions
 
@@ -316,7 +303,7 @@ class UserAccounts:
     async def withdraw_invitation(self, user: CurrentUser, invitation: str, now: Now) -> AccountError | None:
         """Withdraw an invitation by its id."""
         error = self.access_error(user, UserRight.PEOPLE, now)
-        return error or account_change_error(await self._register.withdraw_invitation(invitation, now, by=user.person))
+        return error or account_error(await self._register.withdraw_invitation(invitation, now, by=user.person))
 
     async def accept_invitation(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
@@ -331,17 +318,10 @@ class UserAccounts:
         store = partial(self._register.redeem_invitation, invitation)
         return await self.create_account(name, password, Role(invitation.role), now, browser=browser, store=store)
 
-    async def set_role(self, user: CurrentUser, person: str, role: Role, now: Now) -> AccountError | None:
-        """Change a person's role, also for pages that are open. The last owner stays owner."""
-        error = self.access_error(user, UserRight.PEOPLE, now)
-        if error is not None or role is Role.COURIER:
-            return error or AccountError.NOT_ALLOWED
-        return account_change_error(await self._register.set_role(person, role, now, by=user.person))
-
     async def remove_person(self, user: CurrentUser, person: str, now: Now) -> AccountError | None:
         """End a person's account with all sessions, devices and invitations. The last owner's stays."""
         error = self.access_error(user, UserRight.PEOPLE, now)
-        return error or account_change_error(await self._register.remove_account(person, now, by=user.person))
+        return error or account_error(await self._register.remove_account(person, now, by=user.person))
 
     async def hand_over(self, user: CurrentUser, now: Now) -> tuple[str, ...] | AccountError:
         """End the account and invitation of every installer; return the ids of these people.
@@ -396,7 +376,7 @@ class UserAccounts:
         now: Now,
         *,
         browser: str | None,
-        store: Callable[[NewAccount, SignInEntry, Now], Awaitable[ClaimResult | AccountChangeResult]],
+        store: Callable[[NewAccount, SignInEntry, Now], Awaitable[AccountResult]],
     ) -> SessionSecrets | AccountError:
         """Create an account that is signed in; `store` stores account and sign-in together."""
         error = credential_error(name, password)
@@ -405,10 +385,8 @@ class UserAccounts:
         person = AccountHolder(id=new_id(), name=_display_name(name), role=role, added=now.utc)
         account = NewAccount(person=person, folded=name_key(name), password=await self.passwords.hash(password))
         session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
-        result = await store(account, self.sign_in_entry(session, device, now, browser), now)
-        if result in (ClaimResult.DONE, AccountChangeResult.DONE):
-            return self.session_secrets(person, session, device, now)
-        return _CREATION_ERRORS[result]
+        error = account_error(await store(account, self.sign_in_entry(session, device, now, browser), now))
+        return error or self.session_secrets(person, session, device, now)
 
     def sign_in_entry(self, session: SecretToken, device: SecretToken, now: Now, browser: str | None) -> SignInEntry:
         """Return a sign-in to be stored."""
@@ -468,6 +446,6 @@ def password_weakness(password: str, name: str) -> AccountError | None:
     return None
 
 
-def account_change_error(outcome: AccountChangeResult) -> AccountError | None:
-    """Return why a change of accounts was not made; None: it was. Both enumerations have the same names."""
-    return None if outcome is AccountChangeResult.DONE else AccountError[outcome.name]
+def account_error(result: AccountResult) -> AccountError | None:
+    """Return why an operation on an account was not done; None: it was. Both enumerations have the same names."""
+    return None if result is AccountResult.DONE else AccountError[result.name]

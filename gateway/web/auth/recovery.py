@@ -15,14 +15,14 @@ from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification, NotifyOwner
 from gateway.runtime.maintenance import recovery_codes
 from gateway.storage import Store
-from gateway.storage.models import HouseOffer, RecoveryCodeUse, RecoveryResult
+from gateway.storage.models import HouseOffer, RecoveryCodeUse
 from gateway.web.auth.accounts import (
     AccountError,
     CurrentUser,
     RetryAfter,
     SessionSecrets,
     UserAccounts,
-    account_change_error,
+    account_error,
     credential_error,
 )
 from gateway.web.auth.roles import Role, UserRight
@@ -92,15 +92,12 @@ class OwnerSuccession:
             message=_NOTIFICATION_ADAPTER.dump_json(notification, by_alias=True),
         )
         entry = self._accounts.sign_in_entry(session, device, now, browser)
-        outcome, message = await self._register.recover_account(person.id, stored, entry, now, by)
-        match outcome:
-            case RecoveryResult.DONE:
-                self._notify(notification, message)
-                return self._accounts.session_secrets(person, session, device, now)
-            case RecoveryResult.USED:
-                return AccountError.CODE_USED
-            case RecoveryResult.GONE:
-                return AccountError.UNKNOWN
+        result, message = await self._register.recover_account(person.id, stored, entry, now, by)
+        error = account_error(result)
+        if error is not None:
+            return error
+        self._notify(notification, message)
+        return self._accounts.session_secrets(person, session, device, now)
 
     async def _count_wrong_code(self, address: str, now: Now) -> AccountError | RetryAfter:
         tries = self._accounts.throttle
@@ -142,7 +139,7 @@ class OwnerSuccession:
     async def withdraw_offer(self, user: CurrentUser, now: Now) -> AccountError | None:
         """Withdraw the offer."""
         error = self._accounts.access_error(user, UserRight.MOVE_OUT, now)
-        return error or account_change_error(await self._handover.withdraw_offer(now, by=user.person))
+        return error or account_error(await self._handover.withdraw_offer(now, by=user.person))
 
     async def accept_offer(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None

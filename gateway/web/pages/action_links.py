@@ -32,24 +32,24 @@ class ActionLinkPage(Page):
 
     @get(f"/{LINK_PATH}/{{token}}")
     async def _show_link(self, request: web.Request) -> web.Response:
-        link = verify_link(request.match_info["token"], self._key, self._authorizer.now)
+        link = verify_link(request.match_info["token"], self._key, self._now)
         decided = isinstance(link, ActionLink) and not self._is_current(link_request(link))
         return self._render(request, link, decided=decided)
 
     @post(f"/{LINK_PATH}/{{token}}")
     async def _use_link(self, request: web.Request) -> web.Response:
-        now = self._authorizer.now
+        now = self._now
         link = verify_link(request.match_info["token"], self._key, now)
         if isinstance(link, LinkError):
             return self._render(request, link)
         action = link_request(link)
-        if action.entrance not in self._services.home.entrances:
+        if action.entrance not in self._home.entrances:
             return self._render(request, LinkError.EXPIRED)
         if not self._is_current(action):
             return self._render(request, link, decided=True)
-        if not await self._services.store.accounts.use_link(link.nonce, link.expires, now):
+        if not await self._store.accounts.use_link(link.nonce, link.expires, now):
             return self._render(request, LinkError.USED)
-        why = await self._services.inbox.submit_request(action.entrance, action.request, None)
+        why = await self._inbox.submit_request(action.entrance, action.request, None)
         return self._render(request, link, done=why is None, failed=why)
 
     def _is_current(self, action: LinkRequest) -> bool:
@@ -61,7 +61,7 @@ class ActionLinkPage(Page):
 
     def _permission(self, action: LinkRequest) -> Permission | None:
         brand = getattr(action.request, "brand", None)
-        return None if brand is None else self._services.store.brands.permission(brand)
+        return None if brand is None else self._store.brands.permission(brand)
 
     def _render(
         self,
@@ -74,16 +74,16 @@ class ActionLinkPage(Page):
     ) -> web.Response:
         """Show what the link does, or what became of it; `decided`: the brand was decided on since it was sent."""
         if isinstance(link, LinkError):
-            return self._authorizer.render_page(request, "action_link", status=410, label=None, error=link.value)
-        action, home = link_request(link), self._services.home
+            return self._render_page(request, "action_link", status=410, label=None, error=link.value)
+        action, home = link_request(link), self._home
         permission, entrance = self._permission(action), home.entrances.get(action.entrance)
         standing, question = None, None
         if permission is not None:
             brand = sanitized(self._services.brand_name(permission.brand))
             standing = TEXTS[f"link.brand.{permission.standing}"].with_facts(brand=brand)
-            names = terms_facts(permission, home, self._authorizer.language(request))
+            names = terms_facts(permission, home, self._language(request))
             question = {"title": _("{brand} asks to be let in", brand=brand), "terms": permission.terms, **names}
-        return self._authorizer.render_page(
+        return self._render_page(
             request,
             "action_link",
             status=410 if decided else 200,

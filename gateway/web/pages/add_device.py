@@ -47,10 +47,10 @@ class AddDevicePage(Page):
     ) -> web.Response:
         views = await self._services.proposals.read_views()
         home = await self._services.proposals.read_house_with_all()
-        measured = await asyncio.to_thread(records.read_measurements, self._services.home.storage.folder)
-        language = self._authorizer.language(request)
+        measured = await asyncio.to_thread(records.read_measurements, self._home.storage.folder)
+        language = self._language(request)
         proposals = [self._proposal_facts(view, measured, language) for view in views]
-        return self._authorizer.render_page(
+        return self._render_page(
             request,
             "add_device",
             status=status,
@@ -84,8 +84,6 @@ class AddDevicePage(Page):
             "capabilities": capability_facts(_capabilities(view, measured), language),
         }
 
-    # ---- requests ----------------------------------------------------------------------------------------------------
-
     @post(ADD_DEVICE_PATH, UserRight.DEVICES)
     async def _propose(self, request: web.Request, user: CurrentUser) -> web.Response:
         form = await request.post()
@@ -96,7 +94,7 @@ class AddDevicePage(Page):
         proposal = await asyncio.to_thread(read_form, kind, form, home)
         if not isinstance(proposal, ProposalRequest):
             return await self._render(request, kind=kind, values=values, field_errors=proposal, status=422)
-        objections = await self._services.proposals.propose(proposal, by=user.person, now=self._authorizer.now)
+        objections = await self._services.proposals.propose(proposal, by=user.person, now=self._now)
         if objections:
             errors = [_remark_text(remark) for remark in objections]
             return await self._render(request, kind=kind, values=values, errors=errors, status=422)
@@ -110,7 +108,7 @@ class AddDevicePage(Page):
         if error is not None:
             return await self._render(request, errors=[error], status=422)
         chosen = [str(id_) for id_ in form.getall("take", ())]
-        objections = await self._services.proposals.accept(chosen, by=user.person, now=self._authorizer.now)
+        objections = await self._services.proposals.accept(chosen, by=user.person, now=self._now)
         if objections:
             return await self._render(request, errors=[_remark_text(one) for one in objections], status=409)
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
@@ -129,9 +127,7 @@ class AddDevicePage(Page):
     async def _drop(self, request: web.Request, user: CurrentUser, *, refused: bool) -> web.Response:
         id_ = (await form_texts(request)).get("proposal", "")
         try:
-            discarded = await self._services.proposals.discard(
-                id_, by=user.person, now=self._authorizer.now, refused=refused
-            )
+            discarded = await self._services.proposals.discard(id_, by=user.person, now=self._now, refused=refused)
         except OSError as error:
             raise Conflict(DISK_FULL) from error
         if not discarded:
@@ -139,15 +135,13 @@ class AddDevicePage(Page):
         self._authorizer.changes.notify()
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
-    # ---- accounts at the broker --------------------------------------------------------------------------------------
-
     def _devices_without_password(self, views: Sequence[ProposalView]) -> tuple[str, ...]:
         """Return the accounts of devices for which the broker may have no password yet.
 
         With the broker's files beside the gateway's password the answer is exact; else it is every device that was
         added recently.
         """
-        file, home = self._services.home.broker.password_file, self._services.home
+        file, home = self._home.broker.password_file, self._home
         if file is None:
             return ()
         try:
@@ -162,7 +156,7 @@ class AddDevicePage(Page):
         return tuple(name for name in devices if name in added)
 
     def _password_command(self) -> str:
-        file = self._services.home.broker.password_file
+        file = self._home.broker.password_file
         beside = file is not None and (file.parent / "mosquitto.conf").exists()
         folder = file.parent if file is not None and beside else "/etc/perron-broker"
         return f"perron broker-config {folder} --home {self._services.proposals.file or 'home.yaml'}"

@@ -1,27 +1,36 @@
-"""Serves the page for use away from home, which the browser stores and which talks to the box through the hub.
+"""Serves the page for use away from home, which talks to the box through the hub; enrols and ends its browsers.
 
 The files are the same for every user and contain nothing about the home, so a browser can store them; the service
-worker names each file by its SHA-256. The browser makes the keys itself (`static/away_enrol.js`).
+worker names each file by its SHA-256.
+
+A browser that is enrolled brings two public keys, which it makes itself (`static/away_enrol.js`), and its person's
+password; the box answers with a key for this browser alone. That happens at home only, so nobody can enrol a browser
+from afar, and neither can a hub.
 """
 
 import hashlib
 import json
+import secrets
 from collections.abc import Mapping
 from functools import cached_property
 from importlib import resources
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import ValidationError
 
+from gateway.protocol.browser_envelope import EnvelopeKeys, Jwk, derive_keys, encrypt, private_scalar
 from gateway.protocol.hash_chain import canonical_json
+from gateway.storage.browsers import EnrolledBrowser
 from gateway.system.i18n import Language, _, languages_of
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
-from gateway.web.server.authorization import Authorizer
+from gateway.web.server.authorization import Authorizer, Unauthorized
 from gateway.web.server.context import Viewer
-from gateway.web.server.page import Page, get
+from gateway.web.server.page import Conflict, Page, form_texts, get, post
+from gateway.web.server.renderer import render
 from gateway.web.server.security_headers import away_headers
-from gateway.web.texts.away import AWAY_TEXTS
 from gateway.web.texts.catalogue import TEXTS
 
 STATIC_FOLDER = resources.files("gateway.web") / "static"
@@ -36,21 +45,22 @@ SHARED_KEYS = frozenset({
     "next.title", "safe_mode", "stop", "visit.film", "visit.title",
 })  # fmt: skip
 _TITLE = _("My home, from elsewhere")
-SHARED_KEY_PREFIXES = ("brand.", "day.", "door.", "phase.")
+KEY_PREFIXES = ("away.", "brand.", "day.", "door.", "phase.")
+MAX_LABEL_CHARACTERS = 64
 ENROL_KEYS = ("away.enrol.failed", "away.enrol.making", "away.enrol.plain")  # of the script that makes the keys
 
 
 class AwayPage(Page):
-    """The page, its service worker, and the page that enrols a browser."""
+    """The page, its service worker, and the addresses that enrol and end a browser."""
 
     def __init__(self, authorizer: Authorizer) -> None:
         super().__init__(authorizer)
-        hub = self._services.home.hub
+        hub = self._home.hub
         self._hub = None if hub is None else origin(hub.url)
 
     @get("/away")
     async def _redirect_to_language(self, request: web.Request) -> web.Response:
-        raise web.HTTPSeeOther(f"/away/{self._authorizer.language(request)}")
+        raise web.HTTPSeeOther(f"/away/{self._language(request)}")
 
     @get("/away/{language:[a-z]{2}}")
     async def _serve_page(self, request: web.Request) -> web.Response:
@@ -69,11 +79,53 @@ class AwayPage(Page):
 
     @get("/away/enrol", UserRight.AWAY)
     async def _enrol_page(self, request: web.Request, user: CurrentUser) -> web.Response:
-        language = self._authorizer.language(request)
+        language = self._language(request)
         texts = {key.rpartition(".")[2]: TEXTS[key].template(language) for key in ENROL_KEYS}
-        return self._authorizer.render_page(
+        return self._render_page(
             request, "enrol_browser", hub=self._hub, label=user.name, script_texts=canonical_json(texts).decode()
         )
+
+    @post("/away/enrol", UserRight.AWAY)
+    async def _enrol(self, request: web.Request, user: CurrentUser) -> web.Response:
+        """Store a browser's keys. The form brings the password, however fresh the last one is."""
+        fields, hub = await form_texts(request), self._home.hub
+        if hub is None:
+            raise Conflict(_("This house has joined no hub: nothing reaches it from afar."))
+        label = " ".join(fields.get("label", "").split())
+        sign, agree = _parse_jwk(fields.get("sign")), _parse_jwk(fields.get("agree"))
+        if not 0 < len(label) <= MAX_LABEL_CHARACTERS or not label.isprintable() or sign is None or agree is None:
+            return self._authorizer.render_error(
+                request, 422, _("This browser did not bring what is needed: a name and two keys.")
+            )
+        error = await self._authorizer.password_error(request, user)
+        if error is not None:
+            return self._authorizer.render_error(request, 422, error)
+        person = self._store.accounts.person(user.person)
+        assert person is not None  # noqa: S101 - the user is signed in
+        own, now, ident = ec.generate_private_key(ec.SECP256R1()), self._now, f"brw-{secrets.token_hex(16)}"
+        new = EnrolledBrowser(
+            id=ident, device=user.device, person=person, home=hub.home, label=label, sign=sign.model_dump_json(),
+            agree=agree.model_dump_json(), own=private_scalar(own), since=now.utc,
+            farewell=seal_end_message(derive_keys(own, agree, home=hub.home, browser=ident)),
+        )  # fmt: skip
+        if not await self._store.browsers.enrol(new, now):
+            raise Unauthorized
+        return web.json_response(
+            {
+                "browser": new.id, "home": hub.home, "hub": hub.url, "agree": Jwk.of(own.public_key()).model_dump(),
+                "person": person.name, "role": user.role.value, "since": new.since.isoformat(),
+            }
+        )  # fmt: skip
+
+    @post("/away/end", UserRight.LANGUAGE)
+    async def _end(self, request: web.Request, user: CurrentUser) -> web.Response:
+        id_, browsers = (await form_texts(request)).get("id", ""), self._store.browsers
+        browser = browsers.browser(id_)
+        if browser is not None and browser.person.id != user.person:
+            await self._authorizer.require_user(request, UserRight.PEOPLE)
+        if browser is None or not await browsers.end(id_, self._now, by=user.person):
+            raise web.HTTPNotFound
+        return self._authorizer.done_response(request, "/settings")
 
     def _language_file(self, request: web.Request) -> bytes:
         if request.path not in self._cached_files:  # this page does not have such a language
@@ -100,9 +152,8 @@ class AwayPage(Page):
 
     def _render(self, language: Language) -> bytes:
         others = [other for other in _page_languages() if other != language]
-        return self._authorizer.renderer.render_page(
-            "away", Viewer(language=language), others=others, script_texts=script_texts(language)
-        ).encode()
+        facts = {"others": others, "script_texts": script_texts(language)}
+        return render(self._services, "away.html", Viewer(language=language), facts).encode()
 
 
 def _page_languages() -> tuple[Language, ...]:
@@ -117,7 +168,7 @@ def origin(url: str) -> str:
 
 def script_texts(language: Language) -> str:
     """Return the texts of the page's script, as JSON."""
-    keys = (key for key in TEXTS if key in SHARED_KEYS or key in AWAY_TEXTS or key.startswith(SHARED_KEY_PREFIXES))
+    keys = (key for key in TEXTS if key in SHARED_KEYS or key.startswith(KEY_PREFIXES))
     return canonical_json({key: TEXTS[key].template(language) for key in keys}).decode()
 
 
@@ -132,3 +183,19 @@ def web_manifest(language: Language) -> bytes:
             {"src": "/static/perron-180.png", "sizes": "180x180", "type": "image/png"},
         ],
     })  # fmt: skip
+
+
+def seal_end_message(between: EnvelopeKeys) -> str:
+    """Seal the message that tells a browser that it has ended.
+
+    The message is the box's own, so no hub can make a browser forget its keys.
+    """
+    message = json.dumps({"ended": True, "browser": between.browser}).encode()
+    return encrypt(between.down, between.browser, message, random=secrets.token_bytes)
+
+
+def _parse_jwk(text: object) -> Jwk | None:
+    try:
+        return Jwk.model_validate_json(str(text))
+    except (ValidationError, json.JSONDecodeError):
+        return None

@@ -29,15 +29,15 @@ class BrandsPage(Page):
 
     @get("/brands", UserRight.SEE_BRANDS)
     async def _brands(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        language, brands = self._authorizer.language(request), self._services.store.brands
+        language, brands = self._language(request), self._store.brands
         facts = [self._brand_facts(permission, language) for permission in brands.permissions()]
         shown = [brand for brand in facts if brand is not None]
-        return self._authorizer.render_page(request, "brands", brands=shown, keys=brands.waiting_keys())
+        return self._render_page(request, "brands", brands=shown, keys=brands.waiting_keys())
 
     def _brand_facts(self, permission: Permission, language: Language) -> Mapping[str, Any] | None:
-        home, terms, brands = self._services.home, permission.terms, self._services.store.brands
+        home, terms, brands = self._home, permission.terms, self._store.brands
         brand, question = brands.known().get(permission.brand), brands.request_of(permission.brand)
-        now, zone = self._authorizer.now, self._services.zone
+        now, zone = self._now, self._services.zone
         if brand is None or (question is not None and question.is_over(now)):
             return None
         last_instant = None if terms.expires is None else terms.expires - _SHORTEST_TIME
@@ -66,24 +66,22 @@ class BrandsPage(Page):
 
     def _last_decision(self, brand: str) -> Mapping[str, Any] | None:
         """Return who decided on a brand last, and when; None: nobody did on a page, or the log no longer has it."""
-        for row in reversed(self._services.store.log.bodies_of_kind("permission")):
+        for row in reversed(self._store.log.bodies_of_kind("permission")):
             if row["brand"] == brand and row.get("by") is not None:
-                person = self._services.store.accounts.person(row["by"])
+                person = self._store.accounts.person(row["by"])
                 return {"at": datetime.fromisoformat(row["at"]), "who": "?" if person is None else person.name}
         return None
-
-    # ---- decisions --------------------------------------------------------------------------------------------------
 
     @post("/brands/{brand}")
     async def _brand_request(self, request: web.Request) -> web.Response:
         fields = {"do": (await form_texts(request)).get("do", ""), "brand": request.match_info["brand"]}
-        user = self._authorizer.require_user(request, required_right(fields))
-        brands = self._services.store.brands
+        user = await self._authorizer.require_user(request, required_right(fields))
+        brands = self._store.brands
         ask = brands.request_of(fields["brand"])
-        if fields["do"] == "permit" and ask is not None and brands.is_open(ask, self._authorizer.now):
+        if fields["do"] == "permit" and ask is not None and brands.is_open(ask, self._now):
             # the owner permits only what the page showed
             raise Conflict(_("Look at what it asks for first, and choose the terms."))
-        first = next(iter(self._services.home.entrances), None)
+        first = next(iter(self._home.entrances), None)
         if first is None:
             raise Conflict(_("There is no entrance here yet."))
         return await submit_owner_request(self._authorizer, request, user, first, fields, back="/brands")
@@ -91,10 +89,10 @@ class BrandsPage(Page):
     @post("/brands/{brand}/terms", UserRight.DECIDE_BRANDS)
     async def _set_terms(self, request: web.Request, user: CurrentUser) -> web.Response:
         brand, fields = request.match_info["brand"], await request.post()
-        if brand not in self._services.store.brands.known():
+        if brand not in self._store.brands.known():
             raise web.HTTPNotFound
         try:
-            terms = read_terms(fields, self._services.home, self._authorizer.now)
+            terms = read_terms(fields, self._home, self._now)
         except DayError as error:
             bounds = _(
                 "the last day has to lie between {first} and {last}; for no end, leave the field empty",
@@ -103,12 +101,10 @@ class BrandsPage(Page):
             raise Conflict(_("Not done: {why}", why=bounds)) from error
         except ValueError as error:
             raise Conflict(_("Not done: {why}", why=str(error))) from error
-        if extends_permission(self._services.store.brands.permission(brand), terms):
-            form = await self._authorizer.require_password(request, user)
-            if form is not None:
-                return form
+        if extends_permission(self._store.brands.permission(brand), terms):
+            await self._authorizer.require_password(request, user)
         ask = str(fields["ask"]) if fields.get("ask") else None
-        permissions = self._services.inbox.permissions
+        permissions = self._inbox.permissions
         granted = PermissionStatus.GRANTED
         raise_if_not_done(await permissions.decide(brand, granted, user.person, terms=terms, ask=ask))
         raise web.HTTPSeeOther("/brands")
@@ -116,18 +112,16 @@ class BrandsPage(Page):
     @post("/brands/{brand}/forget", UserRight.DECIDE_BRANDS)
     async def _forget_brand(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Remove a brand that came through a hub and is not permitted."""
-        raise_if_not_done(await self._services.inbox.permissions.forget(request.match_info["brand"], user.person))
+        raise_if_not_done(await self._inbox.permissions.forget(request.match_info["brand"], user.person))
         raise web.HTTPSeeOther("/brands")
 
     @post("/brands/{brand}/keys/{kid}", UserRight.DECIDE_BRANDS)
     async def _decide_key(self, request: web.Request, user: CurrentUser) -> web.Response:
         brand, kid = request.match_info["brand"], request.match_info["kid"]
-        permissions = self._services.inbox.permissions
+        permissions = self._inbox.permissions
         match (await form_texts(request)).get("do"):
             case "approve":
-                form = await self._authorizer.require_password(request, user)
-                if form is not None:
-                    return form
+                await self._authorizer.require_password(request, user)
                 raise_if_not_done(await permissions.decide_key(brand, kid, "approved", user.person))
             case "refuse":
                 raise_if_not_done(await permissions.decide_key(brand, kid, "refused", user.person))

@@ -46,35 +46,33 @@ class DecommissionPage(Page):
         errors: Sequence[Text] = (),
         link: str | None = None,
     ) -> web.Response:
-        removal, counts = self._services.decommissioning, self._services.store.privacy.counts()
-        return self._authorizer.render_page(
+        removal, counts = self._services.decommissioning, self._store.privacy.counts()
+        return self._render_page(
             request,
             "decommission",
             status=status,
             errors=errors,
             obstacles=() if errors else self._obstacle_texts(removal.obstacles(held_too=True)),
-            held=self._services.store.privacy.counts().held,
+            held=counts.held,
             link=link,
-            offer=self._succession.current_offer(self._authorizer.now),
+            offer=self._succession.current_offer(self._now),
             counts=counts,
         )
 
     def _obstacle_texts(self, obstacles: Iterable[WipeObstacle]) -> list[Text]:
-        names = {id_: sanitized(section.name) for id_, section in self._services.home.entrances.items()}
+        names = {id_: sanitized(section.name) for id_, section in self._home.entrances.items()}
         return [
             obstacle.why.value.with_facts(entrance=names.get(obstacle.entrance or "", "")) for obstacle in obstacles
         ]
 
     def _missing_confirmations(self, fields: Mapping[str, str]) -> list[Text]:
-        missing, name = [], self._services.home.name
+        missing, name = [], self._home.name
         if name_key(fields.get("name", "")) != name_key(name):
             missing.append(_("This is not the house's name: {name}", name=sanitized(name)))
-        holds = self._services.store.privacy.counts().held > 0
+        holds = self._store.privacy.counts().held > 0
         if holds and fields.get("held") != "1" and fields.get("films") != "leave":
             missing.append(WipeObstacleReason.HELD.value)
         return missing
-
-    # ---- export ------------------------------------------------------------------------------------------------------
 
     @get("/settings/moving-out/everything.zip", UserRight.MOVE_OUT, allow_head=False)
     async def _export(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
@@ -85,7 +83,7 @@ class DecommissionPage(Page):
             return await self._stream_export(request, user)
 
     async def _stream_export(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
-        now, accounts = self._authorizer.now, self._authorizer.accounts
+        now, accounts = self._now, self._accounts
         running = set()
         for state, _now in self._services.states():
             if state.visit is not None:
@@ -94,23 +92,23 @@ class DecommissionPage(Page):
                 running.add(state.incident)
             if state.grace_visit is not None and self._is_unsealed(state.grace_visit.id):
                 running.add(state.grace_visit.id)
-        self._services.store.privacy.record_view("copy", "", user.person, now)
-        name = export_name(self._services.home, now.utc)
+        self._store.privacy.record_view("copy", "", user.person, now)
+        name = export_name(self._home, now.utc)
         response = web.StreamResponse(
             headers={"Content-Type": "application/zip", "Content-Disposition": f'attachment; filename="{name}.zip"'}
         )
         await response.prepare(request)
         pieces = stream_zip(
-            self._services.home,
-            self._services.store,
+            self._home,
+            self._store,
             self._services.public_key,
             made=now.utc,
             running=frozenset(running),
-            readme=_README.to(self._authorizer.language(request), name=name),
+            readme=_README.to(self._language(request), name=name),
         )
         try:
             async for piece in pieces:
-                if not accounts.is_signed_in(user, self._authorizer.now):
+                if not accounts.is_signed_in(user, self._now):
                     return _abort_stream(request, response)
                 await response.write(piece)
         except OSError as failure:  # the ZIP is incomplete, and must not look complete
@@ -121,9 +119,7 @@ class DecommissionPage(Page):
 
     def _is_unsealed(self, visit: str) -> bool:
         """Return whether a part of a visit is not sealed yet. For 15 minutes after a seal another part may begin."""
-        return any(part.sealed is None for part in self._services.store.recordings.films(visit=visit))
-
-    # ---- wipe -------------------------------------------------------------------------------------------------------
+        return any(part.sealed is None for part in self._store.recordings.films(visit=visit))
 
     @post("/settings/moving-out/wipe", UserRight.MOVE_OUT)
     async def _wipe(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
@@ -134,7 +130,7 @@ class DecommissionPage(Page):
         obstacles = await self._services.decommissioning.wipe(user.person, held_too=fields.get("held") == "1")
         if obstacles:
             return await self._page(request, user, status=409, errors=self._obstacle_texts(obstacles))
-        return await self._respond_then_restart(request, self._authorizer.render_page(request, "wiped"))
+        return await self._respond_then_restart(request, self._render_page(request, "wiped"))
 
     async def _respond_then_restart(self, request: web.Request, response: web.Response) -> web.Response:
         """Send the whole response, then restart the gateway, also when the client has gone."""
@@ -145,8 +141,6 @@ class DecommissionPage(Page):
             self._services.decommissioning.restart()
         return response
 
-    # ---- hand over --------------------------------------------------------------------------------------------------
-
     @post("/settings/moving-out/offer", UserRight.MOVE_OUT)
     async def _offer(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Make an offer. The response itself shows the link, this once."""
@@ -155,7 +149,7 @@ class DecommissionPage(Page):
         if missing:
             return await self._page(request, user, status=422, errors=missing)
         offer = await self._succession.make_offer(
-            user, self._authorizer.now, leaves_films=fields.get("films") == "leave", held_too=fields.get("held") == "1"
+            user, self._now, leaves_films=fields.get("films") == "leave", held_too=fields.get("held") == "1"
         )
         if isinstance(offer, AccountError):
             raise Conflict(account_error_text(offer))
@@ -164,16 +158,16 @@ class DecommissionPage(Page):
 
     @post("/settings/moving-out/withdraw", UserRight.MOVE_OUT)
     async def _withdraw(self, _request: web.Request, user: CurrentUser) -> web.Response:
-        raise_if_refused(await self._succession.withdraw_offer(user, self._authorizer.now))
+        raise_if_refused(await self._succession.withdraw_offer(user, self._now))
         raise web.HTTPSeeOther("/settings/moving-out")
 
     @get("/take-over/{token}")
     async def _show_offer(self, request: web.Request) -> web.Response:
-        return self._authorizer.render_page(request, "house_offer", name="", leaves_films=self._leaves_films(request))
+        return self._render_page(request, "house_offer", name="", leaves_films=self._leaves_films(request))
 
     def _leaves_films(self, request: web.Request) -> bool:
         """Return whether the offer of a link leaves the films. Without such an offer the address does not exist."""
-        offer = self._succession.find_offer(request.match_info["token"], self._authorizer.now)
+        offer = self._succession.find_offer(request.match_info["token"], self._now)
         if offer is None:
             raise web.HTTPNotFound
         return offer.leaves_films
@@ -181,18 +175,18 @@ class DecommissionPage(Page):
     @post("/take-over/{token}")
     async def _accept_offer(self, request: web.Request) -> web.StreamResponse:
         fields, leaves_films = await form_texts(request), self._leaves_films(request)
-        name, password, now = fields.get("name", ""), fields.get("password", ""), self._authorizer.now
+        name, password, now = fields.get("name", ""), fields.get("password", ""), self._now
         outcome: SessionSecrets | AccountError = AccountError.BUSY
         if not self._services.decommissioning.visit_obstacles():
             outcome = await self._succession.accept_offer(
                 request.match_info["token"], name, password, now, browser=browser_label(request)
             )
         if isinstance(outcome, SessionSecrets):
-            response = self._authorizer.render_page(request, "house_taken_over")
+            response = self._render_page(request, "house_taken_over")
             self._authorizer.set_sign_in_cookies(request, outcome, response)
             return await self._respond_then_restart(request, response)
         error = account_error_text(outcome)
-        return self._authorizer.render_page(request, "house_offer", name=name, leaves_films=leaves_films, error=error)
+        return self._render_page(request, "house_offer", name=name, leaves_films=leaves_films, error=error)
 
 
 def _abort_stream(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:

@@ -29,11 +29,11 @@ class DiagnosticsPage(Page):
         super().__init__(authorizer)
         self._camera_lockouts = CameraLockouts()
         self._house = ExaminationRunner(self._last_findings, self._services.clock)
-        self._phones = ExaminationRunner(lambda: phone_findings(self._services.home), self._services.clock)
+        self._phones = ExaminationRunner(lambda: phone_findings(self._home), self._services.clock)
 
     async def _last_findings(self) -> tuple[Finding, ...]:
         return await examine_house(
-            self._services.home,
+            self._home,
             installer_lock=self._services.walk_tests.installer_lock,
             in_gateway=True,
             with_phones=False,
@@ -64,14 +64,14 @@ class DiagnosticsPage(Page):
         rung = self._phones.last if has_right(user.role, UserRight.SETTINGS) else None
         findings = [*(() if last is None else last.findings), *(() if rung is None else rung.findings)]
         verdicts = Counter(finding.verdict for finding in findings)
-        return self._authorizer.render_page(
+        return self._render_page(
             request,
             "diagnostics",
             status=status,
             notice=notice,
             page=DIAGNOSTICS_PATH,
             last=last,
-            findings=list(finding_facts(findings, self._authorizer.language(request))),
+            findings=list(finding_facts(findings, self._language(request))),
             counts={verdict.value: verdicts[verdict] for verdict in FindingVerdict},
         )
 

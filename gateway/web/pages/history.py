@@ -37,20 +37,18 @@ class HistoryPages(Page):
         self._pending_reports = 0  # drawn and waiting ones
         self._view_log = ViewLog(authorizer.services.store)
 
-    # ---- the list ---------------------------------------------------------------------------------------------------
-
     @get("/history", UserRight.SEE_HISTORY)
     async def _history(self, request: web.Request, _user: CurrentUser) -> web.Response:
         filters = {name: request.query.get(name, "") for name in ("entrance", "brand", "day", "held")}
-        newest = reversed(self._services.store.recordings.films())
+        newest = reversed(self._store.recordings.films())
         visits = (film for film in newest if film.part == 1 and self._matches_filter(film, filters))
-        return self._authorizer.render_page(
+        return self._render_page(
             request,
             "history",
             visits=islice(visits, MAX_VISITS_SHOWN),
             brand_of=self._brand_of,
             filters=filters,
-            brands=self._services.store.brands.known(),
+            brands=self._store.brands.known(),
             shares=self._shown_shares(),
             back="/history",
         )
@@ -66,22 +64,20 @@ class HistoryPages(Page):
         )
 
     def _brand_of(self, film: FilmRecord) -> str | None:
-        order = None if film.delivery is None else self._services.store.deliveries.order(film.delivery)
+        order = None if film.delivery is None else self._store.deliveries.order(film.delivery)
         return None if order is None else self._services.brand_name(order.brand)
-
-    # ---- one visit --------------------------------------------------------------------------------------------------
 
     @get("/history/{visit}", UserRight.SEE_HISTORY)
     async def _visit(self, request: web.Request, _user: CurrentUser) -> web.Response:
         return self._render_visit(request, "visit", request.match_info["visit"], link=None)
 
     def _render_visit(self, request: web.Request, template: str, visit: str, **facts: Any) -> web.Response:  # noqa: ANN401 - what a template shows
-        parts = self._services.store.recordings.films(visit=visit)
+        parts = self._store.recordings.films(visit=visit)
         if not parts:
             raise web.HTTPNotFound
-        rows = self._services.store.log.bodies_of_visit(visit)
+        rows = self._store.log.bodies_of_visit(visit)
         temperatures = read_timeline(rows, visit=visit).temperatures
-        return self._authorizer.render_page(
+        return self._render_page(
             request,
             template,
             film=parts[0],
@@ -89,7 +85,7 @@ class HistoryPages(Page):
             clips=_film_clips(parts),
             parts=parts,
             days=SHARE_DAYS,
-            lines=story_lines(rows, language=self._authorizer.language(request), zone=self._services.zone),
+            lines=story_lines(rows, language=self._language(request), zone=self._services.zone),
             plots=[temperature_plot(place, readings) for place, readings in temperatures.items()],
             shares=[(share, film) for share, film in self._shown_shares() if share.visit == visit],
             back=f"/history/{visit}",
@@ -100,7 +96,7 @@ class HistoryPages(Page):
     async def _report(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Serve the report for an insurer. Drawing takes seconds, so it runs in a thread, one at a time."""
         visit = request.match_info["visit"]
-        parts = self._services.store.recordings.films(visit=visit)
+        parts = self._store.recordings.films(visit=visit)
         if not parts or parts[0].sealed is None or parts[0].erased is not None:
             raise web.HTTPNotFound
         if self._pending_reports >= MAX_REPORTS:
@@ -108,8 +104,8 @@ class HistoryPages(Page):
         self._pending_reports += 1
         try:
             async with self._report_lock:
-                self._view_log.record("report", visit, user.person, self._authorizer.now)
-                language, made = self._authorizer.language(request), self._authorizer.now.utc
+                self._view_log.record("report", visit, user.person, self._now)
+                language, made = self._language(request), self._now.utc
                 pdf = await asyncio.to_thread(self._draw_report, visit, language, made)
         finally:
             self._pending_reports -= 1
@@ -117,7 +113,7 @@ class HistoryPages(Page):
         return web.Response(body=pdf, content_type="application/pdf", headers=headers)
 
     def _draw_report(self, visit: str, language: Language, made: datetime) -> bytes:
-        home, zone = self._services.home, self._services.zone
+        home, zone = self._home, self._services.zone
         folder = self._services.films_folder / "visits" / visit
         evidence = read_visit(folder, public_key=self._services.public_key)
         return draw_report(evidence, language=language, zone=zone, made=made, names=house_names(home))
@@ -128,9 +124,9 @@ class HistoryPages(Page):
         path = request.match_info["path"]
         visit = path.split("/")[-2] if path.count("/") else ""
         film = self._file_response(
-            clip for clip in _film_clips(self._services.store.recordings.films(visit=visit)) if clip.path == path
+            clip for clip in _film_clips(self._store.recordings.films(visit=visit)) if clip.path == path
         )
-        self._view_log.record("film", visit, user.person, self._authorizer.now)
+        self._view_log.record("film", visit, user.person, self._now)
         return film
 
     def _file_response(self, clips: Iterable[StoredClip]) -> web.FileResponse:
@@ -139,21 +135,19 @@ class HistoryPages(Page):
             raise web.HTTPNotFound
         return web.FileResponse(self._services.films_folder / clip.path, headers={"Content-Type": "video/mp4"})
 
-    # ---- shared visits -----------------------------------------------------------------------------------------------
-
     @post("/history/{visit}/share", UserRight.SHARE_FILM)
     async def _share(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Share a visit. The response itself shows the link, this once."""
         visit, days = request.match_info["visit"], (await form_texts(request)).get("days", "")
         if days not in map(str, SHARE_DAYS):
             raise web.HTTPBadRequest
-        token, now = SecretToken.new(LINK_BYTES), self._authorizer.now
+        token, now = SecretToken.new(LINK_BYTES), self._now
         share = SharedVisit(
             id=token.id, secret=token.digest, visit=visit, by=user.person, made=now.utc,
             until=now.utc + timedelta(days=int(days)),
         )  # fmt: skip
         try:
-            await self._services.store.accounts.add_share(share, now)
+            await self._store.accounts.add_share(share, now)
         except LookupError as error:
             raise web.HTTPNotFound from error
         link = f"{request.scheme}://{request.host}/shared/{token.text}"
@@ -161,27 +155,27 @@ class HistoryPages(Page):
 
     @post("/shares/end", UserRight.SHARE_FILM)
     async def _end_share(self, request: web.Request, user: CurrentUser) -> web.Response:
-        fields, accounts = await form_texts(request), self._services.store.accounts
-        if not await accounts.end_share(fields.get("id", ""), self._authorizer.now, by=user.person):
+        fields, accounts = await form_texts(request), self._store.accounts
+        if not await accounts.end_share(fields.get("id", ""), self._now, by=user.person):
             raise web.HTTPNotFound
         raise web.HTTPSeeOther(local_path(fields.get("back", "/history")))
 
     def _active_shares(self) -> Iterator[SharedVisit]:
         """Yield the valid shares. A share ends when the person who made it loses the right to share."""
-        accounts = self._services.store.accounts
-        for share in accounts.active_shares(self._authorizer.now.utc):
+        accounts = self._store.accounts
+        for share in accounts.active_shares(self._now.utc):
             maker = accounts.person(share.by)
             if maker is not None and maker.removed is None and has_right(Role(maker.role), UserRight.SHARE_FILM):
                 yield share
 
     def _shown_shares(self) -> list[tuple[SharedVisit, FilmRecord]]:
-        recordings = self._services.store.recordings
+        recordings = self._store.recordings
         return [(share, recordings.films(visit=share.visit)[0]) for share in self._active_shares()]
 
     def _share_of(self, request: web.Request) -> SharedVisit:
         token = SecretToken.parse(request.match_info["token"])
         share = next((share for share in self._active_shares() if token is not None and share.id == token.id), None)
-        if token is None or share is None or not token.matches(share.secret) or not self._authorizer.now.trusted:
+        if token is None or share is None or not token.matches(share.secret) or not self._now.trusted:
             raise web.HTTPNotFound
         return share
 
@@ -195,9 +189,9 @@ class HistoryPages(Page):
     @get("/shared/{token}/{file}")
     async def _serve_shared_film(self, request: web.Request) -> web.FileResponse:
         share, name = self._share_of(request), request.match_info["file"]
-        clips = _film_clips(self._services.store.recordings.films(visit=share.visit))
+        clips = _film_clips(self._store.recordings.films(visit=share.visit))
         film = self._file_response(clip for clip in clips if clip.path.rpartition("/")[2] == name)
-        self._view_log.record("film", share.visit, None, self._authorizer.now)
+        self._view_log.record("film", share.visit, None, self._now)
         return film
 
 

@@ -26,13 +26,13 @@ class HomePage(Page):
     """The home page: every entrance, its requests, and the pauses of the household."""
 
     @get("/", UserRight.SEE_STATE)
-    async def _home(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        now = self._authorizer.now.utc.astimezone(self._services.zone)
+    async def _home_page(self, request: web.Request, _user: CurrentUser) -> web.Response:
+        now = self._now.utc.astimezone(self._services.zone)
         blank = {"entrance": "", "from": now.strftime("%Y-%m-%dT%H:%M"), "to": ""}
         return self._render(request, blank)
 
     def _render(self, request: web.Request, entered: Mapping[str, str], *, error: Text | None = None) -> web.Response:
-        return self._authorizer.render_page(
+        return self._render_page(
             request, "home", entered=entered, error=error,
             proposed=self._services.proposals.waiting_count,
         )  # fmt: skip
@@ -41,12 +41,12 @@ class HomePage(Page):
     async def _plan_pause(self, request: web.Request, user: CurrentUser) -> web.Response:
         form = await form_texts(request)
         entered = {name: form.get(name, "") for name in ("entrance", "from", "to")}
-        if entered["entrance"] and entered["entrance"] not in self._services.home.entrances:
+        if entered["entrance"] and entered["entrance"] not in self._home.entrances:
             raise web.HTTPNotFound
         outcome: PlannedPause | PauseRefusal
         match [parse_local_time(entered[name], self._services.zone, end=name == "to") for name in ("from", "to")]:
             case [datetime() as start, datetime() as end]:
-                outcome = await self._services.inbox.plan_pause(entered["entrance"] or None, start, end, user.person)
+                outcome = await self._inbox.plan_pause(entered["entrance"] or None, start, end, user.person)
             case times:
                 outcome = next(refusal for refusal in times if isinstance(refusal, PauseRefusal))
         if isinstance(outcome, PlannedPause):
@@ -58,7 +58,7 @@ class HomePage(Page):
 
     @post("/pause/end", UserRight.LIFT_STOP)
     async def _end_pause(self, request: web.Request, user: CurrentUser) -> web.Response:
-        outcome = await self._services.inbox.end_pause((await form_texts(request)).get("pause", ""), user.person)
+        outcome = await self._inbox.end_pause((await form_texts(request)).get("pause", ""), user.person)
         if isinstance(outcome, PauseRefusal):
             raise Conflict(TEXTS[f"pause.no.{outcome}"])
         return self._authorizer.done_response(request, "/")
@@ -69,11 +69,8 @@ class HomePage(Page):
         fields = await form_texts(request)
         back, _ = fields.pop("back", "/"), fields.pop(PASSWORD_FIELD, None)
         right = required_right(fields)
-        form = await self._authorizer.confirm_form(request, right)
-        if form is not None:
-            return form
-        user = self._authorizer.require_user(request, right)
-        if entrance not in self._services.home.entrances:
+        user = await self._authorizer.require_user(request, right)
+        if entrance not in self._home.entrances:
             raise web.HTTPNotFound
         return await submit_owner_request(self._authorizer, request, user, entrance, fields, back=back)
 
@@ -111,9 +108,7 @@ async def submit_owner_request(  # noqa: PLR0913 - user, entrance, request, and 
     if isinstance(owner_request, OwnerPermitRequest) and owner_request.do == "permit":
         permission = authorizer.services.store.brands.permission(owner_request.brand)
         if permission is not None and extends_permission(permission, permission.terms):
-            form = await authorizer.require_password(request, user)
-            if form is not None:
-                return form
+            await authorizer.require_password(request, user)
     reason = await authorizer.services.inbox.submit_request(entrance, owner_request, user.person)
     log.info("asked_on_a_page", entrance=entrance, do=owner_request.do, by=user.person, done=reason is None)
     raise_if_not_done(reason)

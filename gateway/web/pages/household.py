@@ -23,7 +23,7 @@ class HouseholdPage(Page):
     @get("/household", UserRight.SEE_HOUSEHOLD)
     async def _page(self, request: web.Request, user: CurrentUser, *, token: str | None = None) -> web.Response:
         """Show the household, and once the link of the invitation that was just made."""
-        store, now = self._services.store, self._authorizer.now
+        store, now = self._store, self._now
         shown_since = now.utc - timedelta(days=PASSWORD_RESET_SHOWN_DAYS)
         recovered = [
             {"at": at, "who": person}
@@ -33,9 +33,9 @@ class HouseholdPage(Page):
             and person.id != user.person
         ]
         link = None if token is None else f"{request.scheme}://{request.host}/join/{token}"
-        return self._authorizer.render_page(
+        return self._render_page(
             request, "household", people=[person for person in store.accounts.all_people() if person.removed is None],
-            invitations=self._authorizer.accounts.invitations(now), link=link,
+            invitations=self._accounts.invitations(now), link=link,
             recovered=recovered, roles=INVITED_ROLES,
         )  # fmt: skip
 
@@ -45,7 +45,7 @@ class HouseholdPage(Page):
         role = (await form_texts(request)).get("role")
         if role not in INVITED_ROLES:
             raise web.HTTPBadRequest
-        invitation = await self._authorizer.accounts.invite(user, Role(role), self._authorizer.now)
+        invitation = await self._accounts.invite(user, Role(role), self._now)
         if isinstance(invitation, AccountError):
             raise Conflict(account_error_text(invitation))
         return await self._page(request, user, token=invitation.text)
@@ -53,34 +53,32 @@ class HouseholdPage(Page):
     @post("/household/withdraw", UserRight.PEOPLE)
     async def _withdraw(self, request: web.Request, user: CurrentUser) -> web.Response:
         id_ = (await form_texts(request)).get("id", "")
-        raise_if_refused(await self._authorizer.accounts.withdraw_invitation(user, id_, self._authorizer.now))
+        raise_if_refused(await self._accounts.withdraw_invitation(user, id_, self._now))
         raise web.HTTPSeeOther("/household")
 
     @post("/household/remove", UserRight.PEOPLE)
     async def _remove(self, request: web.Request, user: CurrentUser) -> web.Response:
         id_ = (await form_texts(request)).get("id", "")
-        raise_if_refused(await self._authorizer.accounts.remove_person(user, id_, self._authorizer.now))
+        raise_if_refused(await self._accounts.remove_person(user, id_, self._now))
         raise web.HTTPSeeOther("/household")
 
     @post("/household/hand-over", UserRight.HAND_OVER)
     async def _hand_over(self, _request: web.Request, user: CurrentUser) -> web.Response:
-        outcome = await self._authorizer.accounts.hand_over(user, self._authorizer.now)
+        outcome = await self._accounts.hand_over(user, self._now)
         raise_if_refused(outcome if isinstance(outcome, AccountError) else None)
         raise web.HTTPSeeOther("/household")
 
-    # ---- one's own account ------------------------------------------------------------------------------------------
-
     @get("/settings", UserRight.LANGUAGE)
     async def _settings(self, request: web.Request, user: CurrentUser, *, error: Text | None = None) -> web.Response:
-        language, folder = self._authorizer.language(request), self._services.home.storage.folder
-        sessions = self._authorizer.accounts.sessions(user.person, self._authorizer.now)
+        language, folder = self._language(request), self._home.storage.folder
+        sessions = self._accounts.sessions(user.person, self._now)
         may_end_any = has_right(user.role, UserRight.PEOPLE)
-        return self._authorizer.render_page(
+        return self._render_page(
             request,
             "settings",
             sessions=[(session, browser_name(session.browser, language)) for session in sessions],
             mine=user.session,
-            enrolled=self._services.store.browsers.browsers(None if may_end_any else user.person),
+            enrolled=self._store.browsers.browsers(None if may_end_any else user.person),
             device=user.device,
             error=error,
             reloaded=reload.read_report(folder) if has_right(user.role, UserRight.DEVICES) else None,
@@ -90,9 +88,7 @@ class HouseholdPage(Page):
     @post("/settings/password", UserRight.LANGUAGE)
     async def _change_password(self, request: web.Request, user: CurrentUser) -> web.Response:
         fields = await form_texts(request)
-        error = await self._authorizer.accounts.change_password(
-            user, fields.get("old", ""), fields.get("new", ""), self._authorizer.now
-        )
+        error = await self._accounts.change_password(user, fields.get("old", ""), fields.get("new", ""), self._now)
         if error is not None:
             return await self._settings(request, user, error=account_error_text(error))
         raise web.HTTPSeeOther("/settings")
@@ -100,13 +96,11 @@ class HouseholdPage(Page):
     @get("/settings/sign-ins", UserRight.LANGUAGE)
     async def _activity(self, request: web.Request, user: CurrentUser) -> web.Response:
         everything = has_right(user.role, UserRight.PEOPLE)
-        lines = activity_lines(
-            self._services.store, self._authorizer.language(request), person=None if everything else user.person
-        )
-        return self._authorizer.render_page(request, "activity", lines=lines, everything=everything)
+        lines = activity_lines(self._store, self._language(request), person=None if everything else user.person)
+        return self._render_page(request, "activity", lines=lines, everything=everything)
 
     @post("/settings/session", UserRight.LANGUAGE)
     async def _end_session(self, request: web.Request, user: CurrentUser) -> web.Response:
         id_ = (await form_texts(request)).get("id", "")
-        raise_if_refused(await self._authorizer.accounts.end_session(user, id_, self._authorizer.now))
+        raise_if_refused(await self._accounts.end_session(user, id_, self._now))
         raise web.HTTPSeeOther("/settings")

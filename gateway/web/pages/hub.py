@@ -63,7 +63,7 @@ class HubPage(Page):
     ) -> web.Response:
         facts, uplink = await asyncio.to_thread(self._membership_facts), self._services.uplink
         writable = await asyncio.to_thread(self._services.proposals.is_writable)
-        response = self._authorizer.render_page(
+        response = self._render_page(
             request, "hub", status=status, page=HUB_PATH, error=error, code=code, writable=writable,
             words=proquint_words, file=self._services.home_file_writer.file,
             uplink=None if uplink is None else uplink.status, **facts,
@@ -74,12 +74,12 @@ class HubPage(Page):
 
     def _membership_facts(self) -> Mapping[str, Any]:
         """Return the facts of a joined hub, or of a join that is not complete."""
-        section, last = self._services.home.hub, reload.read_report(self._services.home.storage.folder)
+        section, last = self._home.hub, reload.read_report(self._home.storage.folder)
         try:
             identity = enrolment.read_identity(self._folder)
         except (enrolment.DamagedIdentity, OSError):
             identity = None
-        is_claimed = section is not None and is_enrolled_by_claim(self._services.home, section)
+        is_claimed = section is not None and is_enrolled_by_claim(self._home, section)
         return {
             "section": section,
             "support": enrolment.support_code(self._folder),
@@ -88,8 +88,6 @@ class HubPage(Page):
             "until": identity.valid_until if is_claimed and identity is not None else None,
             "authority": enrolment.authority_fingerprint(self._folder) if is_claimed else None,
         }
-
-    # ---- joining ----------------------------------------------------------------------------------------------------
 
     @post(f"{HUB_PATH}/code", UserRight.HUB)
     async def _show_code(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -108,7 +106,7 @@ class HubPage(Page):
         if self._join_lock.locked():
             raise Conflict(_("The box is joining a hub just now."))
         async with self._join_lock:
-            if self._services.home.hub is not None:
+            if self._home.hub is not None:
                 raise Conflict(_("This house has joined a hub already: leave it first."))
             error = await self._join_and_write(code, user)
         if error is not None:
@@ -128,7 +126,7 @@ class HubPage(Page):
                 enrolment.join_hub, code, box.public_key, self._folder, enrolment.http_request
             )
             entry = {"url": code.url, "home": member.home, "by": user.person}
-            await box.store.log.append("hub_joined", entry, self._authorizer.now)
+            await box.store.log.append("hub_joined", entry, self._now)
             folder = box.home.storage.folder
             await box.home_file_writer.write(
                 lambda text, file: enrolment.text_with_membership(text, file, folder, code.url, member)
@@ -150,12 +148,10 @@ class HubPage(Page):
         log.info("hub_joined", url=code.url, home=member.home, by=user.person)
         return None
 
-    # ---- leaving ----------------------------------------------------------------------------------------------------
-
     @post(f"{HUB_PATH}/leave", UserRight.HUB)
     async def _leave(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Leave the hub: cancel its deliveries, send what is still due, then announce that the home has left."""
-        fields, section, uplink = await form_texts(request), self._services.home.hub, self._services.uplink
+        fields, section, uplink = await form_texts(request), self._home.hub, self._services.uplink
         error = await self._authorizer.password_error(request, user)
         if error is not None:
             return await self._page(request, user, error=error)
@@ -170,7 +166,7 @@ class HubPage(Page):
                 error = _NOTHING_CHANGED.with_facts(why=sanitized(str(failure)))
                 return await self._page(request, user, error=error, status=409)
             raise web.HTTPSeeOther(HUB_PATH)
-        await self._services.store.handover.leave_hub(section.home, self._authorizer.now, by=user.person)
+        await self._store.handover.leave_hub(section.home, self._now, by=user.person)
         uplink.leave(immediately=fields.get("at_once") == "1")
         log.warning("hub_leaving", url=section.url, home=section.home, by=user.person)
         raise web.HTTPSeeOther(HUB_PATH)

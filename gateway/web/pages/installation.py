@@ -37,7 +37,7 @@ class InstallationPage(Page):
         status: int = 200,
         discovered: Sequence[DiscoveredDevice] | None = None,
     ) -> web.Response:
-        home, language = self._services.home, self._authorizer.language(request)
+        home, language = self._home, self._language(request)
         measured = await asyncio.to_thread(records.read_measurements, home.storage.folder)
         entrances = {
             name: capability_facts(
@@ -54,14 +54,14 @@ class InstallationPage(Page):
             }
             for id_, device in home.devices.items()
         }
-        return self._authorizer.render_page(
+        return self._render_page(
             request,
             "installation",
             status=status,
             notice=notice,
             page=INSTALLATION_PATH,
             entrances=entrances,
-            readiness={name: summarise(self._services.store.readiness.hours(name)) for name in home.entrances},
+            readiness={name: summarise(self._store.readiness.hours(name)) for name in home.entrances},
             devices=devices,
             discovered=discovered,
             kind_names={device.text_key: _kind_name(device.text_key) for device in discovered or ()},
@@ -77,7 +77,7 @@ class InstallationPage(Page):
     @post(f"{INSTALLATION_PATH}/test", UserRight.DEVICES)
     async def _test_device(self, request: web.Request, user: CurrentUser) -> web.Response:
         device = (await form_texts(request)).get("device", "")
-        if device not in self._services.home.devices:
+        if device not in self._home.devices:
             raise web.HTTPNotFound
         try:
             measurement = await self._services.walk_tests.measure(device)
@@ -93,8 +93,8 @@ class InstallationPage(Page):
     @get(f"{INSTALLATION_PATH}/walk/{{entrance}}", UserRight.WALK_TEST)
     async def _walk_test_page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         name = self._entrance(request)
-        return self._authorizer.render_page(
-            request, "walk_test", entrance=name, section=self._services.home.entrances[name], page=INSTALLATION_PATH
+        return self._render_page(
+            request, "walk_test", entrance=name, section=self._home.entrances[name], page=INSTALLATION_PATH
         )
 
     @post(f"{INSTALLATION_PATH}/walk/{{entrance}}", UserRight.WALK_TEST)
@@ -105,8 +105,8 @@ class InstallationPage(Page):
         walk = walks.walk(name)
         done = 0 if walk is None else sum(step.ending is not None for step in walk.steps)
         if do == "begin" and done and fields.get("sure") != "1":
-            section = self._services.home.entrances[name]
-            return self._authorizer.render_page(
+            section = self._home.entrances[name]
+            return self._render_page(
                 request, "walk_test_anew", entrance=name, section=section, page=INSTALLATION_PATH, done=done
             )
         asks_owner = user.role is not Role.OWNER
@@ -139,26 +139,26 @@ class InstallationPage(Page):
             raise Conflict(DISK_FULL) from error
         camera = None if walk is None else walk.steps[number].camera
         if camera is not None:
-            self._services.store.privacy.record_view("live", camera, user.person, self._authorizer.now)
+            self._store.privacy.record_view("live", camera, user.person, self._now)
         return web.Response(body=jpeg, content_type="image/jpeg")
 
     @get(f"{INSTALLATION_PATH}/walk/{{entrance}}/report.pdf", UserRight.WALK_TEST)
     async def _report(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        sheet, _ = records.report_files(self._services.home.storage.folder, self._entrance(request))
+        sheet, _ = records.report_files(self._home.storage.folder, self._entrance(request))
         return await _file_response(sheet, "application/pdf")
 
     @get(f"{INSTALLATION_PATH}/walk/{{entrance}}/report.signed.json", UserRight.WALK_TEST)
     async def _signature(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        _sheet, signed = records.report_files(self._services.home.storage.folder, self._entrance(request))
+        _sheet, signed = records.report_files(self._home.storage.folder, self._entrance(request))
         return await _file_response(signed, "application/json")
 
     def _broker_error_text(self, error: str) -> Text:
-        cause, _todo = connection_error(error, self._services.home.broker)
+        cause, _todo = connection_error(error, self._home.broker)
         return _("The broker cannot be used: {why}. The examination of the house says what to do.", why=cause)
 
     def _entrance(self, request: web.Request) -> str:
         name = request.match_info["entrance"]
-        if name not in self._services.home.entrances:
+        if name not in self._home.entrances:
             raise web.HTTPNotFound
         return name
 

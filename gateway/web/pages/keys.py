@@ -35,10 +35,10 @@ class KeysPage(Page):
     async def _page(
         self, request: web.Request, _user: CurrentUser, *, notice: Text | None = None, error: Text | None = None
     ) -> web.Response:
-        pages, certificate = self._services.home.pages, self._certificate()
-        enrolled = {key.x for brand in self._services.store.brands.known().values() for key in brand.keys}
-        brand_keys = [key for key in self._services.store.brands.all_keys() if key.x in enrolled]
-        return self._authorizer.render_page(
+        pages, certificate = self._home.pages, self._certificate()
+        enrolled = {key.x for brand in self._store.brands.known().values() for key in brand.keys}
+        brand_keys = [key for key in self._store.brands.all_keys() if key.x in enrolled]
+        return self._render_page(
             request, "keys", notice=notice, error=error, file=PUBLIC_KEY_FILE,
             page=KEYS_PATH, brand_keys=brand_keys,
             box_fingerprint=self._services.public_key.fingerprint, certificate=certificate,
@@ -62,7 +62,7 @@ class KeysPage(Page):
 
     @post(f"{KEYS_PATH}/distrust", UserRight.KEYS)
     async def _distrust_key(self, request: web.Request, user: CurrentUser) -> web.Response:
-        return await self._change_trust(request, self._services.inbox.distrust_key, user)
+        return await self._change_trust(request, self._inbox.distrust_key, user)
 
     @post(f"{KEYS_PATH}/trust", UserRight.KEYS)
     async def _trust_key(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -70,7 +70,7 @@ class KeysPage(Page):
         error = await self._authorizer.password_error(request, user)
         if error is not None:
             return await self._page(request, user, error=error)
-        return await self._change_trust(request, self._services.inbox.trust_key, user)
+        return await self._change_trust(request, self._inbox.trust_key, user)
 
     async def _change_trust(
         self, request: web.Request, change: Callable[[str, str], Awaitable[str | None]], user: CurrentUser

@@ -24,12 +24,11 @@ class LivePage(Page):
     @get("/live", UserRight.WATCH_LIVE)
     async def _live(self, request: web.Request, _user: CurrentUser) -> web.Response:
         cameras = {
-            name: (section.cameras.outside, *section.cameras.inside)
-            for name, section in self._services.home.entrances.items()
+            name: (section.cameras.outside, *section.cameras.inside) for name, section in self._home.entrances.items()
         }
-        always = self._services.store.privacy.inside_always()
-        private = set() if always else {name for name in self._services.home.devices if self._services.is_inside(name)}
-        return self._authorizer.render_page(request, "live", cameras=cameras, private=private)
+        always = self._store.privacy.inside_always()
+        private = set() if always else {name for name in self._home.devices if self._services.is_inside(name)}
+        return self._render_page(request, "live", cameras=cameras, private=private)
 
     @get("/live/{camera}", UserRight.WATCH_LIVE)
     async def _stream_camera(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
@@ -53,20 +52,20 @@ class LivePage(Page):
     @contextmanager
     def _logged_view(self, user: CurrentUser, camera: str) -> Iterator[live_video.PermissionCheck]:
         """Log who watches, at the beginning and at the end; yield whether the user may still watch."""
-        record = partial(self._services.store.privacy.record_view, "live", camera, user.person)
-        record(self._authorizer.now)
+        record = partial(self._store.privacy.record_view, "live", camera, user.person)
+        record(self._now)
         try:
             yield partial(self._may_watch, user, camera)
         finally:
-            record(self._authorizer.now)
+            record(self._now)
 
     def _requested_camera(self, request: web.Request) -> str:
         camera = request.match_info["camera"]
-        device = self._services.home.devices.get(camera)
+        device = self._home.devices.get(camera)
         if device is None or device.kind != "camera":
             raise web.HTTPNotFound
         return camera
 
     def _may_watch(self, user: CurrentUser, camera: str) -> bool:
-        may = self._authorizer.accounts.access_error(user, UserRight.WATCH_LIVE, self._authorizer.now) is None
+        may = self._accounts.access_error(user, UserRight.WATCH_LIVE, self._now) is None
         return may and self._services.may_be_watched(camera)

@@ -15,19 +15,19 @@ class PrivacyPage(Page):
 
     @get("/settings/privacy", UserRight.SETTINGS)
     async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        counts, hub = self._services.store.privacy.counts(), self._services.home.hub
-        return self._authorizer.render_page(
+        counts, hub = self._store.privacy.counts(), self._home.hub
+        return self._render_page(
             request,
             "privacy",
             counts=counts,
             shortest=MIN_RETENTION_DAYS,
             hub=hub and hub.url,
             longest=MAX_RETENTION_DAYS,
-            always=self._services.store.privacy.inside_always(),
+            always=self._store.privacy.inside_always(),
             folder=str(self._services.films_folder),
-            insides=sorted(name for name in self._services.home.devices if self._services.is_inside(name)),
-            views=self._services.store.privacy.views(at_most=MAX_LINES_SHOWN),
-            erasures=self._services.store.privacy.erasures(at_most=MAX_LINES_SHOWN),
+            insides=sorted(name for name in self._home.devices if self._services.is_inside(name)),
+            views=self._store.privacy.views(at_most=MAX_LINES_SHOWN),
+            erasures=self._store.privacy.erasures(at_most=MAX_LINES_SHOWN),
         )
 
     @post("/settings/privacy/retention", UserRight.RETENTION)
@@ -38,7 +38,7 @@ class PrivacyPage(Page):
             raise web.HTTPBadRequest
         was = self._services.retention_days
         if int(days) != was:
-            await self._services.store.privacy.set_retention(int(days), was, self._authorizer.now, by=user.person)
+            await self._store.privacy.set_retention(int(days), was, self._now, by=user.person)
             self._services.erase_expired_films()
         raise web.HTTPSeeOther("/settings/privacy")
 
@@ -47,7 +47,5 @@ class PrivacyPage(Page):
         chosen = (await form_texts(request)).get("inside")
         if chosen not in ("always", "filming"):
             raise web.HTTPBadRequest
-        await self._services.store.privacy.set_inside_always(
-            self._authorizer.now, always=chosen == "always", by=user.person
-        )
+        await self._store.privacy.set_inside_always(self._now, always=chosen == "always", by=user.person)
         raise web.HTTPSeeOther("/settings/privacy")

@@ -25,28 +25,28 @@ class SignInPages(Page):
 
     @get("/enter")
     async def _sign_in_page(self, request: web.Request) -> web.Response:
-        if not self._authorizer.accounts.is_claimed():
+        if not self._accounts.is_claimed():
             raise web.HTTPSeeOther("/claim")
         back = local_path(request.query.get("back", "/"))
-        return self._authorizer.render_page(request, "sign_in", back=back, name="")
+        return self._render_page(request, "sign_in", back=back, name="")
 
     @post("/enter")
     async def _sign_in(self, request: web.Request) -> web.Response:
         fields = await form_texts(request)
         name, back = fields.get("name", ""), local_path(fields.get("back", "/"))
-        outcome = await self._authorizer.accounts.sign_in(
+        outcome = await self._accounts.sign_in(
             name,
             fields.get("password", ""),
             address=request.remote or "",
             device=request.cookies.get(cookie_name(request, "device")),
-            now=self._authorizer.now,
+            now=self._now,
             browser=browser_label(request),
         )
         return self._sign_in_or_ask_again(request, outcome, "sign_in", location=back, back=back, name=name)
 
     @get("/enter/again")
     async def _recovery_page(self, request: web.Request) -> web.Response:
-        return self._authorizer.render_page(request, "recovery", code="")
+        return self._render_page(request, "recovery", code="")
 
     @post("/enter/again")
     async def _recover(self, request: web.Request) -> web.Response:
@@ -55,46 +55,46 @@ class SignInPages(Page):
             fields.get("code", ""),
             fields.get("password", ""),
             address=request.remote or "",
-            codes=recovery_codes.read_codes(self._services.home.recovery_codes_file),
+            codes=recovery_codes.read_codes(self._home.recovery_codes_file),
             boot=recovery_codes.boot_id(),
-            now=self._authorizer.now,
+            now=self._now,
             browser=browser_label(request),
         )
         return self._sign_in_or_ask_again(request, outcome, "recovery", code=fields.get("code", ""))
 
     @get("/claim")
     async def _claim_page(self, request: web.Request) -> web.Response:
-        if self._authorizer.accounts.is_claimed():
+        if self._accounts.is_claimed():
             raise web.HTTPSeeOther("/enter")
-        return self._authorizer.render_page(request, "claim", name="", code="")
+        return self._render_page(request, "claim", name="", code="")
 
     @post("/claim")
     async def _claim(self, request: web.Request) -> web.Response:
         fields = await form_texts(request)
         code, name = fields.get("code", ""), fields.get("name", "")
-        outcome = await self._authorizer.accounts.claim(
-            code, name, fields.get("password", ""), self._authorizer.now, browser=browser_label(request)
+        outcome = await self._accounts.claim(
+            code, name, fields.get("password", ""), self._now, browser=browser_label(request)
         )
         if isinstance(outcome, SessionSecrets):
             with suppress(OSError):  # the code is void now
-                self._services.home.claim_code_file.unlink()
+                self._home.claim_code_file.unlink()
         return self._sign_in_or_ask_again(request, outcome, "claim", name=name, code=code)
 
     @get("/join/{token}")
     async def _invitation_page(self, request: web.Request) -> web.Response:
-        return self._authorizer.render_page(request, "invitation", name="", role=self._invited_role(request))
+        return self._render_page(request, "invitation", name="", role=self._invited_role(request))
 
     @post("/join/{token}")
     async def _accept_invitation(self, request: web.Request) -> web.Response:
         fields, role = await form_texts(request), self._invited_role(request)
-        name, password, now = fields.get("name", ""), fields.get("password", ""), self._authorizer.now
-        outcome = await self._authorizer.accounts.accept_invitation(
+        name, password, now = fields.get("name", ""), fields.get("password", ""), self._now
+        outcome = await self._accounts.accept_invitation(
             request.match_info["token"], name, password, now, browser=browser_label(request)
         )
         return self._sign_in_or_ask_again(request, outcome, "invitation", name=name, role=role)
 
     def _invited_role(self, request: web.Request) -> str:
-        invitation = self._authorizer.accounts.invitation(request.match_info["token"], self._authorizer.now)
+        invitation = self._accounts.invitation(request.match_info["token"], self._now)
         if invitation is None:
             raise web.HTTPNotFound
         return invitation.role
@@ -102,15 +102,13 @@ class SignInPages(Page):
     @get("/confirm", UserRight.LANGUAGE)
     async def _confirm_page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         back = local_path(request.query.get("back", "/"))
-        return self._authorizer.render_page(request, "confirm_password", fields=[("back", back)], **_CONFIRM_FORM)
+        return self._render_page(request, "confirm_password", fields=[("back", back)], **_CONFIRM_FORM)
 
     @post("/confirm", UserRight.LANGUAGE)
     async def _confirm_password(self, request: web.Request, user: CurrentUser) -> web.Response:
         fields = await form_texts(request)
         back = local_path(fields.get("back", "/"))
-        outcome = await self._authorizer.accounts.confirm_password(
-            user, fields.get("password", ""), self._authorizer.now
-        )
+        outcome = await self._accounts.confirm_password(user, fields.get("password", ""), self._now)
         if outcome is None:
             raise web.HTTPSeeOther(back)
         return self._sign_in_or_ask_again(
@@ -119,7 +117,7 @@ class SignInPages(Page):
 
     @post("/leave", UserRight.LANGUAGE)
     async def _sign_out(self, request: web.Request, user: CurrentUser) -> web.Response:
-        await self._authorizer.accounts.sign_out(user)
+        await self._accounts.sign_out(user)
         response = web.Response(status=303, headers={"Location": "/enter"})
         response.del_cookie(cookie_name(request, "session"), path="/", secure=request.secure, httponly=True)
         return response
@@ -135,8 +133,9 @@ class SignInPages(Page):
     ) -> web.Response:
         """Sign the user in, or show the form again with the error and the entered values, but for the password."""
         if isinstance(outcome, SessionSecrets):
-            return self._authorizer.sign_in_response(request, outcome, location)
-        response = self._authorizer.render_page(request, template, error=account_error_text(outcome), **facts)
+            response = web.Response(status=303, headers={"Location": location})
+            return self._authorizer.set_sign_in_cookies(request, outcome, response)
+        response = self._render_page(request, template, error=account_error_text(outcome), **facts)
         if isinstance(outcome, RetryAfter):
             response.set_status(web.HTTPTooManyRequests.status_code)
             response.headers["Retry-After"] = str(outcome.seconds)

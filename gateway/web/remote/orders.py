@@ -175,11 +175,15 @@ class OrderQueue:
         return order if isinstance(order, TokenRejection) else (browser, content, order)
 
     def _objection_to(self, browser: EnrolledBrowser, order: Order) -> str | None:
-        now = self._clock.now()
         if order.number <= browser.number:
             return OVERTAKEN
         if not is_allowed(browser.person.role, order.order.do):
             return NOT_ALLOWED
+        return self._time_error(order)
+
+    def _time_error(self, order: Order) -> str | None:
+        """Return why an order comes too early or too late, or that the clock cannot tell; None: it counts."""
+        now = self._clock.now()
         if now.trusted:
             return browser_token.validity_error(order, now.utc.timestamp())
         return CLOCK_UNTRUSTED if order.gives else None
@@ -195,20 +199,14 @@ class OrderQueue:
             return
         reason: str | None = NOT_ALLOWED
         if is_allowed(browser.person.role, verified.order.do):
-            reason = self._lateness_error(verified) or await self._executor.execute(verified.order, browser.person.id)
+            late = self._time_error(verified) if verified.gives else None  # others count however late they are
+            reason = late or await self._executor.execute(verified.order, browser.person.id)
         self._finish(order, reason)
 
     def _finish(self, order: StoredOrder, reason: str | None) -> None:
         log.info("ordered_from_afar", browser=order.browser, number=order.number, why=reason)
         self._crash_point("order-done")
         self._finished_orders.put_nowait((order, reason))
-
-    def _lateness_error(self, order: Order) -> str | None:
-        """Return why it is too late for an order that lets somebody in; None for every other order."""
-        now = self._clock.now()
-        if not order.gives:
-            return None
-        return browser_token.validity_error(order, now.utc.timestamp()) if now.trusted else CLOCK_UNTRUSTED
 
 
 def _verify_order(browser: EnrolledBrowser, signed: bytes) -> Order | TokenRejection:

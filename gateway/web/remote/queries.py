@@ -7,11 +7,11 @@ browser. A query is answered once, and only while it is fresh: if the hub replay
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -40,6 +40,7 @@ MAX_CONCURRENT_QUERIES = 4  # queries of one browser
 MAX_CACHED_PICTURES = 8
 
 QueryAnswer = tuple[Mapping[str, Any], bytes]
+T = TypeVar("T")
 
 
 class QueryRefused(Exception):  # noqa: N818 - a refusal is a normal answer, not an error
@@ -269,8 +270,7 @@ class QueryService:
         """Return one piece of a clip that the store knows; no other file can be named."""
         clip = self._clip(browser, query.path)
         pieces = _piece_count(clip.size, query.piece)
-        with _refuse_unreadable():
-            raw = await asyncio.to_thread(_read_chunk, self._services.films_folder / clip.path, query.piece)
+        raw = await self._read_film(clip, lambda film: _read_chunk(film, query.piece))
         return {"path": clip.path, "piece": query.piece, "pieces": pieces, "size": clip.size}, raw
 
     async def _picture(self, browser: EnrolledBrowser, query: browser_messages.PictureQuery) -> QueryAnswer:
@@ -280,9 +280,7 @@ class QueryService:
         async with self._picture_lock:
             jpeg = self._pictures.get(name)
             if jpeg is None:
-                film = self._services.films_folder / clip.path
-                with _refuse_unreadable():
-                    jpeg = await asyncio.to_thread(_still_picture, film, query.second)
+                jpeg = await self._read_film(clip, lambda film: _still_picture(film, query.second))
                 if jpeg is None:
                     raise QueryRefused("no_picture")
                 while len(self._pictures) >= MAX_CACHED_PICTURES:
@@ -301,6 +299,13 @@ class QueryService:
             raise QueryRefused("not_here")
         self._view_log.record("film", visit, browser.person.id, self._services.clock.now())
         return clip
+
+    async def _read_film(self, clip: StoredClip, read: Callable[[Path], T]) -> T:
+        """Read in a thread. It may have been erased meanwhile, or the disk cannot read it."""
+        try:
+            return await asyncio.to_thread(read, self._services.films_folder / clip.path)
+        except OSError as error:
+            raise QueryRefused("not_here") from error
 
     # ---- live pictures -----------------------------------------------------------------------------------------------
 
@@ -333,15 +338,6 @@ def _state_version(state: Mapping[str, Any]) -> str:
     """Return a version of a state, in which the time since the door's last change does not count."""
     still = {**state, "entrances": [{**entrance, "since": None} for entrance in state["entrances"]]}
     return sha256(json.dumps(still, sort_keys=True).encode()).hexdigest()[:16]
-
-
-@contextmanager
-def _refuse_unreadable() -> Iterator[None]:
-    """Refuse the query if the film was erased meanwhile, or the disk cannot read it."""
-    try:
-        yield
-    except OSError as error:
-        raise QueryRefused("not_here") from error
 
 
 def _read_chunk(file: Path, piece: int) -> bytes:

@@ -1,6 +1,6 @@
 """Finds a request's user and language, checks the user's rights, and builds the response."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +13,8 @@ from gateway.web.auth.accounts import AccountError, CurrentUser, RetryAfter, Ses
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.context import GatewayServices, Viewer
 from gateway.web.server.fragments import FRAGMENTS
-from gateway.web.server.renderer import Renderer
-from gateway.web.server.security_headers import Handler, local_path
+from gateway.web.server.renderer import render, render_fragment
+from gateway.web.server.security_headers import local_path
 from gateway.web.texts.catalogue import offered
 
 LANGUAGE_COOKIE = "language"  # the cookie's name
@@ -47,9 +47,6 @@ REQUEST_RIGHTS: Mapping[str, UserRight] = {
 
 SIGN_IN_FIRST, PASSWORD_NEEDED = _("Sign in first."), _("Your password is asked for once more.")
 
-ProtectedHandler = Callable[[web.Request, CurrentUser], Awaitable[web.StreamResponse]]
-"""A handler that gets the current user."""
-
 
 class Unauthorized(web.HTTPUnauthorized):
     """A script's request needs a sign-in or the password; the site words `message` for the reader."""
@@ -59,12 +56,15 @@ class Unauthorized(web.HTTPUnauthorized):
         self.message = message
 
 
+class PasswordForm(web.HTTPUnauthorized):
+    """The page that takes the password and keeps a form."""
+
+
 class Authorizer:
     """Checks rights, chooses languages and builds responses for all pages."""
 
     def __init__(self, services: GatewayServices, accounts: UserAccounts, changes: ChangeNotifier) -> None:
         self.services, self.accounts, self.changes = services, accounts, changes
-        self.renderer = Renderer(services)
 
     @property
     def now(self) -> Now:
@@ -90,54 +90,38 @@ class Authorizer:
         """Return the user and the language of a request."""
         return Viewer(language=self.language(request), user=self.current_user(request))
 
-    def protect(self, right: UserRight, handler: ProtectedHandler) -> Handler:
-        """Return a handler that calls the given one with the user, if the user has this right now.
-
-        Others are redirected to the sign-in or to the confirmation of the password, or get 401 or 403.
-        """
-
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            form = await self.confirm_form(request, right)
-            return form or await handler(request, self.require_user(request, right))
-
-        return guarded
-
-    async def confirm_form(self, request: web.Request, right: UserRight) -> web.Response | None:
-        """Return a page that takes the password and keeps the form, where the right needs one; else None."""
-        user = self.current_user(request) if request.method == "POST" else None
-        if user is None or self.accounts.access_error(user, right, self.now) is not AccountError.CONFIRM:
-            return None
-        return await self.require_password(request, user)
-
-    async def require_password(self, request: web.Request, user: CurrentUser) -> web.Response | None:
-        """Check the password that a form brings, however fresh the last one is; None: it is right.
-
-        Else return a page that sends the same form again with the password (`PASSWORD_FIELD`).
+    async def require_password(self, request: web.Request, user: CurrentUser) -> None:
+        """Check the password that a form brings, however fresh the last one is.
 
         Raises:
-            Unauthorized: the password is missing or wrong, and a script sent the form.
+            PasswordForm: it is missing or wrong; the page sends the same form again with it (`PASSWORD_FIELD`).
+            Unauthorized: the same, and a script sent the form.
         """
         fields = await request.post()
         given = PASSWORD_FIELD in fields
         error = await self.password_error(request, user, PASSWORD_FIELD) if given else None
         if given and error is None:
-            return None
+            return
         if wants_json(request):
             raise Unauthorized(error or PASSWORD_NEEDED)
         other_fields = [(name, value) for name, value in fields.items() if name != PASSWORD_FIELD]
-        return self.render_page(
-            request, "confirm_password", status=web.HTTPUnauthorized.status_code, error=error, fields=other_fields,
-            action=request.rel_url.raw_path, password=PASSWORD_FIELD,
+        page = self.render_page(
+            request, "confirm_password", error=error, fields=other_fields, action=request.rel_url.raw_path,
+            password=PASSWORD_FIELD,
         )  # fmt: skip
+        raise PasswordForm(text=page.text, content_type="text/html")
 
-    def require_user(self, request: web.Request, right: UserRight) -> CurrentUser:
-        """Return the user of a request, who has this right now.
+    async def require_user(self, request: web.Request, right: UserRight) -> CurrentUser:
+        """Return the user of a request, who has this right now; a form may bring the password that the right needs.
 
         Raises:
             web.HTTPException: the user has to sign in or to give the password first, or may not do this.
         """
         user = self.current_user(request)
         error = AccountError.SIGNED_OUT if user is None else self.accounts.access_error(user, right, self.now)
+        if user is not None and error is AccountError.CONFIRM and request.method == "POST":
+            await self.require_password(request, user)
+            error = self.accounts.access_error(user, right, self.now)
         if user is not None and error is None:
             return user
         if error not in (AccountError.SIGNED_OUT, AccountError.CONFIRM):
@@ -160,7 +144,7 @@ class Authorizer:
     ) -> web.Response:
         """Return the response of a whole page. Its status is 200, or with an error of its form 422."""
         facts |= {"here": template, "path": request.path, "error": error}
-        text = self.renderer.render_page(template, self.viewer(request), **facts)
+        text = render(self.services, f"{template}.html", self.viewer(request), facts)
         return web.Response(text=text, content_type="text/html", status=status or (200 if error is None else 422))
 
     def render_error(self, request: web.Request, status: int, error: Text) -> web.Response:
@@ -180,12 +164,6 @@ class Authorizer:
         password = str((await request.post()).get(field, ""))
         error = await self.accounts.confirm_password(user, password, self.now)
         return None if error is None else account_error_text(error)
-
-    def sign_in_response(self, request: web.Request, secrets: SessionSecrets, location: str) -> web.Response:
-        """Return a redirect that sets the two cookies of a new session."""
-        return self.set_sign_in_cookies(
-            request, secrets, web.Response(status=303, headers={"Location": local_path(location)})
-        )
 
     def set_sign_in_cookies(
         self, request: web.Request, secrets: SessionSecrets, response: web.Response
@@ -210,7 +188,7 @@ class Authorizer:
         user, right = viewer.user, FRAGMENTS[name.partition("/")[0]][0]
         if right is not None and (user is None or self.accounts.access_error(user, right, self.now) is not None):
             raise KeyError(name)
-        return self.renderer.render_fragment(name, replace(viewer, language=language))
+        return render_fragment(self.services, name, replace(viewer, language=language))
 
 
 def account_error_text(error: AccountError | RetryAfter) -> Text:

@@ -44,18 +44,24 @@ def listen_socket(address: str, port: int) -> socket.socket:
 class PageConnection(BoundedReader):
     """One connection of the pages, and the state of its client."""
 
-    def __init__(self, server: asyncio.Protocol, network: str = "") -> None:
+    def __init__(self, server: asyncio.Protocol, network: str, stranger_lifetime_s: float) -> None:
         super().__init__(server)
-        self.network = network
-        self.is_entitled = False
-        self.request_received, self.ended, self.entitlement_changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.network, self._stranger_lifetime_s = network, stranger_lifetime_s
+        self.has_requested = self.is_entitled = False
+        self.expired, self.ended = asyncio.Event(), asyncio.Event()
+        self._expiry: asyncio.TimerHandle | None = None
 
     def on_request(self, *, is_entitled: bool) -> None:
-        """Note that a whole request has arrived, and whether its client is entitled."""
-        if is_entitled is not self.is_entitled:
-            self.is_entitled = is_entitled
-            self.entitlement_changed.set()
-        self.request_received.set()
+        """Note that a whole request has arrived, and whether its client is entitled: such a connection lasts."""
+        if not self.has_requested or is_entitled is not self.is_entitled:
+            self.has_requested, self.is_entitled = True, is_entitled
+            self.expire_after(None if is_entitled else self._stranger_lifetime_s)
+
+    def expire_after(self, seconds: float | None) -> None:
+        """Set `expired` after so many seconds from now (None: never) instead of at the time that was set before."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._expiry = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self.expired.set)
 
     def finish_response(self) -> bool:
         """Let the server complete the present response and no more; False: it has none to complete."""
@@ -66,9 +72,10 @@ class PageConnection(BoundedReader):
         return not idle
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the server, and wake the waiting tasks."""
-        for event in (self.request_received, self.ended, self.entitlement_changed):
-            event.set()
+        """Tell the server, and wake the waiting task."""
+        self.expire_after(None)
+        self.expired.set()
+        self.ended.set()
         super().connection_lost(exc)
 
 
@@ -153,7 +160,7 @@ class ConnectionLimiter:
         return True
 
     def _admit(self, connection: socket.socket, network: str, context: ssl.SSLContext | None) -> None:
-        caller = PageConnection(self._server(), network)
+        caller = PageConnection(self._server(), network, self._stranger_lifetime_s)
         task = asyncio.create_task(self._serve_connection(caller, connection, context))
         self._open_connections[caller] = task
         self._networks.add(network)
@@ -175,24 +182,15 @@ class ConnectionLimiter:
             connection.close()
             return
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._request_timeout_s):
-                    await caller.request_received.wait()
-                await self._wait_until_expired(caller)
-                if caller.finish_response():
+            if not caller.has_requested:
+                caller.expire_after(self._request_timeout_s)
+            await caller.expired.wait()
+            if caller.finish_response():
+                with suppress(TimeoutError):
                     async with asyncio.timeout(self._request_timeout_s):
                         await caller.ended.wait()
         finally:
             transport.abort()
-
-    async def _wait_until_expired(self, caller: PageConnection) -> None:
-        while not caller.ended.is_set():
-            caller.entitlement_changed.clear()
-            try:
-                async with asyncio.timeout(None if caller.is_entitled else self._stranger_lifetime_s):
-                    await caller.entitlement_changed.wait()
-            except TimeoutError:
-                return
 
     async def close(self) -> None:
         """Close every open connection."""

@@ -49,39 +49,20 @@ class GatewayServices(Frozen):
     home: Home
     store: Store
     clock: Clock
-
-    states: Callable[[], tuple[tuple[Entrance, Now], ...]]
-    """Returns the present state of every entrance."""
-
-    inbox: Inbox
-    """Takes the owner's requests, pauses, and decisions on brands and keys."""
-
+    states: Callable[[], tuple[tuple[Entrance, Now], ...]]  # the present state of every entrance
+    inbox: Inbox  # takes the owner's requests, pauses, and decisions on brands and keys
     contacts: Contacts
-
-    video_socket: Path
-    """The socket of the video process."""
-
-    camera_proofs: Callable[[], Mapping[str, CameraProof]]
-    """Returns the newest proof of each camera."""
-
-    take_picture: Callable[[str], Awaitable[bytes | None]]
-    """Takes a camera; returns a JPEG of what it sees now, or None."""
-
-    public_key: PublicKey
-    """The box's own."""
-
+    video_socket: Path  # of the video process
+    camera_proofs: Callable[[], Mapping[str, CameraProof]]  # the newest proof of each camera
+    take_picture: Callable[[str], Awaitable[bytes | None]]  # a JPEG of what a camera sees now, or None
+    public_key: PublicKey  # the box's own
     erase_expired_films: Callable[[], None]
-
-    notify_owner: Callable[[NotifyOwner, int], None]
-    """Takes a notification of the box and the id under which it is stored."""
-
+    notify_owner: Callable[[NotifyOwner, int], None]  # of the box; with the id under which it is stored
     decommissioning: Decommissioning
     walk_tests: WalkTestRunner
     proposals: Proposals
     home_file_writer: HomeFileWriter
-
-    uplink: Uplink | None
-    """The connection to the hub; None without one."""
+    uplink: Uplink | None  # the connection to the hub
 
     @property
     def zone(self) -> ZoneInfo:

@@ -17,6 +17,7 @@ from gateway.system.changes import ChangeNotifier
 from gateway.system.i18n import Language, languages
 from gateway.system.token_bucket import TokenBucket
 from gateway.web.server.fragments import FRAGMENTS
+from gateway.web.server.live_video import run_until_first
 
 HEARTBEAT_INTERVAL_S = 1.0  # seconds
 MIN_RENDER_INTERVAL_S = 0.05  # seconds between two renderings: a burst of changes is rendered once
@@ -71,17 +72,13 @@ class LiveFeed:
         self._transport = request.transport
         socket = web.WebSocketResponse(heartbeat=20.0, max_msg_size=MAX_MESSAGE_BYTES, compress=False)
         await socket.prepare(request)
-        works = {asyncio.create_task(self._send_changes(socket)), asyncio.create_task(self._receive(socket))}
         try:
-            done, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
+            ended = await run_until_first(self._send_changes(socket), self._receive(socket))
         finally:
-            for work in works:
-                work.cancel()
-            await asyncio.gather(*works, return_exceptions=True)
             await socket.close(code=WSCloseCode.POLICY_VIOLATION)
-        for work in done:
+        for task in ended:
             with suppress(ConnectionError):
-                work.result()
+                task.result()
         return socket
 
     def disconnect(self) -> None:
@@ -130,19 +127,9 @@ class LiveFeed:
             if message and self._is_allowed():  # rendering took several turns
                 await socket.send_str(json.dumps(message, ensure_ascii=False))
             await asyncio.sleep(MIN_RENDER_INTERVAL_S)
-            count = await self._wait(count, max(0.0, beats - loop.time()))
-
-    async def _wait(self, count: int, seconds: float) -> int:
-        waiting = {
-            asyncio.ensure_future(self._changes.wait_after(count)),
-            asyncio.ensure_future(self._request_changed.wait()),
-        }
-        try:
-            await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
-        return self._changes.count
+            wake_ups = self._changes.wait_after(count), self._request_changed.wait()
+            await run_until_first(*wake_ups, timeout_s=max(0.0, beats - loop.time()))
+            count = self._changes.count
 
     async def _rendered_fragments(self) -> AsyncIterator[tuple[str, str]]:
         for name in self._requested_fragments:

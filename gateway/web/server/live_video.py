@@ -5,9 +5,10 @@ without media sources get JPEGs one after the other (multipart/x-mixed-replace).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from aiohttp import WSCloseCode, web
 
@@ -52,25 +53,20 @@ async def stream_camera(
     """
     page = web.WebSocketResponse(heartbeat=20.0, compress=False, max_msg_size=1024)
     await page.prepare(request)
-    works: set[asyncio.Task[None]] = set()
     try:
         async with open_live_view(socket, camera, timeout_s=FIRST_PICTURE_TIMEOUT_S) as view:
             await page.send_json({"codec": view.codec, "width": view.width, "height": view.height})
-            works = {
-                asyncio.create_task(_stream(page, view)),
-                asyncio.create_task(_send_live_state(page, lambda: is_live(proofs(), camera), is_allowed)),
-                asyncio.create_task(_wait_closed(page)),
-            }
-            await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
+            await run_until_first(
+                _stream(page, view),
+                _send_live_state(page, lambda: is_live(proofs(), camera), is_allowed),
+                page.receive(),  # a page sends nothing here: it disconnects, or sends something invalid
+            )
     except LiveViewUnavailable as error:
         with suppress(ConnectionError):
             await page.send_json({"why": error.reason.value})
     except ConnectionError:
         pass  # the browser disconnected before the first picture
     finally:
-        for work in works:
-            work.cancel()
-        await asyncio.gather(*works, return_exceptions=True)
         await page.close(code=WSCloseCode.OK if is_allowed() else WSCloseCode.POLICY_VIOLATION)
     return page
 
@@ -94,8 +90,18 @@ async def _send_live_state(
             await asyncio.sleep(POLL_INTERVAL_S)
 
 
-async def _wait_closed(page: web.WebSocketResponse) -> None:
-    await page.receive()  # a page sends nothing here: it disconnects, or sends something invalid
+async def run_until_first(
+    *works: Coroutine[Any, Any, object], timeout_s: float | None = None
+) -> set[asyncio.Task[object]]:
+    """Run all until the first ends or the time is over; cancel the others, and return the task that has ended."""
+    tasks = {asyncio.create_task(work) for work in works}
+    try:
+        ended, _ = await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return ended
 
 
 class SnapshotCache:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from gateway.domain.now import Now
 from gateway.system.i18n import Text, _
 from gateway.web.auth.accounts import AccountError
 from gateway.web.auth.roles import UserRight
@@ -30,7 +31,13 @@ class Page:
     """A page, or several that belong together. `get` or `post` above a method gives it an address."""
 
     def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer, self._services = authorizer, authorizer.services
+        self._authorizer, self._services, self._accounts = authorizer, authorizer.services, authorizer.accounts
+        self._home, self._store, self._inbox = self._services.home, self._services.store, self._services.inbox
+        self._language, self._render_page = authorizer.language, authorizer.render_page
+
+    @property
+    def _now(self) -> Now:
+        return self._authorizer.now
 
     def routes(self) -> list[web.RouteDef]:
         """Return the addresses, in the order of the methods."""
@@ -39,11 +46,18 @@ class Page:
 
 
 def _route(method: str, path: str, right: UserRight | None = None, **options: bool) -> Callable[[M], M]:
-    """Serve an address by a method of a page. With a right, the method gets the user, who has the right now."""
+    """Serve an address by a method of a page. With a right, the method gets the user, who has the right now.
+
+    Others are redirected to the sign-in or to the confirmation of the password, or get 401 or 403.
+    """
 
     def mark(handler: M) -> M:
         def route(authorizer: Authorizer, bound: Callable[..., Awaitable[web.StreamResponse]]) -> web.RouteDef:
-            return web.RouteDef(method, path, bound if right is None else authorizer.protect(right, bound), options)
+            async def guarded(request: web.Request) -> web.StreamResponse:
+                assert right is not None  # noqa: S101 - else nothing is guarded
+                return await bound(request, await authorizer.require_user(request, right))
+
+            return web.RouteDef(method, path, bound if right is None else guarded, options)
 
         setattr(handler, _ROUTE, route)
         return handler

@@ -20,51 +20,38 @@ from gateway.web.server.fragments import FRAGMENTS, qr_svg
 from gateway.web.texts.catalogue import TEXTS, offered
 
 
-class Renderer:
-    """Renders the pages and fragments of a box."""
+def render_fragment(services: GatewayServices, name: str, viewer: Viewer) -> str:
+    """Return the present HTML of one fragment (`kind/entrance`, or `courier/digest`).
 
-    def __init__(self, services: GatewayServices) -> None:
-        self._services = services
+    Raises:
+        KeyError: no such fragment exists.
+    """
+    kind, _, of = name.partition("/")
+    return render(services, f"parts/{kind}.html", viewer, FRAGMENTS[kind][1](services, of, viewer))
 
-    def render_page(self, template: str, viewer: Viewer, **facts: Any) -> str:  # noqa: ANN401 - what a template shows
-        """Return a whole page as HTML."""
-        return self._render(f"{template}.html", viewer, facts)
 
-    def render_fragment(self, name: str, viewer: Viewer) -> str:
-        """Return the present HTML of one fragment (`kind/entrance`, or `courier/digest`).
-
-        Raises:
-            KeyError: no such fragment exists.
-        """
-        kind, _, of = name.partition("/")
-        return self._render(f"parts/{kind}.html", viewer, FRAGMENTS[kind][1](self._services, of, viewer))
-
-    def _render(self, template: str, viewer: Viewer, facts: Mapping[str, Any]) -> str:
-        functions = template_functions(viewer.language)
-        in_words = functions["in_words"]
-
-        def t(key: str, **facts: object) -> str:
-            return in_words(TEXTS[key], **facts)
-
-        return (
-            _templates()
-            .get_template(template)
-            .render(
-                facts,
-                home=self._services.home,
-                viewer=viewer,
-                t=t,
-                **functions,
-                part=partial(self.render_fragment, viewer=viewer),
-                brand_name=self._services.brand_name,
-                entrance_name=self._services.entrance_name,
-                person_name=partial(person_name, self._services.store.accounts),
-                languages=offered(str(facts.get("path", "/"))),
-                zone=self._services.zone,
-                retention_days=self._services.retention_days,
-                ages=age_texts(viewer.language),
-            )
+def render(services: GatewayServices, template: str, viewer: Viewer, facts: Mapping[str, Any]) -> str:
+    """Return a page or a fragment as HTML."""
+    functions = template_functions(viewer.language)
+    return (
+        _templates()
+        .get_template(template)
+        .render(
+            facts,
+            home=services.home,
+            viewer=viewer,
+            t=lambda key, **facts: functions["in_words"](TEXTS[key], **facts),
+            **functions,
+            part=lambda name: render_fragment(services, name, viewer),
+            brand_name=services.brand_name,
+            entrance_name=services.entrance_name,
+            person_name=partial(person_name, services.store.accounts),
+            languages=offered(str(facts.get("path", "/"))),
+            zone=services.zone,
+            retention_days=services.retention_days,
+            ages=age_texts(viewer.language),
         )
+    )
 
 
 def compile_templates() -> None:

@@ -1,54 +1,21 @@
 """The texts of the pages that a key chooses: a phase, an outcome, an error, or a script.
 
-Every other text stands where it is shown: in the templates, and in the modules of the pages.
+Those that only templates and scripts choose are tables in `gateway/web/templates/texts`. Every other text stands where
+it is shown: in the templates, and in the modules of the pages.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from jinja2 import Environment, PackageLoader
+
 from gateway.system.i18n import Language, Text, _, languages_of, pgettext
-from gateway.web.texts.adding import ADD_DEVICE_TEXTS
-from gateway.web.texts.away import AWAY_TEXTS
-from gateway.web.texts.courier import COURIER_TEXTS
 
 _PAGE_TEXTS: Mapping[str, Text] = {
-    "nav.live": _("Live"),
-    "link.up": _("Connected to the box"),
-    "link.down": _("No connection to the box: what is shown may be out of date"),
-    "age.now": _("just now"),
-    "age.ago": _("{age} ago"),
-    "age.left": _("{age} left"),
     "error.404": _("There is nothing at this address."),
     "error.403": _("You have no access to this."),
     "error.429": _("Too many requests. Try again in a minute."),
     "error.other": _("Try again; if it lasts, `perron doctor` looks for the cause."),
-    "door.locked": _("Locked"),
-    "door.locked.why": _("door closed, bolt out, both proven"),
-    "door.unlocked": _("Unlocked"),
-    "door.unlocked.why": _("the door is closed, the bolt is in"),
-    "door.open": _("Open"),
-    "door.open.why": _("the door is open"),
-    "door.unknown": _("Unknown"),
-    "door.unknown.why": _("lock or door has not proven its state: nothing is assumed"),
-    "door.handed": _("Please look after it"),
-    "door.handed.why": _("Perron could not prove that the door is locked"),
-    "safe_mode": _("Safe mode: Perron locks, films and warns, but opens nothing."),
-    "incident": _("Something happened at the door without an order from Perron. Please look."),
-    "stop": _("Stop everything"),
-    "acknowledge": _("I have looked after the door"),
-    "visit.title": _("Visit under way"),
-    "next.title": _("Next delivery"),
-    "next.none": _("Nothing is announced."),
-    "lock.proven": _("It is locked: door and bolt have proven it."),
-    "lock.door_open": _("Not locked: the door is open. Close it, then try again."),
-    "lock.door_unknown": _(
-        "Not locked: the door has not proven that it is closed, so Perron sends nothing. Please look."
-    ),
-    "lock.not_proven": _(
-        "The order has left, but the lock has not proven that it is locked. Try again, or go and look."
-    ),
-    "lock.no_link": _("Not locked: the box has no link to the lock."),
-    "lock.visit": _("A visit is under way: it locks by itself. “Stop everything” ends it."),
     "pause.no.unreadable": _("This is no date with a time."),
     "pause.no.no_such_time": _(
         "There is no such time on that day: the clocks are put forward. Take one before or after."
@@ -78,26 +45,6 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "outcome.attended": _("Received by somebody"),
     "outcome.refused": _("Refused"),
     "outcome.unknown": pgettext("an outcome", "Unknown"),
-    "visit.film": _("Film, {camera}"),
-    "live.stale": _("Stale picture: this is not live any more"),
-    "live.none": _("No picture"),
-    "live.over": _("You have no access to this camera any more"),
-    "live.waiting": _("The camera is starting…"),
-    "brand.pending": _("asks to be let in"),
-    "brand.granted": _("let in"),
-    "brand.refused": pgettext("a brand", "refused"),
-    "brand.revoked": _("no longer let in"),
-    "brand.where": _("Where"),
-    "brand.places": _("Put down"),
-    "brand.carriers": _("By"),
-    "brand.when": _("When"),
-    "brand.ask": _("asks you each time"),
-    "brand.terms": _("Terms"),
-    "brand.widen": _("Begin with the garage; let in further when all goes well."),
-    "brand.from": _("from"),
-    "brand.to": _("to"),
-    "brand.carriers.how": _("Carriers, with commas between them"),
-    "brand.permit.so": _("Let in like this"),
     "day.mon": _("Mon"),
     "day.tue": _("Tue"),
     "day.wed": _("Wed"),
@@ -108,44 +55,79 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "role.owner": _("owner"),
     "role.household": _("household"),
     "role.installer": _("installer"),
-    "brand.asked.any": _("for you to choose"),
-    "brand.openings": _("Openings a delivery"),
-    "brand.until.how": _("Until and with this day (empty: no end)"),
-    "brand.key": _("Fingerprint of the key"),
-    "brand.keyless": _("This brand signs nothing itself: all that stands here is the hub's word."),
-    "brand.hub_signed": _("also without the brand's signature"),
-    "brand.hub_signed.let": _("Also let in what the brand has not signed"),
-    "brand.hub_signed.sure": _(
-        "Careful: whoever runs the hub, or breaks into it, could then invent a delivery and have your door opened. "
-        "Tick this only for a place into which you would let a stranger."
-    ),
-    "brand.new_key.why": _("A key that you accepted vouches for this one. It opens nothing until you say yes."),
-    "live.private": _("The inside can only be watched during a visit (Settings, Privacy)"),
-    "phone.heard.taken": _("Reached: look whether the phone shows it."),
-    "phone.heard.refused": _(
-        "Not reached: the service refused it, or nobody answers there. Look at the address, the account, and the box's "
-        "way to the internet."
-    ),
-    "phone.heard.silent": _("Not reached: no answer within {seconds} s. Look at the box's way to the internet."),
     "link.brand.granted": _("{brand} is let in."),
     "link.brand.refused": _("{brand} is not let in."),
     "link.brand.revoked": _("{brand} is let in no longer."),
     "link.brand.pending": _("{brand} still waits for your answer, on other terms: see the page Brands."),
-    "house.file.applied": _("Read anew and applied on {day} at {time}."),
-    "house.file.waiting": _("Read anew on {day} at {time}. It is applied once nothing happens at the doors any more."),
-    "house.file.refused": _(
-        "Refused on {day} at {time}: there is a mistake in it, and the house goes on with the old one."
-    ),
-    "examine.bad": _("Red"),
-    "examine.doubtful": _("Doubtful"),
-    "examine.good": _("Good"),
     "install.what.broker": _("Broker"),
     "install.what.button": _("Button"),
     "install.what.device": _("Device"),
     "install.what.of_no_use_here": _("Of no use here:"),
+    "add.kind.lock": _("Lock"),
+    "add.kind.cover": _("Garage door"),
+    "add.kind.door": _("Door sensor"),
+    "add.kind.camera": _("Camera"),
+    "add.kind.scanner": _("Scanner"),
+    "add.kind.signal": _("Signal"),
+    "add.kind.fridge": _("Fridge"),
+    "add.kind.presence": _("Presence"),
+    "add.kind.alarm": _("Alarm"),
+    "add.kind.entrance": _("Entrance"),
+    "add.no.id": _("1 to 64 of a-z, 0-9 and -."),
+    "add.no.must": _("Fill this in."),
+    "add.no.must.way_out_by_hand": _("Nobody may be locked in: without it there is no entrance."),
+    "add.no.must.reverses": _(
+        "A garage door that does not go up again by itself must not be moved while nobody looks."
+    ),
+    "add.no.choice": _("Choose one of what is offered."),
+    "add.no.number": _("A number of seconds, from 0 to 3600."),
+    "add.no.url": _(
+        "Write it like rtsp://192.168.1.20:554/stream1, without an account: user and password have their own fields."
+    ),
+    "add.no.login": _("User and password belong together, on one line, 200 characters, no colon in the user."),
+    "add.no.lines": _("{most} lines at most."),
+    "add.no.line": _("“{line}” is not key=value."),
+    "add.no.twice": _("{name} is said already."),
+    "add.no.file": _("No file of the box is named from a page; at the terminal, with `perron add`."),
+    "add.no.timing": _("Waiting times (timing) are the terminal's: some of them hold for every camera."),
+    "add.no.taken": _("{name} is there already. A page only adds what is new; replacing is the terminal's."),
+    "add.no.else": _("It would change something else in the house: refused."),
+    "add.no.topic": _("The topic {topic} is that of {device}: one topic, one device."),
+    "add.no.there": _("That is {device}, which is in the house already: one device, once."),
+    "add.no.speaks": _("The account {account} could speak for {device} at the broker: refused. See its address."),
+    "add.no.shown": _("The account {account} could write what Home Assistant shows: refused. See its address."),
+    "add.no.permitted": _("A brand is let in by {name} already (an earlier entrance): take another id."),
+    "add.no.same_name": _("Another entrance has this name: give it another, so that nobody takes one for the other."),
+    "add.no.inside": _("{camera} sees the inside at another entrance: it cannot be the one outside."),
+    "add.no.outside": _("{camera} sees the outside at another entrance: it cannot be one inside."),
+    "add.no.many": _("{most} additions wait already: the owner decides first."),
+    "add.no.often": _("You have proposed a lot within an hour: later."),
+    "add.no.large": _("It is too long."),
+    "add.no.none": _("Nothing of the kind waits (any more)."),
+    "add.no.no_file": _("The house file cannot be read."),
+    "add.no.disk": _("The box's disk does not take it: {why}"),
+    "add.no.unwritable": _("{file} could not be written ({why}); nothing has changed."),
+    "add.no.house": _("It would be no house: {why}"),
+    "add.note.account": _(
+        "It will need an account at the broker: {names}. The command is told here once it is accepted."
+    ),
+    "add.note.which_door": _("Have somebody show you that {lock} and {door} are at this door, and at no other."),
+    "add.note.no_living_space": _(
+        "Declared: it does not lead to the living space, so less is asked of it. Is that so?"
+    ),
+    "add.note.no_courier_proof": _("The courier shows no code of his own there: the parcel's label is enough."),
 }
 
-TEXTS: Mapping[str, Text] = MappingProxyType({**_PAGE_TEXTS, **ADD_DEVICE_TEXTS, **AWAY_TEXTS, **COURIER_TEXTS})
+
+def _table(name: str) -> Mapping[str, Text]:
+    """Return the `texts` that a template sets, by key."""
+    environment = Environment(loader=PackageLoader("gateway.web"), autoescape=True, extensions=["jinja2.ext.i18n"])
+    functions = {"gettext": _, "pgettext": pgettext}
+    texts: Mapping[str, Text] = vars(environment.get_template(f"texts/{name}.html").make_module(functions))["texts"]
+    return texts
+
+
+TEXTS: Mapping[str, Text] = MappingProxyType({**_PAGE_TEXTS, **_table("pages"), **_table("away"), **_table("courier")})
 
 _OF_THE_HOUSE = TEXTS["stop"]
 _OF_THE_COURIER = TEXTS["turn.show"]

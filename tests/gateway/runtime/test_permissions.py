@@ -26,7 +26,7 @@ from gateway.storage.consent_requests import (
     ConsentIntakeResult,
 )
 from gateway.storage.hub_journal import EventSigner
-from gateway.storage.models import AccountChangeResult, HouseOffer
+from gateway.storage.models import AccountResult, HouseOffer
 from gateway.storage.snapshot import write_snapshot
 from gateway.system.clock import Clock
 from gateway.system.clock_settings import ClockSection
@@ -447,7 +447,7 @@ async def test_the_next_household_begins_with_nobody_that_the_former_let_in(hous
     await house.store.handover.set_offer(offered, NOW)
     assert (
         await house.store.handover.accept_offer(offered, newcomer("Clara"), sign_in_entry("clara"), NOW)
-        is AccountChangeResult.DONE
+        is AccountResult.DONE
     )
     house.store.brands.refresh()
     assert "lune" not in house.store.brands.known()

@@ -12,7 +12,7 @@ from gateway.protocol.hash_chain import find_break
 from gateway.storage import Store
 from gateway.storage.handover import TASK_LEAVE_HUB
 from gateway.storage.hub_journal import EventSigner
-from gateway.storage.models import AccountChangeResult, HouseOffer, RecoveryCodeUse, RecoveryResult
+from gateway.storage.models import AccountResult, HouseOffer, RecoveryCodeUse
 from tests.gateway.domain.delivery.house import IN_WINDOW, commit_reservation, make_step, open_store, receive
 from tests.gateway.domain.delivery.shop import NOON, NOW, make_claims, make_offer, sign_claims
 from tests.gateway.people import digest, invitation, newcomer, sign_in_entry
@@ -27,15 +27,15 @@ async def offered(store: Store) -> None:
     await store.handover.set_offer(OFFER, NOW)
 
 
-async def take(store: Store, what: HouseOffer = OFFER) -> AccountChangeResult:
+async def take(store: Store, what: HouseOffer = OFFER) -> AccountResult:
     return await store.handover.accept_offer(what, newcomer("Clara"), sign_in_entry("clara"), NOW)
 
 
 async def test_what_was_withdrawn_between_a_look_and_a_press_is_not_taken(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await offered(store)
-        assert await store.handover.withdraw_offer(NOW, by="p-anna") is AccountChangeResult.DONE
-        assert await take(store) is AccountChangeResult.UNKNOWN
+        assert await store.handover.withdraw_offer(NOW, by="p-anna") is AccountResult.DONE
+        assert await take(store) is AccountResult.INVITATION_GONE
         assert store.accounts.open_invitations(NOON, lives=timedelta(days=1)) == ()
         assert [one.name for one in store.accounts.all_people()] == ["Anna"]
 
@@ -44,8 +44,8 @@ async def test_an_offer_that_was_made_anew_voids_the_one_before(tmp_path: Path) 
     async with open_store(tmp_path) as store:
         await offered(store)
         await store.handover.set_offer(replace(OFFER, id="newer"), NOW)
-        assert await take(store) is AccountChangeResult.UNKNOWN
-        assert await take(store, replace(OFFER, id="newer")) is AccountChangeResult.DONE
+        assert await take(store) is AccountResult.INVITATION_GONE
+        assert await take(store, replace(OFFER, id="newer")) is AccountResult.DONE
 
 
 @pytest.mark.parametrize("how", ["changed", "recovered"])
@@ -55,14 +55,14 @@ async def test_a_new_password_voids_what_was_offered_under_the_old_one(tmp_path:
         await offered(store)
         await store.accounts.add_invitation(invitation("thief", "owner"), NOW, lives=timedelta(days=1))
         if how == "changed":
-            assert await store.accounts.set_password("p-anna", "new", NOW, device="d-anna") is AccountChangeResult.DONE
+            assert await store.accounts.set_password("p-anna", "new", NOW, device="d-anna") is AccountResult.DONE
         else:
             by = RecoveryCodeUse(code=digest("way in"), keep=NOON + timedelta(days=1), entrance="front", message=b"{}")
             assert (await store.accounts.recover_account("p-anna", "new", sign_in_entry("again"), NOW, by))[
                 0
-            ] is RecoveryResult.DONE
+            ] is AccountResult.DONE
         assert store.handover.open_offer(NOON, lives=timedelta(days=7)) is None
-        assert await take(store) is AccountChangeResult.UNKNOWN
+        assert await take(store) is AccountResult.INVITATION_GONE
         assert store.accounts.open_invitations(NOON, lives=timedelta(days=1)) == ()
         assert [one.name for one in store.accounts.all_people()] == ["Anna"]
 
@@ -72,7 +72,7 @@ async def test_a_visit_that_the_store_knows_of_comes_first(tmp_path: Path) -> No
         await offered(store)
         await receive(store, make_offer())
         await commit_reservation(store)
-        assert await take(store) is AccountChangeResult.BUSY
+        assert await take(store) is AccountResult.BUSY
         assert store.accounts.person("p-anna") is not None
         assert store.deliveries.order("shop.d1") is not None
 
@@ -88,7 +88,7 @@ async def test_what_is_held_goes_only_where_that_was_said_when_the_house_was_off
                 await store.commit(make_step(Entrance(id="front", incident=visit), c.StartRecording(visit=visit)))
                 await store.commit(make_step(Entrance(id="front")))
             await store.recordings.set_hold("v1", "a dispute", NOW)  # after the house was offered
-            assert await take(store, what) is AccountChangeResult.DONE
+            assert await take(store, what) is AccountResult.DONE
             left = {film.visit: film.erased is None for film in store.recordings.films()}
             assert left == {"v1": not held_too, "v2": False}
             assert (len(store.log.bodies_of_visit("v1")) > 1) is not held_too, "its story stays with it"
@@ -100,7 +100,7 @@ async def test_the_log_holds_together_when_its_words_are_gone(tmp_path: Path) ->
         await receive(store, make_offer())
         store.readiness.count("front", {"lock": True}, NOW)
         head = store.log.head()
-        assert await take(store) is AccountChangeResult.DONE
+        assert await take(store) is AccountResult.DONE
         assert store.readiness.hours("front") == (), "when windows were is the former household's"
         assert find_break(store.log.entries()) is None
         assert store.log.hash_at(head.seq) == head.hash, "a checkpoint from before still fits"
@@ -134,11 +134,11 @@ async def test_the_home_at_a_hub_that_was_the_former_household_s_is_left(tmp_pat
         message = make_claims(make_offer())
         assert await store.hub_journal.accept(sign_claims(message), message, NOW) is not None
         await offered(store)
-        assert await take(store) is AccountChangeResult.DONE
+        assert await take(store) is AccountResult.DONE
         assert store.handover.pending_task(TASK_LEAVE_HUB) == "home-1"
         assert store.hub_journal.has_due_events(NOW), "what was promised is withdrawn, and the hub is owed that"
     (tmp_path / "without").mkdir()
     async with open_store(tmp_path / "without") as store:
         await offered(store)
-        assert await take(store) is AccountChangeResult.DONE
+        assert await take(store) is AccountResult.DONE
         assert store.handover.pending_task(TASK_LEAVE_HUB) is None

@@ -13,7 +13,7 @@ import pytest
 from gateway.protocol.hash_chain import find_break
 from gateway.storage import Store
 from gateway.storage.accounts import AccountStore
-from gateway.storage.models import AccountChangeResult, ClaimResult
+from gateway.storage.models import AccountResult
 from gateway.storage.sessions import MAX_DEVICES_PER_PERSON
 from tests.gateway.domain.delivery.house import open_store
 from tests.gateway.domain.delivery.shop import NOON, NOW, noon_plus
@@ -25,7 +25,9 @@ ANNA = "p-anna"
 
 async def claimed(store: Store) -> AccountStore:
     await store.accounts.set_claim_code(digest("code"), NOW)
-    assert await store.accounts.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW) is ClaimResult.DONE
+    assert (
+        await store.accounts.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW) is AccountResult.DONE
+    )
     return store.accounts
 
 
@@ -35,7 +37,7 @@ async def joined(register: AccountStore, name: str, role: str = "household") -> 
     await register.add_invitation(held, NOW, lives=DAY)
     assert (
         await register.redeem_invitation(held, newcomer(name, role), sign_in_entry(name.casefold()), NOW)
-        is AccountChangeResult.DONE
+        is AccountResult.DONE
     )
     return f"p-{name.casefold()}"
 
@@ -83,16 +85,18 @@ async def test_five_wrong_codes_make_the_code_void_over_restarts_too(tmp_path: P
             if turn == 0:
                 await store.accounts.set_claim_code(digest("code"), NOW)
             outcome = await store.accounts.check_claim_code(digest("wrong"), NOW)
-            assert outcome is (ClaimResult.VOID if turn == 4 else ClaimResult.WRONG)
+            assert outcome is (AccountResult.CODE_VOID if turn == 4 else AccountResult.CODE_WRONG)
     async with open_store(tmp_path) as store:
         assert (
-            await store.accounts.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW) is ClaimResult.VOID
+            await store.accounts.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
+            is AccountResult.CODE_VOID
         )
         assert not store.accounts.has_owner()
-        assert await store.accounts.set_claim_code(digest("new"), NOW) is ClaimResult.DONE
-        assert await store.accounts.check_claim_code(digest("code"), NOW) is ClaimResult.WRONG
+        assert await store.accounts.set_claim_code(digest("new"), NOW) is AccountResult.DONE
+        assert await store.accounts.check_claim_code(digest("code"), NOW) is AccountResult.CODE_WRONG
         assert (
-            await store.accounts.claim(digest("new"), newcomer("Anna"), sign_in_entry("anna"), NOW) is ClaimResult.DONE
+            await store.accounts.claim(digest("new"), newcomer("Anna"), sign_in_entry("anna"), NOW)
+            is AccountResult.DONE
         )
 
 
@@ -103,10 +107,10 @@ async def test_two_claims_at_once_make_one_owner(tmp_path: Path) -> None:
         outcomes = await asyncio.gather(
             *(register.claim(digest("code"), newcomer(name), sign_in_entry(name), NOW) for name in ("Anna", "Bob"))
         )
-        assert outcomes == [ClaimResult.DONE, ClaimResult.TAKEN]
+        assert outcomes == [AccountResult.DONE, AccountResult.CLAIMED]
         assert [one.name for one in register.all_people()] == ["Anna"]
         assert register.session("s-Bob") is None
-        assert await register.set_claim_code(digest("again"), NOW) is ClaimResult.TAKEN
+        assert await register.set_claim_code(digest("again"), NOW) is AccountResult.CLAIMED
 
 
 # ---- people
@@ -158,8 +162,8 @@ async def test_a_house_is_never_without_an_owner(tmp_path: Path) -> None:
         outcomes = await asyncio.gather(
             register.remove_account(ANNA, NOW, by=bob), register.remove_account(bob, NOW, by=ANNA)
         )
-        assert [*outcomes] == [AccountChangeResult.DONE, AccountChangeResult.LAST_OWNER]
-        assert await register.set_role(bob, "household", NOW, by=bob) is AccountChangeResult.LAST_OWNER
+        assert [*outcomes] == [AccountResult.DONE, AccountResult.LAST_OWNER]
+        assert await register.set_role(bob, "household", NOW, by=bob) is AccountResult.LAST_OWNER
         assert [(one.id, one.role) for one in register.all_people()] == [(bob, "owner")]
 
 
@@ -171,15 +175,15 @@ async def test_somebody_who_was_removed_is_gone_at_once_and_his_name_is_free(tmp
         await register.remove_account(bob, NOW, by=ANNA)
         assert (register.session("s-bob"), register.device("bob")) == (None, None)
         assert (register.find_by_name("bob"), register.password_hash_of(bob)) == (None, None)
-        assert await register.remove_account(bob, NOW, by=ANNA) is AccountChangeResult.UNKNOWN
-        assert await register.set_role(bob, "owner", NOW, by=ANNA) is AccountChangeResult.UNKNOWN
-        assert await register.set_password(bob, "$argon2id$new", NOW, device="bob") is AccountChangeResult.UNKNOWN
+        assert await register.remove_account(bob, NOW, by=ANNA) is AccountResult.UNKNOWN
+        assert await register.set_role(bob, "owner", NOW, by=ANNA) is AccountResult.UNKNOWN
+        assert await register.set_password(bob, "$argon2id$new", NOW, device="bob") is AccountResult.UNKNOWN
         assert not await register.sign_in(bob, "$argon2id$of-bob", sign_in_entry("bob"))
         held = invitation("again")
         await register.add_invitation(held, NOW, lives=DAY)
         back = newcomer("Bob", "household")
         back = replace(back, person=replace(back.person, id="p-bob-2"))
-        assert await register.redeem_invitation(held, back, sign_in_entry("bob"), NOW) is AccountChangeResult.DONE
+        assert await register.redeem_invitation(held, back, sign_in_entry("bob"), NOW) is AccountResult.DONE
         assert [one.id for one in register.all_people()] == [ANNA, "p-bob-2"]
 
 
@@ -208,7 +212,7 @@ async def test_two_who_take_one_invitation_at_once_are_one(tmp_path: Path) -> No
         outcomes = await asyncio.gather(
             *(register.redeem_invitation(invitation("one"), who, sign_in_entry(who.folded), NOW) for who in both)
         )
-        assert outcomes == [AccountChangeResult.DONE, AccountChangeResult.UNKNOWN]
+        assert outcomes == [AccountResult.DONE, AccountResult.INVITATION_GONE]
         assert [one.name for one in register.all_people()] == ["Anna", "Bob"]
         assert register.session("s-mallory") is None
 
@@ -220,7 +224,7 @@ async def test_a_taken_name_spends_no_invitation(tmp_path: Path) -> None:
         twice = newcomer("Anna", "household")
         assert (
             await register.redeem_invitation(invitation("one"), twice, sign_in_entry("x"), NOW)
-            is AccountChangeResult.NAME_TAKEN
+            is AccountResult.NAME_TAKEN
         )
         assert len(register.open_invitations(NOON, lives=DAY)) == 1
 
@@ -240,7 +244,7 @@ async def test_nobody_comes_in_on_the_word_of_somebody_who_is_no_owner_any_more(
         assert register.open_invitations(NOON, lives=DAY) == ()
         assert (
             await register.redeem_invitation(held, newcomer("Eve"), sign_in_entry("eve"), NOW)
-            is AccountChangeResult.UNKNOWN
+            is AccountResult.INVITATION_GONE
         )
 
 

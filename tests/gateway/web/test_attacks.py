@@ -18,8 +18,8 @@ from gateway.runtime.notifications import action_links
 from gateway.storage import StoreFailed
 from gateway.web.auth.roles import Role
 from gateway.web.auth.tokens import SecretToken
+from gateway.web.server.authorization import Authorizer
 from gateway.web.server.connection_limits import MAX_CONNECTIONS_PER_NETWORK
-from gateway.web.server.renderer import Renderer
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
 from tests.gateway.web.house import ANNA_PASSWORD
@@ -208,13 +208,13 @@ async def test_a_part_is_painted_once_a_look_however_often_it_is_named(
     site: ServedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     painted: list[str] = []
-    paint = Renderer.render_fragment
+    paint = Authorizer.render_fragment
 
-    def counted(self: Renderer, *asked: object) -> str:
-        painted.append(str(asked[0]))
+    def counted(self: Authorizer, *asked: object) -> str:
+        painted.append(str(asked[1]))
         return paint(self, *asked)  # type: ignore[arg-type]  # as it came
 
-    monkeypatch.setattr(Renderer, "render_fragment", counted)
+    monkeypatch.setattr(Authorizer, "render_fragment", counted)
     async with site.client(site.owner) as client, client.ws_connect("/feed") as feed:
         await feed.send_json({"want": ["en/state/front"] * 100})
         while "parts" not in await feed.receive_json(timeout=LONG):
@@ -289,7 +289,8 @@ async def test_a_guest_whose_role_changes_is_shown_what_that_role_may_see(made: 
         await feed.send_json({"want": ["en/timeline/front"]})
         while "parts" not in await feed.receive_json(timeout=LONG):
             pass
-        await site.accounts.set_role(site.owner.user, bruno.user.person, Role.INSTALLER, made.clock.now())
+        now = made.clock.now()
+        await made.store.accounts.set_role(bruno.user.person, Role.INSTALLER, now, by=site.owner.user.person)
         async with asyncio.timeout(LONG):  # it beats, so no single message is late
             while (await feed.receive()).type is WSMsgType.TEXT:
                 pass
@@ -327,7 +328,7 @@ async def test_pictures_stop_when_the_right_to_see_them_does(made: ShellBox, sit
         elif how == "signed out":
             await site.accounts.sign_out(bruno.user)
         else:
-            await site.accounts.set_role(site.owner.user, bruno.user.person, Role.INSTALLER, now)
+            await made.store.accounts.set_role(bruno.user.person, Role.INSTALLER, now, by=site.owner.user.person)
         async with asyncio.timeout(LONG):
             await answer.content.read()
 
@@ -415,7 +416,7 @@ async def test_a_bug_in_a_page_is_that_page_s_and_no_other_s(
         raise ZeroDivisionError("HERE")
 
     with monkeypatch.context() as bug:
-        bug.setattr(Renderer, "render_page", broken)
+        bug.setattr("gateway.web.server.authorization.render", broken)
         async with site.client(site.owner) as client, client.get("/") as answer:
             assert answer.status == 500
             assert "HERE" not in await answer.text()

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import expect
 
-from gateway.web.server.renderer import Renderer
+from gateway.web.server.authorization import Authorizer
 from tests.browser import visitor
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
@@ -31,12 +31,14 @@ async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
 
 
 async def test_a_script_that_slipped_into_a_page_does_not_run(made: ShellBox, monkeypatch: pytest.MonkeyPatch) -> None:
-    paint = Renderer.render_page
+    paint = Authorizer.render_page
 
-    def holed(self: Renderer, *asked: object, **facts: object) -> str:
-        return paint(self, *asked, **facts).replace("</main>", SLIPPED)  # type: ignore[arg-type]  # as it came
+    def holed(self: Authorizer, *asked: object, **facts: object) -> web.Response:
+        page = paint(self, *asked, **facts)  # type: ignore[arg-type]  # as it came
+        page.text = str(page.text).replace("</main>", SLIPPED)
+        return page
 
-    monkeypatch.setattr(Renderer, "render_page", holed)
+    monkeypatch.setattr(Authorizer, "render_page", holed)
     async with serve_site(made) as site, visitor() as somebody:
         page = await somebody.page()
         await site.sign_in(page.context)

@@ -8,7 +8,6 @@ import pytest
 from aiohttp import ClientSession, WSServerHandshakeError
 from playwright.async_api import Page, expect
 
-from gateway.web.server.renderer import Renderer
 from gateway.web.server.security_headers import HEADERS, LABEL_READER_HEADERS, PHOTO_READER_HEADERS, away_headers
 from gateway.web.site import STATIC_FILES
 from tests.browser import accessibility_problems, contrast_problems, visitor
@@ -133,7 +132,7 @@ async def test_each_answer_is_dressed_errors_and_files_too(walk: Tour, monkeypat
         await asked(owner, "POST", "/entrance/front", 409, data={"do": "hold", "visit": "nobody"})
         await asked(owner, "GET", "/live/cam/pictures", 200)
         await asked(owner, "GET", "/feed", 400)  # no WebSocket
-        monkeypatch.setattr(Renderer, "render_page", lambda *_asked, **_facts: 1 / 0)
+        monkeypatch.setattr("gateway.web.server.authorization.render", lambda *_asked, **_facts: 1 / 0)
         await asked(owner, "GET", "/", 500)
 
 

@@ -16,6 +16,7 @@ import pytest
 from aiohttp import ClientConnectionError, ClientSession, ClientWebSocketResponse, TCPConnector, WSMsgType
 
 from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
+from gateway.web.server.authorization import Authorizer
 from gateway.web.server.connection_limits import (
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_PER_NETWORK,
@@ -23,7 +24,6 @@ from gateway.web.server.connection_limits import (
     STRANGER_REQUESTS_PER_SECOND,
 )
 from gateway.web.server.feed import MAX_LINK_FEEDS, MESSAGES_BURST
-from gateway.web.server.renderer import Renderer
 from tests.certified import make_certificate
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
@@ -180,7 +180,7 @@ async def test_a_stranger_who_asks_without_end_has_to_wait_and_who_is_signed_in_
 async def test_of_forms_whose_bodies_come_at_once_one_is_looked_at_each_turn(
     site: ServedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    painted = Counted(Renderer, "render_page", monkeypatch)
+    painted = Counted(Authorizer, "render_page", monkeypatch)
     body = b"language=none"
     head = (
         f"POST /language HTTP/1.1\r\nHost: localhost:{site.site.port}\r\nContent-Length: {len(body)}\r\n"
@@ -192,7 +192,7 @@ async def test_of_forms_whose_bodies_come_at_once_one_is_looked_at_each_turn(
             writer.write(head)
         porch = site.site._connection_limiter  # noqa: SLF001 - who has been heard
         assert porch is not None
-        await wait_until(lambda: sum(one.request_received.is_set() for one in porch._open_connections) == len(calls))  # noqa: SLF001 - the same
+        await wait_until(lambda: sum(one.has_requested for one in porch._open_connections) == len(calls))  # noqa: SLF001 - the same
         async with run_tasks(painted.look()):
             for _, writer in calls:
                 writer.write(body)
@@ -333,7 +333,7 @@ async def test_ninety_feeds_that_want_and_want_hold_no_turn_of_the_loop(site: Se
 async def test_all_parts_of_all_feeds_are_painted_one_in_a_turn(
     made: ShellBox, site: ServedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    painted = Counted(Renderer, "render_fragment", monkeypatch)
+    painted = Counted(Authorizer, "render_fragment", monkeypatch)
     kinds, languages = ("state", "visit", "next", "timeline"), ("en", "fr")
     want = [f"{language}/{kind}/{door}" for language in languages for kind in kinds for door in made.home.entrances]
     async with site.client(site.owner) as client:

@@ -173,7 +173,7 @@ async def test_a_code_lets_in_nobody_who_is_no_owner_any_more(site: ServedSite, 
     bruno = await site.guest(Role.OWNER)
     code = a_code(site, bruno.user.person)
     now = made.clock.now()
-    assert await site.accounts.set_role(site.owner.user, bruno.user.person, Role.HOUSEHOLD, now) is None
+    await made.store.accounts.set_role(bruno.user.person, Role.HOUSEHOLD, now, by=site.owner.user.person)
     async with site.client(None) as client:
         assert (await tried(client, code))[0] == 422
     assert made.store.log.bodies_of_kind("password_recovered") == ()

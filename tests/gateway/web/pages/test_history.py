@@ -221,7 +221,7 @@ async def test_a_link_ends_with_its_maker(site: ServedSite, how: str) -> None:
         if how == "removed":
             assert await accounts.remove_person(site.owner.user, bruno.user.person, now) is None
         else:
-            assert await accounts.set_role(site.owner.user, bruno.user.person, Role.HOUSEHOLD, now) is None
+            await site.box.store.accounts.set_role(bruno.user.person, Role.HOUSEHOLD, now, by=site.owner.user.person)
         async with stranger.get(f"/shared/{token}") as answer:
             assert answer.status == 404
 
