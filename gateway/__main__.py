@@ -42,7 +42,7 @@ def run(
     from gateway.cli.console import run as run_gateway
     from gateway.cli.console import use_full_log, use_short_log
     from gateway.mqtt.tls import check_files
-    from gateway.protocol.keys import KeyUnusable
+    from gateway.protocol.ed25519 import KeyUnusable
     from gateway.runtime.maintenance.instance_lock import FolderInUse
     from gateway.runtime.maintenance.startup_checks import StartError
     from gateway.storage import StoreFailed

@@ -18,14 +18,14 @@ from gateway.protocol.box_hub import BrowserStatus, PermissionDecision, token_di
 from gateway.protocol.browser_envelope import Jwk
 from gateway.protocol.delivery_message import sign_delivery
 from gateway.protocol.delivery_record import END_STATES, DeliveryRecord, RecordEntry
-from gateway.protocol.jws import private_key, public_x
+from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.keys import BoxKey
 from tests.boxes import EventJournal
 from tests.hubs import RetailerAccess, RunningHub
 from tests.remotebrowser import RemoteBrowser
 
 TOMORROW = timedelta(days=1)
-BRAND_KEY = private_key(bytes(range(32)))
+BRAND_KEY = SigningKey.from_seed(bytes(range(32)))
 TERMS = {"entrances": ["front"], "places": ["hall"], "carriers": ["Chronopost"], "days": ["mon", "tue"],
          "hours": "00:00-24:00", "openings": 1, "hub_signed": True}  # fmt: skip
 
@@ -129,7 +129,7 @@ async def connected_home(
         )  # fmt: skip
         await tx.execute(
             insert(brand_keys).values(
-                kid=f"{home.brand}-1", sandbox=sandbox, brand=home.brand, x=public_x(BRAND_KEY), created=now,
+                kid=f"{home.brand}-1", sandbox=sandbox, brand=home.brand, x=BRAND_KEY.public.text, created=now,
             )
         )  # fmt: skip
         await tx.execute(

@@ -40,7 +40,8 @@ from gateway.protocol.box_hub import (
     up_topic,
 )
 from gateway.protocol.delivery_record import DeliveryRecord, RecordEntry, Statement, chain_lines, head_hash
-from gateway.protocol.keys import BoxKey, PublicKey
+from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.keys import BoxKey
 from gateway.protocol.support_code import new_support_code
 from gateway.system.containment import Containment
 from gateway.system.mqtt_settings import BrokerSection

@@ -18,7 +18,6 @@ from gateway.domain.visit.commands import ReportDoorResult, ReportParcelResult
 from gateway.domain.visit.state import Phase
 from gateway.hub.database.tables import brand_keys, connections, homes
 from gateway.protocol.delivery_message import verify_delivery
-from gateway.protocol.jws import public_x
 from tests.boxes import insert_connection, insert_home
 from tests.gateway.domain.delivery.house import entrance_state as entrance
 from tests.gateway.domain.delivery.house import make_step, reserve_step
@@ -154,7 +153,7 @@ async def hub_house(folder: Path, *, there: bool = True) -> AsyncIterator[HubHou
             connection = await insert_connection(tx, retailer.id, "shop", HOME, now=now)
             granted = {"state": "granted", "terms": None}
             await tx.execute(update(connections).where(connections.c.id == connection).values(**granted))
-            x = public_x(SECRETS["shop"])
+            x = SECRETS["shop"].public.text
             await tx.execute(insert(brand_keys).values(kid="shop-1", brand="shop", x=x, created=now))
         one = HubHouse(hub, made, broker, folder, retailer, connection)
         if there:

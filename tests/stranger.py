@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from joserfc.jwk import OKPKey
-
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Update
 from gateway.protocol.brand_statement import ConsentStatement, EndStatement, NextKeyStatement, sign_brand_statement
 from gateway.protocol.consent_request import AskedTerms, ConsentMessage, RequestedKey, sign_consent
@@ -84,7 +82,7 @@ class UnknownBrand:
             iss=self.id, aud=home, iat=seconds, nbf=seconds, exp=seconds + 3600, jti=secrets.token_urlsafe(16),
             delivery=said,
         )  # fmt: skip
-        return sign_delivery(claims, OKPKey.import_key(self.keys[by - 1].pem), kid=self.kid(by))
+        return sign_delivery(claims, self.keys[by - 1], kid=self.kid(by))
 
 
 def carry(asking: ConsentMessage) -> bytes:

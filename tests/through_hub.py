@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import insert, select, update
 
 from gateway.config.home import HubSection
@@ -40,9 +39,9 @@ from gateway.protocol.box_event import verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, JobKind, token_digest
 from gateway.protocol.brand_statement import NextKeyStatement, sign_brand_statement
 from gateway.protocol.delivery_message import sign_delivery
-from gateway.protocol.jws import private_key, public_x
+from gateway.protocol.ed25519 import PublicKey, SigningKey
 from gateway.protocol.key_possession import sign_proof
-from gateway.protocol.keys import BoxKey, PublicKey
+from gateway.protocol.keys import BoxKey
 from tests.boxes import insert_connection, insert_delivery, insert_home
 from tests.hubs import broker_account, homes_broker
 from tests.mosquitto import Mosquitto
@@ -129,7 +128,7 @@ class HubUnderTest:
                 )
             )  # fmt: skip
             await tx.execute(
-                insert(brand_keys).values(kid=signer.kid, brand=signer.brand, x=public_x(signer.key), created=now)
+                insert(brand_keys).values(kid=signer.kid, brand=signer.brand, x=signer.key.public.text, created=now)
             )
         self._headers = {"Authorization": f"Bearer {own}_{secret}"}
 
@@ -207,9 +206,7 @@ class HubUnderTest:
 
 def signing_function(one: RetailerKey) -> Callable[[bytes], bytes]:
     """What signs by this key."""
-    key = one.key.private_key
-    assert isinstance(key, Ed25519PrivateKey)
-    return key.sign
+    return one.key.sign
 
 
 class BrandUnderTest:
@@ -256,8 +253,8 @@ class BrandUnderTest:
 
     async def shows_another_key(self) -> RetailerKey:
         """Show the hub, and by it its homes, one more key, for which the one that counts vouches."""
-        another = replace(self.signer, kid=f"{self.signer.kid}-next", key=private_key(secrets.token_bytes(32)))
-        name, x = self.signer.brand, public_x(another.key)
+        another = replace(self.signer, kid=f"{self.signer.kid}-next", key=SigningKey.from_seed(secrets.token_bytes(32)))
+        name, x = self.signer.brand, another.key.public.text
         word = NextKeyStatement(
             iss=name, hub=self._hub.url, iat=int(datetime.now(UTC).timestamp()), kid=another.kid, x=x
         )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from joserfc.jwk import OKPKey
 from pydantic import ValidationError
 
 from gateway.cli.broker import open_session, publish, wait_for_message
@@ -23,6 +22,7 @@ from gateway.domain.delivery.promise import Claims, DeliveryResult
 from gateway.hub.sdk.hub import RetailerClient
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.delivery_message import sign_delivery
+from gateway.protocol.ed25519 import SigningKey
 from gateway.system.clock import machine_time, read_clock
 
 ANSWER_TIMEOUT_S = 10.0  # seconds
@@ -96,7 +96,7 @@ def _parse_instant(value: object, utc: datetime) -> object:
 
 
 async def announce(  # noqa: PLR0913 - what is promised, and by whom
-    home: Home, path: Path, *, brand: str, kid: str, key: OKPKey, courier: bytes | None = None
+    home: Home, path: Path, *, brand: str, kid: str, key: SigningKey, courier: bytes | None = None
 ) -> DeliveryResult:
     """Sign the delivery in the file, offer it, and return the box's answer."""
     now = read_clock(home.clock)

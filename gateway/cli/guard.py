@@ -27,7 +27,8 @@ def guard(
     from gateway.integrations.lock_guard.file import load_guard_file
     from gateway.integrations.lock_guard.ledger import InvalidLedger, Ledger
     from gateway.integrations.lock_guard.process import GuardProcess
-    from gateway.protocol.keys import KeyUnusable, load_key
+    from gateway.protocol.ed25519 import KeyUnusable
+    from gateway.protocol.keys import load_key
     from gateway.system.config_section import ConfigError
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
@@ -63,15 +64,15 @@ def guard_key(
     ] = False,
 ) -> None:
     """Tell the gateway's public command key, which goes into guard.yaml; with --new make a guard's own."""
-    from gateway.protocol.jws import public_x
-    from gateway.protocol.keys import KeyUnusable, command_key, create_key, renew_command_key
+    from gateway.protocol.ed25519 import KeyUnusable
+    from gateway.protocol.keys import command_key, create_key, renew_command_key
 
     try:
         if new is not None:
             key = create_key(new)
             typer.echo(f"# The private half is {new}; it never leaves the guard.")
             print_line("# Write this under the lock in the box's home.yaml, then `perron reload`:")
-            typer.echo(f"    guard: {{key: {public_x(key)}}}")
+            typer.echo(f"    guard: {{key: {key.public.text}}}")
             return
         folder = load_home(home).storage.folder / "key"
         key = renew_command_key(folder) if anew else command_key(folder)
@@ -83,4 +84,4 @@ def guard_key(
         raise Failure(f"{error.filename or new}: {error_text(error)}.", "Name another place.") from error
     then = ", start the guard again, then the gateway: until then the lock obeys nobody." if anew else ":"
     typer.echo(f"# Write this into guard.yaml, beside the radio{then}")
-    typer.echo(f"gateway: {public_x(key)}")
+    typer.echo(f"gateway: {key.public.text}")

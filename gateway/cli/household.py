@@ -49,8 +49,9 @@ def join(
     in, or of your household.
     """
     from gateway.integrations.hub_client.enrolment import HUB_FOLDER, support_code
+    from gateway.protocol.ed25519 import KeyUnusable
     from gateway.protocol.enrolment import ClaimCode, InvalidClaimCode, proquint_words
-    from gateway.protocol.keys import BoxKey, KeyUnusable
+    from gateway.protocol.keys import BoxKey
     from gateway.system.pki.pages import format_fingerprint
 
     house = load_home(home)

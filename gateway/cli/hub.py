@@ -94,7 +94,7 @@ def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
 
     from gateway.hub.process import HubProcess
     from gateway.mqtt.tls import check_files
-    from gateway.protocol.keys import KeyUnusable
+    from gateway.protocol.ed25519 import KeyUnusable
     from gateway.system.config_section import ConfigError
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])

@@ -30,7 +30,7 @@ from gateway.installation.discovery import DiscoveredDevice
 from gateway.installation.discovery_scan import DiscoveryHandler
 from gateway.installation.walk_test_report import verify_walk
 from gateway.mqtt.packets import InboundMessage
-from gateway.protocol.keys import KeyUnusable, PublicKey
+from gateway.protocol.ed25519 import KeyUnusable, PublicKey
 from gateway.storage import StoreFailed
 from gateway.storage.readiness import summarise
 from gateway.storage.readonly import counted_readiness

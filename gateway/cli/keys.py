@@ -4,7 +4,6 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,7 +20,7 @@ from gateway.protocol.brand_statement import (
     sign_brand_statement,
 )
 from gateway.protocol.consent_request import AskedTerms
-from gateway.protocol.jws import public_x
+from gateway.protocol.ed25519 import SigningKey
 from gateway.system.clock import machine_time
 
 NEW_KEY_HINT = "`perron retailer announce --new-key KID` makes one and tells the lines for home.yaml."
@@ -39,16 +38,16 @@ def key_file_path(folder: Path, kid: str) -> Path:
     return folder / f"{kid}.jwk"
 
 
-def create_key(folder: Path, kid: str) -> OKPKey:
+def create_key(folder: Path, kid: str) -> SigningKey:
     """Create a key pair and store its private key, readable by its owner only; refuse a name that is taken."""
-    key = OKPKey.generate_key("Ed25519")
+    key = SigningKey.generate()
     file = key_file_path(folder, kid)
     with (
         failure_on(OSError, f"{file} cannot be written ({{why}}).", "Name another folder with --keys."),
         failure_on(FileExistsError, f"{file} exists: a key is never written over.", "Take another kid."),
     ):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_new_secret(file, json.dumps(key.as_dict(private=True)))
+        write_new_secret(file, json.dumps(key.jwk.as_dict(private=True)))
     return key
 
 
@@ -58,12 +57,12 @@ def write_new_secret(file: Path, line: str) -> None:
         out.write(line + "\n")
 
 
-def home_yaml_lines(kid: str, key: OKPKey) -> str:
+def home_yaml_lines(kid: str, key: SigningKey) -> str:
     """Return the lines for `home.yaml`, under the brand's `keys:`."""
-    return f"      - kid: {kid}\n        x: {public_x(key)}\n"
+    return f"      - kid: {kid}\n        x: {key.public.text}\n"
 
 
-def find_key(home: Home, folder: Path, brand: str | None) -> tuple[str, str, OKPKey]:
+def find_key(home: Home, folder: Path, brand: str | None) -> tuple[str, str, SigningKey]:
     """Return the brand whose private key lies in `folder` and whose public key is enrolled: brand, kid, key."""
     if brand is not None and brand not in home.brands:
         raise Failure(f"home.yaml knows no brand {brand!r}. Known: {', '.join(home.brands) or 'none'}.", "Name one.")
@@ -78,24 +77,19 @@ def find_key(home: Home, folder: Path, brand: str | None) -> tuple[str, str, OKP
     id_, section_key = enrolled[-1]
     file = key_file_path(folder, section_key.kid)
     key = read_key(file)
-    if public_x(key) != section_key.x:
+    if key.public.text != section_key.x:
         what = f"{file} is another key than the one enrolled as {section_key.kid} of {id_} in home.yaml."
         raise Failure(what, NEW_KEY_HINT)
     return id_, section_key.kid, key
 
 
-def read_key(file: Path) -> OKPKey:
+def read_key(file: Path) -> SigningKey:
     """Read a private key."""
     with failure_on((OSError, ValueError, JoseError), f"{file} holds no Ed25519 key ({{why}}).", NEW_KEY_HINT):
-        return OKPKey.import_key(json.loads(file.read_text(encoding="utf-8")))
-
-
-def signing_function(key: OKPKey, file: Path) -> Callable[[bytes], bytes]:
-    """Return a function that signs with the private key in `file`."""
-    private = key.private_key
+        private = OKPKey.import_key(json.loads(file.read_text(encoding="utf-8"))).private_key
     if not isinstance(private, Ed25519PrivateKey):
         raise Failure(f"{file} holds no private Ed25519 key.", NEW_KEY_HINT)
-    return private.sign
+    return SigningKey(private)
 
 
 def read_terms(file: Path) -> AskedTerms:
@@ -115,10 +109,10 @@ def sign_question(key_file: Path, brand: str, name: str, asked: AskedTerms, hub:
         iss=brand, hub=hub.rstrip("/"), iat=now, exp=now + MAX_REQUEST_LIFETIME_S, name=name, asked=asked,
         jti=secrets.token_urlsafe(16),
     )  # fmt: skip
-    return sign_brand_statement(word, signing_function(read_key(key_file), key_file), kid=key_file.stem)
+    return sign_brand_statement(word, read_key(key_file).sign, kid=key_file.stem)
 
 
 def sign_ending(key_file: Path, brand: str, connection: str, hub: str) -> str:
     """Sign the brand's end of a connection."""
     word = EndStatement(iss=brand, hub=hub.rstrip("/"), iat=int(machine_time().timestamp()), connection=connection)
-    return sign_brand_statement(word, signing_function(read_key(key_file), key_file), kid=key_file.stem)
+    return sign_brand_statement(word, read_key(key_file).sign, kid=key_file.stem)

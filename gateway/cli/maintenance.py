@@ -10,7 +10,7 @@ from gateway.config.home import Home
 from gateway.evidence.manifest import VISITS_FOLDER
 from gateway.evidence.rollback import STORE_FILE
 from gateway.integrations.hub_client import unenrolment
-from gateway.protocol.keys import KeyUnusable, PublicKey
+from gateway.protocol.ed25519 import KeyUnusable, PublicKey
 from gateway.runtime.maintenance import atomic_restore, factory_reset, recovery_codes, restore
 from gateway.runtime.maintenance.backup import HOUSE_FILE, BackupListing, make_backup
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder

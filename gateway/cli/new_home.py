@@ -13,7 +13,6 @@ from gateway.config.editor import SCHEMA_LINE
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.mqtt.mosquitto import provisioning
-from gateway.protocol.jws import public_x
 from gateway.system.i18n import Language
 from gateway.system.mosquitto import broker_user
 
@@ -82,7 +81,7 @@ def _replacements(home: Home, folder: Path) -> list[tuple[str, str]]:
         ("source: ntp                     # the gateway trusts the time once the kernel reports it as synchronised",
          "source: host                    # for trials: the machine's clock is trusted; a real house has ntp"),
         ("folder: ../var", "folder: box"),
-        (section.keys[0].x, public_x(key)),
+        (section.keys[0].x, key.public.text),
         ("days: [mon, tue, wed, thu, fri, sat]", "days: [mon, tue, wed, thu, fri, sat, sun]"),
         (f"hours: {section.permission.hours}", "hours: 00:00-24:00"),
         ("# The private keys of these two do not exist any more. `perron demo` and `perron new` make their own.",

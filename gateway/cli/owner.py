@@ -15,8 +15,8 @@ from gateway.evidence.checkpoint import read_checkpoints
 from gateway.evidence.verdict import VerificationResult
 from gateway.evidence.verify import verify_proof
 from gateway.mqtt.packets import InboundMessage
+from gateway.protocol.ed25519 import KeyUnusable, PublicKey
 from gateway.protocol.key_succession import MAX_HISTORY_BYTES, KeyHistory
-from gateway.protocol.keys import KeyUnusable, PublicKey
 from gateway.protocol.strict_json import loads
 from gateway.system.atomic_file import read_regular
 

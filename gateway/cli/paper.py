@@ -13,7 +13,8 @@ from gateway.evidence.documents.notice import door_notice, notice_for
 from gateway.evidence.documents.report import HouseNames, draw_report, house_names
 from gateway.evidence.documents.sources import VisitEvidence, read_visit
 from gateway.evidence.succession import read_key_history
-from gateway.protocol.keys import PUBLIC_KEY_FILE, PublicKey
+from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.keys import PUBLIC_KEY_FILE
 from gateway.storage import StoreFailed, readonly
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import machine_time, read_clock

@@ -93,20 +93,18 @@ def keys(  # noqa: PLR0913 - one argument an option of the command
     """
     from gateway.cli import keys as brand_keys
     from gateway.protocol.brand_statement import NextKeyStatement, sign_brand_statement
-    from gateway.protocol.jws import public_x
     from gateway.protocol.key_possession import sign_proof
     from gateway.system.clock import machine_time
 
     api_key, file = _read_api_key(api_key_file), brand_keys.key_file_path(folder, brand_keys.check_kid(kid))
     key = brand_keys.read_key(file) if file.exists() else brand_keys.create_key(folder, kid)
-    audience, x = hub.rstrip("/"), public_x(key)
-    proof = sign_proof(brand_keys.signing_function(key, file), brand=brand, kid=kid, hub=audience)
+    audience, x = hub.rstrip("/"), key.public.text
+    proof = sign_proof(key.sign, brand=brand, kid=kid, hub=audience)
     body = {"kid": kid, "x": x, "proof": proof}
     if by is not None:
         old = brand_keys.key_file_path(folder, brand_keys.check_kid(by))
-        sign = brand_keys.signing_function(brand_keys.read_key(old), old)
         statement = NextKeyStatement(iss=brand, hub=audience, iat=int(machine_time().timestamp()), kid=kid, x=x)
-        body["vouched"] = sign_brand_statement(statement, sign, kid=by)
+        body["vouched"] = sign_brand_statement(statement, brand_keys.read_key(old).sign, kid=by)
     answer = _request(hub, api_key, "POST", f"/v1/brands/{quote(brand, safe='')}/keys", body)
     _print_json({**answer, "private": str(file)})
 

@@ -327,11 +327,6 @@ class Home(ConfigSection):
     """Brands: one section per retailer's brand, by its id."""
 
     @property
-    def brand_keys(self) -> tuple[tuple[str, str, str], ...]:
-        """The keys of all brands, as (brand, `kid`, `x`)."""
-        return tuple((brand, key.kid, key.x) for brand, section in self.brands.items() for key in section.keys)
-
-    @property
     def phones_file(self) -> Path:
         """The file of the phones' URLs: that of `messages`, else one in the storage folder."""
         return self.storage.folder / "phones.txt" if self.messages is None else self.messages.file

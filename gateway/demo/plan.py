@@ -4,13 +4,11 @@
 """
 
 import json
-import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from joserfc.jwk import OKPKey
 from pydantic import BaseModel
 
 from devices.simulators.house import CameraPlan, Rtsp, SimulatedHouse, read_house
@@ -25,7 +23,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Timing
 from gateway.integrations.lock_guard.file import GuardFile
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.protocol.jws import private_key, public_x
+from gateway.protocol.ed25519 import SigningKey
 from gateway.system.clock_settings import ClockSection
 from gateway.system.i18n import Language
 from gateway.system.mqtt_settings import BrokerSection
@@ -49,7 +47,7 @@ class RetailerKey(Frozen, kw_only=False):
 
     brand: str
     kid: str
-    key: OKPKey
+    key: SigningKey
 
 
 class GuardSetup(Frozen, kw_only=False):
@@ -103,7 +101,9 @@ class DemoPlan(Frozen, kw_only=False):
         keys = folder / "keys"
         keys.mkdir(mode=0o700, exist_ok=True)
         for signer in self.signers.values():
-            key_file_path(keys, signer.kid).write_text(json.dumps(signer.key.as_dict(private=True)), encoding="utf-8")
+            key_file_path(keys, signer.kid).write_text(
+                json.dumps(signer.key.jwk.as_dict(private=True)), encoding="utf-8"
+            )
 
 
 def make_plan(folder: Path, *, fast: bool, language: Language | None = None) -> DemoPlan:
@@ -118,8 +118,7 @@ def make_plan(folder: Path, *, fast: bool, language: Language | None = None) -> 
     accounts = folder / "accounts"
     mqtt, rtsp = free_port(), free_port()
     signers = {
-        brand: RetailerKey(brand, section.keys[0].kid, private_key(secrets.token_bytes(32)))
-        for brand, section in home.brands.items()
+        brand: RetailerKey(brand, section.keys[0].kid, SigningKey.generate()) for brand, section in home.brands.items()
     }
     home = home.model_copy(
         update={
@@ -194,5 +193,5 @@ def _brand(brand: BrandSection, home: Home, signer: RetailerKey) -> BrandSection
         }
     )
     return brand.model_copy(
-        update={"permission": permission, "keys": (BrandKeySection(kid=signer.kid, x=public_x(signer.key)),)}
+        update={"permission": permission, "keys": (BrandKeySection(kid=signer.kid, x=signer.key.public.text),)}
     )

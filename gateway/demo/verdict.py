@@ -28,7 +28,8 @@ from gateway.evidence.checkpoint import check_log, read_checkpoints
 from gateway.evidence.manifest import Manifest, manifest_name
 from gateway.evidence.verdict import ProofDefect
 from gateway.evidence.verify import verify_proof
-from gateway.protocol.keys import PUBLIC_KEY_FILE, PublicKey
+from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.keys import PUBLIC_KEY_FILE
 from gateway.storage.audit_log import entries
 from gateway.storage.schema import connect
 

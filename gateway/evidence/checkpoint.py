@@ -12,8 +12,9 @@ from pydantic import AwareDatetime, Field
 
 from gateway.domain.now import Now
 from gateway.evidence.verdict import ProofDefect, ProofProblem
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.hash_chain import ChainEntry, ChainFault, ChainHead, find_break
-from gateway.protocol.keys import BoxKey, PublicKey
+from gateway.protocol.keys import BoxKey
 from gateway.protocol.signed_document import CanonicalModel, FileName, Hash, Id, SignedDocument
 from gateway.system.atomic_file import read_regular
 

@@ -19,8 +19,8 @@ from gateway.config.home import Home
 from gateway.evidence.manifest import VISITS_FOLDER
 from gateway.evidence.rollback import KEYS_FOLDER, MARK_FILE
 from gateway.evidence.succession import SUCCESSION_FILE
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.hash_chain import ChainEntry, HiddenBody
-from gateway.protocol.keys import PublicKey
 from gateway.storage import Store
 from gateway.storage.rows import TERMS_ADAPTER
 from gateway.system.atomic_file import open_regular

@@ -13,8 +13,8 @@ from pydantic import Field, JsonValue, TypeAdapter
 from gateway.evidence.checkpoint import Checkpoint, check_log
 from gateway.evidence.manifest import LogPosition, Manifest
 from gateway.evidence.verdict import ProofDefect, ProofProblem
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, Json, canonical_json, parse_json
-from gateway.protocol.keys import PublicKey
 from gateway.protocol.signed_document import CanonicalModel, Hash
 
 

@@ -15,7 +15,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.evidence.checkpoint import SealedPart
 from gateway.evidence.succession import SUCCESSION_FILE
-from gateway.protocol.keys import PublicKey
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.signed_document import FileName, Id, SignedDocument
 from gateway.system.atomic_file import read_regular, sync_folder, write_whole
 from gateway.system.regular_file import FileTooLarge, NotRegularFile

@@ -26,9 +26,10 @@ from gateway.domain.now import Now
 from gateway.evidence import succession
 from gateway.evidence.checkpoint import Checkpoint, sign_checkpoint
 from gateway.evidence.manifest import MAX_MANIFEST_BYTES, VISITS_FOLDER, Manifest
+from gateway.protocol.ed25519 import KeyDamaged, KeyUnusable, PublicKey
 from gateway.protocol.hash_chain import GENESIS, ChainHead
 from gateway.protocol.key_succession import KeyHistory
-from gateway.protocol.keys import BoxKey, KeyDamaged, KeyMissing, KeyUnusable, PublicKey, set_aside
+from gateway.protocol.keys import BoxKey, KeyMissing, set_aside
 from gateway.storage.doubts import HashAt, StoreCondition, open_read_only
 from gateway.system.atomic_file import read_regular, write_whole
 

@@ -11,8 +11,9 @@ from base64 import b64encode
 from pathlib import Path
 
 from gateway.domain.now import Now
+from gateway.protocol.ed25519 import KeyUnusable, PublicKey
 from gateway.protocol.key_succession import MAX_HISTORY_BYTES, KeyHistory, KeySuccession
-from gateway.protocol.keys import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, BoxKey, KeyUnusable, PublicKey
+from gateway.protocol.keys import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, BoxKey
 from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE
 from gateway.system.atomic_file import read_regular, sync_folder, write_whole
 

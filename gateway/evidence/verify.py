@@ -29,8 +29,8 @@ from gateway.evidence.retention import TOMBSTONE_FILE, Tombstone, is_erased_by, 
 from gateway.evidence.seal import MAX_LOG_BYTES, MAX_SIDECAR_BYTES
 from gateway.evidence.succession import SUCCESSION_FILE, read_key_history
 from gateway.evidence.verdict import ProofDefect, ProofProblem, VerificationResult, VerifiedPart
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.key_succession import KeyHistory
-from gateway.protocol.keys import PublicKey
 from gateway.system.atomic_file import open_regular, read_regular
 from gateway.system.regular_file import FileTooLarge, NotRegularFile
 

@@ -14,10 +14,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from joserfc.jwk import OKPKey
 
 from gateway.protocol.delivery_message import HubClaims, hub_key_id, sign_for_brand
-from gateway.protocol.keys import BoxKey, KeyUnusable
+from gateway.protocol.ed25519 import KeyUnusable, SigningKey
 from gateway.system.atomic_file import read_regular, write_whole
 
 KEY_FILE_NAME = "hub.key.pem"
@@ -28,11 +27,10 @@ _NONCE_BYTES = 12
 class HubKeyPair:
     """Signs for the hub. `x` is its public half as in a JWK, `kid` its fingerprint."""
 
-    def __init__(self, key: BoxKey) -> None:
+    def __init__(self, key: SigningKey) -> None:
         self._key = key
-        self._private = OKPKey.import_key(key.pem)
         self._cipher = AESGCM(HKDF(SHA256(), 32, None, b"perron hub: secrets of endpoints").derive(key.pem))
-        self.x = key.public.text
+        self.public, self.x = key.public, key.public.text
         self.kid = hub_key_id(key.public.fingerprint)
 
     @classmethod
@@ -45,16 +43,16 @@ class HubKeyPair:
         """
         path = folder / KEY_FILE_NAME
         if not path.exists():
-            write_whole(path, BoxKey.generate().pem)
+            write_whole(path, SigningKey.generate().pem)
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise KeyUnusable(
                 f"{path} can be read by others: chmod 600 {path}, and make a new key if somebody may have."
             )
-        return cls(BoxKey.from_pem(read_regular(path, at_most=_MAX_FILE_BYTES)))
+        return cls(SigningKey.from_pem(read_regular(path, at_most=_MAX_FILE_BYTES)))
 
     def sign(self, claims: HubClaims) -> bytes:
         """Sign what a brand requested by its API key."""
-        return sign_for_brand(claims, self._private, kid=self.kid)
+        return sign_for_brand(claims, self._key, kid=self.kid)
 
     def signature(self, signed: bytes) -> bytes:
         """Sign exactly these bytes, for requests to homes (gateway/protocol/consent_request.py)."""

@@ -15,7 +15,7 @@ from gateway.config.topics import device_topic, inbound_topics
 from gateway.installation.capability import Measurement
 from gateway.mqtt.client import ShortSession
 from gateway.mqtt.packets import InboundMessage, NotSent
-from gateway.protocol.keys import KeyUnusable
+from gateway.protocol.ed25519 import KeyUnusable
 from gateway.runtime.guard_client import GuardClient
 
 RETAINED_WAIT_S = 1.0  # for the broker to send its retained messages

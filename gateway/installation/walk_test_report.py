@@ -24,7 +24,8 @@ from gateway.installation.capability import (
 )
 from gateway.installation.texts import TRIAL_QUESTIONS, TRIAL_TITLES, result_text, trial_text
 from gateway.installation.walk import TrialResult, WalkTest, walk_test_status
-from gateway.protocol.keys import BoxKey, PublicKey
+from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.keys import BoxKey
 from gateway.protocol.signed_document import Hash, Id, SignedDocument
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import sanitized

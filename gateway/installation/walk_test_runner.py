@@ -36,7 +36,8 @@ from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol import owner_requests
 from gateway.protocol.delivery_message import sign_delivery
-from gateway.protocol.jws import EnrolledKey, private_key
+from gateway.protocol.ed25519 import SigningKey
+from gateway.protocol.jws import EnrolledKey
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.inbox import Inbox
@@ -392,12 +393,12 @@ class WalkTestRunner:
             iss=WALK_TEST_BRAND, aud=self._home.box, iat=seconds, nbf=seconds, exp=seconds + MESSAGE_LIFETIME_S,
             jti=secrets.token_urlsafe(18), delivery=offer,
         )  # fmt: skip
-        key = private_key(bytes.fromhex(promised.seed))
+        key = SigningKey.from_seed(bytes.fromhex(promised.seed))
         self._inbox.submit_test_message(sign_delivery(claims, key, kid=promised.id))
 
     def _add_test_key(self, walk: WalkTest) -> None:
         if walk.promised is not None:
-            public = private_key(bytes.fromhex(walk.promised.seed))
+            public = SigningKey.from_seed(bytes.fromhex(walk.promised.seed)).public
             self._store.brands.add_test_key(walk.promised.id, EnrolledKey(WALK_TEST_BRAND, public))
 
     async def _withdraw_delivery(self, walk: WalkTest) -> None:

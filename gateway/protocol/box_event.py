@@ -6,8 +6,8 @@ from gateway.domain.delivery.promise import WireModel
 from gateway.protocol import jws
 from gateway.protocol.box_hub import MAX_EVENT_BYTES, BoxEvent
 from gateway.protocol.delivery_record import Statement
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.jws import RejectionCode
-from gateway.protocol.keys import PublicKey
 
 W = TypeVar("W", bound=WireModel)
 

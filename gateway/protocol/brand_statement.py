@@ -66,12 +66,8 @@ def verify_brand_statement(
     token: str, model: type[W], keys: Mapping[str, EnrolledKey], *, hub: str
 ) -> tuple[W, EnrolledKey] | None:
     """Return a statement and the key that signed it; None: it is not such a statement of the key's brand."""
-    read = jws.verify_enrolled(token.encode(), keys, model.kind, max_bytes=MAX_STATEMENT_BYTES)
-    if isinstance(read, RejectedMessage):
+    verified = jws.verify_enrolled(token.encode(), keys, model.kind, model, max_bytes=MAX_STATEMENT_BYTES)
+    if isinstance(verified, RejectedMessage):
         return None
-    key, payload = read
-    try:
-        statement = jws.parse_claims(model, payload)
-    except ValueError:
-        return None
+    key, statement = verified
     return (statement, key) if statement.iss == key.brand and statement.hub == hub else None

@@ -20,7 +20,8 @@ from gateway.protocol.brand_statement import (
     verify_brand_statement,
 )
 from gateway.protocol.consent_request import AskedTerms, ConsentMessage, RequestedKey
-from gateway.protocol.jws import EnrolledKey, public_key, public_x
+from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.jws import EnrolledKey
 
 REASON_UNREADABLE: Final = "this box does not understand the question"
 REASON_OTHER_HOME: Final = "it is meant for another home"
@@ -136,7 +137,7 @@ def _signed_request(
     if statement.iat > seconds + MAX_CLOCK_SKEW_S:
         return REASON_NOT_YET_VALID
     kid = next(kid for kid, enrolled in keys.items() if enrolled is key)
-    signer = RequestedKey(kid=kid, x=public_x(key.public))
+    signer = RequestedKey(kid=kid, x=key.public.text)
     expires = datetime.fromtimestamp(statement.exp, UTC)
     return ConsentRequest(
         name=statement.name, connection=message.connection, asked=statement.asked,
@@ -184,7 +185,7 @@ def _brand_keys(brand: str, publics: Mapping[str, str]) -> dict[str, EnrolledKey
     keys = {}
     for kid, x in publics.items():
         try:
-            keys[kid] = EnrolledKey(brand, public_key(x))
+            keys[kid] = EnrolledKey(brand, PublicKey.from_jwk(x))
         except ValueError:  # not a point of the curve, so it verifies nothing
             continue
     return keys

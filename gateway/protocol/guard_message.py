@@ -9,11 +9,11 @@ from types import MappingProxyType
 from typing import Annotated, Final, Literal, TypeVar
 
 import rfc8785
-from joserfc.jwk import OKPKey
 from pydantic import Field, StringConstraints, ValidationError
 
 from gateway.domain.delivery.promise import WireModel
 from gateway.protocol import jws
+from gateway.protocol.ed25519 import PublicKey, SigningKey
 
 MAX_MESSAGE_BYTES = 8 * 1024  # bytes of a token; a command needs about 700
 
@@ -70,14 +70,14 @@ _REASONS: Final = MappingProxyType({  # any other: it is malformed or too large
 })  # fmt: skip
 
 
-def sign_guard_message(claims: ToGuard | FromGuard, private: OKPKey) -> bytes:
+def sign_guard_message(claims: ToGuard | FromGuard, key: SigningKey) -> bytes:
     """Sign a message."""
-    return jws.sign(_KINDS[type(claims)], _canonical(claims), jws.signer(private))
+    return jws.sign(_KINDS[type(claims)], _canonical(claims), key.sign)
 
 
-def verify_guard_message(token: bytes, kind: type[C], public: OKPKey) -> C | str:
+def verify_guard_message(token: bytes, kind: type[C], public: PublicKey) -> C | str:
     """Return the message that this key signed, or why it is rejected, which contains nothing of its own text."""
-    payload = jws.verify_exact(token, _KINDS[kind], public, max_bytes=MAX_MESSAGE_BYTES)
+    payload = jws.verify_exact(token, _KINDS[kind], public.jwk, max_bytes=MAX_MESSAGE_BYTES)
     if isinstance(payload, jws.RejectionCode):
         return _REASONS.get(payload, "it is not a message between gateway and guard")
     try:

@@ -10,17 +10,17 @@ beside this one. Pure.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum, auto
-from typing import Literal, NamedTuple, Self, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from gateway.domain.frozen import Frozen
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.strict_json import loads
 from gateway.system.base64url import decode_base64url, encode_base64url
 
@@ -103,28 +103,7 @@ class EnrolledKey(Frozen, kw_only=False):
     """One enrolled public key and the brand that it belongs to."""
 
     brand: str
-    public: OKPKey
-
-
-class EnrolledKeys(dict[str, EnrolledKey]):
-    """The enrolled keys by `kid`."""
-
-    @classmethod
-    def of(cls, enrolled: Iterable[tuple[str, str, str]]) -> Self:
-        """Take keys as (brand, `kid`, `x`).
-
-        Raises:
-            ValueError: two keys have the same `kid`, or an `x` is not a public key.
-        """
-        keys = cls()
-        for brand, kid, x in enrolled:
-            if kid in keys:
-                raise ValueError(f"two keys are called {kid}")
-            try:
-                keys[kid] = EnrolledKey(brand, public_key(x))
-            except ValueError as error:
-                raise ValueError(f"{kid} is not an Ed25519 public key") from error
-        return keys
+    public: PublicKey
 
 
 class CompactJws(NamedTuple):
@@ -183,9 +162,9 @@ def verify_exact(
 
 
 def verify_enrolled(
-    token: bytes, keys: Mapping[str, EnrolledKey], kind: TokenKind, *, max_bytes: int
-) -> tuple[EnrolledKey, bytes] | RejectedMessage:
-    """Verify a token of this kind by the enrolled key that its `kid` names; return the key and the payload."""
+    token: bytes, keys: Mapping[str, EnrolledKey], kind: TokenKind, model: type[M], *, max_bytes: int
+) -> tuple[EnrolledKey, M] | RejectedMessage:
+    """Verify a token of this kind by the enrolled key that its `kid` names; return the key and the claims."""
     if len(token) > max_bytes:
         return RejectedMessage(RejectionCode.TOO_LARGE, f"a message has at most {max_bytes // 1024} KiB")
     parts = split(token)
@@ -205,9 +184,14 @@ def verify_enrolled(
     key = keys.get(kid) if isinstance(kid, str) else None
     if key is None:
         return RejectedMessage(RejectionCode.UNKNOWN_KEY, "no enrolled key has this kid")
-    if not signature_holds(token, kind.alg, key.public):
+    if not signature_holds(token, kind.alg, key.public.jwk):
         return RejectedMessage(RejectionCode.WRONG_SIGNATURE, "the signature does not hold")
-    return key, parts.payload
+    try:
+        return key, parse_claims(model, parts.payload)
+    except ValidationError as error:
+        return RejectedMessage(RejectionCode.WRONG_CLAIMS, _describe(error))
+    except ValueError as error:
+        return RejectedMessage(RejectionCode.WRONG_CLAIMS, str(error))
 
 
 def signature_holds(token: bytes, alg: Algorithm, key: OKPKey | ECKey) -> bool:
@@ -229,44 +213,13 @@ def parse_claims(model: type[M], payload: bytes) -> M:
     return model.model_validate_json(payload)
 
 
-def signer(private: OKPKey) -> Sign:
-    """Return what signs with a private Ed25519 key.
-
-    Raises:
-        TypeError: it has no private half.
-    """
-    key = private.private_key
-    if not isinstance(key, Ed25519PrivateKey):
-        raise TypeError("not a private Ed25519 key")
-    return key.sign
-
-
-def private_key(seed: bytes) -> OKPKey:
-    """Make a signing key of its 32 secret bytes.
-
-    Raises:
-        ValueError: not 32 bytes.
-    """
-    return OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(seed))
-
-
-def public_key(x: str) -> OKPKey:
-    """Read a public key as a configuration names it: 43 characters of base64url, a JWK's `x`.
-
-    Raises:
-        ValueError: it is no public Ed25519 key.
-    """
-    try:
-        public = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": x})
-        public.raw_value  # noqa: B018 - reads the key now, not at the first message
-    except JoseError as error:
-        raise ValueError("not a public Ed25519 key") from error
-    return public
-
-
-def public_x(key: OKPKey) -> str:
-    """Return the public half as a configuration names it: a JWK's `x`."""
-    return str(key.as_dict(private=False)["x"])
+def _describe(error: ValidationError) -> str:
+    """Say where and what is wrong, without the message's own text."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    if first["type"] == "extra_forbidden":
+        return "a key that is not known"
+    where = ".".join(map(str, first["loc"]))
+    return f"{where}: {first['msg'] if first['type'] == 'value_error' else first['type']}"
 
 
 def _encode(part: bytes) -> bytes:

@@ -7,7 +7,7 @@ nobody can enrol another's key.
 import json
 
 from gateway.protocol import jws
-from gateway.protocol.keys import PublicKey
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.strict_json import loads
 
 

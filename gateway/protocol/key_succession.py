@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, StringConstraints
 
 from gateway.domain.frozen import Frozen
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.hash_chain import canonical_json
-from gateway.protocol.keys import PublicKey
 from gateway.protocol.signed_document import Id, KeyText, SignedDocument
 
 MAX_HISTORY_BYTES = 2**20  # bytes: some thousand changes

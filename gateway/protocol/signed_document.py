@@ -5,8 +5,9 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.hash_chain import canonical_json
-from gateway.protocol.keys import BoxKey, PublicKey
+from gateway.protocol.keys import BoxKey
 
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 KeyText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]

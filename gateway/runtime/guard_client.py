@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Unpack
 
 import structlog
-from joserfc.jwk import OKPKey
 
 from devices.commands import UnlockDoor
 from devices.vendors import guard as words
@@ -27,8 +26,8 @@ from gateway.config.topics import device_topic
 from gateway.domain.frozen import Frozen
 from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, PublishOptions, Sent
 from gateway.mqtt.publisher import Publisher
+from gateway.protocol.ed25519 import PublicKey, SigningKey
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
-from gateway.protocol.jws import public_key
 from gateway.protocol.keys import command_key
 from gateway.system.token_bucket import FixedWindow
 
@@ -50,8 +49,8 @@ class _Query(Frozen, kw_only=False):
 class _GuardPeer:
     lock: str
     door: str | None
-    public_key: OKPKey
-    signing_key: OKPKey
+    public_key: PublicKey
+    signing_key: SigningKey
     boot: str | None = None
     counter: int = 0
     nonce: str | None = None
@@ -85,7 +84,7 @@ class GuardClient:
                 if isinstance(door, DoorDevice) and door.definition.is_behind_guard and door.address == lock
             ]
             key = command_key(home.storage.folder / "key")
-            guard = _GuardPeer(lock, doors[0] if doors else None, public_key(section.guard.key), key)
+            guard = _GuardPeer(lock, doors[0] if doors else None, PublicKey.from_jwk(section.guard.key), key)
             self._peers.append(guard)
             self._guards |= dict.fromkeys((lock, *doors), guard)
             for channel in (TopicSuffix.SET, TopicSuffix.GET):

@@ -26,8 +26,8 @@ from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.protocol import delivery_message, owner_requests
 from gateway.protocol.box_hub import JobOutcome
 from gateway.protocol.delivery_message import verify_delivery
-from gateway.protocol.jws import TRANSIENT_REJECTIONS, RejectedMessage, RejectionCode, public_key
-from gateway.protocol.keys import PublicKey
+from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.jws import TRANSIENT_REJECTIONS, RejectedMessage, RejectionCode
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.permissions import PermissionService
@@ -145,8 +145,7 @@ class Inbox:
     async def accept_hub_signed(self, token: bytes, home: str, key: str) -> JobOutcome:
         """Handle a message that the hub itself signed for a brand; `key` is the hub's public key."""
         now = self.clock.now()
-        keys = {delivery_message.hub_key_id(PublicKey.from_text(key).fingerprint): public_key(key)}
-        verified = delivery_message.verify_hub_delivery(token, keys, box=home, now=now)
+        verified = delivery_message.verify_hub_delivery(token, PublicKey.from_text(key), box=home, now=now)
         if isinstance(verified, delivery_message.HubClaims) and verified.brand not in self.store.brands.known():
             verified = RejectedMessage(RejectionCode.WRONG_ISSUER, "this house knows no such brand")
         return await self._accept_verified(token, verified, now)

@@ -15,7 +15,8 @@ from gateway.config.home import Home as HomeFile
 from gateway.domain.delivery.permission import Permission, PermissionStatus
 from gateway.domain.now import Now
 from gateway.protocol.consent_verification import VerifiedConsentMessage
-from gateway.protocol.jws import EnrolledKey, EnrolledKeys, public_key
+from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.jws import EnrolledKey
 from gateway.storage import brandkeys, consent_requests, permissions
 from gateway.storage.consent_requests import ConsentIntakeResult, StoredConsentRequest
 from gateway.storage.database import Database
@@ -42,7 +43,7 @@ class BrandRegistry(StorePart):
         self._brands: Mapping[str, BrandSection] = home.brands
         self._distrust_counts: Counter[str] = Counter()
         self._test_keys: dict[str, EnrolledKey] = {}
-        self.keys = EnrolledKeys.of(home.brand_keys)
+        self.keys: dict[str, EnrolledKey] = {}
         self.public_keys = brandkeys.public_keys_by_kid(home.brands.values())
 
     def prepare(self, db: Database, seeds: Iterable[Permission], now: Now) -> None:
@@ -68,7 +69,9 @@ class BrandRegistry(StorePart):
             enrolled = (*brand.keys, Enrolled(kid=row.kid, x=row.x))
             known[row.brand] = brand.model_copy(update={"keys": enrolled})
         self._brands = MappingProxyType(known)
-        counting = {key.kid: EnrolledKey(id_, public_key(key.x)) for id_, brand in known.items() for key in brand.keys}
+        counting = {
+            key.kid: EnrolledKey(id_, PublicKey.from_jwk(key.x)) for id_, brand in known.items() for key in brand.keys
+        }
         self.keys.clear()
         self.keys.update(counting | self._test_keys)
         self.public_keys.clear()

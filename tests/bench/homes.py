@@ -10,7 +10,6 @@ from gateway.config.home import Home
 from gateway.domain.delivery.promise import Window
 from gateway.domain.now import Now
 from gateway.evidence.rollback import load_own_key
-from gateway.protocol.jws import public_x
 from gateway.storage import Store
 from tests.gateway.domain.delivery.shop import BOX, SECRETS, make_claims, make_offer, sign_claims
 
@@ -50,7 +49,7 @@ def make_home(folder: Path, *, entrances: int, port: int, camera: str | None = N
     permission = {"state": "granted", "entrances": list(sections), "carriers": ["Colissimo"], "places": ["hall"]}
     shop = {
         "name": "shop",
-        "keys": [{"kid": "shop-1", "x": public_x(SECRETS["shop"])}],
+        "keys": [{"kid": "shop-1", "x": SECRETS["shop"].public.text}],
         "permission": permission,
     }
     return Home.model_validate(

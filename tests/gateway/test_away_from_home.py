@@ -27,8 +27,7 @@ from gateway.demo.result import door_movements
 from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT
 from gateway.domain.delivery.promise import State
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.protocol.jws import public_x
-from gateway.protocol.keys import PublicKey
+from gateway.protocol.ed25519 import PublicKey
 from tests.browser import visitor
 from tests.certified import make_certificate
 from tests.gateway.web.house import ANNA_PASSWORD
@@ -180,13 +179,13 @@ async def takes_another_key(here: ThroughHub, page: Page) -> None:
     shop = here.shop
     another = await shop.shows_another_key()
     asks = page.locator(f"#waiting [data-key-of={shop.signer.brand}]")
-    await expect(asks.locator(".fingerprint")).to_have_text(PublicKey.from_text(public_x(another.key)).fingerprint)
+    await expect(asks.locator(".fingerprint")).to_have_text(PublicKey.from_text(another.key.public.text).fingerprint)
     shop.signer = another
     await twice(asks.get_by_role("button", name="Accepter la clé"))
     await expect(page.locator("[data-order=approve-key]")).to_contain_text("fait, dit la maison")
     await expect(asks).to_have_count(0)
     (said,) = noted(here, "key_approved")
-    assert (said["kid"], said["x"], said["by"]) == (another.kid, public_x(another.key), anna(here))
+    assert (said["kid"], said["x"], said["by"]) == (another.kid, another.key.public.text, anna(here))
 
 
 async def revokes(here: ThroughHub, page: Page) -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from joserfc.jwk import OKPKey
 
 from gateway.config.home import HubSection
 from gateway.domain.delivery.permission import PermissionStatus, PermissionTerms
@@ -17,7 +16,6 @@ from gateway.protocol import delivery_message
 from gateway.protocol.box_event import sign_event, sign_statement
 from gateway.protocol.box_hub import Job, JobKind, JobOutcome
 from gateway.protocol.delivery_message import HubClaims
-from gateway.protocol.jws import public_key
 from gateway.protocol.keys import BoxKey
 from gateway.storage import Store
 from gateway.storage.hub_journal import EventSigner
@@ -46,16 +44,13 @@ def passed_on(said: Offer | Update | Cancel, brand: str = "shop", *, by: BoxKey 
     seconds = int(NOW.utc.timestamp())
     words = HubClaims(brand=brand, aud=to, iat=seconds, nbf=seconds, exp=seconds + 3600,
                       jti=secrets.token_urlsafe(16), delivery=said)  # fmt: skip
-    return delivery_message.sign_for_brand(
-        words, OKPKey.import_key(by.pem), kid=delivery_message.hub_key_id(by.public.fingerprint)
-    )
+    return delivery_message.sign_for_brand(words, by, kid=delivery_message.hub_key_id(by.public.fingerprint))
 
 
 async def heard(store: Store, token: bytes) -> str | None:
     """What it is answered: None: it counts, else the code."""
-    key = {delivery_message.hub_key_id(HUB_KEY.public.fingerprint): public_key(HUB_KEY.public.text)}
     answer = await store.deliveries.accept(
-        token, delivery_message.verify_hub_delivery(token, key, box=HOME, now=NOW), NOW
+        token, delivery_message.verify_hub_delivery(token, HUB_KEY.public, box=HOME, now=NOW), NOW
     )
     return answer.result.code
 

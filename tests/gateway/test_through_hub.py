@@ -20,8 +20,8 @@ from gateway.demo.result import door_movements
 from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT, ScenarioRun
 from gateway.domain.delivery.promise import Claims, Offer, State
 from gateway.domain.delivery.result import Refusal
+from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.hash_chain import canonical_json
-from gateway.protocol.jws import private_key
 from tests.through_hub import (
     OTHER_HOME,
     AnnouncedDelivery,
@@ -38,7 +38,7 @@ COLD = 6.0
 
 
 def forged(shop: BrandUnderTest, offer: Offer) -> bytes:
-    return shop.token(offer, signer=replace(shop.signer, key=private_key(b"x" * 32)))
+    return shop.token(offer, signer=replace(shop.signer, key=SigningKey.from_seed(b"x" * 32)))
 
 
 def altered(shop: BrandUnderTest, offer: Offer) -> bytes:

@@ -25,9 +25,9 @@ from gateway.domain.visit.state import Phase
 from gateway.evidence.checkpoint import Checkpoint
 from gateway.evidence.rollback import find_doubt
 from gateway.evidence.verify import verify_proof
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.hash_chain import find_break
 from gateway.protocol.key_succession import KeyHistory
-from gateway.protocol.keys import PublicKey
 from gateway.runtime.maintenance.backup import make_backup
 from gateway.runtime.maintenance.restore import unpack
 from gateway.storage import Store

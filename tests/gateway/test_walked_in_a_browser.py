@@ -22,7 +22,7 @@ from gateway.installation.capability import WalkTestStatus
 from gateway.installation.walk import TrialAnswer, TrialResult, WalkTest, WalkTestStep, WalkTrial, walk_steps
 from gateway.installation.walk_test_report import SignedWalkTest, verify_walk
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.protocol.keys import PublicKey
+from gateway.protocol.ed25519 import PublicKey
 from tests.browser import visitor
 from tests.gateway.cli.terminal import run_perron
 from tests.gateway.web.house import ANNA_PASSWORD

@@ -11,7 +11,8 @@ from gateway.demo.plan import DemoPlan
 from gateway.evidence.extract import entry_bodies
 from gateway.evidence.manifest import VISITS_FOLDER, ClipRecord, Manifest, log_name, manifest_name
 from gateway.evidence.verify import verify_proof
-from gateway.protocol.keys import PUBLIC_KEY_FILE, PublicKey
+from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.keys import PUBLIC_KEY_FILE
 from gateway.web.server.visit_story import story_lines
 
 CHANGED_COPY_FOLDER = "changed"  # the folder of the copy, in the run's own

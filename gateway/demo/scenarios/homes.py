@@ -9,7 +9,6 @@ from gateway.config.home import Home
 from gateway.demo.plan import DemoPlan, GuardSetup, with_open_limit
 from gateway.integrations.lock_guard.file import GuardFile, RadioDoor, RadioLock, RadioSection
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.protocol.jws import public_x
 from gateway.protocol.keys import command_key, create_key
 from gateway.system.mqtt_settings import BrokerSection
 
@@ -82,7 +81,7 @@ def with_guard(plan: DemoPlan) -> DemoPlan:
     key = create_key(key_file)
     file = GuardFile(
         lock=lock,
-        gateway=public_x(command_key(plan.home.storage.folder / "key")),
+        gateway=command_key(plan.home.storage.folder / "key").public.text,
         key=key_file,
         folder=key_file.parent,
         silent=60,
@@ -99,7 +98,7 @@ def with_guard(plan: DemoPlan) -> DemoPlan:
                   devices={lock: lock_device, door: contact}, entrances={})  # fmt: skip
     in_front = {
         lock: LockDevice(kind="lock", vendor="guard", address=lock, latency=lock_device.latency,
-                         guard=GuardSection(key=public_x(key))),
+                         guard=GuardSection(key=key.public.text)),
         door: DoorDevice(kind="door", vendor="guard", address=lock),
     }  # fmt: skip
     radio = SimulatedBroker(port=port, passwords=passwords)

@@ -17,7 +17,7 @@ from gateway.evidence.manifest import MAX_MANIFEST_BYTES, ClipRecord, Manifest, 
 from gateway.evidence.seal import MAX_LOG_BYTES
 from gateway.evidence.verdict import ProofProblem, VerificationResult
 from gateway.evidence.verify import verify_proof
-from gateway.protocol.keys import PublicKey
+from gateway.protocol.ed25519 import PublicKey
 from gateway.system.atomic_file import open_regular, read_regular
 from gateway.video.stills import Still, take_stills
 

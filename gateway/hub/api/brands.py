@@ -27,9 +27,9 @@ from gateway.protocol.consent_request import (
     ShortJws,
     is_compact,
 )
-from gateway.protocol.jws import EnrolledKey, EnrolledKeys, public_key
+from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.jws import EnrolledKey
 from gateway.protocol.key_possession import proof_error
-from gateway.protocol.keys import PublicKey
 
 S = TypeVar("S", bound=BrandStatement)
 
@@ -174,10 +174,10 @@ async def revoke_key(call: RequestContext, brand: Id, kid: Kid) -> BrandKey:
     return key
 
 
-async def active_keys(call: RequestContext, brand: str) -> EnrolledKeys:
+async def active_keys(call: RequestContext, brand: str) -> dict[str, EnrolledKey]:
     """Return the valid keys of the caller's brand."""
     valid = select(brand_keys.c.kid, brand_keys.c.x).filter_by(brand=brand, sandbox=call.caller.sandbox, revoked=None)
-    return EnrolledKeys({row.kid: EnrolledKey(brand, public_key(row.x)) for row in await call.tx.execute(valid)})
+    return {row.kid: EnrolledKey(brand, PublicKey.from_jwk(row.x)) for row in await call.tx.execute(valid)}
 
 
 async def verify_statement(  # noqa: PLR0913, PLR0917 - the statement, and what a refusal says

@@ -18,9 +18,9 @@ from gateway.hub.deliveries.orders import IS_OPEN, columns_after, event_data
 from gateway.protocol.box_event import verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, Ack, BrowserStatus, Hello, JobKind, JobReceipt, token_digest
 from gateway.protocol.delivery_state import is_superseded, public_reason, status_of
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.jws import RejectionCode
 from gateway.protocol.key_succession import KeyHistory
-from gateway.protocol.keys import PublicKey
 
 MAX_BROWSERS_PER_HOME = 100  # otherwise a box could fill the hub's disk
 MAX_HELLO_DELIVERIES = 200  # open deliveries in one `hello`; with more, missing ones are not lost ones

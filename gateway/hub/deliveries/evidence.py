@@ -16,9 +16,9 @@ from gateway.protocol.box_event import verify_event, verify_statement
 from gateway.protocol.box_hub import Token, token_digest
 from gateway.protocol.delivery_record import MAX_LINES, RecordEntryKind, RecordLine, Statement, first_break, shown_code
 from gateway.protocol.delivery_state import PUBLIC_REASONS
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.hash_chain import ChainFault
 from gateway.protocol.jws import RejectionCode
-from gateway.protocol.keys import PublicKey
 from gateway.protocol.strict_json import loads
 from gateway.system.base64url import decode_base64url
 

@@ -30,8 +30,9 @@ from gateway.protocol.box_hub import BoxEvent, JobKind, JobReceipt, PermissionDe
 from gateway.protocol.consent_request import parse_consent
 from gateway.protocol.delivery_message import verify_delivery, verify_hub_delivery
 from gateway.protocol.delivery_record import END_STATES, DeliveryRecord, Statement, chain_lines, head_hash
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.hash_chain import link_hash
-from gateway.protocol.jws import EnrolledKey, EnrolledKeys, RejectedMessage, public_key
+from gateway.protocol.jws import EnrolledKey, RejectedMessage
 from gateway.protocol.keys import BoxKey
 from gateway.system.containment import RowQuarantine
 
@@ -149,14 +150,13 @@ class _SimulatedBox(HomeTransaction):
         """Verify a message as a box does: it trusts nothing because the hub carried it."""
         at = Now(utc=self.now, trusted=True, mono=0.0)
         if job.kind == JobKind.HUB_DELIVERY:
-            keys = {self.hub_key.kid: public_key(self.hub_key.x)}
-            claims = verify_hub_delivery(job.token, keys, box=self.home.id, now=at)
+            claims = verify_hub_delivery(job.token, self.hub_key.public, box=self.home.id, now=at)
             return claims if isinstance(claims, RejectedMessage) else claims.for_brand
         rows = await self.tx.execute(
             select(brand_keys).join(connections, connections.c.brand == brand_keys.c.brand)
             .where(connections.c.home == self.home.id, brand_keys.c.sandbox, brand_keys.c.revoked.is_(None))
         )  # fmt: skip
-        enrolled = EnrolledKeys({row.kid: EnrolledKey(row.brand, public_key(row.x)) for row in rows})
+        enrolled = {row.kid: EnrolledKey(row.brand, PublicKey.from_jwk(row.x)) for row in rows}
         return verify_delivery(job.token, enrolled, box=self.home.id, now=at)
 
     async def _answer_message(self, claims: Claims, blank: dict[str, Any], *, by_hub: bool) -> None:

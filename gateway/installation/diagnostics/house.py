@@ -24,7 +24,7 @@ from gateway.installation.diagnostics.hub import HUB, examine_hub
 from gateway.installation.diagnostics.stream import CameraLockouts, stream_finding, stream_subject
 from gateway.installation.records import read_measurements, read_walk_status
 from gateway.mqtt.mosquitto.folder_check import FOLDER_TEXTS, folder_faults
-from gateway.protocol.keys import KeyUnusable
+from gateway.protocol.ed25519 import KeyUnusable
 from gateway.runtime.maintenance.startup_checks import unexpected_files
 from gateway.runtime.notifications.apprise import ApprisePhone, SendResult, load_phones
 from gateway.runtime.notifications.batching import TEST_TEXT, PhoneNotification

@@ -42,7 +42,7 @@ from gateway.config.home import Home
 from gateway.domain.frozen import Frozen
 from gateway.protocol import enrolment as wire
 from gateway.protocol import support_code as supportcode
-from gateway.protocol.keys import PublicKey
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.strict_json import loads
 from gateway.system.addresses import is_loopback_host
 from gateway.system.atomic_file import read_regular, write_whole

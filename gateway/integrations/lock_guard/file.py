@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
-from joserfc.jwk import OKPKey
 from pydantic import AfterValidator, Field, model_validator
 
 from devices.commands import Command, LockDoor, QueryState, UnlockDoor
@@ -15,7 +14,7 @@ from gateway.config.fields import Address, DeviceId, KeyPath, KeyWord
 from gateway.config.topics import BRIDGE_CHANNELS, DEVICE_CHANNELS
 from gateway.domain.timing import Seconds
 from gateway.integrations.lock_guard.messages import Timing
-from gateway.protocol.jws import public_key
+from gateway.protocol.ed25519 import PublicKey
 from gateway.system.config_reading import problem_lines, read_model
 from gateway.system.config_section import ConfigError, ConfigSection, Id, PublicKeyText, Topic, absolute_paths
 from gateway.system.mqtt_settings import BrokerSection
@@ -36,7 +35,7 @@ def _known_vendor(name: str) -> str:
 
 
 def _valid_public_key(x: str) -> str:
-    public_key(x)
+    PublicKey.from_jwk(x)
     return x
 
 
@@ -156,9 +155,9 @@ class GuardFile(ConfigSection):
     """Waiting times: those of the guard itself."""
 
     @property
-    def gateway_key(self) -> OKPKey:
+    def gateway_key(self) -> PublicKey:
         """Return the public key whose commands count."""
-        return public_key(self.gateway)
+        return PublicKey.from_jwk(self.gateway)
 
 
 def load_guard_file(path: Path) -> GuardFile:

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import assert_never
 
 import structlog
-from joserfc.jwk import OKPKey
 
 from devices import commands as d
 from devices.reports import AvailabilityReport, CorrelationReport
@@ -29,6 +28,7 @@ from gateway.integrations.lock_guard.file import GuardFile, RadioDevice
 from gateway.integrations.lock_guard.ledger import Ledger, LedgerState
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import Acknowledgement, BirthAndWill, InboundMessage, NotSent, Sent
+from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
 from gateway.system.containment import Containment
 from gateway.system.mqtt_settings import OverflowPolicy, Subscription
@@ -54,7 +54,7 @@ class GuardProcess:
         self,
         file: GuardFile,
         *,
-        key: OKPKey,
+        key: SigningKey,
         ledger: Ledger,
         mono: Callable[[], float] = boot_time_s,
         reached: Callable[[str], None] = lambda _point: None,

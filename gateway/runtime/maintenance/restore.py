@@ -11,7 +11,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from gateway.protocol.keys import PRIVATE_KEY_FILE, BoxKey, PublicKey
+from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.keys import PRIVATE_KEY_FILE, BoxKey
 from gateway.runtime.maintenance import backup, factory_reset
 from gateway.system.atomic_file import sync_folder, write_whole
 

@@ -10,7 +10,7 @@ from gateway.config.home import Home
 from gateway.domain.day import day_end, read_day
 from gateway.domain.delivery.permission import DAYS, Permission, PermissionTerms, parse_hours
 from gateway.domain.now import Now
-from gateway.protocol.keys import PublicKey
+from gateway.protocol.ed25519 import PublicKey
 from gateway.storage.consent_requests import StoredConsentRequest
 from gateway.storage.models import StoredBrandKey
 from gateway.system.i18n import Language

@@ -12,7 +12,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from joserfc.jwk import OKPKey
 
 from gateway.__main__ import cli
 from gateway.cli import keys
@@ -25,10 +24,12 @@ from gateway.config.loader import load_home_file
 from gateway.config.topics import OFFER_TOPIC, RESULT_TOPIC
 from gateway.domain.delivery.promise import Offer
 from gateway.protocol.delivery_message import verify_delivery
-from gateway.protocol.jws import EnrolledKeys, RejectedMessage, public_x
+from gateway.protocol.ed25519 import SigningKey
+from gateway.protocol.jws import RejectedMessage
 from gateway.system.clock import Clock
 from gateway.system.clock_settings import ClockSection
 from tests.gateway.cli.terminal import DELIVERY_YAML, ROOT, TIMEOUT_S, account_session, next_message, run_perron
+from tests.gateway.domain.delivery.shop import enrolled_keys
 
 # ---- the command itself ---------------------------------------------------------------------------------------------
 
@@ -186,7 +187,7 @@ def test_an_example_stands_in_the_help_as_it_is_typed_brackets_too() -> None:
 # ---- a retailer's part ----------------------------------------------------------------------------------------------
 
 
-def enrolled(home_file: Path, kid: str = "cdiscount-2027") -> tuple[Home, OKPKey]:
+def enrolled(home_file: Path, kid: str = "cdiscount-2027") -> tuple[Home, SigningKey]:
     """Follow what `announce --new-key` says: make a key and put its lines into home.yaml."""
     key = keys.create_key(home_file.parent / "keys", kid)
     text = home_file.read_text()
@@ -286,7 +287,7 @@ async def test_an_announced_delivery_is_signed_as_enrolled_and_its_answer_is_ret
         asking = asyncio.create_task(announce(home, file, brand="cdiscount", kid="cdiscount-2027", key=key))
         offer = await next_message(box)
         clock = Clock(ClockSection(source="host"), floor=None, keep_floor=lambda _: None)
-        claims = verify_delivery(offer.payload, EnrolledKeys.of(home.brand_keys), box=home.box, now=clock.now())
+        claims = verify_delivery(offer.payload, enrolled_keys(home), box=home.box, now=clock.now())
         assert not isinstance(claims, RejectedMessage)
         stranger = {"box": home.box, "at": "2026-11-24T12:00:00Z", "answers": "another-message-00", "accepted": False}
         ours = {
@@ -301,7 +302,7 @@ async def test_an_announced_delivery_is_signed_as_enrolled_and_its_answer_is_ret
             result = await asking
     assert result.accepted
     assert claims.iss == "cdiscount"
-    assert public_x(key) in {k.x for k in home.brands["cdiscount"].keys}
+    assert key.public.text in {k.x for k in home.brands["cdiscount"].keys}
 
 
 @pytest.mark.slow

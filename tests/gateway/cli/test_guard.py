@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.failure import ExitCode
-from gateway.protocol.jws import public_x
 from gateway.protocol.keys import load_key
 from tests.gateway.cli.terminal import HOME_YAML, run_perron
 
@@ -24,7 +23,7 @@ def test_the_two_keys_are_made_and_told_as_the_lines_that_are_written(tmp_path: 
     key = tmp_path / "guard.key.pem"
     made = run_perron("guard-key", "--new", key)
     assert made.returncode == 0, made.stderr
-    assert f"guard: {{key: {public_x(load_key(key))}}}" in made.stdout
+    assert f"guard: {{key: {load_key(key).public.text}}}" in made.stdout
     again = run_perron("guard-key", "--new", key)
     assert again.returncode == ExitCode.INVALID
     assert "a key lies there already" in again.stderr

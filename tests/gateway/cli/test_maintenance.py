@@ -9,7 +9,8 @@ from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.owner import verify_folder
 from gateway.cli.reloading import change_key
 from gateway.evidence.succession import NEXT_MARKER_FILE, SUCCESSION_FILE, read_key_history
-from gateway.protocol.keys import PUBLIC_KEY_FILE, BoxKey, PublicKey
+from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.keys import PUBLIC_KEY_FILE, BoxKey
 from gateway.runtime.maintenance.instance_lock import lock_folder
 from tests.gateway.evidence.visits import SealingBox
 from tests.shell.house import make_home

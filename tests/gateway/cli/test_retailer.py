@@ -93,7 +93,7 @@ async def test_a_brand_s_own_key_signs_what_is_announced(tmp_path: Path) -> None
     async with run_hub(hub_file(tmp_path)) as hub:
         home = await connected_home(hub)
         key = tmp_path / f"{home.brand}-1.jwk"
-        key.write_text(json.dumps(BRAND_KEY.as_dict(private=True)), encoding="ascii")
+        key.write_text(json.dumps(BRAND_KEY.jwk.as_dict(private=True)), encoding="ascii")
         at = ("announce", str(file), "--hub", hub.url, "--connection", home.connection, "--key-file", str(key))
         code, out, err = await told(*at, "--brand", home.brand, "--to", home.id, PERRON_API_KEY=home.retailer.token)
         assert code == 0, err

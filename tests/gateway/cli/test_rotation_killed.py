@@ -11,7 +11,8 @@ import pytest
 from gateway.cli.reloading import change_key
 from gateway.evidence.succession import NEXT_KEY_FILE, NEXT_MARKER_FILE, copy_key_history, read_key_history
 from gateway.evidence.verify import verify_proof
-from gateway.protocol.keys import PUBLIC_KEY_FILE, BoxKey, PublicKey
+from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.keys import PUBLIC_KEY_FILE, BoxKey
 from tests.gateway.evidence.visits import SCAN, SealingBox
 from tests.shell.house import make_home
 

@@ -29,8 +29,9 @@ from gateway.evidence.rollback import (
     read_sealed_proofs,
 )
 from gateway.evidence.succession import SUCCESSION_FILE, finish_key_change, prepare_key_change
+from gateway.protocol.ed25519 import KeyUnusable
 from gateway.protocol.hash_chain import ChainHead
-from gateway.protocol.keys import PRIVATE_KEY_FILE, BoxKey, KeyUnusable
+from gateway.protocol.keys import PRIVATE_KEY_FILE, BoxKey
 from gateway.storage import Store
 from gateway.storage.models import CommitResult
 from tests.forkserver import run_python

@@ -22,8 +22,9 @@ from gateway.evidence.succession import (
 )
 from gateway.evidence.verdict import ProofProblem
 from gateway.evidence.verify import verify_proof
+from gateway.protocol.ed25519 import KeyUnusable, PublicKey
 from gateway.protocol.key_succession import KeyHistory
-from gateway.protocol.keys import PUBLIC_KEY_FILE, BoxKey, KeyUnusable, PublicKey
+from gateway.protocol.keys import PUBLIC_KEY_FILE, BoxKey
 from gateway.system.atomic_file import write_whole
 from tests.gateway.evidence.visits import SCAN, SealingBox, forged_document
 

@@ -20,8 +20,9 @@ from gateway.evidence.checkpoint import Checkpoint, SealedPart
 from gateway.evidence.manifest import ClipRecord, DeliveryFacts, FilmSpan, ManifestDraft
 from gateway.evidence.receipt import CourierReceipt
 from gateway.evidence.seal import seal_part
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, canonical_json, hide_bodies, link_hash
-from gateway.protocol.keys import BoxKey, PublicKey
+from gateway.protocol.keys import BoxKey
 from gateway.protocol.signed_document import SignedDocument
 from gateway.video.clip import MUXER_OPTIONS
 from gateway.video.ipc import ClipFacts, ClipKey

@@ -22,7 +22,6 @@ from gateway.domain.delivery.result import DoorResult as Left
 from gateway.domain.delivery.result import Outcome
 from gateway.hub.database.tables import connections
 from gateway.protocol.delivery_state import PUBLIC_REASONS
-from gateway.protocol.jws import public_x
 from gateway.storage.snapshot import write_snapshot
 from tests.gateway.domain.delivery.shop import SECRETS, make_claims, make_window
 from tests.gateway.domain.delivery.shop import make_update as updated
@@ -261,7 +260,7 @@ async def key_of_no_trust(folder: Path) -> None:
     async with hub_house(folder) as here:
         made = await here.offers(new_offer())
         await here.stands(made, State.SCHEDULED)
-        await here.made.store.brands.distrust(public_x(SECRETS["shop"]), here.made.clock.now())
+        await here.made.store.brands.distrust(SECRETS["shop"].public.text, here.made.clock.now())
         await here.stands(made, State.REFUSED, "key_distrusted")
 
 

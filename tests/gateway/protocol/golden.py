@@ -50,7 +50,10 @@ UUID = "8b3f6c1e-52a4-4d8e-9c57-0a4f4b0c9d11"
 
 
 RENAMED: dict[str, dict[str, str]] = {
-    "gateway.delivery.signature": {"sign": "sign_delivery", "private_key": "gateway.protocol.jws.private_key"},
+    "gateway.delivery.signature": {
+        "sign": "sign_delivery",
+        "private_key": "gateway.protocol.ed25519.SigningKey.from_seed",
+    },
     "gateway.delivery.promise": {"promise": "order_of"},
     "gateway.guard.envelope": {"seal": "sign_guard_message"},
     "gateway.hub.asking": {"AskedKey": "RequestedKey", "Asking": "ConsentMessage", "written": "sign_consent"},

@@ -10,14 +10,14 @@ from gateway.evidence.checkpoint import Checkpoint
 from gateway.evidence.receipt import CourierReceipt
 from gateway.protocol import browser_envelope, guard_message
 from gateway.protocol.delivery_message import verify_delivery
-from gateway.protocol.jws import EnrolledKey, private_key, public_key, public_x
-from gateway.protocol.keys import PublicKey
+from gateway.protocol.ed25519 import PublicKey, SigningKey
+from gateway.protocol.jws import EnrolledKey
 from tests.gateway.protocol.golden import AT, BROWSER, FILE, make_all, module_now
 from tests.gateway.protocol.golden_more import MORE_FILE, make_more
 
 MORE: dict[str, str] = json.loads(MORE_FILE.read_text(encoding="utf-8"))
 KEPT: dict[str, str] = json.loads(FILE.read_text(encoding="utf-8"))
-BRAND = public_key(public_x(private_key(b"b" * 32)))
+BRAND = PublicKey.from_jwk(SigningKey.from_seed(b"b" * 32).public.text)
 
 
 @pytest.mark.parametrize("name", sorted(KEPT))

@@ -7,7 +7,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from gateway.protocol.keys import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, BoxKey, KeyUnusable, PublicKey, shown_ending
+from gateway.protocol.ed25519 import KeyUnusable, PublicKey
+from gateway.protocol.keys import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, BoxKey, shown_ending
 
 
 def test_the_key_is_made_at_first_start_and_found_again(tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ from gateway.domain.visit.state import Entrance
 from gateway.protocol.box_event import sign_event, sign_statement, verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, MAX_EVENT_BYTES, Ack, BoxEvent, OpenDelivery, token_digest
 from gateway.protocol.delivery_message import sign_delivery, verify_delivery
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.jws import RejectedMessage
-from gateway.protocol.keys import BoxKey, PublicKey
+from gateway.protocol.keys import BoxKey
 from gateway.storage import Store, hub_journal
 from gateway.storage.hub_journal import EventSigner
 from gateway.storage.models import MessageAnswer

@@ -16,7 +16,7 @@ from gateway.domain.visit.events import FactsChanged
 from gateway.domain.visit.state import Phase
 from gateway.protocol.delivery_message import sign_delivery, verify_delivery
 from gateway.protocol.hash_chain import find_break
-from gateway.protocol.jws import RejectedMessage, RejectionCode, public_x
+from gateway.protocol.jws import RejectedMessage, RejectionCode
 from gateway.storage import Store
 from gateway.storage.models import MessageAnswer
 from gateway.storage.offers import MAX_NOTED_REJECTIONS_PER_HOUR
@@ -135,7 +135,7 @@ async def test_the_same_brand_signs_anew_with_a_key_that_is_trusted(tmp_path: Pa
     """What stands is the newest version; one from before keys were noted stands on none that is distrusted."""
     house = make_home()
     shop = house.brands["shop"]
-    other = BrandKeySection(kid="shop-2", x=public_x(SECRETS["stranger"]))
+    other = BrandKeySection(kid="shop-2", x=SECRETS["stranger"].public.text)
     both = shop.model_copy(update={"keys": (*shop.keys, other)})
     house = house.model_copy(update={"brands": {**house.brands, "shop": both}})
     async with open_store(tmp_path, house) as store:

@@ -12,7 +12,7 @@ from playwright.async_api import expect
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.consent_verification import REASON_UNSIGNED
-from gateway.protocol.keys import PublicKey
+from gateway.protocol.ed25519 import PublicKey
 from gateway.web.auth.roles import Role
 from tests.browser import TIMEOUT_MS, accessibility_problems, visitor
 from tests.gateway.domain.delivery.house import open_requests

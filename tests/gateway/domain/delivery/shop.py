@@ -10,12 +10,17 @@ from gateway.config.home import Home
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryBody, Offer, Update, Window
 from gateway.domain.now import Now
 from gateway.protocol.delivery_message import sign_delivery
-from gateway.protocol.jws import EnrolledKeys, private_key, public_x
+from gateway.protocol.ed25519 import PublicKey, SigningKey
+from gateway.protocol.jws import EnrolledKey
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 NOW = Now(utc=NOON, trusted=True, mono=100.0)
 BOX = "box-1"
-SECRETS = {"shop": private_key(b"s" * 32), "farm": private_key(b"f" * 32), "stranger": private_key(b"x" * 32)}
+SECRETS = {
+    "shop": SigningKey.from_seed(b"s" * 32),
+    "farm": SigningKey.from_seed(b"f" * 32),
+    "stranger": SigningKey.from_seed(b"x" * 32),
+}
 PARCEL = "8L20524752032"
 DIGEST = "ab" * 32
 _serial = count(1)
@@ -67,7 +72,7 @@ def make_home(shop: Mapping[str, Any] | None = None, farm: Mapping[str, Any] | N
             "brands": {
                 name: {
                     "name": name,
-                    "keys": [{"kid": f"{name}-1", "x": public_x(SECRETS[name])}],
+                    "keys": [{"kid": f"{name}-1", "x": SECRETS[name].public.text}],
                     "permission": GRANTED_TERMS | dict(changes or {}),
                 }
                 for name, changes in (("shop", shop), ("farm", farm))
@@ -76,9 +81,10 @@ def make_home(shop: Mapping[str, Any] | None = None, farm: Mapping[str, Any] | N
     )
 
 
-def enrolled_keys() -> EnrolledKeys:
-    """The enrolled keys of that house."""
-    return EnrolledKeys.of(make_home().brand_keys)
+def enrolled_keys(home: Home | None = None) -> dict[str, EnrolledKey]:
+    """The enrolled keys of that house, or of another one."""
+    brands = (home or make_home()).brands
+    return {key.kid: EnrolledKey(id_, PublicKey.from_jwk(key.x)) for id_, brand in brands.items() for key in brand.keys}
 
 
 def noon_plus(**passed: float) -> Now:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from joserfc.jwk import OKPKey
 from sqlalchemy import update
 
 from gateway.domain.delivery.promise import Cancel, Offer, Update
@@ -15,8 +14,8 @@ from gateway.hub.database.tables import brand_keys, connections, homes
 from gateway.protocol.box_hub import MAX_NAMES_PER_DECISION
 from gateway.protocol.delivery_message import HubClaims, verify_delivery
 from gateway.protocol.delivery_message import verify_hub_delivery as verify_unsigned
-from gateway.protocol.jws import EnrolledKey, EnrolledKeys, RejectedMessage, RejectionCode
-from gateway.protocol.keys import KeyUnusable
+from gateway.protocol.ed25519 import KeyUnusable, PublicKey
+from gateway.protocol.jws import EnrolledKey, RejectedMessage, RejectionCode
 from tests.announcing import BRAND_KEY, TERMS, ConnectedHome, connected_home, sent_jobs
 from tests.hubs import hub_file, run_hub
 from tests.waiting import wait_until
@@ -33,7 +32,7 @@ async def test_a_delivery_by_plain_json_goes_to_the_home_signed_by_the_hub_as_no
         now = Now(utc=hub.hub.now(), trusted=True, mono=0.0)
     assert (made["state"], made["version"], made["hub_signed"]) == ("awaiting_permission", 1, True)
     assert kind == "hub_delivery"
-    own = {key["kid"]: OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": key["x"]})}
+    own = PublicKey.from_text(key["x"])
     found = verify_unsigned(token, own, box=home.id, now=now)
     assert isinstance(found, HubClaims)
     assert isinstance(found.delivery, Offer)
@@ -46,14 +45,14 @@ async def test_no_box_takes_what_the_hub_signed_for_a_brand_s_own_word(tmp_path:
         await home.announce()
         [(_, token)] = await sent_jobs(home)
         key, now = hub.hub.key, Now(utc=hub.hub.now(), trusted=True, mono=0.0)
-    public = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": key.x})
+    public = key.public
     # Even if somebody enrolled the hub's key as the brand's
-    enrolled = EnrolledKeys({key.kid: EnrolledKey(home.brand, public)})
+    enrolled = {key.kid: EnrolledKey(home.brand, public)}
     assert verify_delivery(token, enrolled, box=home.id, now=now) == RejectedMessage(
         RejectionCode.WRONG_TYPE, "typ is perron-delivery+jwt"
     )
     brand_s = home.token(home.offer()).encode()
-    found = verify_unsigned(brand_s, {f"{home.brand}-1": BRAND_KEY}, box=home.id, now=now)
+    found = verify_unsigned(brand_s, BRAND_KEY.public, box=home.id, now=now)
     assert isinstance(found, RejectedMessage), "nor the other way round"
 
 
@@ -246,8 +245,7 @@ async def test_what_waits_for_a_permission_is_sent_once_it_is_given(tmp_path: Pa
         await wait_until(lambda: sent_jobs(home), within=60)
         [(_, token)] = await sent_jobs(home)
         key = hub.hub.key
-        own = {key.kid: OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": key.x})}
-        found = verify_unsigned(token, own, box=home.id, now=Now(utc=hub.hub.now(), trusted=True, mono=0.0))
+        found = verify_unsigned(token, key.public, box=home.id, now=Now(utc=hub.hub.now(), trusted=True, mono=0.0))
         assert isinstance(found, HubClaims)
         assert found.delivery.model_dump(include={"do", "id", "version", "parcels"}) == {
             "do": "offer", "id": "order-1", "version": 2, "parcels": ("ABC1",),

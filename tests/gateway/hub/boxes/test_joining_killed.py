@@ -24,7 +24,7 @@ from gateway.integrations.hub_client import enrolment
 from gateway.protocol.enrolment import ClaimCode
 from gateway.integrations.hub_client.enrolment import text_with_membership
 from gateway.config.editor import read_home_text, write_home
-from gateway.protocol.keys import PublicKey
+from gateway.protocol.ed25519 import PublicKey
 
 what, folder, url, box, until, code = sys.argv[1], Path(sys.argv[2]), *sys.argv[3:7]
 

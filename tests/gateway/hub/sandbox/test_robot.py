@@ -17,7 +17,7 @@ from gateway.hub.sandbox.expiry import delete_expired
 from gateway.hub.sandbox.robot import CHECK_INTERVAL_S
 from gateway.protocol.box_event import verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, token_digest
-from gateway.protocol.keys import PublicKey
+from gateway.protocol.ed25519 import PublicKey
 from tests.hubs import hub_file, run_hub
 from tests.sandboxes import ENDED_STATES, create_sandbox
 from tests.webhookhouse import ManualWallClock

@@ -44,7 +44,6 @@ from gateway.protocol.box_hub import (
 from gateway.protocol.consent_request import AskedTerms, ConsentMessage, RequestedKey, sign_consent
 from gateway.protocol.consent_verification import REASON_UNKNOWN_KEY, REASON_UNREADABLE, REASON_UNSIGNED
 from gateway.protocol.delivery_message import sign_delivery
-from gateway.protocol.jws import public_x
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.strict_json import loads
@@ -270,7 +269,7 @@ async def test_a_brand_that_asks_is_told_the_owner_s_word_and_each_later_one(tmp
 
 def question(brand: str, key: str) -> bytes:
     """What a hub carries; whose key it is says the hub."""
-    shown = RequestedKey(kid="k", x=public_x(SECRETS[key]))
+    shown = RequestedKey(kid="k", x=SECRETS[key].public.text)
     asking = ConsentMessage(
         hub="https://hub.example",
         home=HOME,

@@ -20,7 +20,6 @@ from gateway.config.home import Home, Storage
 from gateway.integrations.lock_guard import messages as w
 from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, Sent
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
-from gateway.protocol.jws import public_x
 from gateway.protocol.keys import command_key, create_key
 from gateway.runtime.guard_client import ANSWER_TIMEOUT_S, GuardClient
 from tests.gateway.integrations.lock_guard.beside import AT, LOCK, GuardInMemory
@@ -42,7 +41,7 @@ class Between(RuleBasedStateMachine):
         self.to_gateway: list[bytes] = []
         self.spoken = 0
         self.passed = 0, 0  # how much of either was let through
-        lock = LockDevice(kind="lock", vendor="guard", address=LOCK, guard=GuardSection(key=public_x(self.key)))
+        lock = LockDevice(kind="lock", vendor="guard", address=LOCK, guard=GuardSection(key=self.key.public.text))
         home = Home(box="box", name="House", storage=Storage(folder=folder), devices={LOCK: lock}, entrances={})
         self.commands = command_key(folder / "key")
         self.guarded = GuardClient(home, publisher=self, monotonic=lambda: self.house.mono)
@@ -142,7 +141,7 @@ class Between(RuleBasedStateMachine):
     def he_lets_something_through_to_the_guard(self, which: int) -> None:
         if self.to_guard:
             token = self.to_guard[-min(which, len(self.to_guard))]
-            claims = verify_guard_message(token, ToGuard, self.commands)
+            claims = verify_guard_message(token, ToGuard, self.commands.public)
             assert not isinstance(claims, str)
             self.running(lambda: self.house.tell(claims))
 
@@ -167,7 +166,7 @@ class Between(RuleBasedStateMachine):
             to_guard, to_gateway = self.to_guard[self.passed[0] :], self.to_gateway[self.passed[1] :]
             self.passed = len(self.to_guard), len(self.to_gateway)
             for token in to_guard:
-                claims = verify_guard_message(token, ToGuard, self.commands)
+                claims = verify_guard_message(token, ToGuard, self.commands.public)
                 assert not isinstance(claims, str)
                 self.running(lambda said=claims: self.house.tell(said))  # type: ignore[misc]  # its default
             for token in to_gateway:

@@ -7,8 +7,8 @@ import pytest
 from devices.vendors.words import TopicSuffix
 from gateway.integrations.lock_guard.file import load_guard_file
 from gateway.integrations.lock_guard.messages import GuardSettings, Timing
-from gateway.protocol.jws import public_x
-from gateway.protocol.keys import KeyUnusable, command_key, create_key, load_key
+from gateway.protocol.ed25519 import KeyUnusable
+from gateway.protocol.keys import command_key, create_key, load_key
 from gateway.system.config_section import ConfigError
 
 X = "2-5uZ0lTXtEJlfEoFmTPyGhFNmo5jsqnSqOPDJKRjvQ"
@@ -94,7 +94,7 @@ def test_a_missing_file_says_so(tmp_path: Path) -> None:
 
 def test_the_gateway_s_command_key_is_made_once_and_is_its_own_user_s_alone(tmp_path: Path) -> None:
     first = command_key(tmp_path / "key")
-    assert public_x(command_key(tmp_path / "key")) == public_x(first)
+    assert command_key(tmp_path / "key").public.text == first.public.text
     file = tmp_path / "key" / "command.key.pem"
     assert file.stat().st_mode & 0o777 == 0o600
     file.chmod(0o640)

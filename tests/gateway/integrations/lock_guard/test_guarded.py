@@ -13,7 +13,6 @@ from gateway.config.devices import DoorDevice, GuardSection, LockDevice
 from gateway.config.home import Home, Storage
 from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, Sent
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
-from gateway.protocol.jws import public_x
 from gateway.protocol.keys import command_key, create_key
 from gateway.runtime.guard_client import ANSWER_TIMEOUT_S, MAX_MESSAGES_PER_SECOND, GuardClient
 from tests.gateway.integrations.lock_guard.beside import AT
@@ -31,7 +30,9 @@ class Desk:
         self.home = Home(
             box="box", name="House", storage=Storage(folder=folder), entrances={},
             devices={
-                LOCK: LockDevice(kind="lock", vendor="guard", address=LOCK, guard=GuardSection(key=public_x(self.key))),
+                LOCK: LockDevice(
+                    kind="lock", vendor="guard", address=LOCK, guard=GuardSection(key=self.key.public.text)
+                ),
                 DOOR: DoorDevice(kind="door", vendor="guard", address=LOCK),
             },
         )  # fmt: skip
@@ -53,7 +54,8 @@ class Desk:
 
     @property
     def said(self) -> ToGuard:
-        claims = verify_guard_message(self.left[-1][1], ToGuard, command_key(self.home.storage.folder / "key"))
+        key = command_key(self.home.storage.folder / "key").public
+        claims = verify_guard_message(self.left[-1][1], ToGuard, key)
         assert not isinstance(claims, str)
         return claims
 

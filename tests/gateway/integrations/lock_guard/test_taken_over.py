@@ -10,8 +10,8 @@ from devices.reports import AvailabilityReport, BoltMotion, LockReport, LockStat
 from devices.vendors import guard as words
 from devices.vendors.words import NO_DEVICE_REF
 from gateway.mqtt.packets import NotSent
+from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
-from gateway.protocol.jws import private_key, public_x
 from gateway.protocol.keys import command_key, create_key, load_key
 from tests.gateway.integrations.lock_guard.beside import AT
 from tests.gateway.integrations.lock_guard.yard import (
@@ -84,7 +84,7 @@ async def test_a_replay_after_the_guard_s_reboot_opens_nothing(place: GuardTestb
 async def test_an_unlock_opens_no_other_lock(place: GuardTestbed) -> None:
     """Challenge, boot, counter and time are those of the other lock's guard: only the name in the order is not."""
     gateway = command_key(place.folder / "key")
-    other = guard_file(place.folder, place.house, place.radio, public_x(gateway), lock="back-lock")
+    other = guard_file(place.folder, place.house, place.radio, gateway.public.text, lock="back-lock")
     async with place.guard(other):
         await wait_until(lambda: bool(place.attacker.of("perron/back-lock/availability")))
         beat = ToGuard(at="beat", lock="back-lock", question="b" * 22)
@@ -131,7 +131,7 @@ async def test_forged_commands_open_nothing(place: GuardTestbed) -> None:
             body,
             b'{"state":"UNLOCK"}',
             claims.model_dump_json().encode(),
-            sign_guard_message(claims, private_key(bytes(32))),
+            sign_guard_message(claims, SigningKey.from_seed(bytes(32))),
             real.rpartition(b".")[0] + b".",
             real.rpartition(b".")[0] + b"." + b"A" * 86,
         ):
@@ -145,7 +145,7 @@ async def test_forged_commands_open_nothing(place: GuardTestbed) -> None:
 def said_by_guard(place: GuardTestbed, lock: str = LOCK) -> list[FromGuard]:
     key = load_key(place.folder / f"{lock}.pem")
     letters = [x for x in place.attacker.letters if x.topic.startswith(f"perron/{lock}/") and b"." in x.payload]
-    found = [verify_guard_message(letter.payload, FromGuard, key) for letter in letters]
+    found = [verify_guard_message(letter.payload, FromGuard, key.public) for letter in letters]
     return [claims for claims in found if isinstance(claims, FromGuard)]
 
 

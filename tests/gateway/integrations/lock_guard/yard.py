@@ -31,7 +31,6 @@ from gateway.integrations.lock_guard.process import GuardProcess, boot_time_s
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import InboundMessage, NotSent, Sent
 from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
-from gateway.protocol.jws import public_x
 from gateway.protocol.keys import command_key, create_key, load_key
 from gateway.runtime.guard_client import GuardClient
 from gateway.system.mqtt_settings import BrokerSection
@@ -237,12 +236,12 @@ async def guard_testbed(folder: Path, *, silent: float = 60) -> AsyncIterator[Gu
             broker=BrokerSection(port=house.port, password_file=folder / "gateway.password"),
             devices={
                 LOCK: LockDevice(kind="lock", vendor="guard", address=LOCK,
-                                 guard=GuardSection(key=public_x(guards[LOCK]))),
+                                 guard=GuardSection(key=guards[LOCK].public.text)),
                 DOOR: DoorDevice(kind="door", vendor="guard", address=LOCK),
             },
             entrances={},
         )  # fmt: skip
-        file = guard_file(folder, house, radio, public_x(command_key(folder / "key")), silent=silent)
+        file = guard_file(folder, house, radio, command_key(folder / "key").public.text, silent=silent)
         log = folder / "house.jsonl"
         residence = Residence(
             SimulatedHouse(

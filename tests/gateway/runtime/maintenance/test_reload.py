@@ -18,7 +18,8 @@ from gateway.demo.scenario import ScenarioRun
 from gateway.domain.visit.state import Phase
 from gateway.evidence.succession import read_key_history
 from gateway.evidence.verify import verify_proof
-from gateway.protocol.keys import PUBLIC_KEY_FILE, PublicKey
+from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.keys import PUBLIC_KEY_FILE
 from gateway.runtime.maintenance import reload
 from tests.forkserver import run_python
 from tests.whole_house import run_whole_house

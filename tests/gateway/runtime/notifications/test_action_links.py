@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol import owner_requests
-from gateway.protocol.keys import KeyUnusable, link_key
+from gateway.protocol.ed25519 import KeyUnusable
+from gateway.protocol.keys import link_key
 from gateway.runtime.notifications.action_links import (
     NONCE_BYTES,
     ActionLink,

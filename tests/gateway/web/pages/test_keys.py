@@ -16,7 +16,7 @@ from playwright.async_api import Page, expect
 
 from gateway.config.home import PagesSection
 from gateway.domain.delivery.result import Refusal
-from gateway.protocol.keys import PublicKey
+from gateway.protocol.ed25519 import PublicKey
 from gateway.storage import StoreFailed
 from gateway.web.auth.roles import Role
 from gateway.web.site import PagesSite

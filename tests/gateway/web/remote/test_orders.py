@@ -12,8 +12,8 @@ from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Phase
 from gateway.protocol.browser_envelope import Jwk
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.jws import kid_of
-from gateway.protocol.keys import PublicKey
 from gateway.protocol.owner_requests import parse_owner_request as read_wish
 from gateway.storage import StoreFailed
 from gateway.storage.browsers import BrowserStore
