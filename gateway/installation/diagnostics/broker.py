@@ -149,8 +149,8 @@ async def gateway_finding(account: BrokerSection, retained: bytes | None, *, in_
         return await _connection_finding(GATEWAY, account, error)
     was_here = in_gateway or retained is not None
     statement = _("it is not connected") if was_here else _("it has never been here")
-    retries = _("The broker lets its account in: it tries again by itself.")
-    return doubtful(GATEWAY, statement, retries if in_gateway else START_GATEWAY_TODO)
+    todo = _("The broker lets its account in: it tries again by itself.")
+    return doubtful(GATEWAY, statement, todo if in_gateway else START_GATEWAY_TODO)
 
 
 async def certificate_finding(broker: BrokerSection) -> Finding:
