@@ -250,8 +250,8 @@ class App:
     async def _record_start(self, store: Store) -> int:
         """Record the start and return the number of recent crashes.
 
-        If that fails, it counts as repeated crashes. The box then locks, films, raises alarms and accepts the owner's
-        requests, and lets nobody in: a stop that nothing could store was lost with its last process.
+        If that fails, the box assumes repeated crashes: it locks, films, raises alarms, accepts the owner's requests
+        and lets nobody in. The last process may have accepted a stop that it could not store.
         """
         try:
             return await store.box.record_start(self._clock.now())

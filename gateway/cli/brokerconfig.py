@@ -192,7 +192,7 @@ def _print_home_steps(folder: Path, certificate: "IssuedCertificate | None") -> 
         )
     for pid in reload(folder):
         print_line(
-            f"The mosquitto that runs with it ({pid}) was told to read it anew; another listener needs a restart."
+            f"The mosquitto that runs with it ({pid}) has the signal to reload it; a changed listener needs a restart."
         )
 
 

@@ -218,9 +218,9 @@ def restore(
 def rotate_key(home: HomeFile = DEFAULT_HOME) -> None:
     """Give the box a new signing key, without dropping a visit. The old key signs the new one, then it is destroyed.
 
-    Proofs of before and after verify, whichever of the two keys is known: each folder that is sealed since tells how
-    the keys follow each other. What was stolen with the old key stays stolen: give the new fingerprint to whoever
-    checks proofs.
+    Each proof that the box seals from now on contains the signed change of keys. So a verifier that knows either key
+    can verify old and new proofs. A thief of the old key can still forge old proofs: give the new fingerprint to each
+    person who verifies proofs.
     """
     from gateway.cli.reloading import change_key
 

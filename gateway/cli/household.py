@@ -44,9 +44,9 @@ def join(
 ) -> None:
     """Join a hub, so that retailers and the owner reach this house from outside.
 
-    The box makes a key that never leaves it and gets a certificate for it. It will believe the hub of the code alone,
-    whatever stands in the way. The hub can delay or drop, never open: that takes the signature of a brand that you let
-    in, or of your household.
+    The box makes a key that never leaves it and gets a certificate for it. It trusts only the hub that
+    made the code, even if somebody intercepts the connection. The hub can delay or drop a message. It cannot open the
+    door: an opening needs the signature of a brand that you let in, or of your household.
     """
     from gateway.integrations.hub_client.enrolment import HUB_FOLDER, support_code
     from gateway.protocol.ed25519 import KeyUnusable

@@ -141,8 +141,8 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
 
     With `rabbit` in the hub's file: a folder for each node of the RabbitMQ cluster, to be brought there.
 
-    The hub's authority is made, if there is none yet. Accounts and keys that lie there are kept. A mosquitto that runs
-    with these files reads them anew; another listener needs a restart. Let mosquitto be the same user as the hub.
+    The command makes the hub's authority if there is none yet, and keeps existing accounts and keys. A mosquitto that
+    runs with these files reloads them; a changed listener needs a restart. Run mosquitto as the same user as the hub.
     """
     from gateway.hub.boxes.broker import folder_of, set_up
     from gateway.mqtt.mosquitto.folder_check import foreign_configuration
@@ -166,7 +166,7 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
         print_line(f"Add to {config}:\n  broker: {{host: 127.0.0.1, port: 1883, password_file: {password}}}")
     pids = reload(folder)
     for pid in pids:
-        print_line(f"The mosquitto that runs with it ({pid}) was told to read it anew.")
+        print_line(f"The mosquitto that runs with it ({pid}) has the signal to reload it.")
     if not pids:
         print_line(f"Start it: mosquitto -c {folder / 'mosquitto.conf'}")
 
@@ -200,7 +200,7 @@ def hub_claim(
     ] = None,
     qr: Annotated[bool, typer.Option("--qr/--no-qr", help="Show it as QR too.")] = True,
 ) -> None:
-    """Make a claim, by which one box may join within a day. Its code is read to that box, and to nobody else."""
+    """Make a claim, with which one box may join within a day. Give its code to that box's owner, and to nobody else."""
     import segno
 
     from gateway.hub.admin import HomeNotFound, create_claim

@@ -94,8 +94,8 @@ def _verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
     ]
     notes = {
         "  of a sandbox, not a real home": last.sandbox,
-        "  the home did not note which message it took: whoever holds the key that signed this one"
-        " may have signed another of this version since": last.message_sha256 is None,
+        "  the home did not record which message it accepted: the holder of the key that signed this one"
+        " may have signed another one of this version since": last.message_sha256 is None,
         f"  {last.left_out} lines in the middle were left out by the box": last.left_out,
         "  the box was not sure of the time at each of these": not last.clock_trusted,
         f"signed by {', '.join(signers)}": True,

@@ -46,7 +46,7 @@ FAILED_CHECKS: Mapping[Refusal, str] = {
 class LineShown(Frozen):
     """The one line in plain words; its `tone` is good, bad or neither. `chapter` counts from 1; 0 is none.
 
-    `message`: the box's message that is the line's fact `text`, in the language of whoever reads the page. With an
+    `message`: the box's message; in the reader's language it is the line's fact `text`. With an
     `is_live` line the page turns back to the live film. At a terminal an `is_narrated` line has been printed already.
     """
 

@@ -159,7 +159,7 @@ async def _bolt_in_the_air(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("a basic lock behind a guard and a broker of its own: the whole visit by signed orders"), equip=with_guard
+    _("a basic lock with a guard and a broker of its own: signed commands move it in the whole visit"), equip=with_guard
 )
 async def _guarded(play: ScenarioRun) -> None:
     await play.deliver()

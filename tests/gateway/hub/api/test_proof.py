@@ -196,7 +196,7 @@ async def test_of_a_home_that_did_not_note_which_message_it_took_that_is_said(tm
         (tmp_path / "proof.json").write_text(json.dumps(proof))
         holds, told = verify_folder(tmp_path / "proof.json", key=None, checkpoint=None)
         assert holds
-        assert ("did not note which message it took" in told) is expected
+        assert ("did not record which message it accepted" in told) is expected
 
 
 async def test_nothing_in_a_proof_can_be_changed(tmp_path: Path) -> None:
