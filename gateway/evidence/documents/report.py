@@ -13,7 +13,7 @@ from gateway.config.home import Home
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.frozen import Frozen
 from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Pictogram, Sheet
-from gateway.evidence.documents.sources import PICTURE_MOMENTS, VerificationOutcome, VisitEvidence
+from gateway.evidence.documents.sources import PICTURE_MOMENTS, VisitEvidence
 from gateway.evidence.documents.timeline import (
     MARK_RADIUS_MM,
     NAMES_WIDTH_MM,
@@ -129,13 +129,11 @@ class _ReportPages(Frozen):
         self.sheet.add_page()
         self._draw_head(2)
         y = 35.0
-        if self.evidence.outcome is VerificationOutcome.WRONG:
+        if not self.evidence.verdict.ok:
             title = self._phrase(_("THE PROOF DOES NOT HOLD"))
             y = self._draw_banner(y - 2, height=9, ink=Ink.RED, sign=Pictogram.NO, title=title)
         y = self._draw_pictures(y)
         self._draw_timeline(y + 3)
-
-    # ---- both pages -------------------------------------------------------------------------------------------------
 
     def _phrase(self, text: Text, **facts: object) -> str:
         return text.to(self.language, **{name: str(fact) for name, fact in facts.items()})
@@ -166,7 +164,7 @@ class _ReportPages(Frozen):
     def _draw_heading(self, y: float, phrase: Text) -> float:
         """Set a section's heading; where the proof does not hold it says what follows is worth."""
         self.sheet.text((MARGIN_MM, y), self._phrase(phrase), size=12, bold=True, ink=Ink.NIGHT)
-        if self.evidence.outcome is VerificationOutcome.WRONG:
+        if not self.evidence.verdict.ok:
             words = self._phrase(_("Not proven: what this folder claims"))
             self.sheet.text((PAGE_WIDTH_MM - MARGIN_MM, y), words, size=9.5, bold=True, ink=Ink.RED, align="right")
         self.sheet.stroke([(MARGIN_MM, y + 1.8), (PAGE_WIDTH_MM - MARGIN_MM, y + 1.8)], ink=Ink.PALE, thick=0.4)
@@ -192,40 +190,34 @@ class _ReportPages(Frozen):
             at = sheet.block((x, at), line, width=width, size=10, most=2, ink=Ink.WHITE if filled else Ink.BLACK)
         return y + height + 9
 
-    # ---- page 1 -----------------------------------------------------------------------------------------------------
-
     def _draw_verdict(self, y: float) -> float:
         verdict = self.evidence.verdict
         sign = Pictogram.YES
-        match self.evidence.outcome:
-            case VerificationOutcome.HOLDS:
-                films = sum(len(part.manifest.clips) for part in verdict.parts)
-                # A later part's log begins where the visit did.
-                decisions = max(len(part.manifest.decisions) for part in verdict.parts)
-                if self.evidence.key_compared:
-                    height, ink, title = 22, Ink.GREEN, _("The proof holds")
-                    text = _("Films and log are as the box sealed them: {films} film(s), {decisions} decision(s).")
-                else:  # anybody can make a key and seal anything with it
-                    height, ink, title = 22, Ink.NIGHT, _("The folder agrees, key not compared")
-                    text = _(
-                        "{films} film(s) and {decisions} decision(s) belong together. That this very box sealed "
-                        "them is proven only once its key is compared."
-                    )
-                lines = [self._phrase(text, films=films, decisions=decisions)]
-            case VerificationOutcome.ERASED:
-                height, ink, title = 20, Ink.GREY, _("Erased visit")
-                text = _("Erased on request. Only the signed note of erasure is left.")
-                if verdict.parts:
-                    text = _("The films were erased when their time was over; what was decided is still proven.")
-                lines = [self._phrase(text)]
-            case _:
-                height, ink, sign, title = 35, Ink.RED, Pictogram.NO, _("THE PROOF DOES NOT HOLD")
-                problem = verdict.code
-                defect = "" if problem is None else problem.text.to(self.language)
-                remedy = "" if problem is None else problem.remedy.to(self.language)
-                where = _one_line(verdict.where or "", 240)
-                place = self._phrase(_("Exactly where: {where}"), where=where)
-                lines = [f"{defect[:1].upper()}{defect[1:]}.", place, remedy]
+        if verdict.code is not None:
+            height, ink, sign, title = 35, Ink.RED, Pictogram.NO, _("THE PROOF DOES NOT HOLD")
+            defect = verdict.code.text.to(self.language)
+            place = self._phrase(_("Exactly where: {where}"), where=_one_line(verdict.where or "", 240))
+            lines = [f"{defect[:1].upper()}{defect[1:]}.", place, verdict.code.remedy.to(self.language)]
+        elif verdict.erased is not None:
+            height, ink, title = 20, Ink.GREY, _("Erased visit")
+            text = _("Erased on request. Only the signed note of erasure is left.")
+            if verdict.parts:
+                text = _("The films were erased when their time was over; what was decided is still proven.")
+            lines = [self._phrase(text)]
+        else:
+            films = sum(len(part.manifest.clips) for part in verdict.parts)
+            # A later part's log begins where the visit did.
+            decisions = max(len(part.manifest.decisions) for part in verdict.parts)
+            if self.evidence.key_compared:
+                height, ink, title = 22, Ink.GREEN, _("The proof holds")
+                text = _("Films and log are as the box sealed them: {films} film(s), {decisions} decision(s).")
+            else:  # anybody can make a key and seal anything with it
+                height, ink, title = 22, Ink.NIGHT, _("The folder agrees, key not compared")
+                text = _(
+                    "{films} film(s) and {decisions} decision(s) belong together. That this very box sealed them is "
+                    "proven only once its key is compared."
+                )
+            lines = [self._phrase(text, films=films, decisions=decisions)]
         return self._draw_banner(y, height=height, ink=ink, sign=sign, title=self._phrase(title), lines=lines)
 
     def _draw_delivery(self, y: float) -> float:
@@ -358,7 +350,7 @@ class _ReportPages(Frozen):
 
     def _comparison_lines(self) -> Iterator[str]:
         evidence = self.evidence
-        if evidence.outcome is VerificationOutcome.WRONG:
+        if not evidence.verdict.ok:
             yield self._phrase(_("Verification ends at the first wrong thing; what comes after it was not checked."))
             return
         yield self._phrase(
@@ -376,17 +368,16 @@ class _ReportPages(Frozen):
             more = f" {self._more(len(notes) - 1)}" if len(notes) > 1 else ""
             yield self._phrase(_("Note by `perron verify`: {note}"), note=_one_line(notes[0], 160)) + more
 
-    # ---- page 2 -----------------------------------------------------------------------------------------------------
-
     def _draw_pictures(self, y: float) -> float:
         sheet = self.sheet
         y = self._draw_heading(y + 3, _("Pictures from the films"))
-        reasons = {
-            VerificationOutcome.WRONG: _("No pictures: the proof does not hold, what these films show is not proven."),
-            VerificationOutcome.ERASED: _("No pictures: the films were erased."),
-        }
-        if self.evidence.outcome in reasons:
-            return self._draw_paragraph(y, self._phrase(reasons[self.evidence.outcome]), size=11) + 4
+        reason: Text | None = None
+        if not self.evidence.verdict.ok:
+            reason = _("No pictures: the proof does not hold, what these films show is not proven.")
+        elif self.evidence.verdict.erased is not None:
+            reason = _("No pictures: the films were erased.")
+        if reason is not None:
+            return self._draw_paragraph(y, self._phrase(reason), size=11) + 4
         wide, high, gap_ = 84.0, 52.0, CONTENT_WIDTH_MM - 168
         for place, moment in enumerate(PICTURE_MOMENTS):
             x, top = MARGIN_MM + place % 2 * (wide + gap_), y - 3 + place // 2 * (high + 13)
@@ -454,8 +445,6 @@ class _ReportPages(Frozen):
             left=MARGIN_MM + NAMES_WIDTH_MM,
             width=CONTENT_WIDTH_MM - NAMES_WIDTH_MM,
         )
-
-    # ---- words ------------------------------------------------------------------------------------------------------
 
     def _clock(self, at: datetime) -> str:
         return f"{at.astimezone(self.zone):%H:%M:%S}"

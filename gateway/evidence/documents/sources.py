@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from datetime import datetime, timedelta
-from enum import Enum, auto
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,14 +23,6 @@ from gateway.video.stills import Still, take_stills
 MAX_PARTS = 20  # parts that are read: no courier leaves more often in 15 minutes
 
 
-class VerificationOutcome(Enum):
-    """What verification came to."""
-
-    HOLDS = auto()
-    ERASED = auto()
-    WRONG = auto()
-
-
 PICTURE_MOMENTS = (None, VisitMoment.OPENED, VisitMoment.CLOSED, VisitMoment.LOCKED_AGAIN)
 """The moments of which a report shows pictures; None: the first picture."""
 
@@ -45,7 +36,7 @@ class Photo(Frozen):
 
 
 class VisitEvidence(Frozen):
-    """A visit as its folder tells it. It proves something only if `outcome` is not `WRONG`.
+    """A visit as its folder tells it. It proves something only if the verdict is `ok`.
 
     `photos` lacks a moment where the log has no such moment or no film shows it.
     """
@@ -57,13 +48,6 @@ class VisitEvidence(Frozen):
     photos: Mapping[VisitMoment | None, Photo] = field(default_factory=dict)
     key_compared: bool
     log_compared: bool
-
-    @property
-    def outcome(self) -> VerificationOutcome:
-        """What verification came to."""
-        if not self.verdict.ok:
-            return VerificationOutcome.WRONG
-        return VerificationOutcome.HOLDS if self.verdict.erased is None else VerificationOutcome.ERASED
 
 
 def read_visit(folder: Path, *, public_key: PublicKey | None = None, checkpoint: Path | None = None) -> VisitEvidence:
