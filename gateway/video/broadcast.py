@@ -8,14 +8,13 @@ import logging
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from fractions import Fraction
 from typing import Final
 
-import av
 import av.error
 from av.video.stream import VideoStream
 
 from gateway.domain.frozen import Frozen
+from gateway.video.clip import StreamMuxer
 from gateway.video.ipc import LiveViewAccepted
 from gateway.video.ring import EncodedPicture, PreRollBuffer
 
@@ -103,30 +102,19 @@ class LiveMuxer:
         """
         viewing = stream_info(template)
         self._sink = sink
-        self._base, self._last = first.dts, -1
         self._previous: EncodedPicture | None = None
         self._buffer = MuxerBuffer()
-        self._container = av.open(self._buffer, "w", format="mp4", container_options=dict(MUXER_OPTIONS))
-        self._stream = self._container.add_stream_from_template(template)
-        self._stream.time_base = self._time_base = template.time_base or Fraction(1, 90_000)
-        self._container.start_encoding()
+        self._muxer = StreamMuxer(self._buffer, template, first, MUXER_OPTIONS)
+        self._muxer.container.start_encoding()
         sink(LiveInit(viewing, first.arrived_at, self._buffer.take()))
 
     def mux(self, sample: EncodedPicture) -> None:
         """Mux the next picture and send the previous one, whose duration is now known.
 
-        A timestamp that does not rise is increased by the least step.
-
         Raises:
             av.error.FFmpegError: the muxer refuses the picture.
         """
-        packet = av.Packet(sample.data)
-        packet.dts = self._last = max(self._last + 1, sample.dts - self._base)
-        packet.pts = max(packet.dts, sample.pts - self._base)
-        packet.time_base = self._time_base
-        packet.stream = self._stream
-        packet.is_keyframe = sample.is_key
-        self._container.mux_one(packet)
+        self._muxer.mux(sample)
         before, self._previous = self._previous, sample
         if before is not None:
             self._sink(LiveFragment(before.arrived_at, before.is_key, self._buffer.take()))
@@ -134,7 +122,7 @@ class LiveMuxer:
     def close(self) -> None:
         """Close the muxer. Its last picture is not sent."""
         with suppress(av.error.FFmpegError):
-            self._container.close()
+            self._muxer.container.close()
 
 
 class MuxerBuffer:

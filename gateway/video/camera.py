@@ -43,16 +43,6 @@ MAX_PICTURE_AGE_S: Final = 2.0
 PROOF_LOCK_TIMEOUT_S: Final = 0.02  # seconds that `proof` waits for the lock
 
 
-def next_delay_s(last_delay_s: float, *, was_stable: bool, urgent: bool) -> float:
-    """Return the seconds before the next attempt to connect.
-
-    `last_delay_s`: the delay before the last attempt. `was_stable`: that attempt gave a stable stream. `urgent`: a film
-    runs, or is about to.
-    """
-    longer = RECONNECT_BACKOFF.first_s if was_stable else RECONNECT_BACKOFF.next_s(last_delay_s)
-    return min(longer, MAX_FILMING_RECONNECT_DELAY_S) if urgent else longer
-
-
 class CameraReader:
     """One camera. It is connected only while it is watched, filmed or viewed.
 
@@ -199,10 +189,10 @@ class CameraReader:
                 self._disconnected(fault, now)
                 if fault is None:
                     continue
-                was_connected = fault is not StreamFault.UNREACHABLE and now - began > STABLE_STREAM_S
-                pause = next_delay_s(
-                    pause, was_stable=was_connected, urgent=bool(self._recordings) or self.source.urgent
-                )
+                was_stable = fault is not StreamFault.UNREACHABLE and now - began > STABLE_STREAM_S
+                pause = RECONNECT_BACKOFF.first_s if was_stable else RECONNECT_BACKOFF.next_s(pause)
+                if self._recordings or self.source.urgent:  # a film runs, or is about to
+                    pause = min(pause, MAX_FILMING_RECONNECT_DELAY_S)
                 self._wait_before_retry(shortened(pause, dice.random()))
 
     def _wait_before_retry(self, delay_s: float) -> None:

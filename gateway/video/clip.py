@@ -1,9 +1,10 @@
 """Writes one film of one camera: a stream copy into a fragmented MP4, which plays even if it is cut off."""
 
 import logging
+import math
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
 from datetime import datetime
 from fractions import Fraction
@@ -47,6 +48,29 @@ CRASH_POINTS: Final = (
     "after-close-before-rename",
     "after-rename",
 )
+
+
+class StreamMuxer:
+    """Copies the pictures of a stream into a fragmented MP4, whose times begin at 0 with the picture `first`.
+
+    `file` gets the bytes. `av.error.FFmpegError`: libav refuses the stream or a picture.
+    """
+
+    def __init__(self, file: object, stream: VideoStream, first: EncodedPicture, options: Mapping[str, str]) -> None:
+        self.container = av.open(file, "w", format="mp4", container_options=dict(options))
+        self._stream = self.container.add_stream_from_template(stream)
+        self._stream.time_base = self._time_base = stream.time_base or Fraction(1, 90_000)
+        self._base, self._last = first.dts, -1
+
+    def mux(self, sample: EncodedPicture) -> None:
+        """Mux a picture. A timestamp that does not rise is increased by the least step, so that the film plays."""
+        packet = av.Packet(sample.data)
+        packet.dts = self._last = max(self._last + 1, sample.dts - self._base)
+        packet.pts = max(packet.dts, sample.pts - self._base)
+        packet.time_base = self._time_base
+        packet.stream = self._stream
+        packet.is_keyframe = sample.is_key
+        self.container.mux_one(packet)
 
 
 class FragmentWriter:
@@ -142,9 +166,9 @@ class ClipWriter:
             OSError: the files cannot be created; the ones that were created are removed.
         """
         self.head, self.end = head, head.start
-        self.synced_at: float | None = None  # monotonic: when the newest fragment was synced
+        self.synced_at = -math.inf  # monotonic: when the newest fragment was synced
         self._to_utc, self._crash_point = to_utc, crash_point
-        self._base, self._last, self._newest_at = first.dts, -1, first.arrived_at
+        self._newest_at = first.arrived_at
         self._newest: EncodedPicture | None = None  # not yet given to the muxer
         self._gaps: list[Gap] = []
         self._final = root / head.path
@@ -160,10 +184,8 @@ class ClipWriter:
             undo.callback(self._writer.close)
             sync_folder(running.parent)
             crash_point("before-first-fragment")
-            self._container = av.open(self._writer, "w", format="mp4", container_options=dict(MUXER_OPTIONS))
-            self._stream = self._container.add_stream_from_template(stream)
+            self._muxer = StreamMuxer(self._writer, stream, first, MUXER_OPTIONS)
             undo.pop_all()
-        self._stream.time_base = self._time_base = stream.time_base or Fraction(1, 90_000)
 
     @property
     def has_begun(self) -> bool:
@@ -185,15 +207,8 @@ class ClipWriter:
             self._mux(before)
 
     def _mux(self, sample: EncodedPicture) -> None:
-        """Mux a picture. A timestamp that does not rise is increased by the least step, so that the film plays."""
-        packet = av.Packet(sample.data)
-        packet.dts = self._last = max(self._last + 1, sample.dts - self._base)
-        packet.pts = max(packet.dts, sample.pts - self._base)
-        packet.time_base = self._time_base
-        packet.stream = self._stream
-        packet.is_keyframe = sample.is_key
         self._newest_at = sample.arrived_at
-        self._container.mux_one(packet)
+        self._muxer.mux(sample)
 
     def declare_gap(self, gap: Gap) -> None:
         """Declare a gap within the film."""
@@ -213,7 +228,7 @@ class ClipWriter:
         try:
             if self._newest is not None and why is not StreamFault.RESET:
                 self._mux(self._newest)
-            self._container.close()
+            self._muxer.container.close()
             self._writer.sync()
         except (OSError, av.error.FFmpegError) as failure:
             log.warning("%s: the end could not be written: %s", self.head.path, failure)

@@ -5,18 +5,28 @@ from typing import Final
 
 import av.error
 import numpy as np
+import zxingcpp
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
-from gateway.video.labels import LabelReading, read_labels
 from gateway.video.liveness import Liveness, Luma
 
 # Seconds between two analysed pictures while no film runs, and between two searches for barcodes
 MIN_ANALYSIS_INTERVAL_S: Final = 0.3
 MAX_THUMBNAIL_WIDTH_PX: Final = 320
+MAX_LABEL_CHARS: Final = 512  # longer than any code on a parcel's label
+BACKGROUND_LUMA: Final = 128
+SYMBOLOGIES: Final = {
+    zxingcpp.BarcodeFormat.Code128: "code128",
+    zxingcpp.BarcodeFormat.QRCode: "qr",
+    zxingcpp.BarcodeFormat.DataMatrix: "datamatrix",
+}
 PLANAR_FORMATS: Final = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"})
+
+LabelReading = tuple[str, str]
+"""(code, symbology)"""
 
 
 class FrameAnalyser:
@@ -89,3 +99,27 @@ def thumbnail(frame: VideoFrame) -> bytes:
     small = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
     Image.fromarray(small).save(written, "JPEG", quality=80)
     return written.getvalue()
+
+
+def read_labels(luma: Luma) -> list[LabelReading]:
+    """Return all barcodes in one picture, as a scanner would send them (GS1 without brackets, FNC1 as 0x1D).
+
+    QR and DataMatrix are read at any angle; Code 128 straight, or in a second pass with the picture turned by 45
+    degrees.
+    """
+    labels = _read(luma, *SYMBOLOGIES)
+    if not labels:
+        turned = Image.fromarray(luma).rotate(45, expand=True, fillcolor=BACKGROUND_LUMA)
+        labels = _read(turned, zxingcpp.BarcodeFormat.Code128)
+    return list(labels)
+
+
+def _read(picture: Luma | Image.Image, *formats: zxingcpp.BarcodeFormat) -> dict[LabelReading, None]:
+    barcodes = zxingcpp.read_barcodes(
+        picture, formats=zxingcpp.BarcodeFormats(formats), text_mode=zxingcpp.TextMode.Plain
+    )
+    return {
+        (barcode.text, SYMBOLOGIES[barcode.symbology]): None
+        for barcode in barcodes
+        if 0 < len(barcode.text) <= MAX_LABEL_CHARS
+    }

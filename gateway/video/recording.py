@@ -109,12 +109,7 @@ class Recording:
     def is_on_disk(self, now: float) -> bool:
         """Whether a fragment was synced in the last `MAX_SYNC_AGE_S`."""
         clip = self._writer
-        return (
-            clip is not None
-            and clip.has_begun
-            and clip.synced_at is not None
-            and now - clip.synced_at <= MAX_SYNC_AGE_S
-        )
+        return clip is not None and clip.has_begun and now - clip.synced_at <= MAX_SYNC_AGE_S
 
     def result(self) -> RecordingResult:
         """Return what was filmed. The caller has closed the running film before."""

@@ -7,8 +7,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from gateway.video.__main__ import main
-from gateway.video.frame_analysis import FrameAnalyser
-from gateway.video.labels import LabelReading
+from gateway.video.frame_analysis import FrameAnalyser, LabelReading
 
 
 class NoDecodingEye(FrameAnalyser):

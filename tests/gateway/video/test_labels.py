@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from devices.simulators.scene import Scene, Symbology, label_picture
-from gateway.video.labels import read_labels
+from gateway.video.frame_analysis import read_labels
 from gateway.video.liveness import Luma
 
 
