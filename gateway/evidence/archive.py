@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 
@@ -45,7 +45,7 @@ from gateway.storage.models import StoredClip
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
-from gateway.video.ipc import ClipFacts, ClipsClosed, Gap
+from gateway.video.ipc import ClipFacts, ClipKey, ClipsClosed, Gap
 
 TIDY_INTERVAL_S = 3600.0  # between two checks for overdue films
 
@@ -130,7 +130,7 @@ class Archive:
         for facts in closed.clips:
             inner = [_to_film_gap(facts.camera, gap) for gap in facts.gaps]
             gaps += inner
-            await self._add_clip(facts, inner, entrance=entrance, visit=visit, part=number)
+            await self._add_clip(facts, inner, entrance, closed.clip)
         self._gaps[visit, number] = tuple(gaps)
         notes = tuple(sorted({f"{film_gap.camera}:{film_gap.why}" for film_gap in gaps}))
         if entrance not in self.home.entrances:
@@ -141,14 +141,14 @@ class Archive:
             over = state.grace_visit if state.grace_visit is not None and state.grace_visit.id == visit else None
             await self._seal(visit, number, _VisitResult(visit=over, notes=notes))
 
-    async def _add_clip(self, facts: ClipFacts, gaps: list[FilmGap], *, entrance: str, visit: str, part: int) -> None:
+    async def _add_clip(self, facts: ClipFacts, gaps: list[FilmGap], entrance: str, key: ClipKey) -> None:
         try:
             size = (self.home.storage.folder / facts.path).stat().st_size
         except OSError:
             size = 0  # sealing declares the film lost
-        owner: dict[str, Any] = {"entrance": entrance, "visit": visit, "part": part}
         times = tuple((gap.start, gap.end) for gap in gaps)
-        clip = StoredClip(**facts.model_dump(exclude={"gaps"}), **owner, size=size, gaps=times)
+        columns = facts.model_dump(exclude={"gaps"}) | key.model_dump()
+        clip = StoredClip(**columns, entrance=entrance, size=size, gaps=times)
         try:
             await self.store.recordings.add_clip(clip, self.clock.now())
         except StoreFailed as failure:
@@ -214,14 +214,26 @@ class Archive:
         except (OSError, StoreFailed) as failure:  # the former checkpoint stays valid; the phone gets this one
             log.error("checkpoint_not_kept", why=str(failure))
 
-    async def erase(self, visit: str, by: str | None) -> None:
-        """Erase a visit on request of a person (by id), or of the owner's account: a signed tombstone stays.
+    async def erase(
+        self, visit: str, by: str | None = None, *, reason: Literal["owner", "retention"] = "owner"
+    ) -> None:
+        """Erase a visit: on request of a person (by id) or of the owner's account, or because its time is over.
+
+        A signed tombstone stays.
 
         Raises:
             LookupError: there is no film of it, it is held, or it still runs.
             StoreFailed, OSError: it could not be done now; it is finished at the next tidying.
         """
-        await self._erase(visit, why="request", who=by or "owner", by=by)
+        films = next((filmed for filmed in self._filmed_visits() if filmed.visit == visit), None)
+        if films is None:
+            raise LookupError(f"no film of {visit}")
+        if films.erasure_refusal is not None:
+            raise LookupError(f"{visit} is not erased: {films.erasure_refusal}")
+        async with self._folder_lock:
+            if not await self.store.recordings.mark_erased(visit, reason, self.clock.now(), by=by):
+                raise LookupError(f"{visit} is held or was erased before")
+            await self._erase_files(visit, who=by or reason)
 
     async def _tidy_hourly(self) -> None:
         """Every hour, erase overdue films, finish interrupted work, and let the store forget."""
@@ -231,7 +243,7 @@ class Archive:
             if self.store.handover.pending_task(TASK_ERASE_FILMS) is not None:
                 await self._log_failure_of(self._erase_history())
             for visit in overdue_visits(self._filmed_visits(), now=now, days=days):
-                await self._log_failure_of(self._erase(visit, why="retention", who="retention"))
+                await self._log_failure_of(self.erase(visit, reason="retention"))
             await self._log_failure_of(self._erase_orphaned_films(now, days))
             for film in self.store.recordings.films():
                 running = film.entrance not in self.home.entrances or film.visit in self._running_visits()
@@ -264,7 +276,7 @@ class Archive:
             for folder in folders:
                 erased = all(part.erased is not None for part in self.store.recordings.films(visit=folder.name))
                 if erased and folder.is_dir() and folder.name not in self._running_visits():
-                    await self._erase_files(folder.name, why="request", who="owner")
+                    await self._erase_files(folder.name, who="owner")
             await self.store.handover.forget_history(self.clock.now())
             await self.store.handover.set_task(TASK_ERASE_FILMS, None)
 
@@ -294,31 +306,23 @@ class Archive:
         for body in self.store.log.bodies_of_visit(visit):
             who = body.get("by", body["why"]) if body["kind"] == "erased" else who
         async with self._folder_lock:
-            await self._erase_files(visit, why="retention" if who == "retention" else "request", who=who)
+            await self._erase_files(visit, who=who)
 
-    async def _erase(
-        self, visit: str, *, why: Literal["request", "retention"], who: str, by: str | None = None
-    ) -> None:
-        films = next((one for one in self._filmed_visits() if one.visit == visit), None)
-        if films is None:
-            raise LookupError(f"no film of {visit}")
-        if films.erasure_refusal is not None:
-            raise LookupError(f"{visit} is not erased: {films.erasure_refusal}")
-        async with self._folder_lock:
-            reason = who if by is None else "owner"  # in the log; there `by` names the person
-            if not await self.store.recordings.mark_erased(visit, reason, self.clock.now(), by=by):
-                raise LookupError(f"{visit} is held or was erased before")
-            await self._erase_files(visit, why=why, who=who)
-
-    async def _erase_files(self, visit: str, *, why: Literal["request", "retention"], who: str) -> None:
+    async def _erase_files(self, visit: str, *, who: str) -> None:
         parts = self.store.recordings.films(visit=visit)
         sealed = tuple(
             SealedPart(visit=visit, part=part.part, manifest_sha256=part.manifest_sha256)
             for part in parts
             if part.manifest_sha256 is not None
         )
-        at = self.clock.now().utc
-        stone = Tombstone(box=self.home.box, visit=visit, parts=sealed, at=at, why=why, who=who).signed(self.key)
+        stone = Tombstone(
+            box=self.home.box,
+            visit=visit,
+            parts=sealed,
+            at=self.clock.now().utc,
+            why="retention" if who == "retention" else "request",
+            who=who,
+        ).signed(self.key)
         folder = self.home.storage.folder / visit_folder(visit)
         if folder.is_dir():
             try:

@@ -1,9 +1,7 @@
 """Finds the changed second of a film by the hash chain in its sidecar.
 
 This is an independent implementation of the format that `gateway/video/sidecar.py` describes, so one mistake cannot be
-in both the writer and the checker. The film `a.mp4` has the sidecar `a.jsonl`. Each "link" line gives the end of a
-fragment in the file, the time of the film's last picture so far, and SHA-256(link before + SHA-256(fragment)). The
-chain begins with 32 zero bytes.
+in both the writer and the checker.
 """
 
 from datetime import datetime

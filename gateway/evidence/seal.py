@@ -52,12 +52,9 @@ def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three thing
     data = _sealed_before(folder, draft, key)
     if data is not None:
         return _proof(data, key)
-    previous: bytes | None = None
-    if draft.part > 1:
-        try:
-            previous = read_regular(folder / manifest_name(draft.part - 1), at_most=MAX_MANIFEST_BYTES)
-        except FileNotFoundError as missing:
-            raise EarlierPartUnsealed from missing
+    previous = _file_sha256(folder / manifest_name(draft.part - 1)) if draft.part > 1 else None
+    if draft.part > 1 and previous is None:
+        raise EarlierPartUnsealed
     end = sign_checkpoint(_log_end(after, entries), box=draft.box, now=now, key=key)
     log = write_extract(after, entries, end)
     clips, lost = _clips(folder, draft)
@@ -66,7 +63,7 @@ def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three thing
     manifest = Manifest(
         **dict(draft) | {"clips": clips, "gaps": gaps},
         key=key.public.text,
-        previous_sha256=None if previous is None else sha256(previous).hexdigest(),
+        previous_sha256=previous,
         decisions=tuple(
             LogPosition(seq=entry.seq, hash=entry.hash.hex())
             for entry in entries
@@ -78,7 +75,8 @@ def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three thing
             after=LogPosition(seq=after.seq, hash=after.hash.hex()),
             last=LogPosition(seq=end.seq, hash=end.hash),
         ),
-        receipt_sha256=_receipt_sha256(folder) if draft.part == 1 else None,
+        # The courier's receipt is written before its part is sealed
+        receipt_sha256=_file_sha256(folder / RECEIPT_FILE) if draft.part == 1 else None,
         sealed_at=now.utc,
         clock_trusted=now.trusted,
     )
@@ -89,10 +87,9 @@ def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three thing
     return _proof(data, key)
 
 
-def _receipt_sha256(folder: Path) -> str | None:
-    """The SHA-256 of the courier's receipt, which is written before its part is sealed."""
+def _file_sha256(file: Path) -> str | None:
     try:
-        return sha256(read_regular(folder / RECEIPT_FILE, at_most=MAX_MANIFEST_BYTES)).hexdigest()
+        return sha256(read_regular(file, at_most=MAX_MANIFEST_BYTES)).hexdigest()
     except FileNotFoundError:
         return None
 
