@@ -11,7 +11,6 @@ class AccountStore(StorePart):
     called `reckoned` never lie after the true time (`gateway.web.auth.session_age`).
     """
 
-    # people
     has_owner = reads(people.has_owner)
     set_claim_code = writes(people.set_claim_code)
     check_claim_code = writes(people.check_claim_code)
@@ -29,14 +28,10 @@ class AccountStore(StorePart):
     record_failed_sign_ins = posts(people.record_failed_sign_ins)  # a wait would tell whether there is such an account
     is_link_used = reads(outbox.is_link_used)
     use_link = writes(outbox.use_link)
-
-    # invitations
     add_invitation = writes(people.add_invitation)
     open_invitations = reads(people.open_invitations)
     withdraw_invitation = writes(people.withdraw_invitation)
     redeem_invitation = writes(people.redeem_invitation)
-
-    # sessions and devices
     sign_in = writes(sessions.sign_in)
     session = reads(sessions.session)
     sessions_of = reads(sessions.sessions_of)
@@ -45,15 +40,11 @@ class AccountStore(StorePart):
     expire_sessions = writes(sessions.expire_sessions)
     latest_timestamp = reads(sessions.latest_timestamp)
     device = reads(sessions.device)
-
-    # wrong passwords
     backoff_slot = reads(sessions.backoff_slot)
     failure_counts = reads(sessions.failure_counts)
     set_failure_counts = writes(sessions.set_failure_counts)
     device_failure_counts = reads(sessions.device_failure_counts)
     set_device_failure_count = writes(sessions.set_device_failure_count)
-
-    # visits that are shown to outsiders
     add_share = writes(recordings.add_share)
     active_shares = reads(recordings.active_shares)
     end_share = writes(recordings.end_share)

@@ -10,7 +10,6 @@ from hashlib import sha256
 from typing import Any
 
 from gateway.domain.delivery.candidate import VisitDelivery
-from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit.events import Event, Scanned, UnsentReason
 from gateway.protocol.hash_chain import ChainEntry, HiddenBody, Json
@@ -23,58 +22,58 @@ _LOGGED_DELIVERY_FIELDS = ("version", "permission_version", "refusal", "openings
 MAX_EXACT_INT = 2**53 - 1  # beyond it a JSON reader may read two numbers as one
 
 
-class LogEncoder(Frozen):
-    """Encodes events and commands as JSON for the log. `key` is the box's own key, under which it hashes codes."""
+def encode_event(event: Event, key: bytes) -> Json:
+    """Encode an event as JSON: its kind and its fields.
 
-    key: bytes
+    A code appears only as its last 4 characters and a digest under `key`, the box's own key.
+    """
+    if not isinstance(event, Scanned):
+        return encode(event, "event")
+    digest = hmac.new(key, event.code.encode(errors="backslashreplace"), sha256).hexdigest()
+    return _encode_fields(event, "event") | {
+        "code": {"hmac": digest, "last": _unicode(event.code[-4:])},
+        "matches": [{"kind": m.kind.value, "delivery": m.delivery.id} for m in event.matches],
+    }
 
-    def encode_event(self, event: Event) -> Json:
-        """Encode an event: its kind and its fields. A code appears only as a keyed digest and its last 4 characters."""
-        if not isinstance(event, Scanned):
-            return self.encode(event, "event")
-        digest = hmac.new(self.key, event.code.encode(errors="backslashreplace"), sha256).hexdigest()
-        return self._encode_fields(event, "event") | {
-            "code": {"hmac": digest, "last": _unicode(event.code[-4:])},
-            "matches": [{"kind": m.kind.value, "delivery": m.delivery.id} for m in event.matches],
-        }
 
-    def _encode_fields(self, value: Any, kind_key: str) -> dict[str, Json]:  # noqa: ANN401 - any dataclass
-        kind = type(value)
-        encoded = {field_of(kind, field.name): self.encode(getattr(value, field.name)) for field in fields(value)}
-        return {kind_key: kind_of(kind), **encoded}
+def _encode_fields(value: Any, kind_key: str) -> dict[str, Json]:  # noqa: ANN401 - any dataclass
+    kind = type(value)
+    encoded = {field_of(kind, field.name): encode(getattr(value, field.name)) for field in fields(value)}
+    return {kind_key: kind_of(kind), **encoded}
 
-    def encode(self, value: object, kind_key: str = "is") -> Json:
-        """Encode a value as JSON. A dataclass has its kind under `kind_key`.
 
-        Raises:
-            TypeError: the log has no encoding for this type.
-        """
-        match value:
-            case Enum():
-                return str(value.value)
-            case None | bool():
-                return value
-            case int() | float():
-                return value if abs(value) <= MAX_EXACT_INT else str(value)  # NaN too becomes text
-            case str():
-                return _unicode(value)
-            case datetime():
-                return rfc3339(value)
-            case VisitDelivery():
-                logged = {name: self.encode(getattr(value, name)) for name in _LOGGED_DELIVERY_FIELDS}
-                return {"delivery": value.id, **logged}
-            case Mapping():
-                return {str(key): self.encode(one) for key, one in value.items()}
-            case frozenset() | set():
-                return [*sorted(map(str, value))]
-            case list() | tuple():
-                return [self.encode(one) for one in value]
-            case UnsentReason():
-                return "NotSent"
-            case _ if is_dataclass(value) and not isinstance(value, type):
-                return self._encode_fields(value, kind_key)
-            case _:
-                raise TypeError(f"the log has no word for {type(value).__name__}")
+def encode(value: object, kind_key: str = "is") -> Json:
+    """Encode a value as JSON. A dataclass has its kind under `kind_key`.
+
+    Raises:
+        TypeError: the log has no encoding for this type.
+    """
+    match value:
+        case Enum():
+            return str(value.value)
+        case None | bool():
+            return value
+        case int() | float():
+            return value if abs(value) <= MAX_EXACT_INT else str(value)  # NaN too becomes text
+        case str():
+            return _unicode(value)
+        case datetime():
+            return rfc3339(value)
+        case VisitDelivery():
+            logged = {name: encode(getattr(value, name)) for name in _LOGGED_DELIVERY_FIELDS}
+            return {"delivery": value.id, **logged}
+        case Mapping():
+            return {str(key): encode(item) for key, item in value.items()}
+        case frozenset() | set():
+            return [*sorted(map(str, value))]
+        case list() | tuple():
+            return [encode(item) for item in value]
+        case UnsentReason():
+            return "NotSent"
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return _encode_fields(value, kind_key)
+        case _:
+            raise TypeError(f"the log has no word for {type(value).__name__}")
 
 
 def _unicode(text: str) -> str:

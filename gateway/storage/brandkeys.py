@@ -1,6 +1,6 @@
 """Stores the brands' signing keys: since when each is trusted, when it was last used, whether it is distrusted."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from gateway.config.home import BrandSection
@@ -124,8 +124,3 @@ def _change_key(  # noqa: PLR0913 - what changes, and what the log says of it
     db.log(kind, now.utc, {"brand": brand, "kid": kid, "x": x}, by=by)
     mark_brand_for_check(db, brand, now)
     return True
-
-
-def public_keys_by_kid(brands: Iterable[BrandSection]) -> dict[str, str]:
-    """Return the public keys of the house file by `kid`."""
-    return {key.kid: key.x for brand in brands for key in brand.keys}

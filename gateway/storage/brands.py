@@ -44,7 +44,7 @@ class BrandRegistry(StorePart):
         self._distrust_counts: Counter[str] = Counter()
         self._test_keys: dict[str, EnrolledKey] = {}
         self.keys: dict[str, EnrolledKey] = {}
-        self.public_keys = brandkeys.public_keys_by_kid(home.brands.values())
+        self.public_keys: dict[str, str] = {}
 
     def prepare(self, db: Database, seeds: Iterable[Permission], now: Now) -> None:
         """Store what the house file says now, in the transaction that opens the store."""
@@ -75,7 +75,7 @@ class BrandRegistry(StorePart):
         self.keys.clear()
         self.keys.update(counting | self._test_keys)
         self.public_keys.clear()
-        self.public_keys.update(brandkeys.public_keys_by_kid(known.values()))
+        self.public_keys.update({key.kid: key.x for brand in known.values() for key in brand.keys})
 
     def known(self) -> Mapping[str, BrandSection]:
         """Return every brand of this house with its valid keys; a guest from its first request on, permitted or not."""

@@ -29,11 +29,6 @@ def from_micros(micros: int) -> datetime:
     return _EPOCH + micros * _MICROSECOND
 
 
-def optional_instant(micros: int | None) -> datetime | None:
-    """Return a stored instant; None where the column is NULL."""
-    return None if micros is None else from_micros(micros)
-
-
 def rfc3339(instant: datetime) -> str:
     """Return an instant as RFC 3339 in UTC with microseconds: one text for one instant."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -137,13 +132,9 @@ def _converters(kind: Hashable) -> Mapping[str, Callable[[Any], Any]]:
 
 def _converter(hint: object) -> Callable[[Any], Any]:
     if hint in {datetime, datetime | None}:
-        return optional_instant
+        return lambda micros: None if micros is None else from_micros(micros)
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return hint.model_validate_json
     if isinstance(hint, type) and is_dataclass(hint):
         return lambda columns: _record(hint, columns, {})
-    return bool if hint is bool else _unchanged
-
-
-def _unchanged(value: object) -> object:
-    return value
+    return bool if hint is bool else lambda value: value

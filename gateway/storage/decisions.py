@@ -10,15 +10,13 @@ from gateway.domain.visit.events import FactsChanged, OwnerAcknowledged, Preflig
 from gateway.domain.visit.state import Entrance
 from gateway.protocol.hash_chain import Json
 from gateway.storage import entrance_state, entrances, outbox, pauses, recordings
-from gateway.storage.audit_log import LogEncoder
+from gateway.storage.audit_log import code_key, encode, encode_event
 from gateway.storage.database import Database
 from gateway.storage.models import CommitResult, StoredDecision
 from gateway.storage.rows import mark_for_check, row_of
 
 
-def store_decision(
-    db: Database, decision: StoredDecision, *, context: DeliveryContext, encoder: LogEncoder
-) -> CommitResult | FactsChanged:
+def store_decision(db: Database, decision: StoredDecision, context: DeliveryContext) -> CommitResult | FactsChanged:
     """Store the decision in the caller's transaction.
 
     Nothing is written if an intent or a beginning visit is based on facts that have changed; then return the new ones.
@@ -38,7 +36,7 @@ def store_decision(
     phase_before, delivery_before = db.execute(query, (decision.entrance,)).fetchone() or (None, None)
     for command in decision.commands:
         _apply_command(db, command, decision)
-    visit, commands = _visit_of(decision), [encoder.encode(command, "command") for command in decision.commands]
+    visit, commands = _visit_of(decision), [encode(command, "command") for command in decision.commands]
     messages = tuple(
         outbox.queue_message(db, decision.entrance, visit, json.dumps(encoded).encode(), decision.now)
         for command, encoded in zip(decision.commands, commands, strict=True)
@@ -55,7 +53,7 @@ def store_decision(
         if key is not None:
             mark_for_check(db, key)
     facts: dict[str, Json] = {
-        "event": encoder.encode_event(decision.event),
+        "event": encode_event(decision.event, code_key(db)),
         "phase_before": phase_before,
         "phase": _phase_of(decision.state),
         "trusted": decision.now.trusted,

@@ -1,7 +1,8 @@
 """Stores deliveries: what retailers announced, what a scan finds, what retailers must receive about them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from typing import TypeVar
 
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import MAX_WINDOW, Cancel, Claims, DeliveryOrder, DeliveryResult
@@ -16,6 +17,8 @@ from gateway.storage.offers import OfferProcessor
 from gateway.storage.part import StorePart
 from gateway.storage.writer import Writer
 from gateway.system.containment import Containment
+
+T = TypeVar("T")
 
 UPCOMING_HORIZON = timedelta(hours=25)  # a little more than the first look at an entrance's readiness
 MAX_DELIVERIES_PER_CALL = 200  # about 10 ms
@@ -41,13 +44,27 @@ class Deliveries(StorePart):
 
     def matches(self, code: str, now: Now) -> tuple[CodeMatch, ...]:
         """Return the deliveries that have this normalised code; those that may come in are first."""
+        matches = self._read_each(
+            rows.SELECT_BY_CODE,
+            (code,),
+            lambda row: CodeMatch(
+                kind=CodeKind(row.code_kind or CodeKind.PARCEL), delivery=row.facts(self._context, now)
+            ),
+        )
+        return tuple(sorted(matches, key=lambda m: (m.delivery.refusal is not None, m.delivery.start, m.delivery.id)))
 
-        def match(row: rows.DeliveryRow) -> CodeMatch:
-            return CodeMatch(kind=CodeKind(row.code_kind or CodeKind.PARCEL), delivery=row.facts(self._context, now))
+    def _read_each(
+        self, query: str, parameters: Sequence[object], read: Callable[[rows.DeliveryRow], T]
+    ) -> Iterator[T]:
+        """Yield what `read` returns for each row of the query.
 
-        matches = list(rows.read_each(self.reader(), rows.SELECT_BY_CODE, (code,), match, self._containment))
-        matches.sort(key=lambda match: (match.delivery.refusal is not None, match.delivery.start, match.delivery.id))
-        return tuple(matches)
+        A row that raises an unforeseen error (an earlier release wrote it) is skipped, and all others are read.
+        """
+        for raw in rows.select_rows(self.reader(), query, parameters):
+            results: list[T] = []
+            with self._containment.piece("deliveries", raw["key"]):
+                results.append(read(rows.read_row(raw)))
+            yield from results
 
     def facts(self, delivery: str, now: Now) -> VisitDelivery | None:
         """Return one delivery as `decide` takes it."""
@@ -67,14 +84,14 @@ class Deliveries(StorePart):
         """
         here, soon = (entrance, now.utc), now.utc + UPCOMING_HORIZON
         near = (soon + MAX_WINDOW + timedelta(microseconds=1), soon, MAX_UPCOMING_DELIVERIES)
-
-        def expected(row: rows.DeliveryRow) -> UpcomingDelivery:
-            return UpcomingDelivery(delivery=row.facts(self._context, now), checked=row.checked)
-
         deliveries = {
             coming.delivery.id: coming
             for query, rest in ((rows.SELECT_NEAR, near), (rows.SELECT_UNCHECKED, (MAX_UPCOMING_DELIVERIES,)))
-            for coming in rows.read_each(self.reader(), query, (*here, *rest), expected, self._containment)
+            for coming in self._read_each(
+                query,
+                (*here, *rest),
+                lambda row: UpcomingDelivery(delivery=row.facts(self._context, now), checked=row.checked),
+            )
         }
         return tuple(sorted(deliveries.values(), key=lambda coming: coming.delivery.end))
 
@@ -89,13 +106,9 @@ class Deliveries(StorePart):
         A result is returned again until `mark_reported`; then call it again for more. Without trusted time no window
         opens or ends.
         """
-
-        def present(row: rows.DeliveryRow) -> tuple[rows.DeliveryRow, DeliveryResult]:
-            return row, row.result(self._context, now)
-
         due = (now.utc if now.trusted else 0, MAX_DELIVERIES_PER_CALL)
         changed, known = [], []
-        for row, result in rows.read_each(self.reader(), rows.SELECT_DUE, due, present, self._containment):
+        for row, result in self._read_each(rows.SELECT_DUE, due, lambda row: (row, row.result(self._context, now))):
             if row.told == rows.comparable(result):
                 known.append(row.order.key)
             else:

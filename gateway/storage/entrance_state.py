@@ -67,6 +67,12 @@ _LOCKOUT: Mapping[str, str] = {
 _PREFLIGHT: Mapping[str, str] = {"due": "report_due", "weak": "batteries_to_change"}
 _LOCK_REQUEST: Mapping[str, str] = {"at": "step", "sent": "lock_sent", "refused": "lock_refused"}
 _RULES: Mapping[str, str] = {"cover": "garage_door", "beam": "obstruction_sensor"}
+_PARTS: Mapping[str, Mapping[str, str]] = {
+    **dict.fromkeys(("bolt", "door", "obstruction"), _FACT),
+    **dict.fromkeys(("visit", "grace_visit"), _VISIT),
+    "rules": _RULES,
+    "lock_request": _LOCK_REQUEST,
+}
 
 
 def dump(state: Entrance) -> str:
@@ -87,22 +93,14 @@ def load(text: str) -> Entrance:
 
 
 def _entrance(stored: dict[str, Any]) -> dict[str, Any]:
-    state = _renamed(stored, _ENTRANCE)
-    for name in ("bolt", "door", "obstruction"):
-        state[name] = _part(state, name, _FACT)
-    for name in ("visit", "grace_visit"):
-        state[name] = _part(state, name, _VISIT)
-    state["rules"] = _part(state, "rules", _RULES)
-    state["lock_request"] = _part(state, "lock_request", _LOCK_REQUEST)
+    state = {name: value for name, value in _renamed(stored, _ENTRANCE).items() if value is not None}
+    for part, names in _PARTS.items():
+        if part in state:
+            state[part] = _renamed(state[part], names)
     lockouts = state.get("scan_lockouts", {})
-    state["scan_lockouts"] = {scanner: _renamed(one, _LOCKOUT) for scanner, one in lockouts.items()}
-    state["preflights"] = [_renamed(one, _PREFLIGHT) for one in state.get("preflights", ())]
-    return {name: value for name, value in state.items() if value is not None}
-
-
-def _part(state: Mapping[str, Any], name: str, names: Mapping[str, str]) -> dict[str, Any] | None:
-    part = state.get(name)
-    return None if part is None else _renamed(part, names)
+    state["scan_lockouts"] = {scanner: _renamed(lockout, _LOCKOUT) for scanner, lockout in lockouts.items()}
+    state["preflights"] = [_renamed(preflight, _PREFLIGHT) for preflight in state.get("preflights", ())]
+    return state
 
 
 def _renamed(stored: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
-from typing import Literal, assert_never
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -49,15 +48,13 @@ MAX_SEQ = 2**52  # no box reaches it
 MAX_OPEN_DELIVERIES = 200  # that the hub is informed about
 FAULT_RETRY_DELAY = timedelta(hours=1)  # after an unforeseen error of a delivery
 
-_ItemKind = Literal["delivery", "browser", "decision"]
-
-_DUE_ITEMS: Mapping[_ItemKind, str] = {
+_DUE_ITEMS: Mapping[str, str] = {
     "delivery": "SELECT key FROM uplink_delivery WHERE look_at <= :now ORDER BY look_at",
     "browser": "SELECT browser FROM uplink_browser WHERE told = 0",
-    "decision": ("SELECT u.brand FROM uplink_brand u JOIN permission p ON p.brand = u.brand WHERE p.version != u.told"),
+    "decision": "SELECT u.brand FROM uplink_brand u JOIN permission p ON p.brand = u.brand WHERE p.version != u.told",
 }
 
-_POSTPONEMENTS: Mapping[_ItemKind, str] = {  # after an unforeseen error
+_POSTPONEMENTS: Mapping[str, str] = {  # after an unforeseen error
     "delivery": "UPDATE uplink_delivery SET look_at = :later WHERE key = :key",
     "browser": "UPDATE uplink_browser SET told = 1 WHERE browser = :key",
     "decision": "UPDATE uplink_brand SET told = (SELECT version FROM permission p WHERE p.brand = uplink_brand.brand)"
@@ -139,18 +136,10 @@ class HubJournal(StorePart):
                 if piece.fault is not None:
                     await self.writer.do(partial(_postpone, now=now, kind=kind, key=key))
 
-    def _write_item(self, db: Database, *, signer: EventSigner, now: Now, kind: _ItemKind, key: str) -> bool:
+    def _write_item(self, db: Database, *, signer: EventSigner, now: Now, kind: str, key: str) -> bool:
         """Write the event of one due item; False: the hub knows it already."""
-        match kind:
-            case "delivery":
-                return self._write_delivery(db, signer, now, key)
-            case "browser":
-                _write_browser(db, signer, now, key)
-            case "decision":
-                _write_decision(db, signer, now, key)
-            case _:
-                assert_never(kind)
-        return True
+        write = {"delivery": self._write_delivery, "browser": _write_browser, "decision": _write_decision}[kind]
+        return write(db, signer, now, key)
 
     async def acknowledge(self, ack: Ack, now: Now) -> bool:
         """Store how far the hub has the events.
@@ -258,13 +247,13 @@ class HubJournal(StorePart):
         return is_new
 
 
-def _due_items(db: Database, kind: _ItemKind, now: Now, most: int) -> list[str]:
+def _due_items(db: Database, kind: str, now: Now, most: int) -> list[str]:
     """Return the keys of items of one kind whose event is due; without trusted time no window opens or ends."""
     due = {"now": now.utc if now.trusted else 0, "most": most}
     return db.column(f"{_DUE_ITEMS[kind]} LIMIT :most", due)
 
 
-def _postpone(db: Database, *, now: Now, kind: _ItemKind, key: str) -> None:
+def _postpone(db: Database, *, now: Now, kind: str, key: str) -> None:
     later = now.utc + FAULT_RETRY_DELAY if now.trusted else None
     db.execute(_POSTPONEMENTS[kind], {"key": key, "later": later})
 
@@ -329,10 +318,10 @@ def _drop_events(db: Database, upto: int | None) -> None:
         db.execute("UPDATE uplink SET base_seq = ?, base_head = ?", (upto, head))
 
 
-def _write_decision(db: Database, signer: EventSigner, now: Now, brand: str) -> None:
+def _write_decision(db: Database, signer: EventSigner, now: Now, brand: str) -> bool:
     permission = permission_of(db, brand)
     if permission is None:
-        return
+        return False
     terms = TERMS_ADAPTER.dump_python(permission.terms, mode="json", exclude={"ask_each_time"})
     terms["carriers"] = filter(_is_valid_name, terms["carriers"])
     terms |= {
@@ -342,6 +331,7 @@ def _write_decision(db: Database, signer: EventSigner, now: Now, brand: str) -> 
     decision = PermissionDecision.model_validate_json(json.dumps(stated))
     _append_event(db, signer, now, {"decided": decision.model_dump(mode="json", exclude_none=True)})
     db.execute("UPDATE uplink_brand SET told = ? WHERE brand = ?", (permission.version, brand))
+    return True
 
 
 def _is_valid_name(carrier: str) -> bool:
@@ -353,7 +343,7 @@ def _is_valid_name(carrier: str) -> bool:
     return True
 
 
-def _write_browser(db: Database, signer: EventSigner, now: Now, ident: str) -> None:
+def _write_browser(db: Database, signer: EventSigner, now: Now, ident: str) -> bool:
     query = (
         "SELECT b.sign, u.farewell FROM uplink_browser u LEFT JOIN browser b ON b.id = u.browser WHERE u.browser = ?"
     )
@@ -361,6 +351,7 @@ def _write_browser(db: Database, signer: EventSigner, now: Now, ident: str) -> N
     more = {"farewell": farewell or None} if sign is None else {"sign": json.loads(sign)}
     _append_event(db, signer, now, {"browser": {"browser": ident, "ended": sign is None, **more}})
     db.execute("UPDATE uplink_browser SET told = 1 WHERE browser = ?", (ident,))
+    return True
 
 
 def _append_result(db: Database, signer: EventSigner, result: DeliveryResult, now: Now) -> None:

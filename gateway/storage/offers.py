@@ -66,10 +66,9 @@ class OfferProcessor(Frozen):
     def answer(self, db: Database, token: bytes, verified: Claims | RejectedMessage, now: Now) -> MessageAnswer:
         """Answer one message in the caller's transaction, which also stores its `jti`."""
         digest = sha256(token)
-        by_hub = isinstance(verified, HubClaims)
+        signer = self.keys.get(kid_of(token) or "")
         if isinstance(verified, HubClaims):
-            verified = verified.for_brand
-        signer = HUB_SIGNER if by_hub else self.keys.get(kid_of(token) or "")
+            verified, signer = verified.for_brand, HUB_SIGNER
         distrusted = isinstance(verified, Claims) and signer in self.context.distrusted
         if distrusted:  # checked in the transaction: the owner may have distrusted it after the signature was verified
             verified = RejectedMessage(

@@ -10,13 +10,7 @@ from datetime import datetime, timedelta
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage.database import Database
-from gateway.storage.models import (
-    AccountHolder,
-    AccountResult,
-    Invitation,
-    NewAccount,
-    RecoveryCodeUse,
-)
+from gateway.storage.models import AccountHolder, AccountResult, Invitation, NewAccount, RecoveryCodeUse
 from gateway.storage.outbox import queue_message, use_link
 from gateway.storage.sessions import SignInEntry, sign_in
 

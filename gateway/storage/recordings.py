@@ -103,14 +103,13 @@ def delete_clips(db: Database, visit: str) -> None:
     )
 
 
-def films_of(db: Database, *, visit: str | None = None, before: datetime | None = None) -> tuple[FilmRecord, ...]:
-    """Return films with their clips, oldest first: of one visit, or begun before an instant, or all."""
-    which = "visit = ? ORDER BY part" if visit is not None else "began < ? ORDER BY began, visit, part"
-    latest = 2**62 if before is None else before
-    query = f"""
-        SELECT visit, part, entrance, delivery, began, manifest_sha256, sealed, held, erased FROM film WHERE {which}
-    """  # noqa: S608 - one of two texts of our own
-    films = db.records(FilmRecord, query, (latest if visit is None else visit,))
+def films_of(db: Database, *, visit: str | None = None) -> tuple[FilmRecord, ...]:
+    """Return films with their clips, oldest first: of one visit, or all."""
+    select = "SELECT visit, part, entrance, delivery, began, manifest_sha256, sealed, held, erased FROM film"
+    if visit is None:
+        films = db.records(FilmRecord, f"{select} ORDER BY began, visit, part")
+    else:
+        films = db.records(FilmRecord, f"{select} WHERE visit = ? ORDER BY part", (visit,))
     return tuple(replace(film, clips=_clips(db, film)) for film in films)
 
 

@@ -2,9 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
 
 from pydantic import TypeAdapter
 
@@ -15,7 +14,6 @@ from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.storage.database import Database, record_of
-from gateway.system.containment import Containment
 
 TERMS_ADAPTER = TypeAdapter(PermissionTerms)
 
@@ -84,30 +82,13 @@ class DeliveryRow(Frozen):
         return next_change_at(self.order, seen, now=now)
 
 
-T = TypeVar("T")
-
-
-def read_each(
-    db: Database, query: str, parameters: Sequence[object], read: Callable[[DeliveryRow], T],
-    contained: Containment,
-) -> Iterator[T]:  # fmt: skip
-    """Read deliveries with one of this module's queries, and yield what `read` returns for each.
-
-    A row that raises an unforeseen error (an earlier release wrote it) is skipped, and all others are read.
-    """
-    for raw in _select(db, query, parameters):
-        results: list[T] = []
-        with contained.piece("deliveries", raw["key"]):
-            results.append(read(_row(raw)))
-        yield from results
-
-
 def row_of(db: Database, key: str) -> DeliveryRow | None:
     """Return one delivery by its key, `brand.id`."""
-    return next((_row(raw) for raw in _select(db, SELECT_BY_KEY, (key,))), None)
+    return next((read_row(raw) for raw in select_rows(db, SELECT_BY_KEY, (key,))), None)
 
 
-def _select(db: Database, query: str, parameters: Sequence[object]) -> sqlite3.Cursor:
+def select_rows(db: Database, query: str, parameters: Sequence[object]) -> sqlite3.Cursor:
+    """Run one of this module's queries."""
     cursor = db.cursor()
     cursor.row_factory = sqlite3.Row
     return cursor.execute(query, parameters)
@@ -146,7 +127,8 @@ def _permission(brand: str, version: int, standing: str, terms: str) -> Permissi
     )
 
 
-def _row(row: sqlite3.Row) -> DeliveryRow:
+def read_row(row: sqlite3.Row) -> DeliveryRow:
+    """Return the delivery in a row of one of this module's queries."""
     permission = None
     if row["standing"] is not None:
         permission = _permission(row["brand"], row["permission_version"], row["standing"], row["terms"])

@@ -21,7 +21,7 @@ from gateway.domain.visit.commands import ReserveOpening
 from gateway.domain.visit.events import FactsChanged
 from gateway.storage import brandkeys, decisions
 from gateway.storage.accounts import AccountStore
-from gateway.storage.audit_log import AuditLog, LogEncoder, code_key, erase_bodies
+from gateway.storage.audit_log import AuditLog, erase_bodies
 from gateway.storage.box import BoxState
 from gateway.storage.brands import BrandRegistry
 from gateway.storage.browsers import BrowserStore
@@ -50,7 +50,6 @@ class Store:
     def __init__(self, path: Path, home: HomeFile, writer: Writer, contained: Containment) -> None:
         self._path, self._home, self._writer = path, home, writer
         self._reader: Database | None = None
-        self._encoder: LogEncoder | None = None
         self._distrusted: dict[str, str] = {}  # public keys, each with its brand: distrusted from the request on
         self._context = DeliveryContext(
             box=home.box,
@@ -89,7 +88,7 @@ class Store:
         seeds = [brand.permission.permission(name, zone=zone) for name, brand in home.brands.items()]
         store = cls(path, home, Writer(path, asyncio.get_running_loop()), contained or Containment())
         try:
-            store._encoder = await store._writer.do(lambda db: store._prepare(db, seeds, now))
+            await store._writer.do(lambda db: store._prepare(db, seeds, now))
             store._reader = connect(path, writes=False)
             store.brands.refresh()
         except BaseException:
@@ -97,11 +96,10 @@ class Store:
             raise
         return store
 
-    def _prepare(self, db: Database, seeds: Sequence[Permission], now: Now) -> LogEncoder:
+    def _prepare(self, db: Database, seeds: Sequence[Permission], now: Now) -> None:
         self.brands.prepare(db, seeds, now)
         self._distrusted |= brandkeys.distrusted_keys(db)
         db.executemany("INSERT OR IGNORE INTO entrance (id) VALUES (?)", [(name,) for name in self._home.entrances])
-        return LogEncoder(key=code_key(db))
 
     async def close(self) -> None:
         """Finish the waiting work and close the file."""
@@ -117,9 +115,7 @@ class Store:
 
     async def commit(self, step: StoredDecision) -> CommitResult | FactsChanged:
         """Store one decision as a whole, or return the newer facts because of which nothing of it was stored."""
-        encoder = self._encoder
-        assert encoder is not None  # noqa: S101 - set by `open`
-        work = partial(decisions.store_decision, decision=step, context=self._context, encoder=encoder)
+        work = partial(decisions.store_decision, decision=step, context=self._context)
         if not any(isinstance(command, ReserveOpening) for command in step.commands):
             return await self._writer.do(work)
         outcome, marked = await self._writer.do_marked(work, step.now)

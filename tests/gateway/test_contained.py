@@ -198,7 +198,7 @@ def answered(made: ShellBox, id_: str) -> list[dict[str, Any]]:
 async def test_a_stored_delivery_that_cannot_be_read_is_an_unknown_code_and_all_others_are_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, read = ExceptionSource(), rows._row  # noqa: SLF001 - where the fault is thrown in
+    raising, read = ExceptionSource(), rows.read_row
     faulty = list[str]()
 
     def poisoned(raw: Any) -> Any:  # noqa: ANN401 - a row
@@ -214,7 +214,7 @@ async def test_a_stored_delivery_that_cannot_be_read_is_an_unknown_code_and_all_
             said = make_offer(id=id_, parcels=(f"PARCEL-{id_}",), courier_sha256=("0" if id_ == "good" else "1") * 64)
             token = sign_claims(make_claims(said))
             await store.deliveries.accept(token, verify_delivery(token, enrolled_keys(), box=house.box, now=NOW), NOW)
-        monkeypatch.setattr(rows, "_row", poisoned)
+        monkeypatch.setattr(rows, "read_row", poisoned)
         for _ in ARBITRARY_EXCEPTIONS:
             assert store.deliveries.matches("PARCEL-poison", now=NOW) == ()
             assert [one.delivery.id for one in store.deliveries.matches("PARCEL-good", now=NOW)] == ["shop.good"]

@@ -14,18 +14,18 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.state import Entrance
 from gateway.protocol.narrative import HappeningKind, LoggedCode, narrative
-from gateway.storage.audit_log import LogEncoder
+from gateway.storage.audit_log import encode, encode_event
 from tests.house import house, life
 
-ENCODER = LogEncoder(key=b"k" * 32)
+KEY = b"k" * 32
 AT = "2026-11-24T20:35:06Z"
 
 
 def row(event: e.Event, *commands: c.Command, phase: str = "ready", before: str = "ready") -> dict[str, Any]:
     return {
         "kind": "step", "at": AT, "trusted": True, "entrance": "front", "visit": "v", "phase": phase,
-        "phase_before": before, "event": ENCODER.encode_event(event),
-        "commands": [ENCODER.encode(command, "command") for command in commands],
+        "phase_before": before, "event": encode_event(event, KEY),
+        "commands": [encode(command, "command") for command in commands],
     }  # fmt: skip
 
 

@@ -298,7 +298,6 @@ async def test_a_film_is_known_with_its_clips_its_gaps_and_its_seal(tmp_path: Pa
             "d" * 64,
         )
         assert film.clips == (clip("cam"), clip("hall"))
-        assert store.recordings.films(before=IN_WINDOW.utc) == ()
         assert store.recordings.films() == (film,)
         assert len(store.log.seqs_of_visit("v1")) == 4  # the step, two clips, the seal
         with pytest.raises(LookupError):
