@@ -23,7 +23,7 @@ from gateway.system.i18n import Language, languages
 from gateway.system.pki.authority import IssuedCertificate
 from gateway.system.pki.pages import PAGES_FOLDER, format_fingerprint, pages_certificate
 from gateway.system.regular_file import read_bytes
-from gateway.web.auth.accounts import AccountError, UserAccounts
+from gateway.web.auth.accounts import AccountRefused, UserAccounts
 from gateway.web.auth.recovery import OwnerSuccession
 from gateway.web.pages.action_links import ActionLinkPage
 from gateway.web.pages.add_device import AddDevicePage
@@ -201,12 +201,13 @@ class PagesSite(Page):
             return
         try:
             code = await self._accounts.make_claim_code(self._now)
+        except AccountRefused:  # an owner has claimed it meanwhile
+            return
         except StoreFailed as failure:
             log.error("no_claim_code", why=str(failure))
             return
-        if not isinstance(code, AccountError):
-            await asyncio.to_thread(write_whole, self._home.claim_code_file, f"{code}\n".encode())
-            log.warning("unclaimed", todo="`perron claim-code` shows the code that the pages ask for")
+        await asyncio.to_thread(write_whole, self._home.claim_code_file, f"{code}\n".encode())
+        log.warning("unclaimed", todo="`perron claim-code` shows the code that the pages ask for")
 
     async def renew(self) -> None:
         """Make another certificate under the same authority, and serve it from the next connection on.
@@ -246,8 +247,6 @@ class PagesSite(Page):
         if self._connection_limiter is not None:
             await self._connection_limiter.close()
 
-    # ---- middlewares -------------------------------------------------------------------------------------------------
-
     @web.middleware
     async def _count_request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Count the request; answer 429 unread and end the connection if a stranger sends too many."""
@@ -276,6 +275,8 @@ class PagesSite(Page):
             raise
         except (Conflict, Unauthorized) as error:
             return self._authorizer.render_error(request, error.status, error.message)
+        except AccountRefused as refusal:
+            return self._authorizer.render_error(request, web.HTTPConflict.status_code, refusal.message)
         except web.HTTPClientError as error:
             key = f"error.{error.status}" if error.status in (403, 404) else "error.other"
             answer = self._authorizer.render_error(request, error.status, TEXTS[key])
@@ -294,8 +295,6 @@ class PagesSite(Page):
             raise web.HTTPSeeOther("/certificate")
         raise web.HTTPForbidden
 
-    # ---- the box's authority -----------------------------------------------------------------------------------------
-
     @get("/certificate")
     async def _trust_page(self, request: web.Request) -> web.Response:
         name = request.host.rpartition(":")[0] or request.host
@@ -312,8 +311,6 @@ class PagesSite(Page):
         if self.certificate is None:
             raise web.HTTPNotFound
         return web.Response(body=self.certificate.pem, content_type="application/x-x509-ca-cert")
-
-    # ---- the courier's page ------------------------------------------------------------------------------------------
 
     @get("/c/{digest}")
     async def _courier_page(self, request: web.Request) -> web.Response:
@@ -360,8 +357,6 @@ class PagesSite(Page):
         if delivery is None or delivery.entrance not in self._home.entrances:
             raise web.HTTPNotFound
         return digest, delivery.id
-
-    # ---- live feeds, static files, language --------------------------------------------------------------------------
 
     @get("/feed")
     async def _feed(self, request: web.Request) -> web.WebSocketResponse:

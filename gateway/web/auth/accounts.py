@@ -1,8 +1,8 @@
 """Manages accounts: the claim by the first owner, invitations, and signed-in sessions.
 
-An error is a value, not an exception; only `StoreFailed` is raised, where something has to be stored and the disk does
-not take it. A session that exists stays valid on a full disk. A stranger learns only an `AccountError` or a
-`RetryAfter`, which are the same whether or not an account of that name exists.
+An operation raises `AccountRefused` if it is refused, and `StoreFailed` where something has to be stored and the disk
+does not take it. A session that exists stays valid on a full disk. A stranger learns only the refusal, which is the
+same whether or not an account of that name exists.
 """
 
 import math
@@ -80,12 +80,16 @@ class AccountError(Enum):
     UNKNOWN = _("There is no such thing (any more).")  # no such person, session or invitation
     LAST_OWNER = _("A house is never without an owner.")
     BUSY = _("Not during a visit: try again when it is over.")
+    TOO_MANY_TRIES = _("Too many tries: wait {seconds} s.")  # the password was not checked
 
 
-class RetryAfter(Frozen, kw_only=False):
-    """The caller has to wait because of too many wrong passwords; the password was not checked."""
+class AccountRefused(Exception):  # noqa: N818 - a refusal is a normal answer, not an error
+    """An operation was refused; `retry_after_s`: so many seconds after which it may be tried again."""
 
-    seconds: int
+    def __init__(self, error: AccountError, retry_after_s: int | None = None) -> None:
+        super().__init__(error.name)
+        self.error, self.retry_after_s = error, retry_after_s
+        self.message = error.value.with_facts(seconds=str(retry_after_s))
 
 
 class CurrentUser(Frozen):
@@ -119,25 +123,21 @@ class UserAccounts:
         # only, so after a restart the password is needed again.
         self._confirmed_sessions: dict[str, float] = {}
 
-    # ---- the first owner
-
     def is_claimed(self) -> bool:
         """Return whether the box has an owner."""
         return self._register.has_owner()
 
-    async def make_claim_code(self, now: Now) -> str | AccountError:
-        """Make the claim code, to be shown on the box only; the previous one becomes void.
-
-        `CLAIMED` if there is an owner.
-        """
+    async def make_claim_code(self, now: Now) -> str:
+        """Make the claim code, to be shown on the box only; the previous one becomes void."""
         code = new_claim_code()
         digest = claim_code_digest(code)
         assert digest is not None  # noqa: S101 - a code that was just made is valid
-        return account_error(await self._register.set_claim_code(digest, now)) or code
+        refuse_unless_done(await self._register.set_claim_code(digest, now))
+        return code
 
     async def claim(
         self, code: str, name: str, password: str, now: Now, *, browser: str | None = None
-    ) -> SessionSecrets | AccountError:
+    ) -> SessionSecrets:
         """Create the first owner's account.
 
         After five wrong codes a new one has to be made on the box. A text that cannot be a code (one character too few)
@@ -145,25 +145,19 @@ class UserAccounts:
         account, its session and the end of the code are stored together.
         """
         if self._register.has_owner():
-            return AccountError.CLAIMED
-        error = credential_error(name, password)
-        if error is not None:
-            return error
+            raise AccountRefused(AccountError.CLAIMED)
+        check_credentials(name, password)
         digest = claim_code_digest(code)
         if digest is None:
-            return AccountError.CODE_WRONG
-        error = account_error(await self._register.check_claim_code(digest, now))
-        if error is not None:
-            return error
+            raise AccountRefused(AccountError.CODE_WRONG)
+        refuse_unless_done(await self._register.check_claim_code(digest, now))
         store = partial(self._register.claim, digest)
         return await self.create_account(name, password, Role.OWNER, now, browser=browser, store=store)
 
-    # ---- signing in
-
     async def sign_in(  # noqa: PLR0913 - name, password, and where they come from
         self, name: str, password: str, *, address: str, device: str | None, now: Now, browser: str | None = None
-    ) -> SessionSecrets | AccountError | RetryAfter:
-        """Sign in from a client's address, with the known-device cookie if there is one; `WRONG` or a wait otherwise.
+    ) -> SessionSecrets:
+        """Sign in from a client's address, with the known-device cookie if there is one.
 
         A user with the cookie of a known device never waits because of attempts by others.
         """
@@ -171,59 +165,49 @@ class UserAccounts:
         person, stored = self._register.find_by_name(key) or (None, None)
         token = self._known_device(device, person, now)
         attempt = LoginAttempt(device=token.id) if token is not None else self.throttle.stranger_attempt(key, address)
-        wait = self._retry_after(attempt, now)
-        if wait is not None:
-            return wait
+        self.refuse_while_waiting(attempt, now)
         stranger = token is None
+        if stranger and self.passwords.is_crowded:
+            raise AccountRefused(AccountError.TOO_MANY_TRIES, _QUEUE_RETRY_DELAY_S)
         with self.passwords.queue_slot(stranger=stranger):
             tries = await self.throttle.count_attempt(attempt, now)
             fits = await self.passwords.matches(password, stored, stranger=stranger)
         if not fits or person is None or stored is None:
             self._log_wrong_password(None if person is None else person.id, tries, now)
-            return AccountError.WRONG
+            raise AccountRefused(AccountError.WRONG)
         session, token = SecretToken.new(COOKIE_BYTES), token or SecretToken.new(COOKIE_BYTES)
         await self._register.expire_sessions(
             self.clock.read(now), idle=SESSION_IDLE_LIMIT, oldest=MAX_SESSION_AGE, known=KNOWN_DEVICE_LIFETIME
         )
         if not await self._register.sign_in(person.id, stored, self.sign_in_entry(session, token, now, browser)):
-            return AccountError.WRONG
+            raise AccountRefused(AccountError.WRONG)
         await self.throttle.record_success(attempt, now)
         if self.passwords.needs_rehash(stored):
             await self._register.rehash_password(person.id, stored, await self.passwords.hash(password))
         return self.session_secrets(person, session, token, now)
 
-    async def confirm_password(self, user: CurrentUser, password: str, now: Now) -> AccountError | RetryAfter | None:
-        """Check the password again, for the rights in `PASSWORD_RIGHTS`; None: it is right, and counts for 5 minutes.
+    async def confirm_password(self, user: CurrentUser, password: str, now: Now) -> None:
+        """Check the password again, for the rights in `PASSWORD_RIGHTS`; a right one counts for 5 minutes.
 
         Wrong passwords count for the device, as at the sign-in.
         """
-        if self._running_session(user.session, now) is None:
-            return AccountError.SIGNED_OUT
+        self._refuse_signed_out(user, now)
         attempt = LoginAttempt(device=user.device)
-        wait = self._retry_after(attempt, now)
-        if wait is not None:
-            return wait
+        self.refuse_while_waiting(attempt, now)
         tries = await self.throttle.count_attempt(attempt, now)
         if not await self.passwords.matches(password, self._register.password_hash_of(user.person), stranger=False):
             self._log_wrong_password(user.person, tries, now)
-            return AccountError.PASSWORD_WRONG
+            raise AccountRefused(AccountError.PASSWORD_WRONG)
         await self.throttle.record_success(attempt, now)
-        if self._running_session(user.session, now) is None:
-            return AccountError.SIGNED_OUT
+        self._refuse_signed_out(user, now)
         self._mark_confirmed(user.session, now)
-        return None
 
-    async def change_password(
-        self, user: CurrentUser, old: str, new: str, now: Now
-    ) -> AccountError | RetryAfter | None:
+    async def change_password(self, user: CurrentUser, old: str, new: str, now: Now) -> None:
         """Replace the password; all other sessions end, and no other device stays known."""
-        error = password_weakness(new, user.name) or await self.confirm_password(user, old, now)
-        if error is not None:
-            return error
+        refuse(password_weakness(new, user.name))
+        await self.confirm_password(user, old, now)
         stored = await self.passwords.hash(new)
-        return account_error(await self._register.set_password(user.person, stored, now, device=user.device))
-
-    # ---- sessions
+        refuse_unless_done(await self._register.set_password(user.person, stored, now, device=user.device))
 
     def find_user(self, session: str | None, now: Now) -> CurrentUser | None:
         """Return the user of a session cookie with the present role; None: the session is unknown or over."""
@@ -263,26 +247,19 @@ class UserAccounts:
         """End this session. The device stays known."""
         await self._register.end_session(user.session)
 
-    async def end_session(self, user: CurrentUser, session: str, now: Now) -> AccountError | None:
+    async def end_session(self, user: CurrentUser, session: str, now: Now) -> None:
         """End one session by its id: the user's own, or with the right `PEOPLE` any."""
         row = self._register.session(session)
         if row is None:
-            return AccountError.UNKNOWN
+            raise AccountRefused(AccountError.UNKNOWN)
         if row.person.id != user.person:
-            error = self.access_error(user, UserRight.PEOPLE, now)
-        else:
-            error = None if self._running_session(user.session, now) is not None else AccountError.SIGNED_OUT
-        if error is None:
-            await self._register.end_session(session)
-        return error
+            refuse(self.access_error(user, UserRight.PEOPLE, now))
+        self._refuse_signed_out(user, now)
+        await self._register.end_session(session)
 
-    # ---- other people
-
-    async def invite(self, user: CurrentUser, role: Role, now: Now) -> SecretToken | AccountError:
-        """Invite one person, for 48 hours, by a token that is shown this once. Couriers have no account."""
-        error = self.access_error(user, UserRight.PEOPLE, now)
-        if error is not None or role is Role.COURIER:
-            return error or AccountError.NOT_ALLOWED
+    async def invite(self, user: CurrentUser, role: Role, now: Now) -> SecretToken:
+        """Invite one person, for 48 hours, by a token that is shown this once."""
+        refuse(self.access_error(user, UserRight.PEOPLE, now))
         token = SecretToken.new(LINK_BYTES)
         invitation = Invitation(id=token.id, secret=token.digest, role=role, by=user.person, made=self.clock.read(now))
         await self._register.add_invitation(invitation, now, lives=INVITATION_LIFETIME)
@@ -300,44 +277,46 @@ class UserAccounts:
         row = next((invitation for invitation in self.invitations(now) if invitation.id == secret.id), None)
         return row if row is not None and secret.matches(row.secret) else None
 
-    async def withdraw_invitation(self, user: CurrentUser, invitation: str, now: Now) -> AccountError | None:
+    async def withdraw_invitation(self, user: CurrentUser, invitation: str, now: Now) -> None:
         """Withdraw an invitation by its id."""
-        error = self.access_error(user, UserRight.PEOPLE, now)
-        return error or account_error(await self._register.withdraw_invitation(invitation, now, by=user.person))
+        refuse(self.access_error(user, UserRight.PEOPLE, now))
+        refuse_unless_done(await self._register.withdraw_invitation(invitation, now, by=user.person))
 
     async def accept_invitation(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
-    ) -> SessionSecrets | AccountError:
+    ) -> SessionSecrets:
         """Create the account of an invited person.
 
         Account, session and the end of the invitation are stored together; of two at the same time one succeeds.
         """
         invitation = self.invitation(token, now)
         if invitation is None:
-            return AccountError.INVITATION_GONE
+            raise AccountRefused(AccountError.INVITATION_GONE)
         store = partial(self._register.redeem_invitation, invitation)
         return await self.create_account(name, password, Role(invitation.role), now, browser=browser, store=store)
 
-    async def remove_person(self, user: CurrentUser, person: str, now: Now) -> AccountError | None:
+    async def remove_person(self, user: CurrentUser, person: str, now: Now) -> None:
         """End a person's account with all sessions, devices and invitations. The last owner's stays."""
-        error = self.access_error(user, UserRight.PEOPLE, now)
-        return error or account_error(await self._register.remove_account(person, now, by=user.person))
+        refuse(self.access_error(user, UserRight.PEOPLE, now))
+        refuse_unless_done(await self._register.remove_account(person, now, by=user.person))
 
-    async def hand_over(self, user: CurrentUser, now: Now) -> tuple[str, ...] | AccountError:
+    async def hand_over(self, user: CurrentUser, now: Now) -> tuple[str, ...]:
         """End the account and invitation of every installer; return the ids of these people.
 
         An installer who is invited again makes a new account: the former password opens nothing.
         """
-        error = self.access_error(user, UserRight.HAND_OVER, now)
-        return error or await self._register.remove_installers(now, by=user.person)
+        refuse(self.access_error(user, UserRight.HAND_OVER, now))
+        return await self._register.remove_installers(now, by=user.person)
 
-    # ---- internal
-
-    def _retry_after(self, attempt: LoginAttempt, now: Now) -> RetryAfter | None:
+    def refuse_while_waiting(self, attempt: LoginAttempt, now: Now) -> None:
+        """Raise `AccountRefused` if the attempt comes too soon after wrong ones."""
         wait = self.throttle.wait_s(attempt, now)
         if wait > 0:
-            return RetryAfter(math.ceil(wait))
-        return RetryAfter(_QUEUE_RETRY_DELAY_S) if attempt.device is None and self.passwords.is_crowded else None
+            raise AccountRefused(AccountError.TOO_MANY_TRIES, math.ceil(wait))
+
+    def _refuse_signed_out(self, user: CurrentUser, now: Now) -> None:
+        if self._running_session(user.session, now) is None:
+            raise AccountRefused(AccountError.SIGNED_OUT)
 
     def _known_device(self, device: str | None, person: AccountHolder | None, now: Now) -> SecretToken | None:
         token = SecretToken.parse(device)
@@ -366,8 +345,6 @@ class UserAccounts:
         if person is not None and burst and not rest and not burst & (burst - 1):
             self._register.record_failed_sign_ins(person, tries, now)
 
-    # ---- used by `gateway.web.auth.recovery`
-
     async def create_account(  # noqa: PLR0913 - name, password and role, and how the account is stored
         self,
         name: str,
@@ -377,16 +354,14 @@ class UserAccounts:
         *,
         browser: str | None,
         store: Callable[[NewAccount, SignInEntry, Now], Awaitable[AccountResult]],
-    ) -> SessionSecrets | AccountError:
+    ) -> SessionSecrets:
         """Create an account that is signed in; `store` stores account and sign-in together."""
-        error = credential_error(name, password)
-        if error is not None:
-            return error
+        check_credentials(name, password)
         person = AccountHolder(id=new_id(), name=_display_name(name), role=role, added=now.utc)
         account = NewAccount(person=person, folded=name_key(name), password=await self.passwords.hash(password))
         session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
-        error = account_error(await store(account, self.sign_in_entry(session, device, now, browser), now))
-        return error or self.session_secrets(person, session, device, now)
+        refuse_unless_done(await store(account, self.sign_in_entry(session, device, now, browser), now))
+        return self.session_secrets(person, session, device, now)
 
     def sign_in_entry(self, session: SecretToken, device: SecretToken, now: Now, browser: str | None) -> SignInEntry:
         """Return a sign-in to be stored."""
@@ -423,12 +398,12 @@ def name_key(name: str) -> str:
     return unicodedata.normalize("NFKC", _display_name(name[: 4 * MAX_NAME_CHARACTERS])).casefold()
 
 
-def credential_error(name: str, password: str) -> AccountError | None:
-    """Return why an account cannot have this name and password; None: it can."""
+def check_credentials(name: str, password: str) -> None:
+    """Raise `AccountRefused` if an account cannot have this name and password."""
     written = _display_name(name)
     if not 0 < len(written) <= MAX_NAME_CHARACTERS or not written.isprintable():  # refuses bidi controls too
-        return AccountError.NAME_BAD
-    return password_weakness(password, written)
+        raise AccountRefused(AccountError.NAME_BAD)
+    refuse(password_weakness(password, written))
 
 
 def password_weakness(password: str, name: str) -> AccountError | None:
@@ -446,6 +421,13 @@ def password_weakness(password: str, name: str) -> AccountError | None:
     return None
 
 
-def account_error(result: AccountResult) -> AccountError | None:
-    """Return why an operation on an account was not done; None: it was. Both enumerations have the same names."""
-    return None if result is AccountResult.DONE else AccountError[result.name]
+def refuse(error: AccountError | None) -> None:
+    """Raise `AccountRefused` with this error; None: nothing is wrong."""
+    if error is not None:
+        raise AccountRefused(error)
+
+
+def refuse_unless_done(result: AccountResult) -> None:
+    """Raise `AccountRefused` unless the store has done an operation. Both enumerations have the same names."""
+    if result is not AccountResult.DONE:
+        raise AccountRefused(AccountError[result.name])

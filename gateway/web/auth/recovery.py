@@ -1,10 +1,8 @@
 """Recovers access for an owner who lost the password, and hands the home to its next owner.
 
-The first has a code that was made on the box, the second the former owner's link. Errors are values and `StoreFailed`
-is raised, as in `UserAccounts`.
+The first has a code that was made on the box, the second the former owner's link. Both raise as `UserAccounts` does.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
@@ -18,12 +16,13 @@ from gateway.storage import Store
 from gateway.storage.models import HouseOffer, RecoveryCodeUse
 from gateway.web.auth.accounts import (
     AccountError,
+    AccountRefused,
     CurrentUser,
-    RetryAfter,
     SessionSecrets,
     UserAccounts,
-    account_error,
-    credential_error,
+    check_credentials,
+    refuse,
+    refuse_unless_done,
 )
 from gateway.web.auth.roles import Role, UserRight
 from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, claim_code_digest
@@ -47,8 +46,6 @@ class OwnerSuccession:
         self._register, self._handover = store.accounts, store.handover
         self._entrance = entrance
 
-    # ---- recovery of access
-
     async def recover_owner(  # noqa: PLR0913 - the code, where it comes from, and the codes made on the box
         self,
         code: str,
@@ -59,7 +56,7 @@ class OwnerSuccession:
         boot: str,
         now: Now,
         browser: str | None = None,
-    ) -> SessionSecrets | AccountError | RetryAfter:
+    ) -> SessionSecrets:
         """Set an owner's new password by a code of the box, once; the owner's sessions end, and all phones learn of it.
 
         After a wrong code the client has to wait. The right code never waits: it is too long to guess, so no attempt by
@@ -67,21 +64,22 @@ class OwnerSuccession:
         """
         digest = claim_code_digest(code)
         if digest is None:  # too short to be a code: a typing mistake
-            return AccountError.CODE_WRONG
+            raise AccountRefused(AccountError.CODE_WRONG)
         known = recovery_codes.find_code(codes, digest, boot=boot, mono=now.mono)
         if known is None:
-            return await self._count_wrong_code(address, now)
+            attempt = self._accounts.throttle.address_attempt(address)
+            self._accounts.refuse_while_waiting(attempt, now)
+            await self._accounts.throttle.count_attempt(attempt, now)
+            raise AccountRefused(AccountError.CODE_WRONG)
         recovery_code, is_valid = known
         if self._register.is_link_used(digest):
-            return AccountError.CODE_USED
+            raise AccountRefused(AccountError.CODE_USED)
         if not is_valid:
-            return AccountError.CODE_OLD
+            raise AccountRefused(AccountError.CODE_OLD)
         person = self._register.person(recovery_code.person)
         if person is None:
-            return AccountError.UNKNOWN
-        error = credential_error(person.name, password)
-        if error is not None:
-            return error
+            raise AccountRefused(AccountError.UNKNOWN)
+        check_credentials(person.name, password)
         stored = await self._accounts.passwords.hash(password)
         session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
         notification = NotifyOwner(notification=Notification.PASSWORD_RESET, detail=person.name)
@@ -93,30 +91,13 @@ class OwnerSuccession:
         )
         entry = self._accounts.sign_in_entry(session, device, now, browser)
         result, message = await self._register.recover_account(person.id, stored, entry, now, by)
-        error = account_error(result)
-        if error is not None:
-            return error
+        refuse_unless_done(result)
         self._notify(notification, message)
         return self._accounts.session_secrets(person, session, device, now)
 
-    async def _count_wrong_code(self, address: str, now: Now) -> AccountError | RetryAfter:
-        tries = self._accounts.throttle
-        attempt = tries.address_attempt(address)
-        wait = tries.wait_s(attempt, now)
-        if wait > 0:
-            return RetryAfter(math.ceil(wait))
-        await tries.count_attempt(attempt, now)
-        return AccountError.CODE_WRONG
-
-    # ---- the next owner
-
-    async def make_offer(
-        self, user: CurrentUser, now: Now, *, leaves_films: bool, held_too: bool
-    ) -> SecretToken | AccountError:
+    async def make_offer(self, user: CurrentUser, now: Now, *, leaves_films: bool, held_too: bool) -> SecretToken:
         """Offer the home to its next owner by a token that is shown this once; the previous offer becomes void."""
-        error = self._accounts.access_error(user, UserRight.MOVE_OUT, now)
-        if error is not None:
-            return error
+        refuse(self._accounts.access_error(user, UserRight.MOVE_OUT, now))
         token = SecretToken.new(LINK_BYTES)
         offer = HouseOffer(
             id=token.id, secret=token.digest, by=user.person, made=self._accounts.clock.read(now),
@@ -136,17 +117,17 @@ class OwnerSuccession:
             return None
         return offer
 
-    async def withdraw_offer(self, user: CurrentUser, now: Now) -> AccountError | None:
+    async def withdraw_offer(self, user: CurrentUser, now: Now) -> None:
         """Withdraw the offer."""
-        error = self._accounts.access_error(user, UserRight.MOVE_OUT, now)
-        return error or account_error(await self._handover.withdraw_offer(now, by=user.person))
+        refuse(self._accounts.access_error(user, UserRight.MOVE_OUT, now))
+        refuse_unless_done(await self._handover.withdraw_offer(now, by=user.person))
 
     async def accept_offer(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
-    ) -> SessionSecrets | AccountError:
+    ) -> SessionSecrets:
         """Make the next owner's account; all former accounts and permissions end. Of two at once one succeeds."""
         offer = self.find_offer(token, now)
         if offer is None:
-            return AccountError.INVITATION_GONE
+            raise AccountRefused(AccountError.INVITATION_GONE)
         store = partial(self._handover.accept_offer, offer)
         return await self._accounts.create_account(name, password, Role.OWNER, now, browser=browser, store=store)

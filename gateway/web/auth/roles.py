@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 
 class Role(StrEnum):
-    """The role of a person in the home."""
+    """The role of a person in the home. A courier has none: whoever holds a delivery's link sees that one page."""
 
     OWNER = auto()
     """Answers for the home: its films, its keys, and who may come in."""
@@ -22,15 +22,11 @@ class Role(StrEnum):
     INSTALLER = auto()
     """Mounts devices and tests them, until the hand-over; does not live there."""
 
-    COURIER = auto()
-    """Has no account: the holder of a delivery's link is its courier, and sees that one page."""
-
 
 class UserRight(StrEnum):
     """One action, or one kind of information, that a role may be allowed."""
 
     SEE_STATE = auto()  # see whether doors are locked, what is not ready and why, and whether a stop is active
-    SEE_OWN_DELIVERY = auto()  # see the courier's page of the delivery whose link one holds, and of no other
     WATCH_LIVE = auto()  # watch live pictures, also a single one, and hear the microphone should there ever be one
     SEE_HISTORY = auto()  # see past visits with their films, planned deliveries, and their messages
     SHARE_FILM = auto()  # make a link or a document that shows a film to somebody outside the home
@@ -124,11 +120,9 @@ _INSTALLER_RIGHTS = frozenset(
 
 ROLE_RIGHTS: Mapping[Role, frozenset[UserRight]] = MappingProxyType(
     {
-        # All but the courier's page, which is for the person at the door with the parcel.
-        Role.OWNER: frozenset(UserRight) - {UserRight.SEE_OWN_DELIVERY},
+        Role.OWNER: frozenset(UserRight),
         Role.HOUSEHOLD: _HOUSEHOLD_RIGHTS,
         Role.INSTALLER: _INSTALLER_RIGHTS,
-        Role.COURIER: frozenset({UserRight.SEE_OWN_DELIVERY}),
     }
 )
 """The table of rights; nothing else defines them."""

@@ -9,6 +9,7 @@ import re
 import secrets
 from dataclasses import field
 from hashlib import sha256
+from textwrap import wrap
 from typing import Self
 
 from gateway.domain.frozen import Frozen
@@ -65,9 +66,7 @@ _GROUP_CHARACTERS = 2
 def new_claim_code() -> str:
     """Return a claim code: eight groups of two, to be read aloud from the box's screen ("7K-Q2-M0-...")."""
     code = "".join(secrets.choice(_CROCKFORD_ALPHABET) for _ in range(CLAIM_CODE_CHARACTERS))
-    return "-".join(
-        code[place : place + _GROUP_CHARACTERS] for place in range(0, CLAIM_CODE_CHARACTERS, _GROUP_CHARACTERS)
-    )
+    return "-".join(wrap(code, _GROUP_CHARACTERS))
 
 
 def claim_code_digest(typed: str) -> bytes | None:

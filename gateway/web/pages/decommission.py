@@ -10,11 +10,11 @@ from gateway.evidence.export import export_name, stream_zip
 from gateway.runtime.maintenance.decommission import WipeObstacle, WipeObstacleReason
 from gateway.system.i18n import Text, _
 from gateway.system.text import sanitized
-from gateway.web.auth.accounts import AccountError, CurrentUser, SessionSecrets, name_key
+from gateway.web.auth.accounts import AccountError, AccountRefused, CurrentUser, name_key, refuse
 from gateway.web.auth.recovery import OwnerSuccession
 from gateway.web.auth.roles import UserRight
-from gateway.web.server.authorization import Authorizer, account_error_text
-from gateway.web.server.page import Conflict, Page, browser_label, form_texts, get, post, raise_if_refused
+from gateway.web.server.authorization import Authorizer
+from gateway.web.server.page import Page, browser_label, form_texts, get, post
 
 log = structlog.get_logger(__name__)
 
@@ -151,14 +151,12 @@ class DecommissionPage(Page):
         offer = await self._succession.make_offer(
             user, self._now, leaves_films=fields.get("films") == "leave", held_too=fields.get("held") == "1"
         )
-        if isinstance(offer, AccountError):
-            raise Conflict(account_error_text(offer))
         link = f"{request.scheme}://{request.host}/take-over/{offer.text}"
         return await self._page(request, user, link=link)
 
     @post("/settings/moving-out/withdraw", UserRight.MOVE_OUT)
     async def _withdraw(self, _request: web.Request, user: CurrentUser) -> web.Response:
-        raise_if_refused(await self._succession.withdraw_offer(user, self._now))
+        await self._succession.withdraw_offer(user, self._now)
         raise web.HTTPSeeOther("/settings/moving-out")
 
     @get("/take-over/{token}")
@@ -176,17 +174,17 @@ class DecommissionPage(Page):
     async def _accept_offer(self, request: web.Request) -> web.StreamResponse:
         fields, leaves_films = await form_texts(request), self._leaves_films(request)
         name, password, now = fields.get("name", ""), fields.get("password", ""), self._now
-        outcome: SessionSecrets | AccountError = AccountError.BUSY
-        if not self._services.decommissioning.visit_obstacles():
-            outcome = await self._succession.accept_offer(
+        try:
+            refuse(AccountError.BUSY if self._services.decommissioning.visit_obstacles() else None)
+            secrets = await self._succession.accept_offer(
                 request.match_info["token"], name, password, now, browser=browser_label(request)
             )
-        if isinstance(outcome, SessionSecrets):
-            response = self._render_page(request, "house_taken_over")
-            self._authorizer.set_sign_in_cookies(request, outcome, response)
-            return await self._respond_then_restart(request, response)
-        error = account_error_text(outcome)
-        return self._render_page(request, "house_offer", name=name, leaves_films=leaves_films, error=error)
+        except AccountRefused as refusal:
+            error = refusal.message
+            return self._render_page(request, "house_offer", name=name, leaves_films=leaves_films, error=error)
+        response = self._render_page(request, "house_taken_over")
+        self._authorizer.set_sign_in_cookies(request, secrets, response)
+        return await self._respond_then_restart(request, response)
 
 
 def _abort_stream(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:

@@ -7,11 +7,10 @@ from aiohttp import web
 from gateway.runtime.maintenance import reload
 from gateway.runtime.maintenance.backup import last_backup_at as last_backup
 from gateway.system.i18n import Text
-from gateway.web.auth.accounts import AccountError, CurrentUser
+from gateway.web.auth.accounts import AccountRefused, CurrentUser
 from gateway.web.auth.roles import Role, UserRight, has_right
 from gateway.web.pages.activity import activity_lines, browser_name
-from gateway.web.server.authorization import account_error_text
-from gateway.web.server.page import Conflict, Page, form_texts, get, post, raise_if_refused
+from gateway.web.server.page import Page, form_texts, get, post
 
 INVITED_ROLES = (Role.HOUSEHOLD, Role.INSTALLER, Role.OWNER)
 PASSWORD_RESET_SHOWN_DAYS = 30  # days for which others see that a password was reset on the box
@@ -46,26 +45,23 @@ class HouseholdPage(Page):
         if role not in INVITED_ROLES:
             raise web.HTTPBadRequest
         invitation = await self._accounts.invite(user, Role(role), self._now)
-        if isinstance(invitation, AccountError):
-            raise Conflict(account_error_text(invitation))
         return await self._page(request, user, token=invitation.text)
 
     @post("/household/withdraw", UserRight.PEOPLE)
     async def _withdraw(self, request: web.Request, user: CurrentUser) -> web.Response:
         id_ = (await form_texts(request)).get("id", "")
-        raise_if_refused(await self._accounts.withdraw_invitation(user, id_, self._now))
+        await self._accounts.withdraw_invitation(user, id_, self._now)
         raise web.HTTPSeeOther("/household")
 
     @post("/household/remove", UserRight.PEOPLE)
     async def _remove(self, request: web.Request, user: CurrentUser) -> web.Response:
         id_ = (await form_texts(request)).get("id", "")
-        raise_if_refused(await self._accounts.remove_person(user, id_, self._now))
+        await self._accounts.remove_person(user, id_, self._now)
         raise web.HTTPSeeOther("/household")
 
     @post("/household/hand-over", UserRight.HAND_OVER)
     async def _hand_over(self, _request: web.Request, user: CurrentUser) -> web.Response:
-        outcome = await self._accounts.hand_over(user, self._now)
-        raise_if_refused(outcome if isinstance(outcome, AccountError) else None)
+        await self._accounts.hand_over(user, self._now)
         raise web.HTTPSeeOther("/household")
 
     @get("/settings", UserRight.LANGUAGE)
@@ -88,9 +84,10 @@ class HouseholdPage(Page):
     @post("/settings/password", UserRight.LANGUAGE)
     async def _change_password(self, request: web.Request, user: CurrentUser) -> web.Response:
         fields = await form_texts(request)
-        error = await self._accounts.change_password(user, fields.get("old", ""), fields.get("new", ""), self._now)
-        if error is not None:
-            return await self._settings(request, user, error=account_error_text(error))
+        try:
+            await self._accounts.change_password(user, fields.get("old", ""), fields.get("new", ""), self._now)
+        except AccountRefused as refusal:
+            return await self._settings(request, user, error=refusal.message)
         raise web.HTTPSeeOther("/settings")
 
     @get("/settings/sign-ins", UserRight.LANGUAGE)
@@ -102,5 +99,5 @@ class HouseholdPage(Page):
     @post("/settings/session", UserRight.LANGUAGE)
     async def _end_session(self, request: web.Request, user: CurrentUser) -> web.Response:
         id_ = (await form_texts(request)).get("id", "")
-        raise_if_refused(await self._accounts.end_session(user, id_, self._now))
+        await self._accounts.end_session(user, id_, self._now)
         raise web.HTTPSeeOther("/settings")

@@ -1,15 +1,16 @@
 """Signs people in: by the box's claim code, by name and password, or by an invitation."""
 
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
 
 from gateway.runtime.maintenance import recovery_codes
-from gateway.web.auth.accounts import AccountError, CurrentUser, RetryAfter, SessionSecrets
+from gateway.web.auth.accounts import AccountRefused, CurrentUser, SessionSecrets
 from gateway.web.auth.recovery import OwnerSuccession
 from gateway.web.auth.roles import UserRight
-from gateway.web.server.authorization import Authorizer, account_error_text, cookie_name
+from gateway.web.server.authorization import Authorizer, cookie_name
 from gateway.web.server.page import Page, browser_label, form_texts, get, post
 from gateway.web.server.security_headers import local_path
 
@@ -34,7 +35,7 @@ class SignInPages(Page):
     async def _sign_in(self, request: web.Request) -> web.Response:
         fields = await form_texts(request)
         name, back = fields.get("name", ""), local_path(fields.get("back", "/"))
-        outcome = await self._accounts.sign_in(
+        sign_in = self._accounts.sign_in(
             name,
             fields.get("password", ""),
             address=request.remote or "",
@@ -42,7 +43,7 @@ class SignInPages(Page):
             now=self._now,
             browser=browser_label(request),
         )
-        return self._sign_in_or_ask_again(request, outcome, "sign_in", location=back, back=back, name=name)
+        return await self._sign_in_or_ask_again(request, sign_in, "sign_in", location=back, back=back, name=name)
 
     @get("/enter/again")
     async def _recovery_page(self, request: web.Request) -> web.Response:
@@ -51,7 +52,7 @@ class SignInPages(Page):
     @post("/enter/again")
     async def _recover(self, request: web.Request) -> web.Response:
         fields = await form_texts(request)
-        outcome = await self._succession.recover_owner(
+        recovery = self._succession.recover_owner(
             fields.get("code", ""),
             fields.get("password", ""),
             address=request.remote or "",
@@ -60,7 +61,7 @@ class SignInPages(Page):
             now=self._now,
             browser=browser_label(request),
         )
-        return self._sign_in_or_ask_again(request, outcome, "recovery", code=fields.get("code", ""))
+        return await self._sign_in_or_ask_again(request, recovery, "recovery", code=fields.get("code", ""))
 
     @get("/claim")
     async def _claim_page(self, request: web.Request) -> web.Response:
@@ -72,13 +73,12 @@ class SignInPages(Page):
     async def _claim(self, request: web.Request) -> web.Response:
         fields = await form_texts(request)
         code, name = fields.get("code", ""), fields.get("name", "")
-        outcome = await self._accounts.claim(
-            code, name, fields.get("password", ""), self._now, browser=browser_label(request)
-        )
-        if isinstance(outcome, SessionSecrets):
+        claim = self._accounts.claim(code, name, fields.get("password", ""), self._now, browser=browser_label(request))
+        response = await self._sign_in_or_ask_again(request, claim, "claim", name=name, code=code)
+        if self._accounts.is_claimed():
             with suppress(OSError):  # the code is void now
                 self._home.claim_code_file.unlink()
-        return self._sign_in_or_ask_again(request, outcome, "claim", name=name, code=code)
+        return response
 
     @get("/join/{token}")
     async def _invitation_page(self, request: web.Request) -> web.Response:
@@ -88,10 +88,10 @@ class SignInPages(Page):
     async def _accept_invitation(self, request: web.Request) -> web.Response:
         fields, role = await form_texts(request), self._invited_role(request)
         name, password, now = fields.get("name", ""), fields.get("password", ""), self._now
-        outcome = await self._accounts.accept_invitation(
+        acceptance = self._accounts.accept_invitation(
             request.match_info["token"], name, password, now, browser=browser_label(request)
         )
-        return self._sign_in_or_ask_again(request, outcome, "invitation", name=name, role=role)
+        return await self._sign_in_or_ask_again(request, acceptance, "invitation", name=name, role=role)
 
     def _invited_role(self, request: web.Request) -> str:
         invitation = self._accounts.invitation(request.match_info["token"], self._now)
@@ -108,12 +108,11 @@ class SignInPages(Page):
     async def _confirm_password(self, request: web.Request, user: CurrentUser) -> web.Response:
         fields = await form_texts(request)
         back = local_path(fields.get("back", "/"))
-        outcome = await self._accounts.confirm_password(user, fields.get("password", ""), self._now)
-        if outcome is None:
-            raise web.HTTPSeeOther(back)
-        return self._sign_in_or_ask_again(
-            request, outcome, "confirm_password", **_CONFIRM_FORM, fields=[("back", back)]
-        )
+        try:
+            await self._accounts.confirm_password(user, fields.get("password", ""), self._now)
+        except AccountRefused as refusal:
+            return self._ask_again(request, refusal, "confirm_password", **_CONFIRM_FORM, fields=[("back", back)])
+        raise web.HTTPSeeOther(back)
 
     @post("/leave", UserRight.LANGUAGE)
     async def _sign_out(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -122,21 +121,26 @@ class SignInPages(Page):
         response.del_cookie(cookie_name(request, "session"), path="/", secure=request.secure, httponly=True)
         return response
 
-    def _sign_in_or_ask_again(
+    async def _sign_in_or_ask_again(
         self,
         request: web.Request,
-        outcome: SessionSecrets | AccountError | RetryAfter,
+        operation: Awaitable[SessionSecrets],
         template: str,
         *,
         location: str = "/",
         **facts: Any,  # noqa: ANN401 - what the template shows
     ) -> web.Response:
-        """Sign the user in, or show the form again with the error and the entered values, but for the password."""
-        if isinstance(outcome, SessionSecrets):
-            response = web.Response(status=303, headers={"Location": location})
-            return self._authorizer.set_sign_in_cookies(request, outcome, response)
-        response = self._render_page(request, template, error=account_error_text(outcome), **facts)
-        if isinstance(outcome, RetryAfter):
+        try:
+            secrets = await operation
+        except AccountRefused as refusal:
+            return self._ask_again(request, refusal, template, **facts)
+        response = web.Response(status=303, headers={"Location": location})
+        return self._authorizer.set_sign_in_cookies(request, secrets, response)
+
+    def _ask_again(self, request: web.Request, refusal: AccountRefused, template: str, **facts: Any) -> web.Response:  # noqa: ANN401 - what the template shows
+        """Show a form again with the error and the entered values, but for the password."""
+        response = self._render_page(request, template, error=refusal.message, **facts)
+        if refusal.retry_after_s is not None:
             response.set_status(web.HTTPTooManyRequests.status_code)
-            response.headers["Retry-After"] = str(outcome.seconds)
+            response.headers["Retry-After"] = str(refusal.retry_after_s)
         return response

@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.domain.now import Now
 from gateway.system.changes import ChangeNotifier
 from gateway.system.i18n import SOURCE, Language, Text, _, accepted
-from gateway.web.auth.accounts import AccountError, CurrentUser, RetryAfter, SessionSecrets, UserAccounts
+from gateway.web.auth.accounts import AccountError, AccountRefused, CurrentUser, SessionSecrets, UserAccounts
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.context import GatewayServices, Viewer
 from gateway.web.server.fragments import FRAGMENTS
@@ -71,8 +71,6 @@ class Authorizer:
         """The present time by the box's clock."""
         return self.services.clock.now()
 
-    # ---- user, language and rights -----------------------------------------------------------------------------------
-
     def language(self, request: web.Request) -> Language:
         """Return the language that the user chose here, else the browser's, else the home's."""
         known = offered(request.path)
@@ -131,8 +129,6 @@ class Authorizer:
         back = local_path(request.path if request.method == "GET" else request.query.get("back", "/"))
         raise web.HTTPSeeOther(f"/{'confirm' if error is AccountError.CONFIRM else 'enter'}?back={back}")
 
-    # ---- responses ---------------------------------------------------------------------------------------------------
-
     def render_page(
         self,
         request: web.Request,
@@ -162,8 +158,11 @@ class Authorizer:
     async def password_error(self, request: web.Request, user: CurrentUser, field: str = "password") -> Text | None:
         """Check the password in a field of the form, however fresh the last one is; None: it is right."""
         password = str((await request.post()).get(field, ""))
-        error = await self.accounts.confirm_password(user, password, self.now)
-        return None if error is None else account_error_text(error)
+        try:
+            await self.accounts.confirm_password(user, password, self.now)
+        except AccountRefused as refusal:
+            return refusal.message
+        return None
 
     def set_sign_in_cookies(
         self, request: web.Request, secrets: SessionSecrets, response: web.Response
@@ -180,22 +179,11 @@ class Authorizer:
         return response
 
     def render_fragment(self, viewer: Viewer, name: str, language: Language) -> str:
-        """Return the HTML of a fragment.
-
-        Raises:
-            KeyError: it does not exist, or the viewer may not see it.
-        """
+        """Return the HTML of a fragment. KeyError: it does not exist, or the viewer may not see it."""
         user, right = viewer.user, FRAGMENTS[name.partition("/")[0]][0]
         if right is not None and (user is None or self.accounts.access_error(user, right, self.now) is not None):
             raise KeyError(name)
         return render_fragment(self.services, name, replace(viewer, language=language))
-
-
-def account_error_text(error: AccountError | RetryAfter) -> Text:
-    """Word an error of an account."""
-    if isinstance(error, RetryAfter):
-        return _("Too many tries: wait {seconds} s.", seconds=str(error.seconds))
-    return error.value
 
 
 def cookie_name(request: web.Request, name: str) -> str:

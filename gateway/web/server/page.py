@@ -8,10 +8,9 @@ from aiohttp import web
 
 from gateway.domain.now import Now
 from gateway.system.i18n import Text, _
-from gateway.web.auth.accounts import AccountError
 from gateway.web.auth.roles import UserRight
 from gateway.web.auth.user_agent import label_browser
-from gateway.web.server.authorization import Authorizer, account_error_text
+from gateway.web.server.authorization import Authorizer
 
 DISK_FULL = _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
 
@@ -83,9 +82,3 @@ def raise_if_not_done(reason: str | None) -> None:
     """Raise `Conflict` with the reason why a request was not done; None: it was done."""
     if reason is not None:
         raise Conflict(_("Not done: {why}", why=reason))
-
-
-def raise_if_refused(error: AccountError | None) -> None:
-    """Raise `Conflict` with the error of an operation on an account; None: it was carried out."""
-    if error is not None:
-        raise Conflict(account_error_text(error))

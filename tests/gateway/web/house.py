@@ -1,18 +1,20 @@
 """A house with accounts for tests, on a real file, with passwords that cost nothing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from inspect import iscoroutinefunction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from argon2 import PasswordHasher
 
 from gateway.domain.now import Now
 from gateway.storage import Store
-from gateway.web.auth.accounts import AccountError, RetryAfter, SessionSecrets, UserAccounts
+from gateway.web.auth.accounts import AccountError, AccountRefused, SessionSecrets, UserAccounts
 from gateway.web.auth.passwords import PasswordHashing
 from gateway.web.auth.roles import Role
 from gateway.web.auth.tokens import SecretToken
@@ -46,12 +48,39 @@ class ManualClock:
         return self.now
 
 
+class RetryAfter(NamedTuple):
+    """He has to wait."""
+
+    seconds: int
+
+
+class AccountOutcomes:
+    """The accounts, but what is refused is a value, so that many outcomes can be compared."""
+
+    def __init__(self, accounts: UserAccounts) -> None:
+        self._accounts = accounts
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the accounts have
+        member = getattr(self._accounts, name)
+        return _with_outcome(member) if iscoroutinefunction(member) else member
+
+
+def _with_outcome(operation: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+    async def outcome(*args: object, **options: object) -> object:
+        try:
+            return await operation(*args, **options)
+        except AccountRefused as refusal:
+            return refusal.error if refusal.retry_after_s is None else RetryAfter(refusal.retry_after_s)
+
+    return outcome
+
+
 @dataclass
 class AccountsHouse:
     """The running accounts of one box."""
 
     store: Store
-    accounts: UserAccounts
+    accounts: AccountOutcomes
     watch: ManualClock
 
     @property
@@ -81,9 +110,10 @@ class AccountsHouse:
         *,
         device: str | None = None,
         address: str = OTHER_ADDRESS,
-    ) -> SessionSecrets | AccountError | RetryAfter:
+    ) -> object:
         """Somebody signs in, from a device that is not known unless it is told."""
-        return await self.accounts.sign_in(name, password, address=address, device=device, now=self.now)
+        outcome: object = await self.accounts.sign_in(name, password, address=address, device=device, now=self.now)
+        return outcome
 
     async def wrong(
         self, times: int, name: str = "Anna", *, device: str | None = None, address: str = OTHER_ADDRESS
@@ -104,7 +134,8 @@ async def running(folder: Path, watch: ManualClock | None = None) -> AsyncIterat
     with patch("gateway.storage.schema.secrets", SAME_KEY):
         store = await Store.open(storefile.make_database(folder / "perron.sqlite"), home=make_home(), now=watch.now)
     try:
-        yield AccountsHouse(store, UserAccounts(store, watch.now, passwords=cheap_passwords()), watch)
+        accounts = UserAccounts(store, watch.now, passwords=cheap_passwords())
+        yield AccountsHouse(store, AccountOutcomes(accounts), watch)
     finally:
         await store.close()
 

@@ -9,7 +9,7 @@ import pytest
 from gateway.storage import StoreFailed
 from gateway.storage.accounts import AccountStore
 from gateway.storage.part import posts, writes
-from gateway.web.auth.accounts import AccountError, RetryAfter, SessionSecrets
+from gateway.web.auth.accounts import AccountError, SessionSecrets
 from gateway.web.auth.backoff import FADE_INTERVAL_S
 from gateway.web.auth.login_throttle import DEVICE_POLICY, NAME_POLICY, PAIR_POLICY
 from gateway.web.auth.roles import UserRight
@@ -18,6 +18,7 @@ from tests.gateway.web.house import (
     ANNA_PHONE,
     OTHER_ADDRESS,
     ManualClock,
+    RetryAfter,
     running,
     signed_in,
     wait_seconds,

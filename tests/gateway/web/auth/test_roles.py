@@ -4,37 +4,36 @@ import pytest
 
 from gateway.web.auth.roles import PASSWORD_RIGHTS, Role, UserRight, has_right
 
-#                       owner, household, installer, courier; "p": the password is asked for again
+#                       owner, household, installer; "p": the password is asked for again
 TABLE = """
-see_state               yes    yes        yes        -
-see_own_delivery        -      -          -          yes
-watch_live              yes    yes        -          -
-see_history             yes    yes        -          -
-share_film              yes    -          -          -
-hold_film               yes    yes        -          -
-erase_film              yes p  -          -          -
-stop                    yes    yes        yes        -
-lift_stop               yes    yes        -          -
-say_home                yes    yes        -          -
-decide_at_door          yes    yes        -          -
-acknowledge             yes    yes        -          -
-lock                    yes    yes        yes        -
-see_brands              yes    yes        -          -
-decide_brands           yes    -          -          -
-see_household           yes    yes        -          -
-people                  yes p  -          -          -
-away                    yes    yes        -          -
-hand_over               yes    -          yes        -
-language                yes    yes        yes        -
-settings                yes    -          -          -
-keys                    yes p  -          -          -
-retention               yes p  -          -          -
-move_out                yes p  -          -          -
-devices                 yes    -          yes        -
-enrol                   yes    -          -          -
-hub                     yes    -          -          -
-walk_test               yes    -          yes        -
-diagnostics             yes    -          yes        -
+see_state               yes    yes        yes
+watch_live              yes    yes        -
+see_history             yes    yes        -
+share_film              yes    -          -
+hold_film               yes    yes        -
+erase_film              yes p  -          -
+stop                    yes    yes        yes
+lift_stop               yes    yes        -
+say_home                yes    yes        -
+decide_at_door          yes    yes        -
+acknowledge             yes    yes        -
+lock                    yes    yes        yes
+see_brands              yes    yes        -
+decide_brands           yes    -          -
+see_household           yes    yes        -
+people                  yes p  -          -
+away                    yes    yes        -
+hand_over               yes    -          yes
+language                yes    yes        yes
+settings                yes    -          -
+keys                    yes p  -          -
+retention               yes p  -          -
+move_out                yes p  -          -
+devices                 yes    -          yes
+enrol                   yes    -          -
+hub                     yes    -          -
+walk_test               yes    -          yes
+diagnostics             yes    -          yes
 """
 
 ROWS = {line.split()[0]: line.replace(" p ", "   ").split()[1:] for line in TABLE.strip().splitlines()}
@@ -56,7 +55,7 @@ def test_the_password_is_asked_for_again_where_the_door_opens_or_something_is_go
     assert {right.value for right in PASSWORD_RIGHTS} == PASSWORD
 
 
-def test_an_installer_never_sees_the_home_and_a_courier_nothing_but_his_delivery() -> None:
+def test_an_installer_never_sees_the_home() -> None:
     shows_the_home = {
         UserRight.WATCH_LIVE,
         UserRight.SEE_HISTORY,
@@ -65,8 +64,7 @@ def test_an_installer_never_sees_the_home_and_a_courier_nothing_but_his_delivery
         UserRight.SEE_HOUSEHOLD,
     }
     assert not any(has_right(Role.INSTALLER, right) for right in shows_the_home)
-    assert [right for right in UserRight if has_right(Role.COURIER, right)] == [UserRight.SEE_OWN_DELIVERY]
 
 
 def test_everybody_with_an_account_may_stop() -> None:
-    assert all(has_right(role, UserRight.STOP) for role in (Role.OWNER, Role.HOUSEHOLD, Role.INSTALLER))
+    assert all(has_right(role, UserRight.STOP) for role in Role)

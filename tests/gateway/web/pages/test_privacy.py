@@ -264,7 +264,7 @@ async def test_a_real_stream_of_the_hall_ends_with_the_visit(tmp_path: Path, cam
 
 async def test_an_erasure_names_who_asked_for_it(site: ServedSite, made: ShellBox) -> None:
     await filmed(made, "v1", days_ago=1)
-    assert await site.accounts.confirm_password(site.owner.user, ANNA_PASSWORD, made.clock.now()) is None
+    await site.accounts.confirm_password(site.owner.user, ANNA_PASSWORD, made.clock.now())
     async with site.client(site.owner) as client:
         async with client.post(
             "/entrance/front", data={"do": "erase", "visit": "v1"}, headers={"Accept": "application/json"}

@@ -55,7 +55,7 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
         *(f"door.{door}{why}" for door in DoorSummary for why in ("", ".why")),
         *(f"turn.{turn}{how}" for turn in CourierStep for how in ("", ".how")),
         *(f"label.kind.{kind}" for kind in LABEL_KINDS),
-        *(f"role.{role}" for role in Role if role is not Role.COURIER),
+        *(f"role.{role}" for role in Role),
         *(f"phone.heard.{heard}" for heard in SendResult),
         *(f"link.brand.{standing}" for standing in PermissionStatus),
         *(f"examine.{verdict}" for verdict in FindingVerdict),
