@@ -63,8 +63,8 @@ class OrderQueue:
         self._browsers, self._clock, self._home = services.store.browsers, services.clock, home
         self._executor, self._crash_point, self._containment = OrderExecutor(services), crash_point, containment
         self._refusal_logged_mono = float("-inf")
-        self._stop_orders: asyncio.Queue[tuple[StoredOrder, StopResults]] = asyncio.Queue()
-        self._other_orders: asyncio.Queue[StoredOrder] = asyncio.Queue()
+        self._stop_orders: asyncio.Queue[tuple[StoredOrder, StopResults | None]] = asyncio.Queue()
+        self._other_orders: asyncio.Queue[tuple[StoredOrder, StopResults | None]] = asyncio.Queue()
         self._queued_orders: set[tuple[str, int]] = set()  # orders whose end is not stored yet
         self._finished_orders: asyncio.Queue[tuple[StoredOrder, str | None]] = asyncio.Queue()
 
@@ -76,44 +76,33 @@ class OrderQueue:
         for order in self._browsers.unfinished_orders():
             self._enqueue(order)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._wait_stops(), name="orders: stop")
-            group.create_task(self._run_orders(), name="orders")
-            group.create_task(self._store_finished_loop(), name="orders: done")
+            group.create_task(self._perform(self._stop_orders), name="orders: stop")
+            group.create_task(self._perform(self._other_orders), name="orders")
+            group.create_task(self._store_finished(), name="orders: done")
 
-    async def _run_orders(self) -> None:
+    async def _perform(self, orders: asyncio.Queue[tuple[StoredOrder, StopResults | None]]) -> None:
+        """Perform one order after the other; of a stop, which is active already, await the results."""
         while True:
-            order = await self._other_orders.get()
-            with self._containment.piece("orders", _order_name(order)) as piece:
-                await self._execute(order)
-            if piece.fault is not None:
-                self._finish(order, FAILED)  # stored as failed, so that no restart repeats it
-
-    async def _wait_stops(self) -> None:
-        """Await the results of stops, which are active already."""
-        while True:
-            order, stopping = await self._stop_orders.get()
-            reason: str | None = FAILED
+            order, stopping = await orders.get()
+            reason: str | None = FAILED  # stored too, so that no restart repeats the order
             with self._containment.piece("orders", _order_name(order)):
-                reason = await wait_stopped(stopping)
-            self._finish(order, reason)
+                reason = await (self._execute(order) if stopping is None else wait_stopped(stopping))
+            log.info("ordered_from_afar", browser=order.browser, number=order.number, why=reason)
+            self._crash_point("order-done")
+            self._finished_orders.put_nowait((order, reason))
 
-    async def _store_finished_loop(self) -> None:
+    async def _store_finished(self) -> None:
         """Store what was done once the disk accepts it; until then a restart would do it again."""
         while True:
             order, reason = await self._finished_orders.get()
             with self._containment.piece("orders", _order_name(order)):
-                await self._store_finished(order, reason)
-
-    async def _store_finished(self, order: StoredOrder, reason: str | None) -> None:
-        while True:
-            try:
-                await self._browsers.finish_order(order, reason, self._clock.now())
-                self._queued_orders.discard((order.browser, order.number))
-            except StoreFailed as failure:
-                log.warning("order_not_noted", why=str(failure))
-                await asyncio.sleep(STORE_RETRY_DELAY_S)
-            else:
-                return
+                try:
+                    await self._browsers.finish_order(order, reason, self._clock.now())
+                    self._queued_orders.discard((order.browser, order.number))
+                except StoreFailed as failure:
+                    log.warning("order_not_noted", why=str(failure))
+                    self._finished_orders.put_nowait((order, reason))
+                    await asyncio.sleep(STORE_RETRY_DELAY_S)
 
     async def accept_job(self, job: Job) -> JobReceipt:
         """Accept an order; a receipt "received" means that the order is on the disk.
@@ -161,7 +150,7 @@ class OrderQueue:
         """Queue an order once, also one that was stored while the loop began."""
         if (order.browser, order.number) not in self._queued_orders:
             self._queued_orders.add((order.browser, order.number))
-            self._other_orders.put_nowait(order)
+            self._other_orders.put_nowait((order, None))
 
     def _open_order(self, token: bytes) -> tuple[EnrolledBrowser, EnvelopeContent, Order] | str:
         id_ = kid_of(token)
@@ -188,25 +177,18 @@ class OrderQueue:
             return browser_token.validity_error(order, now.utc.timestamp())
         return CLOCK_UNTRUSTED if order.gives else None
 
-    async def _execute(self, order: StoredOrder) -> None:
-        """Perform a stored order, with the rights that its person has now."""
+    async def _execute(self, order: StoredOrder) -> str | None:
+        """Perform a stored order, with the rights that its person has now; None, or why it was not done."""
         browser = self._browsers.browser(order.browser)
-        if browser is None:
-            return  # the browser has ended, and its orders with it
+        if browser is None:  # it has ended, and its orders with it
+            return TokenRejection.UNKNOWN_BROWSER
         verified = _verify_order(browser, order.signed)
         if isinstance(verified, TokenRejection):  # an earlier release accepted and stored it
-            self._finish(order, verified)
-            return
-        reason: str | None = NOT_ALLOWED
-        if is_allowed(browser.person.role, verified.order.do):
-            late = self._time_error(verified) if verified.gives else None  # others count however late they are
-            reason = late or await self._executor.execute(verified.order, browser.person.id)
-        self._finish(order, reason)
-
-    def _finish(self, order: StoredOrder, reason: str | None) -> None:
-        log.info("ordered_from_afar", browser=order.browser, number=order.number, why=reason)
-        self._crash_point("order-done")
-        self._finished_orders.put_nowait((order, reason))
+            return verified
+        if not is_allowed(browser.person.role, verified.order.do):
+            return NOT_ALLOWED
+        late = self._time_error(verified) if verified.gives else None  # others count however late they are
+        return late or await self._executor.execute(verified.order, browser.person.id)
 
 
 def _verify_order(browser: EnrolledBrowser, signed: bytes) -> Order | TokenRejection:

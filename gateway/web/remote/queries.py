@@ -16,6 +16,7 @@ from typing import Any, TypeVar, assert_never
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.protocol import browser_messages
+from gateway.protocol.browser_envelope import MAX_DOWN_BYTES
 from gateway.protocol.strict_json import loads
 from gateway.runtime.notifications.composer import MessageComposer
 from gateway.storage.browsers import EnrolledBrowser
@@ -71,11 +72,10 @@ class QueryService:
             answer, raw = await self._answer_query(browser, question)
         except QueryRefused as refusal:
             return self._response_body(question.id, {"refused": str(refusal)}), b""
-        return self._response_body(question.id, {"answer": answer}), raw
-
-    def refusal(self, text: bytes, code: str) -> bytes:
-        """Return the answer that refuses a valid query."""
-        return self._response_body(QUERY_ADAPTER.validate_json(text).id, {"refused": code})
+        body = self._response_body(question.id, {"answer": answer})
+        if len(body) + len(raw) >= MAX_DOWN_BYTES:
+            return self._response_body(question.id, {"refused": "too_much"}), b""
+        return body, raw
 
     def _response_body(self, id_: str, body: Mapping[str, Any]) -> bytes:
         return json.dumps({"id": id_, "at": self._services.clock.now().utc.timestamp(), **body}).encode()
@@ -126,8 +126,6 @@ class QueryService:
         if role is None or not has_right(role, UserRight.AWAY) or not has_right(role, right):
             raise QueryRefused("not_allowed")
         return role
-
-    # ---- state of the home -------------------------------------------------------------------------------------------
 
     async def _state(self, browser: EnrolledBrowser, after: str | None) -> Mapping[str, Any]:
         """Return the state; if the browser has it already, once it changes or the time is over."""
@@ -228,11 +226,8 @@ class QueryService:
         return facts
 
     def _newest_message(self) -> int:
-        """Return the number of the newest message; 0 without one."""
         newest = self._services.store.messages.after(0, at_most=1)
         return newest[0].id if newest else 0
-
-    # ---- messages and films ------------------------------------------------------------------------------------------
 
     def _messages(self, browser: EnrolledBrowser, query: browser_messages.MessagesQuery) -> Mapping[str, Any]:
         """Return the messages in the reader's language; an older page names none, and gets the home's."""
@@ -306,8 +301,6 @@ class QueryService:
             return await asyncio.to_thread(read, self._services.films_folder / clip.path)
         except OSError as error:
             raise QueryRefused("not_here") from error
-
-    # ---- live pictures -----------------------------------------------------------------------------------------------
 
     async def _live(self, browser: EnrolledBrowser, camera: str) -> QueryAnswer:
         """Return what a camera sees now, if the person might watch it on the home's own pages."""

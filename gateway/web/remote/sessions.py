@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from gateway.protocol.box_hub import SealedQuery
-from gateway.protocol.browser_envelope import MAX_DOWN_BYTES, MAX_UP_BYTES, decrypt, encrypt
+from gateway.protocol.browser_envelope import MAX_UP_BYTES, decrypt, encrypt
 from gateway.storage import StoreFailed
 from gateway.system.changes import ChangeNotifier
 from gateway.system.containment import Containment
@@ -65,9 +65,4 @@ class RemoteSessions:
         if opened is None or opened.raw:
             return None
         answer = await self._queries.answer(browser, opened.text)
-        if answer is None:
-            return None
-        text, raw = answer
-        if len(text) + len(raw) >= MAX_DOWN_BYTES:
-            text, raw = self._queries.refusal(opened.text, "too_much"), b""
-        return encrypt(keys.down, browser.id, text, raw, random=secrets.token_bytes)
+        return None if answer is None else encrypt(keys.down, browser.id, *answer, random=secrets.token_bytes)
