@@ -22,7 +22,7 @@ def devices() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every device that is shown: in a block of `devices:`, or in one that would stand below it."""
     for page in sorted(DOCS.rglob("*.md")):
         for block in BLOCK.findall(page.read_text(encoding="utf-8")):
-            data = parse_yaml(f"devices:\n{block}" if block.startswith("  ") else block).data
+            data = parse_yaml(f"devices:\n{block}" if block.startswith("  ") else block)
             found = data.get("devices", {}) if isinstance(data, dict) else {}
             yield from ((f"{page.name}: {id_}", one) for id_, one in found.items() if "kind" in one)
 
@@ -39,6 +39,6 @@ def test_the_docs_show_devices_of_most_kinds() -> None:
 
 def test_the_garage_of_the_docs_is_an_entrance() -> None:
     (block,) = BLOCK.findall((DOCS / "installer" / "garage.md").read_text(encoding="utf-8"))
-    house: Any = parse_yaml(block).data
+    house: Any = parse_yaml(block)
     garage = house["entrances"]["garage"]
     assert EntranceSection.model_validate_json(json.dumps(garage), strict=True).living_space is False

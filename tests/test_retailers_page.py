@@ -52,7 +52,7 @@ async def test_the_shell_s_blocks_lead_to_the_first_deliveries(tmp_path: Path) -
     script = "set -euo pipefail\n" + "\n".join(rest)
     (file,) = blocks("yaml")
     file_here = hub_file(tmp_path).model_copy(
-        update={"webhooks": HubFile.model_validate(parse_yaml(file).data, strict=False).webhooks}
+        update={"webhooks": HubFile.model_validate(parse_yaml(file), strict=False).webhooks}
     )
     async with run_hub(file_here) as hub:
         said = await ran(hub.url, tmp_path, "bash", "-c", script)
@@ -102,7 +102,7 @@ def test_the_worked_example_of_the_courier_s_code_is_what_the_door_reads() -> No
 
 def test_the_hub_s_file_is_one() -> None:
     (block,) = blocks("yaml")
-    assert HubFile.model_validate(parse_yaml(block).data, strict=False).sandbox
+    assert HubFile.model_validate(parse_yaml(block), strict=False).sandbox
 
 
 def test_the_simulated_home_is_the_one_that_the_page_tells_of() -> None:

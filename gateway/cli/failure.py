@@ -83,7 +83,7 @@ def read_yaml_file(path: Path, todo: str) -> object:
     with failure_on((OSError, UnicodeDecodeError), f"{path}: cannot be read ({{why}}).", todo):
         text = path.read_text(encoding="utf-8")
     try:
-        return parse_yaml(text).data
+        return parse_yaml(text)
     except InvalidYaml as error:
         raise Failure(f"{path}:{error.spot.line}:{error.spot.column}: {error}.", "Correct the file.") from error
 

@@ -51,7 +51,6 @@ class EditRejected(Exception):  # noqa: N818 - the name is the result
     """Nothing was written. `todo` says what to do, `is_id_taken` that the file has an item of this id already."""
 
     def __init__(self, what: str, todo: str, *, is_id_taken: bool = False) -> None:
-        """Name what is wrong, where it is, and what to do."""
         super().__init__(what)
         self.todo, self.is_id_taken = todo, is_id_taken
 
@@ -137,7 +136,7 @@ def render_section(id_: str, section: Mapping[str, object]) -> str:
 def parse_value(key: str, text: str) -> object:
     """Parse a value as YAML."""
     try:
-        return parse_yaml(text).data
+        return parse_yaml(text)
     except InvalidYaml as error:
         raise EditRejected(
             f"`{key}={text}`: this is not valid YAML.", "Put the value into quotes: 'name=\"In: the hall\"'."

@@ -10,7 +10,7 @@ from gateway.config.home import Home
 from gateway.config.validation import find_problems
 from gateway.system.config_reading import parse_model, problem_lines, read_model
 from gateway.system.config_section import ConfigError, absolute_paths, map_paths
-from gateway.system.located_yaml import InvalidYaml, YamlDocument, parse_yaml
+from gateway.system.located_yaml import InvalidYaml, parse_yaml
 from gateway.system.regular_file import read_text
 
 _SHAPE_HINT = "a house is written as `key: value` lines: `perron schema --markdown` describes every key."
@@ -33,9 +33,9 @@ def parse_home(text: str, path: Path) -> Home:
     return _validated(path, *parse_model(text, path, Home, _SHAPE_HINT))
 
 
-def _validated(path: Path, home: Home, document: YamlDocument) -> Home:
+def _validated(path: Path, home: Home, data: object) -> Home:
     if problems := list(find_problems(home)):
-        raise ConfigError(problem_lines(path, document, problems))
+        raise ConfigError(problem_lines(path, data, problems))
     home = absolute_paths(home, path.resolve().parent)
     storage = home.storage.model_copy(update={"folder": home.storage.folder.resolve()})
     return home.model_copy(update={"storage": storage})
@@ -49,7 +49,7 @@ def restore_mark(path: Path) -> Path:
 def find_storage_folder(path: Path) -> Path | None:
     """Return the storage folder that a file names, even if the rest is invalid; None if it cannot be read."""
     try:
-        data = parse_yaml(read_text(path)).data
+        data = parse_yaml(read_text(path))
     except (OSError, UnicodeDecodeError, InvalidYaml):
         return None
     section = data.get("storage", {}) if isinstance(data, dict) else None

@@ -81,7 +81,7 @@ def section_text(proposal: Proposal, fields: Mapping[str, JsonValue]) -> str:
 def is_as_proposed(text: str, proposal: Proposal) -> bool:
     """Return whether the house file contains what was proposed, except for the path of the account."""
     try:
-        house, proposed = parse_yaml(text).data, parse_yaml(section_text(proposal, proposal.fields)).data
+        house, proposed = parse_yaml(text), parse_yaml(section_text(proposal, proposal.fields))
     except InvalidYaml:
         return False
     section = house.get(proposal.in_house) if isinstance(house, dict) else None

@@ -11,18 +11,19 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.system.config_section import PATTERN_MEANINGS, ConfigError, describe_read_error
-from gateway.system.located_yaml import InvalidYaml, Loc, SourcePosition, YamlDocument, parse_yaml
+from gateway.system.located_yaml import InvalidYaml, Loc, SourcePosition, parse_yaml, position_of
 from gateway.system.regular_file import read_text
 from gateway.system.text import mask_account
 
 M = TypeVar("M", bound=BaseModel)
 
-
 MAX_SHOWN_PROBLEMS = 10  # problems of one file that are shown at once
 
 
-def read_model(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M, YamlDocument]:
-    """Read a configuration file as `model`. `todo` ends the error of an unreadable file, `shape` is that of a scalar.
+def read_model(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M, object]:
+    """Read a configuration file as `model`, and return its data too.
+
+    `todo` ends the error of an unreadable file, `shape` is that of a scalar.
 
     Raises:
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.
@@ -34,22 +35,22 @@ def read_model(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M,
     return parse_model(text, path, model, shape)
 
 
-def parse_model(text: str, path: Path, model: type[M], shape: str) -> tuple[M, YamlDocument]:
+def parse_model(text: str, path: Path, model: type[M], shape: str) -> tuple[M, object]:
     """Parse and validate the text of a configuration file; `shape` names its schema in an error."""
     try:
-        document = parse_yaml(text)
+        data = parse_yaml(text)
     except InvalidYaml as misread:
         raise ConfigError(_problem_line(path, misread.spot, f"{misread}.")) from misread
-    if not isinstance(document.data, dict):
+    if not isinstance(data, dict):
         raise ConfigError(_problem_line(path, SourcePosition(1, 1), shape))
     try:
         # Through JSON, because there strictness takes a list for a tuple and a text for a path, and nothing else.
-        return model.model_validate_json(json.dumps(document.data), strict=True), document
+        return model.model_validate_json(json.dumps(data), strict=True), data
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False)
         whole = model.model_json_schema()
         raise ConfigError(
-            problem_lines(path, document, ((e["loc"], _describe_error(e, whole)) for e in errors))
+            problem_lines(path, data, ((e["loc"], _describe_error(e, whole)) for e in errors))
         ) from invalid
 
 
@@ -57,11 +58,10 @@ def _problem_line(path: Path, position: SourcePosition, text: str) -> str:
     return f"{path}:{position.line}:{position.column}: {text}"
 
 
-def problem_lines(path: Path, document: YamlDocument, problems: Iterable[tuple[Loc, str]]) -> str:
+def problem_lines(path: Path, data: object, problems: Iterable[tuple[Loc, str]]) -> str:
     """Return one line for each problem: its place in the file, and its text."""
-    lines = sorted(
-        {(document.position(loc).line, _problem_line(path, document.position(loc), text)) for loc, text in problems}
-    )
+    places = [(position_of(data, loc), text) for loc, text in problems]
+    lines = sorted({(place.line, _problem_line(path, place, text)) for place, text in places})
     more = [f"... and {len(lines) - MAX_SHOWN_PROBLEMS} more"] if len(lines) > MAX_SHOWN_PROBLEMS else []
     return "\n".join([*(line for _, line in lines[:MAX_SHOWN_PROBLEMS]), *more])
 

@@ -13,7 +13,6 @@ import asyncio
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -145,14 +144,6 @@ class Containment:
             delay = RESTART_BACKOFF.next_s(delay)
 
 
-@dataclass(slots=True)
-class _QuarantinedRow:
-    """One row: when it is tried again (monotonic, s), and after how long the time after that."""
-
-    until: float
-    retry: float
-
-
 class RowQuarantine:
     """The rows that one worker skips for now, because its next query would return them again.
 
@@ -162,13 +153,14 @@ class RowQuarantine:
 
     def __init__(self, *, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._rows: OrderedDict[str, _QuarantinedRow] = OrderedDict()
+        # When each row is tried again (monotonic), and the delay after which that is
+        self._rows: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def add(self, row: str) -> None:
         """Leave a row alone. Beyond 1,000 of them the one that was set aside first is tried again."""
         known = self._rows.pop(row, None)
-        retry = ROW_BACKOFF.first_s if known is None else ROW_BACKOFF.next_s(known.retry)
-        self._rows[row] = _QuarantinedRow(self._monotonic() + retry, retry)
+        delay_s = ROW_BACKOFF.first_s if known is None else ROW_BACKOFF.next_s(known[1])
+        self._rows[row] = self._monotonic() + delay_s, delay_s
         if len(self._rows) > MAX_QUARANTINED_ROWS:
             self._rows.popitem(last=False)
 
@@ -179,11 +171,10 @@ class RowQuarantine:
     def rows(self) -> tuple[str, ...]:
         """List the rows that are not to be tried now."""
         now = self._monotonic()
-        return tuple(row for row, aside in self._rows.items() if now < aside.until)
+        return tuple(row for row, (until, _) in self._rows.items() if now < until)
 
     def __contains__(self, row: str) -> bool:
-        quarantined = self._rows.get(row)
-        return quarantined is not None and self._monotonic() < quarantined.until
+        return self._monotonic() < self._rows.get(row, (0.0, 0.0))[0]
 
 
 def _place(error: BaseException) -> str:

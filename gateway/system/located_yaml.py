@@ -4,7 +4,9 @@ It accepts plain data only: no aliases (which could multiply data), no tags, no 
 Text that looks like a date stays text.
 """
 
+import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -35,40 +37,34 @@ class InvalidYaml(Exception):  # noqa: N818 - the name states the fault
     """The text is not plain YAML. `spot` is the place."""
 
     def __init__(self, what: str, spot: SourcePosition) -> None:
-        """Take the error and its place."""
         super().__init__(what)
         self.spot = spot
 
 
-class YamlDocument(Frozen, kw_only=False):
-    """The content of a file: `data` of dicts, lists, strings, numbers, booleans and None."""
-
-    data: object
-
-    def position(self, loc: Loc) -> SourcePosition:
-        """Return the place of the value at `loc`; for a missing value, the place of its parent."""
-        data, spot = self.data, SourcePosition(1, 1)
-        if isinstance(data, CommentedBase):
-            spot = SourcePosition(data.lc.line + 1, data.lc.col + 1)
-        for part in loc:
-            if isinstance(data, CommentedMap) and part in data:
-                line, column = data.lc.key(part)  # people search for the key, not for its value
-            elif isinstance(data, CommentedSeq) and isinstance(part, int) and part < len(data):
-                line, column = data.lc.item(part)
-            else:
-                continue
-            data, spot = data[part], SourcePosition(line + 1, column + 1)
-        return spot
+def position_of(data: object, loc: Loc) -> SourcePosition:
+    """Return the place of the value at `loc` in parsed data; for a missing value, the place of its parent."""
+    spot = SourcePosition(1, 1)
+    if isinstance(data, CommentedBase):
+        spot = SourcePosition(data.lc.line + 1, data.lc.col + 1)
+    for part in loc:
+        if isinstance(data, CommentedMap) and part in data:
+            line, column = data.lc.key(part)  # people search for the key, not for its value
+        elif isinstance(data, CommentedSeq) and isinstance(part, int) and part < len(data):
+            line, column = data.lc.item(part)
+        else:
+            continue
+        data, spot = data[part], SourcePosition(line + 1, column + 1)
+    return spot
 
 
-def parse_yaml(text: str) -> YamlDocument:
-    """Parse YAML. InvalidYaml: the text is not YAML, or contains more than plain data."""
+def parse_yaml(text: str) -> object:
+    """Parse YAML as dicts, lists, strings, numbers, booleans and None. InvalidYaml: it is not YAML, or has more."""
     if len(text.encode()) > MAX_YAML_BYTES:
         raise InvalidYaml(f"the file is larger than {MAX_YAML_BYTES // 1024} KiB", SourcePosition(1, 1))
     try:
         yaml = YAML(typ="safe", pure=True)
         yaml.Parser, yaml.Constructor = _PlainParser, _PlainConstructor
-        return YamlDocument(data=yaml.load(text))
+        return yaml.load(text)
     except MarkedYAMLError as error:
         raise _explain(error, text.splitlines()) from error
     except YAMLError as error:
@@ -180,17 +176,12 @@ _PlainConstructor.yaml_constructors = {  # without the tags that make sets, byte
 
 
 def _number(text: str, node: ScalarNode) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if number - number != 0:  # infinite or not a number
-        raise InvalidYaml("this is not a plain number: write it like 20 or 2.5", _position(node))
-    return number
+    for parse in (int, float):
+        with suppress(ValueError):
+            number: int | float = parse(text)
+            if math.isfinite(number):
+                return number
+    raise InvalidYaml("this is not a plain number: write it like 20 or 2.5", _position(node))
 
 
 def _position(node: Node) -> SourcePosition:

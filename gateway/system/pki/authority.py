@@ -97,7 +97,7 @@ def issue_server_certificate(  # noqa: PLR0913 - files, names, policy and time a
     authority although the old one is valid.
     """
     with _own_files(files):
-        authority_key, authority = _read_or_make_authority(files, name, names, policy, now)
+        authority_key, authority = _read_or_make_authority(files, name, names if policy.bound else (), now)
         if not renew and _is_current(files, authority, names, policy, now):
             return IssuedCertificate(files=files, leaf=read_leaf(files.chain), authority=authority, is_new=False)
         key = ec.generate_private_key(ec.SECP256R1())
@@ -113,7 +113,7 @@ def unconstrained_authority(
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     """Return an authority without name constraints and its key; make it if it is missing. `name` is for people."""
     with _own_files(files):
-        return _read_or_make_authority(files, name, (), CertificatePolicy(days=0, renew=timedelta(0), bound=False), now)
+        return _read_or_make_authority(files, name, (), now)
 
 
 def issue_client_certificate(  # noqa: PLR0913 - what a certificate says
@@ -145,14 +145,15 @@ def certificate_names(leaf: x509.Certificate) -> tuple[str, ...]:
 
 
 def _read_or_make_authority(
-    files: CertificateFiles, name: str, names: tuple[str, ...], policy: CertificatePolicy, now: datetime
+    files: CertificateFiles, name: str, bounds: tuple[str, ...], now: datetime
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    """Return an authority that may issue for `bounds` only; without any for all names."""
     if files.authority_key.exists() and files.authority.exists():
         key = serialization.load_pem_private_key(files.authority_key.read_bytes(), None)
         authority = x509.load_pem_x509_certificate(files.authority.read_bytes())
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ValueError(f"{files.authority_key} holds another kind of key")
-        if _allows_names(authority, names, policy) and authority.not_valid_after_utc > now:
+        if _has_bounds(authority, bounds) and authority.not_valid_after_utc > now:
             return key, authority
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
@@ -161,19 +162,19 @@ def _read_or_make_authority(
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs=True), critical=True)
     )
-    if policy.bound:
-        builder = builder.add_extension(x509.NameConstraints(_subtrees(names), None), critical=True)
+    if bounds:
+        builder = builder.add_extension(x509.NameConstraints(_subtrees(bounds), None), critical=True)
     authority = builder.sign(key, hashes.SHA256())
     write_whole(files.authority_key, _private_pem(key))
     write_whole(files.authority, _pem(authority))
     return key, authority
 
 
-def _allows_names(authority: x509.Certificate, names: tuple[str, ...], policy: CertificatePolicy) -> bool:
-    if not policy.bound:
+def _has_bounds(authority: x509.Certificate, bounds: tuple[str, ...]) -> bool:
+    if not bounds:
         return True
     constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
-    return set(constraints.permitted_subtrees or ()) == set(_subtrees(names))
+    return set(constraints.permitted_subtrees or ()) == set(_subtrees(bounds))
 
 
 @contextmanager
@@ -278,8 +279,8 @@ def _subtrees(names: tuple[str, ...]) -> list[x509.GeneralName]:
     return [_general_name(name, ip_network) for name in names]
 
 
-def _pem(one: x509.Certificate) -> bytes:
-    return one.public_bytes(serialization.Encoding.PEM)
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -7,8 +7,7 @@ its connections.
 
 The authority has no name constraints, because Mbed TLS, which most small devices use, refuses them (its issue 8759).
 
-The functions raise OSError if a file or folder cannot be read or written, and ValueError if a file was altered, is
-damaged or is not a certificate.
+The functions raise as those of `gateway.system.pki.authority` do.
 """
 
 import ipaddress

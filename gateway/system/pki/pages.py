@@ -3,8 +3,7 @@
 The certificate page explains how, and shows the authority's fingerprint as a QR. The authority is limited to the box's
 own names and addresses, so a thief of its key cannot impersonate a bank. Browsers accept at most 397 days.
 
-The functions raise OSError if a file or folder cannot be read or written, and ValueError if a file was altered, is
-damaged or is not a certificate.
+The functions raise as those of `gateway.system.pki.authority` do.
 """
 
 from collections.abc import Sequence

@@ -53,7 +53,7 @@ def test_the_first_line_of_a_new_house_names_a_schema_that_stands_beside_it_and_
     named = file.parent / line.removeprefix("# yaml-language-server: $schema=")
     written = json.loads(named.read_text(encoding="utf-8"))
     assert written == schema(ConfigFile.HOME)
-    house = parse_yaml(file.read_text(encoding="utf-8")).data
+    house = parse_yaml(file.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(written).validate(json.loads(json.dumps(house)))
 
 

@@ -72,7 +72,7 @@ def test_each_example_may_stand_in_the_file() -> None:
     for model in models:
         for field in model.model_fields.values():
             for example in re.findall(r"Example:\s`([^`]+)`", field.description or ""):
-                value = parse_yaml(example).data
+                value = parse_yaml(example)
                 as_written = value if isinstance(value, dict | list) else example
                 kind: Any = Annotated[field.annotation, "", *field.metadata]
                 TypeAdapter(kind).validate_python(as_written)

@@ -69,7 +69,7 @@ def device_of(line: str) -> AnyDevice:
         at = section
         for part in outer:
             at = at.setdefault(part, {})
-        at[last] = parse_yaml(set_to).data
+        at[last] = parse_yaml(set_to)
     device: AnyDevice = TypeAdapter(AnyDevice).validate_json(json.dumps(section), strict=True)
     return device
 

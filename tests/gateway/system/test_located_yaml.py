@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.system.located_yaml import InvalidYaml, SourcePosition, parse_yaml
+from gateway.system.located_yaml import InvalidYaml, SourcePosition, parse_yaml, position_of
 
 TEXT = (Path(__file__).parents[3] / "config" / "home.yaml").read_text(encoding="utf-8")
 PORT = next(n for n, line in enumerate(TEXT.splitlines(), start=1) if line == "  port: 1883")
@@ -54,7 +54,7 @@ def test_a_slip_of_the_pen_is_told_with_its_line_and_the_remedy(
 
 def test_each_value_knows_its_place_and_what_is_missing_stands_where_its_parent_does() -> None:
     document = parse_yaml("# a house\n\nbox: one\nlist:\n  - x\n  - {inner: 1}\n1: {true: no}\n")
-    assert document.data == {"box": "one", "list": ["x", {"inner": 1}], "1": {"true": "no"}}
+    assert document == {"box": "one", "list": ["x", {"inner": 1}], "1": {"true": "no"}}
     places: dict[tuple[str | int, ...], SourcePosition] = {
         (): SourcePosition(3, 1),
         ("box",): SourcePosition(3, 1),
@@ -65,8 +65,8 @@ def test_each_value_knows_its_place_and_what_is_missing_stands_where_its_parent_
         ("1", "true"): SourcePosition(7, 5),
         ("1", "false", "[key]"): SourcePosition(7, 1),
     }
-    assert {loc: document.position(loc) for loc in places} == places
-    assert parse_yaml("").position(("box",)) == SourcePosition(1, 1)
+    assert {loc: position_of(document, loc) for loc in places} == places
+    assert position_of(parse_yaml(""), ("box",)) == SourcePosition(1, 1)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_more_than_plain_data_is_refused_at_its_place(text: str, spot: SourcePos
 
 
 def test_a_merge_key_and_a_date_are_words() -> None:
-    assert parse_yaml("<<: {a: 1}\nday: 2027-01-31").data == {"<<": {"a": 1}, "day": "2027-01-31"}
+    assert parse_yaml("<<: {a: 1}\nday: 2027-01-31") == {"<<": {"a": 1}, "day": "2027-01-31"}
 
 
 @pytest.mark.slow
