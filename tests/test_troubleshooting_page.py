@@ -48,7 +48,7 @@ def written(text: Text, language: Language) -> str:
 
 def examination() -> Iterator[Text]:
     yield from (text for text in (*complaints(), *forbidding()) if text.message not in NO_ROW)
-    yield from (text for key, text in FOLDER_TEXTS.items() if not key.endswith(".todo"))
+    yield from (fault for fault, _todo in FOLDER_TEXTS.values())
     yield from UNEXPECTED_FILE_TEXTS
     yield from (reason for reason, _todo in OPEN_FAILURE_TEXTS.values())
     yield from (_("in doubt: {why}", why=text) for text in STORE_DOUBT_TEXTS.values())

@@ -335,7 +335,7 @@ def broker_file_findings(home: Home) -> Iterator[Finding]:
     if faults == ():
         yield good(BROKER_FILES, _("nothing in {folder} is weak", folder=str(folder)))
     for fault in faults or ():
-        statement, todo = (FOLDER_TEXTS[key].with_facts(**fault.facts) for key in (fault.fault_key, fault.todo_key))
+        statement, todo = (text.with_facts(**fault.facts) for text in FOLDER_TEXTS[fault.key])
         yield bad(BROKER_FILES, statement, todo)
 
 

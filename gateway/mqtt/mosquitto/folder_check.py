@@ -23,37 +23,37 @@ from gateway.system.pki.broker import broker_certificate_names
 MIN_PASSWORD_LENGTH = 16  # characters; Perron's own passwords have 32
 MIN_DIFFERENT_CHARACTERS = 8
 
-FOLDER_TEXTS: Mapping[str, Text] = {
-    "folder_open": _("{file} can be listed or written by others (mode {mode})."),
-    "folder_open.todo": Text("`chmod 700 {file}`"),
-    "foreign": _("{file} was not written by Perron, and would be lost."),
-    "foreign.todo": _("Move it away, or name another folder."),
-    "altered": _("{file} is not what Perron writes for this house."),
-    "altered.todo": _("Write it with `perron broker-config`."),
-    "no_file": _("{file} is no plain file."),
-    "no_file.todo": _("Remove it; what it leads to may be anybody's."),
-    "guessed": _("{file} holds a password that can be guessed ({length} characters)."),
-    "shared": _("{file} and {other} hold the same password: one stands for both."),
-    "anew.todo": _(
-        "Delete the file and run `perron broker-config` again: it makes a new one; give that to the device."
+_NEW_PASSWORD_TODO = _(
+    "Delete the file and run `perron broker-config` again: it makes a new one; give that to the device."
+)
+FOLDER_TEXTS: Mapping[str, tuple[Text, Text]] = {
+    "folder_open": (_("{file} can be listed or written by others (mode {mode})."), Text("`chmod 700 {file}`")),
+    "foreign": (_("{file} was not written by Perron, and would be lost."), _("Move it away, or name another folder.")),
+    "altered": (_("{file} is not what Perron writes for this house."), _("Write it with `perron broker-config`.")),
+    "no_file": (_("{file} is no plain file."), _("Remove it; what it leads to may be anybody's.")),
+    "guessed": (_("{file} holds a password that can be guessed ({length} characters)."), _NEW_PASSWORD_TODO),
+    "shared": (_("{file} and {other} hold the same password: one stands for both."), _NEW_PASSWORD_TODO),
+    "secret_open": (
+        _("{file} can be read or written by others on this machine (mode {mode})."),
+        _("`chmod 600 {file}`; where others were there, delete it and write it anew."),
     ),
-    "secret_open": _("{file} can be read or written by others on this machine (mode {mode})."),
-    "secret_open.todo": _("`chmod 600 {file}`; where others were there, delete it and write it anew."),
-    "owner": _("{file} belongs to another user ({uid}), who can change it."),
-    "owner.todo": _("Make it yours (`chown`), or say with --user that mosquitto is that one."),
+    "owner": (
+        _("{file} belongs to another user ({uid}), who can change it."),
+        _("Make it yours (`chown`), or say with --user that mosquitto is that one."),
+    ),
 }
+"""What may be wrong, and what to do about it."""
 
 
 class FileFault(Frozen, kw_only=False):
-    """What is wrong with a file and what to do about it: two keys of `FOLDER_TEXTS`, and the facts in their texts."""
+    """What is wrong with a file: a key of `FOLDER_TEXTS`, and the facts in its texts."""
 
-    fault_key: str
-    todo_key: str
+    key: str
     facts: Mapping[str, str]
 
     def to(self, language: Language) -> str:
         """Return both sentences in this language."""
-        return " ".join(FOLDER_TEXTS[key].to(language, **self.facts) for key in (self.fault_key, self.todo_key))
+        return " ".join(text.to(language, **self.facts) for text in FOLDER_TEXTS[self.key])
 
 
 class WrittenOptions(Frozen):
@@ -85,7 +85,7 @@ def foreign_configuration(folder: Path) -> FileFault | None:
     conf = folder / "mosquitto.conf"
     if not conf.exists() or conf.read_text(encoding="utf-8", errors="replace").startswith(FIRST_LINE):
         return None
-    return FileFault("foreign", "foreign.todo", {"file": str(conf)})
+    return FileFault("foreign", {"file": str(conf)})
 
 
 def folder_faults(folder: Path, home: Home, *, user: str | None = None) -> tuple[FileFault, ...]:
@@ -101,7 +101,7 @@ def secret_faults(folder: Path, *, user: str | None = None) -> Iterator[FileFaul
     if not folder.is_dir():
         return
     if folder.stat().st_mode & 0o066:
-        yield FileFault("folder_open", "folder_open.todo", {"file": str(folder), "mode": _mode(folder)})
+        yield FileFault("folder_open", {"file": str(folder), "mode": _mode(folder)})
     yield from _password_faults(folder)
     owners = {0, os.geteuid(), *_user_ids(user or _configured_user(folder))}
     for file in (*sorted(folder.glob("*.password")), folder / "passwords", folder / "embedded.toml",
@@ -118,7 +118,7 @@ def _configuration_faults(folder: Path, home: Home) -> Iterator[FileFault]:
     for name, render in (("mosquitto.conf", _render_configuration), ("access", _render_access_list)):
         file = folder / name
         if file.exists() and file.read_text(encoding="utf-8", errors="replace") != render(folder, home):
-            yield FileFault("altered", "altered.todo", {"file": str(file)})
+            yield FileFault("altered", {"file": str(file)})
 
 
 def _render_configuration(folder: Path, home: Home) -> str | None:
@@ -161,23 +161,22 @@ def _password_faults(folder: Path) -> Iterator[FileFault]:
     files_by_password: dict[str, Path] = {}
     for file in sorted(folder.glob("*.password")):
         if not file.is_file() or file.is_symlink():
-            yield FileFault("no_file", "no_file.todo", {"file": str(file)})
+            yield FileFault("no_file", {"file": str(file)})
             continue
         password = file.read_text(encoding="utf-8", errors="replace").rstrip("\n")
         if len(password) < MIN_PASSWORD_LENGTH or len(set(password)) < MIN_DIFFERENT_CHARACTERS:
-            yield FileFault("guessed", "anew.todo", {"file": str(file), "length": str(len(password))})
+            yield FileFault("guessed", {"file": str(file), "length": str(len(password))})
         elif password in files_by_password:
-            facts = {"file": str(file), "other": files_by_password[password].name}
-            yield FileFault("shared", "anew.todo", facts)
+            yield FileFault("shared", {"file": str(file), "other": files_by_password[password].name})
         files_by_password.setdefault(password, file)
 
 
 def _access_faults(file: Path, owners: set[int]) -> Iterator[FileFault]:
     status = file.stat()
     if stat.S_IMODE(status.st_mode) & 0o077:
-        yield FileFault("secret_open", "secret_open.todo", {"file": str(file), "mode": _mode(file)})
+        yield FileFault("secret_open", {"file": str(file), "mode": _mode(file)})
     if status.st_uid not in owners:
-        yield FileFault("owner", "owner.todo", {"file": str(file), "uid": str(status.st_uid)})
+        yield FileFault("owner", {"file": str(file), "uid": str(status.st_uid)})
 
 
 def _configured_user(folder: Path) -> str | None:

@@ -52,7 +52,6 @@ class WeakBrokerSetup(Exception):  # noqa: N818 - the name says what is wrong
     """The requested listeners would be insecure; the text says which and why, `todo` what to do."""
 
     def __init__(self, what: str, todo: str) -> None:
-        """`what` is insecure; `todo` says what a person can do."""
         super().__init__(what)
         self.todo = todo
 
