@@ -30,7 +30,6 @@ from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 _DISCOVERY_PREFIX = explained(r"^[A-Za-z0-9_-]{1,64}$", "a discovery prefix is 1 to 64 of A-Z, a-z, 0-9, _ and -")
 _KID = explained(r"^[A-Za-z0-9._-]{1,64}$", "a kid is 1 to 64 of A-Z, a-z, 0-9, point, _ and -")
 
-
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 

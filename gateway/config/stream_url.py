@@ -12,10 +12,7 @@ from pydantic import AfterValidator, WithJsonSchema
 from gateway.system.text import PASSWORD_IN_URL
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
-USER_PLACEHOLDER, PASSWORD_PLACEHOLDER = (
-    "{user}",
-    "{password}",
-)  # for makers whose URLs have user and password in the path
+USER_PLACEHOLDER, PASSWORD_PLACEHOLDER = "{user}", "{password}"  # for makers that want them in the path
 
 _STREAM_URL = re.compile(r"rtsps?://[^\s\x00-\x1f\x7f]{1,500}")
 _HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")

@@ -27,11 +27,7 @@ DEVICE_CHANNELS = (
     TopicSuffix.BATTERY,
 )
 BRIDGE_CHANNELS = (TopicSuffix.BRIDGE, TopicSuffix.LOG)  # shared by all devices behind one bridge
-PRODUCT_CHANNELS = (
-    TopicSuffix.OPERATION,
-    TopicSuffix.BOLT,
-    TopicSuffix.LATCH,
-)  # topics that Perron's own devices do not have
+PRODUCT_CHANNELS = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH)  # Perron's own devices have none
 INBOUND_CHANNELS = (*DEVICE_CHANNELS, *BRIDGE_CHANNELS, *PRODUCT_CHANNELS)
 RETAINED_CHANNELS = frozenset(
     {TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.BRIDGE, TopicSuffix.BATTERY, *PRODUCT_CHANNELS}
@@ -145,16 +141,13 @@ def homeassistant_topic(entrance: str, word: str) -> str:
 
 
 READING_KINDS = frozenset({"fridge", "presence", "alarm"})  # only the newest message of these devices counts
-
-# The suffixes with their measurements
-READING_CHANNELS = frozenset({TopicSuffix.STATE, TopicSuffix.RESULT, TopicSuffix.BATTERY})
+READING_CHANNELS = frozenset({TopicSuffix.STATE, TopicSuffix.RESULT, TopicSuffix.BATTERY})  # with their measurements
 
 
 class TopicMap:
     """Maps every topic that the gateway subscribes to, to its origin."""
 
     def __init__(self, home: Home) -> None:
-        """Build the map from a validated configuration."""
         self._home = home
         # A flood of another device must not cost them a message.
         self._door_devices = {id_ for section in home.entrances.values() for id_ in (section.lock, section.door)}

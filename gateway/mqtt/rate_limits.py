@@ -63,7 +63,6 @@ class RateLimits:
     """The limits of one connection, and its held readings. A topic without a subscription has no limit."""
 
     def __init__(self, subscriptions: Iterable[Subscription]) -> None:
-        """Make a limit for each topic and each account; all are unused at first."""
         self._subscriptions = {subscription.topic.encode(): subscription for subscription in subscriptions}
         known = self._subscriptions.values()
         self._sensor_counts = Counter(s.account for s in known if s.overflow is OverflowPolicy.KEEP_LATEST)

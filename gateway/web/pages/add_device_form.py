@@ -139,10 +139,7 @@ FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
 def read_form(kind: str, form: MultiMapping[object], home: Home) -> ProposalRequest | Mapping[str, Remark]:
     """Read the form of a kind of device; return the request, or the errors of all fields by their keys.
 
-    `home` has the devices that may be chosen.
-
-    Raises:
-        KeyError: the kind is unknown.
+    `home` has the devices that may be chosen. KeyError: the kind is unknown.
     """
     name = _form_text(form, "id")
     errors = {} if _ID_PATTERN.fullmatch(name) else {"id": Remark("id")}

@@ -11,20 +11,14 @@ from gateway.domain.delivery.permission import DAYS, Permission, PermissionStatu
 from gateway.system.i18n import Language, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
-from gateway.web.pages.home import required_right, submit_owner_request
-from gateway.web.server.brand_terms import (
-    place_names,
-    question_facts,
-    read_terms,
-    terms_facts,
-    week_spans,
-)
-from gateway.web.server.page import Conflict, Page, form_texts, get, post, raise_if_not_done
+from gateway.web.pages.home import OwnerRequestPage, required_right
+from gateway.web.server.brand_terms import place_names, question_facts, read_terms, terms_facts, week_spans
+from gateway.web.server.page import Conflict, form_texts, get, post, raise_if_not_done
 
 _SHORTEST_TIME = timedelta(microseconds=1)
 
 
-class BrandsPage(Page):
+class BrandsPage(OwnerRequestPage):
     """The page of the brands."""
 
     @get("/brands", UserRight.SEE_BRANDS)
@@ -84,7 +78,7 @@ class BrandsPage(Page):
         first = next(iter(self._home.entrances), None)
         if first is None:
             raise Conflict(_("There is no entrance here yet."))
-        return await submit_owner_request(self._authorizer, request, user, first, fields, back="/brands")
+        return await self._submit(request, user, first, fields, back="/brands")
 
     @post("/brands/{brand}/terms", UserRight.DECIDE_BRANDS)
     async def _set_terms(self, request: web.Request, user: CurrentUser) -> web.Response:

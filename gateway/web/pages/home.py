@@ -14,7 +14,7 @@ from gateway.protocol.owner_requests import REQUEST_ADAPTER, OwnerPermitRequest
 from gateway.system.i18n import Text
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
-from gateway.web.server.authorization import PASSWORD_FIELD, REQUEST_RIGHTS, Authorizer, wants_json
+from gateway.web.server.authorization import PASSWORD_FIELD, REQUEST_RIGHTS, wants_json
 from gateway.web.server.page import Conflict, Page, form_texts, get, post, raise_if_not_done
 from gateway.web.server.security_headers import local_path
 from gateway.web.texts.catalogue import TEXTS
@@ -22,7 +22,32 @@ from gateway.web.texts.catalogue import TEXTS
 log = structlog.get_logger(__name__)
 
 
-class HomePage(Page):
+class OwnerRequestPage(Page):
+    """A page with forms that are owner's requests."""
+
+    async def _submit(
+        self, request: web.Request, user: CurrentUser, entrance: str, fields: Mapping[str, str], *, back: str
+    ) -> web.Response:
+        """Carry out an owner's request in the name of a user whose right was checked, and redirect to `back`.
+
+        Raises:
+            web.HTTPException: the form is no request, or it was not done.
+        """
+        try:
+            owner_request = REQUEST_ADAPTER.validate_python({**fields, "id": f"page-{secrets.token_hex(8)}"})
+        except ValidationError as error:
+            raise web.HTTPBadRequest from error
+        if isinstance(owner_request, OwnerPermitRequest) and owner_request.do == "permit":
+            permission = self._store.brands.permission(owner_request.brand)
+            if permission is not None and extends_permission(permission, permission.terms):
+                await self._authorizer.require_password(request, user)
+        reason = await self._inbox.submit_request(entrance, owner_request, user.person)
+        log.info("asked_on_a_page", entrance=entrance, do=owner_request.do, by=user.person, done=reason is None)
+        raise_if_not_done(reason)
+        return self._authorizer.done_response(request, local_path(back))
+
+
+class HomePage(OwnerRequestPage):
     """The home page: every entrance, its requests, and the pauses of the household."""
 
     @get("/", UserRight.SEE_STATE)
@@ -72,44 +97,12 @@ class HomePage(Page):
         user = await self._authorizer.require_user(request, right)
         if entrance not in self._home.entrances:
             raise web.HTTPNotFound
-        return await submit_owner_request(self._authorizer, request, user, entrance, fields, back=back)
+        return await self._submit(request, user, entrance, fields, back=back)
 
 
 def required_right(fields: Mapping[str, str]) -> UserRight:
-    """Return the right that the request in a form needs.
-
-    Raises:
-        web.HTTPBadRequest: it is no request, or brings an id of its own.
-    """
+    """Return the right that the request in a form needs. HTTPBadRequest: it is no request, or brings an id."""
     right = REQUEST_RIGHTS.get(fields.get("do", ""))
     if right is None or "id" in fields:
         raise web.HTTPBadRequest
     return right
-
-
-async def submit_owner_request(  # noqa: PLR0913 - user, entrance, request, and the page to return to
-    authorizer: Authorizer,
-    request: web.Request,
-    user: CurrentUser,
-    entrance: str,
-    fields: Mapping[str, str],
-    *,
-    back: str,
-) -> web.Response:
-    """Carry out an owner's request in the name of a user whose right was checked.
-
-    Raises:
-        web.HTTPException: the form is no request, or it was not done; else a redirect to `back`.
-    """
-    try:
-        owner_request = REQUEST_ADAPTER.validate_python({**fields, "id": f"page-{secrets.token_hex(8)}"})
-    except ValidationError as error:
-        raise web.HTTPBadRequest from error
-    if isinstance(owner_request, OwnerPermitRequest) and owner_request.do == "permit":
-        permission = authorizer.services.store.brands.permission(owner_request.brand)
-        if permission is not None and extends_permission(permission, permission.terms):
-            await authorizer.require_password(request, user)
-    reason = await authorizer.services.inbox.submit_request(entrance, owner_request, user.person)
-    log.info("asked_on_a_page", entrance=entrance, do=owner_request.do, by=user.person, done=reason is None)
-    raise_if_not_done(reason)
-    return authorizer.done_response(request, local_path(back))

@@ -31,11 +31,7 @@ STRANGER_REQUESTS_BURST = 60.0
 
 
 def listen_socket(address: str, port: int) -> socket.socket:
-    """Return a listening socket; an IPv6 one accepts IPv6 only.
-
-    Raises:
-        OSError: the address or the port is not available.
-    """
+    """Return a listening socket; an IPv6 one accepts IPv6 only. OSError: the address or the port is not available."""
     listener = socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
     listener.settimeout(0)  # non-blocking, for the event loop
     return listener

@@ -98,11 +98,7 @@ class GatewayServices(Frozen):
         )
 
     def entrance_state(self, name: str) -> tuple[Entrance, Now]:
-        """Return the present state of one entrance.
-
-        Raises:
-            KeyError: no entrance has this name.
-        """
+        """Return the present state of one entrance. KeyError: no entrance has this name."""
         for state, now in self.states():
             if state.id == name:
                 return state, now

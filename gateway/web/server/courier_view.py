@@ -94,11 +94,7 @@ def signed_receipt(services: GatewayServices, delivery: str) -> bytes | None:
 
 
 def courier_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> Mapping[str, Any]:
-    """Return what the courier's fragment shows.
-
-    Raises:
-        KeyError: no delivery has such a token, or its entrance is not in home.yaml.
-    """
+    """Return what the courier's fragment shows. KeyError: no delivery at an entrance of home.yaml has such a token."""
     delivery = find_delivery(services, digest, services.clock.now())
     if delivery is None:
         raise KeyError(digest)

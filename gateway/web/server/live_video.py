@@ -127,11 +127,7 @@ class SnapshotCache:
 async def stream_pictures(
     request: web.Request, picture: Callable[[], Awaitable[bytes | None]], *, is_allowed: PermissionCheck
 ) -> web.StreamResponse:
-    """Stream a camera as JPEGs one after the other, as long as it gives pictures.
-
-    Raises:
-        web.HTTPServiceUnavailable: the camera gives no live picture.
-    """
+    """Stream a camera as JPEGs one after the other, as long as it gives any. HTTPServiceUnavailable: it gives none."""
     jpeg = await picture()
     if jpeg is None:
         raise web.HTTPServiceUnavailable

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
+from gateway.domain.delivery.permission import DAYS
 from gateway.domain.pause import is_ambiguous
 from gateway.protocol.hash_chain import canonical_json
 from gateway.system.i18n import Language, Text, language_names, pgettext, template_functions
@@ -21,11 +22,7 @@ from gateway.web.texts.catalogue import TEXTS, offered
 
 
 def render_fragment(services: GatewayServices, name: str, viewer: Viewer) -> str:
-    """Return the present HTML of one fragment (`kind/entrance`, or `courier/digest`).
-
-    Raises:
-        KeyError: no such fragment exists.
-    """
+    """Return the present HTML of one fragment (`kind/entrance`, or `courier/digest`). KeyError: it does not exist."""
     kind, _, of = name.partition("/")
     return render(services, f"parts/{kind}.html", viewer, FRAGMENTS[kind][1](services, of, viewer))
 
@@ -100,7 +97,7 @@ def age_texts(language: Language) -> str:
 
 def _day(instant: datetime, zone: ZoneInfo, language: Language) -> str:
     local = instant.astimezone(zone)
-    name = TEXTS[f"day.{('mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun')[local.weekday()]}"].to(language)
+    name = TEXTS[f"day.{DAYS[local.weekday()]}"].to(language)
     written = local.strftime(pgettext("a day, for strftime", "%Y-%m-%d").to(language))
     return f"{name} {written}"
 
