@@ -25,8 +25,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a row that is set aside is tried again at once",
         file="gateway/system/containment.py",
-        old="        return tuple(row for row, aside in self._rows.items() if now < aside.until)\n",
-        new="        return tuple(row for row, aside in self._rows.items() if now > aside.until)\n",
+        old="        return tuple(row for row, (until, _) in self._rows.items() if now < until)\n",
+        new="        return tuple(row for row, (until, _) in self._rows.items() if now > until)\n",
         tests=(f"{UNIT}::test_however_many_rows_are_set_aside_a_bounded_number_is_remembered",),
     ),
     Mutant(
@@ -86,13 +86,10 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(f"{BOX}::test_what_cannot_be_told_to_the_hub_keeps_nothing_else_from_being_told",),
     ),
     Mutant(
-        name="an order that cannot be done is not noted, and each start does it again",
+        name="an order that cannot be done is noted as done",
         file="gateway/web/remote/orders.py",
-        old=(
-            "            if piece.fault is not None:\n"
-            "                self._finish(order, FAILED)  # noted, so that no start does it again\n"
-        ),
-        new=("            if piece.fault is not None:\n                pass\n"),
+        old="            reason: str | None = FAILED\n",
+        new="            reason: str | None = None\n",
         tests=(f"{BOX}::test_an_order_that_cannot_be_done_is_noted_as_failed_and_the_next_is_done",),
     ),
     Mutant(

@@ -39,10 +39,10 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/gateway/domain/test_day.py",),
     ),
     Mutant(
-        name="an order that is read no more is taken up at each start",
+        name="an order that is read no more counts as done",
         file="gateway/web/remote/orders.py",
-        old=("            self._finish(order, said)\n            return\n"),
-        new="            return\n",
+        old="        if isinstance(verified, TokenRejection):\n            return verified\n",
+        new="        if isinstance(verified, TokenRejection):\n            return None\n",
         tests=(f"{ORDERS}::test_an_order_that_a_store_kept_and_that_is_read_no_more_has_failed",),
     ),
     Mutant(
