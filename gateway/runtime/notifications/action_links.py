@@ -23,7 +23,6 @@ MAX_TOKEN_CHARACTERS = 600  # characters of a token
 _LINK_CONTEXT = b"perron link 1\n"  # separates these signatures from all others of the key
 _NONCE_CONTEXT = b"perron nonce 1\n"
 
-
 _ID = r"[A-Za-z0-9-]{1,64}"
 _VISIT = rf"{_ID}\.{_ID}"  # entrance, visit
 _PERMISSION = rf"{_ID}\.{_ID}\.[0-9]{{1,64}}"  # entrance, brand, version of the requested permission
@@ -59,24 +58,18 @@ class LinkError(Enum):
     USED = _("This link has been used.")  # not found here: `AccountStore.use_link` knows
 
 
+LinkRequest = owner_requests.OwnerStopRequest | owner_requests.OwnerDecideRequest | owner_requests.OwnerPermitRequest
+
+
 class ActionLink(Frozen):
-    """The signed content of a link. `expires` is a whole second, UTC."""
+    """A verified link: the owner's request to an entrance that it makes."""
 
     purpose: LinkPurpose
-    subject: str
-    expires: datetime
-    nonce: bytes
-
-
-class LinkRequest(Frozen):
-    """The owner's request to an entrance that a link makes.
-
-    `permission_version`: the request concerns the permission of `request.brand` at this version, and no other.
-    """
-
     entrance: str
-    request: owner_requests.OwnerStopRequest | owner_requests.OwnerDecideRequest | owner_requests.OwnerPermitRequest
-    permission_version: int | None = None
+    request: LinkRequest  # its `id` is `link-` and the nonce in hex
+    permission_version: int | None  # the request concerns the brand's permission at this version, and no other
+    expires: datetime  # a whole second, UTC
+    nonce: bytes
 
 
 def sign_link(purpose: LinkPurpose, subject: str, expires: datetime, nonce: bytes, key: bytes) -> str:
@@ -105,27 +98,6 @@ def verify_link(token: str, key: bytes, now: Now) -> ActionLink | LinkError:
     return link
 
 
-def link_request(link: ActionLink) -> LinkRequest:
-    """Return the owner's request of this link. Its `id` is the link's own: `link-` and its nonce in hex."""
-    id_ = f"link-{link.nonce.hex()}"
-    entrance, *rest = link.subject.split(".")
-    match link.purpose:
-        case LinkPurpose.STOP:
-            return LinkRequest(entrance=entrance, request=owner_requests.OwnerStopRequest(id=id_, do="stop"))
-        case LinkPurpose.APPROVE | LinkPurpose.VETO as purpose:
-            answer = owner_requests.OwnerDecideRequest(
-                id=id_, do="approve" if purpose is LinkPurpose.APPROVE else "refuse", visit=rest[0]
-            )
-            return LinkRequest(entrance=entrance, request=answer)
-        case LinkPurpose.PERMIT | LinkPurpose.REFUSE_BRAND as purpose:
-            decision = owner_requests.OwnerPermitRequest(
-                id=id_, do="permit" if purpose is LinkPurpose.PERMIT else "refuse_brand", brand=rest[0]
-            )
-            return LinkRequest(entrance=entrance, request=decision, permission_version=int(rest[1]))
-        case _:
-            assert_never(link.purpose)
-
-
 def derive_nonce(message: str, purpose: LinkPurpose, subject: str, key: bytes) -> bytes:
     """Derive the nonce of an action in a message: equal for all copies, so that they count once together."""
     return hmac.digest(key, _NONCE_CONTEXT + f"{message}\n{purpose}\n{subject}".encode(), "sha256")[:NONCE_BYTES]
@@ -145,13 +117,34 @@ def _verified(token: str, key: bytes) -> ActionLink | None:
         return None
     if not hmac.compare_digest(_mac(content, key), mac):
         return None
-    purpose, subject, expires, nonce = content.decode().split("\n")  # trusted from here on: the box signed it
+    name, subject, expires, nonce = content.decode().split("\n")  # trusted from here on: the box signed it
+    purpose = LinkPurpose[name.upper()]
+    entrance, _dot, rest = subject.partition(".")
+    about, _dot, version = rest.partition(".")
     return ActionLink(
-        purpose=LinkPurpose[purpose.upper()],
-        subject=subject,
+        purpose=purpose,
+        entrance=entrance,
+        request=_request(purpose, f"link-{nonce}", about),
+        permission_version=int(version) if version else None,
         expires=datetime.fromtimestamp(int(expires), UTC),
         nonce=bytes.fromhex(nonce),
     )
+
+
+def _request(purpose: LinkPurpose, id_: str, about: str) -> LinkRequest:
+    match purpose:
+        case LinkPurpose.STOP:
+            return owner_requests.OwnerStopRequest(id=id_, do="stop")
+        case LinkPurpose.APPROVE:
+            return owner_requests.OwnerDecideRequest(id=id_, do="approve", visit=about)
+        case LinkPurpose.VETO:
+            return owner_requests.OwnerDecideRequest(id=id_, do="refuse", visit=about)
+        case LinkPurpose.PERMIT:
+            return owner_requests.OwnerPermitRequest(id=id_, do="permit", brand=about)
+        case LinkPurpose.REFUSE_BRAND:
+            return owner_requests.OwnerPermitRequest(id=id_, do="refuse_brand", brand=about)
+        case _:
+            assert_never(purpose)
 
 
 def _mac(content: bytes, key: bytes) -> bytes:

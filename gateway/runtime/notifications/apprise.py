@@ -202,8 +202,8 @@ def is_installed() -> bool:
 
 def delete_pictures(scratch: Path) -> None:
     """Delete pictures that a crash left on their way."""
-    for left in scratch.glob("*.jpg"):
-        left.unlink(missing_ok=True)
+    for picture in scratch.glob("*.jpg"):
+        picture.unlink(missing_ok=True)
 
 
 def _import_apprise() -> ModuleType:

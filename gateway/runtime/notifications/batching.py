@@ -52,18 +52,15 @@ def matters(message: ComposedMessage) -> bool:
 
 
 def group_messages(waiting: Sequence[ComposedMessage], utc: datetime) -> list[tuple[ComposedMessage, ...]]:
-    """Group all waiting messages: current ones first, then alarms and "locked again", then the rest.
-
-    Each group becomes one notification, in the order of the events.
-    """
+    """Group all waiting messages into notifications: current ones first, then alarms and "locked again"."""
 
     def is_sent_alone(message: ComposedMessage) -> bool:
         return matters(message) and utc - message.at <= MAX_SEPARATE_AGE
 
     ordered = sorted(waiting, key=lambda one: (one.at, one.number))
-    rest = [one for one in ordered if not is_sent_alone(one)]
-    groups: list[tuple[ComposedMessage, ...]] = [(one,) for one in ordered if is_sent_alone(one)]
-    groups += [tuple(rest)] if len(rest) > GROUP_ABOVE_MESSAGES else [(one,) for one in rest]
+    rest = [message for message in ordered if not is_sent_alone(message)]
+    groups: list[tuple[ComposedMessage, ...]] = [(message,) for message in ordered if is_sent_alone(message)]
+    groups += [tuple(rest)] if len(rest) > GROUP_ABOVE_MESSAGES else [(message,) for message in rest]
     return sorted(groups, key=lambda group: (is_late(group[-1], utc), not is_sent_alone(group[-1]), group[-1].at))
 
 
@@ -82,7 +79,7 @@ def grouped_text(messages: Sequence[ComposedMessage], *, utc: datetime, language
     when = format_time(oldest.at, utc, language, zone)
     lines.append(_WAITING_TEXT.to(language, count=str(len(messages) - 1), when=when))
     others = messages[-2::-1][:MAX_LISTED_MESSAGES]
-    lines += [f"- {message_text(one, utc=utc, language=language, zone=zone)}" for one in others]
+    lines += [f"- {message_text(message, utc=utc, language=language, zone=zone)}" for message in others]
     if len(messages) - 1 > MAX_LISTED_MESSAGES:
         lines.append("- …")
     return "\n".join(lines)

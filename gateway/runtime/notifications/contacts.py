@@ -12,8 +12,6 @@ import asyncio
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import datetime
 from enum import Enum
 from hashlib import sha256
 from pathlib import Path
@@ -98,9 +96,8 @@ class PhoneUrlError(Enum):
 
 
 class PhoneTest(Frozen, kw_only=False):
-    """A test message to a phone: its time, and its result (None: still on its way)."""
+    """A test message to a phone, and its result (None: still on its way)."""
 
-    at: datetime
     heard: apprise.SendResult | None = None
 
 
@@ -137,7 +134,7 @@ class Contacts:
 
     def list_phones(self) -> tuple[ListedPhone, ...]:
         """Return the phones that the running box notifies, in the file's order."""
-        standings = {one.name: one for one in self._store.phones.statuses()}
+        standings = {status.name: status for status in self._store.phones.statuses()}
         return tuple(
             ListedPhone(
                 name=phone.name,
@@ -167,7 +164,7 @@ class Contacts:
     async def remove(self, name: str, by: str) -> RemovedPhone:
         """Remove a phone from the file; messages due only to it become due to the other phones."""
         async with self._file_lock:
-            phone = next((one for one in self.list_phones() if one.name == name), None)
+            phone = next((phone for phone in self.list_phones() if phone.name == name), None)
             if phone is None:
                 raise LookupError("no such phone")
             await asyncio.to_thread(self._remove_line, name)
@@ -183,11 +180,11 @@ class Contacts:
 
     def send_test(self, name: str) -> bool:
         """Send a phone a test message; `list_phones` shows the result. False: unknown, or a test is on its way."""
-        phone = next((one for one in self._queue.phones if one.name == name), None)
+        phone = next((phone for phone in self._queue.phones if phone.name == name), None)
         running = self._tests.get(name)
         if phone is None or (running is not None and running.heard is None):
             return False
-        self._tests[name] = PhoneTest(self._clock.now().utc)
+        self._tests[name] = PhoneTest()
         task = asyncio.create_task(self._run_test(phone), name=f"trial {phone.scheme}")
         self._test_tasks.add(task)
         task.add_done_callback(self._test_tasks.discard)
@@ -197,14 +194,12 @@ class Contacts:
         language = self._queue.language_of(phone.name) or self._home.language
         result = await phone.send(PhoneNotification(title=sanitized(self._home.name), text=TEST_TEXT.to(language)))
         if phone.name in self._tests:  # else it was removed meanwhile
-            self._tests[phone.name] = replace(self._tests[phone.name], heard=result)
+            self._tests[phone.name] = PhoneTest(result)
         await self._queue.record_attempt(phone.name, result)
 
     async def _reload(self) -> None:
         phones = await asyncio.to_thread(apprise.load_phones, self.file, key=self._key, scratch=self._scratch)
         await self._queue.set_phones(phones)
-
-    # ---- the file: in a thread, one change at a time
 
     def _append_url(self, url: str, *, anew: bool) -> PhoneUrlError | None:
         error = phone_url_error(url)

@@ -58,8 +58,6 @@ class Outbox:
             group.create_task(self._run_jobs(), name="office: messages")
             group.create_task(self._report_results(), name="office: results")
 
-    # ---- the owner --------------------------------------------------------------------------------------------------
-
     def notify(
         self,
         command: c.NotifyOwner | c.RaiseAlarm,
@@ -150,8 +148,6 @@ class Outbox:
         """Record that the broker has it; if that fails, the message is not published again before the next start."""
         if await self._try_store(self.store.messages.mark_sent(number, self.clock.now())):
             self._in_flight.discard(number)
-
-    # ---- retailers --------------------------------------------------------------------------------------------------
 
     def schedule_results(self) -> None:
         """Publish changed results of deliveries to retailers, until the broker has them."""

@@ -63,21 +63,18 @@ MESSAGE_ACTIONS: Mapping[Notification | type[AlarmCode], tuple[LinkPurpose, ...]
 
 @dataclass(eq=False, repr=False)
 class NotificationQueue:
-    """Sends the owner's messages to all phones.
-
-    `key` signs links; `jitter` returns 0 to 1. `on_change` is called when a phone's state has changed.
-    """
+    """Sends the owner's messages to all phones."""
 
     home: Home
     _: KW_ONLY
     phones: Sequence[ApprisePhone]
     store: Store
     clock: Clock
-    key: bytes
-    jitter: Callable[[], float] = _RANDOM.random
+    key: bytes  # signs links
+    jitter: Callable[[], float] = _RANDOM.random  # returns 0 to 1
     poll_interval_s: float = POLL_INTERVAL_S
     containment: Containment = field(default_factory=Containment)
-    on_change: Callable[[], None] = lambda: None
+    on_change: Callable[[], None] = lambda: None  # called when a phone's state has changed
 
     def __post_init__(self) -> None:
         self._recent_messages: OrderedDict[int, ComposedMessage] = OrderedDict()
@@ -89,11 +86,6 @@ class NotificationQueue:
         self._sender_tasks: dict[str, asyncio.Task[None]] = {}
         self._senders: dict[str, _PhoneSender] = {}  # by the phone's name, in the order of the file
         self._set_senders(self.phones)
-
-    @property
-    def failures(self) -> list[int]:
-        """Return each phone's number of failures in a row, in the order of the file."""
-        return [sender.failures for sender in self._senders.values()]
 
     async def register_phones(self) -> None:
         """Register the phones: only later messages are queued for them. Call it before any decision."""
@@ -248,7 +240,7 @@ class _PhoneSender:
     def add_unstored(self, message: ComposedMessage) -> None:
         """Keep a message that is not stored; of too many, others than alarms and "locked again" are dropped."""
         self._unstored_messages[message.number] = message
-        quiet = [number for number, one in self._unstored_messages.items() if not batching.matters(one)]
+        quiet = [number for number, message in self._unstored_messages.items() if not batching.matters(message)]
         for number in quiet[:-MAX_CACHED_MESSAGES]:
             del self._unstored_messages[number]
 
@@ -288,18 +280,18 @@ class _PhoneSender:
 
     async def _claim(self, group: tuple[ComposedMessage, ...], now: Now) -> tuple[ComposedMessage, ...]:
         """Claim messages that no other process sends; if the disk fails, send anyway: twice is better than never."""
-        stored = tuple(one.number for one in group if one.number > 0)
+        stored = tuple(message.number for message in group if message.number > 0)
         ours = frozenset(stored)
         if stored:
             with contextlib.suppress(StoreFailed):
                 ours = await self._store.claim(self.phone.name, stored, now, until=now.utc + SEND_LEASE)
-        return tuple(one for one in group if one.number < 0 or one.number in ours)
+        return tuple(message for message in group if message.number < 0 or message.number in ours)
 
     async def _deliver(self, group: tuple[ComposedMessage, ...], notice: batching.PhoneNotification) -> None:
         result = await self.phone.send(notice)
         if result is SendResult.REFUSED and notice.picture is not None:  # perhaps because of the picture
             result = await self.phone.send(replace(notice, picture=None))
-        numbers = tuple(one.number for one in group)
+        numbers = tuple(message.number for message in group)
         now = self._clock.now()
         if result is SendResult.TAKEN:
             log.info("phone_told", phone=self._index, scheme=self.phone.scheme, messages=len(group),

@@ -1,7 +1,4 @@
-"""Contains the texts of the owner's notifications.
-
-A part of a sentence in square brackets is left out when its fact is unknown.
-"""
+"""The owner's notifications as text; a part in square brackets is left out when its fact is unknown."""
 
 import re
 from collections.abc import Mapping
@@ -184,20 +181,16 @@ _UNTRUSTED_TIME_TEXT: Text = _("{time} (time not certain)")
 
 
 class ComposedMessage(Frozen):
-    """A notification to the owner: its kind and its facts (`message_facts`), from which `words` makes the sentence.
-
-    `at` is the time of the event. `picture` is a JPEG. `number` is its number in the store; of one that is not stored
-    it is 0, and negative in the queue.
-    """
+    """A notification to the owner: its kind and its facts (`message_facts`), from which `words` makes the sentence."""
 
     about: Notification | AlarmCode
     facts: Mapping[str, str] = MappingProxyType({})
-    at: datetime
+    at: datetime  # the time of the event
     visit: str | None = None
     delivery: str | None = None
-    picture: bytes | None = None
+    picture: bytes | None = None  # a JPEG
     entrance: str = ""
-    number: int = 0
+    number: int = 0  # in the store; of one that is not stored 0, and negative in the queue
 
     @property
     def urgent(self) -> bool:
@@ -268,10 +261,7 @@ def _detail_text(about: Notification | AlarmCode, detail: str, language: Languag
 
 
 def battery_text(detail: str, language: Language) -> str:
-    """Return the device, and if known the days until its battery is critical.
-
-    `detail` is `lock`, `door` or `KIND/ID` (`gateway/runtime/adapters/batteries.py`), and after a colon the days.
-    """
+    """Return the text of `lock`, `door` or `KIND/ID`, with the days until its battery is critical after a colon."""
     role, _colon, days = detail.partition(":")
     kind, _slash, id_ = role.partition("/")
     name = BATTERY_TEXTS[kind].to(language) if kind in BATTERY_TEXTS else without_links(role)

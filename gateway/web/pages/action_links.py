@@ -6,15 +6,7 @@ The action needs a press of a button, since messengers fetch links for their pre
 from aiohttp import web
 
 from gateway.domain.delivery.permission import Permission
-from gateway.runtime.notifications.action_links import (
-    LINK_PATH,
-    ActionLink,
-    LinkError,
-    LinkPurpose,
-    LinkRequest,
-    link_request,
-    verify_link,
-)
+from gateway.runtime.notifications.action_links import LINK_PATH, ActionLink, LinkError, LinkPurpose, verify_link
 from gateway.system.i18n import _
 from gateway.system.text import sanitized
 from gateway.web.server.authorization import Authorizer
@@ -33,7 +25,7 @@ class ActionLinkPage(Page):
     @get(f"/{LINK_PATH}/{{token}}")
     async def _show_link(self, request: web.Request) -> web.Response:
         link = verify_link(request.match_info["token"], self._key, self._now)
-        decided = isinstance(link, ActionLink) and not self._is_current(link_request(link))
+        decided = isinstance(link, ActionLink) and not self._is_current(link)
         return self._render(request, link, decided=decided)
 
     @post(f"/{LINK_PATH}/{{token}}")
@@ -42,25 +34,24 @@ class ActionLinkPage(Page):
         link = verify_link(request.match_info["token"], self._key, now)
         if isinstance(link, LinkError):
             return self._render(request, link)
-        action = link_request(link)
-        if action.entrance not in self._home.entrances:
+        if link.entrance not in self._home.entrances:
             return self._render(request, LinkError.EXPIRED)
-        if not self._is_current(action):
+        if not self._is_current(link):
             return self._render(request, link, decided=True)
         if not await self._store.accounts.use_link(link.nonce, link.expires, now):
             return self._render(request, LinkError.USED)
-        why = await self._inbox.submit_request(action.entrance, action.request, None)
+        why = await self._inbox.submit_request(link.entrance, link.request, None)
         return self._render(request, link, done=why is None, failed=why)
 
-    def _is_current(self, action: LinkRequest) -> bool:
+    def _is_current(self, link: ActionLink) -> bool:
         """Return whether the brand's permission is still that of the link: an old link must not undo a revocation."""
-        if action.permission_version is None:
+        if link.permission_version is None:
             return True
-        permission = self._permission(action)
-        return permission is not None and permission.version == action.permission_version
+        permission = self._permission(link)
+        return permission is not None and permission.version == link.permission_version
 
-    def _permission(self, action: LinkRequest) -> Permission | None:
-        brand = getattr(action.request, "brand", None)
+    def _permission(self, link: ActionLink) -> Permission | None:
+        brand = getattr(link.request, "brand", None)
         return None if brand is None else self._store.brands.permission(brand)
 
     def _render(
@@ -75,8 +66,8 @@ class ActionLinkPage(Page):
         """Show what the link does, or what became of it; `decided`: the brand was decided on since it was sent."""
         if isinstance(link, LinkError):
             return self._render_page(request, "action_link", status=410, label=None, error=link.value)
-        action, home = link_request(link), self._home
-        permission, entrance = self._permission(action), home.entrances.get(action.entrance)
+        home = self._home
+        permission, entrance = self._permission(link), home.entrances.get(link.entrance)
         standing, question = None, None
         if permission is not None:
             brand = sanitized(self._services.brand_name(permission.brand))

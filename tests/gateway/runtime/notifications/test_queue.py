@@ -18,7 +18,7 @@ import pytest
 from gateway.config.home import Home, MessagesSection
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Phase
-from gateway.runtime.notifications.action_links import ActionLink, LinkError, LinkPurpose, link_request, verify_link
+from gateway.runtime.notifications.action_links import ActionLink, LinkError, LinkPurpose, verify_link
 from gateway.runtime.notifications.apprise import ApprisePhone, SendResult
 from gateway.runtime.notifications.apprise import load_phones as phones_of
 from gateway.runtime.notifications.batching import PhoneNotification
@@ -68,6 +68,11 @@ class Pocketed:
     pocket: NotificationQueue
     phones: tuple[ApprisePhone, ...]
 
+    @property
+    def failures(self) -> list[int]:
+        """Each phone's number of failures in a row, in the order of the file."""
+        return [sender.failures for sender in self.pocket._senders.values()]  # noqa: SLF001 - nothing else shows it
+
     async def says(
         self, command: c.NotifyOwner | c.RaiseAlarm, state: Entrance | None = None, jpeg: bytes | None = None
     ) -> None:
@@ -97,9 +102,9 @@ class Pocketed:
     async def fails(self, times: int) -> None:
         """Until so many more tries have failed."""
         for _ in range(times):
-            before = self.pocket.failures[0]
+            before = self.failures[0]
             self.time.mono += PHONE_BACKOFF.max_s
-            await self.until(lambda before=before: self.pocket.failures[0] > before)
+            await self.until(lambda before=before: self.failures[0] > before)
 
     async def told(self) -> None:
         """Until nothing is owed. A try that was still on its way may fail yet, so after each failure time passes."""
@@ -107,8 +112,8 @@ class Pocketed:
 
         def so() -> bool:
             nonlocal seen
-            if self.pocket.failures[0] != seen:
-                seen = self.pocket.failures[0]
+            if self.failures[0] != seen:
+                seen = self.failures[0]
                 self.time.mono += PHONE_BACKOFF.max_s
             return not self.owed()
 
@@ -183,8 +188,8 @@ async def test_buttons_are_signed_links_that_ask_for_this_visit(tmp_path: Path) 
         tokens = [one["url"].removeprefix(f"{PAGES}/link/") for one in buttons]
         links = [link for token in tokens if isinstance(link := verify_link(token, KEY, NOW), ActionLink)]
         assert [link.purpose for link in links] == [LinkPurpose.APPROVE, LinkPurpose.VETO, LinkPurpose.STOP]
-        assert [link_request(link).entrance for link in links] == ["front"] * 3
-        assert [getattr(link_request(link).request, "visit", None) for link in links] == [VISIT, VISIT, None]
+        assert [link.entrance for link in links] == ["front"] * 3
+        assert [getattr(link.request, "visit", None) for link in links] == [VISIT, VISIT, None]
         assert PAGES not in ntfy.text
         assert plain.text.splitlines()[1:] == [f"{one['label']} : {one['url']}" for one in buttons]  # the same links
 
@@ -207,7 +212,7 @@ async def test_a_brand_is_answered_for_only_while_nobody_has_decided(
         await made.until(lambda: ear.got)
         tokens = [one["url"].rpartition("/")[2] for one in json.loads(ear.got[0].headers["X-Actions"])]
         made_links = [verify_link(token, KEY, NOW) for token in tokens]
-        wishes = [link_request(link) for link in made_links if isinstance(link, ActionLink)]
+        wishes = [link for link in made_links if isinstance(link, ActionLink)]
         brands_asked = [
             (one.request.do, one.permission_version) for one in wishes if one.permission_version is not None
         ]
@@ -236,7 +241,7 @@ async def test_a_brand_that_asks_is_told_with_what_a_yes_would_let_in_and_alone(
         assert answer.permission_message is not None
         for detail in ("lock", "door", "disk", "clock"):
             await made.says(replace(NOT_READY, detail=detail))
-        await made.until(lambda: made.pocket.failures[0])
+        await made.until(lambda: made.failures[0])
         made.time.mono += 11  # as after a restart: nobody hands it over any more
         await ear.up()
         await made.told()
@@ -245,7 +250,7 @@ async def test_a_brand_that_asks_is_told_with_what_a_yes_would_let_in_and_alone(
         assert "Without an answer from you it is no" in request.text
         tokens = [one["url"].rpartition("/")[2] for one in json.loads(request.headers["X-Actions"])]
         made_links = [verify_link(token, KEY, NOW) for token in tokens]
-        assert [link_request(link).request.do for link in made_links if isinstance(link, ActionLink)] == asked
+        assert [link.request.do for link in made_links if isinstance(link, ActionLink)] == asked
 
 
 # ---- down, up, late
@@ -264,7 +269,7 @@ async def test_what_a_phone_missed_is_told_when_it_is_back_and_says_since_when(
     made_home = house(tmp_path, language=language)
     async with receiver(up=False) as ear, pocketed(tmp_path, ear.json, made=made_home) as made:
         await made.says(replace(LOCKED, delivery=None, visit=None))
-        await made.until(lambda: made.pocket.failures == [1])
+        await made.until(lambda: made.failures == [1])
         await ear.up()
         made.time.mono += 3600
         await made.until(lambda: ear.got and not made.owed())
@@ -275,7 +280,7 @@ async def test_a_phone_that_is_down_for_a_moment_gets_the_picture_too(tmp_path: 
     async with receiver() as ear, pocketed(tmp_path, ear.json) as made:
         ear.answers = lambda _got: 503 if len(ear.got) <= 2 else 200
         await made.says(LOCKED, jpeg=JPEG)
-        await made.until(lambda: made.pocket.failures == [1])
+        await made.until(lambda: made.failures == [1])
         made.time.mono += PHONE_BACKOFF.first_s
         await made.until(lambda: not made.owed())
         assert [one.picture for one in ear.got] == [JPEG, None, JPEG]  # refused, refused without it, taken
@@ -289,7 +294,7 @@ async def test_what_was_owed_is_told_after_a_restart_and_only_once(tmp_path: Pat
             await receive(made.store, make_offer())
             await made.says(LOCKED, jpeg=JPEG)
             await made.says(JAMMED)
-            await made.until(lambda: made.pocket.failures[0] >= 2)
+            await made.until(lambda: made.failures[0] >= 2)
         time.mono += 26 * 3600
         await ear.up()
         async with pocketed(tmp_path, ear.json, time=time) as made:
@@ -346,7 +351,7 @@ async def test_what_a_killed_process_was_telling_is_told_again_when_nobody_can_b
     async with receiver(up=False) as ear:
         async with pocketed(tmp_path, ear.json, time=time) as made:
             await made.says(JAMMED)
-            await made.until(lambda: made.pocket.failures == [1])
+            await made.until(lambda: made.failures == [1])
             now = time.clock().now()
             await made.store.phones.claim(made.phones[0].name, (1,), now, until=now.utc + SEND_LEASE)  # and dies
         await ear.up()
@@ -405,7 +410,7 @@ async def test_no_alarm_is_dropped_while_a_phone_is_away_for_hours(tmp_path: Pat
         for number in range(40):
             await made.says(c.RaiseAlarm(code=c.AlarmCode.CAMERA_LOST, detail=f"cam-{number}"))
             made.time.mono += 30 * 60
-        await made.until(lambda: made.pocket.failures[0] >= 1)
+        await made.until(lambda: made.failures[0] >= 1)
         await ear.up()
         await made.told()
         assert len(ear.texts) == 40
@@ -420,7 +425,7 @@ async def test_a_phone_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
         stuck.hangs = asyncio.Event()
         async with pocketed(tmp_path, ear.json, stuck=stuck.json) as made:
             await made.says(JAMMED)
-            await made.until(lambda: ear.got and made.pocket.failures == [1, 0])
+            await made.until(lambda: ear.got and made.failures == [1, 0])
             await made.says(replace(LOCKED, delivery=None))
             await made.until(lambda: len(ear.got) == 2 and len(made.owed()) == 2)
             assert [one.partition(":")[0] for one in made.owed()] == [made.phones[0].name] * 2
@@ -440,7 +445,7 @@ async def test_an_alarm_that_the_disk_did_not_take_reaches_the_phone_all_the_sam
         state, now = Entrance(id="front"), made.time.clock().now()
         full = c.RaiseAlarm(code=c.AlarmCode.DISK_FULL)
         made.office.notify(full, state, now, message=None, picture=None)
-        await made.until(lambda: made.pocket.failures == [1])
+        await made.until(lambda: made.failures == [1])
         await ear.up()
         made.time.mono += PHONE_BACKOFF.first_s
         await made.until(lambda: ear.got)
