@@ -13,12 +13,7 @@ retailer may name as a time (`gateway.domain.delivery.promise.Instant`)."""
 FIRST_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
 LAST_INSTANT = datetime(2200, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
-MAX_YEARS_AHEAD = 10
-"""The maximum number of years ahead of today for a last day that a person sets.
-
-A permission without an end has no last day, so a day further ahead is a typing error (2072 for 2027). A file is read
-before the time is known, so only `FIRST_DAY` and `LAST_DAY` bound its days.
-"""
+MAX_YEARS_AHEAD = 10  # of today, for a day that a person sets: a later one is a typing error (2072 for 2027)
 
 
 class DayError(ValueError):
@@ -30,7 +25,7 @@ class DayError(ValueError):
 
 
 def read_day(text: str, *, today: date | None = None) -> date:
-    """Parse a day; with `today`, accept at most `MAX_YEARS_AHEAD` years ahead.
+    """Parse a day; with `today` (a file is read before the time is known) at most `MAX_YEARS_AHEAD` years ahead.
 
     Raises:
         DayError: the text is not a day, or the day is out of bounds.

@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.config.home import Home
-from gateway.domain.delivery.schedule import ExpectedDelivery, build_agenda
+from gateway.domain.delivery.schedule import build_agenda
 from gateway.domain.now import Now
 from gateway.domain.visit import events as e
 from gateway.domain.visit.readiness import unavailable_devices
@@ -23,18 +23,17 @@ READINESS_INTERVAL_S = 60.0  # cameras start when a window comes near, so the fi
 
 
 class ReadinessCounter:
-    """Checks each entrance once a minute while a window is near.
-
-    A visit or an incident ends the checks, because its own open door is no fault, and so does an untrusted clock,
-    because the hour would be wrong. `count` gets the entrance, each device with whether it was ready, and the time.
-    """
+    """Checks each entrance once a minute while a window is near; `count` gets which devices were ready."""
 
     def __init__(self, home: Home, count: Callable[[str, Mapping[str, bool], Now], None]) -> None:
         self._home, self._count = home, count
         self._due_mono: dict[str, float] = {}
 
     def poll(self, state: Entrance, now: Now) -> None:
-        """Check this entrance if a check is due."""
+        """Check this entrance if a check is due.
+
+        None is while a visit or an incident runs, whose open door is no fault, or while the hour is not certain.
+        """
         if not state.window_near or state.visit is not None or state.incident is not None or not now.trusted:
             self._due_mono.pop(state.id, None)
             return
@@ -103,9 +102,8 @@ class Scheduler:
         if due is not None and now.utc < due and self._clock_trusted[name] == now.trusted:
             return
         timing = self.home.entrances[name].timing
-        upcoming = self.store.deliveries.upcoming(name, now)
         agenda = build_agenda(
-            [ExpectedDelivery(delivery=one.delivery, checked=one.checked) for one in upcoming],
+            self.store.deliveries.upcoming(name, now),
             now=now,
             near=timedelta(seconds=timing.near),
             after=timedelta(seconds=timing.after),

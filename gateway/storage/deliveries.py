@@ -6,13 +6,14 @@ from typing import TypeVar
 
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import MAX_WINDOW, Cancel, Claims, DeliveryOrder, DeliveryResult
+from gateway.domain.delivery.schedule import ExpectedDelivery
 from gateway.domain.now import Now
 from gateway.domain.visit.events import CodeMatch
 from gateway.domain.visit.state import CodeKind
 from gateway.protocol.jws import RejectedMessage
 from gateway.storage import rows
 from gateway.storage.database import Database
-from gateway.storage.models import MessageAnswer, UpcomingDelivery
+from gateway.storage.models import MessageAnswer
 from gateway.storage.offers import OfferProcessor
 from gateway.storage.part import StorePart
 from gateway.storage.writer import Writer
@@ -76,7 +77,7 @@ class Deliveries(StorePart):
         row = rows.row_of(self.reader(), delivery)
         return None if row is None else row.order
 
-    def upcoming(self, entrance: str, now: Now) -> tuple[UpcomingDelivery, ...]:
+    def upcoming(self, entrance: str, now: Now) -> tuple[ExpectedDelivery, ...]:
         """Return the deliveries that may still come to an entrance and must be scheduled now, soonest end first.
 
         These are those whose window begins within 25 hours, and those for which the entrance's readiness was never
@@ -90,7 +91,7 @@ class Deliveries(StorePart):
             for coming in self._read_each(
                 query,
                 (*here, *rest),
-                lambda row: UpcomingDelivery(delivery=row.facts(self._context, now), checked=row.checked),
+                lambda row: ExpectedDelivery(delivery=row.facts(self._context, now), checked=row.checked),
             )
         }
         return tuple(sorted(deliveries.values(), key=lambda coming: coming.delivery.end))

@@ -4,7 +4,6 @@ from dataclasses import field
 from datetime import datetime
 from enum import StrEnum, auto
 
-from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import DeliveryResult
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
@@ -67,13 +66,6 @@ class HouseholdPresence(Frozen):
 
     somebody_home: bool
     away: bool
-
-
-class UpcomingDelivery(Frozen):
-    """A delivery that may still come. `checked`: the last check of the entrance's readiness for it."""
-
-    delivery: VisitDelivery
-    checked: datetime | None
 
 
 class StoredMessage(Frozen):

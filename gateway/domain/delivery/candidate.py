@@ -41,14 +41,12 @@ class VisitDelivery(Frozen):
 
 
 class DeliveryContext(Frozen):
-    """What the house adds to every delivery: its box, its zone, and the entrances that require a courier token.
-
-    `distrusted`: the revoked public keys, each with its brand; it may change while the gateway runs.
-    """
+    """What the house adds to every delivery."""
 
     box: str
     zone: ZoneInfo
-    courier_proof: frozenset[str]
+    courier_proof: frozenset[str]  # the entrances that require a courier token
+    # Revoked public key -> its brand; it may change while the gateway runs
     distrusted: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def distrusts(self, order: DeliveryOrder) -> bool:

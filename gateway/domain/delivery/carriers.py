@@ -14,16 +14,12 @@ from gateway.domain.frozen import Frozen
 
 
 class CarrierBarcode(Frozen, kw_only=False):
-    """One carrier's bar code: its pattern in capitals without blanks, and the tracking number in it.
-
-    `number` and `checked` are templates of the pattern's groups. `checks`: whether the check digits in `checked` hold;
-    None: the code has none.
-    """
+    """One carrier's bar code: its pattern in capitals without blanks, and the tracking number in it."""
 
     carrier: str  # as the texts of the courier's page name it
     pattern: re.Pattern[str]
-    checks: Callable[[str], bool] | None = None
-    number: str = r"\1"
+    checks: Callable[[str], bool] | None = None  # the check digits in `checked`; None: the code has none
+    number: str = r"\1"  # a template of the pattern's groups
     checked: str = r"\1"
 
 
@@ -55,10 +51,7 @@ _ZIP = re.compile(r"[0-9]{5}(?:[0-9]{4})?")
 
 
 def tracking_number(code: str) -> str | None:
-    """Return the tracking number in the bar code of a label; `code` is in capitals without blanks.
-
-    Return None if no rule fits, or if two rules give different numbers.
-    """
+    """Return the tracking number in a label's bar code (capitals, no blanks); None if no rule fits, or two disagree."""
     numbers = set[str]()
     for label in CARRIER_BARCODES:
         match = label.pattern.fullmatch(code)

@@ -2,8 +2,6 @@
 
 from itertools import cycle
 
-_MOD11_DIGITS = {10: 0, 11: 0}  # Mondial Relay: 11 minus the rest; a result of two digits gives 0
-
 
 def gs1_checks(code: str) -> bool:
     """Return whether the last digit is GS1's mod 10 check digit of the others (weights 3, 1 from the right)."""
@@ -45,4 +43,4 @@ def mondial_relay_checks(code: str) -> bool:
 
 def _mod11_digit(digits: str) -> int:
     total = sum(int(digit) * weight for digit, weight in zip(reversed(digits), cycle(range(2, 8)), strict=False))
-    return _MOD11_DIGITS.get(11 - total % 11, 11 - total % 11)
+    return 0 if total % 11 < 2 else 11 - total % 11  # 11 minus the rest; a result of two digits gives 0

@@ -82,16 +82,11 @@ def permission_refusal(
     permission: Permission | None, order: DeliveryOrder, *, zone: ZoneInfo, utc: datetime
 ) -> Refusal | None:
     """Return why the owner's permission does not allow this order at `utc`, or None."""
-    if permission is None:
+    if permission is not None and permission.standing is PermissionStatus.PENDING:
+        return Refusal.AWAITING_PERMISSION
+    if permission is None or permission.standing is not PermissionStatus.GRANTED:
         return Refusal.BRAND_NOT_PERMITTED
     terms = permission.terms
-    match permission.standing:
-        case PermissionStatus.REFUSED | PermissionStatus.REVOKED:
-            return Refusal.BRAND_NOT_PERMITTED
-        case PermissionStatus.PENDING:
-            return Refusal.AWAITING_PERMISSION
-        case PermissionStatus.GRANTED:
-            pass
     if terms.expires is not None and max(utc, order.end) > terms.expires:
         return Refusal.BRAND_NOT_PERMITTED
     if order.by_hub and not terms.hub_signed:
@@ -106,10 +101,7 @@ def permission_refusal(
 
 
 def extends_permission(before: Permission | None, terms: PermissionTerms) -> bool:
-    """Return whether these terms would allow the brand anything that it may not do now.
-
-    New hours count as an extension unless they lie within the old ones as written.
-    """
+    """Return whether these terms would allow the brand more than now; hours are compared as they are written."""
     if before is None or before.standing is not PermissionStatus.GRANTED:
         return True
     now = before.terms

@@ -55,15 +55,13 @@ def _to_utc(value: datetime) -> datetime:
 
 def _normalise_parcel(raw: str) -> str:
     code = normalise(raw)
-    match code:
-        case InvalidBarcode(why=why):
-            raise ValueError(why)
-        case _ if code.kind is BarcodeKind.GTIN:
-            raise ValueError("a GTIN names a product, not a parcel")
-        case _ if code.kind is BarcodeKind.COURIER:
-            raise ValueError("a courier's code is not a parcel's")
-        case _:
-            return code.value
+    if isinstance(code, InvalidBarcode):
+        raise ValueError(code.why)  # noqa: TRY004 - pydantic expects it
+    if code.kind is BarcodeKind.GTIN:
+        raise ValueError("a GTIN names a product, not a parcel")
+    if code.kind is BarcodeKind.COURIER:
+        raise ValueError("a courier's code is not a parcel's")
+    return code.value
 
 
 def refuse_duplicates(parcels: tuple[str, ...]) -> tuple[str, ...]:
@@ -244,13 +242,10 @@ FINAL_STATES = frozenset({
 
 
 class OrderUsage(Frozen):
-    """The effect of past visits on an order.
+    """The effect of past visits on an order."""
 
-    `used` openings are reserved or consumed; `withdrawals` of the bolt were reserved and may have been sent.
-    """
-
-    used: int = 0
-    withdrawals: int = 0
+    used: int = 0  # openings that are reserved or consumed
+    withdrawals: int = 0  # of the bolt, which were reserved and may have been sent
     visiting: bool = False  # a visit under it runs, and its parcels' result is not set yet
     outcomes: tuple[Outcome, ...] = ()  # oldest first
     missing: int = 0  # parcels that the newest outcome lacks
@@ -300,13 +295,7 @@ def _final_status(outcomes: tuple[Outcome, ...]) -> OrderStatus | None:
 
 
 class DeliveryResult(WireModel):
-    """One message on `perron/deliveries/result`: the result of a delivery or of a signed message.
-
-    With `answers` (the message's `jti`) it answers that message; `accepted` says whether the box accepts it, `code` is
-    the stable reason of a rejection. `token_sha256` identifies the message by its bytes, also if it is rejected.
-    `house` is how the visit left the door. `lacking`: why the entrance is not ready, empty if it is, None if it was not
-    checked.
-    """
+    """One message on `perron/deliveries/result`: the result of a delivery or of a signed message."""
 
     box: Id
     at: Instant
@@ -316,10 +305,10 @@ class DeliveryResult(WireModel):
     state: State | None = None
     reason: str | None = None
     missing: Annotated[int, Field(ge=0, le=MAX_PARCELS)] = 0
-    house: DoorResult | None = None
-    lacking: tuple[str, ...] | None = None
-    answers: str | None = None
-    token_sha256: Digest | None = None
+    house: DoorResult | None = None  # how the visit left the door
+    lacking: tuple[str, ...] | None = None  # why the entrance is not ready; empty if it is, None if it was not checked
+    answers: str | None = None  # the `jti` of the message that this answers
+    token_sha256: Digest | None = None  # of that message's bytes, also if it is rejected
     accepted: bool | None = None
-    code: str | None = None
+    code: str | None = None  # the stable reason of a rejection
     why: str | None = None

@@ -12,25 +12,19 @@ READINESS_CHECK_LEADS = (timedelta(hours=24), timedelta(minutes=60), timedelta(m
 
 
 class ExpectedDelivery(Frozen):
-    """A delivery that may still come, and when its entrance's readiness for it was last checked."""
+    """A delivery that may still come. `checked`: the last check of the entrance's readiness for it."""
 
     delivery: VisitDelivery
     checked: datetime | None
 
 
 class EntranceAgenda(Frozen):
-    """What an entrance must do now, and when to compute it again.
+    """What an entrance must do now, and when to compute it again."""
 
-    `expecting`: a window is open or near. `ring`: the cameras' ring buffer must run; `ring_until`: and, as far as is
-    known, until then. `checks`: deliveries whose readiness must be checked now. `next_change_at`: nothing changes
-    before this instant unless a delivery, a permission or a visit does; None: no change is known.
-    """
-
-    expecting: bool
-    ring: bool
-    ring_until: datetime | None
-    checks: tuple[VisitDelivery, ...]
-    next_change_at: datetime | None
+    expecting: bool  # a window is open or near
+    ring: bool  # the cameras' ring buffer must run
+    checks: tuple[VisitDelivery, ...]  # deliveries whose readiness must be checked now
+    next_change_at: datetime | None  # nothing changes before, unless a delivery, a permission or a visit does
 
 
 def build_agenda(
@@ -42,9 +36,8 @@ def build_agenda(
     (the last visit's "locked again"). Without trusted time no delivery is expected, since nothing may open.
     """
     welcome = [e for e in expected if now.trusted and e.delivery.refusal is None and e.delivery.end > now.utc]
-    open_or_near = [e.delivery for e in welcome if e.delivery.start - near <= now.utc]
+    open_or_near = any(e.delivery.start - near <= now.utc for e in welcome)
     lingers = [locked_at + after] if locked_at is not None and now.utc < locked_at + after else []
-    ends = [d.end for d in open_or_near] + lingers
     coming = lingers + [
         instant
         for e in welcome
@@ -55,9 +48,8 @@ def build_agenda(
         )
     ]
     return EntranceAgenda(
-        expecting=bool(open_or_near),
-        ring=bool(ends),
-        ring_until=max(ends, default=None),
+        expecting=open_or_near,
+        ring=open_or_near or bool(lingers),
         checks=tuple(e.delivery for e in welcome if _is_check_due(e, now.utc)),
         next_change_at=min((instant for instant in coming if instant > now.utc), default=None),
     )

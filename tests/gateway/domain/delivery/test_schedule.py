@@ -30,7 +30,7 @@ def seen(
 
 
 def test_an_entrance_that_expects_nobody_films_nobody() -> None:
-    assert seen(NOW) == EntranceAgenda(expecting=False, ring=False, ring_until=None, checks=(), next_change_at=None)
+    assert seen(NOW) == EntranceAgenda(expecting=False, ring=False, checks=(), next_change_at=None)
 
 
 def test_the_ring_runs_from_two_minutes_before_a_window_to_its_end() -> None:
@@ -38,7 +38,6 @@ def test_the_ring_runs_from_two_minutes_before_a_window_to_its_end() -> None:
     early = seen(noon_plus(minutes=58), DELIVERY)
     assert early.expecting
     assert early.ring
-    assert early.ring_until == DELIVERY.end
     assert seen(noon_plus(hours=3, seconds=-1), DELIVERY).ring
     late = seen(noon_plus(hours=3), DELIVERY)
     assert (late.expecting, late.ring, late.next_change_at) == (False, False, None)
@@ -48,10 +47,9 @@ def test_the_ring_runs_on_for_15_minutes_after_the_door_was_locked_again() -> No
     locked_at = NOON + timedelta(hours=2, minutes=55)
     lingering = seen(noon_plus(hours=3), DELIVERY, locked_at=locked_at)
     assert (lingering.expecting, lingering.ring) == (False, True)
-    assert lingering.ring_until == lingering.next_change_at == locked_at + AFTER
+    assert lingering.next_change_at == locked_at + AFTER
     assert not seen(noon_plus(hours=3, minutes=10), DELIVERY, locked_at=locked_at).ring
-    inside = seen(noon_plus(hours=2), DELIVERY, locked_at=NOON + timedelta(hours=1, minutes=59))
-    assert inside.ring_until == DELIVERY.end  # the later of the two
+    assert seen(noon_plus(hours=2, minutes=30), DELIVERY, locked_at=NOON + timedelta(hours=1, minutes=59)).ring
 
 
 def test_readiness_is_looked_at_when_scheduled_and_at_each_fixed_instant_once() -> None:
@@ -68,14 +66,14 @@ def test_readiness_is_looked_at_when_scheduled_and_at_each_fixed_instant_once() 
 def test_a_delivery_that_may_not_come_in_is_not_expected() -> None:
     refused = replace(DELIVERY, refusal=Refusal.AWAITING_PERMISSION)
     assert seen(noon_plus(hours=2), refused, checked=None) == EntranceAgenda(
-        expecting=False, ring=False, ring_until=None, checks=(), next_change_at=None
+        expecting=False, ring=False, checks=(), next_change_at=None
     )
 
 
 def test_without_trusted_time_nobody_is_expected_and_no_film_begins() -> None:
     now = replace(noon_plus(hours=2), trusted=False)
     assert seen(now, DELIVERY, checked=None) == EntranceAgenda(
-        expecting=False, ring=False, ring_until=None, checks=(), next_change_at=None
+        expecting=False, ring=False, checks=(), next_change_at=None
     )
     assert seen(now, DELIVERY, locked_at=now.utc - MINUTE).ring
 
