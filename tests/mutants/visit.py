@@ -264,8 +264,8 @@ MUTANTS = (
     Mutant(
         name="the stop locks against a person",
         file="gateway/domain/visit/door_open.py",
-        old="elif not _on_closed(step):",
-        new="elif not _on_closed(step) and not state.stopped:",
+        old="elif state.door.value is not DoorState.CLOSED:",
+        new="elif state.door.value is not DoorState.CLOSED and not state.stopped:",
         tests=(INSIDE,),
     ),
     Mutant(
@@ -458,7 +458,7 @@ MUTANTS = (
     Mutant(
         name="a camera lost inside is not declared",
         file="gateway/domain/visit/facts.py",
-        old=("        step.visit = replace(step.visit, gaps=_add_gap(step.visit.gaps, event.camera))\n"),
+        old=("        step.visit = replace(step.visit, gaps=tuple(dict.fromkeys((*step.visit.gaps, event.camera))))\n"),
         new="",
         tests=(INSIDE,),
     ),

@@ -1,7 +1,4 @@
-"""Defines every command that the state machine can give the runtime.
-
-The runtime commits the new state before it performs any command that increases access.
-"""
+"""Defines every command that the state machine can give the runtime."""
 
 from enum import StrEnum, auto
 from typing import Annotated
@@ -195,23 +192,16 @@ class LogNote(Frozen):
 
 
 class ReportParcelResult(Frozen):
-    """Report the parcels' result, once per visit: nothing more of it will come under this visit.
-
-    A visit in which nobody came in, whose opening was released and which may be tried again, reports no result: the
-    delivery is still open. `missing` counts the parcels that were not scanned, where it is partly delivered.
-    """
+    """Report the parcels' result, once per visit; none if the released opening leaves the delivery open."""
 
     visit: str
     delivery: str
     outcome: Outcome
-    missing: int = 0
+    missing: int = 0  # parcels that were not scanned, where it is partly delivered
 
 
 class ReportDoorResult(Frozen):
-    """Report the door result, once.
-
-    After the owner acknowledged a door that was handed over, a second report says that it is locked again.
-    """
+    """Report the door result, once; a second time where a door that was handed over is locked again."""
 
     visit: str
     delivery: str

@@ -14,10 +14,7 @@ OPEN_DOOR_STATES = frozenset({DoorState.OPEN, DoorState.AJAR, DoorState.FORCED_O
 
 
 def is_locked(state: Entrance) -> bool:
-    """Return whether the bolt is proven locked: it answered "locked" to a query after the last bad news.
-
-    Only this may be shown as locked.
-    """
+    """Return whether the bolt is proven locked; only this may be shown as locked."""
     return state.bolt.proven and state.bolt.value is LockState.LOCKED
 
 
@@ -57,10 +54,7 @@ def is_filmed(state: Entrance) -> bool:
 
 
 def is_courier_seen(state: Entrance) -> bool:
-    """Return whether all is filmed and the cameras that see the courier have moving pictures.
-
-    An empty dark hall is not a fault.
-    """
+    """Return whether all is filmed, with moving pictures where the courier is: a dark empty hall is not a fault."""
     return is_filmed(state) and all(state.cameras[name].moving for name, sees in state.rules.cameras.items() if sees)
 
 
@@ -80,10 +74,7 @@ def is_unlock_unanswered(state: Entrance) -> bool:
 
 
 def is_unlock_held(state: Entrance) -> bool:
-    """Return whether a visit ended and its unlock, which no report answered, may still act.
-
-    Until it cannot, the entrance is not ready: the gateway sends no second unlock beside it.
-    """
+    """Return whether a visit ended and its unanswered unlock may still act: no second one is sent beside it."""
     return state.grace_visit is not None and state.grace_visit.unlock_unanswered
 
 
@@ -158,10 +149,7 @@ def is_household_present(state: Entrance, now: Now) -> bool:
 
 
 def is_ready(state: Entrance) -> bool:
-    """Return whether everything is ready except the clock and the cameras, which run only near a window.
-
-    A critical battery is a reason to keep the door shut: it may withdraw the bolt and not throw it again.
-    """
+    """Return whether everything is ready except the clock and the cameras, which run only near a window."""
     secure = is_locked(state) and is_closed(state) and state.disk_ok and not batteries_at(state, BatteryLevel.CRITICAL)
     surroundings = (
         presence.is_presence_known(state)

@@ -87,9 +87,6 @@ def _check_rest(step: Step) -> None:
         raise RuntimeError(f"no way on: {step.state.visit}")
 
 
-# ---- events into facts ----------------------------------------------------------------------------------------------
-
-
 def apply_event(step: Step, event: e.Event) -> None:
     """Turn an event into facts; only scans are answered here."""
     if isinstance(event, e.DeviceEvent):
@@ -185,9 +182,6 @@ def _on_facts_changed(step: Step, event: e.FactsChanged) -> None:
         step.visit = replace(visit, delivery=event.delivery)
 
 
-# ---- the table of phases --------------------------------------------------------------------------------------------
-
-
 def settle(step: Step) -> None:
     """Apply the rules of the whole entrance, then the rules of the phase."""
     _settle_entrance(step)
@@ -232,12 +226,10 @@ def _settle_entrance(step: Step) -> None:
 
 
 def _query_unproven(step: Step) -> None:
-    """Query again each device whose state is not proven good, while it matters: a lost report must not last.
-
-    A lock that may still obey a late command is queried though it is good: not every lock reports its own moves.
-    """
+    """Query again each device whose state is not proven good, while it matters: a lost report must not last."""
     state = step.state
     relocks = state.visit is not None and state.visit.phase is Phase.RELOCKING  # relocking sends its own queries
+    # A lock that may still obey a late command is queried though it is good: not every lock reports its own moves
     is_held, is_secure = is_unlock_held(state), is_locked(state) and is_closed(state)
     matters = state.visit is not None or state.window_near or state.incident is not None
     if state.broker_session is None or relocks or not (is_held or (matters and not is_secure)):

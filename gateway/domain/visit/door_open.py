@@ -27,17 +27,13 @@ def settle(step: Step) -> None:
         step.visit = replace(visit, stop_notified=True)
     elif step.timer_expired(Timer.OPEN_LONG):
         _notify_open_too_long(step)
-    elif not _on_closed(step):
+    elif state.door.value is not DoorState.CLOSED:
         step.clear_timers(Timer.STABLE)
     elif not step.timer_is_set(Timer.STABLE):
         step.set_timer(Timer.STABLE, max(0.0, state.door.stable_since + state.rules.timing.stable - step.now.mono))
     elif step.timer_expired(Timer.STABLE):
         since = step.now.mono - state.door.stable_since
         transitions.wait_then_lock(step, max(0.0, state.rules.timing.relock - since))
-
-
-def _on_closed(step: Step) -> bool:
-    return step.state.door.value is DoorState.CLOSED
 
 
 def _bolt_out_proven(step: Step) -> bool:
@@ -66,7 +62,7 @@ def _bolt_out_proven(step: Step) -> bool:
 def _notify_open_too_long(step: Step) -> None:
     """Show it on the signal first, then notify the owner repeatedly."""
     visit = step.visit
-    if not _on_closed(step):
+    if step.state.door.value is not DoorState.CLOSED:
         step.emit(transitions.LEAVE if visit.stop_notified else transitions.CLOSE_THE_DOOR)
         if visit.open_notifications:
             step.emit(c.RaiseAlarm(code=c.AlarmCode.DOOR_LEFT_OPEN))

@@ -7,17 +7,13 @@ from gateway.domain.visit.state import CodeKind, FridgeState, Obstruction, Pause
 
 
 class ReportContext(Frozen):
-    """How a report reached the gateway; this decides what it proves.
-
-    `answers` is the number of the gateway's query that it answers, None for an unsolicited report. `boot` and `seq` are
-    the device's own boot id and rising sequence number, None where it has none.
-    """
+    """How a report reached the gateway; this decides what it proves."""
 
     session: int
     retained: bool = False
-    answers: int | None = None
-    boot: str | None = None
-    seq: int | None = None
+    answers: int | None = None  # the number of the gateway's query that it answers; None: unsolicited
+    boot: str | None = None  # the device's own boot id
+    seq: int | None = None  # the device's own rising sequence number
 
 
 class Restarted(Frozen):
@@ -65,13 +61,12 @@ class SequenceAdvanced(Frozen):
 class BatteryReported(Frozen):
     """The lock ("lock"), the door sensor ("door") or a device beside them ("fridge/ID") reported its battery.
 
-    `battery_level` maps a report to critical, low or good. Never sent for a retained message that is good: bad
-    news counts however old it is, good news does not. `percent` is set if a live report contained it.
+    Never sent for a retained message that is good: bad news counts however old it is, good news does not.
     """
 
     device: str
     level: BatteryLevel
-    percent: int | None = None
+    percent: int | None = None  # if a live report contained it
 
 
 class LockFailed(Frozen):
@@ -92,15 +87,12 @@ class ReportsMissed(Frozen):
 
 
 class CameraChanged(Frozen):
-    """A camera's state changed.
-
-    Only changes arrive; the proofs at 4 Hz stay between video and `perform`. `recording` is about the running clip.
-    """
+    """A camera's state changed; the proofs at 4 Hz stay between video and `perform`."""
 
     camera: str
     live: bool
     moving: bool
-    recording: bool
+    recording: bool  # the running clip
 
 
 class DiskChanged(Frozen):
@@ -154,18 +146,14 @@ class CodeMatch(Frozen):
 
 
 class Scanned(Frozen):
-    """A scanner or camera read a code at the door; `code` is normalised.
+    """A scanner or camera read a code at the door."""
 
-    `id` is random, made by the runtime: it becomes the id of the visit and of the intent. `expected_only`: a camera
-    read it, so the gateway answers only a known code and applies the camera's own limit.
-    """
-
-    id: str
+    id: str  # random, made by the runtime: it becomes the id of the visit and of the intent
     scanner: str
-    code: str
+    code: str  # normalised
     matches: tuple[CodeMatch, ...] = ()
     retained: bool = False
-    expected_only: bool = False
+    expected_only: bool = False  # a camera read it: only a known code gets an answer, and a limit of its own applies
 
 
 class ScansDropped(Frozen):
@@ -248,15 +236,12 @@ class PreflightDue(Frozen):
 
 
 class FactsChanged(Frozen):
-    """The stored delivery changed: after an update, a cancellation, a revocation, or an intent that was rolled back.
-
-    `pauses` is set where the intent was rolled back, otherwise None.
-    """
+    """The stored delivery changed: after an update, a cancellation, a revocation, or an intent that was rolled back."""
 
     delivery: VisitDelivery
     stopped: bool
     epoch: int
-    pauses: tuple[PausePeriod, ...] | None = None
+    pauses: tuple[PausePeriod, ...] | None = None  # set where the intent was rolled back
 
 
 class UnsentReason:

@@ -15,6 +15,8 @@ GOOD_DOOR_NEWS: frozenset[LockState | DoorState] = frozenset({DoorState.CLOSED})
 # These need proof
 GOOD_NEWS: frozenset[LockState | DoorState | Obstruction] = GOOD_DOOR_NEWS | {LockState.LOCKED, Obstruction.CLEAR}
 
+UNKNOWN_STATES = {"lock": LockState.UNKNOWN, "door": DoorState.UNKNOWN, "way": Obstruction.UNKNOWN}
+
 
 def apply_event(step: Step, event: e.DeviceEvent) -> None:
     """Update the facts from one event of a device or of its link."""
@@ -59,17 +61,15 @@ def apply_event(step: Step, event: e.DeviceEvent) -> None:
 
 def lose_observation(step: Step, *devices: str) -> None:
     """Set these devices to unknown, because their observation broke and something may have happened."""
-    if "lock" in devices:
-        step.state = replace(step.state, bolt=replace(step.state.bolt, value=LockState.UNKNOWN, answered_query_id=-1))
-    if "door" in devices:
-        step.state = replace(step.state, door=replace(step.state.door, value=DoorState.UNKNOWN, answered_query_id=-1))
-    if "door" in devices or "way" in devices:  # nobody saw who went in meanwhile
-        step.state = replace(
-            step.state, obstruction=replace(step.state.obstruction, value=Obstruction.UNKNOWN, answered_query_id=-1)
-        )
+    lost = {device for device in devices if device in UNKNOWN_STATES}
+    if "door" in lost:
+        lost.add("way")  # nobody saw who went in meanwhile
+    for device in lost:
+        step.change_fact(device, value=UNKNOWN_STATES[device], answered_query_id=-1)
+    step.invalidate(*lost)
+    if "way" in lost:
         _reset_courier_left(step)
-    step.invalidate(*devices, *(("way",) if "door" in devices else ()))
-    if "lock" in devices or "door" in devices:
+    if lost & {"lock", "door"}:
         _break_observation(step)
 
 
@@ -201,8 +201,4 @@ def _on_camera_changed(step: Step, event: e.CameraChanged) -> None:
     is_lost = had.live and had.recording and not (has.live and has.recording)
     if required and is_lost and has_unlock_intent(step.state) and step.visit.filming:
         step.emit(RaiseAlarm(code=AlarmCode.CAMERA_LOST, detail=event.camera))
-        step.visit = replace(step.visit, gaps=_add_gap(step.visit.gaps, event.camera))
-
-
-def _add_gap(gaps: tuple[str, ...], gap: str) -> tuple[str, ...]:
-    return gaps if gap in gaps else (*gaps, gap)
+        step.visit = replace(step.visit, gaps=tuple(dict.fromkeys((*step.visit.gaps, event.camera))))

@@ -17,10 +17,7 @@ def begin(step: Step, ident: str, part: int) -> None:
 
 
 def begin_next_part(step: Step) -> None:
-    """Start a second set of clips, with its own manifest, when the door opens again after the film ended.
-
-    A part that is not sealed yet is remembered: its seal follows its film.
-    """
+    """Start the next set of clips, with its own manifest; the seal of an unsealed part follows its film."""
     visit = step.visit
     waiting = () if visit.sealing else ((visit.part, visit.gaps),)
     step.visit = replace(

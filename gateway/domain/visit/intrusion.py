@@ -34,12 +34,9 @@ MANUAL_SOURCES = frozenset(
 
 
 def on_bolt_moved(step: Step, before: LockState, event: e.LockReported) -> None:
-    """Attribute a bolt's new position to the household, to a visit, or to an unknown person.
-
-    A report that only repeats the known position does not say who moved it.
-    """
+    """Attribute a bolt's new position to the household, to a visit, or to an unknown person."""
     report = event.report
-    if report.bolt is LockState.UNKNOWN or report.bolt is before:
+    if report.bolt is LockState.UNKNOWN or report.bolt is before:  # a repetition does not say who moved it
         return
     hand = _by_hand(step, report)
     if report.bolt in NOT_LOCKED:
@@ -58,13 +55,10 @@ def on_bolt_moved(step: Step, before: LockState, event: e.LockReported) -> None:
 
 
 def _unlock_obeyed(step: Step) -> None:
-    """Record that the lock obeyed the visit's unlock: the bolt moved, and no known hand moved it.
-
-    If the door was already proven locked again, the move is late and raises an alarm. The grace handles its own moves.
-    """
-    if step.state.visit is None:
+    """Record that the lock obeyed the visit's unlock: the bolt moved, and no known hand moved it."""
+    if step.state.visit is None:  # the grace handles its own moves
         return
-    if step.visit.phase is Phase.LOCKED_AGAIN:
+    if step.visit.phase is Phase.LOCKED_AGAIN:  # already proven: the move is late
         step.emit(RaiseAlarm(code=AlarmCode.LATE_UNLOCK))
     step.visit = replace(step.visit, unlock_unanswered=False)
 
@@ -108,14 +102,12 @@ def _on_manual_use(step: Step, *, unlocked: bool) -> None:
 
 
 def on_door_moved(step: Step, before: DoorState, context: e.ReportContext) -> None:
-    """Judge a door's new position; query a door that opens while the bolt is locked before calling it forced.
-
-    If a query finds a door closed, the time at which it closed is unknown.
-    """
+    """Judge a door's new position; query a door that opens while the bolt is locked before calling it forced."""
     by_hand = step.state.by_hand and step.state.bolt.value in NOT_LOCKED
     if is_explained(step.state) and not (by_hand and is_explained_only_by_unlock(step.state)):
         return
     opens = before is DoorState.CLOSED and is_door_open(step.state)
+    # Of a door that a query finds closed, the time at which it closed is unknown
     closes = before in OPEN_DOOR_STATES and step.state.door.value is DoorState.CLOSED and context.answers is None
     if opens and step.state.bolt.value is LockState.LOCKED:
         step.invalidate("lock")

@@ -62,10 +62,7 @@ def _awaits_bolt(lockup: LockRequest) -> bool:
 
 
 def on_unlock_refused(step: Step) -> bool:
-    """Query at once after a refused unlock, and return whether it acted.
-
-    The answer "locked" ends the waiting; without an answer the usual deadline does.
-    """
+    """Query at once after a refused unlock, end the waiting on the answer "locked"; return whether it did either."""
     visit = step.visit
     if not visit.lock_refused:
         return False

@@ -49,7 +49,6 @@ def settle(step: Step) -> None:
 
 
 def _advance(step: Step, running: LockRequest) -> bool:
-    """Take the next step of the chain if its evidence is there; return whether it did."""
     state = step.state
     match running.step:
         case RelockStep.DOOR_BEFORE if is_closed(state):
@@ -80,7 +79,6 @@ def _advance(step: Step, running: LockRequest) -> bool:
 
 
 def _query_door(step: Step) -> None:
-    """Query the door. A basic door cannot be queried: its live reports count as they are."""
     if step.state.rules.door_answers:
         step.invalidate("door")
         step.query("door")

@@ -9,10 +9,7 @@ EARLY_TIMER_S = 0.01  # seconds: the timer expired a moment before its instant
 
 
 def settle(step: Step) -> None:
-    """Remove pauses that are over, and set a timer for the next begin or end so that observers see the change then.
-
-    The answer to a scan depends on the time alone (`is_paused`). Without trusted time no pause counts as over.
-    """
+    """Remove pauses that are over, and set a timer for the next begin or end so that observers see the change then."""
     now, pauses = step.now, step.state.pauses
     if pauses and now.trusted:
         pauses = tuple(pause for pause in pauses if now.utc < pause.end)

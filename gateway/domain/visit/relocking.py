@@ -34,12 +34,10 @@ def _is_waiting(step: Step) -> bool:
 
 
 def _without_broker(step: Step) -> None:
-    """Suspend the chain without a broker: tries count only while connected, and all is queried again afterwards.
-
-    Only a limited number of tries is refunded: a broker that keeps reconnecting would otherwise delay the hand-over.
-    """
+    """Suspend the chain without a broker: tries count only while connected, and all is queried again afterwards."""
     visit = step.visit
     if visit.relock is not RelockStep.WAIT:
+        # Else a broker that keeps reconnecting would delay the hand-over
         is_refunded = visit.lock_tries_refunded < step.state.rules.tries
         step.visit = replace(
             visit,

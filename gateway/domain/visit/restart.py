@@ -1,7 +1,4 @@
-"""Restores an entrance after a boot.
-
-Nothing is observed, and monotonic time may have begun again, so every deadline is set in full.
-"""
+"""Restores an entrance after a boot: nothing is observed, and monotonic time may have begun again."""
 
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import replace

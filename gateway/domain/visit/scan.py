@@ -178,7 +178,8 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
             step.query("lock", "door")
         transitions.answer_no(step, scan.id, scan.scanner, refusal)
         return
-    others = _others_that_may_open(step, scan.matches, delivery)
+    rivals = [other.delivery for other in scan.matches if other.delivery.brand != delivery.brand]
+    others = [rival for rival in rivals if may_open(step.state, rival, step.now) is None]
     if others and not delivery.needs_courier:  # where a courier token is required, it identifies the delivery
         brands = ", ".join(sorted({other.brand for other in (delivery, *others)}))
         step.emit(c.NotifyOwner(notification=c.Notification.CODE_OF_SEVERAL, detail=brands))
@@ -202,13 +203,6 @@ def _choose_match(step: Step, matches: tuple[CodeMatch, ...]) -> CodeMatch:
     pending = step.state.pending_scan
     waiting = [match for match in matches if pending is not None and _is_same_order(pending, match.delivery)]
     return min(waiting or matches, key=lambda match: _unlikeliness(step, match))
-
-
-def _others_that_may_open(
-    step: Step, matches: tuple[CodeMatch, ...], delivery: VisitDelivery
-) -> tuple[VisitDelivery, ...]:
-    deliveries = (match.delivery for match in matches if match.delivery.brand != delivery.brand)
-    return tuple(other for other in deliveries if may_open(step.state, other, step.now) is None)
 
 
 def _also_of_other_brand(pending: PendingScan, delivery: VisitDelivery) -> bool:

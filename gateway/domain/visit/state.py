@@ -225,10 +225,7 @@ class Visit(Frozen):
 
 
 class ScanLockout(Frozen):
-    """Unknown codes of one scanner, or of one camera that reads labels.
-
-    Of a camera only `tried_codes`, `locked_out_until` and `recent_codes` are used.
-    """
+    """Unknown codes of one scanner, or of a camera, which uses only `tried_codes`, `recent_codes` and the lockout."""
 
     unknown_codes: tuple[tuple[str, float], ...] = ()  # (code, counted at), one a label
     label_codes: frozenset[str] = frozenset()  # codes of the label being read
@@ -282,10 +279,7 @@ class LockRequestResult(StrEnum):
 
 
 class LockRequest(Frozen):
-    """A request to lock while no visit runs: the step of its chain of queries, and in the end its result.
-
-    `lock_sent`: a lock command was sent; before that the relocking step is only `DOOR_BEFORE`.
-    """
+    """A request to lock while no visit runs: the step of its chain of queries, and in the end its result."""
 
     id: str
     step: RelockStep = RelockStep.DOOR_BEFORE

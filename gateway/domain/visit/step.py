@@ -14,7 +14,6 @@ class Step:
     __slots__ = ("commands", "now", "state")
 
     def __init__(self, state: Entrance, now: Now) -> None:
-        """Start with the state before the event."""
         self.state = state
         self.now = now
         self.commands: list[Command] = []
@@ -91,12 +90,10 @@ class Step:
 
     def invalidate(self, *devices: str) -> None:
         """Require new proof: only an answer to a query sent from here on counts."""
-        floor = self.state.last_query_id + 1
-        if "lock" in devices:
-            self.state = replace(self.state, bolt=replace(self.state.bolt, proven=False, min_query_id=floor))
-        if "door" in devices:
-            self.state = replace(self.state, door=replace(self.state.door, proven=False, min_query_id=floor))
-        if "way" in devices:
-            self.state = replace(
-                self.state, obstruction=replace(self.state.obstruction, proven=False, min_query_id=floor)
-            )
+        for device in devices:
+            self.change_fact(device, proven=False, min_query_id=self.state.last_query_id + 1)
+
+    def change_fact(self, device: str, **changes: object) -> None:
+        """Change fields of what is known of "lock", "door" or "way"."""
+        name = {"lock": "bolt", "door": "door", "way": "obstruction"}[device]
+        self.state = replace(self.state, **{name: replace(getattr(self.state, name), **changes)})
