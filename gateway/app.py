@@ -70,10 +70,7 @@ log = structlog.get_logger(__name__)
 
 # The pages need as many imports as all code for doors. So they are imported after the doors have answered: on a busy
 # machine a start had taken 12 s, half of it for the pages.
-PAGE_MODULES = (
-    "gateway.web.site", "gateway.web.server.context", "gateway.web.auth.accounts", "gateway.web.remote.sessions",
-    "gateway.installation.proposal_workflow", "gateway.runtime.maintenance.decommission",
-)  # fmt: skip
+PAGE_MODULES = ("gateway.web.site", "gateway.web.remote.sessions")
 MAX_DOOR_WAIT_S = 5.0  # then the pages start even if a door has not answered: the owner may have to check it
 
 MISSED_LOG_INTERVAL_S = 60.0  # between two log entries about messages that were dropped unread
@@ -220,10 +217,7 @@ class App:
     async def _check_store(
         self, store: Store, key: BoxKey, lost: rollback.StoreDoubt | None
     ) -> tuple[rollback.StoreDoubt | None, int | None]:
-        """Find out whether this is the store that the box used last, and record a doubt about it.
-
-        Return the doubt and the number of the message about it. `lost`: the box's key was lost.
-        """
+        """Record a doubt whether this is the store that the box used last; return it and its message's number."""
         folder = self.home.storage.folder
         line, known = succession.read_key_history(folder / "key"), store.rollback.condition()
         proofs = await asyncio.to_thread(rollback.read_sealed_proofs, folder, line.keys_of_same_box(key.public))
@@ -250,8 +244,7 @@ class App:
     async def _record_start(self, store: Store) -> int:
         """Record the start and return the number of recent crashes.
 
-        If that fails, the box assumes repeated crashes: it locks, films, raises alarms, accepts the owner's requests
-        and lets nobody in. The last process may have accepted a stop that it could not store.
+        If that fails, the box begins in safe mode: the last process may have accepted a stop that it could not store.
         """
         try:
             return await store.box.record_start(self._clock.now())
@@ -290,8 +283,6 @@ class App:
         """Record the first fault of a kind and notify the owner; its name is a worker's, never a message's text."""
         self._faults.report(fault)
         self._notify_owner_of_box(c.NotifyOwner(notification=c.Notification.SET_ASIDE, detail=fault.worker), None)
-
-    # ---- building ---------------------------------------------------------------------------------------------------
 
     def _build(self, store: Store, key: BoxKey, links: bytes, marks: rollback.MarkWriter, *, safe_mode: bool) -> None:
         home, clock = self.home, self._clock
@@ -425,7 +416,7 @@ class App:
                 self.home,
                 writer=self._rewriting,
                 permitted_entrances=lambda: {
-                    name for one in store.brands.permissions() for name in one.terms.entrances
+                    name for permission in store.brands.permissions() for name in permission.terms.entrances
                 },
                 append_log=store.log.append,
             ),
@@ -489,8 +480,6 @@ class App:
         self._entrances[name] = running
         for device in {section.lock, section.door, *auxiliary_devices(section)}:
             self._by_device[device].append(name)
-
-    # ---- received messages -------------------------------------------------------------------------------------------
 
     def _on_message(self, incoming: InboundMessage) -> None:
         """Pass a message to its receiver. One that raises an unforeseen error counts as missed."""

@@ -107,8 +107,6 @@ class Supervisor:
         log.info("reload_applied", file=str(self._file))
         self._write_report(reload.ReloadReport(id=ident, said="applied"))
 
-    # ---- reload of the house file ------------------------------------------------------------------------------------
-
     async def _reload(self) -> None:
         while True:
             await self._reload_requested.wait()

@@ -22,7 +22,6 @@ from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.config.topics import device_topic, entrance_topic
-from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
@@ -32,7 +31,6 @@ from gateway.evidence.archive import Archive
 from gateway.evidence.manifest import visit_folder
 from gateway.mqtt.packets import Acknowledgement, NotSent, PublishOptions, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
-from gateway.runtime.adapters import garage
 from gateway.runtime.adapters.presence_fridge_alarm import surrounding_devices
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.storage.log_names import kind_of
@@ -46,18 +44,6 @@ MAX_PROOF_AGE_S = 0.5  # seconds: the maximum age of the proof of live video whe
 MAX_OPEN_QUERIES = 256  # queries of one device that it may still answer: many minutes' worth
 ANSWER_TIMEOUT_S = 5.0  # seconds for the answer of a device that returns no correlation and declares no latency
 REFUSAL_MEMORY_S = 60.0  # seconds for which a courier may still wait for a "no" that the broker did not accept
-
-
-class DeviceUptime(Frozen, kw_only=False):
-    """A device's own uptime from its newest message, and when that message arrived."""
-
-    boot: str
-    uptime_ms: int
-    mono: float
-
-    def at(self, mono: float) -> int:
-        """Return the uptime at a later instant; never more than the device's own, because the message took time."""
-        return self.uptime_ms + int((mono - self.mono) * 1000)
 
 
 @dataclass(eq=False, repr=False)
@@ -78,8 +64,7 @@ class CommandExecutor:
 
     def __post_init__(self) -> None:
         self._section = self.home.entrances[self.entrance]
-        self._is_garage = garage.is_garage(self.home, self._section)
-        self._uptimes: dict[str, DeviceUptime] = {}
+        self._uptimes: dict[str, tuple[str, int, float]] = {}  # device -> its boot, uptime in ms, and when it said so
         self._sent_queries = defaultdict[str, deque[tuple[int, int]]](lambda: deque(maxlen=MAX_OPEN_QUERIES))
         self._last_queries: dict[str, tuple[int, int, float]] = {}  # device -> session, number, instant
         self._ring_commands: dict[str, str] = {}
@@ -94,7 +79,7 @@ class CommandExecutor:
     def record_uptime(self, device: str, boot: str | None, uptime_ms: int | None, mono: float) -> None:
         """Store a device's own uptime."""
         if boot is not None and uptime_ms is not None:
-            self._uptimes[device] = DeviceUptime(boot, uptime_ms, mono)
+            self._uptimes[device] = boot, uptime_ms, mono
 
     def take_query(self, device: str, session: int) -> int | None:
         """Return, once, the number of this session's newest query to a device that returns no correlation."""
@@ -121,12 +106,15 @@ class CommandExecutor:
                 self._ring_signal(command, state)
             case c.Unlock():
                 self._unlock(command, state, now)
-            case c.Lock() if self._is_garage:
+            case c.Lock() if state.rules.garage_door:
                 pass  # a closed garage door is locked: send nothing that might open it
             case c.Lock() | c.CloseGarageDoor():
                 self._lock(command)
             case c.QueryDevice():
-                self._query(command)
+                # Of a garage door the sensor answers for the bolt, too
+                opener = "way" if state.rules.garage_door else "lock"
+                device = self._section.lock if command.device == opener else self._section.door
+                self._send_query(device, command.session, command.number)
             case c.StartRecording():
                 clip = ClipKey(visit=command.visit, part=command.part)
                 self.cameras.record(clip, self._filmed_cameras, visit_folder(command.visit))
@@ -191,23 +179,17 @@ class CommandExecutor:
         self._send(self._section.lock, d.LockDoor(id=id_, intent=command.visit, **deadline), life=command.life)
 
     def _deadline(self, device: str, life: float, now: Now) -> dict[str, Any]:
-        uptime = self._uptimes.get(device)
-        return {
-            "issued_at": now.utc,
-            "expires_at": now.utc + timedelta(seconds=life),
-            "boot": None if uptime is None else uptime.boot,
-            "until_ms": None if uptime is None else uptime.at(now.mono) + int(life * 1000),
-        }
+        boot, uptime_ms, mono = self._uptimes.get(device, (None, 0, 0.0))
+        # Never more than by the device's own clock, because its message took time
+        until_ms = uptime_ms + int((now.mono - mono) * 1000) + int(life * 1000)
+        expires_at = now.utc + timedelta(seconds=life)
+        until = {} if boot is None else {"boot": boot, "until_ms": until_ms}
+        return {"issued_at": now.utc, "expires_at": expires_at, **until}
 
     def query_all(self, session: int) -> None:
         """Query the devices around this entrance: at the start of a session their state is unknown."""
         for device in sorted(surrounding_devices(self._section)):
             self._send_query(device, session, 0)
-
-    def _query(self, command: c.QueryDevice) -> None:
-        opener = "way" if self._is_garage else "lock"  # of a garage door the sensor answers for the bolt, too
-        device = self._section.lock if command.device == opener else self._section.door
-        self._send_query(device, command.session, command.number)
 
     def _send_query(self, device: str, session: int, number: int) -> None:
         if not self.home.devices[device].can_be_queried:
@@ -295,17 +277,14 @@ class CommandExecutor:
 def is_filmed_live(command: c.Unlock, state: Entrance, proofs: Mapping[str, CameraProof], mono: float) -> bool:
     """Return whether each camera proves now that it is live, films this visit and (outside) sees the courier move."""
     clip = ClipKey(visit=command.visit, part=state.visit.part if state.visit is not None else 1)
-    for name, sees_courier in state.rules.cameras.items():
-        proof = proofs.get(name)
-        if (
-            proof is None
-            or mono - proof.at > MAX_PROOF_AGE_S
-            or not proof.live
-            or clip not in proof.recordings
-            or (sees_courier and not proof.moving)
-        ):
-            return False
-    return True
+    return all(
+        (proof := proofs.get(name)) is not None
+        and mono - proof.at <= MAX_PROOF_AGE_S
+        and proof.live
+        and clip in proof.recordings
+        and (proof.moving or not sees_courier)
+        for name, sees_courier in state.rules.cameras.items()
+    )
 
 
 def event_body(command: c.Command) -> dict[str, object] | None:

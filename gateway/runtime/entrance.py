@@ -1,8 +1,5 @@
 """Runs one entrance: receives messages, calls `decide`, commits the result and performs the commands.
 
-MQTT topic -> mqtt/client.py -> vendor.decode_report -> the entrance's event queue -> decide -> store.commit ->
-runtime/effects.py
-
 Nothing else may move a lock. A command that increases access is performed only after its commit; locking, alarming and
 filming are performed even when the commit fails.
 """
@@ -44,12 +41,10 @@ from gateway.system.token_bucket import FixedWindow
 
 log = structlog.get_logger(__name__)
 
-SCAN_TOPICS = (TopicSuffix.EVENT, TopicSuffix.STATE)  # of a scanner's reports
 READING_TOPICS = (TopicSuffix.STATE, TopicSuffix.RESULT)  # of the readings of the devices around an entrance
 MAX_MESSAGES_PER_SECOND = 30  # messages of one device in a second; no device of a house sends so many
 # What the gateway queries.
 ANSWERING_REPORTS = (r.LockReport, r.DoorReport, r.FridgeReport, r.SignalReport)
-ROLES = ("lock", "door")
 RELEARN_INTERVAL_S = 1.0  # seconds between two queries after messages were dropped in a flood
 
 # Performed even when nothing can be stored: none of these increases access (invariant 11).
@@ -71,8 +66,7 @@ class EntranceActor:
 
     `commit` stores a decision, or returns the newer facts because of which it did not; it raises `StoreFailed` if the
     disk stored nothing. `matches` returns the deliveries that have a normalised code. `executor` makes what performs
-    the commands; it gets `post` and `is_stopped` of this actor. `crash_point` is called with the name of each point of
-    a step at which a test may end the process.
+    the commands; it gets `post` and `is_stopped` of this actor. `crash_point` is that of `App`.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part that an entrance uses
@@ -88,7 +82,6 @@ class EntranceActor:
     ) -> None:
         self.state = state
         self._home, self._section = home, home.entrances[state.id]
-        self._is_garage = garage.is_garage(home, self._section)
         self._commit, self._matches, self._clock, self._crash_point = commit, matches, clock, crash_point
         self._executor = executor(post=self.post, is_stopped=self.is_stopped)
         self._event_queue = EventQueue()
@@ -117,8 +110,6 @@ class EntranceActor:
         """
         self._pending_stops += 1
 
-    # ---- receive -----------------------------------------------------------------------------------------------------
-
     def on_message(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
         """Process a message of one of this entrance's devices; a flooding device's messages are dropped unread."""
         configured = self._home.devices[device]
@@ -141,26 +132,23 @@ class EntranceActor:
             seq=incoming.seq,
         )
         events = [event for report in reports for event in self._decode_events(device, channel, report, context)]
-        read = incoming.payload.strip()
         unreadable = any(isinstance(report, r.UnreadablePayload) for report in reports)
-        if read and unreadable and device in self._section.scanners and channel in SCAN_TOPICS:
-            events.append(new_scan(device, _unreadable_code(read), retained=context.retained))
+        is_scan = device in self._section.scanners and channel in (TopicSuffix.EVENT, TopicSuffix.STATE)
+        if unreadable and is_scan and (code := incoming.payload.strip()):
+            events.append(new_scan(device, _unreadable_code(code), retained=context.retained))
         role = self._role(device)
         if role == "door" and not context.retained and channel not in BRIDGE_CHANNELS:
             self._door_heard_mono = mono
-        if role in ROLES and not any(isinstance(event, e.LockReported | e.DoorReported) for event in events):
+        if role in ("lock", "door") and not any(isinstance(event, e.LockReported | e.DoorReported) for event in events):
             events.append(e.SequenceAdvanced(device=role, context=context))
         for event in events:
-            for single in garage.with_bolt_events(event) if self._is_garage else (event,):
+            for single in garage.with_bolt_events(event) if self.state.rules.garage_door else (event,):
                 self.post(single)
 
     def _answered_query(
         self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[r.Report, ...]
     ) -> int | None:
-        """Return the query that this message answers; without correlation data the first state answers it.
-
-        Zigbee2MQTT and similar bridges publish what they have just read from the device, on the topic of its state.
-        """
+        """Return the query that this message answers; without correlation data (Zigbee2MQTT) the first state does."""
         if self._home.devices[device].definition.correlates:
             for report in reports:
                 if isinstance(report, r.CorrelationReport):  # its MQTT has no correlation data
@@ -177,10 +165,7 @@ class EntranceActor:
     def _track_link(
         self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[r.Report, ...]
     ) -> None:
-        """Void the queries of a device whose link is lost, and query it again once it is back.
-
-        A device that is back first repeats what it remembers; the query follows after that.
-        """
+        """Void the queries of a device whose link is lost; once it is back it is queried again (`reconnects`)."""
         mono, by_bridge = self._clock.now().mono, channel is TopicSuffix.BRIDGE and not incoming.retain
         for report in reports:
             if isinstance(report, r.NoAnswerReport):
@@ -217,7 +202,8 @@ class EntranceActor:
             self.post(event)
 
     def _role(self, device: str) -> str | None:
-        return {self._section.lock: "way" if self._is_garage else "lock", self._section.door: "door"}.get(device)
+        lock_role = "way" if self.state.rules.garage_door else "lock"
+        return {self._section.lock: lock_role, self._section.door: "door"}.get(device)
 
     def _decode_events(
         self, device: str, channel: TopicSuffix, report: r.Report, context: e.ReportContext
@@ -289,17 +275,14 @@ class EntranceActor:
     def on_connected(self, session: int) -> None:
         """Start a new broker session: everything has to be published, queried and said again."""
         self._executor.republish_state()
-        self._forget_fridges()
-        self.post(e.BrokerUp(session=session))
-        self._executor.query_all(session)
-        self._executor.repeat_refusals()
-
-    def _forget_fridges(self) -> None:
         self._last_heard_mono.clear()
         self._event_queue.forget_surroundings()
         for place, section in self._section.places.items():
             if section.fridge is not None and place in self.state.fridges:
                 self.post(e.FridgeReported(place=place, fridge=FridgeState()))
+        self.post(e.BrokerUp(session=session))
+        self._executor.query_all(session)
+        self._executor.repeat_refusals()
 
     def on_messages_lost(self, device: str) -> None:
         """Record that a message of this device was dropped unread."""
@@ -325,8 +308,6 @@ class EntranceActor:
             elif not event.expected_only:
                 self._dropped_scans += 1
         self._wake.set()
-
-    # ---- decide, commit, perform ------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Run until cancelled; an exception from here is a bug and ends the process."""

@@ -74,17 +74,10 @@ class EventQueue:
             key: event for key, event in self._surroundings.items() if isinstance(event, e.BatteryReported)
         }
 
-    def clear(self) -> None:
-        """Drop all events."""
-        while self:
-            self.take()
-
     def __iter__(self) -> Iterator[e.Event]:
-        """Iterate over the queued events in the order in which they will be taken."""
         yield from (*self._priority_events, *self._surroundings.values(), *self._scan_events)
 
     def __len__(self) -> int:
-        """Return the number of queued events."""
         return len(self._priority_events) + len(self._surroundings) + len(self._scan_events)
 
 

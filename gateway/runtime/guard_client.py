@@ -4,9 +4,6 @@ The module does not trust the house's broker. Of a guard's message only the sign
 suffix, the boot, the sequence and the gateway's query that it answers. A query is a new random value each time, so no
 answer to it can be prepared, and an answer that comes too late does not count. The client accepts another boot only
 with an answer to its own query.
-
-`GuardClient` is a `Publisher` itself: it stands between the command executor and the MQTT client, and between the MQTT
-client and the entrances.
 """
 
 import asyncio
@@ -63,7 +60,7 @@ class _GuardPeer:
 
 
 class GuardClient:
-    """The client of all guards of a house. `monotonic` returns monotonic seconds."""
+    """The client of all guards of a house: a `Publisher` between the command executor and the MQTT client."""
 
     def __init__(self, home: Home, *, publisher: Publisher, monotonic: Callable[[], float]) -> None:
         """Read the guards from the configuration, and the key that they know from the box's folder.
@@ -89,8 +86,6 @@ class GuardClient:
             self._guards |= dict.fromkeys((lock, *doors), guard)
             for channel in (TopicSuffix.SET, TopicSuffix.GET):
                 self._topics[device_topic(home, lock, channel)] = guard, channel
-
-    # ---- to the guard -----------------------------------------------------------------------------------------------
 
     def publish(self, topic: str, payload: bytes, **options: Unpack[PublishOptions]) -> Sent | NotSent:
         """Publish a message, signed if it goes to a guard. Without a valid challenge a command is not sent at all."""
@@ -160,8 +155,6 @@ class GuardClient:
             await asyncio.sleep(HEARTBEAT_INTERVAL_S)
             for guard in self._peers:
                 self._send_heartbeat(guard)
-
-    # ---- from the guard ---------------------------------------------------------------------------------------------
 
     def on_message(
         self, devices: tuple[str, ...], channel: TopicSuffix, incoming: InboundMessage

@@ -61,10 +61,9 @@ class _QueuedRequest(Frozen, kw_only=False):
 
 @dataclass(eq=False, repr=False)
 class Inbox:
-    """The inbox of the box. It calls `refresh_agenda(entrance)` when an entrance's agenda changed.
+    """The inbox of the box. Without the disk, accepting and planning raise StoreFailed: no delivery, no pause.
 
-    Accepting and planning raise StoreFailed if the disk stored nothing: then there is no delivery and no pause. A
-    brand's key that no brand has raises LookupError.
+    A brand's key that no brand has raises LookupError.
     """
 
     home: Home
@@ -73,7 +72,7 @@ class Inbox:
     publisher: Publisher
     clock: Clock
     entrances: Mapping[str, EntranceActor]
-    refresh_agenda: Callable[[str], None]
+    refresh_agenda: Callable[[str], None]  # gets an entrance whose agenda changed
     erase: Callable[[str, str | None], Awaitable[None]]
     outbox: Outbox
     containment: Containment = field(default_factory=Containment)
@@ -99,8 +98,6 @@ class Inbox:
             group.create_task(self._process_requests(self._stop_requests), name="reception: stop")
             group.create_task(self._process_requests(self._owner_requests), name="reception: owner")
             group.create_task(self._retry_unstored(), name="reception: stops to store")
-
-    # ---- retailers --------------------------------------------------------------------------------------------------
 
     def on_retailer_message(self, incoming: InboundMessage) -> None:
         """Accept a retailer's signed message; ignore a retained one and drop a flood unanswered."""
@@ -133,10 +130,9 @@ class Inbox:
         self._notify_affected(answer)
 
     async def accept_from_hub(self, token: bytes, home: str) -> JobOutcome:
-        """Handle a message that came through the hub, where this home has another name.
+        """Handle a retailer's message that came through the hub, where this home has the name `home`.
 
-        Apart from that it is handled like any retailer's message. The answer is stored, and so is the box's event for
-        the hub. A stranger's flood gets no answer.
+        The answer is stored, and so is the box's event for the hub. A stranger's flood gets no answer.
         """
         now = self.clock.now()
         verified = verify_delivery(token, self.store.brands.keys, box=self.home.box, also=home, now=now)
@@ -202,8 +198,6 @@ class Inbox:
     def submit_test_message(self, token: bytes) -> None:
         """Handle a message of the walk test's own brand like a retailer's; a flood does not drop it."""
         self._retailer_messages.put_nowait(token)
-
-    # ---- the owner --------------------------------------------------------------------------------------------------
 
     def on_owner_message(self, entrance: str, incoming: InboundMessage) -> None:
         """Handle the owner's MQTT request to an entrance. A stop counts from this instant, before it is stored."""

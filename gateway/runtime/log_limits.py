@@ -81,11 +81,9 @@ def _is_part_of_proof(event: e.Event, state: Entrance) -> bool:
 
 
 def _is_refusal(command: c.Command) -> bool:
-    match command:
-        case c.AnswerScan(answer=c.ScanAnswer.NO) | c.ShowSignal() | c.LogNote() | c.QueryDevice():
-            return True
-        case _:
-            return False
+    if isinstance(command, c.AnswerScan):
+        return command.answer is c.ScanAnswer.NO
+    return isinstance(command, c.ShowSignal | c.LogNote | c.QueryDevice)
 
 
 def _without_transient_state(state: Entrance) -> Entrance:

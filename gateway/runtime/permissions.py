@@ -22,18 +22,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class PermissionService:
-    """The permission service of the box.
-
-    It calls `on_change(brand)` when a brand's permission or keys changed, and `notify_owner` when a brand's request
-    waits for a decision.
-    """
+    """The permission service of the box. `by` is always a person's id."""
 
     store: Store
     clock: Clock
-    on_change: Callable[[str], None]
-    notify_owner: Callable[[ConsentIntakeResult], None]
-
-    # -- the owner; `by` is the person's id
+    on_change: Callable[[str], None]  # gets a brand whose permission or keys changed
+    notify_owner: Callable[[ConsentIntakeResult], None]  # gets a request that waits for a decision
 
     async def decide(  # noqa: PLR0913 - what the person saw and decided
         self,
@@ -72,8 +66,6 @@ class PermissionService:
             return str(failure.args[0])
         self.on_change(brand)
         return None
-
-    # -- what brands say by a hub
 
     async def accept_message(self, token: bytes, *, home: str, hub: str) -> str | None:
         """Store a brand's message from a hub; return None once it is stored. StoreFailed: the disk did not store it.

@@ -97,8 +97,8 @@ MUTANTS = (
     Mutant(
         name="a lock is sent to a garage's opener",
         file="gateway/runtime/effects.py",
-        old="            case c.Lock() if self._is_garage:",
-        new="            case c.LockDoor() if self._is_garage and command.n > 9:",
+        old="            case c.Lock() if state.rules.garage_door:",
+        new="            case c.LockDoor() if state.rules.garage_door and command.n > 9:",
         tests=("tests/gateway/runtime/adapters/test_garage.py",),
     ),
 )

@@ -59,4 +59,4 @@ def auxiliary_batteries(home: Home, entrance: str) -> tuple[str, ...]:
         for suffix in home.devices[device].definition.battery
         if suffix in inbound_topics(home, device)
     )
-    return tuple(dict.fromkeys(one for one in roles if one is not None and one not in ("lock", "door")))
+    return tuple(dict.fromkeys(role for role in roles if role is not None and role not in ("lock", "door")))

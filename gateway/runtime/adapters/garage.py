@@ -7,15 +7,9 @@ becomes two events, and a query about the bolt goes to the sensor. The opener it
 from collections.abc import Iterator
 
 from devices.reports import DoorReport, DoorState, GarageDoorReport, LockReport, LockState
-from gateway.config.home import EntranceSection, Home
 from gateway.domain.visit import events as e
 from gateway.domain.visit.conditions import OPEN_DOOR_STATES
 from gateway.domain.visit.state import Obstruction
-
-
-def is_garage(home: Home, section: EntranceSection) -> bool:
-    """Return whether this entrance is a garage door."""
-    return home.devices[section.lock].kind == "cover"
 
 
 def with_bolt_events(event: e.Event) -> Iterator[e.Event]:

@@ -51,8 +51,8 @@ def write_files(files: Mapping[str, bytes], file: Path) -> Path:
         if os.path.lexists(beside / name):
             raise FileExistsError(f"{beside / name} exists: it is not written over")
     others = {name: data for name, data in files.items() if name != file.name}
-    begun = RestoreList(files={name: sha256(data).hexdigest() for name, data in others.items()})
-    write_whole(restore_mark(file), begun.model_dump_json().encode())
+    listing = RestoreList(files={name: sha256(data).hexdigest() for name, data in others.items()})
+    write_whole(restore_mark(file), listing.model_dump_json().encode())
     for name, data in others.items():
         path = beside / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -81,9 +81,9 @@ def roll_back(file: Path) -> None:
         discard_list(file)
     if not os.path.lexists(restore_mark(file)):
         return
-    begun = RestoreList.model_validate_json(read_regular(restore_mark(file), at_most=MAX_LIST_BYTES))
+    listing = RestoreList.model_validate_json(read_regular(restore_mark(file), at_most=MAX_LIST_BYTES))
     staged_path(file).unlink(missing_ok=True)
-    for name, written in begun.files.items():
+    for name, written in listing.files.items():
         path = file.parent / name
         with suppress(OSError):  # it was not written, or is no regular file of ours
             if sha256(read_regular(path, at_most=MAX_HOUSE_FILE_BYTES)).hexdigest() == written:

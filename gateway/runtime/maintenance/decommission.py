@@ -45,20 +45,16 @@ class WipeObstacle(Frozen):
 
 @dataclass(eq=False)
 class Decommissioning:
-    """Decommissions the box.
-
-    `submit_request` takes an entrance, a request and its person's id (`Inbox.submit_request`). `schedule_results` is
-    called when results for retailers are due, `restart` restarts the gateway.
-    """
+    """Decommissions the box."""
 
     home: Home
     _: KW_ONLY
     store: Store
     clock: Clock
     entrances: Mapping[str, EntranceActor]
-    submit_request: Callable[[str, owner_requests.AnyOwnerRequest, str | None], Awaitable[str | None]]
-    schedule_results: Callable[[], None]
-    restart: Callable[[], None]
+    submit_request: Callable[[str, owner_requests.AnyOwnerRequest, str | None], Awaitable[str | None]]  # of the inbox
+    schedule_results: Callable[[], None]  # called when results for retailers are due
+    restart: Callable[[], None]  # of the gateway
 
     def visit_obstacles(self) -> tuple[WipeObstacle, ...]:
         """Return the obstacles from running visits at the doors."""
@@ -79,8 +75,8 @@ class Decommissioning:
             if state.broker_session is None or not is_locked(state) or not is_closed(state):
                 obstacles.append(WipeObstacle(why=WipeObstacleReason.NOT_LOCKED, entrance=name))
             over = (Refusal.ALREADY_USED, Refusal.BRAND_NOT_PERMITTED)
-            coming = (one.delivery for one in self.store.deliveries.upcoming(name, now))
-            if any(one.start <= now.utc < one.end and one.refusal not in over for one in coming):
+            coming = (upcoming.delivery for upcoming in self.store.deliveries.upcoming(name, now))
+            if any(delivery.start <= now.utc < delivery.end and delivery.refusal not in over for delivery in coming):
                 obstacles.append(WipeObstacle(why=WipeObstacleReason.WINDOW, entrance=name))
         if self.store.privacy.counts().held and not held_too:
             obstacles.append(WipeObstacle(why=WipeObstacleReason.HELD))

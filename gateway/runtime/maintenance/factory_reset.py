@@ -37,9 +37,7 @@ OWN_NAMES = frozenset({
     "installation",  # measurements and tests of the installation
 })  # fmt: skip
 """All that a box writes under its storage folder, except its lock and its sockets, which contain no data.
-
-The list names each entry because others keep things there too: a house file, another house, the simulation's log.
-"""
+Others keep things there too: a house file, another house, the simulation's log."""
 
 
 def mark_for_wipe(folder: Path) -> None:

@@ -35,15 +35,12 @@ class BusyEntrance(ConfigSection):
 
 
 class ReloadReport(ConfigSection):
-    """The result of one reload. `busy`: what it waits for; `problems`: why it was refused, one per line.
+    """The result of one reload."""
 
-    `id` is new for each reload, so that the requester recognises its report.
-    """
-
-    id: str
+    id: str  # new for each reload, so that the requester recognises its report
     said: Literal["applied", "waiting", "refused"]
-    busy: tuple[BusyEntrance, ...] = ()
-    problems: tuple[str, ...] = ()
+    busy: tuple[BusyEntrance, ...] = ()  # what it waits for
+    problems: tuple[str, ...] = ()  # why it was refused, one per line
 
 
 def busy_entrances(states: Iterable[tuple[Entrance, Now]]) -> tuple[BusyEntrance, ...]:
@@ -104,9 +101,9 @@ def gateway_pid(folder: Path) -> int | None:
         opened = list(Path(f"/proc/{pid}/fd").iterdir())
     except (OSError, ValueError):
         return None
-    for one in opened:
+    for link in opened:
         with suppress(OSError):  # closed meanwhile
-            if os.path.samestat(ours, one.stat()):
+            if os.path.samestat(ours, link.stat()):
                 return pid
     return None
 

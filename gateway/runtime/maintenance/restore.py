@@ -35,10 +35,11 @@ def read_backup(
     files: dict[str, backup.BackupFile] = {}
     listing: backup.BackupListing | None = None
     pem = b""
-    with _members(archive) as members:
-        for info, data in members:
+    with _open(archive) as tar:
+        for info in tar:
             is_plain = info.isreg() and info.sparse is None  # a few bytes of a sparse file can claim petabytes
-            if listing is not None or not is_plain or not _is_valid_name(info.name) or info.name in files:
+            data = tar.extractfile(info) if is_plain else None
+            if listing is not None or data is None or not _is_valid_name(info.name) or info.name in files:
                 raise InvalidBackup(f"{archive.name} holds what no backup holds ({info.name[:80]!r})")
             if info.name == backup.LISTING_FILE:
                 listing = _parse_listing(data.read(MAX_LISTING_BYTES + 1))
@@ -72,15 +73,10 @@ def _is_valid_name(name: str) -> bool:
 
 
 @contextmanager
-def _members(archive: Path) -> Iterator[Iterator[tuple[tarfile.TarInfo, IO[bytes]]]]:
-    def each(tar: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
-        for info in tar:
-            data = tar.extractfile(info) if info.isreg() else None
-            yield info, BytesIO(b"") if data is None else data
-
+def _open(archive: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(archive, mode="r:") as tar:
-            yield each(tar)
+            yield tar
     except (tarfile.TarError, EOFError) as failure:
         raise InvalidBackup(f"{archive.name} is no backup, or was cut ({failure})") from failure
 

@@ -18,7 +18,6 @@ VIDEO_SOCKET = "video.sock"
 _FILES = (STORE_FILE, f"{STORE_FILE}-wal", f"{STORE_FILE}-shm")
 _SOCKETS = (VIDEO_SOCKET, live_socket(Path(VIDEO_SOCKET)).name)
 
-
 _KIND_TEXTS = {
     stat.S_IFDIR: _("{file} is a folder"),
     stat.S_IFIFO: _("{file} is a FIFO"),
@@ -34,7 +33,6 @@ class StartError(Exception):
     """The gateway cannot start in this folder; `todo` says what a person can do."""
 
     def __init__(self, what: str, todo: str) -> None:
-        """`what` prevents the start; `todo` says what a person can do."""
         super().__init__(what)
         self.todo = todo
 

@@ -59,7 +59,8 @@ class Radio:
         self.made.hear(device, channel, json.dumps(body).encode(), **properties)
         inbox = self.running._event_queue  # noqa: SLF001 - what waits there is what was heard
         events = list(inbox)
-        inbox.clear()
+        while inbox:
+            inbox.take()
         return events
 
     def asks(self, number: int, device: str = "lock") -> None:
@@ -72,7 +73,8 @@ class Radio:
         self.running.query_reconnected(self.made.clock.now())
         inbox = self.running._event_queue  # noqa: SLF001 - as above
         events = list(inbox)
-        inbox.clear()
+        while inbox:
+            inbox.take()
         return events
 
 

@@ -114,7 +114,7 @@ async def test_a_stored_copys_countdown_is_not_believed(ear: Ear) -> None:
     ear.hears("lock", said, boot="old", uptime_ms=5, retain=True)
     assert ear.running._executor._uptimes == {}  # noqa: SLF001 - what an unlock's deadline would be made of
     ear.hears("lock", said, boot="new", uptime_ms=5)
-    assert ear.running._executor._uptimes["lock"].boot == "new"  # noqa: SLF001 - the same
+    assert ear.running._executor._uptimes["lock"][0] == "new"  # noqa: SLF001 - the same
 
 
 async def test_a_shared_fridge_is_heard_at_each_entrance_by_its_own_compartment(ear: Ear) -> None:

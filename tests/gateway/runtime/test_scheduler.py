@@ -67,7 +67,8 @@ class Day:
             events += waiting if name == "front" else ()
             for event in list(waiting):
                 await entrance.step(event)
-            waiting.clear()
+            while waiting:
+                waiting.take()
         return events
 
     def ring(self) -> dict[str, bool]:

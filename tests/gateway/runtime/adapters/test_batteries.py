@@ -58,7 +58,8 @@ def hears(  # noqa: PLR0913 - who says what, where
     inbox = made.entrances[entrance]._event_queue  # noqa: SLF001 - what waits there is what was heard
     found = [event for event in inbox if isinstance(event, e.BatteryReported)]
     for one in made.entrances.values():
-        one._event_queue.clear()  # noqa: SLF001 - the same
+        while queue := one._event_queue:  # noqa: SLF001 - the same
+            queue.take()
     return found
 
 

@@ -59,7 +59,8 @@ def hears(made: ShellBox, device: str, payload: bytes, channel: TopicSuffix, **p
     )
     inbox = running._event_queue  # noqa: SLF001 - what waits there is what was heard
     events = list(inbox)
-    inbox.clear()
+    while inbox:
+        inbox.take()
     return events
 
 

@@ -57,7 +57,8 @@ def hears(
 def taken(made: ShellBox) -> list[e.Event]:
     inbox = made.front._event_queue  # noqa: SLF001 - what waits there is what was heard
     events = list(inbox)
-    inbox.clear()
+    while inbox:
+        inbox.take()
     return events
 
 
