@@ -182,8 +182,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a brand that may not come in blocks one that may at the door",
         file="gateway/domain/visit/scan.py",
-        old="if may_open(step.state, one, step.now) is None)",
-        new="if one.id)",
+        old="if may_open(step.state, rival, step.now) is None]",
+        new="if rival.id]",
         tests=(f"{SCANS}::test_a_code_that_a_brand_announced_too_that_may_not_come_in_opens_for_the_one_that_may",),
     ),
     Mutant(
