@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from gateway.__main__ import cli
-from gateway.demo.cli import demo
+from tests.gateway.cli.terminal import every_command
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("[!d]*/*.md"))]
@@ -40,12 +39,7 @@ def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
 
 @cache
 def root() -> Any:  # noqa: ANN401 - Typer's own kind of command, which it does not export
-    whole = typer.Typer()
-    whole.command("demo")(demo)
-    given: Any = typer.main.get_command(cli)
-    demos: Any = typer.main.get_command(whole)
-    given.commands["demo"] = demos
-    return given
+    return typer.main.get_command(every_command())
 
 
 def fault(words: list[str]) -> str | None:

@@ -11,7 +11,6 @@ import pytest
 from typer.main import get_command
 
 from devices.reports import OperationError
-from gateway.__main__ import cli
 from gateway.cli.failure import ExitCode
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
@@ -20,6 +19,7 @@ from gateway.runtime.maintenance.startup_checks import UNEXPECTED_FILE_TEXTS
 from gateway.runtime.notifications.texts import READINESS_TEXTS, REFUSAL_TEXTS, STORE_DOUBT_TEXTS
 from gateway.system.i18n import Language, Text, _, in_language
 from gateway.video.open_errors import OPEN_FAILURE_TEXTS
+from tests.gateway.cli.terminal import every_command
 from tests.gateway.installation.diagnostics.messages import complaints, forbidding
 
 DOCS = Path(__file__).parents[1] / "docs" / "reference"
@@ -99,8 +99,8 @@ def test_each_start_refusal_is_explained() -> None:
 
 
 def test_each_command_is_in_a_family_of_errors_and_none_that_is_gone() -> None:
-    commands = get_command(cli).commands  # type: ignore[attr-defined]  # a group
-    known = {name for name, command in commands.items() if not command.hidden} | {"demo"}  # registered when it is named
+    commands = get_command(every_command()).commands  # type: ignore[attr-defined]  # a group
+    known = {name for name, command in commands.items() if not command.hidden}
     table = PAGES["en"][PAGES["en"].index("| family |") : PAGES["en"].index("## perron doctor\n")]
     families = [row.strip("|").split(" | ")[1] for row in table.splitlines()[2:] if row]
     named = {word.split()[0] for cell in families for word in CODE.findall(cell)}

@@ -4,22 +4,19 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import Annotated, get_args
 
 import typer
+from pydantic import ValidationError
 
+from devices.simulators.control import REQUEST, HouseControl, Impossible, Request
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME
-from gateway.cli.options import CommandGroup, HomeFile, print_line
-
-if TYPE_CHECKING:
-    from devices.simulators.control import Request
+from gateway.cli.options import HomeFile, cli, print_line
+from gateway.cli.simulation import control_socket
 
 
-commands = CommandGroup()
-
-
-@commands.example(
+@cli.example(
     "perron hands",
     'perron hands --who resident "turn key" open close',
     'perron hands "fault device=front-lock fault=jam" "scan code=8L20524752032"',
@@ -42,8 +39,6 @@ def hands(
     home: HomeFile = DEFAULT_HOME,
 ) -> None:
     """Move the simulated house's hands, doors and faults; without an action: list them all."""
-    from gateway.cli.simulation import control_socket
-
     if not actions:
         print_line(*list_actions())
         return
@@ -51,12 +46,8 @@ def hands(
     asyncio.run(_send_actions(control or control_socket(load_home(home)), requests))
 
 
-def parse_action(action: str, who: str | None) -> "Request":
+def parse_action(action: str, who: str | None) -> Request:
     """Read an action: its name, in words or with `_`, and behind it `key=value` for what else it needs."""
-    from pydantic import ValidationError
-
-    from devices.simulators.control import REQUEST, Request
-
     words = action.split()
     name = "_".join(word.lower().replace("-", "_") for word in words if "=" not in word)
     known = {kind.model_fields["do"].default: kind for kind in get_args(Request)}
@@ -84,8 +75,6 @@ def _parse_value(value: str) -> object:
 
 def list_actions() -> Iterator[str]:
     """Yield one line for each action: its name, its parameters, its meaning."""
-    from devices.simulators.control import Request
-
     for kind in get_args(Request):
         takes = " ".join(
             f"{name}=" if field.is_required() else f"[{name}=]"
@@ -96,9 +85,7 @@ def list_actions() -> Iterator[str]:
         yield f"{f'{name} {takes}'.strip()}: {(kind.__doc__ or '').strip()}"
 
 
-async def _send_actions(socket: Path, requests: Sequence[tuple[str, "Request"]]) -> None:
-    from devices.simulators.control import HouseControl, Impossible
-
+async def _send_actions(socket: Path, requests: Sequence[tuple[str, Request]]) -> None:
     begin = "Start it with `perron simulate`, or name its socket with --control."
     silent = f"No simulated house answers at {socket} ({{why}})."
     with (

@@ -2,9 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
-from gateway.cli.failure import Failure, failure_on
+import typer
+
+from gateway.cli.failure import Failure, failure_on, load_home
+from gateway.cli.lines import DEFAULT_HOME, relative_path
+from gateway.cli.options import HomeFile, cli, print_line
 from gateway.cli.schema import write_for_editors
+from gateway.config.devices import CameraDevice
 from gateway.config.editor import (
     NEW_HOME_TEXT,
     EditRejected,
@@ -15,9 +21,63 @@ from gateway.config.editor import (
     with_item,
     write_home,
 )
+from gateway.installation.diagnostics.stream import LOGIN_UNUSABLE_TODO, login_error
 
 
-def add(file: Path, id_: str, kind: str, fields: Mapping[str, str], *, replace: bool = False) -> str:
+@cli.example(
+    "perron add",
+    "perron add front-lock --kind lock --vendor zigbee2mqtt --address zigbee2mqtt/front-lock --set latency=8",
+    "perron add doorbell --kind camera --vendor rtsp --set url=rtsp://192.168.1.30/stream",
+    "perron add front --kind entrance --set name=Front --set way_out_by_hand=true --set lock=front-lock"
+    " --set door=front-door --set signal=front-signal --set scanners=[front-scanner]"
+    " --set cameras.outside=doorbell --set places.hall.name=Hall",
+)
+def add(  # noqa: PLR0913 - one argument an option of the command
+    id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="How it is called in the house file.")] = None,
+    *,
+    kind: Annotated[
+        str | None, typer.Option(help="lock, door, camera, scanner, signal, fridge ..., or entrance.")
+    ] = None,
+    vendor: Annotated[str | None, typer.Option(help="Whose words it speaks.")] = None,
+    address: Annotated[str | None, typer.Option(help="Its maker's address, or its topic.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Any other key, nested ones with points.", metavar="KEY=VALUE")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over the one of this name.")] = False,
+    home: HomeFile = DEFAULT_HOME,
+) -> None:
+    """Write a device or an entrance into the house file: comments stay, and nothing is written that is no house.
+
+    A file that is not there yet is begun. Without an ID nothing more is done: a box runs with an empty house, and the
+    page Installation adds the rest.
+    """
+    if id_ is None:
+        begin_home_file(home)
+        print_line(
+            f"{relative_path(home)} is begun: an empty house. `perron broker-config accounts`, then `perron run`."
+        )
+        return
+    if kind is None:
+        raise Failure("What is it?", "Say --kind lock, door, camera, scanner, signal, fridge ..., or entrance.")
+    options = {"vendor": vendor, "address": address}
+    fields = {key: value for key, value in options.items() if value is not None} | parse_fields(set_ or ())
+    add_section(home, id_, kind, fields, replace=replace)
+    _warn_of_login(home, id_)
+    print_line(
+        f"{id_} is written to {relative_path(home)}. When everything is in it, run `perron broker-config accounts`,"
+        " then `perron doctor`."
+    )
+
+
+def _warn_of_login(home: Path, id_: str) -> None:
+    """Say where the file of a camera's account cannot be used yet: the house stands, and no picture comes before."""
+    device = load_home(home).devices.get(id_)
+    unusable = login_error(device) if isinstance(device, CameraDevice) else None
+    if unusable is not None:
+        print_line(f"{id_}: {unusable.to('en')}. {LOGIN_UNUSABLE_TODO.to('en')}")
+
+
+def add_section(file: Path, id_: str, kind: str, fields: Mapping[str, str], *, replace: bool = False) -> str:
     """Write a device or an entrance into the house file; return the new text of the file.
 
     A missing file is created. `fields` maps keys (nested ones with points) to values in YAML. Nothing is written if the

@@ -5,27 +5,33 @@ import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from gateway.cli.failure import Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME
-from gateway.cli.options import CommandGroup, HomeFile, exit_unless, print_line
-
-if TYPE_CHECKING:  # `perron --help` answers without them
-    from gateway.config.home import Home
-    from gateway.mqtt.mosquitto.folder_check import WrittenOptions
-    from gateway.system.mosquitto import BrokerListener
-    from gateway.system.pki.authority import IssuedCertificate
+from gateway.cli.options import HomeFile, cli, exit_unless, print_line
+from gateway.config.home import Home
+from gateway.mqtt.mosquitto.folder_check import (
+    WrittenOptions,
+    folder_faults,
+    foreign_configuration,
+    read_options,
+    secret_faults,
+)
+from gateway.mqtt.mosquitto.provisioning import ANY_ADDRESS, WeakBrokerSetup, write_house, write_radio
+from gateway.system.addresses import is_loopback_host
+from gateway.system.clock import machine_time
+from gateway.system.mosquitto import BrokerListener, broker_user, hand_over, reload
+from gateway.system.pki.authority import IssuedCertificate, certificate_names
+from gateway.system.pki.broker import CLIENTS_AUTHORITY, renew_broker_certificate
+from gateway.system.pki.pages import format_fingerprint
 
 DEFAULT_TLS_PORT = 8883  # IANA's port of MQTT by TLS
 
 
-commands = CommandGroup()
-
-
-@commands.example(
+@cli.example(
     "perron broker-config config/accounts",
     "mosquitto -c config/accounts/mosquitto.conf",
     "perron broker-config config/accounts --listen 0.0.0.0 --name perron.home.arpa",
@@ -72,9 +78,6 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
     Passwords and authority that lie there already are kept, unless they are weak: then nothing is written. So are the
     options of the last time. A mosquitto that runs with these files reads them anew.
     """
-    from gateway.mqtt.mosquitto.folder_check import WrittenOptions, read_options
-    from gateway.mqtt.mosquitto.provisioning import write_house, write_radio
-
     with _as_failure(folder):
         before = WrittenOptions() if afresh else read_options(folder)
         user = _check_user(user or before.user)
@@ -97,8 +100,6 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
 
 @contextmanager
 def _as_failure(folder: Path) -> Iterator[None]:
-    from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup
-
     authority = "Move that file away; a new authority has to be given to every device."
     with (
         failure_on(ValueError, "{why}.", authority),
@@ -110,8 +111,6 @@ def _as_failure(folder: Path) -> Iterator[None]:
 
 def _check_user(name: str | None) -> str | None:
     """Return the user as which mosquitto will run; refuse one that does not exist, or to whom we cannot give files."""
-    from gateway.system.mosquitto import broker_user
-
     if name is None:
         return broker_user()
     try:
@@ -124,13 +123,9 @@ def _check_user(name: str | None) -> str | None:
 
 
 def _listeners(
-    home: "Home", listen: str | None, tls_port: int, before: "WrittenOptions"
-) -> tuple[str, "BrokerListener | None"]:
+    home: Home, listen: str | None, tls_port: int, before: WrittenOptions
+) -> tuple[str, BrokerListener | None]:
     """Return the address of the house's own listener, and that of the one for other machines, if any."""
-    from gateway.mqtt.mosquitto.provisioning import ANY_ADDRESS
-    from gateway.system.addresses import is_loopback_host
-    from gateway.system.mosquitto import BrokerListener
-
     if home.broker.tls is not None:
         everywhere = next((known.host for known in before.listeners if known.host in ANY_ADDRESS), None)
         return listen or everywhere or home.broker.host, None
@@ -142,10 +137,8 @@ def _listeners(
     return home.broker.host, BrokerListener(host=listen, port=tls_port, tls=True)
 
 
-def _print_faults(folder: Path, home: "Home", user: str | None) -> None:
+def _print_faults(folder: Path, home: Home, user: str | None) -> None:
     """Print which files Perron did not write, and which secrets others can read or guess; if any, exit with 1."""
-    from gateway.mqtt.mosquitto.folder_check import folder_faults
-
     if not (folder / "mosquitto.conf").exists():
         raise Failure(f"{folder} holds no mosquitto.conf: nothing was looked at.", "Name the broker's folder.")
     _require_password_file(folder, home)
@@ -156,10 +149,8 @@ def _print_faults(folder: Path, home: "Home", user: str | None) -> None:
     print_line(f"Nothing is weak in {folder}.")
 
 
-def _refuse_faults(folder: Path, home: "Home", user: str | None) -> None:
+def _refuse_faults(folder: Path, home: Home, user: str | None) -> None:
     """Refuse to overwrite a foreign configuration, and to keep passwords or keys that others may know."""
-    from gateway.mqtt.mosquitto.folder_check import foreign_configuration, secret_faults
-
     _require_password_file(folder, home)
     foreign = foreign_configuration(folder)
     faults = [*secret_faults(folder, user=user), *([] if foreign is None else [foreign])]
@@ -167,7 +158,7 @@ def _refuse_faults(folder: Path, home: "Home", user: str | None) -> None:
         raise Failure("\n".join(fault.to("en") for fault in faults), "Nothing was written.")
 
 
-def _require_password_file(folder: Path, home: "Home") -> None:
+def _require_password_file(folder: Path, home: Home) -> None:
     if home.broker.password_file is None:
         raise Failure(
             "broker.password_file is not in the house file, so the gateway would connect without an account.",
@@ -175,12 +166,7 @@ def _require_password_file(folder: Path, home: "Home") -> None:
         )
 
 
-def _print_home_steps(folder: Path, certificate: "IssuedCertificate | None") -> None:
-    from gateway.system.mosquitto import reload
-    from gateway.system.pki.authority import certificate_names
-    from gateway.system.pki.broker import CLIENTS_AUTHORITY
-    from gateway.system.pki.pages import format_fingerprint
-
+def _print_home_steps(folder: Path, certificate: IssuedCertificate | None) -> None:
     print_line(f"Written to {folder}: mosquitto.conf, access, passwords, and a .password file for every account.")
     if certificate is not None:
         authority = folder.resolve() / CLIENTS_AUTHORITY
@@ -196,11 +182,7 @@ def _print_home_steps(folder: Path, certificate: "IssuedCertificate | None") -> 
         )
 
 
-def _renew_certificate(folder: Path, home: "Home", user: str | None) -> None:
-    from gateway.system.clock import machine_time
-    from gateway.system.mosquitto import hand_over, reload
-    from gateway.system.pki.broker import renew_broker_certificate
-
+def _renew_certificate(folder: Path, home: Home, user: str | None) -> None:
     certificate = renew_broker_certificate(folder, box=home.box, now=machine_time())
     if certificate is None:
         raise Failure(f"{folder} holds no certificate of a broker.", "Write one: `perron broker-config FOLDER`.")

@@ -1,26 +1,38 @@
 """Runs the gateway for `perron run`, logs which entrances are ready, and formats the log as short lines."""
 
 import asyncio
+import gc
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import structlog
+import typer
 from structlog.typing import EventDict, WrappedLogger
 
 from gateway.app import App
-from gateway.cli.failure import error_text
+from gateway.cli.failure import ExitCode, error_text, failure_on, load_home
 from gateway.cli.house_log import run_beside
-from gateway.cli.lines import expand_commands
+from gateway.cli.lines import DEFAULT_HOME, expand_commands, relative_path
+from gateway.cli.options import HomeFile, cli
 from gateway.config.home import Home
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.conditions import is_paused
 from gateway.domain.visit.readiness import missing_conditions
 from gateway.domain.visit.step import Step
+from gateway.mqtt.tls import check_files
+from gateway.protocol.ed25519 import KeyUnusable
 from gateway.protocol.narrative import Happening, HappeningKind, LoggedCode, NarrativeReader
+from gateway.runtime.maintenance.instance_lock import FolderInUse
+from gateway.runtime.maintenance.startup_checks import StartError
 from gateway.runtime.notifications.texts import REFUSAL_TEXTS, readiness_text
+from gateway.storage import StoreFailed
+from gateway.storage.models import DatabaseRefused
 from gateway.supervisor import Supervisor
+from gateway.system.config_section import ConfigError
 from gateway.system.i18n import SOURCE
 
 CHECK_INTERVAL_S = 0.5  # between two checks of the entrances
@@ -31,14 +43,53 @@ STARTUP_CHECKS = 12  # checks at the start, in which lock, door and broker can a
 log = structlog.get_logger(__name__)
 
 
-async def run(home: Home, file: Path) -> None:
+@cli.example("perron run", "perron run --verbose", "perron run --home /etc/perron/home.yaml")
+def run(
+    *,
+    home: HomeFile = DEFAULT_HOME,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Every decision whole, as where this is no terminal.")
+    ] = False,
+) -> None:
+    """Run the gateway until it is told to end (SIGINT, SIGTERM).
+
+    Its video process stays up to 60 s longer, with a film open up to 30 minutes: a gateway that comes back in that time
+    takes it over, and the film has no hole.
+    """
+    house = load_home(home)
+    brief = sys.stdout.isatty() and not verbose
+    if brief:
+        use_short_log(house)
+        typer.echo(f"Perron, {house.name}: broker {house.broker.host}:{house.broker.port}, state and films in"
+                   f" {relative_path(house.storage.folder)}. Ctrl-C ends it.")  # fmt: skip
+    else:
+        use_full_log()
+    folder = house.storage.folder
+    newer = "Install the newer perron again, or put a backup back: `perron restore FILE`."
+    disk = "Look at the disk and at the rights of its folder; `perron doctor` says more."
+    with (
+        # At the start: later errors come as a group, and are bugs.
+        failure_on((OSError, KeyUnusable), f"{folder} cannot be used: {{why}}.", "Correct storage.folder."),
+        failure_on(StoreFailed, f"The store in {folder} cannot be read or written now: {{why}}.", disk),
+        failure_on(DatabaseRefused, f"{folder} cannot be used: {{why}}.", newer, ExitCode.STORE_UNUSABLE),
+        failure_on(ConfigError, "{why}", "Then try again; `perron doctor` tries the broker and each phone."),
+        failure_on(FolderInUse, "{why}", "End that one first, or name another storage.folder.", ExitCode.NO_ANSWER),
+        failure_on(StartError, code=ExitCode.STORE_UNUSABLE),
+    ):
+        check_files(house.broker)
+        # What has been imported stays for good; to look through it for garbage would hold the doors' loop for 0.1 s.
+        gc.collect()
+        gc.freeze()
+        asyncio.run(run_gateway(house, home))
+    if brief:
+        typer.echo("Ended. The video process ends by itself within 60 s: a gateway that comes back takes it over.")
+
+
+async def run_gateway(home: Home, file: Path) -> None:
     """Run the gateway of this home until SIGINT or SIGTERM, and log which entrances are ready.
 
     After a wipe, a hand-over or a reload the gateway starts again in this process. `file` is the house file; SIGHUP
     reloads it.
-
-    Raises:
-        FolderInUse, ConfigError, DatabaseRefused, KeyUnusable, OSError: as `App.run`.
     """
     await Supervisor(home, file, make_app=App, companion=lambda app: run_beside(_log_readiness(app))).run()
 

@@ -5,15 +5,18 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from devices.reports import ScanReport
 from devices.simulators import control as ask
 from devices.vendors import VENDORS
 from devices.vendors.scanner import MAX_CODE_CHARS
 from gateway.cli.broker import DOCTOR_HINT, open_session, publish, wait_for_message
-from gateway.cli.failure import ExitCode, Failure, failure_on
-from gateway.cli.lines import command_line, relative_path
+from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
+from gateway.cli.lines import DEFAULT_HOME, command_line, relative_path
+from gateway.cli.options import HomeFile, cli, exit_unless, print_line
 from gateway.cli.simulation import control_socket
 from gateway.config.devices import LockDevice
 from gateway.config.home import EntranceSection, Home
@@ -49,6 +52,26 @@ CARRY_IN_ACTIONS: tuple[tuple[str, ask.Request], ...] = (
 
 Output = Callable[[str], None]
 Body = Mapping[str, Any]
+
+
+@cli.example(
+    "perron scan 8L20524752032",
+    "perron scan 8L20524752032 perron:ipqz6kjkvwu4bqg2mx3vjbmspa --deliver",
+    "perron scan 8L20524752032 --scanner front-scanner",
+)
+def scan(
+    codes: Annotated[list[str], typer.Argument(help="What the barcode says; then the courier's code, if asked for.")],
+    *,
+    home: HomeFile = DEFAULT_HOME,
+    scanner: Annotated[str | None, typer.Option(help="Which scanner, where there are several.")] = None,
+    deliver: Annotated[
+        bool, typer.Option("--deliver", help="On go, let the simulated house's courier carry the parcel in.")
+    ] = False,
+) -> None:
+    """Hold codes before the scanner, in the simulated house where it runs, and tell what the door says: go or no."""
+    house = load_home(home)
+    reader = resolve_scanner(house, scanner)
+    exit_unless(asyncio.run(present_codes(house, tuple(codes), reader, deliver=deliver, output=print_line)))
 
 
 def resolve_scanner(home: Home, scanner: str | None) -> str:
@@ -88,7 +111,7 @@ async def _simulate(socket: Path, request: ask.Request) -> None:
             await house.ask(request)
 
 
-async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: bool, output: Output) -> bool:
+async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: bool, output: Output) -> bool:
     """Present the codes to the scanner one after the other, and print the answers until "go" or "no".
 
     `deliver`: on "go" the courier of the simulated house carries the parcel in; this waits until the film is sealed.

@@ -4,16 +4,21 @@ import asyncio
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from gateway.cli.failure import Failure, error_text, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME
-from gateway.cli.options import CommandGroup, HomeFile, print_line
+from gateway.cli.options import HomeFile, cli, print_line
+from gateway.integrations.lock_guard.file import load_guard_file
+from gateway.integrations.lock_guard.ledger import InvalidLedger, Ledger
+from gateway.integrations.lock_guard.process import GuardProcess
+from gateway.protocol.ed25519 import KeyUnusable
+from gateway.protocol.keys import command_key, create_key, load_key, renew_command_key
+from gateway.system.config_section import ConfigError
 
-commands = CommandGroup()
 
-
-@commands.example("perron guard --config /etc/perron/guard.yaml", "perron guard-key --new guard.key.pem")
+@cli.example("perron guard --config /etc/perron/guard.yaml", "perron guard-key --new guard.key.pem")
 def guard(
     config: Annotated[Path, typer.Option(help="The guard's file.", metavar="FILE")] = Path("guard.yaml"),
 ) -> None:
@@ -22,14 +27,6 @@ def guard(
     It runs beside the radio (for example where Zigbee2MQTT runs), between the house's broker and a second one that
     only this machine can reach. docs/installer/guard.md tells how it is set up.
     """
-    import structlog
-
-    from gateway.integrations.lock_guard.file import load_guard_file
-    from gateway.integrations.lock_guard.ledger import InvalidLedger, Ledger
-    from gateway.integrations.lock_guard.process import GuardProcess
-    from gateway.protocol.ed25519 import KeyUnusable
-    from gateway.protocol.keys import load_key
-    from gateway.system.config_section import ConfigError
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
     with failure_on(ConfigError, "{why}", "Correct the file, then try again; docs/installer/guard.md shows one."):
@@ -52,7 +49,7 @@ def guard(
     asyncio.run(GuardProcess(file, key=key, ledger=ledger).run())
 
 
-@commands.example("perron guard-key", "perron guard-key --new guard.key.pem", "perron guard --config guard.yaml")
+@cli.example("perron guard-key", "perron guard-key --new guard.key.pem", "perron guard --config guard.yaml")
 def guard_key(
     *,
     home: HomeFile = DEFAULT_HOME,
@@ -64,9 +61,6 @@ def guard_key(
     ] = False,
 ) -> None:
     """Tell the gateway's public command key, which goes into guard.yaml; with --new make a guard's own."""
-    from gateway.protocol.ed25519 import KeyUnusable
-    from gateway.protocol.keys import command_key, create_key, renew_command_key
-
     try:
         if new is not None:
             key = create_key(new)

@@ -6,40 +6,48 @@ import errno
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
+import segno
+import structlog
 import typer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from gateway.cli.failure import ExitCode, Failure, error_text, failure_on
-from gateway.cli.options import CommandGroup, print_line
+from gateway.cli.options import cli, print_line
+from gateway.hub.admin import HomeNotFound, create_claim, create_retailer, revoke_home
+from gateway.hub.boxes import broker as broker_files
+from gateway.hub.boxes import ca_rotation
+from gateway.hub.boxes.authority import AuthorityUnusable, HubAuthority
+from gateway.hub.boxes.broker import BrokerFileKeeper, count_certificates_by, folder_of
+from gateway.hub.cluster import rabbitmq
+from gateway.hub.cluster.management_api import NodesUnreachable
+from gateway.hub.config import Boxes, HubFile, Rabbit, load
+from gateway.hub.database.store import HubStore, StoreUnusable
+from gateway.hub.process import HubProcess
+from gateway.mqtt.mosquitto.folder_check import foreign_configuration
+from gateway.mqtt.tls import check_files
+from gateway.protocol.ed25519 import KeyUnusable
+from gateway.protocol.enrolment import proquint_words
 from gateway.system.clock import machine_time
-
-if TYPE_CHECKING:  # `perron --help` answers without them
-    from cryptography import x509
-
-    from gateway.hub.boxes.authority import HubAuthority
-    from gateway.hub.config import Boxes, HubFile, Rabbit
-    from gateway.hub.database.store import HubStore
-    from gateway.system.mqtt_settings import BrokerSection
+from gateway.system.config_section import ConfigError
+from gateway.system.mosquitto import reload
+from gateway.system.mqtt_settings import BrokerSection
+from gateway.system.pki.pages import format_fingerprint
 
 HubConfig = Annotated[Path, typer.Option("--config", help="The hub's file.", metavar="FILE")]
 DEFAULT_CONFIG = Path("hub.yaml")
 AUTHORITY_HINT = "Put that file back from a copy: with another authority every box joins anew."
 T = TypeVar("T")
 
-commands = CommandGroup()
-
-
-def load_hub_file(config: Path) -> "HubFile":
+def load_hub_file(config: Path) -> HubFile:
     """Read the hub's file."""
-    from gateway.hub.config import load
-    from gateway.system.config_section import ConfigError
-
     with failure_on(ConfigError, "{why}", "Correct the file, then try again; docs/operator/hub.md shows one."):
         return load(config)
 
 
-def load_with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
+def load_with_boxes(config: Path) -> tuple[HubFile, Boxes]:
     """Read the hub's file, which must say how boxes reach its broker."""
     file = load_hub_file(config)
     if file.boxes is None:
@@ -48,11 +56,8 @@ def load_with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
     return file, file.boxes
 
 
-def run_in_store(file: "HubFile", config: Path, work: "Callable[[HubStore], Awaitable[T]]") -> T:
+def run_in_store(file: HubFile, config: Path, work: Callable[[HubStore], Awaitable[T]]) -> T:
     """Run a function with the hub's store."""
-    from gateway.hub.cluster.management_api import NodesUnreachable
-    from gateway.hub.database.store import HubStore
-
     async def run() -> T:
         file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = await HubStore.open(file.database)
@@ -73,9 +78,6 @@ def run_in_store(file: "HubFile", config: Path, work: "Callable[[HubStore], Awai
 
 @contextlib.contextmanager
 def _failures(config: Path) -> Iterator[None]:
-    from gateway.hub.boxes.authority import AuthorityUnusable
-    from gateway.hub.database.store import StoreUnusable
-
     with (
         failure_on(StoreUnusable, "{why}", f"Correct `store` or `folder` in {config}."),
         failure_on(AuthorityUnusable, "{why}.", AUTHORITY_HINT),
@@ -83,20 +85,13 @@ def _failures(config: Path) -> Iterator[None]:
         yield
 
 
-@commands.example("perron hub", "perron hub --config /etc/perron-hub/hub.yaml")
+@cli.example("perron hub", "perron hub --config /etc/perron-hub/hub.yaml")
 def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     """Run a hub until it is told to end: one URL for retailers, owners and couriers of many boxes.
 
     It keeps what was asked and what the boxes answered, and rings at their doors. It decides nothing: a box believes
     what a brand or its own household has signed. docs/operator/hub.md tells how it is set up.
     """
-    import structlog
-
-    from gateway.hub.process import HubProcess
-    from gateway.mqtt.tls import check_files
-    from gateway.protocol.ed25519 import KeyUnusable
-    from gateway.system.config_section import ConfigError
-
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
     file = load_hub_file(config)
     with (
@@ -117,25 +112,23 @@ def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
             raise Failure(f"The hub cannot be served ({why}).", f"Correct `listen` in {config}.") from error
 
 
-def _check_account(broker: "BrokerSection", config: Path) -> None:
+def _check_account(broker: BrokerSection, config: Path) -> None:
     if broker.password_file is not None and not broker.password_file.exists():
         todo = f"Write it with `perron hub-config --config {config}`, or correct broker.password_file."
         raise Failure(f"{broker.password_file} is not there: the hub's password at its broker.", todo)
 
 
-@commands.example("perron hub-retailer 'Maison Lune'")
+@cli.example("perron hub-retailer 'Maison Lune'")
 def hub_retailer(
     name: Annotated[str, typer.Argument(help="Its name, as homes read it.")], *, config: HubConfig = DEFAULT_CONFIG
 ) -> None:
     """Let a retailer in: tells its first API key, this once."""
-    from gateway.hub.admin import create_retailer
-
     file = load_hub_file(config)
     retailer, token = run_in_store(file, config, lambda store: create_retailer(store, name, now=machine_time()))
     print_line(f"{name} is {retailer}. Its key, told this once:\n{token}")
 
 
-@commands.example("perron hub-config", "perron hub-config --config /etc/perron-hub/hub.yaml")
+@cli.example("perron hub-config", "perron hub-config --config /etc/perron-hub/hub.yaml")
 def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     """Write what the hub's mosquitto needs: boxes come by TLS with their certificate, the hub itself on 127.0.0.1.
 
@@ -144,10 +137,6 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     The command makes the hub's authority if there is none yet, and keeps existing accounts and keys. A mosquitto that
     runs with these files reloads them; a changed listener needs a restart. Run mosquitto as the same user as the hub.
     """
-    from gateway.hub.boxes.broker import folder_of, set_up
-    from gateway.mqtt.mosquitto.folder_check import foreign_configuration
-    from gateway.system.mosquitto import reload
-
     file, boxes = load_with_boxes(config)
     if file.rabbit is not None:
         _write_cluster_files(file, boxes, file.rabbit)
@@ -156,7 +145,7 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     foreign = foreign_configuration(folder)
     if foreign is not None:
         raise Failure(foreign.to("en"), "Nothing was written.")
-    authority = run_in_store(file, config, lambda store: set_up(file, boxes, store, now=machine_time()))
+    authority = run_in_store(file, config, lambda store: broker_files.set_up(file, boxes, store, now=machine_time()))
     print_line(
         f"Written to {folder}: mosquitto.conf, access, passwords, hub.password, revoked.pem and the certificate."
     )
@@ -171,27 +160,22 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
         print_line(f"Start it: mosquitto -c {folder / 'mosquitto.conf'}")
 
 
-def _print_authority(authority: "HubAuthority", boxes: "Boxes") -> None:
-    from gateway.system.pki.pages import format_fingerprint
-
+def _print_authority(authority: HubAuthority, boxes: Boxes) -> None:
     fingerprint = format_fingerprint(authority.fingerprint)
     print_line(f"Boxes trust its authority, SHA-256 {fingerprint}, and reach it at {boxes.host}:{boxes.port}.")
 
 
-def _write_cluster_files(file: "HubFile", boxes: "Boxes", rabbit: "Rabbit") -> None:
-    from gateway.hub.boxes.authority import AuthorityUnusable
-    from gateway.hub.cluster.rabbitmq import set_up, setup_instructions
-
+def _write_cluster_files(file: HubFile, boxes: Boxes, rabbit: Rabbit) -> None:
     with (
         failure_on(OSError, f"{file.folder} cannot be used ({{why}}).", "Correct `folder` in the hub's file."),
         failure_on(AuthorityUnusable, "{why}.", AUTHORITY_HINT),
     ):
-        authority = set_up(file, boxes, rabbit, now=machine_time())
-    print_line(*setup_instructions(file, rabbit))
+        authority = rabbitmq.set_up(file, boxes, rabbit, now=machine_time())
+    print_line(*rabbitmq.setup_instructions(file, rabbit))
     _print_authority(authority, boxes)
 
 
-@commands.example("perron hub-claim", "perron hub-claim --no-qr", "perron hub-claim --again home-4x3k2...")
+@cli.example("perron hub-claim", "perron hub-claim --no-qr", "perron hub-claim --again home-4x3k2...")
 def hub_claim(
     *,
     config: HubConfig = DEFAULT_CONFIG,
@@ -201,17 +185,10 @@ def hub_claim(
     qr: Annotated[bool, typer.Option("--qr/--no-qr", help="Show it as QR too.")] = True,
 ) -> None:
     """Make a claim, with which one box may join within a day. Give its code to that box's owner, and to nobody else."""
-    import segno
-
-    from gateway.hub.admin import HomeNotFound, create_claim
-    from gateway.hub.boxes.authority import HubAuthority
-    from gateway.protocol.enrolment import proquint_words
-    from gateway.system.pki.pages import format_fingerprint
-
     file, _ = load_with_boxes(config)
     now = machine_time()
 
-    async def make(store: "HubStore") -> str:
+    async def make(store: HubStore) -> str:
         authority = HubAuthority.load(file.folder, now=now)
         code = await create_claim(store, url=file.url, fingerprint=authority.fingerprint, now=now, home=again)
         print_line(f"{code.claim}, good once, until tomorrow {now:%H:%M} UTC.")
@@ -229,7 +206,7 @@ def hub_claim(
     print_line(f"or at its terminal:\n  perron join '{text}'")
 
 
-@commands.example("perron hub-revoke home-4x3k2...")
+@cli.example("perron hub-revoke home-4x3k2...")
 def hub_revoke(
     name: Annotated[
         str, typer.Argument(metavar="HOME", help="The home, as `perron hub-claim` and the box name it: home-...")
@@ -241,22 +218,16 @@ def hub_revoke(
 
     `perron hub-claim --again HOME` lets it join anew, under another key.
     """
-    from gateway.hub.admin import HomeNotFound, revoke_home
-    from gateway.hub.boxes.authority import HubAuthority
-    from gateway.hub.boxes.broker import BrokerFileKeeper, folder_of
-    from gateway.hub.cluster.management_api import NodesUnreachable
-    from gateway.hub.cluster.rabbitmq import ClusterAccountKeeper, renew_certificates
-
     file, boxes = load_with_boxes(config)
     now = machine_time()
 
-    async def work(store: "HubStore") -> tuple[int | str, ...]:
+    async def work(store: HubStore) -> tuple[int | str, ...]:
         await revoke_home(store, name, now=now)
         authority, mono = HubAuthority.load(file.folder, now=now), asyncio.get_running_loop().time
         if file.rabbit is None:
             return await BrokerFileKeeper(file, boxes, store, authority, monotonic=mono).check(now)
-        renew_certificates(file, authority, now=now)
-        await ClusterAccountKeeper(file, file.rabbit, store, monotonic=mono).accounts.delete_accounts_of(name)
+        rabbitmq.renew_certificates(file, authority, now=now)
+        await rabbitmq.ClusterAccountKeeper(file, file.rabbit, store, monotonic=mono).accounts.delete_accounts_of(name)
         return (name,)
 
     revoked = f"{name} is revoked: none of its certificates counts, and none is renewed."
@@ -276,7 +247,7 @@ def hub_revoke(
     print_line("The broker knows, and its connection is cut.")
 
 
-@commands.example("perron hub-authority", "perron hub-authority --next", "perron hub-authority --change")
+@cli.example("perron hub-authority", "perron hub-authority --next", "perron hub-authority --change")
 def hub_authority(
     *,
     config: HubConfig = DEFAULT_CONFIG,
@@ -293,8 +264,6 @@ def hub_authority(
     On a RabbitMQ cluster each step says which files are to be brought to the nodes, and --change is said twice: the
     second time, when every node shows the successor's certificate, it is done.
     """
-    from gateway.hub.boxes import ca_rotation
-
     if following + change + end > 1:
         raise Failure("These are steps, one after the other.", "Say one of --next, --change, --end.")
     file, boxes = load_with_boxes(config)
@@ -313,20 +282,18 @@ def hub_authority(
     print_line(*lines)
 
 
-def _check_nodes_ready(file: "HubFile", boxes: "Boxes", config: Path, *, now: datetime) -> None:
+def _check_nodes_ready(file: HubFile, boxes: Boxes, config: Path, *, now: datetime) -> None:
     """Refuse the change until every node of a cluster shows the successor's certificate: then no box is cut off."""
-    from gateway.hub.cluster.rabbitmq import nodes_not_ready, set_up, setup_instructions
-
     if file.rabbit is None:
         return
 
-    async def visit_nodes(_store: "HubStore") -> dict[str, str]:
-        return await nodes_not_ready(file, now=now, monotonic=asyncio.get_running_loop().time)
+    async def visit_nodes(_store: HubStore) -> dict[str, str]:
+        return await rabbitmq.nodes_not_ready(file, now=now, monotonic=asyncio.get_running_loop().time)
 
     left = run_in_store(file, config, visit_nodes)
     if left:
-        set_up(file, boxes, file.rabbit, now=now, show_next=True)
-        print_line(*(*setup_instructions(file, file.rabbit), *(f"{host}: {why}." for host, why in left.items())))
+        rabbitmq.set_up(file, boxes, file.rabbit, now=now, show_next=True)
+        print_line(*(*rabbitmq.setup_instructions(file, file.rabbit), *(f"{host}: {why}." for host, why in left.items())))
         nodes = ", ".join(left)
         what = f"Not changed yet: nodes that do not show the successor's certificate, or believe none: {nodes}."
         todo = "Bring them the files, restart them one after the other while a hub runs, and say --change again."
@@ -334,14 +301,9 @@ def _check_nodes_ready(file: "HubFile", boxes: "Boxes", config: Path, *, now: da
 
 
 async def _apply_step(  # noqa: PLR0913 - the options of the command
-    file: "HubFile", boxes: "Boxes", store: "HubStore", *, now: datetime, step: bool, end: bool
+    file: HubFile, boxes: Boxes, store: HubStore, *, now: datetime, step: bool, end: bool
 ) -> list[str]:
     """End the former authority if requested, write the broker's files, and print the state."""
-    from gateway.hub.boxes import ca_rotation
-    from gateway.hub.boxes.authority import HubAuthority
-    from gateway.hub.boxes.broker import BrokerFileKeeper, count_certificates_by, folder_of
-    from gateway.hub.cluster.rabbitmq import set_up, setup_instructions
-
     folder = file.folder
     before = ca_rotation.read_certificate(folder, ca_rotation.FORMER_NAME)
     if end:
@@ -363,8 +325,8 @@ async def _apply_step(  # noqa: PLR0913 - the options of the command
         lines.append(f"Certificates of it that count still: {await count_certificates_by(store, before, now)}.")
     if file.rabbit is not None:
         if step:
-            set_up(file, boxes, file.rabbit, now=now)
-            lines += [*setup_instructions(file, file.rabbit), "Then restart the nodes, one after the other."]
+            rabbitmq.set_up(file, boxes, file.rabbit, now=now)
+            lines += [*rabbitmq.setup_instructions(file, file.rabbit), "Then restart the nodes, one after the other."]
         return lines
     pids = await BrokerFileKeeper(file, boxes, store, authority, monotonic=asyncio.get_running_loop().time).check(now)
     if coming is not None:
@@ -374,10 +336,6 @@ async def _apply_step(  # noqa: PLR0913 - the options of the command
     return lines
 
 
-def _certificate_line(what: str, certificate: "x509.Certificate") -> str:
-    from cryptography.hazmat.primitives import hashes
-
-    from gateway.protocol.enrolment import proquint_words
-
+def _certificate_line(what: str, certificate: x509.Certificate) -> str:
     words = proquint_words(certificate.fingerprint(hashes.SHA256()).hex())
     return f"{what}: {words}, good until {certificate.not_valid_after_utc:%Y-%m-%d}."

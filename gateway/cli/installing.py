@@ -6,18 +6,20 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import segno
+import typer
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.broker import json_body, open_session, publish, wait_for_message
-from gateway.cli.failure import ExitCode, Failure, error_text, failure_on
-from gateway.cli.lines import command_line, expand_commands, quoted_path
-from gateway.cli.options import print_line
+from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, load_home, resolve_entrance
+from gateway.cli.lines import DEFAULT_HOME, command_line, expand_commands, quoted_path
+from gateway.cli.options import EntranceName, HomeFile, cli, exit_unless, print_line
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
 from gateway.evidence.rollback import STORE_FILE
@@ -49,21 +51,37 @@ _VERDICT_TEXTS = {
 }
 
 
-async def report(home: Home, console: Console) -> bool:
-    """Show every finding as a row; True when nothing is red."""
+@cli.example("perron doctor", "perron doctor --home /etc/perron/home.yaml")
+def doctor(home: HomeFile = DEFAULT_HOME) -> None:
+    """Try clock, disk, broker and every device; red means that no door would open, and says what to do."""
     table = Table("")
     for heading in ("what", "how it is", "what to do"):
         table.add_column(heading, overflow="fold")
-    findings = await examine_house(home)
+    findings = asyncio.run(examine_house(load_home(home)))
     for finding in findings:
         parts = (finding.subject, finding.statement, finding.todo)
         texts = ("" if part is None else expand_commands(sentence_text(part, "en", show=quoted_path)) for part in parts)
         table.add_row(_VERDICT_TEXTS[finding.verdict], *map(Text, texts))
-    console.print(table)
-    return all(finding.verdict is not FindingVerdict.BAD for finding in findings)
+    Console().print(table)
+    exit_unless(all(finding.verdict is not FindingVerdict.BAD for finding in findings))
 
 
-async def discover(
+@cli.example("perron discover", "perron discover --seconds 30", "perron discover --interface 192.168.1.20")
+def discover(
+    home: HomeFile = DEFAULT_HOME,
+    seconds: Annotated[float, typer.Option(help="For how long.", min=1, max=600)] = 10.0,
+    interface: Annotated[
+        list[str] | None, typer.Option(help="Hear mDNS on the network of this address of ours only.", metavar="ADDRESS")
+    ] = None,
+) -> None:
+    """Show, live, what calls its name on the house's broker and, by mDNS, on its network, and how to add it."""
+    wrong = asyncio.run(show_discovered(load_home(home), home, seconds, Console(), interfaces=interface))
+    if wrong is not None:
+        print_line(wrong)
+    exit_unless(wrong is None, ExitCode.NO_ANSWER)
+
+
+async def show_discovered(
     home: Home, file: Path, seconds: float, console: Console, *, interfaces: Sequence[str] | None = None
 ) -> str | None:
     """Show the devices that announce themselves, for `seconds`; return what is wrong with the broker, or None.
@@ -105,6 +123,24 @@ def _table(devices: Iterable[DiscoveredDevice], file: Path) -> Table:
         add = Text(command_line(*device.add_arguments, home=file) if device.add_arguments else "")
         table.add_row(device.source, device.text_key, name, address, known, add)
     return table
+
+
+@cli.example("perron test front-lock", "perron test front-lock --times 50", "perron test front-lock --move")
+def test(
+    device: Annotated[str, typer.Argument(help="Which device.")],
+    *,
+    home: HomeFile = DEFAULT_HOME,
+    times: Annotated[int, typer.Option(help="How often it is asked.", min=1, max=100)] = 10,
+    move: Annotated[
+        bool, typer.Option("--move", help="Stand at the door: the gateway throws the lock's bolt. Nothing unlocks.")
+    ] = False,
+) -> None:
+    """Ask a device several times, one after the other, and tell how long it took; what it can promise by that."""
+    house = load_home(home)
+    good = asyncio.run(run_device_test(house, device, times=times, output=print_line))
+    if good and move:
+        good = asyncio.run(lock_now(house, device, output=print_line))
+    exit_unless(good)
 
 
 async def run_device_test(home: Home, device: str, *, times: int, output: Callable[[str], None]) -> bool:
@@ -156,6 +192,16 @@ async def lock_now(home: Home, device: str, *, output: Callable[[str], None]) ->
     return result == "proven"
 
 
+@cli.example("perron survey", "perron survey front")
+def survey(entrance: EntranceName = None, *, home: HomeFile = DEFAULT_HOME) -> None:
+    """Show how often lock, door sensor and cameras of an entrance were ready near its windows, hour by hour.
+
+    The running gateway counts once a minute while a window is near. How it is now: `perron doctor`.
+    """
+    house = load_home(home)
+    print_line(*survey_lines(house, resolve_entrance(house, entrance)))
+
+
 def survey_lines(home: Home, entrance: str) -> Iterator[str]:
     """Return a line for each device and one for each hour, in the house's time."""
     with failure_on(
@@ -171,6 +217,32 @@ def survey_lines(home: Home, entrance: str) -> Iterator[str]:
     for hour, counts in summary.hours:
         ready = "  ".join(f"{one.device} {one.ready}/{one.checks}" for one in counts)
         yield f"{hour.astimezone(zone):%Y-%m-%d %H:%M}  {ready}"
+
+
+@cli.example(
+    "perron walk-test",
+    "perron walk-test front",
+    "perron walk-test --verify var/installation/walk-front.pdf --key box.pub.pem",
+)
+def walk_test(
+    entrance: EntranceName = None,
+    *,
+    home: HomeFile = DEFAULT_HOME,
+    verify: Annotated[
+        Path | None, typer.Option(help="Check a report and what the box signed of it.", metavar="REPORT.pdf")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="With --verify: the box's public key (PEM).")] = None,
+) -> None:
+    """Show the page on which you try the known faults at the door of this house, as address and QR code.
+
+    The page is for the owner and the installer, under Installation. Leave it and come back as you like: the test goes
+    on where it stood, also after a restart of the gateway.
+    """
+    if verify is not None:
+        print_line(verify_report(verify, key))
+        return
+    house = load_home(home)
+    show_walk_test(house, resolve_entrance(house, entrance))
 
 
 def show_walk_test(home: Home, entrance: str) -> None:

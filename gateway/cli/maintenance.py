@@ -1,19 +1,31 @@
-"""`perron backup`, `restore`, `wipe` and `way-in`: what only somebody at the box itself may do."""
+"""`perron backup`, `restore`, `wipe`, `claim-code`, `way-in`: what only somebody at the box itself may do."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
-from gateway.cli.lines import expand_commands, relative_path
+from gateway.cli.lines import DEFAULT_HOME, expand_commands, relative_path
+from gateway.cli.options import HomeFile, cli, exit_unless, print_line
 from gateway.config.home import Home
 from gateway.evidence.manifest import VISITS_FOLDER
 from gateway.evidence.rollback import STORE_FILE
 from gateway.integrations.hub_client import unenrolment
 from gateway.protocol.ed25519 import KeyUnusable, PublicKey
-from gateway.runtime.maintenance import atomic_restore, factory_reset, recovery_codes, restore
+from gateway.runtime.maintenance import atomic_restore, factory_reset, recovery_codes
 from gateway.runtime.maintenance.backup import HOUSE_FILE, BackupListing, make_backup
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
+from gateway.runtime.maintenance.restore import (
+    InvalidBackup,
+    foreign_files,
+    house_files,
+    mark_started,
+    read_backup,
+    unpack,
+)
 from gateway.storage import StoreFailed, readonly
 from gateway.storage.models import DatabaseRefused
 from gateway.system.clock import read_clock
@@ -21,6 +33,23 @@ from gateway.web.auth.accounts import name_key
 from gateway.web.auth.tokens import claim_code_digest, new_claim_code
 
 Output = Callable[[str], None]
+
+
+@cli.example(
+    "perron backup /media/stick/perron-2026-11-25.tar",
+    "perron backup --no-films --home /etc/perron/home.yaml /media/stick/perron.tar",
+)
+def backup(
+    target: Annotated[Path, typer.Argument(help="The file to write; it must not exist.", metavar="FILE.tar")],
+    home: HomeFile = DEFAULT_HOME,
+    no_films: Annotated[bool, typer.Option("--no-films", help="Without the films of past visits.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Write everything of a box into one file, while it runs: log, proofs, films, people, keys, the house file.
+
+    The file holds the box's private key and what was filmed: keep it as you keep the key to the house. What the box
+    does afterwards the file does not know, so from a restored one nothing opens by itself: see `perron restore --help`.
+    """
+    write_backup(home, target, films=not no_films, output=print_line)
 
 
 def write_backup(file: Path, target: Path, *, films: bool, output: Output) -> None:
@@ -51,6 +80,27 @@ def write_backup(file: Path, target: Path, *, films: bool, output: Output) -> No
         output(f"{name} is not as it was closed: it was changed, or the disk fails. It is in the backup as it is.")
     for path in backup.outside:
         output(f"Not in it: {path}, which the house file names. Copy it yourself.")
+
+
+@cli.example(
+    "perron restore /media/stick/perron-2026-11-25.tar --check",
+    "perron restore /media/stick/perron-2026-11-25.tar --home /etc/perron/home.yaml",
+)
+def restore(
+    archive: Annotated[Path, typer.Argument(help="A file that `perron backup` wrote.", metavar="FILE.tar")],
+    home: HomeFile = DEFAULT_HOME,
+    check: Annotated[bool, typer.Option("--check", help="Only read it whole and say what is in it.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Put a backup back, into an empty storage folder: on this box, or on new hardware that takes its place.
+
+    Where --home does not exist it is written too, out of the backup, with what it names. The box that was backed up
+    must not go on anywhere. Then nothing opens before the owner has looked: every entrance is in safe mode; each brand
+    that was let in asks again; each delivery has to be announced anew; everybody signs in again.
+    """
+    if check:
+        inspect(archive, output=print_line)
+    else:
+        restore_backup(archive, home, output=print_line)
 
 
 def inspect(archive: Path, *, output: Output) -> None:
@@ -85,7 +135,7 @@ def _prepare_home(archive: Path, listing: BackupListing, file: Path, *, output: 
         home = load_home(file)
         _check_same_home(home, listing, file)
         return home
-    files = dict(restore.house_files(archive))
+    files = dict(house_files(archive))
     files[file.name] = files.pop(HOUSE_FILE.partition("/")[2])
     place = file.resolve()
     with (
@@ -98,7 +148,7 @@ def _prepare_home(archive: Path, listing: BackupListing, file: Path, *, output: 
         _check_same_home(home, listing, file)
         home.storage.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock_folder(home.storage.folder):
-            restore.mark_started(home.storage.folder)
+            mark_started(home.storage.folder)
             atomic_restore.commit(place)
         undo.pop_all()
     output(f"Written: {relative_path(file)}" + "".join(f", {name}" for name in sorted(files) if name != file.name))
@@ -113,16 +163,16 @@ def _undo_prepare(file: Path) -> None:
 def _read_listing(archive: Path) -> BackupListing:
     with (
         failure_on(OSError, f"{archive} cannot be read: {{why}}.", "Name a file that `perron backup` wrote."),
-        failure_on(restore.InvalidBackup, "{why}. Nothing was touched.", "Take another backup."),
+        failure_on(InvalidBackup, "{why}. Nothing was touched.", "Take another backup."),
     ):
-        return restore.read_backup(archive)
+        return read_backup(archive)
 
 
 def _check_same_home(home: Home, listing: BackupListing, file: Path) -> None:
     if listing.box != home.box:
         what = f"The backup is of the box {listing.box!r}, and {file} is of {home.box!r}."
         raise Failure(what, "Name the right house file.")
-    in_the_way = restore.foreign_files(home.storage.folder)
+    in_the_way = foreign_files(home.storage.folder)
     if in_the_way:
         what = f"{home.storage.folder} is not empty ({', '.join(in_the_way[:5])}): a box is never written over."
         raise Failure(what, "Move it away, or `perron wipe` it; then restore again.", ExitCode.NEGATIVE)
@@ -132,7 +182,7 @@ def _unpack(archive: Path, home: Home) -> None:
     folder = home.storage.folder
     with (
         failure_on(
-            (OSError, restore.InvalidBackup),
+            (OSError, InvalidBackup),
             f"{folder} is restored by half: {{why}}. No gateway begins there.",
             "Mend that, then restore again: it begins anew.",
             ExitCode.NO_ANSWER,
@@ -141,7 +191,7 @@ def _unpack(archive: Path, home: Home) -> None:
     ):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock_folder(folder):
-            restore.unpack(archive, folder)
+            unpack(archive, folder)
 
 
 def _content_text(listing: BackupListing) -> str:
@@ -149,6 +199,31 @@ def _content_text(listing: BackupListing) -> str:
     size = sum(item.size for item in listing.files) / 2**20
     proofs = f"{len(visits)} visits" if listing.films else "without films"
     return f"{len(listing.files)} files, {size:.1f} MiB, log up to entry {listing.seq}, {proofs}"
+
+
+@cli.example(
+    "perron wipe", "perron wipe --home var/mine/home.yaml --held", "perron wipe --home /etc/perron/home.yaml --yes"
+)
+def wipe(
+    home: HomeFile = DEFAULT_HOME,
+    held: Annotated[bool, typer.Option("--held", help="Wipe films too that are held as evidence.")] = False,  # noqa: FBT002 - a flag
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the house's name.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Wipe a box that does not run: films, proofs, log, people, keys; what starts afterwards is a new box.
+
+    The house file stays; the file of the phones' addresses is emptied. A box that runs is wiped on its pages, behind
+    Settings, where doors and deliveries are looked after first. Killed halfway, it is finished by the next start.
+    """
+    house = load_home(home)
+    question = (
+        f"Everything in {relative_path(house.storage.folder)} goes, for ever. Type the house's name ({house.name})"
+    )
+    with failure_on(FolderInUse, "{why}", "End it first, or wipe it on its pages.", ExitCode.NO_ANSWER):
+        whole, text = wipe_box(
+            house, with_held=held, read_name=lambda: house.name if yes else str(typer.prompt(question)), file=home
+        )
+    typer.echo(text)
+    exit_unless(whole)
 
 
 def wipe_box(
@@ -192,6 +267,42 @@ def _check_no_held_films(home: Home, *, held_too: bool) -> None:
         held = readonly.held_visit_count(home.storage.folder / STORE_FILE)
     if held:
         raise Failure(f"The films of {held} visits are held as evidence.", todo, ExitCode.NEGATIVE)
+
+
+@cli.example("perron claim-code", "perron claim-code --home var/mine/home.yaml")
+def claim_code(home: HomeFile = DEFAULT_HOME) -> None:
+    """Show the code by which the first owner claims this box on its pages: only the box's own user can read it."""
+    house = _load_home_with_pages(home)
+    with failure_on(
+        OSError,
+        "There is no code: the box has an owner already, or it does not run ({why}).",
+        "Start `perron run`; a box without an owner makes a code at each start. For an owner who lost the password:"
+        " `perron way-in NAME`.",
+        ExitCode.NO_ANSWER,
+    ):
+        code = house.claim_code_file.read_text(encoding="ascii").strip()
+    typer.echo(code)
+
+
+@cli.example("perron way-in Anna", 'perron way-in "Anna Dupont" --home var/mine/home.yaml')
+def way_in(
+    name: Annotated[str, typer.Argument(help="The owner who comes back, as their account is called.")],
+    home: HomeFile = DEFAULT_HOME,
+) -> None:
+    """Make a code by which an owner who lost the only password comes back; good for 15 minutes, once.
+
+    It is typed on the pages, behind "Lost your password?". All their sessions end then, everybody else of the household
+    is shown that it happened, and the phones are told.
+    """
+    typer.echo(create_recovery_code(_load_home_with_pages(home), name))
+    typer.echo('Good for 15 minutes, once: on the page for signing in, behind "Lost your password?".', err=True)
+
+
+def _load_home_with_pages(file: Path) -> "Home":
+    house = load_home(file)
+    if house.pages is None:
+        raise Failure(f"{file} has no pages.", "Write a section `pages:` into it and start `perron run` again.")
+    return house
 
 
 def create_recovery_code(home: Home, name: str) -> str:

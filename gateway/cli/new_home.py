@@ -4,17 +4,23 @@ import os
 import shutil
 import socket
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from gateway.cli import keys
 from gateway.cli.failure import Failure, failure_on
+from gateway.cli.lines import command_line
+from gateway.cli.options import cli
 from gateway.cli.schema import write_for_editors
 from gateway.config.devices import CameraDevice
 from gateway.config.editor import SCHEMA_LINE
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.mqtt.mosquitto import provisioning
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, language_of
 from gateway.system.mosquitto import broker_user
+from gateway.web.texts.catalogue import offered
 
 TEMPLATE_PATH = Path(__file__).parents[2] / "config" / "home.yaml"
 MAX_FOLDER_PATH_BYTES = 85  # bytes of the folder's path: Unix sockets lie in it, and their path has at most 107
@@ -28,6 +34,21 @@ ENGLISH_REPLACEMENTS = (
     ("name: Dans l'entrée", "name: In the hall"),
     ("name: Dans le frigo de la cuisine", "name: In the kitchen's fridge"),
 )
+
+
+@cli.example("perron new var/mine", "perron simulate --broker --home var/mine/home.yaml")
+def new(folder: Annotated[Path, typer.Argument(help="Where it goes; nothing in it gets into git.")]) -> None:
+    """Write a house to try things in: home.yaml, a brand's private key, the broker's accounts, a delivery."""
+    home = create_home(folder, language_of(os.environ, offered("/")))
+    typer.echo(f"Written: {home}, with a key of its own for the brand that may deliver. Now, in three terminals:")
+    for words in (
+        ("simulate", "--broker"),
+        ("run",),
+        ("retailer", "announce", "--courier", str(folder / "delivery.yaml")),
+    ):
+        typer.echo(f"  $ {command_line(*words, home=home)}")
+    typer.echo("And to claim the box, so that its pages open:")
+    typer.echo(f"  $ {command_line('claim-code', home=home)}")
 
 
 def create_home(folder: Path, language: Language = "fr") -> Path:

@@ -54,6 +54,22 @@ class CommandGroup(typer.Typer):
         return self.command(name, epilog=command_epilog(*lines) + more, hidden=hidden)
 
 
+cli = CommandGroup(
+    name="perron",
+    epilog=command_epilog("perron demo", "perron new var/mine", "perron doctor", "perron stop"),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+"""The command line, with the commands whose modules are imported."""
+
+
+@cli.callback()
+def _perron() -> None:
+    """Lets a parcel in while nobody is home: the gateway of one house, and tools to try it."""
+
+
 def exit_unless(good: bool, code: ExitCode = ExitCode.NEGATIVE) -> None:
     """End the command with this exit code unless all is well."""
     if not good:

@@ -1,30 +1,44 @@
 """`perron stop` and `perron verify`: stops an entrance, verifies a proof."""
 
+import asyncio
 import json
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
+import typer
 from pydantic import ValidationError
 
 from gateway.cli.broker import json_body, open_session, publish, wait_for_message
-from gateway.cli.failure import ExitCode, Failure, error_text, failure_on
+from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, load_home, resolve_entrance
+from gateway.cli.lines import DEFAULT_HOME
+from gateway.cli.options import CheckpointFile, EntranceName, HomeFile, PublicKeyFile, cli, exit_unless
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
 from gateway.evidence.checkpoint import read_checkpoints
 from gateway.evidence.verdict import VerificationResult
 from gateway.evidence.verify import verify_proof
+from gateway.hub.deliveries.evidence import Evidence, first_problem
 from gateway.mqtt.packets import InboundMessage
+from gateway.protocol.delivery_record import RecordLine
 from gateway.protocol.ed25519 import KeyUnusable, PublicKey
 from gateway.protocol.key_succession import MAX_HISTORY_BYTES, KeyHistory
 from gateway.protocol.strict_json import loads
 from gateway.system.atomic_file import read_regular
 
-if TYPE_CHECKING:  # a box's own commands start without it
-    from gateway.protocol.delivery_record import RecordLine as AccountLine
-
 MAX_EVIDENCE_BYTES = 4_000_000  # bytes of a retailer's proof
 ANSWER_TIMEOUT_S = 10.0  # for the gateway to report that it has stopped
+
+
+@cli.example("perron stop", "perron stop front", "perron stop front --lift")
+def stop(
+    entrance: EntranceName = None,
+    home: HomeFile = DEFAULT_HOME,
+    lift: Annotated[bool, typer.Option("--lift", help="Lift the stop again.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Stop an entrance as its owner: nothing opens any more. Returns once the entrance itself says so."""
+    house = load_home(home)
+    typer.echo(asyncio.run(stop_entrance(house, resolve_entrance(house, entrance), lift=lift)))
 
 
 async def stop_entrance(home: Home, entrance: str, *, lift: bool) -> str:
@@ -51,6 +65,26 @@ async def stop_entrance(home: Home, entrance: str, *, lift: bool) -> str:
     return f"{entrance}: {'the stop is lifted' if lift else 'stopped'}; phase {json_body(now).get('phase')}"
 
 
+@cli.example(
+    "perron verify var/visits/0f3a",
+    "perron verify copy/0f3a --key box.pem --checkpoint phone.jsonl",
+    "perron verify proof.json --key box.pem",
+)
+def verify(
+    folder: Annotated[Path, typer.Argument(help="The folder of one visit, or a retailer's proof (JSON).")],
+    key: PublicKeyFile = None,
+    checkpoint: CheckpointFile = None,
+    succession: Annotated[
+        Path | None,
+        typer.Option(help="How the box's keys follow each other (key/succession.jsonl); left out: as the folder says."),
+    ] = None,
+) -> None:
+    """Check a visit's film and log, or what a retailer was given of it, offline; names the first wrong thing."""
+    holds, text = verify_folder(folder, key=key, checkpoint=checkpoint, succession=succession)
+    typer.echo(text)
+    exit_unless(holds)
+
+
 def verify_folder(
     folder: Path, *, key: Path | None, checkpoint: Path | None, succession: Path | None = None
 ) -> tuple[bool, str]:
@@ -67,8 +101,6 @@ def verify_folder(
 
 def _verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
     """Verify a retailer's proof (`GET /v1/deliveries/{id}/proof`); as `verify_folder`."""
-    from gateway.hub.deliveries.evidence import Evidence, first_problem
-
     public = _read_public_key(key)
     try:
         text = read_regular(file, at_most=MAX_EVIDENCE_BYTES)
@@ -105,7 +137,7 @@ def _verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
     return True, "\n".join([*lines, *(note for note, holds in notes.items() if holds)])
 
 
-def _account_line(line: "AccountLine") -> str:
+def _account_line(line: RecordLine) -> str:
     more = f" …{line.code}" if line.code is not None else "" if line.celsius is None else f" {line.celsius:g} °C"
     return f"{line.at:%Y-%m-%d %H:%M:%SZ}  {line.what.replace('_', ' ')}{more}"
 

@@ -2,14 +2,26 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from gateway.cli.failure import failure_on
-from gateway.cli.lines import relative_path
-from gateway.cli.options import BOTH
+import typer
+
+from gateway.cli.failure import failure_on, load_home, resolve_entrance
+from gateway.cli.lines import DEFAULT_HOME, relative_path, set_current_home
+from gateway.cli.options import (
+    BOTH,
+    CheckpointFile,
+    HomeFile,
+    PublicKeyFile,
+    cli,
+    exit_unless,
+    known_language,
+    known_or_both,
+)
 from gateway.cli.owner import check_readable
 from gateway.config.home import Home
-from gateway.evidence.documents.notice import door_notice, notice_for
+from gateway.evidence.documents import notice
 from gateway.evidence.documents.report import HouseNames, draw_report, house_names
 from gateway.evidence.documents.sources import VisitEvidence, read_visit
 from gateway.evidence.succession import read_key_history
@@ -27,14 +39,39 @@ _FOREIGN_HOME_HINT = (
 DEFAULT_ZONE = "Europe/Paris"  # where no house's file says another
 
 
+@cli.example(
+    'perron door-notice notice.pdf --contact "Anne Dupont, 06 12 34 56 78"',
+    "perron door-notice notice.pdf --entrance front --language fr",
+    "perron door-notice notice.pdf --pages https://perron.example",
+)
+def door_notice(  # noqa: PLR0913 - one argument an option of the command
+    out: Annotated[Path, typer.Argument(help="The PDF to write.", metavar="OUT.pdf")],
+    *,
+    home: HomeFile = DEFAULT_HOME,
+    entrance: Annotated[
+        str | None, typer.Option(help="Which entrance; the only one if left out.", metavar="ID")
+    ] = None,
+    language: Annotated[
+        str, typer.Option(help="One A4 page a language: fr, en or both.", callback=known_or_both)
+    ] = BOTH,
+    contact: Annotated[str | None, typer.Option(help="Whom to ask, and how; left out: a line to write on.")] = None,
+    pages: Annotated[str | None, typer.Option(help="Where the pages are; adds a QR to his.", metavar="URL")] = None,
+) -> None:
+    """Write the notice for the door: what a courier does there, who films, why, how long, whom to ask."""
+    house = load_home(home)
+    typer.echo(
+        write_notice(house, resolve_entrance(house, entrance), out, language=language, contact=contact, pages=pages)
+    )
+
+
 def write_notice(  # noqa: PLR0913 - one argument an option of the command
     home: Home, entrance: str, out: Path, *, language: str, contact: str | None, pages: str | None
 ) -> str:
     """Write the notice for the door; return the text to print."""
     with failure_on(ValueError, "This does not fit the notice: {why}.", "Correct --contact or --pages."):
-        notice = notice_for(_with_stored_retention(home), entrance, contact=contact, pages=pages)
+        sheet = notice.notice_for(_with_stored_retention(home), entrance, contact=contact, pages=pages)
     languages: tuple[Language, ...] = ("fr", SOURCE) if language == BOTH else (language,)
-    _write(out, door_notice(notice, languages=languages, made=read_clock(home.clock).utc))
+    _write(out, notice.door_notice(sheet, languages=languages, made=read_clock(home.clock).utc))
     lines = [
         f"Written: {relative_path(out)}, {len(languages)} page(s) A4. Print it at full size and hang it by the scanner."
     ]
@@ -52,24 +89,38 @@ def _with_stored_retention(home: Home) -> Home:
     return home
 
 
-def write_report(  # noqa: PLR0913 - one argument an option of the command
-    folder: Path,
-    out: Path,
+@cli.example(
+    "perron report var/visits/0f3a visit.pdf",
+    "perron report copy/0f3a visit.pdf --language en --key box.pem --checkpoint phone.jsonl",
+)
+def report(  # noqa: PLR0913 - one argument an option of the command
+    folder: Annotated[Path, typer.Argument(help="The folder of one visit.")],
+    out: Annotated[Path, typer.Argument(help="The PDF to write.", metavar="OUT.pdf")],
     *,
-    house: Home | None,
-    named: bool,
-    language: Language | None,
-    key: Path | None,
-    checkpoint: Path | None,
-) -> tuple[bool, str]:
-    """Write a visit's report, also of a proof that does not hold; return whether it holds, and the text to print.
-
-    Names, time zone and language are those of `house` only where the visit is its box's. `named`: somebody named that
-    house file; one that merely lies in its usual place must show by its box's key that the visit is its own.
-    """
+    language: Annotated[
+        str | None, typer.Option(help="In which language; the house's if left out.", callback=known_language)
+    ] = None,
+    key: PublicKeyFile = None,
+    checkpoint: CheckpointFile = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            "--home",
+            envvar="PERRON_HOME",
+            metavar="FILE",
+            help=f"The house file, for names and the time zone. Left out: {DEFAULT_HOME} where there is one, else "
+            f"Paris time.",
+        ),
+    ] = None,
+) -> None:
+    """Write the two-page report of one visit, for an insurer: what, who, when, what verification says, pictures."""
+    # Names, time zone and language are those of the house only where the visit is its box's. A house file that nobody
+    # named, and that merely lies in its usual place, must show by its box's key that the visit is its own.
+    file = home or (DEFAULT_HOME if DEFAULT_HOME.is_file() else None)
+    house = None if file is None else load_home(set_current_home(file))
     public = check_readable(folder, key=key, checkpoint=checkpoint)
     visit = read_visit(folder, public_key=public, checkpoint=checkpoint)
-    own = house if house is not None and _is_visit_of(house, visit, named=named) else None
+    own = house if house is not None and _is_visit_of(house, visit, named=home is not None) else None
     pdf = draw_report(
         visit,
         language=language or ("fr" if own is None else own.language),
@@ -82,12 +133,12 @@ def write_report(  # noqa: PLR0913 - one argument an option of the command
     foreign = [] if own is not None or house is None else [_FOREIGN_HOME_HINT]
     if verdict.ok:
         notes = [f"note: {note}" for note in (*foreign, *verdict.notes)]
-        return True, "\n".join([f"Written: {relative_path(out)}, 2 pages A4.", *notes, "The proof holds."])
-    lines = [
-        f"Written: {relative_path(out)}, 2 pages A4, which say so too.",
-        f"WRONG: {verdict.problem}: {verdict.where}",
-    ]
-    return False, "\n".join([*lines, *foreign, *verdict.remedies])
+        lines = [f"Written: {relative_path(out)}, 2 pages A4.", *notes, "The proof holds."]
+    else:
+        wrong = f"WRONG: {verdict.problem}: {verdict.where}"
+        lines = [f"Written: {relative_path(out)}, 2 pages A4, which say so too.", wrong, *foreign, *verdict.remedies]
+    typer.echo("\n".join(lines))
+    exit_unless(verdict.ok)
 
 
 def _is_visit_of(house: Home, visit: VisitEvidence, *, named: bool) -> bool:

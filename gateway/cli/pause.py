@@ -1,15 +1,20 @@
 """`perron pause`: lets an owner without a phone plan, list and end pauses of deliveries."""
 
+import asyncio
 import json
 import re
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+import typer
+
 from gateway.cli.broker import json_body, open_session, publish, wait_for_message
-from gateway.cli.failure import ExitCode, Failure
+from gateway.cli.failure import ExitCode, Failure, load_home, resolve_entrance
+from gateway.cli.lines import DEFAULT_HOME
+from gateway.cli.options import HomeFile, cli
 from gateway.config.home import Home
 from gateway.config.topics import BRIDGE_STATE, entrance_topic
 from gateway.domain.pause import PauseRefusal, is_ambiguous, parse_local_time
@@ -23,6 +28,37 @@ RETAINED_TIMEOUT_S = 2.0  # seconds for the broker to hand out what it keeps
 _RELATIVE_TIME = re.compile(r"\+(\d{1,5})([mhd])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _TIME_FORMAT_HINT = 'Write it in the house\'s own time, as "2026-11-28 18:00", or from now on: +90m, +2h, +3d.'
+
+
+@cli.example(
+    "perron pause --to +2h",
+    'perron pause --from "2026-11-28 18:00" --to "2026-11-29 02:00"',
+    "perron pause garage --to +5d",
+    "perron pause --list",
+    "perron pause --end 3f2a9c1e",
+)
+def pause(  # noqa: PLR0913 - one argument an option of the command
+    entrance: Annotated[str | None, typer.Argument(help="Which entrance; all of them if left out.")] = None,
+    *,
+    home: HomeFile = DEFAULT_HOME,
+    start: Annotated[
+        str, typer.Option("--from", help='When it begins, in the house\'s own time: "2026-11-28 18:00", +2h.')
+    ] = "now",
+    until: Annotated[str | None, typer.Option("--to", help="When it ends, written alike.", metavar="TEXT")] = None,
+    show: Annotated[bool, typer.Option("--list", help="Tell which pauses stand.")] = False,
+    end: Annotated[str | None, typer.Option(help="End or withdraw the pause of this id.", metavar="ID")] = None,
+) -> None:
+    """Let no delivery in from-to, as the owner. It ends by itself; a visit under way when it begins ends as usual."""
+    house = load_home(home)
+    where = None if entrance is None else resolve_entrance(house, entrance)
+    if (until is not None) + show + (end is not None) != 1:
+        raise Failure("Say one of --to, --list and --end.", "See the examples in `perron pause --help`.")
+    if show:
+        typer.echo("\n".join(asyncio.run(list_pauses(house))))
+    elif end is not None:
+        typer.echo(asyncio.run(end_pause(house, end)))
+    elif until is not None:
+        typer.echo(asyncio.run(plan_pause(house, where, start=start, end=until)))
 
 
 async def plan_pause(home: Home, entrance: str | None, *, start: str, end: str) -> str:

@@ -8,17 +8,24 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import typer
 
-from gateway.cli.failure import ExitCode, Failure, failure_on
+from gateway.cli import delivery
+from gateway.cli import keys as brand_keys
+from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME, command_line, expand_commands
-from gateway.cli.options import CommandGroup, HomeFile, command_epilog
-
-if TYPE_CHECKING:  # the other commands start without it
-    from gateway.hub.sdk.hub import RetailerClient
+from gateway.cli.options import CommandGroup, HomeFile, cli, command_epilog
+from gateway.cli.simulation import control_socket
+from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, new_courier_token
+from gateway.hub.sdk.event_text import format_event
+from gateway.hub.sdk.hub import HubAccess, HubRefusal, HubUnreachable, RetailerClient, open_client
+from gateway.protocol.brand_statement import NextKeyStatement, sign_brand_statement
+from gateway.protocol.key_possession import sign_proof
+from gateway.system.atomic_file import write_whole
+from gateway.system.clock import machine_time
 
 API_KEY_VARIABLE = "PERRON_API_KEY"
 SECRET_VARIABLE = "PERRON_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
@@ -37,9 +44,8 @@ SignedBy = Annotated[
     Path | None, typer.Option("--key-file", help="Sign with this key of the brand's (KID.jwk).", metavar="FILE")
 ]
 
-retailer = CommandGroup(
+group = CommandGroup(
     name="retailer",
-    help="A retailer's part, by hand: get a sandbox, make a brand's keys, announce, watch, hear webhooks.",
     epilog=command_epilog(
         "perron retailer sandbox --hub https://hub.example",
         "perron retailer keys lune-2027 --brand lune --hub https://hub.example",
@@ -48,29 +54,31 @@ retailer = CommandGroup(
     ),
     no_args_is_help=True,
 )
-commands = CommandGroup()
-commands.add_typer(retailer)
+cli.add_typer(group)
 
 
-@retailer.example("perron retailer sandbox --hub https://hub.example --api-key-file var/api-key")
+@group.callback()
+def retailer() -> None:
+    """A retailer's part, by hand: get a sandbox, make a brand's keys, announce, watch, hear webhooks."""
+
+
+@group.example("perron retailer sandbox --hub https://hub.example --api-key-file var/api-key")
 def sandbox(*, hub: HubUrl, api_key_file: KeyFile = None) -> None:
     """Get a sandbox: a key, a brand, and a simulated home that has let it in. No account is needed.
 
     With --api-key-file the key is written there, readable by you only, and not told.
     """
-    from gateway.cli.keys import write_new_secret
-
     if api_key_file is not None and api_key_file.exists():
         raise Failure(f"{api_key_file} exists: a key is never written over.", "Name another file.")
     answer = _request(hub, "", "POST", "/v1/sandbox")
     if api_key_file is not None:
         with failure_on(OSError, f"{api_key_file} cannot be written ({{why}}).", "Name another file."):
             api_key_file.parent.mkdir(parents=True, exist_ok=True)
-            write_new_secret(api_key_file, str(answer.pop("api_key")))
+            brand_keys.write_new_secret(api_key_file, str(answer.pop("api_key")))
     _print_json(answer)
 
 
-@retailer.example(
+@group.example(
     "perron retailer keys lune-2027 --brand lune --hub https://hub.example",
     "perron retailer keys lune-2028 --brand lune --hub https://hub.example --by lune-2027",
 )
@@ -91,11 +99,6 @@ def keys(  # noqa: PLR0913 - one argument an option of the command
     of this name lies there already, that one is enrolled. Homes go on with the older keys until their owners have
     approved the new one; they are shown it only where an earlier one vouches for it (--by).
     """
-    from gateway.cli import keys as brand_keys
-    from gateway.protocol.brand_statement import NextKeyStatement, sign_brand_statement
-    from gateway.protocol.key_possession import sign_proof
-    from gateway.system.clock import machine_time
-
     api_key, file = _read_api_key(api_key_file), brand_keys.key_file_path(folder, brand_keys.check_kid(kid))
     key = brand_keys.read_key(file) if file.exists() else brand_keys.create_key(folder, kid)
     audience, x = hub.rstrip("/"), key.public.text
@@ -109,7 +112,7 @@ def keys(  # noqa: PLR0913 - one argument an option of the command
     _print_json({**answer, "private": str(file)})
 
 
-@retailer.example(
+@group.example(
     "perron retailer connect asked.yaml --brand lune --key-file keys/lune-2027.jwk --hub https://hub.example",
     more="\n\n[bold]asked.yaml[/bold]\n\n  {carriers: [Chronopost], days: \\[mon, tue, wed], hours: '08:00-18:00'}",
 )
@@ -127,8 +130,6 @@ def connect(  # noqa: PLR0913 - one argument an option of the command
 
     With --key-file the brand itself signs what it asks: a home that does not know the brand refuses it otherwise.
     """
-    from gateway.cli import keys as brand_keys
-
     key, terms = _read_api_key(api_key_file), brand_keys.read_terms(file)
     more = {"reference": reference, "return_url": return_url}
     body = {"brand": brand, "asked": terms.model_dump(mode="json"), **{k: v for k, v in more.items() if v is not None}}
@@ -138,7 +139,7 @@ def connect(  # noqa: PLR0913 - one argument an option of the command
     _print_json(_request(hub, key, "POST", "/v1/connections", body))
 
 
-@retailer.example("perron retailer end con-... --brand lune --key-file keys/lune-2027.jwk")
+@group.example("perron retailer end con-... --brand lune --key-file keys/lune-2027.jwk")
 def end(
     *,
     connection: Annotated[str, typer.Argument(help="The connection's id.", metavar="CON")],
@@ -148,8 +149,6 @@ def end(
     api_key_file: KeyFile = None,
 ) -> None:
     """End a connection; its home is told, by the brand's own word where --key-file signs it."""
-    from gateway.cli import keys as brand_keys
-
     key = _read_api_key(api_key_file)
     if key_file is not None and brand is None:
         raise Failure("Whose word is it?", "Say --brand with --key-file.")
@@ -157,10 +156,10 @@ def end(
     _print_json(_request(hub, key, "POST", f"/v1/connections/{quote(connection, safe='')}/end", body))
 
 
-@commands.example(
+@cli.example(
     "perron announce delivery.yaml", "perron retailer announce delivery.yaml", hidden=True
 )  # its older name
-@retailer.example(
+@group.example(
     "perron retailer announce delivery.yaml --hub https://hub.example --connection con-...",
     "perron retailer announce delivery.yaml --hub https://hub.example --connection con-... --key-file lune-1.jwk",
     "perron retailer announce delivery.yaml --courier",
@@ -206,8 +205,6 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
     At a broker the brand's key signs it. At a hub it is signed with --key-file, or the hub signs it as "not signed by
     the brand", which counts only where the home's terms say so.
     """
-    from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, new_courier_token
-
     if new_key is not None:
         _create_key(keys or home.parent / "keys", new_key)
         return
@@ -219,17 +216,15 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
         return
     if connection is None:
         raise Failure("Under which permission?", "Say --connection: the id of a connection that its home has granted.")
-    from gateway.cli.delivery import announce_at_hub
-
     send = partial(
-        announce_at_hub, path=file, connection=connection, key_file=key_file, brand=brand, home=to, courier=secret
+        delivery.announce_at_hub, path=file, connection=connection, key_file=key_file, brand=brand, home=to, courier=secret
     )
     _print_json(_run_requests(hub, _read_api_key(api_key_file), send))
     if secret is not None:
         typer.echo(f"The courier's one-time code, for him alone:\n  {new_courier_token(secret)}", err=True)
 
 
-@retailer.example(
+@group.example(
     "perron retailer watch --hub https://hub.example",
     "perron retailer watch --hub https://hub.example --place var/watched --json",
 )
@@ -246,12 +241,9 @@ def watch(  # noqa: PLR0913 - one argument an option of the command
     whole: Annotated[bool, typer.Option("--json", help="Each event whole, as JSON.")] = False,
 ) -> None:
     """Follow events as they happen, one line each, until Ctrl-C. What was missed while cut off is told first."""
-    from gateway.hub.sdk.event_text import format_event
-    from gateway.system.atomic_file import write_whole
-
     begun = after or (None if place is None or not place.exists() else _read_secret(place, "", "--place", "") or None)
 
-    async def work(client: "RetailerClient") -> None:
+    async def work(client: RetailerClient) -> None:
         events = 0
         async for message in client.follow(begun):
             typer.echo(message.data if whole else format_event(message.data))
@@ -265,7 +257,7 @@ def watch(  # noqa: PLR0913 - one argument an option of the command
     _run_requests(hub, _read_api_key(api_key_file), work)
 
 
-@retailer.example(
+@group.example(
     "perron retailer listen --hub https://hub.example --url https://shop.example/hooks",
     "perron retailer listen --secret-file var/webhook-secret --port 8700",
     "PERRON_WEBHOOK_SECRET=whsec_... perron retailer listen",
@@ -311,13 +303,8 @@ def listen(  # noqa: PLR0913 - one argument an option of the command
         asyncio.run(listen_for_webhooks(secret, at))
 
 
-# ---- what the commands share ----------------------------------------------------------------------------------------
-
-
-def _run_requests(url: str, key: str, work: "Callable[[RetailerClient], Awaitable[T]]") -> T:
+def _run_requests(url: str, key: str, work: Callable[[RetailerClient], Awaitable[T]]) -> T:
     """Run `work` with a hub's client and return its result; Ctrl-C ends the command."""
-    from gateway.hub.sdk.hub import HubAccess, HubRefusal, HubUnreachable, open_client
-
     with failure_on(ValueError, f"--hub {url}: {{why}}.", "Name the hub's own address."):
         access = HubAccess(url, key)
 
@@ -365,8 +352,6 @@ def _read_secret(file: Path | None, variable: str, option: str, todo: str) -> st
 
 
 def _create_key(folder: Path, kid: str) -> None:
-    from gateway.cli import keys as brand_keys
-
     key = brand_keys.create_key(folder, brand_keys.check_kid(kid))
     typer.echo(f"# The private half is {brand_keys.key_file_path(folder, kid)}; keep it to yourself.")
     typer.echo("# Add under the brand's `keys:` in home.yaml, then start the gateway again:")
@@ -374,12 +359,6 @@ def _create_key(folder: Path, kid: str) -> None:
 
 
 def _announce_to_box(file: Path, home: Path, brand: str | None, keys: Path | None, secret: bytes | None) -> None:
-    from gateway.cli import delivery
-    from gateway.cli import keys as brand_keys
-    from gateway.cli.failure import load_home
-    from gateway.cli.simulation import control_socket
-    from gateway.domain.delivery.barcodes import new_courier_token
-
     house = load_home(home)
     whose, kid, key = brand_keys.find_key(house, keys or home.parent / "keys", brand)
     result = asyncio.run(delivery.announce(house, file, brand=whose, kid=kid, key=key, courier=secret))

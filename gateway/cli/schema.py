@@ -3,14 +3,14 @@
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.options import CommandGroup
-
-if TYPE_CHECKING:  # the other commands start without it
-    from pydantic import BaseModel
+from gateway.cli.options import cli
+from gateway.config.home import Home
+from gateway.config.schema import page, schema_of
+from gateway.integrations.lock_guard.file import GuardFile
 
 
 class ConfigFile(StrEnum):
@@ -21,14 +21,13 @@ class ConfigFile(StrEnum):
     HUB = "hub"
 
 
-commands = CommandGroup()
-
-
-def schema(file: ConfigFile) -> dict[str, Any]:
+def json_schema(file: ConfigFile) -> dict[str, Any]:
     """Return the JSON schema of this file, each key with its title, description, unit and default."""
-    from gateway.config.schema import schema_of
+    if file is ConfigFile.HUB:
+        from gateway.hub.config import HubFile  # with the hub's libraries, which a box need not have
 
-    return schema_of(_model(file))
+        return schema_of(HubFile)
+    return schema_of(GuardFile if file is ConfigFile.GUARD else Home)
 
 
 def write_for_editors(house_file: Path) -> None:
@@ -38,42 +37,23 @@ def write_for_editors(house_file: Path) -> None:
         OSError: it cannot be written.
     """
     house_file.parent.mkdir(parents=True, exist_ok=True)
-    house_file.with_name("home.schema.json").write_text(_json(schema(ConfigFile.HOME)) + "\n", encoding="utf-8")
+    house_file.with_name("home.schema.json").write_text(_json(json_schema(ConfigFile.HOME)) + "\n", encoding="utf-8")
 
 
-@commands.example(
+@cli.example(
     "perron schema > home.schema.json",
     "perron schema guard > guard.schema.json",
     "perron schema hub --markdown | less",
-    name="schema",
 )
-def _schema(
+def schema(
     file: Annotated[ConfigFile, typer.Argument(help="Of home.yaml, guard.yaml or hub.yaml.")] = ConfigFile.HOME,
     *,
     markdown: Annotated[bool, typer.Option("--markdown", help="As the reference page, to read.")] = False,
 ) -> None:
     """Print what every key of a configuration file means: its JSON schema for editors, or a page to read."""
-    from gateway.config.schema import page
-
-    of_file = schema(file)
+    of_file = json_schema(file)
     typer.echo(page(file, of_file) if markdown else _json(of_file), nl=not markdown)
 
 
 def _json(of_file: dict[str, Any]) -> str:
     return json.dumps(of_file, indent=2, ensure_ascii=False)
-
-
-def _model(file: ConfigFile) -> "type[BaseModel]":
-    match file:
-        case ConfigFile.HOME:
-            from gateway.config.home import Home
-
-            return Home
-        case ConfigFile.GUARD:
-            from gateway.integrations.lock_guard.file import GuardFile
-
-            return GuardFile
-        case ConfigFile.HUB:
-            from gateway.hub.config import HubFile
-
-            return HubFile

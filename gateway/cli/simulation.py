@@ -1,23 +1,26 @@
-"""The simulated house that fits a `home.yaml`."""
+"""`perron simulate`: the simulated house that fits a `home.yaml`."""
 
 import asyncio
 import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+import typer
 from pydantic import ValidationError
 from ruamel.yaml.error import YAMLError
 
 from devices.simulators.house import SimulatedHouse, read_house
-from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, invalid_fields
+from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, invalid_fields, load_home
 from gateway.cli.house_log import DeviceLinkMonitor, follow_physical_log, run_beside
-from gateway.cli.lines import quoted_path, relative_path
+from gateway.cli.lines import DEFAULT_HOME, quoted_path, relative_path
+from gateway.cli.options import HomeFile, cli, print_line
 from gateway.config.devices import AnyDevice, CameraDevice, CoverDevice, DoorDevice, FridgeDevice, LockDevice
 from gateway.config.home import Home
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing, end_process, private_broker
@@ -83,19 +86,47 @@ def write_plan(home: Home) -> Path:
     return file
 
 
-async def simulate(  # noqa: PLR0913 - one argument an option of the command
-    home: Home,
+@cli.example(
+    "perron simulate",
+    "perron simulate --broker --home var/mine/home.yaml",
+    "perron simulate --seed 7",
+    "perron simulate --house config/house.yaml",
+)
+def simulate(  # noqa: PLR0913 - one argument an option of the command
     *,
-    house: Path | None = None,
-    control: Path | None = None,
-    log: Path | None = None,
-    seed: int | None = None,
-    bring_broker: bool = False,
-    output: Callable[[str], None],
+    home: HomeFile = DEFAULT_HOME,
+    house: Annotated[
+        Path | None,
+        typer.Option(
+            help="The house's own file: which devices are really there, how they behave, where people stand. Left out:"
+            " house.yaml beside --home, else one is made that fits.",
+            metavar="FILE",
+        ),
+    ] = None,
+    control: Annotated[
+        Path | None, typer.Option(help="The socket by which it is moved (`perron scan`).", metavar="SOCKET")
+    ] = None,
+    log: Annotated[Path | None, typer.Option(help="Where it writes what physically happens.", metavar="FILE")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same dice again.")] = None,
+    broker: Annotated[
+        bool, typer.Option("--broker", help="Where no broker listens, bring one; it ends with the house.")
+    ] = False,
 ) -> None:
-    """Run a simulated house until SIGINT, SIGTERM or SIGHUP; `output` prints what it is and what happens in it.
+    """Run a simulated house: lock, door, cameras, scanner, signal and fridge, each under its own account.
 
-    `bring_broker`: start a broker too if none listens; it ends with the house. `Failure` if the house ends by itself.
+    It tells what happens to bolt and door until Ctrl-C.
+    """
+    beside = home.with_name("house.yaml")
+    house = house or (beside if beside.is_file() else None)
+    asyncio.run(_run_house(load_home(home), house, control, log, seed, bring_broker=broker))
+
+
+async def _run_house(  # noqa: PLR0913 - one argument an option of the command
+    home: Home, house: Path | None, control: Path | None, log: Path | None, seed: int | None, *, bring_broker: bool
+) -> None:
+    """Run a simulated house until SIGINT, SIGTERM or SIGHUP; `Failure` if it ends by itself.
+
+    `bring_broker`: start a broker too if none listens; it ends with the house.
     """
     control, log = control or control_socket(home), log or physical_log(home)
     if len(os.fsencode(control)) > MAX_SOCKET_PATH_BYTES:
@@ -112,22 +143,22 @@ async def simulate(  # noqa: PLR0913 - one argument an option of the command
         "--log", str(log), *(() if seed is None else ("--seed", str(seed))),
     )  # fmt: skip
     host, port = plan.broker.host, plan.broker.port
-    async with _end_by_signal(output), AsyncExitStack() as stack:
+    async with _end_by_signal(), AsyncExitStack() as stack:
         if bring_broker and not await _is_listening(host, port):
             passwords = home.broker.password_file
             folder = home.storage.folder / "broker" if passwords is None else passwords.parent
             broker = await stack.enter_async_context(private_broker(folder, home))
-            output(f"Nobody listened at {host}:{port}. Now a broker of this house's own does ({broker.kind}).")
+            print_line(f"Nobody listened at {host}:{port}. Now a broker of this house's own does ({broker.kind}).")
         await _check_runnable(plan)
         devices = ", ".join(f"{id_} ({device.kind})" for id_, device in plan.devices.items())
-        output(f"Simulated until Ctrl-C: {devices}.")
-        output(f"Pictures: rtsp://{plan.rtsp.host}:{plan.rtsp.port}/. This terminal shows what happens at the door.")
+        print_line(f"Simulated until Ctrl-C: {devices}.")
+        print_line(f"Pictures: rtsp://{plan.rtsp.host}:{plan.rtsp.port}/. This terminal shows what happens at the door.")
         process = await asyncio.create_subprocess_exec(
             *with_parent_death_signal(command), stderr=asyncio.subprocess.PIPE, start_new_session=True
         )  # in its own process group: Ctrl-C reaches only this command, which ends it before the broker
         stack.push_async_callback(end_process, process, within=STOP_TIMEOUT_S)
-        links = DeviceLinkMonitor(plan, output)
-        narration = follow_physical_log(log, ZoneInfo(home.timezone), output)
+        links = DeviceLinkMonitor(plan, print_line)
+        narration = follow_physical_log(log, ZoneInfo(home.timezone), print_line)
         await stack.enter_async_context(
             run_beside(links.read_house_errors(process), links.poll_links(control), narration)
         )
@@ -137,7 +168,7 @@ async def simulate(  # noqa: PLR0913 - one argument an option of the command
 
 
 @asynccontextmanager
-async def _end_by_signal(output: Callable[[str], None]) -> AsyncIterator[None]:
+async def _end_by_signal() -> AsyncIterator[None]:
     """End the block at SIGINT, SIGTERM or SIGHUP."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine that runs is a task's
@@ -147,7 +178,7 @@ async def _end_by_signal(output: Callable[[str], None]) -> AsyncIterator[None]:
         with failure_on(BrokerMissing, "No broker can be brought: {why}", "Then try again.", ExitCode.NO_ANSWER):
             yield
     except asyncio.CancelledError:
-        output("The simulated house has ended.")
+        print_line("The simulated house has ended.")
 
 
 async def _check_runnable(plan: SimulatedHouse) -> None:

@@ -19,7 +19,7 @@ from rich.console import Console
 from gateway.cli.failure import ExitCode, Failure, failure_on
 from gateway.cli.lines import program_name, relative_path
 from gateway.cli.new_home import check_folder_path
-from gateway.cli.options import known_language
+from gateway.cli.options import cli, known_language
 from gateway.demo.observers import WaitTimeout
 from gateway.demo.page.runner import DemoRunner
 from gateway.demo.page.script import make_show
@@ -51,6 +51,12 @@ class DemoOptions:
     end_of_run: asyncio.Event | None = None
 
 
+@cli.example(
+    "perron demo",
+    "perron demo --list",
+    "perron demo lock-lies --fast --once --language fr",
+    "perron demo owner-stops --fast --json",
+)
 def demo(  # noqa: PLR0913 - one argument an option of the command
     scenario: Annotated[
         str | None,

@@ -7,7 +7,7 @@ import pytest
 from devices.commands import QueryState
 from devices.simulators.house import SimulatedHouse
 from devices.vendors.words import TopicSuffix
-from gateway.cli.schema import ConfigFile, schema
+from gateway.cli.schema import ConfigFile, json_schema
 from gateway.cli.simulation import plan_house
 from gateway.config.broker_acl import access_list
 from gateway.config.home import Home
@@ -49,7 +49,7 @@ def check_configuration(folder: Path) -> None:
         load(folder, ACME.replace("acme/front", "acme"))
     with pytest.raises(ConfigError, match="guarded must be false: a lock of the vendor acme"):
         load(folder, ACME.replace("false", "true"))
-    lock = schema(ConfigFile.HOME)["$defs"]["LockDevice"]["properties"]
+    lock = json_schema(ConfigFile.HOME)["$defs"]["LockDevice"]["properties"]
     assert "acme" in lock["vendor"]["enum"]
     assert "acme" in FORM_FIELDS["lock"][0].choices
 

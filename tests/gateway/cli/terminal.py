@@ -11,8 +11,13 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from importlib import import_module
 from pathlib import Path
 
+import typer
+
+from gateway.__main__ import MODULES
+from gateway.cli.options import cli
 from gateway.config.home import Home
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage
@@ -29,6 +34,13 @@ carrier: Colissimo
 window: {start: +0m, end: +2h}
 parcels: [8L20524752032]
 """
+
+
+def every_command() -> typer.Typer:
+    """The command line with the commands of all modules."""
+    for module in MODULES.values():
+        import_module(module)
+    return cli
 
 
 def run_perron(*arguments: str | Path, home: Path | None = None) -> subprocess.CompletedProcess[str]:

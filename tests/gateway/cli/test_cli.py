@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.__main__ import cli
 from gateway.cli import keys
 from gateway.cli.delivery import announce, read_claims
 from gateway.cli.failure import ExitCode, Failure, resolve_entrance
@@ -28,7 +27,15 @@ from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.jws import RejectedMessage
 from gateway.system.clock import Clock
 from gateway.system.clock_settings import ClockSection
-from tests.gateway.cli.terminal import DELIVERY_YAML, ROOT, TIMEOUT_S, account_session, next_message, run_perron
+from tests.gateway.cli.terminal import (
+    DELIVERY_YAML,
+    ROOT,
+    TIMEOUT_S,
+    account_session,
+    every_command,
+    next_message,
+    run_perron,
+)
 from tests.gateway.domain.delivery.shop import enrolled_keys
 
 # ---- the command itself ---------------------------------------------------------------------------------------------
@@ -366,6 +373,7 @@ async def test_a_stop_that_no_gateway_hears_is_no_stop_even_if_an_old_state_says
 
 def test_every_command_looks_for_the_house_file_at_the_same_place() -> None:
     """But `report`, which needs none: it takes that one where it is there."""
+    cli = every_command()
     groups = [cli, *(group.typer_instance for group in cli.registered_groups if group.typer_instance is not None)]
     defaults = {
         str(command.name or command.callback.__name__): inspect.signature(command.callback).parameters["home"].default

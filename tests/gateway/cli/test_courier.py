@@ -12,7 +12,7 @@ from devices.reports import ScanReport
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.cli import courier
-from gateway.cli.courier import present_code, resolve_scanner, scan
+from gateway.cli.courier import present_code, present_codes, resolve_scanner
 from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.simulation import control_socket, physical_log, write_plan
 from gateway.config.home import Home
@@ -65,7 +65,7 @@ def test_a_scanner_that_is_none_is_answered_with_those_that_are(home: Home) -> N
 @pytest.mark.parametrize("code", ["", "8" * 513])
 async def test_a_code_that_no_barcode_has_is_refused_before_anything_is_sent(home: Home, code: str) -> None:
     with pytest.raises(Failure, match="1 to 512 characters"):
-        await scan(home, ("8L20524752032", code), "front-scanner", deliver=False, output=lambda _: None)
+        await present_codes(home, ("8L20524752032", code), "front-scanner", deliver=False, output=lambda _: None)
 
 
 def answer(word: str, refusal: str | None = None) -> Mapping[str, object]:
@@ -110,7 +110,7 @@ async def test_a_scan_tells_what_the_door_says(
 ) -> None:
     lines: list[str] = []
     async with answering(home, *answers):
-        assert await scan(home, ("8L20524752032",), "front-scanner", deliver=False, output=lines.append) is went
+        assert await present_codes(home, ("8L20524752032",), "front-scanner", deliver=False, output=lines.append) is went
     text = "\n".join(lines)
     assert [word for word in told if word not in text] == [], text
 
@@ -120,7 +120,7 @@ async def test_a_scan_tells_what_the_door_says(
 async def test_half_of_what_is_asked_for_is_told_to_be_half(home: Home) -> None:
     lines: list[str] = []
     async with answering(home, (answer("wait"),)):
-        assert await scan(home, ("8L20524752032",), "front-scanner", deliver=False, output=lines.append)
+        assert await present_codes(home, ("8L20524752032",), "front-scanner", deliver=False, output=lines.append)
     assert "the other half" in lines[-1]
 
 
@@ -130,7 +130,7 @@ async def test_two_codes_are_held_up_one_after_the_other_until_a_no(home: Home) 
     lines: list[str] = []
     async with answering(home, (answer("wait"),), (answer("no", "unknown_code"),)):
         codes = ("8L20524752032", "perron:unknown", "never-held")
-        assert not await scan(home, codes, "front-scanner", deliver=False, output=lines.append)
+        assert not await present_codes(home, codes, "front-scanner", deliver=False, output=lines.append)
     assert [line[:6] for line in lines if line.startswith("…")] == ["…2032:", "…nown:"]
 
 
@@ -139,7 +139,7 @@ async def test_two_codes_are_held_up_one_after_the_other_until_a_no(home: Home) 
 async def test_without_a_gateway_nobody_answers_and_that_is_said_at_once(home: Home) -> None:
     async with account_session(home, "observer", SCANS):
         with pytest.raises(Failure, match="no gateway is connected") as caught:
-            await scan(home, ("8L20524752032",), "front-scanner", deliver=False, output=lambda _: None)
+            await present_codes(home, ("8L20524752032",), "front-scanner", deliver=False, output=lambda _: None)
     assert (caught.value.code, "perron run" in caught.value.todo) == (ExitCode.NO_ANSWER, True)
 
 
@@ -149,10 +149,10 @@ async def test_a_gateway_that_says_nothing_is_told_with_what_to_do(home: Home, m
     monkeypatch.setattr(courier, "ANSWER_TIMEOUT_S", 1.0)
     async with answering(home, ()):
         with pytest.raises(Failure, match="does not answer within 1 s") as caught:
-            await scan(home, ("8L20524752032",), "front-scanner", deliver=False, output=lambda _: None)
+            await present_codes(home, ("8L20524752032",), "front-scanner", deliver=False, output=lambda _: None)
     assert "counts as one scan" in caught.value.todo
 
 
 async def test_nobody_carries_a_parcel_in_where_no_house_is_simulated(home: Home) -> None:
     with pytest.raises(Failure, match="No simulated house runs"):
-        await scan(home, ("8L20524752032",), "front-scanner", deliver=True, output=lambda _: None)
+        await present_codes(home, ("8L20524752032",), "front-scanner", deliver=True, output=lambda _: None)

@@ -47,7 +47,7 @@ def only_added(before: str, after: str) -> list[str]:
 
 def test_a_device_is_added_and_every_comment_stays_where_it_was(home_file: Path) -> None:
     before = home_file.read_text(encoding="utf-8")
-    adding.add(home_file, "porch", "camera", {"vendor": "rtsp", "url": "rtsp://192.168.1.30/stream"})
+    adding.add_section(home_file, "porch", "camera", {"vendor": "rtsp", "url": "rtsp://192.168.1.30/stream"})
     after = home_file.read_text(encoding="utf-8")
     added = [line.strip() for line in only_added(before, after) if line.strip()]
     assert added == ["porch:", "kind: camera", "vendor: rtsp", "url: rtsp://192.168.1.30/stream"]
@@ -57,12 +57,12 @@ def test_a_device_is_added_and_every_comment_stays_where_it_was(home_file: Path)
 def test_what_would_be_no_house_is_not_written_and_says_why(home_file: Path) -> None:
     before = home_file.read_bytes()
     with pytest.raises(Failure, match=r"would no longer be a valid house file:\n.*is 'zigbee2mqt'"):
-        adding.add(home_file, "back", "lock", {"vendor": "zigbee2mqt", "address": "x"})
+        adding.add_section(home_file, "back", "lock", {"vendor": "zigbee2mqt", "address": "x"})
     with pytest.raises(Failure, match="there is `front-lock` under devices already"):
-        adding.add(home_file, "front-lock", "lock", {"vendor": "somfy", "address": "x"})
+        adding.add_section(home_file, "front-lock", "lock", {"vendor": "somfy", "address": "x"})
     same = {"vendor": "somfy", "address": "io://1234-5678-3293/5770898"}
     with pytest.raises(Failure, match="the sensor of the lock"):
-        adding.add(home_file, "front-door", "door", same, replace=True)
+        adding.add_section(home_file, "front-door", "door", same, replace=True)
     assert home_file.read_bytes() == before
     assert [file.name for file in home_file.parent.iterdir()] == [home_file.name]
 
@@ -70,16 +70,16 @@ def test_what_would_be_no_house_is_not_written_and_says_why(home_file: Path) -> 
 def test_a_house_grows_from_nothing_to_an_entrance(tmp_path: Path) -> None:
     file = tmp_path / "mine" / "home.yaml"
     z2m = "zigbee2mqtt/front"
-    adding.add(file, "front-lock", "lock", {"vendor": "zigbee2mqtt", "address": f"{z2m}-lock", "latency": "8"})
-    adding.add(file, "front-door", "door", {"vendor": "zigbee2mqtt", "address": f"{z2m}-door"})
-    adding.add(file, "doorbell", "camera", {"vendor": "rtsp", "url": "rtsp://192.168.1.30/stream"})
-    adding.add(file, "front-signal", "signal", {"vendor": "signal"})
-    adding.add(file, "front-scanner", "scanner", {"vendor": "scanner"})
+    adding.add_section(file, "front-lock", "lock", {"vendor": "zigbee2mqtt", "address": f"{z2m}-lock", "latency": "8"})
+    adding.add_section(file, "front-door", "door", {"vendor": "zigbee2mqtt", "address": f"{z2m}-door"})
+    adding.add_section(file, "doorbell", "camera", {"vendor": "rtsp", "url": "rtsp://192.168.1.30/stream"})
+    adding.add_section(file, "front-signal", "signal", {"vendor": "signal"})
+    adding.add_section(file, "front-scanner", "scanner", {"vendor": "scanner"})
     said = adding.parse_fields(
         ["name=Front", "way_out_by_hand=true", "lock=front-lock", "door=front-door", "signal=front-signal",
          "living_space=false", "scanners=[front-scanner]", "cameras.outside=doorbell", "places.hall.name=Hall"]
     )  # fmt: skip
-    adding.add(file, "front", ENTRANCE, said)
+    adding.add_section(file, "front", ENTRANCE, said)
     home = load_home_file(file)
     assert home.entrances["front"].cameras.outside == "doorbell"
     assert home.storage.folder == file.parent / "var"
@@ -123,7 +123,7 @@ def test_the_steps_of_the_guide_are_twelve_at_most_and_its_commands_do_what_it_s
         ("front-signal", "signal", {"vendor": "signal"}),
         ("front-scanner", "scanner", {"vendor": "scanner"}),
     ):
-        adding.add(file, id_, kind, fields)
+        adding.add_section(file, id_, kind, fields)
     command = re.search(r"```sh\n(perron add front .*?)\n```", guide, re.DOTALL)
     assert command is not None
     done = run_perron(*shlex.split(command[1].replace("\\\n", ""))[1:], home=file)
@@ -189,7 +189,7 @@ async def test_a_stranger_s_host_name_on_the_network_is_no_part_of_what_people_p
             )
         console = Console(file=screen, width=400, force_terminal=False)
         home = load_home_file(home_file)
-        await installing.discover(home, home_file, 4, console, interfaces=["127.0.0.1"])
+        await installing.show_discovered(home, home_file, 4, console, interfaces=["127.0.0.1"])
     finally:
         await calling.async_close()
     text = screen.getvalue()

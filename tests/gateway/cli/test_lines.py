@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from gateway.__main__ import cli
 from gateway.cli import lines
 from gateway.cli.failure import ExitCode
 from gateway.cli.lines import (
@@ -21,7 +20,7 @@ from gateway.cli.lines import (
     quoted_path,
     set_current_home,
 )
-from tests.gateway.cli.terminal import ROOT, run_perron, start_command
+from tests.gateway.cli.terminal import ROOT, every_command, run_perron, start_command
 from tests.gateway.evidence.documents.printed import read_pdf
 from tests.gateway.evidence.documents.visits import seal_visit
 
@@ -42,8 +41,8 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, bool
 
 
 def test_which_commands_take_a_house_file_is_known() -> None:
-    homeless = {name for name, takes in commands(get_command(cli)) if not takes}
-    assert homeless | {"demo"} == COMMANDS_WITHOUT_HOME
+    homeless = {name for name, takes in commands(get_command(every_command())) if not takes}
+    assert homeless == COMMANDS_WITHOUT_HOME
 
 
 def test_a_command_in_a_text_names_the_house_in_use_and_nothing_else_is_touched() -> None:

@@ -14,7 +14,7 @@ import pytest
 from gateway.cli import keys, new_home
 from gateway.cli.delivery import courier_page_url
 from gateway.cli.failure import Failure
-from gateway.cli.schema import ConfigFile, schema
+from gateway.cli.schema import ConfigFile, json_schema
 from gateway.config.editor import SCHEMA_LINE
 from gateway.config.home import PagesSection
 from gateway.config.loader import load_home_file
@@ -52,7 +52,7 @@ def test_the_first_line_of_a_new_house_names_a_schema_that_stands_beside_it_and_
     line = file.read_text(encoding="utf-8").splitlines()[0]
     named = file.parent / line.removeprefix("# yaml-language-server: $schema=")
     written = json.loads(named.read_text(encoding="utf-8"))
-    assert written == schema(ConfigFile.HOME)
+    assert written == json_schema(ConfigFile.HOME)
     house = parse_yaml(file.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(written).validate(json.loads(json.dumps(house)))
 

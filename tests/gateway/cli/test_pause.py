@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.cli.failure import ExitCode, Failure
-from gateway.cli.household import pause
-from gateway.cli.pause import end_pause, list_pauses, plan_pause
+from gateway.cli.pause import end_pause, list_pauses, pause, plan_pause
 from gateway.config.home import Home
 from gateway.mqtt.client import ShortSession
 from tests.gateway.cli.terminal import account_session, next_message, run_perron

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from gateway.__main__ import cli
 from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.maintenance import create_recovery_code, wipe_box
+from gateway.cli.options import cli
 from gateway.cli.paper import write_notice
 from gateway.config.home import Home, MessagesSection
 from gateway.domain.visit import commands as c
@@ -179,10 +179,10 @@ async def test_the_notice_at_the_door_tells_the_days_that_were_chosen_on_the_pag
 ) -> None:
     told: list[int] = []
     monkeypatch.setattr(
-        "gateway.cli.paper.notice_for",
+        "gateway.evidence.documents.notice.notice_for",
         lambda home, _entrance, **_rest: told.append(home.storage.retention_days),
     )
-    monkeypatch.setattr("gateway.cli.paper.door_notice", lambda *_given, **_named: b"%PDF")
+    monkeypatch.setattr("gateway.evidence.documents.notice.door_notice", lambda *_given, **_named: b"%PDF")
     async with store_of(house) as store:
         await store.privacy.set_retention(9, 30, NOW, by="p-anna")
         write_notice(house, "front", tmp_path / "n.pdf", language="en", contact="Anna", pages=None)

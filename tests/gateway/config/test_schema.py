@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from devices.vendors.definition import COMMAND_HOLD_S, ZIGBEE_COMMAND_HOLD_S
-from gateway.cli.schema import ConfigFile, schema
+from gateway.cli.schema import ConfigFile, json_schema
 from gateway.config.schema import page, schema_of, yaml_text
 from gateway.domain.timing import Timing
 from gateway.hub import config as hub
@@ -27,7 +27,7 @@ Key = tuple[str, dict[str, Any]]
 
 def keys(file: ConfigFile) -> Iterator[Key]:
     """Each key of each section, at any depth."""
-    whole = schema(file)
+    whole = json_schema(file)
     for name, section in {"": whole, **whole["$defs"]}.items():
         yield from ((f"{name}.{key}", said) for key, said in section.get("properties", {}).items())
 
@@ -87,27 +87,27 @@ def test_the_hold_of_each_vendor_is_told_as_it_is() -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_the_schema_is_one(file: ConfigFile) -> None:
-    jsonschema.Draft202012Validator.check_schema(schema(file))
+    jsonschema.Draft202012Validator.check_schema(json_schema(file))
 
 
 def test_guard_and_hub_have_schemas_of_their_own() -> None:
-    assert schema(ConfigFile.GUARD) == schema_of(guard.GuardFile)
-    assert schema(ConfigFile.HUB) == schema_of(hub.HubFile)
+    assert json_schema(ConfigFile.GUARD) == schema_of(guard.GuardFile)
+    assert json_schema(ConfigFile.HUB) == schema_of(hub.HubFile)
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_the_reference_page_is_up_to_date(file: ConfigFile) -> None:
     at = ROOT / "docs" / "reference" / f"{file}-yaml.md"
-    assert at.read_text(encoding="utf-8") == page(file, schema(file)), "say `make reference`"
+    assert at.read_text(encoding="utf-8") == page(file, json_schema(file)), "say `make reference`"
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_each_section_stands_once_on_its_page_and_each_link_leads_to_one(file: ConfigFile) -> None:
-    text = page(file, schema(file))
+    text = page(file, json_schema(file))
     heads = re.findall(r"^##+ (.+)$", text, flags=re.MULTILINE)
     assert len(heads) == len(set(heads))
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= {head.replace(".", "") for head in heads}
-    sections_of_it = [said for said in schema(file)["$defs"].values() if "properties" in said]
+    sections_of_it = [said for said in json_schema(file)["$defs"].values() if "properties" in said]
     assert text.count("| Key |") == 1 + len(sections_of_it)
 
 

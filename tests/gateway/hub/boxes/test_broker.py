@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.cli.household import write_membership
+from gateway.cli.joining import write_membership
 from gateway.config.loader import load_home_file
 from gateway.hub import admin
 from gateway.hub.boxes import presence

@@ -13,7 +13,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from gateway.__main__ import cli
 from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.cluster import rabbitmq
 from gateway.hub.cluster.accounts import BrokerAccounts
@@ -29,6 +28,7 @@ from gateway.hub.config import Boxes, HubFile, Rabbit, ShardAssignment
 from gateway.hub.database.store import HubStore
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_hub import SHARD_COUNT
+from tests.gateway.cli.terminal import every_command
 from tests.waiting import wait_until
 
 NOW = datetime(2026, 11, 25, 17, tzinfo=UTC)
@@ -180,7 +180,7 @@ def test_the_nodes_are_brought_both_authorities_and_the_old_one_stays_until_ever
     )
 
     def perron(*words: str) -> tuple[int, str]:
-        done = CliRunner().invoke(cli, [*words, "--config", str(config)])
+        done = CliRunner().invoke(every_command(), [*words, "--config", str(config)])
         return done.exit_code, " ".join(done.output.split())
 
     def shown() -> x509.Certificate:
@@ -206,7 +206,7 @@ def test_hub_config_writes_a_folder_for_each_node_and_says_where_it_goes(tmp_pat
         "url: https://hub.example\nstore: postgresql+asyncpg://hub@db/hub\nboxes: {host: mqtt.hub.example}\n"
         "rabbit:\n  nodes: {r1: 10.0.0.1, r2: 10.0.0.2}\nshare: {number: 2, of: 2}\n"
     )
-    done = CliRunner().invoke(cli, ["hub-config", "--config", str(config)])
+    done = CliRunner().invoke(every_command(), ["hub-config", "--config", str(config)])
     assert done.exit_code == 0, done.output
     told = " ".join(done.output.split())
     assert "goes to 10.0.0.2 as /etc/rabbitmq/perron" in told
