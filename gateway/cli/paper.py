@@ -59,25 +59,16 @@ def door_notice(  # noqa: PLR0913 - one argument an option of the command
 ) -> None:
     """Write the notice for the door: what a courier does there, who films, why, how long, whom to ask."""
     house = load_home(home)
-    typer.echo(
-        write_notice(house, resolve_entrance(house, entrance), out, language=language, contact=contact, pages=pages)
-    )
-
-
-def write_notice(  # noqa: PLR0913 - one argument an option of the command
-    home: Home, entrance: str, out: Path, *, language: str, contact: str | None, pages: str | None
-) -> str:
-    """Write the notice for the door; return the text to print."""
     with failure_on(ValueError, "This does not fit the notice: {why}.", "Correct --contact or --pages."):
-        sheet = notice.notice_for(_with_stored_retention(home), entrance, contact=contact, pages=pages)
+        sheet = notice.notice_for(
+            _with_stored_retention(house), resolve_entrance(house, entrance), contact=contact, pages=pages
+        )
     languages: tuple[Language, ...] = ("fr", SOURCE) if language == BOTH else (language,)
-    _write(out, notice.door_notice(sheet, languages=languages, made=read_clock(home.clock).utc))
-    lines = [
-        f"Written: {relative_path(out)}, {len(languages)} page(s) A4. Print it at full size and hang it by the scanner."
-    ]
+    _write(out, notice.door_notice(sheet, languages=languages, made=read_clock(house.clock).utc))
+    written = f"Written: {relative_path(out)}, {len(languages)} page(s) A4."
+    typer.echo(f"{written} Print it at full size and hang it by the scanner.")
     if contact is None:
-        lines.append("Write on its last line whom to ask: the law wants it told. --contact prints it.")
-    return "\n".join(lines)
+        typer.echo("Write on its last line whom to ask: the law wants it told. --contact prints it.")
 
 
 def _with_stored_retention(home: Home) -> Home:

@@ -9,8 +9,6 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.maintenance import create_recovery_code, wipe_box
-from gateway.cli.options import cli
-from gateway.cli.paper import write_notice
 from gateway.config.home import Home, MessagesSection
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
@@ -18,6 +16,7 @@ from gateway.runtime.maintenance import factory_reset, recovery_codes
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
 from gateway.storage import Store
 from gateway.web.auth.tokens import claim_code_digest
+from tests.gateway.cli.terminal import every_command
 from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.people import digest, invitation, newcomer, sign_in_entry
@@ -108,7 +107,7 @@ async def test_a_wipe_that_was_begun_is_finished_without_being_asked_again(house
 
 
 def said(*arguments: str | Path, typed: str | None = None) -> Result:
-    return CliRunner().invoke(cli, [*map(str, arguments)], input=typed)
+    return CliRunner().invoke(every_command(), [*map(str, arguments)], input=typed)
 
 
 def test_the_command_says_what_it_does_and_asks_first(home_file: Path, home: Home) -> None:
@@ -175,7 +174,7 @@ async def test_the_command_shows_the_code_and_how_long_it_is_good(home_file: Pat
 
 
 async def test_the_notice_at_the_door_tells_the_days_that_were_chosen_on_the_page(
-    house: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home_file: Path, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[int] = []
     monkeypatch.setattr(
@@ -183,7 +182,7 @@ async def test_the_notice_at_the_door_tells_the_days_that_were_chosen_on_the_pag
         lambda home, _entrance, **_rest: told.append(home.storage.retention_days),
     )
     monkeypatch.setattr("gateway.evidence.documents.notice.door_notice", lambda *_given, **_named: b"%PDF")
-    async with store_of(house) as store:
+    async with store_of(home) as store:
         await store.privacy.set_retention(9, 30, NOW, by="p-anna")
-        write_notice(house, "front", tmp_path / "n.pdf", language="en", contact="Anna", pages=None)
+        assert said("door-notice", tmp_path / "n.pdf", "--home", home_file).exit_code == 0
     assert told == [9]
