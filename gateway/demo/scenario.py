@@ -88,8 +88,6 @@ class ScenarioRun:
         if not holds:
             raise WaitTimeout(f"required: {requirement}. Seen instead: {self.watch.last_messages()}")
 
-    # ---- faults -----------------------------------------------------------------------------------------------------
-
     async def set_fault(self, device: str, fault: str, on: bool | float | str = True) -> None:  # noqa: FBT002 - its value
         """Switch a device's fault on or off, or set its value."""
         self.narrate("house", f"{device}: {fault}{' ends' if on is False else ''}")
@@ -104,8 +102,6 @@ class ScenarioRun:
         """Set the fridge's temperature."""
         self.narrate("house", f"the fridge is at {celsius:.0f} °C")
         await self.house.ask(ask.SetTemperature(celsius=celsius))
-
-    # ---- waits and acts that scenarios share ------------------------------------------------------------------------
 
     async def wait_for_state(self, description: str, *, due: float = 0, **facts: object) -> None:
         """Wait until the entrance's published state has these facts."""

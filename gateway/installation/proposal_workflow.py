@@ -101,8 +101,6 @@ class Proposals:
         self._proposals = self._proposal_file.read()
         self._finish_accepted()
 
-    # ---- what there is ----------------------------------------------------------------------------------------------
-
     @property
     def file(self) -> Path | None:
         """The house file; None: the gateway was started without one."""
@@ -156,8 +154,6 @@ class Proposals:
             return self._home if text is None else _parse_house(text, self._writer.require_file())
         except EditRejected:
             return self._home
-
-    # ---- proposing ----------------------------------------------------------------------------------------------
 
     async def propose(self, request: ProposalRequest, *, by: str, now: Now) -> tuple[Remark, ...]:
         """Propose a device or an entrance; return why not, or nothing if it waits for the owner now."""
@@ -221,8 +217,6 @@ class Proposals:
         if login is not None and not proposals_file.fits_one_line(login):
             return (Remark("login"),)
         return self._pending_views(permitted, new)[0][-1].objections
-
-    # ---- accepting ----------------------------------------------------------------------------------------------
 
     async def accept(self, ids: Sequence[str], *, by: str, now: Now) -> tuple[Remark, ...]:
         """Write these proposals into the current house file, all or none, and reload it; return why not, else nothing.
@@ -319,8 +313,6 @@ class Proposals:
             is_usable = False
         return plain if is_usable else folder / f"{proposal.name}-{proposal.id}.login"
 
-    # ---- views ------------------------------------------------------------------------------------------------------
-
     def _pending_views(self, permitted: frozenset[str], *new: Proposal) -> tuple[Sequence[ProposalView], str | None]:
         """Return the views of the waiting proposals, then of `new` ones, and the text of the house file with all.
 
@@ -370,8 +362,6 @@ class Proposals:
             return self._writer.read()
         except EditRejected:
             return None
-
-    # ---- the file ---------------------------------------------------------------------------------------------------
 
     def _store(self, proposals: tuple[Proposal, ...]) -> None:
         self._proposals = self._proposal_file.write(proposals)

@@ -108,8 +108,6 @@ class WalkTestRunner:
             entrance.changes.subscribe(partial(self._on_decision, name))
             entrance.post(e.WalkTestChanged(failed=self.forbids_visits(name)))
 
-    # ---- what the house shows ---------------------------------------------------------------------------------------
-
     def forbids_visits(self, entrance: str) -> bool:
         """Return whether the walk test refuses deliveries at this entrance while nobody is home."""
         return walks.forbids_visits(self.status(entrance))
@@ -183,8 +181,6 @@ class WalkTestRunner:
     def _on_decision(self, name: str) -> None:
         self._decided_entrances.add(name)
         self.observe(name)
-
-    # ---- what is asked ----------------------------------------------------------------------------------------------
 
     async def begin(self, name: str, by: str, *, person: str | None = None, asks_owner: bool = False) -> None:
         """Begin a new walk test. What an earlier one forbade stays forbidden until this one is passed."""
@@ -299,8 +295,6 @@ class WalkTestRunner:
         if not isinstance(measurement, str):
             await asyncio.to_thread(records.store_measurements, self._folder, {device: measurement})
         return measurement
-
-    # ---- work -------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Observe, announce the test's delivery, and store changes, until cancelled."""
