@@ -21,12 +21,11 @@ from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_t
 from gateway.domain.delivery.promise import Claims, DeliveryResult
 from gateway.hub.sdk.hub import RetailerClient
 from gateway.mqtt.packets import InboundMessage
-from gateway.protocol.delivery_message import sign_delivery
+from gateway.protocol.delivery_message import new_claims, sign_delivery
 from gateway.protocol.ed25519 import SigningKey
 from gateway.system.clock import machine_time, read_clock
 
 ANSWER_TIMEOUT_S = 10.0  # seconds
-MESSAGE_LIFETIME_S = 3600  # seconds that a signed message counts
 REFUSAL_HINTS = {  # what to do about some answers; the others say it by themselves
     "courier_code_missing": "Say --courier too: this entrance asks for the courier's one-time code.",
     "code_collision": "A parcel of it is promised already, in a window that overlaps: scan that one, or write another"
@@ -63,11 +62,7 @@ def read_claims(path: Path, *, brand: str, box: str, utc: datetime, courier: byt
     window = body.get("window")
     if isinstance(window, dict):
         body["window"] = {key: _parse_instant(value, utc) for key, value in window.items()}
-    seconds = int(utc.timestamp())
-    message = {
-        "iss": brand, "aud": box, "iat": seconds, "nbf": seconds, "exp": seconds + MESSAGE_LIFETIME_S,
-        "jti": secrets.token_urlsafe(18), "delivery": {"do": "offer", "version": 1, **body},
-    }  # fmt: skip
+    message = {**new_claims(brand, box, utc), "delivery": {"do": "offer", "version": 1, **body}}
     try:
         return Claims.model_validate_json(json.dumps(message))
     except ValidationError as error:

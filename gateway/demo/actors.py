@@ -15,10 +15,8 @@ from gateway.demo.plan import DemoPlan, RetailerKey
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
 from gateway.domain.frozen import Frozen
-from gateway.protocol.delivery_message import sign_delivery
+from gateway.protocol.delivery_message import new_claims, sign_delivery
 from gateway.system.clock import machine_time
-
-MESSAGE_LIFETIME_S = 3600  # seconds that a signed message counts
 
 DEFAULT_PARCEL_CODES = ("8L20524752032",)  # a Colissimo number with its right check digit
 
@@ -81,11 +79,7 @@ class DemoRetailer:
         return await self._send(self._signers[0], Cancel(id=id_, version=version))
 
     async def _send(self, signer: RetailerKey, delivery: Offer | Cancel) -> Body:
-        seconds = int(machine_time().timestamp())
-        claims = Claims(
-            iss=signer.brand, aud=self._home.box, iat=seconds, nbf=seconds, exp=seconds + MESSAGE_LIFETIME_S,
-            jti=secrets.token_urlsafe(18), delivery=delivery,
-        )  # fmt: skip
+        claims = Claims(**new_claims(signer.brand, self._home.box, machine_time()), delivery=delivery)
         async with open_session(self._home.broker.account("retailer"), []) as session:
             await publish(session, OFFER_TOPIC, sign_delivery(claims, signer.key, kid=signer.kid))
 

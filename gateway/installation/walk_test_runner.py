@@ -35,7 +35,7 @@ from gateway.installation.walk_test_report import draw_report, sign_walk
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol import owner_requests
-from gateway.protocol.delivery_message import sign_delivery
+from gateway.protocol.delivery_message import new_claims, sign_delivery
 from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.jws import EnrolledKey
 from gateway.protocol.keys import BoxKey
@@ -53,7 +53,6 @@ TEST_WINDOW = timedelta(hours=4)  # of the test's delivery: an installation take
 RENEW_BEFORE_END = timedelta(minutes=15)  # the delivery is announced again so long before the end of its window
 MAX_PICTURE_ATTEMPTS = 8  # a camera that has just started gives no picture yet
 MEASUREMENT_COUNT = 5  # queries of a measurement
-MESSAGE_LIFETIME_S = 3600  # of a signed message
 # They need live cameras, which run only near a window
 CAMERA_TRIALS = frozenset({WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT, WalkTrial.DELIVERY})
 
@@ -382,11 +381,7 @@ class WalkTestRunner:
             window=Window(start=start, end=promised.until), parcels=(promised.parcel,),
             courier_sha256=courier_token_digest(bytes.fromhex(promised.secret)) if section.courier_proof else None,
         )  # fmt: skip
-        seconds = int(now.utc.timestamp())
-        claims = Claims(
-            iss=WALK_TEST_BRAND, aud=self._home.box, iat=seconds, nbf=seconds, exp=seconds + MESSAGE_LIFETIME_S,
-            jti=secrets.token_urlsafe(18), delivery=offer,
-        )  # fmt: skip
+        claims = Claims(**new_claims(WALK_TEST_BRAND, self._home.box, now.utc), delivery=offer)
         key = SigningKey.from_seed(bytes.fromhex(promised.seed))
         self._inbox.submit_test_message(sign_delivery(claims, key, kid=promised.id))
 

@@ -1,4 +1,4 @@
-"""Signs and verifies messages about a delivery: a brand's own, and the hub's for a brand that does not sign. Pure.
+"""Signs and verifies messages about a delivery: a brand's own, and the hub's for a brand that does not sign.
 
 `iat`, `nbf`, `exp` and `jti` are required; the caller stores `jti` before it acts on the message.
 
@@ -6,8 +6,10 @@ A message of the hub has another type, the issuer `hub`, and names the brand bes
 messages accepts it under any key. A box accepts it only if the household permits that brand to come unsigned.
 """
 
+import secrets
 from collections.abc import Mapping
-from typing import Literal, TypeVar
+from datetime import datetime
+from typing import Any, Literal, TypeVar
 
 from gateway.domain.delivery.promise import Claims, Id
 from gateway.domain.now import Now
@@ -17,6 +19,7 @@ from gateway.protocol.jws import EnrolledKey, RejectedMessage, RejectionCode
 
 MAX_MESSAGE_BYTES = 32 * 1024  # bytes of a token; 50 parcels of 128 characters need about a third of it
 MAX_LIFETIME_S = 31 * 24 * 3600  # seconds from iat to exp: how long a jti must be remembered
+MESSAGE_LIFETIME_S = 3600  # seconds that a message of the box's own tools counts
 MAX_CLOCK_SKEW_S = 60  # seconds that a retailer's clock may run ahead of ours
 ISSUER = "hub"
 C = TypeVar("C", bound=Claims)
@@ -38,6 +41,13 @@ class HubClaims(Claims):
 def hub_key_id(fingerprint: str) -> str:
     """Return the `kid` of a hub's key."""
     return f"hub-{fingerprint}"
+
+
+def new_claims(brand: str, box: str, utc: datetime) -> dict[str, Any]:
+    """Return the fields of `Claims` for a new message of a brand, without its delivery."""
+    seconds = int(utc.timestamp())
+    times = {"iat": seconds, "nbf": seconds, "exp": seconds + MESSAGE_LIFETIME_S}
+    return {"iss": brand, "aud": box, **times, "jti": secrets.token_urlsafe(18)}
 
 
 def sign_delivery(claims: Claims, key: SigningKey, *, kid: str) -> bytes:

@@ -192,7 +192,7 @@ class DemoRunner:
         if proof is not None and self.snapshot.film is None:
             self.change(film=await asyncio.to_thread(read_sealed_film, stage.plan, Path(proof).name))
 
-    def _on_phone_message(self, message: PhoneMessage) -> None:
+    def _on_phone_message(self, message: PhoneMessage, language: Language) -> None:
         """Show a message that reached the phone, with the delay since the box wrote it."""
         address = None
         if message.picture is not None:
@@ -200,10 +200,10 @@ class DemoRunner:
             self.pictures[address] = message.picture
             while len(self.pictures) > MAX_PICTURES:
                 del self.pictures[next(iter(self.pictures))]
-        written = self._message_times.get(message.text)
+        written = self._message_times.get(message.message)
         waited = 0.0 if written is None else max(0.0, (self._utc() - written).total_seconds())
         message_shown = PhoneMessageShown(
-            language=message.language, text=message.text, urgent=message.urgent, picture=address,
+            language=language, text=message.message, urgent=message.type == "warning", picture=address,
             waited=round(waited, 1),
         )  # fmt: skip
         self.change(phone=(*self.snapshot.phone, message_shown))
