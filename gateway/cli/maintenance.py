@@ -32,9 +32,6 @@ from gateway.system.clock import read_clock
 from gateway.web.auth.accounts import name_key
 from gateway.web.auth.tokens import claim_code_digest, new_claim_code
 
-Output = Callable[[str], None]
-
-
 @cli.example(
     "perron backup /media/stick/perron-2026-11-25.tar",
     "perron backup --no-films --home /etc/perron/home.yaml /media/stick/perron.tar",
@@ -49,37 +46,30 @@ def backup(
     The file holds the box's private key and what was filmed: keep it as you keep the key to the house. What the box
     does afterwards the file does not know, so from a restored one nothing opens by itself: see `perron restore --help`.
     """
-    write_backup(home, target, films=not no_films, output=print_line)
-
-
-def write_backup(file: Path, target: Path, *, films: bool, output: Output) -> None:
-    """Write a backup of the box of this house file; no partial file stays."""
-    home = load_home(file)
-    folder = home.storage.folder
+    house = load_home(home)
+    folder = house.storage.folder
     if not (folder / STORE_FILE).is_file():
         raise Failure(f"No box has its store in {folder}: there is nothing to back up.", "Name its house file: --home.")
     if folder in target.resolve().parents:
         raise Failure(f"{target} is in the storage folder itself.", "Name a place on another disk.")
-    now = read_clock(home.clock)
     todo = "Make room or name another place; run this as the box's own user."
     unwritten = f"No backup was written to {target}: {{why}}."
     with (
         failure_on((OSError, StoreFailed, DatabaseRefused, KeyUnusable), unwritten, todo, ExitCode.NO_ANSWER),
         failure_on(FileExistsError, "{why}.", "Name another one."),
     ):
-        backup = make_backup(home, file, target, now, films=films)
-    output(f"Written and synced: {relative_path(target)}, {_content_text(backup.listing)}.")
-    output("It contains the box's private key, its accounts and the films: keep it as you keep the key to the house.")
-    if backup.open_to_others:
-        output(
-            f"The file system of {relative_path(target)} stores no permissions: everybody who has the file can read it."
-        )
-    if backup.copied.running:
-        output(f"Not in it: the films of {len(backup.copied.running)} visits that are not over yet.")
-    for name in backup.damaged:
-        output(f"{name} is not as it was closed: it was changed, or the disk fails. It is in the backup as it is.")
-    for path in backup.outside:
-        output(f"Not in it: {path}, which the house file names. Copy it yourself.")
+        written = make_backup(house, home, target, read_clock(house.clock), films=not no_films)
+    file = relative_path(target)
+    print_line(f"Written and synced: {file}, {_content_text(written.listing)}.")
+    print_line("It contains the box's private key, its accounts and the films: keep it as you keep the key to the house.")
+    if written.open_to_others:
+        print_line(f"The file system of {file} stores no permissions: everybody who has the file can read it.")
+    if written.copied.running:
+        print_line(f"Not in it: the films of {len(written.copied.running)} visits that are not over yet.")
+    for name in written.damaged:
+        print_line(f"{name} is not as it was closed: it was changed, or the disk fails. It is in the backup as it is.")
+    for path in written.outside:
+        print_line(f"Not in it: {path}, which the house file names. Copy it yourself.")
 
 
 @cli.example(
@@ -97,37 +87,26 @@ def restore(
     must not go on anywhere. Then nothing opens before the owner has looked: every entrance is in safe mode; each brand
     that was let in asks again; each delivery has to be announced anew; everybody signs in again.
     """
+    listing = _read_listing(archive)
     if check:
-        inspect(archive, output=print_line)
-    else:
-        restore_backup(archive, home, output=print_line)
-
-
-def inspect(archive: Path, *, output: Output) -> None:
-    """Read a backup whole and print what is in it; refuse what is no complete backup."""
-    listing = _read_listing(archive)
-    output(f"Whole: {_content_text(listing)}.")
-    output(f"Of the box {listing.box}, key {PublicKey.from_text(listing.key).fingerprint}.")
-
-
-def restore_backup(archive: Path, file: Path, *, output: Output) -> None:
-    """Restore a backup into the storage folder of this house. If the house file is missing, write it too."""
-    listing = _read_listing(archive)
-    home = _prepare_home(archive, listing, file, output=output)
-    _unpack(archive, home)
+        print_line(f"Whole: {_content_text(listing)}.")
+        print_line(f"Of the box {listing.box}, key {PublicKey.from_text(listing.key).fingerprint}.")
+        return
+    house = _prepare_home(archive, listing, home)
+    _unpack(archive, house)
     at = f"{listing.at:%Y-%m-%d %H:%M} UTC"
-    folder = relative_path(home.storage.folder)
-    output(f"Restored: {folder}, as it was on {at}. The box that it was must not go on anywhere.")
-    output(
+    folder = relative_path(house.storage.folder)
+    print_line(f"Restored: {folder}, as it was on {at}. The box that it was must not go on anywhere.")
+    print_line(
         "Nothing opens yet. Start it, sign in, look after the doors and acknowledge; then each brand asks again to be"
         " let in, and its deliveries count once they are announced anew."
     )
-    output(f"Look at Household and Keys: who was removed, and which key was trusted no longer, after {at}, is back.")
+    print_line(f"Look at Household and Keys: who was removed, and which key was trusted no longer, after {at}, is back.")
     if not listing.films:
-        output("The films are not in this backup.")
+        print_line("The films are not in this backup.")
 
 
-def _prepare_home(archive: Path, listing: BackupListing, file: Path, *, output: Output) -> Home:
+def _prepare_home(archive: Path, listing: BackupListing, file: Path) -> Home:
     """Return the present house, or restore the house files of the backup and mark the restore as started."""
     if file.exists():
         with suppress(OSError):  # a list that stays has no effect while the house file exists
@@ -151,7 +130,7 @@ def _prepare_home(archive: Path, listing: BackupListing, file: Path, *, output: 
             mark_started(home.storage.folder)
             atomic_restore.commit(place)
         undo.pop_all()
-    output(f"Written: {relative_path(file)}" + "".join(f", {name}" for name in sorted(files) if name != file.name))
+    print_line(f"Written: {relative_path(file)}" + "".join(f", {name}" for name in sorted(files) if name != file.name))
     return home
 
 

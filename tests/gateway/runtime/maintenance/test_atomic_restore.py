@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.failure import Failure
-from gateway.cli.maintenance import restore_backup
+from gateway.cli.maintenance import restore as restore_backup
 from gateway.config.loader import load_home_file, restore_mark
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance import atomic_restore, restore
@@ -57,7 +57,7 @@ def house_files(folder: Path) -> dict[str, bytes]:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from gateway.cli.maintenance import restore_backup
+from gateway.cli.maintenance import restore as restore_backup
 archive, where, steps = Path(sys.argv[1]), Path(sys.argv[2]), 0
 while True:
     folder = where / f"new{steps}"
@@ -75,7 +75,7 @@ while True:
                     os.kill(os.getpid(), signal.SIGKILL)
                 left -= 1
         sys.addaudithook(watch)
-        restore_backup(archive, folder / "home.yaml", output=lambda line: None)
+        restore_backup(archive, folder / "home.yaml")
         os._exit(0)
     ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if ended != -signal.SIGKILL:
@@ -105,7 +105,7 @@ def test_killed_before_each_write_the_house_is_not_there_or_whole_and_the_next_r
                 load_home_file(file)
         else:
             assert not set(house_files(folder)) - {f"{restore_mark(file).name}.new", f".{restore_mark(file).name}.new"}
-        restore_backup(archive, file, output=lambda _line: None)
+        restore_backup(archive, file)
         assert house_files(folder) == whole
         assert not restore.is_unfinished(load_home_file(file).storage.folder)
     assert len(folders) > 2 * len(whole), "each file is opened and renamed"
@@ -132,7 +132,7 @@ async def test_a_house_that_was_made_after_a_cut_is_never_written_over(tmp_path:
     atomic_restore.write_files(restore.house_files(archive), file)
     file.write_text("another: house\n", encoding="utf-8")
     with pytest.raises(Failure):
-        restore_backup(archive, file, output=lambda _line: None)
+        restore_backup(archive, file)
     assert file.read_text(encoding="utf-8") == "another: house\n"
     assert not restore_mark(file).exists()
 
@@ -155,5 +155,5 @@ async def test_a_restore_that_is_refused_leaves_no_file_of_the_house(
     wrong(folder)
     before = house_files(folder)
     with pytest.raises(Failure):
-        restore_backup(archive, folder / "home.yaml", output=lambda _line: None)
+        restore_backup(archive, folder / "home.yaml")
     assert house_files(folder) == before

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.failure import Failure
-from gateway.cli.maintenance import inspect, restore_backup, write_backup
+from gateway.cli.maintenance import backup
+from gateway.cli.maintenance import restore as restore_backup
 from gateway.config.home import Home
 from gateway.demo import actors
 from gateway.demo.processes import stop_detached
@@ -136,8 +137,7 @@ async def lived_in(tmp_path: Path) -> Home:
 
 
 def backed_up(tmp_path: Path) -> Path:
-    told: list[str] = []
-    write_backup(tmp_path / "home.yaml", tmp_path / "backup.tar", films=True, output=told.append)
+    backup(tmp_path / "backup.tar", tmp_path / "home.yaml")
     return tmp_path / "backup.tar"
 
 
@@ -145,12 +145,13 @@ def gone(house: Home) -> None:
     house.storage.folder.rename(house.storage.folder.with_name("gone"))
 
 
-async def test_the_new_hardware_gets_house_file_store_keys_and_films(tmp_path: Path, lived_in: Home) -> None:
+async def test_the_new_hardware_gets_house_file_store_keys_and_films(
+    tmp_path: Path, lived_in: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
     archive = backed_up(tmp_path)
     gone(lived_in)
     (tmp_path / "home.yaml").rename(tmp_path / "old.yaml")
-    told: list[str] = []
-    restore_backup(archive, tmp_path / "home.yaml", output=told.append)
+    restore_backup(archive, tmp_path / "home.yaml")
     assert (tmp_path / "home.yaml").read_bytes() == (tmp_path / "old.yaml").read_bytes()
     folder = lived_in.storage.folder
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -159,7 +160,7 @@ async def test_the_new_hardware_gets_house_file_store_keys_and_films(tmp_path: P
         factory_reset.LOCK_FILE,
     }  # fmt: skip
     assert {path.stat().st_mode & 0o077 for path in folder.rglob("*") if path.is_file()} == {0}
-    assert any("is back" in line for line in told)
+    assert "is back" in capsys.readouterr().out
 
 
 async def test_all_that_a_box_writes_is_in_its_backup_or_left_out_on_purpose(tmp_path: Path, lived_in: Home) -> None:
@@ -175,7 +176,7 @@ async def test_all_that_a_box_writes_is_in_its_backup_or_left_out_on_purpose(tmp
             (folder / name).write_bytes(b"not kept")
     archive = backed_up(tmp_path)
     gone(lived_in)
-    restore_backup(archive, tmp_path / "home.yaml", output=lambda _line: None)
+    restore_backup(archive, tmp_path / "home.yaml")
     there = {path.name for path in in_it(folder)}
     assert there == factory_reset.OWN_NAMES - EXCLUDED_NAMES | {factory_reset.LOCK_FILE}
     assert (folder / "installation" / "deep" / "file").read_bytes() == b"kept"
@@ -195,7 +196,7 @@ async def test_devices_trust_the_new_hardwares_broker_as_they_trusted_the_old_on
     gone(lived_in)
     for name in ("home.yaml", "accounts"):
         (tmp_path / name).rename(tmp_path / f"old-{name}")
-    restore_backup(archive, tmp_path / "home.yaml", output=lambda _line: None)
+    restore_backup(archive, tmp_path / "home.yaml")
     after = write_broker(accounts, house, host="127.0.0.1", port=1883)
     assert before is not None
     assert after is not None
@@ -214,7 +215,7 @@ async def test_what_the_walk_test_forbade_the_new_hardware_forbids_too(
         records.walk_file(lived_in.storage.folder, "front").write_text("{")
     archive = backed_up(tmp_path)
     gone(lived_in)
-    restore_backup(archive, tmp_path / "home.yaml", output=lambda _line: None)
+    restore_backup(archive, tmp_path / "home.yaml")
     assert records.read_walk_status(lived_in, "front") is (
         WalkTestStatus.BLOCKED if readable else WalkTestStatus.FAILED
     )
@@ -236,14 +237,14 @@ async def test_a_box_is_never_written_over(tmp_path: Path, lived_in: Home) -> No
     archive = backed_up(tmp_path)
     before = (lived_in.storage.folder / "perron.sqlite3").read_bytes()
     with pytest.raises(Failure, match="is not empty"):
-        restore_backup(archive, tmp_path / "home.yaml", output=lambda _line: None)
+        restore_backup(archive, tmp_path / "home.yaml")
     with pytest.raises(Failure, match="exists"):
-        write_backup(tmp_path / "home.yaml", archive, films=True, output=lambda _line: None)
+        backup(archive, tmp_path / "home.yaml")
     assert (lived_in.storage.folder / "perron.sqlite3").read_bytes() == before
     gone(lived_in)
     lived_in.storage.folder.mkdir()
     with lock_folder(lived_in.storage.folder), pytest.raises(Failure) as failure:
-        restore_backup(archive, tmp_path / "home.yaml", output=lambda _line: None)
+        restore_backup(archive, tmp_path / "home.yaml")
     assert isinstance(failure.value.__cause__, FolderInUse)
 
 
@@ -264,10 +265,10 @@ async def test_a_backup_that_was_hurt_is_known_before_anything_is_touched(
     archive.write_bytes(data)
     gone(lived_in)
     with pytest.raises(Failure, match="Nothing was touched"):
-        restore_backup(archive, tmp_path / "home.yaml", output=lambda _line: None)
+        restore_backup(archive, tmp_path / "home.yaml")
     assert not lived_in.storage.folder.exists()
     with pytest.raises(Failure):
-        inspect(archive, output=lambda _line: None)
+        restore_backup(archive, check=True)
 
 
 def in_it(folder: Path) -> set[Path]:
@@ -283,7 +284,7 @@ async def test_nothing_half_has_the_backups_name(
     monkeypatch.setattr("gateway.runtime.maintenance.backup.os.fsync", full)
     before = in_it(tmp_path)
     with pytest.raises(Failure, match="No space left"):
-        write_backup(tmp_path / "home.yaml", tmp_path / "backup.tar", films=True, output=lambda _line: None)
+        backup(tmp_path / "backup.tar", tmp_path / "home.yaml")
     assert in_it(tmp_path) == before
     del lived_in
 
@@ -313,7 +314,7 @@ async def test_killed_anywhere_in_a_restore_no_gateway_begins_and_a_restore_fini
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from gateway.cli.maintenance import restore_backup
+from gateway.cli.maintenance import restore as restore_backup
 left = int(sys.argv[3])
 def watch(event, said):
     global left
@@ -323,7 +324,7 @@ def watch(event, said):
         if left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(watch)
-restore_backup(Path(sys.argv[1]), Path(sys.argv[2]), output=lambda line: None)
+restore_backup(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 
 
