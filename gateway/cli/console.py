@@ -59,11 +59,12 @@ def run(
     house = load_home(home)
     brief = sys.stdout.isatty() and not verbose
     if brief:
-        use_short_log(house)
+        _use_short_log(house)
         typer.echo(f"Perron, {house.name}: broker {house.broker.host}:{house.broker.port}, state and films in"
                    f" {relative_path(house.storage.folder)}. Ctrl-C ends it.")  # fmt: skip
     else:
-        use_full_log()
+        processors = (expand_event_commands, escape_unprintable, *structlog.get_config()["processors"])
+        structlog.configure(processors=processors)
     folder = house.storage.folder
     newer = "Install the newer perron again, or put a backup back: `perron restore FILE`."
     disk = "Look at the disk and at the rights of its folder; `perron doctor` says more."
@@ -270,13 +271,7 @@ def _split_words(kind: str) -> str:
     return kind.replace("_", " ")
 
 
-def use_full_log() -> None:
-    """Log each decision whole."""
-    structlog.configure(processors=[expand_event_commands, escape_unprintable, *structlog.get_config()["processors"]])
-
-
-def use_short_log(home: Home) -> None:
-    """Log short lines for a person."""
+def _use_short_log(home: Home) -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

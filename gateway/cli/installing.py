@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -137,13 +137,13 @@ def test(
 ) -> None:
     """Ask a device several times, one after the other, and tell how long it took; what it can promise by that."""
     house = load_home(home)
-    good = asyncio.run(run_device_test(house, device, times=times, output=print_line))
+    good = asyncio.run(_measure(house, device, times))
     if good and move:
-        good = asyncio.run(lock_now(house, device, output=print_line))
+        good = asyncio.run(_lock_now(house, device))
     exit_unless(good)
 
 
-async def run_device_test(home: Home, device: str, *, times: int, output: Callable[[str], None]) -> bool:
+async def _measure(home: Home, device: str, times: int) -> bool:
     """Query a device `times` times and store the measurement; return whether it always answered."""
     if device not in home.devices:
         if not home.devices:
@@ -159,15 +159,15 @@ async def run_device_test(home: Home, device: str, *, times: int, output: Callab
     seconds, spread = measurement.seconds, ""
     if seconds:
         spread = f": {min(seconds):.2f} s at least, {median(seconds):.2f} s median, {max(seconds):.2f} s at most"
-    output(f"{device}: {len(seconds)} of {measurement.asked} answered{spread}")
+    print_line(f"{device}: {len(seconds)} of {measurement.asked} answered{spread}")
     for capability in device_capabilities(home, device, measurement):
-        output(f"- {capability.text.to(home.language)}")
+        print_line(f"- {capability.text.to(home.language)}")
     with failure_on(OSError, "What was measured cannot be kept ({why}).", "Look at storage.folder."):
         records.store_measurements(home.storage.folder, {device: measurement})
     return len(seconds) == measurement.asked
 
 
-async def lock_now(home: Home, device: str, *, output: Callable[[str], None]) -> bool:
+async def _lock_now(home: Home, device: str) -> bool:
     """Let the gateway lock this lock, with all its queries; return whether it is proven locked."""
     entrance = next((name for name, section in home.entrances.items() if section.lock == device), None)
     if entrance is None:
@@ -188,7 +188,7 @@ async def lock_now(home: Home, device: str, *, output: Callable[[str], None]) ->
         what = f"What came of it is not known within {LOCK_TIMEOUT_S:g} s."
         raise Failure(what, "Look at the door.", ExitCode.NO_ANSWER)
     result = lock_result(end)
-    output(f"{device}: {result} after {clock() - began:.1f} s")
+    print_line(f"{device}: {result} after {clock() - began:.1f} s")
     return result == "proven"
 
 
