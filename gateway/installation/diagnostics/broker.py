@@ -47,30 +47,30 @@ async def examine_broker(
         yield bad(BROKER, *unready)
         yield NOT_QUERIED
         return
-    async with contextlib.AsyncExitStack() as stack:
-        if installer_lock is not None:
-            try:
-                async with asyncio.timeout(INSTALLER_LOCK_TIMEOUT_S):
-                    await installer_lock.acquire()
-            except TimeoutError:
-                statement = _(
-                    "somebody measures, surveys or listens by the account {account} already, which has one connection",
-                    account=installer.username,
-                )
-                yield doubtful(BROKER, statement, _("Examine again when that is over."))
-                yield NOT_QUERIED
-                return
-            stack.callback(installer_lock.release)
-        try:
-            async for finding in _probe_through_broker(home, installer, in_gateway=in_gateway):
-                yield finding
-        except (ConnectionError, ConfigError) as error:  # ConfigError: a file was removed just now
-            yield await _connection_finding(BROKER, installer, error)
-            yield NOT_QUERIED
-        except ProbeKeyUnusable as error:
-            file, reason = str(home.storage.folder / "key"), file_error(error.__cause__)
-            todo = _("Ask on the box itself, as its own user: a guard answers only what the box's key has signed.")
-            yield bad(DEVICES, _("{file} cannot be used: {why}.", file=file, why=reason), todo)
+    lock = installer_lock or asyncio.Lock()
+    try:
+        async with asyncio.timeout(INSTALLER_LOCK_TIMEOUT_S):
+            await lock.acquire()
+    except TimeoutError:
+        statement = _(
+            "somebody measures, surveys or listens by the account {account} already, which has one connection",
+            account=installer.username,
+        )
+        yield doubtful(BROKER, statement, _("Examine again when that is over."))
+        yield NOT_QUERIED
+        return
+    try:
+        async for finding in _probe_through_broker(home, installer, in_gateway=in_gateway):
+            yield finding
+    except (ConnectionError, ConfigError) as error:  # ConfigError: a file was removed just now
+        yield await _connection_finding(BROKER, installer, error)
+        yield NOT_QUERIED
+    except ProbeKeyUnusable as error:
+        file, reason = str(home.storage.folder / "key"), file_error(error.__cause__)
+        todo = _("Ask on the box itself, as its own user: a guard answers only what the box's key has signed.")
+        yield bad(DEVICES, _("{file} cannot be used: {why}.", file=file, why=reason), todo)
+    finally:
+        lock.release()
 
 
 def unqueried_findings(home: Home, findings: list[Finding], seconds: float) -> Iterator[Finding]:
