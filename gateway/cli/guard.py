@@ -27,7 +27,6 @@ def guard(
     It runs beside the radio (for example where Zigbee2MQTT runs), between the house's broker and a second one that
     only this machine can reach. docs/installer/guard.md tells how it is set up.
     """
-
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
     with failure_on(ConfigError, "{why}", "Correct the file, then try again; docs/installer/guard.md shows one."):
         file = load_guard_file(config)

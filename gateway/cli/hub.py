@@ -41,6 +41,7 @@ DEFAULT_CONFIG = Path("hub.yaml")
 AUTHORITY_HINT = "Put that file back from a copy: with another authority every box joins anew."
 T = TypeVar("T")
 
+
 def load_hub_file(config: Path) -> HubFile:
     """Read the hub's file."""
     with failure_on(ConfigError, "{why}", "Correct the file, then try again; docs/operator/hub.md shows one."):
@@ -58,6 +59,7 @@ def load_with_boxes(config: Path) -> tuple[HubFile, Boxes]:
 
 def run_in_store(file: HubFile, config: Path, work: Callable[[HubStore], Awaitable[T]]) -> T:
     """Run a function with the hub's store."""
+
     async def run() -> T:
         file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = await HubStore.open(file.database)
@@ -293,7 +295,9 @@ def _check_nodes_ready(file: HubFile, boxes: Boxes, config: Path, *, now: dateti
     left = run_in_store(file, config, visit_nodes)
     if left:
         rabbitmq.set_up(file, boxes, file.rabbit, now=now, show_next=True)
-        print_line(*(*rabbitmq.setup_instructions(file, file.rabbit), *(f"{host}: {why}." for host, why in left.items())))
+        print_line(
+            *(*rabbitmq.setup_instructions(file, file.rabbit), *(f"{host}: {why}." for host, why in left.items()))
+        )
         nodes = ", ".join(left)
         what = f"Not changed yet: nodes that do not show the successor's certificate, or believe none: {nodes}."
         todo = "Bring them the files, restart them one after the other while a hub runs, and say --change again."

@@ -137,13 +137,13 @@ def test(
 ) -> None:
     """Ask a device several times, one after the other, and tell how long it took; what it can promise by that."""
     house = load_home(home)
-    good = asyncio.run(_measure(house, device, times))
+    good = asyncio.run(run_device_test(house, device, times))
     if good and move:
-        good = asyncio.run(_lock_now(house, device))
+        good = asyncio.run(lock_now(house, device))
     exit_unless(good)
 
 
-async def _measure(home: Home, device: str, times: int) -> bool:
+async def run_device_test(home: Home, device: str, times: int) -> bool:
     """Query a device `times` times and store the measurement; return whether it always answered."""
     if device not in home.devices:
         if not home.devices:
@@ -167,7 +167,7 @@ async def _measure(home: Home, device: str, times: int) -> bool:
     return len(seconds) == measurement.asked
 
 
-async def _lock_now(home: Home, device: str) -> bool:
+async def lock_now(home: Home, device: str) -> bool:
     """Let the gateway lock this lock, with all its queries; return whether it is proven locked."""
     entrance = next((name for name, section in home.entrances.items() if section.lock == device), None)
     if entrance is None:

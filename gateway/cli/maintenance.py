@@ -32,6 +32,7 @@ from gateway.system.clock import read_clock
 from gateway.web.auth.accounts import name_key
 from gateway.web.auth.tokens import claim_code_digest, new_claim_code
 
+
 @cli.example(
     "perron backup /media/stick/perron-2026-11-25.tar",
     "perron backup --no-films --home /etc/perron/home.yaml /media/stick/perron.tar",
@@ -61,7 +62,9 @@ def backup(
         written = make_backup(house, home, target, read_clock(house.clock), films=not no_films)
     file = relative_path(target)
     print_line(f"Written and synced: {file}, {_content_text(written.listing)}.")
-    print_line("It contains the box's private key, its accounts and the films: keep it as you keep the key to the house.")
+    print_line(
+        "It contains the box's private key, its accounts and the films: keep it as you keep the key to the house."
+    )
     if written.open_to_others:
         print_line(f"The file system of {file} stores no permissions: everybody who has the file can read it.")
     if written.copied.running:
@@ -101,7 +104,9 @@ def restore(
         "Nothing opens yet. Start it, sign in, look after the doors and acknowledge; then each brand asks again to be"
         " let in, and its deliveries count once they are announced anew."
     )
-    print_line(f"Look at Household and Keys: who was removed, and which key was trusted no longer, after {at}, is back.")
+    print_line(
+        f"Look at Household and Keys: who was removed, and which key was trusted no longer, after {at}, is back."
+    )
     if not listing.films:
         print_line("The films are not in this backup.")
 

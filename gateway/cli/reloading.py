@@ -124,11 +124,7 @@ async def change_key(file: Path, *, output: Callable[[str], None]) -> None:
     if not (folder / PRIVATE_KEY_FILE).is_file():
         raise Failure(f"No box has its key in {folder}.", "Name its house file: --home.")
     with failure_on((OSError, ValueError), "No new key was made: {why}.", "The key is as it was.", ExitCode.NO_ANSWER):
-        if (
-            is_key_change_interrupted(folder)
-            and gateway_pid(home.storage.folder) is None
-            and _rotate_offline(home)
-        ):
+        if is_key_change_interrupted(folder) and gateway_pid(home.storage.folder) is None and _rotate_offline(home):
             output("A change that was cut short before is finished.")
         new = prepare_key_change(folder)
     output(f"The new key has the fingerprint {new.fingerprint}.")

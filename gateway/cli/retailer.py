@@ -156,9 +156,7 @@ def end(
     _print_json(_request(hub, key, "POST", f"/v1/connections/{quote(connection, safe='')}/end", body))
 
 
-@cli.example(
-    "perron announce delivery.yaml", "perron retailer announce delivery.yaml", hidden=True
-)  # its older name
+@cli.example("perron announce delivery.yaml", "perron retailer announce delivery.yaml", hidden=True)  # its older name
 @group.example(
     "perron retailer announce delivery.yaml --hub https://hub.example --connection con-...",
     "perron retailer announce delivery.yaml --hub https://hub.example --connection con-... --key-file lune-1.jwk",
@@ -217,7 +215,13 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
     if connection is None:
         raise Failure("Under which permission?", "Say --connection: the id of a connection that its home has granted.")
     send = partial(
-        delivery.announce_at_hub, path=file, connection=connection, key_file=key_file, brand=brand, home=to, courier=secret
+        delivery.announce_at_hub,
+        path=file,
+        connection=connection,
+        key_file=key_file,
+        brand=brand,
+        home=to,
+        courier=secret,
     )
     _print_json(_run_requests(hub, _read_api_key(api_key_file), send))
     if secret is not None:

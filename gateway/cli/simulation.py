@@ -152,7 +152,9 @@ async def _run_house(  # noqa: PLR0913 - one argument an option of the command
         await _check_runnable(plan)
         devices = ", ".join(f"{id_} ({device.kind})" for id_, device in plan.devices.items())
         print_line(f"Simulated until Ctrl-C: {devices}.")
-        print_line(f"Pictures: rtsp://{plan.rtsp.host}:{plan.rtsp.port}/. This terminal shows what happens at the door.")
+        print_line(
+            f"Pictures: rtsp://{plan.rtsp.host}:{plan.rtsp.port}/. This terminal shows what happens at the door."
+        )
         process = await asyncio.create_subprocess_exec(
             *with_parent_death_signal(command), stderr=asyncio.subprocess.PIPE, start_new_session=True
         )  # in its own process group: Ctrl-C reaches only this command, which ends it before the broker

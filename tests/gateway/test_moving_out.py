@@ -168,7 +168,7 @@ async def test_the_command_itself_goes_on_into_the_fresh_start(house: Home) -> N
     house = house.model_copy(update={"pages": PagesSection(port=port)})
     Answering.house = house
     World.made.clear()
-    run = asyncio.create_task(console.run(house, house.storage.folder / "home.yaml"))
+    run = asyncio.create_task(console.run_gateway(house, house.storage.folder / "home.yaml"))
     address = f"http://127.0.0.1:{port}"
     await wait_until(house.claim_code_file.exists)
     World.broker.on_up(1)

@@ -110,7 +110,9 @@ async def test_a_scan_tells_what_the_door_says(
 ) -> None:
     lines: list[str] = []
     async with answering(home, *answers):
-        assert await present_codes(home, ("8L20524752032",), "front-scanner", deliver=False, output=lines.append) is went
+        assert (
+            await present_codes(home, ("8L20524752032",), "front-scanner", deliver=False, output=lines.append) is went
+        )
     text = "\n".join(lines)
     assert [word for word in told if word not in text] == [], text
 

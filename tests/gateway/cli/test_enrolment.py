@@ -217,20 +217,22 @@ def test_without_a_broker_the_network_is_shown_all_the_same(home_file: Path) -> 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("broker")
-async def test_a_device_is_asked_several_times_and_what_was_measured_is_kept(home: Home) -> None:
+async def test_a_device_is_asked_several_times_and_what_was_measured_is_kept(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
     lock = asyncio.create_task(answering(home))
-    told: list[str] = []
     try:
         async with (
             asyncio.timeout(TIMEOUT_S),
             account_session(home, "observer", "perron/front-lock/availability") as watcher,
         ):
             await watcher.receive()
-            assert await installing.run_device_test(home, "front-lock", times=4, output=told.append)
+            assert await installing.run_device_test(home, "front-lock", times=4)
     finally:
         lock.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await lock
+    told = capsys.readouterr().out.splitlines()
     spread = r"front-lock: 4 of 4 answered: [\d.]+ s at least, [\d.]+ s median, [\d.]+ s at most"
     assert re.fullmatch(spread, told[0])
     assert "- Interrogée, elle a dit où est son pêne." in told
@@ -240,8 +242,8 @@ async def test_a_device_is_asked_several_times_and_what_was_measured_is_kept(hom
 
 async def test_what_cannot_be_asked_says_so_and_what_is_not_there_names_what_is(home: Home) -> None:
     with pytest.raises(Failure, match=r"no device 'back-lock'\. Known: front-lock"):
-        await installing.run_device_test(home, "back-lock", times=1, output=print)
+        await installing.run_device_test(home, "back-lock", times=1)
     with pytest.raises(Failure, match="no device yet"):
-        await installing.run_device_test(home.model_copy(update={"devices": {}}), "back-lock", times=1, output=print)
+        await installing.run_device_test(home.model_copy(update={"devices": {}}), "back-lock", times=1)
     with pytest.raises(Failure, match="the lock of no entrance"):
-        await installing.lock_now(home, "front-scanner", output=print)
+        await installing.lock_now(home, "front-scanner")
