@@ -162,7 +162,6 @@ class BrandRegistry(StorePart):
 
         Raises:
             LookupError: no brand has this key.
-            StoreFailed: the disk did not store it.
         """
         brand = self.brand_of(x)
         self._distrust_counts[x] += 1

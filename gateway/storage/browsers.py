@@ -23,10 +23,8 @@ OrderState = Literal["kept", "done", "failed"]
 class EnrolledBrowser(Frozen):
     """One browser, with its person's present account.
 
-    `sign` and `agree` are its public keys (JWK, JSON), `own` is the box's private key for it.
-
-    `farewell` is encrypted for the browser at enrolment, and goes to the hub when the browser ends: the box has deleted
-    its key by then.
+    `sign` and `agree` are its public keys (JWK, JSON), `own` is the box's private key for it. `farewell` is encrypted
+    for the browser at enrolment, and goes to the hub when the browser ends: the box has deleted its key by then.
     """
 
     id: str

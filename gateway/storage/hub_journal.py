@@ -124,9 +124,6 @@ class HubJournal(StorePart):
 
         An item that raises one is postponed for an hour (a delivery) or counts as written (a decision, a browser), so
         that the hub receives everything else.
-
-        Raises:
-            StoreFailed: the disk did not store it.
         """
         signer = self._required_signer
         for kind in _DUE_ITEMS:

@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
+from gateway.storage import recordings, sessions
 from gateway.storage.database import Database
 from gateway.storage.models import AccountHolder, AccountResult, Invitation, NewAccount, RecoveryCodeUse
-from gateway.storage.outbox import queue_message, use_link
+from gateway.storage.outbox import is_link_used, queue_message, use_link
+from gateway.storage.part import StorePart, posts, reads, writes
 from gateway.storage.sessions import SignInEntry, sign_in
 
 MAX_CLAIM_TRIES = 5  # then the code is void
@@ -244,3 +246,45 @@ def redeem_invitation(
     add_account(db, new, how, now)
     sign_in(db, new.person.id, new.password, entry)
     return AccountResult.DONE
+
+
+class AccountStore(StorePart):
+    """People, invitations and sessions: `Store.accounts`."""
+
+    has_owner = reads(has_owner)
+    set_claim_code = writes(set_claim_code)
+    check_claim_code = writes(check_claim_code)
+    claim = writes(claim_box)
+    all_people = reads(all_people)
+    person = reads(person)
+    find_by_name = reads(find_by_name)
+    password_hash_of = reads(password_hash_of)
+    set_role = writes(set_role)
+    remove_account = writes(remove_account)
+    remove_installers = writes(remove_installers)
+    set_password = writes(set_password)
+    recover_account = writes(recover_account)
+    rehash_password = writes(rehash_password)
+    record_failed_sign_ins = posts(record_failed_sign_ins)  # a wait would tell whether there is such an account
+    is_link_used = reads(is_link_used)
+    use_link = writes(use_link)
+    add_invitation = writes(add_invitation)
+    open_invitations = reads(open_invitations)
+    withdraw_invitation = writes(withdraw_invitation)
+    redeem_invitation = writes(redeem_invitation)
+    sign_in = writes(sign_in)
+    session = reads(sessions.session)
+    sessions_of = reads(sessions.sessions_of)
+    touch_session = posts(sessions.touch_session)  # what a full disk loses here only ends the session earlier
+    end_session = writes(sessions.end_session)
+    expire_sessions = writes(sessions.expire_sessions)
+    latest_timestamp = reads(sessions.latest_timestamp)
+    device = reads(sessions.device)
+    backoff_slot = reads(sessions.backoff_slot)
+    failure_counts = reads(sessions.failure_counts)
+    set_failure_counts = writes(sessions.set_failure_counts)
+    device_failure_counts = reads(sessions.device_failure_counts)
+    set_device_failure_count = writes(sessions.set_device_failure_count)
+    add_share = writes(recordings.add_share)
+    active_shares = reads(recordings.active_shares)
+    end_share = writes(recordings.end_share)

@@ -20,7 +20,6 @@ from gateway.domain.now import Now
 from gateway.domain.visit.commands import ReserveOpening
 from gateway.domain.visit.events import FactsChanged
 from gateway.storage import brandkeys, decisions
-from gateway.storage.accounts import AccountStore
 from gateway.storage.audit_log import AuditLog, erase_bodies
 from gateway.storage.box import BoxState
 from gateway.storage.brands import BrandRegistry
@@ -36,6 +35,7 @@ from gateway.storage.models import CommitResult, StoredDecision, StoreFailed
 from gateway.storage.offers import OfferProcessor
 from gateway.storage.outbox import Messages, Phones, expire_links
 from gateway.storage.pauses import Pauses, expire_pauses
+from gateway.storage.people import AccountStore
 from gateway.storage.privacy import PrivacyStore
 from gateway.storage.readiness import ReadinessStore
 from gateway.storage.recordings import Recordings

@@ -46,11 +46,8 @@ class LiveFragment(Frozen, kw_only=False):
     data: bytes
 
 
-class LiveEnd(Frozen, kw_only=False):
-    """The stream is lost. The next stream begins with a new `LiveInit`."""
-
-
-LivePiece = LiveInit | LiveFragment | LiveEnd
+LivePiece = LiveInit | LiveFragment | None
+"""None: the stream is lost. The next stream begins with a new `LiveInit`."""
 LiveSink = Callable[[LivePiece], None]
 """Called with each piece in order, in the camera's thread."""
 
@@ -79,11 +76,11 @@ class Broadcast:
             self.end()
 
     def end(self) -> None:
-        """Close the muxer and send `LiveEnd`: the stream is lost, or there is no viewer."""
+        """Close the muxer and send the end: the stream is lost, or there is no viewer."""
         muxer, self._muxer = self._muxer, None
         if muxer is not None:
             muxer.close()
-            self.sink(LiveEnd())
+            self.sink(None)
 
 
 class UnplayableStream(Exception):  # noqa: N818 - the name says the condition
@@ -91,15 +88,10 @@ class UnplayableStream(Exception):  # noqa: N818 - the name says the condition
 
 
 class LiveMuxer:
-    """Muxes the pictures of one connection to a camera."""
+    """Muxes the pictures of one connection to a camera. It raises as `StreamMuxer` and `stream_info` do."""
 
     def __init__(self, template: VideoStream, first: EncodedPicture, sink: LiveSink) -> None:
-        """Send `LiveInit`. The caller then calls `mux` with the key picture `first`.
-
-        Raises:
-            UnplayableStream: the stream is not H.264, or its parameter sets are unknown.
-            av.error.FFmpegError: the muxer refuses the stream.
-        """
+        """Send `LiveInit`. The caller then calls `mux` with the key picture `first`."""
         viewing = stream_info(template)
         self._sink = sink
         self._previous: EncodedPicture | None = None
@@ -109,11 +101,7 @@ class LiveMuxer:
         sink(LiveInit(viewing, first.arrived_at, self._buffer.take()))
 
     def mux(self, sample: EncodedPicture) -> None:
-        """Mux the next picture and send the previous one, whose duration is now known.
-
-        Raises:
-            av.error.FFmpegError: the muxer refuses the picture.
-        """
+        """Mux the next picture and send the previous one, whose duration is now known."""
         self._muxer.mux(sample)
         before, self._previous = self._previous, sample
         if before is not None:

@@ -77,7 +77,8 @@ class FragmentWriter:
     """The muxer's output file: appends and hashes each fragment, syncs it, then calls `on_synced`.
 
     `on_synced` gets each synced link of the hash chain: end byte, hash, whether it is the first fragment with pictures.
-    After the first failure it refuses all writes: it never repeats a sync that failed.
+    `write` and `sync` raise OSError if the disk is full or broken. After the first failure it refuses all writes: it
+    never repeats a sync that failed.
     """
 
     def __init__(self, path: Path, on_synced: Callable[[int, str, bool], None]) -> None:
@@ -90,11 +91,7 @@ class FragmentWriter:
         self.synced = (0, 0, self._chain.digest)  # end byte, number of links and hash of the synced part
 
     def write(self, data: bytes) -> int:
-        """Append bytes of the muxer.
-
-        Raises:
-            OSError: the disk is full or broken.
-        """
+        """Append bytes of the muxer."""
         self._raise_if_failed()
         try:
             write_all(self._handle, data)
@@ -108,11 +105,7 @@ class FragmentWriter:
         return len(data)
 
     def sync(self) -> None:
-        """Sync all whole fragments to disk and call `on_synced` for each.
-
-        Raises:
-            OSError: the disk is full or broken.
-        """
+        """Sync all whole fragments to disk and call `on_synced` for each."""
         self._raise_if_failed()
         if not self._unsynced:
             return

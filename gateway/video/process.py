@@ -73,7 +73,6 @@ class VideoProcess:
     ) -> None:
         self._socket, self._utc, self._crash_point = socket, utc, crash_point
         self._orphan_timeout_s, self._idle_timeout_s = orphan_timeout_s, idle_timeout_s
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._cameras: dict[str, CameraReader] = {}
         self._viewer_server = ViewerServer(self._cameras, viewer_limits)
         self._clips: dict[ipc.ClipKey, RequestedClip] = {}
@@ -92,7 +91,7 @@ class VideoProcess:
         Raises:
             AlreadyRunning: another process serves the socket.
         """
-        loop = self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._on_unhandled_error)
         with hold_socket(self._socket):
             server = await asyncio.start_unix_server(self._serve_gateway, self._socket, limit=MAX_LINE_BYTES)
@@ -164,10 +163,6 @@ class VideoProcess:
             log.warning("the gateway does not read: dropped")
             writer.transport.abort()
 
-    def _post_message(self, message: ipc.FromVideo) -> None:
-        assert self._loop is not None  # noqa: S101 - cameras exist only while it runs
-        self._loop.call_soon_threadsafe(self._on_camera_message, message)
-
     def _on_camera_message(self, message: ipc.FromVideo) -> None:
         self._send(message)
         self._camera_changed.set()  # send the proof at once when a film begins, because an unlock waits for it
@@ -196,7 +191,10 @@ class VideoProcess:
         root = Path(request.folder)
         if self._context is None or self._context.root != root:
             await asyncio.to_thread(close_left_films, root)
-        around = CameraContext(root, request.pre_roll, self._utc, self._post_message, self._crash_point)
+        post = asyncio.get_running_loop().call_soon_threadsafe
+        around = CameraContext(
+            root, request.pre_roll, self._utc, lambda message: post(self._on_camera_message, message), self._crash_point
+        )
         wanted = {source.name: source for source in request.cameras}
         for name, camera in tuple(self._cameras.items()):
             await asyncio.to_thread(camera.watch, on=False, linger_s=RING_LINGER_S)
@@ -328,15 +326,11 @@ def collect_clip(
         facts += [film.facts for film in films_of_camera if film.facts]
         since = requested.requested_at if requested else films_of_camera[0].start
         result = recorded.get(name) or RecordingResult(since, ipc.StreamFault.UNREACHABLE, (), ())
-        until = ended_at if requested else regular_end(films_of_camera) or ended_at
+        until = ended_at
+        if requested is None and (last := films_of_camera[-1]).facts is not None and last.why is None:
+            until = last.facts.end  # it ended at a request
         between = find_gaps(
             films_of_camera, requested_at=result.requested_at, ended_at=until, initial_fault=result.initial_fault
         )
         gaps += [(name, gap) for gap in (*result.pre_roll_gaps, *between)]
     return ipc.ClipsClosed(clip=request.clip, clips=tuple(facts), gaps=tuple(gaps))
-
-
-def regular_end(films: list[Film]) -> datetime | None:
-    """Return when the last of these films, oldest first, ended; None if it did not end at a request."""
-    last = films[-1] if films else None
-    return last.facts.end if last and last.facts and last.why is None else None

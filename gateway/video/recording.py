@@ -28,7 +28,7 @@ class CameraContext(Frozen, kw_only=False):
     root: Path
     pre_roll_s: float
     utc_now: Callable[[], datetime]
-    publish: Callable[[FromVideo], None]
+    publish: Callable[[FromVideo], object]
     crash_point: CrashPoint
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Final, assert_never
 
 from gateway.domain.frozen import Frozen
-from gateway.video.broadcast import LiveEnd, LiveFragment, LiveInit, LivePiece
+from gateway.video.broadcast import LiveFragment, LiveInit, LivePiece
 from gateway.video.camera import CameraReader
 from gateway.video.ipc import LiveViewError, LiveViewRefused, LiveViewRequest, ToViewer, pack_chunk
 
@@ -194,7 +194,7 @@ class CameraViewers:
                 self._init = piece
             case LiveFragment():
                 self._send_fragment(piece)
-            case LiveEnd():
+            case None:
                 self._init = None
                 self._group.clear()
                 for viewer in self._viewing:

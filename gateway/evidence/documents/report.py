@@ -23,8 +23,8 @@ from gateway.evidence.documents.timeline import (
     draw_temperatures,
     draw_timeline,
 )
-from gateway.evidence.documents.visit_timeline import VisitEvent, VisitMoment
-from gateway.evidence.manifest import FilmSpan, Manifest
+from gateway.evidence.documents.visit_timeline import VisitMoment
+from gateway.evidence.manifest import FilmSpan
 from gateway.evidence.receipt import OUTCOME_TEXTS
 from gateway.evidence.verify import NOTE_NO_CHECKPOINT, NOTE_NO_KEY
 from gateway.system.i18n import Language, Text, _, pgettext
@@ -280,7 +280,9 @@ class _ReportPages(Frozen):
         """Yield the other events of the log, and whether the box trusted its clock."""
         course, main = self.evidence.timeline, self.evidence.timeline.first_of_each()
         others = [*(main[moment] for moment in main if moment not in TABLE_MOMENTS), *course.remaining_events()]
-        listed = [self._event_text(one) for one in others[:MAX_ROWS]]
+        listed = [
+            f"{MOMENT_TEXTS[event.moment].to(self.language)} {self._clock(event.at)}" for event in others[:MAX_ROWS]
+        ]
         if len(others) > MAX_ROWS:
             listed.append(self._more(len(others) - MAX_ROWS))
         if listed:
@@ -339,7 +341,9 @@ class _ReportPages(Frozen):
         fingerprint = evidence.verdict.fingerprint or self._phrase(_("not in the proof"))
         rows.append((self._phrase(_("Its key's fingerprint")), fingerprint))
         if evidence.manifests:
-            rows.append((self._phrase(_("Box")), self._sealed_text(evidence.manifests[-1])))
+            last = evidence.manifests[-1]
+            sealed = f"{self._phrase(_('Sealed at')).lower()} {last.sealed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            rows.append((self._phrase(_("Box")), f"{sanitized(last.box)}, {sealed}"))
         for name, value in rows:
             sheet.text((MARGIN_MM, y), name, size=9.5, ink=Ink.GREY, within=46)
             sheet.text((MARGIN_MM + 48, y), value, size=9.5, within=CONTENT_WIDTH_MM - 48)
@@ -449,17 +453,10 @@ class _ReportPages(Frozen):
     def _clock(self, at: datetime) -> str:
         return f"{at.astimezone(self.zone):%H:%M:%S}"
 
-    def _event_text(self, one: VisitEvent) -> str:
-        return f"{MOMENT_TEXTS[one.moment].to(self.language)} {self._clock(one.at)}"
-
     def _window_text(self, window: FilmSpan) -> str:
         start, end = window.start.astimezone(self.zone), window.end.astimezone(self.zone)
         same_day = start.date() == end.date()
         return f"{start:%Y-%m-%d %H:%M} - {end:%H:%M}" if same_day else f"{start:%Y-%m-%d %H:%M} - {end:%Y-%m-%d %H:%M}"
-
-    def _sealed_text(self, manifest: Manifest) -> str:
-        sealed = self._phrase(_("Sealed at")).lower()
-        return f"{sanitized(manifest.box)}, {sealed} {manifest.sealed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _one_line(words: str, most: int) -> str:

@@ -17,7 +17,7 @@ from dataclasses import field
 
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
-from gateway.storage.accounts import AccountStore
+from gateway.storage.people import AccountStore
 from gateway.storage.sessions import BackoffKind
 from gateway.system.addresses import client_network
 from gateway.system.backoff import Backoff

@@ -21,7 +21,7 @@ from gateway.runtime.inbox import Inbox
 from gateway.runtime.maintenance.decommission import Decommissioning
 from gateway.runtime.notifications.contacts import Contacts
 from gateway.storage import Store
-from gateway.storage.accounts import AccountStore
+from gateway.storage.people import AccountStore
 from gateway.system.clock import Clock
 from gateway.system.i18n import Language
 from gateway.system.text import sanitized

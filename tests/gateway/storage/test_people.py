@@ -12,8 +12,8 @@ import pytest
 
 from gateway.protocol.hash_chain import find_break
 from gateway.storage import Store
-from gateway.storage.accounts import AccountStore
 from gateway.storage.models import AccountResult
+from gateway.storage.people import AccountStore
 from gateway.storage.sessions import MAX_DEVICES_PER_PERSON
 from tests.gateway.domain.delivery.house import open_store
 from tests.gateway.domain.delivery.shop import NOON, NOW, noon_plus

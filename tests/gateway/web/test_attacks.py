@@ -396,7 +396,7 @@ async def test_a_full_disk_is_told_in_words_to_who_signs_in_and_nobody_is_in(
     async def full(*_asked: object, **_named: object) -> None:
         raise StoreFailed("no space left on device")
 
-    monkeypatch.setattr("gateway.storage.accounts.AccountStore.set_failure_counts", full)
+    monkeypatch.setattr("gateway.storage.people.AccountStore.set_failure_counts", full)
     async with site.client(None) as client:
         async with client.post("/enter", data={"name": "Anna", "password": ANNA_PASSWORD}) as answer:
             assert (answer.status, answer.content_type) == (503, "text/html")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.storage import StoreFailed
-from gateway.storage.accounts import AccountStore
 from gateway.storage.part import posts, writes
+from gateway.storage.people import AccountStore
 from gateway.web.auth.accounts import AccountError, SessionSecrets
 from gateway.web.auth.backoff import FADE_INTERVAL_S
 from gateway.web.auth.login_throttle import DEVICE_POLICY, NAME_POLICY, PAIR_POLICY
