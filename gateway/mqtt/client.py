@@ -272,8 +272,7 @@ class _Connection:
 class _Client:
     """Publishes over the current connection, for the long-lived and the short-lived client."""
 
-    def __init__(self, connection: _Connection | None = None) -> None:
-        self._connection = connection
+    _connection: _Connection | None = None
 
     def publish(self, topic: str, payload: bytes, **options: Unpack[PublishOptions]) -> Sent | NotSent:
         """Publish: `Sent` if the bytes were written or parked, else `NotSent`, and not one byte leaves later.
@@ -324,7 +323,6 @@ class MqttClient(_Client):
     has_rate_limits: bool = False
 
     def __post_init__(self) -> None:
-        super().__init__()
         self._brokers = deque((self.broker, *self.further_brokers))
         self._session_count = 0  # sessions that were up
         self.failure: str | None = None  # the reason why the last session was not opened, or ended
@@ -383,8 +381,7 @@ class ShortSession(_Client):
     """A connection that is not opened again, for one task of the command line or the installer."""
 
     def __init__(self, connection: _Connection) -> None:
-        super().__init__(connection)
-        self._next_message = connection.next_message
+        self._connection, self._next_message = connection, connection.next_message
 
     async def receive(self) -> InboundMessage:
         """Wait for the next message; it may be cancelled and called again. `connect_once` reports a lost connection."""

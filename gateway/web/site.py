@@ -43,7 +43,7 @@ from gateway.web.pages.privacy import PrivacyPage
 from gateway.web.pages.sign_in import SignInPages
 from gateway.web.server import courier_view
 from gateway.web.server.authorization import DAY_S, LANGUAGE_COOKIE, YEAR_DAYS, Authorizer, PasswordForm, Unauthorized
-from gateway.web.server.connection_limits import REQUEST_TIMEOUT_S, ConnectionLimiter, connection_of, listen_socket
+from gateway.web.server.connection_limits import CONNECTION_LIMITS, ConnectionLimiter, connection_of, listen_socket
 from gateway.web.server.context import GatewayServices
 from gateway.web.server.feed import MAX_LINK_FEEDS, MAX_SESSION_FEEDS, FeedLimit, LiveFeed
 from gateway.web.server.fragments import qr_svg
@@ -129,8 +129,9 @@ class PagesSite(Page):
         ):
             app.add_routes(page.routes())
         self._runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=REQUEST_TIMEOUT_S, logger=http_logger()
-        )
+            app, access_log=None, shutdown_timeout=1.0, logger=http_logger(),
+            keepalive_timeout=CONNECTION_LIMITS.request_timeout_s,
+        )  # fmt: skip
         self._connection_limiter: ConnectionLimiter | None = None
         self._request_turns, self._feeds = RequestTurns(), FeedLimit()
         self._accept_tasks: tuple[asyncio.Task[None], ...] = ()
@@ -364,10 +365,7 @@ class PagesSite(Page):
         if user is None:
             raise Unauthorized
         return await self._serve_feed(
-            request,
-            only=None,
-            allowed=lambda: self._accounts.is_signed_in(user, self._now),
-            session=user.session,
+            request, only=None, allowed=lambda: self._accounts.is_signed_in(user, self._now), session=user.session
         )
 
     async def _serve_feed(

@@ -20,7 +20,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="whoever calls himself localhost is on this machine",
         file=f"{WEB}server/security_headers.py",
-        old="return named and peer is not None and ipaddress.ip_address(peer).is_loopback",
+        old="return named and peer is not None and is_loopback_host(peer)",
         new="return named",
         tests=(f"{POLICY}::test_loopback_is_only_this_machine",),
     ),

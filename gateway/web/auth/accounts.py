@@ -16,13 +16,7 @@ from functools import partial
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.storage import Store
-from gateway.storage.models import (
-    AccountHolder,
-    AccountResult,
-    Invitation,
-    NewAccount,
-    Session,
-)
+from gateway.storage.models import AccountHolder, AccountResult, Invitation, NewAccount, Session
 from gateway.storage.sessions import SignInEntry
 from gateway.system.clock import EARLIEST_TIME
 from gateway.system.i18n import _

@@ -92,10 +92,7 @@ class InstallationPage(Page):
 
     @get(f"{INSTALLATION_PATH}/walk/{{entrance}}", UserRight.WALK_TEST)
     async def _walk_test_page(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        name = self._entrance(request)
-        return self._render_page(
-            request, "walk_test", entrance=name, section=self._home.entrances[name], page=INSTALLATION_PATH
-        )
+        return self._render_page(request, "walk_test", entrance=self._entrance(request), page=INSTALLATION_PATH)
 
     @post(f"{INSTALLATION_PATH}/walk/{{entrance}}", UserRight.WALK_TEST)
     async def _walk_test_action(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -105,10 +102,7 @@ class InstallationPage(Page):
         walk = walks.walk(name)
         done = 0 if walk is None else sum(step.ending is not None for step in walk.steps)
         if do == "begin" and done and fields.get("sure") != "1":
-            section = self._home.entrances[name]
-            return self._render_page(
-                request, "walk_test_anew", entrance=name, section=section, page=INSTALLATION_PATH, done=done
-            )
+            return self._render_page(request, "walk_test_anew", entrance=name, page=INSTALLATION_PATH, done=done)
         asks_owner = user.role is not Role.OWNER
         reason: str | None = None
         try:

@@ -35,14 +35,12 @@ class KeysPage(Page):
     async def _page(
         self, request: web.Request, _user: CurrentUser, *, notice: Text | None = None, error: Text | None = None
     ) -> web.Response:
-        pages, certificate = self._home.pages, self._certificate()
         enrolled = {key.x for brand in self._store.brands.known().values() for key in brand.keys}
         brand_keys = [key for key in self._store.brands.all_keys() if key.x in enrolled]
         return self._render_page(
             request, "keys", notice=notice, error=error, file=PUBLIC_KEY_FILE,
             page=KEYS_PATH, brand_keys=brand_keys,
-            box_fingerprint=self._services.public_key.fingerprint, certificate=certificate,
-            named=None if pages is None or pages.certificate is None else str(pages.certificate),
+            box_fingerprint=self._services.public_key.fingerprint, certificate=self._certificate(),
         )  # fmt: skip
 
     @get(f"{KEYS_PATH}/{PUBLIC_KEY_FILE}", UserRight.KEYS)

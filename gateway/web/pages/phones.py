@@ -28,11 +28,10 @@ class PhonesPage(Page):
         self, request: web.Request, _user: CurrentUser, *, notice: Text | None = None, error: Text | None = None
     ) -> web.Response:
         """Show the page. An entered address is never shown again: it is a secret, and a browser may store a page."""
-        messages = self._home.messages
         return self._render_page(
             request, "phones", notice=notice, error=error,
             file=str(self._services.contacts.file), forms=URL_TEMPLATES,
-            example=URL_TEMPLATES[EXAMPLE_SCHEME], links=messages is not None and messages.pages is not None,
+            example=URL_TEMPLATES[EXAMPLE_SCHEME],
             here_at=f"{request.scheme}://{request.host}", open=self._is_file_open_to_others(),
         )  # fmt: skip
 

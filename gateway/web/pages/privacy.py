@@ -15,16 +15,13 @@ class PrivacyPage(Page):
 
     @get("/settings/privacy", UserRight.SETTINGS)
     async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        counts, hub = self._store.privacy.counts(), self._home.hub
         return self._render_page(
             request,
             "privacy",
-            counts=counts,
+            counts=self._store.privacy.counts(),
             shortest=MIN_RETENTION_DAYS,
-            hub=hub and hub.url,
             longest=MAX_RETENTION_DAYS,
             always=self._store.privacy.inside_always(),
-            folder=str(self._services.films_folder),
             insides=sorted(name for name in self._home.devices if self._services.is_inside(name)),
             views=self._store.privacy.views(at_most=MAX_LINES_SHOWN),
             erasures=self._store.privacy.erasures(at_most=MAX_LINES_SHOWN),

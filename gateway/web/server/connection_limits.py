@@ -15,19 +15,28 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from gateway.domain.frozen import Frozen
 from gateway.system.addresses import client_network
 from gateway.system.http_limits import BoundedReader, NetworkConnections
 from gateway.system.token_bucket import TokenBuckets
 
-MAX_CONNECTIONS = 256  # connections
-MAX_CONNECTIONS_PER_NETWORK = 96  # so that one client cannot keep all others out
-RESERVED_CONNECTIONS = 64  # of `MAX_CONNECTIONS`, for networks where somebody was signed in of late (the next constant)
 KNOWN_NETWORK_LIFETIME_S = 24 * 3600.0
-REQUEST_TIMEOUT_S = 10.0  # seconds for the TLS handshake, and again for the first whole request
-STRANGER_LIFETIME_S = 60.0  # seconds that a stranger's connection lasts after its first request
 ACCEPT_RETRY_DELAY_S = 1.0  # seconds until the next accept after an error
 STRANGER_REQUESTS_PER_SECOND = 20.0  # of one network; a page with its files is some 10 requests
 STRANGER_REQUESTS_BURST = 60.0
+
+
+class ConnectionLimits(Frozen):
+    """The limits of all connections together. Tests make them smaller."""
+
+    connections: int = 256
+    per_network: int = 96  # so that one client cannot keep all others out
+    reserved: int = 64  # of `connections`, for networks where somebody was signed in of late (`_known_networks`)
+    request_timeout_s: float = 10.0  # for the TLS handshake, and again for the first whole request
+    stranger_lifetime_s: float = 60.0  # of a stranger's connection after its first request
+
+
+CONNECTION_LIMITS = ConnectionLimits()
 
 
 def listen_socket(address: str, port: int) -> socket.socket:
@@ -76,25 +85,12 @@ class PageConnection(BoundedReader):
 
 
 class ConnectionLimiter:
-    """All connections of the pages. `server` returns the HTTP protocol of a new one; times are in seconds.
+    """All connections of the pages. `server` returns the HTTP protocol of a new one."""
 
-    Only known networks may use the `reserved` part of `max_connections`.
-    """
-
-    def __init__(  # noqa: PLR0913 - each limit has a default
-        self,
-        server: Callable[[], asyncio.Protocol],
-        *,
-        max_connections: int = MAX_CONNECTIONS,
-        max_per_network: int = MAX_CONNECTIONS_PER_NETWORK,
-        reserved: int = RESERVED_CONNECTIONS,
-        request_timeout_s: float = REQUEST_TIMEOUT_S,
-        stranger_lifetime_s: float = STRANGER_LIFETIME_S,
-    ) -> None:
-        self._server, self._max_connections, self._reserved_connections = server, max_connections, reserved
-        self._request_timeout_s, self._stranger_lifetime_s = request_timeout_s, stranger_lifetime_s
+    def __init__(self, server: Callable[[], asyncio.Protocol], limits: ConnectionLimits = CONNECTION_LIMITS) -> None:
+        self._server, self._limits = server, limits
         self._open_connections: dict[PageConnection, asyncio.Task[None]] = {}  # oldest first
-        self._networks = NetworkConnections(max_per_network)
+        self._networks = NetworkConnections(limits.per_network)
         self._known_networks: dict[str, float] = {}  # when a signed-in user's last request came (the loop's clock)
         self._request_rate = TokenBuckets(STRANGER_REQUESTS_PER_SECOND, STRANGER_REQUESTS_BURST)
 
@@ -125,7 +121,7 @@ class ConnectionLimiter:
             return self._request_rate.take(caller.network, now)
         self._known_networks.pop(caller.network, None)
         self._known_networks[caller.network] = now
-        for network in [one for one, at in self._known_networks.items() if now - at > KNOWN_NETWORK_LIFETIME_S]:
+        for network in [known for known, at in self._known_networks.items() if now - at > KNOWN_NETWORK_LIFETIME_S]:
             del self._known_networks[network]
         return True
 
@@ -139,14 +135,13 @@ class ConnectionLimiter:
         strangers = [caller for caller in self._open_connections if not caller.is_entitled]
         if not self._networks.has_room(network):
             return self._close_oldest([caller for caller in strangers if caller.network == network])
-        if len(self._open_connections) < self._max_connections and (
-            known or len(strangers) < self._max_connections - self._reserved_connections
-        ):
+        most = self._limits.connections
+        if len(self._open_connections) < most and (known or len(strangers) < most - self._limits.reserved):
             return True
         # Close one of the network with most connections, not the one that a person opened to sign in.
         counted = Counter(caller.network for caller in strangers)
-        most = max(counted.values(), default=0)
-        return self._close_oldest([caller for caller in strangers if counted[caller.network] == most])
+        largest = max(counted.values(), default=0)
+        return self._close_oldest([caller for caller in strangers if counted[caller.network] == largest])
 
     def _close_oldest(self, connections: list[PageConnection]) -> bool:
         if not connections:
@@ -156,7 +151,7 @@ class ConnectionLimiter:
         return True
 
     def _admit(self, connection: socket.socket, network: str, context: ssl.SSLContext | None) -> None:
-        caller = PageConnection(self._server(), network, self._stranger_lifetime_s)
+        caller = PageConnection(self._server(), network, self._limits.stranger_lifetime_s)
         task = asyncio.create_task(self._serve_connection(caller, connection, context))
         self._open_connections[caller] = task
         self._networks.add(network)
@@ -172,18 +167,18 @@ class ConnectionLimiter:
         try:
             transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: caller, connection, ssl=context,
-                ssl_handshake_timeout=None if context is None else self._request_timeout_s,
+                ssl_handshake_timeout=None if context is None else self._limits.request_timeout_s,
             )  # fmt: skip
         except OSError:  # also TLS errors: no browser, the box's authority is not trusted yet, or a time-out
             connection.close()
             return
         try:
             if not caller.has_requested:
-                caller.expire_after(self._request_timeout_s)
+                caller.expire_after(self._limits.request_timeout_s)
             await caller.expired.wait()
             if caller.finish_response():
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self._request_timeout_s):
+                    async with asyncio.timeout(self._limits.request_timeout_s):
                         await caller.ended.wait()
         finally:
             transport.abort()

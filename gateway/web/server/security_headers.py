@@ -13,6 +13,8 @@ from types import MappingProxyType
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from gateway.system.addresses import is_loopback_host
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -89,10 +91,7 @@ def is_loopback(host: str, peer: str | None) -> bool:
     A client may send any Host; the address alone may be that of a proxy, which acts for others.
     """
     named = any(host == name or host.startswith(f"{name}:") for name in LOOPBACK_HOSTS)
-    try:
-        return named and peer is not None and ipaddress.ip_address(peer).is_loopback
-    except ValueError:
-        return False
+    return named and peer is not None and is_loopback_host(peer)
 
 
 def refusal_reason(request: web.Request, allowed: Callable[[str], bool]) -> str | None:

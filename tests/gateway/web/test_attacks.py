@@ -18,7 +18,7 @@ from gateway.runtime.notifications import action_links
 from gateway.storage import StoreFailed
 from gateway.web.auth.roles import Role
 from gateway.web.server.authorization import Authorizer
-from gateway.web.server.connection_limits import MAX_CONNECTIONS_PER_NETWORK
+from gateway.web.server.connection_limits import CONNECTION_LIMITS
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
 from tests.gateway.web.house import ANNA_PASSWORD
@@ -190,13 +190,15 @@ def open_files() -> int:
 
 async def test_silent_connections_do_not_take_the_boxs_file_descriptors(site: ServedSite) -> None:
     before = open_files()
-    calls = [await asyncio.open_connection("127.0.0.1", site.site.port) for _ in range(2 * MAX_CONNECTIONS_PER_NETWORK)]
+    calls = [
+        await asyncio.open_connection("127.0.0.1", site.site.port) for _ in range(2 * CONNECTION_LIMITS.per_network)
+    ]
 
     def open_ends() -> int:
         return open_files() - before - len(calls)
 
     try:
-        await wait_until(lambda: open_ends() <= MAX_CONNECTIONS_PER_NETWORK, within=LONG)
+        await wait_until(lambda: open_ends() <= CONNECTION_LIMITS.per_network, within=LONG)
     finally:
         for _, writer in calls:
             writer.close()

@@ -18,8 +18,7 @@ from aiohttp import ClientConnectionError, ClientSession, ClientWebSocketRespons
 from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.connection_limits import (
-    MAX_CONNECTIONS,
-    MAX_CONNECTIONS_PER_NETWORK,
+    CONNECTION_LIMITS,
     STRANGER_REQUESTS_BURST,
     STRANGER_REQUESTS_PER_SECOND,
 )
@@ -233,12 +232,13 @@ async def test_three_addresses_that_hold_all_connections_do_not_keep_the_owner_o
         assert answer.status == 200
     async with run_tasks(*crowd):
         porch = site.site._connection_limiter  # noqa: SLF001 - how full it is
-        await wait_until(lambda: porch is not None and len(porch._open_connections) > MAX_CONNECTIONS / 2, within=LONG)  # noqa: SLF001 - the same
+        half = CONNECTION_LIMITS.connections / 2
+        await wait_until(lambda: porch is not None and len(porch._open_connections) > half, within=LONG)  # noqa: SLF001 - the same
         for _ in range(25):
             async with site.client(site.owner) as owner, owner.get("/", headers={"Connection": "close"}) as answer:
                 assert answer.status == 200
         assert porch is not None
-        assert max(porch._networks.open.values()) <= MAX_CONNECTIONS_PER_NETWORK  # noqa: SLF001 - the same
+        assert max(porch._networks.open.values()) <= CONNECTION_LIMITS.per_network  # noqa: SLF001 - the same
         over.set()
 
 

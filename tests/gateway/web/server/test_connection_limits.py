@@ -10,7 +10,7 @@ from aiohttp import web
 
 from gateway.system.http_limits import CONNECTION_BURST_S, MAX_CONNECTIONS_PER_SECOND, MAX_READ_BYTES
 from gateway.system.pki.pages import pages_certificate
-from gateway.web.server.connection_limits import ConnectionLimiter, listen_socket
+from gateway.web.server.connection_limits import ConnectionLimiter, ConnectionLimits, listen_socket
 from tests.gateway.domain.delivery.shop import NOW
 from tests.shell.box import run_tasks
 from tests.waiting import assert_stays, wait_until
@@ -40,14 +40,10 @@ async def porch(  # noqa: PLR0913 - the limits that are tried
         return web.Response(text="hello")
 
     server = web.Server(page)
-    made = ConnectionLimiter(
-        server,
-        max_connections=most,
-        max_per_network=each,
-        reserved=reserved,
-        request_timeout_s=patience,
-        stranger_lifetime_s=stay,
+    limits = ConnectionLimits(
+        connections=most, per_network=each, reserved=reserved, request_timeout_s=patience, stranger_lifetime_s=stay
     )
+    made = ConnectionLimiter(server, limits)
     with listen_socket("127.0.0.1", 0) as at:
         async with run_tasks(made.accept(at, context)):
             yield at.getsockname()[1]
@@ -177,7 +173,7 @@ async def test_who_says_much_at_once_is_heard_in_pieces() -> None:
             pieces.append(len(data))
 
     with listen_socket("127.0.0.1", 0) as at:
-        made = ConnectionLimiter(Listener, request_timeout_s=LONG)
+        made = ConnectionLimiter(Listener, ConnectionLimits(request_timeout_s=LONG))
         async with run_tasks(made.accept(at, None)):
             one = await call(at.getsockname()[1], b"x" * 1_000_000)
             with held(one):
@@ -195,7 +191,9 @@ async def test_a_thousand_silent_connections_take_no_more_than_their_share() -> 
         return servers[-1]
 
     with listen_socket("127.0.0.1", 0) as at:
-        full = ConnectionLimiter(made, max_connections=5, max_per_network=5, reserved=0, request_timeout_s=LONG)
+        full = ConnectionLimiter(
+            made, ConnectionLimits(connections=5, per_network=5, reserved=0, request_timeout_s=LONG)
+        )
         async with run_tasks(full.accept(at, None)):
             calls = [await call(at.getsockname()[1]) for _ in range(100)]
             with held(*calls):
