@@ -355,8 +355,8 @@ class App:
             submit_request=self._inbox.submit_request, picture=self._video.take_picture,
         )  # fmt: skip
         for name, running in self._entrances.items():
-            running.commands.subscribe(partial(self._home_assistant.on_decision, name))
-            running.changes.subscribe(self._changes.notify)
+            running.on_commands.append(partial(self._home_assistant.on_decision, name))
+            running.on_change.append(self._changes.notify)
         self._open_pages = (
             None if home.pages is None else partial(self._serve_pages_last, home.pages, store, key, links)
         )
@@ -372,14 +372,14 @@ class App:
     async def _wait_for_doors(self) -> None:
         decided = asyncio.Event()
         for running in self._entrances.values():
-            running.changes.subscribe(decided.set)
+            running.on_change.append(decided.set)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(MAX_DOOR_WAIT_S):
                 while not all(_has_door_answered(running.state) for running in self._entrances.values()):
                     decided.clear()
                     await decided.wait()
         for running in self._entrances.values():
-            running.changes.unsubscribe(decided.set)
+            running.on_change.remove(decided.set)
 
     async def _run_uplink(self, uplink: Uplink) -> None:
         """Run the uplink to the hub; the owner's messages through it need the pages' parts."""

@@ -104,7 +104,7 @@ class WalkTestRunner:
         self.installer_lock = asyncio.Lock()  # of the installer's account at the broker, which has one connection
         self._on_change = on_change
         for name, entrance in entrances.items():
-            entrance.changes.subscribe(partial(self._on_decision, name))
+            entrance.on_change.append(partial(self._on_decision, name))
             entrance.post(e.WalkTestChanged(failed=self.forbids_visits(name)))
 
     def forbids_visits(self, entrance: str) -> bool:

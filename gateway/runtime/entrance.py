@@ -36,7 +36,6 @@ from gateway.runtime.log_limits import LogLimits
 from gateway.runtime.reconnects import ReconnectTracker
 from gateway.storage.models import CommitResult, StoredDecision, StoreFailed
 from gateway.system.clock import Clock
-from gateway.system.subscribers import Subscribers
 from gateway.system.token_bucket import FixedWindow
 
 log = structlog.get_logger(__name__)
@@ -96,8 +95,8 @@ class EntranceActor:
         self._relearnt_mono = -math.inf
         self._pending_stops = 0
         self._reconnects = ReconnectTracker()
-        self.commands = Subscribers[[tuple[c.Command, ...]]]()  # receives the commands of each decision, once performed
-        self.changes = Subscribers[[]]()  # called after each change of the state
+        self.on_commands: list[Callable[[tuple[c.Command, ...]], object]] = []  # gets those of each decision, performed
+        self.on_change: list[Callable[[], object]] = []  # called after each change of the state
 
     def is_stopped(self) -> bool:
         """Return whether the owner's stop holds, from the instant at which it was received."""
@@ -370,7 +369,7 @@ class EntranceActor:
                 cameras, self.state = self.state.cameras, new
                 if _camera_status(cameras) != _camera_status(new.cameras):
                     self._executor.publish_state(new, now)
-                    self.changes.publish()
+                    self.publish_change()
                 await asyncio.sleep(0)
                 return
             limited = self._log_limits.counts(event, self.state, new, commands)
@@ -449,8 +448,14 @@ class EntranceActor:
         for command in commands:  # no unlock waits for its own announcement
             self._executor.announce(command, step.state, step.now)
         self._executor.publish_state(step.state, step.now)
-        self.commands.publish(commands)
-        self.changes.publish()
+        for receive_commands in self.on_commands:
+            receive_commands(commands)
+        self.publish_change()
+
+    def publish_change(self) -> None:
+        """Call all that follow the state; one may begin or cease to follow it."""
+        for notify in tuple(self.on_change):
+            notify()
 
 
 def commands_without_store(event: e.Event, commands: tuple[c.Command, ...]) -> tuple[c.Command, ...] | None:

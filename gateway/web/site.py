@@ -42,7 +42,7 @@ from gateway.web.pages.phones import PhonesPage
 from gateway.web.pages.privacy import PrivacyPage
 from gateway.web.pages.sign_in import SignInPages
 from gateway.web.server import courier_view
-from gateway.web.server.authorization import DAY_S, LANGUAGE_COOKIE, YEAR_DAYS, Authorizer, PasswordForm, Unauthorized
+from gateway.web.server.authorization import LANGUAGE_COOKIE, LANGUAGE_COOKIE_S, Authorizer, PasswordForm, Unauthorized
 from gateway.web.server.connection_limits import CONNECTION_LIMITS, ConnectionLimiter, connection_of, listen_socket
 from gateway.web.server.context import GatewayServices
 from gateway.web.server.feed import MAX_LINK_FEEDS, MAX_SESSION_FEEDS, FeedLimit, LiveFeed
@@ -404,7 +404,7 @@ class PagesSite(Page):
         if chosen not in languages():
             raise web.HTTPBadRequest
         response = web.Response(status=303, headers={"Location": local_path(fields.get("back", "/"))})
-        response.set_cookie(LANGUAGE_COOKIE, chosen, max_age=YEAR_DAYS * DAY_S, httponly=True, samesite="Strict")
+        response.set_cookie(LANGUAGE_COOKIE, chosen, max_age=LANGUAGE_COOKIE_S, httponly=True, samesite="Strict")
         return response
 
 

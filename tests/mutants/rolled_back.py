@@ -213,9 +213,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the pages displace whoever follows an entrance",
-        file="gateway/system/subscribers.py",
-        old="        self._callbacks.append(callback)\n\n    def unsubscribe(",
-        new="        self._callbacks = [callback]\n\n    def unsubscribe(",
+        file="gateway/runtime/entrance.py",
+        old="for notify in tuple(self.on_change):",
+        new="for notify in self.on_change[-1:]:",
         tests=("tests/gateway/runtime/test_entrance.py::test_whoever_follows_an_entrance_later_displaces_nobody",),
     ),
     Mutant(

@@ -163,7 +163,7 @@ class ShellBox:
             clock=self.clock, executor=executor,
             crash_point=lambda point: self.order.append(f"reached {point}"),
         )  # fmt: skip
-        actor.changes.subscribe(self.changes.notify)
+        actor.on_change.append(self.changes.notify)
         return actor
 
     @property

@@ -7,7 +7,7 @@ same whether or not an account of that name exists.
 
 import math
 import unicodedata
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import field
 from datetime import timedelta
 from enum import Enum
@@ -97,11 +97,16 @@ class CurrentUser(Frozen):
 
 
 class SessionSecrets(Frozen):
-    """The secrets of two cookies: `session` signs in for up to 90 days, `device` identifies the device for 400."""
+    """The secrets of two cookies: `session` signs in, `device` identifies the device."""
 
     user: CurrentUser
     session: str = field(repr=False)
     device: str = field(repr=False)
+
+    def cookies(self) -> Iterator[tuple[str, str, timedelta]]:
+        """Yield name, value and lifetime of each cookie."""
+        yield "session", self.session, MAX_SESSION_AGE
+        yield "device", self.device, KNOWN_DEVICE_LIFETIME
 
 
 class UserAccounts:

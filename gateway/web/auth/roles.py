@@ -13,14 +13,9 @@ from types import MappingProxyType
 class Role(StrEnum):
     """The role of a person in the home. A courier has none: whoever holds a delivery's link sees that one page."""
 
-    OWNER = auto()
-    """Answers for the home: its films, its keys, and who may come in."""
-
-    HOUSEHOLD = auto()
-    """An adult who lives there and has a key: may do at the door what the key would allow."""
-
-    INSTALLER = auto()
-    """Mounts devices and tests them, until the hand-over; does not live there."""
+    OWNER = auto()  # answers for the home: its films, its keys, and who may come in
+    HOUSEHOLD = auto()  # an adult who lives there and has a key: may do at the door what the key would allow
+    INSTALLER = auto()  # mounts devices and tests them, until the hand-over; does not live there
 
 
 class UserRight(StrEnum):
@@ -30,10 +25,7 @@ class UserRight(StrEnum):
     WATCH_LIVE = auto()  # watch live pictures, also a single one, and hear the microphone should there ever be one
     SEE_HISTORY = auto()  # see past visits with their films, planned deliveries, and their messages
     SHARE_FILM = auto()  # make a link or a document that shows a film to somebody outside the home
-
-    HOLD_FILM = auto()
-    """Keep a film beyond its retention. Ending a hold needs `ERASE_FILM`, since the film is then erased."""
-
+    HOLD_FILM = auto()  # keep a film beyond its retention; ending a hold erases it, and needs `ERASE_FILM`
     ERASE_FILM = auto()  # erase a film before its time, or end its hold
     STOP = auto()  # stop an entrance, or everything
     LIFT_STOP = auto()  # end a stop, end a pause early, or unlock a locked-out scanner
@@ -45,33 +37,21 @@ class UserRight(StrEnum):
     DECIDE_BRANDS = auto()  # permit, refuse, revoke a brand; change its terms
     SEE_HOUSEHOLD = auto()  # see who has an account, in which role, and who permitted what
     PEOPLE = auto()  # invite and remove people, change roles, withdraw an invitation
-
-    AWAY = auto()
-    """Enrol a browser that reaches the home through the hub with its person's rights and no more.
-
-    The form itself takes the password, so this right is not in `PASSWORD_RIGHTS`."""
-
+    AWAY = auto()  # enrol a browser that reaches the home through the hub with its person's rights and no more
     HAND_OVER = auto()  # declare the installation done: every installer's access ends
     LANGUAGE = auto()  # choose the language of one's own pages
     SETTINGS = auto()  # change what holds for the whole home: its language, messages, privacy
     KEYS = auto()  # manage the keys of the box and of brands, certificates, and API keys
-
-    RETENTION = auto()
-    """Choose how long films and log are kept, and whether inside cameras may be watched live at any time."""
-
+    RETENTION = auto()  # choose how long films and log are kept, and whether inside cameras may always be watched
     MOVE_OUT = auto()  # wipe the box, or hand everything over to the next owner
     DEVICES = auto()  # propose devices and test them one at a time; this shows no picture (see `WALK_TEST`)
 
     ENROL = auto()
     """Accept or refuse a proposal for home.yaml (`gateway/installation/proposal_workflow.py`).
 
-    An installer may only propose: a lock or an entrance of the installer's own choice would let the installer in. The
-    form itself takes the password, so this right is not in `PASSWORD_RIGHTS`."""
+    An installer may only propose: a lock or an entrance of the installer's own choice would let the installer in."""
 
-    HUB = auto()
-    """Join and leave a hub, through which retailers then reach this home.
-
-    The form itself takes the password, so this right is not in `PASSWORD_RIGHTS`."""
+    HUB = auto()  # join and leave a hub, through which retailers then reach this home
 
     WALK_TEST = auto()
     """Try the known faults of an entrance at its door.
@@ -79,8 +59,7 @@ class UserRight(StrEnum):
     The test shows one still picture of each camera, once, since an installer has to see whether it films a neighbour.
     In a test that an installer begins, the test delivery comes in only when the owner approves it."""
 
-    DIAGNOSTICS = auto()
-    """See connections, versions, batteries and what `perron doctor` reports; no films, deliveries or people."""
+    DIAGNOSTICS = auto()  # see connections, batteries and what `perron doctor` reports; no films, deliveries or people
 
 
 _HOUSEHOLD_RIGHTS = frozenset(
@@ -136,9 +115,9 @@ With a phone that was left on a table nobody may let others in for good, or dest
 
 DECIDE_BRANDS is not among them, since refusing and revoking must be quick. A form that lets a brand do more than it may
 now (`gateway.domain.delivery.permission.extends_permission`), or accepts or trusts a key, takes the password itself,
-however fresh the last one is. An order from a remote browser takes none: it is stored and logged as it was signed, and
-a password in it would be too. There the enrolled browser's key identifies the person, and enrolling it took the
-password.
+however fresh the last one is; so do the forms of AWAY, ENROL and HUB that change something. An order from a remote
+browser takes none: it is stored and logged as it was signed, and a password in it would be too. There the enrolled
+browser's key identifies the person, and enrolling it took the password.
 """
 
 

@@ -14,7 +14,7 @@ from gateway.installation.capability import Capability, WalkTestStatus, device_c
 from gateway.installation.proposal_checks import PROPOSAL_KINDS, ProposalRequest, Remark
 from gateway.installation.proposal_workflow import ProposalState, ProposalView
 from gateway.system.i18n import Language, Text
-from gateway.system.text import escape_invisible, sanitized
+from gateway.system.text import escape_invisible
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight
 from gateway.web.pages.add_device_form import FORM_FIELDS, entered_values, initial_values, read_form
@@ -75,12 +75,7 @@ class AddDevicePage(Page):
         return {
             "view": view,
             "objections": [_remark_text(remark) for remark in view.objections],
-            "cautions": [
-                TEXTS[f"add.note.{remark.text_key}"].with_facts(
-                    **{key: sanitized(fact) for key, fact in remark.facts.items()}
-                )
-                for remark in view.cautions
-            ],
+            "cautions": [_remark_text(remark, "note") for remark in view.cautions],
             "capabilities": capability_facts(_capabilities(view, measured), language),
         }
 
@@ -110,7 +105,7 @@ class AddDevicePage(Page):
         chosen = [str(id_) for id_ in form.getall("take", ())]
         objections = await self._services.proposals.accept(chosen, by=user.person, now=self._now)
         if objections:
-            return await self._render(request, errors=[_remark_text(one) for one in objections], status=409)
+            return await self._render(request, errors=[_remark_text(remark) for remark in objections], status=409)
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
     @post(f"{ADD_DEVICE_PATH}/refuse", UserRight.ENROL)
@@ -141,15 +136,14 @@ class AddDevicePage(Page):
         With the broker's files beside the gateway's password the answer is exact; else it is every device that was
         added recently.
         """
-        file, home = self._home.broker.password_file, self._home
+        file = self._home.broker.password_file
         if file is None:
             return ()
         try:
-            devices = [
-                name for name in account_names(home) if name not in ROLE_ACCOUNTS and not name.startswith("retailer-")
-            ]
+            names = account_names(self._home)
         except AccountTaken:  # `perron broker-config` reports the reason
             return ()
+        devices = [name for name in names if name not in ROLE_ACCOUNTS and not name.startswith("retailer-")]
         if (file.parent / "mosquitto.conf").exists():
             return tuple(name for name in devices if not (file.parent / f"{name}.password").exists())
         added = {view.proposal.name for view in views if view.state is ProposalState.APPLIED}
@@ -162,9 +156,9 @@ class AddDevicePage(Page):
         return f"perron broker-config {folder} --home {self._services.proposals.file or 'home.yaml'}"
 
 
-def _remark_text(remark: Remark) -> Text:
+def _remark_text(remark: Remark, kind: str = "no") -> Text:
     facts = {key: " ".join(map(escape_invisible, fact.splitlines())) for key, fact in remark.facts.items()}
-    return TEXTS[f"add.no.{remark.text_key}"].with_facts(**facts)
+    return TEXTS[f"add.{kind}.{remark.text_key}"].with_facts(**facts)
 
 
 def _capabilities(view: ProposalView, measured: Mapping[str, Any]) -> Iterable[Capability]:

@@ -17,10 +17,8 @@ from gateway.web.server.renderer import render, render_fragment
 from gateway.web.server.security_headers import local_path
 from gateway.web.texts.catalogue import offered
 
-LANGUAGE_COOKIE = "language"  # the cookie's name
+LANGUAGE_COOKIE, LANGUAGE_COOKIE_S = "language", 365 * 24 * 3600  # its name, and for how many seconds it is kept
 PASSWORD_FIELD = "password_again"  # noqa: S105 - the name of a field, no password
-YEAR_DAYS, SESSION_COOKIE_DAYS, DEVICE_COOKIE_DAYS = 365, 90, 400
-DAY_S = 24 * 3600  # seconds
 
 # The right that each request of `gateway/protocol/owner_requests.py` needs;
 # `tests/gateway/web/test_rights.py` fails if one is missing.
@@ -168,13 +166,10 @@ class Authorizer:
         self, request: web.Request, secrets: SessionSecrets, response: web.Response
     ) -> web.Response:
         """Set the two cookies of a new session on a response."""
-        for name, value, days in (
-            ("session", secrets.session, SESSION_COOKIE_DAYS),
-            ("device", secrets.device, DEVICE_COOKIE_DAYS),
-        ):
+        for name, value, lifetime in secrets.cookies():
             response.set_cookie(
-                cookie_name(request, name), value, max_age=days * DAY_S, path="/", httponly=True, secure=request.secure,
-                samesite="Strict",
+                cookie_name(request, name), value, max_age=int(lifetime.total_seconds()), path="/", httponly=True,
+                secure=request.secure, samesite="Strict",
             )  # fmt: skip
         return response
 

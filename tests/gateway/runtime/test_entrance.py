@@ -59,8 +59,8 @@ async def all_taken(made: ShellBox) -> None:
 async def test_whoever_follows_an_entrance_later_displaces_nobody(ready: ShellBox) -> None:
     told: list[str] = []
     for name in ("walk", "pages"):
-        ready.front.changes.subscribe(partial(told.append, name))
-    ready.front.changes.publish()
+        ready.front.on_change.append(partial(told.append, name))
+    ready.front.publish_change()
     assert told == ["walk", "pages"]
 
 

@@ -240,7 +240,7 @@ async def test_a_session_that_ends_ends_its_pages_too(tmp_path: Path) -> None:
             await site.accounts.remove_person(site.owner.user, bruno.user.person, made.clock.now())
             async with client.get("/", allow_redirects=False) as answer:
                 assert answer.status == 303
-            made.front.changes.publish()
+            made.front.publish_change()
             while (message := await feed.receive(timeout=20)).type is WSMsgType.TEXT:
                 assert "parts" not in message.json()
             assert feed.close_code == 1008, "a page that hears on would go on to show what was so"

@@ -86,7 +86,7 @@ class Stage:
             picture=lambda camera: made.eyes.take_picture(camera, 1.0),
         )
         for name, running in made.entrances.items():
-            running.commands.subscribe(partial(assistant.on_decision, name))
+            running.on_commands.append(partial(assistant.on_decision, name))
         tasks = [asyncio.create_task(line.run()), asyncio.create_task(assistant.run())]
         try:
             yield assistant

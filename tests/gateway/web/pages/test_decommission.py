@@ -341,7 +341,7 @@ async def test_the_next_owner_takes_the_house_and_nobody_from_before_has_access(
                 assert answer.headers["Location"] == "/enter?back=/"
         async with clara.get("/", allow_redirects=False) as answer:
             assert answer.status == 200
-        made.front.changes.publish()
+        made.front.publish_change()
         while (await feed.receive(timeout=20)).type.name == "TEXT":
             pass
         assert feed.close_code == 1008
