@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,7 +50,6 @@ CARRY_IN_ACTIONS: tuple[tuple[str, ask.Request], ...] = (
     ("goes away", ask.Leave()),
 )
 
-Output = Callable[[str], None]
 Body = Mapping[str, Any]
 
 
@@ -71,7 +70,7 @@ def scan(
     """Hold codes before the scanner, in the simulated house where it runs, and tell what the door says: go or no."""
     house = load_home(home)
     reader = resolve_scanner(house, scanner)
-    exit_unless(asyncio.run(present_codes(house, tuple(codes), reader, deliver=deliver, output=print_line)))
+    exit_unless(asyncio.run(present_codes(house, tuple(codes), reader, deliver=deliver)))
 
 
 def resolve_scanner(home: Home, scanner: str | None) -> str:
@@ -111,7 +110,7 @@ async def _simulate(socket: Path, request: ask.Request) -> None:
             await house.ask(request)
 
 
-async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: bool, output: Output) -> bool:
+async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: bool) -> bool:
     """Present the codes to the scanner one after the other, and print the answers until "go" or "no".
 
     `deliver`: on "go" the courier of the simulated house carries the parcel in; this waits until the film is sealed.
@@ -128,10 +127,10 @@ async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, del
         raise Failure(f"No entrance has the scanner {scanner!r}.", "Name it under `scanners:` of an entrance.")
     async with open_session(home.broker.account("installer"), [BRIDGE_STATE, *entrances]) as session:
         bridge = await wait_for_message(session, lambda i: i.topic == BRIDGE_STATE, within=RETAINED_TIMEOUT_S)
-        door = _EntranceListener(home, session, scanner, next(iter(entrances.values())), output)
+        door = _EntranceListener(home, session, scanner, next(iter(entrances.values())))
         word: ScanAnswer | None = None
         for code in codes:
-            output(f"…{code[-4:]}: {await present_code(home, code, scanner)}.")
+            print_line(f"…{code[-4:]}: {await present_code(home, code, scanner)}.")
             if bridge is None or bridge.payload != b'{"state":"online"}':
                 raise Failure("Nobody answers: no gateway is connected to the broker.",
                               "Start it with `perron run`, then scan again.", ExitCode.NO_ANSWER)  # fmt: skip
@@ -146,11 +145,8 @@ async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, del
 
 
 class _EntranceListener:
-    def __init__(
-        self, home: Home, session: ShortSession, scanner: str, section: EntranceSection, output: Output
-    ) -> None:
-        self._home, self._session, self._scanner = home, session, scanner
-        self._section, self._output = section, output
+    def __init__(self, home: Home, session: ShortSession, scanner: str, section: EntranceSection) -> None:
+        self._home, self._session, self._scanner, self._section = home, session, scanner, section
         self._visit = ""
 
     async def _wait_for_event(self, *kinds: str, within: float) -> Body | None:
@@ -178,19 +174,19 @@ class _EntranceListener:
         self._visit = answer["scan"]
         refusal = None if answer["refusal"] is None else Refusal(answer["refusal"])
         why = "" if refusal is None else f" ({REFUSAL_TEXTS[refusal].to(SOURCE)})"
-        self._output(f"The door says {word.value}{why}.")
+        print_line(f"The door says {word.value}{why}.")
         if refusal is not None and refusal in REMEDIES:
-            self._output(REMEDIES[refusal])
+            print_line(REMEDIES[refusal])
         return word
 
     async def wait_for_go(self) -> ScanAnswer:
         """After "wait", print each step until "go" or "no". Returns `WAIT` if the other code of the pair is missing."""
         timing = self._section.timing
         if await self._wait_for_event("ring", within=RETAINED_TIMEOUT_S) is None:
-            self._output(f"It waits for the other half, the parcel's code or the courier's: scan it within"
+            print_line(f"It waits for the other half, the parcel's code or the courier's: scan it within"
                        f" {timing.courier:g} s.")  # fmt: skip
             return ScanAnswer.WAIT
-        self._output(f"The bell rings inside. Unless somebody answers, the door opens in {timing.ring:g} s.")
+        print_line(f"The bell rings inside. Unless somebody answers, the door opens in {timing.ring:g} s.")
         lock = self._home.devices[self._section.lock]
         latency = lock.latency if isinstance(lock, LockDevice) else 0.0
         while True:
@@ -202,10 +198,10 @@ class _EntranceListener:
             if event["kind"] == "answer" and event["word"] != ScanAnswer.WAIT:
                 return self._report(event)
             if event["kind"] == "house":
-                self._output("The visit is over and the door stayed shut: somebody answered the bell.")
+                print_line("The visit is over and the door stayed shut: somebody answered the bell.")
                 return ScanAnswer.NO
             if event.get("phase") == "approving":
-                self._output(f"The owner is asked for a yes: {timing.approval:g} s.")
+                print_line(f"The owner is asked for a yes: {timing.approval:g} s.")
 
     async def carry_in(self) -> bool:
         """Let the simulated courier carry the parcel in; wait for the seal. True: the door is locked again."""
@@ -213,21 +209,21 @@ class _EntranceListener:
         for action, request in CARRY_IN_ACTIONS:
             with failure_on(OSError, "The simulated house has ended.", todo, ExitCode.NO_ANSWER):
                 await _simulate(control_socket(self._home), request)
-            self._output(f"The courier {action}.")
+            print_line(f"The courier {action}.")
             await asyncio.sleep(ACTION_INTERVAL_S)
         timing = self._section.timing
         house = await self._wait_for_event("house", within=timing.stable + 3 * timing.relock + TIMEOUT_MARGIN_S)
         if house is None or house["house"] != DoorResult.LOCKED_AGAIN:
-            self._output("The door is not proven locked again: the gateway's log says why.")
+            print_line("The door is not proven locked again: the gateway's log says why.")
             return False
-        self._output(f"The door is locked again. The film runs on for {timing.post_roll:g} s, then it is sealed.")
+        print_line(f"The door is locked again. The film runs on for {timing.post_roll:g} s, then it is sealed.")
         sealed = timing.post_roll + timing.film_closes + TIMEOUT_MARGIN_S
         while (event := await self._wait_for_event("phase", within=sealed)) is not None:
             if event["phase"] == "ready":
                 box = self._home.storage.folder
                 visit, key = relative_path(box / "visits" / self._visit), relative_path(box / "key" / "box.pub.pem")
-                self._output("Sealed. Check it:")
-                self._output(f"  $ {command_line('verify', visit, '--key', key)}")
+                print_line("Sealed. Check it:")
+                print_line(f"  $ {command_line('verify', visit, '--key', key)}")
                 return True
-        self._output("The film is not sealed yet: the gateway's log says why.")
+        print_line("The film is not sealed yet: the gateway's log says why.")
         return True

@@ -75,22 +75,15 @@ def discover(
     ] = None,
 ) -> None:
     """Show, live, what calls its name on the house's broker and, by mDNS, on its network, and how to add it."""
-    wrong = asyncio.run(show_discovered(load_home(home), home, seconds, Console(), interfaces=interface))
+    wrong = asyncio.run(_show_discovered(load_home(home), home, seconds, interface))
     if wrong is not None:
         print_line(wrong)
     exit_unless(wrong is None, ExitCode.NO_ANSWER)
 
 
-async def show_discovered(
-    home: Home, file: Path, seconds: float, console: Console, *, interfaces: Sequence[str] | None = None
-) -> str | None:
-    """Show the devices that announce themselves, for `seconds`; return what is wrong with the broker, or None.
-
-    `file`: the house file, which the commands name. `interfaces`: the addresses of this machine on whose networks mDNS
-    is heard; None: all of them.
-    """
+async def _show_discovered(home: Home, file: Path, seconds: float, interfaces: Sequence[str] | None) -> str | None:
     devices: dict[str, DiscoveredDevice] = {}
-    with Live(_table((), file), console=console, refresh_per_second=4) as live:
+    with Live(_table((), file), console=Console(), refresh_per_second=4) as live:
 
         def see(sighting: DiscoveredDevice) -> None:
             devices[sighting.key] = sighting

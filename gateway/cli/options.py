@@ -44,14 +44,9 @@ def command_epilog(*lines: str) -> str:
 class CommandGroup(typer.Typer):
     """Commands whose help ends with examples and the exit codes."""
 
-    def example(
-        self, *lines: str, name: str | None = None, more: str = "", hidden: bool = False
-    ) -> Callable[[Command], Command]:
-        """Return a decorator that adds a command with these examples, and `more` behind them.
-
-        `name` is the command's, where it is not the function's.
-        """
-        return self.command(name, epilog=command_epilog(*lines) + more, hidden=hidden)
+    def example(self, *lines: str, more: str = "", hidden: bool = False) -> Callable[[Command], Command]:
+        """Return a decorator that adds a command with these examples, and `more` behind them."""
+        return self.command(epilog=command_epilog(*lines) + more, hidden=hidden)
 
 
 cli = CommandGroup(

@@ -65,7 +65,7 @@ def test_a_scanner_that_is_none_is_answered_with_those_that_are(home: Home) -> N
 @pytest.mark.parametrize("code", ["", "8" * 513])
 async def test_a_code_that_no_barcode_has_is_refused_before_anything_is_sent(home: Home, code: str) -> None:
     with pytest.raises(Failure, match="1 to 512 characters"):
-        await present_codes(home, ("8L20524752032", code), "front-scanner", deliver=False, output=lambda _: None)
+        await present_codes(home, ("8L20524752032", code), "front-scanner", deliver=False)
 
 
 def answer(word: str, refusal: str | None = None) -> Mapping[str, object]:
@@ -106,34 +106,35 @@ async def answering(home: Home, *answers: tuple[Mapping[str, object], ...]) -> A
     ],
 )  # fmt: skip
 async def test_a_scan_tells_what_the_door_says(
-    home: Home, answers: list[tuple[Mapping[str, object], ...]], went: bool, told: list[str]
+    home: Home,
+    answers: list[tuple[Mapping[str, object], ...]],
+    went: bool,
+    told: list[str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    lines: list[str] = []
     async with answering(home, *answers):
-        assert (
-            await present_codes(home, ("8L20524752032",), "front-scanner", deliver=False, output=lines.append) is went
-        )
-    text = "\n".join(lines)
+        assert await present_codes(home, ("8L20524752032",), "front-scanner", deliver=False) is went
+    text = capsys.readouterr().out
     assert [word for word in told if word not in text] == [], text
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("broker")
-async def test_half_of_what_is_asked_for_is_told_to_be_half(home: Home) -> None:
-    lines: list[str] = []
+async def test_half_of_what_is_asked_for_is_told_to_be_half(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     async with answering(home, (answer("wait"),)):
-        assert await present_codes(home, ("8L20524752032",), "front-scanner", deliver=False, output=lines.append)
-    assert "the other half" in lines[-1]
+        assert await present_codes(home, ("8L20524752032",), "front-scanner", deliver=False)
+    assert "the other half" in capsys.readouterr().out.splitlines()[-1]
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("broker")
-async def test_two_codes_are_held_up_one_after_the_other_until_a_no(home: Home) -> None:
-    lines: list[str] = []
+async def test_two_codes_are_held_up_one_after_the_other_until_a_no(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with answering(home, (answer("wait"),), (answer("no", "unknown_code"),)):
         codes = ("8L20524752032", "perron:unknown", "never-held")
-        assert not await present_codes(home, codes, "front-scanner", deliver=False, output=lines.append)
-    assert [line[:6] for line in lines if line.startswith("…")] == ["…2032:", "…nown:"]
+        assert not await present_codes(home, codes, "front-scanner", deliver=False)
+    assert [line[:6] for line in capsys.readouterr().out.splitlines() if line.startswith("…")] == ["…2032:", "…nown:"]
 
 
 @pytest.mark.slow
@@ -141,7 +142,7 @@ async def test_two_codes_are_held_up_one_after_the_other_until_a_no(home: Home) 
 async def test_without_a_gateway_nobody_answers_and_that_is_said_at_once(home: Home) -> None:
     async with account_session(home, "observer", SCANS):
         with pytest.raises(Failure, match="no gateway is connected") as caught:
-            await present_codes(home, ("8L20524752032",), "front-scanner", deliver=False, output=lambda _: None)
+            await present_codes(home, ("8L20524752032",), "front-scanner", deliver=False)
     assert (caught.value.code, "perron run" in caught.value.todo) == (ExitCode.NO_ANSWER, True)
 
 
@@ -151,10 +152,10 @@ async def test_a_gateway_that_says_nothing_is_told_with_what_to_do(home: Home, m
     monkeypatch.setattr(courier, "ANSWER_TIMEOUT_S", 1.0)
     async with answering(home, ()):
         with pytest.raises(Failure, match="does not answer within 1 s") as caught:
-            await present_codes(home, ("8L20524752032",), "front-scanner", deliver=False, output=lambda _: None)
+            await present_codes(home, ("8L20524752032",), "front-scanner", deliver=False)
     assert "counts as one scan" in caught.value.todo
 
 
 async def test_nobody_carries_a_parcel_in_where_no_house_is_simulated(home: Home) -> None:
     with pytest.raises(Failure, match="No simulated house runs"):
-        await present_codes(home, ("8L20524752032",), "front-scanner", deliver=True, output=lambda _: None)
+        await present_codes(home, ("8L20524752032",), "front-scanner", deliver=True)

@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 
 import pytest
+import typer
 from rich.console import Console
 from zeroconf import IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
@@ -175,7 +176,9 @@ async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(ho
 
 
 @pytest.mark.slow
-async def test_a_stranger_s_host_name_on_the_network_is_no_part_of_what_people_paste(home_file: Path) -> None:
+async def test_a_stranger_s_host_name_on_the_network_is_no_part_of_what_people_paste(
+    home_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of a camera that has no IPv4 address the name that it gives itself is shown: to be looked at, not to be typed."""
     service = "_rtsp._tcp.local."
     hosts = ["$(touch${IFS}x).local.", "a;touch x;#.local.", "it's.local.", "x\x1b[2Jy.local.", "back-porch.local."]
@@ -188,8 +191,9 @@ async def test_a_stranger_s_host_name_on_the_network_is_no_part_of_what_people_p
                 ServiceInfo(service, name, addresses=[address], port=8999, server=host)
             )
         console = Console(file=screen, width=400, force_terminal=False)
-        home = load_home_file(home_file)
-        await installing.show_discovered(home, home_file, 4, console, interfaces=["127.0.0.1"])
+        monkeypatch.setattr(installing, "Console", lambda: console)
+        with pytest.raises(typer.Exit):
+            await asyncio.to_thread(installing.discover, home_file, 4, ["127.0.0.1"])
     finally:
         await calling.async_close()
     text = screen.getvalue()
