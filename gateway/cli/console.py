@@ -145,11 +145,7 @@ class ShortLineRenderer:
         self._reader = NarrativeReader()
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> str:
-        """Return the text of one log event.
-
-        Raises:
-            structlog.DropEvent: it says nothing new to a person.
-        """
+        """Return the text of one log event; `structlog.DropEvent`: it says nothing new to a person."""
         lines = list(self._lines(event))
         if not lines:
             raise structlog.DropEvent

@@ -125,13 +125,10 @@ async def announce_at_hub(  # noqa: PLR0913 - what is promised, and by whom
     home: str | None,
     courier: bytes | None = None,
 ) -> dict[str, Any]:
-    """Announce the delivery in the file through a hub, and return the hub's answer.
+    """Announce the delivery in the file through a hub (HubRefusal, HubUnreachable), and return the hub's answer.
 
     Without `key_file` the hub signs. The key file's name is its `kid`; whose key it is and for which home it signs, the
     connection says, unless `brand` and `home` (the message's `aud`) do.
-
-    Raises:
-        HubRefusal, HubUnreachable: the hub says no, or nothing.
     """
     utc = machine_time()
     if key_file is None:

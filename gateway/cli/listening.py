@@ -31,11 +31,7 @@ class ListenOptions(Frozen):
 
 
 async def listen_at_new_endpoint(hub: RetailerClient, options: ListenOptions, url: str | None) -> None:
-    """Listen at an endpoint of its own, which is deleted at the end; SIGTERM ends it as Ctrl-C does.
-
-    Raises:
-        HubRefusal, HubUnreachable: the hub says no, or nothing.
-    """
+    """Listen at an endpoint of its own (HubRefusal, HubUnreachable), which is deleted at the end, also at SIGTERM."""
     here = replace(options, port=_free_port(options))
     address = url or f"http://{f'[{here.host}]' if ':' in here.host else here.host}:{here.port}/"
     task = asyncio.current_task()

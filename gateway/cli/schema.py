@@ -31,11 +31,7 @@ def json_schema(file: ConfigFile) -> dict[str, Any]:
 
 
 def write_for_editors(house_file: Path) -> None:
-    """Write `home.schema.json` beside a new house file, whose first line names it.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Write `home.schema.json` beside a new house file, whose first line names it; OSError if it cannot."""
     house_file.parent.mkdir(parents=True, exist_ok=True)
     house_file.with_name("home.schema.json").write_text(_json(json_schema(ConfigFile.HOME)) + "\n", encoding="utf-8")
 

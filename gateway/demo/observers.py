@@ -35,8 +35,7 @@ async def wait_for_change(
 ) -> Value:
     """Read after each change until there is something, and return it.
 
-    Raises:
-        WaitTimeout: nothing came within `within` seconds; `describe` says what was awaited.
+    `WaitTimeout` if nothing comes within `within` seconds; `describe` says what was awaited.
     """
     try:
         async with asyncio.timeout(within):
@@ -223,11 +222,7 @@ class HouseLog:
     async def wait_for_line(
         self, what: str, *, within: float = TIMEOUT_MARGIN_S, after: int = 0, **facts: object
     ) -> LogLine:
-        """Wait for a line of this kind with these facts, from line number `after` on, and return it.
-
-        Raises:
-            WaitTimeout: none came within `within` seconds.
-        """
+        """Wait (`WaitTimeout`) for a line of this kind with these facts, from line number `after` on, and return it."""
 
         def find() -> LogLine | None:
             return next((line for line in self.lines[after:] if {"what": what, **facts}.items() <= line.items()), None)

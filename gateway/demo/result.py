@@ -66,14 +66,11 @@ class AlarmAt(ResultModel):
 
 
 class PhysicalOpening(ResultModel):
-    """The door opened, from the bolt's withdrawal until it was thrown again; None: it did not happen.
+    """The door opened, from the bolt's withdrawal until it was thrown again; None: it did not happen."""
 
-    `opened_at` is the first opening of the leaf, `closed_at` the last closing. A forced door has no `unlocked_at`.
-    """
-
-    unlocked_at: Instant | None = None
-    opened_at: Instant
-    closed_at: Instant | None = None
+    unlocked_at: Instant | None = None  # None: the door was forced
+    opened_at: Instant  # for the first time
+    closed_at: Instant | None = None  # for the last time
     locked_at: Instant | None = None
 
 

@@ -96,11 +96,7 @@ async def change_box(socket: Path, change: RigChange) -> None:
 
 
 async def read_box_status(socket: Path) -> BoxStatus:
-    """Return the box's view of its cameras and its clock.
-
-    Raises:
-        OSError: nothing listens at this socket, or the gateway has died.
-    """
+    """Return the box's view of its cameras and its clock; OSError: nothing listens there, or the gateway has died."""
     answer = await _send(socket, GetBoxStatus())
     if not answer:
         raise ConnectionError("the gateway has gone")

@@ -28,28 +28,21 @@ USUAL_NOTIFICATIONS = (Notification.AT_THE_DOOR, Notification.LOCKED_AGAIN)
 
 
 class Expectation(Frozen):
-    """Everything that a run must result in; any other result fails it.
-
-    `movements` is all that bolt and leaf did, in order, from the house's own log. `phases`, `refusals` and
-    `notifications` are in order; `alarms` too, each once however often it was raised. On a slow machine the owner may
-    also get `optional_notifications`. `sealed_visits` counts visits and incidents with a sealed folder, each with one
-    part and all together with so many `further_parts`. Films of `cameras_with_gaps` declare gaps. `gateway_deaths`
-    counts the kills. `retailer_state` is the last state of the delivery that the retailer received.
-    """
+    """Everything that a run must result in, in order; any other result fails it."""
 
     outcome: Outcome | None = Outcome.DELIVERED
     house: DoorResult | None = DoorResult.LOCKED_AGAIN
-    movements: tuple[DoorMovement, ...] = MOVES_ONCE_IN_AND_OUT
+    movements: tuple[DoorMovement, ...] = MOVES_ONCE_IN_AND_OUT  # all that bolt and leaf did, by the house's own log
     phases: tuple[str, ...] = PHASES_WHOLE_VISIT
     refusals: tuple[Refusal, ...] = ()
-    alarms: tuple[AlarmCode, ...] = ()
+    alarms: tuple[AlarmCode, ...] = ()  # each once, however often it was raised
     notifications: tuple[Notification, ...] = USUAL_NOTIFICATIONS
-    optional_notifications: frozenset[Notification] = frozenset()
-    sealed_visits: int = 1
-    further_parts: int = 0
-    cameras_with_gaps: frozenset[str] = frozenset()
-    gateway_deaths: int = 0
-    retailer_state: str | None = "delivered"
+    optional_notifications: frozenset[Notification] = frozenset()  # which the owner may get too, on a slow machine
+    sealed_visits: int = 1  # visits and incidents with a sealed folder, each of one part
+    further_parts: int = 0  # of all of them together
+    cameras_with_gaps: frozenset[str] = frozenset()  # whose films declare gaps
+    gateway_deaths: int = 0  # kills
+    retailer_state: str | None = "delivered"  # of the delivery, the last that the retailer received
 
 
 EXPECT_DELIVERED = Expectation()
@@ -259,12 +252,9 @@ ScenarioScript = Callable[[ScenarioRun], Awaitable[None]]
 
 
 class Scenario(Frozen):
-    """One scenario, or one variant of it; `equip` equips the house for it.
+    """One scenario, or one variant of it; `equip` equips the house for it."""
 
-    `title` is its name on the command line: `name` or `name:variant`.
-    """
-
-    title: str
+    title: str  # its name on the command line: `name` or `name:variant`
     summary: Text
     play: ScenarioScript
     expected: Expectation = EXPECT_DELIVERED

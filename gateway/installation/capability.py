@@ -43,17 +43,13 @@ class WalkTestStatus(StrEnum):
 
 
 class Measurement(ConfigSection):
-    """The measurement of one device by `perron test`.
-
-    `asked` counts the queries, `seconds` has the time of each answer. `bolt` and `door`: whether the device reported a
-    known state each time; None: it is not such a device.
-    """
+    """The measurement of one device by `perron test`."""
 
     at: datetime
-    asked: int
-    seconds: tuple[float, ...]
-    bolt: bool | None = None
-    door: bool | None = None
+    asked: int  # the number of queries
+    seconds: tuple[float, ...]  # of each answer
+    bolt: bool | None = None  # it reported a known state each time; None: it has no bolt
+    door: bool | None = None  # the same of a door
 
 
 class Capability(Frozen, kw_only=False):

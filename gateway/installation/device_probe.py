@@ -30,14 +30,11 @@ class ProbeKeyUnusable(Exception):  # noqa: N818 - the name says what is wrong
 
 @dataclass(slots=True)
 class DeviceAnswer:
-    """The answer of one device to a query.
+    """The answer of one device to a query."""
 
-    `obstacle`: why the device cannot be queried. `answer`: its reports, None without an answer; `seconds`: its time.
-    """
-
-    obstacle: str | None = None
-    answer: tuple[r.Report, ...] | None = None
-    seconds: float | None = None
+    obstacle: str | None = None  # why it cannot be queried
+    answer: tuple[r.Report, ...] | None = None  # its reports; None: it has not answered
+    seconds: float | None = None  # until its answer
     online: bool | None = None
 
 

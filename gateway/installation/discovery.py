@@ -44,18 +44,18 @@ _AVAILABILITY_PATTERN = re.compile(r"perron/([a-z0-9-]{1,64})/availability")
 
 
 class DiscoveredDevice(Frozen):
-    """One announced device. `known_as`: its id in the house file, if it is there.
+    """One announced device.
 
     `add_fields`: id, kind and each key of the house file (nested keys with points) with its value; empty if Perron
-    cannot use the device. Each value is printable. Two announcements with the same `key` are the same device.
+    cannot use the device. Each value is printable.
     """
 
-    key: str
+    key: str  # two announcements with the same one are the same device
     source: Literal["broker", "network"]  # where it announced itself
     text_key: str
     name: str
     address: str = ""
-    known_as: str | None = None
+    known_as: str | None = None  # its id in the house file
     add_fields: Mapping[str, str] = field(default_factory=dict)
 
     @property

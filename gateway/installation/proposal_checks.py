@@ -49,21 +49,18 @@ class ProposalAcceptance(ConfigSection):
 
 
 class Proposal(ConfigSection):
-    """A proposal that waits, was accepted, or (`done`) is in the house. `fields`: keys, nested ones with points.
-
-    `login`: a file beside the proposals has the camera's account. `failed`: why the gateway did not start with it.
-    """
+    """A proposal that waits, was accepted, or is in the house."""
 
     id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
     kind: str
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
-    fields: dict[str, JsonValue]
+    fields: dict[str, JsonValue]  # by key, nested ones with points
     by: str
     at: AwareDatetime
-    login: bool = False
+    login: bool = False  # a file beside the proposals has the camera's account
     accepted: ProposalAcceptance | None = None
-    done: bool = False
-    failed: tuple[str, ...] = Field(default=())
+    done: bool = False  # it is in the house
+    failed: tuple[str, ...] = Field(default=())  # why the gateway did not start with it
 
     @property
     def in_house(self) -> str:

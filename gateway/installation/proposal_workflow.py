@@ -56,17 +56,14 @@ class ProposalState(StrEnum):
 
 
 class ProposalView(Frozen):
-    """One proposal as pages show it: `text` for the house file, and `add_command` for the terminal.
-
-    `house` is the house with the proposal; None if it cannot be added, and `objections` say why.
-    """
+    """One proposal as pages show it."""
 
     proposal: Proposal
     state: ProposalState
-    text: str
-    add_command: str
-    house: Home | None = None
-    objections: tuple[Remark, ...] = ()
+    text: str  # for the house file
+    add_command: str  # for the terminal
+    house: Home | None = None  # with the proposal; None: it cannot be added
+    objections: tuple[Remark, ...] = ()  # why it cannot
     cautions: tuple[Remark, ...] = ()
     reload_report: reload.ReloadReport | None = None
 

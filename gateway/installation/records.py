@@ -47,11 +47,7 @@ def walk_file(storage: Path, entrance: str) -> Path:
 
 
 def read_walk(storage: Path, entrance: str) -> WalkTest | None:
-    """Return an entrance's walk test; None: none was begun.
-
-    Raises:
-        OSError, ValidationError: the file cannot be read, so nobody knows what it forbade.
-    """
+    """Return an entrance's walk test; None: none was begun. OSError, ValidationError: nobody knows what it forbade."""
     try:
         return WalkTest.model_validate_json(walk_file(storage, entrance).read_bytes())
     except FileNotFoundError:

@@ -89,16 +89,13 @@ class TrialAnswer(StrEnum):
 
 
 class TrialProcedure(Frozen):
-    """Procedure of a trial. `good_answer` is the answer that passes it; None: the trial has no question.
-
-    `asks_lock`: the page offers "Lock". `is_optional`: some houses cannot do this trial.
-    """
+    """Procedure of a trial."""
 
     goals: tuple[TrialGoal, ...] = ()
-    good_answer: TrialAnswer | None = None
+    good_answer: TrialAnswer | None = None  # which passes it; None: the trial has no question
     forbidden_goals: frozenset[TrialGoal] = frozenset()
-    asks_lock: bool = False
-    is_optional: bool = False
+    asks_lock: bool = False  # the page offers "Lock"
+    is_optional: bool = False  # some houses cannot do it
 
 
 TRIAL_PROCEDURES: Mapping[WalkTrial, TrialProcedure] = {
@@ -140,15 +137,12 @@ TRIAL_PROCEDURES: Mapping[WalkTrial, TrialProcedure] = {
 
 
 class WalkTestStep(ConfigSection):
-    """One trial and its progress. `shown` counts the goals that the house has shown, in their order.
-
-    `before` is its result before it was repeated: a result that forbids visits does so until the trial has ended.
-    """
+    """One trial and its progress."""
 
     trial: WalkTrial
     camera: str | None = None
-    shown: int = 0
-    before: TrialResult | None = None
+    shown: int = 0  # goals that the house has shown, in their order
+    before: TrialResult | None = None  # before it was repeated: what forbids visits does so until the trial has ended
     ending: TrialResult | None = None
     at: datetime | None = None  # when it ended
     answered: TrialAnswer | None = None
@@ -167,34 +161,26 @@ class WalkTestStep(ConfigSection):
 
 
 class TestDelivery(ConfigSection):
-    """The test's own delivery, as it was last announced.
-
-    `secret` of the courier's code and `seed` of the brand's key are hex, and only valid for this delivery.
-    """
+    """The test's own delivery, as it was last announced."""
 
     id: str
     parcel: str
-    secret: str
-    seed: str
+    secret: str  # hex, of the courier's code for this delivery alone
+    seed: str  # hex, of the brand's key for this delivery alone
     until: datetime
 
 
 class WalkTest(ConfigSection):
-    """A walk test of one entrance. `before` is the status of an earlier one, which may still forbid visits.
-
-    `by` is the name of the person who began it, `person` the account's id. `asks_owner`: the gateway asks the owner
-    before it admits the test's delivery, because another person began it. `fitted` identifies the devices with which it
-    began; `reported`: the report is stored.
-    """
+    """A walk test of one entrance."""
 
     entrance: str
     begun: datetime
-    by: str
-    person: str | None = None
-    asks_owner: bool = False
-    fitted: str = ""
-    reported: bool = False
-    before: WalkTestStatus = WalkTestStatus.NEVER
+    by: str  # the name of the person who began it
+    person: str | None = None  # the id of that person's account
+    asks_owner: bool = False  # before the test's delivery is admitted, because another person began the test
+    fitted: str = ""  # identifies the devices with which it began
+    reported: bool = False  # the report is stored
+    before: WalkTestStatus = WalkTestStatus.NEVER  # of an earlier test, which may still forbid visits
     steps: tuple[WalkTestStep, ...]
     promised: TestDelivery | None = None
 
@@ -207,8 +193,7 @@ class WalkTest(ConfigSection):
 class HouseObservation(Frozen):
     """State of the house at one instant, and what happened since the last observation.
 
-    `lost_cameras` were live in this process and are not any more; `is_broker_lost`: this process had a broker session
-    and has none. A gateway that has just started cannot claim either.
+    A gateway that has just started cannot claim a loss.
     """
 
     state: Entrance
@@ -216,8 +201,8 @@ class HouseObservation(Frozen):
     answer_was_pressed: bool = False
     has_wrong_code: bool = False
     live_cameras: frozenset[str] = frozenset()
-    lost_cameras: frozenset[str] = frozenset()
-    is_broker_lost: bool = False
+    lost_cameras: frozenset[str] = frozenset()  # were live in this process and are not any more
+    is_broker_lost: bool = False  # this process had a broker session and has none
 
 
 def walk_steps(section: EntranceSection, *, cover: bool = False) -> tuple[WalkTestStep, ...]:
@@ -305,11 +290,7 @@ def resume(walk: WalkTest) -> WalkTest:
 
 
 def answer_trial(walk: WalkTest, number: int, answer: TrialAnswer, now: datetime) -> WalkTest:
-    """Return the walk test after an answer to trial `number`.
-
-    Raises:
-        ValueError: this trial does not accept that answer now.
-    """
+    """Return the walk test after an answer to trial `number`; ValueError: it does not accept that answer now."""
     if not 0 <= number < len(walk.steps):
         raise ValueError("there is no such trial")
     step = walk.steps[number]

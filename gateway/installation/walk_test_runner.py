@@ -205,9 +205,7 @@ class WalkTestRunner:
 
         After an answer with `asks_owner` the gateway asks the owner before it admits the test's delivery, even if the
         owner began the test: else another person could repeat that delivery months later and open the door.
-
-        Raises:
-            ValueError: this trial does not accept that answer now.
+        ValueError: this trial does not accept that answer now.
         """
         walk = walks.answer_trial(self._require_walk(name), number, answer, self._clock.now().utc)
         taken_over = asks_owner and not walk.asks_owner
@@ -227,8 +225,7 @@ class WalkTestRunner:
     async def trial_picture(self, name: str, number: int) -> bytes:
         """Return the picture of trial `number`, which stays the same until the trial is repeated.
 
-        Raises:
-            LookupError: this trial has no picture, or the camera gives none now.
+        LookupError: this trial has no picture, or the camera gives none now.
         """
         async with self._picture_lock:  # two pages must show the same picture
             walk = self._require_walk(name)
@@ -282,8 +279,7 @@ class WalkTestRunner:
     async def measure(self, device: str) -> Measurement | str:
         """Query a device several times and store the measurement; or return why it cannot be queried.
 
-        Raises:
-            ConnectionError: the broker cannot be reached.
+        ConnectionError: the broker cannot be reached.
         """
         topics, now = device_topics(self._home, [device]), self._clock.now().utc
         try:

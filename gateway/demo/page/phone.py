@@ -32,10 +32,7 @@ class PhoneMessage(BaseModel):
 
 
 class DemoPhone:
-    """Listens on 127.0.0.1 at `port`, each language by its path; calls `on_message` with each message and its language.
-
-    Anything else than a message of Apprise is refused.
-    """
+    """Listens on 127.0.0.1 at `port`; calls `on_message` with each message of Apprise and its path, the language."""
 
     def __init__(self, on_message: Callable[[PhoneMessage, str], None]) -> None:
         self.port = 0

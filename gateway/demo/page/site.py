@@ -34,11 +34,7 @@ CAMERA_IDS = ("doorbell", "hall-camera")
 
 
 class DemoSite:
-    """Serves the demo's page. With `lan`, others in the network reach it if they have its whole address.
-
-    Raises:
-        OSError: no port can be had.
-    """
+    """Serves the demo's page. With `lan`, others in the network reach it if they have its whole address."""
 
     def __init__(self, runner: DemoRunner, *, lan: bool) -> None:
         self._demo_runner, self._port = runner, 0

@@ -44,18 +44,14 @@ FAILED_CHECKS: Mapping[Refusal, str] = {
 
 
 class LineShown(Frozen):
-    """The one line in plain words; its `tone` is good, bad or neither. `chapter` counts from 1; 0 is none.
-
-    `message`: the box's message; in the reader's language it is the line's fact `text`. With an
-    `is_live` line the page turns back to the live film. At a terminal an `is_narrated` line has been printed already.
-    """
+    """The one line in plain words."""
 
     text: Text
-    tone: str = ""
-    chapter: int = 0
-    message: Mapping[str, Any] | None = None
-    is_live: bool = False
-    is_narrated: bool = False
+    tone: str = ""  # good, bad or neither
+    chapter: int = 0  # counted from 1; 0: none
+    message: Mapping[str, Any] | None = None  # the box's; in the reader's language it is the line's fact `text`
+    is_live: bool = False  # with it the page turns back to the live film
+    is_narrated: bool = False  # a terminal has printed it already
 
 
 class PhoneMessageShown(Frozen):
@@ -96,24 +92,16 @@ class ProofVerified(Frozen):
 
 
 class DemoSnapshot(Frozen):
-    """All that the page shows. Bolt, door, people, parcels and light are the house's own log, the rest is the box's.
-
-    `title` is the scenario's, or the show's. `cable` is whether the internet is plugged in. `believed` is whether the
-    box has a fresh proof of each camera (None: the box is away), `clock` whether it knows the time. `complaints` say
-    what was not as expected.
-
-    `proven` is whether the box says that the door is proven locked; `checks` holds True, False or None (not looked at)
-    for each of `CHECK_NAMES`; `decided_ms` is from the scan to the answer at the scanner, by the house's own clock.
-    """
+    """All that the page shows. Bolt, door, people, parcels and light are the house's own log, the rest is the box's."""
 
     run: int = 0
-    title: str | None = None
+    title: str | None = None  # of the scenario, or of the show
     stage: str = "rest"  # rest, setting, playing, over
     says: LineShown | None = None
     online: bool = False
     died: bool = False
     connected: bool = False
-    proven: bool = False
+    proven: bool = False  # the box says that the door is proven locked
     phase: str = "ready"
     bolt: str = "thrown"
     door: str = "closed"
@@ -123,19 +111,19 @@ class DemoSnapshot(Frozen):
     people: Mapping[str, str] | None = None
     parcels: int = 0
     carries: bool = True
-    cable: bool = True
+    cable: bool = True  # the internet is plugged in
     asked: bool = False  # a brand without a permission asks to be let in
     granted: bool = False  # the owner has said yes to it
     phone: tuple[PhoneMessageShown, ...] = ()  # all that reached the phones in this run
-    checks: Mapping[str, bool | None] | None = None
-    decided_ms: int | None = None
+    checks: Mapping[str, bool | None] | None = None  # by `CHECK_NAMES`; None: not looked at
+    decided_ms: int | None = None  # from the scan to the answer at the scanner, by the house's own clock
     spent: bool = False
-    believed: Mapping[str, bool | None] | None = None
-    clock: bool = False
+    believed: Mapping[str, bool | None] | None = None  # cameras of which the box has a fresh proof; None: it is away
+    clock: bool = False  # the box knows the time
     openings: int = 0
     film: DemoFilm | None = None
     verified: ProofVerified | None = None
-    complaints: tuple[str, ...] = ()
+    complaints: tuple[str, ...] = ()  # what was not as expected
     stopped: bool = False
     settled: bool = True  # what `checks` tell of is over
     scans: tuple[float, ...] = ()  # when what is not answered yet was scanned, by the house's clock

@@ -21,16 +21,13 @@ class FindingVerdict(StrEnum):
 
 
 class Finding(Frozen, kw_only=False):
-    """The result of one check; `todo` is None if a person need do nothing. No text contains a secret.
-
-    `entrance`: the finding says whether this entrance admits unattended visits.
-    """
+    """The result of one check. No text contains a secret."""
 
     subject: Text
     verdict: FindingVerdict
     statement: Text
-    todo: Text | None = None
-    entrance: str | None = None
+    todo: Text | None = None  # None: a person need do nothing
+    entrance: str | None = None  # of which it says whether unattended visits are admitted
 
 
 def good(subject: Text, statement: Text) -> Finding:
