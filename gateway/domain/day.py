@@ -1,7 +1,4 @@
-"""Parses and bounds a calendar day from a person or another program, so that arithmetic cannot overflow.
-
-Pure. A day is written YYYY-MM-DD. It lasts until its end in the house's own time zone.
-"""
+"""Parses and bounds a calendar day (YYYY-MM-DD) from outside, so that arithmetic cannot overflow. Pure."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo

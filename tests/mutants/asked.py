@@ -23,7 +23,7 @@ MUTANTS = (
     ),
     Mutant(
         name="nobody is told when a pause ends",
-        file="gateway/domain/visit/pauses.py",
+        file="gateway/domain/visit/decide.py",
         old="for instant in (pause.start, pause.end) if",
         new="for instant in (pause.start,) if",
         tests=(PAUSES,),

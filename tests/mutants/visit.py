@@ -140,12 +140,11 @@ MUTANTS = (
     Mutant(
         name="a gap that only a sequence number shows is forgotten",
         file="gateway/domain/visit/facts.py",
-        old="""    elif device == "door" and not _is_outdated(step.state.door, context):
-        door = _with_sequence(step, step.state.door, context)
-        step.state = replace(step.state, door=door)
+        old="""        _break_observation(step)
+    if fact.boot is not None and context.boot != fact.boot:
 """,
-        new="""    elif device == "door" and not _is_outdated(step.state.door, context):
-        step.state = replace(step.state, door=_with_sequence(step, step.state.door, context))
+        new="""        pass
+    if fact.boot is not None and context.boot != fact.boot:
 """,
         tests=(OPENING,),
     ),

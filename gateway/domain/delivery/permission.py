@@ -30,16 +30,12 @@ class PermissionStatus(StrEnum):
 
 
 def _clamp(instant: datetime | None) -> datetime | None:
-    """Bring a time that an earlier release stored within the bounds."""
+    """Bring a time that an earlier release stored within the bounds; pydantic calls it before `__post_init__`."""
     return instant if instant is None or instant.tzinfo is None else clamp_instant(instant)
 
 
 class PermissionTerms(Frozen):
-    """What a granted permission allows. Days and hours are the house's own; hours may run past midnight.
-
-    An `expires` beyond the years 2000 to 2200 raises ValueError. When pydantic reads a stored permission, it clamps the
-    time instead.
-    """
+    """What a granted permission allows. Days and hours are the house's own; hours may run past midnight."""
 
     entrances: frozenset[str] = frozenset()
     places: frozenset[str] = frozenset()

@@ -1,7 +1,4 @@
-"""Defines a delivery order: the claims of a signed message, the stored order, and the result for the retailer.
-
-The wire models are strict: unknown keys, wrong types, and times that are not RFC 3339 with an offset are refused.
-"""
+"""Defines a delivery order: the claims of a signed message, the stored order, and the result for the retailer."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -185,6 +185,9 @@ class RaiseAlarm(Frozen):
     detail: str = ""
 
 
+OwnerMessage = NotifyOwner | RaiseAlarm
+
+
 class LogNote(Frozen):
     """Write an entry to the log; nothing else follows from it."""
 

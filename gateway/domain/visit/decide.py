@@ -22,7 +22,6 @@ from gateway.domain.visit import (
     late,
     lock_errors,
     lock_request,
-    pauses,
     presence,
     readiness,
     relocking,
@@ -48,6 +47,8 @@ from gateway.domain.visit.state import ENTRANCE_WIDE, Entrance, Phase, Timer
 from gateway.domain.visit.step import Step
 
 MAX_ROUNDS = 20  # far more moves than one event can cause
+MAX_CLOCK_DRIFT_S = 1.0  # of wall clock and a pause's deadline before the deadline is set again
+EARLY_TIMER_S = 0.01  # seconds: a pause's timer expired a moment before its instant
 
 REFUSAL_OF_UNSENT = {
     e.UnsentReason.STOP: Refusal.STOPPED_BY_OWNER,
@@ -218,11 +219,28 @@ def _settle_entrance(step: Step) -> None:
     intrusion.settle_incident(step)
     safemode.settle(step)
     lock_request.settle(step)
-    pauses.settle(step)
+    _settle_pauses(step)
     _query_unproven(step)
     readiness.settle(step)
     late.on_courier_exit(step)
     _alarm_warm_fridge(step)
+
+
+def _settle_pauses(step: Step) -> None:
+    """Remove pauses that are over, and set a timer for the next begin or end so that observers see the change then."""
+    now, pauses = step.now, step.state.pauses
+    if pauses and now.trusted:
+        pauses = tuple(pause for pause in pauses if now.utc < pause.end)
+        if pauses != step.state.pauses:
+            step.state = replace(step.state, pauses=pauses)
+    turns = [instant for pause in pauses for instant in (pause.start, pause.end) if instant > now.utc]
+    if not turns or not now.trusted:
+        step.clear_timers(Timer.PAUSE)
+        return
+    seconds = max((min(turns) - now.utc).total_seconds(), EARLY_TIMER_S)
+    armed = step.state.timers.get(Timer.PAUSE)
+    if armed is None or step.timer_expired(Timer.PAUSE) or abs(armed - now.mono - seconds) > MAX_CLOCK_DRIFT_S:
+        step.set_timer(Timer.PAUSE, seconds)
 
 
 def _query_unproven(step: Step) -> None:

@@ -15,6 +15,7 @@ GOOD_DOOR_NEWS: frozenset[LockState | DoorState] = frozenset({DoorState.CLOSED})
 # These need proof
 GOOD_NEWS: frozenset[LockState | DoorState | Obstruction] = GOOD_DOOR_NEWS | {LockState.LOCKED, Obstruction.CLEAR}
 
+AnyFact = Fact[LockState] | Fact[DoorState] | Fact[Obstruction]
 UNKNOWN_STATES = {"lock": LockState.UNKNOWN, "door": DoorState.UNKNOWN, "way": Obstruction.UNKNOWN}
 
 
@@ -87,12 +88,12 @@ def _is_current(state: Entrance, context: e.ReportContext) -> bool:
     return not context.retained and context.session == state.broker_session
 
 
-def _is_outdated(fact: Fact[T], context: e.ReportContext) -> bool:
+def _is_outdated(fact: AnyFact, context: e.ReportContext) -> bool:
     """Return whether the report is a copy or late; the gap it left broke observation when the newer one came."""
     return context.boot == fact.boot and context.seq is not None and context.seq <= fact.seq
 
 
-def _has_sequence_gap(fact: Fact[T], context: e.ReportContext) -> bool:
+def _has_sequence_gap(fact: AnyFact, context: e.ReportContext) -> bool:
     """Return whether a report of the device was lost, or the device restarted."""
     if context.seq is None or fact.seq < 0:
         return False
@@ -171,26 +172,15 @@ def _query_unproven(step: Step, device: str, old: Fact[T], context: e.ReportCont
 
 
 def _on_sequence_advanced(step: Step, device: str, context: e.ReportContext) -> None:
-    if not _is_current(step.state, context):
+    facts: dict[str, AnyFact] = {"lock": step.state.bolt, "door": step.state.door}
+    fact = facts.get(device)
+    if fact is None or context.seq is None or not _is_current(step.state, context) or _is_outdated(fact, context):
         return
-    if device == "lock" and not _is_outdated(step.state.bolt, context):
-        bolt = _with_sequence(step, step.state.bolt, context)  # first, because it changes the visit too
-        step.state = replace(step.state, bolt=bolt)
-    elif device == "door" and not _is_outdated(step.state.door, context):
-        door = _with_sequence(step, step.state.door, context)
-        step.state = replace(step.state, door=door)
-
-
-def _with_sequence(step: Step, fact: Fact[T], context: e.ReportContext) -> Fact[T]:
-    if context.seq is None:
-        return fact
     if _has_sequence_gap(fact, context):
         _break_observation(step)
     if fact.boot is not None and context.boot != fact.boot:  # it restarted: only its next answer proves its state
-        return replace(
-            fact, proven=False, min_query_id=step.state.last_query_id + 1, boot=context.boot, seq=context.seq
-        )
-    return replace(fact, boot=context.boot, seq=context.seq)
+        step.invalidate(device)
+    step.change_fact(device, boot=context.boot, seq=context.seq)
 
 
 def _on_camera_changed(step: Step, event: e.CameraChanged) -> None:

@@ -107,12 +107,9 @@ def _count_unknown_code(step: Step, scan: Scanned) -> None:
 
 
 def _count_camera_code(step: Step, scan: Scanned) -> None:
-    """Handle a camera's unknown code: a camera misreads and sees passing codes, so it has a wider limit and no answer.
-
-    A camera that is locked out reads no code at all: an answer to a known one would distinguish it from a guess.
-    """
+    """Count a camera's unknown code: a camera misreads and sees passing codes, so its limit is wider. No answer."""
     attempts, rules = step.state.scan_lockouts[scan.scanner], step.state.rules
-    if attempts.locked_out:
+    if attempts.locked_out:  # then also of known codes: an answer would distinguish one from a guess
         return
     period, limit = rules.camera_tried_period, rules.camera_tried
     attempts, too_many = _count_tried_code(attempts, scan.code, step.now.mono, period=period, limit=limit)

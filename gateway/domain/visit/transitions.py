@@ -187,11 +187,9 @@ def enter_locked_again(step: Step) -> None:
 
 
 def _settle_reservation(step: Step) -> None:
-    """Settle the reservation; release it only when the door, observed without a break, was never seen open.
-
-    A basic door proves no "never", nor does an unlock that no report answered: it may open the door after the visit.
-    """
+    """Settle the reservation; release it only when the door, observed without a break, was never seen open."""
     visit = step.visit
+    # A basic door proves no "never", nor does an unanswered unlock: it may open the door after the visit
     never_opened = (
         not visit.opened and visit.observed_throughout and step.state.rules.door_answers and not visit.unlock_unanswered
     )
