@@ -186,11 +186,6 @@ class CommandExecutor:
         until = {} if boot is None else {"boot": boot, "until_ms": until_ms}
         return {"issued_at": now.utc, "expires_at": expires_at, **until}
 
-    def query_all(self, session: int) -> None:
-        """Query the devices around this entrance: at the start of a session their state is unknown."""
-        for device in sorted(surrounding_devices(self._section)):
-            self._send_query(device, session, 0)
-
     def _send_query(self, device: str, session: int, number: int) -> None:
         if not self.home.devices[device].can_be_queried:
             return
@@ -223,8 +218,11 @@ class CommandExecutor:
             if command.answer is c.ScanAnswer.NO and isinstance(outcome, NotSent):
                 self._unsent_refusals[command.scanner] = command, now.mono
 
-    def repeat_refusals(self) -> None:
-        """Start a new broker session: say each recent "no" that the last one did not accept. Only "no" is repeated."""
+    def on_connected(self, session: int) -> None:
+        """Start a new broker session: it knows no state, and gets each recent "no" that the last one did not accept."""
+        self._published_state = {}
+        for device in sorted(surrounding_devices(self._section)):
+            self._send_query(device, session, 0)
         refusals, self._unsent_refusals = self._unsent_refusals, {}
         now = self.clock.now()
         for command, mono in refusals.values():
@@ -268,10 +266,6 @@ class CommandExecutor:
     def _publish_event(self, now: Now, body: Mapping[str, object]) -> None:
         head = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(now.utc), "entrance": self.entrance}
         self.publisher.publish(entrance_topic(self.entrance, "event"), json_bytes({**head, **body}))
-
-    def republish_state(self) -> None:
-        """Forget the published state: a new broker session does not know it."""
-        self._published_state = {}
 
 
 def is_filmed_live(command: c.Unlock, state: Entrance, proofs: Mapping[str, CameraProof], mono: float) -> bool:

@@ -273,15 +273,13 @@ class EntranceActor:
 
     def on_connected(self, session: int) -> None:
         """Start a new broker session: everything has to be published, queried and said again."""
-        self._executor.republish_state()
         self._last_heard_mono.clear()
         self._event_queue.forget_surroundings()
         for place, section in self._section.places.items():
             if section.fridge is not None and place in self.state.fridges:
                 self.post(e.FridgeReported(place=place, fridge=FridgeState()))
         self.post(e.BrokerUp(session=session))
-        self._executor.query_all(session)
-        self._executor.repeat_refusals()
+        self._executor.on_connected(session)
 
     def on_messages_lost(self, device: str) -> None:
         """Record that a message of this device was dropped unread."""
@@ -443,7 +441,7 @@ class EntranceActor:
         numbers = iter(messages)
         self.state = step.state
         for command in commands:
-            number = next(numbers, None) if isinstance(command, c.NotifyOwner | c.RaiseAlarm) else None
+            number = next(numbers, None) if isinstance(command, c.OwnerMessage) else None
             self._executor.perform(command, step.state, step.now, message=number)
         for command in commands:  # no unlock waits for its own announcement
             self._executor.announce(command, step.state, step.now)
@@ -459,10 +457,8 @@ class EntranceActor:
 
 
 def commands_without_store(event: e.Event, commands: tuple[c.Command, ...]) -> tuple[c.Command, ...] | None:
-    """Return what is performed of a decision that could not be stored; None: the decision is dropped completely.
-
-    An intent is dropped, and so is the report that the disk works again: this step has just shown that it does not.
-    """
+    """Return what is performed of a decision that could not be stored; None: the decision is dropped completely."""
+    # This step has just shown that the disk does not work again
     if event == e.DiskChanged(ok=True) or any(isinstance(command, c.ReserveOpening) for command in commands):
         return None
     return tuple(command for command in commands if isinstance(command, COMMANDS_WITHOUT_STORE))

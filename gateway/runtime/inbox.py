@@ -25,7 +25,6 @@ from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.protocol import delivery_message, owner_requests
 from gateway.protocol.box_hub import JobOutcome
-from gateway.protocol.delivery_message import verify_delivery
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.jws import TRANSIENT_REJECTIONS, RejectedMessage, RejectionCode
 from gateway.runtime.entrance import EntranceActor
@@ -119,7 +118,7 @@ class Inbox:
 
     async def _answer_retailer(self, token: bytes) -> None:
         now = self.clock.now()
-        verified = verify_delivery(token, self.store.brands.keys, box=self.home.box, now=now)
+        verified = delivery_message.verify_delivery(token, self.store.brands.keys, box=self.home.box, now=now)
         try:
             answer = await self.store.deliveries.accept(token, verified, now)
         except StoreFailed as failure:
@@ -135,7 +134,9 @@ class Inbox:
         The answer is stored, and so is the box's event for the hub. A stranger's flood gets no answer.
         """
         now = self.clock.now()
-        verified = verify_delivery(token, self.store.brands.keys, box=self.home.box, also=home, now=now)
+        verified = delivery_message.verify_delivery(
+            token, self.store.brands.keys, box=self.home.box, also=home, now=now
+        )
         return await self._accept_verified(token, verified, now)
 
     async def accept_hub_signed(self, token: bytes, home: str, key: str) -> JobOutcome:
@@ -240,10 +241,7 @@ class Inbox:
     async def plan_pause(
         self, entrance: str | None, start: datetime | None, end: datetime, by: str | None
     ) -> PlannedPause | PauseRefusal:
-        """Pause deliveries from `start` (None: now) to `end`, at one entrance or (None) at all; or return the refusal.
-
-        The pause is stored when this returns, and no later scan opens anything.
-        """
+        """Pause deliveries from `start` (None: now) to `end`, at one entrance or (None) at all; else return why not."""
         now = self.clock.now()
         new = PlannedPause(id=secrets.token_hex(4), entrance=entrance, start=start or now.utc, end=end, by=by)
         return self._update_pauses(await self.store.pauses.plan(new, now))

@@ -36,14 +36,10 @@ class PermissionService:
         by: str,
         *,
         terms: PermissionTerms | None = None,
-        ask: str | None = None,
-        version: int | None = None,
+        ask: str | None = None,  # the digest of the request that the person saw; no other is granted
+        version: int | None = None,  # of the permission that the person saw: later decisions are not undone
     ) -> str | None:
-        """Grant a brand these terms, refuse it, or revoke its permission, also for deliveries that it has announced.
-
-        `ask`: the digest of the request that the person saw; no other is granted. `version`: of the permission that the
-        person saw: later decisions are not undone.
-        """
+        """Grant a brand these terms, refuse it, or revoke its permission, also for deliveries that it has announced."""
         brands, now = self.store.brands, self.clock.now()
         decision = brands.decide(brand, standing, now, terms=terms, by=by, ask=ask, version=version)
         return await self._store_change(brand, decision)

@@ -103,11 +103,6 @@ def derive_nonce(message: str, purpose: LinkPurpose, subject: str, key: bytes) -
     return hmac.digest(key, _NONCE_CONTEXT + f"{message}\n{purpose}\n{subject}".encode(), "sha256")[:NONCE_BYTES]
 
 
-def link_url(pages: str, token: str) -> str:
-    """Return the address where a phone uses the token."""
-    return f"{pages.rstrip('/')}/{LINK_PATH}/{token}"
-
-
 def _verified(token: str, key: bytes) -> ActionLink | None:
     if len(token) > MAX_TOKEN_CHARACTERS or token.count(".") != 1:
         return None

@@ -60,10 +60,7 @@ class ApprisePhone:
         self.name = hmac.digest(key, _NAME_CONTEXT + url.encode(), "sha256")[:16].hex()
 
     async def send(self, notification: PhoneNotification) -> SendResult:
-        """Send the notification within the limit; no failure of network or service raises.
-
-        Apprise runs in its own thread: a hanging one blocks nothing, not even the end of the process.
-        """
+        """Send the notification within the limit; no failure of network or service raises."""
         if self._running_sends >= MAX_HANGING_SENDS:
             return SendResult.SILENT
         loop = asyncio.get_running_loop()
@@ -78,6 +75,7 @@ class ApprisePhone:
                     loop.call_soon_threadsafe(self._on_send_done, done, taken)
 
         self._running_sends += 1
+        # In a thread of its own a hanging one blocks nothing, not even the end of the process
         threading.Thread(target=work, name=f"phone {self.scheme}", daemon=True).start()
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -72,15 +72,16 @@ def message_text(message: ComposedMessage, *, utc: datetime, language: Language,
     return f"{text} {_LATE_TEXT.to(language, when=format_time(message.at, utc, language, zone))}"
 
 
-def grouped_text(messages: Sequence[ComposedMessage], *, utc: datetime, language: Language, zone: ZoneInfo) -> str:
-    """Return one text for several messages, oldest first: the newest, how many more there are, and the next newest."""
-    oldest, *_, newest = messages
+def group_text(messages: Sequence[ComposedMessage], *, utc: datetime, language: Language, zone: ZoneInfo) -> str:
+    """Return one text for messages, oldest first: the newest, how many more there are, and the next newest."""
+    *others, newest = messages
     lines = [message_text(newest, utc=utc, language=language, zone=zone)]
-    when = format_time(oldest.at, utc, language, zone)
-    lines.append(_WAITING_TEXT.to(language, count=str(len(messages) - 1), when=when))
-    others = messages[-2::-1][:MAX_LISTED_MESSAGES]
-    lines += [f"- {message_text(message, utc=utc, language=language, zone=zone)}" for message in others]
-    if len(messages) - 1 > MAX_LISTED_MESSAGES:
+    if others:
+        when = format_time(others[0].at, utc, language, zone)
+        lines.append(_WAITING_TEXT.to(language, count=str(len(others)), when=when))
+    listed = others[::-1][:MAX_LISTED_MESSAGES]
+    lines += [f"- {message_text(message, utc=utc, language=language, zone=zone)}" for message in listed]
+    if len(others) > MAX_LISTED_MESSAGES:
         lines.append("- …")
     return "\n".join(lines)
 

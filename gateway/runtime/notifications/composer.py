@@ -13,7 +13,7 @@ from gateway.runtime.notifications.texts import ComposedMessage, message_facts
 from gateway.storage import Store
 from gateway.storage.models import StoredMessage as Stored
 
-_COMMAND: TypeAdapter[c.NotifyOwner | c.RaiseAlarm] = TypeAdapter(c.NotifyOwner | c.RaiseAlarm)
+_COMMAND: TypeAdapter[c.OwnerMessage] = TypeAdapter(c.OwnerMessage)
 
 
 class MessageComposer:
@@ -23,7 +23,7 @@ class MessageComposer:
         self._home, self._store, self._zone = home, store, ZoneInfo(home.timezone)
 
     def compose(
-        self, command: c.NotifyOwner | c.RaiseAlarm, entrance: str, delivery: VisitDelivery | None, now: Now
+        self, command: c.OwnerMessage, entrance: str, delivery: VisitDelivery | None, now: Now
     ) -> ComposedMessage:
         """Return the message for a command of an entrance of this house. The caller adds the visit."""
         section = self._home.entrances[entrance]

@@ -59,13 +59,7 @@ class Outbox:
             group.create_task(self._report_results(), name="office: results")
 
     def notify(
-        self,
-        command: c.NotifyOwner | c.RaiseAlarm,
-        state: Entrance,
-        now: Now,
-        *,
-        message: int | None,
-        picture: PictureSource | None,
+        self, command: c.OwnerMessage, state: Entrance, now: Now, *, message: int | None, picture: PictureSource | None
     ) -> None:
         """Notify the owner, with a picture if one arrives in time; `message` is its number in the store."""
         running = state.visit or state.grace_visit

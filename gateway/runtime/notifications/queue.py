@@ -163,8 +163,6 @@ class NotificationQueue:
 
     def message(self, stored: Stored, now: Now) -> ComposedMessage | None:
         """Return a stored message, with its picture if it was handed over; None while it may still be."""
-        if stored.entrance not in self.home.entrances:
-            return None
         if timedelta() <= now.utc - stored.at < HANDOVER_GRACE:
             return self._recent_messages.get(stored.id)
         return self._recent_messages.get(stored.id) or self._composer.recompose(stored, now)
@@ -175,13 +173,9 @@ class NotificationQueue:
         """Return one notification for a group of messages, oldest first, in a language (None: the house's)."""
         language = language or self.home.language
         *_, newest = group
-        if len(group) == 1:
-            text = batching.message_text(newest, utc=now.utc, language=language, zone=self._zone)
-        else:
-            text = batching.grouped_text(group, utc=now.utc, language=language, zone=self._zone)
         return batching.PhoneNotification(
             title=without_links(self.home.name),
-            text=text,
+            text=batching.group_text(group, utc=now.utc, language=language, zone=self._zone),
             urgent=newest.urgent,
             picture=newest.picture,
             buttons=self._action_buttons(newest, now, language),
@@ -201,8 +195,8 @@ class NotificationQueue:
             message_id = f"{message.number}\n{message.at.isoformat()}"
             nonce = action_links.derive_nonce(message_id, purpose, subject, self.key)
             token = action_links.sign_link(purpose, subject, expires, nonce, self.key)
-            label = purpose.label.to(language)
-            buttons.append(batching.Button(label=label, url=action_links.link_url(settings.pages, token)))
+            url = f"{settings.pages.rstrip('/')}/{action_links.LINK_PATH}/{token}"
+            buttons.append(batching.Button(label=purpose.label.to(language), url=url))
         return tuple(buttons)
 
     def _link_subject(self, purpose: LinkPurpose, message: ComposedMessage) -> str | None:

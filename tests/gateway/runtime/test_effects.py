@@ -313,8 +313,8 @@ async def test_a_no_that_the_broker_did_not_accept_is_said_once_in_the_next_sess
     bench.line.cut()
     bench.do(no("s1"))
     bench.line.mend()
-    bench.hands.repeat_refusals()
-    bench.hands.repeat_refusals()
+    bench.hands.on_connected(1)
+    bench.hands.on_connected(1)
     (shown,) = bench.line.on("perron/scanner/set")
     assert read(shown, "scanner") == ShowResult(word="no")
     (event,) = (json.loads(one.payload) for one in bench.line.on("perron/entrance/front/event"))
@@ -325,19 +325,19 @@ async def test_neither_an_old_no_nor_a_go_nor_what_a_later_answer_replaced_is_re
     bench.line.cut()
     bench.do(c.AnswerScan(scan="s1", scanner="scanner", answer=c.ScanAnswer.GO))
     bench.line.mend()
-    bench.hands.repeat_refusals()
+    bench.hands.on_connected(1)
     assert bench.line.on("perron/scanner/set") == []
     bench.line.cut()
     bench.do(no("s2"))
     bench.time.mono += 61
     bench.line.mend()
-    bench.hands.repeat_refusals()
+    bench.hands.on_connected(1)
     assert bench.line.on("perron/scanner/set") == []
     bench.line.cut()
     bench.do(no("s3"))
     bench.line.mend()
     bench.do(c.AnswerScan(scan="s4", scanner="scanner", answer=c.ScanAnswer.WAIT))
-    bench.hands.repeat_refusals()
+    bench.hands.on_connected(1)
     assert [read(one, "scanner").word for one in bench.line.on("perron/scanner/set")] == ["wait"]
 
 
@@ -394,7 +394,7 @@ async def test_the_state_is_published_retained_and_only_when_it_has_changed(benc
 
 async def test_a_new_broker_session_is_shown_the_state_again(bench: Bench) -> None:
     bench.hands.publish_state(bench.state, bench.clock.now())
-    bench.hands.republish_state()
+    bench.hands.on_connected(1)
     bench.hands.publish_state(bench.state, bench.clock.now())
     assert len(shown(bench)) == 2
 

@@ -153,7 +153,7 @@ async def test_when_home_assistant_goes_all_that_it_said_is_unknown(made: ShellB
 
 
 async def test_an_automation_is_asked_at_the_start_and_a_statestream_never(made: ShellBox) -> None:
-    made.front._executor.query_all(1)  # noqa: SLF001 - as the shell does when the broker is there
+    made.front._executor.on_connected(1)  # noqa: SLF001 - as the shell does when the broker is there
     (question,) = [sent for sent in made.line.sent if sent.topic.endswith("/get")]
     assert question.topic == "perron/luc/get"
     device_ref = made.home.devices["luc"].device_ref

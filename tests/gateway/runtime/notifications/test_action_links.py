@@ -18,7 +18,6 @@ from gateway.runtime.notifications.action_links import (
     LinkError,
     LinkPurpose,
     derive_nonce,
-    link_url,
     sign_link,
     verify_link,
 )
@@ -142,10 +141,9 @@ def test_all_copies_of_a_message_carry_one_nonce_and_each_action_its_own() -> No
 
 
 def test_a_token_may_stand_in_a_url() -> None:
-    url = link_url("https://perron.home:8443/", token(LinkPurpose.PERMIT))
-    assert url.startswith("https://perron.home:8443/link/")
-    assert url.isascii()
-    assert not set(url) & set(" ?#&%,;\"'")
+    permit = token(LinkPurpose.PERMIT)
+    assert permit.isascii()
+    assert not set(permit) & set(" ?#&%,;/\"'")
 
 
 # ---- the key

@@ -13,7 +13,7 @@ from gateway.runtime.notifications.batching import (
     GROUP_ABOVE_MESSAGES,
     MAX_LISTED_MESSAGES,
     group_messages,
-    grouped_text,
+    group_text,
     message_text,
 )
 from gateway.runtime.notifications.texts import ComposedMessage, message_facts
@@ -88,7 +88,7 @@ def test_whatever_waits_is_told_once(all_of_it: list[tuple[Notification | AlarmC
 def test_several_as_one_begin_with_the_newest_and_tell_how_many_there_were(language: Language, waited: str) -> None:
     messages = [ComposedMessage(about=Notification.SET_ASIDE, facts={"detail": f"{n}"}, at=NOON) for n in range(1, 9)]
     messages[0] = replace(messages[0], at=NOON - timedelta(minutes=10))
-    lines = grouped_text(messages, utc=NOON, language=language, zone=PARIS).splitlines()
+    lines = group_text(messages, utc=NOON, language=language, zone=PARIS).splitlines()
     first, *others = (message.words(language) for message in messages[: -MAX_LISTED_MESSAGES - 2 : -1])
     assert lines == [first, waited, *(f"- {text}" for text in others), "- …"]
     assert len(others) == MAX_LISTED_MESSAGES
