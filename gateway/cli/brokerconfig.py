@@ -20,8 +20,8 @@ from gateway.mqtt.mosquitto.folder_check import (
     read_options,
     secret_faults,
 )
-from gateway.mqtt.mosquitto.provisioning import ANY_ADDRESS, WeakBrokerSetup, write_house, write_radio
-from gateway.system.addresses import is_loopback_host
+from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup, write_house, write_radio
+from gateway.system.addresses import is_any_address, is_loopback_host
 from gateway.system.clock import machine_time
 from gateway.system.mosquitto import BrokerListener, broker_user, hand_over, reload
 from gateway.system.pki.authority import IssuedCertificate, certificate_names
@@ -127,7 +127,7 @@ def _listeners(
 ) -> tuple[str, BrokerListener | None]:
     """Return the address of the house's own listener, and that of the one for other machines, if any."""
     if home.broker.tls is not None:
-        everywhere = next((known.host for known in before.listeners if known.host in ANY_ADDRESS), None)
+        everywhere = next((known.host for known in before.listeners if is_any_address(known.host)), None)
         return listen or everywhere or home.broker.host, None
     if listen is None:
         kept = (known for known in before.listeners if known.tls and not is_loopback_host(known.host))

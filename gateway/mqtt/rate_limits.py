@@ -11,7 +11,7 @@ from enum import StrEnum, auto
 
 from gateway.domain.frozen import Frozen
 from gateway.system.mqtt_settings import OverflowPolicy, Subscription
-from gateway.system.token_bucket import TokenBucket
+from gateway.system.token_bucket import TokenBucket, TokenBuckets
 
 ACCOUNT_PER_S, ACCOUNT_AT_ONCE = 100.0, 200.0  # messages of one bridge account, except readings and door topics
 ACCOUNT_READINGS_PER_S = 10.0  # of one bridge account; at once, one for each of its sensors, as after a connection
@@ -67,7 +67,7 @@ class RateLimits:
         known = self._subscriptions.values()
         self._sensor_counts = Counter(s.account for s in known if s.overflow is OverflowPolicy.KEEP_LATEST)
         self._topics: dict[bytes, TokenBucket] = {}
-        self._accounts: dict[str, TokenBucket] = {}
+        self._accounts = TokenBuckets(ACCOUNT_PER_S, ACCOUNT_AT_ONCE)
         self._readings: dict[str, TokenBucket] = {}
         self._all_readings = TokenBucket(ALL_READINGS_PER_S, max(MIN_BURST, float(self._sensor_counts.total())))
         self._held: dict[bytes, HeldMessage] = {}
@@ -81,9 +81,7 @@ class RateLimits:
         if overflow is OverflowPolicy.KEEP_LATEST:
             free = not self._held and self._has_room(topic, subscription, mono)  # held readings come first
             return LimitVerdict.READ if free else LimitVerdict.HELD
-        if self._topic_bucket(topic, overflow).take(mono) and (
-            account is None or self._account_bucket(account).take(mono)
-        ):
+        if self._topic_bucket(topic, overflow).take(mono) and (account is None or self._accounts.take(account, mono)):
             return LimitVerdict.READ
         return LimitVerdict.IGNORED if overflow is OverflowPolicy.DROP else LimitVerdict.DROPPED
 
@@ -111,9 +109,6 @@ class RateLimits:
     def _topic_bucket(self, topic: bytes, overflow: OverflowPolicy) -> TokenBucket:
         limits = TOPIC_LIMITS[overflow]
         return self._topics.setdefault(topic, TokenBucket(limits.per_s, limits.at_once))
-
-    def _account_bucket(self, account: str) -> TokenBucket:
-        return self._accounts.setdefault(account, TokenBucket(ACCOUNT_PER_S, ACCOUNT_AT_ONCE))
 
     def _sensor_bucket(self, account: str) -> TokenBucket:
         at_once = max(MIN_BURST, float(self._sensor_counts[account]))

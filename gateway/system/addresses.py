@@ -13,6 +13,14 @@ def is_loopback_host(host: str) -> bool:
         return host == "localhost"
 
 
+def is_any_address(host: str) -> bool:
+    """Whether an address means all addresses of this machine (0.0.0.0, ::)."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def client_network(address: str, *, ipv6_prefix: int = 64) -> str:
     """Return the network under which a client's addresses are counted and limited as one.
 

@@ -93,10 +93,6 @@ def _refuse_invisible(name: str) -> str:
     return name
 
 
-def _host_name(text: str) -> str:
-    return text.lower().rstrip(".")
-
-
 _ID = explained(r"^[a-z0-9-]{1,64}$", "an id is 1 to 64 of a-z, 0-9 and -")
 _ONE_LINE = explained(
     # With a mark that changes the text direction, one brand could look like another.
@@ -130,6 +126,6 @@ Name = Annotated[str, StringConstraints(pattern=_ONE_LINE), AfterValidator(_refu
 Port = Annotated[int, Field(ge=1, le=65535, json_schema_extra={"x-unit": "port number"})]
 Topic = Annotated[str, StringConstraints(pattern=_TOPIC)]
 PagesUrl = Annotated[str, StringConstraints(pattern=_PAGES_URL)]
-HostName = Annotated[str, StringConstraints(pattern=_HOST_NAME), AfterValidator(_host_name)]
+HostName = Annotated[str, StringConstraints(pattern=_HOST_NAME), AfterValidator(lambda text: text.lower().rstrip("."))]
 ListenAddress = Annotated[str, StringConstraints(pattern=_LISTEN_ADDRESS)]
 PublicKeyText = Annotated[str, StringConstraints(pattern=_PUBLIC_KEY)]

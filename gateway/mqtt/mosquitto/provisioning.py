@@ -21,14 +21,13 @@ from gateway.config.broker_acl import RADIO_ACCOUNTS, access_list, account_names
 from gateway.config.home import Home
 from gateway.domain.frozen import Frozen
 from gateway.system import mosquitto
-from gateway.system.addresses import is_loopback_host
+from gateway.system.addresses import is_any_address, is_loopback_host
 from gateway.system.clock import machine_time
 from gateway.system.parent_death import with_parent_death_signal
 from gateway.system.pki.authority import IssuedCertificate
 from gateway.system.pki.broker import LOCAL_NAMES, broker_certificate
 
 MAX_BRIDGE_PACKET_BYTES = 4_194_304  # Zigbee2MQTT publishes its whole list of devices in one message
-ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared only, the gateway does not listen on it
 START_TIMEOUT_S = 10.0  # until a started broker listens
 PORT_RELEASE_TIMEOUT_S = 2.0  # until a killed broker has released its port
 STOP_TIMEOUT_S = 3.0  # until a broker has ended after SIGTERM
@@ -116,7 +115,7 @@ def _refuse_weak(listeners: Sequence[mosquitto.BrokerListener], home: Home, name
                 "Say `tls: {ca: accounts/authority.pem}` under broker in the house file, or listen on 127.0.0.1.",
             )
         has_no_name = home.broker.is_loopback and set(names) <= set(LOCAL_NAMES)
-        if listener.tls and listener.host in ANY_ADDRESS and has_no_name:
+        if listener.tls and is_any_address(listener.host) and has_no_name:
             raise WeakBrokerSetup(
                 f"{listener.host}:{listener.port} is every address of this machine, so the certificate would name"
                 " none of them and no device could tell this broker from another.",

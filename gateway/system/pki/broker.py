@@ -10,11 +10,11 @@ The authority has no name constraints, because Mbed TLS, which most small device
 The functions raise as those of `gateway.system.pki.authority` do.
 """
 
-import ipaddress
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from gateway.system.addresses import is_any_address
 from gateway.system.pki import authority
 
 BROKER_POLICY = authority.CertificatePolicy(days=30, renew=timedelta(days=15), bound=False)
@@ -39,7 +39,7 @@ def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: dat
     files = _files_in(folder)
     for file in (files.authority_key, files.chain):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    served = tuple(sorted({*LOCAL_NAMES, *(name for name in names if not _is_unspecified(name))}))
+    served = tuple(sorted({*LOCAL_NAMES, *(name for name in names if not is_any_address(name))}))
     issued = authority.issue_server_certificate(
         files, name=f"Perron broker {box}", names=served, policy=BROKER_POLICY, now=now
     )
@@ -59,10 +59,3 @@ def renew_broker_certificate(folder: Path, *, box: str, now: datetime) -> author
     """Renew the certificate in `folder` for its names if it is due; None: there is no certificate."""
     names = broker_certificate_names(folder)
     return broker_certificate(folder, box=box, names=names, now=now) if names else None
-
-
-def _is_unspecified(name: str) -> bool:
-    try:
-        return ipaddress.ip_address(name).is_unspecified
-    except ValueError:
-        return False

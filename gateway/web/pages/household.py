@@ -1,19 +1,61 @@
-"""Manages the accounts of the household, and the user's own account."""
+"""Manages the accounts of the household and the user's own account; shows sign-ins and changes of accounts and keys."""
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from aiohttp import web
 
+from gateway.domain.frozen import Frozen
 from gateway.runtime.maintenance import reload
 from gateway.runtime.maintenance.backup import last_backup_at as last_backup
-from gateway.system.i18n import Text
+from gateway.storage import Store
+from gateway.system.i18n import Language, Text, _
+from gateway.system.text import sanitized
 from gateway.web.auth.accounts import AccountRefused, CurrentUser
 from gateway.web.auth.roles import Role, UserRight, has_right
-from gateway.web.pages.activity import activity_lines, browser_name
+from gateway.web.auth.user_agent import browser_and_system
+from gateway.web.server.context import person_name
 from gateway.web.server.page import Page, form_texts, get, post
+from gateway.web.texts.catalogue import TEXTS
 
 INVITED_ROLES = (Role.HOUSEHOLD, Role.INSTALLER, Role.OWNER)
 PASSWORD_RESET_SHOWN_DAYS = 30  # days for which others see that a password was reset on the box
+
+ACTIVITY_TEXTS: Mapping[str, Text] = {
+    "addition_proposed": _("{by} proposed for the house: {what}"),
+    "addition_accepted": _("{by} accepted into the house: {what} (proposed by {who})"),
+    "addition_refused": _("{by} refused for the house: {what} (proposed by {who})"),
+    "addition_withdrawn": _("{by} withdrew what was proposed: {what}"),
+    "signed_in": _("{who} signed in: {what}"),
+    "sign_in_wrong": _("{what} wrong passwords for {who}"),
+    "password_changed": _("{who} changed their password"),
+    "person_added": _("{who} has an account: {what}"),
+    "person_removed": _("{who} has no account any more (by {by})"),
+    "role_changed": _("{who} is now {what} (by {by})"),
+    "invited": _("{by} invited somebody: {what}"),
+    "invitation_withdrawn": _("{by} withdrew an invitation"),
+    "handed_over": _("{by} said that the installation is done"),
+    "claim_code_wrong": _("A wrong code to claim the box"),
+    "phone_added": _("{by} added a phone ({what})"),
+    "phone_removed": _("{by} removed a phone ({what})"),
+    "key_distrusted": _("{by} trusts the key {what} no longer"),
+    "key_approved": _("{by} accepted the key {what}"),
+    "key_refused": _("{by} refused the key {what}"),
+    "key_withdrawn": _("A brand took back its key {what}"),
+    "key_trusted": _("{by} trusts the key {what} again"),
+    "shared": _("{by} shows a visit by a link"),
+    "share_ended": _("{by} ended a link"),
+    "survey_begun": _("{by} began a survey ({what})"),
+    "survey_ended": _("{by} ended a survey ({what})"),
+    "browser_enrolled": _("{who} reaches the house from afar: {what}"),
+    "browser_ended": _("{by} ended a browser of {who}: {what}"),
+    "hub_joined": _("{by} let the house join a hub."),
+    "hub_leaving": _("{by} left the hub."),
+}
+"""The kinds of log rows that the page shows."""
+
+MAX_ROWS_READ, MAX_LINES_SHOWN = 2000, 50  # the newest rows of the log
 
 
 class HouseholdPage(Page):
@@ -101,3 +143,64 @@ class HouseholdPage(Page):
         id_ = (await form_texts(request)).get("id", "")
         await self._accounts.end_session(user, id_, self._now)
         raise web.HTTPSeeOther("/settings")
+
+
+class ActivityLine(Frozen, kw_only=False):
+    """One line of the activity page."""
+
+    at: datetime
+    text: str
+    is_suspicious: bool
+
+
+def activity_lines(store: Store, language: Language, *, person: str | None) -> tuple[ActivityLine, ...]:
+    """Return what a person did and what was done to the person's account, or (None) all activity; newest first."""
+    return tuple(_all_lines(store, language, person))[:MAX_LINES_SHOWN]
+
+
+def _all_lines(store: Store, language: Language, person: str | None) -> Iterator[ActivityLine]:
+    names: dict[str | None, str | None] = {}
+
+    def named(ident: str | None) -> str:
+        if ident not in names:
+            names[ident] = person_name(store.accounts, ident)
+        return names[ident] or _("somebody").to(language)
+
+    for row in store.log.newest_bodies(tuple(ACTIVITY_TEXTS), at_most=MAX_ROWS_READ):
+        if person is not None and person not in (row.get("person"), row.get("by")):
+            continue
+        kind = row["kind"]
+        facts = {"who": named(row.get("person")), "by": named(row.get("by")), "what": _line_text(row, language)}
+        is_suspicious = kind in ("sign_in_wrong", "claim_code_wrong")
+        yield ActivityLine(datetime.fromisoformat(row["at"]), ACTIVITY_TEXTS[kind].to(language, **facts), is_suspicious)
+
+
+def _line_text(row: Mapping[str, Any], language: Language) -> str:
+    match row["kind"]:
+        case "signed_in":
+            return browser_name(row.get("browser"), language)
+        case "sign_in_wrong":
+            return str(row["tries"])
+        case "person_added" | "role_changed" | "invited":
+            return TEXTS[f"role.{Role(row['role'])}"].to(language)
+        case "phone_added" | "phone_removed":
+            return sanitized(str(row["scheme"]))
+        case "addition_proposed" | "addition_accepted" | "addition_refused" | "addition_withdrawn":
+            kind, name = row["thing"], sanitized(str(row["name"]))
+            return f"{TEXTS[f'add.kind.{kind}'].to(language)} {name}"
+        case "browser_enrolled" | "browser_ended":
+            return sanitized(str(row["label"]))
+        case "survey_begun" | "survey_ended":
+            return str(row["entrance"])
+        case "key_distrusted" | "key_trusted" | "key_approved" | "key_refused" | "key_withdrawn":
+            return sanitized(f"{row['brand']} {row['kid']}")
+        case _:
+            return ""
+
+
+def browser_name(stored: str | None, language: Language) -> str:
+    """Return the name of a session's browser: "Chrome on Android", or "unknown browser"."""
+    browser, system = browser_and_system(stored)
+    if browser is None or system is None:
+        return browser or system or _("unknown browser").to(language)
+    return _("{browser} on {system}").to(language, browser=browser, system=system)

@@ -9,7 +9,7 @@ from gateway.storage import Store
 from gateway.storage.people import MAX_NOTED_BURSTS_PER_DAY
 from gateway.web.auth.accounts import WRONG_PASSWORDS_BEFORE_REPORT, AccountError
 from gateway.web.auth.roles import Role
-from gateway.web.pages.activity import MAX_LINES_SHOWN, activity_lines
+from gateway.web.pages.household import MAX_LINES_SHOWN, activity_lines
 from tests.gateway.web.auth.test_user_agent import ANDROID
 from tests.gateway.web.house import ANNA_PASSWORD, AccountsHouse, RetryAfter, running, signed_in
 from tests.shell.box import ShellBox, box, run_box

@@ -25,8 +25,8 @@ from gateway.installation.proposal_checks import (
 from gateway.installation.proposal_workflow import Proposals
 from gateway.web.auth.accounts import SessionSecrets
 from gateway.web.auth.roles import Role
-from gateway.web.pages.activity import activity_lines
 from gateway.web.pages.add_device_form import FORM_FIELDS, initial_values, read_form
+from gateway.web.pages.household import activity_lines
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
