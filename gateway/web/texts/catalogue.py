@@ -1,7 +1,7 @@
 """The texts of the pages that a key chooses: a phase, an outcome, an error, or a script.
 
-Those that only templates and scripts choose are tables in `gateway/web/templates/texts`. Every other text stands where
-it is shown: in the templates, and in the modules of the pages.
+Those that a template or a script draws are tables in `gateway/web/templates/texts`; this module has those that only
+Python chooses. Every other text stands where it is shown: in the templates, and in the modules of the pages.
 """
 
 from collections.abc import Mapping
@@ -30,31 +30,12 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "pause.no.overlaps": _("Another pause falls into that time: end or withdraw it first."),
     "pause.no.too_many": _("There are fifty pauses already."),
     "pause.no.unknown": _("This pause is over already."),
-    "phase.ready": _("Ready"),
-    "phase.ringing": _("Ringing"),
-    "phase.approving": _("Waiting for your yes"),
-    "phase.unlocking": _("The bolt withdraws"),
-    "phase.unlocked": _("Unlocked: the courier may come in"),
-    "phase.inside": _("Door open"),
-    "phase.relocking": _("Locking again"),
-    "phase.locked_again": _("Locked again, proven"),
-    "phase.handed_to_owner": _("Handed to you"),
     "outcome.delivered": _("Delivered"),
     "outcome.partly_delivered": _("Partly delivered"),
     "outcome.not_delivered": _("Not delivered"),
     "outcome.attended": _("Received by somebody"),
     "outcome.refused": _("Refused"),
     "outcome.unknown": pgettext("an outcome", "Unknown"),
-    "day.mon": _("Mon"),
-    "day.tue": _("Tue"),
-    "day.wed": _("Wed"),
-    "day.thu": _("Thu"),
-    "day.fri": _("Fri"),
-    "day.sat": _("Sat"),
-    "day.sun": _("Sun"),
-    "role.owner": _("owner"),
-    "role.household": _("household"),
-    "role.installer": _("installer"),
     "link.brand.granted": _("{brand} is let in."),
     "link.brand.refused": _("{brand} is not let in."),
     "link.brand.revoked": _("{brand} is let in no longer."),
@@ -63,16 +44,6 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "install.what.button": _("Button"),
     "install.what.device": _("Device"),
     "install.what.of_no_use_here": _("Of no use here:"),
-    "add.kind.lock": _("Lock"),
-    "add.kind.cover": _("Garage door"),
-    "add.kind.door": _("Door sensor"),
-    "add.kind.camera": _("Camera"),
-    "add.kind.scanner": _("Scanner"),
-    "add.kind.signal": _("Signal"),
-    "add.kind.fridge": _("Fridge"),
-    "add.kind.presence": _("Presence"),
-    "add.kind.alarm": _("Alarm"),
-    "add.kind.entrance": _("Entrance"),
     "add.no.id": _("1 to 64 of a-z, 0-9 and -."),
     "add.no.must": _("Fill this in."),
     "add.no.must.way_out_by_hand": _("Nobody may be locked in: without it there is no entrance."),
