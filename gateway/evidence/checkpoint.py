@@ -1,7 +1,7 @@
 """Signs checkpoints of the log, and compares the box's log with one that the owner's phone kept.
 
 The hash chain alone reveals edits only if its end is known. A checkpoint names an end: a log that does not contain it
-was changed, cut or rolled back.
+was changed, cut or rolled back. `check_log` and `check_rollback` raise `ProofDefect` for the first defect of the log.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -98,9 +98,6 @@ def check_log(  # noqa: PLR0913 - a log, and what it is compared with
 
     `kin` are the keys that the box had before `key`, or has since. Checkpoints of entries before the part prove nothing
     about it.
-
-    Raises:
-        ProofDefect: the first defect of the log.
     """
     start = after or ChainHead()
     for point in remembered:
@@ -124,9 +121,6 @@ def check_rollback(file: str, own: Checkpoint, remembered: Iterable[Checkpoint])
     """Check that the log in `file`, which ends with `own`, was not rolled back: one that only grows never gets shorter.
 
     Only trusted times are compared: these never go back.
-
-    Raises:
-        ProofDefect: it was.
     """
     for point in remembered:
         if point.seq == own.seq and point.hash != own.hash:

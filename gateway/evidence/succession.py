@@ -5,6 +5,9 @@ are of the same box. The history is a file beside the key, with a copy in the fo
 
 One file, written last, decides a change. The gateway carries it out when it starts, before it opens anything; if it is
 killed, the next start finishes the change. The change deletes the old private key.
+
+The functions raise `OSError` if the folder cannot be read or written, `ValueError` if its file is no key history, and
+`KeyUnusable` if a key cannot be used.
 """
 
 from base64 import b64encode
@@ -24,12 +27,7 @@ KEY_FILES = (PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, NEXT_MARKER_FILE, NEXT_KEY_FILE)
 
 
 def read_key_history(folder: Path) -> KeyHistory:
-    """Read the key history in a folder; it is empty if the folder has no file of it.
-
-    Raises:
-        ValueError: the file is not a key history.
-        OSError: it cannot be read.
-    """
+    """Read the key history in a folder; it is empty if the folder has no file of it."""
     try:
         return KeyHistory.parse(read_regular(folder / SUCCESSION_FILE, at_most=MAX_HISTORY_BYTES))
     except FileNotFoundError:
@@ -37,11 +35,7 @@ def read_key_history(folder: Path) -> KeyHistory:
 
 
 def copy_key_history(source: Path, folder: Path) -> None:
-    """Copy the key history into a visit's folder, so that the folder alone proves it; nothing if it is empty.
-
-    Raises:
-        ValueError, OSError: the line cannot be read, or not be written there.
-    """
+    """Copy the key history into a visit's folder, so that the folder alone proves it; nothing if it is empty."""
     line = read_key_history(source)
     if line.steps:
         write_whole(folder / SUCCESSION_FILE, line.encoded)
@@ -51,9 +45,6 @@ def is_key_change_interrupted(folder: Path) -> bool:
     """Return whether a key change began and did not end: the history names it, or the new key is in its place.
 
     Another key must not be prepared then: it would follow the old key too, and a history must not fork.
-
-    Raises:
-        KeyUnusable, ValueError, OSError: key or line cannot be read.
     """
     if not (folder / NEXT_MARKER_FILE).exists():
         return False
@@ -71,7 +62,6 @@ def prepare_key_change(folder: Path) -> PublicKey:
 
     Raises:
         KeyUnusable: the present key cannot be used, or a change was cut short and is to be finished first.
-        ValueError: the file beside it is not a key history.
         OSError: the folder does not take it, and nothing is decided.
     """
     BoxKey.load(folder)
@@ -91,7 +81,6 @@ def finish_key_change(folder: Path, *, box: str, now: Now) -> KeySuccession | No
 
     Raises:
         KeyUnusable: the files do not belong together: a key was put there by hand.
-        ValueError, OSError: they cannot be read or written.
     """
     if not (folder / NEXT_MARKER_FILE).exists():
         (folder / NEXT_KEY_FILE).unlink(missing_ok=True)  # of a change that was not decided

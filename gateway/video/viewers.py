@@ -155,7 +155,6 @@ class CameraViewers:
         self._loop = loop
         self._init: LiveInit | None = None
         self._group: list[bytes] = []  # chunks since the last key picture; empty if they were too many
-        self._group_bytes = 0
         self._waiting_viewers: set[ViewerConnection] = set()
         self._viewing: set[ViewerConnection] = set()
 
@@ -208,11 +207,10 @@ class CameraViewers:
         for viewer in self._viewing:
             viewer.send(chunk)
         if fragment.key:
-            self._group, self._group_bytes = [], 0
-        if fragment.key or self._group:
+            self._group = [chunk]
+        elif self._group:
             self._group.append(chunk)
-            self._group_bytes += len(chunk)
         for viewer in tuple(self._waiting_viewers):
             self.add(viewer)
-        if self._group_bytes > MAX_GROUP_BYTES:  # a new viewer now waits for the next key picture
-            self._group, self._group_bytes = [], 0
+        if sum(map(len, self._group)) > MAX_GROUP_BYTES:  # a new viewer now waits for the next key picture
+            self._group = []

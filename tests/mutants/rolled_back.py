@@ -96,7 +96,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a stop that is rolled back does not show",
         file="gateway/storage/entrances.py",
-        old="set_stop = marks(set_stop)",
+        old="set_stop = writes(set_stop, mark=True)",
         new="set_stop = writes(set_stop)",
         tests=(f"{BACK}::test_what_takes_access_away_is_marked_too",),
     ),

@@ -19,7 +19,6 @@ _PICTOGRAMS_FOLDER = Path(__file__).with_name("svg")
 MISSING_GLYPH = "\N{REPLACEMENT CHARACTER}"  # shown for a character that the font lacks
 MM_PER_POINT = 25.4 / 72  # millimetres
 
-Align = Literal["left", "centre", "right"]
 Point = tuple[float, float]
 
 _FAMILY = "Open Sans"
@@ -110,7 +109,7 @@ class Sheet:
         size: float,
         bold: bool = False,
         ink: Ink = Ink.BLACK,
-        align: Align = "left",
+        align: Literal["left", "centre", "right"] = "left",
         within: float | None = None,
     ) -> None:
         """Set one line; where it is longer than `within` it is set smaller, down to half, then cut."""

@@ -208,7 +208,7 @@ class _ReportPages(Frozen):
             films = sum(len(part.manifest.clips) for part in verdict.parts)
             # A later part's log begins where the visit did.
             decisions = max(len(part.manifest.decisions) for part in verdict.parts)
-            if self.evidence.key_compared:
+            if NOTE_NO_KEY not in verdict.notes:
                 height, ink, title = 22, Ink.GREEN, _("The proof holds")
                 text = _("Films and log are as the box sealed them: {films} film(s), {decisions} decision(s).")
             else:  # anybody can make a key and seal anything with it
@@ -358,14 +358,14 @@ class _ReportPages(Frozen):
             yield self._phrase(_("Verification ends at the first wrong thing; what comes after it was not checked."))
             return
         yield self._phrase(
-            _("The key was compared with the one known from elsewhere.")
-            if evidence.key_compared
-            else _("No key was given: compare the fingerprint above with the box's.")
+            _("No key was given: compare the fingerprint above with the box's.")
+            if NOTE_NO_KEY in evidence.verdict.notes
+            else _("The key was compared with the one known from elsewhere.")
         )
         yield self._phrase(
-            _("The log was compared with the checkpoints kept outside the box.")
-            if evidence.log_compared
-            else _("No checkpoint was given: a log that was rolled back would not show.")
+            _("No checkpoint was given: a log that was rolled back would not show.")
+            if NOTE_NO_CHECKPOINT in evidence.verdict.notes
+            else _("The log was compared with the checkpoints kept outside the box.")
         )
         notes = [note for note in evidence.verdict.notes if note not in {NOTE_NO_KEY, NOTE_NO_CHECKPOINT}]
         if notes:

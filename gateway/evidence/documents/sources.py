@@ -46,8 +46,6 @@ class VisitEvidence(Frozen):
     hashes: tuple[str, ...] = ()  # SHA-256 of each manifest
     timeline: VisitTimeline = field(default_factory=VisitTimeline)
     photos: Mapping[VisitMoment | None, Photo] = field(default_factory=dict)
-    key_compared: bool
-    log_compared: bool
 
 
 def read_visit(folder: Path, *, public_key: PublicKey | None = None, checkpoint: Path | None = None) -> VisitEvidence:
@@ -77,8 +75,6 @@ def read_visit(folder: Path, *, public_key: PublicKey | None = None, checkpoint:
         hashes=tuple(hashes),
         timeline=timeline,
         photos=dict(_take_photos(folder, manifests, timeline)) if films else {},
-        key_compared=public_key is not None,
-        log_compared=checkpoint is not None,
     )
 
 
