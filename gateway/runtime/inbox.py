@@ -143,7 +143,7 @@ class Inbox:
         """Handle a message that the hub itself signed for a brand; `key` is the hub's public key."""
         now = self.clock.now()
         verified = delivery_message.verify_hub_delivery(token, PublicKey.from_text(key), box=home, now=now)
-        if isinstance(verified, delivery_message.HubClaims) and verified.brand not in self.store.brands.known():
+        if isinstance(verified, delivery_message.HubClaims) and verified.brand not in self.store.brands.known:
             verified = RejectedMessage(RejectionCode.WRONG_ISSUER, "this house knows no such brand")
         return await self._accept_verified(token, verified, now)
 

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import ChainHead
-from gateway.storage import doubts
 from gateway.storage.database import Database
 from gateway.storage.models import StoreFailed
-from gateway.storage.part import StorePart, marks, posts, reads, writes
+from gateway.storage.part import StorePart, posts, reads, writes
 from gateway.storage.writer import is_environment_error
 
 CRASH_WINDOW = timedelta(seconds=60)
@@ -60,7 +59,7 @@ class BoxState(StorePart):
     """The box's counters: `Store.box`."""
 
     record_start = writes(record_start)
-    record_shutdown = marks(record_shutdown)
+    record_shutdown = writes(record_shutdown, mark=True)
     time_floor = reads(time_floor)
     raise_time_floor = writes(store_time_floor)
     post_time_floor = posts(store_time_floor)  # what fails is tried with the next one
@@ -81,16 +80,12 @@ class BoxState(StorePart):
 
         `write` returns whether the mark is on the disk.
         """
-        due = doubts.read_condition(self.reader()).mark_due
 
         def mark(db: Database, now: Now) -> bool:
-            nonlocal due
             try:
                 if not write(db.log_head(), now):
                     return False
-                if not due:
-                    db.execute("UPDATE box SET mark_due = 1")  # a missing mark is noticed from now on
-                    due = True
+                db.execute("UPDATE box SET mark_due = 1 WHERE mark_due = 0")  # a missing mark is noticed from now on
             except sqlite3.Error as error:
                 if not is_environment_error(error):
                     raise

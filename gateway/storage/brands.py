@@ -21,7 +21,7 @@ from gateway.storage import brandkeys, consent_requests, permissions
 from gateway.storage.consent_requests import ConsentIntakeResult, StoredConsentRequest
 from gateway.storage.database import Database
 from gateway.storage.models import StoredBrandKey
-from gateway.storage.part import StorePart, marks, reads, writes
+from gateway.storage.part import StorePart, reads, writes
 from gateway.storage.permissions import all_permissions, grant_test_brand, revoke_test_brand
 from gateway.storage.rows import permission_of
 from gateway.storage.writer import Writer
@@ -32,7 +32,9 @@ T = TypeVar("T")
 class BrandRegistry(StorePart):
     """The brands, their keys, and the owner's decisions on them: `Store.brands`.
 
-    `keys` (by `kid`) and `public_keys` (by `kid`) are the valid ones; both change in place.
+    `known` is every brand of this house with its valid keys; a guest from its first request on, permitted or not.
+    `keys` (by `kid`) and `public_keys` (by `kid`) are the valid ones; both change in place. `brand_of`, `distrust` and
+    `trust` raise `LookupError` for a public key that no brand has.
     """
 
     def __init__(
@@ -40,7 +42,7 @@ class BrandRegistry(StorePart):
     ) -> None:
         super().__init__(writer, reader)
         self._home, self._distrusted = home, distrusted
-        self._brands: Mapping[str, BrandSection] = home.brands
+        self.known: Mapping[str, BrandSection] = home.brands
         self._distrust_counts: Counter[str] = Counter()
         self._test_keys: dict[str, EnrolledKey] = {}
         self.keys: dict[str, EnrolledKey] = {}
@@ -68,7 +70,7 @@ class BrandRegistry(StorePart):
             brand = known[row.brand]
             enrolled = (*brand.keys, Enrolled(kid=row.kid, x=row.x))
             known[row.brand] = brand.model_copy(update={"keys": enrolled})
-        self._brands = MappingProxyType(known)
+        self.known = MappingProxyType(known)
         counting = {
             key.kid: EnrolledKey(id_, PublicKey.from_jwk(key.x)) for id_, brand in known.items() for key in brand.keys
         }
@@ -76,10 +78,6 @@ class BrandRegistry(StorePart):
         self.keys.update(counting | self._test_keys)
         self.public_keys.clear()
         self.public_keys.update({key.kid: key.x for brand in known.values() for key in brand.keys})
-
-    def known(self) -> Mapping[str, BrandSection]:
-        """Return every brand of this house with its valid keys; a guest from its first request on, permitted or not."""
-        return self._brands
 
     def is_guest(self, brand: str) -> bool:
         """Return whether the house file does not name the brand."""
@@ -95,7 +93,7 @@ class BrandRegistry(StorePart):
         return tuple(
             key
             for key in brandkeys.all_keys(self.reader())
-            if key.came == "next" and key.standing == "waits" and key.brand in self._brands and key.distrusted is None
+            if key.came == "next" and key.standing == "waits" and key.brand in self.known and key.distrusted is None
         )
 
     def recognised_keys(self, brand: str, now: Now) -> Mapping[str, str] | None:
@@ -103,7 +101,7 @@ class BrandRegistry(StorePart):
 
         For a guest whose request waits they are those of the request.
         """
-        if brand not in self._brands:
+        if brand not in self.known:
             return None
         ask = self.request_of(brand)
         if self.is_guest(brand) and (ask is None or ask.is_over(now)):
@@ -117,7 +115,7 @@ class BrandRegistry(StorePart):
 
     def _is_recognised(self, key: StoredBrandKey) -> bool:
         if key.came == "file":
-            return any(one.x == key.x for one in self._brands[key.brand].keys)
+            return any(one.x == key.x for one in self.known[key.brand].keys)
         return key.standing == "approved" or (key.came == "asked" and key.standing == "waits")
 
     all_keys = reads(brandkeys.all_keys)
@@ -140,40 +138,28 @@ class BrandRegistry(StorePart):
         finally:
             self.refresh()
 
-    decide = marks(consent_requests.decide)
+    decide = writes(consent_requests.decide, mark=True)
     forget = writes(consent_requests.forget_guest)
     decide_key = writes(brandkeys.decide_key)
     grant_test_brand = writes(grant_test_brand)
     revoke_test_brand = writes(revoke_test_brand)
 
     def brand_of(self, x: str) -> str:
-        """Return the brand of a public key.
-
-        Raises:
-            LookupError: no brand has this key.
-        """
+        """Return the brand of a public key."""
         brand = next((key.brand for key in self.all_keys() if key.x == x), None)
         if brand is None:
             raise LookupError("no brand has this key")
         return brand
 
     async def distrust(self, x: str, now: Now, *, by: str | None = None) -> None:
-        """Distrust a public key. This takes effect at once, also if the disk does not store it.
-
-        Raises:
-            LookupError: no brand has this key.
-        """
+        """Distrust a public key. This takes effect at once, also if the disk does not store it."""
         brand = self.brand_of(x)
         self._distrust_counts[x] += 1
         self._distrusted[x] = brand
         await self.writer.do(lambda db: brandkeys.distrust_key(db, x, now, by=by), mark=now)
 
     async def trust(self, x: str, now: Now, *, by: str | None = None) -> None:
-        """Trust a public key again, once that is stored.
-
-        Raises:
-            LookupError: no brand has this key.
-        """
+        """Trust a public key again, once that is stored."""
         self.brand_of(x)
         before = self._distrust_counts[x]
         await self.writer.do(lambda db: brandkeys.trust_key(db, x, now, by=by))

@@ -17,8 +17,6 @@ from gateway.storage.part import StorePart, reads, writes
 
 MAX_ORDERS_PER_BROWSER = 50  # of one browser; older ones are deleted
 
-OrderState = Literal["kept", "done", "failed"]
-
 
 class EnrolledBrowser(Frozen):
     """One browser, with its person's present account.
@@ -46,7 +44,7 @@ class StoredOrder(Frozen):
     browser: str
     number: int
     signed: bytes
-    state: OrderState
+    state: Literal["kept", "done", "failed"]
     why: str | None
     at: datetime
 
@@ -68,8 +66,7 @@ def enrol(db: Database, new: EnrolledBrowser, now: Now) -> bool:
     if not db.exists("SELECT 1 FROM device WHERE id = ? AND person = ?", (new.device, new.person.id)):
         return False
     db.execute("DELETE FROM browser WHERE device = ?", (new.device,))
-    columns = {name: value for name, value in vars(new).items() if name not in {"person", "number"}}
-    db.insert("browser", **columns)
+    db.insert("browser", **{name: value for name, value in vars(new).items() if name not in {"person", "number"}})
     db.log(
         "browser_enrolled", now.utc, {"person": new.person.id, "browser": new.id, "label": new.label, "sign": new.sign}
     )

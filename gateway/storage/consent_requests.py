@@ -152,8 +152,7 @@ def _set_pending(db: Database, brand: str, terms: PermissionTerms, *, anew: bool
 
 def _daily_limit_error(db: Database, now: Now) -> str | None:
     db.execute("DELETE FROM asking_heard WHERE at < ?", (now.utc - TOKEN_RETENTION,))
-    day = now.utc - timedelta(days=1)
-    lately = db.number("SELECT count(*) FROM asking_heard WHERE at > ?", (day,))
+    lately = db.number("SELECT count(*) FROM asking_heard WHERE at > ?", (now.utc - timedelta(days=1),))
     return REASON_TOO_MANY_REQUESTS if lately >= MAX_REQUESTS_PER_DAY else None
 
 

@@ -65,13 +65,11 @@ _LOCKOUT: Mapping[str, str] = {
     "excused": "excused_deliveries",
 }
 _PREFLIGHT: Mapping[str, str] = {"due": "report_due", "weak": "batteries_to_change"}
-_LOCK_REQUEST: Mapping[str, str] = {"at": "step", "sent": "lock_sent", "refused": "lock_refused"}
-_RULES: Mapping[str, str] = {"cover": "garage_door", "beam": "obstruction_sensor"}
 _PARTS: Mapping[str, Mapping[str, str]] = {
     **dict.fromkeys(("bolt", "door", "obstruction"), _FACT),
     **dict.fromkeys(("visit", "grace_visit"), _VISIT),
-    "rules": _RULES,
-    "lock_request": _LOCK_REQUEST,
+    "rules": {"cover": "garage_door", "beam": "obstruction_sensor"},
+    "lock_request": {"at": "step", "sent": "lock_sent", "refused": "lock_refused"},
 }
 
 

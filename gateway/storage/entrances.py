@@ -11,7 +11,7 @@ from gateway.domain.visit.state import Entrance
 from gateway.storage import entrance_state
 from gateway.storage.database import Database
 from gateway.storage.models import HouseholdPresence, StopState
-from gateway.storage.part import StorePart, marks, reads, writes
+from gateway.storage.part import StorePart, reads, writes
 
 T = TypeVar("T")
 
@@ -73,4 +73,4 @@ class Entrances(StorePart):
     stop_state = reads(stop_of)
     presence = reads(presence_of)
     set_presence = writes(set_presence)
-    set_stop = marks(set_stop)
+    set_stop = writes(set_stop, mark=True)

@@ -63,15 +63,13 @@ _POSTPONEMENTS: Mapping[str, str] = {  # after an unforeseen error
 
 _NAME_ADAPTER: TypeAdapter[str] = TypeAdapter(Name)
 
-SignEvent = Callable[[BoxEvent], bytes]
-
 
 class EventSigner(Frozen):
     """Signs the events of one home: its name at the hub, its public key, and the functions that sign."""
 
     home: str
     key: str
-    sign_event: SignEvent
+    sign_event: Callable[[BoxEvent], bytes]
     sign_statement: Callable[[Statement], str]
 
 
@@ -153,8 +151,7 @@ class HubJournal(StorePart):
 
     def last_seq(self) -> int:
         """Return the number of the newest event."""
-        newest = "SELECT ifnull((SELECT max(seq) FROM uplink_event), (SELECT base_seq FROM uplink))"
-        return self.reader().number(newest)
+        return self.reader().number("SELECT ifnull((SELECT max(seq) FROM uplink_event), (SELECT base_seq FROM uplink))")
 
     def acknowledged_seq(self) -> int:
         """Return the number of the last event that the hub has."""

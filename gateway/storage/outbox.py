@@ -34,8 +34,7 @@ def mark_sent(db: Database, message: int, now: Now) -> None:
 
 def unsent_messages(db: Database) -> tuple[StoredMessage, ...]:
     """Return the messages that the broker does not have, oldest first."""
-    query = "SELECT id, at, entrance, visit, body FROM message WHERE sent IS NULL ORDER BY id"
-    return db.records(StoredMessage, query)
+    return db.records(StoredMessage, "SELECT id, at, entrance, visit, body FROM message WHERE sent IS NULL ORDER BY id")
 
 
 def messages_after(db: Database, after: int, *, at_most: int) -> tuple[StoredMessage, ...]:
@@ -99,8 +98,7 @@ def pending_messages(db: Database, phone: str, now: Now, *, until: datetime) -> 
         "SELECT m.id, m.at, m.entrance, m.visit, m.body FROM owed o JOIN message m ON m.id = o.message"
         " WHERE o.phone = ? AND (o.held <= ? OR o.held > ?) ORDER BY o.message DESC LIMIT ?"
     )
-    newest = (phone, now.utc, until, MAX_MESSAGES_PER_CALL)
-    return db.records(StoredMessage, query, newest)[::-1]
+    return db.records(StoredMessage, query, (phone, now.utc, until, MAX_MESSAGES_PER_CALL))[::-1]
 
 
 def claim_messages(db: Database, phone: str, messages: Iterable[int], now: Now, *, until: datetime) -> frozenset[int]:
@@ -137,8 +135,7 @@ def use_link(db: Database, nonce: bytes, expires: datetime, now: Now) -> bool:
         expire_links(db, now.utc)
     if now.utc >= expires:
         return False
-    used = db.execute("INSERT OR IGNORE INTO used_link (nonce, expires) VALUES (?, ?)", (nonce, expires))
-    return used.rowcount == 1
+    return db.insert("used_link", or_="IGNORE", nonce=nonce, expires=expires)
 
 
 def is_link_used(db: Database, nonce: bytes) -> bool:

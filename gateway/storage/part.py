@@ -1,8 +1,7 @@
 """Turns functions on a connection into methods of the store's parts.
 
 A function of this package takes the connection first. A part of the store (`store.phones`) is a class whose body lists
-such functions: `reads` runs one at once on the event loop, `writes` in a transaction of the writer's thread; `marks` as
-`writes`, and then it renews the mark outside the store.
+such functions: `reads` runs one at once on the event loop, `writes` in a transaction of the writer's thread.
 """
 
 from collections.abc import Callable, Coroutine
@@ -39,23 +38,18 @@ def reads(query: Callable[Concatenate[Database, P], T]) -> Callable[Concatenate[
     return method
 
 
-def writes(work: Callable[Concatenate[Database, P], T]) -> Callable[Concatenate[StorePart, P], Coroutine[Any, Any, T]]:
-    """Make a coroutine that returns once the disk has what `work` wrote."""
+def writes(
+    work: Callable[Concatenate[Database, P], T], *, mark: bool = False
+) -> Callable[Concatenate[StorePart, P], Coroutine[Any, Any, T]]:
+    """Make a coroutine that returns once the disk has what `work` wrote.
 
-    @wraps(work)
-    async def method(part: StorePart, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await part.write(lambda db: work(db, *args, **kwargs))
-
-    return method
-
-
-def marks(work: Callable[Concatenate[Database, P], T]) -> Callable[Concatenate[StorePart, P], Coroutine[Any, Any, T]]:
-    """Make a coroutine as `writes` does; the mark outside the store then gets the time that `work` takes as `now`."""
+    With `mark` it then renews the mark outside the store, with the time that `work` takes as `now`.
+    """
     parameters = signature(work)
 
     @wraps(work)
     async def method(part: StorePart, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        now = parameters.bind(None, *args, **kwargs).arguments["now"]
+        now = parameters.bind(None, *args, **kwargs).arguments["now"] if mark else None
         return await part.write(lambda db: work(db, *args, **kwargs), mark=now)
 
     return method

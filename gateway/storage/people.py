@@ -105,20 +105,6 @@ def all_people(db: Database) -> tuple[AccountHolder, ...]:
     return db.records(AccountHolder, f"{_SELECT_PERSON} WHERE removed IS NULL ORDER BY added, id")
 
 
-def set_role(db: Database, ident: str, role: str, now: Now, *, by: str) -> AccountResult:
-    """Give a person another role, also in running sessions: `DONE`, `UNKNOWN` or `LAST_OWNER`."""
-    person = account(db, ident)
-    if person is None:
-        return AccountResult.UNKNOWN
-    if person.role == role:
-        return AccountResult.DONE
-    if person.role == _OWNER_ROLE and _owner_count(db) == 1:
-        return AccountResult.LAST_OWNER
-    db.execute("UPDATE person SET role = ? WHERE id = ?", (role, ident))
-    db.log("role_changed", now.utc, {"person": ident, "role": role, "was": person.role, "by": by})
-    return AccountResult.DONE
-
-
 def remove_account(db: Database, ident: str, now: Now, *, by: str) -> AccountResult:
     """End an account with its sessions, known devices and invitations: `DONE`, `UNKNOWN` or `LAST_OWNER`."""
     person = account(db, ident)
@@ -208,15 +194,12 @@ def add_invitation(db: Database, invitation: Invitation, now: Now, *, lives: tim
     db.log("invited", now.utc, {"invitation": invitation.id, "role": invitation.role, "by": invitation.by})
 
 
-_SELECT_OPEN_INVITATIONS = (
-    "SELECT i.id, i.secret, i.role, i.by, i.made FROM invitation i JOIN person p ON p.id = i.by"
-    " WHERE p.removed IS NULL AND p.role = 'owner' AND i.made > ?"
-)
-
-
 def open_invitations(db: Database, reckoned: datetime, *, lives: timedelta) -> tuple[Invitation, ...]:
     """Return the invitations that can still be accepted, oldest first: at most `lives` old, and by a present owner."""
-    query = f"{_SELECT_OPEN_INVITATIONS} ORDER BY i.made, i.id"
+    query = (
+        "SELECT i.id, i.secret, i.role, i.by, i.made FROM invitation i JOIN person p ON p.id = i.by"
+        " WHERE p.removed IS NULL AND p.role = 'owner' AND i.made > ? ORDER BY i.made, i.id"
+    )
     return db.records(Invitation, query, (reckoned - lives,))
 
 
@@ -259,7 +242,6 @@ class AccountStore(StorePart):
     person = reads(person)
     find_by_name = reads(find_by_name)
     password_hash_of = reads(password_hash_of)
-    set_role = writes(set_role)
     remove_account = writes(remove_account)
     remove_installers = writes(remove_installers)
     set_password = writes(set_password)

@@ -26,10 +26,7 @@ class ReadinessHour(Frozen):
 
 
 class ReadinessSummary(Frozen):
-    """The counts of one entrance. `devices`: name, checks in which it was not ready, and all checks, by name.
-
-    `hours` has the newest hour first.
-    """
+    """One entrance. `devices`: name, checks in which it was not ready, all checks; `hours`: the newest first."""
 
     devices: tuple[tuple[str, int, int], ...]
     hours: tuple[tuple[datetime, tuple[ReadinessHour, ...]], ...]

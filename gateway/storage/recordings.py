@@ -1,6 +1,7 @@
 """Stores films: which clips belong to which visit, what is sealed, held, erased, or shared by a link.
 
-A share ends with its time, its maker's account, or the film.
+A share ends with its time, its maker's account, or the film. Who names a visit or part without a film gets a
+`LookupError`.
 """
 
 import json
@@ -53,11 +54,7 @@ def add_clip(db: Database, clip: StoredClip, now: Now) -> None:
 
 
 def mark_sealed(db: Database, visit: str, part: int, manifest_sha256: str, now: Now) -> None:
-    """Store that a part's manifest is signed and on disk.
-
-    Raises:
-        LookupError: the part never began.
-    """
+    """Store that a part's manifest is signed and on disk."""
     update = "UPDATE film SET manifest_sha256 = ?, sealed = ? WHERE visit = ? AND part = ?"
     if not db.execute(update, (manifest_sha256, now.utc, visit, part)).rowcount:
         raise LookupError(f"no part {part} of {visit}")
@@ -65,11 +62,7 @@ def mark_sealed(db: Database, visit: str, part: int, manifest_sha256: str, now: 
 
 
 def set_hold(db: Database, visit: str, why: str | None, now: Now, *, by: str | None = None) -> None:
-    """Protect a visit's films from deletion; `why` None ends that.
-
-    Raises:
-        LookupError: the visit has no film.
-    """
+    """Protect a visit's films from deletion; `why` None ends that."""
     if not db.execute("UPDATE film SET held = ? WHERE visit = ?", (why, visit)).rowcount:
         raise LookupError(f"no film of {visit}")
     db.log("hold", now.utc, {"why": why}, by=by, visit=visit)
@@ -139,11 +132,7 @@ def last_visit(db: Database, entrance: str) -> str | None:
 
 
 def add_share(db: Database, share: SharedVisit, now: Now) -> None:
-    """Share a visit, and delete expired shares.
-
-    Raises:
-        LookupError: the visit has no film, or it is erased.
-    """
+    """Share a visit whose film is not erased, and delete expired shares."""
     db.execute("DELETE FROM share WHERE until <= ?", (now.utc,))
     if not db.exists("SELECT 1 FROM film WHERE visit = ? AND erased IS NULL", (share.visit,)):
         raise LookupError(f"no film of {share.visit}")

@@ -17,23 +17,20 @@ from gateway.storage.database import Database, record_of
 
 TERMS_ADAPTER = TypeAdapter(PermissionTerms)
 
-_USED_INTENTS = "('reserved', 'spent')"
-_WITHDRAWN_INTENTS = "('reserved', 'spent', 'given_back')"
-
 # One row for each delivery, by index look-ups only. All text after WHERE comes from this package.
-_SELECT_ROW = f"""
+_SELECT_ROW = """
 SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts AS start, d.ends AS end, d.cold_max_c,
   d.cancelled, d.lacking, d.checked, d.told, d.signed_by, d.doubtful, d.by_hub, d.message,
   (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'parcel') AS parcels,
   (SELECT value FROM code WHERE delivery = d.key AND kind = 'courier') AS courier,
   p.version AS permission_version, p.standing, p.terms,
-  (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN {_USED_INTENTS}) AS used,
-  (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN {_WITHDRAWN_INTENTS}) AS withdrawals,
+  (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN ('reserved', 'spent')) AS used,
+  (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN ('reserved', 'spent', 'given_back')) AS withdrawals,
   (SELECT json_group_array(json_array(outcome, missing, house)) FROM
     (SELECT outcome, missing, house FROM visit WHERE delivery = d.key ORDER BY began, id)) AS visits,
   EXISTS (SELECT 1 FROM entrance e LEFT JOIN visit v ON v.id = e.visit
     WHERE e.delivery = d.key AND v.outcome IS NULL) AS visiting
-"""  # noqa: S608 - no part of it comes from outside
+"""
 _FROM_DELIVERY = " FROM delivery d LEFT JOIN permission p ON p.brand = d.brand WHERE "
 SELECT_BY_KEY = f"{_SELECT_ROW}{_FROM_DELIVERY}d.key = ?"
 SELECT_BY_CODE = f"""{_SELECT_ROW}, c.kind AS code_kind FROM code c CROSS JOIN delivery d ON d.key = c.delivery

@@ -35,7 +35,7 @@ class MessageComposer:
         if requested is not None and brand_id is not None and about is c.Notification.BRAND_ASKS:
             known, delivery_id = self._requested_terms(brand_id), requested
         else:
-            brand = None if brand_id is None else self._store.brands.known().get(brand_id)
+            brand = None if brand_id is None else self._store.brands.known.get(brand_id)
             place = None if delivery is None else section.places.get(delivery.place)
             seconds: dict[c.Notification | c.AlarmCode, float] = {
                 c.Notification.AT_THE_DOOR: section.timing.ring, c.Notification.ASKS_FOR_YES: section.timing.approval,
@@ -54,7 +54,7 @@ class MessageComposer:
     def _requested_terms(self, brand: str) -> dict[str, str | None]:
         """Return what the owner's approval would permit: the present terms, which the brand's message cannot change."""
         home, permission = self._home, self._store.brands.permission(brand)
-        known = self._store.brands.known().get(brand)
+        known = self._store.brands.known.get(brand)
         name = brand if known is None else known.name
         if permission is None or not permission.terms.let_in:
             return {"brand": name}

@@ -30,7 +30,7 @@ class BrandsPage(OwnerRequestPage):
 
     def _brand_facts(self, permission: Permission, language: Language) -> Mapping[str, Any] | None:
         home, terms, brands = self._home, permission.terms, self._store.brands
-        brand, question = brands.known().get(permission.brand), brands.request_of(permission.brand)
+        brand, question = brands.known.get(permission.brand), brands.request_of(permission.brand)
         now, zone = self._now, self._services.zone
         if brand is None or (question is not None and question.is_over(now)):
             return None
@@ -83,7 +83,7 @@ class BrandsPage(OwnerRequestPage):
     @post("/brands/{brand}/terms", UserRight.DECIDE_BRANDS)
     async def _set_terms(self, request: web.Request, user: CurrentUser) -> web.Response:
         brand, fields = request.match_info["brand"], await request.post()
-        if brand not in self._store.brands.known():
+        if brand not in self._store.brands.known:
             raise web.HTTPNotFound
         try:
             terms = read_terms(fields, self._home, self._now)

@@ -48,7 +48,7 @@ class HistoryPages(Page):
             visits=islice(visits, MAX_VISITS_SHOWN),
             brand_of=self._brand_of,
             filters=filters,
-            brands=self._store.brands.known(),
+            brands=self._store.brands.known,
             shares=self._shown_shares(),
             back="/history",
         )

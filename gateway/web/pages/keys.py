@@ -35,7 +35,7 @@ class KeysPage(Page):
     async def _page(
         self, request: web.Request, _user: CurrentUser, *, notice: Text | None = None, error: Text | None = None
     ) -> web.Response:
-        enrolled = {key.x for brand in self._store.brands.known().values() for key in brand.keys}
+        enrolled = {key.x for brand in self._store.brands.known.values() for key in brand.keys}
         brand_keys = [key for key in self._store.brands.all_keys() if key.x in enrolled]
         return self._render_page(
             request, "keys", notice=notice, error=error, file=PUBLIC_KEY_FILE,

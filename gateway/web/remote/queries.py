@@ -201,7 +201,7 @@ class QueryService:
         store, now, facts = self._services.store.brands, self._services.clock.now(), []
         keys = store.waiting_keys()
         for permission in store.permissions():
-            brand, ask = store.known().get(permission.brand), store.request_of(permission.brand)
+            brand, ask = store.known.get(permission.brand), store.request_of(permission.brand)
             if brand is None or (ask is not None and ask.is_over(now)):
                 continue
             facts.append({

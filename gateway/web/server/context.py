@@ -106,7 +106,7 @@ class GatewayServices(Frozen):
 
     def brand_name(self, brand: str) -> str:
         """Return the name of a brand as it gave it (not sanitized); its id if the box does not know it."""
-        known = self.store.brands.known().get(brand)
+        known = self.store.brands.known.get(brand)
         return brand if known is None else known.name
 
     def entrance_name(self, entrance: str) -> str:

@@ -318,13 +318,13 @@ async def test_who_was_let_in_is_so_after_a_restart_and_the_house_file_wins_over
         await house.takes(lune.delivers(in_garage()))
     async with open_store(tmp_path) as store:
         house = House(store, ManualTime())
-        assert store.brands.known()["lune"].name == "Maison Lune"
+        assert store.brands.known["lune"].name == "Maison Lune"
         assert await house.takes(lune.delivers(in_garage(id="e", parcels=("E1",)))) is None
     real = UnknownBrand()
     named = BrandSection(name="The real one", keys=(BrandKeySection(kid="lune-1", x=real.x()),))
     async with open_store(tmp_path, _with(make_home(), "lune", named)) as store:
         house = House(store, ManualTime())
-        assert store.brands.known()["lune"] == named
+        assert store.brands.known["lune"] == named
         assert house.standing() is PermissionStatus.PENDING, "as the house file says"
         found = store.deliveries.facts("lune.d1", NOW)
         assert found is not None
@@ -332,7 +332,7 @@ async def test_who_was_let_in_is_so_after_a_restart_and_the_house_file_wins_over
         assert await house.takes(lune.delivers(in_garage(id="f"))) == "wrong_signature"
     async with open_store(tmp_path) as store:
         house = House(store, ManualTime())
-        assert "lune" not in store.brands.known(), "whom the house file names no longer nobody knows"
+        assert "lune" not in store.brands.known, "whom the house file names no longer nobody knows"
         assert await house.takes(lune.delivers(in_garage(id="g"))) == "unknown_key"
 
 
@@ -450,7 +450,7 @@ async def test_the_next_household_begins_with_nobody_that_the_former_let_in(hous
         is AccountResult.DONE
     )
     house.store.brands.refresh()
-    assert "lune" not in house.store.brands.known()
+    assert "lune" not in house.store.brands.known
     assert await house.takes(lune.delivers(in_garage())) == "unknown_key"
     assert await house.hears(token) is None
     assert house.standing() is PermissionStatus.PENDING, "it asks the next household anew"

@@ -17,7 +17,7 @@ from gateway.storage.models import AccountHolder, HouseOffer
 from gateway.storage.snapshot import write_snapshot
 from tests.gateway.domain.delivery.house import open_store
 from tests.gateway.domain.delivery.shop import NOON, NOW, noon_plus
-from tests.gateway.people import digest, invitation, newcomer, sign_in_entry
+from tests.gateway.people import digest, invitation, newcomer, set_role, sign_in_entry
 from tests.gateway.storage.test_hub_journal import HOME, Hub, signer, synced
 from tests.smalldisk import fill, small_disk
 
@@ -66,7 +66,7 @@ async def test_a_browser_is_kept_with_its_person_as_he_is_now_and_the_hub_is_tol
         kept = store.browsers.browser(browser(1).id)
         assert kept is not None
         assert (kept.person.name, kept.own, kept.number) == ("Anna", private_scalar(OWN), 0)
-        await store.accounts.set_role("p-bob", "owner", NOW, by="p-anna")
+        await set_role(store.accounts, "p-bob", "owner")
         assert [one.person.role for one in store.browsers.browsers()] == ["owner", "owner"]
         assert [one.id for one in store.browsers.browsers("p-bob")] == [browser(2).id]
     said = [one.browser for one in hub.events if one.browser is not None]
@@ -101,7 +101,7 @@ async def password_changed(store: Store) -> None:
 
 
 async def removed(store: Store) -> None:
-    await store.accounts.set_role("p-bob", "owner", NOW, by="p-anna")
+    await set_role(store.accounts, "p-bob", "owner")
     await store.accounts.remove_account("p-anna", NOW, by="p-bob")
 
 

@@ -17,7 +17,7 @@ from gateway.storage.people import AccountStore
 from gateway.storage.sessions import MAX_DEVICES_PER_PERSON
 from tests.gateway.domain.delivery.house import open_store
 from tests.gateway.domain.delivery.shop import NOON, NOW, noon_plus
-from tests.gateway.people import digest, invitation, newcomer, sign_in_entry
+from tests.gateway.people import digest, invitation, newcomer, set_role, sign_in_entry
 
 DAY = timedelta(days=1)
 ANNA = "p-anna"
@@ -122,8 +122,6 @@ async def test_every_change_of_people_is_told_in_the_log_and_no_secret_is(tmp_pa
         await register.check_claim_code(digest("late"), NOW)  # nothing happens any more
         bob = await joined(register, "Bob")
         ines = await joined(register, "Ines", "installer")
-        await register.set_role(bob, "owner", NOW, by=ANNA)
-        await register.set_role(bob, "owner", NOW, by=ANNA)  # nothing changes
         await register.set_password(bob, "$argon2id$new", NOW, device="bob")
         await register.add_invitation(invitation("late", "installer"), NOW, lives=DAY)
         await register.add_invitation(invitation("oops"), NOW, lives=DAY)
@@ -142,7 +140,6 @@ async def test_every_change_of_people_is_told_in_the_log_and_no_secret_is(tmp_pa
             {"kind": "person_added", "person": ines, "name": "Ines", "role": "installer", "how": "invitation",
              "invitation": "ines", "by": ANNA},
             {"kind": "signed_in", "person": ines, "browser": None},
-            {"kind": "role_changed", "person": bob, "role": "owner", "was": "household", "by": ANNA},
             {"kind": "password_changed", "person": bob},
             {"kind": "invited", "invitation": "late", "role": "installer", "by": ANNA},
             {"kind": "invited", "invitation": "oops", "role": "household", "by": ANNA},
@@ -163,7 +160,6 @@ async def test_a_house_is_never_without_an_owner(tmp_path: Path) -> None:
             register.remove_account(ANNA, NOW, by=bob), register.remove_account(bob, NOW, by=ANNA)
         )
         assert [*outcomes] == [AccountResult.DONE, AccountResult.LAST_OWNER]
-        assert await register.set_role(bob, "household", NOW, by=bob) is AccountResult.LAST_OWNER
         assert [(one.id, one.role) for one in register.all_people()] == [(bob, "owner")]
 
 
@@ -176,7 +172,6 @@ async def test_somebody_who_was_removed_is_gone_at_once_and_his_name_is_free(tmp
         assert (register.session("s-bob"), register.device("bob")) == (None, None)
         assert (register.find_by_name("bob"), register.password_hash_of(bob)) == (None, None)
         assert await register.remove_account(bob, NOW, by=ANNA) is AccountResult.UNKNOWN
-        assert await register.set_role(bob, "owner", NOW, by=ANNA) is AccountResult.UNKNOWN
         assert await register.set_password(bob, "$argon2id$new", NOW, device="bob") is AccountResult.UNKNOWN
         assert not await register.sign_in(bob, "$argon2id$of-bob", sign_in_entry("bob"))
         held = invitation("again")
@@ -236,11 +231,7 @@ async def test_nobody_comes_in_on_the_word_of_somebody_who_is_no_owner_any_more(
         bob = await joined(register, "Bob", "owner")
         held = invitation("friend", by=bob)
         await register.add_invitation(held, NOW, lives=DAY)
-        await (
-            register.remove_account(bob, NOW, by=ANNA)
-            if how == "removed"
-            else register.set_role(bob, "household", NOW, by=ANNA)
-        )
+        await (register.remove_account(bob, NOW, by=ANNA) if how == "removed" else set_role(register, bob, "household"))
         assert register.open_invitations(NOON, lives=DAY) == ()
         assert (
             await register.redeem_invitation(held, newcomer("Eve"), sign_in_entry("eve"), NOW)
@@ -255,7 +246,7 @@ async def test_a_session_shows_its_person_as_he_is_now(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         register = await claimed(store)
         bob = await joined(register, "Bob")
-        await register.set_role(bob, "owner", NOW, by=ANNA)
+        await set_role(register, bob, "owner")
         session = register.session("s-bob")
         assert session is not None
         assert session.person.role == "owner"

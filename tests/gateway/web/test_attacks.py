@@ -21,6 +21,7 @@ from gateway.web.server.authorization import Authorizer
 from gateway.web.server.connection_limits import CONNECTION_LIMITS
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
+from tests.gateway.people import set_role
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.test_coming_in import a_site
 from tests.shell.box import LINK_KEY, ShellBox, box, run_box, run_tasks
@@ -290,8 +291,7 @@ async def test_a_guest_whose_role_changes_is_shown_what_that_role_may_see(made: 
         await feed.send_json({"want": ["en/timeline/front"]})
         while "parts" not in await feed.receive_json(timeout=LONG):
             pass
-        now = made.clock.now()
-        await made.store.accounts.set_role(bruno.user.person, Role.INSTALLER, now, by=site.owner.user.person)
+        await set_role(made.store.accounts, bruno.user.person, Role.INSTALLER)
         async with asyncio.timeout(LONG):  # it beats, so no single message is late
             while (await feed.receive()).type is WSMsgType.TEXT:
                 pass
@@ -329,7 +329,7 @@ async def test_pictures_stop_when_the_right_to_see_them_does(made: ShellBox, sit
         elif how == "signed out":
             await site.accounts.sign_out(bruno.user)
         else:
-            await made.store.accounts.set_role(bruno.user.person, Role.INSTALLER, now, by=site.owner.user.person)
+            await set_role(made.store.accounts, bruno.user.person, Role.INSTALLER)
         async with asyncio.timeout(LONG):
             await answer.content.read()
 

@@ -205,7 +205,7 @@ async def test_a_new_key_is_the_owner_s_to_accept(site: ServedSite, made: ShellB
                 assert answer.status == 409, "it waits no more"
         async with client.post("/brands/lune/keys/lune-2", data={"do": "else"}) as answer:
             assert answer.status == 400
-    assert {"lune-1", "lune-2"} == {key.kid for key in made.store.brands.known()["lune"].keys}
+    assert {"lune-1", "lune-2"} == {key.kid for key in made.store.brands.known["lune"].keys}
 
 
 async def test_whom_the_owner_refused_he_may_forget_and_then_it_asks_as_anybody(

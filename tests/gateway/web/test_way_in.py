@@ -14,6 +14,7 @@ from gateway.runtime.notifications.composer import MessageComposer
 from gateway.runtime.notifications.texts import ComposedMessage
 from gateway.web.auth.roles import Role
 from gateway.web.auth.tokens import claim_code_digest, new_claim_code
+from tests.gateway.people import set_role
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
@@ -172,8 +173,7 @@ async def test_a_weak_password_spends_no_code(site: ServedSite) -> None:
 async def test_a_code_lets_in_nobody_who_is_no_owner_any_more(site: ServedSite, made: ShellBox) -> None:
     bruno = await site.guest(Role.OWNER)
     code = a_code(site, bruno.user.person)
-    now = made.clock.now()
-    await made.store.accounts.set_role(bruno.user.person, Role.HOUSEHOLD, now, by=site.owner.user.person)
+    await set_role(made.store.accounts, bruno.user.person, Role.HOUSEHOLD)
     async with site.client(None) as client:
         assert (await tried(client, code))[0] == 422
     assert made.store.log.bodies_of_kind("password_recovered") == ()

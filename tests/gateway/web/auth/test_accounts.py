@@ -13,6 +13,7 @@ from gateway.domain.delivery.permission import PermissionStatus
 from gateway.web.auth.accounts import AccountError, SessionSecrets
 from gateway.web.auth.roles import Role, UserRight
 from gateway.web.auth.tokens import SecretToken
+from tests.gateway.people import set_role
 from tests.gateway.web.house import ANNA_PASSWORD, ManualClock, running, signed_in
 
 # ---- the first owner
@@ -324,13 +325,13 @@ async def test_a_changed_role_counts_at_once_in_sessions_that_run(tmp_path: Path
         anna = await house.owner()
         bob = await house.guest(anna, "Bob")
         assert house.accounts.access_error(bob.user, UserRight.SETTINGS, house.now) is AccountError.NOT_ALLOWED
-        await house.store.accounts.set_role(bob.user.person, Role.OWNER, house.now, by=anna.user.person)
+        await set_role(house.store.accounts, bob.user.person, Role.OWNER)
         # The page that is open asks again
         assert house.accounts.access_error(bob.user, UserRight.SETTINGS, house.now) is None
         new = house.accounts.find_user(bob.session, house.now)
         assert new is not None
         assert new.role is Role.OWNER
-        await house.store.accounts.set_role(anna.user.person, Role.HOUSEHOLD, house.now, by=bob.user.person)
+        await set_role(house.store.accounts, anna.user.person, Role.HOUSEHOLD)
         assert house.accounts.access_error(anna.user, UserRight.SETTINGS, house.now) is AccountError.NOT_ALLOWED
 
 

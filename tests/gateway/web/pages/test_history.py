@@ -19,6 +19,7 @@ from gateway.web.auth.roles import Role
 from gateway.web.pages.history import MAX_REPORTS, REPORT_RETRY_DELAY_S, temperature_plot
 from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
+from tests.gateway.people import set_role
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
 from tests.shell.site import ServedSite, serve_site
@@ -221,7 +222,7 @@ async def test_a_link_ends_with_its_maker(site: ServedSite, how: str) -> None:
         if how == "removed":
             await accounts.remove_person(site.owner.user, bruno.user.person, now)
         else:
-            await site.box.store.accounts.set_role(bruno.user.person, Role.HOUSEHOLD, now, by=site.owner.user.person)
+            await set_role(site.box.store.accounts, bruno.user.person, Role.HOUSEHOLD)
         async with stranger.get(f"/shared/{token}") as answer:
             assert answer.status == 404
 

@@ -22,6 +22,7 @@ from gateway.web.remote.actions import ORDER_RIGHTS, is_allowed
 from gateway.web.server.authorization import REQUEST_RIGHTS
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer
+from tests.gateway.people import set_role
 from tests.gateway.web.remote.away import NOON_MONO_S, RemoteHousehold, remote_household
 from tests.remotebrowser import RemoteBrowser, new_key
 from tests.shell.house import home_without_permission, make_home
@@ -84,9 +85,9 @@ async def test_who_is_no_owner_any_more_decides_on_no_brand_any_more(tmp_path: P
         register = here.made.store.accounts
         person = here.made.store.browsers.browser(bruno.browser)
         assert person is not None
-        await register.set_role(person.person.id, "household", here.made.clock.now(), by=here.site.owner.user.person)
+        await set_role(register, person.person.id, "household")
         assert await here.orders("revoke", by=bruno, brand="shop") == "not_allowed"
-        await register.set_role(person.person.id, "installer", here.made.clock.now(), by=here.site.owner.user.person)
+        await set_role(register, person.person.id, "installer")
         assert await here.orders("stop", by=bruno) == "not_allowed"
         assert (await here.asks("state", by=bruno))[0] == {"refused": "not_allowed"}
 

@@ -16,6 +16,7 @@ from gateway.web.remote.queries import CHUNK_BYTES, MAX_CONCURRENT_QUERIES
 from gateway.web.server.live_video import PICTURE_INTERVAL_S
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer
+from tests.gateway.people import set_role
 from tests.gateway.web.remote.away import NOON_MONO_S, remote_household
 from tests.gateway.web.tour import INCIDENT, _film_incident
 from tests.shell.house import home_without_permission, make_home
@@ -128,8 +129,7 @@ async def test_each_question_asks_for_its_right_and_a_right_that_is_gone_is_gone
             assert "refused" not in answer, ask
         person = here.made.store.browsers.browser(bruno.browser)
         assert person is not None
-        anna = here.site.owner.user.person
-        await here.made.store.accounts.set_role(person.person.id, "installer", here.made.clock.now(), by=anna)
+        await set_role(here.made.store.accounts, person.person.id, "installer")
         for ask, said in questions.items():
             assert (await here.asks(ask, by=bruno, **said))[0] == {"refused": "not_allowed"}, ask
 
