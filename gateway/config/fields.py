@@ -37,7 +37,7 @@ def _time_zone(name: str) -> str:
 
 def _language(code: str) -> Language:
     if code not in languages():
-        *others, last = (f"'{one}'" for one in languages())
+        *others, last = (f"'{language}'" for language in languages())
         known = f"{', '.join(others)} or {last}"
         raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": known})
     return code

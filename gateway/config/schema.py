@@ -56,7 +56,7 @@ def _explain(key: dict[str, Any]) -> None:
 
 def unit_of(key: Mapping[str, Any]) -> str:
     """Return the unit of a number; empty for other keys."""
-    return next((str(one["x-unit"]) for one in (key, *key.get("anyOf", ())) if "x-unit" in one), "")
+    return next((str(option["x-unit"]) for option in (key, *key.get("anyOf", ())) if "x-unit" in option), "")
 
 
 def yaml_text(default: object) -> str:
@@ -69,7 +69,7 @@ def yaml_text(default: object) -> str:
         case float():
             return f"{default:g}"
         case list():
-            return f"[{', '.join(yaml_text(one) for one in default)}]"
+            return f"[{', '.join(yaml_text(value) for value in default)}]"
         case _:
             return str(default)
 
@@ -106,7 +106,7 @@ class _Page:
                 yield from self.section(place, self._definitions[ref])
 
     def _inner(self, place: str, key: Schema) -> Sequence[tuple[str, str]]:
-        refs = [ref for one in _alternatives(key) for option in one.get("oneOf", (one,)) if (ref := _ref(option))]
+        refs = [ref for value in _alternatives(key) for option in value.get("oneOf", (value,)) if (ref := _ref(option))]
         refs = [ref for ref in refs if "properties" in self._definitions[ref]]
         if len(refs) == 1:
             return [(place, refs[0])]
@@ -138,7 +138,7 @@ class _Page:
         return f"`{text}`" if (text := yaml_text(default)) else ""
 
     def _type(self, key: Schema) -> str:
-        types = dict.fromkeys(self._one_type(one) for one in _alternatives(key) if one.get("type") != "null")
+        types = dict.fromkeys(self._one_type(value) for value in _alternatives(key) if value.get("type") != "null")
         return " or ".join(types)
 
     def _one_type(self, one: Schema) -> str:
@@ -167,7 +167,7 @@ def _alternatives(key: Schema) -> Sequence[Schema]:
     if "anyOf" in key:
         return list(key["anyOf"])
     patterns = iter(key.get("patternProperties", {}).values())
-    held = next((one for one in (key.get("additionalProperties"), *patterns, key.get("items")) if one), key)
+    held = next((values for values in (key.get("additionalProperties"), *patterns, key.get("items")) if values), key)
     return [held] if isinstance(held, dict) and ("$ref" in held or "oneOf" in held) else [key]
 
 

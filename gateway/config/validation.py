@@ -87,12 +87,12 @@ def _named_devices(entrance: EntranceSection) -> Iterator[tuple[tuple[str | int,
 
 
 def _check_device(home: Home, loc: tuple[str | int, ...], device: str, kind: str) -> Iterator[ConfigProblem]:
-    found = home.devices.get(device)
-    fitting = ", ".join(id_ for id_, section in home.devices.items() if section.kind == kind) or "none yet"
-    if found is None:
+    known = home.devices.get(device)
+    fitting = ", ".join(id_ for id_, other in home.devices.items() if other.kind == kind) or "none yet"
+    if known is None:
         yield ConfigProblem(loc, f"there is no device `{device}`. Devices of kind {kind}: {fitting}.")
-    elif found.kind != kind and (kind, found.kind) != ("lock", "cover"):
-        yield ConfigProblem(loc, f"`{device}` is a {found.kind}, but a {kind} is needed here. Of that kind: {fitting}.")
+    elif known.kind != kind and (kind, known.kind) != ("lock", "cover"):
+        yield ConfigProblem(loc, f"`{device}` is a {known.kind}, but a {kind} is needed here. Of that kind: {fitting}.")
 
 
 def _check_exclusive(
@@ -118,7 +118,7 @@ def _check_entrance(home: Home, entrance: EntranceSection, at: tuple[str | int, 
             " not do for an entrance to the living space. Take a sensor that answers (wired, with ESPHome: no Zigbee"
             " contact does), or another entrance.",
         )
-    kinds = [found.kind for found in (home.devices.get(entrance.lock), door) if found is not None]
+    kinds = [section.kind for section in (home.devices.get(entrance.lock), door) if section is not None]
     if kinds == ["lock", "door"] and depends_on_lock(home, entrance.lock, entrance.door):
         yield ConfigProblem(
             (*at, "door"),
@@ -196,8 +196,8 @@ def _check_guards(home: Home) -> Iterator[ConfigProblem]:
         guard = home.devices.get(device.address)
         sisters = [
             other
-            for other, one in home.devices.items()
-            if one.kind == "door" and one.definition.is_behind_guard and one.address == device.address
+            for other, section in home.devices.items()
+            if section.kind == "door" and section.definition.is_behind_guard and section.address == device.address
         ]
         if device.kind == "lock" and device.address != id_:
             yield ConfigProblem(at, f"a guarded lock's address is its own id: write `address: {id_}`.")

@@ -100,7 +100,7 @@ def languages_of(text: Text) -> tuple[Language, ...]:
 
     A page is offered in the languages of one of its texts, because a catalogue may contain a single page.
     """
-    return tuple(one for one in languages() if one == SOURCE or text.template(one) != text.message)
+    return tuple(known for known in languages() if known == SOURCE or text.template(known) != text.message)
 
 
 @cache

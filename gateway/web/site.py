@@ -42,6 +42,7 @@ from gateway.web.pages.phones import PhonesPage
 from gateway.web.pages.privacy import PrivacyPage
 from gateway.web.pages.sign_in import SignInPages
 from gateway.web.server import courier_view
+from gateway.web.server import security_headers as security
 from gateway.web.server.authorization import LANGUAGE_COOKIE, LANGUAGE_COOKIE_S, Authorizer, PasswordForm, Unauthorized
 from gateway.web.server.connection_limits import CONNECTION_LIMITS, ConnectionLimiter, connection_of, listen_socket
 from gateway.web.server.context import GatewayServices
@@ -49,17 +50,6 @@ from gateway.web.server.feed import MAX_LINK_FEEDS, MAX_SESSION_FEEDS, FeedLimit
 from gateway.web.server.fragments import qr_svg
 from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts, get, post
 from gateway.web.server.renderer import compile_templates
-from gateway.web.server.security_headers import (
-    LABEL_READER_HEADERS,
-    MAX_BODY_BYTES,
-    Handler,
-    allowed_hosts,
-    host_guard,
-    is_loopback,
-    is_public_page,
-    local_path,
-    set_headers,
-)
 from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
@@ -104,14 +94,14 @@ class PagesSite(Page):
         app = web.Application(
             middlewares=[
                 self._count_request,
-                host_guard(lambda host: host in self._allowed_hosts),
+                security.host_guard(lambda host: host in self._allowed_hosts),
                 self._take_turn,
                 self._render_errors,
                 self._restrict_plain_http,
             ],
-            client_max_size=MAX_BODY_BYTES,
+            client_max_size=security.MAX_BODY_BYTES,
         )
-        app.on_response_prepare.append(set_headers)
+        app.on_response_prepare.append(security.set_headers)
         succession = OwnerSuccession(
             accounts, services.store, entrance=next(iter(services.home.entrances), ""), notify=services.notify_owner
         )
@@ -169,10 +159,10 @@ class PagesSite(Page):
         limit_requests(server, self._request_turns)
         self._connection_limiter = ConnectionLimiter(server)
         self.port = self._accept_on_port(pages.port, context)
-        self._allowed_hosts = allowed_hosts(pages.host, self.port, pages.names)
+        self._allowed_hosts = security.allowed_hosts(pages.host, self.port, pages.names)
         if pages.plain_port is not None and context is not None:
             self.plain_port = self._accept_on_port(pages.plain_port, None)
-            self._allowed_hosts |= allowed_hosts(pages.host, self.plain_port, pages.names)
+            self._allowed_hosts |= security.allowed_hosts(pages.host, self.plain_port, pages.names)
         scheme, names = "http" if context is None else "https", self._host_names()
         trust = None  # the address at which a phone gets the box's own authority
         if self.certificate is not None and self.plain_port is not None:
@@ -249,7 +239,7 @@ class PagesSite(Page):
             await self._connection_limiter.close()
 
     @web.middleware
-    async def _count_request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _count_request(self, request: web.Request, handler: security.Handler) -> web.StreamResponse:
         """Count the request; answer 429 unread and end the connection if a stranger sends too many."""
         signed_in = self._authorizer.current_user(request) is not None
         if self._connection_limiter is not None and not self._connection_limiter.count_request(
@@ -262,14 +252,14 @@ class PagesSite(Page):
         return await handler(request)
 
     @web.middleware
-    async def _take_turn(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _take_turn(self, request: web.Request, handler: security.Handler) -> web.StreamResponse:
         """Let requests with a body continue one a turn of the loop: many bodies may arrive at the same instant."""
         if request.body_exists:
             await self._request_turns.take()
         return await handler(request)
 
     @web.middleware
-    async def _render_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _render_errors(self, request: web.Request, handler: security.Handler) -> web.StreamResponse:
         try:
             return await handler(request)
         except PasswordForm:
@@ -288,9 +278,10 @@ class PagesSite(Page):
             return self._authorizer.render_error(request, web.HTTPServiceUnavailable.status_code, DISK_FULL)
 
     @web.middleware
-    async def _restrict_plain_http(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _restrict_plain_http(self, request: web.Request, handler: security.Handler) -> web.StreamResponse:
         """Over plain HTTP serve another machine public pages only; a page leads to how to trust the box."""
-        if request.secure or is_loopback(request.host, request.remote) or is_public_page(request.path):
+        is_private = request.secure or security.is_loopback(request.host, request.remote)
+        if is_private or security.is_public_page(request.path):
             return await handler(request)
         if request.method == "GET":
             raise web.HTTPSeeOther("/certificate")
@@ -324,7 +315,7 @@ class PagesSite(Page):
         response = self._render_page(
             request, "label_reader", digest=digest, kinds=courier_view.LABEL_KINDS, forms=page_patterns()
         )
-        response.headers.update(LABEL_READER_HEADERS)
+        response.headers.update(security.LABEL_READER_HEADERS)
         return response
 
     @get("/c/{digest}/feed")
@@ -403,7 +394,7 @@ class PagesSite(Page):
         chosen = fields.get(LANGUAGE_COOKIE, "")
         if chosen not in languages():
             raise web.HTTPBadRequest
-        response = web.Response(status=303, headers={"Location": local_path(fields.get("back", "/"))})
+        response = web.Response(status=303, headers={"Location": security.local_path(fields.get("back", "/"))})
         response.set_cookie(LANGUAGE_COOKIE, chosen, max_age=LANGUAGE_COOKIE_S, httponly=True, samesite="Strict")
         return response
 

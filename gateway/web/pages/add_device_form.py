@@ -282,5 +282,5 @@ def _key_errors(key: str, kind: str, taken: Mapping[str, JsonValue]) -> Iterator
         yield Remark("file")
     if first == "timing" and kind == ENTRANCE:
         yield Remark("timing")
-    if first == "kind" or any(f"{key}.".startswith(f"{one}.") or one.startswith(f"{key}.") for one in taken):
+    if first == "kind" or any(f"{key}.".startswith(f"{other}.") or other.startswith(f"{key}.") for other in taken):
         yield Remark("twice", {"name": key})

@@ -2,13 +2,7 @@
 
 from aiohttp import web
 
-from gateway.runtime.notifications.contacts import (
-    MAX_PHONES,
-    URL_TEMPLATES,
-    PhoneUrlError,
-    RemovedPhone,
-    is_open_to_others,
-)
+from gateway.runtime.notifications import contacts
 from gateway.system.config_section import ConfigError
 from gateway.system.i18n import Text, _, languages
 from gateway.system.text import sanitized
@@ -30,14 +24,14 @@ class PhonesPage(Page):
         """Show the page. An entered address is never shown again: it is a secret, and a browser may store a page."""
         return self._render_page(
             request, "phones", notice=notice, error=error,
-            file=str(self._services.contacts.file), forms=URL_TEMPLATES,
-            example=URL_TEMPLATES[EXAMPLE_SCHEME],
+            file=str(self._services.contacts.file), forms=contacts.URL_TEMPLATES,
+            example=contacts.URL_TEMPLATES[EXAMPLE_SCHEME],
             here_at=f"{request.scheme}://{request.host}", open=self._is_file_open_to_others(),
         )  # fmt: skip
 
     def _is_file_open_to_others(self) -> bool:
         try:
-            return is_open_to_others(self._services.contacts.file)
+            return contacts.is_open_to_others(self._services.contacts.file)
         except OSError:  # the file does not exist yet
             return False
 
@@ -72,17 +66,17 @@ class PhonesPage(Page):
         except LookupError as error:
             raise web.HTTPNotFound from error
         except ConfigError as error:
-            raise Conflict(PhoneUrlError.FILE.value) from error
+            raise Conflict(contacts.PhoneUrlError.FILE.value) from error
         raise web.HTTPSeeOther(PHONES_PATH)
 
 
-def _url_error_text(error: PhoneUrlError, url: str) -> Text:
+def _url_error_text(error: contacts.PhoneUrlError, url: str) -> Text:
     scheme = sanitized(url.strip().partition("://")[0].lower())
-    example = URL_TEMPLATES.get(scheme, URL_TEMPLATES[EXAMPLE_SCHEME])
-    return error.value.with_facts(scheme=scheme, example=example, most=str(MAX_PHONES))
+    example = contacts.URL_TEMPLATES.get(scheme, contacts.URL_TEMPLATES[EXAMPLE_SCHEME])
+    return error.value.with_facts(scheme=scheme, example=example, most=str(contacts.MAX_PHONES))
 
 
-def _removal_text(removed: RemovedPhone) -> Text:
+def _removal_text(removed: contacts.RemovedPhone) -> Text:
     if not removed.waiting:
         return _("Removed. Nothing waited for it.")
     count = str(removed.waiting)

@@ -12,17 +12,9 @@ from typing import Final
 
 import structlog
 
+from gateway.protocol import browser_envelope as envelope
 from gateway.protocol import browser_token
 from gateway.protocol.box_hub import Job, JobReceipt
-from gateway.protocol.browser_envelope import (
-    MAX_UP_BYTES,
-    EnvelopeContent,
-    EnvelopeKeys,
-    Jwk,
-    decrypt,
-    derive_keys,
-    load_private_key,
-)
 from gateway.protocol.browser_messages import Order, StopOrder
 from gateway.protocol.browser_token import TokenRejection
 from gateway.protocol.jws import kid_of
@@ -43,11 +35,10 @@ STORE_RETRY_DELAY_S = 5.0  # seconds until the next attempt on a full disk
 
 
 @lru_cache(maxsize=64)
-def browser_keys(browser: EnrolledBrowser) -> EnvelopeKeys:
+def browser_keys(browser: EnrolledBrowser) -> envelope.EnvelopeKeys:
     """Derive the keys between the box and a browser. Cached, since it takes time."""
-    return derive_keys(
-        load_private_key(browser.own), Jwk.model_validate_json(browser.agree), home=browser.home, browser=browser.id
-    )
+    own, agree = envelope.load_private_key(browser.own), envelope.Jwk.model_validate_json(browser.agree)
+    return envelope.derive_keys(own, agree, home=browser.home, browser=browser.id)
 
 
 class OrderQueue:
@@ -152,12 +143,12 @@ class OrderQueue:
             self._queued_orders.add((order.browser, order.number))
             self._other_orders.put_nowait((order, None))
 
-    def _open_order(self, token: bytes) -> tuple[EnrolledBrowser, EnvelopeContent, Order] | str:
+    def _open_order(self, token: bytes) -> tuple[EnrolledBrowser, envelope.EnvelopeContent, Order] | str:
         id_ = kid_of(token)
         browser = None if id_ is None else self._browsers.browser(id_)
         if browser is None or browser.home != self._home:
             return TokenRejection.UNKNOWN_BROWSER
-        content = decrypt(browser_keys(browser).up, browser.id, token, largest=MAX_UP_BYTES)
+        content = envelope.decrypt(browser_keys(browser).up, browser.id, token, largest=envelope.MAX_UP_BYTES)
         if content is None or content.raw:
             return TokenRejection.MALFORMED
         order = _verify_order(browser, content.text)
@@ -192,7 +183,7 @@ class OrderQueue:
 
 
 def _verify_order(browser: EnrolledBrowser, signed: bytes) -> Order | TokenRejection:
-    key = Jwk.model_validate_json(browser.sign)
+    key = envelope.Jwk.model_validate_json(browser.sign)
     return browser_token.verify_order(signed, key, browser=browser.id, home=browser.home)
 
 

@@ -63,7 +63,7 @@ def state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
         "since": to_utc(now, since),
         "cameras": {name: state.cameras.get(name) for name in (section.cameras.outside, *section.cameras.inside)},
         "needs_cameras": state.window_near or state.visit is not None or state.incident is not None,
-        "batteries": tuple(battery_text(one, viewer.language) for one in batteries.replacements_due(state, now)),
+        "batteries": tuple(battery_text(role, viewer.language) for role in batteries.replacements_due(state, now)),
         "trusted": now.trusted,
     }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from enum import StrEnum, auto
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
@@ -15,13 +15,8 @@ from gateway.system.i18n import Language, Text, _
 from gateway.system.text import sanitized
 from gateway.web.texts.catalogue import TEXTS
 
-
-class StoryTone(StrEnum):
-    """How a line is to be taken."""
-
-    CALM = auto()
-    GOOD = auto()
-    BAD = auto()
+StoryTone = Literal["calm", "good", "bad"]
+"""How a line is to be taken."""
 
 
 class StoryLine(Frozen):
@@ -29,37 +24,37 @@ class StoryLine(Frozen):
 
     at: datetime
     text: str
-    tone: StoryTone = StoryTone.CALM
+    tone: StoryTone
 
 
 _PHASE_TONES: Mapping[str, StoryTone] = {
-    Phase.APPROVING: StoryTone.CALM,
-    Phase.UNLOCKED: StoryTone.CALM,
-    Phase.RELOCKING: StoryTone.CALM,
-    Phase.LOCKED_AGAIN: StoryTone.GOOD,
-    Phase.HANDED_TO_OWNER: StoryTone.BAD,
+    Phase.APPROVING: "calm",
+    Phase.UNLOCKED: "calm",
+    Phase.RELOCKING: "calm",
+    Phase.LOCKED_AGAIN: "good",
+    Phase.HANDED_TO_OWNER: "bad",
 }
 _PLAIN_LINES: Mapping[HappeningKind, tuple[Text, StoryTone]] = {
-    HappeningKind.HOUSEHOLD_ANSWERED: (_("Somebody inside answered"), StoryTone.CALM),
-    HappeningKind.STOPPED: (_("Stopped by you"), StoryTone.BAD),
-    HappeningKind.STOP_LIFTED: (_("Stop lifted"), StoryTone.CALM),
-    HappeningKind.OWNER_ACKNOWLEDGED: (_("You looked after the door"), StoryTone.CALM),
-    HappeningKind.OWNER_ALLOWED: (_("You said yes"), StoryTone.GOOD),
-    HappeningKind.OWNER_REFUSED: (_("You said no"), StoryTone.BAD),
-    HappeningKind.BROKER_LOST: (_("Connection to the devices lost"), StoryTone.BAD),
-    HappeningKind.BROKER_CONNECTED: (_("Connected to the devices again"), StoryTone.CALM),
-    HappeningKind.RESTARTED: (_("The box restarted"), StoryTone.BAD),
-    HappeningKind.SAFE_MODE_STARTED: (_("The box restarted"), StoryTone.BAD),
-    HappeningKind.PROOF_SEALED: (_("Film and log sealed"), StoryTone.GOOD),
-    HappeningKind.BELL_RUNG: (_("The bell rings"), StoryTone.CALM),
-    HappeningKind.OPENING_RESERVED: (_("Decided here, without the internet: one opening"), StoryTone.CALM),
-    HappeningKind.UNLOCK_SENT: (_("The unlock has left, once"), StoryTone.CALM),
-    HappeningKind.UNLOCK_NOT_SENT: (_("The unlock did not leave"), StoryTone.BAD),
+    HappeningKind.HOUSEHOLD_ANSWERED: (_("Somebody inside answered"), "calm"),
+    HappeningKind.STOPPED: (_("Stopped by you"), "bad"),
+    HappeningKind.STOP_LIFTED: (_("Stop lifted"), "calm"),
+    HappeningKind.OWNER_ACKNOWLEDGED: (_("You looked after the door"), "calm"),
+    HappeningKind.OWNER_ALLOWED: (_("You said yes"), "good"),
+    HappeningKind.OWNER_REFUSED: (_("You said no"), "bad"),
+    HappeningKind.BROKER_LOST: (_("Connection to the devices lost"), "bad"),
+    HappeningKind.BROKER_CONNECTED: (_("Connected to the devices again"), "calm"),
+    HappeningKind.RESTARTED: (_("The box restarted"), "bad"),
+    HappeningKind.SAFE_MODE_STARTED: (_("The box restarted"), "bad"),
+    HappeningKind.PROOF_SEALED: (_("Film and log sealed"), "good"),
+    HappeningKind.BELL_RUNG: (_("The bell rings"), "calm"),
+    HappeningKind.OPENING_RESERVED: (_("Decided here, without the internet: one opening"), "calm"),
+    HappeningKind.UNLOCK_SENT: (_("The unlock has left, once"), "calm"),
+    HappeningKind.UNLOCK_NOT_SENT: (_("The unlock did not leave"), "bad"),
 }
 _DOOR_LINES: Mapping[str, tuple[Text, StoryTone]] = {
-    "open": (_("The door opens"), StoryTone.CALM),
-    "closed": (_("The door closes"), StoryTone.CALM),
-    "forced_open": (_("The door is forced"), StoryTone.BAD),
+    "open": (_("The door opens"), "calm"),
+    "closed": (_("The door closes"), "calm"),
+    "forced_open": (_("The door is forced"), "bad"),
 }
 
 
@@ -80,12 +75,12 @@ def _worded(happening: Happening, language: Language, zone: ZoneInfo) -> tuple[s
         case HappeningKind.ALARM_RAISED:
             is_trusted = happening.is_clock_trusted
             facts = message_facts(happening.at, zone, trusted=is_trusted, detail=happening.detail)
-            return worded(AlarmCode(happening.value), facts, language), StoryTone.BAD
+            return worded(AlarmCode(happening.value), facts, language), "bad"
         case HappeningKind.PARCELS_REPORTED:
             good = happening.value in {Outcome.DELIVERED, Outcome.ATTENDED}
-            line = TEXTS[f"outcome.{happening.value}"], StoryTone.GOOD if good else StoryTone.BAD
+            line = TEXTS[f"outcome.{happening.value}"], "good" if good else "bad"
         case HappeningKind.DOOR_RESULT_REPORTED if happening.value == DoorResult.HANDED_TO_OWNER:
-            line = _("The door is handed to you"), StoryTone.BAD
+            line = _("The door is handed to you"), "bad"
         case HappeningKind.PHASE_ENTERED if happening.value in _PHASE_TONES:
             line = TEXTS[f"phase.{happening.value}"], _PHASE_TONES[happening.value]
         case kind:
@@ -97,12 +92,12 @@ def _answer_line(answer: Happening, language: Language) -> tuple[str, StoryTone]
     code = _code_text(answer.code, language)
     match ScanAnswer(answer.value):
         case ScanAnswer.WAIT:
-            return _("{what} read: please wait").to(language, what=code).strip(), StoryTone.CALM
+            return _("{what} read: please wait").to(language, what=code).strip(), "calm"
         case ScanAnswer.GO:
-            return _("Green light: come in").to(language), StoryTone.GOOD
+            return _("Green light: come in").to(language), "good"
         case ScanAnswer.NO:
             reason = REFUSAL_TEXTS[Refusal(answer.detail)].to(language) if answer.detail else ""
-            return _("{what} refused: {why}").to(language, what=code, why=reason).strip(), StoryTone.BAD
+            return _("{what} refused: {why}").to(language, what=code, why=reason).strip(), "bad"
 
 
 def _code_text(code: LoggedCode | None, language: Language) -> str:

@@ -17,7 +17,7 @@ def test_a_household_reads_a_visit_in_its_own_language() -> None:
         row(e.TimerExpired(), phase="locked_again", before="relocking"),
     ]
     english = story_lines(rows, language="en", zone=ZoneInfo("Europe/Paris"))
-    assert [(line.text, line.tone.value) for line in english] == [
+    assert [(line.text, line.tone) for line in english] == [
         ("…2032 refused: unknown code", "bad"),
         ("Somebody inside answered", "calm"),
         ("Received by somebody", "good"),
