@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -17,6 +18,17 @@ STOP_TIMEOUT_S = 8.0  # seconds for a process to end by itself
 RESTART_DELAY_S = 0.3  # seconds until what died is started again, as systemd would
 POLL_INTERVAL_S = 0.02
 BUSY_HINT = "Is the machine very busy? Then try again."
+
+
+def is_listening(path: Path) -> bool:
+    """Whether a process accepts connections at the Unix socket `path`; its file is there a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(0)
+        try:
+            connection.connect(str(path))
+        except OSError:
+            return False
+        return True
 
 
 class LoggedProcess:

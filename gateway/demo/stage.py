@@ -12,7 +12,7 @@ from gateway.cli.house_log import run_beside
 from gateway.cli.simulation import control_socket
 from gateway.demo.observers import DemoEvent, GatewayObserver, HouseLog
 from gateway.demo.plan import GUARD_FILE, DemoPlan, GuardSetup
-from gateway.demo.processes import LoggedProcess, SupervisedProcess, read_pid, stop_detached
+from gateway.demo.processes import LoggedProcess, SupervisedProcess, is_listening, read_pid, stop_detached
 from gateway.demo.rig_control import RigChange, change_box
 from gateway.domain.frozen import Frozen
 from gateway.mqtt.mosquitto.provisioning import RunningBroker, private_broker
@@ -139,9 +139,9 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
         stack.push_async_callback(stop_detached, box_folder / "video.pid")
         stack.push_async_callback(gateway.end)
         box = await gateway.begin()
-        await house.wait_until("the simulated house", control.exists, within=START_TIMEOUT_S)
+        await house.wait_until("the simulated house", lambda: is_listening(control), within=START_TIMEOUT_S)
         if is_rigged:
-            await box.wait_until("the gateway", rig_socket.exists, within=START_TIMEOUT_S)
+            await box.wait_until("the gateway", lambda: is_listening(rig_socket), within=START_TIMEOUT_S)
         control_line = await stack.enter_async_context(HouseControl(control))
         log = HouseLog(house_log, on_event)
         watch = GatewayObserver(plan.home.broker.account("observer"), plan.entrance, folder / "phone.jsonl", on_event)
