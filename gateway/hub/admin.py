@@ -14,7 +14,7 @@ CLAIM_LIFETIME = timedelta(hours=24)
 
 
 class HomeNotFound(LookupError):  # noqa: N818 - it names what is the matter
-    """The hub knows no home of this name."""
+    """The hub knows no home of this id; each command about one home raises it."""
 
 
 async def create_retailer(store: HubStore, name: str, *, now: datetime, sandbox: bool = False) -> tuple[str, str]:
@@ -33,9 +33,6 @@ async def create_claim(
     """Make a claim by which one box can join within a day, and return its code.
 
     `fingerprint` is that of the hub's authority. With `home` that home joins again.
-
-    Raises:
-        HomeNotFound: the hub knows no home of this id.
     """
     code = ClaimCode(url=url, claim=new_id("claim"), secret=new_secret(), authority=fingerprint)
     async with store.writing() as tx:
@@ -47,11 +44,7 @@ async def create_claim(
 
 
 async def revoke_home(store: HubStore, home: str, *, now: datetime) -> None:
-    """Revoke a home's certificates, and end each claim by which it could join again.
-
-    Raises:
-        HomeNotFound: the hub knows no home of this id.
-    """
+    """Revoke a home's certificates, and end each claim by which it could join again."""
     async with store.writing() as tx:
         if not await revoke_certificates(tx, home, now):
             raise HomeNotFound(home)

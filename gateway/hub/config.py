@@ -276,11 +276,7 @@ def _has_one_writer(database: str) -> bool:
 
 
 def load(path: Path) -> HubFile:
-    """Read the file; its relative paths begin at its own folder.
-
-    Raises:
-        ConfigError: one line a problem: file:line:column, what is wrong, what to do.
-    """
+    """Read the file, whose relative paths begin at its own folder, or raise ConfigError with one line a problem."""
     shape = "a hub is written as `key: value` lines: `perron schema hub --markdown` describes every key."
     file, _ = read_model(path, HubFile, todo="Name another with --config, or write one.", shape=shape)
     file = absolute_paths(file, path.resolve().parent)

@@ -86,11 +86,7 @@ def derive_keys(own: ec.EllipticCurvePrivateKey, other: Jwk, *, home: str, brows
 
 
 def load_private_key(scalar: bytes) -> ec.EllipticCurvePrivateKey:
-    """Load a stored key of 32 bytes.
-
-    Raises:
-        ValueError: the bytes are not a key.
-    """
+    """Load a stored key of 32 bytes; other bytes raise ValueError."""
     return ec.derive_private_key(int.from_bytes(scalar), ec.SECP256R1())
 
 

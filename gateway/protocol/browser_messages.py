@@ -32,9 +32,6 @@ class BrowserTokenClaims(WireModel):
     exp: Seconds
 
 
-# ---- orders ---------------------------------------------------------------------------------------------------------
-
-
 class OrderedTerms(WireModel):
     """The terms of a permission, as on the form of the house's own page. `until`: the last whole day."""
 
@@ -134,9 +131,6 @@ class Order(WireModel):
         A refusal at the door needs the clock too, which does no harm. An order that takes access away always counts.
         """
         return self.order.do not in _TAKE_ACCESS
-
-
-# ---- queries --------------------------------------------------------------------------------------------------------
 
 
 class BrowserQuery(WireModel):

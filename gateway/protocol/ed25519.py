@@ -1,4 +1,7 @@
-"""The Ed25519 keys of box, guard, hub and brands. Pure: `gateway/protocol/keys.py` reads and writes their files."""
+"""The Ed25519 keys of box, guard, hub and brands. Pure: `gateway/protocol/keys.py` reads and writes their files.
+
+What is no key raises ValueError: in PEM it is `KeyUnusable`, and for a private key `KeyDamaged`.
+"""
 
 from functools import cached_property
 from hashlib import sha256
@@ -36,29 +39,17 @@ class PublicKey(Frozen, kw_only=False):
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Parse a key from its `text`.
-
-        Raises:
-            ValueError: the text is not such a key.
-        """
+        """Parse a key from its `text`."""
         return cls(decode_base64url(text))
 
     @classmethod
     def from_jwk(cls, x: str) -> Self:
-        """Read a key as a configuration names it, a JWK's `x`; the last character may have any spare bits.
-
-        Raises:
-            ValueError: it is no public Ed25519 key.
-        """
+        """Read a key as a configuration names it, a JWK's `x`; the last character may have any spare bits."""
         return cls(decode_base64url(x, canonical=False))
 
     @classmethod
     def from_pem(cls, pem: bytes) -> Self:
-        """Load a public key from PEM.
-
-        Raises:
-            KeyUnusable: the PEM contains no Ed25519 public key.
-        """
+        """Load a public key from PEM."""
         try:
             key = serialization.load_pem_public_key(pem)
         except (ValueError, UnsupportedAlgorithm) as failure:
@@ -111,11 +102,7 @@ class SigningKey:
 
     @classmethod
     def from_seed(cls, seed: bytes) -> Self:
-        """Make the key of its 32 secret bytes.
-
-        Raises:
-            ValueError: not 32 bytes.
-        """
+        """Make the key of its 32 secret bytes."""
         return cls(Ed25519PrivateKey.from_private_bytes(seed))
 
     @classmethod
@@ -145,11 +132,7 @@ class SigningKey:
 
 
 def parse_private_key(source: str, pem: bytes) -> Ed25519PrivateKey:
-    """Parse a private key in PEM. `source` is its name in the text of an error.
-
-    Raises:
-        KeyDamaged: the PEM contains none.
-    """
+    """Parse a private key in PEM. `source` is its name in the text of an error."""
     try:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as failure:

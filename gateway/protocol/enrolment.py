@@ -47,11 +47,7 @@ class ClaimCode(Frozen):
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Parse a code.
-
-        Raises:
-            InvalidClaimCode: the text is not a code, or a part is missing.
-        """
+        """Parse a code, or raise `InvalidClaimCode`."""
         match = _CLAIM_CODE.fullmatch(text.strip())
         if match is None:
             raise InvalidClaimCode("this is no code of a claim, or a part of it is missing")

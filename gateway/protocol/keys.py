@@ -3,6 +3,8 @@
 The box has an Ed25519 key with which it signs, a secret key of one-time links, and a key for the guard's commands. The
 command key is a key of its own: so it can be renewed without affecting any proof, and nothing else that the box signs
 can be used as a command. A key is made where it is used and never sent.
+
+What reads a file raises `KeyUnusable` if the file is damaged or others may read it, and what uses a folder OSError.
 """
 
 import secrets
@@ -29,12 +31,7 @@ class BoxKey(SigningKey):
 
     @classmethod
     def load_or_create(cls, folder: Path) -> Self:
-        """Load the key from `folder`, or make and store it (readable by its owner only) when there is none.
-
-        Raises:
-            KeyUnusable: the file is damaged, or others may read it.
-            OSError: the folder cannot be read or written.
-        """
+        """Load the key from `folder`, or make and store it (readable by its owner only) when there is none."""
         path = folder / PRIVATE_KEY_FILE
         if not path.exists():
             create_key(path)
@@ -45,13 +42,7 @@ class BoxKey(SigningKey):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Load the key from `folder`, and never make one.
-
-        Raises:
-            KeyMissing, KeyDamaged: the file is missing, or is not a key.
-            KeyUnusable: others may read the file.
-            OSError: the file cannot be read.
-        """
+        """Load the key from `folder`, and never make one: raise `KeyMissing`, or `KeyDamaged` if it is not a key."""
         path = folder / PRIVATE_KEY_FILE
         try:
             return cls(parse_private_key(str(path), _read_private(path)))
@@ -62,12 +53,7 @@ class BoxKey(SigningKey):
 
 
 def link_key(folder: Path) -> bytes:
-    """Load the 32 secret bytes that sign links, or make and store them (readable by their owner only).
-
-    Raises:
-        KeyUnusable: the file is damaged, or others may read it.
-        OSError: the folder cannot be read or written.
-    """
+    """Load the 32 secret bytes that sign links, or make and store them (readable by their owner only)."""
     path = folder / LINK_KEY_FILE
     if not path.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -79,41 +65,24 @@ def link_key(folder: Path) -> bytes:
 
 
 def renew_link_key(folder: Path) -> None:
-    """Replace the link key by a new one: every earlier link becomes invalid.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
+    """Replace the link key by a new one: every earlier link becomes invalid."""
     write_whole(folder / LINK_KEY_FILE, secrets.token_bytes(LINK_KEY_BYTES))
 
 
 def renew_command_key(folder: Path) -> SigningKey:
-    """Replace the gateway's key by a new one. A running gateway signs with the old one until it ends.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
+    """Replace the gateway's key by a new one. A running gateway signs with the old one until it ends."""
     (folder / COMMAND_KEY_FILE).unlink(missing_ok=True)
     return create_key(folder / COMMAND_KEY_FILE)
 
 
 def command_key(folder: Path) -> SigningKey:
-    """Load the gateway's key from the box's folder of keys, or make and store it there.
-
-    Raises:
-        KeyUnusable: the file is damaged, or others may read it.
-        OSError: the folder cannot be read or written.
-    """
+    """Load the gateway's key from the box's folder of keys, or make and store it there."""
     path = folder / COMMAND_KEY_FILE
     return load_key(path) if path.exists() else create_key(path)
 
 
 def create_key(path: Path) -> SigningKey:
-    """Make a key and store it, readable by its owner only.
-
-    Raises:
-        OSError: the file cannot be written, or exists already.
-    """
+    """Make a key and store it, readable by its owner only; never in place of a file that exists."""
     if path.exists():
         raise FileExistsError(17, "a key lies there already: it is not overwritten", str(path))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -122,21 +91,12 @@ def create_key(path: Path) -> SigningKey:
 
 
 def load_key(path: Path) -> SigningKey:
-    """Load a private key.
-
-    Raises:
-        KeyUnusable: the file is damaged, not an Ed25519 key, or others may read it.
-        OSError: the file cannot be read.
-    """
+    """Load a private key."""
     return SigningKey(parse_private_key(str(path), _read_private(path, "key")))
 
 
 def set_aside(folder: Path, *names: str) -> None:
-    """Rename the files of a key that is no longer used. Nothing is deleted; missing files are skipped.
-
-    Raises:
-        OSError: a file could not be renamed.
-    """
+    """Rename the files of a key that is no longer used. Nothing is deleted; missing files are skipped."""
     for name in names:
         number = 1
         while (aside := folder / f"{name}.lost-{number}").exists():

@@ -198,9 +198,6 @@ async def proof(call: RequestContext, delivery_id: models.DeliveryId) -> evidenc
     return evidence.Evidence.model_validate(shown, strict=False)
 
 
-# ---- what a request means -------------------------------------------------------------------------------------------
-
-
 async def _build_offer(
     call: RequestContext, connection: Row[Any], body: models.NewDelivery, token: bytes | None
 ) -> Offer:

@@ -79,8 +79,7 @@ class IdempotentRequest(Frozen):
 async def stored_response(tx: AsyncConnection, request: IdempotentRequest, now: datetime) -> web.Response | None:
     """Return the stored response of this key, or None after reserving the key; a second request then waits for it.
 
-    Raises:
-        ApiProblem: the key was used with another request.
+    A key that was used with another request is refused (`ApiProblem`).
     """
     this = {"whose": request.owner, "named": request.key}
     row = (await tx.execute(_SELECT_RESPONSE, this)).one_or_none()

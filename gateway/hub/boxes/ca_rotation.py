@@ -41,7 +41,7 @@ _CHANGES = TypeAdapter(tuple[AuthorityChange, ...])
 
 
 class RotationRefused(ValueError):  # noqa: N818 - it says what is the matter
-    """The current state does not allow it; the text says why and what to do first."""
+    """The current state does not allow the step; the text says why and what to do first."""
 
 
 def read_chain(folder: Path) -> tuple[AuthorityChange, ...]:
@@ -67,11 +67,7 @@ def read_certificate(folder: Path, name: str) -> x509.Certificate | None:
 
 
 def prepare_next(folder: Path, *, now: datetime) -> x509.Certificate:
-    """Make the successor, and sign it by the current authority; an existing successor stays.
-
-    Raises:
-        RotationRefused: the authority before is still valid.
-    """
+    """Make the successor, signed by the current authority; an existing one stays. A former one must be ended first."""
     current, at = HubAuthority.load(folder, now=now), folder / "authority"
     if read_certificate(folder, FORMER_NAME) is not None:
         raise RotationRefused("The authority before this one still counts: end it first (--end).")
@@ -97,11 +93,7 @@ def prepare_next(folder: Path, *, now: datetime) -> x509.Certificate:
 def activate_next(
     folder: Path, *, now: datetime, crash_point: Callable[[str], None] = lambda _point: None
 ) -> x509.Certificate:
-    """Make the successor the authority; certificates of the old one stay valid until `end_former`.
-
-    Raises:
-        RotationRefused: there is no successor.
-    """
+    """Make the prepared successor the authority; certificates of the old one stay valid until `end_former`."""
     successor = read_certificate(folder, NEXT_NAME)
     if successor is None:
         raise RotationRefused(NO_NEXT_AUTHORITY)

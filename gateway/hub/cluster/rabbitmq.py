@@ -182,9 +182,6 @@ async def nodes_not_ready(file: HubFile, *, now: datetime, monotonic: Callable[[
     """Return the nodes that do not yet present or accept certificates of the next authority, each with the reason.
 
     The test connects to each node as a client that trusts only the next authority and was certified by it.
-
-    Raises:
-        RotationRefused: there is no successor.
     """
     successor = ca_rotation.load_authority(file.folder, ca_rotation.NEXT_NAME)
     if successor is None:

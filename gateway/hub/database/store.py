@@ -67,7 +67,7 @@ def log_unavailable(event_name: str, *expected: type[Exception], level: int = lo
 
 
 class StoreUnusable(Exception):  # noqa: N818 - it says what is the matter
-    """The database cannot be used; the text says why and what to do."""
+    """The database cannot be opened or locked; the text says why and what to do."""
 
 
 async def finish_despite_cancel(work: Coroutine[Any, Any, T]) -> T:
@@ -137,11 +137,7 @@ class HubStore:
 
     @classmethod
     async def open(cls, url: str) -> "HubStore":
-        """Open the database that a URL of SQLAlchemy names, and make or migrate its tables.
-
-        Raises:
-            StoreUnusable: it cannot be reached, or this hub does not support the version of its tables.
-        """
+        """Open the database that a URL of SQLAlchemy names, and make or migrate its tables."""
         try:
             engine = _engine_of(url)
         except (exc.ArgumentError, exc.NoSuchModuleError) as error:
@@ -294,9 +290,6 @@ def lock_database(url: str) -> Iterator[None]:
 
     SQLite lacks the locks that shared leases need. Two hubs would also displace each other at the broker again and
     again, because both use the same account.
-
-    Raises:
-        StoreUnusable: another hub uses it.
     """
     known = make_url(url)
     if known.get_backend_name() != "sqlite" or known.database in {None, "", ":memory:"}:

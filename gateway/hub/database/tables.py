@@ -67,8 +67,6 @@ _Serial = BigInteger().with_variant(Integer, "sqlite")
 
 about = Table("about", metadata, Column("key", String(64), primary_key=True), Column("value", String, nullable=False))
 
-# ---- retailers ------------------------------------------------------------------------------------------------------
-
 retailers = Table(
     "retailers", metadata,
     _id_column("ret-"),
@@ -127,8 +125,6 @@ idempotency = Table(
     _instant_column("created"),
     Index("idempotency_created", "created"),
 )  # fmt: skip
-
-# ---- homes ----------------------------------------------------------------------------------------------------------
 
 homes = Table(
     "homes", metadata,
@@ -287,8 +283,6 @@ home_events = Table(
     Index("home_events_at", "at"),  # finds old events
 )  # fmt: skip
 
-# ---- events and webhooks ---------------------------------------------------------------------------------------------
-
 events = Table(
     "events", metadata,
     Column("number", _Serial, primary_key=True, autoincrement=True),
@@ -355,8 +349,6 @@ attempts = Table(
     Column("milliseconds", Integer, nullable=False),
     _instant_column("at"),
 )  # fmt: skip
-
-# ---- a cluster's processes -------------------------------------------------------------------------------------------
 
 shares = Table(
     "shares", metadata,

@@ -42,7 +42,7 @@ _INSERT_VERSION = insert(delivery_versions)
 
 
 class MessageTooLarge(ValueError):  # noqa: N818 - it says what it is
-    """The signed message would be larger than a box reads."""
+    """The signed message would be larger than a box reads; what signs one raises it."""
 
 
 def initial_state(promise: Mapping[str, Any]) -> State:
@@ -78,11 +78,7 @@ async def store_version(
 
 
 async def send(hub: HubTransaction, row: Row[Any], body: Offer | Update | Cancel, token: bytes | None) -> None:
-    """Send one version to its home, signed by the brand or else by the hub.
-
-    Raises:
-        MessageTooLarge: no box would read it.
-    """
+    """Send one version to its home, signed by the brand or else by the hub."""
     kind = JobKind.HUB_DELIVERY if token is None else JobKind.DELIVERY
     if token is None:
         token = sign_message(hub, row.brand, row.home, body)
@@ -90,11 +86,7 @@ async def send(hub: HubTransaction, row: Row[Any], body: Offer | Update | Cancel
 
 
 def sign_message(hub: HubTransaction, brand: str, home: str | None, body: Offer | Update | Cancel) -> bytes:
-    """Sign a message as the hub. `home` None: the home is not known yet, and only the size matters.
-
-    Raises:
-        MessageTooLarge: no box would read it.
-    """
+    """Sign a message as the hub. `home` None: the home is not known yet, and only the size matters."""
     iat = int(hub.now.timestamp())
     token = hub.signer.sign(
         HubClaims(

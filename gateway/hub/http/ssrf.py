@@ -65,11 +65,7 @@ class DestinationPolicy(Frozen):
 
 
 def parse_destination(url: str, policy: DestinationPolicy) -> URL:
-    """Parse an address to which a hub may send.
-
-    Raises:
-        DestinationRefused: the hub does not send to it.
-    """
+    """Parse an address to which a hub may send, or raise `DestinationRefused`."""
     parts = re.fullmatch(URL_PATTERN, url) if len(url) <= MAX_URL_CHARS else None
     if parts is None:
         raise DestinationRefused(

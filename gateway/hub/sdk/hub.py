@@ -64,7 +64,7 @@ class HubAccess:
 
 
 class RetailerClient:
-    """A client of one hub, over one session of aiohttp."""
+    """A client of one hub, over one session of aiohttp. A refusal raises `HubRefusal`."""
 
     def __init__(self, http: aiohttp.ClientSession, access: HubAccess) -> None:
         self._http, self._access = http, access
@@ -72,9 +72,7 @@ class RetailerClient:
     async def request(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """Send a request, and return the response's JSON; a POST takes effect once, however often it is sent.
 
-        Raises:
-            HubRefusal: the hub refused it.
-            HubUnreachable: no attempt was answered.
+        Without any answer it raises `HubUnreachable`.
         """
         headers = self._headers()
         if method == "POST" and self._access.key:
@@ -90,11 +88,7 @@ class RetailerClient:
         raise AssertionError("the last try has returned or raised")
 
     async def follow(self, after: str | None = None) -> AsyncIterator[ServerSentEvent]:
-        """Yield a retailer's events after the one of this id as they happen; it reconnects by itself.
-
-        Raises:
-            HubRefusal: the hub refused it.
-        """
+        """Yield a retailer's events after the one of this id as they happen; it reconnects by itself."""
         reader, pause = EventStreamReader(last=after), STREAM_BACKOFF.first_s
         while True:
             headers = {**self._headers(), "Accept": "text/event-stream"}

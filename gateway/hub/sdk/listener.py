@@ -26,16 +26,14 @@ class SecretUnusable(ValueError):  # noqa: N818 - it says what it is
 
 
 class WebhookListener:
-    """Calls `on_message(id, body)` for each new message and `on_refused(why)` for each invalid one."""
+    """Calls `on_message(id, body)` for each new message and `on_refused(why)` for each invalid one.
+
+    `secret` is the endpoint's, `whsec_...`; another text raises `SecretUnusable`.
+    """
 
     def __init__(
         self, secret: str, *, on_message: Callable[[str, dict[str, Any]], None], on_refused: Callable[[str], None]
     ) -> None:
-        """Take the endpoint's secret, `whsec_...`.
-
-        Raises:
-            SecretUnusable: the text is not a webhook secret.
-        """
         if not secret.startswith("whsec_"):
             raise SecretUnusable("a webhook's secret begins with whsec_")
         try:

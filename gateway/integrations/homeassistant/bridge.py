@@ -86,8 +86,6 @@ class HomeAssistantBridge:
             group.create_task(self._store_refusals(), name="home assistant: refusals")
             group.create_task(self._take_pictures(), name="home assistant: pictures")
 
-    # ---- received messages -------------------------------------------------------------------------------------------
-
     def on_connected(self) -> None:
         """Publish everything again at a new broker session: earlier messages may be lost."""
         self._birth_received.set()
@@ -152,8 +150,6 @@ class HomeAssistantBridge:
                 await self._store.log.append("wish_refused", detail, self._clock.now(), entrance=entrance)
             except StoreFailed as failure:
                 log.warning("refusal_not_noted", entrance=entrance, why=str(failure))
-
-    # ---- published messages ------------------------------------------------------------------------------------------
 
     def on_decision(self, entrance: str, commands: tuple[c.Command, ...]) -> None:
         """Publish what an entrance's decision changed."""
@@ -236,8 +232,6 @@ class HomeAssistantBridge:
             await asyncio.to_thread(write_whole, self._file, json.dumps(published).encode())
         except OSError as failure:
             log.warning("home_assistant_not_recorded", file=str(self._file), why=str(failure))
-
-    # ---- pictures ---------------------------------------------------------------------------------------------------
 
     async def _take_pictures(self) -> None:
         """Take one picture per visit, of the camera outside, when it rings. No disk and no broker stores it."""

@@ -414,11 +414,7 @@ def _parse_authority(pem: str) -> x509.Certificate:
 def checked_certificate(
     pem: str, authorities: Sequence[x509.Certificate], home: str, key: ec.EllipticCurvePrivateKey
 ) -> x509.Certificate:
-    """Return the certificate if one of these authorities issued it for this home and this key.
-
-    Raises:
-        WrongHub: none of them did.
-    """
+    """Return the certificate if one of these authorities issued it for this home and key, or raise `WrongHub`."""
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode())
         if not any(_is_issued_by(certificate, authority) for authority in authorities):

@@ -195,8 +195,6 @@ class Uplink:
                 await asyncio.wait({line, anew})
             await asyncio.sleep(FILE_RETRY_DELAY_S)
 
-    # ---- received ---------------------------------------------------------------------------------------------------
-
     def _on_message(self, incoming: InboundMessage) -> None:
         """Queue a message unread: a flood costs no more of the loop than its bytes. It is read later."""
         with self._containment.piece("hub", incoming.topic):
@@ -248,8 +246,6 @@ class Uplink:
         self._status = self._status.model_copy(update=changed)
         self._work_pending.set()
 
-    # ---- jobs -------------------------------------------------------------------------------------------------------
-
     async def _run_jobs(self) -> None:
         while True:
             payload = await self._jobs.get()
@@ -278,8 +274,6 @@ class Uplink:
             return None
         # Without a receipt the hub would send it for ever.
         return box_hub.JobReceipt(job=job.job, state="refused", why="this box could not work it")
-
-    # ---- events -----------------------------------------------------------------------------------------------------
 
     async def _send_events(self) -> None:
         while not (self._status.leaving and (self._leave_at_once or self._status.cut_off or self._is_all_sent())):

@@ -99,8 +99,6 @@ class _Transition:
         self.state, self.mono = state, mono
         self.commands: list[m.GuardCommand] = []
 
-    # ---- reports -----------------------------------------------------------------------------------------------------
-
     @property
     def uptime_ms(self) -> int:
         return int((self.mono - self.state.boot_mono) * 1000)
@@ -132,8 +130,6 @@ class _Transition:
         self.note(f"refused: {why}")
         self.send_report(m.GuardPart.LOCK, r.ErrorReport(id=id_, failure=failure))
 
-    # ---- time -------------------------------------------------------------------------------------------------------
-
     def expire(self) -> None:
         """Drop what has expired: challenges, queries to devices, an unlock that waits for the radio."""
         state = self.state
@@ -146,8 +142,6 @@ class _Transition:
             if query.until_mono <= self.mono:  # no answer: the gateway's queries stay unanswered too
                 self.state = replace(self.state, open_queries=_without(self.state.open_queries, part))
                 self.send_queued_query(part)
-
-    # ---- the gateway ------------------------------------------------------------------------------------------------
 
     def on_gateway_message(self, claims: ToGuard, fresh: str) -> None:
         if claims.lock != self.state.settings.lock:
@@ -296,8 +290,6 @@ class _Transition:
             self.commands.append(command)
             self.note("locks, told to")
 
-    # ---- the radio --------------------------------------------------------------------------------------------------
-
     def on_radio_connected(self) -> None:
         self.state = replace(self.state, is_radio_connected=True, bolt=None, door=None)
         self.send_query(m.GuardPart.LOCK)
@@ -410,8 +402,6 @@ class _Transition:
             back = {**self.state.back_since_mono, part: self.mono}
             self.state = replace(self.state, offline_parts=self.state.offline_parts - {part}, back_since_mono=back)
             self.void_query(part)
-
-    # ---- locking by itself ------------------------------------------------------------------------------------------
 
     def is_before_locking(self) -> bool:
         return self.state.securing is not None and self.state.securing.step in STEPS_BEFORE_LOCKING

@@ -161,11 +161,7 @@ class GuardFile(ConfigSection):
 
 
 def load_guard_file(path: Path) -> GuardFile:
-    """Read, check and return a guard's file. Relative paths in it start at the file's own folder.
-
-    Raises:
-        ConfigError: one line per problem: file:line:column, what is wrong, what to do.
-    """
+    """Read the file, whose relative paths begin at its own folder, or raise ConfigError with one line a problem."""
     shape = "a guard is written as `key: value` lines: `perron schema guard --markdown` describes every key."
     file, document = read_model(path, GuardFile, todo="Name another with --config.", shape=shape)
     wrong = list(_problems(file))

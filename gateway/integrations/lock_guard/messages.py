@@ -55,9 +55,6 @@ class GuardSettings(Frozen):
     latency_s: float = 3.0
 
 
-# ---- events ---------------------------------------------------------------------------------------------------------
-
-
 class GatewayMessage(Frozen):
     """A message that the gateway's key signed. `new_nonce` is the random challenge for the answer."""
 
@@ -91,9 +88,6 @@ class GuardSignal(Enum):
 GuardEvent = GatewayMessage | RadioReported | GuardSignal
 
 
-# ---- commands -------------------------------------------------------------------------------------------------------
-
-
 class WriteLedger(Frozen):
     """Write this to the disk before any later command of the list."""
 
@@ -121,9 +115,6 @@ class GuardNote(Frozen, kw_only=False):
 
 GuardCommand = FromGuard | WriteLedger | UnlockDoor | LockDoor | QueryRadioDevice | ProbeRadioBroker | GuardNote
 """`FromGuard`: sign and send this report. `UnlockDoor`, `LockDoor`: publish it immediately or not at all."""
-
-
-# ---- state ----------------------------------------------------------------------------------------------------------
 
 
 class IssuedNonce(Frozen, kw_only=False):

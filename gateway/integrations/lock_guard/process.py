@@ -135,8 +135,6 @@ class GuardProcess:
             group.create_task(self._house_mqtt.run())
             group.create_task(self._radio_mqtt.run())
 
-    # ---- received ---------------------------------------------------------------------------------------------------
-
     def _on_house_message(self, incoming: InboundMessage) -> None:
         """Handle a message from the house: drop a retained one, and excess ones before their signature costs time."""
         admitted = self._house_rate.take(self._mono())
@@ -198,8 +196,6 @@ class GuardProcess:
         later = asyncio.get_running_loop().call_later
         passed = m.GuardSignal.DEADLINE_PASSED
         self._timer = None if wait_s == math.inf else later(max(0.0, wait_s), self._handle_event, passed)
-
-    # ---- commands ---------------------------------------------------------------------------------------------------
 
     def _execute(self, commands: tuple[m.GuardCommand, ...]) -> None:
         for command in commands:
