@@ -20,7 +20,6 @@ from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.worker import HubMetrics, WorkerContext
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage, Sent
-from gateway.protocol.box_event import sign_event, sign_statement
 from gateway.protocol.box_hub import (
     GENESIS_DIGEST,
     Ack,
@@ -36,6 +35,7 @@ from gateway.protocol.box_hub import (
     down_topic,
     reply_topic,
     shard_of,
+    sign_by_box,
     token_digest,
     up_topic,
 )
@@ -132,7 +132,7 @@ class EventJournal:
                  "at": ended.at, "clock_trusted": True, "lines": len(lines), "left_out": left_out,
                  "head": head_hash(lines), "entry": "e" * 64}  # fmt: skip
         statement = Statement.model_validate({**plain, **more})
-        return DeliveryRecord(lines=lines, token=sign_statement(statement, self.key.sign))
+        return DeliveryRecord(lines=lines, token=sign_by_box(statement, self.key.sign).decode())
 
     def made(
         self,
@@ -147,7 +147,7 @@ class EventJournal:
             decided=said if isinstance(said, PermissionDecision) else None, account=account,
             browser=said if isinstance(said, BrowserStatus) else None,
         )  # fmt: skip
-        return sign_event(happened, self.key.sign)
+        return sign_by_box(happened, self.key.sign)
 
 
 class ScriptedBox:

@@ -9,7 +9,7 @@ from gateway.hub.boxes.box_events import HomeTransaction
 from gateway.hub.database.tables import homes
 from gateway.hub.deliveries.connections import on_decision
 from gateway.protocol.box_hub import PermissionDecision, shard_of
-from gateway.protocol.key_possession import sign_proof
+from gateway.protocol.brand_statement import sign_proof
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.support_code import new_support_code
 from tests.hubs import RetailerAccess, RunningHub

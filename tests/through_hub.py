@@ -35,12 +35,10 @@ from gateway.hub.deliveries import jobs as job_store
 from gateway.hub.http.authentication import secret_digest
 from gateway.hub.signing_key import HubKeyPair
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.protocol.box_event import verify_event
-from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, JobKind, token_digest
-from gateway.protocol.brand_statement import NextKeyStatement, sign_brand_statement
+from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, JobKind, token_digest, verify_by_box
+from gateway.protocol.brand_statement import NextKeyStatement, sign_brand_statement, sign_proof
 from gateway.protocol.delivery_message import sign_delivery
 from gateway.protocol.ed25519 import PublicKey, SigningKey
-from gateway.protocol.key_possession import sign_proof
 from gateway.protocol.keys import BoxKey
 from tests.boxes import insert_connection, insert_delivery, insert_home
 from tests.hubs import broker_account, homes_broker
@@ -196,7 +194,7 @@ class HubUnderTest:
             rows = (await tx.execute(select(home_events).order_by(home_events.c.seq))).all()
         head, found = GENESIS_DIGEST, []
         for number, row in enumerate(rows, start=1):
-            said = verify_event(row.token, self.key)
+            said = verify_by_box(BoxEvent, row.token, self.key)
             assert isinstance(said, BoxEvent), said
             assert (said.seq, said.prev, said.home) == (number, head, HOME)
             head = token_digest(row.token)

@@ -5,7 +5,6 @@ it into each hub's folder before its first start.
 """
 
 import secrets
-import stat
 from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Self
@@ -16,11 +15,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.protocol.delivery_message import HubClaims, hub_key_id, sign_for_brand
-from gateway.protocol.ed25519 import KeyUnusable, SigningKey
-from gateway.system.atomic_file import read_regular, write_whole
+from gateway.protocol.ed25519 import SigningKey
+from gateway.protocol.keys import load_or_create_key
 
 KEY_FILE_NAME = "hub.key.pem"
-_MAX_FILE_BYTES = 4096
 _NONCE_BYTES = 12
 
 
@@ -35,20 +33,8 @@ class HubKeyPair:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Load the key from `folder`, or make it there, readable by its owner only.
-
-        Raises:
-            KeyUnusable: the file is damaged, or others may read it.
-            OSError: the folder cannot be read or written.
-        """
-        path = folder / KEY_FILE_NAME
-        if not path.exists():
-            write_whole(path, SigningKey.generate().pem)
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise KeyUnusable(
-                f"{path} can be read by others: chmod 600 {path}, and make a new key if somebody may have."
-            )
-        return cls(SigningKey.from_pem(read_regular(path, at_most=_MAX_FILE_BYTES)))
+        """Load the key from `folder`, or make it there."""
+        return cls(load_or_create_key(folder / KEY_FILE_NAME))
 
     def sign(self, claims: HubClaims) -> bytes:
         """Sign what a brand requested by its API key."""

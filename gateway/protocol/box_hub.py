@@ -4,7 +4,7 @@
     dn/{home}/ack                 the box's events up to this one are kept: JSON of `Ack`
     up/{shard}/{home}/hello       the box begins: JSON of `Hello`
     up/{shard}/{home}/status      the box has a job on its disk, or refuses it for good: JSON of `JobReceipt`
-    up/{shard}/{home}/evt         one of its events: a JWS under the box's key, of `BoxEvent` (protocol/box_event.py)
+    up/{shard}/{home}/evt         one of its events: a JWS under the box's key, of `BoxEvent`
     dn/{home}/ask                 a sealed query of one of its household's browsers: JSON of `SealedQuery`
     up/{shard}/{home}/said/{via}  the sealed answer, to the hub's process that asked: JSON of `SealedReply`
     up/{shard}/{home}/gone        the box disconnected, or the broker published its last will; no content
@@ -21,14 +21,18 @@ no second effect.
 
 from enum import StrEnum, auto
 from hashlib import sha256
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from gateway.domain.delivery.promise import DeliveryResult, Digest, Id, Instant, Name, Version, WireModel, printable
+from gateway.protocol import jws
 from gateway.protocol.browser_envelope import Jwk
 from gateway.protocol.browser_messages import BrowserId
-from gateway.protocol.delivery_record import DeliveryRecord
+from gateway.protocol.delivery_record import DeliveryRecord, Statement
+from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.jws import RejectionCode
 
 SHARD_COUNT = 64
 GENESIS_DIGEST = "0" * 64  # what the first event names as the one before it
@@ -182,6 +186,26 @@ class BoxEvent(WireModel):
     account: DeliveryRecord | None = None  # of one that is over: what its retailer may keep
     decided: PermissionDecision | None = None  # of a permission
     browser: BrowserStatus | None = None  # of the household
+
+
+C = TypeVar("C", BoxEvent, Statement)
+
+# The statement is a token of its own, so that it can be shown without the event around it
+_KINDS: Final = MappingProxyType({BoxEvent: jws.BOX_EVENT, Statement: jws.DELIVERY_RECORD})
+
+
+def sign_by_box(claims: BoxEvent | Statement, sign: jws.Sign) -> bytes:
+    """Sign with the box's key: the same claims give the same bytes."""
+    return jws.sign_claims(_KINDS[type(claims)], claims, sign)
+
+
+def verify_by_box(model: type[C], token: bytes, key: PublicKey) -> C | RejectionCode:
+    """Return the claims that this key signed, or why the token is rejected."""
+    payload = jws.verify_exact(token, _KINDS[model], key.jwk, max_bytes=MAX_EVENT_BYTES)
+    try:
+        return payload if isinstance(payload, RejectionCode) else jws.parse_claims(model, payload)
+    except ValueError:
+        return RejectionCode.WRONG_CLAIMS
 
 
 def token_digest(token: bytes) -> str:

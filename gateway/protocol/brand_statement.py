@@ -2,9 +2,11 @@
 
 Each is a compact JWS under one of the brand's keys. It does not name a home: the person who opens the consent page
 chooses the home, and the brand does not learn it before consent. It names the hub that relays it, so that no other hub
-can use it.
+can use it. The proof that a brand has a key's private half, which enrols the key, names brand, key and hub as well: it
+enrols nothing elsewhere, and nobody can enrol another's key.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, TypeVar
 
@@ -13,7 +15,9 @@ from pydantic import StringConstraints
 from gateway.domain.delivery.promise import Id, Seconds, WireModel
 from gateway.protocol import jws
 from gateway.protocol.consent_request import AskedTerms, Kid, Label, PublicX
+from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.jws import EnrolledKey, RejectedMessage
+from gateway.protocol.strict_json import loads
 
 MAX_STATEMENT_BYTES = 32 * 1024  # bytes of a token
 MAX_CLOCK_SKEW_S = 60  # seconds that a brand's clock may run ahead
@@ -71,3 +75,32 @@ def verify_brand_statement(
         return None
     key, statement = verified
     return (statement, key) if statement.iss == key.brand and statement.hub == hub else None
+
+
+def sign_proof(sign: jws.Sign, *, brand: str, kid: str, hub: str) -> str:
+    """Sign the proof with the new key's private half; `hub` is the hub's own address."""
+    claims = {"brand": brand, "kid": kid, "hub": hub}
+    payload = json.dumps(claims, separators=(",", ":")).encode()
+    return jws.sign(jws.KEY_POSSESSION, payload, sign, kid=kid).decode()
+
+
+def proof_error(proof: str, key: PublicKey, *, brand: str, kid: str, hub: str) -> str | None:
+    """Say why a proof does not prove that; None: it does."""
+    token, kind = proof.encode(), jws.KEY_POSSESSION
+    parts = jws.split(token)
+    if parts is None:
+        return "the proof is not a JWS in compact form"
+    if _read(parts.header) != kind.members(kid):
+        return f"the proof's header is alg {kind.alg}, this kid and typ {kind.typ}, nothing else"
+    if not jws.signature_holds(token, kind.alg, key.jwk):
+        return "the proof is not signed by this key"
+    if _read(parts.payload) != {"brand": brand, "kid": kid, "hub": hub}:
+        return f"the proof names brand, kid and hub ({hub}), nothing else"
+    return None
+
+
+def _read(part: bytes) -> object:
+    try:
+        return loads(part)
+    except ValueError:
+        return None

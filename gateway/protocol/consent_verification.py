@@ -11,14 +11,8 @@ from hashlib import sha256
 from typing import Final
 
 from gateway.domain.frozen import Frozen
-from gateway.protocol.brand_statement import (
-    MAX_CLOCK_SKEW_S,
-    MAX_REQUEST_LIFETIME_S,
-    ConsentStatement,
-    EndStatement,
-    NextKeyStatement,
-    verify_brand_statement,
-)
+from gateway.protocol import brand_statement
+from gateway.protocol.brand_statement import ConsentStatement, EndStatement, NextKeyStatement, verify_brand_statement
 from gateway.protocol.consent_request import AskedTerms, ConsentMessage, RequestedKey
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.jws import EnrolledKey
@@ -132,9 +126,9 @@ def _signed_request(
         return REASON_UNSIGNED
     statement, key = verified
     seconds = utc.timestamp()
-    if not 0 < statement.exp - statement.iat <= MAX_REQUEST_LIFETIME_S or statement.exp <= seconds:
+    if not 0 < statement.exp - statement.iat <= brand_statement.MAX_REQUEST_LIFETIME_S or statement.exp <= seconds:
         return REASON_EXPIRED
-    if statement.iat > seconds + MAX_CLOCK_SKEW_S:
+    if statement.iat > seconds + brand_statement.MAX_CLOCK_SKEW_S:
         return REASON_NOT_YET_VALID
     kid = next(kid for kid, enrolled in keys.items() if enrolled is key)
     signer = RequestedKey(kid=kid, x=key.public.text)

@@ -104,7 +104,7 @@ class Statement(WireModel):
 
 
 class DeliveryRecord(WireModel):
-    """The record as it is sent: the lines in clear, the statement as a JWS under the box's key (`box_event.py`)."""
+    """The record as it is sent: the lines in clear, the statement as a JWS under the box's key (`box_hub.py`)."""
 
     lines: Annotated[tuple[RecordLine, ...], Field(max_length=MAX_LINES)]
     token: _Token

@@ -30,7 +30,6 @@ class PublicKey(Frozen, kw_only=False):
     raw: bytes
 
     def __post_init__(self) -> None:
-        """Raise ValueError unless there are 32 bytes."""
         self._key  # noqa: B018 - reads the key now
 
     @cached_property

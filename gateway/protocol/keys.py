@@ -77,7 +77,11 @@ def renew_command_key(folder: Path) -> SigningKey:
 
 def command_key(folder: Path) -> SigningKey:
     """Load the gateway's key from the box's folder of keys, or make and store it there."""
-    path = folder / COMMAND_KEY_FILE
+    return load_or_create_key(folder / COMMAND_KEY_FILE)
+
+
+def load_or_create_key(path: Path) -> SigningKey:
+    """Load a key, or make and store it (readable by its owner only) if there is no file."""
     return load_key(path) if path.exists() else create_key(path)
 
 

@@ -40,5 +40,4 @@ def parse_support_code(text: str) -> str | None:
 
 
 def _weighted_sum(code: str) -> int:
-    """Each character's number times its place from the end, which is 1 for the last."""
     return sum(place * ALPHABET.index(char) for place, char in enumerate(reversed(code), start=1))

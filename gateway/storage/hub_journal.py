@@ -23,10 +23,12 @@ from gateway.protocol.box_hub import (
     BoxEvent,
     OpenDelivery,
     PermissionDecision,
+    sign_by_box,
     token_digest,
 )
 from gateway.protocol.delivery_message import HubClaims
 from gateway.protocol.delivery_record import Statement
+from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.jws import RejectedMessage
 from gateway.storage import delivery_records
@@ -65,12 +67,10 @@ _NAME_ADAPTER: TypeAdapter[str] = TypeAdapter(Name)
 
 
 class EventSigner(Frozen):
-    """Signs the events of one home: its name at the hub, its public key, and the functions that sign."""
+    """Signs the events of one home: its name at the hub, and the box's key."""
 
     home: str
-    key: str
-    sign_event: Callable[[BoxEvent], bytes]
-    sign_statement: Callable[[Statement], str]
+    key: SigningKey
 
 
 class PendingEvent(Frozen):
@@ -257,12 +257,12 @@ def _set_signer(db: Database, signer: EventSigner, now: Now) -> None:
     if home != signer.home:
         _forget(db, signer.home)
         db.log("uplink", now.utc, {"home": signer.home})
-    elif key != signer.key:
+    elif key != signer.key.public.text:
         chain = _chain(db)
         head = _head_at(db, chain, chain.acknowledged) or GENESIS_DIGEST
         # Acknowledged events keep the old key's signature: they are not sent again
         _renumber(db, signer, chain.acknowledged, head)
-    db.execute("UPDATE uplink SET signer = ?", (signer.key,))
+    db.execute("UPDATE uplink SET signer = ?", (signer.key.public.text,))
 
 
 def _acknowledge(db: Database, signer: EventSigner, ack: Ack, now: Now) -> bool:
@@ -367,10 +367,10 @@ def _write_event(db: Database, signer: EventSigner, seq: int, prev: str, body: s
     content = {**json.loads(body), "home": signer.home, "seq": seq, "prev": prev}
     if "account" in content:  # the content is stored, and signed again with the event after a change of key
         statement = {**content["account"]["statement"], "home": signer.home}
-        vouched = signer.sign_statement(Statement.model_validate_json(json.dumps(statement)))
-        content["account"] = {"lines": content["account"]["lines"], "token": vouched}
+        vouched = sign_by_box(Statement.model_validate_json(json.dumps(statement)), signer.key.sign)
+        content["account"] = {"lines": content["account"]["lines"], "token": vouched.decode()}
     event = BoxEvent.model_validate_json(json.dumps(content))
-    token = signer.sign_event(event)
+    token = sign_by_box(event, signer.key.sign)
     db.insert("uplink_event", seq=seq, body=body, token=token, at=event.at)
     return token_digest(token)
 

@@ -29,9 +29,9 @@ from gateway.hub.deliveries import jobs as job_store
 from gateway.hub.signing_key import HubKeyPair
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_hub import JobKind
+from gateway.protocol.brand_statement import sign_proof
 from gateway.protocol.consent_verification import REASON_OTHER_HOME, REASON_UNSIGNED
 from gateway.protocol.delivery_message import HubClaims
-from gateway.protocol.key_possession import sign_proof
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.stranger import UnknownBrand
 from tests.through_hub import HOME, HubUnderTest, ThroughHub, through_hub, wait_for

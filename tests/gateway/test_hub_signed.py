@@ -13,7 +13,6 @@ from gateway.domain.delivery.promise import Cancel, Offer, Update
 from gateway.domain.delivery.result import Refusal
 from gateway.integrations.hub_client.job_routing import DAY_S, job_handlers
 from gateway.protocol import delivery_message
-from gateway.protocol.box_event import sign_event, sign_statement
 from gateway.protocol.box_hub import Job, JobKind, JobOutcome
 from gateway.protocol.delivery_message import HubClaims
 from gateway.protocol.keys import BoxKey
@@ -108,9 +107,7 @@ async def test_a_box_takes_it_under_the_key_that_it_learned_at_its_joining_and_f
     tmp_path: Path,
 ) -> None:
     async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
-        signer = EventSigner(home=HOME, key=made.key.public.text, sign_event=lambda one: sign_event(one, made.key.sign),
-                        sign_statement=lambda one: sign_statement(one, made.key.sign))  # fmt: skip
-        await made.store.hub_journal.set_signer(signer, made.clock.now())
+        await made.store.hub_journal.set_signer(EventSigner(home=HOME, key=made.key), made.clock.now())
         section = HubSection(url=HUB, home=HOME, host="127.0.0.1", key=HUB_KEY.public.text)
         for where, state in ((section, "received"), (section.model_copy(update={"key": None}), "refused")):
             reception = made.reception
@@ -135,9 +132,7 @@ async def test_a_hub_that_signs_without_end_uses_up_no_brand_s_ration(
     monkeypatch.setattr("gateway.integrations.hub_client.job_routing.MAX_HUB_SIGNED_PER_DAY", 4)
     monkeypatch.setattr("gateway.storage.offers.MAX_MESSAGES_PER_ENTRANCE", 3)  # of an entrance, and this house has two
     async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
-        signer = EventSigner(home=HOME, key=made.key.public.text, sign_event=lambda one: sign_event(one, made.key.sign),
-                        sign_statement=lambda one: sign_statement(one, made.key.sign))  # fmt: skip
-        await made.store.hub_journal.set_signer(signer, made.clock.now())
+        await made.store.hub_journal.set_signer(EventSigner(home=HOME, key=made.key), made.clock.now())
         reception, passed = made.reception, [0.0]
         taker = job_handlers(
             HubSection(url=HUB, home=HOME, host="127.0.0.1", key=HUB_KEY.public.text), letting=reception.permissions,

@@ -98,8 +98,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the API's document does not say what the courier's digest is of",
         file="gateway/hub/api/delivery_models.py",
-        old="CourierDigest = Annotated[Digest | None, _COURIER_FIELD]",
-        new="CourierDigest = Digest | None",
+        old="CourierDigest = Annotated[promise.Digest | None, _COURIER_FIELD]",
+        new="CourierDigest = promise.Digest | None",
         tests=(
             "tests/gateway/hub/api/test_openapi.py::test_the_api_s_own_document_tells_the_same_of_the_courier_s_code",
         ),

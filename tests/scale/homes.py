@@ -26,7 +26,6 @@ from pathlib import Path
 from gateway.domain.delivery.promise import DeliveryResult, State
 from gateway.integrations.hub_client.flow_control import MAX_UNACKNOWLEDGED_EVENTS, SendWindow
 from gateway.integrations.hub_client.session import SUBSCRIBE_QOS
-from gateway.protocol.box_event import sign_event
 from gateway.protocol.box_hub import (
     GENESIS_DIGEST,
     Ack,
@@ -36,6 +35,7 @@ from gateway.protocol.box_hub import (
     JobReceipt,
     down_topic,
     shard_of,
+    sign_by_box,
     token_digest,
     up_topic,
 )
@@ -188,7 +188,7 @@ class ScaleHome:
             happened = BoxEvent(
                 home=self.id, seq=len(self._journal) + 1, prev=prev, at=datetime.now(UTC), result=result
             )
-            self._journal.append(sign_event(happened, self._key.sign))
+            self._journal.append(sign_by_box(happened, self._key.sign))
         self._publish("status", JobReceipt(job=job.job, state="received").model_dump_json(exclude_none=True).encode())
 
     def _hello(self, *, again: bool) -> None:

@@ -16,20 +16,11 @@ from gateway.hub.api.rows import PageParameters, count_owned, find_owned, newest
 from gateway.hub.database.tables import brand_keys, brands
 from gateway.hub.http.operation import Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
-from gateway.protocol.brand_statement import BrandStatement, NextKeyStatement, verify_brand_statement
-from gateway.protocol.consent_request import (
-    COMPACT_RULE,
-    JWS_PATTERN,
-    MAX_BRAND_KEYS,
-    Kid,
-    Label,
-    PublicX,
-    ShortJws,
-    is_compact,
-)
+from gateway.protocol import consent_request
+from gateway.protocol.brand_statement import BrandStatement, NextKeyStatement, proof_error, verify_brand_statement
+from gateway.protocol.consent_request import MAX_BRAND_KEYS, Kid, Label, PublicX, ShortJws
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.jws import EnrolledKey
-from gateway.protocol.key_possession import proof_error
 
 S = TypeVar("S", bound=BrandStatement)
 
@@ -74,7 +65,7 @@ class NewBrandKey(Model):
 
     kid: Kid
     x: PublicX
-    proof: Annotated[str, StringConstraints(min_length=5, max_length=2048, pattern=JWS_PATTERN)]
+    proof: Annotated[str, StringConstraints(min_length=5, max_length=2048, pattern=consent_request.JWS_PATTERN)]
     vouched: ShortJws | None = None
 
 
@@ -189,8 +180,8 @@ async def verify_statement(  # noqa: PLR0913, PLR0917 - the statement, and what 
         ApiProblem: the brand did not sign it (`reason`), or it is not compact.
     """
     verified = verify_brand_statement(token, model, await active_keys(call, brand), hub=call.url)
-    if verified is None or not is_compact(token):
-        raise signature_refused(field, reason if verified is None else COMPACT_RULE)
+    if verified is None or not consent_request.is_compact(token):
+        raise signature_refused(field, reason if verified is None else consent_request.COMPACT_RULE)
     return verified[0]
 
 

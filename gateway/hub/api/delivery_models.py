@@ -6,17 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.domain.delivery.promise import (
-    MAX_PARCELS,
-    Digest,
-    Id,
-    Name,
-    Parcel,
-    State,
-    Version,
-    Window,
-    refuse_duplicates,
-)
+from gateway.domain.delivery import promise
 from gateway.domain.delivery.result import DoorResult
 from gateway.hub.api.api_keys import Label
 from gateway.hub.api.rows import PageParameters
@@ -27,9 +17,9 @@ from gateway.protocol.consent_request import AcceptWholeFloat
 DeliveryId = Annotated[str, StringConstraints(pattern=r"^dlv-[a-z2-7]{26}$")]
 ConnectionId = Annotated[str, StringConstraints(pattern=r"^con-[a-z2-7]{26}$")]
 Parcels = Annotated[
-    tuple[Parcel, ...],
-    Field(max_length=MAX_PARCELS, json_schema_extra={"uniqueItems": True}),
-    AfterValidator(refuse_duplicates),
+    tuple[promise.Parcel, ...],
+    Field(max_length=promise.MAX_PARCELS, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(promise.refuse_duplicates),
 ]
 Celsius = Annotated[float, Field(ge=-60, le=60)]
 
@@ -42,7 +32,7 @@ _COURIER_FIELD = Field(
     " together, and refuses a delivery without it: `state` is `refused`, `reason` is `courier_code_missing`.",
     examples=["be45cb2605bf36bebde684841a28f0fd43c69850a3dce5fedba69928ee3a8991"],
 )
-CourierDigest = Annotated[Digest | None, _COURIER_FIELD]
+CourierDigest = Annotated[promise.Digest | None, _COURIER_FIELD]
 
 _ABSENT_FIELD: Any = Field(default=None)
 """Of a field that may be left out, but not be null: `model_fields_set` says whether it is there."""
@@ -80,11 +70,11 @@ class NewPromise(Model):
     `name` is your name for it; without one the hub chooses one. Without parcels: the label comes later.
     """
 
-    name: Id | None = None
-    entrance: Id
-    carrier: Name
-    place: Id
-    window: Window
+    name: promise.Id | None = None
+    entrance: promise.Id
+    carrier: promise.Name
+    place: promise.Id
+    window: promise.Window
     parcels: Parcels = ()
     courier_sha256: CourierDigest = None
     max_celsius: Celsius | None = None
@@ -106,10 +96,10 @@ class Change(Model):
 
     model_config = ConfigDict(json_schema_extra=lambda schema: _patch_schema(schema, minProperties=1))
 
-    entrance: Id = _ABSENT_FIELD
-    carrier: Name = _ABSENT_FIELD
-    place: Id = _ABSENT_FIELD
-    window: Window = _ABSENT_FIELD
+    entrance: promise.Id = _ABSENT_FIELD
+    carrier: promise.Name = _ABSENT_FIELD
+    place: promise.Id = _ABSENT_FIELD
+    window: promise.Window = _ABSENT_FIELD
     parcels: Parcels = _ABSENT_FIELD
     courier_sha256: CourierDigest = None
     max_celsius: Celsius | None = None
@@ -129,7 +119,7 @@ class ChangedDelivery(_DeliveryOrToken):
 
     delivery: Change = _ABSENT_FIELD
     token: Token = _ABSENT_FIELD
-    version: Annotated[Version, AcceptWholeFloat] | None = None
+    version: Annotated[promise.Version, AcceptWholeFloat] | None = None
 
 
 class Withdrawal(Model):
@@ -149,18 +139,18 @@ class Delivery(Model):
 
     id: DeliveryId
     connection: ConnectionId
-    brand: Id
-    name: Id
-    version: Version
-    answered: Version | None
-    state: State
+    brand: promise.Id
+    name: promise.Id
+    version: promise.Version
+    answered: promise.Version | None
+    state: promise.State
     reason: str | None
     missing: int
     house: DoorResult | None
-    entrance: Id
-    place: Id
+    entrance: promise.Id
+    place: promise.Id
     carrier: str
-    window: Window
+    window: promise.Window
     parcels: tuple[str, ...]
     courier_sha256: CourierDigest
     max_celsius: float | None
@@ -180,7 +170,7 @@ class Deliveries(Model):
 class DeliveryFilter(PageParameters):
     """Which deliveries to list; `reference` is the connection's, the retailer's own name for the customer."""
 
-    state: State | None = None
+    state: promise.State | None = None
     connection: ConnectionId | None = None
     reference: Label | None = None
 
@@ -188,7 +178,7 @@ class DeliveryFilter(PageParameters):
 class Answer(Model):
     """The home's answer to one version that it refused."""
 
-    version: Version | None
+    version: promise.Version | None
     accepted: bool
     code: str | None
 
@@ -197,11 +187,11 @@ class Step(Model):
     """The state of a delivery from `at` on, as the hub learned it. `answer`: the version that the home refused then."""
 
     at: datetime
-    state: State
+    state: promise.State
     reason: str | None
     missing: int
     house: str | None
-    version: Version
+    version: promise.Version
     answer: Answer | None = None
 
 

@@ -178,7 +178,6 @@ class ApiDispatcher:
         parts: Mapping[str, object],
         raw: bytes,
     ) -> AnyResponse:
-        """Run the handler: one that changes something in one transaction with its Idempotency-Key and response."""
         now = self.context.now()
 
         async def run(tx: AsyncConnection) -> Response[BaseModel]:

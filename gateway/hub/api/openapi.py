@@ -61,7 +61,6 @@ def document(operations: Sequence[ApiOperation], *, title: str, version: str, ur
 
 
 def _with_public_names(part: Any) -> Any:  # noqa: ANN401 - any part of a JSON document
-    """Return the document with the public names of schemas, in their keys, references and titles."""
     if isinstance(part, dict):
         return {PUBLIC_NAMES.get(key, key): _with_public_names(value) for key, value in part.items()}
     if isinstance(part, list):

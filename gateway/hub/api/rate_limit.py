@@ -98,13 +98,9 @@ class ApiRateLimits:
                 limits = self._sandbox_limits if requester.sandbox else self._write_limits
                 return await self._take(limits, requester.retailer)
             case None if operation.writes:
-                return await self.take_for_address(address, strict=operation.strict_limit)
+                return await self.take_for_address(address, "sandboxes" if operation.strict_limit else "strangers")
             case _:
                 return {}
-
-    async def take_for_address(self, address: str, *, strict: bool = False) -> dict[str, str]:
-        """Count one writing request of a client without a key; `address` comes from `client_address`."""
-        return await self._take_anonymous("sandboxes" if strict else "strangers", address)
 
     async def admit(self, address: str, authorization: str | None) -> None:
         """Count one request of an address, before anything else is done for it.
@@ -112,7 +108,7 @@ class ApiRateLimits:
         A client with credentials that were valid lately is not counted, so that others at its address do not block it.
         """
         if authorization is None or _digest(authorization) not in self._valid_credentials:
-            await self._take_anonymous("stranger-requests", address)
+            await self.take_for_address(address, "stranger-requests")
 
     def remember_credentials(self, authorization: str, *, are_valid: bool) -> None:
         """Remember whether these credentials are valid."""
@@ -122,7 +118,8 @@ class ApiRateLimits:
             if len(self._valid_credentials) > MAX_KNOWN_KEYS:
                 del self._valid_credentials[next(iter(self._valid_credentials))]
 
-    async def _take_anonymous(self, kind: str, address: str) -> dict[str, str]:
+    async def take_for_address(self, address: str, kind: str = "strangers") -> dict[str, str]:
+        """Count one request of this kind of an address (`client_address`) without a key, and of its network."""
         network = wider_network(address)
         of_address, of_network = self._anonymous_limits[kind]
         headers = await self._take({kind: of_address}, address)

@@ -62,7 +62,7 @@ class HubAuthority(Frozen, kw_only=False):
     @property
     def pem(self) -> str:
         """The certificate that a box keeps (PEM)."""
-        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+        return pki.certificate_pem(self.certificate).decode()
 
     def certify(
         self, home: str, key: ec.EllipticCurvePublicKey, *, now: datetime, life: timedelta = BOX_CERTIFICATE_LIFETIME,
@@ -81,9 +81,7 @@ class HubAuthority(Frozen, kw_only=False):
         """Return a new key and its certificate as one PEM; the arguments are those of `certify`."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = self.certify(name, key.public_key(), now=now, life=lifetime, local_part=local_part)
-        form, encryption = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        key_pem = key.private_bytes(serialization.Encoding.PEM, form, encryption)
-        return key_pem + certificate.public_bytes(serialization.Encoding.PEM)
+        return pki.private_pem(key) + pki.certificate_pem(certificate)
 
     def certify_server(
         self,

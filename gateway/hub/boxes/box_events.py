@@ -14,9 +14,18 @@ from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import browsers, deliveries, home_events, homes, jobs
 from gateway.hub.deliveries import events
 from gateway.hub.deliveries.connections import on_decision, on_question_refused
-from gateway.hub.deliveries.orders import IS_OPEN, columns_after, event_data
-from gateway.protocol.box_event import verify_event
-from gateway.protocol.box_hub import GENESIS_DIGEST, Ack, BrowserStatus, Hello, JobKind, JobReceipt, token_digest
+from gateway.hub.deliveries.orders import IS_OPEN, columns_after, event_data, find_delivery
+from gateway.protocol.box_hub import (
+    GENESIS_DIGEST,
+    Ack,
+    BoxEvent,
+    BrowserStatus,
+    Hello,
+    JobKind,
+    JobReceipt,
+    token_digest,
+    verify_by_box,
+)
 from gateway.protocol.delivery_state import is_superseded, public_reason, status_of
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.jws import RejectionCode
@@ -52,7 +61,6 @@ _SELECT_DELIVERY_BY_DIGEST = (
     .where(jobs.c.home == bindparam("home"), jobs.c.sha256 == bindparam("sha256"))
     .limit(1)
 )
-_SELECT_DELIVERY = select(deliveries).where(deliveries.c.id == bindparam("delivery"))
 _UPDATE_DELIVERY = update(deliveries).where(deliveries.c.id == bindparam("delivery"))
 
 
@@ -156,8 +164,7 @@ class HomeTransaction:
         await self.tx.execute(_UPDATE_JOB, {**mine, "received": when, "refused": refused, "due": None, "leased": None})
         if refused is not None and row.delivery is not None:
             refusal = DeliveryResult(box="hub", at=self.now, accepted=False, code="malformed")
-            delivery = (await self.tx.execute(_SELECT_DELIVERY, {"delivery": row.delivery})).one_or_none()
-            await self._update_delivery(delivery, refusal, seq=0)
+            await self._update_delivery(await find_delivery(self.tx, row.delivery), refusal, seq=0)
         if refused is not None and row.kind == JobKind.CONNECT:
             token = (await self.tx.execute(select(jobs.c.token).where(jobs.c.id == receipt.job))).scalar_one()
             await on_question_refused(self.tx, self.home.id, token, self.now)
@@ -168,7 +175,7 @@ class HomeTransaction:
 
         An event that was stored and deleted since (gateway/hub/boxes/home_limits.py) counts as a repeated one.
         """
-        event = verify_event(token, PublicKey.from_text(self.home.box_key))
+        event = verify_by_box(BoxEvent, token, PublicKey.from_text(self.home.box_key))
         if isinstance(event, RejectionCode):
             is_signed_wrong = event is RejectionCode.WRONG_SIGNATURE
             return EventOutcome.WRONG_SIGNATURE if is_signed_wrong else EventOutcome.MALFORMED

@@ -195,7 +195,6 @@ async def _refresh_files(authority: HubAuthority, boxes: Boxes, store: HubStore,
 
 
 def _parse_revocation_lists(pem: bytes) -> set[tuple[x509.Name, frozenset[int]]] | None:
-    """Return the issuer of each list with its serials, or None if the file cannot be read."""
     end = b"-----END X509 CRL-----"
     try:
         lists = [x509.load_pem_x509_crl(part + end) for part in pem.split(end)[:-1]]

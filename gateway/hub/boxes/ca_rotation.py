@@ -21,7 +21,7 @@ from gateway.protocol.enrolment import successor_statement
 from gateway.system.atomic_file import read_regular, write_whole
 from gateway.system.base64url import encode_base64url
 from gateway.system.config_section import ConfigSection
-from gateway.system.pki.authority import CertificateFiles, unconstrained_authority
+from gateway.system.pki.authority import CertificateFiles, certificate_pem, load_ec_key, unconstrained_authority
 
 NEXT_NAME, FORMER_NAME, CHANGE_MARKER, CHAIN_FILE = "next", "former", "changing", "line.json"
 MAX_FILE_BYTES = 65_536
@@ -83,8 +83,7 @@ def prepare_next(folder: Path, *, now: datetime) -> x509.Certificate:
     if not steps or x509.load_pem_x509_certificate(steps[-1].certificate.encode()) != successor:
         statement = successor_statement(successor.public_bytes(serialization.Encoding.DER))
         signature = current.key.sign(statement, ec.ECDSA(hashes.SHA256()))
-        pem = successor.public_bytes(serialization.Encoding.PEM).decode()
-        new = AuthorityChange(certificate=pem, signature=encode_base64url(signature))
+        new = AuthorityChange(certificate=certificate_pem(successor).decode(), signature=encode_base64url(signature))
         kept = (*steps, new)[-MAX_CHANGES:]
         write_whole(at / CHAIN_FILE, json.dumps([step.model_dump() for step in kept]).encode())
     return successor
@@ -135,19 +134,16 @@ def load_authority(folder: Path, name: str) -> HubAuthority | None:
     if certificate is None or not file.exists():
         return None
     try:
-        key = serialization.load_pem_private_key(read_regular(file, at_most=MAX_FILE_BYTES), None)
-    except ValueError as error:
-        raise AuthorityUnusable(f"{file} holds no key") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise AuthorityUnusable(f"{file} holds another kind of key")
-    return HubAuthority(folder, certificate, key, name)
+        return HubAuthority(folder, certificate, load_ec_key(read_regular(file, at_most=MAX_FILE_BYTES)), name)
+    except (TypeError, ValueError) as error:
+        raise AuthorityUnusable(f"{file} holds no key of an authority") from error
 
 
 def trust_bundle(authority: HubAuthority) -> bytes:
     """Return the authorities that the broker trusts (PEM): the current, the former and the next one."""
     others = (read_certificate(authority.folder, name) for name in (FORMER_NAME, NEXT_NAME))
     trusted = (authority.certificate, *(certificate for certificate in others if certificate is not None))
-    return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in trusted)
+    return b"".join(map(certificate_pem, trusted))
 
 
 def revocation_lists(authority: HubAuthority, ended: list[tuple[int, datetime]], *, now: datetime) -> bytes:

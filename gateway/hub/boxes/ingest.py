@@ -9,7 +9,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import assert_never
 
 import structlog
@@ -23,6 +22,7 @@ from gateway.hub.database.tables import homes
 from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import Hello, JobReceipt, UplinkChannel, down_topic, home_of_topic
+from gateway.system.token_bucket import TokenBuckets
 
 log = structlog.get_logger(__name__)
 
@@ -30,14 +30,13 @@ MAX_WORKERS = 4  # homes that are handled at once
 GATHER_DELAY_S = 0.01  # for which a home's message waits for the next, if no other home waits
 MAX_WAITING_PER_HOME = 64  # messages
 MAX_WAITING_MESSAGES = 20_000  # of all homes
-LOG_INTERVAL = timedelta(minutes=1)  # between log lines about one home's invalid messages
+LOGS_PER_SECOND = 1 / 60  # lines about one thing that is wrong with one home
 BoxMessages = tuple[tuple[UplinkChannel, bytes], ...]  # each with its payload
 _UPDATE_ONLINE = update(homes).where(homes.c.id == bindparam("name"))
 
 
 @dataclass(slots=True)
 class _BatchResult:
-    must_acknowledge: bool = False
     has_hello: bool = False
     outcomes: list[EventOutcome] = field(default_factory=list)
     receipts: list[str] = field(default_factory=list)
@@ -45,8 +44,11 @@ class _BatchResult:
     is_online: bool = True
     unreadable: int = 0
     beyond_limit: int = 0  # events beyond the home's limit
-    events: int = 0  # stored events; below their bytes
-    byte_count: int = 0
+    byte_count: int = 0  # of the stored events
+
+    @property
+    def events(self) -> int:
+        return self.outcomes.count(EventOutcome.KEPT)
 
 
 @dataclass
@@ -61,7 +63,7 @@ class Ingest:
     _homes: dict[str, deque[tuple[UplinkChannel, bytes]]] = field(default_factory=dict)
     _ready: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     _waiting: int = 0
-    _logged: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    _log_rate: TokenBuckets = field(default_factory=lambda: TokenBuckets(LOGS_PER_SECOND, 1.0, MAX_WAITING_MESSAGES))
 
     def on_message(self, incoming: InboundMessage) -> None:
         """Queue a message of a box; a retained message is old and is ignored."""
@@ -141,7 +143,7 @@ class Ingest:
         self.context.metrics.connected.inc(result.is_online - box.home.there)
         if result.events:
             self.rate_limits.spend(name, result.events, result.byte_count)
-        if result.must_acknowledge:
+        if result.has_hello or any(outcome.acknowledged for outcome in result.outcomes):
             self.publish(down_topic(name, "ack"), acknowledgement(box.home, box.seq, box.head))
         self._report(name, result)
 
@@ -156,7 +158,7 @@ class Ingest:
                         result.unreadable += 1
                         continue
                     result.key = await box.on_hello(hello)
-                    result.must_acknowledge = result.has_hello = True
+                    result.has_hello = True
                 case "status":
                     if (receipt := parse_message(JobReceipt, payload)) is None:
                         result.unreadable += 1
@@ -169,9 +171,8 @@ class Ingest:
                     outcome = await box.on_event(payload, effects=effects)
                     result.outcomes.append(outcome)
                     if outcome is EventOutcome.KEPT:
-                        result.events, result.byte_count = result.events + 1, result.byte_count + len(payload)
+                        result.byte_count += len(payload)
                         await self.retention.prune(box.tx, box.home.id, box.seq)
-                    result.must_acknowledge |= outcome.acknowledged
                 case "hello" | "gone":
                     pass
                 case _:
@@ -204,9 +205,5 @@ class Ingest:
 
     def _log_rarely(self, name: str, event: str, **more: object) -> None:
         """Log each thing once a minute for each home, so that no home fills the disk."""
-        now, key = self.context.now(), (name, event)
-        if len(self._logged) > MAX_WAITING_MESSAGES:
-            self._logged.clear()
-        if now - self._logged.get(key, now - 2 * LOG_INTERVAL) >= LOG_INTERVAL:
-            self._logged[key] = now
+        if self._log_rate.take(f"{name} {event}", self.context.monotonic()):
             log.error(event, home=name, **more)

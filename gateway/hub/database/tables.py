@@ -10,30 +10,14 @@ databases store and order it alike. Ids are opaque: a prefix that names the tabl
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Boolean,
-    CheckConstraint,
-    Column,
-    ForeignKey,
-    ForeignKeyConstraint,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 UNSENT_CHALLENGE = "unsent"  # an endpoint's challenge that is due and not made yet
 SCHEMA_VERSION = 4  # a changed column needs a step in migrations.py
 
-metadata = MetaData()
+metadata = sa.MetaData()
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -42,7 +26,7 @@ _MICROSECOND = timedelta(microseconds=1)
 class InstantColumn(TypeDecorator[datetime]):
     """An aware datetime, stored as whole microseconds since 1970."""
 
-    impl = BigInteger
+    impl = sa.BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the interface
@@ -54,264 +38,267 @@ class InstantColumn(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + value * _MICROSECOND
 
 
-def _id_column(prefix: str, **more: Any) -> Column[str]:  # noqa: ANN401 - Column's own
-    return Column("id", String(64), CheckConstraint(f"id LIKE '{prefix}%'"), primary_key=True, **more)
+def _id_column(prefix: str, **more: Any) -> sa.Column[str]:  # noqa: ANN401 - sa.Column's own
+    return sa.Column("id", sa.String(64), sa.CheckConstraint(f"id LIKE '{prefix}%'"), primary_key=True, **more)
 
 
-def _instant_column(name: str, *, missing: bool = False) -> Column[datetime]:
-    return Column(name, InstantColumn, nullable=missing)
+def _instant_column(name: str, *, missing: bool = False) -> sa.Column[datetime]:
+    return sa.Column(name, InstantColumn, nullable=missing)
 
 
 # SQLite numbers only an INTEGER PRIMARY KEY by itself
-_Serial = BigInteger().with_variant(Integer, "sqlite")
+_Serial = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
-about = Table("about", metadata, Column("key", String(64), primary_key=True), Column("value", String, nullable=False))
-
-retailers = Table(
-    "retailers", metadata,
-    _id_column("ret-"),
-    Column("name", String(80), nullable=False),
-    Column("told", BigInteger, nullable=False, default=0),  # `seq` of the newest event
-    _instant_column("created"),
-    _instant_column("ends", missing=True),  # of a sandbox: then all of it is deleted
-    Index("retailers_ending", "ends"),
+about = sa.Table(
+    "about", metadata,
+    sa.Column("key", sa.String(64), primary_key=True), sa.Column("value", sa.String, nullable=False),
 )  # fmt: skip
 
-api_keys = Table(
+retailers = sa.Table(
+    "retailers", metadata,
+    _id_column("ret-"),
+    sa.Column("name", sa.String(80), nullable=False),
+    sa.Column("told", sa.BigInteger, nullable=False, default=0),  # `seq` of the newest event
+    _instant_column("created"),
+    _instant_column("ends", missing=True),  # of a sandbox: then all of it is deleted
+    sa.Index("retailers_ending", "ends"),
+)  # fmt: skip
+
+api_keys = sa.Table(
     "api_keys", metadata,
     _id_column("key-"),
-    Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
-    Column("sha256", LargeBinary(32), nullable=False),  # of the secret, which is shown once
-    Column("label", String(80), nullable=False),
-    Column("right", String(8), nullable=False),  # full | read
-    Column("sandbox", Boolean, nullable=False),
+    sa.Column("retailer", sa.ForeignKey("retailers.id"), nullable=False, index=True),
+    sa.Column("sha256", sa.LargeBinary(32), nullable=False),  # of the secret, which is shown once
+    sa.Column("label", sa.String(80), nullable=False),
+    sa.Column("right", sa.String(8), nullable=False),  # full | read
+    sa.Column("sandbox", sa.Boolean, nullable=False),
     _instant_column("created"),
     _instant_column("expires", missing=True),
     _instant_column("revoked", missing=True),
 )  # fmt: skip
 
-brands = Table(
+brands = sa.Table(
     "brands", metadata,
-    Column("id", String(64), primary_key=True),  # the name under which homes know it
-    Column("sandbox", Boolean, primary_key=True, default=False),  # a sandbox cannot take a real brand's name
-    Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
-    Column("name", String(80), nullable=False),
-    Column("keys_version", Integer, nullable=False, default=0),  # rises with each change of its keys
+    sa.Column("id", sa.String(64), primary_key=True),  # the name under which homes know it
+    sa.Column("sandbox", sa.Boolean, primary_key=True, default=False),  # a sandbox cannot take a real brand's name
+    sa.Column("retailer", sa.ForeignKey("retailers.id"), nullable=False, index=True),
+    sa.Column("name", sa.String(80), nullable=False),
+    sa.Column("keys_version", sa.Integer, nullable=False, default=0),  # rises with each change of its keys
     _instant_column("created"),
 )  # fmt: skip
 
-brand_keys = Table(
+brand_keys = sa.Table(
     "brand_keys", metadata,
-    Column("kid", String(64), primary_key=True),
-    Column("sandbox", Boolean, primary_key=True, default=False),
-    Column("brand", String(64), nullable=False),
-    Column("x", String(43), nullable=False),  # the Ed25519 public key, as in a JWK
-    Column("vouched", String(1000), nullable=True),  # statement of an earlier key
+    sa.Column("kid", sa.String(64), primary_key=True),
+    sa.Column("sandbox", sa.Boolean, primary_key=True, default=False),
+    sa.Column("brand", sa.String(64), nullable=False),
+    sa.Column("x", sa.String(43), nullable=False),  # the Ed25519 public key, as in a JWK
+    sa.Column("vouched", sa.String(1000), nullable=True),  # statement of an earlier key
     _instant_column("created"),
     _instant_column("revoked", missing=True),
-    ForeignKeyConstraint(["brand", "sandbox"], ["brands.id", "brands.sandbox"]),
-    Index("keys_by_x", "x", "sandbox"),
-    Index("keys_of_brand", "brand", "sandbox"),
+    sa.ForeignKeyConstraint(["brand", "sandbox"], ["brands.id", "brands.sandbox"]),
+    sa.Index("keys_by_x", "x", "sandbox"),
+    sa.Index("keys_of_brand", "brand", "sandbox"),
 )  # fmt: skip
 
-idempotency = Table(
+idempotency = sa.Table(
     "idempotency", metadata,
-    Column("retailer", String(64), primary_key=True),
-    Column("key", String(255), primary_key=True),
-    Column("fingerprint", String(64), nullable=False),  # SHA-256 of API key, method, path and body
-    Column("status", Integer, nullable=True),  # None: the request still runs
-    Column("headers", JSON, nullable=True),
-    Column("body", LargeBinary, nullable=True),  # encrypted under the secret of the caller's API key
+    sa.Column("retailer", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False),  # SHA-256 of API key, method, path and body
+    sa.Column("status", sa.Integer, nullable=True),  # None: the request still runs
+    sa.Column("headers", sa.JSON, nullable=True),
+    sa.Column("body", sa.LargeBinary, nullable=True),  # encrypted under the secret of the caller's API key
     _instant_column("created"),
-    Index("idempotency_created", "created"),
+    sa.Index("idempotency_created", "created"),
 )  # fmt: skip
 
-homes = Table(
+homes = sa.Table(
     "homes", metadata,
     _id_column("home-"),
-    Column("shard", Integer, nullable=False),
-    Column("sandbox", Boolean, nullable=False),
-    Column("support_code", String(16), nullable=False, unique=True),  # can be read aloud
-    Column("box_key", String(43), nullable=False),  # the Ed25519 public key that signs the box's events
-    Column("said", JSON, nullable=False),  # newest report of the box: entrances, places, zone
-    Column("retailer", ForeignKey("retailers.id"), nullable=True),  # of a sandbox: its retailer
+    sa.Column("shard", sa.Integer, nullable=False),
+    sa.Column("sandbox", sa.Boolean, nullable=False),
+    sa.Column("support_code", sa.String(16), nullable=False, unique=True),  # can be read aloud
+    sa.Column("box_key", sa.String(43), nullable=False),  # the Ed25519 public key that signs the box's events
+    sa.Column("said", sa.JSON, nullable=False),  # newest report of the box: entrances, places, zone
+    sa.Column("retailer", sa.ForeignKey("retailers.id"), nullable=True),  # of a sandbox: its retailer
     _instant_column("joined"),
     _instant_column("heard", missing=True),
     _instant_column("revoked", missing=True),
-    Column("there", Boolean, nullable=False, default=False),  # connected
-    Index("homes_there", "there"),
-    Index("homes_revoked", "revoked"),  # each process polls recent revocations
+    sa.Column("there", sa.Boolean, nullable=False, default=False),  # connected
+    sa.Index("homes_there", "there"),
+    sa.Index("homes_revoked", "revoked"),  # each process polls recent revocations
 )  # fmt: skip
 
-browsers = Table(
+browsers = sa.Table(
     "browsers", metadata,
-    Column("home", ForeignKey("homes.id"), primary_key=True),
-    Column("id", String(64), primary_key=True),  # chosen by its box; the hub does not know the person
-    Column("sign", JSON, nullable=True),  # JWK that signs its tokens; None: it has ended
-    Column("farewell", Text, nullable=True),  # last message of its box, which only the browser can decrypt
+    sa.Column("home", sa.ForeignKey("homes.id"), primary_key=True),
+    sa.Column("id", sa.String(64), primary_key=True),  # chosen by its box; the hub does not know the person
+    sa.Column("sign", sa.JSON, nullable=True),  # JWK that signs its tokens; None: it has ended
+    sa.Column("farewell", sa.Text, nullable=True),  # last message of its box, which only the browser can decrypt
     _instant_column("told"),
 )  # fmt: skip
 
-claims = Table(
+claims = sa.Table(
     "claims", metadata,
     _id_column("claim-"),
-    Column("sha256", LargeBinary(32), nullable=False),  # of the one-time secret in the code; the key of its MACs
-    Column("home", ForeignKey("homes.id"), nullable=True),  # that joined by it, or that is to join again
-    Column("public", LargeBinary(32), nullable=True),  # digest of the key that used it; None: unused
+    sa.Column("sha256", sa.LargeBinary(32), nullable=False),  # of the one-time secret in the code; the key of its MACs
+    sa.Column("home", sa.ForeignKey("homes.id"), nullable=True),  # that joined by it, or that is to join again
+    sa.Column("public", sa.LargeBinary(32), nullable=True),  # digest of the key that used it; None: unused
     _instant_column("created"),
     _instant_column("expires"),
     _instant_column("used", missing=True),
 )  # fmt: skip
 
-certificates = Table(
+certificates = sa.Table(
     "certificates", metadata,
-    Column("serial", String(40), primary_key=True),  # in hex
-    Column("home", ForeignKey("homes.id"), nullable=False, index=True),
-    Column("public", LargeBinary(32), nullable=False),  # SHA-256 of its key, as SubjectPublicKeyInfo
-    Column("der", LargeBinary, nullable=False),
+    sa.Column("serial", sa.String(40), primary_key=True),  # in hex
+    sa.Column("home", sa.ForeignKey("homes.id"), nullable=False, index=True),
+    sa.Column("public", sa.LargeBinary(32), nullable=False),  # SHA-256 of its key, as SubjectPublicKeyInfo
+    sa.Column("der", sa.LargeBinary, nullable=False),
     _instant_column("issued"),
     _instant_column("expires"),
     _instant_column("used", missing=True),  # None: the home has not confirmed it
     _instant_column("ended", missing=True),  # revoked, or replaced by a confirmed one
-    Index("certificates_ended", "ended"), Index("certificates_issued", "issued"),
+    sa.Index("certificates_ended", "ended"), sa.Index("certificates_issued", "issued"),
 )  # fmt: skip
 
-connections = Table(
+connections = sa.Table(
     "connections", metadata,
     _id_column("con-"),
-    Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
-    Column("brand", String(64), nullable=False),
-    Column("home", ForeignKey("homes.id"), nullable=True, index=True),  # None until a person entered a support code
-    Column("sandbox", Boolean, nullable=False, default=False),
-    Column("state", String(16), nullable=False),  # pending | granted | refused | revoked | expired | ended
-    Column("asked", JSON, nullable=False),  # the requested terms
-    Column("terms", JSON, nullable=True),  # the granted terms
-    Column("version", Integer, nullable=False),  # of the home's decision
-    Column("reference", String(80), nullable=True),  # the retailer's own name for the customer
-    Column("consent_sha256", LargeBinary(32), nullable=False, index=True),  # of the secret in its page's address
-    Column("return_url", String(400), nullable=True),
-    Column("tries", Integer, nullable=False, default=0),  # support codes entered on its page
-    Column("keys_sent", Integer, nullable=False, default=0),  # the `keys_version` of which its home was informed
-    Column("signed", String, nullable=True),  # the request as the brand signed it
-    Column("end_signed", String(1000), nullable=True),  # the end as the brand signed it
-    Column("end_told", Boolean, nullable=False, default=False),  # its home was informed
+    sa.Column("retailer", sa.ForeignKey("retailers.id"), nullable=False, index=True),
+    sa.Column("brand", sa.String(64), nullable=False),
+    sa.Column("home", sa.ForeignKey("homes.id"), nullable=True, index=True),  # None until a person gave a support code
+    sa.Column("sandbox", sa.Boolean, nullable=False, default=False),
+    sa.Column("state", sa.String(16), nullable=False),  # pending | granted | refused | revoked | expired | ended
+    sa.Column("asked", sa.JSON, nullable=False),  # the requested terms
+    sa.Column("terms", sa.JSON, nullable=True),  # the granted terms
+    sa.Column("version", sa.Integer, nullable=False),  # of the home's decision
+    sa.Column("reference", sa.String(80), nullable=True),  # the retailer's own name for the customer
+    sa.Column("consent_sha256", sa.LargeBinary(32), nullable=False, index=True),  # of the secret in its page's address
+    sa.Column("return_url", sa.String(400), nullable=True),
+    sa.Column("tries", sa.Integer, nullable=False, default=0),  # support codes entered on its page
+    sa.Column("keys_sent", sa.Integer, nullable=False, default=0),  # the `keys_version` of which its home was informed
+    sa.Column("signed", sa.String, nullable=True),  # the request as the brand signed it
+    sa.Column("end_signed", sa.String(1000), nullable=True),  # the end as the brand signed it
+    sa.Column("end_told", sa.Boolean, nullable=False, default=False),  # its home was informed
     _instant_column("created"),
     _instant_column("expires"),  # no answer until then is a no
     _instant_column("decided", missing=True),
     _instant_column("play", missing=True),  # of a sandbox: when its robot revokes it
-    ForeignKeyConstraint(["brand", "sandbox"], ["brands.id", "brands.sandbox"]),
-    Index("connections_of_retailer", "retailer", "sandbox", "created", "id"),
-    Index("connections_of_brand", "brand", "sandbox", "state", "keys_sent"),
-    Index("connections_waiting", "state", "expires"),
-    Index("connections_played", "play"),
+    sa.ForeignKeyConstraint(["brand", "sandbox"], ["brands.id", "brands.sandbox"]),
+    sa.Index("connections_of_retailer", "retailer", "sandbox", "created", "id"),
+    sa.Index("connections_of_brand", "brand", "sandbox", "state", "keys_sent"),
+    sa.Index("connections_waiting", "state", "expires"),
+    sa.Index("connections_played", "play"),
 )  # fmt: skip
 
-deliveries = Table(
+deliveries = sa.Table(
     "deliveries", metadata,
     _id_column("dlv-"),
-    Column("retailer", ForeignKey("retailers.id"), nullable=False),
-    Column("connection", ForeignKey("connections.id"), nullable=False),
-    Column("home", ForeignKey("homes.id"), nullable=True),  # None until the connection has one
-    Column("brand", String(64), nullable=False),
-    Column("name", String(64), nullable=False),  # the order's own id, chosen by the brand
-    Column("version", Integer, nullable=False),  # newest version
-    Column("promise", JSON, nullable=False),  # the order of the newest version that counts
-    Column("hub_signed", Boolean, nullable=False),
-    Column("sandbox", Boolean, nullable=False, default=False),
-    Column("held", Boolean, nullable=False, default=False),  # not sent yet: the home has not permitted the brand
-    Column("answered", Integer, nullable=True),  # newest version that the home answered
-    Column("state", String(24), nullable=False),
-    Column("untold", Boolean, nullable=False, default=False),  # an older version's state: not notified yet
-    Column("reason", String(64), nullable=True),
-    Column("missing", Integer, nullable=False),
-    Column("house", String(24), nullable=True),
-    Column("seq", BigInteger, nullable=False),  # of the home's event with this state; 0: the hub decided
+    sa.Column("retailer", sa.ForeignKey("retailers.id"), nullable=False),
+    sa.Column("connection", sa.ForeignKey("connections.id"), nullable=False),
+    sa.Column("home", sa.ForeignKey("homes.id"), nullable=True),  # None until the connection has one
+    sa.Column("brand", sa.String(64), nullable=False),
+    sa.Column("name", sa.String(64), nullable=False),  # the order's own id, chosen by the brand
+    sa.Column("version", sa.Integer, nullable=False),  # newest version
+    sa.Column("promise", sa.JSON, nullable=False),  # the order of the newest version that counts
+    sa.Column("hub_signed", sa.Boolean, nullable=False),
+    sa.Column("sandbox", sa.Boolean, nullable=False, default=False),
+    sa.Column("held", sa.Boolean, nullable=False, default=False),  # not sent yet: the home has not permitted the brand
+    sa.Column("answered", sa.Integer, nullable=True),  # newest version that the home answered
+    sa.Column("state", sa.String(24), nullable=False),
+    sa.Column("untold", sa.Boolean, nullable=False, default=False),  # an older version's state: not notified yet
+    sa.Column("reason", sa.String(64), nullable=True),
+    sa.Column("missing", sa.Integer, nullable=False),
+    sa.Column("house", sa.String(24), nullable=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),  # of the home's event with this state; 0: the hub decided
     _instant_column("created"),
     _instant_column("changed"),
     _instant_column("window_end"),
     _instant_column("play", missing=True),  # of a sandbox: when its robot continues
-    UniqueConstraint("brand", "home", "name"),
-    UniqueConstraint("connection", "name"),
-    Index("deliveries_by_retailer", "retailer", "created", "id"),
-    Index("deliveries_held", "held", "window_end"),
-    Index("deliveries_played", "play"),
+    sa.UniqueConstraint("brand", "home", "name"),
+    sa.UniqueConstraint("connection", "name"),
+    sa.Index("deliveries_by_retailer", "retailer", "created", "id"),
+    sa.Index("deliveries_held", "held", "window_end"),
+    sa.Index("deliveries_played", "play"),
 )  # fmt: skip
 
-delivery_versions = Table(
+delivery_versions = sa.Table(
     "delivery_versions", metadata,
-    Column("delivery", ForeignKey("deliveries.id"), primary_key=True),
-    Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("promise", JSON, nullable=True),  # None: cancelled
-    Column("token", LargeBinary, nullable=True),  # as the brand signed it; None: the hub signs it when it is sent
-    Column("sha256", String(64), nullable=True, index=True),  # of that token
-    Column("refused", Boolean, nullable=False, default=False),  # by the home
+    sa.Column("delivery", sa.ForeignKey("deliveries.id"), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("promise", sa.JSON, nullable=True),  # None: cancelled
+    sa.Column("token", sa.LargeBinary, nullable=True),  # as the brand signed it; None: the hub signs it when it is sent
+    sa.Column("sha256", sa.String(64), nullable=True, index=True),  # of that token
+    sa.Column("refused", sa.Boolean, nullable=False, default=False),  # by the home
     _instant_column("created"),
 )  # fmt: skip
 
-jobs = Table(
+jobs = sa.Table(
     "jobs", metadata,
     _id_column("job-"),
-    Column("home", ForeignKey("homes.id"), nullable=False),
-    Column("kind", String(16), nullable=False),  # gateway.protocol.box_hub.JobKind
-    Column("token", LargeBinary, nullable=False),  # stored byte for byte
-    Column("sha256", String(64), nullable=False),  # of the token; a box names a refused message by it
-    Column("delivery", ForeignKey("deliveries.id"), nullable=True),
-    Column("browser", String(64), nullable=True),  # of the household that sent the order
-    Column("attempts", Integer, nullable=False),
-    Column("refused", String(200), nullable=True),  # why the box refused it
-    Column("parked", Boolean, nullable=False),  # the box was absent: due at its hello or in the slow sweep
+    sa.Column("home", sa.ForeignKey("homes.id"), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),  # gateway.protocol.box_hub.JobKind
+    sa.Column("token", sa.LargeBinary, nullable=False),  # stored byte for byte
+    sa.Column("sha256", sa.String(64), nullable=False),  # of the token; a box names a refused message by it
+    sa.Column("delivery", sa.ForeignKey("deliveries.id"), nullable=True),
+    sa.Column("browser", sa.String(64), nullable=True),  # of the household that sent the order
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("refused", sa.String(200), nullable=True),  # why the box refused it
+    sa.Column("parked", sa.Boolean, nullable=False),  # the box was absent: due at its hello or in the slow sweep
     _instant_column("created"),
     _instant_column("due", missing=True),  # None: received or expired
     _instant_column("leased", missing=True),  # by a dispatcher
     _instant_column("received", missing=True),
     _instant_column("expires"),
-    Index("jobs_in_turn", "due", "created"),  # the longest due first, without a scan of all that wait
-    Index("jobs_of_home", "home", "due"),
-    Index("jobs_of_delivery", "delivery", "created"),
-    Index("jobs_by_token", "home", "sha256"),
-    Index("jobs_of_browser", "home", "browser"),
+    sa.Index("jobs_in_turn", "due", "created"),  # the longest due first, without a scan of all that wait
+    sa.Index("jobs_of_home", "home", "due"),
+    sa.Index("jobs_of_delivery", "delivery", "created"),
+    sa.Index("jobs_by_token", "home", "sha256"),
+    sa.Index("jobs_of_browser", "home", "browser"),
 )  # fmt: skip
 
-home_events = Table(
+home_events = sa.Table(
     "home_events", metadata,
-    Column("home", ForeignKey("homes.id"), primary_key=True),
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("token", LargeBinary, nullable=False),  # as the box signed it
-    Column("key", String(43), nullable=True),  # of the box, that signed it
-    Column("delivery", ForeignKey("deliveries.id"), nullable=True, index=True),  # that it is about
+    sa.Column("home", sa.ForeignKey("homes.id"), primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("token", sa.LargeBinary, nullable=False),  # as the box signed it
+    sa.Column("key", sa.String(43), nullable=True),  # of the box, that signed it
+    sa.Column("delivery", sa.ForeignKey("deliveries.id"), nullable=True, index=True),  # that it is about
     _instant_column("at"),
-    Index("home_events_at", "at"),  # finds old events
+    sa.Index("home_events_at", "at"),  # finds old events
 )  # fmt: skip
 
-events = Table(
+events = sa.Table(
     "events", metadata,
-    Column("number", _Serial, primary_key=True, autoincrement=True),
-    Column("id", String(64), nullable=False, unique=True),
-    Column("retailer", ForeignKey("retailers.id"), nullable=False),
-    Column("type", String(64), nullable=False),
-    Column("object", String(64), nullable=False),  # the id of what it is about
-    Column("data", JSON, nullable=False),
-    Column("sandbox", Boolean, nullable=False),
-    Column("seq", BigInteger, nullable=False),  # rises by one with each event of a retailer
+    sa.Column("number", _Serial, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(64), nullable=False, unique=True),
+    sa.Column("retailer", sa.ForeignKey("retailers.id"), nullable=False),
+    sa.Column("type", sa.String(64), nullable=False),
+    sa.Column("object", sa.String(64), nullable=False),  # the id of what it is about
+    sa.Column("data", sa.JSON, nullable=False),
+    sa.Column("sandbox", sa.Boolean, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),  # rises by one with each event of a retailer
     _instant_column("at"),
-    UniqueConstraint("retailer", "seq"),
-    Index("events_of_object", "object", "number"),
+    sa.UniqueConstraint("retailer", "seq"),
+    sa.Index("events_of_object", "object", "number"),
 )  # fmt: skip
 
-endpoints = Table(
+endpoints = sa.Table(
     "endpoints", metadata,
     _id_column("ep-"),
-    Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
-    Column("url", String(400), nullable=False),
-    Column("types", JSON, nullable=False),  # of events; empty: all
-    Column("secret", String(160), nullable=False),  # sealed under the hub's own key (signing_key.py)
-    Column("old_secret", String(160), nullable=True),
-    Column("sandbox", Boolean, nullable=False),
-    Column("enabled", Boolean, nullable=False),
-    Column("disabled", String(16), nullable=True),  # asked | gone | failing | unverified
-    Column("seq", BigInteger, nullable=False),  # of the newest event with a message; 0: none
-    Column("slow", Boolean, nullable=False),  # its last answer was slow
-    Column("challenge", String(64), nullable=True),  # message to be answered first, or UNSENT_CHALLENGE; None: verified
+    sa.Column("retailer", sa.ForeignKey("retailers.id"), nullable=False, index=True),
+    sa.Column("url", sa.String(400), nullable=False),
+    sa.Column("types", sa.JSON, nullable=False),  # of events; empty: all
+    sa.Column("secret", sa.String(160), nullable=False),  # sealed under the hub's own key (signing_key.py)
+    sa.Column("old_secret", sa.String(160), nullable=True),
+    sa.Column("sandbox", sa.Boolean, nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("disabled", sa.String(16), nullable=True),  # asked | gone | failing | unverified
+    sa.Column("seq", sa.BigInteger, nullable=False),  # of the newest event with a message; 0: none
+    sa.Column("slow", sa.Boolean, nullable=False),  # its last answer was slow
+    sa.Column("challenge", sa.String(64), nullable=True),  # message to answer first, or UNSENT_CHALLENGE; None: none
     _instant_column("replayed", missing=True),  # of a sandbox: its newest replay
     _instant_column("failing", missing=True),  # no message was accepted since then
     _instant_column("leased"),  # by a sender; in the past: when it was last served
@@ -319,40 +306,40 @@ endpoints = Table(
     _instant_column("created"),
 )  # fmt: skip
 
-messages = Table(
+messages = sa.Table(
     "messages", metadata,
     _id_column("msg-"),  # the same at each attempt, so that a receiver can ignore repetitions
-    Column("endpoint", ForeignKey("endpoints.id"), nullable=False),
-    Column("event", ForeignKey("events.id"), nullable=False),
-    Column("seq", BigInteger, nullable=False),  # of the event
-    Column("previous", BigInteger, nullable=False),  # seq of the message before it to this endpoint; 0: none
-    Column("attempts", Integer, nullable=False),
-    Column("tries", Integer, nullable=False),  # since `begun`
-    Column("state", String(16), nullable=False),  # waiting | delivered | given_up
+    sa.Column("endpoint", sa.ForeignKey("endpoints.id"), nullable=False),
+    sa.Column("event", sa.ForeignKey("events.id"), nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),  # of the event
+    sa.Column("previous", sa.BigInteger, nullable=False),  # seq of the message before it to this endpoint; 0: none
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),  # since `begun`
+    sa.Column("state", sa.String(16), nullable=False),  # waiting | delivered | given_up
     _instant_column("created"),
     _instant_column("begun"),  # when it was made or last replayed
     _instant_column("due", missing=True),  # None: it is over
-    UniqueConstraint("endpoint", "event"),
-    Index("messages_due", "due"),
-    Index("messages_of_turn", "endpoint", "due", "seq"),
-    Index("messages_of_endpoint", "endpoint", "created"),
-    Index("messages_over", "created", "state"),
+    sa.UniqueConstraint("endpoint", "event"),
+    sa.Index("messages_due", "due"),
+    sa.Index("messages_of_turn", "endpoint", "due", "seq"),
+    sa.Index("messages_of_endpoint", "endpoint", "created"),
+    sa.Index("messages_over", "created", "state"),
 )  # fmt: skip
 
-attempts = Table(
+attempts = sa.Table(
     "attempts", metadata,
-    Column("message", ForeignKey("messages.id"), primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("result", String(24), nullable=False),  # gateway.hub.webhooks.retry.WebhookResult
-    Column("status", Integer, nullable=True),  # of HTTP; None: no answer
-    Column("excerpt", String(200), nullable=True),
-    Column("milliseconds", Integer, nullable=False),
+    sa.Column("message", sa.ForeignKey("messages.id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("result", sa.String(24), nullable=False),  # gateway.hub.webhooks.retry.WebhookResult
+    sa.Column("status", sa.Integer, nullable=True),  # of HTTP; None: no answer
+    sa.Column("excerpt", sa.String(200), nullable=True),
+    sa.Column("milliseconds", sa.Integer, nullable=False),
     _instant_column("at"),
 )  # fmt: skip
 
-shares = Table(
+shares = sa.Table(
     "shares", metadata,
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("holder", Integer, nullable=False),  # the process that serves it: of the same number, or another
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("holder", sa.Integer, nullable=False),  # the process that serves it: of the same number, or another
     _instant_column("until"),  # unless it is renewed
 )  # fmt: skip

@@ -18,15 +18,9 @@ from gateway.hub.deliveries.availability import GivenTerms
 from gateway.hub.deliveries.orders import refuse_open
 from gateway.hub.http.operation import HubTransaction
 from gateway.hub.worker import DueRows, DueStep, WorkerContext
+from gateway.protocol import consent_request
 from gateway.protocol.box_hub import JobKind, PermissionDecision
-from gateway.protocol.consent_request import (
-    MAX_WITHDRAWN_KEYS,
-    AskedTerms,
-    ConsentMessage,
-    RequestedKey,
-    parse_consent,
-    sign_consent_within_limit,
-)
+from gateway.protocol.consent_request import MAX_WITHDRAWN_KEYS, AskedTerms, ConsentMessage, RequestedKey
 
 ANSWER_PERIOD = timedelta(days=7)  # of a home
 ASK_WINDOW, MAX_ASKS_PER_WINDOW = timedelta(days=1), 10  # questions of one retailer to one home
@@ -107,7 +101,6 @@ async def send_end(hub: HubTransaction, row: Row[Any]) -> None:
 
 
 async def _send(hub: HubTransaction, row: Row[Any], home: str, **content: Any) -> None:  # noqa: ANN401 - fields of the message
-    """Send a home the brand's name and keys, and this `content`."""
     brand = select(brands.c.name).filter_by(id=row.brand, sandbox=row.sandbox)
     name = (await hub.tx.execute(brand)).scalar_one()
     mine = select(brand_keys).filter_by(brand=row.brand, sandbox=row.sandbox)
@@ -118,7 +111,7 @@ async def _send(hub: HubTransaction, row: Row[Any], home: str, **content: Any) -
         keys=tuple(RequestedKey(kid=key.kid, x=key.x, vouched=key.vouched) for key in await hub.tx.execute(current)),
         withdrawn=tuple(key.x for key in await hub.tx.execute(gone)), **content,
     )  # fmt: skip
-    token = sign_consent_within_limit(message, hub.signer.signature)
+    token = consent_request.sign_consent_within_limit(message, hub.signer.signature)
     await jobs.enqueue(hub.tx, home, JobKind.CONNECT, token, now=hub.now)
 
 
@@ -179,7 +172,7 @@ async def on_question_refused(tx: AsyncConnection, home: str, token: bytes, now:
     Any other looks unanswered until it expires. Such a home refuses because of what it knows of other brands (a similar
     name, too many requests), and an early end would reveal that.
     """
-    request = parse_consent(token)
+    request = consent_request.parse_consent(token)
     if request is None or request.connection is None or request.signed is not None:
         return
     if not request.keys and request.asked is not None and request.asked.hub_signed:

@@ -12,8 +12,7 @@ from pydantic import Field, StringConstraints, TypeAdapter
 
 from gateway.domain.delivery.barcodes import renormalise
 from gateway.domain.delivery.promise import MAX_PARCELS, Id, Offer, State, Update, Window, WireModel
-from gateway.protocol.box_event import verify_event, verify_statement
-from gateway.protocol.box_hub import Token, token_digest
+from gateway.protocol.box_hub import BoxEvent, Token, token_digest, verify_by_box
 from gateway.protocol.delivery_record import MAX_LINES, RecordEntryKind, RecordLine, Statement, first_break, shown_code
 from gateway.protocol.delivery_state import PUBLIC_REASONS
 from gateway.protocol.ed25519 import PublicKey
@@ -77,10 +76,10 @@ class Evidence(WireModel):
 def parse_account(token: bytes, key: str) -> SignedAccount | None:
     """Return the account in an event, or None if there is none or it tells more than a retailer may know."""
     public = PublicKey.from_text(key)
-    event = verify_event(token, public)
+    event = verify_by_box(BoxEvent, token, public)
     if isinstance(event, RejectionCode) or event.account is None:
         return None
-    statement = verify_statement(event.account.token.encode(), public)
+    statement = verify_by_box(Statement, event.account.token.encode(), public)
     if isinstance(statement, RejectionCode) or statement.home != event.home:
         return None
     if statement.reason is not None and statement.reason not in PUBLIC_REASONS:
@@ -134,7 +133,7 @@ def first_problem(evidence: Evidence) -> str | None:
 
 
 def _account_problem(evidence: Evidence, account: SignedAccount) -> str | None:
-    statement = verify_statement(account.token.encode(), PublicKey.from_text(account.key))
+    statement = verify_by_box(Statement, account.token.encode(), PublicKey.from_text(account.key))
     if isinstance(statement, RejectionCode):
         return f"is not signed by the box's key beside it ({statement})"
     if (statement.home, statement.brand, statement.delivery) != (evidence.home, evidence.brand, evidence.name):

@@ -35,7 +35,6 @@ class Manual:
 
     @cached_property
     def _pages(self) -> dict[str, str]:
-        """The page of each stable code, and under "" the page of all operations."""
         document = self._document()
         environment = Environment(
             loader=PackageLoader("gateway.hub.manual"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,

@@ -25,8 +25,15 @@ from gateway.hub.sandbox.expiry import delete_expired
 from gateway.hub.sandbox.home import SandboxDelivery
 from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.worker import WorkerContext
-from gateway.protocol.box_event import sign_event, sign_statement, verify_event
-from gateway.protocol.box_hub import BoxEvent, JobKind, JobReceipt, PermissionDecision, token_digest
+from gateway.protocol.box_hub import (
+    BoxEvent,
+    JobKind,
+    JobReceipt,
+    PermissionDecision,
+    sign_by_box,
+    token_digest,
+    verify_by_box,
+)
 from gateway.protocol.consent_request import parse_consent
 from gateway.protocol.delivery_message import verify_delivery, verify_hub_delivery
 from gateway.protocol.delivery_record import END_STATES, DeliveryRecord, Statement, chain_lines, head_hash
@@ -210,12 +217,12 @@ class _SimulatedBox(HomeTransaction):
             lines=len(lines), left_out=left_out, head=head,
             entry=link_hash(bytes.fromhex(self.head), self.seq + 1, bytes.fromhex(head)).hex(),
         )  # fmt: skip
-        return DeliveryRecord(lines=lines, token=sign_statement(statement, self.key.sign))
+        return DeliveryRecord(lines=lines, token=sign_by_box(statement, self.key.sign).decode())
 
     async def _last_message_digest(self, row: Row[Any]) -> str | None:
         mine = select(home_events.c.token).filter_by(home=self.home.id, delivery=row.id)
         for token in (await self.tx.scalars(mine.order_by(home_events.c.seq.desc()))).all():
-            event = verify_event(token, self.key.public)
+            event = verify_by_box(BoxEvent, token, self.key.public)
             if isinstance(event, BoxEvent) and event.result is not None and event.result.accepted:
                 return event.result.token_sha256
         return None
@@ -268,7 +275,7 @@ class _SimulatedBox(HomeTransaction):
             decided=content if isinstance(content, PermissionDecision) else None,
             account=account,
         )  # fmt: skip
-        token = sign_event(event, self.key.sign)
+        token = sign_by_box(event, self.key.sign)
         outcome = await self.on_event(token)
         if outcome is not EventOutcome.KEPT:
             raise RuntimeError(f"an event of the sandbox's own is {outcome}")

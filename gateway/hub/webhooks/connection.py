@@ -17,14 +17,8 @@ from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from gateway.hub.http.ssrf import DestinationPolicy, DestinationRefused, is_reachable, parse_destination
-from gateway.hub.webhooks.retry import (
-    WebhookAttempt,
-    WebhookResult,
-    answers_challenge,
-    excerpt_of,
-    parse_retry_after,
-    result_of_status,
-)
+from gateway.hub.webhooks import retry
+from gateway.hub.webhooks.retry import WebhookAttempt, WebhookResult, answers_challenge
 
 MAX_READ_BYTES = 4096  # of a response, which are examined
 RECEIVE_BUFFER_BYTES = 8192  # what the system buffers is parsed without a pause, so it is small
@@ -114,14 +108,14 @@ class WebhookConnections:
         try:
             target = parse_destination(url, self.allowed)
             async with self._http.post(target, data=body, headers=headers, allow_redirects=False) as answer:
-                result = result_of_status(answer.status)
+                result = retry.result_of_status(answer.status)
                 shown = await _read_beginning(answer, must=result is not WebhookResult.TAKEN or challenge is not None)
                 if result is WebhookResult.TAKEN and challenge is not None and not answers_challenge(shown, challenge):
                     result = WebhookResult.NO_CHALLENGE
                 return WebhookAttempt(
                     result=result, status=answer.status, seconds=self.seconds() - began,
-                    excerpt=None if result is WebhookResult.TAKEN else excerpt_of(shown),
-                    retry_after=parse_retry_after(answer.headers.get("Retry-After")),
+                    excerpt=None if result is WebhookResult.TAKEN else retry.excerpt_of(shown),
+                    retry_after=retry.parse_retry_after(answer.headers.get("Retry-After")),
                 )  # fmt: skip
         except (DestinationRefused, aiohttp.ClientError, OSError, ValueError) as error:
             return WebhookAttempt(result=_result_of(error), seconds=self.seconds() - began)

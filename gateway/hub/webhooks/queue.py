@@ -24,7 +24,7 @@ from standardwebhooks import Webhook
 from gateway.domain.frozen import Frozen
 from gateway.hub.database.tables import UNSENT_CHALLENGE, attempts, endpoints, events, messages
 from gateway.hub.deliveries.events import EventType, emit, lock_retailer
-from gateway.hub.signing_key import HubKeyPair
+from gateway.hub.http.operation import HubTransaction
 from gateway.hub.webhooks import retry
 from gateway.hub.webhooks.retry import WebhookAttempt, WebhookResult
 
@@ -158,10 +158,9 @@ async def lease_endpoints(
     return leases
 
 
-async def due_messages(
-    tx: AsyncConnection, lease: EndpointLease, now: datetime, *, limit: int, signer: HubKeyPair
-) -> list[QueuedMessage]:
+async def due_messages(hub: HubTransaction, lease: EndpointLease, *, limit: int) -> list[QueuedMessage]:
     """Return its due messages by `seq`: none if the lease is lost or nothing is due, which ends the turn."""
+    tx, now = hub.tx, hub.now
     mine = and_(endpoints.c.id == lease.endpoint, endpoints.c.leased == lease.until, endpoints.c.enabled)
     endpoint = (await tx.execute(select(endpoints).where(mine).with_for_update(key_share=True))).one_or_none()
     if endpoint is None:
@@ -177,7 +176,7 @@ async def due_messages(
     )
     rotating = endpoint.old_secret is not None and endpoint.old_until is not None and now < endpoint.old_until
     sealed = (endpoint.secret, endpoint.old_secret) if rotating else (endpoint.secret,)
-    unsealed = [signer.unseal(secret, endpoint.id) for secret in sealed]
+    unsealed = [hub.signer.unseal(secret, endpoint.id) for secret in sealed]
     keys = tuple(secret for secret in unsealed if secret is not None)
     if not keys:
         todo = "hub.key.pem is another than when it was made: rotate it"
@@ -204,16 +203,11 @@ async def release_lease(tx: AsyncConnection, lease: EndpointLease, now: datetime
     await tx.execute(update(endpoints).where(mine).values(leased=now + FAILING_PAUSE if again else now))
 
 
-async def record_attempt(  # noqa: PLR0913 - the facts of an attempt
-    tx: AsyncConnection,
-    message: QueuedMessage,
-    attempt: WebhookAttempt,
-    now: datetime,
-    *,
-    max_attempts: int,
-    chance: float,
+async def record_attempt(
+    hub: HubTransaction, message: QueuedMessage, attempt: WebhookAttempt, *, max_attempts: int, chance: float
 ) -> None:
     """Store the result of an attempt."""
+    tx, now = hub.tx, hub.now
     # The order of locks is retailer, endpoint, messages, so that no deadlock is possible.
     if not attempt.is_accepted:
         await lock_retailer(tx, message.retailer)
@@ -237,21 +231,14 @@ async def record_attempt(  # noqa: PLR0913 - the facts of an attempt
             milliseconds=round(attempt.seconds * 1000), at=now,
         )
     )  # fmt: skip
-    await _update_endpoint(tx, endpoint, message, attempt, now, given_up=then.get("state") == "given_up")
+    if endpoint.url == message.url:  # else the result is that of another address
+        await _update_endpoint(hub, endpoint, message, attempt, given_up=then.get("state") == "given_up")
 
 
-async def _update_endpoint(  # noqa: PLR0913 - the facts of an attempt
-    tx: AsyncConnection,
-    endpoint: Row[Any],
-    message: QueuedMessage,
-    attempt: WebhookAttempt,
-    now: datetime,
-    *,
-    given_up: bool,
+async def _update_endpoint(
+    hub: HubTransaction, endpoint: Row[Any], message: QueuedMessage, attempt: WebhookAttempt, *, given_up: bool
 ) -> None:
-    """Update the endpoint by the result of an attempt, unless its address has changed since."""
-    if endpoint.url != message.url:
-        return
+    tx, now = hub.tx, hub.now
     this, slow = endpoints.c.id == endpoint.id, attempt.seconds >= retry.SLOW_THRESHOLD_S
     if message.challenge is not None and endpoint.challenge == message.id:
         if attempt.is_accepted:

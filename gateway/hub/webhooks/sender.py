@@ -41,13 +41,13 @@ class WebhookSender:
     """Sends all webhooks of a hub. `lookup` resolves a receiver's name."""
 
     def __init__(self, context: WorkerContext, settings: Webhooks, *, lookup: Lookup) -> None:
-        self._store, self._now, self._monotonic = context.store, context.now, context.monotonic
+        self._context, self._store, self._now = context, context.store, context.now
         self._metrics, self._containment = context.metrics, context.containment
         self._hosts, self._max_attempts = HostRateLimit(settings.sandbox_posts), settings.attempts
         self._connections = WebhookConnections(
             settings.allowed, seconds=context.monotonic, lookup=lookup, timeout=settings.timeout
         )
-        self._signer, self._timeout = context.signer, timedelta(seconds=settings.timeout)
+        self._timeout = timedelta(seconds=settings.timeout)
         self._wake_up = asyncio.Event()
         self._busy_count = dict.fromkeys(QueueLane, 0)
 
@@ -96,7 +96,8 @@ class WebhookSender:
             with _log_store_errors():
                 while failed_at is None and self._is_lease_valid(lease):
                     async with self._store.writing() as tx:
-                        batch = await queue.due_messages(tx, lease, self._now(), limit=most, signer=self._signer)
+                        hub = self._context.transaction(tx, self._now())
+                        batch = await queue.due_messages(hub, lease, limit=most)
                     if not batch:
                         return
                     wait = self._host_wait_s(lease, batch[0])
@@ -115,7 +116,7 @@ class WebhookSender:
         """Return the seconds until a sandbox may send to this host; 0: now, and this message is counted."""
         if lease.lane is not QueueLane.SANDBOX:
             return 0.0
-        return self._hosts.wait_s(urlsplit(message.url).hostname or "", self._monotonic())
+        return self._hosts.wait_s(urlsplit(message.url).hostname or "", self._context.monotonic())
 
     async def _release_lease(self, lease: EndpointLease, free_from: datetime) -> None:
         """End the turn as soon as the store accepts it; otherwise the endpoint waits until its lease expires."""
@@ -157,8 +158,8 @@ class WebhookSender:
         now, is_good, jitter = self._now(), False, random.random()  # noqa: S311 - it is no secret
         with _log_store_errors():
             async with self._store.writing() as tx:
-                most = self._max_attempts
-                await queue.record_attempt(tx, message, attempt, now, max_attempts=most, chance=jitter)
+                hub, most = self._context.transaction(tx, now), self._max_attempts
+                await queue.record_attempt(hub, message, attempt, max_attempts=most, chance=jitter)
             is_good = attempt.is_accepted and attempt.seconds < SLOW_THRESHOLD_S
         return None if is_good else now
 

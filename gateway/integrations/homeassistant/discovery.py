@@ -132,7 +132,6 @@ def _device_message(home: Home, section: HomeAssistantSection, entrance: str) ->
 
 
 def _components(home: Home, section: HomeAssistantSection, entrance: str) -> dict[str, Message]:
-    """Return the settings of each entity by its key in the entrance's state."""
     state, command = homeassistant_topic(entrance, "state"), homeassistant_topic(entrance, "set")
 
     def entity(name: Text, platform: str, **settings: object) -> Message:

@@ -50,7 +50,7 @@ from gateway.system.base64url import decode_base64url, encode_base64url
 from gateway.system.bounded_http import open_bounded
 from gateway.system.clock import machine_time
 from gateway.system.config_section import ConfigSection, HostName
-from gateway.system.pki.authority import BACKDATING
+from gateway.system.pki.authority import BACKDATING, certificate_pem, load_ec_key, private_pem
 from gateway.system.regular_file import read_bytes
 
 log = structlog.get_logger(__name__)
@@ -85,7 +85,6 @@ class HubError(Exception):
     """The hub refuses, with the reason; `code` is its own stable code for it."""
 
     def __init__(self, code: str, why: str) -> None:
-        """Store code and reason."""
         super().__init__(why)
         self.code = code
 
@@ -164,7 +163,7 @@ def read_identity(folder: Path) -> HubIdentity | None:
         return None
     pem = read_regular(file, at_most=MAX_BODY_BYTES)
     try:
-        return HubIdentity(_load_key(pem), x509.load_pem_x509_certificate(pem))
+        return HubIdentity(load_ec_key(pem), x509.load_pem_x509_certificate(pem))
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise DamagedIdentity(f"{file} holds no key and certificate ({error}): let the box join anew.") from error
 
@@ -194,7 +193,7 @@ def join_hub(code: wire.ClaimCode, box: PublicKey, folder: Path, post: HttpPost)
         raise WrongHub("It does not know the claim's secret.")
     certificate = checked_certificate(joined.certificate, (authority,), joined.home, key)
     store_support_code(folder, joined.support_code)
-    write_whole(folder / AUTHORITY_FILE, authority.public_bytes(serialization.Encoding.PEM))
+    write_whole(folder / AUTHORITY_FILE, certificate_pem(authority))
     _write_identity(folder, key, certificate)
     return joined
 
@@ -330,8 +329,7 @@ def follow_authorities(url: str, folder: Path, get: HttpGet) -> bool:
         known = known[-1:]
     if known == before:
         return False
-    bundle = b"".join(authority.public_bytes(serialization.Encoding.PEM) for authority in known)
-    write_whole(folder / AUTHORITY_FILE, bundle)
+    write_whole(folder / AUTHORITY_FILE, b"".join(map(certificate_pem, known)))
     return True
 
 
@@ -354,7 +352,7 @@ def _next_key(folder: Path, purpose: str, *, of: HubIdentity | None = None) -> e
     if file.exists():
         pem = read_regular(file, at_most=MAX_BODY_BYTES)
         try:
-            stored = _load_key(pem)
+            stored = load_ec_key(pem)
         except (ValueError, TypeError, UnsupportedAlgorithm):  # it was never certified
             stored = None
         stored_purpose = pem.partition(b"\n")[0].decode(errors="replace")
@@ -363,12 +361,12 @@ def _next_key(folder: Path, purpose: str, *, of: HubIdentity | None = None) -> e
         ):
             return stored
     key = ec.generate_private_key(ec.SECP256R1())
-    write_whole(file, purpose.encode() + b"\n" + _pem_key(key))
+    write_whole(file, purpose.encode() + b"\n" + private_pem(key))
     return key
 
 
 def _write_identity(folder: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
-    write_whole(folder / IDENTITY_FILE, _pem_key(key) + certificate.public_bytes(serialization.Encoding.PEM))
+    write_whole(folder / IDENTITY_FILE, private_pem(key) + certificate_pem(certificate))
 
 
 class LinkStatus(ConfigSection):
@@ -454,18 +452,6 @@ def trusted_authorities(folder: Path) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(read_regular(file, at_most=MAX_BODY_BYTES))
     except ValueError as error:
         raise DamagedIdentity(f"{file} holds no authority ({error}): let the box join anew.") from error
-
-
-def _load_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
-    key = serialization.load_pem_private_key(pem, None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TypeError("another kind of key")
-    return key
-
-
-def _pem_key(key: ec.EllipticCurvePrivateKey) -> bytes:
-    form = serialization.PrivateFormat.PKCS8
-    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
 
 
 def _csr(key: ec.EllipticCurvePrivateKey) -> bytes:

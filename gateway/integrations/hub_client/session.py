@@ -22,7 +22,6 @@ from gateway.integrations.hub_client.unenrolment import Unenrolment
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import BirthAndWill, ConnectionOptions, InboundMessage, Sent
 from gateway.protocol import box_hub
-from gateway.protocol.box_event import sign_event, sign_statement
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.strict_json import loads
@@ -155,11 +154,7 @@ class Uplink:
 
     async def run(self) -> None:
         """Run until cancelled; an uplink that is leaving ends by itself."""
-        sign = self._key.sign
-        signer = EventSigner(
-            home=self._section.home, key=self._key.public.text, sign_event=lambda event: sign_event(event, sign),
-            sign_statement=lambda statement: sign_statement(statement, sign),
-        )  # fmt: skip
+        signer = EventSigner(home=self._section.home, key=self._key)
         while True:
             with contextlib.suppress(StoreFailed):  # a full disk stops the uplink, and nothing else
                 await self._store.hub_journal.set_signer(signer, self._clock.now())

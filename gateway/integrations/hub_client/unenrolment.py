@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import Awaitable, Callable
-from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import structlog
 from gateway.config.editor import EditRejected, read_home_text, write_home
 from gateway.config.home import Home, HubSection
 from gateway.config.writer import HomeFileWriter
+from gateway.domain.frozen import Frozen
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.enrolment import DamagedIdentity, HubError, HubUnavailable, WrongHub
 from gateway.runtime.maintenance import factory_reset
@@ -45,13 +45,11 @@ def has_identity(home: Home, section: HubSection) -> bool:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Unenrolment:
+class Unenrolment(Frozen, kw_only=False):
     """Asks the hub by HTTP whether it still accepts this home, and reports that the home leaves."""
 
     home: Home
     section: HubSection
-    _: KW_ONLY
     store: Store
     rewriting: HomeFileWriter
     post: enrolment.HttpPost = enrolment.http_request

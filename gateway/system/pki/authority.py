@@ -67,7 +67,7 @@ class IssuedCertificate(Frozen):
     @property
     def pem(self) -> bytes:
         """The authority in PEM for clients."""
-        return _pem(self.authority)
+        return certificate_pem(self.authority)
 
     @property
     def until(self) -> datetime:
@@ -103,8 +103,8 @@ def issue_server_certificate(  # noqa: PLR0913 - files, names, policy and time a
         key = ec.generate_private_key(ec.SECP256R1())
         good, usage = (now, timedelta(days=policy.days)), (SERVER_AUTH, CLIENT_AUTH) if policy.calls else (SERVER_AUTH,)
         leaf = _build_leaf(authority, authority_key, key.public_key(), names, good, usage=usage)
-    write_whole(files.key, _private_pem(key))
-    write_whole(files.chain, _pem(leaf) + _pem(authority))
+    write_whole(files.key, private_pem(key))
+    write_whole(files.chain, certificate_pem(leaf) + certificate_pem(authority))
     return IssuedCertificate(files=files, leaf=leaf, authority=authority, is_new=True)
 
 
@@ -149,10 +149,8 @@ def _read_or_make_authority(
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     """Return an authority that may issue for `bounds` only; without any for all names."""
     if files.authority_key.exists() and files.authority.exists():
-        key = serialization.load_pem_private_key(files.authority_key.read_bytes(), None)
+        key = load_ec_key(files.authority_key.read_bytes())
         authority = x509.load_pem_x509_certificate(files.authority.read_bytes())
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise ValueError(f"{files.authority_key} holds another kind of key")
         if _has_bounds(authority, bounds) and authority.not_valid_after_utc > now:
             return key, authority
     key = ec.generate_private_key(ec.SECP256R1())
@@ -165,8 +163,8 @@ def _read_or_make_authority(
     if bounds:
         builder = builder.add_extension(x509.NameConstraints(_subtrees(bounds), None), critical=True)
     authority = builder.sign(key, hashes.SHA256())
-    write_whole(files.authority_key, _private_pem(key))
-    write_whole(files.authority, _pem(authority))
+    write_whole(files.authority_key, private_pem(key))
+    write_whole(files.authority, certificate_pem(authority))
     return key, authority
 
 
@@ -279,10 +277,20 @@ def _subtrees(names: tuple[str, ...]) -> list[x509.GeneralName]:
     return [_general_name(name, ip_network) for name in names]
 
 
-def _pem(certificate: x509.Certificate) -> bytes:
+def certificate_pem(certificate: x509.Certificate) -> bytes:
+    """Return a certificate in PEM."""
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def load_ec_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    """Load a private key on a curve; another kind of key, or one with a password, raises TypeError."""
+    key = serialization.load_pem_private_key(pem, None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError("another kind of key")
+    return key
+
+
+def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return a private key in unencrypted PEM, for a file that only its owner can read."""
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     return key.private_bytes(encoding, form, serialization.NoEncryption())

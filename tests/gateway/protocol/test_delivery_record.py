@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.delivery.promise import DeliveryResult, State
 from gateway.domain.delivery.result import DoorResult
-from gateway.protocol.box_event import sign_event, sign_statement, verify_event, verify_statement
-from gateway.protocol.box_hub import GENESIS_DIGEST, MAX_EVENT_BYTES, BoxEvent
+from gateway.protocol.box_hub import GENESIS_DIGEST, MAX_EVENT_BYTES, BoxEvent, sign_by_box, verify_by_box
 from gateway.protocol.delivery_record import (
     MAX_LINES,
     DeliveryRecord,
@@ -94,22 +93,22 @@ def test_a_whole_other_log_is_no_log_of_this_statement(log: list[RecordEntry], o
         assert first_break(theirs, stated(lines)) is not None
 
 
-TOKEN = sign_statement(stated(chain_lines([RecordEntry(at=AT, what=RecordEntryKind.OPENED)])[0]), KEY.sign).encode()
+TOKEN = sign_by_box(stated(chain_lines([RecordEntry(at=AT, what=RecordEntryKind.OPENED)])[0]), KEY.sign)
 
 
 @given(at=st.integers(0, len(TOKEN) - 1), byte=st.integers(0, 255))
 def test_no_byte_of_what_is_signed_can_be_another(at: int, byte: int) -> None:
     altered = TOKEN[:at] + bytes([byte]) + TOKEN[at + 1 :]
     if altered != TOKEN:
-        assert isinstance(verify_statement(altered, KEY.public), RejectionCode)
+        assert isinstance(verify_by_box(Statement, altered, KEY.public), RejectionCode)
 
 
 def test_another_box_s_account_is_none_and_no_event_passes_for_one() -> None:
-    assert isinstance(verify_statement(TOKEN, KEY.public), Statement)
-    assert verify_statement(TOKEN, BoxKey.generate().public) is RejectionCode.WRONG_SIGNATURE
-    assert verify_event(TOKEN, KEY.public) is RejectionCode.WRONG_HEADER
-    event = sign_event(BoxEvent(home="home-1", seq=1, prev=GENESIS_DIGEST, at=AT), KEY.sign)
-    assert verify_statement(event, KEY.public) is RejectionCode.WRONG_HEADER
+    assert isinstance(verify_by_box(Statement, TOKEN, KEY.public), Statement)
+    assert verify_by_box(Statement, TOKEN, BoxKey.generate().public) is RejectionCode.WRONG_SIGNATURE
+    assert verify_by_box(BoxEvent, TOKEN, KEY.public) is RejectionCode.WRONG_HEADER
+    event = sign_by_box(BoxEvent(home="home-1", seq=1, prev=GENESIS_DIGEST, at=AT), KEY.sign)
+    assert verify_by_box(Statement, event, KEY.public) is RejectionCode.WRONG_HEADER
     assert TOKEN.startswith(DELIVERY_RECORD.header())
 
 
@@ -129,8 +128,8 @@ def test_the_largest_account_fits_into_an_event() -> None:
     )  # fmt: skip
     happened = BoxEvent(
         home=name, seq=2**53 - 1, prev="f" * 64, at=at, result=result,
-        account=DeliveryRecord(lines=lines, token=sign_statement(statement, KEY.sign)),
+        account=DeliveryRecord(lines=lines, token=sign_by_box(statement, KEY.sign).decode()),
     )  # fmt: skip
-    token = sign_event(happened, KEY.sign)
+    token = sign_by_box(happened, KEY.sign)
     assert len(token) <= MAX_EVENT_BYTES
-    assert verify_event(token, KEY.public) == happened
+    assert verify_by_box(BoxEvent, token, KEY.public) == happened

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.key_possession import proof_error, sign_proof
+from gateway.protocol.brand_statement import proof_error, sign_proof
 from gateway.protocol.keys import BoxKey
 
 KEY, OTHER = BoxKey.generate(), BoxKey.generate()

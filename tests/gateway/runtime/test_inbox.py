@@ -16,7 +16,6 @@ from gateway.domain.visit import events as e
 from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import rfc3339_ms
 from gateway.protocol import owner_requests
-from gateway.protocol.box_event import sign_event, sign_statement
 from gateway.protocol.box_hub import Ack, JobOutcome, token_digest
 from gateway.protocol.delivery_message import sign_delivery
 from gateway.runtime.inbox import MAX_QUEUED_MESSAGES, MAX_QUEUED_REQUESTS
@@ -72,10 +71,8 @@ async def test_a_hub_that_keeps_nothing_of_what_it_is_told_is_taken_no_more_from
     made: ShellBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.storage.hub_journal.MAX_WAITING_EVENTS", 3)
-    sign_, now = made.key.sign, made.clock.now()
-    signer = EventSigner(home="home-1", key=made.key.public.text, sign_event=lambda one: sign_event(one, sign_),
-                    sign_statement=lambda one: sign_statement(one, sign_))  # fmt: skip
-    await made.store.hub_journal.set_signer(signer, now)
+    now = made.clock.now()
+    await made.store.hub_journal.set_signer(EventSigner(home="home-1", key=made.key), now)
 
     async def heard(token: bytes) -> JobOutcome:
         return await made.reception.accept_from_hub(token, "home-1")

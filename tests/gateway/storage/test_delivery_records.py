@@ -22,8 +22,7 @@ from gateway.domain.visit.commands import (
 from gateway.domain.visit.commands import Notification as Says
 from gateway.domain.visit.events import CodeMatch, DoorReported, FridgeReported, LockReported, ReportContext, Scanned
 from gateway.domain.visit.state import CodeKind, Entrance, FridgeState, Phase
-from gateway.protocol.box_event import verify_statement
-from gateway.protocol.box_hub import BoxEvent
+from gateway.protocol.box_hub import BoxEvent, verify_by_box
 from gateway.protocol.delivery_record import DeliveryRecord, RecordEntryKind, Statement, first_break
 from gateway.protocol.hash_chain import canonical_json
 from gateway.protocol.keys import BoxKey
@@ -113,7 +112,7 @@ async def walked(store: Store, *, house: DoorResult = DoorResult.LOCKED_AGAIN, f
 def account(hub: Hub) -> tuple[DeliveryRecord, Statement]:
     """The newest one that the hub was given."""
     found = [one.account for one in hub.events if one.account is not None][-1]
-    statement = verify_statement(found.token.encode(), hub.key)
+    statement = verify_by_box(Statement, found.token.encode(), hub.key)
     assert isinstance(statement, Statement)
     assert first_break(found.lines, statement) is None
     return found, statement

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
+from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.hash_chain import find_break
 from gateway.storage import Store
 from gateway.storage.handover import TASK_LEAVE_HUB
@@ -126,11 +127,7 @@ async def test_open_deliveries_are_cancelled_and_those_that_were_used_are_not(tm
 
 async def test_the_home_at_a_hub_that_was_the_former_household_s_is_left(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
-        signer = EventSigner(
-            home="home-1", key="k" * 43, sign_event=lambda one: one.model_dump_json().encode(),
-            sign_statement=lambda one: one.model_dump_json(),
-        )  # fmt: skip
-        await store.hub_journal.set_signer(signer, NOW)
+        await store.hub_journal.set_signer(EventSigner(home="home-1", key=SigningKey.generate()), NOW)
         message = make_claims(make_offer())
         assert await store.hub_journal.accept(sign_claims(message), message, NOW) is not None
         await offered(store)

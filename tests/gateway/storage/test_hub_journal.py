@@ -18,8 +18,15 @@ from gateway.domain.delivery.promise import Cancel, Claims, DeliveryBody, Delive
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import ReportReadiness
 from gateway.domain.visit.state import Entrance
-from gateway.protocol.box_event import sign_event, sign_statement, verify_event
-from gateway.protocol.box_hub import GENESIS_DIGEST, MAX_EVENT_BYTES, Ack, BoxEvent, OpenDelivery, token_digest
+from gateway.protocol.box_hub import (
+    GENESIS_DIGEST,
+    MAX_EVENT_BYTES,
+    Ack,
+    BoxEvent,
+    OpenDelivery,
+    token_digest,
+    verify_by_box,
+)
 from gateway.protocol.delivery_message import sign_delivery, verify_delivery
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.jws import RejectedMessage
@@ -46,12 +53,7 @@ HOME = "home-1"
 
 
 def signer(key: BoxKey = KEY, name: str = HOME) -> EventSigner:
-    return EventSigner(
-        home=name,
-        key=key.public.text,
-        sign_event=lambda one: sign_event(one, key.sign),
-        sign_statement=lambda one: sign_statement(one, key.sign),
-    )
+    return EventSigner(home=name, key=key)
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Hub:
     refused: int = 0
 
     def hears(self, token: bytes) -> None:
-        found = verify_event(token, self.key)
+        found = verify_by_box(BoxEvent, token, self.key)
         if not isinstance(found, BoxEvent) or found.home != HOME:
             self.refused += 1
         elif found.seq == len(self.tokens) + 1 and found.prev == self.ack.head:
@@ -79,7 +81,7 @@ class Hub:
 
     @property
     def events(self) -> list[BoxEvent]:
-        found = [verify_event(token, self.key) for token in self.tokens]
+        found = [verify_by_box(BoxEvent, token, self.key) for token in self.tokens]
         return [one for one in found if isinstance(one, BoxEvent)]
 
     def knows(self, delivery: str) -> State | None:

@@ -7,8 +7,8 @@ import pytest
 from gateway.hub.database.tables import connections, events, jobs
 from gateway.hub.deliveries.connections import ANSWER_PERIOD, MAX_CODE_TRIES, due_connections
 from gateway.protocol.box_hub import PermissionDecision
+from gateway.protocol.brand_statement import sign_proof
 from gateway.protocol.consent_request import parse_consent
-from gateway.protocol.key_possession import sign_proof
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.support_code import new_support_code
 from tests.boxes import worker_context

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import api_keys
 from gateway.hub.process import OPERATIONS
-from gateway.protocol.key_possession import sign_proof
+from gateway.protocol.brand_statement import sign_proof
 from gateway.protocol.keys import BoxKey
 from tests.announcing import ConnectedHome, connected_home, enrolled_browser
 from tests.hubs import hub_file, run_hub

@@ -26,11 +26,12 @@ from gateway.hub.boxes.broker import BrokerFileKeeper, folder_of, set_up
 from gateway.hub.config import HubBroker, HubFile
 from gateway.hub.database.store import HubStore
 from gateway.hub.deliveries import jobs
-from gateway.integrations.hub_client.enrolment import HubIdentity, _pem_key
+from gateway.integrations.hub_client.enrolment import HubIdentity
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.protocol.box_hub import Ack, Hello, Job, JobKind, down_topic, up_topic
 from gateway.system.mosquitto import MAX_PACKET_BYTES
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls
+from gateway.system.pki.authority import private_pem
 from tests.hubs import RunningHub
 from tests.hubs import run_hub as running_hub
 from tests.joins import DAY, JoiningBox, create_claim, hub_account, with_boxes
@@ -73,7 +74,7 @@ class Place:
         key = ec.generate_private_key(ec.SECP256R1())
         one = (by or self.authority).certify(home, key.public_key(), now=at or now())
         file = self.folder / "made.pem"
-        file.write_bytes(_pem_key(key) + one.public_bytes(Encoding.PEM))
+        file.write_bytes(private_pem(key) + one.public_bytes(Encoding.PEM))
         return file
 
     def context(self, pem: Path | None) -> ssl.SSLContext:

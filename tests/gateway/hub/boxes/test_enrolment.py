@@ -34,6 +34,7 @@ from gateway.protocol.enrolment import (
     secret_key,
 )
 from gateway.system.base64url import encode_base64url
+from gateway.system.pki.authority import private_pem
 from tests.hubs import RunningHub, run_hub
 from tests.joins import DAY, JoiningBox, create_claim, lose_answer, with_boxes
 from tests.shell.house import make_home as a_home
@@ -239,7 +240,7 @@ async def test_until_the_new_certificate_is_confirmed_the_old_one_counts(
     key = (box.folder / "next.pem").read_bytes()
     renewed = await box.renew(file, late)
     assert renewed is not None
-    assert key.endswith(enrolment._pem_key(renewed.key)), "the same key was asked for again"  # noqa: SLF001 - as it is kept
+    assert key.endswith(private_pem(renewed.key)), "the same key was asked for again"
 
 
 async def test_a_confirmation_that_was_lost_is_said_again(file: HubFile, hub: RunningHub, box: JoiningBox) -> None:

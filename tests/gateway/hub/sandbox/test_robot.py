@@ -15,8 +15,7 @@ from gateway.hub.config import Limits
 from gateway.hub.database.tables import deliveries, home_events, homes, metadata, retailers
 from gateway.hub.sandbox.expiry import delete_expired
 from gateway.hub.sandbox.robot import CHECK_INTERVAL_S
-from gateway.protocol.box_event import verify_event
-from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, token_digest
+from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, token_digest, verify_by_box
 from gateway.protocol.ed25519 import PublicKey
 from tests.hubs import hub_file, run_hub
 from tests.sandboxes import ENDED_STATES, create_sandbox
@@ -50,7 +49,7 @@ async def test_the_robot_s_events_are_signed_and_chained_as_every_home_s(tmp_pat
     before = GENESIS_DIGEST
     assert len(rows) == 4
     for number, row in enumerate(rows, start=1):
-        found = verify_event(row.token, PublicKey.from_text(key))
+        found = verify_by_box(BoxEvent, row.token, PublicKey.from_text(key))
         assert isinstance(found, BoxEvent)
         assert (found.seq, found.prev, found.home) == (number, before, box.said["home"])
         before = token_digest(row.token)

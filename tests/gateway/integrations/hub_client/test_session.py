@@ -23,7 +23,6 @@ from gateway.integrations.hub_client.session import Uplink
 from gateway.integrations.hub_client.unenrolment import Unenrolment
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import Sent
-from gateway.protocol.box_event import verify_event
 from gateway.protocol.box_hub import (
     GENESIS_DIGEST,
     Ack,
@@ -40,6 +39,7 @@ from gateway.protocol.box_hub import (
     reply_topic,
     shard_of,
     token_digest,
+    verify_by_box,
 )
 from gateway.protocol.consent_request import AskedTerms, ConsentMessage, RequestedKey, sign_consent
 from gateway.protocol.consent_verification import REASON_UNKNOWN_KEY, REASON_UNREADABLE, REASON_UNSIGNED
@@ -105,7 +105,7 @@ class Hub:
                 self.ack()
 
     def keep(self, token: bytes) -> None:
-        found = verify_event(token, self.box.key.public)
+        found = verify_by_box(BoxEvent, token, self.box.key.public)
         assert isinstance(found, BoxEvent)
         if found.seq == len(self.kept) + 1:
             assert found.prev == (token_digest(self.kept[-1]) if self.kept else GENESIS_DIGEST)
@@ -135,12 +135,12 @@ class Hub:
 
     @property
     def decisions(self) -> list[PermissionDecision]:
-        found = [verify_event(token, self.box.key.public) for token in self.kept]
+        found = [verify_by_box(BoxEvent, token, self.box.key.public) for token in self.kept]
         return [one.decided for one in found if isinstance(one, BoxEvent) and one.decided is not None]
 
     @property
     def results(self) -> list[DeliveryResult]:
-        found = [verify_event(token, self.box.key.public) for token in self.kept]
+        found = [verify_by_box(BoxEvent, token, self.box.key.public) for token in self.kept]
         return [one.result for one in found if isinstance(one, BoxEvent) and one.result is not None]
 
 
