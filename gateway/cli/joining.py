@@ -11,7 +11,7 @@ from gateway.cli.options import HomeFile, cli, print_line
 from gateway.config.editor import EditRejected, read_home_text, write_home
 from gateway.integrations.hub_client import enrolment
 from gateway.protocol.ed25519 import KeyUnusable, PublicKey
-from gateway.protocol.enrolment import ClaimCode, InvalidClaimCode, proquint_words
+from gateway.protocol.enrolment import ClaimCode, proquint_words
 from gateway.protocol.keys import BoxKey
 from gateway.system.pki.pages import format_fingerprint
 
@@ -38,7 +38,7 @@ def join(
     house = load_home(home)
     try:
         claim = ClaimCode.of(code)
-    except InvalidClaimCode as error:
+    except ValueError as error:
         todo = "Take it whole, in quotes, as `perron hub-claim` told it."
         raise Failure(f"{str(error).capitalize()}.", todo) from error
     if house.hub is not None and not replace:

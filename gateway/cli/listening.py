@@ -16,7 +16,7 @@ from gateway.cli.failure import failure_on
 from gateway.domain.frozen import Frozen
 from gateway.hub.sdk.event_text import format_event
 from gateway.hub.sdk.hub import RetailerClient
-from gateway.hub.sdk.listener import SecretUnusable, WebhookListener
+from gateway.hub.sdk.listener import WebhookListener
 
 ENDPOINTS = "/v1/webhook_endpoints"
 
@@ -83,7 +83,7 @@ async def listen_for_webhooks(secret: str, options: ListenOptions) -> None:
         typer.echo(f"refused: {reason}", err=True)
 
     todo = "Rotate the endpoint's secret to be told a new one."
-    with failure_on(SecretUnusable, "The secret is not valid: {why}.", todo):
+    with failure_on(ValueError, "The secret is not valid: {why}.", todo):
         listener = WebhookListener(secret, on_message=on_message, on_refused=on_refused)
     try:
         with _address_failure(options):

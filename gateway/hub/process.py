@@ -29,7 +29,7 @@ from gateway.hub.consent.page import ConsentPage
 from gateway.hub.database.migrations import seal_plain_secrets
 from gateway.hub.database.store import HubStore, lock_database
 from gateway.hub.deliveries.connections import due_connections
-from gateway.hub.deliveries.held_deliveries import held_deliveries
+from gateway.hub.deliveries.orders import held_deliveries
 from gateway.hub.http.operation import ApiOperation, WakeUps
 from gateway.hub.sandbox.robot import SandboxRobot
 from gateway.hub.signing_key import HubKeyPair

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from gateway.protocol.delivery_message import HubClaims, hub_key_id, sign_for_brand
+from gateway.protocol.delivery_message import HubClaims, hub_key_id, sign_delivery
 from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.keys import load_or_create_key
 
@@ -38,7 +38,7 @@ class HubKeyPair:
 
     def sign(self, claims: HubClaims) -> bytes:
         """Sign what a brand requested by its API key."""
-        return sign_for_brand(claims, self._key, kid=self.kid)
+        return sign_delivery(claims, self._key, kid=self.kid)
 
     def signature(self, signed: bytes) -> bytes:
         """Sign exactly these bytes, for requests to homes (gateway/protocol/consent_request.py)."""

@@ -48,7 +48,7 @@ from gateway.mqtt.packets import (
 from gateway.mqtt.rate_limits import RateLimits
 from gateway.mqtt.tls import error_text, tls_context
 from gateway.system.backoff import Backoff, shortened
-from gateway.system.mqtt_settings import BrokerSection, OverflowPolicy, Subscription
+from gateway.system.mqtt_settings import BrokerSection, Subscription
 
 MAX_PAYLOAD_BYTES = 65_536  # a larger payload is dropped unread
 MAX_DEVICE_LIST_BYTES = 8 * 1024 * 1024  # for a short session, which reads a radio bridge's list of devices
@@ -404,7 +404,7 @@ async def connect_once(
     try:
         async with connection.open():
             await connection.subscribe(
-                [Subscription(topic=t, wants_retained=True, overflow=OverflowPolicy.DROP_AND_QUERY) for t in topics],
+                [Subscription(topic=topic, wants_retained=True) for topic in topics],
                 qos=qos,
             )
             yield ShortSession(connection)

@@ -82,8 +82,9 @@ def verify_consent(
     if message.signed is not None:
         question = _signed_request(message, own, hub, utc)
     elif known_keys or message.keys:
-        shows = {key.x for key in message.keys} & set(known_keys.values())
-        if not shows and message.ends is None and not _withdraws_key(message, known_keys):
+        # To withdraw a key costs trust and gives none, so nothing else need be shown
+        shown = {*(key.x for key in message.keys), *message.withdrawn} & set(known_keys.values())
+        if not shown and message.ends is None:
             return REASON_UNKNOWN_KEY
     else:
         question = _unsigned_request(message, utc)
@@ -96,11 +97,6 @@ def verify_consent(
         withdrawn=message.withdrawn, ended_connection=message.ends,
         is_end_signed=ended is not None and ended[0].connection == message.ends,
     )  # fmt: skip
-
-
-def _withdraws_key(message: ConsentMessage, known_keys: Mapping[str, str]) -> bool:
-    """Whether it takes a key of the brand back: that costs trust and gives none, so nothing else need be shown."""
-    return bool(set(message.withdrawn) & set(known_keys.values()))
 
 
 def _verify_unknown_brand(message: ConsentMessage, hub: str, utc: datetime) -> VerifiedConsentMessage | str:

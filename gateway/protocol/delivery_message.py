@@ -9,7 +9,7 @@ messages accepts it under any key. A box accepts it only if the household permit
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from gateway.domain.delivery.promise import Claims, Id
 from gateway.domain.now import Now
@@ -43,6 +43,9 @@ def hub_key_id(fingerprint: str) -> str:
     return f"hub-{fingerprint}"
 
 
+_KINDS: Final[Mapping[type[Claims], jws.TokenKind]] = {Claims: jws.DELIVERY, HubClaims: jws.HUB_DELIVERY}
+
+
 def new_claims(brand: str, box: str, utc: datetime) -> dict[str, Any]:
     """Return the fields of `Claims` for a new message of a brand, without its delivery."""
     seconds = int(utc.timestamp())
@@ -51,13 +54,8 @@ def new_claims(brand: str, box: str, utc: datetime) -> dict[str, Any]:
 
 
 def sign_delivery(claims: Claims, key: SigningKey, *, kid: str) -> bytes:
-    """Sign a message as a brand."""
-    return jws.sign_claims(jws.DELIVERY, claims, key.sign, kid=kid)
-
-
-def sign_for_brand(claims: HubClaims, key: SigningKey, *, kid: str) -> bytes:
-    """Sign a message as the hub."""
-    return jws.sign_claims(jws.HUB_DELIVERY, claims, key.sign, kid=kid)
+    """Sign a message as a brand, or `HubClaims` as the hub."""
+    return jws.sign_claims(_KINDS[type(claims)], claims, key.sign, kid=kid)
 
 
 def verify_delivery(
@@ -67,25 +65,19 @@ def verify_delivery(
 
     `also`: another audience that means this box: the id of its home at the hub.
     """
-    return _verify(token, keys, Claims, jws.DELIVERY, audiences={box, also}, now=now)
+    return _verify(token, keys, Claims, audiences={box, also}, now=now)
 
 
 def verify_hub_delivery(token: bytes, hub: PublicKey, *, box: str, now: Now) -> HubClaims | RejectedMessage:
     """Return the claims of this box's hub, or why they are rejected. `hub`: the hub's key."""
     enrolled = {hub_key_id(hub.fingerprint): EnrolledKey(ISSUER, hub)}
-    return _verify(token, enrolled, HubClaims, jws.HUB_DELIVERY, audiences={box}, now=now)
+    return _verify(token, enrolled, HubClaims, audiences={box}, now=now)
 
 
-def _verify(  # noqa: PLR0913 - the token, and everything that it is compared with
-    token: bytes,
-    keys: Mapping[str, EnrolledKey],
-    model: type[C],
-    kind: jws.TokenKind,
-    *,
-    audiences: set[str | None],
-    now: Now,
+def _verify(
+    token: bytes, keys: Mapping[str, EnrolledKey], model: type[C], *, audiences: set[str | None], now: Now
 ) -> C | RejectedMessage:
-    verified = jws.verify_enrolled(token, keys, kind, model, max_bytes=MAX_MESSAGE_BYTES)
+    verified = jws.verify_enrolled(token, keys, _KINDS[model], model, max_bytes=MAX_MESSAGE_BYTES)
     if isinstance(verified, RejectedMessage):
         return verified
     key, claims = verified

@@ -28,10 +28,6 @@ _CLAIM_CODE = re.compile(
 )
 
 
-class InvalidClaimCode(ValueError):  # noqa: N818 - the name states the fault
-    """The text is not the code of a claim."""
-
-
 class ClaimCode(Frozen):
     """The content of a claim's code. `authority`: SHA-256 of the hub's authority as DER, in hex."""
 
@@ -47,10 +43,10 @@ class ClaimCode(Frozen):
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Parse a code, or raise `InvalidClaimCode`."""
+        """Parse a code, or raise ValueError."""
         match = _CLAIM_CODE.fullmatch(text.strip())
         if match is None:
-            raise InvalidClaimCode("this is no code of a claim, or a part of it is missing")
+            raise ValueError("this is no code of a claim, or a part of it is missing")
         return cls(**match.groupdict())
 
 

@@ -99,7 +99,7 @@ class Subscription(Frozen):
     """
 
     topic: str
-    wants_retained: bool
-    overflow: OverflowPolicy
+    wants_retained: bool = False
+    overflow: OverflowPolicy = OverflowPolicy.DROP_AND_QUERY
     account: str | None = None
     is_urgent: bool = False

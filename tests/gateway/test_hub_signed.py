@@ -43,7 +43,7 @@ def passed_on(said: Offer | Update | Cancel, brand: str = "shop", *, by: BoxKey 
     seconds = int(NOW.utc.timestamp())
     words = HubClaims(brand=brand, aud=to, iat=seconds, nbf=seconds, exp=seconds + 3600,
                       jti=secrets.token_urlsafe(16), delivery=said)  # fmt: skip
-    return delivery_message.sign_for_brand(words, by, kid=delivery_message.hub_key_id(by.public.fingerprint))
+    return delivery_message.sign_delivery(words, by, kid=delivery_message.hub_key_id(by.public.fingerprint))
 
 
 async def heard(store: Store, token: bytes) -> str | None:

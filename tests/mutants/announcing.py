@@ -46,8 +46,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a stream goes on under a revoked key",
         file="gateway/hub/api/sse.py",
-        old="if await tx.scalar(valid) is None:",
-        new="if await tx.scalar(valid) is False:",
+        old="if await tx.scalar(valid) is not None:",
+        new="if await tx.scalar(valid) is not False:",
         tests=(f"{_API}test_events.py::test_a_revoked_key_s_stream_ends",),
     ),
     Mutant(

@@ -43,7 +43,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a held delivery is released though the home's terms do not allow it",
-        file="gateway/hub/deliveries/held_deliveries.py",
+        file="gateway/hub/deliveries/orders.py",
         old="    elif not await _may_be_sent(hub.tx, row):\n",
         new="    elif row.let_in is None:\n",
         tests=(

@@ -9,16 +9,9 @@ from sqlalchemy import Row, and_, func, insert, or_, select, update
 from gateway.domain.delivery.promise import FINAL_STATES, Cancel, DeliveryBody, Offer, State, Update
 from gateway.domain.now import Now
 from gateway.hub.api import delivery_models as models
+from gateway.hub.api import rows
 from gateway.hub.api.brands import active_keys
-from gateway.hub.api.rows import (
-    PageParameters,
-    count_owned,
-    decode_cursor,
-    encode_cursor,
-    find_owned,
-    owned_by,
-    read_page,
-)
+from gateway.hub.api.rows import PageParameters, decode_cursor, encode_cursor, find_owned, owned_by, read_page
 from gateway.hub.database import tables
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import brand_keys, connections, deliveries, delivery_versions, home_events, homes, jobs
@@ -133,19 +126,19 @@ async def cancel(call: RequestContext, delivery_id: models.DeliveryId, body: mod
 async def list_(call: RequestContext, query: models.DeliveryFilter) -> models.Deliveries:
     """List deliveries, newest first."""
     created, id_ = deliveries.c.created, deliveries.c.id
-    rows = select(deliveries).where(owned_by(call.caller, deliveries)).order_by(created.desc(), id_.desc())
+    wanted = select(deliveries).where(owned_by(call.caller, deliveries)).order_by(created.desc(), id_.desc())
     if query.state is not None:
-        rows = rows.where(deliveries.c.state == query.state)
+        wanted = wanted.where(deliveries.c.state == query.state)
     if query.connection is not None:
-        rows = rows.where(deliveries.c.connection == query.connection)
+        wanted = wanted.where(deliveries.c.connection == query.connection)
     if query.reference is not None:
-        rows = rows.join(connections, connections.c.id == deliveries.c.connection)
-        rows = rows.where(connections.c.reference == query.reference)
+        wanted = wanted.join(connections, connections.c.id == deliveries.c.connection)
+        wanted = wanted.where(connections.c.reference == query.reference)
     if query.cursor is not None:
         micros, last_id = decode_cursor(query.cursor, int, str)
         at = _EPOCH + int(micros) * _MICROSECOND
-        rows = rows.where(or_(created < at, and_(created == at, id_ < last_id)))
-    page, more = await read_page(call, rows, query)
+        wanted = wanted.where(or_(created < at, and_(created == at, id_ < last_id)))
+    page, more = await read_page(call, wanted, query)
     next_ = encode_cursor((page[-1].created - _EPOCH) // _MICROSECOND, page[-1].id) if more else None
     return models.Deliveries(data=tuple(map(delivery_of, page)), next=next_)
 
@@ -160,10 +153,10 @@ async def read(call: RequestContext, delivery_id: models.DeliveryId) -> models.D
 async def timeline(call: RequestContext, delivery_id: models.DeliveryId, query: PageParameters) -> models.Timeline:
     """Read the states that a delivery went through."""
     row, about = await find_delivery(call, delivery_id), tables.events
-    rows = select(about).where(about.c.object == row.id, about.c.retailer == row.retailer).order_by(about.c.seq)
+    wanted = select(about).where(about.c.object == row.id, about.c.retailer == row.retailer).order_by(about.c.seq)
     if query.cursor is not None:
-        rows = rows.where(about.c.seq > decode_cursor(query.cursor, int)[0])
-    page, more = await read_page(call, rows, query)
+        wanted = wanted.where(about.c.seq > decode_cursor(query.cursor, int)[0])
+    page, more = await read_page(call, wanted, query)
     states = [
         {"at": event.at, **{name: event.data.get(name) for name in _STEP_FIELDS}}
         for event in page
@@ -349,7 +342,7 @@ async def _check_sandbox_limit(call: RequestContext) -> None:
     """Refuse more open deliveries than a sandbox may have: its robot compares each with all others."""
     if not call.caller.sandbox:
         return
-    if await count_owned(call, deliveries, orders.IS_OPEN) >= MAX_OPEN_SANDBOX_DELIVERIES:
+    if await rows.count_owned(call, deliveries, orders.IS_OPEN) >= MAX_OPEN_SANDBOX_DELIVERIES:
         detail = f"A sandbox has at most {MAX_OPEN_SANDBOX_DELIVERIES} open deliveries at a time."
         raise ApiProblem(Code.CONFLICT, detail)
 

@@ -28,7 +28,6 @@ from gateway.hub.api.idempotency import IdempotentRequest, store_response, store
 from gateway.hub.api.openapi import document
 from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.api.validation_errors import details_of
-from gateway.hub.database.store import UNAVAILABLE_ERRORS
 from gateway.hub.http.authentication import authenticate_browser, authenticate_caller, unenrolment_notice
 from gateway.hub.http.client_address import client_address
 from gateway.hub.http.operation import ApiAccess, ApiCaller, ApiOperation, RequestContext, Requester, Response
@@ -111,7 +110,7 @@ class ApiDispatcher:
                 return self._problem_response(request, _problem_of(error))
             except (DBAPIError, OSError) as error:
                 log.error("request_failed", path=request.path, why=str(error).splitlines()[0])
-                away = isinstance(error, UNAVAILABLE_ERRORS)  # a full disk or a restarting database: nothing was done
+                away = isinstance(error, OSError)  # a full disk or a restarting database: nothing was done
                 return self._problem_response(request, _STORE_UNAVAILABLE if away else ApiProblem(Code.INTERNAL))
         if request.writer.output_size and request.transport is not None:
             request.transport.abort()  # a second response would be read as the end of the first

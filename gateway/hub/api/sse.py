@@ -11,19 +11,16 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
-import structlog
 from aiohttp import web
 from pydantic import Field, JsonValue, StringConstraints
 from sqlalchemy import Row, Select, func, or_, select
 
 from gateway.hub.api.rows import owned_by
-from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
+from gateway.hub.database.store import HubStore, log_unavailable
 from gateway.hub.database.tables import api_keys, events
 from gateway.hub.deliveries.events import EventType
 from gateway.hub.http.operation import ApiCaller, Model
 from gateway.hub.http.problem import ApiProblem, Code
-
-log = structlog.get_logger(__name__)
 
 MAX_STREAMS_PER_RETAILER = 10  # streams of one retailer
 HEARTBEAT_INTERVAL_S = 15.0  # a proxy closes a connection that is silent for longer
@@ -106,15 +103,12 @@ class SseStreams:
         """Return the next events, or None if the stream ends: its API key ended, or the store does not answer."""
         alive = or_(api_keys.c.expires.is_(None), api_keys.c.expires > self._now())
         valid = select(api_keys.c.id).where(api_keys.c.id == caller.key, api_keys.c.revoked.is_(None), alive)
-        try:
+        with log_unavailable("stream_unread"):  # the response has begun, so it cannot become a problem
             async with self._store.reading() as tx:
-                if await tx.scalar(valid) is None:
-                    return None
-                rows = await tx.execute(select_events(caller, after, types).limit(MAX_EVENTS_PER_READ))
-                return [event_of(row) for row in rows]
-        except UNAVAILABLE_ERRORS as error:  # the response has begun, so it cannot become a problem
-            log.error("stream_unread", why=str(error).splitlines()[0])
-            return None
+                if await tx.scalar(valid) is not None:
+                    rows = await tx.execute(select_events(caller, after, types).limit(MAX_EVENTS_PER_READ))
+                    return [event_of(row) for row in rows]
+        return None
 
     async def run(self) -> None:
         """Poll while streams are open, until cancelled, and wake the streams of retailers with new events."""
@@ -124,16 +118,13 @@ class SseStreams:
                 async with asyncio.timeout(POLL_INTERVAL_S if self._open_streams else None):
                     await self._poll_now.wait()
             self._poll_now.clear()
-            try:
+            with log_unavailable("news_unread"):
                 newest = await self._newest_numbers()
-            except UNAVAILABLE_ERRORS as error:
-                log.error("news_unread", why=str(error).splitlines()[0])
-                continue
-            self._wake(retailer for retailer, seq in newest.items() if seq > known.get(retailer, 0))
-            known = newest
-            self._wake_ups = {
-                retailer: wake_up for retailer, wake_up in self._wake_ups.items() if retailer in self._open_streams
-            }
+                self._wake(retailer for retailer, seq in newest.items() if seq > known.get(retailer, 0))
+                known = newest
+                self._wake_ups = {
+                    retailer: wake_up for retailer, wake_up in self._wake_ups.items() if retailer in self._open_streams
+                }
 
     async def _newest_numbers(self) -> dict[str, int]:
         following = sorted(self._open_streams)[:_MAX_RETAILERS_PER_QUERY]

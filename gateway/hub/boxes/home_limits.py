@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
+from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import home_events
 
 HOUR_S = 3600.0
@@ -123,6 +123,6 @@ class EventRetention:
     async def run(self, store: HubStore, now: Callable[[], datetime]) -> None:
         """Sweep each hour until cancelled; if the database is unavailable, an hour later."""
         while True:
-            with contextlib.suppress(*UNAVAILABLE_ERRORS):
+            with contextlib.suppress(OSError):
                 await self.sweep(store, now())
             await asyncio.sleep(SWEEP_INTERVAL_S)

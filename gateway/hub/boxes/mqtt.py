@@ -11,7 +11,7 @@ from gateway.hub.worker import HubMetrics
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import Acknowledgement, ConnectionOptions, InboundMessage, NotSent
 from gateway.protocol.jws import parse_claims
-from gateway.system.mqtt_settings import BrokerSection, OverflowPolicy, Subscription
+from gateway.system.mqtt_settings import BrokerSection, Subscription
 
 log = structlog.get_logger(__name__)
 
@@ -65,10 +65,7 @@ class HubBrokerConnection:
         self._mqtt = MqttClient(
             broker=brokers[0],
             further_brokers=brokers[1:],
-            subscriptions=[
-                Subscription(topic=topic, wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY)
-                for topic in (*topics, reply_topic)
-            ],
+            subscriptions=[Subscription(topic=topic) for topic in (*topics, reply_topic)],
             on_message=on_message,
             on_up=self._on_session_up,
             on_down=self._on_session_down,

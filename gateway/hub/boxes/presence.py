@@ -2,17 +2,14 @@
 
 A box that disconnected while no hub was connected sent its last will to nobody. So after each connect the hub sends
 each home that counts as connected an acknowledgement, which every box accepts at any time, and the broker's answer
-tells whether a box received it. At its start a hub sends it to every home that it ever heard of. It may have been
-restored from an older copy, and a box that stayed connected believes that all its events are stored. A box that learns
-of fewer sends the rest again.
+tells whether a box received it. At its start a hub, which may have been restored from an older copy, sends it to every
+home that it ever heard of: a box that learns of fewer stored events sends the rest again.
 
-A broker can lose a box's subscriptions and keep its connection (a cluster did after a partition). Then the box
-publishes, so it counts as connected, but the broker reports for each of its jobs that there is no subscriber. The box
-itself checks only every quarter of an hour. So the hub probes such a suspect again a moment later, when boxes that were
-just connecting or leaving have done so. If it still has no subscription, a session under its id takes over its
-connection for an instant. A home that is not connected loses nothing by that. A home that has its subscription gets its
-jobs at once, not at the next slow sweep. A broker seldom loses the subscriptions of only one box, so the first one that
-is found has all connected homes checked.
+A broker can lose a box's subscriptions and keep its connection (a cluster did after a partition). Then the box counts
+as connected, but the broker reports no subscriber for its jobs, and the box itself checks only every quarter of an
+hour. So the hub probes such a suspect again a moment later. If it still has no subscription, a session under its id
+takes over its connection for an instant; otherwise it gets its jobs at once. A broker seldom loses the subscriptions of
+only one box, so the first one that is found has all connected homes checked.
 """
 
 import asyncio
@@ -27,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.boxes.box_events import acknowledgement, newest_event
 from gateway.hub.boxes.mqtt import HubBrokerConnection, has_no_subscriber
-from gateway.hub.database.store import UNAVAILABLE_ERRORS, finish_despite_cancel, log_unavailable
+from gateway.hub.database.store import finish_despite_cancel, log_unavailable
 from gateway.hub.database.tables import homes, jobs
 from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import NotSent
@@ -94,7 +91,7 @@ class HomePresence:
             self._must_check_all.clear()
             try:
                 await self._check_all(connection)
-            except UNAVAILABLE_ERRORS as error:
+            except OSError as error:
                 log.error("homes_not_counted", why=str(error).splitlines()[0])
                 await asyncio.sleep(RETRY_DELAY_S)
                 self._must_check_all.set()

@@ -53,13 +53,10 @@ class StoreUnavailable(OSError):  # noqa: N818 - it says what is the matter
     """
 
 
-UNAVAILABLE_ERRORS = (StoreUnavailable, OSError)  # a full disk raises either
-
-
 @contextlib.contextmanager
 def log_unavailable(event_name: str, *expected: type[Exception], level: int = logging.ERROR) -> Iterator[None]:
     """Log an unavailable database, a full disk or an `expected` error, and continue: a worker tries again later."""
-    errors: tuple[type[Exception], ...] = (*UNAVAILABLE_ERRORS, *expected)
+    errors: tuple[type[Exception], ...] = (OSError, *expected)  # a full disk raises StoreUnavailable or another OSError
     try:
         yield
     except errors as error:
@@ -272,7 +269,7 @@ class HubStore:
                 if self._has_schema_fault:
                     self._has_schema_fault = bool(await connection.run_sync(missing_columns))
             return not self._has_schema_fault and await asyncio.to_thread(self._free_bytes) >= MIN_FREE_BYTES
-        except UNAVAILABLE_ERRORS:
+        except OSError:
             return False
         except exc.DBAPIError as error:
             if not is_schema_fault(error):

@@ -1,4 +1,4 @@
-"""Stores deliveries at the hub and queues their jobs for homes.
+"""Stores deliveries at the hub, queues their jobs for homes, and ends those that wait in vain.
 
 The home decides: a delivery is `scheduled` or `cancelled` only once the home has reported it. Until the home permits
 the brand a delivery is *held*: the box does not know the brand, so the hub sends nothing and may itself cancel or
@@ -12,22 +12,14 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.delivery.promise import (
-    FINAL_STATES,
-    Cancel,
-    DeliveryBody,
-    DeliveryResult,
-    Offer,
-    State,
-    Update,
-    Window,
-)
-from gateway.hub.database.tables import deliveries, delivery_versions
+from gateway.domain.delivery.promise import FINAL_STATES, Cancel, DeliveryResult, Offer, State, Update, Window
+from gateway.hub.database.tables import connections, deliveries, delivery_versions
 from gateway.hub.deliveries import events, jobs
 from gateway.hub.http.operation import HubTransaction
+from gateway.hub.worker import DueRows, DueStep, WorkerContext
 from gateway.protocol.box_hub import JobKind, token_digest
 from gateway.protocol.delivery_message import MAX_LIFETIME_S, MAX_MESSAGE_BYTES, HubClaims
 
@@ -50,7 +42,7 @@ def initial_state(promise: Mapping[str, Any]) -> State:
     return State.AWAITING_PERMISSION if promise["parcels"] else State.AWAITING_LABEL
 
 
-def promise_fields(body: DeliveryBody) -> dict[str, Any]:
+def promise_fields(body: Offer | Update) -> dict[str, Any]:
     """Return the stored fields of an order, in JSON's types."""
     return body.model_dump(mode="json", include=set(_PROMISE_FIELDS))
 
@@ -177,3 +169,57 @@ async def notify_retailer(tx: AsyncConnection, row: Row[Any], type_: events.Even
 async def find_delivery(tx: AsyncConnection, delivery: str) -> Row[Any]:
     """Return an existing delivery as it is in this transaction."""
     return (await tx.execute(_SELECT_DELIVERY, {"delivery": delivery})).one()
+
+
+def held_deliveries(context: WorkerContext) -> DueRows:
+    """Return the worker of one process, which releases held deliveries."""
+    facts = (
+        connections.c.state.label("standing"), connections.c.home.label("let_in"), connections.c.terms.label("given"),
+    )  # fmt: skip
+    held = (
+        select(deliveries, *facts).join(connections, connections.c.id == deliveries.c.connection)
+        .where(deliveries.c.held)
+    )  # fmt: skip
+
+    def wake_up() -> None:
+        context.wake_ups.jobs()
+        context.wake_ups.messages()
+
+    step = DueStep(
+        due=lambda now: held.where(or_(connections.c.state != "pending", deliveries.c.window_end <= now)),
+        perform=_release_or_end, on_fault=_refuse_unusable, wake_up=wake_up,
+    )  # fmt: skip
+    return DueRows(context, "held deliveries", deliveries, (step,), max_rows=50)
+
+
+async def _refuse_unusable(hub: HubTransaction, row: Row[Any]) -> None:
+    if row.held:
+        await set_state(hub.tx, row, State.REFUSED, "malformed", hub.now)
+
+
+async def _release_or_end(hub: HubTransaction, row: Row[Any]) -> None:
+    state, reason = State.REFUSED, None
+    if row.window_end <= hub.now:
+        state = State.EXPIRED
+    elif row.standing != "granted" or row.let_in is None:
+        reason = "brand_not_permitted"
+    elif await is_name_taken(hub.tx, row, row.let_in):
+        reason = "already_offered"
+    elif not await _may_be_sent(hub.tx, row):
+        reason = "hub_signed_not_permitted"
+    else:
+        try:
+            await release(hub, row, row.let_in)
+        except MessageTooLarge:  # checked at the announcement since some release; older versions end here
+            reason = "malformed"
+        else:
+            return
+    await set_state(hub.tx, row, state, reason, hub.now)
+
+
+async def _may_be_sent(tx: AsyncConnection, row: Row[Any]) -> bool:
+    """Return whether the home's terms allow it: without the brand's signature only if they allow the hub's."""
+    signed = (delivery_versions.c.delivery == row.id, delivery_versions.c.token.is_not(None))
+    if await tx.scalar(select(delivery_versions.c.version).where(*signed).limit(1)) is not None:
+        return True
+    return row.given is not None and bool(row.given.get("hub_signed", False))

@@ -10,19 +10,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from gateway.domain.delivery import promise
 from gateway.domain.delivery.permission import DAYS, Permission, PermissionStatus, PermissionTerms, permission_refusal
-from gateway.domain.delivery.promise import (
-    FINAL_STATES,
-    Cancel,
-    Claims,
-    DeliveryBody,
-    DeliveryOrder,
-    DeliveryResult,
-    Offer,
-    State,
-    Update,
-    order_of,
-)
+from gateway.domain.delivery.promise import Cancel, DeliveryOrder, Offer, State, Update
 from gateway.domain.delivery.result import DoorResult, Refusal
 from gateway.domain.frozen import Frozen
 from gateway.hub.deliveries.availability import GivenTerms
@@ -88,7 +78,7 @@ def magic_words(parcels: Iterable[str]) -> tuple[str, ...]:
 
 
 def refusal_of(
-    claims: Claims,
+    claims: promise.Claims,
     known: SandboxDelivery | None,
     others: Iterable[DeliveryOrder],
     terms: PermissionTerms,
@@ -99,7 +89,7 @@ def refusal_of(
     code = _version_refusal(body, known)
     if isinstance(body, Cancel):
         return code
-    return code or _requested_refusal(body) or _terms_refusal(order_of(claims.iss, body), others, terms, now)
+    return code or _requested_refusal(body) or _terms_refusal(promise.order_of(claims.iss, body), others, terms, now)
 
 
 def _version_refusal(body: Offer | Update | Cancel, known: SandboxDelivery | None) -> str | None:
@@ -111,10 +101,10 @@ def _version_refusal(body: Offer | Update | Cancel, known: SandboxDelivery | Non
         return "already_offered"
     if body.version <= known.version:
         return "version_too_low"
-    return "too_late" if known.state is State.VISITING or known.state in FINAL_STATES else None
+    return "too_late" if known.state is State.VISITING or known.state in promise.FINAL_STATES else None
 
 
-def _requested_refusal(body: DeliveryBody) -> str | None:
+def _requested_refusal(body: promise.DeliveryBody) -> str | None:
     for word in magic_words(body.parcels):
         code = word.removeprefix(_REFUSE_PREFIX).replace("-", "_").lower()
         if word.startswith(_REFUSE_PREFIX) and code in PUBLIC_REASONS:
@@ -185,7 +175,7 @@ def next_result(state: State, parcels: tuple[str, ...], end: datetime, now: date
 
 
 def visit_log(
-    ended: DeliveryResult, parcels: tuple[str, ...], cold: float | None, now: datetime
+    ended: promise.DeliveryResult, parcels: tuple[str, ...], cold: float | None, now: datetime
 ) -> tuple[RecordEntry, ...]:
     """Return the simulated home's log of a visit that just ended so. `cold` is the permitted temperature in °C."""
     came = now - VISIT_DURATION

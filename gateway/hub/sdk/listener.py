@@ -21,25 +21,21 @@ MAX_REMEMBERED_IDS = 10_000
 CHALLENGE_TYPE = "webhook_endpoint.challenge"
 
 
-class SecretUnusable(ValueError):  # noqa: N818 - it says what it is
-    """The text is not a webhook secret."""
-
-
 class WebhookListener:
     """Calls `on_message(id, body)` for each new message and `on_refused(why)` for each invalid one.
 
-    `secret` is the endpoint's, `whsec_...`; another text raises `SecretUnusable`.
+    `secret` is the endpoint's, `whsec_...`; another text raises ValueError.
     """
 
     def __init__(
         self, secret: str, *, on_message: Callable[[str, dict[str, Any]], None], on_refused: Callable[[str], None]
     ) -> None:
         if not secret.startswith("whsec_"):
-            raise SecretUnusable("a webhook's secret begins with whsec_")
+            raise ValueError("a webhook's secret begins with whsec_")
         try:
             self._webhook = Webhook(secret)
         except (ValueError, EmptyWebhookSecretError) as error:
-            raise SecretUnusable("behind whsec_ stands base64") from error
+            raise ValueError("behind whsec_ stands base64") from error
         self._on_message, self._on_refused = on_message, on_refused
         self._seen_ids: OrderedDict[str, None] = OrderedDict()
         app = web.Application(client_max_size=MAX_MESSAGE_BYTES)

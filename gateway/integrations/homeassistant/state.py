@@ -12,14 +12,7 @@ from devices.reports import BatteryLevel
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.conditions import (
-    NOT_LOCKED,
-    is_bolt_thrown_with_door_open,
-    is_closed,
-    is_door_open,
-    is_locked,
-    is_paused,
-)
+from gateway.domain.visit import conditions
 from gateway.domain.visit.state import Entrance, Phase, Visit
 
 UNKNOWN = "None"  # Home Assistant shows "unknown" for it
@@ -53,10 +46,10 @@ EVENT_TYPES = (
 
 def lock_state(state: Entrance) -> LockEntityState:
     """Return the lock's state: locked only if bolt and door are both proven so (invariant 8)."""
-    if is_locked(state) and is_closed(state):
+    if conditions.is_locked(state) and conditions.is_closed(state):
         return LockEntityState.LOCKED
     visit, lockup = state.visit, state.lock_request
-    if _is_jammed(visit) or is_bolt_thrown_with_door_open(state):
+    if _is_jammed(visit) or conditions.is_bolt_thrown_with_door_open(state):
         return LockEntityState.JAMMED
     if visit is not None and visit.phase is Phase.UNLOCKING:
         return LockEntityState.UNLOCKING
@@ -64,7 +57,7 @@ def lock_state(state: Entrance) -> LockEntityState:
         return LockEntityState.LOCKING
     if lockup is not None and lockup.result is None and lockup.lock_sent:
         return LockEntityState.LOCKING
-    return LockEntityState.UNLOCKED if state.bolt.value in NOT_LOCKED else LockEntityState.UNKNOWN
+    return LockEntityState.UNLOCKED if state.bolt.value in conditions.NOT_LOCKED else LockEntityState.UNKNOWN
 
 
 def _is_jammed(visit: Visit | None) -> bool:
@@ -78,7 +71,7 @@ def delivery_state(state: Entrance, now: Now) -> str:
         return state.visit.phase
     if state.stopped:
         return "stopped"
-    if is_paused(state, now):
+    if conditions.is_paused(state, now):
         return "paused"
     return "expected" if state.window_near else "idle"
 
@@ -86,14 +79,14 @@ def delivery_state(state: Entrance, now: Now) -> str:
 def problems(state: Entrance) -> tuple[str, ...]:
     """Return what a person should check now."""
     visit = state.visit
-    conditions = {
+    holding = {
         "handed_to_owner": visit is not None and visit.phase is Phase.HANDED_TO_OWNER,
         "jammed": _is_jammed(visit),
         "unexpected_opening": state.incident is not None,
-        "bolt_in_the_air": is_bolt_thrown_with_door_open(state),
+        "bolt_in_the_air": conditions.is_bolt_thrown_with_door_open(state),
         "safe_mode": state.safe_mode,
     }
-    return tuple(name for name, holds in conditions.items() if holds)
+    return tuple(name for name, holds in holding.items() if holds)
 
 
 def entrance_snapshot(state: Entrance, now: Now) -> Mapping[str, object]:
@@ -101,7 +94,7 @@ def entrance_snapshot(state: Entrance, now: Now) -> Mapping[str, object]:
     wrong = problems(state)
     return {
         "lock": lock_state(state).value,
-        "door": "ON" if is_door_open(state) else "OFF" if is_closed(state) else UNKNOWN,
+        "door": "ON" if conditions.is_door_open(state) else "OFF" if conditions.is_closed(state) else UNKNOWN,
         "problem": "ON" if wrong else "OFF",
         "problems": list(wrong),
         "delivery": delivery_state(state, now),

@@ -31,7 +31,7 @@ from gateway.system.backoff import Backoff, lengthened
 from gateway.system.clock import Clock
 from gateway.system.config_section import ConfigError
 from gateway.system.containment import Containment
-from gateway.system.mqtt_settings import OverflowPolicy, Subscription
+from gateway.system.mqtt_settings import Subscription
 from gateway.system.token_bucket import FixedWindow, TokenBucket
 
 log = structlog.get_logger(__name__)
@@ -117,7 +117,7 @@ class Uplink:
         topic = box_hub.down_topic(section.home, "+")
         self._mqtt = MqttClient(
             broker=section.broker,
-            subscriptions=[Subscription(topic=topic, wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY)],
+            subscriptions=[Subscription(topic=topic)],
             on_message=self._on_message,
             on_up=self._on_up,
             on_down=self._on_down,

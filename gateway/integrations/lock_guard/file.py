@@ -154,11 +154,6 @@ class GuardFile(ConfigSection):
     timing: Timing = Timing()
     """Waiting times: those of the guard itself."""
 
-    @property
-    def gateway_key(self) -> PublicKey:
-        """Return the public key whose commands count."""
-        return PublicKey.from_jwk(self.gateway)
-
 
 def load_guard_file(path: Path) -> GuardFile:
     """Read the file, whose relative paths begin at its own folder, or raise ConfigError with one line a problem."""

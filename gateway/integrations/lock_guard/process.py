@@ -28,10 +28,10 @@ from gateway.integrations.lock_guard.file import GuardFile, RadioDevice
 from gateway.integrations.lock_guard.ledger import Ledger, LedgerState
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import Acknowledgement, BirthAndWill, InboundMessage, NotSent, Sent
-from gateway.protocol.ed25519 import SigningKey
+from gateway.protocol.ed25519 import PublicKey, SigningKey
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
 from gateway.system.containment import Containment
-from gateway.system.mqtt_settings import OverflowPolicy, Subscription
+from gateway.system.mqtt_settings import Subscription
 from gateway.system.shutdown import until_stopped
 from gateway.system.token_bucket import FixedWindow
 
@@ -61,7 +61,7 @@ class GuardProcess:
     ) -> None:
         self._file, self._key, self._ledger, self._mono, self._crash_point = file, key, ledger, mono, reached
         self._containment = Containment()  # of the messages of both brokers; its own decisions are not contained
-        self._gateway = file.gateway_key
+        self._gateway = PublicKey.from_jwk(file.gateway)
         self._radio_devices: dict[m.GuardPart, RadioDevice] = {m.GuardPart.LOCK: file.radio.lock}
         if file.radio.door is not None:
             self._radio_devices[m.GuardPart.DOOR] = file.radio.door
@@ -97,10 +97,7 @@ class GuardProcess:
         house = MqttClient(
             broker=self._file.house,
             subscriptions=[
-                Subscription(
-                    topic=f"perron/{lock}/{channel}", wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY
-                )
-                for channel in (TopicSuffix.SET, TopicSuffix.GET)
+                Subscription(topic=f"perron/{lock}/{channel}") for channel in (TopicSuffix.SET, TopicSuffix.GET)
             ],
             on_message=self._on_house_message,
             on_up=lambda _session: log.info("house_found"),
@@ -114,9 +111,7 @@ class GuardProcess:
         radio = MqttClient(
             broker=self._file.radio.broker,
             subscriptions=[
-                Subscription(
-                    topic=topic, wants_retained=parts[0][1] in RETAINED_CHANNELS, overflow=OverflowPolicy.DROP_AND_QUERY
-                )
+                Subscription(topic=topic, wants_retained=parts[0][1] in RETAINED_CHANNELS)
                 for topic, parts in self._sources.items()
             ],
             on_message=self._on_radio_message,
@@ -210,7 +205,8 @@ class GuardProcess:
                 case d.UnlockDoor() | d.LockDoor():
                     self._publish_command(command)
                 case m.QueryRadioDevice():
-                    self._query_device(command)
+                    query = d.QueryState(echo=str(command.number))
+                    self._publish_to_radio(self._radio_devices[command.part], query, str(command.number).encode())
                 case m.ProbeRadioBroker():
                     self._probe_radio()
                 case m.GuardNote():
@@ -238,10 +234,6 @@ class GuardProcess:
         if isinstance(sent, NotSent):
             log.error("not_moved", why=sent)
             self._handle_event(m.GuardSignal.COMMAND_NOT_SENT)
-
-    def _query_device(self, query: m.QueryRadioDevice) -> None:
-        number = str(query.number)
-        self._publish_to_radio(self._radio_devices[query.part], d.QueryState(echo=number), number.encode())
 
     def _publish_to_radio(self, device: RadioDevice, command: d.Command, correlation: bytes) -> Sent | NotSent:
         publication = VENDORS[device.vendor].encode_command(command, device.device_ref)

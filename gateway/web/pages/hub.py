@@ -16,7 +16,7 @@ from gateway.config.editor import EditRejected
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.enrolment import HubError, HubUnavailable, WrongHub
 from gateway.integrations.hub_client.unenrolment import is_enrolled_by_claim
-from gateway.protocol.enrolment import ClaimCode, InvalidClaimCode, proquint_words
+from gateway.protocol.enrolment import ClaimCode, proquint_words
 from gateway.runtime.maintenance import reload
 from gateway.system.config_section import ConfigError
 from gateway.system.i18n import Text, _
@@ -176,5 +176,5 @@ async def _posted_code(request: web.Request) -> ClaimCode | None:
     text = (await form_texts(request)).get("code", "")
     try:
         return ClaimCode.of(text) if len(text) <= MAX_CODE_CHARACTERS else None
-    except InvalidClaimCode:
+    except ValueError:
         return None

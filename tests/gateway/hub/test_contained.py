@@ -19,7 +19,7 @@ from gateway.hub.boxes.mqtt import HubBrokerConnection
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import connections as connection_rows
 from gateway.hub.database.tables import deliveries, home_events, jobs, retailers
-from gateway.hub.deliveries import connections, held_deliveries
+from gateway.hub.deliveries import connections
 from gateway.hub.deliveries import jobs as job_store
 from gateway.hub.deliveries import orders as hub_deliveries
 from gateway.hub.process import HubProcess
@@ -140,7 +140,7 @@ async def test_a_held_delivery_that_cannot_be_released_is_refused_and_every_othe
             raising.now()
         await release(pen, row, home)
 
-    monkeypatch.setattr(held_deliveries, "release", poisoned)
+    monkeypatch.setattr(hub_deliveries, "release", poisoned)
     async with run_hub(hub_file(tmp_path)) as hub:
         names = [f"poison-{number}" for number in range(len(IN_A_TRANSACTION))]
         _, connection, made = await held_at(hub, [*names, "good-1", "good-2"])

@@ -65,7 +65,7 @@ RENAMED: dict[str, dict[str, str]] = {
     },
     "gateway.hub.possession": {"prove": "sign_proof"},
     "gateway.hub.sealed": {"seal": "sign_by_box", "vouch": "sign_by_box"},
-    "gateway.hub.unsigned": {"sign": "sign_for_brand"},
+    "gateway.hub.unsigned": {"sign": "sign_delivery"},
     "gateway.hub.words": {"Happened": "BoxEvent", "digest": "token_digest"},
     "gateway.proof.chain": {
         "Hidden": "HiddenBody",
