@@ -67,14 +67,7 @@ class HubProcess:
         return datetime.fromtimestamp(self._wall(), UTC)
 
     async def run(self) -> None:
-        """Run until SIGTERM or SIGINT.
-
-        Raises:
-            StoreUnusable: the database cannot be used, or another hub uses it.
-            KeyUnusable: the hub's key cannot be used.
-            OSError: address, port, certificate or folder cannot be used.
-            AuthorityUnusable: the hub's authority is not what it was.
-        """
+        """Run until SIGTERM or SIGINT. StoreUnusable, KeyUnusable, AuthorityUnusable and OSError say what is wrong."""
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         async with contextlib.AsyncExitStack() as stack:
             self.store = await HubStore.open(self._file.database)

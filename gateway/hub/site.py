@@ -69,12 +69,7 @@ class HubSite:
         self.port = file.listen.port
 
     async def open(self) -> None:
-        """Begin to serve; afterwards `port` is the real one.
-
-        Raises:
-            ConfigError: the certificate or its key cannot be used.
-            OSError: the address cannot be used.
-        """
+        """Begin to serve; then `port` is the real one. ConfigError or OSError says what cannot be used."""
         listen, tls = self._file.listen, None
         if listen.certificate is not None and listen.key is not None:
             tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

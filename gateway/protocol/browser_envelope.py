@@ -96,11 +96,7 @@ def private_scalar(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def encrypt(key: bytes, browser: str, text: bytes, raw: bytes = b"", *, random: Callable[[int], bytes]) -> str:
-    """Encrypt JSON, and bytes after it, into an envelope. `random(n)` returns n random bytes.
-
-    Raises:
-        ValueError: the JSON contains a line feed, which separates it from the bytes.
-    """
+    """Encrypt JSON without a line feed, and bytes after it, into an envelope. `random(n)` returns n random bytes."""
     if _SEPARATOR in text:
         raise ValueError("JSON in an envelope has no line feed")
     head, iv = _header(browser), random(IV_BYTES)

@@ -106,11 +106,7 @@ class SigningKey:
 
     @classmethod
     def from_pem(cls, pem: bytes) -> Self:
-        """Load a private key from PEM.
-
-        Raises:
-            KeyUnusable: the PEM contains none.
-        """
+        """Load a private key from PEM."""
         return cls(parse_private_key("the key", pem))
 
     @property

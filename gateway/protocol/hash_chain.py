@@ -61,21 +61,12 @@ class ChainBreak(Frozen):
 
 
 def canonical_json(value: Json) -> bytes:
-    """Write a value as RFC 8785 canonical JSON: one value, one byte string.
-
-    Raises:
-        ValueError: NaN, infinity, an integer beyond 2**53 - 1, text that is not Unicode (a lone surrogate), or what
-            JSON does not have.
-    """
+    """Write a value as RFC 8785 canonical JSON, or raise ValueError (NaN, beyond 2**53 - 1, a lone surrogate ...)."""
     return rfc8785.dumps(value)
 
 
 def parse_json(data: bytes) -> Json:
-    """Parse JSON strictly: the result contains everything in the text, and no key appears twice.
-
-    Raises:
-        ValueError: not JSON, not UTF-8, a key twice in one object, NaN or infinity, or nested too deeply.
-    """
+    """Parse JSON strictly: the result contains everything in the text, or a ValueError says what is ambiguous in it."""
     return cast("Json", loads(data, deepest=MAX_JSON_DEPTH))
 
 

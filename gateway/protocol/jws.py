@@ -204,11 +204,7 @@ def signature_holds(token: bytes, alg: Algorithm, key: OKPKey | ECKey) -> bool:
 
 
 def parse_claims(model: type[M], payload: bytes) -> M:
-    """Read a payload as `model`.
-
-    Raises:
-        ValueError: it is not strict JSON, or not such claims (`pydantic.ValidationError`).
-    """
+    """Read a payload as `model`, or raise ValueError: no strict JSON, or no such claims (`ValidationError`)."""
     loads(payload)
     return model.model_validate_json(payload)
 

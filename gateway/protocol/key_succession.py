@@ -43,11 +43,7 @@ class KeyHistory(Frozen, kw_only=False):
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
-        """Parse what `encoded` returned.
-
-        Raises:
-            ValueError: a line is not a change, is not signed by both its keys, or does not follow the line before.
-        """
+        """Parse what `encoded` returned; a line that does not follow, or lacks a signature, raises ValueError."""
         steps: list[KeySuccession] = []
         for number, text in enumerate(data.splitlines(), start=1):
             try:

@@ -26,11 +26,7 @@ class CanonicalModel(BaseModel):
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
-        """Parse what `to_json` returned.
-
-        Raises:
-            ValueError: the bytes differ from that form, even by a blank.
-        """
+        """Parse what `to_json` returned; bytes that differ from that form, even by a blank, raise ValueError."""
         document = cls.model_validate_json(data)
         if document.to_json() != data:
             raise ValueError("not in its canonical form")

@@ -329,7 +329,7 @@ async def _find_by_token(call: RequestContext, connection: Row[Any], token: byte
 
 async def _check_name_unused(call: RequestContext, connection: Row[Any], name: str, pointer: str) -> None:
     here = deliveries.c.connection == connection.id
-    # Earlier, the answer would reveal the home; then `HeldDeliveries` checks the name.
+    # Earlier, the answer would reveal the home; then `held_deliveries` checks the name.
     if connection.home is not None and connection.state == "granted":
         here |= deliveries.c.home == connection.home
     same = (deliveries.c.brand == connection.brand, deliveries.c.name == name, here)

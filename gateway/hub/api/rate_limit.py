@@ -53,10 +53,7 @@ HOME_LIMIT_FACTOR = 3  # times the limit of one browser, for a whole home
 
 
 class ApiRateLimits:
-    """The rate limits of all callers; what counts a request raises `ApiProblem` if a limit is reached.
-
-    `wall` returns seconds since 1970.
-    """
+    """The rate limits of all callers; who reaches one gets an `ApiProblem`. `wall` returns seconds since 1970."""
 
     def __init__(self, limits: Limits, *, wall: Callable[[], float]) -> None:
         self._windows = SlidingWindows(wall)

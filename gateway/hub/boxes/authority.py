@@ -91,10 +91,7 @@ class HubAuthority(Frozen, kw_only=False):
         at: Path = BROKER_TLS_PATH,
         terms: pki.CertificatePolicy = BROKER_CERTIFICATE_TERMS,
     ) -> pki.IssuedCertificate:
-        """Return a server's certificate for these names and addresses; make it if it is missing or old.
-
-        Its files lie in `at` below the hub's folder.
-        """
+        """Return a server's certificate for these names, in `at` below the hub's folder; make it if missing or old."""
         shelf = _shelf_of(self.folder, at, self.name)
         shelf.chain.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:

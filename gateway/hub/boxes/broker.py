@@ -61,10 +61,7 @@ async def set_up(file: HubFile, boxes: Boxes, store: HubStore, *, now: datetime)
 
 
 def _write_files(folder: Path, boxes: Boxes, *, port: int) -> None:
-    """Write mosquitto.conf, access list and passwords; the folder already has authority.pem, revoked.pem and tls/.
-
-    The broker retains nothing and keeps nothing for an absent client.
-    """
+    """Write mosquitto.conf, access list and passwords; the folder already has authority.pem, revoked.pem and tls/."""
     user = mosquitto.broker_user()
     folder = mosquitto.make_private_folder(folder, user)
     mosquitto.write_passwords(folder, (HUB_ACCOUNT,), user)

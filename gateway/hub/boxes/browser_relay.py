@@ -35,11 +35,7 @@ class BrowserRelay:
         self._open_per_home: Counter[str] = Counter()
 
     async def ask(self, browser: HouseholdBrowser, sealed: str) -> str:
-        """Send a query to a home, and return its answer.
-
-        Raises:
-            ApiProblem: the home is not connected, does not answer in time, or has too many open queries.
-        """
+        """Send a query to a home, and return its answer; `ApiProblem` says why there is none."""
         if self.connection is None or not self.connection.is_connected:
             raise ApiProblem(Code.HOME_OFFLINE if self.connection is None else Code.UNAVAILABLE)
         home_is_full = self._open_per_home[browser.home] >= MAX_OPEN_QUERIES_PER_HOME

@@ -34,10 +34,7 @@ class _Budget:
 
 
 class HomeRateLimits:
-    """Limits events and bytes per hour for each home; one hour's worth may come at once.
-
-    `monotonic` returns seconds.
-    """
+    """Limits events and bytes of each home; one hour's worth may come at once. `monotonic` returns seconds."""
 
     def __init__(self, events: int, byte_count: int, *, monotonic: Callable[[], float]) -> None:
         self._events, self._byte_limit, self._monotonic = events, byte_count, monotonic

@@ -65,10 +65,7 @@ def account_definition(name: str) -> dict[str, dict[str, Any]]:
 
 
 class BrokerAccounts:
-    """Keeps the accounts; call `update` regularly.
-
-    If no node answers, a method raises NodesUnreachable, and the next `update` sends the rest.
-    """
+    """Keeps the accounts. If no node answers, it raises NodesUnreachable, and the next `update` sends the rest."""
 
     def __init__(self, nodes: ManagementApi, store: HubStore, *, monotonic: Callable[[], float]) -> None:
         self._nodes, self._store, self._monotonic = nodes, store, monotonic

@@ -93,11 +93,7 @@ def account_definition(password: str) -> dict[str, Any]:
 
 
 def renew_certificate(folder: Path, cluster: Path, *, now: datetime) -> None:
-    """Renew the certificate that a hub presents to the nodes. `folder` is the hub's.
-
-    Raises:
-        AuthorityUnusable: a file that all hubs and nodes share is missing.
-    """
+    """Renew the hub's certificate for the nodes; a missing file that all share raises AuthorityUnusable."""
     for shared in (
         folder / "authority" / "nodes.key",
         folder / "authority" / "nodes.pem",

@@ -75,11 +75,7 @@ MIGRATION_STEPS: tuple[MigrationStep, ...] = (
 
 
 def migrate(connection: Connection) -> None:
-    """Create the tables of an empty database, or migrate an older one, within the caller's transaction.
-
-    Raises:
-        SchemaUnusable: a newer hub wrote it, or no step begins with its state. The caller must roll back.
-    """
+    """Create or migrate the tables within the caller's transaction, which `SchemaUnusable` has to roll back."""
     inspected = inspect(connection)
     version = _version(connection) if inspected.has_table(about.name) else None
     if version is not None:

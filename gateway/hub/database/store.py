@@ -201,19 +201,13 @@ class HubStore:
     async def execute_once(
         self, statement: Executable, params: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> Sequence[Row[Any]]:
-        """Execute one statement that is its own transaction, and return its rows.
-
-        On PostgreSQL this is one round trip, where `writing` makes three.
-        """
+        """Execute one statement as its own transaction (on PostgreSQL one round trip, not three); return its rows."""
         async with self.writing() if self.has_one_writer else self.reading() as tx:
             result = await tx.execute(statement, params)
             return result.all() if result.returns_rows else ()
 
     async def change_any(self, statement: Update | Delete) -> int:
-        """Execute an update or deletion that usually finds no row, and return how many rows it changed.
-
-        It reads first, so that it rarely needs SQLite's only writer.
-        """
+        """Execute an update or deletion that usually finds no row, so it reads first; return the number of rows."""
         matching = select(literal(1)).where(statement.whereclause if statement.whereclause is not None else true())
         async with self.reading() as tx:
             if (await tx.execute(matching.limit(1))).first() is None:

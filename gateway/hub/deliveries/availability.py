@@ -32,11 +32,7 @@ class GivenTerms(WireModel):
 
     @property
     def permission_terms(self) -> PermissionTerms:
-        """Return them as a box evaluates them.
-
-        Raises:
-            ValueError: they are contradictory.
-        """
+        """Return them as a box evaluates them, or raise ValueError if they are contradictory."""
         return PermissionTerms(
             entrances=frozenset(self.entrances), places=frozenset(self.places), carriers=frozenset(self.carriers),
             days=frozenset(self.days), hours=self.hours, openings=self.openings, expires=self.expires,

@@ -43,11 +43,7 @@ class WebhookListener:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
 
     async def open(self, host: str, port: int) -> int:
-        """Listen, and return the port.
-
-        Raises:
-            OSError: the address cannot be used.
-        """
+        """Listen, and return the port; an address that cannot be used raises OSError."""
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         return int(self._runner.addresses[0][1])

@@ -28,11 +28,7 @@ class EventStreamReader:
         self._id = last
 
     def feed(self, part: bytes) -> Iterator[ServerSentEvent]:
-        """Yield the messages that this part completes.
-
-        Raises:
-            ValueError: a message is larger than any of a hub.
-        """
+        """Yield the messages that this part completes; one that is larger than any of a hub raises ValueError."""
         *lines, self._buffer = (self._buffer + part).split(b"\n")
         if len(self._buffer) + sum(map(len, self._data)) > MAX_MESSAGE_CHARS:
             raise ValueError("a message of the stream is too large")

@@ -37,11 +37,7 @@ class _AddressRefused(OSError):  # noqa: N818 - it says what happened
 
 
 def system_lookup(host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:
-    """Resolve a name as this machine does.
-
-    Raises:
-        OSError: the name cannot be resolved.
-    """
+    """Resolve a name as this machine does, or raise OSError."""
     answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     return [(family, str(address[0])) for family, _, _, _, address in answers]
 
@@ -100,10 +96,7 @@ class WebhookConnections:
     async def post(
         self, url: str, body: bytes, headers: dict[str, str], *, challenge: str | None = None
     ) -> WebhookAttempt:
-        """Make one attempt; it never raises, because all that a receiver does is a result.
-
-        `challenge` is the text that the response must contain.
-        """
+        """Make one attempt and return its result, whatever happens. `challenge`: what the response must contain."""
         began = self.seconds()
         try:
             target = parse_destination(url, self.allowed)

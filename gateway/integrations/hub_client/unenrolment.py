@@ -96,11 +96,7 @@ class Unenrolment(Frozen, kw_only=False):
         log.info("hub_left", home=self.section.home)
 
     async def forget(self) -> None:
-        """Delete the identity of this home in the box; repeated after a crash, the result is the same.
-
-        Raises:
-            StoreFailed: it could not be recorded.
-        """
+        """Delete the identity of this home in the box; it may be repeated, after a crash or after StoreFailed."""
         home = self.section.home
         if is_enrolled_by_claim(self.home, self.section):
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)

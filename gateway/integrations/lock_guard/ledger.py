@@ -44,12 +44,7 @@ class Ledger:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Open or create the ledger in `folder`, and count this start.
-
-        Raises:
-            InvalidLedger: it is damaged, or another guard runs with it.
-            OSError: the folder cannot be used.
-        """
+        """Open or create the ledger in `folder`, and count this start, or raise InvalidLedger or OSError."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(folder / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
@@ -65,11 +60,7 @@ class Ledger:
         return ledger
 
     def write(self, state: LedgerState) -> None:
-        """Write the state; it is on the disk when this returns.
-
-        Raises:
-            OSError: it is not; the former content remains.
-        """
+        """Write the state; it is on the disk when this returns. After an OSError the former content remains."""
         write_whole(self._file, state.model_dump_json().encode())
         self.state = state
 
