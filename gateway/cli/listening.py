@@ -14,9 +14,9 @@ import typer
 
 from gateway.cli.failure import failure_on
 from gateway.domain.frozen import Frozen
-from gateway.hub.sdk.event_text import format_event
 from gateway.hub.sdk.hub import RetailerClient
 from gateway.hub.sdk.listener import WebhookListener
+from gateway.hub.sdk.stream import format_event
 
 ENDPOINTS = "/v1/webhook_endpoints"
 

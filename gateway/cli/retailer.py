@@ -20,8 +20,8 @@ from gateway.cli.lines import DEFAULT_HOME, command_line, expand_commands
 from gateway.cli.options import CommandGroup, HomeFile, cli, command_epilog
 from gateway.cli.simulation import control_socket
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, new_courier_token
-from gateway.hub.sdk.event_text import format_event
 from gateway.hub.sdk.hub import HubAccess, HubRefusal, HubUnreachable, RetailerClient, open_client
+from gateway.hub.sdk.stream import format_event
 from gateway.protocol.brand_statement import NextKeyStatement, sign_brand_statement, sign_proof
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import machine_time

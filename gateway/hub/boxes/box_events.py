@@ -15,17 +15,8 @@ from gateway.hub.database.tables import browsers, deliveries, home_events, homes
 from gateway.hub.deliveries import events
 from gateway.hub.deliveries.connections import on_decision, on_question_refused
 from gateway.hub.deliveries.orders import IS_OPEN, columns_after, event_data, find_delivery
-from gateway.protocol.box_hub import (
-    GENESIS_DIGEST,
-    Ack,
-    BoxEvent,
-    BrowserStatus,
-    Hello,
-    JobKind,
-    JobReceipt,
-    token_digest,
-    verify_by_box,
-)
+from gateway.protocol import box_hub
+from gateway.protocol.box_hub import Ack, BoxEvent, BrowserStatus, Hello, JobKind, JobReceipt
 from gateway.protocol.delivery_state import is_superseded, public_reason, status_of
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.jws import RejectionCode
@@ -84,7 +75,7 @@ class EventOutcome(StrEnum):
 async def newest_event(tx: AsyncConnection, home: str) -> tuple[int, str]:
     """Return the number of a home's newest stored event, and the digest of its token; 0: there is none."""
     row = (await tx.execute(_SELECT_NEWEST_EVENT, {"home": home})).one_or_none()
-    return (0, GENESIS_DIGEST) if row is None else (row.seq, token_digest(row.token))
+    return (0, box_hub.GENESIS_DIGEST) if row is None else (row.seq, box_hub.token_digest(row.token))
 
 
 def acknowledgement(home: Row[Any], seq: int, head: str) -> bytes:
@@ -175,7 +166,7 @@ class HomeTransaction:
 
         An event that was stored and deleted since (gateway/hub/boxes/home_limits.py) counts as a repeated one.
         """
-        event = verify_by_box(BoxEvent, token, PublicKey.from_text(self.home.box_key))
+        event = box_hub.verify_by_box(BoxEvent, token, PublicKey.from_text(self.home.box_key))
         if isinstance(event, RejectionCode):
             is_signed_wrong = event is RejectionCode.WRONG_SIGNATURE
             return EventOutcome.WRONG_SIGNATURE if is_signed_wrong else EventOutcome.MALFORMED
@@ -193,7 +184,7 @@ class HomeTransaction:
         stored = {"home": self.home.id, "seq": event.seq, "token": token, "key": self.home.box_key, "at": self.now,
                   "delivery": None if delivery is None else delivery.id}  # fmt: skip
         await self.tx.execute(_INSERT_EVENT, stored)
-        self.seq, self.head = event.seq, token_digest(token)
+        self.seq, self.head = event.seq, box_hub.token_digest(token)
         if not effects:
             return EventOutcome.KEPT
         if event.result is not None:

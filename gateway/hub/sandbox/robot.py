@@ -25,15 +25,8 @@ from gateway.hub.sandbox.expiry import delete_expired
 from gateway.hub.sandbox.home import SandboxDelivery
 from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.worker import WorkerContext
-from gateway.protocol.box_hub import (
-    BoxEvent,
-    JobKind,
-    JobReceipt,
-    PermissionDecision,
-    sign_by_box,
-    token_digest,
-    verify_by_box,
-)
+from gateway.protocol import box_hub
+from gateway.protocol.box_hub import BoxEvent, JobKind, JobReceipt, PermissionDecision
 from gateway.protocol.consent_request import parse_consent
 from gateway.protocol.delivery_message import verify_delivery, verify_hub_delivery
 from gateway.protocol.delivery_record import END_STATES, DeliveryRecord, Statement, chain_lines, head_hash
@@ -146,7 +139,7 @@ class _SimulatedBox(HomeTransaction):
             await self._answer_question(job)
             return
         claims = await self._verify_message(job)
-        blank = {"box": self.home.id, "at": self.now, "token_sha256": token_digest(job.token)}
+        blank = {"box": self.home.id, "at": self.now, "token_sha256": box_hub.token_digest(job.token)}
         if isinstance(claims, Claims):
             await self._answer_message(claims, blank, by_hub=job.kind == JobKind.HUB_DELIVERY)
         else:
@@ -217,12 +210,12 @@ class _SimulatedBox(HomeTransaction):
             lines=len(lines), left_out=left_out, head=head,
             entry=link_hash(bytes.fromhex(self.head), self.seq + 1, bytes.fromhex(head)).hex(),
         )  # fmt: skip
-        return DeliveryRecord(lines=lines, token=sign_by_box(statement, self.key.sign).decode())
+        return DeliveryRecord(lines=lines, token=box_hub.sign_by_box(statement, self.key.sign).decode())
 
     async def _last_message_digest(self, row: Row[Any]) -> str | None:
         mine = select(home_events.c.token).filter_by(home=self.home.id, delivery=row.id)
         for token in (await self.tx.scalars(mine.order_by(home_events.c.seq.desc()))).all():
-            event = verify_by_box(BoxEvent, token, self.key.public)
+            event = box_hub.verify_by_box(BoxEvent, token, self.key.public)
             if isinstance(event, BoxEvent) and event.result is not None and event.result.accepted:
                 return event.result.token_sha256
         return None
@@ -275,7 +268,7 @@ class _SimulatedBox(HomeTransaction):
             decided=content if isinstance(content, PermissionDecision) else None,
             account=account,
         )  # fmt: skip
-        token = sign_by_box(event, self.key.sign)
+        token = box_hub.sign_by_box(event, self.key.sign)
         outcome = await self.on_event(token)
         if outcome is not EventOutcome.KEPT:
             raise RuntimeError(f"an event of the sandbox's own is {outcome}")

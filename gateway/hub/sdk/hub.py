@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from gateway.hub.sdk.event_text import MAX_JSON_DEPTH, escape_control_characters
-from gateway.hub.sdk.stream import EventStreamReader, ServerSentEvent
+from gateway.hub.sdk.stream import MAX_JSON_DEPTH, EventStreamReader, ServerSentEvent, escape_control_characters
 from gateway.protocol.strict_json import loads
 from gateway.system.addresses import is_loopback_host
 from gateway.system.backoff import Backoff

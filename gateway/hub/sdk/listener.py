@@ -13,7 +13,7 @@ from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-from gateway.hub.sdk.event_text import MAX_JSON_DEPTH
+from gateway.hub.sdk.stream import MAX_JSON_DEPTH
 from gateway.protocol.strict_json import loads
 
 MAX_MESSAGE_BYTES = 262_144

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.hub.sdk.event_text import format_event
 from gateway.hub.sdk.hub import HubAccess, HubRefusal, HubUnreachable, open_client
+from gateway.hub.sdk.stream import format_event
 from gateway.integrations.hub_client.enrolment import HubError, HubUnavailable, http_request
 
 DEEP = b"[" * 50_000
