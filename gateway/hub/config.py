@@ -10,18 +10,10 @@ from sqlalchemy.exc import ArgumentError
 
 from gateway.hub.http.ssrf import DestinationPolicy
 from gateway.protocol.box_hub import SHARD_COUNT
+from gateway.system import config_section
 from gateway.system.addresses import is_loopback_host
 from gateway.system.config_reading import read_model
-from gateway.system.config_section import (
-    ConfigSection,
-    HostName,
-    Id,
-    ListenAddress,
-    Name,
-    PagesUrl,
-    Port,
-    absolute_paths,
-)
+from gateway.system.config_section import ConfigSection, HostName, Id, Name, PagesUrl, Port
 from gateway.system.http_limits import MAX_CONNECTIONS_PER_SECOND
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 
@@ -128,7 +120,7 @@ class Boxes(ConfigSection):
     """Host: name of the broker that boxes connect to. Example: `hub.example`."""
     port: Port = 8883
     """Port: TCP port of the broker for boxes."""
-    listen: ListenAddress = "0.0.0.0"  # noqa: S104 - by TLS and with a certificate only
+    listen: config_section.ListenAddress = "0.0.0.0"  # noqa: S104 - by TLS and with a certificate only
     """Listen: address of this machine on which the broker listens for boxes."""
     connections: int = Field(default=10_000, ge=1, json_schema_extra={"x-unit": "connections"})
     """Connections: boxes that the broker accepts at the same time. If it is too small, further boxes cannot connect."""
@@ -279,5 +271,5 @@ def load(path: Path) -> HubFile:
     """Read the file, whose relative paths begin at its own folder, or raise ConfigError with one line a problem."""
     shape = "a hub is written as `key: value` lines: `perron schema hub --markdown` describes every key."
     file, _ = read_model(path, HubFile, todo="Name another with --config, or write one.", shape=shape)
-    file = absolute_paths(file, path.resolve().parent)
+    file = config_section.absolute_paths(file, path.resolve().parent)
     return file.model_copy(update={"folder": file.folder.resolve()})

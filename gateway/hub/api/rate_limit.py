@@ -8,13 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 
-from limits import (
-    RateLimitItem,
-    RateLimitItemPerDay,
-    RateLimitItemPerHour,
-    RateLimitItemPerMinute,
-    RateLimitItemPerSecond,
-)
+import limits
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
@@ -55,27 +49,27 @@ HOME_LIMIT_FACTOR = 3  # times the limit of one browser, for a whole home
 class ApiRateLimits:
     """The rate limits of all callers; who reaches one gets an `ApiProblem`. `wall` returns seconds since 1970."""
 
-    def __init__(self, limits: Limits, *, wall: Callable[[], float]) -> None:
+    def __init__(self, configured: Limits, *, wall: Callable[[], float]) -> None:
         self._windows = SlidingWindows(wall)
         self._valid_credentials: dict[bytes, None] = {}  # oldest first
-        self._read_limits: dict[str, RateLimitItem] = {"reads": RateLimitItemPerSecond(limits.reads)}
-        self._write_limits: dict[str, RateLimitItem] = {
-            "writes": RateLimitItemPerSecond(limits.writes),
-            "writes-a-day": RateLimitItemPerDay(limits.writes_a_day),
+        self._read_limits: dict[str, limits.RateLimitItem] = {"reads": limits.RateLimitItemPerSecond(configured.reads)}
+        self._write_limits: dict[str, limits.RateLimitItem] = {
+            "writes": limits.RateLimitItemPerSecond(configured.writes),
+            "writes-a-day": limits.RateLimitItemPerDay(configured.writes_a_day),
         }
-        sandbox_day = RateLimitItemPerDay(min(limits.sandbox_writes_a_day, limits.writes_a_day))
+        sandbox_day = limits.RateLimitItemPerDay(min(configured.sandbox_writes_a_day, configured.writes_a_day))
         self._sandbox_limits = self._write_limits | {"writes-a-day": sandbox_day}
         self._browser_limits = {  # of a browser, and of its home
-            "questions": _with_group(RateLimitItemPerSecond, limits.questions, HOME_LIMIT_FACTOR),
-            "orders": _with_group(RateLimitItemPerHour, limits.orders, HOME_LIMIT_FACTOR),
+            "questions": _with_group(limits.RateLimitItemPerSecond, configured.questions, HOME_LIMIT_FACTOR),
+            "orders": _with_group(limits.RateLimitItemPerHour, configured.orders, HOME_LIMIT_FACTOR),
         }
-        requests = limits.stranger_requests * ANONYMOUS_WINDOW_S
+        requests = configured.stranger_requests * ANONYMOUS_WINDOW_S
         self._anonymous_limits = {  # of an address, and of its network
             "stranger-requests": _with_group(
-                RateLimitItemPerSecond, requests, NETWORK_LIMIT_FACTOR, ANONYMOUS_WINDOW_S
+                limits.RateLimitItemPerSecond, requests, NETWORK_LIMIT_FACTOR, ANONYMOUS_WINDOW_S
             ),
-            "strangers": _with_group(RateLimitItemPerMinute, limits.strangers, NETWORK_LIMIT_FACTOR),
-            "sandboxes": _with_group(RateLimitItemPerHour, limits.sandboxes, NETWORK_LIMIT_FACTOR),
+            "strangers": _with_group(limits.RateLimitItemPerMinute, configured.strangers, NETWORK_LIMIT_FACTOR),
+            "sandboxes": _with_group(limits.RateLimitItemPerHour, configured.sandboxes, NETWORK_LIMIT_FACTOR),
         }
 
     async def take(self, requester: Requester, address: str, operation: ApiOperation) -> dict[str, str]:
@@ -92,8 +86,8 @@ class ApiRateLimits:
             case ApiCaller() if not operation.writes:
                 return await self._take(self._read_limits, requester.retailer)
             case ApiCaller():
-                limits = self._sandbox_limits if requester.sandbox else self._write_limits
-                return await self._take(limits, requester.retailer)
+                items = self._sandbox_limits if requester.sandbox else self._write_limits
+                return await self._take(items, requester.retailer)
             case None if operation.writes:
                 return await self.take_for_address(address, "sandboxes" if operation.strict_limit else "strangers")
             case _:
@@ -124,7 +118,7 @@ class ApiRateLimits:
             await self._take({f"{kind}-around": of_network}, network)
         return headers
 
-    async def _take(self, items: Mapping[str, RateLimitItem], whose: str) -> dict[str, str]:
+    async def _take(self, items: Mapping[str, limits.RateLimitItem], whose: str) -> dict[str, str]:
         policies, left, wait, limiter = [], [], 0, self._windows.limiter
         for name, item in items.items():
             granted = await limiter.hit(item, name, whose)
@@ -143,8 +137,8 @@ class ApiRateLimits:
 
 
 def _with_group(
-    item: type[RateLimitItem], amount: int, factor: int, multiples: int = 1
-) -> tuple[RateLimitItem, RateLimitItem]:
+    item: type[limits.RateLimitItem], amount: int, factor: int, multiples: int = 1
+) -> tuple[limits.RateLimitItem, limits.RateLimitItem]:
     """Return the limit of one requester, and that of the group that it belongs to."""
     return item(amount, multiples), item(amount * factor, multiples)
 

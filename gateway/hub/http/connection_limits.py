@@ -18,9 +18,6 @@ from gateway.system.http_limits import MAX_CONNECTIONS_PER_SECOND, BoundedReader
 MAX_CONNECTIONS = 20_000
 RESERVED_FILES = 300  # for database, broker and webhooks
 NETWORK_LIMIT_FACTOR = 8  # times the limit of one address, for a /48 network, which one client may own
-REQUEST_START_TIMEOUT_S = 20.0  # until a request begins
-REQUEST_END_TIMEOUT_S = 30.0  # until a request is complete
-IDLE_TIMEOUT_S = 90.0  # until the next request; aiohttp closes an idle connection sooner
 
 
 def max_connections() -> int:
@@ -45,9 +42,9 @@ class HubConnectionLimiter:
     max_per_address: int | None
     max_connections: int = MAX_CONNECTIONS
     per_second: float = MAX_CONNECTIONS_PER_SECOND
-    request_start_timeout_s: float = REQUEST_START_TIMEOUT_S
-    request_end_timeout_s: float = REQUEST_END_TIMEOUT_S
-    idle_timeout_s: float = IDLE_TIMEOUT_S
+    request_start_timeout_s: float = 20.0  # until a request begins
+    request_end_timeout_s: float = 30.0  # until a request is complete
+    idle_timeout_s: float = 90.0  # until the next request; aiohttp closes an idle connection sooner
     connections: dict[asyncio.BaseTransport, "_LimitedConnection"] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
