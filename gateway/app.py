@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, assert_never
 import structlog
 
 from devices.reports import DoorState, LockState
+from gateway.config.editor import HomeFileWriter
 from gateway.config.home import Home, PagesSection
 from gateway.config.topics import DeviceOrigin, HomeAssistantOrigin, OwnerOrigin, RetailerOrigin, TopicMap
-from gateway.config.writer import HomeFileWriter
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c

@@ -23,9 +23,8 @@ import structlog
 from pydantic import JsonValue, ValidationError
 
 from gateway.config import editor
-from gateway.config.editor import EditRejected
+from gateway.config.editor import EditRejected, HomeFileWriter
 from gateway.config.home import Home
-from gateway.config.writer import HomeFileWriter
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.installation import proposal_checks as checks

@@ -8,8 +8,8 @@ from pathlib import Path
 from aiohttp import ClientSession, CookieJar
 from playwright.async_api import BrowserContext
 
+from gateway.config.editor import HomeFileWriter
 from gateway.config.home import PagesSection
-from gateway.config.writer import HomeFileWriter
 from gateway.installation.proposal_workflow import Proposals
 from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.integrations.hub_client.session import Uplink

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
+from gateway.config.editor import HomeFileWriter
 from gateway.config.home import Home, HubSection
-from gateway.config.writer import HomeFileWriter
 from gateway.evidence import succession
 from gateway.integrations.hub_client.session import JobHandler, Uplink
 from gateway.integrations.hub_client.unenrolment import Unenrolment, has_identity, is_enrolled_by_claim

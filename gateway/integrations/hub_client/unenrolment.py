@@ -15,9 +15,8 @@ from pathlib import Path
 
 import structlog
 
-from gateway.config.editor import EditRejected, read_home_text, write_home
+from gateway.config.editor import EditRejected, HomeFileWriter, read_home_text, write_home
 from gateway.config.home import Home, HubSection
-from gateway.config.writer import HomeFileWriter
 from gateway.domain.frozen import Frozen
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.enrolment import DamagedIdentity, HubError, HubUnavailable, WrongHub

@@ -3,9 +3,10 @@
 The first has a code that was made on the box, the second the former owner's link. Both raise as `UserAccounts` does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 from pydantic import TypeAdapter
 
@@ -52,8 +53,7 @@ class OwnerSuccession:
         password: str,
         *,
         address: str,
-        codes: Sequence[recovery_codes.RecoveryCode],
-        boot: str,
+        codes_file: Path,
         now: Now,
         browser: str | None = None,
     ) -> SessionSecrets:
@@ -65,6 +65,7 @@ class OwnerSuccession:
         digest = claim_code_digest(code)
         if digest is None:  # too short to be a code: a typing mistake
             raise AccountRefused(AccountError.CODE_WRONG)
+        codes, boot = recovery_codes.read_codes(codes_file), recovery_codes.boot_id()
         known = recovery_codes.find_code(codes, digest, boot=boot, mono=now.mono)
         if known is None:
             attempt = self._accounts.throttle.address_attempt(address)

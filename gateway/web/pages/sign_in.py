@@ -6,7 +6,6 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.runtime.maintenance import recovery_codes
 from gateway.web.auth.accounts import AccountRefused, CurrentUser, SessionSecrets
 from gateway.web.auth.recovery import OwnerSuccession
 from gateway.web.auth.roles import UserRight
@@ -56,8 +55,7 @@ class SignInPages(Page):
             fields.get("code", ""),
             fields.get("password", ""),
             address=request.remote or "",
-            codes=recovery_codes.read_codes(self._home.recovery_codes_file),
-            boot=recovery_codes.boot_id(),
+            codes_file=self._home.recovery_codes_file,
             now=self._now,
             browser=browser_label(request),
         )

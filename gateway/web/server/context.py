@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from gateway.config.editor import HomeFileWriter
 from gateway.config.home import Home
-from gateway.config.writer import HomeFileWriter
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now

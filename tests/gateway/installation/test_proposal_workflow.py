@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config.editor import HomeFileWriter
 from gateway.config.loader import load_home_file
-from gateway.config.writer import HomeFileWriter
 from gateway.domain.now import Now
 from gateway.installation.proposal_checks import ProposalRequest
 from gateway.installation.proposal_workflow import Proposals, ProposalState

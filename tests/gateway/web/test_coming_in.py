@@ -9,8 +9,8 @@ import pytest
 from aiohttp import ClientSession
 from playwright.async_api import expect
 
+from gateway.config.editor import HomeFileWriter
 from gateway.config.home import PagesSection
-from gateway.config.writer import HomeFileWriter
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.runtime.notifications import action_links
 from gateway.web.auth.accounts import UserAccounts

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.config.editor import HomeFileWriter
 from gateway.config.home import HubSection
-from gateway.config.writer import HomeFileWriter
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import DeliveryBody, DeliveryResult, State
 from gateway.integrations.hub_client import session

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from gateway.config.editor import HomeFileWriter
 from gateway.config.home import Home, HubSection
 from gateway.config.loader import load_home_file
-from gateway.config.writer import HomeFileWriter
 from gateway.hub.config import HubFile
 from gateway.hub.database.tables import homes
 from gateway.integrations.hub_client import enrolment, unenrolment
