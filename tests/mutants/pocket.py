@@ -68,8 +68,8 @@ MUTANTS = (
     Mutant(
         name="a link never expires",
         file="gateway/runtime/notifications/action_links.py",
-        old="    if now.utc >= link.expires:",
-        new="    if now.utc > link.expires + link.purpose.lifetime:",
+        old="    if now.utc >= expires:",
+        new="    if now.utc > expires + purpose.lifetime:",
         tests=(f"{LINKS}::test_a_link_expires_to_the_second",),
     ),
     Mutant(

@@ -61,8 +61,8 @@ MUTANTS = (
     Mutant(
         name="a bolt without its latch lets the courier in",
         file="gateway/domain/visit/conditions.py",
-        old=("(\n        state.bolt.value is LockState.UNLOCKED and not state.rules.unlatch\n    )"),
-        new="state.bolt.value is LockState.UNLOCKED",
+        old="(bolt is LockState.UNLOCKED and not state.rules.unlatch)",
+        new="bolt is LockState.UNLOCKED",
         tests=(MORE,),
     ),
     Mutant(

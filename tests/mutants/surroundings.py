@@ -10,15 +10,15 @@ MUTANTS = (
     Mutant(
         name="who is not known to be away is away",
         file="gateway/domain/visit/presence.py",
-        old="state.presence.get(name, PresenceState.UNKNOWN) is not PresenceState.UNKNOWN",
-        new="state.presence.get(name, PresenceState.AWAY) is not PresenceState.UNKNOWN",
+        old="not in {None, PresenceState.UNKNOWN} for",
+        new="not in {PresenceState.UNKNOWN} for",
         tests=(RESIDENTS,),
     ),
     Mutant(
         name="a panel that nobody has heard is disarmed",
         file="gateway/domain/visit/presence.py",
-        old=("state.alarm_panel is AlarmPanelState.DISARMED\n        or"),
-        new="state.alarm_panel in (AlarmPanelState.DISARMED, AlarmPanelState.UNKNOWN) or",
+        old="panel is AlarmPanelState.DISARMED or",
+        new="panel in (AlarmPanelState.DISARMED, AlarmPanelState.UNKNOWN) or",
         tests=(RESIDENTS,),
     ),
     Mutant(

@@ -117,9 +117,8 @@ def page_patterns() -> tuple[tuple[str, str], ...]:
     The expressions have the same meaning in JavaScript. They match a whole code in capitals without blanks and ignore
     check digits: the script only shows people which kind of code they read.
     """
-    patterns = (
-        (form.kind.value, form.pattern.pattern) for form in BARCODE_FORMATS if form.kind is not BarcodeKind.SSCC
-    )
+    forms = (form for form in BARCODE_FORMATS if form.kind is not BarcodeKind.SSCC)
+    patterns = ((form.kind.value, form.pattern.pattern) for form in forms)
     return (*patterns, *((label.carrier, label.pattern.pattern) for label in CARRIER_BARCODES))
 
 

@@ -112,11 +112,8 @@ def _refusal(
         return Refusal.CANCELLED
     granted = permission is not None and permission.standing is PermissionStatus.GRANTED
     openings = permission.terms.openings if permission is not None else 0
-    if (
-        usage.used
-        and granted
-        and (usage.used >= openings or usage.withdrawals >= MAX_WITHDRAWALS_PER_OPENING * openings)
-    ):
+    used_up = usage.used >= openings or usage.withdrawals >= MAX_WITHDRAWALS_PER_OPENING * openings
+    if usage.used and granted and used_up:
         return Refusal.ALREADY_USED
     if order.doubtful:
         return Refusal.ANNOUNCE_AGAIN

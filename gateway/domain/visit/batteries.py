@@ -26,10 +26,8 @@ def on_report(step: Step, event: BatteryReported) -> None:
     step.state = replace(step.state, batteries={**step.state.batteries, role: event.level})
     if event.percent is not None and step.now.trusted:
         _update_trend(step, role, event.percent)
-    if (
-        role in step.state.batteries_to_change
-        or step.now.mono - step.state.battery_notified_at.get(role, -REPEAT_NOTICE_S) < REPEAT_NOTICE_S
-    ):
+    notified_at_mono = step.state.battery_notified_at.get(role, -REPEAT_NOTICE_S)
+    if role in step.state.batteries_to_change or step.now.mono - notified_at_mono < REPEAT_NOTICE_S:
         return
     left = days_left(step.state, step.now, role)
     if event.level is not BatteryLevel.GOOD or (left is not None and left <= REPLACEMENT_NOTICE_DAYS):

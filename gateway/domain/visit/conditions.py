@@ -5,7 +5,7 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.now import Now
 from gateway.domain.visit import presence
-from gateway.domain.visit.state import BEFORE_INTENT, WALK_TEST, Entrance, Obstruction, Timer
+from gateway.domain.visit.state import BEFORE_INTENT, WALK_TEST, CameraState, Entrance, Obstruction, Timer
 
 OPENABLE = frozenset({LockState.UNLOCKED, LockState.UNLATCHED})  # the door can be opened
 NOT_LOCKED = OPENABLE | {LockState.NOT_FULLY_LOCKED}
@@ -40,17 +40,14 @@ def is_bolt_thrown_with_door_open(state: Entrance) -> bool:
 
 def is_openable(state: Entrance) -> bool:
     """Return whether the door can be opened from outside: with a fixed knob only while the latch is pulled."""
-    return state.bolt.value is LockState.UNLATCHED or (
-        state.bolt.value is LockState.UNLOCKED and not state.rules.unlatch
-    )
+    bolt = state.bolt.value
+    return bolt is LockState.UNLATCHED or (bolt is LockState.UNLOCKED and not state.rules.unlatch)
 
 
 def is_filmed(state: Entrance) -> bool:
     """Return whether every required camera is live and its running clip is on disk."""
-    return bool(state.rules.cameras) and all(
-        name in state.cameras and state.cameras[name].live and state.cameras[name].recording
-        for name in state.rules.cameras
-    )
+    cameras = [state.cameras.get(name, CameraState()) for name in state.rules.cameras]
+    return bool(cameras) and all(camera.live and camera.recording for camera in cameras)
 
 
 def is_courier_seen(state: Entrance) -> bool:
@@ -151,11 +148,8 @@ def is_household_present(state: Entrance, now: Now) -> bool:
 def is_ready(state: Entrance) -> bool:
     """Return whether everything is ready except the clock and the cameras, which run only near a window."""
     secure = is_locked(state) and is_closed(state) and state.disk_ok and not batteries_at(state, BatteryLevel.CRITICAL)
-    surroundings = (
-        presence.is_presence_known(state)
-        and presence.is_siren_off(state)
-        and (is_unobstructed(state) or not state.rules.obstruction_sensor)
-    )
+    is_way_free = is_unobstructed(state) or not state.rules.obstruction_sensor
+    surroundings = is_way_free and presence.is_presence_known(state) and presence.is_siren_off(state)
     return secure and surroundings and state.incident is None and not state.safe_mode and not is_unlock_held(state)
 
 

@@ -41,18 +41,13 @@ def is_somebody_home(state: Entrance) -> bool:
 
 def is_presence_known(state: Entrance) -> bool:
     """Return whether the state of every tracked person is known."""
-    return all(
-        state.presence.get(name, PresenceState.UNKNOWN) is not PresenceState.UNKNOWN for name in state.rules.presence
-    )
+    return all(state.presence.get(name) not in {None, PresenceState.UNKNOWN} for name in state.rules.presence)
 
 
 def is_siren_off(state: Entrance) -> bool:
     """Return whether the door sets off no siren: no panel exists, it is proven disarmed, or it bypasses this door."""
-    return (
-        state.rules.alarm is None
-        or state.alarm_panel is AlarmPanelState.DISARMED
-        or state.alarm_panel in state.rules.bypassed
-    )
+    panel, rules = state.alarm_panel, state.rules
+    return rules.alarm is None or panel is AlarmPanelState.DISARMED or panel in rules.bypassed
 
 
 def is_household_away(state: Entrance) -> bool:

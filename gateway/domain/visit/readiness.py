@@ -21,7 +21,7 @@ from gateway.domain.visit.conditions import (
     is_unobstructed,
     walk_test_refuses,
 )
-from gateway.domain.visit.state import Entrance, Phase, Preflight, Timer
+from gateway.domain.visit.state import CameraState, Entrance, Phase, Preflight, Timer
 from gateway.domain.visit.step import Step
 
 CLOSED_BY_HOUSEHOLD = "entrance"  # lacking by the household's decision: which and why does not concern a retailer
@@ -72,10 +72,9 @@ def missing_conditions(step: Step, delivery: VisitDelivery | None) -> tuple[str,
         "safe_mode": state.safe_mode,
         "walk_test": walk_test_refuses(state, delivery),
     }
-    dead = batteries_at(state, BatteryLevel.CRITICAL)
     return (
         *(condition for condition, wrong in faults.items() if wrong),
-        *dead,
+        *batteries_at(state, BatteryLevel.CRITICAL),
         *cameras,
         *_closed_by_household(step, delivery),
     )
@@ -95,9 +94,7 @@ def unavailable_devices(state: Entrance) -> frozenset[str]:
 
 
 def _dark_cameras(state: Entrance) -> tuple[str, ...]:
-    return tuple(
-        f"camera:{name}" for name in state.rules.cameras if not (name in state.cameras and state.cameras[name].live)
-    )
+    return tuple(f"camera:{name}" for name in state.rules.cameras if not state.cameras.get(name, CameraState()).live)
 
 
 def _closed_by_household(step: Step, delivery: VisitDelivery | None) -> tuple[str, ...]:
@@ -171,9 +168,7 @@ def _replace_preflight(step: Step, before: Preflight, after: Preflight) -> None:
 
 
 def _public_conditions(lacking: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys(CLOSED_BY_HOUSEHOLD if condition in PRIVATE_CONDITIONS else condition for condition in lacking)
-    )
+    return tuple(dict.fromkeys(CLOSED_BY_HOUSEHOLD if name in PRIVATE_CONDITIONS else name for name in lacking))
 
 
 def _owner_conditions(lacking: tuple[str, ...]) -> tuple[str, ...]:

@@ -53,15 +53,8 @@ def settle(step: Step) -> None:
 def _round_says_unlocked(step: Step) -> bool:
     """Return whether this round proved the door closed and the bolt not locked, without recent use by hand."""
     state, rules = step.state, step.state.rules
-    answered = (
-        state.safe_mode_query_id > 0 and is_closed(state) and state.bolt.answered_query_id >= state.safe_mode_query_id
-    )
-    if rules.garage_door:  # a closed garage door is locked
+    if rules.garage_door or state.safe_mode_lock_tries >= rules.tries:  # a closed garage door is locked
         return False
+    answered = 0 < state.safe_mode_query_id <= state.bolt.answered_query_id
     in_use = step.now.mono - state.by_hand_at < rules.timing.by_hand
-    return (
-        answered
-        and state.bolt.value is not LockState.LOCKED
-        and not in_use
-        and state.safe_mode_lock_tries < rules.tries
-    )
+    return answered and is_closed(state) and state.bolt.value is not LockState.LOCKED and not in_use

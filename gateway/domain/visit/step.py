@@ -40,12 +40,9 @@ class Step:
 
     def notify_of_visit(self, notification: Notification, *, detail: str = "", picture: bool = False) -> None:
         """Append a notification to the owner about the active visit."""
-        visit = self.visit
-        self.emit(
-            NotifyOwner(
-                notification=notification, delivery=visit.delivery.id, visit=visit.id, detail=detail, picture=picture
-            )
-        )
+        visit, delivery = self.visit.id, self.visit.delivery.id
+        command = NotifyOwner(notification=notification, delivery=delivery, visit=visit, detail=detail, picture=picture)
+        self.emit(command)
 
     def timer_expired(self, timer: Timer) -> bool:
         """Return whether the deadline is set and has passed."""
