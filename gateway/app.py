@@ -542,8 +542,6 @@ class App:
                 for device in devices:
                     for name in self._by_device[device]:
                         self._entrances[name].on_messages_lost(device)
-            case OwnerOrigin() | RetailerOrigin() | HomeAssistantOrigin() | None:
-                pass
 
     def _on_video(self, event: ipc.FromVideo) -> None:
         match event:
@@ -567,9 +565,8 @@ class App:
             running = self._entrances[name]
             if proof.camera in running.state.rules.cameras:
                 films = _current_clip(running.state) in proof.recordings
-                running.post(
-                    e.CameraChanged(camera=proof.camera, live=proof.live, moving=proof.moving, recording=films)
-                )
+                camera, live, moving = proof.camera, proof.live, proof.moving
+                running.post(e.CameraChanged(camera=camera, live=live, moving=moving, recording=films))
 
     def _on_label(self, label: ipc.BarcodeRead) -> None:
         for name in self._by_device[label.camera]:
@@ -586,11 +583,8 @@ def _import_pages() -> None:
 
 
 def _has_door_answered(state: Entrance) -> bool:
-    return (
-        state.broker_session is not None
-        and state.bolt.value is not LockState.UNKNOWN
-        and state.door.value is not DoorState.UNKNOWN
-    )
+    are_known = state.bolt.value is not LockState.UNKNOWN and state.door.value is not DoorState.UNKNOWN
+    return state.broker_session is not None and are_known
 
 
 def _current_clip(state: Entrance) -> ipc.ClipKey | None:

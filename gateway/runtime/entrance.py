@@ -322,9 +322,8 @@ class EntranceActor:
         """
         while True:
             mono = self._clock.now().mono
-            speaks = (
-                self._flood_reported_mono + self.state.rules.timing.alarm_again if self._dropped_scans else math.inf
-            )
+            alarm_again_s = self.state.rules.timing.alarm_again
+            speaks = self._flood_reported_mono + alarm_again_s if self._dropped_scans else math.inf
             if mono >= speaks:
                 flood = e.ScansDropped(count=self._dropped_scans)
                 self._dropped_scans, self._flood_reported_mono = 0, mono
@@ -406,9 +405,8 @@ class EntranceActor:
 
     async def _store_entry(self, event: e.Event, commands: tuple[c.Command, ...], now: Now) -> None:
         try:
-            await self._commit(
-                StoredDecision(entrance=self.state.id, event=event, state=self.state, commands=commands, now=now)
-            )
+            entry = StoredDecision(entrance=self.state.id, event=event, state=self.state, commands=commands, now=now)
+            await self._commit(entry)
         except StoreFailed as failure:
             log.warning("summary_not_stored", entrance=self.state.id, why=str(failure))
 

@@ -94,9 +94,8 @@ class GuardClient:
             return self._publisher.publish(topic, payload, **options)
         if channel is TopicSuffix.GET:
             return self._query(guard, payload, _Query(options.get("correlation"), self._mono()))
-        return self._send_command(
-            guard, payload, expiry=options.get("expiry"), immediate=options.get("immediate", False)
-        )
+        expiry, immediate = options.get("expiry"), options.get("immediate", False)
+        return self._send_command(guard, payload, expiry=expiry, immediate=immediate)
 
     def _send_command(
         self, guard: _GuardPeer, payload: bytes, *, expiry: int | None, immediate: bool
@@ -194,9 +193,8 @@ class GuardClient:
         guard.counter = max(guard.counter, claims.counter)
         if claims.part == "guard":
             if answered is not None and claims.nonce is not None:
-                self._on_challenge(
-                    guard, claims.nonce, answered.sent_at + (claims.nonce_ms or 0) / 1000 - CHALLENGE_MARGIN_S
-                )
+                until = answered.sent_at + (claims.nonce_ms or 0) / 1000 - CHALLENGE_MARGIN_S
+                self._on_challenge(guard, claims.nonce, until)
             return ()
         device = guard.lock if claims.part == "lock" else guard.door
         if device is None:

@@ -35,6 +35,5 @@ def with_bolt_events(event: e.Event) -> Iterator[e.Event]:
 def obstruction_events(report: GarageDoorReport, context: e.ReportContext) -> Iterator[e.Event]:
     """Yield the opener's report of an obstruction; the sensor alone reports the door's position."""
     if report.clear is not None:
-        yield e.ObstructionReported(
-            obstruction=Obstruction.CLEAR if report.clear else Obstruction.OBSTRUCTED, context=context
-        )
+        obstruction = Obstruction.CLEAR if report.clear else Obstruction.OBSTRUCTED
+        yield e.ObstructionReported(obstruction=obstruction, context=context)

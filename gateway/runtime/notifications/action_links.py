@@ -88,32 +88,20 @@ def sign_link(purpose: LinkPurpose, subject: str, expires: datetime, nonce: byte
 
 def verify_link(token: str, key: bytes, now: Now) -> ActionLink | LinkError:
     """Verify a link from any source. `AccountStore.use_link` checks whether it was used before."""
-    link = _verified(token, key)
-    if link is None:
-        return LinkError.FORGED
-    if now.utc >= link.expires:
-        return LinkError.EXPIRED
-    if not now.trusted and link.purpose is not LinkPurpose.STOP:
-        return LinkError.CLOCK_UNTRUSTED
-    return link
-
-
-def derive_nonce(message: str, purpose: LinkPurpose, subject: str, key: bytes) -> bytes:
-    """Derive the nonce of an action in a message: equal for all copies, so that they count once together."""
-    return hmac.digest(key, _NONCE_CONTEXT + f"{message}\n{purpose}\n{subject}".encode(), "sha256")[:NONCE_BYTES]
-
-
-def _verified(token: str, key: bytes) -> ActionLink | None:
     if len(token) > MAX_TOKEN_CHARACTERS or token.count(".") != 1:
-        return None
+        return LinkError.FORGED
     try:
         content, mac = map(decode_base64url, token.split("."))
     except ValueError:
-        return None
+        return LinkError.FORGED
     if not hmac.compare_digest(_mac(content, key), mac):
-        return None
-    name, subject, expires, nonce = content.decode().split("\n")  # trusted from here on: the box signed it
-    purpose = LinkPurpose[name.upper()]
+        return LinkError.FORGED
+    name, subject, seconds, nonce = content.decode().split("\n")  # trusted from here on: the box signed it
+    purpose, expires = LinkPurpose[name.upper()], datetime.fromtimestamp(int(seconds), UTC)
+    if now.utc >= expires:
+        return LinkError.EXPIRED
+    if not now.trusted and purpose is not LinkPurpose.STOP:
+        return LinkError.CLOCK_UNTRUSTED
     entrance, _dot, rest = subject.partition(".")
     about, _dot, version = rest.partition(".")
     return ActionLink(
@@ -121,9 +109,14 @@ def _verified(token: str, key: bytes) -> ActionLink | None:
         entrance=entrance,
         request=_request(purpose, f"link-{nonce}", about),
         permission_version=int(version) if version else None,
-        expires=datetime.fromtimestamp(int(expires), UTC),
+        expires=expires,
         nonce=bytes.fromhex(nonce),
     )
+
+
+def derive_nonce(message: str, purpose: LinkPurpose, subject: str, key: bytes) -> bytes:
+    """Derive the nonce of an action in a message: equal for all copies, so that they count once together."""
+    return hmac.digest(key, _NONCE_CONTEXT + f"{message}\n{purpose}\n{subject}".encode(), "sha256")[:NONCE_BYTES]
 
 
 def _request(purpose: LinkPurpose, id_: str, about: str) -> LinkRequest:

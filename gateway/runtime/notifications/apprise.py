@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from enum import StrEnum, auto
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from types import ModuleType
@@ -191,11 +192,7 @@ def is_known_url(url: str) -> bool:
 
 def is_installed() -> bool:
     """Return whether the extra `messages` is installed."""
-    try:
-        _import_apprise()
-    except ImportError:
-        return False
-    return True
+    return find_spec("apprise") is not None
 
 
 def delete_pictures(scratch: Path) -> None:

@@ -105,9 +105,8 @@ class Outbox:
         if outcome is NotSent.TOO_LARGE:
             outcome = self._publish_message(replace(message, picture=None), late=late)  # the text matters more
         if isinstance(outcome, Sent):
-            outcome.acknowledged.add_done_callback(
-                lambda done: self._on_acknowledged(message, accepted=done.result().accepted)
-            )
+            done = outcome.acknowledged
+            done.add_done_callback(lambda _done: self._on_acknowledged(message, accepted=done.result().accepted))
         else:
             self._on_acknowledged(message, accepted=False)
 

@@ -121,10 +121,9 @@ class NotificationQueue:
 
     async def record_attempt(self, name: str, result: SendResult) -> None:
         """Record the result of a send; without the disk it is unknown after a restart."""
+        reached = result is SendResult.TAKEN
         with contextlib.suppress(StoreFailed):
-            await self.store.phones.record_attempt(
-                name, result.value, self.clock.now(), reached=result is SendResult.TAKEN
-            )
+            await self.store.phones.record_attempt(name, result.value, self.clock.now(), reached=reached)
         self.on_change()
 
     def _set_senders(self, phones: Sequence[ApprisePhone]) -> None:
@@ -141,9 +140,8 @@ class NotificationQueue:
             self._sender_tasks.pop(name).cancel()
         for name, sender in self._senders.items():
             if name not in self._sender_tasks:
-                self._sender_tasks[name] = self._task_group.create_task(
-                    self.containment.keep(f"phone {sender.phone.scheme}", sender.run), name=f"phone {name}"
-                )
+                run = self.containment.keep(f"phone {sender.phone.scheme}", sender.run)
+                self._sender_tasks[name] = self._task_group.create_task(run, name=f"phone {name}")
 
     async def _store_recipients(self) -> None:
         await self.store.phones.set_recipients(list(self._senders), self.clock.now())
