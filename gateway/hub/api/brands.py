@@ -174,11 +174,7 @@ async def active_keys(call: RequestContext, brand: str) -> dict[str, EnrolledKey
 async def verify_statement(  # noqa: PLR0913, PLR0917 - the statement, and what a refusal says
     call: RequestContext, brand: str, model: type[S], field: str, token: str, reason: str
 ) -> S:
-    """Return the statement in a field of the body, which a valid key of the caller's brand signed for this hub.
-
-    Raises:
-        ApiProblem: the brand did not sign it (`reason`), or it is not compact.
-    """
+    """Return the statement in a field of the body that a valid key of the caller's brand signed for this hub."""
     verified = verify_brand_statement(token, model, await active_keys(call, brand), hub=call.url)
     if verified is None or not consent_request.is_compact(token):
         raise signature_refused(field, reason if verified is None else consent_request.COMPACT_RULE)

@@ -63,10 +63,7 @@ class SseStreams:
     ) -> AsyncGenerator[bytes, None]:
         """Yield each event of a retailer after number `after` as one message, and a comment as heartbeat.
 
-        Only events of these types (empty: all), for so many seconds.
-
-        Raises:
-            ApiProblem: before the first part: the retailer has the maximum number of streams.
+        Only events of these types (empty: all), for so many seconds. A stream too many raises `ApiProblem` at once.
         """
         if self._open_streams[caller.retailer] >= MAX_STREAMS_PER_RETAILER:
             detail = f"At most {MAX_STREAMS_PER_RETAILER} streams at a time: end one first."

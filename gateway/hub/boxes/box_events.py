@@ -106,10 +106,7 @@ class HomeTransaction:
         return cls(tx=tx, home=row, now=now, seq=seq, head=head, **more)
 
     async def on_hello(self, hello: Hello) -> str | None:
-        """Handle a box's start: its jobs become due, also those that it lost; return its new key, if it has one.
-
-        A new key counts only if it follows from the known key.
-        """
+        """Handle a box's start: all its jobs become due; return its new key, if one follows from the known key."""
         key = _newest_key(self.home.box_key, hello.keys)
         report = hello.model_dump(mode="json", include={"entrances", "timezone"})
         known = {"heard": self.now, "said": {**self.home.said, **report}, "box_key": key or self.home.box_key}
@@ -142,10 +139,7 @@ class HomeTransaction:
             await self.tx.execute(update(jobs).where(*mine, jobs.c.delivery == delivery).values(due))
 
     async def on_receipt(self, receipt: JobReceipt) -> str | None:
-        """Store that a box received or refused a job.
-
-        Returns the receipt's state, or None if the job had ended before or is not one of this home.
-        """
+        """Store that a box received or refused a job; return the receipt's state, or None if no such job waited."""
         refused = None if receipt.state == "received" else (receipt.why or "it said no more")
         mine = {"job": receipt.job, "whose": self.home.id}
         row = (await self.tx.execute(_SELECT_JOB, mine)).one_or_none()

@@ -94,11 +94,8 @@ def account_definition(password: str) -> dict[str, Any]:
 
 def renew_certificate(folder: Path, cluster: Path, *, now: datetime) -> None:
     """Renew the hub's certificate for the nodes; a missing file that all share raises AuthorityUnusable."""
-    for shared in (
-        folder / "authority" / "nodes.key",
-        folder / "authority" / "nodes.pem",
-        cluster / f"{ACCOUNT_NAME}.password",
-    ):
+    at = folder / "authority"
+    for shared in (at / "nodes.key", at / "nodes.pem", cluster / f"{ACCOUNT_NAME}.password"):
         if not shared.exists():  # a new one would not be the nodes'
             raise AuthorityUnusable(f"{shared} is missing: run perron hub-config, or copy it from where that was run")
     renew_node_certificate(folder, cluster / ACCOUNT_NAME, ACCOUNT_NAME, now=now)

@@ -113,10 +113,7 @@ def missing_columns(connection: Connection) -> list[str]:
 
 
 async def seal_plain_secrets(tx: AsyncConnection, seal: Callable[[str, str], str]) -> None:
-    """Encrypt the webhook secrets that a hub before 25 November 2026 21:00 stored in plain text.
-
-    `seal` is the hub key's, with the secret and the endpoint's id.
-    """
+    """Encrypt (`HubKeyPair.seal`) the webhook secrets that a hub before 25 November 2026 21:00 stored in plain text."""
     plain = endpoints.c.secret.startswith("whsec_", autoescape=True)  # encrypted ones are base64, without an underscore
     for row in (
         await tx.execute(select(endpoints.c.id, endpoints.c.secret, endpoints.c.old_secret).where(plain))

@@ -69,10 +69,7 @@ class RetailerClient:
         self._http, self._access = http, access
 
     async def request(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """Send a request, and return the response's JSON; a POST takes effect once, however often it is sent.
-
-        Without any answer it raises `HubUnreachable`.
-        """
+        """Send a request and return its JSON, or raise `HubUnreachable`; a POST takes effect only once."""
         headers = self._headers()
         if method == "POST" and self._access.key:
             headers["Idempotency-Key"] = secrets.token_urlsafe(18)

@@ -67,10 +67,7 @@ class _GuardedResolver(AbstractResolver):
 
 @dataclass
 class WebhookConnections:
-    """All connections to receivers, as an asynchronous context. `seconds` returns monotonic seconds.
-
-    `timeout`: seconds for one attempt, from the name to the response.
-    """
+    """All connections to receivers. `seconds` returns monotonic seconds; `timeout`: seconds for one whole attempt."""
 
     allowed: DestinationPolicy
     seconds: Callable[[], float]

@@ -94,10 +94,8 @@ def build_uplink(  # noqa: PLR0913 - the parts of the box that the uplink uses
 ) -> Uplink | None:
     """Build the uplink to the hub of the house file; None without one, or if it is the former household's.
 
-    After a hand-over the uplink only sends what is still due, then it ends for good: the next household joins again.
-
-    Raises:
-        ValueError, OSError: the succession of the box's keys cannot be read.
+    After a hand-over the uplink only sends what is still due, then it ends for good: the next household joins again. A
+    succession of the box's keys that cannot be read raises ValueError or OSError.
     """
     section = home.hub
     if section is None:

@@ -72,10 +72,7 @@ class Unenrolment(Frozen, kw_only=False):
         return await asyncio.to_thread(enrolment.is_accepted, self.section.url, self._folder, self.post)
 
     async def end(self, *, immediately: Callable[[], bool]) -> None:
-        """Report to the hub that the home leaves, and delete the identity here.
-
-        `immediately` returns whether to do so without waiting for the hub's answer.
-        """
+        """Report to the hub that the home leaves, and delete the identity here; `immediately()`: wait for no answer."""
         while is_enrolled_by_claim(self.home, self.section):
             try:
                 await asyncio.to_thread(enrolment.leave_hub, self.section.url, self._folder, self.post)
@@ -129,10 +126,8 @@ async def finish_pending(home: Home, *, store: Store, rewriting: HomeFileWriter)
 def finish_wipe_at_hub(home: Home, file: Path | None = None, post: enrolment.HttpPost | None = None) -> bool:
     """Finish a decided wipe and report what people have to do. Return False if the phones' file is not empty.
 
-    The hub gets one message without a retry. `file`: the house file, from which the hub is then removed.
-
-    Raises:
-        OSError: a file could not be deleted. The box does not start before it is.
+    The hub gets one message without a retry. `file`: the house file, from which the hub is then removed. After an
+    OSError a file is not deleted, and the box does not start before it is.
     """
     log.warning("wiping", folder=str(home.storage.folder))
     section = home.hub
