@@ -39,6 +39,7 @@ from gateway.evidence.succession import SUCCESSION_FILE, copy_key_history
 from gateway.protocol.hash_chain import GENESIS, ChainHead, hide_bodies
 from gateway.protocol.keys import BoxKey, shown_ending
 from gateway.storage import Store, StoreFailed
+from gateway.storage.entrance_state import visits_in_progress
 from gateway.storage.handover import TASK_ERASE_FILMS
 from gateway.storage.models import FilmRecord as Part
 from gateway.storage.models import StoredClip
@@ -158,7 +159,7 @@ class Archive:
         return next((part for part in self.store.recordings.films(visit=visit) if part.part == number), None)
 
     def _entrance_of(self, visit: str) -> str | None:
-        return next((name for name in self.home.entrances if visit in _visits_in_progress(self.state(name))), None)
+        return next((name for name in self.home.entrances if visit in visits_in_progress(self.state(name))), None)
 
     async def _seal(self, visit: str, number: int, result: _VisitResult) -> bool:
         """Seal a part, earlier ones first; False if it failed: each tidying tries again."""
@@ -315,14 +316,9 @@ class Archive:
             for part in parts
             if part.manifest_sha256 is not None
         )
-        stone = Tombstone(
-            box=self.home.box,
-            visit=visit,
-            parts=sealed,
-            at=self.clock.now().utc,
-            why="retention" if who == "retention" else "request",
-            who=who,
-        ).signed(self.key)
+        at = self.clock.now().utc
+        why: Literal["request", "retention"] = "retention" if who == "retention" else "request"
+        stone = Tombstone(box=self.home.box, visit=visit, parts=sealed, at=at, why=why, who=who).signed(self.key)
         folder = self.home.storage.folder / visit_folder(visit)
         if folder.is_dir():
             try:
@@ -334,7 +330,7 @@ class Archive:
 
     def _running_visits(self) -> set[str]:
         """Return visits and incidents that an entrance still works on, or that may continue as a next part."""
-        return set().union(*(_visits_in_progress(self.state(name)) for name in self.home.entrances))
+        return set().union(*(visits_in_progress(self.state(name)) for name in self.home.entrances))
 
     def _filmed_visits(self) -> tuple[FilmedVisit, ...]:
         running = self._running_visits()
@@ -400,11 +396,6 @@ class Archive:
             gaps=self._gaps.get(key, ()),
             notes=result.notes,
         )
-
-
-def _visits_in_progress(state: Entrance) -> set[str]:
-    visits = {visit.id for visit in (state.visit, state.grace_visit) if visit is not None}
-    return visits if state.incident is None else visits | {state.incident}
 
 
 def _to_film_gap(camera: str, gap: Gap) -> FilmGap:

@@ -101,7 +101,7 @@ def check_log(  # noqa: PLR0913 - a log, and what it is compared with
     """
     start = after or ChainHead()
     for point in remembered:
-        if not any(point.is_signed_by(one) for one in (key, *kin)):
+        if not any(point.is_signed_by(own_key) for own_key in (key, *kin)):
             raise _defect(ProofProblem.CHECKPOINT_FOREIGN, file, point.seq, point)
     log_entries = tuple(entries)
     broken = find_break(log_entries, after=start)

@@ -105,13 +105,13 @@ def _documents(store: Store, key: PublicKey, readme: str) -> Iterator[tuple[str,
     yield "README.txt", iter((readme.encode(),))
     yield "box.pub.pem", iter((key.pem,))
     yield "people.json", _to_json([
-        {"id": one.id, "name": one.name, "role": one.role, "added": one.added.isoformat()}
-        for one in store.accounts.all_people()
+        {"id": person.id, "name": person.name, "role": person.role, "added": person.added.isoformat()}
+        for person in store.accounts.all_people()
     ])  # fmt: skip
     yield "permissions.json", _to_json([
-        {"brand": one.brand, "version": one.version, "standing": one.standing.value,
-         "terms": json.loads(TERMS_ADAPTER.dump_json(one.terms))}
-        for one in store.brands.permissions()
+        {"brand": permission.brand, "version": permission.version, "standing": permission.standing.value,
+         "terms": json.loads(TERMS_ADAPTER.dump_json(permission.terms))}
+        for permission in store.brands.permissions()
     ])  # fmt: skip
     yield "log.jsonl", _log_lines(store)
 

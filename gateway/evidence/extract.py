@@ -43,11 +43,7 @@ _LINE_ADAPTER: TypeAdapter[_Line] = TypeAdapter(_Line)
 
 
 def write_extract(after: ChainHead, entries: Sequence[ChainEntry], end: Checkpoint) -> bytes:
-    """Write the file's bytes.
-
-    Raises:
-        ValueError: a body is not canonical JSON.
-    """
+    """Write the file's bytes. ValueError: a body is not canonical JSON."""
     lines: list[Json] = [{"after": {"seq": after.seq, "hash": after.hash.hex()}}]
     for entry in entries:
         line: dict[str, Json] = {"seq": entry.seq, "hash": entry.hash.hex()}
@@ -82,7 +78,7 @@ def check_extract(
     entries = tuple(_entry(line) for line in lines[1:] if isinstance(line, _EntryLine | _HiddenEntryLine))
     key = PublicKey.from_text(manifest.key)
     last = entries[-1].seq if entries else sealed.after.seq
-    within = [point for point in remembered if point.seq <= max([sealed.after.seq, *(one.seq for one in entries)])]
+    within = [point for point in remembered if point.seq <= max([sealed.after.seq, *(entry.seq for entry in entries)])]
     check_log(sealed.file, entries, remembered=within, key=key, kin=kin, after=sealed.after.head)
     _compare_with_seal(entries, manifest)
     if line_defect is not None:

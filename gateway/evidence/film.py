@@ -55,11 +55,7 @@ class FilmDifference(Frozen):
 
 
 def read_links(sidecar: bytes) -> FragmentLinks:
-    """Read a sidecar.
-
-    Raises:
-        ValueError: a line is malformed, or its fragments do not follow each other.
-    """
+    """Read a sidecar. ValueError: a line is malformed, or its fragments do not follow each other."""
     first, *lines = sidecar.split(b"\n")
     start = _SidecarStart.model_validate_json(first).start
     links: list[FragmentLink] = []

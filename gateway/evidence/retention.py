@@ -54,7 +54,7 @@ class Tombstone(SignedDocument):
     who: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 @._-]{1,80}$")]
 
 
-def overdue_visits(kept: Iterable[FilmedVisit], *, now: Now, days: int) -> tuple[str, ...]:
+def overdue_visits(visits: Iterable[FilmedVisit], *, now: Now, days: int) -> tuple[str, ...]:
     """Return the visits whose retention time (at most 30 days) is over, the oldest first; none that is held or runs.
 
     While the clock is not trusted the result is empty: a wrong clock must not erase evidence.
@@ -62,7 +62,8 @@ def overdue_visits(kept: Iterable[FilmedVisit], *, now: Now, days: int) -> tuple
     if not now.trusted:
         return ()
     until = now.utc - min(timedelta(days=days), MAX_RETENTION)
-    over = [(one.ended, one.visit) for one in kept if one.held is None and one.ended is not None and one.ended <= until]
+    free = (visit for visit in visits if visit.held is None)
+    over = [(visit.ended, visit.visit) for visit in free if visit.ended is not None and visit.ended <= until]
     return tuple(visit for _, visit in sorted(over))
 
 

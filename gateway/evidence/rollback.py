@@ -89,8 +89,8 @@ def foreign_visits(proofs: Sequence[SealedProof], hash_at: HashAt, acknowledged:
     """Return the visits whose proofs name a log entry that the store lacks, except the `acknowledged` ones."""
     return tuple(
         sorted({
-            one.visit for one in proofs
-            if one.visit not in acknowledged and hash_at(one.head.seq) != one.head.hash
+            proof.visit for proof in proofs
+            if proof.visit not in acknowledged and hash_at(proof.head.seq) != proof.head.hash
         })
     )  # fmt: skip
 
@@ -126,11 +126,7 @@ class MarkWriter:
         return is_written
 
     def write_signed(self, signed: Checkpoint) -> bool:
-        """Keep a checkpoint as the mark; False: it is held as it is.
-
-        Raises:
-            OSError: the disk did not take it.
-        """
+        """Keep a checkpoint as the mark; False: it is held as it is. OSError: the disk did not take it."""
         with self._lock:
             if self.is_held():
                 return False
@@ -187,7 +183,7 @@ def find_doubt(  # noqa: PLR0913, PLR0917 - a store and all that it is compared 
     `line` is that of the box's keys: one of before may have signed the mark. `proofs`: what `read_sealed_proofs` found.
     """
     kin = line.keys_of_same_box(key)
-    if condition.signer is not None and condition.signer not in {one.text for one in kin}:
+    if condition.signer is not None and condition.signer not in {own_key.text for own_key in kin}:
         return StoreDoubt.KEY_FOREIGN
     try:
         last = Checkpoint.from_json(read_regular(file, at_most=_MAX_MARK_BYTES))
@@ -200,7 +196,7 @@ def find_doubt(  # noqa: PLR0913, PLR0917 - a store and all that it is compared 
         return StoreDoubt.MARK_DAMAGED
     if not intact:
         return StoreDoubt.MARK_DAMAGED
-    if not any(last.is_signed_by(one) for one in kin):
+    if not any(last.is_signed_by(own_key) for own_key in kin):
         return StoreDoubt.MARK_FOREIGN
     stored_hash = GENESIS if last.seq == 0 else hash_at(last.seq)
     if stored_hash == last.head.hash and not foreign_visits(proofs, hash_at, condition.foreign_visits):

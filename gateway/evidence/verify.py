@@ -52,8 +52,7 @@ def verify_proof(
     """
     verification = _Verification(folder, public_key)
     try:
-        verification.read_sources(checkpoint, line)
-        stone = verification.stone
+        stone = verification.read_sources(checkpoint, line)
         if stone is None:
             verification.verify_parts(films=True)
         erased = None if stone is None else verification.verify_erased(stone)
@@ -75,11 +74,10 @@ class _Verification:
     public_key: PublicKey | None
     remembered: tuple[Checkpoint, ...] = ()
     line: KeyHistory = field(default_factory=KeyHistory)
-    stone: Tombstone | None = None
     parts: list[VerifiedPart] = field(default_factory=list)
     signer: PublicKey | None = None  # the key which signed, as far as it is known
 
-    def read_sources(self, checkpoint: Path | None, line: KeyHistory | None) -> None:
+    def read_sources(self, checkpoint: Path | None, line: KeyHistory | None) -> Tombstone | None:
         try:
             self.remembered = () if checkpoint is None else read_checkpoints(checkpoint)
         except (ValueError, OSError) as failure:
@@ -91,7 +89,7 @@ class _Verification:
         except (ValueError, OSError) as failure:
             raise ProofDefect(ProofProblem.SUCCESSION_WRONG, f"{SUCCESSION_FILE}: {failure}") from failure
         try:
-            self.stone = read_tombstone(self.folder)
+            return read_tombstone(self.folder)
         except (ValueError, OSError) as failure:
             where = f"{TOMBSTONE_FILE}: {str(failure).splitlines()[0]}"
             raise ProofDefect(ProofProblem.TOMBSTONE_WRONG, where) from failure
@@ -165,7 +163,7 @@ class _Verification:
             key = PublicKey.from_text(manifest.key)
         except ValueError as failure:
             kin = () if self.public_key is None else self.line.keys_of_same_box(self.public_key)
-            is_ours = any(one.verifies(signature, data) for one in kin)
+            is_ours = any(own_key.verifies(signature, data) for own_key in kin)
             problem = ProofProblem.MANIFEST_MALFORMED if is_ours else ProofProblem.SIGNATURE_WRONG
             raise ProofDefect(problem, f"{name} is not a manifest") from failure
         if not key.verifies(signature, data):

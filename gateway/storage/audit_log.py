@@ -43,11 +43,7 @@ def _encode_fields(value: Any, kind_key: str) -> dict[str, Json]:  # noqa: ANN40
 
 
 def encode(value: object, kind_key: str = "is") -> Json:
-    """Encode a value as JSON. A dataclass has its kind under `kind_key`.
-
-    Raises:
-        TypeError: the log has no encoding for this type.
-    """
+    """Encode a value as JSON, a dataclass with its kind under `kind_key`. TypeError: the log has no encoding for it."""
     match value:
         case Enum():
             return str(value.value)

@@ -69,11 +69,7 @@ def forget_keys(db: Database, brand: str) -> None:
 def decide_key(  # noqa: PLR0913 - which key, how, and who says so
     db: Database, brand: str, kid: str, standing: Literal["approved", "refused"], now: Now, *, by: str
 ) -> None:
-    """Approve a brand's new key, or refuse it for good.
-
-    Raises:
-        LookupError: no key of this `kid` waits.
-    """
+    """Approve a brand's new key, or refuse it for good. LookupError: no key of this `kid` waits."""
     row = db.execute(
         "UPDATE brand_key SET standing = ?, by = ?, since = ? WHERE brand = ? AND kid = ? AND came = 'next'"
         " AND standing = 'waits' AND distrusted IS NULL RETURNING x",

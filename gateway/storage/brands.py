@@ -115,7 +115,7 @@ class BrandRegistry(StorePart):
 
     def _is_recognised(self, key: StoredBrandKey) -> bool:
         if key.came == "file":
-            return any(one.x == key.x for one in self.known[key.brand].keys)
+            return any(enrolled.x == key.x for enrolled in self.known[key.brand].keys)
         return key.standing == "approved" or (key.came == "asked" and key.standing == "waits")
 
     all_keys = reads(brandkeys.all_keys)

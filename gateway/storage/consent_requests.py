@@ -94,8 +94,7 @@ def store_message(db: Database, message: VerifiedConsentMessage, home: HomeFile,
         if changed.rowcount:
             db.log("brand_ended", now.utc, {"brand": message.brand, "connection": message.ended_connection})
     elif message.connection is not None or message.keys:
-        statement = "INSERT INTO uplink_brand (brand, told) VALUES (?, 0) ON CONFLICT (brand) DO UPDATE SET told = 0"
-        db.execute(statement, (message.brand,))
+        db.insert("uplink_brand", or_="REPLACE", brand=message.brand, told=0)
     return result
 
 
@@ -177,7 +176,7 @@ def _rejection(
     for other, name in names.items():
         if other != message.brand and mine & {_name_skeleton(name), _name_skeleton(other)}:
             return REASON_NAME_TOO_SIMILAR
-    waiting = [one for one in all_requests(db) if one.guest and one.answered is None and not one.is_over(now)]
+    waiting = [ask for ask in all_requests(db) if ask.guest and ask.answered is None and not ask.is_over(now)]
     return REASON_TOO_MANY_REQUESTS if len(waiting) >= MAX_OPEN_REQUESTS else None
 
 

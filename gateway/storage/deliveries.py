@@ -130,10 +130,10 @@ class Deliveries(StorePart):
         await self.writer.do(lambda db: self._mark_reported(db, result, now))
 
     def _mark_reported(self, db: Database, result: DeliveryResult, now: Now) -> None:
-        row, told = rows.row_of(db, f"{result.brand}.{result.delivery}"), rows.comparable(result)
+        row, reported = rows.row_of(db, f"{result.brand}.{result.delivery}"), rows.comparable(result)
         if row is None:
             return
-        if rows.comparable(row.result(self._context, now)) == told:
+        if rows.comparable(row.result(self._context, now)) == reported:
             rows.store_reported(db, row, result, self._context, now)
         else:
-            db.execute("UPDATE delivery SET told = ? WHERE key = ?", (told, row.order.key))
+            db.execute("UPDATE delivery SET told = ? WHERE key = ?", (reported, row.order.key))

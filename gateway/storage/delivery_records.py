@@ -50,7 +50,7 @@ def append_record(db: Database, promise: DeliveryOrder, result: DeliveryResult, 
         "house": result.house.value,
         "at": now.utc.isoformat(),
         "clock_trusted": now.trusted
-        and all(row["trusted"] for one in recorded for row in one.rows if "trusted" in row),
+        and all(row["trusted"] for visited in recorded for row in visited.rows if "trusted" in row),
         "lines": len(lines),
         "left_out": left_out,
         "head": head_hash(lines),

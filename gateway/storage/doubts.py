@@ -41,11 +41,7 @@ class StoreCondition(Frozen):
 
 @contextmanager
 def open_read_only(path: Path) -> Iterator[tuple[StoreCondition, HashAt] | None]:
-    """Read the condition of a store, and its log, beside a running gateway; None: an older program's store.
-
-    Raises:
-        OSError: it cannot be read.
-    """
+    """Read a store's condition and log, also while a gateway runs; None: an older program's. OSError: unreadable."""
     try:
         with connect_read_only(path) as db:
             older = db.number("PRAGMA user_version") < MIN_SCHEMA_VERSION

@@ -79,15 +79,17 @@ def dump(state: Entrance) -> str:
 
 
 def load(text: str) -> Entrance:
-    """Read a state that this release or an earlier one wrote.
-
-    Raises:
-        ValueError: the text is no state of an entrance.
-    """
+    """Read a state that this release or an earlier one wrote. ValueError: the text is no state of an entrance."""
     stored = json.loads(text)
     if not isinstance(stored, dict):
         raise ValueError("a stored state is one JSON object")  # noqa: TRY004 - wrong content, not a wrong call
     return _STATE.validate_json(json.dumps(_entrance(stored)))
+
+
+def visits_in_progress(state: Entrance) -> set[str]:
+    """Return the visits and the incident that are not over, or that may continue as a next part."""
+    visits = {visit.id for visit in (state.visit, state.grace_visit) if visit is not None}
+    return visits if state.incident is None else visits | {state.incident}
 
 
 def _entrance(stored: dict[str, Any]) -> dict[str, Any]:

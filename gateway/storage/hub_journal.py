@@ -214,11 +214,8 @@ class HubJournal(StorePart):
 
     def _follow_delivery(self, db: Database, row: DeliveryRow, result: DeliveryResult, now: Now) -> None:
         """Follow a delivery that came through the hub; `result` is what the hub knows of it."""
-        db.execute(
-            "INSERT INTO uplink_delivery (key, told, look_at) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE"
-            " SET told = excluded.told, look_at = excluded.look_at",
-            (row.order.key, _comparable(result), row.next_check(self._house, now)),
-        )
+        told, next_check = _comparable(result), row.next_check(self._house, now)
+        db.insert("uplink_delivery", or_="REPLACE", key=row.order.key, told=told, look_at=next_check)
 
     def _write_due_events(self, db: Database, signer: EventSigner, now: Now) -> int:
         waiting = db.number("SELECT count(*) FROM uplink_event, uplink WHERE seq > acknowledged")

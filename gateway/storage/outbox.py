@@ -79,11 +79,7 @@ def record_attempt(db: Database, phone: str, result: str, now: Now, *, reached: 
 
 
 def set_language(db: Database, phone: str, language: str | None) -> None:
-    """Set a phone's language; None: the house's.
-
-    Raises:
-        LookupError: no phone has this name.
-    """
+    """Set a phone's language; None: the house's. LookupError: no phone has this name."""
     if not db.execute("UPDATE phone SET language = ? WHERE name = ?", (language, phone)).rowcount:
         raise LookupError("no such phone")
 

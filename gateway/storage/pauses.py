@@ -27,7 +27,7 @@ def plan_pause(db: Database, new: PlannedPause, now: Now) -> PlannedPause | Paus
 
 def end_pause(db: Database, ident: str, now: Now, *, by: str | None = None) -> PlannedPause | PauseRefusal:
     """End a pause, or withdraw one that has not begun; return it, or `UNKNOWN`."""
-    ended = next((one for one in planned_pauses(db) if one.id == ident), None)
+    ended = next((pause for pause in planned_pauses(db) if pause.id == ident), None)
     if ended is None:
         return PauseRefusal.UNKNOWN
     db.execute("DELETE FROM pause WHERE id = ?", (ident,))
@@ -43,7 +43,7 @@ def planned_pauses(db: Database) -> tuple[PlannedPause, ...]:
 
 def pauses_of(db: Database, entrance: str) -> tuple[PausePeriod, ...]:
     """Return the pauses of one entrance, as `decide` takes them; some may be over."""
-    return tuple(one.pause for one in planned_pauses(db) if one.holds_at(entrance))
+    return tuple(planned.pause for planned in planned_pauses(db) if planned.holds_at(entrance))
 
 
 def expire_pauses(db: Database, utc: datetime) -> None:
@@ -53,7 +53,7 @@ def expire_pauses(db: Database, utc: datetime) -> None:
 
 def current_pauses(db: Database, now: Now) -> tuple[PlannedPause, ...]:
     """Return the household's pauses that are not over, soonest first."""
-    return tuple(one for one in planned_pauses(db) if not now.trusted or now.utc < one.end)
+    return tuple(pause for pause in planned_pauses(db) if not now.trusted or now.utc < pause.end)
 
 
 class Pauses(StorePart):

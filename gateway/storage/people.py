@@ -121,12 +121,12 @@ def remove_account(db: Database, ident: str, now: Now, *, by: str) -> AccountRes
 
 def remove_installers(db: Database, now: Now, *, by: str) -> tuple[str, ...]:
     """End every installer's account and invitation; return the ids of the ended accounts."""
-    gone: tuple[str, ...] = tuple(one.id for one in all_people(db) if one.role == "installer")
-    db.log("handed_over", now.utc, {"installers": [*gone], "by": by})
-    for ident in gone:
+    installers = tuple(person.id for person in all_people(db) if person.role == "installer")
+    db.log("handed_over", now.utc, {"installers": [*installers], "by": by})
+    for ident in installers:
         remove_account(db, ident, now, by=by)
     db.execute("DELETE FROM invitation WHERE role = 'installer'")
-    return gone
+    return installers
 
 
 def set_password(db: Database, ident: str, password: str, now: Now, *, device: str) -> AccountResult:

@@ -21,19 +21,9 @@ def store_permission(db: Database, permission: Permission, now: Now, *, by: str 
 
 
 def decide_brand(  # noqa: PLR0913 - what is decided, and who decides
-    db: Database,
-    brand: str,
-    standing: PermissionStatus,
-    terms: PermissionTerms | None,
-    now: Now,
-    *,
-    by: str | None = None,
+    db: Database, brand: str, standing: PermissionStatus, terms: PermissionTerms | None, now: Now, *, by: str | None
 ) -> Permission:
-    """Store the owner's decision on a brand and return it; `terms` None keeps the present terms.
-
-    Raises:
-        LookupError: the store has no permission of this brand.
-    """
+    """Store and return the owner's decision on a brand; `terms` None keeps the terms. LookupError: no such brand."""
     old = permission_of(db, brand)
     if old is None:
         raise LookupError(f"no brand {brand}")
@@ -52,7 +42,7 @@ def revoke_test_brand(db: Database, brand: str, now: Now) -> bool:
     """Delete the permission of a walk test's brand; False: it has none."""
     if permission_of(db, brand) is None:
         return False
-    decide_brand(db, brand, PermissionStatus.REVOKED, None, now)
+    decide_brand(db, brand, PermissionStatus.REVOKED, None, now, by=None)
     db.execute("DELETE FROM permission WHERE brand = ?", (brand,))
     return True
 

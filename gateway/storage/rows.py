@@ -59,15 +59,15 @@ class DeliveryRow(Frozen):
 
     def result(self, house: DeliveryContext, now: Now) -> DeliveryResult:
         """Return what the retailer may know now."""
-        seen = delivery_status(self.order, self.permission, self.usage, context=house, now=now)
+        status = delivery_status(self.order, self.permission, self.usage, context=house, now=now)
         return DeliveryResult(
             box=house.box,
             at=now.utc,
             brand=self.order.brand,
             delivery=self.order.id,
             version=self.order.version,
-            state=seen.state,
-            reason=seen.reason,
+            state=status.state,
+            reason=status.reason,
             missing=self.usage.missing,
             house=self.usage.house,
             lacking=self.lacking,
@@ -75,8 +75,8 @@ class DeliveryRow(Frozen):
 
     def next_check(self, house: DeliveryContext, now: Now) -> datetime | None:
         """Return when time alone changes what the retailer sees; None: never."""
-        seen = delivery_status(self.order, self.permission, self.usage, context=house, now=now)
-        return next_change_at(self.order, seen, now=now)
+        status = delivery_status(self.order, self.permission, self.usage, context=house, now=now)
+        return next_change_at(self.order, status, now=now)
 
 
 def row_of(db: Database, key: str) -> DeliveryRow | None:

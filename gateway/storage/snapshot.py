@@ -92,8 +92,7 @@ def _reset_entrances(db: Database) -> set[str]:
     running: set[str] = set()
     for name, kept in db.execute("SELECT id, state FROM entrance").fetchall():
         state = Entrance(id=name) if kept is None else entrance_state.load(kept)
-        running |= {visit.id for visit in (state.visit, state.grace_visit) if visit is not None}
-        running |= set() if state.incident is None else {state.incident}
+        running |= entrance_state.visits_in_progress(state)
         rest = replace(
             state,
             visit=None,

@@ -6,10 +6,7 @@ from gateway.system.i18n import Text, _
 from gateway.video.ipc import OpenFailure
 
 OPEN_FAILURE_TEXTS: Mapping[OpenFailure, tuple[Text, Text]] = {
-    OpenFailure.UNKNOWN_HOST: (
-        _("nobody knows a host of this name"),
-        _("Look at its url, or write its IP address."),
-    ),
+    OpenFailure.UNKNOWN_HOST: (_("nobody knows a host of this name"), _("Look at its url, or write its IP address.")),
     OpenFailure.NO_ANSWER: (_("it does not answer"), _("Look at its power, its network and its url.")),
     OpenFailure.LOGIN_REFUSED: (
         _("it refuses the user or the password"),
@@ -53,10 +50,7 @@ OPEN_FAILURE_TEXTS: Mapping[OpenFailure, tuple[Text, Text]] = {
         _("it is there and turns us away"),
         _("Most cameras serve two to four viewers: end another one, or take its pictures from Frigate."),
     ),
-    OpenFailure.NO_TCP: (
-        _("it sends pictures over UDP only"),
-        _("Allow RTSP over TCP (interleaved) in the camera."),
-    ),
+    OpenFailure.NO_TCP: (_("it sends pictures over UDP only"), _("Allow RTSP over TCP (interleaved) in the camera.")),
     OpenFailure.NOT_UNDERSTOOD: (
         _("what answers there is no RTSP server"),
         _("Look at the port in its url, often 554."),

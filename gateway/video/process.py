@@ -86,11 +86,7 @@ class VideoProcess:
         self._failure: Exception | None = None
 
     async def run(self) -> None:
-        """Serve until SIGTERM, SIGINT or a timeout without a gateway; then close all clips.
-
-        Raises:
-            AlreadyRunning: another process serves the socket.
-        """
+        """Serve until SIGTERM, SIGINT or a timeout without a gateway; then close all clips. Raises as `hold_socket`."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._on_unhandled_error)
         with hold_socket(self._socket):
@@ -256,11 +252,7 @@ class VideoProcess:
 
 @contextmanager
 def hold_socket(socket: Path) -> Iterator[None]:
-    """Lock the socket's pid file. The lock, not the file, shows that its process runs.
-
-    Raises:
-        AlreadyRunning: another process holds it.
-    """
+    """Lock the socket's pid file: the lock, not the file, shows a process. AlreadyRunning: another one holds it."""
     pid_file = socket.with_suffix(".pid")
     handle = os.open(pid_file, os.O_CREAT | os.O_RDWR, 0o600)
     try:

@@ -128,9 +128,9 @@ def _handshake(url: str, context: ssl.SSLContext) -> bytes:
 
 def _certificate_name(certificate: bytes) -> str:
     try:
-        read = x509.load_der_x509_certificate(certificate)
-        names = [str(name.value) for name in read.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-        for extension in read.extensions:
+        parsed = x509.load_der_x509_certificate(certificate)
+        names = [str(name.value) for name in parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        for extension in parsed.extensions:
             if isinstance(extension.value, x509.SubjectAlternativeName):
                 alternative = extension.value
                 names = [

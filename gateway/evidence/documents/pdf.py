@@ -155,8 +155,10 @@ class Sheet:
 
     def printable(self, words: str) -> str:
         """Return the text without control characters, and with `MISSING_GLYPH` for characters that the font lacks."""
-        kept = (char for char in unicodedata.normalize("NFC", words) if not unicodedata.category(char).startswith("C"))
-        return "".join(char if ord(char) in self._known_glyphs else MISSING_GLYPH for char in kept)
+        visible = (
+            char for char in unicodedata.normalize("NFC", words) if not unicodedata.category(char).startswith("C")
+        )
+        return "".join(char if ord(char) in self._known_glyphs else MISSING_GLYPH for char in visible)
 
     def box(  # noqa: PLR0913 - the style of a box
         self,

@@ -288,7 +288,7 @@ class _ReportPages(Frozen):
         if listed:
             yield self._phrase(_("Also: {list}"), list=", ".join(listed))
         sealed = all(manifest.clock_trusted for manifest in self.evidence.manifests)
-        if not (sealed and all(one.trusted for one in course.events)):
+        if not (sealed and all(event.trusted for event in course.events)):
             yield self._phrase(_("The box was not certain of its time."))
 
     def _draw_cameras(self, y: float) -> float:
@@ -439,9 +439,9 @@ class _ReportPages(Frozen):
             yield TimelineBar(name=sanitized(camera), ink=Ink.NIGHT, stretches=clips, holes=holes)
 
     def _axis(self) -> TimelineAxis:
-        spans = [span for one in self.evidence.manifests for span in (one.film, *one.clips)]
+        spans = [span for manifest in self.evidence.manifests for span in (manifest.film, *manifest.clips)]
         instants = [instant for span in spans for instant in (span.start, span.end)]
-        instants += [one.at for one in self.evidence.timeline.events]
+        instants += [event.at for event in self.evidence.timeline.events]
         start, end = min(instants), max(instants)
         return TimelineAxis(
             start=start,
