@@ -32,7 +32,7 @@ from gateway.installation import proposals_file
 from gateway.installation.proposal_checks import Proposal, ProposalAcceptance, ProposalRequest, Remark
 from gateway.runtime.maintenance import reload
 from gateway.storage import StoreFailed
-from gateway.system.atomic_file import read_regular, write_whole
+from gateway.system.atomic_file import read_regular, sync_folder, write_whole
 from gateway.system.config_section import ConfigError
 from gateway.system.token_bucket import SlidingWindow
 
@@ -90,11 +90,11 @@ class Proposals:
     ) -> None:
         self._home, self._writer = home, writer
         self._permitted_entrances, self._append_log = permitted_entrances, append_log
-        self._proposal_file = proposals_file.ProposalFile(home.storage.folder / "proposals")
+        self._folder = home.storage.folder / "proposals"
         self._limits: dict[str, SlidingWindow] = {}  # each person's
         self._read_lock = asyncio.Lock()  # one thread for all readers: the doors need the others
         self._last_report_id: str | None = None  # of the last report before the house file was written
-        self._proposals = self._proposal_file.read()
+        self._proposals = proposals_file.read_proposals(self._folder / "proposals.json")
         self._finish_accepted()
 
     @property
@@ -170,7 +170,7 @@ class Proposals:
             await self._append_log("addition_proposed", _log_facts(proposal, by), now)
             try:
                 if login is not None:  # first, because the acceptance needs it
-                    await asyncio.to_thread(self._proposal_file.store_login, proposal, login)
+                    await asyncio.to_thread(self._store_login, proposal, login)
                 await asyncio.to_thread(self._store, (*self._proposals, proposal))
             except OSError as error:
                 with suppress(OSError):
@@ -196,7 +196,7 @@ class Proposals:
     async def _remove(self, proposal: Proposal) -> None:
         """Delete the account first, so that no deleted proposal leaves a password."""
         with suppress(OSError):
-            self._proposal_file.login_path(proposal).unlink(missing_ok=True)
+            self._stored_login(proposal).unlink(missing_ok=True)
         await asyncio.to_thread(self._store, tuple(other for other in self._proposals if other.id != proposal.id))
 
     def _objections(
@@ -282,7 +282,7 @@ class Proposals:
         return (), text, new_text
 
     def _copy_login(self, proposal: Proposal) -> None:
-        login, target = self._proposal_file.login_path(proposal), self._login_path(proposal)
+        login, target = self._stored_login(proposal), self._login_path(proposal)
         target.parent.mkdir(mode=0o700, exist_ok=True)
         write_whole(target, read_regular(login, at_most=4 * proposals_file.MAX_LOGIN_CHARACTERS + 2))
 
@@ -302,7 +302,7 @@ class Proposals:
         folder = self._writer.require_file().resolve().parent / CAMERAS_FOLDER
         plain = folder / f"{proposal.name}.login"
         try:
-            is_usable = plain.read_bytes() == self._proposal_file.login_path(proposal).read_bytes()
+            is_usable = plain.read_bytes() == self._stored_login(proposal).read_bytes()
         except FileNotFoundError:
             is_usable = not os.path.lexists(plain)
         except OSError:
@@ -360,16 +360,33 @@ class Proposals:
             return None
 
     def _store(self, proposals: tuple[Proposal, ...]) -> None:
-        self._proposals = self._proposal_file.write(proposals)
+        """Store the proposals without the oldest done ones."""
+        old = [proposal for proposal in proposals if proposal.done][: -proposals_file.MAX_DONE_PROPOSALS]
+        proposals = tuple(proposal for proposal in proposals if proposal not in old)
+        self._write("proposals.json", proposals_file.PROPOSALS_ADAPTER.dump_json(proposals))
+        self._proposals = proposals
+
+    def _store_login(self, proposal: Proposal, login: tuple[str, str]) -> None:
+        self._write(f"{proposal.id}.login", f"{login[0]}:{login[1]}\n".encode())
+
+    def _stored_login(self, proposal: Proposal) -> Path:
+        return self._folder / f"{proposal.id}.login"
+
+    def _write(self, name: str, content: bytes) -> None:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        write_whole(self._folder / name, content)
 
     def _finish_accepted(self) -> None:
         """Update the state of accepted proposals at the start, and delete files with passwords that are not needed."""
-        logins = {self._proposal_file.login_path(proposal) for proposal in self._proposals if not proposal.done}
+        logins = {self._stored_login(proposal) for proposal in self._proposals if not proposal.done}
         updated = tuple(self._updated_state(proposal) for proposal in self._proposals)
         try:
             if updated != self._proposals:
                 self._store(updated)
-            self._proposal_file.delete_logins(but=logins)
+            half = self._folder.glob(".*.login.new")  # files of an interrupted write
+            for file in {*self._folder.glob("*.login"), *half} - logins:
+                file.unlink()
+                sync_folder(self._folder)
             self._remove_unused_logins(self._pending)
         except OSError as error:
             log.error("proposals_not_settled", why=error.strerror or "unreadable")

@@ -80,8 +80,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a refused camera's password stays on the disk",
         file="gateway/installation/proposal_workflow.py",
-        old=("            self._proposal_file.login_path(proposal).unlink(missing_ok=True)\n"),
-        new=("            self._proposal_file.login_path(proposal)\n"),
+        old=("            self._stored_login(proposal).unlink(missing_ok=True)\n"),
+        new=("            self._stored_login(proposal)\n"),
         tests=(f"{PAGE}::test_a_camera_s_account_is_kept_apart_shown_nowhere_and_goes_with_a_refusal",),
     ),
     Mutant(

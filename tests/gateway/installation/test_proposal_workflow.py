@@ -154,7 +154,7 @@ async def test_a_disk_that_takes_nothing_says_so_and_keeps_no_password(
     def full(*_arguments: object, **_options: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gateway.installation.proposals_file.write_whole", full)
+    monkeypatch.setattr("gateway.installation.proposal_workflow.write_whole", full)
     why = await proposals.propose(CAMERA, by="ines", now=NOW)
     assert [(one.text_key, one.facts) for one in why] == [("disk", {"why": "No space left on device"})]
     assert (proposals.waiting_count, list((house.folder / "proposals").glob("*.login"))) == (0, [])

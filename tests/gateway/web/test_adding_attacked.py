@@ -11,7 +11,6 @@ from gateway.config.loader import load_home_file
 from gateway.installation import proposal_workflow
 from gateway.installation.proposal_checks import MAX_PROPOSAL_BYTES, ProposalRequest
 from gateway.installation.proposal_workflow import Proposals
-from gateway.installation.proposals_file import ProposalFile
 from gateway.runtime.maintenance.reload import ReloadReport, write_report
 from gateway.web.auth.roles import Role
 from tests.gateway.web.house import ANNA_PASSWORD
@@ -113,7 +112,7 @@ async def test_a_full_disk_while_accepting_leaves_no_password_beside_the_house_f
     assert list((house.file.parent / "cameras").iterdir()) == []
 
 
-@pytest.mark.parametrize("at", ["store_login", "write"])
+@pytest.mark.parametrize("at", ["_store_login", "_store"])
 async def test_a_kill_while_proposing_leaves_nothing_that_could_never_be_accepted(
     house: Home, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
@@ -123,14 +122,14 @@ async def test_a_kill_while_proposing_leaves_nothing_that_could_never_be_accepte
     def dies(*_: object) -> None:
         raise Killed
 
-    monkeypatch.setattr(ProposalFile, at, dies)
+    monkeypatch.setattr(first, at, dies)
     camera = ProposalRequest(
         kind="camera", name="porch", fields={"vendor": "rtsp", "url": "rtsp://h/s"}, login=("a", "b")
     )
     with pytest.raises(Killed):
         await first.propose(camera, by="ines", now=made.clock.now())
     monkeypatch.undo()
-    assert len(house.lies()) == (at == "write"), "the kill came where it was meant to"
+    assert len(house.lies()) == (at == "_store"), "the kill came where it was meant to"
     assert make_proposals(made, house.file, lambda: None).waiting_count == 0
     assert house.lies() == []
 
