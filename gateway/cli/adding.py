@@ -10,17 +10,8 @@ from gateway.cli.failure import Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME, relative_path
 from gateway.cli.options import HomeFile, cli, print_line
 from gateway.cli.schema import write_for_editors
+from gateway.config import editor
 from gateway.config.devices import CameraDevice
-from gateway.config.editor import (
-    NEW_HOME_TEXT,
-    EditRejected,
-    build_section,
-    check_home,
-    parse_value,
-    read_home_text,
-    with_item,
-    write_home,
-)
 from gateway.installation.diagnostics.stream import LOGIN_UNUSABLE_TODO, login_error
 
 
@@ -83,10 +74,12 @@ def add_section(file: Path, id_: str, kind: str, fields: Mapping[str, str], *, r
     A missing file is created. `fields` maps keys (nested ones with points) to values in YAML. Nothing is written if the
     name is taken or the house would be invalid.
     """
-    with failure_on(EditRejected):
-        section = build_section(kind, {key: parse_value(key, value) for key, value in fields.items()})
-        text = with_item(read_home_text(file) if file.exists() else NEW_HOME_TEXT, file, id_, section, replace=replace)
-        check_home(text, file)
+    with failure_on(editor.EditRejected):
+        section = editor.build_section(kind, {key: editor.parse_value(key, value) for key, value in fields.items()})
+        text = editor.with_item(
+            editor.read_home_text(file) if file.exists() else editor.NEW_HOME_TEXT, file, id_, section, replace=replace
+        )
+        editor.check_home(text, file)
     _write(file, text)
     return text
 
@@ -95,7 +88,7 @@ def begin_home_file(file: Path) -> None:
     """Create a house file without devices and entrances; refuse one that exists."""
     if file.exists():
         raise Failure(f"{file} is there already.", "Add to it: `perron add ID --kind ...`, or the page Installation.")
-    _write(file, NEW_HOME_TEXT)
+    _write(file, editor.NEW_HOME_TEXT)
 
 
 def parse_fields(pairs: Sequence[str]) -> dict[str, str]:
@@ -114,4 +107,4 @@ def _write(file: Path, text: str) -> None:
     with failure_on(OSError, f"{file} cannot be written ({{why}}).", "Nothing was written."):
         if not file.exists():
             write_for_editors(file)
-        write_home(file, text)
+        editor.write_home(file, text)

@@ -13,13 +13,7 @@ from gateway.cli.failure import Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME
 from gateway.cli.options import HomeFile, cli, exit_unless, print_line
 from gateway.config.home import Home
-from gateway.mqtt.mosquitto.folder_check import (
-    WrittenOptions,
-    folder_faults,
-    foreign_configuration,
-    read_options,
-    secret_faults,
-)
+from gateway.mqtt.mosquitto import folder_check
 from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup, write_house, write_radio
 from gateway.system.addresses import is_any_address, is_loopback_host
 from gateway.system.clock import machine_time
@@ -79,7 +73,7 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
     options of the last time. A mosquitto that runs with these files reads them anew.
     """
     with _as_failure(folder):
-        before = WrittenOptions() if afresh else read_options(folder)
+        before = folder_check.WrittenOptions() if afresh else folder_check.read_options(folder)
         user = _check_user(user or before.user)
         if radio:
             write_radio(folder, port=port, base=check_base_topic(base), user=user)
@@ -123,7 +117,7 @@ def _check_user(name: str | None) -> str | None:
 
 
 def _listeners(
-    home: Home, listen: str | None, tls_port: int, before: WrittenOptions
+    home: Home, listen: str | None, tls_port: int, before: folder_check.WrittenOptions
 ) -> tuple[str, BrokerListener | None]:
     """Return the address of the house's own listener, and that of the one for other machines, if any."""
     if home.broker.tls is not None:
@@ -142,7 +136,7 @@ def _print_faults(folder: Path, home: Home, user: str | None) -> None:
     if not (folder / "mosquitto.conf").exists():
         raise Failure(f"{folder} holds no mosquitto.conf: nothing was looked at.", "Name the broker's folder.")
     _require_password_file(folder, home)
-    faults = folder_faults(folder, home, user=user)
+    faults = folder_check.folder_faults(folder, home, user=user)
     for fault in faults:
         print_line(fault.to("en"))
     exit_unless(not faults)
@@ -152,8 +146,8 @@ def _print_faults(folder: Path, home: Home, user: str | None) -> None:
 def _refuse_faults(folder: Path, home: Home, user: str | None) -> None:
     """Refuse to overwrite a foreign configuration, and to keep passwords or keys that others may know."""
     _require_password_file(folder, home)
-    foreign = foreign_configuration(folder)
-    faults = [*secret_faults(folder, user=user), *([] if foreign is None else [foreign])]
+    foreign = folder_check.foreign_configuration(folder)
+    faults = [*folder_check.secret_faults(folder, user=user), *([] if foreign is None else [foreign])]
     if faults:
         raise Failure("\n".join(fault.to("en") for fault in faults), "Nothing was written.")
 

@@ -16,16 +16,9 @@ from gateway.evidence.rollback import STORE_FILE
 from gateway.integrations.hub_client import unenrolment
 from gateway.protocol.ed25519 import KeyUnusable, PublicKey
 from gateway.runtime.maintenance import atomic_restore, factory_reset, recovery_codes
+from gateway.runtime.maintenance import restore as restoration
 from gateway.runtime.maintenance.backup import HOUSE_FILE, BackupListing, make_backup
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
-from gateway.runtime.maintenance.restore import (
-    InvalidBackup,
-    foreign_files,
-    house_files,
-    mark_started,
-    read_backup,
-    unpack,
-)
 from gateway.storage import StoreFailed, readonly
 from gateway.storage.models import DatabaseRefused
 from gateway.system.clock import read_clock
@@ -119,7 +112,7 @@ def _prepare_home(archive: Path, listing: BackupListing, file: Path) -> Home:
         home = load_home(file)
         _check_same_home(home, listing, file)
         return home
-    files = dict(house_files(archive))
+    files = dict(restoration.house_files(archive))
     files[file.name] = files.pop(HOUSE_FILE.partition("/")[2])
     place = file.resolve()
     with (
@@ -132,7 +125,7 @@ def _prepare_home(archive: Path, listing: BackupListing, file: Path) -> Home:
         _check_same_home(home, listing, file)
         home.storage.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock_folder(home.storage.folder):
-            mark_started(home.storage.folder)
+            restoration.mark_started(home.storage.folder)
             atomic_restore.commit(place)
         undo.pop_all()
     print_line(f"Written: {relative_path(file)}" + "".join(f", {name}" for name in sorted(files) if name != file.name))
@@ -147,16 +140,16 @@ def _undo_prepare(file: Path) -> None:
 def _read_listing(archive: Path) -> BackupListing:
     with (
         failure_on(OSError, f"{archive} cannot be read: {{why}}.", "Name a file that `perron backup` wrote."),
-        failure_on(InvalidBackup, "{why}. Nothing was touched.", "Take another backup."),
+        failure_on(restoration.InvalidBackup, "{why}. Nothing was touched.", "Take another backup."),
     ):
-        return read_backup(archive)
+        return restoration.read_backup(archive)
 
 
 def _check_same_home(home: Home, listing: BackupListing, file: Path) -> None:
     if listing.box != home.box:
         what = f"The backup is of the box {listing.box!r}, and {file} is of {home.box!r}."
         raise Failure(what, "Name the right house file.")
-    in_the_way = foreign_files(home.storage.folder)
+    in_the_way = restoration.foreign_files(home.storage.folder)
     if in_the_way:
         what = f"{home.storage.folder} is not empty ({', '.join(in_the_way[:5])}): a box is never written over."
         raise Failure(what, "Move it away, or `perron wipe` it; then restore again.", ExitCode.NEGATIVE)
@@ -166,7 +159,7 @@ def _unpack(archive: Path, home: Home) -> None:
     folder = home.storage.folder
     with (
         failure_on(
-            (OSError, InvalidBackup),
+            (OSError, restoration.InvalidBackup),
             f"{folder} is restored by half: {{why}}. No gateway begins there.",
             "Mend that, then restore again: it begins anew.",
             ExitCode.NO_ANSWER,
@@ -175,7 +168,7 @@ def _unpack(archive: Path, home: Home) -> None:
     ):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock_folder(folder):
-            unpack(archive, folder)
+            restoration.unpack(archive, folder)
 
 
 def _content_text(listing: BackupListing) -> str:

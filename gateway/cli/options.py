@@ -77,16 +77,8 @@ def print_line(*lines: str) -> None:
         typer.echo(expand_commands(line))
 
 
-BOTH = "both"
-
-
 def known_language(code: str | None) -> str | None:
     """Return the language; refuse one that has no catalogue. None stays None."""
     if code is None or code in languages():
         return code
     raise typer.BadParameter(f"the languages are {', '.join(languages())}")
-
-
-def known_or_both(code: str) -> str:
-    """Return the language; refuse one that has no catalogue and is not `BOTH`."""
-    return code if code == BOTH else known_language(code) or BOTH

@@ -9,16 +9,7 @@ import typer
 
 from gateway.cli.failure import failure_on, load_home, resolve_entrance
 from gateway.cli.lines import DEFAULT_HOME, relative_path, set_current_home
-from gateway.cli.options import (
-    BOTH,
-    CheckpointFile,
-    HomeFile,
-    PublicKeyFile,
-    cli,
-    exit_unless,
-    known_language,
-    known_or_both,
-)
+from gateway.cli.options import CheckpointFile, HomeFile, PublicKeyFile, cli, exit_unless, known_language
 from gateway.cli.owner import check_readable
 from gateway.config.home import Home
 from gateway.evidence.documents import notice
@@ -37,6 +28,12 @@ _FOREIGN_HOME_HINT = (
     " French unless --language says otherwise. Name the visit's own house file with --home."
 )
 DEFAULT_ZONE = "Europe/Paris"  # where no house's file says another
+BOTH = "both"
+
+
+def _known_or_both(code: str) -> str:
+    """Return the language; refuse one that has no catalogue and is not `BOTH`."""
+    return code if code == BOTH else known_language(code) or BOTH
 
 
 @cli.example(
@@ -52,7 +49,7 @@ def door_notice(  # noqa: PLR0913 - one argument an option of the command
         str | None, typer.Option(help="Which entrance; the only one if left out.", metavar="ID")
     ] = None,
     language: Annotated[
-        str, typer.Option(help="One A4 page a language: fr, en or both.", callback=known_or_both)
+        str, typer.Option(help="One A4 page a language: fr, en or both.", callback=_known_or_both)
     ] = BOTH,
     contact: Annotated[str | None, typer.Option(help="Whom to ask, and how; left out: a line to write on.")] = None,
     pages: Annotated[str | None, typer.Option(help="Where the pages are; adds a QR to his.", metavar="URL")] = None,

@@ -19,18 +19,8 @@ from gateway.cli.house_log import run_beside
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.config.topics import entrance_topic
+from gateway.demo import rig_control as rig
 from gateway.demo.processes import read_pid
-from gateway.demo.rig_control import (
-    RIG_COMMAND_ADAPTER,
-    BoxStatus,
-    GetBoxStatus,
-    KillAtPoint,
-    RigChange,
-    SetClock,
-    SetFreeSpace,
-    SetPhoneLanguages,
-    StopAtPoint,
-)
 from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import json_bytes
 from gateway.system.clock import machine_time
@@ -78,8 +68,8 @@ class RiggedApp(App):
         while line := await reader.readline():
             answer = "{}"
             try:
-                command = RIG_COMMAND_ADAPTER.validate_json(line)
-                if isinstance(command, GetBoxStatus):
+                command = rig.RIG_COMMAND_ADAPTER.validate_json(line)
+                if isinstance(command, rig.GetBoxStatus):
                     answer = self._status().model_dump_json()
                 else:
                     await self._apply(command)
@@ -89,24 +79,24 @@ class RiggedApp(App):
             await writer.drain()
         writer.close()
 
-    def _status(self) -> BoxStatus:
+    def _status(self) -> rig.BoxStatus:
         if not self.states():  # nothing is built yet
-            return BoxStatus(proofs={}, clock=False)
-        return BoxStatus(proofs=dict(self._video.proofs), clock=self._clock.now().trusted)
+            return rig.BoxStatus(proofs={}, clock=False)
+        return rig.BoxStatus(proofs=dict(self._video.proofs), clock=self._clock.now().trusted)
 
-    async def _apply(self, change: RigChange) -> None:
+    async def _apply(self, change: rig.RigChange) -> None:
         match change:
-            case SetClock(offset=offset):
+            case rig.SetClock(offset=offset):
                 self._clock_offset_s = offset
-            case SetFreeSpace(bytes=free):
+            case rig.SetFreeSpace(bytes=free):
                 self._simulated_free_bytes = free
-            case KillAtPoint(point=None):
+            case rig.KillAtPoint(point=None):
                 os.kill(os.getpid(), signal.SIGKILL)
-            case KillAtPoint(point=point):
+            case rig.KillAtPoint(point=point):
                 self._kill_point = point
-            case StopAtPoint(point=point):
+            case rig.StopAtPoint(point=point):
                 self._stop_point = point
-            case SetPhoneLanguages(languages=languages):
+            case rig.SetPhoneLanguages(languages=languages):
                 for phone, language in zip(self._notifications.phones, languages, strict=True):
                     await self._contacts.set_language(phone.name, language)
 

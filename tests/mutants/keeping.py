@@ -72,8 +72,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a box is written over",
         file="gateway/cli/maintenance.py",
-        old="    in_the_way = foreign_files(home.storage.folder)\n    if in_the_way:\n",
-        new="    in_the_way = foreign_files(home.storage.folder)\n    if False:\n",
+        old="    in_the_way = restoration.foreign_files(home.storage.folder)\n    if in_the_way:\n",
+        new="    in_the_way = restoration.foreign_files(home.storage.folder)\n    if False:\n",
         tests=(f"{BACKUP}::test_a_box_is_never_written_over",),
     ),
     Mutant(
