@@ -33,7 +33,6 @@ from gateway.protocol.enrolment import proquint_words
 from gateway.system.clock import machine_time
 from gateway.system.config_section import ConfigError
 from gateway.system.mosquitto import reload
-from gateway.system.mqtt_settings import BrokerSection
 from gateway.system.pki.pages import format_fingerprint
 
 HubConfig = Annotated[Path, typer.Option("--config", help="The hub's file.", metavar="FILE")]
@@ -42,24 +41,21 @@ AUTHORITY_HINT = "Put that file back from a copy: with another authority every b
 T = TypeVar("T")
 
 
-def load_hub_file(config: Path) -> HubFile:
-    """Read the hub's file."""
+def _load_file(config: Path) -> HubFile:
     with failure_on(ConfigError, "{why}", "Correct the file, then try again; docs/operator/hub.md shows one."):
         return load(config)
 
 
-def load_with_boxes(config: Path) -> tuple[HubFile, Boxes]:
+def _load_with_boxes(config: Path) -> tuple[HubFile, Boxes]:
     """Read the hub's file, which must say how boxes reach its broker."""
-    file = load_hub_file(config)
+    file = _load_file(config)
     if file.boxes is None:
         todo = "Add `boxes: {host: hub.example}`, the name by which they reach this machine; see docs/operator/hub.md."
         raise Failure(f"{config} does not say how boxes reach this hub's broker.", todo)
     return file, file.boxes
 
 
-def run_in_store(file: HubFile, config: Path, work: Callable[[HubStore], Awaitable[T]]) -> T:
-    """Run a function with the hub's store."""
-
+def _run_in_store(file: HubFile, config: Path, work: Callable[[HubStore], Awaitable[T]]) -> T:
     async def run() -> T:
         file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = await HubStore.open(file.database)
@@ -95,7 +91,7 @@ def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     what a brand or its own household has signed. docs/operator/hub.md tells how it is set up.
     """
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
-    file = load_hub_file(config)
+    file = _load_file(config)
     with (
         _failures(config),
         failure_on(KeyUnusable, "{why}", f"The hub's own key is in the folder that {config} names."),
@@ -105,7 +101,10 @@ def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
             if not file.lines:
                 print_line("No `broker` in it: only simulated homes are reached.")
             elif file.broker is not None:
-                _check_account(file.broker, config)
+                password = file.broker.password_file
+                if password is not None and not password.exists():
+                    todo = f"Write it with `perron hub-config --config {config}`, or correct broker.password_file."
+                    raise Failure(f"{password} is not there: the hub's password at its broker.", todo)
                 check_files(file.broker)
             asyncio.run(HubProcess(file).run())
         except OSError as error:
@@ -114,19 +113,13 @@ def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
             raise Failure(f"The hub cannot be served ({why}).", f"Correct `listen` in {config}.") from error
 
 
-def _check_account(broker: BrokerSection, config: Path) -> None:
-    if broker.password_file is not None and not broker.password_file.exists():
-        todo = f"Write it with `perron hub-config --config {config}`, or correct broker.password_file."
-        raise Failure(f"{broker.password_file} is not there: the hub's password at its broker.", todo)
-
-
 @cli.example("perron hub-retailer 'Maison Lune'")
 def hub_retailer(
     name: Annotated[str, typer.Argument(help="Its name, as homes read it.")], *, config: HubConfig = DEFAULT_CONFIG
 ) -> None:
     """Let a retailer in: tells its first API key, this once."""
-    file = load_hub_file(config)
-    retailer, token = run_in_store(file, config, lambda store: create_retailer(store, name, now=machine_time()))
+    file = _load_file(config)
+    retailer, token = _run_in_store(file, config, lambda store: create_retailer(store, name, now=machine_time()))
     print_line(f"{name} is {retailer}. Its key, told this once:\n{token}")
 
 
@@ -139,7 +132,7 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     The command makes the hub's authority if there is none yet, and keeps existing accounts and keys. A mosquitto that
     runs with these files reloads them; a changed listener needs a restart. Run mosquitto as the same user as the hub.
     """
-    file, boxes = load_with_boxes(config)
+    file, boxes = _load_with_boxes(config)
     if file.rabbit is not None:
         _write_cluster_files(file, boxes, file.rabbit)
         return
@@ -147,7 +140,7 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     foreign = foreign_configuration(folder)
     if foreign is not None:
         raise Failure(foreign.to("en"), "Nothing was written.")
-    authority = run_in_store(file, config, lambda store: broker_files.set_up(file, boxes, store, now=machine_time()))
+    authority = _run_in_store(file, config, lambda store: broker_files.set_up(file, boxes, store, now=machine_time()))
     print_line(
         f"Written to {folder}: mosquitto.conf, access, passwords, hub.password, revoked.pem and the certificate."
     )
@@ -187,7 +180,7 @@ def hub_claim(
     qr: Annotated[bool, typer.Option("--qr/--no-qr", help="Show it as QR too.")] = True,
 ) -> None:
     """Make a claim, with which one box may join within a day. Give its code to that box's owner, and to nobody else."""
-    file, _ = load_with_boxes(config)
+    file, _ = _load_with_boxes(config)
     now = machine_time()
 
     async def make(store: HubStore) -> str:
@@ -200,7 +193,7 @@ def hub_claim(
 
     todo = "Name one that has joined, or leave --again out."
     with failure_on(HomeNotFound, f"The hub knows no home {again!r}.", todo):
-        text = run_in_store(file, config, make)
+        text = _run_in_store(file, config, make)
     if qr:
         typer.echo("")
         segno.make(text, error="l").terminal(compact=True)
@@ -220,7 +213,7 @@ def hub_revoke(
 
     `perron hub-claim --again HOME` lets it join anew, under another key.
     """
-    file, boxes = load_with_boxes(config)
+    file, boxes = _load_with_boxes(config)
     now = machine_time()
 
     async def work(store: HubStore) -> tuple[int | str, ...]:
@@ -235,7 +228,7 @@ def hub_revoke(
     revoked = f"{name} is revoked: none of its certificates counts, and none is renewed."
     try:
         with failure_on(HomeNotFound, f"The hub knows no home {name!r}.", "Name one that has joined."):
-            notified = run_in_store(file, config, work)
+            notified = _run_in_store(file, config, work)
     except NodesUnreachable as error:
         print_line(revoked)
         what = f"No node of the cluster could be told: its box is not cut off yet. {error}"
@@ -268,7 +261,7 @@ def hub_authority(
     """
     if following + change + end > 1:
         raise Failure("These are steps, one after the other.", "Say one of --next, --change, --end.")
-    file, boxes = load_with_boxes(config)
+    file, boxes = _load_with_boxes(config)
     now = machine_time()
     with failure_on(
         ca_rotation.RotationRefused, "{why}", "See how it stands: `perron hub-authority`.", ExitCode.NEGATIVE
@@ -280,7 +273,7 @@ def hub_authority(
             _check_nodes_ready(file, boxes, config, now=now)
             ca_rotation.activate_next(file.folder, now=now)
         step = following or change or end
-        lines = run_in_store(file, config, lambda store: _apply_step(file, boxes, store, now=now, step=step, end=end))
+        lines = _run_in_store(file, config, lambda store: _apply_step(file, boxes, store, now=now, step=step, end=end))
     print_line(*lines)
 
 
@@ -292,7 +285,7 @@ def _check_nodes_ready(file: HubFile, boxes: Boxes, config: Path, *, now: dateti
     async def visit_nodes(_store: HubStore) -> dict[str, str]:
         return await rabbitmq.nodes_not_ready(file, now=now, monotonic=asyncio.get_running_loop().time)
 
-    left = run_in_store(file, config, visit_nodes)
+    left = _run_in_store(file, config, visit_nodes)
     if left:
         rabbitmq.set_up(file, boxes, file.rabbit, now=now, show_next=True)
         print_line(

@@ -68,7 +68,7 @@ class ShowState:
         await asyncio.sleep(read)
 
 
-async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
+async def _a_brand_asks_to_be_let_in(act: ShowState) -> None:
     """Its first signed offer without a permission is the request; the owner's yes goes the way of every wish."""
     play, home = act.play, act.play.plan.home
     terms = home.brands[FIRST_BRAND].permission
@@ -96,7 +96,7 @@ async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
     await act.show_line(_("The owner says yes."), read=1.2)
 
 
-async def everything_is_proven_good(act: ShowState) -> None:
+async def _everything_is_proven_good(act: ShowState) -> None:
     """Lock, door, cameras and clock turn green because the box itself says so."""
     await act.play.wait_until_ready()
     await act.page.wait_until("the cameras and the clock believed", _all_cameras_trusted)
@@ -104,22 +104,20 @@ async def everything_is_proven_good(act: ShowState) -> None:
     await act.show_line(_("Lock, door, cameras, clock: all proven good."), read=READING_TIME_S)
 
 
-async def the_cable_is_pulled(act: ShowState) -> None:
-    """From here on nothing leaves the house."""
+async def _the_cable_is_pulled(act: ShowState) -> None:
     act.message_count = len(act.page.snapshot.phone)
     act.page.cable.pull()
     act.page.change(cable=False)
     await act.show_line(_("The internet is unplugged. The box is alone."), read=READING_TIME_S)
 
 
-async def the_courier_rings(act: ShowState) -> None:
-    """Nobody is home."""
+async def _the_courier_rings(act: ShowState) -> None:
     await act.play.courier.does("arrive")
     await act.play.house.ask(ask.PressBell())
     await act.show_line(_("The courier rings. Nobody is home."), read=READING_TIME_S)
 
 
-async def the_box_decides_alone(act: ShowState) -> None:
+async def _the_box_decides_alone(act: ShowState) -> None:
     """Parcel, hour, brand, courier, filming: each is ticked by what the box says, none by the page."""
     play, parcels = act.play, act.delivery
     await act.show_line(_("He holds up the label and his one-time code."))
@@ -133,7 +131,7 @@ async def the_box_decides_alone(act: ShowState) -> None:
     play.require(len(act.page.snapshot.phone) == act.message_count, "nothing has left the house")
 
 
-async def the_door_opens_once(act: ShowState) -> None:
+async def _the_door_opens_once(act: ShowState) -> None:
     """With the door open the promise is spent."""
     play = act.play
     await play.wait_for_unlocked()
@@ -145,8 +143,7 @@ async def the_door_opens_once(act: ShowState) -> None:
     await act.show_line(_("The door opens. The promise is used: it cannot open again."), read=READING_TIME_S)
 
 
-async def the_parcel_is_put_down(act: ShowState) -> None:
-    """In, down, out, shut."""
+async def _the_parcel_is_put_down(act: ShowState) -> None:
     courier = act.play.courier
     await courier.does("walk_in")
     await act.show_line(_("The parcel is put down, the film runs."))
@@ -155,7 +152,7 @@ async def the_parcel_is_put_down(act: ShowState) -> None:
     await courier.does("leave")
 
 
-async def the_phone_hears_of_it(act: ShowState) -> None:
+async def _the_phone_hears_of_it(act: ShowState) -> None:
     """The bolt is out, and only now the cable comes back: the phone gets what waited, "locked again" with a picture."""
     play, page = act.play, act.page
     await play.wait_for_locked_again()
@@ -173,7 +170,7 @@ async def the_phone_hears_of_it(act: ShowState) -> None:
     )
 
 
-async def the_film_is_sealed(act: ShowState) -> None:
+async def _the_film_is_sealed(act: ShowState) -> None:
     """Film and log verify, and the film stands on the page with its timeline."""
     play = act.play
     await play.wait_for_seal()
@@ -183,8 +180,7 @@ async def the_film_is_sealed(act: ShowState) -> None:
     await act.show_line(_("Film and log are sealed. Scrub the film: the timeline follows."), read=3 * READING_TIME_S)
 
 
-async def the_same_label_again(act: ShowState) -> None:
-    """Red: already used."""
+async def _the_same_label_again(act: ShowState) -> None:
     play = act.play
     await act.show_line(_("The same label, once more."), is_live=True)
     await play.courier.does("arrive")
@@ -194,7 +190,7 @@ async def the_same_label_again(act: ShowState) -> None:
     await play.courier.does("leave")
 
 
-async def a_thief_freezes_the_camera(act: ShowState) -> None:
+async def _a_thief_freezes_the_camera(act: ShowState) -> None:
     """Packets flow on, the picture looks perfect; the clock that is burnt in stands still."""
     play, clock = act.play, asyncio.get_running_loop().time
     act.delivery = await play.announce_delivery(codes=SECOND_PARCEL_CODES, ends_in=PROMISE_DURATION_S)
@@ -219,7 +215,7 @@ async def a_thief_freezes_the_camera(act: ShowState) -> None:
     play.require(not _openings_since(act), "the door has stayed shut")
 
 
-async def the_box_is_killed_in_mid_opening(act: ShowState) -> None:
+async def _the_box_is_killed_in_mid_opening(act: ShowState) -> None:
     """The bolt is withdrawn as the box dies; its restart finds who is there, and opens nothing again."""
     play, parcels = act.play, act.delivery
     await play.set_fault(DOOR_CAMERA, "frozen", on=False)
@@ -244,7 +240,7 @@ async def the_box_is_killed_in_mid_opening(act: ShowState) -> None:
     await act.show_line(_("Locked again. Openings: {count}.", count=count), read=READING_TIME_S)
 
 
-async def one_byte_is_changed(act: ShowState) -> None:
+async def _one_byte_is_changed(act: ShowState) -> None:
     """In a copy of the first visit's proof: verification names the second of the film."""
     await act.show_line(_("One single byte of the film is changed."))
     stage = act.play.stage
@@ -262,19 +258,19 @@ async def one_byte_is_changed(act: ShowState) -> None:
 
 
 CHAPTERS: tuple[Callable[[ShowState], Awaitable[None]], ...] = (
-    a_brand_asks_to_be_let_in,
-    everything_is_proven_good,
-    the_cable_is_pulled,
-    the_courier_rings,
-    the_box_decides_alone,
-    the_door_opens_once,
-    the_parcel_is_put_down,
-    the_phone_hears_of_it,
-    the_film_is_sealed,
-    the_same_label_again,
-    a_thief_freezes_the_camera,
-    the_box_is_killed_in_mid_opening,
-    one_byte_is_changed,
+    _a_brand_asks_to_be_let_in,
+    _everything_is_proven_good,
+    _the_cable_is_pulled,
+    _the_courier_rings,
+    _the_box_decides_alone,
+    _the_door_opens_once,
+    _the_parcel_is_put_down,
+    _the_phone_hears_of_it,
+    _the_film_is_sealed,
+    _the_same_label_again,
+    _a_thief_freezes_the_camera,
+    _the_box_is_killed_in_mid_opening,
+    _one_byte_is_changed,
 )
 
 SHOW_EXPECTATION = Expectation(

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 from gateway.config.home import Home
-from gateway.config.topics import BRIDGE_STATE, ECHO_TOPIC
+from gateway.config.topics import BRIDGE_STATE, ECHO_TOPIC, entrance_topic
 from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, probe_devices
 from gateway.installation.diagnostics import devices
 from gateway.installation.diagnostics.connection_errors import accounts_folder, connection_error, file_error
@@ -88,7 +88,11 @@ async def _probe_through_broker(home: Home, installer: BrokerSection, *, in_gate
     yield round_trip
     if home.broker.tls is not None:
         yield await certificate_finding(home.broker)
-    topics = [BRIDGE_STATE, *devices.state_topics(home), *device_topics(home, home.devices)]
+    topics = [
+        BRIDGE_STATE,
+        *(entrance_topic(name, "state") for name in home.entrances),
+        *device_topics(home, home.devices),
+    ]
     async with connect_once(installer, topics, monotonic=asyncio.get_running_loop().time) as session:
         answers = await probe_devices(
             home, session, home.devices, timeout_s=devices.DEVICE_TIMEOUT_S, correlation_prefix="doctor"

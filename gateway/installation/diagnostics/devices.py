@@ -149,11 +149,6 @@ def _state_text(state: StrEnum, unknown: Text) -> Text:
     return unknown if state == "unknown" else _STATE_TEXTS[state]
 
 
-def state_topics(home: Home) -> list[str]:
-    """Return the topics with the gateway's retained states of entrances."""
-    return [entrance_topic(entrance, "state") for entrance in home.entrances]
-
-
 def battery_findings(home: Home, retained: Mapping[str, bytes]) -> Iterator[Finding]:
     """Yield a finding for each entrance with a known battery."""
     for entrance in home.entrances:
