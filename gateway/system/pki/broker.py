@@ -32,10 +32,7 @@ def _files_in(folder: Path) -> authority.CertificateFiles:
 
 
 def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: datetime) -> authority.IssuedCertificate:
-    """Return the broker's certificate for these names and addresses; issue it if it is missing, old or for other names.
-
-    The address 0.0.0.0, which means all addresses, is left out.
-    """
+    """Return the broker's certificate, as `issue_server_certificate`; an address that means all is no name of it."""
     files = _files_in(folder)
     for file in (files.authority_key, files.chain):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -23,10 +23,7 @@ RENEW_BEFORE = timedelta(days=60)  # before the end
 def pages_certificate(
     folder: Path, *, box: str, names: Sequence[str], now: datetime, renew: bool = False
 ) -> authority.IssuedCertificate:
-    """Return the box's certificate for these names and addresses; issue it if it is missing, old or for other names.
-
-    `renew` issues a new certificate under the same authority although the old one is valid.
-    """
+    """Return the certificate of the box's pages, as `issue_server_certificate`."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = authority.CertificateFiles(
         authority_key=folder / "authority.key",

@@ -284,10 +284,7 @@ class UserAccounts:
     async def accept_invitation(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
     ) -> SessionSecrets:
-        """Create the account of an invited person.
-
-        Account, session and the end of the invitation are stored together; of two at the same time one succeeds.
-        """
+        """Create the account of an invited person and end the invitation at once; of two at a time one succeeds."""
         invitation = self.invitation(token, now)
         if invitation is None:
             raise AccountRefused(AccountError.INVITATION_GONE)

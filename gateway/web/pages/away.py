@@ -186,10 +186,7 @@ def web_manifest(language: Language) -> bytes:
 
 
 def seal_end_message(between: EnvelopeKeys) -> str:
-    """Seal the message that tells a browser that it has ended.
-
-    The message is the box's own, so no hub can make a browser forget its keys.
-    """
+    """Seal the message that tells a browser that it has ended, so that no hub can make one forget its keys."""
     message = json.dumps({"ended": True, "browser": between.browser}).encode()
     return encrypt(between.down, between.browser, message, random=secrets.token_bytes)
 

@@ -60,10 +60,7 @@ class OrderQueue:
         self._finished_orders: asyncio.Queue[tuple[StoredOrder, str | None]] = asyncio.Queue()
 
     async def run(self) -> None:
-        """Perform the stored orders until cancelled, first those that a killed process left.
-
-        Stops do not wait for others.
-        """
+        """Perform the stored orders until cancelled, first those of a killed process. Stops do not wait for others."""
         for order in self._browsers.unfinished_orders():
             self._enqueue(order)
         async with asyncio.TaskGroup() as group:

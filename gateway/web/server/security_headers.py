@@ -154,10 +154,7 @@ def host_guard(allowed: Callable[[str], bool]) -> Middleware:
 
 
 async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Set the headers of every response.
-
-    It is an `on_response_prepare` signal, so films, errors and WebSockets get them too.
-    """
+    """Set the headers of every response: as an `on_response_prepare` signal also of films, errors and WebSockets."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.pop("Server", None)  # aiohttp's own names its version and Python's
