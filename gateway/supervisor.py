@@ -135,7 +135,7 @@ class Supervisor:
                 return
             if busy != reported:
                 reported = busy
-                log.info("reload_waits", busy=", ".join(f"{one.entrance}: {one.what}" for one in busy))
+                log.info("reload_waits", busy=", ".join(f"{entrance.entrance}: {entrance.what}" for entrance in busy))
                 self._write_report(reload.ReloadReport(id=ident, said="waiting", busy=busy))
             await asyncio.sleep(POLL_INTERVAL_S)
 

@@ -11,6 +11,7 @@ import math
 import secrets
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import assert_never
 
@@ -323,17 +324,17 @@ class EntranceActor:
         while True:
             mono = self._clock.now().mono
             alarm_again_s = self.state.rules.timing.alarm_again
-            speaks = self._flood_reported_mono + alarm_again_s if self._dropped_scans else math.inf
-            if mono >= speaks:
+            flood_report_due = self._flood_reported_mono + alarm_again_s if self._dropped_scans else math.inf
+            if mono >= flood_report_due:
                 flood = e.ScansDropped(count=self._dropped_scans)
                 self._dropped_scans, self._flood_reported_mono = 0, mono
                 return flood
-            relearns = self._relearnt_mono + RELEARN_INTERVAL_S if self._devices_with_loss else math.inf
-            if mono >= relearns:
+            relearn_due = self._relearnt_mono + RELEARN_INTERVAL_S if self._devices_with_loss else math.inf
+            if mono >= relearn_due:
                 self._query_after_loss(mono)
                 continue
-            summarises = self._log_limits.due
-            if mono >= summarises:
+            summary_due = self._log_limits.due
+            if mono >= summary_due:
                 summary = self._log_limits.summary()  # how many steps of each source had no entry of their own
                 if summary is not None:
                     await self._store_entry(*summary, self._clock.now())
@@ -343,13 +344,11 @@ class EntranceActor:
             due = min(self.state.timers.values(), default=math.inf)
             if mono >= due:
                 return e.TimerExpired()
-            wait = min(due, speaks, relearns, summarises) - mono
+            wait = min(due, flood_report_due, relearn_due, summary_due) - mono
             self._wake.clear()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(None if wait == math.inf else wait):
                     await self._wake.wait()
-            except TimeoutError:
-                continue
 
     async def step(self, event: e.Event) -> None:
         """Decide on one event, store the decision, then perform the commands."""

@@ -30,9 +30,9 @@ def surrounding_events(
     match report:
         case r.FridgeReport() if not old and isinstance(configured, FridgeDevice):
             if report.compartment in ("", configured.compartment):
-                for place, its in section.places.items():
-                    if its.fridge == device:
-                        yield e.FridgeReported(place=place, fridge=FridgeState(temp_c=report.temp_c, door=report.door))
+                for name, place in section.places.items():
+                    if place.fridge == device:
+                        yield e.FridgeReported(place=name, fridge=FridgeState(temp_c=report.temp_c, door=report.door))
         case r.PresenceReport(presence=presence) if device in section.presence:
             if not (old and presence in LIVE_ONLY):
                 yield e.PresenceReported(device=device, presence=presence)
@@ -46,9 +46,9 @@ def surrounding_events(
 
 def unknown_events(section: EntranceSection, device: str) -> Iterator[e.Event]:
     """Yield events that set this device's state to unknown."""
-    for place, its in section.places.items():
-        if its.fridge == device:
-            yield e.FridgeReported(place=place, fridge=FridgeState())
+    for name, place in section.places.items():
+        if place.fridge == device:
+            yield e.FridgeReported(place=name, fridge=FridgeState())
     if device in section.presence:
         yield e.PresenceReported(device=device, presence=r.PresenceState.UNKNOWN)
     if device == section.alarm:
