@@ -124,8 +124,8 @@ def _listeners(
         everywhere = next((known.host for known in before.listeners if is_any_address(known.host)), None)
         return listen or everywhere or home.broker.host, None
     if listen is None:
-        kept = (known for known in before.listeners if known.tls and not is_loopback_host(known.host))
-        return home.broker.host, next(kept, None)
+        remote = (known for known in before.listeners if known.tls and not is_loopback_host(known.host))
+        return home.broker.host, next(remote, None)
     if is_loopback_host(listen):
         return listen, None
     return home.broker.host, BrokerListener(host=listen, port=tls_port, tls=True)

@@ -128,20 +128,20 @@ async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, del
     async with open_session(home.broker.account("installer"), [BRIDGE_STATE, *entrances]) as session:
         bridge = await wait_for_message(session, lambda i: i.topic == BRIDGE_STATE, within=RETAINED_TIMEOUT_S)
         door = _EntranceListener(home, session, scanner, next(iter(entrances.values())))
-        word: ScanAnswer | None = None
+        reply: ScanAnswer | None = None
         for code in codes:
             print_line(f"…{code[-4:]}: {await present_code(home, code, scanner)}.")
             if bridge is None or bridge.payload != b'{"state":"online"}':
                 raise Failure("Nobody answers: no gateway is connected to the broker.",
                               "Start it with `perron run`, then scan again.", ExitCode.NO_ANSWER)  # fmt: skip
-            word = await door.wait_for_answer()
-            if word is ScanAnswer.NO:
+            reply = await door.wait_for_answer()
+            if reply is ScanAnswer.NO:
                 return False
-        if word is ScanAnswer.WAIT:
-            word = await door.wait_for_go()
-        if word is ScanAnswer.GO and deliver:
+        if reply is ScanAnswer.WAIT:
+            reply = await door.wait_for_go()
+        if reply is ScanAnswer.GO and deliver:
             return await door.carry_in()
-        return word is not ScanAnswer.NO
+        return reply is not ScanAnswer.NO
 
 
 class _EntranceListener:
@@ -170,14 +170,14 @@ class _EntranceListener:
         return self._report(answer)
 
     def _report(self, answer: Body) -> ScanAnswer:
-        word = ScanAnswer(answer["word"])
+        reply = ScanAnswer(answer["word"])
         self._visit = answer["scan"]
         refusal = None if answer["refusal"] is None else Refusal(answer["refusal"])
         why = "" if refusal is None else f" ({REFUSAL_TEXTS[refusal].to(SOURCE)})"
-        print_line(f"The door says {word.value}{why}.")
+        print_line(f"The door says {reply.value}{why}.")
         if refusal is not None and refusal in REMEDIES:
             print_line(REMEDIES[refusal])
-        return word
+        return reply
 
     async def wait_for_go(self) -> ScanAnswer:
         """After "wait", print each step until "go" or "no". Returns `WAIT` if the other code of the pair is missing."""

@@ -285,13 +285,13 @@ def _check_nodes_ready(file: HubFile, boxes: Boxes, config: Path, *, now: dateti
     async def visit_nodes(_store: HubStore) -> dict[str, str]:
         return await rabbitmq.nodes_not_ready(file, now=now, monotonic=asyncio.get_running_loop().time)
 
-    left = _run_in_store(file, config, visit_nodes)
-    if left:
+    unready = _run_in_store(file, config, visit_nodes)
+    if unready:
         rabbitmq.set_up(file, boxes, file.rabbit, now=now, show_next=True)
         print_line(
-            *(*rabbitmq.setup_instructions(file, file.rabbit), *(f"{host}: {why}." for host, why in left.items()))
+            *(*rabbitmq.setup_instructions(file, file.rabbit), *(f"{host}: {why}." for host, why in unready.items()))
         )
-        nodes = ", ".join(left)
+        nodes = ", ".join(unready)
         what = f"Not changed yet: nodes that do not show the successor's certificate, or believe none: {nodes}."
         todo = "Bring them the files, restart them one after the other while a hub runs, and say --change again."
         raise Failure(what, todo, ExitCode.NEGATIVE)
@@ -306,8 +306,8 @@ async def _apply_step(  # noqa: PLR0913 - the options of the command
     if end:
         if before is None:
             raise ca_rotation.RotationRefused(ca_rotation.NO_FORMER_AUTHORITY)
-        if left := await count_certificates_by(store, before, now):
-            what = f"It has certified {left} boxes that have not renewed yet: they would be cut off."
+        if count := await count_certificates_by(store, before, now):
+            what = f"It has certified {count} boxes that have not renewed yet: they would be cut off."
             raise ca_rotation.RotationRefused(what)
         ca_rotation.end_former(folder)
     authority = HubAuthority.load(folder, now=now)

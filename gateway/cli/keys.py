@@ -105,14 +105,15 @@ def read_terms(file: Path) -> AskedTerms:
 def sign_question(key_file: Path, brand: str, name: str, asked: AskedTerms, hub: str) -> str:
     """Sign a request; it is valid for a month, so that the customer has time to open the page."""
     now = int(machine_time().timestamp())
-    word = ConsentStatement(
+    statement = ConsentStatement(
         iss=brand, hub=hub.rstrip("/"), iat=now, exp=now + MAX_REQUEST_LIFETIME_S, name=name, asked=asked,
         jti=secrets.token_urlsafe(16),
     )  # fmt: skip
-    return sign_brand_statement(word, read_key(key_file).sign, kid=key_file.stem)
+    return sign_brand_statement(statement, read_key(key_file).sign, kid=key_file.stem)
 
 
 def sign_ending(key_file: Path, brand: str, connection: str, hub: str) -> str:
     """Sign the brand's end of a connection."""
-    word = EndStatement(iss=brand, hub=hub.rstrip("/"), iat=int(machine_time().timestamp()), connection=connection)
-    return sign_brand_statement(word, read_key(key_file).sign, kid=key_file.stem)
+    now = int(machine_time().timestamp())
+    statement = EndStatement(iss=brand, hub=hub.rstrip("/"), iat=now, connection=connection)
+    return sign_brand_statement(statement, read_key(key_file).sign, kid=key_file.stem)

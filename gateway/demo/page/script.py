@@ -202,12 +202,13 @@ async def _a_thief_freezes_the_camera(act: ShowState) -> None:
     await play.set_fault(DOOR_CAMERA, "frozen")
     frozen = clock()
     await act.page.wait_until("a frozen picture greyed", lambda now: (now.believed or {}).get(DOOR_CAMERA) is False)
-    took = clock() - frozen
+    delay = clock() - frozen
     play.require(
-        took <= FREEZE_TIMEOUT_S, f"a frozen picture is greyed within {FREEZE_TIMEOUT_S} s, not after {took:.1f} s"
+        delay <= FREEZE_TIMEOUT_S,
+        f"a frozen picture is greyed within {FREEZE_TIMEOUT_S} s, not after {delay:.1f} s",
     )
     await play.thief.does("leave")
-    seconds = f"{took:.1f}"
+    seconds = f"{delay:.1f}"
     await act.show_line(_("Perron saw it within {seconds} s and greys it.", seconds=seconds), read=READING_TIME_S)
     await play.scan_codes(act.delivery)
     await play.wait_for_refusal(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
