@@ -95,11 +95,7 @@ class _Connection:
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
     ) -> None:
         self._monotonic = monotonic
-        self._inbox = ReceiveQueue(
-            policies={subscription.topic: subscription.overflow for subscription in subscriptions},
-            urgent=frozenset(subscription.topic for subscription in subscriptions if subscription.is_urgent),
-            on_missed=on_missed, max_payload_bytes=max_payload_bytes,
-        )  # fmt: skip
+        self._inbox = ReceiveQueue(subscriptions, on_missed=on_missed, max_payload_bytes=max_payload_bytes)
         self._pending: dict[int, tuple[asyncio.Future[Acknowledgement], float]] = {}
         self._parked: deque[_OutboundMessage] = deque()
         self._room_check: asyncio.TimerHandle | None = None

@@ -11,17 +11,16 @@ tests/gateway/mqtt/test_inbound_limits.py:
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable
 
 import aiomqtt
 import paho.mqtt
 from paho.mqtt.client import Client as Paho
 from paho.mqtt.enums import MessageType, MQTTErrorCode
 
-from gateway.mqtt.rate_limits import TOPIC_LIMITS, HeldMessage, LimitVerdict, RateLimits, TopicLimits
+from gateway.mqtt.rate_limits import TOPIC_LIMITS, HeldMessage, LimitVerdict, RateLimits
 from gateway.mqtt.tls import ClosingTlsSocket
-from gateway.system.mqtt_settings import OverflowPolicy
+from gateway.system.mqtt_settings import OverflowPolicy, Subscription
 
 PAHO_VERSION = "2.2.0"
 # Another version may have other private methods, and nothing would be limited
@@ -41,6 +40,8 @@ POLL_INTERVAL_S = 0.1  # between two checks whether a held reading may be read
 QOS, AT_LEAST_ONCE = 0b110, 0b010  # bits of a message's first byte
 CONTINUATION_BIT = 128  # set in each byte of a length that is not the last
 
+_UNKNOWN = Subscription(topic="", wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY)  # a wildcard's topic
+
 
 class ReceiveQueue(asyncio.Queue[aiomqtt.Message]):
     """Unread messages: urgent topics first, then reports, then scans and offers, then readings.
@@ -49,17 +50,12 @@ class ReceiveQueue(asyncio.Queue[aiomqtt.Message]):
     """
 
     def __init__(
-        self,
-        *,
-        policies: Mapping[str, OverflowPolicy],
-        on_missed: Callable[[str], None],
-        max_payload_bytes: int,
-        urgent: AbstractSet[str] = frozenset(),
+        self, subscriptions: Iterable[Subscription], *, on_missed: Callable[[str], None], max_payload_bytes: int
     ) -> None:
         self._queues: tuple[deque[aiomqtt.Message], ...] = tuple(deque() for _ in OverflowPolicy)
         super().__init__()
-        self._policies, self._max_payload_bytes = policies, max_payload_bytes
-        self._on_missed, self._urgent = on_missed, urgent
+        self._subscriptions = {subscription.topic: subscription for subscription in subscriptions}
+        self._on_missed, self._max_payload_bytes = on_missed, max_payload_bytes
         self._waiting_counts: Counter[str] = Counter()  # by topic
 
     def qsize(self) -> int:
@@ -73,7 +69,8 @@ class ReceiveQueue(asyncio.Queue[aiomqtt.Message]):
     def put_nowait(self, item: aiomqtt.Message) -> None:
         """Queue a message, or drop it beyond the limits."""
         topic = item.topic.value
-        is_flood = self._waiting_counts[topic] >= self._limits(topic).max_waiting
+        policy = self._subscriptions.get(topic, _UNKNOWN).overflow
+        is_flood = self._waiting_counts[topic] >= TOPIC_LIMITS[policy].max_waiting
         if is_flood or len(item.payload) > self._max_payload_bytes:
             self._on_missed(topic)
             return
@@ -90,14 +87,11 @@ class ReceiveQueue(asyncio.Queue[aiomqtt.Message]):
         return item
 
     def _put(self, item: aiomqtt.Message) -> None:
-        topic = item.topic.value
-        self._queues[0 if topic in self._urgent else self._limits(topic).priority].append(item)
+        subscription = self._subscriptions.get(item.topic.value, _UNKNOWN)
+        self._queues[0 if subscription.is_urgent else TOPIC_LIMITS[subscription.overflow].priority].append(item)
 
     def _get(self) -> aiomqtt.Message:
         return next(lane for lane in self._queues if lane).popleft()
-
-    def _limits(self, topic: str) -> TopicLimits:
-        return TOPIC_LIMITS[self._policies.get(topic, OverflowPolicy.DROP_AND_QUERY)]
 
 
 class InboundLimiter:

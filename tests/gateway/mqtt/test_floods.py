@@ -6,7 +6,7 @@ from paho.mqtt.properties import Properties
 from gateway.mqtt.client import MAX_PAYLOAD_BYTES
 from gateway.mqtt.inbound_limits import ReceiveQueue
 from gateway.mqtt.rate_limits import TOPIC_LIMITS
-from gateway.system.mqtt_settings import OverflowPolicy
+from gateway.system.mqtt_settings import OverflowPolicy, Subscription
 
 MAX_WAITING_SCANS = int(TOPIC_LIMITS[OverflowPolicy.DROP_AND_COUNT].max_waiting)
 MAX_WAITING_REPORTS = int(TOPIC_LIMITS[OverflowPolicy.DROP_AND_QUERY].max_waiting)
@@ -16,14 +16,14 @@ def message(topic: str, payload: bytes = b"x") -> aiomqtt.Message:
     return aiomqtt.Message(topic, payload, 1, False, 1, Properties(3))  # type: ignore[no-untyped-call]  # noqa: FBT003 - aiomqtt's own order
 
 
+def subscriptions(**policies: OverflowPolicy) -> list[Subscription]:
+    return [Subscription(topic=topic, wants_retained=False, overflow=policy) for topic, policy in policies.items()]
+
+
 def test_a_flood_of_scans_drowns_neither_reports_nor_the_owners_stop() -> None:
     missed: list[str] = []
     inbox = ReceiveQueue(
-        policies={
-            "scan": OverflowPolicy.DROP_AND_COUNT,
-            "stop": OverflowPolicy.KEEP,
-            "lock": OverflowPolicy.DROP_AND_QUERY,
-        },
+        subscriptions(scan=OverflowPolicy.DROP_AND_COUNT, stop=OverflowPolicy.KEEP, lock=OverflowPolicy.DROP_AND_QUERY),
         on_missed=missed.append,
         max_payload_bytes=MAX_PAYLOAD_BYTES,
     )
@@ -40,7 +40,7 @@ def test_a_flood_of_scans_drowns_neither_reports_nor_the_owners_stop() -> None:
 def test_a_flood_of_offers_costs_no_scan() -> None:
     missed: list[str] = []
     inbox = ReceiveQueue(
-        policies=dict.fromkeys(("scan", "offer"), OverflowPolicy.DROP_AND_COUNT),
+        subscriptions(scan=OverflowPolicy.DROP_AND_COUNT, offer=OverflowPolicy.DROP_AND_COUNT),
         on_missed=missed.append,
         max_payload_bytes=MAX_PAYLOAD_BYTES,
     )
@@ -52,7 +52,7 @@ def test_a_flood_of_offers_costs_no_scan() -> None:
 def test_a_flood_of_one_devices_reports_costs_no_other_device_a_report() -> None:
     missed: list[str] = []
     inbox = ReceiveQueue(
-        policies=dict.fromkeys(("lock", "fridge"), OverflowPolicy.DROP_AND_QUERY),
+        subscriptions(lock=OverflowPolicy.DROP_AND_QUERY, fridge=OverflowPolicy.DROP_AND_QUERY),
         on_missed=missed.append,
         max_payload_bytes=MAX_PAYLOAD_BYTES,
     )
@@ -64,7 +64,7 @@ def test_a_flood_of_one_devices_reports_costs_no_other_device_a_report() -> None
 def test_reports_that_overflow_are_said_to_be_missed_and_the_owners_stop_never_is() -> None:
     missed: list[str] = []
     inbox = ReceiveQueue(
-        policies={"stop": OverflowPolicy.KEEP, "lock": OverflowPolicy.DROP_AND_QUERY},
+        subscriptions(stop=OverflowPolicy.KEEP, lock=OverflowPolicy.DROP_AND_QUERY),
         on_missed=missed.append,
         max_payload_bytes=MAX_PAYLOAD_BYTES,
     )
