@@ -155,11 +155,8 @@ def _read_or_make_authority(
             return key, authority
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
-    builder = (
-        _builder(subject, subject, key.public_key(), now, timedelta(days=AUTHORITY_LIFETIME_DAYS))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(signs=True), critical=True)
-    )
+    lifetime = timedelta(days=AUTHORITY_LIFETIME_DAYS)
+    builder = _builder(subject, subject, key.public_key(), now, lifetime, signs=True)
     if bounds:
         builder = builder.add_extension(x509.NameConstraints(_subtrees(bounds), None), critical=True)
     authority = builder.sign(key, hashes.SHA256())
@@ -200,9 +197,7 @@ def _build_leaf(  # noqa: PLR0913 - what a certificate says
     if word is not None:
         known.append(x509.RFC822Name(f"{word or f'{serial:x}'}@{names[0]}"))
     return (
-        _builder(subject, authority.subject, key, *lifetime, serial=serial)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(signs=False), critical=True)
+        _builder(subject, authority.subject, key, *lifetime, signs=False, serial=serial)
         .add_extension(x509.ExtendedKeyUsage(usage), critical=False)
         .add_extension(x509.SubjectAlternativeName(known), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
@@ -212,8 +207,12 @@ def _build_leaf(  # noqa: PLR0913 - what a certificate says
 
 def _builder(  # noqa: PLR0913 - what every certificate says
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, life: timedelta,
-    *, serial: int | None = None,
+    *, signs: bool, serial: int | None = None,
 ) -> x509.CertificateBuilder:  # fmt: skip
+    usage = x509.KeyUsage(
+        digital_signature=not signs, key_cert_sign=signs, crl_sign=signs, content_commitment=False,
+        key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -223,14 +222,9 @@ def _builder(  # noqa: PLR0913 - what every certificate says
         .not_valid_before(now - BACKDATING)
         .not_valid_after(now + life)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        .add_extension(x509.BasicConstraints(ca=signs, path_length=0 if signs else None), critical=True)
+        .add_extension(usage, critical=True)
     )
-
-
-def _key_usage(*, signs: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs, key_cert_sign=signs, crl_sign=signs, content_commitment=False,
-        key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
-    )  # fmt: skip
 
 
 def _is_current(
@@ -245,12 +239,11 @@ def _is_current(
     leaf = read_leaf(files.chain)
     if not _key_matches(files.key, leaf):  # two processes wrote them at the same time, or one is damaged
         return False
-    is_for_these = set(certificate_names(leaf)) == set(names) and leaf.issuer == authority.subject
     issuer_key = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
     authority_key = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     return (
-        is_for_these
-        and issuer_key == authority_key
+        set(certificate_names(leaf)) == set(names)
+        and (leaf.issuer, issuer_key) == (authority.subject, authority_key)
         and leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc - policy.renew
     )
 

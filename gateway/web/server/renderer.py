@@ -30,24 +30,21 @@ def render_fragment(services: GatewayServices, name: str, viewer: Viewer) -> str
 def render(services: GatewayServices, template: str, viewer: Viewer, facts: Mapping[str, Any]) -> str:
     """Return a page or a fragment as HTML."""
     functions = template_functions(viewer.language)
-    return (
-        _templates()
-        .get_template(template)
-        .render(
-            facts,
-            home=services.home,
-            viewer=viewer,
-            t=lambda key, **facts: functions["in_words"](TEXTS[key], **facts),
-            **functions,
-            part=lambda name: render_fragment(services, name, viewer),
-            brand_name=services.brand_name,
-            entrance_name=services.entrance_name,
-            person_name=partial(person_name, services.store.accounts),
-            languages=offered(str(facts.get("path", "/"))),
-            zone=services.zone,
-            retention_days=services.retention_days,
-            ages=age_texts(viewer.language),
-        )
+    page = _templates().get_template(template)
+    return page.render(
+        facts,
+        home=services.home,
+        viewer=viewer,
+        t=lambda key, **facts: functions["in_words"](TEXTS[key], **facts),
+        **functions,
+        part=lambda name: render_fragment(services, name, viewer),
+        brand_name=services.brand_name,
+        entrance_name=services.entrance_name,
+        person_name=partial(person_name, services.store.accounts),
+        languages=offered(str(facts.get("path", "/"))),
+        zone=services.zone,
+        retention_days=services.retention_days,
+        ages=age_texts(viewer.language),
     )
 
 
