@@ -44,8 +44,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a held delivery is released though the home's terms do not allow it",
         file="gateway/hub/deliveries/orders.py",
-        old="    elif not await _may_be_sent(hub.tx, row):\n",
-        new="    elif row.let_in is None:\n",
+        old='_signed_versions(hub.tx, row)) and not (row.given or {}).get("hub_signed", False):',
+        new="_signed_versions(hub.tx, row)) and row.let_in is None:",
         tests=(
             f"{HUB}::test_what_its_brand_did_not_sign_is_refused_at_the_hub_where_the_home_s_terms_do_not_allow_it",
         ),

@@ -6,7 +6,7 @@ expire the delivery.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -91,13 +91,10 @@ def sign_message(hub: HubTransaction, brand: str, home: str | None, body: Offer 
     return token
 
 
-async def release(hub: HubTransaction, row: Row[Any], home: str) -> None:
-    """Send what was held for a home that has permitted the brand."""
-    await hub.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(home=home, held=False))
+async def release(hub: HubTransaction, row: Row[Any], signed: Sequence[Row[Any]]) -> None:
+    """Send what was held for a home that has permitted the brand; `signed`: the versions that the brand signed."""
+    await hub.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(home=row.let_in, held=False))
     row = await find_delivery(hub.tx, row.id)
-    of_delivery = select(delivery_versions).where(delivery_versions.c.delivery == row.id)
-    versions = (await hub.tx.execute(of_delivery.order_by(delivery_versions.c.version))).all()
-    signed = [version for version in versions if version.token is not None]
     for place, version in enumerate(signed):  # each a little later, because jobs are sent in the order of their times
         number, promise = version.version, version.promise
         body = body_of(Update, row, number, promise) if place else body_of(Offer, row, number, promise)
@@ -107,8 +104,7 @@ async def release(hub: HubTransaction, row: Row[Any], home: str) -> None:
         await send(hub, row, body_of(Offer, row, row.version, row.promise), None)
 
 
-async def is_name_taken(tx: AsyncConnection, row: Row[Any], home: str) -> bool:
-    """Return whether this home has another delivery of the brand with that name."""
+async def _is_name_taken(tx: AsyncConnection, row: Row[Any], home: str) -> bool:
     named = select(deliveries.c.id).filter_by(brand=row.brand, home=home, name=row.name)
     return await tx.scalar(named.where(deliveries.c.id != row.id)) is not None
 
@@ -203,13 +199,13 @@ async def _release_or_end(hub: HubTransaction, row: Row[Any]) -> None:
         state = State.EXPIRED
     elif row.standing != "granted" or row.let_in is None:
         reason = "brand_not_permitted"
-    elif await is_name_taken(hub.tx, row, row.let_in):
+    elif await _is_name_taken(hub.tx, row, row.let_in):
         reason = "already_offered"
-    elif not await _may_be_sent(hub.tx, row):
+    elif not (signed := await _signed_versions(hub.tx, row)) and not (row.given or {}).get("hub_signed", False):
         reason = "hub_signed_not_permitted"
     else:
         try:
-            await release(hub, row, row.let_in)
+            await release(hub, row, signed)
         except MessageTooLarge:  # checked at the announcement since some release; older versions end here
             reason = "malformed"
         else:
@@ -217,9 +213,6 @@ async def _release_or_end(hub: HubTransaction, row: Row[Any]) -> None:
     await set_state(hub.tx, row, state, reason, hub.now)
 
 
-async def _may_be_sent(tx: AsyncConnection, row: Row[Any]) -> bool:
-    """Return whether the home's terms allow it: without the brand's signature only if they allow the hub's."""
-    signed = (delivery_versions.c.delivery == row.id, delivery_versions.c.token.is_not(None))
-    if await tx.scalar(select(delivery_versions.c.version).where(*signed).limit(1)) is not None:
-        return True
-    return row.given is not None and bool(row.given.get("hub_signed", False))
+async def _signed_versions(tx: AsyncConnection, row: Row[Any]) -> Sequence[Row[Any]]:
+    signed = select(delivery_versions).filter_by(delivery=row.id).where(delivery_versions.c.token.is_not(None))
+    return (await tx.execute(signed.order_by(delivery_versions.c.version))).all()

@@ -135,10 +135,10 @@ async def test_a_held_delivery_that_cannot_be_released_is_refused_and_every_othe
 ) -> None:
     raising, release = ExceptionSource(IN_A_TRANSACTION), hub_deliveries.release
 
-    async def poisoned(pen: Any, row: Any, home: str) -> None:  # noqa: ANN401 - its own arguments
+    async def poisoned(pen: Any, row: Any, signed: Any) -> None:  # noqa: ANN401 - its own arguments
         if row.name.startswith("poison"):
             raising.now()
-        await release(pen, row, home)
+        await release(pen, row, signed)
 
     monkeypatch.setattr(hub_deliveries, "release", poisoned)
     async with run_hub(hub_file(tmp_path)) as hub:
