@@ -64,15 +64,11 @@ async def ask_home(hub: HubTransaction, row: Row[Any], code: str | None) -> None
         mine = (homes.c.support_code == code, homes.c.sandbox == row.sandbox, homes.c.revoked.is_(None))
         open_ = or_(homes.c.retailer.is_(None), homes.c.retailer == row.retailer)  # a sandbox belongs to one retailer
         home = await hub.tx.scalar(select(homes.c.id).where(*mine, open_))
-    if home is not None and await _asks_exhausted(hub, row, home):
-        home = None
-    if home is not None:
-        values |= {"home": home, "keys_sent": await _keys_version(hub, row)}
-    await hub.tx.execute(update(connections).where(connections.c.id == row.id).values(**values))
-    if home is not None:
+    if home is not None and not await _asks_exhausted(hub, row, home):
         terms = None if row.signed is not None else AskedTerms.model_validate_json(json.dumps(row.asked))
         request = {"connection": row.id, "expires": row.expires, "signed": row.signed, "asked": terms}
-        await _send(hub, row, home, **request)
+        values |= {"home": home, "keys_sent": await _send(hub, row, home, **request)}
+    await hub.tx.execute(update(connections).where(connections.c.id == row.id).values(**values))
 
 
 async def _asks_exhausted(hub: HubTransaction, row: Row[Any], home: str) -> bool:
@@ -84,14 +80,8 @@ async def _asks_exhausted(hub: HubTransaction, row: Row[Any], home: str) -> bool
 
 async def send_keys(hub: HubTransaction, row: Row[Any]) -> None:
     """Inform a home that permits the brand of its current keys; the owner approves new ones."""
-    await _send(hub, row, row.home)
-    version = await _keys_version(hub, row)
+    version = await _send(hub, row, row.home)
     await hub.tx.execute(update(connections).where(connections.c.id == row.id).values(keys_sent=version))
-
-
-async def _keys_version(hub: HubTransaction, row: Row[Any]) -> int:
-    brand = select(brands.c.keys_version).filter_by(id=row.brand, sandbox=row.sandbox)
-    return int((await hub.tx.execute(brand)).scalar_one())
 
 
 async def send_end(hub: HubTransaction, row: Row[Any]) -> None:
@@ -100,19 +90,21 @@ async def send_end(hub: HubTransaction, row: Row[Any]) -> None:
     await hub.tx.execute(update(connections).where(connections.c.id == row.id).values(end_told=True))
 
 
-async def _send(hub: HubTransaction, row: Row[Any], home: str, **content: Any) -> None:  # noqa: ANN401 - fields of the message
-    brand = select(brands.c.name).filter_by(id=row.brand, sandbox=row.sandbox)
-    name = (await hub.tx.execute(brand)).scalar_one()
+async def _send(hub: HubTransaction, row: Row[Any], home: str, **content: Any) -> int:  # noqa: ANN401 - fields of the message
+    """Send a home the brand's name and keys, and this `content`; return the version of the keys."""
+    of_brand = select(brands.c.name, brands.c.keys_version).filter_by(id=row.brand, sandbox=row.sandbox)
+    brand = (await hub.tx.execute(of_brand)).one()
     mine = select(brand_keys).filter_by(brand=row.brand, sandbox=row.sandbox)
     current = mine.filter_by(revoked=None).order_by(brand_keys.c.created, brand_keys.c.kid)
     gone = mine.where(brand_keys.c.revoked.is_not(None)).order_by(brand_keys.c.revoked.desc()).limit(MAX_WITHDRAWN_KEYS)
     message = ConsentMessage(
-        hub=hub.url, home=home, brand=row.brand, name=name,
+        hub=hub.url, home=home, brand=row.brand, name=brand.name,
         keys=tuple(RequestedKey(kid=key.kid, x=key.x, vouched=key.vouched) for key in await hub.tx.execute(current)),
         withdrawn=tuple(key.x for key in await hub.tx.execute(gone)), **content,
     )  # fmt: skip
     token = consent_request.sign_consent_within_limit(message, hub.signer.signature)
     await jobs.enqueue(hub.tx, home, JobKind.CONNECT, token, now=hub.now)
+    return int(brand.keys_version)
 
 
 async def on_decision(tx: AsyncConnection, home: Row[Any], decision: PermissionDecision, now: datetime) -> bool:
