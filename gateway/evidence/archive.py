@@ -240,7 +240,9 @@ class Archive:
         """Every hour, erase overdue films, finish interrupted work, and let the store forget."""
         while True:
             self._tidy_requested.clear()
-            now, days = self.clock.now(), self._retention_days
+            now = self.clock.now()
+            # An owner's choice on a page comes before that of `home.yaml`
+            days = self.store.privacy.chosen_retention_days() or self.home.storage.retention_days
             if self.store.handover.pending_task(TASK_ERASE_FILMS) is not None:
                 await self._log_failure_of(self._erase_history())
             for visit in overdue_visits(self._filmed_visits(), now=now, days=days):
@@ -259,11 +261,6 @@ class Archive:
             with suppress(TimeoutError):
                 async with asyncio.timeout(TIDY_INTERVAL_S):
                     await self._tidy_requested.wait()
-
-    @property
-    def _retention_days(self) -> int:
-        """The retention time in days: an owner's choice on a page, else that of `home.yaml`."""
-        return self.store.privacy.chosen_retention_days() or self.home.storage.retention_days
 
     async def _erase_history(self) -> None:
         """Erase the rest of the former household's visits after a hand-over, their statements too.

@@ -11,12 +11,11 @@ import zipfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home
-from gateway.evidence.manifest import VISITS_FOLDER
+from gateway.evidence.manifest import VISITS_FOLDER, visit_files
 from gateway.evidence.rollback import KEYS_FOLDER, MARK_FILE
 from gateway.evidence.succession import SUCCESSION_FILE
 from gateway.protocol.ed25519 import PublicKey
@@ -74,8 +73,10 @@ async def stream_zip(  # noqa: PLR0913 - each source of the export is one parame
                     yield outlet.take()
                     await asyncio.sleep(0)  # the door first
         files = [home.storage.folder / MARK_FILE, home.storage.folder / KEYS_FOLDER / SUCCESSION_FILE]
-        files += await asyncio.to_thread(_proof_files, home.storage.folder / VISITS_FOLDER, running)
+        files += await asyncio.to_thread(visit_files, home.storage.folder / VISITS_FOLDER, without=running)
         for path in files:
+            if path.name.startswith("."):
+                continue  # it is being written
             try:
                 file = await asyncio.to_thread(open_regular, path)
             except (FileNotFoundError, NotRegularFile):
@@ -87,18 +88,6 @@ async def stream_zip(  # noqa: PLR0913 - each source of the export is one parame
                         entry.write(piece)
                         yield outlet.take()
     yield outlet.take()
-
-
-def _proof_files(films: Path, running: frozenset[str]) -> list[Path]:
-    if not films.is_dir():
-        return []
-    return [
-        path
-        for folder in sorted(films.iterdir())
-        if folder.name not in running and folder.is_dir() and not folder.is_symlink()
-        for path in sorted(folder.iterdir())
-        if not path.name.startswith(".")  # a file that is being written
-    ]
 
 
 def _documents(store: Store, key: PublicKey, readme: str) -> Iterator[tuple[str, Iterator[bytes]]]:

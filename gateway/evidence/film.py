@@ -137,9 +137,7 @@ def _film_second(film: BinaryIO, links: FragmentLinks, number: int) -> float | N
 def _decode_time(film: BinaryIO, links: FragmentLinks, number: int) -> int | None:
     """Read `tfdt`: the fragment's first decode time, in the track's units (ISO/IEC 14496-12, 8.8.12)."""
     box = find_box(_read_fragment(film, links, number), b"moof", b"traf", b"tfdt")
-    if box is None:
-        return None
-    return int.from_bytes(box[4:12] if box[:1] == b"\1" else box[4:8], "big")
+    return None if box is None else int.from_bytes(box[4:12] if box[:1] == b"\1" else box[4:8], "big")
 
 
 def _read_fragment(film: BinaryIO, links: FragmentLinks, number: int) -> bytes:

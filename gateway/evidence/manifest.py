@@ -4,8 +4,9 @@ One folder a visit. Part 1 has `manifest.json`, `manifest.sig` and `log.jsonl`; 
 `manifest-n.json` and so on beside them and names the part before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
@@ -150,6 +151,13 @@ class Manifest(ManifestDraft):
 def visit_folder(visit: str) -> str:
     """Where a visit's films and proof lie, under the storage folder: all its parts together."""
     return f"{VISITS_FOLDER}/{visit}"
+
+
+def visit_files(films: Path, *, without: Container[str]) -> list[Path]:
+    """Return the files in the folders of all visits but these, in their order. OSError: a folder cannot be read."""
+    folders = sorted(films.iterdir()) if films.is_dir() else []
+    visits = (path for path in folders if path.name not in without and path.is_dir() and not path.is_symlink())
+    return [path for folder in visits for path in sorted(folder.iterdir())]
 
 
 def manifest_name(part: int) -> str:

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, StringConstraints
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.evidence.checkpoint import SealedPart
+from gateway.evidence.manifest import visit_files
 from gateway.evidence.succession import SUCCESSION_FILE
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.signed_document import FileName, Id, SignedDocument
@@ -75,14 +76,12 @@ def orphaned_films(films: Path, known: Container[str], *, now: Now, days: int) -
     Raises:
         OSError: the folder cannot be read.
     """
-    if not now.trusted or not films.is_dir():
+    if not now.trusted:
         return ()
     until = (now.utc - min(timedelta(days=days), MAX_RETENTION)).timestamp()
     return tuple(
         path
-        for folder in sorted(films.iterdir())
-        if folder.name not in known and folder.is_dir() and not folder.is_symlink()
-        for path in sorted(folder.iterdir())
+        for path in visit_files(films, without=known)
         if not _STATEMENT_FILES.fullmatch(path.name)
         and path.name not in (TOMBSTONE_FILE, SUCCESSION_FILE)
         and path.lstat().st_mtime <= until

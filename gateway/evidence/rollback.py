@@ -21,7 +21,6 @@ from pathlib import Path
 
 import structlog
 
-from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.evidence import succession
 from gateway.evidence.checkpoint import Checkpoint, sign_checkpoint
@@ -55,11 +54,8 @@ class StoreDoubt(StrEnum):
     LINE_DAMAGED = auto()  # the statement by which one key follows another
 
 
-class SealedProof(Frozen, kw_only=False):
-    """A proof's visit, and the last entry of the log when the box sealed it."""
-
-    visit: str
-    head: ChainHead
+SealedProof = tuple[str, ChainHead]
+"""A proof's visit, and the last entry of the log when the box sealed it."""
 
 
 def read_sealed_proofs(folder: Path, kin: Collection[PublicKey]) -> tuple[SealedProof, ...]:
@@ -71,7 +67,7 @@ def read_sealed_proofs(folder: Path, kin: Collection[PublicKey]) -> tuple[Sealed
             signature = read_regular(manifest.with_suffix(".sig"), at_most=64)
             if any(key.verifies(signature, data) for key in kin):
                 sealed = Manifest.from_json(data)
-                proofs.append(SealedProof(sealed.visit, sealed.log.last.head))
+                proofs.append((sealed.visit, sealed.log.last.head))
         except (OSError, ValueError):  # `perron verify` explains the defect
             continue
     return tuple(proofs)
@@ -87,12 +83,8 @@ def _newest_manifests(visits: Path) -> list[Path]:
 
 def foreign_visits(proofs: Sequence[SealedProof], hash_at: HashAt, acknowledged: Collection[str]) -> tuple[str, ...]:
     """Return the visits whose proofs name a log entry that the store lacks, except the `acknowledged` ones."""
-    return tuple(
-        sorted({
-            proof.visit for proof in proofs
-            if proof.visit not in acknowledged and hash_at(proof.head.seq) != proof.head.hash
-        })
-    )  # fmt: skip
+    foreign = {visit for visit, head in proofs if visit not in acknowledged and hash_at(head.seq) != head.hash}
+    return tuple(sorted(foreign))
 
 
 @dataclass(eq=False, repr=False)
