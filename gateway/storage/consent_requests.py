@@ -137,10 +137,7 @@ def _store_request(
 
 
 def _set_pending(db: Database, brand: str, terms: PermissionTerms, *, anew: bool) -> None:
-    """Let a guest wait for the owner.
-
-    Each request gets its own version, so the link of an older message cannot answer it.
-    """
+    """Let a guest wait for the owner, each time with a new version: an older message's link cannot answer it."""
     db.execute(
         "INSERT INTO permission (brand, version, standing, terms) VALUES (?, 1, 'pending', ?) ON CONFLICT (brand)"
         " DO UPDATE SET version = version + 1, standing = 'pending', terms = excluded.terms,"
@@ -316,10 +313,7 @@ def forget_unanswered(db: Database, before: datetime) -> None:
 
 
 def guests(db: Database, now: Now | None = None) -> Iterator[tuple[str, str]]:
-    """Yield the brands that the house file does not name, each with its name.
-
-    With `now`, leave out those whose request is over.
-    """
+    """Yield each brand that the house file does not name, with its name; with `now`, none whose request is over."""
     for request in all_requests(db):
         if request.guest and (now is None or not request.is_over(now)):
             yield request.brand, request.name

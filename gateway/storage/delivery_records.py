@@ -83,10 +83,7 @@ def _steps_before(db: Database, entrance: str, seq: int, when: int) -> Iterator[
 
 
 def _last_temperature(db: Database, promise: DeliveryOrder, seq: int) -> float | None:
-    """Return the last temperature of a cold delivery's place before a visit.
-
-    The time of the measurement stays in the house.
-    """
+    """Return the last temperature of a cold delivery's place before a visit; its time stays in the house."""
     query = (
         "SELECT body FROM entry WHERE seq < ? AND seq >= ? AND kind = 'step' AND entrance = ? AND body IS NOT NULL"
         " AND instr(body, CAST('\"FridgeHeard\"' AS BLOB)) > 0 ORDER BY seq DESC"

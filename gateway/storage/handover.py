@@ -87,10 +87,7 @@ def accept_offer(db: Database, offer: HouseOffer, new: NewAccount, entry: SignIn
 
 
 def _forget_household(db: Database, stay: str) -> None:
-    """Delete the former household's people and data, except the log of the visits that `stay` selects.
-
-    The log's chain stays valid.
-    """
+    """Delete the former household's people and data; the log keeps the visits that `stay` selects and a valid chain."""
     for table in ("device", "invitation", "share", "person", "backoff", "message", "phone", "look", "choice", "pause",
                   "readiness_hour"):  # fmt: skip
         db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables

@@ -80,12 +80,6 @@ class PendingEvent(Frozen):
     token: bytes
 
 
-class _EventChain(Frozen, kw_only=False):
-    base_seq: int
-    base_head: str
-    acknowledged: int
-
-
 class HubJournal(StorePart):
     """The journal of events for a hub: `Store.hub_journal`. Call `set_signer` before a method that signs."""
 
@@ -137,10 +131,7 @@ class HubJournal(StorePart):
         return write(db, signer, now, key)
 
     async def acknowledge(self, ack: Ack, now: Now) -> bool:
-        """Store how far the hub has the events.
-
-        False: the hub has another chain, so the journal continues behind the hub's.
-        """
+        """Store how far the hub has the events. False: it has another chain; the journal continues behind that."""
         signer = self._required_signer
         return await self.writer.do(lambda db: _acknowledge(db, signer, ack, now))
 
@@ -175,7 +166,7 @@ class HubJournal(StorePart):
 
     def is_same_chain(self, ack: Ack) -> bool:
         """Return whether the hub has this journal's chain."""
-        return _head_at(self.reader(), _chain(self.reader()), ack.seq) == ack.head
+        return _head_at(self.reader(), ack.seq) == ack.head
 
     async def forget(self) -> None:
         """Delete the journal: the house has a new household."""
@@ -255,25 +246,24 @@ def _set_signer(db: Database, signer: EventSigner, now: Now) -> None:
         _forget(db, signer.home)
         db.log("uplink", now.utc, {"home": signer.home})
     elif key != signer.key.public.text:
-        chain = _chain(db)
-        head = _head_at(db, chain, chain.acknowledged) or GENESIS_DIGEST
+        acknowledged = db.number("SELECT acknowledged FROM uplink")
         # Acknowledged events keep the old key's signature: they are not sent again
-        _renumber(db, signer, chain.acknowledged, head)
+        _renumber(db, signer, acknowledged, _head_at(db, acknowledged) or GENESIS_DIGEST)
     db.execute("UPDATE uplink SET signer = ?", (signer.key.public.text,))
 
 
 def _acknowledge(db: Database, signer: EventSigner, ack: Ack, now: Now) -> bool:
     if ack.seq > MAX_SEQ:
         return True  # no box has so many events: ignore it
-    chain = _chain(db)
-    if _head_at(db, chain, ack.seq) == ack.head:
+    if _head_at(db, ack.seq) == ack.head:
         db.execute("UPDATE uplink SET acknowledged = ?", (ack.seq,))
         _drop_events(db, ack.seq - MAX_KEPT_ACKNOWLEDGED_EVENTS)
         return True
     lately = "SELECT 1 FROM entry WHERE kind = 'uplink_renumbered' AND at > ?"
     # At most one row an interval, so that a hub cannot fill the disk
     if not db.exists(lately, (now.utc - RENUMBER_NOTE_INTERVAL,)):
-        db.log("uplink_renumbered", now.utc, {"from": ack.seq, "had": chain.acknowledged})
+        acknowledged = db.number("SELECT acknowledged FROM uplink")
+        db.log("uplink_renumbered", now.utc, {"from": ack.seq, "had": acknowledged})
     _renumber(db, signer, ack.seq, ack.head)
     db.execute("UPDATE uplink_delivery SET told = NULL, look_at = 0")
     db.execute("UPDATE uplink_brand SET told = 0")
@@ -303,7 +293,7 @@ def forget_before(db: Database, before: datetime) -> None:
 
 
 def _drop_events(db: Database, upto: int | None) -> None:
-    head = None if upto is None else _head_at(db, _chain(db), upto)
+    head = None if upto is None else _head_at(db, upto)
     if head is not None:
         db.execute("DELETE FROM uplink_event WHERE seq <= ?", (upto,))
         db.execute("UPDATE uplink SET base_seq = ?, base_head = ?", (upto, head))
@@ -354,9 +344,11 @@ def _append_result(db: Database, signer: EventSigner, result: DeliveryResult, no
 
 
 def _append_event(db: Database, signer: EventSigner, now: Now, body: dict[str, Json]) -> None:
-    chain = _chain(db)
     row = db.execute("SELECT seq, token FROM uplink_event ORDER BY seq DESC LIMIT 1").fetchone()
-    seq, head = (chain.base_seq, chain.base_head) if row is None else (row[0], token_digest(row[1]))
+    if row is None:
+        seq, head = db.execute("SELECT base_seq, base_head FROM uplink").fetchone()
+    else:
+        seq, head = row[0], token_digest(row[1])
     _write_event(db, signer, seq + 1, head, json.dumps({"at": now.utc.isoformat(), **body}))
 
 
@@ -372,17 +364,11 @@ def _write_event(db: Database, signer: EventSigner, seq: int, prev: str, body: s
     return token_digest(token)
 
 
-def _chain(db: Database) -> _EventChain:
-    (chain,) = db.records(_EventChain, "SELECT base_seq, base_head, acknowledged FROM uplink")
-    return chain
-
-
-def _head_at(db: Database, chain: _EventChain, seq: int) -> str | None:
+def _head_at(db: Database, seq: int) -> str | None:
     """Return the digest of one event; None: the journal no longer has it."""
-    if seq == chain.base_seq:
-        return chain.base_head
     token = db.value(bytes, "SELECT token FROM uplink_event WHERE seq = ?", (seq,))
-    return None if token is None else token_digest(token)
+    base = db.value(str, "SELECT base_head FROM uplink WHERE base_seq = ?", (seq,))
+    return base if token is None else token_digest(token)
 
 
 def _is_below_rejection_limit(db: Database, now: Now) -> bool:

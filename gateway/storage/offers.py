@@ -210,10 +210,7 @@ def _has_code_collision(db: Database, order: DeliveryOrder) -> bool:
 
 
 def _hub_signature_refusal(db: Database, claims: Claims) -> str | None:
-    """Return why a message that the hub signed for a brand is refused.
-
-    The hub never changes what the brand itself signed.
-    """
+    """Return why a message that the hub signed for a brand is refused: it never changes what the brand has signed."""
     permission = permission_of(db, claims.iss)
     if permission is None:
         return Refusal.BRAND_NOT_PERMITTED.value

@@ -129,9 +129,7 @@ def use_link(db: Database, nonce: bytes, expires: datetime, now: Now) -> bool:
     """
     if now.trusted:
         expire_links(db, now.utc)
-    if now.utc >= expires:
-        return False
-    return db.insert("used_link", or_="IGNORE", nonce=nonce, expires=expires)
+    return now.utc < expires and db.insert("used_link", or_="IGNORE", nonce=nonce, expires=expires)
 
 
 def is_link_used(db: Database, nonce: bytes) -> bool:

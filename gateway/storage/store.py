@@ -47,8 +47,8 @@ from gateway.system.containment import Containment
 class Store:
     """The store and its parts, one for each noun. Make it with `await Store.open(...)`, end it with `await close()`."""
 
-    def __init__(self, path: Path, home: HomeFile, writer: Writer, contained: Containment) -> None:
-        self._path, self._home, self._writer = path, home, writer
+    def __init__(self, home: HomeFile, writer: Writer, contained: Containment) -> None:
+        self._home, self._writer = home, writer
         self._reader: Database | None = None
         self._distrusted: dict[str, str] = {}  # public keys, each with its brand: distrusted from the request on
         self._context = DeliveryContext(
@@ -86,7 +86,7 @@ class Store:
         """
         zone = ZoneInfo(home.timezone)
         seeds = [brand.permission.permission(name, zone=zone) for name, brand in home.brands.items()]
-        store = cls(path, home, Writer(path, asyncio.get_running_loop()), contained or Containment())
+        store = cls(home, Writer(path, asyncio.get_running_loop()), contained or Containment())
         try:
             await store._writer.do(lambda db: store._prepare(db, seeds, now))
             store._reader = connect(path, writes=False)

@@ -127,18 +127,14 @@ class VideoClient:
 
     async def _connect_or_start(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         connection = await self._connect()
-        if connection is not None:
-            return connection
-        if not self._is_child_alive():
+        if connection is None and not self._is_child_alive():
             self._child_pid = self._start()
         loop = asyncio.get_running_loop()
         give_up = loop.time() + START_TIMEOUT_S
-        while loop.time() < give_up and self._is_child_alive():
-            connection = await self._connect()
-            if connection is not None:
-                return connection
+        while connection is None and loop.time() < give_up and self._is_child_alive():
             await asyncio.sleep(0.05)
-        return None
+            connection = await self._connect()
+        return connection
 
     def _start(self) -> int | None:
         """Start the process in its own session; return its id, or None if it cannot be started.

@@ -54,8 +54,8 @@ MUTANTS = (
     Mutant(
         name="a link counts twice",
         file="gateway/storage/outbox.py",
-        old='    return db.insert("used_link", or_="IGNORE", nonce=nonce, expires=expires)',
-        new='    return db.insert("used_link", or_="IGNORE", nonce=nonce, expires=expires) or True',
+        old='now.utc < expires and db.insert("used_link", or_="IGNORE", nonce=nonce, expires=expires)',
+        new='now.utc < expires and db.insert("used_link", or_="REPLACE", nonce=nonce, expires=expires)',
         tests=(f"{LINKS}::test_a_link_is_used_once_also_over_a_restart",),
     ),
     Mutant(
