@@ -32,7 +32,7 @@ NEW_HOME_TEXT = (
 # One house, one box. `perron schema --markdown` tells what each key means; `perron doctor` tries everything named here.
 box: perron-1
 name: Our house
-language: en                      # what the household is told: fr or en
+language: en                      # of pages and messages: fr or en (de: the page of the courier only)
 timezone: Europe/Paris
 
 broker:                           # `perron broker-config accounts` writes all that mosquitto needs
