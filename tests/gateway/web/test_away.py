@@ -109,8 +109,10 @@ def test_the_script_has_a_text_for_each_key_that_it_asks_for(language: str) -> N
 
 def test_each_no_of_the_box_to_a_browser_has_words() -> None:
     said = {*TokenRejection, OVERTAKEN, CLOCK_UNTRUSTED, NOT_ALLOWED, NOT_FOUND, NOT_DONE, QUESTION_CHANGED}
-    said |= set(re.findall(r'QueryRefused\("([a-z_]+)"\)', (REMOTE / "queries.py").read_text(encoding="utf-8")))
-    assert {"stale", "private", "no_picture"} <= said
+    said |= set(
+        re.findall(r'(?:QueryRefused\(|"refused": )"([a-z_]+)"', (REMOTE / "queries.py").read_text(encoding="utf-8"))
+    )
+    assert {"stale", "private", "no_picture", "too_much"} <= said
     assert {f"away.no.{code}" for code in said} <= set(TEXTS)
 
 
