@@ -158,10 +158,10 @@ class PagesSite(Page):
         assert server is not None  # noqa: S101 - set up above
         limit_requests(server, self._request_turns)
         self._connection_limiter = ConnectionLimiter(server)
-        self.port = self._accept_on_port(pages.port, context)
+        self.port = self._accept_on_port(self._connection_limiter, pages.port, context)
         self._allowed_hosts = security.allowed_hosts(pages.host, self.port, pages.names)
         if pages.plain_port is not None and context is not None:
-            self.plain_port = self._accept_on_port(pages.plain_port, None)
+            self.plain_port = self._accept_on_port(self._connection_limiter, pages.plain_port, None)
             self._allowed_hosts |= security.allowed_hosts(pages.host, self.plain_port, pages.names)
         scheme, names = "http" if context is None else "https", self._host_names()
         trust = None  # the address at which a phone gets the box's own authority
@@ -176,10 +176,9 @@ class PagesSite(Page):
             return self._pages.names or ("127.0.0.1",)  # only under the names of home.yaml
         return (*self._pages.names, f"[{at}]" if at.version == 6 else self._pages.host)
 
-    def _accept_on_port(self, port: int, context: ssl.SSLContext | None) -> int:
-        assert self._connection_limiter is not None  # noqa: S101 - made by `open`
+    def _accept_on_port(self, limiter: ConnectionLimiter, port: int, context: ssl.SSLContext | None) -> int:
         at = listen_socket(self._pages.host, port)
-        receiving = asyncio.create_task(self._connection_limiter.accept(at, context))
+        receiving = asyncio.create_task(limiter.accept(at, context))
         receiving.add_done_callback(lambda _: at.close())
         self._accept_tasks = (*self._accept_tasks, receiving)
         return int(at.getsockname()[1])

@@ -103,7 +103,9 @@ def secret_faults(folder: Path, *, user: str | None = None) -> Iterator[FileFaul
     if folder.stat().st_mode & 0o066:
         yield FileFault("folder_open", {"file": str(folder), "mode": _mode(folder)})
     yield from _password_faults(folder)
-    owners = {0, os.geteuid(), *_user_ids(user or _configured_user(folder))}
+    owners, mosquitto_user = {0, os.geteuid()}, user or _configured_user(folder)
+    with contextlib.suppress(KeyError):  # this machine has no such user
+        owners |= {pwd.getpwnam(mosquitto_user).pw_uid} if mosquitto_user else set()
     for file in (*sorted(folder.glob("*.password")), folder / "passwords", folder / "embedded.toml",
                  folder / "authority" / "authority.key", folder / "tls" / "broker.key"):  # fmt: skip
         if file.exists():
@@ -184,12 +186,6 @@ def _configured_user(folder: Path) -> str | None:
     conf = folder / "mosquitto.conf"
     lines = conf.read_text(encoding="utf-8", errors="replace").splitlines() if conf.exists() else []
     return next((line.split(" ", 1)[1].strip() for line in reversed(lines) if line.startswith("user ")), None)
-
-
-def _user_ids(user: str | None) -> Iterator[int]:
-    if user is not None:
-        with contextlib.suppress(KeyError):
-            yield pwd.getpwnam(user).pw_uid
 
 
 def _mode(path: Path) -> str:

@@ -24,9 +24,8 @@ class BrandsPage(OwnerRequestPage):
     @get("/brands", UserRight.SEE_BRANDS)
     async def _brands(self, request: web.Request, _user: CurrentUser) -> web.Response:
         language, brands = self._language(request), self._store.brands
-        facts = [self._brand_facts(permission, language) for permission in brands.permissions()]
-        shown = [brand for brand in facts if brand is not None]
-        return self._render_page(request, "brands", brands=shown, keys=brands.waiting_keys())
+        facts = (self._brand_facts(permission, language) for permission in brands.permissions())
+        return self._render_page(request, "brands", brands=list(filter(None, facts)), keys=brands.waiting_keys())
 
     def _brand_facts(self, permission: Permission, language: Language) -> Mapping[str, Any] | None:
         home, terms, brands = self._home, permission.terms, self._store.brands

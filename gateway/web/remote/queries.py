@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, assert_never
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from gateway.protocol import browser_messages
 from gateway.protocol.browser_envelope import MAX_DOWN_BYTES
@@ -66,7 +66,7 @@ class QueryService:
         try:
             loads(text)
             question = QUERY_ADAPTER.validate_json(text)
-        except (ValueError, ValidationError):
+        except ValueError:
             return None
         try:
             answer, raw = await self._answer_query(browser, question)
