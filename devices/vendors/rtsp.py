@@ -13,7 +13,7 @@ DEFINITION = Definition(name="rtsp", kinds=frozenset({"camera"}), is_external=Tr
 
 
 def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
-    """Return an empty tuple: no message comes from this camera."""
+    """Return one unreadable payload: no message on a topic comes from this camera."""
     return (UnreadablePayload(why="an RTSP camera says nothing over MQTT"),)
 
 
