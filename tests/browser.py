@@ -24,7 +24,7 @@ CHROMIUM_SWITCHES = (
     "--no-first-run",
 )
 PHONE_OPTIONS: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
-TIMEOUT_MS = 20_000.0  # milliseconds, on a loaded machine
+TIMEOUT_MS = 60_000.0  # milliseconds, on a loaded machine
 
 expect.set_options(timeout=TIMEOUT_MS)
 

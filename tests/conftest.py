@@ -23,12 +23,6 @@ settings.load_profile("perron")
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a place on the machine that runs the tests; folders in it get names of their own
 MIN_FREE_BYTES = 2 * 1024**3  # bytes that must be free there; what a test that passed has written is removed at once
 
-TESTS = Path(__file__).parent
-WAITING = (TESTS / "gateway", TESTS / "gateway" / "demo", TESTS / "gateway" / "video")
-"""Folders whose tests play a house or a camera at real times: they leave the cores to others nearly always."""
-SLOW_TEST_WEIGHT = 7  # measured: processor time of a test marked slow, beside one that is not
-LAST_WAIT_BEGINS = 0.9  # share of the run: the longest wait takes less than the rest
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let no test be skipped in silence, nor what was measured; and let them write to memory where there is room.
@@ -63,29 +57,27 @@ def pytest_collection() -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Spread the files whose tests wait evenly among those that compute, where several workers share the cores.
+    """Mix the files whose tests wait evenly among those whose tests compute, where several workers share the cores.
 
     In the order of their names all that wait would come in one stretch, in which the cores have little to do. The
-    tests of a file stay together and in their order. Files with slow tests begin first, and none that waits begins at
-    the end, when a worker may be the only one that still has something to do.
+    tests of a file stay together and in their order; what takes longest, beside the packages, begins first.
     """
     if not hasattr(config, "workerinput"):
         return
-    weights: dict[Path, int] = {}
-    slow: set[Path] = set()
+    files: dict[Path, list[pytest.Item]] = {}
     for item in items:
-        is_slow = item.get_closest_marker("slow") is not None
-        weights[item.path] = weights.get(item.path, 0) + (SLOW_TEST_WEIGHT if is_slow else 1)
-        slow.update([item.path] if is_slow else [])
-    start: dict[Path, float] = {}  # when a file begins, as a share of the whole run
-    for is_waiting, end in ((True, LAST_WAIT_BEGINS), (False, 1.0)):
-        files = sorted((file for file in weights if (file.parent in WAITING) is is_waiting),
-                       key=lambda file: (file not in slow, file))  # fmt: skip
-        whole, before = sum(weights[file] for file in files), 0
-        for file in files:
-            start[file] = end * before / whole
-            before += weights[file]
-    items.sort(key=lambda item: start[item.path])
+        files.setdefault(item.path, []).append(item)
+    waiting: list[Path] = []
+    computing: list[Path] = []
+    for file, found in sorted(files.items(), key=lambda one: one[0].parent != Path(__file__).parent):
+        (waiting if any(item.get_closest_marker("slow") for item in found) else computing).append(file)
+    rank: dict[Path, float] = {}
+    for kind in (waiting, computing):
+        before, whole = 0, sum(len(files[file]) for file in kind)
+        for file in kind:
+            rank[file] = before / whole
+            before += len(files[file])
+    items.sort(key=lambda item: rank[item.path])
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -6,7 +6,7 @@ The observer of the broker also plays the owner's phone: it appends each signed 
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -193,10 +193,16 @@ class HouseLog:
 
     def __init__(self, path: Path, on_line: Callable[[LogLine], None]) -> None:
         self.path = path
-        self.lines: list[LogLine] = []
+        self._lines: list[LogLine] = []
         self._on_line = on_line
         self._read_bytes = 0
         self._changes = ChangeNotifier()
+
+    @property
+    def lines(self) -> Sequence[LogLine]:
+        """All that the house has written until now."""
+        self.read_new_lines()
+        return self._lines
 
     async def run(self) -> None:
         """Read new lines until cancelled."""
@@ -214,7 +220,7 @@ class HouseLog:
         self._read_bytes += len(whole) + 1 if whole else 0
         for text in whole.splitlines():
             line: LogLine = json.loads(text)
-            self.lines.append(line)
+            self._lines.append(line)
             self._on_line(line)
         if whole:
             self._changes.notify()

@@ -67,8 +67,8 @@ async def scene(*, entrances: int, each: int, camera: str | None = None) -> Asyn
         disk = stack.enter_context(contextlib.closing(sqlite3.connect(folder / "bare.sqlite3")))
         disk.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE bare (one INTEGER)")
         made = BenchScene(devices, gateway, pid_file, marks, disk)
+        await devices.until_echoed()
         await made.rest()
-        await devices.echo()
         yield made
         await gateway.end()
         marks += read(folder / "marks")

@@ -116,6 +116,14 @@ class DeviceClient:
     async def _sent(self, topic: str, payload: bytes, properties: Properties | None) -> None:
         await self._client.publish(topic, payload, 1, properties=properties)
 
+    async def until_echoed(self) -> None:
+        """Return when the echo's process answers: what was sent before it had subscribed is lost."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self.echo()
+                    return
+
     async def echo(self) -> float:
         """One round trip through the bare echo, in seconds."""
         self._echoed.clear()

@@ -28,7 +28,7 @@ def read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm:
     stories = {language: story_lines(rows, language=language, zone=zone) for language in LANGUAGES}
     moments = tuple(
         DemoTimelineEntry(
-            at=film_time(same[0].at), clock=f"{same[0].at.astimezone(zone):%H:%M:%S}", tone=same[0].tone.value,
+            at=film_time(same[0].at), clock=f"{same[0].at.astimezone(zone):%H:%M:%S}", tone=same[0].tone,
             text={language: line.text for language, line in zip(stories, same, strict=True)},
         )
         for same in zip(*stories.values(), strict=True)

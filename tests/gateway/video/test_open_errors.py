@@ -84,7 +84,8 @@ def test_a_stream_that_is_not_there_a_host_that_nobody_knows_and_silence_are_tol
     assert why(CameraSource(name="front", url=f"rtsp://127.0.0.1:{free_port()}/cam")) is OpenFailure.NO_ANSWER
 
 
-async def test_pictures_that_are_not_h264_are_refused_in_words() -> None:
+async def test_pictures_that_are_not_h264_are_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.video.probe.PROBE_TIMEOUT_S", 60.0)  # on a machine that does much else
     with foreign_camera(codec="h265") as camera:
         looked = await probe_stream(camera.source())
 
@@ -92,7 +93,8 @@ async def test_pictures_that_are_not_h264_are_refused_in_words() -> None:
     assert "H.264" in OPEN_FAILURE_TEXTS[OpenFailure.NOT_H264][1].to("en")
 
 
-async def test_a_look_tells_the_pictures_size_and_how_often_key_pictures_come() -> None:
+async def test_a_look_tells_the_pictures_size_and_how_often_key_pictures_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.video.probe.PROBE_TIMEOUT_S", 60.0)  # on a machine that does much else
     with foreign_camera(size=(640, 360)) as camera:
         looked = await probe_stream(camera.source())
 
