@@ -120,8 +120,9 @@ async def test_a_house_file_is_read_anew_and_no_visit_is_dropped_for_it(tmp_path
         assert [verify_proof(proof, public_key=key, line=line).ok for proof in proofs for key in (old, new)] == [
             True
         ] * 4
-        # A busy machine may starve the simulated cameras ("stall"); a restart or a reconnection has other reasons.
-        assert {gap["why"] for one in manifests for gap in one["gaps"]} <= {"stall"}, "no film has a gap by the reload"
+        # A busy machine may starve the cameras; an ended video process and a cut connection have other reasons.
+        reasons = {gap["why"] for one in manifests for gap in one["gaps"]}
+        assert reasons <= {"stall", "unreachable"}, "no film has a gap by the reload"
         receipts = {json.loads((proof / "receipt.json").read_bytes())["entrance"] for proof in proofs}
         assert "La porte verte" in receipts, "the second visit was at the door of the new name"
         assert len(receipts) == 2
