@@ -4,6 +4,7 @@
 1.1 s of processor time instead of 3.1.
 """
 
+import contextlib
 import re
 import shutil
 from collections.abc import AsyncIterator, Mapping
@@ -11,8 +12,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # it has no types
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 CHROMIUM_SWITCHES = (
     "--no-sandbox",
@@ -29,16 +31,25 @@ TIMEOUT_MS = 60_000.0  # milliseconds, on a loaded machine
 expect.set_options(timeout=TIMEOUT_MS)
 
 
+IN_SHARED_BROWSER = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("shared_browser")]
+"""Marks of a file whose tests use one browser, each with an empty profile of its own. Another start costs 0.65 s of
+processor time. A browser belongs to one event loop, so these tests and their asynchronous fixtures share that, too."""
+
+_shared: list[Browser] = []
+
+
 @dataclass
 class BrowserVisitor:
     """One person's browser. `complaints` is what its console said that is no plain note."""
 
     browser: Browser
     complaints: list[str] = field(default_factory=list)
+    _contexts: list[BrowserContext] = field(default_factory=list)
 
     async def page(self, *, locale: str = "en-GB", **options: Any) -> Page:  # noqa: ANN401 - Playwright's own
         """Open an empty page in a context of its own: nobody's cookies."""
         context = await self.browser.new_context(locale=locale, **(PHONE_OPTIONS | options))
+        self._contexts.append(context)
         context.set_default_timeout(TIMEOUT_MS)
         page = await context.new_page()
         page.on("console", self._listen)
@@ -50,9 +61,13 @@ class BrowserVisitor:
 
         Where a page is still open it may complain once more, of a box that is gone, after all was forgotten.
         """
-        for context in self.browser.contexts:
-            await context.close()
+        await self.close()
         self.complaints[:] = [one for one in self.complaints if not re.search(forgiven, one)]
+
+    async def close(self) -> None:
+        """Close every page, and with it its profile."""
+        while self._contexts:
+            await self._contexts.pop().close()
 
     def _listen(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
@@ -61,17 +76,42 @@ class BrowserVisitor:
 
 @asynccontextmanager
 async def visitor(*more: str) -> AsyncIterator[BrowserVisitor]:
-    """A browser that has ended when this is left, with nothing to complain of; `more`: further switches of Chromium."""
-    chromium = shutil.which("chromium-headless-shell")
-    assert chromium, "the Debian package chromium-headless-shell is needed for this test"
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=[*CHROMIUM_SWITCHES, *more])
+    """A browser whose pages are closed when this is left, with nothing to complain of.
+
+    `more`: further switches of Chromium, for which a browser of its own is started.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        browser = _shared[0] if _shared and not more else await stack.enter_async_context(run_browser(*more))
         somebody = BrowserVisitor(browser)
         try:
             yield somebody
         finally:
-            await browser.close()
+            await somebody.close()
     assert somebody.complaints == [], somebody.complaints
+
+
+@asynccontextmanager
+async def run_browser(*more: str) -> AsyncIterator[Browser]:
+    """Chromium with these switches, until left."""
+    chromium = shutil.which("chromium-headless-shell")
+    assert chromium, "the Debian package chromium-headless-shell is needed for this test"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=[*CHROMIUM_SWITCHES, *more])
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@asynccontextmanager
+async def share_browser() -> AsyncIterator[None]:
+    """Let each `visitor` without switches use one browser, until left."""
+    async with run_browser() as browser:
+        _shared.append(browser)
+        try:
+            yield
+        finally:
+            _shared.clear()
 
 
 async def accessibility_problems(page: Page) -> list[str]:

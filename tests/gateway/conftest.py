@@ -2,7 +2,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from tests.browser import share_browser
 from tests.filmset.cameras import CameraSet, camera_set
 from tests.shell.box import ShellBox, box_in_window
 
@@ -18,6 +20,13 @@ def cameras(on_air: CameraSet) -> Iterator[CameraSet]:
     on_air.calm()
     yield on_air
     on_air.calm()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_browser() -> AsyncIterator[None]:
+    """One browser for all tests of a worker that are marked so (`tests.browser.IN_SHARED_BROWSER`)."""
+    async with share_browser():
+        yield
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from gateway.config.loader import load_home_file
 from gateway.demo.plan import DemoPlan
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.runtime.maintenance import reload
-from tests.browser import accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.forkserver import ForkedProcess, fork_server
 from tests.gateway.runtime.maintenance.test_reload import perron, soon_over
 from tests.gateway.test_walked_in_a_browser import PASSWORD, with_pages
@@ -29,7 +29,7 @@ from tests.gateway.web.house import ANNA_PASSWORD
 from tests.waiting import wait_until
 from tests.whole_house import run_whole_house
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
 PAGE = "/installation/add"
 # The gateway of `perron run`, killed at a point between two writes.

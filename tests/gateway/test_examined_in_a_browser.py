@@ -8,11 +8,11 @@ from playwright.async_api import Page, expect
 
 from gateway.installation.diagnostics.house import MIN_PAUSE_S
 from gateway.mqtt.mosquitto.provisioning import free_port
-from tests.browser import accessibility_problems, contrast_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, accessibility_problems, contrast_problems, visitor
 from tests.gateway.test_walked_in_a_browser import joined, with_pages
 from tests.whole_house import run_whole_house
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
 IN_TIME = 15.0  # seconds: 4.7 by its own limits, and a loaded machine
 MAX_TRIES = 12

@@ -19,7 +19,7 @@ from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import homes, jobs
 from gateway.integrations.hub_client.enrolment import read_status
 from gateway.mqtt.mosquitto.provisioning import free_port
-from tests.browser import accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.forkserver import fork_server
 from tests.gateway.runtime.maintenance.test_reload import perron
 from tests.gateway.test_added_in_a_browser import DIES, House, begun, claims, comes_back
@@ -27,7 +27,7 @@ from tests.gateway.web.house import ANNA_PASSWORD
 from tests.mosquitto import running
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
 PAGE = "/settings/hub"
 SHOP = {"id": "lune", "name": "Maison Lune"}

@@ -20,12 +20,12 @@ from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.web.texts.catalogue import TEXTS
-from tests.browser import visitor
+from tests.browser import IN_SHARED_BROWSER, visitor
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.waiting import wait_until
 from tests.whole_house import run_whole_house
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
 CODES = ("8L20524752032", "8L20524752049", "8L20524752056")
 SOON = 20.0  # seconds, on a loaded machine

@@ -23,7 +23,7 @@ from gateway.installation.walk import TrialAnswer, TrialResult, WalkTest, WalkTe
 from gateway.installation.walk_test_report import SignedWalkTest, verify_walk
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.ed25519 import PublicKey
-from tests.browser import visitor
+from tests.browser import IN_SHARED_BROWSER, visitor
 from tests.gateway.cli.terminal import run_perron
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.installer import TIMEOUT_S, WalkTestInstaller
@@ -31,7 +31,7 @@ from tests.lens import read_screen_code
 from tests.waiting import wait_until
 from tests.whole_house import run_whole_house
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
 PASSWORD = "eleven blue ladders"  # noqa: S105 - of a box that lives for one test
 

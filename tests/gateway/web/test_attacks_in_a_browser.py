@@ -5,17 +5,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import expect
 
 from gateway.web.server.authorization import Authorizer
-from tests.browser import visitor
+from tests.browser import IN_SHARED_BROWSER, visitor
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
 from tests.shell.site import serve_site
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
 # What would run if the templates ever failed: the second wall is the browser's.
 SLIPPED = """<p id="hole"><script>window.hit = 1</script><img src="x" onerror="window.hit = 2">
@@ -23,7 +24,7 @@ SLIPPED = """<p id="hole"><script>window.hit = 1</script><img src="x" onerror="w
 <iframe srcdoc="<script>parent.hit = 5</script>"></iframe><style>body { visibility: hidden }</style></p></main>"""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
     async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         await made.good_day()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from joserfc.jwk import ECKey
 from playwright.async_api import expect
@@ -13,17 +14,17 @@ from playwright.async_api import expect
 from gateway.web.pages.away import AwayPage as AwayPart
 from gateway.web.pages.away import script_texts
 from gateway.web.site import STATIC_FILES
-from tests.browser import visitor
+from tests.browser import IN_SHARED_BROWSER, visitor
 from tests.gateway.web.awayhome import READ_KEYS_SCRIPT, RemotePage, enrol_browser, open_remote_page, serve_at_home
 from tests.gateway.web.awayhub import CORS, FakeHub, encode_base64url, quiet_house_state, run_fake_hub
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
 HOSTILE = "<img src=x onerror=window.hit=1>\u202e\u2066<script>window.hit=2</script>"
 NOT_THE_BOX = "does not come from the box"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def away(tmp_path: Path) -> AsyncIterator[RemotePage]:
     async with run_fake_hub() as hub, visitor() as somebody, open_remote_page(tmp_path, hub, somebody) as away:
         yield away

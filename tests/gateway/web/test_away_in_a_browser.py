@@ -9,11 +9,12 @@ from pathlib import Path
 
 import av
 import pytest
+import pytest_asyncio
 from joserfc import jwe
 from joserfc.jwk import OctKey
 from playwright.async_api import expect
 
-from tests.browser import visitor
+from tests.browser import IN_SHARED_BROWSER, visitor
 from tests.gateway.evidence.visits import FILM_S, film_bytes
 from tests.gateway.web.awayhome import READ_KEYS_SCRIPT, RemotePage, open_remote_page, serve_at_home
 from tests.gateway.web.awayhub import run_fake_hub
@@ -21,7 +22,7 @@ from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.test_every_page import looked_at
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
 VECTORS = Path(__file__).parents[1] / "protocol" / "vectors.json"  # what the box's own cryptography makes of two keys
 AGREES = """async (vectors) => {
@@ -49,7 +50,7 @@ def picture() -> bytes:
     return b"".join(bytes(packet) for packet in made.encode(av.VideoFrame(64, 48, "yuvj420p")))
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def away(tmp_path: Path) -> AsyncIterator[RemotePage]:
     async with run_fake_hub() as hub, visitor() as somebody, open_remote_page(tmp_path, hub, somebody) as away:
         yield away

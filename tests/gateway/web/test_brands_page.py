@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from aiohttp import ClientSession
 from playwright.async_api import expect
 
@@ -14,13 +15,15 @@ from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.consent_verification import REASON_UNSIGNED
 from gateway.protocol.ed25519 import PublicKey
 from gateway.web.auth.roles import Role
-from tests.browser import TIMEOUT_MS, accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, TIMEOUT_MS, accessibility_problems, visitor
 from tests.gateway.domain.delivery.house import open_requests
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
 from tests.shell.site import ServedSite, serve_site
 from tests.stranger import HOME, HUB, UnknownBrand
+
+pytestmark = IN_SHARED_BROWSER
 
 expect.set_options(timeout=TIMEOUT_MS)
 
@@ -31,14 +34,14 @@ TERMS = [("entrance", "garage"), ("place", "hall"), ("carriers", "Colissimo"), (
          ("password_again", ANNA_PASSWORD)]  # fmt: skip
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
     async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         await made.good_day()
         yield made
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def site(made: ShellBox) -> AsyncIterator[ServedSite]:
     async with serve_site(made) as site:
         yield site

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from aiohttp import ClientSession
 from playwright.async_api import expect
 
@@ -17,17 +18,19 @@ from gateway.web.auth.accounts import UserAccounts
 from gateway.web.auth.roles import Role
 from gateway.web.server import context as web
 from gateway.web.site import PagesSite
-from tests.browser import TIMEOUT_MS, accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, TIMEOUT_MS, accessibility_problems, visitor
 from tests.gateway.web.house import ANNA_PASSWORD, cheap_passwords
 from tests.shell.box import LINK_KEY, ShellBox, box, run_box
 from tests.shell.house import home_without_permission, make_home
 from tests.shell.site import make_proposals, make_walk_tests, serve_site
 from tests.waiting import wait_until
 
+pytestmark = IN_SHARED_BROWSER
+
 expect.set_options(timeout=TIMEOUT_MS)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
     async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         await made.good_day()

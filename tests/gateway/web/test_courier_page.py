@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytest_asyncio
 import zxingcpp
 from aiohttp import ClientSession
 from PIL import Image
@@ -16,7 +17,7 @@ from playwright.async_api import Page, expect
 from devices.reports import DoorReport, DoorState, LockReport, LockState
 from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
 from gateway.domain.visit.state import Phase, Timer, Visit
-from tests.browser import accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
 from tests.shell.box import ShellBox, box, run_box
@@ -24,6 +25,8 @@ from tests.shell.house import PARCEL, make_home
 from tests.shell.parts import ManualTime
 from tests.shell.site import serve_site
 from tests.waiting import wait_until
+
+pytestmark = IN_SHARED_BROWSER
 
 SECRET = bytes(range(16))
 CODE, DIGEST = new_courier_token(SECRET), courier_token_digest(SECRET)
@@ -42,14 +45,14 @@ async def a_box(folder: Path, *, mono: float) -> AsyncIterator[ShellBox]:
             yield made
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
     """A good day in the middle of the window."""
     async for one in a_box(tmp_path, mono=OPEN):
         yield one
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def early(tmp_path: Path) -> AsyncIterator[ShellBox]:
     """The same day before the window."""
     async for one in a_box(tmp_path, mono=100.0):

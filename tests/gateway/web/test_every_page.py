@@ -5,20 +5,23 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from aiohttp import ClientSession, WSServerHandshakeError
 from playwright.async_api import Page, expect
 
 from gateway.web.server.security_headers import HEADERS, LABEL_READER_HEADERS, PHOTO_READER_HEADERS, away_headers
 from gateway.web.site import STATIC_FILES
-from tests.browser import accessibility_problems, contrast_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, accessibility_problems, contrast_problems, visitor
 from tests.gateway.web.tour import NO_PAGE_ROUTES, Tour, prepare_tour
+
+pytestmark = IN_SHARED_BROWSER
 
 SMALL, LARGE = 360, 1280  # pixels
 FORM = "application/x-www-form-urlencoded"
 FOREIGN = "http://evil.example"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def walk(tmp_path: Path) -> AsyncIterator[Tour]:
     async with prepare_tour(tmp_path) as walk:
         yield walk

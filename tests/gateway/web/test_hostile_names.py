@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from devices.reports import DoorReport, DoorState
 from gateway.config.home import Home
-from tests.browser import visitor
+from tests.browser import IN_SHARED_BROWSER, visitor
 from tests.gateway.web.tour import Tour, prepare_tour
 from tests.shell.house import make_home
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
 SCRIPT = "<script>window.hit=1</script>{{7*7}}${7*7}"
 BROKEN_OUT = "\"'><img src=x onerror=window.hit=2><svg onload=window.hit=3>"
@@ -61,7 +62,7 @@ def named(folder: Path) -> Home:
     return plain.model_copy(update={"name": LONG, "entrances": {"front": front, "garage": garage}, "brands": brands})
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def walk(tmp_path: Path) -> AsyncIterator[Tour]:
     (tmp_path / "ours").mkdir()
     async with prepare_tour(tmp_path, named(tmp_path / "ours"), guest=BROKEN_OUT, why=TURNED + SCRIPT) as walk:

@@ -5,19 +5,20 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from devices.reports import DoorReport, DoorState, LockReport, LockState
-from tests.browser import accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
 from tests.shell.site import serve_site
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
     async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         await made.good_day()

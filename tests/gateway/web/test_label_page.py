@@ -7,6 +7,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
+import pytest_asyncio
 from aiohttp import ClientSession
 from PIL.Image import Image as Picture
 from playwright.async_api import FilePayload, Page, expect
@@ -16,13 +17,15 @@ from gateway.domain.delivery.barcodes import ParcelCode, normalise
 from gateway.web.server.connection_limits import PageConnection
 from gateway.web.server.security_headers import CONTENT_SECURITY_POLICY, HEADERS, PHOTO_READER_HEADERS
 from gateway.web.texts.catalogue import TEXTS
-from tests.browser import accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.gateway.web.test_courier_page import CODE, DIGEST, OPEN, a_box, turn
 from tests.gateway.web.test_rights import PAGES
 from tests.lens import FakeCamera, draw_label, jpeg, read_screen_code
 from tests.shell.box import ShellBox
 from tests.shell.house import PARCEL
 from tests.shell.site import serve_site
+
+pytestmark = IN_SHARED_BROWSER
 
 SSCC = "(00)106141411234567897(420)75011"
 GTIN = "(01)09501101530003"
@@ -53,7 +56,7 @@ LABELS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
     """A good day in the middle of the window, at a door that wants both codes."""
     async for one in a_box(tmp_path, mono=OPEN):

@@ -13,14 +13,14 @@ from playwright.async_api import Page, expect
 from gateway.web.auth.accounts import SessionSecrets
 from gateway.web.auth.roles import Role
 from gateway.web.server.live_video import PICTURE_INTERVAL_S, SnapshotCache
-from tests.browser import accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.filmset.cameras import CameraSet
 from tests.gateway.web.house import ANNA_PASSWORD, signed_in
 from tests.shell.box import run_tasks
 from tests.shell.studio import serve_with_cameras
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
 TICK = 0.01  # seconds
 GONE = 2000  # milliseconds, by the page's own clock

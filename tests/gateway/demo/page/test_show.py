@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser import accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.gateway.demo.page.runner import serve_page
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("show")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("show"), *IN_SHARED_BROWSER]
 
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "has_touch": False}
 GREYS = 2000  # milliseconds

@@ -12,9 +12,11 @@ from gateway.protocol.box_hub import PermissionDecision
 from gateway.protocol.enrolment import ClaimCode
 from gateway.protocol.support_code import format_support_code, new_support_code
 from gateway.system.i18n import Language, Text
-from tests.browser import accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.connecting import ASKED_TERMS, GRANTED_DECISION, HubRetailer
 from tests.hubs import hub_file, run_hub
+
+pytestmark = IN_SHARED_BROWSER
 
 EVIL = '<b>Lune</b> & "Sœur"'
 

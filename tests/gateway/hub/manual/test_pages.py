@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from gateway.hub.http.problem import Code
-from tests.browser import accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.hubs import hub_file, run_hub
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
 NEEDS = {"": "needs no key", "key": "needs a key", "browser": "needs the token of a household"}
 ELSEWHERE = re.compile(r"(?:src|href|action)=\"(?!/|#|data:,)", re.ASCII)

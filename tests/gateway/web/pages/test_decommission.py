@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from aiohttp import ClientPayloadError, ClientSession
 from playwright.async_api import expect
 
@@ -22,7 +23,7 @@ from gateway.evidence import export
 from gateway.protocol.owner_requests import AnyOwnerRequest
 from gateway.runtime.maintenance import factory_reset
 from gateway.web.auth.roles import Role
-from tests.browser import accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.gateway.domain.delivery.house import make_step, receive
 from tests.gateway.domain.delivery.shop import make_offer
 from tests.gateway.evidence.visits import SealingBox as Prover
@@ -32,18 +33,20 @@ from tests.shell.house import entrance_in_visit, make_home
 from tests.shell.site import ServedSite, serve_site
 from tests.waiting import wait_until
 
+pytestmark = IN_SHARED_BROWSER
+
 ENGLISH = {"Accept-Language": "en"}
 HERE = "/settings/moving-out"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
     async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         await made.good_day()
         yield made
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def site(made: ShellBox) -> AsyncIterator[ServedSite]:
     async with serve_site(made) as site:
         yield site

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from aiohttp import ClientSession
 from playwright.async_api import expect
 
@@ -13,11 +14,13 @@ from devices.reports import DoorReport, DoorState, LockReport, LockState
 from gateway.config.home import Home
 from gateway.domain.pause import PlannedPause
 from gateway.web.auth.roles import Role
-from tests.browser import accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
 from tests.shell.site import ServedSite, serve_site
 from tests.waiting import wait_until
+
+pytestmark = IN_SHARED_BROWSER
 
 JSON = {"Accept": "application/json"}
 ENGLISH = {"Accept-Language": "en"}
@@ -29,7 +32,7 @@ def in_paris(folder: Path) -> Home:
     return make_home(folder).model_copy(update={"timezone": "Europe/Paris"})
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def site(tmp_path: Path) -> AsyncIterator[ServedSite]:
     async with box(tmp_path, in_paris(tmp_path)) as made, run_box(made):
         await made.good_day()
@@ -37,7 +40,7 @@ async def site(tmp_path: Path) -> AsyncIterator[ServedSite]:
             yield site
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def at(site: ServedSite) -> AsyncIterator[ClientSession]:
     async with site.client(site.owner) as session:
         yield session

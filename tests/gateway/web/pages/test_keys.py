@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import ClientSession, TCPConnector
 from cryptography import x509
 from playwright.async_api import Page, expect
@@ -20,7 +21,7 @@ from gateway.protocol.ed25519 import PublicKey
 from gateway.storage import StoreFailed
 from gateway.web.auth.roles import Role
 from gateway.web.site import PagesSite
-from tests.browser import TIMEOUT_MS, accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, TIMEOUT_MS, accessibility_problems, visitor
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
 from tests.gateway.web.house import ANNA_PASSWORD
@@ -29,20 +30,22 @@ from tests.shell.house import make_home
 from tests.shell.site import ServedSite, serve_site
 from tests.waiting import wait_until
 
+pytestmark = IN_SHARED_BROWSER
+
 expect.set_options(timeout=TIMEOUT_MS)
 
 PAGE = "/settings/keys"
 ENGLISH = {"Accept-Language": "en"}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
     async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         await made.good_day()
         yield made
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def site(made: ShellBox) -> AsyncIterator[ServedSite]:
     async with serve_site(made) as site:
         yield site

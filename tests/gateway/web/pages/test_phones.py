@@ -5,16 +5,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from aiohttp import ClientSession
 from playwright.async_api import Page, expect
 
 from gateway.web.auth.roles import Role
-from tests.browser import TIMEOUT_MS, accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, TIMEOUT_MS, accessibility_problems, visitor
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
 from tests.shell.receiver import SECRET_TOKEN, receiver
 from tests.shell.site import ServedSite, serve_site
+
+pytestmark = IN_SHARED_BROWSER
 
 expect.set_options(timeout=TIMEOUT_MS)
 
@@ -22,14 +25,14 @@ PAGE = "/settings/messages"
 ENGLISH = {"Accept-Language": "en"}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
     async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         await made.good_day()
         yield made
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def site(made: ShellBox) -> AsyncIterator[ServedSite]:
     async with serve_site(made) as site:
         yield site
