@@ -20,6 +20,8 @@ from tests.told import MeasurementReport
 settings.register_profile("perron", deadline=None)  # no test asserts speed
 settings.load_profile("perron")
 
+SCENARIOS = Path(__file__).parent / "gateway/demo/test_scenarios.py"
+SEEDED_LIVES = Path(__file__).parent / "gateway/domain/visit/test_seeds.py"
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a place on the machine that runs the tests; folders in it get names of their own
 MIN_FREE_BYTES = 2 * 1024**3  # bytes that must be free there; what a test that passed has written is removed at once
 
@@ -60,24 +62,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Mix the files whose tests wait evenly among those whose tests compute, where several workers share the cores.
 
     In the order of their names all that wait would come in one stretch, in which the cores have little to do. The
-    tests of a file stay together and in their order; what takes longest, beside the packages, begins first.
+    tests of a file stay in their order; what takes longest, beside the packages, begins first. While the scenarios are
+    played, which takes a worker 90 s in which it mostly waits, seeded lives are computed.
     """
     if not hasattr(config, "workerinput"):
         return
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
-    waiting: list[Path] = []
-    computing: list[Path] = []
-    for file, found in sorted(files.items(), key=lambda one: one[0].parent != Path(__file__).parent):
-        (waiting if any(item.get_closest_marker("slow") for item in found) else computing).append(file)
-    rank: dict[Path, float] = {}
-    for kind in (waiting, computing):
-        before, whole = 0, sum(len(files[file]) for file in kind)
-        for file in kind:
-            rank[file] = before / whole
-            before += len(files[file])
-    items.sort(key=lambda item: rank[item.path])
+    waiting: list[pytest.Item] = []
+    computing: list[pytest.Item] = []
+    for _file, found in sorted(files.items(), key=lambda one: one[0].parent != Path(__file__).parent):
+        (waiting if any(item.get_closest_marker("slow") for item in found) else computing).extend(found)
+    rank = {item: number / len(kind) for kind in (waiting, computing) for number, item in enumerate(kind)}
+    if scenarios := [rank[item] for item in files.get(SCENARIOS, ())]:
+        lives = files.get(SEEDED_LIVES, [])
+        for number, item in enumerate(lives):
+            rank[item] = scenarios[number * len(scenarios) // len(lives)]
+    items.sort(key=lambda item: rank[item])
 
 
 @pytest.fixture(autouse=True, scope="session")
