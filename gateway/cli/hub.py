@@ -179,7 +179,7 @@ def hub_claim(
     ] = None,
     qr: Annotated[bool, typer.Option("--qr/--no-qr", help="Show it as QR too.")] = True,
 ) -> None:
-    """Make a claim, with which one box may join within a day. Give its code to that box's owner, and to nobody else."""
+    """Create a claim. One box may join with its code within a day: give it to that box's owner, and to nobody else."""
     file, _ = _load_with_boxes(config)
     now = machine_time()
 

@@ -31,7 +31,12 @@ class ListenOptions(Frozen):
 
 
 async def listen_at_new_endpoint(hub: RetailerClient, options: ListenOptions, url: str | None) -> None:
-    """Listen at an endpoint of its own (HubRefusal, HubUnreachable), which is deleted at the end, also at SIGTERM."""
+    """Register a new webhook endpoint, print its messages, and delete it at the end, also at SIGTERM.
+
+    Raises:
+        HubRefusal: the hub does not accept the endpoint.
+        HubUnreachable: the hub does not answer.
+    """
     here = replace(options, port=_free_port(options))
     address = url or f"http://{f'[{here.host}]' if ':' in here.host else here.host}:{here.port}/"
     task = asyncio.current_task()

@@ -40,7 +40,7 @@ ENGLISH_REPLACEMENTS = (
 def new(folder: Annotated[Path, typer.Argument(help="Where it goes; nothing in it gets into git.")]) -> None:
     """Write a house to try things in: home.yaml, a brand's private key, the broker's accounts, a delivery."""
     home = create_home(folder, language_of(os.environ, offered("/")))
-    typer.echo(f"Written: {home}, with a key of its own for the brand that may deliver. Now, in three terminals:")
+    typer.echo(f"Written: {home}, and a private key for the brand that may deliver. Run these in three terminals:")
     for words in (
         ("simulate", "--broker"),
         ("run",),

@@ -82,7 +82,7 @@ class LogExtract(CanonicalModel):
 
 
 class DeliveryFacts(CanonicalModel):
-    """What was promised. Of codes only their last characters."""
+    """What was promised. It contains the last characters of each code only."""
 
     id: Annotated[str, StringConstraints(max_length=129)]  # the brand's id, a point, the brand's own id of it
     version: int

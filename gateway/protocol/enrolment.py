@@ -4,7 +4,7 @@ The operator of a hub creates a claim, and the owner gives its code to the box, 
 hub's address, the claim's id, a secret of 128 random bits that is valid once, and the fingerprint of the hub's
 authority. So one code proves both sides: the box recognises the hub by the fingerprint, whatever the web server's
 certificate says, and the hub recognises the box by a MAC under the secret, over the key that the box made and never
-sends. The hub's answer has a MAC too. Nobody sends the secret itself.
+sends. The hub's answer has a MAC too. Neither side sends the secret itself.
 """
 
 import hmac

@@ -1,9 +1,9 @@
 """The gateway's side of the guard protocol: signs messages to a guard and verifies messages from it.
 
-The module does not trust the house's broker. Of a guard's message only the signed content counts: the device, the topic
-suffix, the boot, the sequence and the gateway's query that it answers. A query is a new random value each time, so no
-answer to it can be prepared, and an answer that comes too late does not count. The client accepts another boot only
-with an answer to its own query.
+The module does not trust the house's broker. It uses only the signed content of a guard's message: the device, the
+topic suffix, the boot, the sequence and the gateway's query that it answers. A query is a new random value each time,
+so no answer to it can be prepared, and an answer that comes too late does not count. The client accepts another boot
+only with an answer to its own query.
 """
 
 import asyncio

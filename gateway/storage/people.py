@@ -59,7 +59,7 @@ def check_claim_code(db: Database, secret: bytes, now: Now) -> AccountResult:
 
 
 def claim_box(db: Database, secret: bytes, owner: NewAccount, entry: SignInEntry, now: Now) -> AccountResult:
-    """Make the first owner, signed in, and end the code: all of it or nothing. Of two at once one is `CLAIMED`."""
+    """Make the first owner, signed in, and end the code, in one transaction. A simultaneous call is `CLAIMED`."""
     result = check_claim_code(db, secret, now)
     if result is AccountResult.DONE:
         db.execute("DELETE FROM claim")

@@ -1,8 +1,8 @@
 """Publishes due jobs to homes, and again until the box confirms each.
 
 The database decides what is sent; the broker only carries it. A job that the broker took is due again later, after a
-growing delay. A job for an absent box is parked until the box says `hello`; a slow sweep tries it too. Of one delivery
-only the oldest job that was not received is sent, because a box would refuse a change of a delivery that it does not
+growing delay. A job for an absent box is parked until the box says `hello`; a slow sweep tries it too. The dispatcher
+sends the oldest unreceived job of a delivery only, because a box would refuse to change a delivery that it does not
 know.
 """
 

@@ -78,7 +78,7 @@ class LoginThrottle:
         return next(iter(counts.values()))
 
     async def record_success(self, attempt: LoginAttempt, now: Now) -> None:
-        """Take back the counts of a right password. Of the name's count it takes back this attempt only."""
+        """Take back the counts of a right password; the count of the name decreases by this attempt only."""
         if attempt.device is not None:
             await self._register.set_device_failure_count(attempt.device, self._devices.clear(attempt.device))
             return

@@ -126,7 +126,7 @@ class OwnerSuccession:
     async def accept_offer(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
     ) -> SessionSecrets:
-        """Make the next owner's account; all former accounts and permissions end. Of two at once one succeeds."""
+        """Create the next owner; former accounts and permissions end. One of two simultaneous calls succeeds."""
         offer = self.find_offer(token, now)
         if offer is None:
             raise AccountRefused(AccountError.INVITATION_GONE)
