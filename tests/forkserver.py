@@ -34,7 +34,7 @@ from typing import IO, Any
 
 import gateway.cli
 from gateway.system.parent_death import PR_SET_PDEATHSIG
-from tests.forkedvideo import fork_video
+from tests.forkedvideo import fork_video, run_and_exit
 
 ROOT = Path(__file__).parents[1]
 PRELOADED_MODULES = (
@@ -229,6 +229,19 @@ def _text_stream(number: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(io.FileIO(number, "w", closefd=False), encoding="utf-8", write_through=True)
 
 
+def run_order(words: Sequence[str]) -> None:
+    """Run `-m MODULE ARGUMENTS` or `-c CODE ARGUMENTS` in this process."""
+    kind, what, *arguments = words
+    sys.argv = [what if kind == "-m" else kind, *arguments]
+    if kind == "-c":
+        exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - a test's own code
+        return
+    sys.modules.pop(f"{what}.__main__", None)  # else runpy warns that it was imported before
+    if not hasattr(sys.modules.get(what), "__path__"):
+        sys.modules.pop(what, None)
+    runpy.run_module(what, run_name="__main__", alter_sys=True)
+
+
 if __name__ == "__main__":
     for name in (
         *PRELOADED_MODULES,
@@ -238,12 +251,4 @@ if __name__ == "__main__":
     gc.freeze()  # what is there stays: nobody need copy it to look at it
     fork_video()
     if (mine := serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
-        kind, what, *arguments = mine.words
-        sys.argv = [what if kind == "-m" else kind, *arguments]
-        if kind == "-c":
-            exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - a test's own code
-        else:
-            sys.modules.pop(f"{what}.__main__", None)  # else runpy warns that it was imported before
-            if not hasattr(sys.modules.get(what), "__path__"):
-                sys.modules.pop(what, None)
-            runpy.run_module(what, run_name="__main__", alter_sys=True)
+        run_and_exit(functools.partial(run_order, mine.words))

@@ -3,13 +3,15 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from gateway.demo.processes import LoggedProcess, is_running
-from tests.forkserver import ForkServer, fork_server
+from tests.forkserver import ForkServer, fork_server, run_python
 from tests.waiting import assert_stays
 
 SAYS = """
@@ -43,6 +45,15 @@ async def started(code: str, folder: Path, *arguments: str) -> LoggedProcess:
     return await LoggedProcess.start("cProfile", ["-o", os.devnull, str(script), *arguments], folder / "log")
 
 
+ENDS = """
+import atexit, sys, threading, time
+atexit.register(print, "third")
+threading.Thread(target=lambda: (time.sleep(0.2), print("second"))).start()
+print("first")
+exec(sys.argv[1])
+"""
+
+
 def gone(pid: int, *, within: float = 60.0) -> bool:
     """Whether a process ends within so many seconds."""
     until = time.monotonic() + within
@@ -74,6 +85,26 @@ async def test_the_video_process_of_a_forked_gateway_is_its_child_in_a_session_o
     assert await child.process.wait() == 0, child.log.read_text()
     said = [line for line in child.log.read_text().splitlines() if not line.startswith("video ")]
     assert said == [f"True True {os.devnull}", "True", "3", "0 False"]
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "told"),
+    [
+        ("pass", 0, ""),
+        ("sys.exit(7)", 7, ""),
+        ("sys.exit(-1)", 255, ""),
+        ("sys.exit('no key')", 1, "no key"),
+        ("raise LookupError('no lock')", 1, "LookupError: no lock"),
+        ("raise KeyboardInterrupt", -2, "KeyboardInterrupt"),
+    ],
+)
+def test_it_ends_as_the_interpreter_ends_it(end: str, status: int, told: str) -> None:
+    forked = run_python("-c", ENDS, end)
+    fresh = subprocess.run([sys.executable, "-c", ENDS, end], capture_output=True, text=True, check=False)
+    assert forked.returncode == fresh.returncode == status
+    assert told in forked.stderr
+    assert told in fresh.stderr
+    assert forked.stdout.split() == fresh.stdout.split() == ["first", "second", "third"]
 
 
 async def test_the_status_with_which_it_exits_is_told(tmp_path: Path) -> None:
