@@ -32,8 +32,8 @@ expect.set_options(timeout=TIMEOUT_MS)
 
 
 IN_SHARED_BROWSER = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("shared_browser")]
-"""Marks of a file whose tests use one browser, each with an empty profile of its own. Another start costs 0.65 s of
-processor time. A browser belongs to one event loop, so these tests and their asynchronous fixtures share that, too."""
+"""Marks for a file whose tests share one browser. Each test gets an empty profile. A start of the browser costs 0.65 s
+of processor time. A browser belongs to one event loop, so these tests and their async fixtures share the loop."""
 
 _shared: list[Browser] = []
 
@@ -78,7 +78,7 @@ class BrowserVisitor:
 async def visitor(*more: str) -> AsyncIterator[BrowserVisitor]:
     """A browser whose pages are closed when this is left, with nothing to complain of.
 
-    `more`: further switches of Chromium, for which a browser of its own is started.
+    `more`: further switches of Chromium. With switches the test starts another browser.
     """
     async with contextlib.AsyncExitStack() as stack:
         browser = _shared[0] if _shared and not more else await stack.enter_async_context(run_browser(*more))

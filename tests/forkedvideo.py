@@ -43,8 +43,8 @@ def start(path: str, command: Sequence[str], environment: Mapping[str, str], /, 
 def run_and_exit(main: Callable[[], object]) -> NoReturn:
     """Call `main`, and end this process with the status that the interpreter would end with.
 
-    The interpreter would take down each module. A forked process shares their memory with its parent, and would copy
-    all of it to do so: a tenth of a second of processor time.
+    The interpreter would also free each module. A forked process shares this memory with its parent, so the kernel
+    would copy all of it: a tenth of a second of processor time.
     """
     status, is_interrupted = 0, False
     try:
@@ -56,12 +56,12 @@ def run_and_exit(main: Callable[[], object]) -> NoReturn:
         if isinstance(end.code, str):
             sys.stderr.write(f"{end.code}\n")
         status = 0 if end.code is None else end.code if isinstance(end.code, int) else 1
-    except BaseException as error:  # noqa: BLE001 - as the interpreter does: told, and 1
+    except BaseException as error:  # noqa: BLE001 - the interpreter prints it too, and exits with 1
         sys.excepthook(type(error), error, error.__traceback__)
         status, is_interrupted = 1, isinstance(error, KeyboardInterrupt)
     atexit._run_exitfuncs()  # noqa: SLF001 - as the interpreter does at the end
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # closed, or nobody reads any more
+        with contextlib.suppress(OSError, ValueError):  # the stream is closed, or its reader has ended
             stream.flush()
     if is_interrupted:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

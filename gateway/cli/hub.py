@@ -179,7 +179,7 @@ def hub_claim(
     ] = None,
     qr: Annotated[bool, typer.Option("--qr/--no-qr", help="Show it as QR too.")] = True,
 ) -> None:
-    """Create a claim. One box may join with its code within a day: give it to that box's owner, and to nobody else."""
+    """Create a claim code. One box can join with it within a day. Give the code to the owner of that box only."""
     file, _ = _load_with_boxes(config)
     now = machine_time()
 

@@ -153,7 +153,7 @@ class Scanned(Frozen):
     code: str  # normalised
     matches: tuple[CodeMatch, ...] = ()
     retained: bool = False
-    expected_only: bool = False  # a camera read it: a known code alone gets an answer; MAX_QUEUED_LABELS limits it
+    expected_only: bool = False  # a camera read it: the gateway answers a known code only
 
 
 class ScansDropped(Frozen):

@@ -141,4 +141,4 @@ async def test_an_answer_without_end_ends_in_time_and_the_hub_goes_on_meanwhile(
             beside.cancel()
     assert not answer.is_accepted
     assert took < wait + 2
-    assert turns > 20 * (took - 1), "whoever else works in the hub had his turn all the time"
+    assert turns > 20 * (took - 1), "other tasks of the hub ran meanwhile"
