@@ -32,6 +32,7 @@ class Refusal(StrEnum):
     FRIDGE_TOO_WARM = auto()
     KEY_DISTRUSTED = auto()
     HUB_SIGNED_NOT_PERMITTED = auto()  # the hub signed it, not its brand
+    NO_RECEIVER = auto()  # nobody is on duty at the reception
     ANNOUNCE_AGAIN = auto()  # announced before the box's state was restored from a copy: it may have been used since
 
 

@@ -112,6 +112,7 @@ REFUSAL_TEXTS: Mapping[Refusal, Text] = MappingProxyType({
     Refusal.HUB_SIGNED_NOT_PERMITTED: _("not signed by the brand itself"),
     Refusal.ANNOUNCE_AGAIN: _("announced before the box was restored"),
     Refusal.FRIDGE_TOO_WARM: _("fridge too warm"),
+    Refusal.NO_RECEIVER: _("nobody was on duty at the reception"),
 })  # fmt: skip
 
 # Why a lock reports that it did not obey.
