@@ -51,6 +51,8 @@ class SimulatedDevice(ABC):
             name,
             plan.broker or site.broker,
             plan.secret(name, plan.broker or site.broker),
+            account=plan.account or name,
+            topics=plan.topics(name),
             online=self._vendor.encode_report(AvailabilityReport(online=True), plan.device_ref)[0],
             will=self._vendor.encode_report(AvailabilityReport(online=False), plan.device_ref)[0],
             on_up=self.on_up,

@@ -1,6 +1,7 @@
 """Defines and reads `house.yaml`: the simulated house."""
 
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -10,7 +11,8 @@ from ruamel.yaml import YAML
 from devices.simulators.doorway import Position
 from devices.simulators.scene import SceneKind
 from devices.vendor_name import VendorOf
-from devices.vendors.words import DeviceRef
+from devices.vendors import VENDORS
+from devices.vendors.words import DeviceRef, TopicSuffix
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 Compartment = Annotated[str, StringConstraints(pattern=r"^(cooler|freezer|flex)$")]
@@ -53,25 +55,35 @@ class Rtsp(HouseSection):
 class DeviceAccount(HouseSection):
     """The settings of every device. Its account at the broker is its id, its password is in the broker's folder.
 
-    `password`: another one, for tests. Without any it connects anonymously. `lag_s`: each publication is late by a
-    random time up to it. `broker`: another one than the house's, for devices behind a guard.
+    `password`: another one, for tests. Without any it connects anonymously. `account`: another account, of a product
+    with topics of its own: that of its bridge. `lag_s`: each publication is late by a random time up to it. `broker`:
+    another one than the house's, for devices behind a guard.
     """
 
+    kind: str = ""
+    vendor: str = ""
     address: str = ""
+    keys: Mapping[str, str] = {}
     password: str | None = None
+    account: Id | None = None
     lag_s: Delay = 0.0
     broker: SimulatedBroker | None = None
 
     @property
     def device_ref(self) -> DeviceRef:
         """Return the device reference for its vendor module."""
-        return DeviceRef(address=self.address)
+        return DeviceRef(address=self.address, keys=self.keys, kind=self.kind)
+
+    def topics(self, device: str) -> Mapping[TopicSuffix, str]:
+        """Return the topic of each suffix: its product's, else `perron/<device>/<suffix>`."""
+        product = VENDORS[self.vendor].DEFINITION.topics(self.device_ref)
+        return {suffix: product.get(suffix, f"perron/{device}/{suffix}") for suffix in TopicSuffix}
 
     def secret(self, device: str, broker: SimulatedBroker) -> str | None:
         """Return the password of the account `device`, if there is one."""
         if self.password is not None or broker.passwords is None:
             return self.password
-        return (broker.passwords / f"{device}.password").read_text(encoding="utf-8").rstrip("\n")
+        return (broker.passwords / f"{self.account or device}.password").read_text(encoding="utf-8").rstrip("\n")
 
 
 class LockPlan(DeviceAccount):
@@ -96,11 +108,6 @@ class OpenerPlan(DeviceAccount):
     vendor: Annotated[str, VendorOf("cover", simulated=True)]
     latency_s: Delay = 0.2
     travel_s: Delay = 10.0
-
-    @property
-    def device_ref(self) -> DeviceRef:
-        """Return the device reference for its vendor module."""
-        return DeviceRef(address=self.address, kind="cover")
 
 
 class DoorPlan(DeviceAccount):

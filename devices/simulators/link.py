@@ -11,7 +11,7 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -22,7 +22,7 @@ from paho.mqtt.properties import Properties
 from devices.simulators.house import SimulatedBroker
 from devices.vendors.words import Publication, TopicSuffix
 
-RETAINED = frozenset({TopicSuffix.STATE, TopicSuffix.AVAILABILITY})
+RETAINED = frozenset({TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.BEAM})
 NUMBERED = frozenset({TopicSuffix.STATE, TopicSuffix.EVENT, TopicSuffix.RESULT})
 RETRY_DELAY_S = 0.2  # seconds between attempts to connect
 KEEPALIVE_S = 10  # seconds
@@ -50,8 +50,9 @@ class _Outgoing:
 class DeviceLink:
     """Runs until cancelled; connects whenever it is wanted up and the broker is there.
 
-    `will` is the availability that the broker publishes when the link dies, `online` the opposite. `on_up` is called at
-    each connection, `on_heard` with each message on `set` and `get`.
+    `account` is its user name, `topics` its topic for each suffix. `will` is the availability that the broker
+    publishes when the link dies, `online` the opposite. `on_up` is called at each connection, `on_heard` with each
+    message on `set` and `get`.
     """
 
     def __init__(  # noqa: PLR0913 - the parameters of both ends
@@ -60,6 +61,8 @@ class DeviceLink:
         broker: SimulatedBroker,
         password: str | None,
         *,
+        account: str,
+        topics: Mapping[TopicSuffix, str],
         online: Publication,
         will: Publication,
         on_up: Callable[[], None],
@@ -70,7 +73,9 @@ class DeviceLink:
         self.device = device
         self.duplicates = False
         self.connected = False
-        self._broker, self._password = broker, password
+        self._broker, self._account, self._password = broker, account, password
+        self._topics = topics
+        self._commands = {topics[suffix]: suffix for suffix in (TopicSuffix.SET, TopicSuffix.GET)}
         self._online, self._will = online, will
         self._on_up, self._on_heard = on_up, on_heard
         self._lag_s, self._rng = lag_s, rng
@@ -142,7 +147,7 @@ class DeviceLink:
             self._broker.host,
             self._broker.port,
             identifier=self.device,
-            username=self.device if self._password is not None else None,
+            username=self._account if self._password is not None else None,
             password=self._password,
             tls_context=self._broker.context(),
             protocol=aiomqtt.ProtocolVersion.V5,
@@ -157,7 +162,7 @@ class DeviceLink:
         async with client:
             self._outbox = asyncio.Queue()
             try:
-                await client.subscribe([(self._topic(suffix), 1) for suffix in (TopicSuffix.SET, TopicSuffix.GET)])
+                await client.subscribe([(topic, 1) for topic in self._commands])
                 self.connected = True
                 self.publish(self._online)
                 self._on_up()
@@ -176,7 +181,7 @@ class DeviceLink:
             correlation = getattr(properties, "CorrelationData", None)
             self._on_heard(
                 DeviceMessage(
-                    suffix=TopicSuffix(message.topic.value.rpartition("/")[2]),
+                    suffix=self._commands[message.topic.value],
                     payload=bytes(message.payload),
                     retained=message.retain,
                     correlation=correlation,
@@ -199,7 +204,7 @@ class DeviceLink:
         _close_without_disconnect(client)
 
     def _topic(self, suffix: TopicSuffix) -> str:
-        return f"perron/{self.device}/{suffix}"
+        return self._topics[suffix]
 
 
 def _close_without_disconnect(client: aiomqtt.Client) -> None:

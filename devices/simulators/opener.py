@@ -1,6 +1,7 @@
 """Simulates the opener of a garage door with its light beam; an obstacle sends the door up again."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -9,7 +10,6 @@ from devices.reports import GarageDoorReport, GarageDoorState
 from devices.simulators.device import DeviceSite, FaultValue, SimulatedDevice
 from devices.simulators.doorway import Position
 from devices.simulators.house import OpenerPlan
-from devices.vendors import esphome
 
 POLL_INTERVAL_S = 0.05  # seconds between two checks of a door that comes down
 BEAM_BREAK_S = 0.3  # seconds for which a person who walks through breaks the beam
@@ -41,10 +41,17 @@ class Opener(SimulatedDevice):
         self._publish_state(self._cover)
 
     def answer(self, correlation: bytes | None) -> None:
-        """Answer with the state and the beam's state; the query's echo is its correlation data too."""
-        if correlation is not None and "silent" not in self.faults:
-            report = GarageDoorReport(cover=self._cover, clear=not self._is_beam_broken())
-            self.link.publish(esphome.answer(report, correlation.decode(errors="replace")), correlation=correlation)
+        """Answer with the state, and with the beam's state if the product has a word for it there."""
+        definition = self._vendor.DEFINITION
+        if "silent" in self.faults or not definition.answers_queries(self._device_ref):
+            return
+        clear = not self._is_beam_broken() if definition.answers_beam else None
+        report = GarageDoorReport(cover=self._cover, clear=clear)
+        if definition.encode_answer is None:  # its next state is its answer
+            self.publish(report)
+        elif correlation is not None:  # the query's echo is its correlation data too
+            answer = definition.encode_answer(report, correlation.decode(errors="replace"), self._device_ref)
+            self.link.publish(answer, correlation=correlation)
 
     def misbehave(self, fault: str) -> None:
         """Report at once what enters and leaves the beam."""
@@ -53,12 +60,16 @@ class Opener(SimulatedDevice):
 
     def _publish_state(self, cover: GarageDoorState) -> None:
         self._cover = cover
-        if "silent" not in self.faults:
-            self.publish(GarageDoorReport(cover=cover))
+        self._say(GarageDoorReport(cover=cover))
 
     def _publish_beam(self) -> None:
+        self._say(GarageDoorReport(clear=not self._is_beam_broken()))
+
+    def _say(self, report: GarageDoorReport) -> None:
+        """Publish the report, unless the product has no word for it: a Zigbee cover on its way, another's beam."""
         if "silent" not in self.faults:
-            self.publish(GarageDoorReport(clear=not self._is_beam_broken()))
+            with contextlib.suppress(ValueError):
+                self.publish(report)
 
     def _is_beam_broken(self) -> bool:
         return ("beam" in self.faults or self._passing > 0) and "blind" not in self.faults

@@ -10,6 +10,7 @@ from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publicati
 
 DeviceKind = Literal["lock", "cover", "door", "camera", "scanner", "signal", "fridge", "presence", "alarm"]
 DEVICE_KINDS: tuple[str, ...] = get_args(DeviceKind)
+ORDERED_KINDS = frozenset({"lock", "cover"})  # these obey an order to open
 DOOR_KINDS = frozenset({"lock", "cover", "door"})  # these move a door, or prove that it is closed
 
 # The longest time for which bridge, radio or motor may hold a command before the device obeys it or drops it.
@@ -55,6 +56,8 @@ class Definition:
     silence_s: float | None = None
     """After so many seconds without a report a value is unknown, unless `home.yaml` says otherwise."""
 
+    answers_beam: bool = False
+    """An opener of a garage door answers a query with the state of its light beam, so the box may close the door."""
     refuses_late: bool = False
     """A command contains its id and expiry, so that a guarded lock can refuse a late or repeated one."""
     pulls_latch: bool = False

@@ -166,5 +166,6 @@ DEFINITION = Definition(
     simulated=frozenset({"cover", "door"}),
     correlates=True,
     encode_answer=answer,
+    answers_beam=True,
     battery=(TopicSuffix.BATTERY,),
 )

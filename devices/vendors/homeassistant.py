@@ -1,4 +1,4 @@
-"""Supports entities of the owner's Home Assistant: thermometer, contact, alarm panel, presence.
+"""Supports entities of the owner's Home Assistant: thermometer, contact, alarm panel, presence, cover.
 
 With its statestream (address `<base topic>/<domain>/<object>`):
 
@@ -11,6 +11,10 @@ or with an automation of the owner's (address `<domain>.<object>`), on Perron's 
     get     the query's echo
     result  {"echo": "<that echo>", "state": "<text>"} and, of a thermometer, "unit": "C" or "F"
 
+A cover (the opener of a garage door) is moved by an automation of the owner's, whichever way its state comes:
+
+    set     OPEN or CLOSE, on Perron's own topic: no id and no time, so it obeys a late copy
+
 Beside it, the state of the entity for its battery, as `charge.py` reads it: from the statestream where `home.yaml`
 names its topic (`topics: {battery: ...}`), or
 
@@ -20,21 +24,22 @@ names its topic (`topics: {battery: ...}`), or
 
     sensor               degrees, in the unit of the house file (the text contains none)
     binary_sensor        on: open, off: closed (device classes door, garage_door, opening, window)
+    cover                open, opening, closed, closing; anything else (stopped) is unknown
     alarm_control_panel  disarmed, armed_*, arming, disarming, pending, triggered
     person, device_tracker, group   home; not_home; of the first two also the name of another zone
     zone                 how many persons are in it (zone.home)
     input_boolean        on: somebody is home
 
 Sources: home-assistant.io "MQTT Statestream" and its code (`mqtt_statestream/__init__.py`: topic, QoS, retain, no
-republication), "MQTT" (birth and last will), "Binary sensor" (device classes), "Alarm control panel", "Person",
-"Zone". An answer proves only the last state that Home Assistant received: not that a contact is closed now.
+republication), "MQTT" (birth and last will), "Binary sensor" (device classes), "Alarm control panel", "Cover",
+"Person", "Zone". An answer proves only the last state that Home Assistant received: not that a contact is closed now.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from devices.commands import Command, QueryState
+from devices.commands import Command, LockDoor, QueryState, UnlockDoor
 from devices.reports import (
     AlarmPanelReport,
     AlarmPanelState,
@@ -44,13 +49,15 @@ from devices.reports import (
     DoorReport,
     DoorState,
     FridgeReport,
+    GarageDoorReport,
+    GarageDoorState,
     PresenceReport,
     PresenceState,
     Report,
     UnreadablePayload,
 )
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, write
-from devices.vendors import charge
+from devices.vendors import charge, movement
 from devices.vendors.definition import Definition
 from devices.vendors.parts import parse_each, unreadable_as_report, unreadable_as_value
 from devices.vendors.temperature import plausible_celsius
@@ -58,6 +65,8 @@ from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publicati
 
 STATUS_TOPIC = "homeassistant/status"
 _NO_ECHO = "0"
+COVER = "cover"  # the enrolled kind of an opener
+_OPEN, _CLOSE = b"OPEN", b"CLOSE"
 _NUMBER = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,12})?", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,4}", re.ASCII)
 _NO_STATE = frozenset({"unknown", "unavailable", "none", "None", ""})
@@ -131,6 +140,10 @@ def _door(state: str, _domain: str, _unit: str) -> Report:
     return DoorReport(door={"on": DoorState.OPEN, "off": DoorState.CLOSED}.get(state, DoorState.UNKNOWN))
 
 
+def _cover(state: str, _domain: str, _unit: str) -> Report:
+    return GarageDoorReport(cover=GarageDoorState(state) if state in set(GarageDoorState) else GarageDoorState.UNKNOWN)
+
+
 def _panel(state: str, _domain: str, _unit: str) -> Report:
     return AlarmPanelReport(panel=AlarmPanelState(state) if state in set(AlarmPanelState) else AlarmPanelState.UNKNOWN)
 
@@ -153,25 +166,29 @@ _READERS: Mapping[str, Callable[[str, str, str], Report]] = MappingProxyType(
     {
         "sensor": _fridge,
         "binary_sensor": _door,
+        "cover": _cover,
         "alarm_control_panel": _panel,
         **dict.fromkeys(("person", "device_tracker", "group", "zone", "input_boolean"), _presence),
     }
 )
 THERMOMETERS = frozenset({"sensor"})
 CONTACTS = frozenset({"binary_sensor"})
+COVERS = frozenset({"cover"})
 PANELS = frozenset({"alarm_control_panel"})
 PRESENCES = frozenset(name for name, reader in _READERS.items() if reader is _presence)
-_DOMAINS = {"fridge": THERMOMETERS, "door": CONTACTS, "alarm": PANELS, "presence": PRESENCES}
+_DOMAINS = {"fridge": THERMOMETERS, "door": CONTACTS, "cover": COVERS, "alarm": PANELS, "presence": PRESENCES}
 _ENTITY_ADDRESS = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+|[^/]+(/[^/]+)*/[a-z0-9_]+/[a-z0-9_]+")
 
 
 def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
-    """Encode a query for the owner's automation.
+    """Encode a query for the owner's automation, or a command that it carries out on a cover.
 
     Raises:
-        ValueError: an entity accepts only queries, and behind a statestream not even those.
+        ValueError: an entity that is no cover accepts only queries, and behind a statestream not even those.
     """
     match command:
+        case UnlockDoor() | LockDoor() if device_ref.kind == COVER:
+            return Publication(suffix=TopicSuffix.SET, payload=_OPEN if isinstance(command, UnlockDoor) else _CLOSE)
         case QueryState(echo=echo) if answers_queries(device_ref):
             return Publication(suffix=TopicSuffix.GET, payload=(echo or _NO_ECHO).encode())
         case QueryState():
@@ -220,6 +237,8 @@ def _state_text(report: Report, of: str, unit: str) -> str:
             text = texts.get(value)
         case AlarmPanelReport(panel=value) if of in PANELS:
             text = value.value
+        case GarageDoorReport(cover=cover, clear=None) if of in COVERS:
+            text = cover.value
         case PresenceReport(presence=presence) if of in PRESENCES:
             text = _presence_text(presence, of)
         case _:
@@ -246,9 +265,11 @@ def _presence_text(presence: PresenceState, of: str) -> str:
 def decode_command(
     suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
-    """Parse a command to an automation: any payload on `get` is a query with that echo."""
+    """Parse a command to an automation: any payload on `get` is a query with that echo; OPEN and CLOSE have no id."""
+    if suffix is TopicSuffix.SET and device_ref.kind == COVER and payload in (_OPEN, _CLOSE):
+        return movement.bare_command(UnlockDoor if payload == _OPEN else LockDoor)
     if suffix is not TopicSuffix.GET:
-        return UnreadablePayload(why="an entity is only asked")
+        return UnreadablePayload(why="an entity is only asked, and a cover told to open or to close")
     mark = identifier(payload.decode(errors="replace"), "the question")
     return QueryState(echo=None if mark == _NO_ECHO else mark)
 
@@ -270,7 +291,8 @@ def _problem(device_ref: DeviceRef) -> str | None:
 
 DEFINITION = Definition(
     name="homeassistant",
-    kinds=frozenset({"door", "fridge", "presence", "alarm"}),
+    kinds=frozenset({"cover", "door", "fridge", "presence", "alarm"}),
+    simulated=frozenset({"cover"}),
     is_external=True,
     correlates=True,
     encode_answer=answer,

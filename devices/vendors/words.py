@@ -20,6 +20,7 @@ class TopicSuffix(StrEnum):
     OPERATION = auto()  # who or what moved the bolt, if a product reports that separately, retained
     BOLT = auto()  # the bolt's position, if a product reports it apart from its mode, retained
     LATCH = auto()  # the latch's position, the same
+    BEAM = auto()  # a garage door's light beam, if a product reports it apart from the door, retained
     BATTERY = auto()  # the battery level, if a product reports it separately, retained
 
 

@@ -1,4 +1,4 @@
-"""Supports locks, contacts, thermometers, sirens and buttons behind Zigbee2MQTT, on its own topics.
+"""Supports locks, covers, contacts, thermometers, sirens and buttons behind Zigbee2MQTT, on its own topics.
 
 `address` is the device's whole topic, `zigbee2mqtt/FRIENDLY_NAME`; its first level is the bridge's base topic. A base
 topic of several levels is in the key `base`, because friendly names may have slashes too.
@@ -20,6 +20,8 @@ Pitfalls (found in Zigbee2MQTT 2.14.1 and its drivers):
 * Every publication contains the whole cache. An `action` is new, but the `state` beside it may be older
   (Kwikset): so nothing else about the bolt counts in a payload with an action, and it answers no query.
 * `state` is LOCK or UNLOCK and nothing between; `lock_state` has "not fully locked". If they differ, the worse counts.
+* A cover (`cover`: the opener of a garage door) takes {"state":"OPEN"} and {"state":"CLOSE"}, and reports OPEN or CLOSE
+  and a position from 0 (closed) to 100. Many cannot be read. If state and position differ, the door is open.
 * PINs are in `last_used_pin_code`, `pin_code`, `users`, and in log entries about them. None of it is read or quoted.
 * Nothing contains an id of the gateway: a late copy of a command looks like a new one. All are basic locks.
 
@@ -44,6 +46,8 @@ from devices.reports import (
     DoorState,
     ErrorReport,
     FridgeReport,
+    GarageDoorReport,
+    GarageDoorState,
     LockReport,
     LockState,
     NoAnswerReport,
@@ -126,6 +130,8 @@ _FAILURES = {
     OperationError.BUSY: "Status 'BUSY'",
     OperationError.UNSPECIFIED: "Status 'FAILURE'",
 }
+_MOVING = {"UP": GarageDoorState.OPENING, "DOWN": GarageDoorState.CLOSING}
+_COVER_STATES = {GarageDoorState.OPEN: "OPEN", GarageDoorState.CLOSED: "CLOSE"}
 _MODE, _PROBE = "emergency", "max_duration"  # of a siren, where `home.yaml` gives no other
 _SECONDS = {Sound.RING: 3, Sound.WAIT: 0, Sound.GO: 1, Sound.NO: 1, Sound.LEAVE: 5, Sound.CLOSE_THE_DOOR: 5}
 _ALARM_S = 60  # seconds; a siren without a stop command ends by itself
@@ -173,6 +179,7 @@ def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = N
             | TopicSuffix.OPERATION
             | TopicSuffix.BOLT
             | TopicSuffix.LATCH
+            | TopicSuffix.BEAM
             | TopicSuffix.BATTERY
         ):
             return (UnreadablePayload(why="a Zigbee device reports on its topic alone"),)
@@ -194,6 +201,8 @@ def _state(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report
         yield from _bolt(body, device_ref)
     if _may_be(device_ref, "door"):
         yield from _door(body, device_ref)
+    if device_ref.kind == "cover":
+        yield from _cover(body, device_ref)
     if _may_be(device_ref, "fridge") and device_ref.keys.get("temperature", "temperature") in body:
         yield FridgeReport(compartment="", temp_c=plausible_celsius(_value(body, device_ref, "temperature"), "C"))
     if device_ref.kind == "signal" and device_ref.keys.get("probe", _PROBE) in body:
@@ -261,6 +270,22 @@ def _door(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]
         yield DoorReport(door=_DOORS.get(door_state, DoorState.UNKNOWN))
 
 
+def _cover(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
+    """Yield where a cover is: closed only if nothing in the payload says otherwise."""
+    state, position = _value(body, device_ref, "state"), _number(_value(body, device_ref, "position"))
+    if state is None and position is None:
+        return
+    moving = body.get("moving")
+    if isinstance(moving, str) and moving in _MOVING:
+        yield GarageDoorReport(cover=_MOVING[moving])
+    elif state == "OPEN" or (position is not None and 0 < position <= 100):
+        yield GarageDoorReport(cover=GarageDoorState.OPEN)
+    elif state in ("CLOSE", None) and position in (0.0, None):
+        yield GarageDoorReport(cover=GarageDoorState.CLOSED)
+    else:
+        yield GarageDoorReport()
+
+
 def _battery(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
     """Yield the battery; an unreadable one is left out, so that it hides no bolt."""
     told, low = _number(_value(body, device_ref, "battery")), body.get("battery_low")
@@ -318,7 +343,7 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """
     match command:
         case UnlockDoor() | LockDoor():
-            target = "UNLOCK" if isinstance(command, UnlockDoor) else "LOCK"
+            target = _target(command, device_ref)
             return Publication(suffix=TopicSuffix.SET, payload=write({device_ref.keys.get("state", "state"): target}))
         case QueryState():
             return Publication(suffix=TopicSuffix.GET, payload=write({_query_key(device_ref): ""}))
@@ -326,6 +351,12 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
             return Publication(suffix=TopicSuffix.SET, payload=write({"warning": _warning(command, device_ref)}))
         case _:
             raise ValueError("a Zigbee device cannot be asked to ShowResult")
+
+
+def _target(command: UnlockDoor | LockDoor, device_ref: DeviceRef) -> str:
+    if device_ref.kind == "cover":
+        return "OPEN" if isinstance(command, UnlockDoor) else "CLOSE"
+    return "UNLOCK" if isinstance(command, UnlockDoor) else "LOCK"
 
 
 def _query_key(device_ref: DeviceRef) -> str:
@@ -357,6 +388,8 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
             closed = device_ref.keys.get("closed")
             value = is_closed if closed not in _OPPOSITES else closed if is_closed else _OPPOSITES[closed]
             return (Publication(suffix=TopicSuffix.STATE, payload=write({key: value})),)
+        case GarageDoorReport(clear=None):
+            return (Publication(suffix=TopicSuffix.STATE, payload=write(_cover_body(report, device_ref))),)
         case FridgeReport(compartment="", temp_c=celsius, setpoint_c=None, door=DoorState.UNKNOWN):
             key = device_ref.keys.get("temperature", "temperature")
             return (Publication(suffix=TopicSuffix.STATE, payload=write({key: celsius})),)
@@ -379,6 +412,12 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
             return (Publication(suffix=TopicSuffix.EVENT, payload=write({"action": "single"})),)
         case _:
             raise ValueError(f"a Zigbee device cannot say this {type(report).__name__}")
+
+
+def _cover_body(report: GarageDoorReport, device_ref: DeviceRef) -> dict[str, object]:
+    if device_ref.kind != "cover" or report.cover not in _COVER_STATES:
+        raise ValueError("a cover says open or closed")
+    return {device_ref.keys.get("state", "state"): _COVER_STATES[report.cover]}
 
 
 def _lock_body(report: LockReport, device_ref: DeviceRef) -> dict[str, object]:
@@ -435,12 +474,12 @@ def decode_command(
     if isinstance(order, dict):
         order = order.get("state")
     match order.upper() if isinstance(order, str) else None:
-        case "UNLOCK":
+        case "UNLOCK" | "OPEN":
             return movement.bare_command(UnlockDoor)
-        case "LOCK":
+        case "LOCK" | "CLOSE":
             return movement.bare_command(LockDoor)
         case _:
-            return UnreadablePayload(why="the command neither moves a bolt nor sounds a siren")
+            return UnreadablePayload(why="the command moves no bolt and no cover, and sounds no siren")
 
 
 def _signal_command(warning: Mapping[str, object]) -> Command:
@@ -478,7 +517,8 @@ def _bridge_problem(device_ref: DeviceRef, bridges: Collection[str]) -> str | No
 
 DEFINITION = Definition(
     name="zigbee2mqtt",
-    kinds=frozenset({"lock", "door", "signal", "fridge"}),
+    kinds=frozenset({"lock", "cover", "door", "signal", "fridge"}),
+    simulated=frozenset({"cover"}),
     correlates=False,
     silence_s=3600.0,
     command_hold_s=ZIGBEE_COMMAND_HOLD_S,

@@ -1,9 +1,10 @@
 """Reads the features of Zigbee2MQTT's devices from `zigbee2mqtt/bridge/devices` (retained); no list of models.
 
 Each device carries `definition.exposes`, a description of its properties: type, name, property (where it stands in the
-state), access (bits: 1 published, 2 settable, 4 gettable), values. Perron uses five kinds of it:
+state), access (bits: 1 published, 2 settable, 4 gettable), values. Perron uses six kinds of it:
 
     lock    type lock with a settable and askable feature `state` of LOCK and UNLOCK
+    cover   type cover with a settable feature `state` of OPEN and CLOSE: the opener of a garage door
     door    binary `contact`, false when open; or one whose description gives "closed (= true)" for its own values: true
             and false (TERNCY-DC01), or ON and OFF (PushOk POK003 and POK010), which `keys` then tell
     fridge  numeric `temperature` in degrees Celsius: a thermometer that lies in a fridge
@@ -35,9 +36,10 @@ _NO_TOPIC = frozenset("+#\x00")
 
 
 class UsableKind(StrEnum):
-    """The kinds of device that Perron can use; the first three are kinds of `home.yaml`, button and siren a signal."""
+    """The kinds of device that Perron can use; the first four are kinds of `home.yaml`, button and siren a signal."""
 
     LOCK = auto()
+    COVER = auto()
     DOOR = auto()
     FRIDGE = auto()
     BUTTON = auto()
@@ -203,6 +205,8 @@ def _uses(exposes: tuple[Mapping[str, object], ...], *, sleeps: bool) -> Iterato
     for expose in exposes:
         if expose.get("type") == "lock":
             yield from _lock_use(expose)
+        elif expose.get("type") == "cover":
+            yield from _cover_use(expose)
         elif _is(expose, "contact") and (closed := _closed(expose)) is not None:
             yield from _use(
                 expose,
@@ -263,6 +267,21 @@ def _lock_use(expose: Mapping[str, object]) -> Iterator[DeviceUse]:
         found = None if feature is None else _keys(feature, name)
         keys |= {} if found is None else found
     yield DeviceUse(kind=UsableKind.LOCK, keys=MappingProxyType(keys), answers=True)
+
+
+def _cover_use(expose: Mapping[str, object]) -> Iterator[DeviceUse]:
+    """Yield the use of a cover that can be opened and closed; one that cannot be read only reports."""
+    features = {str(feature.get("name")): feature for feature in _features(expose)}
+    state = features.get("state")
+    if state is None or not {"OPEN", "CLOSE"} <= set(_values(state)):
+        return
+    if not _is_allowed(state, PUBLISHED_BIT | SETTABLE_BIT):
+        return
+    keys: dict[str, str] = {}
+    for name, feature in (("state", state), ("position", features.get("position"))):
+        found = None if feature is None else _keys(feature, name)
+        keys |= {} if found is None else found
+    yield DeviceUse(kind=UsableKind.COVER, keys=MappingProxyType(keys), answers=_is_allowed(state, GETTABLE_BIT))
 
 
 def _lock(exposes: tuple[Mapping[str, object], ...]) -> LockFeatures:

@@ -21,8 +21,10 @@ from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, inval
 from gateway.cli.house_log import DeviceLinkMonitor, follow_physical_log, run_beside
 from gateway.cli.lines import DEFAULT_HOME, quoted_path, relative_path
 from gateway.cli.options import HomeFile, cli, print_line
+from gateway.config.broker_acl import bridge_topics
 from gateway.config.devices import AnyDevice, CameraDevice, CoverDevice, DoorDevice, FridgeDevice, LockDevice
 from gateway.config.home import Home
+from gateway.config.topics import bridge_base_topic
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing, end_process, private_broker
 from gateway.system.parent_death import with_parent_death_signal
 
@@ -51,7 +53,9 @@ def plan_house(home: Home) -> dict[str, object]:
     streams = [urlsplit(device.url) for device in played.values() if isinstance(device, CameraDevice)]
     passwords = home.broker.password_file
     devices = {
-        id_: device.model_dump(include={"kind", "vendor", "address"}) | _device_plan(device, outside=id_ in outside)
+        id_: device.model_dump(include={"kind", "vendor", "address", "keys"})
+        | _bridge_account(home, id_)
+        | _device_plan(device, outside=id_ in outside)
         for id_, device in played.items()
     }
     rtsp = {"rtsp": {"host": streams[0].hostname, "port": streams[0].port or 554}} if streams else {}
@@ -59,6 +63,13 @@ def plan_house(home: Home) -> dict[str, object]:
     trust = {} if home.broker.tls is None else {"ca": str(home.broker.tls.ca)}
     broker = {"host": home.broker.host, "port": home.broker.port, **accounts, **trust}
     return {"broker": broker, **rtsp, "devices": devices}
+
+
+def _bridge_account(home: Home, device: str) -> dict[str, object]:
+    """Return the account of the device's bridge; empty if the device connects itself."""
+    base = bridge_base_topic(home, device)
+    accounts = [account for account, bases in bridge_topics(home).items() if base in bases]
+    return {"account": accounts[0]} if accounts else {}
 
 
 def _device_plan(device: AnyDevice, *, outside: bool) -> dict[str, object]:

@@ -8,6 +8,7 @@ base topic. No account writes the topics of another one, and only the gateway se
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from devices.vendors.definition import ORDERED_KINDS
 from devices.vendors.words import TopicSuffix
 from gateway.config import topics
 from gateway.config.fields import RESERVED_IDS, ROLE_ACCOUNTS
@@ -161,6 +162,9 @@ def _entity_rights(home: Home) -> Iterable[str]:
     for device in homeassistant_entities(home):
         yield from (f"write {topics.device_topic(home, device, channel)}" for channel in topics.DEVICE_CHANNELS)
         yield f"read {topics.device_topic(home, device, TopicSuffix.GET)}"
+    for device, section in home.devices.items():  # by statestream too: an automation carries out what it is ordered
+        if section.definition.account == HOMEASSISTANT_ACCOUNT and section.kind in ORDERED_KINDS:
+            yield f"read {topics.device_topic(home, device, TopicSuffix.SET)}"
 
 
 def _homeassistant_rights(prefix: str, streams: Sequence[str]) -> list[str]:

@@ -135,12 +135,13 @@ class CoverDevice(DeviceSection[Literal["cover"]]):
     """The opener of a garage door. It takes the place of the lock."""
 
     vendor: Annotated[str, VendorOf("cover")]
-    """Vendor: the firmware of the opener."""
+    """Vendor: the firmware of the opener, or which program brings it to MQTT."""
     reverses: bool
     """Reverses: the door goes up again by itself when it meets an obstacle. It must be `true`; other openers are
     refused."""
     beam: bool = True
-    """Light beam: the opener reports its light beam. Without a beam the gateway never closes the door."""
+    """Light beam: the opener answers whether its light beam is free. Of an opener that cannot be asked about it, and
+    without a beam, the gateway never closes the door. Only an opener of the vendor `esphome` can be asked."""
     warning: Seconds = 10.0
     """Warning: how long the signal warns before the door moves down. If it is too short, nobody has the time to step
     aside."""
@@ -153,11 +154,16 @@ class CoverDevice(DeviceSection[Literal["cover"]]):
     """Command hold: the longest time for which anything may hold a command before the opener obeys it or drops it."""
 
     @model_validator(mode="after")
-    def _must_reverse(self) -> Self:
+    def _safe_to_move(self) -> Self:
         if not self.reverses:
             raise ValueError(
                 "reverses must be true: a garage door that does not go up again by itself when it meets somebody"
                 " must not be moved while nobody looks"
+            )
+        if self.beam and not self.definition.answers_beam:
+            raise ValueError(
+                f"beam must be false: an opener of the vendor {self.vendor} cannot be asked whether its light beam is"
+                " free, so the gateway never closes this door; the courier or the household does"
             )
         return self
 

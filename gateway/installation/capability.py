@@ -103,6 +103,7 @@ def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -
             yield _auto_lock_capability(id_, device)
         case CoverDevice():
             yield _guarded_capability(device)
+            yield _beam_capability(device)
         case DoorDevice():
             yield _sensor_capability(id_, device, measurement)
         case CameraDevice():
@@ -147,6 +148,13 @@ def _guarded_capability(lock: LockDevice | CoverDevice) -> Capability:
         "Basic: it cannot refuse a late or repeated command; Perron waits {life} s longer before it says “locked”."
     )
     return Capability(_MISSING, text.with_facts(life=f"{Timing().command_life:g}"))
+
+
+def _beam_capability(cover: CoverDevice) -> Capability:
+    if cover.beam:
+        return Capability(_DECLARED, _("It answers whether its light beam is free: the box may close this door."))
+    text = _("Its light beam cannot be asked: the box never closes this door; the courier or the household does.")
+    return Capability(_MISSING, text)
 
 
 def _auto_lock_capability(id_: str, lock: LockDevice) -> Capability:

@@ -158,6 +158,8 @@ def _add_fields(base: str, name: str, use: DeviceUse) -> Mapping[str, str]:
             sets["topics.event"] = f"{base}/BUTTON"
         case UsableKind.DOOR if not use.answers:
             sets |= {"answers": "false", "heartbeat": f"{BATTERY_SENSOR_HEARTBEAT_S:g}"}
+        case UsableKind.COVER:  # only who tried it may declare that it reverses
+            sets |= {"beam": "false", "reverses": "TRIED"}
         case UsableKind.LOCK | UsableKind.DOOR | UsableKind.FRIDGE:
             pass
         case _:

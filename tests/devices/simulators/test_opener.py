@@ -88,3 +88,43 @@ async def test_a_stuck_opener_does_nothing_and_a_silent_one_says_nothing(tmp_pat
         await there.question("garage-opener")
         await there.ask("garage-door")
         assert not [said for said in there.said[before:] if said.device == "garage-opener"]
+
+
+OPENERS: dict[str, dict[str, object]] = {
+    "homeassistant": {"vendor": "homeassistant", "address": "cover.garage_door"},
+    "ratgdo": {"vendor": "ratgdo", "address": "garage/ratgdo"},
+    "zigbee2mqtt": {"vendor": "zigbee2mqtt", "address": "zigbee2mqtt/garage door"},
+}
+
+
+@pytest.mark.parametrize("vendor", OPENERS)
+async def test_every_opener_obeys_in_its_maker_s_words_and_says_where_the_door_is(tmp_path: Path, vendor: str) -> None:
+    garage = {"garage-opener": {**OPENER, **OPENERS[vendor]}, "garage-door": REED}
+    async with connected_house(tmp_path, garage) as there:
+        await there.until_said("garage-opener", GarageDoorReport(cover=GarageDoorState.CLOSED))
+        await goes_up(there)
+        await there.until_said("garage-door", DoorReport(door=DoorState.OPEN))
+        after = len(there.said)
+        await there.tell("garage-opener", make_movement(LockDoor, "l1"))
+        await there.until_said("garage-opener", GarageDoorReport(cover=GarageDoorState.CLOSED), after=after)
+        assert [line["state"] for line in there.logged("door")] == ["open", "closed"]
+
+
+async def test_a_ratgdo_board_tells_of_its_beam_unasked_and_the_broker_keeps_it(tmp_path: Path) -> None:
+    garage = {"garage-opener": {**OPENER, **OPENERS["ratgdo"]}, "garage-door": REED}
+    async with connected_house(tmp_path, garage) as there:
+        await there.fault("garage-opener", "beam")
+        said = await there.until_said("garage-opener", GarageDoorReport(clear=False))
+        assert (said.channel, said.retained) == (TopicSuffix.BEAM, True)
+        await there.fault("garage-opener", "beam", on=False)
+        await there.until_said("garage-opener", GarageDoorReport(clear=True))
+
+
+async def test_an_opener_of_home_assistant_answers_with_the_question_s_mark_and_nothing_about_a_beam(
+    tmp_path: Path,
+) -> None:
+    garage = {"garage-opener": {**OPENER, **OPENERS["homeassistant"]}, "garage-door": REED}
+    async with connected_house(tmp_path, garage) as there:
+        asked = await there.ask("garage-opener")
+        echo = CorrelationReport(echo=(asked.correlation or b"").decode())
+        assert asked.reports == (echo, GarageDoorReport(cover=GarageDoorState.CLOSED))

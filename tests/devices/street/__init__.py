@@ -60,19 +60,25 @@ class HouseClient:
     log: Path
     vendors: Mapping[str, str]
     device_refs: Mapping[str, DeviceRef]
+    topics: Mapping[str, Mapping[TopicSuffix, str]]
     said: list[DeviceMessage] = field(default_factory=list)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     asked: int = 0
 
     async def listen(self) -> None:
         """Hear all devices until cancelled."""
+        sources = {
+            topic: (device, channel)
+            for device, topics in self.topics.items()
+            for channel, topic in topics.items()
+            if channel not in (TopicSuffix.SET, TopicSuffix.GET)
+        }
         async for message in self.client.messages:
-            _, device, word = message.topic.value.split("/")
-            if word in (TopicSuffix.SET, TopicSuffix.GET) or device not in self.vendors:
+            if message.topic.value not in sources:
                 continue
+            device, channel = sources[message.topic.value]
             properties: Any = message.properties
             user = dict(getattr(properties, "UserProperty", []))
-            channel = TopicSuffix(word)
             said = DeviceMessage(
                 device=device,
                 channel=channel,
@@ -122,7 +128,7 @@ class HouseClient:
     async def tell(self, device: str, command: Command, *, retain: bool = False) -> None:
         """Send a command."""
         letter = VENDORS[self.vendors[device]].encode_command(command, self.device_refs[device])
-        await self.client.publish(f"perron/{device}/{letter.suffix}", letter.payload, qos=1, retain=retain)
+        await self.client.publish(self.topics[device][letter.suffix], letter.payload, qos=1, retain=retain)
 
     async def question(self, device: str) -> bytes:
         """Ask a device for its state; returns the question's correlation data."""
@@ -134,7 +140,8 @@ class HouseClient:
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho annotates it in part
         properties.ResponseTopic = f"perron/{device}/result"
         properties.CorrelationData = number
-        await self.client.publish(f"perron/{device}/get", letter.payload, qos=1, properties=properties)
+        topic = self.topics[device][TopicSuffix.GET]
+        await self.client.publish(topic, letter.payload, qos=1, properties=properties)
         return number
 
     async def ask(self, device: str) -> DeviceMessage:
@@ -165,7 +172,7 @@ async def connected_house(folder: Path, devices: Mapping[str, object] = FRONT_DO
     """Run a broker and a house with these devices in `folder`, all of them connected, until left."""
     names = list(devices)
     async with (
-        mosquitto({"gateway": "g", **dict.fromkeys(names, "d")}, ACCESS_LIST) as broker,
+        mosquitto({"gateway": "g", **dict.fromkeys(names, "d")}, _access_list(devices)) as broker,
         asyncio.TaskGroup() as group,
     ):
         house = _house(broker, devices)
@@ -182,10 +189,11 @@ async def connected_house(folder: Path, devices: Mapping[str, object] = FRONT_DO
                 log=log,
                 vendors={name: plan.vendor for name, plan in house.devices.items()},
                 device_refs={name: plan.device_ref for name, plan in house.devices.items()},
+                topics={name: plan.topics(name) for name, plan in house.devices.items()},
             )
             # as it was published, and the stored ones first: so tests see what is retained
             options = SubscribeOptions(qos=1, retainAsPublished=True)
-            await client.subscribe("perron/#", options=options)
+            await client.subscribe("#", options=options)
             listening = group.create_task(there.listen())
             try:
                 async with asyncio.timeout(TIMEOUT_S):
@@ -199,7 +207,7 @@ async def connected_house(folder: Path, devices: Mapping[str, object] = FRONT_DO
 
 ACCESS_LIST = """\
 user gateway
-topic readwrite perron/#
+topic readwrite #
 pattern write perron/%u/state
 pattern write perron/%u/availability
 pattern write perron/%u/event
@@ -207,6 +215,19 @@ pattern write perron/%u/result
 pattern read perron/%u/set
 pattern read perron/%u/get
 """
+
+
+def _access_list(devices: Mapping[str, object]) -> str:
+    """Let each device of a product with topics of its own use those."""
+    lines = [ACCESS_LIST]
+    for name, plan in devices.items():
+        keys = ("address", "kind")
+        address, kind = (str(plan.get(key, "")) if isinstance(plan, dict) else "" for key in keys)
+        vendor = str(plan["vendor"]) if isinstance(plan, dict) else ""
+        product = VENDORS[vendor].DEFINITION.topics(DeviceRef(address=address, kind=kind))
+        if product:
+            lines += [f"user {name}", *(f"topic readwrite {topic}" for topic in product.values())]
+    return "\n".join(lines) + "\n"
 
 
 def _house(broker: Mosquitto, devices: Mapping[str, object]) -> SimulatedHouse:

@@ -188,6 +188,7 @@ def test_the_lock_s_own_open_and_closed_is_never_a_door() -> None:
 
 BLIND = {
     "nukihub",
+    "ratgdo",
     "zigbee2mqtt",
     "zwave",
 }  # what is sent to them carries no id, so which command of ours it was cannot be read from it
@@ -204,6 +205,7 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
         "nukihub": {UnlockDoor, LockDoor, QueryState},
         "esphome": {QueryState},
         "homeassistant": {QueryState},
+        "ratgdo": {UnlockDoor, LockDoor},
         "proglove": set(),  # feedback has to carry an id and a time
         "scanner": {ShowResult},
         "signal": {SetSignal},

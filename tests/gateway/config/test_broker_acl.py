@@ -1,5 +1,6 @@
 """Which accounts a house needs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def test_a_camera_without_mqtt_has_no_account_and_those_behind_one_frigate_share
     assert "frigate" in account_names(home)
 
 
-def house(*bases: str, **devices: dict[str, str]) -> Home:
+def house(*bases: str, **devices: Mapping[str, object]) -> Home:
     named = {id_.replace("_", "-"): device for id_, device in devices.items()}
     broker = {"bridges": bases}
     return Home.model_validate({"box": "b", "name": "n", "broker": broker, "devices": named, "entrances": {}})
@@ -141,6 +142,15 @@ def test_home_assistant_may_say_what_its_entities_say_by_automation_and_nothing_
     assert "readwrite homeassistant/#" in theirs
     assert not [line for line in theirs if "perron/claire/" in line or "perron/front-door/" in line]
     assert "homeassistant" in account_names(house(tom=tom))
+
+
+def test_home_assistant_hears_the_orders_to_its_cover_and_nobody_elses() -> None:
+    for address in ("cover.garage", "homeassistant/cover/garage"):
+        opener = {"kind": "cover", "vendor": "homeassistant", "address": address, "reverses": True, "beam": False}
+        home = house(opener=opener, front_lock={"kind": "lock", "vendor": "somfy", "address": "io://1"},
+                     tom={"kind": "presence", "vendor": "homeassistant", "address": "person.tom"})  # fmt: skip
+        orders = [line for line in rights(home, "homeassistant") if line.endswith("/set") and "/ha/" not in line]
+        assert orders == ["read perron/opener/set"]
 
 
 def test_two_hubs_below_one_word_have_two_accounts_for_each_connects_by_itself() -> None:

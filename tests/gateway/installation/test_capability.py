@@ -104,8 +104,30 @@ def test_the_opener_of_a_garage_obeys_late_copies_and_has_no_bolt_to_promise() -
     expected = {
         "Basic it cannot refuse": CapabilityEvidence.MISSING,
         "Declared to answer within": CapabilityEvidence.DECLARED,
+        "It answers whether its": CapabilityEvidence.DECLARED,
     }
     assert said(device_capabilities(home, "front-lock", None)) == expected
+
+
+@pytest.mark.parametrize(
+    ("vendor", "address"),
+    [
+        ("homeassistant", "cover.garage_door"),
+        ("homeassistant", "homeassistant/cover/garage_door"),
+        ("ratgdo", "garage/ratgdo"),
+        ("zigbee2mqtt", "zigbee2mqtt/garage door"),
+    ],
+)
+def test_the_box_never_closes_a_garage_whose_opener_cannot_be_asked_about_its_beam(vendor: str, address: str) -> None:
+    described = {"kind": "cover", "vendor": vendor, "address": address, "reverses": True}
+    with pytest.raises(ValueError, match="beam must be false: an opener of the vendor"):
+        CoverDevice.model_validate(described)
+    opener = CoverDevice.model_validate({**described, "beam": False})
+    home = load_home_file(HOME)
+    home = home.model_copy(update={"devices": {**home.devices, "front-lock": opener}})
+    told = said(device_capabilities(home, "front-lock", None))
+    assert told["Its light beam cannot"] is CapabilityEvidence.MISSING
+    assert told["Basic it cannot refuse"] is CapabilityEvidence.MISSING
 
 
 def test_a_lock_that_answers_late_is_told_which_latency_to_declare() -> None:

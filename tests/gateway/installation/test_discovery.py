@@ -94,6 +94,25 @@ def test_the_line_that_adds_a_device_says_all_that_its_bridge_says_of_it(home: H
     assert isinstance(found["Porte entrée"], LockDevice)
 
 
+def test_an_opener_is_added_only_by_who_says_whether_it_reverses(home: Home) -> None:
+    devices = json.loads(RADIO.read_bytes())
+    plug = next(one for one in devices if one["friendly_name"] == "plug")
+    state = {"name": "state", "property": "state", "type": "enum", "access": 3, "values": ["OPEN", "CLOSE", "STOP"]}
+    plug["definition"]["exposes"] = [{"type": "cover", "features": [state]}]
+    (cover,) = [
+        one for one in sightings(home, "zigbee2mqtt/bridge/devices", json.dumps(devices).encode())
+        if one.text_key == "cover"
+    ]  # fmt: skip
+    assert cover.add_fields["beam"] == "false", "none answers about a beam"
+    with pytest.raises(ValueError, match="reverses"):
+        device_of(cover.add_command)
+    declared = device_of(cover.add_command.replace("reverses=TRIED", "reverses=true"))
+    assert (declared.kind, declared.address) == ("cover", "zigbee2mqtt/plug")
+    state["values"] = ["OPEN"]
+    found = sightings(home, "zigbee2mqtt/bridge/devices", json.dumps(devices).encode())
+    assert [one.text_key for one in found if one.name == "plug"] == ["of no use here"], "it could not be closed"
+
+
 def test_a_button_is_no_signal_of_its_own_and_is_known_by_the_signal_that_it_answers_for(home: Home) -> None:
     def buttons(house: Home) -> list[tuple[str, str | None]]:
         found = sightings(house, "zigbee2mqtt/bridge/devices", RADIO.read_bytes())

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from devices.commands import UnlockDoor
 from devices.reports import (
     DoorbellPressed,
     DoorReport,
@@ -20,6 +21,7 @@ from devices.vendors import VENDORS, esphome
 from devices.vendors.words import TopicSuffix
 from gateway.cli.simulation import plan_house
 from gateway.config.home import Home
+from gateway.config.topics import TopicMap, device_topic
 from gateway.config.validation import find_problems
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
@@ -129,6 +131,49 @@ async def test_it_is_sent_down_by_its_own_command_and_never_by_a_lock(made: Shel
     assert sent.payload == b"CLOSE"
     assert sent.fields["expiry"] == 5
     assert not sent.fields.get("retain")
+
+
+@pytest.mark.parametrize(
+    ("vendor", "address", "topic", "words"),
+    [
+        ("homeassistant", "cover.garage", "perron/garage-lock/set", (b"OPEN", b"CLOSE")),
+        ("homeassistant", "ha/cover/garage", "perron/garage-lock/set", (b"OPEN", b"CLOSE")),
+        ("ratgdo", "garage/ratgdo", "garage/ratgdo/command/door", (b"open", b"close")),
+        ("zigbee2mqtt", "zigbee2mqtt/gate", "zigbee2mqtt/gate/set", (b'{"state":"OPEN"}', b'{"state":"CLOSE"}')),
+    ],
+)
+async def test_an_opener_of_any_maker_is_moved_in_its_words_once_and_its_beam_is_never_asked(
+    tmp_path: Path, vendor: str, address: str, topic: str, words: tuple[bytes, bytes]
+) -> None:
+    opener = {"kind": "cover", "vendor": vendor, "address": address, "reverses": True, "beam": False}
+    home = with_garage(tmp_path, opener)
+    assert not [problem for problem in find_problems(home) if "garage" in problem.loc]
+    async with box(tmp_path, home) as made:
+        hands, state = made.entrances["garage"]._executor, made.entrances["garage"].state  # noqa: SLF001 - what obeys
+        order = UnlockDoor(id="v", intent="v", issued_at=NOW.utc, expires_at=NOW.utc)
+        section = made.home.devices["garage-lock"]
+        letter = VENDORS[vendor].encode_command(order, section.device_ref)
+        assert (device_topic(made.home, "garage-lock", letter.suffix), letter.payload) == (topic, words[0])
+        hands.perform(c.CloseGarageDoor(visit="v", attempt=1, life=5), state, NOW)
+        (sent,) = made.line.on(topic)
+        assert (sent.payload, sent.fields["expiry"], sent.fields.get("retain", False)) == (words[1], 5, False)
+        hands.perform(c.QueryDevice(device="way", session=1, number=1), state, NOW)
+        asked = [one for one in made.line.sent if "garage-lock" in one.topic or topic.rpartition("/")[0] in one.topic]
+        answered = [one for one in asked if one.topic.endswith("/get")]
+        assert len(answered) == section.can_be_queried
+
+
+async def test_what_a_ratgdo_board_said_before_is_known_to_be_of_before(tmp_path: Path) -> None:
+    opener = {"kind": "cover", "vendor": "ratgdo", "address": "garage/ratgdo", "reverses": True, "beam": False}
+    async with box(tmp_path, with_garage(tmp_path, opener)) as made:
+        topics = {one.topic: one.wants_retained for one in TopicMap(made.home).subscriptions}
+        assert topics["garage/ratgdo/status/obstruction"], "else a live word could not be told from a stored one"
+        running = made.entrances["garage"]
+        for payload, word in ((b"clear", Obstruction.CLEAR), (b"obstructed", Obstruction.OBSTRUCTED)):
+            stored = InboundMessage(topic="garage/ratgdo/status/obstruction", payload=payload, retain=True, session=1)
+            running.on_message("garage-lock", TopicSuffix.BEAM, stored)
+            context = e.ReportContext(session=1, retained=True)
+            assert running._event_queue.take() == e.ObstructionReported(obstruction=word, context=context)  # noqa: SLF001 - what was heard
 
 
 def test_the_rules_know_the_opener(tmp_path: Path) -> None:
