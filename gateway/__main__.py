@@ -36,6 +36,7 @@ MODULES = {
     "pause": "gateway.cli.pause",
     "verify": "gateway.cli.owner",
     "report": "gateway.cli.paper",
+    "epcis": "gateway.cli.epcis",
     "door-notice": "gateway.cli.paper",
     "claim-code": "gateway.cli.maintenance",
     "way-in": "gateway.cli.maintenance",

@@ -29,11 +29,20 @@ def encode_event(event: Event, key: bytes) -> Json:
     """
     if not isinstance(event, Scanned):
         return encode(event, "event")
-    digest = hmac.new(key, event.code.encode(errors="backslashreplace"), sha256).hexdigest()
     return _encode_fields(event, "event") | {
-        "code": {"hmac": digest, "last": _unicode(event.code[-4:])},
+        "code": encode_code(event.code, key),
         "matches": [{"kind": m.kind.value, "delivery": m.delivery.id} for m in event.matches],
     }
+
+
+def encode_code(code: str, key: bytes) -> dict[str, Json]:
+    """Encode a code as its last 4 characters and its digest under `key`, the box's own key."""
+    return {"hmac": code_digest(code, key), "last": _unicode(code[-4:])}
+
+
+def code_digest(code: str, key: bytes) -> str:
+    """Return the digest of a code that the log has in its place."""
+    return hmac.new(key, code.encode(errors="backslashreplace"), sha256).hexdigest()
 
 
 def _encode_fields(value: Any, kind_key: str) -> dict[str, Json]:  # noqa: ANN401 - any dataclass

@@ -4,12 +4,14 @@ These functions take the store's file, and raise `StoreFailed` if it cannot be r
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
+from types import MappingProxyType
 from typing import Concatenate, ParamSpec, TypeVar
 
 from gateway.storage import people
+from gateway.storage.audit_log import code_digest, code_key
 from gateway.storage.database import Database
 from gateway.storage.models import AccountHolder, StoreFailed
 from gateway.storage.privacy import chosen_retention_days
@@ -38,6 +40,12 @@ def _owners(db: Database) -> tuple[AccountHolder, ...]:
     return tuple(person for person in people.all_people(db) if person.role == "owner")
 
 
+def _parcel_codes(db: Database) -> Mapping[str, str]:
+    key = code_key(db)
+    codes: list[str] = db.column("SELECT DISTINCT value FROM code WHERE kind = 'parcel'")
+    return {code_digest(code, key): code for code in codes}
+
+
 def _held_visit_count(db: Database) -> int:
     return db.number("SELECT count(DISTINCT visit) FROM film WHERE held IS NOT NULL AND erased IS NULL")
 
@@ -45,4 +53,6 @@ def _held_visit_count(db: Database) -> int:
 owners = _reads_file(_owners, ())
 held_visit_count = _reads_file(_held_visit_count, 0)
 retention_days = _reads_file(chosen_retention_days, None)
+parcel_codes = _reads_file(_parcel_codes, MappingProxyType[str, str]({}))
+"""Read the codes of all parcels that the box knows, by the digest that the log has of each."""
 counted_readiness = _reads_file(readiness_hours, ())

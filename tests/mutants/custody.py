@@ -3,6 +3,8 @@
 from tests.mutants.mutant import Mutant
 
 CUSTODY = "tests/gateway/domain/test_custody.py"
+EPCIS = "tests/gateway/evidence/test_epcis.py"
+KEY = "tests/gateway/protocol/test_key_custody.py"
 DUTY = "tests/gateway/domain/test_duty.py"
 
 MUTANTS = (
@@ -103,5 +105,33 @@ MUTANTS = (
         old="    if not now.trusted:",
         new="    if now.mono < 0:",
         tests=(DUTY,),
+    ),
+    Mutant(
+        name="an EPCIS document is made from a proof that does not hold",
+        file="gateway/evidence/epcis_export.py",
+        old="if not verdict.ok or verdict.erased is not None:",
+        new="if verdict.erased is not None:",
+        tests=(EPCIS,),
+    ),
+    Mutant(
+        name="the id of an event leaves out who has the parcel",
+        file="gateway/evidence/epcis.py",
+        old='case "type" | "eventID" | "recordTime":',
+        new='case "type" | "eventID" | "recordTime" | "destinationList":',
+        tests=(EPCIS,),
+    ),
+    Mutant(
+        name="a declined parcel passes to the receiver",
+        file="gateway/evidence/epcis.py",
+        old='return self._event(step.at, epcs, "inspecting", _DECLINED[step.reason or DeclineReason.DECLINED])',
+        new='return self._event(step.at, epcs, "receiving", "in_progress", location=receiver)',
+        tests=(EPCIS,),
+    ),
+    Mutant(
+        name="the hook returns a key that nobody took",
+        file="gateway/protocol/key_custody.py",
+        old="            case KeyWord.RETURNED | KeyWord.LOST:\n                if out:",
+        new="            case KeyWord.RETURNED | KeyWord.LOST:\n                if holder != 7:",
+        tests=(KEY,),
     ),
 )
