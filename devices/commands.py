@@ -30,7 +30,9 @@ class Sound(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnlockDoor:
-    """Withdraw the bolt once; with `latch`, pull the latch too.
+    """Open once: withdraw the bolt and, with `latch`, pull the latch too. What has no bolt is released or lifted once.
+
+    That is a garage door, a street door's strike, a flap, a compartment: one order to open, for any of them.
 
     Times are UTC; a guarded lock refuses a second `id` and an expired command.
 

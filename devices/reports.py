@@ -154,6 +154,20 @@ class GarageDoorReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContentReport:
+    """Whether something lies in a compartment. `occupied` is None where the sensor cannot tell."""
+
+    occupied: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyReport:
+    """Whether the key hangs on its hook. `present` is None where the sensor cannot tell."""
+
+    present: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatteryReport:
     """A device's battery: `percent` 0 to 100 or None, `level` or None; at least one is known."""
 
@@ -279,6 +293,8 @@ Report = (
     LockReport
     | DoorReport
     | GarageDoorReport
+    | ContentReport
+    | KeyReport
     | BatteryReport
     | AvailabilityReport
     | ProgressReport

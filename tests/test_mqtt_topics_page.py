@@ -33,6 +33,10 @@ ADDRESSES = {
     "frigate": "{base}",
     "homeassistant": "{base}/{domain}/{name}",
     "guard": "{device}",
+    "esphome strike": "{base}/switch/{name}",
+    "esphome content": "{base}/binary_sensor/{name}",
+    "esphome key": "{base}/binary_sensor/{name}",
+    "locker": "{base}/compartment/{name}",
 }
 HOME = load_home_file(ROOT / "config" / "home.yaml")
 # What a placeholder of the page is in the house of config/home.yaml.
@@ -62,8 +66,9 @@ def of_products() -> set[str]:
     """The topics of products that have their own."""
     found: set[str] = set()
     for name, vendor in VENDORS.items():
-        device_ref = DeviceRef(address=ADDRESSES.get(name, "{base}/{name}"), kind="lock")
-        found |= set(vendor.DEFINITION.topics(device_ref).values())
+        for kind in vendor.DEFINITION.kinds:
+            address = ADDRESSES.get(f"{name} {kind}", ADDRESSES.get(name, "{base}/{name}"))
+            found |= set(vendor.DEFINITION.topics(DeviceRef(address=address, kind=kind)).values())
     return found
 
 

@@ -22,7 +22,9 @@ from devices.vendors import (
     frigate,
     guard,
     homeassistant,
+    locker,
     nukihub,
+    perron,
     proglove,
     ratgdo,
     rtsp,
@@ -51,6 +53,8 @@ _MODULES: tuple[Vendor, ...] = (
     zigbee2mqtt,
     zwave,
     homeassistant,
+    perron,
+    locker,
     guard,
 )
 VENDORS: Mapping[str, Vendor] = MappingProxyType({vendor.DEFINITION.name: vendor for vendor in _MODULES})

@@ -8,10 +8,25 @@ from devices.commands import Command
 from devices.reports import Report, UnreadablePayload
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
-DeviceKind = Literal["lock", "cover", "door", "camera", "scanner", "signal", "fridge", "presence", "alarm"]
+DeviceKind = Literal[
+    "lock",
+    "cover",
+    "door",
+    "strike",
+    "compartment",
+    "content",
+    "key",
+    "camera",
+    "scanner",
+    "signal",
+    "fridge",
+    "presence",
+    "alarm",
+]
 DEVICE_KINDS: tuple[str, ...] = get_args(DeviceKind)
-ORDERED_KINDS = frozenset({"lock", "cover"})  # these obey an order to open
-DOOR_KINDS = frozenset({"lock", "cover", "door"})  # these move a door, or prove that it is closed
+ORDERED_KINDS = frozenset({"lock", "cover", "strike", "compartment"})  # these obey an order to open
+# These open something, or prove that it is closed, empty, or has its key.
+DOOR_KINDS = ORDERED_KINDS | {"door", "content", "key"}
 
 # The longest time for which bridge, radio or motor may hold a command before the device obeys it or drops it.
 # Z-Wave JS: three attempts, each with a callback of 65 s (30 s since 12.2), make 195 s; Nuki Hub repeats a Bluetooth

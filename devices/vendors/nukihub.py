@@ -1,4 +1,6 @@
-"""Supports Nuki locks behind Nuki Hub, a firmware for an ESP32 with Bluetooth to the lock and MQTT to the house.
+"""Supports Nuki locks and the Nuki Opener behind Nuki Hub, a firmware for an ESP32.
+
+It has Bluetooth to the lock and MQTT to the house:
 
     <address>/lock/json                        {"lock_state": "locked", "trigger": "manual", "lock_completion_status":
                                                "success", "door_sensor_state": "doorClosed", "auth_name": "", ...}
@@ -6,6 +8,16 @@
     <address>/maintenance/mqttConnectionState  online; offline is the hub's last will
     <address>/lock/action                      to the hub, bare: lock, unlock, unlatch
     <address>/lock/query/lockstate             to the hub, bare: 1
+
+The Nuki Opener (enrolled as `strike`) releases the street door by the house's own intercom:
+
+    <address>/opener/action                    electricStrikeActuation: it releases once
+    <address>/opener/state                     locked, RTOactive, open, opening, uncalibrated
+    <address>/opener/ring                      ring, ringlocked: somebody rings
+    <address>/opener/battery/basicJson         as the lock's
+
+Its state says nothing of the door, and its acknowledgement nothing of the strike: no query is sent to it. "Ring to
+open" (`activateRTO`) lets in whoever rings next, so Perron never arms it.
 
 From Nuki Hub's README and source (github.com/technyon/nuki_hub: NukiNetworkLock.cpp, NukiWrapper.cpp). It publishes
 `lock/json` only when it has just read the lock over Bluetooth, changed or not, so the first one after a question is the
@@ -23,13 +35,17 @@ from devices.reports import (
     BatteryLevel,
     BatteryReport,
     BoltMotion,
+    DoorbellPressed,
+    ErrorReport,
     LockReport,
     LockState,
+    OperationError,
     OperationSource,
     Report,
     UnreadablePayload,
 )
 from devices.strict_json import MalformedPayload, mapping, parse, text, write
+from devices.vendors import movement
 from devices.vendors.definition import Definition
 from devices.vendors.parts import unreadable_as_report
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
@@ -59,10 +75,22 @@ _SOURCES = {
     OperationSource.REMOTE: "system",
 }
 _BLOCKED = "motorBlocked"
+STRIKE = "strike"  # the enrolled kind of an opener
+_RELEASE = b"electricStrikeActuation"
+_RINGS = frozenset({b"ring", b"ringlocked"})
+_UNCALIBRATED = b"uncalibrated"
 
 
 def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Return the hub's topics; the address is its path (`nuki` unless changed on the hub's page)."""
+    if device_ref.kind == STRIKE:
+        return {
+            TopicSuffix.STATE: f"{device_ref.address}/opener/state",
+            TopicSuffix.EVENT: f"{device_ref.address}/opener/ring",
+            TopicSuffix.BATTERY: f"{device_ref.address}/opener/battery/basicJson",
+            TopicSuffix.AVAILABILITY: f"{device_ref.address}/maintenance/mqttConnectionState",
+            TopicSuffix.SET: f"{device_ref.address}/opener/action",
+        }
     return {
         TopicSuffix.STATE: f"{device_ref.address}/lock/json",
         TopicSuffix.EVENT: f"{device_ref.address}/lock/battery/basicJson",
@@ -79,6 +107,8 @@ def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = N
         if payload in (b"online", b"offline"):
             return (AvailabilityReport(online=payload == b"online"),)
         return (UnreadablePayload(why="the hub's connection is neither online nor offline"),)
+    if device_ref.kind == STRIKE:
+        return _opener(suffix, payload)
     match suffix:
         case TopicSuffix.STATE:
             return (_lock(mapping(parse(payload), "the lock")),)
@@ -86,6 +116,21 @@ def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = N
             return _battery(mapping(parse(payload), "the battery"))
         case _:
             return (UnreadablePayload(why="the hub tells of lock, battery and its connection only"),)
+
+
+def _opener(suffix: TopicSuffix, payload: bytes) -> tuple[Report, ...]:
+    """Read what an opener tells: a ring, its battery, that it is not calibrated. Its state is not the door's."""
+    match suffix:
+        case TopicSuffix.EVENT:
+            return (DoorbellPressed(),) if payload.strip() in _RINGS else ()
+        case TopicSuffix.STATE if payload.strip() == _UNCALIBRATED:
+            return (ErrorReport(id=None, failure=OperationError.NOT_CALIBRATED),)
+        case TopicSuffix.STATE:
+            return ()
+        case TopicSuffix.BATTERY:
+            return _battery(mapping(parse(payload), "the battery"))
+        case _:
+            raise MalformedPayload("the hub tells of opener, ring, battery and its connection only")
 
 
 def _lock(body: Mapping[str, object]) -> LockReport:
@@ -121,6 +166,10 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
         ValueError: the hub does not support the command.
     """
     match command:
+        case UnlockDoor() if device_ref.kind == STRIKE:
+            return Publication(suffix=TopicSuffix.SET, payload=_RELEASE)
+        case _ if device_ref.kind == STRIKE:
+            raise ValueError(f"an opener cannot be asked to {type(command).__name__}")
         case UnlockDoor():
             return Publication(suffix=TopicSuffix.SET, payload=b"unlatch" if command.latch else b"unlock")
         case LockDoor():
@@ -142,7 +191,14 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
             return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=b"online" if online else b"offline"),)
         case BatteryReport(percent=percent, level=None | BatteryLevel.CRITICAL as level) if percent is not None:
             body = {"critical": "1" if level else "0", "charging": "0", "level": percent, "keypadCritical": "0"}
-            return (Publication(suffix=TopicSuffix.EVENT, payload=write(body)),)
+            suffix = TopicSuffix.BATTERY if device_ref.kind == STRIKE else TopicSuffix.EVENT
+            return (Publication(suffix=suffix, payload=write(body)),)
+        case DoorbellPressed() if device_ref.kind == STRIKE:
+            return (Publication(suffix=TopicSuffix.EVENT, payload=b"ring"),)
+        case ErrorReport(id=None, failure=OperationError.NOT_CALIBRATED) if device_ref.kind == STRIKE:
+            return (Publication(suffix=TopicSuffix.STATE, payload=_UNCALIBRATED),)
+        case _ if device_ref.kind == STRIKE:
+            raise ValueError(f"an opener cannot say {type(report).__name__} like this")
         case LockReport(user=None):
             return (Publication(suffix=TopicSuffix.STATE, payload=write(_lock_body(report))),)
         case _:
@@ -170,6 +226,10 @@ def decode_command(
     suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a query; an action contains no id and no time, so it cannot be assigned to a command."""
+    if device_ref.kind == STRIKE:
+        if suffix is TopicSuffix.SET and payload == _RELEASE:
+            return movement.bare_command(UnlockDoor)
+        return UnreadablePayload(why="an opener is told to release the strike, and nothing else")
     if suffix is TopicSuffix.GET:
         return QueryState() if payload == b"1" else UnreadablePayload(why="a question is 1")
     return UnreadablePayload(why="an action carries neither id nor expiry")
@@ -177,9 +237,11 @@ def decode_command(
 
 DEFINITION = Definition(
     name="nukihub",
-    kinds=frozenset({"lock"}),
+    kinds=frozenset({"lock", "strike"}),
+    simulated=frozenset({"strike"}),
     correlates=False,
+    answers_queries=lambda device_ref: device_ref.kind != STRIKE,
     pulls_latch=True,
     topics=topics,
-    battery=(TopicSuffix.EVENT,),
+    battery=(TopicSuffix.EVENT, TopicSuffix.BATTERY),
 )

@@ -38,13 +38,15 @@ class DeviceRef:
 
     `address` is the manufacturer's own; for a product with MQTT of its own, its topic. `keys` maps a name of the vendor
     module to its path in the payload, where that is not the usual one. `kind` is its enrolled kind (`lock`, `door` and
-    so on), empty if unknown. `unit`: of temperatures that are sent without one.
+    so on), empty if unknown. `unit`: of temperatures that are sent without one. `release_s`: seconds for which a strike
+    lets go.
     """
 
     address: str = ""
     keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     kind: str = ""
     unit: str = "C"
+    release_s: float = 5.0
 
 
 NO_DEVICE_REF = DeviceRef()

@@ -1,4 +1,4 @@
-"""Supports locks, covers, contacts, thermometers, sirens and buttons behind Zigbee2MQTT, on its own topics.
+"""Supports locks, covers, relays, contacts, thermometers, sirens and buttons behind Zigbee2MQTT, on its own topics.
 
 `address` is the device's whole topic, `zigbee2mqtt/FRIENDLY_NAME`; its first level is the bridge's base topic. A base
 topic of several levels is in the key `base`, because friendly names may have slashes too.
@@ -22,13 +22,19 @@ Pitfalls (found in Zigbee2MQTT 2.14.1 and its drivers):
 * `state` is LOCK or UNLOCK and nothing between; `lock_state` has "not fully locked". If they differ, the worse counts.
 * A cover (`cover`: the opener of a garage door) takes {"state":"OPEN"} and {"state":"CLOSE"}, and reports OPEN or CLOSE
   and a position from 0 (closed) to 100. Many cannot be read. If state and position differ, the door is open.
+* A relay that releases a strike (`strike`) must fall back by itself. The order is {"state":"ON","on_time":5,
+  "off_wait_time":0}, for a firmware that knows "on with timed off". With the key `on_time: device` the relay itself is
+  set to fall back ("inching"), and it gets {"state":"ON"} alone. Its state says nothing of the strike or the door.
+* What lies in a compartment (`content`) is any property: `occupancy`, unless the key `occupied` names another. The key
+  `when` is its value for occupied, as JSON or text: `true` unless it is named. A key on its hook (`key`) is read the
+  same way: `contact`, unless the key `present` names another.
 * PINs are in `last_used_pin_code`, `pin_code`, `users`, and in log entries about them. None of it is read or quoted.
 * Nothing contains an id of the gateway: a late copy of a command looks like a new one. All are basic locks.
 
 Keys of `home.yaml`: base; and the properties with another name in the payload: state, lock_state, contact,
 temperature, battery, mode (a siren's warning that sounds; `emergency`), probe (a siren's property that can be queried;
-`max_duration`). And closed: the value, ON or OFF, with which a contact reports closed, if it does not send `true`
-(PushOk).
+`max_duration`); occupied, present, when, on_time (above). And closed: the value, ON or OFF, with which a contact
+reports closed, if it does not send `true` (PushOk).
 """
 
 import re
@@ -42,12 +48,14 @@ from devices.reports import (
     AvailabilityReport,
     BatteryLevel,
     BatteryReport,
+    ContentReport,
     DoorReport,
     DoorState,
     ErrorReport,
     FridgeReport,
     GarageDoorReport,
     GarageDoorState,
+    KeyReport,
     LockReport,
     LockState,
     NoAnswerReport,
@@ -130,6 +138,8 @@ _FAILURES = {
     OperationError.BUSY: "Status 'BUSY'",
     OperationError.UNSPECIFIED: "Status 'FAILURE'",
 }
+_PROPERTIES = {"content": ("occupied", "occupancy"), "key": ("present", "contact")}  # the word of `keys`, the usual one
+_AS_JSON = {"true": True, "false": False}
 _MOVING = {"UP": GarageDoorState.OPENING, "DOWN": GarageDoorState.CLOSING}
 _COVER_STATES = {GarageDoorState.OPEN: "OPEN", GarageDoorState.CLOSED: "CLOSE"}
 _MODE, _PROBE = "emergency", "max_duration"  # of a siren, where `home.yaml` gives no other
@@ -203,6 +213,9 @@ def _state(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report
         yield from _door(body, device_ref)
     if device_ref.kind == "cover":
         yield from _cover(body, device_ref)
+    if device_ref.kind in _PROPERTIES and _property(device_ref) in body:
+        known = _is_so(body[_property(device_ref)], device_ref)
+        yield ContentReport(occupied=known) if device_ref.kind == "content" else KeyReport(present=known)
     if _may_be(device_ref, "fridge") and device_ref.keys.get("temperature", "temperature") in body:
         yield FridgeReport(compartment="", temp_c=plausible_celsius(_value(body, device_ref, "temperature"), "C"))
     if device_ref.kind == "signal" and device_ref.keys.get("probe", _PROBE) in body:
@@ -268,6 +281,18 @@ def _door(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]
         yield DoorReport(door=DoorState.UNKNOWN)
     elif isinstance(door_state, str) and not device_ref.kind:
         yield DoorReport(door=_DOORS.get(door_state, DoorState.UNKNOWN))
+
+
+def _property(device_ref: DeviceRef) -> str:
+    """Return the property that says whether something lies there, or whether the key hangs there."""
+    word, usual = _PROPERTIES[device_ref.kind]
+    return device_ref.keys.get(word, usual)
+
+
+def _is_so(value: object, device_ref: DeviceRef) -> bool | None:
+    """Return whether the value is the one for occupied or present; None: it is of another type than that."""
+    when = _AS_JSON.get(device_ref.keys.get("when", "true"), device_ref.keys.get("when", "true"))
+    return value == when if type(value) is type(when) else None
 
 
 def _cover(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
@@ -343,6 +368,8 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """
     match command:
         case UnlockDoor() | LockDoor():
+            if device_ref.kind == "strike":
+                return _release(command, device_ref)
             target = _target(command, device_ref)
             return Publication(suffix=TopicSuffix.SET, payload=write({device_ref.keys.get("state", "state"): target}))
         case QueryState():
@@ -353,6 +380,17 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
             raise ValueError("a Zigbee device cannot be asked to ShowResult")
 
 
+def _release(command: UnlockDoor | LockDoor, device_ref: DeviceRef) -> Publication:
+    """Return the order that lets a relay release once; it falls back by itself, whatever becomes of the gateway."""
+    if isinstance(command, LockDoor):
+        raise ValueError("a relay that releases a strike cannot be asked to LockDoor")  # noqa: TRY004 - no wrong type
+    body: dict[str, object] = {device_ref.keys.get("state", "state"): "ON"}
+    if device_ref.keys.get("on_time") != "device":
+        seconds = device_ref.release_s
+        body |= {"on_time": int(seconds) if seconds.is_integer() else seconds, "off_wait_time": 0}
+    return Publication(suffix=TopicSuffix.SET, payload=write(body))
+
+
 def _target(command: UnlockDoor | LockDoor, device_ref: DeviceRef) -> str:
     if device_ref.kind == "cover":
         return "OPEN" if isinstance(command, UnlockDoor) else "CLOSE"
@@ -360,6 +398,8 @@ def _target(command: UnlockDoor | LockDoor, device_ref: DeviceRef) -> str:
 
 
 def _query_key(device_ref: DeviceRef) -> str:
+    if device_ref.kind in _PROPERTIES:
+        return _property(device_ref)
     key = {"door": "contact", "fridge": "temperature", "signal": "probe"}.get(device_ref.kind, "state")
     return device_ref.keys.get(key, _PROBE if key == "probe" else key)
 
@@ -390,6 +430,10 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
             return (Publication(suffix=TopicSuffix.STATE, payload=write({key: value})),)
         case GarageDoorReport(clear=None):
             return (Publication(suffix=TopicSuffix.STATE, payload=write(_cover_body(report, device_ref))),)
+        case ContentReport(occupied=bool(known)) if device_ref.kind == "content":
+            return (Publication(suffix=TopicSuffix.STATE, payload=write(_property_body(known, device_ref))),)
+        case KeyReport(present=bool(known)) if device_ref.kind == "key":
+            return (Publication(suffix=TopicSuffix.STATE, payload=write(_property_body(known, device_ref))),)
         case FridgeReport(compartment="", temp_c=celsius, setpoint_c=None, door=DoorState.UNKNOWN):
             key = device_ref.keys.get("temperature", "temperature")
             return (Publication(suffix=TopicSuffix.STATE, payload=write({key: celsius})),)
@@ -412,6 +456,15 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
             return (Publication(suffix=TopicSuffix.EVENT, payload=write({"action": "single"})),)
         case _:
             raise ValueError(f"a Zigbee device cannot say this {type(report).__name__}")
+
+
+def _property_body(known: bool, device_ref: DeviceRef) -> dict[str, object]:
+    when = device_ref.keys.get("when", "true")
+    if when in _AS_JSON:
+        return {_property(device_ref): known == _AS_JSON[when]}
+    if when not in _OPPOSITES:
+        raise ValueError("what the property says otherwise is not known")
+    return {_property(device_ref): when if known else _OPPOSITES[when]}
 
 
 def _cover_body(report: GarageDoorReport, device_ref: DeviceRef) -> dict[str, object]:
@@ -474,6 +527,8 @@ def decode_command(
     if isinstance(order, dict):
         order = order.get("state")
     match order.upper() if isinstance(order, str) else None:
+        case "ON" if device_ref.kind == "strike":
+            return movement.bare_command(UnlockDoor)
         case "UNLOCK" | "OPEN":
             return movement.bare_command(UnlockDoor)
         case "LOCK" | "CLOSE":
@@ -517,8 +572,8 @@ def _bridge_problem(device_ref: DeviceRef, bridges: Collection[str]) -> str | No
 
 DEFINITION = Definition(
     name="zigbee2mqtt",
-    kinds=frozenset({"lock", "cover", "door", "signal", "fridge"}),
-    simulated=frozenset({"cover"}),
+    kinds=frozenset({"lock", "cover", "door", "strike", "content", "key", "signal", "fridge"}),
+    simulated=frozenset({"cover", "strike", "content", "key"}),
     correlates=False,
     silence_s=3600.0,
     command_hold_s=ZIGBEE_COMMAND_HOLD_S,

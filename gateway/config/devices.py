@@ -198,6 +198,111 @@ class DoorDevice(DeviceSection[Literal["door"]]):
         return self
 
 
+def _check_address(device: DeviceSection[K]) -> None:
+    """Refuse a device without the address that its vendor needs."""
+    if not device.address and device.definition.address:
+        raise ValueError(
+            f"a {device.kind} of the vendor {device.vendor} needs its address: {device.definition.address}"
+        )
+
+
+class StrikeDevice(DeviceSection[Literal["strike"]]):
+    """What lets go for a moment when it is ordered to: the strike of a street door, the flap of a key safe.
+
+    It has no state. The contact of its door or flap says whether anybody opened it.
+    """
+
+    vendor: Annotated[str, VendorOf("strike")]
+    """Vendor: whose product it is, or which program brings it to MQTT. `perron` is `perron intercom`, the program
+    beside an intercom, or a device that speaks Perron's own words."""
+    release: Annotated[float, Field(ge=1, le=30, json_schema_extra={"x-unit": "seconds"})] = 5.0
+    """Release: for how long it lets go; for most strikes it is 3 to 7 seconds. A Zigbee relay is ordered to fall back
+    after this time, every other device must be set to it. If it is too short, nobody has the time to push the door; if
+    it is too long, the gateway waits longer than needed before it asks for a second try."""
+    latency: Seconds = 3.0
+    """Answer time: the longest time from the order until it lets go."""
+    command_hold: Seconds | None = None
+    """Command hold: the longest time for which anything may hold a command before it lets go or drops it. Leave it out
+    for the value of the vendor: 3600 seconds for `zigbee2mqtt`, 900 seconds for the others."""
+
+    @property
+    def command_hold_s(self) -> float:
+        """Seconds after which an order that had no effect can no longer act: as declared, else its vendor's."""
+        return self.definition.command_hold_s if self.command_hold is None else self.command_hold
+
+    @property
+    def device_ref(self) -> DeviceRef:
+        """The same, with the seconds for which it lets go."""
+        return DeviceRef(address=self.address, keys=self.keys, kind=self.kind, release_s=self.release)
+
+    @model_validator(mode="after")
+    def _addressed(self) -> Self:
+        _check_address(self)
+        return self
+
+
+class SensingDevice(DeviceSection[K], Generic[K]):
+    """What every sensor may have that cannot always be asked."""
+
+    answers: bool = True
+    """Answers: it answers when the gateway asks it. A sensor on a battery usually only reports: say `false`."""
+    heartbeat: Seconds = 600.0
+    """Heartbeat: a sensor that does not answer must report at least this often; after a longer silence its state is
+    unknown. If it is too short, the entrance is often not ready; if it is too long, a dead sensor is noticed late."""
+
+    @property
+    def can_be_queried(self) -> bool:
+        """Whether it answers queries: `home.yaml` says so, and its address does not say otherwise."""
+        return self.answers and super().can_be_queried
+
+    @model_validator(mode="after")
+    def _able_to_answer(self) -> Self:
+        _check_address(self)
+        if self.answers and not super().can_be_queried:
+            raise ValueError(
+                f"answers must be false: what stands at `{self.address}` only reports by itself, as far as the vendor"
+                f" {self.vendor} says"
+            )
+        return self
+
+
+class CompartmentDevice(SensingDevice[Literal["compartment"]]):
+    """One compartment of a parcel box: its latch springs open on an order, its lid is pushed shut by hand.
+
+    It reports latch and lid, and whether something lies in it if it has a sensor for that.
+    """
+
+    vendor: Annotated[str, VendorOf("compartment")]
+    """Vendor: `locker` is a board of compartments, `perron` a device that speaks Perron's own words, `esphome` the
+    firmware `config/esphome/compartment.yaml`."""
+    address: Address = ""
+    """Address: only for `locker`: the topic of this compartment. Example: `locker/hall/compartment/1`."""
+    latency: Seconds = 3.0
+    """Answer time: the longest time that it needs to answer, or to spring open."""
+    command_hold: Seconds = COMMAND_HOLD_S
+    """Command hold: the longest time for which anything may hold a command before the board obeys it or drops it."""
+
+
+class ContentDevice(SensingDevice[Literal["content"]]):
+    """A sensor that says whether something lies in a compartment: a light barrier, a scale, a contact."""
+
+    vendor: Annotated[str, VendorOf("content")]
+    """Vendor: whose product it is, or which program brings it to MQTT."""
+    address: Address = ""
+    """Address: what the vendor calls the sensor. `perron` and the firmware `config/esphome/presence.yaml` need none.
+    Example: `zigbee2mqtt/Box eye`."""
+
+
+class KeyDevice(SensingDevice[Literal["key"]]):
+    """The hook of a key safe: it says whether the key hangs there."""
+
+    vendor: Annotated[str, VendorOf("key")]
+    """Vendor: whose product it is, or which program brings it to MQTT."""
+    address: Address = ""
+    """Address: what the vendor calls the sensor. `perron` and the firmware `config/esphome/presence.yaml` need none.
+    Example: `zigbee2mqtt/Key hook`."""
+
+
 # SHA-256 over a certificate, as `openssl x509 -fingerprint -sha256` prints it.
 _FINGERPRINT = explained(
     r"^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$",
@@ -332,6 +437,10 @@ AnyDevice = Annotated[
     LockDevice
     | CoverDevice
     | DoorDevice
+    | StrikeDevice
+    | CompartmentDevice
+    | ContentDevice
+    | KeyDevice
     | CameraDevice
     | ScannerDevice
     | SignalDevice

@@ -11,7 +11,17 @@ from enum import StrEnum, auto
 from statistics import median
 from typing import Final
 
-from gateway.config.devices import AnyDevice, CameraDevice, CoverDevice, DoorDevice, LockDevice
+from gateway.config.devices import (
+    AnyDevice,
+    CameraDevice,
+    CompartmentDevice,
+    ContentDevice,
+    CoverDevice,
+    DoorDevice,
+    KeyDevice,
+    LockDevice,
+    StrikeDevice,
+)
 from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import depends_on_lock
 from gateway.domain.frozen import Frozen
@@ -104,6 +114,13 @@ def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -
         case CoverDevice():
             yield _guarded_capability(device)
             yield _beam_capability(device)
+        case StrikeDevice():
+            yield from _strike_capabilities(device)
+        case CompartmentDevice():
+            yield _guarded_capability(device)
+            yield _answer_capability(id_, device)
+        case ContentDevice() | KeyDevice():
+            yield _answer_capability(id_, device)
         case DoorDevice():
             yield _sensor_capability(id_, device, measurement)
         case CameraDevice():
@@ -141,13 +158,32 @@ def _bolt_capability(id_: str, measurement: Measurement | None) -> Capability:
     return Capability(_MISSING, text, forbids=True)
 
 
-def _guarded_capability(lock: LockDevice | CoverDevice) -> Capability:
+def _guarded_capability(lock: LockDevice | CoverDevice | StrikeDevice | CompartmentDevice) -> Capability:
     if isinstance(lock, LockDevice) and lock.refuses_late:
         return Capability(_DECLARED, _("Guarded: it refuses a late or repeated command by itself."))
     text = _(
         "Basic: it cannot refuse a late or repeated command; Perron waits {life} s longer before it says “locked”."
     )
     return Capability(_MISSING, text.with_facts(life=f"{Timing().command_life:g}"))
+
+
+def _strike_capabilities(strike: StrikeDevice) -> Iterator[Capability]:
+    yield _guarded_capability(strike)
+    text = _(
+        "It lets go for {release} s and says nothing: a contact of the door itself must tell whether it opened and "
+        "fell shut."
+    )
+    yield Capability(_MISSING, text.with_facts(release=f"{strike.release:g}"))
+
+
+def _answer_capability(id_: str, device: CompartmentDevice | ContentDevice | KeyDevice) -> Capability:
+    if device.can_be_queried:
+        return Capability(_DECLARED, _("It can be asked; not tried here yet (`perron test {device}`).", device=id_))
+    text = _(
+        "It speaks by itself, at least every {heartbeat} s, and cannot be asked: an opening is never given back.",
+        heartbeat=f"{device.heartbeat:g}",
+    )
+    return Capability(_MISSING, text)
 
 
 def _beam_capability(cover: CoverDevice) -> Capability:
@@ -194,7 +230,8 @@ def _picture_capability(camera: CameraDevice) -> Capability:
 
 
 def _latency_capabilities(id_: str, device: AnyDevice, measurement: Measurement | None) -> Iterator[Capability]:
-    declared = device.latency if isinstance(device, LockDevice | CoverDevice) else None
+    timed = LockDevice | CoverDevice | CompartmentDevice
+    declared = device.latency if isinstance(device, timed) else None
     if measurement is None or not measurement.asked:
         if declared is not None:
             text = _("Declared to answer within {declared} s; not measured yet (`perron test {device}`).")

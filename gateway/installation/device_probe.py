@@ -9,7 +9,14 @@ from devices import reports as r
 from devices.commands import QueryState
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
-from gateway.config.devices import AnyDevice, CoverDevice, DoorDevice, LockDevice
+from gateway.config.devices import (
+    AnyDevice,
+    CompartmentDevice,
+    CoverDevice,
+    DoorDevice,
+    LockDevice,
+    StrikeDevice,
+)
 from gateway.config.home import Home
 from gateway.config.topics import device_topic, inbound_topics
 from gateway.installation.capability import Measurement
@@ -21,7 +28,8 @@ from gateway.runtime.guard_client import GuardClient
 RETAINED_WAIT_S = 1.0  # for the broker to send its retained messages
 MIN_MEASURE_TIMEOUT_S = 10.0  # for each answer of a measured device
 DEFAULT_ANSWER_TIMEOUT_S = 3.0  # of a device that declares no latency
-ANSWERING_REPORTS = (r.LockReport, r.DoorReport, r.FridgeReport)  # these answer a query without correlation data
+# These answer a query without correlation data.
+ANSWERING_REPORTS = (r.LockReport, r.DoorReport, r.FridgeReport, r.GarageDoorReport, r.ContentReport, r.KeyReport)
 
 
 class ProbeKeyUnusable(Exception):  # noqa: N818 - the name says what is wrong
@@ -53,7 +61,8 @@ def device_topics(home: Home, devices: Iterable[str]) -> list[str]:
 
 def answer_timeout_s(device: AnyDevice) -> float:
     """Return the seconds within which this device must answer: the declared latency of a lock, else a default."""
-    return device.latency if isinstance(device, LockDevice | CoverDevice) else DEFAULT_ANSWER_TIMEOUT_S
+    timed = LockDevice | CoverDevice | StrikeDevice | CompartmentDevice
+    return device.latency if isinstance(device, timed) else DEFAULT_ANSWER_TIMEOUT_S
 
 
 async def probe_devices(  # noqa: PLR0913 - each parameter is an independent option of a probe
@@ -135,6 +144,8 @@ def _send_query(home: Home, guard_client: GuardClient, id_: str, correlation_pre
     device = home.devices[id_]
     if isinstance(device, DoorDevice) and not device.answers:
         return DeviceAnswer(obstacle="a basic door cannot be asked")
+    if not device.can_be_queried:
+        return DeviceAnswer(obstacle=f"a {device.kind} cannot be asked")
     correlation = f"{correlation_prefix}:{id_}"
     try:
         publication = VENDORS[device.vendor].encode_command(QueryState(echo=correlation), device.device_ref)

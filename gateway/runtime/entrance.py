@@ -259,10 +259,10 @@ class EntranceActor:
                 | r.GarageDoorReport()
                 | r.MotionReport()
                 | r.StreamReport()
-                | r.CorrelationReport()
-                | r.NoAnswerReport()
             ):
                 pass  # true, but an opening does not depend on it
+            case r.ContentReport() | r.KeyReport() | r.CorrelationReport() | r.NoAnswerReport():
+                pass
             case _:
                 assert_never(report)
 

@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 PAYLOADS = "tests/devices/vendors/test_payloads.py"
 CAPABILITY = "tests/gateway/installation/test_capability.py"
 GARAGE = "tests/gateway/runtime/adapters/test_garage.py"
+OWN_WORDS = "tests/devices/vendors/test_own_words.py"
 RIGHTS = "tests/gateway/config/test_broker_acl.py"
 
 MUTANTS = (
@@ -35,5 +36,40 @@ MUTANTS = (
         old="section.definition.account == HOMEASSISTANT_ACCOUNT and section.kind in ORDERED_KINDS",
         new="section.kind in ORDERED_KINDS",
         tests=(RIGHTS,),
+    ),
+    Mutant(
+        name="what a compartment's eye cannot tell is an empty compartment",
+        file="devices/vendors/own_words.py",
+        old="yield ContentReport(occupied=value if isinstance(value, bool) else None)",
+        new="yield ContentReport(occupied=value is True)",
+        tests=(OWN_WORDS, PAYLOADS),
+    ),
+    Mutant(
+        name="a word that no hook has is a key that hangs there",
+        file="devices/vendors/own_words.py",
+        old="yield KeyReport(present=_KEYS.get(value) if isinstance(value, str) else None)",
+        new='yield KeyReport(present=value != "absent")',
+        tests=(OWN_WORDS, PAYLOADS),
+    ),
+    Mutant(
+        name="ring to open is armed in place of the strike",
+        file="devices/vendors/nukihub.py",
+        old='_RELEASE = b"electricStrikeActuation"',
+        new='_RELEASE = b"activateRTO"',
+        tests=(OWN_WORDS, PAYLOADS),
+    ),
+    Mutant(
+        name="a Zigbee relay is left on",
+        file="devices/vendors/zigbee2mqtt.py",
+        old='    if device_ref.keys.get("on_time") != "device":',
+        new='    if device_ref.keys.get("on_time") == "device":',
+        tests=(PAYLOADS,),
+    ),
+    Mutant(
+        name="a sensor that cannot be asked may claim that it answers",
+        file="gateway/config/devices.py",
+        old="        if self.answers and not super().can_be_queried:",
+        new="        if self.answers and not self.definition.has_mqtt:",
+        tests=("tests/gateway/config/test_ways_in.py",),
     ),
 )

@@ -13,7 +13,22 @@ from devices.vendors.words import DeviceRef, TopicSuffix
 from devices.vendors.zigbee2mqtt_exposes import read_devices
 
 PAYLOADS = Path(__file__).parents[1] / "devices" / "payloads"
-KINDS = ("", "lock", "cover", "door", "camera", "scanner", "signal", "fridge", "presence", "alarm")
+KINDS = (
+    "",
+    "lock",
+    "cover",
+    "door",
+    "strike",
+    "compartment",
+    "content",
+    "key",
+    "camera",
+    "scanner",
+    "signal",
+    "fridge",
+    "presence",
+    "alarm",
+)
 INSERTIONS = (
     b"\x00",
     b"{",

@@ -51,11 +51,26 @@ _STATE_TEXTS: Mapping[str, Text] = {
     "good": pgettext("a battery", "good"),
 }
 
+_CONTENT_TEXTS: Final[Mapping[bool | None, Text]] = {
+    True: _("something lies in the compartment"),
+    False: _("the compartment is empty"),
+    None: _("it cannot tell whether something lies in the compartment"),
+}
+_KEY_TEXTS: Final[Mapping[bool | None, Text]] = {
+    True: _("the key hangs on its hook"),
+    False: _("the key is not on its hook"),
+    None: _("it cannot tell whether the key hangs on its hook"),
+}
+
 BLOCKING_BATTERIES = frozenset({"lock", "door"})  # a critical battery of these refuses deliveries
 BATTERY_DEVICE_TEXTS: Final[Mapping[str, Text]] = {
     "lock": _("lock"),
     "door": _("door sensor"),
     "cover": _("garage door ({id})"),
+    "strike": _("door release ({id})"),
+    "compartment": _("compartment ({id})"),
+    "content": _("compartment sensor ({id})"),
+    "key": _("key hook ({id})"),
     "signal": _("bell ({id})"),
     "button": _("button ({id})"),
     "scanner": _("scanner ({id})"),
@@ -108,6 +123,8 @@ def device_finding(id_: str, device: AnyDevice, answer: DeviceAnswer, *, shows_p
 def _obstacle_text(device: AnyDevice, obstacle: str) -> Text:
     if isinstance(device, DoorDevice) and not device.can_be_queried:
         return _("a basic door cannot be asked")
+    if device.kind == "strike":
+        return _("a door release has no state to ask for")
     if "did not leave" in obstacle:
         return _("the question did not leave")
     return _("a {kind} cannot be asked", kind=device.kind)
@@ -131,6 +148,10 @@ def report_text(report: r.Report) -> Text:
             return _("the garage door is {state}, nothing is in its way", state=_state_text(cover, _UNKNOWN_DOOR))
         case r.GarageDoorReport(cover=cover):
             return _("the garage door is {state}, something is in its way", state=_state_text(cover, _UNKNOWN_DOOR))
+        case r.ContentReport(occupied=occupied):
+            return _CONTENT_TEXTS[occupied]
+        case r.KeyReport(present=present):
+            return _KEY_TEXTS[present]
         case r.PresenceReport(presence=presence):
             return _("presence {state}", state=_state_text(presence, _UNKNOWN))
         case r.AlarmPanelReport(panel=panel):

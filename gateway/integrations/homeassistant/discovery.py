@@ -34,6 +34,10 @@ PublishedEntities = Mapping[str, Mapping[str, str]]
 
 BATTERY_NAMES: Mapping[str, Text] = {
     "cover": _("Garage door battery"),
+    "strike": _("Door release battery"),
+    "compartment": _("Parcel box battery"),
+    "content": _("Compartment sensor battery"),
+    "key": _("Key hook battery"),
     "signal": _("Bell battery"),
     "button": _("Button battery"),
     "scanner": _("Scanner battery"),

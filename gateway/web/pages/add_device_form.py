@@ -94,6 +94,14 @@ FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
         FormField("closing", _("Closes within so many seconds (closing)"), "number"),
     ),
     "door": _fields_of("door", _check("answers", _("Can be asked (answers)"), on=True), _HEARTBEAT_FIELD),
+    "strike": _fields_of(
+        "strike", FormField("release", _("Lets go for so many seconds (release)"), "number"), _LATENCY_FIELD
+    ),
+    "compartment": _fields_of(
+        "compartment", _check("answers", _("Can be asked (answers)"), on=True), _LATENCY_FIELD, _HEARTBEAT_FIELD
+    ),
+    "content": _fields_of("content", _check("answers", _("Can be asked (answers)"), on=True), _HEARTBEAT_FIELD),
+    "key": _fields_of("key", _check("answers", _("Can be asked (answers)"), on=True), _HEARTBEAT_FIELD),
     "camera": _fields_of(
         "camera",
         FormField("url", _("Address of the stream, rtsp:// or rtsps://, without account (url)"), is_required=True),

@@ -206,6 +206,8 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
         "esphome": {QueryState},
         "homeassistant": {QueryState},
         "ratgdo": {UnlockDoor, LockDoor},
+        "perron": {UnlockDoor, QueryState},
+        "locker": {UnlockDoor, QueryState},
         "proglove": set(),  # feedback has to carry an id and a time
         "scanner": {ShowResult},
         "signal": {SetSignal},

@@ -13,7 +13,7 @@ from devices.vendors.definition import DEVICE_KINDS
 
 ROOT = Path(__file__).parents[3]
 # Vendors whose name is also a kind of device, an account at the broker, a URL's scheme or Perron's own word.
-AMBIGUOUS = {"guard", "homeassistant", "rtsp", "scanner", "signal"}
+AMBIGUOUS = {"guard", "homeassistant", "perron", "rtsp", "scanner", "signal"}
 NAMES = VENDORS.keys() - AMBIGUOUS
 
 
