@@ -51,6 +51,7 @@ from gateway.runtime.maintenance.instance_lock import lock_folder
 from gateway.runtime.notifications.contacts import SCRATCH_FOLDER, Contacts, owner_phones
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.notifications.queue import NotificationQueue
+from gateway.runtime.reception import ReceptionActor
 from gateway.runtime.scheduler import Scheduler
 from gateway.storage import Store, StoreFailed
 from gateway.storage.handover import TASK_RENEW_LINKS
@@ -109,6 +110,7 @@ class App:
         self._topics = TopicMap(home)
         self._entrances: dict[str, EntranceActor] = {}
         self._by_device: dict[str, list[str]] = defaultdict(list)
+        self._receptions: dict[str, ReceptionActor] = {}
         self._missed: Counter[str] = Counter()  # topic -> messages dropped unread since the last log entry
         self._missed_logged = -math.inf
         self._restart_requested = False
@@ -271,6 +273,8 @@ class App:
             "home assistant": self._home_assistant.run,
             "faults": self._faults.run,
         }
+        for name, desk in self._receptions.items():
+            work[f"reception {name}"] = desk.run
         if self._open_pages is not None:
             work["pages"] = self._open_pages
         if self._uplink is not None:
@@ -327,6 +331,7 @@ class App:
         in_doubt = store.rollback.condition().in_doubt
         for name in home.entrances:
             self._load_entrance(name, store, safe_mode=safe_mode or name in in_doubt)
+        self._build_receptions(store)
         self._scheduler = Scheduler(
             home, store=store, clock=clock, entrances=self._entrances, cameras=self._video,
             free_bytes=self._free_bytes, schedule_results=self._outbox.schedule_results, containment=self._contained,
@@ -343,6 +348,13 @@ class App:
             rewriting=self._rewriting, contained=self._contained,
         )  # fmt: skip
         self._build_observers(store, key, links)
+
+    def _build_receptions(self, store: Store) -> None:
+        for name in self.home.receptions:
+            self._receptions[name] = ReceptionActor(
+                name, home=self.home, store=store, clock=self._clock, publisher=self._mqtt, outbox=self._outbox,
+                seal=self._archive.seal_custody, on_change=self._changes.notify, containment=self._contained,
+            )  # fmt: skip
 
     def _build_observers(self, store: Store, key: BoxKey, links: bytes) -> None:
         home, clock = self.home, self._clock
@@ -406,6 +418,7 @@ class App:
             clock=self._clock,
             states=self.states,
             inbox=self._inbox,
+            receptions=self._receptions,
             contacts=self._contacts,
             video_socket=self.home.storage.folder / "video.sock",
             camera_proofs=lambda: self._video.proofs,
@@ -511,6 +524,9 @@ class App:
             self._walk_tests.on_message(device, channel, message)
             for name in self._by_device[device]:
                 self._entrances[name].on_message(device, channel, message)
+            for desk in self._receptions.values():
+                if device in desk.section.scanners:
+                    desk.on_message(device, channel, message)
 
     def _on_up(self, session: int) -> None:
         self._guards.on_connected()

@@ -1,4 +1,4 @@
-"""`perron add`: writes a device or an entrance into the house file, comments kept, checked before it is written."""
+"""`perron add`: writes a device, an entrance or a reception into the house file, comments kept, checked before."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,12 +22,14 @@ from gateway.installation.diagnostics.stream import LOGIN_UNUSABLE_TODO, login_e
     "perron add front --kind entrance --set name=Front --set way_out_by_hand=true --set lock=front-lock"
     " --set door=front-door --set signal=front-signal --set scanners=[front-scanner]"
     " --set cameras.outside=doorbell --set places.hall.name=Hall",
+    "perron add desk --kind reception --set name=Concierge --set receivers.marc.name=Marc"
+    " --set receivers.marc.hours=08:00-19:00",
 )
 def add(  # noqa: PLR0913 - one argument an option of the command
     id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="How it is called in the house file.")] = None,
     *,
     kind: Annotated[
-        str | None, typer.Option(help="lock, door, camera, scanner, signal, fridge ..., or entrance.")
+        str | None, typer.Option(help="lock, door, camera, scanner, signal, fridge ..., entrance or reception.")
     ] = None,
     vendor: Annotated[str | None, typer.Option(help="Whose words it speaks.")] = None,
     address: Annotated[str | None, typer.Option(help="Its maker's address, or its topic.")] = None,
@@ -37,7 +39,7 @@ def add(  # noqa: PLR0913 - one argument an option of the command
     replace: Annotated[bool, typer.Option("--replace", help="Write over the one of this name.")] = False,
     home: HomeFile = DEFAULT_HOME,
 ) -> None:
-    """Write a device or an entrance into the house file: comments stay, and nothing is written that is no house.
+    """Write a device, an entrance or a reception into the house file: comments stay; what is no house is not written.
 
     A file that is not there yet is begun. Without an ID nothing more is done: a box runs with an empty house, and the
     page Installation adds the rest.
@@ -49,7 +51,8 @@ def add(  # noqa: PLR0913 - one argument an option of the command
         )
         return
     if kind is None:
-        raise Failure("What is it?", "Say --kind lock, door, camera, scanner, signal, fridge ..., or entrance.")
+        todo = "Say --kind lock, door, camera, scanner, signal, fridge ..., entrance or reception."
+        raise Failure("What is it?", todo)
     options = {"vendor": vendor, "address": address}
     fields = {key: value for key, value in options.items() if value is not None} | parse_fields(set_ or ())
     add_section(home, id_, kind, fields, replace=replace)
@@ -69,7 +72,7 @@ def _warn_of_login(home: Path, id_: str) -> None:
 
 
 def add_section(file: Path, id_: str, kind: str, fields: Mapping[str, str], *, replace: bool = False) -> str:
-    """Write a device or an entrance into the house file; return the new text of the file.
+    """Write a device, an entrance or a reception into the house file; return the new text of the file.
 
     A missing file is created. `fields` maps keys (nested ones with points) to values in YAML. Nothing is written if the
     name is taken or the house would be invalid.

@@ -23,6 +23,7 @@ from gateway.system.located_yaml import MAX_YAML_BYTES, InvalidYaml, parse_yaml
 from gateway.system.regular_file import read_text
 
 ENTRANCE = "entrance"  # the kind of what stands under `entrances`, beside the kinds of devices
+RECEPTION = "reception"  # of what stands under `receptions`
 SCHEMA_LINE = "# yaml-language-server: $schema=home.schema.json\n"
 """The first line of a new house file: from it an editor finds the schema, which explains each key offline."""
 
@@ -72,9 +73,9 @@ def read_home_text(file: Path) -> str:
 
 
 def with_item(text: str, file: Path, id_: str, section: Mapping[str, object], *, replace: bool = False) -> str:
-    """Return the text of the house file with one more device or entrance; `build_section` makes the `section`."""
+    """Return the text of the house file with one more device, entrance or reception, which `build_section` makes."""
     house = _load_home(text, file)
-    where = "devices" if "kind" in section else "entrances"
+    where = "devices" if "kind" in section else "receptions" if "receivers" in section else "entrances"
     items = house.get(where)
     if not isinstance(items, CommentedMap) or not items:
         house[where] = items = CommentedMap()
@@ -117,7 +118,7 @@ def without_item(text: str, where: str, id_: str) -> str:
 def build_section(kind: str, fields: Mapping[str, object]) -> CommentedMap:
     """Build the section of a device or entrance: `fields` maps keys (nested ones with points) to values."""
     section = CommentedMap()
-    if kind != ENTRANCE:
+    if kind not in {ENTRANCE, RECEPTION}:
         section["kind"] = kind
     for key, value in fields.items():
         *outer, last = key.split(".")

@@ -1,5 +1,6 @@
 """The models of `home.yaml`; `gateway.config.loader` reads the file."""
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
@@ -9,8 +10,10 @@ from pydantic import Field, StringConstraints, model_validator
 
 from gateway.config.devices import AnyDevice
 from gateway.config.fields import Day, DeviceId, Hours, LanguageCode, TimeZone
+from gateway.config.reception import ReceptionSection
 from gateway.domain.day import day_end, read_day
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
+from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Seconds, Timing
 from gateway.system.addresses import is_loopback_host
 from gateway.system.clock_settings import ClockSection
@@ -292,6 +295,16 @@ class HubSection(ConfigSection):
         return tuple(file for file in files if file is not None)
 
 
+class Destination(Frozen):
+    """Where a delivery may go, as a retailer and the owner's permission name it: an entrance or a reception."""
+
+    name: str
+    places: Mapping[str, str]  # the name of each place, by its id
+    cold_places: frozenset[str]  # those that may take a delivery with a temperature limit
+    courier_proof: bool = False
+    living_space: bool = False
+
+
 class Home(ConfigSection):
     """The configuration of one gateway: its house, its devices, its entrances and the brands that may deliver."""
 
@@ -322,8 +335,33 @@ class Home(ConfigSection):
     """Devices: one section per device, by its id. `kind` decides which keys it has."""
     entrances: dict[Id, EntranceSection]
     """Entrances: one section per entrance, by its id."""
+    receptions: dict[Id, ReceptionSection] = Field(default={})
+    """Receptions: one section per reception, by its id. There a person takes parcels for the household."""
     brands: dict[Id, BrandSection] = Field(default={})
     """Brands: one section per retailer's brand, by its id."""
+
+    @property
+    def destinations(self) -> Mapping[str, Destination]:
+        """Every entrance and reception by its id, the entrances first."""
+        entrances = {
+            id_: Destination(
+                name=section.name,
+                places={place: one.name for place, one in section.places.items()},
+                cold_places=frozenset(place for place, one in section.places.items() if one.fridge is not None),
+                courier_proof=section.courier_proof,
+                living_space=section.living_space,
+            )
+            for id_, section in self.entrances.items()
+        }
+        receptions = {
+            id_: Destination(
+                name=section.name,
+                places={id_: section.name},
+                cold_places=frozenset() if section.keep_cold is None else frozenset({id_}),
+            )
+            for id_, section in self.receptions.items()
+        }
+        return {**entrances, **receptions}
 
     @property
     def phones_file(self) -> Path:

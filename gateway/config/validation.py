@@ -35,6 +35,7 @@ def find_problems(home: Home) -> Iterator[ConfigProblem]:
             yield from _check_device(home, (*at, *loc), device, kind)
         yield from _check_exclusive(entrance, at, owners, id_)
         yield from _check_entrance(home, entrance, at)
+    yield from _check_receptions(home, owners)
     yield from _check_topics(home)
     yield from _check_guards(home)
     yield from _check_brands(home)
@@ -155,6 +156,20 @@ def _check_garage(
         )
 
 
+def _check_receptions(home: Home, owners: dict[str, str]) -> Iterator[ConfigProblem]:
+    """Check the receptions; `owners` maps each lock, door, signal and scanner of an entrance to the entrance."""
+    for id_, reception in home.receptions.items():
+        at = ("receptions", id_)
+        if id_ in home.entrances:
+            yield ConfigProblem(at, f"there is an entrance `{id_}` already: give the reception another id.")
+        for n, scanner in enumerate(reception.scanners):
+            loc = (*at, "scanners", n)
+            yield from _check_device(home, loc, scanner, "scanner")
+            owner = owners.setdefault(scanner, id_)
+            if owner != id_:
+                yield ConfigProblem(loc, f"`{scanner}` belongs to `{owner}` already: give each its own scanner.")
+
+
 def _check_topics(home: Home) -> Iterator[ConfigProblem]:
     taken = {f"perron/{id_}/{channel}": id_ for id_ in home.devices for channel in TopicSuffix}
     for id_, device in home.devices.items():
@@ -224,11 +239,12 @@ def _check_brands(home: Home) -> Iterator[ConfigProblem]:
                 )
         at = ("brands", id_, "permission")
         allowed = brand.permission.entrances
+        destinations = home.destinations
         for n, entrance in enumerate(allowed):
-            if entrance not in home.entrances:
-                known = ", ".join(home.entrances) or "none yet"
+            if entrance not in destinations:
+                known = ", ".join(destinations) or "none yet"
                 yield ConfigProblem((*at, "entrances", n), f"there is no entrance `{entrance}`. Known: {known}.")
-        places = {place for e in allowed if e in home.entrances for place in home.entrances[e].places}
+        places = {place for e in allowed if e in destinations for place in destinations[e].places}
         for n, place in enumerate(brand.permission.places):
             if place not in places:
                 known = ", ".join(sorted(places)) or "none"

@@ -21,6 +21,7 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Visit
 from gateway.evidence.checkpoint import Checkpoint, SealedPart
+from gateway.evidence.custody_proof import custody_draft, next_part
 from gateway.evidence.manifest import (
     VISITS_FOLDER,
     ClipRecord,
@@ -36,7 +37,7 @@ from gateway.evidence.retention import FilmedVisit, Tombstone, erase_folder, orp
 from gateway.evidence.rollback import MarkWriter
 from gateway.evidence.seal import EarlierPartUnsealed, seal_part
 from gateway.evidence.succession import SUCCESSION_FILE, copy_key_history
-from gateway.protocol.hash_chain import GENESIS, ChainHead, hide_bodies
+from gateway.protocol.hash_chain import GENESIS, ChainHead, Json, hide_bodies
 from gateway.protocol.keys import BoxKey, shown_ending
 from gateway.storage import Store, StoreFailed
 from gateway.storage.entrance_state import visits_in_progress
@@ -97,6 +98,10 @@ class Archive:
     def seal(self, command: c.SealProof, state: Entrance) -> None:
         """Write and sign the proof of a part; the entrance then gets `ProofSealed`."""
         self._queue.put_nowait(partial(self._seal_requested, command, state))
+
+    def seal_custody(self, visit: str) -> None:
+        """Write and sign the next part of the proof of a custody, if its log has entries that no part has."""
+        self._queue.put_nowait(partial(self._seal_custody, visit))
 
     def request_tidying(self) -> None:
         """Erase overdue films now, for example after the retention time was changed."""
@@ -194,6 +199,37 @@ class Archive:
         await self._store_checkpoint(checkpoint)
         self.publish(part.entrance, checkpoint)
         return True
+
+    async def _seal_custody(self, visit: str) -> None:
+        custody, now = self.store.custodies.proof_facts(visit), self.clock.now()
+        folder = self.home.storage.folder / visit_folder(visit)
+        if custody is None:
+            return
+        try:
+            part, last = await asyncio.to_thread(next_part, folder)
+            seqs = [seq for seq in self.store.log.seqs_of_visit(visit) if seq > last]
+            if not seqs:
+                return
+            first = min(seqs) - 1
+            after = ChainHead(seq=first, hash=(self.store.log.hash_at(first) or GENESIS) if first else GENESIS)
+            entries = hide_bodies(self.store.log.entries(after=first, upto=max(seqs)), but=frozenset(seqs))
+            delivery = self.store.deliveries.facts(custody.delivery, now)
+            draft = custody_draft(
+                custody, box=self.home.box, part=part, now=now,
+                delivery=None if delivery is None else _delivery_facts(delivery),
+            )  # fmt: skip
+            folder.mkdir(parents=True, exist_ok=True)
+            sealed, checkpoint = await asyncio.to_thread(
+                seal_part, folder, draft, after=after, entries=entries, now=now, key=self.key
+            )
+            await self._copy_key_history(folder)
+            facts: dict[str, Json] = {"custody": visit, "part": part, "manifest_sha256": sealed.manifest_sha256}
+            await self.store.log.append("custody_sealed", facts, now, entrance=custody.reception)
+        except (OSError, StoreFailed) as failure:  # the next act, or the next start, seals it
+            log.error("not_sealed", visit=visit, why=str(failure))
+            return
+        await self._store_checkpoint(checkpoint)
+        self.publish(custody.reception, checkpoint)
 
     async def _copy_key_history(self, folder: Path) -> None:
         """Copy the key history into the folder: a verifier may know only a former key of the box."""

@@ -174,8 +174,11 @@ class Inbox:
         self, notification: c.Notification, delivery: str | None, entrance: str, message: int | None
     ) -> None:
         """Notify the owner that a brand asks for permission or has a new key; `message` is stored already."""
-        command = c.NotifyOwner(notification=notification, delivery=delivery)
-        self.outbox.notify(command, self.entrances[entrance].state, self.clock.now(), message=message, picture=None)
+        command, now = c.NotifyOwner(notification=notification, delivery=delivery), self.clock.now()
+        if entrance in self.entrances:
+            self.outbox.notify(command, self.entrances[entrance].state, now, message=message, picture=None)
+        else:
+            self.outbox.notify_reception(command, entrance, now, message=message, delivery=delivery)
 
     def _update_deliveries(self, deliveries: tuple[str, ...]) -> None:
         """Send changed facts of deliveries to their entrances, also to one that just lost the delivery."""

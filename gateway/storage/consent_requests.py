@@ -188,8 +188,9 @@ def default_terms(asked: AskedTerms, home: HomeFile) -> PermissionTerms:
 
     A request for any entrance gets none. A simple yes never permits deliveries that the hub signs.
     """
-    entrances = frozenset(asked.entrances or ()) & frozenset(home.entrances)
-    places = {place for name in entrances for place in home.entrances[name].places}
+    known = home.destinations
+    entrances = frozenset(asked.entrances or ()) & frozenset(known)
+    places = {place for name in entrances for place in known[name].places}
     return PermissionTerms(
         entrances=entrances, places=frozenset(asked.places or ()) & places, carriers=frozenset(asked.carriers),
         days=frozenset(asked.days), hours=asked.hours, openings=asked.openings, expires=asked.expires,

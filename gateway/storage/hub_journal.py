@@ -378,8 +378,11 @@ def _is_below_rejection_limit(db: Database, now: Now) -> bool:
 
 
 def _without_house_details(result: DeliveryResult) -> DeliveryResult:
-    """Return the result without the entrance's state and the texts about a message, which stay in the house."""
-    return result.model_copy(update={"lacking": None, "why": None})
+    """Return the result without the entrance's state and the texts about a message, which stay in the house.
+
+    A hub of an earlier release refuses a result that says who has the parcel.
+    """
+    return result.model_copy(update={"lacking": None, "why": None, "custody": None})
 
 
 def _comparable(result: DeliveryResult) -> str:

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 from hashlib import sha256
 
-from gateway.config.home import EntranceSection
+from gateway.config.home import Destination
 from gateway.domain.delivery.candidate import DeliveryContext
 from gateway.domain.delivery.permission import PermissionStatus, permission_refusal
 from gateway.domain.delivery.promise import (
@@ -60,7 +60,7 @@ class OfferProcessor(Frozen):
     """Answers retailers' messages to this box."""
 
     context: DeliveryContext
-    entrances: Mapping[str, EntranceSection]
+    entrances: Mapping[str, Destination]
     keys: Mapping[str, str]  # the brands' public keys by their kid
 
     def answer(self, db: Database, token: bytes, verified: Claims | RejectedMessage, now: Now) -> MessageAnswer:
@@ -172,10 +172,9 @@ class OfferProcessor(Frozen):
         entrance = self.entrances.get(order.entrance)
         if entrance is None:
             return MessageRefusal.UNKNOWN_ENTRANCE
-        place = entrance.places.get(order.place)
-        if place is None:
+        if order.place not in entrance.places:
             return MessageRefusal.UNKNOWN_PLACE
-        if order.cold_max_c is not None and place.fridge is None:
+        if order.cold_max_c is not None and order.place not in entrance.cold_places:
             return MessageRefusal.PLACE_NOT_COLD
         if entrance.courier_proof and order.courier is None:
             return MessageRefusal.COURIER_CODE_MISSING

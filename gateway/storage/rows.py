@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery, candidate, delivery_status, next_change_at
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
-from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, OrderUsage
+from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, OrderUsage, State
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
@@ -29,7 +29,11 @@ SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts
   (SELECT json_group_array(json_array(outcome, missing, house)) FROM
     (SELECT outcome, missing, house FROM visit WHERE delivery = d.key ORDER BY began, id)) AS visits,
   EXISTS (SELECT 1 FROM entrance e LEFT JOIN visit v ON v.id = e.visit
-    WHERE e.delivery = d.key AND v.outcome IS NULL) AS visiting
+    WHERE e.delivery = d.key AND v.outcome IS NULL)
+  OR EXISTS (SELECT 1 FROM custody c JOIN visit v ON v.id = c.visit
+    WHERE c.delivery = d.key AND v.outcome IS NULL AND c.stage <> 'announced') AS visiting,
+  EXISTS (SELECT 1 FROM custody WHERE delivery = d.key AND stage IN ('received', 'handed_over', 'confirmed')) AS kept,
+  (SELECT reason FROM custody WHERE delivery = d.key AND stage = 'declined' ORDER BY since DESC LIMIT 1) AS declined
 """
 _FROM_DELIVERY = " FROM delivery d LEFT JOIN permission p ON p.brand = d.brand WHERE "
 SELECT_BY_KEY = f"{_SELECT_ROW}{_FROM_DELIVERY}d.key = ?"
@@ -51,6 +55,8 @@ class DeliveryRow(Frozen):
     lacking: tuple[str, ...] | None
     checked: datetime | None
     told: str | None
+    kept: bool = False  # a receiver took a parcel of it
+    declined: str | None = None  # why a receiver declined the last parcel that he did
     code_kind: str | None = None
 
     def facts(self, house: DeliveryContext, now: Now) -> VisitDelivery:
@@ -60,6 +66,7 @@ class DeliveryRow(Frozen):
     def result(self, house: DeliveryContext, now: Now) -> DeliveryResult:
         """Return what the retailer may know now."""
         status = delivery_status(self.order, self.permission, self.usage, context=house, now=now)
+        is_declined = status.state is State.NOT_DELIVERED and self.declined is not None
         return DeliveryResult(
             box=house.box,
             at=now.utc,
@@ -67,7 +74,8 @@ class DeliveryRow(Frozen):
             delivery=self.order.id,
             version=self.order.version,
             state=status.state,
-            reason=status.reason,
+            reason=_declined_reason(self.declined) if is_declined else status.reason,
+            custody="receiver" if self.kept else None,
             missing=self.usage.missing,
             house=self.usage.house,
             lacking=self.lacking,
@@ -77,6 +85,11 @@ class DeliveryRow(Frozen):
         """Return when time alone changes what the retailer sees; None: never."""
         status = delivery_status(self.order, self.permission, self.usage, context=house, now=now)
         return next_change_at(self.order, status, now=now)
+
+
+def _declined_reason(word: str | None) -> str:
+    """Return a retailer's reason for the word of a receiver (`gateway.domain.custody.DeclineReason`)."""
+    return "declined" if word in {None, "declined"} else f"declined_{word}"
 
 
 def row_of(db: Database, key: str) -> DeliveryRow | None:
@@ -93,7 +106,8 @@ def select_rows(db: Database, query: str, parameters: Sequence[object]) -> sqlit
 
 def comparable(result: DeliveryResult) -> str:
     """Return what makes two results differ for a retailer."""
-    return result.model_dump_json(include={"version", "state", "reason", "missing", "house", "lacking"})
+    compared = {"version", "state", "reason", "missing", "house", "lacking"}
+    return result.model_dump_json(include=compared if result.custody is None else compared | {"custody"})
 
 
 def store_reported(db: Database, row: DeliveryRow, result: DeliveryResult, house: DeliveryContext, now: Now) -> None:

@@ -25,6 +25,7 @@ from gateway.storage.box import BoxState
 from gateway.storage.brands import BrandRegistry
 from gateway.storage.browsers import BrowserStore
 from gateway.storage.consent_requests import forget_unanswered
+from gateway.storage.custodies import Custodies
 from gateway.storage.database import Database
 from gateway.storage.deliveries import Deliveries
 from gateway.storage.doubts import RollbackRecord
@@ -59,10 +60,11 @@ class Store:
         )
         both = writer, self._read
         self.brands = BrandRegistry(*both, home, self._distrusted)
-        processor = OfferProcessor(context=self._context, entrances=home.entrances, keys=self.brands.public_keys)
+        processor = OfferProcessor(context=self._context, entrances=home.destinations, keys=self.brands.public_keys)
         self.accounts = AccountStore(*both)
         self.box = BoxState(*both)
         self.browsers = BrowserStore(*both)
+        self.custodies = Custodies(*both, context=self._context)
         self.deliveries = Deliveries(*both, processor=processor, contained=contained)
         self.entrances = Entrances(*both)
         self.handover = Handover(*both)

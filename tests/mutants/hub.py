@@ -130,8 +130,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="how an entrance is doing leaves the house",
         file="gateway/storage/hub_journal.py",
-        old='    return result.model_copy(update={"lacking": None, "why": None})\n',
-        new='    return result.model_copy(update={"why": None})\n',
+        old='    return result.model_copy(update={"lacking": None, "why": None, "custody": None})\n',
+        new='    return result.model_copy(update={"why": None, "custody": None})\n',
         tests=(f"{JOURNAL}::test_how_an_entrance_is_doing_stays_in_the_house",),
     ),
     Mutant(

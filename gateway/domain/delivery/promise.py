@@ -303,6 +303,7 @@ class DeliveryResult(WireModel):
     reason: str | None = None
     missing: Annotated[int, Field(ge=0, le=MAX_PARCELS)] = 0
     house: DoorResult | None = None  # how the visit left the door
+    custody: Literal["receiver"] | None = None  # a receiver took it for the household
     lacking: tuple[str, ...] | None = None  # why the entrance is not ready; empty if it is, None if it was not checked
     answers: str | None = None  # the `jti` of the message that this answers
     token_sha256: Digest | None = None  # of that message's bytes, also if it is rejected

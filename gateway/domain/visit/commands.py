@@ -40,6 +40,10 @@ class Notification(StrEnum):
     NEW_KEY = auto()  # not from an entrance: a granted brand has a new key, which waits for the owner's decision
     PASSWORD_RESET = auto()  # not from an entrance: somebody at the box reset an owner's password
     SET_ASIDE = auto()  # not from an entrance: an input from outside raised an unforeseen error
+    PARCEL_RECEIVED = auto()  # from a reception, as the next three
+    PARCEL_DECLINED = auto()
+    PARCEL_HANDED_OVER = auto()
+    NO_RECEIVER = auto()
 
 
 class AlarmCode(StrEnum):
@@ -54,6 +58,7 @@ class AlarmCode(StrEnum):
     FRIDGE_LEFT_OPEN = auto()
     FRIDGE_TOO_WARM = auto()
     HAND_USE_WHILE_AWAY = auto()
+    KEPT_TOO_LONG = auto()  # a perishable parcel at a reception
     LATE_UNLOCK = auto()
     LOCK_JAMMED = auto()
     LOCK_REFUSED = auto()

@@ -84,8 +84,8 @@ def house_names(home: Home) -> HouseNames:
     return HouseNames(
         box=home.box,
         house=home.name,
-        entrances={id_: section.name for id_, section in home.entrances.items()},
-        places={id_: place.name for section in home.entrances.values() for id_, place in section.places.items()},
+        entrances={id_: known.name for id_, known in home.destinations.items()},
+        places={id_: name for known in home.destinations.values() for id_, name in known.places.items()},
         brands={id_: brand.name for id_, brand in home.brands.items()},
     )
 

@@ -366,7 +366,7 @@ class Uplink:
                 box_hub.EntranceDescription(
                     id=id_, name=section.name, places=tuple(section.places), courier_proof=section.courier_proof
                 )
-                for id_, section in list(self._home.entrances.items())[:MAX_ENTRANCES_SENT]
+                for id_, section in list(self._home.destinations.items())[:MAX_ENTRANCES_SENT]
             ),
             timezone=self._home.timezone,
             again=self._hello_sent,

@@ -25,8 +25,8 @@ class MessageComposer:
     def compose(
         self, command: c.OwnerMessage, entrance: str, delivery: VisitDelivery | None, now: Now
     ) -> ComposedMessage:
-        """Return the message for a command of an entrance of this house. The caller adds the visit."""
-        section = self._home.entrances[entrance]
+        """Return the message for a command of an entrance or reception of this house. The caller adds the visit."""
+        section, destination = self._home.entrances.get(entrance), self._home.destinations[entrance]
         about = command.notification if isinstance(command, c.NotifyOwner) else command.code
         brand_id, delivery_id = (None, None) if delivery is None else (delivery.brand, delivery.id)
         requested = command.delivery if isinstance(command, c.NotifyOwner) else None
@@ -36,20 +36,25 @@ class MessageComposer:
             known, delivery_id = self._requested_terms(brand_id), requested
         else:
             brand = None if brand_id is None else self._store.brands.known.get(brand_id)
-            place = None if delivery is None else section.places.get(delivery.place)
-            seconds: dict[c.Notification | c.AlarmCode, float] = {
+            seconds: dict[c.Notification | c.AlarmCode, float] = {} if section is None else {
                 c.Notification.AT_THE_DOOR: section.timing.ring, c.Notification.ASKS_FOR_YES: section.timing.approval,
             }  # fmt: skip
             known = {
                 "carrier": None if delivery is None else delivery.carrier,
                 "brand": None if brand is None else brand.name,
-                "entrance": section.name,
-                "place": None if place is None else place.name,
+                "entrance": destination.name,
+                "place": None if delivery is None else destination.places.get(delivery.place),
                 "seconds": str(round(seconds[about])) if about in seconds else None,
-                "detail": command.detail,
+                "detail": self._receiver_name(entrance, command.detail),
             }
         facts = message_facts(now.utc, self._zone, trusted=now.trusted, **known)
         return ComposedMessage(about=about, facts=facts, at=now.utc, delivery=delivery_id, entrance=entrance)
+
+    def _receiver_name(self, entrance: str, detail: str) -> str:
+        """Return the name of a reception's receiver in place of the id; every other detail as it is."""
+        reception = self._home.receptions.get(entrance)
+        receiver = None if reception is None else reception.receivers.get(detail)
+        return detail if receiver is None else receiver.name
 
     def _requested_terms(self, brand: str) -> dict[str, str | None]:
         """Return what the owner's approval would permit: the present terms, which the brand's message cannot change."""
@@ -59,8 +64,8 @@ class MessageComposer:
         if permission is None or not permission.terms.let_in:
             return {"brand": name}
         terms = permission.terms
-        entrances = [section.name for id_, section in home.entrances.items() if id_ in terms.entrances]
-        places = {id_: place.name for section in home.entrances.values() for id_, place in section.places.items()}
+        entrances = [destination.name for id_, destination in home.destinations.items() if id_ in terms.entrances]
+        places = {id_: place for destination in home.destinations.values() for id_, place in destination.places.items()}
         return {
             "carrier": ", ".join(sorted(terms.carriers)),
             "brand": name,
@@ -71,7 +76,7 @@ class MessageComposer:
 
     def recompose(self, stored: Stored, now: Now) -> ComposedMessage | None:
         """Return a stored message with the time of its event; None if the house no longer has its entrance."""
-        if stored.entrance not in self._home.entrances:
+        if stored.entrance not in self._home.destinations:
             return None
         command = _COMMAND.validate_json(stored.body)
         delivery = getattr(command, "delivery", None)

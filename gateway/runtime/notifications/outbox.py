@@ -72,6 +72,14 @@ class Outbox:
         composed = replace(self._composer.compose(command, state.id, delivery, now), visit=visit, number=message or 0)
         self._enqueue(composed, picture, late=False)
 
+    def notify_reception(
+        self, command: c.OwnerMessage, reception: str, now: Now, *, message: int | None, delivery: str | None
+    ) -> None:
+        """Notify the owner of what happens at a reception; `message` is its number in the store."""
+        facts = None if delivery is None else self.store.deliveries.facts(delivery, now)
+        composed = replace(self._composer.compose(command, reception, facts, now), number=message or 0)
+        self._enqueue(composed, None, late=False)
+
     def on_connected(self) -> None:
         """Start a new broker session: publish what could not be published before, with the time of its event."""
         for stored in self.store.messages.unsent():

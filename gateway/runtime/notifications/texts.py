@@ -8,6 +8,7 @@ from types import MappingProxyType
 import structlog
 
 from devices.reports import OperationError
+from gateway.domain.custody import DeclineReason
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode, Notification
@@ -57,6 +58,12 @@ NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
         "Perron set aside something from outside that it could not handle[ ({detail})]. The doors go on; `perron "
         "doctor` says more"
     ),
+    Notification.PARCEL_RECEIVED: _("[{detail}: ]the parcel[ from {brand}] is at the reception[ ({entrance})]"),
+    Notification.PARCEL_DECLINED: _("The reception[ ({entrance})] did not take the parcel[ from {brand}][: {detail}]"),
+    Notification.PARCEL_HANDED_OVER: _(
+        "[{detail}: ]the parcel[ from {brand}] was handed over[ ({entrance})]. Scan it on the page Receptions"
+    ),
+    Notification.NO_RECEIVER: _("{who} came[ for {brand}], and nobody was on duty at the reception[ ({entrance})]"),
 })  # fmt: skip
 
 # A table of its own: two alarms have the same value as a notification, and equal values are equal keys.
@@ -72,6 +79,9 @@ ALARM_TEXTS: Mapping[AlarmCode, Text] = MappingProxyType({
     AlarmCode.FRIDGE_LEFT_OPEN: _("Alarm {time}: the fridge was left open[ ({detail})]"),
     AlarmCode.FRIDGE_TOO_WARM: _("Alarm {time}: the fridge is too warm[ ({detail})]"),
     AlarmCode.HAND_USE_WHILE_AWAY: _("Alarm {time}: door used by hand while you are away[ ({entrance})]"),
+    AlarmCode.KEPT_TOO_LONG: _(
+        "Alarm {time}: goods that must stay cold still lie at the reception[ ({entrance})][: {detail}]"
+    ),
     AlarmCode.LATE_UNLOCK: _("Alarm {time}: the lock opened late[ ({entrance})]"),
     AlarmCode.LOCK_JAMMED: _("Alarm {time}: lock jammed[ ({entrance})]"),
     AlarmCode.LOCK_REFUSED: _("Alarm {time}: the lock did not obey[: {detail}][ ({entrance})]"),
@@ -180,6 +190,19 @@ STORE_DOUBT_TEXTS: Mapping[str, Text] = MappingProxyType({
     "line_damaged": _("the file of the box's former keys, beside its key, is damaged"),
 })  # fmt: skip
 
+# Why a receiver did not take a parcel.
+DECLINE_TEXTS: Mapping[DeclineReason, Text] = MappingProxyType({
+    DeclineReason.DAMAGED: _("damaged"),
+    DeclineReason.UNKNOWN: _("the name is not known there"),
+    DeclineReason.NO_ROOM: _("no room"),
+    DeclineReason.DECLINED: _("no reason given"),
+})  # fmt: skip
+
+_NAMING_PERSON = frozenset({
+    Notification.PASSWORD_RESET, Notification.PARCEL_RECEIVED, Notification.PARCEL_HANDED_OVER,
+})  # fmt: skip
+"""The notifications whose detail is a person's name."""
+
 _COURIER_TEXT: Text = _("A courier")
 _BRAND_TEXT: Text = _("A brand")
 _UNTRUSTED_TIME_TEXT: Text = _("{time} (time not certain)")
@@ -252,7 +275,7 @@ def log_message(message: ComposedMessage, language: Language) -> None:
 
 
 def _detail_text(about: Notification | AlarmCode, detail: str, language: Language) -> str:
-    if detail in set(Refusal) and about is not Notification.PASSWORD_RESET:  # there it is a person's name
+    if detail in set(Refusal) and about not in _NAMING_PERSON:
         return REFUSAL_TEXTS[Refusal(detail)].to(language)
     if about is Notification.BATTERY_SOON:
         return battery_text(detail, language)
@@ -260,6 +283,8 @@ def _detail_text(about: Notification | AlarmCode, detail: str, language: Languag
         return STORE_DOUBT_TEXTS[detail].to(language)
     if about is AlarmCode.LOCK_REFUSED and detail in set(OperationError):
         return FAILURE_TEXTS[OperationError(detail)].to(language)
+    if about is Notification.PARCEL_DECLINED and detail in set(DeclineReason):
+        return DECLINE_TEXTS[DeclineReason(detail)].to(language)
     if about is not Notification.NOT_READY:
         return without_links(detail)
     return ", ".join(without_links(readiness_text(word, language)) for word in detail.split(", "))

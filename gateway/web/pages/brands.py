@@ -50,7 +50,7 @@ class BrandsPage(OwnerRequestPage):
             "terms": terms,
             "choices": {
                 # the garage first: owners begin there, and permit more when it went well
-                "entrances": sorted(home.entrances.items(), key=lambda item: item[1].living_space),
+                "entrances": sorted(home.destinations.items(), key=lambda item: item[1].living_space),
                 "garage": any(not section.living_space for section in home.entrances.values()),
                 "places": sorted(place_names(home).items()),
                 "days": DAYS,

@@ -35,7 +35,7 @@ def read_terms(fields: MultiMapping[Any], home: Home, now: Now) -> PermissionTer
     last_day, zone = str(fields.get("until", "")), ZoneInfo(home.timezone)
     today = now.utc.astimezone(zone).date() if now.trusted else None
     return PermissionTerms(
-        entrances=frozenset(home.entrances) & set(map(str, fields.getall("entrance", ()))),
+        entrances=frozenset(home.destinations) & set(map(str, fields.getall("entrance", ()))),
         places=frozenset(place_names(home)) & set(map(str, fields.getall("place", ()))),
         carriers=carriers,
         days=frozenset(map(str, fields.getall("day", ()))),
@@ -49,9 +49,9 @@ def read_terms(fields: MultiMapping[Any], home: Home, now: Now) -> PermissionTer
 
 def terms_facts(permission: Permission, home: Home, language: Language) -> Mapping[str, Any]:
     """Return the terms of a permission with the home's own names, which the template has to isolate."""
-    terms, places = permission.terms, place_names(home)
+    terms, places, known = permission.terms, place_names(home), home.destinations
     return {
-        "entrances": [home.entrances[name].name for name in sorted(terms.entrances) if name in home.entrances],
+        "entrances": [known[name].name for name in sorted(terms.entrances) if name in known],
         "places": [places.get(name, name) for name in sorted(terms.places)],
         "carriers": sorted(terms.carriers),
         "days": _day_names(terms.days, language),
@@ -60,7 +60,7 @@ def terms_facts(permission: Permission, home: Home, language: Language) -> Mappi
 
 def question_facts(question: StoredConsentRequest, home: Home, language: Language) -> Mapping[str, Any]:
     """Return what a brand requests with the home's own names; None where it leaves the choice to the owner."""
-    asked, entrances, places = question.asked, home.entrances, place_names(home)
+    asked, entrances, places = question.asked, home.destinations, place_names(home)
     return {
         "entrances": asked.entrances and [entrances[name].name for name in asked.entrances if name in entrances],
         "places": asked.places and [places[name] for name in asked.places if name in places],
@@ -74,8 +74,8 @@ def key_fingerprint(key: StoredBrandKey) -> str:
 
 
 def place_names(home: Home) -> dict[str, str]:
-    """Return the name of each place of all entrances, by its id."""
-    return {name: place.name for section in home.entrances.values() for name, place in section.places.items()}
+    """Return the name of each place of all entrances and receptions, by its id."""
+    return {id_: name for destination in home.destinations.values() for id_, name in destination.places.items()}
 
 
 def _day_names(days: Collection[str], language: Language) -> str:

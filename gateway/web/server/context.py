@@ -1,6 +1,7 @@
 """Gives the pages the services of the box; `app.py` supplies them, so the pages build no adapter."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ from gateway.protocol.ed25519 import PublicKey
 from gateway.runtime.inbox import Inbox
 from gateway.runtime.maintenance.decommission import Decommissioning
 from gateway.runtime.notifications.contacts import Contacts
+from gateway.runtime.reception import ReceptionActor
 from gateway.storage import Store
 from gateway.storage.people import AccountStore
 from gateway.system.clock import Clock
@@ -51,6 +53,7 @@ class GatewayServices(Frozen):
     clock: Clock
     states: Callable[[], tuple[tuple[Entrance, Now], ...]]  # the present state of every entrance
     inbox: Inbox  # takes the owner's requests, pauses, and decisions on brands and keys
+    receptions: Mapping[str, ReceptionActor] = field(default_factory=dict)
     contacts: Contacts
     video_socket: Path  # of the video process
     camera_proofs: Callable[[], Mapping[str, CameraProof]]  # the newest proof of each camera
@@ -110,14 +113,14 @@ class GatewayServices(Frozen):
         return brand if known is None else known.name
 
     def entrance_name(self, entrance: str) -> str:
-        """Return the name of an entrance; its id if home.yaml does not have it any more."""
-        section = self.home.entrances.get(entrance)
-        return entrance if section is None else section.name
+        """Return the name of an entrance or a reception; its id if home.yaml does not have it any more."""
+        known = self.home.destinations.get(entrance)
+        return entrance if known is None else known.name
 
     def place_name(self, delivery: VisitDelivery) -> str:
         """Return the name of the place of a delivery; its id if home.yaml does not have it any more."""
-        place = self.home.entrances[delivery.entrance].places.get(delivery.place)
-        return delivery.place if place is None else place.name
+        known = self.home.destinations.get(delivery.entrance)
+        return delivery.place if known is None else known.places.get(delivery.place, delivery.place)
 
 
 def to_utc(now: Now, mono: float) -> datetime:
