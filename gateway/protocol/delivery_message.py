@@ -2,6 +2,9 @@
 
 `iat`, `nbf`, `exp` and `jti` are required; the caller stores `jti` before it acts on the message.
 
+A message has one of two versions, and `typ` says which before anything of the payload is read. So a box of an older
+release rejects a message of version 2 as a whole (`wrong_type`), and no token of one version is accepted as the other.
+
 A message of the hub has another type, the issuer `hub`, and names the brand beside it, so no reader of a brand's
 messages accepts it under any key. A box accepts it only if the household permits that brand to come unsigned.
 """
@@ -9,20 +12,25 @@ messages accepts it under any key. A box accepts it only if the household permit
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 
-from gateway.domain.delivery.promise import Claims, Id
+from pydantic import ConfigDict, Field
+
+from gateway.domain.delivery.features import unsupported_words
+from gateway.domain.delivery.promise import Claims, Id, Seconds, Version, WireModel
+from gateway.domain.delivery.promise_v2 import CancelV2, ClaimsV2, OfferV2, UpdateV2
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.protocol import jws
 from gateway.protocol.ed25519 import PublicKey, SigningKey
 from gateway.protocol.jws import EnrolledKey, RejectedMessage, RejectionCode
+from gateway.protocol.strict_json import loads
 
 MAX_MESSAGE_BYTES = 32 * 1024  # bytes of a token; 50 parcels of 128 characters need about a third of it
 MAX_LIFETIME_S = 31 * 24 * 3600  # seconds from iat to exp: how long a jti must be remembered
 MESSAGE_LIFETIME_S = 3600  # seconds that a message of the box's own tools counts
 MAX_CLOCK_SKEW_S = 60  # seconds that a retailer's clock may run ahead of ours
 ISSUER = "hub"
-C = TypeVar("C", bound=Claims)
 
 
 class HubClaims(Claims):
@@ -35,7 +43,68 @@ class HubClaims(Claims):
     def for_brand(self) -> Claims:
         """The same claims with the brand as issuer, for a household that accepts them so."""
         fields = {name: getattr(self, name) for name in Claims.model_fields}
-        return Claims.model_construct(**{**fields, "iss": self.brand})  # was validated when it was received
+        model = ClaimsV2 if isinstance(self, HubClaimsV2) else Claims
+        return model.model_construct(**{**fields, "iss": self.brand})  # was validated when it was received
+
+
+class HubClaimsV2(HubClaims):
+    """What the hub passes on, of version 2."""
+
+    delivery: Annotated[OfferV2 | UpdateV2 | CancelV2, Field(discriminator="do")]
+
+
+class UnsupportedMessage(RejectedMessage, kw_only=False):
+    """A message of version 2, signed as it should be, that needs what this box does not understand: the `words`."""
+
+    brand: str
+    delivery: str
+    version: int
+    jti: str
+    words: tuple[str, ...]
+
+
+class _DeliveryHead(WireModel):
+    model_config = ConfigDict(extra="ignore")
+
+    id: Id
+    version: Version
+
+
+class _Head(WireModel):
+    """The part of a message that a box reads although it does not understand all of it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    iss: Id
+    aud: Id
+    iat: Seconds
+    nbf: Seconds
+    exp: Seconds
+    jti: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+    delivery: _DeliveryHead
+
+    @property
+    def announced_by(self) -> str:
+        return self.iss
+
+
+class _HubHead(_Head):
+    brand: Id
+
+    @property
+    def announced_by(self) -> str:
+        return self.brand
+
+
+class _MessageFormat(Frozen):
+    """One version of a message: its type and its claims.
+
+    `head`: what a box reads of one that needs an unsupported feature; None: a message of this version lists no needs.
+    """
+
+    kind: jws.TokenKind
+    model: type[Claims]
+    head: type[_Head] | None = None
 
 
 def hub_key_id(fingerprint: str) -> str:
@@ -43,7 +112,17 @@ def hub_key_id(fingerprint: str) -> str:
     return f"hub-{fingerprint}"
 
 
-_KINDS: Final[Mapping[type[Claims], jws.TokenKind]] = {Claims: jws.DELIVERY, HubClaims: jws.HUB_DELIVERY}
+_BRAND_FORMATS: Final = (
+    _MessageFormat(kind=jws.DELIVERY, model=Claims),
+    _MessageFormat(kind=jws.DELIVERY_2, model=ClaimsV2, head=_Head),
+)
+_HUB_FORMATS: Final = (
+    _MessageFormat(kind=jws.HUB_DELIVERY, model=HubClaims),
+    _MessageFormat(kind=jws.HUB_DELIVERY_2, model=HubClaimsV2, head=_HubHead),
+)
+_KINDS: Final[Mapping[type[Claims], jws.TokenKind]] = {
+    message.model: message.kind for message in (*_BRAND_FORMATS, *_HUB_FORMATS)
+}
 
 
 def new_claims(brand: str, box: str, utc: datetime) -> dict[str, Any]:
@@ -65,22 +144,65 @@ def verify_delivery(
 
     `also`: another audience that means this box: the id of its home at the hub.
     """
-    return _verify(token, keys, Claims, audiences={box, also}, now=now)
+    return _verify(token, keys, _BRAND_FORMATS, audiences={box, also}, now=now)
 
 
 def verify_hub_delivery(token: bytes, hub: PublicKey, *, box: str, now: Now) -> HubClaims | RejectedMessage:
     """Return the claims of this box's hub, or why they are rejected. `hub`: the hub's key."""
     enrolled = {hub_key_id(hub.fingerprint): EnrolledKey(ISSUER, hub)}
-    return _verify(token, enrolled, HubClaims, audiences={box}, now=now)
+    claims = _verify(token, enrolled, _HUB_FORMATS, audiences={box}, now=now)
+    assert isinstance(claims, HubClaims | RejectedMessage)  # noqa: S101 - both versions have such claims
+    return claims
 
 
 def _verify(
-    token: bytes, keys: Mapping[str, EnrolledKey], model: type[C], *, audiences: set[str | None], now: Now
-) -> C | RejectedMessage:
-    verified = jws.verify_enrolled(token, keys, _KINDS[model], model, max_bytes=MAX_MESSAGE_BYTES)
-    if isinstance(verified, RejectedMessage):
-        return verified
-    key, claims = verified
+    token: bytes,
+    keys: Mapping[str, EnrolledKey],
+    formats: tuple[_MessageFormat, ...],
+    *,
+    audiences: set[str | None],
+    now: Now,
+) -> Claims | RejectedMessage:
+    """Verify by the format that the token's `typ` names; another `typ` is rejected as that of the first one."""
+    named = jws.typ_of(token)
+    message = next((known for known in formats if known.kind.typ == named), formats[0])
+    signed = jws.verify_signed(token, keys, message.kind, max_bytes=MAX_MESSAGE_BYTES)
+    if isinstance(signed, RejectedMessage):
+        return signed
+    key, payload = signed
+    words = () if message.head is None else _unsupported(payload)
+    if message.head is not None and words:
+        head = jws.read_claims(message.head, payload)
+        if isinstance(head, RejectedMessage):
+            return head
+        return _rejection(head, key, audiences, now) or _unsupported_message(head, words)
+    claims = jws.read_claims(message.model, payload)
+    if isinstance(claims, RejectedMessage):
+        return claims
+    return _rejection(claims, key, audiences, now) or claims
+
+
+def _unsupported(payload: bytes) -> tuple[str, ...]:
+    """Return the words of an order because of which this box must refuse it; a malformed one has none."""
+    try:
+        content = loads(payload)
+    except ValueError:
+        return ()  # it is rejected when it is read
+    delivery = content.get("delivery") if isinstance(content, dict) else None
+    return unsupported_words(delivery) if isinstance(delivery, dict) else ()
+
+
+def _unsupported_message(head: _Head, words: tuple[str, ...]) -> UnsupportedMessage:
+    why, named = f"this box does not understand: {', '.join(words)}", head.delivery
+    return UnsupportedMessage(
+        RejectionCode.UNSUPPORTED, why, head.announced_by, named.id, named.version, head.jti, words
+    )
+
+
+def _rejection(
+    claims: Claims | _Head, key: EnrolledKey, audiences: set[str | None], now: Now
+) -> RejectedMessage | None:
+    """Return why a message does not count for this box now, whatever it says about its delivery."""
     if claims.iss != key.brand:
         return RejectedMessage(RejectionCode.WRONG_ISSUER, "the key is another brand's")
     if claims.aud not in audiences:
@@ -94,4 +216,4 @@ def _verify(
         return RejectedMessage(RejectionCode.NO_LONGER_VALID, "it is no longer valid")
     if not 0 < claims.exp - claims.iat <= MAX_LIFETIME_S:
         return RejectedMessage(RejectionCode.WRONG_CLAIMS, "a message lives at most 31 days")
-    return claims
+    return None

@@ -12,10 +12,11 @@ PUBLIC_REASONS = frozenset({
     "brand_not_permitted", "carrier_not_permitted", "outside_window", "announce_again",
     # the content of a message
     "jti_reused", "already_offered", "unknown_delivery", "version_too_low", "cancelled", "expired", "too_late",
-    "unknown_entrance", "unknown_place", "place_not_cold", "courier_code_missing", "code_collision",
+    "unknown_entrance", "unknown_place", "place_not_cold", "courier_code_missing", "code_collision", "downgrade",
     # of a message: whether it is believed
     "malformed", "wrong_header", "wrong_algorithm", "wrong_type", "unknown_key", "wrong_signature",
     "wrong_claims", "wrong_issuer", "wrong_audience", "not_yet_valid", "no_longer_valid", "key_distrusted",
+    "unsupported",
     "hub_signed_not_permitted",
     # of a visit
     "attended", "unknown", "not_delivered",

@@ -55,12 +55,15 @@ _BY_ENROLLED_KEY = ("alg", "kid", "typ")  # one of several keys signs it
 _BY_BROWSER = ("alg", "typ", "kid")  # a browser signs it by WebCrypto; `kid` is the browser's id
 
 DELIVERY = TokenKind("perron-delivery+jwt", _BY_ENROLLED_KEY)  # a brand offers, updates or cancels a delivery
+DELIVERY_2 = TokenKind("perron-delivery-2+jwt", _BY_ENROLLED_KEY)  # the same, by a message of version 2
 HUB_DELIVERY = TokenKind("perron-hub-delivery+jwt", _BY_ENROLLED_KEY)  # the hub does, for a brand that does not sign
+HUB_DELIVERY_2 = TokenKind("perron-hub-delivery-2+jwt", _BY_ENROLLED_KEY)
 CONSENT_STATEMENT = TokenKind("perron-ask+jwt", _BY_ENROLLED_KEY)  # a brand asks a home for its consent
 NEXT_KEY = TokenKind("perron-next-key+jwt", _BY_ENROLLED_KEY)  # a brand vouches for a further key of its own
 END = TokenKind("perron-end+jwt", _BY_ENROLLED_KEY)  # a brand ends its connection to a home
 KEY_POSSESSION = TokenKind("perron-brand-key+jwt", _BY_ENROLLED_KEY)  # a brand has the private half of the key `kid`
 CONSENT_REQUEST = TokenKind("perron-connect+jwt")  # the hub relays a brand's request for consent
+BOX_STATEMENT = TokenKind("perron-box+jwt")  # a box states what it understands
 BOX_EVENT = TokenKind("perron-event+jwt")  # a box reports an event to the hub
 DELIVERY_RECORD = TokenKind("perron-account+jwt")  # a box states its account of a delivery
 TO_GUARD = TokenKind("perron-to-guard+jws")  # the gateway sends a command to the lock guard
@@ -86,6 +89,7 @@ class RejectionCode(StrEnum):
     NO_LONGER_VALID = auto()
     CLOCK_UNTRUSTED = auto()
     KEY_DISTRUSTED = auto()  # not found here: the store knows
+    UNSUPPORTED = auto()  # it needs a feature that this box does not understand
 
 
 TRANSIENT_REJECTIONS = frozenset({RejectionCode.CLOCK_UNTRUSTED, RejectionCode.NOT_YET_VALID})
@@ -139,12 +143,21 @@ def kid_of(token: bytes) -> str | None:
 
     It only chooses where to look for the key, so the header's spelling does not matter.
     """
+    return _named(token, "kid")
+
+
+def typ_of(token: bytes) -> str | None:
+    """Return the `typ` that a token names, before anything is verified; it only chooses how the token is verified."""
+    return _named(token, "typ")
+
+
+def _named(token: bytes, member: str) -> str | None:
     try:
         header = loads(decode_base64url(token.partition(b".")[0], canonical=False))
     except ValueError:
         return None
-    kid = header.get("kid") if isinstance(header, dict) else None
-    return kid if isinstance(kid, str) else None
+    value = header.get(member) if isinstance(header, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def verify_exact(
@@ -165,6 +178,18 @@ def verify_enrolled(
     token: bytes, keys: Mapping[str, EnrolledKey], kind: TokenKind, model: type[M], *, max_bytes: int
 ) -> tuple[EnrolledKey, M] | RejectedMessage:
     """Verify a token of this kind by the enrolled key that its `kid` names; return the key and the claims."""
+    signed = verify_signed(token, keys, kind, max_bytes=max_bytes)
+    if isinstance(signed, RejectedMessage):
+        return signed
+    key, payload = signed
+    claims = read_claims(model, payload)
+    return claims if isinstance(claims, RejectedMessage) else (key, claims)
+
+
+def verify_signed(
+    token: bytes, keys: Mapping[str, EnrolledKey], kind: TokenKind, *, max_bytes: int
+) -> tuple[EnrolledKey, bytes] | RejectedMessage:
+    """Verify a token of this kind by the enrolled key that its `kid` names; return the key and the payload, unread."""
     if len(token) > max_bytes:
         return RejectedMessage(RejectionCode.TOO_LARGE, f"a message has at most {max_bytes // 1024} KiB")
     parts = split(token)
@@ -186,8 +211,13 @@ def verify_enrolled(
         return RejectedMessage(RejectionCode.UNKNOWN_KEY, "no enrolled key has this kid")
     if not signature_holds(token, kind.alg, key.public.jwk):
         return RejectedMessage(RejectionCode.WRONG_SIGNATURE, "the signature does not hold")
+    return key, parts.payload
+
+
+def read_claims(model: type[M], payload: bytes) -> M | RejectedMessage:
+    """Read a verified payload as `model`, or return what is wrong with it."""
     try:
-        return key, parse_claims(model, parts.payload)
+        return parse_claims(model, payload)
     except ValidationError as error:
         return RejectedMessage(RejectionCode.WRONG_CLAIMS, _describe(error))
     except ValueError as error:

@@ -23,6 +23,7 @@ from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.config.topics import BRIDGE_CHANNELS
 from gateway.domain.delivery.barcodes import BAD_PREFIX, InvalidBarcode, normalise
+from gateway.domain.delivery.label import NO_LABEL, LabelElements, read_label
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
@@ -65,8 +66,9 @@ class EntranceActor:
     """Feeds one entrance's events to `decide`, one at a time, and performs the resulting commands.
 
     `commit` stores a decision, or returns the newer facts because of which it did not; it raises `StoreFailed` if the
-    disk stored nothing. `matches` returns the deliveries that have a normalised code. `executor` makes what performs
-    the commands; it gets `post` and `is_stopped` of this actor. `crash_point` is that of `App`.
+    disk stored nothing. `matches` returns the deliveries that have a normalised code, under the rules of its label.
+    `executor` makes what performs the commands; it gets `post` and `is_stopped` of this actor. `crash_point` is that of
+    `App`.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part that an entrance uses
@@ -75,7 +77,7 @@ class EntranceActor:
         *,
         home: Home,
         commit: Callable[[StoredDecision], Awaitable[CommitResult | FactsChanged]],
-        matches: Callable[[str, Now], tuple[e.CodeMatch, ...]],
+        matches: Callable[[str, Now, LabelElements], tuple[e.CodeMatch, ...]],
         clock: Clock,
         executor: Callable[..., CommandExecutor],
         crash_point: Callable[[str], None],
@@ -229,7 +231,7 @@ class EntranceActor:
                 home, name = self._home, self.state.id
                 yield from batteries.battery_events(home, name, device, channel, report, retained=context.retained)
             case r.ScanReport():
-                yield new_scan(device, code_text(report.code), retained=context.retained)
+                yield new_scan(device, code_text(report.code), retained=context.retained, label=read_label(report.code))
             case r.FridgeReport() | r.PresenceReport() | r.AlarmPanelReport():
                 old = context.retained or self._is_settling(device)
                 if not old:
@@ -270,7 +272,7 @@ class EntranceActor:
         """Queue a code that a camera read; ignore a text that cannot be a code."""
         code = normalise(raw)
         if not isinstance(code, InvalidBarcode):
-            self.post(new_scan(camera, code.value, expected_only=True))
+            self.post(new_scan(camera, code.value, expected_only=True, label=read_label(raw)))
 
     def on_connected(self, session: int) -> None:
         """Start a new broker session: everything has to be published, queried and said again."""
@@ -355,7 +357,7 @@ class EntranceActor:
         while True:
             now = self._clock.now()
             if isinstance(event, e.Scanned):
-                event = replace(event, matches=self._matches(event.code, now))
+                event = replace(event, matches=self._matches(event.code, now, event.label))
                 await self._store_readings({match.delivery.place for match in event.matches}, now)
             new, commands = decide(self.state, event, now=now)
             if new == self.state and not commands:
@@ -477,10 +479,12 @@ def _is_lock_movement(report: r.Report) -> bool:
     return isinstance(report, r.LockReport) and report.event
 
 
-def new_scan(scanner: str, code: str, *, retained: bool = False, expected_only: bool = False) -> e.Scanned:
+def new_scan(
+    scanner: str, code: str, *, retained: bool = False, expected_only: bool = False, label: LabelElements = NO_LABEL
+) -> e.Scanned:
     """Return the event of a scan, with a new id."""
     id_ = secrets.token_hex(8)
-    return e.Scanned(id=id_, scanner=scanner, code=code, retained=retained, expected_only=expected_only)
+    return e.Scanned(id=id_, scanner=scanner, code=code, retained=retained, expected_only=expected_only, label=label)
 
 
 def code_text(raw: str) -> str:

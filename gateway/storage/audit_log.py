@@ -29,7 +29,10 @@ def encode_event(event: Event, key: bytes) -> Json:
     """
     if not isinstance(event, Scanned):
         return encode(event, "event")
-    return _encode_fields(event, "event") | {
+    scan = _encode_fields(event, "event")
+    if not event.label:  # most labels have no rules, and their entries keep the form that they always had
+        del scan["label"]
+    return scan | {
         "code": encode_code(event.code, key),
         "matches": [{"kind": m.kind.value, "delivery": m.delivery.id} for m in event.matches],
     }

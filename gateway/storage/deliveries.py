@@ -5,8 +5,10 @@ from datetime import timedelta
 from typing import TypeVar
 
 from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.delivery.label import NO_LABEL, LabelElements, label_refusal
 from gateway.domain.delivery.promise import MAX_WINDOW, Cancel, Claims, DeliveryOrder, DeliveryResult
 from gateway.domain.delivery.schedule import ExpectedDelivery
+from gateway.domain.frozen import replace
 from gateway.domain.now import Now
 from gateway.domain.visit.events import CodeMatch
 from gateway.domain.visit.state import CodeKind
@@ -43,16 +45,21 @@ class Deliveries(StorePart):
         mark = now if isinstance(verified, Claims) and isinstance(verified.delivery, Cancel) else None
         return await self.writer.do(lambda db: self._processor.answer(db, token, verified, now), mark=mark)
 
-    def matches(self, code: str, now: Now) -> tuple[CodeMatch, ...]:
-        """Return the deliveries that have this normalised code; those that may come in are first."""
-        matches = self._read_each(
-            rows.SELECT_BY_CODE,
-            (code,),
-            lambda row: CodeMatch(
-                kind=CodeKind(row.code_kind or CodeKind.PARCEL), delivery=row.facts(self._context, now)
-            ),
-        )
+    def matches(self, code: str, now: Now, label: LabelElements = NO_LABEL) -> tuple[CodeMatch, ...]:
+        """Return the deliveries that have this normalised code; those that may come in are first.
+
+        `label`: the rules that were read with the code; a delivery that they do not permit now is refused because of
+        them, unless it is refused anyway.
+        """
+        matches = self._read_each(rows.SELECT_BY_CODE, (code,), lambda row: self._match(row, label, now))
         return tuple(sorted(matches, key=lambda m: (m.delivery.refusal is not None, m.delivery.start, m.delivery.id)))
+
+    def _match(self, row: rows.DeliveryRow, label: LabelElements, now: Now) -> CodeMatch:
+        kind, delivery = CodeKind(row.code_kind or CodeKind.PARCEL), row.facts(self._context, now)
+        if kind is CodeKind.PARCEL and delivery.refusal is None:
+            local = now.utc.astimezone(self._context.zone).replace(tzinfo=None)
+            delivery = replace(delivery, refusal=label_refusal(label, row.order.label_rules, local=local))
+        return CodeMatch(kind=kind, delivery=delivery)
 
     def _read_each(
         self, query: str, parameters: Sequence[object], read: Callable[[rows.DeliveryRow], T]

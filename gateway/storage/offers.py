@@ -23,13 +23,13 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
-from gateway.protocol.delivery_message import MAX_CLOCK_SKEW_S, HubClaims
+from gateway.protocol.delivery_message import MAX_CLOCK_SKEW_S, HubClaims, UnsupportedMessage
 from gateway.protocol.jws import RejectedMessage, RejectionCode, kid_of
 from gateway.storage import brandkeys, outbox
 from gateway.storage.database import Database
 from gateway.storage.models import MessageAnswer
 from gateway.storage.permissions import mark_asked
-from gateway.storage.rows import DeliveryRow, mark_for_check, permission_of, row_of, store_reported
+from gateway.storage.rows import DeliveryRow, columns_of_features, mark_for_check, permission_of, row_of, store_reported
 
 HUB_SIGNER = "hub"  # in place of a public key, for a version that the hub signed
 MAX_NOTED_REJECTIONS_PER_HOUR = 60  # of unknown signers; further ones are answered and not logged
@@ -53,6 +53,7 @@ class MessageRefusal:
     COURIER_CODE_MISSING = "courier_code_missing"
     CODE_COLLISION = "code_collision"
     TOO_MANY = "too_many"  # of this brand; the message is not stored
+    DOWNGRADE = "downgrade"  # a message of version 1 about an order of version 2: it would drop the order's limits
     ANNOUNCE_AGAIN = Refusal.ANNOUNCE_AGAIN.value  # signed before the store was restored from a copy
 
 
@@ -80,7 +81,7 @@ class OfferProcessor(Frozen):
         blank = DeliveryResult(box=self.context.box, at=now.utc, token_sha256=digest.hexdigest())
         if isinstance(verified, RejectedMessage):
             _log_rejection(db, verified, now)
-            return _refused(blank, verified.code.value, why=verified.why)
+            return _refused(_blank_for_rejected(blank, verified), verified.code.value, why=verified.why)
         return self._process_claims(db, verified, blank, digest.digest(), now, signer=signer)
 
     def _process_claims(  # noqa: PLR0913 - the message, its digest and its key
@@ -162,6 +163,8 @@ class OfferProcessor(Frozen):
             return MessageRefusal.CANCELLED
         if old is None:
             return None if new else MessageRefusal.UNKNOWN_DELIVERY
+        if order.message_version < old.message_version:
+            return MessageRefusal.DOWNGRADE
         if old.doubtful:  # the last version is unknown after a restore
             return MessageRefusal.VERSION_TOO_LOW if order.version < old.version else None
         if new:
@@ -170,7 +173,7 @@ class OfferProcessor(Frozen):
 
     def _order_refusal(self, db: Database, order: DeliveryOrder, now: Now) -> str | None:
         entrance = self.entrances.get(order.entrance)
-        if entrance is None:
+        if entrance is None or not (order.entrances or frozenset()) <= self.entrances.keys():
             return MessageRefusal.UNKNOWN_ENTRANCE
         if order.place not in entrance.places:
             return MessageRefusal.UNKNOWN_PLACE
@@ -185,6 +188,15 @@ class OfferProcessor(Frozen):
         if refusal is not None and refusal is not Refusal.AWAITING_PERMISSION:
             return refusal.value
         return MessageRefusal.CODE_COLLISION if _has_code_collision(db, order) else None
+
+
+def _blank_for_rejected(blank: DeliveryResult, rejected: RejectedMessage) -> DeliveryResult:
+    """Return the result with what is known of a rejected message: of one that was believed, what it is about."""
+    if not isinstance(rejected, UnsupportedMessage):
+        return blank
+    known = {"brand": rejected.brand, "delivery": rejected.delivery, "version": rejected.version,
+             "answers": rejected.jti, "unsupported": rejected.words}  # fmt: skip
+    return blank.model_copy(update=known)
 
 
 def _refused(blank: DeliveryResult, code: str, *, why: str | None = None) -> MessageAnswer:
@@ -223,14 +235,18 @@ def _write_order(db: Database, order: DeliveryOrder) -> None:
     message = None if order.message_sha256 is None else bytes.fromhex(order.message_sha256)
     db.execute(
         "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c, signed_by,"
-        " by_hub, message) VALUES (:key, :brand, :id, :version, :entrance, :carrier, :place, :start, :end, :cold_max_c,"
-        " :signed_by, :by_hub, :message) ON CONFLICT (key) DO UPDATE SET"
+        " by_hub, message, message_version, accepted_entrances, dimensions, label_rules, info)"
+        " VALUES (:key, :brand, :id, :version, :entrance, :carrier, :place, :start, :end, :cold_max_c,"
+        " :signed_by, :by_hub, :message, :message_version, :entrances, :dimensions, :label_rules, :info)"
+        " ON CONFLICT (key) DO UPDATE SET"
         " version = excluded.version, entrance = excluded.entrance,"
         " carrier = excluded.carrier, place = excluded.place, starts = excluded.starts,"
         " ends = excluded.ends, cold_max_c = excluded.cold_max_c, lacking = NULL, checked = NULL,"
         " signed_by = excluded.signed_by, message = excluded.message,"
+        " message_version = excluded.message_version, accepted_entrances = excluded.accepted_entrances,"
+        " dimensions = excluded.dimensions, label_rules = excluded.label_rules, info = excluded.info,"
         " by_hub = excluded.by_hub, doubtful = 0",
-        asdict(order) | {"key": order.key, "message": message},
+        asdict(order) | columns_of_features(order) | {"key": order.key, "message": message},
     )
     db.execute("DELETE FROM code WHERE delivery = ?", (order.key,))
     codes = [(value, order.key, "parcel") for value in sorted(order.parcels)]

@@ -3,11 +3,14 @@
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from pydantic import TypeAdapter
 
 from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery, candidate, delivery_status, next_change_at
+from gateway.domain.delivery.features import Dimensions
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, OrderUsage, State
 from gateway.domain.delivery.result import DoorResult, Outcome
@@ -21,6 +24,7 @@ TERMS_ADAPTER = TypeAdapter(PermissionTerms)
 _SELECT_ROW = """
 SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts AS start, d.ends AS end, d.cold_max_c,
   d.cancelled, d.lacking, d.checked, d.told, d.signed_by, d.doubtful, d.by_hub, d.message,
+  d.message_version, d.accepted_entrances, d.dimensions, d.label_rules, d.info,
   (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'parcel') AS parcels,
   (SELECT value FROM code WHERE delivery = d.key AND kind = 'courier') AS courier,
   p.version AS permission_version, p.standing, p.terms,
@@ -145,7 +149,8 @@ def read_row(row: sqlite3.Row) -> DeliveryRow:
         permission = _permission(row["brand"], row["permission_version"], row["standing"], row["terms"])
     message, lacking, visits = row["message"], row["lacking"], json.loads(row["visits"])
     sha256 = None if message is None else message.hex()
-    order = record_of(DeliveryOrder, row, parcels=frozenset(json.loads(row["parcels"])), message_sha256=sha256)
+    parcels = frozenset(json.loads(row["parcels"]))
+    order = record_of(DeliveryOrder, row, parcels=parcels, message_sha256=sha256, **_features_of(row))
     usage = record_of(
         OrderUsage,
         row,
@@ -155,3 +160,25 @@ def read_row(row: sqlite3.Row) -> DeliveryRow:
     )
     lacking = None if lacking is None else tuple(json.loads(lacking))
     return record_of(DeliveryRow, row, order=order, permission=permission, usage=usage, lacking=lacking)
+
+
+def columns_of_features(order: DeliveryOrder) -> dict[str, str | None]:
+    """Return the columns with the features of an order of version 2, as JSON; NULL: the order does not use it."""
+    return {
+        "entrances": None if order.entrances is None else json.dumps(sorted(order.entrances)),
+        "dimensions": None if order.dimensions is None else json.dumps(asdict(order.dimensions)),
+        "label_rules": json.dumps(sorted(order.label_rules)) if order.label_rules else None,
+        "info": json.dumps(dict(order.info)) if order.info else None,
+    }
+
+
+def _features_of(row: sqlite3.Row) -> dict[str, Any]:
+    """Return the fields of `DeliveryOrder` in the columns that `columns_of_features` writes."""
+    names = ("accepted_entrances", "dimensions", "label_rules", "info")
+    entrances, size, rules, info = (None if row[name] is None else json.loads(row[name]) for name in names)
+    return {
+        "entrances": None if entrances is None else frozenset(entrances),
+        "dimensions": None if size is None else Dimensions(**size),
+        "label_rules": frozenset(rules or ()),
+        "info": info or {},
+    }

@@ -26,6 +26,7 @@ STORE_REFUSALS = (
     Refusal.KEY_DISTRUSTED,
     Refusal.HUB_SIGNED_NOT_PERMITTED,
     Refusal.ANNOUNCE_AGAIN,
+    Refusal.LABEL_FORBIDS,
 )
 PAUSES = (0.0, 0.02, 0.3, 1.0, 4.0, 12.0, 21.0, 35.0)
 RandomAction = Callable[[SimulatedHome, random.Random, SimulatedDelivery], str]

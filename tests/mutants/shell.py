@@ -64,8 +64,8 @@ MUTANTS = (
     Mutant(
         name="the entrance hides that a scan is retained",
         file="gateway/runtime/entrance.py",
-        old="yield new_scan(device, code_text(report.code), retained=heard.retained)",
-        new="yield new_scan(device, code_text(report.code), retained=False)",
+        old="yield new_scan(device, code_text(report.code), retained=heard.retained, label=read_label(report.code))",
+        new="yield new_scan(device, code_text(report.code), retained=False, label=read_label(report.code))",
         tests=(
             (
                 "tests/gateway/runtime/test_entrance.py"

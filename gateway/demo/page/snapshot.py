@@ -38,6 +38,7 @@ FAILED_CHECKS: Mapping[Refusal, str] = {
     Refusal.KEY_DISTRUSTED: "brand",
     Refusal.HUB_SIGNED_NOT_PERMITTED: "brand",
     Refusal.ANNOUNCE_AGAIN: "parcel",
+    Refusal.LABEL_FORBIDS: "parcel",
     Refusal.COURIER_NOT_PROVEN: "courier",
     Refusal.CAMERA_UNAVAILABLE: "filming",
 }

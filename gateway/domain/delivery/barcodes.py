@@ -17,10 +17,12 @@ from hashlib import sha256
 
 from gateway.domain.delivery.carriers import CARRIER_BARCODES, is_tracking_number, tracking_number, usps_tracking_number
 from gateway.domain.delivery.check_digits import colissimo_checks, gs1_checks, s10_checks, ups_checks
+from gateway.domain.delivery.digital_link import claims_to_be_link, parse_digital_link
 from gateway.domain.delivery.gs1 import FNC1, parse_bracketed, parse_element_string
 from gateway.domain.frozen import Frozen
 
 MAX_CODE_CHARS = 128
+MAX_LABEL_CHARS = 512  # of a GS1 symbol with addresses and rules, or of a link: as many as a scanner may send
 COURIER_TOKEN_PREFIX = "perron:"  # noqa: S105 - it is printed before each code
 COURIER_TOKEN_BYTES = 16  # 128 bits
 BAD_PREFIX = "bad:"  # the log's prefix for a text that cannot be a code; no order may contain it
@@ -68,19 +70,20 @@ BARCODE_FORMATS: tuple[BarcodeFormat, ...] = (
     BarcodeFormat(BarcodeKind.COLISSIMO, re.compile(r"(?=.?[A-Z])[0-9A-Z]{2}[0-9]{11}"), colissimo_checks),
 )
 
+_WRONG_LENGTH = "a code has 1 to 128 characters"
 _EAN_SYMBOLOGY = "]E"  # EAN-13, EAN-8, UPC: retail products, and nothing else
 _EAN_ADD_ON_SYMBOLOGY = "]E3"
 _SYMBOLOGY_ID = re.compile(r"\][A-Za-z][0-9A-Za-z]")  # ISO/IEC 15424 symbology identifier
 _GS1_SYMBOLOGIES = frozenset({"]C1", "]d2", "]Q3", "]e0", "]J1"})  # GS1-128, DataMatrix, QR, DataBar, DotCode
-_DIGITAL_LINK = re.compile(r"https?://id\.gs1\.org/(00|01)/([0-9]+)(?:[/?#].*)?", re.IGNORECASE | re.ASCII)
 
 
 def normalise(raw: str) -> ParcelCode | InvalidBarcode:
     """Recognise a code as a scanner or a retailer writes it, and return its normal form.
 
-    After the scanner's prefix and suffix are removed, the code has 1 to 128 characters, all of them printable except
-    FNC1 in a GS1 code. A code that fits no format, or fails a format's check digit, keeps its exact text. A code is
-    invalid if it claims to be GS1 and is not well formed, or if normalising its value again would give another result.
+    After the scanner's prefix and suffix are removed, the code has 1 to 128 characters (a GS1 symbol or a link: 512),
+    all of them printable except FNC1 in a GS1 code. A code that fits no format, or fails a format's check digit, keeps
+    its exact text. A code is invalid if it claims to be GS1 and is not well formed, or if normalising its value again
+    would give another result.
     """
     code = _parse(raw)
     if isinstance(code, ParcelCode) and code.kind is not BarcodeKind.COURIER and _parse(code.value) != code:
@@ -89,11 +92,9 @@ def normalise(raw: str) -> ParcelCode | InvalidBarcode:
 
 
 def _parse(raw: str) -> ParcelCode | InvalidBarcode:
-    text = raw.strip(" \t\r\n")
-    aim = text[:3] if _SYMBOLOGY_ID.match(text) else ""
-    text = text.removeprefix(aim)
-    if not 1 <= len(text) <= MAX_CODE_CHARS:
-        return InvalidBarcode("a code has 1 to 128 characters")
+    aim, text = _split_symbology(raw)
+    if not 1 <= len(text) <= _max_chars(aim, text):
+        return InvalidBarcode(_WRONG_LENGTH)
     if not all(c.isprintable() or c == FNC1 for c in text):
         return InvalidBarcode("a code has printable characters only")
     if text.casefold().startswith((_DIGEST_PREFIX, BAD_PREFIX)):
@@ -109,6 +110,18 @@ def _parse(raw: str) -> ParcelCode | InvalidBarcode:
     if pairs is not None:
         return _from_elements(pairs)
     return _plain_code(text)
+
+
+def _split_symbology(raw: str) -> tuple[str, str]:
+    """Return the symbology identifier ("" if the scanner sends none) and the text behind it."""
+    text = raw.strip(" \t\r\n")
+    aim = text[:3] if _SYMBOLOGY_ID.match(text) else ""
+    return aim, text.removeprefix(aim)
+
+
+def _max_chars(aim: str, text: str) -> int:
+    is_label = aim in _GS1_SYMBOLOGIES or FNC1 in text or text[:4].lower() == "http"
+    return MAX_LABEL_CHARS if is_label else MAX_CODE_CHARS
 
 
 def page_patterns() -> tuple[tuple[str, str], ...]:
@@ -182,27 +195,53 @@ def _from_elements(pairs: tuple[tuple[str, str], ...]) -> ParcelCode | InvalidBa
         return InvalidBarcode("a GS1 field with brackets")
     value = "".join(f"({ai}){field}" for ai, field in pairs)
     if len(value) > MAX_CODE_CHARS:
-        return InvalidBarcode("a code has 1 to 128 characters")
+        return InvalidBarcode(_WRONG_LENGTH)
     return ParcelCode(BarcodeKind.GS1, value)
 
 
+def gs1_elements(raw: str) -> tuple[tuple[str, str], ...]:
+    """Return the GS1 elements in a scanned code, as pairs of identifier and data; () if it contains none.
+
+    These are the elements of the label, also those that are no part of the normal form.
+    """
+    aim, text = _split_symbology(raw)
+    if not 1 <= len(text) <= _max_chars(aim, text) or aim.startswith(_EAN_SYMBOLOGY):
+        return ()
+    if aim in _GS1_SYMBOLOGIES or FNC1 in text:
+        return parse_element_string(text) or ()
+    link = parse_digital_link(text)
+    if link is not None:
+        return link.key + link.attributes
+    return parse_bracketed(text) or _elements_without_symbology(_compact(text))
+
+
+def _compact(text: str) -> str:
+    return text.replace(" ", "").upper()
+
+
+def _elements_without_symbology(compact: str) -> tuple[tuple[str, str], ...]:
+    """Return the elements of a label with an SSCC that a scanner read without its symbology identifier, or ()."""
+    number = compact[2:20]
+    is_sscc = compact.startswith("00") and len(number) == 18 and number.isascii() and number.isdigit()
+    return (is_sscc and gs1_checks(number) and parse_element_string(compact)) or ()
+
+
 def _plain_code(text: str) -> ParcelCode | InvalidBarcode:
-    link = _DIGITAL_LINK.fullmatch(text)
-    if link:
-        length = {"00": 18, "01": 14}[link[1]]
-        if len(link[2]) != length or not gs1_checks(link[2]):
-            return InvalidBarcode("not a GS1 Digital Link")
-        return _from_elements(((link[1], link[2]),))
+    link = parse_digital_link(text)
+    if link is not None:
+        return _from_elements(link.key)
+    if claims_to_be_link(text):
+        return InvalidBarcode("not a GS1 Digital Link")
+    if len(text) > MAX_CODE_CHARS:
+        return InvalidBarcode(_WRONG_LENGTH)
     if not text.isascii():  # in capitals, some letters become one of A to Z, or two letters
         return ParcelCode(BarcodeKind.EXACT, text)
-    compact = text.replace(" ", "").upper()
+    compact = _compact(text)
     for form in BARCODE_FORMATS:
         if form.pattern.fullmatch(compact) and form.checks(compact):
             return ParcelCode(form.kind, compact)
-    if compact.startswith("00") and compact[2:20].isascii() and compact[2:20].isdigit() and len(compact) >= 20:
-        pairs = parse_element_string(compact)  # a scanner that drops the symbology identifier
-        if pairs is not None and gs1_checks(compact[2:20]):
-            return ParcelCode(BarcodeKind.SSCC, compact[2:20])
+    if _elements_without_symbology(compact):
+        return ParcelCode(BarcodeKind.SSCC, compact[2:20])
     number = tracking_number(compact)
     if number is not None:
         return _plain_code(number)

@@ -5,6 +5,7 @@ from dataclasses import field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from gateway.domain.delivery.features import Dimensions
 from gateway.domain.delivery.permission import Permission, PermissionStatus, permission_refusal
 from gateway.domain.delivery.promise import FINAL_STATES, DeliveryOrder, OrderStatus, OrderUsage, State, order_status
 from gateway.domain.delivery.result import Refusal
@@ -38,6 +39,7 @@ class VisitDelivery(Frozen):
     needs_yes: bool = False
     cold_max_c: float | None = None  # cold chain: the place may not be warmer
     parcels: frozenset[str] = frozenset()  # normalised parcel codes
+    dimensions: Dimensions | None = None  # of the largest parcel; None: not announced
 
 
 class DeliveryContext(Frozen):
@@ -82,6 +84,7 @@ def candidate(
         needs_yes=permission is not None and permission.terms.ask_each_time,
         cold_max_c=order.cold_max_c,
         parcels=order.parcels,
+        dimensions=order.dimensions,
     )
 
 

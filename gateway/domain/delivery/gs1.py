@@ -35,6 +35,7 @@ ELEMENT_FORMATS: dict[str, ElementFormat] = {
     **dict.fromkeys(("10", "21", "22", "243", "254"), _x(20)),  # batch, serial number
     **dict.fromkeys(("30", "37"), ElementFormat(8)),  # count, count of the content
     **dict.fromkeys(("240", "241", "250", "251", "253"), _x(30)),
+    "235": _x(28),  # serial number that a third party controls
     "242": ElementFormat(6),
     "255": ElementFormat(25),
     # Measures of trade items, and logistic ones (weight 330n)
@@ -55,10 +56,15 @@ ELEMENT_FORMATS: dict[str, ElementFormat] = {
     **{f"43{i}": _n(1) for i in range(21, 24)},  # dangerous goods, authority to leave, signature wanted
     **dict.fromkeys(("4324", "4325", "7003"), _n(10)),  # not before, not after, expiry: YYMMDDhhmm
     "4326": _n(6),  # release date
-    **{f"43{i}": _x(7) for i in range(30, 34)},  # temperatures, hundredths of a degree, minus sign behind
+    # Temperatures: most in °F and °C, least in °F and °C; hundredths of a degree, a minus sign behind
+    **{f"43{i}": _x(7) for i in range(30, 34)},
     "7007": ElementFormat(12),
-    **dict.fromkeys(("8003", "8004"), _x(30)),
-    **dict.fromkeys(("8006", "8017", "8018"), _n(18)),
+    "7040": _x(4),  # extension of a party's number
+    **dict.fromkeys(("8003", "8004", "8010"), _x(30)),  # returnable asset, individual asset, component
+    **dict.fromkeys(("8006", "8017", "8018"), _n(18)),  # piece of a trade item, service relations
+    "8011": ElementFormat(12),  # serial number of a component
+    "8013": _x(25),  # model
+    "8019": ElementFormat(10),  # instance of a service relation
     "8020": _x(25),
     **{str(i): _x(90) for i in range(90, 100)},  # agreed between two companies
 }
@@ -95,16 +101,24 @@ def parse_element_string(text: str) -> tuple[tuple[str, str], ...] | None:
     return tuple(elements) or None
 
 
+def is_identifier(ai: str) -> bool:
+    """Return whether this is a known application identifier and nothing else."""
+    known = find_identifier(ai)
+    return known is not None and known[0] == ai
+
+
+def is_element(ai: str, field: str) -> bool:
+    """Return whether `ai` is a known application identifier and `field` has the format of its data."""
+    known = find_identifier(ai)
+    return known is not None and known[0] == ai and _fits(field, known[1])
+
+
 def parse_bracketed(text: str) -> tuple[tuple[str, str], ...] | None:
     """Split the readable form, `(00)106141411234567897(420)75011`, or return None if it is not one."""
     if not re.fullmatch(r"(\(\d{2,4}\)[^()]+)+", text):
         return None
     elements = tuple(re.findall(r"\((\d{2,4})\)([^()]+)", text))
-    for ai, field in elements:
-        known = find_identifier(ai)
-        if known is None or known[0] != ai or not _fits(field, known[1]):
-            return None
-    return elements
+    return elements if all(is_element(ai, field) for ai, field in elements) else None
 
 
 def _fits(field: str, form: ElementFormat) -> bool:

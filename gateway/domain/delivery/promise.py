@@ -1,9 +1,11 @@
 """Defines a delivery order: the claims of a signed message, the stored order, and the result for the retailer."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum, auto
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +20,7 @@ from pydantic import (
 
 from gateway.domain.day import FIRST_INSTANT, LAST_INSTANT
 from gateway.domain.delivery.barcodes import BarcodeKind, InvalidBarcode, courier_token_value, normalise
+from gateway.domain.delivery.features import Dimensions, Speaks, Word
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.frozen import Frozen
 
@@ -135,6 +138,11 @@ class DeliveryBody(WireModel):
     courier_sha256: Digest | None = None
     max_celsius: Annotated[float, Field(ge=-60, le=60)] | None = None
 
+    @property
+    def further_facts(self) -> dict[str, Any]:
+        """Return the fields of `DeliveryOrder` that only an order of a later version has: none."""
+        return {}
+
 
 class Offer(DeliveryBody):
     """A brand places an order."""
@@ -187,6 +195,15 @@ class DeliveryOrder(Frozen):
     by_hub: bool = False  # the hub signed that version, not the brand
     message_sha256: str | None = None  # of that version's message, byte for byte; None: not recorded
     doubtful: bool = False  # announced before the box's state was restored from a copy, and not again since
+    message_version: int = 1  # of the message's format: 2 for an order that may use optional features
+    entrances: frozenset[str] | None = (
+        None  # where the retailer accepts it, `entrance` among them; None: it says nothing
+    )
+    dimensions: Dimensions | None = None  # of the largest parcel
+    label_rules: frozenset[str] = (
+        frozenset()
+    )  # identifiers of the rules that must have been read on the label (label.py)
+    info: Mapping[str, str] = field(default_factory=dict)  # texts for people; nothing decides on them
 
     @property
     def key(self) -> str:
@@ -213,6 +230,7 @@ def order_of(brand: str, offer: DeliveryBody) -> DeliveryOrder:
         parcels=frozenset(offer.parcels),
         courier=None if offer.courier_sha256 is None else courier_token_value(offer.courier_sha256),
         cold_max_c=offer.max_celsius,
+        **offer.further_facts,
     )
 
 
@@ -292,7 +310,12 @@ def _final_status(outcomes: tuple[Outcome, ...]) -> OrderStatus | None:
 
 
 class DeliveryResult(WireModel):
-    """One message on `perron/deliveries/result`: the result of a delivery or of a signed message."""
+    """One message on `perron/deliveries/result`: the result of a delivery or of a signed message.
+
+    A reader ignores keys that it does not know: a newer box may send more.
+    """
+
+    model_config = ConfigDict(extra="ignore")
 
     box: Id
     at: Instant
@@ -310,3 +333,5 @@ class DeliveryResult(WireModel):
     accepted: bool | None = None
     code: str | None = None  # the stable reason of a rejection
     why: str | None = None
+    unsupported: tuple[Word, ...] | None = None  # of a message of version 2: the words that the box does not understand
+    speaks: Speaks | None = None  # what the box understands; the hub gets it by a statement of its own

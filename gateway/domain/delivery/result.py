@@ -30,6 +30,7 @@ class Refusal(StrEnum):
     AWAITING_PERMISSION = auto()
     NOT_APPROVED = auto()
     FRIDGE_TOO_WARM = auto()
+    LABEL_FORBIDS = auto()  # the label wants a person who takes the parcel, or a rule on it was not read
     KEY_DISTRUSTED = auto()
     HUB_SIGNED_NOT_PERMITTED = auto()  # the hub signed it, not its brand
     NO_RECEIVER = auto()  # nobody is on duty at the reception

@@ -1,7 +1,10 @@
 """Defines every event that can happen at one entrance."""
 
+from dataclasses import field
+
 from devices.reports import AlarmPanelState, BatteryLevel, DoorReport, LockReport, OperationError, PresenceState
 from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.delivery.label import LabelElements
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.state import CodeKind, FridgeState, Obstruction, PausePeriod
 
@@ -154,6 +157,7 @@ class Scanned(Frozen):
     matches: tuple[CodeMatch, ...] = ()
     retained: bool = False
     expected_only: bool = False  # a camera read it: the gateway answers a known code only
+    label: LabelElements = field(default_factory=dict)  # the rules that were read with it
 
 
 class ScansDropped(Frozen):

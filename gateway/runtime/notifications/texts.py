@@ -123,6 +123,7 @@ REFUSAL_TEXTS: Mapping[Refusal, Text] = MappingProxyType({
     Refusal.ANNOUNCE_AGAIN: _("announced before the box was restored"),
     Refusal.FRIDGE_TOO_WARM: _("fridge too warm"),
     Refusal.NO_RECEIVER: _("nobody was on duty at the reception"),
+    Refusal.LABEL_FORBIDS: _("the label wants a person who takes the parcel"),
 })  # fmt: skip
 
 # Why a lock reports that it did not obey.

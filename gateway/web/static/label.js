@@ -11,13 +11,15 @@ const SHAPE = 4 / 3; // of the picture on the screen
 const PAUSE = 60; // milliseconds between two pictures
 const HINT = 6000; // milliseconds without any find until that is said
 const GS = "\x1d"; // GS1's separator; a scanner writes it for FNC1, which also begins a GS1 code
-const PRINTED = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]{1,128}$/u; // what the door takes (gateway/domain/delivery/barcodes.py)
+// What the door takes (gateway/domain/delivery/barcodes.py): GS1's symbols and links carry addresses and rules.
+const PRINTED = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u;
+const longest = (code) => (code.startsWith(GS) || /^https?:/i.test(code) ? 512 : 128);
 const PARCELS = JSON.parse(document.getElementById("label").dataset.forms) // plain codes, as gateway/domain/delivery has them
   .map(([kind, form]) => [kind, new RegExp(`^(?:${form})$`)]);
 const KINDS = [ // digits in brackets must hold GS1's check digit
-  ["sscc", /^\x1d?00(\d{18})|^HTTPS?:\/\/ID\.GS1\.ORG\/00\/(\d{18})|^(\d{18})$/],
+  ["sscc", /^\x1d?00(\d{18})|^HTTPS?:\/\/[^?#]+\/00\/(\d{18})(?=[?#]|$)|^(\d{18})$/],
   ...PARCELS.map(([kind]) => [kind, null]),
-  ["gtin", /^\x1d0[12](\d{14})|^HTTPS?:\/\/ID\.GS1\.ORG\/01\/(\d{14})/],
+  ["gtin", /^\x1d0[12](\d{14})|^HTTPS?:\/\/[^?#]+\/01\/(\d{14})(?=[/?#]|$)/],
   ["gs1", /^\x1d/],
   ["link", /^HTTPS?:/],
   ["exact", /^/],
@@ -55,7 +57,7 @@ function kindOf(code) {
 // What a scanner would say; null for what the door could not take, and for a courier's code, which is no label.
 function saidBy(found) {
   const code = found.contentType === "GS1" ? GS + found.text : found.text;
-  return PRINTED.test(code.replaceAll(GS, "")) && code.length <= 128 && !/^perron:/i.test(code) ? code : null;
+  return PRINTED.test(code.replaceAll(GS, "")) && code.length <= longest(code) && !/^perron:/i.test(code) ? code : null;
 }
 
 async function readAt(zxing, source, part, scale, angle) {
@@ -231,7 +233,7 @@ function turnTo(which) {
 
 function drawTyped() {
   const code = one("typed").value.trim();
-  if (!PRINTED.test(code)) { one("typed").focus(); return; }
+  if (!PRINTED.test(code) || code.length > longest(code)) { one("typed").focus(); return; }
   clear();
   show(code, kindOf(code));
 }

@@ -23,7 +23,7 @@ from gateway.domain.delivery.result import Outcome
 from gateway.hub.database.tables import connections
 from gateway.protocol.delivery_state import PUBLIC_REASONS
 from gateway.storage.snapshot import write_snapshot
-from tests.gateway.domain.delivery.shop import SECRETS, make_claims, make_window
+from tests.gateway.domain.delivery.shop import SECRETS, make_claims, make_offer_v2, make_window
 from tests.gateway.domain.delivery.shop import make_update as updated
 from tests.gateway.integrations.hub_client.test_session import HOME
 from tests.hubhouse import SERIAL, HubHouse, hub_house, new_offer, run_uplink
@@ -56,6 +56,9 @@ FORGED: Mapping[str, Callable[[dict[str, Any]], str]] = {
     "wrong_issuer": lambda said: forged(HEADER, {**said, "iss": "farm"}),
     "wrong_audience": lambda said: forged(HEADER, {**said, "aud": "home-2"}),
     "not_yet_valid": lambda said: forged(HEADER, {**said, "nbf": said["nbf"] + 600}),
+    "unsupported": lambda said: forged(
+        {**HEADER, "typ": "perron-delivery-2+jwt"}, {**said, "delivery": {**said["delivery"], "needs": ["wings"]}}
+    ),
     "no_longer_valid": lambda said: forged(HEADER, {**said, "iat": said["iat"] - 7200, "exp": said["iat"] - 1}),
 }
 
@@ -140,6 +143,22 @@ async def too_low(here: HubHouse) -> None:
     await here.answered(made, "version_too_low")
 
 
+async def said_in_an_older_version(here: HubHouse) -> None:
+    said = make_offer_v2(
+        id=f"v2-{next(SERIAL)}",
+        parcels=(f"P-{next(SERIAL)}",),
+        courier_sha256=None,
+        entrances=("garage",),
+        entrance="garage",
+        place="hall",
+    )
+    made = await here.offers(said)
+    await here.stands(made, State.SCHEDULED)
+    await here.changes(made, _anew(new_offer(id=said.id, entrance="garage"), 2))
+    await here.answered(made, "downgrade")
+    await here.stands(made, State.SCHEDULED)
+
+
 def _anew(said: DeliveryBody, version: int) -> DeliveryBody:
     plain = {name: value for name, value in said.model_dump().items() if name not in {"do", "window"}}
     return updated(**{**plain, "version": version, "window": said.window})
@@ -192,6 +211,7 @@ NOON: Mapping[str, Way] = {
     "already_offered": offered_already,
     "cancelled": withdrawn_already,
     "version_too_low": too_low,
+    "downgrade": said_in_an_older_version,
     "outside_window": inside_hours,
 }
 IN_THE_WINDOW: Mapping[str, Way] = {

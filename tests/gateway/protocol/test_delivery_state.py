@@ -11,6 +11,7 @@ from tests.boxes import NOW
 OF_THE_HOUSE = {
     Refusal.NOT_READY, Refusal.CAMERA_UNAVAILABLE, Refusal.LOCKED_OUT, Refusal.BUSY, Refusal.HOUSEHOLD_PRESENT,
     Refusal.STOPPED_BY_OWNER, Refusal.PAUSED, Refusal.NOT_APPROVED, Refusal.FRIDGE_TOO_WARM, Refusal.UNKNOWN_CODE,
+    Refusal.LABEL_FORBIDS,
     Refusal.ALREADY_USED, Refusal.COURIER_NOT_PROVEN, Refusal.WRONG_ENTRANCE, Refusal.CLOCK_UNTRUSTED,
     Refusal.AWAITING_PERMISSION, Refusal.CODE_OF_SEVERAL, Refusal.NO_RECEIVER,
 }  # fmt: skip

@@ -14,6 +14,7 @@ from playwright.async_api import FilePayload, Page, expect
 
 from gateway.domain.delivery import carriers
 from gateway.domain.delivery.barcodes import ParcelCode, normalise
+from gateway.domain.delivery.label import read_label
 from gateway.web.server.connection_limits import PageConnection
 from gateway.web.server.security_headers import CONTENT_SECURITY_POLICY, HEADERS, PHOTO_READER_HEADERS
 from gateway.web.texts.catalogue import TEXTS
@@ -40,6 +41,8 @@ CARRIERS = {one.carrier for one in carriers.CARRIER_BARCODES}
 # A label's codes as they are printed, how it lies, and what the phone says that it is.
 LABELS = [
     ([("gs1-128", SSCC)], 45, "sscc"),
+    ([("gs1-128", "(00)106141411234567897(4322)0(4325)2611281200")], 0, "sscc"),
+    ([("qr", "https://brand.example/p/00/106141411234567897?4323=1")], 0, "sscc"),
     ([("gs1-128", "(401)ABC123")], -25, "gs1"),
     ([("code128", "6A12345678905")], 0, "colissimo"),
     ([("qr", "1Z999AA10123456784")], 10, "ups"),
@@ -166,8 +169,12 @@ async def test_a_photo_is_read_where_the_page_came_in_clear_and_says_what_the_sc
         for codes, tilt, kind in LABELS:
             picture = draw_label(*codes, tilt=tilt)
             await photographs(page, picture)
-            printed, shown = normalise(codes[0][1]), normalise(await clean(page))
+            read = await clean(page)
+            printed, shown = normalise(codes[0][1]), normalise(read)
             assert shown == printed, codes
+            assert read_label(read) == read_label(codes[0][1]), (
+                "the rules on the label come to the door with the number"
+            )
             assert isinstance(shown, ParcelCode)
             assert kind in CARRIERS or shown.kind == kind, codes
             await expect(page.locator("#parcel b")).to_have_text(TEXTS[f"label.kind.{kind}"].to("en"))

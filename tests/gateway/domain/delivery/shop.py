@@ -7,7 +7,9 @@ from itertools import count
 from typing import Any
 
 from gateway.config.home import Home
+from gateway.domain.delivery.features import used_features
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryBody, Offer, Update, Window
+from gateway.domain.delivery.promise_v2 import CancelV2, ClaimsV2, DeliveryBodyV2, OfferV2, UpdateV2
 from gateway.domain.now import Now
 from gateway.protocol.delivery_message import sign_delivery
 from gateway.protocol.ed25519 import PublicKey, SigningKey
@@ -108,6 +110,20 @@ def make_cancel(**changes: Any) -> Cancel:  # noqa: ANN401 - any field of a canc
     return Cancel.model_validate({"id": "d1", "version": 2} | changes)
 
 
+def make_offer_v2(**changes: Any) -> OfferV2:  # noqa: ANN401 - any field of an offer
+    """The same offer in a message of version 2, which lists the features that it uses."""
+    return OfferV2.model_validate(_with_needs(_body() | changes))
+
+
+def make_update_v2(**changes: Any) -> UpdateV2:  # noqa: ANN401 - any field of an update
+    """The same, said anew as version 2 of the order."""
+    return UpdateV2.model_validate(_with_needs(_body() | {"version": 2} | changes))
+
+
+def _with_needs(body: dict[str, Any]) -> dict[str, Any]:
+    return {"needs": used_features(body), **body}
+
+
 def make_window(start: float = 1, end: float = 3) -> Window:
     """A window so many hours after noon."""
     return Window(start=NOON + timedelta(hours=start), end=NOON + timedelta(hours=end))
@@ -117,7 +133,8 @@ def make_claims(said: DeliveryBody | Cancel, *, brand: str = "shop", now: Now = 
     """A message that lives for an hour, with a `jti` of its own."""
     seconds = int(now.utc.timestamp())
     fields = {"iss": brand, "aud": BOX, "iat": seconds, "nbf": seconds, "exp": seconds + 3600}
-    return Claims.model_validate(fields | {"jti": f"message-{next(_serial):012}", "delivery": said} | changes)
+    model = ClaimsV2 if isinstance(said, DeliveryBodyV2 | CancelV2) else Claims
+    return model.model_validate(fields | {"jti": f"message-{next(_serial):012}", "delivery": said} | changes)
 
 
 def sign_claims(message: Claims) -> bytes:

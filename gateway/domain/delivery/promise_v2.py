@@ -1,0 +1,118 @@
+"""Defines a delivery order of version 2: version 1 with a list of the optional features that it uses.
+
+Version 1 (`promise.py`) is frozen for ever. It reads as an order of version 2 that uses no feature.
+"""
+
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from gateway.domain.delivery.features import MAX_NEEDS, MAX_SIDE_MM, Dimensions, Feature, used_features
+from gateway.domain.delivery.label import LabelRule
+from gateway.domain.delivery.promise import Cancel, Claims, DeliveryBody, Id, Offer, Update, WireModel, printable
+
+MAX_ENTRANCES = 16  # in the list of one order
+MAX_INFO = 10  # texts for people in one order
+
+
+def _refuse_repeated(words: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(words)) < len(words):
+        raise ValueError("the same word twice")
+    return words
+
+
+def _require_sorted(words: tuple[Any, ...]) -> tuple[Any, ...]:
+    if list(words) != sorted(set(words)):
+        raise ValueError("words are sorted, each once")
+    return words
+
+
+Millimetres = Annotated[int, Field(ge=1, le=MAX_SIDE_MM)]
+Needs = Annotated[tuple[Feature, ...], Field(max_length=MAX_NEEDS), AfterValidator(_require_sorted)]
+AcceptedEntrances = Annotated[
+    tuple[Id, ...], Field(min_length=1, max_length=MAX_ENTRANCES), AfterValidator(_refuse_repeated)
+]
+LabelRuleList = Annotated[
+    tuple[LabelRule, ...], Field(min_length=1, max_length=len(LabelRule)), AfterValidator(_require_sorted)
+]
+InfoKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+InfoText = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(printable)]
+Info = Annotated[dict[InfoKey, InfoText], Field(max_length=MAX_INFO)]
+
+
+class ParcelSize(WireModel):
+    """The outer size of the largest parcel, in whole millimetres."""
+
+    length: Millimetres
+    width: Millimetres
+    height: Millimetres
+
+
+class DeliveryBodyV2(DeliveryBody):
+    """The content of an order of version 2.
+
+    `needs`: exactly the features that it uses. `entrances`: every entrance at which the retailer accepts the delivery,
+    `entrance` among them. `label_rules`: the rules that are on the label and that the box must have read before it
+    opens. `info`: texts for people; nothing decides on them.
+    """
+
+    needs: Needs
+    entrances: AcceptedEntrances | None = None
+    dimensions: ParcelSize | None = None
+    label_rules: LabelRuleList | None = None
+    info: Info | None = None
+
+    @model_validator(mode="after")
+    def _check_features(self) -> Self:
+        used = used_features({name: getattr(self, name) for name in FEATURE_FIELDS})
+        if self.needs != used:
+            raise ValueError("`needs` lists exactly the features that the order uses")
+        if self.entrances is not None and self.entrance not in self.entrances:
+            raise ValueError("`entrances` contains `entrance`")
+        return self
+
+    @property
+    def further_facts(self) -> dict[str, Any]:
+        """Return the fields of `DeliveryOrder` that only an order of version 2 has."""
+        size = self.dimensions
+        return {
+            "message_version": 2,
+            "entrances": None if self.entrances is None else frozenset(self.entrances),
+            "dimensions": None if size is None else Dimensions(**size.model_dump()),
+            "label_rules": frozenset(self.label_rules or ()),
+            "info": dict(self.info or {}),
+        }
+
+
+FEATURE_FIELDS = frozenset({"entrances", "dimensions", "label_rules"})
+"""The fields that use an optional feature, of the features that this box understands."""
+
+V2_FIELDS = FEATURE_FIELDS | {"needs", "info"}
+"""The fields that an order of version 1 cannot have."""
+
+
+class OfferV2(DeliveryBodyV2, Offer):
+    """A brand places an order."""
+
+
+class UpdateV2(DeliveryBodyV2, Update):
+    """A brand replaces the whole order under a higher version."""
+
+
+class CancelV2(Cancel):
+    """A brand withdraws the order. It uses no feature."""
+
+    needs: Annotated[tuple[Feature, ...], Field(max_length=0)]
+
+
+class ClaimsV2(Claims):
+    """The payload of one signed message of version 2."""
+
+    delivery: Annotated[OfferV2 | UpdateV2 | CancelV2, Field(discriminator="do")]
+
+
+def lowest_claims(claims: dict[str, Any]) -> type[Claims]:
+    """Return the lowest version whose claims can say this: `claims` as in a message, with its `delivery`."""
+    delivery = claims.get("delivery")
+    fields = delivery.keys() if isinstance(delivery, dict) else set[str]()
+    return ClaimsV2 if fields & V2_FIELDS else Claims

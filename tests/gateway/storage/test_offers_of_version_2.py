@@ -1,0 +1,190 @@
+"""Orders of version 2 in the store: what is kept of them, what they may replace, and what changes nothing."""
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.delivery.features import SUPPORTED_FEATURES, Dimensions
+from gateway.domain.delivery.label import LabelRule
+from gateway.domain.delivery.promise import State
+from gateway.domain.delivery.promise_v2 import CancelV2
+from gateway.domain.delivery.result import Refusal
+from gateway.protocol import jws
+from gateway.protocol.delivery_message import verify_delivery
+from gateway.storage import Store
+from gateway.storage.database import Database
+from gateway.storage.models import MessageAnswer
+from tests.gateway.domain.delivery.house import IN_WINDOW, open_store, receive, visit_delivery
+from tests.gateway.domain.delivery.shop import (
+    BOX,
+    NOW,
+    PARCEL,
+    SECRETS,
+    enrolled_keys,
+    make_cancel,
+    make_claims,
+    make_offer,
+    make_offer_v2,
+    make_update,
+    make_update_v2,
+)
+
+SIZE = {"length": 400, "width": 300, "height": 200}
+RULES = (LabelRule.AUTHORITY_TO_LEAVE, LabelRule.NOT_AFTER)
+
+
+def words(answer: MessageAnswer) -> tuple[bool | None, str | None, State | None]:
+    return answer.result.accepted, answer.result.code, answer.result.state
+
+
+async def test_what_an_order_says_is_kept_over_a_restart_and_replaced_as_a_whole(tmp_path: Path) -> None:
+    offer = make_offer_v2(entrances=("front", "garage"), dimensions=SIZE, label_rules=RULES, info={"note": "Fragile"})
+    async with open_store(tmp_path) as store:
+        assert words(await receive(store, offer)) == (True, None, State.SCHEDULED)
+    async with open_store(tmp_path) as store:
+        order = store.deliveries.order("shop.d1")
+        assert order is not None
+        assert (order.message_version, order.entrances) == (2, frozenset({"front", "garage"}))
+        assert order.dimensions == Dimensions(length=400, width=300, height=200)
+        assert order.label_rules == {"4322", "4325"}
+        assert order.info == {"note": "Fragile"}
+        assert visit_delivery(store).dimensions == order.dimensions
+        assert words(await receive(store, make_update_v2())) == (True, None, State.SCHEDULED)
+        order = store.deliveries.order("shop.d1")
+        assert order is not None
+        assert (order.entrances, order.dimensions, order.label_rules, order.info) == (None, None, frozenset(), {})
+
+
+async def test_an_order_of_version_1_says_nothing_of_all_that(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        order = store.deliveries.order("shop.d1")
+        assert order is not None
+        assert (order.message_version, order.entrances, order.dimensions) == (1, None, None)
+
+
+async def test_no_message_of_version_1_drops_the_limits_of_an_order_of_version_2(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer_v2(dimensions=SIZE))
+        for older in (make_update(), make_update(version=9), make_offer(version=9)):
+            answer = await receive(store, older)
+            assert words(answer) == (False, "downgrade", State.SCHEDULED)
+        order = store.deliveries.order("shop.d1")
+        assert order is not None
+        assert order.dimensions is not None
+        assert words(await receive(store, make_cancel(version=2))) == (True, None, State.CANCELLED), (
+            "a cancel drops none"
+        )
+        assert words(await receive(store, make_update(version=3))) == (False, "cancelled", State.CANCELLED)
+
+
+async def test_an_order_of_version_1_may_grow_into_one_of_version_2(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer(version=3))
+        assert words(await receive(store, make_update_v2(version=3))) == (False, "version_too_low", State.SCHEDULED)
+        assert words(await receive(store, make_update_v2(version=4, dimensions=SIZE))) == (True, None, State.SCHEDULED)
+        assert words(await receive(store, make_update(version=5))) == (False, "downgrade", State.SCHEDULED)
+        assert words(await receive(store, CancelV2(id="d1", version=5, needs=()))) == (True, None, State.CANCELLED)
+
+
+async def test_an_order_that_names_an_entrance_that_is_not_here_is_refused(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        answer = await receive(store, make_offer_v2(entrances=("cellar", "front")))
+        assert words(answer) == (False, "unknown_entrance", State.REFUSED)
+
+
+# ---- an unknown need -------------------------------------------------------------------------------------------------
+
+
+def with_needs(needs: list[str], *, version: int = 2, do: str = "update") -> bytes:
+    payload = json.loads(make_claims(make_update_v2(version=version)).model_dump_json(exclude_none=True))
+    payload["delivery"] |= {"needs": needs, "do": do, "place": "fridge", "wings": 2}
+    return jws.sign(jws.DELIVERY_2, json.dumps(payload).encode(), SECRETS["shop"].sign, kid="shop-1")
+
+
+async def accept(store: Store, token: bytes) -> MessageAnswer:
+    return await store.deliveries.accept(token, verify_delivery(token, enrolled_keys(), box=BOX, now=NOW), NOW)
+
+
+async def all_rows(store: Store) -> dict[str, list[Any]]:
+    """All that the store holds, but for the log, which records that a message was rejected."""
+
+    def read(db: Database) -> dict[str, list[Any]]:
+        tables = db.column("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+        names = [name for name in tables if name != "entry"]
+        return {name: sorted(map(repr, db.execute(f"SELECT * FROM {name}").fetchall())) for name in names}  # noqa: S608 - names of our own tables
+
+    return await store.deliveries.writer.do(read)
+
+
+async def test_what_the_box_does_not_understand_is_refused_whole_with_the_words(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        answer = await accept(store, with_needs(["antlers", "wings"]))
+        result = answer.result
+        assert (result.accepted, result.code, result.unsupported) == (False, "unsupported", ("antlers", "wings"))
+        assert (result.brand, result.delivery, result.version) == ("shop", "d1", 2)
+        assert answer.changed == ()
+        assert "antlers, wings" in str(result.why)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sets(st.from_regex(r"[a-z][a-z0-9_]{0,15}", fullmatch=True) | st.sampled_from(sorted(SUPPORTED_FEATURES))),
+    st.sampled_from(["offer", "update", "cancel"]),
+    st.integers(min_value=1, max_value=9),
+)
+async def test_an_unknown_need_changes_nothing(needs: set[str], do: str, version: int) -> None:
+    with TemporaryDirectory() as folder:
+        async with open_store(Path(folder)) as store:
+            await receive(store, make_offer_v2(version=2))
+            before = await all_rows(store)
+            answer = await accept(store, with_needs(sorted(needs | {"wings"}), version=version, do=do))
+            assert answer.result.code == "unsupported"
+            assert await all_rows(store) == before
+
+
+# ---- the label -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_label_that_forbids_it_is_why_the_door_stays_closed(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+
+        def refusal(**label: str) -> Refusal | None:
+            rules = {identifier.removeprefix("ai"): value for identifier, value in label.items()}
+            (match,) = store.deliveries.matches(PARCEL, IN_WINDOW, rules)
+            return match.delivery.refusal
+
+        assert refusal() is None
+        assert refusal(ai4322="0") is Refusal.LABEL_FORBIDS
+        assert refusal(ai4323="1") is Refusal.LABEL_FORBIDS
+        local = IN_WINDOW.utc.astimezone(store.deliveries._context.zone)  # noqa: SLF001 - the house's zone
+        assert refusal(ai4325=f"{local:%y%m%d%H%M}") is None, "the label says the time of the house, not UTC"
+        assert refusal(ai4324=f"{local:%y%m%d}2359") is Refusal.OUTSIDE_WINDOW
+        await receive(store, make_cancel())
+        assert refusal(ai4322="0") is Refusal.CANCELLED, "what the store knows comes first"
+
+
+async def test_the_courier_s_code_is_no_label(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer_v2(label_rules=RULES))
+        (parcel,) = store.deliveries.matches(PARCEL, IN_WINDOW)
+        assert parcel.delivery.refusal is Refusal.LABEL_FORBIDS, "the rules that the retailer named were not read"
+        (courier,) = store.deliveries.matches(f"courier:{'ab' * 32}", IN_WINDOW)
+        assert courier.delivery.refusal is None
+        read = {"4322": "1", "4325": "2612319999"}
+        (parcel,) = store.deliveries.matches(PARCEL, IN_WINDOW, read)
+        assert parcel.delivery.refusal is None
+
+
+@pytest.mark.parametrize("domain", ["https://id.gs1.org", "https://brand.example/some/path"])
+async def test_a_link_of_any_domain_is_the_parcel_with_this_number(tmp_path: Path, domain: str) -> None:
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer(parcels=(f"{domain}/00/106141411234567897?4322=1",)))
+        assert store.deliveries.matches("106141411234567897", IN_WINDOW)
