@@ -60,7 +60,7 @@ check: $(VENV)/ready ## lint, format, types, import rules, links, the house's ow
 	@$(BIN)/python -m pytest -q tests/test_house_rules.py tests/test_site.py
 
 reference: $(VENV)/ready ## write the pages of the configuration files anew (docs/reference/*-yaml.md)
-	@for name in home guard hub; do $(BIN)/python -m gateway schema $$name --markdown > docs/reference/$$name-yaml.md; done
+	@for name in home guard intercom hub; do $(BIN)/python -m gateway schema $$name --markdown > docs/reference/$$name-yaml.md; done
 
 docs: $(VENV)/ready ## build the pages of docs/ into build/docs; a warning is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build

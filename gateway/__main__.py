@@ -24,6 +24,7 @@ MODULES = {
     "broker-config": "gateway.cli.brokerconfig",
     "guard": "gateway.cli.guard",
     "guard-key": "gateway.cli.guard",
+    "intercom": "gateway.cli.intercom",
     "hands": "gateway.cli.act",
     "hub": "gateway.cli.hub",
     "hub-retailer": "gateway.cli.hub",

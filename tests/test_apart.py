@@ -35,6 +35,9 @@ FROZEN = "gateway.domain.frozen"
 PURE = f"gateway.domain.delivery gateway.domain.day gateway.domain.now {FROZEN}"
 DELIVERY = f"gateway.protocol {PURE} gateway.system {JSON}"
 MQTT_CLIENT = " ".join(f"gateway.mqtt.{name}" for name in ("client", "packets", "inbound_limits", "rate_limits", "tls"))
+INTERCOM = (
+    f"gateway.system gateway.domain.timing gateway.domain.day gateway.config.fields {FROZEN} {MQTT_CLIENT} devices"
+)
 
 
 @pytest.mark.slow
@@ -44,10 +47,11 @@ MQTT_CLIENT = " ".join(f"gateway.mqtt.{name}" for name in ("client", "packets", 
         ("gateway.hub", f"gateway.hub {DELIVERY} {MQTT_CLIENT}"),
         ("gateway.hub.sdk", f"gateway.hub.sdk {SDK}"),
         ("gateway.integrations.lock_guard", f"gateway.integrations.lock_guard {SHARED} {BROKER}"),
+        ("gateway.integrations.intercom", f"gateway.integrations.intercom {INTERCOM}"),
         ("gateway.evidence.verify gateway.evidence.verdict", f"gateway.evidence {SHARED}"),
         ("gateway.video", f"gateway.video gateway.system gateway.config.stream_url {FROZEN}"),
     ],
-    ids=["hub", "retailer's client", "guard", "verify", "video process"],
+    ids=["hub", "retailer's client", "guard", "intercom", "verify", "video process"],
 )
 def test_it_is_imported_where_the_rest_is_not(names: str, allowed: str) -> None:
     ran = subprocess.run(

@@ -91,7 +91,7 @@ def test_every_command_of_the_compose_file_runs_and_ends_when_told(
 
 
 def test_every_perron_service_is_in_the_compose_file_with_its_volumes() -> None:
-    assert set(SERVICES) == {"accounts", "broker", "gateway", "house"}
+    assert set(SERVICES) == {"accounts", "broker", "gateway", "house", "intercom"}
     for name in ("gateway", "house"):
         assert SERVICES[name]["network_mode"] == "service:broker", "home.yaml speaks of 127.0.0.1"
 

@@ -10,14 +10,16 @@ import typer
 from gateway.cli.options import cli
 from gateway.config.home import Home
 from gateway.config.schema import page, schema_of
+from gateway.integrations.intercom.file import IntercomFile
 from gateway.integrations.lock_guard.file import GuardFile
 
 
 class ConfigFile(StrEnum):
-    """The configuration files: of the gateway, of a guard, of a hub."""
+    """The configuration files: of the gateway, of a guard, of a program beside an intercom, of a hub."""
 
     HOME = "home"
     GUARD = "guard"
+    INTERCOM = "intercom"
     HUB = "hub"
 
 
@@ -27,6 +29,8 @@ def json_schema(file: ConfigFile) -> dict[str, Any]:
         from gateway.hub.config import HubFile  # with the hub's libraries, which a box need not have
 
         return schema_of(HubFile)
+    if file is ConfigFile.INTERCOM:
+        return schema_of(IntercomFile)
     return schema_of(GuardFile if file is ConfigFile.GUARD else Home)
 
 
@@ -42,7 +46,9 @@ def write_for_editors(house_file: Path) -> None:
     "perron schema hub --markdown | less",
 )
 def schema(
-    file: Annotated[ConfigFile, typer.Argument(help="Of home.yaml, guard.yaml or hub.yaml.")] = ConfigFile.HOME,
+    file: Annotated[
+        ConfigFile, typer.Argument(help="Of home.yaml, guard.yaml, intercom.yaml or hub.yaml.")
+    ] = ConfigFile.HOME,
     *,
     markdown: Annotated[bool, typer.Option("--markdown", help="As the reference page, to read.")] = False,
 ) -> None:

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Generic, Literal, Self, TypeVar
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from devices.reports import AlarmPanelState
 from devices.vendor_name import VendorOf
 from devices.vendors import VENDORS
 from devices.vendors.definition import COMMAND_HOLD_S, Definition
 from devices.vendors.words import DeviceRef, TopicSuffix
-from gateway.config.fields import Address, KeyPath, KeyWord, Region
+from gateway.config.fields import Address, Fingerprint, KeyPath, KeyWord, Region
 from gateway.config.stream_url import PASSWORD_PLACEHOLDER, USER_PLACEHOLDER, StreamUrl
 from gateway.domain.timing import Seconds
-from gateway.system.config_section import ConfigSection, Id, PublicKeyText, Topic, explained
+from gateway.system.config_section import ConfigSection, Id, PublicKeyText, Topic
 
 K = TypeVar("K", bound=str)
 
@@ -301,14 +301,6 @@ class KeyDevice(SensingDevice[Literal["key"]]):
     address: Address = ""
     """Address: what the vendor calls the sensor. `perron` and the firmware `config/esphome/presence.yaml` need none.
     Example: `zigbee2mqtt/Key hook`."""
-
-
-# SHA-256 over a certificate, as `openssl x509 -fingerprint -sha256` prints it.
-_FINGERPRINT = explained(
-    r"^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$",
-    "a fingerprint is SHA-256 over the camera's certificate: 64 of 0-9, A-F",
-)
-Fingerprint = Annotated[str, StringConstraints(pattern=_FINGERPRINT)]
 
 
 class CameraDevice(DeviceSection[Literal["camera"]]):

@@ -60,6 +60,11 @@ def _region(region: tuple[float, float, float, float]) -> tuple[float, float, fl
 
 _HOURS = explained(r"^\d\d:\d\d-\d\d:\d\d$", "write hours like 08:00-20:00")
 _ADDRESS = explained(r"^[^\x00-\x1f\x7f-\x9f]{0,200}$", "an address is at most 200 characters on one line")
+# SHA-256 over a certificate, as `openssl x509 -fingerprint -sha256` prints it.
+_FINGERPRINT = explained(
+    r"^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$",
+    "a fingerprint is SHA-256 over the device's certificate: 64 of 0-9, A-F",
+)
 _KEY_WORD = explained(r"^[a-z_]{1,32}$", "a word of ours is a-z and _")
 _KEY_PATH = explained(
     r"^[^.\x00-\x1f\x7f-\x9f]{1,64}(\.[^.\x00-\x1f\x7f-\x9f]{1,64}){0,7}$",
@@ -72,6 +77,7 @@ Address = Annotated[str, StringConstraints(pattern=_ADDRESS)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Day = Annotated[str, AfterValidator(_day)]
 Hours = Annotated[str, StringConstraints(pattern=_HOURS), AfterValidator(_hours)]
+Fingerprint = Annotated[str, StringConstraints(pattern=_FINGERPRINT)]
 KeyWord = Annotated[str, StringConstraints(pattern=_KEY_WORD)]
 KeyPath = Annotated[str, StringConstraints(pattern=_KEY_PATH)]
 Region = Annotated[tuple[float, float, float, float], AfterValidator(_region)]

@@ -66,6 +66,14 @@ def problem_lines(path: Path, data: object, problems: Iterable[tuple[Loc, str]])
     return "\n".join([*(line for _, line in lines[:MAX_SHOWN_PROBLEMS]), *more])
 
 
+def _kinds(loc: Loc, whole: dict[str, Any]) -> list[str]:
+    """Return the kinds that the section at this place may be of, in their order in the model."""
+    field = whole["properties"][str(loc[0])]
+    section = field if "discriminator" in field else next(iter(field["patternProperties"].values()))
+    kinds = {ref: kind for kind, ref in section["discriminator"]["mapping"].items()}
+    return [kinds[option["$ref"]] for option in section["oneOf"]]
+
+
 def _describe_error(error: ErrorDetails, whole: dict[str, Any]) -> str:
     key = _describe_key([part for part in error["loc"] if part != "[key]"])
     context = error.get("ctx", {})
@@ -79,8 +87,8 @@ def _describe_error(error: ErrorDetails, whole: dict[str, Any]) -> str:
                 f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(known)}."
             )
         case "union_tag_not_found":
-            kinds = "cover, door, camera, scanner, signal, fridge, presence or alarm"
-            return f"say what this device is: `kind: lock`, {kinds}."
+            first, *others, last = _kinds(error["loc"], whole)
+            return f"say what this is: `kind: {first}`{''.join(f', {kind}' for kind in others)} or {last}."
         case "union_tag_invalid":
             return f"`kind: {_shorten(context['tag'])}` is unknown; it must be one of {context['expected_tags']}."
         case "string_pattern_mismatch":

@@ -5,6 +5,8 @@ from tests.mutants.mutant import Mutant
 PAYLOADS = "tests/devices/vendors/test_payloads.py"
 CAPABILITY = "tests/gateway/installation/test_capability.py"
 GARAGE = "tests/gateway/runtime/adapters/test_garage.py"
+INTERCOM = "tests/gateway/integrations/intercom/test_process.py"
+ORDERS = "tests/gateway/integrations/intercom/test_orders.py"
 OWN_WORDS = "tests/devices/vendors/test_own_words.py"
 RIGHTS = "tests/gateway/config/test_broker_acl.py"
 
@@ -71,5 +73,75 @@ MUTANTS = (
         old="        if self.answers and not super().can_be_queried:",
         new="        if self.answers and not self.definition.has_mqtt:",
         tests=("tests/gateway/config/test_ways_in.py",),
+    ),
+    Mutant(
+        name="a second copy of an order is passed on to the intercom",
+        file="gateway/integrations/intercom/orders.py",
+        old="        if order.id in self._seen:",
+        new="        if order.id in self._seen and busy:",
+        tests=(ORDERS,),
+    ),
+    Mutant(
+        name="an order to the process before this one is passed on",
+        file="gateway/integrations/intercom/orders.py",
+        old="        if order.issued_at < self.began:",
+        new="        if order.expires_at < self.began:",
+        tests=(ORDERS,),
+    ),
+    Mutant(
+        name="an order by another process's uptime is passed on",
+        file="gateway/integrations/intercom/orders.py",
+        old="return (order.until_ms - now.uptime_ms) / 1000 if order.boot == self.boot else 0.0",
+        new="return (order.until_ms - now.uptime_ms) / 1000",
+        tests=(ORDERS,),
+    ),
+    Mutant(
+        name="an order whose answer was lost is sent again by the library",
+        file="gateway/integrations/intercom/line.py",
+        old="        raise _AnswerLost(str(error)) from error",
+        new="        raise",
+        tests=(INTERCOM,),
+    ),
+    Mutant(
+        name="an order is waited for beyond its life",
+        file="gateway/integrations/intercom/process.py",
+        old="        within_s = min(life_s, self._file.intercom.timeout)",
+        new="        within_s = max(life_s, self._file.intercom.timeout)",
+        tests=(INTERCOM,),
+    ),
+    Mutant(
+        name="a stored order is obeyed",
+        file="gateway/integrations/intercom/process.py",
+        old="        if incoming.retain or not self._house_rate.take(self._mono()):",
+        new="        if not self._house_rate.take(self._mono()):",
+        tests=(INTERCOM,),
+    ),
+    Mutant(
+        name="a bistable switch is toggled and stays on",
+        file="gateway/integrations/intercom/twon.py",
+        old="        if self._is_monostable is not True:",
+        new="        if self._is_monostable is None:",
+        tests=(INTERCOM,),
+    ),
+    Mutant(
+        name="a wrong password is tried again and again",
+        file="gateway/integrations/intercom/process.py",
+        old="REFUSED_RETRY_S = 120.0",
+        new="REFUSED_RETRY_S = 0.1",
+        tests=(INTERCOM,),
+    ),
+    Mutant(
+        name="a button that is held at the beginning of a stream is a ring",
+        file="gateway/integrations/intercom/doorbird.py",
+        old="            if before is None or before == on:",
+        new="            if before == on:",
+        tests=("tests/gateway/integrations/intercom/test_events.py",),
+    ),
+    Mutant(
+        name="the account of an intercom is used though others may read it",
+        file="gateway/integrations/intercom/file.py",
+        old="& (stat.S_IRWXG | stat.S_IRWXO):",
+        new="& (stat.S_IRWXG & stat.S_IRWXO):",
+        tests=("tests/gateway/integrations/intercom/test_file.py",),
     ),
 )
