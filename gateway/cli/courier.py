@@ -20,6 +20,7 @@ from gateway.cli.options import HomeFile, cli, exit_unless, print_line
 from gateway.cli.simulation import control_socket
 from gateway.config.devices import LockDevice
 from gateway.config.home import EntranceSection, Home
+from gateway.config.reception import ReceptionSection
 from gateway.config.topics import BRIDGE_STATE, device_topic, entrance_topic
 from gateway.domain.delivery.result import DoorResult, Refusal
 from gateway.domain.visit.commands import ScanAnswer
@@ -121,10 +122,11 @@ async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, del
     if deliver and not control_socket(home).is_socket():
         raise Failure(f"No simulated house runs here ({control_socket(home)}): nobody can carry a parcel in.",
                       "Start it with `perron simulate`, or leave --deliver out.")  # fmt: skip
-    entrances = {entrance_topic(id_, "event"): section for id_, section in home.entrances.items()
-                 if scanner in section.scanners}  # fmt: skip
+    ways: dict[str, EntranceSection | ReceptionSection] = {**home.entrances, **home.receptions}
+    entrances = {entrance_topic(id_, "event"): way for id_, way in ways.items() if scanner in way.scanners}
     if not entrances:
-        raise Failure(f"No entrance has the scanner {scanner!r}.", "Name it under `scanners:` of an entrance.")
+        what = f"No entrance and no reception has the scanner {scanner!r}."
+        raise Failure(what, "Name it under `scanners:` of an entrance or a reception.")
     async with open_session(home.broker.account("installer"), [BRIDGE_STATE, *entrances]) as session:
         bridge = await wait_for_message(session, lambda i: i.topic == BRIDGE_STATE, within=RETAINED_TIMEOUT_S)
         door = _EntranceListener(home, session, scanner, next(iter(entrances.values())))
@@ -139,15 +141,23 @@ async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, del
                 return False
         if reply is ScanAnswer.WAIT:
             reply = await door.wait_for_go()
-        if reply is ScanAnswer.GO and deliver:
+        if reply is ScanAnswer.GO and deliver and not door.is_reception:
             return await door.carry_in()
         return reply is not ScanAnswer.NO
 
 
 class _EntranceListener:
-    def __init__(self, home: Home, session: ShortSession, scanner: str, section: EntranceSection) -> None:
-        self._home, self._session, self._scanner, self._section = home, session, scanner, section
+    def __init__(
+        self, home: Home, session: ShortSession, scanner: str, way: EntranceSection | ReceptionSection
+    ) -> None:
+        self._home, self._session, self._scanner, self._way = home, session, scanner, way
+        self.is_reception = isinstance(way, ReceptionSection)
         self._visit = ""
+
+    @property
+    def _section(self) -> EntranceSection:
+        assert isinstance(self._way, EntranceSection)  # noqa: S101 - a reception answers go or no, and never wait
+        return self._way
 
     async def _wait_for_event(self, *kinds: str, within: float) -> Body | None:
         """Wait for the next event of these kinds that concerns our scan; None: none came in time."""
@@ -163,7 +173,7 @@ class _EntranceListener:
         """Wait for the answer to the last scan, and print it."""
         answer = await self._wait_for_event("answer", within=ANSWER_TIMEOUT_S)
         if answer is None:
-            merge = f"{self._section.timing.merge:g} s"
+            merge = "a second" if self.is_reception else f"{self._section.timing.merge:g} s"
             raise Failure(f"The gateway does not answer within {ANSWER_TIMEOUT_S:.0f} s.",
                           f"The same code again within {merge} counts as one scan: then wait and scan again. Else"
                           " `perron doctor` looks for the cause.", ExitCode.NO_ANSWER)  # fmt: skip
@@ -174,7 +184,7 @@ class _EntranceListener:
         self._visit = answer["scan"]
         refusal = None if answer["refusal"] is None else Refusal(answer["refusal"])
         why = "" if refusal is None else f" ({REFUSAL_TEXTS[refusal].to(SOURCE)})"
-        print_line(f"The door says {reply.value}{why}.")
+        print_line(f"The {'reception' if self.is_reception else 'door'} says {reply.value}{why}.")
         if refusal is not None and refusal in REMEDIES:
             print_line(REMEDIES[refusal])
         return reply

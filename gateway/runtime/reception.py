@@ -188,6 +188,13 @@ class ReceptionActor:
             lambda on_duty: ReceiverAccepted(receiver=receiver, on_duty=receiver in on_duty),
         )  # fmt: skip
 
+    def holds(self, receiver: str, code: str) -> bool:
+        """Return whether a receiver has the parcel with this label."""
+        known = normalise(code)
+        if isinstance(known, InvalidBarcode):
+            return False
+        return any(one.state.holder == receiver for one in self._held(known.value, {CustodyStage.RECEIVED}))
+
     async def decline(self, receiver: str, delivery: str, parcel: str, reason: DeclineReason) -> ActOutcome:
         """Have a receiver decline an offered parcel of his list. Raises as `offer`."""
         result = await self._decide(

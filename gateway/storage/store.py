@@ -39,6 +39,7 @@ from gateway.storage.pauses import Pauses, expire_pauses
 from gateway.storage.people import AccountStore
 from gateway.storage.privacy import PrivacyStore
 from gateway.storage.readiness import ReadinessStore
+from gateway.storage.receivers import ReceiverStore
 from gateway.storage.recordings import Recordings
 from gateway.storage.schema import connect
 from gateway.storage.writer import Writer
@@ -75,6 +76,7 @@ class Store:
         self.phones = Phones(*both)
         self.privacy = PrivacyStore(*both)
         self.readiness = ReadinessStore(*both)
+        self.receivers = ReceiverStore(*both)
         self.recordings = Recordings(*both)
         self.rollback = RollbackRecord(*both)
 

@@ -24,12 +24,14 @@ from gateway.system.pki.authority import IssuedCertificate
 from gateway.system.pki.pages import PAGES_FOLDER, format_fingerprint, pages_certificate
 from gateway.system.regular_file import read_bytes
 from gateway.web.auth.accounts import AccountRefused, UserAccounts
+from gateway.web.auth.receivers import ReceiverAccess
 from gateway.web.auth.recovery import OwnerSuccession
 from gateway.web.pages.action_links import ActionLinkPage
 from gateway.web.pages.add_device import AddDevicePage
 from gateway.web.pages.away import AwayPage
 from gateway.web.pages.brands import BrandsPage
 from gateway.web.pages.decommission import DecommissionPage
+from gateway.web.pages.desk import DeskPages
 from gateway.web.pages.diagnostics import DiagnosticsPage
 from gateway.web.pages.history import HistoryPages
 from gateway.web.pages.home import HomePage
@@ -40,6 +42,7 @@ from gateway.web.pages.keys import KeysPage
 from gateway.web.pages.live import LivePage
 from gateway.web.pages.phones import PhonesPage
 from gateway.web.pages.privacy import PrivacyPage
+from gateway.web.pages.receptions import ReceptionsPage
 from gateway.web.pages.sign_in import SignInPages
 from gateway.web.server import courier_view
 from gateway.web.server import security_headers as security
@@ -47,7 +50,7 @@ from gateway.web.server.authorization import LANGUAGE_COOKIE, LANGUAGE_COOKIE_S,
 from gateway.web.server.connection_limits import CONNECTION_LIMITS, ConnectionLimiter, connection_of, listen_socket
 from gateway.web.server.context import GatewayServices
 from gateway.web.server.feed import MAX_LINK_FEEDS, MAX_SESSION_FEEDS, FeedLimit, LiveFeed
-from gateway.web.server.fragments import qr_svg
+from gateway.web.server.fragments import LINK_FRAGMENTS, qr_svg
 from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts, get, post
 from gateway.web.server.renderer import compile_templates
 from gateway.web.texts.catalogue import TEXTS
@@ -105,6 +108,8 @@ class PagesSite(Page):
         succession = OwnerSuccession(
             accounts, services.store, entrance=next(iter(services.home.entrances), ""), notify=services.notify_owner
         )
+        access = ReceiverAccess(services.store, services.home.receptions, accounts.clock)
+        self._desk = DeskPages(self._authorizer, access)
         simple_pages: tuple[type[Page], ...] = (
             HomePage, LivePage, BrandsPage, HistoryPages, HouseholdPage, PhonesPage, PrivacyPage, InstallationPage,
             DiagnosticsPage, AddDevicePage, AwayPage, HubPage,
@@ -115,6 +120,8 @@ class PagesSite(Page):
             ActionLinkPage(self._authorizer, link_key),
             KeysPage(self._authorizer, certificate=lambda: self.certificate, renew=self.renew),
             DecommissionPage(self._authorizer, succession),
+            ReceptionsPage(self._authorizer, access),
+            self._desk,
             self,
         ):
             app.add_routes(page.routes())
@@ -305,7 +312,14 @@ class PagesSite(Page):
 
     @get("/c/{digest}")
     async def _courier_page(self, request: web.Request) -> web.Response:
+        digest = request.match_info["digest"]
+        if self._is_at_reception(digest):
+            return self._desk.courier_page(request, digest)
         return self._render_page(request, "courier", digest=self._delivery(request)[0])
+
+    def _is_at_reception(self, digest: str) -> bool:
+        delivery = courier_view.find_delivery(self._services, digest, self._services.clock.now())
+        return delivery is not None and delivery.entrance in self._services.receptions
 
     @get("/c/{digest}/label")
     async def _label_reader_page(self, request: web.Request) -> web.Response:
@@ -320,14 +334,17 @@ class PagesSite(Page):
     @get("/c/{digest}/feed")
     async def _courier_feed(self, request: web.Request) -> web.WebSocketResponse:
         """Serve the feed of the courier's own delivery and of nothing else."""
-        digest, _ = self._delivery(request)
+        digest = request.match_info["digest"]
+        kind = "handing" if self._is_at_reception(digest) else "courier"
+        if kind == "courier":
+            self._delivery(request)
         find = partial(courier_view.find_delivery, self._services, digest)
         caller = connection_of(request)
         if caller is not None:
             caller.on_request(is_entitled=True)  # as long as the courier's page is open
         try:
             return await self._serve_feed(
-                request, only=f"courier/{digest}", allowed=lambda: find(self._services.clock.now()) is not None
+                request, only=f"{kind}/{digest}", allowed=lambda: find(self._services.clock.now()) is not None
             )
         finally:
             if caller is not None:
@@ -349,6 +366,16 @@ class PagesSite(Page):
             raise web.HTTPNotFound
         return digest, delivery.id
 
+    @get("/desk/feed")
+    async def _desk_feed(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve the feed of a receiver's own page and of nothing else."""
+        who = self._desk.receiver(request)
+        if who is None:
+            raise Unauthorized
+        return await self._serve_feed(
+            request, only=f"desk/{who.reception}/{who.receiver}", allowed=lambda: self._desk.receiver(request) == who
+        )
+
     @get("/feed")
     async def _feed(self, request: web.Request) -> web.WebSocketResponse:
         user = self._authorizer.current_user(request)
@@ -365,7 +392,7 @@ class PagesSite(Page):
         viewer = self._authorizer.viewer(request)
 
         def render(name: str, language: Language) -> str:
-            if (name.partition("/")[0] == "courier") is (only is None) or only not in (None, name):
+            if (name.partition("/")[0] in LINK_FRAGMENTS) is (only is None) or only not in (None, name):
                 raise KeyError(name)
             return self._authorizer.render_fragment(viewer, name, language)
 

@@ -30,6 +30,7 @@ from gateway.runtime.maintenance.decommission import Decommissioning
 from gateway.runtime.notifications.contacts import Contacts
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.notifications.queue import NotificationQueue
+from gateway.runtime.reception import ReceptionActor
 from gateway.storage import Store, StoreFailed
 from gateway.storage.models import CommitResult, StoredDecision
 from gateway.system.changes import ChangeNotifier
@@ -123,6 +124,7 @@ class ShellBox:
             marks=MarkWriter(house.storage.folder, box=house.box, key=self.key),
         )
         self.entrances: dict[str, EntranceActor] = {name: self._entrance(name) for name in house.entrances}
+        self.receptions: dict[str, ReceptionActor] = {}
         self.reception = Inbox(
             house,
             store=store,

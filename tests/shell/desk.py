@@ -57,6 +57,8 @@ class DeskBox:
             seal=made.archive.seal_custody, on_change=self._changed, containment=Containment(),
         )  # fmt: skip
 
+        made.receptions[DESK] = self.desk
+
     def _changed(self) -> None:
         self.changes += 1
         self.box.changes.notify()

@@ -98,6 +98,7 @@ async def serve_site(  # noqa: PLR0913 - what a test may replace
         clock=made.clock,
         states=lambda: tuple((running.state, made.clock.now()) for running in made.entrances.values()),
         inbox=made.reception,
+        receptions=made.receptions,
         contacts=made.phonebook,
         video_socket=made.home.storage.folder / "video.sock",
         camera_proofs=lambda: made.eyes.proofs if link is None else link.proofs,

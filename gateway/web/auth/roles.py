@@ -32,6 +32,7 @@ class UserRight(StrEnum):
     SAY_HOME = auto()  # say that somebody or nobody is home, that the household is away, or plan a pause
     DECIDE_AT_DOOR = auto()  # approve or veto the visit that rings
     ACKNOWLEDGE = auto()  # say that one has looked after a door that was handed over, or that safe mode may end
+    CONFIRM_PARCEL = auto()  # see what the receptions hold, and confirm by a scan that a parcel was handed over
     LOCK = auto()  # lock a door. No right unlocks one: nothing opens outside a delivery (decision 0007)
     SEE_BRANDS = auto()  # see which brands ask, may come in, or were refused, and under which terms
     DECIDE_BRANDS = auto()  # permit, refuse, revoke a brand; change its terms
@@ -73,6 +74,7 @@ _HOUSEHOLD_RIGHTS = frozenset(
         UserRight.SAY_HOME,
         UserRight.DECIDE_AT_DOOR,
         UserRight.ACKNOWLEDGE,  # the person at the jammed door must be able to acknowledge it
+        UserRight.CONFIRM_PARCEL,  # a receiver hands a parcel to anybody of the household
         UserRight.LOCK,
         UserRight.SEE_BRANDS,  # not DECIDE_BRANDS: the owner answers for who may come in while nobody is home
         UserRight.SEE_HOUSEHOLD,  # the accounts and permissions of one's own household

@@ -18,7 +18,7 @@ from gateway.installation.walk import WalkTrial, forbids_visits
 from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S
 from gateway.runtime.notifications.texts import battery_text, readiness_text
 from gateway.web.auth.roles import UserRight
-from gateway.web.server import courier_view
+from gateway.web.server import courier_view, reception_view
 from gateway.web.server.context import GatewayServices, Viewer, person_name, to_utc
 from gateway.web.server.visit_story import story_lines
 
@@ -185,5 +185,11 @@ FRAGMENTS: Mapping[str, tuple[UserRight | None, Callable[[GatewayServices, str, 
     "courier": (None, courier_view.courier_facts),
     "phones": (UserRight.SETTINGS, _phones_facts),
     "walk": (UserRight.WALK_TEST, _walk_test_facts),
+    "reception": (UserRight.CONFIRM_PARCEL, reception_view.reception_facts),
+    "desk": (None, reception_view.desk_facts),
+    "handing": (None, reception_view.handing_facts),
 }
-"""The right that each kind of fragment needs (a courier's needs only the link), and what it shows."""
+"""The right that each kind of fragment needs (those of `LINK_FRAGMENTS` only the link), and what it shows."""
+
+LINK_FRAGMENTS = frozenset({"courier", "desk", "handing"})
+"""The kinds that somebody without an account sees: each feed shows one of them, and a session's feed none."""

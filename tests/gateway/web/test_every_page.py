@@ -43,7 +43,8 @@ async def settled(page: Page, address: str) -> None:
     assert answer is not None
     assert answer.status == 200, address
     own: Mapping[str, Mapping[str, str]] = {
-        "label": LABEL_READER_HEADERS, "hub": PHOTO_READER_HEADERS,  # they read a code
+        # they read a code
+        "label": LABEL_READER_HEADERS, "receptions": LABEL_READER_HEADERS, "hub": PHOTO_READER_HEADERS,
         "away": away_headers(None),  # this house has joined no hub
     }  # fmt: skip
     more = own.get(address.rpartition("/")[2], {})

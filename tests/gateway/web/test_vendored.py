@@ -21,6 +21,9 @@ OURS = {
     "perron-180.png",
     "perron.css",
     "label.css",
+    "desk.js",
+    "labels.js",
+    "scan.js",
     "perron.svg",
     "vendored.json",
 }

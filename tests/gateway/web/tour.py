@@ -9,6 +9,7 @@ from pathlib import Path
 from unittest.mock import PropertyMock, patch
 
 from gateway.config.home import Home, PagesSection
+from gateway.domain.custody import DeclineReason
 from gateway.domain.delivery.barcodes import courier_token_digest
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
@@ -27,12 +28,14 @@ from tests.gateway.evidence.visits import FILM_S, film_bytes
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.test_coming_in import a_site
 from tests.shell.box import LINK_KEY, ShellBox, box, run_box
+from tests.shell.desk import DESK, MARC, DeskBox, home_with_desk
 from tests.shell.house import PARCEL, make_home
 from tests.shell.parts import ManualTime
 from tests.shell.site import ServedSite, serve_site
 
 NO_PAGE_ROUTES = frozenset({
-    "/feed", "/c/{digest}/feed", "/live/{camera}", "/live/{camera}/pictures", "/film/{path}", "/shared/{token}/{file}",
+    "/feed", "/desk/feed", "/c/{digest}/feed", "/live/{camera}", "/live/{camera}/pictures", "/film/{path}",
+    "/shared/{token}/{file}",
     "/settings/keys/box.pub.pem", "/settings/moving-out/everything.zip",
     "/history/{visit}/report.pdf", "/c/{digest}/receipt",
     "/installation/walk/{entrance}/picture/{number}", "/installation/walk/{entrance}/report.pdf",
@@ -44,7 +47,7 @@ NO_PAGE_ROUTES = frozenset({
 PLAIN_PATHS = ("/", "/live", "/history", "/brands", "/household", "/settings", "/settings/messages", "/settings/keys",
          "/settings/sign-ins", "/installation", "/installation/examination", "/installation/add",
          "/settings/privacy", "/settings/hub", "/settings/moving-out", "/confirm", "/enter", "/enter/again",
-         "/away", "/away/enrol")  # fmt: skip
+         "/away", "/away/enrol", "/receptions", "/desk")  # fmt: skip
 
 DIGEST = courier_token_digest(bytes(16))
 INCIDENT = "incident-1"
@@ -82,10 +85,12 @@ async def prepare_tour(
     """
     (folder / "ours").mkdir(exist_ok=True)
     (folder / "new").mkdir()
-    house = house or make_home(folder / "ours")
+    house = house or home_with_desk(folder / "ours")
     carrier = min(house.brands["shop"].permission.carriers)
     async with box(folder / "ours", house, time=ManualTime(mono=7300.0)) as made:
         await receive(made.store, make_offer(courier_sha256=DIGEST, carrier=carrier), now=NOW)
+        if house.receptions:
+            await hold_parcels(DeskBox(made), carrier)
         async with (
             run_box(made),
             serve_site(made, file=_write_home_file(folder, house)) as site,
@@ -100,6 +105,16 @@ async def prepare_tour(
             await propose_devices(site)
             await enrol_browser(site, guest)
             yield Tour(made, site, await _pages(made, site, f"http://127.0.0.1:{new.plain_port}"))
+
+
+async def hold_parcels(desk: DeskBox, carrier: str) -> None:
+    """A receiver is on duty: one parcel is offered, one is with him, one was declined."""
+    await desk.desk.set_duty(MARC, on=True)
+    for number, code in enumerate(("desk-parcel-1", "desk-parcel-2", "desk-parcel-3")):
+        await desk.announce(id=f"desk-{number}", parcels=(code,), carrier=carrier)
+        await desk.desk.offer(code, source=code)
+    await desk.desk.accept(MARC, "desk-parcel-2")
+    await desk.desk.decline(MARC, "shop.desk-2", "desk-parcel-3", DeclineReason.DAMAGED)
 
 
 def _write_home_file(folder: Path, house: Home) -> Path:
@@ -205,5 +220,8 @@ async def _pages(made: ShellBox, site: ServedSite, new: str) -> Mapping[str, str
         "/installation/walk/{entrance}": "/installation/walk/garage",
         "/c/{digest}/label": f"/c/{DIGEST}/label",
     }  # fmt: skip
+    if made.home.receptions:
+        fields = {"receiver": MARC}
+        ours["/desk/in/{token}"] = await _one_time_link(site, f"/receptions/{DESK}/link", fields, "/desk/in/")
     theirs = {path: f"{new}{path}" for path in ("/claim", "/certificate")}
     return {route: f"{site.address}{path}" for route, path in ours.items()} | theirs

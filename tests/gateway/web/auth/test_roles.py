@@ -17,6 +17,7 @@ lift_stop               yes    yes        -
 say_home                yes    yes        -
 decide_at_door          yes    yes        -
 acknowledge             yes    yes        -
+confirm_parcel          yes    yes        -
 lock                    yes    yes        yes
 see_brands              yes    yes        -
 decide_brands           yes    -          -

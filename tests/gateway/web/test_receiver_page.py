@@ -1,0 +1,288 @@
+"""The page of a receiver in a real browser: the owner's link, duty, taking, declining, handing over, and no more."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiohttp import ClientSession, CookieJar
+from playwright.async_api import FilePayload, Page, expect
+
+from gateway.domain.custody import CustodyStage
+from gateway.domain.delivery.barcodes import courier_token_digest
+from gateway.web.auth.receivers import LINK_LIFETIME, MAX_SESSION_AGE, SESSION_IDLE_LIMIT
+from gateway.web.auth.roles import Role
+from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
+from tests.gateway.web.test_rights import PAGES
+from tests.lens import FakeCamera, draw_label, jpeg
+from tests.shell.desk import DESK, MARC, NINA, OTHER_PARCEL, DeskBox, desk_box
+from tests.shell.house import PARCEL
+from tests.shell.site import ServedSite, serve_site
+from tests.waiting import wait_until
+
+pytestmark = IN_SHARED_BROWSER
+
+DIGEST = courier_token_digest(bytes(16))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def desk(tmp_path: Path) -> AsyncIterator[DeskBox]:
+    """The middle of a window at the concierge's; a parcel is announced."""
+    async with desk_box(tmp_path) as made:
+        await made.announce()
+        yield made
+
+
+async def link_of(site: ServedSite, receiver: str = MARC) -> str:
+    """The link that the owner makes for a receiver, as her page shows it."""
+    async with (
+        site.client(site.owner) as anna,
+        anna.post(f"/receptions/{DESK}/link", data={"receiver": receiver}) as answer,
+    ):
+        text = await answer.text()
+        assert answer.status == 200, text
+    found = re.search(r"<code>(http[^<]*)</code>", text)
+    assert found is not None
+    return found[1]
+
+
+async def sign_in(page: Page, site: ServedSite, receiver: str = MARC) -> None:
+    """The receiver opens his link and takes the phone for it."""
+    await page.goto(await link_of(site, receiver))
+    await page.locator("main form button").click()
+    await expect(page).to_have_url(f"{site.address}/desk")
+
+
+async def types(page: Page, code: str, button: str) -> None:
+    await page.get_by_role("textbox", name=re.compile("number on the label")).fill(code)
+    await page.get_by_role("button", name=button, exact=True).click()
+
+
+@pytest.mark.slow
+async def test_a_receiver_takes_a_parcel_with_his_phones_camera_and_hands_it_over(
+    desk: DeskBox, tmp_path: Path
+) -> None:
+    lens = FakeCamera(tmp_path / "label.mjpeg")
+    lens.sees(draw_label(("code128", PARCEL), tilt=20))
+    async with serve_site(desk.box) as site, visitor(*lens.switches) as somebody:
+        page = await somebody.page(locale="en-GB")
+        await sign_in(page, site)
+        await expect(page.get_by_text("You are off duty")).to_be_visible()
+        assert await accessibility_problems(page) == []
+        await page.get_by_role("button", name="Go on duty").click()
+        await expect(page.get_by_text("You are on duty.")).to_be_visible()
+        desk.scan(PARCEL)
+        await expect(page.get_by_text("Decline …2032")).to_be_visible()
+        assert PARCEL not in await page.content(), "the whole number is on the label only"
+        await page.get_by_role("button", name="Scan the label").click()
+        await expect(page.get_by_text("You have the parcel now.")).to_be_visible()
+        assert desk.stage() is CustodyStage.RECEIVED
+        assert await accessibility_problems(page) == []
+        await page.get_by_role("button", name="Scan the label").click()
+        await expect(page.get_by_role("heading", name="Hand over the parcel …2032")).to_be_visible()
+        assert await accessibility_problems(page) == []
+        await page.get_by_role("textbox", name="To whom").fill("Anna Dupont")
+        await page.get_by_role("button", name="Hand over", exact=True).click()
+        await expect(page.get_by_text("Handed over.")).to_be_visible()
+        await expect(page.get_by_text("to Anna Dupont")).to_be_visible()
+        assert desk.stage() is CustodyStage.HANDED_OVER
+
+
+@pytest.mark.slow
+async def test_the_page_speaks_french_to_who_reads_french(desk: DeskBox) -> None:
+    async with serve_site(desk.box) as site, visitor() as somebody:
+        page = await somebody.page(locale="fr-FR")
+        await page.goto(await link_of(site))
+        await expect(page.get_by_role("heading", name="Recevoir les colis au nom de")).to_be_visible()
+        assert await accessibility_problems(page) == []
+        await page.get_by_role("button", name="Utiliser ce téléphone").click()
+        await page.get_by_role("button", name="Prendre mon service").click()
+        await expect(page.get_by_text("Vous êtes de service.")).to_be_visible()
+        desk.scan(PARCEL)
+        await page.get_by_text("Refuser …2032").click()
+        await page.get_by_role("button", name="plus de place").click()
+        await expect(page.get_by_text("Refusé. Le livreur remporte le colis.")).to_be_visible()
+        assert desk.stage() is CustodyStage.DECLINED
+        assert await accessibility_problems(page) == []
+        width = await page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 390, "nothing stands out of a phone's screen"
+
+
+@pytest.mark.slow
+async def test_a_photo_of_the_label_does_where_there_is_no_camera(desk: DeskBox) -> None:
+    async with serve_site(desk.box) as site, visitor() as somebody:
+        page = await somebody.page()
+        await sign_in(page, site)
+        await page.get_by_role("button", name="Go on duty").click()
+        await desk.offered()
+        picture = jpeg(draw_label(("code128", PARCEL), tilt=0))
+        await page.locator("#photo").set_input_files(FilePayload(name="a.jpg", mimeType="image/jpeg", buffer=picture))
+        await expect(page.get_by_text("You have the parcel now.")).to_be_visible()
+
+
+@pytest.mark.slow
+async def test_what_the_courier_did_not_offer_is_not_taken(desk: DeskBox) -> None:
+    async with serve_site(desk.box) as site, visitor() as somebody:
+        page = await somebody.page()
+        await sign_in(page, site)
+        await page.get_by_role("button", name="Go on duty").click()
+        await types(page, PARCEL, "Continue")
+        await expect(page.get_by_role("alert")).to_have_text(
+            "This parcel is not offered now: the courier scans it first."
+        )
+        await desk.offered()
+        await types(page, OTHER_PARCEL, "Continue")
+        await expect(page.get_by_role("alert")).to_be_visible()
+        assert desk.stage() is CustodyStage.OFFERED
+        await somebody.leave(forgiven="status of 422")
+
+
+@pytest.mark.slow
+async def test_the_owner_sees_who_has_the_parcel_and_confirms_it_by_a_scan(desk: DeskBox) -> None:
+    async with serve_site(desk.box) as site, visitor() as somebody:
+        page = await somebody.page()
+        await site.sign_in(page.context)
+        await page.goto(f"{site.address}/receptions")
+        await expect(page.get_by_text("Nobody is on duty")).to_be_visible()
+        await desk.offered()
+        await expect(page.get_by_text("the courier offers it now")).to_be_visible()
+        await desk.desk.accept(MARC, PARCEL)
+        await expect(page.get_by_text("with Marc Petit")).to_be_visible()
+        assert await accessibility_problems(page) == []
+        await types(page, PARCEL, "Confirm")
+        await expect(page.get_by_role("alert")).to_have_text(
+            "This parcel was not handed over: the receiver scans it first."
+        )
+        await desk.desk.hand_over(MARC, PARCEL, "Anna")
+        await types(page, PARCEL, "Confirm")
+        await expect(page.get_by_text("Confirmed: the parcel is with you.")).to_be_visible()
+        assert desk.stage() is CustodyStage.CONFIRMED
+        await somebody.leave(forgiven="status of 422")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("locale", "give"),
+    [
+        ("fr-FR", "Donnez-le à la réception"),
+        ("en-GB", "Give it to the receiver"),
+        ("de-DE", "Geben Sie es ab"),
+    ],
+)
+async def test_a_courier_without_a_scanner_offers_the_parcel_on_his_own_page(
+    desk: DeskBox, locale: str, give: str
+) -> None:
+    await desk.announce(id="d2", parcels=(OTHER_PARCEL,), courier_sha256=DIGEST)
+    async with serve_site(desk.box) as site, visitor() as somebody:
+        page = await somebody.page(locale=locale)
+        await page.goto(f"{site.address}/c/{DIGEST}")
+        await expect(page.locator("[data-turn]")).to_have_attribute("data-turn", "scan")
+        await page.locator("input[name=code]").fill(OTHER_PARCEL)
+        await page.locator("form[data-scan] button").click()
+        await expect(page.get_by_role("alert")).to_be_visible()
+        assert desk.stage(OTHER_PARCEL) is CustodyStage.ANNOUNCED, "nobody is on duty"
+        await desk.desk.set_duty(MARC, on=True)
+        await page.locator("input[name=code]").fill(PARCEL)
+        await page.locator("form[data-scan] button").click()
+        await expect(page.get_by_role("alert")).to_be_visible()
+        assert desk.stage(PARCEL) is None, "his link offers the parcels of his own delivery only"
+        await page.locator("input[name=code]").fill(OTHER_PARCEL)
+        await page.locator("form[data-scan] button").click()
+        await expect(page.locator("[data-turn]")).to_have_attribute("data-turn", "give")
+        await expect(page.locator(".word")).to_have_text(give)
+        assert await accessibility_problems(page) == []
+        await desk.desk.accept(MARC, OTHER_PARCEL)
+        await expect(page.locator("[data-turn]")).to_have_attribute("data-turn", "done")
+
+
+async def receiver_client(site: ServedSite, receiver: str = MARC) -> ClientSession:
+    """A receiver's browser, by its requests."""
+    link = await link_of(site, receiver)
+    client = ClientSession(site.address, cookie_jar=CookieJar(unsafe=True))
+    async with client.post(link.removeprefix(site.address), allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, "/desk")
+    return client
+
+
+async def test_a_receiver_has_no_other_right(desk: DeskBox) -> None:
+    async with serve_site(desk.box) as site, await receiver_client(site) as marc:
+        for path in PAGES:
+            async with marc.get(path, allow_redirects=False) as answer:
+                assert (answer.status, answer.headers["Location"]) == (303, f"/enter?back={path}"), path
+        for path in ("/receptions/confirm", f"/receptions/{DESK}/link", "/entrance/front", "/pause"):
+            async with marc.post(path, data={"code": PARCEL, "do": "stop"}, allow_redirects=False) as answer:
+                assert answer.status in {303, 401, 403}, path
+        async with marc.get("/feed") as answer:
+            assert answer.status == 401
+        async with marc.ws_connect("/desk/feed") as feed:
+            await feed.send_json({"want": [f"en/desk/{DESK}/{NINA}", "en/state/front", f"en/desk/{DESK}/{MARC}"]})
+            said: dict[str, object] = {}
+            while "parts" not in said:
+                said = await feed.receive_json()
+            assert list(said["parts"]) == [f"en/desk/{DESK}/{MARC}"]  # type: ignore[call-overload]  # an object
+
+
+async def test_a_link_signs_in_once_and_only_by_a_press(desk: DeskBox) -> None:
+    async with serve_site(desk.box) as site:
+        link = (await link_of(site)).removeprefix(site.address)
+        async with ClientSession(site.address) as messenger, messenger.get(link) as preview:
+            assert (preview.status, preview.cookies.get("receiver")) == (200, None)
+        for expected in (303, 410):
+            async with (
+                ClientSession(site.address, cookie_jar=CookieJar(unsafe=True)) as phone,
+                phone.post(link, allow_redirects=False) as answer,
+            ):
+                assert answer.status == expected
+
+
+async def test_a_link_and_a_session_grow_old(desk: DeskBox) -> None:
+    async with serve_site(desk.box) as site, await receiver_client(site) as marc:
+        old = (await link_of(site)).removeprefix(site.address)
+        desk.box.time.mono += LINK_LIFETIME.total_seconds()
+        async with marc.get(old) as answer:
+            assert answer.status == 410
+        async with marc.get("/desk") as answer:
+            assert "pas de service" in await answer.text()
+        desk.box.time.mono += SESSION_IDLE_LIMIT.total_seconds()
+        async with marc.get("/desk") as answer:
+            assert "pas connecté" in await answer.text()
+        assert timedelta(days=1) < SESSION_IDLE_LIMIT < MAX_SESSION_AGE
+
+
+async def test_the_owner_signs_a_receiver_out_at_once(desk: DeskBox) -> None:
+    async with serve_site(desk.box) as site, await receiver_client(site) as marc, site.client(site.owner) as anna:
+        (session,) = desk.box.store.receivers.sessions(DESK)
+        async with anna.post(f"/receptions/{DESK}/end", data={"session": session.id}, allow_redirects=False) as answer:
+            assert answer.status == 303
+        async with marc.get("/desk") as answer:
+            assert "pas connecté" in await answer.text()
+        async with marc.post("/desk/duty", data={"on": "1"}, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (303, "/desk")
+        assert desk.desk.on_duty() == frozenset()
+
+
+async def test_only_an_owner_makes_links_and_only_for_receivers_of_the_house_file(desk: DeskBox) -> None:
+    async with serve_site(desk.box) as site, site.client(site.owner) as anna:
+        bruno = await site.guest(Role.HOUSEHOLD)
+        async with site.client(bruno) as household:
+            async with household.post(f"/receptions/{DESK}/link", data={"receiver": MARC}) as answer:
+                assert answer.status == 403
+            async with household.get("/receptions") as answer:
+                assert answer.status == 200
+                assert "Créer un lien" not in await answer.text()
+        for reception, receiver in ((DESK, "stranger"), ("nowhere", MARC)):
+            async with anna.post(f"/receptions/{reception}/link", data={"receiver": receiver}) as answer:
+                assert answer.status == 404
+
+
+async def test_a_receiver_who_presses_without_end_is_slowed(desk: DeskBox) -> None:
+    async with serve_site(desk.box) as site, await receiver_client(site) as marc:
+        statuses = []
+        for _ in range(40):
+            async with marc.post("/desk/scan", data={"code": "x"}) as answer:
+                statuses.append(answer.status)
+        assert 429 in statuses
+        assert len(desk.box.store.log.bodies_of_kind("custody")) == 0
+        await wait_until(lambda: desk.stage() is None)
