@@ -5,6 +5,7 @@ unknown wire value stays unknown: it never becomes a known state.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum, auto
 
 
@@ -120,6 +121,19 @@ class AlarmPanelState(StrEnum):
     DISARMING = auto()
     PENDING = auto()  # somebody has come in: it will be triggered unless it is disarmed
     TRIGGERED = auto()
+    UNKNOWN = auto()
+
+
+class ParcelStatus(StrEnum):
+    """Where a parcel is, as its carrier says (the states of the parcel integrations of Home Assistant)."""
+
+    REGISTERED = auto()
+    IN_TRANSIT = auto()
+    OUT_FOR_DELIVERY = auto()
+    AT_PICKUP_POINT = auto()
+    DELIVERED = auto()
+    RETURNING = auto()
+    PROBLEM = auto()
     UNKNOWN = auto()
 
 
@@ -268,6 +282,34 @@ class AlarmPanelReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrackedParcel:
+    """One parcel of the household: its tracking number as the carrier writes it, and where it is."""
+
+    number: str
+    status: ParcelStatus
+
+
+class TrackingReport:
+    """A report about the household's parcels, which belongs to no entrance."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParcelsReport(TrackingReport):
+    """All parcels that the household's tracking knows; None: it knows nothing at the moment."""
+
+    parcels: tuple[TrackedParcel, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateTimeReport(TrackingReport):
+    """When the tracking last learnt something. It is sent before the parcels that it belongs to."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CorrelationReport:
     """The other reports of the same message answer the query that carried `echo` in its payload.
 
@@ -308,6 +350,8 @@ Report = (
     | AnswerButtonReport
     | PresenceReport
     | AlarmPanelReport
+    | ParcelsReport
+    | UpdateTimeReport
     | CorrelationReport
     | NoAnswerReport
     | UnreadablePayload

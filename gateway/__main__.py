@@ -35,6 +35,7 @@ MODULES = {
     "join": "gateway.cli.joining",
     "stop": "gateway.cli.owner",
     "pause": "gateway.cli.pause",
+    "parcel": "gateway.cli.parcel",
     "verify": "gateway.cli.owner",
     "report": "gateway.cli.paper",
     "epcis": "gateway.cli.epcis",

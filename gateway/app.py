@@ -51,6 +51,7 @@ from gateway.runtime.maintenance.instance_lock import lock_folder
 from gateway.runtime.notifications.contacts import SCRATCH_FOLDER, Contacts, owner_phones
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.notifications.queue import NotificationQueue
+from gateway.runtime.parcel_tracking import ParcelTracker
 from gateway.runtime.reception import ReceptionActor
 from gateway.runtime.scheduler import Scheduler
 from gateway.storage import Store, StoreFailed
@@ -270,6 +271,7 @@ class App:
             "archive": self._archive.run,
             "windows": self._scheduler.run,
             "walk tests": self._walk_tests.run,
+            "parcels": self._tracker.run,
             "home assistant": self._home_assistant.run,
             "faults": self._faults.run,
         }
@@ -338,7 +340,7 @@ class App:
         )  # fmt: skip
         self._inbox = Inbox(
             home, store=store, publisher=self._mqtt, clock=clock, entrances=self._entrances,
-            refresh_agenda=self._scheduler.refresh, erase=self._archive.erase, outbox=self._outbox,
+            refresh_agenda=self._scheduler.refresh, erase=self._archive.erase, outbox=self._outbox, key=key,
             containment=self._contained,
         )  # fmt: skip
         self._rewriting = HomeFileWriter(self._file, reload=self._reread, crash_point=self._crash_point)
@@ -365,6 +367,10 @@ class App:
         self._home_assistant = HomeAssistantBridge(
             home, publisher=self._mqtt, clock=clock, store=store, entrances=self._entrances,
             submit_request=self._inbox.submit_request, picture=self._video.take_picture,
+        )  # fmt: skip
+        self._tracker = ParcelTracker(
+            home, store=store, publisher=self._mqtt, clock=clock, on_change=self._on_parcels_changed,
+            containment=self._contained,
         )  # fmt: skip
         for name, running in self._entrances.items():
             running.on_commands.append(partial(self._home_assistant.on_decision, name))
@@ -522,6 +528,8 @@ class App:
     def _on_device(self, origin: DeviceOrigin, incoming: InboundMessage) -> None:
         for device, channel, message in self._guards.on_message(origin.devices, origin.channel, incoming):
             self._walk_tests.on_message(device, channel, message)
+            if device in self._tracker.devices:
+                self._tracker.on_message(device, channel, message)
             for name in self._by_device[device]:
                 self._entrances[name].on_message(device, channel, message)
             for desk in self._receptions.values():
@@ -532,11 +540,13 @@ class App:
         self._guards.on_connected()
         for running in self._entrances.values():
             running.on_connected(session)
+        self._tracker.on_connected(session)
         self._outbox.on_connected()
         self._home_assistant.on_connected()
 
     def _on_down(self, why: str) -> None:
         log.warning("broker_down", why=why)
+        self._tracker.on_disconnected()
         taken_over = self._takeover_detector.session_lost(why, self._clock.now().mono)
         if taken_over:
             log.error("another_box", why="it signs in as this one, again and again", todo="end one of the two for good")
@@ -556,8 +566,14 @@ class App:
         match origin:
             case DeviceOrigin(devices=devices) | HomeAssistantOrigin(carries=DeviceOrigin(devices=devices)):
                 for device in devices:
+                    if device in self._tracker.devices:
+                        self._tracker.on_missed(device)
                     for name in self._by_device[device]:
                         self._entrances[name].on_messages_lost(device)
+
+    def _on_parcels_changed(self, deliveries: tuple[str, ...]) -> None:
+        self._inbox.update_deliveries(deliveries)
+        self._changes.notify()
 
     def _on_video(self, event: ipc.FromVideo) -> None:
         match event:

@@ -22,6 +22,7 @@ DeviceKind = Literal[
     "fridge",
     "presence",
     "alarm",
+    "parcels",
 ]
 DEVICE_KINDS: tuple[str, ...] = get_args(DeviceKind)
 ORDERED_KINDS = frozenset({"lock", "cover", "strike", "compartment"})  # these obey an order to open

@@ -1,4 +1,4 @@
-"""Supports entities of the owner's Home Assistant: thermometer, contact, alarm panel, presence, cover.
+"""Supports entities of the owner's Home Assistant: thermometer, contact, panel, presence, cover, parcels.
 
 With its statestream (address `<base topic>/<domain>/<object>`):
 
@@ -30,6 +30,14 @@ names its topic (`topics: {battery: ...}`), or
     zone                 how many persons are in it (zone.home)
     input_boolean        on: somebody is home
 
+An entity of the kind `parcels` has the household's parcels in an attribute (`tracking.py`). Its state is only their
+number; of its statestream two more topics are read, which need `publish_attributes` and `publish_timestamps`:
+
+    parcels       the list
+    last_updated  when Home Assistant last heard something of them, before the list
+
+An automation answers `{"echo": "<that echo>", "parcels": [...]}`, and may send `{"parcels": [...]}` unasked on `event`.
+
 Sources: home-assistant.io "MQTT Statestream" and its code (`mqtt_statestream/__init__.py`: topic, QoS, retain, no
 republication), "MQTT" (birth and last will), "Binary sensor" (device classes), "Alarm control panel", "Cover",
 "Person", "Zone". An answer proves only the last state that Home Assistant received: not that a contact is closed now.
@@ -38,6 +46,7 @@ republication), "MQTT" (birth and last will), "Binary sensor" (device classes), 
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Final
 
 from devices.commands import Command, LockDoor, QueryState, UnlockDoor
 from devices.reports import (
@@ -51,19 +60,22 @@ from devices.reports import (
     FridgeReport,
     GarageDoorReport,
     GarageDoorState,
+    ParcelsReport,
     PresenceReport,
     PresenceState,
     Report,
     UnreadablePayload,
+    UpdateTimeReport,
 )
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, write
-from devices.vendors import charge, movement
+from devices.vendors import charge, movement, tracking
 from devices.vendors.definition import Definition
 from devices.vendors.parts import parse_each, unreadable_as_report, unreadable_as_value
 from devices.vendors.temperature import plausible_celsius
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
 STATUS_TOPIC = "homeassistant/status"
+PARCELS: Final = "parcels"  # the kind of an entity with the household's parcels
 _NO_ECHO = "0"
 COVER = "cover"  # the enrolled kind of an opener
 _OPEN, _CLOSE = b"OPEN", b"CLOSE"
@@ -87,7 +99,11 @@ def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Return the statestream's topics; an automation uses Perron's own."""
     if answers_queries(device_ref):
         return NO_TOPICS
-    return {TopicSuffix.STATE: f"{device_ref.address}/state", TopicSuffix.BRIDGE: STATUS_TOPIC}
+    common = {TopicSuffix.STATE: f"{device_ref.address}/state", TopicSuffix.BRIDGE: STATUS_TOPIC}
+    if device_ref.kind != PARCELS:
+        return common
+    lists = (TopicSuffix.PARCELS, TopicSuffix.LAST_UPDATED)
+    return common | {suffix: f"{device_ref.address}/{suffix}" for suffix in lists}
 
 
 @unreadable_as_report
@@ -99,6 +115,8 @@ def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = N
         return (UnreadablePayload(why="it is neither online nor offline"),)
     if suffix is TopicSuffix.BATTERY:
         return charge.decode_battery(payload)
+    if device_ref.kind == PARCELS:
+        return _decode_parcels(suffix, payload)
     if suffix is TopicSuffix.STATE:
         return (_entity(_text(payload), device_ref, device_ref.unit),)
     if suffix is not TopicSuffix.RESULT:
@@ -106,6 +124,24 @@ def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = N
     body = mapping(parse(payload), "the answer")
     reports = (_answer_report(body, device_ref),)  # an echo without a state answers nothing
     return parse_each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: reports)
+
+
+def _decode_parcels(suffix: TopicSuffix, payload: bytes) -> tuple[Report, ...]:
+    match suffix:
+        case TopicSuffix.STATE:  # how many parcels there are: only that the entity is known counts
+            return (ParcelsReport(parcels=None),) if _text(payload) in _NO_STATE else ()
+        case TopicSuffix.PARCELS:
+            return (tracking.read_parcels(parse(payload)),)
+        case TopicSuffix.LAST_UPDATED:
+            return (UpdateTimeReport(at=tracking.read_update_time(payload)),)
+        case TopicSuffix.EVENT:
+            return (tracking.read_parcels(mapping(parse(payload), "the message").get("parcels")),)
+        case TopicSuffix.RESULT:
+            body = mapping(parse(payload), "the answer")
+            parcels = tracking.read_parcels(body.get("parcels"))
+            return (CorrelationReport(echo=identifier(body.get("echo"), "echo")), parcels)
+        case _:
+            raise MalformedPayload("an entity with parcels has no such topic")
 
 
 def _answer_report(body: Mapping[str, object], device_ref: DeviceRef) -> Report:
@@ -176,7 +212,10 @@ CONTACTS = frozenset({"binary_sensor"})
 COVERS = frozenset({"cover"})
 PANELS = frozenset({"alarm_control_panel"})
 PRESENCES = frozenset(name for name, reader in _READERS.items() if reader is _presence)
-_DOMAINS = {"fridge": THERMOMETERS, "door": CONTACTS, "cover": COVERS, "alarm": PANELS, "presence": PRESENCES}
+_DOMAINS = {
+    "fridge": THERMOMETERS, "door": CONTACTS, "cover": COVERS, "alarm": PANELS, "presence": PRESENCES,
+    PARCELS: frozenset({"sensor"}),
+}  # fmt: skip
 _ENTITY_ADDRESS = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+|[^/]+(/[^/]+)*/[a-z0-9_]+/[a-z0-9_]+")
 
 
@@ -208,11 +247,23 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
         return (Publication(suffix=suffix, payload=b"online" if report.online else b"offline"),)
     if isinstance(report, BatteryReport):
         return (charge.encode_battery(report),)
+    if isinstance(report, ParcelsReport):
+        return (_encode_parcels(report, device_ref),)
+    if isinstance(report, UpdateTimeReport):
+        return (Publication(suffix=TopicSuffix.LAST_UPDATED, payload=report.at.isoformat().encode()),)
     return (
         Publication(
             suffix=TopicSuffix.STATE, payload=_state_text(report, domain(device_ref), device_ref.unit).encode()
         ),
     )
+
+
+def _encode_parcels(report: ParcelsReport, device_ref: DeviceRef) -> Publication:
+    if answers_queries(device_ref):
+        return Publication(suffix=TopicSuffix.EVENT, payload=write({"parcels": tracking.write_parcels(report)}))
+    if report.parcels is None:
+        return Publication(suffix=TopicSuffix.STATE, payload=b"unavailable")
+    return Publication(suffix=TopicSuffix.PARCELS, payload=write(tracking.write_parcels(report)))
 
 
 def answer(report: Report, echo: str, device_ref: DeviceRef) -> Publication:
@@ -221,7 +272,10 @@ def answer(report: Report, echo: str, device_ref: DeviceRef) -> Publication:
     Raises:
         ValueError: this entity cannot express the report.
     """
-    body = {"echo": echo, "state": _state_text(report, domain(device_ref), device_ref.unit)}
+    if isinstance(report, ParcelsReport):
+        body: dict[str, object] = {"echo": echo, "parcels": tracking.write_parcels(report)}
+    else:
+        body = {"echo": echo, "state": _state_text(report, domain(device_ref), device_ref.unit)}
     return Publication(suffix=TopicSuffix.RESULT, payload=write(body))
 
 
@@ -291,7 +345,7 @@ def _problem(device_ref: DeviceRef) -> str | None:
 
 DEFINITION = Definition(
     name="homeassistant",
-    kinds=frozenset({"cover", "door", "fridge", "presence", "alarm"}),
+    kinds=frozenset({"cover", "door", "fridge", "presence", "alarm", PARCELS}),
     simulated=frozenset({"cover"}),
     is_external=True,
     correlates=True,

@@ -22,6 +22,8 @@ class TopicSuffix(StrEnum):
     LATCH = auto()  # the latch's position, the same
     BEAM = auto()  # a garage door's light beam, if a product reports it apart from the door, retained
     BATTERY = auto()  # the battery level, if a product reports it separately, retained
+    PARCELS = auto()  # the parcels that the household's tracking knows, retained
+    LAST_UPDATED = auto()  # when the tracking last learnt something, retained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

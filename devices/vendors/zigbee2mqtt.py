@@ -191,6 +191,8 @@ def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = N
             | TopicSuffix.LATCH
             | TopicSuffix.BEAM
             | TopicSuffix.BATTERY
+            | TopicSuffix.PARCELS
+            | TopicSuffix.LAST_UPDATED
         ):
             return (UnreadablePayload(why="a Zigbee device reports on its topic alone"),)
         case _:

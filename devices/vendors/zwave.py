@@ -137,7 +137,14 @@ def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = N
             return _answer(mapping(parse(payload), "the answer"), device_ref)
         case TopicSuffix.LOG:
             return _outcome(mapping(parse(payload), "the answer"), device_ref)
-        case TopicSuffix.EVENT | TopicSuffix.BEAM | TopicSuffix.SET | TopicSuffix.GET:
+        case (
+            TopicSuffix.EVENT
+            | TopicSuffix.BEAM
+            | TopicSuffix.SET
+            | TopicSuffix.GET
+            | TopicSuffix.PARCELS
+            | TopicSuffix.LAST_UPDATED
+        ):
             return (UnreadablePayload(why="nothing is reported there"),)
         case _:
             assert_never(suffix)

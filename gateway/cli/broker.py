@@ -3,10 +3,14 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
 
 from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.lines import expand_commands, quoted_path, relative_path
+from gateway.config.home import Home
+from gateway.config.topics import entrance_topic
 from gateway.installation.diagnostics.connection_errors import connection_error
 from gateway.installation.diagnostics.finding import sentence_text
 from gateway.mqtt.client import ShortSession, connect_once
@@ -15,6 +19,7 @@ from gateway.system.config_section import ConfigError
 from gateway.system.mqtt_settings import BrokerSection
 
 ACKNOWLEDGEMENT_TIMEOUT_S = 10.0  # seconds for the broker to take a message
+ANSWER_TIMEOUT_S = 10.0  # seconds for the gateway to answer
 NO_MATCHING_SUBSCRIBERS = 0x10  # MQTT 5 reason code: accepted, but no client subscribes
 DOCTOR_HINT = "`perron doctor` looks for the cause."
 
@@ -62,6 +67,27 @@ async def publish(session: ShortSession, topic: str, payload: bytes, *, expiry: 
     if code == NO_MATCHING_SUBSCRIBERS:
         todo = "Is the gateway running? Start it with `perron run`."
         raise Failure(f"Nobody listens to {topic}.", todo, ExitCode.NO_ANSWER)
+
+
+async def send_owner_request(home: Home, entrance: str, request: Mapping[str, Any], *, todo: str) -> str | None:
+    """Send a request to an entrance with the owner's account; return None once it is done, or why it was not.
+
+    `todo` is what a person does if no answer comes.
+    """
+    ident = secrets.token_hex(8)
+
+    def answers(incoming: InboundMessage) -> bool:
+        body = json_body(incoming)
+        return body.get("kind") == "wish" and body.get("id") == ident
+
+    async with open_session(home.broker.account("owner"), [entrance_topic(entrance, "event")]) as session:
+        payload = json.dumps({"id": ident, **request}).encode()
+        await publish(session, entrance_topic(entrance, "set"), payload, expiry=int(ANSWER_TIMEOUT_S))
+        answer = await wait_for_message(session, answers, within=ANSWER_TIMEOUT_S)
+    if answer is None:
+        raise Failure(f"The gateway does not answer within {ANSWER_TIMEOUT_S:.0f} s.", todo, ExitCode.NO_ANSWER)
+    body = json_body(answer)
+    return None if body.get("accepted") is True else str(body.get("why"))
 
 
 async def wait_for_message(

@@ -1,9 +1,7 @@
 """`perron pause`: lets an owner without a phone plan, list and end pauses of deliveries."""
 
 import asyncio
-import json
 import re
-import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -11,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from gateway.cli.broker import json_body, open_session, publish, wait_for_message
+from gateway.cli.broker import json_body, open_session, send_owner_request, wait_for_message
 from gateway.cli.failure import ExitCode, Failure, load_home, resolve_entrance
 from gateway.cli.lines import DEFAULT_HOME
 from gateway.cli.options import HomeFile, cli
@@ -23,7 +21,6 @@ from gateway.mqtt.publisher import rfc3339_ms
 from gateway.system.clock import read_clock
 from gateway.web.texts.catalogue import TEXTS
 
-ANSWER_TIMEOUT_S = 10.0  # seconds for the gateway to answer
 RETAINED_TIMEOUT_S = 2.0  # seconds for the broker to hand out what it keeps
 _RELATIVE_TIME = re.compile(r"\+(\d{1,5})([mhd])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -111,22 +108,9 @@ async def list_pauses(home: Home) -> list[str]:
 
 
 async def _send_request(home: Home, entrance: str, request: Mapping[str, Any]) -> None:
-    ident = secrets.token_hex(8)
-
-    def answers(incoming: InboundMessage) -> bool:
-        body = json_body(incoming)
-        return body.get("kind") == "wish" and body.get("id") == ident
-
-    async with open_session(home.broker.account("owner"), [entrance_topic(entrance, "event")]) as session:
-        payload = json.dumps({"id": ident, **request}).encode()
-        await publish(session, entrance_topic(entrance, "set"), payload, expiry=int(ANSWER_TIMEOUT_S))
-        answer = await wait_for_message(session, answers, within=ANSWER_TIMEOUT_S)
-    if answer is None:
-        todo = "Take it as not done: `perron pause --list` tells what stands; `perron stop` stops everything."
-        raise Failure(f"The gateway does not answer within {ANSWER_TIMEOUT_S:.0f} s.", todo, ExitCode.NO_ANSWER)
-    body = json_body(answer)
-    if body.get("accepted") is not True:
-        reason = str(body.get("why"))
+    todo = "Take it as not done: `perron pause --list` tells what stands; `perron stop` stops everything."
+    reason = await send_owner_request(home, entrance, request, todo=todo)
+    if reason is not None:
         refusal = reason.removeprefix("no pause: ")
         known = refusal in set(PauseRefusal)
         what = TEXTS[f"pause.no.{refusal}"].to("en") if known else f"The gateway says no: {reason}."

@@ -12,6 +12,7 @@ from gateway.config.devices import AnyDevice
 from gateway.config.fields import Day, DeviceId, Hours, LanguageCode, TimeZone
 from gateway.config.reception import ReceptionSection
 from gateway.domain.day import day_end, read_day
+from gateway.domain.delivery.own_parcel import CARRIERS
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Seconds, Timing
@@ -250,6 +251,14 @@ class BrandSection(ConfigSection):
     """Permission: what the brand may do when the gateway first reads it."""
 
 
+class OwnParcelsSection(ConfigSection):
+    """Parcels that the owner announces himself, by their tracking number. Without this section they need his tap."""
+
+    without_tap: tuple[Id, ...] = ()
+    """Without tap: ids of entrances that such a parcel opens without the owner's yes, as soon as it is out for
+    delivery. None of them may lead into the living space: there the owner always taps. Example: `[garage]`."""
+
+
 class HubSection(ConfigSection):
     """The hub that this home has joined. `perron join` writes this section; without it the gateway contacts no hub."""
 
@@ -339,6 +348,17 @@ class Home(ConfigSection):
     """Receptions: one section per reception, by its id. There a person takes parcels for the household."""
     brands: dict[Id, BrandSection] = Field(default={})
     """Brands: one section per retailer's brand, by its id."""
+    own_parcels: OwnParcelsSection = OwnParcelsSection()
+    """Own parcels: what a parcel may do that the owner announced himself."""
+
+    @property
+    def own_parcel_terms(self) -> PermissionTerms:
+        """What the owner's own parcels may do: each comes once, to any entrance and place, brought by any carrier."""
+        return PermissionTerms(
+            entrances=frozenset(self.entrances),
+            places=frozenset(place for entrance in self.entrances.values() for place in entrance.places),
+            carriers=frozenset(CARRIERS.values()),
+        )
 
     @property
     def destinations(self) -> Mapping[str, Destination]:

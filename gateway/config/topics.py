@@ -29,7 +29,8 @@ DEVICE_CHANNELS = (
 BRIDGE_CHANNELS = (TopicSuffix.BRIDGE, TopicSuffix.LOG)  # shared by all devices behind one bridge
 # Perron's own devices have none of these
 PRODUCT_CHANNELS = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH, TopicSuffix.BEAM)
-INBOUND_CHANNELS = (*DEVICE_CHANNELS, *BRIDGE_CHANNELS, *PRODUCT_CHANNELS)
+TRACKING_CHANNELS = (TopicSuffix.PARCELS, TopicSuffix.LAST_UPDATED)
+INBOUND_CHANNELS = (*DEVICE_CHANNELS, *BRIDGE_CHANNELS, *PRODUCT_CHANNELS, *TRACKING_CHANNELS)
 RETAINED_CHANNELS = frozenset(
     {TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.BRIDGE, TopicSuffix.BATTERY, *PRODUCT_CHANNELS}
 )
@@ -141,8 +142,9 @@ def homeassistant_topic(entrance: str, word: str) -> str:
     return f"perron/ha/{entrance}/{word}"
 
 
-READING_KINDS = frozenset({"fridge", "presence", "alarm"})  # only the newest message of these devices counts
-READING_CHANNELS = frozenset({TopicSuffix.STATE, TopicSuffix.RESULT, TopicSuffix.BATTERY})  # with their measurements
+READING_KINDS = frozenset({"fridge", "presence", "alarm", "parcels"})  # only the newest message of these devices counts
+# With their measurements.
+READING_CHANNELS = frozenset({TopicSuffix.STATE, TopicSuffix.RESULT, TopicSuffix.BATTERY, TopicSuffix.PARCELS})
 
 
 class TopicMap:

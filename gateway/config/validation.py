@@ -9,13 +9,14 @@ from gateway.config.broker_acl import AccountTaken, account_names
 from gateway.config.devices import AnyDevice
 from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import depends_on_lock
+from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.visit.state import WALK_TEST
 
 # What a topic of a product may look like, whatever stands in its address.
 PRODUCT_TOPIC_PATTERN = re.compile(
     r"[^+#/$\s\x00-\x1f\x7f-\x9f]([^+#\x00-\x1f\x7f-\x9f\u2028\u2029]{0,253}[^+#\s\x00-\x1f\x7f-\x9f])?"
 )
-SHAREABLE_KINDS = frozenset({"camera", "fridge", "presence", "alarm"})
+SHAREABLE_KINDS = frozenset({"camera", "fridge", "presence", "alarm"})  # of those that an entrance names
 
 
 class ConfigProblem(NamedTuple):
@@ -230,6 +231,20 @@ def _check_brands(home: Home) -> Iterator[ConfigProblem]:
     kids: dict[str, str] = {}
     if WALK_TEST in home.brands:
         yield ConfigProblem(("brands", WALK_TEST), f"`{WALK_TEST}` is the walk test's own: give the brand another id.")
+    if OWN_BRAND in home.brands:
+        text = f"`{OWN_BRAND}` stands for parcels that the owner announces (`own_parcels`): give the brand another id."
+        yield ConfigProblem(("brands", OWN_BRAND), text)
+    for n, entrance in enumerate(home.own_parcels.without_tap):
+        where = ("own_parcels", "without_tap", n)
+        if entrance not in home.entrances:
+            known = ", ".join(home.entrances) or "none yet"
+            yield ConfigProblem(where, f"there is no entrance `{entrance}`. Known: {known}.")
+        elif home.entrances[entrance].living_space:
+            yield ConfigProblem(
+                where,
+                f"`{entrance}` leads into the living space: a tracking number is no secret, so there the owner taps"
+                " each time. Leave it out.",
+            )
     for id_, brand in home.brands.items():
         for n, key in enumerate(brand.keys):
             owner = kids.setdefault(key.kid, id_)

@@ -11,6 +11,7 @@ from devices.strict_json import MalformedPayload, parse
 from gateway.domain.delivery.promise import Instant, WireModel, printable
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}\z")]
+Day = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\z")]
 VisitId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}\z")]
 
 
@@ -82,6 +83,27 @@ class OwnerPermitRequest(OwnerRequest):
     brand: Id
 
 
+class OwnerAnnounceParcelRequest(OwnerRequest):
+    """Announce a parcel to this entrance: `number` as it is typed, days and hours in the house's own time."""
+
+    do: Literal["announce_parcel"]
+    number: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+    place: Id
+    first_day: Day
+    last_day: Day | None = None  # left out: the same day
+    hours: Annotated[str, StringConstraints(pattern=r"^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}\z")] | None = None
+    carrier: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}\z")] | None = None
+    note: Annotated[str, StringConstraints(max_length=80), AfterValidator(printable)] = ""
+    comes_today: bool = False
+
+
+class OwnerParcelRequest(OwnerRequest):
+    """Withdraw an announced parcel, or say that it comes today."""
+
+    do: Literal["cancel_parcel", "parcel_today"]
+    parcel: Id
+
+
 class OwnerHoldRequest(OwnerRequest):
     """Keep a visit's film beyond its time (a dispute), end that, or erase the film now."""
 
@@ -100,7 +122,9 @@ AnyOwnerRequest = Annotated[
     | OwnerEndPauseRequest
     | OwnerLockRequest
     | OwnerPermitRequest
-    | OwnerHoldRequest,
+    | OwnerHoldRequest
+    | OwnerAnnounceParcelRequest
+    | OwnerParcelRequest,
     Field(discriminator="do"),
 ]
 REQUEST_ADAPTER: TypeAdapter[AnyOwnerRequest] = TypeAdapter(AnyOwnerRequest)

@@ -263,7 +263,7 @@ class EntranceActor:
                 | r.StreamReport()
             ):
                 pass  # true, but an opening does not depend on it
-            case r.ContentReport() | r.KeyReport() | r.CorrelationReport() | r.NoAnswerReport():
+            case r.ContentReport() | r.KeyReport() | r.TrackingReport() | r.CorrelationReport() | r.NoAnswerReport():
                 pass
             case _:
                 assert_never(report)

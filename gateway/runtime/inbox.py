@@ -6,7 +6,7 @@ import math
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import assert_never
 
 import structlog
@@ -25,10 +25,11 @@ from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.protocol import delivery_message, owner_requests
 from gateway.protocol.box_hub import JobOutcome
-from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.ed25519 import PublicKey, SigningKey
 from gateway.protocol.jws import TRANSIENT_REJECTIONS, RejectedMessage, RejectionCode
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.notifications.outbox import Outbox
+from gateway.runtime.own_parcels import AnnouncementProblem, OwnParcelService, ParcelAnnouncement, parse_day_hours
 from gateway.runtime.permissions import PermissionService
 from gateway.storage import Store, StoreFailed
 from gateway.storage.consent_requests import ConsentIntakeResult
@@ -74,6 +75,7 @@ class Inbox:
     refresh_agenda: Callable[[str], None]  # gets an entrance whose agenda changed
     erase: Callable[[str, str | None], Awaitable[None]]
     outbox: Outbox
+    key: SigningKey  # the box's own
     containment: Containment = field(default_factory=Containment)
 
     def __post_init__(self) -> None:
@@ -86,6 +88,10 @@ class Inbox:
             self.store, self.clock, on_change=self._on_brand_change, notify_owner=self._notify_consent_request
         )
         """The owner's decisions on brands."""
+        self.own_parcels = OwnParcelService(
+            self.home, self.store, self.clock, self.key, on_change=self.update_deliveries
+        )
+        """The parcels that the owner announces himself."""
         self._stop_requests: asyncio.Queue[_QueuedRequest] = asyncio.Queue()
         self._last_stop_requests: dict[str, _QueuedRequest] = {}  # entrance -> the newest accepted stop or lift
         self._owner_requests: asyncio.Queue[_QueuedRequest] = asyncio.Queue()
@@ -160,7 +166,7 @@ class Inbox:
         return JobOutcome.ANSWERED
 
     def _notify_affected(self, answer: MessageAnswer) -> None:
-        self._update_deliveries(answer.changed)
+        self.update_deliveries(answer.changed)
         if answer.permission_message is not None:
             (delivery,) = answer.changed
             facts = self.store.deliveries.facts(delivery, self.clock.now())
@@ -180,7 +186,7 @@ class Inbox:
         else:
             self.outbox.notify_reception(command, entrance, now, message=message, delivery=delivery)
 
-    def _update_deliveries(self, deliveries: tuple[str, ...]) -> None:
+    def update_deliveries(self, deliveries: tuple[str, ...]) -> None:
         """Send changed facts of deliveries to their entrances, also to one that just lost the delivery."""
         now = self.clock.now()
         for key in deliveries:
@@ -348,8 +354,39 @@ class Inbox:
             case owner_requests.OwnerHoldRequest():
                 reason = request.why if request.do == "hold" else None
                 await self.store.recordings.set_hold(request.visit, reason, now, by=by)
+            case owner_requests.OwnerAnnounceParcelRequest():
+                _require_parcel(await self._announce_parcel(entrance, request, by))
+            case owner_requests.OwnerParcelRequest(do="cancel_parcel"):
+                _require_parcel(await self.own_parcels.cancel(request.parcel, by))
+            case owner_requests.OwnerParcelRequest():
+                _require_parcel(await self.own_parcels.say_today(request.parcel, by))
             case _:
                 assert_never(request)
+
+    async def _announce_parcel(
+        self, entrance: str, request: owner_requests.OwnerAnnounceParcelRequest, by: str | None
+    ) -> str | None:
+        try:
+            hours = None if request.hours is None else parse_day_hours(request.hours)
+            first = date.fromisoformat(request.first_day)
+            last = first if request.last_day is None else date.fromisoformat(request.last_day)
+        except ValueError:
+            return AnnouncementProblem.WINDOW.value
+        announced = await self.own_parcels.announce(
+            ParcelAnnouncement(
+                number=request.number,
+                entrance=entrance,
+                place=request.place,
+                first_day=first,
+                last_day=last,
+                hours=hours,
+                carrier=request.carrier,
+                note=request.note,
+                comes_today=request.comes_today,
+            ),
+            by,
+        )
+        return announced if isinstance(announced, str) else None
 
     async def _store_lift(self, entrance: str, by: str | None) -> int:
         """Store that a stop is lifted and return its epoch; if that fails, an unstored stop stays pending."""
@@ -386,7 +423,7 @@ class Inbox:
         for name, running in self.entrances.items():
             self.refresh_agenda(name)
             concerned |= {key for key, of in _tracked_deliveries(running.state).items() if of == brand}
-        self._update_deliveries(tuple(sorted(concerned)))
+        self.update_deliveries(tuple(sorted(concerned)))
 
     def _publish_reply(self, entrance: str, id_: str, why: str | None) -> None:
         body = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(self.clock.now().utc), "entrance": entrance,
@@ -397,6 +434,11 @@ class Inbox:
 def _require_pause(outcome: PlannedPause | PauseRefusal) -> None:
     if isinstance(outcome, PauseRefusal):
         raise LookupError(f"no pause: {outcome}")  # noqa: TRY004 - the person's request failed, no type is wrong
+
+
+def _require_parcel(refusal: str | None) -> None:
+    if refusal is not None:
+        raise LookupError(f"no parcel: {refusal}")
 
 
 def _tracked_deliveries(state: Entrance) -> dict[str, str]:

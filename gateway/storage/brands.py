@@ -12,6 +12,7 @@ from typing import TypeVar
 from gateway.config.home import BrandKeySection as Enrolled
 from gateway.config.home import BrandSection
 from gateway.config.home import Home as HomeFile
+from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.permission import Permission, PermissionStatus
 from gateway.domain.now import Now
 from gateway.protocol.consent_verification import VerifiedConsentMessage
@@ -25,8 +26,11 @@ from gateway.storage.part import StorePart, reads, writes
 from gateway.storage.permissions import all_permissions, grant_test_brand, revoke_test_brand
 from gateway.storage.rows import permission_of
 from gateway.storage.writer import Writer
+from gateway.system.i18n import Language, _
 
 T = TypeVar("T")
+
+OWN_BRAND_NAME = _("Own parcel")  # of the brand of the box's own promises
 
 
 class BrandRegistry(StorePart):
@@ -61,6 +65,8 @@ class BrandRegistry(StorePart):
         known = dict(self._home.brands)
         db = self.reader()
         for guest, name in consent_requests.guests(db):
+            if guest == OWN_BRAND:  # of an earlier release, which did not reserve the id: its promises are nobody's now
+                continue
             known.setdefault(guest, BrandSection(name=name, keys=()))
         taken = {key.kid for brand in self._home.brands.values() for key in brand.keys}
         for row in brandkeys.all_keys(db):
@@ -78,6 +84,13 @@ class BrandRegistry(StorePart):
         self.keys.update(counting | self._test_keys)
         self.public_keys.clear()
         self.public_keys.update({key.kid: key.x for brand in known.values() for key in brand.keys})
+
+    def name_of(self, brand: str, language: Language) -> str:
+        """Return the name of a brand as it gave it (not sanitized); its id if the house does not know it."""
+        if brand == OWN_BRAND:
+            return OWN_BRAND_NAME.to(language)
+        known = self.known.get(brand)
+        return brand if known is None else known.name
 
     def is_guest(self, brand: str) -> bool:
         """Return whether the house file does not name the brand."""

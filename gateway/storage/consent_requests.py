@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from gateway.config.home import Home as HomeFile
+from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
@@ -160,7 +161,7 @@ def _rejection(
     db: Database, message: VerifiedConsentMessage, request: ConsentRequest, home: HomeFile, now: Now
 ) -> str | None:
     """Return why the owner does not see an unknown brand's request; None: the owner sees it."""
-    if message.brand == WALK_TEST:
+    if message.brand in (WALK_TEST, OWN_BRAND):
         return REASON_ID_TAKEN
     if any(brandkeys.is_taken(db, key.x, key.kid, message.brand, _enrolled(home)) for key in request.keys):
         return REASON_ID_TAKEN

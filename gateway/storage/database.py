@@ -4,7 +4,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import is_dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, cast, get_type_hints
@@ -40,9 +40,9 @@ class Database(sqlite3.Connection):
     def records(self, kind: type[T], query: str, parameters: Sequence[object] = (), **given: object) -> tuple[T, ...]:
         """Return one `kind`, a dataclass, for each row of the query, which names its columns like fields.
 
-        Fields of type `datetime` and `bool` are converted, and those of a pydantic model from JSON text. The column
-        `part.name` is the field `name` of the dataclass in the field `part`. `given` are the values of fields that the
-        query does not select.
+        Fields of type `datetime`, `date` and `bool` are converted, and those of a pydantic model from JSON text. The
+        column `part.name` is the field `name` of the dataclass in the field `part`. `given` are the values of fields
+        that the query does not select.
         """
         cursor = self.execute(query, parameters)
         names = [column for column, *_ in cursor.description]
@@ -133,6 +133,8 @@ def _converters(kind: Hashable) -> Mapping[str, Callable[[Any], Any]]:
 def _converter(hint: object) -> Callable[[Any], Any]:
     if hint in {datetime, datetime | None}:
         return lambda micros: None if micros is None else from_micros(micros)
+    if hint in {date, date | None}:
+        return lambda text: None if text is None else date.fromisoformat(text)
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return hint.model_validate_json
     if isinstance(hint, type) and is_dataclass(hint):

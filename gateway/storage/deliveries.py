@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.label import NO_LABEL, LabelElements, label_refusal
+from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.promise import MAX_WINDOW, Cancel, Claims, DeliveryOrder, DeliveryResult
 from gateway.domain.delivery.schedule import ExpectedDelivery
 from gateway.domain.frozen import replace
@@ -49,9 +50,12 @@ class Deliveries(StorePart):
         """Return the deliveries that have this normalised code; those that may come in are first.
 
         `label`: the rules that were read with the code; a delivery that they do not permit now is refused because of
-        them, unless it is refused anyway.
+        them, unless it is refused anyway. The owner's own promise gives way to a brand's that may come in: it proves
+        less, and two would block each other.
         """
-        matches = self._read_each(rows.SELECT_BY_CODE, (code,), lambda row: self._match(row, label, now))
+        matches = tuple(self._read_each(rows.SELECT_BY_CODE, (code,), lambda row: self._match(row, label, now)))
+        if any(m.delivery.brand != OWN_BRAND and m.delivery.refusal is None for m in matches):
+            matches = tuple(m for m in matches if m.delivery.brand != OWN_BRAND)
         return tuple(sorted(matches, key=lambda m: (m.delivery.refusal is not None, m.delivery.start, m.delivery.id)))
 
     def _match(self, row: rows.DeliveryRow, label: LabelElements, now: Now) -> CodeMatch:

@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from gateway.config.home import Destination
 from gateway.domain.delivery.candidate import DeliveryContext
+from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.permission import PermissionStatus, permission_refusal
 from gateway.domain.delivery.promise import (
     Cancel,
@@ -152,9 +153,9 @@ class OfferProcessor(Frozen):
         code = self._version_error(db, order, None if row is None else row.order, new=new)
         if code is None and row is not None and (row.usage.withdrawals or row.usage.visiting):
             code = MessageRefusal.TOO_LATE
-        code = code or self._order_refusal(db, order, now)
+        code = code or self.order_refusal(db, order, now)
         if code is None:
-            _write_order(db, order)
+            write_order(db, order)
         return code
 
     @staticmethod
@@ -171,7 +172,8 @@ class OfferProcessor(Frozen):
             return MessageRefusal.ALREADY_OFFERED
         return MessageRefusal.VERSION_TOO_LOW if order.version <= old.version else None
 
-    def _order_refusal(self, db: Database, order: DeliveryOrder, now: Now) -> str | None:
+    def order_refusal(self, db: Database, order: DeliveryOrder, now: Now) -> str | None:
+        """Return the code of why this house does not take an order, whatever its version; None: it takes it."""
         entrance = self.entrances.get(order.entrance)
         if entrance is None or not (order.entrances or frozenset()) <= self.entrances.keys():
             return MessageRefusal.UNKNOWN_ENTRANCE
@@ -179,11 +181,11 @@ class OfferProcessor(Frozen):
             return MessageRefusal.UNKNOWN_PLACE
         if order.cold_max_c is not None and order.place not in entrance.cold_places:
             return MessageRefusal.PLACE_NOT_COLD
-        if entrance.courier_proof and order.courier is None:
+        if entrance.courier_proof and order.courier is None and order.brand != OWN_BRAND:
             return MessageRefusal.COURIER_CODE_MISSING
         if order.end <= now.utc:
             return MessageRefusal.EXPIRED
-        permission = permission_of(db, order.brand)
+        permission = self.context.permission_for(order, permission_of(db, order.brand))
         refusal = permission_refusal(permission, order, zone=self.context.zone, utc=now.utc)
         if refusal is not None and refusal is not Refusal.AWAITING_PERMISSION:
             return refusal.value
@@ -231,7 +233,8 @@ def _hub_signature_refusal(db: Database, claims: Claims) -> str | None:
     return Refusal.HUB_SIGNED_NOT_PERMITTED.value if alters or forbidden else None
 
 
-def _write_order(db: Database, order: DeliveryOrder) -> None:
+def write_order(db: Database, order: DeliveryOrder) -> None:
+    """Store an accepted order and its codes, in place of an earlier version."""
     message = None if order.message_sha256 is None else bytes.fromhex(order.message_sha256)
     db.execute(
         "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c, signed_by,"

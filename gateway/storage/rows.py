@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery, candidate, delivery_status, next_change_at
 from gateway.domain.delivery.features import Dimensions
+from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, OrderUsage, State
 from gateway.domain.delivery.result import DoorResult, Outcome
@@ -27,6 +28,7 @@ SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts
   d.message_version, d.accepted_entrances, d.dimensions, d.label_rules, d.info,
   (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'parcel') AS parcels,
   (SELECT value FROM code WHERE delivery = d.key AND kind = 'courier') AS courier,
+  (SELECT said_day FROM own_parcel WHERE delivery = d.key) AS said_day,
   p.version AS permission_version, p.standing, p.terms,
   (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN ('reserved', 'spent')) AS used,
   (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN ('reserved', 'spent', 'given_back')) AS withdrawals,
@@ -41,13 +43,16 @@ SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts
 """
 _FROM_DELIVERY = " FROM delivery d LEFT JOIN permission p ON p.brand = d.brand WHERE "
 SELECT_BY_KEY = f"{_SELECT_ROW}{_FROM_DELIVERY}d.key = ?"
+SELECT_OWN = f"""{_SELECT_ROW}, o.note, o.by FROM delivery d JOIN own_parcel o ON o.delivery = d.key
+LEFT JOIN permission p ON p.brand = d.brand WHERE d.brand = ? ORDER BY d.ends DESC, d.key LIMIT ?"""
 SELECT_BY_CODE = f"""{_SELECT_ROW}, c.kind AS code_kind FROM code c CROSS JOIN delivery d ON d.key = c.delivery
 LEFT JOIN permission p ON p.brand = d.brand WHERE c.value = ?"""
 SELECT_NEAR = f"""{_SELECT_ROW}{_FROM_DELIVERY}d.entrance = ? AND d.ends > ? AND d.ends < ? AND d.starts < ?
 AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"""
 SELECT_UNCHECKED = f"""{_SELECT_ROW}{_FROM_DELIVERY}d.entrance = ? AND d.ends > ? AND d.checked IS NULL
 AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"""
-SELECT_DUE = f"{_SELECT_ROW}{_FROM_DELIVERY}d.look_at <= ? ORDER BY d.look_at LIMIT ?"
+# No retailer waits for a result of the owner's own parcel.
+SELECT_DUE = f"{_SELECT_ROW}{_FROM_DELIVERY}d.look_at <= ? AND d.brand != '{OWN_BRAND}' ORDER BY d.look_at LIMIT ?"
 
 
 class DeliveryRow(Frozen):

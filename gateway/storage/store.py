@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home as HomeFile
 from gateway.domain.delivery.candidate import DeliveryContext
-from gateway.domain.delivery.permission import Permission
+from gateway.domain.delivery.own_parcel import OWN_BRAND, TrackedStatus
+from gateway.domain.delivery.permission import Permission, PermissionStatus
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import ReserveOpening
 from gateway.domain.visit.events import FactsChanged
@@ -35,6 +36,7 @@ from gateway.storage.hub_journal import HubJournal, forget_before
 from gateway.storage.models import CommitResult, StoredDecision, StoreFailed
 from gateway.storage.offers import OfferProcessor
 from gateway.storage.outbox import Messages, Phones, expire_links
+from gateway.storage.own_parcels import OwnParcels
 from gateway.storage.pauses import Pauses, expire_pauses
 from gateway.storage.people import AccountStore
 from gateway.storage.privacy import PrivacyStore
@@ -53,11 +55,22 @@ class Store:
         self._home, self._writer = home, writer
         self._reader: Database | None = None
         self._distrusted: dict[str, str] = {}  # public keys, each with its brand: distrusted from the request on
+        self.tracked: dict[str, TrackedStatus] = {}
+        """The live status of the household's parcels by normalised code; it is in memory only, and unknown at first."""
         self._context = DeliveryContext(
             box=home.box,
             zone=ZoneInfo(home.timezone),
             courier_proof=frozenset(name for name, section in home.entrances.items() if section.courier_proof),
             distrusted=self._distrusted,
+            own_permission=Permission(
+                brand=OWN_BRAND, version=1, standing=PermissionStatus.GRANTED, terms=home.own_parcel_terms
+            ),
+            without_tap=frozenset(
+                name
+                for name in home.own_parcels.without_tap
+                if name in home.entrances and not home.entrances[name].living_space
+            ),
+            tracked=self.tracked,
         )
         both = writer, self._read
         self.brands = BrandRegistry(*both, home, self._distrusted)
@@ -72,6 +85,7 @@ class Store:
         self.hub_journal = HubJournal(*both, offers=processor)
         self.log = AuditLog(*both)
         self.messages = Messages(*both)
+        self.own_parcels = OwnParcels(*both, processor=processor)
         self.pauses = Pauses(*both)
         self.phones = Phones(*both)
         self.privacy = PrivacyStore(*both)
@@ -79,6 +93,11 @@ class Store:
         self.receivers = ReceiverStore(*both)
         self.recordings = Recordings(*both)
         self.rollback = RollbackRecord(*both)
+
+    @property
+    def delivery_context(self) -> DeliveryContext:
+        """What the house adds to every delivery."""
+        return self._context
 
     @classmethod
     async def open(cls, path: Path, *, home: HomeFile, now: Now, contained: Containment | None = None) -> Self:

@@ -40,6 +40,7 @@ from gateway.web.pages.hub import HubPage
 from gateway.web.pages.installation import InstallationPage
 from gateway.web.pages.keys import KeysPage
 from gateway.web.pages.live import LivePage
+from gateway.web.pages.parcels import ParcelsPage
 from gateway.web.pages.phones import PhonesPage
 from gateway.web.pages.privacy import PrivacyPage
 from gateway.web.pages.receptions import ReceptionsPage
@@ -112,7 +113,7 @@ class PagesSite(Page):
         self._desk = DeskPages(self._authorizer, access)
         simple_pages: tuple[type[Page], ...] = (
             HomePage, LivePage, BrandsPage, HistoryPages, HouseholdPage, PhonesPage, PrivacyPage, InstallationPage,
-            DiagnosticsPage, AddDevicePage, AwayPage, HubPage,
+            DiagnosticsPage, AddDevicePage, AwayPage, HubPage, ParcelsPage,
         )  # fmt: skip
         for page in (
             *(page(self._authorizer) for page in simple_pages),

@@ -27,6 +27,7 @@ STORE_REFUSALS = (
     Refusal.HUB_SIGNED_NOT_PERMITTED,
     Refusal.ANNOUNCE_AGAIN,
     Refusal.LABEL_FORBIDS,
+    Refusal.NOT_OUT_FOR_DELIVERY,
 )
 PAUSES = (0.0, 0.02, 0.3, 1.0, 4.0, 12.0, 21.0, 35.0)
 RandomAction = Callable[[SimulatedHome, random.Random, SimulatedDelivery], str]

@@ -134,6 +134,7 @@ class ShellBox:
             refresh_agenda=self.touched.append,
             erase=self.archive.erase,
             outbox=self.office,
+            key=self.key,
         )
         self.began_again = 0
         self.removal = Decommissioning(

@@ -28,6 +28,7 @@ KINDS = (
     "fridge",
     "presence",
     "alarm",
+    "parcels",
 )
 INSERTIONS = (
     b"\x00",

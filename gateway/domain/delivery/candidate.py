@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery.features import Dimensions
+from gateway.domain.delivery.own_parcel import OWN_BRAND, TrackedStatus, own_parcel_refusal
 from gateway.domain.delivery.permission import Permission, PermissionStatus, permission_refusal
 from gateway.domain.delivery.promise import FINAL_STATES, DeliveryOrder, OrderStatus, OrderUsage, State, order_status
 from gateway.domain.delivery.result import Refusal
@@ -50,6 +51,10 @@ class DeliveryContext(Frozen):
     courier_proof: frozenset[str]  # the entrances that require a courier token
     # Revoked public key -> its brand; it may change while the gateway runs
     distrusted: Mapping[str, str] = field(default_factory=dict, compare=False)
+    own_permission: Permission | None = None  # what the owner's own parcels may do, by the house file alone
+    without_tap: frozenset[str] = frozenset()  # the entrances that the owner's own parcels open without his yes
+    # Normalised code -> status by a live report of the household's tracking; it changes while the gateway runs
+    tracked: Mapping[str, TrackedStatus] = field(default_factory=dict, compare=False)
 
     def distrusts(self, order: DeliveryOrder) -> bool:
         """Return whether the order depends on a revoked key; an unknown key counts as any key of its brand."""
@@ -57,15 +62,22 @@ class DeliveryContext(Frozen):
             return order.brand in self.distrusted.values()
         return order.signed_by in self.distrusted
 
+    def permission_for(self, order: DeliveryOrder, stored: Permission | None) -> Permission | None:
+        """Return the permission that counts for an order: of the box's own promises never a stored one."""
+        return self.own_permission if order.brand == OWN_BRAND else stored
+
 
 def candidate(
     order: DeliveryOrder, permission: Permission | None, usage: OrderUsage, *, context: DeliveryContext, now: Now
 ) -> VisitDelivery:
     """Build the candidate as it stands at `now`.
 
-    Its refusal is, in this order: cancelled, already used, in doubt, expired, its key's, the permission's. Without
-    trusted time nothing expires: `decide` refuses because of the clock itself.
+    Its refusal is, in this order: cancelled, already used, in doubt, expired, its key's, the permission's, its
+    tracking's. Without trusted time nothing expires: `decide` refuses because of the clock itself. The owner's own
+    parcel has no courier's code; instead the owner says yes to it, except where the house file lets it in without.
     """
+    is_own = order.brand == OWN_BRAND
+    permission = context.permission_for(order, permission)
     openings = permission.terms.openings if permission is not None else 0
     return VisitDelivery(
         id=order.key,
@@ -80,8 +92,9 @@ def candidate(
         end=order.end,
         openings_left=max(0, openings - usage.used),
         withdrawals_left=max(0, MAX_WITHDRAWALS_PER_OPENING * openings - usage.withdrawals),
-        needs_courier=order.entrance in context.courier_proof,
-        needs_yes=permission is not None and permission.terms.ask_each_time,
+        needs_courier=order.entrance in context.courier_proof and not is_own,
+        needs_yes=(permission is not None and permission.terms.ask_each_time)
+        or (is_own and order.entrance not in context.without_tap),
         cold_max_c=order.cold_max_c,
         parcels=order.parcels,
         dimensions=order.dimensions,
@@ -92,7 +105,7 @@ def delivery_status(
     order: DeliveryOrder, permission: Permission | None, usage: OrderUsage, *, context: DeliveryContext, now: Now
 ) -> OrderStatus:
     """Derive the state that the retailer sees at `now`."""
-    refusal = _permission_refusal(order, permission, context, now)
+    refusal = _permission_refusal(order, context.permission_for(order, permission), context, now)
     status = order_status(order, usage, refusal, utc=now.utc if now.trusted else None)
     if order.doubtful and status.state in _DOUBTABLE_STATES:  # nor expired: the outcome is not known here
         return OrderStatus(state=State.REFUSED, reason=Refusal.ANNOUNCE_AGAIN)
@@ -122,7 +135,10 @@ def _refusal(
         return Refusal.ANNOUNCE_AGAIN
     if now.trusted and now.utc >= order.end:
         return Refusal.ALREADY_USED if usage.used else Refusal.EXPIRED
-    return _permission_refusal(order, permission, context, now)
+    refusal = _permission_refusal(order, permission, context, now)
+    if refusal is None and order.brand == OWN_BRAND:
+        return own_parcel_refusal(order.parcels, order.said_day, context.tracked, zone=context.zone, now=now)
+    return refusal
 
 
 def _permission_refusal(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum, auto
 from typing import Annotated, Any, Literal, Self
 
@@ -195,6 +195,7 @@ class DeliveryOrder(Frozen):
     by_hub: bool = False  # the hub signed that version, not the brand
     message_sha256: str | None = None  # of that version's message, byte for byte; None: not recorded
     doubtful: bool = False  # announced before the box's state was restored from a copy, and not again since
+    said_day: date | None = None  # of the brand `own`: the day for which the owner said that it comes
     message_version: int = 1  # of the message's format: 2 for an order that may use optional features
     entrances: frozenset[str] | None = (
         None  # where the retailer accepts it, `entrance` among them; None: it says nothing

@@ -35,6 +35,7 @@ class Refusal(StrEnum):
     HUB_SIGNED_NOT_PERMITTED = auto()  # the hub signed it, not its brand
     NO_RECEIVER = auto()  # nobody is on duty at the reception
     ANNOUNCE_AGAIN = auto()  # announced before the box's state was restored from a copy: it may have been used since
+    NOT_OUT_FOR_DELIVERY = auto()  # the owner's own parcel: no live report of today, and no word of the owner's
 
 
 class Outcome(StrEnum):

@@ -8,6 +8,7 @@ of each move.
 
 from typing import assert_never
 
+from gateway.domain.delivery.own_parcel import approval_limit_s
 from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.now import Now
@@ -285,7 +286,8 @@ def _before_intent(step: Step) -> None:
         step.clear_timers(Timer.RING)  # the deadline of the bell or the cameras ends the waiting
     elif _on_awaited_approval(step):
         if visit.phase is Phase.RINGING:
-            step.transition(Phase.APPROVING, {Timer.APPROVAL: step.state.rules.timing.approval})
+            limit = approval_limit_s(visit.delivery.brand, step.state.rules.timing)
+            step.transition(Phase.APPROVING, {Timer.APPROVAL: limit})
     else:
         no = may_open(step.state, visit.delivery, step.now)
         if no is None:

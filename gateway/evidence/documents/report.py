@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home
+from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.frozen import Frozen
 from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Pictogram, Sheet
@@ -27,6 +28,7 @@ from gateway.evidence.documents.visit_timeline import VisitMoment
 from gateway.evidence.manifest import FilmSpan
 from gateway.evidence.receipt import OUTCOME_TEXTS
 from gateway.evidence.verify import NOTE_NO_CHECKPOINT, NOTE_NO_KEY
+from gateway.storage.brands import OWN_BRAND_NAME
 from gateway.system.i18n import Language, Text, _, pgettext
 from gateway.system.text import sanitized
 from gateway.video.ipc import StreamFault
@@ -86,7 +88,7 @@ def house_names(home: Home) -> HouseNames:
         house=home.name,
         entrances={id_: known.name for id_, known in home.destinations.items()},
         places={id_: name for known in home.destinations.values() for id_, name in known.places.items()},
-        brands={id_: brand.name for id_, brand in home.brands.items()},
+        brands={id_: brand.name for id_, brand in home.brands.items()} | {OWN_BRAND: OWN_BRAND_NAME.to(home.language)},
     )
 
 

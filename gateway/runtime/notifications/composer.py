@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 
 from gateway.config.home import Home
 from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.delivery.own_parcel import OWN_BRAND, approval_limit_s
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.runtime.notifications.texts import ComposedMessage, message_facts
@@ -35,13 +36,14 @@ class MessageComposer:
         if requested is not None and brand_id is not None and about is c.Notification.BRAND_ASKS:
             known, delivery_id = self._requested_terms(brand_id), requested
         else:
-            brand = None if brand_id is None else self._store.brands.known.get(brand_id)
             seconds: dict[c.Notification | c.AlarmCode, float] = {} if section is None else {
                 c.Notification.AT_THE_DOOR: section.timing.ring, c.Notification.ASKS_FOR_YES: section.timing.approval,
             }  # fmt: skip
+            if brand_id == OWN_BRAND and section is not None:  # counted from the scan on
+                seconds[c.Notification.ASKS_FOR_YES] = section.timing.ring + approval_limit_s(OWN_BRAND, section.timing)
             known = {
                 "carrier": None if delivery is None else delivery.carrier,
-                "brand": None if brand is None else brand.name,
+                "brand": None if brand_id is None else self._brand_name(brand_id),
                 "entrance": destination.name,
                 "place": None if delivery is None else destination.places.get(delivery.place),
                 "seconds": str(round(seconds[about])) if about in seconds else None,
@@ -55,6 +57,11 @@ class MessageComposer:
         reception = self._home.receptions.get(entrance)
         receiver = None if reception is None else reception.receivers.get(detail)
         return detail if receiver is None else receiver.name
+
+    def _brand_name(self, brand: str) -> str | None:
+        """Return the name of a brand; None: the house no longer knows it."""
+        known = brand == OWN_BRAND or brand in self._store.brands.known
+        return self._store.brands.name_of(brand, self._home.language) if known else None
 
     def _requested_terms(self, brand: str) -> dict[str, str | None]:
         """Return what the owner's approval would permit: the present terms, which the brand's message cannot change."""

@@ -35,6 +35,7 @@ class UserRight(StrEnum):
     CONFIRM_PARCEL = auto()  # see what the receptions hold, and confirm by a scan that a parcel was handed over
     LOCK = auto()  # lock a door. No right unlocks one: nothing opens outside a delivery (decision 0007)
     SEE_BRANDS = auto()  # see which brands ask, may come in, or were refused, and under which terms
+    ANNOUNCE_PARCEL = auto()  # announce a parcel of one's own, which then comes in once (`runtime/own_parcels.py`)
     DECIDE_BRANDS = auto()  # permit, refuse, revoke a brand; change its terms
     SEE_HOUSEHOLD = auto()  # see who has an account, in which role, and who permitted what
     PEOPLE = auto()  # invite and remove people, change roles, withdraw an invitation

@@ -6,11 +6,14 @@ The action needs a press of a button, since messengers fetch links for their pre
 from aiohttp import web
 
 from gateway.domain.delivery.permission import Permission
+from gateway.domain.visit.state import BEFORE_INTENT
+from gateway.protocol.owner_requests import OwnerDecideRequest
 from gateway.runtime.notifications.action_links import LINK_PATH, ActionLink, LinkError, LinkPurpose, verify_link
 from gateway.system.i18n import _
 from gateway.system.text import sanitized
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.brand_terms import terms_facts
+from gateway.web.server.live_video import SnapshotCache
 from gateway.web.server.page import Page, get, post
 from gateway.web.texts.catalogue import TEXTS
 
@@ -21,12 +24,24 @@ class ActionLinkPage(Page):
     def __init__(self, authorizer: Authorizer, key: bytes) -> None:
         super().__init__(authorizer)
         self._key = key
+        self._snapshots = SnapshotCache(authorizer.services.take_picture)
 
     @get(f"/{LINK_PATH}/{{token}}")
     async def _show_link(self, request: web.Request) -> web.Response:
         link = verify_link(request.match_info["token"], self._key, self._now)
         decided = isinstance(link, ActionLink) and not self._is_current(link)
         return self._render(request, link, decided=decided)
+
+    @get(f"/{LINK_PATH}/{{token}}/picture")
+    async def _show_picture(self, request: web.Request) -> web.Response:
+        """Show what the outside camera sees now to the holder of a link that answers the visit at the door."""
+        link = verify_link(request.match_info["token"], self._key, self._now)
+        if not isinstance(link, ActionLink) or not self._answers_visit(link):
+            raise web.HTTPNotFound
+        jpeg = await self._snapshots.newest(self._home.entrances[link.entrance].cameras.outside)
+        if jpeg is None:
+            raise web.HTTPServiceUnavailable
+        return web.Response(body=jpeg, content_type="image/jpeg")
 
     @post(f"/{LINK_PATH}/{{token}}")
     async def _use_link(self, request: web.Request) -> web.Response:
@@ -44,11 +59,23 @@ class ActionLinkPage(Page):
         return self._render(request, link, done=why is None, failed=why)
 
     def _is_current(self, link: ActionLink) -> bool:
-        """Return whether the brand's permission is still that of the link: an old link must not undo a revocation."""
+        """Return whether the link still answers what it was sent for: its visit, or a permission as it was then.
+
+        An old link must not undo a revocation, nor seem to open to another visit.
+        """
+        if isinstance(link.request, OwnerDecideRequest):
+            return self._answers_visit(link)
         if link.permission_version is None:
             return True
         permission = self._permission(link)
         return permission is not None and permission.version == link.permission_version
+
+    def _answers_visit(self, link: ActionLink) -> bool:
+        """Return whether the link answers the visit that waits at its entrance now."""
+        if not isinstance(link.request, OwnerDecideRequest) or link.entrance not in self._home.entrances:
+            return False
+        visit = self._services.entrance_state(link.entrance)[0].visit
+        return visit is not None and visit.id == link.request.visit and visit.phase in BEFORE_INTENT
 
     def _permission(self, link: ActionLink) -> Permission | None:
         brand = getattr(link.request, "brand", None)
@@ -86,4 +113,5 @@ class ActionLinkPage(Page):
             entrance=None if entrance is None else entrance.name,
             done=done,
             failed=failed,
+            picture=f"{request.path}/picture" if not done and self._answers_visit(link) else None,
         )

@@ -116,6 +116,7 @@ FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
         _HEARTBEAT_FIELD,
     ),
     "presence": _fields_of("presence"),
+    "parcels": _fields_of("parcels"),
     "alarm": _fields_of(
         "alarm",
         FormField(

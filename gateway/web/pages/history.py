@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.evidence.documents.report import draw_report, house_names
 from gateway.evidence.documents.sources import read_visit
 from gateway.evidence.documents.visit_timeline import TemperatureReading, read_timeline
@@ -48,7 +49,7 @@ class HistoryPages(Page):
             visits=islice(visits, MAX_VISITS_SHOWN),
             brand_of=self._brand_of,
             filters=filters,
-            brands=self._store.brands.known,
+            brands={brand: self._services.brand_name(brand) for brand in (*self._store.brands.known, OWN_BRAND)},
             shares=self._shown_shares(),
             back="/history",
         )

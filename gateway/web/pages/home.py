@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from gateway.domain.delivery.permission import extends_permission
 from gateway.domain.pause import PauseRefusal, PlannedPause, parse_local_time
+from gateway.installation.capability import WalkTestStatus
 from gateway.protocol.owner_requests import REQUEST_ADAPTER, OwnerPermitRequest
 from gateway.system.i18n import Text
 from gateway.web.auth.accounts import CurrentUser
@@ -58,9 +59,15 @@ class HomePage(OwnerRequestPage):
 
     def _render(self, request: web.Request, entered: Mapping[str, str], *, error: Text | None = None) -> web.Response:
         return self._render_page(
-            request, "home", entered=entered, error=error,
+            request, "home", entered=entered, error=error, may_begin=self._may_begin(),
             proposed=self._services.proposals.waiting_count,
         )  # fmt: skip
+
+    def _may_begin(self) -> bool:
+        """Return whether the first parcel may come: a walk test is passed, and no delivery was announced yet."""
+        walks = self._services.walk_tests
+        passed = any(walks.status(name) is WalkTestStatus.PASSED for name in self._home.entrances)
+        return passed and not self._store.own_parcels.was_announced()
 
     @post("/pause", UserRight.SAY_HOME)
     async def _plan_pause(self, request: web.Request, user: CurrentUser) -> web.Response:

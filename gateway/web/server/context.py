@@ -109,8 +109,7 @@ class GatewayServices(Frozen):
 
     def brand_name(self, brand: str) -> str:
         """Return the name of a brand as it gave it (not sanitized); its id if the box does not know it."""
-        known = self.store.brands.known.get(brand)
-        return brand if known is None else known.name
+        return self.store.brands.name_of(brand, self.home.language)
 
     def entrance_name(self, entrance: str) -> str:
         """Return the name of an entrance or a reception; its id if home.yaml does not have it any more."""

@@ -13,7 +13,7 @@ from gateway.domain.visit import batteries
 from gateway.domain.visit.conditions import is_closed, is_door_open, is_locked
 from gateway.domain.visit.state import Entrance, LockRequestResult, Phase, Timer
 from gateway.installation import texts as installing
-from gateway.installation.capability import walk_test_text
+from gateway.installation.capability import WalkTestStatus, walk_test_text
 from gateway.installation.walk import WalkTrial, forbids_visits
 from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S
 from gateway.runtime.notifications.texts import battery_text, readiness_text
@@ -82,7 +82,8 @@ def visit_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Ma
         "place": services.place_name(visit.delivery),
         "phase": visit.phase.value,
         "may_veto": visit.phase in (Phase.RINGING, Phase.APPROVING),
-        "asks": visit.phase is Phase.APPROVING,
+        "asks": visit.phase is Phase.APPROVING or (visit.phase is Phase.RINGING and visit.delivery.needs_yes),
+        "camera": services.home.entrances[entrance].cameras.outside,
         "deadline": None if deadline is None else to_utc(now, deadline),
     }
 
@@ -156,6 +157,7 @@ def _walk_test_facts(services: GatewayServices, entrance: str, viewer: Viewer) -
         "entrance": entrance,
         "status": walk_test_text(status, entrance).to(viewer.language).replace("`", ""),
         "forbids_visits": forbids_visits(status),
+        "passed": status is WalkTestStatus.PASSED,
         "steps": () if walk is None else tuple(enumerate(walk.steps)),
         "number": current,
         "step": step,

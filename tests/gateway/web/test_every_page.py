@@ -45,6 +45,7 @@ async def settled(page: Page, address: str) -> None:
     own: Mapping[str, Mapping[str, str]] = {
         # they read a code
         "label": LABEL_READER_HEADERS, "receptions": LABEL_READER_HEADERS, "hub": PHOTO_READER_HEADERS,
+        "parcels": PHOTO_READER_HEADERS,
         "away": away_headers(None),  # this house has joined no hub
     }  # fmt: skip
     more = own.get(address.rpartition("/")[2], {})

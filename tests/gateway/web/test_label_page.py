@@ -328,13 +328,13 @@ async def test_webassembly_and_the_camera_are_for_the_reader_s_page_alone(made: 
             policy = answer.headers["Content-Security-Policy"]
         assert policy.replace("script-src 'self' 'wasm-unsafe-eval';", "script-src 'self';") == CONTENT_SECURITY_POLICY
         assert policy != CONTENT_SECURITY_POLICY
-        async with client.get("/settings/hub") as answer:  # a hub's code is read from a photo there
-            assert (
-                answer.headers["Content-Security-Policy"] == PHOTO_READER_HEADERS["Content-Security-Policy"] == policy
-            )
-            assert answer.headers["Permissions-Policy"] == HEADERS["Permissions-Policy"]
+        for path in ("/settings/hub", "/parcels"):  # a hub's code, or a parcel's number, is read from a photo there
+            async with client.get(path) as answer:
+                assert answer.headers["Content-Security-Policy"] == policy
+                assert PHOTO_READER_HEADERS["Content-Security-Policy"] == policy
+                assert answer.headers["Permissions-Policy"] == HEADERS["Permissions-Policy"]
         others = (
-            *(page for page in PAGES if page != "/settings/hub"),
+            *(page for page in PAGES if page not in ("/settings/hub", "/parcels")),
             f"/c/{DIGEST}",
             f"/c/{'0' * 64}/label",
             "/certificate",

@@ -27,6 +27,7 @@ PAGES = {
     "/history": (OWNER, HOUSEHOLD),
     "/history/nobody": (OWNER, HOUSEHOLD),
     "/film/nothing.mp4": (OWNER, HOUSEHOLD),
+    "/parcels": (OWNER,),
     "/brands": (OWNER, HOUSEHOLD),
     "/receptions": (OWNER, HOUSEHOLD),
     "/household": (OWNER, HOUSEHOLD),

@@ -17,6 +17,7 @@ from gateway.domain.visit.state import Entrance, FridgeState
 from gateway.installation.proposal_checks import ProposalRequest
 from gateway.protocol.browser_envelope import Jwk, load_private_key
 from gateway.runtime.notifications import action_links
+from gateway.runtime.own_parcels import ParcelAnnouncement, ParcelView
 from gateway.storage.browsers import EnrolledBrowser
 from gateway.storage.models import StoredClip
 from gateway.web.auth.recovery import OwnerSuccession
@@ -37,14 +38,15 @@ NO_PAGE_ROUTES = frozenset({
     "/feed", "/desk/feed", "/c/{digest}/feed", "/live/{camera}", "/live/{camera}/pictures", "/film/{path}",
     "/shared/{token}/{file}",
     "/settings/keys/box.pub.pem", "/settings/moving-out/everything.zip",
-    "/history/{visit}/report.pdf", "/c/{digest}/receipt",
+    "/history/{visit}/report.pdf", "/c/{digest}/receipt", "/link/{token}/picture",
     "/installation/walk/{entrance}/picture/{number}", "/installation/walk/{entrance}/report.pdf",
     "/installation/walk/{entrance}/report.signed.json",
     "/certificate/authority.crt", "/static/{name}", "/away/worker.js", "/away/{language}.webmanifest",
 })  # fmt: skip
 """Addresses under which there is something else than a page for people."""
 
-PLAIN_PATHS = ("/", "/live", "/history", "/brands", "/household", "/settings", "/settings/messages", "/settings/keys",
+PLAIN_PATHS = ("/", "/live", "/history", "/parcels", "/brands", "/household", "/settings", "/settings/messages",
+         "/settings/keys",
          "/settings/sign-ins", "/installation", "/installation/examination", "/installation/add",
          "/settings/privacy", "/settings/hub", "/settings/moving-out", "/confirm", "/enter", "/enter/again",
          "/away", "/away/enrol", "/receptions", "/desk")  # fmt: skip
@@ -96,6 +98,7 @@ async def prepare_tour(
             serve_site(made, file=_write_home_file(folder, house)) as site,
             _unclaimed(folder / "new") as new,
         ):
+            await announce_parcels(made)
             await _film_incident(made, why)
             await made.good_day()
             await made.ring(PARCEL)
@@ -134,6 +137,22 @@ async def enrol_browser(site: ServedSite, label: str) -> None:
     one = EnrolledBrowser(id="brw-1", device=who.device, person=person, home="home-1", label=label, sign=key, agree=key,
                           own=bytes(32), since=now.utc)  # fmt: skip
     assert await store.browsers.enrol(one, now)
+
+
+async def announce_parcels(made: ShellBox) -> None:
+    """The owner expects two parcels, one of them today by his own word; a third one is withdrawn."""
+    service, day, ids = made.reception.own_parcels, made.clock.now().utc.date(), list[str]()
+    for number, today in (("8L20524752049", True), ("1Z999AA10123456784", False), ("RR123456785FR", False)):
+        announced = await service.announce(
+            ParcelAnnouncement(
+                number=number, entrance="garage", place="hall", first_day=day, last_day=day + timedelta(days=1),
+                note="shoes", comes_today=today,
+            ),
+            None,
+        )  # fmt: skip
+        assert isinstance(announced, ParcelView), announced
+        ids.append(announced.id)
+    assert await service.cancel(ids[-1], None) is None
 
 
 async def propose_devices(site: ServedSite) -> None:

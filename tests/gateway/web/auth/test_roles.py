@@ -20,6 +20,7 @@ acknowledge             yes    yes        -
 confirm_parcel          yes    yes        -
 lock                    yes    yes        yes
 see_brands              yes    yes        -
+announce_parcel         yes    -          -
 decide_brands           yes    -          -
 see_household           yes    yes        -
 people                  yes p  -          -
