@@ -7,7 +7,9 @@ from typing import ClassVar
 from devices.commands import Command
 from devices.reports import DoorReport, DoorState
 from devices.simulators.device import DeviceSite, FaultValue, SimulatedDevice
+from devices.simulators.doorway import Doorway
 from devices.simulators.house import DoorPlan
+from devices.simulators.thing import Thing
 from devices.vendors.words import TopicSuffix
 
 
@@ -27,10 +29,11 @@ class Contact(SimulatedDevice):
     }
 
     def __init__(self, name: str, plan: DoorPlan, site: DeviceSite) -> None:
-        self._plan, self._doorway = plan, site.doorway
+        self._plan = plan
+        self._leaf: Doorway | Thing = site.doorway if plan.of is None else site.things[plan.of]
         self._stuck_open = False
         super().__init__(name, plan, plan.vendor, site)
-        site.doorway.leaf_moved.append(self._moved)
+        self._leaf.leaf_moved.append(self._moved)
 
     def begin(self) -> None:
         """Start the heartbeat, if it has one."""
@@ -58,10 +61,10 @@ class Contact(SimulatedDevice):
     def misbehave(self, fault: str) -> None:
         """Remember the state at the begin of the fault."""
         if fault == "stuck":
-            self._stuck_open = self._doorway.open
+            self._stuck_open = self._leaf.open
 
     def _moved(self) -> None:
-        if not (self._doorway.open and "loses_open" in self.faults):
+        if not (self._leaf.open and "loses_open" in self.faults):
             self._publish_state()
 
     def _publish_state(self) -> None:
@@ -69,7 +72,7 @@ class Contact(SimulatedDevice):
             self.publish(self._report())
 
     def _report(self) -> DoorReport:
-        opened = self._stuck_open if "stuck" in self.faults else self._doorway.open
+        opened = self._stuck_open if "stuck" in self.faults else self._leaf.open
         if "lies_closed" in self.faults:
             opened = False
         return DoorReport(door=DoorState.OPEN if opened else DoorState.CLOSED)
@@ -81,4 +84,4 @@ class Contact(SimulatedDevice):
 
     def physical(self) -> Mapping[str, object]:
         """Return the position of the door."""
-        return {"door": "open" if self._doorway.open else "closed"}
+        return {"door": "open" if self._leaf.open else "closed"}

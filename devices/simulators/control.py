@@ -176,8 +176,20 @@ class HideLabel(Action):
     camera: str
 
 
+class Handle(Action):
+    """Do something to a thing (`house.yaml`'s `things`). Asked for a wrong act, it names those that are possible."""
+
+    do: Literal["handle"] = "handle"
+    thing: str
+    act: str
+    who: Who = "courier"
+
+
 class SetFault(Action):
-    """Switch a device's fault on (true, or its value) or off (false). Asked for a wrong one, it names those it has."""
+    """Switch a fault of a device or thing on (true, or its value) or off (false).
+
+    Asked for a wrong one, it names those it has.
+    """
 
     do: Literal["fault"] = "fault"
     device: str
@@ -227,6 +239,7 @@ Request = (
     | Scan
     | ShowLabel
     | HideLabel
+    | Handle
     | SetFault
     | SetLink
     | RebootDevice

@@ -3,9 +3,10 @@
 import asyncio
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, TypeVar
 
 from devices.commands import Command
 from devices.reports import AvailabilityReport, Report, UnreadablePayload
@@ -14,9 +15,11 @@ from devices.simulators.doorway import Doorway
 from devices.simulators.house import DeviceAccount, SimulatedBroker
 from devices.simulators.link import DeviceLink, DeviceMessage
 from devices.simulators.physical_log import PhysicalLog
+from devices.simulators.thing import Thing
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 
+_Thing = TypeVar("_Thing", bound=Thing)
 FaultValue = bool | float | str
 BOOT_TIME_S = 0.5  # seconds that a reboot takes
 
@@ -29,6 +32,15 @@ class DeviceSite:
     log: PhysicalLog
     doorway: Doorway
     seed: int | None
+    things: Mapping[str, Thing] = field(default_factory=dict)
+    carriers: dict[str, DeviceLink] = field(default_factory=dict)  # account -> the link that has its connection
+
+    def thing(self, name: str, kind: type[_Thing]) -> _Thing:
+        """Return the thing with this name; the house file says that it is there, and of which kind."""
+        found = self.things[name]
+        if not isinstance(found, kind):
+            raise TypeError(f"{name} is no {kind.__name__}")
+        return found
 
 
 class SimulatedDevice(ABC):
@@ -60,6 +72,10 @@ class SimulatedDevice(ABC):
             lag_s=plan.lag_s,
             rng=random.Random(None if site.seed is None else f"{site.seed} {name}"),
         )
+        if plan.account is not None:
+            carrier = site.carriers.setdefault(plan.account, self.link)
+            if carrier is not self.link:
+                self.link.ride_on(carrier)
         self.log.write("boot", device=name, boot=self.link.boot)
 
     async def run(self) -> None:
@@ -98,6 +114,20 @@ class SimulatedDevice(ABC):
         for letter in self._vendor.encode_report(report, self._device_ref):
             message = letter if suffix is None else replace(letter, suffix=suffix)
             self.link.publish(message, correlation=correlation)
+
+    def publish_answer(self, reports: Sequence[Report], correlation: bytes | None) -> None:
+        """Answer a query with these reports, as the vendor links an answer to its query."""
+        definition = self._vendor.DEFINITION
+        for report in reports:
+            with suppress(ValueError):  # the vendor has no word for it
+                if definition.encode_answer is not None and correlation is not None:
+                    echo = correlation.decode(errors="replace")
+                    letter = definition.encode_answer(report, echo, self._device_ref)
+                    self.link.publish(letter, correlation=correlation)
+                elif definition.correlates:
+                    self.publish(report, correlation=correlation, suffix=TopicSuffix.RESULT)
+                else:
+                    self.publish(report)
 
     def do(self, work: Coroutine[None, None, None]) -> None:
         """Run something that takes time; a reboot cancels it."""

@@ -111,12 +111,65 @@ class OpenerPlan(DeviceAccount):
 
 
 class DoorPlan(DeviceAccount):
-    """A door contact. `answers`: it answers queries; `heartbeat_s`: the interval of its repeated reports."""
+    """A door contact. `answers`: it answers queries; `heartbeat_s`: the interval of its repeated reports.
+
+    `of`: the thing at whose leaf it is; without one it is at the front door.
+    """
 
     kind: Literal["door"]
     vendor: Annotated[str, VendorOf("door", simulated=True)]
     answers: bool = True
     heartbeat_s: Annotated[float, Field(gt=0, le=3600)] | None = None
+    of: Id | None = None
+
+
+class StrikePlan(DeviceAccount):
+    """What lets go for `release_s` seconds: the strike of a street door, the flap of a key safe. `of`: which thing."""
+
+    kind: Literal["strike"]
+    vendor: Annotated[str, VendorOf("strike", simulated=True)]
+    of: Id
+    release_s: Delay = 5.0
+    latency_s: Delay = 0.2
+
+    @property
+    def device_ref(self) -> DeviceRef:
+        """Return the device reference for its vendor module."""
+        return DeviceRef(address=self.address, keys=self.keys, kind=self.kind, release_s=self.release_s)
+
+
+class BoardPlan(DeviceAccount):
+    """The board of the compartment `of`. `sees`: it has a sensor inside; `beside`: the compartment next to it."""
+
+    kind: Literal["compartment"]
+    vendor: Annotated[str, VendorOf("compartment", simulated=True)]
+    of: Id
+    beside: Id | None = None
+    sees: bool = True
+    answers: bool = True
+    latency_s: Delay = 0.2
+
+
+class SensorPlan(DeviceAccount):
+    """A sensor inside the thing `of`. `answers`: it answers queries; `heartbeat_s`: as a door contact's."""
+
+    of: Id
+    answers: bool = True
+    heartbeat_s: Annotated[float, Field(gt=0, le=3600)] | None = None
+
+
+class ContentPlan(SensorPlan):
+    """A sensor in a compartment."""
+
+    kind: Literal["content"]
+    vendor: Annotated[str, VendorOf("content", simulated=True)]
+
+
+class HookPlan(SensorPlan):
+    """A sensor below the hook of a key safe."""
+
+    kind: Literal["key"]
+    vendor: Annotated[str, VendorOf("key", simulated=True)]
 
 
 class CameraPlan(DeviceAccount):
@@ -158,9 +211,58 @@ class FridgePlan(DeviceAccount):
 
 
 DevicePlan = Annotated[
-    LockPlan | OpenerPlan | DoorPlan | CameraPlan | ScannerPlan | SignalPlan | FridgePlan,
+    LockPlan
+    | OpenerPlan
+    | DoorPlan
+    | StrikePlan
+    | BoardPlan
+    | ContentPlan
+    | HookPlan
+    | CameraPlan
+    | ScannerPlan
+    | SignalPlan
+    | FridgePlan,
     Field(discriminator="kind"),
 ]
+
+
+class StreetDoorPlan(HouseSection):
+    """A street door, which falls shut `closes_s` seconds after somebody went through."""
+
+    kind: Literal["street_door"]
+    closes_s: Delay = 3.0
+
+
+class CompartmentPlan(HouseSection):
+    """A compartment of a parcel box."""
+
+    kind: Literal["compartment"]
+    occupied: bool = False
+
+
+class KeySafePlan(HouseSection):
+    """A key safe. `key`: its key hangs there at the start."""
+
+    kind: Literal["key_safe"]
+    key: bool = True
+
+
+class KeyedDoorPlan(HouseSection):
+    """A door that the key of the key safe `safe` opens."""
+
+    kind: Literal["keyed_door"]
+    safe: Id
+
+
+ThingPlan = Annotated[StreetDoorPlan | CompartmentPlan | KeySafePlan | KeyedDoorPlan, Field(discriminator="kind")]
+FITTING: Mapping[str, frozenset[str]] = {
+    "strike": frozenset({"street_door", "key_safe", "compartment"}),
+    "compartment": frozenset({"compartment"}),
+    "content": frozenset({"compartment"}),
+    "key": frozenset({"key_safe"}),
+    "door": frozenset({"street_door", "compartment", "key_safe", "keyed_door"}),
+}
+"""The kinds of things at which a device of a kind can be."""
 
 
 class ZigbeePlan(DeviceAccount):
@@ -185,14 +287,31 @@ class SimulatedHouse(HouseSection):
     broker: SimulatedBroker = SimulatedBroker()
     rtsp: Rtsp = Rtsp()
     devices: dict[Id, DevicePlan]
+    things: dict[Id, ThingPlan] = {}
     zigbee: ZigbeePlan | None = None  # then it has lock and contact, and no device above does
     people: dict[Literal["courier", "resident", "thief"], Position] = {}
 
     @model_validator(mode="after")
     def _one_door(self) -> Self:
+        front = [device.kind for device in self.devices.values() if getattr(device, "of", None) is None]
         for kinds in (("lock", "cover"), ("door",)):
-            if sum(device.kind in kinds for device in self.devices.values()) + (self.zigbee is not None) > 1:
+            if sum(kind in kinds for kind in front) + (self.zigbee is not None) > 1:
                 raise ValueError(f"a house has one front door, so one {kinds[0]} at most")
+        return self
+
+    @model_validator(mode="after")
+    def _at_things(self) -> Self:
+        for id_, device in self.devices.items():
+            for name in (getattr(device, "of", None), getattr(device, "beside", None)):
+                thing = None if name is None else self.things.get(name)
+                if name is not None and (thing is None or thing.kind not in FITTING[device.kind]):
+                    fitting = ", ".join(n for n, one in self.things.items() if one.kind in FITTING[device.kind])
+                    raise ValueError(f"{id_} is at {name}, but a {device.kind} can be at: {fitting or 'no thing here'}")
+        for id_, plan in self.things.items():
+            if isinstance(plan, KeyedDoorPlan) and not isinstance(self.things.get(plan.safe), KeySafePlan):
+                raise ValueError(f"{id_} needs a key safe, and {plan.safe} is none")  # noqa: TRY004 - pydantic takes it
+            if id_ in self.devices:
+                raise ValueError(f"{id_} is a device already: give the thing another name")
         return self
 
 

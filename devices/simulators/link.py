@@ -1,5 +1,8 @@
 """A device's own link to the broker: MQTT 5, one account and one connection, a last will on its availability.
 
+Devices behind one bridge share its account, and a broker gives an account one connection: all but the first ride on the
+first one's link.
+
 Its publications on state, event and result have the user properties `boot` (new at each boot), `seq` (1, 2, ... within
 a boot) and `uptime` (milliseconds since the boot). What cannot be sent now is lost, as with a real device.
 """
@@ -22,7 +25,7 @@ from paho.mqtt.properties import Properties
 from devices.simulators.house import SimulatedBroker
 from devices.vendors.words import Publication, TopicSuffix
 
-RETAINED = frozenset({TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.BEAM})
+RETAINED = frozenset({TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.BRIDGE, TopicSuffix.BEAM})
 NUMBERED = frozenset({TopicSuffix.STATE, TopicSuffix.EVENT, TopicSuffix.RESULT})
 RETRY_DELAY_S = 0.2  # seconds between attempts to connect
 KEEPALIVE_S = 10  # seconds
@@ -42,7 +45,10 @@ class DeviceMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outgoing:
-    publication: Publication
+    topic: str
+    payload: bytes
+    copies: int
+    lag_s: float
     retain: bool
     properties: Properties
 
@@ -72,7 +78,9 @@ class DeviceLink:
     ) -> None:
         self.device = device
         self.duplicates = False
-        self.connected = False
+        self._connected = False
+        self._carrier: DeviceLink | None = None
+        self._riders: list[DeviceLink] = []
         self._broker, self._account, self._password = broker, account, password
         self._topics = topics
         self._commands = {topics[suffix]: suffix for suffix in (TopicSuffix.SET, TopicSuffix.GET)}
@@ -86,6 +94,16 @@ class DeviceLink:
         self._outbox: asyncio.Queue[_Outgoing] = asyncio.Queue()
         self.boot = ""
         self.begin_boot()
+
+    def ride_on(self, carrier: "DeviceLink") -> None:
+        """Use another device's connection, because both have one account. Before either runs."""
+        self._carrier = carrier
+        carrier._riders.append(self)  # noqa: SLF001 - of its own class
+
+    @property
+    def connected(self) -> bool:
+        """Return whether it is connected to the broker."""
+        return self._connected if self._carrier is None else self._carrier.connected and self._wanted.is_set()
 
     def begin_boot(self) -> None:
         """Start a new boot: a new boot id, sequence from 1, uptime from 0."""
@@ -105,11 +123,19 @@ class DeviceLink:
 
     def set_up(self, up: bool) -> None:
         """Let the link come up, or cut it at once without DISCONNECT, so that the broker publishes the will."""
-        if up:
+        if up and not self._wanted.is_set():
             self._wanted.set()
-        else:
+            if self._carrier is not None and self.connected:
+                self._begin_session()
+        elif not up:
+            if self._carrier is not None:
+                self.publish(self._will)  # its bridge goes on, and says so
             self._wanted.clear()
             self._cut.set()
+
+    def _begin_session(self) -> None:
+        self.publish(self._online)
+        self._on_up()
 
     def publish(self, letter: Publication, *, correlation: bytes | None = None, retain: bool | None = None) -> None:
         """Publish in order, as soon as possible; the message is lost while there is no connection."""
@@ -122,11 +148,20 @@ class DeviceLink:
             self._seq += 1
             uptime = str(self.uptime_ms)
             properties.UserProperty = [("boot", self.boot), ("seq", str(self._seq)), ("uptime", uptime)]
-        is_retained = letter.suffix in RETAINED if retain is None else retain
-        self._outbox.put_nowait(_Outgoing(publication=letter, retain=is_retained, properties=properties))
+        outgoing = _Outgoing(
+            topic=self._topic(letter.suffix),
+            payload=letter.payload,
+            copies=2 if self.duplicates else 1,
+            lag_s=self._rng.uniform(0, self._lag_s) if self._lag_s else 0.0,
+            retain=letter.suffix in RETAINED if retain is None else retain,
+            properties=properties,
+        )
+        (self._carrier or self)._outbox.put_nowait(outgoing)  # noqa: SLF001 - of its own class
 
     async def run(self) -> None:
-        """Keep the link up."""
+        """Keep the link up; a rider's is kept by its carrier."""
+        if self._carrier is not None:
+            await asyncio.Event().wait()
         while True:
             await self._wanted.wait()
             self._cut.clear()
@@ -135,7 +170,7 @@ class DeviceLink:
             except* aiomqtt.MqttError as lost:
                 _log.info("%s: link lost: %s", self.device, lost.exceptions[0])
             finally:
-                self.connected = False
+                self._connected = False
             if self._ending:
                 # aiomqtt's exit turned the cancellation into an error of its own, for the socket was closed already
                 raise asyncio.CancelledError
@@ -146,7 +181,7 @@ class DeviceLink:
         client = aiomqtt.Client(
             self._broker.host,
             self._broker.port,
-            identifier=self.device,
+            identifier=self._account,
             username=self._account if self._password is not None else None,
             password=self._password,
             tls_context=self._broker.context(),
@@ -162,10 +197,12 @@ class DeviceLink:
         async with client:
             self._outbox = asyncio.Queue()
             try:
-                await client.subscribe([(topic, 1) for topic in self._commands])
-                self.connected = True
-                self.publish(self._online)
-                self._on_up()
+                links = (self, *self._riders)
+                await client.subscribe([(topic, 1) for link in links for topic in link._commands])  # noqa: SLF001 - its class
+                self._connected = True
+                for link in links:
+                    if link.is_wanted_up:
+                        link._begin_session()  # noqa: SLF001 - of its own class
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._read_messages(client))
                     group.create_task(self._publish_outbox(client))
@@ -176,12 +213,16 @@ class DeviceLink:
                 raise
 
     async def _read_messages(self, client: aiomqtt.Client) -> None:
+        links = {topic: link for link in (self, *self._riders) for topic in link._commands}  # noqa: SLF001 - its class
         async for message in client.messages:
+            link = links[message.topic.value]
+            if not link.is_wanted_up:
+                continue
             properties = message.properties
             correlation = getattr(properties, "CorrelationData", None)
-            self._on_heard(
+            link._on_heard(  # noqa: SLF001 - of its own class
                 DeviceMessage(
-                    suffix=self._commands[message.topic.value],
+                    suffix=link._commands[message.topic.value],  # noqa: SLF001 - the same
                     payload=bytes(message.payload),
                     retained=message.retain,
                     correlation=correlation,
@@ -191,13 +232,10 @@ class DeviceLink:
     async def _publish_outbox(self, client: aiomqtt.Client) -> None:
         while True:
             message = await self._outbox.get()
-            if self._lag_s:
-                await asyncio.sleep(self._rng.uniform(0, self._lag_s))
-            for _ in range(2 if self.duplicates else 1):
-                topic = self._topic(message.publication.suffix)
-                await client.publish(
-                    topic, message.publication.payload, 1, message.retain, properties=message.properties
-                )
+            if message.lag_s:
+                await asyncio.sleep(message.lag_s)
+            for _ in range(message.copies):
+                await client.publish(message.topic, message.payload, 1, message.retain, properties=message.properties)
 
     async def _wait_for_cut(self, client: aiomqtt.Client) -> None:
         await self._cut.wait()

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Literal, Self
 
 What = Literal["bolt", "door", "person", "parcel", "fridge", "signal", "scan", "bell", "answer", "shown", "fault",
-               "link", "boot", "refused", "zigbee", "garage"]  # fmt: skip
+               "link", "boot", "refused", "zigbee", "garage", "strike", "way", "latch", "content", "key",
+               "passed"]  # fmt: skip
 
 
 class PhysicalLog:
@@ -28,10 +29,16 @@ class PhysicalLog:
         bell, answer   device, who
         zigbee   device, set: the order that reached a radio's bridge
         garage   device, reversed, met: beam or somebody
+        strike   thing, released, cause: command id, device or "itself"
+        way      thing, state open|closed|ajar, by: the leaf of a street door or keyed door, a flap, a lid
+        latch    thing, caught, cause
+        content  thing, occupied, by
+        key      thing, present, by
+        passed   thing, who: somebody went through
         shown    device, word
         fault    device, fault, on
         link     device, up (by order); boot: device, boot
-        refused  device, command, why: expired, repeated, foreign_boot, retained, unreadable or jammed
+        refused  device, command, why: expired, repeated, foreign_boot, retained, unreadable, jammed or unreachable
     """
 
     def __init__(self, path: Path) -> None:

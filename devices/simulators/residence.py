@@ -16,20 +16,30 @@ from devices.simulators.device import DeviceSite, SimulatedDevice
 from devices.simulators.doorway import Doorway
 from devices.simulators.fridge import SimulatedFridge
 from devices.simulators.house import (
+    BoardPlan,
     CameraPlan,
+    CompartmentPlan,
     DoorPlan,
     FridgePlan,
+    KeyedDoorPlan,
+    KeySafePlan,
     LockPlan,
     OpenerPlan,
     ScannerPlan,
+    SensorPlan,
     SignalPlan,
     SimulatedHouse,
+    StreetDoorPlan,
+    StrikePlan,
 )
+from devices.simulators.key_safe import KeyedDoor, KeySafe
 from devices.simulators.lock import MotorLock
 from devices.simulators.opener import Opener
 from devices.simulators.physical_log import PhysicalLog
 from devices.simulators.rtsp import RtspServer
+from devices.simulators.thing import Compartment, StreetDoor, Thing
 from devices.simulators.watcher import CloudCamera
+from devices.simulators.way_devices import Board, InsideSensor, StrikeRelay
 from devices.simulators.zigbee import ZigbeeBridge
 
 _Device = TypeVar("_Device", bound=SimulatedDevice)
@@ -50,9 +60,16 @@ class Residence:
         self._log = log
         self.doorway = Doorway(log)
         self.devices: dict[str, SimulatedDevice] = {}
-        site = DeviceSite(broker=house.broker, log=log, doorway=self.doorway, seed=seed)
+        self.things = make_things(house, log)
+        site = DeviceSite(broker=house.broker, log=log, doorway=self.doorway, seed=seed, things=self.things)
         for name, plan in house.devices.items():
             match plan:
+                case StrikePlan():
+                    self.devices[name] = StrikeRelay(name, plan, site)
+                case BoardPlan():
+                    self.devices[name] = Board(name, plan, site)
+                case SensorPlan():
+                    self.devices[name] = InsideSensor(name, plan, site)
                 case LockPlan():
                     self.devices[name] = MotorLock(name, plan, site)
                 case OpenerPlan():
@@ -82,6 +99,10 @@ class Residence:
         match request:
             case ask.ReadState():
                 return self._state()
+            case ask.Handle():
+                if request.thing not in self.things:
+                    raise Impossible(f"there is no such thing: there are {', '.join(self.things) or 'none'}")
+                self.things[request.thing].handle(request.act, request.who)
             case ask.SetFault() | ask.SetLink() | ask.RebootDevice():
                 await self._disturb(request)
             case ask.Scan() | ask.ShowLabel() | ask.HideLabel() | ask.PressBell() | ask.PressAnswer() | ask.AppUnlock():
@@ -177,6 +198,9 @@ class Residence:
         if self.zigbee is not None and request.device == self.zigbee.name and isinstance(request, ask.SetFault):
             self.zigbee.set_fault(request.fault, request.on)
             return
+        if isinstance(request, ask.SetFault) and request.device in self.things:
+            self.things[request.device].set_fault(request.fault, request.on)
+            return
         if request.device not in self.devices:
             raise Impossible(f"there is no such device: there are {', '.join(self.devices)}")
         device = self.devices[request.device]
@@ -210,6 +234,7 @@ class Residence:
             "in_air": self.doorway.in_air,
             "people": {who: where.value for who, where in self.doorway.people.items()},
             "devices": devices,
+            **({} if not self.things else {"things": {name: one.physical() for name, one in self.things.items()}}),
             **({} if self.zigbee is None else {"zigbee": self.zigbee.physical()}),
         }
 
@@ -226,6 +251,26 @@ class Residence:
                 return device
         names = ", ".join(device.name for device in devices) or "none"
         raise Impossible(f"name one {kind.NOUN}: there are {names}")
+
+
+def make_things(house: SimulatedHouse, log: PhysicalLog) -> Mapping[str, Thing]:
+    """Return the things of the house, a keyed door after the safe that has its key."""
+    things: dict[str, Thing] = {}
+    for name, plan in sorted(house.things.items(), key=lambda item: isinstance(item[1], KeyedDoorPlan)):
+        match plan:
+            case StreetDoorPlan():
+                things[name] = StreetDoor(name, log, closes_s=plan.closes_s)
+            case CompartmentPlan():
+                things[name] = Compartment(name, log, occupied=plan.occupied)
+            case KeySafePlan():
+                things[name] = KeySafe(name, log, key=plan.key)
+            case KeyedDoorPlan():
+                safe = things[plan.safe]
+                assert isinstance(safe, KeySafe)  # noqa: S101 - the house file says so
+                things[name] = KeyedDoor(name, log, safe=safe)
+            case _:
+                assert_never(plan)
+    return things
 
 
 async def run(house: SimulatedHouse, control: Path, log: Path, *, seed: int | None = None) -> None:

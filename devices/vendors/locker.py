@@ -73,6 +73,7 @@ DEFINITION = Definition(
     kinds=frozenset({"compartment"}),
     simulated=frozenset({"compartment"}),
     correlates=True,
+    encode_answer=own_words.answer,
     topics=topics,
     base_topic=board,
     battery=(TopicSuffix.STATE,),

@@ -218,6 +218,8 @@ def answer(report: Report, echo: str, device_ref: DeviceRef) -> Publication:
 def _value_of(report: Report) -> tuple[str, object]:
     """Return the field that says it, and its value; ValueError: none does."""
     match report:
+        case AvailabilityReport(online=online):
+            return "online", online
         case LockReport(bolt=bolt) if report == LockReport(bolt=bolt) and bolt in {*_BOLTS.values(), LockState.UNKNOWN}:
             return "lock", next((word for word, state in _BOLTS.items() if state is bolt), None)
         case DoorReport(door=door) if door in {*_DOORS.values(), DoorState.UNKNOWN}:

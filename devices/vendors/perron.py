@@ -47,6 +47,7 @@ DEFINITION = Definition(
     kinds=_KINDS,
     simulated=_KINDS,
     correlates=True,
+    encode_answer=own_words.answer,
     battery=(TopicSuffix.STATE,),
     problem=_problem,
 )

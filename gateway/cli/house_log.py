@@ -21,6 +21,8 @@ _CAUSE_TEXTS = {HAND: "by hand", APP: "by its maker's app", ITSELF: "by itself",
 _PLACE_TEXTS = {"outside": "stands outside", "inside": "is inside", "away": "is gone"}
 _TEXTS = {
     "parcel": "the {who} puts a parcel down {where}",
+    "way": "{thing} is {state} (by the {by})",
+    "passed": "the {who} goes through {thing}",
     "signal": "{device}: light {light}, sound {sound}",
     "shown": "{device} shows {word!r}",
     "bell": "the {who} presses the {what} button of {device}",
@@ -77,6 +79,17 @@ def describe_line(line: Mapping[str, Any]) -> str | None:
             return f"{line['device']}: {line['compartment']} at {line['temp_c']} °C"
         case "scan":
             return f"{line['device']} reads a code that ends in {line['code'][-4:]}"
+        case "strike":
+            return f"the strike of {line['thing']} {'lets go' if line['released'] else 'holds again'}"
+        case "latch":
+            return f"the latch of {line['thing']} {'has caught' if line['caught'] else 'springs open'}"
+        case "content":
+            return (
+                f"the {line['by']} {'puts something into' if line['occupied'] else 'takes it out of'} {line['thing']}"
+            )
+        case "key":
+            does = "hangs the key back into" if line["present"] else "takes the key of"
+            return f"the {line['by']} {does} {line['thing']}"
         case "link":
             return f"{line['device']}: its link is {'let up' if line['up'] else 'cut'}"
         case kind:

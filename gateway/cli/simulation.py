@@ -22,7 +22,18 @@ from gateway.cli.house_log import DeviceLinkMonitor, follow_physical_log, run_be
 from gateway.cli.lines import DEFAULT_HOME, quoted_path, relative_path
 from gateway.cli.options import HomeFile, cli, print_line
 from gateway.config.broker_acl import bridge_topics
-from gateway.config.devices import AnyDevice, CameraDevice, CoverDevice, DoorDevice, FridgeDevice, LockDevice
+from gateway.config.devices import (
+    AnyDevice,
+    CameraDevice,
+    CompartmentDevice,
+    ContentDevice,
+    CoverDevice,
+    DoorDevice,
+    FridgeDevice,
+    KeyDevice,
+    LockDevice,
+    StrikeDevice,
+)
 from gateway.config.home import Home
 from gateway.config.topics import bridge_base_topic
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing, end_process, private_broker
@@ -31,6 +42,10 @@ from gateway.system.parent_death import with_parent_death_signal
 HEARTBEAT_INTERVAL_S = 30.0  # of a door sensor that answers no query
 STOP_TIMEOUT_S = 5.0  # seconds for the house to end by itself
 MAX_SOCKET_PATH_BYTES = 107  # bytes of a Unix socket's path
+
+
+# What a device is at, as long as no entrance says which device belongs to which thing: each has one of its own.
+_THINGS = {"strike": "street_door", "compartment": "compartment", "content": "compartment", "key": "key_safe"}
 
 
 def control_socket(home: Home) -> Path:
@@ -56,13 +71,17 @@ def plan_house(home: Home) -> dict[str, object]:
         id_: device.model_dump(include={"kind", "vendor", "address", "keys"})
         | _bridge_account(home, id_)
         | _device_plan(device, outside=id_ in outside)
+        | ({"of": f"{id_}-thing"} if device.kind in _THINGS else {})
         for id_, device in played.items()
     }
     rtsp = {"rtsp": {"host": streams[0].hostname, "port": streams[0].port or 554}} if streams else {}
     accounts = {} if passwords is None else {"passwords": str(passwords.parent)}
     trust = {} if home.broker.tls is None else {"ca": str(home.broker.tls.ca)}
     broker = {"host": home.broker.host, "port": home.broker.port, **accounts, **trust}
-    return {"broker": broker, **rtsp, "devices": devices}
+    things = {
+        f"{id_}-thing": {"kind": _THINGS[device.kind]} for id_, device in played.items() if device.kind in _THINGS
+    }
+    return {"broker": broker, **rtsp, "devices": devices, **({"things": things} if things else {})}
 
 
 def _bridge_account(home: Home, device: str) -> dict[str, object]:
@@ -79,6 +98,12 @@ def _device_plan(device: AnyDevice, *, outside: bool) -> dict[str, object]:
         case CoverDevice():
             return {"travel_s": min(10.0, device.closing / 2)}
         case DoorDevice():
+            return {"answers": device.answers} | ({} if device.answers else {"heartbeat_s": HEARTBEAT_INTERVAL_S})
+        case StrikeDevice():
+            return {"release_s": device.release, "latency_s": min(0.2, device.latency / 2)}
+        case CompartmentDevice():
+            return {"answers": device.answers, "latency_s": min(0.2, device.latency / 2)}
+        case ContentDevice() | KeyDevice():
             return {"answers": device.answers} | ({} if device.answers else {"heartbeat_s": HEARTBEAT_INTERVAL_S})
         case CameraDevice():
             clock = device.clock_region is not None
@@ -197,7 +222,7 @@ async def _end_by_signal() -> AsyncIterator[None]:
 async def _check_runnable(plan: SimulatedHouse) -> None:
     """Refuse what would end the house at its start: a missing password, a taken port."""
     for id_, device in plan.devices.items():
-        file = None if plan.broker.passwords is None else plan.broker.passwords / f"{id_}.password"
+        file = None if plan.broker.passwords is None else plan.broker.passwords / f"{device.account or id_}.password"
         if file is not None and device.password is None and not file.is_file():
             raise Failure(f"The password of {id_} is missing: {relative_path(file)}.",
                           f"Write all of them: `perron broker-config {quoted_path(file.parent)}`.")  # fmt: skip

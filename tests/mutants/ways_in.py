@@ -7,6 +7,7 @@ CAPABILITY = "tests/gateway/installation/test_capability.py"
 GARAGE = "tests/gateway/runtime/adapters/test_garage.py"
 INTERCOM = "tests/gateway/integrations/intercom/test_process.py"
 ORDERS = "tests/gateway/integrations/intercom/test_orders.py"
+SIMULATED = "tests/devices/simulators/test_ways_in.py"
 OWN_WORDS = "tests/devices/vendors/test_own_words.py"
 RIGHTS = "tests/gateway/config/test_broker_acl.py"
 
@@ -143,5 +144,26 @@ MUTANTS = (
         old="& (stat.S_IRWXG | stat.S_IRWXO):",
         new="& (stat.S_IRWXG & stat.S_IRWXO):",
         tests=("tests/gateway/integrations/intercom/test_file.py",),
+    ),
+    Mutant(
+        name="a simulated strike obeys a second copy of an order",
+        file="devices/simulators/way_devices.py",
+        old="        if command.id in self._seen:",
+        new="        if command.id in self._seen and self.faults:",
+        tests=(SIMULATED,),
+    ),
+    Mutant(
+        name="a simulated lid that does not catch counts as caught",
+        file="devices/simulators/thing.py",
+        old='        if not self.faults & {"does_not_catch", "bounces"}:',
+        new='        if not self.faults & {"bounces"}:',
+        tests=(SIMULATED,),
+    ),
+    Mutant(
+        name="two simulated devices behind one bridge throw each other out",
+        file="devices/simulators/device.py",
+        old="            if carrier is not self.link:",
+        new="            if carrier is None:",
+        tests=("tests/gateway/cli/test_simulation.py",),
     ),
 )

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -5,7 +6,11 @@ import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
+from devices.simulators.device import SimulatedDevice
 from devices.simulators.house import SimulatedHouse, read_house
+from devices.simulators.key_safe import KeyedDoor, KeySafe
+from devices.simulators.thing import Compartment, StreetDoor, Thing
+from devices.simulators.way_devices import Board, InsideSensor, StrikeRelay
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -48,3 +53,30 @@ def test_a_password_lies_beside_the_others_not_in_the_file(tmp_path: Path) -> No
 def test_a_device_without_an_account_comes_as_nobody() -> None:
     house = SimulatedHouse.model_validate({"devices": {"s": {"kind": "scanner", "vendor": "scanner"}}})
     assert house.devices["s"].secret("s", house.broker) is None
+
+
+THINGS: dict[str, type[Thing]] = {
+    "street_door": StreetDoor,
+    "compartment": Compartment,
+    "key_safe": KeySafe,
+    "keyed_door": KeyedDoor,
+}
+DEVICES: dict[str, type[SimulatedDevice]] = {"strike": StrikeRelay, "compartment": Board, "content": InsideSensor}
+
+
+def test_the_ways_in_that_the_docs_show_are_a_house_and_the_acts_and_faults_are_those_that_there_are() -> None:
+    page = (CONFIG.parent / "docs" / "contributor" / "try-it.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n# house\.yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    house = SimulatedHouse.model_validate(YAML(typ="safe").load(block))
+    assert {plan.kind for plan in house.things.values()} == set(THINGS)
+    assert set(DEVICES) < {plan.kind for plan in house.devices.values()}
+    rows = [
+        [re.findall(r"`(\w+)`", cell) for cell in line.split("|")[1:-1]] for line in page.splitlines() if "|" in line
+    ]
+    of_things = {row[0][0]: row[1:] for row in rows if len(row) == 3 and row[0]}
+    of_devices = {row[0][0]: row[1] for row in rows if len(row) == 2 and row[0]}
+    assert of_things.keys() == THINGS.keys()
+    for name, kind in THINGS.items():
+        assert [set(cell) for cell in of_things[name]] == [set(kind.ACTS), set(kind.FAULTS)], name
+    for name, device in DEVICES.items():
+        assert set(of_devices[name]) == set(device.FAULTS), name

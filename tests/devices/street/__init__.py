@@ -168,14 +168,16 @@ def make_movement(
 
 
 @contextlib.asynccontextmanager
-async def connected_house(folder: Path, devices: Mapping[str, object] = FRONT_DOOR) -> AsyncIterator[HouseClient]:
-    """Run a broker and a house with these devices in `folder`, all of them connected, until left."""
+async def connected_house(
+    folder: Path, devices: Mapping[str, object] = FRONT_DOOR, things: Mapping[str, object] | None = None
+) -> AsyncIterator[HouseClient]:
+    """Run a broker and a house with these devices and things in `folder`, all connected, until left."""
     names = list(devices)
     async with (
         mosquitto({"gateway": "g", **dict.fromkeys(names, "d")}, _access_list(devices)) as broker,
         asyncio.TaskGroup() as group,
     ):
-        house = _house(broker, devices)
+        house = _house(broker, devices, things or {})
         control, log = folder / "control", folder / "log"
         living = group.create_task(run(house, control, log, seed=1))
         async with asyncio.timeout(TIMEOUT_S):
@@ -230,10 +232,15 @@ def _access_list(devices: Mapping[str, object]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _house(broker: Mosquitto, devices: Mapping[str, object]) -> SimulatedHouse:
+def _house(broker: Mosquitto, devices: Mapping[str, object], things: Mapping[str, object]) -> SimulatedHouse:
     plans = {name: {**plan, "password": "d"} for name, plan in devices.items() if isinstance(plan, dict)}
     return SimulatedHouse.model_validate(
-        {"broker": {"host": broker.host, "port": broker.port}, "rtsp": {"port": 0}, "devices": plans}
+        {
+            "broker": {"host": broker.host, "port": broker.port},
+            "rtsp": {"port": 0},
+            "devices": plans,
+            "things": things,
+        }
     )
 
 

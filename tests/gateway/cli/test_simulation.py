@@ -6,12 +6,15 @@ import json
 import signal
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from devices.simulators.control import Arrive, Force, HouseControl
+from devices.commands import UnlockDoor
+from devices.simulators.control import Arrive, Force, Handle, HouseControl
 from devices.simulators.house import SimulatedHouse
+from devices.vendors import VENDORS
 from gateway.cli.broker import open_session
 from gateway.cli.failure import Failure
 from gateway.cli.house_log import describe_line
@@ -19,6 +22,8 @@ from gateway.cli.simulation import control_socket, plan_house, read_house_file
 from gateway.config.devices import CameraDevice
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
+from gateway.config.topics import device_topic
+from gateway.mqtt.client import ShortSession
 from tests.gateway.cli.terminal import TIMEOUT_S, RunningCommand, run_perron, start_command
 
 
@@ -53,6 +58,49 @@ async def test_the_house_says_what_it_is_brings_a_broker_and_tells_what_happens_
     assert simulated.end(signal.SIGTERM) == 0
     with pytest.raises(OSError, match="Connect call failed"):  # its broker has gone with it
         await asyncio.open_connection(home.broker.host, home.broker.port)
+
+
+WAYS_IN = """\
+  street-strike: {kind: strike, vendor: perron, release: 1}
+  opener: {kind: strike, vendor: nukihub, address: nuki}
+  box-1: {kind: compartment, vendor: locker, address: locker/hall/compartment/1}
+  box-2: {kind: compartment, vendor: locker, address: locker/hall/compartment/2}
+  box-eye: {kind: content, vendor: zigbee2mqtt, address: zigbee2mqtt/eye, answers: false}
+  hook: {kind: key, vendor: perron}
+"""
+
+
+@pytest.fixture
+def with_ways_in(home_file: Path) -> tuple[Path, Home]:
+    home_file.write_text(home_file.read_text().replace("devices:\n", f"devices:\n{WAYS_IN}", 1))
+    run_perron("broker-config", home_file.parent / "accounts", "--home", home_file)
+    return home_file, load_home_file(home_file)
+
+
+def order_to_open(home: Home, session: ShortSession, id_: str) -> None:
+    device, at = home.devices[id_], datetime.now(UTC)
+    order = UnlockDoor(id=id_, intent=id_, issued_at=at, expires_at=at + timedelta(seconds=30))
+    letter = VENDORS[device.vendor].encode_command(order, device.device_ref)
+    session.publish(device_topic(home, id_, letter.suffix), letter.payload)
+
+
+@pytest.mark.slow
+async def test_devices_of_other_ways_in_come_as_themselves_each_under_the_account_that_the_broker_knows(
+    with_ways_in: tuple[Path, Home],
+) -> None:
+    home_file, home = with_ways_in
+    with start_command("simulate", "--broker", "--home", home_file) as told:
+        told.until("All 13 devices are connected to the broker")
+        async with HouseControl(control_socket(home)) as house, open_session(home.broker, []) as session:
+            for id_, thing in (("street-strike", "street-strike-thing"), ("opener", "opener-thing")):
+                order_to_open(home, session, id_)
+                told.until(f"the strike of {thing} lets go")
+                await house.ask(Handle(thing=thing, act="go_through"))
+                told.until(f"the courier goes through {thing}")
+            for number in (1, 2):
+                order_to_open(home, session, f"box-{number}")
+                told.until(f"the latch of box-{number}-thing springs open")
+        assert told.end(signal.SIGTERM) == 0
 
 
 @pytest.mark.slow

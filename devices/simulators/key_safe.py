@@ -1,0 +1,105 @@
+"""The physics of a key safe, and of the door that its key opens."""
+
+from collections.abc import Mapping
+
+from devices.simulators.control import Impossible
+from devices.simulators.physical_log import PhysicalLog
+from devices.simulators.thing import LeafPosition, Thing
+
+
+class KeySafe(Thing):
+    """A flap before a hook. The flap springs open on an order; the key is hung back without one.
+
+    Faults: dead (its flap does not move), magnet (somebody hung a magnet on the hook: it looks like the key).
+    Acts: take_key, bring_key, shut_flap. Who brings the key late, or never, is a matter of the scene.
+    """
+
+    NOUN = "key safe"
+    FAULTS = frozenset({"dead", "magnet"})
+    ACTS = frozenset({"take_key", "bring_key", "shut_flap"})
+
+    def __init__(self, name: str, log: PhysicalLog, *, key: bool) -> None:
+        super().__init__(name, log)
+        self.key = key
+
+    @property
+    def seems_there(self) -> bool:
+        """Whether a reed below the hook sees a magnet."""
+        return self.key or "magnet" in self.faults
+
+    def release(self, seconds: float, cause: str) -> None:  # noqa: ARG002 - a flap that is open stays so
+        """Spring the flap open."""
+        if "dead" not in self.faults:
+            self.move_leaf(LeafPosition.OPEN, cause)
+
+    def act(self, act: str, who: str) -> None:
+        """Take the key, hang it back, or press the flap shut."""
+        match act:
+            case "shut_flap":
+                if not self.open:
+                    raise Impossible("the flap is shut already")
+                self.move_leaf(LeafPosition.CLOSED, who)
+            case "take_key":
+                if not (self.open and self.key):
+                    raise Impossible("the flap is shut" if self.key else "the key is out already")
+                self._move_key(present=False, who=who)
+            case _:
+                if self.key:
+                    raise Impossible("the key hangs there already")
+                self.move_leaf(LeafPosition.OPEN, who)
+                self._move_key(present=True, who=who)
+
+    def _move_key(self, *, present: bool, who: str) -> None:
+        self.key = present
+        self.log.write("key", thing=self.name, present=present, by=who)
+        self.tell_inside()
+
+    def repaired(self, fault: str) -> None:
+        """Tell the sensor of a magnet that was hung there, or taken away."""
+        if fault == "magnet":
+            self.tell_inside()
+
+    def physical(self) -> Mapping[str, object]:
+        """Return flap and key."""
+        return {"leaf": self.position.value, "key": self.key, "faults": sorted(self.faults)}
+
+
+class KeyedDoor(Thing):
+    """A door that only a key opens: that of `safe`, while it is out. It latches when it is pulled shut.
+
+    Faults: ajar (pulled, it only leans). Acts: open, go_through, pull_shut.
+    """
+
+    NOUN = "keyed door"
+    FAULTS = frozenset({"ajar"})
+    ACTS = frozenset({"open", "go_through", "pull_shut"})
+
+    def __init__(self, name: str, log: PhysicalLog, *, safe: KeySafe) -> None:
+        super().__init__(name, log)
+        self._safe = safe
+
+    def release(self, seconds: float, cause: str) -> None:
+        """Do nothing: nothing opens it but its key."""
+
+    def act(self, act: str, who: str) -> None:
+        """Open it with the key, go through, or pull it shut."""
+        match act:
+            case "open":
+                if self.open:
+                    raise Impossible("the door is open already")
+                if self._safe.key:
+                    raise Impossible(f"the key hangs in {self._safe.name}")
+                self.move_leaf(LeafPosition.OPEN, who)
+            case "go_through":
+                if not self.open:
+                    raise Impossible("the door is closed")
+                self.log.write("passed", thing=self.name, who=who)
+            case _:
+                if self.position is LeafPosition.CLOSED:
+                    raise Impossible("the door is closed already")
+                ajar = "ajar" in self.faults
+                self.move_leaf(LeafPosition.AJAR if ajar else LeafPosition.CLOSED, who)
+
+    def physical(self) -> Mapping[str, object]:
+        """Return the leaf."""
+        return {"leaf": self.position.value, "faults": sorted(self.faults)}

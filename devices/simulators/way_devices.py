@@ -1,0 +1,250 @@
+"""Simulates the devices at a thing: what releases a strike or a flap, a compartment's board, sensors inside."""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from devices.commands import Command, UnlockDoor
+from devices.reports import (
+    AvailabilityReport,
+    CommandProgress,
+    ContentReport,
+    DoorReport,
+    DoorState,
+    ErrorReport,
+    KeyReport,
+    LockReport,
+    LockState,
+    OperationError,
+    ProgressReport,
+    Report,
+)
+from devices.simulators.device import DeviceSite, FaultValue, SimulatedDevice
+from devices.simulators.house import BoardPlan, SensorPlan, StrikePlan
+from devices.simulators.key_safe import KeySafe
+from devices.simulators.thing import Compartment
+
+
+class _OrderedDevice(SimulatedDevice):
+    """Obeys an order to open. Of a product whose orders have an id and an expiry it refuses late and repeated ones.
+
+    Faults: dead (it takes the order and moves nothing), deaf (it receives none), silent (it neither reports nor
+    answers), unreachable (it says that what it drives is out of reach), late (it waits so many seconds).
+    """
+
+    FAULTS: ClassVar[Mapping[str, FaultValue]] = {
+        "dead": True,
+        "deaf": True,
+        "silent": True,
+        "unreachable": True,
+        "late": 8.0,
+    }
+
+    def __init__(self, name: str, plan: StrikePlan | BoardPlan, site: DeviceSite) -> None:
+        self._latency_s = plan.latency_s
+        self._seen: set[str] = set()
+        super().__init__(name, plan, plan.vendor, site)
+
+    def execute(self, command: Command) -> None:
+        """Open, unless it refuses."""
+        if not isinstance(command, UnlockDoor) or "deaf" in self.faults:
+            return
+        why = self._why_refused(command)
+        if why is not None or "unreachable" in self.faults:
+            self.log.write(
+                "refused", device=self.name, command=command.id, why=(why or OperationError.UNREACHABLE).value
+            )
+            self.say(ErrorReport(id=command.id, failure=why or OperationError.UNREACHABLE), command)
+            return
+        self._seen.add(command.id)
+        self.do(self._open(command))
+
+    def _why_refused(self, command: UnlockDoor) -> OperationError | None:
+        if not command.id:
+            return None  # its maker's words carry no id: it obeys whatever arrives
+        if command.id in self._seen:
+            return OperationError.REPEATED
+        if command.boot is not None and command.until_ms is not None:
+            late = command.boot != self.link.boot or self.link.uptime_ms > command.until_ms
+        else:
+            late = datetime.now(UTC) > command.expires_at
+        return OperationError.EXPIRED if late else None
+
+    async def _open(self, command: UnlockDoor) -> None:
+        self.say(ProgressReport(id=command.id, progress=CommandProgress.ACCEPTED), command)
+        await asyncio.sleep(self._latency_s + self.seconds("late"))
+        if "dead" not in self.faults:
+            self.drive(command.id or self.name)
+
+    @abstractmethod
+    def drive(self, cause: str) -> None:
+        """Move what it drives."""
+
+    def say(self, report: Report, command: UnlockDoor | None = None) -> None:
+        """Publish a report if the product has a word for it, and if it is not silent."""
+        if "silent" not in self.faults:
+            with suppress(ValueError):
+                self.publish(report, correlation=None if command is None else command.id.encode())
+
+    def misbehave(self, fault: str) -> None:
+        """Nothing happens at once."""
+
+
+class StrikeRelay(_OrderedDevice):
+    """The relay of a strike or a flap. It has no state: a query is answered by whether it is there.
+
+    A further fault: sticks (its contact stays closed, so what it drives never holds again).
+    """
+
+    NOUN = "strike"
+    FAULTS: ClassVar[Mapping[str, FaultValue]] = {**_OrderedDevice.FAULTS, "sticks": True}
+    STUCK_S = 3600.0  # seconds for which a relay that sticks gives current: until it is repaired
+
+    def __init__(self, name: str, plan: StrikePlan, site: DeviceSite) -> None:
+        self._thing, self._release_s = site.things[plan.of], plan.release_s
+        super().__init__(name, plan, site)
+
+    def drive(self, cause: str) -> None:
+        """Let go once."""
+        self._thing.release(self.STUCK_S if "sticks" in self.faults else self._release_s, cause)
+
+    def answer(self, correlation: bytes | None) -> None:
+        """Answer that it is there, if the product has an answer."""
+        if "silent" not in self.faults and self._vendor.DEFINITION.answers_queries(self._device_ref):
+            self.publish_answer((AvailabilityReport(online=True),), correlation)
+
+    def misbehave(self, fault: str) -> None:
+        """Hold again once the relay is repaired."""
+        if fault == "sticks" and fault not in self.faults:
+            self._thing.release(0.0, "itself")
+
+
+class Board(_OrderedDevice):
+    """The board of one compartment: its latch, its lid, and a sensor inside if it has one.
+
+    Further faults: blind (the sensor inside cannot tell), lies_empty (it says that nothing lies there), opens_two (the
+    order opens the compartment beside it too).
+    """
+
+    NOUN = "compartment"
+    FAULTS: ClassVar[Mapping[str, FaultValue]] = {
+        **_OrderedDevice.FAULTS,
+        "blind": True,
+        "lies_empty": True,
+        "opens_two": True,
+    }
+
+    def __init__(self, name: str, plan: BoardPlan, site: DeviceSite) -> None:
+        self._plan, self._thing = plan, site.thing(plan.of, Compartment)
+        self._beside = None if plan.beside is None else site.thing(plan.beside, Compartment)
+        super().__init__(name, plan, site)
+        self._thing.leaf_moved.append(self._moved)
+        self._thing.inside_moved.append(self._moved)
+
+    def drive(self, cause: str) -> None:
+        """Spring open."""
+        self._thing.release(0.0, cause)
+        if "opens_two" in self.faults and self._beside is not None:
+            self._beside.release(0.0, cause)
+
+    def on_up(self) -> None:
+        """Report the state."""
+        self._moved()
+
+    def answer(self, correlation: bytes | None) -> None:
+        """Answer with all it has."""
+        if self._plan.answers and "silent" not in self.faults:
+            self.publish_answer(self._reports(), correlation)
+
+    def misbehave(self, fault: str) -> None:
+        """Report at once what a sensor inside says otherwise now."""
+        if fault in ("blind", "lies_empty"):
+            self._moved()
+
+    def _moved(self) -> None:
+        for report in self._reports():
+            self.say(report)
+
+    def _reports(self) -> tuple[Report, ...]:
+        latch = LockReport(bolt=LockState.LOCKED if self._thing.caught else LockState.UNLOCKED)
+        lid = DoorReport(door=DoorState.OPEN if self._thing.open else DoorState.CLOSED)
+        if not self._plan.sees:
+            return latch, lid
+        return latch, lid, ContentReport(occupied=_sensed(self._thing.occupied, self.faults, "lies_empty"))
+
+    def physical(self) -> Mapping[str, object]:
+        """Return the compartment's state."""
+        return self._thing.physical()
+
+
+def _sensed(there: bool, faults: Mapping[str, FaultValue], lie: str) -> bool | None:
+    return None if "blind" in faults else False if lie in faults else there
+
+
+class InsideSensor(SimulatedDevice):
+    """A sensor inside a compartment, or below the hook of a key safe.
+
+    Faults: blind (it cannot tell), silent (neither reports nor answers), stuck (it goes on saying what it said at the
+    begin of the fault), lies (it says empty, or that the key is there).
+    """
+
+    NOUN = "sensor"
+    FAULTS: ClassVar[Mapping[str, FaultValue]] = dict.fromkeys(("blind", "silent", "stuck", "lies"), True)
+
+    def __init__(self, name: str, plan: SensorPlan, site: DeviceSite) -> None:
+        self._plan = plan
+        self._thing = site.things[plan.of]
+        self._stuck = False
+        super().__init__(name, plan, plan.vendor, site)
+        self._thing.inside_moved.append(self._publish_state)
+
+    def begin(self) -> None:
+        """Start the heartbeat, if it has one."""
+        if self._plan.heartbeat_s is not None:
+            self.do(self._publish_regularly(self._plan.heartbeat_s))
+
+    def on_up(self) -> None:
+        """Report the state."""
+        self._publish_state()
+
+    def execute(self, command: Command) -> None:
+        """Do nothing: it moves nothing."""
+
+    def answer(self, correlation: bytes | None) -> None:
+        """Answer with the state, if it answers queries."""
+        answers = self._plan.answers and self._vendor.DEFINITION.answers_queries(self._device_ref)
+        if answers and "silent" not in self.faults:
+            self.publish_answer((self._report(),), correlation)
+
+    def misbehave(self, fault: str) -> None:
+        """Remember what it says at the begin of a fault, and report what it says otherwise now."""
+        if fault == "stuck":
+            self._stuck = self._is_there()
+        self._publish_state()
+
+    def _is_there(self) -> bool:
+        thing = self._thing
+        return thing.occupied if isinstance(thing, Compartment) else isinstance(thing, KeySafe) and thing.seems_there
+
+    def _report(self) -> Report:
+        there = self._stuck if "stuck" in self.faults else self._is_there()
+        if isinstance(self._thing, Compartment):
+            return ContentReport(occupied=_sensed(there, self.faults, "lies"))
+        return KeyReport(present=None if "blind" in self.faults else there or "lies" in self.faults)
+
+    def _publish_state(self) -> None:
+        if "silent" not in self.faults:
+            with suppress(ValueError):  # a Zigbee sensor has no word for what it cannot tell
+                self.publish(self._report())
+
+    async def _publish_regularly(self, every: float) -> None:
+        while True:
+            await asyncio.sleep(every)
+            self._publish_state()
+
+    def physical(self) -> Mapping[str, object]:
+        """Return what is really there."""
+        return {"there": self._is_there()}
