@@ -32,8 +32,9 @@ PRODUCT_CHANNELS = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH, 
 TRACKING_CHANNELS = (TopicSuffix.PARCELS, TopicSuffix.LAST_UPDATED)
 INBOUND_CHANNELS = (*DEVICE_CHANNELS, *BRIDGE_CHANNELS, *PRODUCT_CHANNELS, *TRACKING_CHANNELS)
 RETAINED_CHANNELS = frozenset(
-    {TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.BRIDGE, TopicSuffix.BATTERY, *PRODUCT_CHANNELS}
-)
+    {TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.BRIDGE, TopicSuffix.BATTERY, *PRODUCT_CHANNELS,
+     *TRACKING_CHANNELS}
+)  # fmt: skip
 
 
 class DeviceOrigin(Frozen):

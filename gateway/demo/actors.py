@@ -96,7 +96,7 @@ class DemoOwner:
         self._broker, self._topic = plan.home.broker.account("owner"), entrance_topic(plan.entrance, "set")
         self._on_action = on_action
 
-    async def send_request(self, action: str, **facts: str) -> None:
+    async def send_request(self, action: str, **facts: object) -> None:
         """Publish one request (`gateway.protocol.owner_requests`)."""
         self._on_action("owner", action.replace("_", " "))
         body: dict[str, Any] = {"id": secrets.token_hex(8), "do": action, **facts}

@@ -6,7 +6,11 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+from devices.reports import Report
 from devices.simulators import control as ask
+from devices.vendors import VENDORS
+from gateway.cli.broker import open_session
+from gateway.config.topics import device_topic
 from gateway.demo.actors import DemoOwner, DemoPerson, DemoRetailer, OnAction, PromisedDelivery
 from gateway.demo.observers import TIMEOUT_MARGIN_S, Body, WaitTimeout
 from gateway.demo.plan import DemoPlan
@@ -17,6 +21,7 @@ from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase
+from gateway.mqtt.packets import Sent
 from gateway.system.clock import machine_time
 from gateway.system.i18n import Text
 
@@ -96,6 +101,15 @@ class ScenarioRun:
         self.narrate("house", f"the fridge is at {celsius:.0f} °C")
         await self.house.ask(ask.SetTemperature(celsius=celsius))
 
+    async def publish_entity(self, device: str, report: Report) -> None:
+        """Let the owner's Home Assistant publish an entity, retained as its statestream does."""
+        home = self.plan.home
+        configured = home.devices[device]
+        async with open_session(home.broker.account("homeassistant"), []) as session:
+            for one in VENDORS[configured.vendor].encode_report(report, configured.device_ref):
+                outcome = session.publish(device_topic(home, device, one.suffix), one.payload, retain=True)
+                self.require(isinstance(outcome, Sent) and (await outcome.acknowledged).accepted, "the broker takes it")
+
     async def wait_for_state(self, description: str, *, due: float = 0, **facts: object) -> None:
         """Wait until the entrance's published state has these facts."""
         await self.watch.wait_until(
@@ -126,10 +140,14 @@ class ScenarioRun:
         On a slow machine cameras start so late that the box correctly reports "not ready" and then "ready again".
         """
         parcels = await self.retailer.promise(**facts)  # type: ignore[arg-type]  # promise() names them one by one
+        await self.wait_until_expected()
+        return parcels
+
+    async def wait_until_expected(self) -> None:
+        """Wait for the cameras of an expected delivery; later waits see only what comes after that."""
         await self.wait_for_cameras()
         await self.watch.wait_until("ready, and the owner told so", self._is_ready_again)
         self.watch.mark_seen()
-        return parcels
 
     def _is_ready_again(self) -> bool:
         """Return whether nothing is lacking and the owner was notified of each return to readiness."""

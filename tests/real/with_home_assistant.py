@@ -9,6 +9,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from gateway.domain.delivery.result import Refusal
 from gateway.integrations.homeassistant.commands import HomeAssistantCommand
 from gateway.integrations.homeassistant.discovery import UNLOCK_REFUSED_TEXT
 from gateway.runtime.reconnects import SETTLE_TIME_S
+from gateway.system.clock import machine_time
 from tests.real.home_assistant import ActionRefused, HomeAssistant, home_assistant
 from tests.waiting import wait_until
 from tests.whole_house import run_whole_house
@@ -404,3 +406,139 @@ async def test_a_warm_fridge_and_an_armed_panel_in_home_assistant_keep_the_door_
             await play.deliver(parcels)
             play.log.read_new_lines()
             assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
+
+
+# ---- parcels of the owner's own (docs/owner/own-parcel.md) ---------------------------------------------------------
+
+PARCELS = """\
+input_select:
+  parcel:
+    options: [registered, in_transit, out_for_delivery, delivered]
+template:
+  - sensor:
+      - name: Parcel aggregator incoming parcels
+        unique_id: parcels
+        state: "1"
+        attributes:
+          parcels: >-
+            {{ [{'carrier': 'Colissimo', 'barcode': '8L20524752032', 'sender': 'A shop', 'receiver': 'Anna',
+                 'status': states('input_select.parcel'), 'delivered': false, 'history': []}] }}
+"""
+STATESTREAM = """\
+mqtt_statestream:
+  base_topic: homeassistant
+  publish_attributes: true
+  publish_timestamps: true
+  include:
+    entities: [sensor.parcel_aggregator_incoming_parcels]
+"""
+ANSWERS = """\
+automation:
+  - alias: Perron asks where the parcels are
+    triggers:
+      - trigger: mqtt
+        topic: perron/tracking/get
+    actions:
+      - action: mqtt.publish
+        data:
+          topic: perron/tracking/result
+          qos: 1
+          payload: >-
+            {{ {'echo': trigger.payload,
+                'parcels': state_attr('sensor.parcel_aggregator_incoming_parcels', 'parcels') or []} | to_json }}
+  - alias: Perron hears where the parcels are
+    triggers:
+      - trigger: state
+        entity_id: sensor.parcel_aggregator_incoming_parcels
+    actions:
+      - action: mqtt.publish
+        data:
+          topic: perron/tracking/event
+          qos: 1
+          payload: >-
+            {{ {'parcels': state_attr('sensor.parcel_aggregator_incoming_parcels', 'parcels') or []} | to_json }}
+"""
+STATUS, NUMBER = "input_select.parcel", "8L20524752032"
+
+
+def with_parcels(address: str) -> Callable[[DemoPlan], DemoPlan]:
+    def equipped(plan: DemoPlan) -> DemoPlan:
+        document = with_home_assistant(plan).home.model_dump(mode="json")
+        document["devices"]["tracking"] = {"kind": "parcels", "vendor": "homeassistant", "address": address}
+        document["entrances"]["front"]["living_space"] = False
+        document["own_parcels"] = {"without_tap": ["front"]}
+        return replace(plan, home=Home.model_validate(document, strict=False))
+
+    return equipped
+
+
+async def announced(play: ScenarioRun) -> None:
+    today = machine_time().date()
+    await play.owner.send_request(
+        "announce_parcel", number=NUMBER, place="hall", first_day=today.isoformat(),
+        last_day=(today + timedelta(days=1)).isoformat(),
+    )  # fmt: skip
+    await play.watch.wait_for_event("wish", accepted=True)
+
+
+async def comes_in(play: ScenarioRun) -> None:
+    """The parcel is out for delivery: it is expected, and its scan opens."""
+    await play.wait_until_expected()
+    await play.courier.does("arrive")
+    await play.courier.scans(NUMBER)
+    await play.wait_for_unlocked()
+    await play.courier.goes_in()
+    await play.leave_and_seal()
+    play.log.read_new_lines()
+    assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
+
+
+async def test_a_parcel_comes_in_while_the_statestream_says_that_it_is_out_for_delivery(tmp_path: Path) -> None:
+    address = "homeassistant/sensor/parcel_aggregator_incoming_parcels"
+    async with run_whole_house(tmp_path / "house", with_parcels(address)) as play:
+        password = (tmp_path / "house" / "accounts" / "homeassistant.password").read_text().strip()
+        port = play.plan.home.broker.port
+        more = PARCELS + STATESTREAM
+        async with home_assistant(tmp_path / "hass", broker=port, password=password, more=more) as ha:
+            await ha.until(LOCK, "locked")
+            await asyncio.sleep(SETTLE_S)
+            await announced(play)
+            await ha.asks("input_select.select_option", STATUS, option="in_transit")
+            await ha.until(STATUS, "in_transit")
+            await play.scan_refused_code(NUMBER, Refusal.NOT_OUT_FOR_DELIVERY)
+            await ha.asks("input_select.select_option", STATUS, option="out_for_delivery")
+            await play.wait_until_expected()
+            await play.kill_gateway()  # the broker keeps the list, which says nothing about now
+            await play.wait_for_new_scan()
+            await play.scan_refused_code(NUMBER, Refusal.NOT_OUT_FOR_DELIVERY)
+            await ha.asks("input_select.select_option", STATUS, option="registered")
+            await ha.until(STATUS, "registered")
+            await ha.asks("input_select.select_option", STATUS, option="out_for_delivery")
+            await play.wait_for_new_scan()
+            await comes_in(play)
+
+
+async def test_an_automation_that_answers_lets_it_in_after_a_restart_too_and_a_delivery_elsewhere_closes_it(
+    tmp_path: Path,
+) -> None:
+    entity = "sensor.parcel_aggregator_incoming_parcels"
+    async with run_whole_house(tmp_path / "house", with_parcels(entity)) as play:
+        password = (tmp_path / "house" / "accounts" / "homeassistant.password").read_text().strip()
+        port = play.plan.home.broker.port
+        more = PARCELS + ANSWERS
+        async with home_assistant(tmp_path / "hass", broker=port, password=password, more=more) as ha:
+            await ha.until(LOCK, "locked")
+            await announced(play)
+            await ha.asks("input_select.select_option", STATUS, option="out_for_delivery")
+            await ha.until(STATUS, "out_for_delivery")
+            await play.wait_until_expected()
+            await play.kill_gateway()
+            await play.wait_until_expected()  # it asked, and Home Assistant answered
+            await ha.asks("input_select.select_option", STATUS, option="delivered")
+            await play.wait_for_state("the parcel not expected any more", expecting=False, due=30)
+            await ha.asks("input_select.select_option", STATUS, option="out_for_delivery")
+            await ha.until(STATUS, "out_for_delivery")
+            await play.wait_for_new_scan()
+            await play.scan_refused_code(NUMBER, Refusal.CANCELLED)
+            play.log.read_new_lines()
+            assert door_movements(play.log.lines) == ()

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from gateway.cli.failure import Failure
 from gateway.demo.scenario import Scenario
-from gateway.demo.scenarios import cameras, failures, locks, parcels, people, promises
+from gateway.demo.scenarios import cameras, failures, locks, own_parcels, parcels, people, promises
 from gateway.system.i18n import Text, _
 
 SCENARIO_GROUPS: Mapping[Text, Sequence[Scenario]] = {
     _("Parcels"): parcels.SCENARIOS,
+    _("Parcels of the owner's own"): own_parcels.SCENARIOS,
     _("Codes and promises"): promises.SCENARIOS,
     _("People"): people.SCENARIOS,
     _("Cameras"): cameras.SCENARIOS,
