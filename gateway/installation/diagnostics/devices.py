@@ -123,7 +123,7 @@ def device_finding(id_: str, device: AnyDevice, answer: DeviceAnswer, *, shows_p
 def _obstacle_text(device: AnyDevice, obstacle: str) -> Text:
     if isinstance(device, DoorDevice) and not device.can_be_queried:
         return _("a basic door cannot be asked")
-    if device.kind == "strike":
+    if device.kind == "strike" and not device.can_be_queried:
         return _("a door release has no state to ask for")
     if "did not leave" in obstacle:
         return _("the question did not leave")

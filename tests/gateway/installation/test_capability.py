@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from devices.vendors.words import TopicSuffix
-from gateway.config.devices import CoverDevice
+from gateway.config.devices import AnyDevice, CoverDevice
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.config.topics import depends_on_lock
@@ -106,6 +107,37 @@ def test_the_opener_of_a_garage_obeys_late_copies_and_has_no_bolt_to_promise() -
         "Declared to answer within": CapabilityEvidence.DECLARED,
         "It answers whether its": CapabilityEvidence.DECLARED,
     }
+    assert said(device_capabilities(home, "front-lock", None)) == expected
+
+
+MISSING, DECLARED = CapabilityEvidence.MISSING, CapabilityEvidence.DECLARED
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"kind": "strike", "vendor": "perron"},
+            {"Basic it cannot refuse": MISSING, "It lets go for": MISSING},
+        ),
+        (
+            {"kind": "compartment", "vendor": "locker", "address": "locker/hall/compartment/1"},
+            {"Basic it cannot refuse": MISSING, "It can be asked": DECLARED, "Declared to answer within": DECLARED},
+        ),
+        ({"kind": "key", "vendor": "esphome"}, {"It can be asked": DECLARED}),
+        (
+            {"kind": "content", "vendor": "zigbee2mqtt", "address": "zigbee2mqtt/eye", "answers": False},
+            {"It speaks by itself": MISSING},
+        ),
+    ],
+    ids=["strike", "compartment", "key", "content"],
+)
+def test_a_device_of_a_further_way_in_says_what_it_cannot_promise(
+    fields: Mapping[str, Any], expected: Mapping[str, CapabilityEvidence]
+) -> None:
+    home = load_home_file(HOME)
+    device: AnyDevice = TypeAdapter(AnyDevice).validate_python(fields)
+    home = home.model_copy(update={"devices": {**home.devices, "front-lock": device}})
     assert said(device_capabilities(home, "front-lock", None)) == expected
 
 
