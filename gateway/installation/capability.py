@@ -118,9 +118,9 @@ def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -
             yield from _strike_capabilities(device)
         case CompartmentDevice():
             yield _guarded_capability(device)
-            yield _answer_capability(id_, device)
+            yield _answer_capability(id_, device, measurement)
         case ContentDevice() | KeyDevice():
-            yield _answer_capability(id_, device)
+            yield _answer_capability(id_, device, measurement)
         case DoorDevice():
             yield _sensor_capability(id_, device, measurement)
         case CameraDevice():
@@ -176,7 +176,11 @@ def _strike_capabilities(strike: StrikeDevice) -> Iterator[Capability]:
     yield Capability(_MISSING, text.with_facts(release=f"{strike.release:g}"))
 
 
-def _answer_capability(id_: str, device: CompartmentDevice | ContentDevice | KeyDevice) -> Capability:
+def _answer_capability(
+    id_: str, device: CompartmentDevice | ContentDevice | KeyDevice, measurement: Measurement | None
+) -> Capability:
+    if device.can_be_queried and measurement is not None and measurement.seconds:
+        return Capability(_MEASURED, _("Asked, it told its state."))
     if device.can_be_queried:
         return Capability(_DECLARED, _("It can be asked; not tried here yet (`perron test {device}`).", device=id_))
     text = _(

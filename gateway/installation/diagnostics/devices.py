@@ -7,7 +7,7 @@ from typing import Final
 
 from devices import reports as r
 from devices.strict_json import parse
-from gateway.config.devices import AnyDevice, DoorDevice
+from gateway.config.devices import AnyDevice, CompartmentDevice, ContentDevice, DoorDevice, KeyDevice
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
 from gateway.installation.device_probe import DeviceAnswer, answer_timeout_s
@@ -125,6 +125,8 @@ def _obstacle_text(device: AnyDevice, obstacle: str) -> Text:
         return _("a basic door cannot be asked")
     if device.kind == "strike" and not device.can_be_queried:
         return _("a door release has no state to ask for")
+    if isinstance(device, CompartmentDevice | ContentDevice | KeyDevice) and not device.can_be_queried:
+        return _("it only reports by itself")
     if "did not leave" in obstacle:
         return _("the question did not leave")
     return _("a {kind} cannot be asked", kind=device.kind)

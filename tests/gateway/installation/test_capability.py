@@ -139,6 +139,8 @@ def test_a_device_of_a_further_way_in_says_what_it_cannot_promise(
     device: AnyDevice = TypeAdapter(AnyDevice).validate_python(fields)
     home = home.model_copy(update={"devices": {**home.devices, "front-lock": device}})
     assert said(device_capabilities(home, "front-lock", None)) == expected
+    told = said(device_capabilities(home, "front-lock", measured(0.2)))
+    assert ("Asked it told its" in told) is ("It can be asked" in expected)
 
 
 @pytest.mark.parametrize(

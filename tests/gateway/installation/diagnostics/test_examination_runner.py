@@ -4,12 +4,14 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from devices.reports import AlarmPanelReport, AlarmPanelState, LockReport, LockState, PresenceReport, PresenceState
+from gateway.config.devices import AnyDevice
 from gateway.config.loader import load_home_file
 from gateway.installation.device_probe import DeviceAnswer
 from gateway.installation.diagnostics.devices import device_finding
-from gateway.installation.diagnostics.finding import Finding, good, sentence_text
+from gateway.installation.diagnostics.finding import Finding, FindingVerdict, good, sentence_text
 from gateway.installation.diagnostics.house import CLOCK, MIN_PAUSE_S, ExaminationRunner
 from gateway.system.i18n import _
 from tests.shell.parts import ManualTime
@@ -78,3 +80,27 @@ def test_whether_somebody_is_home_is_not_told_to_whoever_may_see_diagnostics() -
     assert "away" not in said
     assert "what it says of people is not shown here" in said
     assert "the bolt is unknown" in said
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        (
+            {"kind": "strike", "vendor": "nukihub", "address": "nuki"},
+            "online; a door release has no state to ask for",
+        ),
+        (
+            {"kind": "content", "vendor": "esphome", "address": "box/binary_sensor/eye", "answers": False},
+            "online; it only reports by itself",
+        ),
+        ({"kind": "cover", "vendor": "ratgdo", "address": "garage/ratgdo", "reverses": True, "beam": False},
+         "online; a cover cannot be asked"),
+    ],
+    ids=["strike", "content", "cover"],
+)  # fmt: skip
+def test_what_cannot_be_asked_is_good_while_it_is_online_and_says_why(fields: dict[str, object], told: str) -> None:
+    device: AnyDevice = TypeAdapter(AnyDevice).validate_python(fields)
+    answer = DeviceAnswer(obstacle=f"a {device.kind} cannot be asked", online=True)
+    finding = device_finding("street", device, answer, shows_people=True)
+    assert finding.verdict is FindingVerdict.GOOD
+    assert sentence_text(finding.statement, "en") == told
