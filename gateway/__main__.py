@@ -39,6 +39,7 @@ MODULES = {
     "verify": "gateway.cli.owner",
     "report": "gateway.cli.paper",
     "epcis": "gateway.cli.epcis",
+    "brand-facts": "gateway.cli.brand_facts",
     "door-notice": "gateway.cli.paper",
     "claim-code": "gateway.cli.maintenance",
     "way-in": "gateway.cli.maintenance",

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import date, datetime
+from hashlib import sha256
 from typing import assert_never
 
 import structlog
@@ -14,7 +15,7 @@ import structlog
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic, result_topics
 from gateway.domain.delivery.permission import PermissionStatus
-from gateway.domain.delivery.promise import Cancel, Claims
+from gateway.domain.delivery.promise import Cancel, Claims, DeliveryResult
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.pause import PauseRefusal, PlannedPause
@@ -25,8 +26,9 @@ from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.protocol import delivery_message, owner_requests
 from gateway.protocol.box_hub import JobOutcome
+from gateway.protocol.brand_facts import verify_comment
 from gateway.protocol.ed25519 import PublicKey, SigningKey
-from gateway.protocol.jws import TRANSIENT_REJECTIONS, RejectedMessage, RejectionCode
+from gateway.protocol.jws import BRAND_COMMENT, TRANSIENT_REJECTIONS, RejectedMessage, RejectionCode, typ_of
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.own_parcels import AnnouncementProblem, OwnParcelService, ParcelAnnouncement, parse_day_hours
@@ -122,7 +124,31 @@ class Inbox:
             with self.containment.piece("retailers", token[:16].decode("latin-1")):
                 await self._answer_retailer(token)
 
+    async def _answer_comment(self, token: bytes) -> None:
+        """Store a brand's comment on its facts in this home, and answer it as an order is answered."""
+        now = self.clock.now()
+        verified = verify_comment(token, self.store.brands.keys, box=self.home.box, now=now)
+        blank = DeliveryResult(box=self.home.box, at=now.utc, token_sha256=sha256(token).hexdigest())
+        if isinstance(verified, RejectedMessage):
+            result = blank.model_copy(update={"accepted": False, "code": verified.code.value, "why": verified.why})
+        else:
+            try:
+                code = await self.store.brand_facts.store_comment(verified, now)
+            except StoreFailed as failure:
+                log.error("comment_not_stored", why=str(failure))
+                return
+            changes = {"brand": verified.iss, "answers": verified.jti, "accepted": code is None, "code": code}
+            result = blank.model_copy(update=changes)
+        self._publish_result(result)
+
+    def _publish_result(self, result: DeliveryResult) -> None:
+        for topic in result_topics(result.brand):
+            self.publisher.publish(topic, result.model_dump_json(exclude_none=True).encode())
+
     async def _answer_retailer(self, token: bytes) -> None:
+        if typ_of(token) == BRAND_COMMENT.typ:
+            await self._answer_comment(token)
+            return
         now = self.clock.now()
         verified = delivery_message.verify_delivery(token, self.store.brands.keys, box=self.home.box, now=now)
         try:
@@ -130,8 +156,7 @@ class Inbox:
         except StoreFailed as failure:
             log.error("offer_not_stored", why=str(failure))  # no answer: the retailer sends it again
             return
-        for topic in result_topics(answer.result.brand):
-            self.publisher.publish(topic, answer.result.model_dump_json(exclude_none=True).encode())
+        self._publish_result(answer.result)
         self._notify_affected(answer)
 
     async def accept_from_hub(self, token: bytes, home: str) -> JobOutcome:

@@ -12,6 +12,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from gateway.storage import people
 from gateway.storage.audit_log import code_digest, code_key
+from gateway.storage.brand_facts import FactsSource, comment_of, facts_source
 from gateway.storage.database import Database
 from gateway.storage.models import AccountHolder, StoreFailed
 from gateway.storage.privacy import chosen_retention_days
@@ -55,4 +56,6 @@ held_visit_count = _reads_file(_held_visit_count, 0)
 retention_days = _reads_file(chosen_retention_days, None)
 parcel_codes = _reads_file(_parcel_codes, MappingProxyType[str, str]({}))
 """Read the codes of all parcels that the box knows, by the digest that the log has of each."""
+brand_facts = _reads_file(facts_source, FactsSource(rows=(), windows=MappingProxyType({})))
+brand_comment = _reads_file(comment_of, None)
 counted_readiness = _reads_file(readiness_hours, ())

@@ -23,6 +23,7 @@ from gateway.domain.visit.events import FactsChanged
 from gateway.storage import brandkeys, decisions
 from gateway.storage.audit_log import AuditLog, erase_bodies
 from gateway.storage.box import BoxState
+from gateway.storage.brand_facts import BrandFactsStore
 from gateway.storage.brands import BrandRegistry
 from gateway.storage.browsers import BrowserStore
 from gateway.storage.consent_requests import forget_unanswered
@@ -77,6 +78,7 @@ class Store:
         processor = OfferProcessor(context=self._context, entrances=home.destinations, keys=self.brands.public_keys)
         self.accounts = AccountStore(*both)
         self.box = BoxState(*both)
+        self.brand_facts = BrandFactsStore(*both)
         self.browsers = BrowserStore(*both)
         self.custodies = Custodies(*both, context=self._context)
         self.deliveries = Deliveries(*both, processor=processor, contained=contained)

@@ -1,5 +1,6 @@
 """Shows the brands that ask or may come in, and takes the owner's decisions about them and their keys."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,12 +9,20 @@ from aiohttp import web
 
 from gateway.domain.day import FIRST_DAY, DayError, latest_day
 from gateway.domain.delivery.permission import DAYS, Permission, PermissionStatus, extends_permission
+from gateway.evidence.receipt import OUTCOME_TEXTS
+from gateway.evidence.rollback import STORE_FILE
+from gateway.protocol.brand_facts import facts_claims, sign_facts
+from gateway.runtime.notifications.texts import REFUSAL_TEXTS
+from gateway.storage import readonly
+from gateway.storage.brand_facts import FactsSource
 from gateway.system.i18n import Language, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.pages.home import OwnerRequestPage, required_right
+from gateway.web.server.authorization import Authorizer
 from gateway.web.server.brand_terms import place_names, question_facts, read_terms, terms_facts, week_spans
 from gateway.web.server.page import Conflict, form_texts, get, post, raise_if_not_done
+from gateway.web.texts.catalogue import COMPLAINT_TEXTS
 
 _SHORTEST_TIME = timedelta(microseconds=1)
 
@@ -21,11 +30,38 @@ _SHORTEST_TIME = timedelta(microseconds=1)
 class BrandsPage(OwnerRequestPage):
     """The page of the brands."""
 
+    def __init__(self, authorizer: Authorizer) -> None:
+        super().__init__(authorizer)
+        self._facts_lock = asyncio.Lock()
+
     @get("/brands", UserRight.SEE_BRANDS)
     async def _brands(self, request: web.Request, _user: CurrentUser) -> web.Response:
         language, brands = self._language(request), self._store.brands
         facts = (self._brand_facts(permission, language) for permission in brands.permissions())
-        return self._render_page(request, "brands", brands=list(filter(None, facts)), keys=brands.waiting_keys())
+        source = await self._read_facts()
+        return self._render_page(
+            request, "brands", brands=list(filter(None, facts)), keys=brands.waiting_keys(),
+            did=lambda brand: source.of(brand, self._now), comment_of=self._store.brand_facts.comment_of,
+            outcome_texts=OUTCOME_TEXTS, refusal_texts=REFUSAL_TEXTS, complaint_texts=COMPLAINT_TEXTS,
+        )  # fmt: skip
+
+    async def _read_facts(self) -> FactsSource:
+        """Read the log in a thread, one request at a time: a busy month takes some 0.2 s."""
+        async with self._facts_lock:
+            return await asyncio.to_thread(readonly.brand_facts, self._home.storage.folder / STORE_FILE)
+
+    @get("/brands/{brand}/facts.jwt", UserRight.DECIDE_BRANDS)
+    async def _signed_facts(self, request: web.Request, _user: CurrentUser) -> web.Response:
+        """Serve what the brand did here as a statement that the box signs."""
+        brand = request.match_info["brand"]
+        if brand not in self._store.brands.known:
+            raise web.HTTPNotFound
+        source, now = await self._read_facts(), self._now
+        comment = self._store.brand_facts.comment_of(brand)
+        claims = facts_claims(self._home.box, brand, source.of(brand, now), now.utc, comment=comment)
+        headers = {"Content-Disposition": f'attachment; filename="perron-{brand}.facts.jwt"'}
+        token = sign_facts(claims, self._inbox.key)
+        return web.Response(body=token, content_type="application/jwt", headers=headers)
 
     def _brand_facts(self, permission: Permission, language: Language) -> Mapping[str, Any] | None:
         home, terms, brands = self._home, permission.terms, self._store.brands

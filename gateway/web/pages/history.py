@@ -12,6 +12,8 @@ from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.evidence.documents.report import draw_report, house_names
 from gateway.evidence.documents.sources import read_visit
 from gateway.evidence.documents.visit_timeline import TemperatureReading, read_timeline
+from gateway.protocol.brand_facts import Complaint
+from gateway.storage.brand_facts import ComplaintRefusal
 from gateway.storage.models import FilmRecord, SharedVisit, StoredClip
 from gateway.system.i18n import Language
 from gateway.web.auth.accounts import CurrentUser
@@ -22,6 +24,7 @@ from gateway.web.server.context import ViewLog
 from gateway.web.server.page import Page, form_texts, get, post
 from gateway.web.server.security_headers import local_path
 from gateway.web.server.visit_story import story_lines
+from gateway.web.texts.catalogue import COMPLAINT_TEXTS
 
 MAX_VISITS_SHOWN = 200  # visits on one page, the newest: a month has fewer
 MAX_REPORTS = 4  # reports that are drawn or wait; more get 429
@@ -90,8 +93,21 @@ class HistoryPages(Page):
             plots=[temperature_plot(place, readings) for place, readings in temperatures.items()],
             shares=[(share, film) for share, film in self._shown_shares() if share.visit == visit],
             back=f"/history/{visit}",
+            complaints=self._store.brand_facts.complaints_of(visit),
+            complaint_texts=COMPLAINT_TEXTS,
             **facts,
         )
+
+    @post("/history/{visit}/complaint", UserRight.DECIDE_BRANDS)
+    async def _complain(self, request: web.Request, user: CurrentUser) -> web.Response:
+        """Add the owner's complaint to a visit, for the facts of its brand."""
+        visit, chosen = request.match_info["visit"], (await form_texts(request)).get("complaint", "")
+        if chosen not in set(Complaint):
+            raise web.HTTPBadRequest
+        refusal = await self._store.brand_facts.complain(visit, Complaint(chosen), self._now, by=user.person)
+        if refusal is ComplaintRefusal.UNKNOWN_VISIT:
+            raise web.HTTPNotFound
+        raise web.HTTPSeeOther(f"/history/{visit}")
 
     @get("/history/{visit}/report.pdf", UserRight.SHARE_FILM)
     async def _report(self, request: web.Request, user: CurrentUser) -> web.Response:

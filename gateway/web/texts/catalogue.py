@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from jinja2 import Environment, PackageLoader
 
+from gateway.protocol.brand_facts import Complaint
 from gateway.system.i18n import Language, Text, _, languages_of, pgettext
 
 _PAGE_TEXTS: Mapping[str, Text] = {
@@ -88,6 +89,19 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     ),
     "add.note.no_courier_proof": _("The courier shows no code of his own there: the parcel's label is enough."),
 }
+
+
+COMPLAINT_TEXTS: Mapping[str, Text] = MappingProxyType(
+    {
+        Complaint.DAMAGED: _("damaged"),
+        Complaint.MISSING: _("something is missing"),
+        Complaint.WRONG_PLACE: _("put in the wrong place"),
+        Complaint.LATE: _("too late"),
+        Complaint.LEFT_OPEN: _("the door was left open"),
+        Complaint.OTHER: _("something else"),
+    }
+)
+"""What the owner may say of a visit."""
 
 
 def _table(name: str) -> Mapping[str, Text]:

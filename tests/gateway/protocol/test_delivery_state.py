@@ -13,7 +13,7 @@ OF_THE_HOUSE = {
     Refusal.STOPPED_BY_OWNER, Refusal.PAUSED, Refusal.NOT_APPROVED, Refusal.FRIDGE_TOO_WARM, Refusal.UNKNOWN_CODE,
     Refusal.LABEL_FORBIDS,
     Refusal.ALREADY_USED, Refusal.COURIER_NOT_PROVEN, Refusal.WRONG_ENTRANCE, Refusal.CLOCK_UNTRUSTED,
-    Refusal.AWAITING_PERMISSION, Refusal.CODE_OF_SEVERAL, Refusal.NO_RECEIVER,
+    Refusal.AWAITING_PERMISSION, Refusal.CODE_OF_SEVERAL, Refusal.NO_RECEIVER, Refusal.NOT_OUT_FOR_DELIVERY,
 }  # fmt: skip
 UNHEARD = {RejectionCode.TOO_LARGE, RejectionCode.CLOCK_UNTRUSTED}
 """A hub takes no message so large; a box that does not know the time gives no answer, and is asked again."""

@@ -104,9 +104,10 @@ async def test_the_box_itself_promises_it_under_its_own_key_and_the_number_stand
     assert "anna" in log
 
 
-async def test_nobody_is_told_of_it(made: ShellBox) -> None:
+async def test_it_is_published_to_nobody(made: ShellBox) -> None:
     async with run_tasks(made.office.run()):
-        await announced(made)
+        view = await announced(made)
+        assert await made.reception.own_parcels.cancel(view.id, "anna") is None
         made.office.schedule_results()
         await assert_stays(lambda: made.line.sent == [], 0.2)
     assert made.store.deliveries.changed_results(made.clock.now()) == ()
