@@ -1,5 +1,6 @@
 """No Docker engine runs here: so every command of docker-compose.yml is run without one, with the same arguments."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -88,6 +89,28 @@ def test_every_command_of_the_compose_file_runs_and_ends_when_told(
         pid = tmp_path / "var/video.pid"
         if pid.is_file():
             os.kill(int(pid.read_text()), signal.SIGTERM)
+
+
+def test_the_intercom_s_process_runs_with_the_file_that_its_folder_has(
+    command_of: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    command = command_of("intercom")
+    folder = tmp_path / "config"
+    (folder / "word").write_text("ghabcd0001:word", encoding="utf-8")
+    (folder / "word").chmod(0o600)
+    (folder / "intercom.yaml").write_text(
+        "device: street-strike\nbroker: {username: street-strike, password_file: word, port: 1}\n"
+        "intercom: {kind: doorbird, url: 'http://127.0.0.1:1', credentials_file: word}\n",
+        encoding="utf-8",
+    )
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as running:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(2 * STAYS_S)
+        assert running.poll() is None, "neither a broker nor an intercom that is away ends it"
+        running.terminate()
+        out, _ = running.communicate(timeout=20)
+        assert running.returncode == 0
+        assert b"intercom_lost" in out
 
 
 def test_every_perron_service_is_in_the_compose_file_with_its_volumes() -> None:
