@@ -26,6 +26,7 @@ from gateway.domain.delivery.result import DoorResult, Refusal
 from gateway.domain.visit.commands import ScanAnswer
 from gateway.mqtt.client import ShortSession
 from gateway.mqtt.packets import InboundMessage
+from gateway.mqtt.publisher import is_gateway_online
 from gateway.runtime.notifications.texts import REFUSAL_TEXTS
 from gateway.system.i18n import SOURCE
 
@@ -133,7 +134,7 @@ async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, del
         reply: ScanAnswer | None = None
         for code in codes:
             print_line(f"…{code[-4:]}: {await present_code(home, code, scanner)}.")
-            if bridge is None or bridge.payload != b'{"state":"online"}':
+            if bridge is None or not is_gateway_online(bridge.payload):
                 raise Failure("Nobody answers: no gateway is connected to the broker.",
                               "Start it with `perron run`, then scan again.", ExitCode.NO_ANSWER)  # fmt: skip
             reply = await door.wait_for_answer()

@@ -6,9 +6,17 @@ from datetime import datetime
 from typing import Protocol, Unpack
 
 from gateway.config.topics import BRIDGE_STATE
+from gateway.domain.delivery.features import SPEAKS
 from gateway.mqtt.packets import BirthAndWill, NotSent, PublishOptions, Sent
 
-GATEWAY_BIRTH_AND_WILL = BirthAndWill(topic=BRIDGE_STATE, online=b'{"state":"online"}', offline=b'{"state":"offline"}')
+
+def is_gateway_online(retained: bytes | None) -> bool:
+    """Return whether the gateway's retained state says that it is connected; None: there is none."""
+    try:
+        state = json.loads(retained or b"{}")
+    except ValueError:
+        return False
+    return isinstance(state, dict) and state.get("state") == "online"
 
 
 class Publisher(Protocol):
@@ -27,3 +35,11 @@ def rfc3339_ms(utc: datetime) -> str:
 def json_bytes(body: Mapping[str, object]) -> bytes:
     """Serialise a message body as compact UTF-8 JSON."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+GATEWAY_BIRTH_AND_WILL = BirthAndWill(
+    topic=BRIDGE_STATE,
+    online=json_bytes({"state": "online", "speaks": SPEAKS.model_dump(mode="json")}),
+    offline=json_bytes({"state": "offline"}),
+)
+"""What the gateway says of itself, and which orders it understands."""

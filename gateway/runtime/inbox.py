@@ -143,7 +143,7 @@ class Inbox:
 
     def _publish_result(self, result: DeliveryResult) -> None:
         for topic in result_topics(result.brand):
-            self.publisher.publish(topic, result.model_dump_json(exclude_none=True).encode())
+            self.publisher.publish(topic, result.message())
 
     async def _answer_retailer(self, token: bytes) -> None:
         if typ_of(token) == BRAND_COMMENT.typ:

@@ -17,7 +17,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an examination tries the gateway's account while the gateway has it",
         file="gateway/installation/diagnostics/broker.py",
-        old='if retained == b\'{"state":"online"}\':',
+        old="if is_gateway_online(retained):",
         new="if retained == b'':",
         tests=(f"{BROKER}::test_a_gateway_that_runs_is_never_pushed_out_by_its_own_examination",),
     ),

@@ -20,7 +20,7 @@ from pydantic import (
 
 from gateway.domain.day import FIRST_INSTANT, LAST_INSTANT
 from gateway.domain.delivery.barcodes import BarcodeKind, InvalidBarcode, courier_token_value, normalise
-from gateway.domain.delivery.features import Dimensions, Speaks, Word
+from gateway.domain.delivery.features import SPEAKS, Dimensions, Speaks, Word
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.frozen import Frozen
 
@@ -336,3 +336,7 @@ class DeliveryResult(WireModel):
     why: str | None = None
     unsupported: tuple[Word, ...] | None = None  # of a message of version 2: the words that the box does not understand
     speaks: Speaks | None = None  # what the box understands; the hub gets it by a statement of its own
+
+    def message(self) -> bytes:
+        """Return the message on the house's broker: the result, and what the box understands."""
+        return self.model_copy(update={"speaks": SPEAKS}).model_dump_json(exclude_none=True).encode()

@@ -14,6 +14,7 @@ from gateway.installation.diagnostics.connection_errors import accounts_folder, 
 from gateway.installation.diagnostics.finding import Finding, bad, doubtful, good, overdue
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import Sent
+from gateway.mqtt.publisher import is_gateway_online
 from gateway.mqtt.tls import certificate_expiry, error_text, tls_context
 from gateway.system.clock import machine_time
 from gateway.system.config_section import ConfigError
@@ -141,7 +142,7 @@ async def gateway_finding(account: BrokerSection, retained: bytes | None, *, in_
     An account has one connection, and a second one would end the first. So the account is tried only if the gateway's
     retained state says that it is offline.
     """
-    if retained == b'{"state":"online"}':
+    if is_gateway_online(retained):
         return good(GATEWAY, _("it runs and is connected"))
     unready = account_error(account)
     if unready is not None:

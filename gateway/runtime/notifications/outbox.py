@@ -164,8 +164,7 @@ class Outbox:
                         await self._publish_result(result)
 
     async def _publish_result(self, result: DeliveryResult) -> None:
-        body = result.model_dump_json(exclude_none=True).encode()
-        outcomes = [self.publisher.publish(topic, body) for topic in result_topics(result.brand)]
+        outcomes = [self.publisher.publish(topic, result.message()) for topic in result_topics(result.brand)]
         if all([isinstance(o, Sent) and (await o.acknowledged).accepted for o in outcomes]):
             await self._try_store(self.store.deliveries.mark_reported(result, self.clock.now()))
 
