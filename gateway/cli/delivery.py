@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -18,11 +19,15 @@ from gateway.cli.keys import read_key
 from gateway.config.home import Home, PagesSection
 from gateway.config.topics import OFFER_TOPIC, RESULT_TOPIC
 from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
+from gateway.domain.delivery.features import used_features
 from gateway.domain.delivery.promise import Claims, DeliveryResult
+from gateway.domain.delivery.promise_v2 import V2_FIELDS, lowest_claims
 from gateway.hub.sdk.hub import RetailerClient
 from gateway.mqtt.packets import InboundMessage
+from gateway.protocol.box_statement import verify_statement
 from gateway.protocol.delivery_message import new_claims, sign_delivery
-from gateway.protocol.ed25519 import SigningKey
+from gateway.protocol.ed25519 import PublicKey, SigningKey
+from gateway.protocol.jws import RejectionCode
 from gateway.system.clock import machine_time, read_clock
 
 ANSWER_TIMEOUT_S = 10.0  # seconds
@@ -30,6 +35,9 @@ REFUSAL_HINTS = {  # what to do about some answers; the others say it by themsel
     "courier_code_missing": "Say --courier too: this entrance asks for the courier's one-time code.",
     "code_collision": "A parcel of it is promised already, in a window that overlaps: scan that one, or write another"
     " number under `parcels`.",
+    "unsupported": "This box does not understand what the delivery needs: leave it out, or wait for its update.",
+    "wrong_type": "This box is of an older release: leave out entrances, dimensions, label_rules and info.",
+    "downgrade": "The delivery was promised with more than this: say all of it again, with `needs: []` at least.",
     "too_many": "The house keeps no more of this brand for now (500 messages a day for each entrance, and as many"
     " deliveries to come): withdraw some, or wait.",
 }
@@ -52,9 +60,9 @@ def _url_host(host: str) -> str:
 def read_claims(path: Path, *, brand: str, box: str, utc: datetime, courier: bytes | None = None) -> Claims:
     """Read a promise (YAML or JSON: the message's `delivery`) and make a message of it, valid for an hour from `utc`.
 
-    In the file a window's `start` and `end` may be written from now on: +5m, +2h. Without an `id` each message promises
-    a new delivery. `courier`: the 16 secret bytes of the courier's one-time code, of which the message carries the
-    SHA-256 only.
+    The message has the lowest version that says it. In the file a window's `start` and `end` may be written from now
+    on: +5m, +2h; `needs` may be left out. Without an `id` each message promises a new delivery. `courier`: the 16
+    secret bytes of the courier's one-time code, of which the message carries the SHA-256 only.
     """
     body = {"id": f"order-{secrets.token_hex(3)}", **_read_file(path)}
     if courier is not None:
@@ -62,9 +70,11 @@ def read_claims(path: Path, *, brand: str, box: str, utc: datetime, courier: byt
     window = body.get("window")
     if isinstance(window, dict):
         body["window"] = {key: _parse_instant(value, utc) for key, value in window.items()}
+    if V2_FIELDS & body.keys():
+        body = {"needs": used_features(body), **body}
     message = {**new_claims(brand, box, utc), "delivery": {"do": "offer", "version": 1, **body}}
     try:
-        return Claims.model_validate_json(json.dumps(message))
+        return lowest_claims(message).model_validate_json(json.dumps(message))
     except ValidationError as error:
         what = "\n".join(f"{path}: {line}" for line in invalid_fields(error, skip=2, whole="delivery"))
         raise Failure(what, "See the example in `perron retailer announce --help`.") from error
@@ -133,7 +143,7 @@ async def announce_at_hub(  # noqa: PLR0913 - what is promised, and by whom
     utc = machine_time()
     if key_file is None:
         offer = read_claims(path, brand="unsigned", box="hub", utc=utc, courier=courier).delivery
-        delivery = offer.model_dump(mode="json", exclude={"do", "version", "id"}, exclude_none=True)
+        delivery = offer.model_dump(mode="json", exclude={"do", "version", "id", "needs"}, exclude_none=True)
         body = {"connection": connection, "delivery": delivery | {"name": offer.id}}
     else:
         key = read_key(key_file)
@@ -147,3 +157,16 @@ async def announce_at_hub(  # noqa: PLR0913 - what is promised, and by whom
         claims = read_claims(path, brand=brand, box=home, utc=utc, courier=courier)
         body = {"connection": connection, "token": sign_delivery(claims, key, kid=key_file.stem).decode()}
     return await hub.request("POST", "/v1/deliveries", body)
+
+
+def read_statement(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a box states that it understands, from the hub's answer: only what the box itself has signed."""
+    problem = "The hub's answer is no statement that the box has signed and that counts now"
+    try:
+        key, home, token = PublicKey.from_text(str(said["key"])), str(said["home"]), str(said["token"]).encode()
+    except (KeyError, ValueError) as error:
+        raise Failure(f"{problem}.", "Ask whoever runs the hub.", ExitCode.NEGATIVE) from error
+    statement = verify_statement(token, key, home=home, utc=machine_time())
+    if isinstance(statement, RejectionCode):
+        raise Failure(f"{problem} ({statement}).", "Ask whoever runs the hub.", ExitCode.NEGATIVE)
+    return {**statement.model_dump(mode="json"), "key": key.text}

@@ -138,6 +138,18 @@ def connect(  # noqa: PLR0913 - one argument an option of the command
     _print_json(_request(hub, key, "POST", "/v1/connections", body))
 
 
+@group.example("perron retailer box con-... --hub https://hub.example")
+def box(
+    *,
+    connection: Annotated[str, typer.Argument(help="The connection's id.", metavar="CON")],
+    hub: HubUrl,
+    api_key_file: KeyFile = None,
+) -> None:
+    """Tell what a home's box understands: versions and features of a delivery, by its own signed word."""
+    path = f"/v1/connections/{quote(connection, safe='')}/box"
+    _print_json(delivery.read_statement(_request(hub, _read_api_key(api_key_file), "GET", path)))
+
+
 @group.example("perron retailer end con-... --brand lune --key-file keys/lune-2027.jwk")
 def end(
     *,

@@ -104,7 +104,7 @@ class HubProcess:
         if file.sandbox:
             key = BoxKey.load_or_create(file.folder / "sandbox")
             self._robot = SandboxRobot(context, key=key)
-            operations += sandboxes.operations(key.public.text)
+            operations += sandboxes.operations(key)
         self.site = HubSite(
             file, operations, context, ready=self._readiness,
             streams=self._streams, ask_home=self._browser_relay.ask,

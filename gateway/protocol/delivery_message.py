@@ -62,6 +62,12 @@ class UnsupportedMessage(RejectedMessage, kw_only=False):
     jti: str
     words: tuple[str, ...]
 
+    @property
+    def result_fields(self) -> dict[str, Any]:
+        """Return the fields of `DeliveryResult` that say what was rejected."""
+        return {"brand": self.brand, "delivery": self.delivery, "version": self.version, "answers": self.jti,
+                "unsupported": self.words}  # fmt: skip
+
 
 class _DeliveryHead(WireModel):
     model_config = ConfigDict(extra="ignore")

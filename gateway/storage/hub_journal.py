@@ -13,6 +13,7 @@ from hashlib import sha256
 
 from pydantic import TypeAdapter, ValidationError
 
+from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryResult, Name
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
@@ -155,6 +156,12 @@ class HubJournal(StorePart):
             " WHERE d.ends > ? AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"
         )
         return self.reader().records(OpenDelivery, query, (now.utc, MAX_OPEN_DELIVERIES))
+
+    def permitted_brands(self) -> Mapping[str, frozenset[str]]:
+        """Return the entrances that each brand may use which came through the hub and is let in."""
+        query = "SELECT brand, terms FROM permission JOIN uplink_brand USING (brand) WHERE standing = ?"
+        rows = self.reader().execute(query, (PermissionStatus.GRANTED.value,))
+        return {brand: TERMS_ADAPTER.validate_json(terms).entrances for brand, terms in rows}
 
     def has_due_events(self, now: Now) -> bool:
         """Return whether `write_due_events` may write an event."""

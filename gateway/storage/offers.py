@@ -194,10 +194,7 @@ class OfferProcessor(Frozen):
 
 def _blank_for_rejected(blank: DeliveryResult, rejected: RejectedMessage) -> DeliveryResult:
     """Return the result with what is known of a rejected message: of one that was believed, what it is about."""
-    if not isinstance(rejected, UnsupportedMessage):
-        return blank
-    known = {"brand": rejected.brand, "delivery": rejected.delivery, "version": rejected.version,
-             "answers": rejected.jti, "unsupported": rejected.words}  # fmt: skip
+    known = rejected.result_fields if isinstance(rejected, UnsupportedMessage) else {}
     return blank.model_copy(update=known)
 
 

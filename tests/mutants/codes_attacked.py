@@ -36,8 +36,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a stored delivery is validated again",
         file="gateway/hub/deliveries/orders.py",
-        old="    return model.model_construct(**stored, id=row.name, version=version)",
-        new="    return model.model_validate({**stored, 'id': row.name, 'version': version})",
+        old="return model.model_construct(**{name: fields[name] for name in fields if name not in V2_FIELDS})",
+        new="return model.model_validate({name: fields[name] for name in fields if name not in V2_FIELDS})",
         tests=(
             f"{_ATTACKED}::test_a_stored_delivery_whose_code_is_no_code_today_does_not_end_the_hub",
             f"{_ATTACKED}::test_a_held_delivery_whose_code_is_no_code_today_does_not_end_the_hub",

@@ -5,7 +5,7 @@ Version 1 (`promise.py`) is frozen for ever. It reads as an order of version 2 t
 
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from gateway.domain.delivery.features import MAX_NEEDS, MAX_SIDE_MM, Dimensions, Feature, used_features
 from gateway.domain.delivery.label import LabelRule
@@ -15,7 +15,8 @@ MAX_ENTRANCES = 16  # in the list of one order
 MAX_INFO = 10  # texts for people in one order
 
 
-def _refuse_repeated(words: tuple[Any, ...]) -> tuple[Any, ...]:
+def refuse_repeated(words: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Raise ValueError if a word occurs twice."""
     if len(set(words)) < len(words):
         raise ValueError("the same word twice")
     return words
@@ -30,14 +31,18 @@ def _require_sorted(words: tuple[Any, ...]) -> tuple[Any, ...]:
 Millimetres = Annotated[int, Field(ge=1, le=MAX_SIDE_MM)]
 Needs = Annotated[tuple[Feature, ...], Field(max_length=MAX_NEEDS), AfterValidator(_require_sorted)]
 AcceptedEntrances = Annotated[
-    tuple[Id, ...], Field(min_length=1, max_length=MAX_ENTRANCES), AfterValidator(_refuse_repeated)
+    tuple[Id, ...], Field(min_length=1, max_length=MAX_ENTRANCES), AfterValidator(refuse_repeated)
 ]
 LabelRuleList = Annotated[
     tuple[LabelRule, ...], Field(min_length=1, max_length=len(LabelRule)), AfterValidator(_require_sorted)
 ]
 InfoKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 InfoText = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(printable)]
-Info = Annotated[dict[InfoKey, InfoText], Field(max_length=MAX_INFO)]
+_INFO_SCHEMA = {
+    "type": "object", "maxProperties": MAX_INFO, "propertyNames": {"pattern": "^[a-z][a-z0-9_]{0,31}$"},
+    "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 200, "format": "printable"},
+}  # fmt: skip
+Info = Annotated[dict[InfoKey, InfoText], Field(max_length=MAX_INFO), WithJsonSchema(_INFO_SCHEMA)]
 
 
 class ParcelSize(WireModel):

@@ -5,7 +5,7 @@ support code. The home decides, never the hub.
 """
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
@@ -17,7 +17,7 @@ from gateway.hub.api.delivery_models import ConnectionId
 from gateway.hub.api.rows import PageParameters, find_owned, newest_page
 from gateway.hub.database.store import new_id, new_secret
 from gateway.hub.database.tables import brands, connections, homes
-from gateway.hub.deliveries import availability
+from gateway.hub.deliveries import availability, box_statements
 from gateway.hub.deliveries import connections as connection_store
 from gateway.hub.deliveries.connections import ANSWER_PERIOD
 from gateway.hub.http.authentication import secret_digest
@@ -131,9 +131,27 @@ class Availability(Model):
     windows: Annotated[tuple[Span, ...], Field(max_length=availability.MAX_WINDOWS)]
 
 
+class BoxDescription(Model):
+    """What the box of a home understands, as it states it to your brand: the hub cannot promise for it.
+
+    `delivery`: the versions of a delivery order. `needs`: the optional features of version 2. `entrances`: those that
+    each entrance of yours understands. `token`: the statement, a compact JWS (`typ: perron-box+jwt`) under the box's
+    `key` (Ed25519, a JWK's `x`), which also signs the accounts of proofs. Until `expires` it counts.
+    """
+
+    home: Id
+    brand: Id
+    delivery: tuple[int, ...]
+    needs: tuple[str, ...]
+    entrances: dict[str, tuple[str, ...]]
+    expires: datetime
+    token: str
+    key: str
+
+
 @CONNECTIONS.add(
     "POST", "/v1/connections", "createConnection", statuses=(201,), refuses={Code.CONFLICT, Code.SIGNATURE_REFUSED},
-    links=links_to("connection", "readConnection", "readAvailability", "endConnection"),
+    links=links_to("connection", "readConnection", "readAvailability", "readBox", "endConnection"),
 )  # fmt: skip
 async def create(call: RequestContext, body: NewConnection) -> Response[MadeConnection]:
     """Ask a home to let a brand in."""
@@ -213,6 +231,24 @@ async def read_availability(call: RequestContext, connection: ConnectionId, quer
     )  # fmt: skip
     windows = tuple(Span(start=start, end=end) for start, end in result.windows)
     return Availability(possible=result.why is None, why=result.why, windows=windows)
+
+
+@CONNECTIONS.add("GET", "/v1/connections/{connection}/box", "readBox")
+async def read_box(call: RequestContext, connection: ConnectionId) -> BoxDescription:
+    """Read what a home's box understands, in its own signed words."""
+    row = await find_owned(call, connections, connection)
+    found = None
+    if connection_store.state_of(row, call.now) == "granted":
+        this = select(homes).where(homes.c.id == row.home, homes.c.revoked.is_(None))
+        home = (await call.tx.execute(this)).one_or_none()
+        found = None if home is None else box_statements.statement_of(home, row.brand, call.now)
+    if found is None:
+        raise ApiProblem(Code.NOT_FOUND, "The box has stated nothing that counts now: it understands version 1.")
+    stated = found.statement
+    return BoxDescription(
+        home=stated.iss, brand=stated.sub, delivery=stated.speaks.delivery, needs=stated.speaks.needs,
+        entrances=stated.entrances, expires=datetime.fromtimestamp(stated.exp, UTC), token=found.token, key=found.key,
+    )  # fmt: skip
 
 
 def _in_state(state: State | None, now: datetime) -> ColumnElement[bool]:

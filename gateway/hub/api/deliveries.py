@@ -108,7 +108,7 @@ async def cancel(call: RequestContext, delivery_id: models.DeliveryId, body: mod
     _check_open(row, None)
     if not row.held or token is not None:  # a held delivery, which no home knows, needs no signed cancel
         _check_same_signer(row, token)
-    order = Cancel(id=row.name, version=row.version + 1)
+    order = Cancel(id=row.name, version=row.version + 1)  # every box understands a cancel of version 1
     if token is not None:
         order = await _verify_order(call, await _connection_of(call, row), token, Cancel)
         _check_name_and_version(row, order)
@@ -199,7 +199,7 @@ async def _build_offer(
     if connection.terms is not None and not connection.terms.get("hub_signed", False):
         raise ApiProblem(Code.SIGNATURE_REQUIRED, "Send the brand's signed message as `token`.")
     fields = {name: value for name, value in body.delivery if name != "name"}  # validated as the request's body
-    return Offer.model_construct(**fields, id=body.delivery.name or new_id("d"), version=1)
+    return orders.construct_body(Offer, {**fields, "id": body.delivery.name or new_id("d"), "version": 1})
 
 
 async def _build_update(
@@ -211,7 +211,9 @@ async def _build_update(
         return order
     before = orders.body_of(Update, row, row.version + 1, row.promise)
     changed = {name: getattr(body.delivery, name) for name in body.delivery.model_fields_set}
-    return before.model_copy(update=changed)  # both parts were validated when they were received
+    return orders.construct_body(
+        Update, {**dict(before), **changed}
+    )  # both parts were validated when they were received
 
 
 def _token_of(body: models.NewDelivery | models.ChangedDelivery | models.Withdrawal) -> bytes | None:

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.domain.delivery import promise
+from gateway.domain.delivery import promise, promise_v2
+from gateway.domain.delivery.label import LabelRule
 from gateway.domain.delivery.result import DoorResult
 from gateway.hub.api.api_keys import Label
 from gateway.hub.api.rows import PageParameters
@@ -33,6 +34,31 @@ _COURIER_FIELD = Field(
     examples=["be45cb2605bf36bebde684841a28f0fd43c69850a3dce5fedba69928ee3a8991"],
 )
 CourierDigest = Annotated[promise.Digest | None, _COURIER_FIELD]
+_ENTRANCES_FIELD = Field(
+    description="Every entrance at which you accept the delivery; the hub adds `entrance` to them. Without it you say"
+    " nothing about others. The order needs the feature `entrances`."
+)
+_DIMENSIONS_FIELD = Field(
+    description="The outer size of the largest parcel, in whole millimetres. The order needs the feature `dimensions`."
+)
+_LABEL_RULES_FIELD = Field(
+    description="GS1 identifiers of rules on the label that the box must have read before it opens: 4322 authority to"
+    " leave, 4323 signature required, 4324 not before, 4325 not after. The order needs the feature `label_rules`."
+)
+_INFO_FIELD = Field(description="Texts for people; nothing decides on them.", examples=[{"note": "Fragile"}])
+_UNIQUE: dict[str, Any] = {"json_schema_extra": {"uniqueItems": True}}
+_Entrances = Annotated[
+    tuple[promise.Id, ...],
+    Field(min_length=1, max_length=promise_v2.MAX_ENTRANCES - 1, **_UNIQUE),
+    AfterValidator(promise_v2.refuse_repeated),
+]
+_LabelRules = Annotated[
+    tuple[LabelRule, ...], Field(min_length=1, **_UNIQUE), AfterValidator(promise_v2.refuse_repeated)
+]
+AcceptedEntrances = Annotated[_Entrances | None, _ENTRANCES_FIELD]
+Dimensions = Annotated[promise_v2.ParcelSize | None, _DIMENSIONS_FIELD]
+LabelRules = Annotated[_LabelRules | None, _LABEL_RULES_FIELD]
+Info = Annotated[promise_v2.Info | None, _INFO_FIELD]
 
 _ABSENT_FIELD: Any = Field(default=None)
 """Of a field that may be left out, but not be null: `model_fields_set` says whether it is there."""
@@ -67,7 +93,9 @@ class _DeliveryOrToken(Model):
 class NewPromise(Model):
     """The delivery to announce.
 
-    `name` is your name for it; without one the hub chooses one. Without parcels: the label comes later.
+    `name` is your name for it; without one the hub chooses one. Without parcels: the label comes later. With
+    `entrances`, `dimensions`, `label_rules` or `info` the hub signs an order of version 2, which older boxes refuse
+    (`readBox`).
     """
 
     name: promise.Id | None = None
@@ -78,6 +106,10 @@ class NewPromise(Model):
     parcels: Parcels = ()
     courier_sha256: CourierDigest = None
     max_celsius: Celsius | None = None
+    entrances: AcceptedEntrances = None
+    dimensions: Dimensions = None
+    label_rules: LabelRules = None
+    info: Info = None
 
 
 class NewDelivery(_DeliveryOrToken):
@@ -92,7 +124,7 @@ class NewDelivery(_DeliveryOrToken):
 
 
 class Change(Model):
-    """The fields to change; others stay. Null removes `courier_sha256` and `max_celsius`."""
+    """The fields to change; others stay. Null removes `courier_sha256`, `max_celsius` and the fields after them."""
 
     model_config = ConfigDict(json_schema_extra=lambda schema: _patch_schema(schema, minProperties=1))
 
@@ -103,6 +135,10 @@ class Change(Model):
     parcels: Parcels = _ABSENT_FIELD
     courier_sha256: CourierDigest = None
     max_celsius: Celsius | None = None
+    entrances: AcceptedEntrances = None
+    dimensions: Dimensions = None
+    label_rules: LabelRules = None
+    info: Info = None
 
     @model_validator(mode="after")
     def _check_not_empty(self) -> Self:
@@ -133,8 +169,8 @@ class Delivery(Model):
 
     Only the home reports `scheduled` and the states after it. `answered` is the newest version that the home
     answered: while it is below `version`, the state is that of the older version. `missing`: the number of parcels
-    that the newest visit misses. `house`: how that visit left the door, apart from the parcels. `sandbox`: the home
-    is simulated.
+    that the newest visit misses. `house`: how that visit left the door, apart from the parcels. `needs`: the optional
+    features of an order of version 2; null: it is of version 1. `sandbox`: the home is simulated.
     """
 
     id: DeliveryId
@@ -154,6 +190,11 @@ class Delivery(Model):
     parcels: tuple[str, ...]
     courier_sha256: CourierDigest
     max_celsius: float | None
+    needs: tuple[str, ...] | None = None
+    entrances: tuple[str, ...] | None = None
+    dimensions: promise_v2.ParcelSize | None = None
+    label_rules: tuple[str, ...] | None = None
+    info: dict[str, str] | None = None
     hub_signed: bool
     sandbox: bool
     created: datetime

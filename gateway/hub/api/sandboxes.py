@@ -12,12 +12,21 @@ from gateway.domain.delivery.promise import Id
 from gateway.hub.api.delivery_models import ConnectionId
 from gateway.hub.database.store import new_id, new_secret
 from gateway.hub.database.tables import api_keys, brands, connections, homes, retailers
+from gateway.hub.deliveries.box_statements import STATEMENTS
 from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.operation import ApiAccess, Model, OperationGroup, RequestContext
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.sandbox.expiry import evict_idle
-from gateway.hub.sandbox.home import CARRIERS, COLD_PLACES, SANDBOX_ENTRANCES, SANDBOX_TERMS, SANDBOX_ZONE
+from gateway.hub.sandbox.home import (
+    CARRIERS,
+    COLD_PLACES,
+    SANDBOX_ENTRANCES,
+    SANDBOX_TERMS,
+    SANDBOX_ZONE,
+    signed_statement,
+)
 from gateway.protocol.box_hub import shard_of
+from gateway.protocol.keys import BoxKey
 from gateway.protocol.support_code import new_support_code
 
 SANDBOX_LIFETIME = timedelta(days=30)
@@ -55,8 +64,8 @@ class Sandbox(Model):
     ends: datetime
 
 
-def operations(box_key: str) -> OperationGroup:
-    """Return the operation. `box_key`: the public key under which the simulated homes' events are signed."""
+def operations(box_key: BoxKey) -> OperationGroup:
+    """Return the operation. `box_key`: the key under which the simulated homes sign."""
     group = OperationGroup("Sandbox", right=ApiAccess.NONE)
 
     @group.add("POST", "/v1/sandbox", "createSandbox", statuses=(201,), strict_limit=True, refuses={Code.UNAVAILABLE})
@@ -70,7 +79,7 @@ def operations(box_key: str) -> OperationGroup:
     return group
 
 
-async def _create_sandbox(tx: AsyncConnection, box_key: str, now: datetime) -> Sandbox:
+async def _create_sandbox(tx: AsyncConnection, box_key: BoxKey, now: datetime) -> Sandbox:
     key, secret = new_id("key"), new_secret()
     entrances = tuple(
         SimulatedEntrance(
@@ -86,6 +95,9 @@ async def _create_sandbox(tx: AsyncConnection, box_key: str, now: datetime) -> S
     own = {"retailer": sandbox.retailer, "sandbox": True, "created": now}
     report = {"entrances": [entrance.model_dump(mode="json") for entrance in SANDBOX_ENTRANCES],
               "timezone": str(SANDBOX_ZONE)}  # fmt: skip
+    stated = signed_statement(
+        sandbox.home, sandbox.brand, [entrance.id for entrance in SANDBOX_ENTRANCES], now, box_key
+    )
     for statement in (
         insert(retailers).values(id=sandbox.retailer, name="Sandbox", created=now, ends=sandbox.ends),
         insert(api_keys).values(
@@ -94,7 +106,8 @@ async def _create_sandbox(tx: AsyncConnection, box_key: str, now: datetime) -> S
         insert(brands).values(**own, id=sandbox.brand, name="Sandbox"),
         insert(homes).values(
             id=sandbox.home, shard=shard_of(sandbox.home), sandbox=True, support_code=sandbox.support_code,
-            box_key=box_key, said=report, retailer=sandbox.retailer, joined=now,
+            box_key=box_key.public.text, said={**report, STATEMENTS: {sandbox.brand: stated.decode()}},
+            retailer=sandbox.retailer, joined=now, heard=now,
         ),
         insert(connections).values(
             **own, id=sandbox.connection, brand=sandbox.brand, home=sandbox.home, state="granted",

@@ -13,16 +13,19 @@ from gateway.domain.delivery.promise import DeliveryResult
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import browsers, deliveries, home_events, homes, jobs
 from gateway.hub.deliveries import events
+from gateway.hub.deliveries.box_statements import STATEMENTS, statement_of
 from gateway.hub.deliveries.connections import on_decision, on_question_refused
 from gateway.hub.deliveries.orders import IS_OPEN, columns_after, event_data, find_delivery
 from gateway.protocol import box_hub
 from gateway.protocol.box_hub import Ack, BoxEvent, BrowserStatus, Hello, JobKind, JobReceipt
+from gateway.protocol.box_statement import verify_statement
 from gateway.protocol.delivery_state import is_superseded, public_reason, status_of
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.jws import RejectionCode
 from gateway.protocol.key_succession import KeyHistory
 
 MAX_BROWSERS_PER_HOME = 100  # otherwise a box could fill the hub's disk
+MAX_STATEMENTS = 64  # brands in one home of which the hub keeps the box's statement
 MAX_HELLO_DELIVERIES = 200  # open deliveries in one `hello`; with more, missing ones are not lost ones
 
 
@@ -187,6 +190,25 @@ class HomeTransaction:
             await on_decision(self.tx, self.home, event.decided, self.now)
         if event.browser is not None:
             await self._update_browser(event.browser)
+        return EventOutcome.KEPT
+
+    async def on_statement(self, token: bytes) -> EventOutcome:
+        """Keep a box's statement of what it understands, the newest for each brand; `KEPT`, or why it is refused."""
+        key = PublicKey.from_text(self.home.box_key)
+        statement = verify_statement(token, key, home=self.home.id, utc=self.now)
+        if isinstance(statement, RejectionCode):
+            is_signed_wrong = statement is RejectionCode.WRONG_SIGNATURE
+            return EventOutcome.WRONG_SIGNATURE if is_signed_wrong else EventOutcome.MALFORMED
+        brand, kept = statement.sub, self.home.said.get(STATEMENTS, {})
+        known = statement_of(self.home, brand, self.now)
+        if known is not None and (known.token == token.decode() or known.statement.iat > statement.iat):
+            return EventOutcome.AGAIN
+        current = {other: kept[other] for other in kept if statement_of(self.home, other, self.now) is not None}
+        if brand not in current and len(current) >= MAX_STATEMENTS:
+            return EventOutcome.MALFORMED
+        said = {**self.home.said, STATEMENTS: {**current, brand: token.decode()}}
+        await self.tx.execute(update(homes).where(homes.c.id == self.home.id).values(said=said))
+        self.home = (await self.tx.execute(_SELECT_HOME, {"home": self.home.id})).one()
         return EventOutcome.KEPT
 
     async def _update_browser(self, status: BrowserStatus) -> None:

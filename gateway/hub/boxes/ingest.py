@@ -22,6 +22,7 @@ from gateway.hub.database.tables import homes
 from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import Hello, JobReceipt, UplinkChannel, down_topic, home_of_topic
+from gateway.protocol.box_statement import is_statement
 from gateway.system.token_bucket import TokenBuckets
 
 log = structlog.get_logger(__name__)
@@ -167,6 +168,10 @@ class Ingest:
                     result.receipts += [] if ended is None else [ended]
                 case "evt" if not self.rate_limits.allows(box.home.id, result.events, result.byte_count):
                     result.beyond_limit += 1  # not acknowledged, so the box repeats it
+                case "evt" if is_statement(payload):
+                    outcome = await box.on_statement(payload)
+                    result.outcomes.append(outcome)
+                    result.byte_count += len(payload) if outcome is EventOutcome.KEPT else 0
                 case "evt":
                     outcome = await box.on_event(payload, effects=effects)
                     result.outcomes.append(outcome)

@@ -120,7 +120,7 @@ homes = sa.Table(
     sa.Column("sandbox", sa.Boolean, nullable=False),
     sa.Column("support_code", sa.String(16), nullable=False, unique=True),  # can be read aloud
     sa.Column("box_key", sa.String(43), nullable=False),  # the Ed25519 public key that signs the box's events
-    sa.Column("said", sa.JSON, nullable=False),  # newest report of the box: entrances, places, zone
+    sa.Column("said", sa.JSON, nullable=False),  # newest report of the box: entrances, places, zone; statements
     sa.Column("retailer", sa.ForeignKey("retailers.id"), nullable=True),  # of a sandbox: its retailer
     _instant_column("joined"),
     _instant_column("heard", missing=True),

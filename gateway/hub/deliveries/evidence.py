@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints, TypeAdapter
 
 from gateway.domain.delivery.barcodes import renormalise
 from gateway.domain.delivery.promise import MAX_PARCELS, Id, Offer, State, Update, Window, WireModel
+from gateway.domain.delivery.promise_v2 import OfferV2, UpdateV2
 from gateway.protocol.box_hub import BoxEvent, Token, token_digest, verify_by_box
 from gateway.protocol.delivery_record import MAX_LINES, RecordEntryKind, RecordLine, Statement, first_break, shown_code
 from gateway.protocol.delivery_state import PUBLIC_REASONS
@@ -22,6 +23,9 @@ from gateway.protocol.strict_json import loads
 from gateway.system.base64url import decode_base64url
 
 _PROMISE_ADAPTER: TypeAdapter[Offer | Update] = TypeAdapter(Annotated[Offer | Update, Field(discriminator="do")])
+_PROMISE_V2_ADAPTER: TypeAdapter[OfferV2 | UpdateV2] = TypeAdapter(
+    Annotated[OfferV2 | UpdateV2, Field(discriminator="do")]
+)
 _PARCELS_ADAPTER: TypeAdapter[tuple[str, ...]] = TypeAdapter(Annotated[tuple[str, ...], Field(max_length=MAX_PARCELS)])
 KeyText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]  # a key has one spelling
 _FAULT_TEXTS = {
@@ -168,8 +172,9 @@ def _difference(evidence: Evidence, message: object) -> str | None:
     """
     fields = dict(message) if isinstance(message, dict) else {}
     parcels = fields.pop("parcels", ())
+    adapter = _PROMISE_V2_ADAPTER if "needs" in fields else _PROMISE_ADAPTER
     try:
-        body = _PROMISE_ADAPTER.validate_json(json.dumps(fields))
+        body = adapter.validate_json(json.dumps(fields))
         named = _PARCELS_ADAPTER.validate_json(json.dumps(parcels))
     except ValueError:
         return "the version of which the home spoke promises nothing"

@@ -15,17 +15,21 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Row, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.delivery.features import used_features
+from gateway.domain.delivery.label import LabelRule
 from gateway.domain.delivery.promise import FINAL_STATES, Cancel, DeliveryResult, Offer, State, Update, Window
+from gateway.domain.delivery.promise_v2 import V2_FIELDS, CancelV2, DeliveryBodyV2, OfferV2, ParcelSize, UpdateV2
 from gateway.hub.database.tables import connections, deliveries, delivery_versions
 from gateway.hub.deliveries import events, jobs
 from gateway.hub.http.operation import HubTransaction
 from gateway.hub.worker import DueRows, DueStep, WorkerContext
 from gateway.protocol.box_hub import JobKind, token_digest
-from gateway.protocol.delivery_message import MAX_LIFETIME_S, MAX_MESSAGE_BYTES, HubClaims
+from gateway.protocol.delivery_message import MAX_LIFETIME_S, MAX_MESSAGE_BYTES, HubClaims, HubClaimsV2
 
 IS_OPEN = deliveries.c.state.not_in([str(state) for state in FINAL_STATES])
 _PLACEHOLDER_HOME = f"home-{'a' * 26}"  # as long as any home's id
 _PROMISE_FIELDS = frozenset({"entrance", "carrier", "place", "window", "parcels", "courier_sha256", "max_celsius"})
+_V2_MODELS: Mapping[type[Offer | Update], type[OfferV2 | UpdateV2]] = {Offer: OfferV2, Update: UpdateV2}
 
 B = TypeVar("B", Offer, Update)
 
@@ -43,8 +47,8 @@ def initial_state(promise: Mapping[str, Any]) -> State:
 
 
 def promise_fields(body: Offer | Update) -> dict[str, Any]:
-    """Return the stored fields of an order, in JSON's types."""
-    return body.model_dump(mode="json", include=set(_PROMISE_FIELDS))
+    """Return the stored fields of an order, in JSON's types; only one of version 2 has `needs`."""
+    return body.model_dump(mode="json", include=set(_PROMISE_FIELDS | V2_FIELDS))
 
 
 def body_of(model: type[B], row: Row[Any], version: int, promise: Mapping[str, Any]) -> B:
@@ -56,8 +60,28 @@ def body_of(model: type[B], row: Row[Any], version: int, promise: Mapping[str, A
     window = Window.model_construct(
         start=datetime.fromisoformat(promise["window"]["start"]), end=datetime.fromisoformat(promise["window"]["end"])
     )
-    stored = {**promise, "window": window, "parcels": tuple(promise["parcels"])}
-    return model.model_construct(**stored, id=row.name, version=version)
+    stored = {**promise, "window": window, "parcels": tuple(promise["parcels"]), "id": row.name, "version": version}
+    return construct_body(model, stored)
+
+
+def construct_body(model: type[B], fields: Mapping[str, Any]) -> B:
+    """Make an order of fields that were validated when they were received, in the lowest version that can say them.
+
+    An order that has `needs` is of version 2, and stays so without any feature: its home would refuse version 1.
+    """
+    further: dict[str, Any] = {name: fields[name] for name in V2_FIELDS if fields.get(name) is not None}
+    if not further:
+        return model.model_construct(**{name: fields[name] for name in fields if name not in V2_FIELDS})
+    further["needs"] = used_features(further)
+    if "entrances" in further:
+        further["entrances"] = tuple(dict.fromkeys((fields["entrance"], *further["entrances"])))
+    if "label_rules" in further:
+        further["label_rules"] = tuple(map(LabelRule, sorted(further["label_rules"])))
+    if isinstance(further.get("dimensions"), Mapping):
+        further["dimensions"] = ParcelSize.model_construct(**further["dimensions"])
+    made = _V2_MODELS[model].model_construct(**{**fields, **dict.fromkeys(V2_FIELDS), **further})
+    assert isinstance(made, model)  # noqa: S101 - a model of version 2 is one of version 1 too
+    return made
 
 
 async def store_version(
@@ -80,12 +104,12 @@ async def send(hub: HubTransaction, row: Row[Any], body: Offer | Update | Cancel
 def sign_message(hub: HubTransaction, brand: str, home: str | None, body: Offer | Update | Cancel) -> bytes:
     """Sign a message as the hub. `home` None: the home is not known yet, and only the size matters."""
     iat = int(hub.now.timestamp())
-    token = hub.signer.sign(
-        HubClaims(
-            brand=brand, aud=home or _PLACEHOLDER_HOME, iat=iat, nbf=iat, exp=iat + MAX_LIFETIME_S,
-            jti=secrets.token_urlsafe(16), delivery=body,
-        )
-    )  # fmt: skip
+    fields: dict[str, Any] = {
+        "brand": brand, "aud": home or _PLACEHOLDER_HOME, "iat": iat, "nbf": iat, "exp": iat + MAX_LIFETIME_S,
+        "jti": secrets.token_urlsafe(16), "delivery": body,
+    }  # fmt: skip
+    model = HubClaimsV2 if isinstance(body, DeliveryBodyV2 | CancelV2) else HubClaims
+    token = hub.signer.sign(model(**fields))
     if len(token) > MAX_MESSAGE_BYTES:
         raise MessageTooLarge
     return token

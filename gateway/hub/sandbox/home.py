@@ -11,15 +11,19 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery import promise
+from gateway.domain.delivery.features import SPEAKS
 from gateway.domain.delivery.permission import DAYS, Permission, PermissionStatus, PermissionTerms, permission_refusal
 from gateway.domain.delivery.promise import Cancel, DeliveryOrder, Offer, State, Update
+from gateway.domain.delivery.promise_v2 import DeliveryBodyV2
 from gateway.domain.delivery.result import DoorResult, Refusal
 from gateway.domain.frozen import Frozen
 from gateway.hub.deliveries.availability import GivenTerms
 from gateway.protocol.box_hub import EntranceDescription
+from gateway.protocol.box_statement import STATEMENT_LIFETIME, BoxStatement, sign_statement
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.delivery_record import RecordEntry, RecordEntryKind, shown_code
 from gateway.protocol.delivery_state import PUBLIC_REASONS
+from gateway.protocol.keys import BoxKey
 
 SANDBOX_ZONE = ZoneInfo("Europe/Paris")
 SANDBOX_ENTRANCES = (
@@ -52,6 +56,7 @@ class SandboxDelivery(Frozen):
 
     version: int
     state: State
+    message_version: int = 1
 
 
 def decide_terms(asked: AskedTerms) -> GivenTerms | None:
@@ -69,6 +74,16 @@ def decide_terms(asked: AskedTerms) -> GivenTerms | None:
         carriers=tuple(carriers) or CARRIERS, days=asked.days, hours=asked.hours, openings=asked.openings,
         expires=asked.expires, hub_signed=asked.hub_signed,
     )  # fmt: skip
+
+
+def signed_statement(home: str, brand: str, entrances: Iterable[str], now: datetime, key: BoxKey) -> bytes:
+    """Return the home's statement to a brand of what it understands: what every box of this release does."""
+    begin = int(now.timestamp())
+    statement = BoxStatement(
+        iss=home, sub=brand, iat=begin, exp=begin + int(STATEMENT_LIFETIME.total_seconds()), speaks=SPEAKS,
+        entrances=dict.fromkeys(entrances, SPEAKS.needs),
+    )  # fmt: skip
+    return sign_statement(statement, key.sign)
 
 
 def magic_words(parcels: Iterable[str]) -> tuple[str, ...]:
@@ -97,6 +112,8 @@ def _version_refusal(body: Offer | Update | Cancel, known: SandboxDelivery | Non
         return "unknown_delivery" if isinstance(body, Update) else None
     if known.state is State.CANCELLED:
         return "cancelled"
+    if isinstance(body, Offer | Update) and known.message_version > (2 if isinstance(body, DeliveryBodyV2) else 1):
+        return "downgrade"
     if isinstance(body, Offer):
         return "already_offered"
     if body.version <= known.version:
@@ -115,8 +132,9 @@ def _requested_refusal(body: promise.DeliveryBody) -> str | None:
 def _terms_refusal(
     new: DeliveryOrder, others: Iterable[DeliveryOrder], terms: PermissionTerms, now: datetime
 ) -> str | None:
-    entrance = next((known for known in SANDBOX_ENTRANCES if known.id == new.entrance), None)
-    if entrance is None:
+    known = {entrance.id: entrance for entrance in SANDBOX_ENTRANCES}
+    entrance = known.get(new.entrance)
+    if entrance is None or not (new.entrances or frozenset()) <= known.keys():
         return "unknown_entrance"
     if new.place not in entrance.places:
         return "unknown_place"

@@ -6,11 +6,12 @@ the next start continues what a killed hub began. It works on homes of the sandb
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Row, Select, func, select, union, update
+from sqlalchemy import Row, Select, func, or_, select, union, update
 
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryOrder, DeliveryResult, Offer, State, order_of
 from gateway.domain.delivery.result import DoorResult
@@ -27,8 +28,9 @@ from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.worker import WorkerContext
 from gateway.protocol import box_hub
 from gateway.protocol.box_hub import BoxEvent, JobKind, JobReceipt, PermissionDecision
+from gateway.protocol.box_statement import RENEWAL_AGE
 from gateway.protocol.consent_request import parse_consent
-from gateway.protocol.delivery_message import verify_delivery, verify_hub_delivery
+from gateway.protocol.delivery_message import UnsupportedMessage, verify_delivery, verify_hub_delivery
 from gateway.protocol.delivery_record import END_STATES, DeliveryRecord, Statement, chain_lines, head_hash
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.hash_chain import link_hash
@@ -40,6 +42,7 @@ _JOB_KINDS = (JobKind.DELIVERY, JobKind.HUB_DELIVERY, JobKind.CONNECT)
 CHECK_INTERVAL_S = 0.25
 SWEEP_INTERVAL = timedelta(minutes=1)  # for expired sandboxes
 MAX_HOMES_PER_CHECK = 20
+MAX_RENEWALS_PER_SWEEP = 100  # homes
 MAX_PIECES_PER_HOME = 10  # in one check, so that one sandbox does not delay the others
 
 
@@ -70,6 +73,7 @@ class SandboxRobot:
                     swept = self._now()
                     async with self._store.writing() as tx:
                         await delete_expired(tx, swept)
+                    await self.renew_statements()
 
     async def run_due(self) -> bool:
         """Do what is due in some homes, and return whether anything was."""
@@ -80,6 +84,19 @@ class SandboxRobot:
         for name in names:
             await self._work_home(name, now)
         return bool(names)
+
+    async def renew_statements(self) -> None:
+        """State anew what the homes understand, for those whose statements are a day old."""
+        now = self._now()
+        stale = or_(homes.c.heard.is_(None), homes.c.heard <= now - RENEWAL_AGE)
+        old = select(homes.c.id).where(homes.c.sandbox, homes.c.revoked.is_(None), stale)
+        async with self._store.reading() as tx:
+            names = (await tx.scalars(old.limit(MAX_RENEWALS_PER_SWEEP))).all()
+        for name in names:
+            async with self._store.writing() as tx:
+                box = await _SimulatedBox.begin(tx, name, now, key=self._key, hub_key=self._hub)
+                if box is not None:
+                    await box.renew_statements()
 
     def _select_due(self, now: datetime) -> dict[DueKind, Select[Any]]:
         aside = self._set_aside.rows()
@@ -144,6 +161,8 @@ class _SimulatedBox(HomeTransaction):
             await self._answer_message(claims, blank, by_hub=job.kind == JobKind.HUB_DELIVERY)
         else:
             answer = {**blank, "accepted": False, "code": claims.code.value, "why": claims.why}
+            if isinstance(claims, UnsupportedMessage):
+                answer |= claims.result_fields
             await self._emit_event(DeliveryResult.model_validate(answer))
 
     async def _verify_message(self, job: Row[Any]) -> Claims | RejectedMessage:
@@ -248,8 +267,21 @@ class _SimulatedBox(HomeTransaction):
         terms = {"standing": no} if given is None else {"standing": "granted", **given.model_dump()}
         decision = PermissionDecision.model_validate({**terms, "brand": brand, "version": version})
         await self._emit_event(decision)
+        if given is not None:
+            await self.state_understanding(brand, given.entrances)
         if given is None:
             await self._refuse_open_deliveries(brand)
+
+    async def renew_statements(self) -> None:
+        """State what this home understands to each brand that it lets in."""
+        granted = select(connections.c.brand, connections.c.terms).filter_by(home=self.home.id, state="granted")
+        for brand, terms in (await self.tx.execute(granted)).all():
+            await self.state_understanding(brand, terms["entrances"])
+        await self.tx.execute(update(homes).where(homes.c.id == self.home.id).values(heard=self.now))
+
+    async def state_understanding(self, brand: str, entrances: Sequence[str]) -> None:
+        """State to a brand what this home understands, as a box does each day."""
+        await self.on_statement(simulated.signed_statement(self.home.id, brand, entrances, self.now, self.key))
 
     async def _refuse_open_deliveries(self, brand: str) -> None:
         mine = (deliveries.c.home == self.home.id, deliveries.c.brand == brand, deliveries.c.answered.is_not(None))
@@ -278,7 +310,11 @@ class _SimulatedBox(HomeTransaction):
             return None
         accepted = select(func.max(delivery_versions.c.version)).filter_by(delivery=row.id, refused=False)
         version = await self.tx.scalar(accepted.where(delivery_versions.c.version <= row.answered))
-        return None if version is None else SandboxDelivery(version=version, state=State(row.state))
+        if version is None:
+            return None
+        promises = select(delivery_versions.c.promise).filter_by(delivery=row.id, version=version)
+        has_needs = (await self.tx.scalar(promises) or row.promise).get("needs") is not None
+        return SandboxDelivery(version=version, state=State(row.state), message_version=2 if has_needs else 1)
 
     async def _terms_given(self, brand: str) -> GivenTerms | None:
         granted = select(connections.c.terms).filter_by(home=self.home.id, brand=brand, state="granted")

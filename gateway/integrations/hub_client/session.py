@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from gateway.config.home import Home, HubSection
 from gateway.integrations.hub_client.enrolment import HUB_FOLDER, LinkStatus, store_support_code, write_status
 from gateway.integrations.hub_client.flow_control import MAX_UNACKNOWLEDGED_EVENTS, SendWindow
+from gateway.integrations.hub_client.statements import StatementBook
 from gateway.integrations.hub_client.unenrolment import Unenrolment
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import BirthAndWill, ConnectionOptions, InboundMessage, Sent
@@ -104,6 +105,7 @@ class Uplink:
         self._reconnect = asyncio.Event()
         self._renumbered = False
         self._sending = SendWindow()
+        self._statements = StatementBook(section.home, key)
         self._status_written_mono = float("-inf")
         self._error_rate = FixedWindow(1, ERROR_LOG_INTERVAL_S)
         self._support_code_rate = FixedWindow(1, SUPPORT_CODE_INTERVAL_S)
@@ -227,6 +229,7 @@ class Uplink:
 
     def _on_up(self, _session: int) -> None:
         self._hello_due, self._hello_sent, self._renumbered = True, False, False
+        self._statements.on_session()
         self._set_status(up=True)
         log.info("hub_up", url=self._section.url)
         self._work_pending.set()
@@ -354,6 +357,7 @@ class Uplink:
             self._work_pending.set()
             return
         self._send_waiting()
+        self._send_statements()
 
     def _send_hello(self) -> None:
         now = self._clock.now()
@@ -403,6 +407,20 @@ class Uplink:
             if not isinstance(self._mqtt.publish(self._topic["evt"], event.token, expiry=MESSAGE_EXPIRY_S), Sent):
                 break
             self._sending.sent_seq = event.seq
+
+    def _send_statements(self) -> None:
+        """Tell the hub what this box understands, for each brand that it lets in."""
+        if not self._sending.is_hello_acknowledged or not self._statements.is_due(self._monotonic()):
+            return
+        for brand, token in self._statements.unsent(self._permitted_entrances(), self._clock.now()).items():
+            if not isinstance(self._mqtt.publish(self._topic["evt"], token, expiry=MESSAGE_EXPIRY_S), Sent):
+                break
+            self._statements.mark_sent(brand)
+
+    def _permitted_entrances(self) -> dict[str, frozenset[str]]:
+        """Return the entrances of this house that each brand of the hub may use."""
+        permitted = self._store.hub_journal.permitted_brands()
+        return {brand: entrances & self._home.entrances.keys() for brand, entrances in permitted.items()}
 
     def _decode(self, model: type[W], payload: bytes) -> W | None:
         message = _parse(model, payload)

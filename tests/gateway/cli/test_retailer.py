@@ -15,10 +15,15 @@ import pytest
 from sqlalchemy import select
 from standardwebhooks import Webhook
 
+from gateway.cli.delivery import read_statement
+from gateway.cli.failure import Failure
 from gateway.cli.retailer import SECRET_VARIABLE
+from gateway.domain.delivery.features import SPEAKS
 from gateway.hub.config import Webhooks
 from gateway.hub.database.tables import brand_keys, connections
 from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.protocol.box_statement import BoxStatement, sign_statement
+from gateway.protocol.keys import BoxKey
 from tests.announcing import BRAND_KEY, connected_home
 from tests.forkserver import run_python
 from tests.hubs import hub_file, run_hub
@@ -112,6 +117,53 @@ async def test_a_brand_s_own_key_signs_what_is_announced(tmp_path: Path) -> None
         await home.decide("granted")
         code, _, err = await told(*at, "--brand", home.brand, "--to", "other", PERRON_API_KEY=home.retailer.token)
         assert (code, "another box" in err) == (1, True), "what the home would not believe is refused at once"
+
+
+@pytest.mark.slow
+async def test_a_file_is_sent_in_the_lowest_version_that_says_it_and_a_box_is_asked_what_it_understands(
+    tmp_path: Path,
+) -> None:
+    plain, more = tmp_path / "delivery.yaml", tmp_path / "more.yaml"
+    plain.write_text(DELIVERY, encoding="utf-8")
+    size = "dimensions: {length: 400, width: 300, height: 200}, info: {note: Fragile}}"
+    more.write_text(DELIVERY.strip()[:-1].replace("order-1", "order-2").replace("2032", "2049") + f", {size}\n")
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
+        key = tmp_path / f"{home.brand}-1.jwk"
+        key.write_text(json.dumps(BRAND_KEY.jwk.as_dict(private=True)), encoding="ascii")
+        own = {"PERRON_API_KEY": home.retailer.token}
+        for signed in ((), ("--key-file", str(key))):
+            for file, needs in ((plain, None), (more, ["dimensions"])):
+                text = file.read_text(encoding="utf-8").replace("garage", "front").replace("shelf", "hall")
+                file.write_text(text.replace("Colissimo", "Chronopost"), encoding="utf-8")
+                at = ("announce", str(file), "--hub", hub.url, "--connection", home.connection, *signed)
+                code, out, err = await told(*at, **own)
+                assert code == 0, err
+                assert json.loads(out)["needs"] == needs
+                file.write_text(file.read_text(encoding="utf-8").replace("order-", "signed-"), encoding="utf-8")
+        at = ("box", home.connection, "--hub", hub.url)
+        code, _, err = await told(*at, **own)
+        assert (code, "version 1" in err) == (1, True), "a box that states nothing"
+        box = await create_sandbox(hub)
+        at = ("box", box.said["connection"], "--hub", hub.url, "--api-key-file", key_of(box, tmp_path))
+        code, out, err = await told(*at)
+        assert code == 0, err
+        said = json.loads(out)
+        assert (said["iss"], said["sub"], said["speaks"]) == (
+            box.said["home"], box.said["brand"], {"delivery": [1, 2], "needs": list(SPEAKS.needs)}
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [{"token": "a.b.c"}, {"key": "x"}, {"home": "home-2"}, {}])
+def test_what_the_box_did_not_sign_is_told_as_such(changes: dict[str, str]) -> None:
+    key, now = BoxKey.generate(), int(datetime.now(UTC).timestamp())
+    statement = BoxStatement(iss="home-1", sub="lune", iat=now, exp=now + 60, speaks=SPEAKS, entrances={})
+    said = {"key": key.public.text, "home": "home-1", "token": sign_statement(statement, key.sign).decode()} | changes
+    if not changes:
+        assert read_statement(said)["sub"] == "lune"
+        return
+    with pytest.raises(Failure, match="no statement"):
+        read_statement(said)
 
 
 @pytest.mark.slow

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.domain.delivery.features import SPEAKS
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.mqtt.packets import InboundMessage
-from gateway.mqtt.publisher import rfc3339_ms
-from gateway.protocol import owner_requests
+from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL, is_gateway_online, rfc3339_ms
+from gateway.protocol import jws, owner_requests
 from gateway.protocol.box_hub import Ack, JobOutcome, token_digest
 from gateway.protocol.delivery_message import sign_delivery
 from gateway.runtime.inbox import MAX_QUEUED_MESSAGES, MAX_QUEUED_REQUESTS
@@ -27,6 +28,7 @@ from tests.gateway.domain.delivery.shop import (
     make_cancel,
     make_claims,
     make_offer,
+    make_offer_v2,
     make_update,
     sign_claims,
 )
@@ -497,3 +499,27 @@ async def test_the_log_names_who_asked_to_lock(ready: ShellBox) -> None:
     (row,) = [body for body in bodies if body["kind"] == "step" and body["event"]["event"] == "LockAsked"]
     assert row["event"]["by"] == "anna"
     assert row["commands"] == [{"command": "Note", "what": "lockup_proven"}]
+
+
+async def test_every_result_says_what_the_box_understands_and_a_refusal_names_what_it_does_not(made: ShellBox) -> None:
+    payload = json.loads(make_claims(make_offer_v2()).model_dump_json(exclude_none=True))
+    payload["delivery"]["needs"] = ["antlers", "items"]
+    unknown = jws.sign(jws.DELIVERY_2, json.dumps(payload).encode(), SECRETS["shop"].sign, kid="shop-1")
+    for token in (sign_claims(make_claims(make_offer())), unknown):
+        offered(made, token)
+    await wait_until(lambda: len(made.line.on("perron/deliveries/result/shop")) == 2)
+    first, second = (json.loads(one.payload) for one in made.line.on("perron/deliveries/result/shop"))
+    assert first["speaks"] == second["speaks"] == {"delivery": [1, 2], "needs": list(SPEAKS.needs)}
+    assert (first["accepted"], "unsupported" in first) == (True, False)
+    assert (second["accepted"], second["code"]) == (False, "unsupported")
+    assert (second["unsupported"], second["delivery"]) == (["antlers", "items"], "d1")
+
+
+def test_the_gateway_s_retained_state_says_it_too_and_is_read_as_online_whatever_else_it_says() -> None:
+    online, offline = GATEWAY_BIRTH_AND_WILL.online, GATEWAY_BIRTH_AND_WILL.offline
+    assert online is not None
+    assert json.loads(online)["speaks"] == SPEAKS.model_dump(mode="json")
+    assert is_gateway_online(online)
+    assert is_gateway_online(b'{"state":"online","more":{"to":"come"}}')
+    for retained in (offline, None, b"", b"online", b'"online"', b"[]", b'{"state":"ONLINE"}', b"\xff"):
+        assert not is_gateway_online(retained)

@@ -1,6 +1,7 @@
 """Orders of version 2 in the store: what is kept of them, what they may replace, and what changes nothing."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -165,7 +166,8 @@ async def test_a_label_that_forbids_it_is_why_the_door_stays_closed(tmp_path: Pa
         assert refusal(ai4322="0") is Refusal.LABEL_FORBIDS
         assert refusal(ai4323="1") is Refusal.LABEL_FORBIDS
         local = IN_WINDOW.utc.astimezone(store.deliveries._context.zone)  # noqa: SLF001 - the house's zone
-        assert refusal(ai4325=f"{local:%y%m%d%H%M}") is None, "the label says the time of the house, not UTC"
+        assert refusal(ai4324=f"{local:%y%m%d%H%M}") is None, "the label says the time of the house, not UTC"
+        assert refusal(ai4325=f"{local - timedelta(minutes=1):%y%m%d%H%M}") is Refusal.OUTSIDE_WINDOW
         assert refusal(ai4324=f"{local:%y%m%d}2359") is Refusal.OUTSIDE_WINDOW
         await receive(store, make_cancel())
         assert refusal(ai4322="0") is Refusal.CANCELLED, "what the store knows comes first"

@@ -41,6 +41,7 @@ from gateway.protocol.box_hub import (
     token_digest,
     verify_by_box,
 )
+from gateway.protocol.box_statement import is_statement
 from gateway.protocol.consent_request import AskedTerms, ConsentMessage, RequestedKey, sign_consent
 from gateway.protocol.consent_verification import REASON_UNKNOWN_KEY, REASON_UNREADABLE, REASON_UNSIGNED
 from gateway.protocol.delivery_message import sign_delivery
@@ -79,6 +80,7 @@ class Hub:
     keeps: bool = True  # acknowledge, as a good hub does
     kept: list[bytes] = field(default_factory=list)
     support: str | None = None
+    statements: list[bytes] = field(default_factory=list)
     answers: list[tuple[str, bytes]] = field(default_factory=list)
 
     async def hear(self) -> None:
@@ -95,6 +97,9 @@ class Hub:
                     self.hellos.append(Hello.model_validate_json(incoming.payload))
                 case "status":
                     self.receipts.append(JobReceipt.model_validate_json(incoming.payload))
+                case "evt" if is_statement(incoming.payload):
+                    self.statements.append(incoming.payload)
+                    continue
                 case "evt":
                     self.tokens.append(incoming.payload)
                     if self.keeps:

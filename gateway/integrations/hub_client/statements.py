@@ -1,0 +1,77 @@
+"""Makes the box's statements for the hub: what it understands, one for each brand that came through the hub.
+
+A statement is sent once in a session, after each change, and anew each day: it counts for seven days. It is sent on the
+channel of the events, but is none: a hub of an older release drops it, and the chain of events does not notice.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from gateway.domain.delivery.features import SPEAKS
+from gateway.domain.frozen import Frozen
+from gateway.domain.now import Now
+from gateway.protocol.box_statement import RENEWAL_AGE, STATEMENT_LIFETIME, BoxStatement, sign_statement
+from gateway.protocol.keys import BoxKey
+
+MAX_STATEMENTS = 32  # brands of one house, the first by name
+MAX_ENTRANCES = 32  # in one statement
+CHECK_INTERVAL_S = 1.0  # seconds between two looks at what changed
+
+
+class _Made(Frozen):
+    entrances: frozenset[str]
+    at: datetime
+    token: bytes
+    is_sent: bool = False
+
+
+class StatementBook:
+    """The statements of one home at the hub, under the box's key."""
+
+    def __init__(self, home: str, key: BoxKey) -> None:
+        self._home, self._key = home, key
+        self._made: dict[str, _Made] = {}
+        self._look_at_mono = float("-inf")
+
+    def on_session(self) -> None:
+        """Send all again: a session with a hub begins."""
+        self._made.clear()
+        self._look_at_mono = float("-inf")
+
+    def is_due(self, mono: float) -> bool:
+        """Return whether it is time to look for statements to send; if so, the next time is a second later."""
+        if mono < self._look_at_mono:
+            return False
+        self._look_at_mono = mono + CHECK_INTERVAL_S
+        return True
+
+    def unsent(self, permitted: Mapping[str, frozenset[str]], now: Now) -> Mapping[str, bytes]:
+        """Return the statement of each brand that the hub does not have yet; without trusted time there is none.
+
+        `permitted`: the entrances that each brand may use.
+        """
+        if not now.trusted:
+            return {}
+        brands = sorted(permitted)[:MAX_STATEMENTS]
+        self._made = {brand: self._current(brand, permitted[brand], now) for brand in brands}
+        return {brand: made.token for brand, made in self._made.items() if not made.is_sent}
+
+    def mark_sent(self, brand: str) -> None:
+        """Record that the hub has a brand's statement."""
+        made = self._made[brand]
+        self._made[brand] = _Made(entrances=made.entrances, at=made.at, token=made.token, is_sent=True)
+
+    def _current(self, brand: str, entrances: frozenset[str], now: Now) -> _Made:
+        made = self._made.get(brand)
+        if made is not None and made.entrances == entrances and timedelta(0) <= now.utc - made.at < RENEWAL_AGE:
+            return made
+        begin = int(now.utc.timestamp())
+        statement = BoxStatement(
+            iss=self._home,
+            sub=brand,
+            iat=begin,
+            exp=begin + int(STATEMENT_LIFETIME.total_seconds()),
+            speaks=SPEAKS,
+            entrances=dict.fromkeys(sorted(entrances)[:MAX_ENTRANCES], SPEAKS.needs),
+        )
+        return _Made(entrances=entrances, at=now.utc, token=sign_statement(statement, self._key.sign))

@@ -1,0 +1,90 @@
+"""A brand's orders of version 2 through a real hub, a real broker and a real box."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from gateway.domain.delivery.features import SPEAKS
+from gateway.domain.delivery.promise import DeliveryBody, State
+from gateway.domain.delivery.result import DoorResult as Left
+from gateway.domain.delivery.result import Outcome
+from gateway.hub.deliveries.evidence import Evidence, first_problem
+from gateway.protocol.box_statement import BoxStatement, verify_statement
+from gateway.protocol.ed25519 import PublicKey
+from tests.gateway.domain.delivery.shop import make_offer_v2, make_update, make_update_v2
+from tests.gateway.integrations.hub_client.test_session import HOME
+from tests.hubhouse import SERIAL, HubHouse, hub_house, new_offer
+
+SIZE = {"length": 400, "width": 300, "height": 200}
+
+
+def offer_v2(**changes: Any) -> DeliveryBody:  # noqa: ANN401 - any field of an offer
+    number = next(SERIAL)
+    return make_offer_v2(
+        **{"id": f"v2-{number}", "parcels": (f"V2-{number}",), "courier_sha256": f"{number:064x}", **changes}
+    )
+
+
+async def box_of(here: HubHouse) -> dict[str, Any]:
+    async with asyncio.timeout(20):
+        while True:
+            status, said = await here.ask("GET", f"/v1/connections/{here.connection}/box")
+            if status == 200:
+                found: dict[str, Any] = said
+                return found
+            await asyncio.sleep(0.05)
+
+
+async def test_a_retailer_reads_what_the_box_understands_and_signs_what_it_may_say(tmp_path: Path) -> None:
+    async with hub_house(tmp_path) as here:
+        plain = await here.offers(new_offer())
+        await here.stands(plain, State.SCHEDULED)
+        said = await box_of(here)
+        assert said["needs"] == list(SPEAKS.needs)
+        key, utc = PublicKey.from_text(said["key"]), here.hub.hub.now()
+        assert key == here.made.key.public, "it is the box's own key"
+        assert isinstance(verify_statement(said["token"].encode(), key, home=HOME, utc=utc), BoxStatement)
+        made = await here.offers(offer_v2(dimensions=SIZE, entrances=("front", "garage"), info={"note": "Fragile"}))
+        found = await here.stands(made, State.SCHEDULED)
+        assert (found["needs"], found["dimensions"]) == (["dimensions", "entrances"], SIZE)
+        assert found["info"] == {"note": "Fragile"}
+
+
+async def test_its_proof_holds_as_that_of_any_order(tmp_path: Path) -> None:
+    async with hub_house(tmp_path) as here:
+        here.made.time.mono += 1.5 * 3600
+        said = offer_v2(dimensions=SIZE)
+        made = await here.offers(said)
+        await here.stands(made, State.WINDOW_OPEN)
+        visit = await here.begins(said)
+        await here.ends(said, visit, Outcome.DELIVERED, Left.LOCKED_AGAIN)
+        await here.stands(made, State.DELIVERED)
+        status, proof = await here.ask("GET", f"/v1/deliveries/{made}/proof")
+        assert status == 200
+        evidence = Evidence.model_validate_json(await _text(here, made))
+        assert first_problem(evidence) is None
+        assert proof["accounts"]
+        moved = evidence.model_copy(update={"place": "fridge"})
+        assert first_problem(moved) == "the promise says otherwise than is told of it"
+
+
+async def _text(here: HubHouse, delivery: str) -> bytes:
+    path = f"/v1/deliveries/{delivery}/proof"
+    async with here.hub.http.request("GET", path, headers=here.retailer.headers) as answer:
+        return await answer.read()
+
+
+async def test_an_order_of_version_1_grows_and_does_not_shrink(tmp_path: Path) -> None:
+    async with hub_house(tmp_path) as here:
+        said = new_offer()
+        made = await here.offers(said)
+        await here.stands(made, State.SCHEDULED)
+        plain = {name: value for name, value in dict(said).items() if name not in {"do", "version"}}
+        await here.changes(made, make_update_v2(**plain, version=2, dimensions=SIZE))
+        await here.until(made, lambda told: told["answered"] == 2)
+        order = here.made.store.deliveries.order(f"shop.{said.id}")
+        assert order is not None
+        assert order.dimensions is not None
+        await here.changes(made, make_update(**plain, version=3))
+        await here.answered(made, "downgrade")
+        assert here.made.store.deliveries.order(f"shop.{said.id}") == order, "what it said in version 2 still counts"

@@ -1,0 +1,87 @@
+"""Messages of version 2 and what a box says about them, made of fixed keys, times and numbers.
+
+`golden_versions.json` was written once, when version 2 came (issue 16), by this very function:
+`python -m tests.gateway.protocol.golden_versions`. Version 1 is in `golden.json`, which an earlier release wrote.
+"""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.domain.delivery.features import Feature, Speaks
+from gateway.domain.delivery.label import LabelRule
+from gateway.domain.delivery.promise import DeliveryResult, State, Window
+from gateway.domain.delivery.promise_v2 import CancelV2, ClaimsV2, OfferV2, ParcelSize, UpdateV2
+from gateway.protocol.box_hub import BoxEvent, sign_by_box
+from gateway.protocol.box_statement import BoxStatement, sign_statement
+from gateway.protocol.delivery_message import HubClaimsV2, sign_delivery
+from gateway.protocol.ed25519 import SigningKey
+from gateway.protocol.keys import BoxKey
+from tests.gateway.protocol.golden import AT, SECONDS
+
+VERSIONS_FILE = Path(__file__).with_name("golden_versions.json")
+BRAND_KEY = SigningKey.from_seed(b"b" * 32)
+BOX_KEY = BoxKey(Ed25519PrivateKey.from_private_bytes(b"x" * 32))
+HOME = "home-1"
+_CLAIMS: dict[str, Any] = {"aud": "box-1", "iat": SECONDS, "nbf": SECONDS, "exp": SECONDS + 3600}
+_BODY: dict[str, Any] = {
+    "id": "order-2", "version": 1, "entrance": "front", "place": "hall", "carrier": "Colissimo",
+    "window": Window(start=AT, end=AT + timedelta(hours=2)), "parcels": ("8L20524752049",), "courier_sha256": "cd" * 32,
+}  # fmt: skip
+
+
+def make_versions() -> dict[str, str]:
+    """Make all of them."""
+    offer = OfferV2(
+        **_BODY, needs=(Feature.DIMENSIONS, Feature.ENTRANCES, Feature.LABEL_RULES),
+        entrances=("front", "garage"), dimensions=ParcelSize(length=400, width=300, height=200),
+        label_rules=(LabelRule.AUTHORITY_TO_LEAVE, LabelRule.NOT_AFTER), info={"note": "Fragile"},
+    )  # fmt: skip
+    update, cancel = UpdateV2(**{**_BODY, "version": 2}, needs=()), CancelV2(id="order-2", version=3, needs=())
+
+    def said(delivery: OfferV2 | UpdateV2 | CancelV2, jti: str) -> str:
+        claims = ClaimsV2(iss="shop", jti=jti, delivery=delivery, **_CLAIMS)
+        return sign_delivery(claims, BRAND_KEY, kid="shop-1").decode()
+
+    unsigned = HubClaimsV2(brand="shop", jti="0123456789abcde4", delivery=offer, **_CLAIMS)
+    result: dict[str, Any] = {
+        "box": "box-1",
+        "at": AT,
+        "brand": "shop",
+        "delivery": "order-1",
+        "version": 3,
+        "state": State.SCHEDULED,
+    }
+    plain = DeliveryResult(**result, answers="0123456789abcdef", accepted=True)
+    refused = DeliveryResult(
+        **{**result, "delivery": "order-2", "state": None}, accepted=False, code="unsupported",
+        unsupported=("items", "wings"),
+    )  # fmt: skip
+    speaks = Speaks(delivery=(1, 2), needs=("dimensions", "entrances"))
+    statement = BoxStatement(
+        iss=HOME, sub="shop", iat=SECONDS, exp=SECONDS + 7 * 24 * 3600, speaks=speaks,
+        entrances={"front": ("dimensions",)},
+    )  # fmt: skip
+    return {
+        "offer_v2": said(offer, "0123456789abcde1"),
+        "update_v2": said(update, "0123456789abcde2"),
+        "cancel_v2": said(cancel, "0123456789abcde3"),
+        "hub_signed_v2": sign_delivery(unsigned, BRAND_KEY, kid="hub-1").decode(),
+        "box_statement": sign_statement(statement, BOX_KEY.sign).decode(),
+        "result_v1": plain.model_copy(update={"speaks": speaks}).model_dump_json(exclude_none=True),
+        "result_v2": refused.model_copy(update={"speaks": speaks}).model_dump_json(exclude_none=True),
+        "event_v1": _event(plain),
+        "event_v2": _event(refused),
+    }
+
+
+def _event(result: DeliveryResult) -> str:
+    event = BoxEvent(home=HOME, seq=1, prev="0" * 64, at=AT, result=result)
+    return sign_by_box(event, BOX_KEY.sign).decode()
+
+
+if __name__ == "__main__":
+    VERSIONS_FILE.write_text(json.dumps(make_versions(), indent=1) + "\n", encoding="utf-8")
