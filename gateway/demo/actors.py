@@ -46,6 +46,7 @@ class DemoRetailer:
         self,
         *,
         codes: Sequence[str] = DEFAULT_PARCEL_CODES,
+        reception: str | None = None,
         place: str | None = None,
         starts_in: float = -60,
         ends_in: float = 3600,
@@ -53,15 +54,20 @@ class DemoRetailer:
         id_: str | None = None,
         brand: int = 0,
     ) -> PromisedDelivery:
-        """Offer a delivery and wait for the box's answer (`WaitTimeout`). Windows are in seconds from now."""
+        """Offer a delivery and wait for the box's answer (`WaitTimeout`). Windows are in seconds from now.
+
+        Without `reception` it goes to the entrance that is played, and there to a place without a fridge or `place`.
+        """
         signer, secret = self._signers[brand], secrets.token_bytes(COURIER_TOKEN_BYTES)
         now = machine_time().replace(microsecond=0)
         offer = Offer(
             id=id_ or f"order-{secrets.token_hex(3)}",
             version=1,
-            entrance=self._plan.entrance,
+            entrance=reception or self._plan.entrance,
             carrier=self._home.brands[signer.brand].permission.carriers[0],
-            place=place or next(name for name, spot in self._plan.section.places.items() if spot.fridge is None),
+            place=place
+            or reception
+            or next(name for name, spot in self._plan.section.places.items() if spot.fridge is None),
             window=Window(start=now + timedelta(seconds=starts_in), end=now + timedelta(seconds=ends_in)),
             parcels=tuple(codes),
             courier_sha256=courier_token_digest(secret),
@@ -142,10 +148,10 @@ class DemoPerson:
             await self._house.ask(REQUEST.validate_python({"do": action, "who": self._name}))
             await asyncio.sleep(self._action_s)
 
-    async def scans(self, code: str, *, retain: bool = False) -> None:
-        """Hold a code before the scanner."""
+    async def scans(self, code: str, *, scanner: str | None = None, retain: bool = False) -> None:
+        """Hold a code before a scanner; None: the house's only one."""
         self._on_action(self._name, f"scans {'the one-time code' if code.startswith('perron:') else f'…{code[-4:]}'}")
-        await self._house.ask(Scan(who=self._name, code=code, retain=retain))
+        await self._house.ask(Scan(who=self._name, code=code, scanner=scanner, retain=retain))
 
     async def goes_in(self) -> None:
         """Open, go in and put a parcel down."""

@@ -6,11 +6,11 @@ The observer of the broker also plays the owner's phone: it appends each signed 
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.config.topics import BRIDGE_STATE, RESULT_TOPIC
+from gateway.config.topics import BRIDGE_STATE, RESULT_TOPIC, entrance_topic
 from gateway.demo.result import LogLine
 from gateway.domain.frozen import Frozen
 from gateway.mqtt.client import connect_once
@@ -59,18 +59,29 @@ DemoEvent = ObservedMessage | LogLine
 class GatewayObserver:
     """Receives and keeps the gateway's messages, and waits for the next one. Calls `on_message` with each.
 
-    What is awaited and does not come within `within` seconds raises `WaitTimeout`.
+    They are those about the entrance that is played and about the receptions. What is awaited and does not come within
+    `within` seconds raises `WaitTimeout`.
     """
 
     def __init__(
-        self, broker: BrokerSection, entrance: str, checkpoint_file: Path, on_message: Callable[[ObservedMessage], None]
+        self,
+        broker: BrokerSection,
+        entrance: str,
+        checkpoint_file: Path,
+        on_message: Callable[[ObservedMessage], None],
+        *,
+        receptions: Collection[str] = (),
     ) -> None:
         self.seen: list[ObservedMessage] = []
         self.state: Body = {}
         self.is_online = False
         self._broker = broker
-        self._topics = {f"perron/entrance/{entrance}/{word}": word for word in ("event", "message", "checkpoint")}
-        self._topics |= {f"perron/entrance/{entrance}/state": "state", RESULT_TOPIC: "result", BRIDGE_STATE: "bridge"}
+        self._topics = {
+            entrance_topic(destination, word): word
+            for destination in (entrance, *receptions)
+            for word in ("event", "message", "checkpoint")
+        }
+        self._topics |= {entrance_topic(entrance, "state"): "state", RESULT_TOPIC: "result", BRIDGE_STATE: "bridge"}
         self._checkpoint_file = checkpoint_file
         self._on_message = on_message
         self._changes = ChangeNotifier()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from gateway.cli.failure import Failure
 from gateway.demo.scenario import Scenario
-from gateway.demo.scenarios import cameras, failures, locks, own_parcels, parcels, people, promises
+from gateway.demo.scenarios import cameras, failures, locks, own_parcels, parcels, people, promises, receptions
 from gateway.system.i18n import Text, _
 
 SCENARIO_GROUPS: Mapping[Text, Sequence[Scenario]] = {
@@ -12,6 +12,7 @@ SCENARIO_GROUPS: Mapping[Text, Sequence[Scenario]] = {
     _("Parcels of the owner's own"): own_parcels.SCENARIOS,
     _("Codes and promises"): promises.SCENARIOS,
     _("People"): people.SCENARIOS,
+    _("Receptions"): receptions.SCENARIOS,
     _("Cameras"): cameras.SCENARIOS,
     _("Lock and door"): locks.SCENARIOS,
     _("The box fails"): failures.SCENARIOS,

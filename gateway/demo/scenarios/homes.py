@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from devices.simulators.doorway import Position
-from devices.simulators.house import CameraPlan, DoorPlan, LockPlan, OpenerPlan, SimulatedBroker
-from gateway.config.devices import CoverDevice, DoorDevice, GuardSection, LockDevice
-from gateway.config.home import Home
+from devices.simulators.house import CameraPlan, DoorPlan, LockPlan, OpenerPlan, ScannerPlan, SimulatedBroker
+from gateway.config.devices import CoverDevice, DoorDevice, GuardSection, LockDevice, ScannerDevice
+from gateway.config.home import Home, PagesSection
+from gateway.config.reception import ReceiverSection, ReceptionSection
 from gateway.demo.plan import DemoPlan, GuardSetup, with_open_limit
 from gateway.integrations.lock_guard.file import GuardFile, RadioDoor, RadioLock, RadioSection
 from gateway.mqtt.mosquitto.provisioning import free_port
@@ -14,6 +15,7 @@ from gateway.system.mqtt_settings import BrokerSection
 
 LONG_OPEN_LIMIT_S = 60.0  # longer than a person stays inside, or a garage door open, in a scenario
 COMMAND_HOLD_S = 3.0  # for so long a lock keeps a command at the most
+DESK, DESK_SCANNER = "desk", "desk-scanner"  # the reception, and the scanner there
 WARNING_S, TRAVEL_S = 1.0, 3.0  # seconds, of the garage door
 
 
@@ -68,6 +70,26 @@ def with_garage_door(plan: DemoPlan) -> DemoPlan:
     garage = with_open_limit(section.model_copy(update={"living_space": False, "timing": timing}), LONG_OPEN_LIMIT_S)
     plan = plan.with_house(devices={**plan.house.devices, **simulated})
     return plan.with_home(devices={**plan.home.devices, **devices}, entrances={plan.entrance: garage})
+
+
+def with_concierge(plan: DemoPlan) -> DemoPlan:
+    """A concierge takes parcels for the household; each brand may deliver there too. The box serves its pages."""
+    concierge = ReceptionSection(
+        name="Concierge", receivers={"marc": ReceiverSection(name="Marc Petit")}, scanners=(DESK_SCANNER,)
+    )
+    brands = {}
+    for name, brand in plan.home.brands.items():
+        terms = brand.permission
+        reach = {"entrances": (*terms.entrances, DESK), "places": (*terms.places, DESK)}
+        brands[name] = brand.model_copy(update={"permission": terms.model_copy(update=reach)})
+    scanner = ScannerPlan(kind="scanner", vendor="scanner")
+    plan = plan.with_house(devices={**plan.house.devices, DESK_SCANNER: scanner})
+    return plan.with_home(
+        devices={**plan.home.devices, DESK_SCANNER: ScannerDevice(kind="scanner", vendor="scanner")},
+        receptions={DESK: concierge},
+        brands=brands,
+        pages=PagesSection(port=free_port()),
+    )
 
 
 def with_guard(plan: DemoPlan) -> DemoPlan:

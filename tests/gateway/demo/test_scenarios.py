@@ -23,7 +23,7 @@ broker-restart broker-paused gateway-killed:before-commit gateway-killed:after-c
 gateway-killed:after-publish gateway-killed:after-acknowledgement gateway-killed:after-report video-killed
 disk-full-inside clock-stepped-back window-ends-inside approval-silent not-ready forced-door safe-mode cancelled
 cancelled-before-offer guarded guarded:broker-paused paused lock-now code-collision part-delivered label-by-camera
-garage
+garage concierge concierge:declined concierge:gateway-killed concierge:nobody
 """.split()  # noqa: SIM905 - the list as the promise words it
 
 
