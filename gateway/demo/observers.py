@@ -6,7 +6,7 @@ The observer of the broker also plays the owner's phone: it appends each signed 
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,29 +59,31 @@ DemoEvent = ObservedMessage | LogLine
 class GatewayObserver:
     """Receives and keeps the gateway's messages, and waits for the next one. Calls `on_message` with each.
 
-    They are those about the entrance that is played and about the receptions. What is awaited and does not come within
-    `within` seconds raises `WaitTimeout`.
+    What is awaited and does not come within `within` seconds raises `WaitTimeout`.
     """
 
     def __init__(
         self,
         broker: BrokerSection,
-        entrance: str,
+        destinations: Sequence[str],
         checkpoint_file: Path,
         on_message: Callable[[ObservedMessage], None],
-        *,
-        receptions: Collection[str] = (),
     ) -> None:
+        """`destinations`: the entrance that is played, then the receptions."""
         self.seen: list[ObservedMessage] = []
         self.state: Body = {}
         self.is_online = False
         self._broker = broker
         self._topics = {
             entrance_topic(destination, word): word
-            for destination in (entrance, *receptions)
+            for destination in destinations
             for word in ("event", "message", "checkpoint")
         }
-        self._topics |= {entrance_topic(entrance, "state"): "state", RESULT_TOPIC: "result", BRIDGE_STATE: "bridge"}
+        self._topics |= {
+            entrance_topic(destinations[0], "state"): "state",
+            RESULT_TOPIC: "result",
+            BRIDGE_STATE: "bridge",
+        }
         self._checkpoint_file = checkpoint_file
         self._on_message = on_message
         self._changes = ChangeNotifier()

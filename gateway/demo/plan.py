@@ -77,6 +77,11 @@ class DemoPlan(Frozen, kw_only=False):
         return self.home.entrances[self.entrance]
 
     @property
+    def observed(self) -> tuple[str, ...]:
+        """The ids of the entrance that is played and of the receptions."""
+        return self.entrance, *self.home.receptions
+
+    @property
     def latency(self) -> float:
         """The lock's declared longest answer, in seconds."""
         lock = self.home.devices[self.section.lock]

@@ -144,10 +144,7 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
             await box.wait_until("the gateway", lambda: is_listening(rig_socket), within=START_TIMEOUT_S)
         control_line = await stack.enter_async_context(HouseControl(control))
         log = HouseLog(house_log, on_event)
-        watch = GatewayObserver(
-            plan.home.broker.account("observer"), plan.entrance, folder / "phone.jsonl", on_event,
-            receptions=plan.home.receptions,
-        )  # fmt: skip
+        watch = GatewayObserver(plan.home.broker.account("observer"), plan.observed, folder / "phone.jsonl", on_event)
         await stack.enter_async_context(run_beside(watch.run(), log.run()))
         on_start("everybody finds each other")
         await _wait_until_ready(watch)

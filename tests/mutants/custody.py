@@ -6,6 +6,9 @@ CUSTODY = "tests/gateway/domain/test_custody.py"
 EPCIS = "tests/gateway/evidence/test_epcis.py"
 KEY = "tests/gateway/protocol/test_key_custody.py"
 DUTY = "tests/gateway/domain/test_duty.py"
+STORE = "tests/gateway/storage/test_custodies.py"
+RUNTIME = "tests/gateway/runtime/test_reception.py"
+PAGES = "tests/gateway/web/test_receiver_page.py"
 
 MUTANTS = (
     Mutant(
@@ -133,5 +136,110 @@ MUTANTS = (
         old="            case KeyWord.RETURNED | KeyWord.LOST:\n                if out:",
         new="            case KeyWord.RETURNED | KeyWord.LOST:\n                if holder != 7:",
         tests=(KEY,),
+    ),
+    Mutant(
+        name="a delivery is taken at a reception for which it is not meant",
+        file="gateway/storage/custodies.py",
+        old="if row is None or row.order.entrance != reception.id or act.parcel",
+        new="if row is None or act.parcel",
+        tests=(STORE,),
+    ),
+    Mutant(
+        name="a parcel may be offered before its window",
+        file="gateway/storage/custodies.py",
+        old="return None if order.start <= now.utc < order.end else Refusal.OUTSIDE_WINDOW",
+        new="return None if now.utc < order.end else Refusal.OUTSIDE_WINDOW",
+        tests=(STORE,),
+    ),
+    Mutant(
+        name="an untrusted clock opens a delivery's window at a reception",
+        file="gateway/storage/custodies.py",
+        old="    if not now.trusted:\n        return Refusal.CLOCK_UNTRUSTED\n    return None if",
+        new="    return None if",
+        tests=(STORE,),
+    ),
+    Mutant(
+        name="the retailer may cancel what a receiver has",
+        file="gateway/storage/custodies.py",
+        old='"spent" if taken else None',
+        new="None",
+        tests=(RUNTIME,),
+    ),
+    Mutant(
+        name="what became of a parcel at a reception is not told to the retailer",
+        file="gateway/storage/custodies.py",
+        old="outcome, missing),\n    )\n    mark_for_check(db, order.key)\n",
+        new="outcome, missing),\n    )\n",
+        tests=(RUNTIME,),
+    ),
+    Mutant(
+        name="a parcel that was never brought to the reception is never missed",
+        file="gateway/runtime/reception.py",
+        old="if await self.store.custodies.settle_over(self.id, self.clock.now()):",
+        new="if False:",
+        tests=(RUNTIME,),
+    ),
+    Mutant(
+        name="the owner is told at every scan that nobody is on duty",
+        file="gateway/runtime/reception.py",
+        old="                self._noticed_mono[stored.delivery] = now.mono\n",
+        new="                pass\n",
+        tests=(RUNTIME,),
+    ),
+    Mutant(
+        name="a retained scan offers a parcel at a reception",
+        file="gateway/runtime/reception.py",
+        old="if incoming.retain or not self._takes(device):",
+        new="if not self._takes(device):",
+        tests=(RUNTIME,),
+    ),
+    Mutant(
+        name="a custody that a crash left unsealed stays so",
+        file="gateway/runtime/reception.py",
+        old="        for visit in self.store.custodies.visits_at(self.id):\n            self.seal(visit)\n",
+        new="",
+        tests=(RUNTIME,),
+    ),
+    Mutant(
+        name="a receiver goes on duty outside his hours",
+        file="gateway/runtime/reception.py",
+        old="if on and (not now.trusted or duty_end(now.utc, hours, self._zone) is None):",
+        new="if on and not now.trusted:",
+        tests=(RUNTIME,),
+    ),
+    Mutant(
+        name="a courier's page offers the parcels of other deliveries",
+        file="gateway/runtime/reception.py",
+        old="        if only is not None:\n            keys = [key for key in keys if key == only]\n",
+        new="",
+        tests=(PAGES,),
+    ),
+    Mutant(
+        name="a receiver's link never grows old",
+        file="gateway/web/auth/receivers.py",
+        old="is_over = self._clock.latest(now, row.made) - row.made >= LINK_LIFETIME",
+        new="is_over = False",
+        tests=(PAGES,),
+    ),
+    Mutant(
+        name="a receiver stays signed in for ever",
+        file="gateway/web/auth/receivers.py",
+        old="at - row.began >= MAX_SESSION_AGE",
+        new="False",
+        tests=(PAGES,),
+    ),
+    Mutant(
+        name="whoever knows the id of a session is a receiver",
+        file="gateway/web/auth/receivers.py",
+        old="not secret.matches(row.secret):\n            return None\n        at = self._clock.latest(now, row.seen)",
+        new="row is secret:\n            return None\n        at = self._clock.latest(now, row.seen)",
+        tests=(PAGES,),
+    ),
+    Mutant(
+        name="a receiver's link signs in as often as it is opened",
+        file="gateway/storage/receivers.py",
+        old='"DELETE FROM receiver_link WHERE id = ?", (ident,)).rowcount:',
+        new='"UPDATE receiver_link SET id = id WHERE id = ?", (ident,)).rowcount:',
+        tests=(PAGES,),
     ),
 )

@@ -39,6 +39,7 @@ RECEPTION: dict[str, Any] = {
 def home_with_desk(folder: Path, **changes: Any) -> Home:  # noqa: ANN401 - any key of the reception
     """The house of the shell's tests, with a reception where the shop may deliver."""
     document: dict[str, Any] = make_home(folder).model_dump(mode="json")
+    document["language"] = "en"
     document["devices"]["desk-scanner"] = {"kind": "scanner", "vendor": "scanner"}
     document["receptions"] = {DESK: RECEPTION | changes}
     terms = document["brands"]["shop"]["permission"]

@@ -10,7 +10,7 @@ from gateway.system.mqtt_settings import BrokerSection
 
 
 def watch(tmp_path: Path) -> GatewayObserver:
-    return GatewayObserver(BrokerSection(), "front", tmp_path / "phone.jsonl", lambda _seen: None)
+    return GatewayObserver(BrokerSection(), ["front"], tmp_path / "phone.jsonl", lambda _seen: None)
 
 
 def say(watched: GatewayObserver, topic: str, /, **body: object) -> None:

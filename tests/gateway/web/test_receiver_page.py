@@ -14,6 +14,8 @@ from gateway.domain.custody import CustodyStage
 from gateway.domain.delivery.barcodes import courier_token_digest
 from gateway.web.auth.receivers import LINK_LIFETIME, MAX_SESSION_AGE, SESSION_IDLE_LIMIT
 from gateway.web.auth.roles import Role
+from gateway.web.auth.tokens import COOKIE_BYTES, SecretToken
+from gateway.web.pages.desk import RECEIVER_COOKIE
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.gateway.web.test_rights import PAGES
 from tests.lens import FakeCamera, draw_label, jpeg
@@ -24,6 +26,7 @@ from tests.waiting import wait_until
 
 pytestmark = IN_SHARED_BROWSER
 
+JUST_NOW = timedelta(days=1)
 DIGEST = courier_token_digest(bytes(16))
 
 
@@ -244,11 +247,37 @@ async def test_a_link_and_a_session_grow_old(desk: DeskBox) -> None:
         async with marc.get(old) as answer:
             assert answer.status == 410
         async with marc.get("/desk") as answer:
-            assert "pas de service" in await answer.text()
+            assert "You are off duty" in await answer.text()
         desk.box.time.mono += SESSION_IDLE_LIMIT.total_seconds()
         async with marc.get("/desk") as answer:
-            assert "pas connecté" in await answer.text()
+            assert "You are not signed in" in await answer.text()
         assert timedelta(days=1) < SESSION_IDLE_LIMIT < MAX_SESSION_AGE
+
+
+async def test_a_session_that_is_used_ends_too(desk: DeskBox) -> None:
+    async with serve_site(desk.box) as site, await receiver_client(site) as marc:
+        used = timedelta()
+        while (used := used + SESSION_IDLE_LIMIT / 2) < MAX_SESSION_AGE:
+            desk.box.time.mono += (SESSION_IDLE_LIMIT / 2).total_seconds()
+            async with marc.get("/desk") as answer:
+                assert "You are off duty" in await answer.text()
+            await wait_until(
+                lambda: desk.box.clock.now().utc - desk.box.store.receivers.sessions(DESK)[0].seen < JUST_NOW
+            )
+        desk.box.time.mono += (SESSION_IDLE_LIMIT / 2).total_seconds()
+        async with marc.get("/desk") as answer:
+            assert "You are not signed in" in await answer.text()
+
+
+async def test_the_id_of_a_session_alone_signs_nobody_in(desk: DeskBox) -> None:
+    async with serve_site(desk.box) as site, await receiver_client(site):
+        (session,) = desk.box.store.receivers.sessions(DESK)
+        forged = SecretToken(session.id, SecretToken.new(COOKIE_BYTES).secret)
+        async with (
+            ClientSession(site.address, headers={"Cookie": f"{RECEIVER_COOKIE}={forged.text}"}) as stranger,
+            stranger.get("/desk") as answer,
+        ):
+            assert "You are not signed in" in await answer.text()
 
 
 async def test_the_owner_signs_a_receiver_out_at_once(desk: DeskBox) -> None:
@@ -257,7 +286,7 @@ async def test_the_owner_signs_a_receiver_out_at_once(desk: DeskBox) -> None:
         async with anna.post(f"/receptions/{DESK}/end", data={"session": session.id}, allow_redirects=False) as answer:
             assert answer.status == 303
         async with marc.get("/desk") as answer:
-            assert "pas connecté" in await answer.text()
+            assert "You are not signed in" in await answer.text()
         async with marc.post("/desk/duty", data={"on": "1"}, allow_redirects=False) as answer:
             assert (answer.status, answer.headers["Location"]) == (303, "/desk")
         assert desk.desk.on_duty() == frozenset()
@@ -271,7 +300,9 @@ async def test_only_an_owner_makes_links_and_only_for_receivers_of_the_house_fil
                 assert answer.status == 403
             async with household.get("/receptions") as answer:
                 assert answer.status == 200
-                assert "Créer un lien" not in await answer.text()
+                assert "/link" not in await answer.text()
+        async with anna.get("/receptions") as answer:
+            assert f"/receptions/{DESK}/link" in await answer.text()
         for reception, receiver in ((DESK, "stranger"), ("nowhere", MARC)):
             async with anna.post(f"/receptions/{reception}/link", data={"receiver": receiver}) as answer:
                 assert answer.status == 404
