@@ -15,6 +15,7 @@ from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction
 from gateway.hub.database.tables import homes
 from gateway.hub.sandbox.home import SandboxDelivery, refusal_of
 from gateway.protocol import jws
+from gateway.protocol.box_hub import GENESIS_DIGEST
 from gateway.protocol.box_statement import (
     MAX_CLOCK_SKEW_S,
     BoxStatement,
@@ -173,6 +174,21 @@ async def test_a_statement_of_one_brand_is_not_shown_to_another(tmp_path: Path) 
         home = await connected_home(hub)
         assert await states(home, statement(home, sub="another")) is EventOutcome.KEPT
         assert (await home.ask("GET", f"/v1/connections/{home.connection}/box"))[0] == 404
+
+
+async def test_a_result_of_a_newer_box_is_read_with_what_it_says_more(tmp_path: Path) -> None:
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
+        made = await home.announce()
+        result = {"box": "box-1", "at": hub.hub.now().isoformat(), "brand": home.brand, "delivery": made["name"],
+                  "version": 1, "state": "scheduled", "accepted": True, "wings": {"span": 3}}  # fmt: skip
+        event = {"home": home.id, "seq": 1, "prev": GENESIS_DIGEST, "at": result["at"], "result": result}
+        token = jws.sign(jws.BOX_EVENT, json.dumps(event).encode(), home.journal.key.sign)
+        async with hub.hub.store.writing() as tx:
+            box = await HomeTransaction.begin(tx, home.id, hub.hub.now())
+            assert box is not None
+            assert await box.on_event(token) is EventOutcome.KEPT
+        assert (await home.ask("GET", f"/v1/deliveries/{made['id']}"))[1]["state"] == "scheduled"
 
 
 def test_no_statement_is_taken_for_an_event_nor_an_event_for_a_statement() -> None:
