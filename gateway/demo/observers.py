@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.config.topics import BRIDGE_STATE, RESULT_TOPIC, entrance_topic
+from gateway.config.topics import BRIDGE_STATE, RESULT_TOPIC
 from gateway.demo.result import LogLine
 from gateway.domain.frozen import Frozen
 from gateway.mqtt.client import connect_once
@@ -75,12 +75,12 @@ class GatewayObserver:
         self.is_online = False
         self._broker = broker
         self._topics = {
-            entrance_topic(destination, word): word
+            f"perron/entrance/{destination}/{word}": word
             for destination in destinations
             for word in ("event", "message", "checkpoint")
         }
         self._topics |= {
-            entrance_topic(destinations[0], "state"): "state",
+            f"perron/entrance/{destinations[0]}/state": "state",
             RESULT_TOPIC: "result",
             BRIDGE_STATE: "bridge",
         }
