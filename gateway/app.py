@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import structlog
 
-from devices.reports import DoorState, LockState
 from gateway.config.editor import HomeFileWriter
 from gateway.config.home import Home, PagesSection
 from gateway.config.topics import DeviceOrigin, HomeAssistantOrigin, OwnerOrigin, RetailerOrigin, TopicMap
@@ -26,6 +25,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
+from gateway.domain.visit import summary
 from gateway.domain.visit.state import Entrance
 from gateway.evidence import rollback, succession
 from gateway.evidence.archive import Archive
@@ -55,6 +55,7 @@ from gateway.runtime.parcel_tracking import ParcelTracker
 from gateway.runtime.reception import ReceptionActor
 from gateway.runtime.scheduler import Scheduler
 from gateway.storage import Store, StoreFailed
+from gateway.storage.entrance_state import UnknownShape
 from gateway.storage.handover import TASK_RENEW_LINKS
 from gateway.system.changes import ChangeNotifier
 from gateway.system.clock import Clock
@@ -472,8 +473,13 @@ class App:
     def _load_entrance(self, name: str, store: Store, *, safe_mode: bool) -> None:
         section = self.home.entrances[name]
         stop, household = store.entrances.stop_state(name), store.entrances.presence(name)
+        try:
+            stored = store.entrances.state(name)
+        except UnknownShape as unknown:  # nothing of it may be guessed: the owner has to look after the doors
+            log.error("state_of_later_release", entrance=name, why=str(unknown))
+            stored, safe_mode = None, True
         state = replace(
-            store.entrances.state(name) or Entrance(id=name),
+            stored or Entrance(id=name),
             rules=entrance_rules(self.home, name),
             stopped=stop.stopped,
             stop_epoch=stop.epoch,
@@ -497,7 +503,7 @@ class App:
         )
         running.post(e.Restarted(safe_mode=safe_mode))
         self._entrances[name] = running
-        for device in {section.lock, section.door, *auxiliary_devices(section)}:
+        for device in {*section.closure_devices, *auxiliary_devices(section)}:
             self._by_device[device].append(name)
 
     def _on_message(self, incoming: InboundMessage) -> None:
@@ -615,11 +621,10 @@ def _import_pages() -> None:
 
 
 def _has_door_answered(state: Entrance) -> bool:
-    are_known = state.bolt.value is not LockState.UNKNOWN and state.door.value is not DoorState.UNKNOWN
-    return state.broker_session is not None and are_known
+    return state.broker_session is not None and summary.are_all_reported(state)
 
 
 def _current_clip(state: Entrance) -> ipc.ClipKey | None:
     if state.visit is not None:
-        return ipc.ClipKey(visit=state.visit.id, part=state.visit.part)
+        return ipc.ClipKey(visit=state.visit.id, part=state.visit.recording.part)
     return None if state.incident is None else ipc.ClipKey(visit=state.incident, part=1)

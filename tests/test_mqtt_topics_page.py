@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import get_args
 
 from devices.vendors import VENDORS
-from devices.vendors.words import DeviceRef, TopicSuffix
+from devices.vendors.words import DEVICE_CHANNELS, DeviceRef, TopicSuffix
 from gateway.config.broker_acl import access_list
 from gateway.config.home import HomeAssistantSection
 from gateway.config.loader import load_home_file
 from gateway.config.topics import (
     BRIDGE_STATE,
-    DEVICE_CHANNELS,
     ECHO_TOPIC,
     HOMEASSISTANT_STATUS_TOPIC,
     OFFER_TOPIC,

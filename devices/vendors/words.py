@@ -26,6 +26,24 @@ class TopicSuffix(StrEnum):
     LAST_UPDATED = auto()  # when the tracking last learnt something, retained
 
 
+DEVICE_CHANNELS = (
+    TopicSuffix.STATE,
+    TopicSuffix.AVAILABILITY,
+    TopicSuffix.EVENT,
+    TopicSuffix.RESULT,
+    TopicSuffix.BATTERY,
+)
+BRIDGE_CHANNELS = (TopicSuffix.BRIDGE, TopicSuffix.LOG)  # shared by all devices behind one bridge
+# Perron's own devices have none of these
+PRODUCT_CHANNELS = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH, TopicSuffix.BEAM)
+TRACKING_CHANNELS = (TopicSuffix.PARCELS, TopicSuffix.LAST_UPDATED)
+INBOUND_CHANNELS = (*DEVICE_CHANNELS, *BRIDGE_CHANNELS, *PRODUCT_CHANNELS, *TRACKING_CHANNELS)
+RETAINED_CHANNELS = frozenset(
+    {TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.BRIDGE, TopicSuffix.BATTERY, *PRODUCT_CHANNELS,
+     *TRACKING_CHANNELS}
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
     """One payload for one topic suffix."""

@@ -20,7 +20,7 @@ from gateway.cli.lines import DEFAULT_HOME, expand_commands, relative_path
 from gateway.cli.options import HomeFile, cli
 from gateway.config.home import Home
 from gateway.domain.delivery.result import Refusal
-from gateway.domain.visit.conditions import is_paused
+from gateway.domain.visit.predicates import is_paused
 from gateway.domain.visit.readiness import missing_conditions
 from gateway.domain.visit.step import Step
 from gateway.mqtt.tls import check_files
@@ -223,7 +223,10 @@ def _happening_text(happening: Happening) -> str | None:
     match happening.kind:
         case HappeningKind.BOLT_REPORTED | HappeningKind.DOOR_REPORTED:
             what = "bolt" if happening.kind is HappeningKind.BOLT_REPORTED else "door"
-            return None if happening.value == happening.previous else f"the {what} is {value}"
+            of = f" of {happening.subject}" if happening.subject else ""
+            return None if happening.value == happening.previous else f"the {what}{of} is {value}"
+        case HappeningKind.SENSOR_REPORTED:
+            return None if happening.value == happening.previous else f"{happening.subject}: {value}"
         case HappeningKind.PAUSES_CHANGED:
             return f"the household's pauses: {'none' if happening.value == '0' else happening.value}"
         case HappeningKind.SCAN_ANSWERED:

@@ -18,7 +18,7 @@ from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME, command_line, relative_path
 from gateway.cli.options import HomeFile, cli, exit_unless, print_line
 from gateway.cli.simulation import control_socket
-from gateway.config.devices import LockDevice
+from gateway.config.closures import declared_latencies
 from gateway.config.home import EntranceSection, Home
 from gateway.config.reception import ReceptionSection
 from gateway.config.topics import BRIDGE_STATE, device_topic, entrance_topic
@@ -123,8 +123,11 @@ async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, del
     if deliver and not control_socket(home).is_socket():
         raise Failure(f"No simulated house runs here ({control_socket(home)}): nobody can carry a parcel in.",
                       "Start it with `perron simulate`, or leave --deliver out.")  # fmt: skip
-    ways: dict[str, EntranceSection | ReceptionSection] = {**home.entrances, **home.receptions}
-    entrances = {entrance_topic(id_, "event"): way for id_, way in ways.items() if scanner in way.scanners}
+    ways: dict[str, tuple[EntranceSection | ReceptionSection, tuple[str, ...]]] = {
+        **{id_: (section, section.all_scanners) for id_, section in home.entrances.items()},
+        **{id_: (desk, desk.scanners) for id_, desk in home.receptions.items()},
+    }
+    entrances = {entrance_topic(id_, "event"): way for id_, (way, scanners) in ways.items() if scanner in scanners}
     if not entrances:
         what = f"No entrance and no reception has the scanner {scanner!r}."
         raise Failure(what, "Name it under `scanners:` of an entrance or a reception.")
@@ -198,8 +201,7 @@ class _EntranceListener:
                        f" {timing.courier:g} s.")  # fmt: skip
             return ScanAnswer.WAIT
         print_line(f"The bell rings inside. Unless somebody answers, the door opens in {timing.ring:g} s.")
-        lock = self._home.devices[self._section.lock]
-        latency = lock.latency if isinstance(lock, LockDevice) else 0.0
+        latency = max(0.0, *declared_latencies(self._home, self._section))
         while True:
             longest = timing.ring + timing.approval + timing.live + latency + TIMEOUT_MARGIN_S
             event = await self._wait_for_event("answer", "phase", "house", within=longest)

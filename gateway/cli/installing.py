@@ -162,7 +162,7 @@ async def run_device_test(home: Home, device: str, times: int) -> bool:
 
 async def lock_now(home: Home, device: str) -> bool:
     """Let the gateway lock this lock, with all its queries; return whether it is proven locked."""
-    entrance = next((name for name, section in home.entrances.items() if section.lock == device), None)
+    entrance = next((name for name, section in home.entrances.items() if device in section.closure_devices), None)
     if entrance is None:
         raise Failure(f"{device} is the lock of no entrance.", "Only the gateway moves a lock, at an entrance.")
     clock, state = asyncio.get_running_loop().time, entrance_topic(entrance, "state")

@@ -63,7 +63,7 @@ def plan_house(home: Home) -> dict[str, object]:
 
     Devices of another program are left out: of a guard, Home Assistant, Frigate, a real camera.
     """
-    outside = {entrance.cameras.outside for entrance in home.entrances.values()}
+    outside = {camera for entrance in home.entrances.values() for camera in entrance.courier_cameras}
     played = {id_: device for id_, device in home.devices.items() if not device.definition.is_external}
     streams = [urlsplit(device.url) for device in played.values() if isinstance(device, CameraDevice)]
     passwords = home.broker.password_file

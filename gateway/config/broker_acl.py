@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from devices.vendors.definition import ORDERED_KINDS
-from devices.vendors.words import TopicSuffix
+from devices.vendors.words import DEVICE_CHANNELS, INBOUND_CHANNELS, TopicSuffix
 from gateway.config import topics
 from gateway.config.fields import RESERVED_IDS, ROLE_ACCOUNTS
 from gateway.config.home import Home
@@ -130,7 +130,7 @@ def access_list(home: Home, *, homeassistant: bool = False) -> str:
             continue
         speaks_itself = not topics.bridge_base_topic(home, device)
         for channel, topic in topics.custom_topics(home, device).items():
-            is_inbound = channel in topics.INBOUND_CHANNELS
+            is_inbound = channel in INBOUND_CHANNELS
             if speaks_itself:
                 own.setdefault(device, []).append(f"{'write' if is_inbound else 'read'} {topic}")
             people["gateway"].append(f"{'read' if is_inbound else 'write'} {topic}")
@@ -160,7 +160,7 @@ def homeassistant_entities(home: Home) -> Sequence[str]:
 
 def _entity_rights(home: Home) -> Iterable[str]:
     for device in homeassistant_entities(home):
-        yield from (f"write {topics.device_topic(home, device, channel)}" for channel in topics.DEVICE_CHANNELS)
+        yield from (f"write {topics.device_topic(home, device, channel)}" for channel in DEVICE_CHANNELS)
         yield f"read {topics.device_topic(home, device, TopicSuffix.GET)}"
     for device, section in home.devices.items():  # by statestream too: an automation carries out what it is ordered
         if section.definition.account == HOMEASSISTANT_ACCOUNT and section.kind in ORDERED_KINDS:
@@ -202,5 +202,5 @@ def _account_lines(name: str, rights: Sequence[str]) -> Iterable[str]:
 
 
 def _pattern_lines() -> Iterable[str]:
-    yield from (f"pattern write perron/%u/{channel}" for channel in topics.DEVICE_CHANNELS)
+    yield from (f"pattern write perron/%u/{channel}" for channel in DEVICE_CHANNELS)
     yield from (f"pattern read perron/%u/{channel}" for channel in (TopicSuffix.SET, TopicSuffix.GET))

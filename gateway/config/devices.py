@@ -5,7 +5,7 @@ What differs by vendor comes from the `DEFINITION` of the vendor's module.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Generic, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -17,9 +17,12 @@ from devices.vendors.words import DeviceRef, TopicSuffix
 from gateway.config.fields import Address, Fingerprint, KeyPath, KeyWord, Region
 from gateway.config.stream_url import PASSWORD_PLACEHOLDER, USER_PLACEHOLDER, StreamUrl
 from gateway.domain.timing import Seconds
+from gateway.domain.visit.closures.contract import Quantity
 from gateway.system.config_section import ConfigSection, Id, PublicKeyText, Topic
 
 K = TypeVar("K", bound=str)
+
+DEFAULT_SENSOR_HEARTBEAT_S = 600.0
 
 
 class DeviceSection(ConfigSection, Generic[K]):
@@ -42,6 +45,19 @@ class DeviceSection(ConfigSection, Generic[K]):
     def definition(self) -> Definition:
         """The facts of its vendor's devices."""
         return VENDORS[self.vendor].DEFINITION
+
+    quantities: ClassVar[frozenset[Quantity]] = frozenset()
+    """What it can measure of a closure."""
+
+    @property
+    def closure_facts(self) -> Mapping[str, object]:
+        """What it declares of the closure that it opens, by the names of the closure's fields."""
+        return {}
+
+    @property
+    def sensor_heartbeat_s(self) -> float:
+        """The longest silence, in seconds, of a sensor that answers no query."""
+        return DEFAULT_SENSOR_HEARTBEAT_S
 
     @property
     def device_ref(self) -> DeviceRef:
@@ -100,6 +116,19 @@ class LockDevice(DeviceSection[Literal["lock"]]):
     guard: GuardSection | None = None
     """Guard: required with the vendor `guard`, refused with every other."""
 
+    quantities: ClassVar[frozenset[Quantity]] = frozenset({Quantity.BOLT})
+
+    @property
+    def closure_facts(self) -> Mapping[str, object]:
+        """What it declares of its door."""
+        return {
+            "latency": self.latency,
+            "guarded": self.refuses_late,
+            "command_hold": self.command_hold_s,
+            "unlatch": self.unlatch,
+            "lift_handle": self.lift_handle,
+        }
+
     @property
     def command_hold_s(self) -> float:
         """Seconds after which an unlock that no report answered can no longer act: as declared, else its vendor's."""
@@ -153,6 +182,20 @@ class CoverDevice(DeviceSection[Literal["cover"]]):
     command_hold: Seconds = COMMAND_HOLD_S
     """Command hold: the longest time for which anything may hold a command before the opener obeys it or drops it."""
 
+    quantities: ClassVar[frozenset[Quantity]] = frozenset({Quantity.OBSTRUCTION})
+
+    @property
+    def closure_facts(self) -> Mapping[str, object]:
+        """What it declares of its garage door."""
+        return {
+            "latency": self.latency,
+            "guarded": False,
+            "command_hold": self.command_hold,
+            "obstruction_sensor": self.beam,
+            "warning": self.warning,
+            "closing": self.closing,
+        }
+
     @model_validator(mode="after")
     def _safe_to_move(self) -> Self:
         if not self.reverses:
@@ -183,6 +226,13 @@ class DoorDevice(DeviceSection[Literal["door"]]):
     heartbeat: Seconds = 600.0
     """Heartbeat: a sensor that does not answer must report at least this often; after a longer silence its state is
     unknown. If it is too short, the entrance is often not ready; if it is too long, a dead sensor is noticed late."""
+
+    quantities: ClassVar[frozenset[Quantity]] = frozenset({Quantity.CONTACT})
+
+    @property
+    def sensor_heartbeat_s(self) -> float:
+        """The longest silence, in seconds, of a sensor that answers no query."""
+        return self.heartbeat
 
     @property
     def can_be_queried(self) -> bool:
@@ -231,6 +281,16 @@ class StrikeDevice(DeviceSection[Literal["strike"]]):
         return self.definition.command_hold_s if self.command_hold is None else self.command_hold
 
     @property
+    def closure_facts(self) -> Mapping[str, object]:
+        """What it declares of the closure that it opens."""
+        return {
+            "latency": self.latency,
+            "guarded": False,
+            "command_hold": self.command_hold_s,
+            "release": self.release,
+        }
+
+    @property
     def device_ref(self) -> DeviceRef:
         """The same, with the seconds for which it lets go."""
         return DeviceRef(address=self.address, keys=self.keys, kind=self.kind, release_s=self.release)
@@ -254,6 +314,11 @@ class SensingDevice(DeviceSection[K], Generic[K]):
     def can_be_queried(self) -> bool:
         """Whether it answers queries: `home.yaml` says so, and its address does not say otherwise."""
         return self.answers and super().can_be_queried
+
+    @property
+    def sensor_heartbeat_s(self) -> float:
+        """The longest silence, in seconds, of a sensor that answers no query."""
+        return self.heartbeat
 
     @model_validator(mode="after")
     def _able_to_answer(self) -> Self:
@@ -282,6 +347,13 @@ class CompartmentDevice(SensingDevice[Literal["compartment"]]):
     command_hold: Seconds = COMMAND_HOLD_S
     """Command hold: the longest time for which anything may hold a command before the board obeys it or drops it."""
 
+    quantities: ClassVar[frozenset[Quantity]] = frozenset({Quantity.BOLT, Quantity.CONTACT, Quantity.CONTENT})
+
+    @property
+    def closure_facts(self) -> Mapping[str, object]:
+        """What it declares of the compartment."""
+        return {"latency": self.latency, "guarded": False, "command_hold": self.command_hold}
+
 
 class ContentDevice(SensingDevice[Literal["content"]]):
     """A sensor that says whether something lies in a compartment: a light barrier, a scale, a contact."""
@@ -292,6 +364,8 @@ class ContentDevice(SensingDevice[Literal["content"]]):
     """Address: what the vendor calls the sensor. `perron` and the firmware `config/esphome/presence.yaml` need none.
     Example: `zigbee2mqtt/Box eye`."""
 
+    quantities: ClassVar[frozenset[Quantity]] = frozenset({Quantity.CONTENT})
+
 
 class KeyDevice(SensingDevice[Literal["key"]]):
     """The hook of a key safe: it says whether the key hangs there."""
@@ -301,6 +375,8 @@ class KeyDevice(SensingDevice[Literal["key"]]):
     address: Address = ""
     """Address: what the vendor calls the sensor. `perron` and the firmware `config/esphome/presence.yaml` need none.
     Example: `zigbee2mqtt/Key hook`."""
+
+    quantities: ClassVar[frozenset[Quantity]] = frozenset({Quantity.KEY})
 
 
 class CameraDevice(DeviceSection[Literal["camera"]]):

@@ -16,6 +16,9 @@ from gateway.domain.delivery.own_parcel import CARRIERS
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Seconds, Timing
+from gateway.domain.visit.closures import AnyClosure
+from gateway.domain.visit.closures.contract import ClosureId
+from gateway.domain.visit.state import Evidence
 from gateway.system.addresses import is_loopback_host
 from gateway.system.clock_settings import ClockSection
 from gateway.system.config_section import (
@@ -124,6 +127,10 @@ class Place(ConfigSection):
 
     name: Name
     """Name: what the household and the courier read. Example: `In the hall`."""
+    routes: tuple[tuple[ClosureId, ...], ...] = ()
+    """Routes: the ways to this place, each as the ids of its closures in the order in which they open. The gateway
+    takes the first one that lacks nothing: the free compartment of a parcel box. Left out, every closure of the
+    entrance has to open. Example: `[[c1], [c2]]`."""
     fridge: Id | None = None
     """Fridge: id of the fridge, if the place is one. Its temperature and its door are then watched."""
     open_limit: Seconds = 120.0
@@ -134,9 +141,9 @@ class Place(ConfigSection):
 class CamerasSection(ConfigSection):
     """The cameras of an entrance."""
 
-    outside: Id
-    """Outside: id of the camera that sees the courier at the door. It must show motion or a running clock before the
-    door unlocks."""
+    outside: Id | None = None
+    """Outside: id of the camera that sees the courier at the first closure. It must show motion or a running clock
+    before that opens. Only an entrance whose `evidence` is no film can do without it."""
     inside: tuple[Id, ...] = ()
     """Inside: ids of the cameras that film behind the door. Each must film before the door unlocks."""
     read_labels: tuple[Id, ...] = ()
@@ -155,16 +162,27 @@ class EntranceSection(ConfigSection):
     way_out_by_hand: bool
     """Way out by hand: the inside opens without key and without power. It must be `true`, so that nobody can be locked
     in."""
-    lock: Id
-    """Lock: id of the lock, or of the opener of a garage door."""
-    door: Id
+    lock: Id | None = None
+    """Lock: id of the lock, or of the opener of a garage door. With `door` it is the short form of one closure with the
+    id `door`; an entrance with others has `closures`."""
+    door: Id | None = None
     """Door sensor: id of the sensor that says whether the door is closed. It must not depend on the lock."""
-    cameras: CamerasSection
+    closures: tuple[AnyClosure, ...] = ()
+    """Closures: what bars the way in, in the order in which it opens: a street door, the door of the flat, the
+    compartments of a parcel box, a key safe. `kind` decides which keys each one has."""
+    evidence: Evidence = Evidence.FILM
+    """Evidence: what the proof of a visit must have. Less than `film` is a gap that each proof declares, and is refused
+    for the living space."""
+    cameras: CamerasSection = CamerasSection()
     """Cameras: which cameras film a visit."""
     scanners: tuple[Id, ...]
     """Scanners: ids of the barcode scanners at this entrance."""
-    signal: Id
-    """Signal: id of the light and buzzer at this entrance, with the answer button inside."""
+    signal: Id | None = None
+    """Signal: id of the light and buzzer at this entrance, with the answer button inside. Without one nobody can be
+    called, so `home_refuses` must be `false`."""
+    home_refuses: bool = True
+    """Home refuses: while somebody is home nothing opens, because the household can open itself. A parcel box outside
+    may say `false`."""
     places: dict[Id, Place]
     """Places: where parcels are left, one section per id."""
     courier_proof: bool = True
@@ -176,6 +194,36 @@ class EntranceSection(ConfigSection):
     """Alarm: id of the alarm panel that watches this entrance."""
     timing: Timing = Timing()
     """Waiting times: those of this entrance."""
+
+    @property
+    def closure_devices(self) -> tuple[str, ...]:
+        """The devices that open a closure or sense one, each once."""
+        short = (device for device in (self.lock, self.door) if device is not None)
+        further = (device for closure in self.closures for device in closure.devices.values())
+        return tuple(dict.fromkeys((*short, *further)))
+
+    @property
+    def courier_cameras(self) -> tuple[str, ...]:
+        """The cameras that see the courier: at the first closure, then at each further one."""
+        outside = () if self.cameras.outside is None else (self.cameras.outside,)
+        further = (camera for closure in self.closures for camera in closure.cameras)
+        return tuple(dict.fromkeys((*outside, *further)))
+
+    @property
+    def door_camera(self) -> str | None:
+        """The first camera that sees the courier; None: none does."""
+        return next(iter(self.courier_cameras), None)
+
+    @property
+    def film_cameras(self) -> tuple[str, ...]:
+        """The cameras that film a visit, those that see the courier first."""
+        return tuple(dict.fromkeys((*self.courier_cameras, *self.cameras.inside)))
+
+    @property
+    def all_scanners(self) -> tuple[str, ...]:
+        """The scanners at the first closure, then at each further one."""
+        further = (scanner for closure in self.closures for scanner in closure.scanners)
+        return tuple(dict.fromkeys((*self.scanners, *further)))
 
     @model_validator(mode="after")
     def _opens_by_hand(self) -> Self:

@@ -8,7 +8,7 @@ The functions raise KeyError for a device that is not in `home.yaml`.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from devices.vendors.words import TopicSuffix
+from devices.vendors.words import DEVICE_CHANNELS, INBOUND_CHANNELS, RETAINED_CHANNELS, TopicSuffix
 from gateway.config.home import Home
 from gateway.domain.frozen import Frozen
 from gateway.system.mqtt_settings import OverflowPolicy, Subscription
@@ -18,23 +18,6 @@ ECHO_TOPIC = "perron/bridge/echo"
 HOMEASSISTANT_STATUS_TOPIC = "homeassistant/status"  # its birth message, whatever its discovery prefix is
 OFFER_TOPIC = "perron/deliveries/offer"
 RESULT_TOPIC = "perron/deliveries/result"
-
-DEVICE_CHANNELS = (
-    TopicSuffix.STATE,
-    TopicSuffix.AVAILABILITY,
-    TopicSuffix.EVENT,
-    TopicSuffix.RESULT,
-    TopicSuffix.BATTERY,
-)
-BRIDGE_CHANNELS = (TopicSuffix.BRIDGE, TopicSuffix.LOG)  # shared by all devices behind one bridge
-# Perron's own devices have none of these
-PRODUCT_CHANNELS = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH, TopicSuffix.BEAM)
-TRACKING_CHANNELS = (TopicSuffix.PARCELS, TopicSuffix.LAST_UPDATED)
-INBOUND_CHANNELS = (*DEVICE_CHANNELS, *BRIDGE_CHANNELS, *PRODUCT_CHANNELS, *TRACKING_CHANNELS)
-RETAINED_CHANNELS = frozenset(
-    {TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.BRIDGE, TopicSuffix.BATTERY, *PRODUCT_CHANNELS,
-     *TRACKING_CHANNELS}
-)  # fmt: skip
 
 
 class DeviceOrigin(Frozen):
@@ -154,7 +137,7 @@ class TopicMap:
     def __init__(self, home: Home) -> None:
         self._home = home
         # A flood of another device must not cost them a message.
-        self._door_devices = {id_ for section in home.entrances.values() for id_ in (section.lock, section.door)}
+        self._door_devices = {id_ for section in home.entrances.values() for id_ in section.closure_devices}
         self._origins: dict[str, Origin] = {OFFER_TOPIC: RetailerOrigin()}
         for entrance in home.entrances:
             self._origins[entrance_topic(entrance, "set")] = OwnerOrigin(entrance=entrance)

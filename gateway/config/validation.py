@@ -1,16 +1,19 @@
 """Validates `home.yaml` as a whole before an entrance may be used."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from devices.vendors.words import TopicSuffix
 from gateway.config.broker_acl import AccountTaken, account_names
+from gateway.config.closures import QUANTITIES_WITHOUT_QUERY, device_fields, short_form
 from gateway.config.devices import AnyDevice
 from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import depends_on_lock
 from gateway.domain.delivery.own_parcel import OWN_BRAND
-from gateway.domain.visit.state import WALK_TEST
+from gateway.domain.visit.closures import AnyClosure
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE, ORDER_ROLE
+from gateway.domain.visit.state import WALK_TEST, Evidence
 
 # What a topic of a product may look like, whatever stands in its address.
 PRODUCT_TOPIC_PATTERN = re.compile(
@@ -35,7 +38,8 @@ def find_problems(home: Home) -> Iterator[ConfigProblem]:
         for loc, device, kind in _named_devices(entrance):
             yield from _check_device(home, (*at, *loc), device, kind)
         yield from _check_exclusive(entrance, at, owners, id_)
-        yield from _check_entrance(home, entrance, at)
+        yield from _check_closures(home, entrance, at)
+        yield from _check_entrance(entrance, at)
     yield from _check_receptions(home, owners)
     yield from _check_topics(home)
     yield from _check_guards(home)
@@ -69,10 +73,19 @@ def _check_broker(home: Home) -> Iterator[ConfigProblem]:
 
 
 def _named_devices(entrance: EntranceSection) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    yield ("lock",), entrance.lock, "lock"
-    yield ("door",), entrance.door, "door"
-    yield ("signal",), entrance.signal, "signal"
-    yield ("cameras", "outside"), entrance.cameras.outside, "camera"
+    if entrance.lock is not None:
+        yield ("lock",), entrance.lock, "lock"
+    if entrance.door is not None:
+        yield ("door",), entrance.door, "door"
+    if entrance.signal is not None:
+        yield ("signal",), entrance.signal, "signal"
+    if entrance.cameras.outside is not None:
+        yield ("cameras", "outside"), entrance.cameras.outside, "camera"
+    for n, closure in enumerate(entrance.closures):
+        for m, camera in enumerate(closure.cameras):
+            yield ("closures", n, "cameras", m), camera, "camera"
+        for m, scanner in enumerate(closure.scanners):
+            yield ("closures", n, "scanners", m), scanner, "scanner"
     for n, camera in enumerate(entrance.cameras.inside):
         yield ("cameras", "inside", n), camera, "camera"
     for n, camera in enumerate(entrance.cameras.read_labels):
@@ -101,7 +114,12 @@ def _check_exclusive(
     entrance: EntranceSection, at: tuple[str | int, ...], owners: dict[str, str], id_: str
 ) -> Iterator[ConfigProblem]:
     """Refuse a lock, door, signal or scanner that two entrances name; other devices may serve several."""
-    for loc, device, kind in _named_devices(entrance):
+    bound = (
+        (("closures", n, "devices", role), device, "device")
+        for n, closure in enumerate(entrance.closures)
+        for role, device in closure.devices.items()
+    )
+    for loc, device, kind in (*_named_devices(entrance), *bound):
         if kind in SHAREABLE_KINDS:
             continue
         owner = owners.setdefault(device, id_)
@@ -111,26 +129,153 @@ def _check_exclusive(
             )
 
 
-def _check_entrance(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> Iterator[ConfigProblem]:
-    door = home.devices.get(entrance.door)
-    if entrance.living_space and door is not None and door.kind == "door" and not door.can_be_queried:
+def _check_closures(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> Iterator[ConfigProblem]:
+    """Check the closures of an entrance against their kinds, without knowing any kind."""
+    if (entrance.lock is None) != (entrance.door is None):
+        missing = "lock" if entrance.lock is None else "door"
+        yield ConfigProblem((*at, missing), "`lock` and `door` belong together: name both, or write `closures`.")
+    short = short_form(entrance, None if entrance.lock is None else home.devices.get(entrance.lock))
+    if entrance.lock is None and entrance.door is None and not entrance.closures:
+        yield ConfigProblem((*at, "lock"), "nothing bars the way in here: name `lock` and `door`, or write `closures`.")
+    if short is not None:
+        yield from _check_closure(home, entrance, (*at, "door"), short)
+    known: set[str] = set() if short is None else {short.id}
+    for n, closure in enumerate(entrance.closures):
+        here = (*at, "closures", n)
+        if closure.id in known:
+            yield ConfigProblem((*here, "id"), f"`{closure.id}` is the id of another closure already.")
+        known.add(closure.id)
+        yield from _check_section_of_closure(home, here, closure)
+        yield from _check_closure(home, entrance, here, closure)
+        is_first = n == 0 and short is None
+        is_watched = closure.cameras or (is_first and entrance.cameras.outside is not None)
+        needs_camera = entrance.evidence is Evidence.FILM and (entrance.living_space or is_first)
+        if closure.opening().is_ordered and closure.is_private and needs_camera and not is_watched:
+            yield ConfigProblem(
+                (*here, "cameras"),
+                f"no camera sees who stands in front of `{closure.id}`, and it opens by itself: name one.",
+            )
+    yield from _check_routes(entrance, at, known)
+
+
+def _check_section_of_closure(home: Home, here: tuple[str | int, ...], closure: AnyClosure) -> Iterator[ConfigProblem]:
+    roles = {**dict.fromkeys((ORDER_ROLE,) if closure.order_kinds else (), None), **dict.fromkeys(closure.roles)}
+    for name, role in device_fields(type(closure)):
+        if name in closure.model_fields_set:
+            device = closure.devices.get(role, "its device")
+            yield ConfigProblem((*here, name), f"its device declares this: write it below devices, in `{device}`.")
+    for role in closure.devices:
+        if role not in roles:
+            yield ConfigProblem(
+                (*here, "devices", role), f"a {closure.kind} has no `{role}`. It has: {', '.join(roles)}."
+            )
+    for role in roles:
+        if role not in closure.devices and role not in closure.optional_roles:
+            yield ConfigProblem((*here, "devices"), f"`{role}` is missing: name the device.")
+    for role, device in closure.devices.items():
+        known = home.devices.get(device)
+        if role not in roles:
+            continue
+        if known is None:
+            yield ConfigProblem((*here, "devices", role), f"there is no device `{device}`.")
+        elif role == ORDER_ROLE and known.kind not in closure.order_kinds:
+            able = " or ".join(sorted(closure.order_kinds))
+            yield ConfigProblem(
+                (*here, "devices", role), f"`{device}` is a {known.kind}, but a {closure.kind} is opened by a {able}."
+            )
+        elif role != ORDER_ROLE and closure.roles[role] not in known.quantities:
+            yield ConfigProblem(
+                (*here, "devices", role), f"`{device}` is a {known.kind}, which does not measure `{role}`."
+            )
+
+
+def _check_closure(
+    home: Home, entrance: EntranceSection, here: tuple[str | int, ...], closure: AnyClosure
+) -> Iterator[ConfigProblem]:
+    """Check what every closure has to promise, in the short form too."""
+    order = closure.devices.get(ORDER_ROLE)
+    for role, device in closure.devices.items():
+        section = home.devices.get(device)
+        if role == ORDER_ROLE or section is None:
+            continue
+        loc = here if here[-1] == "door" else (*here, "devices", role)
+        is_basic = closure.roles.get(role) in QUANTITIES_WITHOUT_QUERY and not section.can_be_queried
+        needs_answer = not closure.bars_living_space and role in closure.independent_roles
+        if is_basic and entrance.living_space and closure.is_private:
+            yield ConfigProblem(
+                loc,
+                f"`{device}` cannot be asked, so nobody can know that the door stayed shut: it will"
+                " not do for an entrance to the living space. Take a sensor that answers (wired, with ESPHome: no"
+                " Zigbee contact does), or another entrance.",
+            )
+        elif is_basic and needs_answer:
+            yield ConfigProblem(
+                loc,
+                f"`{device}` cannot be asked, and at a garage its answer alone says that the door"
+                " is closed: take a sensor that answers.",
+            )
+        if (
+            role in closure.independent_roles
+            and order in home.devices
+            and home.devices[order].kind != "cover"
+            and depends_on_lock(home, order, device)
+        ):
+            yield ConfigProblem(
+                loc,
+                f"`{device}` is the sensor of the lock `{order}` itself: a lock that is wrong about its"
+                " bolt may be wrong about the door too. Put up a door sensor of its own and name that one.",
+            )
+    if entrance.living_space and not closure.bars_living_space:
         yield ConfigProblem(
-            (*at, "door"),
-            f"`{entrance.door}` cannot be asked, so nobody can know that the door stayed shut: it will"
-            " not do for an entrance to the living space. Take a sensor that answers (wired, with ESPHome: no Zigbee"
-            " contact does), or another entrance.",
+            (*here[:2], "living_space"),
+            f"`{order}` is the opener of a garage door, which is no lock: write living_space: false, and keep"
+            " the door from the garage into the house locked."
+            if closure.kind == "garage_door"
+            else f"a {closure.kind} is no way into the living space: write living_space: false.",
         )
-    kinds = [section.kind for section in (home.devices.get(entrance.lock), door) if section is not None]
-    if kinds == ["lock", "door"] and depends_on_lock(home, entrance.lock, entrance.door):
+
+
+def _named_routes(
+    entrance: EntranceSection, at: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], tuple[str, ...]]]:
+    for place, section in entrance.places.items():
+        yield from (((*at, "places", place, "routes", n), route) for n, route in enumerate(section.routes))
+
+
+def _check_routes(
+    entrance: EntranceSection, at: tuple[str | int, ...], known: Collection[str]
+) -> Iterator[ConfigProblem]:
+    ordered = {closure.id for closure in entrance.closures if closure.opening().is_ordered} | {MAIN_CLOSURE}
+    whole = tuple(closure.id for closure in entrance.closures)
+    for loc, route in ((*at, "closures"), whole), *_named_routes(entrance, at):
+        last = next((n for n, id_ in enumerate(route) if id_ in known and id_ not in ordered), len(route))
+        if any(id_ in ordered for id_ in route[last:]):
+            yield ConfigProblem(loc, f"`{route[last]}` opens by a key: nothing that the gateway opens comes after it.")
+    for place, section in entrance.places.items():
+        for n, route in enumerate(section.routes):
+            loc = (*at, "places", place, "routes", n)
+            for m, closure in enumerate(route):
+                if closure not in known:
+                    yield ConfigProblem((*loc, m), f"no closure has the id `{closure}`: {', '.join(sorted(known))}.")
+            if not route or (route[0] in known and route[0] not in ordered):
+                yield ConfigProblem(loc, "a route begins with a closure that the gateway opens.")
+
+
+def _check_entrance(entrance: EntranceSection, at: tuple[str | int, ...]) -> Iterator[ConfigProblem]:
+    if entrance.living_space and entrance.evidence is not Evidence.FILM:
         yield ConfigProblem(
-            (*at, "door"),
-            f"`{entrance.door}` is the sensor of the lock `{entrance.lock}` itself: a lock that is wrong about its"
-            " bolt may be wrong about the door too. Put up a door sensor of its own and name that one.",
+            (*at, "evidence"), "nobody comes into the living space without a film: write evidence: film."
         )
-    lock = home.devices.get(entrance.lock)
-    if lock is not None and lock.kind == "cover":
-        yield from _check_garage(entrance, at, door)
-    if not entrance.scanners and not entrance.cameras.read_labels:
+    has_own_door = entrance.lock is not None and entrance.cameras.outside is None
+    if entrance.evidence is Evidence.FILM and (has_own_door or not entrance.courier_cameras):
+        yield ConfigProblem(
+            (*at, "cameras", "outside"), "no camera sees the courier: name one, or write what else proves a delivery."
+        )
+    if entrance.signal is None and entrance.home_refuses:
+        yield ConfigProblem(
+            (*at, "signal"), "without a bell nobody at home can refuse: name a signal, or write home_refuses: false."
+        )
+    if not entrance.all_scanners and not entrance.cameras.read_labels:
         yield ConfigProblem(
             (*at, "scanners"), "nothing reads a parcel's code here: name a scanner, or cameras.read_labels."
         )
@@ -138,23 +283,6 @@ def _check_entrance(home: Home, entrance: EntranceSection, at: tuple[str | int, 
         yield ConfigProblem((*at, "places"), "a courier must know where to leave the parcel: name at least one place.")
     if entrance.cameras.outside in entrance.cameras.inside:
         yield ConfigProblem((*at, "cameras", "outside"), "a camera looks at the outside or the inside, not at both.")
-
-
-def _check_garage(
-    entrance: EntranceSection, at: tuple[str | int, ...], door: AnyDevice | None
-) -> Iterator[ConfigProblem]:
-    if entrance.living_space:
-        yield ConfigProblem(
-            (*at, "living_space"),
-            f"`{entrance.lock}` is the opener of a garage door, which is no lock: write living_space: false, and keep"
-            " the door from the garage into the house locked.",
-        )
-    if door is not None and door.kind == "door" and not door.can_be_queried:
-        yield ConfigProblem(
-            (*at, "door"),
-            f"`{entrance.door}` cannot be asked, and at a garage its answer alone says that the door"
-            " is closed: take a sensor that answers.",
-        )
 
 
 def _check_receptions(home: Home, owners: dict[str, str]) -> Iterator[ConfigProblem]:

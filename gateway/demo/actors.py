@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
-from devices.simulators.control import REQUEST, HouseControl, Scan
+from devices.simulators.control import REQUEST, Handle, HouseControl, Scan
 from gateway.cli.broker import open_session, publish
 from gateway.config.topics import OFFER_TOPIC, entrance_topic
 from gateway.demo.observers import Body, GatewayObserver
@@ -137,9 +137,13 @@ ACTION_TEXTS: Mapping[PersonAction, str] = {
 class DemoPerson:
     """A person at the door: the courier, a resident, a thief."""
 
-    def __init__(self, name: str, house: HouseControl, on_action: OnAction, action_s: float) -> None:
-        """`action_s` is the duration of each action in seconds; a scan takes none: two codes are then one label."""
+    def __init__(self, name: str, house: HouseControl, on_action: OnAction, action_s: float, *, scanner: str) -> None:
+        """`action_s` is the duration of each action in seconds; a scan takes none: two codes are then one label.
+
+        `scanner` is the one before which codes are held, unless another one is named.
+        """
         self._name, self._house, self._on_action, self._action_s = name, house, on_action, action_s
+        self._scanner = scanner
 
     async def does(self, *actions: PersonAction) -> None:
         """Do these things one after the other."""
@@ -148,10 +152,17 @@ class DemoPerson:
             await self._house.ask(REQUEST.validate_python({"do": action, "who": self._name}))
             await asyncio.sleep(self._action_s)
 
-    async def scans(self, code: str, *, scanner: str | None = None, retain: bool = False) -> None:
-        """Hold a code before a scanner; None: the house's only one."""
+    async def scans(self, code: str, *, retain: bool = False, scanner: str | None = None) -> None:
+        """Hold a code before the scanner, or before this one."""
         self._on_action(self._name, f"scans {'the one-time code' if code.startswith('perron:') else f'…{code[-4:]}'}")
-        await self._house.ask(Scan(who=self._name, code=code, scanner=scanner, retain=retain))
+        await self._house.ask(Scan(who=self._name, code=code, retain=retain, scanner=scanner or self._scanner))
+
+    async def handles(self, thing: str, *acts: str) -> None:
+        """Do these things to a street door, a compartment, a key safe, one after the other."""
+        for act in acts:
+            self._on_action(self._name, f"{act.replace('_', ' ')}: {thing}")
+            await self._house.ask(Handle(who=self._name, thing=thing, act=act))
+            await asyncio.sleep(self._action_s)
 
     async def goes_in(self) -> None:
         """Open, go in and put a parcel down."""

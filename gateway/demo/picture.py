@@ -16,7 +16,7 @@ TEMPLATES = Environment(
 LEFT_PX, RIGHT_PX = 150, 976  # pixels: the ends of the axis
 PHASE_COLOURS = {
     "ringing": "#f2c14e", "approving": "#f2c14e", "unlocking": "#f78154", "unlocked": "#4d9078", "inside": "#5fad56",
-    "relocking": "#f78154", "locked_again": "#3d6b9c", "handed_to_owner": "#b4436c",
+    "advancing": "#9a8c98", "relocking": "#f78154", "locked_again": "#3d6b9c", "handed_to_owner": "#b4436c",
 }  # fmt: skip
 PLACE_COLOURS = {"outside": "#9aa5b1", "inside": "#5fad56"}
 FILM_COLOUR, GAP_COLOUR = "#c0392b", "#fbfaf7"

@@ -16,11 +16,13 @@ from devices.simulators.house import SimulatedBroker as HouseBroker
 from devices.simulators.scene import CLOCK_REGION
 from gateway.cli.failure import Failure
 from gateway.cli.keys import key_file_path
+from gateway.config.closures import declared_latencies
 from gateway.config.devices import CameraDevice, LockDevice
 from gateway.config.home import BrandKeySection, BrandSection, EntranceSection, Home, Storage
 from gateway.config.loader import load_home_file
 from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Timing
+from gateway.domain.visit.closures.contract import ORDER_ROLE
 from gateway.integrations.lock_guard.file import GuardFile
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.ed25519 import SigningKey
@@ -83,9 +85,25 @@ class DemoPlan(Frozen, kw_only=False):
 
     @property
     def latency(self) -> float:
-        """The lock's declared longest answer, in seconds."""
-        lock = self.home.devices[self.section.lock]
-        return lock.latency if isinstance(lock, LockDevice) else 0.0
+        """The declared longest answer of a device that opens the way in, in seconds."""
+        return max(0.0, *declared_latencies(self.home, self.section))
+
+    @property
+    def lock(self) -> str:
+        """The device that opens the main door."""
+        return self.section.lock or self.section.closures[0].devices[ORDER_ROLE]
+
+    @property
+    def signal(self) -> str:
+        """The signal at the main door. LookupError: the entrance has none."""
+        if self.section.signal is None:
+            raise LookupError(f"{self.entrance} has no signal")
+        return self.section.signal
+
+    @property
+    def door(self) -> str:
+        """The sensor of the main door."""
+        return self.section.door or self.section.closures[0].devices["door"]
 
     def with_home(self, **update: object) -> Self:
         """Return the plan with these sections of the home changed."""

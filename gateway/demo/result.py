@@ -4,7 +4,7 @@ Openings and their order are read from the simulated house's physical log and fr
 proves nothing here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -66,8 +66,12 @@ class AlarmAt(ResultModel):
 
 
 class PhysicalOpening(ResultModel):
-    """The door opened, from the bolt's withdrawal until it was thrown again; None: it did not happen."""
+    """A door opened, from the bolt's withdrawal until it was thrown again; None: it did not happen.
 
+    `thing`: which street door, compartment or key safe; None: the front door.
+    """
+
+    thing: str | None = None
     unlocked_at: Instant | None = None  # None: the door was forced
     opened_at: Instant  # for the first time
     closed_at: Instant | None = None  # for the last time
@@ -123,9 +127,26 @@ def instant_of(line: LogLine) -> datetime:
     return _INSTANT.validate_python(line["at"])
 
 
-def door_movements(log: Iterable[LogLine]) -> tuple[DoorMovement, ...]:
-    """Return all movements of bolt and leaf, in order."""
-    return tuple(_movement_of(line) for line in log if line["what"] in {"bolt", "door"})
+def door_movements(log: Iterable[LogLine]) -> tuple[str, ...]:
+    """Return all that doors, bolts, latches, strikes and keys did, in order: a `DoorMovement`, or `street opened`."""
+    return tuple(
+        _movement_of(line) if line["what"] in {"bolt", "door"} else _thing_movement(line)
+        for line in log
+        if line["what"] in {"bolt", "door", *_THING_WORDS}
+    )
+
+
+_THING_WORDS: Mapping[str, tuple[str, Mapping[object, str]]] = {  # the key of a line, and the word of each value
+    "strike": ("released", {True: "released", False: "held"}),
+    "way": ("state", {"open": "opened", "closed": "closed", "ajar": "left ajar"}),
+    "latch": ("caught", {True: "caught", False: "unlatched"}),
+    "key": ("present", {True: "key hung back", False: "key taken"}),
+}
+
+
+def _thing_movement(line: LogLine) -> str:
+    key, words = _THING_WORDS[str(line["what"])]
+    return f"{line['thing']} {words[line[key]]}"
 
 
 def _movement_of(line: LogLine) -> DoorMovement:
@@ -143,23 +164,47 @@ def _movement_of(line: LogLine) -> DoorMovement:
 
 
 def physical_openings(log: Sequence[LogLine]) -> tuple[PhysicalOpening, ...]:
-    """Return each opening in the physical log. A withdrawn bolt without an opened door is not an opening."""
-    openings: list[PhysicalOpening] = []
-    times: dict[str, datetime] = {}  # since the bolt was last thrown into its keep
+    """Return each opening in the physical log, in the order in which they began.
+
+    A bolt that was withdrawn, or a strike that let go, without an opened door is not an opening.
+    """
+    things = dict.fromkeys(line.get("thing") for line in log if line["what"] in _BARRIERS)
+    openings = [
+        opening
+        for thing in things
+        for opening in _openings_of(
+            None if thing is None else str(thing), [line for line in log if line.get("thing") == thing]
+        )
+    ]
+    return tuple(sorted(openings, key=lambda opening: opening.unlocked_at or opening.opened_at))
+
+
+_BARRIERS = frozenset({"bolt", "door", "strike", "way", "latch"})
+
+
+def _openings_of(thing: str | None, log: Sequence[LogLine]) -> Iterator[PhysicalOpening]:
+    has_latch = thing is None or any(line["what"] == "latch" for line in log)
+    times: dict[str, datetime] = {}  # since the closure last held
     for line in log:
-        match line["what"], line.get("state"):
-            case "bolt", "withdrawn" if "opened_at" not in times:
+        match line["what"], line.get("state", line.get("caught", line.get("released"))):
+            case ("bolt", "withdrawn") | ("latch", False) | ("strike", True) if "opened_at" not in times:
                 times.setdefault("unlocked_at", instant_of(line))
-            case "door", "open":
+            case (("door" | "way"), "open"):
                 times.setdefault("opened_at", instant_of(line))
                 times.pop("closed_at", None)
-            case "door", "closed":
+            case (("door" | "way"), "closed"):
                 times["closed_at"] = instant_of(line)
-            case "bolt", "thrown" if "opened_at" not in times:
+                if not has_latch and "opened_at" in times:
+                    yield PhysicalOpening(thing=thing, **times, locked_at=instant_of(line))
+                    times.clear()
+            case ("bolt", "thrown") | ("latch", True) | ("strike", False) if "opened_at" not in times:
                 times.clear()
-            case "bolt", "thrown" if not line["in_air"]:
-                openings.append(PhysicalOpening(**times, locked_at=instant_of(line)))
+            case ("bolt", "thrown") | ("latch", True) if not line.get("in_air"):
+                # A lid's latch catches in the moment in which it is pushed shut, before its contact notices that.
+                times.setdefault("closed_at", instant_of(line))
+                yield PhysicalOpening(thing=thing, **times, locked_at=instant_of(line))
                 times.clear()
             case _:
                 pass
-    return (*openings, PhysicalOpening(**times)) if "opened_at" in times else tuple(openings)
+    if "opened_at" in times:
+        yield PhysicalOpening(thing=thing, **times)

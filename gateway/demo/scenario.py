@@ -25,7 +25,12 @@ from gateway.mqtt.packets import Sent
 from gateway.system.clock import machine_time
 from gateway.system.i18n import Text
 
-MOVES_ONCE_IN_AND_OUT = (DoorMovement.UNLOCKED, DoorMovement.OPENED, DoorMovement.CLOSED, DoorMovement.LOCKED)
+MOVES_ONCE_IN_AND_OUT: tuple[str, ...] = (
+    DoorMovement.UNLOCKED,
+    DoorMovement.OPENED,
+    DoorMovement.CLOSED,
+    DoorMovement.LOCKED,
+)
 PHASES_WHOLE_VISIT: tuple[str, ...] = (
     Phase.RINGING, Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready",
 )  # fmt: skip
@@ -37,7 +42,7 @@ class Expectation(Frozen):
 
     outcome: Outcome | None = Outcome.DELIVERED
     house: DoorResult | None = DoorResult.LOCKED_AGAIN
-    movements: tuple[DoorMovement, ...] = MOVES_ONCE_IN_AND_OUT  # all that bolt and leaf did, by the house's own log
+    movements: tuple[str, ...] = MOVES_ONCE_IN_AND_OUT  # all that doors and bolts did, by the house's own log
     phases: tuple[str, ...] = PHASES_WHOLE_VISIT
     refusals: tuple[Refusal, ...] = ()
     alarms: tuple[AlarmCode, ...] = ()  # each once, however often it was raised
@@ -75,7 +80,8 @@ class ScenarioRun:
         self.section, self.timing = plan.section, plan.section.timing
         self.watch, self.log, self.house = stage.watch, stage.log, stage.house
         self.courier, self.resident, self.thief = (
-            DemoPerson(name, stage.house, narrate, plan.action_s) for name in ("courier", "resident", "thief")
+            DemoPerson(name, stage.house, narrate, plan.action_s, scanner=self.section.all_scanners[0])
+            for name in ("courier", "resident", "thief")
         )
         self.owner = DemoOwner(plan, narrate)
         self.retailer = DemoRetailer(plan, stage.watch, narrate)
@@ -122,7 +128,7 @@ class ScenarioRun:
 
     def _are_cameras_live(self) -> bool:
         cameras = self.watch.state.get("cameras", {})
-        names = {self.section.cameras.outside, *self.section.cameras.inside}
+        names = self.section.film_cameras
         return all(cameras.get(name, {}).get("live") for name in names)
 
     async def wait_until_ready(self) -> None:

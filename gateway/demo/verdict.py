@@ -157,7 +157,7 @@ def _complaints(expected: Expectation, stage: Stage, proofs: VerifiedProofs, res
     results: dict[str, tuple[object, object]] = {  # what came of it, and what was expected
         "outcome": (result.outcome, expected.outcome),
         "house": (result.house, expected.house),
-        "what bolt and door did": (door_movements(stage.log.lines), expected.movements),
+        "what doors and bolts did": (door_movements(stage.log.lines), expected.movements),
         "phases": (tuple(phase.phase for phase in result.phases), expected.phases),
         "refusals": (tuple(refusal.code for refusal in result.refusals), expected.refusals),
         "alarms": (tuple(dict.fromkeys(alarm.code for alarm in result.alarms)), expected.alarms),
@@ -190,7 +190,7 @@ def _unfilmed_openings(
 ) -> Iterator[str]:
     """Yield each camera that did not film a whole opening, from before the bolt moved until it was thrown again."""
     clips = [clip for manifest in manifests for clip in manifest.clips]
-    cameras = {section.cameras.outside, *section.cameras.inside} - expected.cameras_with_gaps
+    cameras = {*section.film_cameras} - expected.cameras_with_gaps
     for opening in openings:
         if opening.unlocked_at is None or not expected.sealed_visits:
             continue

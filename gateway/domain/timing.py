@@ -40,6 +40,9 @@ class Timing(BaseModel):
     open_again: Seconds = 60.0
     """Reminder of an open door: the time between two messages that the door stands open, after the `open_limit` of the
     place has passed."""
+    advance: Seconds = 180.0
+    """Way to the next closure: how long the courier may take from one closure of a route (the street door) to the next.
+    After it everything is secured again, and the visit ends."""
     relock: Seconds = 10.0
     """Wait before the lock: the gateway locks the door this long after it was closed, if nobody opens it again. If it
     is too short, the bolt may move while the courier comes back for a second parcel."""

@@ -404,7 +404,7 @@ class Archive:
             delivery = self.store.deliveries.facts(part.delivery, self.clock.now())
         filmed = max((clip.end for clip in part.clips), default=self.clock.now().utc)
         end = max(self._film_ends.get(key, filmed), part.began)
-        cameras = self.home.entrances[part.entrance].cameras
+        cameras = self.home.entrances[part.entrance].film_cameras
         return ManifestDraft(
             box=self.home.box,
             entrance=part.entrance,
@@ -414,7 +414,7 @@ class Archive:
             outcome=None if running is None else running.outcome,
             house=None if running is None else running.door_result,
             film=FilmSpan(start=part.began, end=end),
-            cameras=(cameras.outside, *cameras.inside),
+            cameras=cameras,
             clips=tuple(
                 ClipRecord(
                     camera=clip.camera,

@@ -11,6 +11,7 @@ from enum import StrEnum, auto
 from statistics import median
 from typing import Final
 
+from gateway.config.closures import entrance_closures
 from gateway.config.devices import (
     AnyDevice,
     CameraDevice,
@@ -26,6 +27,8 @@ from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import depends_on_lock
 from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Timing
+from gateway.domain.visit.closures import AnyClosure
+from gateway.domain.visit.closures.contract import ORDER_ROLE
 from gateway.system.config_section import ConfigSection
 from gateway.system.i18n import Text, _
 
@@ -136,11 +139,15 @@ def entrance_capabilities(
     """Return what an entrance can promise; it admits unattended visits if no capability `forbids` them."""
     section = home.entrances[name]
     return (
-        _independence_capability(home, section),
+        *(
+            _independence_capability(home, section, closure, role)
+            for closure in entrance_closures(home, name)
+            for role in sorted(closure.independent_roles)
+        ),
         _way_out_capability(section, walk_status),
         *(
             capability
-            for id_ in (section.lock, section.door)
+            for id_ in section.closure_devices
             for capability in device_capabilities(home, id_, measurements.get(id_))
             if capability.forbids
         ),
@@ -263,10 +270,11 @@ def _latency_capabilities(id_: str, device: AnyDevice, measurement: Measurement 
         yield Capability(_MEASURED, text.with_facts(**facts, declared=f"{declared:g}"))
 
 
-def _independence_capability(home: Home, section: EntranceSection) -> Capability:
-    door = home.devices[section.door]
-    facts = {"door": section.door, "lock": section.lock}
-    if depends_on_lock(home, section.lock, section.door):
+def _independence_capability(home: Home, section: EntranceSection, closure: AnyClosure, role: str) -> Capability:
+    sensor, order = closure.devices[role], closure.devices[ORDER_ROLE]
+    door = home.devices[sensor]
+    facts = {"door": sensor, "lock": order}
+    if home.devices[order].kind == "lock" and depends_on_lock(home, order, sensor):
         text = _(
             "{door} is the lock {lock}'s own sensor: a lock that is wrong about its bolt may be wrong about the door. "
             "Put up an independent one; until then no unattended visit."

@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 
 from devices.vendors.definition import DEVICE_KINDS, DOOR_KINDS
-from devices.vendors.words import TopicSuffix
+from devices.vendors.words import BRIDGE_CHANNELS, TopicSuffix
 from gateway.config.broker_acl import HOMEASSISTANT_ACCOUNT, access_list, account_names, bridge_topics, discovery_prefix
 from gateway.config.devices import AnyDevice, CameraDevice
 from gateway.config.editor import ENTRANCE
 from gateway.config.home import EntranceSection, Home
 from gateway.config.loader import named_paths
 from gateway.config.stream_url import endpoint
-from gateway.config.topics import BRIDGE_CHANNELS, bridge_base_topic, custom_topics, inbound_topics
+from gateway.config.topics import bridge_base_topic, custom_topics, inbound_topics
 from gateway.domain.frozen import Frozen
 from gateway.system.config_section import ConfigSection
 
@@ -108,7 +108,7 @@ def cautions(old: Home, new: Home, proposal: Proposal) -> tuple[Remark, ...]:
         names = ", ".join(new_accounts(old, new))
         return (Remark("account", {"names": names}),) if names else ()
     section = new.entrances[proposal.name]
-    remarks = [Remark("which_door", {"lock": section.lock, "door": section.door})]
+    remarks = [Remark("which_door", {"lock": section.lock or "", "door": section.door or ""})]
     if not section.living_space:
         remarks.append(Remark("no_living_space"))
     if not section.courier_proof:
@@ -261,9 +261,10 @@ def _entrance_remarks(
     if any(key == "timing" or key.startswith("timing.") for key in proposal.fields):
         yield Remark("timing")  # some waiting times apply to all cameras
     inside = {camera for entrance in old.entrances.values() for camera in entrance.cameras.inside}
-    outside = {entrance.cameras.outside for entrance in old.entrances.values()}
-    if section.cameras.outside in inside:
-        yield Remark("inside", {"camera": section.cameras.outside})
+    outside = {camera for entrance in old.entrances.values() for camera in entrance.courier_cameras}
+    for camera in section.courier_cameras:
+        if camera in inside:
+            yield Remark("inside", {"camera": camera})
     for camera in section.cameras.inside:
         if camera in outside:
             yield Remark("outside", {"camera": camera})

@@ -11,12 +11,16 @@ from datetime import datetime
 from enum import Enum, StrEnum, auto
 from hashlib import sha256
 
-from devices.reports import DoorState, LockState
+from devices.reports import LockState
+from gateway.config.closures import entrance_closures
 from gateway.config.home import EntranceSection, Home
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.frozen import Frozen
-from gateway.domain.visit.conditions import OPEN_DOOR_STATES, OPENABLE, is_closed, is_locked
+from gateway.domain.visit import summary
+from gateway.domain.visit.closures.bolted_door import OPENABLE
+from gateway.domain.visit.predicates import is_open
 from gateway.domain.visit.state import WALK_TEST, Entrance, LockRequestResult
+from gateway.domain.visit.views import fact_of
 from gateway.installation.capability import WALK_TEST_CAPABILITIES, WalkTestStatus
 from gateway.system.config_section import ConfigSection
 from gateway.system.i18n import _
@@ -205,15 +209,20 @@ class HouseObservation(Frozen):
     is_broker_lost: bool = False  # this process had a broker session and has none
 
 
-def walk_steps(section: EntranceSection, *, cover: bool = False) -> tuple[WalkTestStep, ...]:
+def closure_kinds(home: Home, entrance: str) -> frozenset[str]:
+    """Return the kinds of closures of an entrance."""
+    return frozenset(closure.kind for closure in entrance_closures(home, entrance))
+
+
+def walk_steps(section: EntranceSection, kinds: frozenset[str]) -> tuple[WalkTestStep, ...]:
     """Return the steps of a new walk test of this entrance, with the camera trials for each camera.
 
-    `cover`: a garage door, which has neither a bolt nor a key.
+    `kinds`: those of its closures; only a bolted door has a bolt and a key.
     """
-    omitted = BOLT_TRIALS if cover else frozenset()
-    if not section.scanners:
+    omitted = frozenset() if "bolted_door" in kinds else BOLT_TRIALS
+    if not section.all_scanners:
         omitted |= {WalkTrial.WRONG_CODE}  # a camera that reads labels ignores unknown codes
-    cameras = (section.cameras.outside, *section.cameras.inside)
+    cameras = section.film_cameras
     return tuple(
         WalkTestStep(trial=trial, camera=camera)
         for trial in WalkTrial
@@ -241,8 +250,8 @@ def walk_test_status(walk: WalkTest | None) -> WalkTestStatus:
 def fitted_devices(home: Home, entrance: str) -> str:
     """Return a digest of the devices of an entrance, which changes with each replaced device."""
     section = home.entrances[entrance]
-    names = (section.lock, section.door, section.signal, *section.scanners, section.cameras.outside,
-             *section.cameras.inside)  # fmt: skip
+    signal = () if section.signal is None else (section.signal,)
+    names = (*section.closure_devices, *signal, *section.all_scanners, *section.film_cameras)
     devices = [(name, home.devices[name].model_dump_json(include=IDENTIFYING_KEYS)) for name in names]
     return sha256(repr(devices).encode()).hexdigest()[:16]
 
@@ -333,13 +342,12 @@ def _end_step(step: WalkTestStep, ending: TrialResult, now: datetime) -> WalkTes
 def _is_shown(goal: TrialGoal, step: WalkTestStep, seen: HouseObservation) -> bool:
     """Return whether the observation shows this goal; good news counts only if it is proven."""
     state = seen.state
-    bolt, door, request = state.bolt.value, state.door.value, state.lock_request
-    is_answering = bolt is not LockState.UNKNOWN and door is not DoorState.UNKNOWN
+    bolt, request = _newest_bolt(state), state.lock_request
     visit = None if state.visit is None or state.visit.delivery.id != seen.delivery else state.visit
     return {
-        TrialGoal.CLOSED: is_closed(state),
-        TrialGoal.OPEN: door in OPEN_DOOR_STATES,
-        TrialGoal.LOCKED: is_locked(state) and is_closed(state),
+        TrialGoal.CLOSED: summary.is_closed(state),
+        TrialGoal.OPEN: is_open(state),
+        TrialGoal.LOCKED: summary.is_locked(state),
         TrialGoal.BOLT_OUT: bolt in (LockState.LOCKED, LockState.NOT_FULLY_LOCKED),
         TrialGoal.FREE: bolt in OPENABLE,
         TrialGoal.NOT_PROVEN: request is not None and request.result is LockRequestResult.NOT_PROVEN,
@@ -347,9 +355,9 @@ def _is_shown(goal: TrialGoal, step: WalkTestStep, seen: HouseObservation) -> bo
         TrialGoal.LIVE: step.camera in seen.live_cameras,
         TrialGoal.NOT_LIVE: step.camera in seen.lost_cameras,
         TrialGoal.BROKER_GONE: seen.is_broker_lost,
-        TrialGoal.BROKER_BACK: state.broker_session is not None and is_answering,
+        TrialGoal.BROKER_BACK: state.broker_session is not None and summary.are_all_reported(state),
         TrialGoal.WRONG: seen.has_wrong_code,
-        TrialGoal.RANG: visit is not None and visit.bell_confirmed,
+        TrialGoal.RANG: visit is not None and visit.consent.bell_confirmed,
         TrialGoal.DELIVERED: any(  # the visit shows it, or for 15 minutes the grace after it
             visit is not None
             and visit.delivery.id == seen.delivery
@@ -357,3 +365,8 @@ def _is_shown(goal: TrialGoal, step: WalkTestStep, seen: HouseObservation) -> bo
             for visit in (state.visit, state.grace_visit)
         ),
     }[goal]
+
+
+def _newest_bolt(state: Entrance) -> str:
+    """Return the newest reported state of the bolt, proven or not; unknown where no closure has one."""
+    return fact_of(state, "lock").value

@@ -158,7 +158,7 @@ class _ReportPainter:
         self._draw_heading(_("What each device can promise"))
         home, walk, section = self._home, self._walk, self._home.entrances[self._walk.entrance]
         self._draw_promises(section.name, entrance_capabilities(home, walk.entrance, {}, walk_test_status(walk)))
-        for id_ in dict.fromkeys((section.lock, section.door, section.cameras.outside, *section.cameras.inside)):
+        for id_ in dict.fromkeys((*section.closure_devices, *section.film_cameras)):
             self._draw_promises(id_, tuple(device_capabilities(home, id_, measured.get(id_))))
 
     def _draw_promises(self, subject: str, promises: Sequence[Capability]) -> None:

@@ -192,7 +192,7 @@ class WalkTestRunner:
         walk = WalkTest(
             entrance=name, begun=now, by=by, person=person, asks_owner=asks_owner, before=before,
             fitted=walks.fitted_devices(self._home, name),
-            steps=walks.walk_steps(section, cover=self._home.devices[section.lock].kind == "cover"),
+            steps=walks.walk_steps(section, walks.closure_kinds(self._home, name)),
         )  # fmt: skip
         await asyncio.to_thread(records.delete_pictures, self._folder, name)
         self._wrong_code_counts.pop(name, None)

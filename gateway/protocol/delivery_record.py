@@ -36,9 +36,11 @@ END_STATES = frozenset({State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIV
 """The states of an ended delivery; only these have a record."""
 
 _GENESIS = hash_chain.ChainHead(hash=sha256(b"perron account 1").digest())
+_CONTACTS = frozenset({"door", "lid", "flap"})
 _OPEN_DOOR_STATES = frozenset({"open", "ajar", "forced_open"})
 _SHOWN_CODE = re.compile(r"[!-~]{1,4}")
-_VISIT_PHASES = frozenset({"unlocking", "unlocked", "inside", "relocking"})  # phases in which the visit uses the door
+# Phases in which the visit uses the door
+_VISIT_PHASES = frozenset({"unlocking", "unlocked", "inside", "advancing", "relocking"})
 
 LogBody = Mapping[str, Any]
 _Token = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$")]
@@ -139,12 +141,12 @@ class _RecordBuilder:
     def __init__(self, delivery: str, place: str | None) -> None:
         self._delivery, self._place = delivery, place
         self._codes = set[str]()
-        self._open = False
+        self._open: set[str] = set()  # contacts that report open
         self._cold: float | None = None
         self._house: str | None = None
 
     def add_visit(self, visit: RecordedVisit) -> Iterator[RecordEntry]:
-        self._open, self._cold, self._house = False, None, None
+        self._open, self._cold, self._house = set(), None, None
         rows = [row for row in visit.rows if row["kind"] == "step"]
         for row in visit.before:
             yield from self._scan_entries(row)
@@ -177,15 +179,18 @@ class _RecordBuilder:
             yield RecordEntry(at=at, what=RecordEntryKind.PARCEL, code=shown_code(event["code"]["last"]))
 
     def _door_entries(self, row: LogBody, at: datetime) -> Iterator[RecordEntry]:
-        event = row["event"]
-        if event["event"] != "DoorHeard" or not {row["phase_before"], row["phase"]} & _VISIT_PHASES:
+        contact = _reported_contact(row["event"])
+        if contact is None or not {row["phase_before"], row["phase"]} & _VISIT_PHASES:
             return
-        door = event["report"]["door"]
-        if door in _OPEN_DOOR_STATES and not self._open:
-            self._open = True
+        sensor, value = contact
+        was_open = bool(self._open)
+        if value in _OPEN_DOOR_STATES:
+            self._open.add(sensor)
+        elif value == "closed":
+            self._open.discard(sensor)
+        if self._open and not was_open:
             yield RecordEntry(at=at, what=RecordEntryKind.OPENED)
-        elif door == "closed" and self._open:
-            self._open = False
+        elif was_open and not self._open:
             yield RecordEntry(at=at, what=RecordEntryKind.CLOSED)
 
     def _temperature_entries(self, event: LogBody, at: datetime) -> Iterator[RecordEntry]:
@@ -197,6 +202,19 @@ class _RecordBuilder:
         if rounded is not None and rounded != self._cold:
             self._cold = rounded
             yield RecordEntry(at=at, what=RecordEntryKind.TEMPERATURE, celsius=rounded)
+
+
+def _reported_contact(event: LogBody) -> tuple[str, str] | None:
+    """Return the sensor of a door, a lid or a flap and its value; None: the event reports none."""
+    match event:
+        case {"event": "DoorHeard", "report": {"door": str(value)}}:  # as it was logged until November 2026
+            return "door", value
+        case {"event": "SensorReported", "sensor": str(sensor), "value": str(value)} if (
+            sensor.rpartition("/")[2] in _CONTACTS
+        ):
+            return sensor, value
+        case _:
+            return None
 
 
 def shown_code(code: str) -> str | None:

@@ -21,8 +21,9 @@ class HappeningKind(StrEnum):
     The comment says what `Happening.value` is; without one it is empty.
     """
 
-    BOLT_REPORTED = "LockHeard"  # the state of the bolt
-    DOOR_REPORTED = "DoorHeard"  # the state of the door
+    BOLT_REPORTED = "LockHeard"  # the state of a bolt; `subject`: its closure, empty for the main door
+    DOOR_REPORTED = "DoorHeard"  # the state of a door, a lid or a flap; `subject` as above
+    SENSOR_REPORTED = "SensorReported"  # the value of any other sensor; `subject`: the sensor
     FRIDGE_REPORTED = "FridgeHeard"  # the place; `temp_c` is set
     CODE_SCANNED = "Scanned"  # the id of the scan, which becomes the id of its visit
     LOCK_FAILED = "LockFailed"  # why
@@ -99,9 +100,18 @@ class _Event(_LogPart):
     value: str | None = Field(
         None,
         validation_alias=AliasChoices(
-            AliasPath("report", "bolt"), AliasPath("report", "door"), "place", "failure", "device", "why", "id", "visit"
+            AliasPath("report", "bolt"),
+            AliasPath("report", "door"),
+            "value",
+            "place",
+            "failure",
+            "device",
+            "why",
+            "id",
+            "visit",
         ),
     )
+    sensor: str = ""
     flag: bool = Field(default=False, validation_alias=AliasChoices("safe_mode", "ok", "expecting", "yes"))
     retained: bool = Field(default=True, validation_alias=AliasPath("heard", "retained"))
     temp_c: Annotated[float, Field(ge=-100, le=200)] | None = Field(None, validation_alias=AliasPath("cold", "temp_c"))
@@ -139,7 +149,19 @@ class _Step(_LogPart):
 
 
 _KINDS = {kind.value: kind for kind in HappeningKind}
-_REPORTS = frozenset({HappeningKind.BOLT_REPORTED, HappeningKind.DOOR_REPORTED, HappeningKind.FRIDGE_REPORTED})
+_REPORTS = frozenset(
+    {
+        HappeningKind.BOLT_REPORTED,
+        HappeningKind.DOOR_REPORTED,
+        HappeningKind.SENSOR_REPORTED,
+        HappeningKind.FRIDGE_REPORTED,
+    }
+)
+# What the sensors of closures measure, by the last part of their names
+_SENSOR_KINDS = {
+    **dict.fromkeys(("lock", "latch"), HappeningKind.BOLT_REPORTED),
+    **dict.fromkeys(("door", "lid", "flap"), HappeningKind.DOOR_REPORTED),
+}
 
 
 def narrative(rows: Iterable[object]) -> Iterator[Happening]:
@@ -153,7 +175,7 @@ class NarrativeReader:
     """Reads one row after the other, and remembers what bolt and door of each entrance reported last."""
 
     def __init__(self) -> None:
-        self._last_reports: dict[tuple[str | None, HappeningKind], str] = {}
+        self._last_reports: dict[tuple[str | None, HappeningKind, str], str] = {}
 
     def happenings(self, row: object) -> Iterator[Happening]:
         """Yield what this row says: its event, its commands, then the change of phase."""
@@ -163,12 +185,16 @@ class NarrativeReader:
             return
         happened = partial(Happening, at=step.at, is_clock_trusted=step.trusted, entrance=step.entrance)
         event, kind = step.event, _KINDS.get(f"{step.event.event}+" if step.event.flag else step.event.event)
-        value = str(len(event.pauses)) if event.pauses is not None else event.value or ""
+        value, subject = str(len(event.pauses)) if event.pauses is not None else event.value or "", ""
+        if kind is HappeningKind.SENSOR_REPORTED:
+            closure, _slash, role = event.sensor.rpartition("/")
+            kind = _SENSOR_KINDS.get(role, kind)
+            subject = event.sensor if kind is HappeningKind.SENSOR_REPORTED else closure
         if kind is not None and (value or kind not in _REPORTS):
-            key = step.entrance, kind
+            key = step.entrance, kind, subject
             yield happened(
                 kind=kind, value=value, previous=self._last_reports.get(key), is_retained=event.retained,
-                temp_c=event.temp_c,
+                temp_c=event.temp_c, subject=subject,
             )  # fmt: skip
             self._last_reports[key] = value
         for command in step.commands:

@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import KW_ONLY, dataclass
 from datetime import timedelta
 from functools import partial
@@ -17,7 +17,7 @@ from typing import Any, Unpack, assert_never
 import structlog
 
 from devices import commands as d
-from devices.reports import DoorState, LockState
+from devices.reports import LockState
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
@@ -25,8 +25,11 @@ from gateway.config.topics import device_topic, entrance_topic
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import is_closed, is_locked
+from gateway.domain.visit import summary
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE, ORDER_ROLE
+from gateway.domain.visit.predicates import courier_cameras
 from gateway.domain.visit.state import Entrance, Phase
+from gateway.domain.visit.views import all_sensors, closure_of, find_sensor
 from gateway.evidence.archive import Archive
 from gateway.evidence.manifest import visit_folder
 from gateway.mqtt.packets import Acknowledgement, NotSent, PublishOptions, Sent
@@ -60,6 +63,7 @@ class CommandExecutor:
     clock: Clock
     post: Callable[[e.Event], None]
     is_stopped: Callable[[], bool]
+    has_turned_bad: Callable[[Collection[str]], bool]
     crash_point: Callable[[str], None]
 
     def __post_init__(self) -> None:
@@ -73,8 +77,7 @@ class CommandExecutor:
         self.unmarked_visit: str | None = None
         self._unsent_refusals: dict[str, tuple[c.AnswerScan, float]] = {}  # scanner -> its newest answer, instant
         self._published_state: dict[str, object] = {}
-        outside = self._section.cameras.outside
-        self._filmed_cameras = (outside, *(name for name in self._section.cameras.inside if name != outside))
+        self._filmed_cameras = self._section.film_cameras
 
     def record_uptime(self, device: str, boot: str | None, uptime_ms: int | None, mono: float) -> None:
         """Store a device's own uptime."""
@@ -85,7 +88,8 @@ class CommandExecutor:
         """Return, once, the number of this session's newest query to a device that returns no correlation."""
         query_session, number, since = self._last_queries.pop(device, (session, -1, 0.0))
         section = self.home.devices[device]
-        timeout_s = section.latency if section.kind == "lock" else ANSWER_TIMEOUT_S
+        latency = section.closure_facts.get("latency")
+        timeout_s = latency if isinstance(latency, float) else ANSWER_TIMEOUT_S
         late = self.clock.now().mono - since > timeout_s  # an answer so late was published for another reason
         return number if query_session == session and number >= 0 and not late else None
 
@@ -106,15 +110,13 @@ class CommandExecutor:
                 self._ring_signal(command, state)
             case c.Unlock():
                 self._unlock(command, state, now)
-            case c.Lock() if state.rules.garage_door:
-                pass  # a closed garage door is locked: send nothing that might open it
-            case c.Lock() | c.CloseGarageDoor():
-                self._lock(command)
-            case c.QueryDevice():
-                # Of a garage door the sensor answers for the bolt, too
-                opener = "way" if state.rules.garage_door else "lock"
-                device = self._section.lock if command.device == opener else self._section.door
-                self._send_query(device, command.session, command.number)
+            case c.Lock() | c.Close():
+                self._lock(command, state)
+            case c.QuerySensor(sensor=sensor):
+                if (device := device_of_sensor(state, sensor)) is not None:
+                    self._send_query(device, command.session, command.number)
+            case c.StartRecording() | c.StopRecording() if not self._filmed_cameras:
+                self._without_film(command)
             case c.StartRecording():
                 clip = ClipKey(visit=command.visit, part=command.part)
                 self.cameras.record(clip, self._filmed_cameras, visit_folder(command.visit))
@@ -125,10 +127,12 @@ class CommandExecutor:
                 self.archive.seal(command, state)
             case c.ShowSignal():
                 signal = d.SetSignal(id=secrets.token_hex(8), light=command.light, sound=command.sound)
-                self._send(self._section.signal, signal, life=5)
+                if self._section.signal is not None:
+                    self._send(self._section.signal, signal, life=5)
             case c.NotifyOwner() | c.RaiseAlarm():
                 with_picture = isinstance(command, c.NotifyOwner) and command.picture
-                take_picture = partial(self.cameras.take_picture, self._section.cameras.outside)
+                camera = next(iter(courier_cameras(state)), None)
+                take_picture = None if camera is None else partial(self.cameras.take_picture, camera)
                 self.outbox.notify(command, state, now, message=message, picture=take_picture if with_picture else None)
             case c.ReportParcelResult() | c.ReportDoorResult() | c.ReportReadiness():
                 self.outbox.schedule_results()
@@ -142,13 +146,14 @@ class CommandExecutor:
         why, detail = self._hold_back_reason(command, state, decided, now), None
         if why is None:
             self.crash_point("before-publish")
+            device = order_device(state, command.closure)
             unlock = d.UnlockDoor(
-                id=command.visit,
+                id=_order_id(command),
                 intent=command.visit,
-                latch=state.rules.unlatch,
-                **self._deadline(self._section.lock, command.life, now),
+                latch=command.pulls_latch,
+                **self._deadline(device, command.life, now),
             )
-            match self._send(self._section.lock, unlock, life=command.life, immediate=True):
+            match self._send(device, unlock, life=command.life, immediate=True):
                 case Sent(acknowledged=acknowledged):
                     self.crash_point("after-publish")
                     acknowledged.add_done_callback(self._on_acknowledged)
@@ -157,7 +162,7 @@ class CommandExecutor:
         if why is not None:
             self._held_back_unlock = {command.visit: why}
             log.warning("unlock_held_back", entrance=self.entrance, visit=command.visit, why=why, detail=detail)
-            self.post(e.UnlockNotSent(visit=command.visit, why=why))
+            self.post(e.UnlockNotSent(visit=command.visit, closure=command.closure, why=why))
 
     def _on_acknowledged(self, done: asyncio.Future[Acknowledgement]) -> None:
         if done.result().accepted:
@@ -170,13 +175,23 @@ class CommandExecutor:
             return e.UnsentReason.UNMARKED
         if now.mono - decided.mono > command.life:
             return e.UnsentReason.EXPIRED
+        if self.has_turned_bad(route_sensors(state, command)):
+            return e.UnsentReason.SENSOR
         return None if is_filmed_live(command, state, self.cameras.proofs, now.mono) else e.UnsentReason.PROOF_TOO_OLD
 
-    def _lock(self, command: c.Lock | c.CloseGarageDoor) -> None:
+    def _without_film(self, command: c.StartRecording | c.StopRecording) -> None:
+        """Go on at an entrance that no camera films: its film is closed as soon as it ends, and the proof says so."""
+        if isinstance(command, c.StopRecording):
+            self.archive.on_film_end(command, self.clock.now())
+            if command.keep:
+                self.post(e.FilmClosed(visit=command.visit, part=command.part))
+
+    def _lock(self, command: c.Lock | c.Close, state: Entrance) -> None:
         # A new id each time: tries are counted again after a restart, and a guarded lock obeys an id only once.
         id_ = f"{command.visit}-lock-{secrets.token_hex(4)}"
-        deadline = self._deadline(self._section.lock, command.life, self.clock.now())
-        self._send(self._section.lock, d.LockDoor(id=id_, intent=command.visit, **deadline), life=command.life)
+        device = order_device(state, command.closure)
+        deadline = self._deadline(device, command.life, self.clock.now())
+        self._send(device, d.LockDoor(id=id_, intent=command.visit, **deadline), life=command.life)
 
     def _deadline(self, device: str, life: float, now: Now) -> dict[str, Any]:
         boot, uptime_ms, mono = self._uptimes.get(device, (None, 0, 0.0))
@@ -201,17 +216,20 @@ class CommandExecutor:
 
     def _ring_signal(self, command: c.RingBell, state: Entrance) -> None:
         """Ring the signal. One that confirms no command by its id is queried afterwards: its answer confirms."""
-        echoes = self.home.devices[self._section.signal].definition.correlates
+        device = self._section.signal
+        if device is None:
+            return
+        echoes = self.home.devices[device].definition.correlates
         id_ = secrets.token_hex(8)
         self._ring_commands = {id_ if echoes else "": command.visit}
         signal = d.SetSignal(id=id_, light=d.Light.AMBER, sound=d.Sound.RING)
-        self._send(self._section.signal, signal, life=5)
+        self._send(device, signal, life=5)
         if not echoes and state.broker_session is not None:
-            self._send_query(self._section.signal, state.broker_session, 0)
+            self._send_query(device, state.broker_session, 0)
 
     def _show_result(self, command: c.AnswerScan) -> None:
         self._unsent_refusals.pop(command.scanner, None)
-        if command.scanner in self._section.scanners:
+        if command.scanner in self._section.all_scanners:
             event, now = str(uuid.uuid4()), self.clock.now()
             result = d.ShowResult(word=command.answer.value, event=event, issued_at=now.utc)
             outcome = self._send(command.scanner, result, life=5)
@@ -269,15 +287,39 @@ class CommandExecutor:
 
 
 def is_filmed_live(command: c.Unlock, state: Entrance, proofs: Mapping[str, CameraProof], mono: float) -> bool:
-    """Return whether each camera proves now that it is live, films this visit and (outside) sees the courier move."""
-    clip = ClipKey(visit=command.visit, part=state.visit.part if state.visit is not None else 1)
+    """Return whether each camera proves now that it is live and films this visit.
+
+    Those of the closure that opens have to see the courier move.
+    """
+    clip = ClipKey(visit=command.visit, part=state.visit.recording.part if state.visit is not None else 1)
+    moving = courier_cameras(state)
     return all(
         (proof := proofs.get(name)) is not None
         and mono - proof.at <= MAX_PROOF_AGE_S
         and proof.live
         and clip in proof.recordings
-        and (proof.moving or not sees_courier)
-        for name, sees_courier in state.rules.cameras.items()
+        and (proof.moving or name not in moving)
+        for name in state.rules.cameras
+    )
+
+
+def order_device(state: Entrance, closure: str) -> str:
+    """Return the device that opens a closure. LookupError: the entrance has no such closure."""
+    return closure_of(state.rules, closure).devices[ORDER_ROLE]
+
+
+def device_of_sensor(state: Entrance, sensor: str) -> str | None:
+    """Return the device of a sensor; None: the house file binds none."""
+    found = find_sensor(state.rules, sensor)
+    return None if found is None else found[0].devices.get(found[1])
+
+
+def route_sensors(state: Entrance, command: c.Unlock) -> frozenset[str]:
+    """Return the sensors of the closures that the visit has yet to open, from this one on."""
+    route = () if state.visit is None else state.visit.route
+    left = route[route.index(command.closure) :] if command.closure in route else (command.closure,)
+    return frozenset(
+        name for name, closure, _, _ in all_sensors(state.rules) if closure.id in left and closure.is_private
     )
 
 
@@ -285,8 +327,9 @@ def event_body(command: c.Command) -> dict[str, object] | None:
     """Return the body of a command's message on the entrance's event topic, or None if there is none."""
     match command:
         case c.AnswerScan():
+            lacking = {"lacking": list(command.lacking)} if command.lacking else {}
             return {"kind": "answer", "scan": command.scan, "scanner": command.scanner, "word": command.answer.value,
-                    "refusal": None if command.refusal is None else command.refusal.value}  # fmt: skip
+                    "refusal": None if command.refusal is None else command.refusal.value, **lacking}  # fmt: skip
         case c.RaiseAlarm():
             return {"kind": "alarm", "code": command.code.value, "detail": command.detail}
         case c.ReportParcelResult():
@@ -299,7 +342,7 @@ def event_body(command: c.Command) -> dict[str, object] | None:
         case (
             c.Unlock()
             | c.Lock()
-            | c.CloseGarageDoor()
+            | c.Close()
             | c.RingBell()
             | c.ReserveOpening()
             | c.ConsumeOpening()
@@ -308,7 +351,7 @@ def event_body(command: c.Command) -> dict[str, object] | None:
             | c.LogNote()
         ):
             return {"kind": kind_of(type(command)).lower()}
-        case c.QueryDevice() | c.StartRecording() | c.StopRecording() | c.ShowSignal() | c.NotifyOwner():
+        case c.QuerySensor() | c.StartRecording() | c.StopRecording() | c.ShowSignal() | c.NotifyOwner():
             return None
         case _:
             assert_never(command)
@@ -322,10 +365,11 @@ def state_body(state: Entrance) -> dict[str, object]:
         "phase": "ready" if visit is None else visit.phase.value,
         "visit": None if visit is None else visit.id,
         "delivery": None if visit is None else visit.delivery.id,
-        "bolt": "unknown" if state.bolt.value is LockState.LOCKED and not is_locked(state) else state.bolt.value.value,
-        "door": "unknown" if state.door.value is DoorState.CLOSED and not is_closed(state) else state.door.value.value,
-        "locked": is_locked(state),
-        "closed": is_closed(state),
+        "bolt": summary.bolt_state(state).value,
+        "door": summary.door_state(state).value,
+        "locked": summary.bolt_state(state) is LockState.LOCKED,
+        "closed": summary.is_closed(state),
+        "closures": summary.closure_states(state),
         "connected": state.broker_session is not None,
         "cameras": {
             name: {"live": camera.live, "recording": camera.recording} for name, camera in state.cameras.items()
@@ -343,3 +387,8 @@ def state_body(state: Entrance) -> dict[str, object]:
         "incident": state.incident is not None,
         "handed_to_owner": visit is not None and visit.phase is Phase.HANDED_TO_OWNER,
     }
+
+
+def _order_id(command: c.Unlock) -> str:
+    """Return the id of an order to open, by which a guarded lock refuses a second one."""
+    return command.visit if command.closure == MAIN_CLOSURE else f"{command.visit}-{command.closure}"

@@ -19,19 +19,21 @@ import structlog
 
 from devices import reports as r
 from devices.vendors import VENDORS
-from devices.vendors.words import TopicSuffix
+from devices.vendors.words import BRIDGE_CHANNELS, TopicSuffix
+from gateway.config.closures import sensor_bindings
 from gateway.config.home import Home
-from gateway.config.topics import BRIDGE_CHANNELS
 from gateway.domain.delivery.barcodes import BAD_PREFIX, InvalidBarcode, normalise
 from gateway.domain.delivery.label import NO_LABEL, LabelElements, read_label
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
+from gateway.domain.visit.closures.contract import ORDER_ROLE
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.events import FactsChanged
 from gateway.domain.visit.state import CameraState, Entrance, FridgeState
 from gateway.mqtt.packets import InboundMessage
-from gateway.runtime.adapters import batteries, garage, presence_fridge_alarm
+from gateway.runtime.adapters import batteries, presence_fridge_alarm
+from gateway.runtime.adapters.sensors import is_bad_news, is_good_basic_news, sensor_events, with_folded_queries
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.event_queue import EventQueue
 from gateway.runtime.log_limits import LogLimits
@@ -45,16 +47,18 @@ log = structlog.get_logger(__name__)
 READING_TOPICS = (TopicSuffix.STATE, TopicSuffix.RESULT)  # of the readings of the devices around an entrance
 MAX_MESSAGES_PER_SECOND = 30  # messages of one device in a second; no device of a house sends so many
 # What the gateway queries.
-ANSWERING_REPORTS = (r.LockReport, r.DoorReport, r.FridgeReport, r.SignalReport)
+ANSWERING_REPORTS = (
+    r.LockReport, r.DoorReport, r.ContentReport, r.KeyReport, r.FridgeReport, r.SignalReport,
+)  # fmt: skip
 RELEARN_INTERVAL_S = 1.0  # seconds between two queries after messages were dropped in a flood
 
 # Performed even when nothing can be stored: none of these increases access (invariant 11).
 COMMANDS_WITHOUT_STORE = (
     c.Lock,
-    c.CloseGarageDoor,
+    c.Close,
     c.RaiseAlarm,
     c.StartRecording,
-    c.QueryDevice,
+    c.QuerySensor,
     c.ShowSignal,
     c.NotifyOwner,
     c.AnswerScan,
@@ -85,11 +89,12 @@ class EntranceActor:
         self.state = state
         self._home, self._section = home, home.entrances[state.id]
         self._commit, self._matches, self._clock, self._crash_point = commit, matches, clock, crash_point
-        self._executor = executor(post=self.post, is_stopped=self.is_stopped)
+        self._bindings = sensor_bindings(state.rules.closures)
+        self._executor = executor(post=self.post, is_stopped=self.is_stopped, has_turned_bad=self.has_turned_bad)
         self._event_queue = EventQueue()
         self._log_limits = LogLimits()
         self._wake = asyncio.Event()
-        self._door_heard_mono: float | None = None
+        self._basic_heard_mono: dict[str, float] = {}  # basic sensor -> when its device last published
         self._last_heard_mono: dict[str, float] = {}  # device around the entrance -> when it last sent a live message
         self._dropped_scans = 0
         self._flood_reported_mono = -math.inf
@@ -112,6 +117,14 @@ class EntranceActor:
         """
         self._pending_stops += 1
 
+    def has_turned_bad(self, sensors: Collection[str]) -> bool:
+        """Return whether a report that waits for its decision says something bad of one of these sensors."""
+        return any(
+            event.sensor in sensors and is_bad_news(self.state.rules, event)
+            for event in self._event_queue
+            if isinstance(event, e.SensorReported | e.SensorOffline)
+        )
+
     def on_message(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
         """Process a message of one of this entrance's devices; a flooding device's messages are dropped unread."""
         configured = self._home.devices[device]
@@ -119,7 +132,7 @@ class EntranceActor:
         vendor = VENDORS[configured.vendor]
         if channel in BRIDGE_CHANNELS and not vendor.decode_report(channel, incoming.payload, configured.device_ref):
             return  # an entry of the bridge's log about another device
-        if device not in self._section.scanners and not self._message_rates[device].take(mono):
+        if device not in self._section.all_scanners and not self._message_rates[device].take(mono):
             self.on_messages_lost(device)
             return
         if not incoming.retain:  # a retained message contains an old uptime
@@ -135,17 +148,17 @@ class EntranceActor:
         )
         events = [event for report in reports for event in self._decode_events(device, channel, report, context)]
         unreadable = any(isinstance(report, r.UnreadablePayload) for report in reports)
-        is_scan = device in self._section.scanners and channel in (TopicSuffix.EVENT, TopicSuffix.STATE)
+        is_scan = device in self._section.all_scanners and channel in (TopicSuffix.EVENT, TopicSuffix.STATE)
         if unreadable and is_scan and (code := incoming.payload.strip()):
             events.append(new_scan(device, _unreadable_code(code), retained=context.retained))
-        role = self._role(device)
-        if role == "door" and not context.retained and channel not in BRIDGE_CHANNELS:
-            self._door_heard_mono = mono
-        if role in ("lock", "door") and not any(isinstance(event, e.LockReported | e.DoorReported) for event in events):
-            events.append(e.SequenceAdvanced(device=role, context=context))
+        reported = {event.sensor for event in events if isinstance(event, e.SensorReported)}
+        for name in self._sensors(device):
+            if name in self.state.rules.basic_sensors and not context.retained and channel not in BRIDGE_CHANNELS:
+                self._basic_heard_mono[name] = mono
+            if name not in reported:
+                events.append(e.SequenceAdvanced(sensor=name, context=context))
         for event in events:
-            for single in garage.with_bolt_events(event) if self.state.rules.garage_door else (event,):
-                self.post(single)
+            self.post(event)
 
     def _answered_query(
         self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[r.Report, ...]
@@ -184,48 +197,48 @@ class EntranceActor:
 
     def query_reconnected(self, now: Now) -> None:
         """Query the devices whose time after a reconnect has ended."""
-        if any(self._role(device) is not None for device in self._reconnects.settled(now.mono)):
+        if any(self._sensors(device) for device in self._reconnects.settled(now.mono)):
             self.post(e.ReportsMissed())
 
     def check_heartbeats(self, now: Now) -> None:
-        """Report, once, a door that cannot be queried and devices around the entrance whose heartbeat is missing."""
+        """Report, once, basic sensors and devices around the entrance whose heartbeat is missing."""
         for device in presence_fridge_alarm.silent_devices(self._home, self._last_heard_mono, now.mono):
             del self._last_heard_mono[device]
             self._post_unknown(device)
-        door = self._home.devices[self._section.door]
-        if door.kind != "door" or door.can_be_queried or self._door_heard_mono is None:
-            return
-        if now.mono - self._door_heard_mono > door.heartbeat:
-            self._door_heard_mono = None
-            self.post(e.DeviceOffline(device="door"))
+        for binding in self._bindings:
+            heard, sensor = self._basic_heard_mono.get(binding.name), self._home.devices[binding.device]
+            if heard is not None and now.mono - heard > sensor.sensor_heartbeat_s:
+                del self._basic_heard_mono[binding.name]
+                self.post(e.SensorOffline(sensor=binding.name))
 
     def _post_unknown(self, device: str) -> None:
         for event in presence_fridge_alarm.unknown_events(self._section, device):
             self.post(event)
 
-    def _role(self, device: str) -> str | None:
-        lock_role = "way" if self.state.rules.garage_door else "lock"
-        return {self._section.lock: lock_role, self._section.door: "door"}.get(device)
+    def _sensors(self, device: str) -> tuple[str, ...]:
+        return tuple(binding.name for binding in self._bindings if binding.device == device)
+
+    def _opened_closure(self, device: str) -> str | None:
+        """Return the closure that this device opens, or None."""
+        closures = self.state.rules.closures
+        return next((closure.id for closure in closures if closure.devices.get(ORDER_ROLE) == device), None)
 
     def _decode_events(
         self, device: str, channel: TopicSuffix, report: r.Report, context: e.ReportContext
     ) -> Iterator[e.Event]:
         match report:
-            case r.LockReport() if device == self._section.lock:
-                if report.bolt is r.LockState.UNLOCKED and not context.retained:
+            case r.LockReport() | r.DoorReport() | r.GarageDoorReport() | r.ContentReport() | r.KeyReport():
+                if isinstance(report, r.LockReport) and report.bolt is r.LockState.UNLOCKED and not context.retained:
                     self._crash_point("after-report")
-                yield e.LockReported(report=report, context=context)
-            case r.DoorReport(door=r.DoorState.CLOSED) if device == self._section.door and self._is_settling(device):
-                pass  # a starting bridge may remember it, and for a door that answers no query it would count
-            case r.DoorReport() if device == self._section.door:
-                yield e.DoorReported(report=report, context=context)
-            case r.GarageDoorReport() if device == self._section.lock:
-                yield from garage.obstruction_events(report, context)
-            case r.DoorbellPressed() if device == self._section.cameras.outside and not context.retained:
+                for event in sensor_events(self._bindings, device, report, context):
+                    # A starting bridge may remember good news, and of a basic sensor it would count
+                    if not (self._is_settling(device) and is_good_basic_news(self.state.rules, event)):
+                        yield event
+            case r.DoorbellPressed() if device in self._section.courier_cameras and not context.retained:
                 yield e.BellPressed()
             case r.AvailabilityReport(online=False):
-                if (role := self._role(device)) is not None:
-                    yield e.DeviceOffline(device=role)
+                for name in self._sensors(device):
+                    yield e.SensorOffline(sensor=name)
                 yield from presence_fridge_alarm.unknown_events(self._section, device)
             case r.BatteryReport():
                 home, name = self._home, self.state.id
@@ -244,27 +257,26 @@ class EntranceActor:
                 yield e.HouseholdAnswered()
             case r.ErrorReport():
                 log.warning("device_says", device=device, report=repr(report))
-                if device == self._section.lock and not context.retained:
-                    yield e.LockFailed(failure=report.failure, command=report.id)
+                closure = self._opened_closure(device)
+                if closure is not None and not context.retained:
+                    yield e.LockFailed(closure=closure, failure=report.failure, command=report.id)
             case r.UnreadablePayload():
                 log.warning("device_says", device=device, report=repr(report))
                 if channel in READING_TOPICS:  # its reading is unknown now
                     yield from presence_fridge_alarm.unknown_events(self._section, device)
             case (
-                r.LockReport()
-                | r.DoorReport()
-                | r.AvailabilityReport()
+                r.AvailabilityReport()
                 | r.AnswerButtonReport()
                 | r.SignalReport()
                 | r.ProgressReport()
                 | r.DoorbellPressed()
-                | r.GarageDoorReport()
                 | r.MotionReport()
                 | r.StreamReport()
+                | r.TrackingReport()
+                | r.CorrelationReport()
+                | r.NoAnswerReport()
             ):
                 pass  # true, but an opening does not depend on it
-            case r.ContentReport() | r.KeyReport() | r.TrackingReport() | r.CorrelationReport() | r.NoAnswerReport():
-                pass
             case _:
                 assert_never(report)
 
@@ -286,7 +298,7 @@ class EntranceActor:
 
     def on_messages_lost(self, device: str) -> None:
         """Record that a message of this device was dropped unread."""
-        if device in self._section.scanners:
+        if device in self._section.all_scanners:
             self._dropped_scans += 1
         else:
             self._devices_with_loss.add(device)
@@ -295,16 +307,16 @@ class EntranceActor:
     def _query_after_loss(self, mono: float) -> None:
         self._relearnt_mono, devices, self._devices_with_loss = mono, self._devices_with_loss, set()
         log.warning("devices_flood", entrance=self.state.id, devices=sorted(devices))
-        if any(self._role(device) is not None for device in devices):
+        if any(self._sensors(device) for device in devices):
             self.post(e.ReportsMissed())
         for device in sorted(devices):
             self._post_unknown(device)
 
     def post(self, event: e.Event) -> None:
-        """Queue an event. Beyond the limits scans are counted; after other events lock and door are queried again."""
+        """Queue an event. Beyond the limits scans are counted; after other events every sensor is queried again."""
         if not self._event_queue.post(event):
             if not isinstance(event, e.Scanned):
-                self._devices_with_loss.add(self._section.lock)
+                self._devices_with_loss.update(binding.device for binding in self._bindings[:1])
             elif not event.expected_only:
                 self._dropped_scans += 1
         self._wake.set()
@@ -439,6 +451,7 @@ class EntranceActor:
         """Perform the commands; `messages` are the stored numbers of the notifications, in the commands' order."""
         numbers = iter(messages)
         self.state = step.state
+        commands = with_folded_queries(self._bindings, commands)
         for command in commands:
             number = next(numbers, None) if isinstance(command, c.OwnerMessage) else None
             self._executor.perform(command, step.state, step.now, message=number)

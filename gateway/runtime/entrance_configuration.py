@@ -1,8 +1,6 @@
 """Derives the rules of an entrance and the configuration of the video process from the house file."""
 
-from dataclasses import replace
-
-from gateway.config.devices import CoverDevice, LockDevice
+from gateway.config.closures import basic_sensors, entrance_closures
 from gateway.config.home import Home
 from gateway.domain.visit.state import Rules
 from gateway.video.ipc import CameraSource, ConfigureCameras
@@ -11,45 +9,35 @@ from gateway.video.ipc import CameraSource, ConfigureCameras
 def entrance_rules(home: Home, entrance: str) -> Rules:
     """Return the rules of this entrance for `decide`."""
     section = home.entrances[entrance]
-    door = home.devices[section.door]
+    closures = entrance_closures(home, entrance)
     alarm = None if section.alarm is None else home.devices[section.alarm]
-    rules = Rules(
-        cameras={section.cameras.outside: True, **dict.fromkeys(section.cameras.inside, False)},
-        guarded=False,
-        door_answers=door.kind == "door" and door.can_be_queried,
+    first = closures[0].id
+    outside = () if section.cameras.outside is None else (section.cameras.outside,)
+    watched_by = {first: outside, **{closure.id: closure.cameras for closure in closures if closure.cameras}}
+    scanners = dict.fromkeys(section.scanners, first)
+    for closure in closures:
+        scanners |= dict.fromkeys(closure.scanners, closure.id)
+    return Rules(
+        closures=closures,
+        basic_sensors=basic_sensors(home, closures),
+        routes={place: section.places[place].routes for place in section.places if section.places[place].routes},
+        cameras=dict.fromkeys(section.film_cameras, False) | dict.fromkeys(section.courier_cameras, True),
+        watched_by=watched_by,
+        scanners=scanners,
+        evidence=section.evidence,
+        has_signal=section.signal is not None,
+        household_refuses=section.home_refuses,
         presence=section.presence,
         alarm=section.alarm,
         bypassed=alarm.bypassed_states if alarm is not None and alarm.kind == "alarm" else frozenset(),
         open_limit={id_: place.open_limit for id_, place in section.places.items()},
         timing=section.timing,
     )
-    match home.devices[section.lock]:
-        case LockDevice() as lock:
-            return replace(
-                rules,
-                guarded=lock.refuses_late,
-                latency=lock.latency,
-                command_hold=lock.command_hold_s,
-                unlatch=lock.unlatch,
-                lift_handle=lock.lift_handle,
-            )
-        case CoverDevice() as cover:
-            return replace(
-                rules,
-                latency=cover.latency,
-                command_hold=cover.command_hold,
-                garage_door=True,
-                obstruction_sensor=cover.beam,
-                warning=cover.warning,
-                closing=cover.closing,
-            )
-        case _:
-            return rules  # `gateway.config.validation` refuses every other kind
 
 
 def video_configuration(home: Home) -> ConfigureCameras:
     """Return every camera of the house, how to reach it, and whether it sees the courier."""
-    courier = {section.cameras.outside for section in home.entrances.values()}
+    courier = {camera for section in home.entrances.values() for camera in section.courier_cameras}
     return ConfigureCameras(
         cameras=tuple(
             CameraSource(

@@ -14,11 +14,9 @@ MAX_QUEUED_LABELS = 10  # readings of one camera: it looks three times a second,
 MAX_QUEUED_REPORTS = 200  # of lock and door; beyond it the gateway queries them for their current state
 SURROUNDING_EVENTS = (e.FridgeReported, e.PresenceReported, e.AlarmPanelReported, e.BatteryReported)
 DEVICE_EVENTS = (
-    e.LockReported,
-    e.DoorReported,
-    e.ObstructionReported,
+    e.SensorReported,
     e.SequenceAdvanced,
-    e.DeviceOffline,
+    e.SensorOffline,
     e.LockFailed,
     e.ReportsMissed,
 )

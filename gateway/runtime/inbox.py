@@ -21,7 +21,7 @@ from gateway.domain.now import Now
 from gateway.domain.pause import PauseRefusal, PlannedPause
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Entrance
+from gateway.domain.visit.state import BETWEEN_INTENTS, Entrance
 from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.protocol import delivery_message, owner_requests
@@ -221,6 +221,7 @@ class Inbox:
             for name, running in self.entrances.items():
                 if name == facts.entrance or key in _tracked_deliveries(running.state):
                     stop = self.store.entrances.stop_state(name)
+                    facts = self.store.deliveries.facts(key, now, visit=_visit_on_its_way(running.state)) or facts
                     running.post(e.FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch))
                     self.refresh_agenda(name)
 
@@ -357,7 +358,7 @@ class Inbox:
             case owner_requests.OwnerDecideRequest():
                 running.post(e.OwnerDecided(visit=request.visit, yes=request.do == "approve"))
             case owner_requests.OwnerClearLockoutRequest():
-                if request.scanner not in self.home.entrances[entrance].scanners:
+                if request.scanner not in self.home.entrances[entrance].all_scanners:
                     raise LookupError(f"no scanner {request.scanner} at this entrance")
                 running.post(e.LockoutCleared(scanner=request.scanner))
             case owner_requests.OwnerPresenceRequest():
@@ -464,6 +465,12 @@ def _require_pause(outcome: PlannedPause | PauseRefusal) -> None:
 def _require_parcel(refusal: str | None) -> None:
     if refusal is not None:
         raise LookupError(f"no parcel: {refusal}")
+
+
+def _visit_on_its_way(state: Entrance) -> str | None:
+    """Return the visit that has opened a closure and still has to open another one: its own opening is no obstacle."""
+    visit = state.visit
+    return visit.id if visit is not None and visit.unlock_intent and visit.phase in BETWEEN_INTENTS else None
 
 
 def _tracked_deliveries(state: Entrance) -> dict[str, str]:

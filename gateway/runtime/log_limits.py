@@ -83,7 +83,7 @@ def _is_part_of_proof(event: e.Event, state: Entrance) -> bool:
 def _is_refusal(command: c.Command) -> bool:
     if isinstance(command, c.AnswerScan):
         return command.answer is c.ScanAnswer.NO
-    return isinstance(command, c.ShowSignal | c.LogNote | c.QueryDevice)
+    return isinstance(command, c.ShowSignal | c.LogNote | c.QuerySensor)
 
 
 def _without_transient_state(state: Entrance) -> Entrance:

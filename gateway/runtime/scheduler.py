@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 
+from gateway.config.closures import entrance_closures, sensor_bindings
 from gateway.config.home import Home
 from gateway.domain.delivery.schedule import build_agenda
 from gateway.domain.now import Now
@@ -40,8 +41,10 @@ class ReadinessCounter:
         if now.mono < self._due_mono.setdefault(state.id, now.mono + READINESS_INTERVAL_S):
             return
         self._due_mono[state.id] = now.mono + READINESS_INTERVAL_S
-        section, unavailable = self._home.entrances[state.id], unavailable_devices(state)
-        devices = {section.lock: "lock" not in unavailable, section.door: "door" not in unavailable}
+        unavailable = unavailable_devices(state)
+        devices: dict[str, bool] = {}
+        for binding in sensor_bindings(entrance_closures(self._home, state.id)):
+            devices[binding.device] = devices.get(binding.device, True) and binding.name not in unavailable
         devices |= {camera: f"camera:{camera}" not in unavailable for camera in state.rules.cameras}
         self._count(state.id, devices, now)
 
@@ -127,12 +130,12 @@ class Scheduler:
         labels: set[str] = set()
         for name, running in self.entrances.items():
             state = running.state
-            cameras = self.home.entrances[name].cameras
+            section = self.home.entrances[name]
             busy = state.visit is not None or state.grace_visit is not None or state.incident is not None
-            for camera in (cameras.outside, *cameras.inside):
+            for camera in section.film_cameras:
                 wanted[camera] = wanted.get(camera, False) or busy or self._entrance_filming.get(name, False)
             if state.window_near:
-                labels.update(cameras.read_labels)
+                labels.update(section.cameras.read_labels)
         if (wanted, labels) == self._requested_rings:
             return
         self._requested_rings = wanted, labels

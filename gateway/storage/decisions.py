@@ -13,7 +13,7 @@ from gateway.storage import entrance_state, entrances, outbox, pauses, recording
 from gateway.storage.audit_log import code_key, encode, encode_event
 from gateway.storage.database import Database
 from gateway.storage.models import CommitResult, StoredDecision
-from gateway.storage.rows import mark_for_check, row_of
+from gateway.storage.rows import mark_for_check, row_in_visit, row_of
 
 
 def store_decision(db: Database, decision: StoredDecision, context: DeliveryContext) -> CommitResult | FactsChanged:
@@ -67,7 +67,8 @@ def _intent_changed(
     db: Database, reserve: c.ReserveOpening, step: StoredDecision, house: DeliveryContext
 ) -> FactsChanged | None:
     """Return the present facts if the intent may not reserve one opening and one withdrawal by them; None: it may."""
-    row = row_of(db, reserve.delivery)
+    # A visit on its way has its opening and its withdrawal reserved
+    row = row_in_visit(db, reserve.delivery, reserve.visit)
     if row is None:
         raise LookupError(f"no delivery {reserve.delivery}")
     stop = entrances.stop_of(db, step.entrance)
@@ -101,8 +102,7 @@ def _order_changed(db: Database, step: StoredDecision, house: DeliveryContext) -
 def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> None:
     match command:
         case c.ReserveOpening():
-            key, began = command.delivery, step.now.utc
-            db.insert("visit", id=command.visit, delivery=key, entrance=step.entrance, began=began, intent="reserved")
+            _store_intent(db, command, step)
         case c.ConsumeOpening():
             _settle_reservation(db, command.visit, "spent")
         case c.ReleaseOpening():
@@ -133,8 +133,8 @@ def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> No
             | c.RingBell()
             | c.Unlock()
             | c.Lock()
-            | c.CloseGarageDoor()
-            | c.QueryDevice()
+            | c.Close()
+            | c.QuerySensor()
             | c.StopRecording()
             | c.SealProof()
             | c.ShowSignal()
@@ -145,6 +145,14 @@ def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> No
             pass
         case _:
             assert_never(command)
+
+
+def _store_intent(db: Database, command: c.ReserveOpening, step: StoredDecision) -> None:
+    """Store one intent; the first of a visit reserves its opening. A second one for a closure raises IntegrityError."""
+    visit, began = command.visit, step.now.utc
+    if command.stage == 0:
+        db.insert("visit", id=visit, delivery=command.delivery, entrance=step.entrance, began=began, intent="reserved")
+    db.insert("opening", visit=visit, closure=command.closure, stage=command.stage, at=began)
 
 
 def _settle_reservation(db: Database, visit_id: str, how: str) -> None:

@@ -78,9 +78,9 @@ class Deliveries(StorePart):
                 results.append(read(rows.read_row(raw)))
             yield from results
 
-    def facts(self, delivery: str, now: Now) -> VisitDelivery | None:
-        """Return one delivery as `decide` takes it."""
-        row = rows.row_of(self.reader(), delivery)
+    def facts(self, delivery: str, now: Now, *, visit: str | None = None) -> VisitDelivery | None:
+        """Return one delivery as `decide` takes it; the opening of this running visit does not count as used."""
+        row = rows.row_in_visit(self.reader(), delivery, visit)
         return None if row is None else row.facts(self._context, now)
 
     def order(self, delivery: str) -> DeliveryOrder | None:

@@ -1,4 +1,8 @@
-"""An entrance's state as JSON in the store, also as earlier releases wrote it."""
+"""An entrance's state as JSON in the store, also as earlier releases wrote it.
+
+`shape` numbers the form of the JSON. Shape 1 (until November 2026; it bears no number) knew one lock and one door. Its
+names are brought up to date, then `former_state` translates it. The rules are not stored: they are the house file's.
+"""
 
 import json
 from collections.abc import Mapping
@@ -6,9 +10,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 from gateway.domain.visit.state import Entrance
+from gateway.storage.former_state import translate
 
 _STATE = TypeAdapter(Entrance)
+SHAPE = 2
 
 # Each class's fields: names until November 2026, and present names.
 _ENTRANCE: Mapping[str, str] = {
@@ -54,7 +61,6 @@ _VISIT: Mapping[str, str] = {
     "house": "door_result",
     "unsealed": "unsealed_parts",
 }
-_FACT: Mapping[str, str] = {"since": "stable_since", "answered": "answered_query_id", "floor": "min_query_id"}
 _LOCKOUT: Mapping[str, str] = {
     "wrong": "unknown_codes",
     "group": "label_codes",
@@ -65,25 +71,34 @@ _LOCKOUT: Mapping[str, str] = {
     "excused": "excused_deliveries",
 }
 _PREFLIGHT: Mapping[str, str] = {"due": "report_due", "weak": "batteries_to_change"}
-_PARTS: Mapping[str, Mapping[str, str]] = {
-    **dict.fromkeys(("bolt", "door", "obstruction"), _FACT),
-    **dict.fromkeys(("visit", "grace_visit"), _VISIT),
-    "rules": {"cover": "garage_door", "beam": "obstruction_sensor"},
-    "lock_request": {"at": "step", "sent": "lock_sent", "refused": "lock_refused"},
-}
+_PARTS: Mapping[str, Mapping[str, str]] = dict.fromkeys(("visit", "grace_visit"), _VISIT)
+
+
+class UnknownShape(ValueError):  # noqa: N818 - it is the state that is of another release
+    """A later release wrote the state: this one must not guess what it means."""
 
 
 def dump(state: Entrance) -> str:
-    """Write the state as JSON text."""
-    return _STATE.dump_json(state).decode()
+    """Write the state as JSON text, without its rules."""
+    return json.dumps({"shape": SHAPE, **_STATE.dump_python(state, mode="json", exclude={"rules"})})
 
 
 def load(text: str) -> Entrance:
-    """Read a state that this release or an earlier one wrote. ValueError: the text is no state of an entrance."""
+    """Read a state that this release or an earlier one wrote; its rules are the defaults.
+
+    Raises:
+        UnknownShape: a later release wrote it.
+        ValueError: the text is no state of an entrance.
+    """
     stored = json.loads(text)
     if not isinstance(stored, dict):
         raise ValueError("a stored state is one JSON object")  # noqa: TRY004 - wrong content, not a wrong call
-    return _STATE.validate_json(json.dumps(_entrance(stored)))
+    shape = stored.pop("shape", 1)
+    if shape == 1:
+        stored = translate(_entrance(stored), MAIN_CLOSURE)
+    elif shape != SHAPE:
+        raise UnknownShape(f"the state of an entrance has the shape {shape!r}, and this release knows {SHAPE}")
+    return _STATE.validate_json(json.dumps(stored))
 
 
 def visits_in_progress(state: Entrance) -> set[str]:

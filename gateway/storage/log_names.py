@@ -11,16 +11,13 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.state import FridgeState, PausePeriod
 
 _KINDS: Mapping[type, str] = {
-    e.LockReported: "LockHeard",
-    e.DoorReported: "DoorHeard",
     e.SequenceAdvanced: "DeviceSpoke",
     e.BatteryReported: "BatteryHeard",
-    e.DeviceOffline: "DeviceLost",
+    e.SensorOffline: "DeviceLost",
     e.WalkTestChanged: "WalkTested",
     e.FridgeReported: "FridgeHeard",
     e.PresenceReported: "PresenceHeard",
     e.AlarmPanelReported: "PanelHeard",
-    e.ObstructionReported: "WayHeard",
     e.BellConfirmed: "BellRang",
     e.HouseholdAnswered: "SomebodyAnswered",
     e.LockRequested: "LockAsked",
@@ -32,8 +29,7 @@ _KINDS: Mapping[type, str] = {
     c.AnswerScan: "Answer",
     c.RingBell: "Ring",
     c.ReserveOpening: "Reserve",
-    c.CloseGarageDoor: "Close",
-    c.QueryDevice: "Query",
+    c.QuerySensor: "Query",
     c.ConsumeOpening: "Spend",
     c.ReleaseOpening: "Release",
     c.StartRecording: "Film",
@@ -48,19 +44,19 @@ _KINDS: Mapping[type, str] = {
     c.ReportReadiness: "Readiness",
 }
 _FIELDS: Mapping[tuple[type, str], str] = {
-    (e.LockReported, "context"): "heard",
-    (e.DoorReported, "context"): "heard",
+    (e.SensorReported, "context"): "heard",
     (e.SequenceAdvanced, "context"): "heard",
+    (e.SequenceAdvanced, "sensor"): "device",
+    (e.SensorOffline, "sensor"): "device",
     (e.WalkTestChanged, "failed"): "barred",
     (e.FridgeReported, "fridge"): "cold",
-    (e.ObstructionReported, "obstruction"): "way",
-    (e.ObstructionReported, "context"): "heard",
     (e.WindowChanged, "near"): "expecting",
     (c.AnswerScan, "answer"): "word",
     (c.NotifyOwner, "notification"): "saying",
     (c.ReportDoorResult, "door_result"): "house",
     (c.Lock, "attempt"): "n",
-    (c.CloseGarageDoor, "attempt"): "n",
+    (c.Close, "attempt"): "n",
+    (c.QuerySensor, "sensor"): "device",
 }
 
 

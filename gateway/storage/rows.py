@@ -15,7 +15,7 @@ from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, OrderUsage, State
 from gateway.domain.delivery.result import DoorResult, Outcome
-from gateway.domain.frozen import Frozen
+from gateway.domain.frozen import Frozen, replace
 from gateway.domain.now import Now
 from gateway.storage.database import Database, record_of
 
@@ -104,6 +104,16 @@ def _declined_reason(word: str | None) -> str:
 def row_of(db: Database, key: str) -> DeliveryRow | None:
     """Return one delivery by its key, `brand.id`."""
     return next((read_row(raw) for raw in select_rows(db, SELECT_BY_KEY, (key,))), None)
+
+
+def row_in_visit(db: Database, key: str, visit: str | None) -> DeliveryRow | None:
+    """Return a delivery as it stands for a visit that is on its way: the visit's own opening does not count as used."""
+    row = row_of(db, key)
+    own = db.execute("SELECT intent FROM visit WHERE id = ? AND delivery = ?", (visit, key)).fetchone()
+    if row is None or own is None or own[0] not in {"reserved", "spent"}:
+        return row
+    usage = replace(row.usage, used=row.usage.used - 1, withdrawals=row.usage.withdrawals - 1)
+    return replace(row, usage=usage)
 
 
 def select_rows(db: Database, query: str, parameters: Sequence[object]) -> sqlite3.Cursor:

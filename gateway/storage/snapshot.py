@@ -15,7 +15,7 @@ from pathlib import Path
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
-from gateway.domain.visit.state import Entrance
+from gateway.domain.visit.state import Entrance, SafeMode
 from gateway.protocol.hash_chain import ChainHead
 from gateway.storage import entrance_state, people, recordings
 from gateway.storage.database import Database
@@ -102,7 +102,7 @@ def _reset_entrances(db: Database) -> set[str]:
             lock_request=None,
             preflights=(),
             timers={},
-            safe_mode=True,
+            safe=SafeMode(),
         )
         db.execute(
             "UPDATE entrance SET state = ?, phase = 'ready', visit = NULL, delivery = NULL WHERE id = ?",

@@ -9,18 +9,18 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from devices.reports import DoorState, LockState
 from gateway.config.home import Home
 from gateway.domain.delivery.barcodes import InvalidBarcode, normalise
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.events import Scanned
-from gateway.domain.visit.state import CameraState, Entrance, Fact
+from gateway.domain.visit.state import CameraState, Entrance
 from gateway.runtime.entrance_configuration import entrance_rules
 from gateway.storage import Store
 from tests.bench import homes
 from tests.bench.line import BenchLine, ShowStatus, median
+from tests.house.door import proven_door
 
 SIZES = (10, 1_000, 100_000)
 SCAN_INTERVAL_S = 0.2
@@ -80,7 +80,7 @@ def _scan(home: Home, store: Store, number: int, size: int) -> float:
     now = _now()
     proven = Entrance(
         id=homes.entrance_id(0), disk_ok=True, rules=entrance_rules(home, homes.entrance_id(0)), broker_session=1,
-        bolt=Fact(value=LockState.LOCKED, proven=True), door=Fact(value=DoorState.CLOSED, proven=True),
+        facts=proven_door(),
         cameras={"camera-0": CameraState(live=True, moving=True, recording=False)},
     )  # fmt: skip
     copy = number * 7919 % size  # all over the store

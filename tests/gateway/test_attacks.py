@@ -91,7 +91,7 @@ async def offer_of(play: ScenarioRun, **promised: object) -> tuple[PromisedDeliv
     return parcels, offers[-1].payload
 
 
-def door(play: ScenarioRun) -> tuple[DoorMovement, ...]:
+def door(play: ScenarioRun) -> tuple[str, ...]:
     play.log.read_new_lines()
     return door_movements(play.log.lines)
 
@@ -436,7 +436,7 @@ async def test_nothing_that_the_broker_kept_is_acted_on_neither_live_nor_after_a
 async def test_what_comes_twice_counts_once(tmp_path: Path) -> None:
     """Every device says each message twice, as QoS 1 may; the retailer sends its offer twice, the owner his stop."""
     async with run_whole_house(tmp_path) as play:
-        for device in (*play.section.scanners, play.section.lock, play.section.door, play.section.signal):
+        for device in (*play.section.scanners, play.plan.lock, play.plan.door, play.plan.signal):
             await play.set_fault(device, "duplicates")
         parcels, offer = await offer_of(play)
         answers = [body for body in play.watch.bodies("result") if body.get("answers")]
@@ -478,7 +478,7 @@ async def test_a_fridge_that_was_taken_over_says_nothing_in_anothers_name_and_it
                 (f"perron/{LOCK}/result", locked),
                 (f"perron/{LOCK}/availability", b"{}"),
                 (TO_THE_LOCK, unlocked),
-                (f"perron/{play.section.door}/state", locked),
+                (f"perron/{play.plan.door}/state", locked),
                 (f"perron/{play.section.scanners[0]}/event", parcels.codes[0].encode()),
                 (f"perron/{play.section.signal}/event", b'{"answered":true}'),
                 (entrance_topic(play.plan.entrance, "set"), stop),

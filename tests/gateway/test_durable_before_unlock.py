@@ -49,8 +49,8 @@ async def test_the_unlock_leaves_only_after_intent_and_film_are_on_disk(
 
     home = make_plan(tmp_path / "run", fast=True).home
     section = next(iter(home.entrances.values()))
-    topic = device_topic(home, section.lock, TopicSuffix.SET)
-    films = len({section.cameras.outside, *section.cameras.inside})
+    topic = device_topic(home, section.closure_devices[0], TopicSuffix.SET)
+    films = len(section.film_cameras)
     calls = parse_record(record.read_text(encoding="ascii").splitlines())
     assert missing_on_disk(calls, lock_topic=topic, films=films, folder=tmp_path) == []
 

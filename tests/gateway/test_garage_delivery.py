@@ -30,7 +30,7 @@ def sent_down(play: ScenarioRun) -> list[Mapping[str, object]]:
 async def test_it_comes_down_only_on_the_couriers_word_and_goes_up_again_when_somebody_runs_in(tmp_path: Path) -> None:
     async with run_whole_house(tmp_path, with_garage_door) as play:
         await deliver_into_garage(play)
-        opener = play.section.lock
+        opener = play.plan.lock
         await play.set_fault(opener, "beam")
         await asyncio.sleep(BEAM_TOLD_S)
         await play.house.ask(PressBell())  # said into a broken beam: it counts for nothing

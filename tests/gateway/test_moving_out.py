@@ -21,6 +21,7 @@ from gateway.cli import console
 from gateway.config.home import Home, MessagesSection, PagesSection
 from gateway.config.topics import device_topic
 from gateway.domain.visit import commands as c
+from gateway.domain.visit.predicates import are_all_secured
 from gateway.domain.visit.state import Entrance
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.mqtt.packets import InboundMessage
@@ -77,7 +78,7 @@ async def begun(house: Home) -> AsyncIterator[tuple[App, asyncio.Task[bool], str
     await wait_until(lambda: run.done() or len(World.made) == 2)
     assert not run.done(), run.exception()
     World.broker.on_up(1)
-    await wait_until(lambda: all(one.bolt.proven and one.door.proven for one, _ in made.states()))
+    await wait_until(lambda: all(are_all_secured(one) for one, _ in made.states()))
     await wait_until(lambda: made._site is not None and made._site._accept_tasks)  # noqa: SLF001 - it tells nobody
     assert made._site is not None  # noqa: SLF001 - the same
     try:

@@ -86,7 +86,7 @@ class House:
     phone: Phone
 
     @property
-    def moves(self) -> tuple[DoorMovement, ...]:
+    def moves(self) -> tuple[str, ...]:
         """All that bolt and leaf did so far."""
         self.play.log.read_new_lines()
         return door_movements(self.play.log.lines)
@@ -111,13 +111,13 @@ def held(plan: DemoPlan, port: int) -> DemoPlan:
     plan = replace(with_long_open_limit(plan), action_s=0.05)
     section, (asks, *_) = plan.section, reversed(plan.home.brands)
     entrance = section.model_copy(update={"timing": section.timing.model_copy(update=HELD | QUICK)})
-    lock = plan.home.devices[section.lock].model_copy(update={"latency": LATENCY})
+    lock = plan.home.devices[plan.lock].model_copy(update={"latency": LATENCY})
     brand = plan.home.brands[asks]
     asking = brand.model_copy(update={"permission": brand.permission.model_copy(update={"ask_each_time": True})})
     home = plan.home.model_copy(
         update={
             "pages": PagesSection(port=port),
-            "devices": {**plan.home.devices, section.lock: lock},
+            "devices": {**plan.home.devices, plan.lock: lock},
             "entrances": {plan.entrance: entrance},
             "brands": {**plan.home.brands, asks: asking},
         }
@@ -154,14 +154,14 @@ async def before_anybody_comes(house: House, parcels: PromisedDelivery) -> None:
 
 
 async def while_it_rings(house: House, parcels: PromisedDelivery) -> None:
-    await house.play.set_fault(house.play.section.signal, "silent")  # the bell rings and never says so
+    await house.play.set_fault(house.play.plan.signal, "silent")  # the bell rings and never says so
     await house.rings(parcels)
     await house.phone.sees_phase(Phase.RINGING)
     await house.phone.stops()
     await house.turned_away()
     await house.phone.sees_no_visit()
     assert house.moves == ()
-    await house.play.set_fault(house.play.section.signal, "silent", on=False)
+    await house.play.set_fault(house.play.plan.signal, "silent", on=False)
     await house.phone.lifts()
 
 
@@ -262,7 +262,7 @@ async def after_it_was_handed_to_him(house: House, parcels: PromisedDelivery) ->
     await house.rings(parcels)
     await play.wait_for_unlocked()
     await play.courier.goes_in()
-    await play.set_fault(play.section.lock, "throw")
+    await play.set_fault(play.plan.lock, "throw")
     await play.wait_for_alarm(AlarmCode.BOLT_IN_THE_AIR)
     await house.phone.sees_door("handed")
     await house.phone.stops()

@@ -26,6 +26,7 @@ from gateway.protocol.ed25519 import PublicKey
 from tests.browser import IN_SHARED_BROWSER, visitor
 from tests.gateway.cli.terminal import run_perron
 from tests.gateway.web.house import ANNA_PASSWORD
+from tests.house.door import BOLTED
 from tests.installer import TIMEOUT_S, WalkTestInstaller
 from tests.lens import read_screen_code
 from tests.waiting import wait_until
@@ -53,7 +54,7 @@ class Phone:
         self.page = page
         walk = WalkTest(
             entrance="front",
-            steps=walk_steps(section),
+            steps=walk_steps(section, BOLTED),
             begun=datetime(2026, 1, 1, tzinfo=UTC),
             by="?",
             before=WalkTestStatus.NEVER,

@@ -32,15 +32,15 @@ def behind_zigbee(plan: DemoPlan) -> DemoPlan:
     """The demo's house with a basic lock, a basic door and a thermometer on a radio."""
     devices = dict(plan.home.devices)
     entrance = plan.home.entrances[plan.entrance]
-    lock, door = devices[entrance.lock], devices[entrance.door]
+    lock, door = devices[plan.lock], devices[plan.door]
     fridge = devices["kitchen-fridge"]
     assert isinstance(lock, LockDevice)
     assert isinstance(door, DoorDevice)
     assert isinstance(fridge, FridgeDevice)
     zigbee = {"vendor": "zigbee2mqtt"}
-    devices[entrance.lock] = lock.model_copy(update={**zigbee, "address": "zigbee2mqtt/front lock", "guarded": False})
+    devices[plan.lock] = lock.model_copy(update={**zigbee, "address": "zigbee2mqtt/front lock", "guarded": False})
     basic = {"answers": False, "heartbeat": 30.0}
-    devices[entrance.door] = door.model_copy(update={**zigbee, "address": "zigbee2mqtt/front contact", **basic})
+    devices[plan.door] = door.model_copy(update={**zigbee, "address": "zigbee2mqtt/front contact", **basic})
     devices["kitchen-fridge"] = fridge.model_copy(update={**zigbee, "address": "zigbee2mqtt/fridge"})
     entrances = {plan.entrance: entrance.model_copy(update={"living_space": False})}
     carried = {entrance.lock, entrance.door, "kitchen-fridge"}

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from devices.reports import DoorReport, DoorState, LockReport, LockState, OperationSource
 from gateway.domain.visit import events as e
+from tests.house.reports import door_report, lock_report
+from tests.house.rules import door_answers, front_door
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +82,7 @@ class SimulatedDevices:
             if heard is None:
                 return
             self.house.oracle.hears_lock(report, heard, made)
-            self.house.feed(e.LockReported(report=report, context=heard))
+            self.house.feed(lock_report(report=report, context=heard))
             if self.house.crash_at == "after-report" and self.house.alive and answers is None:
                 self.house.oracle.seen["crash after-report"] += 1
                 self.house.kill()
@@ -100,7 +102,7 @@ class SimulatedDevices:
             if heard is None:
                 return
             self.house.oracle.hears_door(report, heard, made)
-            self.house.feed(e.DoorReported(report=report, context=heard))
+            self.house.feed(door_report(report=report, context=heard))
 
         self._net(arrive)
 
@@ -114,7 +116,7 @@ class SimulatedDevices:
                 jammed = self.house.faults.jam and not self.house.premises.bolt_out
                 bolt = LockState.NOT_FULLY_LOCKED if self.half else LockState.UNLATCHED if self.latch_pulled else None
                 self.lock_says(OperationSource.UNSPECIFIED, answers=number, session=session, jammed=jammed, bolt=bolt)
-        elif self.house.rules.door_answers:
+        elif door_answers(self.house.rules):
             self.door_says(answers=number, session=session)
 
     def heartbeat(self) -> None:
@@ -125,7 +127,7 @@ class SimulatedDevices:
     def _execute(self, what: str, ident: str, visit: str, expires: float) -> None:
         """A command reaches the lock: a guarded one refuses what is late or known."""
         late = self.house.t + self.house.faults.countdown > expires
-        if self.house.rules.guarded and (late or ident in self.obeyed):
+        if self.house.guarded and (late or ident in self.obeyed):
             return
         self.obeyed.add(ident)
         if what == "unlock" and self.house.faults.holds:
@@ -145,14 +147,14 @@ class SimulatedDevices:
 
     def _acknowledged(self, heard: e.ReportContext | None) -> None:
         if heard is not None:
-            self.house.feed(e.SequenceAdvanced(device="lock", context=heard))
+            self.house.feed(e.SequenceAdvanced(sensor="lock", context=heard))
             if self.house.crash_at == "after-acknowledgement" and self.house.alive:
                 self.house.oracle.seen["crash after-acknowledgement"] += 1
                 self.house.kill()
 
     def _move(self, what: str, ident: str, visit: str, expires: float | None) -> None:
         """The motor starts, if the command still lives; what a radio held (None) has no time that anybody checks."""
-        if self.house.rules.guarded and expires is not None and self.house.t + self.house.faults.countdown > expires:
+        if self.house.guarded and expires is not None and self.house.t + self.house.faults.countdown > expires:
             return
         if self.house.faults.jam:
             self.lock_says(OperationSource.REMOTE, jammed=True)
@@ -180,7 +182,7 @@ class SimulatedDevices:
             self.house.later(0.5, lambda: self.lock_says(OperationSource.REMOTE))
         elif moved:
             self.lock_says(OperationSource.REMOTE)
-        if what == "unlock" and self.house.rules.unlatch and not self.house.faults.latch_stuck:
+        if what == "unlock" and front_door(self.house.rules).unlatch and not self.house.faults.latch_stuck:
             self.house.later(0.3, lambda: self._latch(pulled=True))
             self.house.later(3.0, lambda: self._latch(pulled=False))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from devices.reports import AlarmPanelState, PresenceState
 from gateway.domain.visit import events as e
+from gateway.domain.visit.closures import BoltedDoor
 
 if TYPE_CHECKING:
     from tests.house.house import SimulatedHome
@@ -42,7 +43,8 @@ class FollowedHousehold:
                 )
             )
             self._report_panel()
-        if self.house.rules.lift_handle and self.rng.random() < 0.2:
+        closure = self.house.rules.closures[0]
+        if isinstance(closure, BoltedDoor) and closure.lift_handle and self.rng.random() < 0.2:
             self.house.faults.handle_down = not self.house.faults.handle_down
         if self.rng.random() < REPEAT_PROBABILITY:
             self.speak()

@@ -6,16 +6,17 @@ import random
 from functools import partial
 from typing import TYPE_CHECKING
 
-from devices.reports import DoorReport, DoorState
+from devices.reports import DoorReport, DoorState, LockReport, LockState
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import is_closed
-from gateway.domain.visit.state import Obstruction, Phase
-from gateway.runtime.adapters import garage
+from gateway.domain.visit.closures.garage_door import CLEAR, OBSTRUCTED
+from gateway.domain.visit.state import Phase
 from tests.house.devices import SimulatedDevices
+from tests.house.door import is_closed
 from tests.house.house import CAMERAS, SimulatedHome
 from tests.house.oracle import NEVER_S, Oracle
 from tests.house.premises import PhysicalDoor
+from tests.house.reports import door_report, obstruction_report
 from tests.house.rules import rules_with
 from tests.house.story import announce_delivery
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 OPENING_S, CLOSING_S = 6.0, 12.0  # seconds that the door takes
-RULES = {"garage_door": True, "obstruction_sensor": True, "guarded": False, "warning": 5.0, "closing": 20.0}
+WARNING_S = 5.0
+RULES = {"garage_door": True, "obstruction_sensor": True, "guarded": False, "warning": WARNING_S, "closing": 20.0}
 
 
 class GarageLeaf(PhysicalDoor):
@@ -62,7 +64,7 @@ class GarageDevices(SimulatedDevices):
     house: GarageHouse
 
     def door_says(self, *, answers: int | None = None, session: int | None = None) -> None:
-        """The sensor's word, told of the door and of the bolt as the shell does."""
+        """The sensor's word."""
         report = DoorReport(door=DoorState.OPEN if self.house.premises.door_open else DoorState.CLOSED)
         heard_on, made = self._context_on_arrival("door", session, answers), self.house.t
         if self.house.faults.door_mute:
@@ -72,18 +74,16 @@ class GarageDevices(SimulatedDevices):
             heard = heard_on()
             if heard is None:
                 return
-            for told in garage.with_bolt_events(e.DoorReported(report=report, context=heard)):
-                if isinstance(told, e.LockReported):
-                    self.house.oracle.hears_lock(told.report, heard, made)
-                elif isinstance(told, e.DoorReported):
-                    self.house.oracle.hears_door(told.report, heard, made)
-                self.house.feed(told)
+            if report.door is DoorState.CLOSED:  # a closed garage door is locked
+                self.house.oracle.hears_lock(LockReport(bolt=LockState.LOCKED), heard, made)
+            self.house.oracle.hears_door(report, heard, made)
+            self.house.feed(door_report(report=report, context=heard))
 
         self._net(arrive)
 
     def way_says(self, *, answers: int | None = None, session: int | None = None) -> None:
         """What the beam sees."""
-        way, made = (Obstruction.OBSTRUCTED if self.house.opening.beam else Obstruction.CLEAR), self.house.t
+        way, made = (OBSTRUCTED if self.house.opening.beam else CLEAR), self.house.t
         if self.house.faults.mute:
             return
 
@@ -91,7 +91,7 @@ class GarageDevices(SimulatedDevices):
             if self.house.session is not None:
                 heard = e.ReportContext(session=self.house.session if session is None else session, answers=answers)
                 self.house.watch.hears_way(way, heard, made)
-                self.house.feed(e.ObstructionReported(obstruction=way, context=heard))
+                self.house.feed(obstruction_report(obstruction=way, context=heard))
 
         self._net(arrive)
 
@@ -126,8 +126,8 @@ class GarageOracle(Oracle):
         self.way_asked = NEVER_S  # the newest "clear" answers a question of then
         self.blind_at = NEVER_S
 
-    def hears_way(self, way: Obstruction, heard: e.ReportContext, made: float) -> None:
-        if way is Obstruction.CLEAR and heard.answers is not None and heard.session == self.house.session:
+    def hears_way(self, way: str, heard: e.ReportContext, made: float) -> None:
+        if way == CLEAR and heard.answers is not None and heard.session == self.house.session:
             self.way_asked = max(self.way_asked, self.house.asked[heard.answers])
         del made
 
@@ -137,7 +137,7 @@ class GarageOracle(Oracle):
         scanned_before = isinstance(event, e.Scanned) and visit is not None and event.code in visit.parcels
         if isinstance(event, e.BellPressed) or scanned_before:
             self.outs.append(self.house.t)
-        if isinstance(event, e.BrokerDown | e.Restarted | e.DeviceOffline | e.ReportsMissed | e.BrokerUp):
+        if isinstance(event, e.BrokerDown | e.Restarted | e.SensorOffline | e.ReportsMissed | e.BrokerUp):
             self.blind_at = self.house.t
 
     def performs(self, command: c.Command) -> None:
@@ -147,10 +147,10 @@ class GarageOracle(Oracle):
         if isinstance(command, c.RaiseAlarm) and command.code is c.AlarmCode.DOOR_LEFT_OPEN:
             self.alarmed_at = self.house.t
         assert not isinstance(command, c.Lock), "a lock command where there is no lock"
-        if isinstance(command, c.CloseGarageDoor):
+        if isinstance(command, c.Close):
             self._check_close(command)
 
-    def _check_close(self, close: c.CloseGarageDoor) -> None:
+    def _check_close(self, close: c.Close) -> None:
         """Never on somebody: all that must hold, by what really happened."""
         house, rules = self.house, self.house.rules
         visit = house.mem.visit
@@ -163,9 +163,9 @@ class GarageOracle(Oracle):
         since = max(opened, self.blind_at, *broken)
         outs = [at for at in self.outs if at > since]
         assert outs, "nobody said that he is out since it opened, was not seen, or the beam was broken"
-        warned = [at for at in self.warnings if outs[0] <= at <= house.t - rules.warning + 0.01]
+        warned = [at for at in self.warnings if outs[0] <= at <= house.t - WARNING_S + 0.01]
         assert warned, "no warning since he said so, or too short a one"
-        assert self.way_asked >= warned[0] + rules.warning - 0.01, "the beam was not asked after the warning"
+        assert self.way_asked >= warned[0] + WARNING_S - 0.01, "the beam was not asked after the warning"
         self.seen["Close"] += 1
 
     def _check_locked_again(self, visit: str) -> None:
@@ -192,7 +192,7 @@ class GarageHouse(SimulatedHome):
         self.oracle = self.watch = GarageOracle(self)
 
     def perform(self, command: c.Command) -> None:
-        if isinstance(command, c.CloseGarageDoor):
+        if isinstance(command, c.Close):
             self.devices.send("close", f"{command.visit}-{command.attempt}", command.visit, command.life)
         else:
             super().perform(command)
@@ -297,7 +297,7 @@ def random_life(seed: int, steps: int = 60, tell: Callable[[str], None] | None =
             (1, lambda: setattr(house.faults, "jam", not house.faults.jam)),
             (1, lambda: house.stop(stopped=not house.stopped)),
             (1, house.kill),
-            (1, lambda: house.feed(e.DeviceOffline(device=rng.choice(("way", "door"))))),
+            (1, lambda: house.feed(e.SensorOffline(sensor=rng.choice(("way", "door"))))),
             (2, lambda: acknowledge(house)),
         )
         rng.choices([act for _, act in acts], [weight for weight, _ in acts])[0]()

@@ -22,6 +22,8 @@ from tests.house.followed import FollowedHousehold
 from tests.house.oracle import Oracle
 from tests.house.premises import PhysicalDoor
 from tests.house.promise import EPOCH, SimulatedDelivery
+from tests.house.reports import door_report, lock_report
+from tests.house.rules import door_answers
 
 C = TypeVar("C")
 
@@ -77,7 +79,7 @@ class SimulatedHome:
         self.followed = FollowedHousehold(self, seed)
         self.oracle = Oracle(self)
         self.boot()
-        if not self.rules.door_answers:
+        if not door_answers(self.rules):
             self.devices.heartbeat()
 
     # ---- time -------------------------------------------------------------------------------------------------------
@@ -101,6 +103,11 @@ class SimulatedHome:
         step = self.faults.clock_step if self.faults.untrusted else 0.0
         utc = EPOCH + timedelta(seconds=self.t + step)
         return Now(utc=utc, trusted=not self.faults.untrusted, mono=self.t - self.uptime_from)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the lock refuses a late or repeated command."""
+        return all(closure.guarded for closure in self.rules.closures)
 
     def note(self, line: str) -> None:
         """Tell a trace."""
@@ -151,11 +158,11 @@ class SimulatedHome:
         if self.rng.random() < 0.3:
             heard = e.ReportContext(session=self.session, retained=True)
             self.feed(
-                e.LockReported(
+                lock_report(
                     report=LockReport(bolt=self.rng.choice((LockState.LOCKED, LockState.UNLOCKED))), context=heard
                 )
             )
-            self.feed(e.DoorReported(report=DoorReport(door=DoorState.CLOSED), context=heard))
+            self.feed(door_report(report=DoorReport(door=DoorState.CLOSED), context=heard))
 
     def broker_down(self) -> None:
         """The broker is gone."""
@@ -251,7 +258,8 @@ class SimulatedHome:
             return
         phase = new.visit.phase if new.visit else "ready"
         if new.visit is not None and phase == "relocking":
-            phase = f"relocking/{new.visit.relock}/{new.visit.lock_tries}"
+            run = new.visit.securing.run
+            phase = f"relocking/{run.step}/{run.tries}"
         self.note(f"{phase:26} {event}")
         for command in commands:
             self.note(f"{'':26}   -> {command}")
@@ -282,7 +290,7 @@ class SimulatedHome:
             case c.Lock(visit=visit, attempt=n, life=life):
                 self.devices.send("lock", f"{visit}-{n}-{self.t:.3f}", visit, life)
                 self._bystander_enters()
-            case c.QueryDevice(device=device, session=session, number=number):
+            case c.QuerySensor(sensor=device, session=session, number=number):
                 self.asked[number] = self.t
                 if self.session == session:
                     self.devices.question(device, session, number)
@@ -298,7 +306,7 @@ class SimulatedHome:
                 pass  # the oracle has seen it; nothing in the house follows
             case c.ReserveOpening() | c.ConsumeOpening() | c.ReleaseOpening() | c.LogNote():
                 pass  # the commit was all there is to do
-            case c.CloseGarageDoor():
+            case c.Close():
                 raise AssertionError(f"a front door is no garage: {command}")
             case _:
                 assert_never(command)
@@ -395,7 +403,7 @@ class SimulatedHome:
     @property
     def phase(self) -> str:
         """The running visit's phase."""
-        return self.mem.visit.phase if self.mem.visit is not None else "ready"
+        return "ready" if self.mem.visit is None or self.mem.visit.phase is None else self.mem.visit.phase
 
     @property
     def refusals(self) -> list[str]:

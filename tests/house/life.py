@@ -9,7 +9,7 @@ from devices.reports import BatteryLevel, OperationError
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import is_explained_only_by_unlock
+from gateway.domain.visit.predicates import is_explained_only_by_unlock
 from tests.house.faults import CRASH_POINTS, Faults
 from tests.house.followed import BYPASSED
 from tests.house.house import CAMERAS, SimulatedHome
@@ -238,7 +238,7 @@ def lose_device(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) 
     device = rng.choice(("lock", "door"))
     if rng.random() < 0.5:
         house.reboot(device)
-    house.feed(e.DeviceOffline(device=device))
+    house.feed(e.SensorOffline(sensor=device))
     return f"{device} lost"
 
 

@@ -14,8 +14,10 @@ from devices.reports import BatteryLevel, DoorReport, DoorState, LockReport, Loc
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import NOT_LOCKED, is_closed, is_locked
+from gateway.domain.visit.closures.bolted_door import NOT_LOCKED
 from gateway.domain.visit.state import CodeKind, Entrance, Phase
+from tests.house.door import is_closed, is_locked
+from tests.house.rules import door_answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +104,7 @@ class Oracle:
     def hears_door(self, report: DoorReport, heard: e.ReportContext, made: float) -> None:
         """Keep the newest "closed" that answers a question; a basic door's live word counts too."""
         current = heard.session == self.house.session
-        basic = not self.house.rules.door_answers
+        basic = not door_answers(self.house.rules)
         if report.door is DoorState.CLOSED and current and (basic or heard.answers is not None):
             asked = made if heard.answers is None else self.house.asked[heard.answers]
             if asked >= self.door_asked:
@@ -162,7 +164,7 @@ class Oracle:
         self.released.add(visit)
         if release.withdrawal:
             assert visit not in self.published, "I5 given back as unsent, though it was published"
-        elif self.house.rules.guarded:
+        elif self.house.guarded:
             used = [at for at, by in self.house.premises.openings if by == visit]
             assert not used, "I5 given back though the door was opened"
         self.seen["release unsent" if release.withdrawal else "release never entered"] += 1
@@ -178,7 +180,7 @@ class Oracle:
         for command in commands:  # a claim counts even when it could not be stored and is not told
             if isinstance(command, c.ReportDoorResult) and command.door_result is DoorResult.LOCKED_AGAIN:
                 assert old.visit is not None
-                self.proven_parts.add((command.visit, old.visit.part))
+                self.proven_parts.add((command.visit, old.visit.recording.part))
                 self._check_locked_again(command.visit)
         before = old.visit.phase if old.visit else "ready"
         after = new.visit.phase if new.visit else "ready"
@@ -222,7 +224,7 @@ class Oracle:
                     self.late_told = True
                 visit_now = self.house.mem.visit
                 if code is c.AlarmCode.CAMERA_LOST and visit_now is not None:
-                    self.lost_cameras.add((visit_now.id, visit_now.part, detail))
+                    self.lost_cameras.add((visit_now.id, visit_now.recording.part, detail))
             case c.Lock():
                 self._check_lock()
             case c.LogNote(what=what):
@@ -251,7 +253,7 @@ class Oracle:
         """Never against an open door: its newest word must be fresh, and true when it was made."""
         house = self.house
         assert is_closed(house.mem), "I10 lock sent while the door is not affirmatively closed"
-        if house.rules.door_answers:
+        if door_answers(house.rules):
             assert house.t - self.door_asked <= house.rules.latency + 0.01, "I10 the door was not asked afresh"
         moved_since = house.premises.last_leaf >= self.door_made
         assert not house.premises.door_open or moved_since, "I10 lock sent at an open door"
@@ -266,12 +268,12 @@ class Oracle:
         last_command = max(self.published.get(visit, NEVER_S), self.locked_sent)
         answers = [heard for asked, heard in self.locked_answers if asked >= last_command]
         assert answers, "I8 the bolt was not asked after the last command"
-        if not house.rules.door_answers:
+        if not door_answers(house.rules):
             return  # a basic door cannot be asked: a bolt in the air may pass for locked, so no living space has one
         assert self.door_asked >= min(answers), "I7 the door was not asked after the bolt"
         assert not premises.in_air or premises.last_leaf >= self.door_made, "I7 locked again with the bolt in the air"
         assert not premises.door_open or premises.last_leaf >= self.door_made, "I7 locked again with an open door"
-        if house.rules.guarded and not premises.bolt_out:
+        if house.guarded and not premises.bolt_out:
             assert premises.last_hand >= self.lock_made, "I7 locked again, and nobody locked"
 
     def _check_lock_request(self) -> None:
@@ -279,11 +281,11 @@ class Oracle:
         house, premises = self.house, self.house.premises
         assert is_locked(house.mem), "I8 locked up without an answer asked after the last command"
         assert is_closed(house.mem), "I7 locked up though the door is not affirmatively closed"
-        if not house.rules.door_answers:
+        if not door_answers(house.rules):
             return
         assert not premises.in_air or premises.last_leaf >= self.door_made, "I7 locked up with the bolt in the air"
         assert not premises.door_open or premises.last_leaf >= self.door_made, "I7 locked up with an open door"
-        if house.rules.guarded and not premises.bolt_out:
+        if house.guarded and not premises.bolt_out:
             assert premises.last_hand >= self.lock_made, "I7 locked up, and nobody locked"
 
     def _check_guess_limit(self, answer: c.AnswerScan) -> None:
@@ -318,10 +320,12 @@ class Oracle:
             assert mem.visit is not None or mem.grace_visit is not None, (
                 "a door stands unlocked after its visit, untold"
             )
-            known = mem.bolt.value in NOT_LOCKED
+            known = mem.facts["lock"].value in NOT_LOCKED
             assert not known or self.hand_since_late(), "a lock obeyed late, it is known, and nobody was told"
         elif mem.visit is None:
-            assert mem.incident is not None or mem.bolt.value not in NOT_LOCKED, "a late unlock is not locked again"
+            assert mem.incident is not None or mem.facts["lock"].value not in NOT_LOCKED, (
+                "a late unlock is not locked again"
+            )
 
     def hand_since_late(self) -> bool:
         """Whether a hand has moved the bolt since: then it is the household's."""
@@ -348,7 +352,7 @@ class Oracle:
         """The bolt obeyed an unlock of ours."""
         house = self.house
         assert visit in house.intents, "I1 a withdrawal without a durable intent"
-        if not house.rules.guarded:
+        if not house.guarded:
             return
         assert visit not in self.claimed or visit in self.held, "I7 our unlock acts after locked again was said"
         times = [by for _, by in house.premises.withdrawals if by == visit]
@@ -372,7 +376,7 @@ class Oracle:
             return
         visit = openings[-1][1]
         self.seen["opening"] += 1
-        if not house.rules.guarded:
+        if not house.guarded:
             return
         delivery = house.intents[visit]
         count = sum(house.intents[by] == delivery for _, by in openings)

@@ -1,11 +1,35 @@
-"""The rules of a story, in which waiting times stand beside the others."""
+"""The rules of a story, in which waiting times and the fields of its one closure stand beside the others."""
 
 from gateway.domain.timing import Timing
+from gateway.domain.visit.closures import BoltedDoor, GarageDoor
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 from gateway.domain.visit.state import Rules
 
 
 def rules_with(**fields: object) -> Rules:
-    """`Rules` with these fields; those of `Timing` go into it. A time may be 0 here, which a house file may not say."""
-    times = {name: value for name, value in fields.items() if name in Timing.model_fields}
-    rest = {name: value for name, value in fields.items() if name not in times}
-    return Rules(timing=Timing().model_copy(update=times), **rest)  # type: ignore[arg-type] # a story names what it changes
+    """`Rules` with these fields; those of `Timing` and of the closure go into it. A time may be 0 here.
+
+    `garage_door`: the closure is one. `door_answers` False: the door sensor answers no query.
+    """
+    garage_door, answers = fields.pop("garage_door", False), fields.pop("door_answers", True)
+    kind = GarageDoor if garage_door else BoltedDoor
+    times = {name: fields.pop(name) for name in Timing.model_fields if name in fields}
+    own = {name: fields.pop(name) for name in kind.model_fields if name in fields and name != "cameras"}
+    return Rules(
+        closures=(kind(id=MAIN_CLOSURE).model_copy(update=own),),
+        timing=Timing().model_copy(update=times),
+        basic_sensors=frozenset() if answers else frozenset({"door"}),
+        **fields,  # type: ignore[arg-type] # a story names what it changes
+    )
+
+
+def front_door(rules: Rules) -> BoltedDoor:
+    """Return the one closure of these rules, which is a bolted door."""
+    (closure,) = rules.closures
+    assert isinstance(closure, BoltedDoor)
+    return closure
+
+
+def door_answers(rules: Rules) -> bool:
+    """Return whether the door sensor answers queries."""
+    return "door" not in rules.basic_sensors

@@ -9,14 +9,14 @@ LOCKUP = f"{TESTS}domain/visit/test_lock_request.py"
 MUTANTS = (
     Mutant(
         name="a pause is ignored at a scan",
-        file="gateway/domain/visit/conditions.py",
+        file="gateway/domain/visit/predicates.py",
         old="    if is_paused(state, now):\n        return Refusal.PAUSED\n",
         new="",
         tests=(f"{TESTS}domain/visit/test_refusals.py", PAUSES),
     ),
     Mutant(
         name="a pause goes on for one instant more",
-        file="gateway/domain/visit/conditions.py",
+        file="gateway/domain/visit/predicates.py",
         old="    return any(pause.start <= now.utc < pause.end for pause in state.pauses)\n",
         new="    return any(pause.start <= now.utc <= pause.end for pause in state.pauses)\n",
         tests=(PAUSES,),
@@ -30,7 +30,7 @@ MUTANTS = (
     ),
     Mutant(
         name="a retailer learns of each pause that touches his window",
-        file="gateway/domain/visit/conditions.py",
+        file="gateway/domain/visit/predicates.py",
         old="return state.stopped or free >= delivery.end",
         new="return state.stopped or free > max(delivery.start, now.utc)",
         tests=(PAUSES,),
@@ -51,20 +51,21 @@ MUTANTS = (
     ),
     Mutant(
         name="lock now is sent to a door that did not say closed",
-        file="gateway/domain/visit/lock_request.py",
-        old="case RelockStep.DOOR_BEFORE if is_closed(state):",
-        new="case RelockStep.DOOR_BEFORE if not is_door_open(state):",
+        file="gateway/domain/visit/closures/bolted_door.py",
+        old='case "door_before" if view.proves("door", DoorState.CLOSED):',
+        new='case "door_before" if not self.opened(view):',
         tests=(LOCKUP,),
     ),
     Mutant(
         name="lock now believes the lock's own word",
         file="gateway/domain/visit/lock_request.py",
-        old="case RelockStep.BOLT_MOVES if (\n"
-        "            state.bolt.value is LockState.LOCKED or running.lock_refused or step.timer_expired(Timer.LOCKUP)\n"
-        "        ):",
-        new="case RelockStep.BOLT_MOVES if state.bolt.value is LockState.LOCKED:\n"
-        "            _end(step, LockRequestResult.PROVEN)\n"
-        "        case RelockStep.BOLT_MOVES if step.timer_expired(Timer.LOCKUP):",
+        old="    if result is Verdict.DONE:\n        _go_to_next(step)\n",
+        new=(
+            "    if is_closed and not closure.unsecured(step.view(closure)):\n"
+            "        _end(step, LockRequestResult.PROVEN)\n"
+            "    elif result is Verdict.DONE:\n"
+            "        _go_to_next(step)\n"
+        ),
         tests=(LOCKUP,),
     ),
     Mutant(

@@ -163,7 +163,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the gateway does not listen where a Z-Wave lock tells its bolt",
-        file="gateway/config/topics.py",
+        file="devices/vendors/words.py",
         old="PRODUCT_CHANNELS = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH, TopicSuffix.BEAM)",
         new="PRODUCT_CHANNELS = (TopicSuffix.OPERATION, TopicSuffix.BEAM)",
         tests=("tests/gateway/config/test_topics.py::test_where_a_z_wave_lock_tells_its_bolt_and_latch_is_heard",),

@@ -10,15 +10,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="Home Assistant shows a bolt locked whose door nobody has proven closed",
         file="gateway/integrations/homeassistant/state.py",
-        old="if conditions.is_locked(state) and conditions.is_closed(state):",
-        new="if conditions.is_locked(state):",
+        old="if summary.is_locked(state):",
+        new='if summary.bolt_state(state) == "locked":',
         tests=(f"{SNAPSHOT}::test_without_proof_the_lock_is_unknown",),
     ),
     Mutant(
         name="Home Assistant takes a lock's mere word for locked",
         file="gateway/integrations/homeassistant/state.py",
-        old="if conditions.is_locked(state) and conditions.is_closed(state):",
-        new='if state.bolt.value == "is_locked" and conditions.is_closed(state):',
+        old="if summary.is_locked(state):",
+        new="if not predicates.unsecured_closures(state):",
         tests=(f"{ASSISTANT}::test_a_lock_that_only_says_so_is_not_shown_locked",),
     ),
     Mutant(

@@ -51,7 +51,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a copy begins as if nothing were",
         file="gateway/storage/snapshot.py",
-        old=("            timers={},\n            safe_mode=True,\n        )\n"),
+        old=("            timers={},\n            safe=SafeMode(),\n        )\n"),
         new=("            timers={},\n        )\n"),
         tests=(SAFE,),
     ),

@@ -182,14 +182,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a brand that may not come in blocks one that may at the door",
         file="gateway/domain/visit/scan.py",
-        old="if may_open(step.state, rival, step.now) is None]",
+        old="if _may_begin(step, rival, scan.scanner)]",
         new="if rival.id]",
         tests=(f"{SCANS}::test_a_code_that_a_brand_announced_too_that_may_not_come_in_opens_for_the_one_that_may",),
     ),
     Mutant(
         name="the courier's code does not say which brand's parcel it is",
         file="gateway/domain/visit/scan.py",
-        old=" or _also_of_other_brand(half, delivery)):",
+        old=" or _also_of_other_brand(pending, delivery)):",
         new="):",
         tests=(f"{SCANS}::test_where_a_courier_proves_himself_his_code_says_which_brand_s_parcel_it_is",),
     ),

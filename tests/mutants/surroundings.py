@@ -23,7 +23,7 @@ MUTANTS = (
     ),
     Mutant(
         name="what was known of the household outlives a broken link",
-        file="gateway/domain/visit/presence.py",
+        file="gateway/domain/visit/facts.py",
         old="replace(step.state, presence={}, alarm_panel=AlarmPanelState.UNKNOWN)",
         new="replace(step.state)",
         tests=(RESIDENTS,),
@@ -51,54 +51,65 @@ MUTANTS = (
     ),
     Mutant(
         name="a garage is sent down though nobody said that he is out",
-        file="gateway/domain/visit/garage.py",
-        old="not (rules.obstruction_sensor and visit.courier_left and is_door_open(step.state))",
-        new="not (rules.obstruction_sensor and is_door_open(step.state))",
+        file="gateway/domain/visit/closures/garage_door.py",
+        old="if not (self.obstruction_sensor and view.now.courier_left and self.opened(view)):",
+        new="if not (self.obstruction_sensor and self.opened(view)):",
         tests=(GARAGE,),
     ),
     Mutant(
         name="a garage without a beam is sent down",
-        file="gateway/domain/visit/garage.py",
-        old="not (rules.obstruction_sensor and visit.courier_left and is_door_open(step.state))",
-        new="not (visit.courier_left and is_door_open(step.state))",
+        file="gateway/domain/visit/closures/garage_door.py",
+        old=(
+            "        if not (self.obstruction_sensor and view.now.courier_left and self.opened(view)):\n"
+            "            return Verdict.NOTHING\n"
+        ),
+        new=(
+            "        if not self.obstruction_sensor and self.opened(view) and view.run.tries < MAX_CLOSE_COMMANDS:\n"
+            '            return Move(to="sent", send=Order.CLOSE, counts=True, within_s=self.closing)\n'
+            "        if not (self.obstruction_sensor and view.now.courier_left and self.opened(view)):\n"
+            "            return Verdict.NOTHING\n"
+        ),
         tests=(GARAGE,),
     ),
     Mutant(
         name="a broken beam takes no word back",
         file="gateway/domain/visit/facts.py",
-        old=("    if event.obstruction is not Obstruction.CLEAR:\n        _reset_courier_left(step)"),
-        new=("    if event.obstruction is Obstruction.UNKNOWN:\n        _reset_courier_left(step)"),
+        old="if sensor.cancels_exit and event.value not in sensor.needs_answer:",
+        new="if sensor.cancels_exit and event.value == UNKNOWN:",
         tests=(GARAGE,),
     ),
     Mutant(
         name="the beam is not asked after the warning",
-        file="gateway/domain/visit/garage.py",
+        file="gateway/domain/visit/closures/garage_door.py",
         old=(
-            "        case ClosingStep.WARNED if step.timer_expired(Timer.CLOSE):\n"
-            "            _query(step, ClosingStep.ASKED_AGAIN)"
+            '            case "warned" if view.is_over:\n'
+            '                return Move(to="queried_again", query=("way",))\n'
         ),
-        new=("        case ClosingStep.WARNED if step.timer_expired(Timer.CLOSE):\n            _send_down(step)"),
+        new=(
+            '            case "warned" if view.is_over:\n'
+            '                return Move(to="sent", send=Order.CLOSE, counts=True, within_s=self.closing)\n'
+        ),
         tests=(GARAGE,),
     ),
     Mutant(
         name="a garage is sent down without a warning",
-        file="gateway/domain/visit/garage.py",
-        old="_set_step(step, ClosingStep.WARNED, rules.warning)",
-        new="_set_step(step, ClosingStep.WARNED, 0.1)",
+        file="gateway/domain/visit/closures/garage_door.py",
+        old='return Move(to="warned", prompt=WARNING, within_s=self.warning)',
+        new='return Move(to="warned", prompt=WARNING, within_s=0.1)',
         tests=(GARAGE,),
     ),
     Mutant(
         name="a word that was said into a broken beam counts",
-        file="gateway/domain/visit/garage.py",
-        old="    if step.state.obstruction.value is Obstruction.CLEAR:",
-        new="    if step.state.obstruction.value is not None:",
+        file="gateway/domain/visit/scan.py",
+        old="if all(seen.value(role) in closure.sensors[role].needs_answer for role in against):",
+        new="if all(seen.value(role) is not None for role in against):",
         tests=(GARAGE,),
     ),
     Mutant(
         name="a lock is sent to a garage's opener",
-        file="gateway/runtime/effects.py",
-        old="            case c.Lock() if state.rules.garage_door:",
-        new="            case c.LockDoor() if state.rules.garage_door and command.n > 9:",
-        tests=("tests/gateway/runtime/adapters/test_garage.py",),
+        file="gateway/domain/visit/closures/garage_door.py",
+        old='return Move(to="door_after", query=("door",), after_expiry=True, ends_delivery=True)',
+        new='return Move(to="door_after", query=("door",), after_expiry=True, ends_delivery=True, send=Order.LOCK)',
+        tests=(GARAGE,),
     ),
 )

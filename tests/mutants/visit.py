@@ -16,27 +16,28 @@ READINESS = "tests/gateway/domain/visit/test_readiness.py"
 BATTERIES = "tests/gateway/domain/visit/test_batteries.py"
 FACTS = "tests/gateway/domain/visit/test_facts.py"
 SEEDS = "tests/gateway/domain/visit/test_seeds.py"
+SEVERAL = "tests/gateway/domain/visit/closures/test_several_closures.py"
 
 MUTANTS = (
     Mutant(
         name="an unknown door is taken as closed",
-        file="gateway/domain/visit/conditions.py",
-        old="return state.door.proven and state.door.value is DoorState.CLOSED",
-        new="return state.door.value not in OPEN_DOOR_STATES",
+        file="gateway/domain/visit/closures/bolted_door.py",
+        old='return self.holds(view) and view.proves("door", DoorState.CLOSED)',
+        new="return self.holds(view) and not self.opened(view)",
         tests=(FACTS, INSIDE),
     ),
     Mutant(
         name="an unproven closed is taken as closed",
-        file="gateway/domain/visit/conditions.py",
-        old="return state.door.proven and state.door.value is DoorState.CLOSED",
-        new="return state.door.value is DoorState.CLOSED",
+        file="gateway/domain/visit/closures/bolted_door.py",
+        old='return self.holds(view) and view.proves("door", DoorState.CLOSED)',
+        new='return self.holds(view) and view.value("door") == DoorState.CLOSED',
         tests=(FACTS, RELOCKING),
     ),
     Mutant(
         name="an unknown lock is taken as locked",
-        file="gateway/domain/visit/conditions.py",
-        old="return state.bolt.proven and state.bolt.value is LockState.LOCKED",
-        new="return state.bolt.value not in NOT_LOCKED",
+        file="gateway/domain/visit/closures/bolted_door.py",
+        old='return view.proves("lock", LockState.LOCKED)',
+        new='return view.value("lock") not in NOT_LOCKED',
         tests=(FACTS, REFUSALS),
     ),
     Mutant(
@@ -72,10 +73,12 @@ MUTANTS = (
         file="gateway/domain/visit/facts.py",
         old=(
             "            step.state = replace(step.state, broker_session=None)\n"
-            "            presence.forget(step)\n"
-            '            lose_observation(step, "lock", "door")\n'
+            "            forget_surroundings(step)\n"
+            "            lose_all_observation(step)\n"
         ),
-        new=("            step.state = replace(step.state, broker_session=None)\n            presence.forget(step)\n"),
+        new=(
+            "            step.state = replace(step.state, broker_session=None)\n            forget_surroundings(step)\n"
+        ),
         tests=(FACTS,),
     ),
     Mutant(
@@ -101,7 +104,7 @@ MUTANTS = (
     ),
     Mutant(
         name="an unlock leaves before the film is on disk",
-        file="gateway/domain/visit/conditions.py",
+        file="gateway/domain/visit/predicates.py",
         old="all(camera.live and camera.recording for",
         new="all(camera.live for",
         tests=(RINGING, SEEDS),
@@ -109,7 +112,7 @@ MUTANTS = (
     Mutant(
         name="nothing is checked again at the intent",
         file="gateway/domain/visit/decide.py",
-        old="no = may_open(step.state, visit.delivery, step.now)",
+        old="no = may_open(step.state, visit.delivery, step.now, visit.route)",
         new="no = None",
         tests=(RINGING,),
     ),
@@ -126,15 +129,15 @@ MUTANTS = (
     Mutant(
         name="a spent opening is refunded",
         file="gateway/domain/visit/transitions.py",
-        old="if visit.reservation_settled or not never_opened:",
-        new="if visit.reservation_settled:",
+        old="if entry.reservation_settled or not never_opened:",
+        new="if entry.reservation_settled:",
         tests=(OPENING,),
     ),
     Mutant(
         name="a basic door gives openings back",
         file="gateway/domain/visit/transitions.py",
-        old="visit.observed_throughout and step.state.rules.door_answers",
-        new="visit.observed_throughout",
+        old="not entry.unanswered and not _has_basic_sensor(step)",
+        new="not entry.unanswered",
         tests=(OPENING,),
     ),
     Mutant(
@@ -151,12 +154,13 @@ MUTANTS = (
     Mutant(
         name="the unlock is sent again after a restart",
         file="gateway/domain/visit/restart.py",
-        old="""            film.begin(step, visit.id, visit.part)
-            transitions.wait_then_lock(step, 0)
-""",
-        new="""            film.begin(step, visit.id, visit.part)
-            transitions.order_unlock(step)
-""",
+        old=(
+            "            film.begin(step, visit.id, visit.recording.part)\n"
+            "            transitions.wait_then_lock(step, 0)\n"
+        ),
+        new=(
+            "            film.begin(step, visit.id, visit.recording.part)\n            transitions.order_unlock(step)\n"
+        ),
         tests=(RESTART,),
     ),
     Mutant(
@@ -169,75 +173,74 @@ MUTANTS = (
     Mutant(
         name="a parcel that is scanned while the bolt goes out is answered with go",
         file="gateway/domain/visit/scan.py",
-        old="ScanAnswer.GO if step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE} else ScanAnswer.WAIT",
-        new="ScanAnswer.WAIT if step.visit.phase in BEFORE_INTENT | {Phase.UNLOCKING} else ScanAnswer.GO",
+        old="is_open = step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE} and not is_at_next",
+        new="is_open = step.visit.phase not in BETWEEN_INTENTS | {Phase.UNLOCKING} and not is_at_next",
         tests=(f"{RELOCKING}::test_a_parcel_of_the_visit_that_is_scanned_while_the_bolt_goes_out_is_told_to_wait",),
     ),
     Mutant(
         name="a repeated scan is a new one",
         file="gateway/domain/visit/scan.py",
-        old="seen = tuple(one for one in attempts.recent_codes if step.now.mono - one[1] < "
-        "step.state.rules.timing.merge)",
-        new="seen = tuple(one for one in attempts.recent_codes if step.now.mono - one[1] < 0)",
+        old="entry for entry in attempts.recent_codes if step.now.mono - entry[1] < step.state.rules.timing.merge",
+        new="entry for entry in attempts.recent_codes if step.now.mono - entry[1] < 0",
         tests=(SCANS,),
     ),
     Mutant(
         name="the bolt is thrown without a closed door",
-        file="gateway/domain/visit/relocking.py",
-        old="case RelockStep.DOOR_BEFORE if is_closed(state):",
-        new="case RelockStep.DOOR_BEFORE:",
+        file="gateway/domain/visit/closures/bolted_door.py",
+        old='case "door_before" if view.proves("door", DoorState.CLOSED):',
+        new='case "door_before":',
         tests=(RELOCKING, INSIDE),
     ),
     Mutant(
         name="the veto of the ringing is skipped",
         file="gateway/domain/visit/transitions.py",
-        old="{Timer.RING: rules.timing.ring, Timer.BELL: rules.timing.bell}",
+        old="{Timer.RING: ring_s, Timer.BELL: rules.timing.bell}",
         new="{Timer.RING: 0.5, Timer.BELL: rules.timing.bell}",
         tests=(RINGING,),
     ),
     Mutant(
         name="somebody who answers is ignored",
         file="gateway/domain/visit/decide.py",
-        old="if visit.attended or is_door_open(step.state):",
-        new="if is_door_open(step.state):",
+        old="if visit.consent.attended or (is_in_use(step.state) and step.state.rules.household_refuses):",
+        new="if is_in_use(step.state) and step.state.rules.household_refuses:",
         tests=(RINGING,),
     ),
     Mutant(
         name="a bell that never rang is good enough",
         file="gateway/domain/visit/decide.py",
-        old="elif not (visit.bell_confirmed and _is_courier_filmed(step)):",
+        old="elif not (visit.consent.bell_confirmed and _is_courier_filmed(step)):",
         new="elif not _is_courier_filmed(step):",
         tests=(RINGING, SEEDS),
     ),
     Mutant(
         name="silence is yes where a yes is asked",
         file="gateway/domain/visit/decide.py",
-        old="if visit.approved is False or step.timer_expired(Timer.APPROVAL):",
+        old="if visit.consent.approved is False or step.timer_expired(Timer.APPROVAL):",
         new=(
             "if step.timer_expired(Timer.APPROVAL):\n"
-            "        step.visit = replace(visit, approved=True)\n"
+            "        step.visit = replace(visit, consent=replace(visit.consent, approved=True))\n"
             "        step.clear_timers(Timer.APPROVAL)\n"
-            "    if visit.approved is False:"
+            "    if visit.consent.approved is False:"
         ),
         tests=(RINGING,),
     ),
     Mutant(
         name="the window's end is ignored",
-        file="gateway/domain/visit/conditions.py",
+        file="gateway/domain/visit/predicates.py",
         old="return delivery.start <= now.utc < delivery.end",
         new="return delivery.start <= now.utc",
         tests=(REFUSALS,),
     ),
     Mutant(
         name="an untrusted clock is trusted",
-        file="gateway/domain/visit/conditions.py",
+        file="gateway/domain/visit/predicates.py",
         old="if not now.trusted:",
         new="if not now.trusted and not is_in_window(delivery, now):",
         tests=(REFUSALS,),
     ),
     Mutant(
         name="the stop is ignored at a scan",
-        file="gateway/domain/visit/conditions.py",
+        file="gateway/domain/visit/predicates.py",
         old="    if state.stopped:\n        return Refusal.STOPPED_BY_OWNER\n",
         new="",
         tests=(REFUSALS,),
@@ -255,16 +258,16 @@ MUTANTS = (
         old=(
             "    elif step.state.stopped:\n"
             "        transitions.refuse_and_relock(step, Refusal.STOPPED_BY_OWNER)\n"
-            "    elif is_locked"
+            "    elif visit.entry.not_sent"
         ),
-        new="    elif is_locked",
+        new="    elif visit.entry.not_sent",
         tests=(OPENING,),
     ),
     Mutant(
-        name="the stop locks against a person",
+        name="after a stop an open door counts as closed",
         file="gateway/domain/visit/door_open.py",
-        old="elif state.door.value is not DoorState.CLOSED:",
-        new="elif state.door.value is not DoorState.CLOSED and not state.stopped:",
+        old="closed_since = closure.closed_since(seen)",
+        new="closed_since = step.now.mono if state.stopped else closure.closed_since(seen)",
         tests=(INSIDE,),
     ),
     Mutant(
@@ -285,7 +288,7 @@ MUTANTS = (
         name="a restart forgets wrong codes",
         file="gateway/domain/visit/restart.py",
         old=("            tries,\n            unknown_codes=tuple((code, mono) for code, _ in tries.unknown_codes),\n"),
-        new=("            tries,\n            wrong=(),\n"),
+        new=("            tries,\n            unknown_codes=(),\n"),
         tests=(RESTART, SCANS),
     ),
     Mutant(
@@ -305,8 +308,10 @@ MUTANTS = (
     Mutant(
         name="another delivery's courier counts",
         file="gateway/domain/visit/scan.py",
-        old="if half is not None and (_is_same_order(half, delivery) or _also_of_other_brand(half, delivery)):",
-        new="if half is not None:",
+        old=(
+            "if pending is not None and (_is_same_order(pending, delivery) or _also_of_other_brand(pending, delivery)):"
+        ),
+        new="if pending is not None:",
         tests=(SCANS,),
     ),
     Mutant(
@@ -325,92 +330,94 @@ MUTANTS = (
     ),
     Mutant(
         name="the household is ignored",
-        file="gateway/domain/visit/conditions.py",
+        file="gateway/domain/visit/predicates.py",
         old="    if is_household_present(state, now):\n        return Refusal.HOUSEHOLD_PRESENT\n",
         new="",
         tests=(REFUSALS, HOUSEHOLD),
     ),
     Mutant(
         name="the family is taken for a burglar",
-        file="gateway/domain/visit/intrusion.py",
-        old="return report.source is not OperationSource.REMOTE",
-        new="return report.source is OperationSource.MANUAL",
+        file="gateway/domain/visit/closures/contract.py",
+        old="return origin.source is not OperationSource.REMOTE",
+        new="return origin.source is OperationSource.MANUAL",
         tests=(HOUSEHOLD,),
     ),
     Mutant(
         name="a remote unlock is taken for the family",
-        file="gateway/domain/visit/intrusion.py",
-        old="return report.source is not OperationSource.REMOTE",
+        file="gateway/domain/visit/closures/contract.py",
+        old="return origin.source is not OperationSource.REMOTE",
         new="return True",
         tests=(HOUSEHOLD,),
     ),
     Mutant(
         name="a warm fridge is no reason",
-        file="gateway/domain/visit/conditions.py",
+        file="gateway/domain/visit/predicates.py",
         old="    if not is_cold_enough(state, delivery):\n        return Refusal.FRIDGE_TOO_WARM\n",
         new="",
         tests=(REFUSALS,),
     ),
     Mutant(
         name="a fridge that says nothing is cold",
-        file="gateway/domain/visit/conditions.py",
+        file="gateway/domain/visit/predicates.py",
         old="return fridge is not None and fridge.temp_c is not None and fridge.temp_c <= delivery.cold_max_c",
         new="return fridge is None or fridge.temp_c is None or fridge.temp_c <= delivery.cold_max_c",
         tests=(REFUSALS,),
     ),
     Mutant(
         name="a disk that is not good is good enough",
-        file="gateway/domain/visit/conditions.py",
-        old="good = is_locked(state) and is_closed(state) and state.disk_ok and not",
-        new="good = is_locked(state) and is_closed(state) and not",
+        file="gateway/domain/visit/predicates.py",
+        old="is_box_ready = state.disk_ok and not batteries_at(",
+        new="is_box_ready = not batteries_at(",
         tests=(REFUSALS,),
     ),
     Mutant(
         name="an empty battery is good enough",
-        file="gateway/domain/visit/conditions.py",
+        file="gateway/domain/visit/predicates.py",
         old="state.disk_ok and not batteries_at(state, BatteryLevel.CRITICAL)",
         new="state.disk_ok",
         tests=(BATTERIES, SEEDS),
     ),
     Mutant(
         name="locked again is said on an unasked report",
-        file="gateway/domain/visit/relocking.py",
-        old="case RelockStep.BOLT_ANSWERS if is_locked(state):",
-        new="case RelockStep.BOLT_ANSWERS if state.bolt.value is LockState.LOCKED:",
+        file="gateway/domain/visit/closures/bolted_door.py",
+        old='return view.proves("lock", LockState.LOCKED)',
+        new='return view.value("lock") == LockState.LOCKED',
         tests=(RELOCKING,),
     ),
     Mutant(
         name="the door is not asked again after the bolt",
-        file="gateway/domain/visit/relocking.py",
-        old=("            step.visit = replace(visit, relock=RelockStep.DOOR_AFTER)\n            _query_door(step)\n"),
-        new="""            transitions.enter_locked_again(step)
-""",
+        file="gateway/domain/visit/closures/bolted_door.py",
+        old=(
+            '            case "bolt_answers" if self.holds(view):\n'
+            '                return Move(to="door_after", query=("door",))\n'
+        ),
+        new='            case "bolt_answers" if self.holds(view):\n                return Verdict.DONE\n',
         tests=(RELOCKING,),
     ),
     Mutant(
         name="locked is final while an unlock may still act",
-        file="gateway/domain/visit/relocking.py",
-        old="if step.now.mono < visit.command_valid_until:",
-        new="if step.now.mono < 0:",
+        file="gateway/domain/visit/procedure.py",
+        old="if result.after_expiry and step.now.mono < runner.command_valid_until:",
+        new="if result.after_expiry and step.now.mono < 0:",
         tests=(OPENING,),
     ),
     Mutant(
         name="an unlock of before the crash is forgotten",
         file="gateway/domain/visit/restart.py",
-        old="command_valid_until=step.now.mono + timing.command_life + timing.skew)",
-        new="command_valid_until=0.0)",
+        old="valid_until = mono + timing.command_life + timing.skew",
+        new="valid_until = mono",
         tests=(RESTART, SEEDS),
     ),
     Mutant(
         name="a jam is tried for ever",
-        file="gateway/domain/visit/relocking.py",
-        old="if step.visit.lock_tries >= step.state.rules.tries:",
-        new="if step.visit.lock_tries > 1000:",
+        file="gateway/domain/visit/securing.py",
+        old="if step.visit.securing.run.tries >= step.state.rules.tries:",
+        new="if step.visit.securing.run.tries > 1000:",
         tests=(RELOCKING,),
     ),
     Mutant(
         name="a relocking without the broker waits for ever",
-        file="gateway/domain/visit/relocking.py",
+        file="gateway/domain/visit/securing.py",
         old=(
             "    elif step.timer_expired(Timer.OUTAGE):\n"
             "        transitions.hand_over_to_owner(step, AlarmCode.NOT_LOCKED)\n"
@@ -421,100 +428,120 @@ MUTANTS = (
     Mutant(
         name="the alarm of a door handed over stops",
         file="gateway/domain/visit/decide.py",
-        old=('        step.emit(c.RaiseAlarm(code=c.AlarmCode.NOT_LOCKED))\n        step.query("lock", "door")\n'),
-        new='        step.query("lock", "door")\n',
+        old=("        step.emit(c.RaiseAlarm(code=c.AlarmCode.NOT_LOCKED))\n        step.query_all()\n"),
+        new="        step.query_all()\n",
         tests=(RELOCKING,),
     ),
     Mutant(
         name="a bolt in the air goes unnoticed",
         file="gateway/domain/visit/door_open.py",
-        old="if is_bolt_thrown_with_door_open(state):",
-        new="if is_bolt_thrown_with_door_open(state) and state.stopped:",
+        old="if isinstance(result, AlarmCode):",
+        new="if isinstance(result, AlarmCode) and step.state.stopped:",
         tests=(INSIDE,),
     ),
     Mutant(
         name="a bolt in the air is believed without asking the door",
-        file="gateway/domain/visit/door_open.py",
-        old="if state.door.answered_query_id > state.bolt.answered_query_id:",
-        new="if state.door.answered_query_id:",
+        file="gateway/domain/visit/closures/bolted_door.py",
+        old='if view.answered("door") > view.answered("lock"):',
+        new="if self.opened(view):",
         tests=(INSIDE,),
     ),
     Mutant(
         name="a stale locked locks the courier out",
         file="gateway/domain/visit/decide.py",
-        old="elif is_locked(step.state) or step.timer_expired(Timer.NEVER):",
-        new="elif step.state.bolt.value == 'is_locked' or step.timer_expired(Timer.NEVER):",
+        old="elif closure.holds(seen) or step.timer_expired(Timer.NEVER):",
+        new="elif not closure.unsecured(seen) or step.timer_expired(Timer.NEVER):",
         tests=(OPENING,),
     ),
     Mutant(
         name="a door that bounces counts as closed",
         file="gateway/domain/visit/door_open.py",
-        old="step.set_timer(Timer.STABLE, max(0.0, state.door.stable_since + "
-        "state.rules.timing.stable - step.now.mono))",
+        old="step.set_timer(Timer.STABLE, max(0.0, closed_since + state.rules.timing.stable - step.now.mono))",
         new="step.set_timer(Timer.STABLE, 0.0)",
         tests=(INSIDE,),
     ),
     Mutant(
         name="a camera lost inside is not declared",
         file="gateway/domain/visit/facts.py",
-        old=("        step.visit = replace(step.visit, gaps=tuple(dict.fromkeys((*step.visit.gaps, event.camera))))\n"),
+        old="        step.visit = replace(step.visit, recording=replace(recording, gaps=gaps))\n",
         new="",
         tests=(INSIDE,),
     ),
     Mutant(
         name="a visit's film is thrown away",
         file="gateway/domain/visit/film.py",
-        old="step.emit(StopRecording(visit=visit.id, part=visit.part, keep=True))",
-        new="step.emit(StopRecording(visit=visit.id, part=visit.part, keep=False))",
+        old="step.emit(StopRecording(visit=visit.id, part=visit.recording.part, keep=True))",
+        new="step.emit(StopRecording(visit=visit.id, part=visit.recording.part, keep=False))",
         tests=(PROOF, SEEDS),
     ),
     Mutant(
         name="an earlier part is never sealed",
         file="gateway/domain/visit/film.py",
-        old="waiting = () if visit.sealing else ((visit.part, visit.gaps),)",
+        old="waiting = () if recording.is_sealing else ((recording.part, recording.gaps),)",
         new="waiting: tuple[tuple[int, tuple[str, ...]], ...] = ()",
         tests=(PROOF,),
     ),
     Mutant(
         name="the way out is not watched",
         file="gateway/domain/visit/film.py",
-        old="if visit.opened or visit.unlock_unanswered or not step.state.rules.guarded:",
-        new="if not step.state.rules.guarded:",
+        old="if visit.opened or visit.entry.unanswered or not is_guarded:",
+        new="if not is_guarded:",
         tests=(PROOF,),
     ),
     Mutant(
         name="the parcels' result waits for the bolt",
-        file="gateway/domain/visit/relocking.py",
-        old=("    transitions.record_outcome_if_opened(step)\n    if not step.state.rules.garage_door"),
-        new="    if not step.state.rules.garage_door",
+        file="gateway/domain/visit/securing.py",
+        old=("detail=step.visit.delivery.place))\n    transitions.record_outcome_if_opened(step)\n"),
+        new="detail=step.visit.delivery.place))\n",
         tests=(INSIDE, RELOCKING),
     ),
     Mutant(
         name="an unlock held back costs an opening",
         file="gateway/domain/visit/decide.py",
-        old=("        transitions.release_unsent_opening(step, REFUSAL_OF_UNSENT[visit.not_sent])\n"),
-        new=("        transitions.refuse_and_relock(step, REFUSAL_OF_UNSENT[visit.not_sent])\n"),
+        old=("    if len(step.visit.entry.ordered_at) == 1:\n        transitions.release_unsent_opening(step, why)\n"),
+        new="    if len(step.visit.entry.ordered_at) == 1:\n        transitions.refuse_and_relock(step, why)\n",
         tests=(OPENING,),
     ),
     Mutant(
         name="safe mode lets couriers in",
-        file="gateway/domain/visit/conditions.py",
-        old="return good and surroundings and state.incident is None and not state.safe_mode",
-        new="return good and surroundings",
+        file="gateway/domain/visit/predicates.py",
+        old="and surroundings and state.incident is None and not state.safe_mode",
+        new="and surroundings",
         tests=(RESTART, HOUSEHOLD),
     ),
     Mutant(
         name="safe mode locks an open door",
+        file="gateway/domain/visit/closures/bolted_door.py",
+        old='case "door_before" if view.proves("door", DoorState.CLOSED):',
+        new='case "door_before" if view.now.ordered_at is None or view.proves("door", DoorState.CLOSED):',
+        tests=(SEVERAL,),
+    ),
+    Mutant(
+        name="safe mode tries to lock for ever",
         file="gateway/domain/visit/safemode.py",
-        old="answered and is_closed(state) and state.bolt",
-        new="answered and state.bolt",
+        old="if not closure.is_private or safe.first_query_id == 0 or safe.lock_tries >= rules.tries:",
+        new="if not closure.is_private or safe.first_query_id == 0:",
         tests=(RESTART,),
     ),
     Mutant(
+        name="safe mode locks against a hand",
+        file="gateway/domain/visit/safemode.py",
+        old="if step.state.broker_session is None or _is_in_use(step):",
+        new="if step.state.broker_session is None:",
+        tests=(SEVERAL,),
+    ),
+    Mutant(
+        name="safe mode believes what was said before its round",
+        file="gateway/domain/visit/safemode.py",
+        old="seen.answered(role) >= safe.first_query_id",
+        new="seen.answered(role) >= -1",
+        tests=(RESTART, SEVERAL),
+    ),
+    Mutant(
         name="an entrance whose walk test failed lets couriers in",
-        file="gateway/domain/visit/conditions.py",
-        old="if not is_ready(state) or walk_test_refuses(state, delivery):",
-        new="if not is_ready(state):",
+        file="gateway/domain/visit/predicates.py",
+        old="if not is_ready(state, route, delivery) or walk_test_refuses(state, delivery):",
+        new="if not is_ready(state, route, delivery):",
         tests=("tests/gateway/domain/visit/test_barred.py",),
     ),
     Mutant(

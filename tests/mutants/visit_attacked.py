@@ -16,43 +16,43 @@ MUTANTS = (
     Mutant(
         name="a guarded lock is trusted to obey no unlock late",
         file="gateway/domain/visit/film.py",
-        old="if visit.opened or visit.unlock_unanswered or not step.state.rules.guarded:",
-        new="if visit.opened or not step.state.rules.guarded:",
+        old="if visit.opened or visit.entry.unanswered or not is_guarded:",
+        new="if visit.opened or not is_guarded:",
         tests=(LATE,),
     ),
     Mutant(
         name="the simulated lives never miss the watch over an unanswered unlock",
         file="gateway/domain/visit/film.py",
-        old="if visit.opened or visit.unlock_unanswered or not step.state.rules.guarded:",
-        new="if visit.opened or not step.state.rules.guarded:",
+        old="if visit.opened or visit.entry.unanswered or not is_guarded:",
+        new="if visit.opened or not is_guarded:",
         tests=(SEEDS,),
     ),
     Mutant(
         name="the watch over an unanswered unlock ends without a proof",
         file="gateway/domain/visit/late.py",
-        old="if watch is not None and watch.hold_expired and is_locked(step.state) and is_closed(step.state):",
-        new="if watch is not None and watch.hold_expired:",
+        old="if watch is not None and watch.entry.hold_expired and _are_secured(step, watch.entry.unanswered):",
+        new="if watch is not None and watch.entry.hold_expired:",
         tests=(LATE,),
     ),
     Mutant(
         name="a late unlock without a source passes for the household's hand",
-        file="gateway/domain/visit/intrusion.py",
-        old=("    if is_unlock_unanswered(step.state):\n        return report.source in MANUAL_SOURCES\n"),
+        file="gateway/domain/visit/closures/contract.py",
+        old=("    if origin.unlock_may_act:\n        return origin.source in MANUAL_SOURCES\n"),
         new="",
         tests=(LATE,),
     ),
     Mutant(
         name="an opening is given back though its unlock was never answered",
         file="gateway/domain/visit/transitions.py",
-        old="visit.observed_throughout and step.state.rules.door_answers and not visit.unlock_unanswered",
-        new="visit.observed_throughout and step.state.rules.door_answers",
+        old="entry.observed_throughout and not entry.unanswered and not",
+        new="entry.observed_throughout and not",
         tests=(LATE,),
     ),
     Mutant(
         name="a second unlock leaves while the first may still act",
-        file="gateway/domain/visit/conditions.py",
-        old=" and not state.safe_mode and not is_unlock_held(state)",
-        new=" and not state.safe_mode",
+        file="gateway/domain/visit/predicates.py",
+        old=" and held_closures(state).isdisjoint(route)",
+        new="",
         tests=(LATE,),
     ),
     Mutant(
@@ -65,8 +65,8 @@ MUTANTS = (
     Mutant(
         name="a lock that may obey late is not asked",
         file="gateway/domain/visit/decide.py",
-        old="if state.broker_session is None or relocks or not (held or (matters and not good)):",
-        new="if state.broker_session is None or relocks or not matters or good:",
+        old="if state.broker_session is None or relocks or not (held or (matters and not is_secure)):",
+        new="if state.broker_session is None or relocks or not matters or is_secure:",
         tests=(LATE,),
     ),
     Mutant(
@@ -79,13 +79,11 @@ MUTANTS = (
     Mutant(
         name="any known code excuses its label",
         file="gateway/domain/visit/scan.py",
-        old="""    delivery = match.delivery
-    refusal = may_open(step.state, delivery, step.now)
-""",
+        old=("    delivery = match.delivery\n    route = transitions.route_from(step, delivery, scan.scanner)\n"),
         new=(
             "    delivery = match.delivery\n"
             "    _excuse_label(step, scan, delivery)\n"
-            "    refusal = may_open(step.state, delivery, step.now)\n"
+            "    route = transitions.route_from(step, delivery, scan.scanner)\n"
         ),
         tests=(SCANS,),
     ),
@@ -100,7 +98,7 @@ MUTANTS = (
         name="the count of an hour is not looked at",
         file="gateway/domain/visit/scan.py",
         old="    if too_many or len(attempts.unknown_codes) >= rules.wrong:",
-        new="    if len(attempts.unknown_codes) >= rules.unknown_codes:",
+        new="    if len(attempts.unknown_codes) >= rules.wrong:",
         tests=(SCANS,),
     ),
     Mutant(
@@ -178,16 +176,16 @@ MUTANTS = (
     ),
     Mutant(
         name="a broker that comes and goes puts the hand-over off for ever",
-        file="gateway/domain/visit/relocking.py",
-        old="again = visit.lock_tries_refunded < step.state.rules.tries",
-        new="again = True",
+        file="gateway/domain/visit/securing.py",
+        old="is_refunded = securing.refunded < step.state.rules.tries",
+        new="is_refunded = True",
         tests=(RELOCKING,),
     ),
     Mutant(
         name="two known codes in turn are a new scan each time",
         file="gateway/domain/visit/scan.py",
-        old="    seen = (*seen, (scan.code, step.now.mono))[-MAX_RECENT_CODES:]",
-        new="    seen = ((scan.code, step.now.mono),)",
+        old="    recent_codes = (*recent_codes, (scan.code, step.now.mono))[-MAX_RECENT_CODES:]",
+        new="    recent_codes = ((scan.code, step.now.mono),)",
         tests=(SCANS,),
     ),
     Mutant(
@@ -200,8 +198,8 @@ MUTANTS = (
     Mutant(
         name="each failure that a lock tells during a lock-up is alarmed",
         file="gateway/domain/visit/lock_errors.py",
-        old=" and lockup.step is RelockStep.BOLT_MOVES and not lockup.lock_refused",
-        new=" and lockup.step is RelockStep.BOLT_MOVES",
+        old=" and run.step == run.sent_in and not run.refused",
+        new=" and run.step == run.sent_in",
         tests=(REFUSED,),
     ),
     Mutant(

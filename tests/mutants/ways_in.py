@@ -28,7 +28,7 @@ MUTANTS = (
     ),
     Mutant(
         name="nobody hears what a ratgdo board says of its beam",
-        file="gateway/config/topics.py",
+        file="devices/vendors/words.py",
         old="PRODUCT_CHANNELS = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH, TopicSuffix.BEAM)",
         new="PRODUCT_CHANNELS = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH)",
         tests=(GARAGE,),

@@ -71,7 +71,7 @@ class HouseWithHomeAssistant:
     folder: Path
 
     @property
-    def moves(self) -> tuple[DoorMovement, ...]:
+    def moves(self) -> tuple[str, ...]:
         """All that bolt and leaf did, from the house's own log."""
         self.play.log.read_new_lines()
         return door_movements(self.play.log.lines)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.events import FactsChanged
+from gateway.domain.visit.predicates import are_all_secured
 from gateway.domain.visit.state import Entrance
 from gateway.evidence.archive import Archive
 from gateway.evidence.checkpoint import Checkpoint
@@ -151,10 +152,15 @@ class ShellBox:
         self.began_again += 1
 
     def _entrance(self, name: str) -> EntranceActor:
-        def executor(post: Callable[[e.Event], None], is_stopped: Callable[[], bool]) -> RecordingExecutor:
+        def executor(
+            post: Callable[[e.Event], None],
+            is_stopped: Callable[[], bool],
+            has_turned_bad: Callable[[Collection[str]], bool],
+        ) -> RecordingExecutor:
             made = RecordingExecutor(
                 self.home, name, publisher=self.line, cameras=cast("VideoClient", self.eyes),
                 outbox=self.office, archive=self.archive, clock=self.clock, post=post, is_stopped=is_stopped,
+                has_turned_bad=has_turned_bad,
                 crash_point=lambda point: self.order.append(f"reached {point}"),
             )  # fmt: skip
             made.order = self.order
@@ -221,9 +227,7 @@ class ShellBox:
             running.post(e.BrokerUp(session=SESSION))
             running.post(e.DiskChanged(ok=True))
         await wait_until(
-            lambda: all(
-                one.state.disk_ok and one.state.bolt.proven and one.state.door.proven for one in self.entrances.values()
-            )
+            lambda: all(one.state.disk_ok and are_all_secured(one.state) for one in self.entrances.values())
         )
 
     async def ring(self, code: str) -> str:
@@ -235,7 +239,7 @@ class ShellBox:
         (ring,) = (one for one in self.line.on("perron/signal/set") if b'"ring"' in one.payload)
         self.says("signal", SignalReport(id=json.loads(ring.payload)["id"]))
         self.film(visit)
-        await wait_until(lambda: self.front.state.visit is not None and self.front.state.visit.bell_confirmed)
+        await wait_until(lambda: self.front.state.visit is not None and self.front.state.visit.consent.bell_confirmed)
         await self.quiet()
         return visit
 

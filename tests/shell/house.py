@@ -5,7 +5,8 @@ from typing import Any
 
 from gateway.config.home import Home
 from gateway.domain.delivery.candidate import VisitDelivery
-from gateway.domain.visit.state import Entrance, Phase, Visit
+from gateway.domain.frozen import replace
+from gateway.domain.visit.state import Entrance, Entry, Phase, Recording, Visit
 from gateway.runtime.entrance_configuration import entrance_rules
 from tests.gateway.domain.delivery import shop
 
@@ -56,8 +57,14 @@ def visit_delivery(**changes: Any) -> VisitDelivery:  # noqa: ANN401 - any field
     return VisitDelivery(**fields | changes)
 
 
+INTENT = Entry(ordered_at={"door": 0.0})  # the unlock intent of the main door is stored
+
+
 def entrance_in_visit(house: Home, phase: Phase = Phase.UNLOCKING, /, **changes: Any) -> Entrance:  # noqa: ANN401 - any of a visit
     """The front door with a visit past its intent."""
-    fields: dict[str, Any] = {"id": VISIT, "delivery": visit_delivery(), "scanner": "scanner", "unlock_intent": True}
+    fields: dict[str, Any] = {"id": VISIT, "delivery": visit_delivery(), "scanner": "scanner", "entry": INTENT}
+    if changes.pop("opened", False):
+        fields["entry"] = replace(INTENT, opened=frozenset({"door"}))
+    fields["recording"] = Recording(**{name: changes.pop(name) for name in ("part", "gaps") if name in changes})
     visit = Visit(phase=phase, **fields | changes)
     return Entrance(id="front", rules=entrance_rules(house, "front"), broker_session=1, visit=visit)

@@ -22,7 +22,7 @@ _SECOND_PATTERN = re.compile(r"second (\d+(?:\.\d+)?)")
 def read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm:
     """Read the outside camera's film and the timeline of a sealed visit; OSError, ValueError: it is not sealed."""
     folder = plan.home.storage.folder / VISITS_FOLDER / visit
-    clip = _find_clip(folder, plan.section.cameras.outside)
+    clip = _find_clip(folder, plan.section.film_cameras[0])
     rows = entry_bodies((folder / log_name(1)).read_bytes()).values()
     zone = ZoneInfo(plan.home.timezone)
     stories = {language: story_lines(rows, language=language, zone=zone) for language in LANGUAGES}
@@ -48,7 +48,7 @@ def verify_changed_copy(folder: Path, plan: DemoPlan, visit: str, phone: Path) -
     box = plan.home.storage.folder
     original, copy = box / VISITS_FOLDER / visit, folder / CHANGED_COPY_FOLDER / visit
     shutil.copytree(original, copy)
-    clip = _find_clip(copy, plan.section.cameras.outside)
+    clip = _find_clip(copy, plan.section.film_cameras[0])
     film = copy / clip.file
     with film.open("r+b") as file:
         file.seek(film.stat().st_size // 2)

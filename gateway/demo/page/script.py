@@ -289,7 +289,8 @@ def make_show(page: DemoRunner, utc: datetime) -> Scenario:
 
     async def play_it(play: ScenarioRun) -> None:
         act = ShowState(play, page)
-        play.courier = DemoPerson("courier", play.house, play.narrate, max(MIN_ACTION_S, play.plan.action_s))
+        action_s, scanner = max(MIN_ACTION_S, play.plan.action_s), play.section.all_scanners[0]
+        play.courier = DemoPerson("courier", play.house, play.narrate, action_s, scanner=scanner)
         for number, chapter in enumerate(CHAPTERS, start=1):
             act.chapter = number
             await chapter(act)

@@ -156,13 +156,13 @@ async def _clock_stepped_back(play: ScenarioRun) -> None:
     notifications=(Notification.NOT_READY, Notification.READY_AGAIN, *USUAL_NOTIFICATIONS),
 )
 async def _not_ready(play: ScenarioRun) -> None:
-    await play.set_link(play.section.door, up=False)
+    await play.set_link(play.plan.door, up=False)
     parcels = await play.retailer.promise()
     await play.wait_for_notification(Notification.NOT_READY)
     await play.wait_for_cameras()
     await play.courier.scans(parcels.codes[0])
     await play.wait_for_refusal(Refusal.NOT_READY)
-    await play.set_link(play.section.door, up=True)
+    await play.set_link(play.plan.door, up=True)
     await play.wait_for_notification(Notification.READY_AGAIN)
     await play.wait_for_new_scan()
     await play.deliver(parcels)

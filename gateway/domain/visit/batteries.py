@@ -6,8 +6,8 @@ from devices.reports import BatteryLevel
 from gateway.domain.frozen import replace
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification, NotifyOwner
-from gateway.domain.visit.conditions import CRITICAL_BATTERY_PERCENT
 from gateway.domain.visit.events import BatteryReported
+from gateway.domain.visit.predicates import CRITICAL_BATTERY_PERCENT
 from gateway.domain.visit.state import BatteryTrend, Entrance
 from gateway.domain.visit.step import Step
 

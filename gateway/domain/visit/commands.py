@@ -59,6 +59,7 @@ class AlarmCode(StrEnum):
     FRIDGE_TOO_WARM = auto()
     HAND_USE_WHILE_AWAY = auto()
     KEPT_TOO_LONG = auto()  # a perishable parcel at a reception
+    KEY_LATE = auto()
     LATE_UNLOCK = auto()
     LOCK_JAMMED = auto()
     LOCK_REFUSED = auto()
@@ -79,6 +80,7 @@ class AnswerScan(Frozen):
     scanner: str
     answer: ScanAnswer
     refusal: Refusal | None = None
+    lacking: tuple[str, ...] = ()  # of `not_ready`: what the route lacks, in its closures' words
 
 
 class RingBell(Frozen):
@@ -88,9 +90,14 @@ class RingBell(Frozen):
 
 
 class ReserveOpening(Frozen):
-    """Store the unlock intent; the transaction rechecks the three versions and counts one opening and withdrawal."""
+    """Store the intent to open one closure; the transaction rechecks the three versions.
+
+    The first one of a visit (`stage` 0) counts one opening and one withdrawal.
+    """
 
     visit: str
+    closure: str
+    stage: int
     delivery: str
     version: int
     permission_version: int
@@ -98,32 +105,36 @@ class ReserveOpening(Frozen):
 
 
 class Unlock(Frozen):
-    """Withdraw the bolt, once. `life`: seconds from the moment of publishing until the command expires."""
+    """Open one closure, once. `life`: seconds from the moment of publishing until the command expires."""
 
     visit: str
+    closure: str
+    pulls_latch: bool = False
     life: float
 
 
 class Lock(Frozen):
-    """Throw the bolt; `n` numbers the tries in this part of the visit."""
+    """Lock one closure; `attempt` numbers the tries in this part of the visit."""
 
     visit: str
+    closure: str
     attempt: int
     life: float
 
 
-class CloseGarageDoor(Frozen):
-    """Close the garage door; `n` counts the tries since it opened. `life` as in `Unlock`."""
+class Close(Frozen):
+    """Close one closure by its motor; `attempt` counts the tries since it opened. `life` as in `Unlock`."""
 
     visit: str
+    closure: str
     attempt: int
     life: float
 
 
-class QueryDevice(Frozen):
-    """Query a device ("lock", "door" or, at a garage, "way") for its state; the answer returns `number`."""
+class QuerySensor(Frozen):
+    """Query the device of a sensor (`lock`, `street/door`) for its state; the answer returns `number`."""
 
-    device: str
+    sensor: str
     session: int
     number: int
 
@@ -229,8 +240,8 @@ Command = (
     | ReserveOpening
     | Unlock
     | Lock
-    | CloseGarageDoor
-    | QueryDevice
+    | Close
+    | QuerySensor
     | ConsumeOpening
     | ReleaseOpening
     | StartRecording

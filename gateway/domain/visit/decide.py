@@ -2,8 +2,8 @@
 
 It has two steps: `apply_event` turns the event into facts, then the phase acts on the current facts and on its expired
 deadlines, until nothing changes. **Phases never match on events**, so a report that comes twice, late or out of order
-needs no case of its own. This file owns the table of phases; `transitions`, `relocking` and `film` contain the commands
-of each move.
+needs no case of its own. This file owns the table of phases; `transitions`, `securing` and `film` contain the commands
+of each move. It names no kind of closure: what "ready", "open" and "secured" mean is each closure's own answer.
 """
 
 from typing import assert_never
@@ -12,40 +12,39 @@ from gateway.domain.delivery.own_parcel import approval_limit_s
 from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.now import Now
-from gateway.domain.visit import commands as c
-from gateway.domain.visit import door_open as inside
-from gateway.domain.visit import events as e
 from gateway.domain.visit import (
+    advancing,
     facts,
     film,
-    garage,
     intrusion,
     late,
     lock_errors,
     lock_request,
-    presence,
     readiness,
-    relocking,
     restart,
     safemode,
     scan,
+    securing,
     transitions,
 )
-from gateway.domain.visit.conditions import (
-    NOT_LOCKED,
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import door_open as inside
+from gateway.domain.visit import events as e
+from gateway.domain.visit.predicates import (
+    are_all_secured,
     has_unlock_intent,
-    is_closed,
+    held_closures,
     is_courier_seen,
-    is_door_open,
     is_filmed,
-    is_locked,
-    is_openable,
+    is_in_use,
+    is_passable_by,
     is_too_warm,
-    is_unlock_held,
     may_open,
+    unproven_sensors,
 )
-from gateway.domain.visit.state import ENTRANCE_WIDE, Entrance, Phase, Timer
+from gateway.domain.visit.state import BETWEEN_INTENTS, ENTRANCE_WIDE, Entrance, Once, Phase, Timer
 from gateway.domain.visit.step import Step
+from gateway.domain.visit.views import sensor_names
 
 MAX_ROUNDS = 20  # far more moves than one event can cause
 MAX_CLOCK_DRIFT_S = 1.0  # of wall clock and a pause's deadline before the deadline is set again
@@ -56,6 +55,7 @@ REFUSAL_OF_UNSENT = {
     e.UnsentReason.PROOF_TOO_OLD: Refusal.CAMERA_UNAVAILABLE,
     e.UnsentReason.BROKER: Refusal.NOT_READY,
     e.UnsentReason.EXPIRED: Refusal.NOT_READY,
+    e.UnsentReason.SENSOR: Refusal.NOT_READY,
     e.UnsentReason.UNMARKED: Refusal.NOT_READY,
 }
 
@@ -100,10 +100,8 @@ def apply_event(step: Step, event: e.Event) -> None:
     match event:
         case e.Restarted(safe_mode=safe_mode):
             restart.on_restart(step, safe_mode=safe_mode)
-        case e.PresenceReported() | e.AlarmPanelReported():
-            presence.apply_event(step, event)
         case e.BellPressed():
-            garage.courier_reports_left(step)
+            scan.courier_reports_left(step)
         case e.LockFailed():
             lock_errors.on_failure(step, event)
         case e.Scanned():
@@ -118,12 +116,9 @@ def apply_event(step: Step, event: e.Event) -> None:
             _on_facts_changed(step, event)
         case e.BellConfirmed(visit=visit):
             if _is_running(step, visit):
-                step.visit = replace(step.visit, bell_confirmed=True)
-        case e.UnlockNotSent(visit=visit, why=why):
-            if _is_running(step, visit) and step.visit.unlock_intent and not step.visit.opened:
-                step.visit = replace(
-                    step.visit, not_sent=why, command_valid_until=step.now.mono, unlock_unanswered=False
-                )
+                step.visit = replace(step.visit, consent=replace(step.visit.consent, bell_confirmed=True))
+        case e.UnlockNotSent():
+            _on_unlock_not_sent(step, event)
         case e.FilmClosed():
             film.on_closed(step, event)
         case e.ProofSealed():
@@ -138,13 +133,23 @@ def _is_running(step: Step, visit: str) -> bool:
     return step.state.visit is not None and step.state.visit.id == visit
 
 
+def _on_unlock_not_sent(step: Step, event: e.UnlockNotSent) -> None:
+    if not _is_running(step, event.visit) or event.closure != step.here.id:
+        return
+    entry = step.visit.entry
+    if event.closure in entry.ordered_at and event.closure not in entry.opened:
+        unanswered = entry.unanswered - {event.closure}
+        entry = replace(entry, not_sent=event.why, command_valid_until=step.now.mono, unanswered=unanswered)
+        step.visit = replace(step.visit, entry=entry)
+
+
 def _on_household_event(step: Step, event: e.HouseholdEvent) -> None:
     match event:
         case e.HouseholdAnswered():
             step.attend()
         case e.OwnerDecided(visit=visit, yes=yes):
             if _is_running(step, visit):
-                step.visit = replace(step.visit, approved=yes)
+                step.visit = replace(step.visit, consent=replace(step.visit.consent, approved=yes))
         case e.Stopped(epoch=epoch):
             _set_stop(step, epoch, stopped=True)
         case e.StopLifted(epoch=epoch):
@@ -180,7 +185,7 @@ def _on_facts_changed(step: Step, event: e.FactsChanged) -> None:
         step.state = replace(step.state, pauses=event.pauses)
     readiness.facts_changed(step, event.delivery)
     visit = step.state.visit
-    if visit is not None and visit.delivery.id == event.delivery.id and not visit.unlock_intent:
+    if visit is not None and visit.delivery.id == event.delivery.id and visit.phase in BETWEEN_INTENTS:
         step.visit = replace(visit, delivery=event.delivery)
 
 
@@ -198,8 +203,10 @@ def settle(step: Step) -> None:
             _unlocked(step)
         case Phase.INSIDE:
             inside.settle(step)
+        case Phase.ADVANCING:
+            advancing.settle(step)
         case Phase.RELOCKING:
-            relocking.settle(step)
+            securing.settle(step)
         case Phase.LOCKED_AGAIN:
             _locked_again(step)
         case Phase.HANDED_TO_OWNER:
@@ -224,6 +231,8 @@ def _settle_entrance(step: Step) -> None:
     _query_unproven(step)
     readiness.settle(step)
     late.on_courier_exit(step)
+    _remember_marks(step)
+    inside.settle_behind(step)
     _alarm_warm_fridge(step)
 
 
@@ -245,30 +254,43 @@ def _settle_pauses(step: Step) -> None:
 
 
 def _query_unproven(step: Step) -> None:
-    """Query again each device whose state is not proven good, while it matters: a lost report must not last."""
+    """Query again each sensor whose value is not proven good, while it matters: a lost report must not last."""
     state = step.state
-    relocks = state.visit is not None and state.visit.phase is Phase.RELOCKING  # relocking sends its own queries
-    # A lock that may still obey a late command is queried though it is good: not every lock reports its own moves
-    is_held, is_secure = is_unlock_held(state), is_locked(state) and is_closed(state)
+    relocks = state.visit is not None and state.visit.phase is Phase.RELOCKING  # securing sends its own queries
+    # A closure that may still obey a late command is queried though it is good: not each one reports its own moves
+    held, is_secure = held_closures(state), are_all_secured(state)
     matters = state.visit is not None or state.window_near or state.incident is not None
-    if state.broker_session is None or relocks or not (is_held or (matters and not is_secure)):
+    if state.broker_session is None or relocks or not (held or (matters and not is_secure)):
         step.clear_timers(Timer.PROBE)
         return
     if step.timer_expired(Timer.PROBE):
-        if is_held or not is_locked(state):
-            step.query("lock")
-        if not is_closed(state):
-            step.query("door")
+        closures = [step.closure(ident) for ident in sorted(held)]
+        of_held = [name for closure in closures for name in sensor_names(closure, *closure.opening().query)]
+        step.query(*of_held, *unproven_sensors(state))
         step.clear_timers(Timer.PROBE)
     if not step.timer_is_set(Timer.PROBE):
         step.set_timer(Timer.PROBE, state.rules.held_probe if is_secure else state.rules.timing.probe)
 
 
+def _remember_marks(step: Step) -> None:
+    """Log what a closure has to remember of this visit; it decides the parcels' result too."""
+    if not has_unlock_intent(step.state):
+        return
+    entry = step.visit.entry
+    closures = [step.closure(ident) for ident in entry.ordered_at]
+    marks = frozenset(mark for closure in closures for mark in closure.marks(step.view(closure)))
+    new = marks - entry.marks
+    for mark in sorted(new):
+        step.emit(c.LogNote(what=mark))
+    if new:
+        step.visit = replace(step.visit, entry=replace(entry, marks=entry.marks | new))
+
+
 def _alarm_warm_fridge(step: Step) -> None:
     """Raise an alarm at once, and once, if the cold chain breaks while the courier is inside."""
-    if has_unlock_intent(step.state) and not step.visit.warm_notified and is_too_warm(step.state, step.visit.delivery):
+    is_warm = has_unlock_intent(step.state) and is_too_warm(step.state, step.visit.delivery)
+    if is_warm and not step.notified_once(Once.WARM):
         step.emit(c.RaiseAlarm(code=c.AlarmCode.FRIDGE_TOO_WARM, detail=step.visit.delivery.place))
-        step.visit = replace(step.visit, warm_notified=True)
 
 
 def _before_intent(step: Step) -> None:
@@ -276,20 +298,20 @@ def _before_intent(step: Step) -> None:
     _watch_bell_and_cameras(step)
     visit = step.visit
     refusal = _reason_to_end(step)
-    if visit.attended or is_door_open(step.state):
+    if visit.consent.attended or (is_in_use(step.state) and step.state.rules.household_refuses):
         transitions.end_attended(step)
     elif refusal is not None:
         transitions.refuse(step, refusal)
     elif _is_still_ringing(step):
         return
-    elif not (visit.bell_confirmed and _is_courier_filmed(step)):
+    elif not (visit.consent.bell_confirmed and _is_courier_filmed(step)):
         step.clear_timers(Timer.RING)  # the deadline of the bell or the cameras ends the waiting
     elif _on_awaited_approval(step):
         if visit.phase is Phase.RINGING:
             limit = approval_limit_s(visit.delivery.brand, step.state.rules.timing)
             step.transition(Phase.APPROVING, {Timer.APPROVAL: limit})
     else:
-        no = may_open(step.state, visit.delivery, step.now)
+        no = may_open(step.state, visit.delivery, step.now, visit.route)
         if no is None:
             transitions.order_unlock(step)
         else:
@@ -307,7 +329,7 @@ def _is_courier_filmed(step: Step) -> bool:
 
 
 def _watch_bell_and_cameras(step: Step) -> None:
-    if step.visit.bell_confirmed:
+    if step.visit.consent.bell_confirmed:
         step.clear_timers(Timer.BELL)
     if _is_courier_filmed(step):
         step.clear_timers(Timer.CAMERA)
@@ -325,36 +347,37 @@ def _reason_to_end(step: Step) -> Refusal | None:
         return Refusal.NOT_READY
     if step.timer_expired(Timer.CAMERA):
         return Refusal.CAMERA_UNAVAILABLE
-    if visit.approved is False or step.timer_expired(Timer.APPROVAL):
+    if visit.consent.approved is False or step.timer_expired(Timer.APPROVAL):
         return Refusal.NOT_APPROVED
     return None
 
 
 def _on_awaited_approval(step: Step) -> bool:
-    return step.visit.delivery.needs_yes and step.visit.approved is None
+    return step.visit.delivery.needs_yes and step.visit.consent.approved is None
 
 
 def _unlocking(step: Step) -> None:
-    """Exactly one unlock was sent; wait until the lock itself reports the result."""
-    state, visit = step.state, step.visit
-    if is_door_open(state):
+    """Exactly one command to open was sent; wait until the closure itself reports the result."""
+    state, visit, closure = step.state, step.visit, step.here
+    seen = step.view(closure)
+    if closure.opened(seen):
         transitions.begin_inside(step)
-    elif visit.not_sent is not None:
-        transitions.release_unsent_opening(step, REFUSAL_OF_UNSENT[visit.not_sent])
+    elif visit.entry.not_sent is not None:
+        _on_unsent(step, REFUSAL_OF_UNSENT[visit.entry.not_sent])
     elif visit.jammed:
         step.emit(c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED))
-        step.visit = replace(visit, jammed=False, jam_notified=True)
+        step.visit = replace(visit, jammed=False, notified=visit.notified | {Once.JAM})
         transitions.refuse_and_relock(step, Refusal.NOT_READY)
     elif state.stopped:
         transitions.refuse_and_relock(step, Refusal.STOPPED_BY_OWNER)
-    elif is_openable(state):
+    elif closure.passable(seen):
         transitions.confirm_opened(step)
     elif lock_errors.on_unlock_refused(step):
         return
-    elif step.timer_expired(Timer.ANSWER) and not visit.queried:
-        step.query("lock")
-        step.visit = replace(visit, queried=True)
-        step.set_timer(Timer.ANSWER, state.rules.latency)
+    elif step.timer_expired(Timer.ANSWER) and not visit.entry.queried:
+        step.query_closure(closure, *closure.opening().query)
+        step.visit = replace(visit, entry=replace(visit.entry, queried=True))
+        step.set_timer(Timer.ANSWER, closure.latency)
     elif step.timer_expired(Timer.ANSWER):
         step.emit(c.RaiseAlarm(code=c.AlarmCode.UNLOCK_UNKNOWN))
         transitions.record_outcome(step, Outcome.UNKNOWN)
@@ -362,38 +385,50 @@ def _unlocking(step: Step) -> None:
         transitions.refuse_and_relock(step, Refusal.NOT_READY)
 
 
+def _on_unsent(step: Step, why: Refusal) -> None:
+    """End the visit where nothing else was opened; otherwise secure what was."""
+    if len(step.visit.entry.ordered_at) == 1:
+        transitions.release_unsent_opening(step, why)
+    else:
+        transitions.refuse_and_relock(step, why)
+
+
 def _unlocked(step: Step) -> None:
-    """The courier may open the door; if nobody does, lock it again."""
-    if is_door_open(step.state):
+    """The courier may open the closure; if nobody does, secure it again."""
+    closure, visit = step.here, step.visit
+    seen = step.view(closure)
+    if closure.opened(seen):
         transitions.begin_inside(step)
     elif step.state.stopped:
         transitions.refuse_and_relock(step, Refusal.STOPPED_BY_OWNER)
-    elif is_locked(step.state) or step.timer_expired(Timer.NEVER):
+    elif visit.entry.not_sent is not None:  # "go" was said on the command alone, and the command was never sent
+        transitions.refuse_and_relock(step, REFUSAL_OF_UNSENT[visit.entry.not_sent])
+    elif closure.holds(seen) or step.timer_expired(Timer.NEVER):
         transitions.wait_then_lock(step, 0)
 
 
 def _locked_again(step: Step) -> None:
     """Post-roll, then close the film, then seal; each has its deadline."""
-    visit = step.visit
-    if is_door_open(step.state) or step.state.bolt.value in NOT_LOCKED:
-        if not visit.filming:
+    recording = step.visit.recording
+    if is_passable_by(step.state, step.visit.entry.ordered_at):
+        if not recording.is_running:
             film.begin_next_part(step)
         transitions.wait_then_lock(step, late.relock_delay_s(step))
     elif step.timer_expired(Timer.POST_ROLL):
         film.end(step)
-    elif visit.sealing and step.timer_expired(Timer.SEAL):
-        step.emit(c.RaiseAlarm(code=c.AlarmCode.PROOF_INCOMPLETE, detail=f"part {visit.part}"))
+    elif recording.is_sealing and step.timer_expired(Timer.SEAL):
+        step.emit(c.RaiseAlarm(code=c.AlarmCode.PROOF_INCOMPLETE, detail=f"part {recording.part}"))
         film.end_visit(step)
-    elif not visit.filming and not visit.sealing and (visit.film_closed or step.timer_expired(Timer.SEAL)):
+    elif not (recording.is_running or recording.is_sealing) and (recording.is_closed or step.timer_expired(Timer.SEAL)):
         film.seal(step)
 
 
 def _handed_to_owner(step: Step) -> None:
-    """Admit nobody, film and repeat the alarm until the owner acknowledges; then try to prove the door locked."""
+    """Admit nobody, film and repeat the alarm until the owner acknowledges; then try to prove everything secured."""
     if step.visit.acknowledged:
         step.visit = replace(step.visit, acknowledged=False)
         transitions.wait_then_lock(step, 0)
     elif step.timer_expired(Timer.ALARM):
         step.emit(c.RaiseAlarm(code=c.AlarmCode.NOT_LOCKED))
-        step.query("lock", "door")
+        step.query_all()
         step.set_timer(Timer.ALARM, step.state.rules.timing.alarm_again)

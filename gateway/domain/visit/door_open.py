@@ -1,71 +1,123 @@
-"""The rules while the door is open: never lock against a person, and wait until the door stays closed."""
+"""The rules while a closure is open: never secure against a person, and wait until it stays closed."""
 
-from devices.reports import DoorState
 from gateway.domain.frozen import replace
 from gateway.domain.visit import commands as c
-from gateway.domain.visit import garage, transitions
-from gateway.domain.visit.conditions import is_bolt_thrown_with_door_open, is_door_open, is_locked
-from gateway.domain.visit.state import Phase, Timer
+from gateway.domain.visit import procedure, transitions
+from gateway.domain.visit.closures.contract import START, Move, Overdue, ProcedureRun, Verdict
+from gateway.domain.visit.commands import AlarmCode
+from gateway.domain.visit.state import Once, Phase, Timer
 from gateway.domain.visit.step import Step
 
 
 def settle(step: Step) -> None:
-    """Show the prompt, notify, raise the alarm, and wait until the door is closed and stays so; never lock."""
-    garage.settle(step)
-    if step.visit.phase is not Phase.INSIDE:
+    """Show the prompt, notify, raise the alarm, and wait until the closure is closed and stays so; never lock."""
+    if _is_further_in(step):
         return
-    state, visit = step.state, step.visit
-    if is_bolt_thrown_with_door_open(state):
-        if _bolt_out_proven(step):
-            transitions.hand_over_to_owner(step, c.AlarmCode.BOLT_IN_THE_AIR)
-            return
-    else:
-        step.clear_timers(Timer.AIR)
-    if state.stopped and is_door_open(state) and not visit.stop_notified:
-        step.emit(transitions.LEAVE, c.RaiseAlarm(code=c.AlarmCode.STOPPED_INSIDE))
+    _close(step)
+    if step.visit.phase is not Phase.INSIDE or _is_handed_over(step):
+        return
+    state, closure = step.state, step.here
+    seen = step.view(closure)
+    closed_since = closure.closed_since(seen)
+    if state.stopped and closure.opened(seen) and not step.notified_once(Once.STOP):
+        step.emit(transitions.LEAVE, c.RaiseAlarm(code=AlarmCode.STOPPED_INSIDE))
         step.notify_of_visit(c.Notification.STOPPED_INSIDE, picture=True)
-        step.visit = replace(visit, stop_notified=True)
     elif step.timer_expired(Timer.OPEN_LONG):
-        _notify_open_too_long(step)
-    elif state.door.value is not DoorState.CLOSED:
+        _notify_open_too_long(step, is_closed=closed_since is not None)
+    elif closed_since is None:
         step.clear_timers(Timer.STABLE)
     elif not step.timer_is_set(Timer.STABLE):
-        step.set_timer(Timer.STABLE, max(0.0, state.door.stable_since + state.rules.timing.stable - step.now.mono))
+        step.set_timer(Timer.STABLE, max(0.0, closed_since + state.rules.timing.stable - step.now.mono))
     elif step.timer_expired(Timer.STABLE):
-        since = step.now.mono - state.door.stable_since
-        transitions.wait_then_lock(step, max(0.0, state.rules.timing.relock - since))
+        _on_closed(step, step.now.mono - closed_since)
 
 
-def _bolt_out_proven(step: Step) -> bool:
-    """Return whether the bolt is proven out with the door open: the bolt answers "locked", a later query "open".
-
-    A "closed" that a "locked" overtook looks the same at first. A basic door cannot be queried: there the bolt's fresh
-    answer must hold for a while.
-    """
-    state, rules = step.state, step.state.rules
-    if not step.timer_is_set(Timer.AIR) or step.timer_expired(Timer.AIR):
-        if step.timer_is_set(Timer.AIR) and is_locked(state) and not rules.door_answers:
+def _is_further_in(step: Step) -> bool:
+    """Go on at a door that the key opens, behind this closure, if it stands open."""
+    for stage in range(step.visit.entry.stage + 1, len(step.visit.route)):
+        closure = step.closure(step.visit.route[stage])
+        if not closure.opening().is_ordered and closure.opened(step.view(closure)):
+            transitions.begin_inside(step, stage)
             return True
-        step.invalidate("lock")
-        step.query("lock")
-        step.set_timer(Timer.AIR, 2 * rules.latency)
-        return False
-    if not (is_locked(state) and rules.door_answers):
-        return False
-    if state.door.answered_query_id > state.bolt.answered_query_id:
-        return True
-    if state.last_query_id == state.bolt.answered_query_id:
-        step.query("door")
     return False
 
 
-def _notify_open_too_long(step: Step) -> None:
+def _on_closed(step: Step, closed_for_s: float) -> None:
+    """Go on to the next closure; at the innermost, or on the way back, secure everything."""
+    following = step.visit.route[step.visit.entry.stage + 1 :]
+    is_innermost = not any(step.is_ordered(ident) for ident in following)
+    was_further_in = any(ident in step.visit.entry.ordered_at for ident in following)
+    if is_innermost or was_further_in or step.state.stopped:
+        transitions.wait_then_lock(step, max(0.0, step.state.rules.timing.relock - closed_for_s))
+    else:
+        transitions.begin_advancing(step)
+
+
+def _close(step: Step) -> None:
+    """Make the next move of what the box itself does: it closes a garage door."""
+    visit, closure = step.visit, step.here
+    runner = procedure.Runner(timer=Timer.CLOSE, ident=visit.id)
+    run, result = procedure.advance(step, closure, closure.close, visit.closing, runner)
+    if result is Verdict.GIVE_UP:
+        transitions.hand_over_to_owner(step, closure.overdue(step.view(closure)).alarm)
+    elif result is Verdict.NOTHING and run.step != START:
+        step.visit = replace(visit, closing=ProcedureRun(tries=run.tries))
+        step.clear_timers(Timer.CLOSE)
+        if closure.opened(step.view(closure)):
+            step.emit(transitions.INSIDE)
+    elif isinstance(result, Move):
+        step.visit = replace(visit, closing=run)
+
+
+def _is_handed_over(step: Step) -> bool:
+    """Find out whether something is wrong with the open closure; then hand it over and return True."""
+    visit, closure = step.visit, step.here
+    runner = procedure.Runner(timer=Timer.AIR, ident=visit.id)
+    run, result = procedure.advance(step, closure, closure.detect, visit.detecting, runner)
+    if isinstance(result, AlarmCode):
+        transitions.hand_over_to_owner(step, result)
+        return True
+    if result is Verdict.NOTHING:
+        run = ProcedureRun()
+        step.clear_timers(Timer.AIR)
+    if run != visit.detecting:
+        step.visit = replace(step.visit, detecting=run)
+    return False
+
+
+def _notify_open_too_long(step: Step, *, is_closed: bool) -> None:
     """Show it on the signal first, then notify the owner repeatedly."""
-    visit = step.visit
-    if step.state.door.value is not DoorState.CLOSED:
-        step.emit(transitions.LEAVE if visit.stop_notified else transitions.CLOSE_THE_DOOR)
-        if visit.open_notifications:
-            step.emit(c.RaiseAlarm(code=c.AlarmCode.DOOR_LEFT_OPEN))
+    visit, overdue = step.visit, step.here.overdue(step.view(step.here))
+    if not is_closed:
+        light = transitions.INSIDE.light
+        prompt = c.ShowSignal(light=light, sound=overdue.sound)
+        step.emit(transitions.LEAVE if Once.STOP in visit.notified else prompt)
+        if visit.reminders:
+            step.emit(c.RaiseAlarm(code=overdue.alarm))
             step.notify_of_visit(c.Notification.DOOR_OPEN, picture=True)
-        step.visit = replace(visit, open_notifications=visit.open_notifications + 1)
+        step.visit = replace(visit, reminders=visit.reminders + 1)
     step.set_timer(Timer.OPEN_LONG, step.state.rules.timing.open_again)
+
+
+def settle_behind(step: Step) -> None:
+    """Remind of a closure that stands open behind the person who is further in: a key that is out stays due."""
+    visit = step.state.visit
+    if visit is None or visit.phase is not Phase.INSIDE:
+        if visit is None or visit.phase is not Phase.RELOCKING:
+            step.clear_timers(Timer.OVERDUE)
+        return
+    due = [(limit, overdue) for overdue in _overdue_behind(step) if (limit := overdue.limit_s) is not None]
+    if not due:
+        step.clear_timers(Timer.OVERDUE)
+    elif not step.timer_is_set(Timer.OVERDUE):
+        step.set_timer(Timer.OVERDUE, min(limit for limit, _ in due))
+    elif step.timer_expired(Timer.OVERDUE):
+        for _, overdue in due:
+            step.emit(c.RaiseAlarm(code=overdue.alarm))
+            step.notify_of_visit(c.Notification.DOOR_OPEN, detail=overdue.alarm)
+        step.set_timer(Timer.OVERDUE, step.state.rules.timing.open_again)
+
+
+def _overdue_behind(step: Step) -> list[Overdue]:
+    behind = [step.closure(ident) for ident in step.visit.entry.ordered_at if ident != step.here.id]
+    return [closure.overdue(seen) for closure in behind if closure.opened(seen := step.view(closure))]

@@ -2,11 +2,12 @@
 
 from dataclasses import field
 
-from devices.reports import AlarmPanelState, BatteryLevel, DoorReport, LockReport, OperationError, PresenceState
+from devices.reports import AlarmPanelState, BatteryLevel, OperationError, OperationSource, PresenceState
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.label import LabelElements
 from gateway.domain.frozen import Frozen
-from gateway.domain.visit.state import CodeKind, FridgeState, Obstruction, PausePeriod
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE
+from gateway.domain.visit.state import CodeKind, FridgeState, PausePeriod
 
 
 class ReportContext(Frozen):
@@ -35,29 +36,30 @@ class BrokerDown(Frozen):
     """The connection to the broker is lost: from here on nothing is observed."""
 
 
-class LockReported(Frozen):
-    """The lock reported the state of its bolt."""
+class SensorReported(Frozen):
+    """A sensor of a closure (`lock`, `street/door`) reported a value of its quantity.
 
-    report: LockReport
+    `is_movement`: it reports a move as it happens; the end of the move is queried.
+    """
+
+    sensor: str
+    value: str
     context: ReportContext
-
-
-class DoorReported(Frozen):
-    """The door sensor reported the state of the door."""
-
-    report: DoorReport
-    context: ReportContext
+    source: OperationSource = OperationSource.UNSPECIFIED
+    user: str | None = None
+    is_movement: bool = False
+    jammed: bool = False
 
 
 class SequenceAdvanced(Frozen):
-    """The lock ("lock") or the door sensor ("door") published something that does not concern bolt or door.
+    """The device of a sensor published something that does not concern this sensor.
 
     Examples are a battery level and the progress of a command. The event only advances the device's sequence number:
     without it the next report would seem to follow a gap, and a gap breaks observation. Never sent for a publication
-    that gave a `LockReported` or `DoorReported`.
+    that gave a `SensorReported` of this sensor.
     """
 
-    device: str
+    sensor: str
     context: ReportContext
 
 
@@ -73,16 +75,20 @@ class BatteryReported(Frozen):
 
 
 class LockFailed(Frozen):
-    """The lock, or the device that relays its commands, reports why a command failed. `command`: its id, if named."""
+    """The device that opens a closure, or one that relays its commands, reports why a command failed.
+
+    `command`: its id, if the device names it.
+    """
 
     failure: OperationError
+    closure: str = MAIN_CLOSURE
     command: str | None = None
 
 
-class DeviceOffline(Frozen):
-    """The link of the lock ("lock") or the door sensor ("door") is down: its state is unknown from here on."""
+class SensorOffline(Frozen):
+    """The link of a sensor's device is down: its value is unknown from here on."""
 
-    device: str
+    sensor: str
 
 
 class ReportsMissed(Frozen):
@@ -130,15 +136,8 @@ class AlarmPanelReported(Frozen):
     panel: AlarmPanelState
 
 
-class ObstructionReported(Frozen):
-    """The opener of a garage door reported whether something blocks the door's way."""
-
-    obstruction: Obstruction
-    context: ReportContext
-
-
 class BellPressed(Frozen):
-    """Somebody outside pressed the bell: at a garage, the courier who has finished."""
+    """Somebody outside pressed the bell: where the box closes by itself, the courier who has finished."""
 
 
 class CodeMatch(Frozen):
@@ -255,6 +254,7 @@ class UnsentReason:
     PROOF_TOO_OLD = "proof_too_old"
     BROKER = "broker"
     EXPIRED = "expired"
+    SENSOR = "sensor"  # a sensor of the route reported something bad between the decision and the publishing
     UNMARKED = "unmarked"  # the mark outside the store could not be written: an older store would go unnoticed
 
 
@@ -262,6 +262,7 @@ class UnlockNotSent(Frozen):
     """Not one byte of the unlock went to the broker; this is certain. `why` is one of `UnsentReason`."""
 
     visit: str
+    closure: str = MAIN_CLOSURE
     why: str
 
 
@@ -287,17 +288,17 @@ class TimerExpired(Frozen):
 DeviceEvent = (
     BrokerUp
     | BrokerDown
-    | LockReported
-    | DoorReported
+    | SensorReported
     | SequenceAdvanced
-    | ObstructionReported
     | BatteryReported
-    | DeviceOffline
+    | SensorOffline
     | ReportsMissed
     | CameraChanged
     | DiskChanged
     | WalkTestChanged
     | FridgeReported
+    | PresenceReported
+    | AlarmPanelReported
 )
 """An event of a device or of its link."""
 
@@ -319,8 +320,6 @@ Event = (
     | HouseholdEvent
     | Restarted
     | LockFailed
-    | PresenceReported
-    | AlarmPanelReported
     | BellPressed
     | Scanned
     | ScansDropped

@@ -2,21 +2,17 @@
 
 from typing import assert_never
 
-from devices.reports import DoorState, LockState
+from devices.reports import AlarmPanelState, PresenceState
 from gateway.domain.frozen import replace
-from gateway.domain.visit import batteries, intrusion, presence
+from gateway.domain.visit import batteries, intrusion
 from gateway.domain.visit import events as e
+from gateway.domain.visit.closures import AnyClosure
+from gateway.domain.visit.closures.contract import UNKNOWN, Fact, Sensor
 from gateway.domain.visit.commands import AlarmCode, RaiseAlarm
-from gateway.domain.visit.conditions import has_unlock_intent, is_door_open
-from gateway.domain.visit.state import CameraState, Entrance, Fact, Obstruction, Phase, T
+from gateway.domain.visit.predicates import has_unlock_intent
+from gateway.domain.visit.state import CameraState, Entrance, Phase
 from gateway.domain.visit.step import Step
-
-GOOD_DOOR_NEWS: frozenset[LockState | DoorState] = frozenset({DoorState.CLOSED})
-# These need proof
-GOOD_NEWS: frozenset[LockState | DoorState | Obstruction] = GOOD_DOOR_NEWS | {LockState.LOCKED, Obstruction.CLEAR}
-
-AnyFact = Fact[LockState] | Fact[DoorState] | Fact[Obstruction]
-UNKNOWN_STATES = {"lock": LockState.UNKNOWN, "door": DoorState.UNKNOWN, "way": Obstruction.UNKNOWN}
+from gateway.domain.visit.views import all_sensors, fact_of, find_sensor, sensor_names
 
 
 def apply_event(step: Step, event: e.DeviceEvent) -> None:
@@ -24,28 +20,24 @@ def apply_event(step: Step, event: e.DeviceEvent) -> None:
     match event:
         case e.BrokerUp(session=session):
             step.state = replace(step.state, broker_session=session)
-            presence.forget(step)
-            lose_observation(step, "lock", "door")
-            step.query("lock", "door")
+            forget_surroundings(step)
+            lose_all_observation(step)
+            step.query_all()
         case e.BrokerDown():
             step.state = replace(step.state, broker_session=None)
-            presence.forget(step)
-            lose_observation(step, "lock", "door")
-        case e.LockReported():
-            _on_lock_report(step, event)
-        case e.DoorReported():
-            _on_door_report(step, event)
-        case e.ObstructionReported():
-            _on_obstruction_report(step, event)
-        case e.SequenceAdvanced(device=device, context=context):
-            _on_sequence_advanced(step, device, context)
+            forget_surroundings(step)
+            lose_all_observation(step)
+        case e.SensorReported():
+            _on_report(step, event)
+        case e.SequenceAdvanced(sensor=sensor, context=context):
+            _on_sequence_advanced(step, sensor, context)
         case e.BatteryReported():
             batteries.on_report(step, event)
-        case e.DeviceOffline(device=device):
-            lose_observation(step, device)
+        case e.SensorOffline(sensor=sensor):
+            lose_observation(step, sensor)
         case e.ReportsMissed():
-            lose_observation(step, "lock", "door")
-            step.query("lock", "door")
+            lose_all_observation(step)
+            step.query_all()
         case e.CameraChanged():
             _on_camera_changed(step, event)
         case e.DiskChanged(ok=ok):
@@ -56,131 +48,160 @@ def apply_event(step: Step, event: e.DeviceEvent) -> None:
             step.state = replace(step.state, walk_test_failed=failed)
         case e.FridgeReported(place=place, fridge=fridge):
             step.state = replace(step.state, fridges={**step.state.fridges, place: fridge})
+        case e.PresenceReported(device=device, presence=presence):
+            step.state = replace(step.state, presence={**step.state.presence, device: presence})
+            if presence is PresenceState.HOME:  # a person who comes home while it rings attends to the courier
+                step.attend()
+        case e.AlarmPanelReported(panel=panel):
+            step.state = replace(step.state, alarm_panel=panel)
         case _:
             assert_never(event)
 
 
-def lose_observation(step: Step, *devices: str) -> None:
-    """Set these devices to unknown, because their observation broke and something may have happened."""
-    lost = {device for device in devices if device in UNKNOWN_STATES}
-    if "door" in lost:
-        lost.add("way")  # nobody saw who went in meanwhile
-    for device in lost:
-        step.change_fact(device, value=UNKNOWN_STATES[device], answered_query_id=-1)
-    step.invalidate(*lost)
-    if "way" in lost:
-        _reset_courier_left(step)
-    if lost & {"lock", "door"}:
-        _break_observation(step)
+def forget_surroundings(step: Step) -> None:
+    """Reset presence and alarm panel: observation is lost, so persons may have come home and the panel may be armed."""
+    step.state = replace(step.state, presence={}, alarm_panel=AlarmPanelState.UNKNOWN)
 
 
-def _reset_courier_left(step: Step) -> None:
+def lose_all_observation(step: Step) -> None:
+    """Set every sensor to unknown."""
+    lose_observation(step, *(name for name, _, _, _ in all_sensors(step.state.rules)))
+
+
+def lose_observation(step: Step, *sensors: str) -> None:
+    """Set sensors to unknown, because their observation broke and something may have happened.
+
+    What is queried with a sensor is lost with it: nobody saw who went in meanwhile.
+    """
+    for name in sensors:
+        found = find_sensor(step.state.rules, name)
+        if found is None:
+            continue
+        closure, _, sensor = found
+        lost = (name, *sensor_names(closure, *sensor.queried_with))
+        for other in lost:
+            step.set_fact(other, replace(fact_of(step.state, other), value=UNKNOWN, answered_query_id=-1))
+        step.invalidate(*lost)
+        if sensor.cancels_exit or sensor.queried_with:
+            _cancel_exit(step)
+        if sensor.tells_passing:
+            _break_observation(step)
+
+
+def _cancel_exit(step: Step) -> None:
     if step.state.visit is not None and step.visit.courier_left:
         step.visit = replace(step.visit, courier_left=False)
 
 
 def _break_observation(step: Step) -> None:
-    if step.state.visit is not None and step.state.visit.observed_throughout:
-        step.visit = replace(step.visit, observed_throughout=False)
+    if step.state.visit is not None and step.visit.entry.observed_throughout:
+        step.visit = replace(step.visit, entry=replace(step.visit.entry, observed_throughout=False))
 
 
 def _is_current(state: Entrance, context: e.ReportContext) -> bool:
     return not context.retained and context.session == state.broker_session
 
 
-def _is_outdated(fact: AnyFact, context: e.ReportContext) -> bool:
+def _is_outdated(fact: Fact, context: e.ReportContext) -> bool:
     """Return whether the report is a copy or late; the gap it left broke observation when the newer one came."""
     return context.boot == fact.boot and context.seq is not None and context.seq <= fact.seq
 
 
-def _has_sequence_gap(fact: AnyFact, context: e.ReportContext) -> bool:
+def _has_sequence_gap(fact: Fact, context: e.ReportContext) -> bool:
     """Return whether a report of the device was lost, or the device restarted."""
     if context.seq is None or fact.seq < 0:
         return False
     return context.seq != fact.seq + 1 or context.boot != fact.boot
 
 
-def update_fact(step: Step, fact: Fact[T], value: T, context: e.ReportContext) -> Fact[T]:
-    """Return the fact after a report of `value`; `context` decides what the report proves."""
+def update_fact(  # noqa: PLR0913 - a report, its sensor and what was known
+    fact: Fact, sensor: Sensor, value: str, context: e.ReportContext, *, is_basic: bool, last_query_id: int, mono: float
+) -> Fact:
+    """Return the fact after a report of `value`; `context` decides what the report proves.
+
+    `is_basic`: the device answers no query, so its live reports count as they are.
+    """
     same_boot = fact.boot is None or context.boot == fact.boot
     whole = not _has_sequence_gap(fact, context)
-    is_unchanged = fact.value is value and same_boot and whole
-    is_good = same_boot and value in GOOD_NEWS
-    self_evident = value in GOOD_DOOR_NEWS and not step.state.rules.door_answers  # a basic door cannot be queried
+    is_unchanged = fact.value == value and same_boot and whole
+    is_good = same_boot and value in sensor.needs_answer
+    self_evident = value in sensor.needs_answer and is_basic
     answers_now = context.answers is not None and context.answers >= fact.min_query_id
     last_answer = fact.answered_query_id if is_unchanged else -1
     return Fact(
         value=value,
         proven=self_evident or (is_good and (answers_now or (is_unchanged and fact.proven))),
-        stable_since=fact.stable_since if is_unchanged else step.now.mono,
+        stable_since=fact.stable_since if is_unchanged else mono,
         answered_query_id=last_answer if context.answers is None else context.answers,
-        min_query_id=fact.min_query_id if is_good and (whole or answers_now) else step.state.last_query_id + 1,
+        min_query_id=fact.min_query_id if is_good and (whole or answers_now) else last_query_id + 1,
         boot=context.boot,
         seq=fact.seq if context.seq is None else context.seq,
     )
 
 
-def _on_lock_report(step: Step, event: e.LockReported) -> None:
-    report, context, old = event.report, event.context, step.state.bolt
+def _on_report(step: Step, event: e.SensorReported) -> None:
+    found = find_sensor(step.state.rules, event.sensor)
+    if found is None:
+        return
+    (closure, role, sensor), context = found, event.context
+    old = fact_of(step.state, event.sensor)
     if not _is_current(step.state, context) or _is_outdated(old, context):
         return
-    if _has_sequence_gap(old, context):
+    new = update_fact(
+        old,
+        sensor,
+        event.value,
+        context,
+        is_basic=event.sensor in step.state.rules.basic_sensors,
+        last_query_id=step.state.last_query_id,
+        mono=step.now.mono,
+    )
+    step.set_fact(event.sensor, new)
+    if sensor.tells_passing and (_has_sequence_gap(old, context) or event.value in sensor.vague):
         _break_observation(step)
-    bolt = update_fact(step, old, report.bolt, context)
-    step.state = replace(step.state, bolt=bolt)
-    intrusion.on_bolt_moved(step, old.value, event)
-    if report.jammed and has_unlock_intent(step.state):  # sent unasked, it is how the lock answers a command
-        step.visit = replace(
-            step.visit, jammed=True, unlock_unanswered=step.visit.unlock_unanswered and context.answers is not None
-        )
-    if report.event or (report.bolt is LockState.LOCKED and not bolt.proven):
-        _query_unproven(step, "lock", old, context)
+    if sensor.cancels_exit and event.value not in sensor.needs_answer:
+        _cancel_exit(step)
+    intrusion.on_change(step, closure, role, old, event)
+    if event.jammed:
+        _on_jammed(step, closure, event)
+    if event.is_movement or (event.value in sensor.needs_answer and not new.proven):
+        _query_unproven(step, event.sensor, old, context)
 
 
-def _on_door_report(step: Step, event: e.DoorReported) -> None:
-    reported, context, old = event.report.door, event.context, step.state.door
-    if not _is_current(step.state, context) or _is_outdated(old, context):
+def _on_jammed(step: Step, closure: AnyClosure, event: e.SensorReported) -> None:
+    """Record a jam at the closure that is being opened or secured; unsolicited, it is how a lock answers a command."""
+    if not has_unlock_intent(step.state) or closure.id != current_closure(step):
         return
-    door = update_fact(step, old, reported, context)
-    step.state = replace(step.state, door=door)
-    unclear = reported is not DoorState.CLOSED and not is_door_open(step.state)
-    if _has_sequence_gap(old, context) or unclear:
-        _break_observation(step)
-    intrusion.on_door_moved(step, old.value, context)
-    if reported is DoorState.CLOSED and not door.proven:
-        _query_unproven(step, "door", old, context)
+    entry = step.visit.entry
+    if event.context.answers is None:
+        entry = replace(entry, unanswered=entry.unanswered - {closure.id})
+    step.visit = replace(step.visit, jammed=True, entry=entry)
 
 
-def _on_obstruction_report(step: Step, event: e.ObstructionReported) -> None:
-    context, old = event.context, step.state.obstruction
-    if not _is_current(step.state, context) or _is_outdated(old, context):
+def current_closure(step: Step) -> str:
+    """Return the closure to which the visit's newest command went."""
+    securing = step.visit.securing.closure
+    is_securing = step.visit.phase in (Phase.RELOCKING, Phase.ADVANCING) and securing is not None
+    return securing if is_securing and securing is not None else step.here.id
+
+
+def _query_unproven(step: Step, sensor: str, old: Fact, context: e.ReportContext) -> None:
+    """Query unproven good news at once; securing sends its own queries."""
+    securing = step.state.visit is not None and step.state.visit.phase is Phase.RELOCKING
+    is_news = context.answers is None or context.boot != old.boot
+    if is_news and not securing:
+        step.query(sensor)
+
+
+def _on_sequence_advanced(step: Step, name: str, context: e.ReportContext) -> None:
+    found, fact = find_sensor(step.state.rules, name), fact_of(step.state, name)
+    if found is None or context.seq is None or not _is_current(step.state, context) or _is_outdated(fact, context):
         return
-    way = update_fact(step, old, event.obstruction, context)
-    step.state = replace(step.state, obstruction=way)
-    if event.obstruction is not Obstruction.CLEAR:
-        _reset_courier_left(step)
-    elif not way.proven:
-        _query_unproven(step, "way", old, context)
-
-
-def _query_unproven(step: Step, device: str, old: Fact[T], context: e.ReportContext) -> None:
-    """Query unproven good news at once; relocking sends its own queries."""
-    relocking = step.state.visit is not None and step.state.visit.phase is Phase.RELOCKING
-    news = context.answers is None or context.boot != old.boot
-    if news and not relocking:
-        step.query(device)
-
-
-def _on_sequence_advanced(step: Step, device: str, context: e.ReportContext) -> None:
-    facts: dict[str, AnyFact] = {"lock": step.state.bolt, "door": step.state.door}
-    fact = facts.get(device)
-    if fact is None or context.seq is None or not _is_current(step.state, context) or _is_outdated(fact, context):
-        return
-    if _has_sequence_gap(fact, context):
+    if _has_sequence_gap(fact, context) and found[2].tells_passing:
         _break_observation(step)
     if fact.boot is not None and context.boot != fact.boot:  # it restarted: only its next answer proves its state
-        step.invalidate(device)
-    step.change_fact(device, boot=context.boot, seq=context.seq)
+        step.invalidate(name)
+    step.set_fact(name, replace(fact_of(step.state, name), boot=context.boot, seq=context.seq))
 
 
 def _on_camera_changed(step: Step, event: e.CameraChanged) -> None:
@@ -189,6 +210,8 @@ def _on_camera_changed(step: Step, event: e.CameraChanged) -> None:
     step.state = replace(step.state, cameras={**step.state.cameras, event.camera: has})
     required = event.camera in step.state.rules.cameras
     is_lost = had.live and had.recording and not (has.live and has.recording)
-    if required and is_lost and has_unlock_intent(step.state) and step.visit.filming:
+    if required and is_lost and has_unlock_intent(step.state) and step.visit.recording.is_running:
         step.emit(RaiseAlarm(code=AlarmCode.CAMERA_LOST, detail=event.camera))
-        step.visit = replace(step.visit, gaps=tuple(dict.fromkeys((*step.visit.gaps, event.camera))))
+        recording = step.visit.recording
+        gaps = tuple(dict.fromkeys((*recording.gaps, event.camera)))
+        step.visit = replace(step.visit, recording=replace(recording, gaps=gaps))

@@ -3,10 +3,11 @@
 from gateway.domain.frozen import replace
 from gateway.domain.visit.commands import AlarmCode, RaiseAlarm, SealProof, StartRecording, StopRecording
 from gateway.domain.visit.events import FilmClosed, ProofSealed
-from gateway.domain.visit.state import Timer
+from gateway.domain.visit.state import Recording, Timer
 from gateway.domain.visit.step import Step
 
 FILM_NOT_CLOSED = "film_not_closed"
+NO_FILM = "no_film"
 
 
 def begin(step: Step, ident: str, part: int) -> None:
@@ -16,27 +17,26 @@ def begin(step: Step, ident: str, part: int) -> None:
     step.state = replace(step.state, cameras=cameras)
 
 
+def declared_gaps(step: Step) -> tuple[str, ...]:
+    """Return the gaps of the proof that are known before anything is filmed."""
+    return () if step.state.rules.is_filmed else (NO_FILM,)
+
+
 def begin_next_part(step: Step) -> None:
     """Start the next set of clips, with its own manifest; the seal of an unsealed part follows its film."""
-    visit = step.visit
-    waiting = () if visit.sealing else ((visit.part, visit.gaps),)
-    step.visit = replace(
-        visit,
-        part=visit.part + 1,
-        filming=True,
-        film_closed=False,
-        sealing=False,
-        gaps=(),
-        unsealed_parts=visit.unsealed_parts + waiting,
-    )
-    begin(step, visit.id, visit.part + 1)
+    recording = step.visit.recording
+    waiting = () if recording.is_sealing else ((recording.part, recording.gaps),)
+    part = recording.part + 1
+    next_part = Recording(part=part, gaps=declared_gaps(step), unsealed_parts=recording.unsealed_parts + waiting)
+    step.visit = replace(step.visit, recording=next_part)
+    begin(step, step.visit.id, part)
 
 
 def end(step: Step) -> None:
     """End the film after the post-roll."""
     visit = step.visit
-    step.emit(StopRecording(visit=visit.id, part=visit.part, keep=True))
-    step.visit = replace(visit, filming=False)
+    step.emit(StopRecording(visit=visit.id, part=visit.recording.part, keep=True))
+    step.visit = replace(visit, recording=replace(visit.recording, is_running=False))
     step.clear_timers(Timer.POST_ROLL)
     step.set_timer(Timer.SEAL, step.state.rules.timing.film_closes)
 
@@ -45,55 +45,61 @@ def on_closed(step: Step, event: FilmClosed) -> None:
     """Record that a part's clips are closed; an earlier part is sealed at once."""
     if step.state.visit is None or step.visit.id != event.visit:
         return
-    visit = step.visit
-    if event.part == visit.part:
-        gaps = tuple(dict.fromkeys((*visit.gaps, *event.gaps)))
-        step.visit = replace(visit, film_closed=True, gaps=gaps)
-    for part, gaps in visit.unsealed_parts:
+    recording = step.visit.recording
+    if event.part == recording.part:
+        gaps = tuple(dict.fromkeys((*recording.gaps, *event.gaps)))
+        recording = replace(recording, is_closed=True, gaps=gaps)
+    for part, gaps in recording.unsealed_parts:
         if part == event.part:
-            step.emit(SealProof(visit=visit.id, part=part, gaps=tuple(dict.fromkeys((*gaps, *event.gaps)))))
-            unsealed = tuple(waiting for waiting in visit.unsealed_parts if waiting[0] != part)
-            step.visit = replace(step.visit, unsealed_parts=unsealed)
+            step.emit(SealProof(visit=event.visit, part=part, gaps=tuple(dict.fromkeys((*gaps, *event.gaps)))))
+            unsealed = tuple(waiting for waiting in recording.unsealed_parts if waiting[0] != part)
+            recording = replace(recording, unsealed_parts=unsealed)
+    step.visit = replace(step.visit, recording=recording)
 
 
 def seal(step: Step) -> None:
     """Request the signed manifest, when the film is closed or when it will not close in time."""
-    visit = step.visit
-    gaps = visit.gaps if visit.film_closed else (*visit.gaps, FILM_NOT_CLOSED)
-    step.emit(SealProof(visit=visit.id, part=visit.part, gaps=gaps))
-    step.visit = replace(visit, sealing=True, gaps=gaps)
+    recording = step.visit.recording
+    gaps = recording.gaps if recording.is_closed else (*recording.gaps, FILM_NOT_CLOSED)
+    step.emit(SealProof(visit=step.visit.id, part=recording.part, gaps=gaps))
+    step.visit = replace(step.visit, recording=replace(recording, is_sealing=True, gaps=gaps))
     step.set_timer(Timer.SEAL, step.state.rules.timing.film_closes)
 
 
 def on_sealed(step: Step, event: ProofSealed) -> None:
     """End the visit if the seal is that of the running part."""
     visit = step.state.visit
-    if visit is not None and visit.id == event.visit and visit.part == event.part and visit.sealing:
-        end_visit(step)
+    if visit is not None and visit.id == event.visit:
+        recording = visit.recording
+        if recording.part == event.part and recording.is_sealing:
+            end_visit(step)
 
 
 def end_visit(step: Step) -> None:
     """End the visit. During the grace, an opening by hand may still be the courier's way out."""
     visit = step.visit
-    for part, _ in visit.unsealed_parts:
+    for part, _ in visit.recording.unsealed_parts:
         step.emit(RaiseAlarm(code=AlarmCode.PROOF_INCOMPLETE, detail=f"part {part}"))
-    step.clear_phase_timers()
-    step.state = replace(step.state, visit=None)
-    if visit.opened or visit.unlock_unanswered or not step.state.rules.guarded:
-        step.state = replace(step.state, grace_visit=replace(visit, unsealed_parts=()))
+    step.end_visit()
+    ordered = (step.closure(ident) for ident in visit.entry.ordered_at)
+    is_guarded = all(closure.guarded or not closure.is_private for closure in ordered)
+    if visit.opened or visit.entry.unanswered or not is_guarded:
+        grace_visit = replace(visit, recording=replace(visit.recording, unsealed_parts=()))
+        step.state = replace(step.state, grace_visit=grace_visit)
         start_grace(step)
 
 
 def start_grace(step: Step) -> None:
-    """Set both timers of the grace in full: for the courier's exit, and for an unlock that no report answered.
+    """Set both timers of the grace in full: for the courier's exit, and for a command that no report answered.
 
-    The second does not depend on whether the lock is guarded: a guard, or the lock, has checked the command's time
+    The second does not depend on whether the closure is guarded: a guard, or the lock, has checked the command's time
     before something behind it (a radio's queue, the motor) held it.
     """
-    watch = step.state.grace_visit
-    if watch is None:
+    visit = step.state.grace_visit
+    if visit is None:
         return
     step.set_timer(Timer.WATCH, step.state.rules.timing.watch)
-    if watch.unlock_unanswered:
-        step.state = replace(step.state, grace_visit=replace(watch, hold_expired=False))
-        step.set_timer(Timer.HELD, step.state.rules.command_hold)
+    if visit.entry.unanswered:
+        step.state = replace(step.state, grace_visit=replace(visit, entry=replace(visit.entry, hold_expired=False)))
+        holds = [step.closure(ident).command_hold for ident in visit.entry.unanswered]
+        step.set_timer(Timer.HELD, max(holds))

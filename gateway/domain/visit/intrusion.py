@@ -1,125 +1,122 @@
-"""Decides who used the door when no visit explains it: the household, an intruder, or the departing courier."""
+"""Decides who used a closure when no visit explains it: the household, an intruder, or the departing courier."""
 
-from devices.reports import DoorState, LockReport, LockState, OperationSource
+from typing import assert_never
+
 from gateway.domain.frozen import replace
 from gateway.domain.visit import events as e
-from gateway.domain.visit import film, presence
+from gateway.domain.visit import film
+from gateway.domain.visit.closures import AnyClosure
+from gateway.domain.visit.closures.contract import UNKNOWN, Fact, ReportOrigin, Use, View, is_by_hand
 from gateway.domain.visit.commands import AlarmCode, LogNote, RaiseAlarm, StopRecording
-from gateway.domain.visit.conditions import (
-    NOT_LOCKED,
-    OPEN_DOOR_STATES,
-    is_closed,
-    is_door_open,
+from gateway.domain.visit.predicates import (
+    are_all_secured,
+    has_unlock_intent,
     is_explained,
     is_explained_only_by_unlock,
-    is_locked,
     is_unlock_unanswered,
 )
+from gateway.domain.visit.presence import is_household_away
 from gateway.domain.visit.state import Phase, Timer
 from gateway.domain.visit.step import Step
-
-# A lock that bolts itself by its own timer was touched by nobody.
-AUTOMATIC_SOURCES = frozenset({OperationSource.AUTO, OperationSource.SCHEDULE})
-# A person, not a command of the gateway: at the door, or in the manufacturer's app.
-MANUAL_SOURCES = frozenset(
-    {
-        OperationSource.MANUAL,
-        OperationSource.KEYPAD,
-        OperationSource.BUTTON,
-        OperationSource.RFID,
-        OperationSource.BIOMETRIC,
-        OperationSource.PROPRIETARY_REMOTE,
-    }
-)
+from gateway.domain.visit.views import sensor_names
 
 
-def on_bolt_moved(step: Step, before: LockState, event: e.LockReported) -> None:
-    """Attribute a bolt's new position to the household, to a visit, or to an unknown person."""
-    report = event.report
-    if report.bolt is LockState.UNKNOWN or report.bolt is before:  # a repetition does not say who moved it
+def on_change(step: Step, closure: AnyClosure, role: str, before: Fact, event: e.SensorReported) -> None:
+    """Attribute a sensor's new value to the household, to a visit, or to an unknown person; its kind says which.
+
+    What happens at a shared closure is nobody's business: a neighbour is not the household.
+    """
+    if not closure.is_private:
         return
-    hand = _by_hand(step, report)
-    if report.bolt in NOT_LOCKED:
-        step.state = replace(step.state, by_hand=hand)
-        if not hand and before not in NOT_LOCKED:
-            _unlock_obeyed(step)
-    elif report.source in AUTOMATIC_SOURCES or _lock_requested(step):
+    seen = step.view(closure)
+    origin = ReportOrigin(
+        source=event.source,
+        user=event.user,
+        is_answer=event.context.answers is not None,
+        unlock_may_act=is_unlock_unanswered(step.state, closure.id),
+    )
+    is_new = event.value not in (UNKNOWN, before.value)
+    hand = is_by_hand(origin, seen)
+    if is_new and closure.unsecured(seen):
+        if role in closure.opening().invalidate:
+            _set_by_hand(step, closure, by_hand=hand)
+        if not hand and not closure.unsecured(seen.with_fact(role, before)):
+            _on_obeyed(step, closure)
+    use = closure.interpret(role, before.value, origin, seen)
+    if use is Use.NONE or _explains(step, closure, use, seen):
         return
-    if is_explained(step.state) and not (hand and is_explained_only_by_unlock(step.state)):
-        return
-    if not hand:
-        if report.bolt in NOT_LOCKED and before not in NOT_LOCKED:
+    match use:
+        case Use.UNEXPECTED:
             begin_incident(step, AlarmCode.UNEXPECTED_UNLOCK)
-    elif _move_observed(before, event):
-        _on_manual_use(step, unlocked=report.bolt in NOT_LOCKED)
+        case Use.OPENED_BY_HAND:
+            _on_manual_use(step, unlocked=True)
+        case Use.LOCKED_BY_HAND:
+            if not _lock_requested(step):
+                _on_manual_use(step, unlocked=False)
+        case Use.MOVED:
+            step.state = replace(step.state, by_hand_at=step.now.mono)
+        case Use.SUSPICIOUS:
+            names = sensor_names(closure, *closure.opening().query)
+            step.invalidate(*names)
+            step.query(*names)
+            step.set_timer(Timer.FORCED, closure.latency + 1)
+        case _:
+            assert_never(use)
 
 
-def _unlock_obeyed(step: Step) -> None:
-    """Record that the lock obeyed the visit's unlock: the bolt moved, and no known hand moved it."""
+def _explains(step: Step, closure: AnyClosure, use: Use, seen: View) -> bool:
+    """Return whether a visit explains this use.
+
+    Where only an unanswered unlock keeps the grace, use by hand is the household's own.
+    """
+    if not is_explained(step.state, closure.id):
+        return False
+    by_hand = use in (Use.OPENED_BY_HAND, Use.LOCKED_BY_HAND) or (
+        use in (Use.MOVED, Use.SUSPICIOUS) and closure.id in step.state.opened_by_hand and closure.unsecured(seen)
+    )
+    return not (by_hand and is_explained_only_by_unlock(step.state))
+
+
+def _set_by_hand(step: Step, closure: AnyClosure, *, by_hand: bool) -> None:
+    names = step.state.opened_by_hand
+    names = names | {closure.id} if by_hand else names - {closure.id}
+    if names != step.state.opened_by_hand:
+        step.state = replace(step.state, opened_by_hand=names)
+
+
+def _on_obeyed(step: Step, closure: AnyClosure) -> None:
+    """Record that a closure obeyed the visit's command to open: it moved, and no known hand moved it."""
     if step.state.visit is None:  # the grace handles its own moves
         return
     if step.visit.phase is Phase.LOCKED_AGAIN:  # already proven: the move is late
         step.emit(RaiseAlarm(code=AlarmCode.LATE_UNLOCK))
-    step.visit = replace(step.visit, unlock_unanswered=False)
+    entry = step.visit.entry
+    step.visit = replace(step.visit, entry=replace(entry, unanswered=entry.unanswered - {closure.id}))
 
 
 def _lock_requested(step: Step) -> bool:
-    """Return whether a lock request of the gateway, not a hand, moves the bolt."""
-    lockup = step.state.lock_request
-    return lockup is not None and lockup.lock_sent and lockup.result is None
-
-
-def _move_observed(before: LockState, event: e.LockReported) -> bool:
-    """Return whether the move was observed; a bolt found so after a break, or found locked on a query, was not."""
-    is_answer = event.context.answers is not None
-    if before is LockState.UNKNOWN:
-        return not is_answer and event.report.source is not OperationSource.UNSPECIFIED
-    return not is_answer or event.report.bolt in NOT_LOCKED
-
-
-def _by_hand(step: Step, report: LockReport) -> bool:
-    """Return whether a hand moved the bolt.
-
-    A named user or the manufacturer's app counts as the household; a lock that names no source does too, unless all are
-    away. While an unlock of the gateway may still act, only a source that is known to be a hand counts.
-    """
-    if is_unlock_unanswered(step.state):
-        return report.source in MANUAL_SOURCES
-    if report.user is not None:
-        return True
-    if report.source is OperationSource.UNSPECIFIED:
-        return not presence.is_household_away(step.state)
-    return report.source is not OperationSource.REMOTE
+    """Return whether a lock request of the gateway, not a hand, moves the closure."""
+    request = step.state.lock_request
+    return request is not None and request.is_closed and request.result is None
 
 
 def _on_manual_use(step: Step, *, unlocked: bool) -> None:
     step.state = replace(step.state, by_hand_at=step.now.mono)
     step.attend()
-    if unlocked and presence.is_household_away(step.state):
+    if unlocked and is_household_away(step.state):
         step.emit(RaiseAlarm(code=AlarmCode.HAND_USE_WHILE_AWAY))
     elif unlocked:
         step.emit(LogNote(what="household_use"))
 
 
-def on_door_moved(step: Step, before: DoorState, context: e.ReportContext) -> None:
-    """Judge a door's new position; query a door that opens while the bolt is locked before calling it forced."""
-    by_hand = step.state.by_hand and step.state.bolt.value in NOT_LOCKED
-    if is_explained(step.state) and not (by_hand and is_explained_only_by_unlock(step.state)):
-        return
-    opens = before is DoorState.CLOSED and is_door_open(step.state)
-    # Of a door that a query finds closed, the time at which it closed is unknown
-    closes = before in OPEN_DOOR_STATES and step.state.door.value is DoorState.CLOSED and context.answers is None
-    if opens and step.state.bolt.value is LockState.LOCKED:
-        step.invalidate("lock")
-        step.query("lock")
-        step.set_timer(Timer.FORCED, step.state.rules.latency + 1)
-    elif opens or closes:
-        step.state = replace(step.state, by_hand_at=step.now.mono)
-
-
 def begin_incident(step: Step, code: AlarmCode) -> None:
-    """Raise an alarm, and film an incident until everything is proven good or its time is over."""
+    """Raise an alarm, and film an incident until everything is proven good or its time is over.
+
+    While a visit past its intent runs elsewhere at the entrance, its film shows what the cameras see.
+    """
     step.emit(RaiseAlarm(code=code))
+    if has_unlock_intent(step.state):
+        return
     if step.state.incident is None:
         ident = f"incident-{step.now.utc:%Y%m%d-%H%M%S}-{step.state.last_query_id}"
         step.state = replace(step.state, incident=ident)
@@ -131,13 +128,16 @@ def settle_incident(step: Step) -> None:
     """Turn a suspicion into an incident when its time is over; end an incident when everything is proven good."""
     if step.timer_expired(Timer.FORCED):
         step.clear_timers(Timer.FORCED)
-        unexplained = step.state.bolt.value is LockState.LOCKED and not is_explained(step.state)
-        if unexplained and is_door_open(step.state):
+        if any(_is_forced(step, closure) for closure in step.state.rules.closures):
             begin_incident(step, AlarmCode.DOOR_FORCED_OPEN)
     if step.state.incident is None:
         return
-    proven_good = is_locked(step.state) and is_closed(step.state) and not step.state.safe_mode
+    proven_good = are_all_secured(step.state) and not step.state.safe_mode
     if proven_good or step.timer_expired(Timer.INCIDENT):
         step.emit(StopRecording(visit=step.state.incident, part=1, keep=True))
         step.state = replace(step.state, incident=None)
         step.clear_timers(Timer.INCIDENT)
+
+
+def _is_forced(step: Step, closure: AnyClosure) -> bool:
+    return closure.is_private and closure.forced(step.view(closure)) and not is_explained(step.state, closure.id)

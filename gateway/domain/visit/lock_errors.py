@@ -10,9 +10,8 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import AlarmCode, RaiseAlarm
-from gateway.domain.visit.conditions import is_locked
 from gateway.domain.visit.events import LockFailed
-from gateway.domain.visit.state import LockRequest, Phase, RelockStep, Timer, Visit
+from gateway.domain.visit.state import LockRequest, Once, Phase, Timer
 from gateway.domain.visit.step import Step
 
 # The lock, or its guard, refused the command and does not store it. The other errors (unspecified, unreachable,
@@ -24,24 +23,25 @@ REFUSING_ERRORS = frozenset(OperationError) - {
     OperationError.REPEATED,
 }
 
-AWAITING_BOLT = (RelockStep.BOLT_MOVES, RelockStep.BOLT_ANSWERS)
-
 
 def on_failure(step: Step, event: LockFailed) -> None:
-    """Handle a lock's error; ignore it for a command that nothing waits for, or for a copy of an obeyed one."""
+    """Handle a closure's error; ignore it for a command that nothing waits for, or for a copy of an obeyed one."""
     if event.failure is OperationError.REPEATED:
         return
-    visit, lockup = step.state.visit, step.state.lock_request
-    if visit is not None and _concerns(event, visit.id) and _awaits_lock(visit):
-        if not visit.refusal_notified:
+    visit, request = step.state.visit, step.state.lock_request
+    if visit is not None and _concerns(event, visit.id) and _awaits_effect(step, event.closure):
+        if not step.notified_once(Once.REFUSAL):
             _notify(step, event.failure)
+        entry = visit.entry
         if event.failure in REFUSING_ERRORS and visit.phase is Phase.UNLOCKING:
-            step.visit = replace(step.visit, unlock_unanswered=False)
-        at_once = visit.phase is Phase.UNLOCKING or visit.relock is RelockStep.BOLT_MOVES
-        step.visit = replace(step.visit, lock_refused=at_once, refusal_notified=True)
-    elif lockup is not None and _concerns(event, lockup.id) and _awaits_bolt(lockup):
+            entry = replace(entry, unanswered=entry.unanswered - {event.closure})
+        run = visit.securing.run
+        at_once = visit.phase is Phase.UNLOCKING or run.step == run.sent_in
+        step.visit = replace(step.visit, refused=at_once, entry=entry)
+    elif request is not None and _concerns(event, request.id) and _awaits_lock(request, event.closure):
         _notify(step, event.failure)
-        step.state = replace(step.state, lock_request=replace(lockup, lock_refused=True))
+        securing = replace(request.securing, run=replace(request.securing.run, refused=True))
+        step.state = replace(step.state, lock_request=replace(request, securing=securing))
 
 
 def _notify(step: Step, failure: OperationError) -> None:
@@ -49,30 +49,40 @@ def _notify(step: Step, failure: OperationError) -> None:
 
 
 def _concerns(event: LockFailed, order: str) -> bool:
-    """Return whether the error may concern this command; most locks do not name the command."""
-    return event.command is None or event.command == order or event.command.startswith(f"{order}-lock-")
+    """Return whether the error may concern this order's command; most locks do not name the command."""
+    return event.command is None or event.command == order or event.command.startswith(f"{order}-")
 
 
-def _awaits_lock(visit: Visit) -> bool:
-    return visit.phase is Phase.UNLOCKING or (visit.phase is Phase.RELOCKING and visit.relock in AWAITING_BOLT)
+def _awaits_effect(step: Step, closure: str) -> bool:
+    """Return whether a command of the visit went to this closure and no answer has come."""
+    visit = step.visit
+    if visit.phase is Phase.UNLOCKING:
+        return step.here.id == closure
+    securing = visit.securing
+    if visit.phase not in (Phase.RELOCKING, Phase.ADVANCING) or securing.closure != closure or securing.is_waiting:
+        return False
+    secured = step.closure(closure)
+    return securing.run.sent_in is not None and not secured.holds(step.view(secured))
 
 
-def _awaits_bolt(lockup: LockRequest) -> bool:
-    return lockup.result is None and lockup.step is RelockStep.BOLT_MOVES and not lockup.lock_refused
+def _awaits_lock(request: LockRequest, closure: str) -> bool:
+    run = request.securing.run
+    is_waiting = run.sent_in is not None and run.step == run.sent_in and not run.refused
+    return request.result is None and request.securing.closure == closure and is_waiting
 
 
 def on_unlock_refused(step: Step) -> bool:
-    """Query at once after a refused unlock, end the waiting on the answer "locked"; return whether it did either."""
-    visit = step.visit
-    if not visit.lock_refused:
+    """Query at once after a refused unlock, end the waiting on a proof that it holds; return whether it did either."""
+    visit, closure = step.visit, step.here
+    if not visit.refused:
         return False
-    if not visit.queried:
-        step.query("lock")
-        step.visit = replace(visit, queried=True)
-        step.set_timer(Timer.ANSWER, step.state.rules.latency)
+    if not visit.entry.queried:
+        step.query_closure(closure, *closure.opening().query)
+        step.visit = replace(visit, entry=replace(visit.entry, queried=True))
+        step.set_timer(Timer.ANSWER, closure.latency)
         return True
-    if is_locked(step.state):
-        step.visit = replace(visit, lock_refused=False)
+    if closure.holds(step.view(closure)):
+        step.visit = replace(visit, refused=False)
         transitions.refuse_and_relock(step, Refusal.NOT_READY)
         return True
     return False

@@ -1,14 +1,15 @@
-"""Locks on request when no visit runs: the chain of queries of `relocking`, once.
+"""Locks on request when no visit runs: the procedure of each private closure, once, the innermost first.
 
-Door closed, bolt moves, bolt locked, door still closed: only then is the door reported as locked. The gateway sends no
-lock command without the door's fresh "closed" before it. The person may request it again.
+Only then does the gateway report the entrance as locked. It sends no lock command without a closure's fresh "closed"
+before it. The person may request it again.
 """
 
-from devices.reports import LockState
 from gateway.domain.frozen import replace
-from gateway.domain.visit.commands import Lock, LogNote
-from gateway.domain.visit.conditions import is_closed, is_door_open, is_locked
-from gateway.domain.visit.state import LockRequest, LockRequestResult, RelockStep, Timer
+from gateway.domain.visit import procedure
+from gateway.domain.visit.closures.contract import START, Move, Pause, Verdict
+from gateway.domain.visit.commands import LogNote
+from gateway.domain.visit.predicates import is_open
+from gateway.domain.visit.state import LockRequest, LockRequestResult, Securing, Timer
 from gateway.domain.visit.step import Step
 
 
@@ -22,14 +23,12 @@ def begin(step: Step, ident: str) -> None:
         _end(step, LockRequestResult.VISIT)
     elif step.state.broker_session is None:
         _end(step, LockRequestResult.NO_LINK)
-    elif is_locked(step.state) and is_closed(step.state):
-        _end(step, LockRequestResult.PROVEN)
     else:
-        _query_door(step)
+        _go_to_next(step)
 
 
 def settle(step: Step) -> None:
-    """Go one step along the chain or report the result; remove a result that was shown long enough."""
+    """Go one step on or report the result; remove a result that was shown long enough."""
     running = step.state.lock_request
     if running is None:
         return
@@ -42,52 +41,42 @@ def settle(step: Step) -> None:
         _end(step, LockRequestResult.VISIT)
     elif step.state.broker_session is None:
         _end(step, LockRequestResult.NO_LINK)
-    elif is_door_open(step.state):
+    elif is_open(step.state):
         _end(step, LockRequestResult.DOOR_OPEN)
-    elif not _advance(step, running) and step.timer_expired(Timer.LOCKUP):
-        _end(step, LockRequestResult.NOT_PROVEN if running.lock_sent else LockRequestResult.DOOR_UNKNOWN)
+    else:
+        _advance(step, running)
 
 
-def _advance(step: Step, running: LockRequest) -> bool:
-    state = step.state
-    match running.step:
-        case RelockStep.DOOR_BEFORE if is_closed(state):
-            if not state.rules.garage_door:  # a closed garage door is locked
-                step.emit(Lock(visit=running.id, attempt=1, life=state.rules.timing.command_life))
-            step.invalidate("lock")
-            _enter_step(step, RelockStep.BOLT_MOVES)
-            step.set_timer(Timer.LOCKUP, state.rules.latency)
-        case RelockStep.BOLT_MOVES if (
-            state.bolt.value is LockState.LOCKED or running.lock_refused or step.timer_expired(Timer.LOCKUP)
-        ):
-            armed_until = 0.0 if state.grace_visit is None else state.grace_visit.command_valid_until
-            if step.now.mono < armed_until:  # the unlock of the visit before may still act: no answer counts before
-                step.set_timer(Timer.LOCKUP, armed_until - step.now.mono)
-                return True
-            _enter_step(step, RelockStep.BOLT_ANSWERS)
-            step.invalidate("lock")
-            step.query("lock")
-            step.set_timer(Timer.LOCKUP, state.rules.latency)
-        case RelockStep.BOLT_ANSWERS if is_locked(state):
-            _enter_step(step, RelockStep.DOOR_AFTER)
-            _query_door(step)
-        case RelockStep.DOOR_AFTER if is_locked(state) and is_closed(state):
-            _end(step, LockRequestResult.PROVEN)
-        case _:
-            return False
-    return True
+def _advance(step: Step, running: LockRequest) -> None:
+    closure = step.closure(running.securing.closure or "")
+    grace_visit = step.state.grace_visit
+    runner = procedure.Runner(
+        timer=Timer.LOCKUP,
+        ident=running.id,
+        attempt=1,
+        command_valid_until=0.0 if grace_visit is None else grace_visit.entry.command_valid_until,
+    )
+    before = running.securing.run
+    run, result = procedure.advance(step, closure, closure.secure, before, runner)
+    is_closed = running.is_closed or (isinstance(result, Move) and before.step != START)
+    securing = replace(running.securing, run=run)
+    step.state = replace(step.state, lock_request=replace(running, securing=securing, is_closed=is_closed))
+    if result is Verdict.DONE:
+        _go_to_next(step)
+    elif result is Verdict.AGAIN or isinstance(result, Pause):
+        _end(step, LockRequestResult.NOT_PROVEN if is_closed else LockRequestResult.DOOR_UNKNOWN)
 
 
-def _query_door(step: Step) -> None:
-    if step.state.rules.door_answers:
-        step.invalidate("door")
-        step.query("door")
-    step.set_timer(Timer.LOCKUP, step.state.rules.latency)
-
-
-def _enter_step(step: Step, at: RelockStep) -> None:
-    if step.state.lock_request is not None:
-        step.state = replace(step.state, lock_request=replace(step.state.lock_request, step=at, lock_sent=True))
+def _go_to_next(step: Step) -> None:
+    """Go to the innermost private closure that is not proven secured; if there is none, it is done."""
+    for closure in reversed(step.state.rules.closures):
+        if closure.is_private and not closure.secured(step.view(closure)):
+            if step.state.lock_request is not None:
+                securing = Securing(is_waiting=False, closure=closure.id)
+                step.state = replace(step.state, lock_request=replace(step.state.lock_request, securing=securing))
+            step.clear_timers(Timer.LOCKUP)
+            return
+    _end(step, LockRequestResult.PROVEN)
 
 
 def _end(step: Step, result: LockRequestResult) -> None:

@@ -7,30 +7,12 @@ means that a hand at the door is unexpected, as if the household had said that i
 """
 
 from devices.reports import AlarmPanelState, PresenceState
-from gateway.domain.frozen import replace
-from gateway.domain.visit.events import AlarmPanelReported, PresenceReported
 from gateway.domain.visit.state import Entrance
-from gateway.domain.visit.step import Step
 
 HOME_PANEL_STATES = frozenset({AlarmPanelState.ARMED_HOME, AlarmPanelState.ARMED_NIGHT})
 AWAY_PANEL_STATES = frozenset({AlarmPanelState.ARMED_AWAY, AlarmPanelState.ARMED_VACATION})
 # Good news that has to be live
 LIVE_ONLY: frozenset[AlarmPanelState | PresenceState] = frozenset({AlarmPanelState.DISARMED, PresenceState.AWAY})
-
-
-def apply_event(step: Step, event: PresenceReported | AlarmPanelReported) -> None:
-    """Store the report; a person who comes home while it rings attends to the courier."""
-    if isinstance(event, AlarmPanelReported):
-        step.state = replace(step.state, alarm_panel=event.panel)
-        return
-    step.state = replace(step.state, presence={**step.state.presence, event.device: event.presence})
-    if event.presence is PresenceState.HOME:
-        step.attend()
-
-
-def forget(step: Step) -> None:
-    """Reset everything: observation is lost, so persons may have come home and the panel may be armed."""
-    step.state = replace(step.state, presence={}, alarm_panel=AlarmPanelState.UNKNOWN)
 
 
 def is_somebody_home(state: Entrance) -> bool:

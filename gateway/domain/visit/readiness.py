@@ -8,28 +8,27 @@ from devices.reports import BatteryLevel
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.frozen import replace
 from gateway.domain.visit import presence
+from gateway.domain.visit.closures.contract import UNKNOWN, Fact, Sensor, sensor_name
 from gateway.domain.visit.commands import Notification, NotifyOwner, ReportReadiness
-from gateway.domain.visit.conditions import (
-    NOT_LOCKED,
+from gateway.domain.visit.predicates import (
     batteries_at,
+    best_route,
     is_blocked_by_household,
-    is_closed,
     is_cold_enough,
-    is_door_open,
-    is_locked,
     is_unlock_unanswered,
-    is_unobstructed,
+    missing_on_route,
     walk_test_refuses,
 )
 from gateway.domain.visit.state import CameraState, Entrance, Phase, Preflight, Timer
 from gateway.domain.visit.step import Step
+from gateway.domain.visit.views import all_sensors, closure_of, fact_of
 
 CLOSED_BY_HOUSEHOLD = "entrance"  # lacking by the household's decision: which and why does not concern a retailer
 PRIVATE_CONDITIONS = frozenset({"presence", "alarm"})  # presence and alarm do not concern a retailer
 
 
 def window_changed(step: Step, *, expecting: bool) -> None:
-    """Set whether a window is near; if it is, query lock and door."""
+    """Set whether a window is near; if it is, query every sensor."""
     step.state = replace(step.state, window_near=expecting)
     if expecting:
         _query(step)
@@ -51,7 +50,7 @@ def facts_changed(step: Step, delivery: VisitDelivery) -> None:
 
 
 def _query(step: Step) -> None:
-    step.query("lock", "door")
+    step.query_all()
     step.set_timer(Timer.PREFLIGHT, step.state.rules.latency + 1)
 
 
@@ -61,9 +60,7 @@ def missing_conditions(step: Step, delivery: VisitDelivery | None) -> tuple[str,
     cameras = _dark_cameras(state) if state.window_near else ()
     faults = {
         "broker": state.broker_session is None,
-        "lock": not is_locked(state) or is_unlock_unanswered(state),
-        "door": not is_closed(state),
-        "way": state.rules.obstruction_sensor and not is_unobstructed(state),
+        **dict.fromkeys(_missing_on_route(state, delivery), True),
         "disk": not state.disk_ok,
         "clock": not step.now.trusted,
         "fridge": delivery is not None and not is_cold_enough(state, delivery),
@@ -80,17 +77,36 @@ def missing_conditions(step: Step, delivery: VisitDelivery | None) -> tuple[str,
     )
 
 
-def unavailable_devices(state: Entrance) -> frozenset[str]:
-    """Return which of "lock", "door" and each "camera:NAME" would refuse a delivery by itself.
+def _missing_on_route(state: Entrance, delivery: VisitDelivery | None) -> tuple[str, ...]:
+    """Return what the closures lack; one that may still obey a command lacks what its opening queries."""
+    route = best_route(state, delivery)
+    held = tuple(
+        sensor_name(ident, role)
+        for ident in route
+        if is_unlock_unanswered(state, ident)
+        for role in closure_of(state.rules, ident).opening().invalidate[:1]
+    )
+    return tuple(dict.fromkeys((*held, *missing_on_route(state, route, delivery))))
 
-    These are a lock or a door sensor that proves nothing, and a camera without live pictures. A door that is known to
-    be open or unlocked does not count: its sensor answers, and the household uses it.
+
+def unavailable_devices(state: Entrance) -> frozenset[str]:
+    """Return the sensors and the cameras ("camera:NAME") that would refuse a delivery by themselves.
+
+    These are a sensor that proves nothing, and a camera without live pictures. A sensor that reports what is known to
+    be bad does not count: it answers, and the household uses the door.
     """
     offline = state.broker_session is None
-    lock_silent = offline or not (state.bolt.proven or state.bolt.value in NOT_LOCKED)
-    door_silent = offline or not (state.door.proven or is_door_open(state))
-    devices = (("lock", lock_silent), ("door", door_silent))
-    return frozenset((*(device for device, is_silent in devices if is_silent), *_dark_cameras(state)))
+    silent = (
+        name
+        for name, _, _, sensor in all_sensors(state.rules)
+        if sensor.tells_passing and (offline or _is_silent(fact_of(state, name), sensor))
+    )
+    return frozenset((*silent, *_dark_cameras(state)))
+
+
+def _is_silent(fact: Fact, sensor: Sensor) -> bool:
+    is_bad_news = fact.value != UNKNOWN and fact.value not in sensor.needs_answer | sensor.vague
+    return not (fact.proven or is_bad_news)
 
 
 def _dark_cameras(state: Entrance) -> tuple[str, ...]:

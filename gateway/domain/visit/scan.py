@@ -4,10 +4,10 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.visit import commands as c
-from gateway.domain.visit import garage, transitions
-from gateway.domain.visit.conditions import is_in_window, may_open
+from gateway.domain.visit import transitions
 from gateway.domain.visit.events import CodeMatch, Scanned
-from gateway.domain.visit.state import BEFORE_INTENT, CodeKind, PendingScan, Phase, ScanLockout, Timer
+from gateway.domain.visit.predicates import is_in_window, may_open, missing_on_route
+from gateway.domain.visit.state import BETWEEN_INTENTS, CodeKind, PendingScan, Phase, ScanLockout, Timer
 from gateway.domain.visit.step import Step
 
 MAX_LABEL_CODES = 4  # more barcodes than that are not one label
@@ -16,7 +16,7 @@ MAX_RECENT_CODES = 32  # recently read codes; with several, two labels in turn d
 MAX_EXCUSED_DELIVERIES = 100
 
 # In these phases a parcel can still be carried in.
-PARCEL_SCAN_PHASES = BEFORE_INTENT | {Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE, Phase.RELOCKING}
+PARCEL_SCAN_PHASES = BETWEEN_INTENTS | {Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE, Phase.RELOCKING}
 
 
 def on_scan(step: Step, scan: Scanned) -> None:
@@ -60,14 +60,42 @@ def _add_parcel(step: Step, scan: Scanned) -> bool:
     kinds = {match.kind for match in scan.matches if match.delivery.id == step.visit.delivery.id}
     if not kinds:
         return False
-    # The bolt may be out again
-    answer = c.ScanAnswer.GO if step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE} else c.ScanAnswer.WAIT
+    is_at_next = _hangs_at_next(step, scan.scanner)
+    # In other phases the bolt may be out again, and the next closure is not open yet
+    is_open = step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE} and not is_at_next
+    answer = c.ScanAnswer.GO if is_open else c.ScanAnswer.WAIT
     step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=answer))
     if CodeKind.COURIER in kinds or scan.code in step.visit.parcels:
-        garage.courier_reports_left(step)
+        courier_reports_left(step)
+    if is_at_next and step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE, Phase.ADVANCING}:
+        step.visit = replace(step.visit, entry=replace(step.visit.entry, arrival_scan=scan.id))
     if CodeKind.PARCEL in kinds:
         step.visit = replace(step.visit, parcels=step.visit.parcels | {scan.code})
     return True
+
+
+def _hangs_at_next(step: Step, scanner: str) -> bool:
+    """Return whether a scanner hangs at the closure that the visit has to open next."""
+    entry = step.visit.entry
+    following = step.visit.route[entry.stage + 1 : entry.stage + 2]
+    at = step.state.rules.scanners.get(scanner)
+    return at in following and at not in entry.ordered_at and step.is_ordered(at)
+
+
+def courier_reports_left(step: Step) -> None:
+    """Record that the courier left: somebody outside rang, or scanned again what was scanned before.
+
+    The report counts only if no sensor that could cancel it says otherwise at that moment: a person who leaves a light
+    beam later may just as well have gone in.
+    """
+    if step.state.visit is None or step.visit.phase not in (Phase.INSIDE, Phase.RELOCKING):
+        return
+    closure, seen = step.here, step.view(step.here)
+    against = [role for role, sensor in closure.sensors.items() if sensor.cancels_exit]
+    if all(seen.value(role) in closure.sensors[role].needs_answer for role in against):
+        step.visit = replace(step.visit, courier_left=True)
+    else:
+        step.query_closure(closure, *against)
 
 
 def _excuse_label(step: Step, scan: Scanned, delivery: VisitDelivery) -> None:
@@ -169,14 +197,17 @@ def _let_try_again(attempts: ScanLockout) -> ScanLockout:
 def _on_known_code(step: Step, scan: Scanned) -> None:
     match = _choose_match(step, scan.matches)
     delivery = match.delivery
-    refusal = may_open(step.state, delivery, step.now)
+    route = transitions.route_from(step, delivery, scan.scanner)
+    refusal = may_open(step.state, delivery, step.now, route)
     if refusal is not None:
+        lacking: tuple[str, ...] = ()
         if refusal is Refusal.NOT_READY:
-            step.query("lock", "door")
-        transitions.answer_no(step, scan.id, scan.scanner, refusal)
+            step.query_all()
+            lacking = missing_on_route(step.state, route, delivery)
+        transitions.answer_no(step, scan.id, scan.scanner, refusal, lacking=lacking)
         return
     rivals = [other.delivery for other in scan.matches if other.delivery.brand != delivery.brand]
-    others = [rival for rival in rivals if may_open(step.state, rival, step.now) is None]
+    others = [rival for rival in rivals if _may_begin(step, rival, scan.scanner)]
     if others and not delivery.needs_courier:  # where a courier token is required, it identifies the delivery
         brands = ", ".join(sorted({other.brand for other in (delivery, *others)}))
         step.emit(c.NotifyOwner(notification=c.Notification.CODE_OF_SEVERAL, detail=brands))
@@ -193,6 +224,11 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
         transitions.begin(step, scan, delivery, parcels)
     else:
         _keep_pending(step, scan, match, codes)
+
+
+def _may_begin(step: Step, delivery: VisitDelivery, scanner: str) -> bool:
+    route = transitions.route_from(step, delivery, scanner)
+    return may_open(step.state, delivery, step.now, route) is None
 
 
 def _choose_match(step: Step, matches: tuple[CodeMatch, ...]) -> CodeMatch:

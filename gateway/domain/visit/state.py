@@ -8,39 +8,48 @@ from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum, auto
-from typing import Generic, TypeVar
 
-from devices.reports import AlarmPanelState, BatteryLevel, DoorState, LockState, PresenceState
+from devices.reports import AlarmPanelState, BatteryLevel, DoorState, PresenceState
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Timing
+from gateway.domain.visit.closures import ONE_DOOR, AnyClosure
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE, Fact, ProcedureRun
 
 
 class Phase(StrEnum):
-    """The physical state of the door during a visit. Without a visit the entrance is ready."""
+    """The physical state of the route during a visit. Without a visit the entrance is ready."""
 
     RINGING = auto()
     APPROVING = auto()
     UNLOCKING = auto()
     UNLOCKED = auto()
     INSIDE = auto()
+    ADVANCING = auto()  # between two closures: the one behind is proven secured before the next one opens
     RELOCKING = auto()
     LOCKED_AGAIN = auto()
     HANDED_TO_OWNER = auto()
 
 
 BEFORE_INTENT = frozenset({Phase.RINGING, Phase.APPROVING})
+BETWEEN_INTENTS = BEFORE_INTENT | {Phase.ADVANCING}  # changes in the store still count for the next intent
 
+TRANSITIONS: Mapping[Phase | None, frozenset[Phase | None]] = {
+    None: frozenset({Phase.RINGING, Phase.RELOCKING}),
+    Phase.RINGING: frozenset({Phase.APPROVING, Phase.UNLOCKING, None}),
+    Phase.APPROVING: frozenset({Phase.UNLOCKING, None}),
+    Phase.UNLOCKING: frozenset({Phase.UNLOCKED, Phase.INSIDE, Phase.RELOCKING, None}),
+    Phase.UNLOCKED: frozenset({Phase.INSIDE, Phase.RELOCKING}),
+    Phase.INSIDE: frozenset({Phase.ADVANCING, Phase.RELOCKING, Phase.HANDED_TO_OWNER}),
+    Phase.ADVANCING: frozenset({Phase.UNLOCKING, Phase.INSIDE, Phase.RELOCKING}),
+    Phase.RELOCKING: frozenset({Phase.INSIDE, Phase.LOCKED_AGAIN, Phase.HANDED_TO_OWNER}),
+    Phase.LOCKED_AGAIN: frozenset({Phase.RELOCKING, None}),
+    Phase.HANDED_TO_OWNER: frozenset({Phase.RELOCKING}),
+}
+"""Where a visit may go from each phase; None is no visit. `Step.transition` checks every change against this table.
 
-class RelockStep(StrEnum):
-    """The step of a relocking; every step is a query with one deadline."""
-
-    WAIT = auto()
-    DOOR_BEFORE = auto()
-    BOLT_MOVES = auto()
-    BOLT_ANSWERS = auto()
-    DOOR_AFTER = auto()
+From none to relocking: the courier comes out late, or a lock obeys late (`late`)."""
 
 
 class Timer(StrEnum):
@@ -54,13 +63,14 @@ class Timer(StrEnum):
     NEVER = auto()  # nobody went in
     STABLE = auto()  # the door has been closed long enough
     OPEN_LONG = auto()  # the door has been open too long
-    RELOCK = auto()  # the bolt may be thrown
+    RELOCK = auto()  # the closures may be secured
+    ADVANCE = auto()  # the courier must have come to the next closure
     OUTAGE = auto()  # the broker has been away too long to go on alone
     POST_ROLL = auto()  # the film may end
     SEAL = auto()  # film closed, proof sealed
     ALARM = auto()  # repeat the alarm
-    CLOSE = auto()  # the next step of closing a garage door
-    AIR = auto()  # the bolt seems thrown with the door open: it must have answered
+    CLOSE = auto()  # the next step of what the box itself closes
+    AIR = auto()  # something seems wrong with an open closure: it must have answered
     # these outlive a phase
     LOCKOUT = auto()
     HALF = auto()
@@ -74,25 +84,7 @@ class Timer(StrEnum):
     SAFE = auto()  # safe mode queries bolt and door again
     PAUSE = auto()  # a pause begins or ends
     LOCKUP = auto()  # a lock request: its answer is due, or its result was shown long enough
-
-
-class Obstruction(StrEnum):
-    """The state of the light beam under a garage door."""
-
-    CLEAR = auto()
-    OBSTRUCTED = auto()
-    UNKNOWN = auto()
-
-
-class ClosingStep(StrEnum):
-    """The step in closing a garage door."""
-
-    NOT = auto()
-    ASKED = auto()  # queried for an obstruction, before the warning
-    WARNED = auto()  # the signal warns
-    ASKED_AGAIN = auto()  # queried again, after the warning
-    SENT = auto()  # the close command was sent
-    WAITING = auto()  # it could not be sent, or the door did not come down: tried again later
+    OVERDUE = auto()  # a closure behind the courier should be closed by now: a key that is out
 
 
 ENTRANCE_WIDE = frozenset(
@@ -109,24 +101,11 @@ ENTRANCE_WIDE = frozenset(
         Timer.SAFE,
         Timer.PAUSE,
         Timer.LOCKUP,
+        Timer.OVERDUE,
     },
 )
 
 WALK_TEST = "walk-test"  # the brand of the delivery of a walk test
-
-T = TypeVar("T", LockState, DoorState, Obstruction)
-
-
-class Fact(Frozen, Generic[T]):
-    """A device's reported value; bad news counts at once, good news only as the answer to a later query."""
-
-    value: T
-    proven: bool = False
-    stable_since: float = 0.0  # the value held, observed without a break, since
-    answered_query_id: int = -1  # the newest query that this value answered
-    min_query_id: int = 0  # only an answer to a query numbered at or above this proves
-    boot: str | None = None
-    seq: int = -1
 
 
 class CameraState(Frozen):
@@ -144,84 +123,146 @@ class CodeKind(StrEnum):
     COURIER = auto()
 
 
+class Evidence(StrEnum):
+    """What the proof of a visit must have; less than `film` is a declared gap."""
+
+    FILM = auto()  # a film of the whole way
+    DOOR_FILM = auto()  # a film of the door only
+    SENSOR = auto()  # a sensor that tells that something was left
+    SCAN = auto()  # a closing scan of the courier
+    NONE = auto()
+
+
 class Rules(Frozen):
     """The configuration of this entrance. Times are in seconds unless stated otherwise."""
 
+    closures: tuple[AnyClosure, ...] = ONE_DOOR
+    basic_sensors: frozenset[str] = frozenset()  # sensors whose device answers no query
+    # Place -> its routes, the preferred one first; a place without one has all closures
+    routes: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     cameras: Mapping[str, bool] = field(default_factory=dict)  # required camera -> it sees the courier
-    guarded: bool = True  # the lock checks id and expiry itself (by challenge or its own countdown)
-    door_answers: bool = True  # the door sensor answers queries; if not it is a basic door
+    watched_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # closure -> cameras that see who is there
+    scanners: Mapping[str, str] = field(default_factory=dict)  # scanner -> the closure at which it hangs
+    evidence: Evidence = Evidence.FILM
+    has_signal: bool = True  # a signal rings and shows the answer; without one nobody has to confirm it
+    household_refuses: bool = True  # while the household is present nothing opens: it can open itself
     presence: tuple[str, ...] = ()  # devices that report whether somebody is home
     alarm: str | None = None  # the alarm panel, where there is one
     bypassed: frozenset[AlarmPanelState] = frozenset()  # its modes in which opening this door sets off nothing
-    garage_door: bool = False  # the lock is the opener of a garage door
-    obstruction_sensor: bool = False  # and it reports a light beam, so that the box may close the door
-    warning: float = 10.0  # how long the signal warns before closing
-    closing: float = 30.0  # the opener's declared longest time from the command until the sensor reports closed
-    left_open: int = 5  # the number of notices about an open garage door before it is handed to the owner
-    latency: float = 3.0  # the lock's declared longest answer
-    command_hold: float = 900.0  # the longest time for which a bridge or radio may hold a command
-    unlatch: bool = False  # the knob outside is fixed: only a pulled latch lets anybody in
-    lift_handle: bool = False  # somebody has to lift the handle before the bolts can be thrown
-    handle: float = 20.0  # the time to lift it before the next try
     timing: Timing = field(default_factory=Timing)
-    open_limit: Mapping[str, float] = field(default_factory=dict)  # place -> how long the door may stand open
+    open_limit: Mapping[str, float] = field(default_factory=dict)  # place -> how long a closure may stand open
     tries: int = 3
     wrong: int = 3
     tried: int = 20  # different unknown codes of a scanner in `tried_period`, even if their labels were excused
     tried_period: float = 3600.0
     camera_tried: int = 30  # the same for a camera that reads labels: it also sees codes that nobody holds up to it
     camera_tried_period: float = 600.0
-    held_probe: float = 30.0  # the query interval for a lock that may still obey an unlock which no report answered
+    held_probe: float = 30.0  # the query interval for a closure that may still obey a command that no report answered
     signal: float = 5.0  # how long a refusal's red light stays
     lockup_shown: float = 60.0  # how long the result of a lock request is shown
+
+    @property
+    def latency(self) -> float:
+        """Return the longest time that a device of a closure needs to answer."""
+        return max((closure.latency for closure in self.closures), default=0.0)
+
+    @property
+    def is_filmed(self) -> bool:
+        """Return whether a film belongs to the proof."""
+        return self.evidence in (Evidence.FILM, Evidence.DOOR_FILM)
+
+
+class Once(StrEnum):
+    """What the gateway notifies of once a visit."""
+
+    JAM = auto()
+    REFUSAL = auto()  # the lock refused a command
+    PROMPT = auto()  # somebody has to do something at the door
+    WARM = auto()
+    STOP = auto()
+    FRIDGE = auto()
+
+
+class Consent(Frozen):
+    """What people said before an intent."""
+
+    bell_confirmed: bool = False
+    approved: bool | None = None  # the owner's decision, None until it is made
+    attended: bool = False  # somebody of the household answered or came
+
+
+class Entry(Frozen):
+    """The intents of a visit, and what came of them."""
+
+    stage: int = 0  # the closure of the route that is being opened, or was last
+    ordered_at: Mapping[str, float] = field(default_factory=dict)  # closure -> when its intent was stored
+    opened: frozenset[str] = frozenset()  # closures seen open under this visit
+    # Monotonic: until then a command of ours to open may still act by its own lifetime
+    command_valid_until: float = 0.0
+    unanswered: frozenset[str] = frozenset()  # closures ordered open of which no report shows that they obeyed or not
+    hold_expired: bool = False  # those can obey no longer: they were queried, and have to prove their state
+    observed_throughout: bool = True  # observed without a break since the first intent
+    reservation_settled: bool = False  # the opening was consumed or released, once
+    not_sent: str | None = None  # why the newest command was certainly never sent, one of `events.UnsentReason`
+    queried: bool = False
+    arrival_scan: str | None = None  # the scan by which the courier said that he stands at the next closure
+    marks: frozenset[str] = frozenset()  # what its closures had to remember
+
+
+class Recording(Frozen):
+    """The film of a visit. A part is one recording with its own manifest."""
+
+    part: int = 1
+    is_running: bool = True
+    gaps: tuple[str, ...] = ()
+    is_closed: bool = False
+    is_sealing: bool = False
+    # (earlier part, its gaps) whose film is not closed yet
+    unsealed_parts: tuple[tuple[int, tuple[str, ...]], ...] = ()
+
+
+class Securing(Frozen):
+    """How far the securing is, in the reverse order of the route: which closure, and its procedure."""
+
+    is_waiting: bool = True  # for the wait before it, or for somebody to do something first
+    closure: str | None = None
+    run: ProcedureRun = ProcedureRun()
+    refunded: int = 0  # tries that a lost broker interrupted, since something was last opened
 
 
 class Visit(Frozen):
     """One visit under one delivery."""
 
-    id: str  # also the intent's id: one visit, one intent
+    id: str  # also the intents' id: one visit has one intent per closure
     delivery: VisitDelivery
-    phase: Phase
+    phase: Phase = Phase.RINGING
     scanner: str
-    bell_confirmed: bool = False
-    approved: bool | None = None  # the owner's decision, None until it is made
-    attended: bool = False  # somebody of the household answered or came
-    unlock_intent: bool = False  # the unlock intent is stored
-    # Monotonic: until then an unlocking command of ours may still act by its own lifetime
-    command_valid_until: float = 0.0
-    unlock_unanswered: bool = False  # the unlock was sent, and no report shows that the lock obeyed or refused
-    hold_expired: bool = False  # it can act no longer: bolt and door were queried, and have to prove their state
-    observed_throughout: bool = True  # observed without a break since the intent
-    opened: bool = False  # the door was seen open under this visit
-    reservation_settled: bool = False  # the opening was consumed or released, once
-    not_sent: str | None = None  # why the unlock was certainly never sent, one of `events.UnsentReason`
-    queried: bool = False
-    relock: RelockStep = RelockStep.WAIT
-    lock_tries: int = 0
-    lock_tries_refunded: int = 0  # since the door was last opened: tries that a lost broker interrupted
+    route: tuple[str, ...] = (MAIN_CLOSURE,)  # closures in the order in which they are opened
+    consent: Consent = Consent()
+    entry: Entry = Entry()
+    securing: Securing = Securing()
+    closing: ProcedureRun = ProcedureRun()  # of what the box itself closes
+    detecting: ProcedureRun = ProcedureRun()  # of what may be wrong with an open closure
+    recording: Recording = Recording()
+    notified: frozenset[Once] = frozenset()
+    refused: bool = False  # the device reported why it did not obey, and was not queried since
     jammed: bool = False
-    jam_notified: bool = False
-    lock_refused: bool = False  # the lock reported why it did not obey, and was not queried since
-    refusal_notified: bool = False
-    handle_notified: bool = False
-    warm_notified: bool = False
-    tried_to_lock: bool = False
-    courier_left: bool = False  # the courier reported that he is outside, and nothing broke the beam since
-    closing: ClosingStep = ClosingStep.NOT
-    close_commands: int = 0  # the number of close commands since it opened
-    stop_notified: bool = False
-    open_notifications: int = 0
+    courier_left: bool = False  # the courier reported that he is outside, and nothing cancelled it since
+    reminders: int = 0  # how often it was notified that something stands open too long
     parcels: frozenset[str] = frozenset()
     outcome: Outcome | None = None  # set once
     door_result: DoorResult | None = None  # set once
     acknowledged: bool = False  # the owner checked a door that was handed over
-    part: int = 1
-    filming: bool = True  # this part's film runs
-    gaps: tuple[str, ...] = ()
-    film_closed: bool = False
-    sealing: bool = False
-    # (earlier part, its gaps) whose film is not closed yet
-    unsealed_parts: tuple[tuple[int, tuple[str, ...]], ...] = ()
+
+    @property
+    def unlock_intent(self) -> bool:
+        """Return whether an intent is stored."""
+        return bool(self.entry.ordered_at)
+
+    @property
+    def opened(self) -> bool:
+        """Return whether anything was seen open under this visit."""
+        return bool(self.entry.opened)
 
 
 class ScanLockout(Frozen):
@@ -279,13 +320,20 @@ class LockRequestResult(StrEnum):
 
 
 class LockRequest(Frozen):
-    """A request to lock while no visit runs: the step of its chain of queries, and in the end its result."""
+    """A request to lock while no visit runs: which closure is being secured, and in the end the result."""
 
     id: str
-    step: RelockStep = RelockStep.DOOR_BEFORE
-    lock_sent: bool = False
-    lock_refused: bool = False  # the lock reported that it did not obey
+    securing: Securing = Securing(is_waiting=False)
+    is_closed: bool = False  # a closure answered that it is closed, so what follows can be a lock command
     result: LockRequestResult | None = None
+
+
+class SafeMode(Frozen):
+    """Safe mode after repeated crashes. `first_query_id`: the first query of the running round, 0 for none."""
+
+    lock_tries: int = 0
+    first_query_id: int = 0
+    securing: Securing = Securing()
 
 
 class BatteryTrend(Frozen):
@@ -310,11 +358,9 @@ class Entrance(Frozen):
     rules: Rules = field(default_factory=Rules)
     broker_session: int | None = None  # None while there is no broker session
     last_query_id: int = 0
-    bolt: Fact[LockState] = field(default_factory=lambda: Fact(value=LockState.UNKNOWN))
-    door: Fact[DoorState] = field(default_factory=lambda: Fact(value=DoorState.UNKNOWN))
-    obstruction: Fact[Obstruction] = field(default_factory=lambda: Fact(value=Obstruction.UNKNOWN))  # of a garage door
-    by_hand: bool = False  # how the bolt was last withdrawn
-    by_hand_at: float = -1e9  # when the door was last used by hand
+    facts: Mapping[str, Fact] = field(default_factory=dict)  # sensor -> what it reports; a missing one is unknown
+    opened_by_hand: frozenset[str] = frozenset()  # closures that a hand unlocked or opened last, not a command
+    by_hand_at: float = -1e9  # when a closure was last used by hand
     cameras: Mapping[str, CameraState] = field(default_factory=dict)
     disk_ok: bool = False
     batteries: Mapping[str, BatteryLevel] = field(default_factory=dict)  # device -> last level, over restarts
@@ -333,9 +379,7 @@ class Entrance(Frozen):
     walk_test_failed: bool = False  # the walk test forbids unattended visits: only its own delivery may come in
     presence: Mapping[str, PresenceState] = field(default_factory=dict)  # device -> its last report in this session
     alarm_panel: AlarmPanelState = AlarmPanelState.UNKNOWN  # the alarm panel's last report in this session
-    safe_mode: bool = False
-    safe_mode_lock_tries: int = 0  # how often safe mode threw the bolt
-    safe_mode_query_id: int = 0  # the query to the lock in safe mode's running round, 0 for none
+    safe: SafeMode | None = None  # set while safe mode holds
     window_near: bool = False  # a window is open or near
     preflights: tuple[Preflight, ...] = ()
     visit: Visit | None = None
@@ -343,3 +387,8 @@ class Entrance(Frozen):
     incident: str | None = None  # the id under which an unexpected opening (or safe mode) is filmed
     lock_request: LockRequest | None = None
     timers: Mapping[Timer, float] = field(default_factory=dict)
+
+    @property
+    def safe_mode(self) -> bool:
+        """Return whether safe mode holds: nothing opens."""
+        return self.safe is not None

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 
 from gateway.domain.frozen import replace
 from gateway.domain.now import Now
-from gateway.domain.visit.commands import Command, Notification, NotifyOwner, QueryDevice
-from gateway.domain.visit.state import BEFORE_INTENT, ENTRANCE_WIDE, Entrance, Phase, Timer, Visit
+from gateway.domain.visit.closures import AnyClosure
+from gateway.domain.visit.closures.contract import Fact, View
+from gateway.domain.visit.commands import Command, Notification, NotifyOwner, QuerySensor
+from gateway.domain.visit.state import BEFORE_INTENT, ENTRANCE_WIDE, TRANSITIONS, Entrance, Once, Phase, Timer, Visit
+from gateway.domain.visit.views import all_sensors, closure_of, fact_of, find_sensor, sensor_names, view
 
 
 class Step:
@@ -32,7 +35,7 @@ class Step:
     def attend(self) -> None:
         """Record that somebody of the household attends to the courier, unless the unlock intent is stored."""
         if self.state.visit is not None and self.visit.phase in BEFORE_INTENT:
-            self.visit = replace(self.visit, attended=True)
+            self.visit = replace(self.visit, consent=replace(self.visit.consent, attended=True))
 
     def emit(self, *commands: Command) -> None:
         """Append commands for the runtime, in this order."""
@@ -63,34 +66,95 @@ class Step:
             timers_left = {timer: at for timer, at in self.state.timers.items() if timer not in timers}
             self.state = replace(self.state, timers=timers_left)
 
-    def transition(self, phase: Phase, timers: Mapping[Timer, float]) -> None:
-        """Enter a phase with its own deadlines (seconds from now); those of the phase before are removed."""
+    def notified_once(self, what: Once) -> bool:
+        """Record that this visit's notification of `what` is made; return whether it was made before."""
+        if what in self.visit.notified:
+            return True
+        self.visit = replace(self.visit, notified=self.visit.notified | {what})
+        return False
+
+    def transition(self, phase: Phase, timers: Mapping[Timer, float], *, begins: bool = False) -> None:
+        """Enter a phase with its own deadlines (seconds from now); those of the phase before are removed.
+
+        `begins`: no visit ran before.
+
+        Raises:
+            RuntimeError: a bug: the table declares no such transition.
+        """
+        before = None if begins else self.visit.phase
+        if before is not phase and phase not in TRANSITIONS[before]:
+            raise RuntimeError(f"no transition from {before} to {phase}")
         self.visit = replace(self.visit, phase=phase)
         self.clear_phase_timers()
         for timer, seconds in timers.items():
             self.set_timer(timer, seconds)
+
+    def end_visit(self) -> None:
+        """End the visit: no visit runs now.
+
+        Raises:
+            RuntimeError: a bug: the table declares no end from this phase.
+        """
+        if None not in TRANSITIONS[self.visit.phase]:
+            raise RuntimeError(f"no end from {self.visit.phase}")
+        self.clear_phase_timers()
+        self.state = replace(self.state, visit=None)
 
     def clear_phase_timers(self) -> None:
         """Keep only the deadlines that outlive a phase."""
         timers_left = {timer: at for timer, at in self.state.timers.items() if timer in ENTRANCE_WIDE}
         self.state = replace(self.state, timers=timers_left)
 
-    def query(self, *devices: str) -> None:
-        """Query devices for their state (of a garage door also what is in its way); without a broker query nothing."""
-        way = ("way",) if "door" in devices and self.state.rules.obstruction_sensor else ()
-        for device in (*devices, *way):
-            if self.state.broker_session is None:
-                return
-            number = self.state.last_query_id + 1
-            self.emit(QueryDevice(device=device, session=self.state.broker_session, number=number))
-            self.state = replace(self.state, last_query_id=number)
+    def view(self, closure: AnyClosure) -> View:
+        """Return what a closure may see now."""
+        return view(self.state, closure, mono=self.now.mono)
 
-    def invalidate(self, *devices: str) -> None:
+    def closure(self, ident: str) -> AnyClosure:
+        """Return the closure with this id. LookupError: the entrance has none."""
+        return closure_of(self.state.rules, ident)
+
+    def is_ordered(self, ident: str) -> bool:
+        """Return whether the box opens this closure; a door that a key opens is only observed."""
+        return self.closure(ident).opening().is_ordered
+
+    @property
+    def here(self) -> AnyClosure:
+        """The closure at which the visit's person is."""
+        return self.closure(self.visit.route[self.visit.entry.stage])
+
+    def query_all(self) -> None:
+        """Query every sensor of the entrance."""
+        self.query(*(name for name, _, _, _ in all_sensors(self.state.rules)))
+
+    def query_closure(self, closure: AnyClosure, *roles: str) -> None:
+        """Query sensors of a closure by their roles."""
+        self.query(*sensor_names(closure, *roles))
+
+    def query(self, *sensors: str) -> None:
+        """Query sensors for their values, and those that are queried with them, each once; without a broker none."""
+        if self.state.broker_session is None:
+            return
+        names: dict[str, None] = {}
+        for name in sensors:
+            names.setdefault(name)
+            found = find_sensor(self.state.rules, name)
+            if found is not None:
+                closure, _, sensor = found
+                for other in sensor_names(closure, *sensor.queried_with):
+                    names.setdefault(other)
+        number = self.state.last_query_id
+        for name in names:
+            number += 1
+            self.emit(QuerySensor(sensor=name, session=self.state.broker_session, number=number))
+        self.state = replace(self.state, last_query_id=number)
+
+    def invalidate(self, *sensors: str) -> None:
         """Require new proof: only an answer to a query sent from here on counts."""
-        for device in devices:
-            self.change_fact(device, proven=False, min_query_id=self.state.last_query_id + 1)
+        if sensors:
+            number = self.state.last_query_id + 1
+            changed = {name: replace(fact_of(self.state, name), proven=False, min_query_id=number) for name in sensors}
+            self.state = replace(self.state, facts={**self.state.facts, **changed})
 
-    def change_fact(self, device: str, **changes: object) -> None:
-        """Change fields of what is known of "lock", "door" or "way"."""
-        name = {"lock": "bolt", "door": "door", "way": "obstruction"}[device]
-        self.state = replace(self.state, **{name: replace(getattr(self.state, name), **changes)})
+    def set_fact(self, sensor: str, fact: Fact) -> None:
+        """Set what is known of a sensor."""
+        self.state = replace(self.state, facts={**self.state.facts, sensor: fact})

@@ -6,16 +6,17 @@ from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import film
+from gateway.domain.visit.closures.contract import ProcedureRun
 from gateway.domain.visit.events import Scanned
-from gateway.domain.visit.state import ClosingStep, Phase, RelockStep, Timer, Visit
+from gateway.domain.visit.predicates import best_route
+from gateway.domain.visit.state import Consent, Phase, Recording, Securing, Timer, Visit
 from gateway.domain.visit.step import Step
+from gateway.domain.visit.views import all_sensors, sensor_names
 
 WAIT = c.ShowSignal(light=Light.AMBER, sound=Sound.WAIT)
 GO = c.ShowSignal(light=Light.GREEN, sound=Sound.GO)
 NO = c.ShowSignal(light=Light.RED, sound=Sound.NO)
 INSIDE = c.ShowSignal(light=Light.AMBER, sound=Sound.NONE)
-CLOSE_THE_DOOR = c.ShowSignal(light=Light.AMBER, sound=Sound.CLOSE_THE_DOOR)
-LIFT_THE_HANDLE = c.ShowSignal(light=Light.AMBER, sound=Sound.LIFT_THE_HANDLE)
 LEAVE = c.ShowSignal(light=Light.RED, sound=Sound.LEAVE)
 TROUBLE = c.ShowSignal(light=Light.RED, sound=Sound.ALARM)
 DARK = c.ShowSignal(light=Light.OFF, sound=Sound.NONE)
@@ -24,32 +25,49 @@ DEFAULT_OPEN_LIMIT_S = 120.0  # seconds, for a place without a limit of its own
 
 
 def begin(step: Step, scan: Scanned, delivery: VisitDelivery, parcels: frozenset[str]) -> None:
-    """Accept a scan: ring, film, notify the owner, and query lock and door once more."""
+    """Accept a scan: ring, film, notify the owner, and query every closure once more."""
     rules = step.state.rules
     notification = c.Notification.ASKS_FOR_YES if delivery.needs_yes else c.Notification.AT_THE_DOOR
-    step.emit(
-        c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=c.ScanAnswer.WAIT),
-        WAIT,
-        c.RingBell(visit=scan.id),
-        c.NotifyOwner(notification=notification, delivery=delivery.id, visit=scan.id, picture=True),
-    )
+    step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=c.ScanAnswer.WAIT), WAIT)
+    if rules.has_signal:
+        step.emit(c.RingBell(visit=scan.id))
+    step.emit(c.NotifyOwner(notification=notification, delivery=delivery.id, visit=scan.id, picture=True))
     film.begin(step, scan.id, 1)
-    visit = Visit(id=scan.id, delivery=delivery, phase=Phase.RINGING, scanner=scan.scanner, parcels=parcels)
+    visit = Visit(
+        id=scan.id,
+        delivery=delivery,
+        scanner=scan.scanner,
+        route=route_from(step, delivery, scan.scanner),
+        consent=Consent(bell_confirmed=not rules.has_signal),
+        recording=Recording(gaps=film.declared_gaps(step)),
+        parcels=parcels,
+    )
     step.state = replace(step.state, visit=visit, pending_scan=None, grace_visit=None)
     step.clear_timers(Timer.HALF, Timer.WATCH, Timer.HELD, Timer.SIGNAL)
-    step.query("lock", "door")
-    step.transition(Phase.RINGING, {Timer.RING: rules.timing.ring, Timer.BELL: rules.timing.bell})
+    step.query_all()
+    ring_s = rules.timing.ring if rules.has_signal else 0.0
+    step.transition(Phase.RINGING, {Timer.RING: ring_s, Timer.BELL: rules.timing.bell}, begins=True)
+
+
+def route_from(step: Step, delivery: VisitDelivery, scanner: str) -> tuple[str, ...]:
+    """Return the route that a scan begins.
+
+    A scanner at an inner closure begins there, if only shared closures lie before it: a neighbour let the courier in.
+    """
+    route, at = best_route(step.state, delivery), step.state.rules.scanners.get(scanner)
+    if at in route and not any(step.closure(ident).is_private for ident in route[: route.index(at)]):
+        return route[route.index(at) :]
+    return route
 
 
 def end_unopened(step: Step) -> None:
     """Return to ready: nobody came in, so the film is deleted."""
     visit = step.visit
     step.emit(
-        c.StopRecording(visit=visit.id, part=visit.part, keep=False),
+        c.StopRecording(visit=visit.id, part=visit.recording.part, keep=False),
         c.ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, door_result=DoorResult.NOT_OPENED),
     )
-    step.clear_phase_timers()
-    step.state = replace(step.state, visit=None)
+    step.end_visit()
 
 
 def refuse(step: Step, refusal: Refusal) -> None:
@@ -68,46 +86,67 @@ def end_attended(step: Step) -> None:
     end_unopened(step)
 
 
-def answer_no(step: Step, scan: str, scanner: str, refusal: Refusal) -> None:
+def answer_no(step: Step, scan: str, scanner: str, refusal: Refusal, *, lacking: tuple[str, ...] = ()) -> None:
     """Answer "no" neutrally at the door. The signal is not changed while another visit uses it."""
-    step.emit(c.AnswerScan(scan=scan, scanner=scanner, answer=c.ScanAnswer.NO, refusal=refusal))
+    step.emit(c.AnswerScan(scan=scan, scanner=scanner, answer=c.ScanAnswer.NO, refusal=refusal, lacking=lacking))
     if step.state.visit is None or step.visit.id == scan:
         step.emit(NO)
         step.set_timer(Timer.SIGNAL, step.state.rules.signal)
 
 
-def order_unlock(step: Step) -> None:
-    """Reserve an opening and emit the one unlock of the visit. The store writes both before the unlock leaves."""
+def order_unlock(step: Step, stage: int = 0) -> None:
+    """Store the intent to open one closure, and emit the one command that opens it.
+
+    The store writes both before the command leaves. The first intent of a visit reserves an opening.
+    """
     visit, rules = step.visit, step.state.rules
+    closure = step.closure(visit.route[stage])
+    opening, valid_for = closure.opening(), rules.timing.command_life + rules.timing.skew
     step.emit(
         c.ReserveOpening(
             visit=visit.id,
+            closure=closure.id,
+            stage=stage,
             delivery=visit.delivery.id,
             version=visit.delivery.version,
             permission_version=visit.delivery.permission_version,
             stop_epoch=step.state.stop_epoch,
         ),
-        c.Unlock(visit=visit.id, life=rules.timing.command_life),
+        c.Unlock(visit=visit.id, closure=closure.id, pulls_latch=opening.pulls_latch, life=rules.timing.command_life),
     )
-    step.invalidate("lock")
-    armed_until = step.now.mono + rules.timing.command_life + rules.timing.skew
+    step.invalidate(*sensor_names(closure, *opening.invalidate))
+    entry = visit.entry
     step.visit = replace(
-        visit, unlock_intent=True, observed_throughout=True, command_valid_until=armed_until, unlock_unanswered=True
+        visit,
+        entry=replace(
+            entry,
+            stage=stage,
+            ordered_at={**entry.ordered_at, closure.id: step.now.mono},
+            observed_throughout=entry.observed_throughout or stage == 0,
+            command_valid_until=step.now.mono + valid_for,
+            unanswered=entry.unanswered | {closure.id} if closure.is_private else entry.unanswered,
+            not_sent=None,
+            queried=False,
+            arrival_scan=None,
+        ),
+        refused=False,
     )
-    step.transition(Phase.UNLOCKING, {Timer.ANSWER: rules.latency})
+    step.transition(Phase.UNLOCKING, {Timer.ANSWER: closure.latency})
 
 
 def release_unsent_opening(step: Step, why: Refusal) -> None:
-    """Release opening and withdrawal of an unlock that certainly was not sent; the courier may scan again at once."""
-    step.query("lock")
+    """Release opening and withdrawal of a command that certainly was not sent; the courier may scan again at once."""
+    step.query_closure(step.here, *step.here.opening().query)
     step.emit(c.ReleaseOpening(visit=step.visit.id, delivery=step.visit.delivery.id, withdrawal=True))
     refuse(step, why)
 
 
 def confirm_opened(step: Step) -> None:
-    """Go on after the lock reported unlocked."""
+    """Go on after the closure reported that somebody can go through it."""
     step.emit(c.AnswerScan(scan=step.visit.id, scanner=step.visit.scanner, answer=c.ScanAnswer.GO), GO)
-    step.transition(Phase.UNLOCKED, {Timer.NEVER: step.state.rules.timing.never})
+    passable_for_s = step.here.opening().passable_for_s
+    never_s = step.state.rules.timing.never if passable_for_s is None else passable_for_s
+    step.transition(Phase.UNLOCKED, {Timer.NEVER: never_s})
 
 
 def refuse_and_relock(step: Step, refusal: Refusal) -> None:
@@ -116,29 +155,52 @@ def refuse_and_relock(step: Step, refusal: Refusal) -> None:
     wait_then_lock(step, 0)
 
 
-def begin_inside(step: Step) -> None:
-    """Go on with the open door: the opening is consumed."""
+def begin_inside(step: Step, stage: int | None = None) -> None:
+    """Go on with the open closure of this stage, or of the present one: the opening is consumed."""
     step.emit(INSIDE)
     consume_opening(step)
-    limit = step.state.rules.open_limit.get(step.visit.delivery.place, DEFAULT_OPEN_LIMIT_S)
-    visit = replace(step.visit, opened=True, lock_tries=0, lock_tries_refunded=0, open_notifications=0)
-    step.visit = replace(visit, courier_left=False, closing=ClosingStep.NOT, close_commands=0)
-    step.transition(Phase.INSIDE, {Timer.OPEN_LONG: limit})
+    entry = step.visit.entry
+    stage = entry.stage if stage is None else stage
+    entry = replace(entry, stage=stage, opened=entry.opened | {step.visit.route[stage]})
+    step.visit = replace(
+        step.visit,
+        entry=entry,
+        securing=Securing(),
+        closing=ProcedureRun(),
+        detecting=ProcedureRun(),
+        courier_left=False,
+        reminders=0,
+    )
+    limit_s = step.here.overdue(step.view(step.here)).limit_s
+    if limit_s is None:
+        limit_s = step.state.rules.open_limit.get(step.visit.delivery.place, DEFAULT_OPEN_LIMIT_S)
+    step.transition(Phase.INSIDE, {Timer.OPEN_LONG: limit_s})
 
 
-def wait_then_lock(step: Step, seconds: float) -> None:
-    """Relock after this many seconds without the door opening again."""
-    if step.state.rules.lift_handle and step.visit.opened:
-        step.emit(LIFT_THE_HANDLE)
-    step.visit = replace(step.visit, relock=RelockStep.WAIT, lock_tries=0)
-    step.transition(Phase.RELOCKING, {Timer.RELOCK: seconds})
+def begin_advancing(step: Step) -> None:
+    """Go on to the next closure: first the one behind is proven secured."""
+    step.visit = replace(step.visit, securing=Securing(closure=step.here.id, is_waiting=False))
+    step.transition(Phase.ADVANCING, {Timer.ADVANCE: step.state.rules.timing.advance})
+
+
+def wait_then_lock(step: Step, seconds: float, *, begins: bool = False) -> None:
+    """Secure everything after this many seconds without anything opening again. `begins`: no visit ran before."""
+    prompt = step.here.exit_prompt()
+    if prompt is not None and step.visit.opened:
+        step.emit(c.ShowSignal(light=prompt.light, sound=prompt.sound))
+    step.visit = replace(step.visit, securing=Securing(refunded=step.visit.securing.refunded))
+    step.transition(Phase.RELOCKING, {Timer.RELOCK: seconds}, begins=begins)
 
 
 def consume_opening(step: Step) -> None:
     """Consume the reserved opening, once."""
-    if not step.visit.reservation_settled:
+    if not step.visit.entry.reservation_settled:
         step.emit(c.ConsumeOpening(visit=step.visit.id, delivery=step.visit.delivery.id))
-        step.visit = replace(step.visit, reservation_settled=True)
+        _mark_settled(step)
+
+
+def _mark_settled(step: Step) -> None:
+    step.visit = replace(step.visit, entry=replace(step.visit.entry, reservation_settled=True))
 
 
 def record_outcome(step: Step, outcome: Outcome) -> None:
@@ -152,9 +214,20 @@ def record_outcome(step: Step, outcome: Outcome) -> None:
 
 
 def record_outcome_if_opened(step: Step) -> None:
-    """Before the bolt is thrown: if the courier was inside, what was scanned counts as delivered."""
+    """Before the innermost closure is secured: if the courier was inside, what was scanned counts as delivered.
+
+    Where neither film nor sensor can tell that something was left, the result is unknown.
+    """
     visit = step.visit
-    if visit.opened:
+    if not visit.opened:
+        return
+    ordered = step.closure(next(ident for ident in reversed(visit.route) if step.is_ordered(ident)))
+    deposited = ordered.deposited(step.view(ordered))
+    if deposited is False or not {ordered.id, visit.route[-1]} <= visit.entry.opened:
+        record_outcome(step, Outcome.NOT_DELIVERED)
+    elif deposited is None and not step.state.rules.is_filmed:
+        record_outcome(step, Outcome.UNKNOWN)
+    else:
         complete = visit.parcels >= visit.delivery.parcels
         record_outcome(step, Outcome.DELIVERED if complete else Outcome.PARTLY_DELIVERED)
 
@@ -176,7 +249,7 @@ def hand_over_to_owner(step: Step, code: c.AlarmCode) -> None:
 
 
 def enter_locked_again(step: Step) -> None:
-    """Report that door and bolt are proven, and enter LOCKED_AGAIN. `relocking` has made the queries before."""
+    """Report that every closure is proven secured, and enter LOCKED_AGAIN. `securing` has made the queries before."""
     visit = step.visit
     _settle_reservation(step)
     step.emit(c.ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, door_result=DoorResult.LOCKED_AGAIN))
@@ -187,22 +260,31 @@ def enter_locked_again(step: Step) -> None:
 
 
 def _settle_reservation(step: Step) -> None:
-    """Settle the reservation; release it only when the door, observed without a break, was never seen open."""
-    visit = step.visit
-    # A basic door proves no "never", nor does an unanswered unlock: it may open the door after the visit
+    """Settle the reservation; release it only when nothing, observed without a break, was ever seen open."""
+    visit, entry = step.visit, step.visit.entry
+    # A basic sensor proves no "never", nor does an unanswered command: it may open the closure after the visit
     never_opened = (
-        not visit.opened and visit.observed_throughout and step.state.rules.door_answers and not visit.unlock_unanswered
+        not visit.opened and entry.observed_throughout and not entry.unanswered and not _has_basic_sensor(step)
     )
-    if visit.reservation_settled or not never_opened:
+    if entry.reservation_settled or not never_opened:
         record_outcome_if_opened(step)
         record_outcome(step, Outcome.NOT_DELIVERED if never_opened else Outcome.UNKNOWN)
         consume_opening(step)
         return
-    unsent = visit.not_sent is not None
+    unsent = entry.not_sent is not None
     step.emit(c.ReleaseOpening(visit=visit.id, delivery=visit.delivery.id, withdrawal=unsent))
     withdrawals_left = visit.delivery.withdrawals_left if unsent else visit.delivery.withdrawals_left - 1
-    step.visit = replace(visit, reservation_settled=True)
+    _mark_settled(step)
     if withdrawals_left < 1:
         record_outcome(step, Outcome.NOT_DELIVERED)
     else:
         step.visit = replace(step.visit, outcome=Outcome.NOT_DELIVERED)
+
+
+def _has_basic_sensor(step: Step) -> bool:
+    """Return whether a sensor that tells passing, at a closure that was ordered open, answers no query."""
+    return any(
+        sensor.tells_passing and name in step.state.rules.basic_sensors
+        for name, closure, _, sensor in all_sensors(step.state.rules)
+        if closure.id in step.visit.entry.ordered_at
+    )

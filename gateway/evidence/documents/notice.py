@@ -16,6 +16,8 @@ from gateway.system.text import MAX_NAME_CHARS, sanitized
 MARGIN_MM = 12.0
 CONTENT_WIDTH_MM = PAGE_WIDTH_MM - 2 * MARGIN_MM
 
+CLOSE_SIGNAL = ShowSignal(light=Light.AMBER, sound=Sound.CLOSE_THE_DOOR)
+LIFT_SIGNAL = ShowSignal(light=Light.AMBER, sound=Sound.LIFT_THE_HANDLE)
 RING_SIGNAL = ShowSignal(light=Light.AMBER, sound=Sound.RING)  # `gateway/runtime/effects.py` rings so
 
 SCAN_CODE = _("Scan the code")
@@ -38,8 +40,8 @@ SIGNAL_MEANINGS: tuple[tuple[ShowSignal, Text], ...] = (
     (RING_SIGNAL, _("ringing")),
     (transitions.WAIT, _("wait")),
     (transitions.INSIDE, _("put it down, leave")),
-    (transitions.CLOSE_THE_DOOR, _("close the door")),
-    (transitions.LIFT_THE_HANDLE, _("lift the handle")),
+    (CLOSE_SIGNAL, _("close the door")),
+    (LIFT_SIGNAL, _("lift the handle")),
     (transitions.GO, _("come in")),
     (transitions.NO, _("this door does not open")),
     (transitions.LEAVE, _("leave now")),

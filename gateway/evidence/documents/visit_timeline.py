@@ -3,10 +3,12 @@
 What the log does not say is not here: nothing is concluded from silence.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum, auto
+from operator import attrgetter
 
 from devices.reports import DoorState, LockState
 from gateway.domain.delivery.result import DoorResult
@@ -79,8 +81,8 @@ class VisitTimeline(Frozen):
 def read_timeline(bodies: Iterable[object], *, visit: str) -> VisitTimeline:
     """Read the decisions of one visit (`gateway/storage/decisions.py` writes them); other entries are passed over."""
     events: list[VisitEvent] = []
-    bolt_retracted: list[TimelineSpan] = []
-    door_open: list[TimelineSpan] = []
+    bolts: defaultdict[str, list[TimelineSpan]] = defaultdict(list)  # closure -> when its bolt was retracted
+    doors: defaultdict[str, list[TimelineSpan]] = defaultdict(list)  # closure -> when it was open
     temperatures: dict[str, list[TemperatureReading]] = {}
     for happening in narrative(bodies):
         moment: VisitMoment | None = None
@@ -88,14 +90,14 @@ def read_timeline(bodies: Iterable[object], *, visit: str) -> VisitTimeline:
             case HappeningKind.CODE_SCANNED, id_ if id_ == visit:
                 moment = VisitMoment.SCANNED
             case HappeningKind.BOLT_REPORTED, bolt if not happening.is_retained:
-                if bolt in RETRACTED_BOLT_STATES and _begin_span(bolt_retracted, happening.at):
+                if bolt in RETRACTED_BOLT_STATES and _begin_span(bolts[happening.subject], happening.at):
                     moment = VisitMoment.UNLOCKED
                 if bolt == LockState.LOCKED:
-                    _end_span(bolt_retracted, happening.at)
+                    _end_span(bolts[happening.subject], happening.at)
             case HappeningKind.DOOR_REPORTED, door if not happening.is_retained:
-                if door in OPEN_DOOR_STATES and _begin_span(door_open, happening.at):
+                if door in OPEN_DOOR_STATES and _begin_span(doors[happening.subject], happening.at):
                     moment = VisitMoment.OPENED
-                if door == DoorState.CLOSED and _end_span(door_open, happening.at):
+                if door == DoorState.CLOSED and _end_span(doors[happening.subject], happening.at):
                     moment = VisitMoment.CLOSED
             case HappeningKind.FRIDGE_REPORTED, place:
                 temperatures.setdefault(place, []).append(TemperatureReading(at=happening.at, temp_c=happening.temp_c))
@@ -107,8 +109,8 @@ def read_timeline(bodies: Iterable[object], *, visit: str) -> VisitTimeline:
             events.append(VisitEvent(moment=moment, at=happening.at, trusted=happening.is_clock_trusted))
     return VisitTimeline(
         events=tuple(events),
-        withdrawn=tuple(bolt_retracted),
-        open=tuple(door_open),
+        withdrawn=_in_order(bolts),
+        open=_in_order(doors),
         temperatures={
             place: tuple(readings)
             for place, readings in temperatures.items()
@@ -121,6 +123,10 @@ _RESULT_MOMENTS: Mapping[str, VisitMoment] = {
     DoorResult.LOCKED_AGAIN: VisitMoment.LOCKED_AGAIN,
     DoorResult.HANDED_TO_OWNER: VisitMoment.HANDED_TO_OWNER,
 }
+
+
+def _in_order(spans: Mapping[str, list[TimelineSpan]]) -> tuple[TimelineSpan, ...]:
+    return tuple(sorted((span for of_closure in spans.values() for span in of_closure), key=attrgetter("start")))
 
 
 def _begin_span(stretches: list[TimelineSpan], at: datetime) -> bool:

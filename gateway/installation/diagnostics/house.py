@@ -175,11 +175,11 @@ def with_entrance_verdicts(home: Home, findings: Collection[Finding]) -> Iterato
             continue
         verdict = FindingVerdict.BAD
         promises = "" if finding.verdict is FindingVerdict.GOOD else finding.statement
-        cameras = dict.fromkeys((section.cameras.outside, *section.cameras.inside))
+        cameras = section.film_cameras
         dark = [camera for camera in cameras if stream_subject(camera) in red]
         silent = [
             id_
-            for id_ in (section.lock, section.door)
+            for id_ in section.closure_devices
             if verdicts.get(device_subject(id_), FindingVerdict.BAD) is FindingVerdict.BAD
         ]
         if dark:

@@ -237,7 +237,8 @@ class HomeAssistantBridge:
         """Take one picture per visit, of the camera outside, when it rings. No disk and no broker stores it."""
         while True:
             entrance, visit = await self._pending_pictures.get()
-            jpeg = await self._picture(self._home.entrances[entrance].cameras.outside)
+            outside = self._home.entrances[entrance].door_camera
+            jpeg = None if outside is None else await self._picture(outside)
             if jpeg is not None:
                 self._pictures[entrance] = _VisitPicture(visit, jpeg, self._clock.now().mono)
                 self._publish(homeassistant_topic(entrance, "picture"), jpeg)

@@ -190,7 +190,9 @@ def _components(home: Home, section: HomeAssistantSection, entrance: str) -> dic
 
 def publishes_picture(home: Home, entrance: str) -> bool:
     """Return whether the last visit's picture is published: only on the owner's request, never of the inside."""
-    outside = home.entrances[entrance].cameras.outside
+    outside = home.entrances[entrance].door_camera
+    if outside is None:
+        return False
     indoors = any(outside in section.cameras.inside for section in home.entrances.values())
     return home.homeassistant is not None and home.homeassistant.picture == "last_visit" and not indoors
 

@@ -12,8 +12,8 @@ from devices.reports import BatteryLevel
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
-from gateway.domain.visit import conditions
-from gateway.domain.visit.state import Entrance, Phase, Visit
+from gateway.domain.visit import predicates, summary
+from gateway.domain.visit.state import Entrance, Once, Phase, Visit
 
 UNKNOWN = "None"  # Home Assistant shows "unknown" for it
 
@@ -46,23 +46,23 @@ EVENT_TYPES = (
 
 def lock_state(state: Entrance) -> LockEntityState:
     """Return the lock's state: locked only if bolt and door are both proven so (invariant 8)."""
-    if conditions.is_locked(state) and conditions.is_closed(state):
+    if summary.is_locked(state):
         return LockEntityState.LOCKED
     visit, lockup = state.visit, state.lock_request
-    if _is_jammed(visit) or conditions.is_bolt_thrown_with_door_open(state):
+    if _is_jammed(visit) or summary.is_bolt_thrown_with_door_open(state):
         return LockEntityState.JAMMED
     if visit is not None and visit.phase is Phase.UNLOCKING:
         return LockEntityState.UNLOCKING
     if visit is not None and visit.phase is Phase.RELOCKING:
         return LockEntityState.LOCKING
-    if lockup is not None and lockup.result is None and lockup.lock_sent:
+    if lockup is not None and lockup.result is None and lockup.is_closed:
         return LockEntityState.LOCKING
-    return LockEntityState.UNLOCKED if state.bolt.value in conditions.NOT_LOCKED else LockEntityState.UNKNOWN
+    return LockEntityState.UNLOCKED if predicates.unsecured_closures(state) else LockEntityState.UNKNOWN
 
 
 def _is_jammed(visit: Visit | None) -> bool:
     """Return whether a bolt jammed in a running visit; a later try that proves it good ends that."""
-    return visit is not None and (visit.jammed or visit.jam_notified)
+    return visit is not None and (visit.jammed or Once.JAM in visit.notified)
 
 
 def delivery_state(state: Entrance, now: Now) -> str:
@@ -71,7 +71,7 @@ def delivery_state(state: Entrance, now: Now) -> str:
         return state.visit.phase
     if state.stopped:
         return "stopped"
-    if conditions.is_paused(state, now):
+    if predicates.is_paused(state, now):
         return "paused"
     return "expected" if state.window_near else "idle"
 
@@ -83,7 +83,7 @@ def problems(state: Entrance) -> tuple[str, ...]:
         "handed_to_owner": visit is not None and visit.phase is Phase.HANDED_TO_OWNER,
         "jammed": _is_jammed(visit),
         "unexpected_opening": state.incident is not None,
-        "bolt_in_the_air": conditions.is_bolt_thrown_with_door_open(state),
+        "bolt_in_the_air": summary.is_bolt_thrown_with_door_open(state),
         "safe_mode": state.safe_mode,
     }
     return tuple(name for name, holds in holding.items() if holds)
@@ -94,7 +94,7 @@ def entrance_snapshot(state: Entrance, now: Now) -> Mapping[str, object]:
     wrong = problems(state)
     return {
         "lock": lock_state(state).value,
-        "door": "ON" if conditions.is_door_open(state) else "OFF" if conditions.is_closed(state) else UNKNOWN,
+        "door": "ON" if predicates.is_open(state) else "OFF" if summary.is_closed(state) else UNKNOWN,
         "problem": "ON" if wrong else "OFF",
         "problems": list(wrong),
         "delivery": delivery_state(state, now),
@@ -138,8 +138,8 @@ def _command_events(command: c.Command) -> Iterator[Mapping[str, object]]:
             | c.ReserveOpening()
             | c.Unlock()
             | c.Lock()
-            | c.CloseGarageDoor()
-            | c.QueryDevice()
+            | c.Close()
+            | c.QuerySensor()
             | c.ConsumeOpening()
             | c.ReleaseOpening()
             | c.StartRecording()

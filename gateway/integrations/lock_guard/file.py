@@ -9,9 +9,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from devices.commands import Command, LockDoor, QueryState, UnlockDoor
 from devices.vendors import VENDORS
-from devices.vendors.words import DeviceRef, TopicSuffix
+from devices.vendors.words import BRIDGE_CHANNELS, DEVICE_CHANNELS, DeviceRef, TopicSuffix
 from gateway.config.fields import Address, DeviceId, KeyPath, KeyWord
-from gateway.config.topics import BRIDGE_CHANNELS, DEVICE_CHANNELS
 from gateway.domain.timing import Seconds
 from gateway.integrations.lock_guard.messages import Timing
 from gateway.protocol.ed25519 import PublicKey

@@ -20,8 +20,7 @@ from devices import commands as d
 from devices.reports import AvailabilityReport, CorrelationReport
 from devices.vendors import VENDORS
 from devices.vendors import guard as words
-from devices.vendors.words import TopicSuffix
-from gateway.config.topics import RETAINED_CHANNELS
+from devices.vendors.words import RETAINED_CHANNELS, TopicSuffix
 from gateway.integrations.lock_guard import messages as m
 from gateway.integrations.lock_guard.decide import handle_event, next_deadline_mono
 from gateway.integrations.lock_guard.file import GuardFile, RadioDevice

@@ -1,39 +1,42 @@
 """Maps a battery report to its role and to the entrance that notifies the owner. Pure.
 
-Lock and door sensor are `lock` and `door`; without their battery nothing opens. All other devices of an entrance are
-`KIND/ID` (`fridge/kitchen-fridge`): the notices are the same, but such a battery refuses nobody. For a device that
-several entrances share, the first of them in the house file notifies, so the owner gets one message.
+The device of a closure's sensor has the name of that sensor (`lock`, `street/door`); without its battery nothing opens.
+All other devices of an entrance are `KIND/ID` (`fridge/kitchen-fridge`): the notices are the same, but such a battery
+refuses nobody. For a device that several entrances share, the first of them in the house file notifies, so the owner
+gets one message.
 """
 
 from collections.abc import Iterator
 
 from devices.reports import BatteryLevel, BatteryReport
 from devices.vendors.words import TopicSuffix
+from gateway.config.closures import entrance_closures, sensor_bindings
 from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import inbound_topics
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import battery_level
+from gateway.domain.visit.closures.contract import Quantity
+from gateway.domain.visit.predicates import battery_level
 from gateway.runtime.adapters.presence_fridge_alarm import surrounding_devices
 
 BUTTON_ROLE = "button"  # of a signal whose button is a device of its own
 
 
 def auxiliary_devices(section: EntranceSection) -> frozenset[str]:
-    """Return the devices of an entrance besides its lock and its door sensor."""
-    cameras = section.cameras
-    return frozenset(
-        {section.signal, *section.scanners, cameras.outside, *cameras.inside, *surrounding_devices(section)}
-    )
+    """Return the devices of an entrance besides those of its closures."""
+    signal = () if section.signal is None else (section.signal,)
+    return frozenset({*signal, *section.all_scanners, *section.film_cameras, *surrounding_devices(section)})
 
 
 def battery_role(home: Home, entrance: str, device: str, channel: TopicSuffix) -> str | None:
     """Return the role of this device's battery at the entrance; None if another entrance reports it."""
-    section, configured = home.entrances[entrance], home.devices[device]
-    if device == section.door:
-        return "door"
-    if device == section.lock and configured.kind == "lock":
-        return "lock"
-    first = next((name for name, one in home.entrances.items() if device in (one.lock, *auxiliary_devices(one))), None)
+    configured = home.devices[device]
+    for binding in sensor_bindings(entrance_closures(home, entrance)):
+        if binding.device == device and binding.quantity is not Quantity.OBSTRUCTION:
+            return binding.name
+    first = next(
+        (name for name, one in home.entrances.items() if device in (*one.closure_devices, *auxiliary_devices(one))),
+        None,
+    )
     if first != entrance:
         return None
     apart = configured.kind == "signal" and channel is TopicSuffix.EVENT
@@ -52,11 +55,12 @@ def battery_events(  # noqa: PLR0913 - a report, its device and its channel
 def auxiliary_batteries(home: Home, entrance: str) -> tuple[str, ...]:
     """Return the other batteries that this entrance may report, in their order."""
     section = home.entrances[entrance]
-    devices = (section.lock, *sorted(auxiliary_devices(section)))
+    of_sensors = {binding.name for binding in sensor_bindings(entrance_closures(home, entrance))}
+    devices = (*section.closure_devices, *sorted(auxiliary_devices(section)))
     roles = (
         battery_role(home, entrance, device, suffix)
         for device in devices
         for suffix in home.devices[device].definition.battery
         if suffix in inbound_topics(home, device)
     )
-    return tuple(dict.fromkeys(role for role in roles if role is not None and role not in ("lock", "door")))
+    return tuple(dict.fromkeys(role for role in roles if role is not None and role not in of_sensors))

@@ -12,7 +12,7 @@ import structlog
 from gateway.config.home import Home
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import Frozen
-from gateway.domain.visit.conditions import is_closed, is_locked
+from gateway.domain.visit.predicates import are_all_secured
 from gateway.protocol import owner_requests
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.maintenance import factory_reset
@@ -72,7 +72,7 @@ class Decommissioning:
         now = self.clock.now()
         for name, running in self.entrances.items():
             state = running.state
-            if state.broker_session is None or not is_locked(state) or not is_closed(state):
+            if state.broker_session is None or not are_all_secured(state):
                 obstacles.append(WipeObstacle(why=WipeObstacleReason.NOT_LOCKED, entrance=name))
             over = (Refusal.ALREADY_USED, Refusal.BRAND_NOT_PERMITTED)
             coming = (upcoming.delivery for upcoming in self.store.deliveries.upcoming(name, now))

@@ -82,6 +82,7 @@ ALARM_TEXTS: Mapping[AlarmCode, Text] = MappingProxyType({
     AlarmCode.KEPT_TOO_LONG: _(
         "Alarm {time}: goods that must stay cold still lie at the reception[ ({entrance})][: {detail}]"
     ),
+    AlarmCode.KEY_LATE: _("Alarm {time}: the key is not back on its hook[ ({entrance})]"),
     AlarmCode.LATE_UNLOCK: _("Alarm {time}: the lock opened late[ ({entrance})]"),
     AlarmCode.LOCK_JAMMED: _("Alarm {time}: lock jammed[ ({entrance})]"),
     AlarmCode.LOCK_REFUSED: _("Alarm {time}: the lock did not obey[: {detail}][ ({entrance})]"),
@@ -170,6 +171,14 @@ READINESS_TEXTS: Mapping[str, Text] = MappingProxyType({
     "clock": _("the time is not certain"),
     "fridge": _("the fridge is not cold enough"),
     "way": _("something is in the garage door's way"),
+    "latch": _("the latch is not proven shut"),
+    "lid": _("the lid is not proven closed"),
+    "content": _("nobody knows whether it is empty"),
+    "occupied": _("something lies in it"),
+    "too_big": _("the parcel does not fit in"),
+    "flap": _("the flap is not proven closed"),
+    "key": _("nobody knows whether the key is on its hook"),
+    "key_out": _("the key is not on its hook"),
     "presence": _("nobody knows whether somebody is home"),
     "alarm": _("the alarm might go off"),
     "safe_mode": _("Perron is in safe mode"),
@@ -302,8 +311,19 @@ def battery_text(detail: str, language: Language) -> str:
 
 
 def readiness_text(word: str, language: Language) -> str:
-    """Return the text of one missing condition (`gateway/domain/visit/readiness.py`)."""
+    """Return the text of one missing condition (`gateway/domain/visit/readiness.py`).
+
+    A condition of a closure has its id in front of it: `street/door`, `battery:street/door`.
+    """
     if word in READINESS_TEXTS:
         return READINESS_TEXTS[word].to(language)
-    kind, _colon, name = word.partition(":")
-    return f"{READINESS_TEXTS[kind].to(language)} {name}" if kind in READINESS_TEXTS else word
+    kind, colon, name = word.partition(":")
+    if kind in READINESS_TEXTS:
+        return f"{READINESS_TEXTS[kind].to(language)} {name}"
+    closure, slash, condition = name.partition("/") if colon else word.partition("/")
+    known = READINESS_TEXTS.get(f"battery:{condition}" if colon else condition)
+    if slash and known is not None:
+        return f"{closure}: {known.to(language)}"
+    if kind == "battery":
+        return _("the battery of {sensor} needs changing").to(language, sensor=without_links(name))
+    return word

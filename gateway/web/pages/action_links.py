@@ -34,11 +34,12 @@ class ActionLinkPage(Page):
 
     @get(f"/{LINK_PATH}/{{token}}/picture")
     async def _show_picture(self, request: web.Request) -> web.Response:
-        """Show what the outside camera sees now to the holder of a link that answers the visit at the door."""
+        """Show the picture of the first door to the holder of a link that answers the visit there."""
         link = verify_link(request.match_info["token"], self._key, self._now)
         if not isinstance(link, ActionLink) or not self._answers_visit(link):
             raise web.HTTPNotFound
-        jpeg = await self._snapshots.newest(self._home.entrances[link.entrance].cameras.outside)
+        camera = self._home.entrances[link.entrance].door_camera
+        jpeg = None if camera is None else await self._snapshots.newest(camera)
         if jpeg is None:
             raise web.HTTPServiceUnavailable
         return web.Response(body=jpeg, content_type="image/jpeg")

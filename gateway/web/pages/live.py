@@ -23,9 +23,7 @@ class LivePage(Page):
 
     @get("/live", UserRight.WATCH_LIVE)
     async def _live(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        cameras = {
-            name: (section.cameras.outside, *section.cameras.inside) for name, section in self._home.entrances.items()
-        }
+        cameras = {name: section.film_cameras for name, section in self._home.entrances.items()}
         always = self._store.privacy.inside_always()
         private = set() if always else {name for name in self._home.devices if self._services.is_inside(name)}
         return self._render_page(request, "live", cameras=cameras, private=private)

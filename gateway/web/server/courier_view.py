@@ -33,6 +33,7 @@ class CourierStep(StrEnum):
     WAIT = auto()
     GO = auto()
     INSIDE = auto()  # put it down, come out, close the door
+    NEXT = auto()  # close this door behind you, go on to the next one and scan there
     AWAY = auto()  # step back: it locks
     DONE = auto()
     NO = auto()  # the red light is on
@@ -46,6 +47,7 @@ PHASE_STEPS: Mapping[Phase, tuple[CourierStep, Timer | None]] = {
     Phase.UNLOCKING: (CourierStep.WAIT, None),
     Phase.UNLOCKED: (CourierStep.GO, Timer.NEVER),
     Phase.INSIDE: (CourierStep.INSIDE, Timer.OPEN_LONG),
+    Phase.ADVANCING: (CourierStep.NEXT, Timer.ADVANCE),
     Phase.RELOCKING: (CourierStep.AWAY, None),
     Phase.LOCKED_AGAIN: (CourierStep.DONE, None),
     Phase.HANDED_TO_OWNER: (CourierStep.HELP, None),
@@ -106,7 +108,7 @@ def courier_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> Ma
         missing = CodeKind.COURIER if state.pending_scan.kind is CodeKind.PARCEL else CodeKind.PARCEL
     return {
         "step": step.value,
-        "garage": state.rules.garage_door,
+        "garage": any(closure.kind == "garage_door" for closure in state.rules.closures),
         "missing": missing,
         "deadline": None if deadline_mono is None else to_utc(now, deadline_mono),
         "delivery": delivery,

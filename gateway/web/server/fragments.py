@@ -9,8 +9,8 @@ from typing import Any
 
 import segno
 
-from gateway.domain.visit import batteries
-from gateway.domain.visit.conditions import is_closed, is_door_open, is_locked
+from gateway.domain.visit import batteries, summary
+from gateway.domain.visit.predicates import is_open, unsecured_closures
 from gateway.domain.visit.state import Entrance, LockRequestResult, Phase, Timer
 from gateway.installation import texts as installing
 from gateway.installation.capability import WalkTestStatus, walk_test_text
@@ -37,16 +37,16 @@ class DoorSummary(StrEnum):
 
 def door_summary(state: Entrance) -> tuple[DoorSummary, float]:
     """Return the state of a door, and since when (monotonic seconds) it was observed without interruption."""
-    since = max(state.bolt.stable_since, state.door.stable_since)
+    since = summary.stable_since(state)
     if state.visit is not None and state.visit.phase is Phase.HANDED_TO_OWNER:
         return DoorSummary.HANDED, since
     if state.broker_session is None:
         return DoorSummary.UNKNOWN, since
-    if is_door_open(state):
-        return DoorSummary.OPEN, state.door.stable_since
-    if is_closed(state) and is_locked(state):
+    if is_open(state):
+        return DoorSummary.OPEN, since
+    if summary.is_locked(state):
         return DoorSummary.LOCKED, since
-    if is_closed(state) and state.bolt.value.value in ("unlocked", "unlatched", "not_fully_locked"):
+    if summary.is_closed(state) and unsecured_closures(state):
         return DoorSummary.UNLOCKED, since
     return DoorSummary.UNKNOWN, since
 
@@ -61,7 +61,7 @@ def state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
         "state": state,
         "door": door.value,
         "since": to_utc(now, since),
-        "cameras": {name: state.cameras.get(name) for name in (section.cameras.outside, *section.cameras.inside)},
+        "cameras": {name: state.cameras.get(name) for name in section.film_cameras},
         "needs_cameras": state.window_near or state.visit is not None or state.incident is not None,
         "batteries": tuple(battery_text(role, viewer.language) for role in batteries.replacements_due(state, now)),
         "trusted": now.trusted,
@@ -83,7 +83,7 @@ def visit_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Ma
         "phase": visit.phase.value,
         "may_veto": visit.phase in (Phase.RINGING, Phase.APPROVING),
         "asks": visit.phase is Phase.APPROVING or (visit.phase is Phase.RINGING and visit.delivery.needs_yes),
-        "camera": services.home.entrances[entrance].cameras.outside,
+        "camera": services.home.entrances[entrance].door_camera,
         "deadline": None if deadline is None else to_utc(now, deadline),
     }
 

@@ -30,6 +30,7 @@ class StoryLine(Frozen):
 _PHASE_TONES: Mapping[str, StoryTone] = {
     Phase.APPROVING: "calm",
     Phase.UNLOCKED: "calm",
+    Phase.ADVANCING: "calm",
     Phase.RELOCKING: "calm",
     Phase.LOCKED_AGAIN: "good",
     Phase.HANDED_TO_OWNER: "bad",

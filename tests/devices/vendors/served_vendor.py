@@ -37,7 +37,7 @@ def check_all(folder: Path) -> None:
     home = load(folder, ACME)
     check_broker(home)
     rules = entrance_rules(home, "front")
-    assert (rules.command_hold, rules.guarded) == (77.0, False)
+    assert (rules.closures[0].command_hold, rules.closures[0].guarded) == (77.0, False)
     assert battery_role(home, "front", "front-lock", TopicSuffix.BATTERY) == "lock"
     assert RadioLock(vendor="acme", address="acme/front").supports(QueryState())
     house = SimulatedHouse.model_validate(plan_house(home))

@@ -176,5 +176,5 @@ def test_a_contact_that_only_sends_is_a_basic_door_whatever_the_house_file_says(
     assert not sends.can_be_queried
     home = load_home_file(Path(__file__).parents[3] / "config" / "home.yaml")
     with_it = home.model_copy(update={"devices": {**home.devices, "front-door": sends}})
-    assert not entrance_rules(with_it, "front").door_answers
+    assert entrance_rules(with_it, "front").basic_sensors == {"door"}
     assert [problem for problem in find_problems(with_it) if "cannot be asked" in str(problem)] != []

@@ -14,6 +14,7 @@ from gateway.installation.capability import WalkTestStatus
 from gateway.installation.walk import WalkTest, walk_steps
 from gateway.installation.walk_test_report import draw_report, sign_walk
 from gateway.protocol.keys import BoxKey
+from tests.house.door import BOLTED
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -44,7 +45,11 @@ def test_a_house_without_pages_has_no_walk_test(home: Home) -> None:
 
 def report(home: Home, folder: Path, key: BoxKey) -> Path:
     walk = WalkTest(
-        entrance="front", steps=walk_steps(home.entrances["front"]), begun=NOW, by="Ida", before=WalkTestStatus.NEVER
+        entrance="front",
+        steps=walk_steps(home.entrances["front"], BOLTED),
+        begun=NOW,
+        by="Ida",
+        before=WalkTestStatus.NEVER,
     )
     sheet = draw_report(home, walk, {}, {}, made=NOW, box=key.public)
     (folder / records.INSTALLATION_FOLDER).mkdir()

@@ -8,6 +8,7 @@ from gateway.config.loader import load_home_file
 from gateway.domain.timing import Timing
 from gateway.runtime.entrance_configuration import entrance_rules
 from gateway.system.config_section import ConfigError
+from tests.house.rules import front_door
 
 HOME = Path(__file__).parents[3] / "config" / "home.yaml"
 
@@ -23,7 +24,7 @@ def test_the_rules_of_an_entrance_are_what_its_file_says() -> None:
     home = load_home_file(HOME)
     made = entrance_rules(home, "front")
     assert dict(made.cameras) == {"doorbell": True, "hall-camera": False}
-    assert (made.guarded, made.door_answers, made.latency) == (True, True, 3.0)
+    assert (front_door(made).guarded, made.basic_sensors, made.latency) == (True, frozenset(), 3.0)
     assert dict(made.open_limit) == {"hall": 120.0, "fridge": 240.0}
 
 
@@ -38,9 +39,9 @@ def test_every_waiting_time_of_the_file_reaches_the_rules(tmp_path: Path) -> Non
 def test_the_waiting_times_of_a_house_file_have_the_names_and_values_that_they_always_had() -> None:
     named = {
         "ring": 20, "bell": 5, "live": 5, "approval": 60, "command_life": 5, "skew": 5, "never": 30, "stable": 2,
-        "open_again": 60, "relock": 10, "post_roll": 10, "film_closes": 10, "outage": 60, "watch": 900, "lockout": 900,
-        "merge": 10, "label": 2, "courier": 60, "probe": 10, "by_hand": 120, "incident": 600, "alarm_again": 60,
-        "near": 120, "after": 900, "pre_roll": 10,
+        "advance": 180, "open_again": 60, "relock": 10, "post_roll": 10, "film_closes": 10, "outage": 60, "watch": 900,
+        "lockout": 900, "merge": 10, "label": 2, "courier": 60, "probe": 10, "by_hand": 120, "incident": 600,
+        "alarm_again": 60, "near": 120, "after": 900, "pre_roll": 10,
     }  # fmt: skip
     assert entrance_rules(load_home_file(HOME), "front").timing.model_dump() == named
 
@@ -100,4 +101,4 @@ def test_an_unanswered_unlock_is_watched_as_long_as_its_vendor_may_hold_it_or_as
     home = load_home_file(HOME)
     lock = home.devices["front-lock"].model_copy(update={"vendor": vendor, "command_hold": declared})
     made = entrance_rules(home.model_copy(update={"devices": {**home.devices, "front-lock": lock}}), "front")
-    assert made.command_hold == expected
+    assert front_door(made).command_hold == expected

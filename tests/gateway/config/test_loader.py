@@ -55,7 +55,7 @@ WRONG = [
     ("guarded: true", "gaurded: true", "gaurded", "Did you mean `guarded`?"),
     ("timezone:", "time_zone:", "time_zone", "Did you mean `timezone`?"),
     ("open_limit: 120", "open_limt: 120", "open_limt", "Did you mean `open_limit`?"),
-    ("living_space: true", "entirely_unknown: true", "entirely_unknown", "Known: alarm, cameras, courier_proof"),
+    ("living_space: true", "entirely_unknown: true", "entirely_unknown", "Known: alarm, cameras, closures"),
     ("kind: lock", "kind: lok", "front-lock:", "`kind: lok` is unknown; it must be one of 'lock', 'cover', 'door'"),
     ("    kind: door\n", "", "front-door:", "say what this is: `kind: lock`, cover, door, strike, compartment"),
     ("latency: 3 ", "latency: -1 ", "latency: -1", "greater than 0"),
@@ -163,7 +163,7 @@ def test_several_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Pa
 
 def test_what_is_missing_is_told_where_it_should_stand(tmp_path: Path) -> None:
     file = changed(tmp_path, "    lock: front-lock\n", "")
-    with pytest.raises(ConfigError, match="`lock` is missing here") as caught:
+    with pytest.raises(ConfigError, match="`lock` and `door` belong together") as caught:
         load_home_file(file)
     assert f":{line_of(file.read_text(), '  front:')}:3:" in str(caught.value)
 
@@ -193,7 +193,7 @@ def test_two_devices_never_share_a_topic(tmp_path: Path) -> None:
 def test_a_basic_door_will_do_for_a_garage(tmp_path: Path) -> None:
     file = changed(tmp_path, "answers: true", "answers: false")
     file.write_text(file.read_text().replace("living_space: true", "living_space: false"))
-    assert not entrance_rules(load_home_file(file), "front").door_answers
+    assert entrance_rules(load_home_file(file), "front").basic_sensors == {"door"}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import DoorResult, Outcome
-from gateway.domain.visit.state import Entrance, Fact, LockRequest, LockRequestResult, Phase, Visit
+from gateway.domain.visit.closures.contract import Fact
+from gateway.domain.visit.state import Consent, Entrance, LockRequest, LockRequestResult, Phase, Visit
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.records import read_walk, read_walk_status, store_walk, walk_file
 from gateway.installation.walk import (
@@ -30,10 +31,13 @@ from gateway.installation.walk import (
     walk_steps,
     walk_test_status,
 )
+from tests.house.door import BOLTED, proven_door
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HOUSE = load_home_file(Path(__file__).parents[3] / "config" / "home.yaml")
 FRONT = HOUSE.entrances["front"]
+BOLTED_STEPS = walk_steps(FRONT, BOLTED)
+BOLTED_STEPS = walk_steps(FRONT, BOLTED)
 DELIVERY = VisitDelivery(
     id="walk-test.1", version=1, permission_version=1, brand="walk-test", carrier="Perron", entrance="front",
     place="hall", refusal=None, start=NOW, end=NOW + timedelta(hours=4), openings_left=1, withdrawals_left=2,
@@ -48,7 +52,9 @@ def house(
     session: int | None = 1,
 ) -> Entrance:
     return Entrance(
-        id="front", broker_session=session, door=Fact(value=door, proven=proven), bolt=Fact(value=bolt, proven=proven)
+        id="front",
+        broker_session=session,
+        facts=proven_door(Fact(value=bolt, proven=proven), Fact(value=door, proven=proven)),
     )
 
 
@@ -63,7 +69,7 @@ def visit(*, rang: bool = False, outcome: Outcome | None = None, house_: DoorRes
         delivery=DELIVERY,
         phase=Phase.LOCKED_AGAIN,
         scanner="s",
-        bell_confirmed=rang,
+        consent=Consent(bell_confirmed=rang),
         outcome=outcome,
         door_result=house_,
     )
@@ -84,7 +90,7 @@ JAMMED = HouseObservation(
     state=Entrance(
         id="front",
         lock_request=LockRequest(id="l", result=LockRequestResult.NOT_PROVEN),
-        door=Fact(value=DoorState.CLOSED, proven=True),
+        facts={"door": Fact(value=DoorState.CLOSED, proven=True)},
     )
 )
 IN_AIR = HouseObservation(state=house(DoorState.OPEN, LockState.LOCKED))
@@ -185,7 +191,7 @@ def test_a_neighbour_s_door_in_the_picture_blocks_and_an_unseen_picture_is_not_a
 
 
 def test_what_an_earlier_walk_forbade_stays_forbidden_until_one_is_passed() -> None:
-    walk = WalkTest(entrance="front", steps=walk_steps(FRONT), begun=NOW, by="Ida", before=WalkTestStatus.BLOCKED)
+    walk = WalkTest(entrance="front", steps=BOLTED_STEPS, begun=NOW, by="Ida", before=WalkTestStatus.BLOCKED)
     assert (walk_test_status(walk), forbids_visits(walk_test_status(walk))) == (WalkTestStatus.BLOCKED, True)
     passed = walk.model_copy(
         update={"steps": tuple(s.model_copy(update={"ending": TrialResult.PASSED}) for s in walk.steps)}
@@ -206,7 +212,7 @@ def test_only_what_a_house_may_lack_can_be_left_out(trial: WalkTrial) -> None:
 
 
 def test_every_camera_is_looked_at_covered_and_cut() -> None:
-    walk = WalkTest(entrance="front", steps=walk_steps(FRONT), begun=NOW, by="Ida")
+    walk = WalkTest(entrance="front", steps=walk_steps(FRONT, BOLTED), begun=NOW, by="Ida")
     for trial in (WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT):
         assert [step.camera for step in walk.steps if step.trial is trial] == ["doorbell", "hall-camera"]
     assert {step.trial for step in walk.steps} == set(WalkTrial)
@@ -214,7 +220,11 @@ def test_every_camera_is_looked_at_covered_and_cut() -> None:
 
 def test_a_garage_door_has_neither_bolt_nor_key_to_be_tried() -> None:
     walk = WalkTest(
-        entrance="front", steps=walk_steps(FRONT, cover=True), begun=NOW, by="Ida", before=WalkTestStatus.NEVER
+        entrance="front",
+        steps=walk_steps(FRONT, frozenset({"garage_door"})),
+        begun=NOW,
+        by="Ida",
+        before=WalkTestStatus.NEVER,
     )
     assert {*WalkTrial} - {step.trial for step in walk.steps} == {WalkTrial.BOLT_IN_AIR, WalkTrial.JAM, WalkTrial.KEY}
 
@@ -226,7 +236,7 @@ def house_in(folder: Path) -> Home:
 def test_a_walk_is_read_back_as_it_was_written_and_one_that_cannot_be_read_forbids(tmp_path: Path) -> None:
     home = house_in(tmp_path)
     assert read_walk_status(home, "front") is WalkTestStatus.NEVER
-    walk = advance(WalkTest(entrance="front", steps=walk_steps(FRONT), begun=NOW, by="Ida"), SHUT, NOW)
+    walk = advance(WalkTest(entrance="front", steps=walk_steps(FRONT, BOLTED), begun=NOW, by="Ida"), SHUT, NOW)
     store_walk(tmp_path, walk)
     assert read_walk(tmp_path, "front") == walk
     assert walk.steps[0].shown == 1
@@ -239,7 +249,7 @@ def test_what_was_passed_with_another_camera_is_stale_and_what_failed_forbids_wi
     home = house_in(tmp_path)
     walk = WalkTest(
         entrance="front",
-        steps=walk_steps(FRONT),
+        steps=walk_steps(FRONT, BOLTED),
         begun=NOW,
         by="Ida",
         before=WalkTestStatus.NEVER,

@@ -16,6 +16,7 @@ from gateway.domain.visit.state import Entrance
 from gateway.protocol.narrative import HappeningKind, LoggedCode, narrative
 from gateway.storage.audit_log import encode, encode_event
 from tests.house import house, life
+from tests.house.reports import lock_report
 
 KEY = b"k" * 32
 AT = "2026-11-24T20:35:06Z"
@@ -59,7 +60,7 @@ def test_an_event_says_its_one_fact(event: e.Event, kind: HappeningKind, value: 
 
 def test_a_report_names_what_was_reported_before() -> None:
     def report(bolt: LockState) -> dict[str, Any]:
-        return row(e.LockReported(report=LockReport(bolt=bolt), context=e.ReportContext(session=1)))
+        return row(lock_report(report=LockReport(bolt=bolt), context=e.ReportContext(session=1)))
 
     rows = [report(LockState.LOCKED), report(LockState.LOCKED), report(LockState.UNLOCKED)]
     assert [(one.previous, one.value) for one in narrative(rows)] == [

@@ -19,8 +19,8 @@ from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import is_closed, is_locked
-from gateway.domain.visit.state import Entrance, Fact, Phase
+from gateway.domain.visit.closures.contract import Fact
+from gateway.domain.visit.state import Entrance, Phase
 from gateway.evidence.archive import Archive
 from gateway.mqtt.packets import Acknowledgement, NotSent
 from gateway.runtime.effects import CommandExecutor
@@ -28,11 +28,12 @@ from gateway.runtime.notifications.outbox import Outbox
 from gateway.video.client import VideoClient
 from gateway.video.ipc import ClipKey
 from tests.gateway.domain.delivery.shop import NOON
+from tests.house.door import is_closed, is_locked, proven_door
 from tests.shell.house import VISIT, entrance_in_visit, make_home
 from tests.shell.parts import FakeCameras, FakePublisher, ManualTime, PublishedMessage
 
 CLIP = ClipKey(visit=VISIT, part=1)
-UNLOCK = c.Unlock(visit=VISIT, life=5)
+UNLOCK = c.Unlock(closure="door", visit=VISIT, life=5)
 
 
 @dataclass
@@ -65,6 +66,7 @@ class Bench:
         self.events: list[e.Event] = []
         self.points: list[str] = []
         self.stop = False
+        self.bad_news: set[str] = set()
         self.clock = self.time.clock()
         self.hands = CommandExecutor(
             self.home,
@@ -76,6 +78,7 @@ class Bench:
             clock=self.clock,
             post=self.events.append,
             is_stopped=lambda: self.stop,
+            has_turned_bad=lambda sensors: not self.bad_news.isdisjoint(sensors),
             crash_point=self.points.append,
         )
         self.state = entrance_in_visit(self.home)
@@ -245,7 +248,7 @@ async def test_an_entrance_without_any_camera_proof_opens_nothing(bench: Bench) 
 async def test_each_lock_command_has_an_id_of_its_own(bench: Bench) -> None:
     bench.hands.record_uptime("lock", "boot-a", 50_000, bench.time.mono)
     for n in (1, 2, 3):
-        bench.do(c.Lock(visit=VISIT, attempt=n, life=5))
+        bench.do(c.Lock(closure="door", visit=VISIT, attempt=n, life=5))
     sent = [read(one) for one in bench.to_the_lock()]
     assert all(isinstance(one, LockDoor) for one in sent)
     assert len({one.id for one in sent}) == 3
@@ -257,13 +260,13 @@ async def test_each_lock_command_has_an_id_of_its_own(bench: Bench) -> None:
 async def test_a_lock_is_sent_though_stopped_and_blind(bench: Bench) -> None:
     bench.stop = True
     bench.eyes.proofs.clear()
-    bench.do(c.Lock(visit=VISIT, attempt=1, life=5))
+    bench.do(c.Lock(closure="door", visit=VISIT, attempt=1, life=5))
     assert len(bench.to_the_lock()) == 1
 
 
 @pytest.mark.parametrize("device", ["lock", "door"])
 async def test_a_query_carries_session_and_number_and_where_to_answer(bench: Bench, device: str) -> None:
-    bench.do(c.QueryDevice(device=device, session=7, number=12))
+    bench.do(c.QuerySensor(sensor=device, session=7, number=12))
     (one,) = bench.line.on(f"perron/{device}/get")
     assert isinstance(VENDORS["somfy"].decode_command(TopicSuffix.GET, one.payload), QueryState)
     assert one.fields["correlation"] == b"7:12"
@@ -274,7 +277,7 @@ async def test_a_devices_own_topics_are_used(tmp_path: Path) -> None:
     devices = make_home(tmp_path).devices
     lock = devices["lock"].model_copy(update={"topics": {TopicSuffix.GET: "zigbee/lock/get"}})
     bench = Bench(make_home(tmp_path).model_copy(update={"devices": {**devices, "lock": lock}}))
-    bench.do(c.QueryDevice(device="lock", session=1, number=1))
+    bench.do(c.QuerySensor(sensor="lock", session=1, number=1))
     assert [one.topic for one in bench.line.sent] == ["zigbee/lock/get"]
 
 
@@ -423,7 +426,7 @@ async def test_a_change_of_phase_is_an_event(bench: Bench) -> None:
 async def test_locked_and_closed_are_shown_only_when_the_rules_say_so(
     bench: Bench, bolt: LockState, door: DoorState, *, proven: bool
 ) -> None:
-    state = replace(bench.state, bolt=Fact(value=bolt, proven=proven), door=Fact(value=door, proven=proven))
+    state = replace(bench.state, facts=proven_door(Fact(value=bolt, proven=proven), Fact(value=door, proven=proven)))
     bench.hands.publish_state(state, bench.clock.now())
     (said,) = shown(bench)
     assert said["locked"] is is_locked(state)

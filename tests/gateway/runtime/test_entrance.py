@@ -245,7 +245,7 @@ async def test_what_never_raises_access_is_done_though_nothing_can_be_stored(tmp
                 "Lock",
                 "RaiseAlarm",
                 "StartRecording",
-                "QueryDevice",
+                "QuerySensor",
                 "ShowSignal",
                 "NotifyOwner",
                 "AnswerScan",

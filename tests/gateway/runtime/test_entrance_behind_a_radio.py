@@ -19,6 +19,8 @@ from gateway.domain.visit.state import Entrance, FridgeState
 from gateway.runtime.entrance import MAX_MESSAGES_PER_SECOND
 from gateway.runtime.entrance_configuration import entrance_rules
 from gateway.runtime.reconnects import SETTLE_TIME_S
+from tests.house.reports import is_door_report, is_lock_report, lock_report
+from tests.house.rules import front_door
 from tests.shell.box import SESSION, AnsweringPublisher, ShellBox, box
 from tests.shell.house import make_home
 
@@ -65,7 +67,7 @@ class Radio:
 
     def asks(self, number: int, device: str = "lock") -> None:
         """The gateway asks."""
-        question = c.QueryDevice(device=device, session=SESSION, number=number)
+        question = c.QuerySensor(sensor=device, session=SESSION, number=number)
         self.running._executor.perform(question, self.running.state, self.made.clock.now())  # noqa: SLF001 - its hands
 
     def passes(self, seconds: float) -> list[e.Event]:
@@ -85,7 +87,7 @@ async def radio(tmp_path: Path) -> AsyncIterator[Radio]:
 
 
 def answers(events: list[e.Event]) -> list[int | None]:
-    return [event.context.answers for event in events if isinstance(event, e.LockReported)]
+    return [event.context.answers for event in events if is_lock_report(event)]
 
 
 async def test_the_house_is_heard_on_its_bridge_s_topics_and_the_bridge_is_shared(tmp_path: Path) -> None:
@@ -119,7 +121,7 @@ async def test_a_bridge_whose_base_topic_has_two_levels_is_heard_where_the_house
         behind = Radio(made)
         line = {"level": "error", "message": "z2m: Publish 'set' 'state' to 'front lock' failed: 'Error: Timeout - 1'"}
         assert e.LockFailed(failure=OperationError.TIMEOUT) in behind.says("lock", line, TopicSuffix.LOG)
-        assert behind.says("lock", {"state": "offline"}, TopicSuffix.BRIDGE)[0] == e.DeviceOffline(device="lock")
+        assert behind.says("lock", {"state": "offline"}, TopicSuffix.BRIDGE)[0] == e.SensorOffline(sensor="lock")
 
 
 def test_a_device_that_names_no_bridge_of_the_house_is_refused_with_what_to_write(tmp_path: Path) -> None:
@@ -151,13 +153,15 @@ async def test_what_tells_nothing_of_the_bolt_or_was_kept_by_the_broker_is_no_an
 async def test_an_unlock_by_hand_beside_an_old_state_is_believed_at_once_and_the_lock_is_asked(radio: Radio) -> None:
     kwikset = {**LOCKED, "action": "manual_unlock", "action_source_name": "manual", "action_user": 65535}
     radio.asks(7)
-    (heard,) = (event for event in radio.says("lock", kwikset) if isinstance(event, e.LockReported))
-    assert heard.report == LockReport(bolt=LockState.UNLOCKED, source=OperationSource.MANUAL, event=True)
+    (heard,) = (event for event in radio.says("lock", kwikset) if isinstance(event, e.SensorReported))
+    assert heard == lock_report(
+        report=LockReport(bolt=LockState.UNLOCKED, source=OperationSource.MANUAL, event=True), context=heard.context
+    )
     assert heard.context.answers is None, "an operation is no answer"
     state = Entrance(id="front", broker_session=SESSION)
     new, commands = decide(state, heard, now=radio.made.clock.now())
-    assert new.bolt.value is LockState.UNLOCKED
-    assert [command.device for command in commands if isinstance(command, c.QueryDevice)] == ["lock"]
+    assert new.facts["lock"].value == LockState.UNLOCKED
+    assert [command.sensor for command in commands if isinstance(command, c.QuerySensor)] == ["lock"]
 
 
 async def test_an_old_lock_in_a_battery_report_after_an_unlock_by_hand_proves_nothing_by_itself(radio: Radio) -> None:
@@ -167,14 +171,14 @@ async def test_an_old_lock_in_a_battery_report_after_an_unlock_by_hand_proves_no
     for body in (unlocked, LOCKED):
         for event in radio.says("lock", body):
             state, _ = decide(state, event, now=radio.made.clock.now())
-    assert state.bolt.value is LockState.LOCKED
-    assert not state.bolt.proven
+    assert state.facts["lock"].value == LockState.LOCKED
+    assert not state.facts["lock"].proven
 
 
 async def test_a_bridge_that_ends_makes_all_behind_it_unknown(radio: Radio) -> None:
     lost = radio.says("lock", {"state": "offline"}, TopicSuffix.BRIDGE)
-    assert lost[0] == e.DeviceOffline(device="lock")
-    assert radio.says("door", {"state": "offline"}, TopicSuffix.BRIDGE)[0] == e.DeviceOffline(device="door")
+    assert lost[0] == e.SensorOffline(sensor="lock")
+    assert radio.says("door", {"state": "offline"}, TopicSuffix.BRIDGE)[0] == e.SensorOffline(sensor="door")
     assert radio.says("cooler", {"state": "offline"}, TopicSuffix.BRIDGE) == [
         e.FridgeReported(place="fridge", fridge=FridgeState())
     ]
@@ -196,10 +200,10 @@ async def test_what_a_starting_bridge_remembers_answers_no_question_and_all_is_a
 
 async def test_a_closed_out_of_a_starting_bridge_s_memory_is_not_believed_and_an_open_is(radio: Radio) -> None:
     radio.says("door", {"state": "online"}, TopicSuffix.BRIDGE)
-    assert not [event for event in radio.says("door", {"contact": True}) if isinstance(event, e.DoorReported)]
-    assert [event for event in radio.says("door", {"contact": False}) if isinstance(event, e.DoorReported)]
+    assert not [event for event in radio.says("door", {"contact": True}) if is_door_report(event)]
+    assert [event for event in radio.says("door", {"contact": False}) if is_door_report(event)]
     radio.passes(SETTLE_TIME_S)
-    assert [event for event in radio.says("door", {"contact": True}) if isinstance(event, e.DoorReported)]
+    assert [event for event in radio.says("door", {"contact": True}) if is_door_report(event)]
 
 
 async def test_a_temperature_out_of_a_starting_bridge_s_memory_is_not_believed(radio: Radio) -> None:
@@ -233,11 +237,11 @@ async def test_a_talkative_log_costs_no_ration_and_is_no_heartbeat(radio: Radio)
             assert radio.says(device, line, TopicSuffix.LOG) == []
     assert answers(radio.says("lock", LOCKED)) == [None]
     (closed, *_) = radio.says("door", {"contact": True})
-    assert isinstance(closed, e.DoorReported)
+    assert is_door_report(closed)
     radio.made.time.mono += 3601
     radio.says("door", line, TopicSuffix.LOG)
     radio.running.check_heartbeats(radio.made.clock.now())
-    assert list(radio.running._event_queue)[-1] == e.DeviceOffline(device="door")  # noqa: SLF001 - what was heard
+    assert list(radio.running._event_queue)[-1] == e.SensorOffline(sensor="door")  # noqa: SLF001 - what was heard
 
 
 async def test_a_question_that_failed_or_was_put_long_ago_is_answered_by_nothing(radio: Radio) -> None:
@@ -281,7 +285,8 @@ async def test_a_siren_has_rung_when_it_answers_after_it_was_told_to(radio: Radi
 
 
 async def test_an_order_is_one_bare_word_and_no_pin_is_ever_sent(radio: Radio) -> None:
-    radio.running._executor.perform(c.Lock(visit="v1", attempt=1, life=5), radio.running.state, radio.made.clock.now())  # noqa: SLF001 - its hands
+    lock, executor = c.Lock(closure="door", visit="v1", attempt=1, life=5), radio.running._executor  # noqa: SLF001 - what it publishes
+    executor.perform(lock, radio.running.state, radio.made.clock.now())
     (order,) = radio.made.line.on("zigbee2mqtt/front lock/set")
     assert json.loads(order.payload) == {"state": "LOCK"}
 
@@ -320,20 +325,20 @@ async def test_a_fixed_knob_is_for_a_lock_that_can_pull_the_latch_and_is_then_to
         Home.model_validate(document, strict=False)
     document["devices"]["lock"] |= {"vendor": "nukihub", "address": "nuki"}
     house = Home.model_validate(document, strict=False)
-    assert entrance_rules(house, "front").unlatch
+    assert front_door(entrance_rules(house, "front")).unlatch
     async with box(tmp_path, house) as made:
         running = made.entrances["front"]
         made.prove("v1")
         now = made.clock.now()
-        running._executor.perform(c.Unlock(visit="v1", life=5), running.state, now)  # noqa: SLF001 - its hands
+        running._executor.perform(c.Unlock(closure="door", visit="v1", pulls_latch=True, life=5), running.state, now)  # noqa: SLF001 - its hands
         assert [one.payload for one in made.line.on("nuki/lock/action")] == [b"unlatch"]
 
 
 def test_a_handle_to_be_lifted_is_known_to_the_rules(tmp_path: Path) -> None:
     document = radio_home(tmp_path).model_dump(mode="json")
-    assert not entrance_rules(Home.model_validate(document, strict=False), "front").lift_handle
+    assert not front_door(entrance_rules(Home.model_validate(document, strict=False), "front")).lift_handle
     document["devices"]["lock"]["lift_handle"] = True
-    assert entrance_rules(Home.model_validate(document, strict=False), "front").lift_handle
+    assert front_door(entrance_rules(Home.model_validate(document, strict=False), "front")).lift_handle
 
 
 def test_an_address_with_a_wildcard_is_refused(tmp_path: Path) -> None:
@@ -347,7 +352,7 @@ def test_an_address_with_a_wildcard_is_refused(tmp_path: Path) -> None:
 async def test_words_of_the_bridge_do_not_stand_for_the_devices(radio: Radio) -> None:
     """Online says that the radio is there; what the bolt does stays unknown."""
     events = radio.says("lock", {"state": "online"}, TopicSuffix.BRIDGE)
-    assert not [event for event in events if isinstance(event, e.LockReported | e.DoorReported)]
+    assert not [event for event in events if isinstance(event, e.SensorReported)]
 
 
 # ---- Z-Wave JS UI ---------------------------------------------------------------------------------------------------
@@ -378,7 +383,7 @@ async def test_a_z_wave_lock_s_answer_is_ours_by_its_number_and_what_it_publishe
 
 
 async def test_a_z_wave_order_is_sent_by_the_api_and_its_failure_is_heard_with_its_id(zwaves: Radio) -> None:
-    command = c.Lock(visit="v1", attempt=1, life=5)
+    command = c.Lock(closure="door", visit="v1", attempt=1, life=5)
     executor = zwaves.running._executor  # noqa: SLF001 - a command of its own, without a visit
     executor.perform(command, zwaves.running.state, zwaves.made.clock.now())
     (order,) = zwaves.made.line.on("zwave/_CLIENTS/ZWAVE_GATEWAY-zwave-js-ui/api/writeValue/set")
@@ -393,12 +398,13 @@ async def test_who_moved_a_z_wave_bolt_and_its_battery_are_heard_though_the_gate
     stored = {s.topic for s in TopicMap(zwaves.made.home).subscriptions if s.wants_retained}
     assert {"zwave/5/98/0/currentMode", "zwave/5/113/0/Access_Control/Lock_state", "zwave/5/128/0/level"} <= stored
     (heard,) = zwaves.says("lock", {"value": 6}, TopicSuffix.OPERATION)
-    assert isinstance(heard, e.LockReported)
-    assert heard.report == LockReport(bolt=LockState.UNLOCKED, source=OperationSource.KEYPAD, event=True)
+    assert isinstance(heard, e.SensorReported)
+    keypad = LockReport(bolt=LockState.UNLOCKED, source=OperationSource.KEYPAD, event=True)
+    assert heard == lock_report(report=keypad, context=heard.context)
     assert e.BatteryReported(device="lock", level=BatteryLevel.LOW, percent=20) in zwaves.says(
         "lock", {"value": 20}, TopicSuffix.BATTERY
     )
-    assert zwaves.says("lock", {"value": False}, TopicSuffix.BRIDGE)[0] == e.DeviceOffline(device="lock")
+    assert zwaves.says("lock", {"value": False}, TopicSuffix.BRIDGE)[0] == e.SensorOffline(sensor="lock")
 
 
 def test_a_z_wave_lock_without_its_number_is_refused(tmp_path: Path) -> None:

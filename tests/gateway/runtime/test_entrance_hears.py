@@ -38,6 +38,7 @@ from gateway.mqtt.packets import InboundMessage
 from gateway.runtime.entrance import MAX_MESSAGES_PER_SECOND
 from gateway.runtime.event_queue import MAX_QUEUED_REPORTS
 from tests.gateway.domain.delivery.shop import NOW, PARCEL
+from tests.house.reports import door_report, is_door_report, lock_report
 from tests.shell.box import ShellBox, box, run_tasks
 from tests.shell.house import make_home
 from tests.shell.parts import ManualTime
@@ -68,18 +69,18 @@ async def test_lock_and_door_are_heard_with_all_that_tells_what_they_prove(ear: 
     said = LockReport(bolt=LockState.LOCKED)
     ear.made.asks("front", "lock", 7)
     (event,) = ear.hears("lock", said, channel=TopicSuffix.RESULT, correlation=b"1:7", boot="b", seq=4, uptime_ms=9)
-    assert event == e.LockReported(report=said, context=e.ReportContext(session=1, answers=7, boot="b", seq=4))
+    assert event == lock_report(report=said, context=e.ReportContext(session=1, answers=7, boot="b", seq=4))
     (event,) = ear.hears("lock", said, correlation=b"1:7", retain=True)
     # Only a result is an answer
-    assert event == e.LockReported(report=said, context=e.ReportContext(session=1, retained=True))
+    assert event == lock_report(report=said, context=e.ReportContext(session=1, retained=True))
     (event,) = ear.hears("door", DoorReport(door=DoorState.OPEN), channel=TopicSuffix.RESULT, correlation=b"2:7")
     # Of another session
-    assert event == e.DoorReported(report=DoorReport(door=DoorState.OPEN), context=e.ReportContext(session=1))
+    assert event == door_report(report=DoorReport(door=DoorState.OPEN), context=e.ReportContext(session=1))
 
 
 async def test_whatever_else_lock_and_door_publish_carries_their_sequence_on(ear: Ear) -> None:
     heard = e.ReportContext(session=1, boot="b", seq=5)
-    spoke = [e.SequenceAdvanced(device="lock", context=heard)]
+    spoke = [e.SequenceAdvanced(sensor="lock", context=heard)]
     assert ear.hears("lock", ProgressReport(id="x", progress=CommandProgress.SENT), boot="b", seq=5) == spoke
     failed = e.LockFailed(failure=OperationError.BUSY, command="x")
     assert ear.hears("lock", ErrorReport(id="x", failure=OperationError.BUSY), boot="b", seq=5) == [failed, *spoke]
@@ -91,7 +92,7 @@ async def test_whatever_else_lock_and_door_publish_carries_their_sequence_on(ear
 @pytest.mark.parametrize("role", ["lock", "door"])
 async def test_a_lost_device_is_heard(ear: Ear, role: str) -> None:
     events = ear.hears(role, AvailabilityReport(online=False))
-    assert events[0] == e.DeviceOffline(device=role)
+    assert events[0] == e.SensorOffline(sensor=role)
 
 
 @pytest.mark.parametrize("role", ["lock", "door"])
@@ -104,7 +105,7 @@ async def test_batteries_are_heard_and_old_good_news_is_not(
     word = BatteryLevel.GOOD if level is BatteryLevel.MEDIUM else level
     heard = [] if retain and word is BatteryLevel.GOOD else [e.BatteryReported(device=role, level=word)]
     assert events == [
-        e.SequenceAdvanced(device=role, context=e.ReportContext(session=1, retained=retain, boot="b", seq=5)),
+        e.SequenceAdvanced(sensor=role, context=e.ReportContext(session=1, retained=retain, boot="b", seq=5)),
         *heard,
     ]
 
@@ -148,7 +149,7 @@ async def test_a_door_that_cannot_be_asked_is_lost_when_its_heartbeat_is_missed(
         time.mono += 1
         ear.running.check_heartbeats(clock.now())
         ear.running.check_heartbeats(clock.now())
-        assert ear.taken() == [e.DeviceOffline(device="door")]  # once
+        assert ear.taken() == [e.SensorOffline(sensor="door")]  # once
 
 
 async def test_a_door_that_can_be_asked_may_be_quiet(ear: Ear) -> None:
@@ -210,7 +211,7 @@ async def test_a_wired_reed_proves_the_door_closed_by_the_mark_in_its_answer_and
             (b"OFF", TopicSuffix.STATE, None),  # nobody asked
         ):
             made.hear("door", channel, payload)
-            assert ear.taken() == [e.DoorReported(report=closed, context=e.ReportContext(session=1, answers=proves))]
+            assert ear.taken() == [door_report(report=closed, context=e.ReportContext(session=1, answers=proves))]
         made.front.post(e.BrokerUp(session=1))
         async with run_tasks(made.front.run()):
             await made.quiet()
@@ -219,7 +220,7 @@ async def test_a_wired_reed_proves_the_door_closed_by_the_mark_in_its_answer_and
         made.hear("door", TopicSuffix.RESULT, esphome.answer(closed, question.payload.decode()).payload)
         for event in ear.taken():
             made.front.state, _ = decide(made.front.state, event, now=NOW)
-        assert made.front.state.door.proven
+        assert made.front.state.facts["door"].proven
 
 
 @pytest.mark.parametrize(
@@ -247,12 +248,12 @@ async def test_an_answer_of_another_maker_s_device_answers_no_question_that_was_
         made.hear(device, TopicSuffix.RESULT, payload)
         events = ear.taken()
         assert events
-        assert not any(isinstance(event, e.LockReported | e.DoorReported | e.SequenceAdvanced) for event in events)
+        assert not any(isinstance(event, e.SensorReported | e.SequenceAdvanced) for event in events)
         for event in events:
             made.front.state, _ = decide(made.front.state, event, now=NOW)
-        assert (made.front.state.bolt, made.front.state.door) == (before.bolt, before.door)
+        assert made.front.state.facts == before.facts
         made.hear("door", TopicSuffix.RESULT, esphome.answer(DoorReport(door=DoorState.CLOSED), "1:7").payload)
-        told = [event for event in ear.taken() if isinstance(event, e.DoorReported)]
+        told = [event for event in ear.taken() if is_door_report(event)]
         assert [event.context.answers for event in told] == [7], "the door's own answer still counts"
 
 
@@ -294,7 +295,7 @@ async def test_a_sensor_that_floods_leaves_one_reading_and_what_lock_and_door_sa
         place="fridge", fridge=FridgeState(temp_c=MAX_MESSAGES_PER_SECOND - 1, door=DoorState.CLOSED)
     )
     battery = e.BatteryReported(device="fridge/cooler", level=BatteryLevel.GOOD, percent=MAX_MESSAGES_PER_SECOND - 1)
-    assert [type(event) for event in heard[:3]] == [e.LockReported, e.DoorReported, e.Stopped]
+    assert [type(event) for event in heard[:3]] == [e.SensorReported, e.SensorReported, e.Stopped]
     assert heard[3:5] == [newest, battery]
     assert [type(event) for event in heard[5:]] == [e.Scanned]
 
@@ -309,7 +310,7 @@ async def test_a_device_that_floods_is_heard_no_further_than_its_ration(ear: Ear
 
 async def test_reports_that_find_no_room_are_asked_for_again(ear: Ear) -> None:
     for seq in range(3 * MAX_QUEUED_REPORTS):
-        ear.running.post(e.SequenceAdvanced(device="lock", context=e.ReportContext(session=1, boot="b", seq=seq)))
+        ear.running.post(e.SequenceAdvanced(sensor="lock", context=e.ReportContext(session=1, boot="b", seq=seq)))
     ear.running.post(e.Stopped(epoch=7))
     waiting = ear.taken()
     assert len(waiting) == MAX_QUEUED_REPORTS + 1

@@ -223,6 +223,22 @@ async def test_the_end_of_trust_in_a_key_reaches_a_ringing_visit(ready: ShellBox
     assert set(ready.touched) == {"front", "garage"}
 
 
+async def test_what_a_visit_hears_of_its_delivery_does_not_count_its_own_opening(
+    ready: ShellBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ready.commits(await ready.ring(PARCEL))
+    await wait_until(lambda: ready.front.state.visit is not None and ready.front.state.visit.unlock_intent)
+    heard: list[e.Event] = []
+    monkeypatch.setattr(ready.front, "post", heard.append)
+    asked(ready, {"id": "w1", "do": "permit", "brand": "shop"})
+    await wait_until(lambda: any(isinstance(event, e.FactsChanged) for event in heard))
+    (facts,) = (event.delivery for event in heard if isinstance(event, e.FactsChanged))
+    assert (facts.refusal, facts.openings_left) == (None, 1)
+    stored = ready.store.deliveries.facts("shop.d1", ready.clock.now())
+    assert stored is not None
+    assert (stored.refusal, stored.openings_left) == (Refusal.ALREADY_USED, 0)
+
+
 async def test_a_revocation_ends_the_readiness_that_is_watched(ready: ShellBox) -> None:
     facts = ready.store.deliveries.facts("shop.d1", ready.clock.now())
     assert facts is not None

@@ -20,7 +20,7 @@ from gateway.domain.visit.commands import (
     ScanAnswer,
 )
 from gateway.domain.visit.commands import Notification as Says
-from gateway.domain.visit.events import CodeMatch, DoorReported, FridgeReported, LockReported, ReportContext, Scanned
+from gateway.domain.visit.events import CodeMatch, FridgeReported, ReportContext, Scanned, SensorReported
 from gateway.domain.visit.state import CodeKind, Entrance, FridgeState, Phase
 from gateway.protocol.box_hub import BoxEvent, verify_by_box
 from gateway.protocol.delivery_record import DeliveryRecord, RecordEntryKind, Statement, first_break
@@ -38,6 +38,7 @@ from tests.gateway.domain.delivery.house import (
 )
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_cancel, make_offer, make_update, noon_plus
 from tests.gateway.storage.test_hub_journal import Hub, accepted, signer, synced
+from tests.house.reports import door_report, lock_report
 
 HEARD = ReportContext(session=1)
 
@@ -47,8 +48,8 @@ def at(seconds: float) -> Now:
     return noon_plus(hours=2, seconds=seconds)
 
 
-def door(leaf: DoorState) -> DoorReported:
-    return DoorReported(report=DoorReport(door=leaf), context=HEARD)
+def door(leaf: DoorState) -> SensorReported:
+    return door_report(report=DoorReport(door=leaf), context=HEARD)
 
 
 def cold(celsius: float, place: str = "fridge") -> FridgeReported:
@@ -76,7 +77,7 @@ async def walked(store: Store, *, house: DoorResult = DoorResult.LOCKED_AGAIN, f
     ended = ReportParcelResult(visit="v1", delivery=under.id, outcome=Outcome.DELIVERED)
     last = ReportDoorResult(visit="v1", delivery=under.id, door_result=house)
     for each in (
-        make_step(entrance_state(), event=LockReported(report=hand, context=HEARD), now=noon_plus(hours=1)),
+        make_step(entrance_state(), event=lock_report(report=hand, context=HEARD), now=noon_plus(hours=1)),
         make_step(entrance_state(), event=door(DoorState.OPEN), now=noon_plus(hours=1)),
         make_step(entrance_state(), event=cold(3.5), now=noon_plus(hours=1)),
         make_step(entrance_state(), event=cold(-18.0, place="freezer"), now=noon_plus(hours=1)),
@@ -85,7 +86,7 @@ async def walked(store: Store, *, house: DoorResult = DoorResult.LOCKED_AGAIN, f
         one(cold(3.5), LogNote(what="rings"), phase=Phase.RINGING, seconds=0),
         one(door(DoorState.CLOSED), phase=Phase.RINGING, seconds=1),
         intent,
-        one(LockReported(report=drawn, context=HEARD), phase=Phase.UNLOCKED, seconds=21),
+        one(lock_report(report=drawn, context=HEARD), phase=Phase.UNLOCKED, seconds=21),
         one(door(DoorState.OPEN), ConsumeOpening(visit="v1", delivery=under.id), phase=Phase.INSIDE, seconds=22),
         one(scan, wait, phase=Phase.INSIDE, seconds=25),
         *(
@@ -96,7 +97,7 @@ async def walked(store: Store, *, house: DoorResult = DoorResult.LOCKED_AGAIN, f
         one(door(DoorState.CLOSED), phase=Phase.INSIDE, seconds=40),
         one(cold(4.5), ended, phase=Phase.RELOCKING, seconds=52),
         one(
-            LockReported(report=LockReport(bolt=LockState.LOCKED), context=HEARD),
+            lock_report(report=LockReport(bolt=LockState.LOCKED), context=HEARD),
             last,
             NotifyOwner(notification=Says.LOCKED_AGAIN, detail="Marie is told"),
             phase=Phase.LOCKED_AGAIN,

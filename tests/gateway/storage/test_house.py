@@ -15,7 +15,6 @@ from gateway.domain.delivery.promise import State
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.events import (
-    DoorReported,
     Event,
     FactsChanged,
     FridgeReported,
@@ -38,6 +37,7 @@ from tests.gateway.domain.delivery.house import (
     visit_delivery,
 )
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_home, make_offer, noon_plus
+from tests.house.reports import door_report
 
 # ---- the owner
 
@@ -224,7 +224,14 @@ async def test_every_word_enters_the_chain(tmp_path: Path) -> None:
         assert entry["event"]["code"]["last"] == "2032"
         assert entry["event"]["matches"] == [{"kind": "parcel", "delivery": "shop.d1"}]
         assert entry["commands"] == [
-            {"command": "Answer", "scan": "s1", "scanner": "scanner", "word": "no", "refusal": "stopped_by_owner"}
+            {
+                "command": "Answer",
+                "scan": "s1",
+                "scanner": "scanner",
+                "word": "no",
+                "refusal": "stopped_by_owner",
+                "lacking": [],
+            }
         ]
 
 
@@ -386,7 +393,7 @@ async def test_no_word_of_a_device_breaks_the_log(tmp_path: Path) -> None:
         heard = ReportContext(session=1, seq=2**70, boot="\ud800")
         odd: list[Event] = [
             Scanned(id="s1", scanner="scanner", code="\udfff\x00\x1b[2J"),
-            DoorReported(report=DoorReport(door=DoorState.OPEN), context=heard),
+            door_report(report=DoorReport(door=DoorState.OPEN), context=heard),
             FridgeReported(place="fridge", fridge=FridgeState(temp_c=float("nan"))),
             FridgeReported(place="fridge", fridge=FridgeState(temp_c=float("inf"))),
         ]

@@ -15,15 +15,16 @@ from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import State
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit import commands as c
+from gateway.domain.visit.closures.contract import Fact
 from gateway.domain.visit.events import CodeMatch, FactsChanged, PreflightDue
 from gateway.domain.visit.state import (
     CameraState,
     CodeKind,
     Entrance,
-    Fact,
     FridgeState,
     PendingScan,
     Phase,
+    Recording,
     Rules,
     ScanLockout,
     Timer,
@@ -70,16 +71,18 @@ async def test_an_entrance_comes_back_exactly_as_it_was_stored(tmp_path: Path) -
             rules=rules,
             broker_session=3,
             last_query_id=17,
-            bolt=Fact(
-                value=LockState.LOCKED,
-                proven=True,
-                stable_since=12.5,
-                answered_query_id=16,
-                min_query_id=15,
-                boot="b1",
-                seq=9,
-            ),
-            door=Fact(value=DoorState.AJAR),
+            facts={
+                "lock": Fact(
+                    value=LockState.LOCKED,
+                    proven=True,
+                    stable_since=12.5,
+                    answered_query_id=16,
+                    min_query_id=15,
+                    boot="b1",
+                    seq=9,
+                ),
+                "door": Fact(value=DoorState.AJAR),
+            },
             cameras={"cam": CameraState(live=True)},
             fridges={"fridge": FridgeState(temp_c=3.5, door=DoorState.CLOSED)},
             scan_lockouts={"scanner": ScanLockout(unknown_codes=(("x", 1.0),), label_codes=frozenset({"x", "y"}))},
@@ -90,14 +93,16 @@ async def test_an_entrance_comes_back_exactly_as_it_was_stored(tmp_path: Path) -
                 kind=CodeKind.COURIER,
                 codes=frozenset({"courier:" + DIGEST}),
             ),
-            visit=replace(entrance_state(visit_delivery(store)).visit, outcome=Outcome.UNKNOWN, gaps=("cam",)),  # type: ignore[type-var] # it has a visit
+            visit=replace(
+                entrance_state(visit_delivery(store)).visit, outcome=Outcome.UNKNOWN, recording=Recording(gaps=("cam",))
+            ),  # type: ignore[type-var] # it has a visit
             timers={Timer.ALARM: 12.25},
         )
         assert store.entrances.state("front") is None
         await store.commit(make_step(full))
-        assert store.entrances.state("front") == full
+        assert store.entrances.state("front") == replace(full, rules=Rules())  # its rules are the house file's
     async with open_store(tmp_path) as store:
-        assert store.entrances.state("front") == full
+        assert store.entrances.state("front") == replace(full, rules=Rules())  # its rules are the house file's
 
 
 async def test_an_unknown_entrance_is_a_bug_and_stores_nothing(tmp_path: Path) -> None:

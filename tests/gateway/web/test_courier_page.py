@@ -16,12 +16,13 @@ from playwright.async_api import Page, expect
 
 from devices.reports import DoorReport, DoorState, LockReport, LockState
 from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
+from gateway.domain.visit.closures import BoltedDoor, GarageDoor
 from gateway.domain.visit.state import Phase, Timer, Visit
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
 from tests.shell.box import ShellBox, box, run_box
-from tests.shell.house import PARCEL, make_home
+from tests.shell.house import INTENT, PARCEL, make_home
 from tests.shell.parts import ManualTime
 from tests.shell.site import serve_site
 from tests.waiting import wait_until
@@ -89,6 +90,7 @@ async def test_a_courier_is_led_through_his_delivery(made: ShellBox, locale: str
         await turn(page, "wait")
         await expect(page.locator(".countdown time")).to_have_text(re.compile(r"\d+ s"))
         await made.commits(visit)
+        await wait_until(lambda: made.line.on("perron/lock/set"))  # the bolt moves by the command, not before it
         made.bolt = LockState.UNLOCKED
         made.says("lock", LockReport(bolt=LockState.UNLOCKED))
         await turn(page, "go")
@@ -139,8 +141,9 @@ async def test_a_code_that_opens_nothing_is_a_red_no_on_his_phone_too(made: Shel
 @pytest.mark.parametrize(("cover", "told"), [(True, "Une fois dehors, sonnez"), (False, "Refermez la porte")])
 async def test_at_a_garage_he_is_told_to_ring_once_he_is_outside(made: ShellBox, told: str, *, cover: bool) -> None:
     delivery = made.store.deliveries.matches(f"courier:{DIGEST}", now=made.clock.now())[0].delivery
-    visit = Visit(id="v", delivery=delivery, phase=Phase.INSIDE, scanner="scanner", unlock_intent=True)
-    rules = replace(made.front.state.rules, garage_door=cover)
+    visit = Visit(id="v", delivery=delivery, phase=Phase.INSIDE, scanner="scanner", entry=INTENT)
+    kind = GarageDoor if cover else BoltedDoor
+    rules = replace(made.front.state.rules, closures=(kind(id="door"),))
     made.front.state = replace(made.front.state, rules=rules, visit=visit)
     french = {"Accept-Language": "fr"}
     async with (

@@ -10,7 +10,7 @@ VENDORED = json.loads((STATIC / "vendored.json").read_text(encoding="utf-8"))
 OURS = {
     *(
         f"{name}.js"
-        for name in ("house", "page", "link", "live", "film", "courier", "outside", "qr", "reader", "label")
+        for name in ("house", "page", "link", "live", "film", "courier", "outside", "qr", "reader", "label", "parcels")
     ),
     *(
         f"away{part}.js"

@@ -63,6 +63,8 @@ def reserve_step(under: VisitDelivery, *, visit: str = "v1", epoch: int = 0, now
     """The intent."""
     intent = ReserveOpening(
         visit=visit,
+        closure="door",
+        stage=0,
         delivery=under.id,
         version=under.version,
         permission_version=under.permission_version,

@@ -12,10 +12,12 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import is_closed, is_paused
 from gateway.domain.visit.decide import decide
+from gateway.domain.visit.predicates import is_paused
 from gateway.domain.visit.state import CodeKind, Entrance, FridgeState, PausePeriod, Rules
+from tests.house.door import is_closed
 from tests.house.promise import EPOCH, SimulatedDelivery
+from tests.house.reports import door_report, lock_report
 from tests.house.rules import rules_with
 
 FEW = st.integers(0, 4)
@@ -77,7 +79,7 @@ EVENTS: st.SearchStrategy[e.Event] = st.one_of(
     st.builds(e.BrokerUp, session=st.integers(1, 3)),
     st.just(e.BrokerDown()),
     st.builds(
-        e.LockReported,
+        lock_report,
         report=st.builds(
             LockReport,
             bolt=st.sampled_from(LockState),
@@ -87,8 +89,8 @@ EVENTS: st.SearchStrategy[e.Event] = st.one_of(
         ),
         context=HEARD,
     ),
-    st.builds(e.DoorReported, report=st.builds(DoorReport, door=st.sampled_from(DoorState)), context=HEARD),
-    st.builds(e.SequenceAdvanced, device=st.sampled_from(("lock", "door", "fridge")), context=HEARD),
+    st.builds(door_report, report=st.builds(DoorReport, door=st.sampled_from(DoorState)), context=HEARD),
+    st.builds(e.SequenceAdvanced, sensor=st.sampled_from(("lock", "door", "fridge")), context=HEARD),
     st.builds(
         e.BatteryReported,
         device=st.sampled_from(("lock", "door")),
@@ -100,7 +102,7 @@ EVENTS: st.SearchStrategy[e.Event] = st.one_of(
         command=st.none() | VISITS | st.just("lockup-a-lock-1"),
     ),
     st.builds(e.ScansDropped, count=st.integers(1, 9)),
-    st.builds(e.DeviceOffline, device=st.sampled_from(("lock", "door", "fridge"))),
+    st.builds(e.SensorOffline, sensor=st.sampled_from(("lock", "door", "fridge"))),
     st.just(e.ReportsMissed()),
     st.builds(
         e.CameraChanged,
@@ -175,7 +177,7 @@ class Guide:
 
     def check(self, number: int, command: c.Command, commands: tuple[c.Command, ...], event: e.Event, now: Now) -> None:
         match command:
-            case c.Unlock(visit=visit):
+            case c.Unlock(closure="door", visit=visit):
                 assert isinstance(commands[number - 1], c.ReserveOpening), "an unlock without its intent"
                 assert visit not in self.unlocked or isinstance(event, e.Scanned), "an unlock twice"
                 assert not isinstance(event, e.Restarted), "an unlock after a restart"
@@ -189,14 +191,12 @@ class Guide:
 
     def answer(self, command: c.Command, depth: int) -> None:
         match command:
-            case c.QueryDevice(device="lock", session=session, number=number):
+            case c.QuerySensor(sensor="lock", session=session, number=number):
                 report = LockReport(bolt=LockState.LOCKED)
-                self.feed(
-                    e.LockReported(report=report, context=e.ReportContext(session=session, answers=number)), depth
-                )
-            case c.QueryDevice(session=session, number=number):
+                self.feed(lock_report(report=report, context=e.ReportContext(session=session, answers=number)), depth)
+            case c.QuerySensor(session=session, number=number):
                 said = DoorReport(door=DoorState.CLOSED)
-                self.feed(e.DoorReported(report=said, context=e.ReportContext(session=session, answers=number)), depth)
+                self.feed(door_report(report=said, context=e.ReportContext(session=session, answers=number)), depth)
             case c.RingBell(visit=visit):
                 self.feed(e.BellConfirmed(visit=visit), depth)
             case c.StartRecording():

@@ -6,7 +6,7 @@ from devices.reports import BatteryLevel, BatteryReport
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import battery_level
+from gateway.domain.visit.predicates import battery_level
 from tests.house.house import SimulatedHome
 from tests.house.promise import SimulatedDelivery
 from tests.house.story import announce_delivery, good_day, inside

@@ -6,6 +6,7 @@ from devices.reports import DoorReport, DoorState
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from tests.house.house import SimulatedHome
+from tests.house.reports import door_report
 from tests.house.story import RINGING_S, announce_delivery, good_day, inside
 
 
@@ -71,9 +72,9 @@ def test_a_door_that_bounces_is_not_closed() -> None:
 )
 def test_no_lock_is_sent_unless_the_door_says_closed(word: DoorState) -> None:
     house = inside()
-    house.feed(e.DeviceOffline(device="door"))
+    house.feed(e.SensorOffline(sensor="door"))
     house.faults.door_mute = True  # the sensor says what the story says
-    house.feed(e.DoorReported(report=DoorReport(door=word), context=e.ReportContext(session=1)))
+    house.feed(door_report(report=DoorReport(door=word), context=e.ReportContext(session=1)))
     house.run(600)
     assert not house.all(c.Lock)
     assert "door_left_open" in house.alarms
@@ -113,6 +114,15 @@ def test_a_stop_with_the_door_open_prompts_him_out_and_never_locks_against_him()
     house.close()
     house.run(3)
     assert house.physical[-1] == "thrown"  # at once, not after ten seconds
+
+
+def test_after_a_stop_a_door_that_stays_open_is_told_of_as_ever() -> None:
+    house = inside(open_limit={"hall": 30.0})
+    house.stop(stopped=True)
+    house.run(100)
+    assert house.phase == "inside"
+    assert house.alarms == ["stopped_inside", "door_left_open"]
+    assert sounds(house)[-1] == "leave"
 
 
 def test_a_stop_does_not_lock_a_door_that_bounces() -> None:

@@ -4,8 +4,9 @@ import pytest
 
 from devices.reports import DoorReport, DoorState, LockReport, LockState, OperationSource
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import is_closed, is_locked
+from tests.house.door import is_closed, is_locked
 from tests.house.house import SimulatedHome
+from tests.house.reports import door_report, lock_report
 from tests.house.story import good_day
 
 
@@ -23,11 +24,11 @@ def heard(house: SimulatedHome, device: str, **fields: object) -> e.ReportContex
 
 def lock_says(house: SimulatedHome, bolt: LockState, **fields: object) -> None:
     report = LockReport(bolt=bolt, source=OperationSource.AUTO)
-    house.feed(e.LockReported(report=report, context=heard(house, "lock", **fields)))
+    house.feed(lock_report(report=report, context=heard(house, "lock", **fields)))
 
 
 def door_says(house: SimulatedHome, door: DoorState, **fields: object) -> None:
-    house.feed(e.DoorReported(report=DoorReport(door=door), context=heard(house, "door", **fields)))
+    house.feed(door_report(report=DoorReport(door=door), context=heard(house, "door", **fields)))
 
 
 def doubting() -> SimulatedHome:
@@ -83,7 +84,7 @@ def test_bad_news_of_the_bolt_is_believed_at_once(bad: LockState) -> None:
     house = good_day()
     lock_says(house, bad)
     assert not is_locked(house.mem)
-    assert house.mem.bolt.value is bad
+    assert house.mem.facts["lock"].value is bad
 
 
 @pytest.mark.parametrize(
@@ -142,14 +143,14 @@ def test_a_lock_that_started_anew_must_answer_anew() -> None:
 @pytest.mark.parametrize("device", ["lock", "door"])
 def test_a_lost_device_is_unknown_and_the_other_is_not(device: str) -> None:
     house = good_day()
-    house.feed(e.DeviceOffline(device=device))
+    house.feed(e.SensorOffline(sensor=device))
     assert (is_locked(house.mem), is_closed(house.mem)) == (device == "door", device == "lock")
 
 
 def test_a_lost_broker_makes_all_unknown_and_a_new_session_asks() -> None:
     house = good_day()
     house.broker_down()
-    assert (house.mem.bolt.value, house.mem.door.value) == (LockState.UNKNOWN, DoorState.UNKNOWN)
+    assert (house.mem.facts["lock"].value, house.mem.facts["door"].value) == (LockState.UNKNOWN, DoorState.UNKNOWN)
     house.broker_up()
     house.run(1)
     assert is_locked(house.mem)

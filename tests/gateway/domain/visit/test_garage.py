@@ -31,7 +31,7 @@ def opened(**rules: object) -> GarageHouse:
 
 
 def sent_down(house: GarageHouse) -> int:
-    return len(house.all(c.CloseGarageDoor))
+    return len(house.all(c.Close))
 
 
 def test_the_courier_rings_outside_and_the_garage_is_closed_and_proven_so() -> None:
@@ -123,7 +123,7 @@ def test_a_beam_that_is_not_seen_is_not_clear() -> None:
     assert sent_down(house) == 1
 
 
-@pytest.mark.parametrize("lost", [e.BrokerDown(), e.DeviceOffline(device="way"), e.ReportsMissed()])
+@pytest.mark.parametrize("lost", [e.BrokerDown(), e.SensorOffline(sensor="way"), e.ReportsMissed()])
 def test_what_happened_while_nobody_saw_takes_the_couriers_word_back(lost: e.Event) -> None:
     house = opened()
     house.rings_outside()
@@ -214,7 +214,7 @@ def test_the_households_own_openings_are_neither_filmed_nor_alarmed() -> None:
     house.run(30)
     house.close()
     house.run(CLOSING_S + 5)
-    assert house.mem.door.value is DoorState.CLOSED
+    assert house.mem.facts["door"].value is DoorState.CLOSED
     assert not house.alarms
     assert not house.all(c.StartRecording)
 

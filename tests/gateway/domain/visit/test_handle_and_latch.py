@@ -30,7 +30,7 @@ def test_the_courier_is_let_in_when_the_latch_is_pulled_and_not_before() -> None
         assert "go" not in shown(house)
         house.run(0.05)
         assert house.t < 200
-    assert house.mem.bolt.value == "unlatched"
+    assert house.mem.facts["lock"].value == "unlatched"
     assert shown(house)[-1] == "go"
 
 
@@ -57,7 +57,7 @@ def test_a_latch_that_springs_back_before_anybody_came_is_locked_as_ever() -> No
     house = scanned()
     house.run(RINGING_S + 5)
     assert house.phase == "unlocked"
-    assert house.mem.bolt.value == "unlocked"
+    assert house.mem.facts["lock"].value == "unlocked"
     house.run(60)
     assert house.houses == ["locked_again"]
     assert house.promises["d0"].used == 0

@@ -7,13 +7,14 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from tests.house import life
 from tests.house.house import SimulatedHome
+from tests.house.reports import lock_report
 from tests.house.story import announce_delivery, good_day
 
 
 def unlocks(house: SimulatedHome, source: OperationSource, user: str | None = None) -> None:
     """The lock reports that it was unlocked so."""
     report = LockReport(bolt=LockState.UNLOCKED, source=source, user=user)
-    house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
+    house.feed(lock_report(report=report, context=e.ReportContext(session=1)))
 
 
 def notes(house: SimulatedHome) -> list[str]:
@@ -98,7 +99,7 @@ def test_a_forced_door_is_asked_about_first_then_alarmed_and_filmed() -> None:
     house.force()
     house.run(3.5)
     assert not house.alarms
-    assert [query.device for query in house.all(c.QueryDevice)][-1] == "lock"
+    assert [query.sensor for query in house.all(c.QuerySensor)][-1] == "lock"
     house.run(1)
     assert house.alarms == ["door_forced_open"]
     assert len(house.all(c.StartRecording)) == 1
@@ -160,7 +161,7 @@ def test_a_lock_that_bolts_itself_is_no_hand(source: OperationSource) -> None:
     house.run(300)
     house.premises.throw(house.t, "its own timer")
     report = LockReport(bolt=LockState.LOCKED, source=source)
-    house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
+    house.feed(lock_report(report=report, context=e.ReportContext(session=1)))
     house.run(1)
     house.scan("d0-1")
     assert house.phase == "ringing"
@@ -170,7 +171,7 @@ def test_a_lock_that_repeats_its_state_is_no_hand_either() -> None:
     house = good_day()
     announce_delivery(house)
     report = LockReport(bolt=LockState.LOCKED, source=OperationSource.MANUAL)
-    house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
+    house.feed(lock_report(report=report, context=e.ReportContext(session=1)))
     house.run(1)
     house.scan("d0-1")
     assert house.phase == "ringing"

@@ -6,6 +6,7 @@ from devices.reports import LockReport, LockState, OperationSource
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from tests.house.house import SimulatedHome
+from tests.house.reports import lock_report
 from tests.house.story import RINGING_S, announce_delivery, good_day, unlocked
 
 HOLD = 900.0
@@ -63,7 +64,7 @@ def test_a_lock_that_obeys_late_and_tells_nothing_is_found_by_asking() -> None:
 def test_a_late_unlock_whose_lock_names_no_source_is_no_hand_of_the_household() -> None:
     house = unanswered(1e6)
     report = LockReport(bolt=LockState.UNLOCKED, source=OperationSource.UNSPECIFIED)
-    house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
+    house.feed(lock_report(report=report, context=e.ReportContext(session=1)))
     assert house.alarms[-1] == "late_unlock"
     assert parts(house) == [1, 2]
 

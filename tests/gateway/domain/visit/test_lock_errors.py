@@ -32,7 +32,7 @@ def told(house: SimulatedHome) -> list[str]:
 
 def test_a_refused_unlock_is_asked_about_at_once_and_told_with_its_reason() -> None:
     house = refused(scanned(latency=60.0))
-    assert [x.device for x in house.all(c.QueryDevice)][-3:].count("lock") >= 1
+    assert [x.sensor for x in house.all(c.QuerySensor)][-3:].count("lock") >= 1
     assert told(house) == ["busy"]
     assert house.phase == "relocking", "the lock's own answer ended the waiting, long before its latency"
 
@@ -130,7 +130,7 @@ def test_a_copy_that_was_refused_or_another_order_is_none_of_this_visit(
     assert house.phase == "unlocking"
     house.feed(e.LockFailed(failure=failure, command=command))
     assert told(house) == []
-    assert not house.mem.visit or not house.mem.visit.lock_refused
+    assert not house.mem.visit or not house.mem.visit.refused
 
 
 def test_a_lock_that_names_the_order_is_understood() -> None:
@@ -138,7 +138,7 @@ def test_a_lock_that_names_the_order_is_understood() -> None:
     house.faults.mute = True
     house.run(1)
     assert house.mem.visit is not None
-    house.feed(e.LockFailed(failure=OperationError.BUSY, command=house.mem.visit.id))
+    house.feed(e.LockFailed(failure=OperationError.BUSY, command=f"{house.mem.visit.id}-door"))
     assert told(house) == ["busy"]
 
 
@@ -165,7 +165,7 @@ def test_a_lock_that_repeats_its_refusal_during_a_lock_up_is_told_of_once() -> N
     house.lock_now()
     house.run(0.1)
     assert house.mem.lock_request is not None
-    assert house.mem.lock_request.lock_refused
+    assert house.mem.lock_request.securing.run.refused
     for _ in range(30):
         house.feed(e.LockFailed(failure=OperationError.BUSY))
     assert told(house) == ["busy"]

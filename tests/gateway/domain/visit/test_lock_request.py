@@ -32,9 +32,9 @@ def asked(house: SimulatedHome, seconds: float = 12.0) -> LockRequestResult | No
 
 def chain(house: SimulatedHome, since: int) -> list[str]:
     return [
-        x.device if isinstance(x, c.QueryDevice) else type(x).__name__
+        x.sensor if isinstance(x, c.QuerySensor) else type(x).__name__
         for _, x in house.did[since:]
-        if isinstance(x, (c.QueryDevice, c.Lock))
+        if isinstance(x, (c.QuerySensor, c.Lock))
     ]
 
 

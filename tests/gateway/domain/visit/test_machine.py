@@ -8,12 +8,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import is_closed, is_locked
 from gateway.domain.visit.state import ENTRANCE_WIDE
 from tests.house import life
+from tests.house.door import is_closed, is_locked
 from tests.house.faults import CRASH_POINTS, Faults
 from tests.house.house import CAMERAS, SimulatedHome
-from tests.house.rules import rules_with
+from tests.house.rules import door_answers, rules_with
 from tests.house.story import announce_delivery
 
 PAUSES = st.sampled_from((0.0, 0.02, 0.3, 1.0, 4.0, 10.0, 21.0, 31.0, 61.0, 901.0))
@@ -109,9 +109,9 @@ class AnyEntrance(RuleBasedStateMachine):
     def good_news_is_only_shown_when_it_was_answered(self) -> None:
         state = self.house.mem
         if is_locked(state):
-            assert state.bolt.answered_query_id >= 0
-        if is_closed(state) and state.rules.door_answers:
-            assert state.door.answered_query_id >= 0
+            assert state.facts["lock"].answered_query_id >= 0
+        if is_closed(state) and door_answers(state.rules):
+            assert state.facts["door"].answered_query_id >= 0
 
     @invariant()
     def one_unlock_a_visit(self) -> None:

@@ -6,6 +6,7 @@ from devices.reports import DoorReport, DoorState, LockReport, LockState, Operat
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from tests.house.house import SimulatedHome
+from tests.house.reports import door_report, lock_report
 from tests.house.story import RINGING_S, announce_delivery, good_day, unlocked
 
 
@@ -46,7 +47,7 @@ def test_a_lock_that_only_unlatches_opens_too() -> None:
     house.faults.mute = True
     house.run(RINGING_S - 10)
     report = LockReport(bolt=LockState.UNLATCHED, source=OperationSource.REMOTE)
-    house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
+    house.feed(lock_report(report=report, context=e.ReportContext(session=1)))
     assert house.phase == "unlocked"
 
 
@@ -55,7 +56,7 @@ def test_a_bolt_that_is_half_way_is_not_unlocked() -> None:
     house.faults.mute = True
     house.run(RINGING_S - 10)
     report = LockReport(bolt=LockState.NOT_FULLY_LOCKED, source=OperationSource.REMOTE)
-    house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
+    house.feed(lock_report(report=report, context=e.ReportContext(session=1)))
     assert house.phase == "unlocking"
 
 
@@ -215,11 +216,11 @@ def test_broken_observation_ends_the_claim_that_nobody_went_in(lost: str) -> Non
     elif lost == "boot":
         house.reboot("door")
     elif lost == "device":
-        house.feed(e.DeviceOffline(device="door"))
+        house.feed(e.SensorOffline(sensor="door"))
     elif lost == "missed":
         house.feed(e.ReportsMissed())
     else:
-        house.feed(e.DoorReported(report=DoorReport(door=DoorState.ERROR), context=e.ReportContext(session=1)))
+        house.feed(door_report(report=DoorReport(door=DoorState.ERROR), context=e.ReportContext(session=1)))
     house.run(80)
     assert house.promises["d0"].used == 1
     assert house.houses == ["locked_again"]
@@ -229,7 +230,7 @@ def test_a_battery_s_report_is_no_hole() -> None:
     house = unlocked()
     house.seqs["lock"] += 1
     heard = e.ReportContext(session=1, boot="lock1", seq=house.seqs["lock"])
-    house.feed(e.SequenceAdvanced(device="lock", context=heard))
+    house.feed(e.SequenceAdvanced(sensor="lock", context=heard))
     house.run(80)
     assert house.promises["d0"].used == 0
 
@@ -238,9 +239,9 @@ def test_a_battery_s_report_is_no_hole() -> None:
 def test_a_hole_that_only_another_report_s_number_shows_ends_the_claim_that_nobody_went_in(device: str) -> None:
     house = unlocked()
     house.seqs[device] += 2  # its "open" was lost; a battery's report bears the next number
-    context = e.ReportContext(session=1, boot=getattr(house.mem, "bolt" if device == "lock" else "door").boot,
+    context = e.ReportContext(session=1, boot=house.mem.facts[device].boot,
                               seq=house.seqs[device])  # fmt: skip
-    house.feed(e.SequenceAdvanced(device=device, context=context))
+    house.feed(e.SequenceAdvanced(sensor=device, context=context))
     house.run(80)
     assert house.houses == ["locked_again"]
     assert house.promises["d0"].used == 1
@@ -248,11 +249,11 @@ def test_a_hole_that_only_another_report_s_number_shows_ends_the_claim_that_nobo
 
 def test_an_opened_message_that_comes_after_the_closed_one_still_spends() -> None:
     house = unlocked()
-    door, seq = house.mem.door, house.mem.door.seq
+    door, seq = house.mem.facts["door"], house.mem.facts["door"].seq
     said = DoorReport(door=DoorState.CLOSED)
-    house.feed(e.DoorReported(report=said, context=e.ReportContext(session=1, boot=door.boot, seq=seq + 2)))
+    house.feed(door_report(report=said, context=e.ReportContext(session=1, boot=door.boot, seq=seq + 2)))
     said = DoorReport(door=DoorState.OPEN)
-    house.feed(e.DoorReported(report=said, context=e.ReportContext(session=1, boot=door.boot, seq=seq + 1)))
+    house.feed(door_report(report=said, context=e.ReportContext(session=1, boot=door.boot, seq=seq + 1)))
     house.run(80)
     assert house.promises["d0"].used == 1
 

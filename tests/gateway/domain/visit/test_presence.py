@@ -6,6 +6,7 @@ from devices.reports import AlarmPanelState, LockReport, LockState, OperationSou
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from tests.house.house import SimulatedHome
+from tests.house.reports import lock_report
 from tests.house.story import RINGING_S, announce_delivery, good_day
 
 CLAIRE, LUC = "claire", "luc"
@@ -145,7 +146,7 @@ def test_armed_away_a_hand_at_the_door_is_alarmed_as_if_the_household_had_said_s
     house = alarmed(AlarmPanelState.ARMED_AWAY)
     house.feed(e.AlarmPanelReported(panel=panel))
     report = LockReport(bolt=LockState.UNLOCKED, source=OperationSource.MANUAL)
-    house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
+    house.feed(lock_report(report=report, context=e.ReportContext(session=1)))
     assert house.alarms == (["hand_use_while_away"] if alarms else [])
 
 

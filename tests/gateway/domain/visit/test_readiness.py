@@ -42,9 +42,9 @@ def test_a_good_entrance_is_ready_and_the_owner_is_not_bothered() -> None:
 
 def test_lock_and_door_are_asked_and_given_their_time() -> None:
     house, promise = near_a_window()
-    asked = len(house.all(c.QueryDevice))
+    asked = len(house.all(c.QuerySensor))
     house.feed(e.PreflightDue(delivery=promise.facts()))
-    assert [query.device for query in house.all(c.QueryDevice)[asked:]] == ["lock", "door"]
+    assert [query.sensor for query in house.all(c.QuerySensor)[asked:]] == ["lock", "door"]
     house.run(3.9)
     assert not house.all(c.ReportReadiness)
     house.run(0.2)
@@ -53,12 +53,12 @@ def test_lock_and_door_are_asked_and_given_their_time() -> None:
 
 def lose_the_lock(house: SimulatedHome) -> None:
     house.faults.mute = True
-    house.feed(e.DeviceOffline(device="lock"))
+    house.feed(e.SensorOffline(sensor="lock"))
 
 
 def lose_the_door(house: SimulatedHome) -> None:
     house.faults.door_mute = True
-    house.feed(e.DeviceOffline(device="door"))
+    house.feed(e.SensorOffline(sensor="door"))
 
 
 def fill_the_disk(house: SimulatedHome) -> None:
@@ -193,17 +193,17 @@ def test_a_visit_s_own_open_door_is_no_fault_of_the_entrance() -> None:
 def test_near_a_window_what_is_not_good_is_asked_every_ten_seconds() -> None:
     house, _ = near_a_window()
     lose_the_lock(house)
-    asked = len(house.all(c.QueryDevice))
+    asked = len(house.all(c.QuerySensor))
     house.run(31)
-    assert [query.device for query in house.all(c.QueryDevice)[asked:]] == ["lock"] * 3
+    assert [query.sensor for query in house.all(c.QuerySensor)[asked:]] == ["lock"] * 3
 
 
 def test_far_from_any_window_nobody_is_asked() -> None:
     house = good_day()
-    house.feed(e.DeviceOffline(device="lock"))
-    asked = len(house.all(c.QueryDevice))
+    house.feed(e.SensorOffline(sensor="lock"))
+    asked = len(house.all(c.QuerySensor))
     house.run(600)
-    assert len(house.all(c.QueryDevice)) == asked
+    assert len(house.all(c.QuerySensor)) == asked
 
 
 def test_a_device_that_proves_nothing_or_gives_no_live_pictures_is_unavailable() -> None:
@@ -220,9 +220,7 @@ def test_a_device_that_proves_nothing_or_gives_no_live_pictures_is_unavailable()
 
 def test_a_door_that_the_household_opened_is_not_unavailable() -> None:
     state = near_a_window()[0].stored
-    used = replace(
-        state,
-        bolt=replace(state.bolt, value=LockState.UNLOCKED, proven=False),
-        door=replace(state.door, value=DoorState.OPEN, proven=False),
-    )
+    bolt = replace(state.facts["lock"], value=LockState.UNLOCKED, proven=False)
+    leaf = replace(state.facts["door"], value=DoorState.OPEN, proven=False)
+    used = replace(state, facts={"lock": bolt, "door": leaf})
     assert unavailable_devices(used) == frozenset()

@@ -10,6 +10,7 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from tests.house.house import SimulatedHome
 from tests.house.promise import SimulatedDelivery
+from tests.house.reports import door_report, lock_report
 from tests.house.story import RINGING_S, announce_delivery, good_day
 
 Fault = Callable[[SimulatedHome, SimulatedDelivery], None]
@@ -80,7 +81,7 @@ def fill_the_disk(house: SimulatedHome, _: SimulatedDelivery) -> None:
 
 
 def lose_the_lock(house: SimulatedHome, _: SimulatedDelivery) -> None:
-    house.feed(e.DeviceOffline(device="lock"))
+    house.feed(e.SensorOffline(sensor="lock"))
 
 
 def warm_fridge(house: SimulatedHome, promise: SimulatedDelivery) -> None:
@@ -219,7 +220,7 @@ def test_an_open_door_means_that_somebody_is_there(word: DoorState) -> None:
     announce_delivery(house)
     house.by_hand(unlock=True)
     house.run(200)
-    house.feed(e.DoorReported(report=DoorReport(door=word), context=e.ReportContext(session=1)))
+    house.feed(door_report(report=DoorReport(door=word), context=e.ReportContext(session=1)))
     house.scan("d0-1")
     assert house.refusals == ["household_present"]
 
@@ -228,7 +229,7 @@ def test_an_open_door_means_that_somebody_is_there(word: DoorState) -> None:
 def test_a_door_that_is_not_affirmatively_closed_is_not_ready(word: DoorState) -> None:
     house = good_day()
     announce_delivery(house)
-    house.feed(e.DoorReported(report=DoorReport(door=word), context=e.ReportContext(session=1)))
+    house.feed(door_report(report=DoorReport(door=word), context=e.ReportContext(session=1)))
     house.scan("d0-1")
     assert house.refusals == ["not_ready"]
 
@@ -245,7 +246,7 @@ def test_a_bolt_that_is_not_affirmatively_locked_refuses(word: LockState, refusa
     house = good_day()
     announce_delivery(house)
     report = LockReport(bolt=word, source=OperationSource.MANUAL)
-    house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
+    house.feed(lock_report(report=report, context=e.ReportContext(session=1)))
     house.run(200)
     house.scan("d0-1")
     assert house.refusals == [refusal]
@@ -254,7 +255,7 @@ def test_a_bolt_that_is_not_affirmatively_locked_refuses(word: LockState, refusa
 def test_what_is_not_ready_is_asked_so_that_the_next_scan_may_succeed() -> None:
     house = good_day()
     announce_delivery(house)
-    house.feed(e.DeviceOffline(device="lock"))
+    house.feed(e.SensorOffline(sensor="lock"))
     house.scan("d0-1")
     house.run(11)
     house.scan("d0-1")

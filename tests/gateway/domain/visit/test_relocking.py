@@ -6,6 +6,7 @@ from devices.reports import LockReport, LockState, OperationSource
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from tests.house.house import SimulatedHome
+from tests.house.reports import lock_report
 from tests.house.story import inside, locked_again
 
 
@@ -23,9 +24,9 @@ def test_door_then_bolt_then_bolt_s_answer_then_door_again() -> None:
     done = len(house.did)
     house.run(12)
     chain = [
-        x.device if isinstance(x, c.QueryDevice) else type(x).__name__
+        x.sensor if isinstance(x, c.QuerySensor) else type(x).__name__
         for _, x in house.did[done:]
-        if isinstance(x, (c.QueryDevice, c.Lock, c.ReportDoorResult))
+        if isinstance(x, (c.QuerySensor, c.Lock, c.ReportDoorResult))
     ]
     assert chain == ["door", "Lock", "lock", "door", "ReportDoorResult"]
 
@@ -66,10 +67,10 @@ def test_an_answer_to_an_older_question_proves_nothing() -> None:
     house.faults.mute = True
     house.run(8)
     report = LockReport(bolt=LockState.LOCKED, source=OperationSource.REMOTE)
-    old = house.mem.bolt.min_query_id - 1
-    house.feed(e.LockReported(report=report, context=e.ReportContext(session=1, answers=old)))
+    old = house.mem.facts["lock"].min_query_id - 1
+    house.feed(lock_report(report=report, context=e.ReportContext(session=1, answers=old)))
     house.run(1)
-    assert not house.mem.bolt.proven
+    assert not house.mem.facts["lock"].proven
     assert not house.houses
 
 

@@ -39,7 +39,7 @@ def test_a_scan_rings_films_tells_the_owner_and_says_wait() -> None:
     house = good_day()
     announce_delivery(house)
     house.scan("d0-1")
-    kinds = [type(x).__name__ for _, x in house.did if not isinstance(x, c.QueryDevice)]
+    kinds = [type(x).__name__ for _, x in house.did if not isinstance(x, c.QuerySensor)]
     assert kinds == ["AnswerScan", "ShowSignal", "RingBell", "NotifyOwner", "StartRecording"]
     assert house.all(c.AnswerScan)[-1].answer is c.ScanAnswer.WAIT
 

@@ -19,6 +19,7 @@ from gateway.installation.walk_test_report import SignedWalkTest, draw_report, s
 from gateway.protocol.keys import BoxKey
 from tests.gateway.domain.delivery.shop import make_home as shop_home
 from tests.gateway.evidence.visits import forged_document
+from tests.house.door import BOLTED
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 KEY = BoxKey.generate()
@@ -34,7 +35,11 @@ def house() -> Home:
 def report(house: Home) -> tuple[bytes, bytes]:
     """What the box has signed, and the sheet, of a test that a camera failed."""
     walk = WalkTest(
-        entrance="front", steps=walk_steps(house.entrances["front"]), begun=NOW, by="Ida", before=WalkTestStatus.NEVER
+        entrance="front",
+        steps=walk_steps(house.entrances["front"], BOLTED),
+        begun=NOW,
+        by="Ida",
+        before=WalkTestStatus.NEVER,
     )
     ended = tuple(
         step.model_copy(update={"ending": TrialResult.FAILED if step.camera else TrialResult.PASSED})

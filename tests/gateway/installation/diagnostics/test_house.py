@@ -56,6 +56,7 @@ from gateway.system.mqtt_settings import BrokerTls
 from gateway.system.pki.pages import format_fingerprint, pages_certificate
 from tests.gateway.cli.terminal import TIMEOUT_S, account_session, next_message
 from tests.gateway.installation.diagnostics.english import FindingText, by_subject, findings_of, read_finding
+from tests.house.door import BOLTED
 
 TURN_S = 0.05  # seconds in which an examination has begun to read; the loop is to go on meanwhile
 
@@ -258,7 +259,7 @@ async def test_an_entrance_whose_walk_test_forbids_it_is_red_and_says_why(home: 
     assert (never.verdict, "walk-test front" in never.todo) == (FindingVerdict.DOUBTFUL, True)
     walk = WalkTest(
         entrance="front",
-        steps=walk_steps(home.entrances["front"]),
+        steps=walk_steps(home.entrances["front"], BOLTED),
         begun=datetime.now(UTC),
         by="Ida",
         before=WalkTestStatus.NEVER,

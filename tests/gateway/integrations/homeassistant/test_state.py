@@ -11,14 +11,15 @@ from devices.reports import BatteryLevel, DoorState, LockState
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
+from gateway.domain.visit.closures.contract import Fact
 from gateway.domain.visit.state import (
     Entrance,
-    Fact,
     LockRequest,
     LockRequestResult,
+    Once,
     PausePeriod,
     Phase,
-    RelockStep,
+    Securing,
     Visit,
 )
 from gateway.integrations.homeassistant.state import (
@@ -29,15 +30,16 @@ from gateway.integrations.homeassistant.state import (
     entrance_snapshot,
     refusal_event,
 )
+from tests.house.door import proven_door
 from tests.shell.house import visit_delivery
 
 NOW = Now(utc=datetime(2026, 11, 25, 12, tzinfo=UTC), trusted=True, mono=100.0)
 GOOD = Entrance(
     id="front",
     broker_session=1,
-    bolt=Fact(value=LockState.LOCKED, proven=True),
-    door=Fact(value=DoorState.CLOSED, proven=True),
+    facts=proven_door(),
 )
+BOLT, LEAF = GOOD.facts["lock"], GOOD.facts["door"]
 
 
 def shown(state: Entrance) -> Mapping[str, Any]:
@@ -51,7 +53,8 @@ def visiting(
     **facts: Any,  # noqa: ANN401 - any of a visit
 ) -> Entrance:
     visit = Visit(id="v1", delivery=visit_delivery(), phase=phase, scanner="s", **facts)
-    return replace(GOOD, visit=visit, bolt=Fact(value=bolt), door=Fact(value=door, proven=door is DoorState.CLOSED))
+    leaf = Fact(value=door, proven=door is DoorState.CLOSED)
+    return replace(GOOD, visit=visit, facts=proven_door(Fact(value=bolt), leaf))
 
 
 def test_locked_is_said_of_a_bolt_and_a_door_that_are_both_proven_so() -> None:
@@ -61,24 +64,24 @@ def test_locked_is_said_of_a_bolt_and_a_door_that_are_both_proven_so() -> None:
 @pytest.mark.parametrize(
     ("bolt", "door"),
     [
-        (Fact(value=LockState.LOCKED), GOOD.door),  # it says locked, but nobody has asked it since the last bad news
-        (GOOD.bolt, Fact(value=DoorState.CLOSED)),
-        (GOOD.bolt, Fact(value=DoorState.UNKNOWN)),
-        (Fact(value=LockState.UNKNOWN), GOOD.door),
+        (Fact(value=LockState.LOCKED), LEAF),  # it says locked, but nobody has asked it since the last bad news
+        (BOLT, Fact(value=DoorState.CLOSED)),
+        (BOLT, Fact(value=DoorState.UNKNOWN)),
+        (Fact(value=LockState.UNKNOWN), LEAF),
     ],
 )
-def test_without_proof_the_lock_is_unknown(bolt: Fact[LockState], door: Fact[DoorState]) -> None:
-    assert shown(replace(GOOD, bolt=bolt, door=door))["lock"] == UNKNOWN
+def test_without_proof_the_lock_is_unknown(bolt: Fact, door: Fact) -> None:
+    assert shown(replace(GOOD, facts=proven_door(bolt, door)))["lock"] == UNKNOWN
 
 
 @pytest.mark.parametrize("bolt", [LockState.UNLOCKED, LockState.UNLATCHED, LockState.NOT_FULLY_LOCKED])
 def test_bad_news_needs_no_proof(bolt: LockState) -> None:
-    assert shown(replace(GOOD, bolt=Fact(value=bolt)))["lock"] == "UNLOCKED"
-    assert shown(replace(GOOD, door=Fact(value=DoorState.OPEN)))["door"] == "ON"
+    assert shown(replace(GOOD, facts=proven_door(Fact(value=bolt))))["lock"] == "UNLOCKED"
+    assert shown(replace(GOOD, facts=proven_door(leaf=Fact(value=DoorState.OPEN))))["door"] == "ON"
 
 
 def test_a_bolt_that_is_out_with_the_door_open_is_no_locked_door() -> None:
-    air = replace(GOOD, door=Fact(value=DoorState.OPEN))
+    air = replace(GOOD, facts=proven_door(leaf=Fact(value=DoorState.OPEN)))
     assert (shown(air)["lock"], shown(air)["problem"], shown(air)["problems"]) == ("JAMMED", "ON", ["bolt_in_the_air"])
 
 
@@ -90,7 +93,7 @@ def test_a_bolt_that_is_out_with_the_door_open_is_no_locked_door() -> None:
         (visiting(Phase.INSIDE, door=DoorState.OPEN), LockEntityState.UNLOCKED),
         (visiting(Phase.RELOCKING), LockEntityState.LOCKING),
         (visiting(Phase.RELOCKING, bolt=LockState.LOCKED), LockEntityState.LOCKING),  # says locked, not proven yet
-        (visiting(Phase.RELOCKING, jam_notified=True), LockEntityState.JAMMED),
+        (visiting(Phase.RELOCKING, notified=frozenset({Once.JAM})), LockEntityState.JAMMED),
         (visiting(Phase.HANDED_TO_OWNER), LockEntityState.UNLOCKED),
         (visiting(Phase.HANDED_TO_OWNER, bolt=LockState.UNKNOWN), LockEntityState.UNKNOWN),
     ],
@@ -101,16 +104,20 @@ def test_the_lock_follows_the_visit(state: Entrance, lock: LockEntityState) -> N
 
 
 def test_a_jam_that_a_later_try_has_mended_is_locked_again() -> None:
-    visit = Visit(id="v1", delivery=visit_delivery(), phase=Phase.LOCKED_AGAIN, scanner="s", jam_notified=True)
+    visit = Visit(
+        id="v1", delivery=visit_delivery(), phase=Phase.LOCKED_AGAIN, scanner="s", notified=frozenset({Once.JAM})
+    )
     assert shown(replace(GOOD, visit=visit))["lock"] == "LOCKED"
 
 
 def test_lock_now_shows_that_it_locks_only_once_the_bolt_was_told_to() -> None:
-    open_bolt = replace(GOOD, bolt=Fact(value=LockState.UNLOCKED))
+    open_bolt = replace(GOOD, facts=proven_door(Fact(value=LockState.UNLOCKED)))
     asks = replace(open_bolt, lock_request=LockRequest(id="l1"))
     assert shown(asks)["lock"] == "UNLOCKED"
     assert (
-        shown(replace(asks, lock_request=LockRequest(id="l1", step=RelockStep.BOLT_MOVES, lock_sent=True)))["lock"]
+        shown(replace(asks, lock_request=LockRequest(id="l1", securing=Securing(closure="door"), is_closed=True)))[
+            "lock"
+        ]
         == "LOCKING"
     )
 
@@ -174,8 +181,8 @@ def test_every_outcome_has_a_word_of_its_own() -> None:
 
 def test_what_came_of_lock_now_is_told() -> None:
     running, done = (
-        LockRequest(id="l1", lock_sent=True),
-        LockRequest(id="l1", lock_sent=True, result=LockRequestResult.NOT_PROVEN),
+        LockRequest(id="l1", is_closed=True),
+        LockRequest(id="l1", is_closed=True, result=LockRequestResult.NOT_PROVEN),
     )
     before, after = replace(GOOD, lock_request=running), replace(GOOD, lock_request=done)
     assert list(decision_events(before, after, ())) == [{"event_type": "lock_now", "result": "not_proven"}]

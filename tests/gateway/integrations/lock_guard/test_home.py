@@ -45,7 +45,7 @@ def guarded(folder: Path) -> Home:
 
 
 def test_a_lock_with_a_guard_is_guarded_without_that_being_said(tmp_path: Path) -> None:
-    assert entrance_rules(guarded(tmp_path), "front").guarded is True
+    assert entrance_rules(guarded(tmp_path), "front").closures[0].guarded is True
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,6 @@ from devices.reports import (
     DoorState,
     GarageDoorReport,
     GarageDoorState,
-    LockReport,
-    LockState,
 )
 from devices.simulators.house import SimulatedHouse
 from devices.vendors import VENDORS, esphome
@@ -25,10 +23,12 @@ from gateway.config.topics import TopicMap, device_topic
 from gateway.config.validation import find_problems
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Obstruction
+from gateway.domain.visit.closures import GarageDoor
+from gateway.domain.visit.closures.garage_door import CLEAR, OBSTRUCTED
 from gateway.mqtt.packets import InboundMessage
 from gateway.runtime.entrance_configuration import entrance_rules
 from tests.gateway.domain.delivery.shop import NOW
+from tests.house.reports import door_report, obstruction_report
 from tests.shell.box import ShellBox, box
 from tests.shell.house import make_home
 
@@ -70,38 +70,34 @@ def heard(answers: int | None = None) -> e.ReportContext:
     return e.ReportContext(session=1, answers=answers)
 
 
-async def test_the_sensors_word_stands_for_door_and_bolt_and_no_bolt_ever_stands_out_of_an_open_door(
-    made: ShellBox,
-) -> None:
+async def test_the_sensors_word_is_the_doors_and_there_is_no_bolt_beside_it(made: ShellBox) -> None:
     made.asks("garage", "garage-door", 7)
-    closed = e.DoorReported(report=DoorReport(door=DoorState.CLOSED), context=heard(7))
-    locked = e.LockReported(report=LockReport(bolt=LockState.LOCKED), context=heard(7))
+    closed = door_report(report=DoorReport(door=DoorState.CLOSED), context=heard(7))
     answer = esphome.answer(DoorReport(door=DoorState.CLOSED), "1:7").payload
-    assert hears(made, "garage-door", answer, TopicSuffix.RESULT) == [closed, locked]
-    opened = e.DoorReported(report=DoorReport(door=DoorState.OPEN), context=heard())
-    free = e.LockReported(report=LockReport(bolt=LockState.UNLOCKED), context=heard())
-    assert hears(made, "garage-door", b"ON", TopicSuffix.STATE) == [free, opened]
-    unclear = e.DoorReported(report=DoorReport(door=DoorState.UNKNOWN), context=heard())
-    nobody_knows = e.LockReported(report=LockReport(bolt=LockState.UNKNOWN), context=heard())
-    assert hears(made, "garage-door", b"?", TopicSuffix.STATE) == [nobody_knows, unclear]
+    assert hears(made, "garage-door", answer, TopicSuffix.RESULT) == [closed]
+    opened = door_report(report=DoorReport(door=DoorState.OPEN), context=heard())
+    assert hears(made, "garage-door", b"ON", TopicSuffix.STATE) == [opened]
+    unclear = door_report(report=DoorReport(door=DoorState.UNKNOWN), context=heard())
+    assert hears(made, "garage-door", b"?", TopicSuffix.STATE) == [unclear]
 
 
 async def test_the_openers_own_closed_proves_nothing(made: ShellBox) -> None:
-    assert hears(made, "garage-lock", b"closed", TopicSuffix.STATE) == []
+    nothing = e.SequenceAdvanced(sensor="way", context=heard())
+    assert hears(made, "garage-lock", b"closed", TopicSuffix.STATE) == [nothing]
     made.asks("garage", "garage-lock", 7)
     answer = esphome.answer(GarageDoorReport(cover=GarageDoorState.CLOSED, clear=True), "1:7").payload
     assert hears(made, "garage-lock", answer, TopicSuffix.RESULT) == [
-        e.ObstructionReported(obstruction=Obstruction.CLEAR, context=heard(7))
+        obstruction_report(obstruction=CLEAR, context=heard(7))
     ]
     assert hears(made, "garage-lock", b"obstructed", TopicSuffix.EVENT) == [
-        e.ObstructionReported(obstruction=Obstruction.OBSTRUCTED, context=heard())
+        obstruction_report(obstruction=OBSTRUCTED, context=heard())
     ]
 
 
-async def test_a_lost_sensor_takes_door_and_bolt_and_a_lost_opener_only_the_beam(made: ShellBox) -> None:
-    lost = [e.DeviceOffline(device="door"), e.DeviceOffline(device="lock")]
-    assert hears(made, "garage-door", b"offline", TopicSuffix.AVAILABILITY)[:2] == lost
-    assert hears(made, "garage-lock", b"offline", TopicSuffix.AVAILABILITY) == [e.DeviceOffline(device="way")]
+async def test_a_lost_sensor_takes_the_door_and_a_lost_opener_only_the_beam(made: ShellBox) -> None:
+    lost = hears(made, "garage-door", b"offline", TopicSuffix.AVAILABILITY)
+    assert lost[0] == e.SensorOffline(sensor="door")
+    assert hears(made, "garage-lock", b"offline", TopicSuffix.AVAILABILITY)[0] == e.SensorOffline(sensor="way")
 
 
 async def test_the_bell_outside_is_heard_and_any_other_cameras_is_not(made: ShellBox) -> None:
@@ -112,21 +108,15 @@ async def test_the_bell_outside_is_heard_and_any_other_cameras_is_not(made: Shel
 
 async def test_each_question_goes_to_who_can_answer_it(made: ShellBox) -> None:
     hands, state = made.entrances["garage"]._executor, made.entrances["garage"].state  # noqa: SLF001 - what obeys
-    for number, device in enumerate(("lock", "door", "way")):
-        hands.perform(c.QueryDevice(device=device, session=1, number=number), state, NOW)
+    for number, sensor in enumerate(("door", "way", "lock")):
+        hands.perform(c.QuerySensor(sensor=sensor, session=1, number=number), state, NOW)
     asked = [(sent.topic, sent.payload) for sent in made.line.sent if sent.topic.endswith("/get")]
-    assert asked == [
-        ("perron/garage-door/get", b"1:0"),
-        ("perron/garage-door/get", b"1:1"),
-        ("perron/garage-lock/get", b"1:2"),
-    ]
+    assert asked == [("perron/garage-door/get", b"1:0"), ("perron/garage-lock/get", b"1:1")]
 
 
-async def test_it_is_sent_down_by_its_own_command_and_never_by_a_lock(made: ShellBox) -> None:
+async def test_it_is_sent_down_by_its_own_command(made: ShellBox) -> None:
     hands, state = made.entrances["garage"]._executor, made.entrances["garage"].state  # noqa: SLF001 - what obeys
-    hands.perform(c.Lock(visit="v", attempt=1, life=5), state, NOW)
-    assert made.line.on("perron/garage-lock/set") == []
-    hands.perform(c.CloseGarageDoor(visit="v", attempt=1, life=5), state, NOW)
+    hands.perform(c.Close(closure="door", visit="v", attempt=1, life=5), state, NOW)
     (sent,) = made.line.on("perron/garage-lock/set")
     assert sent.payload == b"CLOSE"
     assert sent.fields["expiry"] == 5
@@ -154,13 +144,11 @@ async def test_an_opener_of_any_maker_is_moved_in_its_words_once_and_its_beam_is
         section = made.home.devices["garage-lock"]
         letter = VENDORS[vendor].encode_command(order, section.device_ref)
         assert (device_topic(made.home, "garage-lock", letter.suffix), letter.payload) == (topic, words[0])
-        hands.perform(c.CloseGarageDoor(visit="v", attempt=1, life=5), state, NOW)
+        hands.perform(c.Close(closure="door", visit="v", attempt=1, life=5), state, NOW)
         (sent,) = made.line.on(topic)
         assert (sent.payload, sent.fields["expiry"], sent.fields.get("retain", False)) == (words[1], 5, False)
-        hands.perform(c.QueryDevice(device="way", session=1, number=1), state, NOW)
-        asked = [one for one in made.line.sent if "garage-lock" in one.topic or topic.rpartition("/")[0] in one.topic]
-        answered = [one for one in asked if one.topic.endswith("/get")]
-        assert len(answered) == section.can_be_queried
+        hands.perform(c.QuerySensor(sensor="way", session=1, number=1), state, NOW)
+        assert [one.topic for one in made.line.sent] == [topic], "it has no beam that could be asked"
 
 
 async def test_what_a_ratgdo_board_said_before_is_known_to_be_of_before(tmp_path: Path) -> None:
@@ -169,24 +157,20 @@ async def test_what_a_ratgdo_board_said_before_is_known_to_be_of_before(tmp_path
         topics = {one.topic: one.wants_retained for one in TopicMap(made.home).subscriptions}
         assert topics["garage/ratgdo/status/obstruction"], "else a live word could not be told from a stored one"
         running = made.entrances["garage"]
-        for payload, word in ((b"clear", Obstruction.CLEAR), (b"obstructed", Obstruction.OBSTRUCTED)):
+        for payload in (b"clear", b"obstructed"):
             stored = InboundMessage(topic="garage/ratgdo/status/obstruction", payload=payload, retain=True, session=1)
             running.on_message("garage-lock", TopicSuffix.BEAM, stored)
-            context = e.ReportContext(session=1, retained=True)
-            assert running._event_queue.take() == e.ObstructionReported(obstruction=word, context=context)  # noqa: SLF001 - what was heard
+            assert list(running._event_queue) == [], "without a beam that answers nothing rests on it"  # noqa: SLF001 - nothing else shows it
 
 
 def test_the_rules_know_the_opener(tmp_path: Path) -> None:
-    known = entrance_rules(with_garage(tmp_path), "garage")
-    assert (known.garage_door, known.obstruction_sensor, known.guarded, known.warning, known.closing) == (
-        True,
-        True,
-        False,
-        5,
-        20,
-    )
-    assert not entrance_rules(with_garage(tmp_path, {**OPENER, "beam": False}), "garage").obstruction_sensor
-    assert not entrance_rules(with_garage(tmp_path), "front").garage_door
+    (known,) = entrance_rules(with_garage(tmp_path), "garage").closures
+    assert isinstance(known, GarageDoor)
+    assert (known.obstruction_sensor, known.guarded, known.warning, known.closing) == (True, False, 5, 20)
+    (without_beam,) = entrance_rules(with_garage(tmp_path, {**OPENER, "beam": False}), "garage").closures
+    assert set(without_beam.sensors) == {"door"}
+    (front,) = entrance_rules(with_garage(tmp_path), "front").closures
+    assert front.kind == "bolted_door"
 
 
 @pytest.mark.parametrize(

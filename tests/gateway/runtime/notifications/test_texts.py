@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 
 from devices.reports import BatteryLevel, OperationError
 from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.delivery.features import Dimensions
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.now import Now
+from gateway.domain.visit.closures import BoltedDoor, Compartment, GarageDoor, KeySafe
+from gateway.domain.visit.closures.compartment import OCCUPIED
+from gateway.domain.visit.closures.contract import Fact
+from gateway.domain.visit.closures.key_safe import ABSENT
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.readiness import missing_conditions
-from gateway.domain.visit.state import Entrance, Rules
+from gateway.domain.visit.state import Entrance, Rules, SafeMode
 from gateway.domain.visit.step import Step
 from gateway.runtime.notifications.texts import (
     ALARM_TEXTS,
@@ -101,14 +106,28 @@ def test_a_refusal_is_told_in_words() -> None:
 def test_what_an_entrance_lacks_is_told_in_words() -> None:
     state = Entrance(
         id="front",
-        rules=Rules(cameras={"outside": True}, presence=("claire",), alarm="panel", obstruction_sensor=True),
+        rules=Rules(
+            cameras={"outside": True},
+            presence=("claire",),
+            alarm="panel",
+            closures=(
+                GarageDoor(id="door").model_copy(update={"obstruction_sensor": True}),
+                BoltedDoor(id="door"),
+                Compartment(id="c1", devices=dict.fromkeys(("latch", "lid", "content"), "c1"), size=(100, 100, 100)),
+                Compartment(id="c2", devices=dict.fromkeys(("latch", "lid", "content"), "c2")),
+                KeySafe(id="safe"),
+                KeySafe(id="safe2"),
+            ),
+        ),
+        facts={"c2/content": Fact(value=OCCUPIED), "safe2/key": Fact(value=ABSENT)},
         window_near=True,
-        safe_mode=True,
+        safe=SafeMode(),
         walk_test_failed=True,
         batteries=dict.fromkeys(("lock", "door"), BatteryLevel.CRITICAL),
     )
     lacked = missing_conditions(Step(state, Now(utc=NOW.utc, trusted=False, mono=0)), cold_delivery())
-    assert {word if word in READINESS_TEXTS else word.partition(":")[0] for word in lacked} == set(READINESS_TEXTS)
+    words = {word.partition("/")[2] or word for word in lacked}
+    assert {word if word in READINESS_TEXTS else word.partition(":")[0] for word in words} == set(READINESS_TEXTS)
     text = said(Notification.NOT_READY, "en", known(detail=", ".join(lacked)))
     assert "the door is not proven closed" in text
     assert "the lock's battery needs changing" in text
@@ -132,6 +151,7 @@ def cold_delivery() -> VisitDelivery:
         openings_left=1,
         withdrawals_left=2,
         cold_max_c=5,
+        dimensions=Dimensions(length=900, width=100, height=100),
     )
 
 

@@ -213,7 +213,9 @@ async def test_it_is_refused_in_plain_words_while_something_is_under_way(
         case "incident":
             made.front.state = replace(state, incident="i1")
         case "not locked":
-            made.front.state = replace(state, bolt=replace(state.bolt, value=LockState.UNLOCKED))
+            made.front.state = replace(
+                state, facts={**state.facts, "lock": replace(state.facts["lock"], value=LockState.UNLOCKED)}
+            )
         case "broker away":
             made.front.state = replace(state, broker_session=None)
         case _:

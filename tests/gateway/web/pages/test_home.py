@@ -54,7 +54,7 @@ async def left_unlocked(made: ShellBox) -> None:
     """The household went out and did not lock."""
     made.bolt = LockState.UNLOCKED
     made.says("lock", LockReport(bolt=LockState.UNLOCKED))
-    await wait_until(lambda: made.front.state.bolt.value is LockState.UNLOCKED)
+    await wait_until(lambda: made.front.state.facts["lock"].value == LockState.UNLOCKED)
 
 
 # ---- a pause ---------------------------------------------------------------------------------------------------------

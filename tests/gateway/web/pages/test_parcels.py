@@ -188,7 +188,7 @@ async def test_the_card_of_the_visit_shows_the_door_live_beside_open(site: Serve
         await wait_until(lambda: card.locator("img").evaluate("image => image.naturalWidth > 0"))
         assert await accessibility_problems(page) == []
         await card.get_by_role("button", name="Open", exact=True).click()
-        await wait_until(lambda: site.box.front.state.visit is not None and site.box.front.state.visit.approved)
+        await wait_until(lambda: site.box.front.state.visit is not None and site.box.front.state.visit.consent.approved)
         await site.box.commits(visit)
         await wait_until(lambda: site.box.commands(c.Unlock))
 
@@ -209,7 +209,7 @@ async def test_the_link_of_the_push_shows_the_door_and_opens_for_its_own_visit_a
             async with client.post(other) as answer:
                 assert answer.status == 410
     assert site.box.front.state.visit is not None
-    assert site.box.front.state.visit.approved is None
+    assert site.box.front.state.visit.consent.approved is None
     path = link_to(site, visit)
     async with site.client(None) as client:
         async with client.get(path, headers=ENGLISH) as answer:
@@ -218,4 +218,4 @@ async def test_the_link_of_the_push_shows_the_door_and_opens_for_its_own_visit_a
             assert (answer.status, answer.content_type, await answer.read()) == (200, "image/jpeg", PICTURE)
         async with client.post(path) as answer:
             assert answer.status == 200
-    await wait_until(lambda: site.box.front.state.visit is not None and site.box.front.state.visit.approved)
+    await wait_until(lambda: site.box.front.state.visit is not None and site.box.front.state.visit.consent.approved)

@@ -52,7 +52,7 @@ async def test_a_door_that_is_not_heard_of_is_never_told_as_locked(tmp_path: Pat
         await here.made.good_day()
         assert (await here.entrance())["door"] == "locked"
         here.made.says("door", _open())
-        await wait_until(lambda: here.made.front.state.door.value.value == "open")
+        await wait_until(lambda: here.made.front.state.facts["door"].value == "open")
         assert (await here.entrance())["door"] == "open"
 
 

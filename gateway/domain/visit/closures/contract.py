@@ -1,0 +1,411 @@
+"""Defines what a kind of closure is: its sensors, what it may see, and the moves of its procedures.
+
+A closure is anything that bars a way and that the box can have opened (a closure in Matter's wide sense): a bolted
+door, a garage door, a street door with a strike, a compartment, a key safe. A kind is one class: its fields are its
+section in the house file, its methods say what "ready", "open" and "secured" mean for it. A kind is pure. It sees its
+own sensors and the clock, and five facts of the visit; it never sees a delivery, a person, a film or another closure.
+What it wants done it returns as a `Move`, and the core does it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from enum import Enum, StrEnum, auto
+from functools import cached_property
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
+
+from devices.commands import Light, Sound
+from devices.reports import DoorState, OperationSource
+from gateway.domain.delivery.features import Dimensions
+from gateway.domain.frozen import Frozen
+from gateway.domain.visit.commands import AlarmCode
+
+UNKNOWN = "unknown"
+START = "start"  # the step in which every procedure begins
+ORDER_ROLE = "order"  # the role of the device that opens it
+MAIN_CLOSURE = "door"  # the id whose sensors and conditions have no prefix: `lock` and `door`, as before closures
+
+OPEN_DOOR_STATES = frozenset({DoorState.OPEN, DoorState.AJAR, DoorState.FORCED_OPEN})
+VAGUE_DOOR_STATES = frozenset(DoorState) - OPEN_DOOR_STATES - {DoorState.CLOSED}
+
+# A person, not a command of the gateway: at the door, or in the manufacturer's app.
+MANUAL_SOURCES = frozenset(
+    {
+        OperationSource.MANUAL,
+        OperationSource.KEYPAD,
+        OperationSource.BUTTON,
+        OperationSource.RFID,
+        OperationSource.BIOMETRIC,
+        OperationSource.PROPRIETARY_REMOTE,
+    }
+)
+
+
+ClosureId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
+ClosureRole = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}$")]
+DeviceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+class Quantity(StrEnum):
+    """What a sensor measures; the runtime derives its value from a device's report by it."""
+
+    BOLT = auto()  # a `LockState`
+    CONTACT = auto()  # a `DoorState`
+    OBSTRUCTION = auto()  # `clear`, `obstructed` or `unknown`
+    CONTENT = auto()  # `empty`, `occupied` or `unknown`
+    KEY = auto()  # `present`, `absent` or `unknown`
+
+
+class Sensor(Frozen):
+    """What the core must know of a sensor to judge its reports."""
+
+    quantity: Quantity
+    needs_answer: frozenset[str]  # values that only the answer to a query, sent after the last bad news, proves
+    tells_passing: bool = True  # a gap in its reports ends the claim that nobody went through
+    vague: frozenset[str] = frozenset()  # values that are neither good nor bad: they end that claim too
+    cancels_exit: bool = False  # bad news or silence cancels the courier's report that he left
+    queried_with: tuple[str, ...] = ()  # sensors that are queried with it, and lost when its observation is
+    is_probed: bool = True  # it is queried again while it is not proven and that matters
+
+
+class Fact(Frozen):
+    """A sensor's reported value; bad news counts at once, good news only as the answer to a later query."""
+
+    value: str = UNKNOWN
+    proven: bool = False
+    stable_since: float = 0.0  # the value held, observed without a break, since
+    answered_query_id: int = -1  # the newest query that this value answered
+    min_query_id: int = 0  # only an answer to a query numbered at or above this proves
+    boot: str | None = None
+    seq: int = -1
+
+
+UNREPORTED = Fact()
+
+
+class Order(StrEnum):
+    """What a procedure may send. None of them opens anything: the core alone sends the command that opens."""
+
+    LOCK = auto()
+    CLOSE = auto()
+
+
+class Use(Enum):
+    """What a change at a closure says about people, where no visit explains it."""
+
+    NONE = auto()  # nothing, or nobody's business, as at a street door
+    MOVED = auto()  # somebody is there, and may be
+    OPENED_BY_HAND = auto()  # the household opened it
+    LOCKED_BY_HAND = auto()
+    UNEXPECTED = auto()  # nobody who is known opened it: an incident
+    SUSPICIOUS = auto()  # it stands open though it should hold: queried first, then it was forced
+
+
+class ReportOrigin(Frozen):
+    """Who caused a report. `is_answer`: it answers a query. `unlock_may_act`: a command to open may still act."""
+
+    source: OperationSource = OperationSource.UNSPECIFIED
+    user: str | None = None
+    is_answer: bool = False
+    unlock_may_act: bool = False
+
+
+class ProcedureRun(Frozen):
+    """How far a procedure is."""
+
+    step: str = START
+    tries: int = 0
+    sent_in: str | None = None  # the step in which this try waits for the effect of what it sent
+    refused: bool = False  # the device reported that it did not obey, and was not queried since
+    jammed: bool = False
+
+
+class Circumstances(Frozen):
+    """What a kind may know beside its sensors: the clock, and facts of the visit and of the household."""
+
+    mono: float = 0.0
+    last_query_id: int = 0
+    basic: frozenset[str] = frozenset()  # roles of sensors whose device answers no query
+    ordered_at: float | None = None  # when the running visit ordered it open; None: it did not
+    is_away: bool = False  # the household said that it is away
+    courier_left: bool = False  # the courier reported that he is outside, and nothing cancelled it
+    reminders: int = 0  # how often the courier and the owner were reminded that it stands open
+    marks: frozenset[str] = frozenset()  # what the closures had to remember of this visit so far
+
+
+class View:
+    """All that a kind may know at an instant: its own sensors, its circumstances, and how far its procedure is.
+
+    `facts` are those of the entrance by the names of its sensors, `names` the names of this closure's sensors by role.
+    `circumstances` is called when one of them is needed: most questions need none.
+    """
+
+    __slots__ = ("_circumstances", "_facts", "_names", "is_over", "run")
+
+    def __init__(
+        self,
+        facts: Mapping[str, Fact],
+        names: Mapping[str, str],
+        circumstances: Callable[[], Circumstances] = Circumstances,
+        run: ProcedureRun = ProcedureRun(),  # noqa: B008 - it is frozen
+        *,
+        is_over: bool = False,
+    ) -> None:
+        self._facts, self._names, self._circumstances = facts, names, circumstances
+        self.run = run
+        self.is_over = is_over
+        """Whether the deadline of the procedure's step has passed."""
+
+    @property
+    def now(self) -> Circumstances:
+        """The circumstances at this instant."""
+        return self._circumstances()
+
+    def fact(self, sensor: str) -> Fact:
+        """Return what is known of a sensor. KeyError: the closure has no such sensor."""
+        return self._facts.get(self._names[sensor], UNREPORTED)
+
+    def value(self, sensor: str) -> str:
+        """Return the newest reported value, proven or not."""
+        return self.fact(sensor).value
+
+    def proves(self, sensor: str, value: str) -> bool:
+        """Return whether the sensor affirmatively says so."""
+        fact = self.fact(sensor)
+        return fact.proven and fact.value == value
+
+    def stable_since(self, sensor: str) -> float:
+        """Return since when the value has held, observed without a break."""
+        return self.fact(sensor).stable_since
+
+    def answered(self, sensor: str) -> int:
+        """Return the newest query that the value answers, -1 for none."""
+        return self.fact(sensor).answered_query_id
+
+    def with_fact(self, sensor: str, fact: Fact) -> "View":
+        """Return the view with another fact of this sensor."""
+        facts = {**self._facts, self._names[sensor]: fact}
+        return View(facts, self._names, self._circumstances, self.run, is_over=self.is_over)
+
+    def in_procedure(self, run: ProcedureRun, *, is_over: bool) -> "View":
+        """Return the view with how far a procedure is, and whether the deadline of its step has passed."""
+        return View(self._facts, self._names, self._circumstances, run, is_over=is_over)
+
+
+class Prompt(Frozen):
+    """What the signal shows. `notification`: the value of a `Notification` that the owner gets once a visit."""
+
+    light: Light
+    sound: Sound
+    notification: str | None = None
+
+
+class Move(Frozen):
+    """A procedure's next step. What it queries has to answer anew, within `within_s` seconds."""
+
+    to: str
+    within_s: float | None = None  # None: the device's declared latency
+    keeps_timer: bool = False  # the running deadline stays
+    query: tuple[str, ...] = ()
+    send: Order | None = None
+    invalidate: tuple[str, ...] = ()  # earlier values of these count no longer, though they are not queried yet
+    after_expiry: bool = False  # not while a command to open may still act: the core waits until it cannot
+    ends_delivery: bool = False  # nothing more is carried in: the parcels' result may be reported
+    counts: bool = False  # it is one of the tries
+    prompt: Prompt | None = None
+
+
+class Verdict(Enum):
+    """What else a procedure can return."""
+
+    WAIT = auto()
+    DONE = auto()  # securing: proven secured
+    AGAIN = auto()  # this try failed
+    NOTHING = auto()  # nothing to do: the procedure begins anew
+    GIVE_UP = auto()  # the owner has to look after it
+
+
+class Pause(Frozen):
+    """This try failed, and the next one waits so long, because somebody has to do something first."""
+
+    within_s: float
+    prompt: Prompt
+
+
+Next = Move | Pause | Verdict
+
+
+class Opening(Frozen):
+    """How a closure is opened."""
+
+    invalidate: tuple[str, ...]  # sensors whose earlier values count no longer
+    query: tuple[str, ...]  # sensors that are queried if no report comes
+    passable_for_s: float | None = None  # how long it can be opened after the command; None: until it is secured
+    is_ordered: bool = True  # False: only a key opens it; it is no stage of a route, but is secured at the end
+    pulls_latch: bool = False
+
+
+class Overdue(Frozen):
+    """What follows when it stands open too long."""
+
+    alarm: AlarmCode = AlarmCode.DOOR_LEFT_OPEN
+    sound: Sound = Sound.CLOSE_THE_DOOR
+    limit_s: float | None = None  # the time that is left; None: the place's own limit
+
+
+class FromDevice(Frozen, kw_only=False):
+    """Marks a field that the section of the bound device declares, and not that of the closure."""
+
+    role: str = "order"
+
+
+# Not written with the closure's section: the section of the device has it.
+DeviceSeconds = Annotated[float, Field(exclude=True), SkipJsonSchema(), FromDevice()]
+DeviceFlag = Annotated[bool, Field(exclude=True), SkipJsonSchema(), FromDevice()]
+
+
+class Closure(BaseModel, ABC):
+    """One closure of an entrance. Its fields are its section in the house file; a subclass is a kind.
+
+    A field marked `FromDevice` is not in that section: the device has it. Unknown is never good.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    order_kinds: ClassVar[frozenset[str]] = frozenset()
+    """The kinds of devices that can open it, as the house file calls them; empty: no device does."""
+    roles: ClassVar[Mapping[str, Quantity]]
+    """Every sensor that the kind can have, and what it measures."""
+    optional_roles: ClassVar[frozenset[str]] = frozenset()
+    """The sensors that an entrance can do without."""
+    independent_roles: ClassVar[frozenset[str]] = frozenset()
+    """The sensors that must not depend on the device that opens it: if that is wrong, they have to notice."""
+    bars_living_space: ClassVar[bool] = True
+    """False: it is no lock, so it cannot be the way into the living space."""
+    is_private: ClassVar[bool] = True
+    """False: other people use it too (a street door), so that its openings say nothing about this household."""
+
+    id: ClosureId
+    """Id: what the log, the proof and the retailer call it. Example: `street`."""
+    kind: str
+    """Kind: what it is."""
+    devices: dict[ClosureRole, DeviceId] = {}
+    """Devices: the id of the device that opens it (`order`), and of each sensor's device by the sensor's name. Example:
+    `{order: lock, lock: lock, door: contact}`."""
+    cameras: tuple[DeviceId, ...] = ()
+    """Cameras: ids of the cameras that see who stands in front of it. Leave it out at the first closure: its camera is
+    `cameras.outside` of the entrance."""
+    scanners: tuple[DeviceId, ...] = ()
+    """Scanners: ids of the barcode scanners that hang at it. Leave it out at the first closure, whose scanners are
+    `scanners` of the entrance."""
+    latency: DeviceSeconds = 3.0
+    guarded: DeviceFlag = True
+    command_hold: DeviceSeconds = 900.0
+
+    @cached_property
+    @abstractmethod
+    def sensors(self) -> Mapping[str, Sensor]:
+        """Its sensors by role, in the order in which they are queried."""
+
+    @cached_property
+    def sensor_names(self) -> Mapping[str, str]:
+        """The names of its sensors in its entrance, by role."""
+        return {role: sensor_name(self.id, role) for role in self.sensors}
+
+    @abstractmethod
+    def not_ready(self, view: View) -> tuple[str, ...]:
+        """Return why it may not be opened, as words for owner and retailer; empty: it is ready. Unknown is a word."""
+
+    @abstractmethod
+    def opening(self) -> Opening:
+        """Return how it is opened."""
+
+    @abstractmethod
+    def passable(self, view: View) -> bool:
+        """Return whether somebody can go through, take out or put in now: the courier gets "go"."""
+
+    @abstractmethod
+    def opened(self, view: View) -> bool:
+        """Return whether it stands open by its newest report: under a visit, the opening is consumed."""
+
+    @abstractmethod
+    def closed_since(self, view: View) -> float | None:
+        """Return since when it has been closed by its newest report, in monotonic seconds; None: it is not."""
+
+    @abstractmethod
+    def secured(self, view: View) -> bool:
+        """Return whether it is proven closed and holding: only this may be shown as locked."""
+
+    @abstractmethod
+    def secure(self, view: View) -> Next:
+        """Return the next move of the procedure that ends with `secured`."""
+
+    @abstractmethod
+    def interpret(self, sensor: str, before: str, origin: ReportOrigin, view: View) -> Use:
+        """Return what a sensor's change from `before` says about people; `view` has the new value."""
+
+    def unsecured(self, view: View) -> bool:
+        """Return whether it holds nobody off by its newest report: an order to open, or a hand, has acted."""
+        return self.opened(view)
+
+    def holds(self, view: View) -> bool:
+        """Return whether it is proven that an opening that was ordered can no longer be used."""
+        return self.secured(view)
+
+    def in_use(self, view: View) -> bool:
+        """Return whether it stands open because somebody of the household is there."""
+        return self.opened(view)
+
+    def forced(self, view: View) -> bool:
+        """Return whether it stands open though its bolt should hold."""
+        return False
+
+    def close(self, view: View) -> Next:
+        """Return the next move of what the box itself does while it stands open; people close most closures."""
+        return Verdict.NOTHING
+
+    def detect(self, view: View) -> Next | AlarmCode:
+        """Return the next move of finding out what is wrong while it stands open, or the alarm when it is wrong."""
+        return Verdict.NOTHING
+
+    def exit_prompt(self) -> Prompt | None:
+        """Return what the person who leaves has to do."""
+        return None
+
+    def marks(self, view: View) -> frozenset[str]:
+        """Return what the log and the proof must remember of this visit."""
+        return frozenset()
+
+    def deposited(self, view: View) -> bool | None:
+        """Return whether something was left here; None: only the film can tell."""
+        return None
+
+    def fits(self, parcel: Dimensions) -> bool:
+        """Return whether a parcel of these dimensions fits through or into it."""
+        return True
+
+    def overdue(self, view: View) -> Overdue:
+        """Return what follows when it stands open too long."""
+        return Overdue()
+
+
+def is_by_hand(origin: ReportOrigin, view: View) -> bool:
+    """Return whether a hand moved it.
+
+    A named user or the manufacturer's app counts as the household; a device that names no source does too, unless all
+    are away. While a command to open may still act, only a source that is known to be a hand counts.
+    """
+    if origin.unlock_may_act:
+        return origin.source in MANUAL_SOURCES
+    if origin.user is not None:
+        return True
+    if origin.source is OperationSource.UNSPECIFIED:
+        return not view.now.is_away
+    return origin.source is not OperationSource.REMOTE
+
+
+def sensor_name(closure: str, sensor: str) -> str:
+    """Return a closure's sensor or condition as the entrance names it: `street/door`; of the closure `door`, `lock`."""
+    return sensor if closure == MAIN_CLOSURE else f"{closure}/{sensor}"

@@ -1,0 +1,82 @@
+"""Shows each closure what it may see of the entrance: its own sensors, the clock, and five facts of the visit."""
+
+from collections.abc import Iterator
+
+from gateway.domain.frozen import replace
+from gateway.domain.visit.closures import AnyClosure
+from gateway.domain.visit.closures.contract import (
+    MAIN_CLOSURE,
+    UNREPORTED,
+    Circumstances,
+    Fact,
+    Sensor,
+    View,
+)
+from gateway.domain.visit.presence import is_household_away
+from gateway.domain.visit.state import Entrance, Rules
+
+
+def sensor_names(closure: AnyClosure, *sensors: str) -> tuple[str, ...]:
+    """Return the names of a closure's sensors in its entrance."""
+    return tuple(closure.sensor_names[sensor] for sensor in sensors)
+
+
+def all_sensors(rules: Rules) -> Iterator[tuple[str, AnyClosure, str, Sensor]]:
+    """Yield each sensor: its name, its closure, its role there, and its properties."""
+    for closure in rules.closures:
+        for role, sensor in closure.sensors.items():
+            yield closure.sensor_names[role], closure, role, sensor
+
+
+def find_sensor(rules: Rules, name: str) -> tuple[AnyClosure, str, Sensor] | None:
+    """Return the closure of a sensor, its role there and its properties; None if no closure has it."""
+    ident, slash, role = name.rpartition("/")
+    closure = find_closure(rules, ident if slash else MAIN_CLOSURE)
+    sensor = None if closure is None else closure.sensors.get(role)
+    return None if closure is None or sensor is None else (closure, role, sensor)
+
+
+def find_closure(rules: Rules, ident: str) -> AnyClosure | None:
+    """Return the closure with this id, or None."""
+    return next((closure for closure in rules.closures if closure.id == ident), None)
+
+
+def closure_of(rules: Rules, ident: str) -> AnyClosure:
+    """Return the closure with this id.
+
+    Raises:
+        LookupError: the entrance has none.
+    """
+    closure = find_closure(rules, ident)
+    if closure is None:
+        raise LookupError(f"no closure {ident!r}")
+    return closure
+
+
+def fact_of(state: Entrance, name: str) -> Fact:
+    """Return what is known of a sensor."""
+    return state.facts.get(name, UNREPORTED)
+
+
+def view(state: Entrance, closure: AnyClosure, *, mono: float = 0.0) -> View:
+    """Return what a closure may see at an instant; `mono` matters only where a kind measures a time."""
+    return View(state.facts, closure.sensor_names, lambda: _circumstances(state, closure, mono))
+
+
+def _circumstances(state: Entrance, closure: AnyClosure, mono: float) -> Circumstances:
+    visit, basic = state.visit if state.visit is not None else state.grace_visit, state.rules.basic_sensors
+    of_entrance = Circumstances(
+        mono=mono,
+        last_query_id=state.last_query_id,
+        basic=frozenset(role for role, name in closure.sensor_names.items() if name in basic),
+        is_away=is_household_away(state),
+    )
+    if visit is None:
+        return of_entrance
+    return replace(
+        of_entrance,
+        ordered_at=visit.entry.ordered_at.get(closure.id),
+        courier_left=visit.courier_left,
+        reminders=visit.reminders,
+        marks=visit.entry.marks,
+    )
