@@ -16,6 +16,7 @@ from gateway.system.mqtt_settings import BrokerSection
 LONG_OPEN_LIMIT_S = 60.0  # longer than a person stays inside, or a garage door open, in a scenario
 COMMAND_HOLD_S = 3.0  # for so long a lock keeps a command at the most
 DESK, DESK_SCANNER = "desk", "desk-scanner"  # the reception, and the scanner there
+HOME_ASSISTANT_COVER = "cover.garage"  # the entity, which an automation of the docs moves
 WARNING_S, TRAVEL_S = 1.0, 3.0  # seconds, of the garage door
 
 
@@ -36,8 +37,8 @@ def with_approval(plan: DemoPlan) -> DemoPlan:
 
 def with_short_command_life(plan: DemoPlan) -> DemoPlan:
     """The lock keeps no command for longer than `COMMAND_HOLD_S`."""
-    lock = plan.home.devices[plan.section.lock].model_copy(update={"command_hold": COMMAND_HOLD_S})
-    return plan.with_home(devices={**plan.home.devices, plan.section.lock: lock})
+    lock = plan.home.devices[plan.lock].model_copy(update={"command_hold": COMMAND_HOLD_S})
+    return plan.with_home(devices={**plan.home.devices, plan.lock: lock})
 
 
 def with_resident_home(plan: DemoPlan) -> DemoPlan:
@@ -57,14 +58,24 @@ def with_dark_hall(plan: DemoPlan) -> DemoPlan:
 
 def with_garage_door(plan: DemoPlan) -> DemoPlan:
     """Give the run's entrance an opener, and a sensor of the door's own whose "closed" stands for door and bolt."""
-    section = plan.section
+    return _with_opener(plan, vendor="esphome")
+
+
+def with_home_assistant_cover(plan: DemoPlan) -> DemoPlan:
+    """A garage door whose opener only Home Assistant can move, by its `cover`; its sensor is wired."""
+    return _with_opener(plan, vendor="homeassistant", address=HOME_ASSISTANT_COVER, beam=False)
+
+
+def _with_opener(plan: DemoPlan, *, vendor: str, address: str = "", beam: bool = True) -> DemoPlan:
     opener = CoverDevice(
-        kind="cover", vendor="esphome", reverses=True, warning=WARNING_S, closing=3 * TRAVEL_S, latency=1.0
-    )
-    devices = {section.lock: opener, section.door: DoorDevice(kind="door", vendor="esphome")}
+        kind="cover", vendor=vendor, address=address, reverses=True, beam=beam, warning=WARNING_S,
+        closing=3 * TRAVEL_S, latency=1.0,
+    )  # fmt: skip
+    section = plan.section
+    devices = {plan.lock: opener, plan.door: DoorDevice(kind="door", vendor="esphome")}
     simulated = {
-        section.lock: OpenerPlan(kind="cover", vendor="esphome", travel_s=TRAVEL_S),
-        section.door: DoorPlan(kind="door", vendor="esphome"),
+        plan.lock: OpenerPlan(kind="cover", vendor=vendor, address=address, travel_s=TRAVEL_S),
+        plan.door: DoorPlan(kind="door", vendor="esphome"),
     }
     timing = section.timing.model_copy(update={"open_again": LONG_OPEN_LIMIT_S})
     garage = with_open_limit(section.model_copy(update={"living_space": False, "timing": timing}), LONG_OPEN_LIMIT_S)
@@ -95,7 +106,7 @@ def with_concierge(plan: DemoPlan) -> DemoPlan:
 def with_guard(plan: DemoPlan) -> DemoPlan:
     """Put the run's lock and door sensor behind a guard, as docs/installer/guard.md describes."""
     folder = plan.home.storage.folder.parent
-    lock, door = plan.section.lock, plan.section.door
+    lock, door = plan.lock, plan.door
     lock_device, contact = plan.home.devices[lock], plan.home.devices[door]
     if not isinstance(lock_device, LockDevice) or not isinstance(contact, DoorDevice):
         raise TypeError("an entrance has a lock and a door sensor")

@@ -9,15 +9,28 @@ from gateway.cli.broker import open_session
 from gateway.config.devices import LockDevice
 from gateway.config.topics import device_topic
 from gateway.demo.result import DoorMovement
-from gateway.demo.scenario import EXPECT_UNLOCK_UNKNOWN, PHASES_WHOLE_VISIT, Expectation, ScenarioList, ScenarioRun
+from gateway.demo.scenario import (
+    EXPECT_UNLOCK_UNKNOWN,
+    MOVES_ONCE_IN_AND_OUT,
+    PHASES_WHOLE_VISIT,
+    Expectation,
+    ScenarioList,
+    ScenarioRun,
+)
 from gateway.demo.scenarios.failures import pause_broker
-from gateway.demo.scenarios.homes import with_garage_door, with_guard, with_short_command_life
+from gateway.demo.scenarios.homes import (
+    with_garage_door,
+    with_guard,
+    with_home_assistant_cover,
+    with_short_command_life,
+)
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase
 from gateway.system.i18n import _
 
 SCENARIOS = ScenarioList()
+PHASES_OF_GARAGE = (*PHASES_WHOLE_VISIT[:2], *PHASES_WHOLE_VISIT[3:])  # it stands open as soon as it moves
 OBSTRUCTION_CLEAR_S = 0.5  # seconds until the garage door's beam has said that it is free again
 EXPECT_JAMMED = Expectation(
     house=DoorResult.HANDED_TO_OWNER,
@@ -33,7 +46,8 @@ EXPECT_JAMMED = Expectation(
 )
 
 
-async def _acknowledge_incident(play: ScenarioRun) -> None:
+async def acknowledge_incident(play: ScenarioRun) -> None:
+    """Let the owner acknowledge what was handed to him, once the box has said that it is not ready."""
     await play.wait_for_notification(Notification.NOT_READY)
     await _wait_and_acknowledge(play)
 
@@ -44,7 +58,8 @@ async def _wait_and_acknowledge(play: ScenarioRun) -> None:
     await play.wait_for_notification(Notification.READY_AGAIN)
 
 
-async def _wait_for_handover(play: ScenarioRun) -> None:
+async def wait_for_handover(play: ScenarioRun) -> None:
+    """Wait until the box gives the door to the owner."""
     tries = 3 * 6 * play.plan.latency
     await play.wait_for_phase(Phase.HANDED_TO_OWNER, due=play.timing.relock + play.timing.command_life + tries)
 
@@ -55,12 +70,12 @@ async def _wait_for_handover(play: ScenarioRun) -> None:
 )
 async def _lock_jammed(play: ScenarioRun) -> None:
     await play.enter_with_parcel()
-    await play.set_fault(play.section.lock, "jam")
+    await play.set_fault(play.plan.lock, "jam")
     await play.courier.comes_out()
     await play.wait_for_alarm(AlarmCode.LOCK_JAMMED, due=play.timing.relock + play.timing.command_life)
-    await _wait_for_handover(play)
-    await play.set_fault(play.section.lock, "jam", on=False)
-    await _acknowledge_incident(play)
+    await wait_for_handover(play)
+    await play.set_fault(play.plan.lock, "jam", on=False)
+    await acknowledge_incident(play)
 
 
 @SCENARIOS.add(
@@ -77,11 +92,11 @@ async def _lock_jammed(play: ScenarioRun) -> None:
 async def _lock_silent(play: ScenarioRun) -> None:
     """It acts all the same."""
     await play.scan_and_ring()
-    await play.set_fault(play.section.lock, "silent")
+    await play.set_fault(play.plan.lock, "silent")
     await play.wait_for_alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
-    await _wait_for_handover(play)
+    await wait_for_handover(play)
     await play.wait_for_notification(Notification.NOT_READY)
-    await play.set_fault(play.section.lock, "silent", on=False)
+    await play.set_fault(play.plan.lock, "silent", on=False)
     await _wait_and_acknowledge(play)
     play.require(len(play.watch.events("unlock")) == 1, "the unlock is sent once and never again")
 
@@ -94,11 +109,11 @@ async def _lock_silent(play: ScenarioRun) -> None:
 async def _lock_late(play: ScenarioRun) -> None:
     """The bolt moves after twice the declared latency: too late to let anybody in."""
     parcels = await play.announce_delivery()
-    await play.set_fault(play.section.lock, "late", on=2 * play.plan.latency)
+    await play.set_fault(play.plan.lock, "late", on=2 * play.plan.latency)
     await play.scan_codes(parcels)
     await play.wait_for_alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
     await play.log.wait_for_line("bolt", state="withdrawn")
-    await play.set_fault(play.section.lock, "late", on=False)
+    await play.set_fault(play.plan.lock, "late", on=False)
     await play.wait_for_visit_end()
 
 
@@ -111,19 +126,19 @@ async def _lock_lies(play: ScenarioRun) -> None:
     """The attack of 2018: the lock is cut off as the courier leaves, and somebody says "locked" in its name."""
     await play.enter_with_parcel()
     await play.courier.does("walk_out")
-    await play.set_link(play.section.lock, up=False)
+    await play.set_link(play.plan.lock, up=False)
     await play.courier.does("close", "leave")
     await _forge_locked_report(play)
-    await _wait_for_handover(play)
+    await wait_for_handover(play)
     play.require(play.watch.state["locked"] is False, "a lie is never shown as locked")
-    await play.set_link(play.section.lock, up=True)
-    await _acknowledge_incident(play)
+    await play.set_link(play.plan.lock, up=True)
+    await acknowledge_incident(play)
 
 
 async def _forge_locked_report(play: ScenarioRun) -> None:
     """Say "locked" on the lock's own account, as somebody who has stolen it would."""
     play.narrate("thief", 'says "locked" in the lock\'s name')
-    home, lock = play.plan.home, play.section.lock
+    home, lock = play.plan.home, play.plan.lock
     device = home.devices[lock]
     play.require(isinstance(device, LockDevice), "the lock is a lock")
     async with open_session(home.broker.account(lock), []) as session:
@@ -150,12 +165,12 @@ async def _forge_locked_report(play: ScenarioRun) -> None:
 async def _bolt_in_the_air(play: ScenarioRun) -> None:
     """Nobody pulls it back by radio."""
     await play.enter_with_parcel()
-    await play.set_fault(play.section.lock, "throw")
+    await play.set_fault(play.plan.lock, "throw")
     await play.wait_for_alarm(AlarmCode.BOLT_IN_THE_AIR)
     await play.wait_for_phase(Phase.HANDED_TO_OWNER)
     await play.courier.does("walk_out", "leave")
     await play.resident.does("walk_in", "thumb_turn", "close")
-    await _acknowledge_incident(play)
+    await acknowledge_incident(play)
 
 
 @SCENARIOS.add(
@@ -187,6 +202,7 @@ async def deliver_into_garage(play: ScenarioRun) -> None:
 @SCENARIOS.add(
     _("a garage door: up on a scan, down on the courier's word; closed by its own sensor's fresh word"),
     equip=with_garage_door,
+    phases=PHASES_OF_GARAGE,
 )
 async def _garage(play: ScenarioRun) -> None:
     await deliver_into_garage(play)
@@ -197,3 +213,19 @@ async def _garage(play: ScenarioRun) -> None:
     await play.courier.does("leave")
     play.require(len(play.watch.events("close")) == 1, "it is sent down once")
     play.require(not play.watch.events("lock"), "no order to lock ever goes to an opener: it might open")
+
+
+@SCENARIOS.add(
+    _("a garage door that only Home Assistant moves: opened once, and closed by a person, for no beam answers"),
+    title="garage:home-assistant-cover",
+    equip=with_home_assistant_cover,
+    movements=(*MOVES_ONCE_IN_AND_OUT[:3], DoorMovement.LOCKED_BY_HAND),
+    phases=PHASES_OF_GARAGE,
+)
+async def _home_assistant_cover(play: ScenarioRun) -> None:
+    await deliver_into_garage(play)
+    await play.house.ask(PressBell())
+    await play.courier.does("leave")
+    await play.resident.does("walk_in", "close", "lock_by_hand")
+    await play.wait_for_visit_end()
+    play.require(not play.watch.events("close"), "without a beam that answers nothing is ever sent down")

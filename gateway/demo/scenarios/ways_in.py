@@ -1,0 +1,243 @@
+"""Scenarios of other ways in than one door: a flat behind a street door, a parcel box, a key safe."""
+
+from gateway.demo.actors import PromisedDelivery
+from gateway.demo.scenario import (
+    EXPECT_REFUSED,
+    MOVES_ONCE_IN_AND_OUT,
+    PHASES_WHOLE_VISIT,
+    Expectation,
+    ScenarioList,
+    ScenarioRun,
+)
+from gateway.demo.scenarios.locks import acknowledge_incident, wait_for_handover
+from gateway.demo.scenarios.ways_in_homes import (
+    COMPARTMENTS,
+    HALL,
+    SAFE,
+    STREET,
+    STREET_SCANNER,
+    with_empty_key_safe,
+    with_flat,
+    with_full_box,
+    with_impatient_key_safe,
+    with_key_safe,
+    with_occupied_box,
+    with_parcel_box,
+)
+from gateway.domain.delivery.result import DoorResult, Refusal
+from gateway.domain.visit.commands import AlarmCode, Notification
+from gateway.domain.visit.state import Phase
+from gateway.system.i18n import _
+
+SCENARIOS = ScenarioList()
+STREET_OPENS_ONCE = ("street released", "street opened", "street closed", "street held")
+PHASES_OF_TWO: tuple[str, ...] = (
+    Phase.RINGING, Phase.UNLOCKED, Phase.INSIDE, Phase.ADVANCING, *PHASES_WHOLE_VISIT[1:],
+)  # fmt: skip
+EXPECT_FLAT = Expectation(movements=(*STREET_OPENS_ONCE, *MOVES_ONCE_IN_AND_OUT), phases=PHASES_OF_TWO)
+
+
+async def _enter_flat(play: ScenarioRun, parcels: PromisedDelivery) -> None:
+    """Scan at the street, go through, scan at the flat's door, go in."""
+    await _go_through_street(play, parcels)
+    await _scan_at_flat(play, parcels)
+    await play.courier.goes_in()
+
+
+async def _go_through_street(play: ScenarioRun, parcels: PromisedDelivery) -> None:
+    await play.scan_codes(parcels)
+    await play.log.wait_for_line("strike", within=30, released=True)
+    await play.courier.handles(STREET, "go_through")
+    await play.wait_for_phase(Phase.INSIDE)
+
+
+async def _scan_at_flat(play: ScenarioRun, parcels: PromisedDelivery) -> None:
+    await play.wait_for_phase(Phase.ADVANCING)
+    await play.courier.scans(parcels.codes[0], scanner=_flat_scanner(play))
+    await play.wait_for_phase(Phase.UNLOCKED, due=play.timing.advance)
+
+
+def _flat_scanner(play: ScenarioRun) -> str:
+    return next(name for name in play.section.all_scanners if name != STREET_SCANNER)
+
+
+@SCENARIOS.add(
+    _("a flat: the street door for a moment, proven shut again, then the flat's own door"), EXPECT_FLAT, equip=with_flat
+)
+async def _flat(play: ScenarioRun) -> None:
+    await _enter_flat(play, await play.announce_delivery())
+    await play.leave_and_seal()
+    play.require(len(play.watch.events("unlock")) == 2, "each door is ordered open once")
+
+
+@SCENARIOS.add(
+    _("a neighbour comes in behind the courier and another one with his key: nobody's business, delivered"),
+    EXPECT_FLAT,
+    equip=with_flat,
+    movements=(
+        *STREET_OPENS_ONCE,
+        *MOVES_ONCE_IN_AND_OUT[:2],
+        "street opened",
+        "street closed",
+        *MOVES_ONCE_IN_AND_OUT[2:],
+    ),
+)
+async def _flat__neighbour_follows(play: ScenarioRun) -> None:
+    await play.set_fault(STREET, "neighbour_follows")
+    await _enter_flat(play, await play.announce_delivery())
+    followers = [line["who"] for line in play.log.lines if line["what"] == "passed"]
+    play.require(followers == ["courier", "neighbour"], "a neighbour came in too")
+    await play.set_fault(STREET, "neighbour_follows", on=False)
+    await play.resident.handles(STREET, "come_with_key")
+    await play.log.wait_for_line("way", thing=STREET, state="closed", by="itself", after=len(play.log.lines))
+    await play.leave_and_seal()
+
+
+@SCENARIOS.add(
+    _("the street door is wedged open: the flat stays shut until somebody has closed it, then it goes on"),
+    EXPECT_FLAT,
+    equip=with_flat,
+    movements=("street released", "street opened", "street held", "street closed", *MOVES_ONCE_IN_AND_OUT),
+)
+async def _flat__street_wedged(play: ScenarioRun) -> None:
+    parcels = await play.announce_delivery()
+    await play.set_fault(STREET, "wedged")
+    await _go_through_street(play, parcels)
+    await play.log.wait_for_line("signal", within=30, sound="close_the_door")
+    await play.log.wait_for_line("strike", released=False)
+    play.require(not play.watch.events("unlock")[1:], "nothing else opens while the street door stands open")
+    await play.set_fault(STREET, "wedged", on=False)
+    await _scan_at_flat(play, parcels)
+    await play.courier.goes_in()
+    await play.leave_and_seal()
+
+
+def _lid(number: int) -> str:
+    return f"{COMPARTMENTS[number]}-lid"
+
+
+def _fills(lid: str) -> tuple[str, ...]:
+    return f"{lid} unlatched", f"{lid} opened", f"{lid} caught", f"{lid} closed"
+
+
+PHASES_OF_SAFE: tuple[str, ...] = (
+    Phase.RINGING, Phase.UNLOCKING, Phase.INSIDE, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready",
+)  # fmt: skip
+EXPECT_BOXED = Expectation(movements=_fills(_lid(0)))
+
+
+async def _opens_box(play: ScenarioRun, lid: str) -> None:
+    await play.scan_codes()
+    await play.log.wait_for_line("latch", within=30, thing=lid, caught=False)
+
+
+@SCENARIOS.add(
+    _("a parcel box: a free compartment springs open, and its sensor proves the parcel"),
+    EXPECT_BOXED,
+    equip=with_parcel_box,
+)
+async def _locker(play: ScenarioRun) -> None:
+    await _opens_box(play, _lid(0))
+    await play.courier.handles(_lid(0), "put_in", "push_shut")
+    await play.courier.does("leave")
+    await play.wait_for_visit_end()
+
+
+@SCENARIOS.add(
+    _("a parcel lies in the first compartment: the second one opens, the first one stays shut"),
+    EXPECT_BOXED,
+    equip=with_occupied_box,
+    movements=_fills(_lid(1)),
+)
+async def _locker__occupied(play: ScenarioRun) -> None:
+    await _opens_box(play, _lid(1))
+    await play.courier.handles(_lid(1), "put_in", "push_shut")
+    await play.courier.does("leave")
+    await play.wait_for_visit_end()
+
+
+@SCENARIOS.add(
+    _("a parcel lies in each compartment: the scanner says no, and nothing opens"),
+    EXPECT_REFUSED,
+    equip=with_full_box,
+    refusals=(Refusal.NOT_READY,),
+    notifications=(Notification.NOT_READY,),
+)
+async def _locker__full(play: ScenarioRun) -> None:
+    parcels = await play.retailer.promise()
+    await play.wait_for_notification(Notification.NOT_READY)
+    await play.wait_for_cameras()
+    await play.scan_refused_code(parcels.codes[0], Refusal.NOT_READY)
+
+
+@SCENARIOS.add(
+    _("the lid is pushed shut and its latch does not catch: the owner is called, and looks after it"),
+    EXPECT_BOXED,
+    equip=with_parcel_box,
+    house=DoorResult.HANDED_TO_OWNER,
+)
+async def _locker__lid_does_not_catch(play: ScenarioRun) -> None:
+    await _opens_box(play, _lid(0))
+    await play.set_fault(_lid(0), "does_not_catch")
+    await play.courier.handles(_lid(0), "put_in", "push_shut")
+    await play.courier.does("leave")
+    await wait_for_handover(play)
+    await play.set_fault(_lid(0), "does_not_catch", on=False)
+    await play.resident.handles(_lid(0), "open_with_key", "push_shut")
+    await acknowledge_incident(play)
+
+
+KEY_GOES = ("safe opened", "safe key taken", "hall-door opened", "hall-door closed")
+KEY_COMES = ("safe key hung back", "safe closed")
+EXPECT_KEYED = Expectation(movements=(*KEY_GOES, *KEY_COMES), phases=PHASES_OF_SAFE)
+
+
+async def _uses_key(play: ScenarioRun) -> None:
+    await play.scan_codes()
+    await play.log.wait_for_line("way", within=30, thing=SAFE, state="open")
+    await play.courier.handles(SAFE, "take_key")
+    await play.courier.handles(HALL, "open", "go_through")
+    await play.courier.does("put_parcel")
+    await play.courier.handles(HALL, "pull_shut")
+
+
+@SCENARIOS.add(
+    _("a key safe: the key in the window against the barcode, and proven back on its hook"),
+    EXPECT_KEYED,
+    equip=with_key_safe,
+)
+async def _key_safe(play: ScenarioRun) -> None:
+    await _uses_key(play)
+    await play.courier.handles(SAFE, "bring_key", "shut_flap")
+    await play.courier.does("leave")
+    await play.wait_for_visit_end()
+
+
+@SCENARIOS.add(
+    _("the key does not come back in its time: reminded, then an alarm; locked again once it hangs there"),
+    EXPECT_KEYED,
+    equip=with_impatient_key_safe,
+    alarms=(AlarmCode.KEY_LATE,),
+    notifications=(Notification.AT_THE_DOOR, Notification.DOOR_OPEN, Notification.LOCKED_AGAIN),
+)
+async def _key_safe__key_late(play: ScenarioRun) -> None:
+    await _uses_key(play)
+    await play.wait_for_alarm(AlarmCode.KEY_LATE, due=play.timing.open_again)
+    await play.courier.handles(SAFE, "bring_key", "shut_flap")
+    await play.courier.does("leave")
+    await play.wait_for_visit_end()
+
+
+@SCENARIOS.add(
+    _("the key is not on its hook: the scanner says no, and the safe stays shut"),
+    EXPECT_REFUSED,
+    equip=with_empty_key_safe,
+    refusals=(Refusal.NOT_READY,),
+    notifications=(Notification.NOT_READY,),
+)
+async def _key_safe__key_out(play: ScenarioRun) -> None:
+    parcels = await play.retailer.promise()
+    lacking = (await play.watch.wait_for_event("readiness"))["lacking"]
+    play.require("safe/key_out" in lacking, "the owner learns that the key is out")
+    await play.wait_for_cameras()
+    await play.scan_refused_code(parcels.codes[0], Refusal.NOT_READY)
