@@ -58,6 +58,20 @@ _DOOR_LINES: Mapping[str, tuple[Text, StoryTone]] = {
     "forced_open": (_("The door is forced"), "bad"),
 }
 
+# Of further closures, by their id in the house file.
+_CLOSURE_LINES: Mapping[str, Text] = {
+    "open": _("{closure} opens"),
+    "closed": _("{closure} closes"),
+    "forced_open": _("{closure} is forced"),
+}
+_NOTE_LINES: Mapping[str, tuple[Text, StoryTone]] = {
+    "key_taken": (_("The key is taken from its hook"), "calm"),
+    "key_returned": (_("The key is on its hook again, proven"), "good"),
+}
+_SENSOR_LINES: Mapping[tuple[str, str], tuple[Text, StoryTone]] = {
+    ("content", "occupied"): (_("{closure}: something lies in it"), "good"),
+}
+
 
 def story_lines(rows: Iterable[object], *, language: Language, zone: ZoneInfo) -> tuple[StoryLine, ...]:
     """Word the rows of one visit, or of one entrance, in their order. A happening that says nothing new has no line."""
@@ -71,6 +85,16 @@ def _worded(happening: Happening, language: Language, zone: ZoneInfo) -> tuple[s
             # that the door was closed is nothing new
             first = happening.value == "closed" and happening.previous not in _DOOR_LINES
             line = None if first or happening.value == happening.previous else _DOOR_LINES.get(happening.value)
+            if line is not None and happening.subject:
+                text = _CLOSURE_LINES[happening.value].to(language, closure=sanitized(happening.subject))
+                return text, line[1]
+        case HappeningKind.NOTE_LOGGED:
+            line = _NOTE_LINES.get(happening.value)
+        case HappeningKind.SENSOR_REPORTED if happening.value != happening.previous:
+            closure, _slash, sensor = happening.subject.partition("/")
+            line = _SENSOR_LINES.get((sensor, happening.value))
+            if line is not None:
+                return line[0].to(language, closure=sanitized(closure)), line[1]
         case HappeningKind.SCAN_ANSWERED:
             return _answer_line(happening, language)
         case HappeningKind.ALARM_RAISED:

@@ -28,3 +28,30 @@ def test_a_household_reads_a_visit_in_its_own_language() -> None:
     french = story_lines(rows, language="fr", zone=ZoneInfo("Europe/Paris"))
     assert [line.tone for line in french] == [line.tone for line in english]
     assert french[0].text == "…2032 refusé : code inconnu"
+
+
+def test_each_closure_of_a_flat_a_parcel_box_and_a_key_safe_has_its_lines() -> None:
+    def heard(sensor: str, value: str) -> e.SensorReported:
+        return e.SensorReported(sensor=sensor, value=value, context=e.ReportContext(session=1))
+
+    rows = [
+        row(heard("street/door", "closed")),
+        row(heard("street/door", "open")),
+        row(heard("street/door", "closed")),
+        row(heard("door", "open")),
+        row(heard("box-1/content", "empty")),
+        row(heard("box-1/content", "occupied")),
+        row(heard("safe/key", "absent"), c.LogNote(what="key_taken")),
+        row(heard("safe/key", "present"), c.LogNote(what="key_returned")),
+    ]
+    lines = story_lines(rows, language="en", zone=ZoneInfo("Europe/Paris"))
+    assert [line.text for line in lines] == [
+        "street opens",
+        "street closes",
+        "The door opens",
+        "box-1: something lies in it",
+        "The key is taken from its hook",
+        "The key is on its hook again, proven",
+    ]
+    french = story_lines(rows, language="fr", zone=ZoneInfo("Europe/Paris"))
+    assert french[4].text == "La clé est prise de son crochet"
