@@ -4,7 +4,10 @@
 its openings say nothing about this home.
 """
 
+from enum import StrEnum, auto
+
 from devices.reports import DoorState, LockState
+from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import UNKNOWN, Fact, Quantity, sensor_name
 from gateway.domain.visit.predicates import are_private_secured, is_open, unsecured_closures
 from gateway.domain.visit.state import Entrance
@@ -35,6 +38,22 @@ def door_state(state: Entrance) -> DoorState:
         return DoorState.OPEN
     is_closed = bool(contacts) and all(fact.value == DoorState.CLOSED and fact.proven for fact in contacts)
     return DoorState.CLOSED if is_closed else DoorState.UNKNOWN
+
+
+class ClosureState(StrEnum):
+    """What is known of one closure."""
+
+    SECURED = auto()  # closed and holding, proven
+    OPEN = auto()  # by its newest report it holds nobody off
+    UNKNOWN = auto()
+
+
+def closure_state(state: Entrance, closure: AnyClosure) -> ClosureState:
+    """Return what is known of one closure."""
+    seen = view(state, closure)
+    if closure.secured(seen):
+        return ClosureState.SECURED
+    return ClosureState.OPEN if closure.opened(seen) or closure.unsecured(seen) else ClosureState.UNKNOWN
 
 
 def is_closed(state: Entrance) -> bool:

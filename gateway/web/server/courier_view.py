@@ -16,6 +16,7 @@ from gateway.domain.delivery.promise import State
 from gateway.domain.now import Now
 from gateway.domain.visit.state import CodeKind, Entrance, Phase, Timer
 from gateway.web.server.context import GatewayServices, Viewer, to_utc
+from gateway.web.texts.catalogue import TEXTS
 
 # The kinds of codes that a phone may report from a label.
 _CARRIER_NAMES = dict.fromkeys(label.carrier for label in carriers.CARRIER_BARCODES)
@@ -85,6 +86,21 @@ def _courier_step(
             return CourierStep.OVER, None
 
 
+def way_texts(state: Entrance, delivery: str, step: CourierStep) -> Mapping[str, str]:
+    """Return the keys of the texts for this step at the closure that opens now: some kinds have texts of their own."""
+    running = state.visit or state.grace_visit
+    closure, kind = "", ""
+    if running is not None and running.delivery.id == delivery:
+        closure = running.route[running.entry.stage]
+        kind = next(one.kind for one in state.rules.closures if one.id == closure)
+    word, how = f"turn.{kind}.{step.value}", f"turn.{kind}.{step.value}.how"
+    return {
+        "closure": closure,
+        "word": word if word in TEXTS else f"turn.{step.value}",
+        "how": how if how in TEXTS else f"turn.{step.value}.how",
+    }
+
+
 def signed_receipt(services: GatewayServices, delivery: str) -> bytes | None:
     """Return the signed receipt of a delivery's visit; None before its proof is sealed."""
     for film in services.store.recordings.films():
@@ -108,7 +124,7 @@ def courier_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> Ma
         missing = CodeKind.COURIER if state.pending_scan.kind is CodeKind.PARCEL else CodeKind.PARCEL
     return {
         "step": step.value,
-        "garage": any(closure.kind == "garage_door" for closure in state.rules.closures),
+        **way_texts(state, delivery.id, step),
         "missing": missing,
         "deadline": None if deadline_mono is None else to_utc(now, deadline_mono),
         "delivery": delivery,

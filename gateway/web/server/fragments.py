@@ -60,12 +60,24 @@ def state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
         "entrance": entrance,
         "state": state,
         "door": door.value,
+        "closures": closure_facts(state),
         "since": to_utc(now, since),
         "cameras": {name: state.cameras.get(name) for name in section.film_cameras},
         "needs_cameras": state.window_near or state.visit is not None or state.incident is not None,
         "batteries": tuple(battery_text(role, viewer.language) for role in batteries.replacements_due(state, now)),
         "trusted": now.trusted,
     }
+
+
+def closure_facts(state: Entrance) -> tuple[Mapping[str, object], ...]:
+    """Return id, kind and state of each closure, where there are several; one door has its own drawing."""
+    closures = state.rules.closures
+    if len(closures) < 2:
+        return ()
+    return tuple(
+        {"id": one.id, "kind": one.kind, "state": summary.closure_state(state, one).value, "is_private": one.is_private}
+        for one in closures
+    )
 
 
 def visit_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ SOURCES = {
     if path.parent.name != "texts"
 }
 # keys that are put together: by a phase, an outcome, a door, a standing, a day, an event of the log
-FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "error.", "turn.",
+FAMILIES = ("phase.", "outcome.", "door.", "closure.", "brand.", "day.", "error.", "turn.",
             "role.", "link.", "label.kind.", "lock.", "pause.no.",
             "phone.heard.", "house.file.", "examine.",
             "add.no.", "add.note.", "add.kind.", "add.stands.", "install.what.",

@@ -1,0 +1,88 @@
+"""What the pages show of an entrance with several closures: each one's drawing, and what the courier does at it."""
+
+from typing import Any
+
+import pytest
+
+from devices.reports import DoorState, LockState
+from gateway.domain.frozen import replace
+from gateway.domain.visit.closures import AnyClosure, BoltedDoor, Compartment, GarageDoor, KeySafe, Strike
+from gateway.domain.visit.closures.contract import Fact
+from gateway.domain.visit.state import Entrance, Entry, Phase, Rules, Visit
+from gateway.web.server.courier_view import CourierStep, way_texts
+from gateway.web.server.fragments import closure_facts
+from gateway.web.texts.catalogue import TEXTS
+from tests.shell.house import visit_delivery
+
+FLAT = (Strike(id="street"), BoltedDoor(id="door"))
+SHUT = {
+    "street/door": Fact(value=DoorState.CLOSED, proven=True),
+    "door": Fact(value=DoorState.CLOSED, proven=True),
+    "lock": Fact(value=LockState.LOCKED, proven=True),
+}
+
+
+def entrance(*closures: AnyClosure, **facts: Any) -> Entrance:  # noqa: ANN401 - of the entrance
+    return Entrance(id="front", rules=Rules(closures=closures), **facts)
+
+
+def in_visit(*closures: AnyClosure, stage: int = 0) -> Entrance:
+    visit = Visit(
+        id="v", delivery=visit_delivery(), scanner="scanner", phase=Phase.INSIDE,
+        route=tuple(closure.id for closure in closures), entry=Entry(stage=stage),
+    )  # fmt: skip
+    return entrance(*closures, visit=visit)
+
+
+def states(shown: Entrance) -> list[object]:
+    return [closure["state"] for closure in closure_facts(shown)]
+
+
+def test_each_closure_of_a_flat_is_shown_with_what_is_proven_of_it() -> None:
+    flat = entrance(*FLAT, facts=SHUT)
+    assert states(flat) == ["secured", "secured"]
+    opened = SHUT | {"street/door": Fact(value=DoorState.OPEN)}
+    assert states(replace(flat, facts=opened)) == ["open", "secured"]
+    withdrawn = SHUT | {"lock": Fact(value=LockState.UNLOCKED)}
+    assert states(replace(flat, facts=withdrawn)) == ["secured", "open"]
+    claimed = {name: replace(fact, proven=False) for name, fact in SHUT.items()}
+    assert states(replace(flat, facts=claimed)) == ["unknown", "unknown"], "what is not proven is never shown as shut"
+    assert states(entrance(*FLAT)) == ["unknown", "unknown"]
+
+
+def test_a_street_door_that_stands_open_is_no_fault_of_the_home() -> None:
+    assert [closure["is_private"] for closure in closure_facts(entrance(*FLAT))] == [False, True]
+
+
+def test_an_entrance_with_one_door_has_its_own_drawing_alone() -> None:
+    assert closure_facts(entrance(BoltedDoor(id="door"), facts=SHUT)) == ()
+
+
+@pytest.mark.parametrize(
+    ("closures", "stage", "step", "word", "how"),
+    [
+        (FLAT, 0, CourierStep.GO, "turn.go", "turn.strike.go.how"),
+        (FLAT, 1, CourierStep.GO, "turn.go", "turn.go.how"),
+        (FLAT, 1, CourierStep.INSIDE, "turn.inside", "turn.inside.how"),
+        ((Compartment(id="c2"),), 0, CourierStep.GO, "turn.compartment.go", "turn.compartment.go.how"),
+        ((Compartment(id="c2"),), 0, CourierStep.INSIDE, "turn.compartment.inside", "turn.compartment.inside.how"),
+        ((KeySafe(id="safe"),), 0, CourierStep.INSIDE, "turn.key_safe.inside", "turn.key_safe.inside.how"),
+        ((GarageDoor(id="door"),), 0, CourierStep.INSIDE, "turn.inside", "turn.garage_door.inside.how"),
+    ],
+)
+def test_the_courier_reads_what_to_do_at_the_closure_before_him(
+    closures: tuple[AnyClosure, ...], stage: int, step: CourierStep, word: str, how: str
+) -> None:
+    shown = in_visit(*closures, stage=stage)
+    assert way_texts(shown, visit_delivery().id, step) == {"closure": closures[stage].id, "word": word, "how": how}
+
+
+def test_without_a_visit_of_his_a_courier_reads_the_words_of_any_door() -> None:
+    for shown in (entrance(Compartment(id="c2")), in_visit(Compartment(id="c2"))):
+        assert way_texts(shown, "shop.another", CourierStep.SHOW)["how"] == "turn.show.how"
+
+
+def test_a_compartment_is_named_to_the_courier() -> None:
+    for key in ("turn.compartment.go.how", "turn.compartment.inside.how"):
+        for language in ("en", "fr", "de"):
+            assert "c2" in TEXTS[key].to(language, closure="c2")
