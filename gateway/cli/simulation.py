@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated
@@ -44,7 +44,14 @@ STOP_TIMEOUT_S = 5.0  # seconds for the house to end by itself
 MAX_SOCKET_PATH_BYTES = 107  # bytes of a Unix socket's path
 
 
-# What a device is at, as long as no entrance says which device belongs to which thing: each has one of its own.
+# The thing that stands for a closure, and the thing at which a device is that no closure names.
+_THING_OF_CLOSURE = {
+    "strike": "street_door",
+    "compartment": "compartment",
+    "key_safe": "key_safe",
+    "keyed_door": "keyed_door",
+}
+_DEVICES_AT_THINGS = frozenset({"strike", "compartment", "content", "key", "door"})
 _THINGS = {"strike": "street_door", "compartment": "compartment", "content": "compartment", "key": "key_safe"}
 
 
@@ -67,21 +74,39 @@ def plan_house(home: Home) -> dict[str, object]:
     played = {id_: device for id_, device in home.devices.items() if not device.definition.is_external}
     streams = [urlsplit(device.url) for device in played.values() if isinstance(device, CameraDevice)]
     passwords = home.broker.password_file
+    things, places = _plan_things(home, played)
     devices = {
         id_: device.model_dump(include={"kind", "vendor", "address", "keys"})
         | _bridge_account(home, id_)
         | _device_plan(device, outside=id_ in outside)
-        | ({"of": f"{id_}-thing"} if device.kind in _THINGS else {})
+        | ({"of": places[id_]} if id_ in places else {})
         for id_, device in played.items()
     }
     rtsp = {"rtsp": {"host": streams[0].hostname, "port": streams[0].port or 554}} if streams else {}
     accounts = {} if passwords is None else {"passwords": str(passwords.parent)}
     trust = {} if home.broker.tls is None else {"ca": str(home.broker.tls.ca)}
     broker = {"host": home.broker.host, "port": home.broker.port, **accounts, **trust}
-    things = {
-        f"{id_}-thing": {"kind": _THINGS[device.kind]} for id_, device in played.items() if device.kind in _THINGS
-    }
     return {"broker": broker, **rtsp, "devices": devices, **({"things": things} if things else {})}
+
+
+def _plan_things(home: Home, played: Mapping[str, AnyDevice]) -> tuple[dict[str, dict[str, object]], dict[str, str]]:
+    """Return the things of the house, and at which of them each device is: the devices of a closure are at one."""
+    things: dict[str, dict[str, object]] = {}
+    places: dict[str, str] = {}
+    for entrance in home.entrances.values():
+        safes = [f"{closure.id}-thing" for closure in entrance.closures if closure.kind == "key_safe"]
+        for closure in entrance.closures:
+            kind, name = _THING_OF_CLOSURE.get(closure.kind), f"{closure.id}-thing"
+            if kind is None or (kind == "keyed_door" and not safes):
+                continue
+            things[name] = {"kind": kind, **({"safe": safes[0]} if kind == "keyed_door" else {})}
+            at_it = (id_ for id_ in closure.devices.values() if id_ in played)
+            places |= {id_: name for id_ in at_it if played[id_].kind in _DEVICES_AT_THINGS}
+    for id_, device in played.items():
+        if device.kind in _THINGS and id_ not in places:
+            places[id_] = f"{id_}-thing"
+            things[places[id_]] = {"kind": _THINGS[device.kind]}
+    return things, places
 
 
 def _bridge_account(home: Home, device: str) -> dict[str, object]:

@@ -23,6 +23,8 @@ from gateway.config.devices import CameraDevice
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.config.topics import device_topic
+from gateway.demo.plan import make_plan
+from gateway.demo.scenarios.ways_in_homes import with_flat, with_key_safe, with_parcel_box
 from gateway.mqtt.client import ShortSession
 from tests.gateway.cli.terminal import TIMEOUT_S, RunningCommand, run_perron, start_command
 
@@ -36,6 +38,22 @@ def test_the_simulated_house_has_every_device_of_the_real_one_under_its_own_acco
     doorbell = home.devices["doorbell"]
     assert isinstance(doorbell, CameraDevice)
     assert f"{house.rtsp.host}:{house.rtsp.port}" in doorbell.url
+
+
+def test_the_devices_of_a_closure_are_at_one_thing_of_the_simulated_house(tmp_path: Path) -> None:
+    for equip, places in (
+        (with_flat, {"street-strike": "street-thing", "street-contact": "street-thing", "front-door": None}),
+        (with_parcel_box, {"box-1": "box-1-thing", "box-2": "box-2-thing"}),
+        (
+            with_key_safe,
+            {"safe-flap": "safe-thing", "safe-contact": "safe-thing", "safe-hook": "safe-thing",
+             "hall-contact": "hall-door-thing"},
+        ),
+    ):  # fmt: skip
+        plan = equip(make_plan(tmp_path, fast=True))
+        house = SimulatedHouse.model_validate_json(json.dumps(plan_house(plan.home)))
+        assert {id_: getattr(house.devices[id_], "of", None) for id_ in places} == places
+        assert set(house.things) == {place for place in places.values() if place is not None}
 
 
 @pytest.fixture
