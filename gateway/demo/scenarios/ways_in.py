@@ -24,7 +24,7 @@ from gateway.demo.scenarios.ways_in_homes import (
     with_occupied_box,
     with_parcel_box,
 )
-from gateway.domain.delivery.result import DoorResult, Refusal
+from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase
 from gateway.system.i18n import _
@@ -34,6 +34,7 @@ STREET_OPENS_ONCE = ("street released", "street opened", "street closed", "stree
 PHASES_OF_TWO: tuple[str, ...] = (
     Phase.RINGING, Phase.UNLOCKED, Phase.INSIDE, Phase.ADVANCING, *PHASES_WHOLE_VISIT[1:],
 )  # fmt: skip
+FOUND_OPEN = (Phase.RELOCKING, Phase.INSIDE, *PHASES_WHOLE_VISIT[4:])  # after a restart
 EXPECT_FLAT = Expectation(movements=(*STREET_OPENS_ONCE, *MOVES_ONCE_IN_AND_OUT), phases=PHASES_OF_TWO)
 
 
@@ -241,3 +242,77 @@ async def _key_safe__key_out(play: ScenarioRun) -> None:
     play.require("safe/key_out" in lacking, "the owner learns that the key is out")
     await play.wait_for_cameras()
     await play.scan_refused_code(parcels.codes[0], Refusal.NOT_READY)
+
+
+@SCENARIOS.add(
+    _("the box dies between street door and flat: found in the hall, nothing more opens, all proven shut"),
+    EXPECT_FLAT,
+    equip=with_flat,
+    title="flat:gateway-killed",
+    outcome=Outcome.NOT_DELIVERED,
+    movements=STREET_OPENS_ONCE,
+    phases=(*PHASES_OF_TWO[:4], *PHASES_WHOLE_VISIT[4:]),
+    gateway_deaths=1,
+    retailer_state="not_delivered",
+)
+async def _flat_killed(play: ScenarioRun) -> None:
+    await _go_through_street(play, await play.announce_delivery())
+    await play.wait_for_phase(Phase.ADVANCING)
+    await play.kill_gateway()
+    await play.courier.does("leave")
+    await play.wait_for_visit_end()
+
+
+@SCENARIOS.add(
+    _("the box dies while the flat's order leaves: the courier inside is found, and both doors are proven shut"),
+    EXPECT_FLAT,
+    equip=with_flat,
+    title="flat:gateway-killed-at-the-flat",
+    phases=(*PHASES_OF_TWO[:4], *FOUND_OPEN),
+    gateway_deaths=1,
+)
+async def _flat_killed_at_the_flat(play: ScenarioRun) -> None:
+    parcels = await play.announce_delivery()
+    await _go_through_street(play, parcels)
+    await play.wait_for_phase(Phase.ADVANCING)
+    await play.kill_gateway("after-publish")
+    await play.courier.scans(parcels.codes[0], scanner=_flat_scanner(play))
+    await play.log.wait_for_line("bolt", within=30, state="withdrawn")
+    await play.courier.does("open")
+    await play.wait_for_gateway()
+    await play.wait_for_phase(Phase.INSIDE)
+    await play.courier.does("walk_in", "put_parcel")
+    await play.leave_and_seal()
+
+
+@SCENARIOS.add(
+    _("the box dies while the compartment stands open: found open, pushed shut, and proven"),
+    EXPECT_BOXED,
+    equip=with_parcel_box,
+    title="locker:gateway-killed",
+    phases=(*PHASES_WHOLE_VISIT[:4], *FOUND_OPEN),
+    gateway_deaths=1,
+)
+async def _locker_killed(play: ScenarioRun) -> None:
+    await _opens_box(play, _lid(0))
+    await play.wait_for_phase(Phase.INSIDE)
+    await play.kill_gateway()
+    await play.courier.handles(_lid(0), "put_in", "push_shut")
+    await play.courier.does("leave")
+    await play.wait_for_visit_end()
+
+
+@SCENARIOS.add(
+    _("the box dies while the key is out: the key is missed until it hangs on its hook again"),
+    EXPECT_KEYED,
+    equip=with_key_safe,
+    title="key-safe:gateway-killed",
+    phases=(*PHASES_OF_SAFE[:3], *FOUND_OPEN),
+    gateway_deaths=1,
+)
+async def _key_safe_killed(play: ScenarioRun) -> None:
+    await _uses_key(play)
+    await play.kill_gateway()
+    await play.courier.handles(SAFE, "bring_key", "shut_flap")
+    await play.courier.does("leave")
+    await play.wait_for_visit_end()

@@ -25,6 +25,7 @@ disk-full-inside clock-stepped-back window-ends-inside approval-silent not-ready
 cancelled-before-offer guarded guarded:broker-paused paused lock-now code-collision part-delivered label-by-camera
 garage concierge concierge:declined concierge:gateway-killed concierge:nobody
 flat flat:neighbour-follows flat:street-wedged locker locker:occupied locker:full locker:lid-does-not-catch
+flat:gateway-killed flat:gateway-killed-at-the-flat locker:gateway-killed key-safe:gateway-killed
 key-safe key-safe:key-late key-safe:key-out garage:home-assistant-cover
 """.split()  # noqa: SIM905 - the list as the promise words it
 
