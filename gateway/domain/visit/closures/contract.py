@@ -3,7 +3,7 @@
 A closure is anything that bars a way and that the box can have opened (a closure in Matter's wide sense): a bolted
 door, a garage door, a street door with a strike, a compartment, a key safe. A kind is one class: its fields are its
 section in the house file, its methods say what "ready", "open" and "secured" mean for it. A kind is pure. It sees its
-own sensors and the clock, and five facts of the visit; it never sees a delivery, a person, a film or another closure.
+own sensors, the clock, and the facts of `Circumstances`; it never sees a delivery, a person, a film or another closure.
 What it wants done it returns as a `Move`, and the core does it.
 """
 
