@@ -14,7 +14,8 @@ DEFAULT_HOME = Path("config/home.yaml")
 """The house file if no option names one."""
 
 COMMANDS_WITHOUT_HOME = frozenset({
-    "demo", "guard", "hub", "hub-authority", "hub-claim", "hub-config", "hub-retailer", "hub-revoke", "new",
+    "demo", "guard", "hub", "hub-authority", "hub-claim", "hub-config", "hub-retailer", "hub-revoke",
+    "intercom", "new",
     "retailer box", "retailer connect", "retailer end", "retailer keys", "retailer listen", "retailer sandbox",
     "retailer watch",
     "schema", "verify",

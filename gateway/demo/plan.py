@@ -67,6 +67,7 @@ class DemoPlan(Frozen, kw_only=False):
     signers: Mapping[str, RetailerKey]
     action_s: float  # seconds that a person takes for each action
     guard_setup: GuardSetup | None = None  # None: no guard
+    starts_secured: bool = True  # False: something is amiss at the entrance from the start
 
     @property
     def entrance(self) -> str:

@@ -147,7 +147,7 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
         watch = GatewayObserver(plan.home.broker.account("observer"), plan.observed, folder / "phone.jsonl", on_event)
         await stack.enter_async_context(run_beside(watch.run(), log.run()))
         on_start("everybody finds each other")
-        await _wait_until_ready(watch)
+        await _wait_until_ready(watch, plan)
         yield Stage(
             plan=plan, folder=folder, broker=broker, gateway=gateway, watch=watch, log=log, house=control_line,
             rig_socket=rig_socket,
@@ -170,9 +170,11 @@ async def _run_guard(guard_setup: GuardSetup | None, folder: Path, on_start: OnS
             await guard.end()
 
 
-async def _wait_until_ready(watch: GatewayObserver) -> None:
+async def _wait_until_ready(watch: GatewayObserver, plan: DemoPlan) -> None:
+    facts = ("connected", "disk", *(("locked", "closed") if plan.starts_secured else ()))
+
     def is_ready() -> bool:
-        return watch.is_online and all(watch.state.get(fact) for fact in ("connected", "locked", "closed", "disk"))
+        return watch.is_online and all(watch.state.get(fact) for fact in facts)
 
     await watch.wait_until("the entrance connected, locked and closed", is_ready, within=START_TIMEOUT_S)
     watch.mark_seen()

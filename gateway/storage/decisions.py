@@ -68,7 +68,7 @@ def _intent_changed(
 ) -> FactsChanged | None:
     """Return the present facts if the intent may not reserve one opening and one withdrawal by them; None: it may."""
     # A visit on its way has its opening and its withdrawal reserved
-    row = row_in_visit(db, reserve.delivery, reserve.visit)
+    row = row_in_visit(db, reserve.delivery, reserve.visit if reserve.stage > 0 else None)
     if row is None:
         raise LookupError(f"no delivery {reserve.delivery}")
     stop = entrances.stop_of(db, step.entrance)

@@ -29,7 +29,9 @@ ROUND_SCANS = 50  # scans of one store before the next one's turn
 # The rows of one accepted delivery, again under other names and codes: each may come in now.
 _COPY_CTE = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :many) "
 _DELIVERIES = (
-    "INSERT INTO delivery SELECT key || '-' || i, brand, id || '-' || i, version, entrance, carrier, place,"
+    "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c, cancelled,"
+    " lacking, checked, told, look_at, signed_by, doubtful, by_hub, message)"
+    " SELECT key || '-' || i, brand, id || '-' || i, version, entrance, carrier, place,"
     " starts, ends, cold_max_c, cancelled, lacking, checked, told, look_at, signed_by, doubtful, by_hub, message"
     " FROM delivery, n"
 )

@@ -46,8 +46,7 @@ EXPECT_JAMMED = Expectation(
 )
 
 
-async def acknowledge_incident(play: ScenarioRun) -> None:
-    """Let the owner acknowledge what was handed to him, once the box has said that it is not ready."""
+async def _acknowledge_incident(play: ScenarioRun) -> None:
     await play.wait_for_notification(Notification.NOT_READY)
     await _wait_and_acknowledge(play)
 
@@ -75,7 +74,7 @@ async def _lock_jammed(play: ScenarioRun) -> None:
     await play.wait_for_alarm(AlarmCode.LOCK_JAMMED, due=play.timing.relock + play.timing.command_life)
     await wait_for_handover(play)
     await play.set_fault(play.plan.lock, "jam", on=False)
-    await acknowledge_incident(play)
+    await _acknowledge_incident(play)
 
 
 @SCENARIOS.add(
@@ -132,7 +131,7 @@ async def _lock_lies(play: ScenarioRun) -> None:
     await wait_for_handover(play)
     play.require(play.watch.state["locked"] is False, "a lie is never shown as locked")
     await play.set_link(play.plan.lock, up=True)
-    await acknowledge_incident(play)
+    await _acknowledge_incident(play)
 
 
 async def _forge_locked_report(play: ScenarioRun) -> None:
@@ -170,7 +169,7 @@ async def _bolt_in_the_air(play: ScenarioRun) -> None:
     await play.wait_for_phase(Phase.HANDED_TO_OWNER)
     await play.courier.does("walk_out", "leave")
     await play.resident.does("walk_in", "thumb_turn", "close")
-    await acknowledge_incident(play)
+    await _acknowledge_incident(play)
 
 
 @SCENARIOS.add(

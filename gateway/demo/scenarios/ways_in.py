@@ -9,7 +9,7 @@ from gateway.demo.scenario import (
     ScenarioList,
     ScenarioRun,
 )
-from gateway.demo.scenarios.locks import acknowledge_incident, wait_for_handover
+from gateway.demo.scenarios.locks import wait_for_handover
 from gateway.demo.scenarios.ways_in_homes import (
     COMPARTMENTS,
     HALL,
@@ -176,6 +176,10 @@ async def _locker__full(play: ScenarioRun) -> None:
     EXPECT_BOXED,
     equip=with_parcel_box,
     house=DoorResult.HANDED_TO_OWNER,
+    movements=(*_fills(_lid(0))[:2], f"{_lid(0)} closed", f"{_lid(0)} opened", *_fills(_lid(0))[2:]),
+    phases=(*PHASES_WHOLE_VISIT[:5], Phase.HANDED_TO_OWNER, *PHASES_WHOLE_VISIT[4:]),
+    alarms=(AlarmCode.NOT_LOCKED,),
+    notifications=(Notification.AT_THE_DOOR, Notification.LOOK_AFTER_THE_DOOR, Notification.LOCKED_AGAIN),
 )
 async def _locker__lid_does_not_catch(play: ScenarioRun) -> None:
     await _opens_box(play, _lid(0))
@@ -185,7 +189,8 @@ async def _locker__lid_does_not_catch(play: ScenarioRun) -> None:
     await wait_for_handover(play)
     await play.set_fault(_lid(0), "does_not_catch", on=False)
     await play.resident.handles(_lid(0), "open_with_key", "push_shut")
-    await acknowledge_incident(play)
+    await play.owner.send_request("acknowledge", visit=play.watch.state["visit"])
+    await play.wait_for_visit_end()
 
 
 KEY_GOES = ("safe opened", "safe key taken", "hall-door opened", "hall-door closed")

@@ -1,6 +1,7 @@
 """Changes a run's plan into a home with another way in: a flat behind a street door, a parcel box, a key safe."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from devices.simulators.house import (
     BoardPlan,
@@ -142,7 +143,8 @@ def with_impatient_key_safe(plan: DemoPlan) -> DemoPlan:
 def with_empty_key_safe(plan: DemoPlan) -> DemoPlan:
     """A key safe whose key somebody has taken and not brought back."""
     plan = with_key_safe(plan)
-    return plan.with_house(things={**plan.house.things, SAFE: KeySafePlan(kind="key_safe", key=False)})
+    plan = plan.with_house(things={**plan.house.things, SAFE: KeySafePlan(kind="key_safe", key=False)})
+    return replace(plan, starts_secured=False)
 
 
 def _equipped(

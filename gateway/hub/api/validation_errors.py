@@ -7,6 +7,7 @@ from typing import get_args
 from pydantic import StringConstraints
 from pydantic_core import ErrorDetails
 
+from gateway.domain.delivery.features import Word
 from gateway.domain.delivery.promise import Digest, Id
 from gateway.hub.api.api_keys import Label as Printed
 from gateway.hub.api.connections import ReturnUrl
@@ -43,6 +44,7 @@ MEANINGS: Mapping[str, str] = {
     _pattern(Csr): "a certificate request: DER in base64url without padding",
     _pattern(Signature): "a signature: its bytes in base64url without padding",
     _pattern(BoxKey): "an Ed25519 public key: 43 characters of base64url",
+    _pattern(Word): "1 to 32 characters: lower-case letters, digits and underscores, a letter first",
     _pattern(Serial): "a certificate's serial number, in hexadecimal",
 }  # fmt: skip
 """What text has to be, by the pattern that says so; of an id that the hub gave `pattern_meaning` knows it."""

@@ -62,7 +62,7 @@ async def test_a_scenario_in_which_nothing_happens_does_not_pass(tmp_path: Path)
     (scenario,) = find_scenarios("delivered")
     judged = await run_scenario(replace(scenario, play=nothing), tmp_path, fast=True, observer=DemoObserver())
     assert not judged.result.ok
-    assert any("what bolt and door did" in complaint for complaint in judged.complaints)
+    assert any("what doors and bolts did" in complaint for complaint in judged.complaints)
 
 
 @pytest.mark.slow

@@ -12,8 +12,10 @@ from structlog.testing import capture_logs
 
 from gateway.domain.delivery.features import SPEAKS
 from gateway.domain.delivery.result import Refusal
+from gateway.domain.frozen import replace
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
+from gateway.domain.visit.state import Phase
 from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL, is_gateway_online, rfc3339_ms
 from gateway.protocol import jws, owner_requests
@@ -228,6 +230,9 @@ async def test_what_a_visit_hears_of_its_delivery_does_not_count_its_own_opening
 ) -> None:
     await ready.commits(await ready.ring(PARCEL))
     await wait_until(lambda: ready.front.state.visit is not None and ready.front.state.visit.unlock_intent)
+    visit = ready.front.state.visit
+    assert visit is not None
+    ready.front.state = replace(ready.front.state, visit=replace(visit, phase=Phase.ADVANCING))
     heard: list[e.Event] = []
     monkeypatch.setattr(ready.front, "post", heard.append)
     asked(ready, {"id": "w1", "do": "permit", "brand": "shop"})

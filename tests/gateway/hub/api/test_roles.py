@@ -62,6 +62,7 @@ TABLE: Mapping[str, Row] = MappingProxyType({
     "readAvailability": Row(
         "/v1/connections/{connection}/availability?start=2026-11-30T10:00:00Z&end=2026-11-30T12:00:00Z", 200, 200, 404
     ),
+    "readBox": Row("/v1/connections/{connection}/box", 404, 404, 404),  # its box has stated nothing
     "createDelivery": Row("/v1/deliveries", 201, 403, 404, NEW),
     "changeDelivery": Row("/v1/deliveries/{delivery}", 200, 403, 404, {"delivery": {"place": "shed"}}),
     "cancelDelivery": Row("/v1/deliveries/{delivery}/cancel", 200, 403, 404, {}),
