@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum, auto
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from gateway.domain.frozen import Frozen
 
@@ -21,7 +21,7 @@ MAX_NEEDS = 32  # words in one order
 MAX_SIDE_MM = 5000  # of a parcel
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 
-Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
 
 class Feature(StrEnum):
