@@ -56,8 +56,8 @@ class DeviceAccount(HouseSection):
     """The settings of every device. Its account at the broker is its id, its password is in the broker's folder.
 
     `password`: another one, for tests. Without any it connects anonymously. `account`: another account, of a product
-    with topics of its own: that of its bridge. `lag_s`: each publication is late by a random time up to it. `broker`:
-    another one than the house's, for devices behind a guard.
+    with topics of its own: that of its bridge. `lag_s`: the longest random delay of a publication, in seconds.
+    `broker`: another one than the house's, for devices behind a guard.
     """
 
     kind: str = ""

@@ -101,7 +101,9 @@ class Residence:
                 return self._state()
             case ask.Handle():
                 if request.thing not in self.things:
-                    raise Impossible(f"there is no such thing: there are {', '.join(self.things) or 'none'}")
+                    raise Impossible(
+                        f"the house has no thing {request.thing!r}; it has {', '.join(self.things) or 'none'}"
+                    )
                 self.things[request.thing].handle(request.act, request.who)
             case ask.SetFault() | ask.SetLink() | ask.RebootDevice():
                 await self._disturb(request)

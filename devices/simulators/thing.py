@@ -91,7 +91,7 @@ class StreetDoor(Thing):
     """A door that others use too. Its strike lets go for a moment; it falls shut by itself.
 
     Faults: dead (the strike never moves, whatever the relay does), sticks (once released, it stays so), wedged (it does
-    not fall shut), neighbour_follows (whoever goes through is followed by somebody).
+    not fall shut), neighbour_follows (a neighbour goes through behind each person).
     Acts: go_through, come_with_key (a neighbour does, whatever the strike does), close.
     """
 

@@ -141,7 +141,7 @@ def _decode_parcels(suffix: TopicSuffix, payload: bytes) -> tuple[Report, ...]:
             parcels = tracking.read_parcels(body.get("parcels"))
             return (CorrelationReport(echo=identifier(body.get("echo"), "echo")), parcels)
         case _:
-            raise MalformedPayload("an entity with parcels has no such topic")
+            raise MalformedPayload("an entity with parcels does not publish on this topic")
 
 
 def _answer_report(body: Mapping[str, object], device_ref: DeviceRef) -> Report:

@@ -132,6 +132,11 @@ async def _opens_box(play: ScenarioRun, lid: str) -> None:
     await play.log.wait_for_line("latch", within=30, thing=lid, caught=False)
 
 
+async def _fills_and_leaves(play: ScenarioRun, lid: str) -> None:
+    await play.courier.handles(lid, "put_in", "push_shut")
+    await play.courier.does("leave")
+
+
 @SCENARIOS.add(
     _("a parcel box: a free compartment springs open, and its sensor proves the parcel"),
     EXPECT_BOXED,
@@ -139,8 +144,7 @@ async def _opens_box(play: ScenarioRun, lid: str) -> None:
 )
 async def _locker(play: ScenarioRun) -> None:
     await _opens_box(play, _lid(0))
-    await play.courier.handles(_lid(0), "put_in", "push_shut")
-    await play.courier.does("leave")
+    await _fills_and_leaves(play, _lid(0))
     await play.wait_for_visit_end()
 
 
@@ -152,8 +156,7 @@ async def _locker(play: ScenarioRun) -> None:
 )
 async def _locker__occupied(play: ScenarioRun) -> None:
     await _opens_box(play, _lid(1))
-    await play.courier.handles(_lid(1), "put_in", "push_shut")
-    await play.courier.does("leave")
+    await _fills_and_leaves(play, _lid(1))
     await play.wait_for_visit_end()
 
 
@@ -184,8 +187,7 @@ async def _locker__full(play: ScenarioRun) -> None:
 async def _locker__lid_does_not_catch(play: ScenarioRun) -> None:
     await _opens_box(play, _lid(0))
     await play.set_fault(_lid(0), "does_not_catch")
-    await play.courier.handles(_lid(0), "put_in", "push_shut")
-    await play.courier.does("leave")
+    await _fills_and_leaves(play, _lid(0))
     await wait_for_handover(play)
     await play.set_fault(_lid(0), "does_not_catch", on=False)
     await play.resident.handles(_lid(0), "open_with_key", "push_shut")
@@ -207,6 +209,12 @@ async def _uses_key(play: ScenarioRun) -> None:
     await play.courier.handles(HALL, "pull_shut")
 
 
+async def _brings_key_back(play: ScenarioRun) -> None:
+    await play.courier.handles(SAFE, "bring_key", "shut_flap")
+    await play.courier.does("leave")
+    await play.wait_for_visit_end()
+
+
 @SCENARIOS.add(
     _("a key safe: the key in the window against the barcode, and proven back on its hook"),
     EXPECT_KEYED,
@@ -214,9 +222,7 @@ async def _uses_key(play: ScenarioRun) -> None:
 )
 async def _key_safe(play: ScenarioRun) -> None:
     await _uses_key(play)
-    await play.courier.handles(SAFE, "bring_key", "shut_flap")
-    await play.courier.does("leave")
-    await play.wait_for_visit_end()
+    await _brings_key_back(play)
 
 
 @SCENARIOS.add(
@@ -229,9 +235,7 @@ async def _key_safe(play: ScenarioRun) -> None:
 async def _key_safe__key_late(play: ScenarioRun) -> None:
     await _uses_key(play)
     await play.wait_for_alarm(AlarmCode.KEY_LATE, due=play.timing.open_again)
-    await play.courier.handles(SAFE, "bring_key", "shut_flap")
-    await play.courier.does("leave")
-    await play.wait_for_visit_end()
+    await _brings_key_back(play)
 
 
 @SCENARIOS.add(
@@ -302,8 +306,7 @@ async def _locker_killed(play: ScenarioRun) -> None:
     await _opens_box(play, _lid(0))
     await play.wait_for_phase(Phase.INSIDE)
     await play.kill_gateway()
-    await play.courier.handles(_lid(0), "put_in", "push_shut")
-    await play.courier.does("leave")
+    await _fills_and_leaves(play, _lid(0))
     await play.wait_for_visit_end()
 
 
@@ -318,6 +321,4 @@ async def _locker_killed(play: ScenarioRun) -> None:
 async def _key_safe_killed(play: ScenarioRun) -> None:
     await _uses_key(play)
     await play.kill_gateway()
-    await play.courier.handles(SAFE, "bring_key", "shut_flap")
-    await play.courier.does("leave")
-    await play.wait_for_visit_end()
+    await _brings_key_back(play)

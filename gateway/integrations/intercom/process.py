@@ -80,7 +80,7 @@ def boot_time_s() -> float:
 
 
 def utc_now() -> datetime:
-    """Return the wall clock's time."""
+    """Return the wall clock's time. This process runs without the modules on which the gateway's clock depends."""
     return datetime.now(UTC)
 
 
