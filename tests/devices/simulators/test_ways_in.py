@@ -363,7 +363,7 @@ async def test_what_cannot_be_done_to_a_thing_says_what_can(tmp_path: Path) -> N
     async with street(tmp_path) as there:
         for thing, act, why in (
             ("street", "take_key", "close, come_with_key, go_through"),
-            ("nothing", "close", "there are street"),
+            ("nothing", "close", "it has street"),
         ):
             with pytest.raises(Impossible, match=why):
                 await does(there, thing, act)
