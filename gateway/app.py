@@ -503,7 +503,7 @@ class App:
         )
         running.post(e.Restarted(safe_mode=safe_mode))
         self._entrances[name] = running
-        for device in {*section.closure_devices, *auxiliary_devices(section)}:
+        for device in {*section.closure_devices, *auxiliary_devices(self.home, name)}:
             self._by_device[device].append(name)
 
     def _on_message(self, incoming: InboundMessage) -> None:

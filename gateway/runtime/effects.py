@@ -20,6 +20,7 @@ from devices import commands as d
 from devices.reports import LockState
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
+from gateway.config.conditions import entrance_conditions
 from gateway.config.home import Home
 from gateway.config.topics import device_topic, entrance_topic
 from gateway.domain.now import Now
@@ -34,7 +35,7 @@ from gateway.evidence.archive import Archive
 from gateway.evidence.manifest import visit_folder
 from gateway.mqtt.packets import Acknowledgement, NotSent, PublishOptions, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
-from gateway.runtime.adapters.presence_fridge_alarm import surrounding_devices
+from gateway.runtime.adapters.surroundings import watched_devices
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.storage.log_names import kind_of
 from gateway.system.clock import Clock
@@ -239,7 +240,7 @@ class CommandExecutor:
     def on_connected(self, session: int) -> None:
         """Start a new broker session: it knows no state, and gets each recent "no" that the last one did not accept."""
         self._published_state = {}
-        for device in sorted(surrounding_devices(self._section)):
+        for device in sorted(watched_devices(entrance_conditions(self.home, self.entrance))):
             self._send_query(device, session, 0)
         refusals, self._unsent_refusals = self._unsent_refusals, {}
         now = self.clock.now()

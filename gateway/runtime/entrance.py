@@ -30,9 +30,9 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.closures.contract import ORDER_ROLE
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.events import FactsChanged
-from gateway.domain.visit.state import CameraState, Entrance, FridgeState
+from gateway.domain.visit.state import CameraState, Entrance
 from gateway.mqtt.packets import InboundMessage
-from gateway.runtime.adapters import batteries, presence_fridge_alarm
+from gateway.runtime.adapters import batteries, surroundings
 from gateway.runtime.adapters.sensors import is_bad_news, is_good_basic_news, sensor_events, with_folded_queries
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.event_queue import EventQueue
@@ -202,7 +202,7 @@ class EntranceActor:
 
     def check_heartbeats(self, now: Now) -> None:
         """Report, once, basic sensors and devices around the entrance whose heartbeat is missing."""
-        for device in presence_fridge_alarm.silent_devices(self._home, self._last_heard_mono, now.mono):
+        for device in surroundings.silent_devices(self.state.rules.conditions, self._last_heard_mono, now.mono):
             del self._last_heard_mono[device]
             self._post_unknown(device)
         for binding in self._bindings:
@@ -212,7 +212,7 @@ class EntranceActor:
                 self.post(e.SensorOffline(sensor=binding.name))
 
     def _post_unknown(self, device: str) -> None:
-        for event in presence_fridge_alarm.unknown_events(self._section, device):
+        for event in surroundings.lost(self.state.rules.conditions, device):
             self.post(event)
 
     def _sensors(self, device: str) -> tuple[str, ...]:
@@ -239,7 +239,7 @@ class EntranceActor:
             case r.AvailabilityReport(online=False):
                 for name in self._sensors(device):
                     yield e.SensorOffline(sensor=name)
-                yield from presence_fridge_alarm.unknown_events(self._section, device)
+                yield from surroundings.lost(self.state.rules.conditions, device)
             case r.BatteryReport():
                 home, name = self._home, self.state.id
                 yield from batteries.battery_events(home, name, device, channel, report, retained=context.retained)
@@ -249,7 +249,7 @@ class EntranceActor:
                 old = context.retained or self._is_settling(device)
                 if not old:
                     self._last_heard_mono[device] = self._clock.now().mono
-                yield from presence_fridge_alarm.surrounding_events(self._home, self._section, device, report, old=old)
+                yield from surroundings.reports(self.state.rules.conditions, device, report, old=old)
             case r.SignalReport() if report.id or context.answers is not None:
                 if (visit := self._executor.take_ringing_visit(report.id)) is not None:
                     yield e.BellConfirmed(visit=visit)
@@ -263,7 +263,7 @@ class EntranceActor:
             case r.UnreadablePayload():
                 log.warning("device_says", device=device, report=repr(report))
                 if channel in READING_TOPICS:  # its reading is unknown now
-                    yield from presence_fridge_alarm.unknown_events(self._section, device)
+                    yield from surroundings.lost(self.state.rules.conditions, device)
             case (
                 r.AvailabilityReport()
                 | r.AnswerButtonReport()
@@ -290,9 +290,8 @@ class EntranceActor:
         """Start a new broker session: everything has to be published, queried and said again."""
         self._last_heard_mono.clear()
         self._event_queue.forget_surroundings()
-        for place, section in self._section.places.items():
-            if section.fridge is not None and place in self.state.fridges:
-                self.post(e.FridgeReported(place=place, fridge=FridgeState()))
+        for event in surroundings.ended_measurements(self.state):
+            self.post(event)
         self.post(e.BrokerUp(session=session))
         self._executor.on_connected(session)
 

@@ -1,6 +1,7 @@
 """Derives the rules of an entrance and the configuration of the video process from the house file."""
 
 from gateway.config.closures import basic_sensors, entrance_closures
+from gateway.config.conditions import entrance_conditions
 from gateway.config.home import Home
 from gateway.domain.visit.state import Rules
 from gateway.video.ipc import CameraSource, ConfigureCameras
@@ -10,7 +11,6 @@ def entrance_rules(home: Home, entrance: str) -> Rules:
     """Return the rules of this entrance for `decide`."""
     section = home.entrances[entrance]
     closures = entrance_closures(home, entrance)
-    alarm = None if section.alarm is None else home.devices[section.alarm]
     first = closures[0].id
     outside = () if section.cameras.outside is None else (section.cameras.outside,)
     watched_by = {first: outside, **{closure.id: closure.cameras for closure in closures if closure.cameras}}
@@ -27,9 +27,7 @@ def entrance_rules(home: Home, entrance: str) -> Rules:
         evidence=section.evidence,
         has_signal=section.signal is not None,
         household_refuses=section.home_refuses,
-        presence=section.presence,
-        alarm=section.alarm,
-        bypassed=alarm.bypassed_states if alarm is not None and alarm.kind == "alarm" else frozenset(),
+        conditions=entrance_conditions(home, entrance),
         open_limit={id_: place.open_limit for id_, place in section.places.items()},
         timing=section.timing,
     )

@@ -1,18 +1,19 @@
 """A bounded priority queue of the events of one entrance. Pure.
 
-Events of lock, door, cameras, the store and the owner come first, in the order of their arrival. Readings of fridges,
-people's devices and the alarm panel come next; the queue keeps only the newest one of each device. Scans come last.
+Events of lock, door, cameras, the store and the owner come first, in the order of their arrival. Reports of
+conditions around the entrance come next; the queue keeps only the newest one of each source. Scans come last.
 """
 
 from collections import Counter, deque
 from collections.abc import Iterator
 
 from gateway.domain.visit import events as e
+from gateway.domain.visit.conditions.contract import ConditionReport
 
 MAX_QUEUED_SCANS = 50  # of one scanner: more than a courier can scan during one commit; more is a flood
 MAX_QUEUED_LABELS = 10  # readings of one camera: it looks three times a second, and reads a dropped code again
 MAX_QUEUED_REPORTS = 200  # of lock and door; beyond it the gateway queries them for their current state
-SURROUNDING_EVENTS = (e.FridgeReported, e.PresenceReported, e.AlarmPanelReported, e.BatteryReported)
+SURROUNDING_EVENTS = (ConditionReport, e.BatteryReported)
 DEVICE_EVENTS = (
     e.SensorReported,
     e.SequenceAdvanced,
@@ -67,7 +68,7 @@ class EventQueue:
         return scan
 
     def forget_surroundings(self) -> None:
-        """Drop the queued readings of fridges, people's devices and the alarm panel, but not those of batteries."""
+        """Drop the queued reports of conditions, but not those of batteries."""
         self._surroundings = {
             key: event for key, event in self._surroundings.items() if isinstance(event, e.BatteryReported)
         }
@@ -82,12 +83,8 @@ class EventQueue:
 def event_source(event: e.Event) -> str:
     """Return the source of a device's event, as `fridge/PLACE`. ValueError: the event comes from no device."""
     match event:
-        case e.FridgeReported(place=place):
-            return f"fridge/{place}"
-        case e.PresenceReported(device=device):
-            return f"presence/{device}"
-        case e.AlarmPanelReported():
-            return "panel"
+        case ConditionReport():
+            return event.source
         case e.BatteryReported(device=device):
             return f"battery/{device}"
         case e.Scanned(scanner=scanner):

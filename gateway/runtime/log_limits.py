@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
+from gateway.domain.visit.conditions.contract import ConditionReport
 from gateway.domain.visit.state import Entrance, ScanLockout
 from gateway.runtime.event_queue import SURROUNDING_EVENTS, event_source
 from gateway.system.token_bucket import TokenBucket
@@ -29,7 +30,7 @@ class LogLimits:
         self._entrance_bucket = TokenBucket(ENTRANCE_ENTRIES_PER_MINUTE / 60, ENTRANCE_BURST_ENTRIES)
         self._source_buckets: dict[str, TokenBucket] = {}
         self._suppressed_counts: Counter[str] = Counter()
-        self._newest_readings: dict[str, e.FridgeReported] = {}  # place -> its newest reading that has no entry
+        self._newest_readings: dict[str, ConditionReport] = {}  # place -> its newest reading that has no entry
         self._last_suppressed: e.Event | None = None
         self.due = math.inf
         """When the summary is due, in monotonic seconds; infinity while nothing is counted."""
@@ -48,17 +49,17 @@ class LogLimits:
         name = event_source(event)
         each = self._source_buckets.setdefault(name, TokenBucket(SOURCE_ENTRIES_PER_MINUTE / 60, SOURCE_BURST_ENTRIES))
         if each.has(mono) and self._entrance_bucket.take(mono) and each.take(mono):
-            if isinstance(event, e.FridgeReported):
-                self._newest_readings.pop(event.place, None)
+            if isinstance(event, ConditionReport) and event.proof_place is not None:
+                self._newest_readings.pop(event.proof_place, None)
             return True
         self._suppressed_counts[name] += 1
         self._last_suppressed = event
-        if isinstance(event, e.FridgeReported):
-            self._newest_readings[event.place] = event
+        if isinstance(event, ConditionReport) and event.proof_place is not None:
+            self._newest_readings[event.proof_place] = event
         self.due = min(self.due, mono + SUMMARY_INTERVAL_S)
         return False
 
-    def newest(self, place: str) -> e.FridgeReported | None:
+    def newest(self, place: str) -> ConditionReport | None:
         """Remove and return a place's newest reading without an entry: the next decision may rest on it."""
         return self._newest_readings.pop(place, None)
 
@@ -75,9 +76,10 @@ class LogLimits:
 
 
 def _is_part_of_proof(event: e.Event, state: Entrance) -> bool:
-    if not isinstance(event, e.FridgeReported):
+    place = event.proof_place if isinstance(event, ConditionReport) else None
+    if place is None:
         return False
-    return state.incident is not None or (state.visit is not None and state.visit.delivery.place == event.place)
+    return state.incident is not None or (state.visit is not None and state.visit.delivery.place == place)
 
 
 def _is_refusal(command: c.Command) -> bool:

@@ -1,7 +1,8 @@
 """An entrance's state as JSON in the store, also as earlier releases wrote it.
 
 `shape` numbers the form of the JSON. Shape 1 (until November 2026; it bears no number) knew one lock and one door. Its
-names are brought up to date, then `former_state` translates it. The rules are not stored: they are the house file's.
+names are brought up to date, then `former_state` translates it, as it translates shape 2. Neither the rules are stored,
+which are the house file's, nor the reports of conditions, which are unknown after a boot.
 """
 
 import json
@@ -12,10 +13,11 @@ from pydantic import TypeAdapter
 
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 from gateway.domain.visit.state import Entrance
-from gateway.storage.former_state import translate
+from gateway.storage.former_state import translate, translate_conditions
 
 _STATE = TypeAdapter(Entrance)
-SHAPE = 2
+SHAPE = 3
+NOT_STORED = frozenset({"rules", "surroundings"})
 
 # Each class's fields: names until November 2026, and present names.
 _ENTRANCE: Mapping[str, str] = {
@@ -26,11 +28,9 @@ _ENTRANCE: Mapping[str, str] = {
     "charges": "battery_trends",
     "battery_told": "batteries_to_change",
     "battery_said": "battery_notified_at",
-    "cold": "fridges",
     "attempts": "scan_lockouts",
     "half": "pending_scan",
     "barred": "walk_test_failed",
-    "panel": "alarm_panel",
     "safe_tries": "safe_mode_lock_tries",
     "safe_asked": "safe_mode_query_id",
     "expecting": "window_near",
@@ -79,12 +79,12 @@ class UnknownShape(ValueError):  # noqa: N818 - it is the state that is of anoth
 
 
 def dump(state: Entrance) -> str:
-    """Write the state as JSON text, without its rules."""
-    return json.dumps({"shape": SHAPE, **_STATE.dump_python(state, mode="json", exclude={"rules"})})
+    """Write the state as JSON text, without its rules and without what its conditions reported."""
+    return json.dumps({"shape": SHAPE, **_STATE.dump_python(state, mode="json", exclude=set(NOT_STORED))})
 
 
 def load(text: str) -> Entrance:
-    """Read a state that this release or an earlier one wrote; its rules are the defaults.
+    """Read a state that this release or an earlier one wrote; its rules are the defaults, its surroundings unknown.
 
     Raises:
         UnknownShape: a later release wrote it.
@@ -96,6 +96,8 @@ def load(text: str) -> Entrance:
     shape = stored.pop("shape", 1)
     if shape == 1:
         stored = translate(_entrance(stored), MAIN_CLOSURE)
+    elif shape == 2:
+        stored = translate_conditions(stored)
     elif shape != SHAPE:
         raise UnknownShape(f"the state of an entrance has the shape {shape!r}, and this release knows {SHAPE}")
     return _STATE.validate_json(json.dumps(stored))

@@ -1,4 +1,6 @@
-"""Translates the state of an entrance that knew one lock and one door (shape 1) into the present form. Pure.
+"""Translates the state of an entrance that an earlier release stored into the present form. Pure.
+
+Shape 1 knew one lock and one door. Shape 2 had fields of its own for fridges, presence and alarm panel.
 
 Only what outlives a restart is translated. What was observed is unknown after a boot anyway, and so are a pending scan,
 a lock request and every deadline; a procedure begins anew. So the facts of lock and door, and how far the relocking
@@ -16,11 +18,15 @@ _NOTIFIED = {
     "jam_notified": "jam",
     "refusal_notified": "refusal",
     "handle_notified": "prompt",
-    "warm_notified": "warm",
     "stop_notified": "stop",
-    "tried_to_lock": "fridge",
 }
-_GONE = frozenset({"rules", "bolt", "door", "obstruction", "by_hand", "pending_scan", "lock_request", "timers"})
+_BREACHES = {"warm_notified": "fridge_too_warm", "tried_to_lock": "fridge_left_open"}
+_BREACHES_OF_SHAPE_2 = {"warm": "fridge_too_warm", "fridge": "fridge_left_open"}
+_SURROUNDINGS = frozenset({"fridges", "cold", "presence", "alarm_panel", "panel"})  # unknown after a boot
+_GONE = (
+    frozenset({"rules", "bolt", "door", "obstruction", "by_hand", "pending_scan", "lock_request", "timers"})
+    | _SURROUNDINGS
+)
 _SAFE_MODE = frozenset({"safe_mode", "safe_mode_lock_tries", "safe_mode_query_id"})
 
 
@@ -64,5 +70,20 @@ def _visit(old: Mapping[str, Any] | None, closure: str) -> Json | None:
             "unsealed_parts": old.get("unsealed_parts", []),
         },
         "notified": [now for name, now in _NOTIFIED.items() if old.get(name)],
+        "breaches": [now for name, now in _BREACHES.items() if old.get(name)],
         "reminders": old.get("open_notifications", 0),
     }
+
+
+def translate_conditions(old: Mapping[str, Any]) -> Json:
+    """Translate a state of shape 2."""
+    kept = {name: value for name, value in old.items() if name not in _SURROUNDINGS}
+    return {**kept, **{name: _visit_of_shape_2(old.get(name)) for name in ("visit", "grace_visit")}}
+
+
+def _visit_of_shape_2(old: Mapping[str, Any] | None) -> Json | None:
+    if old is None:
+        return None
+    notified = [word for word in old.get("notified", ()) if word not in _BREACHES_OF_SHAPE_2]
+    breaches = [now for word, now in _BREACHES_OF_SHAPE_2.items() if word in old.get("notified", ())]
+    return {**old, "notified": notified, "breaches": breaches}

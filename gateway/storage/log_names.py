@@ -8,16 +8,18 @@ from collections.abc import Mapping
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import FridgeState, PausePeriod
+from gateway.domain.visit.conditions import AlarmPanelReported, FridgeReported, PresenceReported
+from gateway.domain.visit.conditions.cold_chain import FridgeState
+from gateway.domain.visit.state import PausePeriod
 
 _KINDS: Mapping[type, str] = {
     e.SequenceAdvanced: "DeviceSpoke",
     e.BatteryReported: "BatteryHeard",
     e.SensorOffline: "DeviceLost",
     e.WalkTestChanged: "WalkTested",
-    e.FridgeReported: "FridgeHeard",
-    e.PresenceReported: "PresenceHeard",
-    e.AlarmPanelReported: "PanelHeard",
+    FridgeReported: "FridgeHeard",
+    PresenceReported: "PresenceHeard",
+    AlarmPanelReported: "PanelHeard",
     e.BellConfirmed: "BellRang",
     e.HouseholdAnswered: "SomebodyAnswered",
     e.LockRequested: "LockAsked",
@@ -49,7 +51,7 @@ _FIELDS: Mapping[tuple[type, str], str] = {
     (e.SequenceAdvanced, "sensor"): "device",
     (e.SensorOffline, "sensor"): "device",
     (e.WalkTestChanged, "failed"): "barred",
-    (e.FridgeReported, "fridge"): "cold",
+    (FridgeReported, "fridge"): "cold",
     (e.WindowChanged, "near"): "expecting",
     (c.AnswerScan, "answer"): "word",
     (c.NotifyOwner, "notification"): "saying",

@@ -16,9 +16,8 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.closures.contract import sensor_name
 from gateway.domain.visit.predicates import are_all_secured, has_unlock_intent
-from gateway.domain.visit.presence import is_household_away
 from gateway.domain.visit.state import Entrance, Phase
-from gateway.domain.visit.views import fact_of, find_sensor
+from gateway.domain.visit.views import fact_of, find_sensor, is_household_away
 from tests.house.oracle import NEVER_S, Oracle
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ import random
 from typing import TYPE_CHECKING
 
 from devices.reports import AlarmPanelState, PresenceState
-from gateway.domain.visit import events as e
 from gateway.domain.visit.closures import BoltedDoor
+from gateway.domain.visit.conditions import AlarmPanelReported, PresenceReported
+from tests.house.rules import has_panel, tracked_people
 
 if TYPE_CHECKING:
     from tests.house.house import SimulatedHome
@@ -22,7 +23,7 @@ class FollowedHousehold:
 
     def __init__(self, house: SimulatedHome, seed: int) -> None:
         self.house, self.rng = house, random.Random(f"followed {seed}")
-        self.where = dict.fromkeys(house.rules.presence, PresenceState.AWAY)
+        self.where = dict.fromkeys(tracked_people(house.rules), PresenceState.AWAY)
         self.panel = AlarmPanelState.DISARMED
 
     def step(self) -> None:
@@ -33,7 +34,7 @@ class FollowedHousehold:
                     (PresenceState.HOME, PresenceState.AWAY, PresenceState.AWAY, PresenceState.UNKNOWN)
                 )
                 self._report_presence(name)
-        if self.house.rules.alarm is not None and self.rng.random() < 0.08:
+        if has_panel(self.house.rules) and self.rng.random() < 0.08:
             self.panel = self.rng.choice(
                 (
                     *AlarmPanelState,
@@ -64,12 +65,12 @@ class FollowedHousehold:
     def may_open(self) -> bool:
         """Whether in truth nobody who is followed is home, and no siren would answer the door."""
         nobody = all(where is PresenceState.AWAY for where in self.where.values())
-        return nobody and (self.house.rules.alarm is None or self.panel in QUIET_PANEL_STATES)
+        return nobody and (not has_panel(self.house.rules) or self.panel in QUIET_PANEL_STATES)
 
     def _report_presence(self, name: str) -> None:
         if self.house.session is not None:
-            self.house.feed(e.PresenceReported(device=name, presence=self.where[name]))
+            self.house.feed(PresenceReported(device=name, presence=self.where[name]))
 
     def _report_panel(self) -> None:
-        if self.house.session is not None and self.house.rules.alarm is not None:
-            self.house.feed(e.AlarmPanelReported(panel=self.panel))
+        if self.house.session is not None and has_panel(self.house.rules):
+            self.house.feed(AlarmPanelReported(panel=self.panel))

@@ -11,8 +11,10 @@ from gateway.domain.frozen import replace
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
+from gateway.domain.visit.conditions import FridgeReported
+from gateway.domain.visit.conditions.cold_chain import FridgeState
 from gateway.domain.visit.decide import decide
-from gateway.domain.visit.state import CameraState, Entrance, FridgeState, PausePeriod, Rules
+from gateway.domain.visit.state import CameraState, Entrance, PausePeriod, Rules
 from gateway.runtime.effects import is_filmed_live
 from gateway.runtime.entrance import commands_without_store
 from gateway.video.ipc import CameraProof, ClipKey
@@ -391,7 +393,7 @@ class SimulatedHome:
         """The fridge tells its temperature and its door."""
         door = DoorState.OPEN if self.faults.fridge_open else DoorState.CLOSED
         self.feed(
-            e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=12.0 if self.faults.warm else 4.0, door=door))
+            FridgeReported(place="fridge", fridge=FridgeState(temp_c=12.0 if self.faults.warm else 4.0, door=door))
         )
 
     # ---- what was seen ----------------------------------------------------------------------------------------------

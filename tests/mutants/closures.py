@@ -321,8 +321,8 @@ MUTANTS = (
     Mutant(
         name="a key does not count while its keeper is in the home",
         file=f"{VISIT}decide.py",
-        old="    _remember_marks(step)\n    inside.settle_behind(step)\n    _alarm_warm_fridge(step)\n",
-        new="    _remember_marks(step)\n    _alarm_warm_fridge(step)\n",
+        old="    _remember_marks(step)\n    inside.settle_behind(step)\n    _alarm_of_conditions(step)\n",
+        new="    _remember_marks(step)\n    _alarm_of_conditions(step)\n",
         tests=(SEVERAL,),
     ),
     Mutant(

@@ -4,28 +4,30 @@ from tests.mutants.mutant import Mutant
 
 RESIDENTS = "tests/gateway/domain/visit/test_presence.py"
 GARAGE = "tests/gateway/domain/visit/test_garage.py"
-SURROUNDINGS = "tests/gateway/runtime/adapters/test_presence_fridge_alarm.py"
+CONDITIONS = "tests/gateway/domain/visit/conditions/test_any_condition.py"
+FRIDGE = "tests/gateway/domain/visit/test_door_open.py"
+SURROUNDINGS = "tests/gateway/runtime/adapters/test_surroundings.py"
 
 MUTANTS = (
     Mutant(
         name="who is not known to be away is away",
-        file="gateway/domain/visit/presence.py",
-        old="not in {None, PresenceState.UNKNOWN} for",
-        new="not in {PresenceState.UNKNOWN} for",
-        tests=(RESIDENTS,),
+        file="gateway/domain/visit/conditions/presence.py",
+        old="return report.presence if isinstance(report, PresenceReported) else PresenceState.UNKNOWN",
+        new="return report.presence if isinstance(report, PresenceReported) else PresenceState.AWAY",
+        tests=(RESIDENTS, CONDITIONS),
     ),
     Mutant(
         name="a panel that nobody has heard is disarmed",
-        file="gateway/domain/visit/presence.py",
-        old="panel is AlarmPanelState.DISARMED or",
-        new="panel in (AlarmPanelState.DISARMED, AlarmPanelState.UNKNOWN) or",
-        tests=(RESIDENTS,),
+        file="gateway/domain/visit/conditions/alarm_panel.py",
+        old="return mode is AlarmPanelState.DISARMED or",
+        new="return mode in (AlarmPanelState.DISARMED, AlarmPanelState.UNKNOWN) or",
+        tests=(RESIDENTS, CONDITIONS),
     ),
     Mutant(
         name="what was known of the household outlives a broken link",
         file="gateway/domain/visit/facts.py",
-        old="replace(step.state, presence={}, alarm_panel=AlarmPanelState.UNKNOWN)",
-        new="replace(step.state)",
+        old="step.state.surroundings.items() if report.proof_place is not None}",
+        new="step.state.surroundings.items()}",
         tests=(RESIDENTS,),
     ),
     Mutant(
@@ -37,17 +39,66 @@ MUTANTS = (
     ),
     Mutant(
         name="a stored disarmed counts",
-        file="gateway/runtime/adapters/presence_fridge_alarm.py",
-        old="if not (old and (panel in LIVE_ONLY or panel in bypassed)):",
-        new="if panel is not None:",
-        tests=(SURROUNDINGS,),
+        file="gateway/domain/visit/conditions/alarm_panel.py",
+        old="if not (old and self._is_quiet(report.panel)):",
+        new="if report.panel is not None:",
+        tests=(SURROUNDINGS, CONDITIONS),
     ),
     Mutant(
         name="a thermometer that fell silent is believed for ever",
-        file="gateway/runtime/adapters/presence_fridge_alarm.py",
-        old="and mono - at > found.silence_s",
-        new="and mono - at > found.silence_s + 1e9",
+        file="gateway/runtime/adapters/surroundings.py",
+        old="and mono - spoke[device] > limit_s",
+        new="and mono - spoke[device] > limit_s + 1e9",
         tests=(SURROUNDINGS,),
+    ),
+    Mutant(
+        name="a stored away counts",
+        file="gateway/domain/visit/conditions/presence.py",
+        old="if not (old and report.presence is PresenceState.AWAY):",
+        new="if report.presence is not None:",
+        tests=(SURROUNDINGS, CONDITIONS),
+    ),
+    Mutant(
+        name="a stored temperature counts",
+        file="gateway/domain/visit/conditions/cold_chain.py",
+        old="if old or not isinstance(report, r.FridgeReport):",
+        new="if not isinstance(report, r.FridgeReport):",
+        tests=(SURROUNDINGS, CONDITIONS),
+    ),
+    Mutant(
+        name="a thermometer that is lost stays cold",
+        file="gateway/domain/visit/conditions/cold_chain.py",
+        old="yield FridgeReported(place=place, fridge=FridgeState())",
+        new="yield from ()",
+        tests=(SURROUNDINGS, CONDITIONS),
+    ),
+    Mutant(
+        name="a measurement of the former session stays",
+        file="gateway/runtime/adapters/surroundings.py",
+        old="if event.proof_place is not None and event.source in state.surroundings:",
+        new="if event.proof_place is None and event.source in state.surroundings:",
+        tests=("tests/gateway/runtime/test_entrance_hears.py",),
+    ),
+    Mutant(
+        name="whoever comes home while it rings is not noticed",
+        file="gateway/domain/visit/facts.py",
+        old="if any(condition.is_arrival(event) for condition in step.state.rules.conditions):",
+        new="if not step.state.rules.conditions:",
+        tests=(RESIDENTS,),
+    ),
+    Mutant(
+        name="the fridge's alarm comes with every report",
+        file="gateway/domain/visit/step.py",
+        old="if code is not None and code not in visit.breaches:",
+        new="if code is not None:",
+        tests=(FRIDGE,),
+    ),
+    Mutant(
+        name="a fridge that stands open is fine",
+        file="gateway/domain/visit/conditions/cold_chain.py",
+        old="return AlarmCode.FRIDGE_LEFT_OPEN if _fridge(view).door in OPEN_DOOR_STATES else None",
+        new="return None",
+        tests=(FRIDGE,),
     ),
     Mutant(
         name="a garage is sent down though nobody said that he is out",

@@ -352,14 +352,14 @@ MUTANTS = (
     Mutant(
         name="a warm fridge is no reason",
         file="gateway/domain/visit/predicates.py",
-        old="    if not is_cold_enough(state, delivery):\n        return Refusal.FRIDGE_TOO_WARM\n",
-        new="",
+        old="    return next(iter(unmet), None)\n",
+        new="    return None\n",
         tests=(REFUSALS,),
     ),
     Mutant(
         name="a fridge that says nothing is cold",
-        file="gateway/domain/visit/predicates.py",
-        old="return fridge is not None and fridge.temp_c is not None and fridge.temp_c <= delivery.cold_max_c",
+        file="gateway/domain/visit/conditions/cold_chain.py",
+        old="return celsius is not None and celsius <= view.max_celsius",
         new="return fridge is None or fridge.temp_c is None or fridge.temp_c <= delivery.cold_max_c",
         tests=(REFUSALS,),
     ),

@@ -38,13 +38,12 @@ from gateway.domain.visit.predicates import (
     is_filmed,
     is_in_use,
     is_passable_by,
-    is_too_warm,
     may_open,
     unproven_sensors,
 )
 from gateway.domain.visit.state import BETWEEN_INTENTS, ENTRANCE_WIDE, Entrance, Once, Phase, Timer
 from gateway.domain.visit.step import Step
-from gateway.domain.visit.views import sensor_names
+from gateway.domain.visit.views import condition_view, sensor_names
 
 MAX_ROUNDS = 20  # far more moves than one event can cause
 MAX_CLOCK_DRIFT_S = 1.0  # of wall clock and a pause's deadline before the deadline is set again
@@ -233,7 +232,7 @@ def _settle_entrance(step: Step) -> None:
     late.on_courier_exit(step)
     _remember_marks(step)
     inside.settle_behind(step)
-    _alarm_warm_fridge(step)
+    _alarm_of_conditions(step)
 
 
 def _settle_pauses(step: Step) -> None:
@@ -286,11 +285,12 @@ def _remember_marks(step: Step) -> None:
         step.visit = replace(step.visit, entry=replace(entry, marks=entry.marks | new))
 
 
-def _alarm_warm_fridge(step: Step) -> None:
-    """Raise an alarm at once, and once, if the cold chain breaks while the courier is inside."""
-    is_warm = has_unlock_intent(step.state) and is_too_warm(step.state, step.visit.delivery)
-    if is_warm and not step.notified_once(Once.WARM):
-        step.emit(c.RaiseAlarm(code=c.AlarmCode.FRIDGE_TOO_WARM, detail=step.visit.delivery.place))
+def _alarm_of_conditions(step: Step) -> None:
+    """Raise an alarm at once, and once, if a condition breaks after an intent, as the cold chain may."""
+    if has_unlock_intent(step.state):
+        seen = condition_view(step.state, step.visit.delivery)
+        for condition in step.state.rules.conditions:
+            step.alarm_once(condition.breach(seen))
 
 
 def _before_intent(step: Step) -> None:

@@ -2,12 +2,13 @@
 
 from dataclasses import field
 
-from devices.reports import AlarmPanelState, BatteryLevel, OperationError, OperationSource, PresenceState
+from devices.reports import BatteryLevel, OperationError, OperationSource
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.label import LabelElements
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE
-from gateway.domain.visit.state import CodeKind, FridgeState, PausePeriod
+from gateway.domain.visit.conditions.contract import ConditionReport
+from gateway.domain.visit.state import CodeKind, PausePeriod
 
 
 class ReportContext(Frozen):
@@ -114,26 +115,6 @@ class WalkTestChanged(Frozen):
     """The state of the entrance's walk test; `failed`: it forbids unattended visits. Also sent at each start."""
 
     failed: bool
-
-
-class FridgeReported(Frozen):
-    """A fridge reported its state."""
-
-    place: str
-    fridge: FridgeState
-
-
-class PresenceReported(Frozen):
-    """A presence device reported where its person is. Never sent for a retained message that says "away"."""
-
-    device: str
-    presence: PresenceState
-
-
-class AlarmPanelReported(Frozen):
-    """The alarm panel reported its mode. Never sent for a retained message with good news."""
-
-    panel: AlarmPanelState
 
 
 class BellPressed(Frozen):
@@ -296,9 +277,7 @@ DeviceEvent = (
     | CameraChanged
     | DiskChanged
     | WalkTestChanged
-    | FridgeReported
-    | PresenceReported
-    | AlarmPanelReported
+    | ConditionReport
 )
 """An event of a device or of its link."""
 

@@ -2,13 +2,13 @@
 
 from typing import assert_never
 
-from devices.reports import AlarmPanelState, PresenceState
 from gateway.domain.frozen import replace
 from gateway.domain.visit import batteries, intrusion
 from gateway.domain.visit import events as e
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import UNKNOWN, Fact, Sensor
 from gateway.domain.visit.commands import AlarmCode, RaiseAlarm
+from gateway.domain.visit.conditions.contract import ConditionReport
 from gateway.domain.visit.predicates import has_unlock_intent
 from gateway.domain.visit.state import CameraState, Entrance, Phase
 from gateway.domain.visit.step import Step
@@ -46,21 +46,18 @@ def apply_event(step: Step, event: e.DeviceEvent) -> None:
             step.state = replace(step.state, disk_ok=ok)
         case e.WalkTestChanged(failed=failed):
             step.state = replace(step.state, walk_test_failed=failed)
-        case e.FridgeReported(place=place, fridge=fridge):
-            step.state = replace(step.state, fridges={**step.state.fridges, place: fridge})
-        case e.PresenceReported(device=device, presence=presence):
-            step.state = replace(step.state, presence={**step.state.presence, device: presence})
-            if presence is PresenceState.HOME:  # a person who comes home while it rings attends to the courier
+        case ConditionReport():
+            step.state = replace(step.state, surroundings={**step.state.surroundings, event.source: event})
+            if any(condition.is_arrival(event) for condition in step.state.rules.conditions):
                 step.attend()
-        case e.AlarmPanelReported(panel=panel):
-            step.state = replace(step.state, alarm_panel=panel)
         case _:
             assert_never(event)
 
 
 def forget_surroundings(step: Step) -> None:
-    """Reset presence and alarm panel: observation is lost, so persons may have come home and the panel may be armed."""
-    step.state = replace(step.state, presence={}, alarm_panel=AlarmPanelState.UNKNOWN)
+    """Drop the reports that a lost session ends: persons may have come home, and the alarm panel may be armed."""
+    kept = {source: report for source, report in step.state.surroundings.items() if report.proof_place is not None}
+    step.state = replace(step.state, surroundings=kept)
 
 
 def lose_all_observation(step: Step) -> None:

@@ -15,10 +15,9 @@ from gateway.domain.visit.predicates import (
     is_explained_only_by_unlock,
     is_unlock_unanswered,
 )
-from gateway.domain.visit.presence import is_household_away
 from gateway.domain.visit.state import Phase, Timer
 from gateway.domain.visit.step import Step
-from gateway.domain.visit.views import sensor_names
+from gateway.domain.visit.views import is_household_away, sensor_names
 
 
 def on_change(step: Step, closure: AnyClosure, role: str, before: Fact, event: e.SensorReported) -> None:

@@ -6,11 +6,12 @@ from devices.reports import BatteryLevel, BatteryReport
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.now import Now
-from gateway.domain.visit import presence
 from gateway.domain.visit.closures import AnyClosure
-from gateway.domain.visit.closures.contract import OPEN_DOOR_STATES, sensor_name
+from gateway.domain.visit.closures.contract import sensor_name
+from gateway.domain.visit.conditions import AnyCondition
+from gateway.domain.visit.conditions.contract import Household
 from gateway.domain.visit.state import BEFORE_INTENT, WALK_TEST, CameraState, Entrance, Timer
-from gateway.domain.visit.views import all_sensors, closure_of, fact_of, view
+from gateway.domain.visit.views import all_sensors, closure_of, condition_view, fact_of, household_is, view
 
 TOO_BIG = "too_big"
 CRITICAL_BATTERY_PERCENT = 10  # percent: such a battery may withdraw the bolt and not throw it again
@@ -140,25 +141,10 @@ def is_before_intent(state: Entrance) -> bool:
     return state.visit is not None and state.visit.phase in BEFORE_INTENT
 
 
-def is_cold_enough(state: Entrance, delivery: VisitDelivery) -> bool:
-    """Return whether the fridge is proven cold enough; a delivery without a cold chain always passes."""
-    if delivery.cold_max_c is None:
-        return True
-    fridge = state.fridges.get(delivery.place)
-    return fridge is not None and fridge.temp_c is not None and fridge.temp_c <= delivery.cold_max_c
-
-
-def is_too_warm(state: Entrance, delivery: VisitDelivery) -> bool:
-    """Return whether the fridge is known to be too warm; an unknown temperature is neither this nor cold enough."""
-    fridge = state.fridges.get(delivery.place)
-    known = fridge is not None and fridge.temp_c is not None
-    return known and not is_cold_enough(state, delivery)
-
-
-def is_fridge_open(state: Entrance, delivery: VisitDelivery) -> bool:
-    """Whether the fridge at the delivery's place stands open."""
-    fridge = state.fridges.get(delivery.place)
-    return fridge is not None and fridge.door in OPEN_DOOR_STATES
+def unmet_conditions(state: Entrance, delivery: VisitDelivery | None) -> tuple[AnyCondition, ...]:
+    """Return the conditions that are not proven to be met, for this delivery or for any."""
+    seen = condition_view(state, delivery)
+    return tuple(condition for condition in state.rules.conditions if not condition.is_met(seen))
 
 
 def battery_level(report: BatteryReport) -> BatteryLevel:
@@ -199,15 +185,14 @@ def is_household_present(state: Entrance, now: Now) -> bool:
         return False
     by_hand = not state.opened_by_hand.isdisjoint(unsecured_closures(state, state.opened_by_hand))
     recent = now.mono - state.by_hand_at < state.rules.timing.by_hand
-    return state.somebody_home or presence.is_somebody_home(state) or by_hand or recent or is_in_use(state)
+    return state.somebody_home or household_is(state, Household.HOME) or by_hand or recent or is_in_use(state)
 
 
 def is_ready(state: Entrance, route: Collection[str], delivery: VisitDelivery | None = None) -> bool:
-    """Return whether everything is ready except the clock and the cameras, which run only near a window."""
+    """Return whether closures and box are ready, except the clock and the cameras, which run only near a window."""
     is_route_ready = not missing_on_route(state, route, delivery) and held_closures(state).isdisjoint(route)
     is_box_ready = state.disk_ok and not batteries_at(state, BatteryLevel.CRITICAL)
-    surroundings = presence.is_presence_known(state) and presence.is_siren_off(state)
-    return is_route_ready and is_box_ready and surroundings and state.incident is None and not state.safe_mode
+    return is_route_ready and is_box_ready and state.incident is None and not state.safe_mode
 
 
 def walk_test_refuses(state: Entrance, delivery: VisitDelivery | None) -> bool:
@@ -236,8 +221,7 @@ def may_open(state: Entrance, delivery: VisitDelivery, now: Now, route: Collecti
         return Refusal.OUTSIDE_WINDOW
     if is_household_present(state, now):
         return Refusal.HOUSEHOLD_PRESENT
-    if not is_ready(state, route, delivery) or walk_test_refuses(state, delivery):
+    unmet = [condition.refusal for condition in unmet_conditions(state, delivery)]
+    if not is_ready(state, route, delivery) or walk_test_refuses(state, delivery) or Refusal.NOT_READY in unmet:
         return Refusal.NOT_READY
-    if not is_cold_enough(state, delivery):
-        return Refusal.FRIDGE_TOO_WARM
-    return None
+    return next(iter(unmet), None)

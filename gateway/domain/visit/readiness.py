@@ -7,16 +7,16 @@ change. For a stop and for a pause the retailer gets the same condition; the hou
 from devices.reports import BatteryLevel
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.frozen import replace
-from gateway.domain.visit import presence
 from gateway.domain.visit.closures.contract import UNKNOWN, Fact, Sensor, sensor_name
 from gateway.domain.visit.commands import Notification, NotifyOwner, ReportReadiness
+from gateway.domain.visit.conditions import KINDS
 from gateway.domain.visit.predicates import (
     batteries_at,
     best_route,
     is_blocked_by_household,
-    is_cold_enough,
     is_unlock_unanswered,
     missing_on_route,
+    unmet_conditions,
     walk_test_refuses,
 )
 from gateway.domain.visit.state import CameraState, Entrance, Phase, Preflight, Timer
@@ -24,7 +24,7 @@ from gateway.domain.visit.step import Step
 from gateway.domain.visit.views import all_sensors, closure_of, fact_of
 
 CLOSED_BY_HOUSEHOLD = "entrance"  # lacking by the household's decision: which and why does not concern a retailer
-PRIVATE_CONDITIONS = frozenset({"presence", "alarm"})  # presence and alarm do not concern a retailer
+PRIVATE_CONDITIONS = frozenset(kind.name for kind in KINDS if kind.is_private)
 
 
 def window_changed(step: Step, *, expecting: bool) -> None:
@@ -63,9 +63,7 @@ def missing_conditions(step: Step, delivery: VisitDelivery | None) -> tuple[str,
         **dict.fromkeys(_missing_on_route(state, delivery), True),
         "disk": not state.disk_ok,
         "clock": not step.now.trusted,
-        "fridge": delivery is not None and not is_cold_enough(state, delivery),
-        "presence": not presence.is_presence_known(state),
-        "alarm": not presence.is_siren_off(state),
+        **{condition.name: True for condition in unmet_conditions(state, delivery)},
         "safe_mode": state.safe_mode,
         "walk_test": walk_test_refuses(state, delivery),
     }

@@ -15,13 +15,12 @@ def on_restart(step: Step, *, safe_mode: bool) -> None:
         step.state,
         broker_session=None,
         disk_ok=False,
-        fridges={},
+        surroundings={},
         cameras={},
         pending_scan=None,
         lock_request=None,
         timers={},
     )
-    facts.forget_surroundings(step)
     facts.lose_all_observation(step)
     knows_routes = _keep_known_closures(step)
     _restart_timers(step)

@@ -8,9 +8,9 @@ from gateway.domain.frozen import replace
 from gateway.domain.visit import procedure, transitions
 from gateway.domain.visit.closures.contract import Move, Next, Pause, ProcedureRun, Verdict
 from gateway.domain.visit.commands import AlarmCode, Notification, RaiseAlarm, ShowSignal
-from gateway.domain.visit.predicates import is_fridge_open
 from gateway.domain.visit.state import Once, Securing, Timer
 from gateway.domain.visit.step import Step
+from gateway.domain.visit.views import condition_view
 
 
 def settle(step: Step) -> None:
@@ -103,8 +103,9 @@ def _next_move(step: Step) -> Next:
 
 def _end_delivery(step: Step) -> None:
     """Record the parcels' result: nothing more is carried in, and the result does not wait for what follows."""
-    if not step.notified_once(Once.FRIDGE) and is_fridge_open(step.state, step.visit.delivery):
-        step.emit(RaiseAlarm(code=AlarmCode.FRIDGE_LEFT_OPEN, detail=step.visit.delivery.place))
+    seen = condition_view(step.state, step.visit.delivery)
+    for condition in step.state.rules.conditions:
+        step.alarm_once(condition.left_wrong(seen))
     transitions.record_outcome_if_opened(step)
 
 

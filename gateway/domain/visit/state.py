@@ -1,6 +1,6 @@
 """Defines the state of one entrance with at most one visit: everything that `decide` may know.
 
-All of it is frozen and can be stored and read back (`pydantic.TypeAdapter(Entrance)`). Durations and deadlines are
+All of it is frozen; what outlives a boot is stored as JSON (`storage.entrance_state`). Durations and deadlines are
 monotonic seconds; only a delivery's window is UTC.
 """
 
@@ -9,13 +9,16 @@ from dataclasses import field
 from datetime import datetime
 from enum import StrEnum, auto
 
-from devices.reports import AlarmPanelState, BatteryLevel, DoorState, PresenceState
+from devices.reports import BatteryLevel
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Timing
 from gateway.domain.visit.closures import ONE_DOOR, AnyClosure
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE, Fact, ProcedureRun
+from gateway.domain.visit.commands import AlarmCode
+from gateway.domain.visit.conditions import ALWAYS, AnyCondition
+from gateway.domain.visit.conditions.contract import ConditionReport
 
 
 class Phase(StrEnum):
@@ -146,9 +149,7 @@ class Rules(Frozen):
     evidence: Evidence = Evidence.FILM
     has_signal: bool = True  # a signal rings and shows the answer; without one nobody has to confirm it
     household_refuses: bool = True  # while the household is present nothing opens: it can open itself
-    presence: tuple[str, ...] = ()  # devices that report whether somebody is home
-    alarm: str | None = None  # the alarm panel, where there is one
-    bypassed: frozenset[AlarmPanelState] = frozenset()  # its modes in which opening this door sets off nothing
+    conditions: tuple[AnyCondition, ...] = ALWAYS  # what has to be so around it before anything opens
     timing: Timing = field(default_factory=Timing)
     open_limit: Mapping[str, float] = field(default_factory=dict)  # place -> how long a closure may stand open
     tries: int = 3
@@ -178,9 +179,7 @@ class Once(StrEnum):
     JAM = auto()
     REFUSAL = auto()  # the lock refused a command
     PROMPT = auto()  # somebody has to do something at the door
-    WARM = auto()
     STOP = auto()
-    FRIDGE = auto()
 
 
 class Consent(Frozen):
@@ -245,6 +244,7 @@ class Visit(Frozen):
     detecting: ProcedureRun = ProcedureRun()  # of what may be wrong with an open closure
     recording: Recording = Recording()
     notified: frozenset[Once] = frozenset()
+    breaches: frozenset[AlarmCode] = frozenset()  # the alarms that its conditions raised, each once
     refused: bool = False  # the device reported why it did not obey, and was not queried since
     jammed: bool = False
     courier_left: bool = False  # the courier reported that he is outside, and nothing cancelled it since
@@ -344,13 +344,6 @@ class BatteryTrend(Frozen):
     last: int
 
 
-class FridgeState(Frozen):
-    """The reported state of a fridge: measured temperature or None, its door."""
-
-    temp_c: float | None = None
-    door: DoorState = DoorState.UNKNOWN
-
-
 class Entrance(Frozen):
     """The whole state of one entrance."""
 
@@ -368,7 +361,8 @@ class Entrance(Frozen):
     battery_trends: Mapping[str, BatteryTrend] = field(default_factory=dict)
     batteries_to_change: frozenset[str] = frozenset()  # devices whose change was requested, until it comes
     battery_notified_at: Mapping[str, float] = field(default_factory=dict)  # device -> when that was last notified
-    fridges: Mapping[str, FridgeState] = field(default_factory=dict)  # place -> the reported state of its fridge
+    # Source -> what it last reported of a condition; a missing one is unknown
+    surroundings: Mapping[str, ConditionReport] = field(default_factory=dict)
     scan_lockouts: Mapping[str, ScanLockout] = field(default_factory=dict)
     pending_scan: PendingScan | None = None
     stopped: bool = False
@@ -377,8 +371,6 @@ class Entrance(Frozen):
     somebody_home: bool = False
     away: bool = False
     walk_test_failed: bool = False  # the walk test forbids unattended visits: only its own delivery may come in
-    presence: Mapping[str, PresenceState] = field(default_factory=dict)  # device -> its last report in this session
-    alarm_panel: AlarmPanelState = AlarmPanelState.UNKNOWN  # the alarm panel's last report in this session
     safe: SafeMode | None = None  # set while safe mode holds
     window_near: bool = False  # a window is open or near
     preflights: tuple[Preflight, ...] = ()

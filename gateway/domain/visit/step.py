@@ -6,7 +6,7 @@ from gateway.domain.frozen import replace
 from gateway.domain.now import Now
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import Fact, View
-from gateway.domain.visit.commands import Command, Notification, NotifyOwner, QuerySensor
+from gateway.domain.visit.commands import AlarmCode, Command, Notification, NotifyOwner, QuerySensor, RaiseAlarm
 from gateway.domain.visit.state import BEFORE_INTENT, ENTRANCE_WIDE, TRANSITIONS, Entrance, Once, Phase, Timer, Visit
 from gateway.domain.visit.views import all_sensors, closure_of, fact_of, find_sensor, sensor_names, view
 
@@ -72,6 +72,13 @@ class Step:
             return True
         self.visit = replace(self.visit, notified=self.visit.notified | {what})
         return False
+
+    def alarm_once(self, code: AlarmCode | None) -> None:
+        """Raise a condition's alarm about the place of this visit, the first time that it raises it; None is none."""
+        visit = self.visit
+        if code is not None and code not in visit.breaches:
+            self.visit = replace(visit, breaches=visit.breaches | {code})
+            self.emit(RaiseAlarm(code=code, detail=visit.delivery.place))
 
     def transition(self, phase: Phase, timers: Mapping[Timer, float], *, begins: bool = False) -> None:
         """Enter a phase with its own deadlines (seconds from now); those of the phase before are removed.

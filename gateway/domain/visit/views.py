@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.frozen import replace
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import (
@@ -12,7 +13,7 @@ from gateway.domain.visit.closures.contract import (
     Sensor,
     View,
 )
-from gateway.domain.visit.presence import is_household_away
+from gateway.domain.visit.conditions.contract import ConditionView, Household
 from gateway.domain.visit.state import Entrance, Rules
 
 
@@ -61,6 +62,24 @@ def fact_of(state: Entrance, name: str) -> Fact:
 def view(state: Entrance, closure: AnyClosure, *, mono: float = 0.0) -> View:
     """Return what a closure may see at an instant; `mono` matters only where a kind measures a time."""
     return View(state.facts, closure.sensor_names, lambda: _circumstances(state, closure, mono))
+
+
+def condition_view(state: Entrance, delivery: VisitDelivery | None = None) -> ConditionView:
+    """Return what a condition may see: the newest reports, and what a delivery needs."""
+    if delivery is None:
+        return ConditionView(reports=state.surroundings)
+    return ConditionView(reports=state.surroundings, place=delivery.place, max_celsius=delivery.cold_max_c)
+
+
+def household_is(state: Entrance, where: Household) -> bool:
+    """Return whether a condition says that the household is there."""
+    seen = condition_view(state)
+    return any(condition.household(seen) is where for condition in state.rules.conditions)
+
+
+def is_household_away(state: Entrance) -> bool:
+    """Return whether the household said that it is away, or a condition does, as its alarm panel."""
+    return state.away or household_is(state, Household.AWAY)
 
 
 def _circumstances(state: Entrance, closure: AnyClosure, mono: float) -> Circumstances:

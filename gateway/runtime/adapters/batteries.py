@@ -11,20 +11,22 @@ from collections.abc import Iterator
 from devices.reports import BatteryLevel, BatteryReport
 from devices.vendors.words import TopicSuffix
 from gateway.config.closures import entrance_closures, sensor_bindings
-from gateway.config.home import EntranceSection, Home
+from gateway.config.conditions import entrance_conditions
+from gateway.config.home import Home
 from gateway.config.topics import inbound_topics
 from gateway.domain.visit import events as e
 from gateway.domain.visit.closures.contract import Quantity
 from gateway.domain.visit.predicates import battery_level
-from gateway.runtime.adapters.presence_fridge_alarm import surrounding_devices
+from gateway.runtime.adapters.surroundings import watched_devices
 
 BUTTON_ROLE = "button"  # of a signal whose button is a device of its own
 
 
-def auxiliary_devices(section: EntranceSection) -> frozenset[str]:
+def auxiliary_devices(home: Home, entrance: str) -> frozenset[str]:
     """Return the devices of an entrance besides those of its closures."""
+    section, conditions = home.entrances[entrance], entrance_conditions(home, entrance)
     signal = () if section.signal is None else (section.signal,)
-    return frozenset({*signal, *section.all_scanners, *section.film_cameras, *surrounding_devices(section)})
+    return frozenset({*signal, *section.all_scanners, *section.film_cameras, *watched_devices(conditions)})
 
 
 def battery_role(home: Home, entrance: str, device: str, channel: TopicSuffix) -> str | None:
@@ -34,7 +36,11 @@ def battery_role(home: Home, entrance: str, device: str, channel: TopicSuffix) -
         if binding.device == device and binding.quantity is not Quantity.OBSTRUCTION:
             return binding.name
     first = next(
-        (name for name, one in home.entrances.items() if device in (*one.closure_devices, *auxiliary_devices(one))),
+        (
+            name
+            for name, one in home.entrances.items()
+            if device in (*one.closure_devices, *auxiliary_devices(home, name))
+        ),
         None,
     )
     if first != entrance:
@@ -56,7 +62,7 @@ def auxiliary_batteries(home: Home, entrance: str) -> tuple[str, ...]:
     """Return the other batteries that this entrance may report, in their order."""
     section = home.entrances[entrance]
     of_sensors = {binding.name for binding in sensor_bindings(entrance_closures(home, entrance))}
-    devices = (*section.closure_devices, *sorted(auxiliary_devices(section)))
+    devices = (*section.closure_devices, *sorted(auxiliary_devices(home, entrance)))
     roles = (
         battery_role(home, entrance, device, suffix)
         for device in devices

@@ -14,8 +14,10 @@ from gateway.config.topics import DeviceOrigin, TopicMap
 from gateway.config.validation import find_problems
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
+from gateway.domain.visit.conditions import FridgeReported
+from gateway.domain.visit.conditions.cold_chain import FridgeState
 from gateway.domain.visit.decide import decide
-from gateway.domain.visit.state import Entrance, FridgeState
+from gateway.domain.visit.state import Entrance
 from gateway.runtime.entrance import MAX_MESSAGES_PER_SECOND
 from gateway.runtime.entrance_configuration import entrance_rules
 from gateway.runtime.reconnects import SETTLE_TIME_S
@@ -180,7 +182,7 @@ async def test_a_bridge_that_ends_makes_all_behind_it_unknown(radio: Radio) -> N
     assert lost[0] == e.SensorOffline(sensor="lock")
     assert radio.says("door", {"state": "offline"}, TopicSuffix.BRIDGE)[0] == e.SensorOffline(sensor="door")
     assert radio.says("cooler", {"state": "offline"}, TopicSuffix.BRIDGE) == [
-        e.FridgeReported(place="fridge", fridge=FridgeState())
+        FridgeReported(place="fridge", fridge=FridgeState())
     ]
 
 
@@ -211,7 +213,7 @@ async def test_a_temperature_out_of_a_starting_bridge_s_memory_is_not_believed(r
     assert radio.says("cooler", {"temperature": 4.2}) == []
     radio.passes(SETTLE_TIME_S)
     assert radio.says("cooler", {"temperature": 4.2}) == [
-        e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.2, door=DoorState.UNKNOWN))
+        FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.2, door=DoorState.UNKNOWN))
     ]
 
 

@@ -32,8 +32,9 @@ from devices.vendors import esphome, smartthings
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.domain.visit import events as e
+from gateway.domain.visit.conditions import FridgeReported
+from gateway.domain.visit.conditions.cold_chain import FridgeState
 from gateway.domain.visit.decide import decide
-from gateway.domain.visit.state import FridgeState
 from gateway.mqtt.packets import InboundMessage
 from gateway.runtime.entrance import MAX_MESSAGES_PER_SECOND
 from gateway.runtime.event_queue import MAX_QUEUED_REPORTS
@@ -127,7 +128,7 @@ async def test_a_shared_fridge_is_heard_at_each_entrance_by_its_own_compartment(
         )
     )
     message = InboundMessage(topic="perron/cooler/state", payload=payload, retain=False, session=1)
-    expected = [e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.0, door=DoorState.CLOSED))]
+    expected = [FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.0, door=DoorState.CLOSED))]
     for one in (ear, garage):
         one.running.on_message("cooler", TopicSuffix.STATE, message)
         assert one.taken() == expected
@@ -165,7 +166,7 @@ async def test_a_stored_temperature_is_not_believed_and_a_lost_fridge_is_unknown
     assert ear.taken() == []
     lost = InboundMessage(topic="perron/cooler/availability", payload=b'{"state":"OFFLINE"}', retain=False, session=1)
     ear.running.on_message("cooler", TopicSuffix.AVAILABILITY, lost)
-    assert ear.taken() == [e.FridgeReported(place="fridge", fridge=FridgeState())]
+    assert ear.taken() == [FridgeReported(place="fridge", fridge=FridgeState())]
 
 
 async def test_a_shared_cameras_words_are_no_lock_report(ear: Ear) -> None:
@@ -291,7 +292,7 @@ async def test_a_sensor_that_floods_leaves_one_reading_and_what_lock_and_door_sa
     ear.made.says("door", DoorReport(door=DoorState.CLOSED))
     ear.running.post(e.Stopped(epoch=7))
     heard = ear.taken()
-    newest = e.FridgeReported(
+    newest = FridgeReported(
         place="fridge", fridge=FridgeState(temp_c=MAX_MESSAGES_PER_SECOND - 1, door=DoorState.CLOSED)
     )
     battery = e.BatteryReported(device="fridge/cooler", level=BatteryLevel.GOOD, percent=MAX_MESSAGES_PER_SECOND - 1)
@@ -347,12 +348,13 @@ async def test_what_a_flood_may_have_hidden_is_asked_for_at_once_and_then_once_a
 async def test_of_a_fridge_that_floods_nothing_is_known(ear: Ear) -> None:
     async with run_tasks(ear.running.run()):
         ear.running.post(e.BrokerUp(session=1))
-        ear.running.post(e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4)))
+        ear.running.post(FridgeReported(place="fridge", fridge=FridgeState(temp_c=4)))
         await ear.made.quiet()
         for _ in range(2 * MAX_MESSAGES_PER_SECOND):
             ear.made.says("cooler", degrees(4))
         await ear.made.quiet()
-        assert ear.running.state.fridges["fridge"] == FridgeState()
+        unknown = FridgeReported(place="fridge", fridge=FridgeState())
+        assert ear.running.state.surroundings == {"fridge/fridge": unknown}
 
 
 DEVICES = ("lock", "door", "cam", "scanner", "signal", "cooler")

@@ -5,7 +5,8 @@ import asyncio
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import FridgeState
+from gateway.domain.visit.conditions import FridgeReported
+from gateway.domain.visit.conditions.cold_chain import FridgeState
 from gateway.runtime.log_limits import (
     ENTRANCE_BURST_ENTRIES,
     ENTRANCE_ENTRIES_PER_MINUTE,
@@ -17,8 +18,8 @@ from tests.shell.box import ShellBox
 from tests.waiting import wait_until
 
 
-def reading(celsius: float, place: str = "fridge") -> e.FridgeReported:
-    return e.FridgeReported(place=place, fridge=FridgeState(temp_c=celsius))
+def reading(celsius: float, place: str = "fridge") -> FridgeReported:
+    return FridgeReported(place=place, fridge=FridgeState(temp_c=celsius))
 
 
 async def step(made: ShellBox, event: e.Event) -> None:
@@ -57,8 +58,9 @@ async def test_thermometers_that_never_rest_leave_a_bounded_log_and_their_newest
         ready.time.mono += 1
         for place in places:
             await step(ready, reading(second / 10, place))
-    assert {ready.front.state.fridges[place].temp_c for place in places} == {11.9}
-    kept = len(entries(ready, e.FridgeReported))
+    newest = [reading(11.9, place) for place in places]
+    assert ready.front.state.surroundings == {report.source: report for report in newest}
+    kept = len(entries(ready, FridgeReported))
     assert kept <= ENTRANCE_BURST_ENTRIES + 2 * ENTRANCE_ENTRIES_PER_MINUTE + 3
     ready.passes(61)
     await wait_until(lambda: notes(ready))
@@ -94,7 +96,7 @@ async def test_during_a_visit_each_reading_of_its_place_has_an_entry(ready: Shel
     for number in range(100):
         await step(ready, reading(number / 10, place))
         await step(ready, reading(number / 10, "another"))
-    found = [one.place for one in entries(ready, e.FridgeReported) if isinstance(one, e.FridgeReported)]
+    found = [one.place for one in entries(ready, FridgeReported) if isinstance(one, FridgeReported)]
     assert found.count(place) == 100
     assert found.count("another") <= SOURCE_BURST_ENTRIES
 

@@ -20,8 +20,9 @@ from gateway.domain.visit.commands import (
     ScanAnswer,
 )
 from gateway.domain.visit.commands import Notification as Says
-from gateway.domain.visit.events import CodeMatch, FridgeReported, ReportContext, Scanned, SensorReported
-from gateway.domain.visit.state import CodeKind, Entrance, FridgeState, Phase
+from gateway.domain.visit.conditions.cold_chain import FridgeReported, FridgeState
+from gateway.domain.visit.events import CodeMatch, ReportContext, Scanned, SensorReported
+from gateway.domain.visit.state import CodeKind, Entrance, Phase
 from gateway.protocol.box_hub import BoxEvent, verify_by_box
 from gateway.protocol.delivery_record import DeliveryRecord, RecordEntryKind, Statement, first_break
 from gateway.protocol.hash_chain import canonical_json

@@ -14,6 +14,9 @@ BEFORE = Path(__file__).with_name("entrance_state.json").read_text()
 """A state in which nothing has its default, written by the release before the renames (d96f34a)."""
 
 
+LATER = entrance_state.SHAPE + 1
+
+
 def test_what_outlives_a_restart_is_read_from_a_state_that_an_earlier_release_stored() -> None:
     state = entrance_state.load(BEFORE)
     assert state.visit is not None
@@ -41,7 +44,8 @@ def test_what_outlives_a_restart_is_read_from_a_state_that_an_earlier_release_st
     of_door = (state.opened_by_hand, set(state.visit.entry.ordered_at), state.visit.entry.opened)
     assert [set(names) for names in of_door] == [{"door"}] * 3
     assert not state.visit.entry.observed_throughout
-    assert (set(state.fridges), set(state.scan_lockouts)) == ({"fridge"}, {"sc"})
+    assert (state.surroundings, set(state.scan_lockouts)) == ({}, {"sc"})
+    assert state.visit.breaches == {"fridge_too_warm", "fridge_left_open"}
 
 
 def test_a_visit_without_an_intent_has_none_afterwards() -> None:
@@ -54,14 +58,28 @@ def test_a_visit_without_an_intent_has_none_afterwards() -> None:
 
 def test_a_state_of_a_later_release_is_not_guessed() -> None:
     stored = json.loads(entrance_state.dump(Entrance(id="front")))
-    with pytest.raises(entrance_state.UnknownShape, match="shape 3"):
-        entrance_state.load(json.dumps({**stored, "shape": 3}))
+    with pytest.raises(entrance_state.UnknownShape, match=f"shape {LATER}"):
+        entrance_state.load(json.dumps({**stored, "shape": LATER}))
 
 
 def test_a_state_that_was_stored_now_is_read_as_it_was() -> None:
     state = entrance_state.load(BEFORE)
     assert entrance_state.load(entrance_state.dump(state)) == state
     assert entrance_state.load(entrance_state.dump(Entrance(id="front"))) == Entrance(id="front")
+
+
+def test_the_alarms_of_a_visit_that_the_release_before_conditions_stored_are_not_raised_again() -> None:
+    visit = entrance_state.load(BEFORE).visit
+    stored = json.loads(entrance_state.dump(Entrance(id="front", visit=visit)))
+    stored |= {"shape": 2, "fridges": {"fridge": {"temp_c": 9.5, "door": "open"}}, "presence": {"claire": "home"}}
+    stored |= {"alarm_panel": "armed_away"}
+    del stored["visit"]["breaches"]
+    stored["visit"]["notified"] = ["jam", "warm", "fridge"]
+    state = entrance_state.load(json.dumps(stored))
+    assert state.surroundings == {}
+    assert state.visit is not None
+    assert state.visit.notified == {"jam"}
+    assert state.visit.breaches == {"fridge_too_warm", "fridge_left_open"}
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "{}", "no JSON"])

@@ -14,15 +14,15 @@ from gateway.domain.delivery.permission import PermissionStatus, PermissionTerms
 from gateway.domain.delivery.promise import State
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
+from gateway.domain.visit.conditions.cold_chain import FridgeReported, FridgeState
 from gateway.domain.visit.events import (
     Event,
     FactsChanged,
-    FridgeReported,
     ReportContext,
     Scanned,
     Stopped,
 )
-from gateway.domain.visit.state import FridgeState, Phase
+from gateway.domain.visit.state import Phase
 from gateway.protocol.hash_chain import GENESIS, HiddenBody, find_break
 from gateway.storage import Store, StoreFailed
 from gateway.storage import box as box_module

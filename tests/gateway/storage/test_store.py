@@ -21,7 +21,6 @@ from gateway.domain.visit.state import (
     CameraState,
     CodeKind,
     Entrance,
-    FridgeState,
     PendingScan,
     Phase,
     Recording,
@@ -84,7 +83,6 @@ async def test_an_entrance_comes_back_exactly_as_it_was_stored(tmp_path: Path) -
                 "door": Fact(value=DoorState.AJAR),
             },
             cameras={"cam": CameraState(live=True)},
-            fridges={"fridge": FridgeState(temp_c=3.5, door=DoorState.CLOSED)},
             scan_lockouts={"scanner": ScanLockout(unknown_codes=(("x", 1.0),), label_codes=frozenset({"x", "y"}))},
             pending_scan=PendingScan(
                 scan="s1",

@@ -12,8 +12,9 @@ from gateway.config.home import Home, PagesSection
 from gateway.domain.custody import DeclineReason
 from gateway.domain.delivery.barcodes import courier_token_digest
 from gateway.domain.visit import commands as c
-from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Entrance, FridgeState
+from gateway.domain.visit.conditions import FridgeReported
+from gateway.domain.visit.conditions.cold_chain import FridgeState
+from gateway.domain.visit.state import Entrance
 from gateway.installation.proposal_checks import ProposalRequest
 from gateway.protocol.browser_envelope import Jwk, load_private_key
 from gateway.runtime.notifications import action_links
@@ -197,7 +198,7 @@ async def _film_incident(made: ShellBox, why: str) -> None:
         make_step(state, c.StartRecording(visit=INCIDENT), c.RaiseAlarm(code=c.AlarmCode.DOOR_FORCED_OPEN))
     )
     for celsius in (4.0, 7.5):
-        heard = e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=celsius))
+        heard = FridgeReported(place="fridge", fridge=FridgeState(temp_c=celsius))
         await made.store.commit(make_step(state, event=heard))
     clip = StoredClip(
         path=path, entrance="garage", visit=INCIDENT, part=1, camera="cam", start=NOON,

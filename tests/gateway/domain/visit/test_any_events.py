@@ -12,9 +12,11 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
+from gateway.domain.visit.conditions import FridgeReported
+from gateway.domain.visit.conditions.cold_chain import FridgeState
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.predicates import is_paused
-from gateway.domain.visit.state import CodeKind, Entrance, FridgeState, PausePeriod, Rules
+from gateway.domain.visit.state import CodeKind, Entrance, PausePeriod, Rules
 from tests.house.door import is_closed
 from tests.house.promise import EPOCH, SimulatedDelivery
 from tests.house.reports import door_report, lock_report
@@ -114,7 +116,7 @@ EVENTS: st.SearchStrategy[e.Event] = st.one_of(
     st.builds(e.DiskChanged, ok=st.booleans()),
     st.builds(e.WalkTestChanged, failed=st.booleans()),
     st.builds(
-        e.FridgeReported,
+        FridgeReported,
         place=st.sampled_from(("fridge", "hall")),
         fridge=st.builds(FridgeState, temp_c=st.sampled_from((None, 4.0, 12.0)), door=st.sampled_from(DoorState)),
     ),

@@ -20,6 +20,7 @@ from gateway.domain.visit.closures.compartment import OCCUPIED
 from gateway.domain.visit.closures.contract import Fact
 from gateway.domain.visit.closures.key_safe import ABSENT
 from gateway.domain.visit.commands import AlarmCode, Notification
+from gateway.domain.visit.conditions import AlarmPanel, ColdChain, Presence
 from gateway.domain.visit.readiness import missing_conditions
 from gateway.domain.visit.state import Entrance, Rules, SafeMode
 from gateway.domain.visit.step import Step
@@ -108,8 +109,7 @@ def test_what_an_entrance_lacks_is_told_in_words() -> None:
         id="front",
         rules=Rules(
             cameras={"outside": True},
-            presence=("claire",),
-            alarm="panel",
+            conditions=(ColdChain(), Presence(people=("claire",)), AlarmPanel(device="panel")),
             closures=(
                 GarageDoor(id="door").model_copy(update={"obstruction_sensor": True}),
                 BoltedDoor(id="door"),

@@ -12,7 +12,15 @@ from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.config.topics import DeviceOrigin, TopicMap
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import FridgeState
+from gateway.domain.visit.conditions import (
+    AlarmPanel,
+    AlarmPanelReported,
+    ColdChain,
+    FridgeReported,
+    Presence,
+    PresenceReported,
+)
+from gateway.domain.visit.conditions.cold_chain import Fridge, FridgeState
 from gateway.mqtt.packets import InboundMessage
 from gateway.runtime.entrance_configuration import entrance_rules
 from tests.shell.box import ShellBox, box
@@ -63,11 +71,11 @@ def taken(made: ShellBox) -> list[e.Event]:
 
 
 def test_the_rules_know_who_is_followed_and_which_modes_spare_the_door(tmp_path: Path) -> None:
-    known = entrance_rules(with_entities(tmp_path), "front")
-    assert known.presence == ("claire", "luc")
-    assert known.alarm == "panel"
-    assert known.bypassed == {AlarmPanelState.ARMED_CUSTOM_BYPASS}
-    assert entrance_rules(with_entities(tmp_path), "garage").alarm is None
+    cooler = ColdChain(fridges={"fridge": Fridge(device="cooler", compartment="cooler", silence_s=3600.0)})
+    people = Presence(people=("claire", "luc"))
+    panel = AlarmPanel(device="panel", bypassed=frozenset({AlarmPanelState.ARMED_CUSTOM_BYPASS}))
+    assert entrance_rules(with_entities(tmp_path), "front").conditions == (cooler, people, panel)
+    assert entrance_rules(with_entities(tmp_path), "garage").conditions == (cooler,)
 
 
 async def test_a_statestream_is_heard_on_its_own_topics_and_its_going_on_home_assistants(made: ShellBox) -> None:
@@ -105,15 +113,15 @@ async def test_bad_news_may_be_old_and_good_news_may_not(
 ) -> None:
     def event(word: AlarmPanelState | PresenceState | None) -> list[e.Event]:
         if isinstance(word, AlarmPanelState):
-            return [e.AlarmPanelReported(panel=word)]
-        return [] if word is None else [e.PresenceReported(device=device, presence=word)]
+            return [AlarmPanelReported(panel=word)]
+        return [] if word is None else [PresenceReported(device=device, presence=word)]
 
     assert hears(made, device, payload) == event(live)
     assert hears(made, device, payload, retain=True) == event(stored)
 
 
 async def test_a_thermometer_in_fahrenheit_is_heard_live_and_forgotten_after_an_hour_of_silence(made: ShellBox) -> None:
-    cold = e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.0))
+    cold = FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.0))
     assert hears(made, "cooler", "39.2", retain=True) == []
     assert hears(made, "cooler", "39.2") == [cold]
     made.time.mono += 3600
@@ -122,32 +130,32 @@ async def test_a_thermometer_in_fahrenheit_is_heard_live_and_forgotten_after_an_
     made.time.mono += 1
     made.front.check_heartbeats(made.clock.now())
     made.front.check_heartbeats(made.clock.now())
-    assert taken(made) == [e.FridgeReported(place="fridge", fridge=FridgeState())]  # once
+    assert taken(made) == [FridgeReported(place="fridge", fridge=FridgeState())]  # once
     assert hears(made, "cooler", "39.2") == [cold]
-    assert hears(made, "cooler", "unavailable") == [e.FridgeReported(place="fridge", fridge=FridgeState())]
+    assert hears(made, "cooler", "unavailable") == [FridgeReported(place="fridge", fridge=FridgeState())]
 
 
 @pytest.mark.parametrize("payload", ["null", "warm", "-500", "185", "\udcff"])
 async def test_a_thermometer_that_says_no_temperature_is_unknown_at_once(made: ShellBox, payload: str) -> None:
-    assert hears(made, "cooler", "39.2") == [e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.0))]
+    assert hears(made, "cooler", "39.2") == [FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.0))]
     message = InboundMessage(topic="x", payload=payload.encode(errors="surrogateescape"), retain=False, session=1)
     made.front.on_message("cooler", TopicSuffix.STATE, message)
-    assert taken(made) == [e.FridgeReported(place="fridge", fridge=FridgeState())]
+    assert taken(made) == [FridgeReported(place="fridge", fridge=FridgeState())]
 
 
 async def test_who_is_home_is_unknown_when_the_answer_cannot_be_read(made: ShellBox) -> None:
     assert hears(made, "luc", '{"echo": "1:1", "state": 7}', TopicSuffix.RESULT) == [
-        e.PresenceReported(device="luc", presence=PresenceState.UNKNOWN)
+        PresenceReported(device="luc", presence=PresenceState.UNKNOWN)
     ]
 
 
 async def test_when_home_assistant_goes_all_that_it_said_is_unknown(made: ShellBox) -> None:
     assert hears(made, "claire", "offline", TopicSuffix.BRIDGE) == [
-        e.PresenceReported(device="claire", presence=PresenceState.UNKNOWN)
+        PresenceReported(device="claire", presence=PresenceState.UNKNOWN)
     ]
-    assert hears(made, "panel", "offline", TopicSuffix.BRIDGE) == [e.AlarmPanelReported(panel=AlarmPanelState.UNKNOWN)]
+    assert hears(made, "panel", "offline", TopicSuffix.BRIDGE) == [AlarmPanelReported(panel=AlarmPanelState.UNKNOWN)]
     assert hears(made, "cooler", "offline", TopicSuffix.BRIDGE) == [
-        e.FridgeReported(place="fridge", fridge=FridgeState())
+        FridgeReported(place="fridge", fridge=FridgeState())
     ]
     assert hears(made, "claire", "online", TopicSuffix.BRIDGE) == []
 
@@ -159,7 +167,7 @@ async def test_an_automation_is_asked_at_the_start_and_a_statestream_never(made:
     device_ref = made.home.devices["luc"].device_ref
     answer = homeassistant.answer(PresenceReport(presence=PresenceState.AWAY), question.payload.decode(), device_ref)
     assert hears(made, "luc", answer.payload.decode(), TopicSuffix.RESULT) == [
-        e.PresenceReported(device="luc", presence=PresenceState.AWAY)
+        PresenceReported(device="luc", presence=PresenceState.AWAY)
     ]
 
 

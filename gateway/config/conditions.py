@@ -1,0 +1,34 @@
+"""Derives the conditions of an entrance from its section in the house file. Pure."""
+
+from collections.abc import Iterator
+
+from gateway.config.devices import FridgeDevice
+from gateway.config.home import EntranceSection, Home
+from gateway.domain.visit.conditions import AlarmPanel, AnyCondition, ColdChain, Presence
+from gateway.domain.visit.conditions.cold_chain import Fridge
+
+
+def entrance_conditions(home: Home, entrance: str) -> tuple[AnyCondition, ...]:
+    """Return what has to be so around an entrance before anything there opens, in the order of the reasons."""
+    section = home.entrances[entrance]
+    return (_cold_chain(home, section), *_presence(section), *_alarm_panel(home, section))
+
+
+def _cold_chain(home: Home, section: EntranceSection) -> ColdChain:
+    fridges = {}
+    for name, place in section.places.items():
+        device = None if place.fridge is None else home.devices[place.fridge]
+        if isinstance(device, FridgeDevice):
+            fridges[name] = Fridge(device=str(place.fridge), compartment=device.compartment, silence_s=device.silence_s)
+    return ColdChain(fridges=fridges)
+
+
+def _presence(section: EntranceSection) -> Iterator[Presence]:
+    if section.presence:
+        yield Presence(people=section.presence)
+
+
+def _alarm_panel(home: Home, section: EntranceSection) -> Iterator[AlarmPanel]:
+    device = None if section.alarm is None else home.devices[section.alarm]
+    if section.alarm is not None and device is not None and device.kind == "alarm":
+        yield AlarmPanel(device=section.alarm, bypassed=device.bypassed_states)

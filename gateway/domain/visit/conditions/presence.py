@@ -1,0 +1,70 @@
+"""The condition that nobody who is tracked by a device is home.
+
+Presence can only keep a door shut. A person at home refuses a visit just as the household's own statement does, and
+unknown is not away.
+"""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from devices import reports as r
+from devices.reports import PresenceState
+from gateway.domain.visit.conditions.contract import Condition, ConditionReport, ConditionView, Household
+
+
+class PresenceReported(ConditionReport):
+    """A presence device reported where its person is. Never sent for a retained message that says "away"."""
+
+    device: str
+    presence: PresenceState
+
+    @property
+    def source(self) -> str:
+        """The device of a person."""
+        return f"presence/{self.device}"
+
+
+class Presence(Condition):
+    """Each tracked person is known to be away; whoever is home refuses by being there."""
+
+    name: ClassVar[str] = "presence"
+    is_private: ClassVar[bool] = True
+
+    people: tuple[str, ...]  # the ids of their devices
+
+    @property
+    def devices(self) -> frozenset[str]:
+        """The presence devices."""
+        return frozenset(self.people)
+
+    def reports(self, device: str, report: r.Report, *, old: bool) -> Iterator[ConditionReport]:
+        """Yield where a person is. An old "away" does not count: it may be yesterday's."""
+        if not isinstance(report, r.PresenceReport) or device not in self.people:
+            return
+        if not (old and report.presence is PresenceState.AWAY):
+            yield PresenceReported(device=device, presence=report.presence)
+
+    def lost(self, device: str) -> Iterator[ConditionReport]:
+        """Yield that nobody knows where this person is."""
+        if device in self.people:
+            yield PresenceReported(device=device, presence=PresenceState.UNKNOWN)
+
+    def is_met(self, view: ConditionView) -> bool:
+        """Return whether the state of every tracked person is known."""
+        return all(_where(view, device) is not PresenceState.UNKNOWN for device in self.people)
+
+    def household(self, view: ConditionView) -> Household:
+        """Return that the household is home where a tracked person is; devices cannot say that all are away."""
+        is_home = any(_where(view, device) is PresenceState.HOME for device in self.people)
+        return Household.HOME if is_home else Household.UNKNOWN
+
+    def is_arrival(self, report: ConditionReport) -> bool:
+        """Return whether a person comes home: while it rings that person attends to the courier."""
+        if not isinstance(report, PresenceReported):
+            return False
+        return report.device in self.people and report.presence is PresenceState.HOME
+
+
+def _where(view: ConditionView, device: str) -> PresenceState:
+    report = view.reports.get(f"presence/{device}")
+    return report.presence if isinstance(report, PresenceReported) else PresenceState.UNKNOWN
