@@ -77,7 +77,7 @@ MUTANTS = (
         file="gateway/runtime/adapters/surroundings.py",
         old="if event.proof_place is not None and event.source in state.surroundings:",
         new="if event.proof_place is None and event.source in state.surroundings:",
-        tests=("tests/gateway/runtime/test_entrance_hears.py",),
+        tests=(SURROUNDINGS,),
     ),
     Mutant(
         name="whoever comes home while it rings is not noticed",

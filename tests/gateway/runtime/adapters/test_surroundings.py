@@ -23,7 +23,7 @@ from gateway.domain.visit.conditions import (
 from gateway.domain.visit.conditions.cold_chain import Fridge, FridgeState
 from gateway.mqtt.packets import InboundMessage
 from gateway.runtime.entrance_configuration import entrance_rules
-from tests.shell.box import ShellBox, box
+from tests.shell.box import ShellBox, box, run_tasks
 from tests.shell.house import make_home
 from tests.shell.parts import ManualTime
 
@@ -176,3 +176,19 @@ async def test_an_entity_says_nothing_to_an_entrance_that_does_not_name_it(made:
     message = InboundMessage(topic="x", payload=b"home", retain=False, session=1)
     garage.on_message("claire", TopicSuffix.STATE, message)
     assert list(garage._event_queue) == []  # noqa: SLF001 - what waits there is what was heard
+
+
+async def test_a_new_session_of_the_broker_ends_each_measurement_in_the_log_and_nothing_else(made: ShellBox) -> None:
+    async with run_tasks(made.front.run()):
+        made.front.post(e.BrokerUp(session=1))
+        made.front.post(PresenceReported(device="claire", presence=PresenceState.AWAY))
+        made.front.post(FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.0)))
+        await made.quiet()
+    made.front.on_connected(2)
+    unknown = FridgeReported(place="fridge", fridge=FridgeState())
+    assert taken(made) == [e.BrokerUp(session=2), unknown]
+
+
+async def test_a_measurement_that_nobody_reported_needs_no_end(made: ShellBox) -> None:
+    made.front.on_connected(1)
+    assert [event for event in taken(made) if isinstance(event, FridgeReported)] == []
