@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
-SURROUNDINGS = "tests/gateway/runtime/adapters/test_presence_fridge_alarm.py"
+SURROUNDINGS = "tests/gateway/runtime/adapters/test_surroundings.py"
 
 LIMITS = "tests/gateway/mqtt/test_rate_limits.py"
 FLOODS = "tests/gateway/mqtt/test_floods.py"

@@ -491,8 +491,8 @@ MUTANTS = (
     Mutant(
         name="the parcels' result waits for the bolt",
         file="gateway/domain/visit/securing.py",
-        old=("detail=step.visit.delivery.place))\n    transitions.record_outcome_if_opened(step)\n"),
-        new="detail=step.visit.delivery.place))\n",
+        old="        step.alarm_once(condition.left_wrong(seen))\n    transitions.record_outcome_if_opened(step)\n",
+        new="        step.alarm_once(condition.left_wrong(seen))\n",
         tests=(INSIDE, RELOCKING),
     ),
     Mutant(

@@ -25,13 +25,13 @@ class Household(Enum):
     AWAY = auto()  # a hand at the door is unexpected
 
 
-class ConditionReport(Frozen):
+class ConditionReport(Frozen, ABC):
     """What a device around the entrance reported. A kind has one class of it, whose name and fields the log has."""
 
     @property
+    @abstractmethod
     def source(self) -> str:
         """What it is about, as `fridge/PLACE`: only the newest report of each source counts."""
-        raise NotImplementedError
 
     @property
     def proof_place(self) -> str | None:
