@@ -540,8 +540,8 @@ MUTANTS = (
     Mutant(
         name="an entrance whose walk test failed lets couriers in",
         file="gateway/domain/visit/predicates.py",
-        old="if not is_ready(state, route, delivery) or walk_test_refuses(state, delivery):",
-        new="if not is_ready(state, route, delivery):",
+        old="if not is_ready(state, route, delivery) or walk_test_refuses(state, delivery) or Refusal.NOT_READY in unmet:",
+        new="if not is_ready(state, route, delivery) or Refusal.NOT_READY in unmet:",
         tests=("tests/gateway/domain/visit/test_barred.py",),
     ),
     Mutant(
