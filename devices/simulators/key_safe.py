@@ -11,12 +11,13 @@ class KeySafe(Thing):
     """A flap before a hook. The flap springs open on an order; the key is hung back without one.
 
     Faults: dead (its flap does not move), magnet (somebody hung a magnet on the hook: it looks like the key).
-    Acts: take_key, bring_key, shut_flap. Who brings the key late, or never, is a matter of the scene.
+    Acts: open_with_code (its own one, as the household does), take_key, bring_key, shut_flap. Who brings the key late,
+    or never, is a matter of the scene.
     """
 
     NOUN = "key safe"
     FAULTS = frozenset({"dead", "magnet"})
-    ACTS = frozenset({"take_key", "bring_key", "shut_flap"})
+    ACTS = frozenset({"open_with_code", "take_key", "bring_key", "shut_flap"})
 
     def __init__(self, name: str, log: PhysicalLog, *, key: bool) -> None:
         super().__init__(name, log)
@@ -33,8 +34,10 @@ class KeySafe(Thing):
             self.move_leaf(LeafPosition.OPEN, cause)
 
     def act(self, act: str, who: str) -> None:
-        """Take the key, hang it back, or press the flap shut."""
+        """Open the flap, take the key, hang it back, or press the flap shut."""
         match act:
+            case "open_with_code":
+                self.move_leaf(LeafPosition.OPEN, who)
             case "shut_flap":
                 if not self.open:
                     raise Impossible("the flap is shut already")
@@ -67,12 +70,12 @@ class KeySafe(Thing):
 class KeyedDoor(Thing):
     """A door that only a key opens: that of `safe`, while it is out. It latches when it is pulled shut.
 
-    Faults: ajar (pulled, it only leans). Acts: open, go_through, pull_shut.
+    Faults: ajar (pulled, it only leans). Acts: open, open_inside (by its handle, without a key), go_through, pull_shut.
     """
 
     NOUN = "keyed door"
     FAULTS = frozenset({"ajar"})
-    ACTS = frozenset({"open", "go_through", "pull_shut"})
+    ACTS = frozenset({"open", "open_inside", "go_through", "pull_shut"})
 
     def __init__(self, name: str, log: PhysicalLog, *, safe: KeySafe) -> None:
         super().__init__(name, log)
@@ -82,12 +85,12 @@ class KeyedDoor(Thing):
         """Do nothing: nothing opens it but its key."""
 
     def act(self, act: str, who: str) -> None:
-        """Open it with the key, go through, or pull it shut."""
+        """Open it with the key or from inside, go through, or pull it shut."""
         match act:
-            case "open":
+            case "open" | "open_inside":
                 if self.open:
                     raise Impossible("the door is open already")
-                if self._safe.key:
+                if act == "open" and self._safe.key:
                     raise Impossible(f"the key hangs in {self._safe.name}")
                 self.move_leaf(LeafPosition.OPEN, who)
             case "go_through":

@@ -125,8 +125,9 @@ class StrikeRelay(_OrderedDevice):
 class Board(_OrderedDevice):
     """The board of one compartment: its latch, its lid, and a sensor inside if it has one.
 
-    Further faults: blind (the sensor inside cannot tell), lies_empty (it says that nothing lies there), opens_two (the
-    order opens the compartment beside it too).
+    Further faults: blind (the sensor inside cannot tell), lies_empty (it says that nothing lies there), lies_caught (it
+    says that the latch has caught as soon as the lid is closed), opens_two (the order opens the compartment beside it
+    too).
     """
 
     NOUN = "compartment"
@@ -134,6 +135,7 @@ class Board(_OrderedDevice):
         **_OrderedDevice.FAULTS,
         "blind": True,
         "lies_empty": True,
+        "lies_caught": True,
         "opens_two": True,
     }
 
@@ -169,7 +171,8 @@ class Board(_OrderedDevice):
             self.say(report)
 
     def _reports(self) -> tuple[Report, ...]:
-        latch = LockReport(bolt=LockState.LOCKED if self._thing.caught else LockState.UNLOCKED)
+        is_caught = self._thing.caught or ("lies_caught" in self.faults and not self._thing.open)
+        latch = LockReport(bolt=LockState.LOCKED if is_caught else LockState.UNLOCKED)
         lid = DoorReport(door=DoorState.OPEN if self._thing.open else DoorState.CLOSED)
         if not self._plan.sees:
             return latch, lid

@@ -72,9 +72,9 @@ def picture_file(storage: Path, entrance: str, number: int) -> Path:
     return storage / INSTALLATION_FOLDER / f"walk-{entrance}-{number}.jpg"
 
 
-def read_pictures(storage: Path, walk: WalkTest) -> dict[str, bytes]:
-    """Return the answered pictures by camera, without those whose digest has changed."""
-    pictures: dict[str, bytes] = {}
+def read_pictures(storage: Path, walk: WalkTest) -> dict[int, bytes]:
+    """Return the answered pictures by the number of their step, without those whose digest has changed."""
+    pictures: dict[int, bytes] = {}
     for number, step in enumerate(walk.steps):
         if step.camera is None or step.picture is None:
             continue
@@ -83,7 +83,7 @@ def read_pictures(storage: Path, walk: WalkTest) -> dict[str, bytes]:
         except OSError:
             continue
         if sha256(jpeg).hexdigest() == step.picture:
-            pictures[step.camera] = jpeg
+            pictures[number] = jpeg
     return pictures
 
 

@@ -1,46 +1,101 @@
-"""The texts of the walk test."""
+"""The texts of the walk test.
 
-from collections.abc import Mapping
+A text of one kind of closure has the kind before the trial: `compartment.door_sensor`.
+"""
 
-from gateway.installation.walk import WalkTestStep
+from collections.abc import Mapping, Sequence
+
+from gateway.config.closure_names import closure_name
+from gateway.domain.visit.closures import AnyClosure
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE
+from gateway.installation.walk import TrialResult, WalkTestStep
 from gateway.system.i18n import Language, Text, _
 
 TRIAL_TITLES: Mapping[str, Text] = {
     "door_sensor": _("The door sensor"),
+    "compartment.door_sensor": _("The sensor of the lid"),
+    "key_safe.door_sensor": _("The sensor of the flap"),
     "bolt": _("The bolt"),
     "bolt_in_air": _("The bolt out, the door open"),
     "jam": _("A jammed bolt"),
+    "wedged": _("The door wedged open"),
+    "not_caught": _("A lid whose latch does not catch"),
+    "content": _("The sensor of what lies in it"),
+    "key_hook": _("The sensor of the key"),
+    "obstruction": _("Something in the way"),
     "way_out": _("The way out by hand"),
     "key": _("The mechanical key"),
     "answer": _("The answer button"),
     "picture": _("What {camera} sees"),
     "covered": _("{camera} covered"),
     "cut": _("{camera} cut off"),
+    "sees": _("Whom {camera} sees"),
+    "batteries": _("The batteries"),
     "broker": _("The network cut off"),
     "wrong_code": _("A code that nobody promised"),
     "delivery": _("A test delivery"),
+    "holds": _("Shut without a key"),
 }
 
 TRIAL_INSTRUCTIONS: Mapping[str, Text] = {
     "door_sensor": _("Close the door, open it, close it again."),
+    "compartment.door_sensor": _("Push the lid shut, open it with its own key, push it shut again."),
+    "key_safe.door_sensor": _("Close the flap, open it with its own code or key, close it again. Leave the key there."),
     "bolt": _("Close the door and press “Lock”. Then try to open it without a key."),
     "bolt_in_air": _("Open the door, turn the bolt out by hand, turn it in again. The box must never say “locked”."),
     "jam": _(
         "Unlock, put a wedge into the strike plate, close the door and press “Lock”. The box must not say “locked”. "
         "Take the wedge out afterwards."
     ),
+    "wedged": _(
+        "Open the door and put a wedge in, so that it stands open by a finger's breadth. The box must not say "
+        "“closed”. Take the wedge out afterwards."
+    ),
+    "not_caught": _(
+        "Open the lid with its own key. Hold the latch back, with a strip of tape over it, and push the lid to. The "
+        "box must not say “locked”. Take the tape off afterwards and push the lid shut."
+    ),
+    "content": _(
+        "With the compartment empty, push the lid shut. Open it with its own key, put a parcel in, push it shut. Open "
+        "it again, take the parcel out, push it shut."
+    ),
+    "key_hook": _(
+        "Open the flap with its own code or key and take the key. Close the flap without the key: the box must not say "
+        "“locked”. Then hang the key back and close the flap."
+    ),
+    "obstruction": _("Hold something into the light beam, a broom for example, until it is seen. Take it away again."),
     "way_out": _("Go in, close, press “Lock”, then open from inside by hand and close again."),
     "key": _("Go out, close, press “Lock”, then open from outside with the key and close again."),
+    "keyed_door.key": _(
+        "Go out, close, press “Lock”. Take the key from its safe, open the door with it, and close it again. Then hang "
+        "the key back."
+    ),
+    "strike.way_out": _("Go in, let the door fall shut, press “Lock”, then open from inside by hand and close again."),
+    "keyed_door.way_out": _("Go in, pull the door shut, press “Lock”, then open from inside by hand and close again."),
     "answer": _("Press the answer button inside."),
     "picture": _("Look at the picture, with doors open as a visitor would leave them."),
     "covered": _("Cover the lens of {camera} with something black until it is seen, then uncover it."),
     "cut": _("Cut the power or the Wi-Fi of {camera} until it is seen, then restore it."),
+    "sees": _("Stand in front of it as a courier would, and look at the picture."),
+    "batteries": _("Change each battery that is running out. Devices without a battery report none."),
     "broker": _("Pull the broker's network cable (or stop the broker) until it is seen, then plug it in again."),
     "wrong_code": _("Hold any barcode before the scanner, a tin's for example."),
     "delivery": _(
         "Press “Lock”, go out, and wait two minutes without touching the door. Hold the codes below before the "
         "scanner, wait for the green light, put a parcel down, leave, close."
     ),
+    "way.delivery": _(
+        "Press “Lock”, go out, and wait two minutes without touching anything. Hold the codes below before the first "
+        "scanner and do at each closure what the signal and the courier's page ask for. Put a parcel down, leave, "
+        "close all behind you."
+    ),
+    "compartment.delivery": _(
+        "Leave the parcel of the delivery before in its compartment. Hold the codes below before the scanner: this "
+        "compartment has to open. Put a parcel in and push the lid shut."
+    ),
+    "holds": _("Wait until the opener no longer lets go. Then push against it, without a key."),
+    "key_safe.holds": _("Wait until the opener no longer lets go. Then pull at the flap, without code or key."),
+    "keyed_door.holds": _("Pull the door shut. Then push against it, without a key."),
 }
 
 TRIAL_QUESTIONS: Mapping[str, Text] = {
@@ -48,9 +103,74 @@ TRIAL_QUESTIONS: Mapping[str, Text] = {
     "way_out": _("Did it open from inside without key or power?"),
     "key": _("Did it open from outside with the key?"),
     "picture": _("Does it show a neighbour's door, or the street?"),
+    "sees": _("Does it show who stands there?"),
     "wrong_code": _("Did the light turn red, and did the door stay shut?"),
     "delivery": _("Was the bell heard inside, and is the door locked now?"),
+    "way.delivery": _("Did each one open in its turn and only then, and is all shut now?"),
+    "compartment.delivery": _("Did this compartment open and no other, and is it shut now?"),
+    "holds": _("Did it stay shut?"),
 }
+
+_SENSOR_REMEDY: Text = _(
+    "The sensor does not follow. Look at its place, the distance of its magnet and its battery, and whether home.yaml "
+    "names the right device; then try again."
+)
+
+TRIAL_REMEDIES: Mapping[str, Text] = {
+    "door_sensor": _SENSOR_REMEDY,
+    "bolt": _(
+        "The bolt is out for the box and the door opens, or it does not go out. Adjust lock and strike plate, "
+        "calibrate the lock, then try again."
+    ),
+    "bolt_in_air": _(
+        "The box took an open door for locked: its sensor depends on the lock, or sits where it sees the door closed. "
+        "Put up an independent one, then try again."
+    ),
+    "jam": _("The lock calls a jammed bolt locked. Calibrate it or replace it; with such a lock nobody may come in."),
+    "wedged": _(
+        "The sensor calls an ajar door closed. Move its magnet away until a finger's breadth counts as open, then try "
+        "again."
+    ),
+    "not_caught": _(
+        "The box took a lid that only lies there for locked: the latch reports its lid and not its hook. Connect the "
+        "switch of the latch, or replace the board, then try again."
+    ),
+    "content": _(
+        "The sensor does not tell a parcel from an empty box. Clean it, point it at the middle of the floor, and try "
+        "again with the smallest parcel that you expect."
+    ),
+    "key_hook": _(
+        "The sensor sees a key that is out, or misses one that is back. Put it under the hook, where only the key's "
+        "own tag is seen, then try again."
+    ),
+    "obstruction": _(
+        "The light beam is not seen. Clean and align it, and look whether the opener reports it; write `beam: false` "
+        "if it cannot: then the box never closes this door."
+    ),
+    "way_out": _("Somebody could be locked in. Change the lock or the handle before anybody comes in."),
+    "key": _("The key does not open. Fit one that does: it is the way in when the box is dead."),
+    "keyed_door.key": _("The key in the safe is not the key of this door. Hang the right one there, then try again."),
+    "answer": _("The button is not heard. Look at its battery and its device in home.yaml, then try again."),
+    "picture": _("Turn the camera, or mask what belongs to others, then try again."),
+    "covered": _(
+        "The box does not notice a covered lens. Look at the camera's settings and its clock, then try again."
+    ),
+    "cut": _("The box does not notice a lost camera. Look how it is connected, then try again."),
+    "sees": _("Turn or move the camera until whoever stands there is in the picture, or name another camera for it."),
+    "batteries": _("Change the battery that is running out, wait for its report, then try again."),
+    "broker": _("Lock or sensors do not come back after a loss. Look at their reconnection and at the broker's log."),
+    "wrong_code": _("The code was not refused here. Look whether this scanner is named at this closure in home.yaml."),
+    "delivery": _(
+        "The delivery did not go through, or something is not locked again. The page History says at which step; mend "
+        "that, then try again."
+    ),
+    "holds": _(
+        "It opens without a key: the opener lets go too long, or the latch does not catch. Shorten its time, adjust "
+        "the strike, then try again."
+    ),
+    "keyed_door.holds": _("It does not latch when it is pulled shut. Adjust the strike plate, then try again."),
+}
+"""What to do where a trial failed."""
 
 RESULT_TEXTS: Mapping[str, Text] = {
     "passed": _("passed"),
@@ -61,9 +181,32 @@ RESULT_TEXTS: Mapping[str, Text] = {
 }
 
 
-def trial_text(table: Mapping[str, Text], step: WalkTestStep, language: Language) -> str:
-    """Return the title, instruction or question of a trial; empty if it has none."""
-    return table[step.trial].to(language, camera=step.camera or "") if step.trial in table else ""
+def trial_text(
+    table: Mapping[str, Text], step: WalkTestStep, language: Language, closures: Sequence[AnyClosure] = ()
+) -> str:
+    """Return the instruction, question or remedy of a trial; empty if it has none. `closures`: of its entrance."""
+    text = _find_text(table, step, closures)
+    return "" if text is None else text.to(language, camera=step.camera or "")
+
+
+def trial_title(step: WalkTestStep, language: Language, closures: Sequence[AnyClosure] = ()) -> str:
+    """Return the title of a trial, with the name of its closure where the entrance has several."""
+    title = trial_text(TRIAL_TITLES, step, language, closures)
+    return title if step.closure is None else f"{closure_name(closures, step.closure, language)} · {title}"
+
+
+def remedy_text(step: WalkTestStep, language: Language, closures: Sequence[AnyClosure] = ()) -> str:
+    """Return what to do about a trial that failed; empty if it did not."""
+    failed = step.ending in (TrialResult.FAILED, TrialResult.BLOCKED)
+    return trial_text(TRIAL_REMEDIES, step, language, closures).replace("`", "") if failed else ""
+
+
+def _find_text(table: Mapping[str, Text], step: WalkTestStep, closures: Sequence[AnyClosure]) -> Text | None:
+    """Return the text for the kind of the trial's closure, or of a way of several closures, or of every kind."""
+    ident = MAIN_CLOSURE if step.closure is None else step.closure
+    of_one = next((str(one.kind) for one in closures if one.id == ident), "")
+    kind = "way" if step.closure is None and len(closures) > 1 else of_one
+    return table.get(f"{kind}.{step.trial}", table.get(step.trial))
 
 
 def goal_text(step: WalkTestStep, language: Language) -> str:

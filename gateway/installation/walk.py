@@ -1,73 +1,51 @@
 """The walk test of one entrance: tries the known faults in this house with a person at its door.
 
-Pure: a walk test is a list of trials. A trial has goals that the house must show in their order, goals that it must not
-show meanwhile, and a question for the person at the door. `advance` takes an observation of the house, `answer_trial`
-an answer. The runner stores the value after each change, so a restart loses nothing. Nothing here moves a bolt: the
+Pure: a walk test is a list of trials (`trials.py` has their table), first those of each closure in the order in which
+they stand on the way in. A trial has goals that the house must show in their order, goals that it must not show
+meanwhile, and a question for the person at the door. `advance` takes an observation of the house, `answer_trial` an
+answer. The runner stores the value after each change, so a restart loses nothing. Nothing here moves a bolt: the
 only opening is that of a delivery, under all rules.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from enum import Enum, StrEnum, auto
+from enum import StrEnum, auto
 from hashlib import sha256
+from itertools import pairwise
 
-from devices.reports import LockState
-from gateway.config.closures import entrance_closures
+from devices.reports import BatteryLevel, DoorState, LockState
 from gateway.config.home import EntranceSection, Home
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit import summary
+from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.bolted_door import OPENABLE
-from gateway.domain.visit.predicates import is_open
+from gateway.domain.visit.closures.compartment import EMPTY, OCCUPIED
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE, OPEN_DOOR_STATES, Fact, Quantity
+from gateway.domain.visit.closures.garage_door import CLEAR, OBSTRUCTED
+from gateway.domain.visit.closures.key_safe import ABSENT
 from gateway.domain.visit.state import WALK_TEST, Entrance, LockRequestResult
-from gateway.domain.visit.views import fact_of
+from gateway.domain.visit.views import view
 from gateway.installation.capability import WALK_TEST_CAPABILITIES, WalkTestStatus
+from gateway.installation.trials import (
+    EACH_CAMERA_TRIALS,
+    KIND_TRIALS,
+    LOSS_TRIALS,
+    PICTURE_TRIALS,
+    RESTS_OPEN_S,
+    TRIAL_PROCEDURES,
+    TrialAnswer,
+    TrialGoal,
+    TrialProcedure,
+    WalkTrial,
+    closure_trials,
+)
 from gateway.system.config_section import ConfigSection
-from gateway.system.i18n import _
 
 WALK_TEST_BRAND = WALK_TEST  # reserved: no brand of the house file has this id
 
 
-class WalkTrial(StrEnum):
-    """The trials; a camera's trials occur once for each camera."""
-
-    DOOR_SENSOR = auto()
-    BOLT = auto()
-    BOLT_IN_AIR = auto()
-    JAM = auto()
-    WAY_OUT = auto()
-    KEY = auto()
-    ANSWER = auto()
-    PICTURE = auto()
-    COVERED = auto()
-    CUT = auto()
-    BROKER = auto()
-    WRONG_CODE = auto()
-    DELIVERY = auto()
-
-
 IDENTIFYING_KEYS = {"kind", "vendor", "address", "topics", "url"}  # with other values it is another device
-BOLT_TRIALS = frozenset({WalkTrial.BOLT_IN_AIR, WalkTrial.JAM, WalkTrial.KEY})
-EACH_CAMERA_TRIALS = frozenset({WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT})
-
-
-class TrialGoal(Enum):
-    """A state or event that the house must show, with the text of who waits for it."""
-
-    CLOSED = _("waits for: door closed")
-    OPEN = _("waits for: door open")
-    LOCKED = _("waits for: door closed and bolt out, proven")
-    BOLT_OUT = _("waits for: bolt out")  # it reports out or moving, proven or not
-    FREE = _("waits for: bolt in")
-    NOT_PROVEN = _("waits for: “locking not proven”")  # of a lock request
-    ANSWERED = _("waits for: the answer button")
-    LIVE = _("waits for: live picture")
-    NOT_LIVE = _("waits for: picture lost")
-    BROKER_GONE = _("waits for: broker lost")
-    BROKER_BACK = _("waits for: broker back, lock and door heard")
-    WRONG = _("waits for: code refused and counted")
-    RANG = _("waits for: the bell has confirmed")  # that it rang for the delivery
-    DELIVERED = _("waits for: delivered, door locked again")  # both proven
 
 
 class TrialResult(StrEnum):
@@ -82,69 +60,13 @@ class TrialResult(StrEnum):
 FORBIDDING_RESULTS = frozenset({TrialResult.FAILED, TrialResult.BLOCKED})
 
 
-class TrialAnswer(StrEnum):
-    """Answer of the person at the door."""
-
-    YES = auto()
-    NO = auto()
-    FAILED = auto()  # it did not work, or the house did not detect it
-    NOT_HERE = auto()
-    AGAIN = auto()  # repeat this trial
-
-
-class TrialProcedure(Frozen):
-    """Procedure of a trial."""
-
-    goals: tuple[TrialGoal, ...] = ()
-    good_answer: TrialAnswer | None = None  # which passes it; None: the trial has no question
-    forbidden_goals: frozenset[TrialGoal] = frozenset()
-    asks_lock: bool = False  # the page offers "Lock"
-    is_optional: bool = False  # some houses cannot do it
-
-
-TRIAL_PROCEDURES: Mapping[WalkTrial, TrialProcedure] = {
-    WalkTrial.DOOR_SENSOR: TrialProcedure(goals=(TrialGoal.CLOSED, TrialGoal.OPEN, TrialGoal.CLOSED)),
-    WalkTrial.BOLT: TrialProcedure(
-        goals=(TrialGoal.CLOSED, TrialGoal.LOCKED), good_answer=TrialAnswer.YES, asks_lock=True
-    ),
-    WalkTrial.BOLT_IN_AIR: TrialProcedure(
-        goals=(TrialGoal.OPEN, TrialGoal.BOLT_OUT, TrialGoal.FREE),
-        forbidden_goals=frozenset({TrialGoal.LOCKED}),
-        is_optional=True,
-    ),
-    WalkTrial.JAM: TrialProcedure(
-        goals=(TrialGoal.FREE, TrialGoal.NOT_PROVEN),
-        forbidden_goals=frozenset({TrialGoal.LOCKED}),
-        asks_lock=True,
-        is_optional=True,
-    ),
-    WalkTrial.WAY_OUT: TrialProcedure(
-        goals=(TrialGoal.LOCKED, TrialGoal.OPEN, TrialGoal.CLOSED), good_answer=TrialAnswer.YES, asks_lock=True
-    ),
-    WalkTrial.KEY: TrialProcedure(
-        goals=(TrialGoal.LOCKED, TrialGoal.OPEN, TrialGoal.CLOSED),
-        good_answer=TrialAnswer.YES,
-        asks_lock=True,
-        is_optional=True,
-    ),
-    WalkTrial.ANSWER: TrialProcedure(goals=(TrialGoal.ANSWERED,)),
-    WalkTrial.PICTURE: TrialProcedure(good_answer=TrialAnswer.NO),
-    WalkTrial.COVERED: TrialProcedure(goals=(TrialGoal.LIVE, TrialGoal.NOT_LIVE, TrialGoal.LIVE)),
-    WalkTrial.CUT: TrialProcedure(goals=(TrialGoal.LIVE, TrialGoal.NOT_LIVE, TrialGoal.LIVE)),
-    WalkTrial.BROKER: TrialProcedure(goals=(TrialGoal.BROKER_GONE, TrialGoal.BROKER_BACK)),
-    WalkTrial.WRONG_CODE: TrialProcedure(goals=(TrialGoal.WRONG,), good_answer=TrialAnswer.YES),
-    WalkTrial.DELIVERY: TrialProcedure(
-        goals=(TrialGoal.LOCKED, TrialGoal.RANG, TrialGoal.DELIVERED), good_answer=TrialAnswer.YES, asks_lock=True
-    ),
-}
-"""The table of the walk test: what each trial must show. Nothing else says so."""
-
-
 class WalkTestStep(ConfigSection):
     """One trial and its progress."""
 
     trial: WalkTrial
+    closure: str | None = None  # None: of the whole entrance, or of its only door
     camera: str | None = None
+    skippable: bool = False  # as if its procedure were optional: this house may not be able to try it
     shown: int = 0  # goals that the house has shown, in their order
     before: TrialResult | None = None  # before it was repeated: what forbids visits does so until the trial has ended
     ending: TrialResult | None = None
@@ -156,6 +78,16 @@ class WalkTestStep(ConfigSection):
     def procedure(self) -> TrialProcedure:
         """Procedure of this trial."""
         return TRIAL_PROCEDURES[self.trial]
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether the person may leave it out."""
+        return self.procedure.is_optional or self.skippable
+
+    @property
+    def shows_picture(self) -> bool:
+        """Whether its question is about a picture of its camera."""
+        return self.trial in PICTURE_TRIALS
 
     @property
     def asks(self) -> bool:
@@ -201,34 +133,76 @@ class HouseObservation(Frozen):
     """
 
     state: Entrance
+    mono: float = 0.0  # seconds of the clock by which `state` says since when a value has held
     delivery: str | None = None  # key of the test's own delivery
     answer_was_pressed: bool = False
-    has_wrong_code: bool = False
+    wrong_code_scanners: frozenset[str] = frozenset()  # which counted an unknown code
     live_cameras: frozenset[str] = frozenset()
     lost_cameras: frozenset[str] = frozenset()  # were live in this process and are not any more
     is_broker_lost: bool = False  # this process had a broker session and has none
 
 
-def closure_kinds(home: Home, entrance: str) -> frozenset[str]:
-    """Return the kinds of closures of an entrance."""
-    return frozenset(closure.kind for closure in entrance_closures(home, entrance))
+def walk_steps(section: EntranceSection, closures: tuple[AnyClosure, ...]) -> tuple[WalkTestStep, ...]:
+    """Return the steps of a new walk test: the trials of each closure in the order of the way in, then the others.
 
-
-def walk_steps(section: EntranceSection, kinds: frozenset[str]) -> tuple[WalkTestStep, ...]:
-    """Return the steps of a new walk test of this entrance, with the camera trials for each camera.
-
-    `kinds`: those of its closures; only a bolted door has a bolt and a key.
+    The only door of an entrance has no name in them, as in records of releases that knew one door.
     """
-    omitted = frozenset() if "bolted_door" in kinds else BOLT_TRIALS
-    if not section.all_scanners:
-        omitted |= {WalkTrial.WRONG_CODE}  # a camera that reads labels ignores unknown codes
-    cameras = section.film_cameras
-    return tuple(
-        WalkTestStep(trial=trial, camera=camera)
-        for trial in WalkTrial
-        if trial not in omitted
-        for camera in (cameras if trial in EACH_CAMERA_TRIALS else (None,))
+    names = {one.id: None if len(closures) == 1 and one.id == MAIN_CLOSURE else one.id for one in closures}
+    watching, scanning = _by_closure(section, closures)
+    return (
+        *(
+            WalkTestStep(trial=trial, closure=names[one.id])
+            for one in closures
+            for trial in closure_trials(one, KIND_TRIALS[one.kind].before)
+        ),
+        *((WalkTestStep(trial=WalkTrial.ANSWER),) if section.signal is not None else ()),
+        *(WalkTestStep(trial=trial, camera=camera) for trial in EACH_CAMERA_TRIALS for camera in section.film_cameras),
+        *(
+            WalkTestStep(trial=WalkTrial.SEES, closure=names[one.id], camera=camera)
+            for one in closures
+            for camera in watching[one.id]
+        ),
+        WalkTestStep(trial=WalkTrial.BATTERIES),
+        WalkTestStep(trial=WalkTrial.BROKER),
+        # A camera that reads labels ignores unknown codes
+        *(WalkTestStep(trial=WalkTrial.WRONG_CODE, closure=names[one.id]) for one in closures if scanning[one.id]),
+        *_delivery_steps(section, closures),
+        *(
+            WalkTestStep(trial=trial, closure=names[one.id])
+            for one in closures
+            for trial in closure_trials(one, KIND_TRIALS[one.kind].after)
+        ),
     )
+
+
+def _by_closure(
+    section: EntranceSection, closures: tuple[AnyClosure, ...]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    """Return the cameras that see each closure, and the scanners that hang at it."""
+    first = closures[0].id
+    outside = () if section.cameras.outside is None else (section.cameras.outside,)
+    watching = {one.id: one.cameras or (outside if one.id == first else ()) for one in closures}
+    scanning = {one.id: (*(section.scanners if one.id == first else ()), *one.scanners) for one in closures}
+    return watching, scanning
+
+
+def test_place(section: EntranceSection) -> str:
+    """Return the place of the test's delivery: the first one without a fridge."""
+    without_fridge = (id_ for id_, place in section.places.items() if place.fridge is None)
+    return next(without_fridge, next(iter(section.places)))
+
+
+def _delivery_steps(section: EntranceSection, closures: tuple[AnyClosure, ...]) -> Iterator[WalkTestStep]:
+    """Yield one test delivery by any route, and one by each further route: to each compartment of a parcel box.
+
+    The next compartment opens because a parcel lies in the one before it; without a sensor of that it cannot be tried.
+    """
+    yield WalkTestStep(trial=WalkTrial.DELIVERY)
+    routes = section.places[test_place(section)].routes
+    has_content = {one.id: any(s.quantity is Quantity.CONTENT for s in one.sensors.values()) for one in closures}
+    for former, route in pairwise(routes):
+        is_skippable = not has_content.get(former[-1], False)
+        yield WalkTestStep(trial=WalkTrial.DELIVERY, closure=route[-1], skippable=is_skippable)
 
 
 def walk_test_status(walk: WalkTest | None) -> WalkTestStatus:
@@ -253,7 +227,9 @@ def fitted_devices(home: Home, entrance: str) -> str:
     signal = () if section.signal is None else (section.signal,)
     names = (*section.closure_devices, *signal, *section.all_scanners, *section.film_cameras)
     devices = [(name, home.devices[name].model_dump_json(include=IDENTIFYING_KEYS)) for name in names]
-    return sha256(repr(devices).encode()).hexdigest()[:16]
+    # The short form is not named: what one door passed before there were closures stays passed
+    fitted = (devices, [(one.id, one.kind) for one in section.closures]) if section.closures else devices
+    return sha256(repr(fitted).encode()).hexdigest()[:16]
 
 
 def status_with_devices(walk: WalkTest | None, fitted: str) -> WalkTestStatus:
@@ -276,7 +252,7 @@ def advance(walk: WalkTest, observation: HouseObservation, now: datetime) -> Wal
     step = walk.steps[number]
     procedure = step.procedure
     while step.ending is None:
-        if step.shown and any(_is_shown(goal, step, observation) for goal in procedure.forbidden_goals):
+        if step.shown and _shows_forbidden(step, observation):
             step = _end_step(step, TrialResult.FAILED, now)
         elif step.shown < len(procedure.goals) and _is_shown(procedure.goals[step.shown], step, observation):
             step = step.model_copy(update={"shown": step.shown + 1})
@@ -287,13 +263,19 @@ def advance(walk: WalkTest, observation: HouseObservation, now: datetime) -> Wal
     return _with_step(walk, number, step)
 
 
+def _shows_forbidden(step: WalkTestStep, observation: HouseObservation) -> bool:
+    """Return whether the house shows what the trial forbids; a goal that comes next is no longer forbidden."""
+    forbidden = step.procedure.forbidden_goals - {*step.procedure.goals[step.shown : step.shown + 1]}
+    return any(_is_shown(goal, step, observation) for goal in forbidden)
+
+
 def resume(walk: WalkTest) -> WalkTest:
     """Return the walk test after a restart: a trial about a loss begins again with its first goal.
 
     A gateway that has just started has not seen the camera live, so it cannot report its loss.
     """
     number = walk.current
-    if number is None or walk.steps[number].trial not in (WalkTrial.COVERED, WalkTrial.CUT, WalkTrial.BROKER):
+    if number is None or walk.steps[number].trial not in LOSS_TRIALS:
         return walk
     return _with_step(walk, number, walk.steps[number].model_copy(update={"shown": 0}))
 
@@ -305,17 +287,18 @@ def answer_trial(walk: WalkTest, number: int, answer: TrialAnswer, now: datetime
     step = walk.steps[number]
     match answer:
         case TrialAnswer.AGAIN if step.ending is not None:
-            fresh = WalkTestStep(trial=step.trial, camera=step.camera, before=step.ending)
+            fresh = WalkTestStep.model_validate(
+                {name: getattr(step, name) for name in ("trial", "closure", "camera", "skippable")}
+                | {"before": step.ending}
+            )
             return _with_step(walk, number, fresh).model_copy(update={"reported": False})
         case _ if number != walk.current:
             raise ValueError("another trial is open")
         case TrialAnswer.FAILED:
             return _with_step(walk, number, _end_step(step, TrialResult.FAILED, now))
-        case TrialAnswer.NOT_HERE if step.procedure.is_optional:
+        case TrialAnswer.NOT_HERE if step.is_optional:
             return _with_step(walk, number, _end_step(step, TrialResult.NOT_HERE, now))
-        case TrialAnswer.YES | TrialAnswer.NO if step.asks and (
-            step.trial is not WalkTrial.PICTURE or step.picture is not None
-        ):
+        case TrialAnswer.YES | TrialAnswer.NO if step.asks and not (step.shows_picture and step.picture is None):
             good = answer is step.procedure.good_answer
             bad = TrialResult.BLOCKED if step.trial is WalkTrial.PICTURE else TrialResult.FAILED
             answered = step.model_copy(update={"answered": answer})
@@ -342,31 +325,94 @@ def _end_step(step: WalkTestStep, ending: TrialResult, now: datetime) -> WalkTes
 def _is_shown(goal: TrialGoal, step: WalkTestStep, seen: HouseObservation) -> bool:
     """Return whether the observation shows this goal; good news counts only if it is proven."""
     state = seen.state
-    bolt, request = _newest_bolt(state), state.lock_request
-    visit = None if state.visit is None or state.visit.delivery.id != seen.delivery else state.visit
-    return {
-        TrialGoal.CLOSED: summary.is_closed(state),
-        TrialGoal.OPEN: is_open(state),
-        TrialGoal.LOCKED: summary.is_locked(state),
-        TrialGoal.BOLT_OUT: bolt in (LockState.LOCKED, LockState.NOT_FULLY_LOCKED),
-        TrialGoal.FREE: bolt in OPENABLE,
-        TrialGoal.NOT_PROVEN: request is not None and request.result is LockRequestResult.NOT_PROVEN,
-        TrialGoal.ANSWERED: seen.answer_was_pressed,
-        TrialGoal.LIVE: step.camera in seen.live_cameras,
-        TrialGoal.NOT_LIVE: step.camera in seen.lost_cameras,
-        TrialGoal.BROKER_GONE: seen.is_broker_lost,
-        TrialGoal.BROKER_BACK: state.broker_session is not None and summary.are_all_reported(state),
-        TrialGoal.WRONG: seen.has_wrong_code,
-        TrialGoal.RANG: visit is not None and visit.consent.bell_confirmed,
-        TrialGoal.DELIVERED: any(  # the visit shows it, or for 15 minutes the grace after it
-            visit is not None
-            and visit.delivery.id == seen.delivery
-            and (visit.outcome, visit.door_result) == (Outcome.DELIVERED, DoorResult.LOCKED_AGAIN)
-            for visit in (state.visit, state.grace_visit)
-        ),
-    }[goal]
+    request, visit = state.lock_request, state.visit
+    match goal:
+        case TrialGoal.NOT_PROVEN:
+            return request is not None and request.result is LockRequestResult.NOT_PROVEN
+        case TrialGoal.ANSWERED:
+            return seen.answer_was_pressed
+        case TrialGoal.LIVE:
+            return step.camera in seen.live_cameras
+        case TrialGoal.NOT_LIVE:
+            return step.camera in seen.lost_cameras
+        case TrialGoal.BATTERIES_GOOD:
+            return all(level is BatteryLevel.GOOD for level in state.batteries.values())
+        case TrialGoal.BROKER_GONE:
+            return seen.is_broker_lost
+        case TrialGoal.BROKER_BACK:
+            return state.broker_session is not None and summary.are_all_reported(state)
+        case TrialGoal.WRONG:
+            at = {scanner for scanner in seen.wrong_code_scanners if _hangs_at(scanner, step, state)}
+            return bool(at)
+        case TrialGoal.RANG:
+            is_ours = visit is not None and visit.delivery.id == seen.delivery
+            return visit is not None and is_ours and visit.consent.bell_confirmed
+        case TrialGoal.DELIVERED:
+            return _is_delivered(step, seen)
+        case TrialGoal.LOCKED if step.closure is None:
+            return summary.is_locked(state)
+        case _:
+            closure = _closure_of(step, state)
+            return closure is not None and _closure_shows(goal, closure, seen)
 
 
-def _newest_bolt(state: Entrance) -> str:
-    """Return the newest reported state of the bolt, proven or not; unknown where no closure has one."""
-    return fact_of(state, "lock").value
+def _closure_of(step: WalkTestStep, state: Entrance) -> AnyClosure | None:
+    """Return the closure that a step is about; None: the entrance has it no more, and shows nothing of it."""
+    ident = MAIN_CLOSURE if step.closure is None else step.closure
+    return next((one for one in state.rules.closures if one.id == ident), None)
+
+
+def _hangs_at(scanner: str, step: WalkTestStep, state: Entrance) -> bool:
+    return step.closure is None or state.rules.scanners.get(scanner) == step.closure
+
+
+def _is_delivered(step: WalkTestStep, seen: HouseObservation) -> bool:
+    """Return whether the test's delivery is in, by the step's route, and all is locked again.
+
+    The visit shows it, or for 15 minutes the grace after it.
+    """
+    return any(
+        visit is not None
+        and visit.delivery.id == seen.delivery
+        and (visit.outcome, visit.door_result) == (Outcome.DELIVERED, DoorResult.LOCKED_AGAIN)
+        and (step.closure is None or visit.route[-1] == step.closure)
+        for visit in (seen.state.visit, seen.state.grace_visit)
+    )
+
+
+def _closure_shows(goal: TrialGoal, closure: AnyClosure, seen: HouseObservation) -> bool:
+    """Return whether a closure shows this goal, by its sensors alone."""
+    at = view(seen.state, closure, mono=seen.mono)
+
+    def of(quantity: Quantity) -> list[Fact]:
+        return [at.fact(role) for role, sensor in closure.sensors.items() if sensor.quantity is quantity]
+
+    contacts, bolts = of(Quantity.CONTACT), {fact.value for fact in of(Quantity.BOLT)}
+    is_closed = bool(contacts) and all(fact.value == DoorState.CLOSED and fact.proven for fact in contacts)
+    is_open = any(fact.value in OPEN_DOOR_STATES for fact in contacts)
+    match goal:
+        case TrialGoal.CLOSED:
+            return is_closed
+        case TrialGoal.OPEN:
+            return is_open
+        case TrialGoal.RESTS_OPEN:
+            return is_open and all(seen.mono - fact.stable_since >= RESTS_OPEN_S for fact in contacts)
+        case TrialGoal.LOCKED:
+            return closure.secured(at)
+        case TrialGoal.BOLT_OUT:
+            return not bolts.isdisjoint({LockState.LOCKED, LockState.NOT_FULLY_LOCKED})
+        case TrialGoal.FREE:
+            return not bolts.isdisjoint(OPENABLE)
+        case TrialGoal.NOT_CAUGHT:
+            return is_closed and not bolts.isdisjoint(OPENABLE)
+        case TrialGoal.EMPTY | TrialGoal.OCCUPIED:
+            wanted = EMPTY if goal is TrialGoal.EMPTY else OCCUPIED
+            return is_closed and any(fact.value == wanted and fact.proven for fact in of(Quantity.CONTENT))
+        case TrialGoal.KEY_OUT | TrialGoal.SHUT_WITHOUT_KEY:
+            is_out = any(fact.value == ABSENT for fact in of(Quantity.KEY))
+            return is_out and (is_closed or goal is TrialGoal.KEY_OUT)
+        case TrialGoal.CLEAR | TrialGoal.OBSTRUCTED:  # the newest report: it is queried in a visit only
+            wanted = CLEAR if goal is TrialGoal.CLEAR else OBSTRUCTED
+            return any(fact.value == wanted for fact in of(Quantity.OBSTRUCTION))
+        case _:
+            return False

@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime
 
+from gateway.config.closures import entrance_closures
 from gateway.config.home import Home
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE, sensor_name
 from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Sheet
 from gateway.installation.capability import (
     Capability,
@@ -22,7 +24,7 @@ from gateway.installation.capability import (
     entrance_capabilities,
     walk_test_text,
 )
-from gateway.installation.texts import TRIAL_QUESTIONS, TRIAL_TITLES, result_text, trial_text
+from gateway.installation.texts import TRIAL_QUESTIONS, remedy_text, result_text, trial_text, trial_title
 from gateway.installation.walk import TrialResult, WalkTest, walk_test_status
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.keys import BoxKey
@@ -46,7 +48,8 @@ class SignedWalkTest(SignedDocument):
     begun: AwareDatetime
     by: str
     standing: str
-    trials: tuple[tuple[str, str | None, str | None, str | None], ...]  # trial, camera, result, SHA-256 of the picture
+    # Trial (`bolt`, `street/wedged`), camera, result, SHA-256 of the picture
+    trials: tuple[tuple[str, str | None, str | None, str | None], ...]
     sheet_sha256: Hash
 
 
@@ -54,7 +57,10 @@ def sign_walk(home: Home, walk: WalkTest, sheet: bytes, key: BoxKey) -> bytes:
     """Sign a walk test and its report; return one line of canonical JSON."""
     statement = SignedWalkTest(
         box=home.box, entrance=walk.entrance, begun=walk.begun, by=walk.by, standing=walk_test_status(walk),
-        trials=tuple((s.trial.value, s.camera, s.ending and s.ending.value, s.picture) for s in walk.steps),
+        trials=tuple(
+            (sensor_name(s.closure or MAIN_CLOSURE, s.trial), s.camera, s.ending and s.ending.value, s.picture)
+            for s in walk.steps
+        ),
         sheet_sha256=sha256(sheet).hexdigest(),
     )  # fmt: skip
     return statement.signed(key).to_json()
@@ -81,7 +87,7 @@ def draw_report(  # noqa: PLR0913 - each is a separate part of the report
     home: Home,
     walk: WalkTest,
     measured: Mapping[str, Measurement],
-    pictures: Mapping[str, bytes],
+    pictures: Mapping[int, bytes],
     *,
     made: datetime,
     box: PublicKey,
@@ -102,6 +108,7 @@ class _ReportPainter:
     def __init__(self, home: Home, walk: WalkTest, made: datetime) -> None:
         self._home, self._walk = home, walk
         self._language: Language = home.language
+        self._closures = entrance_closures(home, walk.entrance)
         self._title = f"{_('Walk test').to(home.language)} · {sanitized(home.entrances[walk.entrance].name)}"
         self.sheet = Sheet(title=self._title, language=self._language, made=made)
         self._y = 0.0
@@ -150,9 +157,13 @@ class _ReportPainter:
                 (MARGIN_PT + 118, self._y), result_text(step, self._language), size=FONT_SIZE_PT, bold=True, ink=ink,
                 within=CONTENT_WIDTH_PT - 118,
             )  # fmt: skip
-            title, question = (trial_text(table, step, self._language) for table in (TRIAL_TITLES, TRIAL_QUESTIONS))
+            title = trial_title(step, self._language, self._closures)
+            question = trial_text(TRIAL_QUESTIONS, step, self._language, self._closures)
             trial = f"{title}. {question}" if question else title
             self._y = self.sheet.block((MARGIN_PT, self._y), trial, width=114, size=FONT_SIZE_PT) + 0.8
+            remedy = remedy_text(step, self._language, self._closures)
+            if remedy:
+                self._draw_line(remedy, ink=Ink.RED, indent=4)
 
     def devices(self, measured: Mapping[str, Measurement]) -> None:
         self._draw_heading(_("What each device can promise"))
@@ -169,17 +180,18 @@ class _ReportPainter:
             ink = Ink.RED if promise.forbids else Ink.GREY if is_unknown else Ink.BLACK
             self._draw_line(promise.text.to(self._language).replace("`", ""), ink=ink, indent=4)
 
-    def pictures(self, pictures: Mapping[str, bytes]) -> None:
+    def pictures(self, pictures: Mapping[int, bytes]) -> None:
         if not pictures:
             return
         self._draw_heading(_("What the cameras see"))
         wide, tall = (CONTENT_WIDTH_PT - 6) / 2, (CONTENT_WIDTH_PT - 6) / 2 * 9 / 16
-        for number, (camera, jpeg) in enumerate(pictures.items()):
+        for number, (step, jpeg) in enumerate(pictures.items()):
+            caption = trial_title(self._walk.steps[step], self._language, self._closures)
             left = MARGIN_PT + (number % 2) * (wide + 6)
             if number % 2 == 0:
                 self._ensure_room(tall + 8)
-            self.sheet.picture((left, self._y), (wide, tall), jpeg, alt_text=camera)
-            self.sheet.text((left, self._y + tall + 4), camera, size=FONT_SIZE_PT, ink=Ink.GREY, within=wide)
+            self.sheet.picture((left, self._y), (wide, tall), jpeg, alt_text=caption)
+            self.sheet.text((left, self._y + tall + 4), caption, size=FONT_SIZE_PT, ink=Ink.GREY, within=wide)
             if number % 2 or number == len(pictures) - 1:
                 self._y += tall + 10
 

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from devices.reports import AnswerButtonReport
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
+from gateway.config.closures import entrance_closures
 from gateway.config.home import Home
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.permission import PermissionTerms
@@ -30,7 +31,8 @@ from gateway.installation import walk as walks
 from gateway.installation.capability import Measurement, WalkTestStatus
 from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, measure_device
 from gateway.installation.discovery import DiscoveredDevice
-from gateway.installation.walk import WALK_TEST_BRAND, TestDelivery, TrialAnswer, WalkTest, WalkTestStep, WalkTrial
+from gateway.installation.trials import LIVE_TRIALS, TrialAnswer, WalkTrial
+from gateway.installation.walk import WALK_TEST_BRAND, TestDelivery, WalkTest, WalkTestStep
 from gateway.installation.walk_test_report import draw_report, sign_walk
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage
@@ -53,8 +55,6 @@ TEST_WINDOW = timedelta(hours=4)  # of the test's delivery: an installation take
 RENEW_BEFORE_END = timedelta(minutes=15)  # the delivery is announced again so long before the end of its window
 MAX_PICTURE_ATTEMPTS = 8  # a camera that has just started gives no picture yet
 MEASUREMENT_COUNT = 5  # queries of a measurement
-# They need live cameras, which run only near a window
-CAMERA_TRIALS = frozenset({WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT, WalkTrial.DELIVERY})
 
 
 class WalkTestRunner:
@@ -92,7 +92,7 @@ class WalkTestRunner:
             if walk is not None:
                 self._walks[name] = walks.resume(walk)
         self._answer_pressed: set[str] = set()
-        self._wrong_code_counts: dict[str, int] = {}
+        self._wrong_code_counts: dict[str, dict[str, int]] = {}  # entrance -> scanner -> unknown codes
         self._seen_live: dict[str, frozenset[str]] = {}  # in this process; a start is no loss
         self._connected: set[str] = set()
         # Entrances that have decided since the start, so that their state is current
@@ -149,12 +149,17 @@ class WalkTestRunner:
             return
         state = self._entrances[name].state
         live = frozenset(camera for camera, at in state.cameras.items() if at.live)
-        wrong = sum(len(attempts.unknown_codes) + attempts.locked_out for attempts in state.scan_lockouts.values())
+        wrong = {
+            scanner: len(attempts.unknown_codes) + attempts.locked_out
+            for scanner, attempts in state.scan_lockouts.items()
+        }
+        counted_before = self._wrong_code_counts.get(name, wrong)
         observation = walks.HouseObservation(
             state=state,
+            mono=self._clock.now().mono,
             delivery=None if walk.promised is None else delivery_key(WALK_TEST_BRAND, walk.promised.id),
             answer_was_pressed=name in self._answer_pressed,
-            has_wrong_code=wrong > self._wrong_code_counts.get(name, wrong),
+            wrong_code_scanners=frozenset(one for one in wrong if wrong[one] > counted_before.get(one, 0)),
             live_cameras=live,
             lost_cameras=self._seen_live.get(name, frozenset()) - live,
             is_broker_lost=name in self._connected and state.broker_session is None,
@@ -188,11 +193,10 @@ class WalkTestRunner:
         old, now = self._walks.get(name), self._clock.now().utc
         if old is not None:
             await self._withdraw_delivery(old)
-        section = self._home.entrances[name]
         walk = WalkTest(
             entrance=name, begun=now, by=by, person=person, asks_owner=asks_owner, before=before,
             fitted=walks.fitted_devices(self._home, name),
-            steps=walks.walk_steps(section, walks.closure_kinds(self._home, name)),
+            steps=walks.walk_steps(self._home.entrances[name], entrance_closures(self._home, name)),
         )  # fmt: skip
         await asyncio.to_thread(records.delete_pictures, self._folder, name)
         self._wrong_code_counts.pop(name, None)
@@ -209,7 +213,7 @@ class WalkTestRunner:
         """
         walk = walks.answer_trial(self._require_walk(name), number, answer, self._clock.now().utc)
         taken_over = asks_owner and not walk.asks_owner
-        if taken_over or (answer is TrialAnswer.AGAIN and walk.steps[number].trial is WalkTrial.DELIVERY):
+        if taken_over or walk.steps[number].trial is WalkTrial.DELIVERY:  # it opens once: the next trial has its own
             await self._withdraw_delivery(walk)
             walk = walk.model_copy(update={"promised": None, "asks_owner": walk.asks_owner or asks_owner})
         self._update(walk)
@@ -230,7 +234,7 @@ class WalkTestRunner:
         async with self._picture_lock:  # two pages must show the same picture
             walk = self._require_walk(name)
             step = walk.steps[number] if 0 <= number < len(walk.steps) else None
-            if step is None or step.trial is not WalkTrial.PICTURE or step.camera is None:
+            if step is None or not step.shows_picture or step.camera is None:
                 raise LookupError("this trial asks about no picture")
             file = records.picture_file(self._folder, name, number)
             if step.picture is not None:
@@ -345,7 +349,7 @@ class WalkTestRunner:
         self._update(reported)
 
     def _is_delivery_due(self, walk: WalkTest, step: WalkTestStep) -> bool:
-        if step.trial not in CAMERA_TRIALS or not self._clock.now().trusted:
+        if step.trial not in LIVE_TRIALS or not self._clock.now().trusted:
             return False
         return walk.promised is None or walk.promised.until - self._clock.now().utc < RENEW_BEFORE_END
 
@@ -354,8 +358,7 @@ class WalkTestRunner:
         now, name = self._clock.now(), walk.entrance
         start = now.utc.replace(microsecond=0)
         section = self._home.entrances[name]
-        without_fridge = (id_ for id_, place in section.places.items() if place.fridge is None)
-        place = next(without_fridge, next(iter(section.places)))
+        place = walks.test_place(section)
         promised = TestDelivery(
             id=f"walk-{secrets.token_hex(4)}",
             parcel=f"PERRON-WALK-{secrets.token_hex(4)}",

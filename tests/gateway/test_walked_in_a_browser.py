@@ -19,7 +19,8 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.state import Phase
 from gateway.installation import records
 from gateway.installation.capability import WalkTestStatus
-from gateway.installation.walk import TrialAnswer, TrialResult, WalkTest, WalkTestStep, WalkTrial, walk_steps
+from gateway.installation.trials import TrialAnswer, WalkTrial
+from gateway.installation.walk import TrialResult, WalkTest, WalkTestStep, walk_steps
 from gateway.installation.walk_test_report import SignedWalkTest, verify_walk
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.ed25519 import PublicKey

@@ -1,11 +1,12 @@
 """What an entrance with one bolted door knows of it."""
 
+from gateway.domain.visit.closures import ONE_DOOR
 from gateway.domain.visit.closures.bolted_door import NOT_LOCKED
 from gateway.domain.visit.closures.contract import OPEN_DOOR_STATES, Fact
 from gateway.domain.visit.state import Entrance
 from gateway.domain.visit.views import fact_of
 
-BOLTED = frozenset({"bolted_door"})
+BOLTED = ONE_DOOR
 
 
 def proven_door(

@@ -10,7 +10,7 @@ from gateway.installation import records
 from gateway.installation.capability import Capability, CapabilityEvidence, device_capabilities, entrance_capabilities
 from gateway.installation.diagnostics.connection_errors import connection_error
 from gateway.installation.discovery import DiscoveredDevice
-from gateway.installation.walk import TrialAnswer
+from gateway.installation.trials import TrialAnswer
 from gateway.storage import StoreFailed
 from gateway.storage.readiness import summarise
 from gateway.system.i18n import Language, Text, _

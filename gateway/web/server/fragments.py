@@ -14,7 +14,8 @@ from gateway.domain.visit.predicates import is_open, unsecured_closures
 from gateway.domain.visit.state import Entrance, LockRequestResult, Phase, Timer
 from gateway.installation import texts as installing
 from gateway.installation.capability import WalkTestStatus, walk_test_text
-from gateway.installation.walk import WalkTrial, forbids_visits
+from gateway.installation.trials import WalkTrial
+from gateway.installation.walk import forbids_visits
 from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S
 from gateway.runtime.notifications.texts import battery_text, readiness_text
 from gateway.web.auth.roles import UserRight
@@ -174,6 +175,7 @@ def _walk_test_facts(services: GatewayServices, entrance: str, viewer: Viewer) -
         "number": current,
         "step": step,
         "words": installing,
+        "closures": state.rules.closures,
         "codes": tuple(services.walk_tests.codes(entrance)) if delivers else (),
         "is_live": camera is not None and camera.live,
         "reported": walk is not None and walk.reported,

@@ -14,14 +14,12 @@ from gateway.domain.visit.closures.contract import Fact
 from gateway.domain.visit.state import Consent, Entrance, LockRequest, LockRequestResult, Phase, Visit
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.records import read_walk, read_walk_status, store_walk, walk_file
+from gateway.installation.trials import TRIAL_PROCEDURES, TrialAnswer, WalkTrial
 from gateway.installation.walk import (
-    TRIAL_PROCEDURES,
     HouseObservation,
-    TrialAnswer,
     TrialResult,
     WalkTest,
     WalkTestStep,
-    WalkTrial,
     advance,
     answer_trial,
     fitted_devices,
@@ -36,7 +34,6 @@ from tests.house.door import BOLTED, proven_door
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HOUSE = load_home_file(Path(__file__).parents[3] / "config" / "home.yaml")
 FRONT = HOUSE.entrances["front"]
-BOLTED_STEPS = walk_steps(FRONT, BOLTED)
 BOLTED_STEPS = walk_steps(FRONT, BOLTED)
 DELIVERY = VisitDelivery(
     id="walk-test.1", version=1, permission_version=1, brand="walk-test", carrier="Perron", entrance="front",
@@ -215,18 +212,8 @@ def test_every_camera_is_looked_at_covered_and_cut() -> None:
     walk = WalkTest(entrance="front", steps=walk_steps(FRONT, BOLTED), begun=NOW, by="Ida")
     for trial in (WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT):
         assert [step.camera for step in walk.steps if step.trial is trial] == ["doorbell", "hall-camera"]
-    assert {step.trial for step in walk.steps} == set(WalkTrial)
-
-
-def test_a_garage_door_has_neither_bolt_nor_key_to_be_tried() -> None:
-    walk = WalkTest(
-        entrance="front",
-        steps=walk_steps(FRONT, frozenset({"garage_door"})),
-        begun=NOW,
-        by="Ida",
-        before=WalkTestStatus.NEVER,
-    )
-    assert {*WalkTrial} - {step.trial for step in walk.steps} == {WalkTrial.BOLT_IN_AIR, WalkTrial.JAM, WalkTrial.KEY}
+    assert [step.camera for step in walk.steps if step.trial is WalkTrial.SEES] == ["doorbell"]
+    assert {step.closure for step in walk.steps} == {None}, "the only door has no name"
 
 
 def house_in(folder: Path) -> Home:

@@ -1,20 +1,21 @@
-"""The registry of all kinds of closures. A new kind is one module beside these and one line here."""
+"""The registry of all kinds of closures. A new kind is one module, its import, and its place in the union."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Discriminator
 
 from gateway.domain.visit.closures.bolted_door import BoltedDoor as BoltedDoor
 from gateway.domain.visit.closures.compartment import Compartment as Compartment
-from gateway.domain.visit.closures.contract import MAIN_CLOSURE
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE, Closure
 from gateway.domain.visit.closures.garage_door import GarageDoor as GarageDoor
 from gateway.domain.visit.closures.key_safe import KeySafe as KeySafe
 from gateway.domain.visit.closures.keyed_door import KeyedDoor as KeyedDoor
 from gateway.domain.visit.closures.strike import Strike as Strike
 
+AnyClosure = Annotated[BoltedDoor | GarageDoor | Strike | Compartment | KeySafe | KeyedDoor, Discriminator("kind")]
+
+KINDS: tuple[type[Closure], ...] = get_args(get_args(AnyClosure)[0])
+"""Every kind, in the order of the union."""
+
 ONE_DOOR = (BoltedDoor(id=MAIN_CLOSURE),)
 """What bars the usual entrance: one door with a lock."""
-
-KINDS = (BoltedDoor, GarageDoor, Strike, Compartment, KeySafe, KeyedDoor)
-
-AnyClosure = Annotated[BoltedDoor | GarageDoor | Strike | Compartment | KeySafe | KeyedDoor, Discriminator("kind")]

@@ -48,7 +48,8 @@ from gateway.installation.diagnostics.house import (
     with_entrance_verdicts,
 )
 from gateway.installation.records import store_walk
-from gateway.installation.walk import TrialAnswer, WalkTest, answer_trial, walk_steps
+from gateway.installation.trials import TrialAnswer
+from gateway.installation.walk import WalkTest, answer_trial, walk_steps
 from gateway.mqtt.mosquitto.provisioning import private_broker, write_house
 from gateway.system.clock_settings import ClockSection
 from gateway.system.i18n import _

@@ -22,7 +22,8 @@ from gateway.domain.delivery.result import Refusal
 from gateway.evidence.verify import verify_proof
 from gateway.installation import records
 from gateway.installation.capability import WalkTestStatus
-from gateway.installation.walk import TrialResult, WalkTest, WalkTestStep, WalkTrial
+from gateway.installation.trials import WalkTrial
+from gateway.installation.walk import TrialResult, WalkTest, WalkTestStep
 from gateway.mqtt.mosquitto.folder_check import folder_faults
 from gateway.mqtt.mosquitto.provisioning import write_house as write_broker
 from gateway.protocol.keys import BoxKey

@@ -10,7 +10,8 @@ from zeroconf.asyncio import AsyncZeroconf
 
 from gateway.installation import records
 from gateway.installation.capability import WalkTestStatus
-from gateway.installation.walk import WALK_TEST_BRAND, TrialResult, WalkTrial
+from gateway.installation.trials import WalkTrial
+from gateway.installation.walk import WALK_TEST_BRAND, TrialResult
 from gateway.web.auth.roles import Role
 from tests.shell.box import ShellBox, box, run_box, run_tasks
 from tests.shell.house import make_home

@@ -1,0 +1,37 @@
+"""Names a closure for people: what it is, and its id where an entrance has several of the kind. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from gateway.domain.visit.closures import AnyClosure
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE
+from gateway.system.i18n import Language, Text, _, pgettext
+
+KIND_NAMES: Mapping[str, Text] = {
+    "bolted_door": _("Door"),
+    "garage_door": _("Garage door"),
+    "strike": _("Street door"),
+    "compartment": pgettext("a closure", "Compartment"),
+    "key_safe": _("Key safe"),
+    "keyed_door": _("Door with a key"),
+}
+"""Every kind of closure; a test compares it with the registry."""
+
+
+def has_named_closures(closures: Sequence[AnyClosure]) -> bool:
+    """Return whether people must read which closure is meant; the only door of an entrance is "the door"."""
+    return [closure.id for closure in closures] != [MAIN_CLOSURE]
+
+
+def closure_name(closures: Sequence[AnyClosure], ident: str, language: Language) -> str:
+    """Return the name of one of an entrance's closures; the id itself if there is no such closure."""
+    kinds = [closure.kind for closure in closures]
+    kind = next((closure.kind for closure in closures if closure.id == ident), None)
+    if kind is None:
+        return ident
+    name = KIND_NAMES[kind].to(language)
+    return f"{name} ({ident})" if kinds.count(kind) > 1 else name
+
+
+def closure_names(closures: Sequence[AnyClosure], language: Language) -> dict[str, str]:
+    """Return the name of each closure of an entrance, by its id."""
+    return {closure.id: closure_name(closures, closure.id, language) for closure in closures}
