@@ -1,5 +1,7 @@
 """Builds Home Assistant's discovery messages: one device per entrance, in one retained message. Pure.
 
+An entrance with other closures than one door has entities of each closure beside those of the whole entrance.
+
 The format is that of https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload, as its 2026.2 accepts
 it. Home Assistant never keeps showing "locked" when no gateway runs, for these reasons:
 
@@ -16,10 +18,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from devices.reports import BatteryLevel
+from gateway.config.closure_names import closure_name, has_named_closures
+from gateway.config.closures import entrance_closures, sensor_bindings
 from gateway.config.home import Home, HomeAssistantSection
-from gateway.config.topics import BRIDGE_STATE, HOMEASSISTANT_STATUS_TOPIC, homeassistant_topic
+from gateway.config.topics import BRIDGE_STATE, HOMEASSISTANT_STATUS_TOPIC, homeassistant_topic, inbound_topics
+from gateway.domain.visit.closures import AnyClosure
+from gateway.domain.visit.closures.contract import Quantity
+from gateway.integrations.homeassistant.closures import UNKNOWN, closure_entities
 from gateway.integrations.homeassistant.commands import HomeAssistantCommand
-from gateway.integrations.homeassistant.state import DELIVERY_STATES, EVENT_TYPES, UNKNOWN
+from gateway.integrations.homeassistant.state import DELIVERY_STATES, EVENT_TYPES
 from gateway.runtime.adapters.batteries import auxiliary_batteries
 from gateway.system.i18n import Text, _, pgettext
 
@@ -174,6 +181,13 @@ def _components(home: Home, section: HomeAssistantSection, entrance: str) -> dic
             _("Event"), "event", state_topic=homeassistant_topic(entrance, "event"), event_types=list(EVENT_TYPES)
         ),
     }
+    closures = entrance_closures(home, entrance)
+    if has_named_closures(closures):
+        names = {binding.name for binding in sensor_bindings(closures)}
+        for sensor in ("lock", "door"):
+            if sensor not in names:
+                del components[f"{sensor}_battery"]
+        components |= _closure_components(home, entrance, closures)
     if publishes_picture(home, entrance):
         topic = homeassistant_topic(entrance, "picture")
         components["picture"] = entity(_("Last visit"), "image", image_topic=topic, content_type="image/jpeg")
@@ -185,6 +199,55 @@ def _components(home: Home, section: HomeAssistantSection, entrance: str) -> dic
         kind, _slash, id_ = role.partition("/")
         name = Text("{device} ({id})").with_facts(device=BATTERY_NAMES[kind], id=id_)
         components[f"battery_{kind}_{id_}"] = battery(name, f"batteries.get('{role}', '{UNKNOWN}')")
+    return components
+
+
+def _closure_components(home: Home, entrance: str, closures: tuple[AnyClosure, ...]) -> dict[str, Message]:
+    """Return the entities of each closure, and of the batteries of its devices."""
+    language, topic = home.language, homeassistant_topic(entrance, "state")
+    components: dict[str, Message] = {}
+    for closure in closures:
+        name = closure_name(closures, closure.id, language)
+        for part, shape in closure_entities(closure):
+            template = {
+                "state_topic": topic,
+                "value_template": f"{{{{ value_json.closures['{closure.id}']['{part}'] }}}}",
+            }
+            optional = {"device_class": shape.device_class, "icon": shape.icon}
+            lock = {
+                "command_topic": homeassistant_topic(entrance, "set"),
+                "payload_lock": HomeAssistantCommand.LOCK.value,
+                "payload_unlock": HomeAssistantCommand.UNLOCK.value,
+            }
+            components[f"{closure.id}_{part}"] = {
+                "name": shape.name.to(language, closure=name),
+                "platform": shape.platform,
+                **template,
+                **({"expire_after": EXPIRY_S} if shape.platform == "binary_sensor" else {}),
+                **{setting: value for setting, value in optional.items() if value is not None},
+                **(lock if shape.takes_lock else {}),
+            }
+    return components | _battery_components(home, entrance, closures)
+
+
+def _battery_components(home: Home, entrance: str, closures: tuple[AnyClosure, ...]) -> dict[str, Message]:
+    """Return the batteries of the closures' devices, each once; those of `lock` and `door` the entrance has."""
+    topic, components, seen = homeassistant_topic(entrance, "state"), dict[str, Message](), set[str]()
+    for binding in sensor_bindings(closures):
+        reports = any(
+            suffix in inbound_topics(home, binding.device) for suffix in home.devices[binding.device].definition.battery
+        )
+        if binding.device in seen or binding.quantity is Quantity.OBSTRUCTION:
+            continue
+        seen.add(binding.device)
+        if reports and "/" in binding.name:
+            closure = closure_name(closures, binding.closure, home.language)
+            name = _("{closure}: battery of {device}", closure=closure, device=binding.device).to(home.language)
+            components[f"{binding.closure}_{binding.role}_battery"] = {
+                "name": name, "platform": "sensor", "icon": "mdi:battery", "entity_category": "diagnostic",
+                **_enum_config(BatteryLevel),
+                **_expiring_config(topic, f"batteries.get('{binding.name}', '{UNKNOWN}')"),
+            }  # fmt: skip
     return components
 
 

@@ -9,13 +9,13 @@ from enum import StrEnum
 from typing import assert_never
 
 from devices.reports import BatteryLevel
+from gateway.config.closure_names import has_named_closures
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import predicates, summary
 from gateway.domain.visit.state import Entrance, Once, Phase, Visit
-
-UNKNOWN = "None"  # Home Assistant shows "unknown" for it
+from gateway.integrations.homeassistant.closures import UNKNOWN, closure_values
 
 
 class LockEntityState(StrEnum):
@@ -92,6 +92,7 @@ def problems(state: Entrance) -> tuple[str, ...]:
 def entrance_snapshot(state: Entrance, now: Now) -> Mapping[str, object]:
     """Return the values of all entities of one entrance as one JSON object, so they never contradict."""
     wrong = problems(state)
+    closures = {"closures": closure_values(state)} if has_named_closures(state.rules.closures) else {}
     return {
         "lock": lock_state(state).value,
         "door": "ON" if predicates.is_open(state) else "OFF" if summary.is_closed(state) else UNKNOWN,
@@ -101,6 +102,7 @@ def entrance_snapshot(state: Entrance, now: Now) -> Mapping[str, object]:
         "lock_battery": _battery_value(state.batteries.get("lock")),
         "door_battery": _battery_value(state.batteries.get("door")),
         "batteries": {whose: level.value for whose, level in state.batteries.items()},
+        **closures,
     }
 
 

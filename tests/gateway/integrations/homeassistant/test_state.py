@@ -22,9 +22,9 @@ from gateway.domain.visit.state import (
     Securing,
     Visit,
 )
+from gateway.integrations.homeassistant.closures import UNKNOWN
 from gateway.integrations.homeassistant.state import (
     EVENT_TYPES,
-    UNKNOWN,
     LockEntityState,
     decision_events,
     entrance_snapshot,
