@@ -51,7 +51,7 @@ class HappeningKind(StrEnum):
     UNLOCK_SENT = "Unlock"
     LOCK_SENT = "Lock"  # the number of the try
     GARAGE_CLOSE_SENT = "Close"  # the number of the try
-    ALARM_RAISED = "Alarm"  # the `AlarmCode`; `detail`: the device or place
+    ALARM_RAISED = "Alarm"  # the `AlarmCode`; `subject`: which of several closures; `detail`: the device or place
     PARCELS_REPORTED = "ParcelResult"  # the `Outcome`; `subject`: the delivery
     DOOR_RESULT_REPORTED = "HouseResult"  # the `DoorResult`
     NOTE_LOGGED = "Note"  # the note
@@ -134,6 +134,7 @@ class _Command(_LogPart):
     )
     subject: str | None = Field(None, validation_alias=AliasChoices("scanner", "delivery"))
     detail: str | None = Field(None, validation_alias=AliasChoices("refusal", "detail"))
+    closure: str = ""
     lacking: tuple[str, ...] = ()
 
 
@@ -199,9 +200,10 @@ class NarrativeReader:
             self._last_reports[key] = value
         for command in step.commands:
             if command.command in _KINDS:
+                kind, of_alarm = _KINDS[command.command], command.closure if command.command == "Alarm" else ""
                 yield happened(
-                    kind=_KINDS[command.command], value=str(command.value or ""), code=event.scanned_code(),
-                    subject=command.subject or "", detail=command.detail or "", lacking=command.lacking,
+                    kind=kind, value=str(command.value or ""), code=event.scanned_code(),
+                    subject=command.subject or of_alarm, detail=command.detail or "", lacking=command.lacking,
                 )  # fmt: skip
         if step.phase != step.phase_before:
             yield happened(kind=HappeningKind.PHASE_ENTERED, value=step.phase, previous=step.phase_before)

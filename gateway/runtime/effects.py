@@ -332,7 +332,8 @@ def event_body(command: c.Command) -> dict[str, object] | None:
             return {"kind": "answer", "scan": command.scan, "scanner": command.scanner, "word": command.answer.value,
                     "refusal": None if command.refusal is None else command.refusal.value, **lacking}  # fmt: skip
         case c.RaiseAlarm():
-            return {"kind": "alarm", "code": command.code.value, "detail": command.detail}
+            closure = {"closure": command.closure} if command.closure else {}
+            return {"kind": "alarm", "code": command.code.value, "detail": command.detail, **closure}
         case c.ReportParcelResult():
             return {"kind": "outcome", "delivery": command.delivery, "outcome": command.outcome.value,
                     "missing": command.missing}  # fmt: skip

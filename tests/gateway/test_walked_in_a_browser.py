@@ -170,6 +170,8 @@ async def test_an_installer_walks_the_house_in_his_browser_through_a_restart_to_
         phone = Phone(page, home.entrances["front"])
         installer = WalkTestInstaller(play, locks=phone.locks, shows=phone.shows)
         for number, step in enumerate(phone.steps):
+            if step.trial is WalkTrial.BATTERIES:  # none is running out, so it ends by itself
+                continue
             await phone.opens(number)
             if step.trial is WalkTrial.COVERED and step.camera == "doorbell":
                 await play.kill_gateway()

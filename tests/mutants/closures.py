@@ -444,7 +444,7 @@ MUTANTS = (
         file=f"{VISIT}advancing.py",
         old=(
             "        if run.jammed and not step.notified_once(Once.JAM):\n"
-            "            step.emit(RaiseAlarm(code=AlarmCode.LOCK_JAMMED))\n"
+            "            step.emit(RaiseAlarm(code=AlarmCode.LOCK_JAMMED, closure=step.named(behind.id)))\n"
         ),
         new="",
         tests=(SEVERAL,),

@@ -428,7 +428,10 @@ MUTANTS = (
     Mutant(
         name="the alarm of a door handed over stops",
         file="gateway/domain/visit/decide.py",
-        old=("        step.emit(c.RaiseAlarm(code=c.AlarmCode.NOT_LOCKED))\n        step.query_all()\n"),
+        old=(
+            "        step.emit(c.RaiseAlarm(code=c.AlarmCode.NOT_LOCKED, closure=step.named(unsecured)))\n"
+            "        step.query_all()\n"
+        ),
         new="        step.query_all()\n",
         tests=(RELOCKING,),
     ),

@@ -52,7 +52,7 @@ def _prove_behind(step: Step) -> None:
     elif result is Verdict.AGAIN:
         run = replace(run, step=START, tries=run.tries + (run.sent_in is not None))
         if run.jammed and not step.notified_once(Once.JAM):
-            step.emit(RaiseAlarm(code=AlarmCode.LOCK_JAMMED))
+            step.emit(RaiseAlarm(code=AlarmCode.LOCK_JAMMED, closure=step.named(behind.id)))
         if run.tries >= step.state.rules.tries:
             transitions.wait_then_lock(step, 0)
             return

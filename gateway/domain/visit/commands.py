@@ -185,20 +185,25 @@ class ShowSignal(Frozen):
 
 
 class NotifyOwner(Frozen):
-    """Notify the owner. `picture`: with a new picture from the camera that sees the courier."""
+    """Notify the owner. `picture`: with a new picture from the camera that sees the courier.
+
+    `closure`: which one it is about, where the entrance has others than one door.
+    """
 
     notification: Annotated[Notification, Field(alias="saying")]  # the name in stored messages
     delivery: str | None = None
     visit: str | None = None
     detail: str = ""
     picture: bool = False
+    closure: str = ""
 
 
 class RaiseAlarm(Frozen):
-    """Raise an alarm; `detail` names the device or place where one matters."""
+    """Raise an alarm; `detail` names the device or place where one matters, `closure` as in `NotifyOwner`."""
 
     code: AlarmCode
     detail: str = ""
+    closure: str = ""
 
 
 OwnerMessage = NotifyOwner | RaiseAlarm

@@ -365,7 +365,7 @@ def _unlocking(step: Step) -> None:
     elif visit.entry.not_sent is not None:
         _on_unsent(step, REFUSAL_OF_UNSENT[visit.entry.not_sent])
     elif visit.jammed:
-        step.emit(c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED))
+        step.emit(c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED, closure=step.named(closure.id)))
         step.visit = replace(visit, jammed=False, notified=visit.notified | {Once.JAM})
         transitions.refuse_and_relock(step, Refusal.NOT_READY)
     elif state.stopped:
@@ -379,7 +379,7 @@ def _unlocking(step: Step) -> None:
         step.visit = replace(visit, entry=replace(visit.entry, queried=True))
         step.set_timer(Timer.ANSWER, closure.latency)
     elif step.timer_expired(Timer.ANSWER):
-        step.emit(c.RaiseAlarm(code=c.AlarmCode.UNLOCK_UNKNOWN))
+        step.emit(c.RaiseAlarm(code=c.AlarmCode.UNLOCK_UNKNOWN, closure=step.named(closure.id)))
         transitions.record_outcome(step, Outcome.UNKNOWN)
         transitions.consume_opening(step)
         transitions.refuse_and_relock(step, Refusal.NOT_READY)
@@ -429,6 +429,8 @@ def _handed_to_owner(step: Step) -> None:
         step.visit = replace(step.visit, acknowledged=False)
         transitions.wait_then_lock(step, 0)
     elif step.timer_expired(Timer.ALARM):
-        step.emit(c.RaiseAlarm(code=c.AlarmCode.NOT_LOCKED))
+        on_route = (step.closure(ident) for ident in reversed(step.visit.route))
+        unsecured = next((closure.id for closure in on_route if not closure.secured(step.view(closure))), None)
+        step.emit(c.RaiseAlarm(code=c.AlarmCode.NOT_LOCKED, closure=step.named(unsecured)))
         step.query_all()
         step.set_timer(Timer.ALARM, step.state.rules.timing.alarm_again)

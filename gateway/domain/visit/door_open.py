@@ -20,7 +20,7 @@ def settle(step: Step) -> None:
     seen = step.view(closure)
     closed_since = closure.closed_since(seen)
     if state.stopped and closure.opened(seen) and not step.notified_once(Once.STOP):
-        step.emit(transitions.LEAVE, c.RaiseAlarm(code=AlarmCode.STOPPED_INSIDE))
+        step.emit(transitions.LEAVE, c.RaiseAlarm(code=AlarmCode.STOPPED_INSIDE, closure=step.named(closure.id)))
         step.notify_of_visit(c.Notification.STOPPED_INSIDE, picture=True)
     elif step.timer_expired(Timer.OPEN_LONG):
         _notify_open_too_long(step, is_closed=closed_since is not None)
@@ -93,8 +93,8 @@ def _notify_open_too_long(step: Step, *, is_closed: bool) -> None:
         prompt = c.ShowSignal(light=light, sound=overdue.sound)
         step.emit(transitions.LEAVE if Once.STOP in visit.notified else prompt)
         if visit.reminders:
-            step.emit(c.RaiseAlarm(code=overdue.alarm))
-            step.notify_of_visit(c.Notification.DOOR_OPEN, picture=True)
+            step.emit(c.RaiseAlarm(code=overdue.alarm, closure=step.named(step.here.id)))
+            step.notify_of_visit(c.Notification.DOOR_OPEN, picture=True, closure=step.here.id)
         step.visit = replace(visit, reminders=visit.reminders + 1)
     step.set_timer(Timer.OPEN_LONG, step.state.rules.timing.open_again)
 
@@ -106,18 +106,19 @@ def settle_behind(step: Step) -> None:
         if visit is None or visit.phase is not Phase.RELOCKING:
             step.clear_timers(Timer.OVERDUE)
         return
-    due = [(limit, overdue) for overdue in _overdue_behind(step) if (limit := overdue.limit_s) is not None]
+    due = [(limit, one) for one in _overdue_behind(step) if (limit := one[1].limit_s) is not None]
     if not due:
         step.clear_timers(Timer.OVERDUE)
     elif not step.timer_is_set(Timer.OVERDUE):
         step.set_timer(Timer.OVERDUE, min(limit for limit, _ in due))
     elif step.timer_expired(Timer.OVERDUE):
-        for _, overdue in due:
-            step.emit(c.RaiseAlarm(code=overdue.alarm))
-            step.notify_of_visit(c.Notification.DOOR_OPEN, detail=overdue.alarm)
+        for _, (closure, overdue) in due:
+            step.emit(c.RaiseAlarm(code=overdue.alarm, closure=step.named(closure)))
+            step.notify_of_visit(c.Notification.DOOR_OPEN, detail=overdue.alarm, closure=closure)
         step.set_timer(Timer.OVERDUE, step.state.rules.timing.open_again)
 
 
-def _overdue_behind(step: Step) -> list[Overdue]:
+def _overdue_behind(step: Step) -> list[tuple[str, Overdue]]:
+    """Return what follows for each closure that stands open behind the person, with its id."""
     behind = [step.closure(ident) for ident in step.visit.entry.ordered_at if ident != step.here.id]
-    return [closure.overdue(seen) for closure in behind if closure.opened(seen := step.view(closure))]
+    return [(closure.id, closure.overdue(seen)) for closure in behind if closure.opened(seen := step.view(closure))]

@@ -46,12 +46,12 @@ def on_change(step: Step, closure: AnyClosure, role: str, before: Fact, event: e
         return
     match use:
         case Use.UNEXPECTED:
-            begin_incident(step, AlarmCode.UNEXPECTED_UNLOCK)
+            begin_incident(step, AlarmCode.UNEXPECTED_UNLOCK, closure.id)
         case Use.OPENED_BY_HAND:
-            _on_manual_use(step, unlocked=True)
+            _on_manual_use(step, closure, unlocked=True)
         case Use.LOCKED_BY_HAND:
             if not _lock_requested(step):
-                _on_manual_use(step, unlocked=False)
+                _on_manual_use(step, closure, unlocked=False)
         case Use.MOVED:
             step.state = replace(step.state, by_hand_at=step.now.mono)
         case Use.SUSPICIOUS:
@@ -88,7 +88,7 @@ def _on_obeyed(step: Step, closure: AnyClosure) -> None:
     if step.state.visit is None:  # the grace handles its own moves
         return
     if step.visit.phase is Phase.LOCKED_AGAIN:  # already proven: the move is late
-        step.emit(RaiseAlarm(code=AlarmCode.LATE_UNLOCK))
+        step.emit(RaiseAlarm(code=AlarmCode.LATE_UNLOCK, closure=step.named(closure.id)))
     entry = step.visit.entry
     step.visit = replace(step.visit, entry=replace(entry, unanswered=entry.unanswered - {closure.id}))
 
@@ -99,21 +99,22 @@ def _lock_requested(step: Step) -> bool:
     return request is not None and request.is_closed and request.result is None
 
 
-def _on_manual_use(step: Step, *, unlocked: bool) -> None:
+def _on_manual_use(step: Step, closure: AnyClosure, *, unlocked: bool) -> None:
     step.state = replace(step.state, by_hand_at=step.now.mono)
     step.attend()
     if unlocked and is_household_away(step.state):
-        step.emit(RaiseAlarm(code=AlarmCode.HAND_USE_WHILE_AWAY))
+        step.emit(RaiseAlarm(code=AlarmCode.HAND_USE_WHILE_AWAY, closure=step.named(closure.id)))
     elif unlocked:
         step.emit(LogNote(what="household_use"))
 
 
-def begin_incident(step: Step, code: AlarmCode) -> None:
+def begin_incident(step: Step, code: AlarmCode, closure: str | None = None) -> None:
     """Raise an alarm, and film an incident until everything is proven good or its time is over.
 
-    While a visit past its intent runs elsewhere at the entrance, its film shows what the cameras see.
+    `closure`: the one that the alarm is about. While a visit past its intent runs elsewhere at the entrance, its film
+    shows what the cameras see.
     """
-    step.emit(RaiseAlarm(code=code))
+    step.emit(RaiseAlarm(code=code, closure=step.named(closure)))
     if has_unlock_intent(step.state):
         return
     if step.state.incident is None:
@@ -127,8 +128,9 @@ def settle_incident(step: Step) -> None:
     """Turn a suspicion into an incident when its time is over; end an incident when everything is proven good."""
     if step.timer_expired(Timer.FORCED):
         step.clear_timers(Timer.FORCED)
-        if any(_is_forced(step, closure) for closure in step.state.rules.closures):
-            begin_incident(step, AlarmCode.DOOR_FORCED_OPEN)
+        forced = next((one.id for one in step.state.rules.closures if _is_forced(step, one)), None)
+        if forced is not None:
+            begin_incident(step, AlarmCode.DOOR_FORCED_OPEN, forced)
     if step.state.incident is None:
         return
     proven_good = are_all_secured(step.state) and not step.state.safe_mode

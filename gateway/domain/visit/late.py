@@ -74,7 +74,8 @@ def on_courier_exit(step: Step) -> None:
         if is_explained_only_by_unlock(state):
             return
     elif unsecured or watch.entry.unanswered:
-        step.emit(RaiseAlarm(code=AlarmCode.LATE_UNLOCK))
+        late = next(iter(sorted(unsecured or watch.entry.unanswered)))
+        step.emit(RaiseAlarm(code=AlarmCode.LATE_UNLOCK, closure=step.named(late)))
     obeyed = frozenset() if by_hand else unsecured
     visit = _with_entry(watch, unanswered=watch.entry.unanswered - obeyed, hold_expired=False)
     step.state = replace(state, visit=visit, grace_visit=None)

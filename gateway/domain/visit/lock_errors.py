@@ -31,7 +31,7 @@ def on_failure(step: Step, event: LockFailed) -> None:
     visit, request = step.state.visit, step.state.lock_request
     if visit is not None and _concerns(event, visit.id) and _awaits_effect(step, event.closure):
         if not step.notified_once(Once.REFUSAL):
-            _notify(step, event.failure)
+            _notify(step, event)
         entry = visit.entry
         if event.failure in REFUSING_ERRORS and visit.phase is Phase.UNLOCKING:
             entry = replace(entry, unanswered=entry.unanswered - {event.closure})
@@ -39,13 +39,14 @@ def on_failure(step: Step, event: LockFailed) -> None:
         at_once = visit.phase is Phase.UNLOCKING or run.step == run.sent_in
         step.visit = replace(step.visit, refused=at_once, entry=entry)
     elif request is not None and _concerns(event, request.id) and _awaits_lock(request, event.closure):
-        _notify(step, event.failure)
+        _notify(step, event)
         securing = replace(request.securing, run=replace(request.securing.run, refused=True))
         step.state = replace(step.state, lock_request=replace(request, securing=securing))
 
 
-def _notify(step: Step, failure: OperationError) -> None:
-    step.emit(RaiseAlarm(code=AlarmCode.LOCK_REFUSED, detail=failure.value))
+def _notify(step: Step, event: LockFailed) -> None:
+    closure = step.named(event.closure)
+    step.emit(RaiseAlarm(code=AlarmCode.LOCK_REFUSED, detail=event.failure.value, closure=closure))
 
 
 def _concerns(event: LockFailed, order: str) -> bool:

@@ -125,7 +125,7 @@ def _go_to_next(step: Step) -> None:
 
 def _try_again(step: Step, result: Next) -> None:
     if step.visit.jammed and not step.notified_once(Once.JAM):
-        step.emit(RaiseAlarm(code=AlarmCode.LOCK_JAMMED))
+        step.emit(RaiseAlarm(code=AlarmCode.LOCK_JAMMED, closure=step.named(step.visit.securing.closure)))
     if step.visit.securing.run.tries >= step.state.rules.tries:
         transitions.hand_over_to_owner(step, AlarmCode.NOT_LOCKED)
     elif isinstance(result, Pause):
@@ -140,7 +140,8 @@ def _wait_for_somebody(step: Step, pause: Pause) -> None:
     prompt = pause.prompt
     step.emit(ShowSignal(light=prompt.light, sound=prompt.sound))
     if prompt.notification is not None and not step.notified_once(Once.PROMPT):
-        step.notify_of_visit(Notification(prompt.notification), picture=True)
+        closure = step.visit.securing.closure
+        step.notify_of_visit(Notification(prompt.notification), picture=True, closure=closure)
     securing = replace(step.visit.securing, is_waiting=True)
     step.visit = replace(step.visit, securing=securing, jammed=False)
     step.clear_timers(Timer.ANSWER)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from gateway.domain.frozen import replace
 from gateway.domain.now import Now
 from gateway.domain.visit.closures import AnyClosure
-from gateway.domain.visit.closures.contract import Fact, View
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE, Fact, View
 from gateway.domain.visit.commands import AlarmCode, Command, Notification, NotifyOwner, QuerySensor, RaiseAlarm
 from gateway.domain.visit.state import BEFORE_INTENT, ENTRANCE_WIDE, TRANSITIONS, Entrance, Once, Phase, Timer, Visit
 from gateway.domain.visit.views import all_sensors, closure_of, fact_of, find_sensor, sensor_names, view
@@ -41,11 +41,24 @@ class Step:
         """Append commands for the runtime, in this order."""
         self.commands.extend(commands)
 
-    def notify_of_visit(self, notification: Notification, *, detail: str = "", picture: bool = False) -> None:
-        """Append a notification to the owner about the active visit."""
-        visit, delivery = self.visit.id, self.visit.delivery.id
-        command = NotifyOwner(notification=notification, delivery=delivery, visit=visit, detail=detail, picture=picture)
-        self.emit(command)
+    def notify_of_visit(
+        self, notification: Notification, *, detail: str = "", picture: bool = False, closure: str | None = None
+    ) -> None:
+        """Append a notification to the owner about the active visit, and about a closure if one is meant."""
+        self.emit(
+            NotifyOwner(
+                notification=notification,
+                delivery=self.visit.delivery.id,
+                visit=self.visit.id,
+                detail=detail,
+                picture=picture,
+                closure=self.named(closure),
+            )
+        )
+
+    def named(self, closure: str | None) -> str:
+        """Return a closure's id for a message; empty where it is the only door, which needs no name."""
+        return "" if closure is None or [one.id for one in self.state.rules.closures] == [MAIN_CLOSURE] else closure
 
     def timer_expired(self, timer: Timer) -> bool:
         """Return whether the deadline is set and has passed."""

@@ -238,14 +238,21 @@ def hand_over_to_owner(step: Step, code: c.AlarmCode) -> None:
     record_outcome(step, Outcome.UNKNOWN)
     consume_opening(step)
     visit = step.visit
-    step.emit(c.RaiseAlarm(code=code), TROUBLE)
+    closure = _closure_in_trouble(step)
+    step.emit(c.RaiseAlarm(code=code, closure=step.named(closure)), TROUBLE)
     if visit.door_result is None:
         step.emit(
             c.ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, door_result=DoorResult.HANDED_TO_OWNER)
         )
-    step.notify_of_visit(c.Notification.LOOK_AFTER_THE_DOOR, picture=True)
+    step.notify_of_visit(c.Notification.LOOK_AFTER_THE_DOOR, picture=True, closure=closure)
     step.visit = replace(visit, door_result=DoorResult.HANDED_TO_OWNER, acknowledged=False)
     step.transition(Phase.HANDED_TO_OWNER, {Timer.ALARM: step.state.rules.timing.alarm_again})
+
+
+def _closure_in_trouble(step: Step) -> str:
+    """Return the closure that is being secured, or the one that stands open."""
+    securing = step.visit.securing.closure
+    return securing if securing is not None and step.visit.phase is Phase.RELOCKING else step.here.id
 
 
 def enter_locked_again(step: Step) -> None:

@@ -128,7 +128,8 @@ def decision_events(
 def _command_events(command: c.Command) -> Iterator[Mapping[str, object]]:
     match command:
         case c.RaiseAlarm():  # its detail may contain what a scanner read
-            yield {"event_type": "alarm", "code": command.code.value}
+            closure = {"closure": command.closure} if command.closure else {}
+            yield {"event_type": "alarm", "code": command.code.value, **closure}
         case c.ReportParcelResult():
             missing = {"missing": command.missing} if command.missing else {}
             yield {"event_type": OUTCOME_EVENTS[command.outcome], **missing}

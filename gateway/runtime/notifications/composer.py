@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
 
+from gateway.config.closures import entrance_closures
 from gateway.config.home import Home
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.own_parcel import OWN_BRAND, approval_limit_s
@@ -48,9 +49,19 @@ class MessageComposer:
                 "place": None if delivery is None else destination.places.get(delivery.place),
                 "seconds": str(round(seconds[about])) if about in seconds else None,
                 "detail": self._receiver_name(entrance, command.detail),
+                **self._closure_facts(entrance, command.closure),
             }
         facts = message_facts(now.utc, self._zone, trusted=now.trusted, **known)
         return ComposedMessage(about=about, facts=facts, at=now.utc, delivery=delivery_id, entrance=entrance)
+
+    def _closure_facts(self, entrance: str, closure: str) -> dict[str, str | None]:
+        """Return which closure a message is about, if it is about one of several; an id that the house lost stays."""
+        if not closure or entrance not in self._home.entrances:
+            return {}
+        kinds = {one.id: one.kind for one in entrance_closures(self._home, entrance)}
+        kind = kinds.get(closure)
+        is_only_one = kind is not None and [*kinds.values()].count(kind) == 1
+        return {"closure": closure, "closure_kind": kind, "closure_is_only_one": "yes" if is_only_one else None}
 
     def _receiver_name(self, entrance: str, detail: str) -> str:
         """Return the name of a reception's receiver in place of the id; every other detail as it is."""

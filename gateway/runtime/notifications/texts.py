@@ -12,6 +12,7 @@ from gateway.domain.custody import DeclineReason
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode, Notification
+from gateway.runtime.notifications.closure_texts import closure_in_words, closure_text
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import without_links
 
@@ -244,7 +245,8 @@ class ComposedMessage(Frozen):
 def message_facts(at: datetime, zone: tzinfo, *, trusted: bool, **facts: str | None) -> dict[str, str]:
     """Return the known facts of a message as text, and the time of its event in the house's `zone`.
 
-    `facts`: carrier, brand, entrance, place, hours, seconds (until something happens) and `detail`: a device, a place,
+    `facts`: carrier, brand, entrance, place, hours, seconds (until something happens), `closure` with its kind
+    (`closure_in_words`), and `detail`: a device, a place,
     a number, or codes that become text (a `Refusal`'s, or missing conditions). `trusted`: the box is sure of the time.
     """
     known = {**facts, ("time" if trusted else "uncertain_time"): at.astimezone(zone).strftime("%H:%M")}
@@ -262,8 +264,11 @@ def worded(about: Notification | AlarmCode, facts: Mapping[str, str], language: 
         "seconds": facts.get("seconds", ""),
         "time": facts.get("time") or _UNTRUSTED_TIME_TEXT.to(language, time=facts.get("uncertain_time", "")),
         "detail": _detail_text(about, facts.get("detail", ""), language),
+        "closure": closure_in_words(facts, language),
     }
-    text = NOTIFICATION_TEXTS[about] if isinstance(about, Notification) else ALARM_TEXTS[about]
+    text = closure_text(about) if known["closure"] else None
+    if text is None:
+        text = NOTIFICATION_TEXTS[about] if isinstance(about, Notification) else ALARM_TEXTS[about]
     sentence = re.sub(
         r"\[([^\]]*)\]",
         lambda part: part[1] if all(known[name] for name in re.findall(r"{(\w+)}", part[1])) else "",

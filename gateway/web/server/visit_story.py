@@ -99,7 +99,9 @@ def _worded(happening: Happening, language: Language, zone: ZoneInfo) -> tuple[s
             return _answer_line(happening, language)
         case HappeningKind.ALARM_RAISED:
             is_trusted = happening.is_clock_trusted
-            facts = message_facts(happening.at, zone, trusted=is_trusted, detail=happening.detail)
+            facts = message_facts(
+                happening.at, zone, trusted=is_trusted, detail=happening.detail, closure=happening.subject
+            )
             return worded(AlarmCode(happening.value), facts, language), "bad"
         case HappeningKind.PARCELS_REPORTED:
             good = happening.value in {Outcome.DELIVERED, Outcome.ATTENDED}

@@ -21,8 +21,9 @@ WITHOUT_CLOSURES = {"LockHeard", "DoorHeard", "WayHeard", "LockReport", "DoorRep
 """Kinds of a gateway that knew one lock and one door: `SensorReported` is logged in their place. Readers know both."""
 
 OF_CLOSURES = {
-    "Answer": {"lacking"}, "Close": {"closure"}, "Lock": {"closure"}, "LockFailed": {"closure"},
-    "Reserve": {"closure", "stage"}, "Unlock": {"closure", "pulls_latch"}, "UnlockNotSent": {"closure"},
+    "Alarm": {"closure"}, "Answer": {"lacking"}, "Close": {"closure"}, "Lock": {"closure"}, "LockFailed": {"closure"},
+    "Reserve": {"closure", "stage"}, "Tell": {"closure"}, "Unlock": {"closure", "pulls_latch"},
+    "UnlockNotSent": {"closure"},
     "SensorReported": {"sensor", "value", "heard", "source", "user", "is_movement", "jammed"},
 }  # fmt: skip
 """Fields that were added since."""

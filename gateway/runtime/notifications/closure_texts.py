@@ -1,0 +1,54 @@
+"""The owner's notifications about one of several closures: they name it, where an only door is "the door".
+
+A text with a closure's name in it agrees with no gender and number, because the name can be any kind's.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from gateway.config.closure_names import KIND_NAMES
+from gateway.domain.visit.commands import AlarmCode, Notification
+from gateway.system.i18n import Language, Text, _
+from gateway.system.text import without_links
+
+CLOSURE_NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
+    Notification.DOOR_OPEN: _("Still open: {closure}[ ({entrance})][, delivery to: {place}]"),
+    Notification.LOOK_AFTER_THE_DOOR: _(
+        "Please look after this: {closure}[ ({entrance})]. Perron could not prove that it is locked"
+    ),
+    Notification.LIFT_THE_HANDLE: _("{closure}[ ({entrance})] does not lock: somebody has to lift the handle"),
+})  # fmt: skip
+
+# A table of its own, as in `texts.py`.
+CLOSURE_ALARM_TEXTS: Mapping[AlarmCode, Text] = MappingProxyType({
+    AlarmCode.BOLT_IN_THE_AIR: _("Alarm {time}: {closure}: the bolt is out while it stands open[ ({entrance})]"),
+    AlarmCode.DOOR_FORCED_OPEN: _("Alarm {time}: {closure}: forced open[ ({entrance})]"),
+    AlarmCode.DOOR_LEFT_OPEN: _("Alarm {time}: {closure}: left open[ ({entrance})]"),
+    AlarmCode.HAND_USE_WHILE_AWAY: _("Alarm {time}: {closure}: used by hand while you are away[ ({entrance})]"),
+    AlarmCode.KEY_LATE: _("Alarm {time}: {closure}: the key is not back on its hook[ ({entrance})]"),
+    AlarmCode.LATE_UNLOCK: _("Alarm {time}: {closure}: opened late[ ({entrance})]"),
+    AlarmCode.LOCK_JAMMED: _("Alarm {time}: {closure}: the lock is jammed[ ({entrance})]"),
+    AlarmCode.LOCK_REFUSED: _("Alarm {time}: {closure}: did not obey[: {detail}][ ({entrance})]"),
+    AlarmCode.NOT_LOCKED: _("Alarm {time}: {closure}: not proven locked[ ({entrance})]"),
+    AlarmCode.STOPPED_INSIDE: _("Alarm {time}: {closure}: stopped while somebody may be inside[ ({entrance})]"),
+    AlarmCode.UNEXPECTED_UNLOCK: _("Alarm {time}: {closure}: opened without an order from Perron[ ({entrance})]"),
+    AlarmCode.UNLOCK_UNKNOWN: _(
+        "Alarm {time}: {closure}: did not answer, nobody knows whether it opened[ ({entrance})]"
+    ),
+})  # fmt: skip
+
+
+def closure_text(about: Notification | AlarmCode) -> Text | None:
+    """Return the text of a message that names its closure; None: this message is not about one."""
+    if isinstance(about, Notification):
+        return CLOSURE_NOTIFICATION_TEXTS.get(about)
+    return CLOSURE_ALARM_TEXTS.get(about)
+
+
+def closure_in_words(facts: Mapping[str, str], language: Language) -> str:
+    """Return the name of the closure that `facts` has: `closure`, its id, and `closure_kind` where that says enough."""
+    ident, kind = without_links(facts.get("closure", "")), facts.get("closure_kind", "")
+    if kind not in KIND_NAMES:
+        return ident
+    name = KIND_NAMES[kind].to(language)
+    return name if facts.get("closure_is_only_one") else f"{name} ({ident})"
