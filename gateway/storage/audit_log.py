@@ -14,7 +14,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit.events import Event, Scanned, UnsentReason
 from gateway.protocol.hash_chain import ChainEntry, HiddenBody, Json
 from gateway.storage.database import Database, rfc3339
-from gateway.storage.log_names import field_of, kind_of
+from gateway.storage.log_names import field_of, is_written, kind_of
 from gateway.storage.part import StorePart, reads
 
 _PAGE_ROWS = 1000
@@ -50,8 +50,9 @@ def code_digest(code: str, key: bytes) -> str:
 
 def _encode_fields(value: Any, kind_key: str) -> dict[str, Json]:  # noqa: ANN401 - any dataclass
     kind = type(value)
-    encoded = {field_of(kind, field.name): encode(getattr(value, field.name)) for field in fields(value)}
-    return {kind_key: kind_of(kind), **encoded}
+    named = ((field.name, getattr(value, field.name)) for field in fields(value))
+    written = {field_of(kind, name): encode(item) for name, item in named if is_written(kind, name, item)}
+    return {kind_key: kind_of(kind), **written}
 
 
 def encode(value: object, kind_key: str = "is") -> Json:

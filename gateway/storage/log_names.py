@@ -61,10 +61,18 @@ _FIELDS: Mapping[tuple[type, str], str] = {
     (c.QuerySensor, "sensor"): "device",
 }
 
+# Fields that are written only where they say something: a home with one door has the rows that it always had.
+_OMITTED_WHEN_EMPTY = frozenset({(c.NotifyOwner, "closure"), (c.RaiseAlarm, "closure")})
+
 
 def kind_of(logged: type) -> str:
     """Return the kind under which the log writes an event, a command or a part of one."""
     return _KINDS.get(logged, logged.__name__)
+
+
+def is_written(logged: type, field: str, value: object) -> bool:
+    """Return whether the log writes this field with this value."""
+    return bool(value) or (logged, field) not in _OMITTED_WHEN_EMPTY
 
 
 def field_of(logged: type, field: str) -> str:

@@ -2,16 +2,19 @@
 
 import itertools
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from devices.reports import DoorState, LockState
+from gateway.config.closures import entrance_closures
 from gateway.config.home import Home, HomeAssistantSection
-from gateway.demo.plan import make_plan
+from gateway.demo.plan import DemoPlan, make_plan
 from gateway.demo.scenarios.ways_in_homes import with_flat, with_key_safe, with_parcel_box
 from gateway.domain.now import Now
 from gateway.domain.visit.closures import (
@@ -37,6 +40,7 @@ from gateway.integrations.homeassistant.discovery import (
 from gateway.integrations.homeassistant.state import entrance_snapshot
 from tests.shell.house import make_home, visit_delivery
 
+CLOSURE: TypeAdapter[AnyClosure] = TypeAdapter(AnyClosure)
 NOW = Now(utc=datetime(2026, 11, 29, 12, tzinfo=UTC), trusted=True, mono=100.0)
 SECTION = HomeAssistantSection(may=("lock_now", "stop", "somebody_home"), picture="last_visit")
 ONE_DOOR_MESSAGES = Path(__file__).with_name("one_door.json")  # as release 77039efc sent them
@@ -50,8 +54,9 @@ GOOD = {
 def whole(kind: type[Closure]) -> AnyClosure:
     """A closure of this kind with every sensor that it can have."""
     flags = [name for name, field in kind.model_fields.items() if field.annotation is bool]
-    made: Any = kind(id="x", devices=dict.fromkeys(kind.roles, "device"), **dict.fromkeys(flags, True))  # type: ignore[arg-type]
-    return made  # type: ignore[no-any-return]
+    word = kind.model_fields["kind"].default
+    section = {"id": "x", "kind": word, "devices": dict.fromkeys(kind.roles, "device"), **dict.fromkeys(flags, True)}
+    return CLOSURE.validate_python(section)
 
 
 def entrance(*closures: AnyClosure, proven: bool = True, **values: str) -> Entrance:
@@ -64,10 +69,10 @@ def entrance(*closures: AnyClosure, proven: bool = True, **values: str) -> Entra
     return Entrance(id="front", broker_session=1, rules=Rules(closures=closures), facts=facts)
 
 
-def home_with(tmp_path: Path, changed: Any) -> Home:  # noqa: ANN401 - what changes a plan
+def home_with(tmp_path: Path, changed: Callable[[DemoPlan], DemoPlan]) -> Home:
     """The demo's home with another way in, and Home Assistant beside it."""
     home = changed(make_plan(tmp_path, fast=True)).home
-    return home.model_copy(update={"homeassistant": SECTION, "language": "en"})  # type: ignore[no-any-return]
+    return home.model_copy(update={"homeassistant": SECTION, "language": "en"})
 
 
 def components(home: Home) -> dict[str, dict[str, Any]]:
@@ -167,9 +172,7 @@ def test_a_garage_door_beside_others_is_a_cover_that_nobody_can_move_from_there(
 
 
 @pytest.mark.parametrize("changed", [with_flat, with_parcel_box, with_key_safe])
-def test_every_entity_reads_a_value_that_is_published(tmp_path: Path, changed: Any) -> None:  # noqa: ANN401
-    from gateway.config.closures import entrance_closures  # noqa: PLC0415
-
+def test_every_entity_reads_a_value_that_is_published(tmp_path: Path, changed: Callable[[DemoPlan], DemoPlan]) -> None:
     home = home_with(tmp_path, changed)
     snapshot: dict[str, Any] = dict(entrance_snapshot(entrance(*entrance_closures(home, "front")), NOW))
     for name, component in components(home).items():
