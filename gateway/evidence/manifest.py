@@ -4,7 +4,7 @@ One folder a visit. Part 1 has `manifest.json`, `manifest.sig` and `log.jsonl`; 
 `manifest-n.json` and so on beside them and names the part before.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.evidence.route import RouteAccount
 from gateway.protocol.hash_chain import ChainHead, canonical_json
 from gateway.protocol.signed_document import CanonicalModel, FileName, Hash, Id, KeyText
 
@@ -108,17 +109,28 @@ class ManifestDraft(CanonicalModel):
     clips: tuple[ClipRecord, ...]
     gaps: tuple[FilmGap, ...] = ()  # all known ones: within films, before, between and after them
     notes: tuple[GapReason, ...] = ()  # gaps without a time: what else is lacking
+    moved_from: Id | None = None  # the entrance that refused, where the delivery was moved from it to this one
 
 
-class Manifest(ManifestDraft):
+_FIELDS_OF_VERSION: Mapping[int, frozenset[str]] = {
+    2: frozenset({"receipt_sha256"}),
+    3: frozenset({*RouteAccount.model_fields, "moved_from"}),
+}
+"""The fields that each version added. A manifest of an earlier version has none of them."""
+
+ROUTE_VERSION = 3  # from here on the manifest lists the closures
+NEWEST_VERSION = max(_FIELDS_OF_VERSION)
+
+
+class Manifest(ManifestDraft, RouteAccount):
     """The sealed statement. Times are UTC by the box's clock; `clock_trusted` says what that was worth at sealing.
 
     `receipt_sha256` is that of the courier's receipt; None: none belongs to it. Version 1 says nothing of a receipt,
-    and has no such field.
+    versions 1 and 2 say nothing of the closures of the way in (`RouteAccount`), and have no such fields.
     """
 
     kind: Literal["perron manifest"] = "perron manifest"
-    version: Literal[1, 2] = 2
+    version: Literal[1, 2, 3] = 3
     key: KeyText
     previous_sha256: Hash | None
     decisions: tuple[LogPosition, ...]
@@ -131,7 +143,7 @@ class Manifest(ManifestDraft):
     def _whole(self) -> Self:
         if (self.part == 1) != (self.previous_sha256 is None):
             raise ValueError("part 1 has none before it, every other part names the one before")
-        if self.receipt_sha256 is not None and (self.version, self.part) != (2, 1):
+        if self.receipt_sha256 is not None and (self.version == 1 or self.part > 1):
             raise ValueError("a receipt belongs to the first part")
         files = [name for clip in self.clips for name in (clip.file, clip.sidecar) if name is not None]
         if len(set(files)) < len(files):
@@ -141,11 +153,13 @@ class Manifest(ManifestDraft):
     @property
     def declared_gaps(self) -> tuple[str, ...]:
         """The declared gaps in words, each with its reason."""
-        return (*(f"{gap.why}: {gap.where}" for gap in self.gaps), *self.notes)
+        others = dict.fromkeys((*self.notes, *self.evidence.gaps))
+        return (*(f"{gap.why}: {gap.where}" for gap in self.gaps), *others)
 
     def to_json(self) -> bytes:
         """Canonical JSON: what is signed."""
-        return canonical_json(self.model_dump(mode="json", exclude={"receipt_sha256"} if self.version == 1 else None))
+        later = {name for version, names in _FIELDS_OF_VERSION.items() if version > self.version for name in names}
+        return canonical_json(self.model_dump(mode="json", exclude=later))
 
 
 def visit_folder(visit: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 
 from gateway.domain.now import Now
 from gateway.evidence.checkpoint import Checkpoint, SealedPart, sign_checkpoint
@@ -21,7 +22,9 @@ from gateway.evidence.manifest import (
     undeclared_gaps,
 )
 from gateway.evidence.receipt import RECEIPT_FILE
-from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, find_break
+from gateway.evidence.route import RouteAccount, RouteGap, read_route
+from gateway.evidence.route_check import times_ascend
+from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, find_break, parse_json
 from gateway.protocol.keys import BoxKey
 from gateway.system.atomic_file import open_regular, read_regular, write_whole
 from gateway.system.regular_file import FileTooLarge, NotRegularFile
@@ -60,8 +63,10 @@ def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three thing
     clips, lost = _clips(folder, draft)
     gaps = (*draft.gaps, *lost)
     gaps += undeclared_gaps(draft.film, cameras=draft.cameras, clips=clips, gaps=gaps)
+    version, account = _account(entries, draft.part)
     manifest = Manifest(
-        **dict(draft) | {"clips": clips, "gaps": gaps},
+        **dict(draft) | {"clips": clips, "gaps": gaps} | dict(account),
+        version=version,
         key=key.public.text,
         previous_sha256=previous,
         decisions=tuple(
@@ -85,6 +90,20 @@ def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three thing
     write_whole(folder / signature_name(draft.part), key.sign(data))
     write_whole(folder / manifest_name(draft.part), data)
     return _proof(data, key)
+
+
+def _account(entries: Sequence[ChainEntry], part: int) -> tuple[Literal[2, 3], RouteAccount]:
+    """Return what the entries say of the way in, and the manifest's version.
+
+    It is 2 where they order something open and name no route: the visit began under a release that did not log it.
+    """
+    reading = read_route((parse_json(entry.body) for entry in entries if isinstance(entry.body, bytes)), part=part)
+    if reading.unexplained:
+        return 2, RouteAccount()
+    account, evidence = reading.account, reading.account.evidence
+    if account.route and (reading.went_back or not times_ascend(account)):
+        evidence = evidence.model_copy(update={"gaps": (*evidence.gaps, RouteGap.CLOCK_STEPPED.value)})
+    return 3, account.model_copy(update={"evidence": evidence})
 
 
 def _file_sha256(file: Path) -> str | None:

@@ -8,6 +8,9 @@ from gateway.evidence.manifest import Manifest
 from gateway.system.i18n import SOURCE, Text, _
 
 _USE_COPY = _("Take an untouched copy from the box or a backup and verify that one.")
+_BOX_CONTRADICTS = _(
+    "Keep this copy as it is and tell the owner and whoever maintains the box: the box sealed it like this."
+)
 _TELL_OWNER = _("Keep this copy as it is and tell the owner: somebody or some fault changed it after it was sealed.")
 
 
@@ -28,6 +31,11 @@ class ProofProblem(StrEnum):
     UNREADABLE = "unreadable", _("a file cannot be read"), _("Check the disk and the permissions, then verify again.")
     NOT_PLAIN = "not_plain", _("a file is a link or a device, which is never followed"), _USE_COPY
     MANIFEST_MALFORMED = "manifest_malformed", _("this is not a manifest that this program knows"), _USE_COPY
+    MANIFEST_NEWER = (
+        "manifest_newer",
+        _("a later release of the program sealed this, in a way that this one does not know"),
+        _("Verify it with that release or a later one."),
+    )
     UNSIGNED = (
         "unsigned",
         _("the manifest is not signed"),
@@ -62,6 +70,15 @@ class ProofProblem(StrEnum):
         _("the remembered checkpoint is another box's, or changed"),
         _("Take this box's own."),
     )
+    ROUTE_DIFFERS = "route_differs", _("the manifest says something else of the way in than the log"), _BOX_CONTRADICTS
+    ROUTE_TIMES = "route_times", _("the times of the way in do not follow each other"), _BOX_CONTRADICTS
+    ROUTE_ORDER = (
+        "route_order",
+        _("something was ordered open before what lies before it was proven secured, or without its intent"),
+        _BOX_CONTRADICTS,
+    )
+    ROUTE_STALE = "route_stale", _("an answer is older than the last order"), _BOX_CONTRADICTS
+    ROUTE_UNPROVEN = "route_unproven", _("called secured without the answers that prove it"), _BOX_CONTRADICTS
     FILM_MISSING = "film_missing", _("a film is missing without a declared gap"), _USE_COPY
     FILM_CHANGED = "film_changed", _("the film was changed")
     FILM_CUT = "film_cut", _("the end of the film is missing")

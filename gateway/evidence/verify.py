@@ -13,10 +13,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from gateway.evidence.checkpoint import Checkpoint, check_rollback, read_checkpoints
-from gateway.evidence.extract import check_extract
+from gateway.evidence.extract import check_extract, entry_bodies
 from gateway.evidence.film import FilmDifference, FragmentLinks, film_sha256, first_difference, read_links
 from gateway.evidence.manifest import (
     MAX_MANIFEST_BYTES,
+    NEWEST_VERSION,
+    ROUTE_VERSION,
     ClipRecord,
     Manifest,
     log_name,
@@ -26,10 +28,13 @@ from gateway.evidence.manifest import (
 )
 from gateway.evidence.receipt import RECEIPT_FILE, CourierReceipt
 from gateway.evidence.retention import TOMBSTONE_FILE, Tombstone, is_erased_by, read_tombstone
+from gateway.evidence.route import read_route
+from gateway.evidence.route_check import check_route
 from gateway.evidence.seal import MAX_LOG_BYTES, MAX_SIDECAR_BYTES
 from gateway.evidence.succession import SUCCESSION_FILE, read_key_history
 from gateway.evidence.verdict import ProofDefect, ProofProblem, VerificationResult, VerifiedPart
 from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.hash_chain import parse_json
 from gateway.protocol.key_succession import KeyHistory
 from gateway.system.atomic_file import open_regular, read_regular
 from gateway.system.regular_file import FileTooLarge, NotRegularFile
@@ -158,6 +163,10 @@ class _Verification:
         signature = _read(self.folder, signature_file, at_most=MAX_MANIFEST_BYTES, missing=ProofProblem.UNSIGNED)
         if not signature:
             raise ProofDefect(ProofProblem.UNSIGNED, f"{signature_file} is empty")
+        later = _later_version(data)
+        if later is not None:
+            where = f"{name} is of version {later}, and this program knows versions 1 to {NEWEST_VERSION}"
+            raise ProofDefect(ProofProblem.MANIFEST_NEWER, where)
         try:
             manifest = Manifest.from_json(data)
             key = PublicKey.from_text(manifest.key)
@@ -193,6 +202,9 @@ class _Verification:
     def _check_log(self, manifest: Manifest) -> None:
         data = _read(self.folder, manifest.log.file, at_most=MAX_LOG_BYTES, missing=ProofProblem.LOG_MISSING)
         check_extract(data, manifest, remembered=self.remembered, kin=self._kin)
+        if manifest.version >= ROUTE_VERSION:
+            reading = read_route(entry_bodies(data).values(), part=manifest.part)
+            check_route(manifest, reading, name=manifest_name(manifest.part))
 
     @property
     def _kin(self) -> Collection[PublicKey]:
@@ -266,6 +278,18 @@ class _Verification:
                 "a film that no manifest names" if name.endswith(_FILM_SUFFIXES) else "here, and no part of the proof"
             )
             yield f"{name!r} is {kind}"
+
+
+def _later_version(data: bytes) -> int | None:
+    """Return the version of a manifest that a later release sealed; None: this release may know it."""
+    try:
+        document = parse_json(data)
+    except ValueError:
+        return None
+    if not isinstance(document, dict) or document.get("kind") != "perron manifest":
+        return None
+    version = document.get("version")
+    return version if isinstance(version, int) and version > NEWEST_VERSION else None
 
 
 def _part_count(folder: Path) -> int:

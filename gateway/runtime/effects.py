@@ -157,6 +157,8 @@ class CommandExecutor:
             match self._send(device, unlock, life=command.life, immediate=True):
                 case Sent(acknowledged=acknowledged):
                     self.crash_point("after-publish")
+                    published = e.UnlockPublished(visit=command.visit, closure=command.closure, at=self.clock.now().utc)
+                    self.post(published)
                     acknowledged.add_done_callback(self._on_acknowledged)
                 case NotSent() as reason:
                     why, detail = e.UnsentReason.BROKER, reason

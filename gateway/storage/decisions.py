@@ -1,13 +1,16 @@
 """Stores one decision in a transaction: log entry, the entrance's state and the effects of its commands."""
 
 import json
+from collections.abc import Sequence
 from typing import assert_never
 
 from gateway.domain.delivery.candidate import DeliveryContext
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.events import FactsChanged, OwnerAcknowledged, PreflightDue
+from gateway.domain.visit.events import FactsChanged, OwnerAcknowledged, PreflightDue, Scanned
+from gateway.domain.visit.predicates import routes_to
 from gateway.domain.visit.state import Entrance
+from gateway.domain.visit.views import closure_of, fact_of
 from gateway.protocol.hash_chain import Json
 from gateway.storage import entrance_state, entrances, outbox, pauses, recordings
 from gateway.storage.audit_log import code_key, encode, encode_event
@@ -36,7 +39,7 @@ def store_decision(db: Database, decision: StoredDecision, context: DeliveryCont
     phase_before, delivery_before = db.execute(query, (decision.entrance,)).fetchone() or (None, None)
     for command in decision.commands:
         _apply_command(db, command, decision)
-    visit, commands = _visit_of(decision), [encode(command, "command") for command in decision.commands]
+    visit, commands = visit_of(decision), [encode(command, "command") for command in decision.commands]
     messages = tuple(
         outbox.queue_message(db, decision.entrance, visit, json.dumps(encoded).encode(), decision.now)
         for command, encoded in zip(decision.commands, commands, strict=True)
@@ -52,15 +55,50 @@ def store_decision(db: Database, decision: StoredDecision, context: DeliveryCont
     for key in {delivery_before, None if running is None else running.delivery.id}:
         if key is not None:
             mark_for_check(db, key)
-    facts: dict[str, Json] = {
-        "event": encode_event(decision.event, code_key(db)),
+    facts = logged_step(decision, commands, phase_before=phase_before, key=code_key(db))
+    seq, row = db.log("step", decision.now.utc, facts, entrance=decision.entrance, visit=visit)
+    return CommitResult(seq=seq, messages=messages, row=row)
+
+
+def logged_step(
+    decision: StoredDecision, commands: Sequence[Json], *, phase_before: str | None, key: bytes
+) -> dict[str, Json]:
+    """Return what the log entry of a decision says; `commands` are encoded, `key` is the box's own, for codes."""
+    return {
+        "event": encode_event(decision.event, key),
         "phase_before": phase_before,
         "phase": _phase_of(decision.state),
         "trusted": decision.now.trusted,
-        "commands": commands,
+        "commands": list(commands),
+        **_begun_route(decision),
     }
-    seq, row = db.log("step", decision.now.utc, facts, entrance=decision.entrance, visit=visit)
-    return CommitResult(seq=seq, messages=messages, row=row)
+
+
+def _begun_route(decision: StoredDecision) -> dict[str, Json]:
+    """Return what the log says of the way in where a visit begins, under `route`; of any other decision nothing.
+
+    The proof lists each closure, so the log has those that no order and no report names: the ones behind a closure that
+    never opened, and the doors that a key opens. A sensor that answers no query is in it with its value.
+    """
+    visit, event, rules = decision.state.visit, decision.event, decision.state.rules
+    if visit is None or not isinstance(event, Scanned) or event.id != visit.id:
+        return {}
+    routes = routes_to(decision.state, visit.delivery)
+    begun = (number for number, route in enumerate(routes) if route[-len(visit.route) :] == visit.route)
+    closures: list[Json] = []
+    for closure in (closure_of(rules, ident) for ident in visit.route):
+        basic = {role: name for role, name in closure.sensor_names.items() if name in rules.basic_sensors}
+        closures.append({
+            "closure": closure.id, "kind": closure.kind,
+            "guarded": closure.guarded and closure.opening().is_ordered,
+            "sensors": list(closure.sensors),
+            "basic": {role: fact_of(decision.state, name).value for role, name in basic.items()},
+        })  # fmt: skip
+    route: dict[str, Json] = {
+        "place": visit.delivery.place, "alternative": next(begun, 0), "evidence": rules.evidence.value,
+        "closures": closures,
+    }  # fmt: skip
+    return {"route": route}
 
 
 def _intent_changed(
@@ -192,7 +230,7 @@ def _phase_of(state: Entrance) -> str:
     return "ready" if state.visit is None else state.visit.phase.value
 
 
-def _visit_of(step: StoredDecision) -> str | None:
+def visit_of(step: StoredDecision) -> str | None:
     """Return the visit or incident of the log entry: the running one, or the one that a command names."""
     if step.state.visit is not None:
         return step.state.visit.id

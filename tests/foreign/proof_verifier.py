@@ -1,6 +1,6 @@
 """A second verifier of proofs, by docs/reference/proof-format.md: standard library and `cryptography` only.
 
-    python tests/foreign/proof_verifier.py FOLDER [PUBLIC_KEY_TEXT] [CHECKPOINTS]
+    python -m tests.foreign.proof_verifier FOLDER [PUBLIC_KEY_TEXT] [CHECKPOINTS]
 
 It prints `ok` and ends with 0, or the word of the first wrong thing and where, and ends with 1.
 """
@@ -21,6 +21,8 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from . import proof_route
+
 Object = dict[str, Any]
 ZEROS = bytes(32)
 CLOCK_SLACK, HELD_PERIOD = timedelta(seconds=1), timedelta(minutes=1)
@@ -32,6 +34,7 @@ FIRST_KEYS = frozenset({
     "box", "cameras", "clips", "clock_trusted", "decisions", "delivery", "entrance", "film", "gaps", "house", "key",
     "kind", "log", "notes", "outcome", "part", "previous_sha256", "sealed_at", "version", "visit",
 })  # fmt: skip
+ROUTE = frozenset({*proof_route.FIELDS, "moved_from"})
 CHECKPOINT = frozenset({"at", "box", "clock_trusted", "hash", "key", "kind", "sealed", "seq", "signature"})
 RECEIPT = frozenset({
     "box", "came", "carrier", "entrance", "key", "kind", "left", "outcome", "parcels", "signature", "visit",
@@ -236,7 +239,10 @@ def manifest(case: ProofCase, part: int) -> tuple[Object, str]:
     mine = case.known is not None and any(signed(one, signature, data) for one in case.kin(case.known))
     try:
         found = parse_json(data)
-        keys = FIRST_KEYS | ({"receipt_sha256"} if found.get("version") == 2 else set())
+        version = found.get("version")
+        if found.get("kind") == "perron manifest" and isinstance(version, int) and version > 3:
+            raise WrongError("manifest_newer", f"{name} is of version {version}")
+        keys = FIRST_KEYS | ({"receipt_sha256"} if version in (2, 3) else set()) | (ROUTE if version == 3 else set())
         found = read_canonical(data, frozenset(keys))
         well_formed(found)
     except (ValueError, TypeError, KeyError, AttributeError) as failure:
@@ -259,7 +265,7 @@ def well_formed(found: Object) -> None:
     files = [name for clip in found["clips"] for name in (clip["file"], clip["sidecar"]) if name is not None]
     good = (
         found["kind"] == "perron manifest"
-        and found["version"] in (1, 2)
+        and found["version"] in (1, 2, 3)
         and 1 <= found["part"] <= 1000
         and (found["part"] == 1) == (found["previous_sha256"] is None)
         and (found.get("receipt_sha256") is None or found["part"] == 1)
@@ -307,6 +313,18 @@ def log(case: ProofCase, found: Object) -> None:
             raise WrongError("log_rewritten", f"entry {point['seq']}")
     if sha256(data).hexdigest() != told["sha256"]:
         raise WrongError("log_changed", told["file"])
+    if found["version"] >= 3:
+        route(found, [entry["body"] for entry in entries if "body" in entry])
+
+
+def route(found: Object, rows: list[Any]) -> None:
+    """Compare what the manifest says of the way in with the log."""
+    try:
+        wrong = proof_route.first_wrong(found, rows)
+    except (ValueError, TypeError, KeyError, AttributeError) as failure:
+        raise WrongError("route_differs", f"an entry or the manifest is not as the page says: {failure}") from failure
+    if wrong is not None:
+        raise WrongError(*wrong)
 
 
 def chain(entries: list[Object], told: Object) -> Iterator[tuple[int, str]]:

@@ -1,6 +1,7 @@
 """Defines every event that can happen at one entrance."""
 
 from dataclasses import field
+from datetime import datetime
 
 from devices.reports import BatteryLevel, OperationError, OperationSource
 from gateway.domain.delivery.candidate import VisitDelivery
@@ -247,6 +248,14 @@ class UnlockNotSent(Frozen):
     why: str
 
 
+class UnlockPublished(Frozen):
+    """The order to open a closure left the box at this instant (UTC); whether it arrived, only a report can tell."""
+
+    visit: str
+    closure: str = MAIN_CLOSURE
+    at: datetime
+
+
 class FilmClosed(Frozen):
     """The clips of this part are closed, hashed and named; `gaps` are declared gaps."""
 
@@ -307,6 +316,7 @@ Event = (
     | PreflightDue
     | FactsChanged
     | UnlockNotSent
+    | UnlockPublished
     | FilmClosed
     | ProofSealed
     | TimerExpired

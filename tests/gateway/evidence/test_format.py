@@ -1,5 +1,6 @@
 """The format in docs/reference/proof-format.md: a second verifier that shares no code gives the same verdicts."""
 
+import json
 import re
 import shutil
 import struct
@@ -17,6 +18,7 @@ from gateway.domain.delivery.result import Outcome
 from gateway.domain.now import Now
 from gateway.evidence.receipt import CourierReceipt
 from gateway.evidence.retention import Tombstone, erase_folder
+from gateway.evidence.route import read_route
 from gateway.evidence.succession import copy_key_history, finish_key_change, prepare_key_change
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.keys import BoxKey
@@ -250,6 +252,22 @@ def test_the_worked_example_of_the_page_is_true() -> None:
     head = sha256(bytes(32) + sha256(b"header").digest())
     assert head.hexdigest() == one
     assert sha256(head.digest() + sha256(b"picture").digest()).hexdigest() == two
+
+
+def test_the_pages_example_of_a_way_in_is_true_for_both() -> None:
+    text = PAGE.read_text(encoding="utf-8").partition("### An example")[2].partition("\n## ")[0]
+    *rows, told = [json.loads(line) for line in re.findall(r"^    (.+)$", text, re.MULTILINE)]
+    assert read_route(rows).account.model_dump(mode="json") == told
+    assert foreign.proof_route.first_wrong({**told, "part": 1}, rows) is None
+    assert foreign.proof_route.first_wrong({**told, "part": 1}, rows[:-1]) == ("route_differs", "route")
+
+
+def test_the_pages_table_of_kinds_is_that_of_the_second_verifier() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| ((?:`\w+` `\w+`(?:, )?)+) \|", text, re.MULTILINE))
+    told = {kind: dict(re.findall(r"`(\w+)` `(\w+)`", row)) for kind, row in rows.items()}
+    kinds = foreign.proof_route.KINDS
+    assert told == {name: {role: min(values) for role, values in kind.needs.items()} for name, kind in kinds.items()}
 
 
 def test_the_page_names_every_problem_that_a_verification_of_a_folder_finds() -> None:

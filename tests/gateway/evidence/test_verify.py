@@ -321,7 +321,7 @@ def test_a_manifest_with_the_name_of_our_key_and_another_signature_is_changed(vi
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 3},
+        {"version": 0},
         {"kind": "something else"},
         {"unknown": True},
         {"part": 0},

@@ -23,7 +23,7 @@ WITHOUT_CLOSURES = {"LockHeard", "DoorHeard", "WayHeard", "LockReport", "DoorRep
 OF_CLOSURES = {
     "Alarm": {"closure"}, "Answer": {"lacking"}, "Close": {"closure"}, "Lock": {"closure"}, "LockFailed": {"closure"},
     "Reserve": {"closure", "stage"}, "Tell": {"closure"}, "Unlock": {"closure", "pulls_latch"},
-    "UnlockNotSent": {"closure"},
+    "UnlockNotSent": {"closure"}, "UnlockPublished": {"visit", "closure", "at"},
     "SensorReported": {"sensor", "value", "heard", "source", "user", "is_movement", "jammed"},
 }  # fmt: skip
 """Fields that were added since."""

@@ -1,7 +1,7 @@
 """Any events in any order, sense or nonsense: `decide` finds rest, and never does what it must not."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -141,6 +141,7 @@ EVENTS: st.SearchStrategy[e.Event] = st.one_of(
             (e.UnsentReason.STOP, e.UnsentReason.BROKER, e.UnsentReason.PROOF_TOO_OLD, e.UnsentReason.EXPIRED)
         ),
     ),
+    st.builds(e.UnlockPublished, visit=VISITS, at=st.just(datetime(2026, 6, 1, 12, tzinfo=UTC))),
     st.builds(e.FilmClosed, visit=VISITS, part=st.integers(1, 2)),
     st.builds(e.ProofSealed, visit=VISITS, part=st.integers(1, 2)),
     st.just(e.TimerExpired()),

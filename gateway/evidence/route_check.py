@@ -1,0 +1,202 @@
+"""Checks what a manifest says of the way in: against the log, and whether the log itself shows that the rules held.
+
+The box's own key signs log and manifest, so none of this finds a box that lies in both. It finds a manifest that says
+what its log does not, and a log that shows an opening, or a "secured", that the rules forbid.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from gateway.domain.visit.closures import AnyClosure
+from gateway.evidence.route import (
+    KNOWN_KINDS,
+    ProofAtOrder,
+    RouteAccount,
+    RouteClosure,
+    RouteGap,
+    RouteReading,
+    SensorAnswer,
+    StandingAnswer,
+    needed_sensors,
+    proves_secured,
+)
+from gateway.evidence.verdict import ProofDefect, ProofProblem
+
+
+def check_route(told: RouteAccount, reading: RouteReading, *, name: str) -> None:
+    """Compare what the manifest `name` says with the reading of its log, and check the order of what happened.
+
+    Raises:
+        ProofDefect: the first thing wrong. Its place names the closure and the reason.
+    """
+    _check_kinds(told, name)
+    _check_same(told, reading, name)
+    has_times = RouteGap.CLOCK_STEPPED not in told.evidence.gaps
+    if has_times:
+        _check_times(told)
+    _check_orders(reading, has_times=has_times)
+    for closure in told.route:
+        if closure.secured is not None:
+            _check_proven(closure, reading)
+            _check_fresh(closure, reading)
+
+
+def _check_kinds(told: RouteAccount, name: str) -> None:
+    for closure in told.route:
+        if closure.kind not in KNOWN_KINDS:
+            where = f"{name}: {closure.closure} is a {closure.kind}, a kind that this program does not know"
+            raise ProofDefect(ProofProblem.MANIFEST_NEWER, where)
+
+
+def _check_same(told: RouteAccount, reading: RouteReading, name: str) -> None:
+    if reading.unexplained:
+        where = f"{name}: the log orders {reading.unexplained[0]} open, and names it on no route of the visit"
+        raise ProofDefect(ProofProblem.ROUTE_DIFFERS, where)
+    read = reading.account
+    declared = tuple(gap for gap in told.evidence.gaps if gap != RouteGap.CLOCK_STEPPED)
+    pairs: list[tuple[str, object, object]] = [
+        ("route", [closure.closure for closure in told.route], [closure.closure for closure in read.route]),
+        *(
+            (f"{ours.closure}: {field}", getattr(ours, field), getattr(theirs, field))
+            for ours, theirs in zip(told.route, read.route, strict=False)
+            for field in RouteClosure.model_fields
+        ),
+        ("evidence: required", told.evidence.required, read.evidence.required),
+        ("evidence: gaps", declared, read.evidence.gaps),
+        *(
+            (field, getattr(told, field), getattr(read, field))
+            for field in RouteAccount.model_fields
+            if field not in {"route", "evidence"}
+        ),
+    ]
+    different = next((what for what, ours, theirs in pairs if ours != theirs), None)
+    if different is not None:
+        raise ProofDefect(ProofProblem.ROUTE_DIFFERS, f"{name}: {different} is not what the log says")
+
+
+# ---- times -----------------------------------------------------------------------------------------------------------
+
+
+def times_ascend(told: RouteAccount) -> bool:
+    """Return whether no time of the account lies before one that it has to follow."""
+    return next(_descents(told), None) is None
+
+
+def _check_times(told: RouteAccount) -> None:
+    where = next(_descents(told), None)
+    if where is not None:
+        raise ProofDefect(ProofProblem.ROUTE_TIMES, where)
+
+
+def _descents(told: RouteAccount) -> Iterator[str]:
+    for closure in told.route:
+        for (before, first), (after, second) in _in_order(closure):
+            if first is not None and second is not None and second < first:
+                yield f"{closure.closure}: {after} at {_clock(second)}, before {before} at {_clock(first)}"
+    ordered = [closure for closure in told.route if closure.ordered is not None]
+    for one, following in pairwise(ordered):
+        if one.ordered is not None and following.ordered is not None and following.ordered < one.ordered:
+            yield f"{following.closure}: ordered at {_clock(following.ordered)}, before {one.closure} was"
+    for times in ([mark.at for mark in told.marks], [step.at for step in told.custody]):
+        for first, second in pairwise(times):
+            if second < first:
+                yield f"a step of the custody at {_clock(second)} follows one at {_clock(first)}"
+
+
+_Moment = tuple[str, datetime | None]
+
+
+def _in_order(closure: RouteClosure) -> Iterator[tuple[_Moment, _Moment]]:
+    """Yield pairs of moments of one closure of which the second cannot come first."""
+    ordered: _Moment = "ordered", closure.ordered
+    yield ("intent", closure.intent), ordered
+    opened: list[_Moment] = [("opened", at) for at in closure.opened]
+    yield from ((ordered, later) for later in (
+        ("published", closure.published), ("passable", closure.passable), *opened, ("secured", closure.secured),
+    ))  # fmt: skip
+    yield from pairwise(opened)
+    proofs = [] if closure.passed is None else [(closure.passed.at, closure.passed.answers)]
+    if closure.secured is not None:
+        proofs.append((closure.secured, closure.answers))
+    for at, answers in proofs:
+        for role, answer in answers.items():
+            answered: _Moment = f"{role} answered", answer.answered
+            yield (f"{role} queried", answer.asked), answered
+            yield answered, ("secured", at)
+
+
+# ---- the order of what happened --------------------------------------------------------------------------------------
+
+
+def _check_orders(reading: RouteReading, *, has_times: bool) -> None:
+    for ident, orders in reading.orders.items():
+        if len(orders) > min(1, reading.intents[ident]):
+            where = f"{ident}: ordered open {len(orders)} times, with {reading.intents[ident]} stored intents"
+            raise ProofDefect(ProofProblem.ROUTE_ORDER, where)
+    for proof in reading.at_orders:
+        why = _why_not_passed(proof, reading, has_times=has_times)
+        if why is not None:
+            where = f"{proof.later} was ordered open at {_clock(proof.at)}, and {proof.closure} was not secured: {why}"
+            raise ProofDefect(ProofProblem.ROUTE_ORDER, where)
+
+
+def _why_not_passed(proof: ProofAtOrder, reading: RouteReading, *, has_times: bool) -> str | None:
+    kind = reading.kinds[proof.closure]
+    lacking = _lacking(kind, _answers(proof.answers))
+    if lacking is not None:
+        return None if reading.is_incomplete else lacking
+    orders = reading.orders[proof.closure]
+    if not orders:
+        return "it was never ordered open"
+    expired = orders[-1].at + timedelta(seconds=orders[-1].life)
+    for role, found in proof.answers.items():
+        if kind is None or role not in needed_sensors(kind) or found.answer.query is None:
+            continue
+        if not _is_newer(found, proof.last_order):
+            return f"{role} was queried before the last order to it"
+        if has_times and found.answer.asked is not None and found.answer.asked < expired:
+            return (
+                f"{role} was queried at {_clock(found.answer.asked)}, and the order could act until {_clock(expired)}"
+            )
+    return None
+
+
+# ---- secured ---------------------------------------------------------------------------------------------------------
+
+
+def _check_proven(closure: RouteClosure, reading: RouteReading) -> None:
+    lacking = _lacking(reading.kinds[closure.closure], closure.answers)
+    if lacking is not None:
+        raise ProofDefect(ProofProblem.ROUTE_UNPROVEN, f"{closure.closure}: {lacking}")
+
+
+def _check_fresh(closure: RouteClosure, reading: RouteReading) -> None:
+    for role, found in reading.at_end[closure.closure].items():
+        if found.answer.query is not None and not _is_newer(found, reading.last_orders[closure.closure]):
+            where = f"{closure.closure}: {role} answered what was queried before the last order to it"
+            raise ProofDefect(ProofProblem.ROUTE_STALE, where)
+
+
+def _is_newer(found: StandingAnswer, last_order: int) -> bool:
+    """Whether it was queried after the order; where the log lacks the query, whether it was answered after it."""
+    return (found.place if found.asked_place is None else found.asked_place) > last_order
+
+
+def _lacking(kind: AnyClosure | None, answers: Mapping[str, SensorAnswer]) -> str | None:
+    """Return what the answers lack to prove the closure secured, in words; None: nothing."""
+    if kind is None or proves_secured(kind, answers):
+        return None
+    missing = sorted(needed_sensors(kind) - answers.keys())
+    if missing:
+        return f"{missing[0]} gave no answer that stands"
+    said = ", ".join(f"{role} {answer.value}" for role, answer in sorted(answers.items()))
+    return f"the answers say {said}"
+
+
+def _answers(standing: Mapping[str, StandingAnswer]) -> dict[str, SensorAnswer]:
+    return {role: found.answer for role, found in standing.items()}
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%H:%M:%S.%f} UTC"

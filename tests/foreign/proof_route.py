@@ -1,0 +1,349 @@
+"""What the log of a visit says of its way in, and whether the rules held: by docs/reference/proof-format.md alone."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+Object = dict[str, Any]
+Wrong = tuple[str, str]
+FIELDS = ("route", "evidence", "holder", "marks", "custody", "place")
+OPEN, CLOSED, LOCKED = {"open", "ajar", "forced_open"}, {"closed"}, {"locked"}
+MOST_OPENED = 100
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a kind needs to be secured, what it calls open, and whether a key opens it."""
+
+    needs: dict[str, set[str]]
+    opens: dict[str, set[str]]
+    by_key: bool = False
+
+
+KINDS = {
+    "bolted_door": Kind({"lock": LOCKED, "door": CLOSED}, {"door": OPEN}),
+    "garage_door": Kind({"door": CLOSED}, {"door": OPEN}),
+    "strike": Kind({"door": CLOSED}, {"door": OPEN}),
+    "compartment": Kind({"latch": LOCKED, "lid": CLOSED}, {"lid": OPEN}),
+    "key_safe": Kind({"flap": CLOSED, "key": {"present"}}, {"flap": OPEN, "key": {"absent"}}),
+    "keyed_door": Kind({"door": CLOSED}, {"door": OPEN}, by_key=True),
+}
+
+
+@dataclass
+class Standing:
+    """An answer that stands: what the manifest says of it, the place of its query in the log, and its own place."""
+
+    told: Object
+    asked_in: int | None
+    entry: int
+
+
+@dataclass
+class Closure:
+    """One closure while the log is read."""
+
+    logged: Object
+    kind: Kind
+    values: dict[str, str] = field(default_factory=dict)
+    standing: dict[str, Standing] = field(default_factory=dict)
+    heard: dict[str, tuple[str | None, int]] = field(default_factory=dict)
+    told: Object = field(default_factory=dict)
+    intents: int = 0
+    orders: list[tuple[str, float]] = field(default_factory=list)  # when, and its life
+    last_order: int = -1
+    is_open: bool = False
+
+    def proof(self) -> dict[str, Standing]:
+        """The answers that stand; of a sensor that is not needed, only one queried since the last order."""
+        return {
+            role: one for role, one in self.standing.items()
+            if role in self.kind.needs or (one.asked_in is not None and one.asked_in > self.last_order)
+        }  # fmt: skip
+
+    def lacking(self, answers: dict[str, Object]) -> str | None:
+        """The first sensor that does not say what secured means."""
+        return next((
+            role for role, good in self.kind.needs.items() if role not in answers or answers[role]["value"] not in good
+        ), None)  # fmt: skip
+
+
+def plain(proof: dict[str, Standing]) -> dict[str, Object]:
+    return {role: one.told for role, one in proof.items()}
+
+
+class Reading:
+    """The log, read entry by entry."""
+
+    def __init__(self, rows: list[Any], part: int) -> None:
+        self.part = part
+        self.route: Object | None = None
+        self.here: Closure | None = None
+        self.closures: dict[str, Closure] = {}
+        self.session: int | None = None
+        self.queries: dict[tuple[int, int], tuple[str, int]] = {}
+        self.claimed: tuple[str, dict[str, dict[str, Standing]]] | None = None
+        self.incomplete, self.restarted = False, False
+        self.gaps: list[str] = []
+        self.marks: list[Object] = []
+        self.holder: str | None = None
+        self.unexplained: str | None = None
+        self.too_early: list[tuple[str, str, str]] = []  # closure, what was ordered then, why it was too early
+        self.entry = 0
+        for row in rows:
+            if isinstance(row, dict) and row.get("kind") == "step" and isinstance(row.get("event"), dict):
+                self.row(row)
+        parcels, keys = list(parcel_steps(rows)), list(key_steps(rows))
+        self.custody = parcels or (keys if any(step["step"] != "key_offered" for step in keys) else [])
+        self.parcels = bool(parcels)
+
+    def row(self, row: Object) -> None:
+        at = instant(row["at"])
+        self.entry += 1
+        if self.route is None and row.get("route"):
+            self.route = row["route"]
+            for one in row["route"]["closures"]:
+                closure = self.closures[one["closure"]] = Closure(one, KINDS[one["kind"]], told={"opened": []})
+                for role, value in one["basic"].items():
+                    told = {"value": value, "query": None, "asked": None, "answered": at}
+                    closure.values[role], closure.standing[role] = value, Standing(told, None, self.entry)
+        self.event(row["event"], at)
+        for command in row.get("commands", ()):
+            self.entry += 1
+            self.command(command, at)
+        if row.get("phase") == "locked_again" != row.get("phase_before"):
+            used = {name: closure for name, closure in self.closures.items() if self.used(closure)}
+            self.claimed = at, {name: closure.proof() for name, closure in used.items()}
+        elif row.get("phase") not in ("locked_again", "ready"):
+            self.claimed = None
+
+    def used(self, closure: Closure) -> bool:
+        return bool(closure.orders) or (closure.kind.by_key and self.here is not None)
+
+    def find(self, name: str) -> tuple[Closure, str] | None:
+        before, slash, role = name.rpartition("/")
+        closure = self.closures.get(before if slash else "door")
+        return (closure, role) if closure is not None and role in closure.logged["sensors"] else None
+
+    def event(self, event: Object, at: str) -> None:
+        what = event.get("event")
+        if what in ("BrokerUp", "BrokerDown", "ReportsMissed", "Restarted"):
+            self.session = event["session"] if what == "BrokerUp" else self.session
+            self.restarted = self.restarted or what == "Restarted"
+            for closure in self.closures.values():
+                closure.standing.clear()
+        elif what == "DeviceLost" and (lost := self.find(event["device"])):
+            lost[0].standing.pop(lost[1], None)
+        elif what == "DiskChanged":
+            self.incomplete |= not (event["ok"] and self.restarted)
+            self.restarted = False
+        elif what == "DeviceSpoke":
+            self.news(event["device"], event["heard"])
+        elif what == "SensorReported":
+            self.report(event, at)
+        elif what == "UnlockPublished":
+            ordered = self.closures.get(event["closure"])
+            if ordered is not None and ordered.orders:
+                ordered.told.setdefault("published", instant(event["at"]))
+
+    def news(self, name: str, heard: Object) -> bool:
+        """Whether a message is of this session, no stored copy, and not older than the one before."""
+        found = self.find(name)
+        if found is None or heard["retained"] or self.session not in (None, heard["session"]):
+            return False
+        closure, role = found
+        boot, seq = closure.heard.get(role, (None, -1))
+        if heard["seq"] is not None and heard["boot"] == boot and heard["seq"] <= seq:
+            return False
+        closure.heard[role] = heard["boot"], seq if heard["seq"] is None else heard["seq"]
+        return True
+
+    def report(self, event: Object, at: str) -> None:
+        found, heard = self.find(event["sensor"]), event["heard"]
+        if found is None or not self.news(event["sensor"], heard):
+            return
+        closure, role = found
+        value = event["value"] if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", event["value"]) else "unknown"
+        before, closure.values[role] = closure.values.get(role, "unknown"), value
+        if heard["answers"] is not None or role in closure.logged["basic"]:
+            asked, asked_in = self.queries.get((heard["session"], heard["answers"]), (None, None))
+            told = {"value": value, "query": heard["answers"], "asked": asked, "answered": at}
+            closure.standing[role] = Standing(told, asked_in, self.entry)
+        elif value != before:
+            closure.standing.pop(role, None)
+        was_open = closure.is_open
+        closure.is_open = any(closure.values.get(one) in says for one, says in closure.kind.opens.items())
+        if closure.is_open and not was_open and self.used(closure):
+            closure.told["opened"] = [*closure.told["opened"], at][:MOST_OPENED]
+
+    def command(self, command: Object, at: str) -> None:
+        closure = self.closures.get(command.get("closure", ""))
+        match command["command"]:
+            case "Query":
+                self.session = command["session"]
+                self.queries[command["session"], command["number"]] = at, self.entry
+            case "Reserve" if closure is not None:
+                closure.intents += 1
+                closure.told.setdefault("intent", at)
+            case "Unlock" if closure is None:
+                self.unexplained = self.unexplained or command["closure"]
+            case "Unlock" if closure is not None:
+                self.order(closure, command, at)
+            case "Lock" | "Close" if closure is not None:
+                closure.last_order = self.entry
+            case "Answer" if command["word"] == "go" and self.here is not None:
+                self.here.told.setdefault("passable", at)
+            case "Note" if (mark := command["what"].partition(":"))[0] in ("key_taken", "key_returned"):
+                self.marks.append({"mark": mark[0], "at": at})
+                self.holder = self.holder or (f"keeper:{mark[2][:64]}" if mark[2] else None)
+            case "Seal" if command["part"] == self.part:
+                self.gaps = list(dict.fromkeys(command["gaps"]))
+
+    def order(self, closure: Closure, command: Object, at: str) -> None:
+        for earlier in self.closures.values():
+            if earlier is closure:
+                break
+            if not earlier.kind.by_key:
+                self.too_early += [(earlier.logged["closure"], command["closure"], why) for why in early(earlier)]
+        if self.here is not None and self.here is not closure:
+            self.here.told["passed"] = {"at": at, "answers": plain(self.here.proof())}
+        closure.told.setdefault("ordered", at)
+        closure.orders.append((at, command["life"]))
+        closure.last_order, self.here = self.entry, closure
+        if closure.is_open and not closure.told["opened"]:
+            closure.told["opened"] = [at]
+
+    def told(self) -> Object:
+        """What the manifest has to say."""
+        at, proofs = self.claimed or (None, {})
+        route = []
+        for name, closure in self.closures.items():
+            answers = plain(proofs.get(name, {}))
+            claimed = name in proofs and not (self.incomplete and closure.lacking(answers))
+            route.append({
+                "closure": name, "kind": closure.logged["kind"], "guarded": closure.logged["guarded"],
+                **{what: closure.told.get(what) for what in ("intent", "ordered", "published", "passable", "passed")},
+                "opened": closure.told["opened"], "secured": at if claimed else None,
+                "answers": answers if claimed else {},
+            })  # fmt: skip
+        gaps = [*self.gaps, *(["log_incomplete"] if self.incomplete and self.route else [])]
+        place = self.route and {"id": self.route["place"], "alternative": self.route["alternative"]}
+        return {
+            "route": route, "evidence": {"required": self.route and self.route["evidence"], "gaps": gaps},
+            "holder": self.holder or ("receiver" if self.parcels else "courier" if self.route else None),
+            "marks": self.marks, "custody": self.custody, "place": place,
+        }  # fmt: skip
+
+
+def early(closure: Closure) -> Iterator[str]:
+    """Why a closure was not secured yet; a reason with a time before its order's end only counts if times compare."""
+    proof = closure.proof()
+    if (role := closure.lacking(plain(proof))) or not closure.orders:
+        yield f"lacks {role}"
+        return
+    ordered, life = closure.orders[-1]
+    for role in closure.kind.needs:
+        one = proof[role]
+        if one.told["query"] is None:
+            continue
+        if (one.entry if one.asked_in is None else one.asked_in) <= closure.last_order:
+            yield f"{role} is older than the last order"
+        elif one.told["asked"] is not None and at(one.told["asked"]) < at(ordered) + timedelta(seconds=life):
+            yield f"time: {role} was queried before the order's end"
+
+
+def instant(text: str) -> str:
+    """An instant as a manifest writes it: the log writes a fraction of a second also where it is 0."""
+    return text.replace(".000000Z", "Z")
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def parcel_steps(rows: list[Any]) -> Iterator[Object]:
+    for row in rows:
+        if isinstance(row, dict) and row.get("kind") == "custody" and row["stage"] != row["stage_before"]:
+            yield {
+                "step": row["stage"], "at": instant(row["at"]), "holder": row["receiver"],
+                "parcel": row["code"]["last"][-4:],
+                "reason": row["reason"],
+            }  # fmt: skip
+
+
+def key_steps(rows: list[Any]) -> Iterator[Object]:
+    offered, out, holder = False, False, None
+    for row in rows:
+        for command in row.get("commands", ()) if isinstance(row, dict) and row.get("kind") == "step" else ():
+            word, _, name = str(command.get("what") or command.get("code") or "").partition(":")
+            if command["command"] not in ("Note", "Alarm"):
+                lost = command["command"] == "HouseResult" and command["house"] == "handed_to_owner"
+                word, name = "key_offered" if command["command"] == "Unlock" else "key_lost" if lost else "", ""
+            if word not in ("key_offered", "key_taken", "key_reminded", "key_late", "key_returned", "key_lost"):
+                continue
+            holder = name[:64] or holder
+            ends = word in ("key_returned", "key_lost")
+            if not ((word == "key_offered" and offered) or (word == "key_taken" and out) or (ends and not out)):
+                yield {"step": word, "at": instant(row["at"]), "holder": holder, "parcel": None, "reason": None}
+            offered = offered or word == "key_offered"
+            out = (out or word == "key_taken") and not ends
+
+
+def descents(told: Object) -> Iterator[str]:
+    """The times that lie before one which they have to follow."""
+    pairs: list[tuple[str, str | None, str | None]] = []
+    for one in told["route"]:
+        name, proofs = one["closure"], [(one["secured"], one["answers"])]
+        proofs += [(one["passed"]["at"], one["passed"]["answers"])] if one["passed"] else []
+        later = [one["published"], one["passable"], *one["opened"], one["secured"]]
+        pairs += [(name, one["intent"], one["ordered"]), *((name, one["ordered"], other) for other in later)]
+        pairs += [(name, *pair) for pair in pairwise(one["opened"])]
+        for end, answers in proofs:
+            for answer in answers.values():
+                pairs += [(name, answer["asked"], answer["answered"]), (name, answer["answered"], end)]
+    for steps in ([one["ordered"] for one in told["route"] if one["ordered"]],
+                  [one["at"] for one in told["marks"]], [one["at"] for one in told["custody"]]):  # fmt: skip
+        pairs += [("in their order", *pair) for pair in pairwise(steps)]
+    for name, before, after in pairs:
+        if before is not None and after is not None and at(after) < at(before):
+            yield f"{name}: {after} is before {before}"
+
+
+def first_wrong(told: Object, rows: list[Any]) -> Wrong | None:
+    """The first wrong thing of what a manifest of version 3 says of the way in: its word, and where."""
+    unknown = [one["kind"] for one in told["route"] if one["kind"] not in KINDS]
+    if unknown:
+        return "manifest_newer", unknown[0]
+    reading = Reading(rows, told["part"])
+    if reading.unexplained is not None:
+        return "route_differs", reading.unexplained
+    stepped, read = "clock_stepped" in told["evidence"]["gaps"], reading.told()
+    said = {name: told[name] for name in FIELDS}
+    gaps = [gap for gap in told["evidence"]["gaps"] if gap != "clock_stepped"]
+    said["evidence"] = {**told["evidence"], "gaps": gaps}
+    for name in FIELDS:
+        if said[name] != read[name]:
+            return "route_differs", name
+    if not stepped and (where := next(descents(told), None)):
+        return "route_times", where
+    for name, closure in reading.closures.items():
+        if len(closure.orders) > min(1, closure.intents):
+            return "route_order", name
+    for name, later, why in reading.too_early:
+        counts = not (stepped if why.startswith("time:") else reading.incomplete and why.startswith("lacks"))
+        if counts:
+            return "route_order", f"{later}, and {name}: {why}"
+    for one in told["route"]:
+        closure = reading.closures[one["closure"]]
+        if one["secured"] is None or reading.claimed is None:
+            continue
+        if role := closure.lacking(one["answers"]):
+            return "route_unproven", f"{one['closure']}: {role}"
+        for role, answer in reading.claimed[1][one["closure"]].items():
+            since = answer.entry if answer.asked_in is None else answer.asked_in
+            if answer.told["query"] is not None and since <= closure.last_order:
+                return "route_stale", f"{one['closure']}: {role}"
+    return None

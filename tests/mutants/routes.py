@@ -1,0 +1,178 @@
+"""Faults in what a manifest says of the way in, and in how a verifier checks it."""
+
+from tests.mutants.mutant import Mutant
+
+FORGED = "tests/gateway/evidence/route/test_forged_routes.py"
+READ = "tests/gateway/evidence/route/test_route.py"
+LIVES = "tests/gateway/evidence/route/test_routes_of_lives.py"
+
+MUTANTS = (
+    Mutant(
+        name="a manifest may say of the way in what its log does not",
+        file="gateway/evidence/route_check.py",
+        old="    if different is not None:",
+        new="    if different == 7:",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="an order on no route is nobody's",
+        file="gateway/evidence/route_check.py",
+        old="    if reading.unexplained:",
+        new="    if len(reading.unexplained) > 99:",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="times of the way in may go back",
+        file="gateway/evidence/route_check.py",
+        old="if first is not None and second is not None and second < first:",
+        new="if first is not None and second is not None and second != second:",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="the next closure opens before the one behind is proven",
+        file="gateway/evidence/route_check.py",
+        old="        return None if reading.is_incomplete else lacking",
+        new="        return None",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="an answer counts though the order could still act",
+        file="gateway/evidence/route_check.py",
+        old="found.answer.asked < expired:",
+        new="found.answer.asked < orders[-1].at:",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="an order needs no stored intent",
+        file="gateway/evidence/route_check.py",
+        old="        if len(orders) > min(1, reading.intents[ident]):",
+        new="        if len(orders) > 1:",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="a closure may be ordered open twice",
+        file="gateway/evidence/route_check.py",
+        old="        if len(orders) > min(1, reading.intents[ident]):",
+        new="        if orders and not reading.intents[ident]:",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="secured needs no answers",
+        file="gateway/evidence/route_check.py",
+        old="        raise ProofDefect(ProofProblem.ROUTE_UNPROVEN,",
+        new="        ProofDefect(ProofProblem.ROUTE_UNPROVEN,",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="any answer proves a closure secured",
+        file="gateway/evidence/route.py",
+        old="return kind is not None and kind.secured(_view(kind, facts))",
+        new="return kind is not None and needed_sensors(kind) <= facts.keys()",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="an answer from before the last order proves",
+        file="gateway/evidence/route_check.py",
+        old="            raise ProofDefect(ProofProblem.ROUTE_STALE, where)",
+        new="            ProofDefect(ProofProblem.ROUTE_STALE, where)",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="an unknown kind of closure is taken as it is",
+        file="gateway/evidence/route_check.py",
+        old="        if closure.kind not in KNOWN_KINDS:",
+        new="        if not closure.kind:",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="a later version of the manifest is not named",
+        file="gateway/evidence/verify.py",
+        old="return version if isinstance(version, int) and version > NEWEST_VERSION else None",
+        new="return version if isinstance(version, int) and version > 99 else None",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="the way in is not checked at all",
+        file="gateway/evidence/verify.py",
+        old="if manifest.version >= ROUTE_VERSION:",
+        new="if manifest.version > ROUTE_VERSION:",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="a clock that went back is not declared",
+        file="gateway/evidence/seal.py",
+        old="if account.route and (reading.went_back or not times_ascend(account)):",
+        new="if account.route and not times_ascend(account) and not reading.went_back:",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="a visit whose log names no route is sealed as if it had none",
+        file="gateway/evidence/seal.py",
+        old="    if reading.unexplained:",
+        new="    if len(reading.unexplained) > 99:",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="a visit that opened again stays secured in its manifest",
+        file="gateway/evidence/route.py",
+        old='        elif row.phase not in {Phase.LOCKED_AGAIN, "ready"}:',
+        new='        elif row.phase == "":',
+        tests=(READ,),
+    ),
+    Mutant(
+        name="a report that answers nothing proves",
+        file="gateway/evidence/route.py",
+        old="        if heard.answers is not None or role in tracked.logged.basic:",
+        new="        if heard.answers is not None or True:",
+        tests=(FORGED, READ),
+    ),
+    Mutant(
+        name="an answer stands after another value was reported",
+        file="gateway/evidence/route.py",
+        old="        elif value != before:\n            tracked.answers.pop(role, None)",
+        new="        elif value == before:\n            tracked.answers.pop(role, None)",
+        tests=(FORGED, LIVES),
+    ),
+    Mutant(
+        name="a late copy of an old report takes a proof away",
+        file="gateway/evidence/route.py",
+        old="        if heard.seq is not None and heard.boot == boot and heard.seq <= seq:",
+        new="        if heard.seq is not None and heard.boot == boot and heard.seq < -1:",
+        tests=(READ,),
+    ),
+    Mutant(
+        name="what the disk lost is not declared",
+        file="gateway/evidence/route.py",
+        old="                self.is_incomplete |= not (event.ok and self.disk_unknown)",
+        new="                self.is_incomplete |= False",
+        tests=(READ, LIVES),
+    ),
+    Mutant(
+        name="a restart counts as a failed disk",
+        file="gateway/evidence/route.py",
+        old='            case "Restarted":\n                self.disk_unknown = True',
+        new='            case "Restarted":\n                self.disk_unknown = False',
+        tests=(READ,),
+    ),
+    Mutant(
+        name="a door that a key opens is not proven shut",
+        file="gateway/evidence/route.py",
+        old="        return bool(tracked.orders) or (tracked.is_by_key and self.here is not None)",
+        new="        return bool(tracked.orders)",
+        tests=(READ,),
+    ),
+    Mutant(
+        name="the entry that begins a visit does not name its route",
+        file="gateway/storage/decisions.py",
+        old="    if visit is None or not isinstance(event, Scanned) or event.id != visit.id:",
+        new="    if visit is None or not isinstance(event, Scanned) or event.id == visit.id:",
+        tests=(READ,),
+    ),
+    Mutant(
+        name="the log does not say when an order left the box",
+        file="gateway/runtime/effects.py",
+        old="                    self.post(published)\n",
+        new="                    assert published\n",
+        tests=("tests/gateway/runtime/test_effects.py",),
+    ),
+)
