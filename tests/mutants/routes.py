@@ -10,8 +10,8 @@ MUTANTS = (
     Mutant(
         name="a manifest may say of the way in what its log does not",
         file="gateway/evidence/route_check.py",
-        old="    if different is not None:",
-        new="    if different == 7:",
+        old="next((what for what, ours, theirs in pairs if ours != theirs), None)",
+        new="next((what for what, ours, theirs in pairs if ours is theirs is pairs), None)",
         tests=(FORGED,),
     ),
     Mutant(
@@ -59,8 +59,8 @@ MUTANTS = (
     Mutant(
         name="secured needs no answers",
         file="gateway/evidence/route_check.py",
-        old="        raise ProofDefect(ProofProblem.ROUTE_UNPROVEN,",
-        new="        ProofDefect(ProofProblem.ROUTE_UNPROVEN,",
+        old="lacking = _lacking(reading.kinds[closure.closure], closure.answers)",
+        new="lacking = _lacking(None, closure.answers)",
         tests=(FORGED,),
     ),
     Mutant(
@@ -73,8 +73,8 @@ MUTANTS = (
     Mutant(
         name="an answer from before the last order proves",
         file="gateway/evidence/route_check.py",
-        old="            raise ProofDefect(ProofProblem.ROUTE_STALE, where)",
-        new="            ProofDefect(ProofProblem.ROUTE_STALE, where)",
+        old="not _is_newer(found, reading.last_orders[closure.closure])",
+        new="not _is_newer(found, -1)",
         tests=(FORGED,),
     ),
     Mutant(
