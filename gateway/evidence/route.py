@@ -14,8 +14,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.domain.frozen import Frozen
-from gateway.domain.visit.closures import KINDS, AnyClosure
-from gateway.domain.visit.closures.contract import MAIN_CLOSURE, UNKNOWN, Fact, View
+from gateway.domain.visit.closures import KINDS
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE, UNKNOWN, Closure, Fact, View
 from gateway.domain.visit.state import Evidence, Phase
 from gateway.protocol.key_custody import key_custody
 from gateway.protocol.signed_document import CanonicalModel
@@ -236,7 +236,7 @@ class ProofAtOrder(Frozen):
 class _Tracked:
     """One closure while the log is read."""
 
-    def __init__(self, logged: _LoggedClosure, kind: AnyClosure | None, began: datetime, place: int) -> None:
+    def __init__(self, logged: _LoggedClosure, kind: Closure | None, began: datetime, place: int) -> None:
         self.logged, self.kind = logged, kind
         self.values: dict[str, str] = {}  # the newest report of each role, however long ago
         self.answers: dict[str, StandingAnswer] = {}
@@ -291,7 +291,7 @@ class RouteReading(Frozen):
     intents: Mapping[str, int]  # closure -> how many intents of it are stored
     at_orders: tuple[ProofAtOrder, ...]
     at_end: Mapping[str, Mapping[str, StandingAnswer]]
-    kinds: Mapping[str, AnyClosure | None]
+    kinds: Mapping[str, Closure | None]
     went_back: bool  # the box's clock went back, or was not trusted, in the rows of the visit
     is_incomplete: bool
 
@@ -579,7 +579,7 @@ def _plain(answers: Mapping[str, StandingAnswer]) -> dict[str, SensorAnswer]:
 # ---- what the kinds answer -------------------------------------------------------------------------------------------
 
 
-def _kind_of(logged: _LoggedClosure) -> AnyClosure | None:
+def _kind_of(logged: _LoggedClosure) -> Closure | None:
     """Return a closure of this kind, to be asked what it calls open and secured; None: this release has no such kind.
 
     Its section in the house file is not in the log, and no kind needs it for these answers.
@@ -590,19 +590,19 @@ def _kind_of(logged: _LoggedClosure) -> AnyClosure | None:
     return kind.model_construct(id=logged.closure, devices=dict.fromkeys(logged.sensors, "device"))
 
 
-KNOWN_KINDS: Mapping[str, type[AnyClosure]] = {kind.model_fields["kind"].default: kind for kind in KINDS}
+KNOWN_KINDS: Mapping[str, type[Closure]] = {kind.model_fields["kind"].default: kind for kind in KINDS}
 
 
-def _view(kind: AnyClosure, facts: Mapping[str, Fact]) -> View:
+def _view(kind: Closure, facts: Mapping[str, Fact]) -> View:
     return View(facts, {role: role for role in kind.roles})
 
 
-def proves_secured(kind: AnyClosure | None, answers: Mapping[str, SensorAnswer]) -> bool:
+def proves_secured(kind: Closure | None, answers: Mapping[str, SensorAnswer]) -> bool:
     """Return whether these answers, and nothing else, prove that a closure is secured, by its kind's own word."""
     facts = {role: Fact(value=answer.value, proven=True) for role, answer in answers.items()}
     return kind is not None and kind.secured(_view(kind, facts))
 
 
-def needed_sensors(kind: AnyClosure) -> frozenset[str]:
+def needed_sensors(kind: Closure) -> frozenset[str]:
     """Return the sensors without which the kind is never secured."""
     return frozenset(role for role, sensor in kind.sensors.items() if sensor.tells_passing)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from gateway.domain.visit.closures import AnyClosure
+from gateway.domain.visit.closures.contract import Closure
 from gateway.evidence.route import (
     KNOWN_KINDS,
     ProofAtOrder,
@@ -183,7 +183,7 @@ def _is_newer(found: StandingAnswer, last_order: int) -> bool:
     return (found.place if found.asked_place is None else found.asked_place) > last_order
 
 
-def _lacking(kind: AnyClosure | None, answers: Mapping[str, SensorAnswer]) -> str | None:
+def _lacking(kind: Closure | None, answers: Mapping[str, SensorAnswer]) -> str | None:
     """Return what the answers lack to prove the closure secured, in words; None: nothing."""
     if kind is None or proves_secured(kind, answers):
         return None

@@ -22,6 +22,7 @@ from gateway.evidence.route import read_route
 from gateway.evidence.succession import copy_key_history, finish_key_change, prepare_key_change
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.keys import BoxKey
+from tests.foreign import proof_route
 from tests.foreign import proof_verifier as foreign
 from tests.gateway.evidence.visits import SCAN, VISIT, SealingBox, forge_entry
 from tests.gateway.test_upgrade import BOTH, laid_out, proofs, public
@@ -258,15 +259,15 @@ def test_the_pages_example_of_a_way_in_is_true_for_both() -> None:
     text = PAGE.read_text(encoding="utf-8").partition("### An example")[2].partition("\n## ")[0]
     *rows, told = [json.loads(line) for line in re.findall(r"^    (.+)$", text, re.MULTILINE)]
     assert read_route(rows).account.model_dump(mode="json") == told
-    assert foreign.proof_route.first_wrong({**told, "part": 1}, rows) is None
-    assert foreign.proof_route.first_wrong({**told, "part": 1}, rows[:-1]) == ("route_differs", "route")
+    assert proof_route.first_wrong({**told, "part": 1}, rows) is None
+    assert proof_route.first_wrong({**told, "part": 1}, rows[:-1]) == ("route_differs", "route")
 
 
 def test_the_pages_table_of_kinds_is_that_of_the_second_verifier() -> None:
     text = PAGE.read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \| ((?:`\w+` `\w+`(?:, )?)+) \|", text, re.MULTILINE))
     told = {kind: dict(re.findall(r"`(\w+)` `(\w+)`", row)) for kind, row in rows.items()}
-    kinds = foreign.proof_route.KINDS
+    kinds = proof_route.KINDS
     assert told == {name: {role: min(values) for role, values in kind.needs.items()} for name, kind in kinds.items()}
 
 
