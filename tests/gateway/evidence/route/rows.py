@@ -42,8 +42,8 @@ class RecordedLog:
         self.seals: list[tuple[str, int, int]] = []  # visit, part, and how many entries it had by then
         self._phase = "ready"
         self._is_unstored = False
-        self._moved, house.oracle.moved = house.oracle.moved, self._record  # type: ignore[method-assign]
-        self._unstored, house.oracle.unstored = house.oracle.unstored, self._skip  # type: ignore[method-assign]
+        self._moved, house.oracle.moved = house.oracle.moved, self._record  # type: ignore[method-assign]  # of this house alone
+        self._unstored, house.oracle.unstored = house.oracle.unstored, self._skip  # type: ignore[method-assign]  # of this house alone
 
     def _skip(self) -> None:
         self._is_unstored = True
