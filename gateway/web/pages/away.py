@@ -20,6 +20,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
+from gateway.config.closure_names import KIND_NAMES
 from gateway.protocol.browser_envelope import EnvelopeKeys, Jwk, derive_keys, encrypt, private_scalar
 from gateway.protocol.hash_chain import canonical_json
 from gateway.storage.browsers import EnrolledBrowser
@@ -45,7 +46,7 @@ SHARED_KEYS = frozenset({
     "next.title", "safe_mode", "stop", "visit.film", "visit.title",
 })  # fmt: skip
 _TITLE = _("My home, from elsewhere")
-KEY_PREFIXES = ("away.", "brand.", "day.", "door.", "phase.")
+KEY_PREFIXES = ("away.", "brand.", "closure.", "day.", "door.", "phase.", "way.")
 MAX_LABEL_CHARACTERS = 64
 ENROL_KEYS = ("away.enrol.failed", "away.enrol.making", "away.enrol.plain")  # of the script that makes the keys
 
@@ -169,7 +170,8 @@ def origin(url: str) -> str:
 def script_texts(language: Language) -> str:
     """Return the texts of the page's script, as JSON."""
     keys = (key for key in TEXTS if key in SHARED_KEYS or key.startswith(KEY_PREFIXES))
-    return canonical_json({key: TEXTS[key].template(language) for key in keys}).decode()
+    kinds = {f"closure.kind.{kind}": name.template(language) for kind, name in KIND_NAMES.items()}
+    return canonical_json({**{key: TEXTS[key].template(language) for key in keys}, **kinds}).decode()
 
 
 def web_manifest(language: Language) -> bytes:

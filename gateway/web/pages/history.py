@@ -8,6 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.config.closure_names import closure_names
+from gateway.config.closures import entrance_closures
 from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.evidence.documents.report import draw_report, house_names
 from gateway.evidence.documents.sources import read_visit
@@ -57,6 +59,12 @@ class HistoryPages(Page):
             back="/history",
         )
 
+    def _closure_names(self, entrance: str, language: Language) -> dict[str, str]:
+        """Return what the closures of an entrance are called; empty if the house no longer has it."""
+        if entrance not in self._home.entrances:
+            return {}
+        return closure_names(entrance_closures(self._home, entrance), language)
+
     def _matches_filter(self, film: FilmRecord, filters: Mapping[str, str]) -> bool:
         day = film.began.astimezone(self._services.zone).date()
         brand = "" if film.delivery is None else film.delivery.partition(".")[0]
@@ -89,7 +97,12 @@ class HistoryPages(Page):
             clips=_film_clips(parts),
             parts=parts,
             days=SHARE_DAYS,
-            lines=story_lines(rows, language=self._language(request), zone=self._services.zone),
+            lines=story_lines(
+                rows,
+                language=self._language(request),
+                zone=self._services.zone,
+                names=self._closure_names(parts[0].entrance, self._language(request)),
+            ),
             plots=[temperature_plot(place, readings) for place, readings in temperatures.items()],
             shares=[(share, film) for share, film in self._shown_shares() if share.visit == visit],
             back=f"/history/{visit}",

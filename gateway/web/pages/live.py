@@ -6,7 +6,8 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.system.i18n import _
+from gateway.config.closure_names import closure_names, has_named_closures
+from gateway.system.i18n import Language, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server import live_video
@@ -24,9 +25,23 @@ class LivePage(Page):
     @get("/live", UserRight.WATCH_LIVE)
     async def _live(self, request: web.Request, _user: CurrentUser) -> web.Response:
         cameras = {name: section.film_cameras for name, section in self._home.entrances.items()}
+        language = self._language(request)
+        sees = {name: self._seen_closures(name, language) for name in self._home.entrances}
         always = self._store.privacy.inside_always()
         private = set() if always else {name for name in self._home.devices if self._services.is_inside(name)}
-        return self._render_page(request, "live", cameras=cameras, private=private)
+        return self._render_page(request, "live", cameras=cameras, sees=sees, private=private)
+
+    def _seen_closures(self, entrance: str, language: Language) -> dict[str, list[str]]:
+        """Return for each camera the names of the closures at which it sees the courier; none for an only door."""
+        state, _now = self._services.entrance_state(entrance)
+        rules, section = state.rules, self._home.entrances[entrance]
+        if not has_named_closures(rules.closures):
+            return {camera: [] for camera in section.film_cameras}
+        names = closure_names(rules.closures, language)
+        return {
+            camera: [names[ident] for ident, watching in rules.watched_by.items() if camera in watching]
+            for camera in section.film_cameras
+        }
 
     @get("/live/{camera}", UserRight.WATCH_LIVE)
     async def _stream_camera(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:

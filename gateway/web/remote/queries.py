@@ -15,6 +15,7 @@ from typing import Any, TypeVar, assert_never
 
 from pydantic import TypeAdapter
 
+from gateway.domain.visit.state import Entrance
 from gateway.protocol import browser_messages
 from gateway.protocol.browser_envelope import MAX_DOWN_BYTES
 from gateway.protocol.strict_json import loads
@@ -23,12 +24,13 @@ from gateway.storage.browsers import EnrolledBrowser
 from gateway.storage.models import StoredClip
 from gateway.system.base64url import decode_base64url
 from gateway.system.changes import ChangeNotifier
+from gateway.system.i18n import SOURCE
 from gateway.video.stills import take_stills
 from gateway.web.auth.roles import ROLE_RIGHTS, Role, UserRight, has_right
 from gateway.web.remote.actions import question_digest, sorted_terms
 from gateway.web.server.brand_terms import key_fingerprint
 from gateway.web.server.context import GatewayServices, Viewer, ViewLog
-from gateway.web.server.fragments import next_delivery_facts, pause_facts, state_facts, visit_facts
+from gateway.web.server.fragments import closure_facts, next_delivery_facts, pause_facts, state_facts, visit_facts
 from gateway.web.server.live_video import SnapshotCache, is_live
 
 QUERY_ADAPTER: TypeAdapter[browser_messages.AnyBrowserQuery] = TypeAdapter(browser_messages.AnyBrowserQuery)
@@ -172,12 +174,21 @@ class QueryService:
             "stopped": state.stopped, "safe_mode": state.safe_mode,
             "incident": state.incident is not None, "pause": paused, "visit": self._visit_state(name, viewer),
             "next": self._next_delivery(name, viewer) if has_right(role, UserRight.SEE_HISTORY) else None,
+            "closures": self._closures(state),
             "cameras": [
                 {"id": camera, "inside": box.is_inside(camera), "watch": box.may_be_watched(camera)}
                 for camera in facts["cameras"]
             ] if has_right(role, UserRight.WATCH_LIVE) else [],
             "places": [{"id": id_, "name": place.name} for id_, place in section.places.items()],
         }  # fmt: skip
+
+    @staticmethod
+    def _closures(state: Entrance) -> list[dict[str, Any]]:
+        """Return each closure, where an entrance has others than one door; the page has the names of the kinds."""
+        return [
+            {name: one[name] for name in ("id", "kind", "state", "is_private", "position")}
+            for one in closure_facts(state, SOURCE)
+        ]
 
     def _visit_state(self, entrance: str, viewer: Viewer) -> dict[str, Any] | None:
         facts = visit_facts(self._services, entrance, viewer)

@@ -3,21 +3,23 @@
 A fragment is named `kind/entrance`. The first load and each update render it by the same function.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum, auto
 from typing import Any
 
 import segno
 
+from gateway.config.closure_names import closure_name, closure_names, has_named_closures
 from gateway.domain.visit import batteries, summary
-from gateway.domain.visit.predicates import is_open, unsecured_closures
-from gateway.domain.visit.state import Entrance, LockRequestResult, Phase, Timer
+from gateway.domain.visit.predicates import courier_cameras, is_open, unsecured_closures
+from gateway.domain.visit.state import Entrance, LockRequestResult, Phase, Timer, Visit
 from gateway.installation import texts as installing
 from gateway.installation.capability import WalkTestStatus, walk_test_text
 from gateway.installation.trials import WalkTrial
 from gateway.installation.walk import forbids_visits
 from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S
 from gateway.runtime.notifications.texts import battery_text, readiness_text
+from gateway.system.i18n import Language
 from gateway.web.auth.roles import UserRight
 from gateway.web.server import courier_view, reception_view
 from gateway.web.server.context import GatewayServices, Viewer, person_name, to_utc
@@ -61,7 +63,9 @@ def state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
         "entrance": entrance,
         "state": state,
         "door": door.value,
-        "closures": closure_facts(state),
+        # A running visit draws them, with where the courier is
+        "closures": closure_facts(state, viewer.language) if state.visit is None else (),
+        "has_closures": has_named_closures(state.rules.closures),
         "since": to_utc(now, since),
         "cameras": {name: state.cameras.get(name) for name in section.film_cameras},
         "needs_cameras": state.window_near or state.visit is not None or state.incident is not None,
@@ -70,18 +74,56 @@ def state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
     }
 
 
-def closure_facts(state: Entrance) -> tuple[Mapping[str, object], ...]:
-    """Return id, kind and state of each closure, where there are several; one door has its own drawing."""
+def closure_facts(state: Entrance, language: Language) -> tuple[Mapping[str, object], ...]:
+    """Return name, kind and state of each closure, and where a visit's courier is; an only door has its own drawing."""
     closures = state.rules.closures
-    if len(closures) < 2:
+    if not has_named_closures(closures):
         return ()
     return tuple(
-        {"id": one.id, "kind": one.kind, "state": summary.closure_state(state, one).value, "is_private": one.is_private}
+        {
+            "id": one.id,
+            "name": closure_name(closures, one.id, language),
+            "kind": one.kind,
+            "state": (
+                summary.ClosureState.UNKNOWN if state.broker_session is None else summary.closure_state(state, one)
+            ).value,
+            "is_private": one.is_private,
+            "position": None if state.visit is None else courier_position(state.visit, one.id),
+            "cameras": state.rules.watched_by.get(one.id, ()),
+        }
         for one in closures
     )
 
 
-def visit_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:
+NAMING_PHASES = frozenset({Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE, Phase.ADVANCING})
+"""The phases whose text names a closure, where the entrance has others than one door."""
+
+
+def closure_of_phase(phase: Phase, closures: Iterable[Mapping[str, object]]) -> str | None:
+    """Return the name of the closure where the courier is or goes to in this phase; None: its text names none."""
+    names = (str(one["name"]) for one in closures if one["position"] in ("here", "next"))
+    return next(names, None) if phase in NAMING_PHASES else None
+
+
+def courier_position(visit: Visit, closure: str) -> str | None:
+    """Return where the courier is, seen from a closure: the key of a text `way.KEY`; None: it is not on his way."""
+    if closure not in visit.route:
+        return None
+    place, stage = visit.route.index(closure), visit.entry.stage
+    match visit.phase:
+        case Phase.RELOCKING:
+            return "securing" if visit.securing.closure == closure else None
+        case Phase.LOCKED_AGAIN | Phase.HANDED_TO_OWNER:
+            return None
+        case Phase.ADVANCING if place == stage + 1:
+            return "next"
+        case Phase.ADVANCING:
+            return "passed" if place <= stage else "ahead"
+        case _:
+            return "here" if place == stage else "passed" if place < stage else "ahead"
+
+
+def visit_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
     """Return the running visit, and what its viewer may decide."""
     state, now = services.entrance_state(entrance)
     visit = state.visit
@@ -96,7 +138,9 @@ def visit_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Ma
         "phase": visit.phase.value,
         "may_veto": visit.phase in (Phase.RINGING, Phase.APPROVING),
         "asks": visit.phase is Phase.APPROVING or (visit.phase is Phase.RINGING and visit.delivery.needs_yes),
-        "camera": services.home.entrances[entrance].door_camera,
+        "camera": next(iter(courier_cameras(state)), services.home.entrances[entrance].door_camera),
+        "closures": (closures := closure_facts(state, viewer.language)),
+        "here": closure_of_phase(visit.phase, closures),
         "deadline": None if deadline is None else to_utc(now, deadline),
     }
 
@@ -156,7 +200,9 @@ def _timeline_facts(services: GatewayServices, entrance: str, viewer: Viewer) ->
     running = state.visit or state.grace_visit
     visit = running.id if running is not None else state.incident or services.store.recordings.last_visit(entrance)
     rows = [] if visit is None else services.store.log.bodies_of_visit(visit)
-    return {"lines": story_lines(rows, language=viewer.language, zone=services.zone)[-MAX_TIMELINE_LINES:]}
+    names = closure_names(state.rules.closures, viewer.language)
+    lines = story_lines(rows, language=viewer.language, zone=services.zone, names=names)
+    return {"lines": lines[-MAX_TIMELINE_LINES:]}
 
 
 def _walk_test_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -73,20 +74,28 @@ _SENSOR_LINES: Mapping[tuple[str, str], tuple[Text, StoryTone]] = {
 }
 
 
-def story_lines(rows: Iterable[object], *, language: Language, zone: ZoneInfo) -> tuple[StoryLine, ...]:
-    """Word the rows of one visit, or of one entrance, in their order. A happening that says nothing new has no line."""
-    lines = ((happening.at, _worded(happening, language, zone)) for happening in narrative(rows))
+def story_lines(
+    rows: Iterable[object], *, language: Language, zone: ZoneInfo, names: Mapping[str, str] = MappingProxyType({})
+) -> tuple[StoryLine, ...]:
+    """Word the rows of one visit, or of one entrance, in their order. A happening that says nothing new has no line.
+
+    `names`: what the closures of today's house are called, by id; a closure that it no longer has keeps its id.
+    """
+    lines = ((happening.at, _worded(happening, language, zone, names)) for happening in narrative(rows))
     return tuple(StoryLine(at=at, text=line[0], tone=line[1]) for at, line in lines if line is not None)
 
 
-def _worded(happening: Happening, language: Language, zone: ZoneInfo) -> tuple[str, StoryTone] | None:
+def _worded(
+    happening: Happening, language: Language, zone: ZoneInfo, names: Mapping[str, str]
+) -> tuple[str, StoryTone] | None:
     match happening.kind:
         case HappeningKind.DOOR_REPORTED:
             # that the door was closed is nothing new
             first = happening.value == "closed" and happening.previous not in _DOOR_LINES
             line = None if first or happening.value == happening.previous else _DOOR_LINES.get(happening.value)
             if line is not None and happening.subject:
-                text = _CLOSURE_LINES[happening.value].to(language, closure=sanitized(happening.subject))
+                closure = names.get(happening.subject, happening.subject)
+                text = _CLOSURE_LINES[happening.value].to(language, closure=sanitized(closure))
                 return text, line[1]
         case HappeningKind.NOTE_LOGGED:
             line = _NOTE_LINES.get(happening.value)
@@ -94,13 +103,17 @@ def _worded(happening: Happening, language: Language, zone: ZoneInfo) -> tuple[s
             closure, _slash, sensor = happening.subject.partition("/")
             line = _SENSOR_LINES.get((sensor, happening.value))
             if line is not None:
-                return line[0].to(language, closure=sanitized(closure)), line[1]
+                return line[0].to(language, closure=sanitized(names.get(closure, closure))), line[1]
         case HappeningKind.SCAN_ANSWERED:
             return _answer_line(happening, language)
         case HappeningKind.ALARM_RAISED:
             is_trusted = happening.is_clock_trusted
             facts = message_facts(
-                happening.at, zone, trusted=is_trusted, detail=happening.detail, closure=happening.subject
+                happening.at,
+                zone,
+                trusted=is_trusted,
+                detail=happening.detail,
+                closure=names.get(happening.subject, happening.subject),
             )
             return worded(AlarmCode(happening.value), facts, language), "bad"
         case HappeningKind.PARCELS_REPORTED:

@@ -85,8 +85,35 @@ export function put(place, facts, make) {
 function door(entrance) {
   const word = DOORS.includes(entrance.door) ? entrance.door : "unknown";
   return h("div", { class: `door ${word}` }, h("div", {},
-    h("p", { class: "stale" }, say("away.last_known")), h("p", { class: "word" }, say(`door.${word}`)), h("p", { class: "why" }, say(`door.${word}.why`)),
+    h("p", { class: "stale" }, say("away.last_known")), h("p", { class: "word" }, say(`door.${word}`)), h("p", { class: "why" }, say(`door.${word}.${entrance.closures?.length ? "each" : "why"}`)),
     h("p", { class: "age" }, ago(entrance.since))));
+}
+
+const STATES = ["secured", "open"]; // anything else is unknown
+
+function called(one, all) {
+  const word = W[`closure.kind.${one.kind}`];
+  if (!word) return plain(one.id);
+  return all.filter((other) => other.kind === one.kind).length > 1 ? `${word} (${plain(one.id)})` : word;
+}
+
+// What a phase of a visit is called; it names the closure where the courier is or goes to.
+function phase(entrance) {
+  const all = entrance.closures ?? [], at = all.find((one) => ["here", "next"].includes(one.position));
+  const key = `phase.${entrance.visit.phase}`;
+  return at && W[`${key}.each`] ? say(`${key}.each`, { closure: called(at, all) }) : say(key);
+}
+
+// Each closure of an entrance that has others than one door, by its kind, with its id where there are several of the kind.
+function closures(entrance) {
+  const all = entrance.closures ?? [];
+  if (!all.length) return null;
+  return h("ul", { class: "closures" }, all.map((one) => {
+    const state = STATES.includes(one.state) ? one.state : "unknown";
+    return h("li", { class: `${one.is_private ? state : "shared"}${one.position === "here" ? " here" : ""}`, "aria-current": one.position === "here" ? "step" : null },
+      called(one, all), " ", h("b", {}, say(`closure.${state}`)),
+      one.position && h("span", { class: "position" }, say(`way.${one.position}`)));
+  }));
 }
 
 function visit(entrance, { may, order }) {
@@ -94,7 +121,7 @@ function visit(entrance, { may, order }) {
   if (!one) return null;
   const about = { entrance: entrance.id, visit: one.id };
   const asks = may("decide_at_door") && one.may_veto;
-  return h("section", { class: "visit" }, h("h4", {}, say("visit.title")), h("p", { class: "phase" }, say(`phase.${one.phase}`)),
+  return h("section", { class: "visit" }, h("h4", {}, say("visit.title")), h("p", { class: "phase" }, phase(entrance)),
     one.brand && h("p", {}, name(one.brand), one.place && " · ", one.place && name(one.place)),
     asks && one.deadline && h("p", { class: "countdown" }, left(one.deadline)),
     asks && h("div", { class: "wishes" },
@@ -114,7 +141,7 @@ function wishes(entrance, alone, { may, order, live }) {
 
 export function doors(state, acts) {
   return state.entrances.map((entrance) => h("article", { class: "entrance", "data-entrance": entrance.id },
-    h("h3", {}, name(entrance.name)), door(entrance),
+    h("h3", {}, name(entrance.name)), door(entrance), closures(entrance),
     entrance.stopped && h("p", { class: "notice bad" }, say("away.stopped")),
     entrance.safe_mode && h("p", { class: "notice bad" }, say("safe_mode")),
     entrance.incident && h("p", { class: "notice bad" }, say("incident")),

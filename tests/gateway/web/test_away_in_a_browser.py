@@ -98,6 +98,28 @@ async def test_the_page_comes_from_its_worker_says_what_the_box_says_and_how_old
     assert jwe.decrypt_compact(sealed, up, algorithms=["dir", "A256GCM"]).plaintext == vectors["text"].encode()
 
 
+async def test_the_page_draws_each_closure_where_an_entrance_has_others_than_one_door(away: RemotePage) -> None:
+    page, hub = away.page, away.hub
+    await page.goto(f"{away.address}/away")
+    await expect(page.locator("[data-entrance=front] .closures")).to_have_count(0)
+    box = {"is_private": True, "kind": "compartment", "position": None}
+    street = {"id": "street", "kind": "strike", "state": "secured", "is_private": False, "position": "passed"}
+    first, second = {**box, "id": "c1", "state": "open", "position": "here"}, {**box, "id": "c2", "state": "ajar"}
+    visit = {"id": "v", "phase": "inside", "brand": "", "place": "", "may_veto": False, "asks": False, "deadline": None}
+    hub.door("open", closures=[street, first, second], visit=visit)
+    await expect(page.locator("[data-entrance=front] .closures li")).to_have_text(
+        [
+            "Street door shut, proven the courier is past it",
+            "Compartment (c1) open the courier is here",
+            "Compartment (c2) not proven",  # a word that this page does not know
+        ],
+        use_inner_text=True,
+    )
+    await expect(page.locator("[data-entrance=front] .phase")).to_have_text("Open: Compartment (c1)")
+    await expect(page.locator("[data-entrance=front] .door .why")).to_have_text("something of the home is open")
+    await looked_at(page, "closures away from home")
+
+
 async def test_the_box_enrols_a_browser_by_its_password_and_lists_it(tmp_path: Path) -> None:
     async with run_fake_hub() as hub, visitor() as somebody, serve_at_home(tmp_path, hub) as site:
         page = await somebody.page()

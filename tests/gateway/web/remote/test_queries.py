@@ -10,6 +10,8 @@ import pytest
 
 from devices.reports import DoorReport, DoorState
 from gateway.domain.delivery.permission import PermissionStatus
+from gateway.domain.frozen import replace
+from gateway.domain.visit.closures import BoltedDoor, Strike
 from gateway.protocol.browser_envelope import MAX_UP_BYTES
 from gateway.web.auth.roles import ROLE_RIGHTS, Role
 from gateway.web.remote.queries import CHUNK_BYTES, MAX_CONCURRENT_QUERIES
@@ -54,6 +56,16 @@ async def test_a_door_that_is_not_heard_of_is_never_told_as_locked(tmp_path: Pat
         here.made.says("door", _open())
         await wait_until(lambda: here.made.front.state.facts["door"].value == "open")
         assert (await here.entrance())["door"] == "open"
+
+
+async def test_an_only_door_has_no_list_of_closures_and_a_flat_has_each_of_them(tmp_path: Path) -> None:
+    async with remote_household(tmp_path) as here:
+        assert (await here.entrance())["closures"] == []
+        actor = here.made.front
+        flat = (Strike(id="street"), BoltedDoor(id="door"))
+        actor.state = replace(actor.state, rules=replace(actor.state.rules, closures=flat))
+        shown = {one["id"]: (one["kind"], one["state"], one["position"]) for one in (await here.entrance())["closures"]}
+        assert shown == {"street": ("strike", "unknown", None), "door": ("bolted_door", "unknown", None)}
 
 
 def _open() -> Any:  # noqa: ANN401 - a report

@@ -8,7 +8,7 @@ from devices.reports import DoorState, LockState
 from gateway.domain.frozen import replace
 from gateway.domain.visit.closures import AnyClosure, BoltedDoor, Compartment, GarageDoor, KeySafe, Strike
 from gateway.domain.visit.closures.contract import Fact
-from gateway.domain.visit.state import Entrance, Entry, Phase, Rules, Visit
+from gateway.domain.visit.state import Entrance, Entry, Phase, Rules, Securing, Visit
 from gateway.web.server.courier_view import CourierStep, way_texts
 from gateway.web.server.fragments import closure_facts
 from gateway.web.texts.catalogue import TEXTS
@@ -23,7 +23,7 @@ SHUT = {
 
 
 def entrance(*closures: AnyClosure, **facts: Any) -> Entrance:  # noqa: ANN401 - of the entrance
-    return Entrance(id="front", rules=Rules(closures=closures), **facts)
+    return Entrance(id="front", **{"broker_session": 1, "rules": Rules(closures=closures), **facts})
 
 
 def in_visit(*closures: AnyClosure, stage: int = 0) -> Entrance:
@@ -35,7 +35,7 @@ def in_visit(*closures: AnyClosure, stage: int = 0) -> Entrance:
 
 
 def states(shown: Entrance) -> list[object]:
-    return [closure["state"] for closure in closure_facts(shown)]
+    return [closure["state"] for closure in closure_facts(shown, "en")]
 
 
 def test_each_closure_of_a_flat_is_shown_with_what_is_proven_of_it() -> None:
@@ -50,12 +50,41 @@ def test_each_closure_of_a_flat_is_shown_with_what_is_proven_of_it() -> None:
     assert states(entrance(*FLAT)) == ["unknown", "unknown"]
 
 
+def test_without_the_devices_nothing_is_shown_as_shut() -> None:
+    assert states(entrance(*FLAT, facts=SHUT, broker_session=None)) == ["unknown", "unknown"]
+
+
+HALL = (*FLAT, Compartment(id="other"))
+
+
+@pytest.mark.parametrize(
+    ("phase", "stage", "positions"),
+    [
+        (Phase.RINGING, 0, ["here", "ahead", None]),
+        (Phase.INSIDE, 0, ["here", "ahead", None]),
+        (Phase.ADVANCING, 0, ["passed", "next", None]),
+        (Phase.UNLOCKED, 1, ["passed", "here", None]),
+        (Phase.RELOCKING, 1, [None, "securing", None]),
+        (Phase.HANDED_TO_OWNER, 1, [None, None, None]),
+    ],
+)
+def test_a_visit_shows_at_which_closure_its_courier_is(phase: Phase, stage: int, positions: list[str | None]) -> None:
+    visit = Visit(
+        id="v", delivery=visit_delivery(), scanner="s", phase=phase, route=("street", "door"),
+        entry=Entry(stage=stage), securing=Securing(closure="door"),
+    )  # fmt: skip
+    shown = closure_facts(entrance(*HALL, visit=visit), "fr")
+    assert [one["position"] for one in shown] == positions
+    assert [one["name"] for one in shown] == ["Porte de la rue", "Porte", "Casier"]
+    assert {f"way.{one}" for one in positions if one is not None} <= TEXTS.keys()
+
+
 def test_a_street_door_that_stands_open_is_no_fault_of_the_home() -> None:
-    assert [closure["is_private"] for closure in closure_facts(entrance(*FLAT))] == [False, True]
+    assert [closure["is_private"] for closure in closure_facts(entrance(*FLAT), "en")] == [False, True]
 
 
 def test_an_entrance_with_one_door_has_its_own_drawing_alone() -> None:
-    assert closure_facts(entrance(BoltedDoor(id="door"), facts=SHUT)) == ()
+    assert closure_facts(entrance(BoltedDoor(id="door"), facts=SHUT), "en") == ()
 
 
 @pytest.mark.parametrize(
