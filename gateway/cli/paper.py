@@ -13,7 +13,7 @@ from gateway.cli.options import CheckpointFile, HomeFile, PublicKeyFile, cli, ex
 from gateway.cli.owner import check_readable
 from gateway.config.home import Home
 from gateway.evidence.documents import notice
-from gateway.evidence.documents.report import HouseNames, draw_report, house_names
+from gateway.evidence.documents.report import HouseNames, draw_report, house_names, page_count
 from gateway.evidence.documents.sources import VisitEvidence, read_visit
 from gateway.evidence.succession import read_key_history
 from gateway.protocol.ed25519 import PublicKey
@@ -101,7 +101,7 @@ def report(  # noqa: PLR0913 - one argument an option of the command
         ),
     ] = None,
 ) -> None:
-    """Write the two-page report of one visit, for an insurer: what, who, when, what verification says, pictures."""
+    """Write the report of one visit, for an insurer: what, who, when, what verification says, pictures."""
     # Names, time zone and language are those of the house only where the visit is its box's. A house file that nobody
     # named, and that merely lies in its usual place, must show by its box's key that the visit is its own.
     file = home or (DEFAULT_HOME if DEFAULT_HOME.is_file() else None)
@@ -121,10 +121,15 @@ def report(  # noqa: PLR0913 - one argument an option of the command
     foreign = [] if own is not None or house is None else [_FOREIGN_HOME_HINT]
     if verdict.ok:
         notes = [f"note: {note}" for note in (*foreign, *verdict.notes)]
-        lines = [f"Written: {relative_path(out)}, 2 pages A4.", *notes, "The proof holds."]
+        lines = [f"Written: {relative_path(out)}, {page_count(visit)} pages A4.", *notes, "The proof holds."]
     else:
         wrong = f"WRONG: {verdict.problem}: {verdict.where}"
-        lines = [f"Written: {relative_path(out)}, 2 pages A4, which say so too.", wrong, *foreign, *verdict.remedies]
+        lines = [
+            f"Written: {relative_path(out)}, {page_count(visit)} pages A4, which say so too.",
+            wrong,
+            *foreign,
+            *verdict.remedies,
+        ]
     typer.echo("\n".join(lines))
     exit_unless(verdict.ok)
 

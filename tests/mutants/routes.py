@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant
 
 FORGED = "tests/gateway/evidence/route/test_forged_routes.py"
 READ = "tests/gateway/evidence/route/test_route.py"
+PAGE = "tests/gateway/evidence/documents/test_route_page.py"
 LIVES = "tests/gateway/evidence/route/test_routes_of_lives.py"
 
 MUTANTS = (
@@ -167,6 +168,27 @@ MUTANTS = (
         old="    if visit is None or not isinstance(event, Scanned) or event.id != visit.id:",
         new="    if visit is None or not isinstance(event, Scanned) or event.id == visit.id:",
         tests=(READ,),
+    ),
+    Mutant(
+        name="the report does not say that a closure is not proven secured",
+        file="gateway/evidence/documents/route_page.py",
+        old="        elif closure.ordered is not None or closure.opened:",
+        new="        elif closure.ordered is None or not closure.opened:",
+        tests=(PAGE,),
+    ),
+    Mutant(
+        name="the report of a flat shows one door",
+        file="gateway/evidence/documents/route_page.py",
+        old="[one.closure for one in manifests[-1].route] not in ([], [MAIN_CLOSURE])",
+        new="[one.closure for one in manifests[-1].route] in (7, [MAIN_CLOSURE])",
+        tests=(PAGE,),
+    ),
+    Mutant(
+        name="the report of a reception does not say who received the parcel",
+        file="gateway/evidence/documents/route_page.py",
+        old="notes = [sanitized(step.holder)] if step.holder else []",
+        new="notes = [sanitized(step.step)] if not step.holder else []",
+        tests=(PAGE,),
     ),
     Mutant(
         name="the log does not say when an order left the box",

@@ -1,4 +1,4 @@
-"""Draws the two-page report of a visit for an insurer: delivery, times, verification, pictures.
+"""Draws the report of a visit for an insurer: delivery, times, verification, pictures; more closures on a third page.
 
 What is not in the proof is said to be missing. Where the proof does not hold, both pages say so in red, what they tell
 is called a claim, and no picture is shown.
@@ -13,7 +13,9 @@ from gateway.config.home import Home
 from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.frozen import Frozen
+from gateway.domain.visit.closures.contract import Quantity
 from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Pictogram, Sheet
+from gateway.evidence.documents.route_page import RoutePage, custody_steps, has_route_page
 from gateway.evidence.documents.sources import PICTURE_MOMENTS, VisitEvidence
 from gateway.evidence.documents.timeline import (
     MARK_RADIUS_MM,
@@ -27,6 +29,7 @@ from gateway.evidence.documents.timeline import (
 from gateway.evidence.documents.visit_timeline import VisitMoment
 from gateway.evidence.manifest import FilmSpan
 from gateway.evidence.receipt import OUTCOME_TEXTS
+from gateway.evidence.route import KNOWN_KINDS
 from gateway.evidence.verify import NOTE_NO_CHECKPOINT, NOTE_NO_KEY
 from gateway.storage.brands import OWN_BRAND_NAME
 from gateway.system.i18n import Language, Text, _, pgettext
@@ -35,6 +38,7 @@ from gateway.video.ipc import StreamFault
 
 MARGIN_MM = 18.0
 CONTENT_WIDTH_MM = PAGE_WIDTH_MM - 2 * MARGIN_MM
+FIXED_PAGES = 2
 MAX_ROWS = 5  # of any list; the report counts the rest
 
 TABLE_MOMENTS = tuple(moment for moment in VisitMoment if moment is not VisitMoment.HANDED_TO_OWNER)
@@ -71,6 +75,9 @@ GAP_TEXTS: Mapping[str, Text] = {
 }
 
 
+_NO_DOOR = _("No door was opened: a receiver took the parcels. Page 3 says who had what, and when.")
+
+
 class HouseNames(Frozen):
     """What the house file of `box` calls the things that a manifest knows by id; an id without a name stays one."""
 
@@ -95,13 +102,23 @@ def house_names(home: Home) -> HouseNames:
 def draw_report(
     evidence: VisitEvidence, *, language: Language, zone: ZoneInfo, made: datetime, names: HouseNames
 ) -> bytes:
-    """Draw the report of a visit as a PDF of two A4 pages. A house's names are not put on the visit of another box."""
+    """Draw the report of a visit as a PDF of two A4 pages, or three where it has more than one closure or a custody.
+
+    A house's names are not put on the visit of another box.
+    """
     sheet = Sheet(title=_("Report of a visit").to(language), language=language, made=made)
     own = names if evidence.manifests and evidence.manifests[0].box == names.box else HouseNames()
     pages = _ReportPages(sheet=sheet, evidence=evidence, language=language, zone=zone, names=own)
     pages.draw_first(made)
     pages.draw_second()
+    if page_count(evidence) > FIXED_PAGES:
+        pages.draw_third()
     return sheet.pdf()
+
+
+def page_count(evidence: VisitEvidence) -> int:
+    """Return how many pages the report of this visit has."""
+    return FIXED_PAGES + has_route_page(evidence.manifests)
 
 
 class _ReportPages(Frozen):
@@ -110,6 +127,20 @@ class _ReportPages(Frozen):
     language: Language
     zone: ZoneInfo
     names: HouseNames
+
+    @property
+    def has_door(self) -> bool:
+        """Whether a door is part of the visit; at a reception none moves."""
+        steps = custody_steps(self.evidence.manifests)
+        return not steps or bool(self.evidence.manifests[-1].route)
+
+    @property
+    def _has_bolt(self) -> bool:
+        """Whether a closure of the way in has a bolt; a manifest that lists none is that of a door with a lock."""
+        kinds = {closure.kind for closure in self.evidence.manifests[-1].route}
+        return not kinds or any(
+            Quantity.BOLT in kind.roles.values() for name, kind in KNOWN_KINDS.items() if name in kinds
+        )
 
     def draw_first(self, made: datetime) -> None:
         self.sheet.add_page()
@@ -120,7 +151,7 @@ class _ReportPages(Frozen):
         y = self._draw_verdict(34)
         if self.evidence.manifests:
             y = self._draw_delivery(y)
-            y = self._draw_times(y)
+            y = self._draw_times(y) if self.has_door else self._draw_paragraph(y, self._phrase(_NO_DOOR), size=11) + 4
             y = self._draw_cameras(y)
         else:
             words = self._phrase(_("No manifest that can be read: nothing can be told of this visit."))
@@ -135,7 +166,20 @@ class _ReportPages(Frozen):
             title = self._phrase(_("THE PROOF DOES NOT HOLD"))
             y = self._draw_banner(y - 2, height=9, ink=Ink.RED, sign=Pictogram.NO, title=title)
         y = self._draw_pictures(y)
-        self._draw_timeline(y + 3)
+        if self.has_door:
+            self._draw_timeline(y + 3)
+
+    def draw_third(self) -> None:
+        self.sheet.add_page()
+        self._draw_head(3)
+        page = RoutePage(
+            sheet=self.sheet,
+            manifests=self.evidence.manifests,
+            language=self.language,
+            clock=self._clock,
+            heading=self._draw_heading,
+        )
+        page.draw(38.0)
 
     def _phrase(self, text: Text, **facts: object) -> str:
         return text.to(self.language, **{name: str(fact) for name, fact in facts.items()})
@@ -154,7 +198,7 @@ class _ReportPages(Frozen):
         visit = self.evidence.manifests[0].visit if self.evidence.manifests else ""
         sheet.text((PAGE_WIDTH_MM - MARGIN_MM, 20), visit, size=9, ink=Ink.GREY, align="right", within=70)
         sheet.stroke([(MARGIN_MM, 29), (PAGE_WIDTH_MM - MARGIN_MM, 29)], ink=Ink.NIGHT, thick=0.6)
-        page = self._phrase(_("page {number} of 2"), number=number)
+        page = self._phrase(_("page {number} of {count}"), number=number, count=page_count(self.evidence))
         sheet.text((PAGE_WIDTH_MM - MARGIN_MM, PAGE_HEIGHT_MM - 8), page, size=8.5, ink=Ink.GREY, align="right")
         foot = _(
             "To check again, offline: perron verify FOLDER --key box.pub.pem. This paper is not the proof: the folder "
@@ -263,10 +307,12 @@ class _ReportPages(Frozen):
         sheet.text((columns[1], y), house, size=9, ink=Ink.GREY)
         sheet.text((columns[2], y), self._phrase(_("UTC")), size=9, ink=Ink.GREY)
         for number, moment in enumerate(TABLE_MOMENTS, start=1):
+            event = main.get(moment)
+            if event is None and moment is VisitMoment.UNLOCKED and not self._has_bolt:
+                continue
             y += 6.2
             draw_numbered_mark(sheet, (MARGIN_MM + MARK_RADIUS_MM, y - 1.3), number)
             sheet.text((columns[0], y), MOMENT_TEXTS[moment].to(self.language), size=10.5, bold=True)
-            event = main.get(moment)
             if event is None:
                 sheet.text((columns[1], y), self._phrase(_("not in the proof")), size=10.5, ink=Ink.RED)
                 continue
@@ -382,6 +428,8 @@ class _ReportPages(Frozen):
             reason = _("No pictures: the proof does not hold, what these films show is not proven.")
         elif self.evidence.verdict.erased is not None:
             reason = _("No pictures: the films were erased.")
+        elif not any(manifest.cameras for manifest in self.evidence.manifests):
+            reason = _("No pictures: no camera films this entrance.")
         if reason is not None:
             return self._draw_paragraph(y, self._phrase(reason), size=11) + 4
         wide, high, gap_ = 84.0, 52.0, CONTENT_WIDTH_MM - 168

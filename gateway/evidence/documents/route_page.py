@@ -1,0 +1,217 @@
+"""Draws the third page of a visit's report: each closure of the way in, the key, and who received what.
+
+Only a visit whose route is more than one door has it, or one of which a custody is told. All of it is the manifest's,
+which the verifier has compared with the log.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from gateway.config.closure_names import KIND_NAMES
+from gateway.domain.custody import CustodyStage, DeclineReason
+from gateway.domain.frozen import Frozen
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE
+from gateway.domain.visit.state import Evidence
+from gateway.evidence.documents.pdf import PAGE_WIDTH_MM, Ink, Sheet
+from gateway.evidence.manifest import Manifest
+from gateway.evidence.route import COURIER, KEEPER, RECEIVER, CustodyStep, RouteClosure, RouteGap, SensorAnswer
+from gateway.protocol.key_custody import KeyWord
+from gateway.system.i18n import Language, Text, _, pgettext
+from gateway.system.text import sanitized
+
+MARGIN_MM = 18.0
+INDENT_MM = 6.0
+LAST_LINE_MM = 268.0  # where the page's foot begins
+MAX_TIMES = 4  # openings of one closure that are printed; the others are counted
+MAX_STEPS = 24
+
+SENSOR_TEXTS: Mapping[tuple[str, str], Text] = {
+    ("lock", "locked"): _("bolt: locked"),
+    ("door", "closed"): _("contact: closed"),
+    ("way", "clear"): _("light barrier: free"),
+    ("latch", "locked"): _("latch: locked"),
+    ("lid", "closed"): _("lid: closed"),
+    ("content", "occupied"): _("content: something lies in it"),
+    ("content", "empty"): _("content: empty"),
+    ("flap", "closed"): _("flap: closed"),
+    ("key", "present"): _("key: on its hook"),
+}
+"""What a sensor answered; an answer without a text is printed as the manifest has it."""
+
+STEP_TEXTS: Mapping[str, Text] = {
+    KeyWord.OFFERED: _("The safe with the key was ordered open"),
+    KeyWord.TAKEN: _("Key taken from its hook"),
+    KeyWord.REMINDED: _("Reminded of the key"),
+    KeyWord.LATE: _("The key was not back in time"),
+    KeyWord.RETURNED: _("Key back on its hook, proven"),
+    KeyWord.LOST: _("Handed to the owner while the key was out"),
+    CustodyStage.ANNOUNCED: _("Announced"),
+    CustodyStage.OFFERED: _("The courier offered it"),
+    CustodyStage.RECEIVED: _("Received"),
+    CustodyStage.DECLINED: _("Declined"),
+    CustodyStage.HANDED_OVER: _("Handed over to the household"),
+    CustodyStage.CONFIRMED: _("The household confirmed it"),
+}
+"""Each step of a custody; a test compares it with both sets of steps."""
+
+REASON_TEXTS: Mapping[str, Text] = {
+    DeclineReason.DAMAGED: _("damaged"),
+    DeclineReason.UNKNOWN: _("the name is not known there"),
+    DeclineReason.NO_ROOM: _("no room"),
+    DeclineReason.DECLINED: _("no reason given"),
+}
+
+EVIDENCE_TEXTS: Mapping[Evidence, Text] = {
+    Evidence.FILM: _("a film of the whole way"),
+    Evidence.DOOR_FILM: _("a film of the door"),
+    Evidence.SENSOR: _("a sensor that tells that something was left"),
+    Evidence.SCAN: _("a closing scan of the courier"),
+    Evidence.NONE: pgettext("evidence", "nothing"),
+}
+
+HOLDER_TEXTS: Mapping[str, Text] = {COURIER: _("the courier"), RECEIVER: _("the receiver")}
+
+ROUTE_GAP_TEXTS: Mapping[str, Text] = {
+    RouteGap.CLOCK_STEPPED: _("the box's clock was set during the visit, so its times do not compare"),
+    RouteGap.LOG_INCOMPLETE: _("the disk failed during the visit, so the log may lack decisions"),
+    "no_film": _("no camera films this entrance"),
+}
+
+
+def has_route_page(manifests: Sequence[Manifest]) -> bool:
+    """Return whether the report has this page: one door tells all on the first page."""
+    if not manifests:
+        return False
+    return [one.closure for one in manifests[-1].route] not in ([], [MAIN_CLOSURE]) or bool(custody_steps(manifests))
+
+
+def custody_steps(manifests: Sequence[Manifest]) -> tuple[CustodyStep, ...]:
+    """Return the steps of the custody of all parts: each part of a reception has its own, a visit's last part all."""
+    if not manifests or manifests[-1].route:
+        return manifests[-1].custody if manifests else ()
+    return tuple(step for manifest in manifests for step in manifest.custody)
+
+
+class RoutePage(Frozen):
+    """The page below its head. `heading` draws a section's heading at a height and returns the next baseline."""
+
+    sheet: Sheet
+    manifests: Sequence[Manifest]
+    language: Language
+    clock: Callable[[datetime], str]
+    heading: Callable[[float, Text], float]
+
+    def draw(self, y: float) -> None:
+        """Draw the closures, then the custody."""
+        route = self.manifests[-1].route
+        if route:
+            y = self._draw_closures(self.heading(y, _("Way in")), route)
+        steps = custody_steps(self.manifests)
+        if steps and y < LAST_LINE_MM - 20:
+            y = self._draw_custody(self.heading(y + 3, _("Who had it")), steps)
+
+    def _phrase(self, text: Text, **facts: object) -> str:
+        return text.to(self.language, **{name: str(fact) for name, fact in facts.items()})
+
+    def _draw_closures(self, y: float, route: tuple[RouteClosure, ...]) -> float:
+        kinds = [closure.kind for closure in route]
+        for number, closure in enumerate(route, start=1):
+            if y > LAST_LINE_MM - 30:
+                left = self._phrase(_("and {count} more"), count=len(route) - number + 1)
+                return self._line(y, left, size=10)
+            name = KIND_NAMES[closure.kind].to(self.language) if closure.kind in KIND_NAMES else closure.kind
+            shown = f"{name} ({closure.closure})" if kinds.count(closure.kind) > 1 or len(route) > 1 else name
+            y = self._line(y, f"{number}. {sanitized(shown)}", size=11, bold=True, indent=0.0)
+            for words, ink in self._closure_lines(closure):
+                y = self._line(y, words, size=9.5, ink=ink)
+            y += 2
+        evidence = self.manifests[-1].evidence
+        if evidence.required is not None:
+            text = _("The house requires {evidence} as evidence.")
+            required = EVIDENCE_TEXTS[evidence.required].to(self.language)
+            y = self._line(y, self._phrase(text, evidence=required), size=9.5, indent=0.0)
+        for gap in evidence.gaps:
+            if gap in ROUTE_GAP_TEXTS:  # all others are those of the films, which the first page tells
+                words = ROUTE_GAP_TEXTS[gap].to(self.language)
+                y = self._line(y, self._phrase(_("Also declared: {note}"), note=words), size=9.5, indent=0.0)
+        return y
+
+    def _closure_lines(self, closure: RouteClosure) -> Iterator[tuple[str, Ink]]:
+        yield self._order_line(closure), Ink.BLACK
+        if closure.opened:
+            times = ", ".join(self.clock(at) for at in closure.opened[:MAX_TIMES])
+            left = len(closure.opened) - MAX_TIMES
+            more = f" {self._phrase(_('and {count} more'), count=left)}" if left > 0 else ""
+            yield self._phrase(_("Opened: {times}"), times=times) + more, Ink.BLACK
+        elif closure.ordered is not None:
+            yield self._phrase(_("Never seen to open")), Ink.BLACK
+        if closure.passed is not None:
+            text = _("Proven shut when the next one was ordered open, at {time}: {answers}")
+            answers = self._answers_text(closure.passed.answers)
+            yield self._phrase(text, time=self.clock(closure.passed.at), answers=answers), Ink.BLACK
+        if closure.secured is not None:
+            text = _("Secured, proven at {time}: {answers}")
+            answers = self._answers_text(closure.answers)
+            yield self._phrase(text, time=self.clock(closure.secured), answers=answers), Ink.GREEN
+        elif closure.ordered is not None or closure.opened:
+            yield self._phrase(_("Not proven secured")), Ink.RED
+
+    def _order_line(self, closure: RouteClosure) -> str:
+        if closure.ordered is None:
+            is_by_key = closure.secured is not None or bool(closure.opened)
+            return self._phrase(_("A key opens it, and no order of the box") if is_by_key else _("Never ordered open"))
+        parts = [self._phrase(_("Ordered open at {time}"), time=self.clock(closure.ordered))]
+        if closure.published is not None:
+            parts.append(self._phrase(_("the order left at {time}"), time=self.clock(closure.published)))
+        if closure.passable is not None:
+            parts.append(self._phrase(_("the courier was let through at {time}"), time=self.clock(closure.passable)))
+        return ", ".join(parts)
+
+    def _answers_text(self, answers: Mapping[str, SensorAnswer]) -> str:
+        return "; ".join(self._answer_text(role, answer) for role, answer in sorted(answers.items())) or "-"
+
+    def _answer_text(self, role: str, answer: SensorAnswer) -> str:
+        text = SENSOR_TEXTS.get((role, answer.value))
+        words = f"{role}: {answer.value}" if text is None else text.to(self.language)
+        at = self.clock(answer.answered)
+        if answer.query is None:
+            return self._phrase(_("{answer} (reported {time})"), answer=words, time=at)
+        return self._phrase(_("{answer} (answered {time})"), answer=words, time=at)
+
+    def _draw_custody(self, y: float, steps: tuple[CustodyStep, ...]) -> float:
+        holder = self.manifests[-1].holder
+        if holder is not None and holder != RECEIVER:
+            name = holder.removeprefix(KEEPER)
+            shown = HOLDER_TEXTS[holder].to(self.language) if holder in HOLDER_TEXTS else sanitized(name)
+            y = self._line(y, self._phrase(_("The key was used by: {holder}"), holder=shown), size=10, indent=0.0)
+        for number, step in enumerate(steps):
+            if number == MAX_STEPS or y > LAST_LINE_MM - 8:
+                return self._line(y, self._phrase(_("and {count} more"), count=len(steps) - number), size=10)
+            y = self._line(y, f"{self.clock(step.at)}  {self._step_text(step)}", size=10, indent=0.0)
+        return y
+
+    def _step_text(self, step: CustodyStep) -> str:
+        text = STEP_TEXTS.get(step.step)
+        words = step.step if text is None else text.to(self.language)
+        notes = [sanitized(step.holder)] if step.holder else []
+        if step.parcel:
+            notes.append(f"…{sanitized(step.parcel)}")
+        if step.reason:
+            reason = REASON_TEXTS.get(step.reason)
+            notes.append(step.reason if reason is None else reason.to(self.language))
+        return f"{words} ({', '.join(notes)})" if notes else words
+
+    def _line(  # noqa: PLR0913 - the typography of a line
+        self,
+        y: float,
+        words: str,
+        *,
+        size: float,
+        bold: bool = False,
+        ink: Ink = Ink.BLACK,
+        indent: float = INDENT_MM,
+    ) -> float:
+        width = PAGE_WIDTH_MM - 2 * MARGIN_MM - indent
+        return (
+            self.sheet.block((MARGIN_MM + indent, y), words, width=width, size=size, bold=bold, ink=ink, most=3) + 0.6
+        )
