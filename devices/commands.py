@@ -83,12 +83,14 @@ class SetSignal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowResult:
-    """Show the scanner and the person at it the result of a scan: `word` is wait, go or no, nothing more.
+    """Show the scanner and the person at it the result of a scan: `word` is wait, go, no or elsewhere.
 
-    `event` (a UUID) and `issued_at` are for scanners whose manufacturers require them with each command.
+    `place`: only with elsewhere, the name of the place to which the courier has to take the parcel. `event` (a UUID)
+    and `issued_at` are for scanners whose manufacturers require them with each command.
     """
 
     word: str
+    place: str | None = None
     event: str | None = None
     issued_at: datetime | None = None
 

@@ -43,6 +43,7 @@ from gateway.runtime.adapters.batteries import auxiliary_devices
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.entrance_configuration import entrance_rules, video_configuration
+from gateway.runtime.fallback import FallbackPlaces
 from gateway.runtime.guard_client import GuardClient
 from gateway.runtime.inbox import Inbox
 from gateway.runtime.maintenance import factory_reset, restore, startup_checks
@@ -273,6 +274,7 @@ class App:
             "windows": self._scheduler.run,
             "walk tests": self._walk_tests.run,
             "parcels": self._tracker.run,
+            "fallback": self._fallback.run,
             "home assistant": self._home_assistant.run,
             "faults": self._faults.run,
         }
@@ -357,7 +359,11 @@ class App:
             self._receptions[name] = ReceptionActor(
                 name, home=self.home, store=store, clock=self._clock, publisher=self._mqtt, outbox=self._outbox,
                 seal=self._archive.seal_custody, on_change=self._changes.notify, containment=self._contained,
+                on_answer=partial(self._on_reception_answer, name),
             )  # fmt: skip
+
+    def _on_reception_answer(self, reception: str, answer: c.AnswerScan) -> None:
+        self._fallback.on_answer(reception, answer)
 
     def _build_observers(self, store: Store, key: BoxKey, links: bytes) -> None:
         home, clock = self.home, self._clock
@@ -373,8 +379,13 @@ class App:
             home, store=store, publisher=self._mqtt, clock=clock, on_change=self._on_parcels_changed,
             containment=self._contained,
         )  # fmt: skip
+        self._fallback = FallbackPlaces(
+            home, store=store, clock=clock, publisher=self._mqtt, outbox=self._outbox, entrances=self._entrances,
+            receptions=self._receptions, on_moved=self._on_parcels_changed, containment=self._contained,
+        )  # fmt: skip
         for name, running in self._entrances.items():
             running.on_commands.append(partial(self._home_assistant.on_decision, name))
+            running.on_commands.append(partial(self._fallback.on_decision, name))
             running.on_change.append(self._changes.notify)
         self._open_pages = (
             None if home.pages is None else partial(self._serve_pages_last, home.pages, store, key, links)

@@ -43,8 +43,8 @@ class SimulatedScanner(SimulatedDevice):
     def execute(self, command: Command) -> None:
         """Show the result."""
         if isinstance(command, ShowResult):
-            self._shown = command.word
-            self.log.write("shown", device=self.name, word=command.word)
+            self._shown = command.word if command.place is None else f"{command.word}: {command.place}"
+            self.log.write("shown", device=self.name, word=self._shown)
 
     def answer(self, correlation: bytes | None) -> None:
         """Do nothing: a scanner accepts no queries."""

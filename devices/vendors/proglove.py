@@ -99,7 +99,7 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     match command:
         case ShowResult(word=word, event=event, issued_at=issued_at):
             if word not in _FEEDBACK:
-                raise ValueError("a scanner shows wait, go or no")
+                raise ValueError("this scanner shows wait, go or no, and no name of a place")
             if event is None or _UUID.fullmatch(event) is None or issued_at is None:
                 raise ValueError("it cannot be asked without an event's id (a UUID) and its time")
             body = _event("feedback!", event, device_ref, issued_at)

@@ -26,6 +26,8 @@ from devices.vendors.parts import unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 RESULT_WORDS = frozenset({"wait", "go", "no"})
+ELSEWHERE = "elsewhere"  # with the name of a place
+MAX_PLACE_CHARS = 80
 MAX_CODE_CHARS = 512
 CODE, EVENT, SYMBOLOGY = "code", "event", "symbology"
 KEYS = frozenset({CODE, EVENT, SYMBOLOGY})  # the values whose path `keys` may give
@@ -75,12 +77,14 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """Encode a command.
 
     Raises:
-        ValueError: a scanner can only show a result, and only wait, go or no.
+        ValueError: a scanner can only show a result: wait, go, no, or elsewhere with a place.
     """
     match command:
+        case ShowResult(word=word, place=str(place)) if word == ELSEWHERE:
+            return Publication(suffix=TopicSuffix.SET, payload=write({"word": word, "place": place}))
         case ShowResult(word=word):
             if word not in RESULT_WORDS:
-                raise ValueError("a scanner shows wait, go or no")
+                raise ValueError("a scanner shows wait, go or no, or elsewhere with a place")
             return Publication(suffix=TopicSuffix.SET, payload=write({"word": word}))
         case _:
             raise ValueError(f"a scanner cannot be asked to {type(command).__name__}")
@@ -129,8 +133,13 @@ def decode_command(
     """Parse a command to show a result."""
     if suffix is not TopicSuffix.SET:
         return UnreadablePayload(why="a scanner is only told a result")
-    word = text(mapping(parse(payload), "the command").get("word"), "word")
-    return ShowResult(word=word) if word in RESULT_WORDS else UnreadablePayload(why="word is not wait, go or no")
+    body = mapping(parse(payload), "the command")
+    word = text(body.get("word"), "word")
+    if word == ELSEWHERE:
+        return ShowResult(word=word, place=text(body.get("place"), "place", max_chars=MAX_PLACE_CHARS))
+    if word not in RESULT_WORDS:
+        return UnreadablePayload(why="word is not wait, go, no or elsewhere")
+    return ShowResult(word=word)
 
 
 def _problem(device_ref: DeviceRef) -> str | None:

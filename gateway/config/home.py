@@ -307,6 +307,15 @@ class OwnParcelsSection(ConfigSection):
     delivery. None of them may lead into the living space: there the owner always taps. Example: `[garage]`."""
 
 
+class FallbackSection(ConfigSection):
+    """Where a parcel goes if its own entrance cannot take it. Without this section it goes nowhere else."""
+
+    order: tuple[Id, ...] = ()
+    """Order: ids of entrances and receptions, the preferred one first. A delivery that its entrance refuses because
+    it is not ready, has no live camera, is not cold enough, has somebody at home or nobody on duty, goes to the first
+    of these that its brand may use and that could take it now. Example: `[front, garage, box]`."""
+
+
 class HubSection(ConfigSection):
     """The hub that this home has joined. `perron join` writes this section; without it the gateway contacts no hub."""
 
@@ -396,6 +405,8 @@ class Home(ConfigSection):
     """Receptions: one section per reception, by its id. There a person takes parcels for the household."""
     brands: dict[Id, BrandSection] = Field(default={})
     """Brands: one section per retailer's brand, by its id."""
+    fallback: FallbackSection = FallbackSection()
+    """Fallback: where a parcel goes if its own entrance cannot take it."""
     own_parcels: OwnParcelsSection = OwnParcelsSection()
     """Own parcels: what a parcel may do that the owner announced himself."""
 

@@ -44,6 +44,17 @@ def find_problems(home: Home) -> Iterator[ConfigProblem]:
     yield from _check_topics(home)
     yield from _check_guards(home)
     yield from _check_brands(home)
+    yield from _check_fallback(home)
+
+
+def _check_fallback(home: Home) -> Iterator[ConfigProblem]:
+    known = home.destinations
+    for n, id_ in enumerate(home.fallback.order):
+        where = ("fallback", "order", n)
+        if id_ not in known:
+            yield ConfigProblem(where, f"`{id_}` is no entrance and no reception; there are {', '.join(known)}.")
+        elif id_ in home.fallback.order[:n]:
+            yield ConfigProblem(where, f"`{id_}` stands twice: a parcel goes to the first that can take it.")
 
 
 def _check_broker(home: Home) -> Iterator[ConfigProblem]:

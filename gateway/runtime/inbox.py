@@ -209,7 +209,7 @@ class Inbox:
         if entrance in self.entrances:
             self.outbox.notify(command, self.entrances[entrance].state, now, message=message, picture=None)
         else:
-            self.outbox.notify_reception(command, entrance, now, message=message, delivery=delivery)
+            self.outbox.notify_of_delivery(command, entrance, now, message=message, delivery=delivery)
 
     def update_deliveries(self, deliveries: tuple[str, ...]) -> None:
         """Send changed facts of deliveries to their entrances, also to one that just lost the delivery."""

@@ -37,10 +37,12 @@ from gateway.domain.custody import (
     seconds_to_deadline,
 )
 from gateway.domain.delivery.barcodes import InvalidBarcode, normalise
+from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.duty import duty_end
 from gateway.domain.frozen import Frozen, replace
 from gateway.domain.now import Now
+from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import CodeKind
 from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
@@ -100,6 +102,8 @@ class ReceptionActor:
     seal: Callable[[str], None]
     on_change: Callable[[], None]
     containment: Containment
+    on_answer: Callable[[c.AnswerScan], None] = lambda _answer: None
+    """Is called with each refusal of a courier's scan."""
 
     def __post_init__(self) -> None:
         section = self.home.receptions[self.id]
@@ -144,9 +148,9 @@ class ReceptionActor:
         """
         if not self._takes(source):
             return CourierAnswer(answer=CustodyAnswer.NO, refusal=Refusal.BUSY)
-        return await self._offer(code, delivery)
+        return await self._offer(code, delivery, source=source)
 
-    async def _offer(self, code: str, only: str | None) -> CourierAnswer:
+    async def _offer(self, code: str, only: str | None, *, source: str) -> CourierAnswer:
         now, scan = self.clock.now(), secrets.token_hex(8)
         known = normalise(code)
         parcel = None if isinstance(known, InvalidBarcode) else known.value
@@ -163,7 +167,26 @@ class ReceptionActor:
         )  # fmt: skip
         if result is None or result.answer is None:
             return CourierAnswer(answer=CustodyAnswer.NO, refusal=Refusal.UNKNOWN_CODE)
+        if result.answer.refusal is not None:
+            self.on_answer(
+                c.AnswerScan(
+                    scan=scan, scanner=source, answer=c.ScanAnswer.NO, refusal=result.answer.refusal, delivery=keys[0]
+                )
+            )
         return CourierAnswer(answer=result.answer.answer, refusal=result.answer.refusal)
+
+    def refusal_of(self, delivery: VisitDelivery) -> Refusal | None:
+        """Return what a courier with this delivery would be answered now; None: a receiver can take it."""
+        now = self.clock.now()
+        if delivery.refusal is not None:
+            return delivery.refusal
+        if not now.trusted:
+            return Refusal.CLOCK_UNTRUSTED
+        if not delivery.start <= now.utc < delivery.end:
+            return Refusal.OUTSIDE_WINDOW
+        if delivery.cold_max_c is not None and self.section.keep_cold is None:
+            return Refusal.FRIDGE_TOO_WARM
+        return None if self.on_duty() else Refusal.NO_RECEIVER
 
     def _announced(self, parcel: str, now: Now) -> list[str]:
         """Return the deliveries to this reception that have the parcel: those that may come, else the first other."""
@@ -295,7 +318,7 @@ class ReceptionActor:
             if CustodyNotice.NO_RECEIVER in result.notices:
                 self._noticed_mono[stored.delivery] = now.mono
         for command, number in result.messages:
-            self.outbox.notify_reception(command, self.id, now, message=number, delivery=stored.delivery)
+            self.outbox.notify_of_delivery(command, self.id, now, message=number, delivery=stored.delivery)
         if result.changed:
             if stored.state.stage in SEALED_STAGES:
                 self.seal(stored.visit)
@@ -326,7 +349,7 @@ class ReceptionActor:
     async def _answer(self, scan: _Scan) -> None:
         with self.containment.piece("receptions", scan.scanner):
             try:
-                answer = await self._offer(scan.code, None)
+                answer = await self._offer(scan.code, None, source=scan.scanner)
             except StoreFailed as failure:
                 log.error("scan_not_stored", reception=self.id, why=str(failure))
                 answer = CourierAnswer(answer=CustodyAnswer.NO, refusal=Refusal.NOT_READY)

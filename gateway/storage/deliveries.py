@@ -5,16 +5,19 @@ from datetime import timedelta
 from typing import TypeVar
 
 from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.delivery.fallback import MAX_MOVES, Place
 from gateway.domain.delivery.label import NO_LABEL, LabelElements, label_refusal
 from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.promise import MAX_WINDOW, Cancel, Claims, DeliveryOrder, DeliveryResult
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.delivery.schedule import ExpectedDelivery
 from gateway.domain.frozen import replace
 from gateway.domain.now import Now
+from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.events import CodeMatch
 from gateway.domain.visit.state import CodeKind
 from gateway.protocol.jws import RejectedMessage
-from gateway.storage import rows
+from gateway.storage import outbox, rows
 from gateway.storage.database import Database
 from gateway.storage.models import MessageAnswer
 from gateway.storage.offers import OfferProcessor
@@ -27,6 +30,12 @@ T = TypeVar("T")
 UPCOMING_HORIZON = timedelta(hours=25)  # a little more than the first look at an entrance's readiness
 MAX_DELIVERIES_PER_CALL = 200  # about 10 ms
 MAX_UPCOMING_DELIVERIES = 100  # deliveries of one entrance: more than a house gets, and read in some milliseconds
+
+
+def _moved(order: DeliveryOrder, place: Place) -> DeliveryOrder:
+    announced = order.moved_from or order.entrance
+    moved_from = None if announced == place.entrance else announced
+    return replace(order, entrance=place.entrance, place=place.place, moved_from=moved_from, placed=order.placed + 1)
 
 
 class Deliveries(StorePart):
@@ -82,6 +91,39 @@ class Deliveries(StorePart):
         """Return one delivery as `decide` takes it; the opening of this running visit does not count as used."""
         row = rows.row_in_visit(self.reader(), delivery, visit)
         return None if row is None else row.facts(self._context, now)
+
+    def facts_at(self, delivery: str, place: Place, now: Now) -> VisitDelivery | None:
+        """Return one delivery as `decide` would take it if the house moved it to this place."""
+        row = rows.row_of(self.reader(), delivery)
+        return None if row is None else replace(row, order=_moved(row.order, place)).facts(self._context, now)
+
+    async def move(self, delivery: str, place: Place, refusal: Refusal, now: Now) -> int | None:
+        """Move an open delivery to another place, because its entrance refused it; return the owner's message.
+
+        None: nothing was moved, for it was moved, cancelled or used meanwhile. The retailer's version stays. Raises
+        StoreFailed.
+        """
+        return await self.writer.do(lambda db: self._move(db, delivery, place, refusal, now))
+
+    def _move(self, db: Database, delivery: str, place: Place, refusal: Refusal, now: Now) -> int | None:
+        row = rows.row_of(db, delivery)
+        if row is None or row.order.entrance == place.entrance or row.order.placed >= MAX_MOVES:
+            return None
+        if row.usage.visiting or row.usage.used:
+            return None
+        if replace(row, order=_moved(row.order, place)).facts(self._context, now).refusal is not None:
+            return None
+        db.execute(
+            "UPDATE delivery SET moved_from = NULLIF(COALESCE(moved_from, entrance), ?1),"
+            " announced_place = CASE WHEN COALESCE(moved_from, entrance) = ?1 THEN NULL"
+            " ELSE COALESCE(announced_place, place) END,"
+            " entrance = ?1, place = ?2, placed = placed + 1, lacking = NULL, checked = NULL WHERE key = ?3",
+            (place.entrance, place.place, delivery),
+        )
+        rows.mark_for_check(db, delivery)
+        moved = {"delivery": delivery, "moved_from": row.order.entrance, "moved_to": place.entrance}
+        db.log("moved", now.utc, {**moved, "place": place.place, "refusal": refusal.value}, entrance=place.entrance)
+        return outbox.notify_owner(db, place.entrance, Notification.MOVED, now, delivery=delivery, detail=refusal.value)
 
     def order(self, delivery: str) -> DeliveryOrder | None:
         """Return what the brand announced last."""

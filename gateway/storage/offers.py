@@ -245,6 +245,7 @@ def write_order(db: Database, order: DeliveryOrder) -> None:
         " signed_by = excluded.signed_by, message = excluded.message,"
         " message_version = excluded.message_version, accepted_entrances = excluded.accepted_entrances,"
         " dimensions = excluded.dimensions, label_rules = excluded.label_rules, info = excluded.info,"
+        " moved_from = NULL, announced_place = NULL,"
         " by_hub = excluded.by_hub, doubtful = 0",
         asdict(order) | columns_of_features(order) | {"key": order.key, "message": message},
     )

@@ -25,7 +25,7 @@ TERMS_ADAPTER = TypeAdapter(PermissionTerms)
 _SELECT_ROW = """
 SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts AS start, d.ends AS end, d.cold_max_c,
   d.cancelled, d.lacking, d.checked, d.told, d.signed_by, d.doubtful, d.by_hub, d.message,
-  d.message_version, d.accepted_entrances, d.dimensions, d.label_rules, d.info,
+  d.message_version, d.accepted_entrances, d.dimensions, d.label_rules, d.info, d.moved_from, d.placed,
   (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'parcel') AS parcels,
   (SELECT value FROM code WHERE delivery = d.key AND kind = 'courier') AS courier,
   (SELECT said_day FROM own_parcel WHERE delivery = d.key) AS said_day,
@@ -85,6 +85,7 @@ class DeliveryRow(Frozen):
             state=status.state,
             reason=_declined_reason(self.declined) if is_declined else status.reason,
             custody="receiver" if self.kept else None,
+            moved_to=None if self.order.moved_from is None else self.order.entrance,
             missing=self.usage.missing,
             house=self.usage.house,
             lacking=self.lacking,
@@ -126,7 +127,8 @@ def select_rows(db: Database, query: str, parameters: Sequence[object]) -> sqlit
 def comparable(result: DeliveryResult) -> str:
     """Return what makes two results differ for a retailer."""
     compared = {"version", "state", "reason", "missing", "house", "lacking"}
-    return result.model_dump_json(include=compared if result.custody is None else compared | {"custody"})
+    later = {name for name in ("custody", "moved_to") if getattr(result, name) is not None}
+    return result.model_dump_json(include=compared | later)
 
 
 def store_reported(db: Database, row: DeliveryRow, result: DeliveryResult, house: DeliveryContext, now: Now) -> None:

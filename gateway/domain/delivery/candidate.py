@@ -92,7 +92,8 @@ def candidate(
         end=order.end,
         openings_left=max(0, openings - usage.used),
         withdrawals_left=max(0, MAX_WITHDRAWALS_PER_OPENING * openings - usage.withdrawals),
-        needs_courier=order.entrance in context.courier_proof and not is_own,
+        # A delivery that the house moved keeps the proof that its own entrance requires
+        needs_courier=not is_own and not context.courier_proof.isdisjoint({order.entrance, order.moved_from}),
         needs_yes=(permission is not None and permission.terms.ask_each_time)
         or (is_own and order.entrance not in context.without_tap),
         cold_max_c=order.cold_max_c,

@@ -205,6 +205,8 @@ class DeliveryOrder(Frozen):
         frozenset()
     )  # identifiers of the rules that must have been read on the label (label.py)
     info: Mapping[str, str] = field(default_factory=dict)  # texts for people; nothing decides on them
+    moved_from: str | None = None  # the entrance of the retailer's order, where the house moved it to another one
+    placed: int = 0  # how often the house moved it
 
     @property
     def key(self) -> str:
@@ -328,6 +330,7 @@ class DeliveryResult(WireModel):
     missing: Annotated[int, Field(ge=0, le=MAX_PARCELS)] = 0
     house: DoorResult | None = None  # how the visit left the door
     custody: Literal["receiver"] | None = None  # a receiver took it for the household
+    moved_to: Id | None = None  # the entrance to which the house moved it, because its own could not take it
     lacking: tuple[str, ...] | None = None  # why the entrance is not ready; empty if it is, None if it was not checked
     answers: str | None = None  # the `jti` of the message that this answers
     token_sha256: Digest | None = None  # of that message's bytes, also if it is rejected

@@ -44,6 +44,7 @@ class Notification(StrEnum):
     PARCEL_DECLINED = auto()
     PARCEL_HANDED_OVER = auto()
     NO_RECEIVER = auto()
+    MOVED = auto()  # not from an entrance: the house moved a delivery to another place
 
 
 class AlarmCode(StrEnum):
@@ -81,6 +82,7 @@ class AnswerScan(Frozen):
     answer: ScanAnswer
     refusal: Refusal | None = None
     lacking: tuple[str, ...] = ()  # of `not_ready`: what the route lacks, in its closures' words
+    delivery: str | None = None  # of a "no": the delivery that is refused; None: no delivery has this code
 
 
 class RingBell(Frozen):

@@ -204,7 +204,7 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
         if refusal is Refusal.NOT_READY:
             step.query_all()
             lacking = missing_on_route(step.state, route, delivery)
-        transitions.answer_no(step, scan.id, scan.scanner, refusal, lacking=lacking)
+        transitions.answer_no(step, scan.id, scan.scanner, refusal, lacking=lacking, delivery=delivery.id)
         return
     rivals = [other.delivery for other in scan.matches if other.delivery.brand != delivery.brand]
     others = [rival for rival in rivals if _may_begin(step, rival, scan.scanner)]

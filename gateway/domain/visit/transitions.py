@@ -73,7 +73,7 @@ def end_unopened(step: Step) -> None:
 def refuse(step: Step, refusal: Refusal) -> None:
     """End the visit with a refusal; the delivery stays as it was."""
     visit = step.visit
-    answer_no(step, visit.id, visit.scanner, refusal)
+    answer_no(step, visit.id, visit.scanner, refusal, delivery=visit.delivery.id)
     step.notify_of_visit(c.Notification.NOT_OPENED, detail=refusal)
     end_unopened(step)
 
@@ -86,9 +86,20 @@ def end_attended(step: Step) -> None:
     end_unopened(step)
 
 
-def answer_no(step: Step, scan: str, scanner: str, refusal: Refusal, *, lacking: tuple[str, ...] = ()) -> None:
+def answer_no(  # noqa: PLR0913 - a scan, its scanner, and why not
+    step: Step,
+    scan: str,
+    scanner: str,
+    refusal: Refusal,
+    *,
+    lacking: tuple[str, ...] = (),
+    delivery: str | None = None,
+) -> None:
     """Answer "no" neutrally at the door. The signal is not changed while another visit uses it."""
-    step.emit(c.AnswerScan(scan=scan, scanner=scanner, answer=c.ScanAnswer.NO, refusal=refusal, lacking=lacking))
+    answer = c.AnswerScan(
+        scan=scan, scanner=scanner, answer=c.ScanAnswer.NO, refusal=refusal, lacking=lacking, delivery=delivery
+    )
+    step.emit(answer)
     if step.state.visit is None or step.visit.id == scan:
         step.emit(NO)
         step.set_timer(Timer.SIGNAL, step.state.rules.signal)

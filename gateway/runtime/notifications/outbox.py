@@ -72,12 +72,12 @@ class Outbox:
         composed = replace(self._composer.compose(command, state.id, delivery, now), visit=visit, number=message or 0)
         self._enqueue(composed, picture, late=False)
 
-    def notify_reception(
-        self, command: c.OwnerMessage, reception: str, now: Now, *, message: int | None, delivery: str | None
+    def notify_of_delivery(
+        self, command: c.OwnerMessage, entrance: str, now: Now, *, message: int | None, delivery: str | None
     ) -> None:
-        """Notify the owner of what happens at a reception; `message` is its number in the store."""
+        """Notify the owner of what happens to a delivery outside a visit; `message` is its number in the store."""
         facts = None if delivery is None else self.store.deliveries.facts(delivery, now)
-        composed = replace(self._composer.compose(command, reception, facts, now), number=message or 0)
+        composed = replace(self._composer.compose(command, entrance, facts, now), number=message or 0)
         self._enqueue(composed, None, late=False)
 
     def on_connected(self) -> None:

@@ -65,6 +65,7 @@ NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
         "[{detail}: ]the parcel[ from {brand}] was handed over[ ({entrance})]. Scan it on the page Receptions"
     ),
     Notification.NO_RECEIVER: _("{who} came[ for {brand}], and nobody was on duty at the reception[ ({entrance})]"),
+    Notification.MOVED: _("The parcel[ from {brand}] goes elsewhere[: {entrance}][, because: {detail}]"),
 })  # fmt: skip
 
 # A table of its own: two alarms have the same value as a notification, and equal values are equal keys.

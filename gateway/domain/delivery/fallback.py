@@ -1,0 +1,62 @@
+"""Chooses another place for a delivery whose own entrance cannot take it now. Pure.
+
+The owner orders the places. The retailer's own list of entrances and the owner's permission limit them. A delivery is
+moved only where the reason lies at its entrance. After a stop, a revocation, or a doubt about a key, a code or the
+time, no other entrance may open either.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from gateway.domain.delivery.promise import DeliveryOrder
+from gateway.domain.delivery.result import Refusal
+from gateway.domain.frozen import Frozen
+
+FALLBACK_REFUSALS = frozenset({
+    Refusal.NOT_READY, Refusal.CAMERA_UNAVAILABLE, Refusal.FRIDGE_TOO_WARM, Refusal.HOUSEHOLD_PRESENT,
+    Refusal.NO_RECEIVER,
+})  # fmt: skip
+"""The refusals whose reason lies at the entrance alone."""
+
+MAX_MOVES = 5  # of one delivery: more are a fault or a game
+
+
+class Place(Frozen):
+    """A place at an entrance or a reception."""
+
+    entrance: str
+    place: str
+
+
+class FallbackPlan(Frozen):
+    """Where a house may take its deliveries, by its house file.
+
+    `preferred`: entrances and receptions in the owner's order. `places`: those of each entrance, in the order of the
+    house file. `courier_proof`: the entrances that open only with a courier's code.
+    """
+
+    preferred: tuple[str, ...]
+    places: Mapping[str, tuple[str, ...]]
+    courier_proof: frozenset[str]
+
+
+def fallback(
+    refusal: Refusal, order: DeliveryOrder, plan: FallbackPlan, refusal_at: Callable[[Place], Refusal | None]
+) -> Place | None:
+    """Return the place to which an order that was refused at its entrance goes, or None.
+
+    `refusal_at`: what a scan of the moved order would be answered there now; the owner's permission counts there too.
+    """
+    if refusal not in FALLBACK_REFUSALS or order.placed >= MAX_MOVES:
+        return None
+    return next((place for place in _options(order, plan) if refusal_at(place) is None), None)
+
+
+def _options(order: DeliveryOrder, plan: FallbackPlan) -> Iterator[Place]:
+    for entrance in plan.preferred:
+        is_elsewhere = entrance != order.entrance
+        is_accepted = order.entrances is None or entrance in order.entrances
+        is_provable = order.courier is not None or entrance not in plan.courier_proof
+        if is_elsewhere and is_accepted and is_provable:
+            # Of the entrance's places, one that is called as the order's own comes first
+            for place in sorted(plan.places.get(entrance, ()), key=lambda name: name != order.place):
+                yield Place(entrance=entrance, place=place)

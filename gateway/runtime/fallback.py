@@ -1,0 +1,160 @@
+"""Sends a courier elsewhere: moves a delivery that its entrance refused, and notifies courier, owner and retailer.
+
+The refusal was answered and stored before. A crash in between loses nothing: the courier scans again, and is refused
+again. What may open at the other entrance is decided there, at a new scan.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
+
+import structlog
+
+from devices import commands as d
+from devices.vendors import VENDORS
+from gateway.config.home import Home
+from gateway.config.topics import device_topic, entrance_topic
+from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.delivery.fallback import FALLBACK_REFUSALS, FallbackPlan, Place, fallback
+from gateway.domain.delivery.result import Refusal
+from gateway.domain.visit import commands as c
+from gateway.domain.visit.predicates import best_route, may_open
+from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
+from gateway.runtime.entrance import EntranceActor
+from gateway.runtime.notifications.outbox import Outbox
+from gateway.runtime.reception import ReceptionActor
+from gateway.storage import Store, StoreFailed
+from gateway.system.clock import Clock
+from gateway.system.containment import Containment
+
+log = structlog.get_logger(__name__)
+
+MAX_REFUSED = 50  # deliveries that are looked at, at the same time: more are a flood
+ANSWER_LIFE_S = 5  # seconds after which a scanner no longer shows an answer that comes late
+
+
+@dataclass(eq=False, repr=False)
+class FallbackPlaces:
+    """The fallback of one house. `on_moved` is called with the deliveries that were moved."""
+
+    home: Home
+    _: KW_ONLY
+    store: Store
+    clock: Clock
+    publisher: Publisher
+    outbox: Outbox
+    entrances: Mapping[str, EntranceActor]
+    receptions: Mapping[str, ReceptionActor]
+    on_moved: Callable[[tuple[str, ...]], None]
+    containment: Containment
+
+    def __post_init__(self) -> None:
+        known = self.home.destinations
+        self._plan = FallbackPlan(
+            preferred=self.home.fallback.order,
+            places={id_: tuple(one.places) for id_, one in known.items()},
+            courier_proof=frozenset(id_ for id_, one in known.items() if one.courier_proof),
+        )
+        self._refused: dict[str, tuple[str, c.AnswerScan]] = {}  # delivery -> where, and its newest refusal
+        self._wake = asyncio.Event()
+
+    def on_decision(self, entrance: str, commands: tuple[c.Command, ...]) -> None:
+        """Take the commands of an entrance's decision; a refusal whose reason lies at the entrance is looked at."""
+        for command in commands:
+            if isinstance(command, c.AnswerScan):
+                self.on_answer(entrance, command)
+
+    def on_answer(self, entrance: str, answer: c.AnswerScan) -> None:
+        """Take one answer of an entrance or a reception."""
+        is_known = answer.delivery in self._refused or len(self._refused) < MAX_REFUSED
+        is_candidate = answer.refusal in FALLBACK_REFUSALS or answer.refusal is Refusal.WRONG_ENTRANCE
+        if answer.delivery is not None and is_candidate and is_known and self.home.fallback.order:
+            self._refused[answer.delivery] = entrance, answer
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                for delivery in tuple(self._refused):
+                    entrance, answer = self._refused.pop(delivery)
+                    group.create_task(self._contained(entrance, delivery, answer), name=f"fallback of {delivery}")
+
+    async def _contained(self, entrance: str, delivery: str, answer: c.AnswerScan) -> None:
+        with self.containment.piece("fallback", delivery):
+            await self._on_refused(entrance, delivery, answer)
+
+    async def _on_refused(self, entrance: str, delivery: str, answer: c.AnswerScan) -> None:
+        if answer.lacking:  # the entrance was queried at the refusal: it may be ready once its devices have answered
+            await asyncio.sleep(self.entrances[entrance].state.rules.latency + 1)
+        place = self._where_it_is(entrance, delivery) or await self._move(entrance, delivery, answer)
+        if place is not None:
+            self._show(entrance, answer.scanner, delivery, place)
+
+    def _where_it_is(self, entrance: str, delivery: str) -> str | None:
+        """Return the entrance to which a delivery was moved from this one; None: it was not."""
+        order = self.store.deliveries.order(delivery)
+        return order.entrance if order is not None and order.moved_from == entrance else None
+
+    async def _move(self, entrance: str, delivery: str, answer: c.AnswerScan) -> str | None:
+        now, order = self.clock.now(), self.store.deliveries.order(delivery)
+        if order is None or answer.refusal is None or order.entrance != entrance:
+            return None
+        present = self._refusal_at(Place(entrance=order.entrance, place=order.place), delivery)
+        is_over = present is None and bool(answer.lacking)  # its devices have answered: it may come in here
+        if is_over or present not in {None, *FALLBACK_REFUSALS}:
+            return None
+        place = fallback(answer.refusal, order, self._plan, lambda option: self._refusal_at(option, delivery))
+        if place is None:
+            return None
+        try:
+            message = await self.store.deliveries.move(delivery, place, answer.refusal, now)
+        except StoreFailed as failure:
+            log.error("move_not_stored", delivery=delivery, why=str(failure))
+            return None
+        if message is None:
+            return None
+        told = c.NotifyOwner(notification=c.Notification.MOVED, delivery=delivery, detail=answer.refusal.value)
+        self.outbox.notify_of_delivery(told, place.entrance, now, message=message, delivery=delivery)
+        self.outbox.schedule_results()
+        self.on_moved((delivery,))
+        return place.entrance
+
+    def _refusal_at(self, place: Place, delivery: str) -> Refusal | None:
+        """Return what a scan of this delivery would be answered at this place now; None: it may begin."""
+        now = self.clock.now()
+        facts = self.store.deliveries.facts_at(delivery, place, now)
+        if facts is None:
+            return Refusal.UNKNOWN_CODE
+        reception = self.receptions.get(place.entrance)
+        if reception is not None:
+            return reception.refusal_of(facts)
+        return self._refusal_at_entrance(facts)
+
+    def _refusal_at_entrance(self, facts: VisitDelivery) -> Refusal | None:
+        actor = self.entrances.get(facts.entrance)
+        if actor is None:
+            return Refusal.WRONG_ENTRANCE
+        state = actor.state
+        if state.visit is not None:
+            return Refusal.BUSY
+        return may_open(state, facts, self.clock.now(), best_route(state, facts))
+
+    def _show(self, entrance: str, scanner: str, delivery: str, place: str) -> None:
+        """Show at the scanner where the courier has to go; a camera that reads labels shows nothing."""
+        now, name = self.clock.now(), self.home.destinations[place].name
+        device = self.home.devices.get(scanner)
+        if device is not None and device.kind == "scanner":
+            shown = d.ShowResult(word="elsewhere", place=name, event=str(uuid.uuid4()), issued_at=now.utc)
+            with contextlib.suppress(ValueError):  # it has no display for a name: its "no" stays
+                publication = VENDORS[device.vendor].encode_command(shown, device.device_ref)
+                topic = device_topic(self.home, scanner, publication.suffix)
+                self.publisher.publish(topic, publication.payload, expiry=ANSWER_LIFE_S)
+        event = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(now.utc), "entrance": entrance, "kind": "elsewhere",
+                 "delivery": delivery, "scanner": scanner, "moved_to": place}  # fmt: skip
+        self.publisher.publish(entrance_topic(entrance, "event"), json_bytes(event))
