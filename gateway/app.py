@@ -382,6 +382,7 @@ class App:
         self._fallback = FallbackPlaces(
             home, store=store, clock=clock, publisher=self._mqtt, outbox=self._outbox, entrances=self._entrances,
             receptions=self._receptions, on_moved=self._on_parcels_changed, containment=self._contained,
+            crash_point=self._crash_point,
         )  # fmt: skip
         for name, running in self._entrances.items():
             running.on_commands.append(partial(self._home_assistant.on_decision, name))

@@ -46,7 +46,7 @@ class DemoRetailer:
         self,
         *,
         codes: Sequence[str] = DEFAULT_PARCEL_CODES,
-        reception: str | None = None,
+        destination: str | None = None,
         place: str | None = None,
         starts_in: float = -60,
         ends_in: float = 3600,
@@ -56,18 +56,17 @@ class DemoRetailer:
     ) -> PromisedDelivery:
         """Offer a delivery and wait for the box's answer (`WaitTimeout`). Windows are in seconds from now.
 
-        Without `reception` it goes to the entrance that is played, and there to a place without a fridge or `place`.
+        Without `destination`, an entrance or a reception, it goes to the entrance that is played, and there to a place
+        without a fridge or `place`.
         """
         signer, secret = self._signers[brand], secrets.token_bytes(COURIER_TOKEN_BYTES)
         now = machine_time().replace(microsecond=0)
         offer = Offer(
             id=id_ or f"order-{secrets.token_hex(3)}",
             version=1,
-            entrance=reception or self._plan.entrance,
+            entrance=destination or self._plan.entrance,
             carrier=self._home.brands[signer.brand].permission.carriers[0],
-            place=place
-            or reception
-            or next(name for name, spot in self._plan.section.places.items() if spot.fridge is None),
+            place=place or self._usual_place(destination),
             window=Window(start=now + timedelta(seconds=starts_in), end=now + timedelta(seconds=ends_in)),
             parcels=tuple(codes),
             courier_sha256=courier_token_digest(secret),
@@ -78,6 +77,12 @@ class DemoRetailer:
             brand=signer.brand, id=offer.id, codes=offer.parcels, courier_code=new_courier_token(secret),
             window=offer.window, answer=await self._send(signer, offer),
         )  # fmt: skip
+
+    def _usual_place(self, destination: str | None) -> str:
+        if destination in self._home.receptions:
+            return destination
+        section = self._plan.section if destination is None else self._home.entrances[destination]
+        return next(name for name, spot in section.places.items() if spot.fridge is None)
 
     async def cancel(self, id_: str, *, version: int = 2) -> Body:
         """Cancel a delivery and wait for the box's answer (`WaitTimeout`)."""
@@ -98,8 +103,10 @@ class DemoRetailer:
 class DemoOwner:
     """Sends the owner's requests, with the owner's own account."""
 
-    def __init__(self, plan: DemoPlan, on_action: OnAction) -> None:
-        self._broker, self._topic = plan.home.broker.account("owner"), entrance_topic(plan.entrance, "set")
+    def __init__(self, plan: DemoPlan, on_action: OnAction, *, entrance: str | None = None) -> None:
+        """`entrance`: which one the requests concern; None: the one that is played."""
+        self._broker = plan.home.broker.account("owner")
+        self._topic = entrance_topic(entrance or plan.entrance, "set")
         self._on_action = on_action
 
     async def send_request(self, action: str, **facts: object) -> None:

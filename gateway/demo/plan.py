@@ -81,8 +81,8 @@ class DemoPlan(Frozen, kw_only=False):
 
     @property
     def observed(self) -> tuple[str, ...]:
-        """The ids of the entrance that is played and of the receptions."""
-        return self.entrance, *self.home.receptions
+        """The ids of the entrance that is played, of the other ones, and of the receptions."""
+        return *self.home.entrances, *self.home.receptions
 
     @property
     def latency(self) -> float:

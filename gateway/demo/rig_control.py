@@ -25,6 +25,8 @@ CrashPoint = Literal[
     "after-report",
     "before-receipt",
     "order-kept",
+    "before-move",
+    "after-move",
 ]
 
 

@@ -50,6 +50,7 @@ class FallbackPlaces:
     receptions: Mapping[str, ReceptionActor]
     on_moved: Callable[[tuple[str, ...]], None]
     containment: Containment
+    crash_point: Callable[[str], None] = lambda _point: None
 
     def __post_init__(self) -> None:
         known = self.home.destinations
@@ -112,6 +113,7 @@ class FallbackPlaces:
         place = fallback(answer.refusal, order, self._plan, lambda option: self._refusal_at(option, delivery))
         if place is None:
             return None
+        self.crash_point("before-move")
         try:
             message = await self.store.deliveries.move(delivery, place, answer.refusal, now)
         except StoreFailed as failure:
@@ -119,6 +121,7 @@ class FallbackPlaces:
             return None
         if message is None:
             return None
+        self.crash_point("after-move")
         told = c.NotifyOwner(notification=c.Notification.MOVED, delivery=delivery, detail=answer.refusal.value)
         self.outbox.notify_of_delivery(told, place.entrance, now, message=message, delivery=delivery)
         self.outbox.schedule_results()

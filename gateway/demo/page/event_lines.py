@@ -45,6 +45,8 @@ def _line_of_message(message: ObservedMessage) -> LineShown | None:
             return LineShown(text=_("No: {why}.", why=REFUSAL_TEXTS[Refusal(body["refusal"])]), tone="bad")
         case "event", "answer" if body["word"] == "wait":  # the box's word of the scan, so that it stands before a no
             return LineShown(text=_("A code is held before the scanner."), is_narrated=True)
+        case "event", "elsewhere":
+            return LineShown(text=_("The scanner shows another place: {place}.", place=body["moved_to"]))
         case "event", "held_back":
             return LineShown(text=_("The unlock is held back."))
         case "event", "outcome":

@@ -4,7 +4,18 @@ from collections.abc import Mapping, Sequence
 
 from gateway.cli.failure import Failure
 from gateway.demo.scenario import Scenario
-from gateway.demo.scenarios import cameras, failures, locks, own_parcels, parcels, people, promises, receptions, ways_in
+from gateway.demo.scenarios import (
+    cameras,
+    failures,
+    fallback,
+    locks,
+    own_parcels,
+    parcels,
+    people,
+    promises,
+    receptions,
+    ways_in,
+)
 from gateway.system.i18n import Text, _
 
 SCENARIO_GROUPS: Mapping[Text, Sequence[Scenario]] = {
@@ -15,7 +26,7 @@ SCENARIO_GROUPS: Mapping[Text, Sequence[Scenario]] = {
     _("Receptions"): receptions.SCENARIOS,
     _("Cameras"): cameras.SCENARIOS,
     _("Lock and door"): locks.SCENARIOS,
-    _("Other ways in"): ways_in.SCENARIOS,
+    _("Other ways in"): (*ways_in.SCENARIOS, *fallback.SCENARIOS),
     _("The box fails"): failures.SCENARIOS,
 }
 SCENARIOS = tuple(scenario for group in SCENARIO_GROUPS.values() for scenario in group)

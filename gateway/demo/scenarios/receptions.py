@@ -28,7 +28,7 @@ EXPECT_TAKEN = replace(
 async def _desk(play: ScenarioRun) -> AsyncIterator[tuple[DemoDesk, PromisedDelivery]]:
     """Begin: the concierge is signed in, and a delivery to him is announced."""
     async with open_desk(play.plan.home, play.narrate) as desk:
-        parcels = await play.retailer.promise(reception=DESK)
+        parcels = await play.retailer.promise(destination=DESK)
         play.watch.mark_seen()
         yield desk, parcels
 

@@ -24,7 +24,7 @@ from gateway.config.devices import (
     ScannerDevice,
     StrikeDevice,
 )
-from gateway.config.home import CamerasSection, EntranceSection, Place
+from gateway.config.home import CamerasSection, EntranceSection, FallbackSection, Place
 from gateway.demo.plan import DemoPlan
 from gateway.domain.visit.closures import BoltedDoor, Compartment, KeyedDoor, KeySafe, Strike
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE
@@ -32,6 +32,7 @@ from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 STREET, SAFE, HALL = "street", "safe", "hall-door"
 COMPARTMENTS = ("box-1", "box-2")
 STREET_SCANNER = "street-scanner"
+BOX, BOX_SCANNER = "box", "box-scanner"  # the parcel box as an entrance of its own
 LATENCY_S = 1.0  # seconds that a strike or a board may take
 RELEASE_S = 4.0  # seconds for which a strike lets go
 FALLS_SHUT_S = 1.0  # seconds after which the street door is shut again: its strike still lets go then
@@ -94,6 +95,25 @@ def with_parcel_box(plan: DemoPlan, *, occupied: frozenset[str] = frozenset()) -
             name: BoardPlan(kind="compartment", vendor="perron", of=f"{name}-lid", beside=None) for name in COMPARTMENTS
         },
         things={f"{name}-lid": CompartmentPlan(kind="compartment", occupied=name in occupied) for name in COMPARTMENTS},
+    )
+
+
+def with_box_beside_the_door(plan: DemoPlan) -> DemoPlan:
+    """A parcel box, which is played, beside the usual front door; what the door cannot take goes into the box."""
+    front, door, boxed = plan.entrance, plan.section, with_parcel_box(plan)
+    box = boxed.section.model_copy(update={"name": "Parcel box", "scanners": (BOX_SCANNER,), "signal": None})
+    scanner = ScannerPlan(kind="scanner", vendor="scanner")
+    devices = {**plan.home.devices, **boxed.home.devices, BOX_SCANNER: ScannerDevice(kind="scanner", vendor="scanner")}
+    brands = {}
+    for name, brand in plan.home.brands.items():
+        terms = brand.permission
+        reach = {"entrances": (*terms.entrances, BOX), "places": (*terms.places, *box.places)}
+        brands[name] = brand.model_copy(update={"permission": terms.model_copy(update=reach)})
+    plan = plan.with_house(
+        devices={**plan.house.devices, **boxed.house.devices, BOX_SCANNER: scanner}, things=boxed.house.things
+    )
+    return plan.with_home(
+        devices=devices, brands=brands, entrances={BOX: box, front: door}, fallback=FallbackSection(order=(front, BOX))
     )
 
 

@@ -86,6 +86,12 @@ def _courier_step(
             return CourierStep.OVER, None
 
 
+def moved_to(services: GatewayServices, delivery: VisitDelivery) -> str | None:
+    """Return the name of the entrance to which the house moved a delivery; None: it is where its retailer said."""
+    order = services.store.deliveries.order(delivery.id)
+    return None if order is None or order.moved_from is None else services.entrance_name(order.entrance)
+
+
 def way_texts(state: Entrance, delivery: str, step: CourierStep) -> Mapping[str, str]:
     """Return the keys of the texts for this step at the closure that opens now: some kinds have texts of their own."""
     running = state.visit or state.grace_visit
@@ -130,5 +136,6 @@ def courier_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> Ma
         "delivery": delivery,
         "place": services.place_name(delivery),
         "digest": digest,
+        "moved_to": moved_to(services, delivery),
         "has_receipt": step is CourierStep.DONE and signed_receipt(services, delivery.id) is not None,
     }

@@ -19,7 +19,7 @@ from gateway.runtime.notifications.texts import DECLINE_TEXTS
 from gateway.storage.custodies import StoredCustody
 from gateway.system.i18n import Text
 from gateway.web.server.context import GatewayServices, Viewer
-from gateway.web.server.courier_view import find_delivery
+from gateway.web.server.courier_view import find_delivery, moved_to
 
 DONE_SHOWN = timedelta(days=2)  # for so long the pages still show what was declined, handed over or confirmed
 OPEN_STAGES = (CustodyStage.OFFERED, CustodyStage.RECEIVED)
@@ -137,6 +137,7 @@ def handing_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> Ma
         "delivery": delivery,
         "place": services.entrance_name(delivery.entrance),
         "left": left,
+        "moved_to": moved_to(services, delivery),
         "reason": next((DECLINE_TEXTS[one.state.reason] for one in held if one.state.reason is not None), None),
     }
 

@@ -11,7 +11,7 @@ from devices.commands import ShowResult
 from devices.reports import ScanReport, UnreadablePayload
 from devices.vendors import proglove, scanner
 from devices.vendors.keypath import object_of
-from devices.vendors.words import DeviceRef, TopicSuffix
+from devices.vendors.words import NO_DEVICE_REF, DeviceRef, TopicSuffix
 
 GLOVE = DeviceRef("Perron/gateway/PGGW402650394/MDMR102104863")
 SCAN = {
@@ -106,6 +106,23 @@ def test_a_glove_is_told_three_words_each_with_an_id_and_a_time() -> None:
     for lacking in (ShowResult(word="go"), ShowResult(word="go", event="5", issued_at=at)):
         with pytest.raises(ValueError, match="without an event's id"):
             proglove.encode_command(lacking, GLOVE)
+
+
+def test_a_glove_has_no_display_for_the_name_of_another_place() -> None:
+    at, event = datetime(2026, 3, 2, 13, 5, tzinfo=UTC), "02114da8-feae-46e3-8b00-a3f7ea8672df"
+    with pytest.raises(ValueError, match="no name of a place"):
+        proglove.encode_command(ShowResult(word="elsewhere", place="Garage", event=event, issued_at=at), GLOVE)
+
+
+def test_a_scanner_shows_the_name_of_another_place() -> None:
+    shown = ShowResult(word="elsewhere", place="Garage")
+    letter = scanner.encode_command(shown, NO_DEVICE_REF)
+    assert json.loads(letter.payload) == {"word": "elsewhere", "place": "Garage"}
+    assert scanner.decode_command(TopicSuffix.SET, letter.payload) == shown
+    with pytest.raises(ValueError, match="elsewhere with a place"):
+        scanner.encode_command(ShowResult(word="elsewhere"), NO_DEVICE_REF)
+    for payload in (b'{"word": "elsewhere"}', b'{"word": "elsewhere", "place": ""}', b'{"word": "there"}'):
+        assert isinstance(scanner.decode_command(TopicSuffix.SET, payload), UnreadablePayload)
 
 
 def test_feedback_goes_to_the_gateways_own_topic() -> None:

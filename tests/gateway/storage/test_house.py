@@ -231,6 +231,7 @@ async def test_every_word_enters_the_chain(tmp_path: Path) -> None:
                 "word": "no",
                 "refusal": "stopped_by_owner",
                 "lacking": [],
+                "delivery": None,
             }
         ]
 

@@ -30,6 +30,7 @@ OF_OTHERS = {
     Notification.PARCEL_DECLINED,
     Notification.PARCEL_HANDED_OVER,
     Notification.NO_RECEIVER,
+    Notification.MOVED,
     AlarmCode.KEPT_TOO_LONG,
 }
 MUST_BE_SEEN_AT_A_FRONT_DOOR = {

@@ -1,0 +1,103 @@
+"""Faults in the choice of another place for a parcel that its own entrance cannot take."""
+
+from tests.mutants.mutant import Mutant
+
+CHOICE = "tests/gateway/domain/delivery/test_fallback.py"
+MOVES = "tests/gateway/runtime/test_fallback.py"
+PURE = "gateway/domain/delivery/fallback.py"
+STORE = "gateway/storage/deliveries.py"
+SHELL = "gateway/runtime/fallback.py"
+
+MUTANTS = (
+    Mutant(
+        name="after a stop another entrance opens",
+        file=PURE,
+        old="    Refusal.NO_RECEIVER,\n",
+        new="    Refusal.NO_RECEIVER, Refusal.STOPPED_BY_OWNER,\n",
+        tests=(CHOICE,),
+    ),
+    Mutant(
+        name="a retailer's own list of entrances is ignored",
+        file=PURE,
+        old="is_accepted = order.entrances is None or entrance in order.entrances",
+        new="is_accepted = order.entrances is None or entrance",
+        tests=(CHOICE, MOVES),
+    ),
+    Mutant(
+        name="a parcel without a courier's code goes where one is needed",
+        file=PURE,
+        old="is_provable = order.courier is not None or entrance not in plan.courier_proof",
+        new="is_provable = order.courier is not None or entrance",
+        tests=(CHOICE,),
+    ),
+    Mutant(
+        name="a parcel goes round for ever",
+        file=PURE,
+        old="if refusal not in FALLBACK_REFUSALS or order.placed >= MAX_MOVES:",
+        new="if refusal not in FALLBACK_REFUSALS:",
+        tests=(CHOICE,),
+    ),
+    Mutant(
+        name="a parcel goes to a place that refuses it",
+        file=PURE,
+        old="if refusal_at(place) is None), None)",
+        new="), None)",
+        tests=(CHOICE, MOVES),
+    ),
+    Mutant(
+        name="a photograph of the label opens the garage",
+        file="gateway/domain/delivery/candidate.py",
+        old="needs_courier=not is_own and not context.courier_proof.isdisjoint({order.entrance, order.moved_from}),",
+        new="needs_courier=not is_own and order.entrance in context.courier_proof,",
+        tests=(MOVES,),
+    ),
+    Mutant(
+        name="a parcel whose opening is reserved is moved",
+        file=STORE,
+        old="if row.usage.visiting or row.usage.used:",
+        new="if row.usage.visiting and not row.usage.used:",
+        tests=(MOVES,),
+    ),
+    Mutant(
+        name="a parcel is moved to where its brand may not go",
+        file=STORE,
+        old="if replace(row, order=_moved(row.order, place)).facts(self._context, now).refusal is not None:",
+        new="if replace(row, order=_moved(row.order, place)).facts(self._context, now).refusal is Refusal.CANCELLED:",
+        tests=(MOVES,),
+    ),
+    Mutant(
+        name="an update of the retailer leaves the parcel where the house moved it",
+        file="gateway/storage/offers.py",
+        old='" moved_from = NULL, announced_place = NULL,"',
+        new='""',
+        tests=(MOVES,),
+    ),
+    Mutant(
+        name="a door that only had to be asked loses its parcel",
+        file=SHELL,
+        old="is_over = present is None and bool(answer.lacking)",
+        new="is_over = False",
+        tests=(MOVES,),
+    ),
+    Mutant(
+        name="a courier who scans at the first door again is shown nothing",
+        file=SHELL,
+        old="return order.entrance if order is not None and order.moved_from == entrance else None",
+        new="return None",
+        tests=(MOVES,),
+    ),
+    Mutant(
+        name="with nobody on duty the concierge gets the parcel",
+        file="gateway/runtime/reception.py",
+        old="return None if self.on_duty() else Refusal.NO_RECEIVER",
+        new="return None",
+        tests=(MOVES,),
+    ),
+    Mutant(
+        name="a retailer is not told where the parcel went",
+        file="gateway/storage/rows.py",
+        old="moved_to=None if self.order.moved_from is None else self.order.entrance,",
+        new="moved_to=None,",
+        tests=(MOVES,),
+    ),
+)
