@@ -21,7 +21,8 @@ WITHOUT_CLOSURES = {"LockHeard", "DoorHeard", "WayHeard", "LockReport", "DoorRep
 """Kinds of a gateway that knew one lock and one door: `SensorReported` is logged in their place. Readers know both."""
 
 OF_CLOSURES = {
-    "Alarm": {"closure"}, "Answer": {"lacking", "delivery"}, "Close": {"closure"}, "Lock": {"closure"}, "LockFailed": {"closure"},
+    "Alarm": {"closure"}, "Answer": {"lacking", "delivery"},
+    "Close": {"closure"}, "Lock": {"closure"}, "LockFailed": {"closure"},
     "Reserve": {"closure", "stage"}, "Tell": {"closure"}, "Unlock": {"closure", "pulls_latch"},
     "UnlockNotSent": {"closure"}, "UnlockPublished": {"visit", "closure", "at"},
     "SensorReported": {"sensor", "value", "heard", "source", "user", "is_movement", "jammed"},
