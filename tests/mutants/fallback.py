@@ -12,8 +12,8 @@ MUTANTS = (
     Mutant(
         name="after a stop another entrance opens",
         file=PURE,
-        old="    Refusal.NO_RECEIVER,\n",
-        new="    Refusal.NO_RECEIVER, Refusal.STOPPED_BY_OWNER,\n",
+        old="if refusal not in FALLBACK_REFUSALS or order.placed >= MAX_MOVES:",
+        new="if refusal not in {*FALLBACK_REFUSALS, Refusal.STOPPED_BY_OWNER} or order.placed >= MAX_MOVES:",
         tests=(CHOICE,),
     ),
     Mutant(
