@@ -293,8 +293,10 @@ async def test_a_parcel_that_is_moved_too_often_stays(tmp_path: Path) -> None:
         assert await store.move(DELIVERY, Place(entrance="front", place="hall"), Refusal.NOT_READY, IN_WINDOW) is None
 
 
-async def test_what_a_visit_has_reserved_is_not_moved(tmp_path: Path) -> None:
-    async with fallback_box(tmp_path) as here:
+async def test_what_a_visit_has_reserved_is_not_moved_even_if_another_opening_is_left(tmp_path: Path) -> None:
+    document = home(tmp_path).model_dump(mode="json")
+    document["brands"]["shop"]["permission"]["openings"] = 2
+    async with fallback_box(tmp_path, Home.model_validate(document, strict=False)) as here:
         visit = await here.box.ring(PARCEL)
         await here.box.commits(visit)
         await wait_until(lambda: here.box.commands(c.ReserveOpening))
