@@ -38,8 +38,14 @@ def next_part(folder: Path) -> tuple[int, int]:
     raise AssertionError  # count never ends
 
 
-def custody_draft(
-    custody: CustodyProof, *, box: str, part: int, now: Now, delivery: DeliveryFacts | None
+def custody_draft(  # noqa: PLR0913 - what the manifest says beside the custody itself
+    custody: CustodyProof,
+    *,
+    box: str,
+    part: int,
+    now: Now,
+    delivery: DeliveryFacts | None,
+    moved_from: str | None = None,
 ) -> ManifestDraft:
     """Return the content of a part before it is sealed: no camera films at a reception."""
     return ManifestDraft(
@@ -53,4 +59,5 @@ def custody_draft(
         film=FilmSpan(start=min(custody.began, now.utc), end=now.utc),
         cameras=(),
         clips=(),
+        moved_from=moved_from,
     )

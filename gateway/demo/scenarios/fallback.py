@@ -1,10 +1,13 @@
 """Scenarios of a parcel that its own entrance cannot take: it goes to the next place of the owner's order."""
 
+import asyncio
+
 from gateway.demo.actors import DemoOwner, PromisedDelivery
 from gateway.demo.scenario import PHASES_WHOLE_VISIT, Expectation, ScenarioList, ScenarioRun
 from gateway.demo.scenarios.ways_in_homes import BOX, COMPARTMENTS, with_box_beside_the_door
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import Notification
+from gateway.evidence.manifest import VISITS_FOLDER, Manifest
 from gateway.system.i18n import _
 
 SCENARIOS = ScenarioList()
@@ -65,6 +68,9 @@ async def _fallback(play: ScenarioRun) -> None:
     await _wait_for_elsewhere(play)
     await _delivers_into_box(play, parcels)
     play.require(len(play.watch.events("unlock")) == 1, "of two entrances one opens, once")
+    (manifest,) = (play.plan.home.storage.folder / VISITS_FOLDER).glob("*/manifest.json")
+    moved_from = Manifest.from_json(await asyncio.to_thread(manifest.read_bytes)).moved_from
+    play.require(moved_from == FRONT, "the proof names the entrance from which the parcel was moved")
 
 
 @SCENARIOS.add(

@@ -17,6 +17,7 @@ from gateway.domain.delivery.fallback import MAX_MOVES, Place
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
+from gateway.evidence.manifest import Manifest
 from gateway.runtime.fallback import FallbackPlaces
 from gateway.storage import StoreFailed
 from gateway.system.containment import Containment
@@ -340,3 +341,18 @@ async def test_a_delivery_that_needs_the_courier_s_code_needs_it_in_the_garage_t
         facts = here.box.store.deliveries.facts(DELIVERY, IN_WINDOW)
         assert facts is not None
         assert facts.needs_courier, "else a photograph of the label would open the garage"
+
+
+async def test_the_receiver_s_proof_names_the_door_from_which_the_parcel_came(tmp_path: Path) -> None:
+    async with fallback_box(tmp_path, home(tmp_path, order=(DESK,))) as here:
+        assert await here.desk.desk.set_duty(MARC, on=True)
+        here.at_home()
+        here.box.scan(PARCEL)
+        await wait_until(lambda: here.lies_at() == DESK)
+        here.desk.scan(PARCEL)
+        await wait_until(lambda: "go" in here.desk.shown())
+        assert (await here.desk.desk.accept(MARC, PARCEL)).refusal is None
+        folder = here.box.home.storage.folder / "visits"
+        await wait_until(lambda: list(folder.glob("*/manifest.sig")) != [])
+        (manifest,) = folder.glob("*/manifest.json")
+        assert Manifest.from_json(manifest.read_bytes()).moved_from == "front"
