@@ -40,6 +40,7 @@ class WalkTestInstaller:
         plan = play.plan.house.things
         by_closure = {closure.id: closure.id for closure in play.section.closures}
         by_lid = {closure: f"{closure}-lid" for closure in by_closure}  # a box's compartments are called by their lids
+        self._has_bolt = any(closure.kind == "bolted_door" for closure in play.section.closures)
         self._things = {
             closure: thing for names in (by_closure, by_lid) for closure, thing in names.items() if thing in plan
         }
@@ -75,6 +76,8 @@ class WalkTestInstaller:
                 await self._shows(number, 1)
                 await self._open_with_key(number)
             case WalkTrial.ANSWER:
+                if self._things and not self._has_bolt:  # the house's own door is no closure here: he has not used it
+                    await self._do(ask.Arrive(who=INSTALLER_NAME), ask.TurnKey())
                 await self._do(
                     ask.OpenDoor(who=INSTALLER_NAME),
                     ask.WalkIn(who=INSTALLER_NAME),

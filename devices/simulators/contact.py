@@ -59,9 +59,11 @@ class Contact(SimulatedDevice):
         """Do nothing: a contact has nothing to move."""
 
     def misbehave(self, fault: str) -> None:
-        """Remember the state at the begin of the fault."""
+        """Remember the state at the begin of the fault; report at once what the contact says otherwise now."""
         if fault == "stuck":
             self._stuck_open = self._leaf.open
+        if fault == "lies_closed" and self._leaf.open:
+            self._publish_state()
 
     def _moved(self) -> None:
         if not (self._leaf.open and "loses_open" in self.faults):

@@ -90,8 +90,8 @@ TRIAL_INSTRUCTIONS: Mapping[str, Text] = {
         "close all behind you."
     ),
     "compartment.delivery": _(
-        "Leave the parcel of the delivery before in its compartment. Hold the codes below before the scanner: this "
-        "compartment has to open. Put a parcel in and push the lid shut."
+        "Leave the parcel of the delivery before in its compartment, and wait a minute until that visit is over. Hold "
+        "the codes below before the scanner: this compartment has to open. Put a parcel in and push the lid shut."
     ),
     "holds": _("Wait until the opener no longer lets go. Then push against it, without a key."),
     "key_safe.holds": _("Wait until the opener no longer lets go. Then pull at the flap, without code or key."),

@@ -6,28 +6,26 @@ import asyncio
 import contextlib
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Error, Locator, Page, expect
 
-from gateway.config.home import EntranceSection, PagesSection
+from gateway.config.closures import entrance_closures
+from gateway.config.home import Home, PagesSection
 from gateway.demo.plan import DemoPlan
 from gateway.demo.scenario import ScenarioRun
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.state import Phase
 from gateway.installation import records
-from gateway.installation.capability import WalkTestStatus
 from gateway.installation.trials import TrialAnswer, WalkTrial
-from gateway.installation.walk import TrialResult, WalkTest, WalkTestStep, walk_steps
+from gateway.installation.walk import TrialResult, WalkTestStep, walk_steps
 from gateway.installation.walk_test_report import SignedWalkTest, verify_walk
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.ed25519 import PublicKey
 from tests.browser import IN_SHARED_BROWSER, visitor
 from tests.gateway.cli.terminal import run_perron
 from tests.gateway.web.house import ANNA_PASSWORD
-from tests.house.door import BOLTED
 from tests.installer import TIMEOUT_S, WalkTestInstaller
 from tests.lens import read_screen_code
 from tests.waiting import wait_until
@@ -51,16 +49,9 @@ def with_pages(plan: DemoPlan, port: int) -> DemoPlan:
 class Phone:
     """The walk test's page in a browser."""
 
-    def __init__(self, page: Page, section: EntranceSection) -> None:
+    def __init__(self, page: Page, home: Home) -> None:
         self.page = page
-        walk = WalkTest(
-            entrance="front",
-            steps=walk_steps(section, BOLTED),
-            begun=datetime(2026, 1, 1, tzinfo=UTC),
-            by="?",
-            before=WalkTestStatus.NEVER,
-        )
-        self.steps = walk.steps
+        self.steps = walk_steps(home.entrances["front"], entrance_closures(home, "front"))
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
@@ -100,7 +91,7 @@ class Phone:
             await asyncio.sleep(0.1)
 
     async def answers(self, step: WalkTestStep) -> None:
-        if step.trial is WalkTrial.PICTURE:
+        if step.shows_picture:
             picture = self.page.locator("img.still")
             await expect(picture).to_have_js_property("complete", value=True)
             assert await picture.evaluate("picture => picture.naturalWidth") > 100
@@ -167,7 +158,7 @@ async def test_an_installer_walks_the_house_in_his_browser_through_a_restart_to_
         home = play.stage.plan.home
         owner, page = await somebody.page(), await somebody.page()
         await invited(owner, page, address, home.claim_code_file.read_text(encoding="ascii").strip())
-        phone = Phone(page, home.entrances["front"])
+        phone = Phone(page, home)
         installer = WalkTestInstaller(play, locks=phone.locks, shows=phone.shows)
         for number, step in enumerate(phone.steps):
             if step.trial is WalkTrial.BATTERIES:  # none is running out, so it ends by itself
@@ -208,7 +199,7 @@ async def test_a_trial_that_failed_keeps_deliveries_out_until_it_is_tried_anew_a
         home = play.stage.plan.home
         owner, page = await somebody.page(), await somebody.page()
         await invited(owner, page, address, home.claim_code_file.read_text(encoding="ascii").strip())
-        phone = Phone(page, home.entrances["front"])
+        phone = Phone(page, home)
         installer = WalkTestInstaller(play, locks=phone.locks, shows=phone.shows)
         first, second = phone.steps[:2]
         assert (first.trial, second.trial) == (WalkTrial.DOOR_SENSOR, WalkTrial.BOLT)
