@@ -16,6 +16,7 @@ from gateway.cli.options import CheckpointFile, EntranceName, HomeFile, PublicKe
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
 from gateway.evidence.checkpoint import read_checkpoints
+from gateway.evidence.route import RouteClosure
 from gateway.evidence.verdict import VerificationResult
 from gateway.evidence.verify import verify_proof
 from gateway.hub.deliveries.evidence import Evidence, first_problem
@@ -166,11 +167,25 @@ def check_readable(folder: Path, *, key: Path | None, checkpoint: Path | None) -
     return public
 
 
+def _closure_line(closure: RouteClosure) -> str:
+    """Say when a closure of the way in was ordered open and proven secured, and by which answers; times are UTC."""
+    name = f"{closure.closure} ({closure.kind})"
+    if closure.ordered is None and closure.secured is None and not closure.opened:
+        return f"{name}: never ordered open"
+    ordered = "a key opens it" if closure.ordered is None else f"ordered open {closure.ordered:%H:%M:%S}"
+    opened = f"opened {closure.opened[0]:%H:%M:%S}" if closure.opened else "not seen to open"
+    if closure.secured is None:
+        return f"{name}: {ordered}, {opened}, not proven secured"
+    said = ", ".join(f"{sensor} {answer.value}" for sensor, answer in sorted(closure.answers.items()))
+    return f"{name}: {ordered}, {opened}, secured {closure.secured:%H:%M:%S} by {said}"
+
+
 def _verdict_lines(verdict: VerificationResult) -> list[str]:
     lines = [
         f"part {manifest.part}: {manifest.entrance},"
         f" {manifest.film.start:%Y-%m-%d %H:%M:%S} to {manifest.film.end:%H:%M:%S} UTC;"
         f" {len(manifest.clips)} films, {len(manifest.decisions)} decisions"
+        + "".join(f"\n  {_closure_line(closure)}" for closure in manifest.route)
         + "".join(f"\n  declared gap: {gap}" for gap in manifest.declared_gaps)
         for manifest in (part.manifest for part in verdict.parts)
     ]

@@ -14,6 +14,7 @@ from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.closures.contract import Quantity
+from gateway.domain.visit.film import NO_FILM
 from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Pictogram, Sheet
 from gateway.evidence.documents.route_page import RoutePage, custody_steps, has_route_page
 from gateway.evidence.documents.sources import PICTURE_MOMENTS, VisitEvidence
@@ -29,7 +30,7 @@ from gateway.evidence.documents.timeline import (
 from gateway.evidence.documents.visit_timeline import VisitMoment
 from gateway.evidence.manifest import FilmSpan
 from gateway.evidence.receipt import OUTCOME_TEXTS
-from gateway.evidence.route import KNOWN_KINDS
+from gateway.evidence.route import KNOWN_KINDS, RouteGap
 from gateway.evidence.verify import NOTE_NO_CHECKPOINT, NOTE_NO_KEY
 from gateway.storage.brands import OWN_BRAND_NAME
 from gateway.system.i18n import Language, Text, _, pgettext
@@ -58,7 +59,7 @@ DOOR_RESULT_TEXTS: Mapping[DoorResult, Text] = {
     DoorResult.HANDED_TO_OWNER: _("handed to the owner"),
 }
 
-# Why a film lacks: the video process's words and those of sealing.
+# Why something lacks: the video process's words, those of sealing, and those of the log.
 GAP_TEXTS: Mapping[str, Text] = {
     "not_filmed": _("not filmed"),
     "film_lost": _("film lost"),
@@ -72,6 +73,9 @@ GAP_TEXTS: Mapping[str, Text] = {
     StreamFault.DISK: _("disk full or failing"),
     StreamFault.CHANGED: _("the picture's format changed"),
     StreamFault.INTERRUPTED: _("recording interrupted"),
+    RouteGap.CLOCK_STEPPED: _("the box's clock was set during the visit, so its times do not compare"),
+    RouteGap.LOG_INCOMPLETE: _("the disk failed during the visit, so the log may lack decisions"),
+    NO_FILM: _("no camera films this entrance"),
 }
 
 
@@ -289,6 +293,8 @@ class _ReportPages(Frozen):
             (_("Entrance"), self.names.entrances.get(manifest.entrance, manifest.entrance)),
             (_("Visit"), manifest.visit),
         ]
+        if manifest.moved_from is not None:
+            right.append((_("Moved from"), self.names.entrances.get(manifest.moved_from, manifest.moved_from)))
         end = self._draw_pairs(MARGIN_MM, top, 94, left)
         return max(end, self._draw_pairs(MARGIN_MM + 98, top, CONTENT_WIDTH_MM - 98, right)) + 4
 
@@ -359,7 +365,7 @@ class _ReportPages(Frozen):
     def _gap_lines(self) -> Iterator[str]:
         manifests = self.evidence.manifests
         gaps = [gap for manifest in manifests for gap in manifest.gaps]
-        notes = [note for manifest in manifests for note in manifest.notes]
+        notes = [note for manifest in manifests for note in (*manifest.notes, *manifest.evidence.gaps)]
         for gap in gaps:
             yield self._phrase(
                 _("Declared gap, {camera}: {start} to {end} ({why})"),

@@ -14,7 +14,7 @@ from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 from gateway.domain.visit.state import Evidence
 from gateway.evidence.documents.pdf import PAGE_WIDTH_MM, Ink, Sheet
 from gateway.evidence.manifest import Manifest
-from gateway.evidence.route import COURIER, KEEPER, RECEIVER, CustodyStep, RouteClosure, RouteGap, SensorAnswer
+from gateway.evidence.route import COURIER, KEEPER, RECEIVER, CustodyStep, RouteClosure, SensorAnswer
 from gateway.protocol.key_custody import KeyWord
 from gateway.system.i18n import Language, Text, _, pgettext
 from gateway.system.text import sanitized
@@ -71,12 +71,6 @@ EVIDENCE_TEXTS: Mapping[Evidence, Text] = {
 
 HOLDER_TEXTS: Mapping[str, Text] = {COURIER: _("the courier"), RECEIVER: _("the receiver")}
 
-ROUTE_GAP_TEXTS: Mapping[str, Text] = {
-    RouteGap.CLOCK_STEPPED: _("the box's clock was set during the visit, so its times do not compare"),
-    RouteGap.LOG_INCOMPLETE: _("the disk failed during the visit, so the log may lack decisions"),
-    "no_film": _("no camera films this entrance"),
-}
-
 
 def has_route_page(manifests: Sequence[Manifest]) -> bool:
     """Return whether the report has this page: one door tells all on the first page."""
@@ -130,10 +124,6 @@ class RoutePage(Frozen):
             text = _("The house requires {evidence} as evidence.")
             required = EVIDENCE_TEXTS[evidence.required].to(self.language)
             y = self._line(y, self._phrase(text, evidence=required), size=9.5, indent=0.0)
-        for gap in evidence.gaps:
-            if gap in ROUTE_GAP_TEXTS:  # all others are those of the films, which the first page tells
-                words = ROUTE_GAP_TEXTS[gap].to(self.language)
-                y = self._line(y, self._phrase(_("Also declared: {note}"), note=words), size=9.5, indent=0.0)
         return y
 
     def _closure_lines(self, closure: RouteClosure) -> Iterator[tuple[str, Ink]]:

@@ -1,13 +1,16 @@
 """`perron door-notice` and `perron report`, as a person gives them."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from gateway.cli.failure import ExitCode
+from gateway.protocol.keys import BoxKey
 from tests.gateway.cli.terminal import run_perron
 from tests.gateway.evidence.documents.printed import read_pdf
 from tests.gateway.evidence.documents.visits import seal_visit
+from tests.gateway.evidence.route.rows import honest_visit, sealed_rows
 from tests.gateway.evidence.visits import VISIT
 
 pytestmark = pytest.mark.slow
@@ -50,6 +53,20 @@ def test_the_report_speaks_the_houses_language_or_the_one_asked_for(home_file: P
         run_perron("report", folder, out, "--language", "en", "--key", pem, home=home_file).returncode == ExitCode.DONE
     )
     assert "The proof holds" in read_pdf(out.read_bytes(), tmp_path).words[0]
+
+
+def test_verify_says_of_each_closure_when_it_opened_and_by_what_it_was_secured(home_file: Path, tmp_path: Path) -> None:
+    key = BoxKey.generate()
+    folder, pem = sealed_rows(tmp_path, honest_visit("key safe"), key), tmp_path / "box.pem"
+    pem.write_bytes(key.public.pem)
+    told = run_perron("verify", folder, "--key", pem, home=home_file)
+    assert told.returncode == ExitCode.DONE
+    safe = (
+        r"  safe \(key_safe\): ordered open [\d:]{8}, opened [\d:]{8}, secured [\d:]{8} by flap closed, key present\n"
+    )
+    door = r"  front \(keyed_door\): a key opens it, opened [\d:]{8}, secured [\d:]{8} by door closed\n"
+    assert re.search(safe + door, told.stdout), told.stdout
+    assert "3 pages A4" in run_perron("report", folder, tmp_path / "visit.pdf", home=home_file).stdout
 
 
 def test_a_report_of_a_forged_proof_is_written_and_ends_with_no(home_file: Path, tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ import pytest
 from gateway.domain.custody import CustodyStage, DeclineReason
 from gateway.domain.visit.closures import ONE_DOOR
 from gateway.domain.visit.closures.contract import Closure
+from gateway.domain.visit.film import NO_FILM
 from gateway.domain.visit.state import Evidence
-from gateway.evidence.documents.report import HouseNames, draw_report
+from gateway.evidence.documents.report import GAP_TEXTS, HouseNames, draw_report
 from gateway.evidence.documents.route_page import (
     EVIDENCE_TEXTS,
     REASON_TEXTS,
-    ROUTE_GAP_TEXTS,
     SENSOR_TEXTS,
     STEP_TEXTS,
     has_route_page,
@@ -86,10 +86,11 @@ def test_a_named_keeper_and_a_clock_that_was_set_are_told(tmp_path: Path) -> Non
             if command.get("what") == "key_taken":
                 command["what"] = "key_taken:claire"
     rows[3]["trusted"] = False
-    (*_, third) = pages(sealed_rows(tmp_path, rows, KEY), tmp_path)
+    first, _, third = pages(sealed_rows(tmp_path, rows, KEY), tmp_path)
     assert "The key was used by: claire" in third
     assert "Key taken from its hook (claire)" in third
-    assert "Also declared: the box's clock was set during the visit, so its times do not compare" in third
+    assert "Also declared: the box's clock was set during the visit, so its times do not compare" in first
+    assert "No declared gap." not in first
 
 
 def test_a_receptions_report_says_who_received_the_parcel_and_nothing_of_doors(tmp_path: Path) -> None:
@@ -110,6 +111,13 @@ def test_a_receptions_report_says_who_received_the_parcel_and_nothing_of_doors(t
     (tmp_path / "other").mkdir()
     (*_, third) = pages(sealed(tmp_path / "other", [rows[0], declined], KEY), tmp_path, "fr")
     assert "14:00:05 Refusé (huissier, …0017, abîmé)" in third
+
+
+def test_a_delivery_that_was_moved_here_says_from_where(tmp_path: Path) -> None:
+    folder = sealed_rows(tmp_path, FLAT, KEY, {"moved_from": "garage"})
+    assert read_visit(folder, public_key=KEY.public).verdict.ok
+    (first, *_) = pages(folder, tmp_path)
+    assert "Moved from garage" in first
 
 
 def test_a_forged_proofs_third_page_is_called_a_claim(tmp_path: Path) -> None:
@@ -151,8 +159,8 @@ def test_every_word_of_the_page_has_its_text() -> None:
     assert set(STEP_TEXTS) == {*CustodyStage, *KeyWord} - {KeyWord.DUE}
     assert set(REASON_TEXTS) == set(DeclineReason)
     assert set(EVIDENCE_TEXTS) == set(Evidence)
-    assert set(RouteGap) <= set(ROUTE_GAP_TEXTS)
-    tables = (SENSOR_TEXTS, STEP_TEXTS, REASON_TEXTS, EVIDENCE_TEXTS, ROUTE_GAP_TEXTS)
+    assert {*RouteGap, NO_FILM} <= set(GAP_TEXTS)
+    tables = (SENSOR_TEXTS, STEP_TEXTS, REASON_TEXTS, EVIDENCE_TEXTS)
     for text in (text for table in tables for text in table.values()):
         assert text.to("fr") != text.to("en")
 

@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.now import Now
 from gateway.evidence import route_check
 from gateway.evidence.route import RouteAccount, RouteReading, read_route
+from gateway.evidence.seal import seal_part
 from gateway.evidence.verdict import ProofDefect
 from gateway.evidence.verify import verify_proof
+from gateway.protocol.hash_chain import ChainHead, canonical_json
 from gateway.protocol.keys import BoxKey
 from tests.foreign import proof_route
 from tests.foreign import proof_verifier as foreign
@@ -26,6 +29,7 @@ from tests.gateway.evidence.route.rows import (
     verdicts,
     words_of_both,
 )
+from tests.gateway.evidence.visits import VISIT, chain_entries, draft_of
 
 Row = dict[str, Any]
 KEY = BoxKey.generate()
@@ -248,6 +252,18 @@ def test_a_manifest_of_a_later_version_is_refused_and_named(tmp_path: Path, *, k
 def test_an_earlier_version_has_none_of_the_new_fields(tmp_path: Path, version: int) -> None:
     ours, theirs, _ = verdicts(sealed_rows(tmp_path, FLAT, KEY, {"version": version}), KEY)
     assert (ours, theirs) == ("manifest_malformed", "manifest_malformed")
+
+
+def test_where_a_delivery_was_moved_from_comes_from_the_draft_and_is_signed(tmp_path: Path) -> None:
+    (tmp_path / VISIT).mkdir()
+    when = datetime.fromisoformat(FLAT[-1]["at"])
+    draft = draft_of((), at=when).model_copy(update={"cameras": (), "moved_from": "garage"})
+    entries = chain_entries([canonical_json(row) for row in FLAT])
+    now = Now(utc=when, trusted=True, mono=1)
+    seal_part(tmp_path / VISIT, draft, after=ChainHead(), entries=entries, now=now, key=KEY)
+    assert verdicts(tmp_path / VISIT, KEY) == ("ok", "ok", "")
+    (part,) = verify_proof(tmp_path / VISIT, public_key=KEY.public).parts
+    assert part.manifest.moved_from == "garage"
 
 
 # ---- any log ---------------------------------------------------------------------------------------------------------

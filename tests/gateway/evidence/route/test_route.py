@@ -193,3 +193,39 @@ def test_a_late_copy_a_stored_copy_and_a_report_of_another_session_change_nothin
     rows = [*flat[:end], {**flat[end - 1], "event": event, "commands": []}, *flat[end:]]
     assert account_of(rows) == account_of(flat)
     assert words_of_both(account_of(rows), rows) == ("ok", "ok")
+
+
+def test_the_entry_that_begins_a_visit_names_its_route_and_no_other_does(flat: list[Row]) -> None:
+    """The log is for ever: what this entry is called stays."""
+    first, *others = flat
+    assert first["event"]["event"] == "Scanned"
+    assert first["route"] == {
+        "alternative": 0, "evidence": "film", "place": "hall",
+        "closures": [
+            {"basic": {}, "closure": "street", "guarded": True, "kind": "strike", "sensors": ["door"]},
+            {"basic": {}, "closure": "flat", "guarded": True, "kind": "bolted_door", "sensors": ["lock", "door"]},
+        ],
+    }  # fmt: skip
+    assert not [row for row in others if "route" in row]
+
+
+def test_a_sensor_that_answers_no_query_proves_by_its_last_report_also_from_before_the_visit() -> None:
+    rows = honest_visit("flat", basic_sensors=frozenset({"flat/door"}))
+    assert rows[0]["route"]["closures"][1]["basic"] == {"door": "closed"}
+    (_, door) = account_of(rows).route
+    assert door.secured is not None
+    assert door.answers["door"].model_dump(exclude={"answered"}) == {"value": "closed", "query": None, "asked": None}
+    assert door.answers["lock"].query is not None
+    assert words_of_both(account_of(rows), rows) == ("ok", "ok")
+    unopened = [row for row in rows if row["event"].get("sensor") != "flat/door"]
+    told = account_of(unopened)
+    assert told.route[1].answers["door"].model_dump(mode="json")["answered"] == rows[0]["at"].replace(".000000", "")
+    assert words_of_both(told, unopened) == ("ok", "ok")
+
+
+def test_the_second_compartment_is_the_second_alternative() -> None:
+    first, second = BOXES[:2]
+    rows = honest_visit("parcel box", routes={"hall": ((second,), (first,))})
+    told = account_of(rows)
+    assert told.place is not None
+    assert ([closure.closure for closure in told.route], told.place.alternative) == ([second], 0)
