@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from ruamel.yaml import YAML
@@ -102,9 +102,13 @@ class LockPlan(DeviceAccount):
 
 
 class OpenerPlan(DeviceAccount):
-    """The opener of a garage door. `latency_s` until it starts, `travel_s` until the door is up or down."""
+    """An opener. `latency_s` until it starts, `travel_s` until the leaf is up or down.
+
+    `of`: the thing whose leaf it moves; without one it is the garage door in place of the front door.
+    """
 
     kind: Literal["cover"]
+    of: Id | None = None
     vendor: Annotated[str, VendorOf("cover", simulated=True)]
     latency_s: Delay = 0.2
     travel_s: Delay = 10.0
@@ -226,43 +230,45 @@ DevicePlan = Annotated[
 ]
 
 
-class StreetDoorPlan(HouseSection):
+class ThingSection(HouseSection):
+    """A thing of the house. `takes`: the kinds of devices that can be at it."""
+
+    takes: ClassVar[frozenset[str]]
+
+
+class StreetDoorPlan(ThingSection):
     """A street door, which falls shut `closes_s` seconds after somebody went through."""
 
+    takes = frozenset({"strike", "door"})
     kind: Literal["street_door"]
     closes_s: Delay = 3.0
 
 
-class CompartmentPlan(HouseSection):
+class CompartmentPlan(ThingSection):
     """A compartment of a parcel box."""
 
+    takes = frozenset({"strike", "compartment", "content", "door"})
     kind: Literal["compartment"]
     occupied: bool = False
 
 
-class KeySafePlan(HouseSection):
+class KeySafePlan(ThingSection):
     """A key safe. `key`: its key hangs there at the start."""
 
+    takes = frozenset({"strike", "key", "door"})
     kind: Literal["key_safe"]
     key: bool = True
 
 
-class KeyedDoorPlan(HouseSection):
+class KeyedDoorPlan(ThingSection):
     """A door that the key of the key safe `safe` opens."""
 
+    takes = frozenset({"door"})
     kind: Literal["keyed_door"]
     safe: Id
 
 
 ThingPlan = Annotated[StreetDoorPlan | CompartmentPlan | KeySafePlan | KeyedDoorPlan, Field(discriminator="kind")]
-FITTING: Mapping[str, frozenset[str]] = {
-    "strike": frozenset({"street_door", "key_safe", "compartment"}),
-    "compartment": frozenset({"compartment"}),
-    "content": frozenset({"compartment"}),
-    "key": frozenset({"key_safe"}),
-    "door": frozenset({"street_door", "compartment", "key_safe", "keyed_door"}),
-}
-"""The kinds of things at which a device of a kind can be."""
 
 
 class ZigbeePlan(DeviceAccount):
@@ -304,8 +310,8 @@ class SimulatedHouse(HouseSection):
         for id_, device in self.devices.items():
             for name in (getattr(device, "of", None), getattr(device, "beside", None)):
                 thing = None if name is None else self.things.get(name)
-                if name is not None and (thing is None or thing.kind not in FITTING[device.kind]):
-                    fitting = ", ".join(n for n, one in self.things.items() if one.kind in FITTING[device.kind])
+                if name is not None and (thing is None or device.kind not in thing.takes):
+                    fitting = ", ".join(n for n, one in self.things.items() if device.kind in one.takes)
                     raise ValueError(f"{id_} is at {name}, but a {device.kind} can be at: {fitting or 'no thing here'}")
         for id_, plan in self.things.items():
             if isinstance(plan, KeyedDoorPlan) and not isinstance(self.things.get(plan.safe), KeySafePlan):

@@ -1,18 +1,33 @@
-"""Simulates the opener of a garage door with its light beam; an obstacle sends the door up again."""
+"""Simulates an opener with its light beam, of a garage door or of a thing; an obstacle sends the leaf up again."""
 
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from devices.commands import Command, LockDoor, UnlockDoor
 from devices.reports import GarageDoorReport, GarageDoorState
 from devices.simulators.device import DeviceSite, FaultValue, SimulatedDevice
 from devices.simulators.doorway import Position
 from devices.simulators.house import OpenerPlan
+from devices.simulators.thing import MotorThing
 
 POLL_INTERVAL_S = 0.05  # seconds between two checks of a door that comes down
 BEAM_BREAK_S = 0.3  # seconds for which a person who walks through breaks the beam
+
+
+class Leaf(Protocol):
+    """What an opener moves."""
+
+    @property
+    def open(self) -> bool:
+        """Whether it is open."""
+
+    def lift(self, by: str) -> None:
+        """Lift it."""
+
+    def lower(self, by: str) -> None:
+        """Finish lowering it."""
 
 
 class Opener(SimulatedDevice):
@@ -27,12 +42,16 @@ class Opener(SimulatedDevice):
 
     def __init__(self, name: str, plan: OpenerPlan, site: DeviceSite) -> None:
         self._plan, self._doorway = plan, site.doorway
+        self._leaf: Leaf = site.doorway if plan.of is None else _motor_thing(site, plan.of)
         self._run = 0  # the motor's newest run
         self._cover = GarageDoorState.CLOSED
         self._passing = 0
         self._inside = self._who_is_inside()
         super().__init__(name, plan, plan.vendor, site)
-        site.doorway.people_moved.append(self._somebody_moved)
+        if isinstance(self._leaf, MotorThing):
+            self._leaf.crossed.append(self._somebody_crossed)
+        else:
+            site.doorway.people_moved.append(self._somebody_moved)
 
     # ---- reports -----------------------------------------------------------------------------------------------------
 
@@ -84,7 +103,7 @@ class Opener(SimulatedDevice):
 
     async def _up(self, run: int) -> None:
         await asyncio.sleep(self._plan.latency_s)
-        self._doorway.lift(self.name)
+        self._leaf.lift(self.name)
         self._publish_state(GarageDoorState.OPENING)
         await asyncio.sleep(self._plan.travel_s)
         if run == self._run:
@@ -92,7 +111,7 @@ class Opener(SimulatedDevice):
 
     async def _down(self, run: int) -> None:
         await asyncio.sleep(self._plan.latency_s)
-        if not self._doorway.open or self._is_beam_broken():
+        if not self._leaf.open or self._is_beam_broken():
             return
         self._publish_state(GarageDoorState.CLOSING)
         loop = asyncio.get_running_loop()
@@ -107,7 +126,7 @@ class Opener(SimulatedDevice):
                 self._publish_state(GarageDoorState.OPENING)
                 self._publish_state(GarageDoorState.OPEN)
                 return
-        self._doorway.lower(self.name)
+        self._leaf.lower(self.name)
         self._publish_state(GarageDoorState.CLOSED)
 
     # ---- people who walk through -------------------------------------------------------------------------------------
@@ -117,7 +136,11 @@ class Opener(SimulatedDevice):
 
     def _somebody_moved(self) -> None:
         before, self._inside = self._inside, self._who_is_inside()
-        if before != self._inside and self._doorway.open:
+        if before != self._inside:
+            self._somebody_crossed()
+
+    def _somebody_crossed(self) -> None:
+        if self._leaf.open:
             self.do(self._pass())
 
     async def _pass(self) -> None:
@@ -131,3 +154,11 @@ class Opener(SimulatedDevice):
         """Return the leaf's position, and what blocks its way."""
         in_the_way = [obstacle for obstacle in ("beam", "under") if obstacle in self.faults]
         return {"cover": self._cover.value, "in_the_way": in_the_way}
+
+
+def _motor_thing(site: DeviceSite, name: str) -> MotorThing:
+    """Return the thing that the opener moves; the house file says that it takes one."""
+    found = site.things[name]
+    if not isinstance(found, MotorThing):
+        raise TypeError(f"{name} has no leaf that a motor moves")
+    return found

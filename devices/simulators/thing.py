@@ -87,6 +87,35 @@ class Thing(ABC):
             subscriber()
 
 
+class MotorThing(Thing):
+    """A thing whose leaf an opener lifts and lowers (`opener.py`): a hatch, a gate.
+
+    `crossed` is called when somebody goes or reaches through.
+
+    Without power nobody moves it, so it lets go of nothing for a moment.
+    """
+
+    def __init__(self, name: str, log: PhysicalLog) -> None:
+        super().__init__(name, log)
+        self.crossed: list[Callable[[], None]] = []
+
+    def lift(self, by: str) -> None:
+        """Lift the leaf by its motor."""
+        self.move_leaf(LeafPosition.OPEN, by)
+
+    def lower(self, by: str) -> None:
+        """Finish lowering it, until the motor holds it."""
+        self.move_leaf(LeafPosition.CLOSED, by)
+
+    def release(self, seconds: float, cause: str) -> None:
+        """Do nothing: only its opener moves it."""
+
+    def cross(self) -> None:
+        """Tell the light beam that somebody goes or reaches through."""
+        for subscriber in self.crossed:
+            subscriber()
+
+
 class StreetDoor(Thing):
     """A door that others use too. Its strike lets go for a moment; it falls shut by itself.
 

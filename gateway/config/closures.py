@@ -48,10 +48,11 @@ def entrance_closures(home: Home, entrance: str) -> tuple[AnyClosure, ...]:
     section = home.entrances[entrance]
     short = short_form(section, None if section.lock is None else home.devices.get(section.lock))
     closures = section.closures if short is None else (short, *section.closures)
-    return tuple(_with_device_facts(closure, home.devices) for closure in closures)
+    return tuple(with_device_facts(closure, home.devices) for closure in closures)
 
 
-def _with_device_facts(closure: AnyClosure, devices: Mapping[str, AnyDevice]) -> AnyClosure:
+def with_device_facts(closure: AnyClosure, devices: Mapping[str, AnyDevice]) -> AnyClosure:
+    """Return the closure with what its devices declare."""
     kind = type(closure)
     values = {name: getattr(closure, name) for name in kind.model_fields}
     for name, role in device_fields(kind):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from devices.vendors.words import TopicSuffix
 from gateway.config.broker_acl import AccountTaken, account_names
-from gateway.config.closures import QUANTITIES_WITHOUT_QUERY, device_fields, short_form
+from gateway.config.closures import QUANTITIES_WITHOUT_QUERY, device_fields, short_form, with_device_facts
 from gateway.config.devices import AnyDevice
 from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import depends_on_lock
@@ -183,6 +183,15 @@ def _check_section_of_closure(home: Home, here: tuple[str | int, ...], closure: 
     for role in roles:
         if role not in closure.devices and role not in closure.optional_roles:
             yield ConfigProblem((*here, "devices"), f"`{role}` is missing: name the device.")
+    reported = with_device_facts(closure, home.devices).sensors
+    for role in roles:
+        reporter = closure.devices.get(role)
+        is_needed = role != ORDER_ROLE and role not in closure.optional_roles
+        if is_needed and role not in reported and reporter in home.devices:
+            yield ConfigProblem(
+                (*here, "devices", role),
+                f"`{reporter}` declares that it does not report `{role}`, which a {closure.kind} needs.",
+            )
     for role, device in closure.devices.items():
         known = home.devices.get(device)
         if role not in roles:
@@ -222,8 +231,8 @@ def _check_closure(
         elif is_basic and needs_answer:
             yield ConfigProblem(
                 loc,
-                f"`{device}` cannot be asked, and at a garage its answer alone says that the door"
-                " is closed: take a sensor that answers.",
+                f"`{device}` cannot be asked, and its answer alone says that the door is closed: take a sensor that"
+                " answers.",
             )
         if (
             role in closure.independent_roles
@@ -239,10 +248,8 @@ def _check_closure(
     if entrance.living_space and not closure.bars_living_space:
         yield ConfigProblem(
             (*here[:2], "living_space"),
-            f"`{order}` is the opener of a garage door, which is no lock: write living_space: false, and keep"
-            " the door from the garage into the house locked."
-            if closure.kind == "garage_door"
-            else f"a {closure.kind} is no way into the living space: write living_space: false.",
+            f"`{order}` opens a {closure.kind}, which is no lock: write living_space: false, and keep the door from"
+            " there into the house locked.",
         )
 
 

@@ -21,8 +21,7 @@ from gateway.domain.visit import summary
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.bolted_door import OPENABLE
 from gateway.domain.visit.closures.compartment import EMPTY, OCCUPIED
-from gateway.domain.visit.closures.contract import MAIN_CLOSURE, OPEN_DOOR_STATES, Fact, Quantity
-from gateway.domain.visit.closures.garage_door import CLEAR, OBSTRUCTED
+from gateway.domain.visit.closures.contract import CLEAR, MAIN_CLOSURE, OBSTRUCTED, OPEN_DOOR_STATES, Fact, Quantity
 from gateway.domain.visit.closures.key_safe import ABSENT
 from gateway.domain.visit.state import WALK_TEST, Entrance, LockRequestResult
 from gateway.domain.visit.views import view

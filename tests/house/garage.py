@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from devices.reports import DoorReport, DoorState, LockReport, LockState
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.closures.garage_door import CLEAR, OBSTRUCTED
+from gateway.domain.visit.closures.contract import CLEAR, OBSTRUCTED
 from gateway.domain.visit.state import Phase
 from tests.house.devices import SimulatedDevices
 from tests.house.door import is_closed

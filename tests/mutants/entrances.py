@@ -103,7 +103,7 @@ MUTANTS = (
     ),
     Mutant(
         name="a garage is sent down on whoever did not report that he left",
-        file=f"{VISIT}/closures/garage_door.py",
+        file=f"{VISIT}/closures/closed_by_box.py",
         old="self.obstruction_sensor and view.now.courier_left and self.opened(view)",
         new="self.obstruction_sensor and self.opened(view)",
         tests=(ANY_KIND, GARAGE, SEEDS),

@@ -102,14 +102,14 @@ MUTANTS = (
     ),
     Mutant(
         name="a garage is sent down though nobody said that he is out",
-        file="gateway/domain/visit/closures/garage_door.py",
+        file="gateway/domain/visit/closures/closed_by_box.py",
         old="if not (self.obstruction_sensor and view.now.courier_left and self.opened(view)):",
         new="if not (self.obstruction_sensor and self.opened(view)):",
         tests=(GARAGE,),
     ),
     Mutant(
         name="a garage without a beam is sent down",
-        file="gateway/domain/visit/closures/garage_door.py",
+        file="gateway/domain/visit/closures/closed_by_box.py",
         old=(
             "        if not (self.obstruction_sensor and view.now.courier_left and self.opened(view)):\n"
             "            return Verdict.NOTHING\n"
@@ -131,7 +131,7 @@ MUTANTS = (
     ),
     Mutant(
         name="the beam is not asked after the warning",
-        file="gateway/domain/visit/closures/garage_door.py",
+        file="gateway/domain/visit/closures/closed_by_box.py",
         old=(
             '            case "warned" if view.is_over:\n'
             '                return Move(to="queried_again", query=("way",))\n'
@@ -144,7 +144,7 @@ MUTANTS = (
     ),
     Mutant(
         name="a garage is sent down without a warning",
-        file="gateway/domain/visit/closures/garage_door.py",
+        file="gateway/domain/visit/closures/closed_by_box.py",
         old='return Move(to="warned", prompt=WARNING, within_s=self.warning)',
         new='return Move(to="warned", prompt=WARNING, within_s=0.1)',
         tests=(GARAGE,),
@@ -158,7 +158,7 @@ MUTANTS = (
     ),
     Mutant(
         name="a lock is sent to a garage's opener",
-        file="gateway/domain/visit/closures/garage_door.py",
+        file="gateway/domain/visit/closures/closed_by_box.py",
         old='return Move(to="door_after", query=("door",), after_expiry=True, ends_delivery=True)',
         new='return Move(to="door_after", query=("door",), after_expiry=True, ends_delivery=True, send=Order.LOCK)',
         tests=(GARAGE,),

@@ -12,8 +12,7 @@ from devices.reports import DoorState
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.compartment import EMPTY, OCCUPIED
-from gateway.domain.visit.closures.contract import OPEN_DOOR_STATES, Quantity, View
-from gateway.domain.visit.closures.garage_door import CLEAR, OBSTRUCTED
+from gateway.domain.visit.closures.contract import CLEAR, OBSTRUCTED, OPEN_DOOR_STATES, Quantity, View
 from gateway.domain.visit.closures.key_safe import ABSENT, PRESENT
 from gateway.domain.visit.state import Entrance, Phase, Visit
 from gateway.domain.visit.views import view

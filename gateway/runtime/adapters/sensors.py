@@ -10,8 +10,7 @@ from gateway.config.closures import SensorBinding
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.closures.compartment import EMPTY, OCCUPIED
-from gateway.domain.visit.closures.contract import UNKNOWN, Quantity
-from gateway.domain.visit.closures.garage_door import CLEAR, OBSTRUCTED
+from gateway.domain.visit.closures.contract import CLEAR, OBSTRUCTED, UNKNOWN, Quantity
 from gateway.domain.visit.closures.key_safe import ABSENT, PRESENT
 from gateway.domain.visit.state import Rules
 from gateway.domain.visit.views import find_sensor

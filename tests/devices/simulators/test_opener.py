@@ -1,12 +1,16 @@
 """The simulated garage at a real broker: it goes up and down on command, and never comes down on what it meets."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from devices.commands import LockDoor, UnlockDoor
 from devices.reports import CorrelationReport, DoorReport, DoorState, GarageDoorReport, GarageDoorState
-from devices.simulators.control import Arrive, WalkIn, WalkOut
+from devices.simulators import residence
+from devices.simulators.control import Arrive, Handle, WalkIn, WalkOut
+from devices.simulators.house import CompartmentPlan
+from devices.simulators.thing import MotorThing
 from devices.vendors.words import TopicSuffix
 from tests.devices.street import OPENER, REED, HouseClient, connected_house, make_movement
 from tests.waiting import assert_stays
@@ -128,3 +132,35 @@ async def test_an_opener_of_home_assistant_answers_with_the_question_s_mark_and_
         asked = await there.ask("garage-opener")
         echo = CorrelationReport(echo=(asked.correlation or b"").decode())
         assert asked.reports == (echo, GarageDoorReport(cover=GarageDoorState.CLOSED))
+
+
+class Hatch(MotorThing):
+    """A thing with a motor, as somebody adds one."""
+
+    NOUN = "hatch"
+    ACTS = frozenset({"reach_in"})
+
+    def act(self, act: str, who: str) -> None:
+        assert (act, who) == ("reach_in", "courier")
+        self.cross()
+
+    def physical(self) -> Mapping[str, object]:
+        return {"leaf": self.position.value}
+
+
+async def test_an_opener_moves_the_leaf_of_a_thing_and_its_beam_sees_who_reaches_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CompartmentPlan, "takes", frozenset({"cover", "door"}))
+    monkeypatch.setattr(residence, "make_things", lambda _house, log: {"hatch": Hatch("hatch", log)})
+    devices = {"garage-opener": {**OPENER, "of": "hatch"}, "garage-door": {**REED, "of": "hatch"}}
+    async with connected_house(tmp_path, devices, {"hatch": {"kind": "compartment"}}) as there:
+        await goes_up(there)
+        await there.until_said("garage-door", DoorReport(door=DoorState.OPEN))
+        await there.house.ask(Handle(thing="hatch", act="reach_in", who="courier"))
+        await there.until_said("garage-opener", GarageDoorReport(clear=False))
+        await there.until_said("garage-opener", GarageDoorReport(clear=True))
+        await there.tell("garage-opener", make_movement(LockDoor, "l1"))
+        await there.until_said("garage-opener", GarageDoorReport(cover=GarageDoorState.CLOSED), after=len(there.said))
+        assert [line["state"] for line in there.logged("way")] == ["open", "closed"]
+        assert there.logged("door") == [], "the front door did not move"

@@ -23,6 +23,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode
 
 UNKNOWN = "unknown"
+CLEAR, OBSTRUCTED = "clear", "obstructed"  # of `Quantity.OBSTRUCTION`
 START = "start"  # the step in which every procedure begins
 ORDER_ROLE = "order"  # the role of the device that opens it
 MAIN_CLOSURE = "door"  # the id whose sensors and conditions have no prefix: `lock` and `door`, as before closures
@@ -53,7 +54,7 @@ class Quantity(StrEnum):
 
     BOLT = auto()  # a `LockState`
     CONTACT = auto()  # a `DoorState`
-    OBSTRUCTION = auto()  # `clear`, `obstructed` or `unknown`
+    OBSTRUCTION = auto()  # `CLEAR`, `OBSTRUCTED` or `unknown`
     CONTENT = auto()  # `empty`, `occupied` or `unknown`
     KEY = auto()  # `present`, `absent` or `unknown`
 

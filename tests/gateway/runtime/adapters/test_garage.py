@@ -24,7 +24,7 @@ from gateway.config.validation import find_problems
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.closures import GarageDoor
-from gateway.domain.visit.closures.garage_door import CLEAR, OBSTRUCTED
+from gateway.domain.visit.closures.contract import CLEAR, OBSTRUCTED
 from gateway.mqtt.packets import InboundMessage
 from gateway.runtime.entrance_configuration import entrance_rules
 from tests.gateway.domain.delivery.shop import NOW
