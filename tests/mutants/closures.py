@@ -71,23 +71,23 @@ MUTANTS = (
     ),
     Mutant(
         name="a garage door is done on its first answer",
-        file=f"{KINDS}garage_door.py",
+        file=f"{KINDS}closed_by_box.py",
         old='return Move(to="door_after", query=("door",), after_expiry=True, ends_delivery=True)',
         new="return Verdict.DONE",
         tests=(PROCEDURES,),
     ),
     Mutant(
         name="a garage door is tried to be closed for ever",
-        file=f"{KINDS}garage_door.py",
+        file=f"{KINDS}closed_by_box.py",
         old='is_last_try = view.proves("way", CLEAR), view.run.tries >= MAX_CLOSE_COMMANDS',
         new='is_last_try = view.proves("way", CLEAR), view.run.tries < 0',
         tests=(PROCEDURES,),
     ),
     Mutant(
         name="a garage door with something in its way is ready",
-        file=f"{KINDS}garage_door.py",
+        file=f"{KINDS}closed_by_box.py",
         old='is_obstructed = self.obstruction_sensor and not view.proves("way", CLEAR)',
-        new='is_obstructed = self.obstruction_sensor and view.value("way") == OBSTRUCTED',
+        new='is_obstructed = self.obstruction_sensor and view.value("way") == "obstructed"',
         tests=(ANSWERS,),
     ),
     # ---- a strike ----
