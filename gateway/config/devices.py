@@ -161,22 +161,22 @@ class LockDevice(DeviceSection[Literal["lock"]]):
 
 
 class CoverDevice(DeviceSection[Literal["cover"]]):
-    """The opener of a garage door. It takes the place of the lock."""
+    """The opener of a garage door, or of another thing that a motor moves. It takes the place of the lock."""
 
     vendor: Annotated[str, VendorOf("cover")]
     """Vendor: the firmware of the opener, or which program brings it to MQTT."""
     reverses: bool
-    """Reverses: the door goes up again by itself when it meets an obstacle. It must be `true`; other openers are
+    """Reverses: what it moves opens again by itself when it meets an obstacle. It must be `true`; other openers are
     refused."""
     beam: bool = True
     """Light beam: the opener answers whether its light beam is free. Of an opener that cannot be asked about it, and
-    without a beam, the gateway never closes the door. Only an opener of the vendor `esphome` can be asked."""
+    without a beam, the gateway never closes it. Only an opener of the vendor `esphome` can be asked."""
     warning: Seconds = 10.0
-    """Warning: how long the signal warns before the door moves down. If it is too short, nobody has the time to step
+    """Warning: how long the signal warns before it closes. If it is too short, nobody has the time to step
     aside."""
     closing: Seconds = 30.0
     """Closing time: the longest time from the command until the sensor reports `closed`. If it is too short, a closing
-    counts as failed while the door still moves."""
+    counts as failed while it still moves."""
     latency: Seconds = 3.0
     """Answer time: the longest time that the opener needs to answer."""
     command_hold: Seconds = COMMAND_HOLD_S
@@ -186,7 +186,7 @@ class CoverDevice(DeviceSection[Literal["cover"]]):
 
     @property
     def closure_facts(self) -> Mapping[str, object]:
-        """What it declares of its garage door."""
+        """What it declares of the closure that it opens."""
         return {
             "latency": self.latency,
             "guarded": False,
@@ -200,13 +200,13 @@ class CoverDevice(DeviceSection[Literal["cover"]]):
     def _safe_to_move(self) -> Self:
         if not self.reverses:
             raise ValueError(
-                "reverses must be true: a garage door that does not go up again by itself when it meets somebody"
+                "reverses must be true: what does not open again by itself when it meets somebody"
                 " must not be moved while nobody looks"
             )
         if self.beam and not self.definition.answers_beam:
             raise ValueError(
                 f"beam must be false: an opener of the vendor {self.vendor} cannot be asked whether its light beam is"
-                " free, so the gateway never closes this door; the courier or the household does"
+                " free, so the gateway never closes what it moves; the courier or the household does"
             )
         return self
 

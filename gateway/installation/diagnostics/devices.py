@@ -66,7 +66,7 @@ BLOCKING_BATTERIES = frozenset({"lock", "door"})  # a critical battery of these 
 BATTERY_DEVICE_TEXTS: Final[Mapping[str, Text]] = {
     "lock": _("lock"),
     "door": _("door sensor"),
-    "cover": _("garage door ({id})"),
+    "cover": _("opener ({id})"),
     "strike": _("door release ({id})"),
     "compartment": _("compartment ({id})"),
     "content": _("compartment sensor ({id})"),
@@ -145,11 +145,11 @@ def report_text(report: r.Report) -> Text:
             temperature = _UNKNOWN if degrees is None else f"{degrees:g} °C"
             return joined((compartment, temperature) if compartment else (temperature,), " ")
         case r.GarageDoorReport(cover=cover, clear=None):
-            return _("the garage door is {state}", state=_state_text(cover, _UNKNOWN_DOOR))
+            return _("it is {state}", state=_state_text(cover, _UNKNOWN_DOOR))
         case r.GarageDoorReport(cover=cover, clear=True):
-            return _("the garage door is {state}, nothing is in its way", state=_state_text(cover, _UNKNOWN_DOOR))
+            return _("it is {state}, nothing is in its way", state=_state_text(cover, _UNKNOWN_DOOR))
         case r.GarageDoorReport(cover=cover):
-            return _("the garage door is {state}, something is in its way", state=_state_text(cover, _UNKNOWN_DOOR))
+            return _("it is {state}, something is in its way", state=_state_text(cover, _UNKNOWN_DOOR))
         case r.ContentReport(occupied=occupied):
             return _CONTENT_TEXTS[occupied]
         case r.KeyReport(present=present):

@@ -23,7 +23,7 @@ from gateway.config.closures import entrance_closures, sensor_bindings
 from gateway.config.home import Home, HomeAssistantSection
 from gateway.config.topics import BRIDGE_STATE, HOMEASSISTANT_STATUS_TOPIC, homeassistant_topic, inbound_topics
 from gateway.domain.visit.closures import AnyClosure
-from gateway.domain.visit.closures.contract import Quantity
+from gateway.domain.visit.closures.contract import ORDER_ROLE, Quantity
 from gateway.integrations.homeassistant.closures import UNKNOWN, closure_entities
 from gateway.integrations.homeassistant.commands import HomeAssistantCommand
 from gateway.integrations.homeassistant.state import DELIVERY_STATES, EVENT_TYPES
@@ -54,6 +54,8 @@ BATTERY_NAMES: Mapping[str, Text] = {
     "alarm": _("Alarm panel battery"),
 }
 """The devices beside lock and door sensor (`gateway/runtime/adapters/batteries.py`), by kind."""
+
+OPENER_BATTERY = _("Opener battery")  # of a hatch or a gate; a garage door keeps the name that it always had
 
 BUTTONS = (
     ("stop", _("Stop deliveries"), "mdi:hand-back-right"),
@@ -197,7 +199,8 @@ def _components(home: Home, section: HomeAssistantSection, entrance: str) -> dic
             components[part] = entity(button, "button", icon=icon, command_topic=command, payload_press=press)
     for role in auxiliary_batteries(home, entrance):
         kind, _slash, id_ = role.partition("/")
-        name = Text("{device} ({id})").with_facts(device=BATTERY_NAMES[kind], id=id_)
+        is_other = kind == "cover" and not _opens_garage_door(closures, id_)
+        name = Text("{device} ({id})").with_facts(device=OPENER_BATTERY if is_other else BATTERY_NAMES[kind], id=id_)
         components[f"battery_{kind}_{id_}"] = battery(name, f"batteries.get('{role}', '{UNKNOWN}')")
     return components
 
@@ -249,6 +252,10 @@ def _battery_components(home: Home, entrance: str, closures: tuple[AnyClosure, .
                 **_expiring_config(topic, f"batteries.get('{binding.name}', '{UNKNOWN}')"),
             }  # fmt: skip
     return components
+
+
+def _opens_garage_door(closures: tuple[AnyClosure, ...], opener: str) -> bool:
+    return any(one.kind == "garage_door" and one.devices.get(ORDER_ROLE) == opener for one in closures)
 
 
 def publishes_picture(home: Home, entrance: str) -> bool:

@@ -149,7 +149,7 @@ FAILURE_TEXTS: Mapping[OperationError, Text] = MappingProxyType({
 BATTERY_TEXTS: Mapping[str, Text] = MappingProxyType({
     "lock": _("the lock's"),
     "door": _("the door sensor's"),
-    "cover": _("the garage door's"),
+    "cover": _("the opener's"),
     "strike": _("the door release's"),
     "compartment": _("the parcel box's"),
     "content": _("the compartment sensor's"),
@@ -172,7 +172,7 @@ READINESS_TEXTS: Mapping[str, Text] = MappingProxyType({
     "disk": _("the disk is full or failing"),
     "clock": _("the time is not certain"),
     "fridge": _("the fridge is not cold enough"),
-    "way": _("something is in the garage door's way"),
+    "way": _("something is in its way"),
     "latch": _("the latch is not proven shut"),
     "lid": _("the lid is not proven closed"),
     "content": _("nobody knows whether it is empty"),

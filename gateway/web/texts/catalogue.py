@@ -49,7 +49,7 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "add.no.must": _("Fill this in."),
     "add.no.must.way_out_by_hand": _("Nobody may be locked in: without it there is no entrance."),
     "add.no.must.reverses": _(
-        "A garage door that does not go up again by itself must not be moved while nobody looks."
+        "What does not open again by itself when it meets somebody must not be moved while nobody looks."
     ),
     "add.no.choice": _("Choose one of what is offered."),
     "add.no.number": _("A number of seconds, from 0 to 3600."),
