@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
@@ -10,6 +11,9 @@ from pydantic import TypeAdapter
 from devices.reports import BatteryLevel, DoorState, LockState
 from gateway.config.closure_names import KIND_NAMES
 from gateway.config.home import CamerasSection, EntranceSection, Place
+from gateway.demo.plan import make_plan
+from gateway.demo.scenarios.ways_in_homes import with_parcel_box
+from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.visit.closures import (
     KINDS,
     AnyClosure,
@@ -21,7 +25,7 @@ from gateway.domain.visit.closures import (
     Strike,
 )
 from gateway.domain.visit.closures.contract import Fact
-from gateway.domain.visit.state import Entrance, Rules, ScanLockout
+from gateway.domain.visit.state import Consent, Entrance, Phase, Rules, ScanLockout, Visit
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.trials import KIND_TRIALS, TRIAL_PROCEDURES, TrialAnswer, WalkTrial
 from gateway.installation.walk import (
@@ -31,10 +35,13 @@ from gateway.installation.walk import (
     WalkTestStep,
     advance,
     answer_trial,
+    fitted_devices,
     forbids_visits,
+    status_with_devices,
     walk_steps,
     walk_test_status,
 )
+from tests.shell.house import visit_delivery
 
 CLOSURE: TypeAdapter[AnyClosure] = TypeAdapter(AnyClosure)
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -202,6 +209,36 @@ def test_each_compartment_gets_its_own_delivery(devices: dict[str, str], *, skip
     assert [step.closure for step in steps] == [None, "c2", "c3"]
     # Without a sensor of what lies in it the first one opens again: the others cannot be tried by a delivery
     assert [step.is_optional for step in steps] == [False, skippable, skippable]
+
+
+def test_a_delivery_to_another_compartment_passes_no_trial() -> None:
+    visit = Visit(
+        id="v", delivery=visit_delivery(), scanner="s", route=("c1",), phase=Phase.LOCKED_AGAIN,
+        consent=Consent(bell_confirmed=True), outcome=Outcome.DELIVERED, door_result=DoorResult.LOCKED_AGAIN,
+    )  # fmt: skip
+    boxes = Rules(closures=(Compartment(id="c1"), Compartment(id="c2")))
+    proven = {"latch": CAUGHT, "lid": SHUT}
+    facts = {f"{box}/{role}": Fact(value=value, proven=True) for box in ("c1", "c2") for role, value in proven.items()}
+    seen = HouseObservation(
+        state=Entrance(id="front", rules=boxes, facts=facts, visit=visit), delivery=visit.delivery.id
+    )
+    assert after(only(WalkTrial.DELIVERY, "c1"), seen).steps[0].asks
+    assert not after(only(WalkTrial.DELIVERY, "c2"), seen).steps[0].asks
+
+
+def test_what_was_passed_with_other_closures_is_stale(tmp_path: Path) -> None:
+    home = with_parcel_box(make_plan(tmp_path, fast=True)).home
+    front = home.entrances["front"]
+    renamed = front.closures[1].model_copy(update={"id": "box-9"})
+    other = home.model_copy(
+        update={"entrances": {"front": front.model_copy(update={"closures": (front.closures[0], renamed)})}}
+    )
+    passed = WalkTest(
+        entrance="front", begun=NOW, by="Ida", fitted=fitted_devices(home, "front"),
+        steps=(WalkTestStep(trial=WalkTrial.BROKER, ending=TrialResult.PASSED),),
+    )  # fmt: skip
+    assert status_with_devices(passed, fitted_devices(home, "front")) is WalkTestStatus.PASSED
+    assert status_with_devices(passed, fitted_devices(other, "front")) is WalkTestStatus.STALE
 
 
 def test_a_wrong_code_counts_at_the_scanner_of_its_closure_only() -> None:
