@@ -14,6 +14,7 @@ from playwright.async_api import expect
 
 from gateway.demo.plan import DemoPlan
 from gateway.demo.scenario import ScenarioRun
+from gateway.demo.scenarios.homes import with_garage_door
 from gateway.demo.scenarios.ways_in_homes import (
     HALL,
     SAFE,
@@ -33,7 +34,7 @@ from gateway.protocol.ed25519 import PublicKey
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.gateway.test_walked_in_a_browser import Phone, codes, with_pages
 from tests.gateway.web.house import ANNA_PASSWORD
-from tests.installer import WalkTestInstaller
+from tests.installer import HEARD_S, WalkTestInstaller
 from tests.waiting import wait_until
 from tests.whole_house import run_whole_house
 
@@ -91,7 +92,7 @@ async def walking(
         for field, text in (("code", claim_code), ("name", "Anna"), ("password", ANNA_PASSWORD)):
             await page.locator(f"form.fields [name={field}]").fill(text)
         await page.locator("form.fields button").click()
-        await expect(page.locator(".closures li").first).to_be_visible()
+        await expect(page.locator(".door .word")).to_have_text("Locked")
         await page.goto(f"{address}/installation/walk/front")
         await page.get_by_role("button", name="Begin", exact=True).click()
         phone = Phone(page, play.plan.home)
@@ -222,3 +223,27 @@ async def makes_good(play: ScenarioRun, closure: str) -> None:
         await play.resident.handles("box-1-lid", "open_with_key", "push_shut")
     if closure == SAFE:
         await play.resident.handles(SAFE, "bring_key", "shut_flap")
+
+
+async def test_a_garage_door_s_light_beam_is_tried_and_a_blind_one_is_found(tmp_path: Path) -> None:
+    async with walking(tmp_path, with_garage_door, _with_the_key) as (play, phone, installer):
+        number = next(n for n, step in enumerate(phone.steps) if step.trial is WalkTrial.OBSTRUCTION)
+        assert [step.trial for step in phone.steps[:number]] == [WalkTrial.DOOR_SENSOR, WalkTrial.BOLT]
+        await walks(phone, installer, list(enumerate(phone.steps))[:number])
+        await phone.opens(number)
+        await phone.shows(number, 1)
+        await play.set_fault(play.plan.lock, "blind")
+        await play.set_fault(play.plan.lock, "beam")
+        await asyncio.sleep(HEARD_S)
+        await expect(phone.page.locator("#open-trial ~ .countdown")).to_have_text("waits for: something in the way")
+        await phone.button("It did not work").click()
+        await expect(phone.page.locator(".promises .bad")).to_contain_text("the box never closes this door")
+        for fault in ("beam", "blind"):
+            await play.set_fault(play.plan.lock, fault, on=False)
+        await phone.button("Try again: Something in the way").click()
+        await phone.opens(number)
+        await phone.shows(number, 1)
+        await play.set_fault(play.plan.lock, "beam")
+        await phone.shows(number, 2)
+        await play.set_fault(play.plan.lock, "beam", on=False)
+        await phone.opens(number + 1)

@@ -141,7 +141,15 @@ CAUGHT, FREE = LockState.LOCKED, LockState.UNLOCKED
             ],
             "passed",
         ),
-        (WalkTrial.CONTENT, [BOX.of(lid=SHUT, content="empty"), BOX.of(lid=OPEN, content="occupied")], None),
+        (  # what is seen with the lid open proves nothing
+            WalkTrial.CONTENT,
+            [
+                BOX.of(lid=SHUT, content="empty"),
+                BOX.of(lid=OPEN, content="occupied"),
+                BOX.of(lid=SHUT, content="empty"),
+            ],
+            None,
+        ),
         (
             WalkTrial.KEY_HOOK,
             [SAFE.of(flap=OPEN, key="absent"), SAFE.of(flap=SHUT, key="absent"), SAFE.of(flap=SHUT, key="present")],
