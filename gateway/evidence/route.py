@@ -229,7 +229,8 @@ class ProofAtOrder(Frozen):
     closure: str
     later: str
     at: datetime
-    last_order: int  # place in the log of the newest order to the earlier closure until then
+    ordered: Ordering | None  # the earlier closure's own order to open until then
+    last_order: int  # place in the log of the newest order of any sort to the earlier closure until then
     answers: Mapping[str, StandingAnswer]
 
 
@@ -465,6 +466,7 @@ class _Reader:
         for earlier in self._before(tracked):
             self.at_orders.append(ProofAtOrder(
                 closure=earlier.logged.closure, later=ordered, at=at, last_order=earlier.last_order,
+                ordered=earlier.orders[-1] if earlier.orders else None,
                 answers=earlier.standing(),
             ))  # fmt: skip
         if self.here is not None and self.here is not tracked:

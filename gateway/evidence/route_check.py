@@ -146,10 +146,9 @@ def _why_not_passed(proof: ProofAtOrder, reading: RouteReading, *, has_times: bo
     lacking = _lacking(kind, _answers(proof.answers))
     if lacking is not None:
         return None if reading.is_incomplete else lacking
-    orders = reading.orders[proof.closure]
-    if not orders:
-        return "it was never ordered open"
-    expired = orders[-1].at + timedelta(seconds=orders[-1].life)
+    if proof.ordered is None:
+        return "it had not been ordered open"
+    expired = proof.ordered.at + timedelta(seconds=proof.ordered.life)
     for role, found in proof.answers.items():
         if kind is None or role not in needed_sensors(kind) or found.answer.query is None:
             continue

@@ -241,8 +241,11 @@ class Reading:
 def early(closure: Closure) -> Iterator[str]:
     """Why a closure was not secured yet; a reason with a time before its order's end only counts if times compare."""
     proof = closure.proof()
-    if (role := closure.lacking(plain(proof))) or not closure.orders:
+    if role := closure.lacking(plain(proof)):
         yield f"lacks {role}"
+        return
+    if not closure.orders:
+        yield "it had not been ordered open"
         return
     ordered, life = closure.orders[-1]
     for role in closure.kind.needs:

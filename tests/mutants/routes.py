@@ -40,7 +40,7 @@ MUTANTS = (
         name="an answer counts though the order could still act",
         file="gateway/evidence/route_check.py",
         old="found.answer.asked < expired:",
-        new="found.answer.asked < orders[-1].at:",
+        new="found.answer.asked < proof.ordered.at:",
         tests=(FORGED,),
     ),
     Mutant(

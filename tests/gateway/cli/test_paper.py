@@ -61,11 +61,11 @@ def test_verify_says_of_each_closure_when_it_opened_and_by_what_it_was_secured(h
     pem.write_bytes(key.public.pem)
     told = run_perron("verify", folder, "--key", pem, home=home_file)
     assert told.returncode == ExitCode.DONE
-    safe = (
-        r"  safe \(key_safe\): ordered open [\d:]{8}, opened [\d:]{8}, secured [\d:]{8} by flap closed, key present\n"
-    )
-    door = r"  front \(keyed_door\): a key opens it, opened [\d:]{8}, secured [\d:]{8} by door closed\n"
-    assert re.search(safe + door, told.stdout), told.stdout
+    timeless = re.sub(r" \d\d:\d\d:\d\d\b", " TIME", told.stdout)
+    assert (
+        "  safe (key_safe): ordered open TIME, opened TIME, secured TIME by flap closed, key present\n"
+        "  front (keyed_door): a key opens it, opened TIME, secured TIME by door closed\n"
+    ) in timeless
     assert "3 pages A4" in run_perron("report", folder, tmp_path / "visit.pdf", home=home_file).stdout
 
 

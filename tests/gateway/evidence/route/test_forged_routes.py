@@ -60,6 +60,14 @@ def flat_before_street(rows: list[Row]) -> None:
     early["commands"] += orders
 
 
+def street_after_flat(rows: list[Row]) -> None:
+    """The flat is ordered open though the street door was ordered open only after it."""
+    late = ordering_row(rows, "flat")
+    early = ordering_row(rows, "street")
+    rows.remove(early)
+    rows.insert(rows.index(late) + 1, {**early, "at": late["at"]})
+
+
 def long_lived_order(rows: list[Row]) -> None:
     """The street door's order could still act when its answer was asked for."""
     unlock = next(one for one in ordering_row(rows, "street")["commands"] if one["command"] == "Unlock")
@@ -111,6 +119,7 @@ Forging = Callable[[list[Row]], None]
 BROKEN: dict[Forging, tuple[str, str, str]] = {
     # what is wrong -> the word, the check of ours that finds it, what its place says
     flat_before_street: ("route_order", "_check_orders", "flat was ordered open at .* street was not secured: door"),
+    street_after_flat: ("route_order", "_check_orders", "street was not secured: it had not been ordered open"),
     long_lived_order: ("route_order", "_check_orders", "street was not secured: door was queried at"),
     without_intent: ("route_order", "_check_orders", "flat: ordered open 1 times, with 0 stored intents"),
     ordered_twice: ("route_order", "_check_orders", "flat: ordered open 2 times, with 1 stored intents"),
