@@ -29,6 +29,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Timing
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import ORDER_ROLE
+from gateway.installation.trials import KIND_TRIALS, WalkTrial
 from gateway.system.config_section import ConfigSection
 from gateway.system.i18n import Text, _
 
@@ -144,7 +145,7 @@ def entrance_capabilities(
             for closure in entrance_closures(home, name)
             for role in sorted(closure.independent_roles)
         ),
-        _way_out_capability(section, walk_status),
+        *_way_out_capability(section, entrance_closures(home, name), walk_status),
         *(
             capability
             for id_ in section.closure_devices
@@ -287,13 +288,21 @@ def _independence_capability(home: Home, section: EntranceSection, closure: AnyC
             "sensor (ESPHome), or take another entrance."
         )
         return Capability(_MISSING, text.with_facts(**facts), forbids=True)
+    if not isinstance(door, DoorDevice):
+        return Capability(_DECLARED, _("{door} does not depend on {lock}, which opens the closure.", **facts))
     return Capability(_DECLARED, _("{door} sees the door and does not depend on the lock {lock}.", **facts))
 
 
-def _way_out_capability(section: EntranceSection, walk_status: WalkTestStatus) -> Capability:
+def _way_out_capability(
+    section: EntranceSection, closures: tuple[AnyClosure, ...], walk_status: WalkTestStatus
+) -> Iterator[Capability]:
+    """Yield whether nobody can be locked in; nothing where nobody goes in: at a parcel box."""
     if not section.way_out_by_hand:
         text = _("From inside the door does not open by hand: somebody could be locked in. No unattended visit.")
-        return Capability(_MISSING, text, forbids=True)
-    if walk_status is WalkTestStatus.PASSED:
-        return Capability(_MEASURED, _("Tried here: from inside the door opens by hand, without key or power."))
-    return Capability(_DECLARED, _("Declared: from inside the door opens by hand, without key or power."))
+        yield Capability(_MISSING, text, forbids=True)
+    elif not any(WalkTrial.WAY_OUT in KIND_TRIALS[one.kind].before for one in closures):
+        return
+    elif walk_status is WalkTestStatus.PASSED:
+        yield Capability(_MEASURED, _("Tried here: from inside the door opens by hand, without key or power."))
+    else:
+        yield Capability(_DECLARED, _("Declared: from inside the door opens by hand, without key or power."))

@@ -1,7 +1,7 @@
 """What a device can promise, on which ground, and what forbids a visit while nobody is home."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from gateway.config.devices import AnyDevice, CoverDevice
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.config.topics import depends_on_lock
+from gateway.demo.plan import DemoPlan, make_plan
+from gateway.demo.scenarios.ways_in_homes import with_flat, with_key_safe, with_parcel_box
 from gateway.installation.capability import (
     Capability,
     CapabilityEvidence,
@@ -229,3 +231,12 @@ def test_a_sensor_that_speaks_on_the_lock_s_topic_is_the_lock_s_own() -> None:
     assert not depends_on_lock(home, "front-lock", "front-door")
     both = {**home.devices, "front-door": home.devices["front-door"].model_copy(update=shared)}
     assert depends_on_lock(home.model_copy(update={"devices": both}), "front-lock", "front-door")
+
+
+@pytest.mark.parametrize(("equip", "is_said"), [(with_flat, True), (with_parcel_box, False), (with_key_safe, True)])
+def test_a_way_out_is_promised_only_where_somebody_goes_in_and_it_was_tried(
+    tmp_path: Path, equip: Callable[[DemoPlan], DemoPlan], *, is_said: bool
+) -> None:
+    home = equip(make_plan(tmp_path, fast=True)).home
+    promised = entrance_capabilities(home, "front", {}, WalkTestStatus.PASSED)
+    assert any("from inside" in one.text.to("en") for one in promised) is is_said
