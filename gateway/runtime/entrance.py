@@ -371,7 +371,7 @@ class EntranceActor:
                 event = replace(event, matches=self._matches(event.code, now, event.label))
                 await self._store_readings({match.delivery.place for match in event.matches}, now)
             new, commands = decide(self.state, event, now=now)
-            if new == self.state and not commands:
+            if new == self.state and not commands and not isinstance(event, e.UnlockPublished):
                 await asyncio.sleep(0)  # without a commit nothing gives the loop a turn, nor in the two cases below
                 return
             if not commands and _is_transient(event, new):

@@ -191,6 +191,13 @@ MUTANTS = (
         tests=(PAGE,),
     ),
     Mutant(
+        name="that an order left the box changes no state, so it is not logged",
+        file="gateway/runtime/entrance.py",
+        old="if new == self.state and not commands and not isinstance(event, e.UnlockPublished):",
+        new="if new == self.state and not commands:",
+        tests=("tests/gateway/runtime/test_entrance.py",),
+    ),
+    Mutant(
         name="the log does not say when an order left the box",
         file="gateway/runtime/effects.py",
         old="                    self.post(published)\n",

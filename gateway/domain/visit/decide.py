@@ -47,7 +47,6 @@ from gateway.domain.visit.views import condition_view, sensor_names
 
 MAX_ROUNDS = 20  # far more moves than one event can cause
 MAX_CLOCK_DRIFT_S = 1.0  # of wall clock and a pause's deadline before the deadline is set again
-UNLOCK_PUBLISHED = "unlock_published"
 EARLY_TIMER_S = 0.01  # seconds: a pause's timer expired a moment before its instant
 
 REFUSAL_OF_UNSENT = {
@@ -119,14 +118,11 @@ def apply_event(step: Step, event: e.Event) -> None:
                 step.visit = replace(step.visit, consent=replace(step.visit.consent, bell_confirmed=True))
         case e.UnlockNotSent():
             _on_unlock_not_sent(step, event)
-        case e.UnlockPublished(visit=visit):
-            if _is_running(step, visit):
-                step.emit(c.LogNote(what=UNLOCK_PUBLISHED))  # a step without a command would have no log entry
         case e.FilmClosed():
             film.on_closed(step, event)
         case e.ProofSealed():
             film.on_sealed(step, event)
-        case e.TimerExpired():
+        case e.UnlockPublished() | e.TimerExpired():
             pass
         case _:
             assert_never(event)

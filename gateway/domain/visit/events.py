@@ -249,7 +249,10 @@ class UnlockNotSent(Frozen):
 
 
 class UnlockPublished(Frozen):
-    """The order to open a closure left the box at this instant (UTC); whether it arrived, only a report can tell."""
+    """The order to open a closure left the box at this instant (UTC); whether it arrived, only a report can tell.
+
+    Nothing follows from it: it is logged, and the proof says when the order left.
+    """
 
     visit: str
     closure: str = MAIN_CLOSURE

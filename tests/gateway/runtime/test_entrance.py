@@ -91,16 +91,28 @@ async def test_every_step_is_committed_before_anything_of_it_is_performed(ready:
     await ready.commits(await ready.ring(PARCEL))
     await wait_until(lambda: unlocks(ready))
     await ready.quiet()
-    performed = 0
+    performed = [0]  # after each commit
     for line in ready.order:
         if line.startswith("commit"):
-            performed = 0
+            performed.append(0)
         elif line.startswith("perform"):
-            performed += 1
+            performed[-1] += 1
     commands = [type(one).__name__ for step in ready.journal.steps for one in step.commands]
     done = [line.removeprefix("perform ") for line in ready.order if line.startswith("perform")]
     assert commands[-len(done) :] == done
-    assert performed > 0
+    assert performed[0] == 0
+    assert max(performed) > 1
+
+
+async def test_that_the_order_left_the_box_is_stored_though_nothing_follows_from_it(ready: ShellBox) -> None:
+    visit = await ready.ring(PARCEL)
+    await ready.commits(visit)
+    await wait_until(lambda: unlocks(ready))
+    await ready.quiet()
+    stored = [(step.event, step.commands) for step in ready.journal.steps if isinstance(step.event, e.UnlockPublished)]
+    ((published, commands),) = stored
+    assert isinstance(published, e.UnlockPublished)
+    assert (published.visit, published.closure, commands) == (visit, "door", ())
 
 
 async def test_a_stop_between_commit_and_unlock_is_obeyed(ready: ShellBox) -> None:

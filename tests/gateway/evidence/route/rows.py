@@ -50,7 +50,7 @@ class RecordedLog:
         self._unstored()
 
     def _record(self, event: e.Event, old: Entrance, new: Entrance, commands: tuple[c.Command, ...]) -> None:
-        if not (self._is_unstored or (new == old and not commands)):
+        if not (self._is_unstored or (new == old and not commands and not isinstance(event, e.UnlockPublished))):
             self._append(
                 StoredDecision(entrance=new.id, event=event, state=new, commands=commands, now=self.house.now())
             )
