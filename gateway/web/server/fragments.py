@@ -101,26 +101,38 @@ NAMING_PHASES = frozenset({Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE, Phase.
 
 def closure_of_phase(phase: Phase, closures: Iterable[Mapping[str, object]]) -> str | None:
     """Return the name of the closure where the courier is or goes to in this phase; None: its text names none."""
-    names = (str(one["name"]) for one in closures if one["position"] in ("here", "next"))
+    names = (str(one["name"]) for one in closures if one["position"] in (CourierPosition.HERE, CourierPosition.NEXT))
     return next(names, None) if phase in NAMING_PHASES else None
 
 
-def courier_position(visit: Visit, closure: str) -> str | None:
-    """Return where the courier is, seen from a closure: the key of a text `way.KEY`; None: it is not on his way."""
+class CourierPosition(StrEnum):
+    """Where the courier is, seen from a closure on his way."""
+
+    PASSED = auto()
+    HERE = auto()
+    NEXT = auto()  # he is on his way to it
+    AHEAD = auto()
+    SECURING = auto()  # he is out, and it is being secured
+
+
+def courier_position(visit: Visit, closure: str) -> CourierPosition | None:
+    """Return where the courier is, seen from a closure; None: it is not on his way, or he has left."""
     if closure not in visit.route:
         return None
     place, stage = visit.route.index(closure), visit.entry.stage
     match visit.phase:
         case Phase.RELOCKING:
-            return "securing" if visit.securing.closure == closure else None
+            return CourierPosition.SECURING if visit.securing.closure == closure else None
         case Phase.LOCKED_AGAIN | Phase.HANDED_TO_OWNER:
             return None
         case Phase.ADVANCING if place == stage + 1:
-            return "next"
+            return CourierPosition.NEXT
         case Phase.ADVANCING:
-            return "passed" if place <= stage else "ahead"
+            return CourierPosition.PASSED if place <= stage else CourierPosition.AHEAD
         case _:
-            return "here" if place == stage else "passed" if place < stage else "ahead"
+            if place == stage:
+                return CourierPosition.HERE
+            return CourierPosition.PASSED if place < stage else CourierPosition.AHEAD
 
 
 def visit_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:

@@ -7,11 +7,12 @@ from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.result import Outcome
 from gateway.domain.pause import PauseRefusal
 from gateway.domain.visit.state import LockRequestResult, Phase
+from gateway.domain.visit.summary import ClosureState
 from gateway.installation.diagnostics.finding import FindingVerdict
 from gateway.runtime.notifications.apprise import SendResult
 from gateway.web.auth.roles import Role
 from gateway.web.server.courier_view import LABEL_KINDS, PHASE_STEPS, CourierStep
-from gateway.web.server.fragments import DoorSummary
+from gateway.web.server.fragments import NAMING_PHASES, CourierPosition, DoorSummary
 from gateway.web.texts.catalogue import TEXTS
 
 WEB = Path(__file__).parents[4] / "gateway" / "web"
@@ -22,7 +23,7 @@ SOURCES = {
     if path.parent.name != "texts"
 }
 # keys that are put together: by a phase, an outcome, a door, a standing, a day, an event of the log
-FAMILIES = ("phase.", "outcome.", "door.", "closure.", "brand.", "day.", "error.", "turn.",
+FAMILIES = ("phase.", "way.", "outcome.", "door.", "closure.", "brand.", "day.", "error.", "turn.",
             "role.", "link.", "label.kind.", "lock.", "pause.no.",
             "phone.heard.", "house.file.", "examine.",
             "add.no.", "add.note.", "add.kind.", "add.stands.", "install.what.",
@@ -52,7 +53,10 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
         *(f"outcome.{outcome}" for outcome in Outcome),
         *(f"lock.{result}" for result in LockRequestResult),
         *(f"pause.no.{no}" for no in PauseRefusal),
-        *(f"door.{door}{why}" for door in DoorSummary for why in ("", ".why")),
+        *(f"door.{door}{why}" for door in DoorSummary for why in ("", ".why", ".each")),
+        *(f"closure.{state}" for state in ClosureState),
+        *(f"way.{position}" for position in CourierPosition),
+        *(f"phase.{phase}.each" for phase in NAMING_PHASES),
         *(f"turn.{turn}{how}" for turn in CourierStep for how in ("", ".how")),
         *(f"label.kind.{kind}" for kind in LABEL_KINDS),
         *(f"role.{role}" for role in Role),
