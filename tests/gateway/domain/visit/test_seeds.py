@@ -45,15 +45,12 @@ MUST_BE_SEEN_AT_A_FRONT_DOOR = {
     *("late unlock", "intent", "unlock published", "opening", "locked again", "sealed", "Lock", "step without a store"),
     *("release never entered", "release unsent", "ReportReadiness", "ConsumeOpening", "LogNote", "ReportDoorResult"),
 }
-KEYED = {"keyed_door"}  # a key opens it, no intent
+KIND_WORDS = {kind.model_fields["kind"].default: kind for kind in KINDS}
+KEYED = {word for word, kind in KIND_WORDS.items() if not kind.order_kinds}  # a key opens it, no intent
 MUST_BE_SEEN_AT_ANY_ENTRANCE = {
     "phase ready",
     *(f"phase {phase}" for phase in Phase),
-    *(
-        f"intent {kind.model_fields['kind'].default}"
-        for kind in KINDS
-        if kind.model_fields["kind"].default not in KEYED
-    ),
+    *(f"intent {word}" for word in KIND_WORDS.keys() - KEYED),
     *(f"outcome {outcome}" for outcome in Outcome if outcome is not Outcome.REFUSED),
     *("lockup_proven", "lockup_door_open", "lockup_no_link", "lockup_visit"),
     *(f"crash {point}" for point in CRASH_POINTS),

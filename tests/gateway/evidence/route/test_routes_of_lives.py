@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from gateway.domain.visit.closures import KINDS
 from gateway.evidence.route import RouteGap, read_route
 from tests.gateway.evidence.route.rows import RecordedLog, account_of, words_of_both
 from tests.house import entrance_life, life
@@ -40,7 +41,7 @@ def test_the_lives_of_entrances_with_any_closures_are_proven() -> None:
             one.step(number)
         entrance_life.heal(one.house)
         seen += check_all(log)
-    kinds = ("bolted_door", "garage_door", "strike", "compartment", "key_safe", "keyed_door")
+    kinds = tuple(kind.model_fields["kind"].default for kind in KINDS)
     assert all(seen[f"secured {kind}"] >= 5 for kind in kinds), seen
     assert seen["passed"] >= 10
 
