@@ -12,6 +12,7 @@ from gateway.domain.visit.state import Phase
 from tests.house.entrances import PLACE, build_for_life, courier, walk
 from tests.house.faults import CRASH_POINTS, Faults
 from tests.house.house import CAMERAS
+from tests.house.own_parcels import OwnParcels
 from tests.house.promise import SimulatedDelivery
 from tests.house.story import announce_delivery
 from tests.house.ways import EntranceHouse
@@ -26,6 +27,8 @@ class Life:
     def __init__(self, seed: int, tell: Callable[[str], None] | None) -> None:
         self.rng = random.Random(f"entrance life {seed}")
         self.house = build_for_life(seed, tell)
+        self.parcels = OwnParcels(self.house, self.rng)
+        self.house.own_parcels = self.parcels
         self.places = sorted(self.house.rules.routes) or [PLACE]
         self.promise = self.announce("d0")
         self.way: Iterator[str] = iter(())
@@ -35,7 +38,7 @@ class Life:
 
     def announce(self, ident: str) -> SimulatedDelivery:
         rng = self.rng
-        return announce_delivery(
+        promise = announce_delivery(
             self.house,
             ident,
             rng.choice((400, 3600)),
@@ -44,6 +47,9 @@ class Life:
             needs_courier=rng.random() < 0.05,
             allowance=rng.choice((1, 1, 2)),
         )
+        if rng.random() < 0.15:
+            self.parcels.adopt(promise)
+        return promise
 
     # ---- people -----------------------------------------------------------------------------------------------------
 
@@ -164,6 +170,7 @@ class Life:
             (1, self.sensor_fails),
             (1, lambda: house.feed(e.ReportsMissed())),
             (1, self.change_facts),
+            (2, lambda: self.parcels.report(self.promise)),
         ]
         things = [act for thing in house.things.values() for act in thing.acts(rng)]
         return [*calm, *things] if self.is_calm else [*calm, *wild, *things]

@@ -141,6 +141,8 @@ class EntranceOracle(Oracle):
             assert house.clip == reserve.visit, "I3 no film of this visit runs"
             recording = all(house.camera_state(name).recording for name in rules.cameras)
             assert recording, "I3 the first fragment is not on disk"
+        if house.own_parcels is not None:
+            house.own_parcels.check(promise, self.begun_at[reserve.visit])
         self._check_route(reserve.closure, visit, promise)
         self.intended[reserve.visit, reserve.closure] = house.t
         self.seen["intent"] += 1

@@ -3,7 +3,7 @@
 import heapq
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar, assert_never
 
 from devices.reports import BatteryLevel, DoorReport, DoorState, LockReport, LockState, OperationSource
@@ -105,6 +105,10 @@ class SimulatedHome:
         step = self.faults.clock_step if self.faults.untrusted else 0.0
         utc = EPOCH + timedelta(seconds=self.t + step)
         return Now(utc=utc, trusted=not self.faults.untrusted, mono=self.t - self.uptime_from)
+
+    def wall(self, t: float) -> datetime:
+        """Return the true wall clock's instant of a moment of the life."""
+        return EPOCH + timedelta(seconds=t)
 
     @property
     def guarded(self) -> bool:

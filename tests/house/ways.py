@@ -21,6 +21,7 @@ from tests.house.house import SimulatedCrash, SimulatedHome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.house.own_parcels import OwnParcels
     from tests.house.things.thing import Thing
 
 UNLOCK, LOCK, CLOSE = "unlock", "lock", "close"
@@ -123,6 +124,7 @@ class EntranceHouse(SimulatedHome):
         super().__init__(seed, rules, tell)
         self.things = things
         self.unplugged: set[str] = set()  # sensors that report nothing at all
+        self.own_parcels: OwnParcels | None = None  # the tracking, where a life has one
         self.crash_closure: str | None = None  # the process dies only where an order goes to this closure
         for ident, thing in things.items():
             thing.placed(self, closure_of(rules, ident))

@@ -73,6 +73,7 @@ MUST_BE_SEEN_AT_ANY_ENTRANCE = {
     ),
     *("key_taken", "key_returned", "neighbour", "off the way", "opening", "Lock", "Close", "locked again", "sealed"),
     *("release never entered", "release unsent", "ConsumeOpening"),
+    *("intent own parcel", "stored tracking", "refusal not_out_for_delivery"),
 }
 
 
