@@ -13,7 +13,9 @@ from gateway.config.topics import OFFER_TOPIC, entrance_topic
 from gateway.demo.observers import Body, GatewayObserver
 from gateway.demo.plan import DemoPlan, RetailerKey
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
+from gateway.domain.delivery.features import Feature
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
+from gateway.domain.delivery.promise_v2 import ClaimsV2, OfferV2, ParcelSize
 from gateway.domain.frozen import Frozen
 from gateway.protocol.delivery_message import new_claims, sign_delivery
 from gateway.system.clock import machine_time
@@ -51,17 +53,18 @@ class DemoRetailer:
         starts_in: float = -60,
         ends_in: float = 3600,
         max_celsius: float | None = None,
+        size: tuple[int, int, int] | None = None,
         id_: str | None = None,
         brand: int = 0,
     ) -> PromisedDelivery:
         """Offer a delivery and wait for the box's answer (`WaitTimeout`). Windows are in seconds from now.
 
         Without `destination`, an entrance or a reception, it goes to the entrance that is played, and there to a place
-        without a fridge or `place`.
+        without a fridge or `place`. `size`: of the largest parcel in millimetres, which needs an order of version 2.
         """
         signer, secret = self._signers[brand], secrets.token_bytes(COURIER_TOKEN_BYTES)
         now = machine_time().replace(microsecond=0)
-        offer = Offer(
+        body = Offer(
             id=id_ or f"order-{secrets.token_hex(3)}",
             version=1,
             entrance=destination or self._plan.entrance,
@@ -72,6 +75,7 @@ class DemoRetailer:
             courier_sha256=courier_token_digest(secret),
             max_celsius=max_celsius,
         )
+        offer = body if size is None else _with_size(body, size)
         self._on_action("retailer", f"announces {offer.id}")
         return PromisedDelivery(
             brand=signer.brand, id=offer.id, codes=offer.parcels, courier_code=new_courier_token(secret),
@@ -90,7 +94,12 @@ class DemoRetailer:
         return await self._send(self._signers[0], Cancel(id=id_, version=version))
 
     async def _send(self, signer: RetailerKey, delivery: Offer | Cancel) -> Body:
-        claims = Claims(**new_claims(signer.brand, self._home.box, machine_time()), delivery=delivery)
+        fields = new_claims(signer.brand, self._home.box, machine_time())
+        claims = (
+            ClaimsV2(**fields, delivery=delivery)
+            if isinstance(delivery, OfferV2)
+            else Claims(**fields, delivery=delivery)
+        )
         async with open_session(self._home.broker.account("retailer"), []) as session:
             await publish(session, OFFER_TOPIC, sign_delivery(claims, signer.key, kid=signer.kid))
 
@@ -98,6 +107,13 @@ class DemoRetailer:
             return [body for body in self._observer.bodies("result") if body.get("answers") == claims.jti]
 
         return (await self._observer.wait_until(f"the box's answer to {delivery.do} {delivery.id}", answers))[0]
+
+
+def _with_size(offer: Offer, size: tuple[int, int, int]) -> OfferV2:
+    length, width, height = size
+    facts = {name: getattr(offer, name) for name in Offer.model_fields}
+    dimensions = ParcelSize(length=length, width=width, height=height)
+    return OfferV2(**facts, dimensions=dimensions, needs=(Feature.DIMENSIONS,))
 
 
 class DemoOwner:

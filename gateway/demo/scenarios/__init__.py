@@ -8,6 +8,7 @@ from gateway.demo.scenarios import (
     cameras,
     failures,
     fallback,
+    killed_ways_in,
     locks,
     own_parcels,
     parcels,
@@ -26,7 +27,7 @@ SCENARIO_GROUPS: Mapping[Text, Sequence[Scenario]] = {
     _("Receptions"): receptions.SCENARIOS,
     _("Cameras"): cameras.SCENARIOS,
     _("Lock and door"): locks.SCENARIOS,
-    _("Other ways in"): (*ways_in.SCENARIOS, *fallback.SCENARIOS),
+    _("Other ways in"): (*ways_in.SCENARIOS, *fallback.SCENARIOS, *killed_ways_in.SCENARIOS),
     _("The box fails"): failures.SCENARIOS,
 }
 SCENARIOS = tuple(scenario for group in SCENARIO_GROUPS.values() for scenario in group)

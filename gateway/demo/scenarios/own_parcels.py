@@ -24,6 +24,7 @@ from gateway.system.i18n import _
 
 SCENARIOS = ScenarioList()
 TRACKING, STATESTREAM = "tracking", "homeassistant/sensor/parcel_aggregator_incoming_parcels"
+(NUMBER,) = DEFAULT_PARCEL_CODES
 EXPECT_OWN = replace(EXPECT_DELIVERED, retailer_state=None)
 
 
@@ -38,9 +39,9 @@ def with_tracking(plan: DemoPlan) -> DemoPlan:
     )
 
 
-async def _announce(play: ScenarioRun, *, comes_today: bool = False) -> str:
+async def announce(play: ScenarioRun, *, comes_today: bool = False) -> str:
     """Let the owner announce a parcel for today and tomorrow; return its number."""
-    (number,) = DEFAULT_PARCEL_CODES
+    number = NUMBER
     today = machine_time().date()
     place = next(name for name, spot in play.section.places.items() if spot.fridge is None)
     await play.owner.send_request(
@@ -51,14 +52,15 @@ async def _announce(play: ScenarioRun, *, comes_today: bool = False) -> str:
     return number
 
 
-async def _report(play: ScenarioRun, number: str, status: ParcelStatus) -> None:
+async def report(play: ScenarioRun, number: str, status: ParcelStatus) -> None:
     """Let Home Assistant publish where the parcel is, as its statestream does."""
     play.narrate("Home Assistant", f"the parcel …{number[-4:]} is {status.value.replace('_', ' ')}")
     report = ParcelsReport(parcels=(TrackedParcel(number=number, status=status),))
     await play.publish_entity(TRACKING, report)
 
 
-async def _scan(play: ScenarioRun, number: str) -> None:
+async def scan(play: ScenarioRun, number: str) -> None:
+    """Let the courier come and scan the parcel; he has no code of his own."""
     await play.courier.does("arrive")
     await play.courier.scans(number)
 
@@ -70,10 +72,10 @@ async def _scan(play: ScenarioRun, number: str) -> None:
     equip=with_tracking,
 )
 async def _own_parcel(play: ScenarioRun) -> None:
-    number = await _announce(play)
-    await _report(play, number, ParcelStatus.OUT_FOR_DELIVERY)
+    number = await announce(play)
+    await report(play, number, ParcelStatus.OUT_FOR_DELIVERY)
     await play.wait_until_expected()
-    await _scan(play, number)
+    await scan(play, number)
     await play.wait_for_unlocked()
     await play.courier.goes_in()
     await play.leave_and_seal()
@@ -90,11 +92,11 @@ async def _own_parcel(play: ScenarioRun) -> None:
     equip=with_tracking,
 )
 async def _own_parcel__not_out_for_delivery(play: ScenarioRun) -> None:
-    number = await _announce(play)
-    await _report(play, number, ParcelStatus.IN_TRANSIT)
+    number = await announce(play)
+    await report(play, number, ParcelStatus.IN_TRANSIT)
     await play.courier.does("arrive")
     await play.scan_refused_code(number, Refusal.NOT_OUT_FOR_DELIVERY)
-    await _report(play, number, ParcelStatus.OUT_FOR_DELIVERY)
+    await report(play, number, ParcelStatus.OUT_FOR_DELIVERY)
     await play.wait_until_expected()
     await play.kill_gateway()  # the broker keeps that report, and a report that was kept proves nothing
     await play.wait_for_new_scan()
@@ -118,10 +120,10 @@ def _questions(play: ScenarioRun) -> list[Body]:
     ),
 )  # fmt: skip
 async def _own_parcel__living_space_tap(play: ScenarioRun) -> None:
-    number = await _announce(play, comes_today=True)
+    number = await announce(play, comes_today=True)
     await play.wait_until_expected()
     await play.owner.send_request("approve", visit="before-the-scan")
-    await _scan(play, number)
+    await scan(play, number)
     await play.wait_for_phase(Phase.APPROVING, due=play.timing.ring)
     await play.wait_for_refusal(Refusal.NOT_APPROVED, due=play.timing.approval)
     await play.wait_for_new_scan()

@@ -23,6 +23,7 @@ from gateway.demo.scenarios.ways_in_homes import (
     with_key_safe,
     with_occupied_box,
     with_parcel_box,
+    with_small_compartment,
 )
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
@@ -40,25 +41,28 @@ EXPECT_FLAT = Expectation(movements=(*STREET_OPENS_ONCE, *MOVES_ONCE_IN_AND_OUT)
 
 async def _enter_flat(play: ScenarioRun, parcels: PromisedDelivery) -> None:
     """Scan at the street, go through, scan at the flat's door, go in."""
-    await _go_through_street(play, parcels)
-    await _scan_at_flat(play, parcels)
+    await go_through_street(play, parcels)
+    await scan_at_flat(play, parcels)
     await play.courier.goes_in()
 
 
-async def _go_through_street(play: ScenarioRun, parcels: PromisedDelivery) -> None:
+async def go_through_street(play: ScenarioRun, parcels: PromisedDelivery) -> None:
+    """Let the courier scan at the street door and go through it."""
     await play.scan_codes(parcels)
     await play.log.wait_for_line("strike", within=30, released=True)
     await play.courier.handles(STREET, "go_through")
     await play.wait_for_phase(Phase.INSIDE)
 
 
-async def _scan_at_flat(play: ScenarioRun, parcels: PromisedDelivery) -> None:
+async def scan_at_flat(play: ScenarioRun, parcels: PromisedDelivery) -> None:
+    """Let the courier scan at the flat's door, which then opens."""
     await play.wait_for_phase(Phase.ADVANCING)
-    await play.courier.scans(parcels.codes[0], scanner=_flat_scanner(play))
+    await play.courier.scans(parcels.codes[0], scanner=flat_scanner(play))
     await play.wait_for_phase(Phase.UNLOCKED, due=play.timing.advance)
 
 
-def _flat_scanner(play: ScenarioRun) -> str:
+def flat_scanner(play: ScenarioRun) -> str:
+    """Return the scanner at the flat's own door."""
     return next(name for name in play.section.all_scanners if name != STREET_SCANNER)
 
 
@@ -103,17 +107,18 @@ async def _flat__neighbour_follows(play: ScenarioRun) -> None:
 async def _flat__street_wedged(play: ScenarioRun) -> None:
     parcels = await play.announce_delivery()
     await play.set_fault(STREET, "wedged")
-    await _go_through_street(play, parcels)
+    await go_through_street(play, parcels)
     await play.log.wait_for_line("signal", within=30, sound="close_the_door")
     await play.log.wait_for_line("strike", released=False)
     play.require(not play.watch.events("unlock")[1:], "nothing else opens while the street door stands open")
     await play.set_fault(STREET, "wedged", on=False)
-    await _scan_at_flat(play, parcels)
+    await scan_at_flat(play, parcels)
     await play.courier.goes_in()
     await play.leave_and_seal()
 
 
-def _lid(number: int) -> str:
+def lid_of(number: int) -> str:
+    """Return the thing that is the lid of this compartment."""
     return f"{COMPARTMENTS[number]}-lid"
 
 
@@ -124,15 +129,17 @@ def _fills(lid: str) -> tuple[str, ...]:
 PHASES_OF_SAFE: tuple[str, ...] = (
     Phase.RINGING, Phase.UNLOCKING, Phase.INSIDE, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready",
 )  # fmt: skip
-EXPECT_BOXED = Expectation(movements=_fills(_lid(0)))
+EXPECT_BOXED = Expectation(movements=_fills(lid_of(0)))
 
 
-async def _opens_box(play: ScenarioRun, lid: str) -> None:
-    await play.scan_codes()
+async def opens_box(play: ScenarioRun, lid: str, parcels: PromisedDelivery | None = None) -> None:
+    """Scan (as `ScenarioRun.scan_codes`), and wait until this lid is let go."""
+    await play.scan_codes(parcels)
     await play.log.wait_for_line("latch", within=30, thing=lid, caught=False)
 
 
-async def _fills_and_leaves(play: ScenarioRun, lid: str) -> None:
+async def fills_and_leaves(play: ScenarioRun, lid: str) -> None:
+    """Let the courier put the parcel in, push the lid shut and go."""
     await play.courier.handles(lid, "put_in", "push_shut")
     await play.courier.does("leave")
 
@@ -143,8 +150,8 @@ async def _fills_and_leaves(play: ScenarioRun, lid: str) -> None:
     equip=with_parcel_box,
 )
 async def _locker(play: ScenarioRun) -> None:
-    await _opens_box(play, _lid(0))
-    await _fills_and_leaves(play, _lid(0))
+    await opens_box(play, lid_of(0))
+    await fills_and_leaves(play, lid_of(0))
     await play.wait_for_visit_end()
 
 
@@ -152,11 +159,24 @@ async def _locker(play: ScenarioRun) -> None:
     _("a parcel lies in the first compartment: the second one opens, the first one stays shut"),
     EXPECT_BOXED,
     equip=with_occupied_box,
-    movements=_fills(_lid(1)),
+    movements=_fills(lid_of(1)),
 )
 async def _locker__occupied(play: ScenarioRun) -> None:
-    await _opens_box(play, _lid(1))
-    await _fills_and_leaves(play, _lid(1))
+    await opens_box(play, lid_of(1))
+    await fills_and_leaves(play, lid_of(1))
+    await play.wait_for_visit_end()
+
+
+@SCENARIOS.add(
+    _("the parcel is too big for the first compartment, which is free: the second one opens"),
+    EXPECT_BOXED,
+    equip=with_small_compartment,
+    movements=_fills(lid_of(1)),
+)
+async def _locker__too_big(play: ScenarioRun) -> None:
+    parcels = await play.announce_delivery(size=(350, 250, 300))
+    await opens_box(play, lid_of(1), parcels)
+    await fills_and_leaves(play, lid_of(1))
     await play.wait_for_visit_end()
 
 
@@ -179,18 +199,18 @@ async def _locker__full(play: ScenarioRun) -> None:
     EXPECT_BOXED,
     equip=with_parcel_box,
     house=DoorResult.HANDED_TO_OWNER,
-    movements=(*_fills(_lid(0))[:2], f"{_lid(0)} closed", f"{_lid(0)} opened", *_fills(_lid(0))[2:]),
+    movements=(*_fills(lid_of(0))[:2], f"{lid_of(0)} closed", f"{lid_of(0)} opened", *_fills(lid_of(0))[2:]),
     phases=(*PHASES_WHOLE_VISIT[:5], Phase.HANDED_TO_OWNER, *PHASES_WHOLE_VISIT[4:]),
     alarms=(AlarmCode.NOT_LOCKED,),
     notifications=(Notification.AT_THE_DOOR, Notification.LOOK_AFTER_THE_DOOR, Notification.LOCKED_AGAIN),
 )
 async def _locker__lid_does_not_catch(play: ScenarioRun) -> None:
-    await _opens_box(play, _lid(0))
-    await play.set_fault(_lid(0), "does_not_catch")
-    await _fills_and_leaves(play, _lid(0))
+    await opens_box(play, lid_of(0))
+    await play.set_fault(lid_of(0), "does_not_catch")
+    await fills_and_leaves(play, lid_of(0))
     await wait_for_handover(play)
-    await play.set_fault(_lid(0), "does_not_catch", on=False)
-    await play.resident.handles(_lid(0), "open_with_key", "push_shut")
+    await play.set_fault(lid_of(0), "does_not_catch", on=False)
+    await play.resident.handles(lid_of(0), "open_with_key", "push_shut")
     await play.owner.send_request("acknowledge", visit=play.watch.state["visit"])
     await play.wait_for_visit_end()
 
@@ -265,7 +285,7 @@ async def _key_safe__key_out(play: ScenarioRun) -> None:
     retailer_state="not_delivered",
 )
 async def _flat_killed(play: ScenarioRun) -> None:
-    await _go_through_street(play, await play.announce_delivery())
+    await go_through_street(play, await play.announce_delivery())
     await play.wait_for_phase(Phase.ADVANCING)
     await play.kill_gateway()
     await play.courier.does("leave")
@@ -282,10 +302,10 @@ async def _flat_killed(play: ScenarioRun) -> None:
 )
 async def _flat_killed_at_the_flat(play: ScenarioRun) -> None:
     parcels = await play.announce_delivery()
-    await _go_through_street(play, parcels)
+    await go_through_street(play, parcels)
     await play.wait_for_phase(Phase.ADVANCING)
     await play.kill_gateway("after-publish")
-    await play.courier.scans(parcels.codes[0], scanner=_flat_scanner(play))
+    await play.courier.scans(parcels.codes[0], scanner=flat_scanner(play))
     await play.log.wait_for_line("bolt", within=30, state="withdrawn")
     await play.courier.does("open")
     await play.wait_for_gateway()
@@ -303,10 +323,10 @@ async def _flat_killed_at_the_flat(play: ScenarioRun) -> None:
     gateway_deaths=1,
 )
 async def _locker_killed(play: ScenarioRun) -> None:
-    await _opens_box(play, _lid(0))
+    await opens_box(play, lid_of(0))
     await play.wait_for_phase(Phase.INSIDE)
     await play.kill_gateway()
-    await _fills_and_leaves(play, _lid(0))
+    await fills_and_leaves(play, lid_of(0))
     await play.wait_for_visit_end()
 
 

@@ -32,6 +32,7 @@ from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 STREET, SAFE, HALL = "street", "safe", "hall-door"
 COMPARTMENTS = ("box-1", "box-2")
 STREET_SCANNER = "street-scanner"
+SMALL_MM, LARGE_MM = (300, 200, 200), (400, 400, 600)  # of a compartment: length, width, height
 BOX, BOX_SCANNER = "box", "box-scanner"  # the parcel box as an entrance of its own
 LATENCY_S = 1.0  # seconds that a strike or a board may take
 RELEASE_S = 4.0  # seconds for which a strike lets go
@@ -72,11 +73,17 @@ def with_flat(plan: DemoPlan) -> DemoPlan:
     )
 
 
-def with_parcel_box(plan: DemoPlan, *, occupied: frozenset[str] = frozenset()) -> DemoPlan:
+def with_parcel_box(
+    plan: DemoPlan, *, occupied: frozenset[str] = frozenset(), small: frozenset[str] = frozenset()
+) -> DemoPlan:
     """A box of two compartments before the house, under the eyes of the camera outside."""
     section = plan.section
     closures = tuple(
-        Compartment(id=name, devices={"order": name, "latch": name, "lid": name, "content": name})
+        Compartment(
+            id=name,
+            devices={"order": name, "latch": name, "lid": name, "content": name},
+            size=SMALL_MM if name in small else LARGE_MM,
+        )
         for name in COMPARTMENTS
     )
     cameras = CamerasSection(outside=section.cameras.outside)
@@ -120,6 +127,11 @@ def with_box_beside_the_door(plan: DemoPlan) -> DemoPlan:
 def with_occupied_box(plan: DemoPlan) -> DemoPlan:
     """A box in whose first compartment a parcel lies."""
     return with_parcel_box(plan, occupied=frozenset({COMPARTMENTS[0]}))
+
+
+def with_small_compartment(plan: DemoPlan) -> DemoPlan:
+    """A box whose first compartment is small."""
+    return with_parcel_box(plan, small=frozenset({COMPARTMENTS[0]}))
 
 
 def with_full_box(plan: DemoPlan) -> DemoPlan:

@@ -1,0 +1,176 @@
+"""Scenarios in which the box dies around an order to open, at each of the other ways in.
+
+Killed before its intent is stored, the order was never given: a new scan works. Killed after that, the opening is
+spent, and the order never leaves: nobody knows whether it did before.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from devices.reports import ParcelStatus
+from gateway.demo.actors import PromisedDelivery
+from gateway.demo.plan import DemoPlan
+from gateway.demo.scenario import (
+    EXPECT_UNLOCK_UNKNOWN,
+    PHASES_WHOLE_VISIT,
+    USUAL_NOTIFICATIONS,
+    Expectation,
+    ScenarioList,
+    ScenarioRun,
+)
+from gateway.demo.scenarios import own_parcels
+from gateway.demo.scenarios.own_parcels import with_tracking
+from gateway.demo.scenarios.ways_in import (
+    EXPECT_BOXED,
+    EXPECT_FLAT,
+    PHASES_OF_TWO,
+    STREET_OPENS_ONCE,
+    fills_and_leaves,
+    flat_scanner,
+    go_through_street,
+    lid_of,
+    opens_box,
+    scan_at_flat,
+)
+from gateway.demo.scenarios.ways_in_homes import with_flat, with_parcel_box
+from gateway.domain.delivery.result import Outcome, Refusal
+from gateway.domain.frozen import Frozen
+from gateway.domain.visit.commands import Notification
+from gateway.domain.visit.state import Phase
+from gateway.system.i18n import _
+
+SCENARIOS = ScenarioList()
+EXPECT_SPENT = replace(
+    EXPECT_UNLOCK_UNKNOWN, phases=(Phase.RINGING, *PHASES_WHOLE_VISIT[4:]), refusals=(), alarms=(), gateway_deaths=1
+)
+
+
+class Way(Frozen):
+    """One way in: what is promised, how the courier scans, and the rest of his visit."""
+
+    equip: Callable[[DemoPlan], DemoPlan]
+    expected: Expectation
+    announce: Callable[[ScenarioRun], Awaitable[PromisedDelivery | None]]
+    scan: Callable[[ScenarioRun, PromisedDelivery | None], Awaitable[None]]
+    again: Callable[[ScenarioRun, PromisedDelivery | None], Awaitable[None]]  # the whole visit, by a second scan
+
+
+async def _fill_box(play: ScenarioRun, parcels: PromisedDelivery | None) -> None:
+    await opens_box(play, lid_of(0), parcels)
+    await fills_and_leaves(play, lid_of(0))
+    await play.wait_for_visit_end()
+
+
+async def _visit_flat(play: ScenarioRun, parcels: PromisedDelivery | None) -> None:
+    if parcels is None:
+        raise LookupError("a retailer announced it")
+    await go_through_street(play, parcels)
+    await scan_at_flat(play, parcels)
+    await play.courier.goes_in()
+    await play.leave_and_seal()
+
+
+async def _announce_own(play: ScenarioRun) -> None:
+    number = await own_parcels.announce(play)
+    await own_parcels.report(play, number, ParcelStatus.OUT_FOR_DELIVERY)
+    await play.wait_until_expected()
+
+
+async def _scan_own(play: ScenarioRun, _parcels: PromisedDelivery | None) -> None:
+    await own_parcels.scan(play, own_parcels.NUMBER)
+
+
+async def _deliver_own(play: ScenarioRun, parcels: PromisedDelivery | None) -> None:
+    # After the restart an old report proves nothing, so nothing is expected and the cameras stand still
+    await play.wait_for_state("nothing expected", expecting=False)
+    await own_parcels.report(play, own_parcels.NUMBER, ParcelStatus.OUT_FOR_DELIVERY)
+    await play.wait_for_state("expected again", expecting=True)
+    await play.wait_for_cameras()
+    await _scan_own(play, parcels)
+    await play.wait_for_unlocked()
+    await play.courier.goes_in()
+    await play.leave_and_seal()
+
+
+WAYS = {
+    "flat": Way(
+        equip=with_flat, expected=EXPECT_FLAT, announce=ScenarioRun.announce_delivery, scan=ScenarioRun.scan_codes,
+        again=_visit_flat,
+    ),
+    "locker": Way(
+        equip=with_parcel_box, expected=EXPECT_BOXED, announce=ScenarioRun.announce_delivery,
+        scan=ScenarioRun.scan_codes, again=_fill_box,
+    ),
+    "own-parcel": Way(
+        equip=with_tracking, expected=own_parcels.EXPECT_OWN, announce=_announce_own, scan=_scan_own,
+        again=_deliver_own,
+    ),
+}  # fmt: skip
+
+
+def _add_before_commit(name: str, way: Way) -> None:
+    @SCENARIOS.add(
+        _("killed before the intent is stored: nothing used, a new scan works"),
+        way.expected,
+        title=f"{name}:gateway-killed-before-commit",
+        equip=way.equip,
+        phases=(Phase.RINGING, "ready", *way.expected.phases),
+        notifications=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *USUAL_NOTIFICATIONS),
+        refusals=(Refusal.NOT_READY,),
+        gateway_deaths=1,
+        optional_notifications=frozenset({Notification.NOT_READY, Notification.READY_AGAIN}),
+    )
+    async def _killed(play: ScenarioRun) -> None:
+        parcels = await way.announce(play)
+        await play.kill_gateway("before-commit")
+        await way.scan(play, parcels)
+        await play.wait_for_gateway()
+        await play.wait_for_phase("ready")
+        await play.wait_for_notification(Notification.NOT_OPENED)
+        await play.wait_until_ready()
+        await way.again(play, parcels)
+
+
+def _add_after_commit(name: str, way: Way) -> None:
+    @SCENARIOS.add(
+        _("killed after the intent is stored: spent, never sent later"),
+        EXPECT_SPENT,
+        title=f"{name}:gateway-killed-after-commit",
+        equip=way.equip,
+        retailer_state=None if way.expected.retailer_state is None else EXPECT_SPENT.retailer_state,
+    )
+    async def _killed(play: ScenarioRun) -> None:
+        parcels = await way.announce(play)
+        await play.kill_gateway("after-commit")
+        await way.scan(play, parcels)
+        await play.wait_for_gateway()
+        await play.wait_for_visit_end()
+        play.require(not play.watch.events("unlock"), "no order to open is sent after the restart")
+
+
+for _name, _way in WAYS.items():
+    _add_before_commit(_name, _way)
+    _add_after_commit(_name, _way)
+
+
+@SCENARIOS.add(
+    _("killed after the second intent is stored: the flat's order never leaves, both doors are proven shut"),
+    EXPECT_FLAT,
+    title="flat:gateway-killed-after-the-second-commit",
+    equip=with_flat,
+    outcome=Outcome.NOT_DELIVERED,
+    movements=STREET_OPENS_ONCE,
+    phases=(*PHASES_OF_TWO[:4], *PHASES_WHOLE_VISIT[4:]),
+    gateway_deaths=1,
+    retailer_state="not_delivered",
+)
+async def _killed_after_the_second_commit(play: ScenarioRun) -> None:
+    parcels = await play.announce_delivery()
+    await go_through_street(play, parcels)
+    await play.wait_for_phase(Phase.ADVANCING)
+    await play.kill_gateway("after-commit")
+    await play.courier.scans(parcels.codes[0], scanner=flat_scanner(play))
+    await play.wait_for_gateway()
+    await play.courier.does("leave")
+    await play.wait_for_visit_end()
+    play.require(len(play.watch.events("unlock")) == 1, "the flat is never ordered open")
