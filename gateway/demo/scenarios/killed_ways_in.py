@@ -5,13 +5,11 @@ spent, and the order never leaves: nobody knows whether it did before.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 from devices.reports import ParcelStatus
 from gateway.demo.actors import PromisedDelivery
 from gateway.demo.plan import DemoPlan
 from gateway.demo.scenario import (
-    EXPECT_UNLOCK_UNKNOWN,
     PHASES_WHOLE_VISIT,
     USUAL_NOTIFICATIONS,
     Expectation,
@@ -19,6 +17,7 @@ from gateway.demo.scenario import (
     ScenarioRun,
 )
 from gateway.demo.scenarios import own_parcels
+from gateway.demo.scenarios.failures import EXPECT_SPENT
 from gateway.demo.scenarios.own_parcels import with_tracking
 from gateway.demo.scenarios.ways_in import (
     EXPECT_BOXED,
@@ -40,9 +39,6 @@ from gateway.domain.visit.state import Phase
 from gateway.system.i18n import _
 
 SCENARIOS = ScenarioList()
-EXPECT_SPENT = replace(
-    EXPECT_UNLOCK_UNKNOWN, phases=(Phase.RINGING, *PHASES_WHOLE_VISIT[4:]), refusals=(), alarms=(), gateway_deaths=1
-)
 
 
 class Way(Frozen):
