@@ -11,6 +11,8 @@ from playwright.async_api import Page, expect
 
 from gateway.config.home import Home, OwnParcelsSection
 from gateway.domain.visit import commands as c
+from gateway.installation.capability import WalkTestStatus
+from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.runtime.notifications.action_links import LinkPurpose, derive_nonce, sign_link
 from gateway.runtime.own_parcels import PARCEL_REFUSAL_TEXTS, ParcelState, ParcelView
 from gateway.web.auth.roles import Role
@@ -219,3 +221,20 @@ async def test_the_link_of_the_push_shows_the_door_and_opens_for_its_own_visit_a
         async with client.post(path) as answer:
             assert answer.status == 200
     await wait_until(lambda: site.box.front.state.visit is not None and site.box.front.state.visit.consent.approved)
+
+
+@pytest.mark.parametrize("passed", [True, False])
+async def test_after_the_walk_test_the_first_thing_that_the_owner_is_offered_is_a_parcel_of_his_own(
+    site: ServedSite, monkeypatch: pytest.MonkeyPatch, *, passed: bool
+) -> None:
+    offer = "The walk test is passed. The first thing to try: announce a parcel that you expect, from any shop."
+    if passed:
+        monkeypatch.setattr(WalkTestRunner, "status", lambda *_: WalkTestStatus.PASSED)
+
+    async def home() -> str:
+        async with site.client(site.owner) as client, client.get("/", headers=ENGLISH) as answer:
+            return await answer.text()
+
+    assert (offer in await home()) is passed
+    assert (await post(site, FORM))[0] == 303
+    assert offer not in await home(), "he has done it"
