@@ -335,7 +335,7 @@ def _is_shown(goal: TrialGoal, step: WalkTestStep, seen: HouseObservation) -> bo
         case TrialGoal.NOT_LIVE:
             return step.camera in seen.lost_cameras
         case TrialGoal.BATTERIES_GOOD:
-            return all(level is BatteryLevel.GOOD for level in state.batteries.values())
+            return not {BatteryLevel.LOW, BatteryLevel.CRITICAL} & {*state.batteries.values()}
         case TrialGoal.BROKER_GONE:
             return seen.is_broker_lost
         case TrialGoal.BROKER_BACK:

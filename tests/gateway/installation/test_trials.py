@@ -260,7 +260,7 @@ def test_a_wrong_code_counts_at_the_scanner_of_its_closure_only() -> None:
 def test_a_battery_that_runs_out_holds_the_walk_test_up() -> None:
     walk = WalkTest(entrance="front", begun=NOW, by="Ida", steps=(WalkTestStep(trial=WalkTrial.BATTERIES),))
     low = Entrance(id="front", batteries={"street/door": BatteryLevel.LOW, "lock": BatteryLevel.GOOD})
-    good = Entrance(id="front", batteries={"street/door": BatteryLevel.GOOD})
+    good = Entrance(id="front", batteries={"street/door": BatteryLevel.GOOD, "lock": BatteryLevel.MEDIUM})
     assert walk_test_status(after(walk, HouseObservation(state=low))) is WalkTestStatus.UNDER_WAY
     assert walk_test_status(after(walk, HouseObservation(state=good))) is WalkTestStatus.PASSED
 
