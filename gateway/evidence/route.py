@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from gateway.domain.custody import CustodyStage
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.closures import KINDS
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE, UNKNOWN, Closure, Fact, View
@@ -86,11 +87,14 @@ class RouteMark(CanonicalModel):
 
 
 class CustodyStep(CanonicalModel):
-    """One step in the custody of a key, or of a parcel at a reception (`parcel`: the end of its code)."""
+    """One step in the custody of a key, or of a parcel at a reception (`parcel`: the end of its code).
+
+    `by`: the keeper, or the receiver who took it, declined it or handed it over; None: the courier or the household.
+    """
 
     step: Word
     at: AwareDatetime
-    holder: ShortText | None = None
+    by: ShortText | None = None
     parcel: Annotated[str, StringConstraints(max_length=4)] | None = None
     reason: Word | None = None
 
@@ -495,9 +499,7 @@ class _Reader:
         closures = tuple(self._closure(tracked, at, at_end) for tracked in self.tracked.values())
         parcels = tuple(_parcel_steps(bodies))
         keys = tuple(
-            CustodyStep(
-                step=step.word.value, at=step.at, holder=None if step.holder is None else step.holder[:MAX_NAME]
-            )
+            CustodyStep(step=step.word.value, at=step.at, by=None if step.holder is None else step.holder[:MAX_NAME])
             for step in key_custody(bodies)
         )
         own = (RouteGap.LOG_INCOMPLETE.value,) if self.is_incomplete and self.route is not None else ()
@@ -562,9 +564,12 @@ def _parcel_steps(bodies: Iterable[object]) -> Iterator[CustodyStep]:
             continue
         last = row.code.get("last")
         yield CustodyStep(
-            step=row.stage, at=row.at, holder=row.receiver, parcel=last[-4:] if isinstance(last, str) else None,
+            step=row.stage,
+            at=row.at,
+            by=None if row.stage == CustodyStage.CONFIRMED else row.receiver,
+            parcel=last[-4:] if isinstance(last, str) else None,
             reason=row.reason,
-        )  # fmt: skip
+        )
 
 
 def _parsed(model: type[PartT], body: object) -> PartT | None:

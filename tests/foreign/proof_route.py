@@ -271,7 +271,8 @@ def parcel_steps(rows: list[Any]) -> Iterator[Object]:
     for row in rows:
         if isinstance(row, dict) and row.get("kind") == "custody" and row["stage"] != row["stage_before"]:
             yield {
-                "step": row["stage"], "at": instant(row["at"]), "holder": row["receiver"],
+                "step": row["stage"], "at": instant(row["at"]),
+                "by": None if row["stage"] == "confirmed" else row["receiver"],
                 "parcel": row["code"]["last"][-4:],
                 "reason": row["reason"],
             }  # fmt: skip
@@ -290,7 +291,7 @@ def key_steps(rows: list[Any]) -> Iterator[Object]:
             holder = name[:64] or holder
             ends = word in ("key_returned", "key_lost")
             if not ((word == "key_offered" and offered) or (word == "key_taken" and out) or (ends and not out)):
-                yield {"step": word, "at": instant(row["at"]), "holder": holder, "parcel": None, "reason": None}
+                yield {"step": word, "at": instant(row["at"]), "by": holder, "parcel": None, "reason": None}
             offered = offered or word == "key_offered"
             out = (out or word == "key_taken") and not ends
 

@@ -186,8 +186,8 @@ MUTANTS = (
     Mutant(
         name="the report of a reception does not say who received the parcel",
         file="gateway/evidence/documents/route_page.py",
-        old="notes = [sanitized(step.holder)] if step.holder else []",
-        new="notes = [sanitized(step.step)] if not step.holder else []",
+        old="notes = [sanitized(step.by)] if step.by else []",
+        new="notes = [sanitized(step.step)] if not step.by else []",
         tests=(PAGE,),
     ),
     Mutant(

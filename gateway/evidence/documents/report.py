@@ -256,8 +256,9 @@ class _ReportPages(Frozen):
             lines = [self._phrase(text)]
         else:
             films = sum(len(part.manifest.clips) for part in verdict.parts)
-            # A later part's log begins where the visit did.
-            decisions = max(len(part.manifest.decisions) for part in verdict.parts)
+            # A later part's log begins where the visit did; at a reception it has only what is new.
+            counts = [len(part.manifest.decisions) for part in verdict.parts]
+            decisions = max(counts) if self.has_door else sum(counts)
             if NOTE_NO_KEY not in verdict.notes:
                 height, ink, title = 22, Ink.GREEN, _("The proof holds")
                 text = _("Films and log are as the box sealed them: {films} film(s), {decisions} decision(s).")

@@ -183,7 +183,7 @@ class RoutePage(Frozen):
     def _step_text(self, step: CustodyStep) -> str:
         text = STEP_TEXTS.get(step.step)
         words = step.step if text is None else text.to(self.language)
-        notes = [sanitized(step.holder)] if step.holder else []
+        notes = [sanitized(step.by)] if step.by else []
         if step.parcel:
             notes.append(f"…{sanitized(step.parcel)}")
         if step.reason:

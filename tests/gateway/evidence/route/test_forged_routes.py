@@ -187,7 +187,7 @@ def lies() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {
         "holder": {"holder": "receiver"},
         "a mark": {"marks": [{"mark": "key_taken", "at": told["route"][0]["ordered"]}]},
-        "a custody": {"custody": [{"step": "received", "at": told["route"][0]["ordered"], "holder": "desk",
+        "a custody": {"custody": [{"step": "received", "at": told["route"][0]["ordered"], "by": "desk",
                                    "parcel": "4711", "reason": None}]},
         "place": {"place": {"id": "kitchen", "alternative": 0}},
         "alternative": {"place": {"id": "hall", "alternative": 1}},

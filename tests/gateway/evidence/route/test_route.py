@@ -9,6 +9,7 @@ from gateway.domain.visit.closures import KINDS, AnyClosure
 from gateway.domain.visit.closures.contract import Fact, View
 from gateway.evidence.route import KNOWN_KINDS, needed_sensors, read_route
 from tests.foreign import proof_route
+from tests.gateway.evidence.custodies import custody_row
 from tests.gateway.evidence.route.rows import account_of, honest_visit, words_of_both
 from tests.house.entrances import BOXES
 
@@ -100,7 +101,7 @@ def test_a_keeper_with_a_name_is_the_holder() -> None:
                 command["what"] = "key_taken:claire"
     told = account_of(rows)
     assert told.holder == "keeper:claire"
-    assert [step.holder for step in told.custody] == [None, "claire", "claire"]
+    assert [step.by for step in told.custody] == [None, "claire", "claire"]
     assert words_of_both(told, rows) == ("ok", "ok")
 
 
@@ -227,3 +228,21 @@ def test_a_sensor_that_answers_no_query_proves_by_its_last_report_also_from_befo
     assert words_of_both(told, unheard) == ("ok", "ok")
     rows[0]["route"]["closures"][1]["basic"] = {}  # of any other sensor such reports prove nothing
     assert words_of_both(account_of(rows), rows) == ("route_unproven", "route_unproven")
+
+
+def test_a_receptions_part_says_who_received_the_parcel() -> None:
+    rows: list[Any] = [
+        custody_row("announced", "offered", 1),
+        custody_row("offered", "offered", 2),  # he scanned it twice
+        custody_row("offered", "received", 5, receiver="huissier"),
+        custody_row("handed_over", "confirmed", 60, receiver="huissier"),
+    ]
+    told = account_of(rows)
+    assert (told.holder, told.route, told.place, told.evidence.required) == ("receiver", (), None, None)
+    assert [(step.step, step.by, step.parcel) for step in told.custody] == [
+        ("offered", None, "0017"), ("received", "huissier", "0017"), ("confirmed", None, "0017"),
+    ]  # fmt: skip
+    assert words_of_both(told, rows) == ("ok", "ok")
+    declined = [custody_row("offered", "declined", 5, receiver="huissier", reason="damaged")]
+    assert [(step.by, step.reason) for step in account_of(declined).custody] == [("huissier", "damaged")]
+    assert words_of_both(told, declined) == ("route_differs", "route_differs")
