@@ -266,6 +266,12 @@ def test_every_exception_that_a_docstring_names_exists() -> None:
     ] == []
 
 
+def test_no_document_and_no_source_keeps_the_marks_of_a_merge() -> None:
+    texts = [*ALL, *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "gateway").rglob("*.po")]
+    mark = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
+    assert [str(path.relative_to(ROOT)) for path in texts if mark.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_no_stub_is_left_in_the_product() -> None:
     """A body of `...` is the shape of a protocol or an overload, nowhere else."""
     trees = [(path, parsed(path)) for path in PRODUCT]
