@@ -140,11 +140,11 @@ class HubHouse:
 
 
 @contextlib.asynccontextmanager
-async def hub_house(folder: Path, *, there: bool = True) -> AsyncIterator[HubHouse]:
-    """All of it, at noon. `there`: the box's line is up."""
+async def hub_house(folder: Path, *, there: bool = True, house: Home | None = None) -> AsyncIterator[HubHouse]:
+    """All of it, at noon. `there`: the box's line is up. `house`: another one than that of the shell's tests."""
     async with contextlib.AsyncExitStack() as stack:
         broker = await stack.enter_async_context(homes_broker(HOME))
-        made = await stack.enter_async_context(made_box(folder, _home_with_courier_code(folder)))
+        made = await stack.enter_async_context(made_box(folder, house or _home_with_courier_code(folder)))
         file = hub_file(folder, broker=broker_account(broker, folder))
         hub = await stack.enter_async_context(run_hub(file, wall=made.time.wall))
         retailer, now = await hub.retailer(), hub.hub.now()

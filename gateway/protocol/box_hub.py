@@ -2,6 +2,7 @@
 
     dn/{home}/jobs                a job: JSON of `Job`
     dn/{home}/ack                 the box's events up to this one are kept: JSON of `Ack`
+    dn/{home}/speaks              before the answer to a hello: which events the hub reads, JSON of `HubSpeaks`
     up/{shard}/{home}/hello       the box begins: JSON of `Hello`
     up/{shard}/{home}/status      the box has a job on its disk, or refuses it for good: JSON of `JobReceipt`
     up/{shard}/{home}/evt         one of its events: a JWS under the box's key, of `BoxEvent`
@@ -24,7 +25,7 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from gateway.domain.delivery.promise import DeliveryResult, Digest, Id, Instant, Name, Version, WireModel, printable
 from gateway.protocol import jws
@@ -126,6 +127,22 @@ class Ack(WireModel):
     support: Annotated[str, StringConstraints(max_length=16)] | None = None
 
 
+EVENT_FORMAT = 2
+"""The newest format of a box's events.
+
+A hub that reads format 1 refuses an event with an unknown key, and its box could send no later one. Since format 2 a
+result may have `custody` and `moved_to`, and its reader ignores keys that it does not know.
+"""
+
+
+class HubSpeaks(WireModel):
+    """The newest format of events that the hub reads. A hub that does not publish this reads format 1."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    events: Annotated[int, Field(ge=1, le=10_000)]
+
+
 MAX_NAMES_PER_DECISION = 32
 """Entrances, places and carriers in one `PermissionDecision`, so that the event stays below `MAX_EVENT_BYTES`."""
 
@@ -213,11 +230,11 @@ def token_digest(token: bytes) -> str:
     return sha256(token).hexdigest()
 
 
-DownlinkChannel = Literal["jobs", "ack", "ask", "+"]
+DownlinkChannel = Literal["jobs", "ack", "speaks", "ask", "+"]
 
 
 def down_topic(home: str, channel: DownlinkChannel) -> str:
-    """Return the topic on which a box receives: its jobs, the hub's acknowledgements, or its household's queries.
+    """Return the topic on which a box receives: jobs, acknowledgements, what the hub reads, its household's queries.
 
     With "+" it is the one topic filter of a box: in a cluster each further subscription would cost time.
     """

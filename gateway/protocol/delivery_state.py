@@ -20,6 +20,8 @@ PUBLIC_REASONS = frozenset({
     "hub_signed_not_permitted",
     # of a visit
     "attended", "unknown", "not_delivered",
+    # of a receiver who did not take it
+    "declined", "declined_damaged", "declined_unknown", "declined_no_room",
 })  # fmt: skip
 """The reasons that a retailer gets; every other reason is left out.
 
@@ -32,12 +34,18 @@ _STATES_BEFORE_VISIT = frozenset({State.AWAITING_PERMISSION, State.AWAITING_LABE
 
 
 class DeliveryStatus(Frozen):
-    """The state of a delivery for its retailer."""
+    """The state of a delivery for its retailer: `DeliveryResult` has the meaning of each field."""
 
     state: State
     reason: str | None = None
     missing: int = 0
     house: str | None = None
+    custody: str | None = None
+    moved_to: str | None = None
+
+
+STATUS_FIELDS = ("state", "reason", "missing", "house", "custody", "moved_to")
+"""The fields of `DeliveryStatus`: each is a column of a delivery and a member of an event."""
 
 
 def public_reason(reason: str | None) -> str | None:
@@ -54,7 +62,12 @@ def status_of(result: DeliveryResult, *, known: bool) -> DeliveryStatus | None:
     if result.state is not None:
         house = None if result.house is None else str(result.house)
         return DeliveryStatus(
-            state=result.state, reason=public_reason(result.reason), missing=result.missing, house=house
+            state=result.state,
+            reason=public_reason(result.reason),
+            missing=result.missing,
+            house=house,
+            custody=result.custody,
+            moved_to=result.moved_to,
         )
     if result.accepted is False and not known:
         return DeliveryStatus(state=State.REFUSED, reason=public_reason(result.code))

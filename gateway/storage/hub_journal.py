@@ -18,6 +18,7 @@ from gateway.domain.delivery.promise import Cancel, Claims, DeliveryResult, Name
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.protocol.box_hub import (
+    EVENT_FORMAT,
     GENESIS_DIGEST,
     MAX_NAMES_PER_DECISION,
     Ack,
@@ -50,6 +51,8 @@ MESSAGE_RETENTION = timedelta(days=32)  # a message is valid for 31 days at most
 MAX_SEQ = 2**52  # no box reaches it
 MAX_OPEN_DELIVERIES = 200  # that the hub is informed about
 FAULT_RETRY_DELAY = timedelta(hours=1)  # after an unforeseen error of a delivery
+
+_SINCE_FORMAT_2 = ("custody", "moved_to")  # fields of a result that a hub of format 1 refuses
 
 _DUE_ITEMS: Mapping[str, str] = {
     "delivery": "SELECT key FROM uplink_delivery WHERE look_at <= :now ORDER BY look_at",
@@ -136,6 +139,12 @@ class HubJournal(StorePart):
         signer = self._required_signer
         return await self.writer.do(lambda db: _acknowledge(db, signer, ack, now))
 
+    async def set_event_format(self, newest: int) -> None:
+        """Write events in the newest format that box and hub both know; `newest` is the hub's (`HubSpeaks`)."""
+        signer, wanted = self._required_signer, min(newest, EVENT_FORMAT)
+        if wanted != _event_format(self.reader()):
+            await self.writer.do(lambda db: _set_event_format(db, signer, wanted))
+
     def unacknowledged(self, after: int, most: int) -> tuple[PendingEvent, ...]:
         """Return the unacknowledged events behind `after`, in order, at most `most`."""
         query = "SELECT seq, token FROM uplink_event WHERE seq > ? ORDER BY seq LIMIT ?"
@@ -200,7 +209,7 @@ class HubJournal(StorePart):
         believed = answer.result.brand is not None
         db.execute("DELETE FROM uplink_message WHERE at < ?", (now.utc - MESSAGE_RETENTION,))
         db.insert("uplink_message", token=name, believed=believed, at=now.utc)
-        result = _without_house_details(answer.result)
+        result = _for_hub(db, answer.result)
         _append_result(db, signer, result, now)
         if isinstance(verified, Claims):
             brand = verified.brand if isinstance(verified, HubClaims) else verified.iss
@@ -228,7 +237,7 @@ class HubJournal(StorePart):
         row = row_of(db, key)
         if row is None:
             return False
-        result = _without_house_details(row.result(self._house, now))
+        result = _for_hub(db, row.result(self._house, now))
         is_new = db.value(str, "SELECT told FROM uplink_delivery WHERE key = ?", (key,)) != _comparable(result)
         if is_new:
             _append_result(db, signer, result, now)
@@ -361,6 +370,8 @@ def _append_event(db: Database, signer: EventSigner, now: Now, body: dict[str, J
 
 def _write_event(db: Database, signer: EventSigner, seq: int, prev: str, body: str) -> str:
     content = {**json.loads(body), "home": signer.home, "seq": seq, "prev": prev}
+    if "result" in content and _event_format(db) == 1:  # written in a later format, for a hub that is older than before
+        content["result"] = {name: value for name, value in content["result"].items() if name not in _SINCE_FORMAT_2}
     if "account" in content:  # the content is stored, and signed again with the event after a change of key
         statement = {**content["account"]["statement"], "home": signer.home}
         vouched = sign_by_box(Statement.model_validate_json(json.dumps(statement)), signer.key.sign)
@@ -384,13 +395,29 @@ def _is_below_rejection_limit(db: Database, now: Now) -> bool:
     return db.number(query, (hour,)) < MAX_REJECTED_MESSAGES_PER_HOUR
 
 
-def _without_house_details(result: DeliveryResult) -> DeliveryResult:
-    """Return the result without the entrance's state and the texts about a message, which stay in the house.
+def _for_hub(db: Database, result: DeliveryResult) -> DeliveryResult:
+    """Return the result without what its hub does not read, and without what stays in the house.
 
-    A hub of an earlier release refuses a result that says who has the parcel.
+    The entrance's state and the texts about a message stay there.
     """
-    return result.model_copy(update={"lacking": None, "why": None, "custody": None})
+    unread = _SINCE_FORMAT_2 if _event_format(db) == 1 else ()
+    return result.model_copy(update=dict.fromkeys(("lacking", "why", *unread)))
+
+
+def _event_format(db: Database) -> int:
+    return db.number("SELECT event_format FROM uplink")
+
+
+def _set_event_format(db: Database, signer: EventSigner, wanted: int) -> None:
+    """Use another format from now on: what the hub does not read is taken back, and what it lacks is due."""
+    is_older = wanted < _event_format(db)
+    db.execute("UPDATE uplink SET event_format = ?", (wanted,))
+    if is_older:
+        acknowledged = db.number("SELECT acknowledged FROM uplink")
+        _renumber(db, signer, acknowledged, _head_at(db, acknowledged) or GENESIS_DIGEST)
+    db.execute("UPDATE uplink_delivery SET look_at = 0")
 
 
 def _comparable(result: DeliveryResult) -> str:
-    return result.model_dump_json(include={"version", "state", "reason", "missing", "house"})
+    later = {name for name in _SINCE_FORMAT_2 if getattr(result, name) is not None}
+    return result.model_dump_json(include={"version", "state", "reason", "missing", "house"} | later)

@@ -145,7 +145,8 @@ class OfferProcessor(Frozen):
             stands = row.result(self.context, now)
             if code is None:
                 store_reported(db, row, stands, self.context, now)
-            state = {name: getattr(stands, name) for name in ("state", "reason", "missing", "house", "lacking")}
+            shown = ("state", "reason", "missing", "house", "custody", "moved_to", "lacking")
+            state = {name: getattr(stands, name) for name in shown}
         return blank.model_copy(update={"accepted": code is None, "code": code, **state})
 
     def _accept_order(self, db: Database, order: DeliveryOrder, *, new: bool, now: Now) -> str | None:

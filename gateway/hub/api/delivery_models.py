@@ -1,7 +1,7 @@
 """Defines a delivery in the API's requests and responses; `gateway/hub/database/tables.py` has its columns."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -169,8 +169,10 @@ class Delivery(Model):
 
     Only the home reports `scheduled` and the states after it. `answered` is the newest version that the home
     answered: while it is below `version`, the state is that of the older version. `missing`: the number of parcels
-    that the newest visit misses. `house`: how that visit left the door, apart from the parcels. `needs`: the optional
-    features of an order of version 2; null: it is of version 1. `sandbox`: the home is simulated.
+    that the newest visit misses. `house`: how that visit left the door, apart from the parcels. `custody`: `receiver`
+    if a concierge or a neighbour took a parcel for the household. `moved_to`: the entrance to which the home moved the
+    delivery, because `entrance` could not take it; null: it was not moved. `needs`: the optional features of an order
+    of version 2; null: it is of version 1. `sandbox`: the home is simulated.
     """
 
     id: DeliveryId
@@ -183,6 +185,8 @@ class Delivery(Model):
     reason: str | None
     missing: int
     house: DoorResult | None
+    custody: Literal["receiver"] | None = None
+    moved_to: promise.Id | None = None
     entrance: promise.Id
     place: promise.Id
     carrier: str
@@ -232,6 +236,8 @@ class Step(Model):
     reason: str | None
     missing: int
     house: str | None
+    custody: str | None = None
+    moved_to: str | None = None
     version: promise.Version
     answer: Answer | None = None
 

@@ -19,7 +19,7 @@ from gateway.hub.deliveries.orders import IS_OPEN, columns_after, event_data, fi
 from gateway.protocol import box_hub
 from gateway.protocol.box_hub import Ack, BoxEvent, BrowserStatus, Hello, JobKind, JobReceipt
 from gateway.protocol.box_statement import verify_statement
-from gateway.protocol.delivery_state import is_superseded, public_reason, status_of
+from gateway.protocol.delivery_state import STATUS_FIELDS, is_superseded, public_reason, status_of
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.jws import RejectionCode
 from gateway.protocol.key_succession import KeyHistory
@@ -248,11 +248,12 @@ class HomeTransaction:
         """Store the state of a delivery, and notify its retailer if it changed. `seq` 0: the hub itself decided."""
         if row is None:
             return
-        before = (row.state, row.reason, row.missing, row.house)
+        before = {name: getattr(row, name) for name in STATUS_FIELDS}
         status = status_of(result, known=row.seq > 0)
-        after = before if status is None else (status.state.value, status.reason, status.missing, status.house)
-        names = ("state", "reason", "missing", "house")
-        changed = dict(zip(names, after, strict=True))
+        after = before
+        if status is not None:
+            after = {**{name: getattr(status, name) for name in before}, "state": status.state.value}
+        changed = dict(after)
         if after != before:
             changed["changed"] = self.now
         changed |= await columns_after(self.tx, row, result)

@@ -21,7 +21,15 @@ from gateway.hub.database.store import StoreUnavailable
 from gateway.hub.database.tables import homes
 from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import InboundMessage
-from gateway.protocol.box_hub import Hello, JobReceipt, UplinkChannel, down_topic, home_of_topic
+from gateway.protocol.box_hub import (
+    EVENT_FORMAT,
+    Hello,
+    HubSpeaks,
+    JobReceipt,
+    UplinkChannel,
+    down_topic,
+    home_of_topic,
+)
 from gateway.protocol.box_statement import is_statement
 from gateway.system.token_bucket import TokenBuckets
 
@@ -32,6 +40,7 @@ GATHER_DELAY_S = 0.01  # for which a home's message waits for the next, if no ot
 MAX_WAITING_PER_HOME = 64  # messages
 MAX_WAITING_MESSAGES = 20_000  # of all homes
 LOGS_PER_SECOND = 1 / 60  # lines about one thing that is wrong with one home
+_SPEAKS = HubSpeaks(events=EVENT_FORMAT).model_dump_json().encode()
 BoxMessages = tuple[tuple[UplinkChannel, bytes], ...]  # each with its payload
 _UPDATE_ONLINE = update(homes).where(homes.c.id == bindparam("name"))
 
@@ -144,6 +153,8 @@ class Ingest:
         self.context.metrics.connected.inc(result.is_online - box.home.there)
         if result.events:
             self.rate_limits.spend(name, result.events, result.byte_count)
+        if result.has_hello:  # before the acknowledgement, after which the box sends its events
+            self.publish(down_topic(name, "speaks"), _SPEAKS)
         if result.has_hello or any(outcome.acknowledged for outcome in result.outcomes):
             self.publish(down_topic(name, "ack"), acknowledgement(box.home, box.seq, box.head))
         self._report(name, result)

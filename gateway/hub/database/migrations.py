@@ -71,6 +71,7 @@ MIGRATION_STEPS: tuple[MigrationStep, ...] = (
         # No sandbox endpoint has had a challenge (UNSENT_CHALLENGE)
         then=("UPDATE endpoints SET challenge = 'unsent' WHERE sandbox",),
     ),
+    MigrationStep(version=5, columns={"deliveries": {"custody": "VARCHAR(24)", "moved_to": "VARCHAR(64)"}}),
 )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 UNSENT_CHALLENGE = "unsent"  # an endpoint's challenge that is due and not made yet
-SCHEMA_VERSION = 4  # a changed column needs a step in migrations.py
+SCHEMA_VERSION = 5  # a changed column needs a step in migrations.py
 
 metadata = sa.MetaData()
 
@@ -212,6 +212,8 @@ deliveries = sa.Table(
     sa.Column("reason", sa.String(64), nullable=True),
     sa.Column("missing", sa.Integer, nullable=False),
     sa.Column("house", sa.String(24), nullable=True),
+    sa.Column("custody", sa.String(24), nullable=True),  # who took it for the household
+    sa.Column("moved_to", sa.String(64), nullable=True),  # the entrance to which the home moved it
     sa.Column("seq", sa.BigInteger, nullable=False),  # of the home's event with this state; 0: the hub decided
     _instant_column("created"),
     _instant_column("changed"),

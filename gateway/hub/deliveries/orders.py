@@ -25,6 +25,7 @@ from gateway.hub.http.operation import HubTransaction
 from gateway.hub.worker import DueRows, DueStep, WorkerContext
 from gateway.protocol.box_hub import JobKind, token_digest
 from gateway.protocol.delivery_message import MAX_LIFETIME_S, MAX_MESSAGE_BYTES, HubClaims, HubClaimsV2
+from gateway.protocol.delivery_state import STATUS_FIELDS
 
 IS_OPEN = deliveries.c.state.not_in([str(state) for state in FINAL_STATES])
 _PLACEHOLDER_HOME = f"home-{'a' * 26}"  # as long as any home's id
@@ -174,7 +175,7 @@ async def columns_after(tx: AsyncConnection, row: Row[Any], result: DeliveryResu
 
 def event_data(row: Row[Any], changed: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """Return what an event tells of a delivery, with the columns that were `changed` since the row was read."""
-    names = ("id", "connection", "brand", "name", "version", "answered", "state", "reason", "missing", "house")
+    names = ("id", "connection", "brand", "name", "version", "answered", *STATUS_FIELDS)
     return {name: changed.get(name, getattr(row, name)) for name in names}
 
 

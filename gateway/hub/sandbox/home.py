@@ -6,8 +6,9 @@ open deliveries need not have the same number.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery import promise
@@ -41,6 +42,14 @@ SANDBOX_TERMS = {
 OPENING_DELAY = timedelta(seconds=1)  # from scheduled to the window's opening, whenever the window is
 ARRIVAL_DELAY = timedelta(seconds=1)  # until the courier is there
 FRIDGE_CELSIUS = 4.0  # °C
+RECEIVED_WORD, MOVED_WORD = "RECEIVED", "MOVED"
+MOVE_FROM, MOVE_TO = "front", "garage"
+DECLINED_WORDS: Mapping[str, str] = {
+    "DECLINED": "declined", "DECLINED-DAMAGED": "declined_damaged", "DECLINED-UNKNOWN": "declined_unknown",
+    "DECLINED-NO-ROOM": "declined_no_room",
+}  # fmt: skip
+"""The magic words of a receiver who does not take a parcel, with the reason for the retailer."""
+
 VISIT_DURATION = timedelta(seconds=2)  # until the courier has gone and the door is proven locked
 
 DECISION_DELAY = timedelta(seconds=2)  # until an unanswered request expires, or a permission is revoked
@@ -182,14 +191,28 @@ def next_due(state: State, parcels: Iterable[str], end: datetime, now: datetime)
             return None
 
 
-def next_result(state: State, parcels: tuple[str, ...], end: datetime, now: datetime) -> dict[str, object]:
-    """Return the next result of a delivery."""
+def next_result(
+    state: State, parcels: tuple[str, ...], end: datetime, now: datetime, *, elsewhere: str | None = None
+) -> dict[str, object]:
+    """Return the next result of a delivery. `elsewhere`: the entrance to which the home moves it at the first scan."""
     words = magic_words(parcels)
     if state is State.VISITING:
         return _visit_result(parcels, words)
     if now >= end or (state is State.WINDOW_OPEN and "NOBODY-COMES" in words):
         return {"state": State.EXPIRED}
+    if state is State.WINDOW_OPEN and elsewhere is not None:
+        return {"state": state, "moved_to": elsewhere}
     return {"state": State.WINDOW_OPEN if state is State.SCHEDULED else State.VISITING}
+
+
+def place_of_move(promise_: Mapping[str, Any], permitted: Collection[str]) -> str | None:
+    """Return the entrance to which the home moves an order whose own cannot take it; None: nothing is moved.
+
+    Only the front door has another place, the garage. `permitted`: the entrances that the owner gave to the brand.
+    """
+    accepted = promise_.get("entrances") or (MOVE_TO,)
+    is_moved = MOVED_WORD in magic_words(promise_["parcels"]) and promise_["entrance"] == MOVE_FROM
+    return MOVE_TO if is_moved and MOVE_TO in accepted and MOVE_TO in permitted else None
 
 
 def visit_log(
@@ -218,6 +241,12 @@ def visit_log(
 
 def _visit_result(parcels: tuple[str, ...], words: tuple[str, ...]) -> dict[str, object]:
     house = DoorResult.HANDED_TO_OWNER if "HANDED-TO-OWNER" in words else DoorResult.LOCKED_AGAIN
+    declined = [DECLINED_WORDS[word] for word in words if word in DECLINED_WORDS]
+    if declined and len(declined) == len(parcels):
+        return {"state": State.NOT_DELIVERED, "reason": declined[-1]}
+    if declined or RECEIVED_WORD in words:  # the receiver takes the others; no door is moved
+        state = State.PARTLY_DELIVERED if declined else State.DELIVERED
+        return {"state": state, "missing": len(declined), "custody": "receiver"}
     if "ATTENDED" in words:
         return {"state": State.NOT_DELIVERED, "reason": "attended", "house": DoorResult.NOT_OPENED}
     if "UNKNOWN" in words:

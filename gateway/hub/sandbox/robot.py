@@ -147,7 +147,8 @@ class _SimulatedBox(HomeTransaction):
 
     def _result(self, row: Row[Any], known: SandboxDelivery | None, **fields: object) -> DeliveryResult:
         version = row.version if known is None else known.version
-        facts = {"box": self.home.id, "at": self.now, "brand": row.brand, "delivery": row.name, "version": version}
+        facts = {"box": self.home.id, "at": self.now, "brand": row.brand, "delivery": row.name, "version": version,
+                 "moved_to": row.moved_to}  # fmt: skip
         return DeliveryResult.model_validate({**facts, **fields})
 
     async def answer_job(self, job: Row[Any]) -> None:
@@ -199,6 +200,7 @@ class _SimulatedBox(HomeTransaction):
             answer |= {"state": State.REFUSED, "reason": code}
         else:
             answer |= {"state": known.state, "reason": row.reason, "missing": row.missing,
+                       "custody": row.custody, "moved_to": row.moved_to,
                        "house": None if row.house is None else DoorResult(row.house)}  # fmt: skip
         await self._emit_event(DeliveryResult.model_validate(answer))
         if code is None and row is not None:
@@ -209,7 +211,10 @@ class _SimulatedBox(HomeTransaction):
 
     async def advance_delivery(self, row: Row[Any]) -> None:
         state, parcels = State(row.state), tuple(row.promise["parcels"])
-        onward = simulated.next_result(state, parcels, row.window_end, self.now)
+        given = await self._terms_given(row.brand)
+        permitted = () if given is None or row.moved_to is not None else given.entrances
+        elsewhere = simulated.place_of_move(row.promise, permitted)
+        onward = simulated.next_result(state, parcels, row.window_end, self.now, elsewhere=elsewhere)
         result = self._result(row, await self._delivery_state(row), **onward)
         await self._emit_event(result, await self._account_of(row, result))
         then = result.state or state

@@ -55,7 +55,7 @@ SUBSCRIBE_QOS = (0, 1)
 MAX_KEY_CHANGES_SENT = 16  # the newest changes of the box's key
 MAX_ENTRANCES_SENT = 32  # more would not fit into a `Hello`
 
-W = TypeVar("W", box_hub.Ack, box_hub.SealedQuery, box_hub.Job)
+W = TypeVar("W", box_hub.Ack, box_hub.HubSpeaks, box_hub.SealedQuery, box_hub.Job)
 
 MAX_CONCURRENT_QUERIES = 32  # queries of the household in progress at a time
 MAX_QUERIES_PER_SECOND = 60  # a flood of queries takes no more of the loop than this
@@ -99,9 +99,9 @@ class Uplink:
         self._boot = secrets.token_hex(8)
         self._jobs: asyncio.Queue[bytes] = asyncio.Queue()
         self._ack: bytes | None = None
+        self._speaks: bytes | None = None  # what the hub says of itself since the newest hello
         self._work_pending = asyncio.Event()
-        self._hello_due = False  # a session began: the hello is due
-        self._hello_sent = False  # sent in this session
+        self._hello_due, self._hello_sent = False, False  # the session began; its hello was sent
         self._reconnect = asyncio.Event()
         self._renumbered = False
         self._sending = SendWindow()
@@ -203,6 +203,8 @@ class Uplink:
             elif topic == box_hub.down_topic(home, "ack"):
                 self._ack = incoming.payload  # the newest contains everything
                 self._work_pending.set()
+            elif topic == box_hub.down_topic(home, "speaks"):
+                self._speaks = incoming.payload
             elif topic == box_hub.down_topic(home, "jobs") and self._jobs.qsize() < MAX_QUEUED_JOBS:
                 self._jobs.put_nowait(incoming.payload)
 
@@ -349,7 +351,10 @@ class Uplink:
             not self._sending.is_hello_acknowledged or journal.last_seq() > journal.acknowledged_seq()
         )
         if ack is not None and not self._hello_due:
+            answers_hello = not self._sending.is_hello_acknowledged
             await self._on_ack(ack)
+            if answers_hello:
+                await self._use_hub_format()
         elif is_overdue or mono >= self._sending.check_at_mono:  # at the latter nothing is due: is the hub there?
             if is_overdue and self._sending.on_timeout():
                 self._reconnect.set()
@@ -377,7 +382,7 @@ class Uplink:
         )
         sent = self._mqtt.publish(self._topic["hello"], hello.model_dump_json().encode(), expiry=MESSAGE_EXPIRY_S)
         if isinstance(sent, Sent):
-            self._hello_due, self._hello_sent, self._ack = False, True, None
+            self._hello_due, self._hello_sent, self._ack, self._speaks = False, True, None, None
             delay_s = self._sending.retry_delay_s
             spread_s = lengthened(delay_s, random.random()) - delay_s  # noqa: S311 - jitter is no secret
             self._sending.on_hello_sent(self._monotonic() + spread_s)
@@ -397,6 +402,11 @@ class Uplink:
             self._sending.sent_seq = 0
             self._work_pending.set()
         self._sending.on_ack(journal.acknowledged_seq(), self._monotonic())
+
+    async def _use_hub_format(self) -> None:
+        """Write events as the hub reads them; one that did not say how before its answer reads the first format."""
+        speaks = None if self._speaks is None else self._decode(box_hub.HubSpeaks, self._speaks)
+        await self._store.hub_journal.set_event_format(1 if speaks is None else speaks.events)
 
     def _send_waiting(self) -> None:
         if not self._sending.is_hello_acknowledged:

@@ -16,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import update
 
+from gateway.domain.custody import DeclineReason
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import Cancel, DeliveryBody, State
 from gateway.domain.delivery.result import DoorResult as Left
@@ -26,8 +27,12 @@ from gateway.storage.snapshot import write_snapshot
 from tests.gateway.domain.delivery.shop import SECRETS, make_claims, make_offer_v2, make_window
 from tests.gateway.domain.delivery.shop import make_update as updated
 from tests.gateway.integrations.hub_client.test_session import HOME
+from tests.gateway.runtime.test_fallback import FallbackBox
+from tests.gateway.runtime.test_fallback import home as home_with_fallback
 from tests.hubhouse import SERIAL, HubHouse, hub_house, new_offer, run_uplink
 from tests.shell.box import box as made_box
+from tests.shell.box import run_box, run_tasks
+from tests.shell.desk import DESK, MARC, DeskBox, home_with_desk
 from tests.shell.parts import ManualTime
 
 pytestmark = pytest.mark.slow
@@ -345,8 +350,74 @@ async def test_what_becomes_of_a_house_is_read_over_http(tmp_path: Path, reason:
     await ALONE[reason](tmp_path)
 
 
+# ---- what a receiver does, and where the house moves a delivery -----------------------------------------------------
+
+AT_THE_DESK: Mapping[str, DeclineReason] = {
+    "declined": DeclineReason.DECLINED,
+    "declined_damaged": DeclineReason.DAMAGED,
+    "declined_unknown": DeclineReason.UNKNOWN,
+    "declined_no_room": DeclineReason.NO_ROOM,
+}
+
+
+def for_the_desk() -> DeliveryBody:
+    return new_offer(entrance=DESK, place=DESK, courier_sha256=None)
+
+
+async def test_why_a_receiver_declines_and_that_he_takes_one_is_read_over_http(tmp_path: Path) -> None:
+    async with hub_house(tmp_path, house=home_with_desk(tmp_path)) as here:
+        here.made.time.mono += 1.5 * _HOUR
+        desk = DeskBox(here.made)
+        async with run_box(here.made), run_tasks(desk.desk.run()):
+            for reason, word in AT_THE_DESK.items():
+                said = for_the_desk()
+                made = await here.offers(said)
+                await here.stands(made, State.WINDOW_OPEN)
+                (parcel,) = said.parcels
+                await desk.offered(parcel)
+                await here.stands(made, State.VISITING)
+                assert (await desk.desk.decline(MARC, f"shop.{said.id}", parcel, word)).refusal is None
+                found = await here.stands(made, State.NOT_DELIVERED, reason)
+                assert (found["custody"], found["house"]) == (None, None)
+            said = for_the_desk()
+            made = await here.offers(said)
+            await here.stands(made, State.WINDOW_OPEN)
+            await desk.offered(said.parcels[0])
+            assert (await desk.desk.accept(MARC, said.parcels[0])).refusal is None
+            found = await here.stands(made, State.DELIVERED)
+            assert (found["custody"], found["house"]) == ("receiver", None), "no door was moved"
+        assert (await steps(here, made))[-1]["custody"] == "receiver"
+        assert "Petit" not in str(await here.ask("GET", "/v1/events?limit=100")), "nobody learns who it was"
+
+
+async def steps(here: HubHouse, made: str) -> list[dict[str, Any]]:
+    _, page = await here.ask("GET", f"/v1/deliveries/{made}/timeline")
+    found: list[dict[str, Any]] = page["data"]
+    return found
+
+
+async def test_where_the_house_moved_a_delivery_is_read_over_http(tmp_path: Path) -> None:
+    async with hub_house(tmp_path, house=home_with_fallback(tmp_path)) as here:
+        here.made.time.mono += 1.5 * _HOUR
+        said = new_offer(courier_sha256=None)
+        made = await here.offers(said)
+        await here.stands(made, State.WINDOW_OPEN)
+        played = FallbackBox(DeskBox(here.made))
+        async with run_box(here.made), run_tasks(played.desk.desk.run(), played.places.run()):
+            await here.made.good_day()
+            await here.made.quiet()
+            played.at_home()
+            here.made.scan(said.parcels[0])
+            found = await here.until(made, lambda found: found["moved_to"] is not None)
+        assert (found["moved_to"], found["entrance"], found["version"]) == ("garage", "front", 1)
+        assert (await steps(here, made))[-1]["moved_to"] == "garage"
+        _, page = await here.ask("GET", "/v1/events?limit=100&types=delivery.changed")
+        assert page["data"][-1]["data"]["moved_to"] == "garage"
+        assert "household_present" not in str(page), "nobody learns why"
+
+
 def test_every_reason_has_its_way() -> None:
-    ways = [*FORGED, *NOON, *IN_THE_WINDOW, *ALONE]
+    ways = [*FORGED, *NOON, *IN_THE_WINDOW, *ALONE, *AT_THE_DESK]
     assert sorted(ways) == sorted(PUBLIC_REASONS)
 
 

@@ -94,7 +94,7 @@ def test_what_the_hub_signed_is_no_brand_s_message_in_either_version() -> None:
 def test_what_a_box_says_is_read_and_a_reader_ignores_what_it_does_not_know() -> None:
     for name in ("result_v1", "result_v2"):
         said = json.loads(V2[name])
-        more = DeliveryResult.model_validate_json(json.dumps({**said, "wings": 2, "moved_to": {"entrance": "box"}}))
+        more = DeliveryResult.model_validate_json(json.dumps({**said, "wings": 2, "flown_to": {"entrance": "box"}}))
         assert more == DeliveryResult.model_validate_json(V2[name])
         assert more.speaks is not None
         newer = {**said, "speaks": {**said["speaks"], "delivery": [1, 2, 3], "custody": True}}

@@ -63,6 +63,12 @@ OUTCOMES = (
     (["SANDBOX-ATTENDED"], ("not_delivered", "attended", 0, "not_opened")),
     (["SANDBOX-UNKNOWN"], ("not_delivered", "unknown", 0, "handed_to_owner")),
     (["SANDBOX-HANDED-TO-OWNER"], ("delivered", None, 0, "handed_to_owner")),
+    (["SANDBOX-RECEIVED"], ("delivered", None, 0, None)),
+    (["SANDBOX-DECLINED"], ("not_delivered", "declined", 0, None)),
+    (["SANDBOX-DECLINED-DAMAGED"], ("not_delivered", "declined_damaged", 0, None)),
+    (["SANDBOX-DECLINED-UNKNOWN"], ("not_delivered", "declined_unknown", 0, None)),
+    (["SANDBOX-DECLINED-NO-ROOM-1", "SANDBOX-DECLINED-NO-ROOM-2"], ("not_delivered", "declined_no_room", 0, None)),
+    (["SANDBOX-DECLINED-7", "A-3"], ("partly_delivered", None, 1, None)),
     (["SANDBOX-NOBODY-COMES"], ("expired", None, 0, None)),
 )
 
@@ -74,6 +80,41 @@ async def test_every_outcome_has_its_parcel_number(tmp_path: Path) -> None:
         for delivery, (parcels, expected) in zip(made, OUTCOMES, strict=True):
             said = await box.until(delivery, *ENDED_STATES)
             assert (said["state"], said["reason"], said["missing"], said["house"]) == expected, parcels
+
+
+async def test_a_parcel_that_a_neighbour_takes_says_who_has_it_and_one_that_he_declines_does_not(
+    tmp_path: Path,
+) -> None:
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
+        numbers = (["SANDBOX-RECEIVED"], ["SANDBOX-DECLINED-1", "A-4"], ["SANDBOX-DECLINED-2"])
+        made = [await box.announce(*parcels) for parcels in numbers]
+        found = [(await box.until(delivery, *ENDED_STATES))["custody"] for delivery in made]
+        assert found == ["receiver", "receiver", None]
+        assert (await box.told(made[0]))[-1]["data"]["custody"] == "receiver"
+
+
+AT_FRONT: dict[str, Any] = {"entrance": "front", "place": "hall"}
+
+
+async def test_a_delivery_that_the_front_door_cannot_take_goes_to_the_garage_where_the_retailer_accepts_it(
+    tmp_path: Path,
+) -> None:
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
+        made = await box.announce("SANDBOX-MOVED-1", courier_sha256="ab" * 32, **AT_FRONT)
+        there = await box.announce("SANDBOX-MOVED-2")  # it lies at the garage already
+        only = await box.announce("SANDBOX-MOVED-3", courier_sha256="cd" * 32, entrances=["front"], **AT_FRONT)
+        found = await box.until(made, *ENDED_STATES)
+        assert (found["state"], found["moved_to"], found["entrance"]) == ("delivered", "garage", "front")
+        events = [(one["data"]["state"], one["data"]["moved_to"]) for one in await box.told(made)]
+        assert events == [
+            ("awaiting_permission", None), ("scheduled", None), ("window_open", None), ("window_open", "garage"),
+            ("visiting", "garage"), ("delivered", "garage"),
+        ]  # fmt: skip
+        for delivery in (there, only):
+            found = await box.until(delivery, *ENDED_STATES)
+            assert (found["state"], found["moved_to"]) == ("delivered", None)
 
 
 REFUSED: dict[str, dict[str, Any]] = {

@@ -14,8 +14,10 @@ from structlog.testing import capture_logs
 
 from gateway.config.editor import HomeFileWriter
 from gateway.config.home import HubSection
+from gateway.domain.delivery.fallback import Place
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import DeliveryBody, DeliveryResult, State
+from gateway.domain.delivery.result import Refusal
 from gateway.integrations.hub_client import session
 from gateway.integrations.hub_client.enrolment import read_status, support_code
 from gateway.integrations.hub_client.job_routing import HOUR_S, MAX_QUESTIONS_PER_HOUR, build_uplink, job_handlers
@@ -80,6 +82,7 @@ class Hub:
     keeps: bool = True  # acknowledge, as a good hub does
     kept: list[bytes] = field(default_factory=list)
     support: str | None = None
+    speaks: bytes | None = None  # what it says of itself, before it answers a hello
     statements: list[bytes] = field(default_factory=list)
     answers: list[tuple[str, bytes]] = field(default_factory=list)
 
@@ -95,6 +98,8 @@ class Hub:
             match spoken[1]:
                 case "hello":
                     self.hellos.append(Hello.model_validate_json(incoming.payload))
+                    if self.speaks is not None:
+                        self.say(down_topic(HOME, "speaks"), self.speaks)
                 case "status":
                     self.receipts.append(JobReceipt.model_validate_json(incoming.payload))
                 case "evt" if is_statement(incoming.payload):
@@ -246,6 +251,33 @@ async def test_a_job_is_received_once_it_is_on_the_disk_and_comes_back_as_a_sign
         await wait_until(lambda: there.results)
         assert [(one.delivery, one.state) for one in there.results] == [("d1", State.SCHEDULED)]
         await wait_until(lambda: made.store.hub_journal.acknowledged_seq() == made.store.hub_journal.last_seq())
+
+
+@pytest.mark.parametrize(
+    ("speaks", "moved_to"),
+    [
+        (None, None),
+        (b'{"events":2,"wings":3}', "garage"),
+        (b'{"events":99}', "garage"),
+        (b"{", None),
+        (b'{"events":0}', None),
+    ],
+)
+async def test_a_hub_gets_events_in_the_format_of_which_it_says_that_it_reads_it(
+    tmp_path: Path, speaks: bytes | None, moved_to: str | None
+) -> None:
+    async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
+        there.speaks = speaks
+        async with at_work(uplink(made, section(broker, tmp_path))):
+            await wait_until(lambda: there.hellos)
+            await there.receipt(there.offers(make_offer(courier_sha256=None)))
+            await wait_until(lambda: there.results)
+            made.time.mono += 1.5 * HOUR_S
+            place, now = Place(entrance="garage", place="hall"), made.clock.now()
+            assert await made.store.deliveries.move("shop.d1", place, Refusal.NOT_READY, now) is not None
+            await wait_until(lambda: there.results[-1].state is State.WINDOW_OPEN)
+            await wait_until(lambda: made.store.hub_journal.acknowledged_seq() == made.store.hub_journal.last_seq())
+        assert there.results[-1].moved_to == moved_to
 
 
 async def test_a_brand_that_asks_is_told_the_owner_s_word_and_each_later_one(tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""What a hub reads that is older or newer than the box: a moved delivery goes to each in the format that it reads."""
+
+import json
+from pathlib import Path
+
+from gateway.domain.delivery.fallback import Place
+from gateway.domain.delivery.promise import State
+from gateway.domain.delivery.result import Refusal
+from gateway.protocol.box_hub import BoxEvent, verify_by_box
+from gateway.storage import Store
+from gateway.storage.hub_journal import EventSigner
+from tests.gateway.domain.delivery.house import open_store
+from tests.gateway.domain.delivery.shop import make_offer, make_update, noon_plus
+from tests.gateway.protocol.golden_versions import BOX_KEY
+from tests.gateway.protocol.released.box import ask, unpack
+from tests.gateway.storage.test_hub_journal import HOME, KEY, Hub, accepted, results, signer, synced
+
+GARAGE = Place(entrance="garage", place="hall")
+NOW = noon_plus(hours=2)  # in the window
+
+
+async def moved(store: Store, hub: Hub) -> None:
+    """The hub knows a delivery to the front door, and the house has moved it to the garage."""
+    await accepted(store, make_offer(), now=NOW)
+    await synced(store, hub, NOW)
+    assert await store.deliveries.move("shop.d1", GARAGE, Refusal.NOT_READY, NOW) is not None
+
+
+async def test_a_hub_that_says_nothing_gets_what_it_reads_and_a_later_one_all_of_it(tmp_path: Path) -> None:
+    hub = Hub()
+    async with open_store(tmp_path) as store:
+        await store.hub_journal.set_signer(signer(), NOW)
+        await moved(store, hub)
+        await synced(store, hub, NOW)
+        assert [one.moved_to for one in results(hub)] == [None], "nothing of it is new for this hub"
+        await store.hub_journal.set_event_format(2)
+        await synced(store, hub, NOW)
+        assert [(one.state, one.moved_to) for one in results(hub)][1:] == [(State.WINDOW_OPEN, "garage")]
+        await accepted(store, make_update(place="attic"), now=NOW)
+        await synced(store, hub, NOW)
+        answer = results(hub)[-1]
+        assert (answer.accepted, answer.moved_to) == (False, "garage"), "a refused change moves nothing back"
+        await store.hub_journal.set_event_format(1000)
+        count = len(hub.tokens)
+        await synced(store, hub, NOW)
+        assert len(hub.tokens) == count, "a hub of a later release reads the newest format of this box"
+
+
+async def test_events_that_wait_for_a_hub_are_taken_back_if_an_older_one_came_in_its_place(tmp_path: Path) -> None:
+    hub = Hub()
+    async with open_store(tmp_path) as store:
+        await store.hub_journal.set_signer(signer(), NOW)
+        await store.hub_journal.set_event_format(2)
+        await moved(store, hub)
+        await store.hub_journal.write_due_events(NOW)
+        (waiting,) = store.hub_journal.unacknowledged(0, 9)
+        event = verify_by_box(BoxEvent, waiting.token, KEY.public)
+        assert isinstance(event, BoxEvent)
+        assert event.result is not None
+        assert event.result.moved_to == "garage"
+        await store.hub_journal.set_event_format(1)
+        await synced(store, hub, NOW)
+        assert hub.refused == 0, "the chain goes on"
+        assert {one.moved_to for one in results(hub)} == {None}
+
+
+async def test_the_hub_of_the_release_before_reads_every_event_of_today_s_box(tmp_path: Path) -> None:
+    """And it would refuse what it has not said that it reads: then no later event would reach it."""
+    unpack(tmp_path)
+    house = json.loads((tmp_path / "house.json").read_text(encoding="utf-8"))
+    (tmp_path / "store").mkdir()
+    hub = Hub(key=BOX_KEY.public)
+    async with open_store(tmp_path / "store") as store:
+        await store.hub_journal.set_signer(EventSigner(home=HOME, key=BOX_KEY), NOW)
+        await moved(store, hub)
+        await synced(store, hub, NOW)
+        older = len(hub.tokens)
+        await store.hub_journal.set_event_format(2)
+        await synced(store, hub, NOW)
+    read = ask(tmp_path, house, events=[token.decode() for token in hub.tokens])["events"]
+    assert all(isinstance(one, dict) for one in read[:older])
+    assert [one["result"]["state"] for one in read[:older] if "result" in one] == ["window_open"]
+    assert read[older:] == ["wrong_claims"]
