@@ -11,6 +11,7 @@ LOOKS = "test_another_process_that_looks_takes_nothing_away_also_where_the_hub_h
 DISPATCH = "tests/gateway/hub/boxes/test_dispatcher.py"
 SEALED = "tests/gateway/protocol/test_box_event.py"
 STANDING = "tests/gateway/protocol/test_delivery_state.py"
+FORMAT = "tests/gateway/storage/test_event_format.py"
 JOURNAL = "tests/gateway/storage/test_hub_journal.py"
 LINK = "tests/gateway/integrations/hub_client/test_session.py"
 
@@ -130,9 +131,40 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="how an entrance is doing leaves the house",
         file="gateway/storage/hub_journal.py",
-        old='    return result.model_copy(update={"lacking": None, "why": None, "custody": None})\n',
-        new='    return result.model_copy(update={"why": None, "custody": None})\n',
+        old='dict.fromkeys(("lacking", "why", *unread))',
+        new='dict.fromkeys(("why", *unread))',
         tests=(f"{JOURNAL}::test_how_an_entrance_is_doing_stays_in_the_house",),
+    ),
+    Mutant(
+        name="an older hub gets a key that it refuses",
+        file="gateway/storage/hub_journal.py",
+        old="unread = _SINCE_FORMAT_2 if _event_format(db) == 1 else ()",
+        new="unread = ()",
+        tests=(f"{FORMAT}::test_the_hub_of_the_release_before_reads_every_event_of_today_s_box",),
+    ),
+    Mutant(
+        name="what waits for an older hub keeps the later keys",
+        file="gateway/storage/hub_journal.py",
+        old="    if is_older:\n",
+        new="    if not is_older:\n",
+        tests=(f"{FORMAT}::test_events_that_wait_for_a_hub_are_taken_back_if_an_older_one_came_in_its_place",),
+    ),
+    Mutant(
+        name="a refused change moves a delivery back",
+        file="gateway/storage/offers.py",
+        old='"house", "custody", "moved_to", "lacking")',
+        new='"house", "lacking")',
+        tests=(f"{FORMAT}::test_a_hub_that_says_nothing_gets_what_it_reads_and_a_later_one_all_of_it",),
+    ),
+    Mutant(
+        name="every hub gets the newest format",
+        file="gateway/integrations/hub_client/session.py",
+        old="set_event_format(1 if speaks is None else speaks.events)",
+        new="set_event_format(2 if speaks is None else speaks.events)",
+        tests=(
+            "tests/gateway/integrations/hub_client/test_session.py::"
+            "test_a_hub_gets_events_in_the_format_of_which_it_says_that_it_reads_it",
+        ),
     ),
     Mutant(
         name="a hub hears of brands that never came by it",
