@@ -161,10 +161,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="gateway/integrations/hub_client/session.py",
         old="set_event_format(1 if speaks is None else speaks.events)",
         new="set_event_format(2 if speaks is None else speaks.events)",
-        tests=(
-            "tests/gateway/integrations/hub_client/test_session.py::"
-            "test_a_hub_gets_events_in_the_format_of_which_it_says_that_it_reads_it",
-        ),
+        tests=(f"{LINK}::test_a_hub_gets_events_in_the_format_of_which_it_says_that_it_reads_it",),
     ),
     Mutant(
         name="a hub hears of brands that never came by it",
