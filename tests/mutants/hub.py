@@ -145,8 +145,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what waits for an older hub keeps the later keys",
         file="gateway/storage/hub_journal.py",
-        old="    if is_older:\n",
-        new="    if not is_older:\n",
+        old="is_older = wanted < _event_format(db)",
+        new="is_older = wanted > _event_format(db)",
         tests=(f"{FORMAT}::test_events_that_wait_for_a_hub_are_taken_back_if_an_older_one_came_in_its_place",),
     ),
     Mutant(
