@@ -16,11 +16,13 @@ from playwright.async_api import Page, expect
 
 from devices.reports import DoorReport, DoorState, LockReport, LockState
 from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
+from gateway.domain.delivery.fallback import Place
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.closures import BoltedDoor, GarageDoor
 from gateway.domain.visit.state import Phase, Timer, Visit
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.gateway.domain.delivery.house import receive
-from tests.gateway.domain.delivery.shop import NOW, make_offer
+from tests.gateway.domain.delivery.shop import NOW, make_offer, noon_plus
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import INTENT, PARCEL, make_home
 from tests.shell.parts import ManualTime
@@ -205,3 +207,30 @@ async def test_a_couriers_link_follows_his_own_delivery_and_nothing_of_the_house
         for _ in range(3):
             parts |= (await feed.receive_json(timeout=20)).get("parts", {})
         assert set(parts) == {f"en/courier/{DIGEST}"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("locale", "told"),
+    [
+        ("fr-FR", "Pas à la première porte : apportez-le ici : Garage."),
+        ("en-GB", "Not at the first door: bring it to Garage."),
+        ("de-DE", "Nicht an der ersten Tür: bitte hierher bringen: Garage."),
+    ],
+)
+async def test_while_his_page_is_open_the_parcel_goes_to_the_garage_and_the_page_says_so(
+    made: ShellBox, locale: str, told: str
+) -> None:
+    async with serve_site(made) as site, visitor() as somebody:
+        page = await somebody.page(locale=locale)
+        await page.goto(f"{site.address}/c/{DIGEST}#{CODE}")
+        await turn(page, "show")
+        await expect(page.locator(".elsewhere")).to_have_count(0)
+        garage = Place(entrance="garage", place="hall")
+        assert await made.store.deliveries.move("shop.d1", garage, Refusal.HOUSEHOLD_PRESENT, noon_plus(hours=2))
+        made.changes.notify()
+        await expect(page.locator(".elsewhere")).to_have_text(
+            re.compile(re.escape(told).replace("Garage", ".*Garage.*"))
+        )
+        await turn(page, "show")
+        assert await accessibility_problems(page) == []
