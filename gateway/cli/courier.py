@@ -39,6 +39,10 @@ REMEDIES: Mapping[Refusal, str] = {
     Refusal.UNKNOWN_CODE: "No delivery that is announced here has this code:"
     " `perron retailer announce FILE` announces one.",
     Refusal.COURIER_NOT_PROVEN: "Scan the courier's code within the same minute: `perron scan PARCEL COURIER`.",
+    Refusal.KEEPER_NOT_PROVEN: "Scan a keeper's code within the same minute: `perron scan PARCEL CODE`. The page"
+    " Keepers gives one.",
+    Refusal.KEEPER_NOT_ACCEPTED: "This entrance names in `keepers` whose code it accepts, and the page Keepers shows"
+    " which codes count.",
     Refusal.NOT_READY: DOCTOR_HINT,
     Refusal.CLOCK_UNTRUSTED: DOCTOR_HINT,
     Refusal.CAMERA_UNAVAILABLE: DOCTOR_HINT,

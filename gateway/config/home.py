@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from gateway.config.devices import AnyDevice
 from gateway.config.fields import Day, DeviceId, Hours, LanguageCode, TimeZone
+from gateway.config.keepers import KeeperSection
 from gateway.config.reception import ReceptionSection
 from gateway.domain.day import day_end, read_day
 from gateway.domain.delivery.own_parcel import CARRIERS
@@ -18,7 +19,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Seconds, Timing
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import ClosureId
-from gateway.domain.visit.state import Evidence
+from gateway.domain.visit.state import Evidence, Holder
 from gateway.system.addresses import is_loopback_host
 from gateway.system.clock_settings import ClockSection
 from gateway.system.config_section import (
@@ -188,12 +189,23 @@ class EntranceSection(ConfigSection):
     courier_proof: bool = True
     """Courier proof: the courier must also show a one-time code, because a tracking number is no secret. With `false`
     the number on the parcel is enough."""
+    holder: Holder = Holder.COURIER
+    """Holder: who acts at this entrance. With `keeper` a keeper brings the parcel in with the key of a key safe; then
+    the keeper's code takes the place of the courier's code."""
+    keepers: tuple[Id, ...] = ()
+    """Keepers: ids of the keepers whose code this entrance accepts, with `holder: keeper`. Example:
+    `[claire, oh-my-keys]`."""
     presence: tuple[Id, ...] = ()
     """Presence: ids of presence devices. While one of them says that somebody is home, or is unknown, nothing opens."""
     alarm: Id | None = None
     """Alarm: id of the alarm panel that watches this entrance."""
     timing: Timing = Timing()
     """Waiting times: those of this entrance."""
+
+    @property
+    def needs_courier_token(self) -> bool:
+        """Whether the courier has to show a one-time code; a keeper's code takes its place."""
+        return self.courier_proof and self.holder is Holder.COURIER
 
     @property
     def closure_devices(self) -> tuple[str, ...]:
@@ -403,6 +415,8 @@ class Home(ConfigSection):
     """Entrances: one section per entrance, by its id."""
     receptions: dict[Id, ReceptionSection] = Field(default={})
     """Receptions: one section per reception, by its id. There a person takes parcels for the household."""
+    keepers: dict[Id, KeeperSection] = Field(default={})
+    """Keepers: one section per keeper, by its id: who may take the key of a key safe."""
     brands: dict[Id, BrandSection] = Field(default={})
     """Brands: one section per retailer's brand, by its id."""
     fallback: FallbackSection = FallbackSection()
@@ -427,7 +441,7 @@ class Home(ConfigSection):
                 name=section.name,
                 places={place: one.name for place, one in section.places.items()},
                 cold_places=frozenset(place for place, one in section.places.items() if one.fridge is not None),
-                courier_proof=section.courier_proof,
+                courier_proof=section.needs_courier_token,
                 living_space=section.living_space,
             )
             for id_, section in self.entrances.items()

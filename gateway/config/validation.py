@@ -13,7 +13,7 @@ from gateway.config.topics import depends_on_lock
 from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE, ORDER_ROLE
-from gateway.domain.visit.state import WALK_TEST, Evidence
+from gateway.domain.visit.state import WALK_TEST, Evidence, Holder
 
 # What a topic of a product may look like, whatever stands in its address.
 PRODUCT_TOPIC_PATTERN = re.compile(
@@ -40,6 +40,7 @@ def find_problems(home: Home) -> Iterator[ConfigProblem]:
         yield from _check_exclusive(entrance, at, owners, id_)
         yield from _check_closures(home, entrance, at)
         yield from _check_entrance(entrance, at)
+        yield from _check_keepers(home, entrance, at)
     yield from _check_receptions(home, owners)
     yield from _check_topics(home)
     yield from _check_guards(home)
@@ -301,6 +302,28 @@ def _check_entrance(entrance: EntranceSection, at: tuple[str | int, ...]) -> Ite
         yield ConfigProblem((*at, "places"), "a courier must know where to leave the parcel: name at least one place.")
     if entrance.cameras.outside in entrance.cameras.inside:
         yield ConfigProblem((*at, "cameras", "outside"), "a camera looks at the outside or the inside, not at both.")
+
+
+def _check_keepers(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> Iterator[ConfigProblem]:
+    """Check who may take a key here: only where there is one, only by name, each once."""
+    has_key = any(closure.key_back_within_s is not None for closure in entrance.closures)
+    if entrance.holder is Holder.KEEPER and not has_key:
+        yield ConfigProblem(
+            (*at, "holder"), "no closure here has a key that a keeper could take: leave `holder: keeper` to a key safe."
+        )
+    if entrance.holder is Holder.KEEPER and not entrance.keepers:
+        yield ConfigProblem((*at, "keepers"), "`holder: keeper` accepts named keepers only: name at least one.")
+    if entrance.holder is not Holder.KEEPER and entrance.keepers:
+        yield ConfigProblem(
+            (*at, "keepers"),
+            "a keeper acts only where the entrance says so: write `holder: keeper` or leave this out.",
+        )
+    for n, keeper in enumerate(entrance.keepers):
+        if keeper not in home.keepers:
+            known = ", ".join(home.keepers) or "none yet"
+            yield ConfigProblem((*at, "keepers", n), f"there is no keeper `{keeper}`. Known: {known}.")
+        elif keeper in entrance.keepers[:n]:
+            yield ConfigProblem((*at, "keepers", n), f"`{keeper}` is named twice: name each keeper once.")
 
 
 def _check_receptions(home: Home, owners: dict[str, str]) -> Iterator[ConfigProblem]:

@@ -160,6 +160,8 @@ ACTION_TEXTS: Mapping[PersonAction, str] = {
 class DemoPerson:
     """A person at the door: the courier, a resident, a thief."""
 
+    says_scanned = "the one-time code"
+
     def __init__(self, name: str, house: HouseControl, on_action: OnAction, action_s: float, *, scanner: str) -> None:
         """`action_s` is the duration of each action in seconds; a scan takes none: two codes are then one label.
 
@@ -177,7 +179,7 @@ class DemoPerson:
 
     async def scans(self, code: str, *, retain: bool = False, scanner: str | None = None) -> None:
         """Hold a code before the scanner, or before this one."""
-        self._on_action(self._name, f"scans {'the one-time code' if code.startswith('perron:') else f'…{code[-4:]}'}")
+        self._on_action(self._name, f"scans {self.says_scanned if code.startswith('perron:') else f'…{code[-4:]}'}")
         await self._house.ask(Scan(who=self._name, code=code, retain=retain, scanner=scanner or self._scanner))
 
     async def handles(self, thing: str, *acts: str) -> None:

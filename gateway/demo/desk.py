@@ -17,7 +17,7 @@ _LINK = re.compile(r"<code>(http[^<]*)</code>")
 _OFFERED = re.compile(r'name="parcel" value="([^"]*)"')
 
 
-class _Browser:
+class DemoBrowser:
     """A person's browser: it keeps their cookies."""
 
     def __init__(self, session: ClientSession, who: str, on_action: OnAction) -> None:
@@ -40,12 +40,12 @@ class _Browser:
         return found[1]
 
 
-class DemoHouseholdBrowser(_Browser):
+class DemoHouseholdBrowser(DemoBrowser):
     """The owner's browser."""
 
     async def claim(self, code: str) -> None:
         """Claim the box."""
-        await self._press("/claim", "claims the box", code=code, name="Claire", password=secrets.token_urlsafe())
+        await self._press("/claim", "claims the box", code=code, name="Anna", password=secrets.token_urlsafe())
 
     async def make_link(self, reception: str, receiver: str) -> str:
         """Make a receiver's link; return its path."""
@@ -53,12 +53,22 @@ class DemoHouseholdBrowser(_Browser):
         link = self._found(_LINK, page, "link")
         return link[link.index("/desk/") :]
 
+    async def make_keeper_link(self, keeper: str) -> str:
+        """Make the link that gives a keeper's phone a code; return its path."""
+        page = await self._press(f"/keepers/{keeper}/link", f"makes a link for {keeper}")
+        link = self._found(_LINK, page, "link")
+        return link[link.index("/keeper/") :]
+
+    async def withdraw_codes(self, keeper: str) -> None:
+        """Withdraw every code of a keeper."""
+        await self._press(f"/keepers/{keeper}/withdraw-all", f"withdraws the codes of {keeper}")
+
     async def confirm(self, code: str) -> None:
         """Scan the label of a parcel that was handed over."""
         await self._press("/receptions/confirm", f"scans …{code[-4:]}: the parcel is here", code=code)
 
 
-class DemoReceiver(_Browser):
+class DemoReceiver(DemoBrowser):
     """A receiver's phone."""
 
     async def sign_in(self, link: str) -> None:
@@ -92,7 +102,7 @@ class DemoDesk:
 
     async def wait_for_pages(self) -> None:
         """Wait until the box's pages answer. WaitTimeout: they do not."""
-        await _wait_for_pages(self._home)
+        await wait_for_pages(self._home)
 
 
 @asynccontextmanager
@@ -100,8 +110,8 @@ async def open_desk(home: Home, on_action: OnAction) -> AsyncIterator[DemoDesk]:
     """Claim the box, and sign the first receiver of its first reception in; he is off duty. WaitTimeout: no pages."""
     if home.pages is None:
         raise ValueError("a receiver needs the box's pages")
-    await _wait_for_pages(home)
-    async with _session(home.pages) as receivers, _session(home.pages) as owners:
+    await wait_for_pages(home)
+    async with pages_session(home.pages) as receivers, pages_session(home.pages) as owners:
         household = DemoHouseholdBrowser(owners, "owner", on_action)
         receiver = DemoReceiver(receivers, "receiver", on_action)
         await household.claim(home.claim_code_file.read_text(encoding="ascii").strip())
@@ -110,12 +120,14 @@ async def open_desk(home: Home, on_action: OnAction) -> AsyncIterator[DemoDesk]:
         yield DemoDesk(home, receiver, household)
 
 
-def _session(pages: PagesSection) -> ClientSession:
+def pages_session(pages: PagesSection) -> ClientSession:
+    """Return a browser's session with the box's pages."""
     language: Mapping[str, str] = {"Accept-Language": "en"}
     return ClientSession(pages.address, cookie_jar=CookieJar(unsafe=True), headers=language)
 
 
-async def _wait_for_pages(home: Home) -> None:
+async def wait_for_pages(home: Home) -> None:
+    """Wait until the box's pages answer. WaitTimeout: they do not."""
     try:
         async with asyncio.timeout(TIMEOUT_MARGIN_S):
             while True:
@@ -130,7 +142,7 @@ async def _are_pages_up(home: Home) -> bool:
     if home.pages is None:
         return False
     try:
-        async with _session(home.pages) as session, session.get("/claim") as answer:
+        async with pages_session(home.pages) as session, session.get("/claim") as answer:
             return answer.ok
     except ClientConnectionError:
         return False

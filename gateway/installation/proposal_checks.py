@@ -24,6 +24,7 @@ from gateway.config.loader import named_paths
 from gateway.config.stream_url import endpoint
 from gateway.config.topics import bridge_base_topic, custom_topics, inbound_topics
 from gateway.domain.frozen import Frozen
+from gateway.domain.visit.state import Holder
 from gateway.system.config_section import ConfigSection
 
 PROPOSAL_KINDS = (*DEVICE_KINDS, ENTRANCE)
@@ -111,7 +112,7 @@ def cautions(old: Home, new: Home, proposal: Proposal) -> tuple[Remark, ...]:
     remarks = [Remark("which_door", {"lock": section.lock or "", "door": section.door or ""})]
     if not section.living_space:
         remarks.append(Remark("no_living_space"))
-    if not section.courier_proof:
+    if not section.courier_proof and section.holder is Holder.COURIER:
         remarks.append(Remark("no_courier_proof"))
     return tuple(remarks)
 

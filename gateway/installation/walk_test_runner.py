@@ -126,7 +126,7 @@ class WalkTestRunner:
         walk = self._walks.get(entrance)
         if walk is None or walk.promised is None:
             return ()
-        if not self._home.entrances[entrance].courier_proof:
+        if not self._home.entrances[entrance].needs_courier_token:
             return (walk.promised.parcel,)
         return walk.promised.parcel, new_courier_token(bytes.fromhex(walk.promised.secret))
 
@@ -378,7 +378,9 @@ class WalkTestRunner:
         offer = Offer(
             id=promised.id, version=1, entrance=name, carrier=TEST_CARRIER, place=place,
             window=Window(start=start, end=promised.until), parcels=(promised.parcel,),
-            courier_sha256=courier_token_digest(bytes.fromhex(promised.secret)) if section.courier_proof else None,
+            courier_sha256=(
+                courier_token_digest(bytes.fromhex(promised.secret)) if section.needs_courier_token else None
+            ),
         )  # fmt: skip
         claims = Claims(**new_claims(WALK_TEST_BRAND, self._home.box, now.utc), delivery=offer)
         key = SigningKey.from_seed(bytes.fromhex(promised.seed))

@@ -60,10 +60,11 @@ class HappeningKind(StrEnum):
 
 
 class LoggedCode(Frozen):
-    """A scanned code as the log has it: its last characters, and whether it is a courier's."""
+    """A scanned code as the log has it: its last characters, and whether it is a courier's or a keeper's (his id)."""
 
     end: str
     is_courier: bool
+    keeper: str = ""
 
 
 class Happening(Frozen):
@@ -118,11 +119,14 @@ class _Event(_LogPart):
     pauses: tuple[object, ...] | None = None
     code_end: str = Field("", validation_alias=AliasPath("code", "last"))
     matches: tuple[Mapping[str, object], ...] = ()
+    keeper: str = ""
 
     def scanned_code(self) -> LoggedCode | None:
         """Return the code, if it is a scan."""
         is_courier = any(match.get("kind") == "courier" for match in self.matches)
-        return LoggedCode(end=self.code_end, is_courier=is_courier) if self.event == "Scanned" else None
+        if self.event != "Scanned":
+            return None
+        return LoggedCode(end=self.code_end, is_courier=is_courier, keeper=self.keeper)
 
 
 class _Command(_LogPart):

@@ -29,8 +29,8 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.closures.contract import ORDER_ROLE
 from gateway.domain.visit.decide import decide
-from gateway.domain.visit.events import FactsChanged
-from gateway.domain.visit.state import CameraState, Entrance
+from gateway.domain.visit.events import FactsChanged, KeeperWithdrawn
+from gateway.domain.visit.state import CameraState, Entrance, KeeperCode
 from gateway.mqtt.packets import InboundMessage
 from gateway.runtime.adapters import batteries, surroundings
 from gateway.runtime.adapters.sensors import is_bad_news, is_good_basic_news, sensor_events, with_folded_queries
@@ -70,7 +70,8 @@ class EntranceActor:
     """Feeds one entrance's events to `decide`, one at a time, and performs the resulting commands.
 
     `commit` stores a decision, or returns the newer facts because of which it did not; it raises `StoreFailed` if the
-    disk stored nothing. `matches` returns the deliveries that have a normalised code, under the rules of its label.
+    disk stored nothing. `matches` returns the deliveries that have a normalised code, under the rules of its label;
+    `keeper_of` returns whose code it is, if it is a keeper's.
     `executor` makes what performs the commands; it gets `post` and `is_stopped` of this actor. `crash_point` is that of
     `App`.
     """
@@ -80,8 +81,9 @@ class EntranceActor:
         state: Entrance,
         *,
         home: Home,
-        commit: Callable[[StoredDecision], Awaitable[CommitResult | FactsChanged]],
+        commit: Callable[[StoredDecision], Awaitable[CommitResult | FactsChanged | KeeperWithdrawn]],
         matches: Callable[[str, Now, LabelElements], tuple[e.CodeMatch, ...]],
+        keeper_of: Callable[[str], KeeperCode | None],
         clock: Clock,
         executor: Callable[..., CommandExecutor],
         crash_point: Callable[[str], None],
@@ -89,6 +91,7 @@ class EntranceActor:
         self.state = state
         self._home, self._section = home, home.entrances[state.id]
         self._commit, self._matches, self._clock, self._crash_point = commit, matches, clock, crash_point
+        self._keeper_of = keeper_of
         self._bindings = sensor_bindings(state.rules.closures)
         self._executor = executor(post=self.post, is_stopped=self.is_stopped, has_turned_bad=self.has_turned_bad)
         self._event_queue = EventQueue()
@@ -368,8 +371,9 @@ class EntranceActor:
         while True:
             now = self._clock.now()
             if isinstance(event, e.Scanned):
-                event = replace(event, matches=self._matches(event.code, now, event.label))
-                await self._store_readings({match.delivery.place for match in event.matches}, now)
+                event = self._looked_up(event, now)
+                places = {match.delivery.place for match in (*event.matches, *event.awaiting)}
+                await self._store_readings(places, now)
             new, commands = decide(self.state, event, now=now)
             if new == self.state and not commands and not isinstance(event, e.UnlockPublished):
                 await asyncio.sleep(0)  # without a commit nothing gives the loop a turn, nor in the two cases below
@@ -397,7 +401,7 @@ class EntranceActor:
             except StoreFailed as failure:
                 self._continue_without_store(step, failure)
                 return
-            if isinstance(outcome, FactsChanged):
+            if isinstance(outcome, FactsChanged | KeeperWithdrawn):
                 await self.step(outcome)  # newer facts first, then this event again on them
                 continue
             if intent:
@@ -407,6 +411,15 @@ class EntranceActor:
             self._execute(step, commands, outcome.messages)
             log.info("decision", entry=outcome.seq, row=json.loads(outcome.row))  # no unlock waits for a log entry
             return
+
+    def _looked_up(self, scan: e.Scanned, now: Now) -> e.Scanned:
+        """Return the scan with whose code it is; of a keeper's also with the parcel that waits for it, as of now."""
+        keeper, pending = self._keeper_of(scan.code), self.state.pending_scan
+        if keeper is None:
+            return replace(scan, matches=self._matches(scan.code, now, scan.label))
+        waiting = () if pending is None else sorted(pending.codes)
+        awaiting = tuple(match for code in waiting for match in self._matches(code, now, NO_LABEL))
+        return replace(scan, keeper=keeper, awaiting=awaiting)
 
     async def _store_readings(self, places: Collection[str], now: Now) -> None:
         """Store the newest readings of these places: a visit that begins there depends on them."""

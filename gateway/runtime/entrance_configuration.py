@@ -24,6 +24,8 @@ def entrance_rules(home: Home, entrance: str) -> Rules:
         cameras=dict.fromkeys(section.film_cameras, False) | dict.fromkeys(section.courier_cameras, True),
         watched_by=watched_by,
         scanners=scanners,
+        holder=section.holder,
+        keepers=frozenset(section.keepers),
         evidence=section.evidence,
         has_signal=section.signal is not None,
         household_refuses=section.home_refuses,

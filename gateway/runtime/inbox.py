@@ -225,6 +225,11 @@ class Inbox:
                     running.post(e.FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch))
                     self.refresh_agenda(name)
 
+    def withdraw_keeper_codes(self, codes: frozenset[str]) -> None:
+        """Let these codes of keepers, which the store has withdrawn, count no more at any entrance."""
+        for running in self.entrances.values():
+            running.post(e.KeeperWithdrawn(codes=codes))
+
     def remove_test_key(self, kid: str) -> None:
         """Stop accepting a lent key; deliveries that it signed are refused from now on."""
         self.store.brands.remove_test_key(kid)

@@ -30,8 +30,11 @@ def encode_event(event: Event, key: bytes) -> Json:
     if not isinstance(event, Scanned):
         return encode(event, "event")
     scan = _encode_fields(event, "event")
+    del scan["awaiting"], scan["keeper"]
     if not event.label:  # most labels have no rules, and their entries keep the form that they always had
         del scan["label"]
+    if event.keeper is not None:
+        scan |= {"keeper": event.keeper.keeper, "withdrawn": event.keeper.withdrawn}
     return scan | {
         "code": encode_code(event.code, key),
         "matches": [{"kind": m.kind.value, "delivery": m.delivery.id} for m in event.matches],

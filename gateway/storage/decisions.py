@@ -7,19 +7,21 @@ from typing import assert_never
 from gateway.domain.delivery.candidate import DeliveryContext
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.events import FactsChanged, OwnerAcknowledged, PreflightDue, Scanned
+from gateway.domain.visit.events import FactsChanged, KeeperWithdrawn, OwnerAcknowledged, PreflightDue, Scanned
 from gateway.domain.visit.predicates import routes_to
 from gateway.domain.visit.state import Entrance
 from gateway.domain.visit.views import closure_of, fact_of
 from gateway.protocol.hash_chain import Json
-from gateway.storage import entrance_state, entrances, outbox, pauses, recordings
+from gateway.storage import entrance_state, entrances, keepers, outbox, pauses, recordings
 from gateway.storage.audit_log import code_key, encode, encode_event
 from gateway.storage.database import Database
 from gateway.storage.models import CommitResult, StoredDecision
 from gateway.storage.rows import mark_for_check, row_in_visit, row_of
 
 
-def store_decision(db: Database, decision: StoredDecision, context: DeliveryContext) -> CommitResult | FactsChanged:
+def store_decision(
+    db: Database, decision: StoredDecision, context: DeliveryContext
+) -> CommitResult | FactsChanged | KeeperWithdrawn:
     """Store the decision in the caller's transaction.
 
     Nothing is written if an intent or a beginning visit is based on facts that have changed; then return the new ones.
@@ -28,9 +30,9 @@ def store_decision(db: Database, decision: StoredDecision, context: DeliveryCont
         LookupError: it reserves a delivery that does not exist.
     """
     for command in decision.commands:  # every check comes before the first write
-        changed = None
+        changed: FactsChanged | KeeperWithdrawn | None = None
         if isinstance(command, c.ReserveOpening):
-            changed = _intent_changed(db, command, decision, context)
+            changed = _intent_changed(db, command, decision, context) or _keeper_changed(db, decision)
         elif isinstance(command, c.RingBell):
             changed = _order_changed(db, decision, context)
         if changed is not None:
@@ -122,6 +124,14 @@ def _intent_changed(
     if not same or not free or stop.stopped or paused or facts.entrance != step.entrance:
         return FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch, pauses=planned)
     return None
+
+
+def _keeper_changed(db: Database, step: StoredDecision) -> KeeperWithdrawn | None:
+    """Return that the code of the visit's keeper counts no more; None: it counts, or no keeper acts."""
+    keeper = None if step.state.visit is None else step.state.visit.keeper
+    if keeper is None or keepers.counts(db, keeper.code):
+        return None
+    return KeeperWithdrawn(codes=frozenset({keeper.code}))
 
 
 def _order_changed(db: Database, step: StoredDecision, house: DeliveryContext) -> FactsChanged | None:

@@ -89,7 +89,8 @@ def accept_offer(db: Database, offer: HouseOffer, new: NewAccount, entry: SignIn
 def _forget_household(db: Database, stay: str) -> None:
     """Delete the former household's people and data; the log keeps the visits that `stay` selects and a valid chain."""
     for table in ("device", "invitation", "share", "person", "backoff", "message", "phone", "look", "choice", "pause",
-                  "readiness_hour", "own_parcel"):  # fmt: skip
+                  "readiness_hour", "own_parcel", "receiver_link", "receiver_session", "keeper_link",
+                  "keeper_code"):  # fmt: skip
         db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
     db.execute("UPDATE permission SET asked = NULL")  # each brand may ask the next owner once
     forget_guests(db)

@@ -19,7 +19,7 @@ from gateway.domain.delivery.own_parcel import OWN_BRAND, TrackedStatus
 from gateway.domain.delivery.permission import Permission, PermissionStatus
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import ReserveOpening
-from gateway.domain.visit.events import FactsChanged
+from gateway.domain.visit.events import FactsChanged, KeeperWithdrawn
 from gateway.storage import brandkeys, decisions
 from gateway.storage.audit_log import AuditLog, erase_bodies
 from gateway.storage.box import BoxState
@@ -34,6 +34,7 @@ from gateway.storage.doubts import RollbackRecord
 from gateway.storage.entrances import Entrances
 from gateway.storage.handover import Handover
 from gateway.storage.hub_journal import HubJournal, forget_before
+from gateway.storage.keepers import KeeperStore
 from gateway.storage.models import CommitResult, StoredDecision, StoreFailed
 from gateway.storage.offers import OfferProcessor
 from gateway.storage.outbox import Messages, Phones, expire_links
@@ -61,7 +62,7 @@ class Store:
         self._context = DeliveryContext(
             box=home.box,
             zone=ZoneInfo(home.timezone),
-            courier_proof=frozenset(name for name, section in home.entrances.items() if section.courier_proof),
+            courier_proof=frozenset(name for name, section in home.entrances.items() if section.needs_courier_token),
             distrusted=self._distrusted,
             own_permission=Permission(
                 brand=OWN_BRAND, version=1, standing=PermissionStatus.GRANTED, terms=home.own_parcel_terms
@@ -85,6 +86,7 @@ class Store:
         self.entrances = Entrances(*both)
         self.handover = Handover(*both)
         self.hub_journal = HubJournal(*both, offers=processor)
+        self.keepers = KeeperStore(*both)
         self.log = AuditLog(*both)
         self.messages = Messages(*both)
         self.own_parcels = OwnParcels(*both, processor=processor)
@@ -138,13 +140,13 @@ class Store:
             raise StoreFailed("the store is closed")
         return self._reader
 
-    async def commit(self, step: StoredDecision) -> CommitResult | FactsChanged:
+    async def commit(self, step: StoredDecision) -> CommitResult | FactsChanged | KeeperWithdrawn:
         """Store one decision as a whole, or return the newer facts because of which nothing of it was stored."""
         work = partial(decisions.store_decision, decision=step, context=self._context)
         if not any(isinstance(command, ReserveOpening) for command in step.commands):
             return await self._writer.do(work)
         outcome, marked = await self._writer.do_marked(work, step.now)
-        return outcome if marked or isinstance(outcome, FactsChanged) else replace(outcome, is_marked=False)
+        return outcome if marked or not isinstance(outcome, CommitResult) else replace(outcome, is_marked=False)
 
     async def forget(self, now: Now, *, before: datetime) -> None:
         """Delete what ended before an instant; without trusted time do nothing."""

@@ -24,6 +24,7 @@ from gateway.system.pki.authority import IssuedCertificate
 from gateway.system.pki.pages import PAGES_FOLDER, format_fingerprint, pages_certificate
 from gateway.system.regular_file import read_bytes
 from gateway.web.auth.accounts import AccountRefused, UserAccounts
+from gateway.web.auth.keepers import KeeperAccess
 from gateway.web.auth.receivers import ReceiverAccess
 from gateway.web.auth.recovery import OwnerSuccession
 from gateway.web.pages.action_links import ActionLinkPage
@@ -38,6 +39,8 @@ from gateway.web.pages.home import HomePage
 from gateway.web.pages.household import HouseholdPage
 from gateway.web.pages.hub import HubPage
 from gateway.web.pages.installation import InstallationPage
+from gateway.web.pages.keeper import KeeperPages
+from gateway.web.pages.keepers import KeepersPage
 from gateway.web.pages.keys import KeysPage
 from gateway.web.pages.live import LivePage
 from gateway.web.pages.parcels import ParcelsPage
@@ -45,7 +48,7 @@ from gateway.web.pages.phones import PhonesPage
 from gateway.web.pages.privacy import PrivacyPage
 from gateway.web.pages.receptions import ReceptionsPage
 from gateway.web.pages.sign_in import SignInPages
-from gateway.web.server import courier_view
+from gateway.web.server import courier_view, keeper_view
 from gateway.web.server import security_headers as security
 from gateway.web.server.authorization import LANGUAGE_COOKIE, LANGUAGE_COOKIE_S, Authorizer, PasswordForm, Unauthorized
 from gateway.web.server.connection_limits import CONNECTION_LIMITS, ConnectionLimiter, connection_of, listen_socket
@@ -111,6 +114,10 @@ class PagesSite(Page):
         )
         access = ReceiverAccess(services.store, services.home.receptions, accounts.clock)
         self._desk = DeskPages(self._authorizer, access)
+        keeping = KeeperAccess(
+            services.store, services.home.keepers, accounts.clock, has_key=partial(keeper_view.has_key, services)
+        )
+        self._keeper = KeeperPages(self._authorizer, keeping)
         simple_pages: tuple[type[Page], ...] = (
             HomePage, LivePage, BrandsPage, HistoryPages, HouseholdPage, PhonesPage, PrivacyPage, InstallationPage,
             DiagnosticsPage, AddDevicePage, AwayPage, HubPage, ParcelsPage,
@@ -122,7 +129,9 @@ class PagesSite(Page):
             KeysPage(self._authorizer, certificate=lambda: self.certificate, renew=self.renew),
             DecommissionPage(self._authorizer, succession),
             ReceptionsPage(self._authorizer, access),
+            KeepersPage(self._authorizer, keeping),
             self._desk,
+            self._keeper,
             self,
         ):
             app.add_routes(page.routes())
@@ -375,6 +384,16 @@ class PagesSite(Page):
             raise Unauthorized
         return await self._serve_feed(
             request, only=f"desk/{who.reception}/{who.receiver}", allowed=lambda: self._desk.receiver(request) == who
+        )
+
+    @get("/keeper/feed")
+    async def _keeper_feed(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve the feed of a keeper's own page and of nothing else."""
+        who = self._keeper.keeper(request)
+        if who is None:
+            raise Unauthorized
+        return await self._serve_feed(
+            request, only=f"keeper/{who.keeper}", allowed=lambda: self._keeper.keeper(request) is not None
         )
 
     @get("/feed")

@@ -8,14 +8,14 @@ from functools import partial
 from devices.reports import OperationError
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Phase
+from gateway.domain.visit.state import Holder, Phase
 from tests.house.entrances import PLACE, build_for_life, courier, walk
 from tests.house.faults import CRASH_POINTS, Faults
 from tests.house.house import CAMERAS
 from tests.house.own_parcels import OwnParcels
 from tests.house.promise import SimulatedDelivery
 from tests.house.story import announce_delivery
-from tests.house.ways import EntranceHouse
+from tests.house.ways import KEEPERS, EntranceHouse
 
 PAUSES_S = (0.0, 0.1, 0.5, 2.0, 2.0, 6.0, 12.0, 21.0)
 Act = Callable[[], object]
@@ -78,6 +78,23 @@ class Life:
     def somebody_scans(self) -> None:
         scanner = self.rng.choice(sorted(self.house.rules.scanners) or ["s"])
         self.house.scan(min(self.promise.parcels), scanner=scanner)
+
+    def keeper_shows_code(self) -> None:
+        """A keeper of this house shows his code: one of this entrance or not, one that was withdrawn, or too late."""
+        house, rng = self.house, self.rng
+        house.scan(rng.choice(sorted(house.keepers)), scanner=rng.choice(sorted(house.rules.scanners) or ["s"]))
+        if rng.random() < 0.5:
+            house.run(rng.choice((1.0, 30.0, 70.0)))
+            house.scan(rng.choice((min(self.promise.parcels), self.promise.courier)))
+
+    def owner_withdraws_code(self) -> None:
+        """The owner withdraws a keeper's code, often while it rings for it; sometimes an intent is first to notice."""
+        house, rng = self.house, self.rng
+        if rng.random() < 0.5:
+            self.way = courier(house, self.announce(f"k{house.scans}"))
+            self.courier_goes_on()
+        keeper = None if house.mem.visit is None else house.mem.visit.keeper
+        house.withdraw(rng.choice(KEEPERS) if keeper is None else keeper.keeper, tells=rng.random() < 0.5)
 
     def owner_acts(self) -> None:
         house, visit = self.house, self.house.mem.visit
@@ -172,6 +189,8 @@ class Life:
             (1, self.change_facts),
             (2, lambda: self.parcels.report(self.promise)),
         ]
+        kept: list[tuple[int, Act]] = [(4, self.keeper_shows_code), (2, self.owner_withdraws_code)]
+        calm += kept if house.rules.holder is Holder.KEEPER else []
         things = [act for thing in house.things.values() for act in thing.acts(rng)]
         return [*calm, *things] if self.is_calm else [*calm, *wild, *things]
 

@@ -16,14 +16,14 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.closures.contract import sensor_name
 from gateway.domain.visit.predicates import are_all_secured, has_unlock_intent
-from gateway.domain.visit.state import Entrance, Phase
+from gateway.domain.visit.state import Entrance, Holder, Phase
 from gateway.domain.visit.views import fact_of, find_sensor, is_household_away
 from tests.house.oracle import NEVER_S, Oracle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gateway.domain.visit.state import Visit
+    from gateway.domain.visit.state import KeeperCode, Visit
     from tests.house.promise import SimulatedDelivery
     from tests.house.things.thing import Thing
     from tests.house.ways import EntranceHouse
@@ -36,6 +36,11 @@ INTRUSION_ALARMS = frozenset(
         c.AlarmCode.LATE_UNLOCK,
     }
 )
+
+
+def _is_acting(keeper: KeeperCode | None, visit: Visit) -> bool:
+    """Whether this is the code by which the visit's keeper acts."""
+    return keeper is not None and visit.keeper is not None and keeper.code == visit.keeper.code
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,11 @@ class EntranceOracle(Oracle):
     def feeds(self, event: e.Event) -> None:
         super().feeds(event)
         visit = self.house.mem.visit
-        scanned_before = isinstance(event, e.Scanned) and visit is not None and event.code in visit.parcels
+        scanned_before = (
+            isinstance(event, e.Scanned)
+            and visit is not None
+            and (event.code in visit.parcels or _is_acting(event.keeper, visit))
+        )
         if isinstance(event, e.BellPressed) or scanned_before:
             self.left.append(self.house.t)
         if isinstance(event, e.BrokerDown | e.Restarted | e.SensorOffline | e.ReportsMissed | e.BrokerUp):
@@ -144,6 +153,7 @@ class EntranceOracle(Oracle):
         if house.own_parcels is not None:
             house.own_parcels.check(promise, self.begun_at[reserve.visit])
         self._check_route(reserve.closure, visit, promise)
+        self._check_keeper(visit)
         self.intended[reserve.visit, reserve.closure] = house.t
         self.seen["intent"] += 1
         self.seen[f"intent {house.things[reserve.closure].closure.kind}"] += 1
@@ -158,9 +168,34 @@ class EntranceOracle(Oracle):
         assert self.answered_at <= self.begun_at[visit], "somebody answered"
         self._check_codes(visit, promise)
 
+    def _check_codes(self, visit: str, promise: SimulatedDelivery) -> None:
+        """Where a keeper acts, his code came near the parcel's; the courier's token does not count."""
+        house = self.house
+        if house.rules.holder is not Holder.KEEPER:
+            super()._check_codes(visit, promise)
+            return
+        times, scan = self.scan_times[visit]
+        parcel = max((times[code] for code in promise.parcels if code in times), default=NEVER_S)
+        near = {
+            code
+            for code, keeper in house.keepers.items()
+            if house.counts(keeper) and abs(parcel - times.get(code, -NEVER_S)) <= house.rules.timing.courier + 1
+        }
+        assert near, "I25 a key safe without a keeper's code of this entrance"
+        assert scan.code in promise.parcels | near, "I1 another delivery's code"
+
+    def _check_keeper(self, visit: Visit) -> None:
+        """I25: at each intent a keeper whose code counts acts, where that is asked; else none does."""
+        keeper = visit.keeper
+        assert (keeper is not None) is (self.house.rules.holder is Holder.KEEPER), "I25 who acts has no name"
+        if keeper is not None:
+            assert self.house.counts(keeper), "I25 an intent of a keeper who may not come in here"
+            self.seen[f"keeper {keeper.keeper}"] += 1
+
     def _check_route(self, closure: str, visit: Visit, promise: SimulatedDelivery) -> None:
         """I23: what lies behind is proven secured; what is to be opened is ready, and somebody stands there."""
         things, stage = self.house.things, visit.route.index(closure)
+        house_keepers = {code for code, keeper in self.house.keepers.items() if _is_acting(keeper, visit)}
         for ident in visit.route[:stage]:
             why = self.unproven(things[ident], self.spent(ident))
             assert why is None, f"I23 {closure} was ordered though {why}"
@@ -175,7 +210,7 @@ class EntranceOracle(Oracle):
         hangs = [name for name, at in self.house.rules.scanners.items() if at == closure]
         if stage and hangs:
             since = self.intended[visit.id, visit.route[stage - 1]]
-            codes = promise.parcels | {promise.courier}
+            codes = promise.parcels | {promise.courier} | house_keepers
             stood = [at for at, scanner, code in self.scanned if scanner in hangs and code in codes and at > since]
             assert stood, f"nobody stood at {closure}"
 

@@ -22,7 +22,7 @@ from gateway.domain.visit.closures import (
     KeySafe,
     Strike,
 )
-from gateway.domain.visit.state import Evidence, Rules
+from gateway.domain.visit.state import Evidence, Holder, Rules
 from tests.house.house import CAMERAS
 from tests.house.things.bolted_door import BoltedLeaf
 from tests.house.things.compartment import Box
@@ -31,7 +31,7 @@ from tests.house.things.key_safe import Safe
 from tests.house.things.keyed_door import KeyedLeaf
 from tests.house.things.strike import StreetDoor
 from tests.house.things.thing import Thing
-from tests.house.ways import EntranceHouse
+from tests.house.ways import KEEPERS, EntranceHouse
 
 if TYPE_CHECKING:
     from tests.house.promise import SimulatedDelivery
@@ -51,6 +51,7 @@ class Layout:
     closures: tuple[AnyClosure, ...]
     routes: Mapping[str, tuple[tuple[str, ...], ...]] | None = None
     is_filmed: bool = True
+    holder: Holder = Holder.COURIER
 
     def rules(self, timing: Timing = TIMING) -> Rules:
         """The rules of this entrance."""
@@ -73,6 +74,8 @@ class Layout:
             cameras=CAMERAS,
             watched_by={first.id: ("outside",), **dict.fromkeys(ordered, ("inside",))},
             scanners={FIRST_SCANNER: first.id, **{f"at-{ident}": ident for ident in ordered}},
+            holder=self.holder,
+            keepers=frozenset(KEEPERS) if self.holder is Holder.KEEPER else frozenset(),
         )
 
 
@@ -166,6 +169,9 @@ def build_for_life(seed: int, tell: Callable[[str], None] | None) -> EntranceHou
     rng = random.Random(f"entrance {seed}")
     turn = rng.randrange(len(LAYOUTS) + 3)
     layout = list(LAYOUTS.values())[turn] if turn < len(LAYOUTS) else any_mix(seed)
+    has_key = any(closure.key_back_within_s is not None for closure in layout.closures)
+    if has_key and random.Random(f"holder {seed}").random() < 0.5:
+        layout = with_changes(layout, holder=Holder.KEEPER)
     if rng.random() < 0.2:
         closures = tuple(closure.model_copy(update={"guarded": False}) for closure in layout.closures)
         layout = with_changes(layout, closures=closures)
@@ -182,6 +188,9 @@ def courier(house: EntranceHouse, promise: SimulatedDelivery) -> Iterator[str]:
     route = rules.routes.get(promise.place, (tuple(house.things),))[0]
     first = next((name for name, at in rules.scanners.items() if at == route[0]), FIRST_SCANNER)
     house.scan(code, scanner=first)
+    if rules.holder is Holder.KEEPER:
+        house.run(2)
+        house.scan(house.code_of(KEEPERS[house.scans % len(KEEPERS)]), scanner=first)
     yield "scanned"
     house.run(rules.timing.ring + 1.5)
     visit = house.mem.visit

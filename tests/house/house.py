@@ -14,7 +14,7 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.conditions import FridgeReported
 from gateway.domain.visit.conditions.cold_chain import FridgeState
 from gateway.domain.visit.decide import decide
-from gateway.domain.visit.state import CameraState, Entrance, PausePeriod, Rules
+from gateway.domain.visit.state import CameraState, Entrance, KeeperCode, PausePeriod, Rules
 from gateway.runtime.effects import is_filmed_live
 from gateway.runtime.entrance import commands_without_store
 from gateway.video.ipc import CameraProof, ClipKey
@@ -212,8 +212,7 @@ class SimulatedHome:
             performed = without_store
             self.oracle.unstored()
         elif not self._commit(new, commands):
-            facts = self.promises[next(x.delivery for x in commands if isinstance(x, c.ReserveOpening))].facts()
-            self.feed(e.FactsChanged(delivery=facts, stopped=self.stopped, epoch=self.epoch, pauses=self.pauses))
+            self.feed(self._newer_facts(new, commands))
             self.feed(event)
             return
         self.mem = new
@@ -226,6 +225,11 @@ class SimulatedHome:
         self.oracle.shows(self.mem)
         if unstored:
             self._disk_fails(event)
+
+    def _newer_facts(self, _new: Entrance, commands: tuple[c.Command, ...]) -> e.Event:
+        """Because of what an intent was rolled back."""
+        facts = self.promises[next(x.delivery for x in commands if isinstance(x, c.ReserveOpening))].facts()
+        return e.FactsChanged(delivery=facts, stopped=self.stopped, epoch=self.epoch, pauses=self.pauses)
 
     def _disk_fails(self, event: e.Event) -> None:
         if self.mem.disk_ok and event != e.DiskChanged(ok=False):
@@ -446,11 +450,24 @@ class SimulatedHome:
             scanner=scanner,
             code=code,
             matches=tuple(self.oracle.matches(code)),
+            keeper=self.keeper_of(code),
+            awaiting=self.awaiting(code),
             retained=retained,
             expected_only=expected_only,
         )
         self.oracle.scans(scan)
         self.feed(scan)
+
+    def keeper_of(self, _code: str) -> KeeperCode | None:
+        """Whose code it is: at a front door nobody is a keeper."""
+        return None
+
+    def awaiting(self, code: str) -> tuple[e.CodeMatch, ...]:
+        """The parcel that waits for this code of a keeper, as the store has it now."""
+        pending = self.mem.pending_scan
+        if self.keeper_of(code) is None or pending is None:
+            return ()
+        return tuple(match for waiting in sorted(pending.codes) for match in self.oracle.matches(waiting))
 
     def by_hand(self, *, unlock: bool) -> bool:
         """A key or the thumb-turn."""

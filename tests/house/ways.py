@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devices.reports import OperationSource
+from gateway.domain.frozen import replace
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.closures.contract import sensor_name
-from gateway.domain.visit.state import Entrance, Rules
+from gateway.domain.visit.state import Entrance, KeeperCode, Rules
 from gateway.domain.visit.views import closure_of, find_sensor
 from gateway.runtime.effects import is_filmed_live
 from tests.house.devices import SimulatedDevices
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tests.house.things.thing import Thing
 
 UNLOCK, LOCK, CLOSE = "unlock", "lock", "close"
+KEEPERS, STRANGER = ("claire", "oh-my-keys"), "bruno"  # accepted where a keeper acts; a keeper of another entrance
 STALE_VALUES = ("locked", "closed", "present", "empty", "clear")
 
 
@@ -123,6 +125,7 @@ class EntranceHouse(SimulatedHome):
     ) -> None:
         super().__init__(seed, rules, tell)
         self.things = things
+        self.keepers = {f"{name}-code": KeeperCode(code=f"{name}-1", keeper=name) for name in (*KEEPERS, STRANGER)}
         self.unplugged: set[str] = set()  # sensors that report nothing at all
         self.own_parcels: OwnParcels | None = None  # the tracking, where a life has one
         self.crash_closure: str | None = None  # the process dies only where an order goes to this closure
@@ -152,6 +155,30 @@ class EntranceHouse(SimulatedHome):
     def notes(self) -> list[str]:
         """The notes in the log."""
         return [note.what for note in self.all(c.LogNote)]
+
+    # ---- keepers ----------------------------------------------------------------------------------------------------
+
+    def keeper_of(self, _code: str) -> KeeperCode | None:
+        return self.keepers.get(_code)
+
+    def code_of(self, keeper: str) -> str:
+        """The code of a keeper that counts."""
+        return next(code for code, one in self.keepers.items() if one.keeper == keeper and not one.withdrawn)
+
+    def withdraw(self, keeper: str, *, tells: bool = True) -> None:
+        """The owner withdraws a keeper's code and gives another one. `tells` False: the entrance learns it late."""
+        code = self.code_of(keeper)
+        withdrawn = replace(self.keepers[code], withdrawn=True)
+        self.keepers[code] = withdrawn
+        number = sum(one.keeper == keeper for one in self.keepers.values()) + 1
+        self.keepers[f"{keeper}-code-{number}"] = KeeperCode(code=f"{keeper}-{number}", keeper=keeper)
+        if tells:
+            self.feed(e.KeeperWithdrawn(codes=frozenset({withdrawn.code})))
+
+    def counts(self, keeper: KeeperCode) -> bool:
+        """Whether this entrance accepts the code, by what its owner did."""
+        known = {one.code: one for one in self.keepers.values()}
+        return keeper.keeper in self.rules.keepers and not known[keeper.code].withdrawn
 
     # ---- the gateway's shell ----------------------------------------------------------------------------------------
 
@@ -186,6 +213,8 @@ class EntranceHouse(SimulatedHome):
                 expected = (command.version, command.permission_version, command.stop_epoch)
                 if (promise.version, promise.permission_version, self.epoch) != expected or self.paused():
                     return False
+                if self._withdrawn(new):
+                    return False
                 self.looks.intends(command, new, promise)
                 if command.stage == 0 or command.visit not in self.intents:
                     self.intents[command.visit] = command.delivery
@@ -198,6 +227,21 @@ class EntranceHouse(SimulatedHome):
                 promise.withdrawals -= command.withdrawal
         self.stored = new
         return True
+
+    @staticmethod
+    def _keeper(state: Entrance) -> KeeperCode | None:
+        return None if state.visit is None else state.visit.keeper
+
+    def _withdrawn(self, state: Entrance) -> bool:
+        keeper = self._keeper(state)
+        return keeper is not None and any(one.code == keeper.code and one.withdrawn for one in self.keepers.values())
+
+    def _newer_facts(self, new: Entrance, commands: tuple[c.Command, ...]) -> e.Event:
+        keeper = self._keeper(new)
+        if keeper is not None and self._withdrawn(new):
+            self.oracle.seen["an intent of a withdrawn keeper"] += 1
+            return e.KeeperWithdrawn(codes=frozenset({keeper.code}))
+        return super()._newer_facts(new, commands)
 
     def perform(self, command: c.Command) -> None:
         match command:

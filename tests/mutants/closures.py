@@ -314,8 +314,8 @@ MUTANTS = (
     Mutant(
         name="what a visit has to remember is forgotten with the next mark",
         file=f"{VISIT}decide.py",
-        old="entry=replace(entry, marks=entry.marks | new)",
-        new="entry=replace(entry, marks=new)",
+        old="entry = replace(entry, marks=entry.marks | {mark})",
+        new="entry = replace(entry, marks=frozenset({mark}))",
         tests=(SEVERAL,),
     ),
     Mutant(
@@ -466,15 +466,15 @@ MUTANTS = (
     Mutant(
         name="a cancellation between two closures waits for the courier",
         file=f"{VISIT}advancing.py",
-        old=" or visit.delivery.refusal is not None\n",
-        new="\n",
+        old="refusal = visit.delivery.refusal or keeper_refusal(step.state.rules, visit.keeper)",
+        new="refusal = keeper_refusal(step.state.rules, visit.keeper)",
         tests=(SEVERAL,),
     ),
     Mutant(
         name="a no between two closures is ignored",
         file=f"{VISIT}advancing.py",
-        old=" or visit.consent.approved is False or visit.delivery",
-        new=" or visit.delivery",
+        old=" or visit.consent.approved is False or refusal is not None",
+        new=" or refusal is not None",
         tests=(SEVERAL,),
     ),
     Mutant(

@@ -189,8 +189,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the courier's code does not say which brand's parcel it is",
         file="gateway/domain/visit/scan.py",
-        old=" or _also_of_other_brand(pending, delivery)):",
-        new="):",
+        old="return is_of_any or _is_same_order(pending, delivery) or _also_of_other_brand(pending, delivery)",
+        new="return is_of_any or _is_same_order(pending, delivery)",
         tests=(f"{SCANS}::test_where_a_courier_proves_himself_his_code_says_which_brand_s_parcel_it_is",),
     ),
     Mutant(

@@ -69,8 +69,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the rules of a label are lost between the scanner and the store",
         file="gateway/runtime/entrance.py",
-        old="event = replace(event, matches=self._matches(event.code, now, event.label))",
-        new="event = replace(event, matches=self._matches(event.code, now, {}))",
+        old="return replace(scan, matches=self._matches(scan.code, now, scan.label))",
+        new="return replace(scan, matches=self._matches(scan.code, now, {}))",
         tests=("tests/gateway/runtime/test_label_rules.py",),
     ),
     Mutant(

@@ -301,16 +301,14 @@ MUTANTS = (
     Mutant(
         name="the courier's proof is not asked",
         file="gateway/domain/visit/scan.py",
-        old="proven = CodeKind.COURIER in kinds or not delivery.needs_courier",
-        new="proven = True",
+        old="else CodeKind.COURIER in kinds or not delivery.needs_courier",
+        new="else True",
         tests=(SCANS,),
     ),
     Mutant(
         name="another delivery's courier counts",
         file="gateway/domain/visit/scan.py",
-        old=(
-            "if pending is not None and (_is_same_order(pending, delivery) or _also_of_other_brand(pending, delivery)):"
-        ),
+        old="if pending is not None and _goes_with(pending, delivery):",
         new="if pending is not None:",
         tests=(SCANS,),
     ),

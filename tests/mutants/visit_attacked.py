@@ -128,8 +128,8 @@ MUTANTS = (
     Mutant(
         name="a camera that is locked out still knows a right code",
         file="gateway/domain/visit/scan.py",
-        old="    if scan.expected_only and (attempts.locked_out or not scan.matches):",
-        new="    if scan.expected_only and not scan.matches:",
+        old="    if scan.expected_only and (attempts.locked_out or not is_known):",
+        new="    if scan.expected_only and not is_known:",
         tests=(SCANS,),
     ),
     Mutant(

@@ -15,7 +15,7 @@ from gateway.config.topics import device_topic
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.events import FactsChanged
+from gateway.domain.visit.events import FactsChanged, KeeperWithdrawn
 from gateway.domain.visit.predicates import are_all_secured
 from gateway.domain.visit.state import Entrance
 from gateway.evidence.archive import Archive
@@ -59,7 +59,7 @@ class RecordingJournal:
         self.before: Callable[[StoredDecision], Coroutine[Any, Any, None]] | None = None
         self.in_progress = 0
 
-    async def commit(self, step: StoredDecision) -> CommitResult | FactsChanged:
+    async def commit(self, step: StoredDecision) -> CommitResult | FactsChanged | KeeperWithdrawn:
         if self.before is not None:
             await self.before(step)
         if self.fails(step):
@@ -69,7 +69,7 @@ class RecordingJournal:
             outcome = await self._store.commit(step)
         finally:
             self.in_progress -= 1
-        kind = "overtaken" if isinstance(outcome, FactsChanged) else "commit"
+        kind = "commit" if isinstance(outcome, CommitResult) else "overtaken"
         self._order.append(f"{kind} {type(step.event).__name__}")
         if isinstance(outcome, CommitResult):
             self.steps.append(step)
@@ -98,6 +98,7 @@ class ShellBox:
         self.checkpoints: list[Checkpoint] = []
         self.touched: list[str] = []
         self.bolt, self.door = LockState.LOCKED, DoorState.CLOSED
+        self.answers: dict[str, Report] = {}  # of devices that are neither lock nor door
         self.seq = 0
         self.changes = ChangeNotifier()
         scratch = house.storage.folder / "pocket"
@@ -169,6 +170,7 @@ class ShellBox:
         state = self.store.entrances.state(name) or Entrance(id=name, rules=entrance_rules(self.home, name))
         actor = EntranceActor(
             state, home=self.home, commit=self.journal.commit, matches=self.store.deliveries.matches,
+            keeper_of=self.store.keepers.find,
             clock=self.clock, executor=executor,
             crash_point=lambda point: self.order.append(f"reached {point}"),
         )  # fmt: skip
@@ -203,7 +205,8 @@ class ShellBox:
     def answer(self, question: PublishedMessage) -> None:
         """What the lock or the door says when it is asked."""
         device = question.topic.removeprefix("perron/").removesuffix("/get")
-        report = DoorReport(door=self.door) if device.endswith("door") else LockReport(bolt=self.bolt)
+        main: Report = DoorReport(door=self.door) if device.endswith("door") else LockReport(bolt=self.bolt)
+        report = self.answers.get(device, main)
         self.says(device, report, channel=TopicSuffix.RESULT, correlation=question.fields["correlation"])
 
     def asks(self, entrance: str, device: str, number: int) -> None:

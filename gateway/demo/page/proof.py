@@ -25,7 +25,8 @@ def read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm:
     clip = _find_clip(folder, plan.section.film_cameras[0])
     rows = entry_bodies((folder / log_name(1)).read_bytes()).values()
     zone = ZoneInfo(plan.home.timezone)
-    stories = {language: story_lines(rows, language=language, zone=zone) for language in LANGUAGES}
+    keepers = {id_: section.name for id_, section in plan.home.keepers.items()}
+    stories = {language: story_lines(rows, language=language, zone=zone, keepers=keepers) for language in LANGUAGES}
     moments = tuple(
         DemoTimelineEntry(
             at=film_time(same[0].at), clock=f"{same[0].at.astimezone(zone):%H:%M:%S}", tone=same[0].tone,

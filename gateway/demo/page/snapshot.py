@@ -40,6 +40,8 @@ FAILED_CHECKS: Mapping[Refusal, str] = {
     Refusal.ANNOUNCE_AGAIN: "parcel",
     Refusal.LABEL_FORBIDS: "parcel",
     Refusal.COURIER_NOT_PROVEN: "courier",
+    Refusal.KEEPER_NOT_PROVEN: "courier",
+    Refusal.KEEPER_NOT_ACCEPTED: "courier",
     Refusal.CAMERA_UNAVAILABLE: "filming",
 }
 

@@ -1,6 +1,7 @@
 """Scenarios of other ways in than one door: a flat behind a street door, a parcel box, a key safe."""
 
 from gateway.demo.actors import PromisedDelivery
+from gateway.demo.keeper import DemoKeeper, open_keepers
 from gateway.demo.scenario import (
     EXPECT_REFUSED,
     MOVES_ONCE_IN_AND_OUT,
@@ -11,9 +12,12 @@ from gateway.demo.scenario import (
 )
 from gateway.demo.scenarios.locks import wait_for_handover
 from gateway.demo.scenarios.ways_in_homes import (
+    CLAIRE,
+    COMPANY,
     COMPARTMENTS,
     HALL,
     SAFE,
+    STRANGER,
     STREET,
     STREET_SCANNER,
     with_empty_key_safe,
@@ -28,6 +32,9 @@ from gateway.demo.scenarios.ways_in_homes import (
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase
+from gateway.evidence.extract import entry_bodies
+from gateway.evidence.manifest import VISITS_FOLDER, log_name
+from gateway.protocol.key_custody import KeyWord, key_custody
 from gateway.system.i18n import _
 
 SCENARIOS = ScenarioList()
@@ -217,32 +224,55 @@ async def _locker__lid_does_not_catch(play: ScenarioRun) -> None:
 
 KEY_GOES = ("safe opened", "safe key taken", "hall-door opened", "hall-door closed")
 KEY_COMES = ("safe key hung back", "safe closed")
-EXPECT_KEYED = Expectation(movements=(*KEY_GOES, *KEY_COMES), phases=PHASES_OF_SAFE)
+EXPECT_KEYED = Expectation(
+    movements=(*KEY_GOES, *KEY_COMES),
+    phases=PHASES_OF_SAFE,
+    notifications=(Notification.AT_THE_DOOR, Notification.KEY_TAKEN, Notification.LOCKED_AGAIN),
+)
 
 
-async def _uses_key(play: ScenarioRun) -> None:
-    await play.scan_codes()
+async def _uses_key(play: ScenarioRun, keeper: DemoKeeper) -> None:
+    """The keeper scans the parcel and his code, takes the key, and carries the parcel in."""
+    parcels = await play.announce_delivery()
+    await keeper.does("arrive")
+    await keeper.scans(parcels.codes[0])
+    await keeper.scans(keeper.code)
     await play.log.wait_for_line("way", within=30, thing=SAFE, state="open")
-    await play.courier.handles(SAFE, "take_key")
-    await play.courier.handles(HALL, "open", "go_through")
-    await play.courier.does("put_parcel")
-    await play.courier.handles(HALL, "pull_shut")
+    await keeper.handles(SAFE, "take_key")
+    taken = await play.wait_for_notification(Notification.KEY_TAKEN)
+    play.require(keeper.name in taken["text"], "the owner reads who has the key")
+    await keeper.handles(HALL, "open", "go_through")
+    await keeper.does("put_parcel")
+    await keeper.handles(HALL, "pull_shut")
 
 
-async def _brings_key_back(play: ScenarioRun) -> None:
-    await play.courier.handles(SAFE, "bring_key", "shut_flap")
-    await play.courier.does("leave")
+async def _brings_key_back(play: ScenarioRun, keeper: DemoKeeper) -> None:
+    await keeper.handles(SAFE, "bring_key", "shut_flap")
+    await keeper.does("leave")
     await play.wait_for_visit_end()
+    custody = key_custody(entry_bodies(_sealed_log(play)).values())
+    taken_and_returned = [
+        (step.word, step.holder) for step in custody if step.word in {KeyWord.TAKEN, KeyWord.RETURNED}
+    ]
+    expected = [(KeyWord.TAKEN, keeper.id), (KeyWord.RETURNED, keeper.id)]
+    play.require(taken_and_returned == expected, f"the sealed log names the keeper, not {taken_and_returned}")
+
+
+def _sealed_log(play: ScenarioRun) -> bytes:
+    """Return the log of the sealed visit."""
+    (folder,) = (play.plan.home.storage.folder / VISITS_FOLDER).iterdir()
+    return (folder / log_name(1)).read_bytes()
 
 
 @SCENARIOS.add(
-    _("a key safe: the key in the window against the barcode, and proven back on its hook"),
+    _("a key safe: a named keeper takes the key against barcode and code, and it is proven back on its hook"),
     EXPECT_KEYED,
     equip=with_key_safe,
 )
 async def _key_safe(play: ScenarioRun) -> None:
-    await _uses_key(play)
-    await _brings_key_back(play)
+    async with open_keepers(play, CLAIRE) as (_owner, claire):
+        await _uses_key(play, claire)
+        await _brings_key_back(play, claire)
 
 
 @SCENARIOS.add(
@@ -250,12 +280,46 @@ async def _key_safe(play: ScenarioRun) -> None:
     EXPECT_KEYED,
     equip=with_impatient_key_safe,
     alarms=(AlarmCode.KEY_LATE,),
-    notifications=(Notification.AT_THE_DOOR, Notification.DOOR_OPEN, Notification.LOCKED_AGAIN),
+    notifications=(
+        Notification.AT_THE_DOOR,
+        Notification.KEY_TAKEN,
+        Notification.KEY_MISSED,
+        Notification.LOCKED_AGAIN,
+    ),
 )
 async def _key_safe__key_late(play: ScenarioRun) -> None:
-    await _uses_key(play)
-    await play.wait_for_alarm(AlarmCode.KEY_LATE, due=play.timing.open_again)
-    await _brings_key_back(play)
+    async with open_keepers(play, COMPANY) as (_owner, company):
+        await _uses_key(play, company)
+        late = await play.wait_for_alarm(AlarmCode.KEY_LATE, due=play.timing.open_again)
+        play.require(company.name in late["text"], "the alarm names who has the key")
+        await _brings_key_back(play, company)
+
+
+@SCENARIOS.add(
+    _("a courier's token, a keeper of another entrance, a keeper whose code was withdrawn: the safe stays shut"),
+    EXPECT_REFUSED,
+    equip=with_key_safe,
+    refusals=(
+        Refusal.KEEPER_NOT_PROVEN,
+        Refusal.KEEPER_NOT_ACCEPTED,
+        Refusal.KEEPER_NOT_ACCEPTED,
+        Refusal.KEEPER_NOT_PROVEN,
+    ),
+)
+async def _key_safe__stranger(play: ScenarioRun) -> None:
+    async with open_keepers(play, CLAIRE) as (owner, claire), open_keepers(play, STRANGER, owner) as (_, bruno):
+        parcels = await play.announce_delivery()
+        await owner.withdraw_codes(CLAIRE)
+        await claire.does("arrive")
+        await claire.scans(parcels.codes[0])
+        await claire.scans(parcels.courier_code)
+        await play.wait_for_refusal(Refusal.KEEPER_NOT_PROVEN)
+        await bruno.scans(bruno.code)
+        await play.wait_for_refusal(Refusal.KEEPER_NOT_ACCEPTED)
+        await claire.scans(claire.code)
+        await play.wait_for_refusal(Refusal.KEEPER_NOT_ACCEPTED)
+        await play.wait_for_refusal(Refusal.KEEPER_NOT_PROVEN, due=play.timing.courier)
+        await play.wait_for_no_opening()
 
 
 @SCENARIOS.add(
@@ -339,6 +403,7 @@ async def _locker_killed(play: ScenarioRun) -> None:
     gateway_deaths=1,
 )
 async def _key_safe_killed(play: ScenarioRun) -> None:
-    await _uses_key(play)
-    await play.kill_gateway()
-    await _brings_key_back(play)
+    async with open_keepers(play, CLAIRE) as (_owner, claire):
+        await _uses_key(play, claire)
+        await play.kill_gateway()
+        await _brings_key_back(play, claire)

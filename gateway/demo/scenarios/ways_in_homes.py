@@ -24,13 +24,17 @@ from gateway.config.devices import (
     ScannerDevice,
     StrikeDevice,
 )
-from gateway.config.home import CamerasSection, EntranceSection, FallbackSection, Place
+from gateway.config.home import CamerasSection, EntranceSection, FallbackSection, PagesSection, Place
+from gateway.config.keepers import KeeperSection
 from gateway.demo.plan import DemoPlan
 from gateway.domain.visit.closures import BoltedDoor, Compartment, KeyedDoor, KeySafe, Strike
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE
+from gateway.domain.visit.state import Holder
+from gateway.mqtt.mosquitto.provisioning import free_port
 
 STREET, SAFE, HALL = "street", "safe", "hall-door"
 COMPARTMENTS = ("box-1", "box-2")
+CLAIRE, COMPANY, STRANGER = "claire", "oh-my-keys", "bruno"  # keepers; the last one has no business at the safe
 STREET_SCANNER = "street-scanner"
 SMALL_MM, LARGE_MM = (300, 200, 200), (400, 400, 600)  # of a compartment: length, width, height
 BOX, BOX_SCANNER = "box", "box-scanner"  # the parcel box as an entrance of its own
@@ -140,13 +144,21 @@ def with_full_box(plan: DemoPlan) -> DemoPlan:
 
 
 def with_key_safe(plan: DemoPlan, *, back_within: float = LONG_BACK_WITHIN_S) -> DemoPlan:
-    """A key safe beside a door that only its key opens."""
+    """A key safe beside a door that only its key opens; two keepers may take it, a third one of the house may not."""
     section = plan.section
     safe = KeySafe(
         id=SAFE, devices={"order": "safe-flap", "flap": "safe-contact", "key": "safe-hook"}, back_within=back_within
     )
     door = KeyedDoor(id=HALL, devices={"door": "hall-contact"})
-    update = {"closures": (safe, door), "lock": None, "door": None}
+    keepers = {
+        CLAIRE: KeeperSection(name="Claire Martin"),
+        COMPANY: KeeperSection(name="Oh my keys", kind="company"),
+        STRANGER: KeeperSection(name="Bruno Petit"),
+    }
+    plan = plan.with_home(keepers=keepers, pages=PagesSection(port=free_port()))
+    update = {
+        "closures": (safe, door), "lock": None, "door": None, "holder": Holder.KEEPER, "keepers": (CLAIRE, COMPANY),
+    }  # fmt: skip
     places = {name: place for name, place in section.places.items() if place.fridge is None}
     return _equipped(
         plan,

@@ -18,6 +18,8 @@ class Refusal(StrEnum):
     BRAND_NOT_PERMITTED = auto()
     CARRIER_NOT_PERMITTED = auto()
     COURIER_NOT_PROVEN = auto()
+    KEEPER_NOT_PROVEN = auto()  # no keeper's code came with the parcel's, where only a keeper may act
+    KEEPER_NOT_ACCEPTED = auto()  # a keeper's code that this entrance does not accept, or that the owner withdrew
     WRONG_ENTRANCE = auto()
     NOT_READY = auto()
     CAMERA_UNAVAILABLE = auto()

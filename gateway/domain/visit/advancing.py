@@ -9,7 +9,7 @@ from gateway.domain.frozen import replace
 from gateway.domain.visit import procedure, transitions
 from gateway.domain.visit.closures.contract import START, Pause, Verdict
 from gateway.domain.visit.commands import AlarmCode, AnswerScan, RaiseAlarm, ScanAnswer, ShowSignal
-from gateway.domain.visit.predicates import is_courier_seen, is_filmed, may_open, missing_on_route
+from gateway.domain.visit.predicates import is_courier_seen, is_filmed, keeper_refusal, may_open, missing_on_route
 from gateway.domain.visit.state import Once, Timer
 from gateway.domain.visit.step import Step
 
@@ -19,7 +19,8 @@ PROVEN = "proven"  # the step of the procedure of the closure behind, once it is
 def settle(step: Step) -> None:
     """Open the next closure when everything holds; go back when nobody comes."""
     visit, behind = step.visit, step.here
-    has_ended = step.state.stopped or visit.consent.approved is False or visit.delivery.refusal is not None
+    refusal = visit.delivery.refusal or keeper_refusal(step.state.rules, visit.keeper)
+    has_ended = step.state.stopped or visit.consent.approved is False or refusal is not None
     seen = step.view(behind)
     if has_ended or step.timer_expired(Timer.ADVANCE):
         transitions.wait_then_lock(step, 0)

@@ -32,6 +32,8 @@ class Notification(StrEnum):
     READY_AGAIN = auto()
     STOPPED_INSIDE = auto()
     LIFT_THE_HANDLE = auto()
+    KEY_TAKEN = auto()
+    KEY_MISSED = auto()  # it should be on its hook by now
     BATTERY_SOON = auto()
     SAFE_MODE = auto()
     STORE_IN_DOUBT = auto()  # not from an entrance: the box's store may be an older copy

@@ -38,6 +38,7 @@ from gateway.domain.visit.predicates import (
     is_filmed,
     is_in_use,
     is_passable_by,
+    keeper_refusal,
     may_open,
     unproven_sensors,
 )
@@ -168,6 +169,8 @@ def _on_household_event(step: Step, event: e.HouseholdEvent) -> None:
             step.state = replace(step.state, pauses=planned)
         case e.LockRequested(id=ident):
             lock_request.begin(step, ident)
+        case e.KeeperWithdrawn(codes=codes):
+            scan.withdraw_keeper(step, codes)
         case _:
             assert_never(event)
 
@@ -272,17 +275,18 @@ def _query_unproven(step: Step) -> None:
 
 
 def _remember_marks(step: Step) -> None:
-    """Log what a closure has to remember of this visit; it decides the parcels' result too."""
+    """Log what a closure has to remember of this visit, and who holds it; it decides the parcels' result too."""
     if not has_unlock_intent(step.state):
         return
-    entry = step.visit.entry
-    closures = [step.closure(ident) for ident in entry.ordered_at]
-    marks = frozenset(mark for closure in closures for mark in closure.marks(step.view(closure)))
-    new = marks - entry.marks
-    for mark in sorted(new):
-        step.emit(c.LogNote(what=mark))
-    if new:
-        step.visit = replace(step.visit, entry=replace(entry, marks=entry.marks | new))
+    entry, holder = step.visit.entry, step.visit.holder
+    for closure in map(step.closure, entry.ordered_at):
+        for mark in sorted(closure.marks(step.view(closure)) - entry.marks):
+            step.emit(c.LogNote(what=f"{mark}:{holder}" if holder else mark))
+            if mark in closure.announced_marks:
+                step.notify_of_visit(closure.announced_marks[mark])
+            entry = replace(entry, marks=entry.marks | {mark})
+    if entry != step.visit.entry:
+        step.visit = replace(step.visit, entry=entry)
 
 
 def _alarm_of_conditions(step: Step) -> None:
@@ -341,8 +345,9 @@ def _reason_to_end(step: Step) -> Refusal | None:
     state, visit = step.state, step.visit
     if state.stopped:
         return Refusal.STOPPED_BY_OWNER
-    if visit.delivery.refusal is not None:
-        return visit.delivery.refusal
+    refusal = visit.delivery.refusal or keeper_refusal(state.rules, visit.keeper)
+    if refusal is not None:
+        return refusal
     if state.incident is not None or state.safe_mode or step.timer_expired(Timer.BELL):
         return Refusal.NOT_READY
     if step.timer_expired(Timer.CAMERA):

@@ -93,8 +93,8 @@ def _notify_open_too_long(step: Step, *, is_closed: bool) -> None:
         prompt = c.ShowSignal(light=light, sound=overdue.sound)
         step.emit(transitions.LEAVE if Once.STOP in visit.notified else prompt)
         if visit.reminders:
-            step.emit(c.RaiseAlarm(code=overdue.alarm, closure=step.named(step.here.id)))
-            step.notify_of_visit(c.Notification.DOOR_OPEN, picture=True, closure=step.here.id)
+            step.emit(c.RaiseAlarm(code=overdue.alarm, detail=visit.holder, closure=step.named(step.here.id)))
+            step.notify_of_visit(overdue.notification, picture=True, closure=step.here.id)
         step.visit = replace(visit, reminders=visit.reminders + 1)
     step.set_timer(Timer.OPEN_LONG, step.state.rules.timing.open_again)
 
@@ -113,8 +113,8 @@ def settle_behind(step: Step) -> None:
         step.set_timer(Timer.OVERDUE, min(limit for limit, _ in due))
     elif step.timer_expired(Timer.OVERDUE):
         for _, (closure, overdue) in due:
-            step.emit(c.RaiseAlarm(code=overdue.alarm, closure=step.named(closure)))
-            step.notify_of_visit(c.Notification.DOOR_OPEN, detail=overdue.alarm, closure=closure)
+            step.emit(c.RaiseAlarm(code=overdue.alarm, detail=visit.holder, closure=step.named(closure)))
+            step.notify_of_visit(overdue.notification, closure=closure)
         step.set_timer(Timer.OVERDUE, step.state.rules.timing.open_again)
 
 

@@ -9,7 +9,7 @@ from gateway.domain.delivery.label import LabelElements
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 from gateway.domain.visit.conditions.contract import ConditionReport
-from gateway.domain.visit.state import CodeKind, PausePeriod
+from gateway.domain.visit.state import CodeKind, KeeperCode, PausePeriod
 
 
 class ReportContext(Frozen):
@@ -136,6 +136,8 @@ class Scanned(Frozen):
     scanner: str
     code: str  # normalised
     matches: tuple[CodeMatch, ...] = ()
+    keeper: KeeperCode | None = None  # whose code it is; then it belongs to no delivery
+    awaiting: tuple[CodeMatch, ...] = ()  # of a keeper's code: the parcel that was scanned before it
     retained: bool = False
     expected_only: bool = False  # a camera read it: the gateway answers a known code only
     label: LabelElements = field(default_factory=dict)  # the rules that were read with it
@@ -206,6 +208,12 @@ class LockRequested(Frozen):
 
     id: str
     by: str | None
+
+
+class KeeperWithdrawn(Frozen):
+    """The owner withdrew these codes of keepers (their ids in the store): they count no more."""
+
+    codes: frozenset[str]
 
 
 class WindowChanged(Frozen):
@@ -303,6 +311,7 @@ HouseholdEvent = (
     | HomeChanged
     | PausesChanged
     | LockRequested
+    | KeeperWithdrawn
 )
 """A decision of the owner or the household."""
 

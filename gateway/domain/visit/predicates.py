@@ -10,7 +10,7 @@ from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import sensor_name
 from gateway.domain.visit.conditions import AnyCondition
 from gateway.domain.visit.conditions.contract import Household
-from gateway.domain.visit.state import BEFORE_INTENT, WALK_TEST, CameraState, Entrance, Timer
+from gateway.domain.visit.state import BEFORE_INTENT, WALK_TEST, CameraState, Entrance, Holder, KeeperCode, Rules, Timer
 from gateway.domain.visit.views import all_sensors, closure_of, condition_view, fact_of, household_is, view
 
 TOO_BIG = "too_big"
@@ -200,6 +200,18 @@ def walk_test_refuses(state: Entrance, delivery: VisitDelivery | None) -> bool:
     return state.walk_test_failed and (delivery is None or delivery.brand != WALK_TEST)
 
 
+def is_keeper_accepted(rules: Rules, keeper: KeeperCode) -> bool:
+    """Return whether this entrance accepts the code of a keeper."""
+    return rules.holder is Holder.KEEPER and keeper.keeper in rules.keepers and not keeper.withdrawn
+
+
+def keeper_refusal(rules: Rules, keeper: KeeperCode | None) -> Refusal | None:
+    """Return why a visit with this keeper (None: with a courier) may not open anything, or nothing more."""
+    if keeper is None:
+        return Refusal.KEEPER_NOT_PROVEN if rules.holder is Holder.KEEPER else None
+    return None if is_keeper_accepted(rules, keeper) else Refusal.KEEPER_NOT_ACCEPTED
+
+
 def may_open(state: Entrance, delivery: VisitDelivery, now: Now, route: Collection[str]) -> Refusal | None:
     """Return the first reason that forbids opening, or None; checked at the scan and again at each intent.
 
@@ -213,6 +225,8 @@ def may_open(state: Entrance, delivery: VisitDelivery, now: Now, route: Collecti
         return Refusal.PAUSED
     if delivery.refusal is not None:
         return delivery.refusal
+    if state.visit is not None and (refusal := keeper_refusal(state.rules, state.visit.keeper)) is not None:
+        return refusal
     if not has_unlock_intent(state) and (delivery.openings_left < 1 or delivery.withdrawals_left < 1):
         return Refusal.ALREADY_USED
     if not now.trusted:

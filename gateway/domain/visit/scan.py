@@ -1,13 +1,24 @@
 """Interprets a scanned code: a parcel of the running visit, a new visit, a pending scan, or a wrong attempt."""
 
+from collections.abc import Collection
+
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import transitions
 from gateway.domain.visit.events import CodeMatch, Scanned
-from gateway.domain.visit.predicates import is_in_window, may_open, missing_on_route
-from gateway.domain.visit.state import BETWEEN_INTENTS, CodeKind, PendingScan, Phase, ScanLockout, Timer
+from gateway.domain.visit.predicates import is_in_window, is_keeper_accepted, may_open, missing_on_route
+from gateway.domain.visit.state import (
+    BETWEEN_INTENTS,
+    CodeKind,
+    Holder,
+    KeeperCode,
+    PendingScan,
+    Phase,
+    ScanLockout,
+    Timer,
+)
 from gateway.domain.visit.step import Step
 
 MAX_LABEL_CODES = 4  # more barcodes than that are not one label
@@ -36,13 +47,16 @@ def on_scan(step: Step, scan: Scanned) -> None:
     _remember(step, scan.scanner, replace(attempts, recent_codes=recent_codes, retained_noted=False))
     if _add_parcel(step, scan):
         return
-    if scan.expected_only and (attempts.locked_out or not scan.matches):
+    is_known = bool(scan.matches) or scan.keeper is not None
+    if scan.expected_only and (attempts.locked_out or not is_known):
         _count_camera_code(step, scan)
-    elif step.state.visit is not None and scan.matches:
+    elif step.state.visit is not None and is_known:
         handed = step.visit.phase is Phase.HANDED_TO_OWNER
         transitions.answer_no(step, scan.id, scan.scanner, Refusal.NOT_READY if handed else Refusal.BUSY)
     elif attempts.locked_out:
         transitions.answer_no(step, scan.id, scan.scanner, Refusal.LOCKED_OUT)
+    elif scan.keeper is not None:
+        _on_keeper_code(step, scan, scan.keeper)
     elif scan.matches:
         _on_known_code(step, scan)
     else:
@@ -54,10 +68,13 @@ def _remember(step: Step, scanner: str, attempts: ScanLockout) -> None:
 
 
 def _add_parcel(step: Step, scan: Scanned) -> bool:
-    """Add one more parcel if the code belongs to the running visit's own delivery."""
+    """Add one more parcel if the code belongs to the running visit's own delivery; its keeper's code is known too."""
     if step.state.visit is None or step.visit.phase not in PARCEL_SCAN_PHASES:
         return False
     kinds = {match.kind for match in scan.matches if match.delivery.id == step.visit.delivery.id}
+    acting = step.visit.keeper
+    if scan.keeper is not None and acting is not None and scan.keeper.code == acting.code:
+        kinds = {CodeKind.KEEPER}
     if not kinds:
         return False
     is_at_next = _hangs_at_next(step, scan.scanner)
@@ -65,7 +82,7 @@ def _add_parcel(step: Step, scan: Scanned) -> bool:
     is_open = step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE} and not is_at_next
     answer = c.ScanAnswer.GO if is_open else c.ScanAnswer.WAIT
     step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=answer))
-    if CodeKind.COURIER in kinds or scan.code in step.visit.parcels:
+    if not kinds.isdisjoint({CodeKind.COURIER, CodeKind.KEEPER}) or scan.code in step.visit.parcels:
         courier_reports_left(step)
     if is_at_next and step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE, Phase.ADVANCING}:
         step.visit = replace(step.visit, entry=replace(step.visit.entry, arrival_scan=scan.id))
@@ -194,6 +211,27 @@ def _let_try_again(attempts: ScanLockout) -> ScanLockout:
     return ScanLockout(tried_codes=attempts.tried_codes, excused_deliveries=attempts.excused_deliveries)
 
 
+def _on_keeper_code(step: Step, scan: Scanned, keeper: KeeperCode) -> None:
+    """Go on with the parcel that was scanned before, or wait for one; a code that is not accepted changes nothing."""
+    if not is_keeper_accepted(step.state.rules, keeper):
+        transitions.answer_no(step, scan.id, scan.scanner, Refusal.KEEPER_NOT_ACCEPTED)
+        return
+    waiting = tuple(match for match in scan.awaiting if _is_waiting(step.state.pending_scan, match.delivery))
+    if waiting:
+        _on_known_code(step, replace(scan, matches=waiting))
+        return
+    codes = frozenset({scan.code})
+    pending = PendingScan(kind=CodeKind.KEEPER, codes=codes, scan=scan.id, scanner=scan.scanner, keeper=keeper)
+    _set_pending(step, scan, pending)
+
+
+def _is_waiting(pending: PendingScan | None, delivery: VisitDelivery) -> bool:
+    """Return whether a parcel of this delivery waits. A new version voids its scan, unless that itself refuses."""
+    if pending is None or pending.delivery != delivery.id:
+        return False
+    return _is_same_order(pending, delivery) or delivery.refusal is not None
+
+
 def _on_known_code(step: Step, scan: Scanned) -> None:
     match = _choose_match(step, scan.matches)
     delivery = match.delivery
@@ -206,6 +244,10 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
             lacking = missing_on_route(step.state, route, delivery)
         transitions.answer_no(step, scan.id, scan.scanner, refusal, lacking=lacking, delivery=delivery.id)
         return
+    is_for_keeper = step.state.rules.holder is Holder.KEEPER
+    if is_for_keeper and match.kind is CodeKind.COURIER:  # a keeper acts here, so that a courier's token opens nothing
+        transitions.answer_no(step, scan.id, scan.scanner, Refusal.KEEPER_NOT_PROVEN)
+        return
     rivals = [other.delivery for other in scan.matches if other.delivery.brand != delivery.brand]
     others = [rival for rival in rivals if _may_begin(step, rival, scan.scanner)]
     if others and not delivery.needs_courier:  # where a courier token is required, it identifies the delivery
@@ -215,13 +257,13 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
         return
     _excuse_label(step, scan, delivery)
     pending = step.state.pending_scan
-    kinds, codes = {match.kind}, frozenset({scan.code})
-    if pending is not None and (_is_same_order(pending, delivery) or _also_of_other_brand(pending, delivery)):
-        kinds, codes = kinds | {pending.kind}, codes | pending.codes
+    kinds, codes, keeper = {match.kind}, frozenset({scan.code}), scan.keeper
+    if pending is not None and _goes_with(pending, delivery):
+        kinds, codes, keeper = kinds | {pending.kind}, codes | pending.codes, keeper or pending.keeper
     parcels = codes & delivery.parcels
-    proven = CodeKind.COURIER in kinds or not delivery.needs_courier
+    proven = keeper is not None if is_for_keeper else CodeKind.COURIER in kinds or not delivery.needs_courier
     if CodeKind.PARCEL in kinds and proven:
-        transitions.begin(step, scan, delivery, parcels)
+        transitions.begin(step, scan, delivery, parcels, keeper)
     else:
         _keep_pending(step, scan, match, codes)
 
@@ -236,6 +278,12 @@ def _choose_match(step: Step, matches: tuple[CodeMatch, ...]) -> CodeMatch:
     pending = step.state.pending_scan
     waiting = [match for match in matches if pending is not None and _is_same_order(pending, match.delivery)]
     return min(waiting or matches, key=lambda match: _unlikeliness(step, match))
+
+
+def _goes_with(pending: PendingScan, delivery: VisitDelivery) -> bool:
+    """Return whether the code that waits may be the other one of this delivery's two; a keeper's is of any."""
+    is_of_any = pending.delivery is None
+    return is_of_any or _is_same_order(pending, delivery) or _also_of_other_brand(pending, delivery)
 
 
 def _also_of_other_brand(pending: PendingScan, delivery: VisitDelivery) -> bool:
@@ -254,13 +302,18 @@ def _unlikeliness(step: Step, match: CodeMatch) -> tuple[bool, bool, bool, str]:
 
 
 def _keep_pending(step: Step, scan: Scanned, match: CodeMatch, codes: frozenset[str]) -> None:
-    before = step.state.pending_scan
     delivery = match.delivery
-    if before is not None and not _is_same_order(before, delivery):
-        expire_pending_scan(step)
     pending = PendingScan(
         delivery=delivery.id, version=delivery.version, kind=match.kind, codes=codes, scan=scan.id, scanner=scan.scanner
     )
+    _set_pending(step, scan, pending)
+
+
+def _set_pending(step: Step, scan: Scanned, pending: PendingScan) -> None:
+    """Wait for the other code; one that waited for another delivery is answered."""
+    before = step.state.pending_scan
+    if before is not None and (before.delivery, before.version) != (pending.delivery, pending.version):
+        expire_pending_scan(step)
     step.state = replace(step.state, pending_scan=pending)
     step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=c.ScanAnswer.WAIT), transitions.WAIT)
     step.clear_timers(Timer.SIGNAL)
@@ -276,6 +329,20 @@ def expire_pending_scan(step: Step) -> None:
     """Answer "no" at the scanner of the first code, because the second did not come in time."""
     pending = step.state.pending_scan
     if pending is not None:
-        transitions.answer_no(step, pending.scan, pending.scanner, Refusal.COURIER_NOT_PROVEN)
+        is_for_keeper = step.state.rules.holder is Holder.KEEPER
+        why = Refusal.KEEPER_NOT_PROVEN if is_for_keeper else Refusal.COURIER_NOT_PROVEN
+        transitions.answer_no(step, pending.scan, pending.scanner, why)
         step.state = replace(step.state, pending_scan=None)
     step.clear_timers(Timer.HALF)
+
+
+def withdraw_keeper(step: Step, codes: Collection[str]) -> None:
+    """Let these codes of keepers count no more: not for a scan that waits, nor for an intent that is not stored.
+
+    After the intents nothing depends on it: whoever has a key brings it back.
+    """
+    pending, visit = step.state.pending_scan, step.state.visit
+    if pending is not None and pending.keeper is not None and pending.keeper.code in codes:
+        expire_pending_scan(step)
+    if visit is not None and visit.keeper is not None and visit.keeper.code in codes:
+        step.visit = replace(visit, keeper=replace(visit.keeper, withdrawn=True))

@@ -124,6 +124,22 @@ class CodeKind(StrEnum):
 
     PARCEL = auto()
     COURIER = auto()
+    KEEPER = auto()
+
+
+class Holder(StrEnum):
+    """Who acts at an entrance."""
+
+    COURIER = auto()
+    KEEPER = auto()  # a named person or company, by a code of its own
+
+
+class KeeperCode(Frozen):
+    """A code of a keeper of this house: its id in the store (no secret), and whose it is."""
+
+    code: str
+    keeper: str
+    withdrawn: bool = False
 
 
 class Evidence(StrEnum):
@@ -146,6 +162,8 @@ class Rules(Frozen):
     cameras: Mapping[str, bool] = field(default_factory=dict)  # required camera -> it sees the courier
     watched_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # closure -> cameras that see who is there
     scanners: Mapping[str, str] = field(default_factory=dict)  # scanner -> the closure at which it hangs
+    holder: Holder = Holder.COURIER
+    keepers: frozenset[str] = frozenset()  # whose code is accepted where a keeper acts
     evidence: Evidence = Evidence.FILM
     has_signal: bool = True  # a signal rings and shows the answer; without one nobody has to confirm it
     household_refuses: bool = True  # while the household is present nothing opens: it can open itself
@@ -236,6 +254,7 @@ class Visit(Frozen):
     delivery: VisitDelivery
     phase: Phase = Phase.RINGING
     scanner: str
+    keeper: KeeperCode | None = None  # who acts, where that is a keeper
     route: tuple[str, ...] = (MAIN_CLOSURE,)  # closures in the order in which they are opened
     consent: Consent = Consent()
     entry: Entry = Entry()
@@ -253,6 +272,11 @@ class Visit(Frozen):
     outcome: Outcome | None = None  # set once
     door_result: DoorResult | None = None  # set once
     acknowledged: bool = False  # the owner checked a door that was handed over
+
+    @property
+    def holder(self) -> str:
+        """The id of the keeper who acts; empty: a courier does."""
+        return "" if self.keeper is None else self.keeper.keeper
 
     @property
     def unlock_intent(self) -> bool:
@@ -281,14 +305,18 @@ class ScanLockout(Frozen):
 
 
 class PendingScan(Frozen):
-    """One of the two codes, parcel or courier token, for this version of the delivery; the other is still missing."""
+    """One of the two codes, parcel or courier token, for this version of the delivery; the other is still missing.
 
-    delivery: str
+    A keeper's code belongs to no delivery: then `delivery` is None.
+    """
+
+    delivery: str | None = None
     version: int = 0
     kind: CodeKind
     codes: frozenset[str]
     scan: str  # the newest scan of it, which gets an answer when the other code does not come
     scanner: str
+    keeper: KeeperCode | None = None
 
 
 class Preflight(Frozen):

@@ -44,13 +44,16 @@ class Step:
     def notify_of_visit(
         self, notification: Notification, *, detail: str = "", picture: bool = False, closure: str | None = None
     ) -> None:
-        """Append a notification to the owner about the active visit, and about a closure if one is meant."""
+        """Append a notification to the owner about the active visit, and about a closure if one is meant.
+
+        Without another `detail` it names the holder.
+        """
         self.emit(
             NotifyOwner(
                 notification=notification,
                 delivery=self.visit.delivery.id,
                 visit=self.visit.id,
-                detail=detail,
+                detail=detail or self.visit.holder,
                 picture=picture,
                 closure=self.named(closure),
             )

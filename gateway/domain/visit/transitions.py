@@ -9,7 +9,7 @@ from gateway.domain.visit import film
 from gateway.domain.visit.closures.contract import ProcedureRun
 from gateway.domain.visit.events import Scanned
 from gateway.domain.visit.predicates import best_route
-from gateway.domain.visit.state import Consent, Phase, Recording, Securing, Timer, Visit
+from gateway.domain.visit.state import Consent, KeeperCode, Phase, Recording, Securing, Timer, Visit
 from gateway.domain.visit.step import Step
 from gateway.domain.visit.views import all_sensors, sensor_names
 
@@ -24,19 +24,25 @@ DARK = c.ShowSignal(light=Light.OFF, sound=Sound.NONE)
 DEFAULT_OPEN_LIMIT_S = 120.0  # seconds, for a place without a limit of its own
 
 
-def begin(step: Step, scan: Scanned, delivery: VisitDelivery, parcels: frozenset[str]) -> None:
-    """Accept a scan: ring, film, notify the owner, and query every closure once more."""
+def begin(
+    step: Step, scan: Scanned, delivery: VisitDelivery, parcels: frozenset[str], keeper: KeeperCode | None = None
+) -> None:
+    """Accept a scan: ring, film, notify the owner, and query every closure once more. `keeper`: who acts, if one."""
     rules = step.state.rules
     notification = c.Notification.ASKS_FOR_YES if delivery.needs_yes else c.Notification.AT_THE_DOOR
     step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=c.ScanAnswer.WAIT), WAIT)
     if rules.has_signal:
         step.emit(c.RingBell(visit=scan.id))
-    step.emit(c.NotifyOwner(notification=notification, delivery=delivery.id, visit=scan.id, picture=True))
+    holder = "" if keeper is None else keeper.keeper
+    step.emit(
+        c.NotifyOwner(notification=notification, delivery=delivery.id, visit=scan.id, detail=holder, picture=True)
+    )
     film.begin(step, scan.id, 1)
     visit = Visit(
         id=scan.id,
         delivery=delivery,
         scanner=scan.scanner,
+        keeper=keeper,
         route=route_from(step, delivery, scan.scanner),
         consent=Consent(bell_confirmed=not rules.has_signal),
         recording=Recording(gaps=film.declared_gaps(step)),
@@ -250,7 +256,7 @@ def hand_over_to_owner(step: Step, code: c.AlarmCode) -> None:
     consume_opening(step)
     visit = step.visit
     closure = _closure_in_trouble(step)
-    step.emit(c.RaiseAlarm(code=code, closure=step.named(closure)), TROUBLE)
+    step.emit(c.RaiseAlarm(code=code, detail=visit.holder, closure=step.named(closure)), TROUBLE)
     if visit.door_result is None:
         step.emit(
             c.ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, door_result=DoorResult.HANDED_TO_OWNER)

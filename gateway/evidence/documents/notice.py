@@ -114,7 +114,7 @@ def notice_for(home: Home, entrance: str, *, contact: str | None, pages: str | N
         contact=None if contact is None else sanitized(contact) or None,
         days=home.storage.retention_days,
         minutes=max(1, round(section.timing.watch / 60)),
-        courier_code=section.courier_proof,
+        courier_code=section.needs_courier_token,
         page=None if pages is None else _courier_page_url(pages),
     )
 

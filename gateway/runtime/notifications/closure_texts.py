@@ -25,7 +25,7 @@ CLOSURE_ALARM_TEXTS: Mapping[AlarmCode, Text] = MappingProxyType({
     AlarmCode.DOOR_FORCED_OPEN: _("Alarm {time}: {closure}: forced open[ ({entrance})]"),
     AlarmCode.DOOR_LEFT_OPEN: _("Alarm {time}: {closure}: left open[ ({entrance})]"),
     AlarmCode.HAND_USE_WHILE_AWAY: _("Alarm {time}: {closure}: used by hand while you are away[ ({entrance})]"),
-    AlarmCode.KEY_LATE: _("Alarm {time}: {closure}: the key is not back on its hook[ ({entrance})]"),
+    AlarmCode.KEY_LATE: _("Alarm {time}: {closure}: the key is not back on its hook[ ({entrance})][, {detail} has it]"),
     AlarmCode.LATE_UNLOCK: _("Alarm {time}: {closure}: opened late[ ({entrance})]"),
     AlarmCode.LOCK_JAMMED: _("Alarm {time}: {closure}: the lock is jammed[ ({entrance})]"),
     AlarmCode.LOCK_REFUSED: _("Alarm {time}: {closure}: did not obey[: {detail}][ ({entrance})]"),

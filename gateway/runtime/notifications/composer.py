@@ -1,6 +1,7 @@
 """Composes a message from a command, with facts of the house and the store."""
 
 from dataclasses import replace
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
@@ -11,7 +12,7 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.own_parcel import OWN_BRAND, approval_limit_s
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
-from gateway.runtime.notifications.texts import ComposedMessage, message_facts
+from gateway.runtime.notifications.texts import NAMING_HOLDER, ComposedMessage, message_facts
 from gateway.storage import Store
 from gateway.storage.models import StoredMessage as Stored
 
@@ -48,7 +49,8 @@ class MessageComposer:
                 "entrance": destination.name,
                 "place": None if delivery is None else destination.places.get(delivery.place),
                 "seconds": str(round(seconds[about])) if about in seconds else None,
-                "detail": self._receiver_name(entrance, command.detail),
+                "detail": self._person_name(entrance, about, command.detail),
+                "until": self._key_due(entrance, now) if about is c.Notification.KEY_TAKEN and now.trusted else None,
                 **self._closure_facts(entrance, command.closure),
             }
         facts = message_facts(now.utc, self._zone, trusted=now.trusted, **known)
@@ -63,11 +65,20 @@ class MessageComposer:
         is_only_one = kind is not None and [*kinds.values()].count(kind) == 1
         return {"closure": closure, "closure_kind": kind, "closure_is_only_one": "yes" if is_only_one else None}
 
-    def _receiver_name(self, entrance: str, detail: str) -> str:
-        """Return the name of a reception's receiver in place of the id; every other detail as it is."""
+    def _person_name(self, entrance: str, about: c.Notification | c.AlarmCode, detail: str) -> str:
+        """Return the name of a reception's receiver or of a keeper in place of the id; other details as they are."""
         reception = self._home.receptions.get(entrance)
         receiver = None if reception is None else reception.receivers.get(detail)
-        return detail if receiver is None else receiver.name
+        keeper = self._home.keepers.get(detail) if about in NAMING_HOLDER else None
+        named = receiver or keeper
+        return detail if named is None else named.name
+
+    def _key_due(self, entrance: str, now: Now) -> str | None:
+        """Return until when a key that is taken now has to be back, as HH:MM of the house; None: there is no key."""
+        within = (closure.key_back_within_s for closure in self._home.entrances[entrance].closures)
+        seconds = next((time for time in within if time is not None), None)
+        due = None if seconds is None else now.utc + timedelta(seconds=seconds)
+        return None if due is None else due.astimezone(self._zone).strftime("%H:%M")
 
     def _brand_name(self, brand: str) -> str | None:
         """Return the name of a brand; None: the house no longer knows it."""

@@ -54,6 +54,8 @@ MESSAGE_ACTIONS: Mapping[Notification | type[AlarmCode], tuple[LinkPurpose, ...]
     Notification.NOT_OPENED: (LinkPurpose.PERMIT, LinkPurpose.REFUSE_BRAND, LinkPurpose.STOP),
     Notification.NOT_READY: (LinkPurpose.STOP,),
     Notification.DOOR_OPEN: (LinkPurpose.STOP,),
+    Notification.KEY_TAKEN: (LinkPurpose.STOP,),
+    Notification.KEY_MISSED: (LinkPurpose.STOP,),
     Notification.LOOK_AFTER_THE_DOOR: (LinkPurpose.STOP,),
     Notification.BRAND_ASKS: (LinkPurpose.PERMIT, LinkPurpose.REFUSE_BRAND),
     AlarmCode: (LinkPurpose.STOP,),  # every alarm

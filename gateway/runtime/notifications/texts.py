@@ -25,7 +25,7 @@ NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
     ),
     Notification.ATTENDED: _("Somebody answered {who}: Perron did not open the door"),
     Notification.NOT_OPENED: _("The door stayed shut[ for {brand}][: {detail}]"),
-    Notification.LOCKED_AGAIN: _("Locked again {time}[, {entrance}][ ({brand})]"),
+    Notification.LOCKED_AGAIN: _("Locked again {time}[, {entrance}][ ({brand})][, {detail}]"),
     Notification.DOOR_OPEN: _("The door is still open[ ({entrance})][, delivery to: {place}]"),
     Notification.LOOK_AFTER_THE_DOOR: _(
         "Please look after the door[ ({entrance})]: Perron could not prove that it is locked"
@@ -34,6 +34,8 @@ NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
     Notification.READY_AGAIN: _("The entrance[ {entrance}] is ready again[ for {brand}]"),
     Notification.STOPPED_INSIDE: _("Stopped, but {who} may be inside: they are asked to leave, everything is filmed"),
     Notification.LIFT_THE_HANDLE: _("The door[ ({entrance})] does not lock: somebody has to lift its handle"),
+    Notification.KEY_TAKEN: _("{who} has the key[ ({entrance})][, to be back by {until}]"),
+    Notification.KEY_MISSED: _("{who} still has the key[ ({entrance})]: it should be on its hook by now"),
     Notification.BATTERY_SOON: _("A battery is running out[ ({entrance})][: {detail}]"),
     Notification.SAFE_MODE: _("Perron is in safe mode: it locks, films and warns, but opens nothing until you say so"),
     Notification.STORE_IN_DOUBT: _(
@@ -84,7 +86,7 @@ ALARM_TEXTS: Mapping[AlarmCode, Text] = MappingProxyType({
     AlarmCode.KEPT_TOO_LONG: _(
         "Alarm {time}: goods that must stay cold still lie at the reception[ ({entrance})][: {detail}]"
     ),
-    AlarmCode.KEY_LATE: _("Alarm {time}: the key is not back on its hook[ ({entrance})]"),
+    AlarmCode.KEY_LATE: _("Alarm {time}: the key is not back on its hook[ ({entrance})][, {detail} has it]"),
     AlarmCode.LATE_UNLOCK: _("Alarm {time}: the lock opened late[ ({entrance})]"),
     AlarmCode.LOCK_JAMMED: _("Alarm {time}: lock jammed[ ({entrance})]"),
     AlarmCode.LOCK_REFUSED: _("Alarm {time}: the lock did not obey[: {detail}][ ({entrance})]"),
@@ -110,6 +112,8 @@ REFUSAL_TEXTS: Mapping[Refusal, Text] = MappingProxyType({
     Refusal.BRAND_NOT_PERMITTED: _("brand not permitted"),
     Refusal.CARRIER_NOT_PERMITTED: _("carrier not permitted"),
     Refusal.COURIER_NOT_PROVEN: _("the courier did not show a code"),
+    Refusal.KEEPER_NOT_PROVEN: _("no keeper showed a code together with the parcel"),
+    Refusal.KEEPER_NOT_ACCEPTED: _("the code of a keeper who may not come in here"),
     Refusal.WRONG_ENTRANCE: _("wrong entrance"),
     Refusal.NOT_READY: _("the entrance was not ready"),
     Refusal.CAMERA_UNAVAILABLE: _("no live pictures"),
@@ -211,9 +215,16 @@ DECLINE_TEXTS: Mapping[DeclineReason, Text] = MappingProxyType({
     DeclineReason.DECLINED: _("no reason given"),
 })  # fmt: skip
 
-_NAMING_PERSON = frozenset({
-    Notification.PASSWORD_RESET, Notification.PARCEL_RECEIVED, Notification.PARCEL_HANDED_OVER,
+NAMING_HOLDER = frozenset({
+    Notification.AT_THE_DOOR, Notification.ASKS_FOR_YES, Notification.ATTENDED, Notification.LOCKED_AGAIN,
+    Notification.DOOR_OPEN, Notification.LOOK_AFTER_THE_DOOR, Notification.STOPPED_INSIDE, Notification.KEY_TAKEN,
+    Notification.KEY_MISSED, AlarmCode.KEY_LATE,
 })  # fmt: skip
+"""The messages whose detail is the keeper who acts, if one does."""
+
+_NAMING_PERSON = NAMING_HOLDER | {
+    Notification.PASSWORD_RESET, Notification.PARCEL_RECEIVED, Notification.PARCEL_HANDED_OVER,
+}  # fmt: skip
 """The notifications whose detail is a person's name."""
 
 _COURIER_TEXT: Text = _("A courier")
@@ -246,9 +257,9 @@ class ComposedMessage(Frozen):
 def message_facts(at: datetime, zone: tzinfo, *, trusted: bool, **facts: str | None) -> dict[str, str]:
     """Return the known facts of a message as text, and the time of its event in the house's `zone`.
 
-    `facts`: carrier, brand, entrance, place, hours, seconds (until something happens), `closure` with its kind
-    (`closure_in_words`), and `detail`: a device, a place,
-    a number, or codes that become text (a `Refusal`'s, or missing conditions). `trusted`: the box is sure of the time.
+    `facts`: carrier, brand, entrance, place, hours, seconds (until something happens), until (when a key has to be
+    back), `closure` with its kind (`closure_in_words`), and `detail`: a device, a place, a person, a number, or codes
+    that become text (a `Refusal`'s, or missing conditions). `trusted`: the box is sure of the time.
     """
     known = {**facts, ("time" if trusted else "uncertain_time"): at.astimezone(zone).strftime("%H:%M")}
     return {name: fact for name, fact in known.items() if fact}
@@ -257,9 +268,11 @@ def message_facts(at: datetime, zone: tzinfo, *, trusted: bool, **facts: str | N
 def worded(about: Notification | AlarmCode, facts: Mapping[str, str], language: Language) -> str:
     """Return the text of a message from its kind and its facts (`message_facts`), whose names may be anybody's."""
     names = {name: without_links(facts.get(name, "")) for name in ("carrier", "brand", "entrance", "place")}
+    holder = without_links(facts.get("detail", "")) if about in NAMING_HOLDER else ""
     known = {
         **names,
-        "who": names["carrier"] or _COURIER_TEXT.to(language),
+        "who": holder or names["carrier"] or _COURIER_TEXT.to(language),
+        "until": facts.get("until", ""),
         "asker": names["brand"] or _BRAND_TEXT.to(language),
         "hours": facts.get("hours", ""),
         "seconds": facts.get("seconds", ""),

@@ -102,6 +102,7 @@ class HistoryPages(Page):
                 language=self._language(request),
                 zone=self._services.zone,
                 names=self._closure_names(parts[0].entrance, self._language(request)),
+                keepers=self._services.keeper_names,
             ),
             plots=[temperature_plot(place, readings) for place, readings in temperatures.items()],
             shares=[(share, film) for share, film in self._shown_shares() if share.visit == visit],

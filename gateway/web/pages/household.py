@@ -44,6 +44,9 @@ ACTIVITY_TEXTS: Mapping[str, Text] = {
     "key_refused": _("{by} refused the key {what}"),
     "key_withdrawn": _("A brand took back its key {what}"),
     "key_trusted": _("{by} trusts the key {what} again"),
+    "keeper_invited": _("{by} made a link for a keeper: {what}"),
+    "keeper_code_given": _("A keeper has a code: {what} (by {by})"),
+    "keeper_code_withdrawn": _("A keeper's code was withdrawn: {what} (by {by})"),
     "shared": _("{by} shows a visit by a link"),
     "share_ended": _("{by} ended a link"),
     "survey_begun": _("{by} began a survey ({what})"),
@@ -192,6 +195,8 @@ def _line_text(row: Mapping[str, Any], language: Language) -> str:
             return sanitized(str(row["label"]))
         case "survey_begun" | "survey_ended":
             return str(row["entrance"])
+        case "keeper_invited" | "keeper_code_given" | "keeper_code_withdrawn":
+            return sanitized(str(row["keeper"]))
         case "key_distrusted" | "key_trusted" | "key_approved" | "key_refused" | "key_withdrawn":
             return sanitized(f"{row['brand']} {row['kid']}")
         case _:

@@ -73,6 +73,11 @@ class GatewayServices(Frozen):
         return ZoneInfo(self.home.timezone)
 
     @property
+    def keeper_names(self) -> Mapping[str, str]:
+        """The names of the keepers, by id (not sanitized)."""
+        return {id_: section.name for id_, section in self.home.keepers.items()}
+
+    @property
     def films_folder(self) -> Path:
         """The folder to which the paths of clips are relative."""
         return self.home.storage.folder

@@ -14,7 +14,7 @@ from gateway.domain.delivery.barcodes import BarcodeKind, courier_token_value
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import State
 from gateway.domain.now import Now
-from gateway.domain.visit.state import CodeKind, Entrance, Phase, Timer
+from gateway.domain.visit.state import CodeKind, Entrance, Holder, Phase, Timer
 from gateway.web.server.context import GatewayServices, Viewer, to_utc
 from gateway.web.texts.catalogue import TEXTS
 
@@ -31,6 +31,7 @@ class CourierStep(StrEnum):
     EARLY = auto()  # the window has not begun yet
     SHOW = auto()  # scan the parcel, then hold this page's code before the scanner
     OTHER = auto()  # one of the two was read; scan the other one
+    KEEPER = auto()  # give it to the keeper, whose code takes the place of this page's
     WAIT = auto()
     GO = auto()
     INSIDE = auto()  # put it down, come out, close the door
@@ -70,7 +71,8 @@ def _courier_step(
     running = state.visit or state.grace_visit
     if running is not None and running.delivery.id == delivery.id:
         return PHASE_STEPS[running.phase]
-    if state.pending_scan is not None and state.pending_scan.delivery == delivery.id:
+    is_for_keeper = state.rules.holder is Holder.KEEPER
+    if state.pending_scan is not None and state.pending_scan.delivery == delivery.id and not is_for_keeper:
         return CourierStep.OTHER, Timer.HALF
     result = services.store.deliveries.result(delivery.id, now)
     match None if result is None else result.state:
@@ -79,7 +81,8 @@ def _courier_step(
         case State.WINDOW_OPEN:
             # Everybody sees the red light, so outside its window a link must not tell whether it is this courier's.
             refused = Timer.SIGNAL in state.timers and state.visit is None
-            return CourierStep.NO if refused else CourierStep.SHOW, None
+            shown = CourierStep.KEEPER if is_for_keeper else CourierStep.SHOW
+            return CourierStep.NO if refused else shown, None
         case State.DELIVERED | State.PARTLY_DELIVERED | State.VISITING:
             return CourierStep.DONE, None
         case _:

@@ -21,7 +21,7 @@ from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S
 from gateway.runtime.notifications.texts import battery_text, readiness_text
 from gateway.system.i18n import Language
 from gateway.web.auth.roles import UserRight
-from gateway.web.server import courier_view, reception_view
+from gateway.web.server import courier_view, keeper_view, reception_view
 from gateway.web.server.context import GatewayServices, Viewer, person_name, to_utc
 from gateway.web.server.visit_story import story_lines
 
@@ -212,8 +212,8 @@ def _timeline_facts(services: GatewayServices, entrance: str, viewer: Viewer) ->
     running = state.visit or state.grace_visit
     visit = running.id if running is not None else state.incident or services.store.recordings.last_visit(entrance)
     rows = [] if visit is None else services.store.log.bodies_of_visit(visit)
-    names = closure_names(state.rules.closures, viewer.language)
-    lines = story_lines(rows, language=viewer.language, zone=services.zone, names=names)
+    names, keepers = closure_names(state.rules.closures, viewer.language), services.keeper_names
+    lines = story_lines(rows, language=viewer.language, zone=services.zone, names=names, keepers=keepers)
     return {"lines": lines[-MAX_TIMELINE_LINES:]}
 
 
@@ -262,8 +262,10 @@ FRAGMENTS: Mapping[str, tuple[UserRight | None, Callable[[GatewayServices, str, 
     "reception": (UserRight.CONFIRM_PARCEL, reception_view.reception_facts),
     "desk": (None, reception_view.desk_facts),
     "handing": (None, reception_view.handing_facts),
+    "keys": (UserRight.SEE_HISTORY, keeper_view.keys_facts),
+    "keeper": (None, keeper_view.keeper_facts),
 }
 """The right that each kind of fragment needs (those of `LINK_FRAGMENTS` only the link), and what it shows."""
 
-LINK_FRAGMENTS = frozenset({"courier", "desk", "handing"})
+LINK_FRAGMENTS = frozenset({"courier", "desk", "handing", "keeper"})
 """The kinds that somebody without an account sees: each feed shows one of them, and a session's feed none."""

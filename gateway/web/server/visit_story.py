@@ -11,7 +11,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode, ScanAnswer
 from gateway.domain.visit.state import Phase
 from gateway.protocol.narrative import Happening, HappeningKind, LoggedCode, narrative
-from gateway.runtime.notifications.texts import REFUSAL_TEXTS, message_facts, worded
+from gateway.runtime.notifications.texts import NAMING_HOLDER, REFUSAL_TEXTS, message_facts, worded
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import sanitized
 from gateway.web.texts.catalogue import TEXTS
@@ -69,24 +69,32 @@ _NOTE_LINES: Mapping[str, tuple[Text, StoryTone]] = {
     "key_taken": (_("The key is taken from its hook"), "calm"),
     "key_returned": (_("The key is on its hook again, proven"), "good"),
 }
+# Of a keeper, whom the note names.
+_KEEPER_LINES: Mapping[str, Text] = {
+    "key_taken": _("{who} takes the key from its hook"),
+    "key_returned": _("{who} has given the key back: it is on its hook again, proven"),
+}
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _SENSOR_LINES: Mapping[tuple[str, str], tuple[Text, StoryTone]] = {
     ("content", "occupied"): (_("{closure}: something lies in it"), "good"),
 }
 
 
 def story_lines(
-    rows: Iterable[object], *, language: Language, zone: ZoneInfo, names: Mapping[str, str] = MappingProxyType({})
-) -> tuple[StoryLine, ...]:
+    rows: Iterable[object], *, language: Language, zone: ZoneInfo, names: Mapping[str, str] = _NO_NAMES,
+    keepers: Mapping[str, str] = _NO_NAMES,
+) -> tuple[StoryLine, ...]:  # fmt: skip
     """Word the rows of one visit, or of one entrance, in their order. A happening that says nothing new has no line.
 
     `names`: what the closures of today's house are called, by id; a closure that it no longer has keeps its id.
+    `keepers` has the names of its keepers, by id.
     """
-    lines = ((happening.at, _worded(happening, language, zone, names)) for happening in narrative(rows))
+    lines = ((happening.at, _worded(happening, language, zone, names, keepers)) for happening in narrative(rows))
     return tuple(StoryLine(at=at, text=line[0], tone=line[1]) for at, line in lines if line is not None)
 
 
 def _worded(
-    happening: Happening, language: Language, zone: ZoneInfo, names: Mapping[str, str]
+    happening: Happening, language: Language, zone: ZoneInfo, names: Mapping[str, str], keepers: Mapping[str, str]
 ) -> tuple[str, StoryTone] | None:
     match happening.kind:
         case HappeningKind.DOOR_REPORTED:
@@ -98,24 +106,28 @@ def _worded(
                 text = _CLOSURE_LINES[happening.value].to(language, closure=sanitized(closure))
                 return text, line[1]
         case HappeningKind.NOTE_LOGGED:
-            line = _NOTE_LINES.get(happening.value)
+            note, _colon, holder = happening.value.partition(":")
+            line = _NOTE_LINES.get(note)
+            if line is not None and holder and note in _KEEPER_LINES:
+                return _KEEPER_LINES[note].to(language, who=sanitized(keepers.get(holder, holder))), line[1]
         case HappeningKind.SENSOR_REPORTED if happening.value != happening.previous:
             closure, _slash, sensor = happening.subject.partition("/")
             line = _SENSOR_LINES.get((sensor, happening.value))
             if line is not None:
                 return line[0].to(language, closure=sanitized(names.get(closure, closure))), line[1]
         case HappeningKind.SCAN_ANSWERED:
-            return _answer_line(happening, language)
+            return _answer_line(happening, language, keepers)
         case HappeningKind.ALARM_RAISED:
             is_trusted = happening.is_clock_trusted
+            alarm, detail = AlarmCode(happening.value), happening.detail
             facts = message_facts(
                 happening.at,
                 zone,
                 trusted=is_trusted,
-                detail=happening.detail,
+                detail=keepers.get(detail, detail) if alarm in NAMING_HOLDER else detail,
                 closure=names.get(happening.subject, happening.subject),
             )
-            return worded(AlarmCode(happening.value), facts, language), "bad"
+            return worded(alarm, facts, language), "bad"
         case HappeningKind.PARCELS_REPORTED:
             good = happening.value in {Outcome.DELIVERED, Outcome.ATTENDED}
             line = TEXTS[f"outcome.{happening.value}"], "good" if good else "bad"
@@ -128,8 +140,8 @@ def _worded(
     return None if line is None else (line[0].to(language), line[1])
 
 
-def _answer_line(answer: Happening, language: Language) -> tuple[str, StoryTone]:
-    code = _code_text(answer.code, language)
+def _answer_line(answer: Happening, language: Language, keepers: Mapping[str, str]) -> tuple[str, StoryTone]:
+    code = _code_text(answer.code, language, keepers)
     match ScanAnswer(answer.value):
         case ScanAnswer.WAIT:
             return _("{what} read: please wait").to(language, what=code).strip(), "calm"
@@ -140,7 +152,9 @@ def _answer_line(answer: Happening, language: Language) -> tuple[str, StoryTone]
             return _("{what} refused: {why}").to(language, what=code, why=reason).strip(), "bad"
 
 
-def _code_text(code: LoggedCode | None, language: Language) -> str:
+def _code_text(code: LoggedCode | None, language: Language, keepers: Mapping[str, str]) -> str:
     if code is None:
         return ""
+    if code.keeper:
+        return _("Code of {who}").to(language, who=sanitized(keepers.get(code.keeper, code.keeper)))
     return _("Courier's code").to(language) if code.is_courier else f"…{sanitized(code.end)}"

@@ -25,8 +25,8 @@ disk-full-inside clock-stepped-back window-ends-inside approval-silent not-ready
 cancelled-before-offer guarded guarded:broker-paused paused lock-now code-collision part-delivered label-by-camera
 garage concierge concierge:declined concierge:gateway-killed concierge:nobody
 flat flat:neighbour-follows flat:street-wedged locker locker:occupied locker:full locker:lid-does-not-catch
-flat:gateway-killed flat:gateway-killed-at-the-flat locker:gateway-killed key-safe:gateway-killed
-key-safe key-safe:key-late key-safe:key-out garage:home-assistant-cover fallback fallback:gateway-killed
+flat:gateway-killed flat:gateway-killed-at-the-flat locker:gateway-killed key-safe:gateway-killed key-safe
+key-safe:key-late key-safe:key-out key-safe:stranger garage:home-assistant-cover fallback fallback:gateway-killed
 fallback:gateway-killed-after-the-move locker:too-big flat:gateway-killed-before-commit flat:gateway-killed-after-commit
 flat:gateway-killed-after-the-second-commit locker:gateway-killed-before-commit locker:gateway-killed-after-commit
 own-parcel:gateway-killed-before-commit own-parcel:gateway-killed-after-commit

@@ -408,6 +408,7 @@ async def test_due_events_fire_at_their_instant_without_any_other_event(tmp_path
         front = EntranceActor(
             Entrance(id="front", timers={Timer.SIGNAL: clock.now().mono + 0.3}),
             home=made.home, commit=made.journal.commit, matches=made.store.deliveries.matches,
+            keeper_of=made.store.keepers.find,
             clock=clock, executor=lambda **_parts: made.front._executor, crash_point=lambda _point: None,  # noqa: SLF001 - as good as new
         )  # fmt: skip
         due = front.state.timers[Timer.SIGNAL]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
+from gateway.domain.visit.events import FactsChanged
 from gateway.protocol.hash_chain import find_break
 from gateway.storage import Store
 from gateway.storage.models import CommitResult
@@ -87,6 +88,7 @@ class House:
             assert not self.stopped, "an intent after a stop"
             self.intents[name].append(visit)
         else:
+            assert isinstance(outcome, FactsChanged)
             self.looked[name] = outcome.delivery
             self.looked_epoch = outcome.epoch
 

@@ -31,11 +31,11 @@ def test_what_outlives_a_restart_is_read_from_a_state_that_an_earlier_release_st
         for field in fields(part)
         if field.default is not MISSING and getattr(part, field.name) == field.default
     ]
-    # What was observed, pending or being done begins anew after a boot; a stage and marks there were none
+    # What was observed, pending or being done begins anew after a boot; stages, marks and keepers there were none
     anew = {
         "Entrance.pending_scan", "Entrance.lock_request", "Visit.route", "Visit.securing", "Visit.closing",
         "Visit.detecting", "Visit.refused", "Visit.jammed", "Visit.courier_left", "Entry.stage", "Entry.queried",
-        "Entry.arrival_scan", "Entry.marks",
+        "Entry.arrival_scan", "Entry.marks", "Visit.keeper",
     }  # fmt: skip
     assert set(lost) == anew
     assert (state.facts, state.timers) == ({}, {})

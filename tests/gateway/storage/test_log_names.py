@@ -25,6 +25,7 @@ OF_CLOSURES = {
     "Close": {"closure"}, "Lock": {"closure"}, "LockFailed": {"closure"},
     "Reserve": {"closure", "stage"}, "Tell": {"closure"}, "Unlock": {"closure", "pulls_latch"},
     "UnlockNotSent": {"closure"}, "UnlockPublished": {"visit", "closure", "at"},
+    "Scanned": {"keeper", "awaiting"}, "KeeperWithdrawn": {"codes"},
     "SensorReported": {"sensor", "value", "heard", "source", "user", "is_movement", "jammed"},
 }  # fmt: skip
 """Fields that were added since."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from unittest.mock import PropertyMock, patch
 
 from gateway.config.home import Home, PagesSection
+from gateway.config.keepers import KeeperSection
 from gateway.domain.custody import DeclineReason
 from gateway.domain.delivery.barcodes import courier_token_digest
 from gateway.domain.visit import commands as c
@@ -36,7 +37,8 @@ from tests.shell.parts import ManualTime
 from tests.shell.site import ServedSite, serve_site
 
 NO_PAGE_ROUTES = frozenset({
-    "/feed", "/desk/feed", "/c/{digest}/feed", "/live/{camera}", "/live/{camera}/pictures", "/film/{path}",
+    "/feed", "/desk/feed", "/keeper/feed",
+    "/c/{digest}/feed", "/live/{camera}", "/live/{camera}/pictures", "/film/{path}",
     "/shared/{token}/{file}",
     "/settings/keys/box.pub.pem", "/settings/moving-out/everything.zip",
     "/history/{visit}/report.pdf", "/c/{digest}/receipt", "/link/{token}/picture", "/brands/{brand}/facts.jwt",
@@ -50,9 +52,13 @@ PLAIN_PATHS = ("/", "/live", "/history", "/parcels", "/brands", "/household", "/
          "/settings/keys",
          "/settings/sign-ins", "/installation", "/installation/examination", "/installation/add",
          "/settings/privacy", "/settings/hub", "/settings/moving-out", "/confirm", "/enter", "/enter/again",
-         "/away", "/away/enrol", "/receptions", "/desk")  # fmt: skip
+         "/away", "/away/enrol", "/receptions", "/desk", "/keepers", "/keeper")  # fmt: skip
 
 DIGEST = courier_token_digest(bytes(16))
+KEEPERS = {
+    "claire": KeeperSection(name="Claire Martin"),
+    "oh-my-keys": KeeperSection(name="Oh my keys", kind="company"),
+}
 INCIDENT = "incident-1"
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 
@@ -88,7 +94,7 @@ async def prepare_tour(
     """
     (folder / "ours").mkdir(exist_ok=True)
     (folder / "new").mkdir()
-    house = house or home_with_desk(folder / "ours")
+    house = house or home_with_desk(folder / "ours").model_copy(update={"keepers": KEEPERS})
     carrier = min(house.brands["shop"].permission.carriers)
     async with box(folder / "ours", house, time=ManualTime(mono=7300.0)) as made:
         await receive(made.store, make_offer(courier_sha256=DIGEST, carrier=carrier), now=NOW)
@@ -243,5 +249,7 @@ async def _pages(made: ShellBox, site: ServedSite, new: str) -> Mapping[str, str
     if made.home.receptions:
         fields = {"receiver": MARC}
         ours["/desk/in/{token}"] = await _one_time_link(site, f"/receptions/{DESK}/link", fields, "/desk/in/")
+    if made.home.keepers:
+        ours["/keeper/in/{token}"] = await _one_time_link(site, "/keepers/claire/link", {}, "/keeper/in/")
     theirs = {path: f"{new}{path}" for path in ("/claim", "/certificate")}
     return {route: f"{site.address}{path}" for route, path in ours.items()} | theirs

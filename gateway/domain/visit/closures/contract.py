@@ -20,7 +20,7 @@ from devices.commands import Light, Sound
 from devices.reports import DoorState, OperationSource
 from gateway.domain.delivery.features import Dimensions
 from gateway.domain.frozen import Frozen
-from gateway.domain.visit.commands import AlarmCode
+from gateway.domain.visit.commands import AlarmCode, Notification
 
 UNKNOWN = "unknown"
 CLEAR, OBSTRUCTED = "clear", "obstructed"  # of `Quantity.OBSTRUCTION`
@@ -253,6 +253,7 @@ class Overdue(Frozen):
 
     alarm: AlarmCode = AlarmCode.DOOR_LEFT_OPEN
     sound: Sound = Sound.CLOSE_THE_DOOR
+    notification: Notification = Notification.DOOR_OPEN
     limit_s: float | None = None  # the time that is left; None: the place's own limit
 
 
@@ -285,6 +286,8 @@ class Closure(BaseModel, ABC):
     """The sensors that must not depend on the device that opens it: if that is wrong, they have to notice."""
     bars_living_space: ClassVar[bool] = True
     """False: it is no lock, so it cannot be the way into the living space."""
+    announced_marks: ClassVar[Mapping[str, Notification]] = {}
+    """Of its marks those of which the owner is notified, and how."""
     is_private: ClassVar[bool] = True
     """False: other people use it too (a street door), so that its openings say nothing about this household."""
 
@@ -314,6 +317,11 @@ class Closure(BaseModel, ABC):
     def sensor_names(self) -> Mapping[str, str]:
         """The names of its sensors in its entrance, by role."""
         return {role: sensor_name(self.id, role) for role in self.sensors}
+
+    @property
+    def key_back_within_s(self) -> float | None:
+        """In how many seconds a key that somebody takes has to be back; None: it hands out no key."""
+        return None
 
     @abstractmethod
     def not_ready(self, view: View) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from gateway.domain.visit.closures.contract import (
     Verdict,
     View,
 )
-from gateway.domain.visit.commands import AlarmCode
+from gateway.domain.visit.commands import AlarmCode, Notification
 
 PRESENT, ABSENT = "present", "absent"
 KEY_TAKEN, KEY_RETURNED = "key_taken", "key_returned"  # marks of a visit
@@ -39,6 +39,7 @@ class KeySafe(Closure):
     order_kinds: ClassVar[frozenset[str]] = frozenset({"lock", "strike"})
     roles: ClassVar[Mapping[str, Quantity]] = {"flap": Quantity.CONTACT, "key": Quantity.KEY}
     independent_roles: ClassVar[frozenset[str]] = frozenset({"key"})
+    announced_marks: ClassVar[Mapping[str, Notification]] = {KEY_TAKEN: Notification.KEY_TAKEN}
 
     kind: Literal["key_safe"] = "key_safe"
     """Kind: a safe with a key on a hook, with a sensor of its flap and one of the key."""
@@ -57,6 +58,10 @@ class KeySafe(Closure):
             ),
             "key": Sensor(quantity=Quantity.KEY, needs_answer=frozenset({PRESENT})),
         }
+
+    @property
+    def key_back_within_s(self) -> float | None:
+        return self.back_within
 
     def not_ready(self, view: View) -> tuple[str, ...]:
         faults = {
@@ -120,4 +125,8 @@ class KeySafe(Closure):
     def overdue(self, view: View) -> Overdue:
         """The time runs from when the key went, whatever is opened and closed with it meanwhile."""
         out_for_s = view.now.mono - view.stable_since("key") if view.value("key") == ABSENT else 0.0
-        return Overdue(alarm=AlarmCode.KEY_LATE, limit_s=max(1.0, self.back_within - out_for_s))
+        return Overdue(
+            alarm=AlarmCode.KEY_LATE,
+            notification=Notification.KEY_MISSED,
+            limit_s=max(1.0, self.back_within - out_for_s),
+        )

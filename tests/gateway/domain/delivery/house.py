@@ -9,7 +9,7 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import Cancel, DeliveryBody
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Command, ReleaseOpening, ReserveOpening
-from gateway.domain.visit.events import Event, FactsChanged, TimerExpired
+from gateway.domain.visit.events import Event, FactsChanged, KeeperWithdrawn, TimerExpired
 from gateway.domain.visit.state import Entrance, Phase, Visit
 from gateway.storage import Store
 from gateway.storage.consent_requests import StoredConsentRequest, all_requests
@@ -75,7 +75,9 @@ def reserve_step(under: VisitDelivery, *, visit: str = "v1", epoch: int = 0, now
 
 async def commit_reservation(store: Store, name: str = "shop.d1", *, visit: str = "v1") -> CommitResult | FactsChanged:
     """Reserve on the facts as they are."""
-    return await store.commit(reserve_step(visit_delivery(store, name), visit=visit))
+    outcome = await store.commit(reserve_step(visit_delivery(store, name), visit=visit))
+    assert not isinstance(outcome, KeeperWithdrawn)
+    return outcome
 
 
 def release_step(under: VisitDelivery, *, visit: str = "v1", withdrawal: bool) -> StoredDecision:

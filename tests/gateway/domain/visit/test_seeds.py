@@ -33,13 +33,15 @@ OF_OTHERS = {
     Notification.MOVED,
     AlarmCode.KEPT_TOO_LONG,
 }
+OF_KEYS = {Notification.KEY_TAKEN, Notification.KEY_MISSED}
+OF_KEEPERS = {Refusal.KEEPER_NOT_PROVEN, Refusal.KEEPER_NOT_ACCEPTED}
 MUST_BE_SEEN_AT_A_FRONT_DOOR = {
     "phase ready",
     *(f"phase {phase}" for phase in Phase if phase is not Phase.ADVANCING),  # a front door is one closure
-    *(f"refusal {refusal}" for refusal in Refusal if refusal is not Refusal.NO_RECEIVER),
+    *(f"refusal {refusal}" for refusal in Refusal if refusal not in {Refusal.NO_RECEIVER, *OF_KEEPERS}),
     *(f"outcome {outcome}" for outcome in Outcome if outcome is not Outcome.REFUSED),  # a refusal is no result
     *(f"alarm {code}" for code in AlarmCode if code not in {*OF_OTHERS, AlarmCode.KEY_LATE}),
-    *(f"saying {saying}" for saying in Notification if saying not in OF_OTHERS),
+    *(f"saying {saying}" for saying in Notification if saying not in OF_OTHERS | OF_KEYS),
     *(f"lockup_{result}" for result in LockRequestResult),
     *(f"crash {point}" for point in CRASH_POINTS),
     *("late unlock", "intent", "unlock published", "opening", "locked again", "sealed", "Lock", "step without a store"),
@@ -74,6 +76,10 @@ MUST_BE_SEEN_AT_ANY_ENTRANCE = {
     *("key_taken", "key_returned", "neighbour", "off the way", "opening", "Lock", "Close", "locked again", "sealed"),
     *("release never entered", "release unsent", "ConsumeOpening"),
     *("intent own parcel", "stored tracking", "refusal not_out_for_delivery"),
+    *(f"refusal {refusal}" for refusal in OF_KEEPERS),
+    *(f"saying {saying}" for saying in OF_KEYS),
+    *("keeper claire", "keeper oh-my-keys", "an intent of a withdrawn keeper", "key_taken:claire"),
+    "key_returned:oh-my-keys",
 }
 
 

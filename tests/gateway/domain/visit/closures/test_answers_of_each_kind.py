@@ -16,7 +16,7 @@ from gateway.domain.visit.closures import (
     Strike,
 )
 from gateway.domain.visit.closures.contract import Circumstances, Overdue, ReportOrigin, Use, is_by_hand
-from gateway.domain.visit.commands import AlarmCode
+from gateway.domain.visit.commands import AlarmCode, Notification
 from tests.gateway.domain.visit.closures.seen import fact, seen
 
 BOLTED = BoltedDoor(id="flat")
@@ -210,7 +210,7 @@ def test_a_key_is_back_only_when_its_hook_has_answered_so(
 
 def test_the_time_for_the_key_runs_from_when_it_went() -> None:
     out = seen(SAFE, {"flap": "closed", "key": "absent?"}, now=Circumstances(mono=110.0))  # it went at 10
-    assert SAFE.overdue(out) == Overdue(alarm=AlarmCode.KEY_LATE, limit_s=500.0)
+    assert SAFE.overdue(out) == Overdue(alarm=AlarmCode.KEY_LATE, notification=Notification.KEY_MISSED, limit_s=500.0)
     late = seen(SAFE, {"flap": "closed", "key": "absent?"}, now=Circumstances(mono=9999.0))
     assert SAFE.overdue(late).limit_s == 1.0
 

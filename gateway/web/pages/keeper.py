@@ -1,0 +1,82 @@
+"""The keeper's own page: the code as a QR, the jobs of today, and the key until it is back.
+
+A keeper is signed in by a cookie of its own, which opens these addresses and no other. Another cookie has the code, so
+that the box draws it without storing it.
+"""
+
+from aiohttp import web
+
+from gateway.web.auth.keepers import COOKIE_LIFETIME, KeeperAccess, SignedInKeeper
+from gateway.web.server.authorization import Authorizer, Unauthorized, cookie_name, wants_json
+from gateway.web.server.page import Page, browser_label, get, post
+
+KEEPER_COOKIE, CODE_COOKIE = "keeper", "keeper_code"
+
+
+class KeeperPages(Page):
+    """The pages of keepers."""
+
+    def __init__(self, authorizer: Authorizer, access: KeeperAccess) -> None:
+        super().__init__(authorizer)
+        self._access = access
+
+    def keeper(self, request: web.Request) -> SignedInKeeper | None:
+        """Return the keeper who is signed in in this browser."""
+        return self._access.find(request.cookies.get(cookie_name(request, KEEPER_COOKIE)), self._now)
+
+    @get("/keeper/in/{token}")
+    async def _link_page(self, request: web.Request) -> web.Response:
+        """Show whom the link signs in; a press does it, since messengers fetch links for their previews."""
+        link = self._access.link(request.match_info["token"], self._now)
+        if link is None:
+            return self._render_page(request, "keeper_link", status=410, name=None)
+        return self._render_page(request, "keeper_link", name=self._home.keepers[link.keeper].name)
+
+    @post("/keeper/in/{token}")
+    async def _sign_in(self, request: web.Request) -> web.Response:
+        """Give this phone a code of its own."""
+        made = await self._access.redeem(request.match_info["token"], self._now, browser=browser_label(request))
+        if made is None:
+            return self._render_page(request, "keeper_link", status=410, name=None)
+        response = web.Response(status=303, headers={"Location": "/keeper"})
+        self._keep(request, response, KEEPER_COOKIE, made.session.text)
+        self._keep(request, response, CODE_COOKIE, made.code)
+        return response
+
+    @staticmethod
+    def _keep(request: web.Request, response: web.Response, name: str, value: str) -> None:
+        response.set_cookie(
+            cookie_name(request, name), value, max_age=int(COOKIE_LIFETIME.total_seconds()), path="/", httponly=True,
+            secure=request.secure, samesite="Strict",
+        )  # fmt: skip
+
+    @get("/keeper")
+    async def _page(self, request: web.Request) -> web.Response:
+        who = self.keeper(request)
+        if who is None and wants_json(request):
+            raise Unauthorized
+        if who is None:
+            return self._render_page(request, "keeper_link", name=None)
+        session, kept = (request.cookies.get(cookie_name(request, name)) for name in (KEEPER_COOKIE, CODE_COOKIE))
+        code = self._access.own_code(who, kept)
+        response = self._render_page(request, "keeper", who=who, code=code, fragment=f"keeper/{who.keeper}")
+        for name, value in ((KEEPER_COOKIE, session), (CODE_COOKIE, code)):
+            if value is not None:  # browsers forget a cookie after a time: it begins anew
+                self._keep(request, response, name, value)
+        return response
+
+    @post("/keeper/leave")
+    async def _leave(self, request: web.Request) -> web.Response:
+        """Sign this phone out: its code counts no more."""
+        who = self.keeper(request)
+        if who is None and wants_json(request):
+            raise Unauthorized
+        response = web.Response(status=303, headers={"Location": "/keeper"})
+        if who is not None:
+            await self._store.keepers.withdraw((who.code,), self._now, by=None)
+            self._inbox.withdraw_keeper_codes(frozenset({who.code}))
+        for name in (KEEPER_COOKIE, CODE_COOKIE):
+            response.del_cookie(
+                cookie_name(request, name), path="/", secure=request.secure, httponly=True, samesite="Strict"
+            )
+        return response
