@@ -284,21 +284,20 @@ class _Tracked:
 class RouteReading(Frozen):
     """What was read from a log: the account, and what only the checks need.
 
-    `is_told`: the log names the route of the visit, or there was no order to open. `unexplained` names closures that
-    the log orders open without their being on a route.
+    `unexplained` names closures that the log orders open and names on no route: the visit began under a release whose
+    log names none. `orders`, `last_orders`, `intents`, `at_end` and `kinds` are by closure.
     """
 
     account: RouteAccount
-    is_told: bool
     unexplained: tuple[str, ...]
     orders: Mapping[str, tuple[Ordering, ...]]
     last_orders: Mapping[str, int]
-    intents: Mapping[str, int]  # closure -> how many intents of it are stored
+    intents: Mapping[str, int]  # how many are stored
     at_orders: tuple[ProofAtOrder, ...]
     at_end: Mapping[str, Mapping[str, StandingAnswer]]
     kinds: Mapping[str, Closure | None]
     went_back: bool  # the box's clock went back, or was not trusted, in the rows of the visit
-    is_incomplete: bool
+    is_incomplete: bool  # the disk failed during the visit
 
 
 def read_route(bodies: Iterable[object], *, part: int = 1) -> RouteReading:
@@ -519,7 +518,6 @@ class _Reader:
         went_back = not self.all_trusted or any(later < earlier for earlier, later in pairwise(self.times))
         return RouteReading(
             account=account,
-            is_told=not self.unexplained,
             unexplained=tuple(self.unexplained),
             orders={ident: tuple(tracked.orders) for ident, tracked in self.tracked.items()},
             last_orders={ident: tracked.last_order for ident, tracked in self.tracked.items()},
