@@ -18,12 +18,12 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.visit.closures import KINDS
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE, UNKNOWN, Closure, Fact, View
 from gateway.domain.visit.state import Evidence, Phase
-from gateway.protocol.key_custody import key_custody
+from gateway.protocol.key_custody import COURIER, KEEPER, key_custody
 from gateway.protocol.signed_document import CanonicalModel
 
 MAX_CLOSURES = 100  # of a route
 MAX_OPENED = 100  # openings of a closure that a manifest lists: the first ones
-COURIER, RECEIVER, KEEPER = "courier", "receiver", "keeper:"
+RECEIVER = "receiver"
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 Word = Annotated[str, StringConstraints(pattern=rf"^{_WORD.pattern}$")]
@@ -150,6 +150,7 @@ class _LoggedRoute(_Part):
     place: Word
     alternative: Annotated[int, Field(ge=0, le=1000)]
     evidence: Annotated[Evidence, Field(strict=False)]
+    holder: ShortText = COURIER
     closures: Annotated[list[_LoggedClosure], Field(max_length=MAX_CLOSURES)]
 
 
@@ -333,7 +334,6 @@ class _Reader:
         self.at_orders: list[ProofAtOrder] = []
         self.claimed: tuple[datetime, dict[str, dict[str, StandingAnswer]]] | None = None
         self.marks: list[RouteMark] = []
-        self.holder: str | None = None
         self.gaps: tuple[str, ...] = ()
 
     def read(self, row: _Row) -> None:
@@ -488,27 +488,27 @@ class _Reader:
                 yield other
 
     def _note(self, what: str, at: datetime) -> None:
-        mark, _, named = what.partition(":")
+        mark = what.partition(":")[0]  # a name may follow
         if mark in _MARKS:
             self.marks.append(RouteMark(mark=mark, at=at))
-            self.holder = self.holder or (f"{KEEPER}{named[:MAX_NAME]}" if named else None)
 
     def reading(self, bodies: tuple[object, ...]) -> RouteReading:
         at, at_end = self.claimed or (None, {})
         closures = tuple(self._closure(tracked, at, at_end) for tracked in self.tracked.values())
         parcels = tuple(_parcel_steps(bodies))
+        holder = None if self.route is None else self.route.holder
+        keeper = holder.removeprefix(KEEPER) if holder is not None and holder.startswith(KEEPER) else None
         keys = tuple(
             CustodyStep(step=step.word.value, at=step.at, by=None if step.holder is None else step.holder[:MAX_NAME])
-            for step in key_custody(bodies)
+            for step in key_custody(bodies, holder=keeper)
         )
         own = (RouteGap.LOG_INCOMPLETE.value,) if self.is_incomplete and self.route is not None else ()
-        holder = RECEIVER if parcels else None if self.route is None else COURIER
         account = RouteAccount(
             route=closures,
             evidence=RouteEvidence(
                 required=None if self.route is None else self.route.evidence, gaps=(*self.gaps, *own)
             ),
-            holder=self.holder or holder,
+            holder=RECEIVER if parcels else holder,
             marks=tuple(self.marks),
             custody=parcels or keys,
             place=None

@@ -13,6 +13,8 @@ from gateway.domain.delivery.result import DoorResult
 from gateway.domain.frozen import Frozen
 from gateway.protocol.narrative import Happening, HappeningKind, narrative
 
+COURIER, KEEPER = "courier", "keeper:"  # who acts in a visit, as log and proof name it; a keeper's id follows
+
 
 class KeyWord(StrEnum):
     """One step in the custody of a key."""

@@ -12,6 +12,7 @@ from gateway.domain.visit.predicates import routes_to
 from gateway.domain.visit.state import Entrance
 from gateway.domain.visit.views import closure_of, fact_of
 from gateway.protocol.hash_chain import Json
+from gateway.protocol.key_custody import COURIER, KEEPER
 from gateway.storage import entrance_state, entrances, keepers, outbox, pauses, recordings
 from gateway.storage.audit_log import code_key, encode, encode_event
 from gateway.storage.database import Database
@@ -98,6 +99,7 @@ def _begun_route(decision: StoredDecision) -> dict[str, Json]:
         })  # fmt: skip
     route: dict[str, Json] = {
         "place": visit.delivery.place, "alternative": next(begun, 0), "evidence": rules.evidence.value,
+        "holder": f"{KEEPER}{visit.holder}" if visit.holder else COURIER,
         "closures": closures,
     }  # fmt: skip
     return {"route": route}

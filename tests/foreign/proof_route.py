@@ -89,14 +89,15 @@ class Reading:
         self.incomplete, self.restarted = False, False
         self.gaps: list[str] = []
         self.marks: list[Object] = []
-        self.holder: str | None = None
         self.unexplained: str | None = None
         self.too_early: list[tuple[str, str, str]] = []  # closure, what was ordered then, why it was too early
         self.entry = 0
         for row in rows:
             if isinstance(row, dict) and row.get("kind") == "step" and isinstance(row.get("event"), dict):
                 self.row(row)
-        parcels, keys = list(parcel_steps(rows)), list(key_steps(rows))
+        self.holder = holder_of(self.route)
+        keeper = (self.holder or "").partition("keeper:")[2]
+        parcels, keys = list(parcel_steps(rows)), list(key_steps(rows, keeper or None))
         self.custody = parcels or (keys if any(step["step"] != "key_offered" for step in keys) else [])
         self.parcels = bool(parcels)
 
@@ -198,7 +199,6 @@ class Reading:
                 self.here.told.setdefault("passable", at)
             case "Note" if (mark := command["what"].partition(":"))[0] in ("key_taken", "key_returned"):
                 self.marks.append({"mark": mark[0], "at": at})
-                self.holder = self.holder or (f"keeper:{mark[2][:64]}" if mark[2] else None)
             case "Seal" if command["part"] == self.part:
                 self.gaps = list(dict.fromkeys(command["gaps"]))
 
@@ -233,9 +233,13 @@ class Reading:
         place = self.route and {"id": self.route["place"], "alternative": self.route["alternative"]}
         return {
             "route": route, "evidence": {"required": self.route and self.route["evidence"], "gaps": gaps},
-            "holder": self.holder or ("receiver" if self.parcels else "courier" if self.route else None),
+            "holder": "receiver" if self.parcels else self.holder,
             "marks": self.marks, "custody": self.custody, "place": place,
         }  # fmt: skip
+
+
+def holder_of(route: Object | None) -> str | None:
+    return None if route is None else str(route.get("holder", "courier"))
 
 
 def early(closure: Closure) -> Iterator[str]:
@@ -278,8 +282,8 @@ def parcel_steps(rows: list[Any]) -> Iterator[Object]:
             }  # fmt: skip
 
 
-def key_steps(rows: list[Any]) -> Iterator[Object]:
-    offered, out, holder = False, False, None
+def key_steps(rows: list[Any], holder: str | None) -> Iterator[Object]:
+    offered, out = False, False
     for row in rows:
         for command in row.get("commands", ()) if isinstance(row, dict) and row.get("kind") == "step" else ():
             word, _, name = str(command.get("what") or command.get("code") or "").partition(":")
@@ -288,10 +292,16 @@ def key_steps(rows: list[Any]) -> Iterator[Object]:
                 word, name = "key_offered" if command["command"] == "Unlock" else "key_lost" if lost else "", ""
             if word not in ("key_offered", "key_taken", "key_reminded", "key_late", "key_returned", "key_lost"):
                 continue
-            holder = name[:64] or holder
+            holder = name or holder
             ends = word in ("key_returned", "key_lost")
             if not ((word == "key_offered" and offered) or (word == "key_taken" and out) or (ends and not out)):
-                yield {"step": word, "at": instant(row["at"]), "by": holder, "parcel": None, "reason": None}
+                yield {
+                    "step": word,
+                    "at": instant(row["at"]),
+                    "by": holder and holder[:64],
+                    "parcel": None,
+                    "reason": None,
+                }
             offered = offered or word == "key_offered"
             out = (out or word == "key_taken") and not ends
 

@@ -14,8 +14,8 @@ from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 from gateway.domain.visit.state import Evidence
 from gateway.evidence.documents.pdf import PAGE_WIDTH_MM, Ink, Sheet
 from gateway.evidence.manifest import Manifest
-from gateway.evidence.route import COURIER, KEEPER, RECEIVER, CustodyStep, RouteClosure, SensorAnswer
-from gateway.protocol.key_custody import KeyWord
+from gateway.evidence.route import RECEIVER, CustodyStep, RouteClosure, SensorAnswer
+from gateway.protocol.key_custody import COURIER, KEEPER, KeyWord
 from gateway.system.i18n import Language, Text, _, pgettext
 from gateway.system.text import sanitized
 

@@ -81,6 +81,7 @@ def test_what_was_not_proven_is_told_in_red_words(tmp_path: Path) -> None:
 
 def test_a_named_keeper_and_a_clock_that_was_set_are_told(tmp_path: Path) -> None:
     rows = copy.deepcopy(KEY_SAFE)
+    rows[0]["route"]["holder"] = "keeper:claire"
     for row in rows:
         for command in row["commands"]:
             if command.get("what") == "key_taken":
