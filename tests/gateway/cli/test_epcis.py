@@ -10,7 +10,7 @@ from gateway.cli.failure import ExitCode
 from gateway.config.loader import load_home_file
 from gateway.protocol.keys import BoxKey
 from tests.gateway.cli.terminal import run_perron
-from tests.gateway.evidence.custodies import custody_row, digest, sealed
+from tests.gateway.evidence.custodies import custody_row, digest, sealed, step_row
 from tests.gateway.evidence.test_epcis import CHECKER
 
 pytestmark = pytest.mark.slow
@@ -39,6 +39,23 @@ def test_a_proof_is_written_as_a_document_that_openssl_verifies(home_file: Path,
     verified = subprocess.run(openssl, capture_output=True, text=True, check=False, timeout=20)
     assert verified.returncode == 0, verified.stderr
     assert out.stat().st_mode & 0o077 == 0
+
+
+def test_the_keeper_who_had_the_key_is_the_possessing_party(home_file: Path, key: BoxKey, tmp_path: Path) -> None:
+    rows = [
+        step_row(at, {"event": "Reported"}, {"command": "Note", "what": what})
+        for at, what in ((20, "key_taken:oh-my-keys"), (400, "key_returned:oh-my-keys"))
+    ]
+    folder, out = sealed(tmp_path, rows, key, entrance="keys"), tmp_path / "out.json"
+    told = run_perron("epcis", folder, out, home=home_file)
+    assert (told.returncode, told.stderr) == (ExitCode.DONE, "")
+    document = json.loads(out.read_bytes())
+    CHECKER.validate(document)
+    taken, returned = document["epcisBody"]["eventList"]
+    (held,), (given,) = taken["destinationList"], returned["sourceList"]
+    assert held["destination"] == given["source"]
+    assert held["destination"].endswith(":keys:keeper:oh-my-keys")
+    assert {held["type"], given["type"]} == {"possessing_party"}
 
 
 def test_a_changed_proof_is_not_exported(home_file: Path, key: BoxKey, tmp_path: Path) -> None:

@@ -68,3 +68,11 @@ def test_a_key_is_taken_once_until_it_is_back() -> None:
         row(4, note("key_taken")),
     ]
     assert words(key_custody(rows)) == ["key_taken", "key_returned", "key_taken"]
+
+
+def test_each_step_after_the_first_has_the_keeper_whom_the_notes_name() -> None:
+    rows = [row(0, UNLOCK), row(1, note("key_taken:claire")), row(16, LATE), row(20, note("key_returned:claire"))]
+    named = [(step.word.value, step.holder) for step in key_custody(rows)]
+    assert named == [
+        ("key_offered", None), ("key_taken", "claire"), ("key_late", "claire"), ("key_returned", "claire"),
+    ]  # fmt: skip
