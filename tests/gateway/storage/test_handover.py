@@ -13,10 +13,13 @@ from gateway.protocol.hash_chain import find_break
 from gateway.storage import Store
 from gateway.storage.handover import TASK_LEAVE_HUB
 from gateway.storage.hub_journal import EventSigner
+from gateway.storage.keepers import KeeperLink
 from gateway.storage.models import AccountResult, HouseOffer, RecoveryCodeUse
+from gateway.storage.receivers import ReceiverLink, ReceiverSession
 from tests.gateway.domain.delivery.house import IN_WINDOW, commit_reservation, make_step, open_store, receive
 from tests.gateway.domain.delivery.shop import NOON, NOW, make_claims, make_offer, sign_claims
 from tests.gateway.people import digest, invitation, newcomer, sign_in_entry
+from tests.shell.keepers import give_code, scanned
 
 OFFER = HouseOffer(id="o", secret=digest("o"), by="p-anna", made=NOON, leaves_films=False)
 
@@ -47,6 +50,24 @@ async def test_an_offer_that_was_made_anew_voids_the_one_before(tmp_path: Path) 
         await store.handover.set_offer(replace(OFFER, id="newer"), NOW)
         assert await take(store) is AccountResult.INVITATION_GONE
         assert await take(store, replace(OFFER, id="newer")) is AccountResult.DONE
+
+
+async def test_the_former_household_s_keepers_and_receivers_stay_outside(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        await offered(store)
+        await give_code(store, 1)
+        link = KeeperLink(id="l", secret=b"x", keeper="claire", by="p-anna", made=NOON)
+        assert await store.keepers.add_link(link, NOW, lives=timedelta(days=2))
+        invited = ReceiverLink(id="r", secret=b"y", reception="desk", receiver="marc", by="p-anna", made=NOON)
+        await store.receivers.add_link(invited, NOW, lives=timedelta(days=2))
+        phone = ReceiverSession(
+            id="s", secret=b"z", reception="desk", receiver="marc", browser=None, began=NOON, seen=NOON
+        )
+        assert await store.receivers.redeem_link("r", phone, NOW, most=3)
+        assert await take(store) is AccountResult.DONE
+        assert store.keepers.find(scanned(1)) is None
+        assert store.keepers.link("l") is None
+        assert store.receivers.session("s") is None
 
 
 @pytest.mark.parametrize("how", ["changed", "recovered"])
