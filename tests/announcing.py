@@ -14,7 +14,7 @@ from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import brand_keys, brands, connections, homes, jobs
 from gateway.hub.http.authentication import secret_digest
-from gateway.protocol.box_hub import BrowserStatus, PermissionDecision, token_digest
+from gateway.protocol.box_hub import BrandAnswer, BrowserStatus, PermissionDecision, token_digest
 from gateway.protocol.browser_envelope import Jwk
 from gateway.protocol.delivery_message import sign_delivery
 from gateway.protocol.delivery_record import END_STATES, DeliveryRecord, RecordEntry
@@ -81,7 +81,9 @@ class ConnectedHome:
         return said
 
     async def says(
-        self, said: DeliveryResult | PermissionDecision | BrowserStatus, account: DeliveryRecord | None = None
+        self,
+        said: DeliveryResult | PermissionDecision | BrowserStatus | BrandAnswer,
+        account: DeliveryRecord | None = None,
     ) -> EventOutcome:
         """Let the home's box say it: the next event of its chain, taken in as from the line."""
         async with self.hub.hub.store.writing() as tx:

@@ -24,6 +24,7 @@ from gateway.protocol.box_hub import (
     GENESIS_DIGEST,
     Ack,
     BoxEvent,
+    BrandAnswer,
     BrowserStatus,
     Hello,
     Job,
@@ -115,7 +116,7 @@ class EventJournal:
 
     def add(
         self,
-        said: DeliveryResult | PermissionDecision | BrowserStatus | None = None,
+        said: DeliveryResult | PermissionDecision | BrowserStatus | BrandAnswer | None = None,
         account: DeliveryRecord | None = None,
     ) -> bytes:
         """Make the next event; its token."""
@@ -138,7 +139,7 @@ class EventJournal:
         self,
         seq: int,
         prev: str,
-        said: DeliveryResult | PermissionDecision | BrowserStatus | None = None,
+        said: DeliveryResult | PermissionDecision | BrowserStatus | BrandAnswer | None = None,
         account: DeliveryRecord | None = None,
     ) -> bytes:
         """Sign any event."""
@@ -146,6 +147,7 @@ class EventJournal:
             home=self.home, seq=seq, prev=prev, at=NOW, result=said if isinstance(said, DeliveryResult) else None,
             decided=said if isinstance(said, PermissionDecision) else None, account=account,
             browser=said if isinstance(said, BrowserStatus) else None,
+            answer=said if isinstance(said, BrandAnswer) else None,
         )  # fmt: skip
         return sign_by_box(happened, self.key.sign)
 

@@ -16,7 +16,8 @@ from gateway.domain.delivery.result import DoorResult as Left
 from gateway.domain.delivery.result import Outcome
 from gateway.domain.visit.commands import ReportDoorResult, ReportParcelResult
 from gateway.domain.visit.state import Phase
-from gateway.hub.database.tables import brand_keys, connections, homes
+from gateway.hub.database.tables import brand_keys, connections, home_events, homes
+from gateway.protocol.box_hub import BoxEvent, BrandAnswer, verify_by_box
 from gateway.protocol.delivery_message import verify_delivery
 from tests.boxes import insert_connection, insert_home
 from tests.gateway.domain.delivery.house import entrance_state as entrance
@@ -118,6 +119,13 @@ class HubHouse:
                 if code in [one["answer"]["code"] for one in page["data"] if one["answer"] is not None]:
                     return
                 await asyncio.sleep(0.02)
+
+    async def answers(self) -> list[BrandAnswer]:
+        """What the home has answered to the brand's messages about its facts, oldest first."""
+        async with self.hub.hub.store.reading() as tx:
+            tokens = (await tx.scalars(select(home_events.c.token).order_by(home_events.c.seq))).all()
+        found = [verify_by_box(BoxEvent, token, self.made.key.public) for token in tokens]
+        return [one.answer for one in found if isinstance(one, BoxEvent) and one.answer is not None]
 
     async def begins(self, said: DeliveryBody) -> str:
         """The courier is let in: an opening is reserved. The visit's id."""

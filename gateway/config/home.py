@@ -351,6 +351,9 @@ class HubSection(ConfigSection):
     keepalive: int = Field(default=60, ge=5, le=600, json_schema_extra={"x-unit": "seconds"})
     """Keep-alive: the time between two signs of life on the connection. If it is too short, many homes load the hub; if
     it is too long, a lost connection is noticed late."""
+    brand_facts: bool = True
+    """Facts: whether a brand that is let in may read through the hub what it did in this home, signed by the box. The
+    owner sees the same on the page Brands. It says nothing about a person."""
 
     @model_validator(mode="after")
     def _needs_tls(self) -> Self:

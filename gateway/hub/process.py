@@ -11,7 +11,17 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import DBAPIError
 
-from gateway.hub.api import api_keys, brands, connections, deliveries, events, household, sandboxes, webhook_endpoints
+from gateway.hub.api import (
+    api_keys,
+    brand_facts,
+    brands,
+    connections,
+    deliveries,
+    events,
+    household,
+    sandboxes,
+    webhook_endpoints,
+)
 from gateway.hub.api.homes import BrokerAt, HomeOperations
 from gateway.hub.api.sse import SseStreams
 from gateway.hub.boxes.authority import HubAuthority
@@ -45,8 +55,8 @@ from gateway.system.containment import Containment
 from gateway.system.shutdown import until_stopped
 
 OPERATIONS = (
-    *api_keys.API_KEYS, *brands.BRANDS, *connections.CONNECTIONS, *deliveries.DELIVERIES, *events.EVENTS, *events.HUB,
-    *webhook_endpoints.WEBHOOK_ENDPOINTS, *household.HOUSEHOLD,
+    *api_keys.API_KEYS, *brands.BRANDS, *connections.CONNECTIONS, *brand_facts.BRAND_FACTS, *deliveries.DELIVERIES,
+    *events.EVENTS, *events.HUB, *webhook_endpoints.WEBHOOK_ENDPOINTS, *household.HOUSEHOLD,
 )  # fmt: skip
 """All of the API, in the order of its document."""
 

@@ -52,7 +52,7 @@ EventNumber = Annotated[int, Field(ge=1, le=2**53 - 1)]
 class JobKind(StrEnum):
     """The kind of a job."""
 
-    DELIVERY = auto()  # a delivery's offer, update or cancel, signed by its brand
+    DELIVERY = auto()  # a delivery's offer, update or cancel, or a message about a brand's facts, signed by the brand
     HUB_DELIVERY = auto()  # the same for a brand without keys, signed by the hub; the permission must allow that
     CONNECT = auto()  # a brand asks for permission
     OWNER = auto()  # a permit, stop or approval that a member of the household signed in a browser
@@ -130,8 +130,8 @@ class Ack(WireModel):
 EVENT_FORMAT = 2
 """The newest format of a box's events.
 
-A hub that reads format 1 refuses an event with an unknown key, and its box could send no later one. Since format 2 a
-result may have `custody` and `moved_to`, and its reader ignores keys that it does not know.
+A hub that reads format 1 refuses an event with an unknown key, and its box could send no later one. Since format 2 an
+event may have `answer`, and a result `custody` and `moved_to`; its reader ignores unknown keys of a result.
 """
 
 
@@ -192,6 +192,20 @@ class SealedReply(WireModel):
     sealed: Envelope
 
 
+class BrandAnswer(WireModel):
+    """The answer to a brand's query for its facts, or to its comment on them.
+
+    `token_sha256`: of the brand's message, byte for byte. `code`: why it is refused. `facts`: the box's statement about
+    the brand (`gateway.protocol.brand_facts.FactsClaims`), in answer to a query.
+    """
+
+    brand: Id | None = None  # None: the message was not believed
+    token_sha256: Digest
+    accepted: bool
+    code: Annotated[str, StringConstraints(max_length=64), AfterValidator(printable)] | None = None
+    facts: Annotated[str, StringConstraints(max_length=11_000, pattern=f"^{_JWS}$")] | None = None
+
+
 class BoxEvent(WireModel):
     """One event of a box, the payload of a JWS under its key. `prev`: SHA-256 of the token before it."""
 
@@ -203,6 +217,7 @@ class BoxEvent(WireModel):
     account: DeliveryRecord | None = None  # of one that is over: what its retailer may keep
     decided: PermissionDecision | None = None  # of a permission
     browser: BrowserStatus | None = None  # of the household
+    answer: BrandAnswer | None = None  # since format 2
 
 
 C = TypeVar("C", BoxEvent, Statement)

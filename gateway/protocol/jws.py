@@ -63,6 +63,7 @@ NEXT_KEY = TokenKind("perron-next-key+jwt", _BY_ENROLLED_KEY)  # a brand vouches
 END = TokenKind("perron-end+jwt", _BY_ENROLLED_KEY)  # a brand ends its connection to a home
 KEY_POSSESSION = TokenKind("perron-brand-key+jwt", _BY_ENROLLED_KEY)  # a brand has the private half of the key `kid`
 BRAND_COMMENT = TokenKind("perron-brand-comment+jwt", _BY_ENROLLED_KEY)  # a brand comments on its facts in a home
+FACTS_QUERY = TokenKind("perron-facts-query+jwt", _BY_ENROLLED_KEY)  # a brand asks a home for its own facts
 BRAND_FACTS = TokenKind("perron-brand-facts+jwt")  # a box states what a brand did in its home
 CONSENT_REQUEST = TokenKind("perron-connect+jwt")  # the hub relays a brand's request for consent
 BOX_STATEMENT = TokenKind("perron-box+jwt")  # a box states what it understands

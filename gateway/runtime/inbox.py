@@ -26,9 +26,10 @@ from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.protocol import delivery_message, owner_requests
 from gateway.protocol.box_hub import JobOutcome
-from gateway.protocol.brand_facts import verify_comment
+from gateway.protocol.brand_facts import FactsQuery, is_brand_message, verify_brand_message
 from gateway.protocol.ed25519 import PublicKey, SigningKey
 from gateway.protocol.jws import BRAND_COMMENT, TRANSIENT_REJECTIONS, RejectedMessage, RejectionCode, typ_of
+from gateway.runtime.brand_messages import BrandMessageService
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.own_parcels import AnnouncementProblem, OwnParcelService, ParcelAnnouncement, parse_day_hours
@@ -90,6 +91,7 @@ class Inbox:
             self.store, self.clock, on_change=self._on_brand_change, notify_owner=self._notify_consent_request
         )
         """The owner's decisions on brands."""
+        self.brand_messages = BrandMessageService(self.home, self.store, self.clock, self.key)
         self.own_parcels = OwnParcelService(
             self.home, self.store, self.clock, self.key, on_change=self.update_deliveries
         )
@@ -127,7 +129,8 @@ class Inbox:
     async def _answer_comment(self, token: bytes) -> None:
         """Store a brand's comment on its facts in this home, and answer it as an order is answered."""
         now = self.clock.now()
-        verified = verify_comment(token, self.store.brands.keys, box=self.home.box, now=now)
+        verified = verify_brand_message(token, self.store.brands.keys, box=self.home.box, now=now)
+        assert not isinstance(verified, FactsQuery)  # noqa: S101 - the token's type is a comment's
         blank = DeliveryResult(box=self.home.box, at=now.utc, token_sha256=sha256(token).hexdigest())
         if isinstance(verified, RejectedMessage):
             result = blank.model_copy(update={"accepted": False, "code": verified.code.value, "why": verified.why})
@@ -164,6 +167,8 @@ class Inbox:
 
         The answer is stored, and so is the box's event for the hub. A stranger's flood gets no answer.
         """
+        if is_brand_message(token):
+            return await self.brand_messages.accept(token, home)
         now = self.clock.now()
         verified = delivery_message.verify_delivery(
             token, self.store.brands.keys, box=self.home.box, also=home, now=now

@@ -23,17 +23,20 @@ from gateway.protocol.box_hub import (
     MAX_NAMES_PER_DECISION,
     Ack,
     BoxEvent,
+    BrandAnswer,
     OpenDelivery,
     PermissionDecision,
     sign_by_box,
     token_digest,
 )
+from gateway.protocol.brand_facts import BrandMessage, CommentClaims
 from gateway.protocol.delivery_message import HubClaims
 from gateway.protocol.delivery_record import Statement
 from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.jws import RejectedMessage
 from gateway.storage import delivery_records
+from gateway.storage.brand_facts import store_comment
 from gateway.storage.database import Database
 from gateway.storage.models import MessageAnswer, StoreFailed
 from gateway.storage.offers import MessageRefusal, OfferProcessor
@@ -109,6 +112,18 @@ class HubJournal(StorePart):
         signer = self._required_signer
         mark = now if isinstance(verified, Claims) and isinstance(verified.delivery, Cancel) else None
         return await self.writer.do(lambda db: self._accept_message(db, signer, token, verified, now), mark=mark)
+
+    async def answer_brand(
+        self, token: bytes, verified: BrandMessage | RejectedMessage, code: str | None, now: Now, *,
+        facts: bytes | None = None,
+    ) -> bool:  # fmt: skip
+        """Store a brand's comment, unless `code` refuses it, and write the answer as an event: both or neither.
+
+        `facts`: the statement in answer to a query. A repeated message gets no second event. False: too many messages
+        of unknown signers came lately.
+        """
+        signer = self._required_signer
+        return await self.writer.do(lambda db: _answer_brand(db, signer, token, verified, code, facts, now))
 
     async def write_due_events(self, now: Now) -> int:
         """Write events for deliveries and decisions that differ from what the hub knows; return their number."""
@@ -359,6 +374,28 @@ def _append_result(db: Database, signer: EventSigner, result: DeliveryResult, no
     _append_event(db, signer, now, {"result": result.model_dump(mode="json", exclude_none=True), **more})
 
 
+def _answer_brand(  # noqa: PLR0913, PLR0917 - the message, and what is answered
+    db: Database, signer: EventSigner, token: bytes, verified: BrandMessage | RejectedMessage, code: str | None,
+    facts: bytes | None, now: Now,
+) -> bool:  # fmt: skip
+    digest = sha256(token)
+    if db.exists("SELECT 1 FROM uplink_message WHERE token = ?", (digest.digest(),)):
+        return True
+    is_rejected = isinstance(verified, RejectedMessage)
+    if is_rejected and not _is_below_rejection_limit(db, now):
+        return False
+    if code is None and isinstance(verified, CommentClaims):
+        code = store_comment(db, verified, now)
+    db.execute("DELETE FROM uplink_message WHERE at < ?", (now.utc - MESSAGE_RETENTION,))
+    db.insert("uplink_message", token=digest.digest(), believed=not is_rejected, at=now.utc)
+    answer = BrandAnswer(
+        brand=None if isinstance(verified, RejectedMessage) else verified.iss, token_sha256=digest.hexdigest(),
+        accepted=code is None, code=code, facts=None if facts is None or code is not None else facts.decode(),
+    )  # fmt: skip
+    _append_event(db, signer, now, {"answer": answer.model_dump(mode="json", exclude_none=True)})
+    return True
+
+
 def _append_event(db: Database, signer: EventSigner, now: Now, body: dict[str, Json]) -> None:
     row = db.execute("SELECT seq, token FROM uplink_event ORDER BY seq DESC LIMIT 1").fetchone()
     if row is None:
@@ -376,6 +413,8 @@ def _write_event(db: Database, signer: EventSigner, seq: int, prev: str, body: s
         statement = {**content["account"]["statement"], "home": signer.home}
         vouched = sign_by_box(Statement.model_validate_json(json.dumps(statement)), signer.key.sign)
         content["account"] = {"lines": content["account"]["lines"], "token": vouched.decode()}
+    if _event_format(db) == 1:
+        content.pop("answer", None)  # its brand asked through a hub of a later format
     event = BoxEvent.model_validate_json(json.dumps(content))
     token = sign_by_box(event, signer.key.sign)
     db.insert("uplink_event", seq=seq, body=body, token=token, at=event.at)

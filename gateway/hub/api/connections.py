@@ -151,7 +151,9 @@ class BoxDescription(Model):
 
 @CONNECTIONS.add(
     "POST", "/v1/connections", "createConnection", statuses=(201,), refuses={Code.CONFLICT, Code.SIGNATURE_REFUSED},
-    links=links_to("connection", "readConnection", "readAvailability", "readBox", "endConnection"),
+    links=links_to(
+        "connection", "readConnection", "readAvailability", "readBox", "askFacts", "readFacts", "endConnection"
+    ),
 )  # fmt: skip
 async def create(call: RequestContext, body: NewConnection) -> Response[MadeConnection]:
     """Ask a home to let a brand in."""

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.delivery.promise import DeliveryResult
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import browsers, deliveries, home_events, homes, jobs
-from gateway.hub.deliveries import events
+from gateway.hub.deliveries import brand_messages, events
 from gateway.hub.deliveries.box_statements import STATEMENTS, statement_of
 from gateway.hub.deliveries.connections import on_decision, on_question_refused
 from gateway.hub.deliveries.orders import IS_OPEN, columns_after, event_data, find_delivery
@@ -43,7 +43,7 @@ _SELECT_NEWEST_EVENT = (
 )
 _INSERT_EVENT = insert(home_events)
 _THIS_JOB = (jobs.c.id == bindparam("job"), jobs.c.home == bindparam("whose"))
-_SELECT_JOB = select(jobs.c.due, jobs.c.delivery, jobs.c.kind).where(*_THIS_JOB)
+_SELECT_JOB = select(jobs.c.due, jobs.c.delivery, jobs.c.kind, jobs.c.sha256).where(*_THIS_JOB)
 _UPDATE_JOB = update(jobs).where(*_THIS_JOB)
 _SELECT_DELIVERY_BY_NAME = select(deliveries).where(
     deliveries.c.home == bindparam("home"), deliveries.c.brand == bindparam("brand"),
@@ -153,6 +153,8 @@ class HomeTransaction:
         if refused is not None and row.delivery is not None:
             refusal = DeliveryResult(box="hub", at=self.now, accepted=False, code="malformed")
             await self._update_delivery(await find_delivery(self.tx, row.delivery), refusal, seq=0)
+        if refused is not None and row.kind == JobKind.DELIVERY and row.delivery is None:
+            await brand_messages.on_refusal(self.tx, self.home.id, row.sha256, "too_many", self.now)
         if refused is not None and row.kind == JobKind.CONNECT:
             token = (await self.tx.execute(select(jobs.c.token).where(jobs.c.id == receipt.job))).scalar_one()
             await on_question_refused(self.tx, self.home.id, token, self.now)
@@ -186,6 +188,10 @@ class HomeTransaction:
             return EventOutcome.KEPT
         if event.result is not None:
             await self._update_delivery(delivery, event.result, seq=event.seq)
+            if delivery is None:
+                await self._refuse_brand_message(event.result)
+        if event.answer is not None:
+            await brand_messages.on_answer(self.tx, self.home, event.answer, self.now)
         if event.decided is not None:
             await on_decision(self.tx, self.home, event.decided, self.now)
         if event.browser is not None:
@@ -243,6 +249,12 @@ class HomeTransaction:
             return None
         refused = {"home": self.home.id, "sha256": result.token_sha256}
         return (await self.tx.execute(_SELECT_DELIVERY_BY_DIGEST, refused)).one_or_none()
+
+    async def _refuse_brand_message(self, result: DeliveryResult) -> None:
+        """Handle a rejection that names no delivery: a box of an earlier release knows no message about facts."""
+        if result.accepted is False and result.token_sha256 is not None:
+            code = result.code or "malformed"
+            await brand_messages.on_refusal(self.tx, self.home.id, result.token_sha256, code, self.now)
 
     async def _update_delivery(self, row: Row[Any] | None, result: DeliveryResult, *, seq: int) -> None:
         """Store the state of a delivery, and notify its retailer if it changed. `seq` 0: the hub itself decided."""

@@ -261,6 +261,22 @@ jobs = sa.Table(
     sa.Index("jobs_of_browser", "home", "browser"),
 )  # fmt: skip
 
+# A brand's queries for its own facts in a home, and its comments on them, with the home's answers
+brand_messages = sa.Table(
+    "brand_messages", metadata,
+    sa.Column("connection", sa.ForeignKey("connections.id"), primary_key=True),
+    sa.Column("sha256", sa.String(64), primary_key=True),  # of the brand's token, which is in `jobs`
+    sa.Column("home", sa.ForeignKey("homes.id"), nullable=False),
+    sa.Column("kind", sa.String(8), nullable=False),  # facts | comment
+    sa.Column("state", sa.String(8), nullable=False),  # waiting | accepted | refused
+    sa.Column("code", sa.String(64), nullable=True),  # why the home refused it
+    sa.Column("facts", sa.String, nullable=True),  # the box's statement, as it signed it
+    sa.Column("key", sa.String(43), nullable=True),  # of the box, that signed it
+    _instant_column("created"),
+    _instant_column("answered", missing=True),
+    sa.Index("brand_messages_by_token", "home", "sha256"),
+)  # fmt: skip
+
 home_events = sa.Table(
     "home_events", metadata,
     sa.Column("home", sa.ForeignKey("homes.id"), primary_key=True),

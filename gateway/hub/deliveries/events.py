@@ -29,6 +29,7 @@ class EventType(StrEnum):
     """What an event is about. A delivery's state and a permission's standing are in its data."""
 
     CONNECTION_DECIDED = "connection.decided"
+    CONNECTION_ANSWERED = "connection.answered"  # a home answered a brand's query for its facts, or its comment
     DELIVERY_CREATED = "delivery.created"
     DELIVERY_CHANGED = "delivery.changed"
     DELIVERY_PROOF = "delivery.proof"

@@ -43,8 +43,9 @@ async def delete_expired(tx: AsyncConnection, now: datetime, *, at_most: int = 2
         (tables.attempts.c.message, sent), (tables.messages.c.endpoint, own), (endpoints.c.retailer, over),
         (events.c.retailer, over), (tables.jobs.c.home, gone), (tables.home_events.c.home, gone),
         (tables.delivery_versions.c.delivery, their_deliveries), (tables.deliveries.c.retailer, over),
-        (tables.connections.c.retailer, over), (homes.c.id, gone), (brands.c.retailer, over),
-        (tables.api_keys.c.retailer, over), (tables.idempotency.c.retailer, over), (retailers.c.id, over),
+        (tables.brand_messages.c.home, gone), (tables.connections.c.retailer, over), (homes.c.id, gone),
+        (brands.c.retailer, over), (tables.api_keys.c.retailer, over), (tables.idempotency.c.retailer, over),
+        (retailers.c.id, over),
     ):  # fmt: skip
         await tx.execute(delete(column.table).where(column.in_(values)))
     return len(over)

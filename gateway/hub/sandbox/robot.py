@@ -18,7 +18,16 @@ from gateway.domain.delivery.result import DoorResult
 from gateway.domain.now import Now
 from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction, refuse_job
 from gateway.hub.database.store import StoreUnavailable, log_unavailable
-from gateway.hub.database.tables import brand_keys, connections, deliveries, delivery_versions, home_events, homes, jobs
+from gateway.hub.database.tables import (
+    brand_keys,
+    brand_messages,
+    connections,
+    deliveries,
+    delivery_versions,
+    home_events,
+    homes,
+    jobs,
+)
 from gateway.hub.deliveries.availability import GivenTerms
 from gateway.hub.deliveries.orders import IS_OPEN, body_of
 from gateway.hub.sandbox import home as simulated
@@ -27,8 +36,16 @@ from gateway.hub.sandbox.home import SandboxDelivery
 from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.worker import WorkerContext
 from gateway.protocol import box_hub
-from gateway.protocol.box_hub import BoxEvent, JobKind, JobReceipt, PermissionDecision
+from gateway.protocol.box_hub import BoxEvent, BrandAnswer, JobKind, JobReceipt, PermissionDecision
 from gateway.protocol.box_statement import RENEWAL_AGE
+from gateway.protocol.brand_facts import (
+    FactsQuery,
+    comment_text,
+    facts_claims,
+    is_brand_message,
+    sign_facts,
+    verify_brand_message,
+)
 from gateway.protocol.consent_request import parse_consent
 from gateway.protocol.delivery_message import UnsupportedMessage, verify_delivery, verify_hub_delivery
 from gateway.protocol.delivery_record import END_STATES, DeliveryRecord, Statement, chain_lines, head_hash
@@ -156,6 +173,9 @@ class _SimulatedBox(HomeTransaction):
         if job.kind == JobKind.CONNECT:
             await self._answer_question(job)
             return
+        if is_brand_message(job.token):
+            await self._answer_brand_message(job)
+            return
         claims = await self._verify_message(job)
         blank = {"box": self.home.id, "at": self.now, "token_sha256": box_hub.token_digest(job.token)}
         if isinstance(claims, Claims):
@@ -172,12 +192,44 @@ class _SimulatedBox(HomeTransaction):
         if job.kind == JobKind.HUB_DELIVERY:
             claims = verify_hub_delivery(job.token, self.hub_key.public, box=self.home.id, now=at)
             return claims if isinstance(claims, RejectedMessage) else claims.for_brand
+        return verify_delivery(job.token, await self._enrolled_keys(), box=self.home.id, now=at)
+
+    async def _enrolled_keys(self) -> dict[str, EnrolledKey]:
         rows = await self.tx.execute(
             select(brand_keys).join(connections, connections.c.brand == brand_keys.c.brand)
             .where(connections.c.home == self.home.id, brand_keys.c.sandbox, brand_keys.c.revoked.is_(None))
         )  # fmt: skip
-        enrolled = {row.kid: EnrolledKey(row.brand, PublicKey.from_jwk(row.x)) for row in rows}
-        return verify_delivery(job.token, enrolled, box=self.home.id, now=at)
+        return {row.kid: EnrolledKey(row.brand, PublicKey.from_jwk(row.x)) for row in rows}
+
+    async def _answer_brand_message(self, job: Row[Any]) -> None:
+        """Answer a query for facts with those of this sandbox, and accept a comment, as a box does."""
+        at = Now(utc=self.now, trusted=True, mono=0.0)
+        message = verify_brand_message(job.token, await self._enrolled_keys(), box=self.home.id, now=at)
+        digest = box_hub.token_digest(job.token)
+        if isinstance(message, RejectedMessage):
+            await self._emit_event(BrandAnswer(token_sha256=digest, accepted=False, code=message.code.value))
+            return
+        code = "brand_not_permitted" if await self._terms_given(message.iss) is None else None
+        facts = None
+        if code is None and isinstance(message, FactsQuery):
+            mine = (deliveries.c.home == self.home.id, deliveries.c.brand == message.iss)
+            rows = (await self.tx.execute(select(deliveries).where(*mine))).all()
+            stated = facts_claims(
+                self.home.id, message.iss, simulated.facts_of(rows, self.now), self.now,
+                comment=await self._newest_comment(message.iss), answers=message.jti,
+            )  # fmt: skip
+            facts = sign_facts(stated, self.key).decode()
+        answer = BrandAnswer(brand=message.iss, token_sha256=digest, accepted=code is None, code=code, facts=facts)
+        await self._emit_event(answer)
+
+    async def _newest_comment(self, brand: str) -> str | None:
+        accepted = select(brand_messages.c.sha256).filter_by(home=self.home.id, kind="comment", state="accepted")
+        ours = accepted.join(connections, connections.c.id == brand_messages.c.connection).where(
+            connections.c.brand == brand
+        )
+        newest = await self.tx.scalar(ours.order_by(brand_messages.c.answered.desc()).limit(1))
+        token = await self.tx.scalar(select(jobs.c.token).filter_by(home=self.home.id, sha256=newest).limit(1))
+        return None if token is None else comment_text(token)
 
     async def _answer_message(self, claims: Claims, blank: dict[str, Any], *, by_hub: bool) -> None:
         message = claims.delivery
@@ -297,12 +349,13 @@ class _SimulatedBox(HomeTransaction):
             await self._schedule_delivery(row.id, None)
 
     async def _emit_event(
-        self, content: DeliveryResult | PermissionDecision, account: DeliveryRecord | None = None
+        self, content: DeliveryResult | PermissionDecision | BrandAnswer, account: DeliveryRecord | None = None
     ) -> None:
         event = BoxEvent(
             home=self.home.id, seq=self.seq + 1, prev=self.head, at=self.now,
             result=content if isinstance(content, DeliveryResult) else None,
             decided=content if isinstance(content, PermissionDecision) else None,
+            answer=content if isinstance(content, BrandAnswer) else None,
             account=account,
         )  # fmt: skip
         token = box_hub.sign_by_box(event, self.key.sign)

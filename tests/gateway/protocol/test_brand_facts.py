@@ -19,7 +19,7 @@ from gateway.protocol.brand_facts import (
     facts_claims,
     sign_comment,
     sign_facts,
-    verify_comment,
+    verify_brand_message,
     verify_facts,
 )
 from gateway.protocol.ed25519 import SigningKey
@@ -193,7 +193,7 @@ def comment(text: str = "we are sorry", brand: str = "shop", **changes: Any) -> 
 
 
 def test_a_comment_is_its_brands_own_and_short() -> None:
-    verified = verify_comment(comment(), enrolled_keys(), box=BOX, now=NOW)
+    verified = verify_brand_message(comment(), enrolled_keys(), box=BOX, now=NOW)
     assert isinstance(verified, CommentClaims)
     assert verified.comment == "we are sorry"
     for text in ("", "x" * (MAX_COMMENT_CHARS + 1), "a\nb"):
@@ -213,7 +213,7 @@ def test_a_comment_is_its_brands_own_and_short() -> None:
     ],
 )
 def test_a_comment_that_is_not_good_is_refused(token: bytes, now: Any, code: RejectionCode) -> None:  # noqa: ANN401 - a time
-    rejected = verify_comment(token, enrolled_keys(), box=BOX, now=now)
+    rejected = verify_brand_message(token, enrolled_keys(), box=BOX, now=now)
     assert isinstance(rejected, RejectedMessage)
     assert rejected.code is code
 

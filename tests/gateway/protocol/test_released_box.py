@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.protocol.brand_facts import FactsQuery, sign_facts_query
 from gateway.protocol.delivery_message import sign_delivery
 from tests.gateway.domain.delivery.shop import make_cancel, make_claims, make_offer, make_update
 from tests.gateway.protocol.golden import AT, FILE, SECONDS
@@ -71,6 +72,15 @@ def test_it_answers_version_2_clearly_and_keeps_nothing_of_it(older: Asking) -> 
 def test_what_the_hub_signs_in_version_2_it_refuses_as_clearly(older: Asking) -> None:
     (result,) = older(hub_tokens=[V2["hub_signed_v2"]])["results"]
     assert (result["accepted"], result["code"]) == (False, "wrong_type")
+
+
+def test_it_answers_a_brand_s_question_for_its_facts_clearly(older: Asking) -> None:
+    times: dict[str, Any] = {"iat": SECONDS, "nbf": SECONDS, "exp": SECONDS + 3600}
+    asked = FactsQuery(iss="shop", aud="box-1", jti="a-question-00001", **times)
+    token = sign_facts_query(asked, BRAND_KEY, kid="shop-1")
+    (result,) = older(tokens=[token.decode()])["results"]
+    assert (result["accepted"], result["code"]) == (False, "wrong_type")
+    assert result["token_sha256"] == sha256(token).hexdigest(), "by it the hub knows which question was refused"
 
 
 def test_it_takes_what_today_s_tools_sign_in_version_1(older: Asking) -> None:

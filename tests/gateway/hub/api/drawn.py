@@ -57,6 +57,8 @@ ALLOWED_REFUSALS: Mapping[tuple[str, str], str] = MappingProxyType({
     ("addBrandKey", "signature_refused"): _SIGNED,
     ("createConnection", "signature_refused"): _SIGNED,
     ("endConnection", "signature_refused"): _SIGNED,
+    ("askFacts", "signature_refused"): _SIGNED,
+    ("sendComment", "signature_refused"): _SIGNED,
     ("readAvailability", "invalid"): "`end` lies after `start`, at most seven days",
     ("useClaim", "signature_refused"): _SIGNED,
     ("renewCertificate", "signature_refused"): _SIGNED,
@@ -71,6 +73,8 @@ ALLOWED_REFUSALS: Mapping[tuple[str, str], str] = MappingProxyType({
     ("createDelivery", "too_large"): _LARGE,
     ("changeDelivery", "too_large"): _LARGE,
     ("cancelDelivery", "too_large"): _LARGE,
+    ("askFacts", "too_large"): _LARGE,
+    ("sendComment", "too_large"): _LARGE,
     ("readProof", "not_found"): "a delivery that was just made has no proof yet",
 })  # fmt: skip
 """By operation and the problem's code: why a request that fits the schema may be refused, or one that does not in that

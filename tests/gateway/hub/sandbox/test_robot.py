@@ -16,7 +16,17 @@ from gateway.hub.database.tables import deliveries, home_events, homes, metadata
 from gateway.hub.sandbox.expiry import delete_expired
 from gateway.hub.sandbox.robot import CHECK_INTERVAL_S
 from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, token_digest, verify_by_box
+from gateway.protocol.brand_facts import (
+    CommentClaims,
+    FactsClaims,
+    FactsQuery,
+    sign_comment,
+    sign_facts_query,
+    verify_facts,
+)
+from gateway.protocol.brand_statement import sign_proof
 from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.keys import BoxKey
 from tests.hubs import hub_file, run_hub
 from tests.sandboxes import ENDED_STATES, create_sandbox
 from tests.webhookhouse import ManualWallClock
@@ -115,6 +125,36 @@ async def test_a_delivery_that_the_front_door_cannot_take_goes_to_the_garage_whe
         for delivery in (there, only):
             found = await box.until(delivery, *ENDED_STATES)
             assert (found["state"], found["moved_to"]) == ("delivered", None)
+
+
+async def test_a_brand_asks_the_simulated_home_for_its_facts_and_comments_on_them(tmp_path: Path) -> None:
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box, key = await create_sandbox(hub), BoxKey.generate()
+        brand, home, path = box.said["brand"], box.said["home"], f"/v1/connections/{box.said['connection']}"
+        proof = sign_proof(key.sign, brand=brand, kid="facts-1", hub=hub.url)
+        status, said = await box.ask(
+            "POST", f"/v1/brands/{brand}/keys", {"kid": "facts-1", "x": key.public.text, "proof": proof}
+        )
+        assert status == 201, said
+        for parcels in (["A-1"], ["SANDBOX-ATTENDED"], ["SANDBOX-HANDED-TO-OWNER"]):
+            await box.until(await box.announce(*parcels), *ENDED_STATES)
+        seconds = int(hub.hub.now().timestamp())
+        claims = {"iss": brand, "aud": home, "iat": seconds, "nbf": seconds, "exp": seconds + 3600}
+        word = CommentClaims(**claims, jti="a-comment-000001", comment="we are sorry")
+        asked = FactsQuery(**claims, jti="a-question-00001")
+        sent = {
+            "comment": sign_comment(word, key, kid="facts-1"), "facts": sign_facts_query(asked, key, kid="facts-1"),
+        }  # fmt: skip
+        for what, token in sent.items():
+            async with asyncio.timeout(20):
+                while (await box.ask("POST", f"{path}/{what}", {"token": token.decode()}))[1]["state"] == "waiting":  # noqa: ASYNC110 - what is waited for is the hub's, and rings no bell here
+                    await asyncio.sleep(0.1)
+        status, said = await box.ask("GET", f"{path}/facts")
+        assert (status, said["comment"], said["answers"]) == (200, "we are sorry", "a-question-00001")
+        facts = said["facts"]
+        assert (facts["announced"], facts["visits"], facts["handed_to_owner"]) == (3, 2, 1)
+        assert facts["outcomes"] == {"attended": 1, "delivered": 2}
+        assert isinstance(verify_facts(said["token"].encode(), PublicKey.from_text(said["key"])), FactsClaims)
 
 
 REFUSED: dict[str, dict[str, Any]] = {
