@@ -11,6 +11,7 @@ LOOKS = "test_another_process_that_looks_takes_nothing_away_also_where_the_hub_h
 DISPATCH = "tests/gateway/hub/boxes/test_dispatcher.py"
 SEALED = "tests/gateway/protocol/test_box_event.py"
 STANDING = "tests/gateway/protocol/test_delivery_state.py"
+FACTS = "tests/gateway/hub/test_brand_facts_through_hub.py"
 FORMAT = "tests/gateway/storage/test_event_format.py"
 JOURNAL = "tests/gateway/storage/test_hub_journal.py"
 LINK = "tests/gateway/integrations/hub_client/test_session.py"
@@ -162,6 +163,48 @@ MUTANTS: tuple[Mutant, ...] = (
         old="set_event_format(1 if speaks is None else speaks.events)",
         new="set_event_format(2 if speaks is None else speaks.events)",
         tests=(f"{LINK}::test_a_hub_gets_events_in_the_format_of_which_it_says_that_it_reads_it",),
+    ),
+    Mutant(
+        name="a hub of before gets an answer to a brand",
+        file="gateway/storage/hub_journal.py",
+        old='        content.pop("answer", None)',
+        new='        content.get("answer", None)',
+        tests=(f"{FORMAT}::test_an_answer_to_a_brand_is_left_out_for_a_hub_that_does_not_read_it",),
+    ),
+    Mutant(
+        name="a brand that is not let in reads its facts",
+        file="gateway/runtime/brand_messages.py",
+        old="if permission is None or permission.standing is not PermissionStatus.GRANTED:",
+        new="if permission is None:",
+        tests=(f"{FACTS}::test_what_the_owner_does_not_want_is_refused_and_another_s_question_is_not_sent",),
+    ),
+    Mutant(
+        name="an owner's no to sharing facts counts for nothing",
+        file="gateway/runtime/brand_messages.py",
+        old='"facts_not_shared" if isinstance(message, FactsQuery) and not is_shared else None',
+        new='"facts_not_shared" if isinstance(message, FactsQuery) and is_shared is None else None',
+        tests=(f"{FACTS}::test_an_owner_who_shares_no_facts_still_reads_a_comment",),
+    ),
+    Mutant(
+        name="facts do not say which question they answer",
+        file="gateway/runtime/brand_messages.py",
+        old="comment=comment, answers=query.jti)",
+        new="comment=comment, answers=None)",
+        tests=(f"{FACTS}::test_a_brand_reads_its_own_facts_and_comments_and_the_box_has_signed_both_answers",),
+    ),
+    Mutant(
+        name="a brand asks for another's facts",
+        file="gateway/protocol/brand_facts.py",
+        old="    if claims.iss != key.brand:\n        return RejectedMessage(RejectionCode.WRONG_ISSUER,",
+        new="    if claims.iss is None:\n        return RejectedMessage(RejectionCode.WRONG_ISSUER,",
+        tests=(f"{FACTS}::test_a_hub_can_forge_or_alter_neither_the_question_nor_the_comment",),
+    ),
+    Mutant(
+        name="facts of another brand are shown",
+        file="gateway/hub/deliveries/brand_messages.py",
+        old="(claims.iss, claims.sub) == (home.id, brand)",
+        new="(claims.iss, brand) == (home.id, brand)",
+        tests=(f"{FACTS}::test_a_home_s_answer_that_is_about_another_brand_is_not_shown",),
     ),
     Mutant(
         name="a hub hears of brands that never came by it",

@@ -1,9 +1,10 @@
 """Defines a delivery in the API's requests and responses; `gateway/hub/database/tables.py` has its columns."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.delivery import promise, promise_v2
@@ -55,8 +56,19 @@ _Entrances = Annotated[
 _LabelRules = Annotated[
     tuple[LabelRule, ...], Field(min_length=1, **_UNIQUE), AfterValidator(promise_v2.refuse_repeated)
 ]
+
+
+def _with_whole_numbers(size: object) -> object:
+    """Return the size with its whole numbers as int: JSON does not tell 273.0 from 273."""
+    if not isinstance(size, Mapping):
+        return size
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in size.items()
+    }
+
+
 AcceptedEntrances = Annotated[_Entrances | None, _ENTRANCES_FIELD]
-Dimensions = Annotated[promise_v2.ParcelSize | None, _DIMENSIONS_FIELD]
+Dimensions = Annotated[promise_v2.ParcelSize | None, BeforeValidator(_with_whole_numbers), _DIMENSIONS_FIELD]
 LabelRules = Annotated[_LabelRules | None, _LABEL_RULES_FIELD]
 Info = Annotated[promise_v2.Info | None, _INFO_FIELD]
 

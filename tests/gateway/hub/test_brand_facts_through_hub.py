@@ -192,7 +192,7 @@ async def test_a_box_of_an_earlier_release_refuses_a_question_and_the_brand_lear
 
 async def test_a_home_s_answer_that_is_about_another_brand_is_not_shown(tmp_path: Path) -> None:
     async with run_hub(hub_file(tmp_path)) as hub:
-        home, key = await connected_home(hub), BoxKey.generate()
+        home = await connected_home(hub)
         seconds = int(hub.hub.now().timestamp())
         asked = FactsQuery(
             iss=home.brand, aud=home.id, iat=seconds, nbf=seconds, exp=seconds + HOUR_S, jti="a-question-00001"
@@ -201,7 +201,7 @@ async def test_a_home_s_answer_that_is_about_another_brand_is_not_shown(tmp_path
         path = f"/v1/connections/{home.connection}/facts"
         await home.ask("POST", path, {"token": token.decode()})
         facts = sign_facts(facts_claims(home.id, "farm", brand_facts("farm", [], {}, until=hub.hub.now()),
-                                        hub.hub.now(), comment=None), key)  # fmt: skip
+                                        hub.hub.now(), comment=None), home.journal.key)  # fmt: skip
         await home.says(BrandAnswer(token_sha256=token_digest(token), accepted=True, facts=facts.decode()))
         _, said = await home.ask("POST", path, {"token": token.decode()})
         assert (said["state"], said["code"]) == ("refused", "malformed")

@@ -31,9 +31,9 @@ BrokerAt Change-Input Change-Output ChangedDelivery Claiming Code Confirming Con
 Deliveries Delivery Detail Document DoorResult Ending Endpoint EndpointChange EndpointWithSecret
 Endpoints Event Events Evidence GivenTerms HubKey Joined JsonValue LabelRule Leaving Line MadeConnection
 MadeKey Messages NewBrand NewBrandKey NewConnection NewDelivery NewEndpoint NewKey NewOrder
-NewPromise Ordered ParcelSize Renewed Renewing Replay Replayed Sandbox Sealed SealedAnswer SignedBrandMessage SignedMessage
-SimulatedEntrance Span State StatedFacts Statement Step StreamMessage Timeline Told Type WebhookMessage What Why
-Window Withdrawal
+NewPromise Ordered ParcelSize Renewed Renewing Replay Replayed Sandbox Sealed SealedAnswer SignedBrandMessage
+SignedMessage SimulatedEntrance Span State StatedFacts Statement Step StreamMessage Timeline Told Type WebhookMessage
+What Why Window Withdrawal
 """
 """A class behind one of them may be renamed in the code: `PUBLIC_NAMES` in gateway/hub/api/openapi.py."""
 
