@@ -10,7 +10,7 @@ from gateway.cli.lines import DEFAULT_HOME, relative_path
 from gateway.cli.options import HomeFile, cli, print_line
 from gateway.config.home import Home
 from gateway.evidence.rollback import KEYS_FOLDER, STORE_FILE
-from gateway.protocol.brand_facts import facts_claims, sign_facts
+from gateway.protocol.brand_messages import facts_claims, sign_facts
 from gateway.protocol.ed25519 import KeyUnusable
 from gateway.protocol.keys import BoxKey
 from gateway.storage import StoreFailed, readonly

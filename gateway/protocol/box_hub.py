@@ -196,7 +196,7 @@ class BrandAnswer(WireModel):
     """The answer to a brand's query for its facts, or to its comment on them.
 
     `token_sha256`: of the brand's message, byte for byte. `code`: why it is refused. `facts`: the box's statement about
-    the brand (`gateway.protocol.brand_facts.FactsClaims`), in answer to a query.
+    the brand (`gateway.protocol.brand_messages.FactsClaims`), in answer to a query.
     """
 
     brand: Id | None = None  # None: the message was not believed

@@ -11,13 +11,7 @@ from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.now import Now
 from gateway.evidence.rollback import STORE_FILE
 from gateway.protocol.box_hub import JobOutcome
-from gateway.protocol.brand_facts import (
-    CommentClaims,
-    FactsQuery,
-    facts_claims,
-    sign_facts,
-    verify_brand_message,
-)
+from gateway.protocol.brand_messages import CommentClaims, FactsQuery, facts_claims, sign_facts, verify_brand_message
 from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.jws import TRANSIENT_REJECTIONS, RejectedMessage
 from gateway.storage import Store, readonly

@@ -26,7 +26,7 @@ from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.protocol import delivery_message, owner_requests
 from gateway.protocol.box_hub import JobOutcome
-from gateway.protocol.brand_facts import FactsQuery, is_brand_message, verify_brand_message
+from gateway.protocol.brand_messages import FactsQuery, is_brand_message, verify_brand_message
 from gateway.protocol.ed25519 import PublicKey, SigningKey
 from gateway.protocol.jws import BRAND_COMMENT, TRANSIENT_REJECTIONS, RejectedMessage, RejectionCode, typ_of
 from gateway.runtime.brand_messages import BrandMessageService

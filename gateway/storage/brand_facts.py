@@ -7,7 +7,8 @@ from enum import StrEnum, auto
 
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
-from gateway.protocol.brand_facts import BrandFacts, CommentClaims, Complaint, PromisedWindow, brand_facts
+from gateway.protocol.brand_facts import Complaint, PromisedWindow, brand_facts
+from gateway.protocol.brand_messages import BrandFacts, CommentClaims
 from gateway.storage.audit_log import bodies_of_kind, bodies_of_visit
 from gateway.storage.database import Database, from_micros
 from gateway.storage.part import StorePart, reads, writes

@@ -29,7 +29,7 @@ from gateway.protocol.box_hub import (
     sign_by_box,
     token_digest,
 )
-from gateway.protocol.brand_facts import BrandMessage, CommentClaims
+from gateway.protocol.brand_messages import BrandMessage, CommentClaims
 from gateway.protocol.delivery_message import HubClaims
 from gateway.protocol.delivery_record import Statement
 from gateway.protocol.ed25519 import SigningKey

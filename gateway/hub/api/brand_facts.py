@@ -16,7 +16,7 @@ from gateway.hub.deliveries.connections import state_of
 from gateway.hub.http.operation import Model, OperationGroup, RequestContext, Response
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.box_hub import Token
-from gateway.protocol.brand_facts import (
+from gateway.protocol.brand_messages import (
     BrandFacts,
     CommentClaims,
     FactsClaims,

@@ -15,7 +15,7 @@ from gateway.hub.database.tables import brand_messages, connections
 from gateway.hub.deliveries import events, jobs
 from gateway.hub.http.operation import HubTransaction
 from gateway.protocol.box_hub import BrandAnswer, JobKind
-from gateway.protocol.brand_facts import FactsClaims, verify_facts
+from gateway.protocol.brand_messages import FactsClaims, verify_facts
 from gateway.protocol.delivery_state import PUBLIC_REASONS
 from gateway.protocol.ed25519 import PublicKey
 

@@ -22,7 +22,7 @@ from gateway.domain.frozen import Frozen
 from gateway.hub.deliveries.availability import GivenTerms
 from gateway.protocol.box_hub import EntranceDescription
 from gateway.protocol.box_statement import STATEMENT_LIFETIME, BoxStatement, sign_statement
-from gateway.protocol.brand_facts import BrandFacts
+from gateway.protocol.brand_messages import BrandFacts
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.delivery_record import END_STATES, RecordEntry, RecordEntryKind, shown_code
 from gateway.protocol.delivery_state import PUBLIC_REASONS

@@ -38,7 +38,7 @@ from gateway.hub.worker import WorkerContext
 from gateway.protocol import box_hub
 from gateway.protocol.box_hub import BoxEvent, BrandAnswer, JobKind, JobReceipt, PermissionDecision
 from gateway.protocol.box_statement import RENEWAL_AGE
-from gateway.protocol.brand_facts import (
+from gateway.protocol.brand_messages import (
     FactsQuery,
     comment_text,
     facts_claims,

@@ -11,7 +11,7 @@ from gateway.domain.day import FIRST_DAY, DayError, latest_day
 from gateway.domain.delivery.permission import DAYS, Permission, PermissionStatus, extends_permission
 from gateway.evidence.receipt import OUTCOME_TEXTS
 from gateway.evidence.rollback import STORE_FILE
-from gateway.protocol.brand_facts import facts_claims, sign_facts
+from gateway.protocol.brand_messages import facts_claims, sign_facts
 from gateway.runtime.notifications.texts import REFUSAL_TEXTS
 from gateway.storage import readonly
 from gateway.storage.brand_facts import FactsSource

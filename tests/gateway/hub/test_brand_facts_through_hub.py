@@ -17,11 +17,11 @@ from gateway.domain.delivery.result import Outcome
 from gateway.hub.database.tables import brand_messages, connections, jobs
 from gateway.hub.deliveries.brand_messages import MAX_PER_WINDOW
 from gateway.protocol.box_hub import BrandAnswer, JobKind, JobOutcome, token_digest
-from gateway.protocol.brand_facts import (
+from gateway.protocol.brand_facts import brand_facts
+from gateway.protocol.brand_messages import (
     CommentClaims,
     FactsClaims,
     FactsQuery,
-    brand_facts,
     facts_claims,
     sign_comment,
     sign_facts,

@@ -9,13 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol import jws
-from gateway.protocol.brand_facts import (
+from gateway.protocol.brand_facts import Complaint, PromisedWindow, brand_facts
+from gateway.protocol.brand_messages import (
     MAX_COMMENT_CHARS,
     CommentClaims,
-    Complaint,
     FactsClaims,
-    PromisedWindow,
-    brand_facts,
     facts_claims,
     sign_comment,
     sign_facts,

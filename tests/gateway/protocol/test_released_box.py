@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.protocol.brand_facts import FactsQuery, sign_facts_query
+from gateway.protocol.brand_messages import FactsQuery, sign_facts_query
 from gateway.protocol.delivery_message import sign_delivery
 from tests.gateway.domain.delivery.shop import make_cancel, make_claims, make_offer, make_update
 from tests.gateway.protocol.golden import AT, FILE, SECONDS

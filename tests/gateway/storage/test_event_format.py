@@ -7,7 +7,7 @@ from gateway.domain.delivery.fallback import Place
 from gateway.domain.delivery.promise import State
 from gateway.domain.delivery.result import Refusal
 from gateway.protocol.box_hub import BoxEvent, verify_by_box
-from gateway.protocol.brand_facts import FactsQuery
+from gateway.protocol.brand_messages import FactsQuery
 from gateway.storage import Store
 from gateway.storage.hub_journal import EventSigner
 from tests.gateway.domain.delivery.house import open_store

@@ -16,7 +16,7 @@ from gateway.hub.database.tables import deliveries, home_events, homes, metadata
 from gateway.hub.sandbox.expiry import delete_expired
 from gateway.hub.sandbox.robot import CHECK_INTERVAL_S
 from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, token_digest, verify_by_box
-from gateway.protocol.brand_facts import (
+from gateway.protocol.brand_messages import (
     CommentClaims,
     FactsClaims,
     FactsQuery,

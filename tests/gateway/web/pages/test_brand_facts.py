@@ -13,7 +13,8 @@ from gateway.cli.brand_facts import export_facts
 from gateway.cli.failure import Failure
 from gateway.domain.visit.state import Phase
 from gateway.mqtt.packets import InboundMessage
-from gateway.protocol.brand_facts import BrandFacts, CommentClaims, Complaint, FactsClaims, sign_comment, verify_facts
+from gateway.protocol.brand_facts import Complaint
+from gateway.protocol.brand_messages import BrandFacts, CommentClaims, FactsClaims, sign_comment, verify_facts
 from gateway.storage import readonly
 from gateway.storage.brand_facts import MAX_COMMENTS_PER_DAY, ComplaintRefusal
 from gateway.web.auth.roles import Role

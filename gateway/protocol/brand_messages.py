@@ -1,0 +1,160 @@
+"""A box's signed statement of what a brand did in its home, and the brand's signed messages about it. Pure.
+
+`sign_facts` makes the statement, which the owner may hand on, and which answers a brand's query. A brand asks for its
+own facts and comments on them by signed messages (`verify_brand_message`); the comment is shown beside the facts.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from gateway.domain.delivery.promise import Id, Seconds, WireModel, printable
+from gateway.domain.now import Now
+from gateway.protocol import jws
+from gateway.protocol.delivery_message import MAX_CLOCK_SKEW_S, MAX_LIFETIME_S
+from gateway.protocol.ed25519 import PublicKey, SigningKey
+from gateway.protocol.jws import EnrolledKey, RejectedMessage, RejectionCode
+
+MAX_COMMENT_CHARS = 500
+MAX_MESSAGE_BYTES = 8 * 1024
+MAX_FACTS_BYTES = 16 * 1024
+
+
+class BrandFacts(BaseModel):
+    """What one brand did here from `since` to `until`; durations are in seconds, None where nothing was measured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    since: AwareDatetime | None = None  # of the oldest row that was read; None: there was none
+    until: AwareDatetime
+    announced: int = Field(ge=0)  # deliveries whose window has begun, without cancelled ones
+    visits: int = Field(ge=0)  # in which the door was opened
+    outcomes: Mapping[str, int]  # by `Outcome`
+    on_time: int = Field(ge=0)  # deliveries of which a visit began in the window and brought something
+    missed: int = Field(ge=0)  # deliveries whose window is over without a visit
+    inside_median_s: float | None = None
+    inside_longest_s: float | None = None
+    doors_left_open: int = Field(ge=0)  # visits with that alarm
+    handed_to_owner: int = Field(ge=0)  # visits after which the box could not prove the door locked
+    refusals: Mapping[str, int]  # of scans, by `Refusal`
+    complaints: Mapping[str, int]  # of the owner, by `Complaint`
+
+
+class FactsClaims(WireModel):
+    """The box's statement about one brand: `iss` is the box, or its home at a hub; `sub` is the brand.
+
+    `answers`: the `jti` of the brand's query that it answers, so that nobody can pass off an earlier answer as it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+    iss: Id
+    sub: Id
+    iat: Seconds
+    facts: BrandFacts
+    comment: str | None = None  # the brand's own, as it signed it
+    answers: str | None = None
+
+
+def facts_claims(  # noqa: PLR0913 - the claims
+    box: str, brand: str, facts: BrandFacts, utc: datetime, *, comment: str | None, answers: str | None = None
+) -> FactsClaims:
+    """Return the statement of a box about a brand; `comment` is the brand's newest one."""
+    return FactsClaims(iss=box, sub=brand, iat=int(utc.timestamp()), facts=facts, comment=comment, answers=answers)
+
+
+def sign_facts(claims: FactsClaims, key: SigningKey) -> bytes:
+    """Return the statement, signed by the box."""
+    return jws.sign_claims(jws.BRAND_FACTS, claims, key.sign)
+
+
+def verify_facts(token: bytes, box: PublicKey) -> FactsClaims | RejectionCode:
+    """Return what this box stated about a brand, or why the token is none of its statements."""
+    payload = jws.verify_exact(token, jws.BRAND_FACTS, box.jwk, max_bytes=MAX_FACTS_BYTES)
+    if isinstance(payload, RejectionCode):
+        return payload
+    try:
+        return jws.parse_claims(FactsClaims, payload)
+    except ValueError:
+        return RejectionCode.WRONG_CLAIMS
+
+
+class BrandMessage(WireModel):
+    """The claims of every message of a brand about its facts in one home. `aud`: the box, or its home at the hub."""
+
+    iss: Id
+    aud: Id
+    iat: Seconds
+    nbf: Seconds
+    exp: Seconds
+    jti: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+
+
+class FactsQuery(BrandMessage):
+    """A brand asks for its own facts."""
+
+
+class CommentClaims(BrandMessage):
+    """A brand's comment on its facts in one home; a later one takes its place."""
+
+    comment: Annotated[str, StringConstraints(min_length=1, max_length=MAX_COMMENT_CHARS), AfterValidator(printable)]
+
+
+_MODELS: Mapping[str, tuple[jws.TokenKind, type[FactsQuery | CommentClaims]]] = {
+    jws.FACTS_QUERY.typ: (jws.FACTS_QUERY, FactsQuery),
+    jws.BRAND_COMMENT.typ: (jws.BRAND_COMMENT, CommentClaims),
+}
+
+
+def sign_comment(claims: CommentClaims, key: SigningKey, *, kid: str) -> bytes:
+    """Sign a comment as a brand."""
+    return jws.sign_claims(jws.BRAND_COMMENT, claims, key.sign, kid=kid)
+
+
+def sign_facts_query(claims: FactsQuery, key: SigningKey, *, kid: str) -> bytes:
+    """Sign a query for its own facts as a brand."""
+    return jws.sign_claims(jws.FACTS_QUERY, claims, key.sign, kid=kid)
+
+
+def comment_text(token: bytes) -> str | None:
+    """Return the text of a comment that was verified when it came; None: the token is no comment."""
+    parts = jws.split(token)
+    try:
+        return None if parts is None else jws.parse_claims(CommentClaims, parts.payload).comment
+    except ValueError:
+        return None
+
+
+def is_brand_message(token: bytes) -> bool:
+    """Return whether a token says that it is a query or a comment; nothing of it is verified."""
+    return jws.typ_of(token) in _MODELS
+
+
+def verify_brand_message(
+    token: bytes, keys: Mapping[str, EnrolledKey], *, box: str, also: str | None = None, now: Now
+) -> FactsQuery | CommentClaims | RejectedMessage:
+    """Return the message of an enrolled brand to this box, or why it is rejected.
+
+    `also`: the name of its home at the hub through which the message came.
+    """
+    kind, model = _MODELS.get(jws.typ_of(token) or "", (jws.BRAND_COMMENT, CommentClaims))
+    verified = jws.verify_enrolled(token, keys, kind, model, max_bytes=MAX_MESSAGE_BYTES)
+    if isinstance(verified, RejectedMessage):
+        return verified
+    key, claims = verified
+    seconds = now.utc.timestamp()
+    if claims.iss != key.brand:
+        return RejectedMessage(RejectionCode.WRONG_ISSUER, "the key is another brand's")
+    if claims.aud not in {box, also}:
+        return RejectedMessage(RejectionCode.WRONG_AUDIENCE, "it is meant for another box")
+    if not now.trusted:
+        return RejectedMessage(RejectionCode.CLOCK_UNTRUSTED, "the box does not know the time; send it again later")
+    if max(claims.iat, claims.nbf) > seconds + MAX_CLOCK_SKEW_S:
+        return RejectedMessage(RejectionCode.NOT_YET_VALID, "it is not valid yet")
+    if claims.exp <= seconds:
+        return RejectedMessage(RejectionCode.NO_LONGER_VALID, "it is no longer valid")
+    if not 0 < claims.exp - claims.iat <= MAX_LIFETIME_S:
+        return RejectedMessage(RejectionCode.WRONG_CLAIMS, "a message lives at most 31 days")
+    return claims
