@@ -47,6 +47,7 @@ log = structlog.get_logger(__name__)
 MAX_PROOF_AGE_S = 0.5  # seconds: the maximum age of the proof of live video when the unlock is published
 MAX_OPEN_QUERIES = 256  # queries of one device that it may still answer: many minutes' worth
 ANSWER_TIMEOUT_S = 5.0  # seconds for the answer of a device that returns no correlation and declares no latency
+MAX_SPENT_LIFE = 0.8  # share of its life after which an order to open is not sent: it would only be refused
 REFUSAL_MEMORY_S = 60.0  # seconds for which a courier may still wait for a "no" that the broker did not accept
 
 
@@ -148,13 +149,15 @@ class CommandExecutor:
         if why is None:
             self.crash_point("before-publish")
             device = order_device(state, command.closure)
+            # The order expires where the decision counts it expired, also if the commit was slow
+            left_s = command.life - (now.mono - decided.mono)
             unlock = d.UnlockDoor(
                 id=_order_id(command),
                 intent=command.visit,
                 latch=command.pulls_latch,
-                **self._deadline(device, command.life, now),
+                **self._deadline(device, left_s, now),
             )
-            match self._send(device, unlock, life=command.life, immediate=True):
+            match self._send(device, unlock, life=left_s, immediate=True):
                 case Sent(acknowledged=acknowledged):
                     self.crash_point("after-publish")
                     published = e.UnlockPublished(visit=command.visit, closure=command.closure, at=self.clock.now().utc)
@@ -176,7 +179,7 @@ class CommandExecutor:
             return e.UnsentReason.STOP
         if command.visit == self.unmarked_visit:
             return e.UnsentReason.UNMARKED
-        if now.mono - decided.mono > command.life:
+        if now.mono - decided.mono > MAX_SPENT_LIFE * command.life:
             return e.UnsentReason.EXPIRED
         if self.has_turned_bad(route_sensors(state, command)):
             return e.UnsentReason.SENSOR

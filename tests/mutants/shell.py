@@ -148,14 +148,21 @@ MUTANTS = (
         tests=(HELD_BACK,),
     ),
     Mutant(
+        name="a slow commit prolongs the order",
+        file="gateway/runtime/effects.py",
+        old="left_s = command.life - (now.mono - decided.mono)",
+        new="left_s = command.life",
+        tests=("tests/gateway/runtime/test_effects.py",),
+    ),
+    Mutant(
         name="the unlock leaves long after it was decided",
         file="gateway/runtime/effects.py",
-        old="if now.mono - decided.mono > command.life:",
+        old="if now.mono - decided.mono > MAX_SPENT_LIFE * command.life:",
         new="if now.mono < decided.mono:",
         tests=(
             (
                 "tests/gateway/runtime/test_effects.py"
-                "::test_a_commit_that_took_longer_than_the_commands_life_opens_nothing"
+                "::test_a_commit_that_took_nearly_the_commands_life_opens_nothing"
             ),
         ),
     ),

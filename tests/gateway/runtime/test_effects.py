@@ -228,8 +228,19 @@ async def test_a_proof_of_half_a_second_is_young_enough(bench: Bench) -> None:
     assert len(bench.to_the_lock()) == 1
 
 
-@pytest.mark.parametrize(("seconds", "leaves"), [(5.0, True), (5.01, False)])
-async def test_a_commit_that_took_longer_than_the_commands_life_opens_nothing(
+async def test_a_slow_commit_does_not_prolong_the_order(bench: Bench) -> None:
+    bench.hands.record_uptime("lock", "boot-a", 50_000, bench.time.mono - 10)
+    bench.do(UNLOCK, decided=bench.time.mono - 3.0)
+    (one,) = bench.to_the_lock()
+    unlock = read(one)
+    assert isinstance(unlock, UnlockDoor)
+    assert unlock.expires_at == NOON + timedelta(seconds=2), "five seconds after the decision"
+    assert unlock.until_ms == 50_000 + 10_000 + 2_000
+    assert one.fields["expiry"] == 2
+
+
+@pytest.mark.parametrize(("seconds", "leaves"), [(4.0, True), (4.01, False)])
+async def test_a_commit_that_took_nearly_the_commands_life_opens_nothing(
     bench: Bench, seconds: float, *, leaves: bool
 ) -> None:
     bench.do(UNLOCK, decided=bench.time.mono - seconds)
