@@ -160,10 +160,7 @@ MUTANTS = (
         old="if now.mono - decided.mono > MAX_SPENT_LIFE * command.life:",
         new="if now.mono < decided.mono:",
         tests=(
-            (
-                "tests/gateway/runtime/test_effects.py"
-                "::test_a_commit_that_took_nearly_the_commands_life_opens_nothing"
-            ),
+            ("tests/gateway/runtime/test_effects.py::test_a_commit_that_took_nearly_the_commands_life_opens_nothing"),
         ),
     ),
     Mutant(
