@@ -158,14 +158,14 @@ MUTANTS = (
     Mutant(
         name="a parcel is delivered that no sensor saw in its compartment",
         file=f"{KINDS}compartment.py",
-        old='return view.value("content") == OCCUPIED',
-        new="return True",
+        old='return Deposit.LEFT if view.value("content") == OCCUPIED else Deposit.NOTHING',
+        new="return Deposit.LEFT",
         tests=(ANSWERS, SEVERAL),
     ),
     Mutant(
         name="what a compartment's sensor last said is believed though it answers nothing",
         file=f"{KINDS}compartment.py",
-        old='if not ("content" in self.sensors and view.fact("content").proven):',
+        old='if not view.fact("content").proven:',
         new='if "content" not in self.sensors:',
         tests=(ANSWERS, SEVERAL),
     ),
@@ -349,8 +349,8 @@ MUTANTS = (
     Mutant(
         name="who took the key delivered though he opened no door",
         file=f"{VISIT}transitions.py",
-        old="if deposited is False or not {ordered.id, visit.route[-1]} <= visit.entry.opened:",
-        new="if deposited is False or ordered.id not in visit.entry.opened:",
+        old="if deposited is Deposit.NOTHING or not {ordered.id, visit.route[-1]} <= visit.entry.opened:",
+        new="if deposited is Deposit.NOTHING or ordered.id not in visit.entry.opened:",
         tests=(SEVERAL,),
     ),
     Mutant(
@@ -586,16 +586,16 @@ MUTANTS = (
     Mutant(
         name="who was at the street door only has delivered",
         file=f"{VISIT}transitions.py",
-        old="if deposited is False or not {ordered.id, visit.route[-1]} <= visit.entry.opened:",
-        new="if deposited is False:",
+        old="if deposited is Deposit.NOTHING or not {ordered.id, visit.route[-1]} <= visit.entry.opened:",
+        new="if deposited is Deposit.NOTHING:",
         tests=(SEVERAL,),
     ),
     Mutant(
         name="delivered is said where neither film nor sensor tells",
         file=f"{VISIT}transitions.py",
-        old="elif deposited is None and not step.state.rules.is_filmed:",
-        new="elif deposited is not None and not step.state.rules.is_filmed:",
-        tests=(SEVERAL,),
+        old="(deposited is Deposit.BY_FILM and step.state.rules.is_filmed)",
+        new="deposited is Deposit.BY_FILM",
+        tests=("tests/gateway/domain/visit/closures/test_evidence.py",),
     ),
     Mutant(
         name="a proof without a film does not say so",

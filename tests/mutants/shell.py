@@ -166,8 +166,8 @@ MUTANTS = (
     Mutant(
         name="the unlock may wait in line",
         file="gateway/runtime/effects.py",
-        old="unlock, life=command.life, immediate=True",
-        new="unlock, life=command.life, immediate=False",
+        old="unlock, life=left_s, immediate=True",
+        new="unlock, life=left_s, immediate=False",
         tests=(f"{GATEWAY}runtime/test_effects.py::test_when_all_is_well_one_unlock_leaves_now_or_never",),
     ),
     Mutant(

@@ -166,4 +166,11 @@ MUTANTS = (
         new="            if carrier is None:",
         tests=("tests/gateway/cli/test_simulation.py",),
     ),
+    Mutant(
+        name="a film stands in for the answer of a compartment's sensor",
+        file="gateway/domain/visit/closures/compartment.py",
+        old="return Deposit.UNKNOWN",
+        new="return Deposit.BY_FILM",
+        tests=("tests/gateway/domain/visit/closures/test_answers_of_each_kind.py",),
+    ),
 )

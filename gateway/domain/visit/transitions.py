@@ -6,7 +6,7 @@ from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import film
-from gateway.domain.visit.closures.contract import ProcedureRun
+from gateway.domain.visit.closures.contract import Deposit, ProcedureRun
 from gateway.domain.visit.events import Scanned
 from gateway.domain.visit.predicates import best_route
 from gateway.domain.visit.state import Consent, KeeperCode, Phase, Recording, Securing, Timer, Visit
@@ -233,16 +233,18 @@ def record_outcome(step: Step, outcome: Outcome) -> None:
 def record_outcome_if_opened(step: Step) -> None:
     """Before the innermost closure is secured: if the courier was inside, what was scanned counts as delivered.
 
-    Where neither film nor sensor can tell that something was left, the result is unknown.
+    Where neither film nor sensor can tell that something was left, the result is unknown. So it is where a sensor that can
+    tell has not answered since: a film does not stand in for it.
     """
     visit = step.visit
     if not visit.opened:
         return
     ordered = step.closure(next(ident for ident in reversed(visit.route) if step.is_ordered(ident)))
     deposited = ordered.deposited(step.view(ordered))
-    if deposited is False or not {ordered.id, visit.route[-1]} <= visit.entry.opened:
+    is_told = deposited is Deposit.LEFT or (deposited is Deposit.BY_FILM and step.state.rules.is_filmed)
+    if deposited is Deposit.NOTHING or not {ordered.id, visit.route[-1]} <= visit.entry.opened:
         record_outcome(step, Outcome.NOT_DELIVERED)
-    elif deposited is None and not step.state.rules.is_filmed:
+    elif not is_told:
         record_outcome(step, Outcome.UNKNOWN)
     else:
         complete = visit.parcels >= visit.delivery.parcels

@@ -48,10 +48,8 @@ class Box(Thing):
         assert not self.is_full or filled_since, f"I26 {self.closure.id} opened on a parcel"
 
     def check_delivered(self) -> None:
-        """I26: only "occupied", answered to a query of after the lid was shut, proves it; else a film has to."""
+        """I26: only "occupied", answered to a query of after the lid was shut, proves it; no film stands in for it."""
         answer = self.house.looks.answer(self, "content")
-        if self.house.rules.is_filmed and answer.made < self.shut_at:
-            return
         assert answer.value == "occupied", "I26 delivered, and nothing answered occupied"
         assert answer.made >= self.shut_at, "I26 delivered by an answer of before the lid was shut"
         assert not self.is_open or self.changed["lid"] >= answer.made, "I26 delivered while the lid stood open"

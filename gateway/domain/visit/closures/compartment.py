@@ -17,6 +17,7 @@ from gateway.domain.visit.closures.contract import (
     OPEN_DOOR_STATES,
     VAGUE_DOOR_STATES,
     Closure,
+    Deposit,
     Move,
     Next,
     Opening,
@@ -124,7 +125,9 @@ class Compartment(Closure):
         length, width, height = self.size
         return parcel.fits_in(Dimensions(length=length, width=width, height=height))
 
-    def deposited(self, view: View) -> bool | None:
-        if not ("content" in self.sensors and view.fact("content").proven):
-            return None
-        return view.value("content") == OCCUPIED
+    def deposited(self, view: View) -> Deposit:
+        if "content" not in self.sensors:
+            return Deposit.BY_FILM
+        if not view.fact("content").proven:
+            return Deposit.UNKNOWN
+        return Deposit.LEFT if view.value("content") == OCCUPIED else Deposit.NOTHING

@@ -248,6 +248,15 @@ class Opening(Frozen):
     pulls_latch: bool = False
 
 
+class Deposit(Enum):
+    """What is known of whether something was left at a closure."""
+
+    LEFT = auto()  # a sensor answered so after it was closed
+    NOTHING = auto()
+    UNKNOWN = auto()  # its sensor has to say, and has not answered since: no film may stand in for it
+    BY_FILM = auto()  # no sensor here can tell
+
+
 class Overdue(Frozen):
     """What follows when it stands open too long."""
 
@@ -387,9 +396,9 @@ class Closure(BaseModel, ABC):
         """Return what the log and the proof must remember of this visit."""
         return frozenset()
 
-    def deposited(self, view: View) -> bool | None:
-        """Return whether something was left here; None: only the film can tell."""
-        return None
+    def deposited(self, view: View) -> Deposit:
+        """Return what is known of whether something was left here."""
+        return Deposit.BY_FILM
 
     def fits(self, parcel: Dimensions) -> bool:
         """Return whether a parcel of these dimensions fits through or into it."""

@@ -15,6 +15,7 @@ from gateway.domain.visit.closures.contract import (
     OPEN_DOOR_STATES,
     VAGUE_DOOR_STATES,
     Closure,
+    Deposit,
     DeviceSeconds,
     Move,
     Next,
@@ -118,9 +119,9 @@ class KeySafe(Closure):
         is_back = KEY_TAKEN in view.now.marks and view.proves("key", PRESENT)
         return frozenset({KEY_RETURNED}) if is_back else frozenset()
 
-    def deposited(self, view: View) -> bool | None:
+    def deposited(self, view: View) -> Deposit:
         """Without the key nobody carried anything in; with it the film or the keeper's own scan tells."""
-        return None if KEY_TAKEN in view.now.marks else False
+        return Deposit.BY_FILM if KEY_TAKEN in view.now.marks else Deposit.NOTHING
 
     def overdue(self, view: View) -> Overdue:
         """The time runs from when the key went, whatever is opened and closed with it meanwhile."""

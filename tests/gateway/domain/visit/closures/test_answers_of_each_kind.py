@@ -15,7 +15,7 @@ from gateway.domain.visit.closures import (
     KeySafe,
     Strike,
 )
-from gateway.domain.visit.closures.contract import Circumstances, Overdue, ReportOrigin, Use, is_by_hand
+from gateway.domain.visit.closures.contract import Circumstances, Deposit, Overdue, ReportOrigin, Use, is_by_hand
 from gateway.domain.visit.commands import AlarmCode, Notification
 from tests.gateway.domain.visit.closures.seen import fact, seen
 
@@ -176,18 +176,18 @@ def test_a_key_that_is_out_is_an_open_safe_and_nobody_at_home() -> None:
 @pytest.mark.parametrize(
     ("closure", "values", "marks", "result"),
     [
-        (BOX, EMPTY | {"content": "occupied"}, frozenset(), True),
-        (BOX, EMPTY | {"content": "empty"}, frozenset(), False),
-        (BOX, EMPTY | {"content": "occupied?"}, frozenset(), None),
-        (BOX, EMPTY | {"content": "unknown?"}, frozenset(), None),
-        (BLIND_BOX, {"latch": "locked", "lid": "closed"}, frozenset(), None),
-        (SAFE, AT_HOME, frozenset(), False),
-        (SAFE, AT_HOME, frozenset({"key_taken"}), None),
-        (BOLTED, LOCKED, frozenset(), None),
+        (BOX, EMPTY | {"content": "occupied"}, frozenset(), Deposit.LEFT),
+        (BOX, EMPTY | {"content": "empty"}, frozenset(), Deposit.NOTHING),
+        (BOX, EMPTY | {"content": "occupied?"}, frozenset(), Deposit.UNKNOWN),
+        (BOX, EMPTY | {"content": "unknown?"}, frozenset(), Deposit.UNKNOWN),
+        (BLIND_BOX, {"latch": "locked", "lid": "closed"}, frozenset(), Deposit.BY_FILM),
+        (SAFE, AT_HOME, frozenset(), Deposit.NOTHING),
+        (SAFE, AT_HOME, frozenset({"key_taken"}), Deposit.BY_FILM),
+        (BOLTED, LOCKED, frozenset(), Deposit.BY_FILM),
     ],
 )
 def test_that_something_was_left_is_answered_and_never_guessed(
-    closure: AnyClosure, values: dict[str, str], marks: frozenset[str], *, result: bool | None
+    closure: AnyClosure, values: dict[str, str], marks: frozenset[str], *, result: Deposit
 ) -> None:
     assert closure.deposited(seen(closure, values, now=Circumstances(marks=marks))) is result
 

@@ -24,6 +24,7 @@ from gateway.domain.visit.closures.contract import (
     UNKNOWN,
     Circumstances,
     Closure,
+    Deposit,
     Fact,
     Move,
     Order,
@@ -175,7 +176,7 @@ def test_of_a_closure_of_which_nothing_is_known_nothing_is_good(closure: AnyClos
     assert not closure.holds(blank)
     assert not closure.passable(blank)
     assert closure.closed_since(blank) is None
-    assert closure.deposited(blank) is not True
+    assert closure.deposited(blank) is not Deposit.LEFT
     assert not closure.marks(blank)
     first = closure.secure(blank)
     assert isinstance(first, Move)
@@ -217,7 +218,7 @@ def test_only_an_answer_makes_it_secured(closure: AnyClosure, data: st.DataObjec
         view = view.with_fact(role, replace(view.fact(role), proven=False))
     assert not closure.secured(view)
     assert closure.secure(view) is not Verdict.DONE
-    assert closure.deposited(view) is not True
+    assert closure.deposited(view) is not Deposit.LEFT
 
 
 @every_kind
