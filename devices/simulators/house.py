@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from ruamel.yaml import YAML
@@ -231,15 +231,20 @@ DevicePlan = Annotated[
 
 
 class ThingSection(HouseSection):
-    """A thing of the house. `takes`: the kinds of devices that can be at it."""
+    """A thing of the house. `takes`: the kinds of devices that can be at it.
+
+    `closure`: the kind of closure of a home file for which it stands in a simulation (`perron simulate`).
+    """
 
     takes: ClassVar[frozenset[str]]
+    closure: ClassVar[str]
 
 
 class StreetDoorPlan(ThingSection):
     """A street door, which falls shut `closes_s` seconds after somebody went through."""
 
     takes = frozenset({"strike", "door"})
+    closure = "strike"
     kind: Literal["street_door"]
     closes_s: Delay = 3.0
 
@@ -248,6 +253,7 @@ class CompartmentPlan(ThingSection):
     """A compartment of a parcel box."""
 
     takes = frozenset({"strike", "compartment", "content", "door"})
+    closure = "compartment"
     kind: Literal["compartment"]
     occupied: bool = False
 
@@ -256,6 +262,7 @@ class KeySafePlan(ThingSection):
     """A key safe. `key`: its key hangs there at the start."""
 
     takes = frozenset({"strike", "key", "door"})
+    closure = "key_safe"
     kind: Literal["key_safe"]
     key: bool = True
 
@@ -264,11 +271,15 @@ class KeyedDoorPlan(ThingSection):
     """A door that the key of the key safe `safe` opens."""
 
     takes = frozenset({"door"})
+    closure = "keyed_door"
     kind: Literal["keyed_door"]
     safe: Id
 
 
-ThingPlan = Annotated[StreetDoorPlan | CompartmentPlan | KeySafePlan | KeyedDoorPlan, Field(discriminator="kind")]
+AnyThing = StreetDoorPlan | CompartmentPlan | KeySafePlan | KeyedDoorPlan
+ThingPlan = Annotated[AnyThing, Field(discriminator="kind")]
+THINGS: Mapping[str, type[ThingSection]] = {plan.closure: plan for plan in get_args(AnyThing)}
+"""The thing that stands for each kind of closure; any other closure is the front door of the house."""
 
 
 class ZigbeePlan(DeviceAccount):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,7 @@ import typer
 from pydantic import ValidationError
 from ruamel.yaml.error import YAMLError
 
-from devices.simulators.house import SimulatedHouse, read_house
+from devices.simulators.house import THINGS, KeyedDoorPlan, SimulatedHouse, read_house
 from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, invalid_fields, load_home
 from gateway.cli.house_log import DeviceLinkMonitor, follow_physical_log, run_beside
 from gateway.cli.lines import DEFAULT_HOME, quoted_path, relative_path
@@ -44,14 +44,7 @@ STOP_TIMEOUT_S = 5.0  # seconds for the house to end by itself
 MAX_SOCKET_PATH_BYTES = 107  # bytes of a Unix socket's path
 
 
-# The thing that stands for a closure, and the thing at which a device is that no closure names.
-_THING_OF_CLOSURE = {
-    "strike": "street_door",
-    "compartment": "compartment",
-    "key_safe": "key_safe",
-    "keyed_door": "keyed_door",
-}
-_DEVICES_AT_THINGS = frozenset({"strike", "compartment", "content", "key", "door"})
+# The thing at which a device is that no closure names.
 _THINGS = {"strike": "street_door", "compartment": "compartment", "content": "compartment", "key": "key_safe"}
 
 
@@ -96,12 +89,14 @@ def _plan_things(home: Home, played: Mapping[str, AnyDevice]) -> tuple[dict[str,
     for entrance in home.entrances.values():
         safes = [f"{closure.id}-thing" for closure in entrance.closures if closure.kind == "key_safe"]
         for closure in entrance.closures:
-            kind, name = _THING_OF_CLOSURE.get(closure.kind), f"{closure.id}-thing"
-            if kind is None or (kind == "keyed_door" and not safes):
+            plan, name = THINGS.get(closure.kind), f"{closure.id}-thing"
+            needs_safe = plan is KeyedDoorPlan
+            if plan is None or (needs_safe and not safes):
                 continue
-            things[name] = {"kind": kind, **({"safe": safes[0]} if kind == "keyed_door" else {})}
+            kind = get_args(plan.model_fields["kind"].annotation)[0]
+            things[name] = {"kind": kind, **({"safe": safes[0]} if needs_safe else {})}
             at_it = (id_ for id_ in closure.devices.values() if id_ in played)
-            places |= {id_: name for id_ in at_it if played[id_].kind in _DEVICES_AT_THINGS}
+            places |= {id_: name for id_ in at_it if played[id_].kind in plan.takes}
     for id_, device in played.items():
         if device.kind in _THINGS and id_ not in places:
             places[id_] = f"{id_}-thing"

@@ -144,8 +144,8 @@ TRIAL_REMEDIES: Mapping[str, Text] = {
         "own tag is seen, then try again."
     ),
     "obstruction": _(
-        "The light beam is not seen. Clean and align it, and look whether the opener reports it; write `beam: false` "
-        "if it cannot: then the box never closes this door."
+        "The light beam is not seen. Clean and align it, and look whether the opener reports it. If it cannot, a "
+        "garage door may have `beam: false`: then the box never closes it."
     ),
     "way_out": _("Somebody could be locked in. Change the lock or the handle before anybody comes in."),
     "key": _("The key does not open. Fit one that does: it is the way in when the box is dead."),

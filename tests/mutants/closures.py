@@ -286,8 +286,8 @@ MUTANTS = (
     Mutant(
         name="who took no key may have delivered",
         file=f"{KINDS}key_safe.py",
-        old="return None if KEY_TAKEN in view.now.marks else False",
-        new="return None",
+        old="return Deposit.BY_FILM if KEY_TAKEN in view.now.marks else Deposit.NOTHING",
+        new="return Deposit.BY_FILM",
         tests=(ANSWERS,),
     ),
     Mutant(

@@ -233,8 +233,8 @@ def record_outcome(step: Step, outcome: Outcome) -> None:
 def record_outcome_if_opened(step: Step) -> None:
     """Before the innermost closure is secured: if the courier was inside, what was scanned counts as delivered.
 
-    Where neither film nor sensor can tell that something was left, the result is unknown. So it is where a sensor that can
-    tell has not answered since: a film does not stand in for it.
+    Where neither film nor sensor can tell that something was left, the result is unknown. So it is where a sensor that
+    can tell has not answered since: a film does not stand in for it.
     """
     visit = step.visit
     if not visit.opened:

@@ -13,7 +13,7 @@ import pytest
 
 from devices.commands import UnlockDoor
 from devices.simulators.control import Arrive, Force, Handle, HouseControl
-from devices.simulators.house import SimulatedHouse
+from devices.simulators.house import THINGS, SimulatedHouse
 from devices.vendors import VENDORS
 from gateway.cli.broker import open_session
 from gateway.cli.failure import Failure
@@ -25,6 +25,7 @@ from gateway.config.loader import load_home_file
 from gateway.config.topics import device_topic
 from gateway.demo.plan import make_plan
 from gateway.demo.scenarios.ways_in_homes import with_flat, with_key_safe, with_parcel_box
+from gateway.domain.visit.closures import KINDS, BoltedDoor, GarageDoor
 from gateway.mqtt.client import ShortSession
 from tests.gateway.cli.terminal import TIMEOUT_S, RunningCommand, run_perron, start_command
 
@@ -218,3 +219,9 @@ def test_a_house_file_that_is_none_is_told_with_its_place(tmp_path: Path, text: 
 )  # fmt: skip
 def test_what_physically_happens_is_put_into_words(line: dict[str, object], told: str | None) -> None:
     assert describe_line(line) == told
+
+
+def test_every_kind_of_closure_is_the_front_door_of_the_simulated_house_or_has_a_thing_there() -> None:
+    front_doors = {BoltedDoor, GarageDoor}
+    kinds = {kind.model_fields["kind"].default for kind in KINDS if kind not in front_doors}
+    assert kinds == THINGS.keys()

@@ -35,9 +35,12 @@ from gateway.domain.visit.closures.contract import (
     Order,
     Prompt,
     Quantity,
+    ReportOrigin,
     Sensor,
+    Use,
     Verdict,
     View,
+    is_by_hand,
 )
 
 MAX_CLOSE_COMMANDS = 3
@@ -133,3 +136,14 @@ class ClosedByBox(Closure):
                 return Move(to="queried", query=("way",))
             case _:
                 return Verdict.WAIT
+
+    def interpret(self, sensor: str, before: str, origin: ReportOrigin, view: View) -> Use:
+        """The household opens and closes it by hand, by a remote control, a button or an app."""
+        if sensor != "door" or view.value("door") == before:
+            return Use.NONE
+        if self.opened(view) and before not in OPEN_DOOR_STATES:
+            if not is_by_hand(origin, view):
+                return Use.UNEXPECTED
+            return Use.OPENED_BY_HAND if before == DoorState.CLOSED else Use.NONE
+        closes = before in OPEN_DOOR_STATES and view.value("door") == DoorState.CLOSED and not origin.is_answer
+        return Use.LOCKED_BY_HAND if closes else Use.NONE

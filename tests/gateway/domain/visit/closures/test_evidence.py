@@ -1,4 +1,4 @@
-"""What "delivered" rests on at a parcel box: its content sensor, else the film, else nothing, and then it is unknown."""
+"""What "delivered" rests on at a parcel box: its content sensor, else the film, else it is unknown."""
 
 import pytest
 
