@@ -169,8 +169,8 @@ MUTANTS = (
     Mutant(
         name="a film stands in for the answer of a compartment's sensor",
         file="gateway/domain/visit/closures/compartment.py",
-        old="return Deposit.UNKNOWN",
-        new="return Deposit.BY_FILM",
+        old='        if not view.fact("content").proven:\n            return Deposit.UNKNOWN\n',
+        new='        if not view.fact("content").proven:\n            return Deposit.BY_FILM\n',
         tests=("tests/gateway/domain/visit/closures/test_answers_of_each_kind.py",),
     ),
 )
