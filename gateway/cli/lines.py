@@ -16,8 +16,8 @@ DEFAULT_HOME = Path("config/home.yaml")
 COMMANDS_WITHOUT_HOME = frozenset({
     "demo", "guard", "hub", "hub-authority", "hub-claim", "hub-config", "hub-retailer", "hub-revoke",
     "intercom", "new",
-    "retailer box", "retailer connect", "retailer end", "retailer keys", "retailer listen", "retailer sandbox",
-    "retailer watch",
+    "retailer box", "retailer comment", "retailer connect", "retailer end", "retailer facts", "retailer keys",
+    "retailer listen", "retailer sandbox", "retailer watch",
     "schema", "verify",
 })  # fmt: skip
 """The commands that take no `--home`."""

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import typer
 
-from gateway.cli import delivery
+from gateway.cli import brand_message, delivery
 from gateway.cli import keys as brand_keys
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME, command_line, expand_commands
@@ -41,6 +41,9 @@ KeyFile = Annotated[
 ]
 SignedBy = Annotated[
     Path | None, typer.Option("--key-file", help="Sign with this key of the brand's (KID.jwk).", metavar="FILE")
+]
+MessageKey = Annotated[
+    Path, typer.Option("--key-file", help="Sign with this key of the brand's (KID.jwk).", metavar="FILE")
 ]
 
 group = CommandGroup(
@@ -148,6 +151,35 @@ def box(
     """Tell what a home's box understands: versions and features of a delivery, by its own signed word."""
     path = f"/v1/connections/{quote(connection, safe='')}/box"
     _print_json(delivery.read_statement(_request(hub, _read_api_key(api_key_file), "GET", path)))
+
+
+@group.example("perron retailer facts con-... --key-file keys/lune-2027.jwk --hub https://hub.example")
+def facts(
+    *,
+    connection: Annotated[str, typer.Argument(help="The connection's id.", metavar="CON")],
+    hub: HubUrl,
+    key_file: MessageKey,
+    api_key_file: KeyFile = None,
+) -> None:
+    """Ask a home what the brand did there; tell what its box has signed in answer."""
+    _print_json(_run_requests(hub, _read_api_key(api_key_file), partial(
+        brand_message.ask_for_facts, connection=connection, key_file=key_file
+    )))  # fmt: skip
+
+
+@group.example("perron retailer comment con-... 'We are sorry.' --key-file keys/lune-2027.jwk")
+def comment(
+    *,
+    connection: Annotated[str, typer.Argument(help="The connection's id.", metavar="CON")],
+    text: Annotated[str, typer.Argument(help="What the household reads beside the facts.")],
+    hub: HubUrl,
+    key_file: MessageKey,
+    api_key_file: KeyFile = None,
+) -> None:
+    """Comment on what the brand did in a home; a later comment takes the place of an earlier one."""
+    _print_json(_run_requests(hub, _read_api_key(api_key_file), partial(
+        brand_message.send_comment, connection=connection, key_file=key_file, text=text
+    )))  # fmt: skip
 
 
 @group.example("perron retailer end con-... --brand lune --key-file keys/lune-2027.jwk")

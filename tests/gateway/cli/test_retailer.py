@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import select
 from standardwebhooks import Webhook
 
+from gateway.cli.brand_message import read_facts
 from gateway.cli.delivery import read_statement
 from gateway.cli.failure import Failure
 from gateway.cli.retailer import SECRET_VARIABLE
@@ -23,6 +24,8 @@ from gateway.hub.config import Webhooks
 from gateway.hub.database.tables import brand_keys, connections
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_statement import BoxStatement, sign_statement
+from gateway.protocol.brand_facts import brand_facts
+from gateway.protocol.brand_messages import FactsQuery, facts_claims, sign_facts
 from gateway.protocol.keys import BoxKey
 from tests.announcing import BRAND_KEY, connected_home
 from tests.forkserver import run_python
@@ -164,6 +167,40 @@ def test_what_the_box_did_not_sign_is_told_as_such(changes: dict[str, str]) -> N
         return
     with pytest.raises(Failure, match="no statement"):
         read_statement(said)
+
+
+@pytest.mark.slow
+async def test_a_brand_asks_for_its_facts_and_comments_by_two_commands(tmp_path: Path) -> None:
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
+        at, keys = ("--hub", hub.url, "--api-key-file", key_of(box, tmp_path)), str(tmp_path / "keys")
+        code, _, err = await told("keys", "facts-1", "--brand", box.said["brand"], *at, "--keys", keys)
+        assert code == 0, err
+        signed = ("--key-file", f"{keys}/facts-1.jwk", *at)
+        await box.until(await box.announce("A-1"), *ENDED_STATES)
+        code, out, err = await told("comment", box.said["connection"], "We are sorry.", *signed)
+        assert (code, json.loads(out)["state"]) == (0, "accepted"), err
+        code, out, err = await told("facts", box.said["connection"], *signed)
+        assert code == 0, err
+        said = json.loads(out)
+        assert (said["sub"], said["comment"], said["facts"]["visits"]) == (box.said["brand"], "We are sorry.", 1)
+        code, _, err = await told("comment", box.said["connection"], "x" * 501, *signed)
+        assert (code, "500 printable characters" in err) == (2, True)
+
+
+@pytest.mark.parametrize("changes", [{"token": "a.b.c"}, {"key": "x"}, {"answers": "another-question1"}, {}])
+def test_facts_that_the_box_did_not_sign_for_this_question_are_told_as_such(changes: dict[str, str]) -> None:
+    key, now = BoxKey.generate(), datetime.now(UTC)
+    seconds = int(now.timestamp())
+    query = FactsQuery(iss="lune", aud="home-1", iat=seconds, nbf=seconds, exp=seconds + 60, jti="a-question-000001")
+    stated = facts_claims("home-1", "lune", brand_facts("lune", [], {}, until=now), now, comment=None,
+                          answers=changes.get("answers", query.jti))  # fmt: skip
+    said = {"key": key.public.text, "token": sign_facts(stated, key).decode()} | changes
+    if not changes:
+        assert read_facts(said, query)["sub"] == "lune"
+        return
+    with pytest.raises(Failure, match="no statement"):
+        read_facts(said, query)
 
 
 @pytest.mark.slow

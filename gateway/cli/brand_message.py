@@ -1,0 +1,101 @@
+"""Signs a brand's query for its own facts or its comment, sends it to a home, and verifies the home's answer."""
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from gateway.cli.failure import ExitCode, Failure
+from gateway.cli.keys import read_key
+from gateway.hub.sdk.hub import RetailerClient
+from gateway.protocol.brand_messages import (
+    CommentClaims,
+    FactsClaims,
+    FactsQuery,
+    sign_comment,
+    sign_facts_query,
+    verify_facts,
+)
+from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.jws import RejectionCode
+from gateway.system.clock import machine_time
+
+MESSAGE_LIFETIME_S = 24 * 3600
+ANSWER_TIMEOUT_S = 60.0  # seconds in which a connected home answers
+POLL_INTERVAL_S = 1.0
+
+_NOT_SIGNED = "The hub's answer is no statement that the box has signed in answer to this query"
+
+
+async def ask_for_facts(hub: RetailerClient, connection: str, key_file: Path) -> dict[str, Any]:
+    """Ask a home for the brand's own facts, and return what its box has signed in answer to this query."""
+    path, claims = await _prepare(hub, connection)
+    query = FactsQuery(**claims)
+    token = sign_facts_query(query, read_key(key_file), kid=key_file.stem).decode()
+    await _send(hub, f"{path}/facts", "facts", token)
+    return read_facts(await hub.request("GET", f"{path}/facts"), query)
+
+
+async def send_comment(hub: RetailerClient, connection: str, key_file: Path, text: str) -> dict[str, Any]:
+    """Send a home the brand's comment, and return the hub's answer once the home has accepted it."""
+    path, claims = await _prepare(hub, connection)
+    try:
+        comment = CommentClaims(**claims, comment=text)
+    except ValidationError as error:
+        raise Failure("A comment has 1 to 500 printable characters.", "Shorten it, on one line.") from error
+    token = sign_comment(comment, read_key(key_file), kid=key_file.stem).decode()
+    return await _send(hub, f"{path}/comment", "comment", token)
+
+
+def read_facts(said: Mapping[str, Any], query: FactsQuery) -> dict[str, Any]:
+    """Return the facts in the hub's answer: only what the box itself has signed, in answer to this query."""
+    try:
+        key, token = PublicKey.from_text(str(said["key"])), str(said["token"]).encode()
+    except (KeyError, ValueError) as error:
+        raise Failure(f"{_NOT_SIGNED}.", "Ask whoever runs the hub.", ExitCode.NEGATIVE) from error
+    stated = verify_facts(token, key)
+    if isinstance(stated, RejectionCode):
+        raise Failure(f"{_NOT_SIGNED} ({stated}).", "Ask whoever runs the hub.", ExitCode.NEGATIVE)
+    if not _answers(stated, query):
+        todo = "Another query may have been answered since: ask again."
+        raise Failure(f"{_NOT_SIGNED} (wrong_claims).", todo, ExitCode.NEGATIVE)
+    return {**stated.model_dump(mode="json"), "key": key.text}
+
+
+def _answers(stated: FactsClaims, query: FactsQuery) -> bool:
+    return (stated.iss, stated.sub, stated.answers) == (query.aud, query.iss, query.jti)
+
+
+async def _prepare(hub: RetailerClient, connection: str) -> tuple[str, dict[str, Any]]:
+    """Return the path of a connection, and the claims of a message to its home."""
+    path = f"/v1/connections/{quote(connection, safe='')}"
+    said = await hub.request("GET", path)
+    if not said.get("home"):
+        raise Failure(f"The connection is {said.get('state')}: no home lets the brand in.", "Ask the home first.")
+    now = int(machine_time().timestamp())
+    return path, {
+        "iss": said["brand"], "aud": said["home"], "iat": now, "nbf": now, "exp": now + MESSAGE_LIFETIME_S,
+        "jti": secrets.token_urlsafe(16),
+    }  # fmt: skip
+
+
+async def _send(hub: RetailerClient, path: str, what: Literal["facts", "comment"], token: str) -> dict[str, Any]:
+    """Send a message until the home has answered it: the same bytes are the same message."""
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            while True:
+                said = await hub.request("POST", path, {"token": token})
+                if said["state"] != "waiting":
+                    break
+                await asyncio.sleep(POLL_INTERVAL_S)
+    except TimeoutError as error:
+        todo = "The home is not connected: it answers later, and the event connection.answered says so."
+        raise Failure(f"The home has not answered in {ANSWER_TIMEOUT_S:.0f} s.", todo, ExitCode.NO_ANSWER) from error
+    if said["state"] != "accepted":
+        code = str(said.get("code"))
+        raise Failure(f"The home refuses the {what}: {code}.", "docs/retailer/api.md has the codes.", ExitCode.NEGATIVE)
+    return said
