@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from devices.reports import ParcelStatus
 from gateway.demo.actors import PromisedDelivery
+from gateway.demo.keeper import open_keepers
 from gateway.demo.plan import DemoPlan
 from gateway.demo.scenario import (
     PHASES_WHOLE_VISIT,
@@ -22,16 +23,20 @@ from gateway.demo.scenarios.own_parcels import with_tracking
 from gateway.demo.scenarios.ways_in import (
     EXPECT_BOXED,
     EXPECT_FLAT,
+    EXPECT_KEYED,
     PHASES_OF_TWO,
     STREET_OPENS_ONCE,
+    bring_key_back,
     fills_and_leaves,
     flat_scanner,
     go_through_street,
     lid_of,
     opens_box,
+    scan_as_keeper,
     scan_at_flat,
+    use_key,
 )
-from gateway.demo.scenarios.ways_in_homes import with_flat, with_parcel_box
+from gateway.demo.scenarios.ways_in_homes import CLAIRE, with_flat, with_key_safe, with_parcel_box
 from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import Notification
@@ -170,3 +175,43 @@ async def _killed_after_the_second_commit(play: ScenarioRun) -> None:
     await play.courier.does("leave")
     await play.wait_for_visit_end()
     play.require(len(play.watch.events("unlock")) == 1, "the flat is never ordered open")
+
+
+@SCENARIOS.add(
+    _("killed before the intent is stored: nothing used, a new scan works"),
+    EXPECT_KEYED,
+    title="key-safe:gateway-killed-before-commit",
+    equip=with_key_safe,
+    phases=(Phase.RINGING, "ready", *EXPECT_KEYED.phases),
+    notifications=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *EXPECT_KEYED.notifications),
+    optional_notifications=frozenset({Notification.NOT_READY, Notification.READY_AGAIN}),
+    refusals=(Refusal.NOT_READY,),
+    gateway_deaths=1,
+)
+async def _key_safe_killed_before_commit(play: ScenarioRun) -> None:
+    async with open_keepers(play, CLAIRE) as (_owner, claire):
+        parcels = await play.announce_delivery()
+        await play.kill_gateway("before-commit")
+        await scan_as_keeper(claire, parcels)
+        await play.wait_for_gateway()
+        await play.wait_for_phase("ready")
+        await play.wait_for_notification(Notification.NOT_OPENED)
+        await play.wait_until_ready()
+        await use_key(play, claire, parcels)
+        await bring_key_back(play, claire)
+
+
+@SCENARIOS.add(
+    _("killed after the intent is stored: spent, never sent later"),
+    EXPECT_SPENT,
+    title="key-safe:gateway-killed-after-commit",
+    equip=with_key_safe,
+)
+async def _key_safe_killed_after_commit(play: ScenarioRun) -> None:
+    async with open_keepers(play, CLAIRE) as (_owner, claire):
+        parcels = await play.announce_delivery()
+        await play.kill_gateway("after-commit")
+        await scan_as_keeper(claire, parcels)
+        await play.wait_for_gateway()
+        await play.wait_for_visit_end()
+        play.require(not play.watch.events("unlock"), "no order to open is sent after the restart")

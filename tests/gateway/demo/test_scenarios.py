@@ -30,6 +30,7 @@ key-safe:key-late key-safe:key-out key-safe:stranger garage:home-assistant-cover
 fallback:gateway-killed-after-the-move locker:too-big flat:gateway-killed-before-commit flat:gateway-killed-after-commit
 flat:gateway-killed-after-the-second-commit locker:gateway-killed-before-commit locker:gateway-killed-after-commit
 own-parcel:gateway-killed-before-commit own-parcel:gateway-killed-after-commit
+key-safe:gateway-killed-before-commit key-safe:gateway-killed-after-commit
 """.split()  # noqa: SIM905 - the list as the promise words it
 
 
