@@ -1,6 +1,6 @@
 """Messages of version 2 and what a box says about them, made of fixed keys, times and numbers.
 
-`golden_versions.json` was written once, when version 2 came (issue 16), by this very function:
+`golden_versions.json` was written when version 2, and then format 2 of events, came (issue 16), by this very function:
 `python -m tests.gateway.protocol.golden_versions`. Version 1 is in `golden.json`, which an earlier release wrote.
 """
 
@@ -15,8 +15,17 @@ from gateway.domain.delivery.features import Feature, Speaks
 from gateway.domain.delivery.label import LabelRule
 from gateway.domain.delivery.promise import DeliveryResult, State, Window
 from gateway.domain.delivery.promise_v2 import CancelV2, ClaimsV2, OfferV2, ParcelSize, UpdateV2
-from gateway.protocol.box_hub import BoxEvent, sign_by_box
+from gateway.protocol.box_hub import BoxEvent, BrandAnswer, sign_by_box, token_digest
 from gateway.protocol.box_statement import BoxStatement, sign_statement
+from gateway.protocol.brand_messages import (
+    BrandFacts,
+    CommentClaims,
+    FactsQuery,
+    facts_claims,
+    sign_comment,
+    sign_facts,
+    sign_facts_query,
+)
 from gateway.protocol.delivery_message import HubClaimsV2, sign_delivery
 from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.keys import BoxKey
@@ -75,6 +84,29 @@ def make_versions() -> dict[str, str]:
         "result_v2": refused.model_copy(update={"speaks": speaks}).model_dump_json(exclude_none=True),
         "event_v1": _event(plain),
         "event_v2": _event(refused),
+        **_of_format_2(plain),
+    }
+
+
+def _of_format_2(plain: DeliveryResult) -> dict[str, str]:
+    """What a box says to a hub that reads format 2, and a brand's messages about its facts."""
+    claims: dict[str, Any] = {**_CLAIMS, "aud": HOME, "iss": "shop"}
+    query = sign_facts_query(FactsQuery(**claims, jti="0123456789abcde5"), BRAND_KEY, kid="shop-1")
+    comment = CommentClaims(**claims, jti="0123456789abcde6", comment="The courier was new.")
+    counted = BrandFacts(
+        until=AT, announced=2, visits=1, outcomes={"delivered": 1}, on_time=1, missed=1, doors_left_open=0,
+        handed_to_owner=0, refusals={}, complaints={"late": 1},
+    )  # fmt: skip
+    facts = sign_facts(facts_claims(HOME, "shop", counted, AT, comment=None, answers="0123456789abcde5"), BOX_KEY)
+    answer = BrandAnswer(brand="shop", token_sha256=token_digest(query), accepted=True, facts=facts.decode())
+    event = BoxEvent(home=HOME, seq=1, prev="0" * 64, at=AT, answer=answer)
+    moved = plain.model_copy(update={"state": State.DELIVERED, "custody": "receiver", "moved_to": "garage"})
+    return {
+        "facts_query": query.decode(),
+        "brand_comment": sign_comment(comment, BRAND_KEY, kid="shop-1").decode(),
+        "brand_facts": facts.decode(),
+        "event_moved": _event(moved),
+        "event_answer": sign_by_box(event, BOX_KEY.sign).decode(),
     }
 
 

@@ -12,6 +12,13 @@ from gateway.domain.now import Now
 from gateway.protocol import jws
 from gateway.protocol.box_hub import BoxEvent, verify_by_box
 from gateway.protocol.box_statement import BoxStatement, verify_statement
+from gateway.protocol.brand_messages import (
+    CommentClaims,
+    FactsClaims,
+    FactsQuery,
+    verify_brand_message,
+    verify_facts,
+)
 from gateway.protocol.delivery_message import HubClaimsV2, verify_delivery, verify_hub_delivery
 from gateway.protocol.jws import EnrolledKey, RejectedMessage, RejectionCode
 from tests.gateway.protocol.golden import AT, FILE
@@ -104,6 +111,27 @@ def test_what_a_box_says_is_read_and_a_reader_ignores_what_it_does_not_know() ->
         assert isinstance(event, BoxEvent)
         assert event.result is not None
     assert json.loads(V2["result_v2"])["unsupported"] == ["items", "wings"]
+
+
+def test_a_brand_s_messages_about_its_facts_and_the_box_s_answer_are_read() -> None:
+    for name, kind in (("facts_query", FactsQuery), ("brand_comment", CommentClaims)):
+        for box, also in (("box-1", HOME), (HOME, None)):
+            found = verify_brand_message(V2[name].encode(), ENROLLED, box=box, also=also, now=NOON)
+            assert type(found) is kind
+        elsewhere = verify_brand_message(V2[name].encode(), ENROLLED, box="box-1", now=NOON)
+        assert isinstance(elsewhere, RejectedMessage)
+        assert elsewhere.code is RejectionCode.WRONG_AUDIENCE
+    facts = verify_facts(V2["brand_facts"].encode(), BOX_KEY.public)
+    assert isinstance(facts, FactsClaims)
+    assert (facts.answers, facts.facts.since, facts.facts.complaints) == ("0123456789abcde5", None, {"late": 1})
+    event = verify_by_box(BoxEvent, V2["event_answer"].encode(), BOX_KEY.public)
+    assert isinstance(event, BoxEvent)
+    assert event.answer is not None
+    assert event.answer.facts == V2["brand_facts"]
+    moved = verify_by_box(BoxEvent, V2["event_moved"].encode(), BOX_KEY.public)
+    assert isinstance(moved, BoxEvent)
+    assert moved.result is not None
+    assert (moved.result.custody, moved.result.moved_to) == ("receiver", "garage")
 
 
 def test_what_a_box_states_about_itself_counts_for_a_week_under_its_key() -> None:
