@@ -6,10 +6,10 @@ The caller owns the transaction of each function.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.database.tables import certificates, claims, connections, deliveries, homes, jobs
+from gateway.hub.database.tables import brand_messages, certificates, claims, connections, deliveries, homes, jobs
 from gateway.hub.deliveries.connections import on_decision
 from gateway.hub.deliveries.orders import refuse_open
 from gateway.protocol.box_hub import PermissionDecision
@@ -24,13 +24,14 @@ async def revoke_certificates(tx: AsyncConnection, home: str, now: datetime) -> 
 
 
 async def end_home(tx: AsyncConnection, home: Row[Any], now: datetime) -> None:
-    """End the connections and deliveries of a home that leaves, and notify their retailers.
+    """End the connections and deliveries of a home that leaves, notify their retailers, and forget its brands' facts.
 
     The home will no longer report anything. The hub never reports good news itself, so it refuses what the home did not
     complete.
     """
     waiting = update(jobs).filter_by(home=home.id).where(jobs.c.due.is_not(None))
     await tx.execute(waiting.values(due=None, leased=None, refused="the home has left"))
+    await tx.execute(delete(brand_messages).where(brand_messages.c.home == home.id))
     open_ = select(connections.c.brand, connections.c.version).where(
         connections.c.home == home.id, connections.c.state.in_(("pending", "granted"))
     )

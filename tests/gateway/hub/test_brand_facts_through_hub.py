@@ -14,7 +14,8 @@ from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import DeliveryResult, State
 from gateway.domain.delivery.result import DoorResult as Left
 from gateway.domain.delivery.result import Outcome
-from gateway.hub.database.tables import brand_messages, connections, jobs
+from gateway.hub.boxes.unenrolment import end_home
+from gateway.hub.database.tables import brand_messages, connections, homes, jobs
 from gateway.hub.deliveries.brand_messages import MAX_PER_WINDOW
 from gateway.protocol.box_hub import BrandAnswer, JobKind, JobOutcome, token_digest
 from gateway.protocol.brand_facts import brand_facts
@@ -206,6 +207,16 @@ async def test_a_home_s_answer_that_is_about_another_brand_is_not_shown(tmp_path
         _, said = await home.ask("POST", path, {"token": token.decode()})
         assert (said["state"], said["code"]) == ("refused", "malformed")
         assert (await home.ask("GET", path))[0] == 404
+
+
+async def test_a_hub_forgets_the_facts_of_a_home_that_leaves(tmp_path: Path) -> None:
+    async with hub_house(tmp_path) as here:
+        await here.stands(await here.offers(new_offer()), State.SCHEDULED)
+        await settled(here, "facts", query(here))
+        async with here.hub.hub.store.writing() as tx:
+            home = (await tx.execute(select(homes).where(homes.c.id == HOME))).one()
+            await end_home(tx, home, here.hub.hub.now())
+            assert await tx.scalar(select(func.count()).select_from(brand_messages)) == 0
 
 
 # ---- a hub that tampers ----------------------------------------------------------------------------------------------
