@@ -104,6 +104,8 @@ class Definition:
     """A payload states the unit of its temperature; if not, `home.yaml` does."""
     identity: Callable[[DeviceRef], Hashable | None] = by_address_at_a_door
     """Returns equal values for two references to one physical device; None: such devices cannot be compared."""
+    part: Callable[[DeviceRef], Hashable] = lambda _: None
+    """Returns which part of the physical device it is, where one has several: a relay with two channels."""
     problem: Callable[[DeviceRef], str | None] = lambda _: None
     """Returns what is wrong with a device in `home.yaml`, and what to write instead; None if nothing is."""
     bridge_problem: Callable[[DeviceRef, Collection[str]], str | None] = lambda _, __: None

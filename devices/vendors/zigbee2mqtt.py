@@ -582,5 +582,6 @@ DEFINITION = Definition(
     topics=topics,
     battery=(TopicSuffix.STATE, TopicSuffix.EVENT),  # whatever its topics, each may contain it
     address="its topic",
+    part=_query_key,
     bridge_problem=_bridge_problem,
 )

@@ -129,8 +129,8 @@ class Place(ConfigSection):
     name: Name
     """Name: what the household and the courier read. Example: `In the hall`."""
     routes: tuple[tuple[ClosureId, ...], ...] = ()
-    """Routes: the ways to this place, each as the ids of its closures in the order in which they open. The gateway
-    takes the first one that lacks nothing: the free compartment of a parcel box. Left out, every closure of the
+    """Routes: the ways to this place, each as the ids of its closures, each once, in the order of `closures`. The
+    gateway takes the first one that lacks nothing: the free compartment of a parcel box. Left out, every closure of the
     entrance has to open. Example: `[[c1], [c2]]`."""
     fridge: Id | None = None
     """Fridge: id of the fridge, if the place is one. Its temperature and its door are then watched."""
@@ -183,7 +183,7 @@ class EntranceSection(ConfigSection):
     called, so `home_refuses` must be `false`."""
     home_refuses: bool = True
     """Home refuses: while somebody is home nothing opens, because the household can open itself. A parcel box outside
-    may say `false`."""
+    may say `false`; an entrance to the living space may not."""
     places: dict[Id, Place]
     """Places: where parcels are left, one section per id."""
     courier_proof: bool = True

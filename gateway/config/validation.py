@@ -1,7 +1,7 @@
 """Validates `home.yaml` as a whole before an entrance may be used."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 
 from devices.vendors.words import TopicSuffix
@@ -12,7 +12,7 @@ from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import depends_on_lock
 from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.visit.closures import AnyClosure
-from gateway.domain.visit.closures.contract import MAIN_CLOSURE, ORDER_ROLE
+from gateway.domain.visit.closures.contract import ORDER_ROLE
 from gateway.domain.visit.state import WALK_TEST, Evidence, Holder
 
 # What a topic of a product may look like, whatever stands in its address.
@@ -42,6 +42,7 @@ def find_problems(home: Home) -> Iterator[ConfigProblem]:
         yield from _check_entrance(entrance, at)
         yield from _check_keepers(home, entrance, at)
     yield from _check_receptions(home, owners)
+    yield from _check_physical_devices(home)
     yield from _check_topics(home)
     yield from _check_guards(home)
     yield from _check_brands(home)
@@ -167,7 +168,9 @@ def _check_closures(home: Home, entrance: EntranceSection, at: tuple[str | int, 
                 (*here, "cameras"),
                 f"no camera sees who stands in front of `{closure.id}`, and it opens by itself: name one.",
             )
-    yield from _check_routes(entrance, at, known)
+    closures = entrance.closures if short is None else (short, *entrance.closures)
+    yield from _check_own_devices(entrance, at, closures)
+    yield from _check_routes(entrance, at, closures)
 
 
 def _check_section_of_closure(home: Home, here: tuple[str | int, ...], closure: AnyClosure) -> Iterator[ConfigProblem]:
@@ -254,30 +257,86 @@ def _check_closure(
         )
 
 
-def _named_routes(
-    entrance: EntranceSection, at: tuple[str | int, ...]
-) -> Iterator[tuple[tuple[str | int, ...], tuple[str, ...]]]:
-    for place, section in entrance.places.items():
-        yield from (((*at, "places", place, "routes", n), route) for n, route in enumerate(section.routes))
+def _check_own_devices(
+    entrance: EntranceSection, at: tuple[str | int, ...], closures: Sequence[AnyClosure]
+) -> Iterator[ConfigProblem]:
+    """Refuse a device, or a scanner, that two of the entrance's `closures` share: it could say of neither what is so.
+
+    A short form stands first in `closures`, and not in the section's list.
+    """
+    users: dict[str, str] = {}
+    scanned_at = dict.fromkeys(entrance.scanners, closures[0].id) if closures else {}
+    before_list = len(closures) - len(entrance.closures)
+    for n, closure in enumerate(closures, start=-before_list):
+        devices = tuple(closure.devices.values())
+        for m, (role, device) in enumerate(closure.devices.items()):
+            user = users.setdefault(device, closure.id)
+            if user != closure.id and device not in devices[:m]:
+                yield ConfigProblem(
+                    (*at, "closures", n, "devices", role),
+                    f"`{device}` belongs to the closure `{user}` already: give `{closure.id}` a device of its own. Of a"
+                    " board each compartment is one device, with its own section and address.",
+                )
+        for m, scanner in enumerate(closure.scanners):
+            place = scanned_at.setdefault(scanner, closure.id)
+            if place != closure.id:
+                yield ConfigProblem(
+                    (*at, "closures", n, "scanners", m),
+                    f"`{scanner}` hangs at the closure `{place}` already, so nobody knows at which of them the courier"
+                    f" scans: give `{closure.id}` a scanner of its own, or leave this out.",
+                )
 
 
 def _check_routes(
-    entrance: EntranceSection, at: tuple[str | int, ...], known: Collection[str]
+    entrance: EntranceSection, at: tuple[str | int, ...], closures: Sequence[AnyClosure]
 ) -> Iterator[ConfigProblem]:
-    ordered = {closure.id for closure in entrance.closures if closure.opening().is_ordered} | {MAIN_CLOSURE}
-    whole = tuple(closure.id for closure in entrance.closures)
-    for loc, route in ((*at, "closures"), whole), *_named_routes(entrance, at):
-        last = next((n for n, id_ in enumerate(route) if id_ in known and id_ not in ordered), len(route))
-        if any(id_ in ordered for id_ in route[last:]):
-            yield ConfigProblem(loc, f"`{route[last]}` opens by a key: nothing that the gateway opens comes after it.")
+    """Check the way through all `closures`, and each route of a place."""
+    ordered = {closure.id for closure in closures if closure.opening().is_ordered}
+    whole = tuple(closure.id for closure in closures)
+    if closures and not ordered:
+        yield ConfigProblem(
+            (*at, "closures"),
+            f"the gateway opens nothing here: only a key opens {', '.join(f'`{id_}`' for id_ in whole)}. Name before it"
+            " the key_safe that hands out its key, or another closure that a device opens.",
+        )
+        return
+    yield from _check_route(entrance, (*at, "closures"), whole, closures)
     for place, section in entrance.places.items():
         for n, route in enumerate(section.routes):
             loc = (*at, "places", place, "routes", n)
-            for m, closure in enumerate(route):
-                if closure not in known:
-                    yield ConfigProblem((*loc, m), f"no closure has the id `{closure}`: {', '.join(sorted(known))}.")
-            if not route or (route[0] in known and route[0] not in ordered):
+            for m, id_ in enumerate(route):
+                if id_ not in whole:
+                    yield ConfigProblem((*loc, m), f"no closure has the id `{id_}`: {', '.join(sorted(whole))}.")
+                elif id_ in route[:m]:
+                    yield ConfigProblem((*loc, m), f"`{id_}` stands twice: a route opens each closure once.")
+            if not route or (route[0] in whole and route[0] not in ordered):
                 yield ConfigProblem(loc, "a route begins with a closure that the gateway opens.")
+            in_order = tuple(id_ for id_ in whole if id_ in route)
+            if set(route) <= set(whole) and tuple(dict.fromkeys(route)) != in_order:
+                yield ConfigProblem(
+                    loc,
+                    f"its closures stand in another order than in `closures`: write [{', '.join(in_order)}], or change"
+                    " the order there to that in which the courier comes to them.",
+                )
+            yield from _check_route(entrance, loc, route, closures)
+
+
+def _check_route(
+    entrance: EntranceSection, loc: tuple[str | int, ...], route: Sequence[str], closures: Sequence[AnyClosure]
+) -> Iterator[ConfigProblem]:
+    """Check that no order follows a key, and that a way into the living space has a closure of the household's own."""
+    on_route = [closure for id_ in route for closure in closures if closure.id == id_]
+    by_key = next((n for n, closure in enumerate(on_route) if not closure.opening().is_ordered), len(on_route))
+    if any(closure.opening().is_ordered for closure in on_route[by_key:]):
+        yield ConfigProblem(
+            loc, f"`{on_route[by_key].id}` opens by a key: nothing that the gateway opens comes after it."
+        )
+    if entrance.living_space and on_route and not any(closure.is_private for closure in on_route):
+        yield ConfigProblem(
+            loc,
+            f"neighbours open {', '.join(f'`{closure.id}`' for closure in on_route)} too, and nothing else bars the"
+            " living space on this way: add the door of the home, or write living_space: false.",
+        )
 
 
 def _check_entrance(entrance: EntranceSection, at: tuple[str | int, ...]) -> Iterator[ConfigProblem]:
@@ -290,7 +349,15 @@ def _check_entrance(entrance: EntranceSection, at: tuple[str | int, ...]) -> Ite
         yield ConfigProblem(
             (*at, "cameras", "outside"), "no camera sees the courier: name one, or write what else proves a delivery."
         )
-    if entrance.signal is None and entrance.home_refuses:
+    if entrance.living_space and not entrance.home_refuses:
+        also = "" if entrance.signal is not None else ", and name a signal"
+        yield ConfigProblem(
+            (*at, "home_refuses"),
+            "whoever is at home has to be able to refuse who comes into the living space: leave this out" + also + ".",
+        )
+    elif entrance.living_space and entrance.signal is None:
+        yield ConfigProblem((*at, "signal"), "without a bell nobody at home can refuse: name a signal.")
+    elif entrance.signal is None and entrance.home_refuses:
         yield ConfigProblem(
             (*at, "signal"), "without a bell nobody at home can refuse: name a signal, or write home_refuses: false."
         )
@@ -338,6 +405,26 @@ def _check_receptions(home: Home, owners: dict[str, str]) -> Iterator[ConfigProb
             owner = owners.setdefault(scanner, id_)
             if owner != id_:
                 yield ConfigProblem(loc, f"`{scanner}` belongs to `{owner}` already: give each its own scanner.")
+
+
+def _check_physical_devices(home: Home) -> Iterator[ConfigProblem]:
+    """Refuse two sections of one physical device: an order to one would move the other, one report would count twice.
+
+    Sections of different kinds may share a device that does several things.
+    """
+    known: dict[Hashable, str] = {}
+    for id_, device in home.devices.items():
+        definition, device_ref = device.definition, device.device_ref
+        identity = definition.identity(device_ref)
+        if identity is None:
+            continue
+        first = known.setdefault((device.vendor, device.kind, identity, definition.part(device_ref)), id_)
+        if first != id_:
+            yield ConfigProblem(
+                ("devices", id_, "address"),
+                f"`{device.address}` is the {device.kind} `{first}` already: write the address of another one, or leave"
+                f" this section out and name `{first}`.",
+            )
 
 
 def _check_topics(home: Home) -> Iterator[ConfigProblem]:

@@ -30,7 +30,7 @@ from gateway.domain.visit import summary
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE, ORDER_ROLE
 from gateway.domain.visit.predicates import courier_cameras
 from gateway.domain.visit.state import Entrance, Phase
-from gateway.domain.visit.views import all_sensors, closure_of, find_sensor
+from gateway.domain.visit.views import all_sensors, find_closure, find_sensor
 from gateway.evidence.archive import Archive
 from gateway.evidence.manifest import visit_folder
 from gateway.mqtt.packets import Acknowledgement, NotSent, PublishOptions, Sent
@@ -146,9 +146,11 @@ class CommandExecutor:
     def _unlock(self, command: c.Unlock, state: Entrance, decided: Now) -> None:
         now = self.clock.now()
         why, detail = self._hold_back_reason(command, state, decided, now), None
-        if why is None:
+        device = order_device(state, command.closure)
+        if device is None:
+            why = e.UnsentReason.NO_DEVICE
+        elif why is None:
             self.crash_point("before-publish")
-            device = order_device(state, command.closure)
             # The order expires where the decision counts it expired, also if the commit was slow
             left_s = command.life - (now.mono - decided.mono)
             unlock = d.UnlockDoor(
@@ -196,6 +198,9 @@ class CommandExecutor:
         # A new id each time: tries are counted again after a restart, and a guarded lock obeys an id only once.
         id_ = f"{command.visit}-lock-{secrets.token_hex(4)}"
         device = order_device(state, command.closure)
+        if device is None:
+            log.warning("order_without_device", entrance=self.entrance, visit=command.visit, closure=command.closure)
+            return
         deadline = self._deadline(device, command.life, self.clock.now())
         self._send(device, d.LockDoor(id=id_, intent=command.visit, **deadline), life=command.life)
 
@@ -309,9 +314,10 @@ def is_filmed_live(command: c.Unlock, state: Entrance, proofs: Mapping[str, Came
     )
 
 
-def order_device(state: Entrance, closure: str) -> str:
-    """Return the device that opens a closure. LookupError: the entrance has no such closure."""
-    return closure_of(state.rules, closure).devices[ORDER_ROLE]
+def order_device(state: Entrance, closure: str) -> str | None:
+    """Return the device that opens a closure; None: only a key opens it, or the entrance has no such closure."""
+    found = find_closure(state.rules, closure)
+    return None if found is None else found.devices.get(ORDER_ROLE)
 
 
 def device_of_sensor(state: Entrance, sensor: str) -> str | None:

@@ -56,6 +56,7 @@ REFUSAL_OF_UNSENT = {
     e.UnsentReason.BROKER: Refusal.NOT_READY,
     e.UnsentReason.EXPIRED: Refusal.NOT_READY,
     e.UnsentReason.SENSOR: Refusal.NOT_READY,
+    e.UnsentReason.NO_DEVICE: Refusal.NOT_READY,
     e.UnsentReason.UNMARKED: Refusal.NOT_READY,
 }
 

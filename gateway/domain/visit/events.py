@@ -245,6 +245,7 @@ class UnsentReason:
     BROKER = "broker"
     EXPIRED = "expired"
     SENSOR = "sensor"  # a sensor of the route reported something bad between the decision and the publishing
+    NO_DEVICE = "no_device"  # the house file names no device that opens this closure
     UNMARKED = "unmarked"  # the mark outside the store could not be written: an older store would go unnoticed
 
 

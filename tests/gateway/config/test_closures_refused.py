@@ -16,6 +16,10 @@ DEVICES: dict[str, dict[str, Any]] = {
     "flap-reed": {"kind": "door", "vendor": "perron"},
     "hook": {"kind": "key", "vendor": "perron"},
     "hall-reed": {"kind": "door", "vendor": "perron"},
+    "hook-2": {"kind": "key", "vendor": "perron"},
+    "box-1": {"kind": "compartment", "vendor": "perron"},
+    "box-2": {"kind": "compartment", "vendor": "perron"},
+    "eye": {"kind": "content", "vendor": "perron"},
     "opener": {"kind": "cover", "vendor": "esphome", "address": "gate/cover/gate", "reverses": True, "beam": False},
 }
 STREET: dict[str, Any] = {"id": "street", "kind": "strike", "devices": {"order": "strike", "door": "reed"}}
@@ -34,6 +38,21 @@ GATE: dict[str, Any] = {
 }  # fmt: skip
 
 
+C1: dict[str, Any] = {
+    "id": "c1", "kind": "compartment",
+    "devices": {"order": "box-1", "latch": "box-1", "lid": "box-1", "content": "eye"},
+}  # fmt: skip
+C2: dict[str, Any] = {
+    "id": "c2", "kind": "compartment", "devices": {"order": "box-2", "latch": "box-2", "lid": "box-2"},
+    "cameras": ["cam"],
+}  # fmt: skip
+OUTSIDE: dict[str, Any] = {"living_space": False, "scanners": ["scanner"]}
+
+
+def way_to_hall(*routes: list[str]) -> dict[str, Any]:
+    return {"places": {"hall": {"name": "Hall", "routes": list(routes)}}}
+
+
 def found(*closures: dict[str, Any], **entrance: object) -> list[tuple[str, str]]:
     """The problems of a house whose front door is these closures: where, and the text."""
     document = shop.make_home().model_dump(mode="json")
@@ -48,6 +67,16 @@ def found(*closures: dict[str, Any], **entrance: object) -> list[tuple[str, str]
 def test_a_flat_behind_a_street_door_and_a_key_safe_before_a_door_are_fine() -> None:
     assert found(STREET, FLAT) == []
     assert found(SAFE, HALL, scanners=["scanner"]) == []
+
+
+def test_a_parcel_box_with_a_compartment_a_route_and_a_way_past_one_of_two_doors_are_fine() -> None:
+    assert found(C1, C2, **OUTSIDE, **way_to_hall(["c1"], ["c2"]), home_refuses=False) == []
+    assert found(STREET, C1, C2, **OUTSIDE, **way_to_hall(["street", "c1"], ["street", "c2"])) == []
+    assert found(STREET, FLAT, **way_to_hall(["street", "flat"], ["flat"])) == []
+
+
+def test_the_scanners_of_the_first_closure_may_stand_at_the_entrance_too() -> None:
+    assert found({**STREET, "scanners": ["scanner"]}, {**FLAT, "scanners": []}, scanners=["scanner"]) == []
 
 
 def devices(closure: dict[str, Any], **changes: str | None) -> dict[str, Any]:
@@ -68,15 +97,31 @@ def devices(closure: dict[str, Any], **changes: str | None) -> dict[str, Any]:
         ((STREET, {**FLAT, "guarded": False}), {}, "closures.1.guarded", "its device declares this"),
         ((SAFE, HALL, FLAT), {}, "closures", "`hall` opens by a key: nothing that the gateway opens comes after it"),
         (
-            (STREET, FLAT), {"places": {"hall": {"name": "Hall", "routes": [["street", "attic"]]}}},
+            (STREET, FLAT), way_to_hall(["street", "attic"]),
             "places.hall.routes.0.1", "no closure has the id `attic`: flat, street.",
         ),
         (
-            (SAFE, HALL), {"scanners": ["scanner"], "places": {"hall": {"name": "Hall", "routes": [["hall"]]}}},
+            (SAFE, HALL), {"scanners": ["scanner"], **way_to_hall(["hall"])},
             "places.hall.routes.0", "a route begins with a closure that the gateway opens",
         ),
         ((GATE,), {"scanners": ["scanner"]}, "living_space", "`opener` opens a garage_door, which is no lock"),
         ((), {}, "lock", "nothing bars the way in here"),
+        ((HALL,), OUTSIDE, "closures", "the gateway opens nothing here: only a key opens `hall`"),
+        (({**HALL, "id": "door"},), OUTSIDE, "closures", "the gateway opens nothing here: only a key opens `door`"),
+        (
+            ({**HALL, "id": "door"}, SAFE), OUTSIDE,
+            "closures", "`door` opens by a key: nothing that the gateway opens comes after it",
+        ),
+        ((C1, C2), {**OUTSIDE, **way_to_hall(["c1", "c1"])}, "places.hall.routes.0.1", "`c1` stands twice"),
+        (
+            (STREET, FLAT), way_to_hall(["street", "flat"], ["flat", "street"]),
+            "places.hall.routes.1", "another order than in `closures`: write [street, flat]",
+        ),
+        ((STREET, FLAT), way_to_hall(["street"]), "places.hall.routes.0", "nothing else bars the living space"),
+        ((STREET,), {"scanners": ["scanner"]}, "closures", "neighbours open `street` too"),
+        ((STREET, FLAT), {"home_refuses": False}, "home_refuses", "the living space: leave this out."),
+        ((STREET, FLAT), {"home_refuses": False, "signal": None}, "home_refuses", "leave this out, and name a signal."),
+        ((STREET, FLAT), {"signal": None}, "signal", "nobody at home can refuse: name a signal."),
     ],
 )  # fmt: skip
 def test_a_closure_that_cannot_be_is_refused_with_its_place(
@@ -93,3 +138,100 @@ def test_a_kind_that_must_have_a_beam_is_refused_an_opener_without_one(monkeypat
     monkeypatch.setattr(GarageDoor, "optional_roles", frozenset())
     told = [text for place, text in found(GATE, **outside) if place == "closures.0.devices.way"]
     assert told == ["`opener` declares that it does not report `way`, which a garage_door needs."]
+
+
+@pytest.mark.parametrize(
+    ("closures", "where", "whose"),
+    [
+        ((STREET, devices(FLAT, door="reed")), "closures.1.devices.door", "`reed` belongs to the closure `street`"),
+        ((STREET, {**STREET, "id": "yard"}), "closures.1.devices.order", "`strike` belongs to the closure `street`"),
+        (
+            (FLAT, devices({**FLAT, "id": "attic"}, door="reed")),
+            "closures.1.devices.order", "`lock` belongs to the closure `flat`",
+        ),
+        ((C1, devices(C2, latch="box-1")), "closures.1.devices.latch", "`box-1` belongs to the closure `c1`"),
+        ((C1, devices(C2, content="eye")), "closures.1.devices.content", "`eye` belongs to the closure `c1`"),
+        (
+            (SAFE, devices({**SAFE, "id": "box"}, order="strike", flap="reed")),
+            "closures.1.devices.key", "`hook` belongs to the closure `safe`",
+        ),
+        (
+            (SAFE, devices(HALL, door="flap-reed")),
+            "closures.1.devices.door", "`flap-reed` belongs to the closure `safe`",
+        ),
+    ],
+)  # fmt: skip
+def test_a_device_of_two_closures_is_refused_at_the_second_one(
+    closures: tuple[dict[str, Any], ...], where: str, whose: str
+) -> None:
+    told = [text for place, text in found(*closures, **OUTSIDE) if place == where]
+    assert any(whose in text and "a device of its own" in text for text in told), told
+
+
+def test_a_compartment_in_two_closures_is_named_once() -> None:
+    both = found(C1, {**C1, "id": "c2", "cameras": ["cam"]}, **OUTSIDE)
+    assert [place for place, _ in both] == ["closures.1.devices.order", "closures.1.devices.content"]
+    assert "Of a board each compartment is one device" in both[0][1]
+
+
+def test_what_the_short_form_names_is_its_own_too() -> None:
+    told = found(devices({**FLAT, "id": "attic"}, order="strike", lock="lock", door="reed"), lock="lock", door="door")
+    assert any(
+        place == "closures.0.devices.lock" and "`lock` belongs to the closure `door`" in text for place, text in told
+    ), told
+
+
+@pytest.mark.parametrize(
+    ("closures", "entrance", "whose"),
+    [
+        ((STREET, FLAT), {"scanners": ["scanner"]}, "`scanner` hangs at the closure `street`"),
+        (({**STREET, "scanners": ["scanner"]}, FLAT), {}, "`scanner` hangs at the closure `street`"),
+    ],
+)
+def test_a_scanner_at_two_closures_is_refused(
+    closures: tuple[dict[str, Any], ...], entrance: dict[str, Any], whose: str
+) -> None:
+    ((place, text),) = found(*closures, **entrance)
+    assert place == "closures.1.scanners.0"
+    assert whose in text
+    assert "give `flat` a scanner of its own" in text
+
+
+RELAY = {"kind": "strike", "vendor": "zigbee2mqtt", "address": "zigbee2mqtt/relay"}
+CONTACT = {"kind": "door", "vendor": "zigbee2mqtt", "address": "zigbee2mqtt/contact", "answers": False}
+SLOT = {"kind": "compartment", "vendor": "locker", "address": "locker/hall/compartment/1"}
+EYE = {"kind": "content", "vendor": "zigbee2mqtt", "address": "zigbee2mqtt/eye", "answers": False}
+HOOK = {"kind": "key", "vendor": "zigbee2mqtt", "address": "zigbee2mqtt/hook", "answers": False}
+SOMFY = {"kind": "lock", "vendor": "somfy", "address": "io://1234/1"}
+COVER = {"kind": "cover", "vendor": "ratgdo", "address": "garage/ratgdo", "reverses": True, "beam": False}
+
+
+def of_devices(one: dict[str, Any], other: dict[str, Any]) -> list[tuple[str, str]]:
+    home = Home.model_validate({"box": "b", "name": "n", "devices": {"one": one, "other": other}, "entrances": {}})
+    return [(".".join(map(str, problem.loc)), problem.text) for problem in find_problems(home)]
+
+
+@pytest.mark.parametrize("device", [RELAY, CONTACT, SLOT, EYE, HOOK, SOMFY, COVER], ids=lambda one: str(one["kind"]))
+def test_two_sections_of_one_physical_device_are_refused(device: dict[str, Any]) -> None:
+    ((place, text),) = of_devices(device, device)
+    assert place == "devices.other.address"
+    assert f"`{device['address']}` is the {device['kind']} `one` already" in text
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (RELAY, {**RELAY, "address": "zigbee2mqtt/relay 2"}),
+        ({**RELAY, "keys": {"state": "state_l1"}}, {**RELAY, "keys": {"state": "state_l2"}}),
+        ({**SOMFY, "address": "io://1234/1#1"}, {**SOMFY, "address": "io://1234/1#2"}),
+        (EYE, {**CONTACT, "address": EYE["address"]}),
+        ({"kind": "strike", "vendor": "perron"}, {"kind": "strike", "vendor": "perron"}),
+    ],
+    ids=["two relays", "two channels of a relay", "two parts", "two things that one sensor does", "Perron's own words"],
+)
+def test_two_devices_and_two_parts_of_one_device_are_fine(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert of_devices(one, other) == []
+
+
+def test_another_setting_makes_no_second_relay() -> None:
+    assert of_devices(RELAY, {**RELAY, "keys": {"on_time": "device"}})

@@ -25,6 +25,7 @@ devices:
   scanner: {kind: scanner, vendor: scanner}
   side-scanner: {kind: scanner, vendor: scanner}
   bell: {kind: signal, vendor: signal}
+  side-bell: {kind: signal, vendor: signal}
 keepers:
   claire: {name: Claire Martin}
   oh-my-keys: {name: Oh my keys, kind: company}
@@ -49,9 +50,9 @@ FRONT = """
     KEEPERS
     lock: street-lock
     door: street-contact
-    home_refuses: false
     cameras: {outside: doorbell}
     scanners: [side-scanner]
+    signal: side-bell
     places: {hall: {name: In the hall}}
 """
 

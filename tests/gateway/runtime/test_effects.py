@@ -19,6 +19,7 @@ from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
+from gateway.domain.visit.closures import KeyedDoor
 from gateway.domain.visit.closures.contract import Fact
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.evidence.archive import Archive
@@ -220,6 +221,17 @@ async def test_an_unlock_is_held_back(bench: Bench, fault: Callable[[Bench], Non
     assert "after-publish" not in bench.points
     (said,) = bench.line.on("perron/entrance/front/event")
     assert json.loads(said.payload).items() >= {"kind": "held_back", "why": why, "visit": VISIT}.items()
+
+
+@pytest.mark.parametrize("closure", ["door", "attic"])
+async def test_an_order_to_a_closure_that_no_device_opens_is_held_back(bench: Bench, closure: str) -> None:
+    rules = bench.state.rules
+    keyed = KeyedDoor(id="door", devices={"door": "door"})
+    bench.state = replace(bench.state, rules=replace(rules, closures=(keyed,)))
+    bench.do(c.Unlock(visit=VISIT, closure=closure, life=5))
+    assert bench.events == [e.UnlockNotSent(visit=VISIT, closure=closure, why=e.UnsentReason.NO_DEVICE)]
+    bench.do(c.Lock(visit=VISIT, closure=closure, attempt=1, life=5))
+    assert [one.topic for one in bench.line.sent if one.topic.endswith("/set")] == []
 
 
 async def test_a_proof_of_half_a_second_is_young_enough(bench: Bench) -> None:
