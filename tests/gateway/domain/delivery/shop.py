@@ -55,6 +55,10 @@ def make_home(shop: Mapping[str, Any] | None = None, farm: Mapping[str, Any] | N
         "signal": {"kind": "signal", "vendor": "signal"},
         "cooler": {"kind": "fridge", "vendor": "smartthings", "address": "a"},
     }
+    own = {
+        "garage-lock": devices["lock"] | {"address": "garage-a"},
+        "garage-door": devices["door"] | {"address": "garage-b"},
+    }
     others = {f"garage-{k}" if k in {"lock", "door", "scanner", "signal"} else k: v for k, v in devices.items()}
     garage = entrance | {
         "name": "Garage",
@@ -69,7 +73,7 @@ def make_home(shop: Mapping[str, Any] | None = None, farm: Mapping[str, Any] | N
         {
             "box": BOX,
             "name": "Home",
-            "devices": devices | others,
+            "devices": devices | others | own,
             "entrances": {"front": entrance, "garage": garage},
             "brands": {
                 name: {
