@@ -1,7 +1,7 @@
 """Validates `home.yaml` as a whole before an entrance may be used."""
 
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from devices.vendors.words import TopicSuffix
@@ -42,7 +42,7 @@ def find_problems(home: Home) -> Iterator[ConfigProblem]:
         yield from _check_entrance(entrance, at)
         yield from _check_keepers(home, entrance, at)
     yield from _check_receptions(home, owners)
-    yield from _check_physical_devices(home)
+    yield from _check_physical_devices(home, owners)
     yield from _check_topics(home)
     yield from _check_guards(home)
     yield from _check_brands(home)
@@ -407,13 +407,16 @@ def _check_receptions(home: Home, owners: dict[str, str]) -> Iterator[ConfigProb
                 yield ConfigProblem(loc, f"`{scanner}` belongs to `{owner}` already: give each its own scanner.")
 
 
-def _check_physical_devices(home: Home) -> Iterator[ConfigProblem]:
+def _check_physical_devices(home: Home, owners: Mapping[str, str]) -> Iterator[ConfigProblem]:
     """Refuse two sections of one physical device: an order to one would move the other, one report would count twice.
 
-    Sections of different kinds may share a device that does several things.
+    Only those in `owners` are compared, which an entrance or a reception uses alone. Sections of different kinds may
+    share a device that does several things.
     """
     known: dict[Hashable, str] = {}
     for id_, device in home.devices.items():
+        if id_ not in owners:
+            continue
         definition, device_ref = device.definition, device.device_ref
         identity = definition.identity(device_ref)
         if identity is None:
@@ -422,8 +425,8 @@ def _check_physical_devices(home: Home) -> Iterator[ConfigProblem]:
         if first != id_:
             yield ConfigProblem(
                 ("devices", id_, "address"),
-                f"`{device.address}` is the {device.kind} `{first}` already: write the address of another one, or leave"
-                f" this section out and name `{first}`.",
+                f"`{device.address}` is the {device.kind} `{first}` already: write here the address of"
+                " another device, because each closure and each entrance needs its own.",
             )
 
 

@@ -206,9 +206,16 @@ SOMFY = {"kind": "lock", "vendor": "somfy", "address": "io://1234/1"}
 COVER = {"kind": "cover", "vendor": "ratgdo", "address": "garage/ratgdo", "reverses": True, "beam": False}
 
 
-def of_devices(one: dict[str, Any], other: dict[str, Any]) -> list[tuple[str, str]]:
-    home = Home.model_validate({"box": "b", "name": "n", "devices": {"one": one, "other": other}, "entrances": {}})
-    return [(".".join(map(str, problem.loc)), problem.text) for problem in find_problems(home)]
+def of_devices(
+    one: dict[str, Any], other: dict[str, Any], used: tuple[str, ...] = ("one", "other")
+) -> list[tuple[str, str]]:
+    """The problems of two devices, each of which a closure of the front door uses."""
+    document = shop.make_home().model_dump(mode="json")
+    closures = [{"id": name, "kind": "strike", "devices": {"order": name}} for name in used]
+    document["entrances"]["front"] |= {"lock": None, "door": None, "closures": closures}
+    document["devices"] |= {"one": one, "other": other}
+    problems = find_problems(Home.model_validate(document, strict=False))
+    return [(".".join(map(str, problem.loc)), problem.text) for problem in problems if problem.loc[0] == "devices"]
 
 
 @pytest.mark.parametrize("device", [RELAY, CONTACT, SLOT, EYE, HOOK, SOMFY, COVER], ids=lambda one: str(one["kind"]))
@@ -235,3 +242,7 @@ def test_two_devices_and_two_parts_of_one_device_are_fine(one: dict[str, Any], o
 
 def test_another_setting_makes_no_second_relay() -> None:
     assert of_devices(RELAY, {**RELAY, "keys": {"on_time": "device"}})
+
+
+def test_a_second_section_that_nothing_uses_does_no_harm() -> None:
+    assert of_devices(RELAY, RELAY, used=("one",)) == []
