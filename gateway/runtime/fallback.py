@@ -22,6 +22,7 @@ from gateway.domain.delivery.fallback import FALLBACK_REFUSALS, FallbackPlan, Pl
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.predicates import best_route, may_open
+from gateway.domain.visit.state import Evidence
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.notifications.outbox import Outbox
@@ -33,6 +34,7 @@ from gateway.system.containment import Containment
 log = structlog.get_logger(__name__)
 
 MAX_REFUSED = 50  # deliveries that are looked at, at the same time: more are a flood
+UNPROVEN = frozenset({Evidence.SCAN, Evidence.NONE})
 ANSWER_LIFE_S = 5  # seconds after which a scanner no longer shows an answer that comes late
 
 
@@ -58,6 +60,8 @@ class FallbackPlaces:
             preferred=self.home.fallback.order,
             places={id_: tuple(one.places) for id_, one in known.items()},
             courier_proof=frozenset(id_ for id_, one in known.items() if one.courier_proof),
+            unproven=frozenset(id_ for id_, one in self.home.entrances.items() if one.evidence in UNPROVEN),
+            living_space=frozenset(id_ for id_, one in known.items() if one.living_space),
         )
         self._refused: dict[str, tuple[str, c.AnswerScan]] = {}  # delivery -> where, and its newest refusal
         self._wake = asyncio.Event()
@@ -93,17 +97,25 @@ class FallbackPlaces:
     async def _on_refused(self, entrance: str, delivery: str, answer: c.AnswerScan) -> None:
         if answer.lacking:  # the entrance was queried at the refusal: it may be ready once its devices have answered
             await asyncio.sleep(self.entrances[entrance].state.rules.latency + 1)
-        place = self._where_it_is(entrance, delivery) or await self._move(entrance, delivery, answer)
+        place = await self._back_or_elsewhere(entrance, delivery) or await self._move(entrance, delivery, answer)
         if place is not None:
             self._show(entrance, answer.scanner, delivery, place)
 
-    def _where_it_is(self, entrance: str, delivery: str) -> str | None:
-        """Return the entrance to which a delivery was moved from this one; None: it was not."""
+    async def _back_or_elsewhere(self, entrance: str, delivery: str) -> str | None:
+        """Return where a delivery is that was moved from this entrance; None: it was not.
+
+        If the entrance can take it now, it comes back: a moment without a sensor does not divert it for good.
+        """
         order = self.store.deliveries.order(delivery)
-        return order.entrance if order is not None and order.moved_from == entrance else None
+        if order is None or order.moved_from != entrance:
+            return None
+        back = Place(entrance=entrance, place=order.announced_place or order.place)
+        is_possible = self._refusal_at(back, delivery) is None
+        is_back = is_possible and await self._store_move(delivery, back, Refusal.WRONG_ENTRANCE)
+        return entrance if is_back else order.entrance
 
     async def _move(self, entrance: str, delivery: str, answer: c.AnswerScan) -> str | None:
-        now, order = self.clock.now(), self.store.deliveries.order(delivery)
+        order = self.store.deliveries.order(delivery)
         if order is None or answer.refusal is None or order.entrance != entrance:
             return None
         present = self._refusal_at(Place(entrance=order.entrance, place=order.place), delivery)
@@ -111,22 +123,25 @@ class FallbackPlaces:
         if is_over or present not in {None, *FALLBACK_REFUSALS}:
             return None
         place = fallback(answer.refusal, order, self._plan, lambda option: self._refusal_at(option, delivery))
-        if place is None:
-            return None
+        is_moved = place is not None and await self._store_move(delivery, place, answer.refusal)
+        return place.entrance if place is not None and is_moved else None
+
+    async def _store_move(self, delivery: str, place: Place, refusal: Refusal) -> bool:
+        now = self.clock.now()
         self.crash_point("before-move")
         try:
-            message = await self.store.deliveries.move(delivery, place, answer.refusal, now)
+            message = await self.store.deliveries.move(delivery, place, refusal, now)
         except StoreFailed as failure:
             log.error("move_not_stored", delivery=delivery, why=str(failure))
-            return None
+            return False
         if message is None:
-            return None
+            return False
         self.crash_point("after-move")
-        told = c.NotifyOwner(notification=c.Notification.MOVED, delivery=delivery, detail=answer.refusal.value)
+        told = c.NotifyOwner(notification=c.Notification.MOVED, delivery=delivery, detail=refusal.value)
         self.outbox.notify_of_delivery(told, place.entrance, now, message=message, delivery=delivery)
         self.outbox.schedule_results()
         self.on_moved((delivery,))
-        return place.entrance
+        return True
 
     def _refusal_at(self, place: Place, delivery: str) -> Refusal | None:
         """Return what a scan of this delivery would be answered at this place now; None: it may begin."""

@@ -35,7 +35,7 @@ MAX_UPCOMING_DELIVERIES = 100  # deliveries of one entrance: more than a house g
 def _moved(order: DeliveryOrder, place: Place) -> DeliveryOrder:
     announced = order.moved_from or order.entrance
     moved_from = None if announced == place.entrance else announced
-    return replace(order, entrance=place.entrance, place=place.place, moved_from=moved_from, placed=order.placed + 1)
+    return replace(order, entrance=place.entrance, place=place.place, moved_from=moved_from)
 
 
 class Deliveries(StorePart):
@@ -59,11 +59,12 @@ class Deliveries(StorePart):
         """Return the deliveries that have this normalised code; those that may come in are first.
 
         `label`: the rules that were read with the code; a delivery that they do not permit now is refused because of
-        them, unless it is refused anyway. The owner's own promise gives way to a brand's that may come in: it proves
-        less, and two would block each other.
+        them, unless it is refused anyway. The owner's own promise gives way to a brand's that may come in, or has: it
+        proves less, two would block each other, and one parcel comes in once.
         """
         matches = tuple(self._read_each(rows.SELECT_BY_CODE, (code,), lambda row: self._match(row, label, now)))
-        if any(m.delivery.brand != OWN_BRAND and m.delivery.refusal is None for m in matches):
+        comes = {None, Refusal.ALREADY_USED}
+        if any(m.delivery.brand != OWN_BRAND and m.delivery.refusal in comes for m in matches):
             matches = tuple(m for m in matches if m.delivery.brand != OWN_BRAND)
         return tuple(sorted(matches, key=lambda m: (m.delivery.refusal is not None, m.delivery.start, m.delivery.id)))
 
@@ -107,7 +108,10 @@ class Deliveries(StorePart):
 
     def _move(self, db: Database, delivery: str, place: Place, refusal: Refusal, now: Now) -> int | None:
         row = rows.row_of(db, delivery)
-        if row is None or row.order.entrance == place.entrance or row.order.placed >= MAX_MOVES:
+        if row is None or row.order.entrance == place.entrance:
+            return None
+        is_back = place.entrance == row.order.moved_from
+        if row.order.placed >= MAX_MOVES and not is_back:
             return None
         if row.usage.visiting or row.usage.used:
             return None
@@ -117,8 +121,8 @@ class Deliveries(StorePart):
             "UPDATE delivery SET moved_from = NULLIF(COALESCE(moved_from, entrance), ?1),"
             " announced_place = CASE WHEN COALESCE(moved_from, entrance) = ?1 THEN NULL"
             " ELSE COALESCE(announced_place, place) END,"
-            " entrance = ?1, place = ?2, placed = placed + 1, lacking = NULL, checked = NULL WHERE key = ?3",
-            (place.entrance, place.place, delivery),
+            " entrance = ?1, place = ?2, placed = placed + ?4, lacking = NULL, checked = NULL WHERE key = ?3",
+            (place.entrance, place.place, delivery, 0 if is_back else 1),
         )
         rows.mark_for_check(db, delivery)
         moved = {"delivery": delivery, "moved_from": row.order.entrance, "moved_to": place.entrance}

@@ -25,7 +25,8 @@ TERMS_ADAPTER = TypeAdapter(PermissionTerms)
 _SELECT_ROW = """
 SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts AS start, d.ends AS end, d.cold_max_c,
   d.cancelled, d.lacking, d.checked, d.told, d.signed_by, d.doubtful, d.by_hub, d.message,
-  d.message_version, d.accepted_entrances, d.dimensions, d.label_rules, d.info, d.moved_from, d.placed,
+  d.message_version, d.accepted_entrances, d.dimensions, d.label_rules, d.info,
+  d.moved_from, d.announced_place, d.placed,
   (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'parcel') AS parcels,
   (SELECT value FROM code WHERE delivery = d.key AND kind = 'courier') AS courier,
   (SELECT said_day FROM own_parcel WHERE delivery = d.key) AS said_day,

@@ -20,7 +20,6 @@ from gateway.demo.scenarios.ways_in_homes import (
     SAFE,
     STREET,
     with_flat,
-    with_key_safe,
     with_parcel_box,
 )
 from gateway.domain.delivery.result import Refusal
@@ -32,6 +31,7 @@ from gateway.installation.walk_test_report import SignedWalkTest, verify_walk
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.ed25519 import PublicKey
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
+from tests.gateway.couriers_key import with_couriers_key_safe
 from tests.gateway.test_walked_in_a_browser import Phone, codes, with_pages
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.installer import HEARD_S, WalkTestInstaller
@@ -121,7 +121,7 @@ async def walks(phone: Phone, installer: WalkTestInstaller, steps: Sequence[tupl
             _into_a_compartment,
             {"box-1/not_caught", "box-2/content", "delivery", "box-2/delivery"},
         ),
-        (with_key_safe, _with_the_key, {"safe/key_hook", "hall-door/key", "hall-door/holds", "safe/holds"}),
+        (with_couriers_key_safe, _with_the_key, {"safe/key_hook", "hall-door/key", "hall-door/holds", "safe/holds"}),
     ],
     ids=["flat", "box", "safe"],
 )
@@ -182,10 +182,13 @@ async def _pushes_a_door_that_does_not_latch(_play: ScenarioRun, phone: Phone, n
             (("box-1", "lies_caught"), ("box-1-lid", "does_not_catch")), "Connect the switch of the latch",
         ),
         (
-            with_key_safe, SAFE, WalkTrial.KEY_HOOK, _takes_the_key_and_leaves_a_magnet,
+            with_couriers_key_safe, SAFE, WalkTrial.KEY_HOOK, _takes_the_key_and_leaves_a_magnet,
             ((SAFE, "magnet"),), "sees a key that is out",
         ),
-        (with_key_safe, HALL, WalkTrial.HOLDS, _pushes_a_door_that_does_not_latch, (), "Adjust the strike plate"),
+        (
+            with_couriers_key_safe, HALL, WalkTrial.HOLDS, _pushes_a_door_that_does_not_latch, (),
+            "Adjust the strike plate",
+        ),
     ],
     ids=["strike", "compartment", "key_safe", "keyed_door"],
 )  # fmt: skip
@@ -237,7 +240,7 @@ async def test_a_garage_door_s_light_beam_is_tried_and_a_blind_one_is_found(tmp_
         await asyncio.sleep(HEARD_S)
         await expect(phone.page.locator("#open-trial ~ .countdown")).to_have_text("waits for: something in the way")
         await phone.button("It did not work").click()
-        await expect(phone.page.locator(".promises .bad")).to_contain_text("the box never closes this door")
+        await expect(phone.page.locator(".promises .bad")).to_contain_text("the box never closes it")
         for fault in ("beam", "blind"):
             await play.set_fault(play.plan.lock, fault, on=False)
         await phone.button("Try again: Something in the way").click()

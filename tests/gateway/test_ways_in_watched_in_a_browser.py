@@ -21,12 +21,12 @@ from gateway.demo.scenarios.ways_in_homes import (
     SAFE,
     STREET,
     with_flat,
-    with_key_safe,
     with_parcel_box,
 )
 from gateway.domain.visit.state import Phase
 from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, contrast_problems, visitor
+from tests.gateway.couriers_key import with_couriers_key_safe
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.whole_house import run_whole_house
 
@@ -124,7 +124,7 @@ async def test_the_owner_sees_which_compartment_stands_open(tmp_path: Path) -> N
 
 
 async def test_the_owner_sees_that_the_key_is_out_in_french(tmp_path: Path) -> None:
-    async with watched(tmp_path, with_key_safe, locale="fr-FR") as (play, page):
+    async with watched(tmp_path, with_couriers_key_safe, locale="fr-FR") as (play, page):
         await shows(page, "Coffre à clé fermé, prouvé", "Porte à clé fermé, prouvé")
         await play.scan_codes()
         await play.log.wait_for_line("way", within=30, thing=SAFE, state="open")

@@ -39,7 +39,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the living space opens to the owner's parcel without his tap",
         file="gateway/domain/delivery/candidate.py",
-        old="or (is_own and order.entrance not in context.without_tap)",
+        old="or (is_own and not order.lies_at <= context.without_tap)",
         new="or (is_own and False)",
         tests=(f"{DOMAIN}::test_the_living_space_asks_the_owner_and_a_garage_of_his_choice_does_not",),
     ),

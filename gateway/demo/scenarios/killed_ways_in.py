@@ -49,6 +49,7 @@ SCENARIOS = ScenarioList()
 class Way(Frozen):
     """One way in: what is promised, how the courier scans, and the rest of his visit."""
 
+    name: str  # of its scenarios
     equip: Callable[[DemoPlan], DemoPlan]
     expected: Expectation
     announce: Callable[[ScenarioRun], Awaitable[PromisedDelivery | None]]
@@ -93,27 +94,30 @@ async def _deliver_own(play: ScenarioRun, parcels: PromisedDelivery | None) -> N
     await play.leave_and_seal()
 
 
-WAYS = {
-    "flat": Way(
+WAYS = (
+    Way(
+        name="flat",
         equip=with_flat, expected=EXPECT_FLAT, announce=ScenarioRun.announce_delivery, scan=ScenarioRun.scan_codes,
         again=_visit_flat,
     ),
-    "locker": Way(
+    Way(
+        name="locker",
         equip=with_parcel_box, expected=EXPECT_BOXED, announce=ScenarioRun.announce_delivery,
         scan=ScenarioRun.scan_codes, again=_fill_box,
     ),
-    "own-parcel": Way(
+    Way(
+        name="own-parcel",
         equip=with_tracking, expected=own_parcels.EXPECT_OWN, announce=_announce_own, scan=_scan_own,
         again=_deliver_own,
     ),
-}  # fmt: skip
+)  # fmt: skip
 
 
-def _add_before_commit(name: str, way: Way) -> None:
+def _add_before_commit(way: Way) -> None:
     @SCENARIOS.add(
         _("killed before the intent is stored: nothing used, a new scan works"),
         way.expected,
-        title=f"{name}:gateway-killed-before-commit",
+        title=f"{way.name}:gateway-killed-before-commit",
         equip=way.equip,
         phases=(Phase.RINGING, "ready", *way.expected.phases),
         notifications=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *USUAL_NOTIFICATIONS),
@@ -132,11 +136,11 @@ def _add_before_commit(name: str, way: Way) -> None:
         await way.again(play, parcels)
 
 
-def _add_after_commit(name: str, way: Way) -> None:
+def _add_after_commit(way: Way) -> None:
     @SCENARIOS.add(
         _("killed after the intent is stored: spent, never sent later"),
         EXPECT_SPENT,
-        title=f"{name}:gateway-killed-after-commit",
+        title=f"{way.name}:gateway-killed-after-commit",
         equip=way.equip,
         retailer_state=None if way.expected.retailer_state is None else EXPECT_SPENT.retailer_state,
     )
@@ -149,9 +153,9 @@ def _add_after_commit(name: str, way: Way) -> None:
         play.require(not play.watch.events("unlock"), "no order to open is sent after the restart")
 
 
-for _name, _way in WAYS.items():
-    _add_before_commit(_name, _way)
-    _add_after_commit(_name, _way)
+for _way in WAYS:
+    _add_before_commit(_way)
+    _add_after_commit(_way)
 
 
 @SCENARIOS.add(

@@ -31,12 +31,15 @@ class FallbackPlan(Frozen):
     """Where a house may take its deliveries, by its house file.
 
     `preferred`: entrances and receptions in the owner's order. `places`: those of each entrance, in the order of the
-    house file. `courier_proof`: the entrances that open only with a courier's code.
+    house file. `courier_proof`: the entrances that open only with a courier's code. `unproven`: those at which neither
+    film nor sensor proves a delivery. `living_space`: those that lead into it.
     """
 
     preferred: tuple[str, ...]
     places: Mapping[str, tuple[str, ...]]
     courier_proof: frozenset[str]
+    unproven: frozenset[str] = frozenset()
+    living_space: frozenset[str] = frozenset()
 
 
 def fallback(
@@ -48,15 +51,18 @@ def fallback(
     """
     if refusal not in FALLBACK_REFUSALS or order.placed >= MAX_MOVES:
         return None
-    return next((place for place in _options(order, plan) if refusal_at(place) is None), None)
+    return next((place for place in _options(order, plan, refusal) if refusal_at(place) is None), None)
 
 
-def _options(order: DeliveryOrder, plan: FallbackPlan) -> Iterator[Place]:
+def _options(order: DeliveryOrder, plan: FallbackPlan, refusal: Refusal) -> Iterator[Place]:
     for entrance in plan.preferred:
         is_elsewhere = entrance != order.entrance
         is_accepted = order.entrances is None or entrance in order.entrances
         is_provable = order.courier is not None or entrance not in plan.courier_proof
-        if is_elsewhere and is_accepted and is_provable:
+        # Who is home at one entrance may be in the living space, whatever was said at the other
+        is_empty = refusal is not Refusal.HOUSEHOLD_PRESENT or entrance not in plan.living_space
+        is_proven = entrance not in plan.unproven or not order.lies_at.isdisjoint(plan.unproven)
+        if is_elsewhere and is_accepted and is_provable and is_empty and is_proven:
             # Of the entrance's places, one that is called as the order's own comes first
             for place in sorted(plan.places.get(entrance, ()), key=lambda name: name != order.place):
                 yield Place(entrance=entrance, place=place)

@@ -206,12 +206,18 @@ class DeliveryOrder(Frozen):
     )  # identifiers of the rules that must have been read on the label (label.py)
     info: Mapping[str, str] = field(default_factory=dict)  # texts for people; nothing decides on them
     moved_from: str | None = None  # the entrance of the retailer's order, where the house moved it to another one
-    placed: int = 0  # how often the house moved it
+    announced_place: str | None = None  # the place of the retailer's order, where the house moved it
+    placed: int = 0  # how often the house moved it away
 
     @property
     def key(self) -> str:
         """Return the delivery's unique key in the house: two brands may use one id. Neither part contains a point."""
         return delivery_key(self.brand, self.id)
+
+    @property
+    def lies_at(self) -> frozenset[str]:
+        """Return the entrance at which it is expected, and the announced one, whose rules go with it."""
+        return frozenset({self.entrance} if self.moved_from is None else {self.entrance, self.moved_from})
 
 
 def delivery_key(brand: str, delivery: str) -> str:

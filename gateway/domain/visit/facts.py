@@ -123,17 +123,31 @@ def update_fact(  # noqa: PLR0913 - a report, its sensor and what was known
     is_unchanged = fact.value == value and same_boot and whole
     is_good = same_boot and value in sensor.needs_answer
     self_evident = value in sensor.needs_answer and is_basic
-    answers_now = context.answers is not None and context.answers >= fact.min_query_id
+    is_old = value != fact.value and _is_overtaken(fact, sensor, context)
+    answers_now = context.answers is not None and context.answers >= fact.min_query_id and not is_old
     last_answer = fact.answered_query_id if is_unchanged else -1
+    min_query_id = fact.min_query_id
+    if value != fact.value and len(sensor.needs_answer) > 1:  # the other good value was bad news for this one
+        min_query_id = max(min_query_id, (last_query_id if context.answers is None else context.answers) + 1)
     return Fact(
         value=value,
         proven=self_evident or (is_good and (answers_now or (is_unchanged and fact.proven))),
         stable_since=fact.stable_since if is_unchanged else mono,
-        answered_query_id=last_answer if context.answers is None else context.answers,
-        min_query_id=fact.min_query_id if is_good and (whole or answers_now) else last_query_id + 1,
+        answered_query_id=last_answer if context.answers is None else max(last_answer, context.answers),
+        min_query_id=min_query_id if is_good and (whole or answers_now) else last_query_id + 1,
+        reported_query_id=last_query_id if context.answers is None else fact.reported_query_id,
         boot=context.boot,
         seq=fact.seq if context.seq is None else context.seq,
     )
+
+
+def _is_overtaken(fact: Fact, sensor: Sensor, context: e.ReportContext) -> bool:
+    """Return whether an answer may have been measured before what is known of a sensor with two good values.
+
+    A compartment that has reported "occupied" is not empty by a late answer of before.
+    """
+    newest = max(fact.reported_query_id, fact.answered_query_id)
+    return len(sensor.needs_answer) > 1 and context.answers is not None and context.answers <= newest
 
 
 def _on_report(step: Step, event: e.SensorReported) -> None:

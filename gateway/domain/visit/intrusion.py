@@ -90,7 +90,8 @@ def _on_obeyed(step: Step, closure: AnyClosure) -> None:
     if step.visit.phase is Phase.LOCKED_AGAIN:  # already proven: the move is late
         step.emit(RaiseAlarm(code=AlarmCode.LATE_UNLOCK, closure=step.named(closure.id)))
     entry = step.visit.entry
-    step.visit = replace(step.visit, entry=replace(entry, unanswered=entry.unanswered - {closure.id}))
+    obeyed, unanswered = entry.obeyed | {closure.id}, entry.unanswered - {closure.id}
+    step.visit = replace(step.visit, entry=replace(entry, obeyed=obeyed, unanswered=unanswered))
 
 
 def _lock_requested(step: Step) -> bool:

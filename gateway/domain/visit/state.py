@@ -217,6 +217,7 @@ class Entry(Frozen):
     # Monotonic: until then a command of ours to open may still act by its own lifetime
     command_valid_until: float = 0.0
     unanswered: frozenset[str] = frozenset()  # closures ordered open of which no report shows that they obeyed or not
+    obeyed: frozenset[str] = frozenset()  # closures of which a report shows that they obeyed
     hold_expired: bool = False  # those can obey no longer: they were queried, and have to prove their state
     observed_throughout: bool = True  # observed without a break since the first intent
     reservation_settled: bool = False  # the opening was consumed or released, once

@@ -178,6 +178,9 @@ def begin_inside(step: Step, stage: int | None = None) -> None:
     consume_opening(step)
     entry = step.visit.entry
     stage = entry.stage if stage is None else stage
+    closure = step.closure(step.visit.route[stage])
+    if not closure.may_be_used(step.view(closure)) and closure.id not in entry.opened:
+        step.emit(c.RaiseAlarm(code=c.AlarmCode.UNEXPECTED_UNLOCK, closure=step.named(closure.id)))
     entry = replace(entry, stage=stage, opened=entry.opened | {step.visit.route[stage]})
     step.visit = replace(
         step.visit,
@@ -186,7 +189,8 @@ def begin_inside(step: Step, stage: int | None = None) -> None:
         closing=ProcedureRun(),
         detecting=ProcedureRun(),
         courier_left=False,
-        reminders=0,
+        # Whoever goes in and out by the key is reminded of the key all the same
+        reminders=0 if closure.opening().is_ordered else step.visit.reminders,
     )
     limit_s = step.here.overdue(step.view(step.here)).limit_s
     if limit_s is None:
@@ -291,7 +295,7 @@ def _settle_reservation(step: Step) -> None:
     # A basic sensor proves no "never", nor does an unanswered command: it may open the closure after the visit
     never_opened = (
         not visit.opened and entry.observed_throughout and not entry.unanswered and not _has_basic_sensor(step)
-    )
+    ) and not _may_have_been_filled(step)
     if entry.reservation_settled or not never_opened:
         record_outcome_if_opened(step)
         record_outcome(step, Outcome.NOT_DELIVERED if never_opened else Outcome.UNKNOWN)
@@ -305,6 +309,18 @@ def _settle_reservation(step: Step) -> None:
         record_outcome(step, Outcome.NOT_DELIVERED)
     else:
         step.visit = replace(step.visit, outcome=Outcome.NOT_DELIVERED)
+
+
+def _may_have_been_filled(step: Step) -> bool:
+    """Return whether a closure that springs open obeyed, and no sensor proves that nothing was left in it.
+
+    A sensor of its lid that is stuck at "closed" must not make the opening free for a second compartment.
+    """
+    closures = [step.closure(ident) for ident in step.visit.entry.obeyed]
+    return any(
+        closure.opening().opens_itself and closure.deposited(step.view(closure)) is not Deposit.NOTHING
+        for closure in closures
+    )
 
 
 def _has_basic_sensor(step: Step) -> bool:

@@ -32,7 +32,7 @@ from gateway.runtime.own_parcels import (
 from gateway.storage import own_parcels as stored
 from gateway.storage.own_parcels import ParcelRefusal
 from gateway.storage.snapshot import write_snapshot
-from tests.gateway.domain.delivery.house import receive
+from tests.gateway.domain.delivery.house import commit_reservation, receive
 from tests.gateway.domain.delivery.shop import NOON, NOW, PARCEL, make_offer
 from tests.shell.box import ShellBox, box, run_box, run_tasks
 from tests.shell.house import make_home
@@ -151,6 +151,9 @@ async def test_a_brand_that_announces_it_later_has_the_word_at_the_door(made: Sh
     assert [match.delivery.brand for match in made.store.deliveries.matches(PARCEL, now)] == [OWN_BRAND]
     await receive(made.store, make_offer(carrier=min(made.home.brands["shop"].permission.carriers)), now=NOW)
     assert [match.delivery.brand for match in made.store.deliveries.matches(PARCEL, now)] == ["shop"]
+    await commit_reservation(made.store)
+    found = [(match.delivery.brand, match.delivery.refusal) for match in made.store.deliveries.matches(PARCEL, now)]
+    assert found == [("shop", Refusal.ALREADY_USED)], "the same label is not let in once more as the owner's own"
 
 
 @pytest.mark.parametrize(

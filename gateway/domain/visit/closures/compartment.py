@@ -71,7 +71,7 @@ class Compartment(Closure):
         return tuple(word for word, is_wrong in faults.items() if is_wrong)
 
     def opening(self) -> Opening:
-        return Opening(invalidate=("latch",), query=("latch",))
+        return Opening(invalidate=("latch",), query=("latch",), opens_itself=True)
 
     def passable(self, view: View) -> bool:
         return view.value("latch") in OPENABLE

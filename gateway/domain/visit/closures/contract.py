@@ -24,6 +24,7 @@ from gateway.domain.visit.commands import AlarmCode, Notification
 
 UNKNOWN = "unknown"
 CLEAR, OBSTRUCTED = "clear", "obstructed"  # of `Quantity.OBSTRUCTION`
+KEY_TAKEN, KEY_RETURNED = "key_taken", "key_returned"  # marks of a visit
 START = "start"  # the step in which every procedure begins
 ORDER_ROLE = "order"  # the role of the device that opens it
 MAIN_CLOSURE = "door"  # the id whose sensors and conditions have no prefix: `lock` and `door`, as before closures
@@ -79,6 +80,7 @@ class Fact(Frozen):
     stable_since: float = 0.0  # the value held, observed without a break, since
     answered_query_id: int = -1  # the newest query that this value answered
     min_query_id: int = 0  # only an answer to a query numbered at or above this proves
+    reported_query_id: int = -1  # the newest query when the device last reported of its own accord
     boot: str | None = None
     seq: int = -1
 
@@ -246,6 +248,7 @@ class Opening(Frozen):
     passable_for_s: float | None = None  # how long it can be opened after the command; None: until it is secured
     is_ordered: bool = True  # False: only a key opens it; it is no stage of a route, but is secured at the end
     pulls_latch: bool = False
+    opens_itself: bool = False  # it springs open once it obeyed, whatever its lid's sensor says
 
 
 class Deposit(Enum):
@@ -399,6 +402,10 @@ class Closure(BaseModel, ABC):
     def deposited(self, view: View) -> Deposit:
         """Return what is known of whether something was left here."""
         return Deposit.BY_FILM
+
+    def may_be_used(self, view: View) -> bool:
+        """Return whether what is known explains that somebody opens it in a visit; False: it raises an alarm."""
+        return True
 
     def fits(self, parcel: Dimensions) -> bool:
         """Return whether a parcel of these dimensions fits through or into it."""

@@ -12,6 +12,8 @@ from pydantic import Field
 
 from devices.reports import DoorState
 from gateway.domain.visit.closures.contract import (
+    KEY_RETURNED,
+    KEY_TAKEN,
     OPEN_DOOR_STATES,
     VAGUE_DOOR_STATES,
     Closure,
@@ -31,7 +33,6 @@ from gateway.domain.visit.closures.contract import (
 from gateway.domain.visit.commands import AlarmCode, Notification
 
 PRESENT, ABSENT = "present", "absent"
-KEY_TAKEN, KEY_RETURNED = "key_taken", "key_returned"  # marks of a visit
 
 
 class KeySafe(Closure):

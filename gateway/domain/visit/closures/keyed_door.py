@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from devices.reports import DoorState
 from gateway.domain.visit.closures.contract import (
+    KEY_TAKEN,
     OPEN_DOOR_STATES,
     VAGUE_DOOR_STATES,
     Closure,
@@ -49,6 +50,9 @@ class KeyedDoor(Closure):
 
     def opened(self, view: View) -> bool:
         return view.value("door") in OPEN_DOOR_STATES
+
+    def may_be_used(self, view: View) -> bool:
+        return KEY_TAKEN in view.now.marks  # else its key hangs in the safe, or the hook's sensor says so wrongly
 
     def holds(self, view: View) -> bool:
         return False

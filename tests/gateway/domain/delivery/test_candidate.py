@@ -8,6 +8,7 @@ import pytest
 
 from gateway.config.home import PermissionSeed
 from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery, candidate, delivery_status, next_change_at
+from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.permission import Permission, PermissionStatus
 from gateway.domain.delivery.promise import DeliveryOrder, OrderUsage, State, order_of
 from gateway.domain.delivery.result import Outcome, Refusal
@@ -113,3 +114,16 @@ def test_it_is_known_when_time_alone_changes_what_the_retailer_sees() -> None:
     assert next_look(LATE) is None
     assert next_look(NOW, OrderUsage(outcomes=(Outcome.DELIVERED,))) is None
     assert next_look(NOW, OrderUsage(visiting=True)) is None
+
+
+def test_a_delivery_that_was_moved_keeps_the_courier_s_code_and_the_owner_s_tap_of_its_own_entrance() -> None:
+    moved = replace(PROMISE, entrance="garage", moved_from="front")
+    assert seen(moved).needs_courier
+    house = replace(HOUSE, own_permission=SHOP, without_tap=frozenset({"garage"}))
+    own = replace(PROMISE, brand=OWN_BRAND, courier=None, entrance="garage", cold_max_c=None)
+
+    def needs_tap(order: DeliveryOrder) -> bool:
+        return candidate(order, None, FRESH, context=house, now=NOW).needs_yes
+
+    assert not needs_tap(own)
+    assert needs_tap(replace(own, moved_from="front"))

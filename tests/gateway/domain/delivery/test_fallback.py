@@ -119,3 +119,15 @@ def test_wherever_it_goes_it_is_accepted_and_permitted_there_and_elsewhere(  # n
         if courier is not None or one not in PLAN.courier_proof
         for place in PLAN.places[one]
     ), "a preferred one would have taken it"
+
+
+def test_who_is_home_at_one_entrance_may_be_in_the_living_space_behind_another() -> None:
+    plan = replace(PLAN, living_space=frozenset({"front", "garage"}))
+    assert goes(refusal=Refusal.HOUSEHOLD_PRESENT, plan=plan) == "desk/desk"
+    assert goes(refusal=Refusal.NOT_READY, plan=plan) == "garage/hall"
+
+
+def test_it_goes_to_no_entrance_where_neither_film_nor_sensor_would_prove_it() -> None:
+    plan = replace(PLAN, unproven=frozenset({"garage"}))
+    assert goes(plan=plan) == "desk/desk"
+    assert goes(plan=replace(plan, unproven=frozenset({"garage", "front"}))) == "garage/hall", "its own proves nothing"
