@@ -14,7 +14,8 @@ from pathlib import Path
 import av.logging
 
 from gateway.video.clip import CrashPoint
-from gateway.video.process import AlreadyRunning, VideoProcess
+from gateway.video.held_folder import AlreadyRunning
+from gateway.video.process import VideoProcess
 
 EXIT_ALREADY_RUNNING = 3
 

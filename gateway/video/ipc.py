@@ -283,6 +283,9 @@ def pack_chunk(at: float, data: bytes) -> bytes:
     return CHUNK_HEADER.pack(len(data), at) + data
 
 
+VIDEO_SOCKET = "video.sock"  # in the storage folder
+
+
 def live_socket(socket: Path) -> Path:
     """Return the socket for viewers of the video process that serves its gateway on `socket`."""
     return socket.with_suffix(".live")

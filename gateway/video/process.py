@@ -4,17 +4,21 @@ The process outlives the gateway. A new connection replaces the gateway before. 
 for `ORPHAN_TIMEOUT_S` seconds and are then closed. A process without clips and without a gateway ends after
 `IDLE_TIMEOUT_S` seconds, with its pre-rolls, so that no home is filmed without a purpose. Viewers keep their camera
 connected, but they do not keep the process running.
+
+A process that no gateway can find again (its folder was moved or deleted, or its socket was replaced) closes its films
+and ends within `PLACE_CHECK_INTERVAL_S` seconds, so that no home is filmed by a process that nobody controls. Films
+are recovered and written only in folders that this process holds (`HeldFolder`).
 """
 
 import asyncio
 import base64
-import fcntl
 import logging
 import os
 import signal
+import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +29,7 @@ from pydantic import ValidationError
 from gateway.video import ipc
 from gateway.video.camera import CameraReader
 from gateway.video.clip import CrashPoint
+from gateway.video.held_folder import HeldFolder, HeldSocket, hold_socket
 from gateway.video.recording import CameraContext, RecordingResult
 from gateway.video.recovery import ClosedFilm as Film
 from gateway.video.recovery import close_left_film, find_gaps, find_sidecars
@@ -37,9 +42,12 @@ IDLE_TIMEOUT_S: Final = 60.0  # seconds for which a process without clips waits 
 RING_LINGER_S: Final = 5.0  # seconds in which a new gateway may take over the pre-rolls of the one before
 POLL_INTERVAL_S: Final = 0.05  # seconds between two checks of the cameras for a change
 PROOF_INTERVAL_S: Final = 0.25  # seconds between two proofs of a camera in which nothing changes
+PLACE_CHECK_INTERVAL_S: Final = 1.0  # seconds between two checks whether a gateway still finds this process
 MAX_LINE_BYTES: Final = 1 << 20  # bytes
 CLOSE_TIMEOUT_S: Final = 5.0  # seconds for the gateway's connection to close
 MAX_UNREAD_BYTES: Final = 4 << 20  # unread bytes beyond which the gateway is disconnected
+# From Python 3.13 on asyncio removes a server's socket by its path; `HeldSocket` removes only this process's own.
+KEEP_SOCKET: Final[dict[str, Any]] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
 @dataclass(slots=True)
@@ -49,10 +57,6 @@ class RequestedClip:
     folder: str
     requested_at: datetime
     cameras: set[str] = field(default_factory=set)
-
-
-class AlreadyRunning(Exception):  # noqa: N818 - the name says the condition
-    """Another video process serves this socket."""
 
 
 class VideoProcess:
@@ -77,6 +81,8 @@ class VideoProcess:
         self._viewer_server = ViewerServer(self._cameras, viewer_limits)
         self._clips: dict[ipc.ClipKey, RequestedClip] = {}
         self._context: CameraContext | None = None
+        self._folders: dict[Path, HeldFolder] = {}  # of films, by the path that the gateway names
+        self._held = ExitStack()
         self._gateway: asyncio.StreamWriter | None = None
         self._no_gateway_since = time.monotonic()
         self._proofs: dict[str, ipc.CameraProof] = {}
@@ -89,16 +95,21 @@ class VideoProcess:
         """Serve until SIGTERM, SIGINT or a timeout without a gateway; then close all clips. Raises as `hold_socket`."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._on_unhandled_error)
-        with hold_socket(self._socket):
-            server = await asyncio.start_unix_server(self._serve_gateway, self._socket, limit=MAX_LINE_BYTES)
-            live = ipc.live_socket(self._socket)
-            viewers = await asyncio.start_unix_server(self._viewer_server.serve, live, limit=MAX_REQUEST_BYTES)
-            for path in (self._socket, live):
+        with hold_socket(self._socket) as held, self._held:
+            self._folders[self._socket.parent] = held.folder
+            server = await asyncio.start_unix_server(
+                self._serve_gateway, held.path, limit=MAX_LINE_BYTES, **KEEP_SOCKET
+            )
+            viewers = await asyncio.start_unix_server(
+                self._viewer_server.serve, held.live, limit=MAX_REQUEST_BYTES, **KEEP_SOCKET
+            )
+            held.set_bound()
+            for path in (held.path, held.live):
                 path.chmod(0o600)
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._ending.set)
             try:
-                await self._publish_proofs()
+                await self._publish_proofs(held)
             finally:
                 server.close()
                 viewers.close()
@@ -184,7 +195,7 @@ class VideoProcess:
 
     async def _configure(self, request: ipc.ConfigureCameras) -> None:
         """Apply the configuration; close films of a killed process; end pre-rolls that the gateway does not want."""
-        root = Path(request.folder)
+        root = (await asyncio.to_thread(self._hold_folder, Path(request.folder))).pinned
         if self._context is None or self._context.root != root:
             await asyncio.to_thread(close_left_films, root)
         post = asyncio.get_running_loop().call_soon_threadsafe
@@ -204,6 +215,14 @@ class VideoProcess:
                 for key, clips in self._clips.items():
                     if name in clips.cameras:
                         await asyncio.to_thread(camera.record, key, clips.folder)
+
+    def _hold_folder(self, path: Path) -> HeldFolder:
+        """Return the held folder at `path`, which is created if it is missing. Raises as `HeldFolder`."""
+        if path not in self._folders:
+            path.mkdir(parents=True, exist_ok=True)
+            same = next((folder for folder in self._folders.values() if folder.is_at(path)), None)
+            self._folders[path] = same or self._held.enter_context(closing(HeldFolder(path)))
+        return self._folders[path]
 
     async def _record(self, request: ipc.RecordClip) -> None:
         clips = self._clips.setdefault(request.clip, RequestedClip(request.folder, self._utc()))
@@ -225,8 +244,9 @@ class VideoProcess:
         recorded = {name: result for name, result in zip(self._cameras, answers, strict=True) if result is not None}
         self._send(await asyncio.to_thread(collect_clip, root, request, clips, recorded, self._utc()))
 
-    async def _publish_proofs(self) -> None:
+    async def _publish_proofs(self, held: HeldSocket) -> None:
         """Send each changed proof at once and each other one every `PROOF_INTERVAL_S`; end without a gateway."""
+        check_at = 0.0
         while not self._ending.is_set():
             now = time.monotonic()
             for name, camera in self._cameras.items():
@@ -245,41 +265,22 @@ class VideoProcess:
             ):
                 log.warning("no gateway came back: the video process ends")
                 self._ending.set()
+            if now >= check_at:
+                check_at = now + PLACE_CHECK_INTERVAL_S
+                self._end_if_lost(held)
             self._camera_changed.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._camera_changed.wait(), POLL_INTERVAL_S)
 
-
-@contextmanager
-def hold_socket(socket: Path) -> Iterator[None]:
-    """Lock the socket's pid file: the lock, not the file, shows a process. AlreadyRunning: another one holds it."""
-    pid_file = socket.with_suffix(".pid")
-    handle = os.open(pid_file, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            is_locked = os.fstat(handle).st_ino == pid_file.stat().st_ino
-        except (BlockingIOError, FileNotFoundError):  # locked, or its owner just removed it
-            is_locked = False
-        if not is_locked:
-            raise AlreadyRunning(str(socket))
-        os.ftruncate(handle, 0)
-        os.write(handle, f"{os.getpid()}\n".encode())
-        for left in (socket, ipc.live_socket(socket)):  # left by a killed process
-            left.unlink(missing_ok=True)
-        try:
-            yield
-        finally:
-            for path in (socket, ipc.live_socket(socket)):
-                path.unlink(missing_ok=True)
-            pid_file.unlink(missing_ok=True)
-    finally:
-        os.close(handle)
+    def _end_if_lost(self, held: HeldSocket) -> None:
+        """End if no gateway finds this process any more, or if a folder of films was moved or deleted."""
+        if not held.is_reachable or not all(folder.is_in_place for folder in tuple(self._folders.values())):
+            log.warning("the folder or the socket of the video process was moved or deleted: the process ends")
+            self._ending.set()
 
 
 def close_left_films(root: Path) -> None:
     """Close all films that a killed process left open; those on a failed disk stay open until the next call."""
-    root.mkdir(parents=True, exist_ok=True)
     for path in find_sidecars(root):
         try:
             close_left_film(root, path)

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.system.atomic_file import sync_folder, write_whole
+from gateway.video.held_folder import end_by_socket
+from gateway.video.ipc import VIDEO_SOCKET
 
 WIPE_MARK = "wipe"
 LOCK_FILE = "gateway.lock"
@@ -54,8 +56,10 @@ def finish_wipe(folder: Path, *, phones: Path) -> bool:
     """Delete everything, then the mark. After a crash, calling it again gives the same result.
 
     `phones` is the file of the phones' addresses: it is emptied, not deleted, because the house file may name it.
-    Return False if it could not be emptied, so that a person has to do it.
+    Return False if it could not be emptied, so that a person has to do it. A video process that outlived its gateway
+    is ended first, because it would film on into the new box.
     """
+    end_by_socket(folder / VIDEO_SOCKET)
     emptied = truncate(phones)
     _delete(_temporary_file(phones))
     for name in ("key", "pages", "hub"):

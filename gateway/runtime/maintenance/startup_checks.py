@@ -11,10 +11,9 @@ from pathlib import Path
 from gateway.evidence.rollback import STORE_FILE
 from gateway.storage.schema import find_damage
 from gateway.system.i18n import SOURCE, Text, _
-from gateway.video.ipc import live_socket
+from gateway.video.ipc import VIDEO_SOCKET, live_socket
 
 STORE_CHECK_TIMEOUT_S = 3.0  # for the check of the store: a start to a safe state has 10 s, and 100 MB are read in 1 s
-VIDEO_SOCKET = "video.sock"
 _FILES = (STORE_FILE, f"{STORE_FILE}-wal", f"{STORE_FILE}-shm")
 _SOCKETS = (VIDEO_SOCKET, live_socket(Path(VIDEO_SOCKET)).name)
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.video.held_folder import AlreadyRunning
 from gateway.video.ipc import FROM_VIDEO_ADAPTER, ClipBegun, ClipKey, ConfigureCameras, RecordClip, StreamFault
-from gateway.video.process import AlreadyRunning, VideoProcess
+from gateway.video.process import VideoProcess
 from gateway.video.sidecar import SidecarEnd, read_sidecar
 from tests.filmset.cameras import CameraSet
 from tests.filmset.films import check_clip
