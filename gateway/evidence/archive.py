@@ -217,7 +217,7 @@ class Archive:
             draft = custody_draft(
                 custody, box=self.home.box, part=part, now=now,
                 delivery=None if delivery is None else _delivery_facts(delivery),
-                moved_from=self._moved_from(custody.delivery),
+                moved_from=self._moved_from(custody.delivery, to=custody.reception),
             )  # fmt: skip
             folder.mkdir(parents=True, exist_ok=True)
             sealed, checkpoint = await asyncio.to_thread(
@@ -429,13 +429,13 @@ class Archive:
             ),
             gaps=self._gaps.get(key, ()),
             notes=result.notes,
-            moved_from=None if delivery is None else self._moved_from(delivery.id),
+            moved_from=None if delivery is None else self._moved_from(delivery.id, to=part.entrance),
         )
 
-    def _moved_from(self, delivery: str) -> str | None:
-        """Return the entrance from which the house moved a delivery to its present one; None: it was not moved."""
+    def _moved_from(self, delivery: str, *, to: str) -> str | None:
+        """Return the entrance from which the house moved a delivery to this one; None: it did not, or moved it away."""
         order = self.store.deliveries.order(delivery)
-        return None if order is None else order.moved_from
+        return order.moved_from if order is not None and order.entrance == to else None
 
 
 def _to_film_gap(camera: str, gap: Gap) -> FilmGap:

@@ -29,6 +29,7 @@ _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 Word = Annotated[str, StringConstraints(pattern=rf"^{_WORD.pattern}$")]
 Gap = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_:.-]{1,80}$")]
 MAX_NAME = 64  # characters of a name out of the log
+MAX_LIFE_S = 3600.0  # of an order to open, as the house file bounds `command_life`
 ShortText = Annotated[str, StringConstraints(max_length=80)]
 
 
@@ -42,7 +43,7 @@ class RouteGap(StrEnum):
 class SensorAnswer(CanonicalModel):
     """A sensor's newest report: the number of the query that it answers, when that was asked, and when it answered.
 
-    A basic sensor answers no query: `query` and `asked` are None. `asked` alone is None where the log lacks the query.
+    A basic sensor answers no query: `query` and `asked` are None.
     """
 
     value: Word
@@ -178,7 +179,7 @@ class _Command(_Part):
     command: str
     closure: str | None = None
     stage: int = 0
-    life: float = 0.0
+    life: Annotated[float, Field(ge=0, le=MAX_LIFE_S, allow_inf_nan=False)] = 0.0
     number: int = 0
     session: int = 0
     word: str = ""
@@ -221,11 +222,10 @@ class Ordering(Frozen):
 
 
 class StandingAnswer(Frozen):
-    """An answer as the checks need it: `asked_place` is the query's place in the log, None where the log lacks it."""
+    """An answer as the checks need it: `asked_place` is the query's place in the log, None for a basic sensor."""
 
     answer: SensorAnswer
     asked_place: int | None
-    place: int
 
 
 class ProofAtOrder(Frozen):
@@ -242,7 +242,7 @@ class ProofAtOrder(Frozen):
 class _Tracked:
     """One closure while the log is read."""
 
-    def __init__(self, logged: _LoggedClosure, kind: Closure | None, began: datetime, place: int) -> None:
+    def __init__(self, logged: _LoggedClosure, kind: Closure | None, began: datetime) -> None:
         self.logged, self.kind = logged, kind
         self.values: dict[str, str] = {}  # the newest report of each role, however long ago
         self.answers: dict[str, StandingAnswer] = {}
@@ -258,7 +258,7 @@ class _Tracked:
         for role, value in logged.basic.items():
             self.values[role] = value
             answer = SensorAnswer(value=value, query=None, asked=None, answered=began)
-            self.answers[role] = StandingAnswer(answer=answer, asked_place=None, place=place)
+            self.answers[role] = StandingAnswer(answer=answer, asked_place=None)
 
     @property
     def is_by_key(self) -> bool:
@@ -286,11 +286,13 @@ class RouteReading(Frozen):
     """What was read from a log: the account, and what only the checks need.
 
     `unexplained` names closures that the log orders open and names on no route: the visit began under a release whose
-    log names none. `orders`, `last_orders`, `intents`, `at_end` and `kinds` are by closure.
+    log names none. `unreadable` counts orders to open that are not as the format says. `orders`, `last_orders`,
+    `intents`, `at_end` and `kinds` are by closure.
     """
 
     account: RouteAccount
     unexplained: tuple[str, ...]
+    unreadable: int
     orders: Mapping[str, tuple[Ordering, ...]]
     last_orders: Mapping[str, int]
     intents: Mapping[str, int]  # how many are stored
@@ -312,6 +314,8 @@ def read_route(bodies: Iterable[object], *, part: int = 1) -> RouteReading:
         row = _parsed(_Row, body)
         if row is not None and row.kind == "step":
             reader.read(row)
+        elif row is None:
+            reader.unreadable += _count_orders(body)
     return reader.reading(rows)
 
 
@@ -331,6 +335,7 @@ class _Reader:
         self.disk_unknown = False
         self.here: _Tracked | None = None  # the closure that was ordered open last
         self.unexplained: list[str] = []
+        self.unreadable = 0
         self.at_orders: list[ProofAtOrder] = []
         self.claimed: tuple[datetime, dict[str, dict[str, StandingAnswer]]] | None = None
         self.marks: list[RouteMark] = []
@@ -348,6 +353,8 @@ class _Reader:
             command = _parsed(_Command, logged)
             if command is not None:
                 self._command(command, row.at)
+            elif _is_order(logged):
+                self.unreadable += 1
         if row.phase == Phase.LOCKED_AGAIN and row.phase_before != Phase.LOCKED_AGAIN:
             standing = {ident: tracked.standing() for ident, tracked in self.tracked.items() if self._was_used(tracked)}
             self.claimed = row.at, standing
@@ -357,7 +364,7 @@ class _Reader:
     def _begin(self, route: _LoggedRoute, at: datetime) -> None:
         self.route = route
         for logged in route.closures:
-            self.tracked[logged.closure] = _Tracked(logged, _kind_of(logged), at, self.place)
+            self.tracked[logged.closure] = _Tracked(logged, _kind_of(logged), at)
 
     def _was_used(self, tracked: _Tracked) -> bool:
         return bool(tracked.orders) or (tracked.is_by_key and self.here is not None)
@@ -423,12 +430,12 @@ class _Reader:
             return
         tracked, role = found
         before, tracked.values[role] = tracked.values.get(role, UNKNOWN), value
-        if heard.answers is not None or role in tracked.logged.basic:
-            asked_at, asked_place = None, None
-            if heard.answers is not None:
-                asked_at, asked_place = self.queries.get((heard.session, heard.answers), (None, None))
-            answer = SensorAnswer(value=value, query=heard.answers, asked=asked_at, answered=at)
-            tracked.answers[role] = StandingAnswer(answer=answer, asked_place=asked_place, place=self.place)
+        query = None if heard.answers is None else self.queries.get((heard.session, heard.answers))
+        if query is not None or role in tracked.logged.basic:  # what answers a query that the log lacks proves nothing
+            asked_at, asked_place = query or (None, None)
+            number = None if query is None else heard.answers
+            answer = SensorAnswer(value=value, query=number, asked=asked_at, answered=at)
+            tracked.answers[role] = StandingAnswer(answer=answer, asked_place=asked_place)
         elif value != before:
             tracked.answers.pop(role, None)
         self._see_open(tracked, at)
@@ -519,6 +526,7 @@ class _Reader:
         return RouteReading(
             account=account,
             unexplained=tuple(self.unexplained),
+            unreadable=self.unreadable,
             orders={ident: tuple(tracked.orders) for ident, tracked in self.tracked.items()},
             last_orders={ident: tracked.last_order for ident, tracked in self.tracked.items()},
             intents={ident: len(tracked.intents) for ident, tracked in self.tracked.items()},
@@ -568,6 +576,16 @@ def _parcel_steps(bodies: Iterable[object]) -> Iterator[CustodyStep]:
             parcel=last[-4:] if isinstance(last, str) else None,
             reason=row.reason,
         )
+
+
+def _is_order(command: object) -> bool:
+    return isinstance(command, dict) and command.get("command") == "Unlock"
+
+
+def _count_orders(body: object) -> int:
+    """Return the orders to open in an entry that is no decision as the format says."""
+    commands = body.get("commands") if isinstance(body, dict) and body.get("kind") == "step" else None
+    return sum(map(_is_order, commands)) if isinstance(commands, list) else 0
 
 
 def _parsed(model: type[PartT], body: object) -> PartT | None:

@@ -11,6 +11,7 @@ from itertools import pairwise
 from gateway.domain.visit.closures.contract import Closure
 from gateway.evidence.route import (
     KNOWN_KINDS,
+    MAX_LIFE_S,
     ProofAtOrder,
     RouteAccount,
     RouteClosure,
@@ -31,6 +32,7 @@ def check_route(told: RouteAccount, reading: RouteReading, *, name: str) -> None
         ProofDefect: the first thing wrong. Its place names the closure and the reason.
     """
     _check_kinds(told, name)
+    _check_readable(reading)
     _check_same(told, reading, name)
     has_times = RouteGap.CLOCK_STEPPED not in told.evidence.gaps
     if has_times:
@@ -47,6 +49,12 @@ def _check_kinds(told: RouteAccount, name: str) -> None:
         if closure.kind not in KNOWN_KINDS:
             where = f"{name}: {closure.closure} is a {closure.kind}, a kind that this program does not know"
             raise ProofDefect(ProofProblem.MANIFEST_NEWER, where)
+
+
+def _check_readable(reading: RouteReading) -> None:
+    if reading.unreadable:
+        where = f"the log has an order to open that is not as the format says (`life`: 0 to {MAX_LIFE_S:g} seconds)"
+        raise ProofDefect(ProofProblem.ROUTE_ORDER, where)
 
 
 def _check_same(told: RouteAccount, reading: RouteReading, name: str) -> None:
@@ -148,16 +156,15 @@ def _why_not_passed(proof: ProofAtOrder, reading: RouteReading, *, has_times: bo
         return None if reading.is_incomplete else lacking
     if proof.ordered is None:
         return "it had not been ordered open"
-    expired = proof.ordered.at + timedelta(seconds=proof.ordered.life)
+    life = timedelta(seconds=proof.ordered.life)
     for role, found in proof.answers.items():
         if kind is None or role not in needed_sensors(kind) or found.answer.query is None:
             continue
         if not _is_newer(found, proof.last_order):
             return f"{role} was queried before the last order to it"
-        if has_times and found.answer.asked is not None and found.answer.asked < expired:
-            return (
-                f"{role} was queried at {_clock(found.answer.asked)}, and the order could act until {_clock(expired)}"
-            )
+        asked = found.answer.asked
+        if has_times and asked is not None and asked - proof.ordered.at < life:
+            return f"{role} was queried at {_clock(asked)}, {life.total_seconds():g} s had not passed since the order"
     return None
 
 
@@ -178,8 +185,8 @@ def _check_fresh(closure: RouteClosure, reading: RouteReading) -> None:
 
 
 def _is_newer(found: StandingAnswer, last_order: int) -> bool:
-    """Whether it was queried after the order; where the log lacks the query, whether it was answered after it."""
-    return (found.place if found.asked_place is None else found.asked_place) > last_order
+    """Whether the log has its query, after the order."""
+    return found.asked_place is not None and found.asked_place > last_order
 
 
 def _lacking(kind: Closure | None, answers: Mapping[str, SensorAnswer]) -> str | None:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gateway.domain.now import Now
 from gateway.evidence.checkpoint import Checkpoint, SealedPart, sign_checkpoint
 from gateway.evidence.extract import write_extract
+from gateway.evidence.logged_result import as_logged, read_result
 from gateway.evidence.manifest import (
     MAX_MANIFEST_BYTES,
     ClipRecord,
@@ -22,7 +23,7 @@ from gateway.evidence.manifest import (
     undeclared_gaps,
 )
 from gateway.evidence.receipt import RECEIPT_FILE
-from gateway.evidence.route import RouteAccount, RouteGap, read_route
+from gateway.evidence.route import RouteGap, read_route
 from gateway.evidence.route_check import times_ascend
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, find_break, parse_json
 from gateway.protocol.keys import BoxKey
@@ -63,9 +64,9 @@ def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three thing
     clips, lost = _clips(folder, draft)
     gaps = (*draft.gaps, *lost)
     gaps += undeclared_gaps(draft.film, cameras=draft.cameras, clips=clips, gaps=gaps)
-    version, account = _account(entries, draft.part)
+    version, stated = _stated(entries, draft)
     manifest = Manifest(
-        **dict(draft) | {"clips": clips, "gaps": gaps} | dict(account),
+        **dict(draft) | {"clips": clips, "gaps": gaps} | stated,
         version=version,
         key=key.public.text,
         previous_sha256=previous,
@@ -92,18 +93,20 @@ def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three thing
     return _proof(data, key)
 
 
-def _account(entries: Sequence[ChainEntry], part: int) -> tuple[Literal[2, 3], RouteAccount]:
-    """Return what the entries say of the way in, and the manifest's version.
+def _stated(entries: Sequence[ChainEntry], draft: ManifestDraft) -> tuple[Literal[2, 3], dict[str, Any]]:
+    """Return what the entries say of the way in and of the visit's end, and the manifest's version.
 
     It is 2 where they order something open and name no route: the visit began under a release that did not log it.
     """
-    reading = read_route((parse_json(entry.body) for entry in entries if isinstance(entry.body, bytes)), part=part)
+    bodies = tuple(parse_json(entry.body) for entry in entries if isinstance(entry.body, bytes))
+    reading = read_route(bodies, part=draft.part)
     if reading.unexplained:
-        return 2, RouteAccount()
+        return 2, {}
     account, evidence = reading.account, reading.account.evidence
     if account.route and (reading.went_back or not times_ascend(account)):
         evidence = evidence.model_copy(update={"gaps": (*evidence.gaps, RouteGap.CLOCK_STEPPED.value)})
-    return 3, account.model_copy(update={"evidence": evidence})
+    ended = as_logged(dict(draft), read_result(bodies), is_incomplete=reading.is_incomplete)
+    return 3, dict(account) | {"evidence": evidence} | ended
 
 
 def _file_sha256(file: Path) -> str | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from gateway.evidence.checkpoint import Checkpoint, check_rollback, read_checkpoints
 from gateway.evidence.extract import check_extract, entry_bodies
 from gateway.evidence.film import FilmDifference, FragmentLinks, film_sha256, first_difference, read_links
+from gateway.evidence.logged_result import check_result, read_result
 from gateway.evidence.manifest import (
     MAX_MANIFEST_BYTES,
     NEWEST_VERSION,
@@ -202,8 +203,10 @@ class _Verification:
     def _check_log(self, manifest: Manifest) -> None:
         data = _read(self.folder, manifest.log.file, at_most=MAX_LOG_BYTES, missing=ProofProblem.LOG_MISSING)
         check_extract(data, manifest, remembered=self.remembered, kin=self._kin)
+        bodies = tuple(entry_bodies(data).values())
+        reading = read_route(bodies, part=manifest.part)
+        check_result(manifest, read_result(bodies), is_incomplete=reading.is_incomplete)
         if manifest.version >= ROUTE_VERSION:
-            reading = read_route(entry_bodies(data).values(), part=manifest.part)
             check_route(manifest, reading, name=manifest_name(manifest.part))
 
     @property

@@ -12,6 +12,7 @@ Wrong = tuple[str, str]
 FIELDS = ("route", "evidence", "holder", "marks", "custody", "place")
 OPEN, CLOSED, LOCKED = {"open", "ajar", "forced_open"}, {"closed"}, {"locked"}
 MOST_OPENED = 100
+LONGEST_LIFE = 3600  # seconds in which an order to open may act
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,10 @@ KINDS = {
 
 @dataclass
 class Standing:
-    """An answer that stands: what the manifest says of it, the place of its query in the log, and its own place."""
+    """An answer that stands: what the manifest says of it, and the place of its query in the log."""
 
     told: Object
     asked_in: int | None
-    entry: int
 
 
 @dataclass
@@ -110,7 +110,7 @@ class Reading:
                 closure = self.closures[one["closure"]] = Closure(one, KINDS[one["kind"]], told={"opened": []})
                 for role, value in one["basic"].items():
                     told = {"value": value, "query": None, "asked": None, "answered": at}
-                    closure.values[role], closure.standing[role] = value, Standing(told, None, self.entry)
+                    closure.values[role], closure.standing[role] = value, Standing(told, None)
         self.event(row["event"], at)
         for command in row.get("commands", ()):
             self.entry += 1
@@ -169,10 +169,11 @@ class Reading:
         closure, role = found
         value = event["value"] if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", event["value"]) else "unknown"
         before, closure.values[role] = closure.values.get(role, "unknown"), value
-        if heard["answers"] is not None or role in closure.logged["basic"]:
-            asked, asked_in = self.queries.get((heard["session"], heard["answers"]), (None, None))
-            told = {"value": value, "query": heard["answers"], "asked": asked, "answered": at}
-            closure.standing[role] = Standing(told, asked_in, self.entry)
+        query = self.queries.get((heard["session"], heard["answers"])) if heard["answers"] is not None else None
+        if query is not None or role in closure.logged["basic"]:
+            asked, asked_in = query or (None, None)
+            told = {"value": value, "query": heard["answers"] if query else None, "asked": asked, "answered": at}
+            closure.standing[role] = Standing(told, asked_in)
         elif value != before:
             closure.standing.pop(role, None)
         was_open = closure.is_open
@@ -238,6 +239,29 @@ class Reading:
         }  # fmt: skip
 
 
+def is_absurd(row: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether an entry has an order to open that is not as the page says, or is itself not as it says."""
+    if not isinstance(row, dict) or row.get("kind") != "step" or not isinstance(row.get("commands"), list):
+        return False
+    orders = [one for one in row["commands"] if isinstance(one, dict) and one.get("command") == "Unlock"]
+    lives = [one.get("life") for one in orders]
+    good = all(isinstance(life, int | float) and not isinstance(life, bool) and 0 <= life <= LONGEST_LIFE
+               for life in lives)  # fmt: skip
+    shaped = isinstance(row.get("event"), dict) and isinstance(row.get("phase"), str)
+    return bool(orders) and not (good and shaped)
+
+
+def is_incomplete(rows: list[Any]) -> bool:
+    """Whether the log says that the disk failed, so that it lacks entries."""
+    restarted, failed = False, False
+    for row in rows:
+        event = row.get("event") if isinstance(row, dict) and row.get("kind") == "step" else None
+        what = event.get("event") if isinstance(event, dict) else None
+        failed |= what == "DiskChanged" and not (event["ok"] and restarted)
+        restarted = what != "DiskChanged" and (restarted or what == "Restarted")
+    return failed
+
+
 def holder_of(route: Object | None) -> str | None:
     return None if route is None else str(route.get("holder", "courier"))
 
@@ -256,9 +280,9 @@ def early(closure: Closure) -> Iterator[str]:
         one = proof[role]
         if one.told["query"] is None:
             continue
-        if (one.entry if one.asked_in is None else one.asked_in) <= closure.last_order:
+        if one.asked_in is None or one.asked_in <= closure.last_order:
             yield f"{role} is older than the last order"
-        elif one.told["asked"] is not None and at(one.told["asked"]) < at(ordered) + timedelta(seconds=life):
+        elif at(one.told["asked"]) - at(ordered) < timedelta(seconds=life):
             yield f"time: {role} was queried before the order's end"
 
 
@@ -331,6 +355,8 @@ def first_wrong(told: Object, rows: list[Any]) -> Wrong | None:
     unknown = [one["kind"] for one in told["route"] if one["kind"] not in KINDS]
     if unknown:
         return "manifest_newer", unknown[0]
+    if any(map(is_absurd, rows)):
+        return "route_order", "an order to open is not as the page says"
     reading = Reading(rows, told["part"])
     if reading.unexplained is not None:
         return "route_differs", reading.unexplained
@@ -357,7 +383,7 @@ def first_wrong(told: Object, rows: list[Any]) -> Wrong | None:
         if role := closure.lacking(one["answers"]):
             return "route_unproven", f"{one['closure']}: {role}"
         for role, answer in reading.claimed[1][one["closure"]].items():
-            since = answer.entry if answer.asked_in is None else answer.asked_in
+            since = -1 if answer.asked_in is None else answer.asked_in
             if answer.told["query"] is not None and since <= closure.last_order:
                 return "route_stale", f"{one['closure']}: {role}"
     return None

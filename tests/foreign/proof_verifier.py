@@ -21,7 +21,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from . import proof_route
+from . import proof_result, proof_route
 
 Object = dict[str, Any]
 ZEROS = bytes(32)
@@ -313,14 +313,15 @@ def log(case: ProofCase, found: Object) -> None:
             raise WrongError("log_rewritten", f"entry {point['seq']}")
     if sha256(data).hexdigest() != told["sha256"]:
         raise WrongError("log_changed", told["file"])
-    if found["version"] >= 3:
-        route(found, [entry["body"] for entry in entries if "body" in entry])
+    route(found, [entry["body"] for entry in entries if "body" in entry])
 
 
 def route(found: Object, rows: list[Any]) -> None:
-    """Compare what the manifest says of the way in with the log."""
+    """Compare what the manifest says of the way in, and of the visit's end, with the log."""
     try:
-        wrong = proof_route.first_wrong(found, rows)
+        if (where := proof_result.first_wrong(found, rows, incomplete=proof_route.is_incomplete(rows))) is not None:
+            raise WrongError("route_differs", where)
+        wrong = proof_route.first_wrong(found, rows) if found["version"] >= 3 else None
     except (ValueError, TypeError, KeyError, AttributeError) as failure:
         raise WrongError("route_differs", f"an entry or the manifest is not as the page says: {failure}") from failure
     if wrong is not None:

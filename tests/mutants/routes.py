@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 FORGED = "tests/gateway/evidence/route/test_forged_routes.py"
 READ = "tests/gateway/evidence/route/test_route.py"
 PAGE = "tests/gateway/evidence/documents/test_route_page.py"
+RESULTS = "tests/gateway/evidence/route/test_forged_results.py"
 LIVES = "tests/gateway/evidence/route/test_routes_of_lives.py"
 
 MUTANTS = (
@@ -203,5 +204,97 @@ MUTANTS = (
         old="                    self.post(published)\n",
         new="                    assert published\n",
         tests=("tests/gateway/runtime/test_effects.py",),
+    ),
+    Mutant(
+        name="a manifest may name another result of the parcels than its log",
+        file="gateway/evidence/logged_result.py",
+        old="if is_told and told_outcome != result.outcome:",
+        new="if is_told and told_outcome is told_house is result:",
+        tests=(RESULTS,),
+    ),
+    Mutant(
+        name="a manifest may name another result of the house than its log",
+        file="gateway/evidence/logged_result.py",
+        old="if told_house != result.house and not",
+        new="if told_house is result and not",
+        tests=(RESULTS,),
+    ),
+    Mutant(
+        name="a manifest may be of another entrance than its log",
+        file="gateway/evidence/logged_result.py",
+        old="    others = sorted(result.entrances - {manifest.entrance})",
+        new="    others = sorted(result.entrances - result.entrances)",
+        tests=(RESULTS,),
+    ),
+    Mutant(
+        name="a delivery may be moved from its own entrance",
+        file="gateway/evidence/logged_result.py",
+        old="    if manifest.moved_from == manifest.entrance:",
+        new="    if manifest.moved_from == manifest.visit:",
+        tests=(RESULTS,),
+    ),
+    Mutant(
+        name="a manifest may name another delivery than its log",
+        file="gateway/evidence/logged_result.py",
+        old="        if self.deliveries - {delivery.id}:",
+        new="        if self.deliveries - self.deliveries:",
+        tests=(RESULTS,),
+    ),
+    Mutant(
+        name="a manifest may name another version of the delivery than its log",
+        file="gateway/evidence/logged_result.py",
+        old="self.version != delivery.version:",
+        new="self.version > delivery.version + 1000:",
+        tests=(RESULTS,),
+    ),
+    Mutant(
+        name="a manifest may name another place than its log",
+        file="gateway/evidence/logged_result.py",
+        old='return "place" if self.place is not None and self.place != delivery.place else None',
+        new="return None",
+        tests=(RESULTS,),
+    ),
+    Mutant(
+        name="a manifest may leave the delivery out",
+        file="gateway/evidence/logged_result.py",
+        old="(manifest.delivery is not None or DELIVERY_UNKNOWN not in manifest.notes)",
+        new="manifest.delivery is not None",
+        tests=(RESULTS,),
+    ),
+    Mutant(
+        name="an incident may have a delivery",
+        file="gateway/evidence/logged_result.py",
+        old='            return None if delivery is None else "id"',
+        new="            return None",
+        tests=(RESULTS,),
+    ),
+    Mutant(
+        name="a visit whose log names a route may be sealed as an earlier version",
+        file="gateway/evidence/logged_result.py",
+        old="        if result.has_route:\n",
+        new="        if result.is_incident:\n",
+        tests=(RESULTS,),
+    ),
+    Mutant(
+        name="an answer proves though the log lacks its query",
+        file="gateway/evidence/route.py",
+        old="        if query is not None or role in tracked.logged.basic:",
+        new="        query = query or (heard.answers and (at, self.place))  # type: ignore[assignment]\n"
+        "        if query is not None or role in tracked.logged.basic:",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="an order to open may act for any time",
+        file="gateway/evidence/route.py",
+        old="life: Annotated[float, Field(ge=0, le=MAX_LIFE_S, allow_inf_nan=False)] = 0.0",
+        new="life: float = 0.0",
+        tests=(FORGED,),
+    ),
+    Mutant(
+        name="an order to open that cannot be read is no order",
+        file="gateway/evidence/route_check.py",
+        old="    if reading.unreadable:",
+        new="    if reading.unreadable > 99:",
+        tests=(FORGED,),
     ),
 )

@@ -28,6 +28,7 @@ from gateway.evidence.documents.timeline import (
     draw_timeline,
 )
 from gateway.evidence.documents.visit_timeline import VisitMoment
+from gateway.evidence.logged_result import DELIVERY_UNKNOWN
 from gateway.evidence.manifest import FilmSpan
 from gateway.evidence.receipt import OUTCOME_TEXTS
 from gateway.evidence.route import KNOWN_KINDS, RouteGap
@@ -76,6 +77,7 @@ GAP_TEXTS: Mapping[str, Text] = {
     RouteGap.CLOCK_STEPPED: _("the box's clock was set during the visit, so its times do not compare"),
     RouteGap.LOG_INCOMPLETE: _("the disk failed during the visit, so the log may lack decisions"),
     NO_FILM: _("no camera films this entrance"),
+    DELIVERY_UNKNOWN: _("the box no longer has the delivery as it was at the visit"),
 }
 
 

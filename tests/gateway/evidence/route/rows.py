@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance
+from gateway.evidence.checkpoint import sign_checkpoint
+from gateway.evidence.extract import write_extract
 from gateway.evidence.route import RouteAccount, read_route
 from gateway.evidence.route_check import check_route
 from gateway.evidence.seal import seal_part
@@ -114,12 +117,23 @@ def sealed_rows(
     folder.mkdir()
     entries = chain_entries([canonical_json(dict(row)) for row in rows])
     when = datetime.fromisoformat(rows[-1]["at"])
-    draft = draft_of((), at=when).model_copy(update={"cameras": (), "delivery": None})
+    draft = draft_of((), at=when).model_copy(update={"cameras": ()})
+    if draft.delivery is not None:
+        facts = draft.delivery.model_copy(update=reserved_delivery(rows))
+        draft = draft.model_copy(update={"delivery": facts})
     now = Now(utc=when + timedelta(seconds=20), trusted=True, mono=1)
     seal_part(folder, draft, after=ChainHead(), entries=entries, now=now, key=key)
     if change is not None:
         forge_manifest(folder, key, change)
     return folder
+
+
+def reserved_delivery(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return id and version of the delivery that these entries reserve, and the place of their route."""
+    reserves = [one for row in rows for one in row["commands"] if one["command"] == "Reserve"]
+    places = [row["route"]["place"] for row in rows if "route" in row]
+    facts = {"id": reserves[-1]["delivery"], "version": reserves[-1]["version"]} if reserves else {}
+    return {**facts, "place": places[0]} if places else facts
 
 
 def forge_manifest(folder: Path, key: BoxKey, change: Mapping[str, Any]) -> None:
@@ -128,6 +142,20 @@ def forge_manifest(folder: Path, key: BoxKey, change: Mapping[str, Any]) -> None
     data = canonical_json({**document, **change})
     (folder / "manifest.json").write_bytes(data)
     (folder / "manifest.sig").write_bytes(key.sign(data))
+
+
+def forge_log(folder: Path, key: BoxKey, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Let the box's own key sign a manifest, unchanged but for its log, of other entries."""
+    document = json.loads((folder / "manifest.json").read_bytes())
+    entries = chain_entries([canonical_json(dict(row)) for row in rows])
+    head = ChainHead(seq=entries[-1].seq, hash=entries[-1].hash)
+    now = Now(utc=datetime.fromisoformat(document["sealed_at"]), trusted=True, mono=1)
+    log = write_extract(ChainHead(), entries, sign_checkpoint(head, box=document["box"], now=now, key=key))
+    (folder / "log.jsonl").write_bytes(log)
+    last = {"seq": head.seq, "hash": head.hash.hex()}
+    decisions = [{"seq": entry.seq, "hash": entry.hash.hex()} for entry in entries]
+    told = {**document["log"], "sha256": sha256(log).hexdigest(), "last": last}
+    forge_manifest(folder, key, {"log": told, "decisions": decisions})
 
 
 def verdicts(folder: Path, key: BoxKey) -> tuple[str, str, str]:
