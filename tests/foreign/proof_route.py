@@ -255,8 +255,9 @@ def is_incomplete(rows: list[Any]) -> bool:
     """Whether the log says that the disk failed, so that it lacks entries."""
     restarted, failed = False, False
     for row in rows:
-        event = row.get("event") if isinstance(row, dict) and row.get("kind") == "step" else None
-        what = event.get("event") if isinstance(event, dict) else None
+        told = row.get("event") if isinstance(row, dict) and row.get("kind") == "step" else None
+        event = told if isinstance(told, dict) else {}
+        what = event.get("event")
         failed |= what == "DiskChanged" and not (event["ok"] and restarted)
         restarted = what != "DiskChanged" and (restarted or what == "Restarted")
     return failed

@@ -185,7 +185,8 @@ def test_what_a_receiver_declines_stays_with_the_carrier(tmp_path: Path, reason:
 def test_a_key_passes_to_its_keeper_and_back(tmp_path: Path) -> None:
     taken = step_row(20, {"event": "Reported"}, {"command": "Note", "what": "key_taken:claire"})
     returned = step_row(400, {"event": "Reported"}, {"command": "Note", "what": "key_returned"})
-    made = document(tmp_path, taken, returned, entrance="keys")
+    rows = [{**row, "entrance": "keys"} for row in (taken, returned)]
+    made = document(tmp_path, *rows, entrance="keys")
     assert [(event["bizStep"], event["epcList"]) for event in events(made)] == [
         ("collecting", ["urn:perron:perron-1:keys:key"]),
         ("storing", ["urn:perron:perron-1:keys:key"]),

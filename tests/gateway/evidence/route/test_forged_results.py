@@ -161,7 +161,13 @@ def test_any_value_in_any_field_of_an_entry_ends_in_a_verdict(data: st.DataObjec
     assert all(isinstance(one, bool) for one in refusals)
 
 
-END = {"entrance": "front", "outcome": "delivered", "house": "locked_again", "delivery": None, "notes": []}
+END: dict[str, Any] = {
+    "entrance": "front",
+    "outcome": "delivered",
+    "house": "locked_again",
+    "delivery": None,
+    "notes": [],
+}
 
 
 def refused(check: Callable[[], object], refusal: type[Exception]) -> bool:
