@@ -40,8 +40,8 @@ MUTANTS = (
     Mutant(
         name="an answer counts though the order could still act",
         file="gateway/evidence/route_check.py",
-        old="found.answer.asked < expired:",
-        new="found.answer.asked < proof.ordered.at:",
+        old="asked - proof.ordered.at < life:",
+        new="asked < proof.ordered.at:",
         tests=(FORGED,),
     ),
     Mutant(
@@ -124,8 +124,8 @@ MUTANTS = (
     Mutant(
         name="a report that answers nothing proves",
         file="gateway/evidence/route.py",
-        old="        if heard.answers is not None or role in tracked.logged.basic:",
-        new="        if heard.answers is not None or True:",
+        old="        if query is not None or role in tracked.logged.basic:",
+        new="        if query is not None or True:",
         tests=(FORGED, READ),
     ),
     Mutant(
