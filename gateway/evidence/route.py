@@ -29,7 +29,7 @@ _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 Word = Annotated[str, StringConstraints(pattern=rf"^{_WORD.pattern}$")]
 Gap = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_:.-]{1,80}$")]
 MAX_NAME = 64  # characters of a name out of the log
-MAX_LIFE_S = 3600.0  # of an order to open, as the house file bounds `command_life`
+MAX_LIFE_S = 3600.0  # of an order, as the house file bounds `command_life`
 ShortText = Annotated[str, StringConstraints(max_length=80)]
 
 
@@ -179,7 +179,7 @@ class _Command(_Part):
     command: str
     closure: str | None = None
     stage: int = 0
-    life: Annotated[float, Field(ge=0, le=MAX_LIFE_S, allow_inf_nan=False)] = 0.0
+    life: Annotated[float, Field(gt=0, le=MAX_LIFE_S, allow_inf_nan=False)] | None = None
     number: int = 0
     session: int = 0
     word: str = ""
@@ -286,7 +286,7 @@ class RouteReading(Frozen):
     """What was read from a log: the account, and what only the checks need.
 
     `unexplained` names closures that the log orders open and names on no route: the visit began under a release whose
-    log names none. `unreadable` counts orders to open that are not as the format says. `orders`, `last_orders`,
+    log names none. `unreadable` counts orders that are not as the format says. `orders`, `last_orders`,
     `intents`, `at_end` and `kinds` are by closure.
     """
 
@@ -470,6 +470,9 @@ class _Reader:
     def _order(self, command: _Command, at: datetime) -> None:
         ordered = command.closure or ""
         tracked = self.tracked.get(ordered)
+        if command.life is None:
+            self.unreadable += 1
+            return
         if tracked is None:
             self.unexplained.append(ordered or MAIN_CLOSURE)
             return
@@ -579,11 +582,11 @@ def _parcel_steps(bodies: Iterable[object]) -> Iterator[CustodyStep]:
 
 
 def _is_order(command: object) -> bool:
-    return isinstance(command, dict) and command.get("command") == "Unlock"
+    return isinstance(command, dict) and command.get("command") in ("Unlock", "Lock", "Close")
 
 
 def _count_orders(body: object) -> int:
-    """Return the orders to open in an entry that is no decision as the format says."""
+    """Return the orders in an entry that is no decision as the format says."""
     commands = body.get("commands") if isinstance(body, dict) and body.get("kind") == "step" else None
     return sum(map(_is_order, commands)) if isinstance(commands, list) else 0
 

@@ -52,8 +52,8 @@ def _check_kinds(told: RouteAccount, name: str) -> None:
 
 
 def _check_readable(reading: RouteReading) -> None:
-    if reading.unreadable:
-        where = f"the log has an order to open that is not as the format says (`life`: 0 to {MAX_LIFE_S:g} seconds)"
+    if reading.unreadable > 0:
+        where = f"the log has an order that is not as the format says (`life`: over 0, at most {MAX_LIFE_S:g} s)"
         raise ProofDefect(ProofProblem.ROUTE_ORDER, where)
 
 

@@ -240,12 +240,14 @@ class Reading:
 
 
 def is_absurd(row: Any) -> bool:  # noqa: ANN401 - any JSON value
-    """Whether an entry has an order to open that is not as the page says, or is itself not as it says."""
+    """Whether an entry has an order that is not as the page says, or is itself not as it says."""
     if not isinstance(row, dict) or row.get("kind") != "step" or not isinstance(row.get("commands"), list):
         return False
-    orders = [one for one in row["commands"] if isinstance(one, dict) and one.get("command") == "Unlock"]
-    lives = [one.get("life") for one in orders]
-    good = all(isinstance(life, int | float) and not isinstance(life, bool) and 0 <= life <= LONGEST_LIFE
+    orders = [
+        one for one in row["commands"] if isinstance(one, dict) and one.get("command") in ("Unlock", "Lock", "Close")
+    ]
+    lives = [one.get("life") for one in orders if one["command"] == "Unlock" or "life" in one]
+    good = all(isinstance(life, int | float) and not isinstance(life, bool) and 0 < life <= LONGEST_LIFE
                for life in lives)  # fmt: skip
     shaped = isinstance(row.get("event"), dict) and isinstance(row.get("phase"), str)
     return bool(orders) and not (good and shaped)
@@ -357,7 +359,7 @@ def first_wrong(told: Object, rows: list[Any]) -> Wrong | None:
     if unknown:
         return "manifest_newer", unknown[0]
     if any(map(is_absurd, rows)):
-        return "route_order", "an order to open is not as the page says"
+        return "route_order", "an order is not as the page says"
     reading = Reading(rows, told["part"])
     if reading.unexplained is not None:
         return "route_differs", reading.unexplained

@@ -286,14 +286,14 @@ MUTANTS = (
     Mutant(
         name="an order to open may act for any time",
         file="gateway/evidence/route.py",
-        old="life: Annotated[float, Field(ge=0, le=MAX_LIFE_S, allow_inf_nan=False)] = 0.0",
-        new="life: float = 0.0",
+        old="life: Annotated[float, Field(gt=0, le=MAX_LIFE_S, allow_inf_nan=False)] | None = None",
+        new="life: float | None = None",
         tests=(FORGED,),
     ),
     Mutant(
         name="an order to open that cannot be read is no order",
         file="gateway/evidence/route_check.py",
-        old="    if reading.unreadable:",
+        old="    if reading.unreadable > 0:",
         new="    if reading.unreadable > 99:",
         tests=(FORGED,),
     ),
