@@ -46,7 +46,8 @@ def test_the_keeper_who_had_the_key_is_the_possessing_party(home_file: Path, key
         step_row(at, {"event": "Reported"}, {"command": "Note", "what": what})
         for at, what in ((20, "key_taken:oh-my-keys"), (400, "key_returned:oh-my-keys"))
     ]
-    folder, out = sealed(tmp_path, rows, key, entrance="keys"), tmp_path / "out.json"
+    own = [{**row, "entrance": "keys"} for row in rows]
+    folder, out = sealed(tmp_path, own, key, entrance="keys"), tmp_path / "out.json"
     told = run_perron("epcis", folder, out, home=home_file)
     assert (told.returncode, told.stderr) == (ExitCode.DONE, "")
     document = json.loads(out.read_bytes())
