@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from pydantic import AliasPath, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasPath, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.domain.custody import CustodyStage, DeclineReason
 from gateway.domain.delivery.barcodes import BarcodeKind, InvalidBarcode, normalise
@@ -91,10 +91,9 @@ class _Writer:
         arrived: datetime | None = None
         for body in bodies:
             scan = _read(_ScanRow, body)
-            if scan is None or not any(match.kind == "parcel" for match in scan.matches):
-                continue
-            scanned.setdefault(self._epc(scan.hmac))
-            arrived = arrived or scan.at
+            for digest in () if scan is None else scan.parcel_digests():
+                scanned.setdefault(self._epc(digest))
+                arrived = arrived or scan.at
         if arrived is None or not scanned:
             return
         epcs = list(scanned)
@@ -216,6 +215,7 @@ class _Row(BaseModel):
 
 
 RowT = TypeVar("RowT", bound=_Row)
+_Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class CustodyRow(_Row):
@@ -225,7 +225,7 @@ class CustodyRow(_Row):
     at: AwareDatetime
     stage: CustodyStage
     stage_before: CustodyStage
-    hmac: str = Field(validation_alias=AliasPath("code", "hmac"), pattern=r"^[0-9a-f]{64}$")
+    hmac: _Digest = Field(validation_alias=AliasPath("code", "hmac"))
     receiver: str | None = None
     reason: DeclineReason | None = None
 
@@ -239,8 +239,14 @@ class _ScanRow(_Row):
     kind: Literal["step"]
     at: AwareDatetime
     event: Literal["Scanned"] = Field(validation_alias=AliasPath("event", "event"))
-    hmac: str = Field(validation_alias=AliasPath("event", "code", "hmac"), pattern=r"^[0-9a-f]{64}$")
+    hmac: _Digest = Field(validation_alias=AliasPath("event", "code", "hmac"))
     matches: tuple[_Match, ...] = Field((), validation_alias=AliasPath("event", "matches"))
+    parcels: tuple[_Digest, ...] = Field((), validation_alias=AliasPath("route", "parcels"))
+
+    def parcel_digests(self) -> tuple[str, ...]:
+        """Return the parcels that this scan names. The one that begins a visit also names those scanned before it."""
+        scanned = (self.hmac,) if any(match.kind == "parcel" for match in self.matches) else ()
+        return (*scanned, *self.parcels)
 
 
 def custody_rows(bodies: Iterable[object]) -> Iterator[CustodyRow]:

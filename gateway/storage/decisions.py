@@ -14,7 +14,7 @@ from gateway.domain.visit.views import closure_of, fact_of
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.key_custody import COURIER, KEEPER
 from gateway.storage import entrance_state, entrances, keepers, outbox, pauses, recordings
-from gateway.storage.audit_log import code_key, encode, encode_event
+from gateway.storage.audit_log import code_digest, code_key, encode, encode_event
 from gateway.storage.database import Database
 from gateway.storage.models import CommitResult, StoredDecision
 from gateway.storage.rows import mark_for_check, row_in_visit, row_of
@@ -73,15 +73,16 @@ def logged_step(
         "phase": _phase_of(decision.state),
         "trusted": decision.now.trusted,
         "commands": list(commands),
-        **_begun_route(decision),
+        **_begun_route(decision, key),
     }
 
 
-def _begun_route(decision: StoredDecision) -> dict[str, Json]:
+def _begun_route(decision: StoredDecision, key: bytes) -> dict[str, Json]:
     """Return what the log says of the way in where a visit begins, under `route`; of any other decision nothing.
 
     The proof lists each closure, so the log has those that no order and no report names: the ones behind a closure that
-    never opened, and the doors that a key opens. A sensor that answers no query is in it with its value.
+    never opened, and the doors that a key opens. A sensor that answers no query is in it with its value. `parcels` are
+    digests: a parcel that was scanned before the courier's code has its own entry before the visit's log begins.
     """
     visit, event, rules = decision.state.visit, decision.event, decision.state.rules
     if visit is None or not isinstance(event, Scanned) or event.id != visit.id:
@@ -101,6 +102,7 @@ def _begun_route(decision: StoredDecision) -> dict[str, Json]:
         "place": visit.delivery.place, "alternative": next(begun, 0), "evidence": rules.evidence.value,
         "holder": f"{KEEPER}{visit.holder}" if visit.holder else COURIER,
         "closures": closures,
+        "parcels": sorted(code_digest(parcel, key) for parcel in visit.parcels),
     }  # fmt: skip
     return {"route": route}
 

@@ -171,6 +171,17 @@ def test_a_courier_token_is_no_parcel(tmp_path: Path) -> None:
     assert events(made) == []
 
 
+def test_a_parcel_scanned_before_the_couriers_code_is_in_the_document(tmp_path: Path) -> None:
+    """Its own scan is in the log before the visit's; the scan that begins the visit names it."""
+    begins: dict[str, Json] = {
+        **scan_row(0, "courier:abcd", kind="courier"), "route": {"parcels": [digest(SSCC), digest(S10)]}
+    }  # fmt: skip
+    made = document(tmp_path, begins, STORED, entrance="front")
+    assert [event["bizStep"] for event in events(made)] == ["arriving", "storing"]
+    both = sorted([f"https://id.gs1.org/00/{SSCC}", f"urn:perron:parcel:{S10}"])
+    assert [event["epcList"] for event in events(made)] == [both, both]
+
+
 @pytest.mark.parametrize(
     ("reason", "disposition"),
     [("damaged", "damaged"), ("unknown", "unknown"), ("no_room", "in_transit"), ("declined", "in_transit")],
