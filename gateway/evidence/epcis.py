@@ -91,9 +91,10 @@ class _Writer:
         arrived: datetime | None = None
         for body in bodies:
             scan = _read(_ScanRow, body)
-            for digest in () if scan is None else scan.parcel_digests():
-                scanned.setdefault(self._epc(digest))
-                arrived = arrived or scan.at
+            if scan is None or not (digests := scan.parcel_digests()):
+                continue
+            scanned.update((self._epc(digest), None) for digest in digests)
+            arrived = arrived or scan.at
         if arrived is None or not scanned:
             return
         epcs = list(scanned)

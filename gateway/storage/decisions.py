@@ -102,7 +102,7 @@ def _begun_route(decision: StoredDecision, key: bytes) -> dict[str, Json]:
         "place": visit.delivery.place, "alternative": next(begun, 0), "evidence": rules.evidence.value,
         "holder": f"{KEEPER}{visit.holder}" if visit.holder else COURIER,
         "closures": closures,
-        "parcels": sorted(code_digest(parcel, key) for parcel in visit.parcels),
+        "parcels": tuple(sorted(code_digest(parcel, key) for parcel in visit.parcels)),
     }  # fmt: skip
     return {"route": route}
 
