@@ -175,6 +175,7 @@ class PagesSite(Page):
         assert server is not None  # noqa: S101 - set up above
         limit_requests(server, self._request_turns)
         self._connection_limiter = ConnectionLimiter(server)
+        await self._show_claim_code()  # before a page can ask for the code
         self.port = self._accept_on_port(self._connection_limiter, pages.port, context)
         self._allowed_hosts = security.allowed_hosts(pages.host, self.port, pages.names)
         if pages.plain_port is not None and context is not None:
@@ -185,7 +186,6 @@ class PagesSite(Page):
         if self.certificate is not None and self.plain_port is not None:
             trust = f"http://{names[0]}:{self.plain_port}/certificate"
         log.info("pages", at=[f"{scheme}://{name}:{self.port}/" for name in names], trust=trust)
-        await self._show_claim_code()
 
     def _host_names(self) -> tuple[str, ...]:
         at = ip_address(self._pages.host)
