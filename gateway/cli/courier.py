@@ -31,6 +31,7 @@ from gateway.runtime.notifications.texts import REFUSAL_TEXTS
 from gateway.system.i18n import SOURCE
 
 ANSWER_TIMEOUT_S = 5.0  # seconds for the gateway to answer a scan
+ELSEWHERE_TIMEOUT_S = 2.0  # seconds after "no" for the house to move the parcel to another place
 RETAINED_TIMEOUT_S = 1.0  # seconds for the broker to hand out what it keeps
 TIMEOUT_MARGIN_S = 10.0  # seconds beyond what the entrance's own waiting times allow
 ACTION_INTERVAL_S = 1.0  # seconds for each thing that the simulated courier does
@@ -146,9 +147,12 @@ async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, del
                               "Start it with `perron run`, then scan again.", ExitCode.NO_ANSWER)  # fmt: skip
             reply = await door.wait_for_answer()
             if reply is ScanAnswer.NO:
+                await door.tell_elsewhere()
                 return False
         if reply is ScanAnswer.WAIT:
             reply = await door.wait_for_go()
+            if reply is ScanAnswer.NO:
+                await door.tell_elsewhere()
         if reply is ScanAnswer.GO and deliver and not door.is_reception:
             return await door.carry_in()
         return reply is not ScanAnswer.NO
@@ -197,6 +201,16 @@ class _EntranceListener:
             print_line(REMEDIES[refusal])
         return reply
 
+    async def tell_elsewhere(self) -> None:
+        """Print where the parcel goes instead, if the house moves it after the "no"."""
+        if not self._home.fallback.order:
+            return
+        event = await self._wait_for_event("elsewhere", within=ELSEWHERE_TIMEOUT_S)
+        place = "" if event is None else event["moved_to"]
+        if place in self._home.destinations:
+            name = self._home.destinations[place].name
+            print_line(f"The scanner shows `elsewhere`: bring the parcel to {name} ({place}) and scan it there.")
+
     async def wait_for_go(self) -> ScanAnswer:
         """After "wait", print each step until "go" or "no". Returns `WAIT` if the other code of the pair is missing."""
         timing = self._section.timing
@@ -204,7 +218,10 @@ class _EntranceListener:
             print_line(f"It waits for the other half, the parcel's code or the courier's: scan it within"
                        f" {timing.courier:g} s.")  # fmt: skip
             return ScanAnswer.WAIT
-        print_line(f"The bell rings inside. Unless somebody answers, the door opens in {timing.ring:g} s.")
+        if self._section.signal is None:
+            print_line("Nothing rings at this entrance: it opens as soon as all is filmed.")
+        else:
+            print_line(f"The bell rings inside. Unless somebody answers, the door opens in {timing.ring:g} s.")
         latency = max(0.0, *declared_latencies(self._home, self._section))
         while True:
             longest = timing.ring + timing.approval + timing.live + latency + TIMEOUT_MARGIN_S

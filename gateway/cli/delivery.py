@@ -93,6 +93,15 @@ def read_parcels(path: Path) -> tuple[str, ...]:
     return tuple(str(code) for code in parcels) if isinstance(parcels, list) else ()
 
 
+def read_scanner(path: Path, home: Home) -> str | None:
+    """Return the first scanner where the delivery in this file is expected; None: the house has no other."""
+    entrance = str(_read_file(path).get("entrance"))
+    section, desk = home.entrances.get(entrance), home.receptions.get(entrance)
+    here = section.all_scanners if section is not None else () if desk is None else desk.scanners
+    scanners = [id_ for id_, device in home.devices.items() if device.kind == "scanner"]
+    return here[0] if here and len(scanners) > 1 else None
+
+
 def _parse_instant(value: object, utc: datetime) -> object:
     match = _RELATIVE_TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:

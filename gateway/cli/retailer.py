@@ -416,7 +416,9 @@ def _announce_to_box(file: Path, home: Path, brand: str | None, keys: Path | Non
         raise typer.Exit(ExitCode.NEGATIVE)
     codes = [*delivery.read_parcels(file)[:1], *([] if secret is None else [new_courier_token(secret)])]
     deliver = ["--deliver"] if control_socket(house).is_socket() else []
+    scanner = delivery.read_scanner(file, house)
+    at = [] if scanner is None else ["--scanner", scanner]
     typer.echo("The courier now scans the parcel" + (" and the one-time code:" if secret else ":"), err=True)
-    typer.echo(f"  $ {command_line('scan', *codes, *deliver, home=home)}", err=True)
+    typer.echo(f"  $ {command_line('scan', *codes, *at, *deliver, home=home)}", err=True)
     if secret is not None and house.pages is not None:
         typer.echo(f"His page on his phone:\n  {delivery.courier_page_url(house.pages, secret)}", err=True)

@@ -5,6 +5,7 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +14,10 @@ from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.cli import courier
 from gateway.cli.courier import present_code, present_codes, resolve_scanner
+from gateway.cli.delivery import read_scanner
 from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.simulation import control_socket, physical_log, write_plan
-from gateway.config.home import Home
+from gateway.config.home import FallbackSection, Home
 from gateway.config.topics import BRIDGE_STATE
 from tests.gateway.cli.terminal import ROOT, account_session, next_message
 
@@ -116,6 +118,41 @@ async def test_a_scan_tells_what_the_door_says(
         assert await present_codes(home, ("8L20524752032",), "front-scanner", deliver=False) is went
     text = capsys.readouterr().out
     assert [word for word in told if word not in text] == [], text
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_a_parcel_that_the_house_takes_at_another_place_is_told_where(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entrances = {"front": home.entrances["front"], "garage": home.entrances["front"]}
+    moving = home.model_copy(update={"entrances": entrances, "fallback": FallbackSection(order=("front", "garage"))})
+    moved = {"kind": "elsewhere", "scanner": "front-scanner", "delivery": "lune.d-1", "moved_to": "garage"}
+    async with answering(home, (answer("no", "camera_unavailable"), moved)):
+        assert not await present_codes(moving, ("8L20524752032",), "front-scanner", deliver=False)
+    assert f"bring the parcel to {home.entrances['front'].name} (garage)" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_where_nothing_rings_no_bell_is_told(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    front = home.entrances["front"].model_copy(update={"signal": None})
+    silent = home.model_copy(update={"entrances": {**home.entrances, "front": front}})
+    async with answering(home, (answer("wait"), {"kind": "ring"}, answer("go"))):
+        assert await present_codes(silent, ("8L20524752032",), "front-scanner", deliver=False)
+    text = capsys.readouterr().out
+    assert "Nothing rings" in text
+    assert "bell" not in text
+
+
+def test_the_scanner_is_named_where_the_house_has_several(home: Home, tmp_path: Path) -> None:
+    file = tmp_path / "delivery.yaml"
+    file.write_text("{entrance: front, parcels: [8L20524752032]}")
+    assert read_scanner(file, home) is None
+    devices = {**home.devices, "garage-scanner": home.devices["front-scanner"]}
+    assert read_scanner(file, home.model_copy(update={"devices": devices})) == "front-scanner"
+    file.write_text("{entrance: nowhere, parcels: [8L20524752032]}")
+    assert read_scanner(file, home.model_copy(update={"devices": devices})) is None
 
 
 @pytest.mark.slow
