@@ -4,13 +4,16 @@ Killed before its intent is stored, the order was never given: a new scan works.
 spent, and the order never leaves: nobody knows whether it did before.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from devices.reports import ParcelStatus
+from devices.simulators.control import PressBell
 from gateway.demo.actors import PromisedDelivery
 from gateway.demo.keeper import open_keepers
 from gateway.demo.plan import DemoPlan
 from gateway.demo.scenario import (
+    EXPECT_DELIVERED,
     PHASES_WHOLE_VISIT,
     USUAL_NOTIFICATIONS,
     Expectation,
@@ -19,11 +22,14 @@ from gateway.demo.scenario import (
 )
 from gateway.demo.scenarios import own_parcels
 from gateway.demo.scenarios.failures import EXPECT_SPENT
+from gateway.demo.scenarios.homes import with_garage_door
+from gateway.demo.scenarios.locks import OBSTRUCTION_CLEAR_S, PHASES_OF_GARAGE, deliver_into_garage
 from gateway.demo.scenarios.own_parcels import with_tracking
 from gateway.demo.scenarios.ways_in import (
     EXPECT_BOXED,
     EXPECT_FLAT,
     EXPECT_KEYED,
+    FOUND_OPEN,
     PHASES_OF_TWO,
     STREET_OPENS_ONCE,
     bring_key_back,
@@ -38,7 +44,7 @@ from gateway.demo.scenarios.ways_in import (
 )
 from gateway.demo.scenarios.ways_in_homes import CLAIRE, with_flat, with_key_safe, with_parcel_box
 from gateway.domain.delivery.result import Outcome, Refusal
-from gateway.domain.frozen import Frozen
+from gateway.domain.frozen import Frozen, replace
 from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import Phase
 from gateway.system.i18n import _
@@ -61,6 +67,13 @@ async def _fill_box(play: ScenarioRun, parcels: PromisedDelivery | None) -> None
     await opens_box(play, lid_of(0), parcels)
     await fills_and_leaves(play, lid_of(0))
     await play.wait_for_visit_end()
+
+
+async def _fill_garage(play: ScenarioRun, parcels: PromisedDelivery | None) -> None:
+    await deliver_into_garage(play, parcels)
+    await play.house.ask(PressBell())
+    await play.wait_for_visit_end()
+    await play.courier.does("leave")
 
 
 async def _visit_flat(play: ScenarioRun, parcels: PromisedDelivery | None) -> None:
@@ -95,6 +108,11 @@ async def _deliver_own(play: ScenarioRun, parcels: PromisedDelivery | None) -> N
 
 
 WAYS = (
+    Way(
+        name="garage",
+        equip=with_garage_door, expected=replace(EXPECT_DELIVERED, phases=PHASES_OF_GARAGE),
+        announce=ScenarioRun.announce_delivery, scan=ScenarioRun.scan_codes, again=_fill_garage,
+    ),
     Way(
         name="flat",
         equip=with_flat, expected=EXPECT_FLAT, announce=ScenarioRun.announce_delivery, scan=ScenarioRun.scan_codes,
@@ -156,6 +174,24 @@ def _add_after_commit(way: Way) -> None:
 for _way in WAYS:
     _add_before_commit(_way)
     _add_after_commit(_way)
+
+
+@SCENARIOS.add(
+    _("the box dies while the garage stands open: found open, sent down on the courier's word, and proven"),
+    title="garage:gateway-killed",
+    equip=with_garage_door,
+    phases=(*PHASES_OF_GARAGE[:3], *FOUND_OPEN),
+    gateway_deaths=1,
+)
+async def _garage_killed(play: ScenarioRun) -> None:
+    await deliver_into_garage(play)
+    await play.kill_gateway()
+    await play.wait_for_phase(Phase.INSIDE)
+    await asyncio.sleep(OBSTRUCTION_CLEAR_S)
+    play.require(not play.watch.events("close"), "nothing is sent down before the courier has said that he is out")
+    await play.house.ask(PressBell())
+    await play.wait_for_visit_end()
+    await play.courier.does("leave")
 
 
 @SCENARIOS.add(

@@ -8,6 +8,7 @@ from devices.vendors import VENDORS
 from gateway.cli.broker import open_session
 from gateway.config.devices import LockDevice
 from gateway.config.topics import device_topic
+from gateway.demo.actors import PromisedDelivery
 from gateway.demo.result import DoorMovement
 from gateway.demo.scenario import (
     EXPECT_UNLOCK_UNKNOWN,
@@ -190,9 +191,9 @@ async def _guarded__broker_paused(play: ScenarioRun) -> None:
     await play.wait_for_visit_end()
 
 
-async def deliver_into_garage(play: ScenarioRun) -> None:
-    """Scanned, rung, opened; the courier puts the parcel down and comes out."""
-    await play.scan_codes()
+async def deliver_into_garage(play: ScenarioRun, parcels: PromisedDelivery | None = None) -> None:
+    """Scanned, rung, opened; the courier puts the parcel down and comes out. `parcels`: those announced before."""
+    await play.scan_codes(parcels)
     await play.wait_for_phase(Phase.INSIDE, due=play.timing.ring + play.timing.live)
     await play.courier.does("walk_in", "walk_out")
     await asyncio.sleep(OBSTRUCTION_CLEAR_S)

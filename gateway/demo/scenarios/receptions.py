@@ -62,10 +62,18 @@ def _told(play: ScenarioRun) -> list[tuple[str | None, str | None]]:
 
 async def _take(play: ScenarioRun, desk: DemoDesk, code: str) -> None:
     """The courier offers the parcel and the concierge takes it. The courier's scan alone delivers nothing."""
+    await _offer(play, desk, code)
+    play.require("delivered" not in dict(_told(play)), "the courier's scan alone delivers nothing")
+    await _accept(play, desk, code)
+
+
+async def _offer(play: ScenarioRun, desk: DemoDesk, code: str) -> None:
     await desk.receiver.go_on_duty()
     await _scan(play, code, "go")
     await _wait_for_stage(play, "offered")
-    play.require("delivered" not in dict(_told(play)), "the courier's scan alone delivers nothing")
+
+
+async def _accept(play: ScenarioRun, desk: DemoDesk, code: str) -> None:
     await desk.receiver.scan(code)
     await _wait_for_stage(play, "received")
     await play.watch.wait_until("delivered, with the receiver", lambda: ("delivered", "receiver") in _told(play))
@@ -74,9 +82,17 @@ async def _take(play: ScenarioRun, desk: DemoDesk, code: str) -> None:
 
 async def _give(play: ScenarioRun, desk: DemoDesk, code: str) -> None:
     """The concierge hands the parcel over, and the owner confirms it."""
+    await _hand_over(play, desk, code)
+    await _confirm(play, desk, code)
+
+
+async def _hand_over(play: ScenarioRun, desk: DemoDesk, code: str) -> None:
     await desk.receiver.hand_over(code, "Claire")
     await _wait_for_stage(play, "handed_over")
     await _wait_for_seal(play, 2)
+
+
+async def _confirm(play: ScenarioRun, desk: DemoDesk, code: str) -> None:
     await desk.household.confirm(code)
     await _wait_for_stage(play, "confirmed")
     await _wait_for_seal(play, 3)
@@ -106,9 +122,7 @@ async def _concierge(play: ScenarioRun) -> None:
 async def _concierge__declined(play: ScenarioRun) -> None:
     async with _desk(play) as (desk, parcels):
         (code,) = parcels.codes
-        await desk.receiver.go_on_duty()
-        await _scan(play, code, "go")
-        await _wait_for_stage(play, "offered")
+        await _offer(play, desk, code)
         await desk.receiver.decline(DeclineReason.DAMAGED)
         await _wait_for_stage(play, "declined")
         await _wait_for_seal(play, 1)
@@ -150,3 +164,38 @@ async def _concierge__gateway_killed(play: ScenarioRun) -> None:
         await play.kill_gateway()
         await desk.wait_for_pages()
         await _give(play, desk, code)
+
+
+@SCENARIOS.add(
+    _("the box dies while the courier offers the parcel: nothing is delivered, and the concierge can still take it"),
+    EXPECT_TAKEN,
+    title="concierge:gateway-killed-while-offered",
+    gateway_deaths=1,
+    equip=with_concierge,
+)
+async def _killed_while_offered(play: ScenarioRun) -> None:
+    async with _desk(play) as (desk, parcels):
+        (code,) = parcels.codes
+        await _offer(play, desk, code)
+        await play.kill_gateway()
+        await desk.wait_for_pages()
+        play.require("delivered" not in dict(_told(play)), "the courier's scan alone delivers nothing")
+        await _accept(play, desk, code)
+        await _give(play, desk, code)
+
+
+@SCENARIOS.add(
+    _("the box dies before the owner has confirmed the parcel: it is with the household, and can be confirmed"),
+    EXPECT_TAKEN,
+    title="concierge:gateway-killed-before-confirmation",
+    gateway_deaths=1,
+    equip=with_concierge,
+)
+async def _killed_before_confirmation(play: ScenarioRun) -> None:
+    async with _desk(play) as (desk, parcels):
+        (code,) = parcels.codes
+        await _take(play, desk, code)
+        await _hand_over(play, desk, code)
+        await play.kill_gateway()
+        await desk.wait_for_pages()
+        await _confirm(play, desk, code)
