@@ -324,12 +324,17 @@ def _check_routes(
 def _check_route(
     entrance: EntranceSection, loc: tuple[str | int, ...], route: Sequence[str], closures: Sequence[AnyClosure]
 ) -> Iterator[ConfigProblem]:
-    """Check that no order follows a key, and that a way into the living space has a closure of the household's own."""
+    """Check that no order follows a key, that a key has its door, and that a living space has a door of its own."""
     on_route = [closure for id_ in route for closure in closures if closure.id == id_]
     by_key = next((n for n, closure in enumerate(on_route) if not closure.opening().is_ordered), len(on_route))
     if any(closure.opening().is_ordered for closure in on_route[by_key:]):
         yield ConfigProblem(
             loc, f"`{on_route[by_key].id}` opens by a key: nothing that the gateway opens comes after it."
+        )
+    elif by_key == len(on_route) and (safes := [one for one in on_route if one.key_back_within_s is not None]):
+        yield ConfigProblem(
+            loc,
+            f"no door stands behind `{safes[0].id}`: add the keyed_door that its key opens, so that it is proven shut.",
         )
     if entrance.living_space and on_route and not any(closure.is_private for closure in on_route):
         yield ConfigProblem(

@@ -42,6 +42,13 @@ MUTANTS = (
         tests=(REFUSED,),
     ),
     Mutant(
+        name="a key safe may stand without a door that its key opens",
+        file=VALIDATION,
+        old="if one.key_back_within_s is not None]):",
+        new="if one.key_back_within_s is None]):",
+        tests=(REFUSED,),
+    ),
+    Mutant(
         name="two closures may share a device",
         file=VALIDATION,
         old="            if user != closure.id and device not in devices[:m]:",

@@ -95,6 +95,11 @@ def devices(closure: dict[str, Any], **changes: str | None) -> dict[str, Any]:
         ((devices(STREET, door="strike"), FLAT), {}, "closures.0.devices.door", "does not measure `door`"),
         ((STREET, {**FLAT, "cameras": []}), {}, "closures.1.cameras", "no camera sees who stands in front of `flat`"),
         ((STREET, {**FLAT, "guarded": False}), {}, "closures.1.guarded", "its device declares this"),
+        ((SAFE,), OUTSIDE, "closures", "no door stands behind `safe`"),
+        (
+            (SAFE, HALL), {**OUTSIDE, **way_to_hall(["safe"])},
+            "places.hall.routes.0", "no door stands behind `safe`: add the keyed_door",
+        ),
         ((SAFE, HALL, FLAT), {}, "closures", "`hall` opens by a key: nothing that the gateway opens comes after it"),
         (
             (STREET, FLAT), way_to_hall(["street", "attic"]),
