@@ -13,8 +13,7 @@ from gateway.evidence.rollback import load_own_key
 from gateway.storage import Store
 from tests.gateway.domain.delivery.shop import BOX, SECRETS, make_claims, make_offer, sign_claims
 
-ADDRESS = "bench"
-DOORS = "bench-doors"  # a door's sensor is no part of its lock
+ADDRESS = "bench"  # of each camera
 
 # The ringing itself takes no time here; the bell must still be confirmed by the signal, in its own message.
 TIMING: dict[str, float] = {
@@ -28,14 +27,20 @@ def entrance_id(number: int) -> str:
     return f"gate-{number}"
 
 
+def device_address(kind: str, number: int) -> str:
+    """Return the maker's own name of a lock or a sensor: each entrance has devices of its own."""
+    return f"bench-{kind}-{number}"
+
+
 def make_home(folder: Path, *, entrances: int, port: int, camera: str | None = None) -> Home:
     """Build it; without `camera` (a URL) nobody may open the cameras that it names."""
     devices: dict[str, Any] = {}
     sections: dict[str, Any] = {}
     for n in range(entrances):
         devices |= {
-            f"lock-{n}": {"kind": "lock", "vendor": "somfy", "address": ADDRESS, "guarded": True, "latency": 30},
-            f"door-{n}": {"kind": "door", "vendor": "somfy", "address": DOORS},
+            f"lock-{n}": {"kind": "lock", "vendor": "somfy", "address": device_address("lock", n), "guarded": True,
+                          "latency": 30},
+            f"door-{n}": {"kind": "door", "vendor": "somfy", "address": device_address("door", n)},
             f"scanner-{n}": {"kind": "scanner", "vendor": "scanner"},
             f"signal-{n}": {"kind": "signal", "vendor": "signal"},
             f"camera-{n}": {"kind": "camera", "vendor": "alexa", "address": ADDRESS, "clock_region": CLOCK_REGION,

@@ -19,7 +19,7 @@ from devices.reports import DoorReport, DoorState, LockReport, LockState, Report
 from devices.vendors import VENDORS
 from devices.vendors.words import DeviceRef, TopicSuffix
 from tests.bench.echo import IN_TOPIC, OUT_TOPIC
-from tests.bench.homes import ADDRESS, DOORS, parcel_code
+from tests.bench.homes import device_address, parcel_code
 
 TIMEOUT_S = 60.0  # seconds, for a machine that does much else
 DEVICE_VENDORS = {"lock": "somfy", "door": "somfy", "scanner": "scanner", "signal": "signal"}
@@ -94,9 +94,7 @@ class DeviceClient:
     ) -> None:
         """Let a device publish a report, as soon as may be."""
         device = f"{kind}-{n}"
-        for letter in VENDORS[DEVICE_VENDORS[kind]].encode_report(
-            report, DeviceRef(DOORS if kind == "door" else ADDRESS)
-        ):
+        for letter in VENDORS[DEVICE_VENDORS[kind]].encode_report(report, DeviceRef(device_address(kind, n))):
             out = letter if channel is None else replace(letter, suffix=channel)
             self._seqs[device] += 1
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped
