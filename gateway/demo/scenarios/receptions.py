@@ -167,24 +167,6 @@ async def _concierge__gateway_killed(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("the box dies while the courier offers the parcel: nothing is delivered, and the concierge can still take it"),
-    EXPECT_TAKEN,
-    title="concierge:gateway-killed-while-offered",
-    gateway_deaths=1,
-    equip=with_concierge,
-)
-async def _killed_while_offered(play: ScenarioRun) -> None:
-    async with _desk(play) as (desk, parcels):
-        (code,) = parcels.codes
-        await _offer(play, desk, code)
-        await play.kill_gateway()
-        await desk.wait_for_pages()
-        play.require("delivered" not in dict(_told(play)), "the courier's scan alone delivers nothing")
-        await _accept(play, desk, code)
-        await _give(play, desk, code)
-
-
-@SCENARIOS.add(
     _("the box dies before the owner has confirmed the parcel: it is with the household, and can be confirmed"),
     EXPECT_TAKEN,
     title="concierge:gateway-killed-before-confirmation",
