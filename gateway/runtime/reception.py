@@ -333,8 +333,8 @@ class ReceptionActor:
     # ---- the loop
 
     async def run(self) -> None:
-        """Run until cancelled. Each start looks at what passed while the box was off."""
-        for visit in self.store.custodies.visits_at(self.id):
+        """Run until cancelled. Each start seals what a crash left unsealed, and checks the deadlines that passed."""
+        for visit in self.store.custodies.visits_at(self.id, SEALED_STAGES):
             self.seal(visit)
         await self._check(OPEN_STAGES, restarted=True)
         while True:

@@ -300,9 +300,10 @@ def proof_facts(db: Database, visit: str) -> CustodyProof | None:
     return db.record(CustodyProof, query, (visit,))
 
 
-def visits_at(db: Database, reception: str) -> tuple[str, ...]:
-    """Return the ids of the reception's proofs, those of open custodies and of ended ones."""
-    return tuple(db.column("SELECT DISTINCT visit FROM custody WHERE reception = ?", (reception,)))
+def visits_at(db: Database, reception: str, stages: Iterable[CustodyStage]) -> tuple[str, ...]:
+    """Return the ids of the reception's proofs with a parcel in one of these stages."""
+    query = "SELECT DISTINCT visit FROM custody WHERE reception = ? AND stage IN (SELECT value FROM json_each(?))"
+    return tuple(db.column(query, (reception, json.dumps(list(stages)))))
 
 
 def next_end(db: Database, reception: str, now: Now) -> datetime | None:

@@ -196,8 +196,15 @@ MUTANTS = (
     Mutant(
         name="a custody that a crash left unsealed stays so",
         file="gateway/runtime/reception.py",
-        old="        for visit in self.store.custodies.visits_at(self.id):\n            self.seal(visit)\n",
-        new="",
+        old="visits_at(self.id, SEALED_STAGES):\n            self.seal(visit)\n",
+        new="visits_at(self.id, SEALED_STAGES):\n            pass\n",
+        tests=(RUNTIME,),
+    ),
+    Mutant(
+        name="a start seals a parcel that nobody has taken",
+        file="gateway/runtime/reception.py",
+        old="visits_at(self.id, SEALED_STAGES)",
+        new="visits_at(self.id, CustodyStage)",
         tests=(RUNTIME,),
     ),
     Mutant(

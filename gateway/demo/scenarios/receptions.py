@@ -11,7 +11,7 @@ from gateway.demo.scenarios.homes import DESK, DESK_SCANNER, with_concierge
 from gateway.domain.custody import DeclineReason
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit.commands import Notification
-from gateway.system.i18n import _
+from gateway.system.i18n import Text, _
 
 SCENARIOS = ScenarioList()
 EXPECT_TAKEN = replace(
@@ -150,34 +150,36 @@ async def _concierge__nobody(play: ScenarioRun) -> None:
         await _give(play, desk, code)
 
 
-@SCENARIOS.add(
+STEPS = (_offer, _accept, _hand_over, _confirm)
+
+
+def _add_killed(after: int, summary: Text, title: str) -> None:
+    """Add a scenario in which the box dies after so many steps of a custody; the rest follows as if it had not."""
+
+    @SCENARIOS.add(summary, EXPECT_TAKEN, title=title, gateway_deaths=1, equip=with_concierge)
+    async def _killed(play: ScenarioRun) -> None:
+        async with _desk(play) as (desk, parcels):
+            (code,) = parcels.codes
+            for step in STEPS[:after]:
+                await step(play, desk, code)
+            await play.kill_gateway()
+            await desk.wait_for_pages()
+            for step in STEPS[after:]:
+                await step(play, desk, code)
+
+
+_add_killed(
+    1,
+    _("the box dies while the courier offers the parcel: nothing is delivered, and the concierge can still take it"),
+    "concierge:gateway-killed-while-offered",
+)
+_add_killed(
+    2,
     _("the box dies while the concierge has the parcel: it knows so again, and the owner confirms it"),
-    EXPECT_TAKEN,
-    title="concierge:gateway-killed",
-    gateway_deaths=1,
-    equip=with_concierge,
+    "concierge:gateway-killed",
 )
-async def _concierge__gateway_killed(play: ScenarioRun) -> None:
-    async with _desk(play) as (desk, parcels):
-        (code,) = parcels.codes
-        await _take(play, desk, code)
-        await play.kill_gateway()
-        await desk.wait_for_pages()
-        await _give(play, desk, code)
-
-
-@SCENARIOS.add(
+_add_killed(
+    3,
     _("the box dies before the owner has confirmed the parcel: it is with the household, and can be confirmed"),
-    EXPECT_TAKEN,
-    title="concierge:gateway-killed-before-confirmation",
-    gateway_deaths=1,
-    equip=with_concierge,
+    "concierge:gateway-killed-before-confirmation",
 )
-async def _killed_before_confirmation(play: ScenarioRun) -> None:
-    async with _desk(play) as (desk, parcels):
-        (code,) = parcels.codes
-        await _take(play, desk, code)
-        await _hand_over(play, desk, code)
-        await play.kill_gateway()
-        await desk.wait_for_pages()
-        await _confirm(play, desk, code)

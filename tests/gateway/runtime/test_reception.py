@@ -258,6 +258,24 @@ async def test_what_a_crash_left_unsealed_is_sealed_at_the_next_start(tmp_path: 
         assert len(list(folder.glob("manifest*.json"))) == 1, "a start without news seals nothing"
 
 
+async def test_a_start_while_a_parcel_is_offered_seals_nothing(tmp_path: Path) -> None:
+    """The scan of the courier alone is no custody: what is sealed begins with who took the parcel, or declined it."""
+    async with desk_box(tmp_path, runs=False) as desk:
+        await desk.announce()
+        await desk.desk.set_duty(MARC, on=True)
+        await desk.desk.offer(PARCEL, source="test")
+    async with desk_box(tmp_path) as desk:
+        await desk.box.quiet()
+        held = desk.parcel()
+        assert held is not None
+        folder = tmp_path / "visits" / held.visit
+        assert not folder.exists()
+        await desk.desk.accept(MARC, PARCEL)
+        await wait_until((folder / "manifest.json").exists)
+        await desk.box.quiet()
+        assert len(list(folder.glob("manifest*.json"))) == 1
+
+
 async def test_a_full_disk_answers_no_and_nobody_is_believed_to_have_a_parcel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
