@@ -18,7 +18,7 @@ from gateway.demo.processes import SupervisedProcess
 from gateway.demo.scenario import ScenarioRun
 from gateway.demo.stage import UnriggedGateway, open_stage
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
-from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
+from gateway.domain.delivery.promise import Cancel, Claims, Offer, State, Window
 from gateway.hub.database.store import HubStore, new_id, new_secret
 from gateway.hub.database.tables import (
     api_keys,
@@ -200,6 +200,20 @@ class HubUnderTest:
             head = token_digest(row.token)
             found.append(said)
         return found
+
+    async def home_reported(self, delivery: AnnouncedDelivery, state: State) -> None:
+        """Wait until the home has reported this state of a delivery, in an event that its box signed.
+
+        `state` above cannot prove it for `awaiting_permission`: that is the hub's own state before any report. And as
+        `founded` has the hub begin with a permission, a home that still has to decide takes that permission back, and
+        the hub refuses the delivery until the owner has decided.
+        """
+
+        async def has_reported() -> bool:
+            results = [event.result for event in await self.chain()]
+            return any(one is not None and (one.delivery, one.state) == (delivery.name, state) for one in results)
+
+        await wait_for(has_reported, f"the home's report: {delivery.name} {state}")
 
 
 def signing_function(one: RetailerKey) -> Callable[[bytes], bytes]:

@@ -138,7 +138,7 @@ async def permits_and_vetoes(here: ThroughHub, page: Page) -> None:
     """A brand is let in, and then not at its first visit."""
     play = here.play
     first = await here.shop.announces()
-    await stands(here, first, State.AWAITING_PERMISSION)
+    await here.hub.home_reported(first, State.AWAITING_PERMISSION)
     asks = page.locator(f"#waiting [data-brand={here.shop.signer.brand}]")
     await asks.get_by_text("Terms").click()
     await twice(asks.get_by_role("button").first)

@@ -201,7 +201,7 @@ async def test_from_afar_a_brand_is_let_in_and_stopped_and_revoked_and_the_hub_c
             shown = await owner.brand()
             assert shown["standing"] == "pending"
             first = await here.shop.announces()
-            await stands(here, first, State.AWAITING_PERMISSION)
+            await here.hub.home_reported(first, State.AWAITING_PERMISSION)
             terms = {name: shown["terms"][name] for name in ("entrances", "places", "carriers", "days", "hours")}
             permit = await owner.orders("permit", life=DAY, brand=here.shop.signer.brand, ask=shown["ask"], terms=terms)
             await owner.became("done")
