@@ -1,6 +1,8 @@
 """The sandbox as a retailer has it: over HTTP alone, every outcome and refusal, at a real hub."""
 
 import asyncio
+import contextlib
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,11 @@ from sqlalchemy import func, select, update
 from gateway.hub.api import deliveries as api
 from gateway.hub.api import sandboxes as making
 from gateway.hub.api.sandboxes import SANDBOX_LIFETIME
+from gateway.hub.boxes.box_events import HomeTransaction
 from gateway.hub.config import Limits
 from gateway.hub.database.tables import deliveries, home_events, homes, metadata, retailers
-from gateway.hub.sandbox.expiry import delete_expired
+from gateway.hub.deliveries.events import lock_retailer
+from gateway.hub.sandbox.expiry import delete_expired, evict_idle
 from gateway.hub.sandbox.robot import CHECK_INTERVAL_S
 from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, token_digest, verify_by_box
 from gateway.protocol.brand_messages import (
@@ -287,6 +291,50 @@ async def test_who_makes_as_many_as_he_may_keeps_nobody_else_from_a_sandbox(
             async with hub.http.get("/v1/deliveries", headers=box.headers) as answer:
                 statuses.append(answer.status)
         assert statuses == [401, 200, 200], "the oldest in which nothing happens made room"
+
+
+async def test_an_idle_sandbox_makes_room_also_while_its_home_states_anew_what_it_understands(tmp_path: Path) -> None:
+    wall = ManualWallClock()
+    async with run_hub(hub_file(tmp_path), wall=wall) as hub:
+        box, store = await create_sandbox(hub), hub.hub.store
+
+        async def evict() -> bool:
+            async with store.writing() as tx:
+                return await evict_idle(tx, hub.hub.now())
+
+        assert not await evict(), "it is of today"
+        async with store.writing() as tx:  # as the robot, which changes the row for each brand and once more
+            home = await HomeTransaction.begin(tx, box.said["home"], hub.hub.now())
+            assert home is not None
+            for seconds in (0, 1):
+                at = hub.hub.now() + timedelta(seconds=seconds)
+                await tx.execute(update(homes).where(homes.c.id == box.said["home"]).values(heard=at))
+            wall.ahead = 25 * 3600
+            evicting = asyncio.create_task(evict())
+            await asyncio.wait({evicting}, timeout=0.5)
+        assert await evicting
+        async with hub.http.get("/v1/deliveries", headers=box.headers) as answer:
+            assert answer.status == 401
+
+
+async def test_of_the_idle_sandboxes_one_that_is_just_used_is_left_and_the_next_makes_room(
+    tmp_path: Path,
+) -> None:
+    wall = ManualWallClock()
+    async with run_hub(hub_file(tmp_path), wall=wall) as hub:
+        used, idle = await create_sandbox(hub), await create_sandbox(hub)
+        store, now = hub.hub.store, hub.hub.now
+        wall.ahead = 25 * 3600
+        async with contextlib.AsyncExitStack() as use:
+            if not store.has_one_writer:  # on SQLite nobody writes meanwhile
+                await lock_retailer(await use.enter_async_context(store.writing()), used.said["retailer"])
+            async with store.writing() as tx:
+                assert await evict_idle(tx, now())
+        statuses = []
+        for box in (used, idle):
+            async with hub.http.get("/v1/deliveries", headers=box.headers) as answer:
+                statuses.append(answer.status)
+        assert statuses == ([401, 200] if store.has_one_writer else [200, 401])
 
 
 async def test_a_whole_provider_s_network_has_not_a_ration_for_each_of_its_houses(tmp_path: Path) -> None:
