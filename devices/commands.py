@@ -85,7 +85,7 @@ class SetSignal:
 class ShowResult:
     """Show the scanner and the person at it the result of a scan: `word` is wait, go, no or elsewhere.
 
-    `place`: only with elsewhere, the name of the place to which the courier has to take the parcel. `event` (a UUID)
+    `place`: only with elsewhere: the name of the place to which the courier has to take the parcel. `event` (a UUID)
     and `issued_at` are for scanners whose manufacturers require them with each command.
     """
 

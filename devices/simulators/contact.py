@@ -59,7 +59,7 @@ class Contact(SimulatedDevice):
         """Do nothing: a contact has nothing to move."""
 
     def misbehave(self, fault: str) -> None:
-        """Remember the state at the begin of the fault; report at once what the contact says otherwise now."""
+        """Remember the state at the beginning of the fault; report the changed value of the contact at once."""
         if fault == "stuck":
             self._stuck_open = self._leaf.open
         if fault == "lies_closed" and self._leaf.open:

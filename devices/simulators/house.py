@@ -55,9 +55,9 @@ class Rtsp(HouseSection):
 class DeviceAccount(HouseSection):
     """The settings of every device. Its account at the broker is its id, its password is in the broker's folder.
 
-    `password`: another one, for tests. Without any it connects anonymously. `account`: another account, of a product
-    with topics of its own: that of its bridge. `lag_s`: the longest random delay of a publication, in seconds.
-    `broker`: another one than the house's, for devices behind a guard.
+    `password`: another password, for tests. Without any, the device connects anonymously. `account`: the account of the
+    bridge, for a product that publishes through one on its own topics. `lag_s`: the longest random delay of a
+    publication, in seconds. `broker`: another broker than the house's, for devices behind a guard.
     """
 
     kind: str = ""
@@ -233,7 +233,7 @@ DevicePlan = Annotated[
 class ThingSection(HouseSection):
     """A thing of the house. `takes`: the kinds of devices that can be at it.
 
-    `closure`: the kind of closure of a home file for which it stands in a simulation (`perron simulate`).
+    `closure`: the kind of closure in a house file that this thing simulates (`perron simulate`).
     """
 
     takes: ClassVar[frozenset[str]]
@@ -279,7 +279,7 @@ class KeyedDoorPlan(ThingSection):
 AnyThing = StreetDoorPlan | CompartmentPlan | KeySafePlan | KeyedDoorPlan
 ThingPlan = Annotated[AnyThing, Field(discriminator="kind")]
 THINGS: Mapping[str, type[ThingSection]] = {plan.closure: plan for plan in get_args(AnyThing)}
-"""The thing that stands for each kind of closure; any other closure is the front door of the house."""
+"""The thing that simulates each kind of closure; the front door of the house simulates every other closure."""
 
 
 class ZigbeePlan(DeviceAccount):

@@ -11,8 +11,8 @@ class KeySafe(Thing):
     """A flap before a hook. The flap springs open on an order; the key is hung back without one.
 
     Faults: dead (its flap does not move), magnet (somebody hung a magnet on the hook: it looks like the key).
-    Acts: open_with_code (its own one, as the household does), take_key, bring_key, shut_flap. Who brings the key late,
-    or never, is a matter of the scene.
+    Acts: open_with_code (its own one, as the household does), take_key, bring_key, shut_flap. The scene decides who
+    brings the key late, or never.
     """
 
     NOUN = "key safe"

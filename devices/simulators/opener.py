@@ -157,7 +157,7 @@ class Opener(SimulatedDevice):
 
 
 def _motor_thing(site: DeviceSite, name: str) -> MotorThing:
-    """Return the thing that the opener moves; the house file says that it takes one."""
+    """Return the thing that the opener moves; the house file permits an opener for it."""
     found = site.things[name]
     if not isinstance(found, MotorThing):
         raise TypeError(f"{name} has no leaf that a motor moves")

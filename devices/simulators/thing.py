@@ -92,7 +92,7 @@ class MotorThing(Thing):
 
     `crossed` is called when somebody goes or reaches through.
 
-    Without power nobody moves it, so it lets go of nothing for a moment.
+    Nothing moves it without power, so `release` does nothing.
     """
 
     def __init__(self, name: str, log: PhysicalLog) -> None:
@@ -111,13 +111,13 @@ class MotorThing(Thing):
         """Do nothing: only its opener moves it."""
 
     def cross(self) -> None:
-        """Tell the light beam that somebody goes or reaches through."""
+        """Report to the light beam that somebody goes or reaches through."""
         for subscriber in self.crossed:
             subscriber()
 
 
 class StreetDoor(Thing):
-    """A door that others use too. Its strike lets go for a moment; it falls shut by itself.
+    """A door that others use too. Its strike releases it for a moment; it falls shut by itself.
 
     Faults: dead (the strike never moves, whatever the relay does), sticks (once released, it stays so), wedged (it does
     not fall shut), neighbour_follows (a neighbour goes through behind each person).

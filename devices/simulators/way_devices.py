@@ -125,9 +125,9 @@ class StrikeRelay(_OrderedDevice):
 class Board(_OrderedDevice):
     """The board of one compartment: its latch, its lid, and a sensor inside if it has one.
 
-    Further faults: blind (the sensor inside cannot tell), lies_empty (it says that nothing lies there), lies_caught (it
-    says that the latch has caught as soon as the lid is closed), opens_two (the order opens the compartment beside it
-    too).
+    Further faults: blind (the sensor inside does not know), lies_empty (it reports that nothing lies there),
+    lies_caught (it reports that the latch has caught as soon as the lid is closed), opens_two (the order opens the
+    compartment beside it too).
     """
 
     NOUN = "compartment"

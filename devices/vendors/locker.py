@@ -8,8 +8,8 @@ before them the board.
 
 Small makers and hobby boards have other names. `topics` names their topics (`{state: hall/slot/1/status}`), `keys` the
 places of the fields `lock`, `door`, `occupied` in their JSON, or of `available`, the opposite of occupied. Many boards
-report the contact of the lid alone. Such a compartment needs a second sensor, which says whether something lies in it.
-Sources: the topics `<node>/slot/<slot>/status`, `/command/open` of public locker projects.
+report the contact of the lid alone. Such a compartment needs a second sensor, which reports whether something lies in
+it. Sources: the topics `<node>/slot/<slot>/status`, `/command/open` of public locker projects.
 """
 
 from collections.abc import Mapping

@@ -32,7 +32,7 @@ _NOT_SIGNED = "The hub's answer is no statement that the box has signed in answe
 
 
 async def ask_for_facts(hub: RetailerClient, connection: str, key_file: Path) -> dict[str, Any]:
-    """Ask a home for the brand's own facts, and return what its box has signed in answer to this query."""
+    """Query a home for the brand's own facts, and return the statement that its box signed in answer to this query."""
     path, claims = await _prepare(hub, connection)
     query = FactsQuery(**claims)
     token = sign_facts_query(query, read_key(key_file), kid=key_file.stem).decode()
@@ -52,7 +52,7 @@ async def send_comment(hub: RetailerClient, connection: str, key_file: Path, tex
 
 
 def read_facts(said: Mapping[str, Any], query: FactsQuery) -> dict[str, Any]:
-    """Return the facts in the hub's answer: only what the box itself has signed, in answer to this query."""
+    """Return the facts in the hub's answer: only a statement that the box itself signed, in answer to this query."""
     try:
         key, token = PublicKey.from_text(str(said["key"])), str(said["token"]).encode()
     except (KeyError, ValueError) as error:

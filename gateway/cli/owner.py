@@ -168,7 +168,7 @@ def check_readable(folder: Path, *, key: Path | None, checkpoint: Path | None) -
 
 
 def _closure_line(closure: RouteClosure) -> str:
-    """Say when a closure of the way in was ordered open and proven secured, and by which answers; times are UTC."""
+    """Print when a closure of the way in was ordered open and proven secured, and by which answers; times are UTC."""
     name = f"{closure.closure} ({closure.kind})"
     if closure.ordered is None and closure.secured is None and not closure.opened:
         return f"{name}: never ordered open"

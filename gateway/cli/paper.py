@@ -101,7 +101,7 @@ def report(  # noqa: PLR0913 - one argument an option of the command
         ),
     ] = None,
 ) -> None:
-    """Write the report of one visit, for an insurer: what, who, when, what verification says, pictures."""
+    """Write the report of one visit, for an insurer: what, who, when, the result of the verification, pictures."""
     # Names, time zone and language are those of the house only where the visit is its box's. A house file that nobody
     # named, and that merely lies in its usual place, must show by its box's key that the visit is its own.
     file = home or (DEFAULT_HOME if DEFAULT_HOME.is_file() else None)

@@ -161,7 +161,7 @@ def facts(
     key_file: MessageKey,
     api_key_file: KeyFile = None,
 ) -> None:
-    """Ask a home what the brand did there; tell what its box has signed in answer."""
+    """Query a home for what the brand did there, and print the statement that its box signed."""
     _print_json(_run_requests(hub, _read_api_key(api_key_file), partial(
         brand_message.ask_for_facts, connection=connection, key_file=key_file
     )))  # fmt: skip
@@ -176,7 +176,7 @@ def comment(
     key_file: MessageKey,
     api_key_file: KeyFile = None,
 ) -> None:
-    """Comment on what the brand did in a home; a later comment takes the place of an earlier one."""
+    """Comment on what the brand did in a home; a later comment replaces an earlier one."""
     _print_json(_run_requests(hub, _read_api_key(api_key_file), partial(
         brand_message.send_comment, connection=connection, key_file=key_file, text=text
     )))  # fmt: skip

@@ -44,7 +44,7 @@ STOP_TIMEOUT_S = 5.0  # seconds for the house to end by itself
 MAX_SOCKET_PATH_BYTES = 107  # bytes of a Unix socket's path
 
 
-# The thing at which a device is that no closure names.
+# The thing of a device that no closure names.
 _THINGS = {"strike": "street_door", "compartment": "compartment", "content": "compartment", "key": "key_safe"}
 
 
@@ -83,7 +83,7 @@ def plan_house(home: Home) -> dict[str, object]:
 
 
 def _plan_things(home: Home, played: Mapping[str, AnyDevice]) -> tuple[dict[str, dict[str, object]], dict[str, str]]:
-    """Return the things of the house, and at which of them each device is: the devices of a closure are at one."""
+    """Return the things of the house, and the thing of each device: the devices of a closure are at the same thing."""
     things: dict[str, dict[str, object]] = {}
     places: dict[str, str] = {}
     for entrance in home.entrances.values():

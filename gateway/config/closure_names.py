@@ -1,4 +1,4 @@
-"""Names a closure for people: what it is, and its id where an entrance has several of the kind. Pure."""
+"""Names a closure for people: its kind, and its id if an entrance has several closures of the kind. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,11 +14,11 @@ KIND_NAMES: Mapping[str, Text] = {
     "key_safe": _("Key safe"),
     "keyed_door": _("Door with a key"),
 }
-"""Every kind of closure; a test compares it with the registry."""
+"""The name of every kind of closure; a test compares the keys with the registry."""
 
 
 def has_named_closures(closures: Sequence[AnyClosure]) -> bool:
-    """Return whether people must read which closure is meant; the only door of an entrance is "the door"."""
+    """Return whether texts have to name the closure; the only door of an entrance is "the door"."""
     return [closure.id for closure in closures] != [MAIN_CLOSURE]
 
 

@@ -9,7 +9,7 @@ from gateway.domain.visit.conditions.cold_chain import Fridge
 
 
 def entrance_conditions(home: Home, entrance: str) -> tuple[AnyCondition, ...]:
-    """Return what has to be so around an entrance before anything there opens, in the order of the reasons."""
+    """Return the conditions that must be met before anything opens at an entrance, in the order of their reasons."""
     section = home.entrances[entrance]
     return (_cold_chain(home, section), *_presence(section), *_alarm_panel(home, section))
 

@@ -166,17 +166,17 @@ class CoverDevice(DeviceSection[Literal["cover"]]):
     vendor: Annotated[str, VendorOf("cover")]
     """Vendor: the firmware of the opener, or which program brings it to MQTT."""
     reverses: bool
-    """Reverses: what it moves opens again by itself when it meets an obstacle. It must be `true`; other openers are
+    """Reverses: the leaf opens again by itself when it meets an obstacle. It must be `true`; other openers are
     refused."""
     beam: bool = True
-    """Light beam: the opener answers whether its light beam is free. Of an opener that cannot be asked about it, and
-    without a beam, the gateway never closes it. Only an opener of the vendor `esphome` can be asked."""
+    """Light beam: the opener answers whether its light beam is free. If there is no beam, or if the gateway cannot
+    query it, the gateway never closes the leaf. It can query only openers of the vendor `esphome`."""
     warning: Seconds = 10.0
-    """Warning: how long the signal warns before it closes. If it is too short, nobody has the time to step
+    """Warning: how long the signal warns before the leaf closes. If it is too short, nobody has the time to step
     aside."""
     closing: Seconds = 30.0
     """Closing time: the longest time from the command until the sensor reports `closed`. If it is too short, a closing
-    counts as failed while it still moves."""
+    counts as failed while the leaf still moves."""
     latency: Seconds = 3.0
     """Answer time: the longest time that the opener needs to answer."""
     command_hold: Seconds = COMMAND_HOLD_S

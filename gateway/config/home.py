@@ -129,9 +129,9 @@ class Place(ConfigSection):
     name: Name
     """Name: what the household and the courier read. Example: `In the hall`."""
     routes: tuple[tuple[ClosureId, ...], ...] = ()
-    """Routes: the ways to this place, each as the ids of its closures, each once, in the order of `closures`. The
-    gateway takes the first one that lacks nothing: the free compartment of a parcel box. Left out, every closure of the
-    entrance has to open. Example: `[[c1], [c2]]`."""
+    """Routes: the ways to this place. Each is a list of ids of closures, each id once, in the order of `closures`. The
+    gateway takes the first route whose closures are all ready, such as the free compartment of a parcel box. Left out,
+    every closure of the entrance has to open. Example: `[[c1], [c2]]`."""
     fridge: Id | None = None
     """Fridge: id of the fridge, if the place is one. Its temperature and its door are then watched."""
     open_limit: Seconds = 120.0
@@ -190,8 +190,8 @@ class EntranceSection(ConfigSection):
     """Courier proof: the courier must also show a one-time code, because a tracking number is no secret. With `false`
     the number on the parcel is enough."""
     holder: Holder = Holder.COURIER
-    """Holder: who acts at this entrance. With `keeper` a keeper brings the parcel in with the key of a key safe; then
-    the keeper's code takes the place of the courier's code."""
+    """Holder: who acts at this entrance. With `keeper`, a keeper brings the parcel in with the key of a key safe, and
+    the keeper's code replaces the courier's code."""
     keepers: tuple[Id, ...] = ()
     """Keepers: ids of the keepers whose code this entrance accepts, with `holder: keeper`. Example:
     `[claire, oh-my-keys]`."""
@@ -204,7 +204,7 @@ class EntranceSection(ConfigSection):
 
     @property
     def needs_courier_token(self) -> bool:
-        """Whether the courier has to show a one-time code; a keeper's code takes its place."""
+        """Whether the courier has to show a one-time code; a keeper's code replaces it."""
         return self.courier_proof and self.holder is Holder.COURIER
 
     @property
@@ -323,9 +323,10 @@ class FallbackSection(ConfigSection):
     """Where a parcel goes if its own entrance cannot take it. Without this section it goes nowhere else."""
 
     order: tuple[Id, ...] = ()
-    """Order: ids of entrances and receptions, the preferred one first. A delivery that its entrance refuses because
-    it is not ready, has no live camera, is not cold enough, has somebody at home or nobody on duty, goes to the first
-    of these that its brand may use and that could take it now. Example: `[front, garage, box]`."""
+    """Order: ids of entrances and receptions, the preferred one first. An entrance may refuse a delivery because it is
+    not ready, has no live camera or is not cold enough, or because somebody is home or nobody is on duty. The delivery
+    then goes to the first of these that its brand may use and that could take it now. Example: `[front, garage,
+    box]`."""
 
 
 class HubSection(ConfigSection):
@@ -352,8 +353,8 @@ class HubSection(ConfigSection):
     """Keep-alive: the time between two signs of life on the connection. If it is too short, many homes load the hub; if
     it is too long, a lost connection is noticed late."""
     brand_facts: bool = True
-    """Facts: whether a brand that is let in may read through the hub what it did in this home, signed by the box. The
-    owner sees the same on the page Brands. It says nothing about a person."""
+    """Facts: whether a brand that the owner let in may read through the hub what it did in this home. The box signs
+    these facts. The owner sees the same facts on the page Brands. They contain nothing about a person."""
 
     @model_validator(mode="after")
     def _needs_tls(self) -> Self:

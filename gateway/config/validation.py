@@ -260,9 +260,9 @@ def _check_closure(
 def _check_own_devices(
     entrance: EntranceSection, at: tuple[str | int, ...], closures: Sequence[AnyClosure]
 ) -> Iterator[ConfigProblem]:
-    """Refuse a device, or a scanner, that two of the entrance's `closures` share: it could say of neither what is so.
+    """Refuse a device, or a scanner, that two of the entrance's `closures` share: its reports could be about either.
 
-    A short form stands first in `closures`, and not in the section's list.
+    The closure of the short form is the first of `closures`, and is not in the list of the section.
     """
     users: dict[str, str] = {}
     scanned_at = dict.fromkeys(entrance.scanners, closures[0].id) if closures else {}
@@ -324,7 +324,7 @@ def _check_routes(
 def _check_route(
     entrance: EntranceSection, loc: tuple[str | int, ...], route: Sequence[str], closures: Sequence[AnyClosure]
 ) -> Iterator[ConfigProblem]:
-    """Check that no order follows a key, that a key has its door, and that a living space has a door of its own."""
+    """Check that the gateway opens nothing behind a keyed door, and that a key and a living space have their door."""
     on_route = [closure for id_ in route for closure in closures if closure.id == id_]
     by_key = next((n for n, closure in enumerate(on_route) if not closure.opening().is_ordered), len(on_route))
     if any(closure.opening().is_ordered for closure in on_route[by_key:]):
@@ -377,7 +377,7 @@ def _check_entrance(entrance: EntranceSection, at: tuple[str | int, ...]) -> Ite
 
 
 def _check_keepers(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> Iterator[ConfigProblem]:
-    """Check who may take a key here: only where there is one, only by name, each once."""
+    """Check the keepers of an entrance: it has a key, and each keeper is known and listed once."""
     has_key = any(closure.key_back_within_s is not None for closure in entrance.closures)
     if entrance.holder is Holder.KEEPER and not has_key:
         yield ConfigProblem(
@@ -413,10 +413,10 @@ def _check_receptions(home: Home, owners: dict[str, str]) -> Iterator[ConfigProb
 
 
 def _check_physical_devices(home: Home, owners: Mapping[str, str]) -> Iterator[ConfigProblem]:
-    """Refuse two sections of one physical device: an order to one would move the other, one report would count twice.
+    """Refuse two sections of one physical device: an order to one would move the other, and a report would count twice.
 
-    Only those in `owners` are compared, which an entrance or a reception uses alone. Sections of different kinds may
-    share a device that does several things.
+    It compares only the devices in `owners`, each of which one entrance or reception uses alone. Sections of different
+    kinds may share a device that does several things.
     """
     known: dict[Hashable, str] = {}
     for id_, device in home.devices.items():

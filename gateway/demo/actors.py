@@ -60,7 +60,7 @@ class DemoRetailer:
         """Offer a delivery and wait for the box's answer (`WaitTimeout`). Windows are in seconds from now.
 
         Without `destination`, an entrance or a reception, it goes to the entrance that is played, and there to a place
-        without a fridge or `place`. `size`: of the largest parcel in millimetres, which needs an order of version 2.
+        without a fridge or `place`. `size`: of the largest parcel in millimetres; it needs an order of version 2.
         """
         signer, secret = self._signers[brand], secrets.token_bytes(COURIER_TOKEN_BYTES)
         now = machine_time().replace(microsecond=0)
@@ -120,7 +120,7 @@ class DemoOwner:
     """Sends the owner's requests, with the owner's own account."""
 
     def __init__(self, plan: DemoPlan, on_action: OnAction, *, entrance: str | None = None) -> None:
-        """`entrance`: which one the requests concern; None: the one that is played."""
+        """`entrance`: the entrance of the requests; None: the entrance of the scene."""
         self._broker = plan.home.broker.account("owner")
         self._topic = entrance_topic(entrance or plan.entrance, "set")
         self._on_action = on_action

@@ -27,7 +27,7 @@ class DemoKeeperPhone(DemoBrowser):
 
 
 class DemoKeeper(DemoPerson):
-    """A keeper: who he is, and the code on his phone."""
+    """A keeper: his id, and the code on his phone."""
 
     says_scanned = "his code"
 
@@ -47,7 +47,7 @@ def _narrated(play: ScenarioRun, name: str) -> OnAction:
 async def open_keepers(
     play: ScenarioRun, keeper: str, owner: DemoHouseholdBrowser | None = None
 ) -> AsyncIterator[tuple[DemoHouseholdBrowser, DemoKeeper]]:
-    """Give a keeper a code; without `owner` claim the box first. WaitTimeout: there are no pages."""
+    """Give a keeper a code; without `owner`, claim the box first. WaitTimeout: the pages do not answer."""
     home = play.plan.home
     if home.pages is None:
         raise ValueError("a keeper needs the box's pages")

@@ -69,7 +69,7 @@ class GatewayObserver:
         checkpoint_file: Path,
         on_message: Callable[[ObservedMessage], None],
     ) -> None:
-        """`destinations`: the entrance that is played, then the other ones and the receptions."""
+        """`destinations`: the entrance of the scene, then the other entrances and the receptions."""
         self.seen: list[ObservedMessage] = []
         self.state: Body = {}
         self.is_online = False

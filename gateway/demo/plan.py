@@ -67,7 +67,7 @@ class DemoPlan(Frozen, kw_only=False):
     signers: Mapping[str, RetailerKey]
     action_s: float  # seconds that a person takes for each action
     guard_setup: GuardSetup | None = None  # None: no guard
-    starts_secured: bool = True  # False: something is amiss at the entrance from the start
+    starts_secured: bool = True  # False: the entrance has a fault from the start
 
     @property
     def entrance(self) -> str:
@@ -81,7 +81,7 @@ class DemoPlan(Frozen, kw_only=False):
 
     @property
     def observed(self) -> tuple[str, ...]:
-        """The ids of the entrance that is played, of the other ones, and of the receptions."""
+        """The ids of the entrance of the scene, of the other entrances, and of the receptions."""
         return *self.home.entrances, *self.home.receptions
 
     @property

@@ -433,7 +433,7 @@ class Archive:
         )
 
     def _moved_from(self, delivery: str, *, to: str) -> str | None:
-        """Return the entrance from which the house moved a delivery to this one; None: it did not, or moved it away."""
+        """Return the entrance from which the house moved a delivery to this one; None: it was not moved to this one."""
         order = self.store.deliveries.order(delivery)
         return order.moved_from if order is not None and order.entrance == to else None
 

@@ -38,7 +38,7 @@ def next_part(folder: Path) -> tuple[int, int]:
     raise AssertionError  # count never ends
 
 
-def custody_draft(  # noqa: PLR0913 - what the manifest says beside the custody itself
+def custody_draft(  # noqa: PLR0913 - fields of the manifest beside the custody
     custody: CustodyProof,
     *,
     box: str,

@@ -245,7 +245,7 @@ class _ScanRow(_Row):
     parcels: tuple[_Digest, ...] = Field((), validation_alias=AliasPath("route", "parcels"))
 
     def parcel_digests(self) -> tuple[str, ...]:
-        """Return the parcels that this scan names. The one that begins a visit also names those scanned before it."""
+        """Return the parcels of this scan. The scan that begins a visit also has the parcels scanned before it."""
         scanned = (self.hmac,) if any(match.kind == "parcel" for match in self.matches) else ()
         return (*scanned, *self.parcels)
 

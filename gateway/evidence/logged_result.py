@@ -1,8 +1,8 @@
-"""Reads from the sealed log of a visit how it ended, and checks that its manifest says the same. Pure.
+"""Reads from the sealed log of a visit how it ended, and checks that the manifest agrees. Pure.
 
 The log of a visit that began with an entry `route` has the results of the parcels and of the house, the delivery that
-was reserved, and the entrance. An incident has none of the first three. The log of a reception has its entrance and its
-delivery only: its outcome is that of all parcels of the delivery.
+was reserved, and the entrance. The log of an incident has none of the first three. The log of a reception has only its
+entrance and its delivery: the outcome is that of all parcels of the delivery.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,14 +14,15 @@ from gateway.domain.visit.state import Phase
 from gateway.evidence.manifest import ROUTE_VERSION, DeliveryFacts, Manifest, manifest_name
 from gateway.evidence.verdict import ProofDefect, ProofProblem
 
-DELIVERY_UNKNOWN = "delivery_unknown"  # the note of a manifest whose box no longer had the delivery of its log
+DELIVERY_UNKNOWN = "delivery_unknown"  # the note in a manifest if the box no longer had the delivery of the log
 _WITH_DELIVERY = frozenset({"Reserve", "ParcelResult", "HouseResult"})  # commands that name the delivery of the visit
 
 
 class LoggedResult(Frozen):
-    """What a log says of a visit's end. None: it does not say it.
+    """A visit's end in its log; None: the log does not have it.
 
-    `deliveries` and `entrances` are all that its entries name; more than one of either contradicts any manifest.
+    `deliveries` and `entrances` are all that its entries name; if there are several of either, the log contradicts any
+    manifest.
     """
 
     has_route: bool
@@ -35,7 +36,7 @@ class LoggedResult(Frozen):
     entrances: frozenset[str]
 
     def lacks(self, delivery: DeliveryFacts | None) -> str | None:
-        """Return the field of this delivery that is not what the log says; None: the log does not contradict it."""
+        """Return the field of this delivery that differs from the log; None: the log does not contradict it."""
         if self.is_incident:
             return None if delivery is None else "id"
         if delivery is None:
@@ -48,7 +49,7 @@ class LoggedResult(Frozen):
 
 
 def read_result(bodies: Iterable[object]) -> LoggedResult:
-    """Read the entries of a visit's log, in their order. An entry of another shape says nothing."""
+    """Read the entries of a visit's log, in their order. Entries of another shape are skipped."""
     rows = tuple(body for body in bodies if isinstance(body, dict) and body.get("kind") in {"step", "custody"})
     steps = tuple(row for row in rows if row["kind"] == "step")
     commands = tuple((row, command) for row in steps for command in _commands(row))
@@ -71,12 +72,12 @@ def read_result(bodies: Iterable[object]) -> LoggedResult:
 
 
 def check_result(manifest: Manifest, result: LoggedResult, *, is_incomplete: bool) -> None:
-    """Compare what a manifest says of entrance, results and delivery with its log.
+    """Compare entrance, results and delivery of a manifest with its log.
 
-    `is_incomplete`: the disk failed during the visit, so a result that the log lacks may still be true.
+    `is_incomplete`: the disk failed during the visit, so a result that is missing in the log may still be true.
 
     Raises:
-        ProofDefect: the first difference. Its place says what the log has instead.
+        ProofDefect: the first difference. Its place has the value of the log.
     """
     why = next(_differences(manifest, result, is_incomplete=is_incomplete), None)
     if why is not None:
@@ -110,7 +111,8 @@ def _differences(manifest: Manifest, result: LoggedResult, *, is_incomplete: boo
 def as_logged(told: Mapping[str, Any], result: LoggedResult, *, is_incomplete: bool) -> dict[str, Any]:
     """Return the results and the delivery of a draft as its log has them: the box may have lost its state since.
 
-    A delivery that is no longer as it was at the visit is left out, and the note `delivery_unknown` declares it.
+    If the delivery was changed or deleted since the visit, it is left out, and the note `delivery_unknown` declares
+    this.
     """
     if not (result.has_route or result.is_incident or result.is_reception):
         return {}
@@ -137,7 +139,7 @@ def _commands(row: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _outcome(commands: _Commands) -> str | None:
-    """Return the parcels' result: it is set once; an opening that was given back at the end says the same."""
+    """Return the parcels' result: it is set once; an opening that was released at the end means `not_delivered`."""
     results = [_text(command.get("outcome")) for _, command in commands if command["command"] == "ParcelResult"]
     told = next((one for one in results if one is not None), None)
     given_back = any(

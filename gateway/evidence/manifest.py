@@ -109,7 +109,7 @@ class ManifestDraft(CanonicalModel):
     clips: tuple[ClipRecord, ...]
     gaps: tuple[FilmGap, ...] = ()  # all known ones: within films, before, between and after them
     notes: tuple[GapReason, ...] = ()  # gaps without a time: what else is lacking
-    moved_from: Id | None = None  # the entrance that refused, where the delivery was moved from it to this one
+    moved_from: Id | None = None  # the entrance that refused, if the delivery was moved from it to this one
 
 
 _FIELDS_OF_VERSION: Mapping[int, frozenset[str]] = {
@@ -123,10 +123,10 @@ NEWEST_VERSION = max(_FIELDS_OF_VERSION)
 
 
 class Manifest(ManifestDraft, RouteAccount):
-    """The sealed statement. Times are UTC by the box's clock; `clock_trusted` says what that was worth at sealing.
+    """The sealed statement. Times are UTC by the box's clock; `clock_trusted`: whether it was trusted at sealing.
 
-    `receipt_sha256` is that of the courier's receipt; None: none belongs to it. Version 1 says nothing of a receipt,
-    versions 1 and 2 say nothing of the closures of the way in (`RouteAccount`), and have no such fields.
+    `receipt_sha256` is that of the courier's receipt; None: the visit has none. Version 1 has no field of a receipt;
+    versions 1 and 2 have no fields of the closures of the way in (`RouteAccount`).
     """
 
     kind: Literal["perron manifest"] = "perron manifest"

@@ -1,7 +1,7 @@
 """Reads from the sealed log of a visit what each closure of its route did. Pure.
 
-The manifest says nothing of a way in that this module does not read from the log, and the verifier reads it once more:
-so a manifest cannot say what its log does not. What a kind of closure calls open or secured, the kind itself answers.
+Everything that a manifest states about a way in, this module reads from the log. The verifier reads the log again, so a
+manifest cannot differ from its log. Each kind of closure defines which answers mean open and secured.
 """
 
 import re
@@ -28,20 +28,20 @@ RECEIVER = "receiver"
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 Word = Annotated[str, StringConstraints(pattern=rf"^{_WORD.pattern}$")]
 Gap = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_:.-]{1,80}$")]
-MAX_NAME = 64  # characters of a name out of the log
+MAX_NAME = 64  # characters of a name from the log
 MAX_LIFE_S = 3600.0  # of an order, as the house file bounds `command_life`
 ShortText = Annotated[str, StringConstraints(max_length=80)]
 
 
 class RouteGap(StrEnum):
-    """What the log of a visit lacks, so that a claim about its route is weaker."""
+    """Why the log of a visit is incomplete, so that a claim about its route is weaker."""
 
     CLOCK_STEPPED = "clock_stepped"  # the box's clock went back, or was not trusted: times do not compare
     LOG_INCOMPLETE = "log_incomplete"  # the disk failed during the visit: decisions may be missing in the log
 
 
 class SensorAnswer(CanonicalModel):
-    """A sensor's newest report: the number of the query that it answers, when that was asked, and when it answered.
+    """A sensor's newest report: the number of the query that it answers, when the query was sent, and when it answered.
 
     A basic sensor answers no query: `query` and `asked` are None.
     """
@@ -53,7 +53,7 @@ class SensorAnswer(CanonicalModel):
 
 
 class SecuredProof(CanonicalModel):
-    """A closure as it was proven secured at an instant, by the answers of its sensors."""
+    """The proof that a closure was secured at an instant: the answers of its sensors."""
 
     at: AwareDatetime
     answers: dict[Word, SensorAnswer]
@@ -64,7 +64,8 @@ class RouteClosure(CanonicalModel):
 
     `intent`: the intent was stored. `ordered`: the order to open was decided. `published`: it left the box.
     `passable`: the courier got "go". `opened`: when it was seen to open. `passed`: the proof with which the next
-    closure was ordered open. `secured`: when the visit was called locked again, with the `answers` that prove it here.
+    closure was ordered open. `secured`: when the visit became `locked_again`, with the `answers` that prove it for this
+    closure.
     """
 
     closure: Word
@@ -81,7 +82,7 @@ class RouteClosure(CanonicalModel):
 
 
 class RouteMark(CanonicalModel):
-    """What a closure had to remember of the visit: the key was taken, or is back on its hook."""
+    """A mark of a closure in the visit: the key was taken, or is back on its hook."""
 
     mark: Word
     at: AwareDatetime
@@ -101,14 +102,14 @@ class CustodyStep(CanonicalModel):
 
 
 class DeliveryPlace(CanonicalModel):
-    """The delivery's place, and which of the routes to it was chosen: 0 is the preferred one."""
+    """The delivery's place, and the number of the chosen route to it: 0 is the preferred route."""
 
     id: Word
     alternative: int = Field(ge=0, le=1000)
 
 
 class RouteEvidence(CanonicalModel):
-    """What the house requires of a proof (None: no visit), and what lacks, as the log declares it."""
+    """The evidence that the house requires (None: no visit), and the gaps that the log declares."""
 
     required: Evidence | None
     gaps: Annotated[
@@ -117,7 +118,7 @@ class RouteEvidence(CanonicalModel):
 
 
 class RouteAccount(CanonicalModel):
-    """All that a manifest of version 3 says of the way in and of who had what."""
+    """The statements of a manifest of version 3 about the way in, and about who had what."""
 
     route: Annotated[tuple[RouteClosure, ...], Field(max_length=MAX_CLOSURES)] = ()
     evidence: RouteEvidence = RouteEvidence(required=None, gaps=())
@@ -131,7 +132,7 @@ class RouteAccount(CanonicalModel):
 
 
 class _Part(BaseModel):
-    """A part of a row; the log writes more than is read here."""
+    """A part of a row; the log has more fields than are read here."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
@@ -194,7 +195,7 @@ class _Row(_Part):
     at: Annotated[AwareDatetime, Field(strict=False)]
     trusted: bool = False
     event: _Event
-    commands: list[Any] = []  # each is read by itself: one that is not as expected says nothing
+    commands: list[Any] = []  # each is read by itself; one that is not as expected is skipped
     phase: str = ""
     phase_before: str | None = None
     route: _LoggedRoute | None = None
@@ -229,12 +230,12 @@ class StandingAnswer(Frozen):
 
 
 class ProofAtOrder(Frozen):
-    """What stood of an earlier closure when a later one was ordered open."""
+    """The answers of an earlier closure that stood when a later one was ordered open."""
 
     closure: str
     later: str
     at: datetime
-    ordered: Ordering | None  # the earlier closure's own order to open until then
+    ordered: Ordering | None  # the order to open the earlier closure, if there was one until then
     last_order: int  # place in the log of the newest order of any sort to the earlier closure until then
     answers: Mapping[str, StandingAnswer]
 
@@ -244,7 +245,7 @@ class _Tracked:
 
     def __init__(self, logged: _LoggedClosure, kind: Closure | None, began: datetime) -> None:
         self.logged, self.kind = logged, kind
-        self.values: dict[str, str] = {}  # the newest report of each role, however long ago
+        self.values: dict[str, str] = {}  # the newest report of each role, of any age
         self.answers: dict[str, StandingAnswer] = {}
         self.heard: dict[str, tuple[str | None, int]] = {}  # role -> boot and sequence number of its device
         self.intents: list[datetime] = []
@@ -270,7 +271,7 @@ class _Tracked:
         return self.kind is not None and self.kind.opened(_view(self.kind, facts))
 
     def standing(self) -> dict[str, StandingAnswer]:
-        """Return the answers that stand: of a sensor that it does not need, only one asked since the last order."""
+        """Return the answers that stand; of a sensor that it does not need, only one queried since the last order."""
         return {
             role: found
             for role, found in sorted(self.answers.items())
@@ -283,11 +284,11 @@ class _Tracked:
 
 
 class RouteReading(Frozen):
-    """What was read from a log: the account, and what only the checks need.
+    """The result of reading a log: the account, and the data that only the checks need.
 
-    `unexplained` names closures that the log orders open and names on no route: the visit began under a release whose
-    log names none. `unreadable` counts orders that are not as the format says. `orders`, `last_orders`,
-    `intents`, `at_end` and `kinds` are by closure.
+    `unexplained`: closures that the log orders open and that are on no route: the visit began under a release whose log
+    has no route. `unreadable`: the number of orders that are not as in the format. `orders`, `last_orders`, `intents`,
+    `at_end` and `kinds` are by closure.
     """
 
     account: RouteAccount
@@ -306,7 +307,7 @@ class RouteReading(Frozen):
 def read_route(bodies: Iterable[object], *, part: int = 1) -> RouteReading:
     """Read the entries of a visit's log, in their order; `part` is the part of the visit that is sealed.
 
-    An entry that is no decision says nothing of the route.
+    Entries that are no decisions are skipped.
     """
     rows = tuple(bodies)
     reader = _Reader(part)
@@ -403,7 +404,7 @@ class _Reader:
         return None if tracked is None or role not in tracked.logged.sensors else (tracked, role)
 
     def _lose(self, name: str | None = None) -> None:
-        """Observation is lost: no answer stands any longer."""
+        """Forget all answers: observation was lost."""
         if name is None:
             for tracked in self.tracked.values():
                 tracked.answers.clear()
@@ -431,7 +432,7 @@ class _Reader:
         tracked, role = found
         before, tracked.values[role] = tracked.values.get(role, UNKNOWN), value
         query = None if heard.answers is None else self.queries.get((heard.session, heard.answers))
-        if query is not None or role in tracked.logged.basic:  # what answers a query that the log lacks proves nothing
+        if query is not None or role in tracked.logged.basic:  # an unlogged query proves nothing
             asked_at, asked_place = query or (None, None)
             number = None if query is None else heard.answers
             answer = SensorAnswer(value=value, query=number, asked=asked_at, answered=at)
@@ -546,7 +547,7 @@ class _Reader:
         answers = _plain(at_end.get(tracked.logged.closure, {}))
         is_claimed = tracked.logged.closure in at_end
         if self.is_incomplete and not proves_secured(tracked.kind, answers):
-            is_claimed, answers = False, {}  # the answers may be among what was not stored
+            is_claimed, answers = False, {}  # the answers may be among the entries that were not stored
         return RouteClosure(
             closure=tracked.logged.closure,
             kind=tracked.logged.kind,
@@ -586,7 +587,7 @@ def _is_order(command: object) -> bool:
 
 
 def _count_orders(body: object) -> int:
-    """Return the orders in an entry that is no decision as the format says."""
+    """Return the number of orders in an entry that is no decision as in the format."""
     commands = body.get("commands") if isinstance(body, dict) and body.get("kind") == "step" else None
     return sum(map(_is_order, commands)) if isinstance(commands, list) else 0
 
@@ -602,13 +603,13 @@ def _plain(answers: Mapping[str, StandingAnswer]) -> dict[str, SensorAnswer]:
     return {role: found.answer for role, found in answers.items()}
 
 
-# ---- what the kinds answer -------------------------------------------------------------------------------------------
+# ---- what the kinds define -------------------------------------------------------------------------------------------
 
 
 def _kind_of(logged: _LoggedClosure) -> Closure | None:
-    """Return a closure of this kind, to be asked what it calls open and secured; None: this release has no such kind.
+    """Return a closure of this kind, which defines open and secured; None: this release has no such kind.
 
-    Its section in the house file is not in the log, and no kind needs it for these answers.
+    The section of the closure in the house file is not in the log, and no kind needs it for this decision.
     """
     kind = KNOWN_KINDS.get(logged.kind)
     if kind is None:
@@ -624,7 +625,7 @@ def _view(kind: Closure, facts: Mapping[str, Fact]) -> View:
 
 
 def proves_secured(kind: Closure | None, answers: Mapping[str, SensorAnswer]) -> bool:
-    """Return whether these answers, and nothing else, prove that a closure is secured, by its kind's own word."""
+    """Return whether these answers alone prove that a closure is secured, as its kind defines it."""
     facts = {role: Fact(value=answer.value, proven=True) for role, answer in answers.items()}
     return kind is not None and kind.secured(_view(kind, facts))
 

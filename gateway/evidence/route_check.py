@@ -1,7 +1,7 @@
-"""Checks what a manifest says of the way in: against the log, and whether the log itself shows that the rules held.
+"""Checks the statements of a manifest about the way in against the log, and whether the logged actions kept the rules.
 
-The box's own key signs log and manifest, so none of this finds a box that lies in both. It finds a manifest that says
-what its log does not, and a log that shows an opening, or a "secured", that the rules forbid.
+The box's own key signs log and manifest, so these checks do not find false statements that are in both. They find a
+manifest that differs from its log, and a log with an opening, or a "secured", that the rules forbid.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ from gateway.evidence.verdict import ProofDefect, ProofProblem
 
 
 def check_route(told: RouteAccount, reading: RouteReading, *, name: str) -> None:
-    """Compare what the manifest `name` says with the reading of its log, and check the order of what happened.
+    """Compare what the manifest `name` says with the reading of its log, and check the order of the events.
 
     Raises:
         ProofDefect: the first thing wrong. Its place names the closure and the reason.
@@ -87,7 +87,7 @@ def _check_same(told: RouteAccount, reading: RouteReading, name: str) -> None:
 
 
 def times_ascend(told: RouteAccount) -> bool:
-    """Return whether no time of the account lies before one that it has to follow."""
+    """Return whether no time of the account is before a time that it has to follow."""
     return next(_descents(told), None) is None
 
 
@@ -134,7 +134,7 @@ def _in_order(closure: RouteClosure) -> Iterator[tuple[_Moment, _Moment]]:
             yield answered, ("secured", at)
 
 
-# ---- the order of what happened --------------------------------------------------------------------------------------
+# ---- the order of the events -----------------------------------------------------------------------------------------
 
 
 def _check_orders(reading: RouteReading, *, has_times: bool) -> None:
@@ -185,12 +185,12 @@ def _check_fresh(closure: RouteClosure, reading: RouteReading) -> None:
 
 
 def _is_newer(found: StandingAnswer, last_order: int) -> bool:
-    """Whether the log has its query, after the order."""
+    """Whether the log has the query of this answer, after the order."""
     return found.asked_place is not None and found.asked_place > last_order
 
 
 def _lacking(kind: Closure | None, answers: Mapping[str, SensorAnswer]) -> str | None:
-    """Return what the answers lack to prove the closure secured, in words; None: nothing."""
+    """Return, in words, what is missing in the answers to prove the closure secured; None: nothing."""
     if kind is None or proves_secured(kind, answers):
         return None
     missing = sorted(needed_sensors(kind) - answers.keys())

@@ -94,9 +94,10 @@ def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three thing
 
 
 def _stated(entries: Sequence[ChainEntry], draft: ManifestDraft) -> tuple[Literal[2, 3], dict[str, Any]]:
-    """Return what the entries say of the way in and of the visit's end, and the manifest's version.
+    """Return the way in and the visit's end in these entries, and the manifest's version.
 
-    It is 2 where they order something open and name no route: the visit began under a release that did not log it.
+    The version is 2 if they order something open and name no route: the visit began under a release that did not log
+    it.
     """
     bodies = tuple(parse_json(entry.body) for entry in entries if isinstance(entry.body, bytes))
     reading = read_route(bodies, part=draft.part)

@@ -284,7 +284,7 @@ class _Verification:
 
 
 def _later_version(data: bytes) -> int | None:
-    """Return the version of a manifest that a later release sealed; None: this release may know it."""
+    """Return the version of a manifest if a later release sealed it; None: this release may know it."""
     try:
         document = parse_json(data)
     except ValueError:

@@ -296,7 +296,7 @@ def _independence_capability(home: Home, section: EntranceSection, closure: AnyC
 def _way_out_capability(
     section: EntranceSection, closures: tuple[AnyClosure, ...], walk_status: WalkTestStatus
 ) -> Iterator[Capability]:
-    """Yield whether nobody can be locked in; nothing where nobody goes in: at a parcel box."""
+    """Yield whether nobody can be locked in; yield nothing if nobody goes in, as at a parcel box."""
     if not section.way_out_by_hand:
         text = _("From inside the door does not open by hand: somebody could be locked in. No unattended visit.")
         yield Capability(_MISSING, text, forbids=True)

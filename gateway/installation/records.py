@@ -73,7 +73,7 @@ def picture_file(storage: Path, entrance: str, number: int) -> Path:
 
 
 def read_pictures(storage: Path, walk: WalkTest) -> dict[int, bytes]:
-    """Return the answered pictures by the number of their step, without those whose digest has changed."""
+    """Return the answered pictures by the number of their step, without pictures whose digest has changed."""
     pictures: dict[int, bytes] = {}
     for number, step in enumerate(walk.steps):
         if step.camera is None or step.picture is None:

@@ -1,6 +1,6 @@
 """The texts of the walk test.
 
-A text of one kind of closure has the kind before the trial: `compartment.door_sensor`.
+The key of a text for one kind of closure begins with the kind: `compartment.door_sensor`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -190,7 +190,7 @@ def trial_text(
 
 
 def trial_title(step: WalkTestStep, language: Language, closures: Sequence[AnyClosure] = ()) -> str:
-    """Return the title of a trial, with the name of its closure where the entrance has several."""
+    """Return the title of a trial, with the name of its closure if the entrance has several."""
     title = trial_text(TRIAL_TITLES, step, language, closures)
     return title if step.closure is None else f"{closure_name(closures, step.closure, language)} · {title}"
 
@@ -202,7 +202,7 @@ def remedy_text(step: WalkTestStep, language: Language, closures: Sequence[AnyCl
 
 
 def _find_text(table: Mapping[str, Text], step: WalkTestStep, closures: Sequence[AnyClosure]) -> Text | None:
-    """Return the text for the kind of the trial's closure, or of a way of several closures, or of every kind."""
+    """Return the text for the kind of the trial's closure, else for several closures, else for every kind."""
     ident = MAIN_CLOSURE if step.closure is None else step.closure
     of_one = next((str(one.kind) for one in closures if one.id == ident), "")
     kind = "way" if step.closure is None and len(closures) > 1 else of_one

@@ -1,7 +1,7 @@
-"""The table of the walk test: which trials exist, what each must show, and which ones each kind of closure has. Pure.
+"""The table of the walk test: the trials, the goals of each, and the trials of each kind of closure. Pure.
 
-A new kind of closure has its line in `KIND_TRIALS`; a test compares the table with the registry and demands that every
-sensor that the kind can have is tried.
+A new kind of closure needs a line in `KIND_TRIALS`. A test compares the table with the registry, and requires a trial
+for every sensor that the kind can have.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,7 +42,7 @@ class WalkTrial(StrEnum):
 
 
 EACH_CAMERA_TRIALS = (WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT)
-PICTURE_TRIALS = frozenset({WalkTrial.PICTURE, WalkTrial.SEES})  # they ask about a picture
+PICTURE_TRIALS = frozenset({WalkTrial.PICTURE, WalkTrial.SEES})  # their question is about a picture
 LOSS_TRIALS = frozenset({WalkTrial.COVERED, WalkTrial.CUT, WalkTrial.BROKER})  # they wait for the loss of something
 # They need live cameras, which run only near a window
 LIVE_TRIALS = frozenset({*EACH_CAMERA_TRIALS, WalkTrial.SEES, WalkTrial.DELIVERY})
@@ -75,7 +75,7 @@ class TrialGoal(Enum):
     BROKER_GONE = _("waits for: broker lost")
     BROKER_BACK = _("waits for: broker back, all sensors heard")
     WRONG = _("waits for: code refused and counted")
-    RANG = _("waits for: the bell has confirmed")  # that it rang for the delivery; without a signal at once
+    RANG = _("waits for: the bell has confirmed")  # the delivery's bell rang; without a signal shown at once
     DELIVERED = _("waits for: delivered, all locked again")  # both proven
 
 
@@ -93,12 +93,12 @@ class TrialProcedure(Frozen):
     """Procedure of a trial."""
 
     goals: tuple[TrialGoal, ...] = ()
-    good_answer: TrialAnswer | None = None  # which passes it; None: the trial has no question
-    # What fails it once its first goal was shown, unless it is the goal that comes next
+    good_answer: TrialAnswer | None = None  # the answer that passes it; None: the trial has no question
+    # After its first goal was shown, these goals fail it, except the one that comes next
     forbidden_goals: frozenset[TrialGoal] = frozenset()
     asks_lock: bool = False  # the page offers "Lock"
     is_optional: bool = False  # some houses cannot do it
-    tries: Quantity | None = None  # the sensor that it tries: a closure without one has no such trial
+    tries: Quantity | None = None  # the sensor that it tries; a closure without it has no such trial
 
 
 TRIAL_PROCEDURES: Mapping[WalkTrial, TrialProcedure] = {
@@ -162,14 +162,14 @@ TRIAL_PROCEDURES: Mapping[WalkTrial, TrialProcedure] = {
     ),
     WalkTrial.HOLDS: TrialProcedure(goals=(TrialGoal.CLOSED,), good_answer=TrialAnswer.YES),
 }
-"""The table of the walk test: what each trial must show. Nothing else says so."""
+"""The table of the walk test: what each trial must show. No other place defines it."""
 
 
 class KindTrials(Frozen):
     """The trials of a kind of closure, in their order."""
 
     before: tuple[WalkTrial, ...]
-    after: tuple[WalkTrial, ...] = ()  # after the test delivery: what its opener let go must hold again
+    after: tuple[WalkTrial, ...] = ()  # after the test delivery: the released closure must hold again
 
 
 KIND_TRIALS: Mapping[str, KindTrials] = {
@@ -192,7 +192,7 @@ KIND_TRIALS: Mapping[str, KindTrials] = {
 
 
 def closure_trials(closure: AnyClosure, trials: tuple[WalkTrial, ...]) -> Iterator[WalkTrial]:
-    """Yield those of a kind's trials that this closure has: not those of a sensor that it does without."""
+    """Yield the trials of a kind that this closure has, without those of sensors that it does not have."""
     quantities = {sensor.quantity for sensor in closure.sensors.values()}
     for trial in trials:
         tried = TRIAL_PROCEDURES[trial].tries

@@ -63,9 +63,9 @@ class WalkTestStep(ConfigSection):
     """One trial and its progress."""
 
     trial: WalkTrial
-    closure: str | None = None  # None: of the whole entrance, or of its only door
+    closure: str | None = None  # None: the whole entrance, or its only door
     camera: str | None = None
-    skippable: bool = False  # as if its procedure were optional: this house may not be able to try it
+    skippable: bool = False  # optional here, because this house may not be able to try it
     shown: int = 0  # goals that the house has shown, in their order
     before: TrialResult | None = None  # before it was repeated: what forbids visits does so until the trial has ended
     ending: TrialResult | None = None
@@ -132,7 +132,7 @@ class HouseObservation(Frozen):
     """
 
     state: Entrance
-    mono: float = 0.0  # seconds of the clock by which `state` says since when a value has held
+    mono: float = 0.0  # seconds of the clock by which `state` has the time since which a value has held
     delivery: str | None = None  # key of the test's own delivery
     answer_was_pressed: bool = False
     wrong_code_scanners: frozenset[str] = frozenset()  # which counted an unknown code
@@ -144,7 +144,7 @@ class HouseObservation(Frozen):
 def walk_steps(section: EntranceSection, closures: tuple[AnyClosure, ...]) -> tuple[WalkTestStep, ...]:
     """Return the steps of a new walk test: the trials of each closure in the order of the way in, then the others.
 
-    The only door of an entrance has no name in them, as in records of releases that knew one door.
+    The steps of an only door do not name it, as in records of releases that had no other closures.
     """
     names = {one.id: None if len(closures) == 1 and one.id == MAIN_CLOSURE else one.id for one in closures}
     watching, scanning = _by_closure(section, closures)
@@ -194,7 +194,7 @@ def test_place(section: EntranceSection) -> str:
 def _delivery_steps(section: EntranceSection, closures: tuple[AnyClosure, ...]) -> Iterator[WalkTestStep]:
     """Yield one test delivery by any route, and one by each further route: to each compartment of a parcel box.
 
-    The next compartment opens because a parcel lies in the one before it; without a sensor of that it cannot be tried.
+    The next compartment opens because a parcel lies in the one before it, so this trial needs a sensor inside.
     """
     yield WalkTestStep(trial=WalkTrial.DELIVERY)
     routes = section.places[test_place(section)].routes
@@ -226,7 +226,7 @@ def fitted_devices(home: Home, entrance: str) -> str:
     signal = () if section.signal is None else (section.signal,)
     names = (*section.closure_devices, *signal, *section.all_scanners, *section.film_cameras)
     devices = [(name, home.devices[name].model_dump_json(include=IDENTIFYING_KEYS)) for name in names]
-    # The short form is not named: what one door passed before there were closures stays passed
+    # The short form has no name: a trial that one door passed before there were closures stays passed
     fitted = (devices, [(one.id, one.kind) for one in section.closures]) if section.closures else devices
     return sha256(repr(fitted).encode()).hexdigest()[:16]
 
@@ -263,7 +263,7 @@ def advance(walk: WalkTest, observation: HouseObservation, now: datetime) -> Wal
 
 
 def _shows_forbidden(step: WalkTestStep, observation: HouseObservation) -> bool:
-    """Return whether the house shows what the trial forbids; a goal that comes next is no longer forbidden."""
+    """Return whether the house shows a forbidden goal; the goal that comes next is no longer forbidden."""
     forbidden = step.procedure.forbidden_goals - {*step.procedure.goals[step.shown : step.shown + 1]}
     return any(_is_shown(goal, step, observation) for goal in forbidden)
 
@@ -356,7 +356,7 @@ def _is_shown(goal: TrialGoal, step: WalkTestStep, seen: HouseObservation) -> bo
 
 
 def _closure_of(step: WalkTestStep, state: Entrance) -> AnyClosure | None:
-    """Return the closure that a step is about; None: the entrance has it no more, and shows nothing of it."""
+    """Return the closure that a step is about; None: the entrance no longer has it."""
     ident = MAIN_CLOSURE if step.closure is None else step.closure
     return next((one for one in state.rules.closures if one.id == ident), None)
 
@@ -366,7 +366,7 @@ def _hangs_at(scanner: str, step: WalkTestStep, state: Entrance) -> bool:
 
 
 def _is_delivered(step: WalkTestStep, seen: HouseObservation) -> bool:
-    """Return whether the test's delivery is in, by the step's route, and all is locked again.
+    """Return whether the test's delivery is in, by the step's route, and everything is locked again.
 
     The visit shows it, or for 15 minutes the grace after it.
     """

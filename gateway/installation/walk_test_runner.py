@@ -213,7 +213,7 @@ class WalkTestRunner:
         """
         walk = walks.answer_trial(self._require_walk(name), number, answer, self._clock.now().utc)
         taken_over = asks_owner and not walk.asks_owner
-        if taken_over or walk.steps[number].trial is WalkTrial.DELIVERY:  # it opens once: the next trial has its own
+        if taken_over or walk.steps[number].trial is WalkTrial.DELIVERY:  # the next trial has another one
             await self._withdraw_delivery(walk)
             walk = walk.model_copy(update={"promised": None, "asks_owner": walk.asks_owner or asks_owner})
         self._update(walk)

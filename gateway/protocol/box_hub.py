@@ -2,7 +2,7 @@
 
     dn/{home}/jobs                a job: JSON of `Job`
     dn/{home}/ack                 the box's events up to this one are kept: JSON of `Ack`
-    dn/{home}/speaks              before the answer to a hello: which events the hub reads, JSON of `HubSpeaks`
+    dn/{home}/speaks              the format of events that the hub reads, before the first `ack`: JSON of `HubSpeaks`
     up/{shard}/{home}/hello       the box begins: JSON of `Hello`
     up/{shard}/{home}/status      the box has a job on its disk, or refuses it for good: JSON of `JobReceipt`
     up/{shard}/{home}/evt         one of its events: a JWS under the box's key, of `BoxEvent`
@@ -130,8 +130,8 @@ class Ack(WireModel):
 EVENT_FORMAT = 2
 """The newest format of a box's events.
 
-A hub that reads format 1 refuses an event with an unknown key, and its box could send no later one. Since format 2 an
-event may have `answer`, and a result `custody` and `moved_to`; its reader ignores unknown keys of a result.
+A hub that reads format 1 refuses an event with an unknown key, and then every later event of that box. Since format 2
+an event may have `answer`, and a result `custody` and `moved_to`; its reader ignores unknown keys of a result.
 """
 
 
@@ -195,11 +195,11 @@ class SealedReply(WireModel):
 class BrandAnswer(WireModel):
     """The answer to a brand's query for its facts, or to its comment on them.
 
-    `token_sha256`: of the brand's message, byte for byte. `code`: why it is refused. `facts`: the box's statement about
-    the brand (`gateway.protocol.brand_messages.FactsClaims`), in answer to a query.
+    `token_sha256`: the digest of the brand's message, byte for byte. `code`: why it is refused. `facts`: the box's
+    statement about the brand (`gateway.protocol.brand_messages.FactsClaims`), in answer to a query.
     """
 
-    brand: Id | None = None  # None: the message was not believed
+    brand: Id | None = None  # None: the message was not verified
     token_sha256: Digest
     accepted: bool
     code: Annotated[str, StringConstraints(max_length=64), AfterValidator(printable)] | None = None

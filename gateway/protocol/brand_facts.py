@@ -1,4 +1,4 @@
-"""Computes what a brand did in this home: counts and times from the signed log, never about a person. Pure.
+"""Computes what a brand did in this home: counts and times from the signed log, nothing about a person. Pure.
 
 `brand_facts` reads rows of the log (`gateway/storage/decisions.py`) and the windows that the brand signed. The box's
 statement about them, and a brand's messages, are in `brand_messages.py`.

@@ -1,7 +1,8 @@
 """A box's signed statement of what a brand did in its home, and the brand's signed messages about it. Pure.
 
-`sign_facts` makes the statement, which the owner may hand on, and which answers a brand's query. A brand asks for its
-own facts and comments on them by signed messages (`verify_brand_message`); the comment is shown beside the facts.
+`sign_facts` makes the statement, which the owner may give to others, and which answers a brand's query. A brand queries
+its own facts and comments on them by signed messages (`verify_brand_message`); the household sees the comment beside
+the facts.
 """
 
 from collections.abc import Mapping
@@ -32,8 +33,8 @@ class BrandFacts(BaseModel):
     announced: int = Field(ge=0)  # deliveries whose window has begun, without cancelled ones
     visits: int = Field(ge=0)  # in which the door was opened
     outcomes: Mapping[str, int]  # by `Outcome`
-    on_time: int = Field(ge=0)  # deliveries of which a visit began in the window and brought something
-    missed: int = Field(ge=0)  # deliveries whose window is over without a visit
+    on_time: int = Field(ge=0)  # deliveries with a visit that began in the window and brought something
+    missed: int = Field(ge=0)  # deliveries whose window ended without a visit
     inside_median_s: float | None = None
     inside_longest_s: float | None = None
     doors_left_open: int = Field(ge=0)  # visits with that alarm
@@ -45,7 +46,7 @@ class BrandFacts(BaseModel):
 class FactsClaims(WireModel):
     """The box's statement about one brand: `iss` is the box, or its home at a hub; `sub` is the brand.
 
-    `answers`: the `jti` of the brand's query that it answers, so that nobody can pass off an earlier answer as it.
+    `answers`: the `jti` of the brand's query, so that nobody can present an earlier statement as the answer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
@@ -71,7 +72,7 @@ def sign_facts(claims: FactsClaims, key: SigningKey) -> bytes:
 
 
 def verify_facts(token: bytes, box: PublicKey) -> FactsClaims | RejectionCode:
-    """Return what this box stated about a brand, or why the token is none of its statements."""
+    """Return the statement of this box about a brand, or why the token is no such statement."""
     payload = jws.verify_exact(token, jws.BRAND_FACTS, box.jwk, max_bytes=MAX_FACTS_BYTES)
     if isinstance(payload, RejectionCode):
         return payload
@@ -93,11 +94,11 @@ class BrandMessage(WireModel):
 
 
 class FactsQuery(BrandMessage):
-    """A brand asks for its own facts."""
+    """A brand's query for its own facts."""
 
 
 class CommentClaims(BrandMessage):
-    """A brand's comment on its facts in one home; a later one takes its place."""
+    """A brand's comment on its facts in one home; a later comment replaces it."""
 
     comment: Annotated[str, StringConstraints(min_length=1, max_length=MAX_COMMENT_CHARS), AfterValidator(printable)]
 
@@ -128,7 +129,7 @@ def comment_text(token: bytes) -> str | None:
 
 
 def is_brand_message(token: bytes) -> bool:
-    """Return whether a token says that it is a query or a comment; nothing of it is verified."""
+    """Return whether a token claims to be a query or a comment; nothing is verified."""
     return jws.typ_of(token) in _MODELS
 
 

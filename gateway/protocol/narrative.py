@@ -51,7 +51,7 @@ class HappeningKind(StrEnum):
     UNLOCK_SENT = "Unlock"
     LOCK_SENT = "Lock"  # the number of the try
     GARAGE_CLOSE_SENT = "Close"  # the number of the try
-    ALARM_RAISED = "Alarm"  # the `AlarmCode`; `subject`: which of several closures; `detail`: the device or place
+    ALARM_RAISED = "Alarm"  # the `AlarmCode`; `subject`: one of several closures; `detail`: the device or place
     PARCELS_REPORTED = "ParcelResult"  # the `Outcome`; `subject`: the delivery
     DOOR_RESULT_REPORTED = "HouseResult"  # the `DoorResult`
     NOTE_LOGGED = "Note"  # the note
@@ -60,7 +60,7 @@ class HappeningKind(StrEnum):
 
 
 class LoggedCode(Frozen):
-    """A scanned code as the log has it: its last characters, and whether it is a courier's or a keeper's (his id)."""
+    """A scanned code in the log: its last characters, whether it is a courier's, and the id of the keeper, if any."""
 
     end: str
     is_courier: bool

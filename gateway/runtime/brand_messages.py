@@ -1,7 +1,7 @@
 """Answers a brand's messages about its own facts that came through the hub: its query for them, and its comment.
 
-The hub only carries them. The box verifies the brand's signature and signs the facts, so the hub can neither ask nor
-answer in another's name; `answers` in the statement names the query, so it cannot pass off an earlier answer.
+The hub only forwards them. The box verifies the brand's signature and signs the facts, so the hub can forge neither a
+query nor an answer. `answers` in the statement names the query, so the hub cannot present an earlier answer.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _DAY_S = 86_400.0
 
 
 class BrandMessageService:
-    """Answers the brands of one house, one message after the other. Without the disk it raises StoreFailed."""
+    """Answers the brands of one house, one message after the other. It raises StoreFailed if the disk fails."""
 
     def __init__(self, home: Home, store: Store, clock: Clock, key: SigningKey) -> None:
         self._home, self._store, self._clock, self._key = home, store, clock, key
@@ -50,7 +50,7 @@ class BrandMessageService:
         return JobOutcome.ANSWERED
 
     def _refusal(self, message: FactsQuery | CommentClaims) -> str | None:
-        """Return why the owner does not want this answered; None: he does."""
+        """Return why the owner does not permit an answer; None: the owner permits it."""
         permission = self._store.brands.permission(message.iss)
         if permission is None or permission.standing is not PermissionStatus.GRANTED:
             return "brand_not_permitted"

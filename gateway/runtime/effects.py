@@ -47,7 +47,7 @@ log = structlog.get_logger(__name__)
 MAX_PROOF_AGE_S = 0.5  # seconds: the maximum age of the proof of live video when the unlock is published
 MAX_OPEN_QUERIES = 256  # queries of one device that it may still answer: many minutes' worth
 ANSWER_TIMEOUT_S = 5.0  # seconds for the answer of a device that returns no correlation and declares no latency
-MAX_SPENT_LIFE = 0.8  # share of its life after which an order to open is not sent: it would only be refused
+MAX_SPENT_LIFE = 0.8  # share of its life after which an order to open is not sent: the device would refuse it
 REFUSAL_MEMORY_S = 60.0  # seconds for which a courier may still wait for a "no" that the broker did not accept
 
 
@@ -151,7 +151,7 @@ class CommandExecutor:
             why = e.UnsentReason.NO_DEVICE
         elif why is None:
             self.crash_point("before-publish")
-            # The order expires where the decision counts it expired, also if the commit was slow
+            # The order expires when the decision counts it as expired, also if the commit was slow
             left_s = command.life - (now.mono - decided.mono)
             unlock = d.UnlockDoor(
                 id=_order_id(command),

@@ -71,7 +71,7 @@ class EntranceActor:
 
     `commit` stores a decision, or returns the newer facts because of which it did not; it raises `StoreFailed` if the
     disk stored nothing. `matches` returns the deliveries that have a normalised code, under the rules of its label;
-    `keeper_of` returns whose code it is, if it is a keeper's.
+    `keeper_of` returns the keeper whose code it is, if any.
     `executor` makes what performs the commands; it gets `post` and `is_stopped` of this actor. `crash_point` is that of
     `App`.
     """
@@ -413,7 +413,7 @@ class EntranceActor:
             return
 
     def _looked_up(self, scan: e.Scanned, now: Now) -> e.Scanned:
-        """Return the scan with whose code it is; of a keeper's also with the parcel that waits for it, as of now."""
+        """Return the scan with the keeper of its code, if any, and with the parcel that waits for this code now."""
         keeper, pending = self._keeper_of(scan.code), self.state.pending_scan
         if keeper is None:
             return replace(scan, matches=self._matches(scan.code, now, scan.label))

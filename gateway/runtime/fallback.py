@@ -1,7 +1,7 @@
-"""Sends a courier elsewhere: moves a delivery that its entrance refused, and notifies courier, owner and retailer.
+"""Moves a delivery that its entrance refused to another place, and notifies courier, owner and retailer.
 
-The refusal was answered and stored before. A crash in between loses nothing: the courier scans again, and is refused
-again. What may open at the other entrance is decided there, at a new scan.
+The entrance answers and stores the refusal first. A crash in between loses nothing: the courier scans again, and is
+refused again. The other entrance decides at a new scan whether it opens.
 """
 
 import asyncio
@@ -33,14 +33,14 @@ from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
-MAX_REFUSED = 50  # deliveries that are looked at, at the same time: more are a flood
+MAX_REFUSED = 50  # deliveries that are examined at the same time: more are a flood
 UNPROVEN = frozenset({Evidence.SCAN, Evidence.NONE})
-ANSWER_LIFE_S = 5  # seconds after which a scanner no longer shows an answer that comes late
+ANSWER_LIFE_S = 5  # seconds after which a late answer is no longer shown at the scanner
 
 
 @dataclass(eq=False, repr=False)
 class FallbackPlaces:
-    """The fallback of one house. `on_moved` is called with the deliveries that were moved."""
+    """The fallback of one house. It calls `on_moved` with the deliveries that it moved."""
 
     home: Home
     _: KW_ONLY
@@ -63,11 +63,11 @@ class FallbackPlaces:
             unproven=frozenset(id_ for id_, one in self.home.entrances.items() if one.evidence in UNPROVEN),
             living_space=frozenset(id_ for id_, one in known.items() if one.living_space),
         )
-        self._refused: dict[str, tuple[str, c.AnswerScan]] = {}  # delivery -> where, and its newest refusal
+        self._refused: dict[str, tuple[str, c.AnswerScan]] = {}  # delivery -> its entrance, and its newest refusal
         self._wake = asyncio.Event()
 
     def on_decision(self, entrance: str, commands: tuple[c.Command, ...]) -> None:
-        """Take the commands of an entrance's decision; a refusal whose reason lies at the entrance is looked at."""
+        """Take the commands of an entrance's decision; examine a refusal whose reason is the entrance."""
         for command in commands:
             if isinstance(command, c.AnswerScan):
                 self.on_answer(entrance, command)
@@ -102,9 +102,10 @@ class FallbackPlaces:
             self._show(entrance, answer.scanner, delivery, place)
 
     async def _back_or_elsewhere(self, entrance: str, delivery: str) -> str | None:
-        """Return where a delivery is that was moved from this entrance; None: it was not.
+        """Return the place of a delivery that was moved from this entrance; None: it was not moved.
 
-        If the entrance can take it now, it comes back: a moment without a sensor does not divert it for good.
+        If the entrance can take it now, the delivery returns: a sensor that was missing for a moment does not move it
+        for good.
         """
         order = self.store.deliveries.order(delivery)
         if order is None or order.moved_from != entrance:
@@ -119,7 +120,7 @@ class FallbackPlaces:
         if order is None or answer.refusal is None or order.entrance != entrance:
             return None
         present = self._refusal_at(Place(entrance=order.entrance, place=order.place), delivery)
-        is_over = present is None and bool(answer.lacking)  # its devices have answered: it may come in here
+        is_over = present is None and bool(answer.lacking)  # its devices have answered: this entrance can take it
         if is_over or present not in {None, *FALLBACK_REFUSALS}:
             return None
         place = fallback(answer.refusal, order, self._plan, lambda option: self._refusal_at(option, delivery))
@@ -144,7 +145,7 @@ class FallbackPlaces:
         return True
 
     def _refusal_at(self, place: Place, delivery: str) -> Refusal | None:
-        """Return what a scan of this delivery would be answered at this place now; None: it may begin."""
+        """Return the refusal that a scan of this delivery would get at this place now; None: it may begin."""
         now = self.clock.now()
         facts = self.store.deliveries.facts_at(delivery, place, now)
         if facts is None:
@@ -164,12 +165,12 @@ class FallbackPlaces:
         return may_open(state, facts, self.clock.now(), best_route(state, facts))
 
     def _show(self, entrance: str, scanner: str, delivery: str, place: str) -> None:
-        """Show at the scanner where the courier has to go; a camera that reads labels shows nothing."""
+        """Show the new place at the scanner; a camera that reads labels shows nothing."""
         now, name = self.clock.now(), self.home.destinations[place].name
         device = self.home.devices.get(scanner)
         if device is not None and device.kind == "scanner":
             shown = d.ShowResult(word="elsewhere", place=name, event=str(uuid.uuid4()), issued_at=now.utc)
-            with contextlib.suppress(ValueError):  # it has no display for a name: its "no" stays
+            with contextlib.suppress(ValueError):  # it cannot display a name: its "no" stays
                 publication = VENDORS[device.vendor].encode_command(shown, device.device_ref)
                 topic = device_topic(self.home, scanner, publication.suffix)
                 self.publisher.publish(topic, publication.payload, expiry=ANSWER_LIFE_S)

@@ -231,7 +231,7 @@ class Inbox:
                     self.refresh_agenda(name)
 
     def withdraw_keeper_codes(self, codes: frozenset[str]) -> None:
-        """Let these codes of keepers, which the store has withdrawn, count no more at any entrance."""
+        """Void these codes of keepers, which the store has withdrawn, at every entrance."""
         for running in self.entrances.values():
             running.post(e.KeeperWithdrawn(codes=codes))
 

@@ -30,7 +30,7 @@ class LogLimits:
         self._entrance_bucket = TokenBucket(ENTRANCE_ENTRIES_PER_MINUTE / 60, ENTRANCE_BURST_ENTRIES)
         self._source_buckets: dict[str, TokenBucket] = {}
         self._suppressed_counts: Counter[str] = Counter()
-        self._newest_readings: dict[str, ConditionReport] = {}  # place -> its newest reading that has no entry
+        self._newest_readings: dict[str, ConditionReport] = {}  # place -> its newest reading without an entry
         self._last_suppressed: e.Event | None = None
         self.due = math.inf
         """When the summary is due, in monotonic seconds; infinity while nothing is counted."""

@@ -103,7 +103,7 @@ class ReceptionActor:
     on_change: Callable[[], None]
     containment: Containment
     on_answer: Callable[[c.AnswerScan], None] = lambda _answer: None
-    """Is called with each refusal of a courier's scan."""
+    """It is called with each refusal of a courier's scan."""
 
     def __post_init__(self) -> None:
         section = self.home.receptions[self.id]
@@ -176,7 +176,7 @@ class ReceptionActor:
         return CourierAnswer(answer=result.answer.answer, refusal=result.answer.refusal)
 
     def refusal_of(self, delivery: VisitDelivery) -> Refusal | None:
-        """Return what a courier with this delivery would be answered now; None: a receiver can take it."""
+        """Return the refusal that a courier with this delivery would get now; None: a receiver can take it."""
         now = self.clock.now()
         if delivery.refusal is not None:
             return delivery.refusal

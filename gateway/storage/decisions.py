@@ -66,7 +66,7 @@ def store_decision(
 def logged_step(
     decision: StoredDecision, commands: Sequence[Json], *, phase_before: str | None, key: bytes
 ) -> dict[str, Json]:
-    """Return what the log entry of a decision says; `commands` are encoded, `key` is the box's own, for codes."""
+    """Return the log entry of a decision; `commands` are encoded, `key` is the box's own, for codes."""
     return {
         "event": encode_event(decision.event, key),
         "phase_before": phase_before,
@@ -78,11 +78,12 @@ def logged_step(
 
 
 def _begun_route(decision: StoredDecision, key: bytes) -> dict[str, Json]:
-    """Return what the log says of the way in where a visit begins, under `route`; of any other decision nothing.
+    """Return the log's entry `route` for a decision that begins a visit; for any other decision nothing.
 
-    The proof lists each closure, so the log has those that no order and no report names: the ones behind a closure that
-    never opened, and the doors that a key opens. A sensor that answers no query is in it with its value. `parcels` are
-    digests: a parcel that was scanned before the courier's code has its own entry before the visit's log begins.
+    The proof lists each closure, so this entry also has the closures without any order or report: those behind a
+    closure that never opened, and the doors that a key opens. It has the value of each sensor that answers no query.
+    `parcels` are digests: the scan of a parcel before the courier's code has its own entry, before the visit's log
+    begins.
     """
     visit, event, rules = decision.state.visit, decision.event, decision.state.rules
     if visit is None or not isinstance(event, Scanned) or event.id != visit.id:
@@ -131,7 +132,7 @@ def _intent_changed(
 
 
 def _keeper_changed(db: Database, step: StoredDecision) -> KeeperWithdrawn | None:
-    """Return that the code of the visit's keeper counts no more; None: it counts, or no keeper acts."""
+    """Return a fact if the code of the visit's keeper no longer counts; None: it counts, or no keeper acts."""
     keeper = None if step.state.visit is None else step.state.visit.keeper
     if keeper is None or keepers.counts(db, keeper.code):
         return None

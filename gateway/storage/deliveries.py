@@ -58,9 +58,10 @@ class Deliveries(StorePart):
     def matches(self, code: str, now: Now, label: LabelElements = NO_LABEL) -> tuple[CodeMatch, ...]:
         """Return the deliveries that have this normalised code; those that may come in are first.
 
-        `label`: the rules that were read with the code; a delivery that they do not permit now is refused because of
-        them, unless it is refused anyway. The owner's own promise gives way to a brand's that may come in, or has: it
-        proves less, two would block each other, and one parcel comes in once.
+        `label`: the rules that were read with the code. A delivery that they do not permit now is refused because of
+        them, unless it is refused for another reason. A brand's promise that may come in, or has come in, takes
+        precedence over the owner's own promise: the own promise proves less, two promises would block each other, and a
+        parcel may come in only once.
         """
         matches = tuple(self._read_each(rows.SELECT_BY_CODE, (code,), lambda row: self._match(row, label, now)))
         comes = {None, Refusal.ALREADY_USED}
@@ -94,15 +95,15 @@ class Deliveries(StorePart):
         return None if row is None else row.facts(self._context, now)
 
     def facts_at(self, delivery: str, place: Place, now: Now) -> VisitDelivery | None:
-        """Return one delivery as `decide` would take it if the house moved it to this place."""
+        """Return one delivery as `decide` would see it if the house moved it to this place."""
         row = rows.row_of(self.reader(), delivery)
         return None if row is None else replace(row, order=_moved(row.order, place)).facts(self._context, now)
 
     async def move(self, delivery: str, place: Place, refusal: Refusal, now: Now) -> int | None:
         """Move an open delivery to another place, because its entrance refused it; return the owner's message.
 
-        None: nothing was moved, for it was moved, cancelled or used meanwhile. The retailer's version stays. Raises
-        StoreFailed.
+        None: nothing was moved, because the delivery was moved, cancelled or used meanwhile. The retailer's version
+        stays. Raises StoreFailed.
         """
         return await self.writer.do(lambda db: self._move(db, delivery, place, refusal, now))
 

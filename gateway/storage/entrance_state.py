@@ -1,8 +1,8 @@
-"""An entrance's state as JSON in the store, also as earlier releases wrote it.
+"""Writes and reads the state of an entrance as JSON in the store, also the state of earlier releases.
 
-`shape` numbers the form of the JSON. Shape 1 (until November 2026; it bears no number) knew one lock and one door. Its
-names are brought up to date, then `former_state` translates it, as it translates shape 2. Neither the rules are stored,
-which are the house file's, nor the reports of conditions, which are unknown after a boot.
+`shape` is the number of the JSON's form. Shape 1 (until November 2026; it has no number) had one lock and one door. Its
+names are brought up to date, then `former_state` translates it; `former_state` translates shape 2 too. The rules are
+not stored, because the house file has them; nor the reports of conditions, which are unknown after a boot.
 """
 
 import json
@@ -79,12 +79,12 @@ class UnknownShape(ValueError):  # noqa: N818 - it is the state that is of anoth
 
 
 def dump(state: Entrance) -> str:
-    """Write the state as JSON text, without its rules and without what its conditions reported."""
+    """Write the state as JSON text, without its rules and without the reports of its conditions."""
     return json.dumps({"shape": SHAPE, **_STATE.dump_python(state, mode="json", exclude=set(NOT_STORED))})
 
 
 def load(text: str) -> Entrance:
-    """Read a state that this release or an earlier one wrote; its rules are the defaults, its surroundings unknown.
+    """Read a state that this release or an earlier one wrote; its rules are the defaults, its conditions unknown.
 
     Raises:
         UnknownShape: a later release wrote it.

@@ -1,11 +1,11 @@
 """Translates the state of an entrance that an earlier release stored into the present form. Pure.
 
-Shape 1 knew one lock and one door. Shape 2 had fields of its own for fridges, presence and alarm panel.
+Shape 1 had one lock and one door. Shape 2 had separate fields for fridges, presence and alarm panel.
 
-Only what outlives a restart is translated. What was observed is unknown after a boot anyway, and so are a pending scan,
-a lock request and every deadline; a procedure begins anew. So the facts of lock and door, and how far the relocking
-was, need no translation, and nothing that could open a door is invented: `ordered_at` names a closure only where an
-intent was stored.
+Only facts that remain valid after a restart are translated. Observations are unknown after a boot anyway, and so are a
+pending scan, a lock request and every deadline; a procedure begins anew. So the facts of lock and door and the progress
+of the relocking need no translation. The translation adds nothing that could open a door: `ordered_at` has a closure
+only if its intent was stored.
 """
 
 from collections.abc import Mapping

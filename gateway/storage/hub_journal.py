@@ -117,7 +117,7 @@ class HubJournal(StorePart):
         self, token: bytes, verified: BrandMessage | RejectedMessage, code: str | None, now: Now, *,
         facts: bytes | None = None,
     ) -> bool:  # fmt: skip
-        """Store a brand's comment, unless `code` refuses it, and write the answer as an event: both or neither.
+        """Store a brand's comment, unless `code` refuses it, and write the answer as an event, both in one transaction.
 
         `facts`: the statement in answer to a query. A repeated message gets no second event. False: too many messages
         of unknown signers came lately.
@@ -155,7 +155,7 @@ class HubJournal(StorePart):
         return await self.writer.do(lambda db: _acknowledge(db, signer, ack, now))
 
     async def set_event_format(self, newest: int) -> None:
-        """Write events in the newest format that box and hub both know; `newest` is the hub's (`HubSpeaks`)."""
+        """Write events in the newest format that both box and hub know; `newest` is that of the hub (`HubSpeaks`)."""
         signer, wanted = self._required_signer, min(newest, EVENT_FORMAT)
         if wanted != _event_format(self.reader()):
             await self.writer.do(lambda db: _set_event_format(db, signer, wanted))
@@ -407,14 +407,14 @@ def _append_event(db: Database, signer: EventSigner, now: Now, body: dict[str, J
 
 def _write_event(db: Database, signer: EventSigner, seq: int, prev: str, body: str) -> str:
     content = {**json.loads(body), "home": signer.home, "seq": seq, "prev": prev}
-    if "result" in content and _event_format(db) == 1:  # written in a later format, for a hub that is older than before
+    if "result" in content and _event_format(db) == 1:  # written in a later format, and the hub is now an older one
         content["result"] = {name: value for name, value in content["result"].items() if name not in _SINCE_FORMAT_2}
     if "account" in content:  # the content is stored, and signed again with the event after a change of key
         statement = {**content["account"]["statement"], "home": signer.home}
         vouched = sign_by_box(Statement.model_validate_json(json.dumps(statement)), signer.key.sign)
         content["account"] = {"lines": content["account"]["lines"], "token": vouched.decode()}
     if _event_format(db) == 1:
-        content.pop("answer", None)  # its brand asked through a hub of a later format
+        content.pop("answer", None)  # the brand sent its message through a hub of a later format
     event = BoxEvent.model_validate_json(json.dumps(content))
     token = sign_by_box(event, signer.key.sign)
     db.insert("uplink_event", seq=seq, body=body, token=token, at=event.at)
@@ -435,7 +435,7 @@ def _is_below_rejection_limit(db: Database, now: Now) -> bool:
 
 
 def _for_hub(db: Database, result: DeliveryResult) -> DeliveryResult:
-    """Return the result without what its hub does not read, and without what stays in the house.
+    """Return the result without the fields that its hub does not read, and without those that stay in the house.
 
     The entrance's state and the texts about a message stay there.
     """
@@ -448,7 +448,7 @@ def _event_format(db: Database) -> int:
 
 
 def _set_event_format(db: Database, signer: EventSigner, wanted: int) -> None:
-    """Use another format from now on: what the hub does not read is taken back, and what it lacks is due."""
+    """Use another format from now on: remove fields that the hub does not read, and mark those that it lacks as due."""
     is_older = wanted < _event_format(db)
     db.execute("UPDATE uplink SET event_format = ?", (wanted,))
     if is_older:

@@ -1,7 +1,7 @@
 """Stores the codes of keepers, the phones that show them, and the links that give them. Secrets are SHA-256.
 
-A code counts until the owner withdraws it; then it stays for a while, so that its use can be named. All instants are of
-the reckoned clock (`gateway.web.auth.session_age`), `now` but that of the log.
+A code counts until the owner withdraws it. It then stays for a while, so that the log can name its keeper. All instants
+are of the reckoned clock (`gateway.web.auth.session_age`), except `now`, which is that of the log.
 """
 
 import hmac
@@ -16,9 +16,9 @@ from gateway.domain.visit.state import KeeperCode
 from gateway.storage.database import Database
 from gateway.storage.part import StorePart, posts, reads, writes
 
-MAX_CODES = 8  # of one keeper that count: phones and cards
+MAX_CODES = 8  # valid codes of one keeper, on phones and cards
 WITHDRAWN_KEPT = timedelta(days=90)  # for so long the use of a withdrawn code is named in the log
-MAX_WITHDRAWN = 20  # of one keeper; older ones are deleted
+MAX_WITHDRAWN = 20  # codes of one keeper; older withdrawn codes are deleted
 
 
 class KeeperLink(Frozen):
@@ -72,7 +72,7 @@ def redeem_link(db: Database, ident: str, code: StoredKeeperCode, now: Now) -> b
 
 
 def add_code(db: Database, code: StoredKeeperCode, now: Now, *, replaces: str | None = None) -> bool:
-    """Store a code, in place of another one of its keeper where `replaces` names one; False: there are too many."""
+    """Store a code, in place of the keeper's code `replaces`, if given; False: there are too many."""
     if replaces is not None:
         withdraw(db, (replaces,), now, by=code.by)
     if _count(db, code.keeper) >= MAX_CODES:
@@ -99,7 +99,7 @@ def codes(db: Database, keeper: str) -> tuple[StoredKeeperCode, ...]:
 
 
 def find(db: Database, scanned: str) -> KeeperCode | None:
-    """Return whose code was scanned, also of a withdrawn one; None: it is no keeper's. In constant time."""
+    """Return the keeper's code that was scanned, also a withdrawn one; None: it is no keeper's. In constant time."""
     found = None
     for row in db.records(StoredKeeperCode, _CODE):
         if hmac.compare_digest(courier_token_value(row.code.hex()), scanned):
@@ -118,7 +118,7 @@ def touch_code(db: Database, ident: str, when: datetime) -> None:
 
 
 def withdraw(db: Database, idents: Collection[str], now: Now, *, by: str | None) -> tuple[str, ...]:
-    """Withdraw codes; return the ids of those that counted until now. `by`: the owner; None: the box itself."""
+    """Withdraw codes; return the ids of those that were valid until now. `by`: the owner; None: the box itself."""
     withdrawn = []
     for ident in idents:
         query = "UPDATE keeper_code SET withdrawn = ? WHERE id = ? AND withdrawn IS NULL RETURNING keeper"
@@ -136,7 +136,7 @@ def withdraw(db: Database, idents: Collection[str], now: Now, *, by: str | None)
 
 
 def withdraw_keeper(db: Database, keeper: str, now: Now, *, by: str) -> tuple[str, ...]:
-    """Withdraw every code and every link of a keeper; return the ids of the codes that counted until now."""
+    """Withdraw every code and every link of a keeper; return the ids of the codes that were valid until now."""
     db.execute("DELETE FROM keeper_link WHERE keeper = ?", (keeper,))
     return withdraw(db, [row.id for row in codes(db, keeper)], now, by=by)
 
@@ -157,7 +157,7 @@ class KeeperStore(StorePart):
     code = reads(code)
     codes = reads(codes)
     find = reads(find)
-    touch_code = posts(touch_code)  # what a full disk loses here is only when the page was opened last
+    touch_code = posts(touch_code)  # if the disk is full, only the time of the page's last view is lost
     withdraw = writes(withdraw)
     withdraw_keeper = writes(withdraw_keeper)
     withdraw_all = writes(withdraw_all)

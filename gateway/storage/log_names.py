@@ -61,7 +61,7 @@ _FIELDS: Mapping[tuple[type, str], str] = {
     (c.QuerySensor, "sensor"): "device",
 }
 
-# Fields that are written only where they say something: a home with one door has the rows that it always had.
+# Fields that are written only if they have a value, so a home with one door has the same rows as before.
 _OMITTED_WHEN_EMPTY = frozenset({(c.NotifyOwner, "closure"), (c.RaiseAlarm, "closure")})
 
 

@@ -1,8 +1,8 @@
-"""Holds a video process's folder and sockets: one process for a folder, for as long as the folder is at its path.
+"""Holds a video process's folder and sockets: one process for a folder, while the folder is at its path.
 
-The lock is on the folder itself, so it belongs to the folder wherever it is moved to, no file of it can be deleted, and
-the kernel releases it when the process ends, however it ends. A process recovers films only in a folder that it holds:
-no other one writes there.
+The lock is on the folder itself. So it stays with the folder if the folder is moved, there is no lock file to delete,
+and the kernel releases the lock whenever and however the process ends. A process recovers films only in a folder that
+it holds, because no other process writes there.
 """
 
 import fcntl
@@ -19,14 +19,14 @@ END_TIMEOUT_S: Final = 15.0  # seconds in which a video process without a socket
 POLL_INTERVAL_S: Final = 0.05  # seconds
 
 
-class AlreadyRunning(Exception):  # noqa: N818 - the name says the condition
+class AlreadyRunning(Exception):  # noqa: N818 - the name is the condition
     """Another video process holds this folder or serves this socket."""
 
 
 class HeldFolder:
     """A folder that no other video process uses until `close`.
 
-    `pinned` is a path that leads to the folder also after it was moved, and never to another one at its old path.
+    `pinned` is a path that leads to the folder even after it was moved, and never to another folder at its old path.
 
     Raises:
         AlreadyRunning: another process holds it.
@@ -44,12 +44,12 @@ class HeldFolder:
         self.pinned = Path(f"/proc/self/fd/{self._handle}")
 
     def is_at(self, path: Path) -> bool:
-        """Return whether this folder is at `path`; also True if the disk does not say."""
+        """Return whether this folder is at `path`; also True if the disk fails."""
         try:
             return os.path.samestat(os.fstat(self._handle), path.stat())
         except (FileNotFoundError, NotADirectoryError):
             return False
-        except OSError:  # a failing disk moves no folder
+        except OSError:  # a failing disk does not move a folder
             return True
 
     @property
@@ -81,7 +81,7 @@ class HeldSocket:
         return self.folder.is_in_place and self._is_own(self.path)
 
     def remove(self) -> None:
-        """Remove the sockets and the pid file as far as they are this process's own."""
+        """Remove the sockets and the pid file if they are this process's own."""
         for path in self._bound:
             if self._is_own(path):
                 path.unlink(missing_ok=True)
@@ -95,13 +95,13 @@ class HeldSocket:
             return _identity(path.stat()) == self._bound.get(path)
         except FileNotFoundError:
             return False
-        except OSError:  # a failing disk replaces no socket
+        except OSError:  # a failing disk does not replace a socket
             return True
 
 
 @contextmanager
 def hold_socket(socket: Path) -> Iterator[HeldSocket]:
-    """Hold the socket's folder and lock its pid file: the lock, not the file, shows a process.
+    """Hold the socket's folder and lock its pid file: the lock, not the file, shows that a process runs.
 
     A video process of an earlier release holds only the pid file.
 

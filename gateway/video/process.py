@@ -6,8 +6,8 @@ for `ORPHAN_TIMEOUT_S` seconds and are then closed. A process without clips and 
 connected, but they do not keep the process running.
 
 A process that no gateway can find again (its folder was moved or deleted, or its socket was replaced) closes its films
-and ends within `PLACE_CHECK_INTERVAL_S` seconds, so that no home is filmed by a process that nobody controls. Films
-are recovered and written only in folders that this process holds (`HeldFolder`).
+and ends within `PLACE_CHECK_INTERVAL_S` seconds, so that no home is filmed by a process that nobody controls. It
+recovers and writes films only in folders that it holds (`HeldFolder`).
 """
 
 import asyncio
@@ -46,7 +46,7 @@ PLACE_CHECK_INTERVAL_S: Final = 1.0  # seconds between two checks whether a gate
 MAX_LINE_BYTES: Final = 1 << 20  # bytes
 CLOSE_TIMEOUT_S: Final = 5.0  # seconds for the gateway's connection to close
 MAX_UNREAD_BYTES: Final = 4 << 20  # unread bytes beyond which the gateway is disconnected
-# From Python 3.13 on asyncio removes a server's socket by its path; `HeldSocket` removes only this process's own.
+# From Python 3.13 on asyncio removes a server's socket by its path; `HeldSocket` removes only its own socket.
 KEEP_SOCKET: Final[dict[str, Any]] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
@@ -81,7 +81,7 @@ class VideoProcess:
         self._viewer_server = ViewerServer(self._cameras, viewer_limits)
         self._clips: dict[ipc.ClipKey, RequestedClip] = {}
         self._context: CameraContext | None = None
-        self._folders: dict[Path, HeldFolder] = {}  # of films, by the path that the gateway names
+        self._folders: dict[Path, HeldFolder] = {}  # of films, by the path in the gateway's message
         self._held = ExitStack()
         self._gateway: asyncio.StreamWriter | None = None
         self._no_gateway_since = time.monotonic()

@@ -175,7 +175,7 @@ class PagesSite(Page):
         assert server is not None  # noqa: S101 - set up above
         limit_requests(server, self._request_turns)
         self._connection_limiter = ConnectionLimiter(server)
-        await self._show_claim_code()  # before a page can ask for the code
+        await self._show_claim_code()  # before a page can request the code
         self.port = self._accept_on_port(self._connection_limiter, pages.port, context)
         self._allowed_hosts = security.allowed_hosts(pages.host, self.port, pages.names)
         if pages.plain_port is not None and context is not None:
@@ -388,7 +388,7 @@ class PagesSite(Page):
 
     @get("/keeper/feed")
     async def _keeper_feed(self, request: web.Request) -> web.WebSocketResponse:
-        """Serve the feed of a keeper's own page and of nothing else."""
+        """Serve the feed of a keeper's own page only."""
         who = self._keeper.keeper(request)
         if who is None:
             raise Unauthorized

@@ -1,4 +1,4 @@
-"""Scenarios of a parcel that its own entrance cannot take: it goes to the next place of the owner's order."""
+"""Scenarios of a parcel that its own entrance cannot take, and that goes to the next place in the owner's order."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ EXPECT_ELSEWHERE = Expectation(
 
 
 async def _is_refused_at_front(play: ScenarioRun) -> PromisedDelivery:
-    """Somebody is home when the courier comes: the front door says no."""
+    """Let the courier come while somebody is home: the front door refuses."""
     await DemoOwner(play.plan, play.narrate, entrance=FRONT).send_request("home")
     parcels = await play.retailer.promise(destination=FRONT)
     await play.courier.does("arrive")

@@ -1,7 +1,7 @@
-"""Scenarios in which the box dies around an order to open, at each of the other ways in.
+"""Scenarios in which the gateway is killed around an order to open, at each of the other ways in.
 
-Killed before its intent is stored, the order was never given: a new scan works. Killed after that, the opening is
-spent, and the order never leaves: nobody knows whether it did before.
+If it is killed before the intent is stored, the order was never given, and a new scan works. If it is killed after
+that, the opening counts as used, and the order is never sent: nobody knows whether it was sent before.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class Way(Frozen):
     expected: Expectation
     announce: Callable[[ScenarioRun], Awaitable[PromisedDelivery | None]]
     scan: Callable[[ScenarioRun, PromisedDelivery | None], Awaitable[None]]
-    again: Callable[[ScenarioRun, PromisedDelivery | None], Awaitable[None]]  # the whole visit, by a second scan
+    again: Callable[[ScenarioRun, PromisedDelivery | None], Awaitable[None]]  # the whole visit, with a second scan
 
 
 async def _fill_box(play: ScenarioRun, parcels: PromisedDelivery | None) -> None:

@@ -192,7 +192,7 @@ async def _guarded__broker_paused(play: ScenarioRun) -> None:
 
 
 async def deliver_into_garage(play: ScenarioRun, parcels: PromisedDelivery | None = None) -> None:
-    """Scanned, rung, opened; the courier puts the parcel down and comes out. `parcels`: those announced before."""
+    """Scan, wait for the bell and the opening, put the parcel down and come out. `parcels`: those announced before."""
     await play.scan_codes(parcels)
     await play.wait_for_phase(Phase.INSIDE, due=play.timing.ring + play.timing.live)
     await play.courier.does("walk_in", "walk_out")

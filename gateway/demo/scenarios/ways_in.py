@@ -140,7 +140,7 @@ EXPECT_BOXED = Expectation(movements=_fills(lid_of(0)))
 
 
 async def opens_box(play: ScenarioRun, lid: str, parcels: PromisedDelivery | None = None) -> None:
-    """Scan (as `ScenarioRun.scan_codes`), and wait until this lid is let go."""
+    """Scan (as `ScenarioRun.scan_codes`), and wait until the latch of this lid is released."""
     await play.scan_codes(parcels)
     await play.log.wait_for_line("latch", within=30, thing=lid, caught=False)
 
@@ -239,7 +239,7 @@ async def scan_as_keeper(keeper: DemoKeeper, parcels: PromisedDelivery) -> None:
 
 
 async def use_key(play: ScenarioRun, keeper: DemoKeeper, parcels: PromisedDelivery | None = None) -> None:
-    """Let the keeper scan, take the key and carry the parcel in. None: of a delivery that is announced now."""
+    """Let the keeper scan, take the key and carry the parcel in. None: a parcel of a delivery that is announced now."""
     await scan_as_keeper(keeper, parcels or await play.announce_delivery())
     await play.log.wait_for_line("way", within=30, thing=SAFE, state="open")
     await keeper.handles(SAFE, "take_key")

@@ -34,7 +34,7 @@ from gateway.mqtt.mosquitto.provisioning import free_port
 
 STREET, SAFE, HALL = "street", "safe", "hall-door"
 COMPARTMENTS = ("box-1", "box-2")
-CLAIRE, COMPANY, STRANGER = "claire", "oh-my-keys", "bruno"  # keepers; the last one has no business at the safe
+CLAIRE, COMPANY, STRANGER = "claire", "oh-my-keys", "bruno"  # keepers; the last one may not open the safe
 STREET_SCANNER = "street-scanner"
 SMALL_MM, LARGE_MM = (300, 200, 200), (400, 400, 600)  # of a compartment: length, width, height
 BOX, BOX_SCANNER = "box", "box-scanner"  # the parcel box as an entrance of its own
@@ -110,7 +110,7 @@ def with_parcel_box(
 
 
 def with_box_beside_the_door(plan: DemoPlan) -> DemoPlan:
-    """A parcel box, which is played, beside the usual front door; what the door cannot take goes into the box."""
+    """A parcel box, the entrance of the scene, beside the usual front door; it takes what the door cannot take."""
     front, door, boxed = plan.entrance, plan.section, with_parcel_box(plan)
     box = boxed.section.model_copy(update={"name": "Parcel box", "scanners": (BOX_SCANNER,), "signal": None})
     scanner = ScannerPlan(kind="scanner", vendor="scanner")
@@ -144,7 +144,7 @@ def with_full_box(plan: DemoPlan) -> DemoPlan:
 
 
 def with_key_safe(plan: DemoPlan, *, back_within: float = LONG_BACK_WITHIN_S) -> DemoPlan:
-    """A key safe beside a door that only its key opens; two keepers may take it, a third one of the house may not."""
+    """A key safe beside a door that only its key opens; two of the three keepers of the house may take the key."""
     section = plan.section
     safe = KeySafe(
         id=SAFE, devices={"order": "safe-flap", "flap": "safe-contact", "key": "safe-hook"}, back_within=back_within

@@ -92,7 +92,7 @@ def candidate(
         end=order.end,
         openings_left=max(0, openings - usage.used),
         withdrawals_left=max(0, MAX_WITHDRAWALS_PER_OPENING * openings - usage.withdrawals),
-        # A delivery that the house moved keeps the proof, and the owner's tap, that its own entrance requires
+        # A moved delivery still needs the proof, and the owner's tap, that its own entrance requires
         needs_courier=not is_own and not context.courier_proof.isdisjoint(order.lies_at),
         needs_yes=(permission is not None and permission.terms.ask_each_time)
         or (is_own and not order.lies_at <= context.without_tap),

@@ -1,8 +1,8 @@
 """Chooses another place for a delivery whose own entrance cannot take it now. Pure.
 
 The owner orders the places. The retailer's own list of entrances and the owner's permission limit them. A delivery is
-moved only where the reason lies at its entrance. After a stop, a revocation, or a doubt about a key, a code or the
-time, no other entrance may open either.
+moved only if the reason of the refusal is its entrance. After a stop, a revocation, or a doubt about a key, a code or
+the time, no other entrance may open either.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,9 +15,9 @@ FALLBACK_REFUSALS = frozenset({
     Refusal.NOT_READY, Refusal.CAMERA_UNAVAILABLE, Refusal.FRIDGE_TOO_WARM, Refusal.HOUSEHOLD_PRESENT,
     Refusal.NO_RECEIVER,
 })  # fmt: skip
-"""The refusals whose reason lies at the entrance alone."""
+"""The refusals whose reason is the entrance alone."""
 
-MAX_MOVES = 5  # of one delivery: more are a fault or a game
+MAX_MOVES = 5  # of one delivery: more are a fault or an attack
 
 
 class Place(Frozen):
@@ -28,11 +28,11 @@ class Place(Frozen):
 
 
 class FallbackPlan(Frozen):
-    """Where a house may take its deliveries, by its house file.
+    """The places to which a house may move its deliveries, by its house file.
 
-    `preferred`: entrances and receptions in the owner's order. `places`: those of each entrance, in the order of the
-    house file. `courier_proof`: the entrances that open only with a courier's code. `unproven`: those at which neither
-    film nor sensor proves a delivery. `living_space`: those that lead into it.
+    `preferred`: entrances and receptions in the owner's order. `places`: the places of each entrance, in the order of
+    the house file. `courier_proof`: the entrances that open only with a courier's code. `unproven`: the entrances at
+    which neither film nor sensor proves a delivery. `living_space`: the entrances that lead into it.
     """
 
     preferred: tuple[str, ...]
@@ -47,7 +47,8 @@ def fallback(
 ) -> Place | None:
     """Return the place to which an order that was refused at its entrance goes, or None.
 
-    `refusal_at`: what a scan of the moved order would be answered there now; the owner's permission counts there too.
+    `refusal_at`: the answer that a scan of the moved order would get there now; the owner's permission counts there
+    too.
     """
     if refusal not in FALLBACK_REFUSALS or order.placed >= MAX_MOVES:
         return None
@@ -59,10 +60,10 @@ def _options(order: DeliveryOrder, plan: FallbackPlan, refusal: Refusal) -> Iter
         is_elsewhere = entrance != order.entrance
         is_accepted = order.entrances is None or entrance in order.entrances
         is_provable = order.courier is not None or entrance not in plan.courier_proof
-        # Who is home at one entrance may be in the living space, whatever was said at the other
+        # A person who is home at one entrance may be in the living space, whatever was reported at the other
         is_empty = refusal is not Refusal.HOUSEHOLD_PRESENT or entrance not in plan.living_space
         is_proven = entrance not in plan.unproven or not order.lies_at.isdisjoint(plan.unproven)
         if is_elsewhere and is_accepted and is_provable and is_empty and is_proven:
-            # Of the entrance's places, one that is called as the order's own comes first
+            # Of the entrance's places, the one with the id of the order's own place comes first
             for place in sorted(plan.places.get(entrance, ()), key=lambda name: name != order.place):
                 yield Place(entrance=entrance, place=place)

@@ -205,9 +205,9 @@ class DeliveryOrder(Frozen):
         frozenset()
     )  # identifiers of the rules that must have been read on the label (label.py)
     info: Mapping[str, str] = field(default_factory=dict)  # texts for people; nothing decides on them
-    moved_from: str | None = None  # the entrance of the retailer's order, where the house moved it to another one
-    announced_place: str | None = None  # the place of the retailer's order, where the house moved it
-    placed: int = 0  # how often the house moved it away
+    moved_from: str | None = None  # the entrance of the retailer's order, if the house moved it to another one
+    announced_place: str | None = None  # the place of the retailer's order, if the house moved it
+    placed: int = 0  # how often the house moved it
 
     @property
     def key(self) -> str:
@@ -216,7 +216,7 @@ class DeliveryOrder(Frozen):
 
     @property
     def lies_at(self) -> frozenset[str]:
-        """Return the entrance at which it is expected, and the announced one, whose rules go with it."""
+        """Return the entrance at which it is expected, and the announced entrance, whose rules still apply."""
         return frozenset({self.entrance} if self.moved_from is None else {self.entrance, self.moved_from})
 
 

@@ -18,8 +18,8 @@ class Refusal(StrEnum):
     BRAND_NOT_PERMITTED = auto()
     CARRIER_NOT_PERMITTED = auto()
     COURIER_NOT_PROVEN = auto()
-    KEEPER_NOT_PROVEN = auto()  # no keeper's code came with the parcel's, where only a keeper may act
-    KEEPER_NOT_ACCEPTED = auto()  # a keeper's code that this entrance does not accept, or that the owner withdrew
+    KEEPER_NOT_PROVEN = auto()  # only a keeper may act there, and no keeper's code was scanned with the parcel's
+    KEEPER_NOT_ACCEPTED = auto()  # this entrance does not accept this keeper's code, or the owner withdrew it
     WRONG_ENTRANCE = auto()
     NOT_READY = auto()
     CAMERA_UNAVAILABLE = auto()

@@ -46,7 +46,7 @@ class Notification(StrEnum):
     PARCEL_DECLINED = auto()
     PARCEL_HANDED_OVER = auto()
     NO_RECEIVER = auto()
-    MOVED = auto()  # not from an entrance: the house moved a delivery to another place
+    MOVED = auto()  # no entrance sends it: the house moved a delivery to another place
 
 
 class AlarmCode(StrEnum):
@@ -84,7 +84,7 @@ class AnswerScan(Frozen):
     answer: ScanAnswer
     refusal: Refusal | None = None
     lacking: tuple[str, ...] = ()  # of `not_ready`: what the route lacks, in its closures' words
-    delivery: str | None = None  # of a "no": the delivery that is refused; None: no delivery has this code
+    delivery: str | None = None  # with "no": the refused delivery; None: no delivery has this code
 
 
 class RingBell(Frozen):
@@ -191,7 +191,7 @@ class ShowSignal(Frozen):
 class NotifyOwner(Frozen):
     """Notify the owner. `picture`: with a new picture from the camera that sees the courier.
 
-    `closure`: which one it is about, where the entrance has others than one door.
+    `closure`: the closure that it is about, if the entrance has other closures than one door.
     """
 
     notification: Annotated[Notification, Field(alias="saying")]  # the name in stored messages
@@ -203,7 +203,7 @@ class NotifyOwner(Frozen):
 
 
 class RaiseAlarm(Frozen):
-    """Raise an alarm; `detail` names the device or place where one matters, `closure` as in `NotifyOwner`."""
+    """Raise an alarm. `detail` names the device or place, if one matters; `closure` is as in `NotifyOwner`."""
 
     code: AlarmCode
     detail: str = ""

@@ -276,7 +276,7 @@ def _query_unproven(step: Step) -> None:
 
 
 def _remember_marks(step: Step) -> None:
-    """Log what a closure has to remember of this visit, and who holds it; it decides the parcels' result too."""
+    """Log each mark of a closure in this visit, with the holder; marks also count for the result of the parcels."""
     if not has_unlock_intent(step.state):
         return
     entry, holder = step.visit.entry, step.visit.holder
@@ -291,7 +291,7 @@ def _remember_marks(step: Step) -> None:
 
 
 def _alarm_of_conditions(step: Step) -> None:
-    """Raise an alarm at once, and once, if a condition breaks after an intent, as the cold chain may."""
+    """Raise an alarm at once, and only once, if a condition is no longer met after an intent."""
     if has_unlock_intent(step.state):
         seen = condition_view(step.state, step.visit.delivery)
         for condition in step.state.rules.conditions:

@@ -119,6 +119,6 @@ def settle_behind(step: Step) -> None:
 
 
 def _overdue_behind(step: Step) -> list[tuple[str, Overdue]]:
-    """Return what follows for each closure that stands open behind the person, with its id."""
+    """Return what follows for each closure that stands open behind the courier, with its id."""
     behind = [step.closure(ident) for ident in step.visit.entry.ordered_at if ident != step.here.id]
     return [(closure.id, closure.overdue(seen)) for closure in behind if closure.opened(seen := step.view(closure))]

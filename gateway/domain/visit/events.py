@@ -136,8 +136,8 @@ class Scanned(Frozen):
     scanner: str
     code: str  # normalised
     matches: tuple[CodeMatch, ...] = ()
-    keeper: KeeperCode | None = None  # whose code it is; then it belongs to no delivery
-    awaiting: tuple[CodeMatch, ...] = ()  # of a keeper's code: the parcel that was scanned before it
+    keeper: KeeperCode | None = None  # the keeper whose code it is; the code then belongs to no delivery
+    awaiting: tuple[CodeMatch, ...] = ()  # with a keeper's code: the parcel that was scanned before it
     retained: bool = False
     expected_only: bool = False  # a camera read it: the gateway answers a known code only
     label: LabelElements = field(default_factory=dict)  # the rules that were read with it
@@ -211,7 +211,7 @@ class LockRequested(Frozen):
 
 
 class KeeperWithdrawn(Frozen):
-    """The owner withdrew these codes of keepers (their ids in the store): they count no more."""
+    """The owner withdrew these codes of keepers (their ids in the store): they no longer count."""
 
     codes: frozenset[str]
 
@@ -258,9 +258,9 @@ class UnlockNotSent(Frozen):
 
 
 class UnlockPublished(Frozen):
-    """The order to open a closure left the box at this instant (UTC); whether it arrived, only a report can tell.
+    """The order to open a closure left the box at this instant (UTC); only a report can show whether it arrived.
 
-    Nothing follows from it: it is logged, and the proof says when the order left.
+    The event causes no command. It is in the log, so that the proof has the time at which the order left.
     """
 
     visit: str

@@ -55,7 +55,7 @@ def apply_event(step: Step, event: e.DeviceEvent) -> None:
 
 
 def forget_surroundings(step: Step) -> None:
-    """Drop the reports that a lost session ends: persons may have come home, and the alarm panel may be armed."""
+    """Drop the reports that a lost session ends: people may have come home, and the alarm panel may be armed."""
     kept = {source: report for source, report in step.state.surroundings.items() if report.proof_place is not None}
     step.state = replace(step.state, surroundings=kept)
 
@@ -127,7 +127,7 @@ def update_fact(  # noqa: PLR0913 - a report, its sensor and what was known
     answers_now = context.answers is not None and context.answers >= fact.min_query_id and not is_old
     last_answer = fact.answered_query_id if is_unchanged else -1
     min_query_id = fact.min_query_id
-    if value != fact.value and len(sensor.needs_answer) > 1:  # the other good value was bad news for this one
+    if value != fact.value and len(sensor.needs_answer) > 1:  # the other good value contradicts this one
         min_query_id = max(min_query_id, (last_query_id if context.answers is None else context.answers) + 1)
     return Fact(
         value=value,
@@ -142,9 +142,9 @@ def update_fact(  # noqa: PLR0913 - a report, its sensor and what was known
 
 
 def _is_overtaken(fact: Fact, sensor: Sensor, context: e.ReportContext) -> bool:
-    """Return whether an answer may have been measured before what is known of a sensor with two good values.
+    """Return whether an answer of a sensor with two good values may have been measured before its newest report.
 
-    A compartment that has reported "occupied" is not empty by a late answer of before.
+    If a compartment has reported "occupied", a late answer from before must not make it count as empty.
     """
     newest = max(fact.reported_query_id, fact.answered_query_id)
     return len(sensor.needs_answer) > 1 and context.answers is not None and context.answers <= newest

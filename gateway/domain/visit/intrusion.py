@@ -112,8 +112,8 @@ def _on_manual_use(step: Step, closure: AnyClosure, *, unlocked: bool) -> None:
 def begin_incident(step: Step, code: AlarmCode, closure: str | None = None) -> None:
     """Raise an alarm, and film an incident until everything is proven good or its time is over.
 
-    `closure`: the one that the alarm is about. While a visit past its intent runs elsewhere at the entrance, its film
-    shows what the cameras see.
+    `closure`: the closure that the alarm is about. While a visit past its intent runs elsewhere at the entrance, its
+    film shows what the cameras see.
     """
     step.emit(RaiseAlarm(code=code, closure=step.named(closure)))
     if has_unlock_intent(step.state):

@@ -142,7 +142,7 @@ def is_before_intent(state: Entrance) -> bool:
 
 
 def unmet_conditions(state: Entrance, delivery: VisitDelivery | None) -> tuple[AnyCondition, ...]:
-    """Return the conditions that are not proven to be met, for this delivery or for any."""
+    """Return the conditions that are not proven to be met, for this delivery or, without one, for any."""
     seen = condition_view(state, delivery)
     return tuple(condition for condition in state.rules.conditions if not condition.is_met(seen))
 
@@ -206,7 +206,7 @@ def is_keeper_accepted(rules: Rules, keeper: KeeperCode) -> bool:
 
 
 def keeper_refusal(rules: Rules, keeper: KeeperCode | None) -> Refusal | None:
-    """Return why a visit with this keeper (None: with a courier) may not open anything, or nothing more."""
+    """Return why a visit with this keeper (None: with a courier) may not open anything, or anything more."""
     if keeper is None:
         return Refusal.KEEPER_NOT_PROVEN if rules.holder is Holder.KEEPER else None
     return None if is_keeper_accepted(rules, keeper) else Refusal.KEEPER_NOT_ACCEPTED

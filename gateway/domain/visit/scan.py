@@ -212,7 +212,7 @@ def _let_try_again(attempts: ScanLockout) -> ScanLockout:
 
 
 def _on_keeper_code(step: Step, scan: Scanned, keeper: KeeperCode) -> None:
-    """Go on with the parcel that was scanned before, or wait for one; a code that is not accepted changes nothing."""
+    """Continue with the parcel that was scanned before, or wait for one; a refused code changes nothing."""
     if not is_keeper_accepted(step.state.rules, keeper):
         transitions.answer_no(step, scan.id, scan.scanner, Refusal.KEEPER_NOT_ACCEPTED)
         return
@@ -245,7 +245,7 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
         transitions.answer_no(step, scan.id, scan.scanner, refusal, lacking=lacking, delivery=delivery.id)
         return
     is_for_keeper = step.state.rules.holder is Holder.KEEPER
-    if is_for_keeper and match.kind is CodeKind.COURIER:  # a keeper acts here, so that a courier's token opens nothing
+    if is_for_keeper and match.kind is CodeKind.COURIER:  # a keeper acts here: a courier's token opens nothing
         transitions.answer_no(step, scan.id, scan.scanner, Refusal.KEEPER_NOT_PROVEN)
         return
     rivals = [other.delivery for other in scan.matches if other.delivery.brand != delivery.brand]
@@ -281,7 +281,7 @@ def _choose_match(step: Step, matches: tuple[CodeMatch, ...]) -> CodeMatch:
 
 
 def _goes_with(pending: PendingScan, delivery: VisitDelivery) -> bool:
-    """Return whether the code that waits may be the other one of this delivery's two; a keeper's is of any."""
+    """Return whether the waiting code may be the other code of this delivery; a keeper's goes with any delivery."""
     is_of_any = pending.delivery is None
     return is_of_any or _is_same_order(pending, delivery) or _also_of_other_brand(pending, delivery)
 
@@ -310,7 +310,7 @@ def _keep_pending(step: Step, scan: Scanned, match: CodeMatch, codes: frozenset[
 
 
 def _set_pending(step: Step, scan: Scanned, pending: PendingScan) -> None:
-    """Wait for the other code; one that waited for another delivery is answered."""
+    """Wait for the other code; answer a code that waited for another delivery."""
     before = step.state.pending_scan
     if before is not None and (before.delivery, before.version) != (pending.delivery, pending.version):
         expire_pending_scan(step)
@@ -337,9 +337,9 @@ def expire_pending_scan(step: Step) -> None:
 
 
 def withdraw_keeper(step: Step, codes: Collection[str]) -> None:
-    """Let these codes of keepers count no more: not for a scan that waits, nor for an intent that is not stored.
+    """Void these codes of keepers, for a scan that waits and for an intent that is not stored.
 
-    After the intents nothing depends on it: whoever has a key brings it back.
+    After the intents nothing depends on the code: the keeper who has a key brings it back.
     """
     pending, visit = step.state.pending_scan, step.state.visit
     if pending is not None and pending.keeper is not None and pending.keeper.code in codes:

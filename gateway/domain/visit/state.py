@@ -131,11 +131,11 @@ class Holder(StrEnum):
     """Who acts at an entrance."""
 
     COURIER = auto()
-    KEEPER = auto()  # a named person or company, by a code of its own
+    KEEPER = auto()  # a named person or company, with a code of its own
 
 
 class KeeperCode(Frozen):
-    """A code of a keeper of this house: its id in the store (no secret), and whose it is."""
+    """A code of a keeper of this house: its id in the store (no secret), and the id of its keeper."""
 
     code: str
     keeper: str
@@ -163,11 +163,11 @@ class Rules(Frozen):
     watched_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # closure -> cameras that see who is there
     scanners: Mapping[str, str] = field(default_factory=dict)  # scanner -> the closure at which it hangs
     holder: Holder = Holder.COURIER
-    keepers: frozenset[str] = frozenset()  # whose code is accepted where a keeper acts
+    keepers: frozenset[str] = frozenset()  # the keepers whose code is accepted, if a keeper acts
     evidence: Evidence = Evidence.FILM
     has_signal: bool = True  # a signal rings and shows the answer; without one nobody has to confirm it
     household_refuses: bool = True  # while the household is present nothing opens: it can open itself
-    conditions: tuple[AnyCondition, ...] = ALWAYS  # what has to be so around it before anything opens
+    conditions: tuple[AnyCondition, ...] = ALWAYS  # must be met before anything opens
     timing: Timing = field(default_factory=Timing)
     open_limit: Mapping[str, float] = field(default_factory=dict)  # place -> how long a closure may stand open
     tries: int = 3
@@ -217,7 +217,7 @@ class Entry(Frozen):
     # Monotonic: until then a command of ours to open may still act by its own lifetime
     command_valid_until: float = 0.0
     unanswered: frozenset[str] = frozenset()  # closures ordered open of which no report shows that they obeyed or not
-    obeyed: frozenset[str] = frozenset()  # closures of which a report shows that they obeyed
+    obeyed: frozenset[str] = frozenset()  # closures that obeyed, by a report
     hold_expired: bool = False  # those can obey no longer: they were queried, and have to prove their state
     observed_throughout: bool = True  # observed without a break since the first intent
     reservation_settled: bool = False  # the opening was consumed or released, once
@@ -255,7 +255,7 @@ class Visit(Frozen):
     delivery: VisitDelivery
     phase: Phase = Phase.RINGING
     scanner: str
-    keeper: KeeperCode | None = None  # who acts, where that is a keeper
+    keeper: KeeperCode | None = None  # the keeper who acts, if one does
     route: tuple[str, ...] = (MAIN_CLOSURE,)  # closures in the order in which they are opened
     consent: Consent = Consent()
     entry: Entry = Entry()
@@ -264,7 +264,7 @@ class Visit(Frozen):
     detecting: ProcedureRun = ProcedureRun()  # of what may be wrong with an open closure
     recording: Recording = Recording()
     notified: frozenset[Once] = frozenset()
-    breaches: frozenset[AlarmCode] = frozenset()  # the alarms that its conditions raised, each once
+    breaches: frozenset[AlarmCode] = frozenset()  # the alarms that its conditions raised; each is raised once
     refused: bool = False  # the device reported why it did not obey, and was not queried since
     jammed: bool = False
     courier_left: bool = False  # the courier reported that he is outside, and nothing cancelled it since
@@ -276,7 +276,7 @@ class Visit(Frozen):
 
     @property
     def holder(self) -> str:
-        """The id of the keeper who acts; empty: a courier does."""
+        """The id of the keeper who acts; empty: a courier acts."""
         return "" if self.keeper is None else self.keeper.keeper
 
     @property
@@ -390,7 +390,7 @@ class Entrance(Frozen):
     battery_trends: Mapping[str, BatteryTrend] = field(default_factory=dict)
     batteries_to_change: frozenset[str] = frozenset()  # devices whose change was requested, until it comes
     battery_notified_at: Mapping[str, float] = field(default_factory=dict)  # device -> when that was last notified
-    # Source -> what it last reported of a condition; a missing one is unknown
+    # Source of a condition -> its newest report; a missing one is unknown
     surroundings: Mapping[str, ConditionReport] = field(default_factory=dict)
     scan_lockouts: Mapping[str, ScanLockout] = field(default_factory=dict)
     pending_scan: PendingScan | None = None

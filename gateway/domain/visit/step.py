@@ -44,9 +44,9 @@ class Step:
     def notify_of_visit(
         self, notification: Notification, *, detail: str = "", picture: bool = False, closure: str | None = None
     ) -> None:
-        """Append a notification to the owner about the active visit, and about a closure if one is meant.
+        """Append a notification to the owner about the active visit, and about a closure if one is given.
 
-        Without another `detail` it names the holder.
+        The default of `detail` is the holder.
         """
         self.emit(
             NotifyOwner(
@@ -60,7 +60,7 @@ class Step:
         )
 
     def named(self, closure: str | None) -> str:
-        """Return a closure's id for a message; empty where it is the only door, which needs no name."""
+        """Return a closure's id for a message; empty if it is the only door, which needs no name."""
         return "" if closure is None or [one.id for one in self.state.rules.closures] == [MAIN_CLOSURE] else closure
 
     def timer_expired(self, timer: Timer) -> bool:
@@ -90,7 +90,7 @@ class Step:
         return False
 
     def alarm_once(self, code: AlarmCode | None) -> None:
-        """Raise a condition's alarm about the place of this visit, the first time that it raises it; None is none."""
+        """Raise the alarm of a condition about the place of this visit, only once; None: there is no alarm."""
         visit = self.visit
         if code is not None and code not in visit.breaches:
             self.visit = replace(visit, breaches=visit.breaches | {code})

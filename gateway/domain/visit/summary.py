@@ -44,7 +44,7 @@ class ClosureState(StrEnum):
     """What is known of one closure."""
 
     SECURED = auto()  # closed and holding, proven
-    OPEN = auto()  # by its newest report it holds nobody off
+    OPEN = auto()  # by its newest report it stands open or unlocked
     UNKNOWN = auto()
 
 

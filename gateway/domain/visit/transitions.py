@@ -27,7 +27,7 @@ DEFAULT_OPEN_LIMIT_S = 120.0  # seconds, for a place without a limit of its own
 def begin(
     step: Step, scan: Scanned, delivery: VisitDelivery, parcels: frozenset[str], keeper: KeeperCode | None = None
 ) -> None:
-    """Accept a scan: ring, film, notify the owner, and query every closure once more. `keeper`: who acts, if one."""
+    """Accept a scan: ring, film, notify the owner, and query every closure again. `keeper`: who acts, if any does."""
     rules = step.state.rules
     notification = c.Notification.ASKS_FOR_YES if delivery.needs_yes else c.Notification.AT_THE_DOOR
     step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=c.ScanAnswer.WAIT), WAIT)
@@ -189,7 +189,7 @@ def begin_inside(step: Step, stage: int | None = None) -> None:
         closing=ProcedureRun(),
         detecting=ProcedureRun(),
         courier_left=False,
-        # Whoever goes in and out by the key is reminded of the key all the same
+        # A person who goes in and out with the key gets the reminders about the key too
         reminders=0 if closure.opening().is_ordered else step.visit.reminders,
     )
     limit_s = step.here.overdue(step.view(step.here)).limit_s
@@ -235,10 +235,11 @@ def record_outcome(step: Step, outcome: Outcome) -> None:
 
 
 def record_outcome_if_opened(step: Step) -> None:
-    """Before the innermost closure is secured: if the courier was inside, what was scanned counts as delivered.
+    """Record the result before the innermost closure is secured.
 
-    Where neither film nor sensor can tell that something was left, the result is unknown. So it is where a sensor that
-    can tell has not answered since: a film does not stand in for it.
+    If the courier was inside, the scanned parcels count as delivered. If neither film nor sensor can show that
+    something was left, the result is unknown. It is also unknown if a sensor that can detect it has not answered since:
+    a film is no substitute.
     """
     visit = step.visit
     if not visit.opened:
@@ -314,7 +315,7 @@ def _settle_reservation(step: Step) -> None:
 def _may_have_been_filled(step: Step) -> bool:
     """Return whether a closure that springs open obeyed, and no sensor proves that nothing was left in it.
 
-    A sensor of its lid that is stuck at "closed" must not make the opening free for a second compartment.
+    If the sensor of the lid is stuck at "closed", the opening must not become available for a second compartment.
     """
     closures = [step.closure(ident) for ident in step.visit.entry.obeyed]
     return any(

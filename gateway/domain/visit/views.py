@@ -65,20 +65,20 @@ def view(state: Entrance, closure: AnyClosure, *, mono: float = 0.0) -> View:
 
 
 def condition_view(state: Entrance, delivery: VisitDelivery | None = None) -> ConditionView:
-    """Return what a condition may see: the newest reports, and what a delivery needs."""
+    """Return what a condition may see: the newest reports, and the needs of a delivery."""
     if delivery is None:
         return ConditionView(reports=state.surroundings)
     return ConditionView(reports=state.surroundings, place=delivery.place, max_celsius=delivery.cold_max_c)
 
 
 def household_is(state: Entrance, where: Household) -> bool:
-    """Return whether a condition says that the household is there."""
+    """Return whether the household is there, according to a condition."""
     seen = condition_view(state)
     return any(condition.household(seen) is where for condition in state.rules.conditions)
 
 
 def is_household_away(state: Entrance) -> bool:
-    """Return whether the household said that it is away, or a condition does, as its alarm panel."""
+    """Return whether the household reported that it is away, or a condition, such as its alarm panel, implies it."""
     return state.away or household_is(state, Household.AWAY)
 
 

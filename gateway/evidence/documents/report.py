@@ -1,7 +1,7 @@
-"""Draws the report of a visit for an insurer: delivery, times, verification, pictures; more closures on a third page.
+"""Draws the report of a visit for an insurer: delivery, times, verification, pictures, and a page for several closures.
 
-What is not in the proof is said to be missing. Where the proof does not hold, both pages say so in red, what they tell
-is called a claim, and no picture is shown.
+The report lists what is missing in the proof. If the proof does not verify, both pages say so in red, call their
+content a claim, and show no picture.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -60,7 +60,7 @@ DOOR_RESULT_TEXTS: Mapping[DoorResult, Text] = {
     DoorResult.HANDED_TO_OWNER: _("handed to the owner"),
 }
 
-# Why something lacks: the video process's words, those of sealing, and those of the log.
+# Why something is missing: the words of the video process, of sealing, and of the log.
 GAP_TEXTS: Mapping[str, Text] = {
     "not_filmed": _("not filmed"),
     "film_lost": _("film lost"),
@@ -108,9 +108,9 @@ def house_names(home: Home) -> HouseNames:
 def draw_report(
     evidence: VisitEvidence, *, language: Language, zone: ZoneInfo, made: datetime, names: HouseNames
 ) -> bytes:
-    """Draw the report of a visit as a PDF of two A4 pages, or three where it has more than one closure or a custody.
+    """Draw the report of a visit as a PDF of two A4 pages, or three if it has several closures or a custody.
 
-    A house's names are not put on the visit of another box.
+    The report of another box's visit has no names of this house.
     """
     sheet = Sheet(title=_("Report of a visit").to(language), language=language, made=made)
     own = names if evidence.manifests and evidence.manifests[0].box == names.box else HouseNames()
@@ -136,13 +136,13 @@ class _ReportPages(Frozen):
 
     @property
     def has_door(self) -> bool:
-        """Whether a door is part of the visit; at a reception none moves."""
+        """Whether the visit has a door; at a reception no door moves."""
         steps = custody_steps(self.evidence.manifests)
         return not steps or bool(self.evidence.manifests[-1].route)
 
     @property
     def _has_bolt(self) -> bool:
-        """Whether a closure of the way in has a bolt; a manifest that lists none is that of a door with a lock."""
+        """Whether a closure of the way in has a bolt; a manifest without closures is about a door with a lock."""
         kinds = {closure.kind for closure in self.evidence.manifests[-1].route}
         return not kinds or any(
             Quantity.BOLT in kind.roles.values() for name, kind in KNOWN_KINDS.items() if name in kinds
@@ -258,7 +258,7 @@ class _ReportPages(Frozen):
             lines = [self._phrase(text)]
         else:
             films = sum(len(part.manifest.clips) for part in verdict.parts)
-            # A later part's log begins where the visit did; at a reception it has only what is new.
+            # The log of a later part begins with the visit; at a reception it has only new entries.
             counts = [len(part.manifest.decisions) for part in verdict.parts]
             decisions = max(counts) if self.has_door else sum(counts)
             if NOTE_NO_KEY not in verdict.notes:

@@ -1,7 +1,7 @@
 """Draws the third page of a visit's report: each closure of the way in, the key, and who received what.
 
-Only a visit whose route is more than one door has it, or one of which a custody is told. All of it is the manifest's,
-which the verifier has compared with the log.
+A report has this page if the route has more than one door, or if the proof has a custody. All data is from the
+manifest, which the verifier has compared with the log.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ SENSOR_TEXTS: Mapping[tuple[str, str], Text] = {
     ("flap", "closed"): _("flap: closed"),
     ("key", "present"): _("key: on its hook"),
 }
-"""What a sensor answered; an answer without a text is printed as the manifest has it."""
+"""The text of each answer of a sensor; an answer without a text is printed as in the manifest."""
 
 STEP_TEXTS: Mapping[str, Text] = {
     KeyWord.OFFERED: _("The safe with the key was ordered open"),
@@ -52,7 +52,7 @@ STEP_TEXTS: Mapping[str, Text] = {
     CustodyStage.HANDED_OVER: _("Handed over to the household"),
     CustodyStage.CONFIRMED: _("The household confirmed it"),
 }
-"""Each step of a custody; a test compares it with both sets of steps."""
+"""The text of each step of a custody; a test compares the keys with both sets of steps."""
 
 REASON_TEXTS: Mapping[str, Text] = {
     DeclineReason.DAMAGED: _("damaged"),
@@ -73,14 +73,14 @@ HOLDER_TEXTS: Mapping[str, Text] = {COURIER: _("the courier"), RECEIVER: _("the 
 
 
 def has_route_page(manifests: Sequence[Manifest]) -> bool:
-    """Return whether the report has this page: one door tells all on the first page."""
+    """Return whether the report has this page; for one door the first page has everything."""
     if not manifests:
         return False
     return [one.closure for one in manifests[-1].route] not in ([], [MAIN_CLOSURE]) or bool(custody_steps(manifests))
 
 
 def custody_steps(manifests: Sequence[Manifest]) -> tuple[CustodyStep, ...]:
-    """Return the steps of the custody of all parts: each part of a reception has its own, a visit's last part all."""
+    """Return the steps of the custody of all parts: a reception has new steps in each part, a visit all in the last."""
     if not manifests or manifests[-1].route:
         return manifests[-1].custody if manifests else ()
     return tuple(step for manifest in manifests for step in manifest.custody)

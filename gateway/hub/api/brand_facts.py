@@ -1,4 +1,4 @@
-"""Carries a brand's query for its own facts in a home, its comment on them, and the home's signed answer."""
+"""Forwards a brand's query for its own facts in a home and its comment on them, and serves the home's signed answer."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -29,7 +29,7 @@ from gateway.protocol.jws import RejectedMessage
 
 
 class SignedBrandMessage(Model):
-    """The brand's message: a compact JWS under its key, which the hub passes on byte for byte.
+    """The brand's message: a compact JWS under the brand's key. The hub forwards it byte for byte.
 
     Its header is `{alg: Ed25519, kid, typ}` and its payload `{iss, aud, iat, nbf, exp, jti}`, for a comment also
     `comment`: `iss` is the brand, `aud` the home. It is valid for at most 31 days. `typ` is `perron-facts-query+jwt` of
@@ -40,9 +40,9 @@ class SignedBrandMessage(Model):
 
 
 class BrandMessageState(Model):
-    """What became of a message: `waiting` until the home has answered. `code`: why the home refused it.
+    """The state of a message: `waiting` until the home has answered. `code`: why the home refused it.
 
-    The same bytes again return the state as it is now.
+    Sending the same bytes again returns the current state.
     """
 
     message: brand_messages.MessageKind
@@ -54,11 +54,11 @@ class BrandMessageState(Model):
 
 
 class StatedFacts(Model):
-    """What your brand did in a home, as its box states it: counts and times, nothing about a person.
+    """What your brand did in a home, in the statement of its box: counts and times, nothing about a person.
 
     `token`: the statement, a compact JWS (`typ: perron-brand-facts+jwt`) under the box's `key` (Ed25519, a JWK's `x`),
     which also signs the accounts of proofs; the other members are its content. `answers`: the `jti` of your query. The
-    hub can change neither: verify the token. `comment`: your newest one. `at`: the time of the statement.
+    hub can change neither, if you verify the token. `comment`: your newest one. `at`: the time of the statement.
     """
 
     home: Id
@@ -77,7 +77,7 @@ _REFUSES = {Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED}
 
 @BRAND_FACTS.add("POST", "/v1/connections/{connection}/facts", "askFacts", statuses=(202, 200), refuses=_REFUSES)
 async def ask(call: RequestContext, connection: ConnectionId, body: SignedBrandMessage) -> Response[BrandMessageState]:
-    """Ask a home for what your brand did there. The event `connection.answered` says when the home has answered."""
+    """Query a home for what your brand did there. The event `connection.answered` reports the home's answer."""
     return await _send(call, connection, "facts", FactsQuery, body)
 
 
@@ -85,7 +85,7 @@ async def ask(call: RequestContext, connection: ConnectionId, body: SignedBrandM
 async def comment(
     call: RequestContext, connection: ConnectionId, body: SignedBrandMessage
 ) -> Response[BrandMessageState]:
-    """Comment on what your brand did in a home. The household reads it beside the facts; a later one replaces it."""
+    """Comment on what your brand did in a home. The household sees it beside the facts; a later comment replaces it."""
     return await _send(call, connection, "comment", CommentClaims, body)
 
 

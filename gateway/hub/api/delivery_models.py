@@ -59,7 +59,7 @@ _LabelRules = Annotated[
 
 
 def _with_whole_numbers(size: object) -> object:
-    """Return the size with its whole numbers as int: JSON does not tell 273.0 from 273."""
+    """Return the size with its whole numbers as int: in JSON 273.0 and 273 are the same."""
     if not isinstance(size, Mapping):
         return size
     return {

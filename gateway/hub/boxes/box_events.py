@@ -251,7 +251,7 @@ class HomeTransaction:
         return (await self.tx.execute(_SELECT_DELIVERY_BY_DIGEST, refused)).one_or_none()
 
     async def _refuse_brand_message(self, result: DeliveryResult) -> None:
-        """Handle a rejection that names no delivery: a box of an earlier release knows no message about facts."""
+        """Handle a rejection without a delivery: a box of an earlier release does not know messages about facts."""
         if result.accepted is False and result.token_sha256 is not None:
             code = result.code or "malformed"
             await brand_messages.on_refusal(self.tx, self.home.id, result.token_sha256, code, self.now)

@@ -270,7 +270,7 @@ brand_messages = sa.Table(
     sa.Column("kind", sa.String(8), nullable=False),  # facts | comment
     sa.Column("state", sa.String(8), nullable=False),  # waiting | accepted | refused
     sa.Column("code", sa.String(64), nullable=True),  # why the home refused it
-    sa.Column("facts", sa.String, nullable=True),  # the box's statement, as it signed it
+    sa.Column("facts", sa.String, nullable=True),  # the statement that the box signed
     sa.Column("key", sa.String(43), nullable=True),  # of the box, that signed it
     _instant_column("created"),
     _instant_column("answered", missing=True),

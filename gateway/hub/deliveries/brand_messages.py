@@ -1,7 +1,7 @@
-"""Stores a brand's messages about its own facts in a home, and the home's answers; the hub verifies and carries them.
+"""Stores a brand's messages about its own facts in a home, and the home's answers; the hub verifies and forwards them.
 
-The caller owns the transaction of each function. The home decides: the hub can neither sign a message as the brand nor
-an answer as the box.
+The caller owns the transaction of each function. The home decides: the hub cannot sign a message as the brand, nor an
+answer as the box.
 """
 
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ async def find(tx: AsyncConnection, connection: str, token: bytes) -> Row[Any] |
 
 
 async def is_exhausted(hub: HubTransaction, connection: Row[Any]) -> bool:
-    """Return whether the connection's retailer has sent its home as many messages as it may in a day."""
+    """Return whether the connection's retailer has sent the home the highest number of messages for one day."""
     own = select(connections.c.id).filter_by(retailer=connection.retailer, home=connection.home)
     lately = (brand_messages.c.connection.in_(own), brand_messages.c.created > hub.now - WINDOW)
     count = await hub.tx.scalar(select(func.count()).select_from(brand_messages).where(*lately))
@@ -70,7 +70,7 @@ async def on_answer(tx: AsyncConnection, home: Row[Any], answer: BrandAnswer, no
 
 
 async def on_refusal(tx: AsyncConnection, home: str, token_sha256: str, code: str, now: datetime) -> None:
-    """Store that a home refused a message without an answer to it, as a box of an earlier release does."""
+    """Store that a home rejected a message without answering it, as a box of an earlier release does."""
     for row in await _waiting(tx, home, token_sha256):
         await _settle(tx, row, code, now)
 

@@ -50,7 +50,7 @@ DECLINED_WORDS: Mapping[str, str] = {
     "DECLINED": "declined", "DECLINED-DAMAGED": "declined_damaged", "DECLINED-UNKNOWN": "declined_unknown",
     "DECLINED-NO-ROOM": "declined_no_room",
 }  # fmt: skip
-"""The magic words of a receiver who does not take a parcel, with the reason for the retailer."""
+"""The magic words for a receiver who declines a parcel, each with the reason for the retailer."""
 
 VISIT_DURATION = timedelta(seconds=2)  # until the courier has gone and the door is proven locked
 
@@ -208,7 +208,7 @@ def next_result(
 
 
 def place_of_move(promise_: Mapping[str, Any], permitted: Collection[str]) -> str | None:
-    """Return the entrance to which the home moves an order whose own cannot take it; None: nothing is moved.
+    """Return the entrance to which the home moves an order whose own entrance cannot take it; None: it is not moved.
 
     Only the front door has another place, the garage. `permitted`: the entrances that the owner gave to the brand.
     """

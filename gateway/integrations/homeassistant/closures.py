@@ -1,9 +1,9 @@
 """The entities of each closure of an entrance, and their values. Pure.
 
 An entrance with one door has none of them: its own entities `lock` and `door` are that door's. A closure's entities
-follow from its sensors and from what opens it, so a new kind of closure has its entities without a line here. The
+follow from its sensors and from what opens it, so a new kind of closure has entities without any code here. The
 values are those of https://www.home-assistant.io/integrations/lock.mqtt/, cover.mqtt and binary_sensor.mqtt, `None` is
-unknown. Closed, locked, empty and present are good news: each is shown only while it is proven.
+unknown. Closed, locked, empty and present are good values: Home Assistant shows them only while they are proven.
 """
 
 from collections.abc import Iterator, Mapping
@@ -47,7 +47,7 @@ _SENSORS: Mapping[Quantity, EntityShape] = {
     ),
     Quantity.KEY: EntityShape(platform="binary_sensor", name=_("{closure}: key on its hook"), icon="mdi:key"),
 }
-"""The entity of each sensor; a bolt has none, because only bolt and contact together say "locked"."""
+"""The entity of each sensor; a bolt has none, because only bolt and contact together prove "locked"."""
 
 _GOOD_AND_BAD: Mapping[Quantity, tuple[tuple[str, str], tuple[str, str]]] = {
     Quantity.OBSTRUCTION: ((CLEAR, OFF), (OBSTRUCTED, ON)),
@@ -57,7 +57,7 @@ _GOOD_AND_BAD: Mapping[Quantity, tuple[tuple[str, str], tuple[str, str]]] = {
 
 
 def closure_entities(closure: AnyClosure) -> Iterator[tuple[str, EntityShape]]:
-    """Yield each part of a closure and the shape of its entity. Of a door that others use too only its sensors."""
+    """Yield each part of a closure and the shape of its entity; for a door that others use too, only its sensors."""
     is_cover = "cover" in closure.order_kinds
     has_bolt = any(sensor.quantity is Quantity.BOLT for sensor in closure.sensors.values())
     if is_cover:
@@ -92,12 +92,12 @@ def _secured_value(state: Entrance, closure: AnyClosure, shape: EntityShape) -> 
             return _lock_value(state, closure, seen)
         case "cover":
             return "closed" if is_secured else "open" if is_loose else UNKNOWN
-        case _:  # a binary sensor of this class is on while it is unlocked
+        case _:  # a binary sensor of this class is on while unlocked
             return OFF if is_secured else ON if is_loose else UNKNOWN
 
 
 def _lock_value(state: Entrance, closure: AnyClosure, seen: View) -> str:
-    """Return the value of a lock; what moves it is the running visit, or a lock request, at this closure."""
+    """Return the value of a lock; it moves during a visit, or a lock request, at this closure."""
     if closure.secured(seen):
         return "LOCKED"
     visit, request = state.visit, state.lock_request

@@ -55,7 +55,7 @@ BATTERY_NAMES: Mapping[str, Text] = {
 }
 """The devices beside lock and door sensor (`gateway/runtime/adapters/batteries.py`), by kind."""
 
-OPENER_BATTERY = _("Opener battery")  # of a hatch or a gate; a garage door keeps the name that it always had
+OPENER_BATTERY = _("Opener battery")  # of a hatch or a gate; a garage door keeps its earlier name
 
 BUTTONS = (
     ("stop", _("Stop deliveries"), "mdi:hand-back-right"),
@@ -234,7 +234,7 @@ def _closure_components(home: Home, entrance: str, closures: tuple[AnyClosure, .
 
 
 def _battery_components(home: Home, entrance: str, closures: tuple[AnyClosure, ...]) -> dict[str, Message]:
-    """Return the batteries of the closures' devices, each once; those of `lock` and `door` the entrance has."""
+    """Return the batteries of the closures' devices, each once, without those of `lock` and `door` of the entrance."""
     topic, components, seen = homeassistant_topic(entrance, "state"), dict[str, Message](), set[str]()
     for binding in sensor_bindings(closures):
         reports = any(

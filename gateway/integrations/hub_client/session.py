@@ -99,7 +99,7 @@ class Uplink:
         self._boot = secrets.token_hex(8)
         self._jobs: asyncio.Queue[bytes] = asyncio.Queue()
         self._ack: bytes | None = None
-        self._speaks: bytes | None = None  # what the hub says of itself since the newest hello
+        self._speaks: bytes | None = None  # the hub's messages about itself since the newest hello
         self._work_pending = asyncio.Event()
         self._hello_due, self._hello_sent = False, False  # the session began; its hello was sent
         self._reconnect = asyncio.Event()
@@ -404,7 +404,7 @@ class Uplink:
         self._sending.on_ack(journal.acknowledged_seq(), self._monotonic())
 
     async def _use_hub_format(self) -> None:
-        """Write events as the hub reads them; one that did not say how before its answer reads the first format."""
+        """Write events in the format that the hub reads: format 1, if it published none before its acknowledgement."""
         speaks = None if self._speaks is None else self._decode(box_hub.HubSpeaks, self._speaks)
         await self._store.hub_journal.set_event_format(1 if speaks is None else speaks.events)
 

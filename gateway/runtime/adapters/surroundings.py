@@ -1,4 +1,4 @@
-"""Passes the reports of devices around an entrance to its conditions; each says which of them count. Pure.
+"""Passes the reports of devices around an entrance to its conditions, which decide which reports count. Pure.
 
 A device that is offline, or silent for longer than its condition allows, is unknown.
 """
@@ -17,7 +17,7 @@ def watched_devices(conditions: Iterable[AnyCondition]) -> frozenset[str]:
 
 
 def reports(conditions: Iterable[AnyCondition], device: str, report: r.Report, *, old: bool) -> Iterator[e.Event]:
-    """Yield the events of such a device's report. `old`: retained, or remembered by a bridge that starts."""
+    """Yield the events in a report of such a device. `old`: retained, or remembered by a bridge that starts."""
     for condition in conditions:
         yield from condition.reports(device, report, old=old)
 
@@ -38,7 +38,7 @@ def ended_measurements(state: Entrance) -> Iterator[e.Event]:
 
 
 def silent_devices(conditions: Iterable[AnyCondition], spoke: Mapping[str, float], mono: float) -> frozenset[str]:
-    """Return the devices that were silent for too long; `spoke`: when each last sent a live message."""
+    """Return the devices that were silent for too long; `spoke`: the time of each device's last live message."""
     limits = ((device, condition.silence_s(device)) for condition in conditions for device in condition.devices)
     return frozenset(
         device

@@ -56,8 +56,8 @@ def finish_wipe(folder: Path, *, phones: Path) -> bool:
     """Delete everything, then the mark. After a crash, calling it again gives the same result.
 
     `phones` is the file of the phones' addresses: it is emptied, not deleted, because the house file may name it.
-    Return False if it could not be emptied, so that a person has to do it. A video process that outlived its gateway
-    is ended first, because it would film on into the new box.
+    Return False if it could not be emptied, so that a person has to do it. A video process that still runs after its
+    gateway ended is ended first; otherwise it would film into the new box.
     """
     end_by_socket(folder / VIDEO_SOCKET)
     emptied = truncate(phones)

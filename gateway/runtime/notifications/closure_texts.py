@@ -1,6 +1,6 @@
-"""The owner's notifications about one of several closures: they name it, where an only door is "the door".
+"""The texts of notifications about one of several closures. They name the closure; an only door is "the door".
 
-A text with a closure's name in it agrees with no gender and number, because the name can be any kind's.
+No word of such a text depends on gender or number, because the name can be that of any kind.
 """
 
 from collections.abc import Mapping
@@ -39,14 +39,14 @@ CLOSURE_ALARM_TEXTS: Mapping[AlarmCode, Text] = MappingProxyType({
 
 
 def closure_text(about: Notification | AlarmCode) -> Text | None:
-    """Return the text of a message that names its closure; None: this message is not about one."""
+    """Return the text of a message that names its closure; None: the message is not about a closure."""
     if isinstance(about, Notification):
         return CLOSURE_NOTIFICATION_TEXTS.get(about)
     return CLOSURE_ALARM_TEXTS.get(about)
 
 
 def closure_in_words(facts: Mapping[str, str], language: Language) -> str:
-    """Return the name of the closure that `facts` has: `closure`, its id, and `closure_kind` where that says enough."""
+    """Return the name of the closure in `facts`: of `closure`, its id, and of `closure_kind`."""
     ident, kind = without_links(facts.get("closure", "")), facts.get("closure_kind", "")
     if kind not in KIND_NAMES:
         return ident

@@ -57,7 +57,7 @@ class MessageComposer:
         return ComposedMessage(about=about, facts=facts, at=now.utc, delivery=delivery_id, entrance=entrance)
 
     def _closure_facts(self, entrance: str, closure: str) -> dict[str, str | None]:
-        """Return which closure a message is about, if it is about one of several; an id that the house lost stays."""
+        """Return the closure that a message is about, if there are several; an id that the house lost stays."""
         if not closure or entrance not in self._home.entrances:
             return {}
         kinds = {one.id: one.kind for one in entrance_closures(self._home, entrance)}
@@ -66,7 +66,7 @@ class MessageComposer:
         return {"closure": closure, "closure_kind": kind, "closure_is_only_one": "yes" if is_only_one else None}
 
     def _person_name(self, entrance: str, about: c.Notification | c.AlarmCode, detail: str) -> str:
-        """Return the name of a reception's receiver or of a keeper in place of the id; other details as they are."""
+        """Return the name of a reception's receiver or of a keeper instead of the id, and other details unchanged."""
         reception = self._home.receptions.get(entrance)
         receiver = None if reception is None else reception.receivers.get(detail)
         keeper = self._home.keepers.get(detail) if about in NAMING_HOLDER else None
@@ -74,7 +74,7 @@ class MessageComposer:
         return detail if named is None else named.name
 
     def _key_due(self, entrance: str, now: Now) -> str | None:
-        """Return until when a key that is taken now has to be back, as HH:MM of the house; None: there is no key."""
+        """Return when a key that is taken now has to be back, as HH:MM of the house; None: there is no key."""
         within = (closure.key_back_within_s for closure in self._home.entrances[entrance].closures)
         seconds = next((time for time in within if time is not None), None)
         due = None if seconds is None else now.utc + timedelta(seconds=seconds)

@@ -75,7 +75,7 @@ class Outbox:
     def notify_of_delivery(
         self, command: c.OwnerMessage, entrance: str, now: Now, *, message: int | None, delivery: str | None
     ) -> None:
-        """Notify the owner of what happens to a delivery outside a visit; `message` is its number in the store."""
+        """Notify the owner about a delivery outside a visit; `message` is the number of the message in the store."""
         facts = None if delivery is None else self.store.deliveries.facts(delivery, now)
         composed = replace(self._composer.compose(command, entrance, facts, now), number=message or 0)
         self._enqueue(composed, None, late=False)

@@ -220,7 +220,7 @@ NAMING_HOLDER = frozenset({
     Notification.DOOR_OPEN, Notification.LOOK_AFTER_THE_DOOR, Notification.STOPPED_INSIDE, Notification.KEY_TAKEN,
     Notification.KEY_MISSED, AlarmCode.KEY_LATE,
 })  # fmt: skip
-"""The messages whose detail is the keeper who acts, if one does."""
+"""The messages whose detail is the keeper who acts, if any."""
 
 _NAMING_PERSON = NAMING_HOLDER | {
     Notification.PASSWORD_RESET, Notification.PARCEL_RECEIVED, Notification.PARCEL_HANDED_OVER,

@@ -1,7 +1,7 @@
-"""Gives keepers their codes: on a phone, which a link of the owner signs in once, or on a card, which is shown once.
+"""Gives keepers their codes: on a phone, which signs in once by a link of the owner, or on a card, which is shown once.
 
-A keeper has no account and no role. The session of a phone gives access to the keeper's own page only, and ends with
-its code. The box stores no code: the phone keeps it, in a cookie.
+A keeper has no account and no role. The session of a phone gives access only to the keeper's own page, and ends with
+its code. The box does not store the code: the phone keeps it in a cookie.
 """
 
 import hmac
@@ -26,12 +26,12 @@ from gateway.web.auth.session_age import EarliestClock
 from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, new_id
 
 LINK_LIFETIME = timedelta(hours=48)
-COOKIE_LIFETIME = timedelta(days=400)  # the longest that browsers keep a cookie; each view of the page begins it anew
+COOKIE_LIFETIME = timedelta(days=400)  # the longest time that browsers keep a cookie; each view of the page renews it
 _LAST_USE_INTERVAL = timedelta(minutes=5)  # the use of a session is stored at most once in this time
 
 
 class SignedInKeeper(Frozen):
-    """A keeper whose phone is signed in. `withdrawn`: the code counts no more, but the keeper still has the key."""
+    """A keeper whose phone is signed in. `withdrawn`: the code no longer counts, but the keeper still has the key."""
 
     code: str  # its id, no secret
     keeper: str
@@ -47,7 +47,7 @@ class PhoneSecrets(Frozen):
 
 
 class KeeperAccess:
-    """The codes of the keepers of one box. `has_key` says whether a keeper has a key of the home now."""
+    """The codes of the keepers of one box. `has_key` returns whether a keeper has a key of the home now."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class KeeperAccess:
         self._codes, self._keepers, self._clock, self._has_key = store.keepers, keepers, clock, has_key
 
     async def make_link(self, keeper: str, now: Now, *, by: str) -> SecretToken | None:
-        """Make a link, which is shown this once; None: the keeper has too many codes. KeyError: no such keeper."""
+        """Make a link, which is shown only once; None: the keeper has too many codes. KeyError: no such keeper."""
         self._keepers[keeper]
         token = SecretToken.new(LINK_BYTES)
         link = KeeperLink(id=token.id, secret=token.digest, keeper=keeper, by=by, made=self._clock.read(now))
@@ -86,7 +86,7 @@ class KeeperAccess:
         return made if await self._codes.redeem_link(link.id, code, now) else None
 
     async def make_card(self, keeper: str, now: Now, *, by: str, replaces: str | None = None) -> str | None:
-        """Make the code of a card, which is shown this once; None: the keeper has too many codes.
+        """Make the code of a card, which is shown only once; None: the keeper has too many codes.
 
         `replaces` is the id of a code of this keeper, which is withdrawn. KeyError: no such keeper.
         """
@@ -113,9 +113,10 @@ class KeeperAccess:
         )  # fmt: skip
 
     def find(self, cookie: str | None, now: Now) -> SignedInKeeper | None:
-        """Return the keeper of a cookie, and note the use; None: nobody is signed in by it.
+        """Return the keeper of a cookie, and store the time of use; None: it signs nobody in.
 
-        A withdrawn code shows nothing more, except to somebody who has the key: until when it has to be back.
+        A withdrawn code gives access only while its keeper has the key: the page then shows when the key has to be
+        back.
         """
         secret = SecretToken.parse(cookie)
         row = None if secret is None else self._codes.code(secret.id)
@@ -130,7 +131,7 @@ class KeeperAccess:
         return SignedInKeeper(code=row.id, keeper=row.keeper, name=known.name, withdrawn=withdrawn)
 
     def own_code(self, who: SignedInKeeper, cookie: str | None) -> str | None:
-        """Return the code that a phone keeps, if it is its keeper's and counts; else None."""
+        """Return the code that a phone keeps, if it belongs to its keeper and counts; else None."""
         row, kept = self._codes.code(who.code), normalise(cookie or "")
         if row is None or row.withdrawn is not None or not isinstance(kept, ParcelCode):
             return None

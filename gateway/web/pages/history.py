@@ -60,7 +60,7 @@ class HistoryPages(Page):
         )
 
     def _closure_names(self, entrance: str, language: Language) -> dict[str, str]:
-        """Return what the closures of an entrance are called; empty if the house no longer has it."""
+        """Return the names of the closures of an entrance; empty if the house no longer has the entrance."""
         if entrance not in self._home.entrances:
             return {}
         return closure_names(entrance_closures(self._home, entrance), language)

@@ -1,7 +1,7 @@
 """The keeper's own page: the code as a QR, the jobs of today, and the key until it is back.
 
-A keeper is signed in by a cookie of its own, which opens these addresses and no other. Another cookie has the code, so
-that the box draws it without storing it.
+A keeper signs in by a separate cookie, which gives access only to these addresses. Another cookie has the code, so the
+box can draw it without storing it.
 """
 
 from aiohttp import web
@@ -26,7 +26,7 @@ class KeeperPages(Page):
 
     @get("/keeper/in/{token}")
     async def _link_page(self, request: web.Request) -> web.Response:
-        """Show whom the link signs in; a press does it, since messengers fetch links for their previews."""
+        """Show which keeper the link signs in. Only a press signs in: messengers fetch links for their previews."""
         link = self._access.link(request.match_info["token"], self._now)
         if link is None:
             return self._render_page(request, "keeper_link", status=410, name=None)
@@ -61,13 +61,13 @@ class KeeperPages(Page):
         code = self._access.own_code(who, kept)
         response = self._render_page(request, "keeper", who=who, code=code, fragment=f"keeper/{who.keeper}")
         for name, value in ((KEEPER_COOKIE, session), (CODE_COOKIE, code)):
-            if value is not None:  # browsers forget a cookie after a time: it begins anew
+            if value is not None:  # browsers delete a cookie after some time, so it is renewed
                 self._keep(request, response, name, value)
         return response
 
     @post("/keeper/leave")
     async def _leave(self, request: web.Request) -> web.Response:
-        """Sign this phone out: its code counts no more."""
+        """Sign this phone out: its code no longer counts."""
         who = self.keeper(request)
         if who is None and wants_json(request):
             raise Unauthorized

@@ -1,4 +1,4 @@
-"""The household's page of the keepers: who has a key now; the owner gives, renews and withdraws their codes."""
+"""The household's page about keepers: who has a key now; the owner gives, renews and withdraws their codes."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ class KeepersPage(Page):
         self, request: web.Request, _user: CurrentUser, *, notice: Text | None = None, error: Text | None = None,
         link: str | None = None, card: tuple[str, str] | None = None,
     ) -> web.Response:  # fmt: skip
-        """Show the keepers; `link` and `card` (whose, and its code) are what was just made, shown this once."""
+        """Show the keepers; `link` and `card` (keeper and code) were just made, and are shown only now."""
         return self._render_page(
             request, "keepers", keepers=[self._keeper(id_) for id_ in self._home.keepers],
             entrances=kept_entrances(self._services), notice=notice, error=error, link=link, card=card,
@@ -52,7 +52,7 @@ class KeepersPage(Page):
 
     @post("/keepers/{keeper}/link", UserRight.PEOPLE)
     async def _make_link(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Make a link for a phone. The response itself shows it, this once."""
+        """Make a link for a phone. Only this response shows it."""
         keeper, _name = self._name(request)
         token = await self._access.make_link(keeper, self._now, by=user.person)
         if token is None:
@@ -61,7 +61,7 @@ class KeepersPage(Page):
 
     @post("/keepers/{keeper}/card", UserRight.PEOPLE)
     async def _make_card(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Make a card to be printed. The response itself shows it, this once."""
+        """Make a card to be printed. Only this response shows it."""
         keeper, name = self._name(request)
         code = await self._access.make_card(keeper, self._now, by=user.person)
         if code is None:
@@ -94,7 +94,7 @@ class KeepersPage(Page):
         return await self._page(request, user, notice=self._withdrawn(keeper, name))
 
     async def _code_of(self, request: web.Request, keeper: str) -> str:
-        """Return the id of the keeper's code that a form names. HTTPNotFound: it counts no more, or is another's."""
+        """Return the id of the keeper's code that a form names. HTTPNotFound: it does not count, or is not his."""
         ident = (await form_texts(request)).get("code", "")
         if ident not in {code.id for code in self._store.keepers.codes(keeper)}:
             raise web.HTTPNotFound
@@ -109,7 +109,7 @@ class KeepersPage(Page):
         self._inbox.withdraw_keeper_codes(frozenset({ident}))
 
     def _withdrawn(self, keeper: str, name: str) -> Text:
-        """Return what the owner reads after a withdrawal: whoever has a key keeps it until he brings it back."""
+        """Return the owner's text after a withdrawal: a keeper who has the key keeps it until he brings it back."""
         if has_key(self._services, keeper):
             return WITHDRAWN_WITH_KEY.with_facts(name=isolate_direction(name))
         return WITHDRAWN

@@ -32,7 +32,7 @@ class LivePage(Page):
         return self._render_page(request, "live", cameras=cameras, sees=sees, private=private)
 
     def _seen_closures(self, entrance: str, language: Language) -> dict[str, list[str]]:
-        """Return for each camera the names of the closures at which it sees the courier; none for an only door."""
+        """Return, for each camera, the names of the closures at which it sees the courier; none for an only door."""
         state, _now = self._services.entrance_state(entrance)
         rules, section = state.rules, self._home.entrances[entrance]
         if not has_named_closures(rules.closures):

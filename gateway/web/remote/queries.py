@@ -184,7 +184,7 @@ class QueryService:
 
     @staticmethod
     def _closures(state: Entrance) -> list[dict[str, Any]]:
-        """Return each closure, where an entrance has others than one door; the page has the names of the kinds."""
+        """Return each closure, if an entrance has other closures than one door; the page has the names of the kinds."""
         return [
             {name: one[name] for name in ("id", "kind", "state", "is_private", "position")}
             for one in closure_facts(state, SOURCE)

@@ -31,7 +31,7 @@ class CourierStep(StrEnum):
     EARLY = auto()  # the window has not begun yet
     SHOW = auto()  # scan the parcel, then hold this page's code before the scanner
     OTHER = auto()  # one of the two was read; scan the other one
-    KEEPER = auto()  # give it to the keeper, whose code takes the place of this page's
+    KEEPER = auto()  # give it to the keeper: the keeper's code opens, not this page's
     WAIT = auto()
     GO = auto()
     INSIDE = auto()  # put it down, come out, close the door
@@ -90,7 +90,7 @@ def _courier_step(
 
 
 def moved_to(services: GatewayServices, delivery: VisitDelivery) -> str | None:
-    """Return the name of the entrance to which the house moved a delivery; None: it is where its retailer said."""
+    """Return the name of the entrance to which the house moved a delivery; None: it was not moved."""
     order = services.store.deliveries.order(delivery.id)
     return None if order is None or order.moved_from is None else services.entrance_name(order.entrance)
 

@@ -63,7 +63,7 @@ def state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
         "entrance": entrance,
         "state": state,
         "door": door.value,
-        # A running visit draws them, with where the courier is
+        # During a visit they are drawn with the courier's position
         "closures": closure_facts(state, viewer.language) if state.visit is None else (),
         "has_closures": has_named_closures(state.rules.closures),
         "since": to_utc(now, since),
@@ -75,7 +75,7 @@ def state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
 
 
 def closure_facts(state: Entrance, language: Language) -> tuple[Mapping[str, object], ...]:
-    """Return name, kind and state of each closure, and where a visit's courier is; an only door has its own drawing."""
+    """Return name, kind and state of each closure, and the courier's position; an only door has its own drawing."""
     closures = state.rules.closures
     if not has_named_closures(closures):
         return ()
@@ -96,11 +96,11 @@ def closure_facts(state: Entrance, language: Language) -> tuple[Mapping[str, obj
 
 
 NAMING_PHASES = frozenset({Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE, Phase.ADVANCING})
-"""The phases whose text names a closure, where the entrance has others than one door."""
+"""The phases whose text names a closure, if the entrance has other closures than one door."""
 
 
 def closure_of_phase(phase: Phase, closures: Iterable[Mapping[str, object]]) -> str | None:
-    """Return the name of the closure where the courier is or goes to in this phase; None: its text names none."""
+    """Return the name of the closure at which the courier is, or to which he goes; None: the phase names none."""
     names = (str(one["name"]) for one in closures if one["position"] in (CourierPosition.HERE, CourierPosition.NEXT))
     return next(names, None) if phase in NAMING_PHASES else None
 

@@ -1,7 +1,8 @@
-"""Computes what the pages show of keepers: to a keeper, and to the household.
+"""Computes what the pages show about keepers: to a keeper, and to the household.
 
-A keeper sees his jobs of today and the key that he has; nothing else of the home, and nothing of another keeper. Who
-has a key, and since when, comes from the log of the running visit, whose words only the sensor of the hook causes.
+A keeper sees his jobs of today and the key that he has; nothing else of the home, and nothing of another keeper. The
+holder of a key, and since when, comes from the log of the running visit; only the sensor of the hook causes these
+entries.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,7 +33,7 @@ class KeyPlace(StrEnum):
 
 
 class KeyHolding(Frozen):
-    """Where a key is, and who has it (a keeper's id, empty if nobody knows), since when, until when."""
+    """Where a key is, who has it (a keeper's id, empty if unknown), since when, and when it must be back."""
 
     place: KeyPlace
     holder: str = ""
@@ -51,7 +52,7 @@ class KeeperStep(StrEnum):
     TAKE = auto()  # the safe is open
     OUT = auto()  # the key is out: bring it back
     LATE = auto()
-    SHUT = auto()  # the key is back: shut the flap, it is being proven
+    SHUT = auto()  # the key is back: shut the flap, so that it can be proven
     DONE = auto()
     HELP = auto()  # the owner has to look after it
 
@@ -110,7 +111,7 @@ def key_holding(services: GatewayServices, state: Entrance) -> KeyHolding:
 
 
 def _holding_of_visit(services: GatewayServices, visit: Visit, within: timedelta) -> KeyHolding | None:
-    """Return who has the key by the log of the running visit; None: nobody took it, or it is back."""
+    """Return who has the key, by the log of the running visit; None: nobody took it, or it is back."""
     holding: KeyHolding | None = None
     for step in key_custody(services.store.log.bodies_of_visit(visit.id), holder=visit.holder, back_within=within):
         match step.word:

@@ -84,9 +84,9 @@ def story_lines(
     rows: Iterable[object], *, language: Language, zone: ZoneInfo, names: Mapping[str, str] = _NO_NAMES,
     keepers: Mapping[str, str] = _NO_NAMES,
 ) -> tuple[StoryLine, ...]:  # fmt: skip
-    """Word the rows of one visit, or of one entrance, in their order. A happening that says nothing new has no line.
+    """Word the rows of one visit, or of one entrance, in their order. A happening without news has no line.
 
-    `names`: what the closures of today's house are called, by id; a closure that it no longer has keeps its id.
+    `names`: the names of the closures of today's house, by id; a closure that it no longer has keeps its id.
     `keepers` has the names of its keepers, by id.
     """
     lines = ((happening.at, _worded(happening, language, zone, names, keepers)) for happening in narrative(rows))

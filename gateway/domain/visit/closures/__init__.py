@@ -1,4 +1,4 @@
-"""The registry of all kinds of closures. A new kind is one module, its import, and its place in the union."""
+"""The registry of all kinds of closures. A new kind needs one module, its import here, and its class in the union."""
 
 from typing import Annotated, get_args
 
@@ -18,4 +18,4 @@ KINDS: tuple[type[Closure], ...] = get_args(get_args(AnyClosure)[0])
 """Every kind, in the order of the union."""
 
 ONE_DOOR = (BoltedDoor(id=MAIN_CLOSURE),)
-"""What bars the usual entrance: one door with a lock."""
+"""The closures of the usual entrance: one door with a lock."""

@@ -1,17 +1,17 @@
-"""What every closure keeps to that the box itself closes: a garage door, a gate, a hatch. It is no kind by itself.
+"""The rules of every closure that the box itself closes: a garage door, a gate, a hatch. This class is no kind itself.
 
-Opening is one command with its intent, as everywhere. But nobody pulls such a leaf shut: the box has to close it, and a
-leaf that comes down is the only thing here that can hurt somebody. So the box closes it only when
+Opening is one command with its intent, as for every closure. But nobody pulls such a leaf shut: the box has to close
+it, and a moving leaf is the only device here that can hurt somebody. So the box closes it only when
 
-- the courier reported that he left: he rang the bell outside, or scanned there again,
-- nothing has broken the light beam since (a broken beam cancels his report, and so does losing sight of it),
+- the courier reported that he left: he rang outside, or scanned there again,
+- nothing has broken the light beam since (a broken beam cancels his report, and so does a gap in its reports),
 - the beam answered "nothing in the way" to a query sent then, the signal warned for a while, and
-- the beam answered so once more, to a query sent after the warning.
+- the beam gave the same answer again, to a query sent after the warning.
 
-The box tries this at most three times, each time with all of these conditions; then it hands the closure to the owner,
-as it does when nobody reports that the courier left. It never closes an opener whose beam does not report. The
-installer declares at enrolment that the opener reverses by itself on an obstacle; nothing here relies on being faster
-than that.
+The box tries this at most three times, each time under all of these conditions. Then it hands the closure over to the
+owner. It does the same if nobody reports that the courier left. It never closes an opener whose beam does not report.
+At enrolment the installer declares that the opener reverses by itself at an obstacle; nothing here needs to react
+faster than the opener.
 """
 
 from collections.abc import Mapping
@@ -54,7 +54,8 @@ class ClosedByBox(Closure):
     order_kinds: ClassVar[frozenset[str]] = frozenset({"cover"})
     roles: ClassVar[Mapping[str, Quantity]] = {"door": Quantity.CONTACT, "way": Quantity.OBSTRUCTION}
     optional_roles: ClassVar[frozenset[str]] = frozenset({"way"})
-    """A kind that must not open without a beam leaves `way` out here: the loader then refuses an opener without one."""
+    """If a kind must not open without a beam, leave `way` out here: the loader then refuses an opener without a
+    beam."""
     independent_roles: ClassVar[frozenset[str]] = frozenset({"door"})
     bars_living_space: ClassVar[bool] = False
 
@@ -62,7 +63,7 @@ class ClosedByBox(Closure):
     warning: DeviceSeconds = 10.0
     closing: DeviceSeconds = 30.0
     left_open: Annotated[int, Field(ge=1, le=20, json_schema_extra={"x-unit": "reminders"})] = 5
-    """Left open: the number of reminders that it stands open before the owner has to look after it."""
+    """Left open: the number of reminders about the open closure before the owner has to look after it."""
 
     @cached_property
     def sensors(self) -> Mapping[str, Sensor]:
@@ -82,7 +83,7 @@ class ClosedByBox(Closure):
         return {"door": door, "way": way} if self.obstruction_sensor else {"door": door}
 
     def not_ready(self, view: View) -> tuple[str, ...]:
-        door = () if self.secured(view) else ("lock", "door")  # closed is locked: it is both
+        door = () if self.secured(view) else ("lock", "door")  # a closed leaf is locked: it is both
         is_obstructed = self.obstruction_sensor and not view.proves("way", CLEAR)
         return (*door, "way") if is_obstructed else door
 
@@ -102,7 +103,7 @@ class ClosedByBox(Closure):
         return view.proves("door", DoorState.CLOSED)
 
     def secure(self, view: View) -> Next:
-        """Query the door, and once more when no command can act any longer; nothing is sent that might open it."""
+        """Query the door, and again when no command can act any longer; send nothing that might open it."""
         match view.run.step:
             case "start":
                 return Move(to="door_before", query=("door",))

@@ -1,10 +1,10 @@
-"""Defines what a kind of closure is: its sensors, what it may see, and the moves of its procedures.
+"""Defines the contract of a kind of closure: its sensors, what it may see, and the moves of its procedures.
 
-A closure is anything that bars a way and that the box can have opened (a closure in Matter's wide sense): a bolted
-door, a garage door, a street door with a strike, a compartment, a key safe. A kind is one class: its fields are its
-section in the house file, its methods say what "ready", "open" and "secured" mean for it. A kind is pure. It sees its
-own sensors, the clock, and the facts of `Circumstances`; it never sees a delivery, a person, a film or another closure.
-What it wants done it returns as a `Move`, and the core does it.
+A closure is one thing on the way in that opens and closes, and that the box opens or whose key it guards (Matter:
+Closure, in a wider sense): a bolted door, a garage door, a street door with a strike, a compartment, a key safe. A kind
+is one class. Its fields are its section in the house file; its methods define what "ready", "open" and "secured" mean
+for it. A kind is pure. It sees its own sensors, the clock, and the facts of `Circumstances`; it never sees a delivery,
+a person, a film or another closure. It returns the next step as a `Move`, and the core carries it out.
 """
 
 from abc import ABC, abstractmethod
@@ -80,7 +80,7 @@ class Fact(Frozen):
     stable_since: float = 0.0  # the value held, observed without a break, since
     answered_query_id: int = -1  # the newest query that this value answered
     min_query_id: int = 0  # only an answer to a query numbered at or above this proves
-    reported_query_id: int = -1  # the newest query when the device last reported of its own accord
+    reported_query_id: int = -1  # the newest query at the time of the device's last report without a query
     boot: str | None = None
     seq: int = -1
 
@@ -248,16 +248,16 @@ class Opening(Frozen):
     passable_for_s: float | None = None  # how long it can be opened after the command; None: until it is secured
     is_ordered: bool = True  # False: only a key opens it; it is no stage of a route, but is secured at the end
     pulls_latch: bool = False
-    opens_itself: bool = False  # it springs open once it obeyed, whatever its lid's sensor says
+    opens_itself: bool = False  # it springs open when it obeys, whatever the sensor of its lid reports
 
 
 class Deposit(Enum):
-    """What is known of whether something was left at a closure."""
+    """Whether something was left at a closure, as far as it is known."""
 
-    LEFT = auto()  # a sensor answered so after it was closed
+    LEFT = auto()  # a sensor answered this after the closure was closed
     NOTHING = auto()
-    UNKNOWN = auto()  # its sensor has to say, and has not answered since: no film may stand in for it
-    BY_FILM = auto()  # no sensor here can tell
+    UNKNOWN = auto()  # its sensor has not answered since; a film is no substitute
+    BY_FILM = auto()  # no sensor here can detect it
 
 
 class Overdue(Frozen):
@@ -299,7 +299,7 @@ class Closure(BaseModel, ABC):
     bars_living_space: ClassVar[bool] = True
     """False: it is no lock, so it cannot be the way into the living space."""
     announced_marks: ClassVar[Mapping[str, Notification]] = {}
-    """Of its marks those of which the owner is notified, and how."""
+    """The marks about which the owner is notified, with the notification."""
     is_private: ClassVar[bool] = True
     """False: other people use it too (a street door), so that its openings say nothing about this household."""
 
@@ -332,7 +332,7 @@ class Closure(BaseModel, ABC):
 
     @property
     def key_back_within_s(self) -> float | None:
-        """In how many seconds a key that somebody takes has to be back; None: it hands out no key."""
+        """The seconds after which a key that somebody took has to be back; None: it hands out no key."""
         return None
 
     @abstractmethod
@@ -400,11 +400,11 @@ class Closure(BaseModel, ABC):
         return frozenset()
 
     def deposited(self, view: View) -> Deposit:
-        """Return what is known of whether something was left here."""
+        """Return whether something was left here, as far as it is known."""
         return Deposit.BY_FILM
 
     def may_be_used(self, view: View) -> bool:
-        """Return whether what is known explains that somebody opens it in a visit; False: it raises an alarm."""
+        """Return whether the visit explains that somebody opens it; False: the core raises an alarm."""
         return True
 
     def fits(self, parcel: Dimensions) -> bool:

@@ -52,7 +52,7 @@ class KeyedDoor(Closure):
         return view.value("door") in OPEN_DOOR_STATES
 
     def may_be_used(self, view: View) -> bool:
-        return KEY_TAKEN in view.now.marks  # else its key hangs in the safe, or the hook's sensor says so wrongly
+        return KEY_TAKEN in view.now.marks  # else its key hangs in the safe, or the hook's sensor is wrong
 
     def holds(self, view: View) -> bool:
         return False

@@ -1,4 +1,4 @@
-"""The registry of all kinds of conditions. A new kind is one module beside these and one line here."""
+"""The registry of all kinds of conditions. A new kind needs one module in this package and one line here."""
 
 from typing import get_args
 
@@ -16,4 +16,4 @@ KINDS: tuple[type[AnyCondition], ...] = get_args(AnyCondition)
 REPORTS: tuple[type[AnyReport], ...] = get_args(AnyReport)
 
 ALWAYS = (ColdChain(),)
-"""What an entrance has without any configuration: nothing is proven cold."""
+"""The conditions of an entrance without any configuration: no place is proven cold."""

@@ -1,8 +1,8 @@
 """The condition that opening the entrance sets off no siren.
 
 An armed panel would sound a siren at a courier, so the entrance may open only in a mode in which it is bypassed. Armed
-for the night or at home means that people are asleep or in. Armed away or for a vacation means that a hand at the door
-is unexpected, as if the household had said that it is away.
+for the night or at home means that people are asleep or in. Armed away or for a vacation means that nobody is expected
+to use the door by hand, as if the household had reported that it is away.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ AWAY_STATES = frozenset({AlarmPanelState.ARMED_AWAY, AlarmPanelState.ARMED_VACAT
 
 
 class AlarmPanelReported(ConditionReport):
-    """The alarm panel reported its mode. Never sent for a retained message with good news."""
+    """The alarm panel reported its mode. There is no such report for a retained message with good news."""
 
     panel: AlarmPanelState
 
@@ -34,7 +34,7 @@ class AlarmPanel(Condition):
     is_private: ClassVar[bool] = True
 
     device: str
-    bypassed: frozenset[AlarmPanelState] = frozenset()  # its modes in which opening this entrance sets off nothing
+    bypassed: frozenset[AlarmPanelState] = frozenset()  # the modes in which opening this entrance sets off no siren
 
     @property
     def devices(self) -> frozenset[str]:
@@ -42,14 +42,14 @@ class AlarmPanel(Condition):
         return frozenset({self.device})
 
     def reports(self, device: str, report: r.Report, *, old: bool) -> Iterator[ConditionReport]:
-        """Yield the panel's mode. An old mode in which the entrance may open does not count."""
+        """Yield the panel's mode, but not an old mode in which the entrance may open."""
         if not isinstance(report, r.AlarmPanelReport) or device != self.device:
             return
         if not (old and self._is_quiet(report.panel)):
             yield AlarmPanelReported(panel=report.panel)
 
     def lost(self, device: str) -> Iterator[ConditionReport]:
-        """Yield that nobody knows the panel's mode."""
+        """Yield that the panel's mode is unknown."""
         if device == self.device:
             yield AlarmPanelReported(panel=AlarmPanelState.UNKNOWN)
 
@@ -58,7 +58,7 @@ class AlarmPanel(Condition):
         return self._is_quiet(_mode(view))
 
     def household(self, view: ConditionView) -> Household:
-        """Return where the household is by the mode in which it armed its panel."""
+        """Return where the household is, by the mode of its panel."""
         mode = _mode(view)
         if mode in HOME_STATES:
             return Household.HOME

@@ -1,4 +1,4 @@
-"""The condition that a place which has to be cold is proven cold, by the fridge there."""
+"""The condition that a delivery which has to stay cold goes to a place that is proven cold, by the fridge there."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import field
@@ -14,7 +14,7 @@ from gateway.domain.visit.conditions.contract import Condition, ConditionReport,
 
 
 class FridgeState(Frozen):
-    """The reported state of a fridge: measured temperature or None, its door."""
+    """The reported state of a fridge: its measured temperature (None: unknown) and its door."""
 
     temp_c: float | None = None
     door: DoorState = DoorState.UNKNOWN
@@ -28,12 +28,12 @@ class FridgeReported(ConditionReport):
 
     @property
     def source(self) -> str:
-        """The fridge of a place."""
+        """The source is the fridge of a place."""
         return f"fridge/{self.place}"
 
     @property
     def proof_place(self) -> str | None:
-        """Every reading is part of the cold chain of deliveries to its place."""
+        """Every reading belongs to the cold chain of deliveries to its place."""
         return self.place
 
 
@@ -42,13 +42,13 @@ class Fridge(Frozen):
 
     device: str
     compartment: str = ""  # its compartment; a reading without one counts too
-    silence_s: float | None = None  # longer without a reading, and its state is unknown; None: it need not repeat one
+    silence_s: float | None = None  # unknown after this time without a reading; None: never
 
 
 class ColdChain(Condition):
     """A delivery that has to stay cold goes only to a place whose fridge is proven cold enough.
 
-    An entrance always has this condition: at a place without a fridge nothing is ever proven cold.
+    An entrance always has this condition: a place without a fridge is never proven cold.
     """
 
     name: ClassVar[str] = "fridge"
@@ -62,7 +62,7 @@ class ColdChain(Condition):
         return frozenset(fridge.device for fridge in self.fridges.values())
 
     def reports(self, device: str, report: r.Report, *, old: bool) -> Iterator[ConditionReport]:
-        """Yield a live reading for each place of the fridge. An old one says nothing of the present temperature."""
+        """Yield a live reading for each place of the fridge; an old one proves nothing about the temperature now."""
         if old or not isinstance(report, r.FridgeReport):
             return
         for place, fridge in self.fridges.items():
@@ -80,7 +80,7 @@ class ColdChain(Condition):
         return next((fridge.silence_s for fridge in self.fridges.values() if fridge.device == device), None)
 
     def is_met(self, view: ConditionView) -> bool:
-        """Return whether the place is proven cold enough; a delivery that need not stay cold always passes."""
+        """Return whether the place is proven cold enough; for a delivery that need not stay cold, always True."""
         if view.max_celsius is None:
             return True
         celsius = _fridge(view).temp_c
