@@ -208,14 +208,14 @@ MUTANTS = (
         name="go is said at a compartment whose latch holds",
         file=f"{KINDS}compartment.py",
         old=(
-            '        return view.value("latch") in OPENABLE\n\n'
-            "    def opened(self, view: View) -> bool:\n"
-            '        return view.value("lid") in OPEN_DOOR_STATES\n'
+            '        return Opening(invalidate=("latch",), query=("latch",), opens_itself=True)\n\n'
+            "    def passable(self, view: View) -> bool:\n"
+            '        return view.value("latch") in OPENABLE\n'
         ),
         new=(
-            '        return view.value("latch") != LockState.UNKNOWN\n\n'
-            "    def opened(self, view: View) -> bool:\n"
-            '        return view.value("lid") in OPEN_DOOR_STATES\n'
+            '        return Opening(invalidate=("latch",), query=("latch",), opens_itself=True)\n\n'
+            "    def passable(self, view: View) -> bool:\n"
+            '        return view.value("latch") != LockState.UNKNOWN\n'
         ),
         tests=(ANSWERS,),
     ),
@@ -244,15 +244,15 @@ MUTANTS = (
     Mutant(
         name="a key safe whose key is out counts as closed",
         file=f"{KINDS}key_safe.py",
-        old='if view.value("flap") != DoorState.CLOSED or view.value("key") != PRESENT:',
-        new='if view.value("flap") != DoorState.CLOSED:',
+        old='if flap_since is None or view.value("key") != PRESENT:',
+        new="if flap_since is None:",
         tests=(ANSWERS, SEVERAL),
     ),
     Mutant(
         name="a key safe whose key is out is not open",
         file=f"{KINDS}key_safe.py",
-        old='return view.value("flap") in OPEN_DOOR_STATES or view.value("key") == ABSENT',
-        new='return view.value("flap") in OPEN_DOOR_STATES',
+        old='return super().opened(view) or view.value("key") == ABSENT',
+        new="return super().opened(view)",
         tests=(ANSWERS, SEVERAL),
     ),
     Mutant(

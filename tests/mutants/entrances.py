@@ -88,6 +88,13 @@ MUTANTS = (
         tests=(COMPARTMENT, SEEDS),
     ),
     Mutant(
+        name="a closure that nobody knows counts as closed",
+        file=f"{VISIT}/closures/contract.py",
+        old="return view.stable_since(self.leaf) if view.value(self.leaf) == DoorState.CLOSED else None",
+        new="return view.stable_since(self.leaf) if view.value(self.leaf) not in OPEN_DOOR_STATES else None",
+        tests=(ANY_KIND,),
+    ),
+    Mutant(
         name="a safe without its key is secured",
         file=f"{VISIT}/closures/key_safe.py",
         old='return view.proves("flap", DoorState.CLOSED) and view.proves("key", PRESENT)',

@@ -8,9 +8,9 @@ from devices.commands import Light, Sound
 from devices.reports import DoorState, LockState, OperationSource
 from gateway.domain.timing import Seconds
 from gateway.domain.visit.closures.contract import (
+    LEAF_CONTACT,
     OPEN_DOOR_STATES,
     START,
-    VAGUE_DOOR_STATES,
     Closure,
     DeviceFlag,
     Move,
@@ -55,9 +55,7 @@ class BoltedDoor(Closure):
     def sensors(self) -> Mapping[str, Sensor]:
         return {
             "lock": Sensor(quantity=Quantity.BOLT, needs_answer=frozenset({LockState.LOCKED})),
-            "door": Sensor(
-                quantity=Quantity.CONTACT, needs_answer=frozenset({DoorState.CLOSED}), vague=VAGUE_DOOR_STATES
-            ),
+            "door": LEAF_CONTACT,
         }
 
     def not_ready(self, view: View) -> tuple[str, ...]:
@@ -71,9 +69,6 @@ class BoltedDoor(Closure):
         bolt = view.value("lock")
         return bolt == LockState.UNLATCHED or (bolt == LockState.UNLOCKED and not self.unlatch)
 
-    def opened(self, view: View) -> bool:
-        return view.value("door") in OPEN_DOOR_STATES
-
     def unsecured(self, view: View) -> bool:
         return view.value("lock") in NOT_LOCKED
 
@@ -82,9 +77,6 @@ class BoltedDoor(Closure):
 
     def holds(self, view: View) -> bool:
         return view.proves("lock", LockState.LOCKED)
-
-    def closed_since(self, view: View) -> float | None:
-        return view.stable_since("door") if view.value("door") == DoorState.CLOSED else None
 
     def secured(self, view: View) -> bool:
         return self.holds(view) and view.proves("door", DoorState.CLOSED)

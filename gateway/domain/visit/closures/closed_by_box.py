@@ -22,10 +22,11 @@ from pydantic import Field
 
 from devices.commands import Light, Sound
 from devices.reports import DoorState
+from gateway.domain.frozen import replace
 from gateway.domain.visit.closures.contract import (
     CLEAR,
+    LEAF_CONTACT,
     OPEN_DOOR_STATES,
-    VAGUE_DOOR_STATES,
     Closure,
     DeviceFlag,
     DeviceSeconds,
@@ -67,12 +68,7 @@ class ClosedByBox(Closure):
 
     @cached_property
     def sensors(self) -> Mapping[str, Sensor]:
-        door = Sensor(
-            quantity=Quantity.CONTACT,
-            needs_answer=frozenset({DoorState.CLOSED}),
-            vague=VAGUE_DOOR_STATES,
-            queried_with=("way",) if self.obstruction_sensor else (),
-        )
+        door = replace(LEAF_CONTACT, queried_with=("way",)) if self.obstruction_sensor else LEAF_CONTACT
         way = Sensor(
             quantity=Quantity.OBSTRUCTION,
             needs_answer=frozenset({CLEAR}),
@@ -92,12 +88,6 @@ class ClosedByBox(Closure):
 
     def passable(self, view: View) -> bool:
         return self.opened(view)
-
-    def opened(self, view: View) -> bool:
-        return view.value("door") in OPEN_DOOR_STATES
-
-    def closed_since(self, view: View) -> float | None:
-        return view.stable_since("door") if view.value("door") == DoorState.CLOSED else None
 
     def secured(self, view: View) -> bool:
         return view.proves("door", DoorState.CLOSED)

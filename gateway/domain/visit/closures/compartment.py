@@ -14,8 +14,7 @@ from devices.reports import DoorState, LockState
 from gateway.domain.delivery.features import Dimensions
 from gateway.domain.visit.closures.bolted_door import OPENABLE
 from gateway.domain.visit.closures.contract import (
-    OPEN_DOOR_STATES,
-    VAGUE_DOOR_STATES,
+    LEAF_CONTACT,
     Closure,
     Deposit,
     Move,
@@ -44,6 +43,7 @@ class Compartment(Closure):
         "lid": Quantity.CONTACT,
         "content": Quantity.CONTENT,
     }
+    leaf: ClassVar[str] = "lid"
     optional_roles: ClassVar[frozenset[str]] = frozenset({"content"})
     bars_living_space: ClassVar[bool] = False
 
@@ -55,9 +55,8 @@ class Compartment(Closure):
     @cached_property
     def sensors(self) -> Mapping[str, Sensor]:
         latch = Sensor(quantity=Quantity.BOLT, needs_answer=frozenset({LockState.LOCKED}))
-        lid = Sensor(quantity=Quantity.CONTACT, needs_answer=frozenset({DoorState.CLOSED}), vague=VAGUE_DOOR_STATES)
         content = Sensor(quantity=Quantity.CONTENT, needs_answer=frozenset({EMPTY, OCCUPIED}), tells_passing=False)
-        known = {"latch": latch, "lid": lid}
+        known = {"latch": latch, "lid": LEAF_CONTACT}
         return {**known, "content": content} if "content" in self.devices else known
 
     def not_ready(self, view: View) -> tuple[str, ...]:
@@ -76,9 +75,6 @@ class Compartment(Closure):
     def passable(self, view: View) -> bool:
         return view.value("latch") in OPENABLE
 
-    def opened(self, view: View) -> bool:
-        return view.value("lid") in OPEN_DOOR_STATES
-
     def unsecured(self, view: View) -> bool:
         return view.value("latch") in OPENABLE
 
@@ -87,9 +83,6 @@ class Compartment(Closure):
 
     def holds(self, view: View) -> bool:
         return view.proves("latch", LockState.LOCKED)
-
-    def closed_since(self, view: View) -> float | None:
-        return view.stable_since("lid") if view.value("lid") == DoorState.CLOSED else None
 
     def secured(self, view: View) -> bool:
         return self.holds(view) and view.proves("lid", DoorState.CLOSED)

@@ -72,6 +72,10 @@ class Sensor(Frozen):
     is_probed: bool = True  # it is queried again while it is not proven and that matters
 
 
+LEAF_CONTACT = Sensor(quantity=Quantity.CONTACT, needs_answer=frozenset({DoorState.CLOSED}), vague=VAGUE_DOOR_STATES)
+"""The contact of a door, a lid or a flap: that it is closed has to be an answer."""
+
+
 class Fact(Frozen):
     """A sensor's reported value; bad news counts at once, good news only as the answer to a later query."""
 
@@ -294,6 +298,8 @@ class Closure(BaseModel, ABC):
     """Every sensor that the kind can have, and what it measures."""
     optional_roles: ClassVar[frozenset[str]] = frozenset()
     """The sensors that an entrance can do without."""
+    leaf: ClassVar[str] = "door"
+    """The role of the contact of what swings open: the door, the lid, the flap."""
     independent_roles: ClassVar[frozenset[str]] = frozenset()
     """The sensors that must not depend on the device that opens it: if that is wrong, they have to notice."""
     bars_living_space: ClassVar[bool] = True
@@ -348,14 +354,6 @@ class Closure(BaseModel, ABC):
         """Return whether somebody can go through, take out or put in now: the courier gets "go"."""
 
     @abstractmethod
-    def opened(self, view: View) -> bool:
-        """Return whether it stands open by its newest report: under a visit, the opening is consumed."""
-
-    @abstractmethod
-    def closed_since(self, view: View) -> float | None:
-        """Return since when it has been closed by its newest report, in monotonic seconds; None: it is not."""
-
-    @abstractmethod
     def secured(self, view: View) -> bool:
         """Return whether it is proven closed and holding: only this may be shown as locked."""
 
@@ -366,6 +364,14 @@ class Closure(BaseModel, ABC):
     @abstractmethod
     def interpret(self, sensor: str, before: str, origin: ReportOrigin, view: View) -> Use:
         """Return what a sensor's change from `before` says about people; `view` has the new value."""
+
+    def opened(self, view: View) -> bool:
+        """Return whether it stands open by its newest report: under a visit, the opening is consumed."""
+        return view.value(self.leaf) in OPEN_DOOR_STATES
+
+    def closed_since(self, view: View) -> float | None:
+        """Return since when it has been closed by its newest report, in monotonic seconds; None: it is not."""
+        return view.stable_since(self.leaf) if view.value(self.leaf) == DoorState.CLOSED else None
 
     def unsecured(self, view: View) -> bool:
         """Return whether it holds nobody off by its newest report: an order to open, or a hand, has acted."""

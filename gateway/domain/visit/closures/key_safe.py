@@ -14,8 +14,8 @@ from devices.reports import DoorState
 from gateway.domain.visit.closures.contract import (
     KEY_RETURNED,
     KEY_TAKEN,
+    LEAF_CONTACT,
     OPEN_DOOR_STATES,
-    VAGUE_DOOR_STATES,
     Closure,
     Deposit,
     DeviceSeconds,
@@ -40,6 +40,7 @@ class KeySafe(Closure):
 
     order_kinds: ClassVar[frozenset[str]] = frozenset({"lock", "strike"})
     roles: ClassVar[Mapping[str, Quantity]] = {"flap": Quantity.CONTACT, "key": Quantity.KEY}
+    leaf: ClassVar[str] = "flap"
     independent_roles: ClassVar[frozenset[str]] = frozenset({"key"})
     announced_marks: ClassVar[Mapping[str, Notification]] = {KEY_TAKEN: Notification.KEY_TAKEN}
 
@@ -55,9 +56,7 @@ class KeySafe(Closure):
     @cached_property
     def sensors(self) -> Mapping[str, Sensor]:
         return {
-            "flap": Sensor(
-                quantity=Quantity.CONTACT, needs_answer=frozenset({DoorState.CLOSED}), vague=VAGUE_DOOR_STATES
-            ),
+            "flap": LEAF_CONTACT,
             "key": Sensor(quantity=Quantity.KEY, needs_answer=frozenset({PRESENT})),
         }
 
@@ -80,15 +79,16 @@ class KeySafe(Closure):
         return self.opened(view)
 
     def opened(self, view: View) -> bool:
-        return view.value("flap") in OPEN_DOOR_STATES or view.value("key") == ABSENT
+        return super().opened(view) or view.value("key") == ABSENT
 
     def in_use(self, view: View) -> bool:
         return False  # a person with the key may be anywhere
 
     def closed_since(self, view: View) -> float | None:
-        if view.value("flap") != DoorState.CLOSED or view.value("key") != PRESENT:
+        flap_since = super().closed_since(view)
+        if flap_since is None or view.value("key") != PRESENT:
             return None
-        return max(view.stable_since("flap"), view.stable_since("key"))
+        return max(flap_since, view.stable_since("key"))
 
     def secured(self, view: View) -> bool:
         return view.proves("flap", DoorState.CLOSED) and view.proves("key", PRESENT)

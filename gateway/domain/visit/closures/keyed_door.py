@@ -11,8 +11,8 @@ from typing import ClassVar, Literal
 from devices.reports import DoorState
 from gateway.domain.visit.closures.contract import (
     KEY_TAKEN,
+    LEAF_CONTACT,
     OPEN_DOOR_STATES,
-    VAGUE_DOOR_STATES,
     Closure,
     Move,
     Next,
@@ -36,8 +36,7 @@ class KeyedDoor(Closure):
 
     @cached_property
     def sensors(self) -> Mapping[str, Sensor]:
-        contact = Sensor(quantity=Quantity.CONTACT, needs_answer=frozenset({DoorState.CLOSED}), vague=VAGUE_DOOR_STATES)
-        return {"door": contact}
+        return {"door": LEAF_CONTACT}
 
     def not_ready(self, view: View) -> tuple[str, ...]:
         return () if self.secured(view) else ("door",)
@@ -48,17 +47,11 @@ class KeyedDoor(Closure):
     def passable(self, view: View) -> bool:
         return False  # its key opens it, not the box
 
-    def opened(self, view: View) -> bool:
-        return view.value("door") in OPEN_DOOR_STATES
-
     def may_be_used(self, view: View) -> bool:
         return KEY_TAKEN in view.now.marks  # else its key hangs in the safe, or the hook's sensor is wrong
 
     def holds(self, view: View) -> bool:
         return False
-
-    def closed_since(self, view: View) -> float | None:
-        return view.stable_since("door") if view.value("door") == DoorState.CLOSED else None
 
     def secured(self, view: View) -> bool:
         return view.proves("door", DoorState.CLOSED)

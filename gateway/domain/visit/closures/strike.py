@@ -13,7 +13,7 @@ from devices.commands import Light, Sound
 from devices.reports import DoorState
 from gateway.domain.timing import Seconds
 from gateway.domain.visit.closures.contract import (
-    OPEN_DOOR_STATES,
+    LEAF_CONTACT,
     VAGUE_DOOR_STATES,
     Closure,
     DeviceSeconds,
@@ -51,8 +51,7 @@ class Strike(Closure):
 
     @cached_property
     def sensors(self) -> Mapping[str, Sensor]:
-        contact = Sensor(quantity=Quantity.CONTACT, needs_answer=frozenset({DoorState.CLOSED}), vague=VAGUE_DOOR_STATES)
-        return {"door": contact}
+        return {"door": LEAF_CONTACT}
 
     def not_ready(self, view: View) -> tuple[str, ...]:
         return ("door",) if view.value("door") in VAGUE_DOOR_STATES else ()  # it may stand open: others use it
@@ -63,14 +62,8 @@ class Strike(Closure):
     def passable(self, view: View) -> bool:
         return view.now.ordered_at is not None
 
-    def opened(self, view: View) -> bool:
-        return view.value("door") in OPEN_DOOR_STATES
-
     def holds(self, view: View) -> bool:
         return False  # anybody with a key opens it
-
-    def closed_since(self, view: View) -> float | None:
-        return view.stable_since("door") if view.value("door") == DoorState.CLOSED else None
 
     def secured(self, view: View) -> bool:
         return view.proves("door", DoorState.CLOSED)
