@@ -36,7 +36,8 @@ PURE = f"gateway.domain.delivery gateway.domain.day gateway.domain.now {FROZEN}"
 DELIVERY = f"gateway.protocol {PURE} gateway.system {JSON}"
 MQTT_CLIENT = " ".join(f"gateway.mqtt.{name}" for name in ("client", "packets", "inbound_limits", "rate_limits", "tls"))
 INTERCOM = (
-    f"gateway.system gateway.domain.timing gateway.domain.day gateway.config.fields {FROZEN} {MQTT_CLIENT} devices"
+    "gateway.system gateway.domain.timing gateway.domain.day gateway.domain.now gateway.config.fields "
+    f"{FROZEN} {MQTT_CLIENT} devices"
 )
 
 

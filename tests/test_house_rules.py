@@ -29,8 +29,6 @@ CLOCKS = {
     "gateway/video/": "a process of its own: it stamps pictures with CLOCK_MONOTONIC, which all processes share",
     "gateway/app.py": "hands the clocks to the parts it builds",
     "gateway/hub/process.py": "hands the hub's clock to the parts it builds; it decides no door",
-    "gateway/integrations/intercom/process.py": "its own process, the same",
-    "gateway/integrations/lock_guard/process.py": "its own process: CLOCK_BOOTTIME counts on while the machine sleeps",
     "devices/simulators/": "devices have clocks of their own, which may be wrong",
 }
 

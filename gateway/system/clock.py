@@ -42,6 +42,11 @@ def machine_time() -> datetime:
     return datetime.fromtimestamp(time.time(), UTC)
 
 
+def boot_time_s() -> float:
+    """Return the seconds since the boot, also those of the machine's sleep: what was sent before its sleep is late."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Clock:
     """Reads the time and says whether to trust it.
 

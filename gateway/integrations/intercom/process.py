@@ -8,10 +8,9 @@ ends the process.
 import asyncio
 import random
 import secrets
-import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -39,6 +38,7 @@ from gateway.integrations.intercom.twon import RelayState, TwoN
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import BirthAndWill, InboundMessage
 from gateway.system.backoff import Backoff, shortened
+from gateway.system.clock import boot_time_s, machine_time
 from gateway.system.containment import Containment
 from gateway.system.mqtt_settings import Subscription
 from gateway.system.shutdown import until_stopped
@@ -74,16 +74,6 @@ class Intercom(Protocol):
         ...
 
 
-def boot_time_s() -> float:
-    """Return seconds that continue while the machine sleeps: an order from before its sleep is late afterwards."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def utc_now() -> datetime:
-    """Return the wall clock's time. This process runs without the modules on which the gateway's clock depends."""
-    return datetime.now(UTC)
-
-
 def make_intercom(file: IntercomFile, line: IntercomLine) -> Intercom:
     """Return the intercom that the file names."""
     section = file.intercom
@@ -99,7 +89,7 @@ class IntercomProcess:
         intercom: Intercom,
         *,
         mono: Callable[[], float] = boot_time_s,
-        utc: Callable[[], datetime] = utc_now,
+        utc: Callable[[], datetime] = machine_time,
     ) -> None:
         self._file, self._intercom, self._mono, self._utc = file, intercom, mono, utc
         self._began_mono, self._sequence = mono(), 0

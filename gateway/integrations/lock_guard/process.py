@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import math
 import secrets
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import assert_never
@@ -29,6 +28,7 @@ from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import Acknowledgement, BirthAndWill, InboundMessage, NotSent, Sent
 from gateway.protocol.ed25519 import PublicKey, SigningKey
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
+from gateway.system.clock import boot_time_s
 from gateway.system.containment import Containment
 from gateway.system.mqtt_settings import Subscription
 from gateway.system.shutdown import until_stopped
@@ -39,11 +39,6 @@ ALIVE_TOPIC = "perron/guard/alive"  # no account may publish there; the broker's
 COMMAND_EXPIRY_S = 5  # seconds that the radio's broker may keep a command
 
 log = structlog.get_logger(__name__)
-
-
-def boot_time_s() -> float:
-    """Return seconds that continue while the machine sleeps: a message from before its sleep is late afterwards."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class GuardProcess:

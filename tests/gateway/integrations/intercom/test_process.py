@@ -21,7 +21,7 @@ from devices.reports import (
     ProgressReport,
 )
 from devices.vendors.words import TopicSuffix
-from gateway.integrations.intercom import process
+from gateway.system.clock import machine_time
 from tests.certified import make_certificate
 from tests.gateway.integrations.intercom.beside import DEVICE, Beside, beside
 from tests.peers import doorbird, twon
@@ -126,7 +126,7 @@ async def test_a_deadline_on_the_process_s_own_uptime_holds_though_its_wall_cloc
     async with before(tmp_path, kind) as (house, peer):
         told = await house.ask()
         assert told.boot is not None
-        monkeypatch.setattr(house.process, "_utc", lambda: process.utc_now().replace(year=2001))
+        monkeypatch.setattr(house.process, "_utc", lambda: machine_time().replace(year=2001))
         await house.order("good", boot=told.boot, until_ms=told.uptime_ms + 5_000)
         await house.until_said(accepted("good"))
         await house.order("late", boot=told.boot, until_ms=told.uptime_ms)

@@ -12,8 +12,8 @@ import pytest
 
 from devices.reports import OperationError
 from gateway.config.home import Storage
-from gateway.integrations.lock_guard.process import boot_time_s
 from gateway.mqtt.packets import NotSent, Sent
+from gateway.system.clock import boot_time_s
 from tests.gateway.integrations.lock_guard import yard as yards
 from tests.gateway.integrations.lock_guard.yard import (
     COMMAND_LIFETIME_S,

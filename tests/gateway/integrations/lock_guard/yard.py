@@ -27,12 +27,13 @@ from gateway.config.topics import DeviceOrigin, TopicMap, device_topic
 from gateway.integrations.lock_guard.file import GuardFile, RadioDoor, RadioLock, RadioSection
 from gateway.integrations.lock_guard.ledger import Ledger
 from gateway.integrations.lock_guard.messages import Timing
-from gateway.integrations.lock_guard.process import GuardProcess, boot_time_s
+from gateway.integrations.lock_guard.process import GuardProcess
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import InboundMessage, NotSent, Sent
 from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
 from gateway.protocol.keys import command_key, create_key, load_key
 from gateway.runtime.guard_client import GuardClient
+from gateway.system.clock import boot_time_s
 from gateway.system.mqtt_settings import BrokerSection
 from tests.mosquitto import Mosquitto, mosquitto
 from tests.waiting import wait_until
