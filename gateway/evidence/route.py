@@ -632,4 +632,4 @@ def proves_secured(kind: Closure | None, answers: Mapping[str, SensorAnswer]) ->
 
 def needed_sensors(kind: Closure) -> frozenset[str]:
     """Return the sensors without which the kind is never secured."""
-    return frozenset(role for role, sensor in kind.sensors.items() if sensor.tells_passing)
+    return frozenset(role for role, sensor in kind.sensors.items() if sensor.detects_passage)

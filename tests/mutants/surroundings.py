@@ -125,8 +125,8 @@ MUTANTS = (
     Mutant(
         name="a broken beam takes no word back",
         file="gateway/domain/visit/facts.py",
-        old="if sensor.cancels_exit and event.value not in sensor.needs_answer:",
-        new="if sensor.cancels_exit and event.value == UNKNOWN:",
+        old="if sensor.cancels_exit_report and event.value not in sensor.needs_answer:",
+        new="if sensor.cancels_exit_report and event.value == UNKNOWN:",
         tests=(GARAGE,),
     ),
     Mutant(

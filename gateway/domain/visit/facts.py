@@ -79,9 +79,9 @@ def lose_observation(step: Step, *sensors: str) -> None:
         for other in lost:
             step.set_fact(other, replace(fact_of(step.state, other), value=UNKNOWN, answered_query_id=-1))
         step.invalidate(*lost)
-        if sensor.cancels_exit or sensor.queried_with:
+        if sensor.cancels_exit_report or sensor.queried_with:
             _cancel_exit(step)
-        if sensor.tells_passing:
+        if sensor.detects_passage:
             _break_observation(step)
 
 
@@ -168,9 +168,9 @@ def _on_report(step: Step, event: e.SensorReported) -> None:
         mono=step.now.mono,
     )
     step.set_fact(event.sensor, new)
-    if sensor.tells_passing and (_has_sequence_gap(old, context) or event.value in sensor.vague):
+    if sensor.detects_passage and (_has_sequence_gap(old, context) or event.value in sensor.vague):
         _break_observation(step)
-    if sensor.cancels_exit and event.value not in sensor.needs_answer:
+    if sensor.cancels_exit_report and event.value not in sensor.needs_answer:
         _cancel_exit(step)
     intrusion.on_change(step, closure, role, old, event)
     if event.jammed:
@@ -208,7 +208,7 @@ def _on_sequence_advanced(step: Step, name: str, context: e.ReportContext) -> No
     found, fact = find_sensor(step.state.rules, name), fact_of(step.state, name)
     if found is None or context.seq is None or not _is_current(step.state, context) or _is_outdated(fact, context):
         return
-    if _has_sequence_gap(fact, context) and found[2].tells_passing:
+    if _has_sequence_gap(fact, context) and found[2].detects_passage:
         _break_observation(step)
     if fact.boot is not None and context.boot != fact.boot:  # it restarted: only its next answer proves its state
         step.invalidate(name)

@@ -97,7 +97,7 @@ def unavailable_devices(state: Entrance) -> frozenset[str]:
     silent = (
         name
         for name, _, _, sensor in all_sensors(state.rules)
-        if sensor.tells_passing and (offline or _is_silent(fact_of(state, name), sensor))
+        if sensor.detects_passage and (offline or _is_silent(fact_of(state, name), sensor))
     )
     return frozenset((*silent, *_dark_cameras(state)))
 

@@ -108,7 +108,7 @@ def courier_reports_left(step: Step) -> None:
     if step.state.visit is None or step.visit.phase not in (Phase.INSIDE, Phase.RELOCKING):
         return
     closure, seen = step.here, step.view(step.here)
-    against = [role for role, sensor in closure.sensors.items() if sensor.cancels_exit]
+    against = [role for role, sensor in closure.sensors.items() if sensor.cancels_exit_report]
     if all(seen.value(role) in closure.sensors[role].needs_answer for role in against):
         step.visit = replace(step.visit, courier_left=True)
     else:

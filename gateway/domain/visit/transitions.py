@@ -327,7 +327,7 @@ def _may_have_been_filled(step: Step) -> bool:
 def _has_basic_sensor(step: Step) -> bool:
     """Return whether a sensor that tells passing, at a closure that was ordered open, answers no query."""
     return any(
-        sensor.tells_passing and name in step.state.rules.basic_sensors
+        sensor.detects_passage and name in step.state.rules.basic_sensors
         for name, closure, _, sensor in all_sensors(step.state.rules)
         if closure.id in step.visit.entry.ordered_at
     )

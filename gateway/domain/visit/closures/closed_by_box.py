@@ -72,8 +72,8 @@ class ClosedByBox(Closure):
         way = Sensor(
             quantity=Quantity.OBSTRUCTION,
             needs_answer=frozenset({CLEAR}),
-            tells_passing=False,
-            cancels_exit=True,
+            detects_passage=False,
+            cancels_exit_report=True,
             is_probed=False,
         )
         return {"door": door, "way": way} if self.obstruction_sensor else {"door": door}

@@ -55,7 +55,7 @@ class Compartment(Closure):
     @cached_property
     def sensors(self) -> Mapping[str, Sensor]:
         latch = Sensor(quantity=Quantity.BOLT, needs_answer=frozenset({LockState.LOCKED}))
-        content = Sensor(quantity=Quantity.CONTENT, needs_answer=frozenset({EMPTY, OCCUPIED}), tells_passing=False)
+        content = Sensor(quantity=Quantity.CONTENT, needs_answer=frozenset({EMPTY, OCCUPIED}), detects_passage=False)
         known = {"latch": latch, "lid": LEAF_CONTACT}
         return {**known, "content": content} if "content" in self.devices else known
 

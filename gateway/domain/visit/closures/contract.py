@@ -65,9 +65,9 @@ class Sensor(Frozen):
 
     quantity: Quantity
     needs_answer: frozenset[str]  # values that only the answer to a query, sent after the last bad news, proves
-    tells_passing: bool = True  # a gap in its reports ends the claim that nobody went through
+    detects_passage: bool = True  # a gap in its reports ends the claim that nobody went through
     vague: frozenset[str] = frozenset()  # values that are neither good nor bad: they end that claim too
-    cancels_exit: bool = False  # bad news or silence cancels the courier's report that he left
+    cancels_exit_report: bool = False  # bad news or silence cancels the courier's report that he left
     queried_with: tuple[str, ...] = ()  # sensors that are queried with it, and lost when its observation is
     is_probed: bool = True  # it is queried again while it is not proven and that matters
 

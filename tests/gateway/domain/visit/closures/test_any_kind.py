@@ -224,11 +224,11 @@ def test_only_an_answer_makes_it_secured(closure: AnyClosure, data: st.DataObjec
 @every_kind
 @held
 @given(data=st.data())
-def test_each_sensor_that_tells_passing_has_to_answer_before_it_is_secured(
+def test_each_sensor_that_detects_a_passage_has_to_answer_before_it_is_secured(
     closure: AnyClosure, data: st.DataObject
 ) -> None:
     view = data.draw(any_view(closure))
-    needed = [role for role, sensor in closure.sensors.items() if sensor.tells_passing]
+    needed = [role for role, sensor in closure.sensors.items() if sensor.detects_passage]
     assert needed
     for role in needed:
         assert not closure.secured(view.with_fact(role, replace(view.fact(role), proven=False))), role
@@ -258,7 +258,7 @@ def test_it_is_sent_shut_only_when_the_courier_reported_that_he_left(closure: An
 
 @every_kind
 def test_before_it_is_sent_shut_what_guards_people_has_answered_twice_that_the_way_is_free(closure: AnyClosure) -> None:
-    guards = [role for role, sensor in closure.sensors.items() if sensor.cancels_exit]
+    guards = [role for role, sensor in closure.sensors.items() if sensor.cancels_exit_report]
     for run, queries, seen in sent_shut(closure):
         assert guards, "it is closed by a person, for nothing would notice one below"
         assert all(queries[role] >= 2 for role in guards), f"sent in {run.step} after {dict(queries)}"
@@ -276,7 +276,7 @@ def test_it_is_sent_shut_a_few_times_and_not_for_ever(closure: AnyClosure) -> No
 def sent_shut(closure: AnyClosure) -> Iterator[tuple[ProcedureRun, Counter[str], View]]:
     """Each command to close of an opening at which all is good, and the door never comes down."""
     facts = {
-        role: Fact(value=min(sensor.needs_answer), proven=True) if sensor.cancels_exit else Fact(value="open")
+        role: Fact(value=min(sensor.needs_answer), proven=True) if sensor.cancels_exit_report else Fact(value="open")
         for role, sensor in closure.sensors.items()
     }
     seen = view_of(closure, facts, Circumstances(mono=NOW, courier_left=True, ordered_at=50.0))
