@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -253,11 +254,12 @@ async def test_a_stream_of_what_it_does_not_have_is_refused(query: str) -> None:
 async def test_the_ninth_stream_is_refused_and_a_reader_that_leaves_makes_room() -> None:
     async with listening(Make()) as house:
         session = house.client()
-        readers = [await session.get(BOTH) for _ in range(8)]
-        assert await house.status(BOTH) == 509
-        readers[0].close()
-        await wait_until(lambda: house.station.streams == 7)
-        assert await house.status(BOTH) == 200
+        async with contextlib.AsyncExitStack() as reading:
+            readers = [await reading.enter_async_context(session.get(BOTH)) for _ in range(8)]
+            assert await house.status(BOTH) == 509
+            readers[0].close()
+            await wait_until(lambda: house.station.streams == 7)
+            assert await house.status(BOTH) == 200
 
 
 async def test_a_cut_stream_ends_and_power_off_answers_nobody() -> None:

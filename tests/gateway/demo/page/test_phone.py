@@ -37,8 +37,11 @@ async def test_an_alarm_is_urgent(tmp_path: Path) -> None:
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"title": 1, "message": "x", "type": "info"}', b"\xff"])
 async def test_anything_else_is_refused_and_shown_nowhere(body: bytes) -> None:
     buzzes: list[tuple[PhoneMessage, str]] = []
-    async with DemoPhone(lambda *buzz: buzzes.append(buzz)) as phone, ClientSession() as session:
-        answer = await session.post(f"http://127.0.0.1:{phone.port}/fr", data=body)
+    async with (
+        DemoPhone(lambda *buzz: buzzes.append(buzz)) as phone,
+        ClientSession() as session,
+        session.post(f"http://127.0.0.1:{phone.port}/fr", data=body) as answer,
+    ):
         assert answer.status == 400
     assert buzzes == []
 

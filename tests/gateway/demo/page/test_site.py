@@ -16,8 +16,8 @@ FOREIGN = [{"Host": "evil.example"}, {"Origin": "http://evil.example"}]
 async def test_the_page_has_no_script_or_style_of_its_own_and_every_answer_says_so(tmp_path: Path) -> None:
     async with serve_page(tmp_path) as page, ClientSession() as session:
         for path, status in (("", 200), ("static/demo.js", 200), ("static/live.js", 200), ("nowhere", 404)):
-            answer = await session.get(f"{page.address}{path}")
-            assert (answer.status, answer.headers["Content-Security-Policy"]) == (status, CONTENT_SECURITY_POLICY)
+            async with session.get(f"{page.address}{path}") as answer:
+                assert (answer.status, answer.headers["Content-Security-Policy"]) == (status, CONTENT_SECURITY_POLICY)
         text = await (await session.get(page.address)).text()
         assert "<style" not in text
         assert " style=" not in text
@@ -28,16 +28,18 @@ async def test_the_page_has_no_script_or_style_of_its_own_and_every_answer_says_
 @pytest.mark.parametrize("path", ["play", "stop", "yes", "language"])
 async def test_nobody_elses_page_plays_here(tmp_path: Path, path: str, headers: dict[str, str]) -> None:
     async with serve_page(tmp_path) as page, ClientSession() as session:
-        answer = await session.post(f"{page.address}{path}", data={"title": SHOW_TITLE}, headers=headers)
-        assert answer.status == 403
+        async with session.post(f"{page.address}{path}", data={"title": SHOW_TITLE}, headers=headers) as answer:
+            assert answer.status == 403
         assert page.theatre.current_box is None
 
 
 async def test_what_is_no_scene_is_not_played(tmp_path: Path) -> None:
     async with serve_page(tmp_path) as page, ClientSession() as session:
         for title in ("nonsense", "", "../show"):
-            assert (await session.post(f"{page.address}play", data={"title": title})).status == 409
-        assert (await session.post(f"{page.address}play")).status == 409
+            async with session.post(f"{page.address}play", data={"title": title}) as answer:
+                assert answer.status == 409
+        async with session.post(f"{page.address}play") as answer:
+            assert answer.status == 409
 
 
 @pytest.mark.parametrize(
@@ -46,17 +48,23 @@ async def test_what_is_no_scene_is_not_played(tmp_path: Path) -> None:
      "live/nobody", "static/..%2fsite.py", "static/words.py", "static/house.js"],
 )  # fmt: skip
 async def test_nothing_has_an_address_that_the_page_does_not_show(tmp_path: Path, path: str) -> None:
-    async with serve_page(tmp_path) as page, ClientSession() as session:
-        assert (await session.get(f"{page.address}{path}")).status == 404
+    async with (
+        serve_page(tmp_path) as page,
+        ClientSession() as session,
+        session.get(f"{page.address}{path}") as answer,
+    ):
+        assert answer.status == 404
 
 
 async def test_the_language_is_the_browsers_until_another_is_chosen(tmp_path: Path) -> None:
     async with serve_page(tmp_path) as page, ClientSession(headers={"Accept-Language": "fr-FR"}) as session:
         assert '<html lang="fr">' in await (await session.get(page.address)).text()
-        await session.post(f"{page.address}language", data={LANGUAGE_COOKIE: "en"})
+        async with session.post(f"{page.address}language", data={LANGUAGE_COOKIE: "en"}) as answer:
+            assert answer.ok
         cookie = {"Cookie": f"{LANGUAGE_COOKIE}=en"}
         assert '<html lang="en">' in await (await session.get(page.address, headers=cookie)).text()
-        assert (await session.post(f"{page.address}language", data={LANGUAGE_COOKIE: "xx"})).status == 400
+        async with session.post(f"{page.address}language", data={LANGUAGE_COOKIE: "xx"}) as answer:
+            assert answer.status == 400
 
 
 @pytest.mark.slow
