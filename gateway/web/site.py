@@ -14,6 +14,7 @@ from aiohttp import web
 
 from gateway.config.home import PagesSection
 from gateway.domain.delivery.barcodes import page_patterns
+from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.storage import StoreFailed
 from gateway.system.atomic_file import write_whole
 from gateway.system.changes import ChangeNotifier
@@ -325,7 +326,9 @@ class PagesSite(Page):
         digest = request.match_info["digest"]
         if self._is_at_reception(digest):
             return self._desk.courier_page(request, digest)
-        return self._render_page(request, "courier", digest=self._delivery(request)[0])
+        delivery = self._delivery(request)
+        filmed = self._services.is_filmed(delivery.entrance)
+        return self._render_page(request, "courier", digest=digest, filmed=filmed)
 
     def _is_at_reception(self, digest: str) -> bool:
         delivery = courier_view.find_delivery(self._services, digest, self._services.clock.now())
@@ -334,10 +337,11 @@ class PagesSite(Page):
     @get("/c/{digest}/label")
     async def _label_reader_page(self, request: web.Request) -> web.Response:
         """Serve the courier's page with the label reader, which alone may use camera and WebAssembly."""
-        digest, _ = self._delivery(request)
+        filmed = self._services.is_filmed(self._delivery(request).entrance)
         response = self._render_page(
-            request, "label_reader", digest=digest, kinds=courier_view.LABEL_KINDS, forms=page_patterns()
-        )
+            request, "label_reader", digest=request.match_info["digest"], filmed=filmed,
+            kinds=courier_view.LABEL_KINDS, forms=page_patterns(),
+        )  # fmt: skip
         response.headers.update(security.LABEL_READER_HEADERS)
         return response
 
@@ -362,19 +366,17 @@ class PagesSite(Page):
 
     @get("/c/{digest}/receipt")
     async def _receipt(self, request: web.Request) -> web.Response:
-        _, delivery = self._delivery(request)
-        body = courier_view.signed_receipt(self._services, delivery)
+        body = courier_view.signed_receipt(self._services, self._delivery(request).id)
         if body is None:
             raise web.HTTPNotFound
         return web.Response(body=body, content_type="application/json")
 
-    def _delivery(self, request: web.Request) -> tuple[str, str]:
-        """Return the digest in a courier's link, and the id of its delivery."""
-        digest = request.match_info["digest"]
-        delivery = courier_view.find_delivery(self._services, digest, self._services.clock.now())
-        if delivery is None or delivery.entrance not in self._home.entrances:
+    def _delivery(self, request: web.Request) -> VisitDelivery:
+        """Return the delivery to an entrance to which a courier's link leads; any other link is answered with 404."""
+        found = courier_view.find_delivery(self._services, request.match_info["digest"], self._services.clock.now())
+        if found is None or found.entrance not in self._home.entrances:
             raise web.HTTPNotFound
-        return digest, delivery.id
+        return found
 
     @get("/desk/feed")
     async def _desk_feed(self, request: web.Request) -> web.WebSocketResponse:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from gateway.web.auth.keepers import COOKIE_LIFETIME, KeeperAccess, SignedInKeeper
 from gateway.web.server.authorization import Authorizer, Unauthorized, cookie_name, wants_json
+from gateway.web.server.keeper_view import kept_entrances
 from gateway.web.server.page import Page, browser_label, get, post
 
 KEEPER_COOKIE, CODE_COOKIE = "keeper", "keeper_code"
@@ -59,7 +60,9 @@ class KeeperPages(Page):
             return self._render_page(request, "keeper_link", name=None)
         session, kept = (request.cookies.get(cookie_name(request, name)) for name in (KEEPER_COOKIE, CODE_COOKIE))
         code = self._access.own_code(who, kept)
-        response = self._render_page(request, "keeper", who=who, code=code, fragment=f"keeper/{who.keeper}")
+        filmed = any(map(self._services.is_filmed, kept_entrances(self._services, who.keeper)))
+        fragment = f"keeper/{who.keeper}"
+        response = self._render_page(request, "keeper", who=who, code=code, fragment=fragment, filmed=filmed)
         for name, value in ((KEEPER_COOKIE, session), (CODE_COOKIE, code)):
             if value is not None:  # browsers delete a cookie after some time, so it is renewed
                 self._keep(request, response, name, value)

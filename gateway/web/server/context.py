@@ -105,6 +105,11 @@ class GatewayServices(Frozen):
             for state, _ in self.states()
         )
 
+    def is_filmed(self, entrance: str) -> bool:
+        """Return whether a camera films the visits at this entrance."""
+        section = self.home.entrances.get(entrance)
+        return section is not None and bool(section.film_cameras)
+
     def entrance_state(self, name: str) -> tuple[Entrance, Now]:
         """Return the present state of one entrance. KeyError: no entrance has this name."""
         for state, now in self.states():

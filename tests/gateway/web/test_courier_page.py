@@ -15,6 +15,7 @@ from PIL import Image
 from playwright.async_api import Page, expect
 
 from devices.reports import DoorReport, DoorState, LockReport, LockState
+from gateway.config.home import CamerasSection
 from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
 from gateway.domain.delivery.fallback import Place
 from gateway.domain.delivery.result import Refusal
@@ -138,6 +139,22 @@ async def test_a_code_that_opens_nothing_is_a_red_no_on_his_phone_too(made: Shel
         made.passes(2.5)
         await turn(page, "no")
         assert await accessibility_problems(page) == []
+
+
+@pytest.mark.parametrize("page", ["", "/label"])
+@pytest.mark.parametrize("is_filmed", [True, False])
+async def test_a_courier_reads_that_he_is_filmed_where_a_camera_films_and_nowhere_else(
+    made: ShellBox, page: str, *, is_filmed: bool
+) -> None:
+    front = made.home.entrances["front"]
+    section = front if is_filmed else front.model_copy(update={"cameras": CamerasSection()})
+    made.home = made.home.model_copy(update={"entrances": {**made.home.entrances, "front": section}})
+    async with (
+        serve_site(made) as site,
+        ClientSession() as client,
+        client.get(f"{site.address}/c/{DIGEST}{page}", headers={"Accept-Language": "en"}) as answer,
+    ):
+        assert ("You are filmed" in await answer.text()) is is_filmed
 
 
 @pytest.mark.parametrize(("cover", "told"), [(True, "Une fois dehors, sonnez"), (False, "Refermez la porte")])

@@ -11,6 +11,7 @@ import pytest_asyncio
 from aiohttp import ClientSession, CookieJar
 from playwright.async_api import Page, expect
 
+from gateway.config.home import CamerasSection
 from gateway.domain.delivery.barcodes import ParcelCode, normalise
 from gateway.web.auth.keepers import LINK_LIFETIME
 from gateway.web.auth.roles import Role
@@ -243,6 +244,20 @@ async def test_a_keeper_of_another_entrance_sees_no_parcel_of_this_one(kept: Kep
         assert PARCEL[-4:] not in text
         await kept.takes_key()
         assert "Claire" not in await page_of(bruno), "nor who has the key"
+
+
+@pytest.mark.parametrize(
+    ("keeper", "films", "is_filmed"), [(CLAIRE, True, True), (CLAIRE, False, False), (STRANGER, True, False)]
+)
+async def test_a_keeper_reads_that_he_is_filmed_where_a_camera_films_and_nowhere_else(
+    kept: KeptBox, keeper: str, *, films: bool, is_filmed: bool
+) -> None:
+    home = kept.box.home
+    front = home.entrances["front"]
+    section = front if films else front.model_copy(update={"cameras": CamerasSection()})
+    kept.box.home = home.model_copy(update={"entrances": {**home.entrances, "front": section}})
+    async with serve_site(kept.box) as site, await keeper_client(site, keeper) as client:
+        assert ("You are filmed" in await page_of(client)) is is_filmed
 
 
 async def test_a_link_gives_a_code_once_and_only_by_a_press(kept: KeptBox) -> None:
