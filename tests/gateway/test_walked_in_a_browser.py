@@ -221,6 +221,7 @@ async def test_a_trial_that_failed_keeps_deliveries_out_until_it_is_tried_anew_a
         await play.wait_for_refusal(Refusal.NOT_READY)
 
         await phone.button("Try again: The bolt").click()
+        await phone.opens(1)  # until then the page still shows the next trial
         await phone.shows(1, len(second.procedure.goals))
         await phone.answers(second)
         await phone.opens(2)
