@@ -43,6 +43,6 @@ def export_facts(house: Home, brand: str, target: Path) -> tuple[str, ...]:
     ):  # fmt: skip
         key, facts = BoxKey.load(house.storage.folder / KEYS_FOLDER), readonly.brand_facts(file).of(brand, now)
         comment = readonly.brand_comment(file, brand)
-        write_whole(target, sign_facts(facts_claims(house.box, brand, facts, now.utc, comment=comment), key))
+        write_whole(target, sign_facts(facts_claims(house.box, brand, facts, comment=comment), key))
     span = "nothing is known of it" if facts.since is None else f"{facts.visits} visits since {facts.since:%Y-%m-%d}"
     return (f"Written: {relative_path(target)}, signed by {key.public.fingerprint}: {span}.",)

@@ -5,9 +5,8 @@ its own facts and comments on them by signed messages (`verify_brand_message`); 
 the facts.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated
+from collections.abc import Collection, Mapping
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -59,11 +58,12 @@ class FactsClaims(WireModel):
     answers: str | None = None
 
 
-def facts_claims(  # noqa: PLR0913 - the claims
-    box: str, brand: str, facts: BrandFacts, utc: datetime, *, comment: str | None, answers: str | None = None
+def facts_claims(
+    box: str, brand: str, facts: BrandFacts, *, comment: str | None, answers: str | None = None
 ) -> FactsClaims:
-    """Return the statement of a box about a brand; `comment` is the brand's newest one."""
-    return FactsClaims(iss=box, sub=brand, iat=int(utc.timestamp()), facts=facts, comment=comment, answers=answers)
+    """Return the statement of a box about a brand, issued when the facts end; `comment` is the brand's newest one."""
+    at = int(facts.until.timestamp())
+    return FactsClaims(iss=box, sub=brand, iat=at, facts=facts, comment=comment, answers=answers)
 
 
 def sign_facts(claims: FactsClaims, key: SigningKey) -> bytes:
@@ -103,10 +103,7 @@ class CommentClaims(BrandMessage):
     comment: Annotated[str, StringConstraints(min_length=1, max_length=MAX_COMMENT_CHARS), AfterValidator(printable)]
 
 
-_MODELS: Mapping[str, tuple[jws.TokenKind, type[FactsQuery | CommentClaims]]] = {
-    jws.FACTS_QUERY.typ: (jws.FACTS_QUERY, FactsQuery),
-    jws.BRAND_COMMENT.typ: (jws.BRAND_COMMENT, CommentClaims),
-}
+B = TypeVar("B", bound=BrandMessage)
 
 
 def sign_comment(claims: CommentClaims, key: SigningKey, *, kid: str) -> bytes:
@@ -130,7 +127,7 @@ def comment_text(token: bytes) -> str | None:
 
 def is_brand_message(token: bytes) -> bool:
     """Return whether a token claims to be a query or a comment; nothing is verified."""
-    return jws.typ_of(token) in _MODELS
+    return jws.typ_of(token) in {jws.FACTS_QUERY.typ, jws.BRAND_COMMENT.typ}
 
 
 def verify_brand_message(
@@ -140,15 +137,30 @@ def verify_brand_message(
 
     `also`: the name of its home at the hub through which the message came.
     """
-    kind, model = _MODELS.get(jws.typ_of(token) or "", (jws.BRAND_COMMENT, CommentClaims))
-    verified = jws.verify_enrolled(token, keys, kind, model, max_bytes=MAX_MESSAGE_BYTES)
+    if jws.typ_of(token) != jws.FACTS_QUERY.typ:
+        return verify_comment(token, keys, box=box, also=also, now=now)
+    query = jws.verify_enrolled(token, keys, jws.FACTS_QUERY, FactsQuery, max_bytes=MAX_MESSAGE_BYTES)
+    return _verify_claims(query, {box, also}, now)
+
+
+def verify_comment(
+    token: bytes, keys: Mapping[str, EnrolledKey], *, box: str, also: str | None = None, now: Now
+) -> CommentClaims | RejectedMessage:
+    """Return the comment of an enrolled brand to this box, or why it is rejected; `also` as for any brand message."""
+    comment = jws.verify_enrolled(token, keys, jws.BRAND_COMMENT, CommentClaims, max_bytes=MAX_MESSAGE_BYTES)
+    return _verify_claims(comment, {box, also}, now)
+
+
+def _verify_claims(
+    verified: tuple[EnrolledKey, B] | RejectedMessage, audiences: Collection[str | None], now: Now
+) -> B | RejectedMessage:
     if isinstance(verified, RejectedMessage):
         return verified
     key, claims = verified
     seconds = now.utc.timestamp()
     if claims.iss != key.brand:
         return RejectedMessage(RejectionCode.WRONG_ISSUER, "the key is another brand's")
-    if claims.aud not in {box, also}:
+    if claims.aud not in audiences:
         return RejectedMessage(RejectionCode.WRONG_AUDIENCE, "it is meant for another box")
     if not now.trusted:
         return RejectedMessage(RejectionCode.CLOCK_UNTRUSTED, "the box does not know the time; send it again later")

@@ -10,7 +10,7 @@ from gateway.config.home import Home
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.now import Now
 from gateway.evidence.rollback import STORE_FILE
-from gateway.protocol.box_hub import JobOutcome
+from gateway.protocol.box_hub import BrandAnswer, JobOutcome, token_digest
 from gateway.protocol.brand_messages import CommentClaims, FactsQuery, facts_claims, sign_facts, verify_brand_message
 from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.jws import TRANSIENT_REJECTIONS, RejectedMessage
@@ -36,7 +36,8 @@ class BrandMessageService:
         if isinstance(verified, RejectedMessage):
             if verified.code in TRANSIENT_REJECTIONS:
                 return JobOutcome.RETRY_LATER
-            is_answered = await journal.answer_brand(token, verified, verified.code.value, now)
+            rejected = BrandAnswer(token_sha256=token_digest(token), accepted=False, code=verified.code.value)
+            is_answered = await journal.answer_brand(rejected, now)
             return JobOutcome.ANSWERED if is_answered else JobOutcome.REJECTED
         if journal.is_full():  # each answer is one more event
             return JobOutcome.RETRY_LATER
@@ -46,7 +47,10 @@ class BrandMessageService:
         code, facts = self._refusal(verified), None
         if code is None and isinstance(verified, FactsQuery):
             facts = await asyncio.to_thread(self._signed_facts, verified, home, now)
-        await journal.answer_brand(token, verified, code, now, facts=facts)
+        answer = BrandAnswer(
+            brand=verified.iss, token_sha256=token_digest(token), accepted=code is None, code=code, facts=facts
+        )
+        await journal.answer_brand(answer, now, comment=verified if isinstance(verified, CommentClaims) else None)
         return JobOutcome.ANSWERED
 
     def _refusal(self, message: FactsQuery | CommentClaims) -> str | None:
@@ -57,7 +61,8 @@ class BrandMessageService:
         is_shared = self._home.hub is None or self._home.hub.brand_facts
         return "facts_not_shared" if isinstance(message, FactsQuery) and not is_shared else None
 
-    def _signed_facts(self, query: FactsQuery, home: str, now: Now) -> bytes:
+    def _signed_facts(self, query: FactsQuery, home: str, now: Now) -> str:
         file = self._home.storage.folder / STORE_FILE
         facts, comment = readonly.brand_facts(file).of(query.iss, now), readonly.brand_comment(file, query.iss)
-        return sign_facts(facts_claims(home, query.iss, facts, now.utc, comment=comment, answers=query.jti), self._key)
+        claims = facts_claims(home, query.iss, facts, comment=comment, answers=query.jti)
+        return sign_facts(claims, self._key).decode()

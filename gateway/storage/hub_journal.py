@@ -29,7 +29,7 @@ from gateway.protocol.box_hub import (
     sign_by_box,
     token_digest,
 )
-from gateway.protocol.brand_messages import BrandMessage, CommentClaims
+from gateway.protocol.brand_messages import CommentClaims
 from gateway.protocol.delivery_message import HubClaims
 from gateway.protocol.delivery_record import Statement
 from gateway.protocol.ed25519 import SigningKey
@@ -113,17 +113,14 @@ class HubJournal(StorePart):
         mark = now if isinstance(verified, Claims) and isinstance(verified.delivery, Cancel) else None
         return await self.writer.do(lambda db: self._accept_message(db, signer, token, verified, now), mark=mark)
 
-    async def answer_brand(
-        self, token: bytes, verified: BrandMessage | RejectedMessage, code: str | None, now: Now, *,
-        facts: bytes | None = None,
-    ) -> bool:  # fmt: skip
-        """Store a brand's comment, unless `code` refuses it, and write the answer as an event, both in one transaction.
+    async def answer_brand(self, answer: BrandAnswer, now: Now, *, comment: CommentClaims | None = None) -> bool:
+        """Write the answer to a brand's message as an event, and store its comment in the same transaction.
 
-        `facts`: the statement in answer to a query. A repeated message gets no second event. False: too many messages
-        of unknown signers came lately.
+        The comment is not stored if the answer refuses it; if it cannot be stored, the event says so. A repeated
+        message gets no second event. False: too many messages of unknown signers came lately.
         """
         signer = self._required_signer
-        return await self.writer.do(lambda db: _answer_brand(db, signer, token, verified, code, facts, now))
+        return await self.writer.do(lambda db: _answer_brand(db, signer, answer, comment, now))
 
     async def write_due_events(self, now: Now) -> int:
         """Write events for deliveries and decisions that differ from what the hub knows; return their number."""
@@ -374,24 +371,19 @@ def _append_result(db: Database, signer: EventSigner, result: DeliveryResult, no
     _append_event(db, signer, now, {"result": result.model_dump(mode="json", exclude_none=True), **more})
 
 
-def _answer_brand(  # noqa: PLR0913, PLR0917 - the message, and what is answered
-    db: Database, signer: EventSigner, token: bytes, verified: BrandMessage | RejectedMessage, code: str | None,
-    facts: bytes | None, now: Now,
-) -> bool:  # fmt: skip
-    digest = sha256(token)
-    if db.exists("SELECT 1 FROM uplink_message WHERE token = ?", (digest.digest(),)):
+def _answer_brand(
+    db: Database, signer: EventSigner, answer: BrandAnswer, comment: CommentClaims | None, now: Now
+) -> bool:
+    digest, is_verified = bytes.fromhex(answer.token_sha256), answer.brand is not None
+    if db.exists("SELECT 1 FROM uplink_message WHERE token = ?", (digest,)):
         return True
-    is_rejected = isinstance(verified, RejectedMessage)
-    if is_rejected and not _is_below_rejection_limit(db, now):
+    if not is_verified and not _is_below_rejection_limit(db, now):
         return False
-    if code is None and isinstance(verified, CommentClaims):
-        code = store_comment(db, verified, now)
+    if answer.accepted and comment is not None:
+        code = store_comment(db, comment, now)
+        answer = answer.model_copy(update={"accepted": code is None, "code": code})
     db.execute("DELETE FROM uplink_message WHERE at < ?", (now.utc - MESSAGE_RETENTION,))
-    db.insert("uplink_message", token=digest.digest(), believed=not is_rejected, at=now.utc)
-    answer = BrandAnswer(
-        brand=None if isinstance(verified, RejectedMessage) else verified.iss, token_sha256=digest.hexdigest(),
-        accepted=code is None, code=code, facts=None if facts is None or code is not None else facts.decode(),
-    )  # fmt: skip
+    db.insert("uplink_message", token=digest, believed=is_verified, at=now.utc)
     _append_event(db, signer, now, {"answer": answer.model_dump(mode="json", exclude_none=True)})
     return True
 

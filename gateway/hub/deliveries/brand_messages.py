@@ -6,7 +6,7 @@ answer as the box.
 
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,6 +24,14 @@ WINDOW, MAX_PER_WINDOW = timedelta(days=1), 10  # messages of one retailer to on
 RETENTION = timedelta(days=31)  # of a message; the newest facts are kept longer
 ANSWER_CODES = PUBLIC_REASONS | {"facts_not_shared", "too_many"}
 """The codes of a home's refusal that a retailer gets; any other is `malformed`."""
+
+
+class _Settled(NamedTuple):
+    """A home's answer as it is stored: why it refuses (None: it accepts), or its facts and the key that signed them."""
+
+    code: str | None
+    facts: str | None = None
+    key: str | None = None
 
 
 async def find(tx: AsyncConnection, connection: str, token: bytes) -> Row[Any] | None:
@@ -63,16 +71,17 @@ async def on_answer(tx: AsyncConnection, home: Row[Any], answer: BrandAnswer, no
     """Store a home's answer and notify the retailer; facts that are not about this home and brand are refused."""
     code = None if answer.accepted else answer.code or "malformed"
     for row in await _waiting(tx, home.id, answer.token_sha256):
-        facts = answer.facts if row.kind == "facts" and code is None else None
-        if row.kind == "facts" and code is None and not await _is_of(tx, home, row, facts):
-            facts, code = None, "malformed"
-        await _settle(tx, row, code, now, facts=facts, key=home.box_key)
+        settled = _Settled(code)
+        if row.kind == "facts" and code is None:
+            is_own = await _is_of(tx, home, row, answer.facts)
+            settled = _Settled(None, answer.facts, home.box_key) if is_own else _Settled("malformed")
+        await _settle(tx, row, settled, now)
 
 
 async def on_refusal(tx: AsyncConnection, home: str, token_sha256: str, code: str, now: datetime) -> None:
     """Store that a home rejected a message without answering it, as a box of an earlier release does."""
     for row in await _waiting(tx, home, token_sha256):
-        await _settle(tx, row, code, now)
+        await _settle(tx, row, _Settled(code), now)
 
 
 async def _waiting(tx: AsyncConnection, home: str, token_sha256: str) -> list[Row[Any]]:
@@ -86,16 +95,13 @@ async def _is_of(tx: AsyncConnection, home: Row[Any], row: Row[Any], facts: str 
     return isinstance(claims, FactsClaims) and (claims.iss, claims.sub) == (home.id, brand)
 
 
-async def _settle(  # noqa: PLR0913 - the columns of an answer
-    tx: AsyncConnection, row: Row[Any], code: str | None, now: datetime, *, facts: str | None = None,
-    key: str | None = None,
-) -> None:  # fmt: skip
+async def _settle(tx: AsyncConnection, row: Row[Any], settled: _Settled, now: datetime) -> None:
+    code, mine = settled.code, brand_messages.c.connection == row.connection
     shown = code if code is None or code in ANSWER_CODES else "malformed"
     state = "accepted" if code is None else "refused"
-    mine = brand_messages.c.connection == row.connection
-    if facts is not None:  # of all answers only the newest is kept
+    if settled.facts is not None:  # of all answers only the newest is kept
         await tx.execute(update(brand_messages).where(mine).values(facts=None, key=None))
-    values = {"state": state, "code": shown, "facts": facts, "key": None if facts is None else key, "answered": now}
+    values = {"state": state, "code": shown, "facts": settled.facts, "key": settled.key, "answered": now}
     await tx.execute(update(brand_messages).where(mine, brand_messages.c.sha256 == row.sha256).values(**values))
     connection = (await tx.execute(select(connections).where(connections.c.id == row.connection))).one()
     data = {"id": connection.id, "brand": connection.brand, "message": row.kind, "token_sha256": row.sha256,

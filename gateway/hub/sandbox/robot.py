@@ -215,7 +215,7 @@ class _SimulatedBox(HomeTransaction):
             mine = (deliveries.c.home == self.home.id, deliveries.c.brand == message.iss)
             rows = (await self.tx.execute(select(deliveries).where(*mine))).all()
             stated = facts_claims(
-                self.home.id, message.iss, simulated.facts_of(rows, self.now), self.now,
+                self.home.id, message.iss, simulated.facts_of(rows, self.now),
                 comment=await self._newest_comment(message.iss), answers=message.jti,
             )  # fmt: skip
             facts = sign_facts(stated, self.key).decode()

@@ -58,7 +58,7 @@ class BrandsPage(OwnerRequestPage):
             raise web.HTTPNotFound
         source, now = await self._read_facts(), self._now
         comment = self._store.brand_facts.comment_of(brand)
-        claims = facts_claims(self._home.box, brand, source.of(brand, now), now.utc, comment=comment)
+        claims = facts_claims(self._home.box, brand, source.of(brand, now), comment=comment)
         headers = {"Content-Disposition": f'attachment; filename="perron-{brand}.facts.jwt"'}
         token = sign_facts(claims, self._inbox.key)
         return web.Response(body=token, content_type="application/jwt", headers=headers)

@@ -193,7 +193,7 @@ def test_facts_that_the_box_did_not_sign_for_this_question_are_told_as_such(chan
     key, now = BoxKey.generate(), datetime.now(UTC)
     seconds = int(now.timestamp())
     query = FactsQuery(iss="lune", aud="home-1", iat=seconds, nbf=seconds, exp=seconds + 60, jti="a-question-000001")
-    stated = facts_claims("home-1", "lune", brand_facts("lune", [], {}, until=now), now, comment=None,
+    stated = facts_claims("home-1", "lune", brand_facts("lune", [], {}, until=now), comment=None,
                           answers=changes.get("answers", query.jti))  # fmt: skip
     said = {"key": key.public.text, "token": sign_facts(stated, key).decode()} | changes
     if not changes:

@@ -202,7 +202,7 @@ async def test_a_home_s_answer_that_is_about_another_brand_is_not_shown(tmp_path
         path = f"/v1/connections/{home.connection}/facts"
         await home.ask("POST", path, {"token": token.decode()})
         facts = sign_facts(facts_claims(home.id, "farm", brand_facts("farm", [], {}, until=hub.hub.now()),
-                                        hub.hub.now(), comment=None), home.journal.key)  # fmt: skip
+                                        comment=None), home.journal.key)  # fmt: skip
         await home.says(BrandAnswer(token_sha256=token_digest(token), accepted=True, facts=facts.decode()))
         _, said = await home.ask("POST", path, {"token": token.decode()})
         assert (said["state"], said["code"]) == ("refused", "malformed")

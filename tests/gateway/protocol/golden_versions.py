@@ -97,7 +97,7 @@ def _of_format_2(plain: DeliveryResult) -> dict[str, str]:
         until=AT, announced=2, visits=1, outcomes={"delivered": 1}, on_time=1, missed=1, doors_left_open=0,
         handed_to_owner=0, refusals={}, complaints={"late": 1},
     )  # fmt: skip
-    facts = sign_facts(facts_claims(HOME, "shop", counted, AT, comment=None, answers="0123456789abcde5"), BOX_KEY)
+    facts = sign_facts(facts_claims(HOME, "shop", counted, comment=None, answers="0123456789abcde5"), BOX_KEY)
     answer = BrandAnswer(brand="shop", token_sha256=token_digest(query), accepted=True, facts=facts.decode())
     event = BoxEvent(home=HOME, seq=1, prev="0" * 64, at=AT, answer=answer)
     moved = plain.model_copy(update={"state": State.DELIVERED, "custody": "receiver", "moved_to": "garage"})

@@ -157,7 +157,7 @@ def test_the_brands_share_nothing_and_every_number_is_bounded(visits: list[tuple
 
 
 def test_the_box_signs_the_facts_and_nobody_else_does() -> None:
-    claims = facts_claims(BOX, "shop", facts(a_visit("v1", "shop.d1")), NOON, comment="we are sorry")
+    claims = facts_claims(BOX, "shop", facts(a_visit("v1", "shop.d1")), comment="we are sorry")
     token = sign_facts(claims, KEY)
     assert verify_facts(token, KEY.public) == claims
     assert verify_facts(token, SECRETS["shop"].public) is RejectionCode.WRONG_SIGNATURE

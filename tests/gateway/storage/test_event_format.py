@@ -6,8 +6,7 @@ from pathlib import Path
 from gateway.domain.delivery.fallback import Place
 from gateway.domain.delivery.promise import State
 from gateway.domain.delivery.result import Refusal
-from gateway.protocol.box_hub import BoxEvent, verify_by_box
-from gateway.protocol.brand_messages import FactsQuery
+from gateway.protocol.box_hub import BoxEvent, BrandAnswer, token_digest, verify_by_box
 from gateway.storage import Store
 from gateway.storage.hub_journal import EventSigner
 from tests.gateway.domain.delivery.house import open_store
@@ -66,13 +65,13 @@ async def test_events_that_wait_for_a_hub_are_taken_back_if_an_older_one_came_in
 
 
 async def test_an_answer_to_a_brand_is_left_out_for_a_hub_that_does_not_read_it(tmp_path: Path) -> None:
-    seconds = int(NOW.utc.timestamp())
-    query = FactsQuery(iss="shop", aud=HOME, iat=seconds, nbf=seconds, exp=seconds + 60, jti="a-question-00001")
+    digest = token_digest(b"a question")
+    refusal = BrandAnswer(brand="shop", token_sha256=digest, accepted=False, code="brand_not_permitted")
     async with open_store(tmp_path) as store:
         await store.hub_journal.set_signer(signer(), NOW)
         await store.hub_journal.set_event_format(2)
-        assert await store.hub_journal.answer_brand(b"a question", query, "brand_not_permitted", NOW)
-        assert await store.hub_journal.answer_brand(b"a question", query, "brand_not_permitted", NOW)
+        assert await store.hub_journal.answer_brand(refusal, NOW)
+        assert await store.hub_journal.answer_brand(refusal, NOW)
         (waiting,) = store.hub_journal.unacknowledged(0, 9)
         event = verify_by_box(BoxEvent, waiting.token, KEY.public)
         assert isinstance(event, BoxEvent)
