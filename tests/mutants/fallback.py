@@ -131,8 +131,15 @@ MUTANTS = (
     Mutant(
         name="a late answer empties a compartment",
         file="gateway/domain/visit/facts.py",
-        old="min_query_id = max(min_query_id, (last_query_id if context.answers is None else context.answers) + 1)",
+        old="min_query_id = max(min_query_id, measured + 1, _newest_query(fact) + 1)",
         new="min_query_id = max(min_query_id, 0)",
+        tests=("tests/gateway/domain/visit/test_two_good_values.py",),
+    ),
+    Mutant(
+        name="the second of two late answers empties a compartment",
+        file="gateway/domain/visit/facts.py",
+        old="min_query_id = max(min_query_id, measured + 1, _newest_query(fact) + 1)",
+        new="min_query_id = max(min_query_id, measured + 1)",
         tests=("tests/gateway/domain/visit/test_two_good_values.py",),
     ),
     Mutant(

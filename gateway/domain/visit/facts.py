@@ -128,7 +128,8 @@ def update_fact(  # noqa: PLR0913 - a report, its sensor and what was known
     last_answer = fact.answered_query_id if is_unchanged else -1
     min_query_id = fact.min_query_id
     if value != fact.value and len(sensor.needs_answer) > 1:  # the other good value contradicts this one
-        min_query_id = max(min_query_id, (last_query_id if context.answers is None else context.answers) + 1)
+        measured = last_query_id if context.answers is None else context.answers
+        min_query_id = max(min_query_id, measured + 1, _newest_query(fact) + 1)
     return Fact(
         value=value,
         proven=self_evident or (is_good and (answers_now or (is_unchanged and fact.proven))),
@@ -146,8 +147,12 @@ def _is_overtaken(fact: Fact, sensor: Sensor, context: e.ReportContext) -> bool:
 
     If a compartment has reported "occupied", a late answer from before must not make it count as empty.
     """
-    newest = max(fact.reported_query_id, fact.answered_query_id)
-    return len(sensor.needs_answer) > 1 and context.answers is not None and context.answers <= newest
+    return len(sensor.needs_answer) > 1 and context.answers is not None and context.answers <= _newest_query(fact)
+
+
+def _newest_query(fact: Fact) -> int:
+    """Return the newest query before which this value may have been measured; -1: none."""
+    return max(fact.reported_query_id, fact.answered_query_id)
 
 
 def _on_report(step: Step, event: e.SensorReported) -> None:

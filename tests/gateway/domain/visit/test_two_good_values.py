@@ -37,6 +37,16 @@ def test_an_answer_that_was_measured_before_the_parcel_came_does_not_prove_the_c
     assert after(late, "empty", 7, 7).proven
 
 
+def test_a_parcel_that_is_reported_twice_is_not_taken_back_by_two_answers_of_before_the_second_report() -> None:
+    filled = after(after(UNREPORTED, "empty", 4, 4), "occupied", None, 4)
+    again = after(filled, "occupied", None, 5)  # query 5 is on its way; its answer was measured before
+    late = after(again, "empty", 1, 5)
+    assert not late.proven
+    second = after(late, "empty", 5, 5)
+    assert (second.value, second.proven) == ("empty", False)
+    assert after(second, "empty", 6, 6).proven
+
+
 def test_two_answers_to_one_query_that_contradict_each_other_prove_nothing_at_the_second_change() -> None:
     first = after(after(UNREPORTED, "empty", 5, 5), "occupied", 5, 5)
     assert not after(first, "empty", 5, 5).proven
