@@ -6,6 +6,7 @@ from functools import partial
 from typing import assert_never
 
 from devices.simulators import control as ask
+from devices.simulators.house import THINGS, OpenerPlan
 from gateway.demo.scenario import ScenarioRun
 from gateway.installation.trials import WalkTrial
 from gateway.installation.walk import WalkTestStep
@@ -14,12 +15,6 @@ UserAction = Callable[[], Awaitable[object]]
 INSTALLER_NAME = "resident"  # he was lent the key
 HEARD_S = 1.0  # seconds in which the box has heard of what he did last
 TIMEOUT_S = 30.0  # seconds, on a loaded machine
-HANDS = {  # how each thing is opened with its own key, and closed; a street door falls shut by itself
-    "street_door": (("come_with_key",), ()),
-    "compartment": (("open_with_key",), ("push_shut",)),
-    "key_safe": (("open_with_code",), ("shut_flap",)),
-    "keyed_door": (("open",), ("pull_shut",)),
-}
 
 
 class WalkTestInstaller:
@@ -40,7 +35,7 @@ class WalkTestInstaller:
         plan = play.plan.house.things
         by_closure = {closure.id: closure.id for closure in play.section.closures}
         by_lid = {closure: f"{closure}-lid" for closure in by_closure}  # a box's compartments are called by their lids
-        self._has_bolt = any(closure.kind == "bolted_door" for closure in play.section.closures)
+        self._has_front_door = any(closure.kind not in THINGS for closure in play.section.closures)
         self._things = {
             closure: thing for names in (by_closure, by_lid) for closure, thing in names.items() if thing in plan
         }
@@ -76,7 +71,7 @@ class WalkTestInstaller:
                 await self._shows(number, 1)
                 await self._open_with_key(number)
             case WalkTrial.ANSWER:
-                if self._things and not self._has_bolt:  # the house's own door is no closure here: he has not used it
+                if self._things and not self._has_front_door:  # the house's own door is no closure: he has not used it
                     await self._do(ask.Arrive(who=INSTALLER_NAME), ask.TurnKey())
                 await self._do(
                     ask.OpenDoor(who=INSTALLER_NAME),
@@ -90,7 +85,7 @@ class WalkTestInstaller:
             case WalkTrial.WEDGED | WalkTrial.NOT_CAUGHT | WalkTrial.CONTENT | WalkTrial.KEY_HOOK:
                 raise AssertionError(step)  # of things only
             case WalkTrial.OBSTRUCTION:
-                raise AssertionError(step)  # no house of these tests has a beam beside a walk test
+                raise AssertionError(step)  # at the front door no house of these tests has a beam
             case WalkTrial.COVERED:
                 await self._lose_camera(number, partial(play.set_fault, camera, "black"))
             case WalkTrial.CUT:
@@ -119,13 +114,12 @@ class WalkTestInstaller:
     async def _tries_thing(self, number: int, step: WalkTestStep) -> bool:
         """Do what this trial asks for at a street door, a compartment, a key safe or its door; False: nothing here."""
         thing = self._things[step.closure or ""]
-        noun = self._play.plan.house.things[thing].kind
-        opens, closes = HANDS[noun]
+        section = self._play.plan.house.things[thing]
+        hands = section.makes.HANDS
+        inside = hands.opens if hands.opens_inside is None else hands.opens_inside
         match step.trial:
             case WalkTrial.DOOR_SENSOR:
-                if noun == "keyed_door":
-                    opens = ("open_inside",)
-                await self._opens_and_closes(number, thing, (opens, closes), seen=1)
+                await self._opens_and_closes(number, thing, (inside, hands.closes), seen=1)
             case WalkTrial.WEDGED:
                 await self._play.set_fault(thing, "wedged")
                 await self._handles(thing, "come_with_key")
@@ -150,14 +144,20 @@ class WalkTestInstaller:
                 await self._handles(thing, "shut_flap")
                 await self._shows(number, 2)
                 await self._handles(thing, "bring_key", "shut_flap")
+            case WalkTrial.OBSTRUCTION:
+                devices = self._play.plan.house.devices.items()
+                opener = next(id_ for id_, one in devices if isinstance(one, OpenerPlan) and one.of == thing)
+                await self._shows(number, 1)
+                await self._play.set_fault(opener, "beam")
+                await self._shows(number, 2)
+                await self._play.set_fault(opener, "beam", on=False)
             case WalkTrial.WAY_OUT:
-                way = (("come_with_key",), ()) if noun == "street_door" else (("open_inside",), closes)
-                await self._opens_and_closes(number, thing, way, seen=1)
+                await self._opens_and_closes(number, thing, (inside, hands.closes), seen=1)
             case WalkTrial.KEY:
-                safe = next(name for name, one in self._play.plan.house.things.items() if one.kind == "key_safe")
+                (safe,) = (getattr(section, key) for key, kind in section.needs.items() if kind == "key_safe")
                 await self._shows(number, 1)
                 await self._handles(safe, "open_with_code", "take_key")
-                await self._opens_and_closes(number, thing, (opens, closes), seen=1)
+                await self._opens_and_closes(number, thing, (hands.opens, hands.closes), seen=1)
                 await self._handles(safe, "bring_key", "shut_flap")
             case _:
                 return False

@@ -3,20 +3,20 @@
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from ruamel.yaml import YAML
 
 from devices.simulators.doorway import Position
+from devices.simulators.key_safe import KeyedDoorPlan, KeySafePlan
 from devices.simulators.scene import SceneKind
+from devices.simulators.thing import CompartmentPlan, Delay, Id, StreetDoorPlan, ThingSection
 from devices.vendor_name import VendorOf
 from devices.vendors import VENDORS
 from devices.vendors.words import DeviceRef, TopicSuffix
 
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 Compartment = Annotated[str, StringConstraints(pattern=r"^(cooler|freezer|flex)$")]
-Delay = Annotated[float, Field(ge=0, le=600)]  # seconds
 
 
 class HouseSection(BaseModel):
@@ -230,55 +230,12 @@ DevicePlan = Annotated[
 ]
 
 
-class ThingSection(HouseSection):
-    """A thing of the house. `takes`: the kinds of devices that can be at it.
-
-    `closure`: the kind of closure in a house file that this thing simulates (`perron simulate`).
-    """
-
-    takes: ClassVar[frozenset[str]]
-    closure: ClassVar[str]
-
-
-class StreetDoorPlan(ThingSection):
-    """A street door, which falls shut `closes_s` seconds after somebody went through."""
-
-    takes = frozenset({"strike", "door"})
-    closure = "strike"
-    kind: Literal["street_door"]
-    closes_s: Delay = 3.0
-
-
-class CompartmentPlan(ThingSection):
-    """A compartment of a parcel box."""
-
-    takes = frozenset({"strike", "compartment", "content", "door"})
-    closure = "compartment"
-    kind: Literal["compartment"]
-    occupied: bool = False
-
-
-class KeySafePlan(ThingSection):
-    """A key safe. `key`: its key hangs there at the start."""
-
-    takes = frozenset({"strike", "key", "door"})
-    closure = "key_safe"
-    kind: Literal["key_safe"]
-    key: bool = True
-
-
-class KeyedDoorPlan(ThingSection):
-    """A door that the key of the key safe `safe` opens."""
-
-    takes = frozenset({"door"})
-    closure = "keyed_door"
-    kind: Literal["keyed_door"]
-    safe: Id
-
-
 AnyThing = StreetDoorPlan | CompartmentPlan | KeySafePlan | KeyedDoorPlan
 ThingPlan = Annotated[AnyThing, Field(discriminator="kind")]
-THINGS: Mapping[str, type[ThingSection]] = {plan.closure: plan for plan in get_args(AnyThing)}
+THING_SECTIONS: tuple[type[ThingSection], ...] = get_args(AnyThing)
+"""Every kind of thing, in the order of the union. A new one is one module, its import, and its place there."""
+
+THINGS: Mapping[str, type[ThingSection]] = {plan.closure: plan for plan in THING_SECTIONS}
 """The thing that simulates each kind of closure; the front door of the house simulates every other closure."""
 
 
@@ -325,8 +282,10 @@ class SimulatedHouse(HouseSection):
                     fitting = ", ".join(n for n, one in self.things.items() if device.kind in one.takes)
                     raise ValueError(f"{id_} is at {name}, but a {device.kind} can be at: {fitting or 'no thing here'}")
         for id_, plan in self.things.items():
-            if isinstance(plan, KeyedDoorPlan) and not isinstance(self.things.get(plan.safe), KeySafePlan):
-                raise ValueError(f"{id_} needs a key safe, and {plan.safe} is none")  # noqa: TRY004 - pydantic takes it
+            for key, kind in plan.needs.items():
+                named = self.things.get(getattr(plan, key))
+                if named is None or named.kind != kind:
+                    raise ValueError(f"{id_} needs a {kind.replace('_', ' ')}, and {getattr(plan, key)} is none")
             if id_ in self.devices:
                 raise ValueError(f"{id_} is a device already: give the thing another name")
         return self

@@ -1,10 +1,11 @@
 """The physics of a key safe, and of the door that its key opens."""
 
 from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from devices.simulators.control import Impossible
 from devices.simulators.physical_log import PhysicalLog
-from devices.simulators.thing import LeafPosition, Thing
+from devices.simulators.thing import Hands, Id, LeafPosition, Thing, ThingSection
 
 
 class KeySafe(Thing):
@@ -18,13 +19,14 @@ class KeySafe(Thing):
     NOUN = "key safe"
     FAULTS = frozenset({"dead", "magnet"})
     ACTS = frozenset({"open_with_code", "take_key", "bring_key", "shut_flap"})
+    HANDS = Hands(opens=("open_with_code",), closes=("shut_flap",))
 
     def __init__(self, name: str, log: PhysicalLog, *, key: bool) -> None:
         super().__init__(name, log)
         self.key = key
 
     @property
-    def seems_there(self) -> bool:
+    def seems_inside(self) -> bool:
         """Whether a reed below the hook sees a magnet."""
         return self.key or "magnet" in self.faults
 
@@ -67,6 +69,16 @@ class KeySafe(Thing):
         return {"leaf": self.position.value, "key": self.key, "faults": sorted(self.faults)}
 
 
+class KeySafePlan(ThingSection):
+    """A key safe. `key`: its key hangs there at the start."""
+
+    makes = KeySafe
+    takes = frozenset({"strike", "key", "door"})
+    closure = "key_safe"
+    kind: Literal["key_safe"]
+    key: bool = True
+
+
 class KeyedDoor(Thing):
     """A door that only a key opens: that of `safe`, while it is out. It latches when it is pulled shut.
 
@@ -76,6 +88,7 @@ class KeyedDoor(Thing):
     NOUN = "keyed door"
     FAULTS = frozenset({"ajar"})
     ACTS = frozenset({"open", "open_inside", "go_through", "pull_shut"})
+    HANDS = Hands(opens=("open",), closes=("pull_shut",), opens_inside=("open_inside",))
 
     def __init__(self, name: str, log: PhysicalLog, *, safe: KeySafe) -> None:
         super().__init__(name, log)
@@ -106,3 +119,14 @@ class KeyedDoor(Thing):
     def physical(self) -> Mapping[str, object]:
         """Return the leaf."""
         return {"leaf": self.position.value, "faults": sorted(self.faults)}
+
+
+class KeyedDoorPlan(ThingSection):
+    """A door that the key of the key safe `safe` opens."""
+
+    makes = KeyedDoor
+    takes = frozenset({"door"})
+    closure = "keyed_door"
+    needs: ClassVar[Mapping[str, str]] = {"safe": "key_safe"}
+    kind: Literal["keyed_door"]
+    safe: Id

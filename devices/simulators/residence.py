@@ -18,26 +18,21 @@ from devices.simulators.fridge import SimulatedFridge
 from devices.simulators.house import (
     BoardPlan,
     CameraPlan,
-    CompartmentPlan,
     DoorPlan,
     FridgePlan,
-    KeyedDoorPlan,
-    KeySafePlan,
     LockPlan,
     OpenerPlan,
     ScannerPlan,
     SensorPlan,
     SignalPlan,
     SimulatedHouse,
-    StreetDoorPlan,
     StrikePlan,
 )
-from devices.simulators.key_safe import KeyedDoor, KeySafe
 from devices.simulators.lock import MotorLock
 from devices.simulators.opener import Opener
 from devices.simulators.physical_log import PhysicalLog
 from devices.simulators.rtsp import RtspServer
-from devices.simulators.thing import Compartment, StreetDoor, Thing
+from devices.simulators.thing import Thing
 from devices.simulators.watcher import CloudCamera
 from devices.simulators.way_devices import Board, InsideSensor, StrikeRelay
 from devices.simulators.zigbee import ZigbeeBridge
@@ -256,22 +251,10 @@ class Residence:
 
 
 def make_things(house: SimulatedHouse, log: PhysicalLog) -> Mapping[str, Thing]:
-    """Return the things of the house, a keyed door after the safe that has its key."""
+    """Return the things of the house; one that needs another is made after it."""
     things: dict[str, Thing] = {}
-    for name, plan in sorted(house.things.items(), key=lambda item: isinstance(item[1], KeyedDoorPlan)):
-        match plan:
-            case StreetDoorPlan():
-                things[name] = StreetDoor(name, log, closes_s=plan.closes_s)
-            case CompartmentPlan():
-                things[name] = Compartment(name, log, occupied=plan.occupied)
-            case KeySafePlan():
-                things[name] = KeySafe(name, log, key=plan.key)
-            case KeyedDoorPlan():
-                safe = things[plan.safe]
-                assert isinstance(safe, KeySafe)  # noqa: S101 - the house file says so
-                things[name] = KeyedDoor(name, log, safe=safe)
-            case _:
-                assert_never(plan)
+    for name, plan in sorted(house.things.items(), key=lambda item: len(item[1].needs)):
+        things[name] = plan.make(name, log, things)
     return things
 
 

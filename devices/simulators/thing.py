@@ -4,10 +4,15 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from enum import StrEnum, auto
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from devices.simulators.control import Impossible
 from devices.simulators.physical_log import PhysicalLog
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
+Delay = Annotated[float, Field(ge=0, le=600)]  # seconds
 
 
 class LeafPosition(StrEnum):
@@ -18,8 +23,16 @@ class LeafPosition(StrEnum):
     AJAR = auto()  # it only leans: no latch has caught
 
 
+class Hands(NamedTuple):
+    """How a person of the household opens and closes a thing without the gateway: its acts, one after the other."""
+
+    opens: tuple[str, ...]  # from where its own key, code or handle is
+    closes: tuple[str, ...] = ()  # empty: it falls shut by itself
+    opens_inside: tuple[str, ...] | None = None  # from inside, without a key; None: nobody is behind it, or as `opens`
+
+
 class Thing(ABC):
-    """One thing with a leaf. `FAULTS` can be switched, `ACTS` are what people do to it.
+    """One thing with a leaf. `FAULTS` can be switched, `ACTS` are what people do to it, `HANDS` which of them move it.
 
     `leaf_moved` and `inside_moved` are called after each change, for its sensors.
     """
@@ -27,6 +40,7 @@ class Thing(ABC):
     NOUN: ClassVar[str] = "thing"
     FAULTS: ClassVar[frozenset[str]] = frozenset()
     ACTS: ClassVar[frozenset[str]] = frozenset()
+    HANDS: ClassVar[Hands]
 
     def __init__(self, name: str, log: PhysicalLog) -> None:
         self.name, self.log = name, log
@@ -39,6 +53,11 @@ class Thing(ABC):
     def open(self) -> bool:
         """Whether a contact at the leaf is open: ajar is open too."""
         return self.position is not LeafPosition.CLOSED
+
+    @property
+    def seems_inside(self) -> bool:
+        """Whether a sensor inside sees what it is there for: a parcel, a key; False where nothing can be."""
+        return False
 
     @abstractmethod
     def release(self, seconds: float, cause: str) -> None:
@@ -87,6 +106,29 @@ class Thing(ABC):
             subscriber()
 
 
+class ThingSection(BaseModel):
+    """The section of a thing in the house file; its keys beside `kind` are the arguments of the thing.
+
+    `makes`: the thing. `takes`: the kinds of devices that can be at it. `closure`: the kind of closure in a house
+    file that this thing simulates (`perron simulate`). `needs`: the keys that name another thing, and which kind that
+    thing must have.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    makes: ClassVar[type[Thing]]
+    takes: ClassVar[frozenset[str]]
+    closure: ClassVar[str]
+    needs: ClassVar[Mapping[str, str]] = {}
+    kind: str
+
+    def make(self, name: str, log: PhysicalLog, things: Mapping[str, Thing]) -> Thing:
+        """Return the thing; `things` are those made before, among them all that it needs."""
+        needed = {key: things[getattr(self, key)] for key in self.needs}
+        arguments: dict[str, Any] = {**self.model_dump(exclude={"kind"}), **needed}
+        return self.makes(name, log, **arguments)
+
+
 class MotorThing(Thing):
     """A thing whose leaf an opener lifts and lowers (`opener.py`): a hatch, a gate.
 
@@ -127,6 +169,7 @@ class StreetDoor(Thing):
     NOUN = "street door"
     FAULTS = frozenset({"dead", "sticks", "wedged", "neighbour_follows"})
     ACTS = frozenset({"go_through", "come_with_key", "close"})
+    HANDS = Hands(opens=("come_with_key",))
 
     def __init__(self, name: str, log: PhysicalLog, *, closes_s: float) -> None:
         super().__init__(name, log)
@@ -193,6 +236,16 @@ class StreetDoor(Thing):
         return {"leaf": self.position.value, "released": self.released, "faults": sorted(self.faults)}
 
 
+class StreetDoorPlan(ThingSection):
+    """A street door, which falls shut `closes_s` seconds after somebody went through."""
+
+    makes = StreetDoor
+    takes = frozenset({"strike", "door"})
+    closure = "strike"
+    kind: Literal["street_door"]
+    closes_s: Delay = 3.0
+
+
 class Compartment(Thing):
     """A compartment of a parcel box: its latch springs open on an order and catches when the lid is pushed shut.
 
@@ -204,11 +257,17 @@ class Compartment(Thing):
     NOUN = "compartment"
     FAULTS = frozenset({"dead", "stuck_shut", "bounces", "does_not_catch", "ajar"})
     ACTS = frozenset({"put_in", "take_out", "push_shut", "open_with_key"})
+    HANDS = Hands(opens=("open_with_key",), closes=("push_shut",))
 
     def __init__(self, name: str, log: PhysicalLog, *, occupied: bool) -> None:
         super().__init__(name, log)
         self.caught, self.occupied = True, occupied
         self._tries = 0
+
+    @property
+    def seems_inside(self) -> bool:
+        """Whether something lies in it."""
+        return self.occupied
 
     def release(self, seconds: float, cause: str) -> None:  # noqa: ARG002 - a latch that is open stays so
         """Spring open."""
@@ -255,3 +314,13 @@ class Compartment(Thing):
         """Return lid, latch and content."""
         own = {"caught": self.caught, "occupied": self.occupied}
         return {"leaf": self.position.value, **own, "faults": sorted(self.faults)}
+
+
+class CompartmentPlan(ThingSection):
+    """A compartment of a parcel box."""
+
+    makes = Compartment
+    takes = frozenset({"strike", "compartment", "content", "door"})
+    closure = "compartment"
+    kind: Literal["compartment"]
+    occupied: bool = False

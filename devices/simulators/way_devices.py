@@ -24,7 +24,6 @@ from devices.reports import (
 )
 from devices.simulators.device import DeviceSite, FaultValue, SimulatedDevice
 from devices.simulators.house import BoardPlan, SensorPlan, StrikePlan
-from devices.simulators.key_safe import KeySafe
 from devices.simulators.thing import Compartment
 
 
@@ -229,12 +228,11 @@ class InsideSensor(SimulatedDevice):
         self._publish_state()
 
     def _is_there(self) -> bool:
-        thing = self._thing
-        return thing.occupied if isinstance(thing, Compartment) else isinstance(thing, KeySafe) and thing.seems_there
+        return self._thing.seems_inside
 
     def _report(self) -> Report:
         there = self._stuck if "stuck" in self.faults else self._is_there()
-        if isinstance(self._thing, Compartment):
+        if self._plan.kind == "content":
             return ContentReport(occupied=_sensed(there, self.faults, "lies"))
         return KeyReport(present=None if "blind" in self.faults else there or "lies" in self.faults)
 

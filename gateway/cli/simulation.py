@@ -16,7 +16,7 @@ import typer
 from pydantic import ValidationError
 from ruamel.yaml.error import YAMLError
 
-from devices.simulators.house import THINGS, KeyedDoorPlan, SimulatedHouse, read_house
+from devices.simulators.house import THINGS, SimulatedHouse, read_house
 from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, invalid_fields, load_home
 from gateway.cli.house_log import DeviceLinkMonitor, follow_physical_log, run_beside
 from gateway.cli.lines import DEFAULT_HOME, quoted_path, relative_path
@@ -36,6 +36,7 @@ from gateway.config.devices import (
 )
 from gateway.config.home import Home
 from gateway.config.topics import bridge_base_topic
+from gateway.domain.visit.closures import AnyClosure
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing, end_process, private_broker
 from gateway.system.parent_death import with_parent_death_signal
 
@@ -87,14 +88,14 @@ def _plan_things(home: Home, played: Mapping[str, AnyDevice]) -> tuple[dict[str,
     things: dict[str, dict[str, object]] = {}
     places: dict[str, str] = {}
     for entrance in home.entrances.values():
-        safes = [f"{closure.id}-thing" for closure in entrance.closures if closure.kind == "key_safe"]
-        for closure in entrance.closures:
+        planned: dict[str, str] = {}  # a kind of thing -> the first of it at this entrance
+        for closure in sorted(entrance.closures, key=_needs_of):
             plan, name = THINGS.get(closure.kind), f"{closure.id}-thing"
-            needs_safe = plan is KeyedDoorPlan
-            if plan is None or (needs_safe and not safes):
+            if plan is None or not planned.keys() >= set(plan.needs.values()):
                 continue
             kind = get_args(plan.model_fields["kind"].annotation)[0]
-            things[name] = {"kind": kind, **({"safe": safes[0]} if needs_safe else {})}
+            things[name] = {"kind": kind, **{key: planned[needed] for key, needed in plan.needs.items()}}
+            planned.setdefault(kind, name)
             at_it = (id_ for id_ in closure.devices.values() if id_ in played)
             places |= {id_: name for id_ in at_it if played[id_].kind in plan.takes}
     for id_, device in played.items():
@@ -102,6 +103,11 @@ def _plan_things(home: Home, played: Mapping[str, AnyDevice]) -> tuple[dict[str,
             places[id_] = f"{id_}-thing"
             things[places[id_]] = {"kind": _THINGS[device.kind]}
     return things, places
+
+
+def _needs_of(closure: AnyClosure) -> int:
+    """Return how many other things the closure's needs: those are planned first."""
+    return len(THINGS[closure.kind].needs) if closure.kind in THINGS else 0
 
 
 def _bridge_account(home: Home, device: str) -> dict[str, object]:

@@ -5,17 +5,15 @@ from dataclasses import replace
 
 from devices.simulators.house import (
     BoardPlan,
-    CompartmentPlan,
     DevicePlan,
     DoorPlan,
     HookPlan,
-    KeyedDoorPlan,
-    KeySafePlan,
     ScannerPlan,
-    StreetDoorPlan,
     StrikePlan,
     ThingPlan,
 )
+from devices.simulators.key_safe import KeyedDoorPlan, KeySafePlan
+from devices.simulators.thing import CompartmentPlan, StreetDoorPlan
 from gateway.config.devices import (
     AnyDevice,
     CompartmentDevice,

@@ -1,15 +1,13 @@
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from devices.simulators.device import SimulatedDevice
-from devices.simulators.house import SimulatedHouse, read_house
-from devices.simulators.key_safe import KeyedDoor, KeySafe
-from devices.simulators.thing import Compartment, StreetDoor, Thing
+from devices.simulators.house import THING_SECTIONS, SimulatedHouse, read_house
 from devices.simulators.way_devices import Board, InsideSensor, StrikeRelay
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -55,12 +53,7 @@ def test_a_device_without_an_account_comes_as_nobody() -> None:
     assert house.devices["s"].secret("s", house.broker) is None
 
 
-THINGS: dict[str, type[Thing]] = {
-    "street_door": StreetDoor,
-    "compartment": Compartment,
-    "key_safe": KeySafe,
-    "keyed_door": KeyedDoor,
-}
+THINGS = {get_args(section.model_fields["kind"].annotation)[0]: section.makes for section in THING_SECTIONS}
 DEVICES: dict[str, type[SimulatedDevice]] = {"strike": StrikeRelay, "compartment": Board, "content": InsideSensor}
 
 

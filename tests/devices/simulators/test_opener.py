@@ -9,8 +9,7 @@ from devices.commands import LockDoor, UnlockDoor
 from devices.reports import CorrelationReport, DoorReport, DoorState, GarageDoorReport, GarageDoorState
 from devices.simulators import residence
 from devices.simulators.control import Arrive, Handle, WalkIn, WalkOut
-from devices.simulators.house import CompartmentPlan
-from devices.simulators.thing import MotorThing
+from devices.simulators.thing import CompartmentPlan, MotorThing
 from devices.vendors.words import TopicSuffix
 from tests.devices.street import OPENER, REED, HouseClient, connected_house, make_movement
 from tests.waiting import assert_stays
