@@ -54,6 +54,13 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(f"{PAGES}::test_without_the_devices_nothing_is_shown_as_shut",),
     ),
     Mutant(
+        name="the pages draw an open closure as a closed one",
+        file="gateway/web/server/closure_drawings.py",
+        old="self.opened if state is ClosureState.OPEN else self.closed",
+        new="self.opened if state is None else self.closed",
+        tests=(f"{PAGES}::test_each_kind_is_drawn_from_its_row_and_open_otherwise_than_closed",),
+    ),
+    Mutant(
         name="the pages show the courier at the door that he has left",
         file="gateway/web/server/fragments.py",
         old="        case Phase.ADVANCING if place == stage + 1:\n",

@@ -1,7 +1,7 @@
 """The entities of each closure of an entrance, and their values. Pure.
 
 An entrance with one door has none of them: its own entities `lock` and `door` are that door's. A closure's entities
-follow from its sensors and from what opens it, so a new kind of closure has entities without any code here. The
+follow from its sensors and from what opens it; a kind that an opener moves has its row in `COVER_CLASSES`. The
 values are those of https://www.home-assistant.io/integrations/lock.mqtt/, cover.mqtt and binary_sensor.mqtt, `None` is
 unknown. Closed, locked, empty and present are good values: Home Assistant shows them only while they are proven.
 """
@@ -9,7 +9,7 @@ unknown. Closed, locked, empty and present are good values: Home Assistant shows
 from collections.abc import Iterator, Mapping
 
 from devices.reports import DoorState
-from gateway.domain.frozen import Frozen
+from gateway.domain.frozen import Frozen, replace
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.compartment import EMPTY, OCCUPIED
 from gateway.domain.visit.closures.contract import CLEAR, OBSTRUCTED, OPEN_DOOR_STATES, Quantity, View
@@ -20,6 +20,7 @@ from gateway.system.i18n import Text, _
 
 UNKNOWN = "None"  # Home Assistant shows "unknown" for it
 ON, OFF = "ON", "OFF"
+GARAGE = "garage"  # a device class of covers
 SECURED = "secured"  # the part that shows whether it is proven closed and holding
 
 
@@ -35,8 +36,12 @@ class EntityShape(Frozen):
 
 _LOCK = EntityShape(platform="lock", name=_("{closure}: lock"), takes_lock=True)
 _COVER = EntityShape(platform="cover", name=_("{closure}: open or closed"))
-_GARAGE = EntityShape(platform="cover", name=_("{closure}: open or closed"), device_class="garage")
 _SECURED = EntityShape(platform="binary_sensor", name=_("{closure}: locked"), device_class="lock")
+
+COVER_CLASSES: Mapping[str, str | None] = {"garage_door": GARAGE}
+"""The device class of each kind of closure that an opener moves, by which Home Assistant draws it; None: it has none.
+They are those of https://www.home-assistant.io/integrations/cover/#device-class."""
+
 _SENSORS: Mapping[Quantity, EntityShape] = {
     Quantity.CONTACT: EntityShape(platform="binary_sensor", name=_("{closure}: open"), device_class="door"),
     Quantity.OBSTRUCTION: EntityShape(
@@ -61,7 +66,7 @@ def closure_entities(closure: AnyClosure) -> Iterator[tuple[str, EntityShape]]:
     is_cover = "cover" in closure.order_kinds
     has_bolt = any(sensor.quantity is Quantity.BOLT for sensor in closure.sensors.values())
     if is_cover:
-        yield SECURED, _GARAGE if closure.kind == "garage_door" else _COVER
+        yield SECURED, replace(_COVER, device_class=COVER_CLASSES[closure.kind])
     elif has_bolt and "lock" in closure.order_kinds:
         yield SECURED, _LOCK
     elif closure.is_private:

@@ -24,7 +24,7 @@ from gateway.config.home import Home, HomeAssistantSection
 from gateway.config.topics import BRIDGE_STATE, HOMEASSISTANT_STATUS_TOPIC, homeassistant_topic, inbound_topics
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import ORDER_ROLE, Quantity
-from gateway.integrations.homeassistant.closures import UNKNOWN, closure_entities
+from gateway.integrations.homeassistant.closures import COVER_CLASSES, GARAGE, UNKNOWN, closure_entities
 from gateway.integrations.homeassistant.commands import HomeAssistantCommand
 from gateway.integrations.homeassistant.state import DELIVERY_STATES, EVENT_TYPES
 from gateway.runtime.adapters.batteries import auxiliary_batteries
@@ -255,7 +255,8 @@ def _battery_components(home: Home, entrance: str, closures: tuple[AnyClosure, .
 
 
 def _opens_garage_door(closures: tuple[AnyClosure, ...], opener: str) -> bool:
-    return any(one.kind == "garage_door" and one.devices.get(ORDER_ROLE) == opener for one in closures)
+    opened = (one.kind for one in closures if one.devices.get(ORDER_ROLE) == opener)
+    return any(COVER_CLASSES.get(kind) == GARAGE for kind in opened)
 
 
 def publishes_picture(home: Home, entrance: str) -> bool:

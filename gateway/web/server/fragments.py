@@ -22,6 +22,7 @@ from gateway.runtime.notifications.texts import battery_text, readiness_text
 from gateway.system.i18n import Language
 from gateway.web.auth.roles import UserRight
 from gateway.web.server import courier_view, keeper_view, reception_view
+from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
 from gateway.web.server.context import GatewayServices, Viewer, person_name, to_utc
 from gateway.web.server.visit_story import story_lines
 
@@ -79,20 +80,22 @@ def closure_facts(state: Entrance, language: Language) -> tuple[Mapping[str, obj
     closures = state.rules.closures
     if not has_named_closures(closures):
         return ()
-    return tuple(
-        {
-            "id": one.id,
-            "name": closure_name(closures, one.id, language),
-            "kind": one.kind,
-            "state": (
-                summary.ClosureState.UNKNOWN if state.broker_session is None else summary.closure_state(state, one)
-            ).value,
-            "is_private": one.is_private,
-            "position": None if state.visit is None else courier_position(state.visit, one.id),
-            "cameras": state.rules.watched_by.get(one.id, ()),
-        }
-        for one in closures
-    )
+    facts = []
+    for one in closures:
+        shown = summary.ClosureState.UNKNOWN if state.broker_session is None else summary.closure_state(state, one)
+        facts.append(
+            {
+                "id": one.id,
+                "name": closure_name(closures, one.id, language),
+                "kind": one.kind,
+                "drawing": CLOSURE_DRAWINGS[one.kind].path(shown),
+                "state": shown.value,
+                "is_private": one.is_private,
+                "position": None if state.visit is None else courier_position(state.visit, one.id),
+                "cameras": state.rules.watched_by.get(one.id, ()),
+            }
+        )
+    return tuple(facts)
 
 
 NAMING_PHASES = frozenset({Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE, Phase.ADVANCING})

@@ -1,5 +1,6 @@
 """What the pages show of an entrance with several closures: each one's drawing, and what the courier does at it."""
 
+import re
 from typing import Any
 
 import pytest
@@ -9,9 +10,12 @@ from gateway.domain.frozen import replace
 from gateway.domain.visit.closures import AnyClosure, BoltedDoor, Compartment, GarageDoor, KeySafe, Strike
 from gateway.domain.visit.closures.contract import Fact
 from gateway.domain.visit.state import Entrance, Entry, Phase, Rules, Securing, Visit
+from gateway.domain.visit.summary import ClosureState
+from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
 from gateway.web.server.courier_view import CourierStep, way_texts
 from gateway.web.server.fragments import closure_facts
 from gateway.web.texts.catalogue import TEXTS
+from tests.closures import KIND_WORDS, plain
 from tests.shell.house import visit_delivery
 
 FLAT = (Strike(id="street"), BoltedDoor(id="door"))
@@ -48,6 +52,17 @@ def test_each_closure_of_a_flat_is_shown_with_what_is_proven_of_it() -> None:
     claimed = {name: replace(fact, proven=False) for name, fact in SHUT.items()}
     assert states(replace(flat, facts=claimed)) == ["unknown", "unknown"], "what is not proven is never shown as shut"
     assert states(entrance(*FLAT)) == ["unknown", "unknown"]
+
+
+@pytest.mark.parametrize("word", KIND_WORDS)
+def test_each_kind_is_drawn_from_its_row_and_open_otherwise_than_closed(word: str) -> None:
+    drawing = CLOSURE_DRAWINGS[word]
+    (shown,) = closure_facts(entrance(plain(word)), "en")
+    assert (shown["state"], shown["drawing"]) == ("unknown", drawing.path(ClosureState.UNKNOWN))
+    paths = {state: drawing.path(state) for state in ClosureState}
+    assert paths[ClosureState.UNKNOWN] == paths[ClosureState.SECURED] != paths[ClosureState.OPEN]
+    for path in paths.values():
+        assert re.fullmatch(r"M[MmLlHhVvAaZz0-9 .-]+", path), "path data that begins with a place"
 
 
 def test_without_the_devices_nothing_is_shown_as_shut() -> None:
