@@ -6,7 +6,7 @@ A garage is a way of its own here: nobody goes on from one, because the box clos
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import replace as with_changes
 from typing import TYPE_CHECKING
@@ -119,25 +119,22 @@ LAYOUTS: Mapping[str, Layout] = {
 }
 
 
+THINGS: Mapping[str, type[Thing]] = {
+    "bolted_door": BoltedLeaf,
+    "garage_door": Garage,
+    "strike": StreetDoor,
+    "compartment": Box,
+    "key_safe": Safe,
+    "keyed_door": KeyedLeaf,
+}
+"""What stands there in truth for each kind of closure."""
+
+
 def things_for(closures: tuple[AnyClosure, ...]) -> dict[str, Thing]:
     """One thing for each closure; a door that a key opens stands behind the newest safe."""
     things: dict[str, Thing] = {}
-    hook = Safe()
     for closure in closures:
-        match closure:
-            case BoltedDoor():
-                things[closure.id] = BoltedLeaf()
-            case GarageDoor():
-                things[closure.id] = Garage()
-            case Strike():
-                things[closure.id] = StreetDoor()
-            case Compartment():
-                things[closure.id] = Box()
-            case KeySafe():
-                hook = Safe()
-                things[closure.id] = hook
-            case KeyedDoor():
-                things[closure.id] = KeyedLeaf(hook)
+        things[closure.id] = THINGS[closure.kind].beside(things.values())
     return things
 
 
@@ -150,25 +147,42 @@ def build(
     return EntranceHouse(seed, changed, things_for(layout.closures), tell)
 
 
-def any_mix(seed: int) -> Layout:
+LAST: Mapping[str, tuple[AnyClosure, ...]] = {
+    "gate": (_gate("inner"),),
+    "box": (_box("inner"),),
+    "safe": (_safe("safe"), KeyedDoor(id="inner")),
+    "garage": (_garage("inner"),),
+}
+"""What can stand last in a mix."""
+
+MIXES = ("mix 1", "mix 2", "mix 3")  # so much of the lives, each as one layout
+
+
+def chosen(seed: int, names: Iterable[str]) -> str:
+    """The name that this seed draws: each draws a number for this seed, and the highest wins.
+
+    So a new name takes its share of the seeds, and every other seed keeps the name that it had.
+    """
+    return max(names, key=lambda name: random.Random(f"{name} {seed}").random())
+
+
+def any_mix(seed: int, last: Mapping[str, tuple[AnyClosure, ...]] = LAST) -> Layout:
     """One to three closures at random behind each other; what only the household can close again stands last."""
     rng = random.Random(f"mix {seed}")
     outer = [rng.choice((Strike(id=f"outer{n}"), _gate(f"outer{n}"))) for n in range(rng.choice((0, 1, 2)))]
-    last = rng.choice(("gate", "box", "safe", "garage"))
-    inner: dict[str, tuple[AnyClosure, ...]] = {
-        "gate": (_gate("inner"),),
-        "box": (_box("inner"),),
-        "safe": (_safe("safe"), KeyedDoor(id="inner")),
-        "garage": (_garage("inner"),),
-    }
-    return Layout((*outer, *inner[last]))
+    return Layout((*outer, *last[chosen(seed, last)]))
+
+
+def layout_of(seed: int, layouts: Mapping[str, Layout] = LAYOUTS) -> Layout:
+    """The layout of this seed's life: one of these, or a mix."""
+    name = chosen(seed, (*layouts, *MIXES))
+    return any_mix(seed) if name in MIXES else layouts[name]
 
 
 def build_for_life(seed: int, tell: Callable[[str], None] | None) -> EntranceHouse:
-    """Build a house for a life: each layout in its turn, then a mix; some devices do not check a command's time."""
+    """Build a house for a life: its layout or mix; some devices do not check a command's time."""
     rng = random.Random(f"entrance {seed}")
-    turn = rng.randrange(len(LAYOUTS) + 3)
-    layout = list(LAYOUTS.values())[turn] if turn < len(LAYOUTS) else any_mix(seed)
+    layout = layout_of(seed)
     has_key = any(closure.key_back_within_s is not None for closure in layout.closures)
     if has_key and random.Random(f"holder {seed}").random() < 0.5:
         layout = with_changes(layout, holder=Holder.KEEPER)

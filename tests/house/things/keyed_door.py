@@ -1,7 +1,7 @@
 """A door that only its key opens, in truth."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from tests.house.things.key_safe import Safe
@@ -16,6 +16,12 @@ class KeyedLeaf(Thing):
     def __init__(self, safe: Safe) -> None:
         super().__init__()
         self.safe, self.is_open = safe, False
+
+    @classmethod
+    def beside(cls, things: Iterable[Thing]) -> Thing:
+        """One that stands behind the newest safe of these, which has its key."""
+        *_others, safe = (thing for thing in things if isinstance(thing, Safe))
+        return cls(safe)
 
     def values(self) -> dict[str, str]:
         return {"door": "open" if self.is_open else "closed"}

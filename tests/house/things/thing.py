@@ -11,7 +11,7 @@ from devices.reports import OperationSource
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from gateway.domain.visit import commands as c
     from gateway.domain.visit.closures import AnyClosure
@@ -34,6 +34,11 @@ class Thing:
         self.obeyed: list[tuple[float, str]] = []  # (at, visit): orders to open that it acted on
         self.opened_by: list[str] = []  # visits under which it was opened
         self.log: list[str] = []
+
+    @classmethod
+    def beside(cls, _things: Iterable[Thing]) -> Thing:
+        """One that stands behind these; most stand for themselves."""
+        return cls()
 
     def placed(self, house: EntranceHouse, closure: AnyClosure) -> None:
         """Stand in this house; as it stands there first it is secured."""

@@ -11,10 +11,12 @@ from itertools import chain
 import pytest
 
 from gateway.domain.delivery.result import Outcome, Refusal
-from gateway.domain.visit.closures import KINDS
+from gateway.domain.visit.closures import BoltedDoor, Strike
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import LockRequestResult, Phase
+from tests.closures import KIND_WORDS
 from tests.house import arrows, entrance_life, life, lives
+from tests.house.entrances import LAST, LAYOUTS, MIXES, Layout, any_mix, chosen, layout_of
 from tests.house.faults import CRASH_POINTS
 
 SEEDS, CHUNKS = 2000, 2
@@ -47,7 +49,6 @@ MUST_BE_SEEN_AT_A_FRONT_DOOR = {
     *("late unlock", "intent", "unlock published", "opening", "locked again", "sealed", "Lock", "step without a store"),
     *("release never entered", "release unsent", "ReportReadiness", "ConsumeOpening", "LogNote", "ReportDoorResult"),
 }
-KIND_WORDS = {kind.model_fields["kind"].default: kind for kind in KINDS}
 KEYED = {word for word, kind in KIND_WORDS.items() if not kind.order_kinds}  # a key opens it, no intent
 MUST_BE_SEEN_AT_ANY_ENTRANCE = {
     "phase ready",
@@ -123,3 +124,36 @@ def test_a_few_lives_hold_in_the_inner_loop() -> None:
     for seed in range(20):
         life.run_life(seed, steps=60)
         entrance_life.run_life(seed)
+
+
+def odd(first: int, last: int) -> range:
+    """The seeds of the generic house in this range."""
+    return range(first + 1 - first % 2, last, 2)
+
+
+@pytest.mark.parametrize(("first", "last"), [(first, first + ENOUGH_TO_SEE_EVERYTHING) for first in (0, 1000)])
+def test_the_lives_are_spread_over_the_layouts_and_the_kinds(first: int, last: int) -> None:
+    names = Counter(chosen(seed, (*LAYOUTS, *MIXES)) for seed in odd(first, last))
+    assert all(names[name] >= 20 for name in (*LAYOUTS, *MIXES)), names
+    stand = ({one.kind for one in layout_of(seed).closures} for seed in odd(first, last))
+    kinds: Counter[str] = Counter(chain.from_iterable(stand))
+    assert all(kinds[word] >= 20 for word in KIND_WORDS), kinds
+
+
+def test_a_new_layout_takes_its_share_of_the_seeds_and_leaves_every_other_life_as_it_was() -> None:
+    new = Layout((BoltedDoor(id="new"),))
+    before = {seed: layout_of(seed) for seed in odd(0, SEEDS)}
+    after = {seed: layout_of(seed, {**LAYOUTS, "new": new}) for seed in before}
+    taken = [seed for seed in before if after[seed] is new]
+    assert all(after[seed] == before[seed] for seed in before.keys() - set(taken))
+    share = len(before) / len((*LAYOUTS, *MIXES, "new"))
+    assert 0.6 * share < len(taken) < 1.5 * share
+
+
+def test_a_new_closure_that_can_stand_last_leaves_every_other_mix_as_it_was() -> None:
+    before = {seed: any_mix(seed) for seed in odd(0, SEEDS)}
+    after = {seed: any_mix(seed, {**LAST, "new": (Strike(id="new"),)}) for seed in before}
+    taken = [seed for seed in before if after[seed].closures[-1].id == "new"]
+    assert 0.6 / 5 < len(taken) / len(before) < 1.5 / 5
+    assert all(after[seed] == before[seed] for seed in before.keys() - set(taken))
+    assert all(after[seed].closures[:-1] == before[seed].closures[: len(after[seed].closures) - 1] for seed in taken)
