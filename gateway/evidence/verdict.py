@@ -9,7 +9,8 @@ from gateway.system.i18n import SOURCE, Text, _
 
 _USE_COPY = _("Take an untouched copy from the box or a backup and verify that one.")
 _BOX_CONTRADICTS = _(
-    "Keep this copy as it is and tell the owner and whoever maintains the box: the box sealed it like this."
+    "Keep this copy unchanged, and inform the owner and the person who maintains the box: the box itself sealed this "
+    "content."
 )
 _TELL_OWNER = _("Keep this copy as it is and tell the owner: somebody or some fault changed it after it was sealed.")
 
@@ -33,7 +34,7 @@ class ProofProblem(StrEnum):
     MANIFEST_MALFORMED = "manifest_malformed", _("this is not a manifest that this program knows"), _USE_COPY
     MANIFEST_NEWER = (
         "manifest_newer",
-        _("a later release of the program sealed this, in a way that this one does not know"),
+        _("a later release of the program sealed this in a format that this release does not know"),
         _("Verify it with that release or a later one."),
     )
     UNSIGNED = (
@@ -70,15 +71,22 @@ class ProofProblem(StrEnum):
         _("the remembered checkpoint is another box's, or changed"),
         _("Take this box's own."),
     )
-    ROUTE_DIFFERS = "route_differs", _("the manifest says something else of the way in than the log"), _BOX_CONTRADICTS
-    ROUTE_TIMES = "route_times", _("the times of the way in do not follow each other"), _BOX_CONTRADICTS
+    ROUTE_DIFFERS = "route_differs", _("the manifest differs from the log about the way in"), _BOX_CONTRADICTS
+    ROUTE_TIMES = "route_times", _("the times of the way in are not in order"), _BOX_CONTRADICTS
     ROUTE_ORDER = (
         "route_order",
-        _("something was ordered open before what lies before it was proven secured, or without its intent"),
+        _(
+            "a closure was ordered open without its stored intent, or before the closure in front of it was proven "
+            "secured"
+        ),
         _BOX_CONTRADICTS,
     )
     ROUTE_STALE = "route_stale", _("an answer is older than the last order"), _BOX_CONTRADICTS
-    ROUTE_UNPROVEN = "route_unproven", _("called secured without the answers that prove it"), _BOX_CONTRADICTS
+    ROUTE_UNPROVEN = (
+        "route_unproven",
+        _("a closure is stated as secured without the answers that prove it"),
+        _BOX_CONTRADICTS,
+    )
     FILM_MISSING = "film_missing", _("a film is missing without a declared gap"), _USE_COPY
     FILM_CHANGED = "film_changed", _("the film was changed")
     FILM_CUT = "film_cut", _("the end of the film is missing")

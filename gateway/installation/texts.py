@@ -20,7 +20,7 @@ TRIAL_TITLES: Mapping[str, Text] = {
     "jam": _("A jammed bolt"),
     "wedged": _("The door wedged open"),
     "not_caught": _("A lid whose latch does not catch"),
-    "content": _("The sensor of what lies in it"),
+    "content": _("The sensor inside"),
     "key_hook": _("The sensor of the key"),
     "obstruction": _("Something in the way"),
     "way_out": _("The way out by hand"),
@@ -29,7 +29,7 @@ TRIAL_TITLES: Mapping[str, Text] = {
     "picture": _("What {camera} sees"),
     "covered": _("{camera} covered"),
     "cut": _("{camera} cut off"),
-    "sees": _("Whom {camera} sees"),
+    "sees": _("The person in the picture of {camera}"),
     "batteries": _("The batteries"),
     "broker": _("The network cut off"),
     "wrong_code": _("A code that nobody promised"),
@@ -48,22 +48,24 @@ TRIAL_INSTRUCTIONS: Mapping[str, Text] = {
         "Take the wedge out afterwards."
     ),
     "wedged": _(
-        "Open the door and put a wedge in, so that it stands open by a finger's breadth. The box must not say "
+        "Open the door and put a wedge in, so that it stands open by a finger's breadth. The box must not show "
         "“closed”. Take the wedge out afterwards."
     ),
     "not_caught": _(
-        "Open the lid with its own key. Hold the latch back, with a strip of tape over it, and push the lid to. The "
-        "box must not say “locked”. Take the tape off afterwards and push the lid shut."
+        "Open the lid with its own key. Hold the latch back with a strip of tape over it, and push the lid to. The "
+        "box must not show “locked”. Take the tape off afterwards and push the lid shut."
     ),
     "content": _(
         "With the compartment empty, push the lid shut. Open it with its own key, put a parcel in, push it shut. Open "
         "it again, take the parcel out, push it shut."
     ),
     "key_hook": _(
-        "Open the flap with its own code or key and take the key. Close the flap without the key: the box must not say "
-        "“locked”. Then hang the key back and close the flap."
+        "Open the flap with its own code or key and take the key. Close the flap without the key: the box must not "
+        "show “locked”. Then hang the key back and close the flap."
     ),
-    "obstruction": _("Hold something into the light beam, a broom for example, until it is seen. Take it away again."),
+    "obstruction": _(
+        "Hold something into the light beam, for example a broom, until this page shows it. Take it away again."
+    ),
     "way_out": _("Go in, close, press “Lock”, then open from inside by hand and close again."),
     "key": _("Go out, close, press “Lock”, then open from outside with the key and close again."),
     "keyed_door.key": _(
@@ -86,15 +88,15 @@ TRIAL_INSTRUCTIONS: Mapping[str, Text] = {
     ),
     "way.delivery": _(
         "Press “Lock”, go out, and wait two minutes without touching anything. Hold the codes below before the first "
-        "scanner and do at each closure what the signal and the courier's page ask for. Put a parcel down, leave, "
-        "close all behind you."
+        "scanner. At each closure, follow the signal and the courier's page. Put a parcel down, leave, and close "
+        "everything behind you."
     ),
     "compartment.delivery": _(
-        "Leave the parcel of the delivery before in its compartment, and wait a minute until that visit is over. Hold "
-        "the codes below before the scanner: this compartment has to open. Put a parcel in and push the lid shut."
+        "Leave the parcel of the previous delivery in its compartment, and wait a minute until that visit is over. "
+        "Hold the codes below before the scanner: this compartment has to open. Put a parcel in and push the lid shut."
     ),
-    "holds": _("Wait until the opener no longer lets go. Then push against it, without a key."),
-    "key_safe.holds": _("Wait until the opener no longer lets go. Then pull at the flap, without code or key."),
+    "holds": _("Wait until the strike holds the door again. Then push against the door, without a key."),
+    "key_safe.holds": _("Wait until the safe holds its flap again. Then pull at the flap, without code or key."),
     "keyed_door.holds": _("Pull the door shut. Then push against it, without a key."),
 }
 
@@ -103,11 +105,11 @@ TRIAL_QUESTIONS: Mapping[str, Text] = {
     "way_out": _("Did it open from inside without key or power?"),
     "key": _("Did it open from outside with the key?"),
     "picture": _("Does it show a neighbour's door, or the street?"),
-    "sees": _("Does it show who stands there?"),
+    "sees": _("Does it show the person who stands there?"),
     "wrong_code": _("Did the light turn red, and did the door stay shut?"),
     "delivery": _("Was the bell heard inside, and is the door locked now?"),
-    "way.delivery": _("Did each one open in its turn and only then, and is all shut now?"),
-    "compartment.delivery": _("Did this compartment open and no other, and is it shut now?"),
+    "way.delivery": _("Did each closure open only when its turn came, and is everything shut now?"),
+    "compartment.delivery": _("Did this compartment and no other open, and is it shut now?"),
     "holds": _("Did it stay shut?"),
 }
 
@@ -119,54 +121,59 @@ _SENSOR_REMEDY: Text = _(
 TRIAL_REMEDIES: Mapping[str, Text] = {
     "door_sensor": _SENSOR_REMEDY,
     "bolt": _(
-        "The bolt is out for the box and the door opens, or it does not go out. Adjust lock and strike plate, "
-        "calibrate the lock, then try again."
+        "The lock reports the bolt out although the door opens, or the bolt does not go out. Adjust lock and strike "
+        "plate, calibrate the lock, then try again."
     ),
     "bolt_in_air": _(
-        "The box took an open door for locked: its sensor depends on the lock, or sits where it sees the door closed. "
-        "Put up an independent one, then try again."
+        "The box showed an open door as locked: its sensor depends on the lock, or reports “closed” at this place. "
+        "Mount an independent sensor, then try again."
     ),
-    "jam": _("The lock calls a jammed bolt locked. Calibrate it or replace it; with such a lock nobody may come in."),
+    "jam": _(
+        "The lock reports a jammed bolt as locked. Calibrate it or replace it; with such a lock nobody may come in."
+    ),
     "wedged": _(
-        "The sensor calls an ajar door closed. Move its magnet away until a finger's breadth counts as open, then try "
-        "again."
+        "The sensor reports an ajar door as closed. Move its magnet away until a finger's breadth counts as open, "
+        "then try again."
     ),
     "not_caught": _(
-        "The box took a lid that only lies there for locked: the latch reports its lid and not its hook. Connect the "
+        "The box showed a lid that is not latched as locked: the board reports the lid as the latch. Connect the "
         "switch of the latch, or replace the board, then try again."
     ),
     "content": _(
-        "The sensor does not tell a parcel from an empty box. Clean it, point it at the middle of the floor, and try "
-        "again with the smallest parcel that you expect."
+        "The sensor does not distinguish a parcel from an empty compartment. Clean it, point it at the middle of the "
+        "floor, and try again with the smallest parcel that you expect."
     ),
     "key_hook": _(
-        "The sensor sees a key that is out, or misses one that is back. Put it under the hook, where only the key's "
-        "own tag is seen, then try again."
+        "The sensor reports a key that is out as present, or a key that is back as absent. Mount it under the hook, "
+        "where it detects only the key's own tag, then try again."
     ),
     "obstruction": _(
-        "The light beam is not seen. Clean and align it, and look whether the opener reports it. If it cannot, a "
-        "garage door may have `beam: false`: then the box never closes it."
+        "The box gets no report of the light beam. Clean and align the beam, and check whether the opener reports it. "
+        "If it cannot, a garage door may have `beam: false`: then the box never closes it."
     ),
     "way_out": _("Somebody could be locked in. Change the lock or the handle before anybody comes in."),
     "key": _("The key does not open. Fit one that does: it is the way in when the box is dead."),
-    "keyed_door.key": _("The key in the safe is not the key of this door. Hang the right one there, then try again."),
+    "keyed_door.key": _("The key in the safe is not the key of this door. Hang the right key there, then try again."),
     "answer": _("The button is not heard. Look at its battery and its device in home.yaml, then try again."),
     "picture": _("Turn the camera, or mask what belongs to others, then try again."),
     "covered": _(
         "The box does not notice a covered lens. Look at the camera's settings and its clock, then try again."
     ),
     "cut": _("The box does not notice a lost camera. Look how it is connected, then try again."),
-    "sees": _("Turn or move the camera until whoever stands there is in the picture, or name another camera for it."),
+    "sees": _(
+        "Turn or move the camera until the person who stands there is in the picture, or name another camera for this "
+        "closure."
+    ),
     "batteries": _("Change the battery that is running out, wait for its report, then try again."),
     "broker": _("Lock or sensors do not come back after a loss. Look at their reconnection and at the broker's log."),
-    "wrong_code": _("The code was not refused here. Look whether this scanner is named at this closure in home.yaml."),
+    "wrong_code": _("The code was not refused here. Check that home.yaml names this scanner at this closure."),
     "delivery": _(
-        "The delivery did not go through, or something is not locked again. The page History says at which step; mend "
-        "that, then try again."
+        "The delivery failed, or something is not locked again. The page History shows the step. Repair that, then "
+        "try again."
     ),
     "holds": _(
-        "It opens without a key: the opener lets go too long, or the latch does not catch. Shorten its time, adjust "
-        "the strike, then try again."
+        "It opens without a key: the opener releases it for too long, or the latch does not catch. Shorten the time, "
+        "adjust the strike, then try again."
     ),
     "keyed_door.holds": _("It does not latch when it is pulled shut. Adjust the strike plate, then try again."),
 }

@@ -73,7 +73,7 @@ class TrialGoal(Enum):
     NOT_LIVE = _("waits for: picture lost")
     BATTERIES_GOOD = _("waits for: no battery is running out")
     BROKER_GONE = _("waits for: broker lost")
-    BROKER_BACK = _("waits for: broker back, all sensors heard")
+    BROKER_BACK = _("waits for: broker back, all sensors have reported")
     WRONG = _("waits for: code refused and counted")
     RANG = _("waits for: the bell has confirmed")  # the delivery's bell rang; without a signal shown at once
     DELIVERED = _("waits for: delivered, all locked again")  # both proven

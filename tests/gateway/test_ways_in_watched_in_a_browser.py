@@ -76,7 +76,7 @@ async def is_for_everybody(page: Page) -> None:
 async def test_the_owner_sees_at_which_door_of_a_flat_the_courier_is(tmp_path: Path) -> None:
     async with watched(tmp_path, with_flat) as (play, page):
         await shows(page, "Street door shut, proven", "Door shut, proven")
-        await expect(page.locator(".door .why")).to_have_text("all that is the home's own is closed and locked, proven")
+        await expect(page.locator(".door .why")).to_have_text("all closures of the home are closed and locked, proven")
         await is_for_everybody(page)
         parcels = await play.announce_delivery()
         await page.get_by_role("link", name="Live").first.click()
@@ -91,7 +91,7 @@ async def test_the_owner_sees_at_which_door_of_a_flat_the_courier_is(tmp_path: P
         await expect(here).to_contain_text("Street door")
         await expect(here).to_contain_text("the courier is here")
         await expect(page.locator(".closures li").nth(0)).to_contain_text("open")
-        await expect(page.locator(".closures li").nth(1)).to_contain_text("still ahead of the courier")
+        await expect(page.locator(".closures li").nth(1)).to_contain_text("the courier comes here later")
         await expect(page.locator(".closures li").nth(1)).to_contain_text(f"Camera {door_camera}")
         await is_for_everybody(page)
         await play.set_fault(STREET, "wedged", on=False)

@@ -58,8 +58,10 @@ async def _delivers_into_box(play: ScenarioRun, parcels: PromisedDelivery) -> No
 
 
 @SCENARIOS.add(
-    _("somebody is home, so the front door says no, and the parcel goes into the box beside it: courier, owner and "
-      "retailer are told"),
+    _(
+        "somebody is home, so the front door refuses; the parcel goes into the box beside it, and courier, owner and "
+        "retailer are notified"
+    ),
     EXPECT_ELSEWHERE,
     equip=with_box_beside_the_door,
 )  # fmt: skip
@@ -74,7 +76,7 @@ async def _fallback(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("the box dies before it has moved the parcel: a second scan at the front door moves it"),
+    _("the gateway is killed before it moves the parcel: a second scan at the front door moves it"),
     EXPECT_ELSEWHERE,
     equip=with_box_beside_the_door,
     title="fallback:gateway-killed",
@@ -92,7 +94,10 @@ async def _fallback_killed(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("the box dies when it has moved the parcel and told nobody: a second scan shows where it goes"),
+    _(
+        "the gateway is killed after it moved the parcel and before it notified anybody: a second scan shows the new "
+        "place"
+    ),
     EXPECT_ELSEWHERE,
     equip=with_box_beside_the_door,
     title="fallback:gateway-killed-after-the-move",

@@ -177,7 +177,10 @@ for _way in WAYS:
 
 
 @SCENARIOS.add(
-    _("the box dies while the garage stands open: found open, sent down on the courier's word, and proven"),
+    _(
+        "the gateway is killed while the garage is open: it finds it open, closes it after the courier's report, and "
+        "proves it"
+    ),
     title="garage:gateway-killed",
     equip=with_garage_door,
     phases=(*PHASES_OF_GARAGE[:3], *FOUND_OPEN),
@@ -195,7 +198,7 @@ async def _garage_killed(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("killed after the second intent is stored: the flat's order never leaves, both doors are proven shut"),
+    _("killed after the second intent is stored: the order to open the flat is never sent, both doors are proven shut"),
     EXPECT_FLAT,
     title="flat:gateway-killed-after-the-second-commit",
     equip=with_flat,

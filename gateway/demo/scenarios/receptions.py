@@ -170,16 +170,25 @@ def _add_killed(after: int, summary: Text, title: str) -> None:
 
 _add_killed(
     1,
-    _("the box dies while the courier offers the parcel: nothing is delivered, and the concierge can still take it"),
+    _(
+        "the gateway is killed while the courier offers the parcel: nothing is delivered, and the concierge can still "
+        "take it"
+    ),
     "concierge:gateway-killed-while-offered",
 )
 _add_killed(
     2,
-    _("the box dies while the concierge has the parcel: it knows so again, and the owner confirms it"),
+    _(
+        "the gateway is killed while the concierge has the parcel: it knows this after the restart, and the owner "
+        "confirms it"
+    ),
     "concierge:gateway-killed",
 )
 _add_killed(
     3,
-    _("the box dies before the owner has confirmed the parcel: it is with the household, and can be confirmed"),
+    _(
+        "the gateway is killed before the owner has confirmed the parcel: the household has it, and can still confirm "
+        "it"
+    ),
     "concierge:gateway-killed-before-confirmation",
 )

@@ -175,7 +175,7 @@ async def _locker__occupied(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("the parcel is too big for the first compartment, which is free: the second one opens"),
+    _("the first compartment is free, but the parcel is too big for it: the second compartment opens"),
     EXPECT_BOXED,
     equip=with_small_compartment,
     movements=_fills(lid_of(1)),
@@ -271,7 +271,10 @@ def _sealed_log(play: ScenarioRun) -> bytes:
 
 
 @SCENARIOS.add(
-    _("a key safe: a named keeper takes the key against barcode and code, and it is proven back on its hook"),
+    _(
+        "a key safe: a named keeper scans parcel and code, takes the key, and hangs it back; the hook's sensor proves "
+        "it"
+    ),
     EXPECT_KEYED,
     equip=with_key_safe,
 )
@@ -302,7 +305,7 @@ async def _key_safe__key_late(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("a courier's token, a keeper of another entrance, a keeper whose code was withdrawn: the safe stays shut"),
+    _("a courier's token, the code of a keeper of another entrance, a withdrawn code: the safe stays shut"),
     EXPECT_REFUSED,
     equip=with_key_safe,
     refusals=(
@@ -344,7 +347,10 @@ async def _key_safe__key_out(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("the box dies between street door and flat: found in the hall, nothing more opens, all proven shut"),
+    _(
+        "the gateway is killed between street door and flat: it finds the courier in the hall, opens nothing more, "
+        "proves all shut"
+    ),
     EXPECT_FLAT,
     equip=with_flat,
     title="flat:gateway-killed",
@@ -363,7 +369,10 @@ async def _flat_killed(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("the box dies while the flat's order leaves: the courier inside is found, and both doors are proven shut"),
+    _(
+        "the gateway is killed as it sends the order to open the flat: it finds the courier inside, and proves both "
+        "doors shut"
+    ),
     EXPECT_FLAT,
     equip=with_flat,
     title="flat:gateway-killed-at-the-flat",
@@ -385,7 +394,10 @@ async def _flat_killed_at_the_flat(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("the box dies while the compartment stands open: found open, pushed shut, and proven"),
+    _(
+        "the gateway is killed while the compartment is open: it finds it open, and proves it after the courier "
+        "pushed it shut"
+    ),
     EXPECT_BOXED,
     equip=with_parcel_box,
     title="locker:gateway-killed",
@@ -401,7 +413,7 @@ async def _locker_killed(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("the box dies while the key is out: the key is missed until it hangs on its hook again"),
+    _("the gateway is killed while the key is out: it misses the key until the key hangs on its hook again"),
     EXPECT_KEYED,
     equip=with_key_safe,
     title="key-safe:gateway-killed",

@@ -147,7 +147,7 @@ class Evidence(StrEnum):
 
     FILM = auto()  # a film of the whole way
     DOOR_FILM = auto()  # a film of the door only
-    SENSOR = auto()  # a sensor that tells that something was left
+    SENSOR = auto()  # a sensor that detects that something was left
     SCAN = auto()  # a closing scan of the courier
     NONE = auto()
 

@@ -74,14 +74,14 @@ GAP_TEXTS: Mapping[str, Text] = {
     StreamFault.DISK: _("disk full or failing"),
     StreamFault.CHANGED: _("the picture's format changed"),
     StreamFault.INTERRUPTED: _("recording interrupted"),
-    RouteGap.CLOCK_STEPPED: _("the box's clock was set during the visit, so its times do not compare"),
-    RouteGap.LOG_INCOMPLETE: _("the disk failed during the visit, so the log may lack decisions"),
+    RouteGap.CLOCK_STEPPED: _("the box's clock was set during the visit, so its times cannot be compared"),
+    RouteGap.LOG_INCOMPLETE: _("the disk failed during the visit, so decisions may be missing in the log"),
     NO_FILM: _("no camera films this entrance"),
-    DELIVERY_UNKNOWN: _("the box no longer has the delivery as it was at the visit"),
+    DELIVERY_UNKNOWN: _("the delivery was changed or deleted after the visit"),
 }
 
 
-_NO_DOOR = _("No door was opened: a receiver took the parcels. Page 3 says who had what, and when.")
+_NO_DOOR = _("No door was opened: a receiver took the parcels. Page 3 lists who had what, and when.")
 
 
 class HouseNames(Frozen):

@@ -41,10 +41,10 @@ SENSOR_TEXTS: Mapping[tuple[str, str], Text] = {
 STEP_TEXTS: Mapping[str, Text] = {
     KeyWord.OFFERED: _("The safe with the key was ordered open"),
     KeyWord.TAKEN: _("Key taken from its hook"),
-    KeyWord.REMINDED: _("Reminded of the key"),
+    KeyWord.REMINDED: _("Reminder about the key"),
     KeyWord.LATE: _("The key was not back in time"),
     KeyWord.RETURNED: _("Key back on its hook, proven"),
-    KeyWord.LOST: _("Handed to the owner while the key was out"),
+    KeyWord.LOST: _("Handed over to the owner while the key was out"),
     CustodyStage.ANNOUNCED: _("Announced"),
     CustodyStage.OFFERED: _("The courier offered it"),
     CustodyStage.RECEIVED: _("Received"),
@@ -64,7 +64,7 @@ REASON_TEXTS: Mapping[str, Text] = {
 EVIDENCE_TEXTS: Mapping[Evidence, Text] = {
     Evidence.FILM: _("a film of the whole way"),
     Evidence.DOOR_FILM: _("a film of the door"),
-    Evidence.SENSOR: _("a sensor that tells that something was left"),
+    Evidence.SENSOR: _("a sensor that detects that something was left"),
     Evidence.SCAN: _("a closing scan of the courier"),
     Evidence.NONE: pgettext("evidence", "nothing"),
 }
@@ -149,12 +149,12 @@ class RoutePage(Frozen):
     def _order_line(self, closure: RouteClosure) -> str:
         if closure.ordered is None:
             is_by_key = closure.secured is not None or bool(closure.opened)
-            return self._phrase(_("A key opens it, and no order of the box") if is_by_key else _("Never ordered open"))
+            return self._phrase(_("Only a key opens it, no order of the box") if is_by_key else _("Never ordered open"))
         parts = [self._phrase(_("Ordered open at {time}"), time=self.clock(closure.ordered))]
         if closure.published is not None:
             parts.append(self._phrase(_("the order left at {time}"), time=self.clock(closure.published)))
         if closure.passable is not None:
-            parts.append(self._phrase(_("the courier was let through at {time}"), time=self.clock(closure.passable)))
+            parts.append(self._phrase(_("the courier could pass at {time}"), time=self.clock(closure.passable)))
         return ", ".join(parts)
 
     def _answers_text(self, answers: Mapping[str, SensorAnswer]) -> str:

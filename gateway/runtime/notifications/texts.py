@@ -67,7 +67,7 @@ NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
         "[{detail}: ]the parcel[ from {brand}] was handed over[ ({entrance})]. Scan it on the page Receptions"
     ),
     Notification.NO_RECEIVER: _("{who} came[ for {brand}], and nobody was on duty at the reception[ ({entrance})]"),
-    Notification.MOVED: _("The parcel[ from {brand}] goes elsewhere[: {entrance}][, because: {detail}]"),
+    Notification.MOVED: _("The parcel[ from {brand}] goes to another place[: {entrance}][, because: {detail}]"),
 })  # fmt: skip
 
 # A table of its own: two alarms have the same value as a notification, and equal values are equal keys.
@@ -112,8 +112,8 @@ REFUSAL_TEXTS: Mapping[Refusal, Text] = MappingProxyType({
     Refusal.BRAND_NOT_PERMITTED: _("brand not permitted"),
     Refusal.CARRIER_NOT_PERMITTED: _("carrier not permitted"),
     Refusal.COURIER_NOT_PROVEN: _("the courier did not show a code"),
-    Refusal.KEEPER_NOT_PROVEN: _("no keeper showed a code together with the parcel"),
-    Refusal.KEEPER_NOT_ACCEPTED: _("the code of a keeper who may not come in here"),
+    Refusal.KEEPER_NOT_PROVEN: _("no keeper scanned a code together with the parcel"),
+    Refusal.KEEPER_NOT_ACCEPTED: _("this entrance does not accept this keeper's code"),
     Refusal.WRONG_ENTRANCE: _("wrong entrance"),
     Refusal.NOT_READY: _("the entrance was not ready"),
     Refusal.CAMERA_UNAVAILABLE: _("no live pictures"),

@@ -14,9 +14,9 @@ from gateway.web.server.keeper_view import has_key, kept_entrances
 from gateway.web.server.page import Page, form_texts, get, post
 
 TOO_MANY = _("There are eight codes already: withdraw one first.")
-WITHDRAWN = _("Withdrawn. The code opens nothing any more, from this instant.")
+WITHDRAWN = _("Withdrawn. From now on the code opens nothing.")
 WITHDRAWN_WITH_KEY = _(
-    "Withdrawn: the code opens nothing any more. But {name} has the key now, and it has to come back first."
+    "Withdrawn: the code opens nothing any more. But {name} still has the key and has to bring it back."
 )
 
 

@@ -63,7 +63,7 @@ _DOOR_LINES: Mapping[str, tuple[Text, StoryTone]] = {
 _CLOSURE_LINES: Mapping[str, Text] = {
     "open": _("{closure} opens"),
     "closed": _("{closure} closes"),
-    "forced_open": _("{closure} is forced"),
+    "forced_open": _("{closure} is forced open"),
 }
 _NOTE_LINES: Mapping[str, tuple[Text, StoryTone]] = {
     "key_taken": (_("The key is taken from its hook"), "calm"),

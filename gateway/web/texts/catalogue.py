@@ -48,9 +48,7 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "add.no.id": _("1 to 64 of a-z, 0-9 and -."),
     "add.no.must": _("Fill this in."),
     "add.no.must.way_out_by_hand": _("Nobody may be locked in: without it there is no entrance."),
-    "add.no.must.reverses": _(
-        "What does not open again by itself when it meets somebody must not be moved while nobody looks."
-    ),
+    "add.no.must.reverses": _("A leaf that does not open again by itself at an obstacle must not move unattended."),
     "add.no.choice": _("Choose one of what is offered."),
     "add.no.number": _("A number of seconds, from 0 to 3600."),
     "add.no.url": _(

@@ -105,7 +105,7 @@ async def test_somebody_is_home_so_the_parcel_goes_to_the_garage_and_all_three_l
         await wait_until(lambda: {"word": "elsewhere", "place": "Garage"} in here.shown())
         assert [one["word"] for one in here.shown()] == ["no", "elsewhere"], "first the neutral no"
         await wait_until(lambda: here.told("garage"))
-        assert here.told("garage") == ["The parcel from shop goes elsewhere: Garage, because: somebody is home"]
+        assert here.told("garage") == ["The parcel from shop goes to another place: Garage, because: somebody is home"]
         await wait_until(lambda: any(result.get("moved_to") for result in here.results()))
         assert here.results()[-1]["moved_to"] == "garage"
         assert here.results()[-1]["version"] == 1, "the retailer's version stays"

@@ -109,14 +109,14 @@ async def test_the_page_draws_each_closure_where_an_entrance_has_others_than_one
     hub.door("open", closures=[street, first, second], visit=visit)
     await expect(page.locator("[data-entrance=front] .closures li")).to_have_text(
         [
-            "Street door shut, proven the courier is past it",
+            "Street door shut, proven the courier has passed it",
             "Compartment (c1) open the courier is here",
             "Compartment (c2) not proven",  # a word that this page does not know
         ],
         use_inner_text=True,
     )
     await expect(page.locator("[data-entrance=front] .phase")).to_have_text("Open: Compartment (c1)")
-    await expect(page.locator("[data-entrance=front] .door .why")).to_have_text("something of the home is open")
+    await expect(page.locator("[data-entrance=front] .door .why")).to_have_text("something in the home is open")
     await looked_at(page, "closures away from home")
 
 

@@ -230,8 +230,8 @@ async def test_a_couriers_link_follows_his_own_delivery_and_nothing_of_the_house
 @pytest.mark.parametrize(
     ("locale", "told"),
     [
-        ("fr-FR", "Pas à la première porte : apportez-le ici : Garage."),
-        ("en-GB", "Not at the first door: bring it to Garage."),
+        ("fr-FR", "Pas à la première porte : apportez le colis ici : Garage."),
+        ("en-GB", "Not at the first door: bring the parcel to Garage."),
         ("de-DE", "Nicht an der ersten Tür: bitte hierher bringen: Garage."),
     ],
 )

@@ -91,7 +91,7 @@ async def test_a_keeper_takes_the_key_by_the_code_on_his_phone_and_brings_it_bac
         await kept.hangs(is_there=False)
         await turn(page, "out")
         due = (kept.box.clock.now().utc + timedelta(seconds=BACK_WITHIN_S)).astimezone(PARIS)
-        await expect(page.locator("[data-turn]")).to_contain_text(f"Back on its hook by {due:%H:%M}")
+        await expect(page.locator("[data-turn]")).to_contain_text(f"Bring the key back by {due:%H:%M}")
         assert await accessibility_problems(page) == []
         kept.box.passes(BACK_WITHIN_S + 1)
         await kept.box.quiet()
@@ -111,7 +111,7 @@ async def test_both_pages_speak_french_to_who_reads_french(kept: KeptBox, scheme
         page = await somebody.page(locale="fr-FR")
         await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its words
         await page.goto(await link_of(site))
-        await expect(page.get_by_role("heading", name="Gardien : ")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Gardien de clé : ")).to_be_visible()
         assert await accessibility_problems(page) == []
         await page.get_by_role("button", name="Utiliser ce téléphone").click()
         await expect(page.get_by_role("heading", name="Aujourd'hui")).to_be_visible()
@@ -135,12 +135,12 @@ async def test_the_owner_sees_who_has_the_key_and_is_told_that_a_withdrawal_does
         await kept.takes_key()
         await expect(page.get_by_text("Claire Martin has the key")).to_be_visible()
         await page.get_by_role("button", name="Withdraw all codes of").first.click()
-        await expect(page.get_by_role("status").filter(has_text="Withdrawn")).to_contain_text("has the key now")
+        await expect(page.get_by_role("status").filter(has_text="Withdrawn")).to_contain_text("still has the key")
         assert await accessibility_problems(page) == []
         kept.box.passes(BACK_WITHIN_S + 1)
         await kept.box.quiet()
         kept.box.passes(61)
-        await expect(page.get_by_text("It is late: an alarm was raised.")).to_be_visible()
+        await expect(page.get_by_text("The key is late: an alarm was raised.")).to_be_visible()
         await kept.brings_key()
         await wait_until(lambda: "key_returned:claire" in kept.notes())
 
@@ -341,7 +341,7 @@ async def test_whoever_has_the_key_still_sees_until_when_it_has_to_be_back(kept:
         await wait_until(lambda: kept.box.line.on("perron/flap/set"))
         await kept.hangs(is_there=False)
         said = await submit(site, f"/keepers/{CLAIRE}/withdraw-all", "(Withdrawn: [^<]*)")
-        assert "it has to come back first" in said
+        assert "still has the key and has to bring it back" in said
         text = await page_of(claire)
         assert 'data-turn="out"' in text
         assert "The household withdrew your code." in text

@@ -148,7 +148,7 @@ def test_each_way_to_forge_ends_in_its_own_words(tmp_path: Path) -> None:
 def test_another_boxs_signature_is_told(tmp_path: Path) -> None:
     folder, _ = seal_visit(tmp_path)
     first, _ = printed(folder, tmp_path, "fr", key=BoxKey.generate()).words
-    assert "Une autre boîte a signé." in first
+    assert "Une autre box a signé." in first
     assert "La vérification s'arrête à la première chose fausse ; ce qui vient après n'a pas été vérifié." in first
     assert "La clé a été comparée avec celle que l'on connaissait d'ailleurs." not in first
 

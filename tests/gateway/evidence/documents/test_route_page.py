@@ -65,7 +65,7 @@ def test_a_key_safes_report_has_the_key_and_no_bolt_that_it_never_had(tmp_path: 
     first, _, third = pages(sealed_rows(tmp_path, KEY_SAFE, KEY), tmp_path, "fr")
     assert "Déverrouillé" not in first
     assert "1. Coffre à clé (safe)" in third
-    assert "2. Porte à clé (front) Une clé l'ouvre, et non un ordre de la boîte" in third
+    assert "2. Porte à clé (front) Seule une clé l'ouvre, aucun ordre de la box" in third
     assert "La clé a servi à : le livreur" in third
     taken, returned = third.index("Clé prise de son crochet"), third.index("Clé de retour sur son crochet, prouvé")
     assert third.index("Qui l'avait") < taken < returned
@@ -90,7 +90,7 @@ def test_a_named_keeper_and_a_clock_that_was_set_are_told(tmp_path: Path) -> Non
     first, _, third = pages(sealed_rows(tmp_path, rows, KEY), tmp_path)
     assert "The key was used by: claire" in third
     assert "Key taken from its hook (claire)" in third
-    assert "Also declared: the box's clock was set during the visit, so its times do not compare" in first
+    assert "Also declared: the box's clock was set during the visit, so its times cannot be compared" in first
     assert "No declared gap." not in first
 
 
