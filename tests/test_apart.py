@@ -50,7 +50,7 @@ INTERCOM = (
         ("gateway.integrations.lock_guard", f"gateway.integrations.lock_guard {SHARED} {BROKER}"),
         ("gateway.integrations.intercom", f"gateway.integrations.intercom {INTERCOM}"),
         ("gateway.evidence.verify gateway.evidence.verdict", f"gateway.evidence {SHARED}"),
-        ("gateway.video", f"gateway.video gateway.system gateway.config.stream_url {FROZEN}"),
+        ("gateway.video", f"gateway.video gateway.system gateway.domain.now gateway.config.stream_url {FROZEN}"),
     ],
     ids=["hub", "retailer's client", "guard", "intercom", "verify", "video process"],
 )

@@ -14,14 +14,13 @@ import structlog
 
 from gateway.config.home import Home
 from gateway.domain.delivery.candidate import VisitDelivery
-from gateway.domain.delivery.result import DoorResult
+from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Visit
 from gateway.evidence.checkpoint import Checkpoint, SealedPart
-from gateway.evidence.custody_proof import custody_draft, next_part
 from gateway.evidence.manifest import (
     VISITS_FOLDER,
     ClipRecord,
@@ -35,11 +34,12 @@ from gateway.evidence.manifest import (
 from gateway.evidence.receipt import RECEIPT_FILE, CourierReceipt
 from gateway.evidence.retention import FilmedVisit, Tombstone, erase_folder, orphaned_films, overdue_visits
 from gateway.evidence.rollback import MarkWriter
-from gateway.evidence.seal import EarlierPartUnsealed, seal_part
+from gateway.evidence.seal import EarlierPartUnsealed, next_part, seal_part
 from gateway.evidence.succession import SUCCESSION_FILE, copy_key_history
 from gateway.protocol.hash_chain import GENESIS, ChainHead, Json, hide_bodies
 from gateway.protocol.keys import BoxKey, shown_ending
 from gateway.storage import Store, StoreFailed
+from gateway.storage.custodies import CustodyProof
 from gateway.storage.entrance_state import visits_in_progress
 from gateway.storage.handover import TASK_ERASE_FILMS
 from gateway.storage.models import FilmRecord as Part
@@ -213,12 +213,7 @@ class Archive:
             first = min(seqs) - 1
             after = ChainHead(seq=first, hash=(self.store.log.hash_at(first) or GENESIS) if first else GENESIS)
             entries = hide_bodies(self.store.log.entries(after=first, upto=max(seqs)), but=frozenset(seqs))
-            delivery = self.store.deliveries.facts(custody.delivery, now)
-            draft = custody_draft(
-                custody, box=self.home.box, part=part, now=now,
-                delivery=None if delivery is None else _delivery_facts(delivery),
-                moved_from=self._moved_from(custody.delivery, to=custody.reception),
-            )  # fmt: skip
+            draft = self._custody_draft(custody, part, now)
             folder.mkdir(parents=True, exist_ok=True)
             sealed, checkpoint = await asyncio.to_thread(
                 seal_part, folder, draft, after=after, entries=entries, now=now, key=self.key
@@ -430,6 +425,23 @@ class Archive:
             gaps=self._gaps.get(key, ()),
             notes=result.notes,
             moved_from=None if delivery is None else self._moved_from(delivery.id, to=part.entrance),
+        )
+
+    def _custody_draft(self, custody: CustodyProof, part: int, now: Now) -> ManifestDraft:
+        """Return the content of a custody's part: that of a visit without cameras and films."""
+        delivery = self.store.deliveries.facts(custody.delivery, now)
+        return ManifestDraft(
+            box=self.home.box,
+            entrance=custody.reception,
+            visit=custody.visit,
+            part=part,
+            delivery=None if delivery is None else _delivery_facts(delivery),
+            outcome=None if custody.outcome is None else Outcome(custody.outcome),
+            house=None,
+            film=FilmSpan(start=min(custody.began, now.utc), end=now.utc),
+            cameras=(),
+            clips=(),
+            moved_from=self._moved_from(custody.delivery, to=custody.reception),
         )
 
     def _moved_from(self, delivery: str, *, to: str) -> str | None:

@@ -93,6 +93,24 @@ def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three thing
     return _proof(data, key)
 
 
+def next_part(folder: Path) -> tuple[int, int]:
+    """Return the number of the next part, and the last log entry of the part before it (0: there is none).
+
+    Raises:
+        OSError: a manifest cannot be read.
+    """
+    number, last = 1, 0
+    while True:
+        try:
+            data = read_regular(folder / manifest_name(number), at_most=MAX_MANIFEST_BYTES)
+            last = Manifest.from_json(data).log.last.seq
+        except FileNotFoundError:
+            return number, last
+        except ValueError as failure:
+            raise OSError(f"{folder.name}: {manifest_name(number)} is damaged") from failure
+        number += 1
+
+
 def _stated(entries: Sequence[ChainEntry], draft: ManifestDraft) -> tuple[Literal[2, 3], dict[str, Any]]:
     """Return the way in and the visit's end in these entries, and the manifest's version.
 

@@ -8,11 +8,11 @@ import resource
 import signal
 import sys
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
 
 import av.logging
 
+from gateway.system.clock import machine_time
 from gateway.video.clip import CrashPoint
 from gateway.video.held_folder import AlreadyRunning
 from gateway.video.process import VideoProcess
@@ -30,7 +30,7 @@ def main(crash_point: CrashPoint = lambda _point: None) -> int:
     threading.excepthook = _end_process
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash must not write a camera's password to the disk
     try:
-        asyncio.run(VideoProcess(options.socket, utc=lambda: datetime.now(UTC), crash_point=crash_point).run())
+        asyncio.run(VideoProcess(options.socket, utc=machine_time, crash_point=crash_point).run())
     except AlreadyRunning:
         logging.getLogger(__name__).warning("another video process serves %s", options.socket)
         return EXIT_ALREADY_RUNNING

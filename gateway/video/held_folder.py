@@ -147,7 +147,7 @@ def end_by_socket(socket: Path, timeout_s: float = END_TIMEOUT_S) -> None:
         except AlreadyRunning as running:
             if time.monotonic() > give_up:
                 raise TimeoutError(f"the video process of {socket.parent} still runs") from running
-            time.sleep(POLL_INTERVAL_S)
+            time.sleep(POLL_INTERVAL_S)  # `flock` has no timeout; this thread has no event loop
         else:
             return
 

@@ -86,10 +86,10 @@ MUTANTS = (
         name="a locked-out scanner still hears keepers",
         file=SCAN,
         old="    elif attempts.locked_out:\n"
-        "        transitions.answer_no(step, scan.id, scan.scanner, Refusal.LOCKED_OUT)\n"
+        "        _answer_no(step, scan, Refusal.LOCKED_OUT)\n"
         "    elif scan.keeper is not None:",
         new="    elif attempts.locked_out and scan.keeper is None:\n"
-        "        transitions.answer_no(step, scan.id, scan.scanner, Refusal.LOCKED_OUT)\n"
+        "        _answer_no(step, scan, Refusal.LOCKED_OUT)\n"
         "    elif scan.keeper is not None:",
         tests=(RULES,),
     ),

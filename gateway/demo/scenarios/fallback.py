@@ -3,6 +3,7 @@
 import asyncio
 
 from gateway.demo.actors import DemoOwner, PromisedDelivery
+from gateway.demo.rig_control import CrashPoint
 from gateway.demo.scenario import PHASES_WHOLE_VISIT, Expectation, ScenarioList, ScenarioRun
 from gateway.demo.scenarios.ways_in_homes import BOX, COMPARTMENTS, with_box_beside_the_door
 from gateway.domain.delivery.result import Refusal
@@ -47,6 +48,17 @@ async def _wait_for_elsewhere(play: ScenarioRun) -> None:
     await play.watch.wait_until("the retailer told", is_told)
 
 
+async def _scans_again_after_kill(play: ScenarioRun, point: CrashPoint) -> None:
+    """Kill the gateway at this point of the move, and let the courier scan at the front door again."""
+    await play.kill_gateway(point)
+    parcels = await _is_refused_at_front(play)
+    await play.wait_for_gateway()
+    await play.wait_for_new_scan()
+    await _scan_at_front(play, parcels)
+    await _wait_for_elsewhere(play)
+    await _delivers_into_box(play, parcels)
+
+
 async def _delivers_into_box(play: ScenarioRun, parcels: PromisedDelivery) -> None:
     await play.wait_for_cameras()
     await play.courier.scans(parcels.codes[0])
@@ -84,13 +96,7 @@ async def _fallback(play: ScenarioRun) -> None:
     gateway_deaths=1,
 )
 async def _fallback_killed(play: ScenarioRun) -> None:
-    await play.kill_gateway("before-move")
-    parcels = await _is_refused_at_front(play)
-    await play.wait_for_gateway()
-    await play.wait_for_new_scan()
-    await _scan_at_front(play, parcels)
-    await _wait_for_elsewhere(play)
-    await _delivers_into_box(play, parcels)
+    await _scans_again_after_kill(play, "before-move")
 
 
 @SCENARIOS.add(
@@ -105,10 +111,4 @@ async def _fallback_killed(play: ScenarioRun) -> None:
     gateway_deaths=1,
 )
 async def _fallback_killed_after_the_move(play: ScenarioRun) -> None:
-    await play.kill_gateway("after-move")
-    parcels = await _is_refused_at_front(play)
-    await play.wait_for_gateway()
-    await play.wait_for_new_scan()
-    await _scan_at_front(play, parcels)
-    await _wait_for_elsewhere(play)
-    await _delivers_into_box(play, parcels)
+    await _scans_again_after_kill(play, "after-move")

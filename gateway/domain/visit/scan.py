@@ -52,15 +52,24 @@ def on_scan(step: Step, scan: Scanned) -> None:
         _count_camera_code(step, scan)
     elif step.state.visit is not None and is_known:
         handed = step.visit.phase is Phase.HANDED_TO_OWNER
-        transitions.answer_no(step, scan.id, scan.scanner, Refusal.NOT_READY if handed else Refusal.BUSY)
+        _answer_no(step, scan, Refusal.NOT_READY if handed else Refusal.BUSY)
     elif attempts.locked_out:
-        transitions.answer_no(step, scan.id, scan.scanner, Refusal.LOCKED_OUT)
+        _answer_no(step, scan, Refusal.LOCKED_OUT)
     elif scan.keeper is not None:
         _on_keeper_code(step, scan, scan.keeper)
     elif scan.matches:
         _on_known_code(step, scan)
     else:
         _count_unknown_code(step, scan)
+
+
+def _answer_no(
+    step: Step, scan: Scanned, refusal: Refusal, *, lacking: tuple[str, ...] = (), delivery: str | None = None
+) -> None:
+    answer = c.AnswerScan(
+        scan=scan.id, scanner=scan.scanner, answer=c.ScanAnswer.NO, refusal=refusal, lacking=lacking, delivery=delivery
+    )
+    transitions.answer_no(step, answer)
 
 
 def _remember(step: Step, scanner: str, attempts: ScanLockout) -> None:
@@ -148,7 +157,7 @@ def _count_unknown_code(step: Step, scan: Scanned) -> None:
     _remember(step, scan.scanner, attempts)
     if too_many or len(attempts.unknown_codes) >= rules.wrong:
         _lock_out(step, scan.scanner, c.AlarmCode.WRONG_CODE_LIMIT)
-    transitions.answer_no(step, scan.id, scan.scanner, Refusal.UNKNOWN_CODE)
+    _answer_no(step, scan, Refusal.UNKNOWN_CODE)
 
 
 def _count_camera_code(step: Step, scan: Scanned) -> None:
@@ -214,7 +223,7 @@ def _let_try_again(attempts: ScanLockout) -> ScanLockout:
 def _on_keeper_code(step: Step, scan: Scanned, keeper: KeeperCode) -> None:
     """Continue with the parcel that was scanned before, or wait for one; a refused code changes nothing."""
     if not is_keeper_accepted(step.state.rules, keeper):
-        transitions.answer_no(step, scan.id, scan.scanner, Refusal.KEEPER_NOT_ACCEPTED)
+        _answer_no(step, scan, Refusal.KEEPER_NOT_ACCEPTED)
         return
     waiting = tuple(match for match in scan.awaiting if _is_waiting(step.state.pending_scan, match.delivery))
     if waiting:
@@ -242,18 +251,18 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
         if refusal is Refusal.NOT_READY:
             step.query_all()
             lacking = missing_on_route(step.state, route, delivery)
-        transitions.answer_no(step, scan.id, scan.scanner, refusal, lacking=lacking, delivery=delivery.id)
+        _answer_no(step, scan, refusal, lacking=lacking, delivery=delivery.id)
         return
     is_for_keeper = step.state.rules.holder is Holder.KEEPER
     if is_for_keeper and match.kind is CodeKind.COURIER:  # a keeper acts here: a courier's token opens nothing
-        transitions.answer_no(step, scan.id, scan.scanner, Refusal.KEEPER_NOT_PROVEN)
+        _answer_no(step, scan, Refusal.KEEPER_NOT_PROVEN)
         return
     rivals = [other.delivery for other in scan.matches if other.delivery.brand != delivery.brand]
     others = [rival for rival in rivals if _may_begin(step, rival, scan.scanner)]
     if others and not delivery.needs_courier:  # where a courier token is required, it identifies the delivery
         brands = ", ".join(sorted({other.brand for other in (delivery, *others)}))
         step.emit(c.NotifyOwner(notification=c.Notification.CODE_OF_SEVERAL, detail=brands))
-        transitions.answer_no(step, scan.id, scan.scanner, Refusal.CODE_OF_SEVERAL)
+        _answer_no(step, scan, Refusal.CODE_OF_SEVERAL)
         return
     _excuse_label(step, scan, delivery)
     pending = step.state.pending_scan
@@ -331,7 +340,8 @@ def expire_pending_scan(step: Step) -> None:
     if pending is not None:
         is_for_keeper = step.state.rules.holder is Holder.KEEPER
         why = Refusal.KEEPER_NOT_PROVEN if is_for_keeper else Refusal.COURIER_NOT_PROVEN
-        transitions.answer_no(step, pending.scan, pending.scanner, why)
+        answer = c.AnswerScan(scan=pending.scan, scanner=pending.scanner, answer=c.ScanAnswer.NO, refusal=why)
+        transitions.answer_no(step, answer)
         step.state = replace(step.state, pending_scan=None)
     step.clear_timers(Timer.HALF)
 

@@ -79,7 +79,8 @@ def end_unopened(step: Step) -> None:
 def refuse(step: Step, refusal: Refusal) -> None:
     """End the visit with a refusal; the delivery stays as it was."""
     visit = step.visit
-    answer_no(step, visit.id, visit.scanner, refusal, delivery=visit.delivery.id)
+    no, delivery = c.ScanAnswer.NO, visit.delivery.id
+    answer_no(step, c.AnswerScan(scan=visit.id, scanner=visit.scanner, answer=no, refusal=refusal, delivery=delivery))
     step.notify_of_visit(c.Notification.NOT_OPENED, detail=refusal)
     end_unopened(step)
 
@@ -92,21 +93,10 @@ def end_attended(step: Step) -> None:
     end_unopened(step)
 
 
-def answer_no(  # noqa: PLR0913 - a scan, its scanner, and why not
-    step: Step,
-    scan: str,
-    scanner: str,
-    refusal: Refusal,
-    *,
-    lacking: tuple[str, ...] = (),
-    delivery: str | None = None,
-) -> None:
+def answer_no(step: Step, answer: c.AnswerScan) -> None:
     """Answer "no" neutrally at the door. The signal is not changed while another visit uses it."""
-    answer = c.AnswerScan(
-        scan=scan, scanner=scanner, answer=c.ScanAnswer.NO, refusal=refusal, lacking=lacking, delivery=delivery
-    )
     step.emit(answer)
-    if step.state.visit is None or step.visit.id == scan:
+    if step.state.visit is None or step.visit.id == answer.scan:
         step.emit(NO)
         step.set_timer(Timer.SIGNAL, step.state.rules.signal)
 

@@ -86,6 +86,19 @@ def custody_steps(manifests: Sequence[Manifest]) -> tuple[CustodyStep, ...]:
     return tuple(step for manifest in manifests for step in manifest.custody)
 
 
+class _LineStyle(Frozen):
+    size: float  # points
+    indent: float = 0.0  # millimetres
+    bold: bool = False
+
+
+_CLOSURE = _LineStyle(size=11, bold=True)
+_CLOSURE_FACT = _LineStyle(size=9.5, indent=INDENT_MM)
+_EVIDENCE = _LineStyle(size=9.5)
+_CUSTODY = _LineStyle(size=10)
+_MORE = _LineStyle(size=10, indent=INDENT_MM)
+
+
 class RoutePage(Frozen):
     """The page below its head. `heading` draws a section's heading at a height and returns the next baseline."""
 
@@ -112,18 +125,18 @@ class RoutePage(Frozen):
         for number, closure in enumerate(route, start=1):
             if y > LAST_LINE_MM - 30:
                 left = self._phrase(_("and {count} more"), count=len(route) - number + 1)
-                return self._line(y, left, size=10)
+                return self._line(y, left, _MORE)
             name = KIND_NAMES[closure.kind].to(self.language) if closure.kind in KIND_NAMES else closure.kind
             shown = f"{name} ({closure.closure})" if kinds.count(closure.kind) > 1 or len(route) > 1 else name
-            y = self._line(y, f"{number}. {sanitized(shown)}", size=11, bold=True, indent=0.0)
+            y = self._line(y, f"{number}. {sanitized(shown)}", _CLOSURE)
             for words, ink in self._closure_lines(closure):
-                y = self._line(y, words, size=9.5, ink=ink)
+                y = self._line(y, words, _CLOSURE_FACT, ink=ink)
             y += 2
         evidence = self.manifests[-1].evidence
         if evidence.required is not None:
             text = _("The house requires {evidence} as evidence.")
             required = EVIDENCE_TEXTS[evidence.required].to(self.language)
-            y = self._line(y, self._phrase(text, evidence=required), size=9.5, indent=0.0)
+            y = self._line(y, self._phrase(text, evidence=required), _EVIDENCE)
         return y
 
     def _closure_lines(self, closure: RouteClosure) -> Iterator[tuple[str, Ink]]:
@@ -173,11 +186,11 @@ class RoutePage(Frozen):
         if holder is not None and holder != RECEIVER:
             name = holder.removeprefix(KEEPER)
             shown = HOLDER_TEXTS[holder].to(self.language) if holder in HOLDER_TEXTS else sanitized(name)
-            y = self._line(y, self._phrase(_("The key was used by: {holder}"), holder=shown), size=10, indent=0.0)
+            y = self._line(y, self._phrase(_("The key was used by: {holder}"), holder=shown), _CUSTODY)
         for number, step in enumerate(steps):
             if number == MAX_STEPS or y > LAST_LINE_MM - 8:
-                return self._line(y, self._phrase(_("and {count} more"), count=len(steps) - number), size=10)
-            y = self._line(y, f"{self.clock(step.at)}  {self._step_text(step)}", size=10, indent=0.0)
+                return self._line(y, self._phrase(_("and {count} more"), count=len(steps) - number), _MORE)
+            y = self._line(y, f"{self.clock(step.at)}  {self._step_text(step)}", _CUSTODY)
         return y
 
     def _step_text(self, step: CustodyStep) -> str:
@@ -191,17 +204,6 @@ class RoutePage(Frozen):
             notes.append(step.reason if reason is None else reason.to(self.language))
         return f"{words} ({', '.join(notes)})" if notes else words
 
-    def _line(  # noqa: PLR0913 - the typography of a line
-        self,
-        y: float,
-        words: str,
-        *,
-        size: float,
-        bold: bool = False,
-        ink: Ink = Ink.BLACK,
-        indent: float = INDENT_MM,
-    ) -> float:
-        width = PAGE_WIDTH_MM - 2 * MARGIN_MM - indent
-        return (
-            self.sheet.block((MARGIN_MM + indent, y), words, width=width, size=size, bold=bold, ink=ink, most=3) + 0.6
-        )
+    def _line(self, y: float, words: str, style: _LineStyle, *, ink: Ink = Ink.BLACK) -> float:
+        at, width = (MARGIN_MM + style.indent, y), PAGE_WIDTH_MM - 2 * MARGIN_MM - style.indent
+        return self.sheet.block(at, words, width=width, size=style.size, bold=style.bold, ink=ink, most=3) + 0.6

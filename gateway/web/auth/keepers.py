@@ -18,7 +18,7 @@ from gateway.domain.delivery.barcodes import (
     new_courier_token,
     normalise,
 )
-from gateway.domain.frozen import Frozen
+from gateway.domain.frozen import Frozen, replace
 from gateway.domain.now import Now
 from gateway.storage import Store
 from gateway.storage.keepers import KeeperLink, StoredKeeperCode
@@ -81,7 +81,8 @@ class KeeperAccess:
         if link is None:
             return None
         session, secret = SecretToken.new(COOKIE_BYTES), secrets.token_bytes(COURIER_TOKEN_BYTES)
-        code = self._new_code(session.id, link.keeper, secret, now, by=link.by, session=session, browser=browser)
+        code = self._new_code(session.id, link.keeper, secret, now, by=link.by)
+        code = replace(code, session=session.digest, browser=browser)
         made = PhoneSecrets(session=session, code=new_courier_token(secret))
         return made if await self._codes.redeem_link(link.id, code, now) else None
 
@@ -95,22 +96,12 @@ class KeeperAccess:
         code = self._new_code(new_id(), keeper, secret, now, by=by)
         return new_courier_token(secret) if await self._codes.add_code(code, now, replaces=replaces) else None
 
-    def _new_code(  # noqa: PLR0913 - one argument for each fact of a code
-        self,
-        ident: str,
-        keeper: str,
-        secret: bytes,
-        now: Now,
-        *,
-        by: str,
-        session: SecretToken | None = None,
-        browser: str | None = None,
-    ) -> StoredKeeperCode:
-        at = self._clock.read(now)
+    def _new_code(self, ident: str, keeper: str, secret: bytes, now: Now, *, by: str) -> StoredKeeperCode:
+        """Return a code as it is on a card; that of a phone has a session too."""
+        digest, at = bytes.fromhex(courier_token_digest(secret)), self._clock.read(now)
         return StoredKeeperCode(
-            id=ident, keeper=keeper, code=bytes.fromhex(courier_token_digest(secret)),
-            session=None if session is None else session.digest, browser=browser, by=by, made=at, seen=at,
-        )  # fmt: skip
+            id=ident, keeper=keeper, code=digest, session=None, browser=None, by=by, made=at, seen=at
+        )
 
     def find(self, cookie: str | None, now: Now) -> SignedInKeeper | None:
         """Return the keeper of a cookie, and store the time of use; None: it signs nobody in.
