@@ -1,9 +1,14 @@
-"""What a new kind of closure needs beside its module: a row by its name in each of these tables, and nothing else.
+"""What a new kind of closure needs beside its two modules: a row by its name in each of these tables, nothing else.
 
-Each failure says which row is missing, what it says, and where the table is.
+Each failure says which row is missing, what it says, and where the table is. That nothing else is needed is tried with
+a hatch (`tests/hatch`) in a copy of the tree.
 """
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +21,7 @@ from gateway.config.closure_names import KIND_NAMES
 from gateway.installation.trials import KIND_TRIALS
 from gateway.integrations.homeassistant.closures import COVER_CLASSES
 from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
+from tests import hatch
 from tests.closures import KIND_WORDS
 from tests.foreign import proof_route
 from tests.house import entrances
@@ -41,6 +47,13 @@ def rows_of(page: str, pattern: str) -> tuple[str, ...]:
 def standing(layouts: Collection[entrances.Layout]) -> set[str]:
     """The kinds that stand in these layouts."""
     return {closure.kind for layout in layouts for closure in layout.closures}
+
+
+def kinds_of_set_up() -> set[str]:
+    """The kinds with whose name a row of the installers' page on setting up begins."""
+    rows = [row.casefold() for row in rows_of("docs/installer/set-up.md", r"^\| ([^|]+) \|")]
+    names = {word: name.to("en").casefold() for word, name in KIND_NAMES.items()}
+    return {word for word, name in names.items() if any(row.startswith(name) for row in rows)}
 
 
 ORDERED = frozenset(word for word, kind in KIND_WORDS.items() if kind.order_kinds)
@@ -69,6 +82,9 @@ TABLES = (
         rows_of("docs/reference/proof-format.md", r"^\| `(\w+)` \| `\w+` `\w+`"), "what proves it secured and opened",
     ),
     Table(
+        "the table of closures in docs/installer/set-up.md", kinds_of_set_up(), "its trials; it begins with its name",
+    ),
+    Table(
         "the table of ways in in README.md",
         rows_of("README.md", r"\[(\w+)\.py\]\(gateway/domain/visit/closures/\w+\.py\)"),
         "its scenes, its rules and tests, and how it is set up", of=ORDERED,
@@ -92,15 +108,6 @@ def test_no_table_has_a_row_of_a_kind_that_is_not_there(table: Table) -> None:
     assert not unknown, f"{table.where} has rows of {unknown}, and no kind of the registry is called so"
 
 
-@pytest.mark.parametrize("word", KIND_WORDS)
-def test_the_installer_reads_the_trials_of_every_kind(word: str) -> None:
-    rows = [row.casefold() for row in rows_of("docs/installer/set-up.md", r"^\| ([^|]+) \|")]
-    name = KIND_NAMES[word].to("en").casefold()
-    assert any(row.startswith(name) for row in rows), (
-        f"add a row that begins with {name!r} to the table of closures in docs/installer/set-up.md: its trials"
-    )
-
-
 @pytest.mark.parametrize("section", THING_SECTIONS, ids=lambda section: section.__name__)
 def test_every_thing_says_how_it_is_opened_and_closed_by_hand(section: type[ThingSection]) -> None:
     thing = section.makes
@@ -109,3 +116,61 @@ def test_every_thing_says_how_it_is_opened_and_closed_by_hand(section: type[Thin
     unknown = {*hands.opens, *hands.closes, *(hands.opens_inside or ())} - thing.ACTS
     assert hands.opens, f"{thing.__name__}.HANDS opens it by nothing"
     assert not unknown, f"{thing.__name__}.HANDS has {unknown}, which are no ACTS of it"
+
+
+TREES = ("gateway", "devices", "tests", "docs", "config", "README.md", "pyproject.toml")
+TESTS_OF_KINDS = (
+    "tests/test_new_kind.py",
+    "tests/gateway/domain/visit/closures/test_any_kind.py",
+    "tests/gateway/domain/visit/closures/test_killed.py",
+    "tests/gateway/domain/visit/test_seeds.py",
+    "tests/gateway/evidence/route/test_route.py",
+    "tests/gateway/installation/test_trials.py",
+    "tests/gateway/integrations/homeassistant/test_closures.py",
+    "tests/gateway/runtime/notifications/test_closure_texts.py",
+    "tests/gateway/web/server/test_closures_on_pages.py",
+)
+"""The tests that run once for each kind, and have its name in theirs."""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tree in which a hatch is in the registry, and in no table."""
+    tree = tmp_path_factory.mktemp("tree")
+    for name in TREES:
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy2)(ROOT / name, tree / name)
+    hatch.plant_modules(tree)
+    hatch.plant(tree, hatch.REGISTRY)
+    return tree
+
+
+def run_for_the_hatch(tree: Path, *files: str) -> str:
+    """Run what these files have for a hatch in this copy; returns what pytest prints."""
+    command = (sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "-n", "0", "-k", "hatch and not copy")
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    done = subprocess.run(
+        (*command, *files), cwd=tree, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_in_a_copy_with_a_hatch_each_missing_row_is_named_and_with_the_rows_alone_the_hatch_is_whole(
+    copy: Path,
+) -> None:
+    missing = run_for_the_hatch(copy, "tests/test_new_kind.py")
+    for table in {row.table for row in hatch.ROWS}:
+        assert f"add a row for 'hatch' to {table}" in missing
+    hatch.plant(copy, hatch.ROWS)
+    whole = run_for_the_hatch(copy, *TESTS_OF_KINDS)
+    assert not re.findall(r"^.* (?:FAILED|ERROR)\b.*$", whole, re.MULTILINE), whole
+    for file in TESTS_OF_KINDS:
+        assert re.search(rf"^{file}::.* PASSED", whole, re.MULTILINE), whole
+
+
+def test_the_page_for_contributors_names_every_file_to_which_the_hatch_adds_a_row() -> None:
+    page = (ROOT / "docs" / "contributor" / "way-in.md").read_text(encoding="utf-8")
+    _, every_file = page.split("## Every file")
+    for row in (*hatch.REGISTRY, *hatch.ROWS):
+        assert f"`{row.file}`" in every_file
+        assert f"`{row.table}`" in every_file or not row.table.isidentifier()

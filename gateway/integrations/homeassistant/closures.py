@@ -38,7 +38,9 @@ _LOCK = EntityShape(platform="lock", name=_("{closure}: lock"), takes_lock=True)
 _COVER = EntityShape(platform="cover", name=_("{closure}: open or closed"))
 _SECURED = EntityShape(platform="binary_sensor", name=_("{closure}: locked"), device_class="lock")
 
-COVER_CLASSES: Mapping[str, str | None] = {"garage_door": GARAGE}
+COVER_CLASSES: Mapping[str, str | None] = {
+    "garage_door": GARAGE,
+}
 """The device class of each kind of closure that an opener moves, by which Home Assistant draws it; None: it has none.
 They are those of https://www.home-assistant.io/integrations/cover/#device-class."""
 

@@ -126,6 +126,13 @@ def test_a_few_lives_hold_in_the_inner_loop() -> None:
         entrance_life.run_life(seed)
 
 
+@pytest.mark.parametrize("word", KIND_WORDS)
+def test_a_few_lives_of_each_kind_hold(word: str) -> None:
+    seeds = [seed for seed in odd(0, SEEDS) if word in {one.kind for one in layout_of(seed).closures}]
+    for seed in seeds[:6]:
+        entrance_life.run_life(seed)
+
+
 def odd(first: int, last: int) -> range:
     """The seeds of the generic house in this range."""
     return range(first + 1 - first % 2, last, 2)
