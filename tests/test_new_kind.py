@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import pytest
 
@@ -49,11 +49,22 @@ def standing(layouts: Collection[entrances.Layout]) -> set[str]:
     return {closure.kind for layout in layouts for closure in layout.closures}
 
 
+def thing_word(section: type[ThingSection]) -> str:
+    """The `kind` of this section in the file of a simulated house."""
+    return str(get_args(section.model_fields["kind"].annotation)[0])
+
+
 def kinds_of_set_up() -> set[str]:
     """The kinds with whose name a row of the installers' page on setting up begins."""
     rows = [row.casefold() for row in rows_of("docs/installer/set-up.md", r"^\| ([^|]+) \|")]
     names = {word: name.to("en").casefold() for word, name in KIND_NAMES.items()}
     return {word for word, name in names.items() if any(row.startswith(name) for row in rows)}
+
+
+def kinds_of_try_it(pattern: str) -> set[str]:
+    """The kinds whose thing this pattern finds on the page for trying it out."""
+    found = set(rows_of("docs/contributor/try-it.md", pattern))
+    return {word for word, section in THINGS.items() if thing_word(section) in found}
 
 
 ORDERED = frozenset(word for word, kind in KIND_WORDS.items() if kind.order_kinds)
@@ -80,6 +91,14 @@ TABLES = (
     Table(
         "the table of kinds in docs/reference/proof-format.md",
         rows_of("docs/reference/proof-format.md", r"^\| `(\w+)` \| `\w+` `\w+`"), "what proves it secured and opened",
+    ),
+    Table(
+        "house.yaml in docs/contributor/try-it.md", {*kinds_of_try_it(r"^  [\w-]+: {kind: (\w+)"), *FRONT_DOORS},
+        "its thing, with the devices at it",
+    ),
+    Table(
+        "the table of things in docs/contributor/try-it.md",
+        {*kinds_of_try_it(r"^\| `(\w+)` \|.*\|.*\|$"), *FRONT_DOORS}, "its acts and its faults",
     ),
     Table(
         "the table of closures in docs/installer/set-up.md", kinds_of_set_up(), "its trials; it begins with its name",
@@ -121,6 +140,7 @@ def test_every_thing_says_how_it_is_opened_and_closed_by_hand(section: type[Thin
 TREES = ("gateway", "devices", "tests", "docs", "config", "README.md", "pyproject.toml")
 TESTS_OF_KINDS = (
     "tests/test_new_kind.py",
+    "tests/devices/simulators/test_house_file.py",
     "tests/gateway/domain/visit/closures/test_any_kind.py",
     "tests/gateway/domain/visit/closures/test_killed.py",
     "tests/gateway/domain/visit/test_seeds.py",

@@ -69,6 +69,14 @@ ROWS = (
         "| `hatch` | `door` `closed` | `door` as above | an order |\n",
     ),
     Row(
+        "house.yaml", "docs/contributor/try-it.md", "  flat: {kind: keyed_door,",
+        "  wall: {kind: hatch}\n",
+    ),
+    Row(
+        "the table of things", "docs/contributor/try-it.md", "| `keyed_door` |",
+        "| `hatch` | `reach_through`, `crank_open`, `crank_shut` | `ajar` |\n",
+    ),
+    Row(
         "the table of ways in", "README.md", "| Flat behind a street door |",
         "| Hatch | | [hatch.py](gateway/domain/visit/closures/hatch.py) | [Set-up](docs/installer/set-up.md) |\n",
     ),

@@ -57,19 +57,35 @@ THINGS = {get_args(section.model_fields["kind"].annotation)[0]: section.makes fo
 DEVICES: dict[str, type[SimulatedDevice]] = {"strike": StrikeRelay, "compartment": Board, "content": InsideSensor}
 
 
-def test_the_ways_in_that_the_docs_show_are_a_house_and_the_acts_and_faults_are_those_that_there_are() -> None:
-    page = (CONFIG.parent / "docs" / "contributor" / "try-it.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```yaml\n# house\.yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    house = SimulatedHouse.model_validate(YAML(typ="safe").load(block))
-    assert {plan.kind for plan in house.things.values()} == set(THINGS)
-    assert set(DEVICES) < {plan.kind for plan in house.devices.values()}
-    rows = [
-        [re.findall(r"`(\w+)`", cell) for cell in line.split("|")[1:-1]] for line in page.splitlines() if "|" in line
-    ]
-    of_things = {row[0][0]: row[1:] for row in rows if len(row) == 3 and row[0]}
-    of_devices = {row[0][0]: row[1] for row in rows if len(row) == 2 and row[0]}
-    assert of_things.keys() == THINGS.keys()
-    for name, kind in THINGS.items():
-        assert [set(cell) for cell in of_things[name]] == [set(kind.ACTS), set(kind.FAULTS)], name
-    for name, device in DEVICES.items():
-        assert set(of_devices[name]) == set(device.FAULTS), name
+TRY_IT = (CONFIG.parent / "docs" / "contributor" / "try-it.md").read_text(encoding="utf-8")
+
+
+def house_of_the_docs() -> SimulatedHouse:
+    (block,) = re.findall(r"^```yaml\n# house\.yaml\n(.*?)^```", TRY_IT, re.DOTALL | re.MULTILINE)
+    return SimulatedHouse.model_validate(YAML(typ="safe").load(block))
+
+
+def rows_of_the_docs(cells: int) -> dict[str, list[set[str]]]:
+    """Of each table with so many cells: by the first word in code of a row, those of its other cells."""
+    rows = [[re.findall(r"`(\w+)`", cell) for cell in line.split("|")[1:-1]] for line in TRY_IT.splitlines()]
+    return {row[0][0]: [set(cell) for cell in row[1:]] for row in rows if len(row) == cells and row[0]}
+
+
+@pytest.mark.parametrize("name", THINGS)
+def test_each_thing_is_in_the_house_that_the_docs_show_and_its_acts_and_faults_are_those_that_there_are(
+    name: str,
+) -> None:
+    assert name in {plan.kind for plan in house_of_the_docs().things.values()}, "add it to house.yaml of try-it.md"
+    table = rows_of_the_docs(3)
+    assert table.get(name) == [set(THINGS[name].ACTS), set(THINGS[name].FAULTS)], (
+        "add its row to the table of try-it.md"
+    )
+    assert table.keys() == THINGS.keys()
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_each_device_at_a_thing_is_in_the_house_that_the_docs_show_and_its_faults_are_those_that_there_are(
+    name: str,
+) -> None:
+    assert name in {plan.kind for plan in house_of_the_docs().devices.values()}
+    assert rows_of_the_docs(2)[name] == [set(DEVICES[name].FAULTS)]
