@@ -3,7 +3,8 @@
 from tests.mutants.mutant import Mutant
 
 PAGE = "tests/gateway/web/test_label_page.py"
-SCRIPT = "gateway/web/static/label.js"
+SCRIPTS = "gateway/web/static/"
+SCRIPT = f"{SCRIPTS}label.js"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -22,14 +23,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a label is read only where it lies straight",
-        file=SCRIPT,
+        file=f"{SCRIPTS}labels.js",
         old="const ANGLES = [0, 45, 22, -22];",
         new="const ANGLES = [0, 0, 0, 0];",
         tests=(f"{PAGE}::test_a_photo_is_read_where_the_page_came_in_clear_and_says_what_the_scanner_would_have_said",),
     ),
     Mutant(
         name="a GS1 code is drawn as if it were none",
-        file=SCRIPT,
+        file=f"{SCRIPTS}labels.js",
         old="? GS + found.text :",
         new="? found.text :",
         tests=(f"{PAGE}::test_a_photo_is_read_where_the_page_came_in_clear_and_says_what_the_scanner_would_have_said",),
@@ -45,7 +46,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the camera looks on while nobody sees the page",
-        file=SCRIPT,
+        file=f"{SCRIPTS}label_camera.js",
         old="if (document.hidden) leave();",
         new="",
         tests=(f"{PAGE}::test_the_camera_gives_light_and_hints_and_is_off_as_soon_as_nobody_looks",),

@@ -1,8 +1,8 @@
 // Reads the parcel's label with this phone and draws what was read clean, to be held before the door's scanner. Nothing
 // that is read leaves the phone: a code counts only when the door's own scanner has seen it.
-import { GS, PRINTED, longest, readPhoto as readCodes, watch } from "./labels.js";
+import { LIVE, leave, one, readLabels, say, stop } from "./label_camera.js";
+import { GS, PRINTED, longest } from "./labels.js";
 import { drawQr } from "./qr.js";
-import { load } from "./reader.js";
 
 const PARCELS = JSON.parse(document.getElementById("label").dataset.forms) // plain codes, as gateway/domain/delivery has them
   .map(([kind, form]) => [kind, new RegExp(`^(?:${form})$`)]);
@@ -16,18 +16,7 @@ const KINDS = [ // digits in brackets must hold GS1's check digit
 ];
 const DOUBTFUL = ["gtin", "link"]; // names goods or a page: comes last, and is shown only when the courier says so
 
-const LIVE = Boolean(navigator.mediaDevices?.getUserMedia); // a page that came in clear has no camera, only photos
-
-const one = (id) => document.getElementById(id);
-const video = document.querySelector("#aim video");
-let looking = null; // the attempt that runs; what an older one still brings is dropped
-let stream = null;
-
-function say(name) {
-  for (const text of document.querySelectorAll("[data-said]")) text.hidden = text.dataset.said !== name;
-}
-
-// ---- reading --------------------------------------------------------------------------------------------------------
+// ---- kinds of codes -------------------------------------------------------------------------------------------------
 
 function checks(digits) {
   return [...digits].reverse().reduce((sum, digit, place) => sum + digit * (place % 2 ? 3 : 1), 0) % 10 === 0;
@@ -42,80 +31,12 @@ function kindOf(code) {
   return KINDS.find(fits)[0];
 }
 
-// ---- the camera -----------------------------------------------------------------------------------------------------
-
-function stop() {
-  looking = null;
-  for (const track of stream?.getTracks() ?? []) track.stop();
-  stream = null;
-  video.srcObject = null;
-  one("torch").setAttribute("aria-pressed", "false");
-  for (const id of ["aim", "torch", "halt"]) one(id).hidden = true;
-  one("read").hidden = !LIVE;
-}
+// ---- what was read --------------------------------------------------------------------------------------------------
 
 function clear() {
-  stop();
   for (const id of ["choices", "parcel", "which"]) one(id).hidden = true;
   delete document.body.dataset.shows;
 }
-
-function begin() {
-  clear();
-  say("loading");
-  looking = {};
-  return looking;
-}
-
-async function open(mine) {
-  const wanted = { facingMode: { ideal: "environment" }, width: { ideal: 1280 }, height: { ideal: 720 } };
-  const opened = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
-  if (looking !== mine) { for (const track of opened.getTracks()) track.stop(); return; }
-  stream = opened;
-  video.srcObject = opened;
-  await video.play();
-  const [track] = opened.getVideoTracks();
-  one("torch").hidden = !track.getCapabilities?.().torch;
-}
-
-async function readLive() {
-  const mine = begin();
-  for (const id of ["read", "halt"]) one(id).hidden = id === "read";
-  one("halt").focus();
-  let zxing;
-  try { zxing = await load(); } catch { end(mine, "failed"); return; }
-  try { await open(mine); } catch { end(mine, "nocamera"); return; }
-  if (looking !== mine) return;
-  say("looking");
-  one("aim").hidden = false;
-  one("halt").scrollIntoView({ block: "nearest" }); // it stands below the picture
-  const codes = await watch(zxing, video, () => looking === mine, () => say("nothing"));
-  if (looking !== mine) return;
-  stop();
-  offer(codes);
-}
-
-async function readPhoto() {
-  const [file] = one("photo").files;
-  if (!file) return;
-  const mine = begin();
-  one("photo").value = ""; // the same photo may be chosen again
-  let zxing;
-  try { zxing = await load(); } catch { end(mine, "failed"); return; }
-  const codes = await readCodes(zxing, file);
-  if (looking !== mine) return;
-  stop();
-  if (codes.length) offer(codes); else say("unread");
-}
-
-function end(mine, why) {
-  if (looking !== mine) return;
-  stop();
-  say(why);
-  if (why === "nocamera") one("photo").focus(); else one("read").focus();
-}
-
-// ---- what was read --------------------------------------------------------------------------------------------------
 
 function offer(codes) {
   const known = codes.map((code) => [code, kindOf(code)]);
@@ -167,29 +88,21 @@ function turnTo(which) {
 function drawTyped() {
   const code = one("typed").value.trim();
   if (!PRINTED.test(code) || code.length > longest(code)) { one("typed").focus(); return; }
+  stop();
   clear();
   show(code, kindOf(code));
 }
 
 // ---- who asks -------------------------------------------------------------------------------------------------------
 
-one("read").onclick = readLive;
-one("photo").onchange = readPhoto;
+readLabels({
+  finds: offer,
+  fails: (why) => one(why === "nocamera" ? "photo" : "read").focus(),
+  begins: clear,
+});
 one("draw").onclick = drawTyped;
 one("typed").onkeydown = (event) => { if (event.key === "Enter") drawTyped(); };
-one("halt").onclick = () => { stop(); say(""); one("read").focus(); };
 one("which").onclick = (event) => { if (event.target.value) turnTo(event.target.value); };
-one("torch").onclick = async () => {
-  const on = one("torch").getAttribute("aria-pressed") !== "true";
-  await stream?.getVideoTracks()[0].applyConstraints({ advanced: [{ torch: on }] });
-  one("torch").setAttribute("aria-pressed", on);
-};
-
-function leave() {
-  if (looking) { stop(); say(""); }
-}
-document.addEventListener("visibilitychange", () => { if (document.hidden) leave(); });
-addEventListener("pagehide", leave);
 
 // The door has heard one of the two, so the other is shown. Where it waits for no code, no camera is needed.
 let missing;
@@ -203,4 +116,3 @@ new MutationObserver(() => {
 
 one("parcel").after(one("code"));
 document.querySelector(".photo").classList.toggle("first", !LIVE);
-stop();

@@ -22,6 +22,7 @@ OURS = {
     "perron.css",
     "label.css",
     "desk.js",
+    "label_camera.js",
     "labels.js",
     "scan.js",
     "perron.svg",

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.result import Outcome
 from gateway.domain.pause import PauseRefusal
@@ -68,9 +70,16 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
     assert PHASE_STEPS.keys() == set(Phase)
 
 
-def test_whatever_the_reader_of_labels_says_has_words_and_a_picture() -> None:
-    said = set(re.findall(r"""(?:say\(|end\(mine, )"([a-z]+)"\)""", SOURCES[WEB / "static" / "label.js"]))
-    shown = re.findall(
-        r"""call message\("([a-z]+)", "[a-z]*", _\(".+"\)\) %}<""", SOURCES[WEB / "templates/label_reader.html"]
-    )
-    assert said == set(shown)
+@pytest.mark.parametrize(
+    ("script", "template", "message"),
+    [
+        ("label.js", "label_reader.html", r"""call message\("([a-z]+)", "[a-z]*", _\(".+"\)\) %}<"""),
+        ("scan.js", "scan.html", r"""{{ message\("([a-z]+)", "[a-z]*", _\(".+"\)\) }}"""),
+    ],
+)
+def test_whatever_a_reader_of_labels_says_has_words_and_for_the_courier_a_picture(
+    script: str, template: str, message: str
+) -> None:
+    scripts = SOURCES[WEB / "static" / script] + SOURCES[WEB / "static" / "label_camera.js"]
+    said = set(re.findall(r"""(?:say\(|end\(mine, )"([a-z]+)"\)""", scripts))
+    assert said == set(re.findall(message, SOURCES[WEB / "templates" / template]))
