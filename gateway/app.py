@@ -237,7 +237,7 @@ class App:
             log.error("store_in_doubt", why=doubt.value, todo="`perron doctor` says what to do")
             with contextlib.suppress(StoreFailed):  # none counts all the same, and the next start deletes them again
                 await store.browsers.end_all()  # a hub could replay their later orders
-                await store.keepers.withdraw_all(self._clock.now())  # one that was withdrawn since would count again
+                await store.keepers.withdraw_all(self._clock.now())  # a code that was withdrawn since would count again
             first = next(iter(self.home.entrances), None)
             message = await store.rollback.begin_doubt(
                 doubt.value, self._clock.now(), signer=key.public.text, tell_at=first, foreign_visits=strangers

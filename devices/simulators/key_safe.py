@@ -80,9 +80,10 @@ class KeySafePlan(ThingSection):
 
 
 class KeyedDoor(Thing):
-    """A door that only a key opens: that of `safe`, while it is out. It latches when it is pulled shut.
+    """A door that only the key of `safe` opens, while the key is out. It latches when it is pulled shut.
 
-    Faults: ajar (pulled, it only leans). Acts: open, open_inside (by its handle, without a key), go_through, pull_shut.
+    Faults: ajar (it does not latch when it is pulled). Acts: open, open_inside (by its handle, without a key),
+    go_through, pull_shut.
     """
 
     NOUN = "keyed door"

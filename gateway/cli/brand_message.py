@@ -28,7 +28,8 @@ MESSAGE_LIFETIME_S = 24 * 3600
 ANSWER_TIMEOUT_S = 60.0  # seconds in which a connected home answers
 POLL_INTERVAL_S = 1.0
 
-_NOT_SIGNED = "The hub's answer is no statement that the box has signed in answer to this query"
+_NOT_SIGNED = "The hub's answer is not a statement that the box signed in answer to this query"
+_REPORT_IT = "Report this to the operator of the hub."
 
 
 async def ask_for_facts(hub: RetailerClient, connection: str, key_file: Path) -> dict[str, Any]:
@@ -56,12 +57,12 @@ def read_facts(said: Mapping[str, Any], query: FactsQuery) -> dict[str, Any]:
     try:
         key, token = PublicKey.from_text(str(said["key"])), str(said["token"]).encode()
     except (KeyError, ValueError) as error:
-        raise Failure(f"{_NOT_SIGNED}.", "Ask whoever runs the hub.", ExitCode.NEGATIVE) from error
+        raise Failure(f"{_NOT_SIGNED}.", _REPORT_IT, ExitCode.NEGATIVE) from error
     stated = verify_facts(token, key)
     if isinstance(stated, RejectionCode):
-        raise Failure(f"{_NOT_SIGNED} ({stated}).", "Ask whoever runs the hub.", ExitCode.NEGATIVE)
+        raise Failure(f"{_NOT_SIGNED} ({stated}).", _REPORT_IT, ExitCode.NEGATIVE)
     if not _answers(stated, query):
-        todo = "Another query may have been answered since: ask again."
+        todo = "The home may have answered another query since: send the query again."
         raise Failure(f"{_NOT_SIGNED} (wrong_claims).", todo, ExitCode.NEGATIVE)
     return {**stated.model_dump(mode="json"), "key": key.text}
 
@@ -75,7 +76,7 @@ async def _prepare(hub: RetailerClient, connection: str) -> tuple[str, dict[str,
     path = f"/v1/connections/{quote(connection, safe='')}"
     said = await hub.request("GET", path)
     if not said.get("home"):
-        raise Failure(f"The connection is {said.get('state')}: no home lets the brand in.", "Ask the home first.")
+        raise Failure(f"The connection is {said.get('state')}: no home has granted it.", "Request a connection first.")
     now = int(machine_time().timestamp())
     return path, {
         "iss": said["brand"], "aud": said["home"], "iat": now, "nbf": now, "exp": now + MESSAGE_LIFETIME_S,
@@ -84,7 +85,7 @@ async def _prepare(hub: RetailerClient, connection: str) -> tuple[str, dict[str,
 
 
 async def _send(hub: RetailerClient, path: str, what: Literal["facts", "comment"], token: str) -> dict[str, Any]:
-    """Send a message until the home has answered it: the same bytes are the same message."""
+    """Send a message, and repeat it until the home has answered: the same bytes are the same message."""
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             while True:
@@ -93,8 +94,10 @@ async def _send(hub: RetailerClient, path: str, what: Literal["facts", "comment"
                     break
                 await asyncio.sleep(POLL_INTERVAL_S)
     except TimeoutError as error:
-        todo = "The home is not connected: it answers later, and the event connection.answered says so."
-        raise Failure(f"The home has not answered in {ANSWER_TIMEOUT_S:.0f} s.", todo, ExitCode.NO_ANSWER) from error
+        todo = "The home is not connected. The event connection.answered will report its answer."
+        raise Failure(
+            f"The home has not answered within {ANSWER_TIMEOUT_S:.0f} s.", todo, ExitCode.NO_ANSWER
+        ) from error
     if said["state"] != "accepted":
         code = str(said.get("code"))
         raise Failure(f"The home refuses the {what}: {code}.", "docs/retailer/api.md has the codes.", ExitCode.NEGATIVE)

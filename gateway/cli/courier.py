@@ -42,8 +42,8 @@ REMEDIES: Mapping[Refusal, str] = {
     Refusal.COURIER_NOT_PROVEN: "Scan the courier's code within the same minute: `perron scan PARCEL COURIER`.",
     Refusal.KEEPER_NOT_PROVEN: "Scan a keeper's code within the same minute: `perron scan PARCEL CODE`. The page"
     " Keepers gives one.",
-    Refusal.KEEPER_NOT_ACCEPTED: "This entrance names in `keepers` whose code it accepts, and the page Keepers shows"
-    " which codes count.",
+    Refusal.KEEPER_NOT_ACCEPTED: "`keepers` of this entrance lists the keepers whose code it accepts. The page"
+    " Keepers shows the valid codes.",
     Refusal.NOT_READY: DOCTOR_HINT,
     Refusal.CLOCK_UNTRUSTED: DOCTOR_HINT,
     Refusal.CAMERA_UNAVAILABLE: DOCTOR_HINT,
@@ -219,7 +219,7 @@ class _EntranceListener:
                        f" {timing.courier:g} s.")  # fmt: skip
             return ScanAnswer.WAIT
         if self._section.signal is None:
-            print_line("Nothing rings at this entrance: it opens as soon as all is filmed.")
+            print_line("This entrance has no signal: it opens as soon as all cameras record.")
         else:
             print_line(f"The bell rings inside. Unless somebody answers, the door opens in {timing.ring:g} s.")
         latency = max(0.0, *declared_latencies(self._home, self._section))

@@ -125,7 +125,7 @@ def report(  # noqa: PLR0913 - one argument an option of the command
     else:
         wrong = f"WRONG: {verdict.problem}: {verdict.where}"
         lines = [
-            f"Written: {relative_path(out)}, {page_count(visit)} pages A4, which say so too.",
+            f"Written: {relative_path(out)}, {page_count(visit)} pages A4, which also report the defect.",
             wrong,
             *foreign,
             *verdict.remedies,

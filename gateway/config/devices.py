@@ -186,7 +186,7 @@ class CoverDevice(DeviceSection[Literal["cover"]]):
 
     @property
     def closure_facts(self) -> Mapping[str, object]:
-        """What it declares of the closure that it opens."""
+        """What it declares about the closure that it opens."""
         return {
             "latency": self.latency,
             "guarded": False,
@@ -200,13 +200,13 @@ class CoverDevice(DeviceSection[Literal["cover"]]):
     def _safe_to_move(self) -> Self:
         if not self.reverses:
             raise ValueError(
-                "reverses must be true: what does not open again by itself when it meets somebody"
-                " must not be moved while nobody looks"
+                "reverses must be true: a leaf that does not open again by itself at an obstacle must not move"
+                " unattended"
             )
         if self.beam and not self.definition.answers_beam:
             raise ValueError(
-                f"beam must be false: an opener of the vendor {self.vendor} cannot be asked whether its light beam is"
-                " free, so the gateway never closes what it moves; the courier or the household does"
+                f"beam must be false: the gateway cannot query the light beam of an opener of the vendor {self.vendor},"
+                " so it never closes the leaf; the courier or the household closes it"
             )
         return self
 
@@ -282,7 +282,7 @@ class StrikeDevice(DeviceSection[Literal["strike"]]):
 
     @property
     def closure_facts(self) -> Mapping[str, object]:
-        """What it declares of the closure that it opens."""
+        """What it declares about the closure that it opens."""
         return {
             "latency": self.latency,
             "guarded": False,

@@ -54,9 +54,9 @@ def _check_fallback(home: Home) -> Iterator[ConfigProblem]:
     for n, id_ in enumerate(home.fallback.order):
         where = ("fallback", "order", n)
         if id_ not in known:
-            yield ConfigProblem(where, f"`{id_}` is no entrance and no reception; there are {', '.join(known)}.")
+            yield ConfigProblem(where, f"no entrance or reception has the id `{id_}`. Known: {', '.join(known)}.")
         elif id_ in home.fallback.order[:n]:
-            yield ConfigProblem(where, f"`{id_}` stands twice: a parcel goes to the first that can take it.")
+            yield ConfigProblem(where, f"`{id_}` is listed twice: list each place once.")
 
 
 def _check_broker(home: Home) -> Iterator[ConfigProblem]:
@@ -205,7 +205,7 @@ def _check_section_of_closure(home: Home, here: tuple[str | int, ...], closure: 
         elif role == ORDER_ROLE and known.kind not in closure.order_kinds:
             able = " or ".join(sorted(closure.order_kinds))
             yield ConfigProblem(
-                (*here, "devices", role), f"`{device}` is a {known.kind}, but a {closure.kind} is opened by a {able}."
+                (*here, "devices", role), f"`{device}` is a {known.kind}, but only a {able} opens a {closure.kind}."
             )
         elif role != ORDER_ROLE and closure.roles[role] not in known.quantities:
             yield ConfigProblem(
@@ -228,15 +228,15 @@ def _check_closure(
         if is_basic and entrance.living_space and closure.is_private:
             yield ConfigProblem(
                 loc,
-                f"`{device}` cannot be asked, so nobody can know that the door stayed shut: it will"
-                " not do for an entrance to the living space. Take a sensor that answers (wired, with ESPHome: no"
-                " Zigbee contact does), or another entrance.",
+                f"`{device}` cannot be queried, so it cannot prove that the door stayed shut. An entrance to the living"
+                " space needs a sensor that answers queries: a wired one with ESPHome, for example. No Zigbee contact"
+                " answers queries.",
             )
         elif is_basic and needs_answer:
             yield ConfigProblem(
                 loc,
-                f"`{device}` cannot be asked, and its answer alone says that the door is closed: take a sensor that"
-                " answers.",
+                f"`{device}` cannot be queried, and only its answer proves that the door is closed: take a sensor that"
+                " answers queries.",
             )
         if (
             role in closure.independent_roles
@@ -247,13 +247,13 @@ def _check_closure(
             yield ConfigProblem(
                 loc,
                 f"`{device}` is the sensor of the lock `{order}` itself: a lock that is wrong about its"
-                " bolt may be wrong about the door too. Put up a door sensor of its own and name that one.",
+                " bolt may be wrong about the door too. Mount an independent door sensor, and name it here.",
             )
     if entrance.living_space and not closure.bars_living_space:
         yield ConfigProblem(
             (*here[:2], "living_space"),
-            f"`{order}` opens a {closure.kind}, which is no lock: write living_space: false, and keep the door from"
-            " there into the house locked.",
+            f"`{order}` opens a {closure.kind}, which is no lock: write living_space: false, and keep the door between"
+            " it and the home locked.",
         )
 
 
@@ -274,16 +274,16 @@ def _check_own_devices(
             if user != closure.id and device not in devices[:m]:
                 yield ConfigProblem(
                     (*at, "closures", n, "devices", role),
-                    f"`{device}` belongs to the closure `{user}` already: give `{closure.id}` a device of its own. Of a"
-                    " board each compartment is one device, with its own section and address.",
+                    f"the closure `{user}` already uses `{device}`: give `{closure.id}` its own device. Each"
+                    " compartment of a board is one device, with its own section and address.",
                 )
         for m, scanner in enumerate(closure.scanners):
             place = scanned_at.setdefault(scanner, closure.id)
             if place != closure.id:
                 yield ConfigProblem(
                     (*at, "closures", n, "scanners", m),
-                    f"`{scanner}` hangs at the closure `{place}` already, so nobody knows at which of them the courier"
-                    f" scans: give `{closure.id}` a scanner of its own, or leave this out.",
+                    f"the closure `{place}` already has `{scanner}`, so a scan would not show where the courier is:"
+                    f" give `{closure.id}` its own scanner, or leave this out.",
                 )
 
 
@@ -296,8 +296,8 @@ def _check_routes(
     if closures and not ordered:
         yield ConfigProblem(
             (*at, "closures"),
-            f"the gateway opens nothing here: only a key opens {', '.join(f'`{id_}`' for id_ in whole)}. Name before it"
-            " the key_safe that hands out its key, or another closure that a device opens.",
+            f"the gateway opens nothing here: only a key opens {', '.join(f'`{id_}`' for id_ in whole)}. Add before it"
+            " the key_safe with its key, or another closure that a device opens.",
         )
         return
     yield from _check_route(entrance, (*at, "closures"), whole, closures)
@@ -306,17 +306,17 @@ def _check_routes(
             loc = (*at, "places", place, "routes", n)
             for m, id_ in enumerate(route):
                 if id_ not in whole:
-                    yield ConfigProblem((*loc, m), f"no closure has the id `{id_}`: {', '.join(sorted(whole))}.")
+                    yield ConfigProblem((*loc, m), f"no closure has the id `{id_}`. Known: {', '.join(sorted(whole))}.")
                 elif id_ in route[:m]:
-                    yield ConfigProblem((*loc, m), f"`{id_}` stands twice: a route opens each closure once.")
+                    yield ConfigProblem((*loc, m), f"`{id_}` is listed twice: a route opens each closure once.")
             if not route or (route[0] in whole and route[0] not in ordered):
                 yield ConfigProblem(loc, "a route begins with a closure that the gateway opens.")
             in_order = tuple(id_ for id_ in whole if id_ in route)
             if set(route) <= set(whole) and tuple(dict.fromkeys(route)) != in_order:
                 yield ConfigProblem(
                     loc,
-                    f"its closures stand in another order than in `closures`: write [{', '.join(in_order)}], or change"
-                    " the order there to that in which the courier comes to them.",
+                    f"the order differs from that of `closures`: write [{', '.join(in_order)}]. If the courier comes to"
+                    " the closures in another order, change `closures`.",
                 )
             yield from _check_route(entrance, loc, route, closures)
 
@@ -329,18 +329,18 @@ def _check_route(
     by_key = next((n for n, closure in enumerate(on_route) if not closure.opening().is_ordered), len(on_route))
     if any(closure.opening().is_ordered for closure in on_route[by_key:]):
         yield ConfigProblem(
-            loc, f"`{on_route[by_key].id}` opens by a key: nothing that the gateway opens comes after it."
+            loc, f"only a key opens `{on_route[by_key].id}`, so the gateway cannot open a closure behind it."
         )
     elif by_key == len(on_route) and (safes := [one for one in on_route if one.key_back_within_s is not None]):
         yield ConfigProblem(
             loc,
-            f"no door stands behind `{safes[0].id}`: add the keyed_door that its key opens, so that it is proven shut.",
+            f"`{safes[0].id}` has no door behind it: add the keyed_door that its key opens, so that it is proven shut.",
         )
     if entrance.living_space and on_route and not any(closure.is_private for closure in on_route):
         yield ConfigProblem(
             loc,
-            f"neighbours open {', '.join(f'`{closure.id}`' for closure in on_route)} too, and nothing else bars the"
-            " living space on this way: add the door of the home, or write living_space: false.",
+            f"neighbours open {', '.join(f'`{closure.id}`' for closure in on_route)} too, and no other"
+            " closure of this route bars the living space: add the door of the home, or write living_space: false.",
         )
 
 
@@ -358,7 +358,7 @@ def _check_entrance(entrance: EntranceSection, at: tuple[str | int, ...]) -> Ite
         also = "" if entrance.signal is not None else ", and name a signal"
         yield ConfigProblem(
             (*at, "home_refuses"),
-            "whoever is at home has to be able to refuse who comes into the living space: leave this out" + also + ".",
+            "a person at home must be able to refuse a visit to the living space: leave this out" + also + ".",
         )
     elif entrance.living_space and entrance.signal is None:
         yield ConfigProblem((*at, "signal"), "without a bell nobody at home can refuse: name a signal.")
@@ -381,21 +381,22 @@ def _check_keepers(home: Home, entrance: EntranceSection, at: tuple[str | int, .
     has_key = any(closure.key_back_within_s is not None for closure in entrance.closures)
     if entrance.holder is Holder.KEEPER and not has_key:
         yield ConfigProblem(
-            (*at, "holder"), "no closure here has a key that a keeper could take: leave `holder: keeper` to a key safe."
+            (*at, "holder"),
+            "no closure here has a key that a keeper could take: `holder: keeper` needs a key safe.",
         )
     if entrance.holder is Holder.KEEPER and not entrance.keepers:
-        yield ConfigProblem((*at, "keepers"), "`holder: keeper` accepts named keepers only: name at least one.")
+        yield ConfigProblem((*at, "keepers"), "`holder: keeper` accepts only listed keepers: list at least one.")
     if entrance.holder is not Holder.KEEPER and entrance.keepers:
         yield ConfigProblem(
             (*at, "keepers"),
-            "a keeper acts only where the entrance says so: write `holder: keeper` or leave this out.",
+            "a keeper acts only at an entrance with `holder: keeper`: write that, or leave this out.",
         )
     for n, keeper in enumerate(entrance.keepers):
         if keeper not in home.keepers:
             known = ", ".join(home.keepers) or "none yet"
-            yield ConfigProblem((*at, "keepers", n), f"there is no keeper `{keeper}`. Known: {known}.")
+            yield ConfigProblem((*at, "keepers", n), f"no keeper has the id `{keeper}`. Known: {known}.")
         elif keeper in entrance.keepers[:n]:
-            yield ConfigProblem((*at, "keepers", n), f"`{keeper}` is named twice: name each keeper once.")
+            yield ConfigProblem((*at, "keepers", n), f"`{keeper}` is listed twice: list each keeper once.")
 
 
 def _check_receptions(home: Home, owners: dict[str, str]) -> Iterator[ConfigProblem]:
@@ -409,7 +410,7 @@ def _check_receptions(home: Home, owners: dict[str, str]) -> Iterator[ConfigProb
             yield from _check_device(home, loc, scanner, "scanner")
             owner = owners.setdefault(scanner, id_)
             if owner != id_:
-                yield ConfigProblem(loc, f"`{scanner}` belongs to `{owner}` already: give each its own scanner.")
+                yield ConfigProblem(loc, f"`{owner}` already uses `{scanner}`: give each its own scanner.")
 
 
 def _check_physical_devices(home: Home, owners: Mapping[str, str]) -> Iterator[ConfigProblem]:
@@ -430,7 +431,7 @@ def _check_physical_devices(home: Home, owners: Mapping[str, str]) -> Iterator[C
         if first != id_:
             yield ConfigProblem(
                 ("devices", id_, "address"),
-                f"`{device.address}` is the {device.kind} `{first}` already: write here the address of"
+                f"`{device.address}` is already the address of the {device.kind} `{first}`: write the address of"
                 " another device, because each closure and each entrance needs its own.",
             )
 

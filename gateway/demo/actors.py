@@ -59,7 +59,7 @@ class DemoRetailer:
     ) -> PromisedDelivery:
         """Offer a delivery and wait for the box's answer (`WaitTimeout`). Windows are in seconds from now.
 
-        Without `destination`, an entrance or a reception, it goes to the entrance that is played, and there to a place
+        Without `destination`, an entrance or a reception, it goes to the entrance of the scene, and there to a place
         without a fridge or `place`. `size`: of the largest parcel in millimetres; it needs an order of version 2.
         """
         signer, secret = self._signers[brand], secrets.token_bytes(COURIER_TOKEN_BYTES)

@@ -87,25 +87,25 @@ def check_result(manifest: Manifest, result: LoggedResult, *, is_incomplete: boo
 def _differences(manifest: Manifest, result: LoggedResult, *, is_incomplete: bool) -> Iterator[str]:
     if manifest.version < ROUTE_VERSION:
         if result.has_route:
-            yield f"it is of version {manifest.version}, and its log names the route, which only version 3 states"
+            yield f"it has version {manifest.version}, but its log has a route, which needs version 3"
         return
     others = sorted(result.entrances - {manifest.entrance})
     if others:
-        yield f"it is of the entrance {manifest.entrance}, the log of {others[0]}"
+        yield f"its entrance is {manifest.entrance}, but the log has {others[0]}"
     if manifest.moved_from == manifest.entrance:
-        yield f"the delivery was moved from {manifest.moved_from}, which is the entrance of this visit itself"
+        yield f"the delivery was moved from {manifest.moved_from}, the entrance of this visit itself"
     if not (result.has_route or result.is_incident or result.is_reception):
         return  # the visit began under a release whose log has no route
     told_house = None if manifest.house is None else manifest.house.value
     if told_house != result.house and not (is_incomplete and result.house is None):
-        yield f"house is {told_house or 'null'}, the log says {result.house or 'nothing of it'}"
+        yield f"house is {told_house or 'null'}, the log has {result.house or 'none'}"
     told_outcome = None if manifest.outcome is None else manifest.outcome.value
     is_told = not result.is_reception and not (is_incomplete and result.outcome is None)
     if is_told and told_outcome != result.outcome:
-        yield f"outcome is {told_outcome or 'null'}, the log says {result.outcome or 'nothing of it'}"
+        yield f"outcome is {told_outcome or 'null'}, the log has {result.outcome or 'none'}"
     field = result.lacks(manifest.delivery)
     if field is not None and (manifest.delivery is not None or DELIVERY_UNKNOWN not in manifest.notes):
-        yield f"the {field} of the delivery is not what the log says"
+        yield f"the {field} of the delivery differs from the log"
 
 
 def as_logged(told: Mapping[str, Any], result: LoggedResult, *, is_incomplete: bool) -> dict[str, Any]:

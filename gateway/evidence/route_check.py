@@ -47,19 +47,19 @@ def check_route(told: RouteAccount, reading: RouteReading, *, name: str) -> None
 def _check_kinds(told: RouteAccount, name: str) -> None:
     for closure in told.route:
         if closure.kind not in KNOWN_KINDS:
-            where = f"{name}: {closure.closure} is a {closure.kind}, a kind that this program does not know"
+            where = f"{name}: {closure.closure} is a {closure.kind}, which this release does not know"
             raise ProofDefect(ProofProblem.MANIFEST_NEWER, where)
 
 
 def _check_readable(reading: RouteReading) -> None:
     if reading.unreadable > 0:
-        where = f"the log has an order that is not as the format says (`life`: over 0, at most {MAX_LIFE_S:g} s)"
+        where = f"the log has an order that does not follow the format (`life`: over 0, at most {MAX_LIFE_S:g} s)"
         raise ProofDefect(ProofProblem.ROUTE_ORDER, where)
 
 
 def _check_same(told: RouteAccount, reading: RouteReading, name: str) -> None:
     if reading.unexplained:
-        where = f"{name}: the log orders {reading.unexplained[0]} open, and names it on no route of the visit"
+        where = f"{name}: the log orders {reading.unexplained[0]} open, which is on no route of the visit"
         raise ProofDefect(ProofProblem.ROUTE_DIFFERS, where)
     read = reading.account
     declared = tuple(gap for gap in told.evidence.gaps if gap != RouteGap.CLOCK_STEPPED)
@@ -80,7 +80,7 @@ def _check_same(told: RouteAccount, reading: RouteReading, name: str) -> None:
     ]
     different = next((what for what, ours, theirs in pairs if ours != theirs), None)
     if different is not None:
-        raise ProofDefect(ProofProblem.ROUTE_DIFFERS, f"{name}: {different} is not what the log says")
+        raise ProofDefect(ProofProblem.ROUTE_DIFFERS, f"{name}: {different} differs from the log")
 
 
 # ---- times -----------------------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ _Moment = tuple[str, datetime | None]
 
 
 def _in_order(closure: RouteClosure) -> Iterator[tuple[_Moment, _Moment]]:
-    """Yield pairs of moments of one closure of which the second cannot come first."""
+    """Yield pairs of moments of one closure; the second cannot be before the first."""
     ordered: _Moment = "ordered", closure.ordered
     yield ("intent", closure.intent), ordered
     opened: list[_Moment] = [("opened", at) for at in closure.opened]
@@ -145,7 +145,7 @@ def _check_orders(reading: RouteReading, *, has_times: bool) -> None:
     for proof in reading.at_orders:
         why = _why_not_passed(proof, reading, has_times=has_times)
         if why is not None:
-            where = f"{proof.later} was ordered open at {_clock(proof.at)}, and {proof.closure} was not secured: {why}"
+            where = f"{proof.later} was ordered open at {_clock(proof.at)}, but {proof.closure} was not secured: {why}"
             raise ProofDefect(ProofProblem.ROUTE_ORDER, where)
 
 
@@ -164,7 +164,7 @@ def _why_not_passed(proof: ProofAtOrder, reading: RouteReading, *, has_times: bo
             return f"{role} was queried before the last order to it"
         asked = found.answer.asked
         if has_times and asked is not None and asked - proof.ordered.at < life:
-            return f"{role} was queried at {_clock(asked)}, {life.total_seconds():g} s had not passed since the order"
+            return f"{role} was queried at {_clock(asked)}, less than {life.total_seconds():g} s after the order"
     return None
 
 
@@ -180,7 +180,7 @@ def _check_proven(closure: RouteClosure, reading: RouteReading) -> None:
 def _check_fresh(closure: RouteClosure, reading: RouteReading) -> None:
     for role, found in reading.at_end[closure.closure].items():
         if found.answer.query is not None and not _is_newer(found, reading.last_orders[closure.closure]):
-            where = f"{closure.closure}: {role} answered what was queried before the last order to it"
+            where = f"{closure.closure}: {role} answered a query from before the last order to it"
             raise ProofDefect(ProofProblem.ROUTE_STALE, where)
 
 
@@ -195,9 +195,9 @@ def _lacking(kind: Closure | None, answers: Mapping[str, SensorAnswer]) -> str |
         return None
     missing = sorted(needed_sensors(kind) - answers.keys())
     if missing:
-        return f"{missing[0]} gave no answer that stands"
+        return f"{missing[0]} has no answer that stands"
     said = ", ".join(f"{role} {answer.value}" for role, answer in sorted(answers.items()))
-    return f"the answers say {said}"
+    return f"the answers are {said}"
 
 
 def _answers(standing: Mapping[str, StandingAnswer]) -> dict[str, SensorAnswer]:

@@ -166,7 +166,7 @@ class _Verification:
             raise ProofDefect(ProofProblem.UNSIGNED, f"{signature_file} is empty")
         later = _later_version(data)
         if later is not None:
-            where = f"{name} is of version {later}, and this program knows versions 1 to {NEWEST_VERSION}"
+            where = f"{name} has version {later}; this release knows versions 1 to {NEWEST_VERSION}"
             raise ProofDefect(ProofProblem.MANIFEST_NEWER, where)
         try:
             manifest = Manifest.from_json(data)

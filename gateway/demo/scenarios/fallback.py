@@ -81,7 +81,7 @@ async def _fallback(play: ScenarioRun) -> None:
     parcels = await _is_refused_at_front(play)
     await _wait_for_elsewhere(play)
     await _delivers_into_box(play, parcels)
-    play.require(len(play.watch.events("unlock")) == 1, "of two entrances one opens, once")
+    play.require(len(play.watch.events("unlock")) == 1, "only one of the two entrances opens, once")
     (manifest,) = (play.plan.home.storage.folder / VISITS_FOLDER).glob("*/manifest.json")
     moved_from = Manifest.from_json(await asyncio.to_thread(manifest.read_bytes)).moved_from
     play.require(moved_from == FRONT, "the proof names the entrance from which the parcel was moved")

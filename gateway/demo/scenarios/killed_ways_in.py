@@ -96,7 +96,7 @@ async def _scan_own(play: ScenarioRun, _parcels: PromisedDelivery | None) -> Non
 
 
 async def _deliver_own(play: ScenarioRun, parcels: PromisedDelivery | None) -> None:
-    # After the restart an old report proves nothing, so nothing is expected and the cameras stand still
+    # After the restart an old report proves nothing, so nothing is expected and the cameras do not run
     await play.wait_for_state("nothing expected", expecting=False)
     await own_parcels.report(play, own_parcels.NUMBER, ParcelStatus.OUT_FOR_DELIVERY)
     await play.wait_for_state("expected again", expecting=True)
@@ -191,7 +191,9 @@ async def _garage_killed(play: ScenarioRun) -> None:
     await play.kill_gateway()
     await play.wait_for_phase(Phase.INSIDE)
     await asyncio.sleep(OBSTRUCTION_CLEAR_S)
-    play.require(not play.watch.events("close"), "nothing is sent down before the courier has said that he is out")
+    play.require(
+        not play.watch.events("close"), "the gateway closes nothing before the courier has reported that he is out"
+    )
     await play.house.ask(PressBell())
     await play.wait_for_visit_end()
     await play.courier.does("leave")

@@ -154,7 +154,7 @@ STEPS = (_offer, _accept, _hand_over, _confirm)
 
 
 def _add_killed(after: int, summary: Text, title: str) -> None:
-    """Add a scenario in which the box dies after so many steps of a custody; the rest follows as if it had not."""
+    """Add a scenario in which the gateway is killed after so many steps of a custody; the rest follows as usual."""
 
     @SCENARIOS.add(summary, EXPECT_TAKEN, title=title, gateway_deaths=1, equip=with_concierge)
     async def _killed(play: ScenarioRun) -> None:

@@ -98,7 +98,7 @@ async def read(call: RequestContext, connection: ConnectionId) -> StatedFacts:
         found = await brand_messages.newest_facts(call.tx, row.id)
     claims = None if found is None else verify_facts(found.facts.encode(), PublicKey.from_text(found.key))
     if found is None or not isinstance(claims, FactsClaims):
-        raise ApiProblem(Code.NOT_FOUND, "The home has answered no query for facts: ask it (askFacts).")
+        raise ApiProblem(Code.NOT_FOUND, "The home has not answered a query for facts: send one (askFacts).")
     return StatedFacts(
         home=claims.iss, brand=claims.sub, at=datetime.fromtimestamp(claims.iat, UTC), facts=claims.facts,
         comment=claims.comment, answers=claims.answers, token=found.facts, key=found.key,

@@ -141,7 +141,7 @@ async def test_where_nothing_rings_no_bell_is_told(home: Home, capsys: pytest.Ca
     async with answering(home, (answer("wait"), {"kind": "ring"}, answer("go"))):
         assert await present_codes(silent, ("8L20524752032",), "front-scanner", deliver=False)
     text = capsys.readouterr().out
-    assert "Nothing rings" in text
+    assert "This entrance has no signal" in text
     assert "bell" not in text
 
 

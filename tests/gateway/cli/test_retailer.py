@@ -165,7 +165,7 @@ def test_what_the_box_did_not_sign_is_told_as_such(changes: dict[str, str]) -> N
     if not changes:
         assert read_statement(said)["sub"] == "lune"
         return
-    with pytest.raises(Failure, match="no statement"):
+    with pytest.raises(Failure, match="not a statement"):
         read_statement(said)
 
 
@@ -199,7 +199,7 @@ def test_facts_that_the_box_did_not_sign_for_this_question_are_told_as_such(chan
     if not changes:
         assert read_facts(said, query)["sub"] == "lune"
         return
-    with pytest.raises(Failure, match="no statement"):
+    with pytest.raises(Failure, match="not a statement"):
         read_facts(said, query)
 
 

@@ -18,8 +18,8 @@ def test_entrances_and_receptions_stand_in_the_owner_s_order(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("order", "why"),
     [
-        ("[front, cellar]", "`cellar` is no entrance and no reception; there are front, desk."),
-        ("[desk, front, desk]", "`desk` stands twice"),
+        ("[front, cellar]", "no entrance or reception has the id `cellar`. Known: front, desk."),
+        ("[desk, front, desk]", "`desk` is listed twice"),
         ("front", "order"),
     ],
 )

@@ -90,10 +90,10 @@ def test_a_key_safe_may_go_on_without_keepers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("[claire, oh-my-keys]", "[]", "`holder: keeper` accepts named keepers only"),
-        ("[claire, oh-my-keys]", "[claire, bruno]", "there is no keeper `bruno`. Known: claire, oh-my-keys"),
-        ("[claire, oh-my-keys]", "[claire, claire]", "`claire` is named twice"),
-        ("    holder: keeper\n", "", "a keeper acts only where the entrance says so"),
+        ("[claire, oh-my-keys]", "[]", "`holder: keeper` accepts only listed keepers"),
+        ("[claire, oh-my-keys]", "[claire, bruno]", "no keeper has the id `bruno`. Known: claire, oh-my-keys"),
+        ("[claire, oh-my-keys]", "[claire, claire]", "`claire` is listed twice"),
+        ("    holder: keeper\n", "", "a keeper acts only at an entrance with `holder: keeper`"),
         ("holder: keeper", "holder: robot", "holder"),
         ("{name: Claire Martin}", "{name: Claire Martin, kind: dog}", "kind"),
         ("{name: Claire Martin}", "{}", "name"),
@@ -112,7 +112,7 @@ def test_what_makes_no_sense_is_refused_with_its_place(tmp_path: Path, old: str,
     ("keepers", "says"),
     [
         ("holder: keeper", "no closure here has a key that a keeper could take"),
-        ("keepers: [claire]", "a keeper acts only where the entrance says so"),
+        ("keepers: [claire]", "a keeper acts only at an entrance with `holder: keeper`"),
     ],
 )
 def test_a_door_without_a_key_safe_has_no_keepers(tmp_path: Path, keepers: str, says: str) -> None:

@@ -96,7 +96,7 @@ WRONG = [
     ("fridge: kitchen-fridge", "fridge: cellar", "fridge: cellar", "Devices of kind fridge: kitchen-fridge."),
     ("inside: [hall-camera]", "inside: [doorbell]", "outside: doorbell", "not at both"),
     ("way_out_by_hand: true", "way_out_by_hand: false", "  front:", "nobody may be locked in"),
-    ("answers: true", "answers: false", "    door: front-door", "will not do for an entrance to the living space"),
+    ("answers: true", "answers: false", "    door: front-door", "space needs a sensor that answers queries"),
     ("openings: 1 ", "openings: 1\n      openings: 2 ", "openings: 2", "stands here twice"),
     ("port: 1883", "port: &p 1883", "port: &p", "anchors and aliases"),
     ("port: 1883", "port: *p", "port: *p", "anchors and aliases"),

@@ -156,7 +156,9 @@ def test_a_device_of_a_further_way_in_says_what_it_cannot_promise(
 )
 def test_the_box_never_closes_a_garage_whose_opener_cannot_be_asked_about_its_beam(vendor: str, address: str) -> None:
     described = {"kind": "cover", "vendor": vendor, "address": address, "reverses": True}
-    with pytest.raises(ValueError, match="beam must be false: an opener of the vendor"):
+    with pytest.raises(
+        ValueError, match="beam must be false: the gateway cannot query the light beam of an opener of the vendor"
+    ):
         CoverDevice.model_validate(described)
     opener = CoverDevice.model_validate({**described, "beam": False})
     home = load_home_file(HOME)
@@ -220,7 +222,7 @@ def test_a_sensor_that_is_the_lock_s_own_is_refused_with_line_and_remedy(tmp_pat
     file = tmp_path / "home.yaml"
     file.write_text(HOME.read_text(encoding="utf-8").replace("/5770899", "/5770898"), encoding="utf-8")
     with pytest.raises(
-        ConfigError, match=r"home.yaml:\d+:\d+: .*the sensor of the lock `front-lock` itself.* of its own"
+        ConfigError, match=r"home.yaml:\d+:\d+: .*the sensor of the lock `front-lock` itself.* independent"
     ):
         load_home_file(file)
 

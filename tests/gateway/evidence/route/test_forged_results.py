@@ -33,16 +33,19 @@ def sealed_document(folder: Path) -> dict[str, Any]:
 
 
 LIES: dict[str, tuple[Callable[[dict[str, Any]], dict[str, Any]], str]] = {
-    "outcome": (lambda _: {"outcome": "refused"}, "outcome is refused, the log says delivered"),
-    "no outcome": (lambda _: {"outcome": None}, "outcome is null, the log says delivered"),
-    "house": (lambda _: {"house": "handed_to_owner"}, "house is handed_to_owner, the log says locked_again"),
-    "no house": (lambda _: {"house": None}, "house is null, the log says locked_again"),
-    "entrance": (lambda _: {"entrance": "garage"}, "it is of the entrance garage, the log of front"),
+    "outcome": (lambda _: {"outcome": "refused"}, "outcome is refused, the log has delivered"),
+    "no outcome": (lambda _: {"outcome": None}, "outcome is null, the log has delivered"),
+    "house": (lambda _: {"house": "handed_to_owner"}, "house is handed_to_owner, the log has locked_again"),
+    "no house": (lambda _: {"house": None}, "house is null, the log has locked_again"),
+    "entrance": (lambda _: {"entrance": "garage"}, "its entrance is garage, but the log has front"),
     "delivery's id": (lambda told: {"delivery": told["delivery"] | {"id": "other.x"}}, "the id of the delivery"),
     "version": (lambda told: {"delivery": told["delivery"] | {"version": 99}}, "the version of the delivery"),
     "place": (lambda told: {"delivery": told["delivery"] | {"place": "flat"}}, "the place of the delivery"),
     "no delivery": (lambda _: {"delivery": None}, "the id of the delivery"),
-    "moved from itself": (lambda told: {"moved_from": told["entrance"]}, "moved from front, which is the entrance"),
+    "moved from itself": (
+        lambda told: {"moved_from": told["entrance"]},
+        "moved from front, the entrance of this visit",
+    ),
 }
 
 
@@ -54,8 +57,8 @@ def test_a_manifest_that_lies_about_the_end_of_a_visit_is_refused_by_both(
     folder = sealed_rows(tmp_path, rows, KEY)
     assert verdicts(folder, KEY) == ("ok", "ok", "")
     change, why = LIES[lie]
-    if rows is SAFE and "the log says delivered" in why:
-        why = f"the log says {read_result(rows).outcome}"
+    if rows is SAFE and "the log has delivered" in why:
+        why = f"the log has {read_result(rows).outcome}"
     forge_manifest(folder, KEY, change(sealed_document(folder)))
     ours, theirs, where = verdicts(folder, KEY)
     assert (ours, theirs) == ("route_differs", "route_differs")
@@ -74,7 +77,7 @@ def test_a_visit_whose_log_names_its_route_has_no_manifest_of_an_earlier_version
     (folder / "manifest.sig").write_bytes(KEY.sign(data))
     ours, theirs, where = verdicts(folder, KEY)
     assert (ours, theirs) == ("route_differs", "route_differs")
-    why = f"it is of version {version}, and its log names the route, which only version 3 states"
+    why = f"it has version {version}, but its log has a route, which needs version 3"
     assert where == f"manifest.json: {why}"
 
 

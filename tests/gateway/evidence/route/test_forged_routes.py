@@ -130,10 +130,10 @@ BROKEN: dict[Forging, tuple[str, str, str]] = {
     long_lived_order: ("route_order", "_check_orders", "street was not secured: door was queried at"),
     without_intent: ("route_order", "_check_orders", "flat: ordered open 1 times, with 0 stored intents"),
     ordered_twice: ("route_order", "_check_orders", "flat: ordered open 2 times, with 1 stored intents"),
-    street_never_queried: ("route_order", "_check_orders", "street was not secured: door gave no answer that stands"),
-    lock_after_answer: ("route_stale", "_check_fresh", "flat: .* queried before the last order"),
-    bolt_says_unlocked: ("route_unproven", "_check_proven", "flat: the answers say door closed, lock unlocked"),
-    bolt_never_answered: ("route_unproven", "_check_proven", "flat: lock gave no answer that stands"),
+    street_never_queried: ("route_order", "_check_orders", "street was not secured: door has no answer that stands"),
+    lock_after_answer: ("route_stale", "_check_fresh", "flat: .* before the last order"),
+    bolt_says_unlocked: ("route_unproven", "_check_proven", "flat: the answers are door closed, lock unlocked"),
+    bolt_never_answered: ("route_unproven", "_check_proven", "flat: lock has no answer that stands"),
     published_early: ("route_times", "_check_times", "flat: published at .* before ordered at"),
     back_in_time: ("route_times", "_check_times", "flat|street"),
 }
@@ -162,7 +162,7 @@ def test_an_order_that_may_act_for_no_time_or_any_time_is_refused_by_both(tmp_pa
     forge_log(folder, KEY, rows)
     ours, theirs, where = verdicts(folder, KEY)
     assert (ours, theirs) == ("route_order", "route_order")
-    assert where == "the log has an order that is not as the format says (`life`: over 0, at most 3600 s)"
+    assert where == "the log has an order that does not follow the format (`life`: over 0, at most 3600 s)"
 
 
 @pytest.mark.parametrize("part", ["event", "phase"])
@@ -265,7 +265,7 @@ def test_an_order_on_no_route_is_refused_though_the_manifest_names_no_closure(tm
     forge_manifest(folder, KEY, told)
     ours, theirs, where = verdicts(folder, KEY)
     assert (ours, theirs) == ("route_differs", "route_differs")
-    assert where == "manifest.json: the log orders street open, and names it on no route of the visit"
+    assert where == "manifest.json: the log orders street open, which is on no route of the visit"
 
 
 def test_a_kind_of_a_later_release_is_refused_with_its_name(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_a_manifest_of_a_later_version_is_refused_and_named(tmp_path: Path, *, k
     folder = sealed_rows(tmp_path, FLAT, KEY, {"version": 4, "something": "new"})
     verdict = verify_proof(folder, public_key=KEY.public if known else None)
     assert verdict.code == "manifest_newer"
-    assert verdict.where == "manifest.json is of version 4, and this program knows versions 1 to 3"
+    assert verdict.where == "manifest.json has version 4; this release knows versions 1 to 3"
     with pytest.raises(foreign.WrongError, match="manifest_newer"):
         foreign.verify(folder, KEY.public.text if known else None)
 

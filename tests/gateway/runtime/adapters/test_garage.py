@@ -178,8 +178,8 @@ def test_the_rules_know_the_opener(tmp_path: Path) -> None:
     [
         ({}, None),
         ({"living_space": True}, "which is no lock"),
-        ({"sensor": {**SENSOR, "answers": False}}, "its answer alone says that the door is closed"),
-        ({"opener": {**OPENER, "reverses": False}}, "must not be moved while nobody looks"),
+        ({"sensor": {**SENSOR, "answers": False}}, "only its answer proves that the door is closed"),
+        ({"opener": {**OPENER, "reverses": False}}, "must not move unattended"),
         ({"opener": {"kind": "cover", "vendor": "esphome"}}, "Field required"),
         ({"door": "garage-lock"}, "a door is needed here"),
     ],
