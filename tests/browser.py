@@ -10,7 +10,7 @@ import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # it has no types
@@ -27,6 +27,8 @@ CHROMIUM_SWITCHES = (
 )
 PHONE_OPTIONS: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 TIMEOUT_MS = 60_000.0  # milliseconds, on a loaded machine
+
+Scheme = Literal["light", "dark"]  # of colours
 
 expect.set_options(timeout=TIMEOUT_MS)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, ViewportSize, expect
 
 from gateway.config.home import PagesSection
 from gateway.demo.plan import DemoPlan
@@ -25,14 +25,15 @@ from gateway.demo.scenarios.ways_in_homes import (
 )
 from gateway.domain.visit.state import Phase
 from gateway.mqtt.mosquitto.provisioning import free_port
-from tests.browser import IN_SHARED_BROWSER, accessibility_problems, contrast_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, Scheme, accessibility_problems, contrast_problems, visitor
 from tests.gateway.couriers_key import with_couriers_key_safe
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.whole_house import run_whole_house
 
 pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
-PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+PHONE, DESKTOP = ViewportSize(width=390, height=844), ViewportSize(width=1280, height=900)
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 
 @asynccontextmanager
@@ -65,9 +66,9 @@ async def shows(page: Page, *closures: str) -> None:
 
 async def is_for_everybody(page: Page) -> None:
     """axe finds nothing wrong on a phone and on a desk, in the light and in the dark."""
-    for size, scheme in itertools.product((PHONE, DESKTOP), ("light", "dark")):
-        await page.set_viewport_size(size)  # type: ignore[arg-type] # Playwright's own type of the same
-        await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # the same
+    for size, scheme in itertools.product((PHONE, DESKTOP), SCHEMES):
+        await page.set_viewport_size(size)
+        await page.emulate_media(color_scheme=scheme)
         assert await accessibility_problems(page) == []
         assert await contrast_problems(page) == []
         assert not await page.evaluate("() => document.documentElement.scrollWidth > innerWidth"), "it fits the width"

@@ -1,6 +1,5 @@
 """The pages of keepers in a real browser: the owner gives, renews, withdraws codes; the keeper's own page, no more."""
 
-import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
-from aiohttp import ClientSession, CookieJar
+from aiohttp import ClientSession
 from playwright.async_api import Page, expect
 
 from gateway.config.home import CamerasSection
@@ -17,10 +16,19 @@ from gateway.web.auth.keepers import LINK_LIFETIME
 from gateway.web.auth.roles import Role
 from gateway.web.auth.tokens import COOKIE_BYTES, SecretToken
 from gateway.web.pages.keeper import CODE_COOKIE, KEEPER_COOKIE
-from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
-from tests.gateway.web.test_rights import PAGES
+from tests.browser import IN_SHARED_BROWSER, Scheme, accessibility_problems, visitor
 from tests.shell.house import PARCEL
 from tests.shell.keepers import BACK_WITHIN_S, CLAIRE, COMPANY, STRANGER, KeptBox, code_text, kept_box
+from tests.shell.links import (
+    LINK,
+    client_by_link,
+    has_no_other_right,
+    is_good_for_one_press,
+    page_with_cookie,
+    parts_of_feed,
+    sign_in_by_link,
+    submit,
+)
 from tests.shell.site import ServedSite, serve_site
 from tests.waiting import wait_until
 
@@ -35,26 +43,14 @@ async def kept(tmp_path: Path) -> AsyncIterator[KeptBox]:
         yield made
 
 
-async def submit(site: ServedSite, path: str, pattern: str, /, status: int = 200, **fields: str) -> str:
-    """The owner sends a form; what its answer shows there."""
-    async with site.client(site.owner) as anna, anna.post(path, data=fields) as answer:
-        text = await answer.text()
-        assert answer.status == status, text
-    found = re.search(pattern, text)
-    assert found is not None, text
-    return found[1]
-
-
 async def link_of(site: ServedSite, keeper: str = CLAIRE) -> str:
     """The link that the owner makes for a keeper, as her page shows it."""
-    return await submit(site, f"/keepers/{keeper}/link", r"<code>(http[^<]*)</code>")
+    return await submit(site, f"/keepers/{keeper}/link", LINK)
 
 
 async def sign_in(page: Page, site: ServedSite, keeper: str = CLAIRE) -> str:
     """The keeper opens his link and takes the phone for it; the code that it shows."""
-    await page.goto(await link_of(site, keeper))
-    await page.locator("main form button").click()
-    await expect(page).to_have_url(f"{site.address}/keeper")
+    await sign_in_by_link(page, await link_of(site, keeper), "/keeper")
     return await kept_code(page)
 
 
@@ -71,10 +67,12 @@ async def turn(page: Page, step: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_a_keeper_takes_the_key_by_the_code_on_his_phone_and_brings_it_back(kept: KeptBox, scheme: str) -> None:
+async def test_a_keeper_takes_the_key_by_the_code_on_his_phone_and_brings_it_back(
+    kept: KeptBox, scheme: Scheme
+) -> None:
     async with serve_site(kept.box) as site, visitor() as somebody:
         page = await somebody.page(locale="en-GB")
-        await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its words
+        await page.emulate_media(color_scheme=scheme)
         code = await sign_in(page, site)
         await turn(page, "show")
         await expect(page.locator("figure.qr svg")).to_be_visible()
@@ -106,10 +104,10 @@ async def test_a_keeper_takes_the_key_by_the_code_on_his_phone_and_brings_it_bac
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_both_pages_speak_french_to_who_reads_french(kept: KeptBox, scheme: str) -> None:
+async def test_both_pages_speak_french_to_who_reads_french(kept: KeptBox, scheme: Scheme) -> None:
     async with serve_site(kept.box) as site, visitor() as somebody:
         page = await somebody.page(locale="fr-FR")
-        await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its words
+        await page.emulate_media(color_scheme=scheme)
         await page.goto(await link_of(site))
         await expect(page.get_by_role("heading", name="Gardien de clé : ")).to_be_visible()
         assert await accessibility_problems(page) == []
@@ -190,11 +188,7 @@ async def test_the_code_stays_readable_when_the_box_is_not_heard(kept: KeptBox) 
 
 async def keeper_client(site: ServedSite, keeper: str = CLAIRE) -> ClientSession:
     """A keeper's phone, by its requests."""
-    link = await link_of(site, keeper)
-    client = ClientSession(site.address, cookie_jar=CookieJar(unsafe=True))
-    async with client.post(link.removeprefix(site.address), allow_redirects=False) as answer:
-        assert (answer.status, answer.headers["Location"]) == (303, "/keeper")
-    return client
+    return await client_by_link(site, await link_of(site, keeper), "/keeper")
 
 
 def code_in(client: ClientSession) -> str:
@@ -220,21 +214,10 @@ async def test_each_phone_has_a_code_of_its_own_that_the_box_does_not_keep(kept:
 
 async def test_a_keeper_has_no_other_right(kept: KeptBox) -> None:
     async with serve_site(kept.box) as site, await keeper_client(site) as claire:
-        for path in PAGES:
-            async with claire.get(path, allow_redirects=False) as answer:
-                assert (answer.status, answer.headers["Location"]) == (303, f"/enter?back={path}"), path
-        for path in (f"/keepers/{CLAIRE}/card", f"/keepers/{CLAIRE}/link", "/entrance/front", "/pause"):
-            async with claire.post(path, data={"do": "stop"}, allow_redirects=False) as answer:
-                assert answer.status in {303, 401, 403}, path
-        async with claire.get("/feed") as answer:
-            assert answer.status == 401
-        wanted = [f"en/keeper/{COMPANY}", "en/state/front", "en/keys/front", "en/timeline/front", f"en/keeper/{CLAIRE}"]
-        async with claire.ws_connect("/keeper/feed") as feed:
-            await feed.send_json({"want": wanted})
-            said: dict[str, object] = {}
-            while "parts" not in said:
-                said = await feed.receive_json()
-            assert list(said["parts"]) == [f"en/keeper/{CLAIRE}"]  # type: ignore[call-overload]  # an object
+        await has_no_other_right(claire, f"/keepers/{CLAIRE}/card", f"/keepers/{CLAIRE}/link")
+        others = (f"en/keeper/{COMPANY}", "en/state/front", "en/keys/front", "en/timeline/front")
+        own = f"en/keeper/{CLAIRE}"
+        assert await parts_of_feed(claire, "/keeper/feed", *others, own) == [own]
 
 
 async def test_a_keeper_of_another_entrance_sees_no_parcel_of_this_one(kept: KeptBox) -> None:
@@ -267,12 +250,7 @@ async def test_a_link_gives_a_code_once_and_only_by_a_press(kept: KeptBox) -> No
         async with ClientSession(site.address) as messenger, messenger.get(link) as preview:
             assert (preview.status, preview.cookies.get(KEEPER_COOKIE)) == (200, None)
         assert len(kept.box.store.keepers.codes(CLAIRE)) == before
-        for expected in (303, 410):
-            async with (
-                ClientSession(site.address, cookie_jar=CookieJar(unsafe=True)) as phone,
-                phone.post(link, allow_redirects=False) as answer,
-            ):
-                assert answer.status == expected
+        assert await is_good_for_one_press(site, link)
 
 
 async def test_a_link_grows_old_and_a_code_does_not(kept: KeptBox) -> None:
@@ -291,19 +269,14 @@ async def test_the_id_of_a_session_alone_signs_nobody_in(kept: KeptBox) -> None:
         forged = SecretToken(code.id, SecretToken.new(COOKIE_BYTES).secret)
         card = SecretToken("code-1", SecretToken.new(COOKIE_BYTES).secret)
         for cookie in (forged.text.replace(forged.id, code.id), card.text, "", "nonsense"):
-            async with (
-                ClientSession(site.address, headers={"Cookie": f"{KEEPER_COOKIE}={cookie}"}) as stranger,
-                stranger.get("/keeper") as answer,
-            ):
-                assert "You are not signed in" in await answer.text()
+            page = await page_with_cookie(site, "/keeper", f"{KEEPER_COOKIE}={cookie}")
+            assert "You are not signed in" in page
 
 
 async def test_another_keepers_code_in_the_cookie_is_not_drawn(kept: KeptBox) -> None:
     async with serve_site(kept.box) as site, await keeper_client(site) as claire:
         session = next(cookie.value for cookie in claire.cookie_jar if cookie.key == KEEPER_COOKIE)
-        headers = {"Cookie": f"{KEEPER_COOKIE}={session}; {CODE_COOKIE}={code_text(2)}"}
-        async with ClientSession(site.address, headers=headers) as changed:
-            text = await page_of(changed)
+        text = await page_with_cookie(site, "/keeper", f"{KEEPER_COOKIE}={session}; {CODE_COOKIE}={code_text(2)}")
         assert "This phone has lost your code." in text
         assert 'class="paper middle"' not in text
 

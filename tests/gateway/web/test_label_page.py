@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,7 +18,7 @@ from gateway.domain.delivery.label import read_label
 from gateway.web.server.connection_limits import PageConnection
 from gateway.web.server.security_headers import CONTENT_SECURITY_POLICY, HEADERS, PHOTO_READER_HEADERS
 from gateway.web.texts.catalogue import TEXTS
-from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, Scheme, accessibility_problems, visitor
 from tests.gateway.web.test_courier_page import CODE, DIGEST, OPEN, a_box, turn
 from tests.gateway.web.test_rights import PAGES
 from tests.lens import FakeCamera, draw_label, jpeg, read_screen_code
@@ -303,7 +303,7 @@ async def test_the_reader_s_page_is_in_nobody_s_way_and_needs_no_mouse(made: She
 
 async def in_nobody_s_way(page: Page) -> None:
     """Neither of somebody who sees badly, by day or by night, nor of a small screen."""
-    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    schemes: tuple[Scheme, ...] = ("light", "dark")
     for scheme in schemes:
         await page.emulate_media(color_scheme=scheme)
         assert await accessibility_problems(page) == [], scheme

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from aiohttp import ClientSession, CookieJar
+from aiohttp import ClientSession
 from playwright.async_api import FilePayload, Page, expect
 
 from gateway.domain.custody import CustodyStage
@@ -17,10 +17,19 @@ from gateway.web.auth.roles import Role
 from gateway.web.auth.tokens import COOKIE_BYTES, SecretToken
 from gateway.web.pages.desk import RECEIVER_COOKIE
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
-from tests.gateway.web.test_rights import PAGES
 from tests.lens import FakeCamera, draw_label, jpeg
 from tests.shell.desk import DESK, MARC, NINA, OTHER_PARCEL, DeskBox, desk_box
 from tests.shell.house import PARCEL
+from tests.shell.links import (
+    LINK,
+    client_by_link,
+    has_no_other_right,
+    is_good_for_one_press,
+    page_with_cookie,
+    parts_of_feed,
+    sign_in_by_link,
+    submit,
+)
 from tests.shell.site import ServedSite, serve_site
 from tests.waiting import wait_until
 
@@ -40,22 +49,12 @@ async def desk(tmp_path: Path) -> AsyncIterator[DeskBox]:
 
 async def link_of(site: ServedSite, receiver: str = MARC) -> str:
     """The link that the owner makes for a receiver, as her page shows it."""
-    async with (
-        site.client(site.owner) as anna,
-        anna.post(f"/receptions/{DESK}/link", data={"receiver": receiver}) as answer,
-    ):
-        text = await answer.text()
-        assert answer.status == 200, text
-    found = re.search(r"<code>(http[^<]*)</code>", text)
-    assert found is not None
-    return found[1]
+    return await submit(site, f"/receptions/{DESK}/link", LINK, receiver=receiver)
 
 
 async def sign_in(page: Page, site: ServedSite, receiver: str = MARC) -> None:
     """The receiver opens his link and takes the phone for it."""
-    await page.goto(await link_of(site, receiver))
-    await page.locator("main form button").click()
-    await expect(page).to_have_url(f"{site.address}/desk")
+    await sign_in_by_link(page, await link_of(site, receiver), "/desk")
 
 
 async def types(page: Page, code: str, button: str) -> None:
@@ -202,29 +201,14 @@ async def test_a_courier_without_a_scanner_offers_the_parcel_on_his_own_page(
 
 async def receiver_client(site: ServedSite, receiver: str = MARC) -> ClientSession:
     """A receiver's browser, by its requests."""
-    link = await link_of(site, receiver)
-    client = ClientSession(site.address, cookie_jar=CookieJar(unsafe=True))
-    async with client.post(link.removeprefix(site.address), allow_redirects=False) as answer:
-        assert (answer.status, answer.headers["Location"]) == (303, "/desk")
-    return client
+    return await client_by_link(site, await link_of(site, receiver), "/desk")
 
 
 async def test_a_receiver_has_no_other_right(desk: DeskBox) -> None:
     async with serve_site(desk.box) as site, await receiver_client(site) as marc:
-        for path in PAGES:
-            async with marc.get(path, allow_redirects=False) as answer:
-                assert (answer.status, answer.headers["Location"]) == (303, f"/enter?back={path}"), path
-        for path in ("/receptions/confirm", f"/receptions/{DESK}/link", "/entrance/front", "/pause"):
-            async with marc.post(path, data={"code": PARCEL, "do": "stop"}, allow_redirects=False) as answer:
-                assert answer.status in {303, 401, 403}, path
-        async with marc.get("/feed") as answer:
-            assert answer.status == 401
-        async with marc.ws_connect("/desk/feed") as feed:
-            await feed.send_json({"want": [f"en/desk/{DESK}/{NINA}", "en/state/front", f"en/desk/{DESK}/{MARC}"]})
-            said: dict[str, object] = {}
-            while "parts" not in said:
-                said = await feed.receive_json()
-            assert list(said["parts"]) == [f"en/desk/{DESK}/{MARC}"]  # type: ignore[call-overload]  # an object
+        await has_no_other_right(marc, "/receptions/confirm", f"/receptions/{DESK}/link")
+        others, own = (f"en/desk/{DESK}/{NINA}", "en/state/front"), f"en/desk/{DESK}/{MARC}"
+        assert await parts_of_feed(marc, "/desk/feed", *others, own) == [own]
 
 
 async def test_a_link_signs_in_once_and_only_by_a_press(desk: DeskBox) -> None:
@@ -232,12 +216,7 @@ async def test_a_link_signs_in_once_and_only_by_a_press(desk: DeskBox) -> None:
         link = (await link_of(site)).removeprefix(site.address)
         async with ClientSession(site.address) as messenger, messenger.get(link) as preview:
             assert (preview.status, preview.cookies.get("receiver")) == (200, None)
-        for expected in (303, 410):
-            async with (
-                ClientSession(site.address, cookie_jar=CookieJar(unsafe=True)) as phone,
-                phone.post(link, allow_redirects=False) as answer,
-            ):
-                assert answer.status == expected
+        assert await is_good_for_one_press(site, link)
 
 
 async def test_a_link_and_a_session_grow_old(desk: DeskBox) -> None:
@@ -273,11 +252,8 @@ async def test_the_id_of_a_session_alone_signs_nobody_in(desk: DeskBox) -> None:
     async with serve_site(desk.box) as site, await receiver_client(site):
         (session,) = desk.box.store.receivers.sessions(DESK)
         forged = SecretToken(session.id, SecretToken.new(COOKIE_BYTES).secret)
-        async with (
-            ClientSession(site.address, headers={"Cookie": f"{RECEIVER_COOKIE}={forged.text}"}) as stranger,
-            stranger.get("/desk") as answer,
-        ):
-            assert "You are not signed in" in await answer.text()
+        page = await page_with_cookie(site, "/desk", f"{RECEIVER_COOKIE}={forged.text}")
+        assert "You are not signed in" in page
 
 
 async def test_the_owner_signs_a_receiver_out_at_once(desk: DeskBox) -> None:
