@@ -10,7 +10,10 @@ MODULES = {
     "gateway/domain/visit/closures/hatch.py": "kind.py",
     "devices/simulators/hatch.py": "simulator.py",
 }
-"""Where each module of this package belongs in the tree."""
+"""Where each of its modules belongs in the tree."""
+
+WALKED = "tests/gateway/test_hatch_walked_in_a_browser.py"
+"""Where its walk test belongs in a copy of the tree."""
 
 
 class Row(NamedTuple):
@@ -89,8 +92,8 @@ ROWS = (
 
 
 def plant_modules(tree: Path) -> None:
-    """Write the two modules into a copy of the repository."""
-    for to, name in MODULES.items():
+    """Write the two modules, and the test that walks the hatch, into a copy of the repository."""
+    for to, name in {**MODULES, WALKED: "walked.py"}.items():
         (tree / to).write_text(Path(__file__).with_name(name).read_text(encoding="utf-8"), encoding="utf-8")
 
 

@@ -58,7 +58,7 @@ def with_flat(plan: DemoPlan) -> DemoPlan:
     timing = section.timing.model_copy(update={"advance": 30.0})
     update = {"closures": (street, flat), "lock": None, "door": None, "scanners": (STREET_SCANNER,), "timing": timing}
     cameras = section.cameras.model_copy(update={"outside": None})
-    return _equipped(
+    return equipped(
         plan,
         section.model_copy(update=update | {"cameras": cameras}),
         devices={
@@ -94,7 +94,7 @@ def with_parcel_box(
         "cameras": cameras,
         "places": {"box": Place(name="Parcel box", routes=tuple((name,) for name in COMPARTMENTS), open_limit=60.0)},
     }  # fmt: skip
-    return _equipped(
+    return equipped(
         plan,
         section.model_copy(update=update),
         devices={
@@ -158,7 +158,7 @@ def with_key_safe(plan: DemoPlan, *, back_within: float = LONG_BACK_WITHIN_S) ->
         "closures": (safe, door), "lock": None, "door": None, "holder": Holder.KEEPER, "keepers": (CLAIRE, COMPANY),
     }  # fmt: skip
     places = {name: place for name, place in section.places.items() if place.fridge is None}
-    return _equipped(
+    return equipped(
         plan,
         section.model_copy(update=update | {"places": places}),
         devices={
@@ -189,7 +189,7 @@ def with_empty_key_safe(plan: DemoPlan) -> DemoPlan:
     return replace(plan, starts_secured=False)
 
 
-def _equipped(
+def equipped(
     plan: DemoPlan,
     section: EntranceSection,
     *,
