@@ -126,11 +126,12 @@ async def test_the_owner_sees_which_compartment_stands_open(tmp_path: Path) -> N
 
 async def test_the_owner_sees_that_the_key_is_out_in_french(tmp_path: Path) -> None:
     async with watched(tmp_path, with_couriers_key_safe, locale="fr-FR") as (play, page):
-        await shows(page, "Coffre à clé fermé, prouvé", "Porte à clé fermé, prouvé")
+        await shows(page, "Coffre à clé fermeture prouvée", "Porte à clé fermeture prouvée")
         await play.scan_codes()
         await play.log.wait_for_line("way", within=30, thing=SAFE, state="open")
         await play.courier.handles(SAFE, "take_key", "shut_flap")
-        await expect(page.locator(".closures li").nth(0)).to_contain_text("ouvert")
+        await expect(page.locator(".closures li").nth(0)).to_contain_text("en position ouverte")
+        await expect(page.locator(".closures li").nth(0)).to_contain_text("la clé n'est pas sur son crochet")
         await expect(page.locator(".closures li").nth(0)).to_contain_text("le livreur est ici")
         await is_for_everybody(page)
         await play.courier.handles(HALL, "open", "go_through", "pull_shut")

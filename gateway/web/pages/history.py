@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -11,6 +12,7 @@ from aiohttp import web
 from gateway.config.closure_names import closure_names
 from gateway.config.closures import entrance_closures
 from gateway.domain.delivery.own_parcel import OWN_BRAND
+from gateway.domain.delivery.promise import DeliveryOrder
 from gateway.evidence.documents.report import draw_report, house_names
 from gateway.evidence.documents.sources import read_visit
 from gateway.evidence.documents.visit_timeline import TemperatureReading, read_timeline
@@ -52,9 +54,12 @@ class HistoryPages(Page):
             request,
             "history",
             visits=islice(visits, MAX_VISITS_SHOWN),
-            brand_of=self._brand_of,
+            brand_of=partial(self._brand_of, language=self._language(request)),
             filters=filters,
-            brands={brand: self._services.brand_name(brand) for brand in (*self._store.brands.known, OWN_BRAND)},
+            brands={
+                brand: self._services.brand_name(brand, self._language(request))
+                for brand in (*self._store.brands.known, OWN_BRAND)
+            },
             shares=self._shown_shares(),
             back="/history",
         )
@@ -75,9 +80,18 @@ class HistoryPages(Page):
             and (not filters["held"] or film.held is not None)
         )
 
-    def _brand_of(self, film: FilmRecord) -> str | None:
-        order = None if film.delivery is None else self._store.deliveries.order(film.delivery)
-        return None if order is None else self._services.brand_name(order.brand)
+    def _brand_of(self, film: FilmRecord, language: Language) -> str | None:
+        order = self._order_of(film)
+        return None if order is None else self._services.brand_name(order.brand, language)
+
+    def _order_of(self, film: FilmRecord) -> DeliveryOrder | None:
+        """Return the delivery of a film; None for an incident, or if the box has forgotten the delivery."""
+        return None if film.delivery is None else self._store.deliveries.order(film.delivery)
+
+    def _moved_from(self, film: FilmRecord) -> str | None:
+        """Return the name of the entrance from which the house moved the delivery of a film."""
+        order = self._order_of(film)
+        return None if order is None or order.moved_from is None else self._services.entrance_name(order.moved_from)
 
     @get("/history/{visit}", UserRight.SEE_HISTORY)
     async def _visit(self, request: web.Request, _user: CurrentUser) -> web.Response:
@@ -93,7 +107,8 @@ class HistoryPages(Page):
             request,
             template,
             film=parts[0],
-            brand=self._brand_of(parts[0]),
+            brand=self._brand_of(parts[0], self._language(request)),
+            moved_from=self._moved_from(parts[0]),
             clips=_film_clips(parts),
             parts=parts,
             days=SHARE_DAYS,

@@ -16,6 +16,7 @@ from gateway.system.i18n import Text
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import PASSWORD_FIELD, REQUEST_RIGHTS, wants_json
+from gateway.web.server.keeper_view import kept_entrances
 from gateway.web.server.page import Conflict, Page, form_texts, get, post, raise_if_not_done
 from gateway.web.server.security_headers import local_path
 from gateway.web.texts.catalogue import TEXTS
@@ -60,7 +61,7 @@ class HomePage(OwnerRequestPage):
     def _render(self, request: web.Request, entered: Mapping[str, str], *, error: Text | None = None) -> web.Response:
         return self._render_page(
             request, "home", entered=entered, error=error, may_begin=self._may_begin(),
-            proposed=self._services.proposals.waiting_count,
+            proposed=self._services.proposals.waiting_count, kept=kept_entrances(self._services),
         )  # fmt: skip
 
     def _may_begin(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.domain.day import DayError, read_day
-from gateway.domain.delivery.own_parcel import CARRIERS
+from gateway.domain.delivery.own_parcel import ANY_CARRIER, CARRIERS
 from gateway.runtime.own_parcels import (
     PARCEL_REFUSAL_TEXTS,
     PARCEL_STATE_TEXTS,
@@ -50,7 +50,8 @@ class ParcelsPage(Page):
         response = self._render_page(
             request, "parcels", status=200 if error is None else 422, page=PARCELS_PATH, error=error, entered=entered,
             notice=_("Announced.") if "announced" in request.query else None, today=self._today.isoformat(),
-            carriers=CARRIERS, places=places, place_names=place_names(self._home), parcels=service.views(),
+            carriers=CARRIERS, any_carrier=ANY_CARRIER, places=places, place_names=place_names(self._home),
+            parcels=service.views(),
             tracking=service.has_tracking, states=PARCEL_STATE_TEXTS, statuses=PARCEL_STATUS_TEXTS,
         )  # fmt: skip
         response.headers.update(PHOTO_READER_HEADERS)

@@ -117,9 +117,12 @@ class GatewayServices(Frozen):
                 return state, now
         raise KeyError(name)
 
-    def brand_name(self, brand: str) -> str:
-        """Return the name of a brand as it gave it (not sanitized); its id if the box does not know it."""
-        return self.store.brands.name_of(brand, self.home.language)
+    def brand_name(self, brand: str, language: Language | None = None) -> str:
+        """Return the name of a brand as it gave it (not sanitized); its id if the box does not know it.
+
+        An own parcel has a name of the box's own, in this language (None: the home's).
+        """
+        return self.store.brands.name_of(brand, language or self.home.language)
 
     def entrance_name(self, entrance: str) -> str:
         """Return the name of an entrance or a reception; its id if home.yaml does not have it any more."""

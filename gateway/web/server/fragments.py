@@ -12,13 +12,14 @@ import segno
 from gateway.config.closure_names import closure_name, closure_names, has_named_closures
 from gateway.domain.visit import batteries, summary
 from gateway.domain.visit.predicates import courier_cameras, is_open, unsecured_closures
-from gateway.domain.visit.state import Entrance, LockRequestResult, Phase, Timer, Visit
+from gateway.domain.visit.state import Entrance, Holder, LockRequestResult, Phase, Timer, Visit
+from gateway.domain.visit.views import view
 from gateway.installation import texts as installing
 from gateway.installation.capability import WalkTestStatus, walk_test_text
 from gateway.installation.trials import WalkTrial
 from gateway.installation.walk import forbids_visits
 from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S
-from gateway.runtime.notifications.texts import battery_text, readiness_text
+from gateway.runtime.notifications.texts import READINESS_TEXTS, battery_text, readiness_text
 from gateway.system.i18n import Language
 from gateway.web.auth.roles import UserRight
 from gateway.web.server import courier_view, keeper_view, reception_view
@@ -75,13 +76,18 @@ def state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
     }
 
 
+SHOWN_FACTS = frozenset({"occupied", keeper_view.KEY_OUT, "way"})
+"""What is not ready at a closure (`Closure.not_ready`) that its state, open or secured, does not already say."""
+
+
 def closure_facts(state: Entrance, language: Language) -> tuple[Mapping[str, object], ...]:
     """Return name, kind and state of each closure, and the courier's position; an only door has its own drawing."""
-    closures = state.rules.closures
+    closures, holder = state.rules.closures, ".keeper" if state.rules.holder is Holder.KEEPER else ""
     if not has_named_closures(closures):
         return ()
     facts = []
     for one in closures:
+        position = None if state.visit is None else courier_position(state.visit, one.id)
         shown = summary.ClosureState.UNKNOWN if state.broker_session is None else summary.closure_state(state, one)
         facts.append(
             {
@@ -91,7 +97,13 @@ def closure_facts(state: Entrance, language: Language) -> tuple[Mapping[str, obj
                 "drawing": CLOSURE_DRAWINGS[one.kind].path(shown),
                 "state": shown.value,
                 "is_private": one.is_private,
-                "position": None if state.visit is None else courier_position(state.visit, one.id),
+                "position": position,
+                "way": f"way.{position}{holder}",
+                "facts": [
+                    READINESS_TEXTS[word].to(language)
+                    for word in one.not_ready(view(state, one))
+                    if word in SHOWN_FACTS
+                ],
                 "cameras": state.rules.watched_by.get(one.id, ()),
             }
         )
@@ -148,7 +160,7 @@ def visit_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
     return {
         "entrance": entrance,
         "visit": visit,
-        "brand": services.brand_name(visit.delivery.brand),
+        "brand": services.brand_name(visit.delivery.brand, viewer.language),
         "place": services.place_name(visit.delivery),
         "phase": visit.phase.value,
         "may_veto": visit.phase in (Phase.RINGING, Phase.APPROVING),
@@ -202,7 +214,7 @@ def next_delivery_facts(services: GatewayServices, entrance: str, viewer: Viewer
     lacking = next((check.lacking for check in state.preflights if check.delivery.id == delivery.id), None)
     return {
         "delivery": delivery,
-        "brand": services.brand_name(delivery.brand),
+        "brand": services.brand_name(delivery.brand, viewer.language),
         "place": services.place_name(delivery),
         "start": delivery.start.astimezone(services.zone),
         "end": delivery.end.astimezone(services.zone),

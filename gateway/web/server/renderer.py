@@ -1,7 +1,7 @@
 """Renders templates to HTML. It escapes everything and isolates text from outside (`isolate_direction`)."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from functools import cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -38,7 +38,7 @@ def render(services: GatewayServices, template: str, viewer: Viewer, facts: Mapp
         t=lambda key, **facts: functions["in_words"](TEXTS[key], **facts),
         **functions,
         part=lambda name: render_fragment(services, name, viewer),
-        brand_name=services.brand_name,
+        brand_name=lambda brand: services.brand_name(brand, viewer.language),
         entrance_name=services.entrance_name,
         person_name=partial(person_name, services.store.accounts),
         languages=offered(str(facts.get("path", "/"))),
@@ -68,6 +68,8 @@ def _templates() -> Environment:
         clock=lambda instant, zone: instant.astimezone(zone).strftime("%H:%M:%S"),
         day=_day,
         moment=_moment,
+        window=format_window,
+        minutes=format_minutes,
         spaced=format_fingerprint,
         fingerprint=key_fingerprint,
         megabytes=lambda size: -(-size // 1_000_000),
@@ -104,3 +106,19 @@ def _moment(instant: datetime, zone: ZoneInfo, language: Language) -> str:
     local = instant.astimezone(zone)
     offset = f" (UTC{local:%z})" if is_ambiguous(instant, zone) else ""
     return f"{_day(instant, zone, language)}, {local:%H:%M}{offset}"
+
+
+def format_window(start: datetime, end: datetime, zone: ZoneInfo, language: Language) -> str:
+    """Format a window in the home's time zone: hours of a day, whole days, or from one moment to another."""
+    start, end = start.astimezone(zone), end.astimezone(zone)
+    first, last = _day(start, zone, language), _day(end - timedelta(microseconds=1), zone, language)
+    if start.time() == end.time() == time.min:
+        return first if first == last else f"{first} - {last}"
+    if start.date() == end.date():
+        return f"{first}, {start:%H:%M} - {end:%H:%M}"
+    return f"{_moment(start, zone, language)} - {_moment(end, zone, language)}"
+
+
+def format_minutes(seconds: float, language: Language) -> str:
+    """Format a duration in minutes, with a tenth."""
+    return f"{seconds / 60:.1f}".replace(".", pgettext("between a number and its tenths", ".").to(language))

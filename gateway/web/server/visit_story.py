@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.frozen import Frozen
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 from gateway.domain.visit.commands import AlarmCode, ScanAnswer
 from gateway.domain.visit.state import Phase
 from gateway.protocol.narrative import Happening, HappeningKind, LoggedCode, narrative
@@ -53,6 +54,12 @@ _PLAIN_LINES: Mapping[HappeningKind, tuple[Text, StoryTone]] = {
     HappeningKind.UNLOCK_SENT: (_("The unlock has left, once"), "calm"),
     HappeningKind.UNLOCK_NOT_SENT: (_("The unlock did not leave"), "bad"),
 }
+# Where an entrance is more than one door: not each of its closures is a door through which somebody comes in.
+_EACH_LINES: Mapping[str, Text] = {
+    Phase.UNLOCKED: _("Unlocked for the courier"),
+    Phase.RELOCKING: _("All is being secured"),
+    Phase.LOCKED_AGAIN: _("All is secured again, proven"),
+}
 _DOOR_LINES: Mapping[str, tuple[Text, StoryTone]] = {
     "open": (_("The door opens"), "calm"),
     "closed": (_("The door closes"), "calm"),
@@ -96,6 +103,7 @@ def story_lines(
 def _worded(
     happening: Happening, language: Language, zone: ZoneInfo, names: Mapping[str, str], keepers: Mapping[str, str]
 ) -> tuple[str, StoryTone] | None:
+    names_several = bool(names.keys() - {MAIN_CLOSURE})
     match happening.kind:
         case HappeningKind.DOOR_REPORTED:
             # that the door was closed is nothing new
@@ -116,7 +124,7 @@ def _worded(
             if line is not None:
                 return line[0].to(language, closure=sanitized(names.get(closure, closure))), line[1]
         case HappeningKind.SCAN_ANSWERED:
-            return _answer_line(happening, language, keepers)
+            return _answer_line(happening, language, keepers, names_several=names_several)
         case HappeningKind.ALARM_RAISED:
             is_trusted = happening.is_clock_trusted
             alarm, detail = AlarmCode(happening.value), happening.detail
@@ -134,19 +142,23 @@ def _worded(
         case HappeningKind.DOOR_RESULT_REPORTED if happening.value == DoorResult.HANDED_TO_OWNER:
             line = _("The door is handed to you"), "bad"
         case HappeningKind.PHASE_ENTERED if happening.value in _PHASE_TONES:
-            line = TEXTS[f"phase.{happening.value}"], _PHASE_TONES[happening.value]
+            plain = TEXTS[f"phase.{happening.value}"]
+            line = _EACH_LINES.get(happening.value, plain) if names_several else plain, _PHASE_TONES[happening.value]
         case kind:
             line = _PLAIN_LINES.get(kind)
     return None if line is None else (line[0].to(language), line[1])
 
 
-def _answer_line(answer: Happening, language: Language, keepers: Mapping[str, str]) -> tuple[str, StoryTone]:
+def _answer_line(
+    answer: Happening, language: Language, keepers: Mapping[str, str], *, names_several: bool
+) -> tuple[str, StoryTone]:
     code = _code_text(answer.code, language, keepers)
     match ScanAnswer(answer.value):
         case ScanAnswer.WAIT:
             return _("{what} read: please wait").to(language, what=code).strip(), "calm"
         case ScanAnswer.GO:
-            return _("Green light: come in").to(language), "good"
+            text = _("Green light") if names_several else _("Green light: come in")
+            return text.to(language), "good"
         case ScanAnswer.NO:
             reason = REFUSAL_TEXTS[Refusal(answer.detail)].to(language) if answer.detail else ""
             return _("{what} refused: {why}").to(language, what=code, why=reason).strip(), "bad"

@@ -189,7 +189,7 @@ async def test_before_his_hour_he_is_told_when_to_come_and_without_his_code_what
         page = await somebody.page()
         await page.goto(f"{site.address}/c/{DIGEST}")
         await turn(page, "early")
-        await expect(page.locator(".turn")).to_contain_text("Window: 15:00:00 - 17:00:00")
+        await expect(page.locator(".turn")).to_contain_text("Window: 15:00 - 17:00")
         await expect(page.locator("#nocode")).to_be_visible()
         await expect(page.locator("#code")).to_be_hidden()
 
@@ -230,7 +230,7 @@ async def test_a_couriers_link_follows_his_own_delivery_and_nothing_of_the_house
 @pytest.mark.parametrize(
     ("locale", "told"),
     [
-        ("fr-FR", "Pas à la première porte : apportez le colis ici : Garage."),
+        ("fr-FR", "Pas à la première porte. Apportez le colis ici : Garage."),
         ("en-GB", "Not at the first door: bring the parcel to Garage."),
         ("de-DE", "Nicht an der ersten Tür: bitte hierher bringen: Garage."),
     ],

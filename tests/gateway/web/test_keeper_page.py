@@ -195,8 +195,8 @@ def code_in(client: ClientSession) -> str:
     return next(cookie.value for cookie in client.cookie_jar if cookie.key == CODE_COOKIE)
 
 
-async def page_of(client: ClientSession) -> str:
-    async with client.get("/keeper") as answer:
+async def page_of(client: ClientSession, path: str = "/keeper") -> str:
+    async with client.get(path) as answer:
         return await answer.text()
 
 
@@ -241,6 +241,15 @@ async def test_a_keeper_reads_that_he_is_filmed_where_a_camera_films_and_nowhere
     kept.box.home = home.model_copy(update={"entrances": {**home.entrances, "front": section}})
     async with serve_site(kept.box) as site, await keeper_client(site, keeper) as client:
         assert ("You are filmed" in await page_of(client)) is is_filmed
+
+
+async def test_the_owners_first_page_says_who_has_the_key(kept: KeptBox) -> None:
+    async with serve_site(kept.box) as site, site.client(site.owner) as anna:
+        assert "on its hook, proven" in await page_of(anna, "/")
+        await kept.takes_key()
+        shown = await page_of(anna, "/")
+        assert "Claire Martin has the key" in shown
+        assert shown.count("/keys/") == 1, "the garage has no key"
 
 
 async def test_a_link_gives_a_code_once_and_only_by_a_press(kept: KeptBox) -> None:

@@ -59,6 +59,27 @@ async def post(site: ServedSite, fields: dict[str, str], path: str = "/parcels")
         return answer.status, await answer.text()
 
 
+@pytest.mark.parametrize(
+    ("language", "brand", "carrier"),
+    [("fr", "Mon colis", "un autre transporteur"), ("en", "Own parcel", "another carrier")],
+)
+async def test_whole_days_an_unknown_carrier_and_the_parcel_itself_are_named_in_the_readers_language(
+    site: ServedSite, language: str, brand: str, carrier: str
+) -> None:
+    asked = FORM | {"number": "88812345678999", "carrier": "other", "last_day": "2026-06-11", "comes_today": "1"}
+    assert (await post(site, asked))[0] == 303
+    pages = dict[str, str]()
+    async with site.client(site.owner) as client:
+        for path in ("/", "/parcels", "/history"):
+            async with client.get(path, headers={"Accept-Language": language}) as answer:
+                pages[path] = await answer.text()
+    assert brand in pages["/"]
+    assert brand in pages["/history"]
+    assert f"{carrier} " in pages["/parcels"]
+    for path in ("/", "/parcels"):
+        assert re.search(r"10\S* - \S+ \S*11\S*<", pages[path]), "two whole days have no hours"
+
+
 async def test_a_pasted_link_announces_a_parcel_that_the_page_then_shows(site: ServedSite) -> None:
     link = f"https://www.laposte.fr/outils/suivre-vos-envois?code={PARCEL}"
     assert (await post(site, FORM | {"number": link, "note": "two  shoes", "comes_today": "1"}))[0] == 303

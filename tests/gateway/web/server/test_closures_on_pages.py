@@ -8,12 +8,13 @@ import pytest
 from devices.reports import DoorState, LockState
 from gateway.domain.frozen import replace
 from gateway.domain.visit.closures import AnyClosure, BoltedDoor, Compartment, GarageDoor, KeySafe, Strike
+from gateway.domain.visit.closures.compartment import EMPTY, OCCUPIED
 from gateway.domain.visit.closures.contract import Fact
-from gateway.domain.visit.state import Entrance, Entry, Phase, Rules, Securing, Visit
+from gateway.domain.visit.state import Entrance, Entry, Holder, Phase, Rules, Securing, Visit
 from gateway.domain.visit.summary import ClosureState
 from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
 from gateway.web.server.courier_view import CourierStep, way_texts
-from gateway.web.server.fragments import closure_facts
+from gateway.web.server.fragments import CourierPosition, closure_facts
 from gateway.web.texts.catalogue import TEXTS
 from tests.closures import KIND_WORDS, plain
 from tests.shell.house import visit_delivery
@@ -92,6 +93,24 @@ def test_a_visit_shows_at_which_closure_its_courier_is(phase: Phase, stage: int,
     assert [one["position"] for one in shown] == positions
     assert [one["name"] for one in shown] == ["Porte de la rue", "Porte", "Casier"]
     assert {f"way.{one}" for one in positions if one is not None} <= TEXTS.keys()
+
+
+@pytest.mark.parametrize(("holder", "way"), [(Holder.COURIER, "way.here"), (Holder.KEEPER, "way.here.keeper")])
+def test_who_comes_in_is_named_a_courier_or_a_keeper(holder: Holder, way: str) -> None:
+    safe = in_visit(KeySafe(id="safe"))
+    shown = replace(safe, rules=replace(safe.rules, holder=holder))
+    assert [one["way"] for one in closure_facts(shown, "en")] == [way]
+    assert {f"way.{position}.keeper" for position in CourierPosition} <= TEXTS.keys()
+
+
+def test_what_a_state_does_not_say_stands_beside_it() -> None:
+    box = Compartment(id="c2", devices={"content": "c2"})
+    shut = {"c2/latch": Fact(value=LockState.LOCKED, proven=True), "c2/lid": Fact(value=DoorState.CLOSED, proven=True)}
+    for content, told in ((OCCUPIED, ["something lies in it"]), (EMPTY, [])):
+        shown = entrance(box, facts=shut | {"c2/content": Fact(value=content, proven=True)})
+        (closure,) = closure_facts(shown, "en")
+        assert closure["state"] == "secured"
+        assert closure["facts"] == told
 
 
 def test_a_street_door_that_stands_open_is_no_fault_of_the_home() -> None:

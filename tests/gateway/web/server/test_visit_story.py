@@ -55,3 +55,25 @@ def test_each_closure_of_a_flat_a_parcel_box_and_a_key_safe_has_its_lines() -> N
     ]
     french = story_lines(rows, language="fr", zone=ZoneInfo("Europe/Paris"))
     assert french[4].text == "La clé est prise de son crochet"
+
+
+def test_where_not_each_closure_is_a_door_no_line_speaks_of_coming_in() -> None:
+    rows = [
+        row(
+            SCAN,
+            c.AnswerScan(scan="s", scanner="scanner", answer=c.ScanAnswer.GO),
+            phase="unlocked",
+            before="unlocking",
+        ),
+        row(e.TimerExpired(), phase="relocking", before="inside"),
+        row(e.TimerExpired(), phase="locked_again", before="relocking"),
+    ]
+
+    def told(names: dict[str, str]) -> list[str]:
+        return [line.text for line in story_lines(rows, language="en", zone=ZoneInfo("Europe/Paris"), names=names)]
+
+    door = ["Green light: come in", "Unlocked: the courier may come in", "Locking again", "Locked again, proven"]
+    assert told({"door": "Door"}) == door
+    assert told({"box-1": "Compartment"}) == [
+        "Green light", "Unlocked for the courier", "All is being secured", "All is secured again, proven",
+    ]  # fmt: skip
