@@ -131,7 +131,7 @@ async def test_the_owner_sees_that_the_key_is_out_in_french(tmp_path: Path) -> N
         await play.log.wait_for_line("way", within=30, thing=SAFE, state="open")
         await play.courier.handles(SAFE, "take_key", "shut_flap")
         await expect(page.locator(".closures li").nth(0)).to_contain_text("en position ouverte")
-        await expect(page.locator(".closures li").nth(0)).to_contain_text("la clé n'est pas sur son crochet")
+        await expect(page.locator(".closures li").nth(0)).to_contain_text("la clé n'est pas à son crochet")
         await expect(page.locator(".closures li").nth(0)).to_contain_text("le livreur est ici")
         await is_for_everybody(page)
         await play.courier.handles(HALL, "open", "go_through", "pull_shut")
