@@ -9,11 +9,12 @@ from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from gateway.config.closure_names import KIND_NAMES
 from gateway.config.home import Home
 from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.frozen import Frozen
-from gateway.domain.visit.closures.contract import Quantity
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE, Quantity
 from gateway.domain.visit.film import NO_FILM
 from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Pictogram, Sheet
 from gateway.evidence.documents.route_page import RoutePage, custody_steps, has_route_page
@@ -27,7 +28,7 @@ from gateway.evidence.documents.timeline import (
     draw_temperatures,
     draw_timeline,
 )
-from gateway.evidence.documents.visit_timeline import VisitMoment
+from gateway.evidence.documents.visit_timeline import OF_CLOSURES, VisitEvent, VisitMoment
 from gateway.evidence.logged_result import DELIVERY_UNKNOWN
 from gateway.evidence.manifest import FilmSpan
 from gateway.evidence.receipt import OUTCOME_TEXTS
@@ -337,9 +338,7 @@ class _ReportPages(Frozen):
         """Yield the other events of the log, and whether the box trusted its clock."""
         course, main = self.evidence.timeline, self.evidence.timeline.first_of_each()
         others = [*(main[moment] for moment in main if moment not in TABLE_MOMENTS), *course.remaining_events()]
-        listed = [
-            f"{MOMENT_TEXTS[event.moment].to(self.language)} {self._clock(event.at)}" for event in others[:MAX_ROWS]
-        ]
+        listed = [self._event_text(event) for event in others[:MAX_ROWS]]
         if len(others) > MAX_ROWS:
             listed.append(self._more(len(others) - MAX_ROWS))
         if listed:
@@ -347,6 +346,15 @@ class _ReportPages(Frozen):
         sealed = all(manifest.clock_trusted for manifest in self.evidence.manifests)
         if not (sealed and all(event.trusted for event in course.events)):
             yield self._phrase(_("The box was not certain of its time."))
+
+    def _event_text(self, event: VisitEvent) -> str:
+        """Return an event with its time, and with its closure if it is another one than that of the table."""
+        words = f"{MOMENT_TEXTS[event.moment].to(self.language)} {self._clock(event.at)}"
+        if self.evidence.timeline.innermost is None or event.moment not in OF_CLOSURES:
+            return words
+        closure = event.closure or MAIN_CLOSURE
+        kind = next((one.kind for one in self.evidence.manifests[-1].route if one.closure == closure), "")
+        return f"{words} ({KIND_NAMES[kind].to(self.language) if kind in KIND_NAMES else sanitized(closure)})"
 
     def _draw_cameras(self, y: float) -> float:
         y = self._draw_heading(y, _("Cameras and gaps"))

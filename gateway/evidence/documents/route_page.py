@@ -121,13 +121,12 @@ class RoutePage(Frozen):
         return text.to(self.language, **{name: str(fact) for name, fact in facts.items()})
 
     def _draw_closures(self, y: float, route: tuple[RouteClosure, ...]) -> float:
-        kinds = [closure.kind for closure in route]
         for number, closure in enumerate(route, start=1):
             if y > LAST_LINE_MM - 30:
                 left = self._phrase(_("and {count} more"), count=len(route) - number + 1)
                 return self._line(y, left, _MORE)
             name = KIND_NAMES[closure.kind].to(self.language) if closure.kind in KIND_NAMES else closure.kind
-            shown = f"{name} ({closure.closure})" if kinds.count(closure.kind) > 1 or len(route) > 1 else name
+            shown = f"{name} ({closure.closure})" if len(route) > 1 or closure.closure != MAIN_CLOSURE else name
             y = self._line(y, f"{number}. {sanitized(shown)}", _CLOSURE)
             for words, ink in self._closure_lines(closure):
                 y = self._line(y, words, _CLOSURE_FACT, ink=ink)

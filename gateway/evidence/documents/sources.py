@@ -67,7 +67,10 @@ def read_visit(folder: Path, *, public_key: PublicKey | None = None, checkpoint:
         manifests.append(manifest)
         hashes.append(hashed)
         bodies |= entry_bodies(log)
-    timeline = read_timeline(bodies.values(), visit=manifests[0].visit) if manifests else VisitTimeline()
+    timeline = VisitTimeline()
+    if manifests:
+        way = [closure.closure for closure in manifests[-1].route]
+        timeline = read_timeline(bodies.values(), visit=manifests[0].visit, way=way)
     films = verdict.ok and verdict.erased is None
     return VisitEvidence(
         verdict=verdict,

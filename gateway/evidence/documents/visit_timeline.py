@@ -4,7 +4,7 @@ What the log does not say is not here: nothing is concluded from silence.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum, auto
@@ -13,6 +13,7 @@ from operator import attrgetter
 from devices.reports import DoorState, LockState
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.frozen import Frozen
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 from gateway.protocol.narrative import HappeningKind, narrative
 
 OPEN_DOOR_STATES = frozenset({DoorState.OPEN, DoorState.AJAR, DoorState.FORCED_OPEN})
@@ -30,12 +31,20 @@ class VisitMoment(StrEnum):
     HANDED_TO_OWNER = auto()
 
 
+OF_CLOSURES = frozenset({VisitMoment.UNLOCKED, VisitMoment.OPENED, VisitMoment.CLOSED})
+"""The moments that each closure has; the others are the visit's."""
+
+
 class VisitEvent(Frozen):
-    """One moment, at the box's time in UTC; `trusted`: the box was certain of its clock then."""
+    """One moment, at the box's time in UTC; `trusted`: the box was certain of its clock then.
+
+    `closure`: the id of the closure that opened or closed, empty for the main door and where no closure did.
+    """
 
     moment: VisitMoment
     at: datetime
     trusted: bool = True
+    closure: str = ""
 
 
 class TimelineSpan(Frozen):
@@ -53,9 +62,13 @@ class TemperatureReading(Frozen):
 
 
 class VisitTimeline(Frozen):
-    """The events of a visit's log in the order of time, and temperatures by place."""
+    """The events of a visit's log in the order of time, and temperatures by place.
+
+    `innermost`: the last closure of the way in, by the id that events have of it; None: the log has only one.
+    """
 
     events: tuple[VisitEvent, ...] = ()
+    innermost: str | None = None
     withdrawn: tuple[TimelineSpan, ...] = ()
     open: tuple[TimelineSpan, ...] = ()
     temperatures: Mapping[str, tuple[TemperatureReading, ...]] = field(default_factory=dict)
@@ -63,10 +76,15 @@ class VisitTimeline(Frozen):
     def first_of_each(self) -> Mapping[VisitMoment, VisitEvent]:
         """The delivery's own moments.
 
-        The first of each, but the last closing before the bolt was proven locked: the door may have opened again.
+        The first of each, but the last closing before the bolt was proven locked: the door may have opened again. Of
+        several closures on the way in the last one counts, where the parcel lies behind it; another one only for what
+        the log does not tell of that one.
         """
         first: dict[VisitMoment, VisitEvent] = {}
+        of_innermost = {event.moment for event in self.events if event.closure == self.innermost}
         for event in self.events:
+            if event.moment in OF_CLOSURES & of_innermost and event.closure != self.innermost:
+                continue
             locked = VisitMoment.LOCKED_AGAIN in first
             if event.moment not in first or (event.moment is VisitMoment.CLOSED and not locked):
                 first[event.moment] = event
@@ -78,8 +96,11 @@ class VisitTimeline(Frozen):
         return tuple(event for event in self.events if event not in main)
 
 
-def read_timeline(bodies: Iterable[object], *, visit: str) -> VisitTimeline:
-    """Read the decisions of one visit (`gateway/storage/decisions.py` writes them); other entries are passed over."""
+def read_timeline(bodies: Iterable[object], *, visit: str, way: Sequence[str] = ()) -> VisitTimeline:
+    """Read the decisions of one visit (`gateway/storage/decisions.py` writes them); other entries are passed over.
+
+    `way`: the ids of the closures on its way in, as its manifest names them.
+    """
     events: list[VisitEvent] = []
     bolts: defaultdict[str, list[TimelineSpan]] = defaultdict(list)  # closure -> when its bolt was retracted
     doors: defaultdict[str, list[TimelineSpan]] = defaultdict(list)  # closure -> when it was open
@@ -106,9 +127,13 @@ def read_timeline(bodies: Iterable[object], *, visit: str) -> VisitTimeline:
             case _:
                 pass
         if moment is not None:
-            events.append(VisitEvent(moment=moment, at=happening.at, trusted=happening.is_clock_trusted))
+            closure = happening.subject if moment in OF_CLOSURES else ""
+            trusted = happening.is_clock_trusted
+            events.append(VisitEvent(moment=moment, at=happening.at, trusted=trusted, closure=closure))
+    innermost = None if len(way) <= 1 else way[-1]
     return VisitTimeline(
         events=tuple(events),
+        innermost="" if innermost == MAIN_CLOSURE else innermost,
         withdrawn=_in_order(bolts),
         open=_in_order(doors),
         temperatures={

@@ -48,6 +48,7 @@ def pages(folder: Path, into: Path, language: Language = "en") -> tuple[str, ...
 def test_a_flats_report_has_both_doors_with_the_answers_that_prove_them_shut(tmp_path: Path) -> None:
     first, _, third = pages(sealed_rows(tmp_path, FLAT, KEY), tmp_path)
     assert "page 1 of 3" in first
+    assert re.search(r"Also: Door opened 09:02:\d\d \(Street door\), Door closed 09:02:\d\d \(Street door\)", first)
     assert "1. Street door (street) Ordered open at 09:02:17, the order left at 09:02:17" in third
     assert re.search(
         r"Proven shut when the next one was ordered open, at 09:02:(\d\d): contact: closed \(answered 09:02:\d\d\)",

@@ -45,6 +45,23 @@ def test_a_report_that_comes_twice_is_one_moment() -> None:
     ]
 
 
+def test_of_a_street_door_and_a_flats_door_the_flats_own_moments_count() -> None:
+    def heard(seconds: float, sensor: str, value: str) -> dict[str, Json]:
+        report = {"event": "SensorReported", "sensor": sensor, "value": value, "heard": {"retained": False}}
+        return log_row(seconds, report)
+
+    street = [heard(1, "street/door", "open"), heard(2, "street/door", "closed")]
+    flat = [heard(3, "lock", "unlocked"), heard(4, "door", "open"), heard(5, "door", "closed")]
+    told = read_timeline([*street, *flat], visit=VISIT, way=("street", "door"))
+    assert [event.at for event in told.first_of_each().values()] == [seconds_after(second) for second in (3, 4, 5)]
+    assert [(event.closure, event.at) for event in told.remaining_events()] == [
+        ("street", seconds_after(1)),
+        ("street", seconds_after(2)),
+    ]
+    turned_back = read_timeline(street, visit=VISIT, way=("street", "door"))
+    assert [event.at for event in turned_back.first_of_each().values()] == [seconds_after(1), seconds_after(2)]
+
+
 def test_a_door_that_opens_again_before_it_is_locked_counts_with_its_last_closing() -> None:
     rows = [
         door_event(1, "open"),
