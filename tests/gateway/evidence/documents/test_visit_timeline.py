@@ -47,7 +47,12 @@ def test_a_report_that_comes_twice_is_one_moment() -> None:
 
 def test_of_a_street_door_and_a_flats_door_the_flats_own_moments_count() -> None:
     def heard(seconds: float, sensor: str, value: str) -> dict[str, Json]:
-        report = {"event": "SensorReported", "sensor": sensor, "value": value, "heard": {"retained": False}}
+        report: dict[str, Json] = {
+            "event": "SensorReported",
+            "sensor": sensor,
+            "value": value,
+            "heard": {"retained": False},
+        }
         return log_row(seconds, report)
 
     street = [heard(1, "street/door", "open"), heard(2, "street/door", "closed")]
