@@ -170,7 +170,7 @@ async def announce_at_hub(  # noqa: PLR0913 - what is promised, and by whom
 
 def read_statement(said: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a box states that it understands, from the hub's answer: only what the box itself has signed."""
-    problem = "The hub's answer is no statement that the box has signed and that counts now"
+    problem = "The hub's answer is not a statement that the box signed and that is valid now"
     try:
         key, home, token = PublicKey.from_text(str(said["key"])), str(said["home"]), str(said["token"]).encode()
     except (KeyError, ValueError) as error:

@@ -175,7 +175,7 @@ async def _pushes_a_door_that_does_not_latch(_play: ScenarioRun, phone: Phone, n
     [
         (
             with_flat, STREET, WalkTrial.WEDGED, _wedges_with_a_contact_that_calls_it_closed,
-            (("street-contact", "lies_closed"), (STREET, "wedged")), "calls an ajar door closed",
+            (("street-contact", "lies_closed"), (STREET, "wedged")), "reports an ajar door as closed",
         ),
         (
             with_parcel_box, "box-1", WalkTrial.NOT_CAUGHT, _holds_a_latch_back_that_reports_its_lid,
@@ -183,7 +183,7 @@ async def _pushes_a_door_that_does_not_latch(_play: ScenarioRun, phone: Phone, n
         ),
         (
             with_couriers_key_safe, SAFE, WalkTrial.KEY_HOOK, _takes_the_key_and_leaves_a_magnet,
-            ((SAFE, "magnet"),), "sees a key that is out",
+            ((SAFE, "magnet"),), "reports a key that is out",
         ),
         (
             with_couriers_key_safe, HALL, WalkTrial.HOLDS, _pushes_a_door_that_does_not_latch, (),
