@@ -10,10 +10,10 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from gateway.domain.delivery.promise import Id, Seconds, WireModel, printable
+from gateway.domain.delivery.promise import Id, Seconds, SignedMessage, WireModel, printable
 from gateway.domain.now import Now
 from gateway.protocol import jws
-from gateway.protocol.delivery_message import MAX_CLOCK_SKEW_S, MAX_LIFETIME_S
+from gateway.protocol.delivery_message import rejection_of
 from gateway.protocol.ed25519 import PublicKey, SigningKey
 from gateway.protocol.jws import EnrolledKey, RejectedMessage, RejectionCode
 
@@ -82,28 +82,17 @@ def verify_facts(token: bytes, box: PublicKey) -> FactsClaims | RejectionCode:
         return RejectionCode.WRONG_CLAIMS
 
 
-class BrandMessage(WireModel):
-    """The claims of every message of a brand about its facts in one home. `aud`: the box, or its home at the hub."""
-
-    iss: Id
-    aud: Id
-    iat: Seconds
-    nbf: Seconds
-    exp: Seconds
-    jti: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
-
-
-class FactsQuery(BrandMessage):
+class FactsQuery(SignedMessage):
     """A brand's query for its own facts."""
 
 
-class CommentClaims(BrandMessage):
+class CommentClaims(SignedMessage):
     """A brand's comment on its facts in one home; a later comment replaces it."""
 
     comment: Annotated[str, StringConstraints(min_length=1, max_length=MAX_COMMENT_CHARS), AfterValidator(printable)]
 
 
-B = TypeVar("B", bound=BrandMessage)
+B = TypeVar("B", bound=SignedMessage)
 
 
 def sign_comment(claims: CommentClaims, key: SigningKey, *, kid: str) -> bytes:
@@ -157,17 +146,4 @@ def _verify_claims(
     if isinstance(verified, RejectedMessage):
         return verified
     key, claims = verified
-    seconds = now.utc.timestamp()
-    if claims.iss != key.brand:
-        return RejectedMessage(RejectionCode.WRONG_ISSUER, "the key is another brand's")
-    if claims.aud not in audiences:
-        return RejectedMessage(RejectionCode.WRONG_AUDIENCE, "it is meant for another box")
-    if not now.trusted:
-        return RejectedMessage(RejectionCode.CLOCK_UNTRUSTED, "the box does not know the time; send it again later")
-    if max(claims.iat, claims.nbf) > seconds + MAX_CLOCK_SKEW_S:
-        return RejectedMessage(RejectionCode.NOT_YET_VALID, "it is not valid yet")
-    if claims.exp <= seconds:
-        return RejectedMessage(RejectionCode.NO_LONGER_VALID, "it is no longer valid")
-    if not 0 < claims.exp - claims.iat <= MAX_LIFETIME_S:
-        return RejectedMessage(RejectionCode.WRONG_CLAIMS, "a message lives at most 31 days")
-    return claims
+    return rejection_of(claims, key, audiences, now) or claims

@@ -10,14 +10,14 @@ messages accepts it under any key. A box accepts it only if the household permit
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
 from gateway.domain.delivery.features import unsupported_words
-from gateway.domain.delivery.promise import Claims, Id, Seconds, Version, WireModel
+from gateway.domain.delivery.promise import Claims, Id, SignedMessage, Version, WireModel
 from gateway.domain.delivery.promise_v2 import CancelV2, ClaimsV2, OfferV2, UpdateV2
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
@@ -76,17 +76,11 @@ class _DeliveryHead(WireModel):
     version: Version
 
 
-class _Head(WireModel):
+class _Head(SignedMessage):
     """The part of a message that a box reads although it does not understand all of it."""
 
     model_config = ConfigDict(extra="ignore")
 
-    iss: Id
-    aud: Id
-    iat: Seconds
-    nbf: Seconds
-    exp: Seconds
-    jti: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
     delivery: _DeliveryHead
 
     @property
@@ -181,11 +175,11 @@ def _verify(
         head = jws.read_claims(message.head, payload)
         if isinstance(head, RejectedMessage):
             return head
-        return _rejection(head, key, audiences, now) or _unsupported_message(head, words)
+        return rejection_of(head, key, audiences, now) or _unsupported_message(head, words)
     claims = jws.read_claims(message.model, payload)
     if isinstance(claims, RejectedMessage):
         return claims
-    return _rejection(claims, key, audiences, now) or claims
+    return rejection_of(claims, key, audiences, now) or claims
 
 
 def _unsupported(payload: bytes) -> tuple[str, ...]:
@@ -205,10 +199,10 @@ def _unsupported_message(head: _Head, words: tuple[str, ...]) -> UnsupportedMess
     )
 
 
-def _rejection(
-    claims: Claims | _Head, key: EnrolledKey, audiences: set[str | None], now: Now
+def rejection_of(
+    claims: SignedMessage, key: EnrolledKey, audiences: Collection[str | None], now: Now
 ) -> RejectedMessage | None:
-    """Return why a message does not count for this box now, whatever it says about its delivery."""
+    """Return why a signed message does not count for this box now, whatever it is about; None: it counts."""
     if claims.iss != key.brand:
         return RejectedMessage(RejectionCode.WRONG_ISSUER, "the key is another brand's")
     if claims.aud not in audiences:

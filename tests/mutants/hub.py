@@ -195,8 +195,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a brand asks for another's facts",
         file="gateway/protocol/brand_messages.py",
-        old="    if claims.iss != key.brand:\n        return RejectedMessage(RejectionCode.WRONG_ISSUER,",
-        new="    if claims.iss is None:\n        return RejectedMessage(RejectionCode.WRONG_ISSUER,",
+        old="    return rejection_of(claims, key, audiences, now) or claims\n",
+        new="    return claims\n",
         tests=(f"{FACTS}::test_a_hub_can_forge_or_alter_neither_the_question_nor_the_comment",),
     ),
     Mutant(

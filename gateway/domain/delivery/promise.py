@@ -164,8 +164,11 @@ class Cancel(WireModel):
     version: Version
 
 
-class Claims(WireModel):
-    """The payload of one signed message. `iss` is the brand, `aud` the box; times are whole seconds since 1970."""
+class SignedMessage(WireModel):
+    """The claims of every signed message to a box; times are whole seconds since 1970.
+
+    `iss` is the brand that signs it (`HubClaims`: the hub); `aud` is the box, or its home at the hub.
+    """
 
     iss: Id
     aud: Id
@@ -173,6 +176,11 @@ class Claims(WireModel):
     nbf: Seconds
     exp: Seconds
     jti: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+
+
+class Claims(SignedMessage):
+    """The payload of one message about a delivery."""
+
     delivery: Annotated[Offer | Update | Cancel, Field(discriminator="do")]
 
 

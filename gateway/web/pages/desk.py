@@ -18,7 +18,14 @@ from gateway.system.token_bucket import TokenBucket
 from gateway.web.auth.receivers import MAX_SESSION_AGE, ReceiverAccess, SignedInReceiver
 from gateway.web.pages.receptions import REFUSAL_TEXTS, scanned_codes
 from gateway.web.server import security_headers as security
-from gateway.web.server.authorization import Authorizer, Unauthorized, cookie_name, wants_json
+from gateway.web.server.authorization import (
+    Authorizer,
+    Unauthorized,
+    cookie_name,
+    delete_cookie,
+    set_cookie,
+    wants_json,
+)
 from gateway.web.server.courier_view import find_delivery
 from gateway.web.server.page import Page, browser_label, form_texts, get, post
 from gateway.web.server.reception_view import parcel_handle
@@ -75,10 +82,7 @@ class DeskPages(Page):
         if cookie is None:
             return self._render_page(request, "desk_link", status=410, name=None, reception=None)
         response = web.Response(status=303, headers={"Location": "/desk"})
-        response.set_cookie(
-            cookie_name(request, RECEIVER_COOKIE), cookie.text, max_age=int(MAX_SESSION_AGE.total_seconds()), path="/",
-            httponly=True, secure=request.secure, samesite="Strict",
-        )  # fmt: skip
+        set_cookie(request, response, RECEIVER_COOKIE, cookie.text, MAX_SESSION_AGE)
         return response
 
     @post("/desk/leave")
@@ -86,9 +90,7 @@ class DeskPages(Page):
         who, _desk = self._require(request)
         await self._store.receivers.end_session(who.session, self._now)
         response = web.Response(status=303, headers={"Location": "/desk"})
-        response.del_cookie(
-            cookie_name(request, RECEIVER_COOKIE), path="/", secure=request.secure, httponly=True, samesite="Strict"
-        )
+        delete_cookie(request, response, RECEIVER_COOKIE)
         return response
 
     # ---- the receiver's page

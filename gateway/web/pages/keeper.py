@@ -7,7 +7,14 @@ box can draw it without storing it.
 from aiohttp import web
 
 from gateway.web.auth.keepers import COOKIE_LIFETIME, KeeperAccess, SignedInKeeper
-from gateway.web.server.authorization import Authorizer, Unauthorized, cookie_name, wants_json
+from gateway.web.server.authorization import (
+    Authorizer,
+    Unauthorized,
+    cookie_name,
+    delete_cookie,
+    set_cookie,
+    wants_json,
+)
 from gateway.web.server.keeper_view import kept_entrances
 from gateway.web.server.page import Page, browser_label, get, post
 
@@ -40,16 +47,9 @@ class KeeperPages(Page):
         if made is None:
             return self._render_page(request, "keeper_link", status=410, name=None)
         response = web.Response(status=303, headers={"Location": "/keeper"})
-        self._keep(request, response, KEEPER_COOKIE, made.session.text)
-        self._keep(request, response, CODE_COOKIE, made.code)
+        set_cookie(request, response, KEEPER_COOKIE, made.session.text, COOKIE_LIFETIME)
+        set_cookie(request, response, CODE_COOKIE, made.code, COOKIE_LIFETIME)
         return response
-
-    @staticmethod
-    def _keep(request: web.Request, response: web.Response, name: str, value: str) -> None:
-        response.set_cookie(
-            cookie_name(request, name), value, max_age=int(COOKIE_LIFETIME.total_seconds()), path="/", httponly=True,
-            secure=request.secure, samesite="Strict",
-        )  # fmt: skip
 
     @get("/keeper")
     async def _page(self, request: web.Request) -> web.Response:
@@ -65,7 +65,7 @@ class KeeperPages(Page):
         response = self._render_page(request, "keeper", who=who, code=code, fragment=fragment, filmed=filmed)
         for name, value in ((KEEPER_COOKIE, session), (CODE_COOKIE, code)):
             if value is not None:  # browsers delete a cookie after some time, so it is renewed
-                self._keep(request, response, name, value)
+                set_cookie(request, response, name, value, COOKIE_LIFETIME)
         return response
 
     @post("/keeper/leave")
@@ -79,7 +79,5 @@ class KeeperPages(Page):
             await self._store.keepers.withdraw((who.code,), self._now, by=None)
             self._inbox.withdraw_keeper_codes(frozenset({who.code}))
         for name in (KEEPER_COOKIE, CODE_COOKIE):
-            response.del_cookie(
-                cookie_name(request, name), path="/", secure=request.secure, httponly=True, samesite="Strict"
-            )
+            delete_cookie(request, response, name)
         return response

@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.web.auth.accounts import AccountRefused, CurrentUser, SessionSecrets
 from gateway.web.auth.recovery import OwnerSuccession
 from gateway.web.auth.roles import UserRight
-from gateway.web.server.authorization import Authorizer, cookie_name
+from gateway.web.server.authorization import Authorizer, cookie_name, delete_cookie
 from gateway.web.server.page import Page, browser_label, form_texts, get, post
 from gateway.web.server.security_headers import local_path
 
@@ -116,7 +116,7 @@ class SignInPages(Page):
     async def _sign_out(self, request: web.Request, user: CurrentUser) -> web.Response:
         await self._accounts.sign_out(user)
         response = web.Response(status=303, headers={"Location": "/enter"})
-        response.del_cookie(cookie_name(request, "session"), path="/", secure=request.secure, httponly=True)
+        delete_cookie(request, response, "session")
         return response
 
     async def _sign_in_or_ask_again(

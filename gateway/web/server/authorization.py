@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
@@ -167,10 +168,7 @@ class Authorizer:
     ) -> web.Response:
         """Set the two cookies of a new session on a response."""
         for name, value, lifetime in secrets.cookies():
-            response.set_cookie(
-                cookie_name(request, name), value, max_age=int(lifetime.total_seconds()), path="/", httponly=True,
-                secure=request.secure, samesite="Strict",
-            )  # fmt: skip
+            set_cookie(request, response, name, value, lifetime)
         return response
 
     def render_fragment(self, viewer: Viewer, name: str, language: Language) -> str:
@@ -184,6 +182,19 @@ class Authorizer:
 def cookie_name(request: web.Request, name: str) -> str:
     """Return the name of a cookie; under TLS with the prefix that binds it to host and path (RFC 6265bis 4.1.3.2)."""
     return f"__Host-{name}" if request.secure else name
+
+
+def set_cookie(request: web.Request, response: web.Response, name: str, value: str, lifetime: timedelta) -> None:
+    """Set a cookie that no script reads, and that no other site's request carries."""
+    response.set_cookie(
+        cookie_name(request, name), value, max_age=int(lifetime.total_seconds()), path="/", httponly=True,
+        secure=request.secure, samesite="Strict",
+    )  # fmt: skip
+
+
+def delete_cookie(request: web.Request, response: web.Response, name: str) -> None:
+    """Delete a cookie that `set_cookie` set."""
+    response.del_cookie(cookie_name(request, name), path="/", secure=request.secure, httponly=True, samesite="Strict")
 
 
 def wants_json(request: web.Request) -> bool:
