@@ -149,7 +149,7 @@ class HubHouse:
 
 @contextlib.asynccontextmanager
 async def hub_house(folder: Path, *, there: bool = True, house: Home | None = None) -> AsyncIterator[HubHouse]:
-    """All of it, at noon. `there`: the box's line is up. `house`: another one than that of the shell's tests."""
+    """Hub and home, at noon. `there`: the box is connected. `house`: another house than that of the shell's tests."""
     async with contextlib.AsyncExitStack() as stack:
         broker = await stack.enter_async_context(homes_broker(HOME))
         made = await stack.enter_async_context(made_box(folder, house or _home_with_courier_code(folder)))

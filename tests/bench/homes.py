@@ -28,7 +28,7 @@ def entrance_id(number: int) -> str:
 
 
 def device_address(kind: str, number: int) -> str:
-    """Return the maker's own name of a lock or a sensor: each entrance has devices of its own."""
+    """Return the maker's own name of a lock or a sensor: each entrance has its own devices."""
     return f"bench-{kind}-{number}"
 
 

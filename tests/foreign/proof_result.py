@@ -1,4 +1,4 @@
-"""Whether a manifest says of a visit's end what its log says: by docs/reference/proof-format.md alone."""
+"""Compares a visit's end in a manifest with its log, by docs/reference/proof-format.md alone."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ Object = dict[str, Any]
 
 
 def first_wrong(found: Object, rows: list[Any], *, incomplete: bool) -> str | None:
-    """The first thing that the log says otherwise, or None; `incomplete`: the log declares that it lacks entries."""
+    """The first field that differs from the log, or None; `incomplete`: the log declares that entries are missing."""
     return next(differences(found, [row for row in rows if isinstance(row, dict)], incomplete=incomplete), None)
 
 

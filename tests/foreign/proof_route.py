@@ -1,4 +1,4 @@
-"""What the log of a visit says of its way in, and whether the rules held: by docs/reference/proof-format.md alone."""
+"""Reads the way in from the log of a visit and checks the rules, by docs/reference/proof-format.md alone."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ LONGEST_LIFE = 3600  # seconds in which an order to open may act
 
 @dataclass(frozen=True)
 class Kind:
-    """What a kind needs to be secured, what it calls open, and whether a key opens it."""
+    """The answers with which a kind is secured, those with which it is open, and whether a key opens it."""
 
     needs: dict[str, set[str]]
     opens: dict[str, set[str]]
@@ -36,7 +36,7 @@ KINDS = {
 
 @dataclass
 class Standing:
-    """An answer that stands: what the manifest says of it, and the place of its query in the log."""
+    """An answer that stands: its value in the manifest, and the place of its query in the log."""
 
     told: Object
     asked_in: int | None
@@ -65,7 +65,7 @@ class Closure:
         }  # fmt: skip
 
     def lacking(self, answers: dict[str, Object]) -> str | None:
-        """The first sensor that does not say what secured means."""
+        """The first sensor whose answer does not prove the closure secured."""
         return next((
             role for role, good in self.kind.needs.items() if role not in answers or answers[role]["value"] not in good
         ), None)  # fmt: skip
@@ -218,7 +218,7 @@ class Reading:
             closure.told["opened"] = [at]
 
     def told(self) -> Object:
-        """What the manifest has to say."""
+        """What the manifest must contain."""
         at, proofs = self.claimed or (None, {})
         route = []
         for name, closure in self.closures.items():
@@ -240,7 +240,7 @@ class Reading:
 
 
 def is_absurd(row: Any) -> bool:  # noqa: ANN401 - any JSON value
-    """Whether an entry has an order that is not as the page says, or is itself not as it says."""
+    """Whether an entry, or an order in it, does not follow the page."""
     if not isinstance(row, dict) or row.get("kind") != "step" or not isinstance(row.get("commands"), list):
         return False
     orders = [
@@ -254,7 +254,7 @@ def is_absurd(row: Any) -> bool:  # noqa: ANN401 - any JSON value
 
 
 def is_incomplete(rows: list[Any]) -> bool:
-    """Whether the log says that the disk failed, so that it lacks entries."""
+    """Whether the log declares that the disk failed, so that entries are missing."""
     restarted, failed = False, False
     for row in rows:
         told = row.get("event") if isinstance(row, dict) and row.get("kind") == "step" else None
@@ -270,7 +270,7 @@ def holder_of(route: Object | None) -> str | None:
 
 
 def early(closure: Closure) -> Iterator[str]:
-    """Why a closure was not secured yet; a reason with a time before its order's end only counts if times compare."""
+    """Why a closure was not secured yet; a time before its order's end counts only if times can be compared."""
     proof = closure.proof()
     if role := closure.lacking(plain(proof)):
         yield f"lacks {role}"
@@ -354,7 +354,7 @@ def descents(told: Object) -> Iterator[str]:
 
 
 def first_wrong(told: Object, rows: list[Any]) -> Wrong | None:
-    """The first wrong thing of what a manifest of version 3 says of the way in: its word, and where."""
+    """The first defect in the way in of a manifest of version 3: its word, and its place."""
     unknown = [one["kind"] for one in told["route"] if one["kind"] not in KINDS]
     if unknown:
         return "manifest_newer", unknown[0]

@@ -317,7 +317,7 @@ def log(case: ProofCase, found: Object) -> None:
 
 
 def route(found: Object, rows: list[Any]) -> None:
-    """Compare what the manifest says of the way in, and of the visit's end, with the log."""
+    """Compare the way in and the visit's end in the manifest with the log."""
     try:
         if (where := proof_result.first_wrong(found, rows, incomplete=proof_route.is_incomplete(rows))) is not None:
             raise WrongError("route_differs", where)

@@ -1,4 +1,4 @@
-"""A key safe at which the courier himself takes the key, as an entrance without keepers has it."""
+"""A key safe at which the courier himself takes the key: its entrance has no keepers."""
 
 from gateway.demo.plan import DemoPlan
 from gateway.demo.scenarios.ways_in_homes import with_key_safe

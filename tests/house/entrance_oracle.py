@@ -39,7 +39,7 @@ INTRUSION_ALARMS = frozenset(
 
 
 def _is_acting(keeper: KeeperCode | None, visit: Visit) -> bool:
-    """Whether this is the code by which the visit's keeper acts."""
+    """Whether this is the code with which the visit's keeper acts."""
     return keeper is not None and visit.keeper is not None and keeper.code == visit.keeper.code
 
 
@@ -169,7 +169,7 @@ class EntranceOracle(Oracle):
         self._check_codes(visit, promise)
 
     def _check_codes(self, visit: str, promise: SimulatedDelivery) -> None:
-        """Where a keeper acts, his code came near the parcel's; the courier's token does not count."""
+        """If a keeper acts, his code was scanned near the parcel's; the courier's token does not count."""
         house = self.house
         if house.rules.holder is not Holder.KEEPER:
             super()._check_codes(visit, promise)
@@ -185,7 +185,7 @@ class EntranceOracle(Oracle):
         assert scan.code in promise.parcels | near, "I1 another delivery's code"
 
     def _check_keeper(self, visit: Visit) -> None:
-        """I25: at each intent a keeper whose code counts acts, where that is asked; else none does."""
+        """I25: at each intent a keeper with a valid code acts, if the entrance requires it; else no keeper acts."""
         keeper = visit.keeper
         assert (keeper is not None) is (self.house.rules.holder is Holder.KEEPER), "I25 who acts has no name"
         if keeper is not None:

@@ -227,7 +227,7 @@ class SimulatedHome:
             self._disk_fails(event)
 
     def _newer_facts(self, _new: Entrance, commands: tuple[c.Command, ...]) -> e.Event:
-        """Because of what an intent was rolled back."""
+        """Why an intent was rolled back."""
         facts = self.promises[next(x.delivery for x in commands if isinstance(x, c.ReserveOpening))].facts()
         return e.FactsChanged(delivery=facts, stopped=self.stopped, epoch=self.epoch, pauses=self.pauses)
 
@@ -459,7 +459,7 @@ class SimulatedHome:
         self.feed(scan)
 
     def keeper_of(self, _code: str) -> KeeperCode | None:
-        """Whose code it is: at a front door nobody is a keeper."""
+        """The keeper whose code it is: a front door has no keepers."""
         return None
 
     def awaiting(self, code: str) -> tuple[e.CodeMatch, ...]:

@@ -1,4 +1,4 @@
-"""Parcels that the owner announced himself, in the lives: what their tracking says, and what may follow from it."""
+"""Parcels that the owner announced himself, in the lives: the reports of their tracking, and what may follow."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STATUSES = (*ParcelStatus, *[ParcelStatus.OUT_FOR_DELIVERY] * 12)
 
 
 class OwnParcels:
-    """The tracking of one household. `newest`: when each parcel's newest live report was made, and what it said."""
+    """The tracking of one household. `newest`: the time and the content of each parcel's newest live report."""
 
     def __init__(self, house: SimulatedHome, rng: random.Random) -> None:
         self.house, self.rng = house, rng
@@ -39,7 +39,7 @@ class OwnParcels:
             self.report(promise, ParcelStatus.OUT_FOR_DELIVERY)
 
     def report(self, promise: SimulatedDelivery, status: ParcelStatus | None = None) -> None:
-        """The tracking says something; one report of five is an old one, which changes nothing."""
+        """The tracking reports; one report of five is an old one, which changes nothing."""
         status = self.rng.choice(STATUSES) if status is None else status
         if self.rng.random() < 0.2:
             self.house.oracle.seen["stored tracking"] += 1
@@ -55,7 +55,7 @@ class OwnParcels:
         return own_parcel_refusal(promise.parcels, None, self.tracked, zone=ZONE, now=self.house.now())
 
     def check(self, promise: SimulatedDelivery, begun_at: float) -> None:
-        """I33, by what the tracking said: an opening needs a live "out for delivery" of today, the tap comes in time.
+        """I33, by the tracking: an opening needs a live "out for delivery" of today, the tap comes in time.
 
         Raises:
             AssertionError: it does not hold.

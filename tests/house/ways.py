@@ -162,11 +162,11 @@ class EntranceHouse(SimulatedHome):
         return self.keepers.get(_code)
 
     def code_of(self, keeper: str) -> str:
-        """The code of a keeper that counts."""
+        """A valid code of a keeper."""
         return next(code for code, one in self.keepers.items() if one.keeper == keeper and not one.withdrawn)
 
     def withdraw(self, keeper: str, *, tells: bool = True) -> None:
-        """The owner withdraws a keeper's code and gives another one. `tells` False: the entrance learns it late."""
+        """The owner withdraws a keeper's code and gives another one. `tells` False: the entrance gets it late."""
         code = self.code_of(keeper)
         withdrawn = replace(self.keepers[code], withdrawn=True)
         self.keepers[code] = withdrawn

@@ -1,4 +1,4 @@
-"""Faults in what lets only one video process film in a folder, and only while a gateway can find it there."""
+"""Faults in the rule that only one video process films in a folder, and only while a gateway can find it there."""
 
 from tests.mutants.mutant import Mutant
 

@@ -1,4 +1,4 @@
-"""Faults in what the loader refuses of closures, routes and devices, and in what an order without a device does."""
+"""Faults in the loader's refusals of closures, routes and devices, and in an order without a device."""
 
 from tests.mutants.mutant import Mutant
 

@@ -1,4 +1,4 @@
-"""Faults in who may take the key of a key safe, and in who is told to have it."""
+"""Faults in who may take the key of a key safe, and in who is named as its holder."""
 
 from tests.mutants.mutant import Mutant
 

@@ -1,4 +1,4 @@
-"""Faults in what a manifest says of the way in, and in how a verifier checks it."""
+"""Faults in a manifest's account of the way in, and in how a verifier checks it."""
 
 from tests.mutants.mutant import Mutant
 

@@ -1,4 +1,4 @@
-"""Faults in what pages, Home Assistant, messages and the walk test show of each closure."""
+"""Faults in how pages, Home Assistant, messages and the walk test show each closure."""
 
 from tests.mutants.mutant import Mutant
 

@@ -1,4 +1,4 @@
-"""A house whose front door opens by the key of a safe, as tests play it: two keepers, and one of another entrance."""
+"""A house whose front door opens with the key of a safe, for tests: two keepers, and one of another entrance."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -54,7 +54,7 @@ def code_text(number: int) -> str:
 
 
 def scanned(number: int) -> str:
-    """The same, as the gateway looks it up."""
+    """The same code, as the gateway looks it up."""
     code = normalise(code_text(number))
     assert isinstance(code, ParcelCode)
     return code.value
@@ -137,7 +137,7 @@ class KeptBox:
         return [note.what for note in self.box.commands(LogNote)]
 
     def refusals(self) -> list[str]:
-        """Why scans were answered no."""
+        """Why scans were refused."""
         return [one.refusal.value for one in self.box.commands(AnswerScan) if one.refusal is not None]
 
 

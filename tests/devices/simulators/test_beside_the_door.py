@@ -70,7 +70,7 @@ async def test_a_contact_can_lie_lose_get_stuck_and_fall_silent(tmp_path: Path) 
         await there.fault("front-door", "lies_closed", on=False)
         closing = len(there.said)
         await there.house.ask(CloseDoor(who="resident"))
-        await there.until_said("front-door", CLOSED, after=closing)  # so nothing of before is still on its way
+        await there.until_said("front-door", CLOSED, after=closing)  # so no earlier report is still under way
         await there.fault("front-door", "loses_open")
         before = len(there.said)
         await there.house.ask(OpenDoor(who="resident"))

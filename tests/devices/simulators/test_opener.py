@@ -134,7 +134,7 @@ async def test_an_opener_of_home_assistant_answers_with_the_question_s_mark_and_
 
 
 class Hatch(MotorThing):
-    """A thing with a motor, as somebody adds one."""
+    """A thing with a motor, as a contributor adds one."""
 
     NOUN = "hatch"
     ACTS = frozenset({"reach_in"})

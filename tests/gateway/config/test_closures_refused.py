@@ -1,4 +1,4 @@
-"""What a house file may not say of the closures of an entrance: each refusal names its place and what to do."""
+"""The refusals of an entrance's closures in the house file: each names its place and what to do."""
 
 from typing import Any
 

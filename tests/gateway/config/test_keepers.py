@@ -1,4 +1,4 @@
-"""Keepers in the house file: who may take the key where, and what is refused with its place."""
+"""Keepers in the house file: the entrances at which a keeper may take the key, and the refusals with their place."""
 
 from pathlib import Path
 

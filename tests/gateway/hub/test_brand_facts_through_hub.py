@@ -91,7 +91,9 @@ async def brought(here: HubHouse) -> None:
 
 async def test_a_brand_reads_its_own_facts_and_comments_and_the_box_has_signed_both_answers(tmp_path: Path) -> None:
     async with hub_house(tmp_path) as here:
-        assert (await here.ask("GET", f"/v1/connections/{here.connection}/facts"))[0] == 404, "nobody has asked yet"
+        assert (await here.ask("GET", f"/v1/connections/{here.connection}/facts"))[0] == 404, (
+            "nobody has sent a query yet"
+        )
         await brought(here)
         first = query(here, jti="first-question-0001")
         assert (await settled(here, "facts", first))["state"] == "accepted"
@@ -129,7 +131,7 @@ async def test_what_the_owner_does_not_want_is_refused_and_another_s_question_is
             assert answer.status == 404, "it is another retailer's connection"
         await here.made.store.brands.decide("shop", PermissionStatus.REVOKED, here.made.clock.now())
         async with asyncio.timeout(20):
-            while await standing(here) != "revoked":  # noqa: ASYNC110 - what is waited for is the hub's, and rings no bell here
+            while await standing(here) != "revoked":  # noqa: ASYNC110 - the hub signals no event for this state
                 await asyncio.sleep(0.02)
         status, said = await here.ask("POST", f"{path}/facts", {"token": query(here)})
         assert (status, said["code"]) == (409, "not_connected")
@@ -146,7 +148,7 @@ async def standing(here: HubHouse) -> str:
 
 
 async def let_in_by_the_hub_alone(here: HubHouse) -> None:
-    """The hub says that the home lets the brand in, and the home does not."""
+    """The hub claims that the home lets the brand in, and the home does not."""
     async with here.hub.hub.store.writing() as tx:
         await tx.execute(update(connections).where(connections.c.id == here.connection).values(state="granted"))
 
@@ -173,7 +175,7 @@ async def test_a_retailer_asks_one_home_ten_times_a_day_and_the_box_counts_too(t
 
 
 async def test_a_box_of_an_earlier_release_refuses_a_question_and_the_brand_learns_it(tmp_path: Path) -> None:
-    """It answers with a result that names no delivery, as it answers every message that it does not know."""
+    """It answers with a result without a delivery, as for every message that it does not know."""
     async with run_hub(hub_file(tmp_path)) as hub:
         home = await connected_home(hub)
         seconds = int(hub.hub.now().timestamp())
@@ -223,7 +225,7 @@ async def test_a_hub_forgets_the_facts_of_a_home_that_leaves(tmp_path: Path) -> 
 
 
 async def inject(here: HubHouse, token: str) -> str:
-    """The hub sends the home a message of its own making; why the box refused the job, or what it answered."""
+    """The hub sends the home a forged message; return why the box refused the job, or what it answered."""
     async with here.hub.hub.store.writing() as tx:
         now, id_ = here.hub.hub.now(), f"job-{secrets.token_hex(13)}"
         await tx.execute(insert(jobs).values(
@@ -281,7 +283,7 @@ async def test_a_hub_that_alters_the_answer_or_gives_an_earlier_one_is_found_out
         again = await stated(here)
         found = verify_facts(again["token"].encode(), PublicKey.from_text(again["key"]))
         assert isinstance(found, FactsClaims)
-        assert found.answers == "first-question-0001", "the brand asked its second question"
+        assert found.answers == "first-question-0001", "the brand sent its second query"
         async with here.hub.hub.store.writing() as tx:
             await tx.execute(update(brand_messages).values(facts=wrong))
         assert (await here.ask("GET", f"/v1/connections/{here.connection}/facts"))[0] == 404, "an honest hub looks too"

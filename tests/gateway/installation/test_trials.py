@@ -1,4 +1,4 @@
-"""Every kind of closure brings its trials to the walk test: what passes them, and what a wrong house shows."""
+"""The trials of every kind of closure in the walk test: what passes them, and what a faulty house shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -121,7 +121,7 @@ CAUGHT, FREE = LockState.LOCKED, LockState.UNLOCKED
         (WalkTrial.DOOR_SENSOR, [STREET.of(door=SHUT), STREET.of(door=OPEN), STREET.of(door=SHUT)], "passed"),
         (WalkTrial.WEDGED, [STREET.of(door=OPEN)], "passed"),
         (WalkTrial.WEDGED, [LATELY.of(door=OPEN)], None),  # 5 s are not long enough to be sure
-        (WalkTrial.WEDGED, [LATELY.of(door=OPEN), STREET.of(door=SHUT)], "failed"),  # ajar is called closed
+        (WalkTrial.WEDGED, [LATELY.of(door=OPEN), STREET.of(door=SHUT)], "failed"),  # ajar is reported as closed
         (WalkTrial.NOT_CAUGHT, [BOX.of(lid=OPEN, latch=FREE), BOX.of(lid=SHUT, latch=FREE)], "passed"),
         (WalkTrial.NOT_CAUGHT, [BOX.of(lid=OPEN, latch=FREE), BOX.of(lid=SHUT, latch=CAUGHT)], "failed"),
         (
@@ -133,7 +133,7 @@ CAUGHT, FREE = LockState.LOCKED, LockState.UNLOCKED
             ],
             "passed",
         ),
-        (  # what is seen with the lid open proves nothing
+        (  # a report while the lid is open proves nothing
             WalkTrial.CONTENT,
             [
                 BOX.of(lid=SHUT, content="empty"),
@@ -147,7 +147,7 @@ CAUGHT, FREE = LockState.LOCKED, LockState.UNLOCKED
             [SAFE.of(flap=OPEN, key="absent"), SAFE.of(flap=SHUT, key="absent"), SAFE.of(flap=SHUT, key="present")],
             "passed",
         ),
-        # A magnet below the hook, or a sensor that cannot see the key: the safe is called shut while the key is out
+        # A magnet below the hook, or a sensor without sight of the key: the safe counts as shut while the key is out
         (WalkTrial.KEY_HOOK, [SAFE.of(flap=OPEN, key="absent"), SAFE.of(flap=SHUT, key="present")], "failed"),
         (WalkTrial.KEY_HOOK, [SAFE.of(flap=SHUT, key="present")], None),
         (
@@ -207,7 +207,7 @@ def test_each_compartment_gets_its_own_delivery(devices: dict[str, str], *, skip
     places = {"box": Place(name="Box", routes=tuple((one.id,) for one in boxes))}
     steps = [s for s in walk_steps(section(boxes, places=places), boxes) if s.trial is WalkTrial.DELIVERY]
     assert [step.closure for step in steps] == [None, "c2", "c3"]
-    # Without a sensor of what lies in it the first one opens again: the others cannot be tried by a delivery
+    # Without a sensor inside, the first compartment opens again: a delivery cannot try the others
     assert [step.is_optional for step in steps] == [False, skippable, skippable]
 
 

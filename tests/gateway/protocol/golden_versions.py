@@ -1,4 +1,4 @@
-"""Messages of version 2 and what a box says about them, made of fixed keys, times and numbers.
+"""Messages of version 2 and a box's messages about them, made from fixed keys, times and numbers.
 
 `golden_versions.json` was written when version 2, and then format 2 of events, came (issue 16), by this very function:
 `python -m tests.gateway.protocol.golden_versions`. Version 1 is in `golden.json`, which an earlier release wrote.
@@ -89,7 +89,7 @@ def make_versions() -> dict[str, str]:
 
 
 def _of_format_2(plain: DeliveryResult) -> dict[str, str]:
-    """What a box says to a hub that reads format 2, and a brand's messages about its facts."""
+    """The messages of a box to a hub that reads format 2, and a brand's messages about its facts."""
     claims: dict[str, Any] = {**_CLAIMS, "aud": HOME, "iss": "shop"}
     query = sign_facts_query(FactsQuery(**claims, jti="0123456789abcde5"), BRAND_KEY, kid="shop-1")
     comment = CommentClaims(**claims, jti="0123456789abcde6", comment="The courier was new.")

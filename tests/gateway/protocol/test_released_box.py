@@ -80,7 +80,7 @@ def test_it_answers_a_brand_s_question_for_its_facts_clearly(older: Asking) -> N
     token = sign_facts_query(asked, BRAND_KEY, kid="shop-1")
     (result,) = older(tokens=[token.decode()])["results"]
     assert (result["accepted"], result["code"]) == (False, "wrong_type")
-    assert result["token_sha256"] == sha256(token).hexdigest(), "by it the hub knows which question was refused"
+    assert result["token_sha256"] == sha256(token).hexdigest(), "by it the hub knows which message was refused"
 
 
 def test_it_takes_what_today_s_tools_sign_in_version_1(older: Asking) -> None:
@@ -98,5 +98,5 @@ def test_a_hub_of_it_reads_what_today_s_box_says_of_version_1(older: Asking) -> 
 
 
 def test_a_hub_of_it_refuses_what_a_box_says_in_format_2(older: Asking) -> None:
-    """So a box says it only to a hub that has said that it reads it."""
+    """So a box sends it only to a hub that has published that it reads it."""
     assert older(events=[V2["event_moved"], V2["event_answer"]])["events"] == ["wrong_claims"] * 2

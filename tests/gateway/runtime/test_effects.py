@@ -143,7 +143,7 @@ async def test_a_broker_that_is_lost_has_acknowledged_nothing(bench: Bench) -> N
     bench.line.cut()
     await _turn()
     assert bench.points == ["before-publish", "after-publish"]
-    # It may still arrive: nobody says that it was not sent
+    # It may still arrive: the gateway does not report that it was not sent
     assert bench.events == [e.UnlockPublished(visit=VISIT, at=NOON)]
 
 

@@ -1,4 +1,4 @@
-"""A delivery that its entrance cannot take goes elsewhere: what courier, owner and retailer learn, and what opens."""
+"""A delivery that its entrance cannot take goes to another place: who is notified of it, and what opens."""
 
 import asyncio
 import json
@@ -70,11 +70,11 @@ class FallbackBox:
         return [json.loads(one.payload) for one in self.box.line.on("perron/deliveries/result/shop")]
 
     def at_home(self, entrance: str = "front", *, home: bool = True) -> None:
-        """The household says that somebody is home: nothing opens there."""
+        """The household reports that somebody is home: nothing opens there."""
         self.box.entrances[entrance].post(e.HomeChanged(somebody_home=home, away=False))
 
     async def refused(self, count: int = 1) -> None:
-        """So many scans were answered no at the front door."""
+        """The front door has refused so many scans."""
         await wait_until(lambda: [one["word"] for one in self.shown()].count("no") >= count)
 
 
@@ -172,7 +172,7 @@ async def test_a_door_that_only_had_to_be_asked_takes_the_parcel_itself(tmp_path
         await here.refused()
         await asyncio.sleep(0)
         assert here.lies_at() == "front"
-        # Its devices have answered by now; what follows a second later finds a door that is ready
+        # Its devices have answered by now: a second later the door is ready
         await asyncio.sleep(1.5)
         assert here.lies_at() == "front"
         assert here.moved == []
@@ -273,7 +273,7 @@ async def test_a_parcel_that_has_to_stay_cold_goes_to_no_warm_place(tmp_path: Pa
         here.box.scan(PARCEL)
         await here.refused()
         await here.box.quiet()
-        assert here.lies_at() == "front", "the garage's fridge has said nothing"
+        assert here.lies_at() == "front", "the garage's fridge has not reported"
 
 
 async def test_an_update_of_the_retailer_brings_it_back_to_where_he_says(tmp_path: Path) -> None:

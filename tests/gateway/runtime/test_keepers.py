@@ -29,7 +29,7 @@ async def withdraw(kept: KeptBox, *codes: str) -> None:
 
 
 def messages(kept: KeptBox) -> list[str]:
-    """What the owner was told, in English."""
+    """The owner's messages, in English."""
     return [json.loads(one.payload)["text"] for one in kept.box.line.on("perron/entrance/front/message")]
 
 

@@ -31,7 +31,7 @@ def test_what_outlives_a_restart_is_read_from_a_state_that_an_earlier_release_st
         for field in fields(part)
         if field.default is not MISSING and getattr(part, field.name) == field.default
     ]
-    # What was observed, pending or being done begins anew after a boot; stages, marks and keepers there were none
+    # Observations, pending scans and procedures begin anew after a boot; there were no stages, marks or keepers
     anew = {
         "Entrance.pending_scan", "Entrance.lock_request", "Visit.route", "Visit.securing", "Visit.closing",
         "Visit.detecting", "Visit.refused", "Visit.jammed", "Visit.courier_left", "Entry.stage", "Entry.queried",

@@ -1,4 +1,4 @@
-"""What a hub reads that is older or newer than the box: a moved delivery goes to each in the format that it reads."""
+"""A hub that is older or newer than the box gets a moved delivery in the format that it reads."""
 
 import json
 from pathlib import Path
@@ -84,7 +84,7 @@ async def test_an_answer_to_a_brand_is_left_out_for_a_hub_that_does_not_read_it(
 
 
 async def test_the_hub_of_the_release_before_reads_every_event_of_today_s_box(tmp_path: Path) -> None:
-    """And it would refuse what it has not said that it reads: then no later event would reach it."""
+    """It refuses an event in a format that it has not published: then no later event would reach it."""
     unpack(tmp_path)
     house = json.loads((tmp_path / "house.json").read_text(encoding="utf-8"))
     (tmp_path / "store").mkdir()

@@ -16,7 +16,7 @@ from tests.filmset.cameras import CameraSet
 from tests.filmset.films import check_clip
 from tests.filmset.talk import VideoProcess, VideoSession, video_process
 
-END_S = 15  # seconds: it ends within about one; the rest is for a machine that does much else
+END_S = 15  # seconds: it ends within about one; the rest is for a loaded machine
 VISIT = ClipKey(visit="visit-1", part=1)
 
 

@@ -49,7 +49,7 @@ async def link_of(site: ServedSite, keeper: str = CLAIRE) -> str:
 
 
 async def sign_in(page: Page, site: ServedSite, keeper: str = CLAIRE) -> str:
-    """The keeper opens his link and takes the phone for it; the code that it shows."""
+    """The keeper opens his link on this phone; return the code that the phone shows."""
     await sign_in_by_link(page, await link_of(site, keeper), "/keeper")
     return await kept_code(page)
 
@@ -61,7 +61,7 @@ async def kept_code(page: Page) -> str:
 
 
 async def turn(page: Page, step: str) -> None:
-    """The page tells the keeper to do this."""
+    """The page shows the keeper this step."""
     await expect(page.locator("[data-turn]")).to_have_attribute("data-turn", step)
 
 
@@ -97,7 +97,7 @@ async def test_a_keeper_takes_the_key_by_the_code_on_his_phone_and_brings_it_bac
         await turn(page, "late")
         assert await accessibility_problems(page) == []
         width = await page.evaluate("document.documentElement.scrollWidth")
-        assert width <= 390, "nothing stands out of a phone's screen"
+        assert width <= 390, "the page fits the phone's screen"
         await kept.brings_key()
         await turn(page, "shut")
 

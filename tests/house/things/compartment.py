@@ -48,7 +48,7 @@ class Box(Thing):
         assert not self.is_full or filled_since, f"I26 {self.closure.id} opened on a parcel"
 
     def check_delivered(self) -> None:
-        """I26: only "occupied", answered to a query of after the lid was shut, proves it; no film stands in for it."""
+        """I26: only "occupied", in answer to a query after the lid was shut, proves it; a film is no substitute."""
         answer = self.house.looks.answer(self, "content")
         assert answer.value == "occupied", "I26 delivered, and nothing answered occupied"
         assert answer.made >= self.shut_at, "I26 delivered by an answer of before the lid was shut"

@@ -1,4 +1,4 @@
-"""To which other place a parcel goes that its own entrance cannot take now."""
+"""The other place to which a parcel goes if its own entrance cannot take it now."""
 
 from collections.abc import Mapping
 

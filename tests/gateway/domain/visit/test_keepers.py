@@ -38,7 +38,7 @@ class Kept(Driven):
         self.parcel = self.delivery()
 
     def shows(self, keeper: KeeperCode, **store: object) -> None:
-        """A keeper holds his code before the scanner. `store`: what the store says of the delivery meanwhile."""
+        """A keeper holds his code before the scanner. `store`: the delivery in the store at that time."""
         self.scans += 1
         pending = self.state.pending_scan
         waiting = pending is not None and pending.codes & self.parcel.parcels

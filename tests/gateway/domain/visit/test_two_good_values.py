@@ -1,4 +1,4 @@
-"""A sensor with two good values, as one inside a compartment: only an answer asked after the last change proves."""
+"""A sensor with two good values, such as one in a compartment: only an answer to a query after the last change proves."""
 
 import pytest
 from hypothesis import given
@@ -65,7 +65,7 @@ def test_whatever_comes_in_which_order_empty_is_proven_only_by_a_query_of_after_
     for value, answers, asks in story:
         last_query_id += asks
         if answers is not None and answers > last_query_id:
-            continue  # nobody can answer what was not asked
+            continue  # no device can answer a query that was not sent
         fact = after(fact, value, answers, last_query_id)
         if value == "occupied":
             said_at = last_query_id if answers is None else answers

@@ -1,4 +1,4 @@
-"""The report's third page, read back from the paper: each closure, the key, and who received what."""
+"""The report's third page, read back from the PDF: each closure, the key, and who received what."""
 
 import copy
 import re

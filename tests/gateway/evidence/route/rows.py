@@ -99,7 +99,7 @@ def account_of(rows: Sequence[Any], part: int = 1) -> RouteAccount:
 
 
 def words_of_both(told: RouteAccount, rows: list[Any], part: int = 1) -> tuple[str, str]:
-    """What both verifiers find wrong with what a manifest says of the way in; `ok` where nothing is."""
+    """The defects that both verifiers find in the way in of a manifest; `ok` if there are none."""
     try:
         check_route(told, read_route(rows, part=part), name="manifest.json")
         ours = "ok"
@@ -112,7 +112,7 @@ def words_of_both(told: RouteAccount, rows: list[Any], part: int = 1) -> tuple[s
 def sealed_rows(
     root: Path, rows: Sequence[Mapping[str, Any]], key: BoxKey, change: Mapping[str, Any] | None = None
 ) -> Path:
-    """Seal these entries as a visit without films, with the box's key; `change` is what the manifest says instead."""
+    """Seal these entries as a visit without films, with the box's key; `change` alters the manifest."""
     folder = root / VISIT
     folder.mkdir()
     entries = chain_entries([canonical_json(dict(row)) for row in rows])
@@ -137,7 +137,7 @@ def reserved_delivery(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def forge_manifest(folder: Path, key: BoxKey, change: Mapping[str, Any]) -> None:
-    """Let the box's own key sign a manifest that says something else."""
+    """Sign an altered manifest with the box's own key."""
     document = json.loads((folder / "manifest.json").read_bytes())
     data = canonical_json({**document, **change})
     (folder / "manifest.json").write_bytes(data)
@@ -145,7 +145,7 @@ def forge_manifest(folder: Path, key: BoxKey, change: Mapping[str, Any]) -> None
 
 
 def forge_log(folder: Path, key: BoxKey, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Let the box's own key sign a manifest, unchanged but for its log, of other entries."""
+    """Sign, with the box's own key, a manifest that is unchanged except for a log of other entries."""
     document = json.loads((folder / "manifest.json").read_bytes())
     entries = chain_entries([canonical_json(dict(row)) for row in rows])
     head = ChainHead(seq=entries[-1].seq, hash=entries[-1].hash)

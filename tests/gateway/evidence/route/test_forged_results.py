@@ -1,4 +1,4 @@
-"""What a manifest says of a visit's end, its entrance and its delivery is what its log says, for both verifiers."""
+"""A manifest must agree with its log about a visit's end, its entrance and its delivery, for both verifiers."""
 
 import copy
 from collections.abc import Callable

@@ -70,7 +70,7 @@ def street_after_flat(rows: list[Row]) -> None:
 
 
 def long_lived_order(rows: list[Row]) -> None:
-    """The street door's order could still act when its answer was asked for."""
+    """The street door's order could still act when its sensor was queried."""
     unlock = next(one for one in ordering_row(rows, "street")["commands"] if one["command"] == "Unlock")
     unlock["life"] = 300
 
@@ -82,7 +82,7 @@ def street_never_queried(rows: list[Row]) -> None:
 
 
 def lock_after_answer(rows: list[Row]) -> None:
-    """A last order follows the answers: what they say may be over."""
+    """A last order follows the answers: they may no longer be true."""
     end = next(number for number, row in enumerate(rows) if row["phase"] == "locked_again")
     rows[end]["commands"].insert(0, {"command": "Lock", "closure": "flat", "n": 3, "life": 5, "visit": "v1"})
 
@@ -124,7 +124,7 @@ def published_early(rows: list[Row]) -> None:
 
 Forging = Callable[[list[Row]], None]
 BROKEN: dict[Forging, tuple[str, str, str]] = {
-    # what is wrong -> the word, the check of ours that finds it, what its place says
+    # the defect -> its word, our check that finds it, the text of its place
     flat_before_street: ("route_order", "_check_orders", "flat was ordered open at .* street was not secured: door"),
     street_after_flat: ("route_order", "_check_orders", "street was not secured: it had not been ordered open"),
     long_lived_order: ("route_order", "_check_orders", "street was not secured: door was queried at"),
@@ -140,7 +140,7 @@ BROKEN: dict[Forging, tuple[str, str, str]] = {
 
 
 def without_stepped(rows: list[Row]) -> dict[str, Any]:
-    """What a manifest says of these entries that hides that the clock went back."""
+    """A manifest of these entries that hides that the clock went back."""
     return {"evidence": account_of(rows).evidence.model_dump(mode="json")}
 
 
@@ -211,7 +211,7 @@ def later(at: str) -> str:
 
 
 def lies() -> dict[str, dict[str, Any]]:
-    """What a manifest of the flat could say instead of what its log says: one thing each."""
+    """The manifests of the flat that differ from the log in one field each."""
     told = account_of(FLAT).model_dump(mode="json")
     found: dict[str, dict[str, Any]] = {
         "holder": {"holder": "receiver"},
@@ -350,7 +350,7 @@ def test_an_entry_of_any_shape_never_ends_a_verification(data: st.DataObject) ->
 
 
 def word_of_ours(reading: RouteReading) -> str:
-    """What our verifier alone says of a log: the second one refuses whatever has not the page's shape."""
+    """The verdict of our verifier about a log: the second verifier refuses every log that does not follow the page."""
     try:
         route_check.check_route(reading.account, reading, name="manifest.json")
     except ProofDefect as defect:

@@ -1,4 +1,4 @@
-"""The manifest says of each closure what the log says: when it opened, and by which answers it was secured."""
+"""The manifest has for each closure what the log has: when it opened, and which answers proved it secured."""
 
 import copy
 from typing import Any
@@ -46,7 +46,7 @@ def test_a_flats_proof_lists_the_street_door_and_then_the_flats_door(flat: list[
         assert one["intent"] == one["ordered"] == ordered.replace(".000000", "")
         assert one["ordered"] < one["published"] < one["opened"][0] < one["secured"]
     assert (len(street["opened"]), len(door["opened"])) == (2, 1)  # he leaves the flat's door open while he is in it
-    assert street["passable"] == street["ordered"]  # a strike says nothing: its order is all there is
+    assert street["passable"] == street["ordered"]  # a strike reports nothing: the log has only its order
     assert door["passable"] > door["published"]
 
 
@@ -199,7 +199,7 @@ def test_a_late_copy_a_stored_copy_and_a_report_of_another_session_change_nothin
 
 
 def test_the_entry_that_begins_a_visit_names_its_route_and_no_other_does(flat: list[Row]) -> None:
-    """The log is for ever: what this entry is called stays."""
+    """Old logs stay readable, so the name of this entry must not change."""
     first, *others = flat
     assert first["event"]["event"] == "Scanned"
     parcels = first["route"].pop("parcels")

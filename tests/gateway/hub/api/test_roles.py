@@ -62,10 +62,10 @@ TABLE: Mapping[str, Row] = MappingProxyType({
     "readAvailability": Row(
         "/v1/connections/{connection}/availability?start=2026-11-30T10:00:00Z&end=2026-11-30T12:00:00Z", 200, 200, 404
     ),
-    "readBox": Row("/v1/connections/{connection}/box", 404, 404, 404),  # its box has stated nothing
+    "readBox": Row("/v1/connections/{connection}/box", 404, 404, 404),  # its box has sent no statement
     "askFacts": Row("/v1/connections/{connection}/facts", 422, 403, 404, {"token": "YQ.YQ.YQ"}),  # nobody signed it
     "sendComment": Row("/v1/connections/{connection}/comment", 422, 403, 404, {"token": "YQ.YQ.YQ"}),
-    "readFacts": Row("/v1/connections/{connection}/facts", 404, 404, 404),  # its box was not asked
+    "readFacts": Row("/v1/connections/{connection}/facts", 404, 404, 404),  # its box was not queried
     "createDelivery": Row("/v1/deliveries", 201, 403, 404, NEW),
     "changeDelivery": Row("/v1/deliveries/{delivery}", 200, 403, 404, {"delivery": {"place": "shed"}}),
     "cancelDelivery": Row("/v1/deliveries/{delivery}/cancel", 200, 403, 404, {}),

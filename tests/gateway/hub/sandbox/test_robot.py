@@ -151,7 +151,7 @@ async def test_a_brand_asks_the_simulated_home_for_its_facts_and_comments_on_the
         }  # fmt: skip
         for what, token in sent.items():
             async with asyncio.timeout(20):
-                while (await box.ask("POST", f"{path}/{what}", {"token": token.decode()}))[1]["state"] == "waiting":  # noqa: ASYNC110 - what is waited for is the hub's, and rings no bell here
+                while (await box.ask("POST", f"{path}/{what}", {"token": token.decode()}))[1]["state"] == "waiting":  # noqa: ASYNC110 - the hub signals no event for this state
                     await asyncio.sleep(0.1)
         status, said = await box.ask("GET", f"{path}/facts")
         assert (status, said["comment"], said["answers"]) == (200, "we are sorry", "a-question-00001")

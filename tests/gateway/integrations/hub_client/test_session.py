@@ -82,7 +82,7 @@ class Hub:
     keeps: bool = True  # acknowledge, as a good hub does
     kept: list[bytes] = field(default_factory=list)
     support: str | None = None
-    speaks: bytes | None = None  # what it says of itself, before it answers a hello
+    speaks: bytes | None = None  # what it publishes about itself, before it acknowledges a hello
     statements: list[bytes] = field(default_factory=list)
     answers: list[tuple[str, bytes]] = field(default_factory=list)
 

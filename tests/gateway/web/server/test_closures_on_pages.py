@@ -1,4 +1,4 @@
-"""What the pages show of an entrance with several closures: each one's drawing, and what the courier does at it."""
+"""The pages of an entrance with several closures: the drawing of each, and what the courier does at it."""
 
 import re
 from typing import Any

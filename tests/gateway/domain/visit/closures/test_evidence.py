@@ -1,4 +1,4 @@
-"""What "delivered" rests on at a parcel box: its content sensor, else the film, else it is unknown."""
+"""The evidence for "delivered" at a parcel box: its content sensor, else the film; else the result is unknown."""
 
 import pytest
 
@@ -15,7 +15,7 @@ CAMERAS = {"outside": True}
     [
         (Evidence.FILM, True, "occupied", "delivered"),
         (Evidence.FILM, True, "empty", "not_delivered"),
-        (Evidence.FILM, True, "unknown", "unknown"),  # the sensor has to say: no film stands in for it
+        (Evidence.FILM, True, "unknown", "unknown"),  # the sensor has to answer: a film is no substitute
         (Evidence.FILM, False, "", "delivered"),
         (Evidence.DOOR_FILM, False, "", "delivered"),
         (Evidence.SENSOR, True, "occupied", "delivered"),

@@ -1,4 +1,4 @@
-"""The door that a key opens is opened while the key hangs in its safe, as its hook says: somebody has to look."""
+"""The keyed door opens while the hook's sensor reports the key in its safe: the gateway raises an alarm."""
 
 from gateway.domain.visit.closures import KeyedDoor, KeySafe
 from gateway.domain.visit.state import Rules

@@ -1,4 +1,4 @@
-"""A message to the owner says which of several closures it is about; an only door needs no name."""
+"""A message to the owner names its closure if there are several; an only door needs no name."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from tests.house.ways import EntranceHouse
 
 
 def until(layout: str, step: str) -> EntranceHouse:
-    """A courier who went so far."""
+    """A courier who got to this step."""
     house = build(layout)
     house.run(5)
     assert walk(house, announce_delivery(house), step)[-1] == step, house.refusals

@@ -1,4 +1,4 @@
-"""What every kind of condition keeps to, over the registry: unknown is never good, and only bad news may be old."""
+"""The contract of every kind of condition in the registry: unknown is never good, and only bad news may be old."""
 
 from collections.abc import Mapping
 from typing import Any, get_type_hints
