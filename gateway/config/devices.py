@@ -161,7 +161,7 @@ class LockDevice(DeviceSection[Literal["lock"]]):
 
 
 class CoverDevice(DeviceSection[Literal["cover"]]):
-    """The opener of a garage door, or of another thing that a motor moves. It takes the place of the lock."""
+    """The opener of a garage door, or of another thing that a motor moves. It replaces the lock."""
 
     vendor: Annotated[str, VendorOf("cover")]
     """Vendor: the firmware of the opener, or which program brings it to MQTT."""

@@ -1,4 +1,4 @@
-"""A sensor with two good values, such as one in a compartment: only an answer to a query after the last change proves."""
+"""A sensor with two good values, such as one in a compartment: only the answer to a later query proves a value."""
 
 import pytest
 from hypothesis import given
