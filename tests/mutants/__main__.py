@@ -18,7 +18,7 @@ from tests.mutants.worker import Verdict
 
 ROOT = Path(__file__).parents[2]
 TREES = ("gateway", "devices", "tests", "config", "docs", "pyproject.toml", "CONTRIBUTING.md")
-SEEDS = "0:150"  # enough to catch each fault that seeds are to catch
+SEEDS = "0:160"  # enough to catch each fault that seeds are to catch
 PROCESSES = 2  # one a core
 
 
