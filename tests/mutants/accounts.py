@@ -25,10 +25,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="any secret signs in whose session's id is known",
-        file=f"{WEB}auth/accounts.py",
-        old="if token is None or row is None or not token.matches(row.secret):\n"
-        "            return None\n        reckoned",
-        new="if token is None or row is None:\n            return None\n        reckoned",
+        file=f"{WEB}auth/tokens.py",
+        old=" or not token.matches(row.secret) else row",
+        new=" else row",
         tests=(f"{ACCOUNTS}::test_a_cookie_that_the_box_did_not_make_signs_nobody_in",),
     ),
     Mutant(

@@ -83,8 +83,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a share counts while nobody knows what time it is",
         file=f"{WEB}pages/history.py",
-        old=" or not token.matches(share.secret) or not self._now.trusted:",
-        new=" or not token.matches(share.secret):",
+        old="        if share is None or not self._now.trusted:\n            raise web.HTTPNotFound",
+        new="        if share is None:\n            raise web.HTTPNotFound",
         tests=(f"{PAST}::test_nothing_is_shown_outside_while_nobody_knows_what_time_it_is",),
     ),
     Mutant(

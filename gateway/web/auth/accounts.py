@@ -24,7 +24,15 @@ from gateway.web.auth.login_throttle import LoginAttempt, LoginThrottle
 from gateway.web.auth.passwords import MAX_PASSWORD_BYTES, PasswordHashing, normalised_bytes
 from gateway.web.auth.roles import PASSWORD_RIGHTS, Role, UserRight, has_right
 from gateway.web.auth.session_age import EarliestClock
-from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, claim_code_digest, new_claim_code, new_id
+from gateway.web.auth.tokens import (
+    COOKIE_BYTES,
+    LINK_BYTES,
+    SecretToken,
+    claim_code_digest,
+    find_by_token,
+    new_claim_code,
+    new_id,
+)
 
 SESSION_IDLE_LIMIT = timedelta(days=14)  # a session that was not used for this long ends
 MAX_SESSION_AGE = timedelta(days=90)  # any session ends after this long
@@ -210,9 +218,8 @@ class UserAccounts:
 
     def find_user(self, session: str | None, now: Now) -> CurrentUser | None:
         """Return the user of a session cookie with the present role; None: the session is unknown or over."""
-        token = SecretToken.parse(session)
-        row = None if token is None else self._running_session(token.id, now)
-        if token is None or row is None or not token.matches(row.secret):
+        row = find_by_token(session, lambda ident: self._running_session(ident, now))
+        if row is None:
             return None
         at = self.clock.read(now)
         if at - row.seen >= _LAST_USE_INTERVAL:
@@ -270,11 +277,8 @@ class UserAccounts:
 
     def invitation(self, token: str, now: Now) -> Invitation | None:
         """Return the invitation of a token; None: it is not valid, or no longer."""
-        secret = SecretToken.parse(token)
-        if secret is None:
-            return None
-        row = next((invitation for invitation in self.invitations(now) if invitation.id == secret.id), None)
-        return row if row is not None and secret.matches(row.secret) else None
+        still_valid = {invitation.id: invitation for invitation in self.invitations(now)}
+        return find_by_token(token, still_valid.get)
 
     async def withdraw_invitation(self, user: CurrentUser, invitation: str, now: Now) -> None:
         """Withdraw an invitation by its id."""

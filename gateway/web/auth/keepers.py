@@ -23,7 +23,7 @@ from gateway.domain.now import Now
 from gateway.storage import Store
 from gateway.storage.keepers import KeeperLink, StoredKeeperCode
 from gateway.web.auth.session_age import EarliestClock
-from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, new_id
+from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, find_by_token, new_id
 
 LINK_LIFETIME = timedelta(hours=48)
 COOKIE_LIFETIME = timedelta(days=400)  # the longest time that browsers keep a cookie; each view of the page renews it
@@ -68,9 +68,8 @@ class KeeperAccess:
 
     def link(self, token: str, now: Now) -> KeeperLink | None:
         """Return the link of a token; None: it was used, is too old, or its keeper is no longer in the house file."""
-        secret = SecretToken.parse(token)
-        row = None if secret is None else self._codes.link(secret.id)
-        if secret is None or row is None or not secret.matches(row.secret):
+        row = find_by_token(token, self._codes.link)
+        if row is None:
             return None
         is_over = self._clock.latest(now, row.made) - row.made >= LINK_LIFETIME
         return None if is_over or row.keeper not in self._keepers else row

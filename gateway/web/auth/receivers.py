@@ -13,7 +13,7 @@ from gateway.domain.now import Now
 from gateway.storage import Store
 from gateway.storage.receivers import ReceiverLink, ReceiverSession
 from gateway.web.auth.session_age import EarliestClock
-from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken
+from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, find_by_token
 
 LINK_LIFETIME = timedelta(hours=48)
 SESSION_IDLE_LIMIT = timedelta(days=30)  # a session that was not used for this long ends
@@ -49,9 +49,8 @@ class ReceiverAccess:
 
     def link(self, token: str, now: Now) -> ReceiverLink | None:
         """Return the link of a token; None: it was used, is too old, or its receiver is no longer in the house file."""
-        secret = SecretToken.parse(token)
-        row = None if secret is None else self._receivers.link(secret.id)
-        if secret is None or row is None or not secret.matches(row.secret):
+        row = find_by_token(token, self._receivers.link)
+        if row is None:
             return None
         is_over = self._clock.latest(now, row.made) - row.made >= LINK_LIFETIME
         return None if is_over or self.name_of(row.reception, row.receiver) is None else row
@@ -70,9 +69,8 @@ class ReceiverAccess:
 
     def find(self, cookie: str | None, now: Now) -> SignedInReceiver | None:
         """Return the receiver of a cookie, and note the use; None: nobody is signed in by it."""
-        secret = SecretToken.parse(cookie)
-        row = None if secret is None else self._receivers.session(secret.id)
-        if secret is None or row is None or not secret.matches(row.secret):
+        row = find_by_token(cookie, self._receivers.session)
+        if row is None:
             return None
         at = self._clock.latest(now, row.seen)
         name = self.name_of(row.reception, row.receiver)

@@ -7,10 +7,11 @@ A fast hash is enough because each secret is random and too long to guess.
 import hmac
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import field
 from hashlib import sha256
 from textwrap import wrap
-from typing import Self
+from typing import Protocol, Self, TypeVar
 
 from gateway.domain.frozen import Frozen
 
@@ -50,6 +51,21 @@ class SecretToken(Frozen, kw_only=False):
     def matches(self, digest: bytes) -> bool:
         """Return whether the stored digest is this token's; in constant time."""
         return hmac.compare_digest(self.digest, digest)
+
+
+class _HasSecret(Protocol):
+    @property
+    def secret(self) -> bytes: ...
+
+
+R = TypeVar("R", bound=_HasSecret)
+
+
+def find_by_token(text: str | None, find: Callable[[str], R | None]) -> R | None:
+    """Return the row that `find` returns for a token's id; None: there is none, or its stored digest is another's."""
+    token = SecretToken.parse(text)
+    row = None if token is None else find(token.id)
+    return None if token is None or row is None or not token.matches(row.secret) else row
 
 
 def new_id() -> str:

@@ -22,7 +22,7 @@ from gateway.storage.models import FilmRecord, SharedVisit, StoredClip
 from gateway.system.i18n import Language
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight, has_right
-from gateway.web.auth.tokens import LINK_BYTES, SecretToken
+from gateway.web.auth.tokens import LINK_BYTES, SecretToken, find_by_token
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.context import ViewLog
 from gateway.web.server.page import Page, form_texts, get, post
@@ -219,9 +219,9 @@ class HistoryPages(Page):
         return [(share, recordings.films(visit=share.visit)[0]) for share in self._active_shares()]
 
     def _share_of(self, request: web.Request) -> SharedVisit:
-        token = SecretToken.parse(request.match_info["token"])
-        share = next((share for share in self._active_shares() if token is not None and share.id == token.id), None)
-        if token is None or share is None or not token.matches(share.secret) or not self._now.trusted:
+        active = {share.id: share for share in self._active_shares()}
+        share = find_by_token(request.match_info["token"], active.get)
+        if share is None or not self._now.trusted:
             raise web.HTTPNotFound
         return share
 
