@@ -42,8 +42,8 @@ STATIC_FILES = (
 
 # The keys of the texts that the page's script shares with the home's own pages.
 SHARED_KEYS = frozenset({
-    "acknowledge", "age.ago", "age.left", "age.now", "incident", "live.stale", "live.waiting", "nav.live", "next.none",
-    "next.title", "safe_mode", "stop", "visit.film", "visit.title",
+    "acknowledge", "age.ago", "age.days", "age.left", "age.now", "incident", "live.stale", "live.waiting", "nav.live",
+    "next.none", "next.title", "safe_mode", "stop", "visit.film", "visit.title",
 })  # fmt: skip
 _TITLE = _("My home, from elsewhere")
 KEY_PREFIXES = ("away.", "brand.", "closure.", "day.", "door.", "phase.", "way.")

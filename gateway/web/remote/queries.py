@@ -186,7 +186,7 @@ class QueryService:
     def _closures(state: Entrance) -> list[dict[str, Any]]:
         """Return each closure, if an entrance has other closures than one door; the page has the names of the kinds."""
         return [
-            {name: one[name] for name in ("id", "kind", "state", "is_private", "position")}
+            {name: one[name] for name in ("id", "kind", "state", "is_private", "position", "way")}
             for one in closure_facts(state, SOURCE)
         ]
 

@@ -98,7 +98,7 @@ def closure_facts(state: Entrance, language: Language) -> tuple[Mapping[str, obj
                 "state": shown.value,
                 "is_private": one.is_private,
                 "position": position,
-                "way": f"way.{position}{holder}",
+                "way": None if position is None else f"way.{position}{holder}",
                 "facts": [
                     READINESS_TEXTS[word].to(language)
                     for word in one.not_ready(view(state, one))

@@ -88,8 +88,8 @@ def _worded(context: Context, value: object) -> object:
 def age_texts(language: Language) -> str:
     """Return the texts by which a page's script says how old a value is, as JSON."""
     keys = (
-        "age.now", "age.ago", "age.left", "link.up", "link.down", "nav.live", "live.stale", "live.none", "live.over",
-        "live.waiting", "live.private",
+        "age.now", "age.ago", "age.left", "age.days", "link.up", "link.down", "nav.live", "live.stale", "live.none",
+        "live.over", "live.waiting", "live.private",
     )  # fmt: skip
     return canonical_json({key: TEXTS[key].template(language) for key in keys}).decode()
 

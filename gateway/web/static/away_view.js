@@ -28,7 +28,7 @@ function span(milliseconds) {
   if (seconds < 100) return `${seconds} s`;
   if (seconds < 6000) return `${Math.round(seconds / 60)} min`;
   if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
-  return `${Math.round(seconds / 86400)} d`;
+  return say("age.days", { n: Math.round(seconds / 86400) });
 }
 
 export const age = (milliseconds) => (milliseconds < 2000 ? say("age.now") : say("age.ago", { age: span(milliseconds) }));
@@ -112,7 +112,7 @@ function closures(entrance) {
     const state = STATES.includes(one.state) ? one.state : "unknown";
     return h("li", { class: `${one.is_private ? state : "shared"}${one.position === "here" ? " here" : ""}`, "aria-current": one.position === "here" ? "step" : null },
       called(one, all), " ", h("b", {}, say(`closure.${state}`)),
-      one.position && h("span", { class: "position" }, say(`way.${one.position}`)));
+      one.position && h("span", { class: "position" }, say(W[one.way] ? one.way : `way.${one.position}`)));
   }));
 }
 

@@ -9,7 +9,7 @@ function age(milliseconds) {
   if (seconds < 100) return `${seconds} s`;
   if (seconds < 6000) return `${Math.round(seconds / 60)} min`;
   if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
-  return `${Math.round(seconds / 86400)} d`;
+  return words["age.days"].replace("{n}", Math.round(seconds / 86400));
 }
 
 function tellAges() {

@@ -71,6 +71,7 @@ async def test_the_page_comes_from_its_worker_says_what_the_box_says_and_how_old
     await page.goto(f"{away.address}/away/fr")
     await expect(page.locator("html")).to_have_attribute("lang", "fr")
     await expect(away.heard).to_have_text("En liaison avec la box")
+    await expect(page.locator("[data-entrance=front] .door .age")).to_have_text(re.compile(r"^il y a \d+ j$"))
     await page.goto(f"{away.address}/away/en")
 
     async def late(_browser: str, _true: str) -> None:
@@ -105,13 +106,15 @@ async def test_the_page_draws_each_closure_where_an_entrance_has_others_than_one
     box = {"is_private": True, "kind": "compartment", "position": None}
     street = {"id": "street", "kind": "strike", "state": "secured", "is_private": False, "position": "passed"}
     first, second = {**box, "id": "c1", "state": "open", "position": "here"}, {**box, "id": "c2", "state": "ajar"}
+    kept = {**box, "id": "safe", "kind": "key_safe", "state": "open", "position": "ahead", "way": "way.ahead.keeper"}
     visit = {"id": "v", "phase": "inside", "brand": "", "place": "", "may_veto": False, "asks": False, "deadline": None}
-    hub.door("open", closures=[street, first, second], visit=visit)
+    hub.door("open", closures=[street, first, second, kept], visit=visit)
     await expect(page.locator("[data-entrance=front] .closures li")).to_have_text(
         [
             "Street door shut, proven the courier has passed it",
             "Compartment (c1) open the courier is here",
             "Compartment (c2) not proven",  # a word that this page does not know
+            "Key safe open the keeper comes here later",
         ],
         use_inner_text=True,
     )
