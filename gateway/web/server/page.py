@@ -52,11 +52,13 @@ def _route(method: str, path: str, right: UserRight | None = None, **options: bo
 
     def mark(handler: M) -> M:
         def route(authorizer: Authorizer, bound: Callable[..., Awaitable[web.StreamResponse]]) -> web.RouteDef:
+            if right is None:
+                return web.RouteDef(method, path, bound, options)
+
             async def guarded(request: web.Request) -> web.StreamResponse:
-                assert right is not None  # noqa: S101 - else nothing is guarded
                 return await bound(request, await authorizer.require_user(request, right))
 
-            return web.RouteDef(method, path, bound if right is None else guarded, options)
+            return web.RouteDef(method, path, guarded, options)
 
         setattr(handler, _ROUTE, route)
         return handler

@@ -34,11 +34,11 @@ from gateway.protocol.jws import RejectionCode
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.brand_messages import MAX_MESSAGES_PER_DAY
 from gateway.system.base64url import decode_base64url, encode_base64url
-from tests.announcing import BRAND_KEY, connected_home
+from tests.announcing import BRAND_KEY, ConnectedHome, connected_home
 from tests.gateway.domain.delivery.shop import SECRETS
 from tests.gateway.integrations.hub_client.test_session import HOME
 from tests.hubhouse import HubHouse, hub_house, new_offer
-from tests.hubs import hub_file, run_hub
+from tests.hubs import RunningHub, hub_file, run_hub
 from tests.shell.house import make_home
 
 HOUR_S = 3600
@@ -53,6 +53,15 @@ def claims(here: HubHouse, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - 
 
 def query(here: HubHouse, **changes: Any) -> str:  # noqa: ANN401 - any claim
     return sign_facts_query(FactsQuery(**claims(here, **changes)), SECRETS["shop"], kid="shop-1").decode()
+
+
+def query_of(home: ConnectedHome, hub: RunningHub) -> bytes:
+    """The query of the brand of a home that is no real box."""
+    seconds = int(hub.hub.now().timestamp())
+    asked = FactsQuery(
+        iss=home.brand, aud=home.id, iat=seconds, nbf=seconds, exp=seconds + HOUR_S, jti="a-question-00001"
+    )
+    return sign_facts_query(asked, BRAND_KEY, kid=f"{home.brand}-1")
 
 
 def comment(here: HubHouse, text: str = SORRY, **changes: Any) -> str:  # noqa: ANN401 - any claim
@@ -178,12 +187,7 @@ async def test_a_box_of_an_earlier_release_refuses_a_question_and_the_brand_lear
     """It answers with a result without a delivery, as for every message that it does not know."""
     async with run_hub(hub_file(tmp_path)) as hub:
         home = await connected_home(hub)
-        seconds = int(hub.hub.now().timestamp())
-        asked = FactsQuery(
-            iss=home.brand, aud=home.id, iat=seconds, nbf=seconds, exp=seconds + HOUR_S, jti="a-question-00001"
-        )
-        token = sign_facts_query(asked, BRAND_KEY, kid=f"{home.brand}-1")
-        path = f"/v1/connections/{home.connection}/facts"
+        path, token = f"/v1/connections/{home.connection}/facts", query_of(home, hub)
         assert (await home.ask("POST", path, {"token": token.decode()}))[0] == 202
         digest = token_digest(token)
         await home.says(
@@ -196,12 +200,7 @@ async def test_a_box_of_an_earlier_release_refuses_a_question_and_the_brand_lear
 async def test_a_home_s_answer_that_is_about_another_brand_is_not_shown(tmp_path: Path) -> None:
     async with run_hub(hub_file(tmp_path)) as hub:
         home = await connected_home(hub)
-        seconds = int(hub.hub.now().timestamp())
-        asked = FactsQuery(
-            iss=home.brand, aud=home.id, iat=seconds, nbf=seconds, exp=seconds + HOUR_S, jti="a-question-00001"
-        )
-        token = sign_facts_query(asked, BRAND_KEY, kid=f"{home.brand}-1")
-        path = f"/v1/connections/{home.connection}/facts"
+        path, token = f"/v1/connections/{home.connection}/facts", query_of(home, hub)
         await home.ask("POST", path, {"token": token.decode()})
         facts = sign_facts(facts_claims(home.id, "farm", brand_facts("farm", [], {}, until=hub.hub.now()),
                                         comment=None), home.journal.key)  # fmt: skip
