@@ -1,6 +1,7 @@
 """What was: narrowed, drawn, shown to somebody outside for a while."""
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -11,17 +12,19 @@ import pytest
 from aiohttp import ClientSession
 from yarl import URL
 
+from gateway.domain.delivery.fallback import Place
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.state import Entrance
+from gateway.domain.visit.state import Entrance, Visit
 from gateway.evidence.documents.visit_timeline import TemperatureReading
 from gateway.storage.models import StoredClip
 from gateway.web.auth.roles import Role
 from gateway.web.pages.history import MAX_REPORTS, REPORT_RETRY_DELAY_S, temperature_plot
-from tests.gateway.domain.delivery.house import make_step
-from tests.gateway.domain.delivery.shop import NOW
+from tests.gateway.domain.delivery.house import make_step, receive
+from tests.gateway.domain.delivery.shop import NOW, make_offer
 from tests.gateway.people import set_role
 from tests.shell.box import ShellBox, box, run_box
-from tests.shell.house import make_home
+from tests.shell.house import make_home, visit_delivery
 from tests.shell.site import ServedSite, serve_site
 from tests.waiting import wait_until
 
@@ -248,3 +251,17 @@ def test_temperatures_become_a_line_that_holds_until_the_next_reading() -> None:
     assert drawn["points"] == "24.0,96.0 160.0,96.0 160.0,24.0 296.0,24.0"
     assert (drawn["low"], drawn["high"]) == (4.0, 8.0)
     assert temperature_plot("fridge", [TemperatureReading(at=NOON, temp_c=None)])["points"] == ""
+
+
+async def test_a_moved_parcels_visit_names_the_entrance_that_could_not_take_it(tmp_path: Path) -> None:
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made), serve_site(made) as site:
+        assert (await receive(made.store, make_offer(), now=NOW)).result.accepted
+        garage = Place(entrance="garage", place="hall")
+        assert await made.store.deliveries.move("shop.d1", garage, Refusal.HOUSEHOLD_PRESENT, NOW)
+        visit = Visit(id="v", delivery=visit_delivery(), scanner="scanner")
+        await made.store.commit(make_step(Entrance(id="garage", visit=visit), c.StartRecording(visit="v")))
+        async with site.client(site.owner) as client:
+            for language, told in (("en", "Moved here: "), ("fr", "Déplacé ici : ")):
+                async with client.get("/history/v", headers={"Accept-Language": language}) as answer:
+                    shown = await answer.text()
+                assert re.search(f"{told}.*Front", shown)
