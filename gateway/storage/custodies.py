@@ -9,7 +9,6 @@ from types import MappingProxyType
 from gateway.domain.custody import (
     TAKEN,
     AnswerCourier,
-    CustodyDecision,
     CustodyEvent,
     CustodyNotice,
     CustodyRefusal,
@@ -121,18 +120,19 @@ def decide_custody(
     if not act.may_notify:
         notices = tuple(notice for notice in decision.notices if notice is not CustodyNotice.NO_RECEIVER)
         decision = replace(decision, notices=notices)
-    result = StoredCustody(delivery=act.delivery, parcel=act.parcel, visit=stored.visit, state=decision.state)
-    messages: tuple[tuple[OwnerMessage, int], ...] = ()
+    result = CustodyResult(
+        stored=replace(stored, state=decision.state), before=state.stage, answer=decision.answer,
+        refusal=decision.refusal, notices=decision.notices,
+    )  # fmt: skip
     is_quiet = decision.state == state and not decision.notices
     if not is_quiet or act.is_logged:
-        _store(db, result, reception.id)  # also where nothing changed: later entries have the same id
-        messages = _log(db, act, event, state, decision, result, reception.id, now)
-    if decision.state.stage is not state.stage:
+        _store(db, result.stored, reception.id)  # also where nothing changed: later entries have the same id
+        entry = _log_facts(db, event, result, now)
+        db.log("custody", now.utc, entry, entrance=reception.id, visit=stored.visit, by=act.by)
+        result = replace(result, messages=_queue_messages(db, result, reception.id, now))
+    if result.changed:
         _settle(db, row.order, stored.visit, now, over=False)
-    return CustodyResult(
-        stored=result, before=state.stage, answer=decision.answer, refusal=decision.refusal, notices=decision.notices,
-        messages=messages,
-    )  # fmt: skip
+    return result
 
 
 def _time_refusal(order: DeliveryOrder, now: Now) -> Refusal | None:
@@ -155,34 +155,30 @@ def _store(db: Database, custody: StoredCustody, reception: str) -> None:
     )  # fmt: skip
 
 
-def _log(  # noqa: PLR0913, PLR0917 - what is decided, and about what
-    db: Database,
-    act: CustodyAct,
-    event: CustodyEvent,
-    before: ParcelCustody,
-    decision: CustodyDecision,
-    stored: StoredCustody,
-    reception: str,
-    now: Now,
-) -> tuple[tuple[OwnerMessage, int], ...]:
-    """Add the log entry, which names no person by name, and queue the owner's messages."""
-    state = decision.state
-    refusal = decision.refusal or (None if decision.answer is None else decision.answer.refusal)
-    facts: dict[str, Json] = {
+def _log_facts(db: Database, event: CustodyEvent, result: CustodyResult, now: Now) -> dict[str, Json]:
+    """Return what the log says of a decision; it names no person by name."""
+    stored, state, answer = result.stored, result.stored.state, result.answer
+    refusal = result.refusal or (None if answer is None else answer.refusal)
+    return {
         "delivery": stored.delivery,
         "code": encode_code(stored.parcel, code_key(db)),
         "event": type(event).__name__,
-        "stage_before": before.stage.value,
+        "stage_before": result.before.value,
         "stage": state.stage.value,
         "receiver": state.holder,
         "reason": None if state.reason is None else state.reason.value,
-        "answer": None if decision.answer is None else decision.answer.answer.value,
+        "answer": None if answer is None else answer.answer.value,
         "refusal": None if refusal is None else refusal.value,
-        "notices": [notice.value for notice in decision.notices],
+        "notices": [notice.value for notice in result.notices],
         "trusted": now.trusted,
     }
-    db.log("custody", now.utc, facts, entrance=reception, visit=stored.visit, by=act.by)
-    commands = [owner_message(notice, stored) for notice in decision.notices]
+
+
+def _queue_messages(
+    db: Database, result: CustodyResult, reception: str, now: Now
+) -> tuple[tuple[OwnerMessage, int], ...]:
+    stored = result.stored
+    commands = [owner_message(notice, stored) for notice in result.notices]
     return tuple(
         (
             command,
