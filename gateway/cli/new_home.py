@@ -83,10 +83,10 @@ def create_home(folder: Path, language: Language = "fr") -> Path:
     return file
 
 
-def check_folder_path(folder: Path, todo: str) -> None:
-    """Refuse a folder whose path is too long for the Unix sockets in it."""
+def check_folder_path(folder: Path, todo: str, *, shown: Path | None = None) -> None:
+    """Refuse a folder whose path is too long for the Unix sockets in it; `shown` is the folder that a person named."""
     if len(os.fsencode(folder)) > MAX_FOLDER_PATH_BYTES:
-        raise Failure(f"{folder} is too long a path.", todo)
+        raise Failure(f"{shown or folder} is too long a path.", todo)
 
 
 def _replacements(home: Home, folder: Path) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Coroutine, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,6 +38,8 @@ from gateway.system.clock import machine_time
 from gateway.system.i18n import SOURCE, Language, language_of
 
 SHORTER_FOLDER_HINT = "Name a shorter --folder, for example /tmp/perron."
+MAX_RUN_NAME_LENGTH = 16  # characters of a run's folder: the sockets in it have room in the path of an ordinary clone
+REPEATED_SUFFIX = "-99"  # what `new_folder` adds to the name of a scenario that is played once more
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,24 +143,33 @@ def _console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
-def _base_folder(options: DemoOptions) -> Path:
-    return options.folder or new_folder(Path("var/demo") / f"{machine_time():%Y%m%dT%H%M%S}")
+def run_folder_name(title: str) -> str:
+    """Return the name of a scenario's folder: its title, or the title's beginning and a digest of the whole title."""
+    name = title.replace(":", "-")
+    if len(name) <= MAX_RUN_NAME_LENGTH:
+        return name
+    digest = sha256(title.encode()).hexdigest()[:4]
+    return f"{name[: MAX_RUN_NAME_LENGTH - len(digest) - 1]}-{digest}"
+
+
+def _base_folder(options: DemoOptions, longest_name: str) -> Path:
+    """Return the folder of all runs. Refuse it first if a run with the longest name has no room for its sockets."""
+    folder = options.folder or Path("var/demo") / f"{machine_time():%Y%m%dT%H%M%S}"
+    check_folder_path((folder / longest_name).resolve(), SHORTER_FOLDER_HINT, shown=folder.resolve())
+    return (options.folder or new_folder(folder)).resolve()
 
 
 async def _serve_page(options: DemoOptions, *, lan: bool) -> int:
     """Serve the page until cancelled, and play the requested scenarios; the terminal prints them too."""
-    console, base = _console(), _base_folder(options).resolve()
-
-    def folder_for(title: str) -> Path:
-        folder = new_folder(base / title.replace(":", "-"))
-        check_folder_path(folder, SHORTER_FOLDER_HINT)
-        return folder
-
-    check_folder_path(base, SHORTER_FOLDER_HINT)
+    console, base = _console(), _base_folder(options, "n" * MAX_RUN_NAME_LENGTH + REPEATED_SUFFIX)
     runner = DemoRunner(
-        folder_for, machine_time, fast=options.fast, language=options.language or "en", make_show=make_show,
+        lambda title: new_folder(base / run_folder_name(title)),
+        machine_time,
+        fast=options.fast,
+        language=options.language or "en",
+        make_show=make_show,
         make_observer=lambda scenario: TerminalObserver(console, scenario),
-    )  # fmt: skip
+    )
     async with DemoSite(runner, lan=lan) as site:
         console.print(f"\n  {site.address}\n", style="bold")
         if lan:
@@ -169,11 +181,11 @@ async def _serve_page(options: DemoOptions, *, lan: bool) -> int:
 
 
 async def _play_all(scenarios: Sequence[Scenario], options: DemoOptions) -> int:
-    base, good = _base_folder(options), True
-    for scenario in scenarios:
-        alone = options.folder is not None and len(scenarios) == 1
-        folder = (base if alone else base / scenario.title.replace(":", "-")).resolve()
-        check_folder_path(folder, SHORTER_FOLDER_HINT)
+    alone = options.folder is not None and len(scenarios) == 1
+    names = ["" if alone else run_folder_name(scenario.title) for scenario in scenarios]
+    base, good = _base_folder(options, max(names, key=len)), True
+    for scenario, name in zip(scenarios, names, strict=True):
+        folder = base / name
         if (folder / "box").exists():
             raise Failure(f"{folder} holds another run already.", "Name another with --folder.")
         with _folder_failure(folder):

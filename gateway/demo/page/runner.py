@@ -141,7 +141,9 @@ class DemoRunner:
         self.show(DemoSnapshot(run=self.snapshot.run + 1, title=title, stage="setting"))
         try:
             complaints = await self._play_and_judge(title)
-        except (WaitTimeout, Impossible, Failure, BrokerMissing, OSError) as failure:
+        except Failure as failure:
+            complaints = (f"{failure} {failure.todo}",)
+        except (WaitTimeout, Impossible, BrokerMissing, OSError) as failure:
             complaints = (str(failure),)
         self.all_passed = self.all_passed and not complaints
         self.change(stage="over", complaints=complaints)

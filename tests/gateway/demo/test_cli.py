@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.failure import Failure
-from gateway.demo.cli import DemoOptions, demo, new_folder, play_scenarios
+from gateway.cli.new_home import check_folder_path
+from gateway.demo.cli import MAX_RUN_NAME_LENGTH, DemoOptions, demo, new_folder, play_scenarios, run_folder_name
 from gateway.demo.plan import make_plan
 from gateway.demo.processes import is_running
 from gateway.demo.result import ScenarioResult
@@ -45,6 +46,30 @@ async def test_a_folder_too_deep_for_a_socket_is_told_before_anything_starts(tmp
     with pytest.raises(Failure, match="too long a path"):
         await play_scenarios(find_scenarios("delivered"), DemoOptions(fast=True, as_json=True, folder=deep))
     assert not deep.exists()
+
+
+async def test_a_folder_too_deep_for_a_scenario_with_a_long_name_is_told_before_the_first_scenario(
+    tmp_path: Path,
+) -> None:
+    deep = tmp_path / ("d" * (80 - len(str(tmp_path))))
+    with pytest.raises(Failure, match=re.escape(f"{deep} is too long a path")) as refused:
+        await play_scenarios(find_scenarios("flat"), DemoOptions(fast=True, as_json=True, folder=deep))
+    assert "--folder" in refused.value.todo
+    assert not deep.exists()
+
+
+def test_each_scenario_has_a_short_folder_of_its_own() -> None:
+    names = {scenario.title: run_folder_name(scenario.title) for scenario in SCENARIOS}
+    assert len(set(names.values())) == len(SCENARIOS)
+    assert all(len(name) <= MAX_RUN_NAME_LENGTH and ":" not in name for name in names.values())
+    assert names["delivered"] == "delivered"
+    assert names["flat:gateway-killed-after-the-second-commit"].startswith("flat-gatewa-")
+
+
+def test_the_sockets_of_every_scenario_have_room_in_a_clone_with_an_ordinary_path() -> None:
+    runs = Path("/home/somebody/Documents/projects/perron/var/demo/20260101T120000")
+    for scenario in SCENARIOS:
+        check_folder_path(runs / run_folder_name(scenario.title), "")
 
 
 async def test_a_run_takes_no_folder_that_another_has(tmp_path: Path) -> None:
