@@ -26,9 +26,9 @@ class LeafPosition(StrEnum):
 class Hands(NamedTuple):
     """How a person of the household opens and closes a thing without the gateway: its acts, one after the other."""
 
-    opens: tuple[str, ...]  # from where its own key, code or handle is
+    opens: tuple[str, ...]  # from the side of its own key, code or handle
     closes: tuple[str, ...] = ()  # empty: it falls shut by itself
-    opens_inside: tuple[str, ...] | None = None  # from inside, without a key; None: nobody is behind it, or as `opens`
+    opens_inside: tuple[str, ...] | None = None  # from inside, without a key; None: as `opens`, or nobody can be inside
 
 
 class Thing(ABC):
@@ -56,7 +56,7 @@ class Thing(ABC):
 
     @property
     def seems_inside(self) -> bool:
-        """Whether a sensor inside sees what it is there for: a parcel, a key; False where nothing can be."""
+        """Whether a sensor inside detects its object, a parcel or a key; False: the thing cannot hold one."""
         return False
 
     @abstractmethod
@@ -266,7 +266,7 @@ class Compartment(Thing):
 
     @property
     def seems_inside(self) -> bool:
-        """Whether something lies in it."""
+        """Whether a parcel lies in it."""
         return self.occupied
 
     def release(self, seconds: float, cause: str) -> None:  # noqa: ARG002 - a latch that is open stays so

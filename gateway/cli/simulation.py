@@ -106,7 +106,7 @@ def _plan_things(home: Home, played: Mapping[str, AnyDevice]) -> tuple[dict[str,
 
 
 def _needs_of(closure: AnyClosure) -> int:
-    """Return how many other things the closure's needs: those are planned first."""
+    """Return how many other things the closure's thing needs: those are planned first."""
     return len(THINGS[closure.kind].needs) if closure.kind in THINGS else 0
 
 

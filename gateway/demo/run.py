@@ -68,7 +68,7 @@ async def _wait_for_result(expected: str | None, watch: GatewayObserver) -> None
         return expected is None or retailer_states(watch)[-1:] == [expected]
 
     with contextlib.suppress(WaitTimeout):
-        await watch.wait_until(f"the retailer told {expected}", has_come, within=LAST_RESULT_TIMEOUT_S)
+        await watch.wait_until(f"the retailer notified of {expected}", has_come, within=LAST_RESULT_TIMEOUT_S)
 
 
 async def _play(scenario: Scenario, stage: Stage, observer: DemoObserver) -> str | None:

@@ -428,7 +428,7 @@ class Archive:
         )
 
     def _custody_draft(self, custody: CustodyProof, part: int, now: Now) -> ManifestDraft:
-        """Return the content of a custody's part: that of a visit without cameras and films."""
+        """Return the content of a part of a custody: a visit without cameras and films."""
         delivery = self.store.deliveries.facts(custody.delivery, now)
         return ManifestDraft(
             box=self.home.box,

@@ -45,7 +45,7 @@ async def _wait_for_elsewhere(play: ScenarioRun) -> None:
     def is_told() -> bool:
         return any(body.get("moved_to") == BOX for body in play.watch.bodies("result"))
 
-    await play.watch.wait_until("the retailer told", is_told)
+    await play.watch.wait_until("the retailer notified", is_told)
 
 
 async def _scans_again_after_kill(play: ScenarioRun, point: CrashPoint) -> None:

@@ -299,7 +299,7 @@ def _alarm_of_conditions(step: Step) -> None:
 
 
 def _before_intent(step: Step) -> None:
-    """Ring, wait for a veto (or for approval), and commit when everything holds."""
+    """Ring, wait for a veto (or for approval), and commit when every condition is met."""
     _watch_bell_and_cameras(step)
     visit = step.visit
     refusal = _reason_to_end(step)
@@ -407,7 +407,7 @@ def _unlocked(step: Step) -> None:
         transitions.begin_inside(step)
     elif step.state.stopped:
         transitions.refuse_and_relock(step, Refusal.STOPPED_BY_OWNER)
-    elif visit.entry.not_sent is not None:  # "go" was said on the command alone, and the command was never sent
+    elif visit.entry.not_sent is not None:  # the courier got "go" on the command alone, and the command was never sent
         transitions.refuse_and_relock(step, REFUSAL_OF_UNSENT[visit.entry.not_sent])
     elif closure.holds(seen) or step.timer_expired(Timer.NEVER):
         transitions.wait_then_lock(step, 0)

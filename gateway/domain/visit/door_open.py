@@ -33,7 +33,7 @@ def settle(step: Step) -> None:
 
 
 def _is_further_in(step: Step) -> bool:
-    """Go on at a door that the key opens, behind this closure, if it stands open."""
+    """Continue at a door that the key opens, behind this closure, if it stands open."""
     for stage in range(step.visit.entry.stage + 1, len(step.visit.route)):
         closure = step.closure(step.visit.route[stage])
         if not closure.opening().is_ordered and closure.opened(step.view(closure)):
@@ -43,7 +43,7 @@ def _is_further_in(step: Step) -> bool:
 
 
 def _on_closed(step: Step, closed_for_s: float) -> None:
-    """Go on to the next closure; at the innermost, or on the way back, secure everything."""
+    """Continue with the next closure; at the innermost, or on the way back, secure everything."""
     following = step.visit.route[step.visit.entry.stage + 1 :]
     is_innermost = not any(step.is_ordered(ident) for ident in following)
     was_further_in = any(ident in step.visit.entry.ordered_at for ident in following)
@@ -54,7 +54,7 @@ def _on_closed(step: Step, closed_for_s: float) -> None:
 
 
 def _close(step: Step) -> None:
-    """Make the next move of what the box itself does: it closes a garage door."""
+    """Make the next move with which the box itself closes a closure, such as a garage door."""
     visit, closure = step.visit, step.here
     runner = procedure.Runner(timer=Timer.CLOSE, ident=visit.id)
     run, result = procedure.advance(step, closure, closure.close, visit.closing, runner)
@@ -100,7 +100,7 @@ def _notify_open_too_long(step: Step, *, is_closed: bool) -> None:
 
 
 def settle_behind(step: Step) -> None:
-    """Remind of a closure that stands open behind the person who is further in: a key that is out stays due."""
+    """Send reminders about a closure that stands open behind the courier: a key that is out stays due."""
     visit = step.state.visit
     if visit is None or visit.phase is not Phase.INSIDE:
         if visit is None or visit.phase is not Phase.RELOCKING:

@@ -119,7 +119,7 @@ class WalkTestChanged(Frozen):
 
 
 class BellPressed(Frozen):
-    """Somebody outside pressed the bell: where the box closes by itself, the courier who has finished."""
+    """Somebody outside pressed the bell: if the box closes the closure itself, the courier has finished."""
 
 
 class CodeMatch(Frozen):
@@ -191,7 +191,7 @@ class LockoutCleared(Frozen):
 
 
 class HomeChanged(Frozen):
-    """The household says whether somebody is home, and whether it is away (then hand use raises an alarm)."""
+    """The household reports whether somebody is home, and whether it is away (then use by hand raises an alarm)."""
 
     somebody_home: bool
     away: bool

@@ -68,7 +68,7 @@ def lose_all_observation(step: Step) -> None:
 def lose_observation(step: Step, *sensors: str) -> None:
     """Set sensors to unknown, because their observation broke and something may have happened.
 
-    What is queried with a sensor is lost with it: nobody saw who went in meanwhile.
+    Sensors that are queried with a sensor are lost with it: nobody saw who went in meanwhile.
     """
     for name in sensors:
         found = find_sensor(step.state.rules, name)

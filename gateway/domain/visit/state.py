@@ -72,7 +72,7 @@ class Timer(StrEnum):
     POST_ROLL = auto()  # the film may end
     SEAL = auto()  # film closed, proof sealed
     ALARM = auto()  # repeat the alarm
-    CLOSE = auto()  # the next step of what the box itself closes
+    CLOSE = auto()  # the next step of a closure that the box itself closes
     AIR = auto()  # something seems wrong with an open closure: it must have answered
     # these outlive a phase
     LOCKOUT = auto()
@@ -120,7 +120,7 @@ class CameraState(Frozen):
 
 
 class CodeKind(StrEnum):
-    """What a scanned code is to a delivery."""
+    """The kind of a scanned code of a delivery."""
 
     PARCEL = auto()
     COURIER = auto()
@@ -131,7 +131,7 @@ class Holder(StrEnum):
     """Who acts at an entrance."""
 
     COURIER = auto()
-    KEEPER = auto()  # a named person or company, with a code of its own
+    KEEPER = auto()  # a named person or company, with its own code
 
 
 class KeeperCode(Frozen):
@@ -201,7 +201,7 @@ class Once(StrEnum):
 
 
 class Consent(Frozen):
-    """What people said before an intent."""
+    """The decisions of people before an intent."""
 
     bell_confirmed: bool = False
     approved: bool | None = None  # the owner's decision, None until it is made
@@ -209,7 +209,7 @@ class Consent(Frozen):
 
 
 class Entry(Frozen):
-    """The intents of a visit, and what came of them."""
+    """The intents of a visit, and their effects."""
 
     stage: int = 0  # the closure of the route that is being opened, or was last
     ordered_at: Mapping[str, float] = field(default_factory=dict)  # closure -> when its intent was stored
@@ -223,8 +223,8 @@ class Entry(Frozen):
     reservation_settled: bool = False  # the opening was consumed or released, once
     not_sent: str | None = None  # why the newest command was certainly never sent, one of `events.UnsentReason`
     queried: bool = False
-    arrival_scan: str | None = None  # the scan by which the courier said that he stands at the next closure
-    marks: frozenset[str] = frozenset()  # what its closures had to remember
+    arrival_scan: str | None = None  # the scan with which the courier showed that he is at the next closure
+    marks: frozenset[str] = frozenset()  # the marks of its closures
 
 
 class Recording(Frozen):
@@ -260,7 +260,7 @@ class Visit(Frozen):
     consent: Consent = Consent()
     entry: Entry = Entry()
     securing: Securing = Securing()
-    closing: ProcedureRun = ProcedureRun()  # of what the box itself closes
+    closing: ProcedureRun = ProcedureRun()  # of a closure that the box itself closes
     detecting: ProcedureRun = ProcedureRun()  # of what may be wrong with an open closure
     recording: Recording = Recording()
     notified: frozenset[Once] = frozenset()

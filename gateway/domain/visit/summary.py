@@ -1,7 +1,7 @@
 """Summarizes the closures of an entrance for people and for other programs: one bolt, one door, locked or not. Pure.
 
-`decide` does not use it: it asks each closure. Of a closure that is shared with others nothing is summarized, because
-its openings say nothing about this home.
+`decide` does not use it: it calls each closure. A closure that is shared with others is not summarized, because its
+openings say nothing about this home.
 """
 
 from enum import StrEnum, auto

@@ -149,7 +149,7 @@ def release_unsent_opening(step: Step, why: Refusal) -> None:
 
 
 def confirm_opened(step: Step) -> None:
-    """Go on after the closure reported that somebody can go through it."""
+    """Continue after the closure reported that somebody can go through it."""
     step.emit(c.AnswerScan(scan=step.visit.id, scanner=step.visit.scanner, answer=c.ScanAnswer.GO), GO)
     passable_for_s = step.here.opening().passable_for_s
     never_s = step.state.rules.timing.never if passable_for_s is None else passable_for_s
@@ -163,7 +163,7 @@ def refuse_and_relock(step: Step, refusal: Refusal) -> None:
 
 
 def begin_inside(step: Step, stage: int | None = None) -> None:
-    """Go on with the open closure of this stage, or of the present one: the opening is consumed."""
+    """Continue with the open closure of this stage, or of the present one: the opening is consumed."""
     step.emit(INSIDE)
     consume_opening(step)
     entry = step.visit.entry
@@ -189,7 +189,7 @@ def begin_inside(step: Step, stage: int | None = None) -> None:
 
 
 def begin_advancing(step: Step) -> None:
-    """Go on to the next closure: first the one behind is proven secured."""
+    """Continue to the next closure: first the one behind is proven secured."""
     step.visit = replace(step.visit, securing=Securing(closure=step.here.id, is_waiting=False))
     step.transition(Phase.ADVANCING, {Timer.ADVANCE: step.state.rules.timing.advance})
 
@@ -315,7 +315,7 @@ def _may_have_been_filled(step: Step) -> bool:
 
 
 def _has_basic_sensor(step: Step) -> bool:
-    """Return whether a sensor that tells passing, at a closure that was ordered open, answers no query."""
+    """Return whether a sensor that detects passage, at a closure that was ordered open, answers no query."""
     return any(
         sensor.detects_passage and name in step.state.rules.basic_sensors
         for name, closure, _, sensor in all_sensors(step.state.rules)

@@ -1,6 +1,6 @@
 """Draws the report of a visit for an insurer: delivery, times, verification, pictures, and a page for several closures.
 
-The report lists what is missing in the proof. If the proof does not verify, both pages say so in red, call their
+The report lists what is missing in the proof. If the proof does not verify, both pages show this in red, call their
 content a claim, and show no picture.
 """
 
@@ -348,7 +348,7 @@ class _ReportPages(Frozen):
             yield self._phrase(_("The box was not certain of its time."))
 
     def _event_text(self, event: VisitEvent) -> str:
-        """Return an event with its time, and with its closure if it is another one than that of the table."""
+        """Return an event with its time, and with its closure if that is not the closure of the table."""
         words = f"{MOMENT_TEXTS[event.moment].to(self.language)} {self._clock(event.at)}"
         if self.evidence.timeline.innermost is None or event.moment not in OF_CLOSURES:
             return words

@@ -38,7 +38,7 @@ OF_CLOSURES = frozenset({VisitMoment.UNLOCKED, VisitMoment.OPENED, VisitMoment.C
 class VisitEvent(Frozen):
     """One moment, at the box's time in UTC; `trusted`: the box was certain of its clock then.
 
-    `closure`: the id of the closure that opened or closed, empty for the main door and where no closure did.
+    `closure`: the id of the closure that opened or closed, empty for the main door, or if no closure did.
     """
 
     moment: VisitMoment
@@ -76,9 +76,9 @@ class VisitTimeline(Frozen):
     def first_of_each(self) -> Mapping[VisitMoment, VisitEvent]:
         """The delivery's own moments.
 
-        The first of each, but the last closing before the bolt was proven locked: the door may have opened again. Of
-        several closures on the way in the last one counts, where the parcel lies behind it; another one only for what
-        the log does not tell of that one.
+        The first of each, but the last closing before the bolt was proven locked: the door may have opened again. If
+        the way in has several closures, those of the last one count, because the parcel lies behind it. Moments that
+        the log does not have of the last one are those of another closure.
         """
         first: dict[VisitMoment, VisitEvent] = {}
         of_innermost = {event.moment for event in self.events if event.closure == self.innermost}
@@ -97,7 +97,7 @@ class VisitTimeline(Frozen):
 
 
 def read_timeline(bodies: Iterable[object], *, visit: str, way: Sequence[str] = ()) -> VisitTimeline:
-    """Read the decisions of one visit (`gateway/storage/decisions.py` writes them); other entries are passed over.
+    """Read the decisions of one visit (`gateway/storage/decisions.py` writes them); other entries are skipped.
 
     `way`: the ids of the closures on its way in, as its manifest names them.
     """

@@ -42,7 +42,7 @@ class KeeperPages(Page):
 
     @post("/keeper/in/{token}")
     async def _sign_in(self, request: web.Request) -> web.Response:
-        """Give this phone a code of its own."""
+        """Give this phone its own code."""
         made = await self._access.redeem(request.match_info["token"], self._now, browser=browser_label(request))
         if made is None:
             return self._render_page(request, "keeper_link", status=410, name=None)

@@ -10,7 +10,7 @@ from gateway.domain.visit.summary import ClosureState
 
 
 class Drawing(Frozen):
-    """What is drawn of a closure in every state, and of its leaf where it stands open and where it does not."""
+    """The drawing of a closure: its frame in every state, its open leaf, and its closed leaf."""
 
     frame: str
     opened: str

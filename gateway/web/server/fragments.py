@@ -77,7 +77,7 @@ def state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
 
 
 SHOWN_FACTS = frozenset({"occupied", keeper_view.KEY_OUT, "way"})
-"""What is not ready at a closure (`Closure.not_ready`) that its state, open or secured, does not already say."""
+"""The words of `Closure.not_ready` that the state of the closure, open or secured, does not already express."""
 
 
 def closure_facts(state: Entrance, language: Language) -> tuple[Mapping[str, object], ...]:

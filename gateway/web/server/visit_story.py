@@ -54,7 +54,7 @@ _PLAIN_LINES: Mapping[HappeningKind, tuple[Text, StoryTone]] = {
     HappeningKind.UNLOCK_SENT: (_("The unlock has left, once"), "calm"),
     HappeningKind.UNLOCK_NOT_SENT: (_("The unlock did not leave"), "bad"),
 }
-# Where an entrance is more than one door: not each of its closures is a door through which somebody comes in.
+# For an entrance with several closures: not each of them is a door through which somebody comes in.
 _EACH_LINES: Mapping[str, Text] = {
     Phase.UNLOCKED: _("Unlocked for the courier"),
     Phase.RELOCKING: _("All is being secured"),

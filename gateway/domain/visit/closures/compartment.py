@@ -1,7 +1,7 @@
 """A compartment of a parcel box: its latch springs open on a command, and catches when somebody pushes the lid shut.
 
-What lies in it is a sensor of its own: the status of a board is its lid's contact and nothing more. Only an empty
-compartment opens, and only "occupied", answered after the lid was shut, proves that something was left.
+A separate sensor detects what lies in it, because the status of a board is only the contact of its lid. Only an empty
+compartment opens. Only "occupied", answered after the lid was shut, proves that something was left.
 """
 
 from collections.abc import Mapping
@@ -90,7 +90,7 @@ class Compartment(Closure):
     def secure(self, view: View) -> Next:
         """Send nothing, because a hand pushes the lid shut; query everything when no command can act any longer.
 
-        What the sensor answered of the content while the lid stood open proves nothing: somebody may have taken it out.
+        An answer about the content while the lid stood open proves nothing: somebody may have taken the parcel out.
         """
         match view.run.step:
             case "start":

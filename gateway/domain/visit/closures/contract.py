@@ -73,7 +73,7 @@ class Sensor(Frozen):
 
 
 LEAF_CONTACT = Sensor(quantity=Quantity.CONTACT, needs_answer=frozenset({DoorState.CLOSED}), vague=VAGUE_DOOR_STATES)
-"""The contact of a door, a lid or a flap: that it is closed has to be an answer."""
+"""The contact of a door, a lid or a flap: only the answer to a query proves that it is closed."""
 
 
 class Fact(Frozen):
@@ -93,21 +93,21 @@ UNREPORTED = Fact()
 
 
 class Order(StrEnum):
-    """What a procedure may send. None of them opens anything: the core alone sends the command that opens."""
+    """What a procedure may send. None of these orders opens anything: only the core sends the command that opens."""
 
     LOCK = auto()
     CLOSE = auto()
 
 
 class Use(Enum):
-    """What a change at a closure says about people, where no visit explains it."""
+    """What a change at a closure means, if no visit explains it."""
 
-    NONE = auto()  # nothing, or nobody's business, as at a street door
-    MOVED = auto()  # somebody is there, and may be
+    NONE = auto()  # nothing, or of no concern, as at a street door
+    MOVED = auto()  # somebody is there, which is permitted
     OPENED_BY_HAND = auto()  # the household opened it
     LOCKED_BY_HAND = auto()
-    UNEXPECTED = auto()  # nobody who is known opened it: an incident
-    SUSPICIOUS = auto()  # it stands open though it should hold: queried first, then it was forced
+    UNEXPECTED = auto()  # no known person opened it: an incident
+    SUSPICIOUS = auto()  # it stands open although it should hold: query it first; then it was forced
 
 
 class ReportOrigin(Frozen):
@@ -136,10 +136,10 @@ class Circumstances(Frozen):
     last_query_id: int = 0
     basic: frozenset[str] = frozenset()  # roles of sensors whose device answers no query
     ordered_at: float | None = None  # when the running visit ordered it open; None: it did not
-    is_away: bool = False  # the household said that it is away
+    is_away: bool = False  # the household reported that it is away
     courier_left: bool = False  # the courier reported that he is outside, and nothing cancelled it
     reminders: int = 0  # how often the courier and the owner were reminded that it stands open
-    marks: frozenset[str] = frozenset()  # what the closures had to remember of this visit so far
+    marks: frozenset[str] = frozenset()  # the marks of the closures in this visit so far
 
 
 class View:
@@ -179,7 +179,7 @@ class View:
         return self.fact(sensor).value
 
     def proves(self, sensor: str, value: str) -> bool:
-        """Return whether the sensor affirmatively says so."""
+        """Return whether the sensor proves this value."""
         fact = self.fact(sensor)
         return fact.proven and fact.value == value
 
@@ -217,7 +217,7 @@ class Move(Frozen):
     keeps_timer: bool = False  # the running deadline stays
     query: tuple[str, ...] = ()
     send: Order | None = None
-    invalidate: tuple[str, ...] = ()  # earlier values of these count no longer, though they are not queried yet
+    invalidate: tuple[str, ...] = ()  # earlier values of these no longer count, although they are not queried yet
     after_expiry: bool = False  # not while a command to open may still act: the core waits until it cannot
     ends_delivery: bool = False  # nothing more is carried in: the parcels' result may be reported
     counts: bool = False  # it is one of the tries
@@ -235,7 +235,7 @@ class Verdict(Enum):
 
 
 class Pause(Frozen):
-    """This try failed, and the next one waits so long, because somebody has to do something first."""
+    """This try failed, and the next one begins after this time, because somebody has to do something first."""
 
     within_s: float
     prompt: Prompt
@@ -247,7 +247,7 @@ Next = Move | Pause | Verdict
 class Opening(Frozen):
     """How a closure is opened."""
 
-    invalidate: tuple[str, ...]  # sensors whose earlier values count no longer
+    invalidate: tuple[str, ...]  # sensors whose earlier values no longer count
     query: tuple[str, ...]  # sensors that are queried if no report comes
     passable_for_s: float | None = None  # how long it can be opened after the command; None: until it is secured
     is_ordered: bool = True  # False: only a key opens it; it is no stage of a route, but is secured at the end
@@ -293,15 +293,15 @@ class Closure(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     order_kinds: ClassVar[frozenset[str]] = frozenset()
-    """The kinds of devices that can open it, as the house file calls them; empty: no device does."""
+    """The kinds of devices that can open it, by their names in the house file; empty: no device can."""
     roles: ClassVar[Mapping[str, Quantity]]
     """Every sensor that the kind can have, and what it measures."""
     optional_roles: ClassVar[frozenset[str]] = frozenset()
-    """The sensors that an entrance can do without."""
+    """The sensors that an entrance need not have."""
     leaf: ClassVar[str] = "door"
-    """The role of the contact of what swings open: the door, the lid, the flap."""
+    """The role of the contact of the leaf: the door, the lid, the flap."""
     independent_roles: ClassVar[frozenset[str]] = frozenset()
-    """The sensors that must not depend on the device that opens it: if that is wrong, they have to notice."""
+    """The sensors that must not depend on the device that opens it: if that device is wrong, they must show it."""
     bars_living_space: ClassVar[bool] = True
     """False: it is no lock, so it cannot be the way into the living space."""
     announced_marks: ClassVar[Mapping[str, Notification]] = {}
@@ -310,7 +310,7 @@ class Closure(BaseModel, ABC):
     """False: other people use it too (a street door), so that its openings say nothing about this household."""
 
     id: ClosureId
-    """Id: what the log, the proof and the retailer call it. Example: `street`."""
+    """Id: its name in the log, in the proof and for the retailer. Example: `street`."""
     kind: str
     """Kind: what it is."""
     devices: dict[ClosureRole, DeviceId] = {}
@@ -351,7 +351,7 @@ class Closure(BaseModel, ABC):
 
     @abstractmethod
     def passable(self, view: View) -> bool:
-        """Return whether somebody can go through, take out or put in now: the courier gets "go"."""
+        """Return whether somebody can go through, take something out or put something in now: the courier gets "go"."""
 
     @abstractmethod
     def secured(self, view: View) -> bool:
@@ -363,22 +363,22 @@ class Closure(BaseModel, ABC):
 
     @abstractmethod
     def interpret(self, sensor: str, before: str, origin: ReportOrigin, view: View) -> Use:
-        """Return what a sensor's change from `before` says about people; `view` has the new value."""
+        """Return what a sensor's change from `before` means; `view` has the new value."""
 
     def opened(self, view: View) -> bool:
-        """Return whether it stands open by its newest report: under a visit, the opening is consumed."""
+        """Return whether it stands open by its newest report. In a visit, this consumes the opening."""
         return view.value(self.leaf) in OPEN_DOOR_STATES
 
     def closed_since(self, view: View) -> float | None:
-        """Return since when it has been closed by its newest report, in monotonic seconds; None: it is not."""
+        """Return since when it has been closed by its newest report, in monotonic seconds; None: it is not closed."""
         return view.stable_since(self.leaf) if view.value(self.leaf) == DoorState.CLOSED else None
 
     def unsecured(self, view: View) -> bool:
-        """Return whether it holds nobody off by its newest report: an order to open, or a hand, has acted."""
+        """Return whether it is unlocked or open by its newest report: an order to open has acted, or a hand."""
         return self.opened(view)
 
     def holds(self, view: View) -> bool:
-        """Return whether it is proven that an opening that was ordered can no longer be used."""
+        """Return whether it is proven that nobody can use an ordered opening any longer."""
         return self.secured(view)
 
     def in_use(self, view: View) -> bool:
@@ -386,15 +386,15 @@ class Closure(BaseModel, ABC):
         return self.opened(view)
 
     def forced(self, view: View) -> bool:
-        """Return whether it stands open though its bolt should hold."""
+        """Return whether it stands open although its bolt should hold."""
         return False
 
     def close(self, view: View) -> Next:
-        """Return the next move of what the box itself does while it stands open; people close most closures."""
+        """Return the next move with which the box itself closes it; people close most closures."""
         return Verdict.NOTHING
 
     def detect(self, view: View) -> Next | AlarmCode:
-        """Return the next move of finding out what is wrong while it stands open, or the alarm when it is wrong."""
+        """Return the next move that finds a fault while it stands open, or the alarm if there is one."""
         return Verdict.NOTHING
 
     def exit_prompt(self) -> Prompt | None:
@@ -402,7 +402,7 @@ class Closure(BaseModel, ABC):
         return None
 
     def marks(self, view: View) -> frozenset[str]:
-        """Return what the log and the proof must remember of this visit."""
+        """Return the marks of this visit for the log and the proof."""
         return frozenset()
 
     def deposited(self, view: View) -> Deposit:
@@ -418,7 +418,7 @@ class Closure(BaseModel, ABC):
         return True
 
     def overdue(self, view: View) -> Overdue:
-        """Return what follows when it stands open too long."""
+        """Return what follows if it stands open too long."""
         return Overdue()
 
 

@@ -1,7 +1,7 @@
 """A key safe: its flap springs open, a named keeper takes the key, and it has to be back on its hook in time.
 
-Whoever has the key has the home, so nothing is "secured" while the key is out, whatever the flap reports. That the key
-is back is what the sensor under the hook reports, never what the keeper says.
+Everybody who has the key can enter the home, so nothing is "secured" while the key is out, whatever the flap reports.
+Only the sensor under the hook reports that the key is back; the keeper's own statement does not count.
 """
 
 from collections.abc import Mapping
@@ -108,7 +108,7 @@ class KeySafe(Closure):
         return Verdict.GIVE_UP if view.now.reminders > self.reminders else Verdict.NOTHING
 
     def interpret(self, sensor: str, before: str, origin: ReportOrigin, view: View) -> Use:
-        """The household takes its key by the safe's own code; while all are away nobody does."""
+        """The household takes its key with the safe's own code; if all are away, nobody may take it."""
         if sensor == "key" and before == PRESENT and view.value("key") == ABSENT:
             return Use.UNEXPECTED if view.now.is_away else Use.OPENED_BY_HAND
         opens = sensor == "flap" and before == DoorState.CLOSED and view.value("flap") in OPEN_DOOR_STATES
@@ -121,11 +121,11 @@ class KeySafe(Closure):
         return frozenset({KEY_RETURNED}) if is_back else frozenset()
 
     def deposited(self, view: View) -> Deposit:
-        """Without the key nobody carried anything in; with it the film or the keeper's own scan tells."""
+        """Without the key nobody carried anything in; with it, the film or the keeper's own scan is the evidence."""
         return Deposit.BY_FILM if KEY_TAKEN in view.now.marks else Deposit.NOTHING
 
     def overdue(self, view: View) -> Overdue:
-        """The time runs from when the key went, whatever is opened and closed with it meanwhile."""
+        """The time begins when the key is taken, whatever is opened and closed with it meanwhile."""
         out_for_s = view.now.mono - view.stable_since("key") if view.value("key") == ABSENT else 0.0
         return Overdue(
             alarm=AlarmCode.KEY_LATE,

@@ -1,7 +1,7 @@
 """A door that only a key opens: the box queries its contact, films it and proves it closed; it never moves it.
 
-On a route it stands behind the key safe. The key is out while the door is used, so the door is no stage of its own:
-whoever has the key may open it as often as he likes until the key is back.
+On a route it comes behind the key safe. The key is out while somebody uses the door, so the door is no stage: everybody
+who has the key may open it, any number of times, until the key is back.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """A door that others use too, released for a moment by an electric strike: a street door, a hall door.
 
-The strike reports nothing: its command is all there is, and the door's own contact tells the rest. Neighbours come and
-go through it, so what happens at it without a command says nothing about this household; only that it fell shut after
-the courier went through is proven. The box cannot hold it shut or close it: it asks the person who wedged it.
+The strike reports nothing: only its command and the door's contact are known. Neighbours use the door too, so an
+opening without a command means nothing for this household. Only one thing is proven: the door fell shut after the
+courier went through. The box cannot hold the door shut or close it. It shows the person who wedged it what to do.
 """
 
 from collections.abc import Mapping
