@@ -1,4 +1,4 @@
-"""A door with a motor lock and an independent sensor. Bolt and door are queried separately: neither proves the other."""
+"""A door with a motor lock and an independent sensor. Bolt and door are queried apart: neither proves the other."""
 
 from collections.abc import Mapping
 from functools import cached_property
