@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
+from gateway.config.home import CamerasSection
 from gateway.web.auth.accounts import SessionSecrets
 from gateway.web.auth.roles import Role
 from gateway.web.server.live_video import PICTURE_INTERVAL_S, SnapshotCache
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.filmset.cameras import CameraSet
 from tests.gateway.web.house import ANNA_PASSWORD, signed_in
-from tests.shell.box import run_tasks
+from tests.shell.box import box, run_box, run_tasks
+from tests.shell.house import make_home
+from tests.shell.site import serve_site
 from tests.shell.studio import serve_with_cameras
 from tests.waiting import wait_until
 
@@ -185,3 +188,19 @@ async def test_where_there_are_no_media_sources_pictures_come_one_by_one(tmp_pat
             seen = b""
             while seen.count(b"\xff\xd8") < 2:
                 seen += await answer.content.readany()
+
+
+async def test_an_entrance_without_a_camera_says_so(tmp_path: Path) -> None:
+    home = make_home(tmp_path)
+    blind = home.entrances["front"].model_copy(update={"cameras": CamerasSection()})
+    home = home.model_copy(update={"entrances": {"front": blind}})
+    async with (
+        box(tmp_path, home) as made,
+        run_box(made),
+        serve_site(made) as site,
+        site.client(site.owner) as anna,
+        anna.get("/live", headers={"Accept-Language": "en"}) as answer,
+    ):
+        shown = await answer.text()
+    assert "No camera films this entrance." in shown
+    assert "A camera runs only around a delivery." not in shown
