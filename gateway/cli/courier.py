@@ -20,10 +20,11 @@ from gateway.cli.options import HomeFile, cli, exit_unless, print_line
 from gateway.cli.simulation import control_socket
 from gateway.config.closures import declared_latencies
 from gateway.config.home import EntranceSection, Home
-from gateway.config.reception import ReceptionSection
 from gateway.config.topics import BRIDGE_STATE, device_topic, entrance_topic
+from gateway.domain.delivery.own_parcel import approval_limit_s
 from gateway.domain.delivery.result import DoorResult, Refusal
-from gateway.domain.visit.commands import ScanAnswer
+from gateway.domain.visit.commands import Notification, ScanAnswer
+from gateway.domain.visit.state import Holder
 from gateway.mqtt.client import ShortSession
 from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import is_gateway_online
@@ -56,6 +57,9 @@ CARRY_IN_ACTIONS: tuple[tuple[str, ask.Request], ...] = (
     ("closes the door", ask.CloseDoor()),
     ("goes away", ask.Leave()),
 )
+
+BEGINNINGS = frozenset({Notification.AT_THE_DOOR, Notification.ASKS_FOR_YES})
+"""The messages to the owner with which a visit begins."""
 
 Body = Mapping[str, Any]
 
@@ -128,17 +132,18 @@ async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, del
     if deliver and not control_socket(home).is_socket():
         raise Failure(f"No simulated house runs here ({control_socket(home)}): nobody can carry a parcel in.",
                       "Start it with `perron simulate`, or leave --deliver out.")  # fmt: skip
-    ways: dict[str, tuple[EntranceSection | ReceptionSection, tuple[str, ...]]] = {
-        **{id_: (section, section.all_scanners) for id_, section in home.entrances.items()},
-        **{id_: (desk, desk.scanners) for id_, desk in home.receptions.items()},
+    ways: dict[str, tuple[str, ...]] = {
+        **{id_: section.all_scanners for id_, section in home.entrances.items()},
+        **{id_: desk.scanners for id_, desk in home.receptions.items()},
     }
-    entrances = {entrance_topic(id_, "event"): way for id_, (way, scanners) in ways.items() if scanner in scanners}
-    if not entrances:
+    way_id = next((id_ for id_, scanners in ways.items() if scanner in scanners), None)
+    if way_id is None:
         what = f"No entrance and no reception has the scanner {scanner!r}."
         raise Failure(what, "Name it under `scanners:` of an entrance or a reception.")
-    async with open_session(home.broker.account("installer"), [BRIDGE_STATE, *entrances]) as session:
+    topics = [BRIDGE_STATE, entrance_topic(way_id, "event"), entrance_topic(way_id, "message")]
+    async with open_session(home.broker.account("installer"), topics) as session:
         bridge = await wait_for_message(session, lambda i: i.topic == BRIDGE_STATE, within=RETAINED_TIMEOUT_S)
-        door = _EntranceListener(home, session, scanner, next(iter(entrances.values())))
+        door = _EntranceListener(home, session, scanner, way_id)
         reply: ScanAnswer | None = None
         for code in codes:
             print_line(f"…{code[-4:]}: {await present_code(home, code, scanner)}.")
@@ -159,27 +164,37 @@ async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, del
 
 
 class _EntranceListener:
-    def __init__(
-        self, home: Home, session: ShortSession, scanner: str, way: EntranceSection | ReceptionSection
-    ) -> None:
+    def __init__(self, home: Home, session: ShortSession, scanner: str, way: str) -> None:
         self._home, self._session, self._scanner, self._way = home, session, scanner, way
-        self.is_reception = isinstance(way, ReceptionSection)
+        self._events, self._messages = entrance_topic(way, "event"), entrance_topic(way, "message")
+        self.is_reception = way in home.receptions
         self._visit = ""
 
     @property
     def _section(self) -> EntranceSection:
-        assert isinstance(self._way, EntranceSection)  # noqa: S101 - a reception answers go or no, and never wait
-        return self._way
+        return self._home.entrances[self._way]  # a reception answers go or no, and never wait
 
     async def _wait_for_event(self, *kinds: str, within: float) -> Body | None:
-        """Wait for the next event of these kinds that concerns our scan; None: none came in time."""
+        """Wait for the next event of these kinds that concerns our scan; None: none came in time.
+
+        The kind `message` is the message to the owner with which our visit begins.
+        """
 
         def is_ours(incoming: InboundMessage) -> bool:
-            body = json.loads(incoming.payload) if not incoming.retain and incoming.topic != BRIDGE_STATE else {}
+            body = self._read(incoming)
             return body.get("kind") in kinds and (body["kind"] != "answer" or body["scanner"] == self._scanner)
 
         event = await wait_for_message(self._session, is_ours, within=within)
-        return None if event is None else json.loads(event.payload)
+        return None if event is None else self._read(event)
+
+    def _read(self, incoming: InboundMessage) -> Body:
+        """Return an event, or the message with which our visit begins; empty: it is neither."""
+        if incoming.retain or incoming.topic not in {self._events, self._messages}:
+            return {}
+        body: Body = json.loads(incoming.payload)
+        if incoming.topic == self._events:
+            return body
+        return {**body, "kind": "message"} if body["visit"] == self._visit and body["about"] in BEGINNINGS else {}
 
     async def wait_for_answer(self) -> ScanAnswer:
         """Wait for the answer to the last scan, and print it."""
@@ -213,29 +228,43 @@ class _EntranceListener:
 
     async def wait_for_go(self) -> ScanAnswer:
         """After "wait", print each step until "go" or "no". Returns `WAIT` if the other code of the pair is missing."""
-        timing = self._section.timing
-        if await self._wait_for_event("ring", within=RETAINED_TIMEOUT_S) is None:
-            print_line(f"It waits for the other half, the parcel's code or the courier's: scan it within"
+        timing, approval = self._section.timing, 0.0
+        event = await self._wait_for_event("ring", "phase", "message", within=RETAINED_TIMEOUT_S)
+        if event is None:
+            whose = "a keeper's" if self._section.holder is Holder.KEEPER else "the courier's"
+            print_line(f"It waits for the other half, the parcel's code or {whose}: scan it within"
                        f" {timing.courier:g} s.")  # fmt: skip
             return ScanAnswer.WAIT
-        if self._section.signal is None:
-            print_line("This entrance has no signal: it opens as soon as all cameras record.")
-        else:
-            print_line(f"The bell rings inside. Unless somebody answers, the door opens in {timing.ring:g} s.")
         latency = max(0.0, *declared_latencies(self._home, self._section))
-        while True:
-            longest = timing.ring + timing.approval + timing.live + latency + TIMEOUT_MARGIN_S
-            event = await self._wait_for_event("answer", "phase", "house", within=longest)
-            if event is None:
-                what = f"The gateway said neither go nor no within {longest:.0f} s."
-                raise Failure(what, DOCTOR_HINT, ExitCode.NO_ANSWER)
+        longest = timing.ring + timing.approval + timing.live + latency + TIMEOUT_MARGIN_S
+        while event is not None:
             if event["kind"] == "answer" and event["word"] != ScanAnswer.WAIT:
                 return self._report(event)
             if event["kind"] == "house":
                 print_line("The visit is over and the door stayed shut: somebody answered the bell.")
                 return ScanAnswer.NO
+            if event["kind"] == "message":
+                needs_yes = event["about"] == Notification.ASKS_FOR_YES
+                approval = approval_limit_s(event["delivery"].partition(".")[0], timing) if needs_yes else 0.0
+                self._print_what_opens(approval)
             if event.get("phase") == "approving":
-                print_line(f"The owner is asked for a yes: {timing.approval:g} s.")
+                print_line(f"The owner has {approval:g} s more to say yes.")
+            event = await self._wait_for_event("answer", "phase", "house", "message", within=longest)
+        what = f"The gateway said neither go nor no within {longest:.0f} s."
+        raise Failure(what, DOCTOR_HINT, ExitCode.NO_ANSWER)
+
+    def _print_what_opens(self, approval: float) -> None:
+        """Print what opens it. `approval`: the seconds for the owner's yes after the ringing; 0: it needs none."""
+        ring = 0.0 if self._section.signal is None else self._section.timing.ring
+        bell = "This entrance has no signal." if self._section.signal is None else "The bell rings inside."
+        if approval:
+            print_line(
+                f"{bell} It opens only if the owner says yes within {ring + approval:g} s; else the answer is no."
+            )
+        elif self._section.signal is None:
+            print_line(f"{bell} It opens as soon as all cameras record.")
+        else:
+            print_line(f"{bell} Unless somebody answers, the door opens in {ring:g} s.")
 
     async def carry_in(self) -> bool:
         """Let the simulated courier carry the parcel in; wait for the seal. True: the door is locked again."""

@@ -16,12 +16,14 @@ from pydantic import ValidationError
 from gateway.cli.broker import open_session, publish, wait_for_message
 from gateway.cli.failure import ExitCode, Failure, invalid_fields, read_yaml_file
 from gateway.cli.keys import read_key
+from gateway.cli.lines import command_line
 from gateway.config.home import Home, PagesSection
 from gateway.config.topics import OFFER_TOPIC, RESULT_TOPIC
 from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
 from gateway.domain.delivery.features import used_features
 from gateway.domain.delivery.promise import Claims, DeliveryResult
 from gateway.domain.delivery.promise_v2 import V2_FIELDS, lowest_claims
+from gateway.domain.visit.state import Holder
 from gateway.hub.sdk.hub import RetailerClient
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_statement import verify_statement
@@ -31,6 +33,7 @@ from gateway.protocol.jws import RejectionCode
 from gateway.system.clock import machine_time, read_clock
 
 ANSWER_TIMEOUT_S = 10.0  # seconds
+KEEPER_CODE_PLACEHOLDER = "KEEPER_CODE"
 REFUSAL_HINTS = {  # what to do about some answers; the others say it by themselves
     "courier_code_missing": "Say --courier too: this entrance asks for the courier's one-time code.",
     "code_collision": "A parcel of it is promised already, in a window that overlaps: scan that one, or write another"
@@ -87,19 +90,38 @@ def _read_file(path: Path) -> dict[str, object]:
     return body
 
 
-def read_parcels(path: Path) -> tuple[str, ...]:
-    """Return the codes on the parcels of the delivery in this file."""
-    parcels = _read_file(path).get("parcels")
-    return tuple(str(code) for code in parcels) if isinstance(parcels, list) else ()
+def next_step(path: Path, home: Home, home_file: Path, *, courier: bytes | None, simulated: bool) -> str:
+    """Return what happens next with the delivery in this file: who scans what where, as lines that can be pasted.
 
-
-def read_scanner(path: Path, home: Home) -> str | None:
-    """Return the first scanner where the delivery in this file is expected; None: the house has no other."""
-    entrance = str(_read_file(path).get("entrance"))
-    section, desk = home.entrances.get(entrance), home.receptions.get(entrance)
+    `courier`: the secret of the courier's one-time code, if one was made. `simulated`: the simulated house runs here.
+    """
+    body = _read_file(path)
+    parcels, destination = body.get("parcels"), str(body.get("entrance"))
+    codes = [str(code) for code in parcels[:1]] if isinstance(parcels, list) else []
+    section, desk = home.entrances.get(destination), home.receptions.get(destination)
     here = section.all_scanners if section is not None else () if desk is None else desk.scanners
-    scanners = [id_ for id_, device in home.devices.items() if device.kind == "scanner"]
-    return here[0] if here and len(scanners) > 1 else None
+    known = [id_ for id_, device in home.devices.items() if device.kind == "scanner"]
+    at = ["--scanner", here[0]] if here and len(known) > 1 else []
+    deliver = ["--deliver"] if simulated and desk is None else []
+    page = None if courier is None or home.pages is None else courier_page_url(home.pages, courier)
+    shows_page = [] if page is None else [f"The courier's page on a phone:\n  {page}"]
+
+    def scan(*further: str) -> str:
+        return f"  $ {command_line('scan', *codes, *further, *at, *deliver, home=home_file)}"
+
+    if desk is not None:
+        offer = [f"The courier now offers the parcel at the reception {desk.name}:", scan()] if here else []
+        if not here and page is None:
+            what = f"The reception {desk.name} has no scanner: couriers offer parcels there on their own page."
+            offer = [f"{what} Announce the delivery with --courier to get its address."]
+        return "\n".join([*offer, *shows_page])
+    if section is not None and section.holder is Holder.KEEPER:
+        names = ", ".join(home.keepers[id_].name for id_ in section.keepers)
+        what = f"A keeper ({names}) now scans the parcel, and then the keeper's own code, which the page Keepers gives:"
+        return "\n".join([what, scan(KEEPER_CODE_PLACEHOLDER)])
+    token = [] if courier is None else [new_courier_token(courier)]
+    what = "The courier now scans the parcel" + (" and the one-time code:" if token else ":")
+    return "\n".join([what, scan(*token), *shows_page])
 
 
 def _parse_instant(value: object, utc: datetime) -> object:

@@ -16,7 +16,7 @@ import typer
 from gateway.cli import brand_message, delivery
 from gateway.cli import keys as brand_keys
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
-from gateway.cli.lines import DEFAULT_HOME, command_line, expand_commands
+from gateway.cli.lines import DEFAULT_HOME, expand_commands
 from gateway.cli.options import CommandGroup, HomeFile, cli, command_epilog
 from gateway.cli.simulation import control_socket
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, new_courier_token
@@ -414,11 +414,5 @@ def _announce_to_box(file: Path, home: Path, brand: str | None, keys: Path | Non
         hint = delivery.REFUSAL_HINTS.get(result.code or "", "The box refuses it: `code` in its answer is the reason.")
         typer.echo(expand_commands(hint), err=True)
         raise typer.Exit(ExitCode.NEGATIVE)
-    codes = [*delivery.read_parcels(file)[:1], *([] if secret is None else [new_courier_token(secret)])]
-    deliver = ["--deliver"] if control_socket(house).is_socket() else []
-    scanner = delivery.read_scanner(file, house)
-    at = [] if scanner is None else ["--scanner", scanner]
-    typer.echo("The courier now scans the parcel" + (" and the one-time code:" if secret else ":"), err=True)
-    typer.echo(f"  $ {command_line('scan', *codes, *at, *deliver, home=home)}", err=True)
-    if secret is not None and house.pages is not None:
-        typer.echo(f"His page on his phone:\n  {delivery.courier_page_url(house.pages, secret)}", err=True)
+    simulated = control_socket(house).is_socket()
+    typer.echo(delivery.next_step(file, house, home, courier=secret, simulated=simulated), err=True)

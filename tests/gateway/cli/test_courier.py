@@ -5,7 +5,6 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 
 import pytest
 
@@ -14,14 +13,15 @@ from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.cli import courier
 from gateway.cli.courier import present_code, present_codes, resolve_scanner
-from gateway.cli.delivery import read_scanner
 from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.simulation import control_socket, physical_log, write_plan
 from gateway.config.home import FallbackSection, Home
 from gateway.config.topics import BRIDGE_STATE
+from gateway.domain.visit.state import Holder
 from tests.gateway.cli.terminal import ROOT, account_session, next_message
 
 SCANS, EVENTS = "perron/front-scanner/event", "perron/entrance/front/event"
+MESSAGES = "perron/entrance/front/message"
 VISIT = "1046b3bf3023d710"
 
 
@@ -74,6 +74,11 @@ def answer(word: str, refusal: str | None = None) -> Mapping[str, object]:
     return {"kind": "answer", "scan": VISIT, "scanner": "front-scanner", "word": word, "refusal": refusal}
 
 
+def to_owner(about: str, *, brand: str = "cdiscount") -> Mapping[str, object]:
+    """The message with which the visit begins."""
+    return {"visit": VISIT, "about": about, "delivery": f"{brand}.order-1", "text": "At the door"}
+
+
 @contextlib.asynccontextmanager
 async def answering(home: Home, *answers: tuple[Mapping[str, object], ...]) -> AsyncIterator[None]:
     """Stand in for the gateway: to each scan it says the next of these."""
@@ -84,7 +89,7 @@ async def answering(home: Home, *answers: tuple[Mapping[str, object], ...]) -> A
             for events in answers:
                 await next_message(box)
                 for event in events:
-                    box.publish(EVENTS, json.dumps(event).encode())
+                    box.publish(MESSAGES if "about" in event else EVENTS, json.dumps(event).encode())
 
         task = asyncio.create_task(answering())
         yield
@@ -101,8 +106,15 @@ async def answering(home: Home, *answers: tuple[Mapping[str, object], ...]) -> A
         ([(answer("go"),)], True, ["says go"]),
         ([({"kind": "answer", "scan": "x", "scanner": "garage-scanner", "word": "no", "refusal": None},
            answer("go"))], True, ["says go"]),
-        ([(answer("wait"), {"kind": "ring"}, {"kind": "phase", "phase": "ringing"}, answer("go"))], True,
-         ["says wait", "opens in 20 s", "says go"]),
+        ([(answer("wait"), {"kind": "ring"}, {"kind": "phase", "phase": "ringing"}, to_owner("at_the_door"),
+           answer("go"))], True, ["says wait", "opens in 20 s", "says go"]),
+        ([(answer("wait"), {"kind": "ring"}, {"kind": "phase", "phase": "ringing"},
+           to_owner("asks_for_yes", brand="own"), {"kind": "phase", "phase": "approving"},
+           answer("no", "not_approved"))],
+         False, ["only if the owner says yes within 55 s", "has 35 s more to say yes", "no (you did not say yes)"]),
+        ([(answer("wait"), {"kind": "ring"}, {"kind": "phase", "phase": "ringing"}, to_owner("asks_for_yes"),
+           {"kind": "phase", "phase": "approving"}, answer("go"))], True,
+         ["only if the owner says yes within 80 s", "has 60 s more to say yes", "says go"]),
         ([(answer("wait"), {"kind": "ring"}, answer("no", "camera_unavailable"))], False, ["no (no live pictures)"]),
         ([(answer("wait"), {"kind": "ring"}, {"kind": "house", "house": "not_opened"})], False, ["somebody answered"]),
     ],
@@ -138,21 +150,12 @@ async def test_a_parcel_that_the_house_takes_at_another_place_is_told_where(
 async def test_where_nothing_rings_no_bell_is_told(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     front = home.entrances["front"].model_copy(update={"signal": None})
     silent = home.model_copy(update={"entrances": {**home.entrances, "front": front}})
-    async with answering(home, (answer("wait"), {"kind": "ring"}, answer("go"))):
+    ringing = {"kind": "phase", "phase": "ringing"}
+    async with answering(home, (answer("wait"), ringing, to_owner("at_the_door"), answer("go"))):
         assert await present_codes(silent, ("8L20524752032",), "front-scanner", deliver=False)
     text = capsys.readouterr().out
     assert "This entrance has no signal" in text
     assert "bell" not in text
-
-
-def test_the_scanner_is_named_where_the_house_has_several(home: Home, tmp_path: Path) -> None:
-    file = tmp_path / "delivery.yaml"
-    file.write_text("{entrance: front, parcels: [8L20524752032]}")
-    assert read_scanner(file, home) is None
-    devices = {**home.devices, "garage-scanner": home.devices["front-scanner"]}
-    assert read_scanner(file, home.model_copy(update={"devices": devices})) == "front-scanner"
-    file.write_text("{entrance: nowhere, parcels: [8L20524752032]}")
-    assert read_scanner(file, home.model_copy(update={"devices": devices})) is None
 
 
 @pytest.mark.slow
@@ -160,7 +163,12 @@ def test_the_scanner_is_named_where_the_house_has_several(home: Home, tmp_path: 
 async def test_half_of_what_is_asked_for_is_told_to_be_half(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     async with answering(home, (answer("wait"),)):
         assert await present_codes(home, ("8L20524752032",), "front-scanner", deliver=False)
-    assert "the other half" in capsys.readouterr().out.splitlines()[-1]
+    assert "the parcel's code or the courier's" in capsys.readouterr().out.splitlines()[-1]
+    front = home.entrances["front"].model_copy(update={"holder": Holder.KEEPER, "keepers": ("claire",)})
+    kept = home.model_copy(update={"entrances": {**home.entrances, "front": front}})
+    async with answering(home, (answer("wait"),)):
+        assert await present_codes(kept, ("8L20524752032",), "front-scanner", deliver=False)
+    assert "the parcel's code or a keeper's" in capsys.readouterr().out.splitlines()[-1]
 
 
 @pytest.mark.slow

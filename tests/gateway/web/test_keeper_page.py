@@ -153,6 +153,8 @@ async def test_a_card_is_shown_once_and_can_be_printed(kept: KeptBox) -> None:
         card = page.locator(".card")
         await expect(card.locator("svg")).to_be_visible()
         await expect(card).to_contain_text("Oh my keys")
+        shown_code = await card.locator("code").inner_text()  # for a terminal: `perron scan PARCEL CODE`
+        assert shown_code.startswith("perron:")
         assert await accessibility_problems(page) == []
         await page.emulate_media(media="print")
         await expect(card.locator("svg")).to_be_visible()
