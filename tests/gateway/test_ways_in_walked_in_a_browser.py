@@ -192,7 +192,7 @@ async def _pushes_a_door_that_does_not_latch(_play: ScenarioRun, phone: Phone, n
     ],
     ids=["strike", "compartment", "key_safe", "keyed_door"],
 )  # fmt: skip
-async def test_the_main_fault_of_each_kind_is_found_says_what_to_do_and_keeps_deliveries_out(  # noqa: PLR0913 - a row
+async def test_the_main_fault_of_each_kind_is_found_has_a_remedy_and_keeps_deliveries_out(  # noqa: PLR0913 - a row
     *,
     tmp_path: Path,
     equip: Callable[[DemoPlan], DemoPlan],

@@ -155,14 +155,14 @@ MUTANTS: tuple[Mutant, ...] = (
         file="gateway/storage/offers.py",
         old='"house", "custody", "moved_to", "lacking")',
         new='"house", "lacking")',
-        tests=(f"{FORMAT}::test_a_hub_that_says_nothing_gets_what_it_reads_and_a_later_one_all_of_it",),
+        tests=(f"{FORMAT}::test_a_hub_that_publishes_nothing_gets_format_1_and_a_later_one_everything",),
     ),
     Mutant(
         name="every hub gets the newest format",
         file="gateway/integrations/hub_client/session.py",
         old="set_event_format(1 if speaks is None else speaks.events)",
         new="set_event_format(2 if speaks is None else speaks.events)",
-        tests=(f"{LINK}::test_a_hub_gets_events_in_the_format_of_which_it_says_that_it_reads_it",),
+        tests=(f"{LINK}::test_a_hub_gets_events_in_the_format_that_it_publishes",),
     ),
     Mutant(
         name="a hub of before gets an answer to a brand",

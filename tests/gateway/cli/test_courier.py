@@ -134,7 +134,7 @@ async def test_a_scan_tells_what_the_door_says(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("broker")
-async def test_a_parcel_that_the_house_takes_at_another_place_is_told_where(
+async def test_scan_prints_the_other_place_at_which_the_house_takes_a_parcel(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
     entrances = {"front": home.entrances["front"], "garage": home.entrances["front"]}
@@ -147,7 +147,7 @@ async def test_a_parcel_that_the_house_takes_at_another_place_is_told_where(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("broker")
-async def test_where_nothing_rings_no_bell_is_told(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_without_a_signal_no_bell_is_printed(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     front = home.entrances["front"].model_copy(update={"signal": None})
     silent = home.model_copy(update={"entrances": {**home.entrances, "front": front}})
     ringing = {"kind": "phase", "phase": "ringing"}

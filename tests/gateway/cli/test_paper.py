@@ -55,7 +55,7 @@ def test_the_report_speaks_the_houses_language_or_the_one_asked_for(home_file: P
     assert "The proof holds" in read_pdf(out.read_bytes(), tmp_path).words[0]
 
 
-def test_verify_says_of_each_closure_when_it_opened_and_by_what_it_was_secured(home_file: Path, tmp_path: Path) -> None:
+def test_verify_prints_when_each_closure_opened_and_what_proved_it_secured(home_file: Path, tmp_path: Path) -> None:
     key = BoxKey.generate()
     folder, pem = sealed_rows(tmp_path, honest_visit("key safe"), key), tmp_path / "box.pem"
     pem.write_bytes(key.public.pem)

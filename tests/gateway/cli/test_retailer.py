@@ -170,7 +170,7 @@ def test_what_the_box_did_not_sign_is_told_as_such(changes: dict[str, str]) -> N
 
 
 @pytest.mark.slow
-async def test_a_brand_asks_for_its_facts_and_comments_by_two_commands(tmp_path: Path) -> None:
+async def test_a_brand_queries_its_facts_and_comments_with_two_commands(tmp_path: Path) -> None:
     async with run_hub(hub_file(tmp_path)) as hub:
         box = await create_sandbox(hub)
         at, keys = ("--hub", hub.url, "--api-key-file", key_of(box, tmp_path)), str(tmp_path / "keys")
@@ -189,7 +189,7 @@ async def test_a_brand_asks_for_its_facts_and_comments_by_two_commands(tmp_path:
 
 
 @pytest.mark.parametrize("changes", [{"token": "a.b.c"}, {"key": "x"}, {"answers": "another-question1"}, {}])
-def test_facts_that_the_box_did_not_sign_for_this_question_are_told_as_such(changes: dict[str, str]) -> None:
+def test_facts_that_the_box_did_not_sign_for_this_query_are_refused(changes: dict[str, str]) -> None:
     key, now = BoxKey.generate(), datetime.now(UTC)
     seconds = int(now.timestamp())
     query = FactsQuery(iss="lune", aud="home-1", iat=seconds, nbf=seconds, exp=seconds + 60, jti="a-question-000001")

@@ -63,7 +63,7 @@ def home_of(folder: Path, text: str = HOUSE) -> Home:
     return load_home_file(file)
 
 
-def test_an_entrance_says_who_may_take_its_key(tmp_path: Path) -> None:
+def test_an_entrance_lists_the_keepers_who_may_take_its_key(tmp_path: Path) -> None:
     home = home_of(tmp_path)
     rules = entrance_rules(home, "keys")
     assert (rules.holder, rules.keepers) == (Holder.KEEPER, frozenset({"claire", "oh-my-keys"}))

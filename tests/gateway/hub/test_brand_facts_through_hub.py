@@ -171,7 +171,7 @@ async def test_an_owner_who_shares_no_facts_still_reads_a_comment(tmp_path: Path
         assert (await settled(here, "comment", comment(here)))["state"] == "accepted"
 
 
-async def test_a_retailer_asks_one_home_ten_times_a_day_and_the_box_counts_too(tmp_path: Path) -> None:
+async def test_a_retailer_may_query_one_home_ten_times_a_day_and_the_box_counts_too(tmp_path: Path) -> None:
     async with hub_house(tmp_path) as here:
         await here.stands(await here.offers(new_offer()), State.SCHEDULED)
         for _ in range(MAX_PER_WINDOW):

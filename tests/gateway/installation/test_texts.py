@@ -48,7 +48,7 @@ def test_an_open_trial_says_what_it_waits_for_and_one_that_ended_what_came_of_it
     assert "neighbour" in result_text(ended, "en")
 
 
-def test_a_trial_of_one_of_several_closures_names_it_and_speaks_of_what_it_is() -> None:
+def test_a_trial_of_one_of_several_closures_names_it_and_its_kind() -> None:
     flat = (Strike(id="street"), BoltedDoor(id="door"))
     street = WalkTestStep(trial=WalkTrial.DOOR_SENSOR, closure="street", ending=TrialResult.FAILED)
     assert trial_title(street, "en", flat) == "Street door · The door sensor"

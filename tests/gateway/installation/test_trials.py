@@ -257,7 +257,7 @@ def test_a_battery_that_runs_out_holds_the_walk_test_up() -> None:
     assert walk_test_status(after(walk, HouseObservation(state=good))) is WalkTestStatus.PASSED
 
 
-def test_a_record_of_a_release_that_knew_one_door_is_read_and_goes_on_at_that_door() -> None:
+def test_a_record_of_a_release_with_one_door_is_read_and_continues_at_that_door() -> None:
     old = (
         '{"entrance":"front","begun":"2026-11-25T12:00:00Z","by":"Ida","steps":'
         '[{"trial":"door_sensor","camera":null,"shown":1},{"trial":"delivery","camera":null}]}'

@@ -97,6 +97,6 @@ def test_a_hub_of_it_reads_what_today_s_box_says_of_version_1(older: Asking) -> 
     assert statement == "wrong_header", "no event: it is dropped, and the chain does not notice"
 
 
-def test_a_hub_of_it_refuses_what_a_box_says_in_format_2(older: Asking) -> None:
+def test_a_hub_of_that_release_refuses_events_in_format_2(older: Asking) -> None:
     """So a box sends it only to a hub that has published that it reads it."""
     assert older(events=[V2["event_moved"], V2["event_answer"]])["events"] == ["wrong_claims"] * 2

@@ -165,7 +165,7 @@ async def test_once_the_first_door_can_take_it_again_a_scan_there_brings_it_back
         assert (order.moved_from, order.announced_place, order.place) == (None, None, "hall")
 
 
-async def test_a_door_that_only_had_to_be_asked_takes_the_parcel_itself(tmp_path: Path) -> None:
+async def test_a_door_that_only_had_to_answer_a_query_takes_the_parcel_itself(tmp_path: Path) -> None:
     async with fallback_box(tmp_path) as here:
         here.box.entrances["front"].post(e.ReportsMissed())
         here.box.scan(PARCEL)
@@ -276,7 +276,7 @@ async def test_a_parcel_that_has_to_stay_cold_goes_to_no_warm_place(tmp_path: Pa
         assert here.lies_at() == "front", "the garage's fridge has not reported"
 
 
-async def test_an_update_of_the_retailer_brings_it_back_to_where_he_says(tmp_path: Path) -> None:
+async def test_an_update_of_the_retailer_moves_it_back_to_the_entrance_in_the_update(tmp_path: Path) -> None:
     async with fallback_box(tmp_path) as here:
         here.at_home()
         here.box.scan(PARCEL)
@@ -288,7 +288,7 @@ async def test_an_update_of_the_retailer_brings_it_back_to_where_he_says(tmp_pat
         assert (order.entrance, order.place, order.moved_from, order.placed) == ("front", "hall", None, 1)
 
 
-async def test_moved_back_it_is_where_its_retailer_said(tmp_path: Path) -> None:
+async def test_a_delivery_that_is_moved_back_is_at_the_entrance_of_the_order(tmp_path: Path) -> None:
     async with fallback_box(tmp_path) as here:
         store = here.box.store.deliveries
         garage, front = Place(entrance="garage", place="fridge"), Place(entrance="front", place="hall")

@@ -107,7 +107,7 @@ async def test_a_withdrawal_that_the_entrance_has_not_heard_of_yet_rolls_the_int
         assert "overtaken TimerExpired" in kept.box.order
 
 
-async def test_whoever_has_the_key_brings_it_back_though_the_code_is_withdrawn(tmp_path: Path) -> None:
+async def test_a_keeper_who_has_the_key_brings_it_back_although_the_code_is_withdrawn(tmp_path: Path) -> None:
     async with kept_box(tmp_path) as kept:
         await kept.takes_key()
         await withdraw(kept, "code-1")

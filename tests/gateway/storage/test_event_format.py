@@ -26,7 +26,7 @@ async def moved(store: Store, hub: Hub) -> None:
     assert await store.deliveries.move("shop.d1", GARAGE, Refusal.NOT_READY, NOW) is not None
 
 
-async def test_a_hub_that_says_nothing_gets_what_it_reads_and_a_later_one_all_of_it(tmp_path: Path) -> None:
+async def test_a_hub_that_publishes_nothing_gets_format_1_and_a_later_one_everything(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
         await store.hub_journal.set_signer(signer(), NOW)

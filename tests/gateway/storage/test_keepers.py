@@ -35,7 +35,7 @@ async def test_a_scanned_code_is_its_keepers_and_nobody_elses(tmp_path: Path) ->
             assert store.keepers.find(other) is None, other
 
 
-async def test_no_code_stands_in_the_database(tmp_path: Path) -> None:
+async def test_no_code_is_in_the_database(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await give_code(store, 123456789)
     content = (tmp_path / "perron.sqlite").read_bytes()

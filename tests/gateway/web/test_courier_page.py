@@ -235,7 +235,7 @@ async def test_a_couriers_link_follows_his_own_delivery_and_nothing_of_the_house
         ("de-DE", "Nicht an der ersten Tür: bitte hierher bringen: Garage."),
     ],
 )
-async def test_while_his_page_is_open_the_parcel_goes_to_the_garage_and_the_page_says_so(
+async def test_while_his_page_is_open_the_parcel_goes_to_the_garage_and_the_page_shows_it(
     made: ShellBox, locale: str, told: str
 ) -> None:
     async with serve_site(made) as site, visitor() as somebody:

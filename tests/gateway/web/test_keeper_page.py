@@ -122,7 +122,7 @@ async def test_both_pages_speak_french_to_who_reads_french(kept: KeptBox, scheme
 
 
 @pytest.mark.slow
-async def test_the_owner_sees_who_has_the_key_and_is_told_that_a_withdrawal_does_not_bring_it_back(
+async def test_the_owner_sees_who_has_the_key_and_that_a_withdrawal_does_not_bring_it_back(
     kept: KeptBox,
 ) -> None:
     async with serve_site(kept.box) as site, visitor() as somebody:
@@ -166,7 +166,7 @@ async def test_a_card_is_shown_once_and_can_be_printed(kept: KeptBox) -> None:
 
 
 @pytest.mark.slow
-async def test_a_phone_without_its_code_says_what_to_do(kept: KeptBox) -> None:
+async def test_a_phone_without_its_code_shows_what_to_do(kept: KeptBox) -> None:
     async with serve_site(kept.box) as site, visitor() as somebody:
         page = await somebody.page(locale="en-GB")
         await sign_in(page, site)
@@ -245,7 +245,7 @@ async def test_a_keeper_reads_that_he_is_filmed_where_a_camera_films_and_nowhere
         assert ("You are filmed" in await page_of(client)) is is_filmed
 
 
-async def test_the_owners_first_page_says_who_has_the_key(kept: KeptBox) -> None:
+async def test_the_owners_first_page_shows_who_has_the_key(kept: KeptBox) -> None:
     async with serve_site(kept.box) as site, site.client(site.owner) as anna:
         assert "on its hook, proven" in await page_of(anna, "/")
         await kept.takes_key()
@@ -317,7 +317,7 @@ async def test_renewing_ends_the_old_code_and_gives_another_one(kept: KeptBox) -
             assert "You are not signed in" in await page_of(phone)
 
 
-async def test_whoever_has_the_key_still_sees_until_when_it_has_to_be_back(kept: KeptBox) -> None:
+async def test_a_keeper_who_has_the_key_still_sees_when_it_has_to_be_back(kept: KeptBox) -> None:
     async with serve_site(kept.box) as site, await keeper_client(site) as claire:
         await kept.scans(PARCEL)
         visit = await kept.box.ring(code_in(claire))

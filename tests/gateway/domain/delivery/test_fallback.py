@@ -74,7 +74,7 @@ def test_a_retailer_s_own_list_limits_it() -> None:
     assert goes(replace(ORDER, entrances=frozenset({"front"}))) is None
 
 
-def test_without_a_courier_s_code_it_goes_to_no_entrance_that_asks_for_one() -> None:
+def test_without_a_courier_s_code_it_goes_to_no_entrance_that_requires_one() -> None:
     only_box = replace(PLAN, preferred=("box",))
     assert goes(plan=only_box) is None
     assert goes(replace(ORDER, courier="courier:ab"), plan=only_box) == "box/box"

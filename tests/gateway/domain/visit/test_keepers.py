@@ -204,7 +204,7 @@ def test_while_the_key_is_out_no_other_keeper_gets_anything() -> None:
     assert house.refusals == ["busy"], "whoever has the key may show his code again"
 
 
-def test_a_scanner_that_read_too_many_unknown_codes_hears_no_keeper_either() -> None:
+def test_a_scanner_that_read_too_many_unknown_codes_accepts_no_keeper_either() -> None:
     house = Kept()
     for guess in range(3):
         house.run(20)
@@ -236,7 +236,7 @@ def test_a_code_that_is_withdrawn_while_it_rings_opens_nothing() -> None:
     assert house.orders == []
 
 
-def test_a_code_that_is_withdrawn_while_the_owner_is_asked_opens_nothing() -> None:
+def test_a_code_that_is_withdrawn_before_the_owner_answers_opens_nothing() -> None:
     house = Kept()
     house.parcel = house.delivery(needs_yes=True)
     house.scans_parcel()
@@ -267,7 +267,7 @@ def test_another_keepers_code_may_be_withdrawn_meanwhile() -> None:
     assert house.orders == ["open safe"]
 
 
-def test_whoever_has_the_key_keeps_it_and_brings_it_back() -> None:
+def test_a_keeper_who_has_the_key_keeps_it_and_brings_it_back() -> None:
     house = key_out()
     house.feed(e.KeeperWithdrawn(codes=frozenset({CLAIRE.code})))
     house.run(30)
@@ -281,7 +281,7 @@ def test_whoever_has_the_key_keeps_it_and_brings_it_back() -> None:
 # ---- who has it -----------------------------------------------------------------------------------------------------
 
 
-def test_log_and_owner_learn_the_name_of_whoever_has_the_key() -> None:
+def test_log_and_owner_get_the_name_of_the_person_who_has_the_key() -> None:
     house = key_out()
     assert notes(house) == ["key_taken:claire"]
     assert told(house) == [("at_the_door", "claire"), ("key_taken", "claire")]
@@ -333,7 +333,7 @@ def test_only_an_accepted_keeper_or_where_couriers_act_nobody_may_open(
     ("keeper", "refusal"),
     [(None, "keeper_not_proven"), (BRUNO, "keeper_not_accepted"), (WITHDRAWN, "keeper_not_accepted"), (CLAIRE, None)],
 )
-def test_each_intent_asks_again_whether_its_keeper_counts(keeper: KeeperCode | None, refusal: str | None) -> None:
+def test_each_intent_checks_again_whether_its_keeper_counts(keeper: KeeperCode | None, refusal: str | None) -> None:
     house = ringing()
     assert house.state.visit is not None
     state = replace(house.state, visit=replace(house.state.visit, keeper=keeper))

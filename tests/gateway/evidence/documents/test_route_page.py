@@ -72,7 +72,7 @@ def test_a_key_safes_report_has_the_key_and_no_bolt_that_it_never_had(tmp_path: 
     assert third.index("Qui l'avait") < taken < returned
 
 
-def test_what_was_not_proven_is_told_in_red_words(tmp_path: Path) -> None:
+def test_a_closure_that_was_not_proven_is_printed_in_red(tmp_path: Path) -> None:
     rows = copy.deepcopy(FLAT)
     end = next(number for number, row in enumerate(rows) if row["phase"] == "locked_again")
     (*_, third) = pages(sealed_rows(tmp_path, rows[:end], KEY), tmp_path)
@@ -80,7 +80,7 @@ def test_what_was_not_proven_is_told_in_red_words(tmp_path: Path) -> None:
     assert "Secured, proven" not in third
 
 
-def test_a_named_keeper_and_a_clock_that_was_set_are_told(tmp_path: Path) -> None:
+def test_the_report_has_a_named_keeper_and_a_clock_that_was_set(tmp_path: Path) -> None:
     rows = copy.deepcopy(KEY_SAFE)
     rows[0]["route"]["holder"] = "keeper:claire"
     for row in rows:
@@ -95,7 +95,7 @@ def test_a_named_keeper_and_a_clock_that_was_set_are_told(tmp_path: Path) -> Non
     assert "No declared gap." not in first
 
 
-def test_a_receptions_report_says_who_received_the_parcel_and_nothing_of_doors(tmp_path: Path) -> None:
+def test_a_receptions_report_names_the_receiver_and_has_no_door(tmp_path: Path) -> None:
     rows = [
         custody_row("announced", "offered", 1),
         custody_row("offered", "received", 5, receiver="huissier"),
@@ -115,7 +115,7 @@ def test_a_receptions_report_says_who_received_the_parcel_and_nothing_of_doors(t
     assert "14:00:05 Refusé (huissier, …0017, abîmé)" in third
 
 
-def test_a_delivery_that_was_moved_here_says_from_where(tmp_path: Path) -> None:
+def test_the_report_of_a_moved_delivery_names_its_own_entrance(tmp_path: Path) -> None:
     folder = sealed_rows(tmp_path, FLAT, KEY, {"moved_from": "garage"})
     assert read_visit(folder, public_key=KEY.public).verdict.ok
     (first, *_) = pages(folder, tmp_path)

@@ -83,7 +83,7 @@ def test_a_key_safes_proof_has_the_key_and_the_door_that_it_opens() -> None:
     assert told["custody"][1]["at"] == taken["at"]
 
 
-def test_the_chosen_compartment_is_the_route_and_its_sensor_says_that_something_lies_in_it() -> None:
+def test_the_chosen_compartment_is_the_route_and_its_sensor_proves_the_parcel() -> None:
     rows = honest_visit("parcel box")
     (box,) = account_of(rows).route
     assert box.closure == BOXES[0]
@@ -233,7 +233,7 @@ def test_a_sensor_that_answers_no_query_proves_by_its_last_report_also_from_befo
     assert words_of_both(account_of(rows), rows) == ("route_unproven", "route_unproven")
 
 
-def test_a_receptions_part_says_who_received_the_parcel() -> None:
+def test_a_receptions_part_names_the_receiver_of_the_parcel() -> None:
     rows: list[Any] = [
         custody_row("announced", "offered", 1),
         custody_row("offered", "offered", 2),  # he scanned it twice

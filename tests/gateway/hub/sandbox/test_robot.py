@@ -96,7 +96,7 @@ async def test_every_outcome_has_its_parcel_number(tmp_path: Path) -> None:
             assert (said["state"], said["reason"], said["missing"], said["house"]) == expected, parcels
 
 
-async def test_a_parcel_that_a_neighbour_takes_says_who_has_it_and_one_that_he_declines_does_not(
+async def test_a_parcel_that_a_neighbour_takes_has_a_custody_and_a_declined_one_has_none(
     tmp_path: Path,
 ) -> None:
     async with run_hub(hub_file(tmp_path)) as hub:
@@ -131,7 +131,7 @@ async def test_a_delivery_that_the_front_door_cannot_take_goes_to_the_garage_whe
             assert (found["state"], found["moved_to"]) == ("delivered", None)
 
 
-async def test_a_brand_asks_the_simulated_home_for_its_facts_and_comments_on_them(tmp_path: Path) -> None:
+async def test_a_brand_queries_the_simulated_home_for_its_facts_and_comments_on_them(tmp_path: Path) -> None:
     async with run_hub(hub_file(tmp_path)) as hub:
         box, key = await create_sandbox(hub), BoxKey.generate()
         brand, home, path = box.said["brand"], box.said["home"], f"/v1/connections/{box.said['connection']}"

@@ -216,7 +216,7 @@ def test_the_lock_of_a_closure_moves_with_what_happens_at_it_only(state: Entranc
     assert closure_values(state)["flat"][SECURED] == value
 
 
-def test_good_news_of_one_closure_says_nothing_of_another() -> None:
+def test_good_news_about_one_closure_proves_nothing_about_another() -> None:
     boxes = tuple(Compartment(id=name, devices=BOX) for name in ("c1", "c2"))
     values = closure_values(entrance(*boxes, c1__content="occupied", c2__latch="unlocked"))
     assert (values["c1"]["content"], values["c2"]["content"]) == ("ON", "OFF")

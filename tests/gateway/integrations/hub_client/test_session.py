@@ -263,7 +263,7 @@ async def test_a_job_is_received_once_it_is_on_the_disk_and_comes_back_as_a_sign
         (b'{"events":0}', None),
     ],
 )
-async def test_a_hub_gets_events_in_the_format_of_which_it_says_that_it_reads_it(
+async def test_a_hub_gets_events_in_the_format_that_it_publishes(
     tmp_path: Path, speaks: bytes | None, moved_to: str | None
 ) -> None:
     async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:

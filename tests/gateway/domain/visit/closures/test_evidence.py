@@ -24,7 +24,7 @@ CAMERAS = {"outside": True}
         (Evidence.NONE, False, "", "unknown"),
     ],
 )
-def test_delivered_is_said_where_what_can_tell_has_told(
+def test_the_result_is_delivered_only_if_the_sensor_that_can_detect_it_has_answered(
     evidence: Evidence, content: str, outcome: str, *, has_sensor: bool
 ) -> None:
     is_filmed = evidence in (Evidence.FILM, Evidence.DOOR_FILM)

@@ -17,7 +17,7 @@ def safe_is_open() -> Driven:
     return house
 
 
-def test_a_hook_that_says_present_for_ever_is_contradicted_by_the_door_and_the_owner_is_alarmed_once() -> None:
+def test_a_hook_stuck_at_present_is_contradicted_by_the_door_and_raises_one_alarm() -> None:
     house = safe_is_open()
     for _ in range(2):
         house.says(hall_door="open")

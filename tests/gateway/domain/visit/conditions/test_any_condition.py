@@ -49,14 +49,16 @@ def seen(condition: AnyCondition, history: list[tuple[str, Any, bool]]) -> dict[
 
 
 @every_kind
-def test_a_kind_has_an_example_here_a_word_of_its_own_and_its_text(kind: type[AnyCondition]) -> None:
+def test_a_kind_has_an_example_here_its_own_word_and_its_text(kind: type[AnyCondition]) -> None:
     assert type(EXAMPLES[kind]) is kind
     assert [other.name for other in KINDS].count(kind.name) == 1
     assert kind.name in READINESS_TEXTS
 
 
 @every_kind
-def test_what_nobody_reported_is_not_met_and_says_nothing_of_the_household(kind: type[AnyCondition]) -> None:
+def test_a_condition_without_a_report_is_not_met_and_implies_nothing_about_the_household(
+    kind: type[AnyCondition],
+) -> None:
     nothing = cold({})
     condition = EXAMPLES[kind]
     assert not condition.is_met(nothing)
