@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant
 
 TESTS = "tests/gateway/"
 INTENTS = f"{TESTS}storage/test_intents.py"
+GO = f"{TESTS}domain/visit/closures/test_answered_with_go.py"
 STATES = f"{TESTS}storage/test_entrance_state.py"
 BAD_NEWS = f"{TESTS}runtime/test_bad_news_before_an_unlock.py"
 SENSORS = f"{TESTS}runtime/adapters/test_sensors.py"
@@ -13,6 +14,20 @@ OWN_OPENING = f"{INBOX}::test_what_a_visit_hears_of_its_delivery_does_not_count_
 MUTANTS = (
     # ---- the store ----
     Mutant(
+        name="a closure that a motor opens answers no scan",
+        file="gateway/domain/visit/transitions.py",
+        old="if step.visit.phase is Phase.UNLOCKING:\n",
+        new="if step.visit.phase is Phase.UNLOCKED:\n",
+        tests=(GO,),
+    ),
+    Mutant(
+        name="the flat is answered at the street door",
+        file="gateway/domain/visit/scan.py",
+        old="scanner=scan.scanner, entry=replace(",
+        new="entry=replace(",
+        tests=(GO,),
+    ),
+    Mutant(
         name="a visit's own opening rolls its next intent back",
         file="gateway/storage/decisions.py",
         old="row = row_in_visit(db, reserve.delivery, reserve.visit if reserve.stage > 0 else None)",
@@ -20,11 +35,11 @@ MUTANTS = (
         tests=(INTENTS,),
     ),
     Mutant(
-        name="the first intent of a visit needs no opening that is left",
+        name="the first intent of a visit needs no opening and no withdrawal that is left",
         file="gateway/storage/decisions.py",
         old="free = facts.refusal is None and facts.openings_left >= 1 and facts.withdrawals_left >= 1",
         new="free = facts.refusal is None",
-        tests=(INTENTS,),
+        tests=(f"{TESTS}storage/test_store.py",),
     ),
     Mutant(
         name="the next closure's intent is a visit of its own",

@@ -88,11 +88,10 @@ def _open_next(step: Step) -> None:
         transitions.wait_then_lock(step, 0)
         return
     step.visit = replace(visit, entry=replace(visit.entry, arrival_scan=None))
-    scanner = next(name for name, at in step.state.rules.scanners.items() if at == visit.route[stage])
     lacking = missing_on_route(step.state, visit.route[stage:], visit.delivery)
     answer = AnswerScan(
         scan=scan,
-        scanner=scanner,
+        scanner=visit.scanner,
         answer=ScanAnswer.NO,
         refusal=refusal,
         lacking=lacking if refusal is Refusal.NOT_READY else (),

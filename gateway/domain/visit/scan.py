@@ -94,7 +94,7 @@ def _add_parcel(step: Step, scan: Scanned) -> bool:
     if not kinds.isdisjoint({CodeKind.COURIER, CodeKind.KEEPER}) or scan.code in step.visit.parcels:
         courier_reports_left(step)
     if is_at_next and step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE, Phase.ADVANCING}:
-        step.visit = replace(step.visit, entry=replace(step.visit.entry, arrival_scan=scan.id))
+        step.visit = replace(step.visit, scanner=scan.scanner, entry=replace(step.visit.entry, arrival_scan=scan.id))
     if CodeKind.PARCEL in kinds:
         step.visit = replace(step.visit, parcels=step.visit.parcels | {scan.code})
     return True

@@ -254,7 +254,7 @@ class Visit(Frozen):
     id: str  # also the intents' id: one visit has one intent per closure
     delivery: VisitDelivery
     phase: Phase = Phase.RINGING
-    scanner: str
+    scanner: str  # where the courier scanned last: the answers go there
     keeper: KeeperCode | None = None  # the keeper who acts, if one does
     route: tuple[str, ...] = (MAIN_CLOSURE,)  # closures in the order in which they are opened
     consent: Consent = Consent()

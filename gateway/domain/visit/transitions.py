@@ -148,9 +148,14 @@ def release_unsent_opening(step: Step, why: Refusal) -> None:
     refuse(step, why)
 
 
+def answer_go(step: Step) -> None:
+    """Show "go" where the courier scanned last."""
+    step.emit(c.AnswerScan(scan=step.visit.id, scanner=step.visit.scanner, answer=c.ScanAnswer.GO), GO)
+
+
 def confirm_opened(step: Step) -> None:
     """Continue after the closure reported that somebody can go through it."""
-    step.emit(c.AnswerScan(scan=step.visit.id, scanner=step.visit.scanner, answer=c.ScanAnswer.GO), GO)
+    answer_go(step)
     passable_for_s = step.here.opening().passable_for_s
     never_s = step.state.rules.timing.never if passable_for_s is None else passable_for_s
     step.transition(Phase.UNLOCKED, {Timer.NEVER: never_s})
@@ -163,8 +168,14 @@ def refuse_and_relock(step: Step, refusal: Refusal) -> None:
 
 
 def begin_inside(step: Step, stage: int | None = None) -> None:
-    """Continue with the open closure of this stage, or of the present one: the opening is consumed."""
-    step.emit(INSIDE)
+    """Continue with the open closure of this stage, or of the present one: the opening is consumed.
+
+    A closure that a motor opens stands open without having been passable before. Then the scan is answered here.
+    """
+    if step.visit.phase is Phase.UNLOCKING:
+        answer_go(step)
+    else:
+        step.emit(INSIDE)
     consume_opening(step)
     entry = step.visit.entry
     stage = entry.stage if stage is None else stage
