@@ -31,7 +31,7 @@ MUTANTS = (
         tests=(CHOICE,),
     ),
     Mutant(
-        name="a parcel goes round for ever",
+        name="a parcel is moved without end",
         file=PURE,
         old="if refusal not in FALLBACK_REFUSALS or order.placed >= MAX_MOVES:",
         new="if refusal not in FALLBACK_REFUSALS:",
@@ -73,7 +73,7 @@ MUTANTS = (
         tests=(MOVES,),
     ),
     Mutant(
-        name="a door that only had to be asked loses its parcel",
+        name="a door that only had to answer a query loses its parcel",
         file=SHELL,
         old="is_over = present is None and bool(answer.lacking)",
         new="is_over = False",
@@ -94,7 +94,7 @@ MUTANTS = (
         tests=(MOVES,),
     ),
     Mutant(
-        name="a retailer is not told where the parcel went",
+        name="a retailer does not get the parcel's new entrance",
         file="gateway/storage/rows.py",
         old="moved_to=None if self.order.moved_from is None else self.order.entrance,",
         new="moved_to=None,",
@@ -108,7 +108,7 @@ MUTANTS = (
         tests=("tests/gateway/domain/delivery/test_candidate.py",),
     ),
     Mutant(
-        name="who is home at one entrance is nobody behind another",
+        name="a person at home at one entrance is ignored at another",
         file=PURE,
         old="is_empty = refusal is not Refusal.HOUSEHOLD_PRESENT or entrance not in plan.living_space",
         new="is_empty = refusal is not Refusal.HOUSEHOLD_PRESENT or entrance",
@@ -122,7 +122,7 @@ MUTANTS = (
         tests=(MOVES,),
     ),
     Mutant(
-        name="what a brand has brought in comes in once more as the owner's own",
+        name="a parcel that a brand delivered comes in again as the owner's own",
         file=STORE,
         old="comes = {None, Refusal.ALREADY_USED}",
         new="comes = {None}",
@@ -143,14 +143,14 @@ MUTANTS = (
         tests=("tests/gateway/domain/visit/test_two_good_values.py",),
     ),
     Mutant(
-        name="a lid that says closed makes a second compartment free",
+        name="a lid stuck at closed makes a second opening available",
         file="gateway/domain/visit/transitions.py",
         old=") and not _may_have_been_filled(step)",
         new=") or _may_have_been_filled(step) is None",
         tests=("tests/gateway/domain/visit/test_two_good_values.py",),
     ),
     Mutant(
-        name="a door is used though its key hangs in the safe, and nobody hears of it",
+        name="a door is used although its key hangs in the safe, without an alarm",
         file="gateway/domain/visit/closures/keyed_door.py",
         old="return KEY_TAKEN in view.now.marks",
         new="return KEY_TAKEN in view.now.marks or True",

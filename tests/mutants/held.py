@@ -6,7 +6,7 @@ HELD = "tests/gateway/video/test_held_folder.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
-        name="a video process removes the socket that lies at its path, whoever made it",
+        name="a video process removes a socket at its path that another process made",
         file="gateway/video/held_folder.py",
         old="            if self._is_own(path):\n",
         new="            if path.exists():\n",

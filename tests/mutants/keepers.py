@@ -20,7 +20,7 @@ MUTANTS = (
         tests=(RULES,),
     ),
     Mutant(
-        name="a courier's token stands for a keeper",
+        name="a courier's token replaces a keeper's code",
         file=SCAN,
         old="    if is_for_keeper and match.kind is CodeKind.COURIER:",
         new="    if is_for_keeper and match.kind is CodeKind.KEEPER:",
@@ -34,7 +34,7 @@ MUTANTS = (
         tests=(RULES,),
     ),
     Mutant(
-        name="a withdrawn code goes on opening",
+        name="a withdrawn code continues to open",
         file=PREDICATES,
         old="return rules.holder is Holder.KEEPER and keeper.keeper in rules.keepers and not keeper.withdrawn",
         new="return rules.holder is Holder.KEEPER and keeper.keeper in rules.keepers",
@@ -62,7 +62,7 @@ MUTANTS = (
         tests=(RULES,),
     ),
     Mutant(
-        name="a withdrawn code that waits for a parcel goes on waiting",
+        name="a withdrawn code that waits for a parcel continues to wait",
         file=SCAN,
         old="pending.keeper.code in codes:\n        expire_pending_scan(step)",
         new="pending.keeper.code not in codes:\n        expire_pending_scan(step)",
@@ -83,7 +83,7 @@ MUTANTS = (
         tests=(RULES,),
     ),
     Mutant(
-        name="a locked-out scanner still hears keepers",
+        name="a locked-out scanner still accepts keepers",
         file=SCAN,
         old="    elif attempts.locked_out:\n"
         "        _answer_no(step, scan, Refusal.LOCKED_OUT)\n"
@@ -94,7 +94,7 @@ MUTANTS = (
         tests=(RULES,),
     ),
     Mutant(
-        name="the log does not say who took the key",
+        name="the log does not name the keeper who took the key",
         file="gateway/domain/visit/decide.py",
         old='step.emit(c.LogNote(what=f"{mark}:{holder}" if holder else mark))',
         new="step.emit(c.LogNote(what=mark))",
@@ -115,7 +115,7 @@ MUTANTS = (
         tests=(RULES,),
     ),
     Mutant(
-        name="the store believes the visit that its keeper counts",
+        name="the store does not check the code of a visit's keeper",
         file="gateway/storage/decisions.py",
         old="    if keeper is None or keepers.counts(db, keeper.code):",
         new="    if keeper is None or not keeper.withdrawn:",
@@ -192,7 +192,7 @@ MUTANTS = (
         tests=(PAGES,),
     ),
     Mutant(
-        name="whoever has the key is signed out before he brings it back",
+        name="a keeper who has the key is signed out before he brings it back",
         file="gateway/web/auth/keepers.py",
         old="if known is None or (withdrawn and not self._has_key(row.keeper)):",
         new="if known is None or withdrawn:",
@@ -206,7 +206,7 @@ MUTANTS = (
         tests=(PAGES,),
     ),
     Mutant(
-        name="a link is good for ever",
+        name="a keeper's link never expires",
         file="gateway/web/auth/keepers.py",
         old="is_over = self._clock.latest(now, row.made) - row.made >= LINK_LIFETIME",
         new="is_over = self._clock.latest(now, row.made) < row.made",

@@ -17,7 +17,7 @@ MUTANTS = (
         tests=(FORGED,),
     ),
     Mutant(
-        name="an order on no route is nobody's",
+        name="an order on no route is accepted",
         file="gateway/evidence/route_check.py",
         old="    if reading.unexplained:",
         new="    if len(reading.unexplained) > 99:",

@@ -33,14 +33,14 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(PROVEN,),
     ),
     Mutant(
-        name="Home Assistant believes each sensor's mere word",
+        name="Home Assistant shows each sensor's unproven report",
         file=HOMEASSISTANT,
         old="is_believed = fact.proven or fact.value not in sensor.needs_answer",
         new="is_believed = fact.value != UNKNOWN",
         tests=(PROVEN,),
     ),
     Mutant(
-        name="a street door is called locked in Home Assistant",
+        name="Home Assistant shows a street door as locked",
         file=HOMEASSISTANT,
         old="    elif closure.is_private:\n        yield SECURED, _SECURED\n",
         new="    else:\n        yield SECURED, _SECURED\n",
@@ -75,7 +75,7 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(f"{TRIALS}::test_a_closure_s_trial_ends_by_what_the_house_shows",),
     ),
     Mutant(
-        name="a sensor's mere word ends a trial",
+        name="a sensor's unproven report ends a trial",
         file=WALK,
         old="all(fact.value == DoorState.CLOSED and fact.proven for fact in contacts)",
         new="all(fact.value == DoorState.CLOSED for fact in contacts)",

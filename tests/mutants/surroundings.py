@@ -80,7 +80,7 @@ MUTANTS = (
         tests=(SURROUNDINGS,),
     ),
     Mutant(
-        name="whoever comes home while it rings is not noticed",
+        name="a person who comes home while the bell rings is not noticed",
         file="gateway/domain/visit/facts.py",
         old="if any(condition.is_arrival(event) for condition in step.state.rules.conditions):",
         new="if not step.state.rules.conditions:",

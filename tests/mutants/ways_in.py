@@ -167,7 +167,7 @@ MUTANTS = (
         tests=("tests/gateway/cli/test_simulation.py",),
     ),
     Mutant(
-        name="a film stands in for the answer of a compartment's sensor",
+        name="a film replaces the answer of a compartment's sensor",
         file="gateway/domain/visit/closures/compartment.py",
         old='        if not view.fact("content").proven:\n            return Deposit.UNKNOWN\n',
         new='        if not view.fact("content").proven:\n            return Deposit.BY_FILM\n',
