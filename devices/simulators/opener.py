@@ -91,7 +91,8 @@ class Opener(SimulatedDevice):
                 self.publish(report)
 
     def _is_beam_broken(self) -> bool:
-        return ("beam" in self.faults or self._passing > 0) and "blind" not in self.faults
+        stays = isinstance(self._leaf, MotorThing) and self._leaf.is_beam_broken
+        return (stays or "beam" in self.faults or self._passing > 0) and "blind" not in self.faults
 
     # ---- movements ---------------------------------------------------------------------------------------------------
 
