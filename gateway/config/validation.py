@@ -146,7 +146,9 @@ def _check_closures(home: Home, entrance: EntranceSection, at: tuple[str | int, 
     """Check the closures of an entrance against their kinds, without knowing any kind."""
     if (entrance.lock is None) != (entrance.door is None):
         missing = "lock" if entrance.lock is None else "door"
-        yield ConfigProblem((*at, missing), "`lock` and `door` belong together: name both, or write `closures`.")
+        named = "door" if missing == "lock" else "lock"
+        todo = "name both, or write `closures`" if not entrance.closures else f"leave out `{named}` beside `closures`"
+        yield ConfigProblem((*at, missing), f"`lock` and `door` belong together: {todo}.")
     short = short_form(entrance, None if entrance.lock is None else home.devices.get(entrance.lock))
     if entrance.lock is None and entrance.door is None and not entrance.closures:
         yield ConfigProblem((*at, "lock"), "nothing bars the way in here: name `lock` and `door`, or write `closures`.")
@@ -228,9 +230,9 @@ def _check_closure(
         if is_basic and entrance.living_space and closure.is_private:
             yield ConfigProblem(
                 loc,
-                f"`{device}` cannot be queried, so it cannot prove that the door stayed shut. An entrance to the living"
-                " space needs a sensor that answers queries: a wired one with ESPHome, for example. No Zigbee contact"
-                " answers queries.",
+                f"`{device}` cannot be queried, so it cannot prove that `{closure.id}` stayed shut. An entrance to the"
+                " living space needs a sensor that answers queries: a wired one with ESPHome, for example. No Zigbee"
+                " contact answers queries.",
             )
         elif is_basic and needs_answer:
             yield ConfigProblem(
@@ -351,9 +353,9 @@ def _check_entrance(entrance: EntranceSection, at: tuple[str | int, ...]) -> Ite
         )
     has_own_door = entrance.lock is not None and entrance.cameras.outside is None
     if entrance.evidence is Evidence.FILM and (has_own_door or not entrance.courier_cameras):
-        yield ConfigProblem(
-            (*at, "cameras", "outside"), "no camera sees the courier: name one, or write what else proves a delivery."
-        )
+        less = ", or write what else proves a delivery: evidence: sensor, scan or none"
+        other = "" if entrance.living_space else less
+        yield ConfigProblem((*at, "cameras", "outside"), f"no camera sees the courier: name one{other}.")
     if entrance.living_space and not entrance.home_refuses:
         also = "" if entrance.signal is not None else ", and name a signal"
         yield ConfigProblem(

@@ -54,7 +54,7 @@ def test_a_brand_may_be_permitted_the_reception(tmp_path: Path) -> None:
     ("old", "new", "says"),
     [
         ("  desk:", "  front:", "there is an entrance `front` already"),
-        ("    keep_cold: 7200", "    scanners: [front-scanner]", "`front-scanner` belongs to `front` already"),
+        ("    keep_cold: 7200", "    scanners: [front-scanner]", "`front` already uses `front-scanner`"),
         ("    keep_cold: 7200", "    scanners: [nowhere]", "there is no device `nowhere`"),
         ("    keep_cold: 7200", "    scanners: [doorbell]", "`doorbell` is a camera, but a scanner is needed here"),
         ("    keep_cold: 7200", "    keep_cold: 60", "300"),
