@@ -64,8 +64,9 @@ def read_claims(path: Path, *, brand: str, box: str, utc: datetime, courier: byt
     """Read a promise (YAML or JSON: the message's `delivery`) and make a message of it, valid for an hour from `utc`.
 
     The message has the lowest version that says it. In the file a window's `start` and `end` may be written from now
-    on: +5m, +2h; `needs` may be left out. Without an `id` each message promises a new delivery. `courier`: the 16
-    secret bytes of the courier's one-time code, of which the message carries the SHA-256 only.
+    on: +5m, +2h. `needs` may be left out, and `entrance` in the list of `entrances`. Without an `id` each message
+    promises a new delivery. `courier`: the 16 secret bytes of the courier's one-time code, of which the message carries
+    the SHA-256 only.
     """
     body = {"id": f"order-{secrets.token_hex(3)}", **_read_file(path)}
     if courier is not None:
@@ -73,6 +74,9 @@ def read_claims(path: Path, *, brand: str, box: str, utc: datetime, courier: byt
     window = body.get("window")
     if isinstance(window, dict):
         body["window"] = {key: _parse_instant(value, utc) for key, value in window.items()}
+    accepted, entrance = body.get("entrances"), body.get("entrance")
+    if isinstance(accepted, list) and entrance not in accepted:
+        body["entrances"] = [entrance, *accepted]
     if V2_FIELDS & body.keys():
         body = {"needs": used_features(body), **body}
     message = {**new_claims(brand, box, utc), "delivery": {"do": "offer", "version": 1, **body}}

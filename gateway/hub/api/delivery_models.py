@@ -47,6 +47,11 @@ _LABEL_RULES_FIELD = Field(
     " leave, 4323 signature required, 4324 not before, 4325 not after. The order needs the feature `label_rules`."
 )
 _INFO_FIELD = Field(description="Texts for people; nothing decides on them.", examples=[{"note": "Fragile"}])
+_TOKEN_FIELD = Field(
+    description="The order as your brand signed it: a compact JWS whose `typ` is `perron-delivery+jwt` or"
+    " `perron-delivery-2+jwt`, and whose claims are `iss`, `aud`, `iat`, `nbf`, `exp`, `jti` and `delivery`. The page"
+    " docs/retailer/api.md describes each claim."
+)
 _UNIQUE: dict[str, Any] = {"json_schema_extra": {"uniqueItems": True}}
 _Entrances = Annotated[
     tuple[promise.Id, ...],
@@ -132,7 +137,7 @@ class NewDelivery(_DeliveryOrToken):
 
     connection: ConnectionId
     delivery: NewPromise = _ABSENT_FIELD
-    token: Token = _ABSENT_FIELD
+    token: Annotated[Token, _TOKEN_FIELD] = _ABSENT_FIELD
 
 
 class Change(Model):
@@ -166,7 +171,7 @@ class ChangedDelivery(_DeliveryOrToken):
     """
 
     delivery: Change = _ABSENT_FIELD
-    token: Token = _ABSENT_FIELD
+    token: Annotated[Token, _TOKEN_FIELD] = _ABSENT_FIELD
     version: Annotated[promise.Version, AcceptWholeFloat] | None = None
 
 

@@ -1,14 +1,17 @@
 """What `perron retailer announce` says after a box has accepted a delivery: who does what next, in which words."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from gateway.cli.delivery import next_step
+from gateway.cli.delivery import next_step, read_claims
 from gateway.config.home import Home
 from gateway.config.keepers import KeeperSection
 from gateway.config.reception import ReceiverSection, ReceptionSection
 from gateway.domain.delivery.barcodes import new_courier_token
+from gateway.domain.delivery.features import Feature
+from gateway.domain.delivery.promise_v2 import OfferV2
 from gateway.domain.visit.state import Holder
 
 SECRET = bytes(range(16))
@@ -28,6 +31,18 @@ def said(home: Home, folder: Path, entrance: str, *, courier: bytes | None = Non
     file = folder / "delivery.yaml"
     file.write_text(f"{{entrance: {entrance}, parcels: [8L20524752032]}}")
     return next_step(file, home, HOME_FILE, courier=courier, simulated=simulated)
+
+
+def test_the_entrance_is_added_to_the_entrances_as_the_hub_does(tmp_path: Path) -> None:
+    file = tmp_path / "delivery.yaml"
+    file.write_text(
+        "{id: order-1, entrance: garage, place: shelf, carrier: Colissimo, window: {start: +0m, end: +2h},"
+        " parcels: [8L20524752032], entrances: [front]}"
+    )
+    delivery = read_claims(file, brand="lune", box="home-1", utc=datetime(2026, 11, 29, tzinfo=UTC)).delivery
+    assert isinstance(delivery, OfferV2)
+    assert delivery.entrances == ("garage", "front")
+    assert delivery.needs == (Feature.ENTRANCES,)
 
 
 def test_the_courier_scans_the_parcel_and_the_one_time_code(home: Home, tmp_path: Path) -> None:

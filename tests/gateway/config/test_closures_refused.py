@@ -114,7 +114,10 @@ def devices(closure: dict[str, Any], **changes: str | None) -> dict[str, Any]:
         ((STREET, FLAT), {"lock": "lock"}, "door", "belong together: leave out `lock` beside `closures`."),
         ((STREET, FLAT), {"door": "door"}, "lock", "belong together: leave out `door` beside `closures`."),
         ((), {"lock": "lock"}, "door", "belong together: name both, or write `closures`."),
-        ((STREET, {**FLAT, "cameras": []}), {"cameras": {}}, "cameras.outside", "no camera sees the courier: name one."),
+        (
+            (STREET, {**FLAT, "cameras": []}), {"cameras": {}},
+            "cameras.outside", "no camera sees the courier: name one.",
+        ),
         (
             ({**C2, "cameras": []},), {**OUTSIDE, "cameras": {}},
             "cameras.outside", "name one, or write what else proves a delivery: evidence: sensor, scan or none.",
