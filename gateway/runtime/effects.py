@@ -20,6 +20,7 @@ from devices import commands as d
 from devices.reports import LockState
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
+from gateway.config.closure_names import has_named_closures
 from gateway.config.conditions import entrance_conditions
 from gateway.config.home import Home
 from gateway.config.topics import device_topic, entrance_topic
@@ -290,7 +291,9 @@ class CommandExecutor:
             return
         before, self._published_state = self._published_state.get("phase"), shown
         if shown["phase"] != before:
-            self._publish_event(now, {"visit": shown["visit"], "kind": "phase", "phase": shown["phase"]})
+            closure = summary.closure_of_phase(state) if has_named_closures(state.rules.closures) else None
+            where = {} if closure is None else {"closure": closure}
+            self._publish_event(now, {"visit": shown["visit"], "kind": "phase", "phase": shown["phase"], **where})
 
     def _publish_event(self, now: Now, body: Mapping[str, object]) -> None:
         head = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(now.utc), "entrance": self.entrance}

@@ -10,7 +10,7 @@ from devices.reports import DoorState, LockState
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import UNKNOWN, Fact, Quantity, sensor_name
 from gateway.domain.visit.predicates import are_private_secured, is_open, unsecured_closures
-from gateway.domain.visit.state import Entrance
+from gateway.domain.visit.state import Entrance, Phase
 from gateway.domain.visit.views import all_sensors, fact_of, view
 
 
@@ -89,6 +89,21 @@ def closure_states(state: Entrance) -> dict[str, dict[str, object]]:
             "sensors": {role: _shown(seen.fact(role), closure.sensors[role].needs_answer) for role in closure.sensors},
         }  # fmt: skip
     return found
+
+
+def closure_of_phase(state: Entrance) -> str | None:
+    """Return the id of the closure that is being opened or is open for the courier, or to which he goes.
+
+    None: no visit is in such a phase.
+    """
+    visit = state.visit
+    if visit is None or visit.phase not in _PHASES_AT_CLOSURE:
+        return None
+    return visit.route[visit.entry.stage + _PHASES_AT_CLOSURE[visit.phase]]
+
+
+_PHASES_AT_CLOSURE = {Phase.UNLOCKING: 0, Phase.UNLOCKED: 0, Phase.INSIDE: 0, Phase.ADVANCING: 1}
+"""The closure of each of these phases: so many stages after the one that was opened last."""
 
 
 def _shown(fact: Fact, needs_answer: frozenset[str]) -> str:

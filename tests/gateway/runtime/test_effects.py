@@ -19,8 +19,8 @@ from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.closures import KeyedDoor
-from gateway.domain.visit.closures.contract import Fact
+from gateway.domain.visit.closures import KeyedDoor, Strike
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE, Fact
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.evidence.archive import Archive
 from gateway.mqtt.packets import Acknowledgement, NotSent
@@ -443,8 +443,22 @@ async def test_a_change_of_phase_is_an_event(bench: Bench) -> None:
     bench.hands.publish_state(bench.state, bench.clock.now())
     bench.hands.publish_state(replace(bench.state, visit=replace(_visit(bench), phase=Phase.INSIDE)), bench.clock.now())
     bench.hands.publish_state(replace(bench.state, visit=None), bench.clock.now())
-    phases = [json.loads(one.payload)["phase"] for one in bench.line.on("perron/entrance/front/event")]
-    assert phases == ["unlocking", "inside", "ready"]
+    events = [json.loads(one.payload) for one in bench.line.on("perron/entrance/front/event")]
+    assert [event["phase"] for event in events] == ["unlocking", "inside", "ready"]
+    assert not any("closure" in event for event in events), "the only door needs no name"
+
+
+async def test_a_phase_at_one_of_several_closures_names_it(bench: Bench) -> None:
+    street = Strike(id="street", devices={"order": "street-strike", "door": "street-contact"})
+    rules = replace(bench.state.rules, closures=(street, *bench.state.rules.closures))
+    visit = replace(_visit(bench), route=("street", MAIN_CLOSURE))
+    for phase, stage in ((Phase.RINGING, 0), (Phase.UNLOCKED, 0), (Phase.ADVANCING, 0), (Phase.INSIDE, 1)):
+        there = replace(visit, phase=phase, entry=replace(visit.entry, stage=stage))
+        bench.hands.publish_state(replace(bench.state, rules=rules, visit=there), bench.clock.now())
+    events = [json.loads(one.payload) for one in bench.line.on("perron/entrance/front/event")]
+    assert [(event["phase"], event.get("closure")) for event in events] == [
+        ("ringing", None), ("unlocked", "street"), ("advancing", MAIN_CLOSURE), ("inside", MAIN_CLOSURE),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("bolt", LockState)
