@@ -91,8 +91,7 @@ class Opener(SimulatedDevice):
                 self.publish(report)
 
     def _is_beam_broken(self) -> bool:
-        stays = isinstance(self._leaf, MotorThing) and self._leaf.is_beam_broken
-        return (stays or "beam" in self.faults or self._passing > 0) and "blind" not in self.faults
+        return ("beam" in self.faults or self._passing > 0) and "blind" not in self.faults
 
     # ---- movements ---------------------------------------------------------------------------------------------------
 

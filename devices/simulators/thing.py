@@ -132,8 +132,7 @@ class ThingSection(BaseModel):
 class MotorThing(Thing):
     """A thing whose leaf an opener lifts and lowers (`opener.py`): a hatch, a gate.
 
-    `crossed` is called when somebody goes or reaches through. If a fault of the thing leaves something below the leaf,
-    the thing overrides `is_beam_broken` and calls `cross` when that changes (in `repaired`).
+    `crossed` is called when somebody goes or reaches through.
 
     Nothing moves it without power, so `release` does nothing.
     """
@@ -141,11 +140,6 @@ class MotorThing(Thing):
     def __init__(self, name: str, log: PhysicalLog) -> None:
         super().__init__(name, log)
         self.crossed: list[Callable[[], None]] = []
-
-    @property
-    def is_beam_broken(self) -> bool:
-        """Whether something stays in the light beam below the leaf."""
-        return False
 
     def lift(self, by: str) -> None:
         """Lift the leaf by its motor."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE
-from gateway.system.i18n import Language, Text, _, pgettext
+from gateway.system.i18n import Fact, Language, Text, _, in_language, pgettext
 
 KIND_NAMES: Mapping[str, Text] = {
     "bolted_door": _("Door"),
@@ -24,12 +24,18 @@ def has_named_closures(closures: Sequence[AnyClosure]) -> bool:
 
 def closure_name(closures: Sequence[AnyClosure], ident: str, language: Language) -> str:
     """Return the name of one of an entrance's closures; the id itself if there is no such closure."""
+    return in_language(closure_label(closures, ident), language)
+
+
+def closure_label(closures: Sequence[AnyClosure], ident: str) -> Fact:
+    """Return what `closure_name` puts into words of a language."""
     kinds = [closure.kind for closure in closures]
     kind = next((closure.kind for closure in closures if closure.id == ident), None)
     if kind is None:
         return ident
-    name = KIND_NAMES[kind].to(language)
-    return f"{name} ({ident})" if kinds.count(kind) > 1 else name
+    if kinds.count(kind) == 1:
+        return KIND_NAMES[kind]
+    return Text("{name} ({id})").with_facts(name=KIND_NAMES[kind], id=ident)
 
 
 def closure_names(closures: Sequence[AnyClosure], language: Language) -> dict[str, str]:

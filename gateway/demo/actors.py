@@ -12,6 +12,7 @@ from gateway.cli.broker import open_session, publish
 from gateway.config.topics import OFFER_TOPIC, entrance_topic
 from gateway.demo.observers import Body, GatewayObserver
 from gateway.demo.plan import DemoPlan, RetailerKey
+from gateway.demo.wording import REQUEST_TEXTS, THE_DOOR, DoorNames, act_text
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.features import Feature
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
@@ -127,7 +128,7 @@ class DemoOwner:
 
     async def send_request(self, action: str, **facts: object) -> None:
         """Publish one request (`gateway.protocol.owner_requests`)."""
-        self._on_action("owner", action.replace("_", " "))
+        self._on_action("owner", REQUEST_TEXTS.get(action, action.replace("_", " ")))
         body: dict[str, Any] = {"id": secrets.token_hex(8), "do": action, **facts}
         async with open_session(self._broker, []) as session:
             await publish(session, self._topic, json.dumps(body).encode())
@@ -162,13 +163,22 @@ class DemoPerson:
 
     says_scanned = "the one-time code"
 
-    def __init__(self, name: str, house: HouseControl, on_action: OnAction, action_s: float, *, scanner: str) -> None:
+    def __init__(  # noqa: PLR0913 - each part of a person's world has a name
+        self,
+        name: str,
+        house: HouseControl,
+        on_action: OnAction,
+        action_s: float,
+        *,
+        scanner: str,
+        doors: DoorNames = THE_DOOR,
+    ) -> None:
         """`action_s` is the duration of each action in seconds; a scan takes none: two codes are then one label.
 
-        `scanner` is the one before which codes are held, unless another one is named.
+        `scanner` is the one before which codes are held, unless another one is named; `doors` are the names of doors.
         """
         self._name, self._house, self._on_action, self._action_s = name, house, on_action, action_s
-        self._scanner = scanner
+        self._scanner, self._doors = scanner, doors
 
     async def does(self, *actions: PersonAction) -> None:
         """Do these things one after the other."""
@@ -185,7 +195,7 @@ class DemoPerson:
     async def handles(self, thing: str, *acts: str) -> None:
         """Do these things to a street door, a compartment, a key safe, one after the other."""
         for act in acts:
-            self._on_action(self._name, f"{act.replace('_', ' ')}: {thing}")
+            self._on_action(self._name, act_text(act, thing, self._doors))
             await self._house.ask(Handle(who=self._name, thing=thing, act=act))
             await asyncio.sleep(self._action_s)
 

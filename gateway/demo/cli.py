@@ -12,6 +12,7 @@ from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import segno
 import typer
@@ -33,6 +34,7 @@ from gateway.demo.scenarios import SCENARIOS, find_scenarios
 from gateway.demo.stage import Stage
 from gateway.demo.terminal import TerminalObserver, print_summary
 from gateway.demo.verdict import Judgement
+from gateway.demo.wording import door_names
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing
 from gateway.system.clock import machine_time
 from gateway.system.i18n import SOURCE, Language, language_of
@@ -222,8 +224,9 @@ async def _play_as_json(scenario: Scenario, folder: Path, options: DemoOptions) 
 async def _play_live(scenario: Scenario, folder: Path, options: DemoOptions) -> Judgement:
     console = _console()
 
-    async def afterwards(_stage: Stage, judged: Judgement) -> None:
-        print_summary(console, judged, relative_path(folder / PICTURE_NAME))
+    async def afterwards(stage: Stage, judged: Judgement) -> None:
+        zone, picture = ZoneInfo(stage.plan.home.timezone), relative_path(folder / PICTURE_NAME)
+        print_summary(console, judged, picture, zone=zone, doors=door_names(stage.plan))
         _print_hints(console, folder, judged, stays_up=options.stays_up)
         if options.stays_up:
             options.end_of_run = asyncio.Event()

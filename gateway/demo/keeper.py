@@ -35,7 +35,7 @@ class DemoKeeper(DemoPerson):
         self.id, self.name, self.code = keeper, play.plan.home.keepers[keeper].name, code
         super().__init__(
             AT_THE_DOOR, play.house, _narrated(play, self.name), play.plan.action_s,
-            scanner=play.section.all_scanners[0],
+            scanner=play.section.all_scanners[0], doors=play.doors,
         )  # fmt: skip
 
 

@@ -8,11 +8,12 @@ from devices.simulators.control import Impossible
 from gateway.cli.failure import Failure
 from gateway.demo.observers import DemoEvent, GatewayObserver, WaitTimeout
 from gateway.demo.picture import draw_picture
-from gateway.demo.plan import make_plan
+from gateway.demo.plan import DemoPlan, make_plan
 from gateway.demo.processes import log_tail
 from gateway.demo.scenario import Scenario, ScenarioRun
 from gateway.demo.stage import Stage, open_stage
 from gateway.demo.verdict import Judgement, judge, retailer_states
+from gateway.demo.wording import THE_DOOR, DoorNames, door_names
 from gateway.system.i18n import Language
 
 LAST_RESULT_TIMEOUT_S = 5.0  # seconds
@@ -23,6 +24,11 @@ class DemoObserver:
     """Observes a run. This one only passes events on to `listener`; `gateway.demo.terminal` has one that prints."""
 
     listener: Callable[[DemoEvent], None] | None = None
+    doors: DoorNames = THE_DOOR
+
+    def on_plan(self, plan: DemoPlan) -> None:
+        """Called with the house of the run before anything starts."""
+        self.doors = door_names(plan)
 
     def on_start(self, what: str) -> None:
         """Called with the name of a part before it starts."""
@@ -51,6 +57,7 @@ async def run_scenario(  # noqa: PLR0913 - each option of a run has a name
     still up. Raises what `open_stage` does.
     """
     plan = scenario.equip(make_plan(folder, fast=fast, language=language))
+    observer.on_plan(plan)
     async with open_stage(plan, folder, on_start=observer.on_start, on_event=observer.on_event) as stage:
         failure = await _play(scenario, stage, observer)
         await _wait_for_result(scenario.expected.retailer_state, stage.watch)

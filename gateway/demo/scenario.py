@@ -17,6 +17,7 @@ from gateway.demo.plan import DemoPlan
 from gateway.demo.result import DoorMovement
 from gateway.demo.rig_control import CrashPoint, KillAtPoint
 from gateway.demo.stage import Stage
+from gateway.demo.wording import door_names, fault_text, thing_text
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode, Notification
@@ -79,8 +80,11 @@ class ScenarioRun:
         self.stage, self.plan, self.narrate = stage, plan, narrate
         self.section, self.timing = plan.section, plan.section.timing
         self.watch, self.log, self.house = stage.watch, stage.log, stage.house
+        self.doors = door_names(plan)
         self.courier, self.resident, self.thief = (
-            DemoPerson(name, stage.house, narrate, plan.action_s, scanner=self.section.all_scanners[0])
+            DemoPerson(
+                name, stage.house, narrate, plan.action_s, scanner=self.section.all_scanners[0], doors=self.doors
+            )
             for name in ("courier", "resident", "thief")
         )
         self.owner = DemoOwner(plan, narrate)
@@ -94,12 +98,12 @@ class ScenarioRun:
 
     async def set_fault(self, device: str, fault: str, on: bool | float | str = True) -> None:  # noqa: FBT002 - its value
         """Switch a device's fault on or off, or set its value."""
-        self.narrate("house", f"{device}: {fault}{' ends' if on is False else ''}")
+        self.narrate("house", fault_text(device, fault, self.doors, is_on=on is not False))
         await self.house.ask(ask.SetFault(device=device, fault=fault, on=on))
 
     async def set_link(self, device: str, *, up: bool) -> None:
         """Cut or restore a device's link to the broker."""
-        self.narrate("house", f"{device} is {'back' if up else 'cut off'}")
+        self.narrate("house", f"{thing_text(device, self.doors)} is {'back' if up else 'cut off'}")
         await self.house.ask(ask.SetLink(device=device, up=up))
 
     async def set_fridge_temperature(self, celsius: float) -> None:

@@ -1,6 +1,7 @@
 """Prints a run at a terminal: one short line for each thing that happens, and at the end what came of it."""
 
 import asyncio
+from datetime import tzinfo
 
 from rich.console import Console
 from rich.text import Text
@@ -8,11 +9,15 @@ from rich.text import Text
 from gateway.demo.observers import DemoEvent
 from gateway.demo.page.event_lines import line_of_event
 from gateway.demo.page.snapshot import line_text
-from gateway.demo.result import PhysicalOpening
+from gateway.demo.result import PhysicalOpening, ScenarioResult
 from gateway.demo.run import DemoObserver
 from gateway.demo.scenario import Scenario
 from gateway.demo.verdict import Judgement
+from gateway.demo.wording import HOUSE_TEXTS, DoorNames, thing_text
+from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.visit.state import Phase
 from gateway.system.i18n import SOURCE
+from gateway.web.texts.catalogue import TEXTS as PAGES
 
 
 class TerminalObserver(DemoObserver):
@@ -34,7 +39,7 @@ class TerminalObserver(DemoObserver):
     def on_event(self, event: DemoEvent) -> None:
         """Print what the gateway published or what physically happened, where it is worth a line."""
         super().on_event(event)
-        line = line_of_event(event)
+        line = line_of_event(event, self.doors)
         if line is not None and not line.is_narrated:
             self._print(line_text(line, SOURCE))
 
@@ -44,26 +49,44 @@ class TerminalObserver(DemoObserver):
         self._console.print(Text(f"{now - self._started_mono:6.1f}  {text}"), soft_wrap=True)
 
 
-def print_summary(console: Console, judged: Judgement, picture: str) -> None:
-    """Print what came of a run. `picture`: the path of its picture."""
+def print_summary(console: Console, judged: Judgement, picture: str, *, zone: tzinfo, doors: DoorNames) -> None:
+    """Print what came of a run. `picture`: the path of its picture; times are in `zone`, that of the house."""
     result = judged.result
     word, style = ("as expected", "bold green") if result.ok else ("NOT as expected", "bold red")
-    console.print(
-        f"\n{result.scenario}: parcels {result.outcome or '-'}, house {result.house or '-'}: {word}", style=style
-    )
+    console.print(f"\n{result.scenario}: {_result_text(result)}: {word}", style=style, markup=False)
     for complaint in judged.complaints:
         console.print(f"  ! {complaint}", style="red", markup=False)
-    facts = [("opening, by the door's own log (UTC)", _opening_text(opening)) for opening in result.openings]
+    facts = [
+        (f"opening of {thing_text(opening.thing, doors)}, by its own log", _opening_text(opening, zone))
+        for opening in result.openings
+    ]
     if result.proof.folder is not None:
         holds = "verifies" if result.proof.verified else "does NOT verify"
-        facts.append((f"proof with {len(result.clips)} films, {holds}", result.proof.folder))
+        films = f"{len(result.clips)} {'film' if len(result.clips) == 1 else 'films'}"
+        facts.append((f"proof with {films}, {holds}", result.proof.folder))
     facts += [("what physically happened", result.house_log), ("the visit as a picture", picture)]
     for what, fact in facts:
         fits = len(what) + len(fact) + 4 <= console.width
         console.print(f"  {what}:{' ' if fits else chr(10) + ' ' * 4}{fact}", markup=False, soft_wrap=True)
 
 
-def _opening_text(opening: PhysicalOpening) -> str:
+def _result_text(result: ScenarioResult) -> str:
+    """Return what came of parcels and house; a house that the owner secured after the visit is both."""
+    house = [] if result.house is None else [HOUSE_TEXTS[result.house].to(SOURCE)]
+    if result.house is DoorResult.HANDED_TO_OWNER and Phase.LOCKED_AGAIN in {phase.phase for phase in result.phases}:
+        house.append(f"then {HOUSE_TEXTS[DoorResult.LOCKED_AGAIN].to(SOURCE)}")
+    parcels = "" if result.outcome is None else f"parcels {_outcome_text(result.outcome)}"
+    return ", ".join(filter(None, (parcels, f"house {', '.join(house)}" if house else ""))) or "no visit"
+
+
+def _outcome_text(outcome: Outcome) -> str:
+    """Return an outcome within a sentence."""
+    return PAGES[f"outcome.{outcome}"].to(SOURCE).lower()
+
+
+def _opening_text(opening: PhysicalOpening, zone: tzinfo) -> str:
     times = (opening.unlocked_at, opening.opened_at, opening.closed_at, opening.locked_at)
     words = ("unlocked", "opened", "closed", "locked")
-    return ", ".join(f"{word} {at:%H:%M:%S}" for word, at in zip(words, times, strict=True) if at is not None)
+    return ", ".join(
+        f"{word} {at.astimezone(zone):%H:%M:%S}" for word, at in zip(words, times, strict=True) if at is not None
+    )

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 
-from gateway.demo.observers import DemoEvent, ObservedMessage
+from devices.commands import Sound
+from gateway.demo.observers import Body, DemoEvent, ObservedMessage
 from gateway.demo.page.snapshot import LineShown
 from gateway.demo.result import LogLine
+from gateway.demo.wording import DEVICE_TEXTS, HOUSE_TEXTS, MOVE_TEXTS, THE_DOOR, DoorNames
+from gateway.domain.delivery.promise import State
 from gateway.domain.delivery.result import Refusal
-from gateway.runtime.notifications.texts import REFUSAL_TEXTS
-from gateway.system.i18n import Fact, Text, _
+from gateway.domain.visit.state import Phase
+from gateway.runtime.notifications.texts import DECLINE_TEXTS, REFUSAL_TEXTS
+from gateway.system.i18n import Fact, Text, _, pgettext
 from gateway.web.texts.catalogue import TEXTS as PAGES
 
 PERSON_TEXTS: Mapping[str, Text] = {
@@ -20,27 +24,33 @@ PLACE_TEXTS: Mapping[str, Text] = {
     "inside": _("{who} is inside."),
     "away": _("{who} goes away."),
 }
-DEVICE_TEXTS: Mapping[str, Text] = {
-    "front-lock": _("the lock"),
-    "front-door": _("the door's sensor"),
-    "doorbell": _("the doorbell's camera"),
-    "hall-camera": _("the hall's camera"),
-    "front-scanner": _("the scanner"),
-    "front-signal": _("the signal"),
-    "kitchen-fridge": _("the fridge"),
+PHASE_TEXTS: Mapping[str, Text] = {Phase.UNLOCKING: _("The order to open is sent.")}
+"""A phase of the only door in other words than on the owner's pages: the physical log says when the bolt withdraws."""
+
+RETAILER_TEXTS: Mapping[State, Text] = {
+    State.DELIVERED: _("delivered"),
+    State.PARTLY_DELIVERED: _("partly delivered"),
+    State.NOT_DELIVERED: _("not delivered"),
+    State.REFUSED: pgettext("a delivery", "refused"),
+    State.CANCELLED: pgettext("a delivery", "cancelled"),
+    State.EXPIRED: pgettext("a delivery", "expired"),
 }
+"""The states that end a delivery, as its retailer reads them."""
+
+DETAIL_TEXTS: Mapping[str, Text] = {str(word): text for word, text in (*DECLINE_TEXTS.items(), *HOUSE_TEXTS.items())}
+"""Why a receiver did not take the parcel, or how the visit left the house."""
 
 
-def line_of_event(event: DemoEvent) -> LineShown | None:
-    """Return the line for an event; None if the page shows none."""
-    return _line_of_message(event) if isinstance(event, ObservedMessage) else _line_of_house(event)
+def line_of_event(event: DemoEvent, doors: DoorNames = THE_DOOR) -> LineShown | None:
+    """Return the line for an event at these doors; None if the page shows none."""
+    return _line_of_message(event, doors) if isinstance(event, ObservedMessage) else _line_of_house(event, doors)
 
 
-def _line_of_message(message: ObservedMessage) -> LineShown | None:
+def _line_of_message(message: ObservedMessage, doors: DoorNames) -> LineShown | None:
     body = message.body
     match message.kind, body.get("kind"):
         case "event", "phase" if body["phase"] != "ready":
-            return LineShown(text=PAGES[f"phase.{body['phase']}"])
+            return LineShown(text=_phase_text(body, doors))
         case "event", "answer" if body["refusal"] is not None:
             return LineShown(text=_("No: {why}.", why=REFUSAL_TEXTS[Refusal(body["refusal"])]), tone="bad")
         case "event", "answer" if body["word"] == "wait":  # the box's word of the scan, so that it stands before a no
@@ -53,13 +63,44 @@ def _line_of_message(message: ObservedMessage) -> LineShown | None:
             return LineShown(text=_("Parcels: {outcome}", outcome=PAGES[f"outcome.{body['outcome']}"]))
         case "message", _:
             return LineShown(text=_("The owner is told: “{text}”"), message=body)
+        case "result", _ if body.get("state") in RETAILER_TEXTS:
+            return LineShown(text=_retailer_text(body))
         case "bridge", _ if body["state"] == "offline":
             return LineShown(text=_("The box does not answer any more."), tone="bad")
         case _:
             return None
 
 
-def _line_of_house(line: LogLine) -> LineShown | None:
+def _phase_text(body: Body, doors: DoorNames) -> Text:
+    """Return what a phase means, with the closure where it is if the scene has other closures than one door."""
+    phase = body["phase"]
+    plain, each = PHASE_TEXTS.get(phase, PAGES[f"phase.{phase}"]), PAGES.get(f"phase.{phase}.each")
+    name = doors.by_id.get(body.get("closure", ""), doors.only)
+    return plain if each is None or name is None else each.with_facts(closure=name)
+
+
+def _retailer_text(body: Body) -> Text:
+    state, reason = RETAILER_TEXTS[State(body["state"])], str(body.get("reason")).removeprefix("declined_")
+    detail = DETAIL_TEXTS.get(reason, DETAIL_TEXTS.get(str(body.get("house"))))
+    if detail is None:
+        return _("The retailer reads: {state}.", state=state)
+    return _("The retailer reads: {state}, {detail}.", state=state, detail=detail)
+
+
+def _move_text(line: LogLine, doors: DoorNames) -> Text | None:
+    """Return how a closure with a name moved; None: it has none, or the line is about something else."""
+    moved_to = line.get("state", line.get("released", line.get("caught")))
+    name, text = doors.by_thing.get(_thing(line)), MOVE_TEXTS.get((line["what"], moved_to))
+    return None if name is None or text is None or line.get("forced") else text.with_facts(closure=name)
+
+
+def _thing(line: LogLine) -> str | None:
+    return None if line.get("thing") is None else str(line["thing"])
+
+
+def _line_of_house(line: LogLine, doors: DoorNames) -> LineShown | None:
+    if not line.get("in_air") and (moved := _move_text(line, doors)) is not None:
+        return LineShown(text=moved)
     match line["what"], line.get("state"):
         case "person", _:
             who = str(line["who"])
@@ -82,6 +123,8 @@ def _line_of_house(line: LogLine) -> LineShown | None:
             return LineShown(text=text.with_facts(device=_device(line)), is_narrated=True)
         case "answer", _:
             return LineShown(text=_("Somebody inside answers."), is_narrated=True)
+        case "signal", _ if line["sound"] == Sound.CLOSE_THE_DOOR:
+            return LineShown(text=_("The signal reminds: close up."))
         case "parcel", _ if line["where"] == "inside":
             return LineShown(text=_("The parcel is put down."), is_narrated=True)
         case "refused", _:

@@ -27,6 +27,7 @@ from gateway.demo.scenario import Scenario, ScenarioRun
 from gateway.demo.scenarios import SCENARIOS, find_scenarios
 from gateway.demo.stage import Stage
 from gateway.demo.verdict import Judgement
+from gateway.demo.wording import THE_DOOR, DoorNames
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing
 from gateway.system.changes import ChangeNotifier
 from gateway.system.i18n import Language
@@ -113,10 +114,10 @@ class DemoRunner:
         """Change these fields of the page's snapshot."""
         self.show(replace(self.snapshot, **facts))
 
-    def apply(self, event: DemoEvent) -> None:
-        """Apply an event to the page's snapshot."""
+    def apply(self, event: DemoEvent, doors: DoorNames = THE_DOOR) -> None:
+        """Apply an event at these doors to the page's snapshot."""
         snapshot = apply_event(self.snapshot, event)
-        if snapshot.title != SHOW_TITLE and (line := line_of_event(event)) is not None:
+        if snapshot.title != SHOW_TITLE and (line := line_of_event(event, doors)) is not None:
             snapshot = replace(snapshot, says=line)
         if isinstance(event, ObservedMessage) and event.kind == "message":
             for language in LANGUAGES:
@@ -157,7 +158,7 @@ class DemoRunner:
         self.current_box = folder / "box"
         scenario = self._make_show(self, self._utc()) if title == SHOW_TITLE else find_scenarios(title)[0]
         observer = self._make_observer(scenario)
-        observer.listener = self.apply
+        observer.listener = lambda event: self.apply(event, observer.doors)
         async with DemoPhone(self._on_phone_message) as phone, CableRelay() as self.cable:
             wired = self._with_cable(scenario, folder, await self.cable.connect(phone.port))
             try:

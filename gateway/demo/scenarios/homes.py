@@ -11,6 +11,7 @@ from gateway.demo.plan import DemoPlan, GuardSetup, with_open_limit
 from gateway.integrations.lock_guard.file import GuardFile, RadioDoor, RadioLock, RadioSection
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.keys import command_key, create_key
+from gateway.system.i18n import _
 from gateway.system.mqtt_settings import BrokerSection
 
 LONG_OPEN_LIMIT_S = 60.0  # longer than a person stays inside, or a garage door open, in a scenario
@@ -78,7 +79,8 @@ def _with_opener(plan: DemoPlan, *, vendor: str, address: str = "", beam: bool =
         plan.door: DoorPlan(kind="door", vendor="esphome"),
     }
     timing = section.timing.model_copy(update={"open_again": LONG_OPEN_LIMIT_S})
-    garage = with_open_limit(section.model_copy(update={"living_space": False, "timing": timing}), LONG_OPEN_LIMIT_S)
+    update = {"living_space": False, "timing": timing, "name": _("Garage").to(plan.home.language)}
+    garage = with_open_limit(section.model_copy(update=update), LONG_OPEN_LIMIT_S)
     plan = plan.with_house(devices={**plan.house.devices, **simulated})
     return plan.with_home(devices={**plan.home.devices, **devices}, entrances={plan.entrance: garage})
 

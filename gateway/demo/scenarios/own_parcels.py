@@ -123,6 +123,7 @@ async def _own_parcel__living_space_tap(play: ScenarioRun) -> None:
     number = await announce(play, comes_today=True)
     await play.wait_until_expected()
     await play.owner.send_request("approve", visit="before-the-scan")
+    play.narrate("house", "that does not count: no parcel is scanned yet, and the owner has seen no picture")
     await scan(play, number)
     await play.wait_for_phase(Phase.APPROVING, due=play.timing.ring)
     await play.wait_for_refusal(Refusal.NOT_APPROVED, due=play.timing.approval)

@@ -125,6 +125,7 @@ async def _concierge__declined(play: ScenarioRun) -> None:
         await _offer(play, desk, code)
         await desk.receiver.decline(DeclineReason.DAMAGED)
         await _wait_for_stage(play, "declined")
+        play.narrate("courier", "keeps the parcel and goes away with it")
         await _wait_for_seal(play, 1)
         await play.watch.wait_until("the reason told", lambda: play.watch.bodies("result")[-1].get("reason"))
         play.require(

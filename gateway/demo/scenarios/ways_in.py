@@ -118,6 +118,7 @@ async def _flat__street_wedged(play: ScenarioRun) -> None:
     await play.log.wait_for_line("signal", within=30, sound="close_the_door")
     await play.log.wait_for_line("strike", released=False)
     play.require(not play.watch.events("unlock")[1:], "nothing else opens while the street door stands open")
+    play.narrate("house", "the flat's door stays shut while the street door stands open")
     await play.set_fault(STREET, "wedged", on=False)
     await scan_at_flat(play, parcels)
     await play.courier.goes_in()
@@ -301,6 +302,7 @@ async def _key_safe__key_late(play: ScenarioRun) -> None:
         await use_key(play, company)
         late = await play.wait_for_alarm(AlarmCode.KEY_LATE, due=play.timing.open_again)
         play.require(company.name in late["text"], "the alarm names who has the key")
+        await play.wait_for_notification(Notification.KEY_MISSED)
         await bring_key_back(play, company)
 
 

@@ -29,6 +29,7 @@ from gateway.domain.visit.closures import BoltedDoor, Compartment, KeyedDoor, Ke
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 from gateway.domain.visit.state import Holder
 from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.system.i18n import Text, _
 
 STREET, SAFE, HALL = "street", "safe", "hall-door"
 COMPARTMENTS = ("box-1", "box-2")
@@ -56,7 +57,10 @@ def with_flat(plan: DemoPlan) -> DemoPlan:
         scanners=section.scanners,
     )
     timing = section.timing.model_copy(update={"advance": 30.0})
-    update = {"closures": (street, flat), "lock": None, "door": None, "scanners": (STREET_SCANNER,), "timing": timing}
+    update = {
+        "closures": (street, flat), "lock": None, "door": None, "scanners": (STREET_SCANNER,), "timing": timing,
+        **named(plan, _("Flat")),
+    }  # fmt: skip
     cameras = section.cameras.model_copy(update={"outside": None})
     return equipped(
         plan,
@@ -89,10 +93,11 @@ def with_parcel_box(
         for name in COMPARTMENTS
     )
     cameras = CamerasSection(outside=section.cameras.outside)
+    name = named(plan, _("Parcel box"))
+    routes = tuple((compartment,) for compartment in COMPARTMENTS)
     update = {
         "closures": closures, "lock": None, "door": None, "living_space": False, "home_refuses": False,
-        "cameras": cameras,
-        "places": {"box": Place(name="Parcel box", routes=tuple((name,) for name in COMPARTMENTS), open_limit=60.0)},
+        "cameras": cameras, "places": {"box": Place(**name, routes=routes, open_limit=60.0)}, **name,
     }  # fmt: skip
     return equipped(
         plan,
@@ -110,7 +115,7 @@ def with_parcel_box(
 def with_box_beside_the_door(plan: DemoPlan) -> DemoPlan:
     """A parcel box, the entrance of the scene, beside the usual front door; it takes what the door cannot take."""
     front, door, boxed = plan.entrance, plan.section, with_parcel_box(plan)
-    box = boxed.section.model_copy(update={"name": "Parcel box", "scanners": (BOX_SCANNER,), "signal": None})
+    box = boxed.section.model_copy(update={"scanners": (BOX_SCANNER,), "signal": None})
     scanner = ScannerPlan(kind="scanner", vendor="scanner")
     devices = {**plan.home.devices, **boxed.home.devices, BOX_SCANNER: ScannerDevice(kind="scanner", vendor="scanner")}
     brands = {}
@@ -156,6 +161,7 @@ def with_key_safe(plan: DemoPlan, *, back_within: float = LONG_BACK_WITHIN_S) ->
     plan = plan.with_home(keepers=keepers, pages=PagesSection(port=free_port()))
     update = {
         "closures": (safe, door), "lock": None, "door": None, "holder": Holder.KEEPER, "keepers": (CLAIRE, COMPANY),
+        **named(plan, _("House with a key safe")),
     }  # fmt: skip
     places = {name: place for name, place in section.places.items() if place.fridge is None}
     return equipped(
@@ -187,6 +193,11 @@ def with_empty_key_safe(plan: DemoPlan) -> DemoPlan:
     plan = with_key_safe(plan)
     plan = plan.with_house(things={**plan.house.things, SAFE: KeySafePlan(kind="key_safe", key=False)})
     return replace(plan, starts_secured=False)
+
+
+def named(plan: DemoPlan, name: Text) -> Mapping[str, str]:
+    """Return the change of an entrance that gives it this name, in the language of the owner's messages."""
+    return {"name": name.to(plan.home.language)}
 
 
 def equipped(

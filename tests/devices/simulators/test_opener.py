@@ -138,15 +138,6 @@ class Hatch(MotorThing):
 
     NOUN = "hatch"
     ACTS = frozenset({"reach_in"})
-    FAULTS = frozenset({"hand_below"})
-
-    @property
-    def is_beam_broken(self) -> bool:
-        return "hand_below" in self.faults
-
-    def repaired(self, fault: str) -> None:
-        assert fault == "hand_below"
-        self.cross()
 
     def act(self, act: str, who: str) -> None:
         assert (act, who) == ("reach_in", "courier")
@@ -168,13 +159,7 @@ async def test_an_opener_moves_the_leaf_of_a_thing_and_its_beam_sees_who_reaches
         await there.house.ask(Handle(thing="hatch", act="reach_in", who="courier"))
         await there.until_said("garage-opener", GarageDoorReport(clear=False))
         await there.until_said("garage-opener", GarageDoorReport(clear=True))
-        await there.fault("hatch", "hand_below")
-        await there.until_said("garage-opener", GarageDoorReport(clear=False), after=len(there.said))
         await there.tell("garage-opener", make_movement(LockDoor, "l1"))
-        await assert_stays(lambda: [line["state"] for line in there.logged("way")] == ["open"], TRAVEL * 1.5)
-        await there.fault("hatch", "hand_below", on=False)
-        await there.until_said("garage-opener", GarageDoorReport(clear=True), after=len(there.said))
-        await there.tell("garage-opener", make_movement(LockDoor, "l2"))
         await there.until_said("garage-opener", GarageDoorReport(cover=GarageDoorState.CLOSED), after=len(there.said))
         assert [line["state"] for line in there.logged("way")] == ["open", "closed"]
         assert there.logged("door") == [], "the front door did not move"

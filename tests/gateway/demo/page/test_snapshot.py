@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.config.closure_names import KIND_NAMES
 from gateway.demo.observers import DemoEvent, ObservedMessage
 from gateway.demo.page.event_lines import line_of_event
 from gateway.demo.page.snapshot import (
@@ -21,7 +22,9 @@ from gateway.demo.page.snapshot import (
     snapshot_json,
 )
 from gateway.demo.result import LogLine
+from gateway.demo.wording import DoorNames
 from gateway.domain.delivery.result import Outcome, Refusal
+from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 from gateway.domain.visit.commands import ScanAnswer
 from gateway.domain.visit.state import Phase
 from gateway.system.i18n import _
@@ -214,6 +217,59 @@ def test_nothing_changes_what_was_shown_before() -> None:
 )
 def test_a_scene_has_a_plain_line_for_what_matters(what: DemoEvent, text: str | None) -> None:
     said = line_of_event(what)
+    assert (None if said is None else line_text(said, "en")) == text
+
+
+FLAT = DoorNames(
+    by_id={"street": KIND_NAMES["strike"], MAIN_CLOSURE: KIND_NAMES["bolted_door"]},
+    by_thing={"street": KIND_NAMES["strike"], None: KIND_NAMES["bolted_door"]},
+)
+GARAGE = DoorNames(by_id={MAIN_CLOSURE: KIND_NAMES["garage_door"]}, by_thing={None: KIND_NAMES["garage_door"]})
+
+
+@pytest.mark.parametrize(
+    ("what", "doors", "text"),
+    [
+        (event("phase", phase="unlocked", closure="street"), FLAT, "Unlocked for the courier: Street door"),
+        (event("phase", phase="advancing", closure=MAIN_CLOSURE), FLAT, "On the way to: Door"),
+        (event("phase", phase="inside", closure=MAIN_CLOSURE), FLAT, "Open: Door"),
+        (event("phase", phase="relocking"), FLAT, "Locking again"),
+        (event("phase", phase="unlocking"), GARAGE, "Being opened: Garage door"),
+        (line("strike", thing="street", released=True), FLAT, "Street door: its strike lets go"),
+        (line("way", thing="street", state="open", by="courier"), FLAT, "Street door opens"),
+        (line("way", thing="street", state="closed", by="itself"), FLAT, "Street door closes"),
+        (line("latch", thing="street", caught=True), FLAT, "Street door: its latch catches"),
+        (door("open"), FLAT, "Door opens"),
+        (bolt("thrown"), GARAGE, "Garage door: locked"),
+        (line("bolt", state="thrown", in_air=True), FLAT, "The bolt is thrown while the door is open."),
+        (line("door", state="open", by="thief", forced=True), FLAT, "The door is forced."),
+        (line("way", thing="cellar", state="open", by="x"), FLAT, None),
+        (
+            line("signal", light="amber", sound="close_the_door"),
+            FLAT,
+            "The signal reminds: close up.",
+        ),
+        (line("signal", light="amber", sound="none"), FLAT, None),
+    ],
+)
+def test_a_scene_of_several_doors_says_which_door(what: DemoEvent, doors: DoorNames, text: str | None) -> None:
+    said = line_of_event(what, doors)
+    assert (None if said is None else line_text(said, "en")) == text
+    assert said is None or line_text(said, "fr") != text
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"state": "not_delivered", "reason": "declined_damaged"}, "The retailer reads: not delivered, damaged."),
+        ({"state": "delivered", "reason": None}, "The retailer reads: delivered."),
+        ({"state": "delivered", "house": "locked_again"}, "The retailer reads: delivered, locked again, proven."),
+        ({"state": "visiting"}, None),
+        ({"answers": "1", "accepted": True}, None),
+    ],
+)
+def test_a_scene_says_what_the_retailer_reads_in_the_end(body: dict[str, object], text: str | None) -> None:
+    said = line_of_event(ObservedMessage("result", body))
     assert (None if said is None else line_text(said, "en")) == text
 
 

@@ -1,0 +1,148 @@
+"""What people, doors and faults of a scenario are called: a row for each.
+
+What people do is printed at a terminal only, in English; lines of doors are on the page too.
+"""
+
+from collections.abc import Mapping
+
+from gateway.config.closure_names import closure_label, has_named_closures
+from gateway.config.closures import entrance_closures
+from gateway.demo.plan import DemoPlan
+from gateway.domain.delivery.result import DoorResult
+from gateway.domain.frozen import Frozen
+from gateway.system.i18n import SOURCE, Fact, Text, _, in_language
+
+ACT_TEXTS: Mapping[str, str] = {
+    "bring_key": "hangs the key back in {thing}",
+    "close": "closes {thing}",
+    "come_with_key": "comes in by {thing} with a key",
+    "go_through": "goes through {thing}",
+    "open": "opens {thing}",
+    "open_inside": "opens {thing} from inside",
+    "open_with_code": "opens {thing} with its own code",
+    "open_with_key": "opens {thing} with its own key",
+    "pull_shut": "pulls {thing} shut",
+    "push_shut": "pushes the lid of {thing} shut",
+    "put_in": "puts the parcel into {thing}",
+    "shut_flap": "shuts the flap of {thing}",
+    "take_key": "takes the key out of {thing}",
+    "take_out": "takes a parcel out of {thing}",
+}
+"""What people do to a thing that is a way in: its act (`Thing.ACTS`), in words."""
+
+FAULT_TEXTS: Mapping[str, tuple[str, str]] = {
+    "ajar": ("does not shut", "shuts again"),
+    "bounces": ("springs open again when it is shut", "stays shut again"),
+    "dead": ("does not move", "moves again"),
+    "does_not_catch": ("its latch does not catch", "its latch catches again"),
+    "duplicates": ("sends each scan twice", "sends each scan once again"),
+    "frozen": ("sends the same picture again and again", "sends live pictures again"),
+    "jam": ("jams", "no longer jams"),
+    "late": ("answers late", "answers in time again"),
+    "magnet": ("somebody hangs a magnet on the hook", "somebody takes the magnet off the hook"),
+    "neighbour_follows": ("a neighbour goes in behind whoever goes in", "no neighbour goes in any more"),
+    "silent": ("does not answer", "answers again"),
+    "sticks": ("does not let go", "lets go again"),
+    "stuck_shut": ("the first order does not open it", "each order opens it again"),
+    "throw": ("throws its bolt by itself", "no longer throws its bolt by itself"),
+    "wedged": ("somebody wedges it open", "a neighbour takes the wedge out, and it falls shut"),
+}
+"""A fault of a thing or of a device: how it begins, and how it ends."""
+
+REQUEST_TEXTS: Mapping[str, str] = {
+    "acknowledge": "says that he has looked after it",
+    "announce_parcel": "announces a parcel of his own",
+    "approve": "says yes",
+    "end_pause": "ends the pause",
+    "home": "says that he is at home",
+    "lock": "presses Lock now",
+    "pause": "pauses deliveries",
+    "permit": "lets the brand in",
+    "stop": "presses Stop",
+}
+"""What the owner requests (`gateway.protocol.owner_requests`), in words."""
+
+DEVICE_TEXTS: Mapping[str, Text] = {
+    "front-lock": _("the lock"),
+    "front-door": _("the door's sensor"),
+    "doorbell": _("the doorbell's camera"),
+    "hall-camera": _("the hall's camera"),
+    "front-scanner": _("the scanner"),
+    "front-signal": _("the signal"),
+    "kitchen-fridge": _("the fridge"),
+}
+
+HOUSE_TEXTS: Mapping[str, Text] = {
+    DoorResult.NOT_OPENED: _("not opened"),
+    DoorResult.LOCKED_AGAIN: _("locked again, proven"),
+    DoorResult.HANDED_TO_OWNER: _("handed to the owner"),
+}
+"""How a visit left the house."""
+
+MOVE_TEXTS: Mapping[tuple[object, object], Text] = {
+    ("door", "open"): _("{closure} opens"),
+    ("door", "closed"): _("{closure} closes"),
+    ("bolt", "withdrawn"): _("{closure}: unlocked"),
+    ("bolt", "thrown"): _("{closure}: locked"),
+    ("way", "open"): _("{closure} opens"),
+    ("way", "closed"): _("{closure} closes"),
+    ("way", "ajar"): _("{closure} stays ajar"),
+    ("strike", True): _("{closure}: its strike lets go"),
+    ("strike", False): _("{closure}: its strike holds again"),
+    ("latch", False): _("{closure}: its latch lets go"),
+    ("latch", True): _("{closure}: its latch catches"),
+}
+"""What moved by the physical log, and its new position. The texts of pages that name a closure are worded alike."""
+
+
+class DoorNames(Frozen):
+    """The names of a scene's closures. Empty: the scene has one door, "the door"."""
+
+    by_id: Mapping[str, Fact]  # closure -> its name
+    by_thing: Mapping[str | None, Fact]  # thing of the simulated house -> the name of its closure; None: the main door
+
+    @property
+    def only(self) -> Fact | None:
+        """The name of the only closure; None: there are several, or it needs no name."""
+        return next(iter(self.by_id.values())) if len(self.by_id) == 1 else None
+
+
+THE_DOOR = DoorNames(by_id={}, by_thing={})
+
+
+def door_names(plan: DemoPlan) -> DoorNames:
+    """Return the names of the closures of all entrances of a plan."""
+    by_id: dict[str, Fact] = {}
+    by_thing: dict[str | None, Fact] = {}
+    for entrance in plan.home.entrances:
+        closures = entrance_closures(plan.home, entrance)
+        if not has_named_closures(closures) and closures[0].kind == MAIN_KIND:
+            continue
+        for closure in closures:
+            by_id[closure.id] = closure_label(closures, closure.id)
+            for device in closure.devices.values():
+                by_thing[getattr(plan.house.devices[device], "of", None)] = by_id[closure.id]
+    return DoorNames(by_id=by_id, by_thing=by_thing)
+
+
+MAIN_KIND = "bolted_door"  # an only closure of this kind is "the door"
+
+
+def thing_text(thing: str | None, doors: DoorNames) -> str:
+    """Return what a thing or a device is called within a sentence; None: the main door."""
+    if thing in doors.by_thing:
+        name = in_language(doors.by_thing[thing], SOURCE)
+        return f"the {name[0].lower()}{name[1:]}"
+    return "the door" if thing is None else in_language(DEVICE_TEXTS.get(thing, thing), SOURCE)
+
+
+def act_text(act: str, thing: str, doors: DoorNames) -> str:
+    """Return what somebody does to a thing."""
+    return ACT_TEXTS.get(act, f"{act.replace('_', ' ')}: {{thing}}").format(thing=thing_text(thing, doors))
+
+
+def fault_text(device: str, fault: str, doors: DoorNames, *, is_on: bool) -> str:
+    """Return how a fault begins or ends."""
+    word = fault.replace("_", " ")
+    begins, ends = FAULT_TEXTS.get(fault, (word, f"{word} ends"))
+    return f"{thing_text(device, doors)}: {begins if is_on else ends}"
