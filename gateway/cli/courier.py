@@ -17,7 +17,7 @@ from gateway.cli.broker import DOCTOR_HINT, open_session, publish, wait_for_mess
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME, command_line, relative_path
 from gateway.cli.options import HomeFile, cli, exit_unless, print_line
-from gateway.cli.simulation import control_socket
+from gateway.cli.simulation import carries_in, control_socket
 from gateway.config.closures import declared_latencies
 from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import BRIDGE_STATE, device_topic, entrance_topic
@@ -140,6 +140,10 @@ async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, del
     if way_id is None:
         what = f"No entrance and no reception has the scanner {scanner!r}."
         raise Failure(what, "Name it under `scanners:` of an entrance or a reception.")
+    if deliver and (way_id not in home.entrances or not carries_in(home, way_id)):
+        what = f"The simulated courier carries parcels in through a door with a lock only, and {way_id} is none."
+        todo = 'Leave --deliver out. docs/contributor/try-it.md, "Other ways in", says how to act in the house.'
+        raise Failure(what, todo)
     topics = [BRIDGE_STATE, entrance_topic(way_id, "event"), entrance_topic(way_id, "message")]
     async with open_session(home.broker.account("installer"), topics) as session:
         bridge = await wait_for_message(session, lambda i: i.topic == BRIDGE_STATE, within=RETAINED_TIMEOUT_S)

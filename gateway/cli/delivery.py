@@ -17,6 +17,7 @@ from gateway.cli.broker import open_session, publish, wait_for_message
 from gateway.cli.failure import ExitCode, Failure, invalid_fields, read_yaml_file
 from gateway.cli.keys import read_key
 from gateway.cli.lines import command_line
+from gateway.cli.simulation import carries_in
 from gateway.config.home import Home, PagesSection
 from gateway.config.topics import OFFER_TOPIC, RESULT_TOPIC
 from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
@@ -106,7 +107,7 @@ def next_step(path: Path, home: Home, home_file: Path, *, courier: bytes | None,
     here = section.all_scanners if section is not None else () if desk is None else desk.scanners
     known = [id_ for id_, device in home.devices.items() if device.kind == "scanner"]
     at = ["--scanner", here[0]] if here and len(known) > 1 else []
-    deliver = ["--deliver"] if simulated and desk is None else []
+    deliver = ["--deliver"] if simulated and section is not None and carries_in(home, destination) else []
     page = None if courier is None or home.pages is None else courier_page_url(home.pages, courier)
     shows_page = [] if page is None else [f"The courier's page on a phone:\n  {page}"]
 

@@ -22,6 +22,7 @@ from gateway.cli.house_log import DeviceLinkMonitor, follow_physical_log, run_be
 from gateway.cli.lines import DEFAULT_HOME, quoted_path, relative_path
 from gateway.cli.options import HomeFile, cli, print_line
 from gateway.config.broker_acl import bridge_topics
+from gateway.config.closures import entrance_closures
 from gateway.config.devices import (
     AnyDevice,
     CameraDevice,
@@ -57,6 +58,14 @@ def control_socket(home: Home) -> Path:
 def physical_log(home: Home) -> Path:
     """Return the file of the simulated house's physical log."""
     return home.storage.folder / "house.jsonl"
+
+
+def carries_in(home: Home, entrance: str) -> bool:
+    """Return whether the simulated courier can carry a parcel in there: the one closure is a door with a lock.
+
+    At every other way in people act through the house's socket, at each thing by acts of its own.
+    """
+    return [closure.order_kinds for closure in entrance_closures(home, entrance)] == [frozenset({"lock"})]
 
 
 def plan_house(home: Home) -> dict[str, object]:

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.simulation import control_socket, physical_log, write_plan
 from gateway.config.home import FallbackSection, Home
 from gateway.config.topics import BRIDGE_STATE
+from gateway.domain.visit.closures import GarageDoor
 from gateway.domain.visit.state import Holder
 from tests.gateway.cli.terminal import ROOT, account_session, next_message
 
@@ -204,3 +207,18 @@ async def test_a_gateway_that_says_nothing_is_told_with_what_to_do(home: Home, m
 async def test_nobody_carries_a_parcel_in_where_no_house_is_simulated(home: Home) -> None:
     with pytest.raises(Failure, match="No simulated house runs"):
         await present_codes(home, ("8L20524752032",), "front-scanner", deliver=True)
+
+
+async def test_the_simulated_courier_carries_nothing_in_by_a_garage(
+    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    garage = GarageDoor.model_validate({"id": "garage", "devices": {"order": "garage-opener", "door": "front-door"}})
+    front = home.entrances["front"].model_copy(update={"closures": (garage,)})
+    house = home.model_copy(update={"entrances": {"front": front}})
+    there = tmp_path / "house.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(there))
+        monkeypatch.setattr(courier, "control_socket", lambda _home: there)
+        with pytest.raises(Failure, match="through a door with a lock only, and front is none") as caught:
+            await present_codes(house, ("8L20524752032",), "front-scanner", deliver=True)
+    assert "try-it.md" in caught.value.todo

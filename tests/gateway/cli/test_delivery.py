@@ -12,6 +12,7 @@ from gateway.config.reception import ReceiverSection, ReceptionSection
 from gateway.domain.delivery.barcodes import new_courier_token
 from gateway.domain.delivery.features import Feature
 from gateway.domain.delivery.promise_v2 import OfferV2
+from gateway.domain.visit.closures import GarageDoor
 from gateway.domain.visit.state import Holder
 
 SECRET = bytes(range(16))
@@ -50,6 +51,13 @@ def test_the_courier_scans_the_parcel_and_the_one_time_code(home: Home, tmp_path
     assert "The courier now scans the parcel and the one-time code:" in text
     assert f"scan 8L20524752032 {TOKEN} --deliver --home home.yaml" in text
     assert f"#{TOKEN}" in text
+
+
+def test_no_courier_is_simulated_at_a_garage(home: Home, tmp_path: Path) -> None:
+    garage = GarageDoor.model_validate({"id": "garage", "devices": {"order": "garage-opener", "door": "front-door"}})
+    front = home.entrances["front"].model_copy(update={"closures": (garage,)})
+    house = home.model_copy(update={"entrances": {"front": front}})
+    assert "--deliver" not in said(house, tmp_path, "front", courier=SECRET, simulated=True)
 
 
 def test_the_scanner_is_named_where_the_house_has_several(desk_house: Home, tmp_path: Path) -> None:
