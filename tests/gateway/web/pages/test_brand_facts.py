@@ -104,6 +104,7 @@ async def test_the_page_shows_them_beside_the_switch_and_the_owner_takes_them_al
         async with client.get("/brands", headers=ENGLISH) as answer:
             shown = await answer.text()
         assert "What it did here" in shown
+        assert shown.index('class="week"') < shown.index("What it did here"), "the hours belong to the terms"
         assert "announced: 1," in shown
         async with client.get("/brands/shop/facts.jwt") as answer:
             token = await answer.read()
