@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum, auto
 
+from gateway.domain.delivery.own_parcel import is_own
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.protocol.brand_facts import Complaint, PromisedWindow, brand_facts
@@ -28,6 +29,7 @@ class ComplaintRefusal(StrEnum):
     """Why a complaint is not stored."""
 
     UNKNOWN_VISIT = auto()
+    NO_BRAND = auto()  # an incident, or an own parcel
     ALREADY_MADE = auto()
 
 
@@ -60,9 +62,11 @@ def complain(db: Database, visit: str, complaint: Complaint, now: Now, *, by: st
     ).fetchone()
     if found is None:
         return ComplaintRefusal.UNKNOWN_VISIT
+    delivery, entrance = found
+    if delivery is None or is_own(delivery):
+        return ComplaintRefusal.NO_BRAND
     if complaint in complaints_of(db, visit):
         return ComplaintRefusal.ALREADY_MADE
-    delivery, entrance = found
     facts = {"delivery": delivery, "complaint": complaint.value}
     db.log("complaint", now.utc, facts, by=by, entrance=entrance, visit=visit)
     return None

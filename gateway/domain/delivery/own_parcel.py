@@ -259,6 +259,11 @@ def own_window(
     return (start, end) if start < end and now.utc < end else None
 
 
+def is_own(delivery: str) -> bool:
+    """Return whether a delivery, by its key, is one of the box's own promises: no brand made it."""
+    return delivery.partition(".")[0] == OWN_BRAND
+
+
 def approval_limit_s(brand: str, timing: Timing) -> float:
     """Return for how many seconds after the ringing the owner's yes counts.
 

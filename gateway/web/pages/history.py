@@ -11,7 +11,7 @@ from aiohttp import web
 
 from gateway.config.closure_names import closure_names
 from gateway.config.closures import entrance_closures
-from gateway.domain.delivery.own_parcel import OWN_BRAND
+from gateway.domain.delivery.own_parcel import OWN_BRAND, is_own
 from gateway.domain.delivery.promise import DeliveryOrder
 from gateway.evidence.documents.report import draw_report, house_names
 from gateway.evidence.documents.sources import read_visit
@@ -124,6 +124,7 @@ class HistoryPages(Page):
             back=f"/history/{visit}",
             complaints=self._store.brand_facts.complaints_of(visit),
             complaint_texts=COMPLAINT_TEXTS,
+            is_from_brand=_is_from_brand(parts[0]),
             **facts,
         )
 
@@ -134,7 +135,7 @@ class HistoryPages(Page):
         if chosen not in set(Complaint):
             raise web.HTTPBadRequest
         refusal = await self._store.brand_facts.complain(visit, Complaint(chosen), self._now, by=user.person)
-        if refusal is ComplaintRefusal.UNKNOWN_VISIT:
+        if refusal in (ComplaintRefusal.UNKNOWN_VISIT, ComplaintRefusal.NO_BRAND):
             raise web.HTTPNotFound
         raise web.HTTPSeeOther(f"/history/{visit}")
 
@@ -239,6 +240,11 @@ class HistoryPages(Page):
         film = self._file_response(clip for clip in clips if clip.path.rpartition("/")[2] == name)
         self._view_log.record("film", share.visit, None, self._now)
         return film
+
+
+def _is_from_brand(film: FilmRecord) -> bool:
+    """Return whether a brand made the delivery of a film: not for an incident or an own parcel."""
+    return film.delivery is not None and not is_own(film.delivery)
 
 
 def _film_clips(parts: Sequence[FilmRecord]) -> list[StoredClip]:

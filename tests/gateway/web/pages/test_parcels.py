@@ -216,6 +216,19 @@ async def test_the_card_of_the_visit_shows_the_door_live_beside_open(site: Serve
         await wait_until(lambda: site.box.commands(c.Unlock))
 
 
+async def test_an_own_parcel_has_no_brand_to_complain_about(site: ServedSite) -> None:
+    visit = await rings(site)
+    await site.box.quiet()
+    async with site.client(site.owner) as client:
+        async with client.get(f"/history/{visit}", headers=ENGLISH) as answer:
+            shown = await answer.text()
+        assert "Own parcel" in shown
+        assert "complaint" not in shown
+        async with client.post(f"/history/{visit}/complaint", data={"complaint": "late"}) as answer:
+            assert answer.status == 404
+    assert site.box.store.brand_facts.complaints_of(visit) == ()
+
+
 def link_to(site: ServedSite, visit: str) -> str:
     subject = f"front.{visit}"
     expires = site.box.clock.now().utc + timedelta(minutes=15)
