@@ -329,10 +329,11 @@ def battery_text(detail: str, language: Language) -> str:
     return name + (_(", in about {days} days").to(language, days=without_links(days)) if days else "")
 
 
-def readiness_text(word: str, language: Language) -> str:
+def readiness_text(word: str, language: Language, names: Mapping[str, str] | None = None) -> str:
     """Return the text of one missing condition (`gateway/domain/visit/readiness.py`).
 
-    A condition of a closure has its id in front of it: `street/door`, `battery:street/door`.
+    A condition of a closure has its id in front of it: `street/door`, `battery:street/door`. `names`: closure -> what
+    people call it; without a name the text has the id.
     """
     if word in READINESS_TEXTS:
         return READINESS_TEXTS[word].to(language)
@@ -342,7 +343,7 @@ def readiness_text(word: str, language: Language) -> str:
     closure, slash, condition = name.partition("/") if colon else word.partition("/")
     known = READINESS_TEXTS.get(f"battery:{condition}" if colon else condition)
     if slash and known is not None:
-        return f"{closure}: {known.to(language)}"
+        return f"{(names or {}).get(closure, closure)}: {known.to(language)}"
     if kind == "battery":
         return _("the battery of {sensor} needs changing").to(language, sensor=without_links(name))
     return word

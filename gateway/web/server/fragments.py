@@ -212,13 +212,14 @@ def next_delivery_facts(services: GatewayServices, entrance: str, viewer: Viewer
     if delivery is None:
         return {"delivery": None}
     lacking = next((check.lacking for check in state.preflights if check.delivery.id == delivery.id), None)
+    names = closure_names(state.rules.closures, viewer.language)
     return {
         "delivery": delivery,
         "brand": services.brand_name(delivery.brand, viewer.language),
         "place": services.place_name(delivery),
         "start": delivery.start.astimezone(services.zone),
         "end": delivery.end.astimezone(services.zone),
-        "lacking": None if lacking is None else tuple(readiness_text(word, viewer.language) for word in lacking),
+        "lacking": None if lacking is None else tuple(readiness_text(word, viewer.language, names) for word in lacking),
     }
 
 

@@ -372,6 +372,8 @@ def test_each_word_of_what_it_lacks_has_a_text_in_every_language(closure: AnyClo
     for word, language in itertools.product(sorted(found), languages()):
         assert readiness_text(word, language) != word, f"{word} has no text"
         assert readiness_text(f"street/{word}", language) == f"street: {readiness_text(word, language)}"
+        named = readiness_text(f"street/{word}", language, {"street": "Street door"})
+        assert named == f"Street door: {readiness_text(word, language)}"
     for word in found:
         assert readiness_text(word, "en") != readiness_text(word, "fr"), f"{word} is not translated"
 
