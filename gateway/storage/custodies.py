@@ -2,9 +2,11 @@
 
 import json
 import secrets
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
 from gateway.domain.custody import (
     TAKEN,
@@ -27,8 +29,9 @@ from gateway.domain.now import Now
 from gateway.domain.visit.commands import AlarmCode, Notification, NotifyOwner, OwnerMessage, RaiseAlarm
 from gateway.protocol.hash_chain import Json
 from gateway.storage import outbox
-from gateway.storage.audit_log import code_key, encode, encode_code
+from gateway.storage.audit_log import bodies_of_kind, code_key, encode, encode_code
 from gateway.storage.database import Database
+from gateway.storage.models import FilmRecord
 from gateway.storage.part import StorePart, reads, writes
 from gateway.storage.rows import mark_for_check, row_of
 from gateway.storage.writer import Writer
@@ -296,6 +299,28 @@ def proof_facts(db: Database, visit: str) -> CustodyProof | None:
     return db.record(CustodyProof, query, (visit,))
 
 
+def custody_films(db: Database, *, visit: str | None = None) -> tuple[FilmRecord, ...]:
+    """Return the proofs of all receptions as films without a clip, oldest first: of one visit, or all.
+
+    Each sealed part is a record; a custody whose first part is not sealed yet has one, too.
+    """
+    query = (
+        "SELECT DISTINCT c.visit, 1 AS part, c.reception AS entrance, c.delivery, v.began FROM custody c"
+        " JOIN visit v ON v.id = c.visit WHERE ?1 IS NULL OR c.visit = ?1 ORDER BY v.began, c.visit"
+    )
+    parts: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in bodies_of_kind(db, "custody_sealed"):
+        parts[row["custody"]].append(row)
+    return tuple(
+        film if part is None else replace(
+            film, part=part["part"], manifest_sha256=part["manifest_sha256"],
+            sealed=datetime.fromisoformat(part["at"]),
+        )
+        for film in db.records(FilmRecord, query, (visit,))
+        for part in parts.get(film.visit, (None,))
+    )  # fmt: skip
+
+
 def visits_at(db: Database, reception: str, stages: Iterable[CustodyStage]) -> tuple[str, ...]:
     """Return the ids of the reception's proofs with a parcel in one of these stages."""
     query = "SELECT DISTINCT visit FROM custody WHERE reception = ? AND stage IN (SELECT value FROM json_each(?))"
@@ -352,6 +377,7 @@ class Custodies(StorePart):
     at = reads(custodies_at)
     proof_facts = reads(proof_facts)
     visits_at = reads(visits_at)
+    films = reads(custody_films)
     next_end = reads(next_end)
     duties = reads(duties)
     set_duty = writes(set_duty)

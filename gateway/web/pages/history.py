@@ -25,9 +25,10 @@ from gateway.web.auth.roles import Role, UserRight, has_right
 from gateway.web.auth.tokens import LINK_BYTES, SecretToken, find_by_token
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.context import ViewLog
+from gateway.web.server.custody_story import custody_lines
 from gateway.web.server.page import Page, form_texts, get, post
 from gateway.web.server.security_headers import local_path
-from gateway.web.server.visit_story import story_lines
+from gateway.web.server.visit_story import StoryLine, story_lines
 from gateway.web.texts.catalogue import COMPLAINT_TEXTS
 
 MAX_VISITS_SHOWN = 200  # visits on one page, the newest: a month has fewer
@@ -48,7 +49,7 @@ class HistoryPages(Page):
     @get("/history", UserRight.SEE_HISTORY)
     async def _history(self, request: web.Request, _user: CurrentUser) -> web.Response:
         filters = {name: request.query.get(name, "") for name in ("entrance", "brand", "day", "held")}
-        newest = reversed(self._store.recordings.films())
+        newest = reversed(self._records())
         visits = (film for film in newest if film.part == 1 and self._matches_filter(film, filters))
         return self._render_page(
             request,
@@ -63,6 +64,22 @@ class HistoryPages(Page):
             shares=self._shown_shares(),
             back="/history",
         )
+
+    def _records(self, *, visit: str | None = None) -> Sequence[FilmRecord]:
+        """Return what is kept, oldest first: of one visit, or all. The custody of a reception has no film."""
+        kept = (*self._store.recordings.films(visit=visit), *self._store.custodies.films(visit=visit))
+        return sorted(kept, key=lambda film: (film.began, film.visit, film.part))
+
+    def _story(self, film: FilmRecord, rows: Iterable[Mapping[str, Any]], language: Language) -> Sequence[StoryLine]:
+        """Return what happened in a visit; at a reception, who had the parcels."""
+        reception = self._home.receptions.get(film.entrance)
+        if reception is not None:
+            names = {id_: receiver.name for id_, receiver in reception.receivers.items()}
+            return custody_lines(rows, language=language, receivers=names)
+        return story_lines(
+            rows, language=language, zone=self._services.zone, names=self._closure_names(film.entrance, language),
+            keepers=self._services.keeper_names,
+        )  # fmt: skip
 
     def _closure_names(self, entrance: str, language: Language) -> dict[str, str]:
         """Return the names of the closures of an entrance; empty if the house no longer has the entrance."""
@@ -98,7 +115,7 @@ class HistoryPages(Page):
         return self._render_visit(request, "visit", request.match_info["visit"], link=None)
 
     def _render_visit(self, request: web.Request, template: str, visit: str, **facts: Any) -> web.Response:  # noqa: ANN401 - what a template shows
-        parts = self._store.recordings.films(visit=visit)
+        parts = self._records(visit=visit)
         if not parts:
             raise web.HTTPNotFound
         rows = self._store.log.bodies_of_visit(visit)
@@ -112,13 +129,7 @@ class HistoryPages(Page):
             clips=_film_clips(parts),
             parts=parts,
             days=SHARE_DAYS,
-            lines=story_lines(
-                rows,
-                language=self._language(request),
-                zone=self._services.zone,
-                names=self._closure_names(parts[0].entrance, self._language(request)),
-                keepers=self._services.keeper_names,
-            ),
+            lines=self._story(parts[0], rows, self._language(request)),
             plots=[temperature_plot(place, readings) for place, readings in temperatures.items()],
             shares=[(share, film) for share, film in self._shown_shares() if share.visit == visit],
             back=f"/history/{visit}",
@@ -143,7 +154,7 @@ class HistoryPages(Page):
     async def _report(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Serve the report for an insurer. Drawing takes seconds, so it runs in a thread, one at a time."""
         visit = request.match_info["visit"]
-        parts = self._store.recordings.films(visit=visit)
+        parts = self._records(visit=visit)
         if not parts or parts[0].sealed is None or parts[0].erased is not None:
             raise web.HTTPNotFound
         if self._pending_reports >= MAX_REPORTS:

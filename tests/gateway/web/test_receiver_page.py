@@ -10,7 +10,7 @@ import pytest_asyncio
 from aiohttp import ClientSession
 from playwright.async_api import FilePayload, Page, expect
 
-from gateway.domain.custody import CustodyStage
+from gateway.domain.custody import CustodyStage, DeclineReason
 from gateway.domain.delivery.barcodes import courier_token_digest
 from gateway.web.auth.receivers import LINK_LIFETIME, MAX_SESSION_AGE, SESSION_IDLE_LIMIT
 from gateway.web.auth.roles import Role
@@ -197,6 +197,47 @@ async def test_a_courier_without_a_scanner_offers_the_parcel_on_his_own_page(
         assert await accessibility_problems(page) == []
         await desk.desk.accept(MARC, OTHER_PARCEL)
         await expect(page.locator("[data-turn]")).to_have_attribute("data-turn", "done")
+        await expect(page.locator("form[data-scan]")).to_be_hidden()
+
+
+async def test_what_a_receiver_took_is_in_the_history_with_who_had_it_and_its_report(desk: DeskBox) -> None:
+    await desk.announce(id="d2", parcels=(OTHER_PARCEL,))
+    await desk.offered()
+    await desk.desk.accept(MARC, PARCEL)
+    await desk.desk.hand_over(MARC, PARCEL, "Anna")
+    await desk.offered(OTHER_PARCEL)
+    declined = desk.parcel(OTHER_PARCEL)
+    assert declined is not None
+    await desk.desk.decline(MARC, declined.delivery, declined.parcel, DeclineReason.DAMAGED)
+    taken = desk.parcel()
+    assert taken is not None
+    await wait_until(lambda: all(one.sealed for one in desk.box.store.custodies.films()))
+    async with serve_site(desk.box) as site, site.client(site.owner) as client:
+        listed = await text_of(client, f"/history?entrance={DESK}")
+        assert listed.count('href="/history/custody-') == 2
+        assert "not sealed yet" not in listed
+        assert '<option value="desk" selected>' in listed
+        assert "/history/custody-" not in await text_of(client, "/history?entrance=front")
+        story = await text_of(client, f"/history/{taken.visit}")
+        end = f"…{PARCEL[-4:]}"
+        lines = [f"{end}: {line}" for line in (
+            "the courier offers it", "Marc Petit has it", "Marc Petit has handed it over to the household",
+        )]  # fmt: skip
+        places = [story.index(line) for line in lines]
+        assert places == sorted(places)
+        assert f"…{OTHER_PARCEL[-4:]}: Marc Petit did not take it: damaged" in await text_of(
+            client, f"/history/{declined.visit}"
+        )
+        async with client.get(f"/history/{taken.visit}/report.pdf") as answer:
+            assert (answer.status, (await answer.read())[:4]) == (200, b"%PDF")
+        async with client.get("/history/custody-0000000000000000") as answer:
+            assert answer.status == 404
+
+
+async def text_of(client: ClientSession, path: str) -> str:
+    async with client.get(path, headers={"Accept-Language": "en"}) as answer:
+        assert answer.status == 200
+        return await answer.text()
 
 
 async def receiver_client(site: ServedSite, receiver: str = MARC) -> ClientSession:
