@@ -16,12 +16,15 @@ from gateway.installation.diagnostics.stream import LOGIN_UNUSABLE_TODO, login_e
 
 
 @cli.example(
-    "perron add",
-    "perron add front-lock --kind lock --vendor zigbee2mqtt --address zigbee2mqtt/front-lock --set latency=8",
-    "perron add doorbell --kind camera --vendor rtsp --set url=rtsp://192.168.1.30/stream",
-    "perron add front --kind entrance --set name=Front --set way_out_by_hand=true --set lock=front-lock"
-    " --set door=front-door --set signal=front-signal --set scanners=[front-scanner]"
-    " --set cameras.outside=doorbell --set places.hall.name=Hall",
+    "perron add --home /etc/perron/home.yaml",
+    "perron add back-lock --kind lock --vendor zigbee2mqtt --address zigbee2mqtt/back-lock --set latency=8",
+    "perron add back-door --kind door --vendor esphome",
+    "perron add back-camera --kind camera --vendor rtsp --set url=rtsp://192.168.1.30/stream",
+    "perron add back-scanner --kind scanner --vendor scanner",
+    "perron add back-signal --kind signal --vendor signal",
+    "perron add back --kind entrance --set name=Back --set way_out_by_hand=true --set lock=back-lock"
+    " --set door=back-door --set signal=back-signal --set scanners=[back-scanner]"
+    " --set cameras.outside=back-camera --set places.porch.name=Porch",
     "perron add desk --kind reception --set name=Concierge --set receivers.marc.name=Marc"
     " --set receivers.marc.hours=08:00-19:00",
 )

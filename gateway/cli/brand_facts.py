@@ -42,7 +42,11 @@ def export_facts(house: Home, brand: str, target: Path) -> tuple[str, ...]:
         failure_on(StoreFailed, "The box's store cannot be read: {why}.", "Run this as the box's own user."),
     ):  # fmt: skip
         key, facts = BoxKey.load(house.storage.folder / KEYS_FOLDER), readonly.brand_facts(file).of(brand, now)
+        known = readonly.guest_brands(file) | house.brands.keys()
+        if brand not in known and not facts.announced and not facts.visits:
+            raise Failure(f"No brand {brand!r}. Known: {', '.join(sorted(known)) or 'none'}.", "Name one of these.")
         comment = readonly.brand_comment(file, brand)
         write_whole(target, sign_facts(facts_claims(house.box, brand, facts, comment=comment), key))
-    span = "nothing is known of it" if facts.since is None else f"{facts.visits} visits since {facts.since:%Y-%m-%d}"
+    visits = f"{facts.visits} visit{'' if facts.visits == 1 else 's'}"
+    span = "nothing is known of it" if facts.since is None else f"{visits} since {facts.since:%Y-%m-%d}"
     return (f"Written: {relative_path(target)}, signed by {key.public.fingerprint}: {span}.",)

@@ -7,16 +7,18 @@ from zoneinfo import ZoneInfo
 import typer
 
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
-from gateway.cli.lines import DEFAULT_HOME, relative_path
+from gateway.cli.lines import DEFAULT_HOME, quoted_path
 from gateway.cli.options import HomeFile, cli, print_line
 from gateway.config.home import Home
 from gateway.evidence.epcis_export import SIGNATURE_SUFFIX, ProofNotVerified, signed_epcis, write_epcis
 from gateway.evidence.rollback import KEYS_FOLDER, STORE_FILE
 from gateway.evidence.succession import read_key_history
 from gateway.protocol.ed25519 import KeyUnusable
-from gateway.protocol.keys import PUBLIC_KEY_FILE, BoxKey
+from gateway.protocol.keys import PUBLIC_KEY_FILE, BoxKey, KeyMissing
 from gateway.storage import StoreFailed, readonly
 from gateway.system.clock import read_clock
+
+OTHER_HOME_HINT = "Name the house file of the visit's own box with --home."
 
 
 @cli.example(
@@ -40,11 +42,16 @@ def epcis(
 def export_epcis(house: Home, folder: Path, target: Path) -> tuple[str, ...]:
     """Verify the proof and write document and signature; return the lines to print."""
     keys = house.storage.folder / KEYS_FOLDER
+    for file in (target, target.with_name(f"{target.name}{SIGNATURE_SUFFIX}")):
+        if file.exists():
+            raise Failure(f"{file} exists: nothing was written.", "Name another file.")
     if not folder.is_dir():
         raise Failure(f"{folder} is no folder: nothing was exported.", "Give a visit's folder: visits/ID.")
     with (
         failure_on((OSError, ValueError, KeyUnusable), f"Nothing was written to {target}: {{why}}.", "Run this as the"
                    " box's own user, where its folder of keys is.", ExitCode.NO_ANSWER),
+        failure_on(KeyMissing, f"{keys} has no key of a box: nothing was exported.", OTHER_HOME_HINT,
+                   ExitCode.NO_ANSWER),
         failure_on(StoreFailed, "The box's store cannot be read: {why}.", "Run this as the box's own user."),
     ):  # fmt: skip
         key, line = BoxKey.load(keys), read_key_history(keys)
@@ -57,11 +64,11 @@ def export_epcis(house: Home, folder: Path, target: Path) -> tuple[str, ...]:
             raise Failure(f"The proof does not hold ({wrong}): nothing was exported.",
                           f"`perron verify {folder}` says more.", ExitCode.NEGATIVE) from wrong  # fmt: skip
         write_epcis(target, document, signature)
-    name = relative_path(target)
-    check = (
-        f"openssl pkeyutl -verify -rawin -pubin -inkey {PUBLIC_KEY_FILE} -in {name} -sigfile {name}{SIGNATURE_SUFFIX}"
-    )
+    name = quoted_path(target)
+    public = quoted_path(keys / PUBLIC_KEY_FILE)
+    check = f"openssl pkeyutl -verify -rawin -pubin -inkey {public} -in {name} -sigfile {name}{SIGNATURE_SUFFIX}"
     return (
         f"Written: {name} and {name}{SIGNATURE_SUFFIX}, signed by {key.public.fingerprint}.",
-        f"Anybody can check it: {check}",
+        "Whoever has the box's public key can check it:",
+        f"  $ {check}",
     )

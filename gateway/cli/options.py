@@ -17,6 +17,9 @@ EXIT_CODES_TEXT = (
     "2 the command or a file is wrong; 3 the world did not answer."
 )
 
+EXAMPLE_COLUMNS = 76  # of a line in the help: a terminal of 80 columns, less the margins
+_SHELL_WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*')+""")
+
 HomeFile = Annotated[
     Path,
     typer.Option(
@@ -37,8 +40,26 @@ CheckpointFile = Annotated[Path | None, typer.Option(help="Checkpoints that the 
 
 def command_epilog(*lines: str) -> str:
     """Return the end of a command's help: examples to type, and the exit codes."""
-    shown = (re.sub(r"^perron\b", program_name(), line) for line in lines)
-    return "\n\n".join(["[bold]Examples[/bold]", *(f"  $ {escape(line)}" for line in shown), EXIT_CODES_TEXT])
+    shown = (re.sub(r"^((?:\w+=\S+ )*)perron\b", rf"\1{program_name()}", line) for line in lines)
+    examples = "\n".join(part for line in shown for part in example_lines(escape(line)))
+    return f"[bold]Examples[/bold]\n\n{examples}\n\n{EXIT_CODES_TEXT}"
+
+
+def example_lines(command: str) -> list[str]:
+    """Return a command as lines that fit into a terminal of 80 columns and can be pasted together.
+
+    A break lies between two words, after a backslash; an option stays with its value.
+    """
+    words = _SHELL_WORD.findall(command)
+    lines = [f"  $ {words[0]}"]
+    for word, following in zip(words[1:], [*words[2:], ""], strict=True):
+        with_value = f"{word} {following}" if word.startswith("--") and not following.startswith("-") else word
+        if len(lines[-1]) + 1 + len(with_value) > EXAMPLE_COLUMNS - len(" \\") and not lines[-1].endswith("$"):
+            lines[-1] += " \\"
+            lines.append(f"    {word}")
+        else:
+            lines[-1] += f" {word}"
+    return lines
 
 
 class CommandGroup(typer.Typer):

@@ -1,9 +1,10 @@
 """`perron parcel`: lets an owner without a phone announce parcels of his own, list them and withdraw them."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ import typer
 from gateway.cli.broker import send_owner_request
 from gateway.cli.failure import ExitCode, Failure, load_home, resolve_entrance
 from gateway.cli.lines import DEFAULT_HOME
-from gateway.cli.options import HomeFile, cli
+from gateway.cli.options import HomeFile, cli, print_line
 from gateway.config.home import Home
 from gateway.domain.delivery.own_parcel import CARRIERS
 from gateway.evidence.rollback import STORE_FILE
@@ -22,13 +23,14 @@ from gateway.storage.own_parcels import OwnParcel, parcels
 from gateway.storage.schema import connect
 from gateway.system.clock import read_clock
 
+_RELATIVE_DAY = re.compile(r"\+(\d{1,2})d", re.ASCII)
 _LIST_HINT = "`perron parcel --list` shows which parcels are announced."
 
 
 @cli.example(
     "perron parcel 8L20524752032",
     'perron parcel "https://www.laposte.fr/outils/suivre-vos-envois?code=8L20524752032" --entrance garage --today',
-    "perron parcel 1Z999AA10123456784 --day 2026-12-01 --hours 14:00-18:00 --note shoes",
+    "perron parcel 1Z999AA10123456784 --day +1d --hours 14:00-18:00 --note shoes",
     "perron parcel --list",
     "perron parcel --comes-today colissimo-3f2a9c1e",
     "perron parcel --cancel colissimo-3f2a9c1e",
@@ -43,8 +45,10 @@ def parcel(  # noqa: PLR0913 - one argument an option of the command
         str | None, typer.Option(help="Which entrance; needed if the house has several.", metavar="ID")
     ] = None,
     place: Annotated[str | None, typer.Option(help="Where it is put; the first place if left out.")] = None,
-    day: Annotated[str | None, typer.Option(help="On which day: 2026-12-01; today if left out.")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Up to which day, a week at most.", metavar="TEXT")] = None,
+    day: Annotated[str | None, typer.Option(help="On which day: 2026-12-01, or +1d for tomorrow; else today.")] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="Up to which day, written alike, a week at most.", metavar="TEXT")
+    ] = None,
     hours: Annotated[str | None, typer.Option(help="In which hours of a single day: 14:00-18:00.")] = None,
     carrier: Annotated[
         str | None, typer.Option(help=f"Who brings it, if the number does not show that: {', '.join(CARRIERS)}.")
@@ -63,30 +67,37 @@ def parcel(  # noqa: PLR0913 - one argument an option of the command
         what = "Give one of a number, --list, --cancel and --comes-today."
         raise Failure(what, "See the examples in `perron parcel --help`.")
     if show:
-        typer.echo("\n".join(list_parcels(house)))
+        print_line(*list_parcels(house))
     elif number is not None:
         request = {
             "number": number, "day": day, "until": until, "hours": hours, "carrier": carrier, "note": note,
             "today": today, "place": place,
         }  # fmt: skip
-        typer.echo(asyncio.run(announce(house, resolve_entrance(house, entrance), request)))
+        print_line(asyncio.run(announce(house, resolve_entrance(house, entrance), request)))
     else:
-        typer.echo(asyncio.run(change(house, cancel, comes_today)))
+        print_line(asyncio.run(change(house, cancel, comes_today)))
 
 
 async def announce(home: Home, entrance: str, given: Mapping[str, Any]) -> str:
     """Announce a parcel to an entrance; return once the gateway has stored it."""
-    today = read_clock(home.clock).utc.astimezone(ZoneInfo(home.timezone)).date().isoformat()
+    today = read_clock(home.clock).utc.astimezone(ZoneInfo(home.timezone)).date()
     place = given["place"] or next(iter(home.entrances[entrance].places))
+    last = None if given["until"] is None else _day(given["until"], today)
     request = {
-        "do": "announce_parcel", "number": given["number"], "place": place, "first_day": given["day"] or today,
-        "last_day": given["until"], "hours": given["hours"], "carrier": given["carrier"], "note": given["note"],
+        "do": "announce_parcel", "number": given["number"], "place": place, "last_day": last, "hours": given["hours"],
+        "first_day": _day(given["day"] or "+0d", today), "carrier": given["carrier"], "note": given["note"],
         "comes_today": given["today"],
     }  # fmt: skip
     await _send(home, entrance, {name: value for name, value in request.items() if value is not None})
     tap = entrance not in home.own_parcels.without_tap
     how = "you tap at the scan" if tap else "opens without your tap"
     return f"Announced: {entrance}, {place}; {how}. {_LIST_HINT}"
+
+
+def _day(text: str, today: date) -> str:
+    """Return the day as the request has it: `+1d` is the day after today."""
+    match = _RELATIVE_DAY.fullmatch(text)
+    return text if match is None else (today + timedelta(days=int(match[1]))).isoformat()
 
 
 async def change(home: Home, cancel: str | None, comes_today: str | None) -> str:

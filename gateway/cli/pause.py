@@ -29,7 +29,7 @@ _TIME_FORMAT_HINT = 'Write it in the house\'s own time, as "2026-11-28 18:00", o
 
 @cli.example(
     "perron pause --to +2h",
-    'perron pause --from "2026-11-28 18:00" --to "2026-11-29 02:00"',
+    "perron pause --from +2h --to +8h",
     "perron pause garage --to +5d",
     "perron pause --list",
     "perron pause --end 3f2a9c1e",

@@ -167,7 +167,9 @@ def facts(
     )))  # fmt: skip
 
 
-@group.example("perron retailer comment con-... 'We are sorry.' --key-file keys/lune-2027.jwk")
+@group.example(
+    "perron retailer comment con-... 'We are sorry.' --key-file keys/lune-2027.jwk --hub https://hub.example"
+)
 def comment(
     *,
     connection: Annotated[str, typer.Argument(help="The connection's id.", metavar="CON")],
@@ -182,7 +184,9 @@ def comment(
     )))  # fmt: skip
 
 
-@group.example("perron retailer end con-... --brand lune --key-file keys/lune-2027.jwk")
+@group.example(
+    "perron retailer end con-... --brand lune --key-file keys/lune-2027.jwk --hub https://hub.example",
+)
 def end(
     *,
     connection: Annotated[str, typer.Argument(help="The connection's id.", metavar="CON")],

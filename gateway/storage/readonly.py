@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Concatenate, ParamSpec, TypeVar
 
-from gateway.storage import people
+from gateway.storage import consent_requests, people
 from gateway.storage.audit_log import code_digest, code_key
 from gateway.storage.brand_facts import FactsSource, comment_of, facts_source
 from gateway.storage.database import Database
@@ -51,11 +51,17 @@ def _held_visit_count(db: Database) -> int:
     return db.number("SELECT count(DISTINCT visit) FROM film WHERE held IS NOT NULL AND erased IS NULL")
 
 
+def _guest_brands(db: Database) -> frozenset[str]:
+    return frozenset(brand for brand, _name in consent_requests.guests(db))
+
+
 owners = _reads_file(_owners, ())
 held_visit_count = _reads_file(_held_visit_count, 0)
 retention_days = _reads_file(chosen_retention_days, None)
 parcel_codes = _reads_file(_parcel_codes, MappingProxyType[str, str]({}))
 """Read the codes of all parcels that the box knows, by the digest that the log has of each."""
 brand_facts = _reads_file(facts_source, FactsSource(rows=(), windows=MappingProxyType({})))
+guest_brands = _reads_file(_guest_brands, frozenset[str]())
+"""Read the ids of the brands that are not in the house file and have once asked to be let in."""
 brand_comment = _reads_file(comment_of, None)
 counted_readiness = _reads_file(readiness_hours, ())

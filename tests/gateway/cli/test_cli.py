@@ -188,7 +188,7 @@ def test_which_entrance_is_meant_is_asked_where_there_are_several(home: Home) ->
 
 
 def test_an_example_stands_in_the_help_as_it_is_typed_brackets_too() -> None:
-    assert "scanners=[front-scanner]" in run_perron("add", "--help").stdout
+    assert "scanners=[back-scanner]" in run_perron("add", "--help").stdout
 
 
 # ---- a retailer's part ----------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """`perron epcis`, as the person at the box gives it."""
 
 import json
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -33,10 +34,8 @@ def test_a_proof_is_written_as_a_document_that_openssl_verifies(home_file: Path,
     CHECKER.validate(document)
     assert [event["bizStep"] for event in document["epcisBody"]["eventList"]] == ["arriving", "receiving"]
     assert digest("340123450000000017") in json.dumps(document), "the box knows no such parcel any more"
-    public = load_home_file(home_file).storage.folder / "key" / "box.pub.pem"
-    openssl = ("openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", public, "-in", out, "-sigfile",
-               tmp_path / "out.json.sig")  # fmt: skip
-    verified = subprocess.run(openssl, capture_output=True, text=True, check=False, timeout=20)
+    (printed,) = (line.partition("$ ")[2] for line in told.stdout.splitlines() if "$ openssl" in line)
+    verified = subprocess.run(shlex.split(printed), capture_output=True, text=True, check=False, timeout=20)
     assert verified.returncode == 0, verified.stderr
     assert out.stat().st_mode & 0o077 == 0
 
@@ -79,4 +78,16 @@ def test_a_box_without_a_key_signs_nothing(home_file: Path, tmp_path: Path) -> N
     folder = sealed(tmp_path, ROWS, BoxKey.generate())
     told = run_perron("epcis", folder, tmp_path / "out.json", home=home_file)
     assert told.returncode == ExitCode.NO_ANSWER
-    assert "box.key.pem is gone" in told.stderr
+    assert "key has no key of a box: nothing was exported" in told.stderr
+    assert "house file of the visit's own box with --home" in told.stderr
+
+
+def test_a_file_that_is_there_is_not_written_over(home_file: Path, key: BoxKey, tmp_path: Path) -> None:
+    folder = sealed(tmp_path, ROWS, key)
+    for name in ("out.json", "out.json.sig"):
+        there = tmp_path / name
+        there.write_text("mine")
+        told = run_perron("epcis", folder, tmp_path / "out.json", home=home_file)
+        assert (told.returncode, there.read_text()) == (ExitCode.INVALID, "mine")
+        assert f"{there} exists: nothing was written." in told.stderr
+        there.unlink()
