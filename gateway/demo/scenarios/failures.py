@@ -72,7 +72,7 @@ async def _until_ringing(play: ScenarioRun, point: CrashPoint) -> PromisedDelive
 
 
 @SCENARIOS.add(
-    _("killed before the intent is stored: nothing used, a new scan works"),
+    _("the gateway is killed before it has stored that it will open: nothing is used, and a new scan works"),
     phases=(Phase.RINGING, "ready", *PHASES_WHOLE_VISIT),
     notifications=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *USUAL_NOTIFICATIONS),
     refusals=(Refusal.NOT_READY,),
@@ -112,8 +112,20 @@ def _add_found(point: CrashPoint, summary: Text, expected: Expectation) -> None:
         await play.leave_and_seal()
 
 
-_add_spent("after-commit", _("killed after the intent is stored: spent, never sent later"))
-_add_spent("before-publish", _("killed before the unlock is sent: spent, never sent later"))
+_add_spent(
+    "after-commit",
+    _(
+        "the gateway is killed after it has stored that it will open:"
+        " the opening counts as used, and the order is never sent later"
+    ),
+)
+_add_spent(
+    "before-publish",
+    _(
+        "the gateway is killed before it sends the unlock:"
+        " the opening counts as used, and the order is never sent later"
+    ),
+)
 _add_found("after-publish", _("killed as the unlock is sent: the courier inside is found"), EXPECT_FOUND_INSIDE)
 _add_found(
     "after-acknowledgement", _("killed as the broker has the unlock: the courier is found"), EXPECT_FOUND_UNLOCKING

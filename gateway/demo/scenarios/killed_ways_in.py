@@ -133,7 +133,7 @@ WAYS = (
 
 def _add_before_commit(way: Way) -> None:
     @SCENARIOS.add(
-        _("killed before the intent is stored: nothing used, a new scan works"),
+        _("the gateway is killed before it has stored that it will open: nothing is used, and a new scan works"),
         way.expected,
         title=f"{way.name}:gateway-killed-before-commit",
         equip=way.equip,
@@ -156,7 +156,10 @@ def _add_before_commit(way: Way) -> None:
 
 def _add_after_commit(way: Way) -> None:
     @SCENARIOS.add(
-        _("killed after the intent is stored: spent, never sent later"),
+        _(
+            "the gateway is killed after it has stored that it will open:"
+            " the opening counts as used, and the order is never sent later"
+        ),
         EXPECT_SPENT,
         title=f"{way.name}:gateway-killed-after-commit",
         equip=way.equip,
@@ -200,7 +203,10 @@ async def _garage_killed(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("killed after the second intent is stored: the order to open the flat is never sent, both doors are proven shut"),
+    _(
+        "the gateway is killed after it has stored that it will open the flat:"
+        " the order is never sent, and both doors answer that they are shut"
+    ),
     EXPECT_FLAT,
     title="flat:gateway-killed-after-the-second-commit",
     equip=with_flat,
@@ -223,7 +229,7 @@ async def _killed_after_the_second_commit(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("killed before the intent is stored: nothing used, a new scan works"),
+    _("the gateway is killed before it has stored that it will open: nothing is used, and a new scan works"),
     EXPECT_KEYED,
     title="key-safe:gateway-killed-before-commit",
     equip=with_key_safe,
@@ -247,7 +253,10 @@ async def _key_safe_killed_before_commit(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("killed after the intent is stored: spent, never sent later"),
+    _(
+        "the gateway is killed after it has stored that it will open:"
+        " the opening counts as used, and the order is never sent later"
+    ),
     EXPECT_SPENT,
     title="key-safe:gateway-killed-after-commit",
     equip=with_key_safe,

@@ -79,7 +79,10 @@ async def _lock_jammed(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("the lock says nothing any more: unknown, spent, never sent again, handed to the owner"),
+    _(
+        "the lock says nothing any more: nobody knows whether it opened;"
+        " the opening counts as used, the order is not repeated, and the owner takes over"
+    ),
     EXPECT_JAMMED,
     equip=with_short_command_life,
     outcome=Outcome.UNKNOWN,
@@ -102,7 +105,7 @@ async def _lock_silent(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("the lock acts after its declared latency: unknown, spent, and locked again"),
+    _("the lock acts later than it declares: the opening counts as used, and the door is locked again"),
     EXPECT_UNLOCK_UNKNOWN,
     movements=(DoorMovement.UNLOCKED, DoorMovement.LOCKED),
 )

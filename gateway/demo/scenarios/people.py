@@ -64,7 +64,7 @@ async def _owner_stops__before(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("the owner stops as the intent is stored: the unlock is never sent"),
+    _("the owner stops while the gateway stores that it will open: the unlock is never sent"),
     EXPECT_STOPPED,
     phases=(Phase.RINGING, Phase.UNLOCKING, "ready"),
 )
@@ -130,7 +130,10 @@ async def _paused(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("the household asks to lock: an open door is not told to; closed, it is locked, and called so once proven"),
+    _(
+        "the household asks to lock: an open door gets no order;"
+        " once closed it is locked, and shown as locked after lock and sensor have answered so"
+    ),
     EXPECT_NO_VISIT,
     movements=(DoorMovement.UNLOCKED_BY_HAND, DoorMovement.OPENED, DoorMovement.CLOSED, DoorMovement.LOCKED),
 )

@@ -74,7 +74,12 @@ def flat_scanner(play: ScenarioRun) -> str:
 
 
 @SCENARIOS.add(
-    _("a flat: the street door for a moment, proven shut again, then the flat's own door"), EXPECT_FLAT, equip=with_flat
+    _(
+        "a flat: the street door opens for a moment;"
+        " after its sensor has answered that it is shut again, the flat's own door opens"
+    ),
+    EXPECT_FLAT,
+    equip=with_flat,
 )
 async def _flat(play: ScenarioRun) -> None:
     await _enter_flat(play, await play.announce_delivery())
