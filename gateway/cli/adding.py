@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from devices.vendors.definition import DEVICE_KINDS
 from gateway.cli.failure import Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME, relative_path
 from gateway.cli.options import HomeFile, cli, print_line
@@ -13,6 +14,9 @@ from gateway.cli.schema import write_for_editors
 from gateway.config import editor
 from gateway.config.devices import CameraDevice
 from gateway.installation.diagnostics.stream import LOGIN_UNUSABLE_TODO, login_error
+
+KINDS = (*DEVICE_KINDS, editor.ENTRANCE, editor.RECEPTION)
+OTHER_SECTIONS_HINT = "Other sections, such as keepers, are written into the file: `perron schema --markdown`."
 
 
 @cli.example(
@@ -53,9 +57,9 @@ def add(  # noqa: PLR0913 - one argument an option of the command
             f"{relative_path(home)} is begun: an empty house. `perron broker-config accounts`, then `perron run`."
         )
         return
-    if kind is None:
-        todo = "Say --kind lock, door, camera, scanner, signal, fridge ..., entrance or reception."
-        raise Failure("What is it?", todo)
+    if kind not in KINDS:
+        what = "What is it?" if kind is None else f"--kind {kind} is unknown."
+        raise Failure(what, f"Say --kind {', '.join(KINDS[:-1])} or {KINDS[-1]}. {OTHER_SECTIONS_HINT}")
     options = {"vendor": vendor, "address": address}
     fields = {key: value for key, value in options.items() if value is not None} | parse_fields(set_ or ())
     add_section(home, id_, kind, fields, replace=replace)

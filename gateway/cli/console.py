@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import sys
+from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from gateway.cli.house_log import run_beside
 from gateway.cli.lines import DEFAULT_HOME, expand_commands, relative_path
 from gateway.cli.options import HomeFile, cli
 from gateway.config.home import Home
-from gateway.domain.delivery.result import Refusal
+from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.visit.predicates import is_paused
 from gateway.domain.visit.readiness import missing_conditions
 from gateway.domain.visit.step import Step
@@ -134,6 +135,7 @@ _BLOCKED_TEXTS = {
     "incident": "something happened at the door without an order: its owner must look",
     "somebody_home": "the household says that somebody is home",
 }
+MAX_DELIVERED_KNOWN = 50  # deliveries, the newest
 _LEVEL_PREFIXES = {"warning": "warning: ", "error": "ERROR: ", "critical": "ERROR: "}
 
 
@@ -143,6 +145,7 @@ class ShortLineRenderer:
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
         self._reader = NarrativeReader()
+        self._delivered: deque[str] = deque(maxlen=MAX_DELIVERED_KNOWN)
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> str:
         """Return the text of one log event; `structlog.DropEvent`: it says nothing new to a person."""
@@ -152,12 +155,18 @@ class ShortLineRenderer:
         at = datetime.fromisoformat(event["timestamp"]).astimezone(self._zone)
         return "\n".join(f"{at:%H:%M:%S}  {line}" for line in lines)
 
+    def _is_outdated(self, happening: Happening) -> bool:
+        """Return whether it reports that an entrance is ready for a delivery that has been delivered."""
+        if happening.kind is HappeningKind.PARCELS_REPORTED and happening.value == Outcome.DELIVERED:
+            self._delivered.append(happening.subject)
+        return happening.kind is HappeningKind.READINESS_CHECKED and happening.subject in self._delivered
+
     def _lines(self, event: EventDict) -> Iterator[str]:
         match event["event"]:
             case "decision":
                 for happening in self._reader.happenings(event["row"]):
                     line = _happening_text(happening)
-                    if line is not None:
+                    if line is not None and not self._is_outdated(happening):
                         yield f"{happening.entrance}: {line}"
             case "readiness":
                 yield _readiness_line(event["ready"], event["lacking"])
@@ -167,6 +176,9 @@ class ShortLineRenderer:
                     yield f"before a phone opens them, it learns to trust this box: {event['trust']}"
             case "unclaimed":
                 yield "nobody has claimed this box yet: `perron claim-code` shows the code that its pages ask for"
+            case "asked_on_a_page":
+                result = "" if event["done"] else ": not done"
+                yield f"{event['entrance']}: requested on a page: {_split_words(event['do'])}{result}"
             case "told_owner":
                 yield f"{'ALARM, ' if event['urgent'] else ''}the owner is told: {event['text']}"
             case kind:
@@ -203,7 +215,7 @@ _PLAIN_TEXTS: Mapping[HappeningKind, str] = {  # `value` in words, `id` as it is
     HappeningKind.SAFE_MODE_STARTED: "SAFE MODE: it locks, films and warns, and opens nothing until its owner says so",
     HappeningKind.DISK_FAILED: "the disk is full or failing",
     HappeningKind.WINDOW_NEAR: "a delivery is near: its cameras run",
-    HappeningKind.WINDOW_OVER: "no delivery is near",
+    HappeningKind.WINDOW_OVER: "no further delivery is near",
     HappeningKind.HOUSEHOLD_ANSWERED: "somebody inside answered the bell",
     HappeningKind.OWNER_ALLOWED: "the owner says: yes",
     HappeningKind.OWNER_REFUSED: "the owner says: no",

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
@@ -20,8 +21,6 @@ STABLE_CHECKS = 5  # checks without a change before a change of links is printed
 _CAUSE_TEXTS = {HAND: "by hand", APP: "by its maker's app", ITSELF: "by itself", FROM_AFAR: "from afar"}
 _PLACE_TEXTS = {"outside": "stands outside", "inside": "is inside", "away": "is gone"}
 _TEXTS = {
-    "parcel": "the {who} puts a parcel down {where}",
-    "way": "{thing} is {state} (by the {by})",
     "passed": "the {who} goes through {thing}",
     "signal": "{device}: light {light}, sound {sound}",
     "shown": "{device} shows {word!r}",
@@ -30,6 +29,7 @@ _TEXTS = {
     "fault": "{device}: fault {fault} {on}",
     "refused": "{device} refuses a command: {why}",
 }
+_COMMAND_ID = re.compile(r"[0-9a-f]{16}(-.+)?")  # the visit, and the closure if there are several
 
 Output = Callable[[str], None]
 
@@ -90,10 +90,19 @@ def describe_line(line: Mapping[str, Any]) -> str | None:
         case "key":
             does = "hangs the key back into" if line["present"] else "takes the key of"
             return f"the {line['by']} {does} {line['thing']}"
+        case "way":
+            return f"{line['thing']} is {line['state']} ({_mover_text(line['by'])})"
+        case "parcel":  # outside: in front of the house, or behind another door than the front door
+            return f"the {line['who']} puts a parcel down{' inside' if line['where'] == 'inside' else ''}"
         case "link":
             return f"{line['device']}: its link is {'let up' if line['up'] else 'cut'}"
         case kind:
             return _TEXTS[kind].format_map(line) if kind in _TEXTS else None
+
+
+def _mover_text(by: str) -> str:
+    """Return who or what moved a leaf: a command by its id, itself, or a person."""
+    return "on command" if _COMMAND_ID.fullmatch(by) else _CAUSE_TEXTS.get(by, f"by the {by}")
 
 
 class DeviceLinkMonitor:

@@ -32,7 +32,7 @@ POLL_INTERVAL_S = 0.1
 
 _BUSY_TEXTS: dict[BusyReason, str] = {
     "visit": "a visit runs",
-    "watch": "a visit was a moment ago, and somebody may still come out",
+    "watch": "a visit was a moment ago, and somebody may still come out until a quarter of an hour after it",
     "incident": "something happened at the door and is being filmed",
     "scan": "a courier shows codes",
     "lockup": "the door is being locked",

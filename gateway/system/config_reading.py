@@ -90,7 +90,10 @@ def _describe_error(error: ErrorDetails, whole: dict[str, Any]) -> str:
             first, *others, last = _kinds(error["loc"], whole)
             return f"say what this is: `kind: {first}`{''.join(f', {kind}' for kind in others)} or {last}."
         case "union_tag_invalid":
-            return f"`kind: {_shorten(context['tag'])}` is unknown; it must be one of {context['expected_tags']}."
+            meant = _meant(str(context["tag"]), context["expected_tags"])
+            return (
+                f"`kind: {_shorten(context['tag'])}` is unknown; it must be one of {context['expected_tags']}.{meant}"
+            )
         case "string_pattern_mismatch":
             meaning = PATTERN_MEANINGS.get(context["pattern"], error["msg"])
             return f"{key} is {_shorten(repr(error['input']))}, but {meaning}."
@@ -101,11 +104,16 @@ def _describe_error(error: ErrorDetails, whole: dict[str, Any]) -> str:
         case "tuple_type" | "list_type":
             return f"{key} is {_shorten(repr(error['input']))}: write a list, [{_shorten(error['input'])}]."
         case "literal_error":
-            close = difflib.get_close_matches(str(error["input"]), re.findall(r"'([^']+)'", context["expected"]), n=1)
-            meant = f" Did you mean `{close[0]}`?" if close else ""
+            meant = _meant(str(error["input"]), context["expected"])
             return f"{key} is {_shorten(repr(error['input']))}: it can be {context['expected']}.{meant}"
         case _:
             return f"{key} is {_shorten(repr(error['input']))}: {error['msg'][:1].lower()}{error['msg'][1:]}."
+
+
+def _meant(written: str, quoted: str) -> str:
+    """Return a question for the closest of the words in quotes; empty if none is close."""
+    close = difflib.get_close_matches(written, re.findall(r"'([^']+)'", quoted), n=1)
+    return f" Did you mean `{close[0]}`?" if close else ""
 
 
 def _describe_key(loc: Sequence[str | int]) -> str:

@@ -69,6 +69,11 @@ WAIT = {"command": "Answer", "scanner": "front-scanner", "word": "wait", "refusa
          "front: the unlock did not leave: proof too old"),
         ({"event": "told_owner", "text": "Alarm 21:35: lock jammed", "urgent": True, **AT},
          "ALARM, the owner is told: Alarm 21:35: lock jammed"),
+        ({"event": "asked_on_a_page", "entrance": "front", "do": "end_pause", "by": "b67227a0", "done": True, **AT},
+         "front: requested on a page: end pause"),
+        ({"event": "asked_on_a_page", "entrance": "front", "do": "lock", "by": "b67227a0", "done": False, **AT},
+         "front: requested on a page: lock: not done"),
+        (row({"event": "WindowChanged", "expecting": False}), "front: no further delivery is near"),
         ({"event": "pages", "at": ["http://127.0.0.1:8642/"], "trust": None, **AT}, "the pages: http://127.0.0.1:8642/"),
         ({"event": "readiness", "ready": ["front"], "lacking": {}, **AT}, "Ready: front."),
         ({"event": "readiness", "ready": ["garage"], "lacking": {"front": ["clock"]}, **AT},
@@ -86,6 +91,16 @@ def test_what_happens_is_one_short_line_with_the_houses_own_time(event: dict[str
 def test_what_tells_a_person_nothing_new_is_no_line() -> None:
     told = said(row(lock("locked")), row(lock("locked")), row({"event": "DeviceSpoke"}), row(lock("unlocked")))
     assert [line[10:] for line in told] == ["front: the bolt is locked", "", "", "front: the bolt is unlocked"]
+
+
+def test_an_entrance_is_ready_for_no_delivery_that_it_has_delivered() -> None:
+    ready = {"command": "Readiness", "delivery": "shop.1", "lacking": []}
+    delivered = {"command": "ParcelResult", "delivery": "shop.1", "outcome": "delivered"}
+    other = {**ready, "delivery": "shop.2"}
+    told = said(*(row({"event": "Due"}, command) for command in (ready, delivered, ready, other)))
+    assert [line[10:] for line in told] == [
+        "front: ready for shop.1", "front: shop.1: delivered", "", "front: ready for shop.2",
+    ]  # fmt: skip
 
 
 def test_what_somebody_sent_turns_no_terminal() -> None:

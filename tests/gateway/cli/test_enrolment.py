@@ -14,6 +14,7 @@ from rich.console import Console
 from zeroconf import IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
+from devices.vendors.definition import DEVICE_KINDS
 from gateway.cli import adding, installing
 from gateway.cli.failure import Failure
 from gateway.config.editor import ENTRANCE
@@ -251,3 +252,16 @@ async def test_what_cannot_be_asked_says_so_and_what_is_not_there_names_what_is(
         await installing.run_device_test(home.model_copy(update={"devices": {}}), "back-lock", times=1)
     with pytest.raises(Failure, match="the lock of no entrance"):
         await installing.lock_now(home, "front-scanner")
+
+
+@pytest.mark.parametrize(("kind", "says"), [("keeper", "--kind keeper is unknown."), (None, "What is it?")])
+def test_a_kind_that_add_cannot_write_is_refused_with_all_that_it_can(
+    tmp_path: Path, kind: str | None, says: str
+) -> None:
+    file = tmp_path / "home.yaml"
+    with pytest.raises(Failure) as caught:
+        adding.add("claire", kind=kind, home=file)
+    assert str(caught.value).startswith(says)
+    for known in (*DEVICE_KINDS, "entrance or reception", "keepers"):
+        assert known in caught.value.todo
+    assert not file.exists()

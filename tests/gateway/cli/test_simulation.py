@@ -214,6 +214,12 @@ def test_a_house_file_that_is_none_is_told_with_its_place(tmp_path: Path, text: 
         ({"what": "door", "state": "closed", "by": "courier"}, "the door is closed (by the courier)"),
         ({"what": "scan", "device": "front-scanner", "code": "8L20524752032"},
          "front-scanner reads a code that ends in 2032"),
+        ({"what": "way", "thing": "safe", "state": "open", "by": "76d1233f874d08b0-safe"},
+         "safe is open (on command)"),
+        ({"what": "way", "thing": "street", "state": "closed", "by": "itself"}, "street is closed (by itself)"),
+        ({"what": "way", "thing": "hall", "state": "open", "by": "courier"}, "hall is open (by the courier)"),
+        ({"what": "parcel", "who": "courier", "where": "inside"}, "the courier puts a parcel down inside"),
+        ({"what": "parcel", "who": "courier", "where": "outside"}, "the courier puts a parcel down"),
         ({"what": "boot", "device": "front-lock", "boot": "b1"}, None),
     ],
 )  # fmt: skip

@@ -57,6 +57,7 @@ WRONG = [
     ("open_limit: 120", "open_limt: 120", "open_limt", "Did you mean `open_limit`?"),
     ("living_space: true", "entirely_unknown: true", "entirely_unknown", "Known: alarm, cameras, closures"),
     ("kind: lock", "kind: lok", "front-lock:", "`kind: lok` is unknown; it must be one of 'lock', 'cover', 'door'"),
+    ("kind: lock", "kind: lok", "front-lock:", "Did you mean `lock`?"),
     ("    kind: door\n", "", "front-door:", "say what this is: `kind: lock`, cover, door, strike, compartment"),
     ("latency: 3 ", "latency: -1 ", "latency: -1", "greater than 0"),
     ("latency: 3 ", "latency: '3' ", "latency: '3'", "`latency` is '3': input should be a valid number"),
