@@ -151,7 +151,7 @@ def run_folder_name(title: str) -> str:
     if len(name) <= MAX_RUN_NAME_LENGTH:
         return name
     digest = sha256(title.encode()).hexdigest()[:4]
-    return f"{name[: MAX_RUN_NAME_LENGTH - len(digest) - 1]}-{digest}"
+    return f"{name[: MAX_RUN_NAME_LENGTH - len(digest) - 1].rstrip('-')}-{digest}"
 
 
 def _base_folder(options: DemoOptions, longest_name: str) -> Path:
