@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from gateway.config.closure_names import closure_names
+from gateway.config.closures import entrance_closures
 from gateway.demo.page.snapshot import DemoFilm, DemoTimelineEntry, ProofVerified, film_time
 from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import DemoPlan
@@ -19,14 +21,25 @@ CHANGED_COPY_FOLDER = "changed"  # the folder of the copy, in the run's own
 _SECOND_PATTERN = re.compile(r"second (\d+(?:\.\d+)?)")
 
 
-def read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm:
-    """Read the outside camera's film and the timeline of a sealed visit; OSError, ValueError: it is not sealed."""
+def read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm | None:
+    """Read the outside camera's film and the timeline of a sealed visit; None: it has no film of that camera.
+
+    OSError, ValueError: it is not sealed.
+    """
     folder = plan.home.storage.folder / VISITS_FOLDER / visit
     clip = _find_clip(folder, plan.section.film_cameras[0])
+    if clip is None:
+        return None
     rows = entry_bodies((folder / log_name(1)).read_bytes()).values()
     zone = ZoneInfo(plan.home.timezone)
     keepers = {id_: section.name for id_, section in plan.home.keepers.items()}
-    stories = {language: story_lines(rows, language=language, zone=zone, keepers=keepers) for language in LANGUAGES}
+    closures = entrance_closures(plan.home, plan.entrance)
+    stories = {
+        language: story_lines(
+            rows, language=language, zone=zone, names=closure_names(closures, language), keepers=keepers
+        )
+        for language in LANGUAGES
+    }
     moments = tuple(
         DemoTimelineEntry(
             at=film_time(same[0].at), clock=f"{same[0].at.astimezone(zone):%H:%M:%S}", tone=same[0].tone,
@@ -39,17 +52,22 @@ def read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm:
     )
 
 
-def _find_clip(folder: Path, camera: str) -> ClipRecord:
+def _find_clip(folder: Path, camera: str) -> ClipRecord | None:
     manifest = Manifest.from_json((folder / manifest_name(1)).read_bytes())
-    return next(clip for clip in manifest.clips if clip.camera == camera)
+    return next((clip for clip in manifest.clips if clip.camera == camera), None)
 
 
 def verify_changed_copy(folder: Path, plan: DemoPlan, visit: str, phone: Path) -> tuple[ProofVerified, ProofVerified]:
-    """Verify a visit's proof, then a copy in the run's `folder` with one byte changed in the middle of its film."""
+    """Verify a visit's proof, then a copy in the run's `folder` with one byte changed in the middle of its film.
+
+    LookupError: the visit has no film of the outside camera.
+    """
     box = plan.home.storage.folder
     original, copy = box / VISITS_FOLDER / visit, folder / CHANGED_COPY_FOLDER / visit
     shutil.copytree(original, copy)
     clip = _find_clip(copy, plan.section.film_cameras[0])
+    if clip is None:
+        raise LookupError(f"{visit} has no film of {plan.section.film_cameras[0]}")
     film = copy / clip.file
     with film.open("r+b") as file:
         file.seek(film.stat().st_size // 2)

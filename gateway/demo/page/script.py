@@ -176,7 +176,7 @@ async def _the_film_is_sealed(act: ShowState) -> None:
     await play.wait_for_seal()
     film = await asyncio.to_thread(read_sealed_film, play.plan, act.visit)
     act.page.change(film=film)
-    play.require(len(film.moments) > 4, "the timeline tells the visit")
+    play.require(film is not None and len(film.moments) > 4, "the timeline tells the visit")
     await act.show_line(_("Film and log are sealed. Scrub the film: the timeline follows."), read=3 * READING_TIME_S)
 
 
