@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from aiohttp import ClientSession
@@ -60,9 +61,16 @@ def started(folder: Path) -> set[int]:
     return found
 
 
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder whose path leaves room for the run with the longest name; pytest's own one does not."""
+    with TemporaryDirectory(prefix="perron-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 @pytest.mark.slow
-async def test_it_prints_one_address_and_with_lan_a_qr(tmp_path: Path) -> None:
-    with at_a_terminal("--lan", "--folder", str(tmp_path / "run")) as (process, terminal):
+async def test_it_prints_one_address_and_with_lan_a_qr(short_path: Path) -> None:
+    with at_a_terminal("--lan", "--folder", str(short_path / "run")) as (process, terminal):
         found = await told(terminal, r"http://\d+\.\d+\.\d+\.\d+:\d+/[\s\S]*[▀▄█][\s\S]*Ctrl-C")
         assert found[0].count("http://") == 1
         process.send_signal(signal.SIGINT)
@@ -72,9 +80,9 @@ async def test_it_prints_one_address_and_with_lan_a_qr(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 async def test_whoever_ends_it_in_the_middle_of_the_show_leaves_no_process_behind(
-    tmp_path: Path, number: signal.Signals
+    short_path: Path, number: signal.Signals
 ) -> None:
-    folder = tmp_path / "run"
+    folder = short_path / "run"
     with at_a_terminal("--folder", str(folder)) as (process, terminal):
         address = (await told(terminal, r"http://127\.0\.0\.1:\d+/"))[0]
         async with ClientSession() as session, session.ws_connect(f"{address}feed"):
