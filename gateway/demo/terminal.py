@@ -7,14 +7,14 @@ from rich.console import Console
 from rich.text import Text
 
 from gateway.demo.observers import DemoEvent
-from gateway.demo.page.event_lines import line_of_event
+from gateway.demo.page.event_lines import RETAILER_TEXTS, line_of_event
 from gateway.demo.page.snapshot import line_text
-from gateway.demo.result import PhysicalOpening, ScenarioResult
+from gateway.demo.result import PhysicalOpening
 from gateway.demo.run import DemoObserver
 from gateway.demo.scenario import Scenario
 from gateway.demo.verdict import Judgement
 from gateway.demo.wording import HOUSE_TEXTS, DoorNames, thing_text
-from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.delivery.result import DoorResult
 from gateway.domain.visit.state import Phase
 from gateway.system.i18n import SOURCE
 from gateway.web.texts.catalogue import TEXTS as PAGES
@@ -53,7 +53,7 @@ def print_summary(console: Console, judged: Judgement, picture: str, *, zone: tz
     """Print what came of a run. `picture`: the path of its picture; times are in `zone`, that of the house."""
     result = judged.result
     word, style = ("as expected", "bold green") if result.ok else ("NOT as expected", "bold red")
-    console.print(f"\n{result.scenario}: {_result_text(result)}: {word}", style=style, markup=False)
+    console.print(f"\n{result.scenario}: {_result_text(judged)}: {word}", style=style, markup=False)
     for complaint in judged.complaints:
         console.print(f"  ! {complaint}", style="red", markup=False)
     facts = [
@@ -70,18 +70,22 @@ def print_summary(console: Console, judged: Judgement, picture: str, *, zone: tz
         console.print(f"  {what}:{' ' if fits else chr(10) + ' ' * 4}{fact}", markup=False, soft_wrap=True)
 
 
-def _result_text(result: ScenarioResult) -> str:
+def _result_text(judged: Judgement) -> str:
     """Return what came of parcels and house; a house that the owner secured after the visit is both."""
+    result, parcels = judged.result, _parcels_text(judged)
     house = [] if result.house is None else [HOUSE_TEXTS[result.house].to(SOURCE)]
     if result.house is DoorResult.HANDED_TO_OWNER and Phase.LOCKED_AGAIN in {phase.phase for phase in result.phases}:
         house.append(f"then {HOUSE_TEXTS[DoorResult.LOCKED_AGAIN].to(SOURCE)}")
-    parcels = "" if result.outcome is None else f"parcels {_outcome_text(result.outcome)}"
-    return ", ".join(filter(None, (parcels, f"house {', '.join(house)}" if house else ""))) or "no visit"
+    parts = (f"parcels {parcels}" if parcels else "", f"house {', '.join(house)}" if house else "")
+    return ", ".join(filter(None, parts)) or "no visit"
 
 
-def _outcome_text(outcome: Outcome) -> str:
-    """Return an outcome within a sentence."""
-    return PAGES[f"outcome.{outcome}"].to(SOURCE).lower()
+def _parcels_text(judged: Judgement) -> str | None:
+    """Return what came of the parcels; without a visit, at a reception, that is what the retailer reads in the end."""
+    outcome, final = judged.result.outcome, RETAILER_TEXTS.get(judged.retailer_state or "")
+    if final is not None and not judged.result.phases:
+        return final.to(SOURCE)
+    return None if outcome is None else PAGES[f"outcome.{outcome}"].to(SOURCE).lower()
 
 
 def _opening_text(opening: PhysicalOpening, zone: tzinfo) -> str:

@@ -35,10 +35,14 @@ from gateway.storage.schema import connect
 
 
 class Judgement(Frozen, kw_only=False):
-    """The result, and why it differs from what was expected (empty if it does not)."""
+    """The result, and why it differs from what was expected (empty if it does not).
+
+    `retailer_state`: the last state of the delivery that the retailer received; None: none.
+    """
 
     result: ScenarioResult
     complaints: tuple[str, ...]
+    retailer_state: str | None = None
 
 
 class VerifiedProofs(Frozen, kw_only=False):
@@ -55,7 +59,8 @@ def judge(scenario: Scenario, stage: Stage, failure: str | None) -> Judgement:
     proofs = read_proofs(stage)
     result = _make_result(scenario, stage, proofs)
     complaints = [*([failure] if failure else []), *_complaints(scenario.expected, stage, proofs, result)]
-    return Judgement(result.model_copy(update={"ok": not complaints}), tuple(complaints))
+    state = next(reversed(retailer_states(stage.watch)), None)
+    return Judgement(result.model_copy(update={"ok": not complaints}), tuple(complaints), state)
 
 
 def read_proofs(stage: Stage) -> VerifiedProofs:

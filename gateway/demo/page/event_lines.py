@@ -27,7 +27,7 @@ PLACE_TEXTS: Mapping[str, Text] = {
 PHASE_TEXTS: Mapping[str, Text] = {Phase.UNLOCKING: _("The order to open is sent.")}
 """A phase of the only door in other words than on the owner's pages: the physical log says when the bolt withdraws."""
 
-RETAILER_TEXTS: Mapping[State, Text] = {
+RETAILER_TEXTS: Mapping[str, Text] = {
     State.DELIVERED: _("delivered"),
     State.PARTLY_DELIVERED: _("partly delivered"),
     State.NOT_DELIVERED: _("not delivered"),

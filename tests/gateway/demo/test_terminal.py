@@ -58,11 +58,11 @@ def test_what_came_of_it_breaks_no_path_and_no_line_of_words(width: int) -> None
     assert any(line.endswith("unlocked 14:00:03, opened 14:00:04, closed 14:00:05, locked 14:00:06") for line in lines)
 
 
-def summary_of(**facts: object) -> list[str]:
+def summary_of(retailer_state: str | None = None, /, **facts: object) -> list[str]:
     out = StringIO()
     changed = RESULT.model_copy(update=facts)
     console = Console(file=out, width=160, highlight=False)
-    print_summary(console, Judgement(changed, ()), "visit.svg", zone=PARIS, doors=FLAT)
+    print_summary(console, Judgement(changed, (), retailer_state), "visit.svg", zone=PARIS, doors=FLAT)
     return [line.strip() for line in out.getvalue().splitlines()]
 
 
@@ -90,3 +90,20 @@ def test_each_opening_names_its_door_and_has_the_time_of_the_house() -> None:
 )  # fmt: skip
 def test_the_end_is_in_words_and_agrees_with_the_last_line_of_the_story(facts: dict[str, object], text: str) -> None:
     assert f"delivered: {text}: as expected" in summary_of(**facts)
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "text"),
+    [
+        ("delivered", None, "parcels delivered, house not opened"),
+        ("delivered", Outcome.REFUSED, "parcels delivered, house not opened"),
+        ("not_delivered", None, "parcels not delivered, house not opened"),
+        ("window_open", Outcome.REFUSED, "parcels refused, house not opened"),
+        (None, Outcome.REFUSED, "parcels refused, house not opened"),
+    ],
+)
+def test_at_a_reception_the_end_is_what_the_retailer_reads(
+    state: str | None, outcome: Outcome | None, text: str
+) -> None:
+    lines = summary_of(state, phases=(), outcome=outcome, house=DoorResult.NOT_OPENED)
+    assert f"delivered: {text}: as expected" in lines
