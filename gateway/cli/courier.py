@@ -268,7 +268,7 @@ class _EntranceListener:
         elif self._section.signal is None:
             print_line(f"{bell} It opens as soon as all cameras record.")
         else:
-            print_line(f"{bell} Unless somebody answers, the door opens in {ring:g} s.")
+            print_line(f"{bell} Unless somebody answers, it opens in {ring:g} s.")
 
     async def carry_in(self) -> bool:
         """Let the simulated courier carry the parcel in; wait for the seal. True: the door is locked again."""

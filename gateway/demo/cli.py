@@ -20,7 +20,7 @@ from rich.console import Console
 
 from gateway.cli.failure import ExitCode, Failure, failure_on
 from gateway.cli.lines import program_name, relative_path
-from gateway.cli.new_home import check_folder_path
+from gateway.cli.new_home import MAX_FOLDER_PATH_BYTES, check_folder_path
 from gateway.cli.options import cli, known_language
 from gateway.demo.observers import WaitTimeout
 from gateway.demo.page.runner import DemoRunner
@@ -41,7 +41,6 @@ from gateway.system.i18n import SOURCE, Language, language_of
 
 SHORTER_FOLDER_HINT = "Name a shorter --folder, for example /tmp/perron."
 MAX_RUN_NAME_LENGTH = 16  # characters of a run's folder: the sockets in it have room in the path of an ordinary clone
-REPEATED_SUFFIX = "-99"  # what `new_folder` adds to the name of a scenario that is played once more
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,6 +153,12 @@ def run_folder_name(title: str) -> str:
     return f"{name[: MAX_RUN_NAME_LENGTH - len(digest) - 1].rstrip('-')}-{digest}"
 
 
+def numbered_folder_name(number: int, title: str, base: Path) -> str:
+    """Return the name of the folder of the page's run with this number: as much of its title as `base` has room for."""
+    room = min(MAX_RUN_NAME_LENGTH, MAX_FOLDER_PATH_BYTES - len(os.fsencode(base / "n")) + 1)
+    return f"{number}-{title.replace(':', '-')}"[:room].rstrip("-")
+
+
 def _base_folder(options: DemoOptions, longest_name: str) -> Path:
     """Return the folder of all runs. Refuse it first if a run with the longest name has no room for its sockets."""
     folder = options.folder or Path("var/demo") / f"{machine_time():%Y%m%dT%H%M%S}"
@@ -163,9 +168,10 @@ def _base_folder(options: DemoOptions, longest_name: str) -> Path:
 
 async def _serve_page(options: DemoOptions, *, lan: bool) -> int:
     """Serve the page until cancelled, and play the requested scenarios; the terminal prints them too."""
-    console, base = _console(), _base_folder(options, "n" * MAX_RUN_NAME_LENGTH + REPEATED_SUFFIX)
+    console, base = _console(), _base_folder(options, "99")
+    numbers = count(1)
     runner = DemoRunner(
-        lambda title: new_folder(base / run_folder_name(title)),
+        lambda title: new_folder(base / numbered_folder_name(next(numbers), title, base)),
         machine_time,
         fast=options.fast,
         language=options.language or "en",

@@ -13,8 +13,16 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.failure import Failure
-from gateway.cli.new_home import check_folder_path
-from gateway.demo.cli import MAX_RUN_NAME_LENGTH, DemoOptions, demo, new_folder, play_scenarios, run_folder_name
+from gateway.cli.new_home import MAX_FOLDER_PATH_BYTES, check_folder_path
+from gateway.demo.cli import (
+    MAX_RUN_NAME_LENGTH,
+    DemoOptions,
+    demo,
+    new_folder,
+    numbered_folder_name,
+    play_scenarios,
+    run_folder_name,
+)
 from gateway.demo.plan import make_plan
 from gateway.demo.processes import is_running
 from gateway.demo.result import ScenarioResult
@@ -70,6 +78,13 @@ def test_the_sockets_of_every_scenario_have_room_in_a_clone_with_an_ordinary_pat
     runs = Path("/home/somebody/Documents/projects/perron/var/demo/20260101T120000")
     for scenario in SCENARIOS:
         check_folder_path(runs / run_folder_name(scenario.title), "")
+
+
+@pytest.mark.parametrize(("room", "name"), [(40, "3-flat-street-we"), (9, "3-flat-st"), (7, "3-flat"), (2, "3")])
+def test_a_run_of_the_page_has_as_much_of_its_title_in_its_folder_as_fits(room: int, name: str) -> None:
+    base = Path("/" + "d" * (MAX_FOLDER_PATH_BYTES - room - 2))
+    assert numbered_folder_name(3, "flat:street-wedged", base) == name
+    check_folder_path(base / name, "")
 
 
 async def test_a_run_takes_no_folder_that_another_has(tmp_path: Path) -> None:

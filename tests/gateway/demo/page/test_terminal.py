@@ -86,7 +86,7 @@ async def test_whoever_ends_it_in_the_middle_of_the_show_leaves_no_process_behin
     with at_a_terminal("--folder", str(folder)) as (process, terminal):
         address = (await told(terminal, r"http://127\.0\.0\.1:\d+/"))[0]
         async with ClientSession() as session, session.ws_connect(f"{address}feed"):
-            await wait_until(lambda: any(folder.glob("show/box/video.sock")), within=PATIENCE)
+            await wait_until(lambda: any(folder.glob("*/box/video.sock")), within=PATIENCE)
             await told(terminal, "unplugged|débranche")
         running = started(folder) - {process.pid}
         assert len(running) >= 4, "broker, house, gateway, video"
