@@ -163,9 +163,12 @@ async def test_an_unlock_that_the_lock_never_obeyed_opens_nothing_later_nor_afte
         (unlock,) = (one for one in sent if b'"unlock"' in one.payload)
 
         async def replayed(why: str) -> None:
-            before = len(play.log.lines)
+            before, heard = len(play.log.lines), len(play.watch.seen)
             assert await says(play, "gateway", TO_THE_LOCK, unlock.payload) == 0
             await play.log.wait_for_line("refused", within=TIMEOUT_MARGIN_S, after=before, device=LOCK, why=why)
+            await play.watch.wait_for_reconnect(
+                heard, within=2 * TIMEOUT_MARGIN_S
+            )  # else the next one takes nothing over
 
         await replayed("expired")
         for clock_off in (0.0, -600.0, 600.0):

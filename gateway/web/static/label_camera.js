@@ -101,4 +101,5 @@ export function readLabels({ finds, fails, begins }) {
   document.addEventListener("visibilitychange", () => { if (document.hidden) leave(); });
   addEventListener("pagehide", leave);
   stop();
+  readPicture(); // one that was chosen before this script ran
 }

@@ -47,9 +47,33 @@ function field(element) {
   return `${element.form?.getAttribute("action")} ${element.name}`;
 }
 
+// While somebody presses in a part it is not repainted: the button would be another one at release, and the press lost.
+const LONGEST_PRESS = 1000; // milliseconds
+let pressed = null;
+let release; // the timer that ends a press whose end the page does not see
+const waiting = {}; // what is painted after the press
+
+function pressEnds() {
+  clearTimeout(release);
+  setTimeout(() => { // after the click that this release makes
+    pressed = null;
+    const parts = { ...waiting };
+    for (const name of Object.keys(waiting)) delete waiting[name];
+    put(parts);
+  });
+}
+
+addEventListener("pointerdown", (event) => {
+  pressed = event.target.closest?.("[data-part]") ?? null;
+  clearTimeout(release);
+  release = setTimeout(pressEnds, LONGEST_PRESS);
+}, true);
+for (const ends of ["pointerup", "pointercancel"]) addEventListener(ends, pressEnds, true);
+
 function put(parts) {
   for (const [name, html] of Object.entries(parts)) {
     for (const place of document.querySelectorAll(`[data-part="${CSS.escape(name)}"]`)) {
+      if (place === pressed) { waiting[name] = html; continue; }
       if (place.dataset.shown === html) continue;
       const focused = place.contains(document.activeElement) ? key(document.activeElement) : null;
       const open = new Set([...place.querySelectorAll("details[open]")].map(key));

@@ -90,3 +90,58 @@ async def test_the_stop_can_be_pressed_by_keyboard_alone(made: ShellBox) -> None
         await page.keyboard.press("Enter")
         await wait_until(made.front.is_stopped)
         await expect(page.locator(".notice.bad").first).to_have_text("Stopped by you: nothing opens.")
+
+
+PRESS = """() => {
+  const button = document.querySelector('[data-part] form button');
+  button.scrollIntoView({ block: 'center' });
+  addEventListener('click', (event) => {
+    event.preventDefault();
+    window.pressed = event.target.closest('button')?.textContent;
+  }, true);
+  const box = button.getBoundingClientRect();
+  const part = button.closest('[data-part]').dataset.part;
+  return [box.x + box.width / 2, box.y + box.height / 2, part, button.textContent];
+}"""
+REPAINT = """async ([part]) => {
+  const { hear } = await import('/static/page.js');
+  const place = document.querySelector(`[data-part="${CSS.escape(part)}"]`);
+  hear({ parts: { [part]: `<p id="news">news</p>${place.innerHTML}` } });
+  return document.getElementById('news') !== null;
+}"""
+
+
+async def test_a_press_counts_although_there_is_news_for_its_part_and_the_news_is_shown_after_it(
+    made: ShellBox,
+) -> None:
+    async with serve_site(made) as site, visitor() as somebody:
+        page = await somebody.page()
+        await site.sign_in(page.context)
+        await page.goto(site.address)
+        await calm(page)
+        await expect(page.locator("[data-part]:has(form button)").first).to_have_attribute(
+            "data-shown", re.compile(".")
+        )
+        x, y, part, label = await page.evaluate(PRESS)
+        await page.mouse.move(x, y)
+        await page.mouse.down()
+        assert not await page.evaluate(REPAINT, [part]), "the button that is held down is another one now"
+        await page.mouse.up()
+        await expect(page.locator("#news")).to_have_count(1)
+        assert await page.evaluate("window.pressed") == label
+
+
+async def test_news_is_shown_although_a_press_never_ends(made: ShellBox) -> None:
+    async with serve_site(made) as site, visitor() as somebody:
+        page = await somebody.page()
+        await site.sign_in(page.context)
+        await page.goto(site.address)
+        await calm(page)
+        await expect(page.locator("[data-part]:has(form button)").first).to_have_attribute(
+            "data-shown", re.compile(".")
+        )
+        x, y, part, _ = await page.evaluate(PRESS)
+        await page.mouse.move(x, y)
+        await page.mouse.down()
+        await page.evaluate(REPAINT, [part])
+        await expect(page.locator("#news")).to_have_count(1)
