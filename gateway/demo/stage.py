@@ -124,8 +124,7 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
         await stack.enter_async_context(_run_guard(plan.guard_setup, folder, on_start))
         on_start("the house and the box")
         house_log = folder / "house.jsonl"
-        options = ["--house", str(folder / "house.yaml"), "--control", str(control), "--log", str(house_log)]
-        house = await LoggedProcess.start("devices.simulators", options, folder / "house.log")
+        house = await _start_house(folder, control, house_log, reports_first=not plan.starts_secured)
         stack.push_async_callback(house.end)
 
         async def start() -> LoggedProcess:
@@ -168,6 +167,24 @@ async def _run_guard(guard_setup: GuardSetup | None, folder: Path, on_start: OnS
             yield
         finally:
             await guard.end()
+
+
+async def _start_house(folder: Path, control: Path, log: Path, *, reports_first: bool) -> LoggedProcess:
+    """Start the simulated house. `reports_first`: return once its devices have reported what they are like.
+
+    The gateway takes a first report that it reads live for a movement by hand.
+    """
+    options = ["--house", str(folder / "house.yaml"), "--control", str(control), "--log", str(log)]
+    house = await LoggedProcess.start("devices.simulators", options, folder / "house.log")
+    if reports_first:
+        try:
+            await house.wait_until("the simulated house", lambda: is_listening(control), within=START_TIMEOUT_S)
+            async with HouseControl(control) as devices:
+                await devices.until_connected()
+        except BaseException:
+            await house.end()
+            raise
+    return house
 
 
 async def _wait_until_ready(watch: GatewayObserver, plan: DemoPlan) -> None:
