@@ -20,6 +20,7 @@ from gateway.mqtt.mosquitto.provisioning import RunningBroker, private_broker
 OnStart = Callable[[str], None]
 
 START_TIMEOUT_S = 60.0  # seconds for a process to be ready, on a machine that has much else to do
+HOUSE_LOG = "house.jsonl"  # what physically happened
 
 
 class UnriggedGateway(LoggedProcess):
@@ -123,9 +124,7 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
         await broker.begin()
         await stack.enter_async_context(_run_guard(plan.guard_setup, folder, on_start))
         on_start("the house and the box")
-        house_log = folder / "house.jsonl"
-        house = await _start_house(folder, control, house_log, reports_first=not plan.starts_secured)
-        stack.push_async_callback(house.end)
+        house = await _start_house(stack, folder, control, reports_first=not plan.starts_secured)
 
         async def start() -> LoggedProcess:
             rig_socket.unlink(missing_ok=True)
@@ -142,7 +141,7 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
         if is_rigged:
             await box.wait_until("the gateway", lambda: is_listening(rig_socket), within=START_TIMEOUT_S)
         control_line = await stack.enter_async_context(HouseControl(control))
-        log = HouseLog(house_log, on_event)
+        log = HouseLog(folder / HOUSE_LOG, on_event)
         watch = GatewayObserver(plan.home.broker.account("observer"), plan.observed, folder / "phone.jsonl", on_event)
         await stack.enter_async_context(run_beside(watch.run(), log.run()))
         on_start("everybody finds each other")
@@ -169,21 +168,18 @@ async def _run_guard(guard_setup: GuardSetup | None, folder: Path, on_start: OnS
             await guard.end()
 
 
-async def _start_house(folder: Path, control: Path, log: Path, *, reports_first: bool) -> LoggedProcess:
-    """Start the simulated house. `reports_first`: return once its devices have reported what they are like.
+async def _start_house(stack: AsyncExitStack, folder: Path, control: Path, *, reports_first: bool) -> LoggedProcess:
+    """Start the simulated house, which ends with the stack. `reports_first`: return once its devices have reported.
 
     The gateway takes a first report that it reads live for a movement by hand.
     """
-    options = ["--house", str(folder / "house.yaml"), "--control", str(control), "--log", str(log)]
+    options = ["--house", str(folder / "house.yaml"), "--control", str(control), "--log", str(folder / HOUSE_LOG)]
     house = await LoggedProcess.start("devices.simulators", options, folder / "house.log")
+    stack.push_async_callback(house.end)
     if reports_first:
-        try:
-            await house.wait_until("the simulated house", lambda: is_listening(control), within=START_TIMEOUT_S)
-            async with HouseControl(control) as devices:
-                await devices.until_connected()
-        except BaseException:
-            await house.end()
-            raise
+        await house.wait_until("the simulated house", lambda: is_listening(control), within=START_TIMEOUT_S)
+        async with HouseControl(control) as devices:
+            await devices.until_connected()
     return house
 
 
