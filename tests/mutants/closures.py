@@ -369,11 +369,11 @@ MUTANTS = (
         tests=(SEVERAL,),
     ),
     Mutant(
-        name="the next closure opens though the one behind opened again",
+        name="a closure behind that is unsecured again is not secured again",
         file=f"{VISIT}advancing.py",
         old="elif not behind.secured(seen) or visit.securing.run.step != PROVEN:",
         new="elif visit.securing.run.step != PROVEN:",
-        tests=(SEVERAL,),
+        tests=(f"{TESTS}closures/test_two_private_doors.py",),
     ),
     Mutant(
         name="the next closure opens though nothing is proven of the one behind",

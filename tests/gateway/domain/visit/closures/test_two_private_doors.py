@@ -43,6 +43,14 @@ def test_a_gate_that_does_not_lock_behind_him_keeps_the_front_door_locked() -> N
     assert leaf(house, "front").is_secured()
 
 
+def test_a_gate_that_somebody_unlocks_behind_him_is_locked_again_before_the_door_opens() -> None:
+    house = until("before front")
+    leaf(house, "gate").turn(unlock=True)
+    house.run(20)
+    assert house.orders == ["Unlock gate", "Lock gate", "Lock gate"]
+    assert leaf(house, "gate").is_secured()
+
+
 def test_whoever_goes_back_through_the_gate_before_the_door_opened_delivered_nothing() -> None:
     house = until("before front")
     leaf(house, "gate").leave()
