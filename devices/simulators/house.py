@@ -285,7 +285,7 @@ class SimulatedHouse(HouseSection):
             for key, kind in plan.needs.items():
                 named = self.things.get(getattr(plan, key))
                 if named is None or named.kind != kind:
-                    raise ValueError(f"{id_} needs a {kind.replace('_', ' ')}, and {getattr(plan, key)} is none")
+                    raise ValueError(f"{id_} needs a {kind.replace('_', ' ')}, but {getattr(plan, key)} is not one")
             if id_ in self.devices:
                 raise ValueError(f"{id_} is a device already: give the thing another name")
         return self

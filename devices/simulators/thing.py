@@ -26,9 +26,9 @@ class LeafPosition(StrEnum):
 class Hands(NamedTuple):
     """How a person of the household opens and closes a thing without the gateway: its acts, one after the other."""
 
-    opens: tuple[str, ...]  # from the side of its own key, code or handle
+    opens: tuple[str, ...]  # on the side that needs a key, a code or a handle
     closes: tuple[str, ...] = ()  # empty: it falls shut by itself
-    opens_inside: tuple[str, ...] | None = None  # from inside, without a key; None: as `opens`, or nobody can be inside
+    opens_inside: tuple[str, ...] | None = None  # from inside without a key; None: by `opens`, or it has no inside
 
 
 class Thing(ABC):

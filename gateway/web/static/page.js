@@ -47,7 +47,7 @@ function field(element) {
   return `${element.form?.getAttribute("action")} ${element.name}`;
 }
 
-// While somebody presses in a part it is not repainted: the button would be another one at release, and the press lost.
+// While a person holds a button of a part down, the page does not replace the part: it would lose the press.
 const LONGEST_PRESS = 1000; // milliseconds
 let pressed = null;
 let release; // the timer that ends a press whose end the page does not see

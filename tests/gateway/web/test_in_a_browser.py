@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -111,37 +112,32 @@ REPAINT = """async ([part]) => {
 }"""
 
 
-async def test_a_press_counts_although_there_is_news_for_its_part_and_the_news_is_shown_after_it(
-    made: ShellBox,
-) -> None:
+@asynccontextmanager
+async def button_held_down(made: ShellBox) -> AsyncIterator[tuple[Page, str, str]]:
+    """The owner holds a button of her home's page down: the page, the button's part and its label."""
     async with serve_site(made) as site, visitor() as somebody:
         page = await somebody.page()
         await site.sign_in(page.context)
         await page.goto(site.address)
-        await calm(page)
-        await expect(page.locator("[data-part]:has(form button)").first).to_have_attribute(
-            "data-shown", re.compile(".")
-        )
+        part_with_button = page.locator("[data-part]:has(form button)").first
+        await expect(part_with_button).to_have_attribute("data-shown", re.compile("."))
         x, y, part, label = await page.evaluate(PRESS)
         await page.mouse.move(x, y)
         await page.mouse.down()
+        yield page, part, label
+
+
+async def test_a_press_counts_although_its_part_changes_meanwhile_and_the_change_is_shown_after_it(
+    made: ShellBox,
+) -> None:
+    async with button_held_down(made) as (page, part, label):
         assert not await page.evaluate(REPAINT, [part]), "the button that is held down is another one now"
         await page.mouse.up()
         await expect(page.locator("#news")).to_have_count(1)
         assert await page.evaluate("window.pressed") == label
 
 
-async def test_news_is_shown_although_a_press_never_ends(made: ShellBox) -> None:
-    async with serve_site(made) as site, visitor() as somebody:
-        page = await somebody.page()
-        await site.sign_in(page.context)
-        await page.goto(site.address)
-        await calm(page)
-        await expect(page.locator("[data-part]:has(form button)").first).to_have_attribute(
-            "data-shown", re.compile(".")
-        )
-        x, y, part, _ = await page.evaluate(PRESS)
-        await page.mouse.move(x, y)
-        await page.mouse.down()
+async def test_a_change_is_shown_although_a_press_never_ends(made: ShellBox) -> None:
+    async with button_held_down(made) as (page, part, _):
         await page.evaluate(REPAINT, [part])
         await expect(page.locator("#news")).to_have_count(1)
