@@ -7,6 +7,7 @@ from gateway.domain.frozen import replace
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import film
 from gateway.domain.visit.closures.contract import Deposit, ProcedureRun
+from gateway.domain.visit.countdown import open_limit_s, passable_limit_s
 from gateway.domain.visit.events import Scanned
 from gateway.domain.visit.predicates import best_route
 from gateway.domain.visit.state import Consent, KeeperCode, Phase, Recording, Securing, Timer, Visit
@@ -20,8 +21,6 @@ INSIDE = c.ShowSignal(light=Light.AMBER, sound=Sound.NONE)
 LEAVE = c.ShowSignal(light=Light.RED, sound=Sound.LEAVE)
 TROUBLE = c.ShowSignal(light=Light.RED, sound=Sound.ALARM)
 DARK = c.ShowSignal(light=Light.OFF, sound=Sound.NONE)
-
-DEFAULT_OPEN_LIMIT_S = 120.0  # seconds, for a place without a limit of its own
 
 
 def begin(
@@ -156,9 +155,7 @@ def answer_go(step: Step) -> None:
 def confirm_opened(step: Step) -> None:
     """Continue after the closure reported that somebody can go through it."""
     answer_go(step)
-    passable_for_s = step.here.opening().passable_for_s
-    never_s = step.state.rules.timing.never if passable_for_s is None else passable_for_s
-    step.transition(Phase.UNLOCKED, {Timer.NEVER: never_s})
+    step.transition(Phase.UNLOCKED, {Timer.NEVER: passable_limit_s(step.state.rules, step.here)})
 
 
 def refuse_and_relock(step: Step, refusal: Refusal) -> None:
@@ -193,9 +190,7 @@ def begin_inside(step: Step, stage: int | None = None) -> None:
         # A person who goes in and out with the key gets the reminders about the key too
         reminders=0 if closure.opening().is_ordered else step.visit.reminders,
     )
-    limit_s = step.here.overdue(step.view(step.here)).limit_s
-    if limit_s is None:
-        limit_s = step.state.rules.open_limit.get(step.visit.delivery.place, DEFAULT_OPEN_LIMIT_S)
+    limit_s = open_limit_s(step.state.rules, step.here, step.view(step.here), step.visit.delivery.place)
     step.transition(Phase.INSIDE, {Timer.OPEN_LONG: limit_s})
 
 

@@ -15,7 +15,8 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import State
 from gateway.domain.now import Now
 from gateway.domain.visit.state import CodeKind, Entrance, Holder, Phase, Timer
-from gateway.web.server.context import GatewayServices, Viewer, to_utc
+from gateway.web.server.context import GatewayServices, Viewer
+from gateway.web.server.countdown import running_countdown
 from gateway.web.texts.catalogue import TEXTS
 
 # The kinds of codes that a phone may report from a label.
@@ -127,7 +128,6 @@ def courier_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> Ma
         raise KeyError(digest)
     state, now = services.entrance_state(delivery.entrance)
     step, timer = _courier_step(services, state, delivery, now)
-    deadline_mono = None if timer is None else state.timers.get(timer)
     missing = None  # the code for which the door still waits: the page shows that one
     if step is CourierStep.OTHER and state.pending_scan is not None:
         missing = CodeKind.COURIER if state.pending_scan.kind is CodeKind.PARCEL else CodeKind.PARCEL
@@ -135,7 +135,7 @@ def courier_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> Ma
         "step": step.value,
         **way_texts(state, delivery.id, step),
         "missing": missing,
-        "deadline": None if deadline_mono is None else to_utc(now, deadline_mono),
+        "deadline": running_countdown(state, now, timer),
         "delivery": delivery,
         "place": services.place_name(delivery),
         "digest": digest,

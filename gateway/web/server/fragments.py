@@ -25,6 +25,7 @@ from gateway.web.auth.roles import UserRight
 from gateway.web.server import courier_view, keeper_view, reception_view
 from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
 from gateway.web.server.context import GatewayServices, Viewer, person_name, to_utc
+from gateway.web.server.countdown import running_countdown
 from gateway.web.server.visit_story import story_lines
 
 MAX_TIMELINE_LINES = 40  # lines at most, the newest
@@ -156,7 +157,6 @@ def visit_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
     visit = state.visit
     if visit is None:
         return {"visit": None}
-    deadline = state.timers.get(Timer.RING if visit.phase is Phase.RINGING else Timer.APPROVAL)
     return {
         "entrance": entrance,
         "visit": visit,
@@ -168,7 +168,7 @@ def visit_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
         "camera": next(iter(courier_cameras(state)), services.home.entrances[entrance].door_camera),
         "closures": (closures := closure_facts(state, viewer.language)),
         "here": closure_of_phase(visit.phase, closures),
-        "deadline": None if deadline is None else to_utc(now, deadline),
+        "deadline": running_countdown(state, now, Timer.RING if visit.phase is Phase.RINGING else Timer.APPROVAL),
     }
 
 

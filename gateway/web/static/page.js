@@ -1,4 +1,6 @@
 // Keeps a page true: puts in what changed, says how old everything is, and greys it all when the box is not heard.
+import { drawRing } from "./ring.js";
+
 export const words = JSON.parse(document.body.dataset.words);
 const SILENCE = 3000; // milliseconds without a beat after which nothing shown is certain any more
 let skew = 0; // the box's clock minus this device's, milliseconds
@@ -20,6 +22,7 @@ function tellAges() {
   }
   for (const time of document.querySelectorAll("time[data-until]")) {
     time.textContent = words["age.left"].replace("{age}", age(Date.parse(time.dateTime) - now));
+    drawRing(time, now);
   }
 }
 

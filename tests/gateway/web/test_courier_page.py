@@ -92,6 +92,9 @@ async def test_a_courier_is_led_through_his_delivery(made: ShellBox, locale: str
         visit = await made.ring(await read(page))
         await turn(page, "wait")
         await expect(page.locator(".countdown time")).to_have_text(re.compile(r"\d+ s"))
+        await expect(page.locator(".countdown .ring .left")).to_have_attribute(
+            "stroke-dasharray", re.compile(r"^[1-9]\d*")
+        )
         await made.commits(visit)
         await wait_until(lambda: made.line.on("perron/lock/set"))  # the bolt moves by the command, not before it
         made.bolt = LockState.UNLOCKED

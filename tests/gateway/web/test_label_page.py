@@ -34,7 +34,7 @@ S10 = "RB123456785FR"
 NAME = "perron.local"  # a name of the box that no browser takes for its own machine: no camera over plain HTTP
 HERE = f"--host-resolver-rules=MAP {NAME} 127.0.0.1"
 NARROW: dict[str, Any] = {"viewport": {"width": 360, "height": 740}}
-ORDINARY = ("courier.js", "link.js", "page.js", "perron.css", "perron.svg", "qr.js", "qrcode-2.0.4.js")
+ORDINARY = ("courier.js", "link.js", "page.js", "perron.css", "perron.svg", "qr.js", "ring.js", "qrcode-2.0.4.js")
 
 CARRIERS = {one.carrier for one in carriers.CARRIER_BARCODES}
 
