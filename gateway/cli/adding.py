@@ -38,7 +38,7 @@ def add(  # noqa: PLR0913 - one argument an option of the command
     kind: Annotated[
         str | None, typer.Option(help="lock, door, camera, scanner, signal, fridge ..., entrance or reception.")
     ] = None,
-    vendor: Annotated[str | None, typer.Option(help="Whose words it speaks.")] = None,
+    vendor: Annotated[str | None, typer.Option(help="Brand or protocol.")] = None,
     address: Annotated[str | None, typer.Option(help="Its maker's address, or its topic.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any other key, nested ones with points.", metavar="KEY=VALUE")

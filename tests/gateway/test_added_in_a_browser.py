@@ -144,21 +144,21 @@ async def proposes(page: Page, kind: str, name: str, texts: dict[str, str], chos
     if kind == "Entrance":
         await form.get_by_role("checkbox", name="front-scanner").check()
         await form.get_by_label("From inside the door opens by hand").check()
-    await form.get_by_role("button", name="Propose").press("Enter")
+    await form.get_by_role("button", name="Add").press("Enter")
     await expect(page.get_by_role("heading", name=f"{name} {kind}", exact=True)).to_be_visible()
 
 
-VENDOR = "Whose words it speaks (vendor)"
+VENDOR = "Brand or protocol"
 DEVICES: list[tuple[str, str, dict[str, str], dict[str, str]]] = [
     ("Lock", "front-lock", {"Address": "zigbee2mqtt/front-lock", "Answers within": "8"},
      {VENDOR: "zigbee2mqtt", "Locks by itself (auto_lock)": "no"}),
     ("Door sensor", "front-door", {}, {VENDOR: "esphome"}),
     ("Camera", "doorbell", {"Address of the stream": "rtsp://127.0.0.1:9/stream", "User": "admin",
                             "The camera's password": PASSWORD}, {VENDOR: "rtsp"}),
-    ("Signal", "front-signal", {}, {VENDOR: "signal"}),
+    ("Door light and buzzer", "front-signal", {}, {VENDOR: "signal"}),
     ("Scanner", "front-scanner", {}, {VENDOR: "scanner"}),
 ]  # fmt: skip
-FRONT = {"Lock": "front-lock", "Door sensor, not the lock's own": "front-door", "Signal": "front-signal",
+FRONT = {"Lock": "front-lock", "Door sensor, not the lock's own": "front-door", "Door light and buzzer": "front-signal",
          "Camera outside": "doorbell"}  # fmt: skip
 
 

@@ -192,7 +192,7 @@ async def revokes(here: ThroughHub, page: Page) -> None:
     """The brand comes in no longer."""
     brand = page.locator(f"#brands [data-brand={here.shop.signer.brand}]").first
     await brand.locator("summary").first.click()
-    await twice(brand.get_by_role("button", name="Ne plus laisser entrer"))
+    await twice(brand.get_by_role("button", name="Retirer l'accès"))
     await expect(page.locator("[data-order=revoke]")).to_contain_text("fait, dit la maison")
     said = noted(here, "permission")[-1]
     assert (said["brand"], said["standing"], said["by"]) == (here.shop.signer.brand, "revoked", anna(here))

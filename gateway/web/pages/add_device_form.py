@@ -71,7 +71,7 @@ def _check(key: str, label: Text, *, on: bool = False, required: bool = False) -
 
 def _fields_of(kind: DeviceKind, *own: FormField) -> tuple[FormField, ...]:
     names = VendorOf(kind).names
-    vendor = FormField("vendor", _("Whose words it speaks (vendor)"), "choice", choices=names, is_required=True)
+    vendor = FormField("vendor", _("Brand or protocol"), "choice", choices=names, is_required=True)
     return vendor, _ADDRESS_FIELD, *own
 
 
@@ -130,7 +130,7 @@ FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
         FormField("name", _("Name"), is_required=True),
         _device("lock", _("Lock"), "lock", "cover"),
         _device("door", _("Door sensor, not the lock's own"), "door"),
-        _device("signal", _("Signal"), "signal"),
+        _device("signal", _("Door light and buzzer"), "signal"),
         _device("cameras.outside", _("Camera outside"), "camera"),
         _devices("cameras.inside", _("Cameras inside"), "camera"),
         _devices("scanners", _("Scanners"), "scanner"),

@@ -148,7 +148,7 @@ class InstallationPage(Page):
 
     def _broker_error_text(self, error: str) -> Text:
         cause, _todo = connection_error(error, self._home.broker)
-        return _("The broker cannot be used: {why}. The examination of the house says what to do.", why=cause)
+        return _("The broker cannot be used: {why}. The health check says what to do.", why=cause)
 
     def _entrance(self, request: web.Request) -> str:
         name = request.match_info["entrance"]

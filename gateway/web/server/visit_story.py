@@ -41,7 +41,7 @@ _PLAIN_LINES: Mapping[HappeningKind, tuple[Text, StoryTone]] = {
     HappeningKind.HOUSEHOLD_ANSWERED: (_("Somebody inside answered"), "calm"),
     HappeningKind.STOPPED: (_("Stopped by you"), "bad"),
     HappeningKind.STOP_LIFTED: (_("Stop lifted"), "calm"),
-    HappeningKind.OWNER_ACKNOWLEDGED: (_("You looked after the door"), "calm"),
+    HappeningKind.OWNER_ACKNOWLEDGED: (_("You checked the door"), "calm"),
     HappeningKind.OWNER_ALLOWED: (_("You said yes"), "good"),
     HappeningKind.OWNER_REFUSED: (_("You said no"), "bad"),
     HappeningKind.BROKER_LOST: (_("Connection to the devices lost"), "bad"),

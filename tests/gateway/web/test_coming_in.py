@@ -108,7 +108,7 @@ async def test_an_owner_invites_somebody_who_joins_on_his_own_phone(made: ShellB
         await expect(page.locator("h1")).to_have_text("Household")
         assert await accessibility_problems(page) == []
 
-        await page.get_by_role("button", name="Invite: household").click()
+        await page.get_by_role("button", name="Invite a family member").click()
         link = await page.locator("code").first.inner_text()
         assert "/join/" in link
 

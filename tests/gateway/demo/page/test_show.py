@@ -148,7 +148,7 @@ async def test_the_show_plays_to_its_end_and_each_claim_stands_on_the_page(tmp_p
         await nobody_else_comes_in(watched)
         await the_box_dies_and_a_byte_changes(watched)
         await expect(page.locator("#turn")).to_be_visible()
-        await expect(page.locator("#result")).to_have_text("the show: all went as it must.")
+        await expect(page.locator("#result")).to_have_text("the show: everything went as it should.")
         assert demo.theatre.snapshot.complaints == ()
         assert await accessibility_problems(page) == []
 
@@ -165,7 +165,7 @@ async def test_then_it_is_your_turn_one_scene_at_a_time_by_keyboard_too(tmp_path
         await expect(scene).to_have_attribute("aria-disabled", "true")
         assert not demo.theatre.request_scenario("too-early"), "only one at a time"
         await expect(page.locator("#line")).to_contain_text("Non\N{NO-BREAK SPACE}: code inconnu")
-        await expect(page.locator("#result")).to_contain_text("tout s'est passé comme il le faut")
+        await expect(page.locator("#result")).to_contain_text("tout s'est passé comme prévu")
         await expect(scene).to_have_attribute("aria-disabled", "false")
         assert demo.theatre.all_passed
         assert await accessibility_problems(page) == []

@@ -179,7 +179,7 @@ async def test_two_who_press_while_everything_hangs_are_answered_in_time_and_not
 async def pressed(client: Any) -> str:  # noqa: ANN401 - a client of the pages
     async with client.post(PAGE, headers=ENGLISH) as answer:
         text = read(await answer.text())
-        return text[text.index("Examination of the house", 60) :]
+        return text[text.index("Health check", 60) :]
 
 
 def with_broker(folder: Path) -> tuple[Path, BrokerSection]:

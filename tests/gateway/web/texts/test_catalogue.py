@@ -26,7 +26,7 @@ SOURCES = {
 }
 # keys that are put together: by a phase, an outcome, a door, a standing, a day, an event of the log
 FAMILIES = ("phase.", "way.", "outcome.", "door.", "closure.", "brand.", "day.", "error.", "turn.",
-            "role.", "link.", "label.kind.", "lock.", "pause.no.",
+            "role.", "invite.", "link.", "label.kind.", "lock.", "pause.no.",
             "phone.heard.", "house.file.", "examine.",
             "add.no.", "add.note.", "add.kind.", "add.stands.", "install.what.",
             "away.do.", "away.way.", "away.heard.", "away.gone.", "away.no.")  # fmt: skip
