@@ -21,9 +21,10 @@ from gateway.cli.lines import DEFAULT_HOME, expand_commands, relative_path
 from gateway.cli.options import HomeFile, cli
 from gateway.config.home import Home
 from gateway.domain.delivery.result import Outcome, Refusal
+from gateway.domain.now import Now
 from gateway.domain.visit.predicates import is_paused
 from gateway.domain.visit.readiness import missing_conditions
-from gateway.domain.visit.step import Step
+from gateway.domain.visit.state import Entrance
 from gateway.mqtt.tls import check_files
 from gateway.protocol.ed25519 import KeyUnusable
 from gateway.protocol.narrative import Happening, HappeningKind, LoggedCode, NarrativeReader
@@ -105,7 +106,7 @@ async def _log_readiness(app: App) -> None:
     lacks: dict[str, tuple[str, ...]] = {}
     same_checks = 0
     while True:
-        now = lacks | {state.id: _missing_parts(Step(state, at)) for state, at in app.states() if state.visit is None}
+        now = lacks | {state.id: _missing_parts(state, at) for state, at in app.states() if state.visit is None}
         same_checks = same_checks + 1 if now == lacks else 0
         lacks = now
         needed = STARTUP_CHECKS if logged is None else STABLE_CHECKS
@@ -116,17 +117,16 @@ async def _log_readiness(app: App) -> None:
         await asyncio.sleep(CHECK_INTERVAL_S)
 
 
-def _missing_parts(step: Step) -> tuple[str, ...]:
-    state = step.state
+def _missing_parts(state: Entrance, now: Now) -> tuple[str, ...]:
     others = {
         "stopped": state.stopped,
-        "paused": is_paused(state, step.now),
+        "paused": is_paused(state, now),
         "incident": state.incident is not None,
         "somebody_home": state.somebody_home,
     }
     if state.broker_session is None:
         return ("broker",)  # without it no device is observed
-    return (*missing_conditions(step, None), *(word for word, holds in others.items() if holds))
+    return (*missing_conditions(state, None, now), *(word for word, holds in others.items() if holds))
 
 
 _BLOCKED_TEXTS = {

@@ -4,9 +4,12 @@ A low battery does not make the entrance unready: the retailer gets "ready", and
 change. For a stop and for a pause the retailer gets the same condition; the household, who set it, gets no message.
 """
 
+from enum import StrEnum, auto
+
 from devices.reports import BatteryLevel
 from gateway.domain.delivery.candidate import VisitDelivery
-from gateway.domain.frozen import replace
+from gateway.domain.frozen import Frozen, replace
+from gateway.domain.now import Now
 from gateway.domain.visit.closures.contract import UNKNOWN, Fact, Sensor, sensor_name
 from gateway.domain.visit.commands import Notification, NotifyOwner, ReportReadiness
 from gateway.domain.visit.conditions import KINDS
@@ -14,6 +17,7 @@ from gateway.domain.visit.predicates import (
     batteries_at,
     best_route,
     is_blocked_by_household,
+    is_household_present,
     is_unlock_unanswered,
     missing_on_route,
     unmet_conditions,
@@ -54,15 +58,14 @@ def _query(step: Step) -> None:
     step.set_timer(Timer.PREFLIGHT, step.state.rules.latency + 1)
 
 
-def missing_conditions(step: Step, delivery: VisitDelivery | None) -> tuple[str, ...]:
+def missing_conditions(state: Entrance, delivery: VisitDelivery | None, now: Now) -> tuple[str, ...]:
     """Return what is not proven good for this delivery, or for any. A camera counts only while its ring buffer runs."""
-    state = step.state
     cameras = _dark_cameras(state) if state.window_near else ()
     faults = {
         "broker": state.broker_session is None,
         **dict.fromkeys(_missing_on_route(state, delivery), True),
         "disk": not state.disk_ok,
-        "clock": not step.now.trusted,
+        "clock": not now.trusted,
         **{condition.name: True for condition in unmet_conditions(state, delivery)},
         "safe_mode": state.safe_mode,
         "walk_test": walk_test_refuses(state, delivery),
@@ -71,8 +74,43 @@ def missing_conditions(step: Step, delivery: VisitDelivery | None) -> tuple[str,
         *(condition for condition, wrong in faults.items() if wrong),
         *batteries_at(state, BatteryLevel.CRITICAL),
         *cameras,
-        *_closed_by_household(step, delivery),
+        *_closed_by_household(state, delivery, now),
     )
+
+
+class PresentState(StrEnum):
+    """What the house would do now with a courier who comes in the window of a delivery."""
+
+    READY = auto()
+    LACKING = auto()  # something is not proven good: nothing opens
+    HOUSEHOLD = auto()  # somebody of the household is there: the courier rings, and nothing opens
+    VISIT = auto()  # a visit is under way: afterwards it is known anew
+    ATTENTION = auto()  # the owner must check the door first
+
+
+class PresentReadiness(Frozen):
+    """Whether the entrance is ready at this moment, and what it lacks if it is not."""
+
+    is_now: PresentState
+    lacking: tuple[str, ...] = ()  # the words of `missing_conditions`
+
+
+def present_readiness(state: Entrance, delivery: VisitDelivery, now: Now) -> PresentReadiness:
+    """Return whether the entrance is ready at this moment for a delivery, by what is known of it now.
+
+    A report of `settle` may be some time old; this is what a page shows beside the present state of the door.
+    """
+    visit = state.visit
+    if state.incident is not None or (visit is not None and visit.phase is Phase.HANDED_TO_OWNER):
+        return PresentReadiness(is_now=PresentState.ATTENTION)
+    if visit is not None:
+        return PresentReadiness(is_now=PresentState.VISIT)
+    if state.stopped:
+        return PresentReadiness(is_now=PresentState.LACKING, lacking=(CLOSED_BY_HOUSEHOLD,))
+    if is_household_present(state, now):
+        return PresentReadiness(is_now=PresentState.HOUSEHOLD)
+    lacking = missing_conditions(state, delivery, now)
+    return PresentReadiness(is_now=PresentState.LACKING if lacking else PresentState.READY, lacking=lacking)
 
 
 def _missing_on_route(state: Entrance, delivery: VisitDelivery | None) -> tuple[str, ...]:
@@ -111,8 +149,8 @@ def _dark_cameras(state: Entrance) -> tuple[str, ...]:
     return tuple(f"camera:{name}" for name in state.rules.cameras if not state.cameras.get(name, CameraState()).live)
 
 
-def _closed_by_household(step: Step, delivery: VisitDelivery | None) -> tuple[str, ...]:
-    is_blocked = delivery is not None and is_blocked_by_household(step.state, delivery, step.now)
+def _closed_by_household(state: Entrance, delivery: VisitDelivery | None, now: Now) -> tuple[str, ...]:
+    is_blocked = delivery is not None and is_blocked_by_household(state, delivery, now)
     return (CLOSED_BY_HOUSEHOLD,) if is_blocked else ()
 
 
@@ -142,7 +180,10 @@ def _report_blocked_by_household(step: Step) -> None:
     """Report a begun or ended stop or pause without new queries, beside the conditions last reported."""
     for preflight in step.state.preflights:
         if preflight.lacking is not None:
-            lacks = (*_owner_conditions(preflight.lacking), *_closed_by_household(step, preflight.delivery))
+            lacks = (
+                *_owner_conditions(preflight.lacking),
+                *_closed_by_household(step.state, preflight.delivery, step.now),
+            )
             if lacks != preflight.lacking:
                 step.emit(ReportReadiness(delivery=preflight.delivery.id, lacking=_public_conditions(lacks)))
                 _replace_preflight(step, preflight, replace(preflight, lacking=lacks))
@@ -150,7 +191,7 @@ def _report_blocked_by_household(step: Step) -> None:
 
 def _report_change(step: Step) -> None:
     for preflight in step.state.preflights:
-        now_lacking = missing_conditions(step, preflight.delivery)
+        now_lacking = missing_conditions(step.state, preflight.delivery, step.now)
         if now_lacking == preflight.lacking:
             continue
         if not now_lacking:
@@ -161,7 +202,7 @@ def _report_change(step: Step) -> None:
 
 
 def _report(step: Step, preflight: Preflight) -> None:
-    now_lacking, before = missing_conditions(step, preflight.delivery), preflight.lacking
+    now_lacking, before = missing_conditions(step.state, preflight.delivery, step.now), preflight.lacking
     if not preflight.report_due and now_lacking == before:
         return
     delivery = preflight.delivery.id

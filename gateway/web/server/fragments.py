@@ -19,13 +19,14 @@ from gateway.installation.capability import WalkTestStatus, walk_test_text
 from gateway.installation.trials import WalkTrial
 from gateway.installation.walk import forbids_visits
 from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S
-from gateway.runtime.notifications.texts import READINESS_TEXTS, battery_text, readiness_text
+from gateway.runtime.notifications.texts import READINESS_TEXTS, battery_text
 from gateway.system.i18n import Language
 from gateway.web.auth.roles import UserRight
 from gateway.web.server import courier_view, keeper_view, reception_view
 from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
 from gateway.web.server.context import GatewayServices, Viewer, person_name, to_utc
 from gateway.web.server.countdown import running_countdown
+from gateway.web.server.readiness_now import readiness_now
 from gateway.web.server.visit_story import story_lines
 
 MAX_TIMELINE_LINES = 40  # lines at most, the newest
@@ -204,22 +205,20 @@ def _lock_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Ma
 
 
 def next_delivery_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
-    """Return the next delivery, and what is not ready for it."""
-    state, now = services.entrance_state(entrance)
+    """Return the next delivery, and whether the entrance is ready for it now."""
+    _, now = services.entrance_state(entrance)
     upcoming = (row.delivery for row in services.store.deliveries.upcoming(entrance, now))
     usable = (delivery for delivery in upcoming if delivery.openings_left > 0)
     delivery = min(usable, key=lambda delivery: delivery.start, default=None)
     if delivery is None:
         return {"delivery": None}
-    lacking = next((check.lacking for check in state.preflights if check.delivery.id == delivery.id), None)
-    names = closure_names(state.rules.closures, viewer.language)
     return {
         "delivery": delivery,
         "brand": services.brand_name(delivery.brand, viewer.language),
         "place": services.place_name(delivery),
         "start": delivery.start.astimezone(services.zone),
         "end": delivery.end.astimezone(services.zone),
-        "lacking": None if lacking is None else tuple(readiness_text(word, viewer.language, names) for word in lacking),
+        "readiness": readiness_now(services, delivery, viewer.language),
     }
 
 

@@ -9,10 +9,10 @@ from devices.reports import DoorState, LockState
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.readiness import unavailable_devices
+from gateway.domain.visit.readiness import present_readiness, unavailable_devices
 from tests.house.house import SimulatedHome
 from tests.house.promise import SimulatedDelivery
-from tests.house.story import announce_delivery, good_day, inside
+from tests.house.story import RINGING_S, announce_delivery, good_day, inside
 
 
 def near_a_window(**fields: object) -> tuple[SimulatedHome, SimulatedDelivery]:
@@ -224,3 +224,55 @@ def test_a_door_that_the_household_opened_is_not_unavailable() -> None:
     leaf = replace(state.facts["door"], value=DoorState.OPEN, proven=False)
     used = replace(state, facts={"lock": bolt, "door": leaf})
     assert unavailable_devices(used) == frozenset()
+
+
+# ---- at this moment ----------------------------------------------------------------------------------------------
+
+
+def at_this_moment(house: SimulatedHome, promise: SimulatedDelivery) -> tuple[str, tuple[str, ...]]:
+    readiness = present_readiness(house.stored, promise.facts(), house.now())
+    return readiness.is_now.value, readiness.lacking
+
+
+def test_what_was_ready_at_the_last_check_is_not_called_ready_once_the_lock_is_silent() -> None:
+    house, promise = near_a_window()
+    assert checked(house, promise) == ()
+    assert at_this_moment(house, promise) == ("ready", ())
+    lose_the_lock(house)
+    assert at_this_moment(house, promise) == ("lacking", ("lock",))
+
+
+@pytest.mark.parametrize(
+    ("happens", "said"),
+    [
+        (lambda house: house.feed(e.HomeChanged(somebody_home=True, away=False)), "household"),
+        (lambda house: (house.by_hand(unlock=True), house.run(2)), "household"),
+        (lambda house: house.scan("d0-1"), "visit"),
+        (lambda house: (house.stop(stopped=True), house.run(2)), "lacking"),
+    ],
+    ids=["says that somebody is home", "uses the door", "a courier rings", "stops everything"],
+)
+def test_who_is_home_at_the_door_or_has_stopped_the_house_is_told_that_and_not_ready(
+    happens: Callable[[SimulatedHome], object], said: str
+) -> None:
+    house, promise = near_a_window()
+    assert checked(house, promise) == ()
+    happens(house)
+    assert at_this_moment(house, promise)[0] == said
+
+
+def test_a_door_that_waits_for_its_owner_is_ready_for_nobody_until_it_was_checked() -> None:
+    house, promise = near_a_window()
+    house.scan("d0-1")
+    house.run(RINGING_S + 1)
+    house.open()
+    house.run(3)
+    house.faults.mute = True
+    house.close()
+    house.run(120)
+    assert house.phase == "handed_to_owner"
+    assert at_this_moment(house, promise) == ("attention", ())
+    house.faults.mute = False
+    house.feed(e.OwnerAcknowledged(visit=house.stored.visit.id if house.stored.visit else None))
+    house.run(60)
+    assert at_this_moment(house, promise) == ("ready", ())

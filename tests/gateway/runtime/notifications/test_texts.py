@@ -23,7 +23,6 @@ from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.conditions import AlarmPanel, ColdChain, Presence
 from gateway.domain.visit.readiness import missing_conditions
 from gateway.domain.visit.state import Entrance, Rules, SafeMode
-from gateway.domain.visit.step import Step
 from gateway.runtime.notifications.texts import (
     ALARM_TEXTS,
     NOTIFICATION_TEXTS,
@@ -125,7 +124,7 @@ def test_what_an_entrance_lacks_is_told_in_words() -> None:
         walk_test_failed=True,
         batteries=dict.fromkeys(("lock", "door"), BatteryLevel.CRITICAL),
     )
-    lacked = missing_conditions(Step(state, Now(utc=NOW.utc, trusted=False, mono=0)), cold_delivery())
+    lacked = missing_conditions(state, cold_delivery(), Now(utc=NOW.utc, trusted=False, mono=0))
     words = {word.partition("/")[2] or word for word in lacked}
     assert {word if word in READINESS_TEXTS else word.partition(":")[0] for word in words} == set(READINESS_TEXTS)
     text = said(Notification.NOT_READY, "en", known(detail=", ".join(lacked)))

@@ -1,0 +1,45 @@
+"""Says in one sentence whether the house is ready for a delivery, by its present state and by no older check."""
+
+from enum import StrEnum
+
+from gateway.config.closure_names import closure_names
+from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.frozen import Frozen
+from gateway.domain.visit.readiness import PresentState, present_readiness
+from gateway.runtime.notifications.texts import readiness_text
+from gateway.system.i18n import Language, Text, _
+from gateway.web.server.context import GatewayServices
+
+
+class Tone(StrEnum):
+    """How a sentence is shown: the class of its element."""
+
+    GOOD = "good"
+    BAD = "bad"
+    NEUTRAL = "rests"
+
+
+class ReadinessNow(Frozen):
+    """One sentence for a reader, and how it is shown."""
+
+    tone: Tone
+    text: str
+
+
+_TEXTS: dict[PresentState, tuple[Tone, Text]] = {
+    PresentState.READY: (Tone.GOOD, _("The entrance is ready.")),
+    PresentState.LACKING: (Tone.BAD, _("Not ready: {what}.")),
+    PresentState.HOUSEHOLD: (Tone.NEUTRAL, _("Somebody is home: the courier rings, Perron does not open.")),
+    PresentState.VISIT: (Tone.NEUTRAL, _("A visit is under way: afterwards Perron looks again.")),
+    PresentState.ATTENTION: (Tone.BAD, _("Not ready: the door needs your attention first.")),
+}
+
+
+def readiness_now(services: GatewayServices, delivery: VisitDelivery, language: Language) -> ReadinessNow:
+    """Return whether the entrance of a delivery is ready for it at this moment. KeyError: no entrance has its name."""
+    state, now = services.entrance_state(delivery.entrance)
+    readiness = present_readiness(state, delivery, now)
+    tone, text = _TEXTS[readiness.is_now]
+    names = closure_names(state.rules.closures, language)
+    lacking = ", ".join(readiness_text(word, language, names) for word in readiness.lacking)
+    return ReadinessNow(tone=tone, text=text.to(language, what=lacking))
