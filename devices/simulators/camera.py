@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from fractions import Fraction
 from typing import Literal
 
@@ -56,10 +56,14 @@ class SimulatedCamera:
         burnt_in_clock: bool,
         scene: SceneKind,
         seed: int,
+        zone: tzinfo = UTC,
     ) -> None:
+        """`zone`: of the burnt-in clock's text."""
         self.name, self.width, self.height, self.fps = name, width, height, fps
         self.sps = self.pps = b""
-        self._scene = Scene(name=name, width=width, height=height, kind=scene, burnt_in_clock=burnt_in_clock, seed=seed)
+        self._scene = Scene(
+            name=name, width=width, height=height, kind=scene, burnt_in_clock=burnt_in_clock, seed=seed, zone=zone
+        )
         self._mode: Mode = "live"
         self._listeners: set[Listener] = set()
         self._lock = threading.Lock()

@@ -2,10 +2,12 @@
 
 import ssl
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 from ruamel.yaml import YAML
 
 from devices.simulators.doorway import Position
@@ -256,7 +258,10 @@ class ZigbeePlan(DeviceAccount):
 
 
 class SimulatedHouse(HouseSection):
-    """The whole file: one door, the devices around it, and the positions of its people at the start."""
+    """The whole file: one door, the devices around it, and the positions of its people at the start.
+
+    `timezone`: of the text of the clock that cameras burn into their pictures.
+    """
 
     broker: SimulatedBroker = SimulatedBroker()
     rtsp: Rtsp = Rtsp()
@@ -264,6 +269,21 @@ class SimulatedHouse(HouseSection):
     things: dict[Id, ThingPlan] = {}
     zigbee: ZigbeePlan | None = None  # then it has lock and contact, and no device above does
     people: dict[Literal["courier", "resident", "thief"], Position] = {}
+    timezone: str = "UTC"
+
+    @property
+    def zone(self) -> tzinfo:
+        """Return the house's time zone."""
+        return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"this machine knows no time zone {name!r}") from error
+        return name
 
     @model_validator(mode="after")
     def _one_door(self) -> Self:

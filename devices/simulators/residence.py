@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from datetime import tzinfo
 from pathlib import Path
 from typing import TypeVar, assert_never
 
@@ -269,7 +270,7 @@ async def run(house: SimulatedHouse, control: Path, log: Path, *, seed: int | No
         cameras: dict[str, SimulatedCamera] = {}
         for number, (name, plan) in enumerate(house.devices.items()):
             if isinstance(plan, CameraPlan):
-                cameras[name] = _camera(name, plan, seed=(seed or 0) + number)
+                cameras[name] = _camera(name, plan, seed=(seed or 0) + number, zone=house.zone)
                 stack.callback(cameras[name].stop)
                 await asyncio.to_thread(cameras[name].start)
         server = RtspServer(cameras)
@@ -285,7 +286,7 @@ async def run(house: SimulatedHouse, control: Path, log: Path, *, seed: int | No
             group.create_task(serve(line, residence.act), name="control")
 
 
-def _camera(name: str, plan: CameraPlan, *, seed: int) -> SimulatedCamera:
+def _camera(name: str, plan: CameraPlan, *, seed: int, zone: tzinfo) -> SimulatedCamera:
     return SimulatedCamera(
         name,
         width=plan.width,
@@ -294,4 +295,5 @@ def _camera(name: str, plan: CameraPlan, *, seed: int) -> SimulatedCamera:
         burnt_in_clock=plan.burnt_in_clock,
         scene=plan.scene,
         seed=seed,
+        zone=zone,
     )

@@ -4,7 +4,7 @@ The burnt-in clock stands twice in a picture: as text for people, and as a strip
 `read_clock` reads back from a decoded film. The strip holds 41 bits of Unix milliseconds and 7 check bits.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Literal
 
@@ -37,6 +37,13 @@ def clock_bits(at: datetime) -> list[bool]:
     milliseconds = (at - EPOCH) // timedelta(milliseconds=1)
     word = milliseconds << CHECK_BITS | _check(milliseconds)
     return [bool(word >> bit & 1) for bit in reversed(range(TIME_BITS + CHECK_BITS))]
+
+
+def clock_text(at: datetime, zone: tzinfo) -> str:
+    """Return the clock's text: in UTC with a Z behind it, else the local time of the house."""
+    local = at.astimezone(zone)
+    day, mark = ("%Y-%m-%dT", "Z") if zone is UTC else ("%Y-%m-%d ", "")
+    return f"{local:{day}%H:%M:%S}.{local.microsecond // 1000:03d}{mark}"
 
 
 def read_clock(luma: Luma) -> datetime | None:
@@ -83,14 +90,23 @@ class Scene:
     """
 
     def __init__(  # noqa: PLR0913  what a scene is made of
-        self, *, name: str, width: int, height: int, kind: SceneKind, burnt_in_clock: bool, seed: int
+        self,
+        *,
+        name: str,
+        width: int,
+        height: int,
+        kind: SceneKind,
+        burnt_in_clock: bool,
+        seed: int,
+        zone: tzinfo = UTC,
     ) -> None:
+        """`zone`: of the clock's text; its strip is UTC."""
         self.person = False
         self.label: Luma | None = None
         self._name = name
         self._width, self._height = width, height
         self._kind = kind
-        self._clock = burnt_in_clock
+        self._clock, self._zone = burnt_in_clock, zone
         self._dice = np.random.default_rng(seed)
         self._pictures = self._background()
         self._last = -1
@@ -150,7 +166,7 @@ class Scene:
         for white, left, right in zip(clock_bits(at), edges[:-1], edges[1:], strict=True):
             picture[rows[0] : rows[1], left:right] = WHITE if white else BLACK
         left = 8
-        for sign in f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z {self._name}":
+        for sign in f"{clock_text(at, self._zone)} {self._name}":
             glyph = self._glyphs.get(sign)
             if glyph is not None and left + glyph.shape[1] < self._width:
                 picture[8 : 8 + glyph.shape[0], left : left + glyph.shape[1]] = glyph

@@ -89,7 +89,8 @@ def plan_house(home: Home) -> dict[str, object]:
     accounts = {} if passwords is None else {"passwords": str(passwords.parent)}
     trust = {} if home.broker.tls is None else {"ca": str(home.broker.tls.ca)}
     broker = {"host": home.broker.host, "port": home.broker.port, **accounts, **trust}
-    return {"broker": broker, **rtsp, "devices": devices, **({"things": things} if things else {})}
+    named = {"things": things} if things else {}
+    return {"broker": broker, **rtsp, "timezone": home.timezone, "devices": devices, **named}
 
 
 def _plan_things(home: Home, played: Mapping[str, AnyDevice]) -> tuple[dict[str, dict[str, object]], dict[str, str]]:

@@ -20,6 +20,7 @@ from gateway.config.closures import declared_latencies
 from gateway.config.devices import CameraDevice, LockDevice
 from gateway.config.home import BrandKeySection, BrandSection, EntranceSection, Home, Storage
 from gateway.config.loader import load_home_file
+from gateway.demo.names import HOUSE_NAME, NAMES_BY_ID
 from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Timing
 from gateway.domain.visit.closures.contract import ORDER_ROLE
@@ -41,7 +42,6 @@ GUARD_FILE = "guard.yaml"
 FAST_LATENCY_S = 1.0  # seconds: the lock's declared longest answer
 FAST_FPS = 8  # pictures a second: to draw, encode and decode them is most of a run's processor time
 FAST_OPEN_LIMIT_S = 3.0  # seconds that the door may stand open
-ENGLISH_NAMES = {"front": "Front door", "hall": "In the hall", "fridge": "In the kitchen's fridge"}
 
 
 class RetailerKey(Frozen, kw_only=False):
@@ -130,10 +130,10 @@ class DemoPlan(Frozen, kw_only=False):
             )
 
 
-def make_plan(folder: Path, *, fast: bool, language: Language | None = None) -> DemoPlan:
+def make_plan(folder: Path, *, fast: bool, language: Language | None = None, timezone: str | None = None) -> DemoPlan:
     """Make a run's plan out of the files under `config/`: ports of its own, keys of its own.
 
-    `language` is that of the owner's messages; None: as in home.yaml.
+    `language` is that of the owner's messages and of the names, `timezone` the house's; None: as in home.yaml.
     """
     if not (CONFIG_PATH / "home.yaml").is_file():
         what = f"{CONFIG_PATH}/home.yaml is not there: `perron demo` plays from a clone of the repository"
@@ -147,6 +147,8 @@ def make_plan(folder: Path, *, fast: bool, language: Language | None = None) -> 
     home = home.model_copy(
         update={
             "language": language or home.language,
+            "timezone": timezone or home.timezone,
+            **({} if language is None else {"name": HOUSE_NAME.to(language)}),
             "broker": BrokerSection(port=mqtt, password_file=accounts / "gateway.password"),
             "clock": ClockSection(source="host"),
             "storage": Storage(folder=folder / "box", reserve_mib=1),
@@ -161,6 +163,7 @@ def make_plan(folder: Path, *, fast: bool, language: Language | None = None) -> 
     )
     house = house.model_copy(
         update={
+            "timezone": timezone or home.timezone,
             "broker": HouseBroker(port=mqtt, passwords=accounts),
             "rtsp": Rtsp(port=rtsp),
             "devices": {
@@ -184,13 +187,12 @@ def _device(name: str, device: object, rtsp: int, *, fast: bool) -> object:
 
 
 def _with_names(name: str, section: EntranceSection, language: Language | None) -> EntranceSection:
-    if language != "en":
+    if language is None:
         return section
     places = {
-        id_: place.model_copy(update={"name": ENGLISH_NAMES.get(id_, place.name)})
-        for id_, place in section.places.items()
+        id_: place.model_copy(update={"name": NAMES_BY_ID[id_].to(language)}) for id_, place in section.places.items()
     }
-    return section.model_copy(update={"name": ENGLISH_NAMES.get(name, section.name), "places": places})
+    return section.model_copy(update={"name": NAMES_BY_ID[name].to(language), "places": places})
 
 
 def _entrance(section: EntranceSection, *, fast: bool) -> EntranceSection:

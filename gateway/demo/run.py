@@ -6,6 +6,7 @@ from pathlib import Path
 
 from devices.simulators.control import Impossible
 from gateway.cli.failure import Failure
+from gateway.demo.names import afternoon_zone
 from gateway.demo.observers import DemoEvent, GatewayObserver, WaitTimeout
 from gateway.demo.picture import draw_picture
 from gateway.demo.plan import DemoPlan, make_plan
@@ -14,6 +15,7 @@ from gateway.demo.scenario import Scenario, ScenarioRun
 from gateway.demo.stage import Stage, open_stage
 from gateway.demo.verdict import Judgement, judge, retailer_states
 from gateway.demo.wording import THE_DOOR, DoorNames, door_names
+from gateway.system.clock import machine_time
 from gateway.system.i18n import Language
 
 LAST_RESULT_TIMEOUT_S = 5.0  # seconds
@@ -56,7 +58,7 @@ async def run_scenario(  # noqa: PLR0913 - each option of a run has a name
     `language` is that of the owner's messages (None: as in `config/home.yaml`); `on_judged` runs while everything is
     still up. Raises what `open_stage` does.
     """
-    plan = scenario.equip(make_plan(folder, fast=fast, language=language))
+    plan = scenario.equip(make_plan(folder, fast=fast, language=language, timezone=afternoon_zone(machine_time())))
     observer.on_plan(plan)
     async with open_stage(plan, folder, on_start=observer.on_start, on_event=observer.on_event) as stage:
         failure = await _play(scenario, stage, observer)

@@ -4,9 +4,11 @@ What people do is printed at a terminal only, in English; lines of doors are on 
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from gateway.config.closure_names import closure_label, has_named_closures
 from gateway.config.closures import entrance_closures
+from gateway.demo.names import name_of
 from gateway.demo.plan import DemoPlan
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.frozen import Frozen
@@ -70,6 +72,9 @@ DEVICE_TEXTS: Mapping[str, Text] = {
     "front-scanner": _("the scanner"),
     "front-signal": _("the signal"),
     "kitchen-fridge": _("the fridge"),
+    "street-scanner": _("the scanner at the street"),
+    "desk-scanner": _("the scanner at the reception"),
+    "box-scanner": _("the parcel box's scanner"),
 }
 
 HOUSE_TEXTS: Mapping[str, Text] = {
@@ -100,6 +105,7 @@ class DoorNames(Frozen):
 
     by_id: Mapping[str, Fact]  # closure -> its name
     by_thing: Mapping[str | None, Fact]  # thing of the simulated house -> the name of its closure; None: the main door
+    entrances: Mapping[str, Fact] = MappingProxyType({})  # entrance -> its name
 
     @property
     def only(self) -> Fact | None:
@@ -122,7 +128,8 @@ def door_names(plan: DemoPlan) -> DoorNames:
             by_id[closure.id] = closure_label(closures, closure.id)
             for device in closure.devices.values():
                 by_thing[getattr(plan.house.devices[device], "of", None)] = by_id[closure.id]
-    return DoorNames(by_id=by_id, by_thing=by_thing)
+    entrances = {name: name_of(section.name) for name, section in plan.home.entrances.items()}
+    return DoorNames(by_id=by_id, by_thing=by_thing, entrances=entrances)
 
 
 MAIN_KIND = "bolted_door"  # an only closure of this kind is "the door"

@@ -56,7 +56,7 @@ def _line_of_message(message: ObservedMessage, doors: DoorNames) -> LineShown | 
         case "event", "answer" if body["word"] == "wait":  # the box's word of the scan, so that it stands before a no
             return LineShown(text=_("A code is held before the scanner."), is_narrated=True)
         case "event", "elsewhere":
-            return LineShown(text=_("The scanner shows another place: {place}.", place=body["moved_to"]))
+            return LineShown(text=_("The scanner shows another place: {place}.", place=_entrance(body, doors)))
         case "event", "held_back":
             return LineShown(text=_("The unlock is held back."))
         case "event", "outcome":
@@ -117,10 +117,10 @@ def _line_of_house(line: LogLine, doors: DoorNames) -> LineShown | None:
         case "bolt", _:
             return LineShown(text=_("The bolt is thrown."))
         case "fault", _ if line["on"] is not False:
-            return LineShown(text=_("A fault: {device}.", device=_device(line)), is_narrated=True)
+            return LineShown(text=_("A fault: {device}.", device=_device(line, doors)), is_narrated=True)
         case "link", _:
             text = _("Back: {device}.") if line["up"] else _("Cut off: {device}.")
-            return LineShown(text=text.with_facts(device=_device(line)), is_narrated=True)
+            return LineShown(text=text.with_facts(device=_device(line, doors)), is_narrated=True)
         case "answer", _:
             return LineShown(text=_("Somebody inside answers."), is_narrated=True)
         case "signal", _ if line["sound"] == Sound.CLOSE_THE_DOOR:
@@ -133,6 +133,11 @@ def _line_of_house(line: LogLine, doors: DoorNames) -> LineShown | None:
             return None
 
 
-def _device(line: LogLine) -> Fact:
+def _device(line: LogLine, doors: DoorNames) -> Fact:
     name = str(line["device"])
-    return DEVICE_TEXTS.get(name, name)
+    return DEVICE_TEXTS.get(name, doors.by_thing.get(name, name))
+
+
+def _entrance(body: Body, doors: DoorNames) -> Fact:
+    moved_to = str(body["moved_to"])
+    return doors.entrances.get(moved_to, moved_to)

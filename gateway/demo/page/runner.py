@@ -13,6 +13,7 @@ from gateway.cli.failure import Failure
 from gateway.cli.house_log import run_beside
 from gateway.config.home import MessagesSection
 from gateway.demo.actors import DemoRetailer
+from gateway.demo.names import with_readers_names
 from gateway.demo.observers import TIMEOUT_MARGIN_S, DemoEvent, ObservedMessage, WaitTimeout, wait_for_change
 from gateway.demo.page.cable import CableRelay
 from gateway.demo.page.event_lines import line_of_event
@@ -53,7 +54,7 @@ class DemoRunner:
         *,
         fast: bool,
         language: Language,
-        make_show: Callable[["DemoRunner", datetime], Scenario],
+        make_show: Callable[["DemoRunner"], Scenario],
         make_observer: Callable[[Scenario], DemoObserver],
     ) -> None:
         self.is_fast, self.language = fast, language
@@ -156,7 +157,7 @@ class DemoRunner:
         self._message_times.clear()
         folder = self._folder_for(title)
         self.current_box = folder / "box"
-        scenario = self._make_show(self, self._utc()) if title == SHOW_TITLE else find_scenarios(title)[0]
+        scenario = self._make_show(self) if title == SHOW_TITLE else find_scenarios(title)[0]
         observer = self._make_observer(scenario)
         observer.listener = lambda event: self.apply(event, observer.doors)
         async with DemoPhone(self._on_phone_message) as phone, CableRelay() as self.cable:
@@ -203,10 +204,11 @@ class DemoRunner:
             self.pictures[address] = message.picture
             while len(self.pictures) > MAX_PICTURES:
                 del self.pictures[next(iter(self.pictures))]
-        written = self._message_times.get(message.message)
+        text = with_readers_names(message.message, language)
+        written = self._message_times.get(text)
         waited = 0.0 if written is None else max(0.0, (self._utc() - written).total_seconds())
         message_shown = PhoneMessageShown(
-            language=language, text=message.message, urgent=message.type == "warning", picture=address,
+            language=language, text=text, urgent=message.type == "warning", picture=address,
             waited=round(waited, 1),
         )  # fmt: skip
         self.change(phone=(*self.snapshot.phone, message_shown))

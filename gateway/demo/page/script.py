@@ -6,12 +6,11 @@ Each chapter requires what it claims, so a show that the gateway does not live u
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from devices.simulators import control as ask
 from gateway.demo.actors import DemoPerson, PromisedDelivery
+from gateway.demo.names import DEMO_HOURS, name_of
 from gateway.demo.observers import TIMEOUT_MARGIN_S, Body
 from gateway.demo.page.proof import read_sealed_film, verify_changed_copy
 from gateway.demo.page.runner import SHOW_TITLE, DemoRunner
@@ -44,7 +43,6 @@ FIRST_BRAND = "cdiscount"
 DOOR_CAMERA = "doorbell"
 CRASH_POINT: CrashPoint = "after-report"
 PROMISE_DURATION_S = 3000  # seconds from now until a promise ends: within the two hours that the brand asks for
-PROMISE_LEAD = timedelta(minutes=2)  # a promise begins a little before now
 MAX_DOOR_OPEN_S = 30.0  # seconds: here everybody goes slowly enough to be followed
 
 
@@ -81,9 +79,11 @@ async def _a_brand_asks_to_be_let_in(act: ShowState) -> None:
         within=2 * TIMEOUT_MARGIN_S,
     )  # fmt: skip
     act.page.change(asked=True)
+    start, _dash, end = terms.hours.partition("-")
     await act.show_line(_(
-        "{brand} asks to be let in. By {carrier}: {place} only, {hours}.", brand=home.brands[FIRST_BRAND].name,
-        carrier=terms.carriers[0], place=play.section.places[terms.places[0]].name, hours=_hours_text(terms.hours),
+        "{brand} asks to be let in. By {carrier}: {place} only, between {start} and {end}.",
+        brand=home.brands[FIRST_BRAND].name, carrier=terms.carriers[0],
+        place=name_of(play.section.places[terms.places[0]].name), start=start, end=end,
     ))  # fmt: skip
     await act.page.wait_for_approval(within=2 * READING_TIME_S)
     await play.owner.send_request("permit", brand=FIRST_BRAND)
@@ -182,7 +182,7 @@ async def _the_film_is_sealed(act: ShowState) -> None:
 
 async def _the_same_label_again(act: ShowState) -> None:
     play = act.play
-    await act.show_line(_("The same label, once more."), is_live=True)
+    await act.show_line(_("Someone tries the same label again."), is_live=True)
     await play.courier.does("arrive")
     await play.courier.scans(act.delivery.codes[0])
     await play.wait_for_refusal(Refusal.ALREADY_USED)
@@ -254,7 +254,7 @@ async def _one_byte_is_changed(act: ShowState) -> None:
     act.page.change(verified=broken)
     act.play.require(broken.second is not None and not broken.holds, f"verify names the second: {broken.where}")
     second = f"{broken.second or 0.0:.1f}"
-    text = _("Verification points at the second: {second}.", second=second)
+    text = _("Verification finds the changed byte at {second} s.", second=second)
     await act.show_line(text, read=2 * READING_TIME_S, tone="bad")
 
 
@@ -284,8 +284,8 @@ SHOW_EXPECTATION = Expectation(
 )
 
 
-def make_show(page: DemoRunner, utc: datetime) -> Scenario:
-    """Return the show as a scenario, which is played and judged as every other. `utc` is now."""
+def make_show(page: DemoRunner) -> Scenario:
+    """Return the show as a scenario, which is played and judged as every other."""
 
     async def play_it(play: ScenarioRun) -> None:
         act = ShowState(play, page)
@@ -302,16 +302,12 @@ def make_show(page: DemoRunner, utc: datetime) -> Scenario:
         ),
         play=play_it,
         expected=SHOW_EXPECTATION,
-        equip=lambda plan: with_long_open_limit(without_permission(plan, utc), MAX_DOOR_OPEN_S),
+        equip=lambda plan: with_long_open_limit(without_permission(plan), MAX_DOOR_OPEN_S),
     )
 
 
-def without_permission(plan: DemoPlan, utc: datetime) -> DemoPlan:
-    """The first brand has no permission yet, and asks for little: one carrier, one place, the two hours around now.
-
-    In the last hour of a day it asks for the whole day: a span of hours may not run past midnight.
-    """
-    hour = (utc - PROMISE_LEAD).astimezone(ZoneInfo(plan.home.timezone)).hour
+def without_permission(plan: DemoPlan) -> DemoPlan:
+    """The first brand has no permission yet, and asks for little: one carrier, one place, two hours."""
     brand = plan.home.brands[FIRST_BRAND]
     terms = brand.permission
     little = terms.model_copy(
@@ -319,7 +315,7 @@ def without_permission(plan: DemoPlan, utc: datetime) -> DemoPlan:
             "state": "pending",
             "carriers": terms.carriers[:1],
             "places": terms.places[:1],
-            "hours": "00:00-24:00" if hour == 23 else f"{hour:02}:00-{hour + 2:02}:00",
+            "hours": DEMO_HOURS,
         }
     )
     return plan.with_home(brands={**plan.home.brands, FIRST_BRAND: brand.model_copy(update={"permission": little})})
@@ -332,12 +328,6 @@ def _on_each_phone(now: DemoSnapshot, notification: Body, *, pictured: bool = Fa
         any(message.language == language and text in message.text for message in shown)
         for language, text in texts.items()
     )
-
-
-def _hours_text(hours: str) -> str:
-    """Say "14:00-16:00" as people do: "14-16 h"."""
-    opens, _, closes = hours.partition("-")
-    return f"{int(opens[:2])}-{int(closes[:2])} h"
 
 
 def _all_cameras_trusted(now: DemoSnapshot) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
+from gateway.demo.names import with_readers_names
 from gateway.demo.observers import Body, DemoEvent, ObservedMessage
 from gateway.demo.page.words import with_hard_spaces
 from gateway.demo.result import LogLine, physical_openings
@@ -157,7 +158,7 @@ def message_text(message: Mapping[str, Any], language: Language) -> str:
     """Return the text of a message of the box (`entrance_topic(..., "message")`) in this language."""
     about = message["about"]
     kind = AlarmCode if message["urgent"] else Notification
-    return worded(kind(about), message["facts"], language)
+    return with_readers_names(worded(kind(about), message["facts"], language), language)
 
 
 def for_next_delivery(now: DemoSnapshot) -> DemoSnapshot:

@@ -7,11 +7,11 @@ from devices.simulators.house import CameraPlan, DoorPlan, LockPlan, OpenerPlan,
 from gateway.config.devices import CoverDevice, DoorDevice, GuardSection, LockDevice, ScannerDevice
 from gateway.config.home import Home, PagesSection
 from gateway.config.reception import ReceiverSection, ReceptionSection
+from gateway.demo.names import GARAGE_NAME, RECEPTION_NAME
 from gateway.demo.plan import DemoPlan, GuardSetup, with_open_limit
 from gateway.integrations.lock_guard.file import GuardFile, RadioDoor, RadioLock, RadioSection
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.keys import command_key, create_key
-from gateway.system.i18n import _
 from gateway.system.mqtt_settings import BrokerSection
 
 LONG_OPEN_LIMIT_S = 60.0  # longer than a person stays inside, or a garage door open, in a scenario
@@ -79,7 +79,7 @@ def _with_opener(plan: DemoPlan, *, vendor: str, address: str = "", beam: bool =
         plan.door: DoorPlan(kind="door", vendor="esphome"),
     }
     timing = section.timing.model_copy(update={"open_again": LONG_OPEN_LIMIT_S})
-    update = {"living_space": False, "timing": timing, "name": _("Garage").to(plan.home.language)}
+    update = {"living_space": False, "timing": timing, "name": GARAGE_NAME.to(plan.home.language)}
     garage = with_open_limit(section.model_copy(update=update), LONG_OPEN_LIMIT_S)
     plan = plan.with_house(devices={**plan.house.devices, **simulated})
     return plan.with_home(devices={**plan.home.devices, **devices}, entrances={plan.entrance: garage})
@@ -88,7 +88,9 @@ def _with_opener(plan: DemoPlan, *, vendor: str, address: str = "", beam: bool =
 def with_concierge(plan: DemoPlan) -> DemoPlan:
     """A concierge takes parcels for the household; each brand may deliver there too. The box serves its pages."""
     concierge = ReceptionSection(
-        name="Concierge", receivers={"marc": ReceiverSection(name="Marc Petit")}, scanners=(DESK_SCANNER,)
+        name=RECEPTION_NAME.to(plan.home.language),
+        receivers={"marc": ReceiverSection(name="Marc Petit")},
+        scanners=(DESK_SCANNER,),
     )
     brands = {}
     for name, brand in plan.home.brands.items():

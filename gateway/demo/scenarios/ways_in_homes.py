@@ -24,12 +24,13 @@ from gateway.config.devices import (
 )
 from gateway.config.home import CamerasSection, EntranceSection, FallbackSection, PagesSection, Place
 from gateway.config.keepers import KeeperSection
+from gateway.demo.names import FLAT_NAME, KEY_SAFE_NAME, PARCEL_BOX_NAME
 from gateway.demo.plan import DemoPlan
 from gateway.domain.visit.closures import BoltedDoor, Compartment, KeyedDoor, KeySafe, Strike
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 from gateway.domain.visit.state import Holder
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.system.i18n import Text, _
+from gateway.system.i18n import Text
 
 STREET, SAFE, HALL = "street", "safe", "hall-door"
 COMPARTMENTS = ("box-1", "box-2")
@@ -59,7 +60,7 @@ def with_flat(plan: DemoPlan) -> DemoPlan:
     timing = section.timing.model_copy(update={"advance": 30.0})
     update = {
         "closures": (street, flat), "lock": None, "door": None, "scanners": (STREET_SCANNER,), "timing": timing,
-        **named(plan, _("Flat")),
+        **named(plan, FLAT_NAME),
     }  # fmt: skip
     cameras = section.cameras.model_copy(update={"outside": None})
     return equipped(
@@ -93,7 +94,7 @@ def with_parcel_box(
         for name in COMPARTMENTS
     )
     cameras = CamerasSection(outside=section.cameras.outside)
-    name = named(plan, _("Parcel box"))
+    name = named(plan, PARCEL_BOX_NAME)
     routes = tuple((compartment,) for compartment in COMPARTMENTS)
     update = {
         "closures": closures, "lock": None, "door": None, "living_space": False, "home_refuses": False,
@@ -161,7 +162,7 @@ def with_key_safe(plan: DemoPlan, *, back_within: float = LONG_BACK_WITHIN_S) ->
     plan = plan.with_home(keepers=keepers, pages=PagesSection(port=free_port()))
     update = {
         "closures": (safe, door), "lock": None, "door": None, "holder": Holder.KEEPER, "keepers": (CLAIRE, COMPANY),
-        **named(plan, _("House with a key safe")),
+        **named(plan, KEY_SAFE_NAME),
     }  # fmt: skip
     places = {name: place for name, place in section.places.items() if place.fridge is None}
     return equipped(

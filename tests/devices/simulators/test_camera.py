@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import av
 import av.error
@@ -14,7 +15,7 @@ import pytest
 import zxingcpp
 
 from devices.simulators.camera import AccessUnit, SimulatedCamera, split_nals
-from devices.simulators.scene import Scene, SceneKind, Symbology, label_picture, read_clock
+from devices.simulators.scene import Scene, SceneKind, Symbology, clock_text, label_picture, read_clock
 from tests.filmset.cameras import CameraSet, camera_set
 
 TEA_TIME = datetime(2026, 3, 29, 16, 0, 0, 123000, tzinfo=UTC)
@@ -36,6 +37,12 @@ def test_the_burnt_in_clock_can_be_read_back_to_the_millisecond(width: int, heig
 @pytest.mark.parametrize("luma", [np.full((360, 640), level, np.uint8) for level in (0, 16, 128, 235, 255)])
 def test_an_even_picture_shows_no_clock(luma: "np.ndarray[tuple[int, int], np.dtype[np.uint8]]") -> None:
     assert read_clock(luma) is None
+
+
+def test_people_read_the_time_of_the_house_in_its_films() -> None:
+    assert clock_text(TEA_TIME, UTC) == f"{TEA_TIME:%Y-%m-%dT%H:%M:%S}.{TEA_TIME.microsecond // 1000:03d}Z"
+    tokyo = TEA_TIME + timedelta(hours=9)
+    assert clock_text(TEA_TIME, ZoneInfo("Asia/Tokyo")).startswith(f"{tokyo:%Y-%m-%d %H:%M:%S}.")
 
 
 def test_a_camera_without_a_clock_shows_none_and_a_covered_lens_neither() -> None:

@@ -50,7 +50,8 @@ def test_people_do_things_to_doors_with_names(title: str, text: str, tmp_path: P
 
 
 def test_a_single_front_door_needs_no_name(tmp_path: Path) -> None:
-    assert names_of("delivered", tmp_path) == THE_DOOR
+    names = names_of("delivered", tmp_path)
+    assert (names.by_id, names.by_thing) == (THE_DOOR.by_id, THE_DOOR.by_thing)
     assert thing_text(None, THE_DOOR) == "the door"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.config.closure_names import KIND_NAMES
+from gateway.demo.names import PARCEL_BOX_NAME
 from gateway.demo.observers import DemoEvent, ObservedMessage
 from gateway.demo.page.event_lines import line_of_event
 from gateway.demo.page.snapshot import (
@@ -19,6 +20,7 @@ from gateway.demo.page.snapshot import (
     apply_event,
     for_next_delivery,
     line_text,
+    message_text,
     snapshot_json,
 )
 from gateway.demo.result import LogLine
@@ -165,6 +167,8 @@ def test_a_page_shows_the_phone_and_the_line_of_its_own_language() -> None:
     french, english = snapshot_json(now, "fr"), snapshot_json(now, "en")
     assert [one["text"] for one in french["phone"]] == ["Reverrouillé à 14:07", "Pile bientôt vide"]
     assert [one["text"] for one in english["phone"]] == ["Locked again 14:07"]
+    placed = {"about": "locked_again", "urgent": False, "facts": {"time": "14:07", "entrance": "Front door"}}
+    assert message_text(placed, "fr") == "Reverrouillé à 14:07, Porte d'entrée"
     assert (french["buzzes"], english["buzzes"]) == (2, 1)
     assert (
         french["says"]["text"]
@@ -224,6 +228,7 @@ FLAT = DoorNames(
     by_id={"street": KIND_NAMES["strike"], MAIN_CLOSURE: KIND_NAMES["bolted_door"]},
     by_thing={"street": KIND_NAMES["strike"], None: KIND_NAMES["bolted_door"]},
 )
+WITH_BOX = DoorNames(by_id={}, by_thing={}, entrances={"box": PARCEL_BOX_NAME})
 GARAGE = DoorNames(by_id={MAIN_CLOSURE: KIND_NAMES["garage_door"]}, by_thing={None: KIND_NAMES["garage_door"]})
 
 
@@ -244,6 +249,8 @@ GARAGE = DoorNames(by_id={MAIN_CLOSURE: KIND_NAMES["garage_door"]}, by_thing={No
         (line("bolt", state="thrown", in_air=True), FLAT, "The bolt is thrown while the door is open."),
         (line("door", state="open", by="thief", forced=True), FLAT, "The door is forced."),
         (line("way", thing="cellar", state="open", by="x"), FLAT, None),
+        (line("fault", device="street", fault="wedged", on=True), FLAT, "A fault: Street door."),
+        (event("elsewhere", moved_to="box"), WITH_BOX, "The scanner shows another place: Parcel box."),
         (
             line("signal", light="amber", sound="close_the_door"),
             FLAT,
