@@ -1,6 +1,7 @@
 """The `perron` command. A command's module is imported when it is named; `perron --help` reads the source alone."""
 
 import ast
+import os
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -14,59 +15,77 @@ from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.lines import expand_commands
 from gateway.cli.options import cli
 
-MODULES = {
-    "run": "gateway.cli.console",
-    "new": "gateway.cli.new_home",
-    "simulate": "gateway.cli.simulation",
-    "scan": "gateway.cli.courier",
-    "doctor": "gateway.cli.installing",
-    "schema": "gateway.cli.schema",
-    "broker-config": "gateway.cli.brokerconfig",
-    "guard": "gateway.cli.guard",
-    "guard-key": "gateway.cli.guard",
-    "intercom": "gateway.cli.intercom",
-    "hands": "gateway.cli.act",
-    "hub": "gateway.cli.hub",
-    "hub-retailer": "gateway.cli.hub",
-    "hub-config": "gateway.cli.hub",
-    "hub-claim": "gateway.cli.hub",
-    "hub-revoke": "gateway.cli.hub",
-    "hub-authority": "gateway.cli.hub",
-    "join": "gateway.cli.joining",
-    "stop": "gateway.cli.owner",
-    "pause": "gateway.cli.pause",
-    "parcel": "gateway.cli.parcel",
-    "verify": "gateway.cli.owner",
-    "report": "gateway.cli.paper",
-    "epcis": "gateway.cli.epcis",
-    "brand-facts": "gateway.cli.brand_facts",
-    "door-notice": "gateway.cli.paper",
-    "claim-code": "gateway.cli.maintenance",
-    "way-in": "gateway.cli.maintenance",
-    "wipe": "gateway.cli.maintenance",
-    "discover": "gateway.cli.installing",
-    "add": "gateway.cli.adding",
-    "test": "gateway.cli.installing",
-    "survey": "gateway.cli.installing",
-    "walk-test": "gateway.cli.installing",
-    "reload": "gateway.cli.reloading",
-    "backup": "gateway.cli.maintenance",
-    "restore": "gateway.cli.maintenance",
-    "rotate-key": "gateway.cli.reloading",
-    "retailer": "gateway.cli.retailer",
-    "announce": "gateway.cli.retailer",
-    "demo": "gateway.demo.cli",
+COMMAND_GROUPS: Mapping[str, Mapping[str, str]] = {
+    "Try it": {
+        "demo": "gateway.demo.cli",
+        "new": "gateway.cli.new_home",
+        "simulate": "gateway.cli.simulation",
+        "scan": "gateway.cli.courier",
+        "hands": "gateway.cli.act",
+    },
+    "Run a house": {
+        "run": "gateway.cli.console",
+        "claim-code": "gateway.cli.maintenance",
+        "doctor": "gateway.cli.installing",
+        "reload": "gateway.cli.reloading",
+        "stop": "gateway.cli.owner",
+        "pause": "gateway.cli.pause",
+        "parcel": "gateway.cli.parcel",
+        "way-in": "gateway.cli.maintenance",
+        "join": "gateway.cli.joining",
+    },
+    "Put it up": {
+        "add": "gateway.cli.adding",
+        "discover": "gateway.cli.installing",
+        "broker-config": "gateway.cli.brokerconfig",
+        "test": "gateway.cli.installing",
+        "survey": "gateway.cli.installing",
+        "walk-test": "gateway.cli.installing",
+        "door-notice": "gateway.cli.paper",
+        "guard": "gateway.cli.guard",
+        "guard-key": "gateway.cli.guard",
+        "intercom": "gateway.cli.intercom",
+        "schema": "gateway.cli.schema",
+    },
+    "Keep it": {
+        "backup": "gateway.cli.maintenance",
+        "restore": "gateway.cli.maintenance",
+        "rotate-key": "gateway.cli.reloading",
+        "wipe": "gateway.cli.maintenance",
+    },
+    "Evidence": {
+        "verify": "gateway.cli.owner",
+        "report": "gateway.cli.paper",
+        "epcis": "gateway.cli.epcis",
+        "brand-facts": "gateway.cli.brand_facts",
+    },
+    "Retailers": {
+        "retailer": "gateway.cli.retailer",
+        "announce": "gateway.cli.retailer",
+    },
+    "Hub": {
+        "hub": "gateway.cli.hub",
+        "hub-retailer": "gateway.cli.hub",
+        "hub-config": "gateway.cli.hub",
+        "hub-claim": "gateway.cli.hub",
+        "hub-revoke": "gateway.cli.hub",
+        "hub-authority": "gateway.cli.hub",
+    },
 }
-"""Each command's module, in the order of `perron --help`. In it a function has the command's name."""
+"""The commands as `perron --help` shows them: each group's commands and their modules."""
 
+MODULES = {name: module for group in COMMAND_GROUPS.values() for name, module in group.items()}
+"""Each command's module. In it a function has the command's name."""
+
+COMPLETION_VARIABLE = "_PERRON_COMPLETE"  # set while a shell queries how a word can go on
 OLDER_NAME = "announce"  # of `retailer announce`; no list shows it
 
 
 def app() -> NoReturn:
     """Run the command line. A person's mistake gets three lines, never a traceback."""
     try:
-        _load_command(*sys.argv[1:2])
-        cli()
+        _load_command(*(_completed_words() if COMPLETION_VARIABLE in os.environ else sys.argv)[1:2])
+        cli(complete_var=COMPLETION_VARIABLE)
     except Failure as failure:
         errors = Console(stderr=True, highlight=False)
         errors.print(expand_commands(str(failure)), style="red", markup=False, soft_wrap=True)
@@ -75,12 +94,19 @@ def app() -> NoReturn:
     sys.exit(ExitCode.DONE)
 
 
+def _completed_words() -> list[str]:
+    """Return the words of the command line that a shell queries about; bash and the other shells name them apart."""
+    return (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")).split()
+
+
 def _load_command(name: str = "--help") -> None:
     """Import the command's module; for another word add what the list of commands shows."""
     if name not in MODULES:
-        for command, module in MODULES.items():
-            docstring = _docstrings(module)[command.replace("-", "_")]
-            cli.command(command, help=docstring, hidden=command == OLDER_NAME)(lambda: None)
+        for panel, group in COMMAND_GROUPS.items():
+            for command, module in group.items():
+                docstring = _docstrings(module)[command.replace("-", "_")]
+                hidden = command == OLDER_NAME
+                cli.command(command, help=docstring, hidden=hidden, rich_help_panel=panel)(lambda: None)
         return
     try:
         import_module(MODULES[name])

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from devices.simulators.control import REQUEST, HouseControl, Impossible, Request
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
@@ -42,8 +43,22 @@ def hands(
     if not actions:
         print_line(*list_actions())
         return
+    _refuse_split_action(actions)
     requests = [(action, parse_action(action, who)) for action in actions]
     asyncio.run(_send_actions(control or control_socket(load_home(home)), requests))
+
+
+def _refuse_split_action(actions: Sequence[str]) -> None:
+    """Refuse what a shell has split because the quotes were forgotten, and say how it is typed."""
+    whole: list[str] = []
+    for action in actions:
+        if whole and all("=" in word for word in action.split()):
+            whole[-1] += f" {action}"
+        else:
+            whole.append(action)
+    if whole != list(actions):
+        what = "Each action is one argument: an action with key=value needs quotes around the whole of it."
+        raise Failure(what, f"Type `perron hands {shlex.join(whole)}`.")
 
 
 def parse_action(action: str, who: str | None) -> Request:
@@ -62,8 +77,11 @@ def parse_action(action: str, who: str | None) -> Request:
     except ValidationError as invalid:
         wrong = invalid.errors(include_url=False)[0]
         where = ".".join(str(part) for part in wrong["loc"][1:])
-        takes = ", ".join(parameters) or "nothing"
-        raise Failure(f"{action!r}: {where}: {wrong['msg']}.", f"{name.replace('_', ' ')} takes {takes}.") from invalid
+        what = "is missing" if wrong["type"] == "missing" else f"{wrong['msg'][:1].lower()}{wrong['msg'][1:]}"
+        known_as = name.replace("_", " ")
+        takes = " ".join(_parameter_texts(known[name])) or "nothing"
+        raise Failure(f"{action!r}: {where} {what}.", f"{known_as} takes {takes}. Put the whole action into quotes:"
+                      f' "{known_as} {takes}".') from invalid  # fmt: skip
 
 
 def _parse_value(value: str) -> object:
@@ -76,13 +94,16 @@ def _parse_value(value: str) -> object:
 def list_actions() -> Iterator[str]:
     """Yield one line for each action: its name, its parameters, its meaning."""
     for kind in get_args(Request):
-        takes = " ".join(
-            f"{name}=" if field.is_required() else f"[{name}=]"
-            for name, field in kind.model_fields.items()
-            if name != "do"
-        )
+        takes = " ".join(_parameter_texts(kind))
         name = str(kind.model_fields["do"].default).replace("_", " ")
         yield f"{f'{name} {takes}'.strip()}: {(kind.__doc__ or '').strip()}"
+
+
+def _parameter_texts(kind: type[BaseModel]) -> Iterator[str]:
+    """Yield `name=` for each parameter of an action, in brackets if it may be left out."""
+    for name, field in kind.model_fields.items():
+        if name != "do":
+            yield f"{name}=" if field.is_required() else f"[{name}=]"
 
 
 async def _send_actions(socket: Path, requests: Sequence[tuple[str, Request]]) -> None:

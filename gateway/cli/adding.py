@@ -1,11 +1,13 @@
 """`perron add`: writes a device, an entrance or a reception into the house file, comments kept, checked before."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from devices.vendors import VENDORS
 from devices.vendors.definition import DEVICE_KINDS
 from gateway.cli.failure import Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME, relative_path
@@ -16,7 +18,27 @@ from gateway.config.devices import CameraDevice
 from gateway.installation.diagnostics.stream import LOGIN_UNUSABLE_TODO, login_error
 
 KINDS = (*DEVICE_KINDS, editor.ENTRANCE, editor.RECEPTION)
+EXAMPLE_OPTIONS = {  # of the keys that `add` cannot do without
+    "vendor": "--vendor zigbee2mqtt",
+    "address": "--address zigbee2mqtt/back-lock",
+    "url": "--set url=rtsp://192.168.1.30/stream",
+    "name": "--set name=Back",
+    "places": "--set places.porch.name=Porch",
+    "scanners": "--set scanners=[back-scanner]",
+    "cameras": "--set cameras.outside=back-camera",
+    "way_out_by_hand": "--set way_out_by_hand=true",
+    "receivers": "--set receivers.marc.name=Marc",
+}
 OTHER_SECTIONS_HINT = "Other sections, such as keepers, are written into the file: `perron schema --markdown`."
+
+
+def _vendors_text() -> str:
+    """Return the vendors of each kind of device, for the end of the help."""
+    lines = [
+        f"{kind}: {', '.join(name for name, vendor in VENDORS.items() if kind in vendor.DEFINITION.kinds)}"
+        for kind in DEVICE_KINDS
+    ]
+    return "\n\n[bold]Vendors of each kind of device[/bold]\n\n" + "\n".join(f"  {line}" for line in lines)
 
 
 @cli.example(
@@ -31,6 +53,7 @@ OTHER_SECTIONS_HINT = "Other sections, such as keepers, are written into the fil
     " --set cameras.outside=back-camera --set places.porch.name=Porch",
     "perron add desk --kind reception --set name=Concierge --set receivers.marc.name=Marc"
     " --set receivers.marc.hours=08:00-19:00",
+    more=_vendors_text(),
 )
 def add(  # noqa: PLR0913 - one argument an option of the command
     id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="How it is called in the house file.")] = None,
@@ -38,7 +61,7 @@ def add(  # noqa: PLR0913 - one argument an option of the command
     kind: Annotated[
         str | None, typer.Option(help="lock, door, camera, scanner, signal, fridge ..., entrance or reception.")
     ] = None,
-    vendor: Annotated[str | None, typer.Option(help="Brand or protocol.")] = None,
+    vendor: Annotated[str | None, typer.Option(help="Brand or protocol; see below.", metavar="VENDOR")] = None,
     address: Annotated[str | None, typer.Option(help="Its maker's address, or its topic.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any other key, nested ones with points.", metavar="KEY=VALUE")
@@ -84,14 +107,25 @@ def add_section(file: Path, id_: str, kind: str, fields: Mapping[str, str], *, r
     A missing file is created. `fields` maps keys (nested ones with points) to values in YAML. Nothing is written if the
     name is taken or the house would be invalid.
     """
-    with failure_on(editor.EditRejected):
+    try:
         section = editor.build_section(kind, {key: editor.parse_value(key, value) for key, value in fields.items()})
         text = editor.with_item(
             editor.read_home_text(file) if file.exists() else editor.NEW_HOME_TEXT, file, id_, section, replace=replace
         )
         editor.check_home(text, file)
+    except editor.EditRejected as error:
+        raise Failure(str(error), _with_examples(str(error), error.todo)) from error
     _write(file, text)
     return text
+
+
+def _with_examples(what: str, todo: str) -> str:
+    """Return what to do, with the options that would set the keys that are missing."""
+    missing = [key for key in re.findall(r"`(\w+)` is missing here", what) if key in EXAMPLE_OPTIONS]
+    if not missing:
+        return todo
+    options = " ".join(EXAMPLE_OPTIONS[key] for key in missing)
+    return f"Nothing was written. Add to the command what is missing, for example {options}"
 
 
 def begin_home_file(file: Path) -> None:

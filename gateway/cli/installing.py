@@ -18,7 +18,7 @@ from rich.text import Text
 
 from gateway.cli.broker import json_body, open_session, publish, wait_for_message
 from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, load_home, resolve_entrance
-from gateway.cli.lines import DEFAULT_HOME, command_line, expand_commands, quoted_path
+from gateway.cli.lines import DEFAULT_HOME, command_line, expand_commands, hanging_lines, quoted_path
 from gateway.cli.options import EntranceName, HomeFile, cli, exit_unless, print_line
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
@@ -26,7 +26,7 @@ from gateway.evidence.rollback import STORE_FILE
 from gateway.installation import discovery_scan, records
 from gateway.installation.capability import device_capabilities, walk_test_text
 from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, measure_device
-from gateway.installation.diagnostics.finding import FindingVerdict, sentence_text
+from gateway.installation.diagnostics.finding import Finding, FindingVerdict, sentence_text
 from gateway.installation.diagnostics.house import examine_house
 from gateway.installation.discovery import DiscoveredDevice
 from gateway.installation.discovery_scan import DiscoveryHandler
@@ -45,25 +45,40 @@ LOCK_TIMEOUT_S = 60.0  # for a lock request to end, however slow the lock
 MAX_REPORT_BYTES = 64 * 2**20  # a report holds one picture of each camera
 
 _VERDICT_TEXTS = {
-    FindingVerdict.GOOD: Text("ok", style="green"),
-    FindingVerdict.DOUBTFUL: Text("?", style="yellow"),
-    FindingVerdict.BAD: Text("BAD", style="red"),
+    FindingVerdict.GOOD: Text("ok  ", style="green"),
+    FindingVerdict.DOUBTFUL: Text("?   ", style="yellow"),
+    FindingVerdict.BAD: Text("BAD ", style="bold red"),
 }
+FINDING_INDENT = 5  # columns of the verdict and a space
 
 
-@cli.example("perron doctor", "perron doctor --home /etc/perron/home.yaml")
-def doctor(home: HomeFile = DEFAULT_HOME) -> None:
+@cli.example("perron doctor", "perron doctor --all", "perron doctor --home /etc/perron/home.yaml")
+def doctor(
+    *,
+    home: HomeFile = DEFAULT_HOME,
+    all_: Annotated[bool, typer.Option("--all", help="Say of what is good too how it is.")] = False,
+) -> None:
     """Try clock, disk, broker and every device; red means that no door would open, and says what to do."""
-    table = Table("")
-    for heading in ("what", "how it is", "what to do"):
-        table.add_column(heading, overflow="fold")
     findings = asyncio.run(examine_house(load_home(home)))
-    for finding in findings:
-        parts = (finding.subject, finding.statement, finding.todo)
-        texts = ("" if part is None else expand_commands(sentence_text(part, "en", show=quoted_path)) for part in parts)
-        table.add_row(_VERDICT_TEXTS[finding.verdict], *map(Text, texts))
-    Console().print(table)
+    print_findings(findings, Console(highlight=False), show_good=all_)
     exit_unless(all(finding.verdict is not FindingVerdict.BAD for finding in findings))
+
+
+def print_findings(findings: Sequence[Finding], console: Console, *, show_good: bool) -> None:
+    """Print what is bad first, then what is doubtful, then what is good: in one line, or each with its statement."""
+    for verdict in (FindingVerdict.BAD, FindingVerdict.DOUBTFUL, FindingVerdict.GOOD):
+        found = [finding for finding in findings if finding.verdict is verdict]
+        if verdict is FindingVerdict.GOOD and found and not show_good:
+            names = ", ".join(sentence_text(finding.subject, "en") for finding in found)
+            lines = hanging_lines(f"{len(found)} good: {names}.", 0, console.width)
+            console.print(Text(lines, style="green"), soft_wrap=True)
+            return
+        for finding in found:
+            parts = [expand_commands(sentence_text(part, "en", show=quoted_path))
+                     for part in (finding.statement, finding.todo) if part is not None]  # fmt: skip
+            console.print(_VERDICT_TEXTS[verdict], sentence_text(finding.subject, "en"), soft_wrap=True)
+            for part in parts:
+                console.print(Text(hanging_lines(part, FINDING_INDENT, console.width)), soft_wrap=True)
 
 
 @cli.example("perron discover", "perron discover --seconds 30", "perron discover --interface 192.168.1.20")

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import sys
+import textwrap
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -22,6 +23,8 @@ COMMANDS_WITHOUT_HOME = frozenset({
 })  # fmt: skip
 """The commands that take no `--home`."""
 
+UNBREAKABLE = "\0"  # stands for a space that is no place to break a line
+_QUOTED_PATTERN = re.compile(r"`[^`]*`")
 _COMMAND_PATTERN = re.compile(r"`perron ((?:retailer )?[a-z][a-z-]*)([^`]*)`")
 
 
@@ -59,6 +62,20 @@ def home_option(home: Path) -> str:
 def command_line(*words: str, home: Path | None = None) -> str:
     """Return a command line of this program. `home` is its house file; None: the command takes none."""
     return f"{program_name()} {shlex.join(words)}" + ("" if home is None else home_option(home))
+
+
+def hanging_lines(text: str, indent: int, width: int) -> str:
+    """Break a text into lines of `width` columns, each behind `indent` spaces.
+
+    A command in backticks is never broken: what is copied from a terminal can be pasted.
+    """
+    whole = _QUOTED_PATTERN.sub(lambda match: match[0].replace(" ", UNBREAKABLE), text)
+    margin = " " * indent
+    lines = textwrap.fill(
+        whole, max(width, 2 * indent), initial_indent=margin, subsequent_indent=margin,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    return lines.replace(UNBREAKABLE, " ")
 
 
 def expand_commands(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -74,15 +75,26 @@ cli = CommandGroup(
     name="perron",
     epilog=command_epilog("perron demo", "perron new var/mine", "perron doctor", "perron stop"),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 """The command line, with the commands whose modules are imported."""
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"perron {version('perron')}")
+        raise typer.Exit
+
+
 @cli.callback()
-def _perron() -> None:
+def _perron(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version of this program.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
     """Lets a parcel in while nobody is home: the gateway of one house, and tools to try it."""
 
 

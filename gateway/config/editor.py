@@ -7,7 +7,6 @@ file, lacks what is changed, or would be invalid.
 import asyncio
 import errno
 import io
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -147,11 +146,11 @@ def parse_value(key: str, text: str) -> object:
 
 
 def check_home(text: str, file: Path) -> Home:
-    """Validate a new text of the house file; errors name their place in that text."""
+    """Validate a new text of the house file; errors name the key, because no file has these lines."""
     try:
         return parse_home(text, file)
     except ConfigError as error:
-        problems = "\n".join(re.sub(r"^.*?:(?=\d+:\d+: )", "", line) for line in str(error).splitlines())
+        problems = "\n".join(f"{key}: {what}" if key else what for key, what in error.problems) or str(error)
         what = f"{file} would no longer be a valid house file:\n{problems}"
         raise EditRejected(what, "Nothing was written. Say it otherwise.") from error
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from gateway.config.home import Home
 from gateway.config.validation import find_problems
-from gateway.system.config_reading import parse_model, problem_lines, read_model
+from gateway.system.config_reading import config_error, parse_model, read_model
 from gateway.system.config_section import ConfigError, absolute_paths, map_paths
 from gateway.system.located_yaml import InvalidYaml, parse_yaml
 from gateway.system.regular_file import read_text
@@ -35,7 +35,7 @@ def parse_home(text: str, path: Path) -> Home:
 
 def _validated(path: Path, home: Home, data: object) -> Home:
     if problems := list(find_problems(home)):
-        raise ConfigError(problem_lines(path, data, problems))
+        raise config_error(path, data, problems)
     home = absolute_paths(home, path.resolve().parent)
     storage = home.storage.model_copy(update={"folder": home.storage.folder.resolve()})
     return home.model_copy(update={"storage": storage})

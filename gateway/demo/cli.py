@@ -30,7 +30,7 @@ from gateway.demo.page.words import LANGUAGES
 from gateway.demo.processes import BUSY_HINT
 from gateway.demo.run import PICTURE_NAME, DemoObserver, run_scenario
 from gateway.demo.scenario import Scenario
-from gateway.demo.scenarios import SCENARIOS, find_scenarios
+from gateway.demo.scenarios import SCENARIOS, bare_name, find_scenarios
 from gateway.demo.stage import Stage
 from gateway.demo.terminal import TerminalObserver, print_summary
 from gateway.demo.verdict import Judgement
@@ -66,7 +66,8 @@ def demo(  # noqa: PLR0913 - one argument an option of the command
         str | None,
         typer.Argument(
             help="What to play; see --list. A bare name plays all its variants. Left out at a terminal: all of it, on"
-            " a page in your browser."
+            " a page in your browser.",
+            autocompletion=lambda: sorted({bare_name(known) for known in SCENARIOS}),
         ),
     ] = None,
     *,

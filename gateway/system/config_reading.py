@@ -49,21 +49,34 @@ def parse_model(text: str, path: Path, model: type[M], shape: str) -> tuple[M, o
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False)
         whole = model.model_json_schema()
-        raise ConfigError(
-            problem_lines(path, data, ((e["loc"], _describe_error(e, whole)) for e in errors))
-        ) from invalid
+        raise config_error(path, data, [(e["loc"], _describe_error(e, whole)) for e in errors]) from invalid
 
 
 def _problem_line(path: Path, position: SourcePosition, text: str) -> str:
     return f"{path}:{position.line}:{position.column}: {text}"
 
 
-def problem_lines(path: Path, data: object, problems: Iterable[tuple[Loc, str]]) -> str:
-    """Return one line for each problem: its place in the file, and its text."""
-    places = [(position_of(data, loc), text) for loc, text in problems]
-    lines = sorted({(place.line, _problem_line(path, place, text)) for place, text in places})
+def config_error(path: Path, data: object, problems: Iterable[tuple[Loc, str]]) -> ConfigError:
+    """Return an error with one line for each problem: its place in the file, and its text."""
+    places = [(position_of(data, loc), loc, text) for loc, text in problems]
+    lines = sorted({(place.line, _problem_line(path, place, text)) for place, _, text in places})
     more = [f"... and {len(lines) - MAX_SHOWN_PROBLEMS} more"] if len(lines) > MAX_SHOWN_PROBLEMS else []
-    return "\n".join([*(line for _, line in lines[:MAX_SHOWN_PROBLEMS]), *more])
+    keys = dict.fromkeys((_existing_key(data, loc), text) for _, loc, text in places)
+    return ConfigError("\n".join([*(line for _, line in lines[:MAX_SHOWN_PROBLEMS]), *more]),
+                       tuple(keys)[:MAX_SHOWN_PROBLEMS])  # fmt: skip
+
+
+def _existing_key(data: object, loc: Loc) -> str:
+    """Return the part of `loc` that is in the data, with points between its levels."""
+    levels: list[str] = []
+    for part in loc:
+        match data:
+            case dict() if part in data:
+                data = data[part]
+                levels.append(_shorten(part))
+            case list() if isinstance(part, int) and part < len(data):
+                data = data[part]
+    return ".".join(levels)
 
 
 def _kinds(loc: Loc, whole: dict[str, Any]) -> list[str]:

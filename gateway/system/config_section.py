@@ -2,7 +2,7 @@
 
 import ssl
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, TypeVar
@@ -11,7 +11,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 
 class ConfigError(Exception):
-    """The configuration is wrong; the text says what, where (file:line:column) and what to do."""
+    """The configuration is wrong; the text says what, where (file:line:column) and what to do.
+
+    `problems` are the same for a text that is in no file yet: the key that contains the problem, with points between
+    its levels, and the problem. Empty: the text is no configuration at all.
+    """
+
+    def __init__(self, text: str, problems: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(text)
+        self.problems = tuple(problems)
 
 
 def describe_read_error(error: OSError | UnicodeDecodeError) -> str:

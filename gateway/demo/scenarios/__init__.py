@@ -1,6 +1,7 @@
 """Lists all scenarios in the order of `perron demo --list`."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 
 from gateway.cli.failure import Failure
 from gateway.demo.scenario import Scenario
@@ -34,8 +35,19 @@ SCENARIOS = tuple(scenario for group in SCENARIO_GROUPS.values() for scenario in
 
 
 def find_scenarios(title: str) -> tuple[Scenario, ...]:
-    """Return the scenario with this title (`name` or `name:variant`); a bare name means all its variants."""
-    scenarios = tuple(scenario for scenario in SCENARIOS if title in {scenario.title, scenario.title.partition(":")[0]})
+    """Return the scenario with this title (`name` or `name:variant`); a bare name means all its variants.
+
+    The `Failure` for an unknown title names the titles that look most like it.
+    """
+    scenarios = tuple(scenario for scenario in SCENARIOS if title in {scenario.title, bare_name(scenario)})
     if not scenarios:
-        raise Failure(f"there is no scenario {title!r}: `perron demo --list` tells all", "Take a name from the list.")
+        names = [*{name: None for scenario in SCENARIOS for name in (bare_name(scenario), scenario.title)}]
+        near = " or ".join(repr(name) for name in get_close_matches(title, names))
+        what = f"There is no scenario {title!r}.{f' Did you mean {near}?' if near else ''}"
+        raise Failure(what, "`perron demo --list` lists all of them.")
     return scenarios
+
+
+def bare_name(scenario: Scenario) -> str:
+    """Return the title without its variant."""
+    return scenario.title.partition(":")[0]

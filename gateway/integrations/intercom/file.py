@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from gateway.config.fields import DeviceId, Fingerprint
 from gateway.domain.timing import Seconds
-from gateway.system.config_reading import problem_lines, read_model
+from gateway.system.config_reading import config_error, read_model
 from gateway.system.config_section import ConfigError, ConfigSection, absolute_paths, describe_read_error, explained
 from gateway.system.mqtt_settings import BrokerSection
 from gateway.system.regular_file import read_bytes, read_text
@@ -142,7 +142,7 @@ def load_intercom_file(path: Path) -> IntercomFile:
     file, document = read_model(path, IntercomFile, todo="Name another with --config.", shape=shape)
     wrong = list(_problems(file))
     if wrong:
-        raise ConfigError(problem_lines(path, document, iter(wrong)))
+        raise config_error(path, document, wrong)
     return absolute_paths(file, path.resolve().parent)
 
 

@@ -14,8 +14,8 @@ from gateway.config.fields import Address, DeviceId, KeyPath, KeyWord
 from gateway.domain.timing import Seconds
 from gateway.integrations.lock_guard.messages import Timing
 from gateway.protocol.ed25519 import PublicKey
-from gateway.system.config_reading import problem_lines, read_model
-from gateway.system.config_section import ConfigError, ConfigSection, Id, PublicKeyText, Topic, absolute_paths
+from gateway.system.config_reading import config_error, read_model
+from gateway.system.config_section import ConfigSection, Id, PublicKeyText, Topic, absolute_paths
 from gateway.system.mqtt_settings import BrokerSection
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -160,7 +160,7 @@ def load_guard_file(path: Path) -> GuardFile:
     file, document = read_model(path, GuardFile, todo="Name another with --config.", shape=shape)
     wrong = list(_problems(file))
     if wrong:
-        raise ConfigError(problem_lines(path, document, iter(wrong)))
+        raise config_error(path, document, wrong)
     file = absolute_paths(file, path.resolve().parent)
     return file.model_copy(update={"folder": file.folder.resolve()})
 

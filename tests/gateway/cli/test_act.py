@@ -59,6 +59,21 @@ def test_what_cannot_be_meant_is_told_with_what_there_is(action: str, why: str) 
     assert failure.value.todo
 
 
+@pytest.mark.slow
+def test_forgotten_quotes_are_told_with_the_line_that_works(home_file: Path) -> None:
+    told = run_perron("hands", "open", "fault", "device=front-lock", "fault=jam", home=home_file)
+    assert told.returncode == ExitCode.INVALID
+    assert "needs quotes" in told.stderr
+    assert f"hands open 'fault device=front-lock fault=jam' --home {home_file}`" in told.stderr
+
+
+def test_what_an_action_lacks_is_told_with_how_it_is_typed() -> None:
+    with pytest.raises(Failure) as failure:
+        parse_action("fault device=front-lock", None)
+    assert str(failure.value) == "'fault device=front-lock': fault is missing."
+    assert '"fault device= fault= [on=]"' in failure.value.todo
+
+
 def test_every_action_of_the_house_is_listed_with_what_it_takes() -> None:
     lines = list(list_actions())
     assert len(lines) == len(get_args(ask.Request))

@@ -14,6 +14,7 @@ from rich.console import Console
 from zeroconf import IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
+from devices.vendors import VENDORS
 from devices.vendors.definition import DEVICE_KINDS
 from gateway.cli import adding, installing
 from gateway.cli.failure import Failure
@@ -67,6 +68,28 @@ def test_what_would_be_no_house_is_not_written_and_says_why(home_file: Path) -> 
         adding.add_section(home_file, "front-door", "door", same, replace=True)
     assert home_file.read_bytes() == before
     assert [file.name for file in home_file.parent.iterdir()] == [home_file.name]
+
+
+def test_an_error_of_add_names_keys_and_no_line_of_a_file_that_was_not_written(tmp_path: Path) -> None:
+    file = tmp_path / "home.yaml"
+    with pytest.raises(Failure) as failure:
+        adding.add_section(file, "front", ENTRANCE, {"lock": "front-lock"})
+    assert "entrances.front: `name` is missing here." in str(failure.value)
+    assert re.search(r"\d+:\d+:", str(failure.value)) is None
+    assert "for example --set name=Back --set way_out_by_hand=true" in failure.value.todo
+    with pytest.raises(Failure, match=r"\ndevices\.porch: `url` is missing here\.$") as failure:
+        adding.add_section(file, "porch", "camera", {"vendor": "rtsp"})
+    assert failure.value.todo.endswith("--set url=rtsp://192.168.1.30/stream")
+    assert not file.exists()
+
+
+@pytest.mark.slow
+def test_the_help_of_add_lists_the_vendors_of_each_kind() -> None:
+    told = run_perron("add", "--help").stdout
+    for kind in DEVICE_KINDS:
+        vendors = next(line for line in told.splitlines() if line.strip().startswith(f"{kind}:"))
+        for name, vendor in VENDORS.items():
+            assert (name in vendors.replace(",", " ").split()) is (kind in vendor.DEFINITION.kinds)
 
 
 def test_a_house_grows_from_nothing_to_an_entrance(tmp_path: Path) -> None:

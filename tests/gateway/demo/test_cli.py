@@ -49,6 +49,15 @@ def test_an_unknown_scenario_is_a_mistake_not_a_traceback() -> None:
         demo("dilivered")
 
 
+@pytest.mark.parametrize(("typed", "near"), [("lock-lie", "lock-lies"), ("deliverd", "delivered"), ("garag", "garage")])
+def test_a_scenario_that_is_nearly_right_is_named(typed: str, near: str) -> None:
+    with pytest.raises(Failure, match=rf"no scenario '{typed}'\. Did you mean .*'{near}'"):
+        find_scenarios(typed)
+    with pytest.raises(Failure) as unlike:
+        find_scenarios("xyzzy")
+    assert "Did you mean" not in str(unlike.value)
+
+
 async def test_a_folder_too_deep_for_a_socket_is_told_before_anything_starts(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 90)
     with pytest.raises(Failure, match="too long a path"):
