@@ -24,6 +24,7 @@ def test_the_help_shows_each_command_in_its_group() -> None:
     )
     lines = told.stdout.splitlines()
     shown: dict[str, list[str]] = {}
+    rows: list[str] = []
     for line in lines:
         if line.startswith("╭─ "):
             shown[line.split("─")[1].strip()] = rows = []

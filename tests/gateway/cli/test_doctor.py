@@ -1,6 +1,7 @@
 """The doctor's answer as a person reads it at a terminal of 80 columns."""
 
 import io
+import shlex
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_each_line_fits_into_80_columns_but_no_command_is_broken(monkeypatch: py
     monkeypatch.setattr(lines, "program_name", lambda: "perron")
     set_current_home(ODD_HOME)
     told = shown(FINDINGS)
-    command = f"`perron simulate --broker --home {lines.shlex.quote(str(ODD_HOME))}`"
+    command = f"`perron simulate --broker --home {shlex.quote(str(ODD_HOME))}`"
     assert len(command) > 60
     assert any(command in line for line in told), "it can be copied from one line"
     assert all(len(line) <= 80 for line in told if command not in line)
