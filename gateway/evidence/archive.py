@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
@@ -36,6 +36,13 @@ from gateway.evidence.retention import FilmedVisit, Tombstone, erase_folder, orp
 from gateway.evidence.rollback import MarkWriter
 from gateway.evidence.seal import EarlierPartUnsealed, next_part, seal_part
 from gateway.evidence.succession import SUCCESSION_FILE, copy_key_history
+from gateway.evidence.thumbnails import (
+    delete_thumbnails,
+    kept_thumbnails,
+    orphaned_thumbnails,
+    take_thumbnails,
+    write_thumbnails,
+)
 from gateway.protocol.hash_chain import GENESIS, ChainHead, Json, hide_bodies
 from gateway.protocol.keys import BoxKey, shown_ending
 from gateway.storage import Store, StoreFailed
@@ -86,6 +93,8 @@ class Archive:
         self._folder_lock = asyncio.Lock()  # one folder at a time: a folder that is being sealed is not erased
         self._queue: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._tidy_requested = asyncio.Event()
+        self._to_picture: asyncio.Queue[str] = asyncio.Queue()  # visits that were sealed
+        self._pictured: set[str] = set()  # visits of which this process took pictures, or tried to
 
     def on_film_end(self, command: c.StopRecording, now: Now) -> None:
         """Note when a part's film ended; its clips follow when the video process has closed them."""
@@ -112,6 +121,7 @@ class Archive:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tidy_hourly(), name="archive: retention")
             group.create_task(self._run_queue(), name="archive: proofs")
+            group.create_task(self._take_thumbnails(), name="archive: thumbnails")
 
     async def _run_queue(self) -> None:
         while True:
@@ -196,9 +206,41 @@ class Archive:
             self._unsealed[visit, number] = result
             return False
         self._unsealed.pop((visit, number), None)
+        self._to_picture.put_nowait(visit)
         await self._store_checkpoint(checkpoint)
         self.publish(part.entrance, checkpoint)
         return True
+
+    async def _take_thumbnails(self) -> None:
+        """Take the small pictures of sealed visits, one visit at a time."""
+        while True:
+            visit = await self._to_picture.get()
+            self._pictured.add(visit)
+            with self.contained.piece("thumbnails", visit):
+                await self._log_failure_of(self._keep_thumbnails(visit))
+
+    async def _keep_thumbnails(self, visit: str) -> None:
+        pictures = await asyncio.to_thread(take_thumbnails, self.home.storage.folder, visit)
+        async with self._folder_lock:  # so that a visit that is being erased gets none
+            if _has_films(self.store.recordings.films(visit=visit)):
+                await asyncio.to_thread(write_thumbnails, self.home.storage.folder, visit, pictures)
+
+    async def _tidy_thumbnails(self) -> None:
+        """Have pictures taken of the visits that have none, the newest first; delete those of visits without film.
+
+        A visit may have none because an earlier release sealed it, or because the box ended before it took them.
+        """
+        storage, parts_of = self.home.storage.folder, defaultdict[str, list[Part]](list)
+        for part in self.store.recordings.films():
+            parts_of[part.visit].append(part)
+        filmed = [visit for visit, parts in parts_of.items() if _has_films(parts)]
+        for visit in await asyncio.to_thread(orphaned_thumbnails, storage, frozenset(filmed)):
+            await asyncio.to_thread(delete_thumbnails, storage, visit)
+        for visit in reversed(filmed):
+            is_sealed = all(part.sealed is not None for part in parts_of[visit])
+            if is_sealed and visit not in self._pictured and not kept_thumbnails(storage, visit):
+                self._pictured.add(visit)
+                self._to_picture.put_nowait(visit)
 
     async def _seal_custody(self, visit: str) -> None:
         custody, now = self.store.custodies.proof_facts(visit), self.clock.now()
@@ -289,6 +331,7 @@ class Archive:
                         await self._seal(
                             film.visit, film.part, self._unsealed.get((film.visit, film.part), _VisitResult())
                         )
+            await self._log_failure_of(self._tidy_thumbnails())
             await self._log_failure_of(self.store.forget(now, before=now.utc - timedelta(days=days)))
             with suppress(TimeoutError):
                 async with asyncio.timeout(TIDY_INTERVAL_S):
@@ -355,6 +398,7 @@ class Archive:
                 await self._copy_key_history(folder)
             except ValueError as failure:  # somebody put a folder into it
                 raise OSError(f"{visit}: {failure}") from failure
+        await asyncio.to_thread(delete_thumbnails, self.home.storage.folder, visit)
         await self.store.recordings.delete_clips(visit)
 
     def _running_visits(self) -> set[str]:
@@ -448,6 +492,10 @@ class Archive:
         """Return the entrance from which the house moved a delivery to this one; None: it was not moved to this one."""
         order = self.store.deliveries.order(delivery)
         return order.moved_from if order is not None and order.entrance == to else None
+
+
+def _has_films(parts: Sequence[Part]) -> bool:
+    return any(part.clips and part.erased is None for part in parts)
 
 
 def _to_film_gap(camera: str, gap: Gap) -> FilmGap:

@@ -17,8 +17,9 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE, Quantity
 from gateway.domain.visit.film import NO_FILM
 from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Pictogram, Sheet
+from gateway.evidence.documents.photos import PhotoMoment
 from gateway.evidence.documents.route_page import RoutePage, custody_steps, has_route_page
-from gateway.evidence.documents.sources import PICTURE_MOMENTS, VisitEvidence
+from gateway.evidence.documents.sources import VisitEvidence
 from gateway.evidence.documents.timeline import (
     MARK_RADIUS_MM,
     NAMES_WIDTH_MM,
@@ -53,6 +54,14 @@ MOMENT_TEXTS: Mapping[VisitMoment, Text] = {
     VisitMoment.CLOSED: _("Door closed"),
     VisitMoment.LOCKED_AGAIN: pgettext("what happened", "Locked again, proven"),
     VisitMoment.HANDED_TO_OWNER: _("Handed to the owner"),
+}
+
+# What each picture shows, and the moment of the table that it belongs to.
+PICTURE_TEXTS: Mapping[PhotoMoment, tuple[Text, VisitMoment]] = {
+    PhotoMoment.ARRIVAL: (_("At the scan"), VisitMoment.SCANNED),
+    PhotoMoment.CARRYING: (_("In with the parcel"), VisitMoment.OPENED),
+    PhotoMoment.CLOSED: (_("Door closed"), VisitMoment.CLOSED),
+    PhotoMoment.LOCKED: (pgettext("what happened", "Locked again, proven"), VisitMoment.LOCKED_AGAIN),
 }
 
 DOOR_RESULT_TEXTS: Mapping[DoorResult, Text] = {
@@ -450,20 +459,23 @@ class _ReportPages(Frozen):
         if reason is not None:
             return self._draw_paragraph(y, self._phrase(reason), size=11) + 4
         wide, high, gap_ = 84.0, 52.0, CONTENT_WIDTH_MM - 168
-        for place, moment in enumerate(PICTURE_MOMENTS):
+        known = self.evidence.timeline.first_of_each()
+        for place, (picture, (text, moment)) in enumerate(PICTURE_TEXTS.items()):
             x, top = MARGIN_MM + place % 2 * (wide + gap_), y - 3 + place // 2 * (high + 13)
-            photo = self.evidence.photos.get(moment)
-            title = self._phrase(_("First picture")) if moment is None else MOMENT_TEXTS[moment].to(self.language)
+            photo = self.evidence.photos.get(picture)
+            has_no_scan = picture is PhotoMoment.ARRIVAL and moment not in known  # an incident
+            title = self._phrase(_("First picture") if has_no_scan else text)
             sheet.box((x, top), (wide, high), fill=Ink.PALE)
             label = x
-            if moment is not None:
+            if not has_no_scan:
                 draw_numbered_mark(sheet, (x + MARK_RADIUS_MM, top + high + 4.2), TABLE_MOMENTS.index(moment) + 1)
                 label = x + 2 * MARK_RADIUS_MM + 1.5
             sheet.text((label, top + high + 5.4), title, size=10.5, bold=True, within=46)
             if photo is None:
-                is_in_log = moment is None or moment in self.evidence.timeline.first_of_each()
                 words = self._phrase(
-                    _("No film at that instant") if is_in_log else _("That instant is not in the proof")
+                    _("No film at that instant")
+                    if has_no_scan or moment in known
+                    else _("That instant is not in the proof")
                 )
                 sheet.text((x + wide / 2, top + high / 2), words, size=11, ink=Ink.RED, align="centre", within=wide - 4)
                 continue

@@ -50,6 +50,7 @@ EXCLUDED_NAMES = frozenset({
     # reports about this box, not its state
     "reload.json", "faults.json", LAST_BACKUP_FILE, factory_reset.RESTORE_MARK,
     "pocket",  # pictures on their way
+    "thumbnails",  # they are taken again
     "proposals",  # undecided proposals, with cameras' accounts: they are proposed again
 })  # fmt: skip
 """Files of a box that a backup does not contain."""

@@ -34,6 +34,7 @@ OWN_NAMES = frozenset({
     "faults.json",
     RESTORE_MARK,
     "visits",
+    "thumbnails",  # small pictures out of the visits' films
     "pocket",
     "proposals",  # proposals for the house file, with cameras' accounts
     "installation",  # measurements and tests of the installation

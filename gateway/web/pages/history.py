@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from gateway.domain.delivery.promise import DeliveryOrder
 from gateway.evidence.documents.report import draw_report, house_names
 from gateway.evidence.documents.sources import read_visit
 from gateway.evidence.documents.visit_timeline import TemperatureReading, read_timeline
+from gateway.evidence.thumbnails import kept_thumbnails, thumbnail_file
 from gateway.protocol.brand_facts import Complaint
 from gateway.storage.brand_facts import ComplaintRefusal
 from gateway.storage.models import FilmRecord, SharedVisit, StoredClip
@@ -34,6 +36,9 @@ from gateway.web.texts.catalogue import COMPLAINT_TEXTS
 MAX_VISITS_SHOWN = 200  # visits on one page, the newest: a month has fewer
 MAX_REPORTS = 4  # reports that are drawn or wait; more get 429
 REPORT_RETRY_DELAY_S = 10  # seconds until then
+LISTED = ""  # what is logged as seen where somebody sees small pictures of several visits
+# In the browser of this session alone; a picture of an erased film goes from there within the hour.
+THUMBNAIL_HEADERS = MappingProxyType({"Cache-Control": "private, max-age=3600", "Vary": "Cookie"})
 SHARE_DAYS = (1, 7, 30)  # days for which a visit may be shared
 
 
@@ -113,6 +118,19 @@ class HistoryPages(Page):
     @get("/history/{visit}", UserRight.SEE_HISTORY)
     async def _visit(self, request: web.Request, _user: CurrentUser) -> web.Response:
         return self._render_visit(request, "visit", request.match_info["visit"], link=None)
+
+    @get("/history/{visit}/thumbnail", UserRight.SEE_HISTORY)
+    async def _thumbnail(self, request: web.Request, user: CurrentUser) -> web.FileResponse:
+        """Serve a small picture of a visit: of the moment that is asked for, or the first that there is."""
+        visit, wanted = request.match_info["visit"], request.query.get("moment")
+        parts = self._store.recordings.films(visit=visit)
+        kept = kept_thumbnails(self._services.films_folder, visit) if _film_clips(parts) else ()
+        moment = next((moment for moment in kept if wanted in (None, moment)), None)
+        if moment is None:
+            raise web.HTTPNotFound
+        self._view_log.record("film", LISTED, user.person, self._now)
+        file = thumbnail_file(self._services.films_folder, visit, moment)
+        return web.FileResponse(file, headers={"Content-Type": "image/jpeg", **THUMBNAIL_HEADERS})
 
     def _render_visit(self, request: web.Request, template: str, visit: str, **facts: Any) -> web.Response:  # noqa: ANN401 - what a template shows
         parts = self._records(visit=visit)

@@ -4,10 +4,13 @@ import io
 from pathlib import Path
 from typing import BinaryIO
 
+import av
+import numpy as np
 import pytest
 from PIL import Image
 
 from gateway.video import stills as module
+from gateway.video.clip import MUXER_OPTIONS
 from gateway.video.stills import Still, take_stills
 from tests.gateway.evidence.visits import FILM_S, FRAMES_PER_S, film_bytes
 
@@ -92,3 +95,35 @@ def test_words_of_the_other_process_that_are_none_are_not_believed(film: Path, m
 
     monkeypatch.setattr("gateway.video.stills.subprocess.run", lies)
     assert taken(film, 0, 1, 2) == (None, None, None)
+
+
+def write_passer_by(path: Path, *, at_picture: range) -> None:
+    """An empty hall of six seconds, through which somebody passes."""
+    with av.open(str(path), "w", format="mp4", container_options=dict(MUXER_OPTIONS)) as container:
+        stream = container.add_stream("libx264", rate=FRAMES_PER_S, options={"g": str(FRAMES_PER_S), "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(FRAMES_PER_S * FILM_S):
+            hall = np.full((48, 64, 3), 90, np.uint8)
+            if number in at_picture:
+                hall[8:, 20:44] = 220
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(hall, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def test_of_a_span_the_picture_with_somebody_in_it_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "hall.mp4"
+    write_passer_by(path, at_picture=range(3 * FRAMES_PER_S, 4 * FRAMES_PER_S))
+    with path.open("rb") as film:
+        person, empty = take_stills(film, [(1.0, 5.5), (0.5, 2.0)])
+    assert person is not None
+    assert 3 <= person.second < 4
+    assert empty is not None
+    assert 0.5 <= empty.second <= 2
+
+
+def test_a_small_picture_is_as_small_as_it_is_wanted(film: Path) -> None:
+    with film.open("rb") as file:
+        (still,) = take_stills(file, [1.0], side_px=32)
+    assert still is not None
+    with Image.open(io.BytesIO(still.jpeg)) as image:
+        assert image.size == (32, 24)

@@ -41,6 +41,7 @@ NO_PAGE_ROUTES = frozenset({
     "/c/{digest}/feed", "/live/{camera}", "/live/{camera}/pictures", "/film/{path}",
     "/shared/{token}/{file}",
     "/settings/keys/box.pub.pem", "/settings/moving-out/everything.zip",
+    "/history/{visit}/thumbnail",
     "/history/{visit}/report.pdf", "/c/{digest}/receipt", "/link/{token}/picture", "/brands/{brand}/facts.jwt",
     "/installation/walk/{entrance}/picture/{number}", "/installation/walk/{entrance}/report.pdf",
     "/installation/walk/{entrance}/report.signed.json",

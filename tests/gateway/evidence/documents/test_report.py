@@ -12,9 +12,9 @@ import pytest
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.evidence.checkpoint import SealedPart
 from gateway.evidence.documents import sources as accounts
+from gateway.evidence.documents.photos import PhotoMoment
 from gateway.evidence.documents.report import MOMENT_TEXTS, HouseNames, draw_report
 from gateway.evidence.documents.sources import read_visit
-from gateway.evidence.documents.visit_timeline import VisitMoment
 from gateway.evidence.manifest import DeliveryFacts, FilmSpan
 from gateway.evidence.retention import Tombstone, erase_folder
 from gateway.evidence.verdict import ProofProblem, VerificationResult
@@ -79,7 +79,7 @@ def test_a_delivery_that_holds_is_told_whole(tmp_path: Path, language: Language)
     ):
         name = next(words.to(language) for known, words in MOMENT_TEXTS.items() if known.name == moment)
         assert f"{name} 2026-06-01 14:00:{at} 2026-06-01 12:00:{at}" in first
-        assert name in second or moment in {"SCANNED", "UNLOCKED"}
+        assert name in second or moment in {"SCANNED", "UNLOCKED", "OPENED"}
     assert Text("Timeline").to(language) in second
     assert key.public.fingerprint in first
     assert read_visit(folder).hashes[0] in first
@@ -90,14 +90,18 @@ def test_the_pictures_are_those_of_the_films_at_their_times(tmp_path: Path) -> N
     folder, _ = seal_visit(tmp_path)
     told = read_visit(folder)
     taken = {view: (photo.camera, photo.at) for view, photo in told.photos.items()}
+    carrying = taken.pop(PhotoMoment.CARRYING)
     assert taken == {
-        None: ("outside", SCAN),
-        VisitMoment.OPENED: ("hall", seconds_after(1.5)),
-        VisitMoment.CLOSED: ("hall", seconds_after(3)),
-        VisitMoment.LOCKED_AGAIN: ("outside", seconds_after(4.5)),
+        PhotoMoment.ARRIVAL: ("outside", seconds_after(0.5)),
+        PhotoMoment.CLOSED: ("hall", seconds_after(3)),
+        PhotoMoment.LOCKED: ("outside", seconds_after(4.5)),
     }
+    assert carrying[0] == "hall"
+    assert seconds_after(1.5) <= carrying[1] <= seconds_after(2.25), "in the first half of the time the door is open"
     paper = printed(folder, tmp_path)
     assert paper.pictures == (2, 2, 2, 2)
+    assert "At the scan" in paper.words[1]
+    assert "In with the parcel" in paper.words[1]
     assert "14:00:03 · hall" in paper.words[1]
 
 
@@ -198,7 +202,15 @@ def test_a_film_that_changes_after_verifying_gives_no_picture(tmp_path: Path, mo
         return found
 
     monkeypatch.setattr(accounts, "verify_proof", late)
-    assert set(read_visit(folder).photos) == {VisitMoment.OPENED, VisitMoment.CLOSED}  # those of the hall
+    assert set(read_visit(folder).photos) == {PhotoMoment.CARRYING, PhotoMoment.CLOSED}  # those of the hall
+
+
+def test_of_a_visit_without_a_scan_the_first_picture_is_shown(tmp_path: Path) -> None:
+    folder, _ = seal_visit(tmp_path, door_event(1.5, "open"), door_event(3, "closed"))
+    paper = printed(folder, tmp_path)
+    assert "First picture" in paper.words[1]
+    assert "At the scan" not in paper.words[1]
+    assert paper.pictures == (2, 2, 2)
 
 
 def test_what_the_log_does_not_tell_is_called_missing(tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ from gateway.domain.delivery.fallback import Place
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Visit
+from gateway.evidence.documents.photos import PhotoMoment
 from gateway.evidence.documents.visit_timeline import TemperatureReading
+from gateway.evidence.thumbnails import thumbnail_file
 from gateway.storage.models import StoredClip
 from gateway.web.auth.roles import Role
 from gateway.web.pages.history import MAX_REPORTS, REPORT_RETRY_DELAY_S, temperature_plot
@@ -81,6 +83,41 @@ async def test_the_history_is_narrowed_to_what_is_looked_for(site: ServedSite, q
         text = await answer.text()
     assert {visit for visit in ("incident-1", "incident-2") if f"/history/{visit}" in text} == found
     assert "<script>" not in text.replace('<script type="module"', "")
+
+
+async def test_a_small_picture_is_shown_to_whoever_may_see_the_history_and_noted_once(
+    site: ServedSite, made: ShellBox
+) -> None:
+    for moment in (PhotoMoment.ARRIVAL, PhotoMoment.CLOSED):
+        file = thumbnail_file(made.home.storage.folder, "incident-1", moment)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"\xff\xd8\xff" + moment.encode())
+    installer = await site.guest(Role.INSTALLER, "Ida")
+    async with site.client(site.owner) as anna, site.client(installer) as ida, ClientSession(site.address) as stranger:
+        for query, seen in (("", "arrival"), ("?moment=closed", "closed"), ("", "arrival")):
+            async with anna.get(f"/history/incident-1/thumbnail{query}") as answer:
+                assert (await answer.read()).endswith(seen.encode())
+                assert answer.headers["Content-Type"] == "image/jpeg"
+                assert answer.headers["Cache-Control"].startswith("private")
+                assert answer.headers["Vary"] == "Cookie"
+        for path in (
+            "incident-1/thumbnail?moment=locked",
+            "incident-2/thumbnail",
+            "..%2fvisits/thumbnail",
+            "x/thumbnail",
+        ):
+            async with anna.get(URL(f"{site.address}/history/{path}", encoded=True)) as answer:
+                assert answer.status == 404, path
+        for client in (ida, stranger):
+            async with client.get("/history/incident-1/thumbnail", allow_redirects=False) as answer:
+                assert answer.status in (303, 403)
+        views = made.store.privacy.views(at_most=10)
+        assert [(view.kind, view.what) for view in views] == [("film", "")], "one note, whatever the number of pictures"
+        async with anna.get("/settings/privacy", headers={"Accept-Language": "en"}) as answer:
+            assert "small pictures of past visits" in await answer.text()
+        await made.store.recordings.mark_erased("incident-1", "owner", NOW)
+        async with anna.get("/history/incident-1/thumbnail") as answer:
+            assert answer.status == 404, "the film is gone, whatever lies on the disk"
 
 
 async def test_a_film_is_played_from_any_second_on(site: ServedSite) -> None:
