@@ -197,7 +197,7 @@ class QueryService:
         deadline = facts["deadline"]
         return {
             "id": facts["visit"].id, **{name: facts[name] for name in ("phase", "brand", "place", "may_veto", "asks")},
-            "deadline": None if deadline is None else deadline.isoformat(timespec="seconds"),
+            "deadline": None if deadline is None else deadline.end.isoformat(timespec="seconds"),
         }  # fmt: skip
 
     def _next_delivery(self, entrance: str, viewer: Viewer) -> dict[str, Any] | None:
