@@ -39,6 +39,7 @@ from gateway.web.pages.history import HistoryPages
 from gateway.web.pages.home import HomePage
 from gateway.web.pages.household import HouseholdPage
 from gateway.web.pages.hub import HubPage
+from gateway.web.pages.installable import InstallablePage
 from gateway.web.pages.installation import InstallationPage
 from gateway.web.pages.keeper import KeeperPages
 from gateway.web.pages.keepers import KeepersPage
@@ -121,7 +122,7 @@ class PagesSite(Page):
         self._keeper = KeeperPages(self._authorizer, keeping)
         simple_pages: tuple[type[Page], ...] = (
             HomePage, LivePage, BrandsPage, HistoryPages, HouseholdPage, PhonesPage, PrivacyPage, InstallationPage,
-            DiagnosticsPage, AddDevicePage, AwayPage, HubPage, ParcelsPage,
+            DiagnosticsPage, AddDevicePage, AwayPage, HubPage, ParcelsPage, InstallablePage,
         )  # fmt: skip
         for page in (
             *(page(self._authorizer) for page in simple_pages),

@@ -46,6 +46,8 @@ NO_PAGE_ROUTES = frozenset({
     "/installation/walk/{entrance}/picture/{number}", "/installation/walk/{entrance}/report.pdf",
     "/installation/walk/{entrance}/report.signed.json",
     "/certificate/authority.crt", "/static/{name}", "/away/worker.js", "/away/{language}.webmanifest",
+    "/worker.js", "/manifest/{language}.webmanifest",
+    "/offline/{name}",  # its page is looked at in `test_installable.py`, while the box does not answer
 })  # fmt: skip
 """Addresses under which there is something else than a page for people."""
 
