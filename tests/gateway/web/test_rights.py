@@ -146,6 +146,7 @@ OPEN = (
     "/language",
     "/away/front",  # the page for away from home: no fact of the house is in it
     "/away/worker.js",
+    *("/worker.js", "/manifest/", "/offline/"),  # the same: what a browser installs
 )
 
 

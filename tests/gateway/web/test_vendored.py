@@ -10,7 +10,20 @@ VENDORED = json.loads((STATIC / "vendored.json").read_text(encoding="utf-8"))
 OURS = {
     *(
         f"{name}.js"
-        for name in ("house", "page", "link", "live", "film", "courier", "outside", "qr", "reader", "label", "parcels")
+        for name in (
+            "house",
+            "page",
+            "link",
+            "live",
+            "film",
+            "courier",
+            "outside",
+            "qr",
+            "reader",
+            "label",
+            "parcels",
+            "ring",
+        )
     ),
     *(
         f"away{part}.js"
