@@ -12,7 +12,7 @@ from importlib import resources
 
 from aiohttp import web
 
-from gateway.protocol.hash_chain import canonical_json
+from gateway.protocol.hash_chain import Json, canonical_json
 from gateway.system.i18n import Language, _, languages_of
 from gateway.web.server.context import Viewer
 from gateway.web.server.page import Page, get
@@ -79,7 +79,7 @@ def _page_languages() -> tuple[Language, ...]:
 
 def pages_manifest(language: Language) -> bytes:
     """Return what a phone needs to put the pages on its home screen (W3C Web Application Manifest)."""
-    icons = [
+    icons: list[Json] = [
         {"src": "/static/perron.svg", "sizes": "any", "type": "image/svg+xml", "purpose": "any"},
         *(
             {"src": f"/static/perron-{size}.png", "sizes": f"{size}x{size}", "type": "image/png", "purpose": "any"}
@@ -87,7 +87,7 @@ def pages_manifest(language: Language) -> bytes:
         ),
         {"src": "/static/perron-maskable-512.png", "sizes": "512x512", "type": "image/png", "purpose": "maskable"},
     ]
-    shortcuts = [
+    shortcuts: list[Json] = [
         {"name": name.to(language), "url": path, "icons": icons[1:2]}
         for name, path in ((_("Live"), "/live"), (_("History"), "/history"))
     ]

@@ -30,6 +30,7 @@ OURS = {
         for part in ("", "_brands", "_crypto", "_enrol", "_films", "_keys", "_line", "_orders", "_view", "_worker")
     ),
     "claim.js",
+    "ring.js",
     "away.css",
     *(f"perron-{kind}.png" for kind in ("180", "192", "512", "maskable-512", "badge-96")),
     *("worker.js", "offline.js", "install.js"),
