@@ -37,6 +37,8 @@ from gateway.storage import StoreFailed
 from gateway.storage.readiness import summarise
 from gateway.storage.readonly import counted_readiness
 from gateway.system.clock import read_clock
+from gateway.system.dates import moment_text
+from gateway.system.i18n import SOURCE
 from gateway.system.regular_file import read_bytes
 from gateway.system.text import escape_invisible
 from gateway.web.pages.installation import INSTALLATION_PATH
@@ -224,7 +226,7 @@ def survey_lines(home: Home, entrance: str) -> Iterator[str]:
         yield f"{device}: not ready at {not_ready} of {checks} checks"
     for hour, counts in summary.hours:
         ready = "  ".join(f"{one.device} {one.ready}/{one.checks}" for one in counts)
-        yield f"{hour.astimezone(zone):%Y-%m-%d %H:%M}  {ready}"
+        yield f"{moment_text(hour, zone).to(SOURCE)}  {ready}"
 
 
 @cli.example(

@@ -22,6 +22,8 @@ from gateway.runtime.own_parcels import PARCEL_REFUSAL_TEXTS
 from gateway.storage.own_parcels import OwnParcel, parcels
 from gateway.storage.schema import connect
 from gateway.system.clock import read_clock
+from gateway.system.dates import window_text
+from gateway.system.i18n import SOURCE
 
 _RELATIVE_DAY = re.compile(r"\+(\d{1,2})d", re.ASCII)
 _LIST_HINT = "`perron parcel --list` shows which parcels are announced."
@@ -135,7 +137,7 @@ def _line(one: OwnParcel, zone: ZoneInfo, now: datetime) -> str:
         state = "over"
     else:
         state = "comes today, as you said" if order.said_day == day else "expected"
-    span = f"{order.start.astimezone(zone):%a %Y-%m-%d %H:%M} - {order.end.astimezone(zone):%a %Y-%m-%d %H:%M}"
+    span = window_text(order.start, order.end, zone, today=day).to(SOURCE)
     what = f"{order.carrier} …{shown_ending(one.code)}"
     return "  ".join(filter(None, (order.id, what, f"{order.entrance}/{order.place}", span, state, one.note)))
 

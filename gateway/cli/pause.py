@@ -15,10 +15,12 @@ from gateway.cli.lines import DEFAULT_HOME
 from gateway.cli.options import HomeFile, cli
 from gateway.config.home import Home
 from gateway.config.topics import BRIDGE_STATE, entrance_topic
-from gateway.domain.pause import PauseRefusal, is_ambiguous, parse_local_time
+from gateway.domain.pause import PauseRefusal, parse_local_time
 from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import rfc3339_ms
 from gateway.system.clock import read_clock
+from gateway.system.dates import moment_text
+from gateway.system.i18n import SOURCE
 from gateway.web.texts.catalogue import TEXTS
 
 RETAINED_TIMEOUT_S = 2.0  # seconds for the broker to hand out what it keeps
@@ -129,5 +131,4 @@ def _parse_instant(text: str, zone: ZoneInfo, now: datetime, *, end: bool) -> da
 
 
 def _format_instant(instant: datetime, zone: ZoneInfo) -> str:
-    local = instant.astimezone(zone)
-    return f"{local:%a %Y-%m-%d %H:%M}{f'{local:%z}' if is_ambiguous(instant, zone) else ''}"
+    return moment_text(instant, zone).to(SOURCE)

@@ -29,6 +29,7 @@ from gateway.installation.walk import TrialResult, WalkTest, walk_test_status
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.signed_document import Hash, Id, SignedDocument
+from gateway.system.dates import moment_text
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import sanitized
 
@@ -139,7 +140,7 @@ class _ReportPainter:
         self._draw_line(self._title, bold=True, size=16)
         self._draw_line(sanitized(self._home.name), size=12)
         origin = _("Begun on {begun} by {by}. Box {box}, key {key}.").to(
-            self._language, begun=f"{walk.begun.astimezone(zone):%Y-%m-%d %H:%M}", by=sanitized(walk.by),
+            self._language, begun=moment_text(walk.begun, zone), by=sanitized(walk.by),
             box=self._home.box, key=box.fingerprint,
         )  # fmt: skip
         self._draw_line(origin, ink=Ink.GREY)

@@ -36,6 +36,7 @@ from gateway.evidence.receipt import OUTCOME_TEXTS
 from gateway.evidence.route import KNOWN_KINDS, RouteGap
 from gateway.evidence.verify import NOTE_NO_CHECKPOINT, NOTE_NO_KEY
 from gateway.storage.brands import OWN_BRAND_NAME
+from gateway.system.dates import day_text, window_text
 from gateway.system.i18n import Language, Text, _, pgettext
 from gateway.system.text import sanitized
 from gateway.video.ipc import StreamFault
@@ -162,7 +163,7 @@ class _ReportPages(Frozen):
         self.sheet.add_page()
         self._draw_head(1)
         local = made.astimezone(self.zone)
-        words = self._phrase(_("Made on {date} at {time}"), date=f"{local:%Y-%m-%d}", time=f"{local:%H:%M}")
+        words = self._phrase(_("Made on {date} at {time}"), date=self._day(made), time=f"{local:%H:%M}")
         self.sheet.text((PAGE_WIDTH_MM - MARGIN_MM, 25), words, size=9, ink=Ink.GREY, align="right")
         y = self._draw_verdict(34)
         if self.evidence.manifests:
@@ -335,8 +336,7 @@ class _ReportPages(Frozen):
             if event is None:
                 sheet.text((columns[1], y), self._phrase(_("not in the proof")), size=10.5, ink=Ink.RED)
                 continue
-            local = event.at.astimezone(self.zone)
-            sheet.text((columns[1], y), f"{local:%Y-%m-%d  %H:%M:%S}", size=10.5)
+            sheet.text((columns[1], y), f"{self._day(event.at)}  {self._clock(event.at)}", size=10.5)
             sheet.text((columns[2], y), f"{event.at.astimezone(UTC):%Y-%m-%d  %H:%M:%S}", size=10.5)
         y += 5.8
         for line in self._other_events():
@@ -529,13 +529,14 @@ class _ReportPages(Frozen):
             width=CONTENT_WIDTH_MM - NAMES_WIDTH_MM,
         )
 
+    def _day(self, at: datetime) -> str:
+        return day_text(at.astimezone(self.zone).date()).to(self.language)
+
     def _clock(self, at: datetime) -> str:
         return f"{at.astimezone(self.zone):%H:%M:%S}"
 
     def _window_text(self, window: FilmSpan) -> str:
-        start, end = window.start.astimezone(self.zone), window.end.astimezone(self.zone)
-        same_day = start.date() == end.date()
-        return f"{start:%Y-%m-%d %H:%M} - {end:%H:%M}" if same_day else f"{start:%Y-%m-%d %H:%M} - {end:%Y-%m-%d %H:%M}"
+        return window_text(window.start, window.end, self.zone).to(self.language)
 
 
 def _one_line(words: str, most: int) -> str:

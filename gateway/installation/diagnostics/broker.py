@@ -18,6 +18,7 @@ from gateway.mqtt.publisher import is_gateway_online
 from gateway.mqtt.tls import certificate_expiry, error_text, tls_context
 from gateway.system.clock import machine_time
 from gateway.system.config_section import ConfigError
+from gateway.system.dates import day_text
 from gateway.system.i18n import Text, _, pgettext
 from gateway.system.mqtt_settings import BrokerSection
 
@@ -172,7 +173,7 @@ async def certificate_finding(broker: BrokerSection) -> Finding:
         return bad(subject, reason, todo)
     if until is None:
         return bad(subject, _("it shows none"), todo)
-    day = f"{until:%Y-%m-%d}"
+    day = day_text(until.date())
     if (until - machine_time()).days < CERTIFICATE_WARNING_DAYS:
         return doubtful(subject, _("good until {until}: nobody renews it", until=day), todo)
     return good(subject, pgettext("a certificate", "good until {until}", until=day))

@@ -34,6 +34,7 @@ from gateway.storage.schema import find_damage
 from gateway.system import fault_log
 from gateway.system.clock import Clock, kernel_synchronised, machine_time
 from gateway.system.config_section import ConfigError
+from gateway.system.dates import day_text
 from gateway.system.i18n import Text, _, pgettext
 from gateway.system.pki.pages import PAGES_FOLDER, authority_fingerprint, format_fingerprint
 from gateway.system.text import sanitized
@@ -230,7 +231,7 @@ def authority_finding(home: Home) -> Finding:
         return doubtful(PAGES, _("no authority was made yet"), _("Start the gateway: it makes one."))
     fingerprint, until = authority
     statement = _("their authority is {fingerprint}, good until {until}")
-    day = f"{until:%Y-%m-%d}"
+    day = day_text(until.date())
     return good(PAGES, statement.with_facts(fingerprint=format_fingerprint(fingerprint), until=day))
 
 

@@ -25,6 +25,7 @@ from gateway.runtime.maintenance import reload
 from gateway.system.bounded_http import open_bounded
 from gateway.system.clock import machine_time
 from gateway.system.config_section import ConfigError
+from gateway.system.dates import day_text
 from gateway.system.i18n import Text, _, pgettext
 
 HUB: Final = _("hub")
@@ -65,7 +66,7 @@ def _identity_findings(home: Home, section: HubSection) -> Iterator[Finding]:
     if identity is None:
         yield bad(subject, _("{file} is not there", file=folder / enrolment.IDENTITY_FILE), _rejoin_todo(section))
         return
-    until, days_left = f"{identity.valid_until:%Y-%m-%d}", (identity.valid_until - machine_time()).days
+    until, days_left = day_text(identity.valid_until.date()), (identity.valid_until - machine_time()).days
     if days_left < 0:
         yield bad(subject, _("it ended on {until}", until=until), _rejoin_todo(section))
     elif days_left < CERTIFICATE_WARNING_DAYS:

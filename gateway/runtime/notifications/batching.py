@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import Notification
 from gateway.runtime.notifications.texts import ComposedMessage
+from gateway.system.dates import day_text, time_text
 from gateway.system.i18n import Language, Text, _
 
 LATE_AFTER = timedelta(seconds=60)  # a message that is sent later states its time
@@ -17,8 +18,8 @@ GROUP_ABOVE_MESSAGES = 3  # if more other messages wait, they are sent as one
 MAX_LISTED_MESSAGES = 5  # messages listed in a group, beside the newest, whose texts are included
 
 _LATE_TEXT: Text = _("(late: this was so {when})")
-_TODAY_FORMAT: Text = _("at %H:%M")
-_EARLIER_FORMAT: Text = _("on %Y-%m-%d at %H:%M")
+_TODAY_TEXT: Text = _("at {time}")
+_EARLIER_TEXT: Text = _("on {day} at {time}")
 _WAITING_TEXT: Text = _("{count} other messages were waiting, the oldest {when}:")
 
 TEST_TEXT: Text = _("Perron is trying this phone: its messages arrive here.")
@@ -89,4 +90,7 @@ def group_text(messages: Sequence[ComposedMessage], *, utc: datetime, language: 
 def format_time(at: datetime, utc: datetime, language: Language, zone: ZoneInfo) -> str:
     """Return an instant by the house's clock, with the day if it is another one."""
     local, now = at.astimezone(zone), utc.astimezone(zone)
-    return local.strftime((_TODAY_FORMAT if local.date() == now.date() else _EARLIER_FORMAT).to(language))
+    time = time_text(at, zone)
+    if local.date() == now.date():
+        return _TODAY_TEXT.to(language, time=time)
+    return _EARLIER_TEXT.to(language, day=day_text(local.date(), today=now.date()), time=time)

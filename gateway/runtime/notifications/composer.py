@@ -100,7 +100,7 @@ class MessageComposer:
             "brand": name,
             "entrance": ", ".join(entrances),
             "place": ", ".join(name for id_, name in places.items() if id_ in terms.places),
-            "hours": format_hours(terms.hours),
+            "hours": terms.hours,
         }
 
     def recompose(self, stored: Stored, now: Now) -> ComposedMessage | None:
@@ -112,11 +112,3 @@ class MessageComposer:
         facts = None if delivery is None else self._store.deliveries.facts(delivery, now)
         message = self.compose(command, stored.entrance, facts, replace(now, utc=stored.at))
         return replace(message, visit=stored.visit, number=stored.id)
-
-
-def format_hours(hours: str) -> str:
-    """Return "14:00-16:00" in the usual form "14-16 h"; other minutes stay."""
-    opens, _, closes = hours.partition("-")
-    if opens.endswith(":00") and closes.endswith(":00"):
-        return f"{int(opens[:2])}-{int(closes[:2])} h"
-    return hours

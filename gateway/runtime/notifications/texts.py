@@ -13,6 +13,7 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.runtime.notifications.closure_texts import closure_in_words, closure_text
+from gateway.system.dates import hours_text
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import without_links
 
@@ -274,7 +275,7 @@ def worded(about: Notification | AlarmCode, facts: Mapping[str, str], language: 
         "who": holder or names["carrier"] or _COURIER_TEXT.to(language),
         "until": facts.get("until", ""),
         "asker": names["brand"] or _BRAND_TEXT.to(language),
-        "hours": facts.get("hours", ""),
+        "hours": hours_text(facts["hours"]).to(language) if "hours" in facts else "",
         "seconds": facts.get("seconds", ""),
         "time": facts.get("time") or _UNTRUSTED_TIME_TEXT.to(language, time=facts.get("uncertain_time", "")),
         "detail": _detail_text(about, facts.get("detail", ""), language),

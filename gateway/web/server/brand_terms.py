@@ -13,9 +13,9 @@ from gateway.domain.now import Now
 from gateway.protocol.ed25519 import PublicKey
 from gateway.storage.consent_requests import StoredConsentRequest
 from gateway.storage.models import StoredBrandKey
+from gateway.system.dates import WEEKDAYS
 from gateway.system.i18n import Language
 from gateway.system.text import sanitized
-from gateway.web.texts.catalogue import TEXTS
 
 MAX_CARRIERS = 32  # as many as a brand may ask for
 
@@ -79,7 +79,7 @@ def place_names(home: Home) -> dict[str, str]:
 
 
 def _day_names(days: Collection[str], language: Language) -> str:
-    return ", ".join(TEXTS[f"day.{day}"].to(language) for day in DAYS if day in days)
+    return ", ".join(WEEKDAYS[place].to(language) for place, day in enumerate(DAYS) if day in days)
 
 
 def week_spans(days: frozenset[str], hours: str) -> list[Mapping[str, Any]]:

@@ -1,7 +1,7 @@
 """Renders templates to HTML. It escapes everything and isolates text from outside (`isolate_direction`)."""
 
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from functools import cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,9 +9,8 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
-from gateway.domain.delivery.permission import DAYS
-from gateway.domain.pause import is_ambiguous
 from gateway.protocol.hash_chain import canonical_json
+from gateway.system.dates import day_text, hours_text, moment_text, time_text, window_text
 from gateway.system.i18n import Language, Text, language_names, pgettext, template_functions
 from gateway.system.pki.pages import format_fingerprint
 from gateway.system.text import escape_invisible, isolate_direction
@@ -43,6 +42,7 @@ def render(services: GatewayServices, template: str, viewer: Viewer, facts: Mapp
         person_name=partial(person_name, services.store.accounts),
         languages=offered(str(facts.get("path", "/"))),
         zone=services.zone,
+        today=services.clock.now().utc.astimezone(services.zone).date(),
         retention_days=services.retention_days,
         ages=age_texts(viewer.language),
     )
@@ -68,7 +68,9 @@ def _templates() -> Environment:
         clock=lambda instant, zone: instant.astimezone(zone).strftime("%H:%M:%S"),
         day=_day,
         moment=_moment,
-        window=format_window,
+        window=_window,
+        hours=lambda hours, language: hours_text(hours).to(language),
+        hour=time_text,
         minutes=format_minutes,
         spaced=format_fingerprint,
         fingerprint=key_fingerprint,
@@ -94,29 +96,19 @@ def age_texts(language: Language) -> str:
     return canonical_json({key: TEXTS[key].template(language) for key in keys}).decode()
 
 
-def _day(instant: datetime, zone: ZoneInfo, language: Language) -> str:
-    local = instant.astimezone(zone)
-    name = TEXTS[f"day.{DAYS[local.weekday()]}"].to(language)
-    written = local.strftime(pgettext("a day, for strftime", "%Y-%m-%d").to(language))
-    return f"{name} {written}"
+@pass_context
+def _day(context: Context, instant: datetime, zone: ZoneInfo, language: Language) -> str:
+    return day_text(instant.astimezone(zone).date(), today=context.get("today")).to(language)
 
 
-def _moment(instant: datetime, zone: ZoneInfo, language: Language) -> str:
-    """Format day and minute in the home's time zone, with the UTC offset in the hour that autumn repeats."""
-    local = instant.astimezone(zone)
-    offset = f" (UTC{local:%z})" if is_ambiguous(instant, zone) else ""
-    return f"{_day(instant, zone, language)}, {local:%H:%M}{offset}"
+@pass_context
+def _moment(context: Context, instant: datetime, zone: ZoneInfo, language: Language) -> str:
+    return moment_text(instant, zone, today=context.get("today")).to(language)
 
 
-def format_window(start: datetime, end: datetime, zone: ZoneInfo, language: Language) -> str:
-    """Format a window in the home's time zone: hours of a day, whole days, or from one moment to another."""
-    start, end = start.astimezone(zone), end.astimezone(zone)
-    first, last = _day(start, zone, language), _day(end - timedelta(microseconds=1), zone, language)
-    if start.time() == end.time() == time.min:
-        return first if first == last else f"{first} - {last}"
-    if start.date() == end.date():
-        return f"{first}, {start:%H:%M} - {end:%H:%M}"
-    return f"{_moment(start, zone, language)} - {_moment(end, zone, language)}"
+@pass_context
+def _window(context: Context, start: datetime, end: datetime, zone: ZoneInfo, language: Language) -> str:
+    return window_text(start, end, zone, today=context.get("today")).to(language)
 
 
 def format_minutes(seconds: float, language: Language) -> str:

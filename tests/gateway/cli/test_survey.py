@@ -26,8 +26,8 @@ async def test_each_device_and_each_hour_has_a_line_in_the_houses_time(home: Hom
     assert list(survey_lines(house, "front")) == [
         "doorbell: not ready at 1 of 1 checks",
         "front-lock: not ready at 0 of 2 checks",
-        "2026-06-10 15:00  front-lock 1/1",
-        "2026-06-10 14:00  doorbell 0/1  front-lock 1/1",
+        "Wed 10 Jun 2026, 15:00  front-lock 1/1",
+        "Wed 10 Jun 2026, 14:00  doorbell 0/1  front-lock 1/1",
     ]
 
 

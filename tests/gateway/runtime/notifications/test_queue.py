@@ -225,10 +225,11 @@ async def test_a_brand_is_answered_for_only_while_nobody_has_decided(
 @pytest.mark.parametrize(
     ("terms", "text", "asked"),
     [
-        ({}, "shop, by Colissimo, asks to be let in: Hall, Fridge only (Front, Garage), 0-24 h.",
+        ({}, "shop, by Colissimo, asks to be let in: Hall, Fridge only (Front, Garage), between 00:00 and 24:00.",
          ["permit", "refuse_brand"]),
         ({"hours": "14:00-16:30", "places": ("hall",), "entrances": ("garage",)},
-         "shop, by Colissimo, asks to be let in: Hall only (Garage), 14:00-16:30.", ["permit", "refuse_brand"]),
+         "shop, by Colissimo, asks to be let in: Hall only (Garage), between 14:00 and 16:30.",
+         ["permit", "refuse_brand"]),
         ({"places": ()}, "shop asks to be let in.", ["refuse_brand"]),  # a yes would let it in nowhere
     ],
 )  # fmt: skip
@@ -303,7 +304,7 @@ async def test_what_was_owed_is_told_after_a_restart_and_only_once(tmp_path: Pat
             await made.says(NOT_READY)
             await made.until(lambda: not made.owed())
         assert ear.texts == [
-            "Locked again 14:00, Front (shop) (late: this was so on 2026-06-10 at 14:00)",
+            "Locked again 14:00, Front (shop) (late: this was so on Wed 10 Jun at 14:00)",
             next(text for text in ear.texts if text.startswith("Alarm 14:00: lock jammed (Front) (late:")),
             next(text for text in ear.texts if text.startswith("The entrance Front is not ready")),
         ]
