@@ -1,13 +1,14 @@
 """Runs the gateway for `perron run`, logs which entrances are ready, and formats the log as short lines."""
 
 import asyncio
+import contextlib
 import gc
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -25,6 +26,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit.predicates import is_paused
 from gateway.domain.visit.readiness import missing_conditions
 from gateway.domain.visit.state import Entrance
+from gateway.mqtt.mosquitto.provisioning import BrokerMissing, is_listening, run_broker
 from gateway.mqtt.tls import check_files
 from gateway.protocol.ed25519 import KeyUnusable
 from gateway.protocol.narrative import Happening, HappeningKind, LoggedCode, NarrativeReader
@@ -45,12 +47,16 @@ STARTUP_CHECKS = 12  # checks at the start, in which lock, door and broker can a
 log = structlog.get_logger(__name__)
 
 
-@cli.example("perron run", "perron run --verbose", "perron run --home /etc/perron/home.yaml")
+@cli.example("perron run", "perron run --broker", "perron run --verbose", "perron run --home /etc/perron/home.yaml")
 def run(
     *,
     home: HomeFile = DEFAULT_HOME,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Every decision whole, as where this is no terminal.")
+    ] = False,
+    broker: Annotated[
+        bool,
+        typer.Option("--broker", help="Where no broker listens, bring one with the house's files; it ends with this."),
     ] = False,
 ) -> None:
     """Run the gateway until it is told to end (SIGINT, SIGTERM).
@@ -58,7 +64,21 @@ def run(
     Its video process stays up to 60 s longer, with a film open up to 30 minutes: a gateway that comes back in that time
     takes it over, and the film has no hole.
     """
-    house = load_home(home)
+    serve(load_home(home), home, verbose=verbose, broker=broker)
+
+
+def serve(
+    house: Home,
+    file: Path,
+    *,
+    verbose: bool = False,
+    broker: bool = False,
+    beside: Coroutine[Any, Any, None] | None = None,
+) -> None:
+    """Run the gateway of `house` until SIGINT or SIGTERM, and say how it begins and ends.
+
+    `broker`: if none listens at its address, run one with the files beside `broker.password_file`. `beside` runs along.
+    """
     brief = sys.stdout.isatty() and not verbose
     if brief:
         _use_short_log(house)
@@ -78,14 +98,25 @@ def run(
         failure_on(ConfigError, "{why}", "Then try again; `perron doctor` tries the broker and each phone."),
         failure_on(FolderInUse, "{why}", "End that one first, or name another storage.folder.", ExitCode.NO_ANSWER),
         failure_on(StartError, code=ExitCode.STORE_UNUSABLE),
+        failure_on(BrokerMissing, "No broker can be brought: {why}", "Then try again.", ExitCode.NO_ANSWER),
     ):
         check_files(house.broker)
         # What has been imported stays for good; to look through it for garbage would hold the doors' loop for 0.1 s.
         gc.collect()
         gc.freeze()
-        asyncio.run(run_gateway(house, home))
+        asyncio.run(_run_with_broker(house, file, broker=broker, beside=beside))
     if brief:
         typer.echo("Ended. The video process ends by itself within 60 s: a gateway that comes back takes it over.")
+
+
+async def _run_with_broker(home: Home, file: Path, *, broker: bool, beside: Coroutine[Any, Any, None] | None) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        passwords = home.broker.password_file
+        if broker and passwords is not None and not await is_listening(home.broker.host, home.broker.port):
+            await stack.enter_async_context(run_broker(passwords.parent, home))
+        if beside is not None:
+            await stack.enter_async_context(run_beside(beside))
+        await run_gateway(home, file)
 
 
 async def run_gateway(home: Home, file: Path) -> None:

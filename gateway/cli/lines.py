@@ -19,7 +19,7 @@ COMMANDS_WITHOUT_HOME = frozenset({
     "intercom", "new",
     "retailer box", "retailer comment", "retailer connect", "retailer end", "retailer facts", "retailer keys",
     "retailer listen", "retailer sandbox", "retailer watch",
-    "schema", "verify",
+    "schema", "setup", "verify",
 })  # fmt: skip
 """The commands that take no `--home`."""
 

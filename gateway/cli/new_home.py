@@ -96,9 +96,9 @@ def _replacements(home: Home, folder: Path) -> list[tuple[str, str]]:
     brand, section = next((id_, b) for id_, b in home.brands.items() if b.permission.state == "granted")
     key = keys.create_key(folder, section.keys[0].kid)
     return [
-        (f"port: {mqtt}", f"port: {_free_port(mqtt)}"),
-        (f"127.0.0.1:{rtsp}/", f"127.0.0.1:{_free_port(rtsp)}/"),
-        *(() if home.pages is None else [(f"port: {home.pages.port} ", f"port: {_free_port(home.pages.port)} ")]),
+        (f"port: {mqtt}", f"port: {free_port_or(mqtt)}"),
+        (f"127.0.0.1:{rtsp}/", f"127.0.0.1:{free_port_or(rtsp)}/"),
+        *(() if home.pages is None else [(f"port: {home.pages.port} ", f"port: {free_port_or(home.pages.port)} ")]),
         ("source: ntp                     # the gateway trusts the time once the kernel reports it as synchronised",
          "source: host                    # for trials: the machine's clock is trusted; a real house has ntp"),
         ("folder: ../var", "folder: box"),
@@ -110,7 +110,7 @@ def _replacements(home: Home, folder: Path) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def _free_port(port: int) -> int:
+def free_port_or(port: int) -> int:
     """Return the usual port of 127.0.0.1, or a free one if another program uses it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

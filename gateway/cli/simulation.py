@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated, get_args
 from urllib.parse import urlsplit
@@ -38,7 +38,7 @@ from gateway.config.devices import (
 from gateway.config.home import Home
 from gateway.config.topics import bridge_base_topic
 from gateway.domain.visit.closures import AnyClosure
-from gateway.mqtt.mosquitto.provisioning import BrokerMissing, end_process, private_broker
+from gateway.mqtt.mosquitto.provisioning import BrokerMissing, end_process, is_listening, private_broker
 from gateway.system.parent_death import with_parent_death_signal
 
 HEARTBEAT_INTERVAL_S = 30.0  # of a door sensor that answers no query
@@ -216,7 +216,7 @@ async def _run_house(  # noqa: PLR0913 - one argument an option of the command
     )  # fmt: skip
     host, port = plan.broker.host, plan.broker.port
     async with _end_by_signal(), AsyncExitStack() as stack:
-        if bring_broker and not await _is_listening(host, port):
+        if bring_broker and not await is_listening(host, port):
             passwords = home.broker.password_file
             folder = home.storage.folder / "broker" if passwords is None else passwords.parent
             broker = await stack.enter_async_context(private_broker(folder, home))
@@ -262,18 +262,10 @@ async def _check_runnable(plan: SimulatedHouse) -> None:
         if file is not None and device.password is None and not file.is_file():
             raise Failure(f"The password of {id_} is missing: {relative_path(file)}.",
                           f"Write all of them: `perron broker-config {quoted_path(file.parent)}`.")  # fmt: skip
-    if plan.rtsp.port and await _is_listening(plan.rtsp.host, plan.rtsp.port):
+    if plan.rtsp.port and await is_listening(plan.rtsp.host, plan.rtsp.port):
         raise Failure(f"The pictures' port, {plan.rtsp.host}:{plan.rtsp.port}, is taken.",
                       "Does another house run? End that one, or let the cameras' urls name another port.",
                       ExitCode.NO_ANSWER)  # fmt: skip
-
-
-async def _is_listening(host: str, port: int) -> bool:
-    with suppress(OSError):
-        _, writer = await asyncio.open_connection(host, port)
-        writer.close()
-        return True
-    return False
 
 
 def read_house_file(file: Path) -> SimulatedHouse:

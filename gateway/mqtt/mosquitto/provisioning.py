@@ -185,11 +185,26 @@ async def private_broker(
     It is the machine's mosquitto, or the embedded broker if there is none or `embedded` is set.
 
     Raises:
-        BrokerMissing: there is neither, the port is taken, or the broker did not listen within 10 s.
+        BrokerMissing: as of `run_broker`.
     """
     host, port = home.broker.host, home.broker.port
     await _wait_until_free(host, port)
     write_house(folder, home, host=host, port=port, user=mosquitto.broker_user(), now=now)
+    async with run_broker(folder, home, embedded=embedded) as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def run_broker(folder: Path, home: Home, *, embedded: bool = False) -> AsyncIterator[RunningBroker]:
+    """Run a broker with the files that `write_house` wrote into `folder` while the context is open.
+
+    It is the machine's mosquitto, or the embedded broker if there is none or `embedded` is set.
+
+    Raises:
+        BrokerMissing: there is neither, the port is taken, or the broker did not listen within 10 s.
+    """
+    host, port = home.broker.host, home.broker.port
+    await _wait_until_free(host, port)
     program = None if embedded else mosquitto.mosquitto_path()
     if program is None and home.broker.tls is not None:
         raise BrokerMissing("the house's broker speaks TLS, which only mosquitto can: `apt install mosquitto`.")
@@ -216,6 +231,15 @@ async def private_broker(
         yield RunningBroker("mosquitto" if program is not None else "embedded", process.pid)
     finally:
         await end_process(process, within=STOP_TIMEOUT_S)
+
+
+async def is_listening(host: str, port: int) -> bool:
+    """Return whether somebody listens at this TCP port."""
+    with contextlib.suppress(OSError):
+        _, writer = await asyncio.open_connection(host, port)
+        writer.close()
+        return True
+    return False
 
 
 async def _wait_until_free(host: str, port: int) -> None:

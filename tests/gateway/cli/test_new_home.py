@@ -41,7 +41,7 @@ def test_a_new_house_has_a_key_accounts_and_a_delivery_and_none_of_it_gets_into_
 def test_a_taken_port_of_the_pictures_is_replaced_in_the_urls_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(new_home, "_free_port", lambda port: port + 10_000)
+    monkeypatch.setattr(new_home, "free_port_or", lambda port: port + 10_000)
     text = new_home.create_home(tmp_path / "mine").read_text(encoding="utf-8")
     assert "rtsp://127.0.0.1:18554/doorbell" in text
     assert "rtsp://FRIGATE:8554/CAMERA" in text, "the comment names Frigate's own port"
