@@ -7,7 +7,6 @@ import socket
 import sys
 from ipaddress import ip_address
 from pathlib import Path
-from time import sleep
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -118,7 +117,7 @@ def setup(  # noqa: PLR0913 - one argument an option of the command
         return
     write_broker_files(file, home)
     if is_running(home):
-        print_claim(home, wait_for_code(home))
+        asyncio.run(_show_claim(home))
     elif run_:
         if why_no_service != "--no-service":
             print_line(f"It is no service ({why_no_service}): it runs here until Ctrl-C.")
@@ -296,7 +295,7 @@ def _install_service(file: Path, home: Home) -> None:
     forget_code(home)
     service.start(file.parent)
     print_line("It runs as a service now, and starts with the machine: `systemctl status perron`.")
-    print_claim(home, wait_for_code(home))
+    asyncio.run(_show_claim(home))
 
 
 def is_running(home: Home) -> bool:
@@ -324,23 +323,30 @@ def forget_code(home: Home) -> None:
     home.claim_code_file.unlink(missing_ok=True)
 
 
-def wait_for_code(home: Home) -> str | None:
+def read_code(home: Home) -> str | None:
+    """Return the claim code that the gateway has written; None: there is none."""
+    try:
+        return home.claim_code_file.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return None
+
+
+async def wait_for_code(home: Home) -> str | None:
     """Wait until the gateway has written its claim code, and return it; None: the box has an owner.
 
     Raises:
         Failure: no code came in time.
     """
     for _ in range(int(CODE_TIMEOUT_S / _POLL_INTERVAL_S)):
-        if home.claim_code_file.exists():
-            return home.claim_code_file.read_text(encoding="ascii").strip()
-        if is_claimed(home):
-            return None
-        sleep(_POLL_INTERVAL_S)
+        code = read_code(home)
+        if code is not None or is_claimed(home):
+            return code
+        await asyncio.sleep(_POLL_INTERVAL_S)
     raise Failure("The gateway made no code to claim it.", "`perron doctor` looks for the cause.", ExitCode.NO_ANSWER)
 
 
 async def _show_claim(home: Home) -> None:
-    print_claim(home, await asyncio.to_thread(wait_for_code, home))
+    print_claim(home, await wait_for_code(home))
 
 
 def claim_link(home: Home, code: str) -> str:
