@@ -24,7 +24,7 @@ COMMAND_GROUPS: Mapping[str, Mapping[str, str]] = {
         "hands": "gateway.cli.act",
     },
     "Run a house": {
-        "setup": "gateway.cli.setting_up",
+        "setup": "gateway.cli.box_setup",
         "run": "gateway.cli.console",
         "claim-code": "gateway.cli.maintenance",
         "doctor": "gateway.cli.installing",

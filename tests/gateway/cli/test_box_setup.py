@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from gateway.cli import service, setting_up
+from gateway.cli import box_setup, systemd
+from gateway.cli.box_setup import Answers
 from gateway.cli.failure import Failure
-from gateway.cli.setting_up import Answers
 from gateway.config.loader import load_home_file
 from gateway.demo.processes import stop_detached
 from gateway.mqtt.mosquitto import folder_check
@@ -28,33 +28,33 @@ ANSWERS = Answers(
 
 @pytest.fixture(autouse=True)
 def no_port_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setting_up, "free_port_or", lambda port: port)
+    monkeypatch.setattr(box_setup, "free_port_or", lambda port: port)
 
 
 def test_what_was_answered_makes_a_house_that_phones_reach_by_https_and_devices_by_tls(tmp_path: Path) -> None:
     file = tmp_path / "house" / "home.yaml"
-    setting_up.write_home_file(file, ANSWERS)
+    box_setup.write_home_file(file, ANSWERS)
     home = load_home_file(file)
     assert (home.name, home.language, home.timezone, home.clock.source) == (
         "The house: a 'test'", "fr", "Europe/Paris", "ntp",
     )  # fmt: skip
     assert home.pages is not None
     assert (home.pages.address, home.pages.plain_port) == ("https://192.168.1.20:8642", 8080)
-    assert setting_up.claim_link(home, "AB-CD") == "https://192.168.1.20:8642/claim#code=AB-CD"
-    setting_up.write_broker_files(file, home)
+    assert box_setup.claim_link(home, "AB-CD") == "https://192.168.1.20:8642/claim#code=AB-CD"
+    box_setup.write_broker_files(file, home)
     written = folder_check.read_options(file.parent / "accounts")
     assert [(one.host, one.tls) for one in written.listeners] == [("127.0.0.1", False), ("0.0.0.0", True)]  # noqa: S104 - by TLS
     assert "192.168.1.20" in written.names
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     password = (file.parent / "accounts" / "gateway.password").read_text()
-    setting_up.write_broker_files(file, home)
+    box_setup.write_broker_files(file, home)
     assert (file.parent / "accounts" / "gateway.password").read_text() == password, "again: everything is kept"
     assert folder_check.read_options(file.parent / "accounts") == written
 
 
 def test_a_machine_without_a_network_serves_itself_alone(tmp_path: Path) -> None:
     file = tmp_path / "home.yaml"
-    setting_up.write_home_file(file, replace(ANSWERS, address="127.0.0.1"))
+    box_setup.write_home_file(file, replace(ANSWERS, address="127.0.0.1"))
     home = load_home_file(file)
     assert home.pages is not None
     assert home.pages.address == "http://127.0.0.1:8642"
@@ -66,27 +66,27 @@ def test_a_machine_without_a_network_serves_itself_alone(tmp_path: Path) -> None
 def test_an_answer_that_cannot_be_used_is_told_before_anything_is_written(given: dict[str, str], told: str) -> None:
     answers = replace(ANSWERS, zone=given.get("zone", ""), language=given.get("language", ""))
     with pytest.raises(Failure, match=told):
-        setting_up.complete_answers(answers, asks=False, clock_given=True)
+        box_setup.complete_answers(answers, asks=False)
 
 
 @pytest.mark.parametrize(("synchronised", "source"), [(True, "ntp"), (False, "host")])
 def test_the_source_of_the_time_follows_from_what_the_kernel_says(
     synchronised: bool, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(setting_up, "kernel_synchronised", lambda: synchronised)
-    given = Answers(name="", zone="", language="", address="127.0.0.1", clock="ntp", port=1)
-    assert setting_up.complete_answers(given, asks=False, clock_given=False).clock == source
+    monkeypatch.setattr(box_setup, "kernel_synchronised", lambda: synchronised)
+    given = Answers(name="", zone="", language="", address="127.0.0.1", clock=None, port=1)
+    assert box_setup.complete_answers(given, asks=False).clock == source
 
 
 def test_the_units_that_it_writes_are_taken_by_systemd_and_name_this_program(tmp_path: Path) -> None:
-    service.write_units(tmp_path, program=service.program_path(), home_folder=Path("/srv/perron"))
-    assert service.verify_units(tmp_path) == ""
+    systemd.write_units(tmp_path, program=systemd.program_path(), home_folder=Path("/srv/perron"))
+    assert systemd.verify_units(tmp_path) == ""
     unit = (tmp_path / "perron.service").read_text()
-    assert f"ExecStart={service.program_path()} run --home /srv/perron/home.yaml" in unit
+    assert f"ExecStart={systemd.program_path()} run --home /srv/perron/home.yaml" in unit
     assert "ReadWritePaths=/srv/perron\n" in unit
-    assert "/etc/perron/" not in "".join((tmp_path / name).read_text() for name in service.UNITS)
+    assert "/etc/perron/" not in "".join((tmp_path / name).read_text() for name in systemd.UNITS)
     (tmp_path / "perron.service").write_text(unit.replace("Type=exec", "Type=nonsense\nExecStart=nothing"))
-    assert service.verify_units(tmp_path) != "", "what systemd would refuse is told before anything is started"
+    assert systemd.verify_units(tmp_path) != "", "what systemd would refuse is told before anything is started"
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 import segno
 import typer
 
-from gateway.cli import service
+from gateway.cli import systemd
 from gateway.cli.console import serve
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.lines import command_line, relative_path, set_current_home
@@ -51,7 +51,7 @@ class Answers(Frozen):
     zone: str
     language: str
     address: str
-    clock: ClockSource
+    clock: ClockSource | None  # None: chosen by what the kernel says
     port: int
     bridges: tuple[str, ...] = ()
     storage: str = "box"
@@ -95,48 +95,49 @@ def setup(  # noqa: PLR0913 - one argument an option of the command
     Point the camera of your phone at the code, choose a name and a password, and go on there. Run it again at any time:
     it keeps what is there and continues.
     """
-    why_no_service = service.obstacle() if service_ else "--no-service"
+    why_no_service = systemd.obstacle() if service_ else "--no-service"
     folder = (folder or default_folder()).expanduser().absolute()
-    file = folder / "home.yaml"
     check_folder_path(folder / "box", "Name a shorter one, for example /tmp/house.", shown=folder)
-    set_current_home(file)
+    file = set_current_home(folder / "home.yaml")
     if file.exists():
         print_line(f"{relative_path(file)} is there already: nothing in it is changed.")
     else:
         given = Answers(
             name=name or "", zone=zone or "", language=language or "", address=address or "",
-            clock=_clock_source(clock) if clock else "ntp", port=port or 0, bridges=tuple(bridge or ()),
-            storage="box" if why_no_service else str(service.STORAGE_FOLDER),
+            clock=_clock_source(clock) if clock else None, port=port or 0, bridges=tuple(bridge or ()),
+            storage="box" if why_no_service else str(systemd.STORAGE_FOLDER),
         )  # fmt: skip
-        answers = complete_answers(given, asks=not yes and sys.stdin.isatty(), clock_given=clock is not None)
-        write_home_file(file, answers)
-        print_line(f"Written: {relative_path(file)}. The clock is trusted by the source `{answers.clock}`.")
+        write_home_file(file, complete_answers(given, asks=not yes and sys.stdin.isatty()))
+        print_line(f"Written: {relative_path(file)}.")
     home = load_home(file)
     if why_no_service is None:
         _install_service(file, home)
         return
     write_broker_files(file, home)
+    if why_no_service != "--no-service":
+        print_line(f"It is no service ({why_no_service}).")
+    _run_here(file, home, starts=run_)
+
+
+def _run_here(file: Path, home: Home, *, starts: bool) -> None:
+    """Run the gateway in this terminal if `starts`, unless one runs already; show how the box is claimed."""
+    command = command_line("run", "--broker", home=file)
     if is_running(home):
         asyncio.run(_show_claim(home))
-    elif run_:
-        if why_no_service != "--no-service":
-            print_line(f"It is no service ({why_no_service}): it runs here until Ctrl-C.")
-        print_line(f"To run it again: {command_line('run', '--broker', home=file)}")
+    elif starts:
+        print_line(f"It runs here until Ctrl-C. To run it again: {command}")
         forget_code(home)
         serve(home, file, broker=True, beside=_show_claim(home))
     else:
-        print_line(
-            f"Run it: {command_line('run', '--broker', home=file)}",
-            f"Then claim it, on this machine: {command_line('setup', str(folder))}",
-        )
+        print_line(f"Run it: {command}", f"Then claim it: {command_line('setup', str(file.parent))}")
 
 
 def default_folder() -> Path:
     """Return the folder of a box whose owner names none."""
-    return service.HOME_FOLDER if os.geteuid() == 0 else Path.home() / "perron"
+    return systemd.HOME_FOLDER if os.geteuid() == 0 else Path.home() / "perron"
 
 
-def complete_answers(given: Answers, *, asks: bool, clock_given: bool) -> Answers:
+def complete_answers(given: Answers, *, asks: bool) -> Answers:
     """Return the answers with what is missing (empty or 0) asked for, or taken from this machine.
 
     Raises:
@@ -158,7 +159,7 @@ def complete_answers(given: Answers, *, asks: bool, clock_given: bool) -> Answer
     if language not in offered("/"):
         raise Failure(f"{language!r} is no language of the pages.", f"Take one of: {', '.join(offered('/'))}.")
     address = answer("Address by which phones reach this machine", given.address, lan_address() or "127.0.0.1")
-    clock = given.clock if clock_given else _choose_clock(zone, asks=asks)
+    clock = given.clock or _choose_clock(zone, asks=asks)
     return Answers(
         name=name, zone=zone, language=language, address=address, clock=clock,
         port=given.port or free_port_or(PAGES_PORT), bridges=given.bridges, storage=given.storage,
@@ -288,12 +289,12 @@ def write_broker_files(file: Path, home: Home, folder: Path | None = None, user:
 
 
 def _install_service(file: Path, home: Home) -> None:
-    service.make_user()
-    write_broker_files(file, home, service.BROKER_FOLDER, service.BROKER_USER)
-    service.copy_passwords(file.parent / "accounts")
-    service.give_to_gateway(file.parent, *file.parent.glob("home*"))
+    systemd.make_user()
+    write_broker_files(file, home, systemd.BROKER_FOLDER, systemd.BROKER_USER)
+    systemd.copy_passwords(file.parent / "accounts")
+    systemd.give_to_gateway(file.parent, *file.parent.glob("home*"))
     forget_code(home)
-    service.start(file.parent)
+    systemd.start(file.parent)
     print_line("It runs as a service now, and starts with the machine: `systemctl status perron`.")
     asyncio.run(_show_claim(home))
 
