@@ -13,6 +13,7 @@ from gateway.config.home import Home
 from gateway.evidence.epcis_export import SIGNATURE_SUFFIX, ProofNotVerified, signed_epcis, write_epcis
 from gateway.evidence.rollback import KEYS_FOLDER, STORE_FILE
 from gateway.evidence.succession import read_key_history
+from gateway.evidence.verdict import ProofProblem
 from gateway.protocol.ed25519 import KeyUnusable
 from gateway.protocol.keys import PUBLIC_KEY_FILE, BoxKey, KeyMissing
 from gateway.storage import StoreFailed, readonly
@@ -61,8 +62,13 @@ def export_epcis(house: Home, folder: Path, target: Path) -> tuple[str, ...]:
                 codes=readonly.parcel_codes(house.storage.folder / STORE_FILE),
             )  # fmt: skip
         except ProofNotVerified as wrong:
-            raise Failure(f"The proof does not hold ({wrong}): nothing was exported.",
-                          f"`perron verify {folder}` says more.", ExitCode.NEGATIVE) from wrong  # fmt: skip
+            if wrong.verdict.code is ProofProblem.FOREIGN_KEY:
+                what = f"Another box than {house.box!r}, that of the house file, sealed {folder}: nothing was exported."
+                raise Failure(what, OTHER_HOME_HINT, ExitCode.NEGATIVE) from wrong
+            todo = f"`perron verify {quoted_path(folder)}` says more."
+            raise Failure(
+                f"The proof does not hold ({wrong}): nothing was exported.", todo, ExitCode.NEGATIVE
+            ) from wrong
         write_epcis(target, document, signature)
     name = quoted_path(target)
     public = quoted_path(keys / PUBLIC_KEY_FILE)

@@ -16,7 +16,9 @@ from gateway.cli.options import CheckpointFile, EntranceName, HomeFile, PublicKe
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
 from gateway.evidence.checkpoint import read_checkpoints
+from gateway.evidence.rollback import KEYS_FOLDER
 from gateway.evidence.route import RouteClosure
+from gateway.evidence.succession import read_key_history
 from gateway.evidence.verdict import VerificationResult
 from gateway.evidence.verify import verify_proof
 from gateway.hub.deliveries.evidence import Evidence, first_problem
@@ -24,6 +26,7 @@ from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.delivery_record import RecordLine
 from gateway.protocol.ed25519 import KeyUnusable, PublicKey
 from gateway.protocol.key_succession import MAX_HISTORY_BYTES, KeyHistory
+from gateway.protocol.keys import PUBLIC_KEY_FILE
 from gateway.protocol.strict_json import loads
 from gateway.system.atomic_file import read_regular
 
@@ -165,6 +168,22 @@ def check_readable(folder: Path, *, key: Path | None, checkpoint: Path | None) -
         if checkpoint is not None and not read_checkpoints(checkpoint):
             raise ValueError("it is empty")
     return public
+
+
+def is_sealed_by(home: Home, *, box: str, key: str, otherwise: bool) -> bool:
+    """Return whether the box of this house sealed a proof of `box`, signed by `key`: by all keys that it has had.
+
+    `otherwise` is the answer if the ids are the same and the box's keys cannot be read.
+    """
+    if box != home.box:
+        return False
+    folder = home.storage.folder / KEYS_FOLDER
+    try:
+        current = PublicKey.from_pem((folder / PUBLIC_KEY_FILE).read_bytes())
+        known = {current, *read_key_history(folder).keys_of_same_box(current)}
+    except (OSError, ValueError):
+        return otherwise
+    return PublicKey.from_text(key) in known
 
 
 def _closure_line(closure: RouteClosure) -> str:

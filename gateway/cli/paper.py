@@ -1,33 +1,32 @@
 """`perron door-notice` and `perron report`: writes the PDF documents."""
 
 from contextlib import suppress
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from gateway.cli.failure import failure_on, load_home, resolve_entrance
+from gateway.cli.failure import Failure, failure_on, load_home, resolve_entrance
 from gateway.cli.lines import DEFAULT_HOME, relative_path, set_current_home
 from gateway.cli.options import CheckpointFile, HomeFile, PublicKeyFile, cli, exit_unless, known_language
-from gateway.cli.owner import check_readable
+from gateway.cli.owner import check_readable, is_sealed_by
 from gateway.config.home import Home
+from gateway.domain.frozen import Frozen
 from gateway.evidence.documents import notice
-from gateway.evidence.documents.report import HouseNames, draw_report, house_names, page_count
+from gateway.evidence.documents.report import HouseNames, draw_report, house_names, page_count, sealed_names
 from gateway.evidence.documents.sources import VisitEvidence, read_visit
-from gateway.evidence.succession import read_key_history
-from gateway.protocol.ed25519 import PublicKey
-from gateway.protocol.keys import PUBLIC_KEY_FILE
 from gateway.storage import StoreFailed, readonly
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import machine_time, read_clock
-from gateway.system.i18n import SOURCE, Language
+from gateway.system.i18n import SOURCE, Language, languages
 
-_FOREIGN_HOME_HINT = (
-    "the house file is not known to be the one of this visit's box: the report has ids for names, Paris time, and"
-    " French unless --language says otherwise. Name the visit's own house file with --home."
+_UNNAMED_HINT = (
+    "this proof was sealed by a release that did not record names, zone and language: the report has ids for names,"
+    " Paris time, and French unless --language says otherwise. The visit's own house file, named with --home, has them."
 )
-DEFAULT_ZONE = "Europe/Paris"  # where no house's file says another
+DEFAULT_ZONE = "Europe/Paris"  # where neither proof nor house file says another
 BOTH = "both"
 
 
@@ -60,9 +59,9 @@ def door_notice(  # noqa: PLR0913 - one argument an option of the command
         sheet = notice.notice_for(
             _with_stored_retention(house), resolve_entrance(house, entrance), contact=contact, pages=pages
         )
-    languages: tuple[Language, ...] = ("fr", SOURCE) if language == BOTH else (language,)
-    _write(out, notice.door_notice(sheet, languages=languages, made=read_clock(house.clock).utc))
-    written = f"Written: {relative_path(out)}, {len(languages)} page(s) A4."
+    chosen: tuple[Language, ...] = ("fr", SOURCE) if language == BOTH else (language,)
+    _write(out, notice.door_notice(sheet, languages=chosen, made=read_clock(house.clock).utc))
+    written = f"Written: {relative_path(out)}, {len(chosen)} page(s) A4."
     typer.echo(f"{written} Print it at full size and hang it by the scanner.")
     if contact is None:
         typer.echo("Write on its last line whom to ask: the law wants it told. --contact prints it.")
@@ -96,55 +95,94 @@ def report(  # noqa: PLR0913 - one argument an option of the command
             "--home",
             envvar="PERRON_HOME",
             metavar="FILE",
-            help=f"The house file, for names and the time zone. Left out: {DEFAULT_HOME} where there is one, else "
-            f"Paris time.",
+            help="The house file, for names and the time zone of a proof that was sealed before the box recorded them.",
         ),
     ] = None,
 ) -> None:
-    """Write the report of one visit, for an insurer: what, who, when, the result of the verification, pictures."""
-    # Names, time zone and language are those of the house only where the visit is its box's. A house file that nobody
-    # named, and that merely lies in its usual place, must show by its box's key that the visit is its own.
-    file = home or (DEFAULT_HOME if DEFAULT_HOME.is_file() else None)
-    house = None if file is None else load_home(set_current_home(file))
+    """Write the report of one visit, for an insurer: what, who, when, the result of the verification, pictures.
+
+    Names, time zone and language come from the sealed proof.
+    """
     public = check_readable(folder, key=key, checkpoint=checkpoint)
     visit = read_visit(folder, public_key=public, checkpoint=checkpoint)
-    own = house if house is not None and _is_visit_of(house, visit, named=home is not None) else None
+    terms = _report_terms(visit, home)
     pdf = draw_report(
-        visit,
-        language=language or ("fr" if own is None else own.language),
-        zone=ZoneInfo(DEFAULT_ZONE if own is None else own.timezone),
-        made=machine_time() if house is None else read_clock(house.clock).utc,
-        names=HouseNames() if own is None else house_names(own),
+        visit, language=language or terms.language, zone=terms.zone, made=machine_time(), names=terms.names
     )
     _write(out, pdf)
     verdict = visit.verdict
-    foreign = [] if own is not None or house is None else [_FOREIGN_HOME_HINT]
+    unnamed = [] if terms.is_known or not visit.manifests else [_UNNAMED_HINT]
     if verdict.ok:
-        notes = [f"note: {note}" for note in (*foreign, *verdict.notes)]
+        notes = [f"note: {note}" for note in (*unnamed, *verdict.notes)]
         lines = [f"Written: {relative_path(out)}, {page_count(visit)} pages A4.", *notes, "The proof holds."]
     else:
         wrong = f"WRONG: {verdict.problem}: {verdict.where}"
         lines = [
             f"Written: {relative_path(out)}, {page_count(visit)} pages A4, which also report the defect.",
             wrong,
-            *foreign,
+            *unnamed,
             *verdict.remedies,
         ]
     typer.echo("\n".join(lines))
     exit_unless(verdict.ok)
 
 
+class _ReportTerms(Frozen):
+    """The names, zone and language of a report; not `is_known`: nobody says them."""
+
+    names: HouseNames = field(default_factory=HouseNames)
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo(DEFAULT_ZONE))
+    language: Language = "fr"
+    is_known: bool = False
+
+
+def _report_terms(visit: VisitEvidence, home: Path | None) -> _ReportTerms:
+    """Take the terms out of the sealed proof; out of the house file if an earlier release sealed it.
+
+    `home` is the house file that a person named; `Failure` if it is another box's. A house file that nobody named and
+    that lies in its usual place is used only if it is the visit's own.
+    """
+    if home is not None:
+        house = load_home(set_current_home(home))
+        if visit.manifests and not _is_visit_of(house, visit, named=True):
+            raise Failure(
+                f"{home} is not the house file of the box that sealed this visit ({visit.manifests[0].box}): its box is"
+                f" {house.box}{', with another key' if house.box == visit.manifests[0].box else ''}."
+                " Nothing was written.",
+                "Leave --home out (PERRON_HOME too): what the proof says of its house is used.",
+            )
+    sealed = sealed_names(visit.manifests)
+    newest = next((one.names for one in reversed(visit.manifests) if one.names is not None), None)
+    if sealed is not None and newest is not None:
+        return _ReportTerms(
+            names=sealed,
+            zone=_known_zone(newest.timezone),
+            language=newest.language if newest.language in languages() else SOURCE,
+            is_known=True,
+        )
+    file = home or (DEFAULT_HOME if DEFAULT_HOME.is_file() else None)
+    if file is None:
+        return _ReportTerms()
+    house = load_home(set_current_home(file))
+    if not _is_visit_of(house, visit, named=home is not None):
+        return _ReportTerms()
+    zone = ZoneInfo(house.timezone)
+    return _ReportTerms(names=house_names(house), zone=zone, language=house.language, is_known=True)
+
+
+def _known_zone(name: str) -> ZoneInfo:
+    """Return the zone; UTC if this machine does not know it."""
+    with suppress(ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo(name)
+    return ZoneInfo("UTC")
+
+
 def _is_visit_of(house: Home, visit: VisitEvidence, *, named: bool) -> bool:
     """Whether the visit is of this house's box: by its keys, all that it has had; without them by its id, if named."""
-    if not visit.manifests or visit.manifests[0].box != house.box:
+    if not visit.manifests:
         return False
-    folder = house.storage.folder / "key"
-    try:
-        current = PublicKey.from_pem((folder / PUBLIC_KEY_FILE).read_bytes())
-        known = {current, *read_key_history(folder).keys_of_same_box(current)}
-    except (OSError, ValueError):
-        return named
-    return PublicKey.from_text(visit.manifests[0].key) in known
+    manifest = visit.manifests[0]
+    return is_sealed_by(house, box=manifest.box, key=manifest.key, otherwise=named)
 
 
 def _write(out: Path, pdf: bytes) -> None:

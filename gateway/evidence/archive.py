@@ -22,12 +22,14 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Visit
 from gateway.evidence.checkpoint import Checkpoint, SealedPart
 from gateway.evidence.manifest import (
+    MAX_SHOWN_LENGTH,
     VISITS_FOLDER,
     ClipRecord,
     DeliveryFacts,
     FilmGap,
     FilmSpan,
     ManifestDraft,
+    SealedNames,
     manifest_name,
     visit_folder,
 )
@@ -54,6 +56,7 @@ from gateway.storage.models import StoredClip
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
+from gateway.system.text import sanitized
 from gateway.video.ipc import ClipFacts, ClipKey, ClipsClosed, Gap
 
 TIDY_INTERVAL_S = 3600.0  # between two checks for overdue films
@@ -445,6 +448,7 @@ class Archive:
         filmed = max((clip.end for clip in part.clips), default=self.clock.now().utc)
         end = max(self._film_ends.get(key, filmed), part.began)
         cameras = self.home.entrances[part.entrance].film_cameras
+        moved_from = None if delivery is None else self._moved_from(delivery.id, to=part.entrance)
         return ManifestDraft(
             box=self.home.box,
             entrance=part.entrance,
@@ -468,12 +472,14 @@ class Archive:
             ),
             gaps=self._gaps.get(key, ()),
             notes=result.notes,
-            moved_from=None if delivery is None else self._moved_from(delivery.id, to=part.entrance),
+            moved_from=moved_from,
+            names=self._names((part.entrance, moved_from), delivery),
         )
 
     def _custody_draft(self, custody: CustodyProof, part: int, now: Now) -> ManifestDraft:
         """Return the content of a part of a custody: a visit without cameras and films."""
         delivery = self.store.deliveries.facts(custody.delivery, now)
+        moved_from = self._moved_from(custody.delivery, to=custody.reception)
         return ManifestDraft(
             box=self.home.box,
             entrance=custody.reception,
@@ -485,7 +491,21 @@ class Archive:
             film=FilmSpan(start=min(custody.began, now.utc), end=now.utc),
             cameras=(),
             clips=(),
-            moved_from=self._moved_from(custody.delivery, to=custody.reception),
+            moved_from=moved_from,
+            names=self._names((custody.reception, moved_from), delivery),
+        )
+
+    def _names(self, entrances: Sequence[str | None], delivery: VisitDelivery | None) -> SealedNames:
+        """Return what the house calls these entrances, their places and the delivery's brand."""
+        here = {id_: known for id_, known in self.home.destinations.items() if id_ in entrances}
+        brand = None if delivery is None else self.store.brands.name_of(delivery.brand, self.home.language)
+        return SealedNames(
+            house=_shown(self.home.name),
+            timezone=self.home.timezone,
+            language=self.home.language,
+            entrances={id_: _shown(known.name) for id_, known in here.items()},
+            places={id_: _shown(name) for known in here.values() for id_, name in known.places.items()},
+            brand=None if brand is None else _shown(brand),
         )
 
     def _moved_from(self, delivery: str, *, to: str) -> str | None:
@@ -496,6 +516,10 @@ class Archive:
 
 def _has_films(parts: Sequence[Part]) -> bool:
     return any(part.clips and part.erased is None for part in parts)
+
+
+def _shown(name: str) -> str:
+    return sanitized(name)[:MAX_SHOWN_LENGTH]
 
 
 def _to_film_gap(camera: str, gap: Gap) -> FilmGap:

@@ -4,13 +4,15 @@ The signature is the box's, over the exact bytes of the document: 64 raw bytes, 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.evidence.epcis import epcis_document
 from gateway.evidence.extract import entry_bodies
+from gateway.evidence.manifest import Manifest
 from gateway.evidence.seal import MAX_LOG_BYTES
 from gateway.evidence.verdict import VerificationResult
 from gateway.evidence.verify import verify_proof
@@ -40,7 +42,8 @@ def signed_epcis(  # noqa: PLR0913 - the proof, the key, and what the log leaves
 ) -> tuple[bytes, bytes]:
     """Return the document of a proof's folder, and the box's signature over its bytes. Arguments as `epcis_document`.
 
-    `line` is the history of the box's keys: the proof may be signed with an earlier one.
+    `zone` counts where the proof names none. `line` is the history of the box's keys: the proof may be signed with an
+    earlier one.
 
     Raises:
         ProofNotVerified: the proof does not hold.
@@ -54,10 +57,19 @@ def signed_epcis(  # noqa: PLR0913 - the proof, the key, and what the log leaves
     for manifest in manifests:
         bodies |= entry_bodies(read_regular(folder / manifest.log.file, at_most=MAX_LOG_BYTES))
     in_order = [bodies[seq] for seq in sorted(bodies)]
-    written = epcis_document(manifests, in_order, zone=zone, made=made, codes=codes)
+    written = epcis_document(manifests, in_order, zone=_sealed_zone(manifests) or zone, made=made, codes=codes)
     # Keys stay in their order: known implementations of the event hash read the type of a party before its name.
     document = json.dumps(written, ensure_ascii=False, indent=2).encode() + b"\n"
     return document, key.sign(document)
+
+
+def _sealed_zone(manifests: Sequence[Manifest]) -> ZoneInfo | None:
+    """Return the house's time zone as the newest part says it; None: it says none that this machine knows."""
+    for manifest in reversed(manifests):
+        if manifest.names is not None:
+            with suppress(ZoneInfoNotFoundError, ValueError):
+                return ZoneInfo(manifest.names.timezone)
+    return None
 
 
 def write_epcis(target: Path, document: bytes, signature: bytes) -> None:

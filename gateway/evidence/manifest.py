@@ -20,7 +20,8 @@ VISITS_FOLDER = "visits"  # the folder of films and proofs, under the storage fo
 MAX_MANIFEST_BYTES = 4 * 2**20
 MAX_UNDECLARED_GAP = timedelta(seconds=1)  # pictures come one by one: film that lacks less is whole
 
-ShownText = Annotated[str, StringConstraints(max_length=80)]
+MAX_SHOWN_LENGTH = 80  # characters of a name or a word that a report shows
+ShownText = Annotated[str, StringConstraints(max_length=MAX_SHOWN_LENGTH)]
 Last4 = Annotated[str, StringConstraints(max_length=4)]
 GapReason = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_:.-]{1,80}$")]
 
@@ -94,6 +95,21 @@ class DeliveryFacts(CanonicalModel):
     parcels: tuple[Last4, ...]
 
 
+class SealedNames(CanonicalModel):
+    """What the house called things when the part was sealed, so that a report needs no house file.
+
+    Only the ids of this part have a name: its entrance, the one that the delivery was moved from, their places, and the
+    brand. The names are the owner's and the brand's own words; the signature proves that they were these.
+    """
+
+    house: ShownText
+    timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")]
+    language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z-]{2,16}$")]
+    entrances: Mapping[Id, ShownText]
+    places: Mapping[Id, ShownText]
+    brand: ShownText | None
+
+
 class ManifestDraft(CanonicalModel):
     """The content of a part before it is sealed."""
 
@@ -110,11 +126,13 @@ class ManifestDraft(CanonicalModel):
     gaps: tuple[FilmGap, ...] = ()  # all known ones: within films, before, between and after them
     notes: tuple[GapReason, ...] = ()  # gaps without a time: what else is lacking
     moved_from: Id | None = None  # the entrance that refused, if the delivery was moved from it to this one
+    names: SealedNames | None = None  # None: sealed by a release that did not record them
 
 
 _FIELDS_OF_VERSION: Mapping[int, frozenset[str]] = {
     2: frozenset({"receipt_sha256"}),
     3: frozenset({*RouteAccount.model_fields, "moved_from"}),
+    4: frozenset({"names"}),
 }
 """The fields that each version added. A manifest of an earlier version has none of them."""
 
@@ -126,11 +144,11 @@ class Manifest(ManifestDraft, RouteAccount):
     """The sealed statement. Times are UTC by the box's clock; `clock_trusted`: whether it was trusted at sealing.
 
     `receipt_sha256` is that of the courier's receipt; None: the visit has none. Version 1 has no field of a receipt;
-    versions 1 and 2 have no fields of the closures of the way in (`RouteAccount`).
+    versions 1 and 2 have no fields of the closures of the way in (`RouteAccount`), and version 3 has no names.
     """
 
     kind: Literal["perron manifest"] = "perron manifest"
-    version: Literal[1, 2, 3] = 3
+    version: Literal[1, 2, 3, 4] = 4
     key: KeyText
     previous_sha256: Hash | None
     decisions: tuple[LogPosition, ...]

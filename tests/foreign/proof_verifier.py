@@ -35,6 +35,7 @@ FIRST_KEYS = frozenset({
     "kind", "log", "notes", "outcome", "part", "previous_sha256", "sealed_at", "version", "visit",
 })  # fmt: skip
 ROUTE = frozenset({*proof_route.FIELDS, "moved_from"})
+NAMES = frozenset({"brand", "entrances", "house", "language", "places", "timezone"})
 CHECKPOINT = frozenset({"at", "box", "clock_trusted", "hash", "key", "kind", "sealed", "seq", "signature"})
 RECEIPT = frozenset({
     "box", "came", "carrier", "entrance", "key", "kind", "left", "outcome", "parcels", "signature", "visit",
@@ -240,9 +241,10 @@ def manifest(case: ProofCase, part: int) -> tuple[Object, str]:
     try:
         found = parse_json(data)
         version = found.get("version")
-        if found.get("kind") == "perron manifest" and isinstance(version, int) and version > 3:
+        if found.get("kind") == "perron manifest" and isinstance(version, int) and version > 4:
             raise WrongError("manifest_newer", f"{name} is of version {version}")
-        keys = FIRST_KEYS | ({"receipt_sha256"} if version in (2, 3) else set()) | (ROUTE if version == 3 else set())
+        keys = FIRST_KEYS | ({"receipt_sha256"} if version in (2, 3, 4) else set())
+        keys |= (ROUTE if version in (3, 4) else set()) | ({"names"} if version == 4 else set())
         found = read_canonical(data, frozenset(keys))
         well_formed(found)
     except (ValueError, TypeError, KeyError, AttributeError) as failure:
@@ -265,7 +267,7 @@ def well_formed(found: Object) -> None:
     files = [name for clip in found["clips"] for name in (clip["file"], clip["sidecar"]) if name is not None]
     good = (
         found["kind"] == "perron manifest"
-        and found["version"] in (1, 2, 3)
+        and found["version"] in (1, 2, 3, 4)
         and 1 <= found["part"] <= 1000
         and (found["part"] == 1) == (found["previous_sha256"] is None)
         and (found.get("receipt_sha256") is None or found["part"] == 1)
@@ -273,6 +275,7 @@ def well_formed(found: Object) -> None:
         and all(instant(one["start"]) <= instant(one["end"]) for one in spans)
         and len(set(files)) == len(files)
         and all(NAME.fullmatch(name) for name in files)
+        and (found.get("names") is None or set(found["names"]) == NAMES)
     )
     instant(found["sealed_at"])
     if not good:

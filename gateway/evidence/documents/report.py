@@ -31,7 +31,7 @@ from gateway.evidence.documents.timeline import (
 )
 from gateway.evidence.documents.visit_timeline import OF_CLOSURES, VisitEvent, VisitMoment
 from gateway.evidence.logged_result import DELIVERY_UNKNOWN
-from gateway.evidence.manifest import FilmSpan
+from gateway.evidence.manifest import FilmSpan, Manifest
 from gateway.evidence.receipt import OUTCOME_TEXTS
 from gateway.evidence.route import KNOWN_KINDS, RouteGap
 from gateway.evidence.verify import NOTE_NO_CHECKPOINT, NOTE_NO_KEY
@@ -96,7 +96,7 @@ _NO_DOOR = _("No door was opened: a receiver took the parcels. Page 3 lists who 
 
 
 class HouseNames(Frozen):
-    """What the house file of `box` calls the things that a manifest knows by id; an id without a name stays one."""
+    """What the house of `box` calls the things that a manifest knows by id; an id without a name stays one."""
 
     box: str = ""
     house: str = ""
@@ -112,7 +112,22 @@ def house_names(home: Home) -> HouseNames:
         house=home.name,
         entrances={id_: known.name for id_, known in home.destinations.items()},
         places={id_: name for known in home.destinations.values() for id_, name in known.places.items()},
-        brands={id_: brand.name for id_, brand in home.brands.items()} | {OWN_BRAND: OWN_BRAND_NAME.to(home.language)},
+        brands={id_: brand.name for id_, brand in home.brands.items()},
+    )
+
+
+def sealed_names(manifests: Sequence[Manifest]) -> HouseNames | None:
+    """Take the names out of a visit's manifests, the newest of each thing; None: they were sealed without names."""
+    named = [(manifest, manifest.names) for manifest in manifests if manifest.names is not None]
+    if not named:
+        return None
+    brands = {one.delivery.brand: names.brand for one, names in named if one.delivery is not None and names.brand}
+    return HouseNames(
+        box=named[-1][0].box,
+        house=named[-1][1].house,
+        entrances={id_: name for _, names in named for id_, name in names.entrances.items()},
+        places={id_: name for _, names in named for id_, name in names.places.items()},
+        brands=brands,
     )
 
 
@@ -144,6 +159,9 @@ class _ReportPages(Frozen):
     language: Language
     zone: ZoneInfo
     names: HouseNames
+
+    def _brand_name(self, brand: str) -> str:
+        return self._phrase(OWN_BRAND_NAME) if brand == OWN_BRAND else self.names.brands.get(brand, brand)
 
     @property
     def has_door(self) -> bool:
@@ -293,7 +311,7 @@ class _ReportPages(Frozen):
             parcels = ", ".join(f"…{sanitized(last)}" for last in delivery.parcels[:MAX_ROWS])
             rest = len(delivery.parcels) - MAX_ROWS
             left = [
-                (_("Brand"), self.names.brands.get(delivery.brand, delivery.brand)),
+                (_("Brand"), self._brand_name(delivery.brand)),
                 (_("Carrier"), delivery.carrier),
                 (_("Parcels (end of code)"), f"{parcels} {self._more(rest)}" if rest > 0 else parcels),
                 (_("Place"), self.names.places.get(delivery.place, delivery.place)),

@@ -68,6 +68,15 @@ def test_a_changed_proof_is_not_exported(home_file: Path, key: BoxKey, tmp_path:
     assert "perron verify" in told.stderr
 
 
+@pytest.mark.usefixtures("key")
+def test_a_proof_of_another_box_is_not_exported_and_said_to_be_one(home_file: Path, tmp_path: Path) -> None:
+    folder, out = sealed(tmp_path, ROWS, BoxKey.generate()), tmp_path / "out.json"
+    told = run_perron("epcis", folder, out, home=home_file)
+    assert (told.returncode, out.exists()) == (ExitCode.NEGATIVE, False)
+    assert "Another box than 'perron-demo', that of the house file, sealed" in told.stderr
+    assert "Name the house file of the visit's own box with --home." in told.stderr
+
+
 def test_what_is_no_folder_is_named(home_file: Path, tmp_path: Path) -> None:
     told = run_perron("epcis", tmp_path / "none", tmp_path / "out.json", home=home_file)
     assert told.returncode == ExitCode.INVALID

@@ -100,7 +100,7 @@ def test_a_report_takes_no_names_from_a_house_file_that_only_lies_there(tmp_path
     out = tmp_path / "visit.pdf"
     told = run_perron("report", folder, out)
     assert told.returncode == ExitCode.DONE
-    assert "not known to be the one of this visit's box" in told.stdout
+    assert "a release that did not record names, zone and language" in told.stdout
     house = next(
         line for line in (ROOT / DEFAULT_HOME).read_text(encoding="utf-8").splitlines() if line.startswith("name:")
     )
@@ -115,7 +115,8 @@ def test_a_report_takes_no_names_from_a_house_whose_box_has_another_key(home_fil
     keys.mkdir(parents=True)
     text = home_file.read_text(encoding="utf-8")
     home_file.write_text(text.replace("box: perron-demo", "box: box-1"), encoding="utf-8")
-    for pem, named in ((key.public.pem, True), (type(key).generate().public.pem, False)):
+    for pem, own in ((key.public.pem, True), (type(key).generate().public.pem, False)):
         (keys / "box.pub.pem").write_bytes(pem)
         told = run_perron("report", folder, out, "--language", "en", "--home", home_file)
-        assert ("not known to be the one" in told.stdout) is not named
+        assert (told.returncode == ExitCode.DONE) is own
+        assert ("its box is box-1, with another key" in told.stderr) is not own

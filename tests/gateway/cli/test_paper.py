@@ -11,7 +11,7 @@ from tests.gateway.cli.terminal import run_perron
 from tests.gateway.evidence.documents.printed import read_pdf
 from tests.gateway.evidence.documents.visits import seal_visit
 from tests.gateway.evidence.route.rows import honest_visit, sealed_rows
-from tests.gateway.evidence.visits import VISIT
+from tests.gateway.evidence.visits import NAMES, VISIT, draft_of
 
 pytestmark = pytest.mark.slow
 
@@ -40,19 +40,44 @@ def test_the_notice_says_what_its_options_say(home_file: Path, tmp_path: Path) -
     assert "https://perron.example/c" in french
 
 
-def test_the_report_speaks_the_houses_language_or_the_one_asked_for(home_file: Path, tmp_path: Path) -> None:
+def test_the_report_of_a_proof_without_names_speaks_french_or_the_language_asked_for(tmp_path: Path) -> None:
     folder, key = seal_visit(tmp_path)
     pem, out = tmp_path / "box.pem", tmp_path / "visit.pdf"
     pem.write_bytes(key.public.pem)
-    told = run_perron("report", folder, out, "--key", pem, home=home_file)
+    told = run_perron("report", folder, out, "--key", pem)
     assert (told.returncode, told.stderr) == (ExitCode.DONE, "")
     assert "The proof holds." in told.stdout
     assert "La preuve est intacte" in read_pdf(out.read_bytes(), tmp_path).words[0]
     assert out.stat().st_mode & 0o077 == 0  # it shows people
-    assert (
-        run_perron("report", folder, out, "--language", "en", "--key", pem, home=home_file).returncode == ExitCode.DONE
-    )
+    assert run_perron("report", folder, out, "--language", "en", "--key", pem).returncode == ExitCode.DONE
     assert "The proof holds" in read_pdf(out.read_bytes(), tmp_path).words[0]
+
+
+def test_the_report_takes_name_zone_and_language_from_the_sealed_proof(tmp_path: Path) -> None:
+    """As an insurer, and as the owner in the folder where config/home.yaml is the file of another house."""
+    key, draft = BoxKey.generate(), draft_of(()).model_copy(update={"cameras": (), "names": NAMES})
+    folder, _ = seal_visit(tmp_path, key=key, draft=draft)
+    pem, out = tmp_path / "box.pem", tmp_path / "visit.pdf"
+    pem.write_bytes(key.public.pem)
+    told = run_perron("report", folder, out, "--key", pem)
+    assert (told.returncode, told.stderr) == (ExitCode.DONE, "")
+    assert "without names" not in told.stdout
+    assert "did not record" not in told.stdout
+    first = read_pdf(out.read_bytes(), tmp_path).words[0]
+    for shown in ("Report of a visit", "Rue des Lilas", "The blue door", "Under the stairs", "Cdiscount SA"):
+        assert shown in first
+    assert "13:00:00" in first, "the scan at 12:00:00 UTC, in Lisbon's summer"
+
+
+def test_a_report_refuses_the_house_file_of_another_box_and_writes_nothing(home_file: Path, tmp_path: Path) -> None:
+    folder, _ = seal_visit(tmp_path)
+    out = tmp_path / "visit.pdf"
+    told = run_perron("report", folder, out, "--home", home_file)
+    assert (told.returncode, told.stdout, out.exists()) == (ExitCode.INVALID, "", False)
+    said = f"{home_file} is not the house file of the box that sealed this visit (box-1): its box is perron-demo."
+    assert said in told.stderr
+    assert "Leave --home out" in told.stderr
+    assert run_perron("report", folder, out, home=home_file).returncode == ExitCode.INVALID, "PERRON_HOME names it too"
 
 
 def test_verify_prints_when_each_closure_opened_and_what_proved_it_secured(home_file: Path, tmp_path: Path) -> None:
@@ -66,15 +91,15 @@ def test_verify_prints_when_each_closure_opened_and_what_proved_it_secured(home_
         "  safe (key_safe): ordered open TIME, opened TIME, secured TIME by flap closed, key present\n"
         "  front (keyed_door): a key opens it, opened TIME, secured TIME by door closed\n"
     ) in timeless
-    assert "3 pages A4" in run_perron("report", folder, tmp_path / "visit.pdf", home=home_file).stdout
+    assert "3 pages A4" in run_perron("report", folder, tmp_path / "visit.pdf").stdout
 
 
-def test_a_report_of_a_forged_proof_is_written_and_ends_with_no(home_file: Path, tmp_path: Path) -> None:
+def test_a_report_of_a_forged_proof_is_written_and_ends_with_no(tmp_path: Path) -> None:
     folder, _ = seal_visit(tmp_path)
     log = folder / "log.jsonl"
     log.write_bytes(log.read_bytes().replace(b"unlocked", b"locked", 1))
     out = tmp_path / "visit.pdf"
-    told = run_perron("report", folder, out, home=home_file)
+    told = run_perron("report", folder, out)
     assert told.returncode == ExitCode.NEGATIVE
     assert "WRONG: an entry of the log was changed: log.jsonl, entry 2" in told.stdout
     assert "LA PREUVE NE TIENT PAS" in read_pdf(out.read_bytes(), tmp_path).words[0]

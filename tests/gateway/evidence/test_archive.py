@@ -16,7 +16,7 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.evidence.checkpoint import Checkpoint
-from gateway.evidence.manifest import visit_folder
+from gateway.evidence.manifest import Manifest, visit_folder
 from gateway.evidence.receipt import CourierReceipt
 from gateway.evidence.retention import read_tombstone
 from gateway.evidence.rollback import MARK_FILE, StoreDoubt, find_doubt
@@ -130,6 +130,16 @@ async def test_a_sealed_visit_verifies(made: ShellBox) -> None:
     (film,) = made.store.recordings.films(visit=VISIT)
     assert film.sealed is not None
     assert [clip.size > 0 for clip in film.clips] == [True, True]
+
+
+async def test_a_sealed_visit_has_the_names_that_a_report_needs(made: ShellBox) -> None:
+    names = Manifest.from_json((await sealed(made) / "manifest.json").read_bytes()).names
+    home = made.home
+    assert names is not None
+    assert (names.house, names.timezone, names.language) == (home.name, home.timezone, home.language)
+    assert names.entrances == {"front": home.entrances["front"].name}
+    assert names.places == {id_: place.name for id_, place in home.entrances["front"].places.items()}
+    assert names.brand
 
 
 async def test_the_phones_checkpoint_holds_against_the_proof(made: ShellBox, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.now import Now
 from gateway.evidence.checkpoint import Checkpoint, SealedPart
-from gateway.evidence.manifest import ClipRecord, DeliveryFacts, FilmSpan, ManifestDraft
+from gateway.evidence.manifest import ClipRecord, DeliveryFacts, FilmSpan, ManifestDraft, SealedNames
 from gateway.evidence.receipt import CourierReceipt
 from gateway.evidence.seal import seal_part
 from gateway.protocol.ed25519 import PublicKey
@@ -35,6 +35,14 @@ SignedT = TypeVar("SignedT", bound=SignedDocument)
 SCAN = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 FRAMES_PER_S, FILM_S = 8, 6
 VISIT = "0f3a-visit"
+NAMES = SealedNames(
+    house="Rue des Lilas",
+    timezone="Europe/Lisbon",
+    language="en",
+    entrances={"front": "The blue door"},
+    places={"hall": "Under the stairs"},
+    brand="Cdiscount SA",
+)
 
 
 @lru_cache

@@ -24,7 +24,7 @@ Row = dict[str, Any]
 KEY = BoxKey.generate()
 FLAT = honest_visit("flat")
 SAFE = honest_visit("key safe")
-LATER_FIELDS = ("route", "evidence", "holder", "marks", "custody", "place", "moved_from")
+LATER_FIELDS = ("route", "evidence", "holder", "marks", "custody", "place", "moved_from", "names")
 
 
 def sealed_document(folder: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A box's own key signs a manifest that its log contradicts, or a log that breaks the rules: both verifiers refuse."""
 
 import copy
+import json
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -30,7 +31,7 @@ from tests.gateway.evidence.route.rows import (
     verdicts,
     words_of_both,
 )
-from tests.gateway.evidence.visits import VISIT, chain_entries, draft_of
+from tests.gateway.evidence.visits import NAMES, VISIT, chain_entries, draft_of
 
 Row = dict[str, Any]
 KEY = BoxKey.generate()
@@ -278,18 +279,39 @@ def test_a_kind_of_a_later_release_is_refused_with_its_name(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("known", [True, False], ids=["with the key", "without a key"])
 def test_a_manifest_of_a_later_version_is_refused_and_named(tmp_path: Path, *, known: bool) -> None:
-    folder = sealed_rows(tmp_path, FLAT, KEY, {"version": 4, "something": "new"})
+    folder = sealed_rows(tmp_path, FLAT, KEY, {"version": 5, "something": "new"})
     verdict = verify_proof(folder, public_key=KEY.public if known else None)
     assert verdict.code == "manifest_newer"
-    assert verdict.where == "manifest.json has version 4; this release knows versions 1 to 3"
+    assert verdict.where == "manifest.json has version 5; this release knows versions 1 to 4"
     with pytest.raises(foreign.WrongError, match="manifest_newer"):
         foreign.verify(folder, KEY.public.text if known else None)
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_an_earlier_version_has_none_of_the_new_fields(tmp_path: Path, version: int) -> None:
     ours, theirs, _ = verdicts(sealed_rows(tmp_path, FLAT, KEY, {"version": version}), KEY)
     assert (ours, theirs) == ("manifest_malformed", "manifest_malformed")
+
+
+def test_a_proof_of_the_release_before_the_names_verifies_as_it_did(tmp_path: Path) -> None:
+    folder = sealed_rows(tmp_path, FLAT, KEY)
+    document = json.loads((folder / "manifest.json").read_bytes())
+    del document["names"]
+    data = canonical_json(document | {"version": 3})
+    (folder / "manifest.json").write_bytes(data)
+    (folder / "manifest.sig").write_bytes(KEY.sign(data))
+    assert verdicts(folder, KEY) == ("ok", "ok", "")
+    (part,) = verify_proof(folder, public_key=KEY.public).parts
+    assert part.manifest.names is None
+
+
+def test_a_changed_name_is_a_changed_manifest(tmp_path: Path) -> None:
+    folder = sealed_rows(tmp_path, FLAT, KEY, {"names": NAMES.model_dump(mode="json")})
+    assert verdicts(folder, KEY) == ("ok", "ok", "")
+    manifest = folder / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b"Rue des Lilas", b"Rue des Roses"))
+    ours, theirs, _ = verdicts(folder, KEY)
+    assert (ours, theirs) == ("signature_wrong", "signature_wrong")
 
 
 def test_where_a_delivery_was_moved_from_comes_from_the_draft_and_is_signed(tmp_path: Path) -> None:
