@@ -198,8 +198,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a report takes names from whatever house file lies there",
-        file="gateway/cli/paper.py",
-        old="    return PublicKey.from_text(visit.manifests[0].key) in known",
+        file="gateway/cli/owner.py",
+        old="    return PublicKey.from_text(key) in known",
         new="    return bool(known)",
         tests=(f"{_LINES}::test_a_report_takes_no_names_from_a_house_whose_box_has_another_key",),
     ),
