@@ -21,8 +21,8 @@ from gateway.hub.admin import create_retailer
 from gateway.hub.config import HubBroker, HubFile, Limits, Listen, Webhooks
 from gateway.hub.database.store import HubStore
 from gateway.hub.process import HubProcess
-from gateway.hub.webhooks.connection import Lookup
 from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.system.guarded_http import Lookup
 from tests.mosquitto import Mosquitto, mosquitto
 
 HIGH_LIMITS = Limits(

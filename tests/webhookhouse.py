@@ -13,7 +13,7 @@ from sqlalchemy import Row
 
 from gateway.hub.config import Webhooks
 from gateway.hub.deliveries.events import EventType, emit
-from gateway.hub.webhooks.connection import Lookup
+from gateway.system.guarded_http import Lookup
 from tests.hubs import RetailerAccess, RunningHub, hub_file, run_hub, unknown_names
 from tests.receiver import WebhookReceiver, shared_receiver
 

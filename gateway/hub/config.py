@@ -8,12 +8,12 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from gateway.hub.http.ssrf import DestinationPolicy
 from gateway.protocol.box_hub import SHARD_COUNT
 from gateway.system import config_section
 from gateway.system.addresses import is_loopback_host
 from gateway.system.config_reading import read_model
 from gateway.system.config_section import ConfigSection, HostName, Id, Name, PagesUrl, Port
+from gateway.system.destinations import DestinationPolicy
 from gateway.system.http_limits import MAX_CONNECTIONS_PER_SECOND
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 

@@ -44,7 +44,6 @@ from gateway.hub.http.operation import ApiOperation, WakeUps
 from gateway.hub.sandbox.robot import SandboxRobot
 from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.site import HubSite
-from gateway.hub.webhooks.connection import Lookup, system_lookup
 from gateway.hub.webhooks.queue import issue_missing_challenges
 from gateway.hub.webhooks.sender import WebhookSender
 from gateway.hub.worker import HubMetrics, WorkerContext
@@ -52,6 +51,7 @@ from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import reply_subscription
 from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment
+from gateway.system.guarded_http import Lookup, system_lookup
 from gateway.system.shutdown import until_stopped
 
 OPERATIONS = (

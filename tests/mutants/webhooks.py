@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
-GUARD = "tests/gateway/hub/http/test_ssrf.py"
+GUARD = "tests/gateway/system/test_destinations.py"
 CONNECTION = "tests/gateway/hub/webhooks/test_connection.py"
 SENDER = "tests/gateway/hub/webhooks/test_sender.py"
 API = "tests/gateway/hub/api/test_webhook_endpoints.py"
@@ -10,29 +10,23 @@ API = "tests/gateway/hub/api/test_webhook_endpoints.py"
 MUTANTS = (
     Mutant(
         name="a cloud's metadata is a receiver",
-        file="gateway/hub/http/ssrf.py",
+        file="gateway/system/destinations.py",
         old='"0.0.0.0/8", "169.254.0.0/16",',
         new='"0.0.0.0/8",',
         tests=(GUARD,),
     ),
     Mutant(
         name="the guard looks at names only",
-        file="gateway/hub/webhooks/connection.py",
-        old="if not is_reachable(str(address[0]), self._policy):",
+        file="gateway/system/guarded_http.py",
+        old="if not is_reachable(str(address[0]), policy):",
         new="if not address:",
         tests=(CONNECTION,),
     ),
     Mutant(
         name="a name's answer is believed for later too",
-        file="gateway/hub/webhooks/connection.py",
-        old=(
-            "            resolver=self._resolver, socket_factory=self._socket, "
-            "use_dns_cache=False, limit=MAX_CONNECTIONS,\n"
-        ),
-        new=(
-            "            resolver=self._resolver, socket_factory=self._socket, "
-            "use_dns_cache=True, limit=MAX_CONNECTIONS,\n"
-        ),
+        file="gateway/system/guarded_http.py",
+        old="use_dns_cache=False, limit=max_connections,",
+        new="use_dns_cache=True, limit=max_connections,",
         tests=(CONNECTION,),
     ),
     Mutant(

@@ -15,9 +15,9 @@ from gateway.hub.api.delivery_models import ONE_OF
 from gateway.hub.api.events import Types
 from gateway.hub.api.homes import BoxKey, Csr, Serial, Signature
 from gateway.hub.http.problem import Detail, ErrorLocation
-from gateway.hub.http.ssrf import URL_PATTERN
 from gateway.protocol.box_hub import Envelope, Token
 from gateway.protocol.consent_request import CompactJws, Hours, Kid, Label, PublicX
+from gateway.system.destinations import URL_PATTERN
 
 _ID_PATTERN = re.compile(r"\^([a-z]+)-\[a-z2-7\]\{26\}\$", re.ASCII)
 

@@ -15,9 +15,15 @@ from gateway.hub.database.tables import attempts, endpoints, events, messages
 from gateway.hub.deliveries.events import EventType, emit, lock_retailer
 from gateway.hub.http.operation import Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
-from gateway.hub.http.ssrf import MAX_URL_CHARS, PUBLIC_URL_PATTERN, URL_PATTERN, DestinationRefused, parse_destination
 from gateway.hub.webhooks.queue import drop_waiting, issue_challenge, new_secret
 from gateway.protocol.consent_request import AcceptWholeFloat
+from gateway.system.destinations import (
+    MAX_URL_CHARS,
+    PUBLIC_URL_PATTERN,
+    URL_PATTERN,
+    DestinationRefused,
+    parse_destination,
+)
 
 MAX_ENDPOINTS = 16  # of one retailer; as many in the sandbox
 SECRET_OVERLAP = timedelta(hours=24)  # for which the old secret signs too

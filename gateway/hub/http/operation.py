@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.delivery.promise import WireModel
 from gateway.domain.frozen import Frozen
 from gateway.hub.http.problem import Code
-from gateway.hub.http.ssrf import DestinationPolicy
 from gateway.hub.signing_key import HubKeyPair
+from gateway.system.destinations import DestinationPolicy
 
 M_co = TypeVar("M_co", bound=BaseModel, covariant=True)
 

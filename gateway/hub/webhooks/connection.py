@@ -1,68 +1,24 @@
-"""Makes one attempt: a POST, bounded in time and size, only to addresses that `ssrf` permits.
+"""Makes one attempt: a POST, bounded in time and size, only to addresses that the hub may send to.
 
-The check is where the socket is made for an IP address (`socket_factory`), after each name, cache and spelling.
-Redirects, cookies, proxies of the environment and compressed responses are off.
+`gateway/system/guarded_http.py` checks each of them where the socket is made. Redirects are off.
 """
 
-import asyncio
-import socket
 import ssl
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Self
 
 import aiohttp
-from aiohappyeyeballs import AddrInfoType
-from aiohttp.abc import AbstractResolver, ResolveResult
 
-from gateway.hub.http.ssrf import DestinationPolicy, DestinationRefused, is_reachable, parse_destination
 from gateway.hub.webhooks import retry
 from gateway.hub.webhooks.retry import WebhookAttempt, WebhookResult, answers_challenge
+from gateway.system.destinations import DestinationPolicy, DestinationRefused, parse_destination
+from gateway.system.guarded_http import AddressRefused, Lookup, guarded_session, system_lookup
 
 MAX_READ_BYTES = 4096  # of a response, which are examined
-RECEIVE_BUFFER_BYTES = 8192  # what the system buffers is parsed without a pause, so it is small
 MAX_CONNECTIONS = 256
 KEEPALIVE_S = 3.0  # most servers close an idle connection later
-_MAX_LOOKUPS = 64  # each in a thread, so that a hanging name server delays no other
-
-Lookup = Callable[[str, int], list[tuple[socket.AddressFamily, str]]]
-
-
-class _AddressRefused(OSError):  # noqa: N818 - it says what happened
-    """The policy does not permit this IP address; one text for all, so that it keeps its type among other errors."""
-
-    def __init__(self) -> None:
-        super().__init__("the hub does not send to this address")
-
-
-def system_lookup(host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:
-    """Resolve a name as this machine does, or raise OSError."""
-    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-    return [(family, str(address[0])) for family, _, _, _, address in answers]
-
-
-class _GuardedResolver(AbstractResolver):
-    def __init__(self, allowed: DestinationPolicy, lookup: Lookup) -> None:
-        self._policy, self._lookup = allowed, lookup
-        self._threads = ThreadPoolExecutor(_MAX_LOOKUPS, thread_name_prefix="webhook-names")
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        addresses = await loop.run_in_executor(self._threads, self._lookup, host, port)
-        fit = [(kind, number) for kind, number in addresses if is_reachable(number, self._policy)]
-        if not fit:
-            raise _AddressRefused if addresses else OSError("the name leads nowhere")
-        return [
-            ResolveResult(hostname=host, host=number, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
-            for kind, number in fit
-            if family in (socket.AF_UNSPEC, kind)
-        ]
-
-    async def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass
@@ -75,20 +31,17 @@ class WebhookConnections:
     lookup: Lookup = system_lookup
 
     async def __aenter__(self) -> Self:
-        self._resolver = _GuardedResolver(self.allowed, self.lookup)
-        connector = aiohttp.TCPConnector(
-            resolver=self._resolver, socket_factory=self._socket, use_dns_cache=False, limit=MAX_CONNECTIONS,
-            keepalive_timeout=KEEPALIVE_S,
-        )  # fmt: skip
-        self._http = aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, trust_env=False,
-            timeout=aiohttp.ClientTimeout(total=self.timeout), skip_auto_headers=("Accept-Encoding",),
+        self._exits = AsyncExitStack()
+        self._http = await self._exits.enter_async_context(
+            guarded_session(
+                self.allowed, timeout_s=self.timeout, lookup=self.lookup, max_connections=MAX_CONNECTIONS,
+                keepalive_s=KEEPALIVE_S,
+            )
         )  # fmt: skip
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._http.close()
-        await self._resolver.close()
+        await self._exits.aclose()
 
     async def post(
         self, url: str, body: bytes, headers: dict[str, str], *, challenge: str | None = None
@@ -109,14 +62,6 @@ class WebhookConnections:
                 )  # fmt: skip
         except (DestinationRefused, aiohttp.ClientError, OSError, ValueError) as error:
             return WebhookAttempt(result=_result_of(error), seconds=self.seconds() - began)
-
-    def _socket(self, info: AddrInfoType) -> socket.socket:
-        family, kind, proto, _, address = info
-        if not is_reachable(str(address[0]), self.allowed):
-            raise _AddressRefused
-        sock = socket.socket(family, kind, proto)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        return sock
 
 
 async def _read_beginning(answer: aiohttp.ClientResponse, *, must: bool) -> bytes:
@@ -147,7 +92,7 @@ _ERROR_RESULTS = (  # the first that fits counts
 
 def _result_of(error: Exception) -> WebhookResult:
     causes = (getattr(error, "os_error", error), error.__cause__)
-    if isinstance(error, DestinationRefused) or any(isinstance(cause, _AddressRefused) for cause in causes):
+    if isinstance(error, DestinationRefused) or any(isinstance(cause, AddressRefused) for cause in causes):
         return WebhookResult.NOT_ALLOWED
     results = (result for errors, result in _ERROR_RESULTS if isinstance(error, errors))
     return next(results, WebhookResult.NO_HTTP)

@@ -18,12 +18,13 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.hub.config import Webhooks
 from gateway.hub.database.store import log_unavailable
-from gateway.hub.http.ssrf import HostRateLimit
 from gateway.hub.webhooks import queue
-from gateway.hub.webhooks.connection import Lookup, WebhookConnections
+from gateway.hub.webhooks.connection import WebhookConnections
+from gateway.hub.webhooks.host_rate import HostRateLimit
 from gateway.hub.webhooks.queue import EndpointLease, QueuedMessage, QueueLane
 from gateway.hub.webhooks.retry import SLOW_THRESHOLD_S, WebhookAttempt, WebhookResult
 from gateway.hub.worker import WorkerContext
+from gateway.system.guarded_http import Lookup
 
 log = structlog.get_logger(__name__)
 

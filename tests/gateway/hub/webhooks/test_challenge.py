@@ -10,7 +10,7 @@ import pytest
 
 from gateway.hub.config import Webhooks
 from gateway.hub.deliveries.events import EventType, emit
-from gateway.hub.http.ssrf import MAX_HOSTS, MINUTE_S, HostRateLimit
+from gateway.hub.webhooks.host_rate import MAX_HOSTS, MINUTE_S, HostRateLimit
 from gateway.hub.webhooks.retry import answers_challenge
 from tests.receiver import ReceivedRequest
 from tests.webhookhouse import TEST_WEBHOOKS, WebhookHouse, delivery_row, webhook_house

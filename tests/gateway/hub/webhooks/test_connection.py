@@ -13,9 +13,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.hub.http.ssrf import DestinationPolicy
-from gateway.hub.webhooks.connection import Lookup, WebhookConnections
+from gateway.hub.webhooks.connection import WebhookConnections
 from gateway.hub.webhooks.retry import WebhookAttempt, WebhookResult
+from gateway.system.destinations import DestinationPolicy
+from gateway.system.guarded_http import Lookup, _GuardedResolver
 from tests.hubs import unknown_names
 
 TRICKLE_S = 0.05  # seconds from one byte to the next; 6,000 of them take far longer than the connection may
@@ -71,17 +72,14 @@ async def test_a_name_that_changes_between_two_tries_is_asked_anew_and_refused()
 async def test_the_guard_stands_at_the_socket_too_behind_whatever_found_the_number(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    async def blind(_self: object, host: str, port: int = 0, family: int = 0) -> list[dict[str, object]]:  # noqa: ARG001 - aiohttp's
+        return [{"hostname": host, "host": "127.0.0.1", "port": port, "family": socket.AF_INET, "proto": 0, "flags": 0}]
+
+    monkeypatch.setattr(_GuardedResolver, "resolve", blind)  # a resolver that forgot the guard
     async with (
         listening() as (port, heard),
         WebhookConnections(DestinationPolicy(plain=True), seconds=time.monotonic, timeout=5.0) as connections,
     ):
-
-        async def blind(host: str, port: int = 0, family: int = 0) -> list[dict[str, object]]:  # noqa: ARG001 - aiohttp's
-            return [
-                {"hostname": host, "host": "127.0.0.1", "port": port, "family": socket.AF_INET, "proto": 0, "flags": 0}
-            ]
-
-        monkeypatch.setattr(connections._resolver, "resolve", blind)  # noqa: SLF001 - a resolver that forgot the guard
         answer = await connections.post(f"http://shop.example:{port}/", b"{}", {})
     assert answer.result is WebhookResult.NOT_ALLOWED
     assert heard == []

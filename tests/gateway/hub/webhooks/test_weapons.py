@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from gateway.hub.config import Webhooks
-from gateway.hub.http.ssrf import DestinationPolicy
 from gateway.hub.webhooks import queue
 from gateway.hub.webhooks.connection import WebhookConnections
 from gateway.hub.webhooks.queue import QueueLane
 from gateway.hub.webhooks.sender import MAX_ENDPOINTS_PER_LANE
+from gateway.system.destinations import DestinationPolicy
 from tests.hubs import RetailerAccess
 from tests.waiting import wait_until
 from tests.webhookhouse import WebhookHouse, webhook_house

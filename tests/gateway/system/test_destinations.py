@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.hub.http.ssrf import (
+from gateway.system.destinations import (
     MAX_URL_CHARS,
     PUBLIC_URL_PATTERN,
     DestinationPolicy,

@@ -1,8 +1,8 @@
-"""Decides to which addresses the hub may send, so that no endpoint leads into a private network. Pure.
+"""Decides to which addresses from outside a program may send, so that none leads into a private network. Pure.
 
-It checks an address twice: the written one when an endpoint is made and at each attempt, and the IP address at each
-connection (gateway/hub/webhooks/connection.py). So a name whose DNS answer changes in between does not help an
-attacker.
+Such an address is a retailer's webhook at the hub, or the push service of a browser at the box. It is checked twice:
+the written one when it is accepted and at each attempt, and the IP address at each connection (`guarded_http.py`). So a
+name whose DNS answer changes in between does not help an attacker.
 
 It refuses the networks of IANA's special-purpose address registries for IPv4 and IPv6 (RFC 6890 and its updates, read
 in November 2026), multicast, and IPv6 addresses that contain an IPv4 address (mapped, NAT64, 6to4, Teredo), which would
@@ -10,7 +10,6 @@ be a second way to each of those.
 """
 
 import re
-from collections import deque
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -54,19 +53,19 @@ _IPV6_NEVER = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16",
 
 
 class DestinationRefused(Exception):  # noqa: N818 - it says what is the matter
-    """The hub does not send there; the text says why and what to do."""
+    """Nothing is sent there; the text says why and what to do."""
 
 
 class DestinationPolicy(Frozen):
-    """What `hub.yaml` permits beside public names by https: `private` addresses, `plain` http."""
+    """What the configuration permits beside public names by https: `private` addresses, `plain` http."""
 
     private: bool = False
     plain: bool = False
 
 
-def parse_destination(url: str, policy: DestinationPolicy) -> URL:
-    """Parse an address to which a hub may send, or raise `DestinationRefused`."""
-    parts = re.fullmatch(URL_PATTERN, url) if len(url) <= MAX_URL_CHARS else None
+def parse_destination(url: str, policy: DestinationPolicy, *, max_chars: int = MAX_URL_CHARS) -> URL:
+    """Parse an address to which something may be sent, or raise `DestinationRefused`."""
+    parts = re.fullmatch(URL_PATTERN, url) if len(url) <= max_chars else None
     if parts is None:
         raise DestinationRefused(
             "Write it as https://host/path: no user's name, no fragment, ASCII (a name of other letters as xn--)."
@@ -81,7 +80,7 @@ def parse_destination(url: str, policy: DestinationPolicy) -> URL:
 
 
 def is_reachable(address: str, policy: DestinationPolicy) -> bool:
-    """Return whether a hub may connect to this IP address (as `getaddrinfo` and `connect` write it)."""
+    """Return whether a program may connect to this IP address (as `getaddrinfo` and `connect` write it)."""
     try:
         number = ip_address(address)
     except ValueError:
@@ -130,29 +129,5 @@ def _parse_number(written: str, policy: DestinationPolicy) -> str:
     if not policy.private:
         raise DestinationRefused("The host is a number. Use a name: a certificate is for a name.")
     if not is_reachable(str(number), policy):
-        raise DestinationRefused("The hub does not send to this number.")
+        raise DestinationRefused("Nothing is sent to this number.")
     return str(number)
-
-
-MINUTE_S = 60.0
-MAX_HOSTS = 10_000  # that are remembered; hosts of the last minute must be
-
-
-class HostRateLimit:
-    """Limits the POSTs to one host in any minute. Instants are monotonic seconds."""
-
-    def __init__(self, most: int) -> None:
-        self._max_per_minute = most
-        self._sent: dict[str, deque[float]] = {}
-
-    def wait_s(self, host: str, now: float) -> float:
-        """Return the seconds until one more POST may go to a host; 0: it may now, and is counted."""
-        sent = self._sent.setdefault(host.lower().rstrip("."), deque())
-        while sent and sent[0] <= now - MINUTE_S:
-            sent.popleft()
-        if len(sent) >= self._max_per_minute:
-            return sent[0] + MINUTE_S - now
-        sent.append(now)
-        if len(self._sent) > MAX_HOSTS:
-            self._sent = {name: seen for name, seen in self._sent.items() if seen and seen[-1] > now - MINUTE_S}
-        return 0.0
