@@ -7,7 +7,7 @@ Cookies, proxies of the environment and compressed responses are off; the caller
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,6 +15,7 @@ from functools import partial
 import aiohttp
 from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from gateway.system.destinations import DestinationPolicy, is_reachable
 
@@ -62,6 +63,31 @@ async def guarded_session(  # noqa: PLR0913 - each is a limit of its own
             yield session
     finally:
         await resolver.close()
+
+
+async def post_guarded(  # noqa: PLR0913 - each is a limit of its own
+    target: URL,
+    body: bytes,
+    headers: Mapping[str, str],
+    policy: DestinationPolicy,
+    *,
+    timeout_s: float,
+    lookup: Lookup = system_lookup,
+    tls: ssl.SSLContext | None = None,
+) -> int:
+    """Send one POST without redirects; return the status of the answer, whose content is not read.
+
+    Raises:
+        TimeoutError: no answer within the limit. OSError: none at all.
+    """
+    try:
+        async with (
+            guarded_session(policy, timeout_s=timeout_s, lookup=lookup, tls=tls) as session,
+            session.post(target, data=body, headers=headers, allow_redirects=False) as answer,
+        ):
+            return answer.status
+    except (aiohttp.ClientError, ValueError) as error:
+        raise OSError(str(error)) from error
 
 
 class _GuardedResolver(AbstractResolver):
