@@ -18,6 +18,8 @@ PUBLIC_REASONS = frozenset({
     "wrong_claims", "wrong_issuer", "wrong_audience", "not_yet_valid", "no_longer_valid", "key_distrusted",
     "unsupported",
     "hub_signed_not_permitted",
+    # of the household: it refused this one delivery
+    "declined_by_household",
     # of a visit
     "attended", "unknown", "not_delivered",
     # of a receiver who did not take it

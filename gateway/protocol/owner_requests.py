@@ -12,6 +12,7 @@ from gateway.domain.delivery.promise import Instant, WireModel, printable
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}\z")]
 Day = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\z")]
+DeliveryKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}\.[a-z0-9-]{1,64}\z")]
 VisitId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}\z")]
 
 
@@ -104,6 +105,13 @@ class OwnerParcelRequest(OwnerRequest):
     parcel: Id
 
 
+class OwnerRefuseDeliveryRequest(OwnerRequest):
+    """Refuse one expected delivery for good: its retailer is told, and nothing opens for it any more."""
+
+    do: Literal["refuse_delivery"]
+    delivery: DeliveryKey
+
+
 class OwnerHoldRequest(OwnerRequest):
     """Keep a visit's film beyond its time (a dispute), end that, or erase the film now."""
 
@@ -124,7 +132,8 @@ AnyOwnerRequest = Annotated[
     | OwnerPermitRequest
     | OwnerHoldRequest
     | OwnerAnnounceParcelRequest
-    | OwnerParcelRequest,
+    | OwnerParcelRequest
+    | OwnerRefuseDeliveryRequest,
     Field(discriminator="do"),
 ]
 REQUEST_ADAPTER: TypeAdapter[AnyOwnerRequest] = TypeAdapter(AnyOwnerRequest)

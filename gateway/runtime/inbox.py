@@ -14,6 +14,7 @@ import structlog
 
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic, result_topics
+from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryResult
 from gateway.domain.frozen import Frozen
@@ -300,6 +301,18 @@ class Inbox:
                 running.post(e.PausesChanged(pauses=self.store.pauses.of_entrance(name)))
         return outcome
 
+    async def refuse_delivery(self, delivery: str, by: str | None) -> str | None:
+        """Refuse one expected delivery by its key; return None, or the code of why that is not possible.
+
+        An own parcel is withdrawn. Raises StoreFailed.
+        """
+        brand, _point, ident = delivery.partition(".")
+        if brand == OWN_BRAND:
+            return await self.own_parcels.cancel(ident, by)
+        problem = await self.store.deliveries.refuse(delivery, self.clock.now(), by=by)
+        self.update_deliveries((delivery,))
+        return None if problem is None else problem.value
+
     async def distrust_key(self, x: str, by: str) -> str | None:
         """Revoke a brand's public key from this instant on; return None, or why that is not stored yet."""
         brand = self.store.brands.brand_of(x)
@@ -389,14 +402,25 @@ class Inbox:
             case owner_requests.OwnerHoldRequest():
                 reason = request.why if request.do == "hold" else None
                 await self.store.recordings.set_hold(request.visit, reason, now, by=by)
-            case owner_requests.OwnerAnnounceParcelRequest():
-                _require_parcel(await self._announce_parcel(entrance, request, by))
-            case owner_requests.OwnerParcelRequest(do="cancel_parcel"):
-                _require_parcel(await self.own_parcels.cancel(request.parcel, by))
-            case owner_requests.OwnerParcelRequest():
-                _require_parcel(await self.own_parcels.say_today(request.parcel, by))
+            case owner_requests.OwnerRefuseDeliveryRequest():
+                _require_parcel(await self.refuse_delivery(request.delivery, by))
+            case owner_requests.OwnerAnnounceParcelRequest() | owner_requests.OwnerParcelRequest():
+                _require_parcel(await self._perform_parcel_request(entrance, request, by))
             case _:
                 assert_never(request)
+
+    async def _perform_parcel_request(
+        self, entrance: str, request: owner_requests.OwnerAnnounceParcelRequest | owner_requests.OwnerParcelRequest,
+        by: str | None,
+    ) -> str | None:  # fmt: skip
+        """Announce or change an own parcel; return None, or the code of why that is refused."""
+        match request:
+            case owner_requests.OwnerAnnounceParcelRequest():
+                return await self._announce_parcel(entrance, request, by)
+            case owner_requests.OwnerParcelRequest(do="cancel_parcel"):
+                return await self.own_parcels.cancel(request.parcel, by)
+            case owner_requests.OwnerParcelRequest():
+                return await self.own_parcels.say_today(request.parcel, by)
 
     async def _announce_parcel(
         self, entrance: str, request: owner_requests.OwnerAnnounceParcelRequest, by: str | None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from enum import StrEnum, auto
 from typing import TypeVar
 
 from gateway.domain.delivery.candidate import VisitDelivery
@@ -15,7 +16,8 @@ from gateway.domain.frozen import replace
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.events import CodeMatch
-from gateway.domain.visit.state import CodeKind
+from gateway.domain.visit.state import WALK_TEST, CodeKind
+from gateway.protocol.hash_chain import Json
 from gateway.protocol.jws import RejectedMessage
 from gateway.storage import outbox, rows
 from gateway.storage.database import Database
@@ -36,6 +38,26 @@ def _moved(order: DeliveryOrder, place: Place) -> DeliveryOrder:
     announced = order.moved_from or order.entrance
     moved_from = None if announced == place.entrance else announced
     return replace(order, entrance=place.entrance, place=place.place, moved_from=moved_from)
+
+
+class RefuseProblem(StrEnum):
+    """Why the household cannot refuse a delivery any more."""
+
+    UNKNOWN_DELIVERY = auto()  # or it is cancelled, or refused already
+    TOO_LATE = auto()  # the door was opened for it, or a receiver has it
+
+
+def _refuse(db: Database, delivery: str, now: Now, by: str | None) -> RefuseProblem | None:
+    row = rows.row_of(db, delivery)
+    if row is None or row.order.cancelled or row.order.refused_at is not None:
+        return RefuseProblem.UNKNOWN_DELIVERY
+    if row.usage.withdrawals or row.kept:
+        return RefuseProblem.TOO_LATE
+    db.execute("UPDATE delivery SET refused_at = ?, refused_by = ? WHERE key = ?", (now.utc, by, delivery))
+    rows.mark_for_check(db, delivery)
+    facts: dict[str, Json] = {"delivery": delivery, "version": row.order.version}
+    db.log("delivery_refused", now.utc, facts, by=by, entrance=row.order.entrance)
+    return None
 
 
 class Deliveries(StorePart):
@@ -129,6 +151,19 @@ class Deliveries(StorePart):
         moved = {"delivery": delivery, "moved_from": row.order.entrance, "moved_to": place.entrance}
         db.log("moved", now.utc, {**moved, "place": place.place, "refusal": refusal.value}, entrance=place.entrance)
         return outbox.notify_owner(db, place.entrance, Notification.MOVED, now, delivery=delivery, detail=refusal.value)
+
+    async def refuse(self, delivery: str, now: Now, *, by: str | None) -> RefuseProblem | None:
+        """Refuse one delivery for the household, for good; return None, or why that is not possible.
+
+        Nothing opens for it any more, and no later version of the retailer's takes it back. `by`: a person's id; None:
+        the owner's MQTT account. Raises StoreFailed.
+        """
+        return await self.writer.do(lambda db: _refuse(db, delivery, now, by), mark=now)
+
+    def expected(self, now: Now, *, most: int) -> tuple[rows.DeliveryRow, ...]:
+        """Return the deliveries of all entrances and receptions whose window is not over, the next one first."""
+        query = (now.utc, WALK_TEST, most)
+        return tuple(self._read_each(rows.SELECT_EXPECTED, query, lambda row: row))
 
     def order(self, delivery: str) -> DeliveryOrder | None:
         """Return what the brand announced last."""

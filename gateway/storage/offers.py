@@ -154,6 +154,8 @@ class OfferProcessor(Frozen):
         code = self._version_error(db, order, None if row is None else row.order, new=new)
         if code is None and row is not None and (row.usage.withdrawals or row.usage.visiting):
             code = MessageRefusal.TOO_LATE
+        if code is None and row is not None and row.order.refused_at is not None:
+            code = Refusal.DECLINED_BY_HOUSEHOLD.value  # no new version takes the household's no back
         code = code or self.order_refusal(db, order, now)
         if code is None:
             write_order(db, order)

@@ -26,7 +26,7 @@ _SELECT_ROW = """
 SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts AS start, d.ends AS end, d.cold_max_c,
   d.cancelled, d.lacking, d.checked, d.told, d.signed_by, d.doubtful, d.by_hub, d.message,
   d.message_version, d.accepted_entrances, d.dimensions, d.label_rules, d.info,
-  d.moved_from, d.announced_place, d.placed,
+  d.moved_from, d.announced_place, d.placed, d.refused_at, d.refused_by,
   (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'parcel') AS parcels,
   (SELECT value FROM code WHERE delivery = d.key AND kind = 'courier') AS courier,
   (SELECT said_day FROM own_parcel WHERE delivery = d.key) AS said_day,
@@ -52,6 +52,8 @@ SELECT_NEAR = f"""{_SELECT_ROW}{_FROM_DELIVERY}d.entrance = ? AND d.ends > ? AND
 AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"""
 SELECT_UNCHECKED = f"""{_SELECT_ROW}{_FROM_DELIVERY}d.entrance = ? AND d.ends > ? AND d.checked IS NULL
 AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"""
+SELECT_EXPECTED = f"""{_SELECT_ROW}{_FROM_DELIVERY}d.ends > ? AND d.cancelled = 0 AND d.brand != ?
+ORDER BY d.starts, d.key LIMIT ?"""
 # No retailer waits for a result of the owner's own parcel.
 SELECT_DUE = f"{_SELECT_ROW}{_FROM_DELIVERY}d.look_at <= ? AND d.brand != '{OWN_BRAND}' ORDER BY d.look_at LIMIT ?"
 
@@ -67,6 +69,7 @@ class DeliveryRow(Frozen):
     told: str | None
     kept: bool = False  # a receiver took a parcel of it
     declined: str | None = None  # why a receiver declined the last parcel that he did
+    refused_by: str | None = None  # the id of the person of the household who refused it
     code_kind: str | None = None
 
     def facts(self, house: DeliveryContext, now: Now) -> VisitDelivery:

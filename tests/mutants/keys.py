@@ -9,6 +9,20 @@ PAST = "tests/gateway/web/pages/test_history.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
+        name="what the household refused comes in",
+        file="gateway/domain/delivery/candidate.py",
+        old="    if order.refused_at is not None:\n        return Refusal.DECLINED_BY_HOUSEHOLD\n",
+        new="",
+        tests=(f"{OFFERS}::test_what_the_household_refused_stays_refused_after_a_restart_and_for_each_new_version",),
+    ),
+    Mutant(
+        name="a new version of the retailer's takes the household's no back",
+        file="gateway/storage/offers.py",
+        old="if code is None and row is not None and row.order.refused_at is not None:",
+        new="if code is None and row is not None and row.order.refused_at is row:",
+        tests=(f"{OFFERS}::test_what_the_household_refused_stays_refused_after_a_restart_and_for_each_new_version",),
+    ),
+    Mutant(
         name="what a stolen key signed before still opens",
         file="gateway/domain/delivery/candidate.py",
         old=("    if context.distrusts(order):\n        return Refusal.KEY_DISTRUSTED\n"),

@@ -72,9 +72,10 @@ def candidate(
 ) -> VisitDelivery:
     """Build the candidate as it stands at `now`.
 
-    Its refusal is, in this order: cancelled, already used, in doubt, expired, its key's, the permission's, its
-    tracking's. Without trusted time nothing expires: `decide` refuses because of the clock itself. The owner's own
-    parcel has no courier's code; instead the owner says yes to it, except where the house file lets it in without.
+    Its refusal is, in this order: cancelled, already used, in doubt, expired, the household's own, its key's, the
+    permission's, its tracking's. Without trusted time nothing expires: `decide` refuses because of the clock itself.
+    The owner's own parcel has no courier's code; instead the owner says yes to it, except where the house file lets it
+    in without.
     """
     is_own = order.brand == OWN_BRAND
     permission = context.permission_for(order, permission)
@@ -145,6 +146,8 @@ def _refusal(
 def _permission_refusal(
     order: DeliveryOrder, permission: Permission | None, context: DeliveryContext, now: Now
 ) -> Refusal | None:
+    if order.refused_at is not None:
+        return Refusal.DECLINED_BY_HOUSEHOLD
     if context.distrusts(order):
         return Refusal.KEY_DISTRUSTED
     return permission_refusal(permission, order, zone=context.zone, utc=now.utc)

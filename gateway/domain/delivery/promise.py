@@ -216,6 +216,7 @@ class DeliveryOrder(Frozen):
     moved_from: str | None = None  # the entrance of the retailer's order, if the house moved it to another one
     announced_place: str | None = None  # the place of the retailer's order, if the house moved it
     placed: int = 0  # how often the house moved it
+    refused_at: datetime | None = None  # when somebody of the household refused this one delivery; None: nobody did
 
     @property
     def key(self) -> str:

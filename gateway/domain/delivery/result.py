@@ -37,6 +37,7 @@ class Refusal(StrEnum):
     HUB_SIGNED_NOT_PERMITTED = auto()  # the hub signed it, not its brand
     NO_RECEIVER = auto()  # nobody is on duty at the reception
     ANNOUNCE_AGAIN = auto()  # announced before the box's state was restored from a copy: it may have been used since
+    DECLINED_BY_HOUSEHOLD = auto()  # somebody of the household refused this one delivery before it came
     NOT_OUT_FOR_DELIVERY = auto()  # the owner's own parcel: no live report of today, and no word of the owner's
 
 

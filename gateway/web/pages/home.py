@@ -12,7 +12,10 @@ from gateway.domain.delivery.permission import extends_permission
 from gateway.domain.pause import PauseRefusal, PlannedPause, parse_local_time
 from gateway.installation.capability import WalkTestStatus
 from gateway.protocol.owner_requests import REQUEST_ADAPTER, OwnerPermitRequest
-from gateway.system.i18n import Text
+from gateway.runtime.own_parcels import PARCEL_REFUSAL_TEXTS, AnnouncementProblem
+from gateway.storage.deliveries import RefuseProblem
+from gateway.storage.models import StoreFailed
+from gateway.system.i18n import Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import PASSWORD_FIELD, REQUEST_RIGHTS, wants_json
@@ -22,6 +25,11 @@ from gateway.web.server.security_headers import local_path
 from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
+
+_REFUSE_PROBLEM_TEXTS: Mapping[str, Text] = {
+    RefuseProblem.UNKNOWN_DELIVERY: _("This delivery is not expected any more."),
+    RefuseProblem.TOO_LATE: _("It is too late for that: the door was opened for it, or a receiver has it already."),
+}
 
 
 class OwnerRequestPage(Page):
@@ -88,6 +96,18 @@ class HomePage(OwnerRequestPage):
         if wants_json(request):
             raise Conflict(error)
         return self._render(request, entered, error=error)
+
+    @post("/deliveries/refuse", UserRight.REFUSE_DELIVERY)
+    async def _refuse_delivery(self, request: web.Request, user: CurrentUser) -> web.Response:
+        delivery = (await form_texts(request)).get("delivery", "")
+        try:
+            problem = await self._inbox.refuse_delivery(delivery, user.person)
+        except StoreFailed as failure:
+            raise Conflict(PARCEL_REFUSAL_TEXTS[AnnouncementProblem.NOT_STORED]) from failure
+        log.info("delivery_refused_on_a_page", delivery=delivery, by=user.person, done=problem is None)
+        if problem is not None:
+            raise Conflict(_REFUSE_PROBLEM_TEXTS.get(problem) or PARCEL_REFUSAL_TEXTS[problem])
+        return self._authorizer.done_response(request, "/")
 
     @post("/pause/end", UserRight.LIFT_STOP)
     async def _end_pause(self, request: web.Request, user: CurrentUser) -> web.Response:

@@ -49,6 +49,7 @@ ACTIVITY_TEXTS: Mapping[str, Text] = {
     "keeper_code_withdrawn": _("A keeper's code was withdrawn: {what} (by {by})"),
     "shared": _("{by} shows a visit by a link"),
     "share_ended": _("{by} ended a link"),
+    "delivery_refused": _("{by} refused a delivery: {what}"),
     "survey_begun": _("{by} began a survey ({what})"),
     "survey_ended": _("{by} ended a survey ({what})"),
     "browser_enrolled": _("{who} reaches the house from afar: {what}"),
@@ -193,6 +194,8 @@ def _line_text(row: Mapping[str, Any], language: Language) -> str:
             return f"{TEXTS[f'add.kind.{kind}'].to(language)} {name}"
         case "browser_enrolled" | "browser_ended":
             return sanitized(str(row["label"]))
+        case "delivery_refused":
+            return sanitized(str(row["delivery"]))
         case "survey_begun" | "survey_ended":
             return str(row["entrance"])
         case "keeper_invited" | "keeper_code_given" | "keeper_code_withdrawn":

@@ -30,7 +30,8 @@ from gateway.web.auth.roles import ROLE_RIGHTS, Role, UserRight, has_right
 from gateway.web.remote.actions import question_digest, sorted_terms
 from gateway.web.server.brand_terms import key_fingerprint
 from gateway.web.server.context import GatewayServices, Viewer, ViewLog
-from gateway.web.server.fragments import closure_facts, next_delivery_facts, pause_facts, state_facts, visit_facts
+from gateway.web.server.expected_view import expected_deliveries
+from gateway.web.server.fragments import closure_facts, pause_facts, state_facts, visit_facts
 from gateway.web.server.live_video import SnapshotCache, is_live
 
 QUERY_ADAPTER: TypeAdapter[browser_messages.AnyBrowserQuery] = TypeAdapter(browser_messages.AnyBrowserQuery)
@@ -201,11 +202,18 @@ class QueryService:
         }  # fmt: skip
 
     def _next_delivery(self, entrance: str, viewer: Viewer) -> dict[str, Any] | None:
-        facts = next_delivery_facts(self._services, entrance, viewer)
-        if facts["delivery"] is None:
+        coming = (
+            one
+            for one in expected_deliveries(self._services, viewer.language)
+            if one.delivery.entrance == entrance and one.readiness is not None
+        )
+        following = next(coming, None)
+        if following is None:
             return None
-        return {"brand": facts["brand"], "place": facts["place"],
-                "start": facts["start"].isoformat(), "end": facts["end"].isoformat()}  # fmt: skip
+        start, end = (at.astimezone(self._services.zone) for at in (following.delivery.start, following.delivery.end))
+        return {
+            "brand": following.brand, "place": following.place, "start": start.isoformat(), "end": end.isoformat(),
+        }  # fmt: skip
 
     def _brands(self) -> list[dict[str, Any]]:
         """Return the brands, first those that wait for an answer, without those whose request has expired."""

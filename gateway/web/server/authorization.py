@@ -30,6 +30,7 @@ REQUEST_RIGHTS: Mapping[str, UserRight] = {
     "acknowledge": UserRight.ACKNOWLEDGE,
     "approve": UserRight.DECIDE_AT_DOOR,
     "refuse": UserRight.DECIDE_AT_DOOR,
+    "refuse_delivery": UserRight.REFUSE_DELIVERY,
     "home": UserRight.SAY_HOME,
     "nobody_home": UserRight.SAY_HOME,
     "away": UserRight.SAY_HOME,

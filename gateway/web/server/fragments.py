@@ -22,11 +22,10 @@ from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S
 from gateway.runtime.notifications.texts import READINESS_TEXTS, battery_text
 from gateway.system.i18n import Language
 from gateway.web.auth.roles import UserRight
-from gateway.web.server import courier_view, keeper_view, reception_view
+from gateway.web.server import courier_view, expected_view, keeper_view, reception_view
 from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
 from gateway.web.server.context import GatewayServices, Viewer, person_name, to_utc
 from gateway.web.server.countdown import running_countdown
-from gateway.web.server.readiness_now import readiness_now
 from gateway.web.server.visit_story import story_lines
 
 MAX_TIMELINE_LINES = 40  # lines at most, the newest
@@ -204,24 +203,6 @@ def _lock_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Ma
     }
 
 
-def next_delivery_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
-    """Return the next delivery, and whether the entrance is ready for it now."""
-    _, now = services.entrance_state(entrance)
-    upcoming = (row.delivery for row in services.store.deliveries.upcoming(entrance, now))
-    usable = (delivery for delivery in upcoming if delivery.openings_left > 0)
-    delivery = min(usable, key=lambda delivery: delivery.start, default=None)
-    if delivery is None:
-        return {"delivery": None}
-    return {
-        "delivery": delivery,
-        "brand": services.brand_name(delivery.brand, viewer.language),
-        "place": services.place_name(delivery),
-        "start": delivery.start.astimezone(services.zone),
-        "end": delivery.end.astimezone(services.zone),
-        "readiness": readiness_now(services, delivery, viewer.language),
-    }
-
-
 def _timeline_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
     state, _ = services.entrance_state(entrance)
     running = state.visit or state.grace_visit
@@ -269,7 +250,7 @@ FRAGMENTS: Mapping[str, tuple[UserRight | None, Callable[[GatewayServices, str, 
     "visit": (UserRight.SEE_STATE, visit_facts),
     "lock": (UserRight.LOCK, _lock_facts),
     "pause": (UserRight.SAY_HOME, pause_facts),
-    "next": (UserRight.SEE_HISTORY, next_delivery_facts),
+    "expected": (UserRight.SEE_HISTORY, expected_view.expected_facts),
     "timeline": (UserRight.SEE_HISTORY, _timeline_facts),
     "courier": (None, courier_view.courier_facts),
     "phones": (UserRight.SETTINGS, _phones_facts),

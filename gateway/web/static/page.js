@@ -42,7 +42,7 @@ function lookAtLink() {
 
 // What a button or a fold is for: one of the same form and value is the same one after a repaint.
 function key(element) {
-  return `${element.closest("form")?.getAttribute("action")} ${element.value ?? ""}`;
+  return element.id || `${element.closest("form")?.getAttribute("action")} ${element.value ?? ""}`;
 }
 
 // A field is the same one after a repaint, and what was typed in it stays.

@@ -289,6 +289,15 @@ async def key_of_no_trust(folder: Path) -> None:
         await here.stands(made, State.REFUSED, "key_distrusted")
 
 
+async def refused_by_somebody_who_lives_there(folder: Path) -> None:
+    async with hub_house(folder) as here:
+        offer = new_offer()
+        made = await here.offers(offer)
+        await here.stands(made, State.SCHEDULED)
+        assert await here.made.store.deliveries.refuse(f"shop.{offer.id}", here.made.clock.now(), by="p-anna") is None
+        await here.stands(made, State.REFUSED, "declined_by_household")
+
+
 async def came_too_late_to_the_home(folder: Path) -> None:
     async with hub_house(folder, there=False) as here:
         now = int(here.made.time.wall())
@@ -337,6 +346,7 @@ async def put_back_from_a_copy(folder: Path) -> None:
 ALONE: Mapping[str, Callable[[Path], Awaitable[None]]] = {
     "brand_not_permitted": no_longer_let_in,
     "key_distrusted": key_of_no_trust,
+    "declined_by_household": refused_by_somebody_who_lives_there,
     "carrier_not_permitted": permitted_less_while_the_line_was_down,
     "expired": came_too_late_to_the_home,
     "unknown_delivery": changed_before_it_was_refused,

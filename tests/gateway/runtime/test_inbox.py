@@ -217,6 +217,22 @@ async def test_a_revocation_reaches_a_ringing_visit(ready: ShellBox) -> None:
     assert set(ready.touched) == {"front", "garage"}
 
 
+async def test_a_delivery_that_the_household_refuses_opens_nothing_even_when_it_rings_already(ready: ShellBox) -> None:
+    await ready.ring(PARCEL)
+    asked(ready, {"id": "w1", "do": "refuse_delivery", "delivery": "shop.d1"})
+    await wait_until(lambda: ready.front.state.visit is None)
+    assert ready.commands(c.AnswerScan)[-1].refusal is Refusal.DECLINED_BY_HOUSEHOLD
+    asked(ready, {"id": "w2", "do": "refuse_delivery", "delivery": "shop.d1"})
+    await wait_until(lambda: len(replies(ready)) > 1)
+    assert replies(ready) == [("w1", True, None), ("w2", False, "no parcel: unknown_delivery")]
+    ready.passes(20.0)  # of no effect since it is refused: the red light is over
+    await ready.quiet()
+    ready.scan(PARCEL)
+    await wait_until(lambda: len(ready.commands(c.AnswerScan)) > 2)
+    assert ready.commands(c.AnswerScan)[-1].refusal is Refusal.DECLINED_BY_HOUSEHOLD
+    assert ready.commands(c.Unlock) == []
+
+
 async def test_the_end_of_trust_in_a_key_reaches_a_ringing_visit(ready: ShellBox) -> None:
     await ready.ring(PARCEL)
     assert await ready.reception.distrust_key(ready.home.brands["shop"].keys[0].x, "p-anna") is None

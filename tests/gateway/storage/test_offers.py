@@ -18,6 +18,7 @@ from gateway.protocol.delivery_message import sign_delivery, verify_delivery
 from gateway.protocol.hash_chain import find_break
 from gateway.protocol.jws import RejectedMessage, RejectionCode
 from gateway.storage import Store
+from gateway.storage.deliveries import RefuseProblem
 from gateway.storage.models import MessageAnswer
 from gateway.storage.offers import MAX_NOTED_REJECTIONS_PER_HOUR
 from tests.gateway.domain.delivery.house import (
@@ -292,6 +293,32 @@ async def test_a_cancel_before_any_reservation_wins(tmp_path: Path) -> None:
         assert words(await receive(store, make_cancel(version=3))) == (False, "cancelled", State.CANCELLED)
         assert words(await receive(store, make_update(version=3))) == (False, "cancelled", State.CANCELLED)
         assert words(await receive(store, make_offer(version=3))) == (False, "cancelled", State.CANCELLED)
+
+
+async def test_what_the_household_refused_stays_refused_after_a_restart_and_for_each_new_version(
+    tmp_path: Path,
+) -> None:
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        assert await store.deliveries.refuse("shop.d1", NOW, by="p-anna") is None
+    async with open_store(tmp_path) as store:
+        assert visit_delivery(store).refusal is Refusal.DECLINED_BY_HOUSEHOLD
+        (told,) = store.deliveries.changed_results(NOW)
+        assert (told.state, told.reason) == (State.REFUSED, "declined_by_household")
+        assert words(await receive(store, make_update())) == (False, "declined_by_household", State.REFUSED)
+        assert visit_delivery(store).refusal is Refusal.DECLINED_BY_HOUSEHOLD
+        (row,) = store.log.newest_bodies(("delivery_refused",), at_most=9)
+        assert (row["by"], row["delivery"], row["version"]) == ("p-anna", "shop.d1", 1)
+        assert await store.deliveries.refuse("shop.d1", NOW, by="p-anna") is RefuseProblem.UNKNOWN_DELIVERY
+        assert words(await receive(store, make_cancel(version=3)))[2] is State.CANCELLED
+
+
+async def test_once_the_door_was_opened_for_it_the_household_cannot_refuse_it(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        await commit_reservation(store, "shop.d1")
+        assert await store.deliveries.refuse("shop.d1", NOW, by=None) is RefuseProblem.TOO_LATE
+        assert await store.deliveries.refuse("shop.nothing", NOW, by=None) is RefuseProblem.UNKNOWN_DELIVERY
 
 
 @pytest.mark.parametrize("said", [make_cancel(), make_update()])

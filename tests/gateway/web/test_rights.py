@@ -52,6 +52,7 @@ DOES = {
     "acknowledge": (OWNER, HOUSEHOLD),
     "approve": (OWNER, HOUSEHOLD),
     "refuse": (OWNER, HOUSEHOLD),
+    "refuse_delivery": (OWNER, HOUSEHOLD),
     "home": (OWNER, HOUSEHOLD),
     "nobody_home": (OWNER, HOUSEHOLD),
     "away": (OWNER, HOUSEHOLD),
@@ -180,10 +181,11 @@ async def test_every_address_there_is_leads_who_is_not_in_to_the_door(
 
 
 async def test_each_wish_is_granted_to_those_who_may_ask_it(clients: dict[str, ClientSession]) -> None:
-    fields = {"visit": "nobody", "scanner": "nobody", "brand": "shop", "end": "2020-01-01T00:00:00Z", "pause": "nobody"}
+    fields = {"visit": "nobody", "scanner": "nobody", "brand": "shop", "end": "2020-01-01T00:00:00Z", "pause": "nobody",
+              "delivery": "shop.nothing"}
     needs = {"approve": "visit", "refuse": "visit", "hold": "visit", "release": "visit", "erase": "visit",
              "clear_lockout": "scanner", "permit": "brand", "refuse_brand": "brand", "revoke": "brand",
-             "pause": "end", "end_pause": "pause"}  # fmt: skip
+             "pause": "end", "end_pause": "pause", "refuse_delivery": "delivery"}  # fmt: skip
     for do, let_in in (DOES | CONFIRMED).items():
         body = {"do": do, **({needs[do]: fields[needs[do]]} if do in needs else {})}
         for name, client in clients.items():
@@ -227,7 +229,7 @@ async def test_the_live_connection_and_a_camera_are_for_nobody_who_is_not_signed
 
 async def test_an_installer_s_live_connection_shows_no_visit_s_story(clients: dict[str, ClientSession]) -> None:
     async with clients[INSTALLER].ws_connect("/feed") as feed:
-        await feed.send_json({"want": ["en/timeline/front", "en/next/front", "en/pause/front", "en/state/front"]})
+        await feed.send_json({"want": ["en/timeline/front", "en/expected/home", "en/pause/front", "en/state/front"]})
         parts: dict[str, str] = {}
         for _ in range(3):
             parts |= (await feed.receive_json(timeout=20)).get("parts", {})

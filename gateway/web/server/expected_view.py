@@ -1,0 +1,113 @@
+"""Computes the list of expected deliveries: what comes when to which place, and whether the house is ready for it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.delivery.own_parcel import OWN_BRAND
+from gateway.domain.delivery.promise import State
+from gateway.domain.delivery.result import Refusal
+from gateway.domain.frozen import Frozen
+from gateway.domain.now import Now
+from gateway.domain.visit.state import Holder
+from gateway.protocol.keys import shown_ending
+from gateway.storage.rows import DeliveryRow
+from gateway.system.i18n import Language, Text, _
+from gateway.web.server.context import GatewayServices, Viewer, person_name
+from gateway.web.server.readiness_now import ReadinessNow, Tone, readiness_now
+
+SHOWN_AT_ONCE = 4  # deliveries; the others are behind "Show more"
+MAX_SHOWN = 30  # deliveries: more than a household expects, and rendered in some milliseconds
+
+_STATE_TEXTS: Mapping[State, Text] = {
+    State.AWAITING_LABEL: _("Announced: the number of its parcel is not known yet"),
+    State.AWAITING_PERMISSION: _("Waits for your answer whether the brand may come in"),
+    State.SCHEDULED: _("Expected"),
+    State.WINDOW_OPEN: _("May come now"),
+    State.VISITING: _("The courier is at the door"),
+}
+_NOT_OUT_TEXT = _("Expected: it opens nothing before it is out for delivery")
+
+
+class ExpectedDelivery(Frozen):
+    """A delivery as the list shows it."""
+
+    key: str
+    delivery: VisitDelivery
+    brand: str
+    endings: tuple[str, ...]  # the last characters of each parcel's number
+    entrance: str  # the name
+    place: str  # the name
+    by_keeper: bool
+    is_moved: bool  # the house moved it here, because its own entrance could not take it
+    state: Text
+    tone: Tone
+    readiness: ReadinessNow | None  # None: nothing is to be ready for it
+    may_refuse: bool
+    is_own: bool  # somebody of the household announced it; no retailer is told
+    is_pending: bool  # its brand waits for the owner's answer
+
+
+def expected_deliveries(services: GatewayServices, language: Language) -> tuple[ExpectedDelivery, ...]:
+    """Return what is expected at all entrances and receptions, at most `MAX_SHOWN`: refused ones last."""
+    now = services.clock.now()
+    rows = services.store.deliveries.expected(now, most=MAX_SHOWN)
+    shown = [one for row in rows if (one := _expected(services, row, language, now)) is not None]
+    return tuple(sorted(shown, key=lambda one: one.delivery.refusal is Refusal.DECLINED_BY_HOUSEHOLD))
+
+
+def expected_facts(services: GatewayServices, of: str, viewer: Viewer) -> Mapping[str, Any]:
+    """Return what the list shows; `of` is "home". KeyError: it is anything else."""
+    if of != "home":
+        raise KeyError(of)
+    deliveries = expected_deliveries(services, viewer.language)
+    return {"deliveries": deliveries[:SHOWN_AT_ONCE], "more": deliveries[SHOWN_AT_ONCE:]}
+
+
+def _expected(services: GatewayServices, row: DeliveryRow, language: Language, now: Now) -> ExpectedDelivery | None:
+    context, order = services.store.delivery_context, row.order
+    delivery, state = row.facts(context, now), row.result(context, now).state
+    is_refused = order.refused_at is not None
+    if state not in _STATE_TEXTS and not is_refused:
+        return None
+    section = services.home.entrances.get(order.entrance)
+    may_come = not is_refused and state is not State.VISITING
+    return ExpectedDelivery(
+        key=order.key,
+        delivery=delivery,
+        brand=services.brand_name(order.brand, language),
+        endings=tuple(map(shown_ending, sorted(order.parcels))),
+        entrance=services.entrance_name(order.entrance),
+        place=services.place_name(delivery),
+        by_keeper=section is not None and section.holder is Holder.KEEPER,
+        is_moved=order.moved_from is not None,
+        state=_state_text(services, row, delivery, state),
+        tone=Tone.GOOD if may_come and state is State.WINDOW_OPEN and delivery.refusal is None else Tone.NEUTRAL,
+        readiness=_readiness(services, delivery, language) if may_come else None,
+        may_refuse=may_come and not row.usage.withdrawals and not row.kept,
+        is_own=order.brand == OWN_BRAND,
+        is_pending=state is State.AWAITING_PERMISSION and not is_refused,
+    )
+
+
+def _state_text(services: GatewayServices, row: DeliveryRow, delivery: VisitDelivery, state: State | None) -> Text:
+    if row.order.refused_at is not None:
+        who = person_name(services.store.accounts, row.refused_by)
+        if who is None:
+            return _("Refused by your household: nothing opens for it, and its retailer was told")
+        return _("Refused by {who}: nothing opens for it, and its retailer was told", who=who)
+    if delivery.refusal is Refusal.NOT_OUT_FOR_DELIVERY:
+        return _NOT_OUT_TEXT
+    return _STATE_TEXTS[state or State.SCHEDULED]
+
+
+def _readiness(services: GatewayServices, delivery: VisitDelivery, language: Language) -> ReadinessNow | None:
+    """Return what the house says of its readiness now; None: the house file has no such entrance any more."""
+    desk = services.receptions.get(delivery.entrance)
+    if desk is not None:
+        if desk.on_duty():
+            return ReadinessNow(tone=Tone.GOOD, text=_("A receiver is on duty.").to(language))
+        return ReadinessNow(tone=Tone.NEUTRAL, text=_("Nobody is on duty at the moment.").to(language))
+    if delivery.entrance not in services.home.entrances:
+        return None
+    return readiness_now(services, delivery, language)
