@@ -181,8 +181,14 @@ async def test_every_address_there_is_leads_who_is_not_in_to_the_door(
 
 
 async def test_each_wish_is_granted_to_those_who_may_ask_it(clients: dict[str, ClientSession]) -> None:
-    fields = {"visit": "nobody", "scanner": "nobody", "brand": "shop", "end": "2020-01-01T00:00:00Z", "pause": "nobody",
-              "delivery": "shop.nothing"}
+    fields = {
+        "visit": "nobody",
+        "scanner": "nobody",
+        "brand": "shop",
+        "end": "2020-01-01T00:00:00Z",
+        "pause": "nobody",
+        "delivery": "shop.nothing",
+    }
     needs = {"approve": "visit", "refuse": "visit", "hold": "visit", "release": "visit", "erase": "visit",
              "clear_lockout": "scanner", "permit": "brand", "refuse_brand": "brand", "revoke": "brand",
              "pause": "end", "end_pause": "pause", "refuse_delivery": "delivery"}  # fmt: skip
