@@ -1,7 +1,7 @@
 """Simulates the devices a courier meets beside the door: the scanner with its display, and the signal."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from devices.commands import Command, SetSignal, ShowResult
@@ -60,7 +60,10 @@ class SimulatedScanner(SimulatedDevice):
 
 
 class SimulatedSignal(SimulatedDevice):
-    """Light and buzzer. Faults: dead (neither shows nor sounds nor confirms), silent (works, confirms nothing)."""
+    """Light and buzzer; `changed` is called when they change.
+
+    Faults: dead (neither shows nor sounds nor confirms), silent (works, confirms nothing).
+    """
 
     NOUN = "signal"
     FAULTS: ClassVar[Mapping[str, FaultValue]] = {"dead": True, "silent": True}
@@ -69,6 +72,12 @@ class SimulatedSignal(SimulatedDevice):
         super().__init__(name, plan, plan.vendor, site)
         self._latency_s = plan.latency_s
         self._light, self._sound = "off", "none"
+        self.changed: list[Callable[[], None]] = []
+
+    @property
+    def light(self) -> str:
+        """Return the colour that it shows, or off."""
+        return self._light
 
     def press_answer(self, who: str) -> None:
         """Press the button inside."""
@@ -83,14 +92,19 @@ class SimulatedSignal(SimulatedDevice):
     def misbehave(self, fault: str) -> None:
         """Apply a fault: a dead signal shows nothing."""
         if fault == "dead":
-            self._light, self._sound = "off", "none"
+            self._set("off", "none")
 
     async def _show(self, command: SetSignal) -> None:
         await asyncio.sleep(self._latency_s)
-        self._light, self._sound = command.light.value, command.sound.value
+        self._set(command.light.value, command.sound.value)
         self.log.write("signal", device=self.name, id=command.id, light=self._light, sound=self._sound)
         if "silent" not in self.faults:
             self.publish(SignalReport(id=command.id))
+
+    def _set(self, light: str, sound: str) -> None:
+        self._light, self._sound = light, sound
+        for subscriber in self.changed:
+            subscriber()
 
     def answer(self, correlation: bytes | None) -> None:
         """Do nothing: a signal accepts no queries."""

@@ -16,7 +16,10 @@ import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
-from devices.simulators.scene import Luma, Scene, SceneKind, Symbology, label_picture
+from devices.simulators.backdrop import View
+from devices.simulators.planes import Luma
+from devices.simulators.scene import Scene, SceneKind, Symbology, label_picture
+from devices.simulators.sight import Figure, Sight, Spot
 
 Mode = Literal["live", "frozen", "black", "stall", "stuck_timestamps", "garbled", "reset"]
 RTP_CLOCK_HZ = 90_000  # RTP's clock for video (RFC 6184)
@@ -56,14 +59,17 @@ class SimulatedCamera:
         burnt_in_clock: bool,
         scene: SceneKind,
         seed: int,
+        view: View = View(),  # noqa: B008 - immutable
         zone: tzinfo = UTC,
     ) -> None:
-        """`zone`: of the burnt-in clock's text."""
+        """`zone`: of the house, for the clock's text and for day and night."""
         self.name, self.width, self.height, self.fps = name, width, height, fps
         self.sps = self.pps = b""
+        self._view = view
         self._scene = Scene(
-            name=name, width=width, height=height, kind=scene, burnt_in_clock=burnt_in_clock, seed=seed, zone=zone
-        )
+            name=name, width=width, height=height, kind=scene, burnt_in_clock=burnt_in_clock, seed=seed, view=view,
+            zone=zone,
+        )  # fmt: skip
         self._mode: Mode = "live"
         self._listeners: set[Listener] = set()
         self._lock = threading.Lock()
@@ -109,9 +115,14 @@ class SimulatedCamera:
         if mode == "reset":
             self._cut()
 
+    def show(self, sight: Sight) -> None:
+        """Show this from the next picture on."""
+        self._scene.sight = sight
+
     def person(self, present: bool) -> None:
-        """Set whether a person moves in view."""
-        self._scene.person = present
+        """Show a house by day, and a courier before the lens or nobody."""
+        spot = Spot.ROOM if self._view.inside else Spot.LENS
+        self.show(Sight(figures=(Figure("courier", (spot,), carries=True),) if present else ()))
 
     def show_label(self, code: str, symbology: Symbology = "code128", *, tilt: float = 0.0) -> None:
         """Hold a parcel's label into the picture, turned by `tilt` degrees."""
@@ -140,38 +151,22 @@ class SimulatedCamera:
             listener(None)
 
     def _run(self) -> None:
-        encoder = self._encoder()
+        encoder = h264_encoder(self.width, self.height, self.fps)
         began, number = time.monotonic(), 0
         while not self._ending.is_set():
             if self._ready.is_set() and not self._listeners:
                 self._ending.wait(LISTENER_POLL_S)
                 began, number = time.monotonic(), 0
                 continue
-            self._picture(encoder, number)
+            self._picture(encoder)
             number += 1
             self._ending.wait(max(0.0, began + number / self.fps - time.monotonic()))
 
-    def _encoder(self) -> VideoCodecContext:
-        encoder = av.CodecContext.create("libx264", "w")
-        encoder.width, encoder.height, encoder.pix_fmt = self.width, self.height, "yuv420p"
-        encoder.time_base, encoder.framerate = Fraction(1, RTP_CLOCK_HZ), Fraction(self.fps)
-        encoder.thread_count = 1
-        encoder.gop_size = self.fps
-        encoder.options = {
-            "preset": "ultrafast",
-            "tune": "zerolatency",
-            "profile": "baseline",
-            "forced-idr": "1",
-            "crf": "28",
-            "x264-params": f"keyint={self.fps}:min-keyint={self.fps}:scenecut=0:repeat-headers=1:threads=1",
-        }
-        return encoder
-
-    def _picture(self, encoder: VideoCodecContext, number: int) -> None:
+    def _picture(self, encoder: VideoCodecContext) -> None:
         """Draw, encode and pass on one picture. RTP time follows the machine's clock over every restart."""
         at, rtp_time = datetime.now(UTC), int(time.monotonic() * RTP_CLOCK_HZ)
         mode = self._mode
-        self._still = self._draw(mode, number, at)
+        self._still = self._draw(mode, at)
         frame = av.VideoFrame.from_ndarray(self._still, format="yuv420p")
         frame.pts, frame.time_base = rtp_time, Fraction(1, RTP_CLOCK_HZ)
         with self._lock:
@@ -189,12 +184,12 @@ class SimulatedCamera:
             if mode != "stall":
                 self._distribute(AccessUnit(nals, self._stuck_at & 0xFFFFFFFF, packet.is_keyframe, at))
 
-    def _draw(self, mode: Mode, number: int, at: datetime) -> Luma:
+    def _draw(self, mode: Mode, at: datetime) -> Luma:
         if mode == "black":
             return self._scene.black()
         if mode == "frozen" and self._still is not None:
             return self._still
-        return self._scene.draw(number, at)
+        return self._scene.draw(at)
 
     def _keep_parameter_sets(self, nals: tuple[bytes, ...]) -> None:
         for nal in nals:
@@ -208,6 +203,24 @@ class SimulatedCamera:
             listeners = tuple(self._listeners)
         for listener in listeners:
             listener(unit)
+
+
+def h264_encoder(width: int, height: int, fps: int) -> VideoCodecContext:
+    """Return an encoder as those of small cameras: no delay, one picture a packet, a key picture every second."""
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+    encoder.time_base, encoder.framerate = Fraction(1, RTP_CLOCK_HZ), Fraction(fps)
+    encoder.thread_count = 1
+    encoder.gop_size = fps
+    encoder.options = {
+        "preset": "ultrafast",
+        "tune": "zerolatency",
+        "profile": "baseline",
+        "forced-idr": "1",
+        "crf": "28",
+        "x264-params": f"keyint={fps}:min-keyint={fps}:scenecut=0:repeat-headers=1:threads=1",
+    }
+    return encoder
 
 
 def split_nals(stream: bytes) -> tuple[bytes, ...]:

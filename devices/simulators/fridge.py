@@ -1,6 +1,6 @@
 """Simulates a fridge that reports temperature, set point and door of each compartment."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from devices.commands import Command
@@ -15,7 +15,7 @@ DOOR_COMPARTMENT = "cooler"  # the compartment whose door people open
 
 
 class SimulatedFridge(SimulatedDevice):
-    """Reports every change.
+    """Reports every change; `door_moved` is called when somebody opens or closes it.
 
     Faults: fahrenheit (its units), null_main (as some manufacturers' do), silent (neither reports nor answers).
     """
@@ -27,7 +27,13 @@ class SimulatedFridge(SimulatedDevice):
         self._temperatures: dict[str, float | None] = {**plan.temperatures}
         self._setpoints: dict[str, float] = dict(plan.setpoints)
         self._open = False
+        self.door_moved: list[Callable[[], None]] = []
         super().__init__(name, plan, plan.vendor, site)
+
+    @property
+    def open(self) -> bool:
+        """Return whether its door is open."""
+        return self._open
 
     def on_up(self) -> None:
         """Report the state."""
@@ -51,6 +57,8 @@ class SimulatedFridge(SimulatedDevice):
             raise Impossible(f"the fridge is {'open' if opened else 'closed'} already")
         self._open = opened
         self.log.write("fridge", device=self.name, door="open" if opened else "closed")
+        for subscriber in self.door_moved:
+            subscriber()
         self._publish_state()
 
     def set_temperature(self, compartment: str, celsius: float | None) -> None:

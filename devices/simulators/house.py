@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from devices.simulators.doorway import Position
 from devices.simulators.key_safe import KeyedDoorPlan, KeySafePlan
 from devices.simulators.scene import SceneKind
+from devices.simulators.sight import Daylight
 from devices.simulators.thing import CompartmentPlan, Delay, Id, StreetDoorPlan, ThingSection
 from devices.vendor_name import VendorOf
 from devices.vendors import VENDORS
@@ -260,9 +261,11 @@ class ZigbeePlan(DeviceAccount):
 class SimulatedHouse(HouseSection):
     """The whole file: one door, the devices around it, and the positions of its people at the start.
 
-    `timezone`: of the text of the clock that cameras burn into their pictures.
+    `timezone`: of the text of the clock that cameras burn into their pictures, and of the hours at which it is day,
+    dusk or night in them, unless `daylight` says which.
     """
 
+    daylight: Daylight | None = None
     broker: SimulatedBroker = SimulatedBroker()
     rtsp: Rtsp = Rtsp()
     devices: dict[Id, DevicePlan]

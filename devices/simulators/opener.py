@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol
 
 from devices.commands import Command, LockDoor, UnlockDoor
@@ -33,6 +33,8 @@ class Leaf(Protocol):
 class Opener(SimulatedDevice):
     """Lifts and lowers the leaf on command; never lowers it onto an obstacle that it or its beam meets.
 
+    `moved` is called when the leaf starts, arrives or turns round.
+
     Faults: stuck (does nothing), silent (neither reports nor answers), beam (something stands in the light beam), under
     (somebody stands under the door, past the beam), blind (the beam detects nothing and reports that all is clear).
     """
@@ -47,11 +49,27 @@ class Opener(SimulatedDevice):
         self._cover = GarageDoorState.CLOSED
         self._passing = 0
         self._inside = self._who_is_inside()
+        self.moved: list[Callable[[], None]] = []
         super().__init__(name, plan, plan.vendor, site)
         if isinstance(self._leaf, MotorThing):
             self._leaf.crossed.append(self._somebody_crossed)
         else:
             site.doorway.people_moved.append(self._somebody_moved)
+
+    @property
+    def moves_front(self) -> bool:
+        """Return whether its leaf is the way into the house, not that of a thing."""
+        return self._plan.of is None
+
+    @property
+    def rises(self) -> bool:
+        """Return whether the leaf is up or on its way up."""
+        return self._cover in (GarageDoorState.OPENING, GarageDoorState.OPEN)
+
+    @property
+    def travel_s(self) -> float:
+        """Return how long the leaf is on its way, in seconds."""
+        return self._plan.travel_s
 
     # ---- reports -----------------------------------------------------------------------------------------------------
 
@@ -79,6 +97,8 @@ class Opener(SimulatedDevice):
 
     def _publish_state(self, cover: GarageDoorState) -> None:
         self._cover = cover
+        for subscriber in self.moved:
+            subscriber()
         self._say(GarageDoorReport(cover=cover))
 
     def _publish_beam(self) -> None:

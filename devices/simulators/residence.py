@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from datetime import tzinfo
 from pathlib import Path
 from typing import TypeVar, assert_never
 
@@ -33,6 +32,7 @@ from devices.simulators.lock import MotorLock
 from devices.simulators.opener import Opener
 from devices.simulators.physical_log import PhysicalLog
 from devices.simulators.rtsp import RtspServer
+from devices.simulators.staging import Staging, view_of
 from devices.simulators.thing import Thing
 from devices.simulators.watcher import CloudCamera
 from devices.simulators.way_devices import Board, InsideSensor, StrikeRelay
@@ -85,6 +85,8 @@ class Residence:
         self.zigbee = None if house.zigbee is None else ZigbeeBridge(house.zigbee, site)
         for who, where in house.people.items():
             self.doorway.place(who, where)
+        shows = [camera.show for camera in cameras.values()]
+        self._staging = Staging(house, self.doorway, self.things, self.devices.values(), shows)
 
     async def act(self, request: Request) -> Mapping[str, object]:
         """Perform the request; return its result.
@@ -92,9 +94,16 @@ class Residence:
         Raises:
             Impossible: the house does not allow it in its present state.
         """
+        if isinstance(request, ask.ReadState):
+            return self._state()
+        await self._perform(request)
+        self._staging.saw(request)
+        return {}
+
+    async def _perform(self, request: Request) -> None:
         match request:
             case ask.ReadState():
-                return self._state()
+                return
             case ask.Handle():
                 if request.thing not in self.things:
                     raise Impossible(
@@ -109,7 +118,6 @@ class Residence:
                 self._act_in_household(request)
             case _:
                 self._move(request)
-        return {}
 
     def _move(
         self,
@@ -270,7 +278,7 @@ async def run(house: SimulatedHouse, control: Path, log: Path, *, seed: int | No
         cameras: dict[str, SimulatedCamera] = {}
         for number, (name, plan) in enumerate(house.devices.items()):
             if isinstance(plan, CameraPlan):
-                cameras[name] = _camera(name, plan, seed=(seed or 0) + number, zone=house.zone)
+                cameras[name] = _camera(name, plan, house, seed=(seed or 0) + number)
                 stack.callback(cameras[name].stop)
                 await asyncio.to_thread(cameras[name].start)
         server = RtspServer(cameras)
@@ -286,7 +294,7 @@ async def run(house: SimulatedHouse, control: Path, log: Path, *, seed: int | No
             group.create_task(serve(line, residence.act), name="control")
 
 
-def _camera(name: str, plan: CameraPlan, *, seed: int, zone: tzinfo) -> SimulatedCamera:
+def _camera(name: str, plan: CameraPlan, house: SimulatedHouse, *, seed: int) -> SimulatedCamera:
     return SimulatedCamera(
         name,
         width=plan.width,
@@ -295,5 +303,6 @@ def _camera(name: str, plan: CameraPlan, *, seed: int, zone: tzinfo) -> Simulate
         burnt_in_clock=plan.burnt_in_clock,
         scene=plan.scene,
         seed=seed,
-        zone=zone,
+        view=view_of(house, plan),
+        zone=house.zone,
     )

@@ -1,73 +1,36 @@
-"""What a simulated camera looks at, as yuv420p pictures: a hall by day or night, a person, a parcel's label, a clock.
+"""What a simulated camera looks at, as yuv420p pictures: a house, its people, a parcel's label, a clock."""
 
-The burnt-in clock stands twice in a picture: as text for people, and as a strip of 48 black or white blocks which
-`read_clock` reads back from a decoded film. The strip holds 41 bits of Unix milliseconds and 7 check bits.
-"""
-
-from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import pairwise
+from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
 import numpy as np
 import zxingcpp
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-Luma = NDArray[np.uint8]
+from devices.simulators.backdrop import DRAWN_WIDTH, LIGHT_STEP, State, View, backdrop
+from devices.simulators.burnt_clock import BurntClock
+from devices.simulators.drawing import Box, render
+from devices.simulators.figure import lay_figure
+from devices.simulators.planes import BLACK, GREY, WHITE, CutOut, Luma, Planes
+from devices.simulators.sight import LONG_AGO, Daylight, Sight, daylight
+
 SceneKind = Literal["moving", "static_hall", "noisy_night"]
+"""`moving`: a cat walks to and fro. `static_hall`: only people move. `noisy_night`: as an infrared camera sees it."""
+
 Symbology = Literal["code128", "qr", "datamatrix"]
 
-CLOCK_REGION = (0.0, 0.91, 1.0, 0.09)
-"""Position of the strip: x, y, width, height as parts of the picture."""
-
-BLACK, WHITE = 16, 235
-TIME_BITS, CHECK_BITS = 41, 7
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FORMATS = {
     "code128": zxingcpp.BarcodeFormat.Code128,
     "qr": zxingcpp.BarcodeFormat.QRCode,
     "datamatrix": zxingcpp.BarcodeFormat.DataMatrix,
 }
 NOISE_PICTURES = 8
-CLOCK_GLYPHS = "0123456789:-.TZ abcdefghijklmnopqrstuvwxyz_"
-
-
-def clock_bits(at: datetime) -> list[bool]:
-    """Return the strip's blocks for a time in UTC, to the millisecond; True is white."""
-    milliseconds = (at - EPOCH) // timedelta(milliseconds=1)
-    word = milliseconds << CHECK_BITS | _check(milliseconds)
-    return [bool(word >> bit & 1) for bit in reversed(range(TIME_BITS + CHECK_BITS))]
-
-
-def clock_text(at: datetime, zone: tzinfo) -> str:
-    """Return the clock's text: in UTC with a Z behind it, else the local time of the house."""
-    local = at.astimezone(zone)
-    day, mark = ("%Y-%m-%dT", "Z") if zone is UTC else ("%Y-%m-%d ", "")
-    return f"{local:{day}%H:%M:%S}.{local.microsecond // 1000:03d}{mark}"
-
-
-def read_clock(luma: Luma) -> datetime | None:
-    """Return the burnt-in time of one decoded picture (rows by columns of luma); None if unreadable."""
-    rows, edges = _strip(luma.shape[1], luma.shape[0])
-    quarter = (rows[1] - rows[0]) // 4
-    band = luma[rows[0] + quarter : rows[1] - quarter]
-    word = 0
-    for left, right in pairwise(edges):
-        inner = band[:, left + (right - left) // 4 : right - (right - left) // 4]
-        word = word << 1 | int(inner.mean() > (BLACK + WHITE) / 2)
-    milliseconds, check = word >> CHECK_BITS, word & (1 << CHECK_BITS) - 1
-    return EPOCH + timedelta(milliseconds=milliseconds) if check == _check(milliseconds) else None
-
-
-def _check(milliseconds: int) -> int:
-    """Return the check bits; never 0, so that a black picture reads as no clock."""
-    return 127 - milliseconds % 127
-
-
-def _strip(width: int, height: int) -> tuple[tuple[int, int], list[int]]:
-    """Return the strip's first and last row, and the left edges of its blocks with the last right one."""
-    edges = [round(width * (0.02 + 0.02 * block)) for block in range(TIME_BITS + CHECK_BITS + 1)]
-    return (round(height * 0.92), round(height * 0.98)), edges
+MAX_NOISE = 15  # luma: less than black is above 0 and white below 255
+NOISE, NIGHT_NOISE = 1.5, 5.0  # standard deviation of the sensor's noise, in luma
+CARTON = (158, 96, 148)  # Y, U and V of a parcel that is held before the lens
+CARTON_MARGIN_PX = 14  # pixels of it around its label
+CAT_SPEED = 60.0  # units of the drawing in a second
+CAT_STEP_S = 0.15  # seconds
 
 
 def label_picture(code: str, symbology: Symbology, *, width: int, tilt: float = 0.0) -> Luma:
@@ -86,7 +49,8 @@ def label_picture(code: str, symbology: Symbology, *, width: int, tilt: float = 
 class Scene:
     """Draws one camera's pictures: arrays of height * 3 / 2 rows by `width` columns (planes Y, U, V of yuv420p).
 
-    `width` and `height` are multiples of 4. The same seed draws the same house.
+    `width` and `height` are multiples of 4. The same seed, sight and time draw the same picture, apart from the
+    sensor's noise, which the seed decides from picture to picture. `zone`: of the house's clocks.
     """
 
     def __init__(  # noqa: PLR0913  what a scene is made of
@@ -98,82 +62,95 @@ class Scene:
         kind: SceneKind,
         burnt_in_clock: bool,
         seed: int,
+        view: View = View(),  # noqa: B008 - immutable
         zone: tzinfo = UTC,
     ) -> None:
-        """`zone`: of the clock's text; its strip is UTC."""
-        self.person = False
+        self.sight = Sight()
         self.label: Luma | None = None
-        self._name = name
-        self._width, self._height = width, height
-        self._kind = kind
-        self._clock, self._zone = burnt_in_clock, zone
+        self._width, self._height, self._kind = width, height, kind
+        self._zone = zone
+        self._backdrop = backdrop(view, width, height)
+        self._clock = BurntClock(name, width, height, zone) if burnt_in_clock else None
         self._dice = np.random.default_rng(seed)
-        self._pictures = self._background()
+        self._noise = _noise(self._dice, (height, width), NIGHT_NOISE if kind == "noisy_night" else NOISE)
         self._last = -1
-        font = ImageFont.load_default(size=max(12, height // 24))
-        self._glyphs = {sign: _glyph(sign, font, height) for sign in CLOCK_GLYPHS}
+        self._cats = _cats(self._backdrop.scale) if kind == "moving" else None
 
-    def _background(self) -> list[Luma]:
-        """Return the empty hall, with different sensor noise in each picture."""
-        rows, columns = np.arange(self._height)[:, np.newaxis], np.arange(self._width)
-        hall = 100 + 50 * np.sin(columns / (self._width / 7)) + 30 * np.cos(rows / (self._height / 5))
-        grain, noise = self._dice.standard_normal((2, *hall.shape), np.float32)
-        hall, strength = hall.astype(np.float32) + 4 * grain, 1.5
-        if self._kind == "noisy_night":
-            hall, strength = hall * np.float32(0.12) + BLACK, 5.0
-        return [
-            (hall + strength * np.roll(noise, 7919 * number)).clip(BLACK, WHITE).astype(np.uint8)
-            for number in range(NOISE_PICTURES)
-        ]
-
-    def draw(self, number: int, at: datetime) -> Luma:
-        """Return picture `number` (drives what moves), seen at the UTC time `at`."""
-        width, height = self._width, self._height
+    def draw(self, at: datetime) -> Luma:
+        """Return the picture at a time in UTC."""
+        sight, night = self.sight, self._kind == "noisy_night"
+        light = Daylight.NIGHT if night else sight.daylight or daylight(at, self._zone)
+        state = self._state(sight, at, light)
+        picture = self._backdrop.picture(state).copy()
+        planes = Planes.of(picture)
+        if self._cats is not None:
+            self._lay_cat(planes, at, self._cats)
+        for figure in sorted(sight.figures, key=lambda one: one.who != "courier", reverse=True):
+            lay_figure(planes, self._backdrop, figure, at, light=light, way_open=state.leaf > LIGHT_STEP, grey=night)
         self._last = (self._last + int(self._dice.integers(1, NOISE_PICTURES))) % NOISE_PICTURES
-        picture = np.full((height * 3 // 2, width), 128, np.uint8)
-        picture[:height] = self._pictures[self._last]
-        if self._kind == "moving":
-            left = int((width - width // 8) * (0.5 + 0.5 * np.sin(number / 20)))
-            picture[height // 8 : height // 4, left : left + width // 12] = 190
-        if self.person:
-            self._draw_person(picture, number)
-        label = self.label
-        if label is not None:
-            tall, wide = min(label.shape[0], height), min(label.shape[1], width)
-            top, left = (height - tall) // 2, (width - wide) // 2
-            picture[top : top + tall, left : left + wide] = label[:tall, :wide]
-        if self._clock:
-            self._draw_clock(picture, at)
+        planes.y[:] += self._noise[self._last]
+        if self.label is not None:
+            self._lay_label(planes, self.label)
+        if self._clock is not None:
+            self._clock.write(planes, at)
         return picture
 
     def black(self) -> Luma:
         """Return the picture of a covered lens or a dead sensor: no structure, no noise, no clock."""
-        picture = np.full((self._height * 3 // 2, self._width), 128, np.uint8)
+        picture = np.full((self._height * 3 // 2, self._width), GREY, np.uint8)
         picture[: self._height] = BLACK
         return picture
 
-    def _draw_person(self, picture: Luma, number: int) -> None:
-        """Draw a head, a trunk and an arm that waves, walking to and fro."""
-        width, height = self._width, self._height
-        left = int((width - width // 6) * (0.5 + 0.45 * np.sin(number / 12)))
-        picture[height // 3 : height // 3 + height // 9, left + width // 40 : left + width // 15] = 200
-        picture[height // 3 + height // 9 : height * 7 // 8, left : left + width // 11] = 50
-        reach = height // 2 + int(height / 10 * np.sin(number / 3))
-        picture[reach : reach + height // 20, left + width // 11 : left + width // 7] = 180
+    def _state(self, sight: Sight, at: datetime, light: Daylight) -> State:
+        leaf = sight.leaf.part(at)
+        somebody = any(figure.is_inside for figure in sight.figures)
+        lids = (*(lid.part(at) for lid in sight.lids), 0.0, 0.0)
+        return State(
+            daylight=light,
+            lit=(leaf > LIGHT_STEP or somebody) and self._kind != "noisy_night",
+            leaf=leaf,
+            fridge=sight.fridge.part(at),
+            flap=sight.flap.part(at),
+            lids=(lids[0], lids[1]),
+            contents=((*sight.contents, False, False)[0], (*sight.contents, False, False)[1]),
+            key=sight.key,
+            parcels=min(sight.parcels, 2),
+            parcel_in_fridge=sight.parcel_in_fridge,
+            parcel_outside=sight.parcel_outside,
+            lamp=sight.lamp,
+            infrared=self._kind == "noisy_night",
+        )
 
-    def _draw_clock(self, picture: Luma, at: datetime) -> None:
-        rows, edges = _strip(self._width, self._height)
-        for white, left, right in zip(clock_bits(at), edges[:-1], edges[1:], strict=True):
-            picture[rows[0] : rows[1], left:right] = WHITE if white else BLACK
-        left = 8
-        for sign in f"{clock_text(at, self._zone)} {self._name}":
-            glyph = self._glyphs.get(sign)
-            if glyph is not None and left + glyph.shape[1] < self._width:
-                picture[8 : 8 + glyph.shape[0], left : left + glyph.shape[1]] = glyph
-                left += glyph.shape[1]
+    def _lay_cat(self, planes: Planes, at: datetime, cats: tuple[CutOut, ...]) -> None:
+        """Lay a cat that walks to and fro between the edges of the drawing."""
+        gone = (at - LONG_AGO).total_seconds() * CAT_SPEED % (2 * DRAWN_WIDTH)
+        back = gone > DRAWN_WIDTH
+        cat = cats[int(at.timestamp() / CAT_STEP_S) % 2 + 2 * back]
+        x = 2 * DRAWN_WIDTH - gone if back else gone
+        left, top = self._backdrop.pixels(x - 30, 288)
+        cat.lay(planes, left & ~1, top & ~1, (0, 0, self._width, self._height))
+
+    def _lay_label(self, planes: Planes, label: Luma) -> None:
+        """Lay a parcel with this label into the middle of the picture."""
+        tall, wide = min(label.shape[0], self._height), min(label.shape[1], self._width)
+        top, left = (self._height - tall) // 2, (self._width - wide) // 2
+        first, last = max(0, top - CARTON_MARGIN_PX) // 2, (top + tall + CARTON_MARGIN_PX) // 2
+        begin, end = max(0, left - CARTON_MARGIN_PX) // 2, (left + wide + CARTON_MARGIN_PX) // 2
+        planes.y[2 * first : 2 * last, 2 * begin : 2 * end] = CARTON[0]
+        planes.u[first:last, begin:end], planes.v[first:last, begin:end] = CARTON[1:]
+        planes.y[top : top + tall, left : left + wide] = label[:tall, :wide]
+        for plane in (planes.u, planes.v):
+            plane[top // 2 : (top + tall) // 2, left // 2 : (left + wide) // 2] = GREY
 
 
-def _glyph(sign: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, height: int) -> Luma:
-    drawn = Image.new("L", (max(4, int(font.getlength(sign)) + 1), height // 18 + 4), BLACK)
-    ImageDraw.Draw(drawn).text((0, 0), sign, WHITE, font=font)
-    return np.array(drawn)
+def _noise(dice: np.random.Generator, shape: tuple[int, int], strength: float) -> list[Luma]:
+    """Return what the sensor adds to each picture; numbers below 0 stand as their complement to 256."""
+    noise = (strength * dice.standard_normal(shape, np.float32)).clip(-MAX_NOISE, MAX_NOISE).astype(np.int8)
+    return [np.roll(noise, 7919 * number).view(np.uint8) for number in range(NOISE_PICTURES)]
+
+
+def _cats(scale: float) -> tuple[CutOut, ...]:
+    """Return a cat at two steps to the right, and at two to the left."""
+    size = (round(30 * scale) * 2, round(18 * scale) * 2)
+    steps = [render("cat", ("cat", f"paws-{step}"), box=Box(0, 0, 100, 60), size=size) for step in (1, 2)]
+    return tuple(map(CutOut, (*steps, *(step.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for step in steps))))

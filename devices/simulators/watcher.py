@@ -15,7 +15,7 @@ _MODES: Mapping[str, Mode] = {mode: mode for mode in get_args(Mode) if mode not 
 
 
 class CloudCamera(SimulatedDevice):
-    """Owns the pictures of `camera`. It sees the people on its side of the door.
+    """Owns the pictures of `camera`. It reports the people on its side of the door.
 
     Faults: frozen, black, stall, stuck_timestamps, garbled (of the pictures; the last one switched on counts). Actions:
     reset (all its streams are cut once). Without its link there are no pictures either.
@@ -72,7 +72,6 @@ class CloudCamera(SimulatedDevice):
 
     def _look(self) -> None:
         person = self._doorway.anybody(self._plan.sees)
-        self._camera.person(person)
         if person != self._seen:
             self.publish(MotionReport(detected=person))
         self._seen = person

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from playwright.async_api import Page
 
-from devices.simulators.scene import read_clock
+from devices.simulators.burnt_clock import read_clock
 from tests.bench.line import BenchLine, ShowStatus, median, ms, p95
 from tests.bench.machine import cpu
 from tests.browser import visitor

@@ -5,10 +5,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from devices.simulators.backdrop import View
+from devices.simulators.burnt_clock import CLOCK_REGION
 from devices.simulators.camera import SimulatedCamera
 from devices.simulators.rtsp import RtspServer
-from devices.simulators.scene import CLOCK_REGION
 from gateway.video.ipc import CameraSource
+
+INSIDE = View(inside=True)
 
 
 class CameraSet:
@@ -16,8 +19,8 @@ class CameraSet:
 
     def __init__(self) -> None:
         self.front = SimulatedCamera("front", burnt_in_clock=True, scene="moving", seed=1)
-        self.hall = SimulatedCamera("hall", burnt_in_clock=False, scene="static_hall", seed=2)
-        self.night = SimulatedCamera("night", burnt_in_clock=False, scene="noisy_night", seed=3)
+        self.hall = SimulatedCamera("hall", burnt_in_clock=False, scene="static_hall", seed=2, view=INSIDE)
+        self.night = SimulatedCamera("night", burnt_in_clock=False, scene="noisy_night", seed=3, view=INSIDE)
         self.cameras = {camera.name: camera for camera in (self.front, self.hall, self.night)}
         self.port = 0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 
-from devices.simulators.scene import read_clock
+from devices.simulators.burnt_clock import read_clock
 from gateway.video.frame_analysis import luma
 from gateway.video.ipc import ClipFacts
 from gateway.video.sidecar import FilmHashChain, SidecarLink, read_sidecar, sidecar_path

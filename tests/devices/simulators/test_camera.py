@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import zxingcpp
 
+from devices.simulators.burnt_clock import clock_text, read_clock
 from devices.simulators.camera import AccessUnit, SimulatedCamera, split_nals
-from devices.simulators.scene import Scene, SceneKind, Symbology, clock_text, label_picture, read_clock
+from devices.simulators.scene import Scene, SceneKind, Symbology, label_picture
 from tests.filmset.cameras import CameraSet, camera_set
 
 TEA_TIME = datetime(2026, 3, 29, 16, 0, 0, 123000, tzinfo=UTC)
@@ -29,7 +30,7 @@ def scene(*, kind: SceneKind = "static_hall", clock: bool = True, width: int = 6
 
 @pytest.mark.parametrize(("width", "height"), [(640, 360), (1280, 720), (320, 240)])
 def test_the_burnt_in_clock_can_be_read_back_to_the_millisecond(width: int, height: int) -> None:
-    picture = scene(width=width, height=height).draw(0, TEA_TIME)
+    picture = scene(width=width, height=height).draw(TEA_TIME)
 
     assert read_clock(picture[:height]) == TEA_TIME
 
@@ -46,12 +47,12 @@ def test_people_read_the_time_of_the_house_in_its_films() -> None:
 
 
 def test_a_camera_without_a_clock_shows_none_and_a_covered_lens_neither() -> None:
-    assert read_clock(scene(clock=False).draw(0, TEA_TIME)[:360]) is None
+    assert read_clock(scene(clock=False).draw(TEA_TIME)[:360]) is None
     assert read_clock(scene().black()[:360]) is None
 
 
 def test_the_same_seed_draws_the_same_house() -> None:
-    assert (scene().draw(5, TEA_TIME) == scene().draw(5, TEA_TIME)).all()
+    assert (scene().draw(TEA_TIME) == scene().draw(TEA_TIME)).all()
 
 
 @pytest.mark.parametrize("symbology", ["code128", "qr", "datamatrix"])

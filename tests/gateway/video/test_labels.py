@@ -11,7 +11,7 @@ from gateway.video.liveness import Luma
 def hall_with(label: Luma | None) -> Luma:
     scene = Scene(name="front", width=640, height=360, kind="static_hall", burnt_in_clock=False, seed=1)
     scene.label = label
-    return scene.draw(0, datetime(2026, 1, 1, tzinfo=UTC))[:360]
+    return scene.draw(datetime(2026, 1, 1, tzinfo=UTC))[:360]
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from devices.simulators.scene import CLOCK_REGION, Scene, SceneKind
+from devices.simulators.burnt_clock import CLOCK_REGION
+from devices.simulators.scene import Scene, SceneKind
+from devices.simulators.sight import Figure, Sight, Spot
 from gateway.video.ipc import StreamFault
 from gateway.video.liveness import Liveness, Luma, block_difference
 
 FRAME = 1 / 15
+SOMEBODY = Sight(figures=(Figure("courier", (Spot.LENS,)),))
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
@@ -17,7 +20,7 @@ class Stream:
     def __init__(self, kind: SceneKind = "static_hall", *, clock: bool = False, full: bool = True) -> None:
         self.scene = Scene(name="x", width=320, height=240, kind=kind, burnt_in_clock=clock, seed=3)
         self.evidence = Liveness(clock_region=CLOCK_REGION if clock else None, decodes_every_picture=full, now=0.0)
-        self.now, self.number, self.time = 0.0, 0, 0.0
+        self.now, self.time = 0.0, 0.0
 
     def run(
         self,
@@ -29,7 +32,7 @@ class Stream:
         frame: float = FRAME,
     ) -> None:
         for _ in range(round(seconds / frame)):
-            self.now, self.number = self.now + frame, self.number + 1
+            self.now += frame
             self.time += frame if rising else 0.0
             self.evidence.add_packet(self.now, self.time)
             if decodable:
@@ -39,7 +42,7 @@ class Stream:
                 self.evidence.add_decode_failure(self.now)
 
     def draw(self) -> Luma:
-        return self.scene.draw(self.number, NOON + timedelta(seconds=self.now))[:240]
+        return self.scene.draw(NOON + timedelta(seconds=self.now))[:240]
 
     @property
     def faults(self) -> set[StreamFault]:
@@ -65,7 +68,7 @@ def test_an_empty_hall_by_day_or_night_is_live_and_does_not_move(kind: SceneKind
 @pytest.mark.parametrize("kind", ["static_hall", "noisy_night"])
 def test_somebody_in_view_moves(kind: SceneKind) -> None:
     stream = Stream(kind)
-    stream.scene.person = True
+    stream.scene.sight = SOMEBODY
     stream.run(2)
 
     assert stream.moving
@@ -143,7 +146,7 @@ def test_a_clock_that_stands_still_is_frozen_after_a_second_and_a_half() -> None
 
 def test_a_frozen_picture_without_a_clock_does_not_move_and_is_no_fault() -> None:
     stream = Stream()
-    stream.scene.person = True
+    stream.scene.sight = SOMEBODY
     stream.run(2)
     stream.run(1.7, picture=stream.draw())
 
