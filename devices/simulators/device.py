@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import ClassVar, TypeVar
 
 from devices.commands import Command
@@ -62,7 +63,7 @@ class SimulatedDevice(ABC):
         self.link = DeviceLink(
             name,
             plan.broker or site.broker,
-            plan.secret(name, plan.broker or site.broker),
+            partial(plan.secret, name, plan.broker or site.broker),
             account=plan.account or name,
             topics=plan.topics(name),
             online=self._vendor.encode_report(AvailabilityReport(online=True), plan.device_ref)[0],

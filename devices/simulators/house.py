@@ -245,12 +245,13 @@ THINGS: Mapping[str, type[ThingSection]] = {plan.closure: plan for plan in THING
 class ZigbeePlan(DeviceAccount):
     """Zigbee2MQTT and the friendly names of its devices. Its account at the broker is its base topic.
 
+    `contact` None: it has none, and another device is at the door's leaf.
     `latency_s` from a command to its effect; `report_s`: interval of the contact's and thermometer's reports.
     """
 
     base: Id = "zigbee2mqtt"
     lock: str = "front lock"
-    contact: str = "front contact"
+    contact: str | None = "front contact"
     thermometer: str = "fridge"
     latency_s: Delay = 0.2
     report_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
@@ -270,7 +271,7 @@ class SimulatedHouse(HouseSection):
     rtsp: Rtsp = Rtsp()
     devices: dict[Id, DevicePlan]
     things: dict[Id, ThingPlan] = {}
-    zigbee: ZigbeePlan | None = None  # then it has lock and contact, and no device above does
+    zigbee: ZigbeePlan | None = None  # then it has the lock, and its contact if any, and no device above does
     people: dict[Literal["courier", "resident", "thief"], Position] = {}
     timezone: str = "UTC"
 
@@ -291,8 +292,9 @@ class SimulatedHouse(HouseSection):
     @model_validator(mode="after")
     def _one_door(self) -> Self:
         front = [device.kind for device in self.devices.values() if getattr(device, "of", None) is None]
-        for kinds in (("lock", "cover"), ("door",)):
-            if sum(kind in kinds for kind in front) + (self.zigbee is not None) > 1:
+        radio = (self.zigbee is not None, self.zigbee is not None and self.zigbee.contact is not None)
+        for kinds, by_radio in zip((("lock", "cover"), ("door",)), radio, strict=True):
+            if sum(kind in kinds for kind in front) + by_radio > 1:
                 raise ValueError(f"a house has one front door, so one {kinds[0]} at most")
         return self
 

@@ -56,7 +56,8 @@ class _Outgoing:
 class DeviceLink:
     """Runs until cancelled; connects whenever it is wanted up and the broker is there.
 
-    `account` is its user name, `topics` its topic for each suffix. `will` is the availability that the broker
+    `account` is its user name, `secret` returns its password (None: none is asked for; OSError: it has no account yet,
+    and tries again), `topics` its topic for each suffix. `will` is the availability that the broker
     publishes when the link dies, `online` the opposite. `on_up` is called at each connection, `on_heard` with each
     message on `set` and `get`.
     """
@@ -65,7 +66,7 @@ class DeviceLink:
         self,
         device: str,
         broker: SimulatedBroker,
-        password: str | None,
+        secret: Callable[[], str | None],
         *,
         account: str,
         topics: Mapping[TopicSuffix, str],
@@ -81,7 +82,7 @@ class DeviceLink:
         self._connected = False
         self._carrier: DeviceLink | None = None
         self._riders: list[DeviceLink] = []
-        self._broker, self._account, self._password = broker, account, password
+        self._broker, self._account, self._secret = broker, account, secret
         self._topics = topics
         self._commands = {topics[suffix]: suffix for suffix in (TopicSuffix.SET, TopicSuffix.GET)}
         self._online, self._will = online, will
@@ -167,7 +168,7 @@ class DeviceLink:
             self._cut.clear()
             try:
                 await self._session()
-            except* aiomqtt.MqttError as lost:
+            except* (aiomqtt.MqttError, OSError) as lost:
                 _log.info("%s: link lost: %s", self.device, lost.exceptions[0])
             finally:
                 self._connected = False
@@ -177,13 +178,14 @@ class DeviceLink:
             await asyncio.sleep(RETRY_DELAY_S)
 
     async def _session(self) -> None:
+        password = self._secret()
         # a new object for every connection: one that is entered again sends what an earlier connection did not
         client = aiomqtt.Client(
             self._broker.host,
             self._broker.port,
             identifier=self._account,
-            username=self._account if self._password is not None else None,
-            password=self._password,
+            username=self._account if password is not None else None,
+            password=password,
             tls_context=self._broker.context(),
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=True,

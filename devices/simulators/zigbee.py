@@ -56,9 +56,10 @@ class ZigbeeBridge:
         self.faults: dict[str, FaultValue] = {}
         self._cache: dict[str, dict[str, object]] = {
             plan.lock: {"state": "LOCK", "lock_state": "locked", "battery": plan.battery},
-            plan.contact: {"contact": not site.doorway.open, "battery": plan.battery},
             plan.thermometer: {"temperature": plan.celsius, "battery": plan.battery},
         }
+        if plan.contact is not None:
+            self._cache[plan.contact] = {"contact": not site.doorway.open, "battery": plan.battery}
         self._jammed_halfway = False  # the bolt stopped on its way
         self._client: aiomqtt.Client | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -103,8 +104,8 @@ class ZigbeeBridge:
             self._cut.clear()
             try:
                 await self._session()
-            except* aiomqtt.MqttError:
-                pass  # retried below, as the real one does
+            except* (aiomqtt.MqttError, OSError):
+                pass  # retried below, as the real one does; without a password it has no account yet
             finally:
                 self._client = None
             await asyncio.sleep(RETRY_DELAY_S)
@@ -125,6 +126,7 @@ class ZigbeeBridge:
             await client.subscribe(f"{base}/#")
             self._client = client
             self._publish(f"{base}/bridge/state", {"state": "online"}, retain=True)
+            self._publish(f"{base}/bridge/devices", self._device_list(), retain=True)
             for name, known in self._cache.items():
                 self._publish(f"{base}/{name}", known)
             async with asyncio.TaskGroup() as group:
@@ -153,7 +155,32 @@ class ZigbeeBridge:
         if self._group is not None:
             self._group.create_task(work)
 
-    def _publish(self, topic: str, body: Mapping[str, object], *, retain: bool = False) -> None:
+    def _device_list(self) -> list[dict[str, object]]:
+        """Return the list in which Zigbee2MQTT describes its devices, as far as its documentation has them."""
+        battery = {"type": "numeric", "name": "battery", "property": "battery", "access": 1, "unit": "%"}
+        state = {"type": "binary", "name": "state", "property": "state", "access": 7,
+                 "value_on": "LOCK", "value_off": "UNLOCK"}  # fmt: skip
+        lock_state = {"type": "enum", "name": "lock_state", "property": "lock_state", "access": 1,
+                      "values": ["not_fully_locked", "locked", "unlocked"]}  # fmt: skip
+        contact = {"type": "binary", "name": "contact", "property": "contact", "access": 1,
+                   "value_on": False, "value_off": True}  # fmt: skip
+        warmth = {"type": "numeric", "name": "temperature", "property": "temperature", "access": 1, "unit": "°C"}
+        described: dict[str | None, tuple[str, object]] = {
+            self._plan.lock: ("Lock", {"type": "lock", "features": [state, lock_state]}),
+            self._plan.contact: ("Contact", contact),
+            self._plan.thermometer: ("Thermometer", warmth),
+        }
+        return [
+            {
+                "ieee_address": f"0x00124b00000000{number:02x}", "type": "EndDevice", "friendly_name": name,
+                "disabled": False, "supported": True, "power_source": "Battery",
+                "definition": {"model": model, "vendor": "Simulated", "exposes": [exposes, battery]},
+            }
+            for number, (name, (model, exposes)) in enumerate(described.items(), start=1)
+            if name is not None
+        ]  # fmt: skip
+
+    def _publish(self, topic: str, body: object, *, retain: bool = False) -> None:
         if self._client is not None:
             # the state of a device is QoS 0 and not retained, Zigbee2MQTT's default
             self._client._client.publish(topic, json.dumps(body), 1 if retain else 0, retain)  # noqa: SLF001 - aiomqtt's publish is a coroutine, and a bolt moves in none
@@ -227,7 +254,8 @@ class ZigbeeBridge:
             self._publish_update(self._plan.lock, self._bolt())
 
     def _leaf(self) -> None:
-        self._publish_update(self._plan.contact, {"contact": not self._doorway.open})
+        if self._plan.contact is not None:
+            self._publish_update(self._plan.contact, {"contact": not self._doorway.open})
 
     def _batteries(self) -> None:
         for name in self._cache:

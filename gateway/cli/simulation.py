@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from ruamel.yaml.error import YAMLError
 
 from devices.simulators.house import THINGS, SimulatedHouse, read_house
+from gateway.cli import announced_house
 from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, invalid_fields, load_home
 from gateway.cli.house_log import DeviceLinkMonitor, follow_physical_log, run_beside
 from gateway.cli.lines import DEFAULT_HOME, quoted_path, relative_path
@@ -161,6 +162,7 @@ def write_plan(home: Home) -> Path:
 @cli.example(
     "perron simulate",
     "perron simulate --broker --home var/mine/home.yaml",
+    "perron simulate --announce --home ~/perron/home.yaml",
     "perron simulate --seed 7",
     "perron simulate --house config/house.yaml",
 )
@@ -183,6 +185,12 @@ def simulate(  # noqa: PLR0913 - one argument an option of the command
     broker: Annotated[
         bool, typer.Option("--broker", help="Where no broker listens, bring one; it ends with the house.")
     ] = False,
+    announce: Annotated[
+        bool,
+        typer.Option(
+            "--announce", help="A front door whose devices are not in the house file yet, and announce themselves."
+        ),
+    ] = False,
 ) -> None:
     """Run a simulated house: lock, door, cameras, scanner, signal and fridge, each under its own account.
 
@@ -190,15 +198,27 @@ def simulate(  # noqa: PLR0913 - one argument an option of the command
     """
     beside = home.with_name("house.yaml")
     house = house or (beside if beside.is_file() else None)
-    asyncio.run(_run_house(load_home(home), house, control, log, seed, bring_broker=broker))
+    running = load_home(home)
+    if announce:
+        with failure_on(OSError, f"{running.storage.folder} cannot be used ({{why}}).", "Correct storage.folder."):
+            house = announced_house.write_plan(running)
+    asyncio.run(_run_house(running, house, control, log, seed, bring_broker=broker, announces=announce))
 
 
 async def _run_house(  # noqa: PLR0913 - one argument an option of the command
-    home: Home, house: Path | None, control: Path | None, log: Path | None, seed: int | None, *, bring_broker: bool
+    home: Home,
+    house: Path | None,
+    control: Path | None,
+    log: Path | None,
+    seed: int | None,
+    *,
+    bring_broker: bool,
+    announces: bool,
 ) -> None:
     """Run a simulated house until SIGINT, SIGTERM or SIGHUP; `Failure` if it ends by itself.
 
-    `bring_broker`: start a broker too if none listens; it ends with the house.
+    `bring_broker`: start a broker too if none listens; it ends with the house. `announces`: the devices announce
+    themselves in the network, and need no account before they are accepted.
     """
     control, log = control or control_socket(home), log or physical_log(home)
     if len(os.fsencode(control)) > MAX_SOCKET_PATH_BYTES:
@@ -221,7 +241,11 @@ async def _run_house(  # noqa: PLR0913 - one argument an option of the command
             folder = home.storage.folder / "broker" if passwords is None else passwords.parent
             broker = await stack.enter_async_context(private_broker(folder, home))
             print_line(f"Nobody listened at {host}:{port}. Now a broker of this house's own does ({broker.kind}).")
-        await _check_runnable(plan)
+        if announces:
+            await stack.enter_async_context(announced_house.announce(plan))
+            print_line("They announce themselves: add them on the pages. Each connects once it has its account.")
+        else:
+            await _check_runnable(plan)
         devices = ", ".join(f"{id_} ({device.kind})" for id_, device in plan.devices.items())
         print_line(f"Simulated until Ctrl-C: {devices}.")
         print_line(
@@ -234,7 +258,9 @@ async def _run_house(  # noqa: PLR0913 - one argument an option of the command
         links = DeviceLinkMonitor(plan, print_line)
         narration = follow_physical_log(log, ZoneInfo(home.timezone), print_line)
         await stack.enter_async_context(
-            run_beside(links.read_house_errors(process), links.poll_links(control), narration)
+            run_beside(
+                links.read_house_errors(process), narration, *(() if announces else (links.poll_links(control),))
+            )
         )
         status = await process.wait()
         what = f"The simulated house ended by itself ({status}): {links.last_line}"

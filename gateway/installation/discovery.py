@@ -6,7 +6,9 @@ Sources: Zigbee2MQTT's `bridge/devices` (`devices/vendors/zigbee2mqtt_exposes.py
 (`devices/vendors/zwave.py`), where only locks have a value of the class Door Lock; Frigate's documentation
 of MQTT (`<base>/available`, online or offline); DNS service types of RTSP cameras (`_rtsp._tcp`), Axis cameras
 (`_axis-video._tcp`), ESPHome nodes (`_esphomelib._tcp`), brokers (`_mqtt._tcp`) and Home Assistant
-(`_home-assistant._tcp`), as those products and IANA's registry name them.
+(`_home-assistant._tcp`), as those products and IANA's registry name them. A camera may name its stream's `path` in its
+TXT record. A device that speaks Perron's own words or ESPHome's may announce `_perron._tcp` (ESPHome: `mdns:
+services:`) with `kind`, `vendor`, and perhaps `address`, `latency`, `heartbeat` and `answers` in its TXT record.
 """
 
 import contextlib
@@ -17,6 +19,7 @@ from dataclasses import field, replace
 from typing import Literal, assert_never
 
 from devices.reports import UnreadablePayload
+from devices.vendors import VENDORS
 from devices.vendors.zigbee2mqtt_exposes import BridgeDevice, DeviceUse, UsableKind, read_devices
 from gateway.config.devices import AnyDevice
 from gateway.config.home import Home
@@ -24,7 +27,11 @@ from gateway.config.stream_url import valid_stream_url
 from gateway.domain.frozen import Frozen
 from gateway.system.text import sanitized
 
+PERRON_SERVICE = "_perron._tcp.local."
+"""The service type of a device that says itself what it is in a house file."""
+
 MDNS_SERVICES = {
+    PERRON_SERVICE: "device",
     "_rtsp._tcp.local.": "camera",
     "_axis-video._tcp.local.": "camera",
     "_esphomelib._tcp.local.": "ESPHome node",
@@ -40,6 +47,7 @@ ZWAVE_LOCK_SUFFIX = "/98/0/currentMode"
 BATTERY_SENSOR_HEARTBEAT_S = 3600.0  # of a sensor on a battery
 
 _ADD_OPTIONS = ("kind", "vendor", "address")  # keys with an option of their own in `perron add`; the others use --set
+_TXT_KEYS = ("vendor", "address", "latency", "heartbeat", "answers")  # what `_perron._tcp` may say of a device
 _AVAILABILITY_PATTERN = re.compile(r"perron/([a-z0-9-]{1,64})/availability")
 
 
@@ -167,22 +175,50 @@ def _add_fields(base: str, name: str, use: DeviceUse) -> Mapping[str, str]:
     return _safe_offer(name, kind=_house_kind(use), vendor="zigbee2mqtt", address=f"{base}/{name}", **sets)
 
 
-def read_mdns_service(home: Home, service: str, name: str, host: str, port: int) -> DiscoveredDevice:
-    """Return the device behind one of MDNS_SERVICES; `host` is an announced address or name.
+def read_mdns_service(  # noqa: PLR0913 - the parts of an announcement
+    home: Home, service: str, name: str, host: str, port: int, *, txt: Mapping[str, str] | None = None
+) -> DiscoveredDevice:
+    """Return the device behind one of MDNS_SERVICES; `host` is an announced address or name, `txt` its TXT record.
 
-    A camera has `add_fields` only if the house file accepts its address.
+    A camera has `add_fields` only if the house file accepts its address, an ESPHome node those of a door sensor, and a
+    device of `PERRON_SERVICE` what it says.
     """
-    kind, device_name = MDNS_SERVICES[service], sanitized(name.removesuffix(f".{service}"))
+    kind, device_name, txt = MDNS_SERVICES[service], sanitized(name.removesuffix(f".{service}")), txt or {}
     at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    known = next((id_ for id_, d in home.devices.items() if d.kind == "camera" and f"//{at}/" in f"{d.url}/"), None)
-    offer: Mapping[str, str] = {}
-    if kind == "camera" and known is None:
-        with contextlib.suppress(ValueError):
-            offer = _safe_offer(device_name, kind="camera", vendor="rtsp", url=valid_stream_url(f"rtsp://{at}/PATH"))
+    offer, known = dict[str, str](), None
+    match kind:
+        case "camera":
+            known = next(
+                (id_ for id_, d in home.devices.items() if d.kind == "camera" and f"//{at}/" in f"{d.url}/"), None
+            )
+            path = txt.get("path", "/PATH").lstrip("/")
+            url = f"rtsp://{at}/{path}"
+            if "path" in txt:  # several cameras of one recorder have one address
+                known = next((id_ for id_, d in home.devices.items() if d.kind == "camera" and d.url == url), None)
+            with contextlib.suppress(ValueError):
+                offer = dict(_safe_offer(device_name, kind="camera", vendor="rtsp", url=valid_stream_url(url)))
+        case "ESPHome node":
+            offer = dict(_safe_offer(device_name, kind="door", vendor="esphome"))
+        case "device":
+            kind = txt.get("kind", "")
+            said = {key: txt[key] for key in _TXT_KEYS if txt.get(key)}
+            vendor = VENDORS.get(said.get("vendor", ""))
+            if vendor is not None and kind in vendor.DEFINITION.kinds:
+                offer = dict(_safe_offer(device_name, kind=kind, **said))
+            else:
+                kind = "device"
+    if known is None and offer:
+        known = offer["id"] if _is_same(home, offer) else None
     return DiscoveredDevice(
         key=f"{service} {name}", source="network", text_key=kind, name=device_name,
-        address=sanitized(at), known_as=known, add_fields=offer,
+        address=sanitized(at), known_as=known, add_fields=offer if known is None else {},
     )  # fmt: skip
+
+
+def _is_same(home: Home, offer: Mapping[str, str]) -> bool:
+    """Return whether the house has a device of this id, kind and vendor: announced devices keep their names."""
+    device = home.devices.get(offer["id"])
+    return device is not None and device.model_dump(include={"kind", "vendor"}).items() <= offer.items()
 
 
 def _safe_offer(name: str, **fields: str) -> Mapping[str, str]:

@@ -59,7 +59,8 @@ async def scan_network(
         if not await info.async_request(listening.zeroconf, RESOLVE_TIMEOUT_MS):
             return
         hosts = [str(ipaddress.ip_address(raw)) for raw in info.addresses] or [(info.server or "").rstrip(".")]
-        on_found(discovery.read_mdns_service(home, service, name, hosts[0], info.port or 0))
+        txt = {key: value or "" for key, value in info.decoded_properties.items()}
+        on_found(discovery.read_mdns_service(home, service, name, hosts[0], info.port or 0, txt=txt))
 
     def on_service(
         zeroconf: Zeroconf,  # noqa: ARG001 - zeroconf passes these keywords

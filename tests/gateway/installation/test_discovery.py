@@ -260,3 +260,39 @@ def test_names_from_the_network_are_inert_and_never_a_command_of_their_own(home:
     assert "\x1b" not in seen.name
     assert ";" not in seen.add_command
     assert "\u202e" not in seen.name + seen.add_command
+
+
+def test_a_camera_that_names_its_path_and_a_device_that_says_what_it_is_fill_the_form(home: Home) -> None:
+    camera, door, path = "_rtsp._tcp.local.", "_perron._tcp.local.", {"path": "/stream1"}
+    seen = read_mdns_service(home, camera, f"Porch.{camera}", "192.168.1.30", 554, txt=path)
+    assert seen.add_fields == {
+        "id": "porch", "kind": "camera", "vendor": "rtsp", "url": "rtsp://192.168.1.30:554/stream1",
+    }  # fmt: skip
+    (contact,) = [
+        read_mdns_service(home, door, f"back-door.{door}", "192.168.1.31", 80, txt=txt)
+        for txt in [{"kind": "door", "vendor": "esphome", "answers": "true", "unlatch": "true"}]
+    ]
+    assert contact.text_key == "door"
+    assert contact.add_fields == {"id": "back-door", "kind": "door", "vendor": "esphome", "answers": "true"}
+
+
+@pytest.mark.parametrize(
+    "txt", [{}, {"kind": "door"}, {"kind": "door", "vendor": "nobody"}, {"kind": "lock", "vendor": "scanner"}]
+)
+def test_a_device_that_says_what_no_vendor_has_is_shown_and_cannot_be_added(home: Home, txt: dict[str, str]) -> None:
+    service = "_perron._tcp.local."
+    seen = read_mdns_service(home, service, f"x.{service}", "192.168.1.31", 80, txt=txt)
+    assert (seen.text_key, seen.add_fields) == ("device", {})
+
+
+def test_of_several_cameras_at_one_recorder_only_the_one_in_the_house_is_known(home: Home) -> None:
+    service = "_rtsp._tcp.local."
+    doorbell = home.devices["doorbell"]
+    assert isinstance(doorbell, CameraDevice)
+    host, _, path = doorbell.url.removeprefix("rtsp://").partition("/")
+    at, port = host.split(":")
+    known = [
+        read_mdns_service(home, service, f"c.{service}", at, int(port), txt={"path": one}).known_as
+        for one in (f"/{path}", "/another")
+    ]
+    assert known == ["doorbell", None]
