@@ -32,7 +32,7 @@ from devices.reports import (
 )
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, sequence, text, write
 from devices.vendors import movement
-from devices.vendors.definition import Definition
+from devices.vendors.definition import Definition, FieldDescription
 from devices.vendors.parts import parse_each, unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
@@ -78,6 +78,18 @@ _FAILURE_WORDS = {
 
 DEFINITION = Definition(
     name="alexa",
+    title="Lock or camera in Alexa's format",
+    help="Another program forwards its messages to the broker.",
+    fields={
+        "address": FieldDescription(
+            title="Endpoint id", help="The id by which the program names the device.", example="endpoint-001"
+        ),
+        "url": FieldDescription(
+            title="Address of the video stream",
+            help="Without user and password: they have their own fields.",
+            example="rtsp://192.168.1.30:554/stream1",
+        ),
+    },
     kinds=frozenset({"lock", "camera"}),
     simulated=frozenset({"lock", "camera"}),
     correlates=True,

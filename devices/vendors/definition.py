@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, Protocol, get_args
 
 from devices.commands import Command
@@ -38,6 +39,44 @@ COMMAND_HOLD_S = 900.0
 # (`AnyDevice.pendingRequestTimeout`); the Zigbee Cluster Library's default interval is 14,400 quarter seconds. Before
 # the first check-in it waits for a day: then the owner sets `command_hold`, or lets the lock check in before its use.
 ZIGBEE_COMMAND_HOLD_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldDescription:
+    """One key of a device's section in words that a person knows; the pages translate title and help."""
+
+    title: str
+    help: str = ""
+    example: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerAccess:
+    """What a device, or its bridge, has to be told to reach the house's broker.
+
+    `topic` is its base topic. `authority`: the PEM file's text of the authority that signs the broker's certificate;
+    empty: the broker speaks without TLS, on the box's own machine.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str
+    topic: str
+    authority: str = ""
+
+
+NO_DESCRIPTIONS: Mapping[str, FieldDescription] = MappingProxyType({})
+
+
+def plain_settings(access: BrokerAccess) -> str:
+    """Return the settings of a device that is configured on a page or in a file of its own."""
+    return f"""\
+Host:     {access.host}
+Port:     {access.port}{" (TLS)" if access.authority else ""}
+User:     {access.user}
+Password: {access.password}
+Topic:    {access.topic}"""
 
 
 def by_address_at_a_door(device_ref: DeviceRef) -> Hashable | None:
@@ -98,6 +137,14 @@ class Definition:
     battery: tuple[TopicSuffix, ...] = ()
     """The topic suffixes on which a device may report its battery."""
 
+    title: str = ""
+    """What people call such devices; the pages translate it."""
+    help: str = ""
+    """What a person does at the device before it is added; the pages translate it."""
+    fields: Mapping[str, FieldDescription] = NO_DESCRIPTIONS
+    """The keys of its section that this vendor's devices need in words of their own; `address` is one if it has one."""
+    settings: Callable[[BrokerAccess], str] = plain_settings
+    """Returns the settings of its account at the broker as its own configuration writes them."""
     address: str = ""
     """What the address is, in words, if a door sensor or camera of this vendor needs one."""
     sends_unit: bool = True

@@ -59,7 +59,7 @@ from devices.reports import (
 )
 from devices.strict_json import identifier, mapping, parse, text, write
 from devices.vendors import charge, movement, own_words
-from devices.vendors.definition import Definition
+from devices.vendors.definition import BrokerAccess, Definition, FieldDescription
 from devices.vendors.parts import parse_each, unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
@@ -270,8 +270,33 @@ def _problem(device_ref: DeviceRef) -> str | None:
     return None
 
 
+def settings(access: BrokerAccess) -> str:
+    """Return what `config/esphome` needs: the node's substitutions, and its lines of secrets.yaml."""
+    lines = [
+        "substitutions:           # in the node's own file",
+        f"  device: {access.user}",
+        f"  broker: {access.host}   # port {access.port}",
+        "",
+        "# in secrets.yaml",
+        f"mqtt_password: {access.password}",
+    ]
+    if access.authority:
+        lines += ["mqtt_authority: |", *(f"  {line}" for line in access.authority.splitlines())]
+    return "\n".join(lines)
+
+
 DEFINITION = Definition(
     name="esphome",
+    title="ESPHome device",
+    help="Flash it with the configuration from config/esphome. Its account at the broker is made when you add it.",
+    fields={
+        "address": FieldDescription(
+            title="Topic prefix of the device",
+            help="Only if its topic_prefix is not perron/ and its id.",
+            example="garage-board",
+        ),
+    },
+    settings=settings,
     kinds=frozenset({"cover", "door", "strike", "compartment", "content", "key"}),
     simulated=frozenset({"cover", "door", "strike", "compartment", "content", "key"}),
     correlates=True,

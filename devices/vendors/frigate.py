@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 from devices.commands import Command
 from devices.reports import AvailabilityReport, Report, UnreadablePayload
-from devices.vendors.definition import Definition
+from devices.vendors.definition import Definition, FieldDescription
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 PREFIX = "frigate"
@@ -65,4 +65,24 @@ def decode_command(
     return UnreadablePayload(why="nothing of Frigate is switched")
 
 
-DEFINITION = Definition(name="frigate", kinds=frozenset({"camera"}), is_external=True, correlates=False, topics=topics)
+DEFINITION = Definition(
+    name="frigate",
+    title="Camera behind Frigate",
+    help="Frigate serves the stream again; its account at the broker is that of its base topic.",
+    fields={
+        "address": FieldDescription(
+            title="Camera in Frigate",
+            help="Base topic and name of the camera, as Frigate has them.",
+            example="frigate/doorbell",
+        ),
+        "url": FieldDescription(
+            title="Address of the video stream at Frigate",
+            help="The restream of go2rtc, without user and password.",
+            example="rtsp://192.168.1.40:8554/doorbell",
+        ),
+    },
+    kinds=frozenset({"camera"}),
+    is_external=True,
+    correlates=False,
+    topics=topics,
+)

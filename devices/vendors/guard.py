@@ -41,7 +41,7 @@ from devices.reports import (
 )
 from devices.strict_json import MalformedPayload, boolean, identifier, integer, mapping, parse, text, write
 from devices.vendors import movement
-from devices.vendors.definition import ZIGBEE_COMMAND_HOLD_S, Definition
+from devices.vendors.definition import ZIGBEE_COMMAND_HOLD_S, Definition, FieldDescription
 from devices.vendors.parts import unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
@@ -217,6 +217,16 @@ def decode_command(
 
 DEFINITION = Definition(
     name="guard",
+    title="Lock behind Perron's guard",
+    help="A second machine beside the radio checks each command. Set the guard up first.",
+    fields={
+        "address": FieldDescription(
+            title="Id of the guarded lock",
+            help="The lock's id in this house, if this is its door sensor.",
+            example="front-lock",
+        ),
+        "guard.key": FieldDescription(title="The guard's public key", help="The guard prints it: perron guard-key."),
+    },
     kinds=frozenset({"lock", "door"}),
     is_external=True,
     correlates=True,

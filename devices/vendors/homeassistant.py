@@ -69,7 +69,7 @@ from devices.reports import (
 )
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, write
 from devices.vendors import charge, movement, tracking
-from devices.vendors.definition import Definition
+from devices.vendors.definition import Definition, FieldDescription
 from devices.vendors.parts import parse_each, unreadable_as_report, unreadable_as_value
 from devices.vendors.temperature import plausible_celsius
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
@@ -345,6 +345,13 @@ def _problem(device_ref: DeviceRef) -> str | None:
 
 DEFINITION = Definition(
     name="homeassistant",
+    title="Entity of Home Assistant",
+    help="Home Assistant streams it to the broker (statestream).",
+    fields={
+        "address": FieldDescription(
+            title="Entity", help="As Home Assistant names it.", example="binary_sensor.front_door"
+        ),
+    },
     kinds=frozenset({"cover", "door", "fridge", "presence", "alarm", PARCELS}),
     simulated=frozenset({"cover"}),
     is_external=True,

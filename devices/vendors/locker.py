@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from devices.commands import Command
 from devices.reports import AvailabilityReport, Report, UnreadablePayload
 from devices.vendors import own_words
-from devices.vendors.definition import Definition
+from devices.vendors.definition import Definition, FieldDescription
 from devices.vendors.parts import unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
@@ -70,6 +70,15 @@ def _problem(device_ref: DeviceRef) -> str | None:
 
 DEFINITION = Definition(
     name="locker",
+    title="Compartment of a parcel box",
+    help="The board of the box reports each compartment.",
+    fields={
+        "address": FieldDescription(
+            title="Topic of the compartment",
+            help="The topic of the board, then the number of the compartment.",
+            example="locker/3",
+        ),
+    },
     kinds=frozenset({"compartment"}),
     simulated=frozenset({"compartment"}),
     correlates=True,

@@ -46,7 +46,7 @@ from devices.reports import (
 )
 from devices.strict_json import MalformedPayload, mapping, parse, text, write
 from devices.vendors import movement
-from devices.vendors.definition import Definition
+from devices.vendors.definition import Definition, FieldDescription
 from devices.vendors.parts import unreadable_as_report
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
@@ -237,6 +237,13 @@ def decode_command(
 
 DEFINITION = Definition(
     name="nukihub",
+    title="Nuki lock or opener with Nuki Hub",
+    help="On the page of Nuki Hub, under MQTT, enter the account that is made when you add it.",
+    fields={
+        "address": FieldDescription(
+            title="Path in Nuki Hub", help="On the page of Nuki Hub: MQTT, path.", example="nuki"
+        ),
+    },
     kinds=frozenset({"lock", "strike"}),
     simulated=frozenset({"strike"}),
     correlates=False,

@@ -44,6 +44,8 @@ def _problem(device_ref: DeviceRef) -> str | None:
 
 DEFINITION = Definition(
     name="perron",
+    title="Device in Perron's own format",
+    help="For boards of your own: strike, contact, compartment, key hook.",
     kinds=_KINDS,
     simulated=_KINDS,
     correlates=True,

@@ -26,7 +26,7 @@ from datetime import UTC, datetime, timedelta
 from devices.commands import Command, ShowResult
 from devices.reports import AvailabilityReport, Report, ScanReport, UnreadablePayload
 from devices.strict_json import MalformedPayload, identifier, integer, mapping, parse, text, write
-from devices.vendors.definition import Definition
+from devices.vendors.definition import Definition, FieldDescription
 from devices.vendors.parts import unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
@@ -169,6 +169,13 @@ def _problem(device_ref: DeviceRef) -> str | None:
 
 DEFINITION = Definition(
     name="proglove",
+    title="ProGlove scanner",
+    help="Its gateway connects to the broker.",
+    fields={
+        "address": FieldDescription(
+            title="Serial number of the scanner", help="It is printed on the scanner.", example="PGGWM402650123"
+        ),
+    },
     kinds=frozenset({"scanner"}),
     correlates=True,  # it gets no queries
     topics=topics,

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from devices.commands import Command, LockDoor, UnlockDoor
 from devices.reports import AvailabilityReport, GarageDoorReport, GarageDoorState, Report, UnreadablePayload
 from devices.vendors import movement
-from devices.vendors.definition import Definition
+from devices.vendors.definition import Definition, FieldDescription
 from devices.vendors.parts import unreadable_as_report
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
@@ -99,6 +99,13 @@ def _problem(device_ref: DeviceRef) -> str | None:
 
 DEFINITION = Definition(
     name="ratgdo",
+    title="ratgdo garage door board",
+    help="With its MQTT firmware; enter the account on its own page.",
+    fields={
+        "address": FieldDescription(
+            title="Topic prefix and name", help="As set on the board's page.", example="ratgdo/garage"
+        ),
+    },
     kinds=frozenset({"cover"}),
     simulated=frozenset({"cover"}),
     correlates=False,

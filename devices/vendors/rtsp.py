@@ -6,10 +6,28 @@ not come from the camera.
 
 from devices.commands import Command
 from devices.reports import Report, UnreadablePayload
-from devices.vendors.definition import Definition
+from devices.vendors.definition import Definition, FieldDescription
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
-DEFINITION = Definition(name="rtsp", kinds=frozenset({"camera"}), is_external=True, correlates=False, has_mqtt=False)
+DEFINITION = Definition(
+    name="rtsp",
+    title="Network camera (RTSP)",
+    help="Give the camera a fixed address in your router, and switch H.264 on.",
+    fields={
+        "url": FieldDescription(
+            title="Address of the video stream",
+            help="The maker's manual has it. Without user and password: they have their own fields.",
+            example="rtsp://192.168.1.30:554/stream1",
+        ),
+        "fingerprint": FieldDescription(
+            title="Fingerprint of its certificate", help="Only with rtsps://. The camera shows it on its own page."
+        ),
+    },
+    kinds=frozenset({"camera"}),
+    is_external=True,
+    correlates=False,
+    has_mqtt=False,
+)
 
 
 def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from devices.commands import Command, ShowResult
 from devices.reports import AvailabilityReport, Report, ScanReport, UnreadablePayload
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, text, write
-from devices.vendors.definition import Definition
+from devices.vendors.definition import Definition, FieldDescription
 from devices.vendors.keypath import object_of, value_at
 from devices.vendors.parts import unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
@@ -152,6 +152,13 @@ def _problem(device_ref: DeviceRef) -> str | None:
 
 DEFINITION = Definition(
     name="scanner",
+    title="Barcode scanner",
+    help="It sends what it reads to the broker.",
+    fields={
+        "keys.code": FieldDescription(
+            title="Where the code stands in its message", help="Only if it sends JSON.", example="data.barcode"
+        ),
+    },
     kinds=frozenset({"scanner"}),
     simulated=frozenset({"scanner"}),
     correlates=True,

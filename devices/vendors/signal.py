@@ -9,11 +9,23 @@ availability  online, offline
 from devices.commands import Command, Light, SetSignal, Sound
 from devices.reports import AnswerButtonReport, AvailabilityReport, Report, SignalReport, UnreadablePayload
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, text, write
-from devices.vendors.definition import Definition
+from devices.vendors.definition import Definition, FieldDescription
 from devices.vendors.parts import unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
-DEFINITION = Definition(name="signal", kinds=frozenset({"signal"}), simulated=frozenset({"signal"}), correlates=True)
+DEFINITION = Definition(
+    name="signal",
+    title="Door light and buzzer",
+    help="Light and buzzer outside, answer button inside.",
+    fields={
+        "topics.event": FieldDescription(
+            title="Topic of the answer button", help="Only if the button is another device."
+        ),
+    },
+    kinds=frozenset({"signal"}),
+    simulated=frozenset({"signal"}),
+    correlates=True,
+)
 
 
 @unreadable_as_report

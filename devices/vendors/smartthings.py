@@ -31,7 +31,12 @@ _REFRESH = {"component": "main", "capability": "refresh", "command": "refresh", 
 
 
 DEFINITION = Definition(
-    name="smartthings", kinds=frozenset({"fridge"}), simulated=frozenset({"fridge"}), correlates=True
+    name="smartthings",
+    title="SmartThings fridge",
+    help="Another program forwards its messages to the broker.",
+    kinds=frozenset({"fridge"}),
+    simulated=frozenset({"fridge"}),
+    correlates=True,
 )
 
 

@@ -44,7 +44,7 @@ from devices.reports import (
 )
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, sequence, text, write
 from devices.vendors import movement
-from devices.vendors.definition import Definition
+from devices.vendors.definition import Definition, FieldDescription
 from devices.vendors.parts import parse_each, unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
@@ -380,6 +380,15 @@ def _answers(device_ref: DeviceRef) -> bool:
 
 DEFINITION = Definition(
     name="somfy",
+    title="Somfy lock or sensor",
+    help="Another program forwards its messages to the broker.",
+    fields={
+        "address": FieldDescription(
+            title="Address of the device (deviceURL)",
+            help="As the TaHoma box names it.",
+            example="io://1234-5678-9012/1234567",
+        ),
+    },
     kinds=frozenset({"lock", "door"}),
     simulated=frozenset({"lock", "door"}),
     correlates=True,

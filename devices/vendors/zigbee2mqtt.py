@@ -67,7 +67,7 @@ from devices.reports import (
 )
 from devices.strict_json import MalformedPayload, mapping, parse, write
 from devices.vendors import movement
-from devices.vendors.definition import ZIGBEE_COMMAND_HOLD_S, Definition
+from devices.vendors.definition import ZIGBEE_COMMAND_HOLD_S, BrokerAccess, Definition, FieldDescription
 from devices.vendors.parts import unreadable_as_report, unreadable_as_value
 from devices.vendors.temperature import plausible_celsius
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
@@ -572,8 +572,36 @@ def _bridge_problem(device_ref: DeviceRef, bridges: Collection[str]) -> str | No
     return None
 
 
+def settings(access: BrokerAccess) -> str:
+    """Return the block `mqtt:` of Zigbee2MQTT's configuration.yaml."""
+    lines = [
+        "mqtt:",
+        f"  base_topic: {access.topic}",
+        f"  server: {'mqtts' if access.authority else 'mqtt'}://{access.host}:{access.port}",
+        f"  user: {access.user}",
+        f"  password: {access.password}",
+        f"  client_id: {access.user}",
+    ]
+    if access.authority:
+        lines += [
+            "  ca: /app/data/perron.pem  # with this content:",
+            *(f"  # {line}" for line in access.authority.splitlines()),
+        ]
+    return "\n".join(lines)
+
+
 DEFINITION = Definition(
     name="zigbee2mqtt",
+    title="Zigbee device (Zigbee2MQTT)",
+    help="Pair it in Zigbee2MQTT first; then it is found here.",
+    fields={
+        "address": FieldDescription(
+            title="Topic of the device",
+            help="The base topic, then the device's friendly name.",
+            example="zigbee2mqtt/front lock",
+        ),
+    },
+    settings=settings,
     kinds=frozenset({"lock", "cover", "door", "strike", "content", "key", "signal", "fridge"}),
     simulated=frozenset({"cover", "strike", "content", "key"}),
     correlates=False,

@@ -54,7 +54,7 @@ from devices.reports import (
 )
 from devices.strict_json import MalformedPayload, boolean, identifier, mapping, parse, sequence, text, write
 from devices.vendors import movement
-from devices.vendors.definition import Definition
+from devices.vendors.definition import Definition, FieldDescription
 from devices.vendors.parts import unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
@@ -362,6 +362,15 @@ def _problem(device_ref: DeviceRef) -> str | None:
 
 DEFINITION = Definition(
     name="zwave",
+    title="Z-Wave lock (Z-Wave JS UI)",
+    help="Include it in Z-Wave JS UI first; then it is found here.",
+    fields={
+        "address": FieldDescription(
+            title="Topic of the node",
+            help="Prefix, then the node's number or its location and name.",
+            example="zwave/5",
+        ),
+    },
     kinds=frozenset({"lock"}),
     correlates=True,  # in the payload: its MQTT is 3.1.1
     topics=topics,

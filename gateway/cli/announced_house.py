@@ -5,23 +5,19 @@ connects to the broker once it has an account there.
 """
 
 import json
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
-
-from zeroconf import IPVersion, ServiceInfo
-from zeroconf.asyncio import AsyncZeroconf
 
 from devices.simulators.house import CameraPlan, SimulatedHouse
 from gateway.config.home import Home
 from gateway.installation.discovery import PERRON_SERVICE
+from gateway.installation.discovery_scan import Announcement
 from gateway.mqtt.mosquitto.provisioning import free_port
 
 BRIDGE = "zigbee2mqtt"  # the base topic of the simulated bridge, where the house's broker expects one
 CAMERA_SERVICE = "_rtsp._tcp.local."
 _LOOPBACK = "127.0.0.1"
-_MQTT_PORT = 1883  # what a device announces as its own port says nothing: it connects to the broker
+MQTT_PORT = 1883  # what a device announces as its own port says nothing: it connects to the broker
 
 
 def new_house(home: Home) -> dict[str, object]:
@@ -56,25 +52,13 @@ def write_plan(home: Home) -> Path:
     return file
 
 
-@asynccontextmanager
-async def announce(plan: SimulatedHouse) -> AsyncIterator[None]:
-    """Announce the plan's devices by mDNS on this machine's loopback interface while the block runs."""
-    zeroconf = AsyncZeroconf(interfaces=[_LOOPBACK], ip_version=IPVersion.V4Only)
-    try:
-        for id_, device in plan.devices.items():
-            if isinstance(device, CameraPlan):
-                service, port, txt = CAMERA_SERVICE, plan.rtsp.port, {"path": f"/{id_}"}
-            else:
-                said = {"kind": device.kind, "vendor": device.vendor, "address": device.address}
-                service, port, txt = PERRON_SERVICE, _MQTT_PORT, {key: value for key, value in said.items() if value}
-                if device.kind == "lock":
-                    txt["latency"] = "8"
-            info = ServiceInfo(
-                service, f"{id_}.{service}", addresses=[socket.inet_aton(_LOOPBACK)], port=port, properties=txt,
-                server=f"{id_}.local.",
-            )  # fmt: skip
-            await zeroconf.async_register_service(info)
-        yield
-    finally:
-        await zeroconf.async_unregister_all_services()
-        await zeroconf.async_close()
+def announcements(plan: SimulatedHouse) -> Iterator[Announcement]:
+    """Yield what the plan's devices announce by mDNS: what a camera's and an ESPHome node's own software would."""
+    for id_, device in plan.devices.items():
+        if isinstance(device, CameraPlan):
+            yield Announcement(CAMERA_SERVICE, id_, plan.rtsp.port, {"path": f"/{id_}"})
+            continue
+        said = {"kind": device.kind, "vendor": device.vendor, "address": device.address}
+        if device.kind == "lock":
+            said["latency"] = "8"
+        yield Announcement(PERRON_SERVICE, id_, MQTT_PORT, {key: value for key, value in said.items() if value})

@@ -39,6 +39,7 @@ from gateway.config.devices import (
 from gateway.config.home import Home
 from gateway.config.topics import bridge_base_topic
 from gateway.domain.visit.closures import AnyClosure
+from gateway.installation.discovery_scan import announce as announce_by_mdns
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing, end_process, is_listening, private_broker
 from gateway.system.parent_death import with_parent_death_signal
 
@@ -242,7 +243,7 @@ async def _run_house(  # noqa: PLR0913 - one argument an option of the command
             broker = await stack.enter_async_context(private_broker(folder, home))
             print_line(f"Nobody listened at {host}:{port}. Now a broker of this house's own does ({broker.kind}).")
         if announces:
-            await stack.enter_async_context(announced_house.announce(plan))
+            await stack.enter_async_context(announce_by_mdns(announced_house.announcements(plan)))
             print_line("They announce themselves: add them on the pages. Each connects once it has its account.")
         else:
             await _check_runnable(plan)

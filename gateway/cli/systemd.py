@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.cli.failure import Failure, failure_on
+from gateway.mqtt.mosquitto.accounts import LISTENERS_FILE
+from gateway.system.pki.broker import CLIENTS_AUTHORITY
 
 UNITS_FOLDER = Path(__file__).parents[2] / "config" / "systemd"
 UNITS = (
@@ -87,11 +89,15 @@ def give_to_gateway(*paths: Path) -> None:
 
 
 def copy_passwords(folder: Path) -> None:
-    """Copy the passwords of the broker's accounts into `folder`, for the gateway's user alone."""
+    """Copy passwords, listeners and authority of the broker into `folder`, for the gateway's user alone."""
     folder.mkdir(mode=0o700, exist_ok=True)
     give_to_gateway(folder)
-    for file in sorted(BROKER_FOLDER.glob("*.password")):
-        copy = folder / file.name
+    copies = {file: file.name for file in sorted(BROKER_FOLDER.glob("*.password"))}
+    copies |= {BROKER_FOLDER / "mosquitto.conf": LISTENERS_FILE, BROKER_FOLDER / CLIENTS_AUTHORITY: CLIENTS_AUTHORITY}
+    for file, name in copies.items():
+        if not file.exists():
+            continue
+        copy = folder / name
         copy.unlink(missing_ok=True)
         with os.fdopen(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
             out.write(file.read_bytes())

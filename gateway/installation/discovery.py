@@ -202,8 +202,8 @@ def read_mdns_service(  # noqa: PLR0913 - the parts of an announcement
         case "device":
             kind = txt.get("kind", "")
             said = {key: txt[key] for key in _TXT_KEYS if txt.get(key)}
-            vendor = VENDORS.get(said.get("vendor", ""))
-            if vendor is not None and kind in vendor.DEFINITION.kinds:
+            module = VENDORS.get(said.get("vendor", ""))
+            if module is not None and kind in module.DEFINITION.kinds:
                 offer = dict(_safe_offer(device_name, kind=kind, **said))
             else:
                 kind = "device"

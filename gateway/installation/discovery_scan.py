@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 
-from zeroconf import IPVersion, ServiceStateChange, Zeroconf
+from zeroconf import IPVersion, ServiceInfo, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from gateway.config.broker_acl import bridge_topics
 from gateway.config.home import Home
+from gateway.domain.frozen import Frozen
 from gateway.installation import discovery
 from gateway.installation.discovery import MDNS_SERVICES, ZWAVE_LOCK_SUFFIX, DiscoveredDevice
 from gateway.mqtt.client import ShortSession
@@ -19,7 +22,35 @@ OWN_AVAILABILITY_TOPIC = "perron/+/availability"
 # Below a base topic: Zigbee2MQTT's list, Frigate, a Z-Wave lock by its number or by place and name.
 BRIDGE_TOPICS = ("bridge/devices", "available", f"+{ZWAVE_LOCK_SUFFIX}", f"+/+{ZWAVE_LOCK_SUFFIX}")
 
+LOOPBACK = "127.0.0.1"
+
 DiscoveryHandler = Callable[[DiscoveredDevice], None]
+
+
+class Announcement(Frozen, kw_only=False):
+    """A service that a simulated device announces by mDNS: its type, its name, its port, its TXT record."""
+
+    service: str
+    name: str
+    port: int
+    txt: Mapping[str, str]
+
+
+@asynccontextmanager
+async def announce(announcements: Iterable[Announcement]) -> AsyncIterator[None]:
+    """Announce these services on this machine's loopback interface while the block runs."""
+    announcing = AsyncZeroconf(interfaces=[LOOPBACK], ip_version=IPVersion.V4Only)
+    try:
+        for one in announcements:
+            info = ServiceInfo(
+                one.service, f"{one.name}.{one.service}", addresses=[socket.inet_aton(LOOPBACK)], port=one.port,
+                properties=dict(one.txt), server=f"{one.name}.local.",
+            )  # fmt: skip
+            await announcing.async_register_service(info)
+        yield
+    finally:
+        await announcing.async_unregister_all_services()
+        await announcing.async_close()
 
 
 def discovery_topics(home: Home) -> list[str]:

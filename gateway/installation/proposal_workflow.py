@@ -30,6 +30,8 @@ from gateway.domain.now import Now
 from gateway.installation import proposal_checks as checks
 from gateway.installation import proposals_file
 from gateway.installation.proposal_checks import Proposal, ProposalAcceptance, ProposalRequest, Remark
+from gateway.mqtt.mosquitto.accounts import update_accounts
+from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup
 from gateway.runtime.maintenance import reload
 from gateway.storage import StoreFailed
 from gateway.system.atomic_file import read_regular, sync_folder, write_whole
@@ -226,7 +228,7 @@ class Proposals:
                 return (Remark("no_file"),)
             if not chosen or {proposal.id for proposal in chosen} != set(ids):
                 return (Remark("none"),)  # the list has changed since the page was shown
-            remarks, text, new_text = await asyncio.to_thread(
+            remarks, text, new_text, house = await asyncio.to_thread(
                 self._prepare, chosen, frozenset(self._permitted_entrances())
             )
             if remarks:
@@ -252,22 +254,25 @@ class Proposals:
                 reason = (error.strerror or "unreadable") if isinstance(error, OSError) else str(error)
                 return (Remark("unwritable", {"file": str(self.file), "why": reason}),)
             self._writer.crash_point("written")
+            await asyncio.to_thread(_give_accounts, house)
             last = reload.read_report(self._home.storage.folder)
             self._last_report_id = None if last is None else last[0].id
             self._writer.reload()
         return ()
 
-    def _prepare(self, chosen: Sequence[Proposal], permitted: frozenset[str]) -> tuple[tuple[Remark, ...], str, str]:
-        """Return why these proposals cannot be added, and the text of the house file without and with them."""
+    def _prepare(
+        self, chosen: Sequence[Proposal], permitted: frozenset[str]
+    ) -> tuple[tuple[Remark, ...], str, str, Home]:
+        """Return why they cannot be added, the house file without and with them, and the house with them."""
         try:
             text = new_text = self._writer.read()
         except EditRejected as error:
-            return (Remark("house", {"why": str(error)}),), "", ""
+            return (Remark("house", {"why": str(error)}),), "", "", self._home
         house = self._home
         for proposal in chosen:
             view, merged = self._pending_view(proposal, new_text, permitted)
             if view.house is None or merged is None:
-                return view.objections, text, text
+                return view.objections, text, text, house
             new_text, house = merged, view.house
         try:
             for proposal in chosen:
@@ -278,8 +283,8 @@ class Proposals:
             errors = (str(error),)
         if errors:
             self._remove_unused_logins(chosen)
-            return (Remark("house", {"why": "\n".join(errors)}),), text, text
-        return (), text, new_text
+            return (Remark("house", {"why": "\n".join(errors)}),), text, text, house
+        return (), text, new_text, house
 
     def _copy_login(self, proposal: Proposal) -> None:
         login, target = self._stored_login(proposal), self._login_path(proposal)
@@ -414,6 +419,14 @@ class Proposals:
             return proposal
         log.warning("addition_taken_out", name=proposal.name, why="no house began with it")
         return pending.model_copy(update={"failed": last[0].problems})
+
+
+def _give_accounts(house: Home) -> None:
+    """Give new devices their accounts at the broker; where that fails, the page says which have none."""
+    try:
+        update_accounts(house)
+    except (OSError, ValueError, WeakBrokerSetup) as error:
+        log.error("accounts_not_made", why=str(error))
 
 
 # Parsing takes long on a small computer, and each page shows each waiting proposal in the house with those before it.

@@ -75,7 +75,7 @@ def read_options(folder: Path) -> WrittenOptions:
     if not conf.exists() or foreign_configuration(folder) is not None:
         return WrittenOptions()
     return WrittenOptions(
-        listeners=_configured_listeners(folder), names=broker_certificate_names(folder), user=_configured_user(folder),
+        listeners=configured_listeners(conf), names=broker_certificate_names(folder), user=_configured_user(folder),
         homeassistant=_has_homeassistant(folder),
     )  # fmt: skip
 
@@ -126,7 +126,7 @@ def _configuration_faults(folder: Path, home: Home) -> Iterator[FileFault]:
 def _render_configuration(folder: Path, home: Home) -> str | None:
     """Return mosquitto.conf as Perron writes it with the same listeners and user; None: it names none, or more."""
     try:
-        listeners = _configured_listeners(folder)
+        listeners = configured_listeners(folder / "mosquitto.conf")
     except ValueError:
         return None
     if len(listeners) not in (1, 2):
@@ -143,9 +143,10 @@ def _render_access_list(folder: Path, home: Home) -> str | None:
         return None
 
 
-def _configured_listeners(folder: Path) -> tuple[BrokerListener, ...]:
+def configured_listeners(conf: Path) -> tuple[BrokerListener, ...]:
+    """Return the listeners of a mosquitto.conf. ValueError: it was edited and cannot be read."""
     listeners: list[BrokerListener] = []
-    for line in (folder / "mosquitto.conf").read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in conf.read_text(encoding="utf-8", errors="replace").splitlines():
         option, _space, value = line.partition(" ")
         if option == "listener":
             port, _space, host = value.partition(" ")
