@@ -89,12 +89,17 @@ class ScenarioRun:
         )
         self.owner = DemoOwner(plan, narrate)
         self.retailer = DemoRetailer(plan, stage.watch, narrate)
+        self.reading_s = 0.0  # seconds to wait where people would see nothing of a step
         self._online_since = 0
 
     def require(self, holds: bool, requirement: str) -> None:
         """Check what must hold in addition to the expectation; raise `WaitTimeout` if it does not."""
         if not holds:
             raise WaitTimeout(f"required: {requirement}. Seen instead: {self.watch.last_messages()}")
+
+    async def let_read(self) -> None:
+        """Wait until people have read what happened, if any look on."""
+        await asyncio.sleep(self.reading_s)
 
     async def set_fault(self, device: str, fault: str, on: bool | float | str = True) -> None:  # noqa: FBT002 - its value
         """Switch a device's fault on or off, or set its value."""

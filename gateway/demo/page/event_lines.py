@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 from devices.commands import Sound
 from gateway.demo.observers import Body, DemoEvent, ObservedMessage
-from gateway.demo.page.snapshot import LineShown
+from gateway.demo.page.snapshot import LineShown, Part
 from gateway.demo.result import LogLine
 from gateway.demo.wording import DEVICE_TEXTS, HOUSE_TEXTS, MOVE_TEXTS, THE_DOOR, DoorNames
 from gateway.domain.delivery.promise import State
 from gateway.domain.delivery.result import Refusal
+from gateway.domain.frozen import replace
 from gateway.domain.visit.state import Phase
 from gateway.runtime.notifications.texts import DECLINE_TEXTS, REFUSAL_TEXTS
 from gateway.system.i18n import Fact, Text, _, pgettext
@@ -37,13 +38,31 @@ RETAILER_TEXTS: Mapping[str, Text] = {
 }
 """The states that end a delivery, as its retailer reads them."""
 
+PART_BY_MESSAGE: Mapping[str, Part] = {
+    "phase": "house", "answer": "checks", "elsewhere": "light", "held_back": "house", "outcome": "house",
+    "message": "phone", "bridge": "house",
+}  # fmt: skip
+"""The part of the page where a message of the gateway is seen; what a retailer reads is seen nowhere."""
+
+PART_BY_HOUSE_LINE: Mapping[str, Part] = {"signal": "light", "scan": "checks"}
+"""The part of the page where a line of the house's log is seen, if it is not the house itself."""
+
+CAMERAS = frozenset({"doorbell", "hall-camera"})
+
 DETAIL_TEXTS: Mapping[str, Text] = {str(word): text for word, text in (*DECLINE_TEXTS.items(), *HOUSE_TEXTS.items())}
 """Why a receiver did not take the parcel, or how the visit left the house."""
 
 
 def line_of_event(event: DemoEvent, doors: DoorNames = THE_DOOR) -> LineShown | None:
     """Return the line for an event at these doors; None if the page shows none."""
-    return _line_of_message(event, doors) if isinstance(event, ObservedMessage) else _line_of_house(event, doors)
+    if isinstance(event, ObservedMessage):
+        line = _line_of_message(event, doors)
+        part = PART_BY_MESSAGE.get(str(event.body.get("kind") if event.kind == "event" else event.kind))
+    else:
+        line, part = _line_of_house(event, doors), PART_BY_HOUSE_LINE.get(str(event["what"]), "house")
+        if event.get("device") in CAMERAS:
+            part = "film"
+    return None if line is None else replace(line, look=part)
 
 
 def _line_of_message(message: ObservedMessage, doors: DoorNames) -> LineShown | None:

@@ -16,10 +16,12 @@ from gateway.demo.actors import DemoRetailer
 from gateway.demo.names import with_readers_names
 from gateway.demo.observers import TIMEOUT_MARGIN_S, DemoEvent, ObservedMessage, WaitTimeout, wait_for_change
 from gateway.demo.page.cable import CableRelay
+from gateway.demo.page.drawing import scene_of
 from gateway.demo.page.event_lines import line_of_event
 from gateway.demo.page.phone import DemoPhone, PhoneMessage
 from gateway.demo.page.proof import read_sealed_film
-from gateway.demo.page.snapshot import DemoSnapshot, PhoneMessageShown, apply_event, message_text
+from gateway.demo.page.snapshot import DemoSnapshot, PhoneMessageShown, apply_event, message_text, ways_at_start
+from gateway.demo.page.tape import DemoTape
 from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import DemoPlan
 from gateway.demo.rig_control import SetPhoneLanguages, read_box_status
@@ -36,6 +38,8 @@ from gateway.video.ipc import CameraProof
 from gateway.web.server.live_video import is_live
 
 SHOW_TITLE = "show"
+OPENING_S = 4.0  # seconds for which the first sentence is shown at least; a house takes longer to be set up
+READING_S = 1.6  # seconds of what would be over before anybody has read of it
 POLL_INTERVAL_S = 0.05  # seconds between two looks at what the box thinks of its cameras
 MAX_PICTURES = 20  # of the phone's that are kept for the page
 
@@ -60,6 +64,7 @@ class DemoRunner:
         self.is_fast, self.language = fast, language
         self.changes = ChangeNotifier()
         self.snapshot = DemoSnapshot()
+        self.tape = DemoTape()
         self.current_box: Path | None = None  # the box's folder in the present run
         self.proofs: Mapping[str, CameraProof] = {}
         self.pictures: dict[str, bytes] = {}
@@ -71,6 +76,7 @@ class DemoRunner:
         self._task: asyncio.Task[None] | None = None
         self._approved = asyncio.Event()
         self._message_times: dict[str, datetime] = {}
+        self._began_mono = 0.0  # when the present run began
 
     def request_scenario(self, title: str) -> bool:
         """Request a scenario, or the show. False: the name is unknown, or a run is on."""
@@ -97,7 +103,7 @@ class DemoRunner:
             try:
                 await asyncio.wait([self._task])
                 if self._task.cancelled():
-                    self.change(stage="over", stopped=True)
+                    self.change(stage="over", stopped=True, card=None)
                 else:
                     self._task.result()
             finally:
@@ -109,6 +115,7 @@ class DemoRunner:
         """Let the page show this snapshot."""
         if snapshot != self.snapshot:
             self.snapshot = snapshot
+            self.tape.record(snapshot, asyncio.get_running_loop().time())
             self.changes.notify()
 
     def change(self, **facts: Any) -> None:  # noqa: ANN401 - fields of `DemoSnapshot`
@@ -139,8 +146,21 @@ class DemoRunner:
             async with asyncio.timeout(within):
                 await self._approved.wait()
 
+    async def show_opening(self) -> None:
+        """Keep the card with the first sentence for `OPENING_S` after the run began, then take it away."""
+        left = self._began_mono + OPENING_S - asyncio.get_running_loop().time()
+        await asyncio.sleep(max(0.0, left))
+        self.change(card=None)
+
     async def _play(self, title: str) -> None:
-        self.show(DemoSnapshot(run=self.snapshot.run + 1, title=title, stage="setting"))
+        is_show = title == SHOW_TITLE
+        self._began_mono = asyncio.get_running_loop().time()
+        self.show(
+            DemoSnapshot(
+                run=self.snapshot.run + 1, title=title, stage="setting", card="opening" if is_show else None,
+                began=self._utc().isoformat(timespec="milliseconds"),
+            )
+        )  # fmt: skip
         try:
             complaints = await self._play_and_judge(title)
         except Failure as failure:
@@ -148,7 +168,7 @@ class DemoRunner:
         except (WaitTimeout, Impossible, BrokerMissing, OSError) as failure:
             complaints = (str(failure),)
         self.all_passed = self.all_passed and not complaints
-        self.change(stage="over", complaints=complaints)
+        self.change(stage="over", complaints=complaints, card=None)
 
     async def _play_and_judge(self, title: str) -> tuple[str, ...]:
         """Play a scenario in a fresh house whose only connection is the cable; return what was not as expected."""
@@ -179,10 +199,14 @@ class DemoRunner:
         def equip(plan: DemoPlan) -> DemoPlan:
             addresses = "".join(f"json://127.0.0.1:{port}/{language}\n" for language in LANGUAGES)
             phones.write_text(addresses, encoding="utf-8")
-            return scenario.equip(plan).with_home(messages=MessagesSection(file=phones))
+            equipped = scenario.equip(plan)
+            scene = scene_of(equipped)
+            self.change(scene=scene, ways=ways_at_start(scene, equipped.house.things))
+            return equipped.with_home(messages=MessagesSection(file=phones))
 
         async def play(play: ScenarioRun) -> None:
             self.change(stage="playing")
+            play.reading_s = READING_S
             broker = play.plan.home.broker
             outside = broker.model_copy(update={"port": await self.cable.connect(broker.port)})
             play.retailer = DemoRetailer(play.plan.with_home(broker=outside), play.watch, play.narrate)

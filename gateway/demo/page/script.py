@@ -30,6 +30,7 @@ from gateway.demo.scenario import (
 from gateway.demo.scenarios.failures import EXPECT_FOUND_UNLOCKING
 from gateway.demo.scenarios.homes import with_long_open_limit
 from gateway.domain.delivery.result import Refusal
+from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import Phase
 from gateway.system.i18n import Text, _
@@ -84,7 +85,7 @@ async def _a_brand_asks_to_be_let_in(act: ShowState) -> None:
         "{brand} asks to be let in. By {carrier}: {place} only, between {start} and {end}.",
         brand=home.brands[FIRST_BRAND].name, carrier=terms.carriers[0],
         place=name_of(play.section.places[terms.places[0]].name), start=start, end=end,
-    ))  # fmt: skip
+    ), look="phone")  # fmt: skip
     await act.page.wait_for_approval(within=2 * READING_TIME_S)
     await play.owner.send_request("permit", brand=FIRST_BRAND)
 
@@ -93,7 +94,7 @@ async def _a_brand_asks_to_be_let_in(act: ShowState) -> None:
 
     await play.watch.wait_until("the owner's yes stored", granted)
     act.page.change(granted=True)
-    await act.show_line(_("The owner says yes."), read=1.2)
+    await act.show_line(_("The owner says yes."), read=1.2, look="phone")
 
 
 async def _everything_is_proven_good(act: ShowState) -> None:
@@ -101,32 +102,32 @@ async def _everything_is_proven_good(act: ShowState) -> None:
     await act.play.wait_until_ready()
     await act.page.wait_until("the cameras and the clock believed", _all_cameras_trusted)
     act.play.watch.mark_seen()
-    await act.show_line(_("Lock, door, cameras, clock: all proven good."), read=READING_TIME_S)
+    await act.show_line(_("Lock, door, cameras, clock: all proven good."), read=READING_TIME_S, look="checks")
 
 
 async def _the_cable_is_pulled(act: ShowState) -> None:
     act.message_count = len(act.page.snapshot.phone)
     act.page.cable.pull()
     act.page.change(cable=False)
-    await act.show_line(_("The internet is unplugged. The box is alone."), read=READING_TIME_S)
+    await act.show_line(_("The internet is unplugged. The box is alone."), read=READING_TIME_S, look="house")
 
 
 async def _the_courier_rings(act: ShowState) -> None:
     await act.play.courier.does("arrive")
     await act.play.house.ask(ask.PressBell())
-    await act.show_line(_("The courier rings. Nobody is home."), read=READING_TIME_S)
+    await act.show_line(_("The courier rings. Nobody is home."), read=READING_TIME_S, look="film")
 
 
 async def _the_box_decides_alone(act: ShowState) -> None:
     """Parcel, hour, brand, courier, filming: each is ticked by what the box says, none by the page."""
     play, parcels = act.play, act.delivery
-    await act.show_line(_("He holds up the label and his one-time code."))
+    await act.show_line(_("He holds up the label and his one-time code."), look="house")
     await play.courier.scans(parcels.codes[0])
     await asyncio.sleep(0.6)
     await play.courier.scans(parcels.courier_code)
     await play.wait_for_ringing()
     await act.page.wait_until("all five ticked", _all_checks_passed)
-    await act.show_line(_("All is right. The box decided alone, without the internet."), tone="good")
+    await act.show_line(_("All is right. The box decided alone, without the internet."), tone="good", look="checks")
     play.require(not act.page.cable.is_plugged, "the cable is out")
     play.require(len(act.page.snapshot.phone) == act.message_count, "nothing has left the house")
 
@@ -136,19 +137,21 @@ async def _the_door_opens_once(act: ShowState) -> None:
     play = act.play
     await play.wait_for_unlocked()
     act.visit = str(play.watch.state["visit"])
-    await act.show_line(_("The bolt turns."), read=1.5)
+    await act.show_line(_("The bolt turns."), read=1.5, look="house")
     await play.courier.does("open")
     await play.wait_for_phase(Phase.INSIDE)
     await act.page.wait_until("the opening spent", lambda now: now.spent)
-    await act.show_line(_("The door opens. The promise is used: it cannot open again."), read=READING_TIME_S)
+    await act.show_line(
+        _("The door opens. The promise is used: it cannot open again."), read=READING_TIME_S, look="house"
+    )
 
 
 async def _the_parcel_is_put_down(act: ShowState) -> None:
     courier = act.play.courier
     await courier.does("walk_in")
-    await act.show_line(_("The parcel is put down, the film runs."))
+    await act.show_line(_("The parcel is put down, the film runs."), look="film")
     await courier.does("put_parcel", "walk_out", "close")
-    await act.show_line(_("Out, and the door is shut."))
+    await act.show_line(_("Out, and the door is shut."), look="house")
     await courier.does("leave")
 
 
@@ -156,7 +159,7 @@ async def _the_phone_hears_of_it(act: ShowState) -> None:
     """The bolt is out, and only now the cable comes back: the phone gets what waited, "locked again" with a picture."""
     play, page = act.play, act.page
     await play.wait_for_locked_again()
-    await act.show_line(_("The bolt is out: locked again, proven."), read=1.2)
+    await act.show_line(_("The bolt is out: locked again, proven."), read=1.2, look="house")
     play.require(len(page.snapshot.phone) == act.message_count, "nothing has left the house while the cable was out")
     page.cable.plug()
     page.change(cable=True)
@@ -166,7 +169,7 @@ async def _the_phone_hears_of_it(act: ShowState) -> None:
         lambda now: _on_each_phone(now, notification, pictured=True), within=2 * TIMEOUT_MARGIN_S,
     )  # fmt: skip
     await act.show_line(
-        _("The internet is back, the phone buzzes: “{text}”"), read=READING_TIME_S, message=notification
+        _("The internet is back, the phone buzzes: “{text}”"), read=READING_TIME_S, message=notification, look="phone"
     )
 
 
@@ -177,16 +180,18 @@ async def _the_film_is_sealed(act: ShowState) -> None:
     film = await asyncio.to_thread(read_sealed_film, play.plan, act.visit)
     act.page.change(film=film)
     play.require(film is not None and len(film.moments) > 4, "the timeline tells the visit")
-    await act.show_line(_("Film and log are sealed. Scrub the film: the timeline follows."), read=3 * READING_TIME_S)
+    await act.show_line(
+        _("Film and log are sealed. Scrub the film: the timeline follows."), read=3 * READING_TIME_S, look="film"
+    )
 
 
 async def _the_same_label_again(act: ShowState) -> None:
     play = act.play
-    await act.show_line(_("Someone tries the same label again."), is_live=True)
+    await act.show_line(_("Someone tries the same label again."), is_live=True, look="house")
     await play.courier.does("arrive")
     await play.courier.scans(act.delivery.codes[0])
     await play.wait_for_refusal(Refusal.ALREADY_USED)
-    await act.show_line(_("No: already used."), read=READING_TIME_S, tone="bad")
+    await act.show_line(_("No: already used."), read=READING_TIME_S, tone="bad", look="light")
     await play.courier.does("leave")
 
 
@@ -197,7 +202,7 @@ async def _a_thief_freezes_the_camera(act: ShowState) -> None:
     act.log_position = len(play.log.lines)
     act.page.show(for_next_delivery(act.page.snapshot))
     await act.page.wait_until("the cameras believed", _all_cameras_trusted)
-    await act.show_line(_("Another courier comes. A thief freezes the camera: the picture looks perfect."))
+    await act.show_line(_("Another courier comes. A thief freezes the camera: the picture looks perfect."), look="film")
     await play.thief.does("arrive")
     await play.set_fault(DOOR_CAMERA, "frozen")
     frozen = clock()
@@ -209,10 +214,14 @@ async def _a_thief_freezes_the_camera(act: ShowState) -> None:
     )
     await play.thief.does("leave")
     seconds = f"{delay:.1f}"
-    await act.show_line(_("Perron saw it within {seconds} s and greys it.", seconds=seconds), read=READING_TIME_S)
+    await act.show_line(
+        _("Perron saw it within {seconds} s and greys it.", seconds=seconds), read=READING_TIME_S, look="film"
+    )
     await play.scan_codes(act.delivery)
     await play.wait_for_refusal(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
-    await act.show_line(_("The door stays shut: no living picture, no opening."), read=READING_TIME_S, tone="bad")
+    await act.show_line(
+        _("The door stays shut: no living picture, no opening."), read=READING_TIME_S, tone="bad", look="checks"
+    )
     play.require(not _openings_since(act), "the door has stayed shut")
 
 
@@ -221,29 +230,29 @@ async def _the_box_is_killed_in_mid_opening(act: ShowState) -> None:
     play, parcels = act.play, act.delivery
     await play.set_fault(DOOR_CAMERA, "frozen", on=False)
     await act.page.wait_until("the cameras believed", _all_cameras_trusted)
-    await act.show_line(_("The camera is back. He scans again."))
+    await act.show_line(_("The camera is back. He scans again."), look="film")
     await play.kill_gateway(CRASH_POINT)
     await play.courier.scans(parcels.codes[0])
     await play.courier.scans(parcels.courier_code)
     await play.log.wait_for_line(
         "bolt", within=play.timing.ring + play.timing.live + TIMEOUT_MARGIN_S, after=act.log_position, state="withdrawn"
     )
-    await act.show_line(_("In mid-opening, the box is killed."), tone="bad")
+    await act.show_line(_("In mid-opening, the box is killed."), tone="bad", look="house")
     await play.courier.does("open")
     await play.wait_for_gateway()
-    await act.show_line(_("It restarts, finds the courier, films on."), read=READING_TIME_S)
+    await act.show_line(_("It restarts, finds the courier, films on."), read=READING_TIME_S, look="house")
     await play.courier.does("walk_in", "put_parcel")
     await play.courier.comes_out()
     await play.wait_for_visit_end()
     play.require(len(_openings_since(act)) == 1, f"one opening, not {len(_openings_since(act))}")
     await act.page.wait_until("openings 1 on the page", lambda now: now.openings == 1)
     count = str(act.page.snapshot.openings)
-    await act.show_line(_("Locked again. Openings: {count}.", count=count), read=READING_TIME_S)
+    await act.show_line(_("Locked again. Openings: {count}.", count=count), read=READING_TIME_S, look="house")
 
 
 async def _one_byte_is_changed(act: ShowState) -> None:
     """In a copy of the first visit's proof: verification names the second of the film."""
-    await act.show_line(_("One single byte of the film is changed."))
+    await act.show_line(_("One single byte of the film is changed."), look="house")
     stage = act.play.stage
     intact, broken = await asyncio.to_thread(
         verify_changed_copy, stage.folder, stage.plan, act.visit, stage.checkpoint_file
@@ -253,26 +262,52 @@ async def _one_byte_is_changed(act: ShowState) -> None:
     await asyncio.sleep(READING_TIME_S / 2)
     act.page.change(verified=broken)
     act.play.require(broken.second is not None and not broken.holds, f"verify names the second: {broken.where}")
-    second = f"{broken.second or 0.0:.1f}"
+    second = f"{broken.second or 0.0:.2f}"
     text = _("Verification finds the changed byte at {second} s.", second=second)
-    await act.show_line(text, read=2 * READING_TIME_S, tone="bad")
+    await act.show_line(text, read=2 * READING_TIME_S, tone="bad", look="house")
 
 
-CHAPTERS: tuple[Callable[[ShowState], Awaitable[None]], ...] = (
-    _a_brand_asks_to_be_let_in,
-    _everything_is_proven_good,
-    _the_cable_is_pulled,
-    _the_courier_rings,
-    _the_box_decides_alone,
-    _the_door_opens_once,
-    _the_parcel_is_put_down,
-    _the_phone_hears_of_it,
-    _the_film_is_sealed,
-    _the_same_label_again,
-    _a_thief_freezes_the_camera,
-    _the_box_is_killed_in_mid_opening,
-    _one_byte_is_changed,
-)
+class Chapter(Frozen):
+    """One chapter: its name, and what it has shown, if that is one of the show's six claims."""
+
+    name: Text
+    play: Callable[[ShowState], Awaitable[None]]
+    claim: Text | None = None
+
+
+CHAPTERS: tuple[Chapter, ...] = (
+    Chapter(name=_("A brand asks"), play=_a_brand_asks_to_be_let_in),
+    Chapter(name=_("All is checked"), play=_everything_is_proven_good),
+    Chapter(name=_("No internet"), play=_the_cable_is_pulled),
+    Chapter(name=_("It rings"), play=_the_courier_rings),
+    Chapter(
+        name=_("The box decides"), play=_the_box_decides_alone,
+        claim=_("It decides at home, without the internet: parcel, hour, brand, courier, film."),
+    ),
+    Chapter(
+        name=_("One opening"), play=_the_door_opens_once,
+        claim=_("It opens once. The promise is used up as the door opens."),
+    ),
+    Chapter(name=_("The parcel is in"), play=_the_parcel_is_put_down),
+    Chapter(
+        name=_("Locked, you know"), play=_the_phone_hears_of_it,
+        claim=_("It proves that the door is locked again, and tells you so with a picture."),
+    ),
+    Chapter(name=_("The film is sealed"), play=_the_film_is_sealed),
+    Chapter(name=_("The label again"), play=_the_same_label_again),
+    Chapter(
+        name=_("A frozen camera"), play=_a_thief_freezes_the_camera,
+        claim=_("It refuses a used label, and a camera whose picture stands still."),
+    ),
+    Chapter(
+        name=_("The box is killed"), play=_the_box_is_killed_in_mid_opening,
+        claim=_("Killed as it opens, it comes back, finds the courier and opens nothing twice."),
+    ),
+    Chapter(
+        name=_("One byte"), play=_one_byte_is_changed,
+        claim=_("One changed byte in the film is found, to the second."),
+    ),
+)  # fmt: skip
 
 SHOW_EXPECTATION = Expectation(
     movements=(*MOVES_ONCE_IN_AND_OUT, *MOVES_ONCE_IN_AND_OUT),
@@ -291,13 +326,14 @@ def make_show(page: DemoRunner) -> Scenario:
         act = ShowState(play, page)
         action_s, scanner = max(MIN_ACTION_S, play.plan.action_s), play.section.all_scanners[0]
         play.courier = DemoPerson("courier", play.house, play.narrate, action_s, scanner=scanner)
+        await page.show_opening()
         for number, chapter in enumerate(CHAPTERS, start=1):
             act.chapter = number
-            await chapter(act)
+            await chapter.play(act)
 
     return Scenario(
         title=SHOW_TITLE,
-        summary=Text(
+        summary=_(
             "a whole delivery without internet, then a used label, a frozen camera, a killed box, a changed film"
         ),
         play=play_it,

@@ -6,7 +6,7 @@ import hmac
 import json
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Self
@@ -14,12 +14,16 @@ from typing import Self
 from aiohttp import web
 
 from gateway.demo.page import script
+from gateway.demo.page.drawing import DRAWN_KINDS
 from gateway.demo.page.runner import SHOW_TITLE, DemoRunner
-from gateway.demo.page.snapshot import CHECK_NAMES, snapshot_json
+from gateway.demo.page.snapshot import CHECK_NAMES
 from gateway.demo.page.words import LANGUAGES, TEMPLATES, page_functions, page_texts, with_hard_spaces
-from gateway.demo.scenarios import SCENARIO_GROUPS
+from gateway.demo.scenario import Scenario
+from gateway.demo.scenarios import SCENARIO_GROUPS, find_scenarios
+from gateway.demo.scenarios.titles import FOR_VISITORS, SCENE_TITLES
+from gateway.domain.frozen import Frozen
 from gateway.evidence.manifest import VISITS_FOLDER
-from gateway.system.i18n import Language, _, accepted, language_names
+from gateway.system.i18n import Language, Text, _, accepted, language_names
 from gateway.web.server import live_video
 from gateway.web.server.security_headers import MAX_BODY_BYTES, Handler, allowed_hosts, host_guard, set_headers
 
@@ -31,6 +35,26 @@ COOKIE_MAX_AGE_S = 24 * 3600  # seconds
 CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 SHARED_STATIC_FILES = frozenset({"live.js", "film.js", "perron.svg"})  # of the box's own pages
 CAMERA_IDS = ("doorbell", "hall-camera")
+
+
+ENGINEERS_GROUPS: Mapping[Text, Sequence[Scenario]] = {
+    group: [scenario for scenario in scenarios if scenario.title not in FOR_VISITORS]
+    for group, scenarios in SCENARIO_GROUPS.items()
+}
+
+
+class SceneButton(Frozen):
+    """What the button of a scene says; `summary` is what the scene tests."""
+
+    title: str
+    name: Text
+    watch: Text
+    summary: Text
+
+
+def _scene(scenario: Scenario) -> SceneButton:
+    words = SCENE_TITLES[scenario.title]
+    return SceneButton(title=scenario.title, name=words.name, watch=words.watch, summary=scenario.summary)
 
 
 class DemoSite:
@@ -123,9 +147,13 @@ class DemoSite:
             minutes=script.NORMAL_DURATION_MIN,
             checks=CHECK_NAMES,
             cameras=CAMERA_IDS,
-            chapters=len(script.CHAPTERS),
+            chapters=script.CHAPTERS,
+            kinds=DRAWN_KINDS,
             show=SHOW_TITLE,
-            groups=SCENARIO_GROUPS,
+            show_name=_("The show again"),
+            for_visitors=[_scene(find_scenarios(title)[0]) for title in FOR_VISITORS],
+            groups={group: [_scene(one) for one in scenarios] for group, scenarios in ENGINEERS_GROUPS.items()},
+            count=sum(map(len, ENGINEERS_GROUPS.values())),
             **page_functions(language),
         )
         return web.Response(text=text, content_type="text/html")
@@ -157,7 +185,7 @@ class DemoSite:
         return web.Response(status=204)
 
     async def _serve_feed(self, request: web.Request) -> web.WebSocketResponse:
-        """Send each changed snapshot, and a beat every second. The first viewer starts the show."""
+        """Send the tape of the present run, then each change, and a beat every second. The first viewer starts all."""
         page = web.WebSocketResponse(heartbeat=20.0, compress=False, max_msg_size=1024)
         await page.prepare(request)
         if not self._is_opened:
@@ -174,17 +202,17 @@ class DemoSite:
         return page
 
     async def _send_snapshots(self, page: web.WebSocketResponse, language: Language) -> None:
-        changes, sent_count = self._demo_runner.changes, -1
+        changes, tape, clock = self._demo_runner.changes, self._demo_runner.tape, asyncio.get_running_loop().time
+        number = 0
         while not page.closed:
-            message: dict[str, object] = {"beat": True}
-            if changes.count != sent_count:
-                sent_count = changes.count
-                message["now"] = snapshot_json(self._demo_runner.snapshot, language)
+            count = changes.count
+            entries, number = tape.entries_from(number, language)
+            message = {"tape": entries, "now": tape.now(clock())}
             await page.send_str(json.dumps(message, ensure_ascii=False))
             await asyncio.sleep(COALESCE_DELAY_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_INTERVAL_S):
-                    await changes.wait_after(sent_count)
+                    await changes.wait_after(count)
 
     async def _serve_live(self, request: web.Request) -> web.StreamResponse:
         """Send a camera's live view from the box's video process, which outlives the gateway."""

@@ -4,13 +4,16 @@
 house (`LogLine`). What only the demo knows, runner and script write into the snapshot's fields.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 from gateway.demo.names import with_readers_names
 from gateway.demo.observers import Body, DemoEvent, ObservedMessage
+from gateway.demo.page.drawing import SceneDrawn
 from gateway.demo.page.words import with_hard_spaces
 from gateway.demo.result import LogLine, physical_openings
 from gateway.domain.delivery.result import Refusal
@@ -18,9 +21,11 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase
 from gateway.runtime.notifications.texts import worded
-from gateway.system.i18n import Language, Text, in_language
+from gateway.system.i18n import Fact, Language, Text, in_language
 
+DECIMAL_PATTERN = re.compile(r"\d+\.\d+")
 CHECK_NAMES = ("parcel", "hour", "brand", "courier", "filming")
+CUSTODY_OF_COURIER = ("offered", "declined")  # the stages in which he still has the parcel
 MAX_MESSAGES = 4  # on the phone at a time, the newest
 MAX_MOVES = 60  # of bolt and leaf that are kept, to count openings by
 
@@ -48,6 +53,10 @@ FAILED_CHECKS: Mapping[Refusal, str] = {
 }
 
 
+Part = Literal["film", "house", "phone", "light", "checks"]
+"""A part of the page: one at a time is marked as the one to look at."""
+
+
 class LineShown(Frozen):
     """The one line in plain words."""
 
@@ -57,6 +66,7 @@ class LineShown(Frozen):
     message: Mapping[str, Any] | None = None  # the box's; in the reader's language it is the line's fact `text`
     is_live: bool = False  # with it the page turns back to the live film
     is_narrated: bool = False  # a terminal has printed it already
+    look: Part | None = None  # the part of the page to look at
 
 
 class PhoneMessageShown(Frozen):
@@ -96,12 +106,29 @@ class ProofVerified(Frozen):
     where: str = ""
 
 
+class WayShown(Frozen):
+    """One way in: by the house's log, except `secured`, which is what the box says."""
+
+    open: bool = False
+    free: bool = False  # its bolt is withdrawn, its strike lets go, its latch is released
+    key: bool = True  # the key hangs on its hook
+    full: bool = False  # something lies in it
+    secured: bool = False  # proven closed and holding
+
+
 class DemoSnapshot(Frozen):
     """All that the page shows. Bolt, door, people, parcels and light are the house's own log, the rest is the box's."""
 
     run: int = 0
     title: str | None = None  # of the scenario, or of the show
     stage: str = "rest"  # rest, setting, playing, over
+    card: Literal["opening"] | None = None  # what covers the house
+    began: str = ""  # the instant at which the run began (RFC 3339)
+    scene: SceneDrawn | None = None  # the drawing of this run's home; None: it is being set up
+    ways: Mapping[str, WayShown] = MappingProxyType({})  # by the ids of the scene's closures
+    fridge: Literal["closed", "open"] = "closed"
+    chilled: bool = False  # a parcel lies in the fridge
+    custody: str | None = None  # the stage of a parcel at a reception
     says: LineShown | None = None
     online: bool = False
     died: bool = False
@@ -112,6 +139,7 @@ class DemoSnapshot(Frozen):
     door: str = "closed"
     forced: bool = False
     light: str = "off"
+    sound: str = "none"  # of the signal; it says what the light means
     faults: tuple[str, ...] = ()  # the devices in which the house has switched a fault on
     people: Mapping[str, str] | None = None
     parcels: int = 0
@@ -137,22 +165,38 @@ class DemoSnapshot(Frozen):
 
 def snapshot_json(snapshot: DemoSnapshot, language: Language) -> dict[str, Any]:
     """Return the snapshot as JSON for a page in this language: the newest messages of its phone, and their number."""
-    body = asdict(snapshot)
+    body = asdict(replace(snapshot, ways=dict(snapshot.ways)))
     del body["scans"], body["moves"], body["settled"]
     messages = [message for message in body["phone"] if message.pop("language") == language]
     body |= {"phone": messages[-MAX_MESSAGES:], "buzzes": len(messages)}
     if (line := snapshot.says) is not None:
         text = line_text(line, language)
-        body["says"] = {"text": text, "tone": line.tone, "chapter": line.chapter, "live": line.is_live}
+        body["says"] = {
+            "text": text, "tone": line.tone, "chapter": line.chapter, "live": line.is_live, "look": line.look,
+        }  # fmt: skip
+    if snapshot.scene is not None:
+        for drawn, way in zip(body["scene"]["closures"], snapshot.scene.closures, strict=True):
+            drawn["name"] = None if way.name is None else in_language(way.name, language)
     return body
+
+
+def changes_of(body: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a page's JSON (`snapshot_json`) is not as before."""
+    return {name: value for name, value in body.items() if name not in before or before[name] != value}
 
 
 def line_text(line: LineShown, language: Language) -> str:
     """Return the text of a line, as the page shows it."""
-    facts = {name: with_hard_spaces(in_language(fact, language)) for name, fact in line.text.facts}
+    facts = {name: with_hard_spaces(_number_or_words(fact, language)) for name, fact in line.text.facts}
     if line.message is not None:
         facts["text"] = message_text(line.message, language)
     return with_hard_spaces(line.text.template(language)).format(**facts)
+
+
+def _number_or_words(fact: Fact, language: Language) -> str:
+    """Return a fact in words; a decimal fraction has the comma of the language."""
+    text = in_language(fact, language)
+    return text.replace(".", ",") if language == "fr" and DECIMAL_PATTERN.fullmatch(text) else text
 
 
 def message_text(message: Mapping[str, Any], language: Language) -> str:
@@ -180,7 +224,10 @@ def _apply_message(now: DemoSnapshot, message: ObservedMessage) -> DemoSnapshot:
         case "bridge", _ if body["state"] == "online":
             return replace(now, online=True, died=False)
         case "bridge", _:
-            alone = replace(now, proven=False, connected=False, believed=None, clock=False)  # nothing of it is known
+            ways = {name: replace(way, secured=False) for name, way in now.ways.items()}
+            alone = replace(
+                now, ways=ways, proven=False, connected=False, believed=None, clock=False
+            )  # nothing of it is known
             return replace(alone, online=False, died=now.died or now.online)
         case "event", "answer" if body["refusal"] is not None:
             crossed = FAILED_CHECKS.get(Refusal(body["refusal"]))
@@ -192,6 +239,8 @@ def _apply_message(now: DemoSnapshot, message: ObservedMessage) -> DemoSnapshot:
             return replace(now, settled=True)
         case "event", "phase" if body["phase"] == Phase.RINGING:  # all that can be decided at once was decided: yes
             return _with_checks(now, parcel=True, hour=True, brand=True, courier=True)
+        case "event", "custody":
+            return replace(now, custody=str(body["stage"]), carries=now.carries and body["stage"] in CUSTODY_OF_COURIER)
         case "event", "spend" | "release":
             return replace(now, spent=body["kind"] == "spend")
         case _:
@@ -201,7 +250,11 @@ def _apply_message(now: DemoSnapshot, message: ObservedMessage) -> DemoSnapshot:
 def _apply_state(now: DemoSnapshot, body: Body) -> DemoSnapshot:
     cameras: Mapping[str, Any] = body["cameras"]
     is_filming = bool(cameras) and all(camera["recording"] for camera in cameras.values())
-    state = replace(now, proven=bool(body["locked"]), phase=body["phase"], connected=bool(body["connected"]))
+    ways = {
+        name: replace(way, secured=bool(body["closures"][name]["secured"])) if name in body["closures"] else way
+        for name, way in now.ways.items()
+    }
+    state = replace(now, proven=bool(body["locked"]), phase=body["phase"], connected=bool(body["connected"]), ways=ways)
     if now.checks is not None and body["phase"] == Phase.RINGING and is_filming:
         return _with_checks(state, filming=True)
     return state
@@ -221,20 +274,45 @@ def _with_checks(now: DemoSnapshot, **checks: bool) -> DemoSnapshot:
 def _apply_house_line(now: DemoSnapshot, line: LogLine) -> DemoSnapshot:
     match line["what"]:
         case "bolt":
-            return _apply_movement(replace(now, bolt=str(line["state"])), line)
+            moved = _with_way(now, line, free=line["state"] == "withdrawn")
+            return _apply_movement(replace(moved, bolt=str(line["state"])), line)
         case "door":
-            return _apply_movement(replace(now, door=str(line["state"]), forced=bool(line.get("forced"))), line)
+            moved = _with_way(now, line, open=line["state"] == "open")
+            return _apply_movement(replace(moved, door=str(line["state"]), forced=bool(line.get("forced"))), line)
+        case "way":
+            return _with_way(now, line, open=line["state"] != "closed")
+        case "strike":
+            return _with_way(now, line, free=bool(line["released"]))
+        case "latch":
+            return _with_way(now, line, free=not line["caught"])
+        case "content":
+            filled = _with_way(now, line, full=bool(line["occupied"]))
+            return replace(filled, carries=now.carries and not line["occupied"])
+        case "key":
+            back = {str(line["by"]): "outside"} if line["present"] else {}  # who hangs it back has come out
+            return replace(_with_way(now, line, key=bool(line["present"])), people={**(now.people or {}), **back})
+        case "passed":
+            through = "between" if now.scene is not None and now.scene.passage is not None else "inside"
+            return replace(now, people={**(now.people or {}), str(line["who"]): through})
+        case "fridge" if "door" in line:
+            is_open = line["door"] == "open"
+            return replace(
+                now, fridge="open" if is_open else "closed", chilled=now.chilled or (is_open and now.parcels > 0)
+            )
         case "fault":
             others = tuple(name for name in now.faults if name != line["device"])
             return replace(now, faults=others if line["on"] is False else (*others, str(line["device"])))
         case "signal":
-            return replace(now, light=str(line["light"]))
+            return replace(now, light=str(line["light"]), sound=str(line["sound"]))
         case "person":
             who, where = str(line["who"]), str(line["where"])
             arrives = who == "courier" and where == "outside" and (now.people or {}).get(who) in (None, "away")
             return replace(now, people={**(now.people or {}), who: where}, carries=arrives or now.carries)
         case "parcel":
-            return replace(now, parcels=now.parcels + (line["where"] == "inside"), carries=False)
+            is_inside = (now.people or {}).get(
+                str(line["who"])
+            ) == "inside"  # through a door that the house does not count
+            return replace(now, parcels=now.parcels + (line["where"] == "inside" or is_inside), carries=False)
         case "scan":
             return replace(now, scans=(*now.scans, _seconds(line)))
         case "shown" if now.scans and line["word"] in ("wait", "no"):
@@ -242,6 +320,23 @@ def _apply_house_line(now: DemoSnapshot, line: LogLine) -> DemoSnapshot:
             return replace(now, decided_ms=took, scans=now.scans[1:])
         case _:
             return now
+
+
+def _with_way(now: DemoSnapshot, line: LogLine, **changes: bool) -> DemoSnapshot:
+    """Change the way in to which a line of the house's log belongs, if the scene has it."""
+    thing = line.get("thing")
+    drawn = () if now.scene is None else now.scene.closures
+    moved = {way.id: replace(now.ways.get(way.id, WayShown()), **changes) for way in drawn if way.thing == thing}
+    return replace(now, ways={**now.ways, **moved})
+
+
+def ways_at_start(scene: SceneDrawn, things: Mapping[str, object]) -> Mapping[str, WayShown]:
+    """Return each way in as the house has it at the start; `things`: its things (`SimulatedHouse.things`)."""
+    plans = {way.id: things.get(way.thing or "") for way in scene.closures}
+    return {
+        id_: WayShown(key=bool(getattr(plan, "key", True)), full=bool(getattr(plan, "occupied", False)))
+        for id_, plan in plans.items()
+    }
 
 
 def _apply_movement(now: DemoSnapshot, line: LogLine) -> DemoSnapshot:

@@ -198,7 +198,7 @@ async def deliver_into_garage(play: ScenarioRun, parcels: PromisedDelivery | Non
     """Scan, wait for the bell and the opening, put the parcel down and come out. `parcels`: those announced before."""
     await play.scan_codes(parcels)
     await play.wait_for_phase(Phase.INSIDE, due=play.timing.ring + play.timing.live)
-    await play.courier.does("walk_in", "walk_out")
+    await play.courier.does("walk_in", "put_parcel", "walk_out")
     await asyncio.sleep(OBSTRUCTION_CLEAR_S)
 
 

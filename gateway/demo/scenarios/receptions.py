@@ -30,6 +30,8 @@ async def _desk(play: ScenarioRun) -> AsyncIterator[tuple[DemoDesk, PromisedDeli
     async with open_desk(play.plan.home, play.narrate) as desk:
         parcels = await play.retailer.promise(destination=DESK)
         play.watch.mark_seen()
+        await play.courier.does("arrive")
+        await play.let_read()
         yield desk, parcels
 
 
@@ -42,6 +44,7 @@ async def _scan(play: ScenarioRun, code: str, word: str) -> None:
 
 async def _wait_for_stage(play: ScenarioRun, stage: str) -> None:
     await play.watch.wait_for_event("custody", stage=stage)
+    await play.let_read()
 
 
 async def _wait_for_seal(play: ScenarioRun, part: int) -> None:
@@ -76,6 +79,7 @@ async def _offer(play: ScenarioRun, desk: DemoDesk, code: str) -> None:
 async def _accept(play: ScenarioRun, desk: DemoDesk, code: str) -> None:
     await desk.receiver.scan(code)
     await _wait_for_stage(play, "received")
+    await play.courier.does("leave")
     await play.watch.wait_until("delivered, with the receiver", lambda: ("delivered", "receiver") in _told(play))
     await _wait_for_seal(play, 1)
 
@@ -125,7 +129,8 @@ async def _concierge__declined(play: ScenarioRun) -> None:
         await _offer(play, desk, code)
         await desk.receiver.decline(DeclineReason.DAMAGED)
         await _wait_for_stage(play, "declined")
-        play.narrate("courier", "keeps the parcel and goes away with it")
+        play.narrate("courier", "keeps the parcel")
+        await play.courier.does("leave")
         await _wait_for_seal(play, 1)
         await play.watch.wait_until("the reason told", lambda: play.watch.bodies("result")[-1].get("reason"))
         play.require(

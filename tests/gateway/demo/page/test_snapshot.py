@@ -179,6 +179,7 @@ def test_a_page_shows_the_phone_and_the_line_of_its_own_language() -> None:
         "tone": "",
         "chapter": 0,
         "live": False,
+        "look": None,
     }
 
 

@@ -1,0 +1,418 @@
+"""What each scenario is called for people, and what to watch in it.
+
+`perron demo --list` and the command line have the scenarios' technical titles; the page has these.
+"""
+
+from collections.abc import Mapping
+
+from gateway.domain.frozen import Frozen
+from gateway.system.i18n import Text, _
+
+
+class SceneTitle(Frozen):
+    """The name of a scene, and what to look at while it plays."""
+
+    name: Text
+    watch: Text
+
+
+FOR_VISITORS = (
+    "into-fridge", "garage", "flat", "locker", "concierge", "owner-stops:before", "door-left-open", "forced-door",
+)  # fmt: skip
+"""The titles of the scenarios that the page offers to everybody, in this order. The others are for engineers."""
+
+SCENE_TITLES: Mapping[str, SceneTitle] = {
+    "delivered": SceneTitle(
+        name=_("A parcel is let in"),
+        watch=_("the door opens once and is locked again, with a film of it"),
+    ),
+    "into-fridge": SceneTitle(
+        name=_("Cold food goes into the fridge"),
+        watch=_("the fridge inside: the parcel does not stay on the bench"),
+    ),
+    "closes-behind-him": SceneTitle(
+        name=_("Locked in by mistake"),
+        watch=_("he shuts the door behind him, and still gets out by hand"),
+    ),
+    "three-trips": SceneTitle(
+        name=_("Three parcels, three trips"),
+        watch=_("the bolt: it moves only once for all three"),
+    ),
+    "never-entered": SceneTitle(
+        name=_("Nobody goes in"),
+        watch=_("the opening that nobody used is given back"),
+    ),
+    "door-left-open": SceneTitle(
+        name=_("The door is left open"),
+        watch=_("the light calls the courier back, then the phone calls the owner"),
+    ),
+    "fridge-left-open": SceneTitle(
+        name=_("The fridge is left open"),
+        watch=_("an alarm for the fridge; the door is locked all the same"),
+    ),
+    "fridge-too-warm": SceneTitle(
+        name=_("The fridge is too warm"),
+        watch=_("the door stays shut until the fridge is cold again"),
+    ),
+    "part-delivered": SceneTitle(
+        name=_("One of two parcels"),
+        watch=_("what the retailer reads: one is missing"),
+    ),
+    "own-parcel": SceneTitle(
+        name=_("A parcel that you announced"),
+        watch=_("it opens without a retailer, once"),
+    ),
+    "own-parcel:not-out-for-delivery": SceneTitle(
+        name=_("Not out for delivery"),
+        watch=_("the door believes only a fresh report of the carrier"),
+    ),
+    "own-parcel:living-space-tap": SceneTitle(
+        name=_("Your tap decides"),
+        watch=_("a yes counts only after you saw who is there"),
+    ),
+    "wrong-code": SceneTitle(
+        name=_("A stranger's parcel"),
+        watch=_("an unknown code: nothing moves"),
+    ),
+    "three-wrong-codes": SceneTitle(
+        name=_("Somebody tries codes"),
+        watch=_("after three codes the scanner takes none, not even the right one"),
+    ),
+    "several-codes-on-one-label": SceneTitle(
+        name=_("A label with many barcodes"),
+        watch=_("the other barcodes of a label are no attempts"),
+    ),
+    "too-early": SceneTitle(
+        name=_("An hour too early"),
+        watch=_("the hour is crossed out, the door stays shut"),
+    ),
+    "too-late": SceneTitle(
+        name=_("Too late"),
+        watch=_("the window is over, the door stays shut"),
+    ),
+    "already-used": SceneTitle(
+        name=_("The same label twice"),
+        watch=_("the second scan opens nothing"),
+    ),
+    "scan-replayed": SceneTitle(
+        name=_("A recorded scan"),
+        watch=_("scans that are played back open nothing"),
+    ),
+    "courier-not-proven": SceneTitle(
+        name=_("A found label"),
+        watch=_("without the courier's own code the door stays shut"),
+    ),
+    "window-ends-inside": SceneTitle(
+        name=_("Time is up inside"),
+        watch=_("nobody is locked in: the visit ends as usual"),
+    ),
+    "cancelled": SceneTitle(
+        name=_("A cancelled delivery"),
+        watch=_("its label opens nothing any more"),
+    ),
+    "cancelled-before-offer": SceneTitle(
+        name=_("Cancelled before it was announced"),
+        watch=_("the cancel came first, and still counts"),
+    ),
+    "code-collision": SceneTitle(
+        name=_("Two brands, one number"),
+        watch=_("the courier's code says whose parcel it is"),
+    ),
+    "somebody-answers": SceneTitle(
+        name=_("Somebody answers the bell"),
+        watch=_("Perron leaves the door to whoever is home"),
+    ),
+    "family-key": SceneTitle(
+        name=_("The family comes home"),
+        watch=_("no film and no alarm, and no courier just then"),
+    ),
+    "owner-stops:before": SceneTitle(
+        name=_("You say no while it rings"),
+        watch=_("one press, and the door stays shut"),
+    ),
+    "owner-stops:at": SceneTitle(
+        name=_("No at the last moment"),
+        watch=_("the order to open is never sent"),
+    ),
+    "owner-stops:after": SceneTitle(
+        name=_("No after the unlock"),
+        watch=_("a closed door is locked again at once"),
+    ),
+    "owner-stops:inside": SceneTitle(
+        name=_("No with the courier inside"),
+        watch=_("he is asked to leave, and never locked in"),
+    ),
+    "paused": SceneTitle(
+        name=_("Deliveries are paused"),
+        watch=_("the pause outlives a crash of the box"),
+    ),
+    "lock-now": SceneTitle(
+        name=_("Lock now"),
+        watch=_("an open door gets no order to lock"),
+    ),
+    "approval-silent": SceneTitle(
+        name=_("You are asked, and say nothing"),
+        watch=_("silence is a no"),
+    ),
+    "forced-door": SceneTitle(
+        name=_("Somebody forces the door"),
+        watch=_("the alarm on the phone, and a film although nobody was expected"),
+    ),
+    "concierge": SceneTitle(
+        name=_("The concierge takes the parcel"),
+        watch=_("two scans hand the parcel over; no door moves"),
+    ),
+    "concierge:declined": SceneTitle(
+        name=_("A damaged parcel is declined"),
+        watch=_("the retailer reads why"),
+    ),
+    "concierge:nobody": SceneTitle(
+        name=_("Nobody at the desk"),
+        watch=_("the courier keeps the parcel until somebody is there"),
+    ),
+    "concierge:gateway-killed-while-offered": SceneTitle(
+        name=_("Killed at the handover"),
+        watch=_("nothing is delivered until the concierge has scanned"),
+    ),
+    "concierge:gateway-killed": SceneTitle(
+        name=_("Killed while the concierge has it"),
+        watch=_("after the restart the box knows who has the parcel"),
+    ),
+    "concierge:gateway-killed-before-confirmation": SceneTitle(
+        name=_("Killed before you confirm"),
+        watch=_("you can still confirm it afterwards"),
+    ),
+    "empty-dark-hall": SceneTitle(
+        name=_("A dark, empty hall"),
+        watch=_("a still dark picture is no frozen camera"),
+    ),
+    "camera-frozen": SceneTitle(
+        name=_("The doorbell's picture freezes"),
+        watch=_("the picture looks fine; its clock stands still"),
+    ),
+    "camera-offline": SceneTitle(
+        name=_("The doorbell is offline"),
+        watch=_("you are told before anybody comes"),
+    ),
+    "camera-lost-inside": SceneTitle(
+        name=_("A camera is lost inside"),
+        watch=_("the film says where it has a gap"),
+    ),
+    "video-killed": SceneTitle(
+        name=_("The recording dies"),
+        watch=_("another one films on, and the gap is declared"),
+    ),
+    "label-by-camera": SceneTitle(
+        name=_("The camera reads the label"),
+        watch=_("no scanner is needed"),
+    ),
+    "lock-jammed": SceneTitle(
+        name=_("The lock jams"),
+        watch=_("three tries, then the owner is called"),
+    ),
+    "lock-silent": SceneTitle(
+        name=_("The lock says nothing"),
+        watch=_("nobody knows whether it opened: the owner takes over"),
+    ),
+    "lock-late": SceneTitle(
+        name=_("The lock is late"),
+        watch=_("a late opening lets nobody in"),
+    ),
+    "lock-lies": SceneTitle(
+        name=_("Somebody lies for the lock"),
+        watch=_("a forged “locked” is not believed"),
+    ),
+    "bolt-in-the-air": SceneTitle(
+        name=_("The bolt comes out too early"),
+        watch=_("the door stands open with its bolt out: alarm"),
+    ),
+    "guarded": SceneTitle(
+        name=_("A simple lock behind a guard"),
+        watch=_("signed orders alone move the lock"),
+    ),
+    "guarded:broker-paused": SceneTitle(
+        name=_("The guard refuses a late order"),
+        watch=_("the order comes too late, nothing opens"),
+    ),
+    "garage": SceneTitle(
+        name=_("Through the garage"),
+        watch=_("the door goes down only after the courier says that he is out"),
+    ),
+    "garage:home-assistant-cover": SceneTitle(
+        name=_("A garage door of Home Assistant"),
+        watch=_("nothing closes it by itself without a light barrier"),
+    ),
+    "flat": SceneTitle(
+        name=_("A flat behind a street door"),
+        watch=_("the second door opens only after the first has shut"),
+    ),
+    "flat:neighbour-follows": SceneTitle(
+        name=_("A neighbour comes in too"),
+        watch=_("neighbours pass: that is nobody's business"),
+    ),
+    "flat:street-wedged": SceneTitle(
+        name=_("The street door is wedged open"),
+        watch=_("the flat stays shut until the street door is"),
+    ),
+    "locker": SceneTitle(
+        name=_("Into a parcel box"),
+        watch=_("a free compartment springs open, and knows that it is full"),
+    ),
+    "locker:occupied": SceneTitle(
+        name=_("The first compartment is taken"),
+        watch=_("the second one opens, the first stays shut"),
+    ),
+    "locker:too-big": SceneTitle(
+        name=_("Too big for the first compartment"),
+        watch=_("the larger compartment opens"),
+    ),
+    "locker:full": SceneTitle(
+        name=_("The box is full"),
+        watch=_("the scanner says no, nothing opens"),
+    ),
+    "locker:lid-does-not-catch": SceneTitle(
+        name=_("A lid that does not catch"),
+        watch=_("it looks shut; the owner is called all the same"),
+    ),
+    "key-safe": SceneTitle(
+        name=_("A neighbour with the key"),
+        watch=_("the key on its hook: who has it is known all the time"),
+    ),
+    "key-safe:key-late": SceneTitle(
+        name=_("The key is late"),
+        watch=_("reminded first, then an alarm with a name"),
+    ),
+    "key-safe:stranger": SceneTitle(
+        name=_("The wrong people at the safe"),
+        watch=_("three codes, and the safe stays shut"),
+    ),
+    "key-safe:key-out": SceneTitle(
+        name=_("The key is out already"),
+        watch=_("no key on the hook: the safe stays shut"),
+    ),
+    "flat:gateway-killed": SceneTitle(
+        name=_("Killed between two doors"),
+        watch=_("the courier is found in the hall; nothing more opens"),
+    ),
+    "flat:gateway-killed-at-the-flat": SceneTitle(
+        name=_("Killed as the flat opens"),
+        watch=_("both doors are proven shut afterwards"),
+    ),
+    "locker:gateway-killed": SceneTitle(
+        name=_("Killed with the compartment open"),
+        watch=_("after the restart it waits for the lid"),
+    ),
+    "key-safe:gateway-killed": SceneTitle(
+        name=_("Killed while the key is out"),
+        watch=_("after the restart it still misses the key"),
+    ),
+    "fallback": SceneTitle(
+        name=_("Somebody is home: the box instead"),
+        watch=_("the scanner sends the courier to the box beside the door"),
+    ),
+    "fallback:gateway-killed": SceneTitle(
+        name=_("Killed before the move"),
+        watch=_("a second scan moves the parcel"),
+    ),
+    "fallback:gateway-killed-after-the-move": SceneTitle(
+        name=_("Killed after the move"),
+        watch=_("a second scan shows the new place"),
+    ),
+    "garage:gateway-killed-before-commit": SceneTitle(
+        name=_("Garage: killed before it decides"),
+        watch=_("nothing is used up, a new scan works"),
+    ),
+    "garage:gateway-killed-after-commit": SceneTitle(
+        name=_("Garage: killed before it sends"),
+        watch=_("the order is never sent later"),
+    ),
+    "flat:gateway-killed-before-commit": SceneTitle(
+        name=_("Flat: killed before it decides"),
+        watch=_("nothing is used up, a new scan works"),
+    ),
+    "flat:gateway-killed-after-commit": SceneTitle(
+        name=_("Flat: killed before it sends"),
+        watch=_("the order is never sent later"),
+    ),
+    "locker:gateway-killed-before-commit": SceneTitle(
+        name=_("Parcel box: killed before it decides"),
+        watch=_("nothing is used up, a new scan works"),
+    ),
+    "locker:gateway-killed-after-commit": SceneTitle(
+        name=_("Parcel box: killed before it sends"),
+        watch=_("the order is never sent later"),
+    ),
+    "own-parcel:gateway-killed-before-commit": SceneTitle(
+        name=_("Own parcel: killed before it decides"),
+        watch=_("nothing is used up, a new scan works"),
+    ),
+    "own-parcel:gateway-killed-after-commit": SceneTitle(
+        name=_("Own parcel: killed before it sends"),
+        watch=_("the order is never sent later"),
+    ),
+    "garage:gateway-killed": SceneTitle(
+        name=_("Garage: killed while it is open"),
+        watch=_("after the restart it closes when the courier is out"),
+    ),
+    "flat:gateway-killed-after-the-second-commit": SceneTitle(
+        name=_("Flat: killed before the second order"),
+        watch=_("the flat never opens, both doors answer that they are shut"),
+    ),
+    "key-safe:gateway-killed-before-commit": SceneTitle(
+        name=_("Key safe: killed before it decides"),
+        watch=_("nothing is used up, a new scan works"),
+    ),
+    "key-safe:gateway-killed-after-commit": SceneTitle(
+        name=_("Key safe: killed before it sends"),
+        watch=_("the order is never sent later"),
+    ),
+    "broker-restart": SceneTitle(
+        name=_("The broker dies"),
+        watch=_("back again, the box asks every device anew"),
+    ),
+    "broker-paused": SceneTitle(
+        name=_("The broker stands still"),
+        watch=_("the lock refuses the order that comes too late"),
+    ),
+    "gateway-killed:before-commit": SceneTitle(
+        name=_("Killed before it decides"),
+        watch=_("nothing is used up, a new scan works"),
+    ),
+    "gateway-killed:after-commit": SceneTitle(
+        name=_("Killed after it decided"),
+        watch=_("the order is never sent later"),
+    ),
+    "gateway-killed:before-publish": SceneTitle(
+        name=_("Killed before it sends"),
+        watch=_("the order is never sent later"),
+    ),
+    "gateway-killed:after-publish": SceneTitle(
+        name=_("Killed as it sends"),
+        watch=_("the courier who went in is found"),
+    ),
+    "gateway-killed:after-acknowledgement": SceneTitle(
+        name=_("Killed after it sent"),
+        watch=_("the courier who went in is found"),
+    ),
+    "gateway-killed:after-report": SceneTitle(
+        name=_("Killed as the lock answers"),
+        watch=_("the courier who went in is found"),
+    ),
+    "disk-full-inside": SceneTitle(
+        name=_("The disk is full"),
+        watch=_("an alarm, filmed on, and locked again"),
+    ),
+    "clock-stepped-back": SceneTitle(
+        name=_("The clock is turned back"),
+        watch=_("a window that is over does not come back"),
+    ),
+    "not-ready": SceneTitle(
+        name=_("A sensor is missing"),
+        watch=_("you are told before anybody comes"),
+    ),
+    "safe-mode": SceneTitle(
+        name=_("Three crashes in a minute"),
+        watch=_("it locks and films, and opens nothing until you have looked"),
+    ),
+}
+"""By the title of the scenario."""
