@@ -11,11 +11,12 @@ import zipfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home
-from gateway.evidence.manifest import VISITS_FOLDER, visit_files
+from gateway.evidence.manifest import VISITS_FOLDER, visit_files, visit_folder
 from gateway.evidence.rollback import KEYS_FOLDER, MARK_FILE
 from gateway.evidence.succession import SUCCESSION_FILE
 from gateway.protocol.ed25519 import PublicKey
@@ -77,17 +78,41 @@ async def stream_zip(  # noqa: PLR0913 - each source of the export is one parame
         for path in files:
             if path.name.startswith("."):
                 continue  # it is being written
-            try:
-                file = await asyncio.to_thread(open_regular, path)
-            except (FileNotFoundError, NotRegularFile):
-                continue  # erased meanwhile, or it never existed
-            with file:
-                where = f"{top}/{path.relative_to(home.storage.folder).as_posix()}"
-                with archive.open(zipfile.ZipInfo(where, at), "w", force_zip64=True) as entry:
-                    while piece := await asyncio.to_thread(file.read, CHUNK_BYTES):
-                        entry.write(piece)
-                        yield outlet.take()
+            info = zipfile.ZipInfo(f"{top}/{path.relative_to(home.storage.folder).as_posix()}", at)
+            async for piece in _zipped(archive, outlet, path, info):
+                yield piece
     yield outlet.take()
+
+
+async def stream_proof(films: Path, visit: str, key: PublicKey, *, made: datetime) -> AsyncIterator[bytes]:
+    """Yield the proof of one sealed visit as a ZIP: `VISIT/` as it is in the folder `films`, and the box's public key.
+
+    Raises:
+        OSError: a file that was begun could not be read to its end; what was yielded is no whole ZIP.
+    """
+    outlet, at = _ZipBuffer(), (made.year, made.month, made.day, made.hour, made.minute, made.second)
+    folder = films / visit_folder(visit)
+    with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        archive.writestr(zipfile.ZipInfo("box.pub.pem", at), key.pem)
+        for path in await asyncio.to_thread(lambda: sorted(folder.iterdir())):
+            if not path.name.startswith("."):  # it is being written
+                async for piece in _zipped(archive, outlet, path, zipfile.ZipInfo(f"{visit}/{path.name}", at)):
+                    yield piece
+    yield outlet.take()
+
+
+async def _zipped(
+    archive: zipfile.ZipFile, outlet: _ZipBuffer, path: Path, info: zipfile.ZipInfo
+) -> AsyncIterator[bytes]:
+    """Add a file; one that was erased meanwhile, or never existed, is left out."""
+    try:
+        file = await asyncio.to_thread(open_regular, path)
+    except (FileNotFoundError, NotRegularFile):
+        return
+    with file, archive.open(info, "w", force_zip64=True) as entry:
+        while piece := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            entry.write(piece)
+            yield outlet.take()
 
 
 def _documents(store: Store, key: PublicKey, readme: str) -> Iterator[tuple[str, Iterator[bytes]]]:

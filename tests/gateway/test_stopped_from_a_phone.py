@@ -73,6 +73,7 @@ class Phone:
         home = self.page.url
         await self.page.get_by_role("link", name="History").click()
         await self.page.locator(".visits a").first.click()
+        await expect(self.page.locator("#seal.whole")).to_be_visible()
         text = await self.page.locator("main").inner_text()
         await self.page.goto(home)
         return text
@@ -253,7 +254,7 @@ async def after_it_is_locked_again(house: House) -> None:
     await house.phone.sees_door("locked")
     assert house.moves == before
     await house.phone.lifts()
-    assert "Proof sealed" in await house.phone.reads_of_the_last_visit()
+    assert "Sealed and unaltered" in await house.phone.reads_of_the_last_visit()
 
 
 async def after_it_was_handed_to_him(house: House, parcels: PromisedDelivery) -> None:

@@ -33,7 +33,7 @@ LANGUAGE_COOKIE = "demo-language"  # the cookie's name: another one than the box
 ACCESS_COOKIE = "demo-key"  # the cookie of who has opened the address that the terminal shows
 COOKIE_MAX_AGE_S = 24 * 3600  # seconds
 CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-SHARED_STATIC_FILES = frozenset({"live.js", "film.js", "perron.svg"})  # of the box's own pages
+SHARED_STATIC_FILES = frozenset({"live.js", "perron.svg"})  # of the box's own pages
 CAMERA_IDS = ("doorbell", "hall-camera")
 
 

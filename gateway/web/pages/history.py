@@ -8,6 +8,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
+import structlog
 from aiohttp import web
 
 from gateway.config.closure_names import closure_names
@@ -17,6 +18,8 @@ from gateway.domain.delivery.promise import DeliveryOrder
 from gateway.evidence.documents.report import draw_report, house_names
 from gateway.evidence.documents.sources import read_visit
 from gateway.evidence.documents.visit_timeline import TemperatureReading, read_timeline
+from gateway.evidence.export import stream_proof
+from gateway.evidence.manifest import visit_folder
 from gateway.evidence.thumbnails import kept_thumbnails, thumbnail_file
 from gateway.protocol.brand_facts import Complaint
 from gateway.storage.brand_facts import ComplaintRefusal
@@ -25,6 +28,7 @@ from gateway.system.i18n import Language
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight, has_right
 from gateway.web.auth.tokens import LINK_BYTES, SecretToken, find_by_token
+from gateway.web.server import replay_view
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.context import ViewLog
 from gateway.web.server.custody_story import custody_lines
@@ -32,6 +36,8 @@ from gateway.web.server.page import Page, form_texts, get, post
 from gateway.web.server.security_headers import local_path
 from gateway.web.server.visit_story import StoryLine, story_lines
 from gateway.web.texts.catalogue import COMPLAINT_TEXTS
+
+log = structlog.get_logger(__name__)
 
 MAX_VISITS_SHOWN = 200  # visits on one page, the newest: a month has fewer
 MAX_REPORTS = 4  # reports that are drawn or wait; more get 429
@@ -47,7 +53,7 @@ class HistoryPages(Page):
 
     def __init__(self, authorizer: Authorizer) -> None:
         super().__init__(authorizer)
-        self._report_lock = asyncio.Lock()
+        self._report_lock, self._proof_lock = asyncio.Lock(), asyncio.Lock()
         self._pending_reports = 0  # drawn and waiting ones
         self._view_log = ViewLog(authorizer.services.store)
 
@@ -117,7 +123,7 @@ class HistoryPages(Page):
 
     @get("/history/{visit}", UserRight.SEE_HISTORY)
     async def _visit(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        return self._render_visit(request, "visit", request.match_info["visit"], link=None)
+        return await self._render_visit(request, "visit", request.match_info["visit"], link=None)
 
     @get("/history/{visit}/thumbnail", UserRight.SEE_HISTORY)
     async def _thumbnail(self, request: web.Request, user: CurrentUser) -> web.FileResponse:
@@ -132,10 +138,20 @@ class HistoryPages(Page):
         file = thumbnail_file(self._services.films_folder, visit, moment)
         return web.FileResponse(file, headers={"Content-Type": "image/jpeg", **THUMBNAIL_HEADERS})
 
-    def _render_visit(self, request: web.Request, template: str, visit: str, **facts: Any) -> web.Response:  # noqa: ANN401 - what a template shows
+    async def _render_visit(
+        self, request: web.Request, template: str, visit: str, *, shared: str | None = None, **facts: Any,  # noqa: ANN401 - what a template shows
+    ) -> web.Response:  # fmt: skip
+        """Show a visit; `shared` is the token of the link that shares it."""
         parts = self._records(visit=visit)
         if not parts:
             raise web.HTTPNotFound
+        keys = await asyncio.to_thread(replay_view.box_keys, self._services)
+        film_address = _film_address if shared is None else partial(_shared_film_address, token=shared)
+        state = replay_view.seal_state(self._services, parts)
+        replay = replay_view.replay_facts(
+            self._services, parts, keys=keys, language=self._language(request), film_address=film_address,
+            proof_address=f"/history/{visit}/proof/" if shared is None else f"/shared/{shared}/", state=state,
+        )  # fmt: skip
         rows = self._store.log.bodies_of_visit(visit)
         temperatures = read_timeline(rows, visit=visit).temperatures
         return self._render_page(
@@ -145,6 +161,10 @@ class HistoryPages(Page):
             brand=self._brand_of(parts[0], self._language(request)),
             moved_from=self._moved_from(parts[0]),
             clips=_film_clips(parts),
+            cameras=replay_view.cameras_of(_film_clips(parts)),
+            film_address=film_address,
+            replay=replay,
+            seal_state=state.value,
             parts=parts,
             days=SHARE_DAYS,
             lines=self._story(parts[0], rows, self._language(request)),
@@ -211,6 +231,45 @@ class HistoryPages(Page):
             raise web.HTTPNotFound
         return web.FileResponse(self._services.films_folder / clip.path, headers={"Content-Type": "video/mp4"})
 
+    @get("/history/{visit}/proof/{file}", UserRight.SEE_HISTORY)
+    async def _serve_proof_file(self, request: web.Request, _user: CurrentUser) -> web.FileResponse:
+        """Serve a sealed list of a visit's films, or its signature, with which a browser checks the films."""
+        visit, name = request.match_info["visit"], request.match_info["file"]
+        if name not in replay_view.proof_files(self._records(visit=visit)):
+            raise web.HTTPNotFound
+        return self._proof_file(visit, name)
+
+    def _proof_file(self, visit: str, name: str) -> web.FileResponse:
+        file = self._services.films_folder / visit_folder(visit) / name
+        return web.FileResponse(file, headers={"Content-Type": "application/octet-stream"})
+
+    @get("/history/{visit}/proof.zip", UserRight.SHARE_FILM, allow_head=False)
+    async def _proof_zip(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
+        """Stream the whole proof of a visit: films, log and signatures as they lie on the disk, and the box's key."""
+        visit = request.match_info["visit"]
+        parts = self._records(visit=visit)
+        if not parts or any(part.sealed is None or part.erased is not None for part in parts):
+            raise web.HTTPNotFound
+        if self._proof_lock.locked():  # several at once would slow the disk down for all
+            raise web.HTTPTooManyRequests(headers={"Retry-After": str(REPORT_RETRY_DELAY_S)})
+        async with self._proof_lock:
+            self._view_log.record("report", visit, user.person, self._now)
+            response = web.StreamResponse(headers={
+                "Content-Type": "application/zip", "Content-Disposition": f'attachment; filename="perron-{visit}.zip"',
+            })  # fmt: skip
+            await response.prepare(request)
+            pieces = stream_proof(self._services.films_folder, visit, self._services.public_key, made=self._now.utc)
+            try:
+                async for piece in pieces:
+                    await response.write(piece)
+            except OSError as failure:  # the ZIP is incomplete, and must not look complete
+                log.warning("proof_not_sent", visit=visit, why=str(failure))
+                if request.transport is not None:
+                    request.transport.abort()
+                return response
+            await response.write_eof()
+            return response
+
     @post("/history/{visit}/share", UserRight.SHARE_FILM)
     async def _share(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Share a visit. The response itself shows the link, this once."""
@@ -227,7 +286,7 @@ class HistoryPages(Page):
         except LookupError as error:
             raise web.HTTPNotFound from error
         link = f"{request.scheme}://{request.host}/shared/{token.text}"
-        return self._render_visit(request, "visit", visit, link=link)
+        return await self._render_visit(request, "visit", visit, link=link)
 
     @post("/shares/end", UserRight.SHARE_FILM)
     async def _end_share(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -258,17 +317,28 @@ class HistoryPages(Page):
     @get("/shared/{token}")
     async def _shared_visit(self, request: web.Request) -> web.Response:
         share = self._share_of(request)
-        return self._render_visit(
-            request, "shared_visit", share.visit, until=share.until, token=request.match_info["token"]
-        )
+        token = request.match_info["token"]
+        return await self._render_visit(request, "shared_visit", share.visit, shared=token, until=share.until)
 
     @get("/shared/{token}/{file}")
-    async def _serve_shared_film(self, request: web.Request) -> web.FileResponse:
+    async def _serve_shared_file(self, request: web.Request) -> web.FileResponse:
+        """Serve a film of the shared visit, or a sealed list of its films with which a browser checks them."""
         share, name = self._share_of(request), request.match_info["file"]
-        clips = _film_clips(self._store.recordings.films(visit=share.visit))
+        parts = self._store.recordings.films(visit=share.visit)
+        if name in replay_view.proof_files(parts):
+            return self._proof_file(share.visit, name)
+        clips = _film_clips(parts)
         film = self._file_response(clip for clip in clips if clip.path.rpartition("/")[2] == name)
         self._view_log.record("film", share.visit, None, self._now)
         return film
+
+
+def _film_address(clip: StoredClip) -> str:
+    return f"/film/{clip.path}"
+
+
+def _shared_film_address(clip: StoredClip, *, token: str) -> str:
+    return f"/shared/{token}/{clip.path.rpartition('/')[2]}"
 
 
 def _is_from_brand(film: FilmRecord) -> bool:

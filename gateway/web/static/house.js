@@ -1,5 +1,4 @@
 // The pages of owner and household: they follow the house over the browser's one connection, and ask it for things.
-import { followFilms } from "./film.js";
 import { watchCameras } from "./live.js";
 import { hear, lose, start, words } from "./page.js";
 
@@ -41,4 +40,5 @@ document.addEventListener("submit", async (event) => {
 follow();
 start();
 watchCameras(words);
-followFilms();
+const replay = document.getElementById("replay");
+if (replay) (await import("./replay.js")).startReplay(replay);

@@ -1,5 +1,5 @@
-// A page before one is in, or for somebody outside: nothing follows the house here, only films and their story.
-import { followFilms } from "./film.js";
+// A page before one is in, or for somebody outside: nothing follows the house here, only a visit can be replayed.
 import "./password.js";
 
-followFilms();
+const replay = document.getElementById("replay");
+if (replay) (await import("./replay.js")).startReplay(replay);

@@ -110,7 +110,9 @@ def _table(name: str) -> Mapping[str, Text]:
     return texts
 
 
-TEXTS: Mapping[str, Text] = MappingProxyType({**_PAGE_TEXTS, **_table("pages"), **_table("away"), **_table("courier")})
+TEXTS: Mapping[str, Text] = MappingProxyType(
+    {**_PAGE_TEXTS, **_table("pages"), **_table("away"), **_table("courier"), **_table("replay")}
+)
 
 _OF_THE_HOUSE = TEXTS["stop"]
 _OF_THE_COURIER = TEXTS["turn.show"]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from unittest.mock import PropertyMock, patch
 
@@ -16,6 +17,7 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit.conditions import FridgeReported
 from gateway.domain.visit.conditions.cold_chain import FridgeState
 from gateway.domain.visit.state import Entrance
+from gateway.evidence.archive import _VisitResult
 from gateway.installation.proposal_checks import ProposalRequest
 from gateway.protocol.browser_envelope import Jwk, load_private_key
 from gateway.runtime.notifications import action_links
@@ -41,7 +43,7 @@ NO_PAGE_ROUTES = frozenset({
     "/c/{digest}/feed", "/live/{camera}", "/live/{camera}/pictures", "/film/{path}",
     "/shared/{token}/{file}",
     "/settings/keys/box.pub.pem", "/settings/moving-out/everything.zip",
-    "/history/{visit}/thumbnail",
+    "/history/{visit}/thumbnail", "/history/{visit}/proof/{file}", "/history/{visit}/proof.zip",
     "/history/{visit}/report.pdf", "/c/{digest}/receipt", "/link/{token}/picture", "/brands/{brand}/facts.jwt",
     "/installation/walk/{entrance}/picture/{number}", "/installation/walk/{entrance}/report.pdf",
     "/installation/walk/{entrance}/report.signed.json",
@@ -211,11 +213,11 @@ async def _film_incident(made: ShellBox, why: str) -> None:
         await made.store.commit(make_step(state, event=heard))
     clip = StoredClip(
         path=path, entrance="garage", visit=INCIDENT, part=1, camera="cam", start=NOON,
-        end=NOON + timedelta(seconds=FILM_S), sha256="0" * 64, fragments=6, size=file.stat().st_size,
-        gaps=((NOON + timedelta(seconds=1), NOON + timedelta(seconds=2)),),
+        end=NOON + timedelta(seconds=FILM_S), sha256=sha256(film_bytes(40)).hexdigest(), fragments=6,
+        size=file.stat().st_size, gaps=((NOON + timedelta(seconds=1), NOON + timedelta(seconds=2)),),
     )  # fmt: skip
     await made.store.recordings.add_clip(clip, NOW)
-    await made.store.recordings.mark_sealed(INCIDENT, 1, "0" * 64, NOW)
+    assert await made.archive._seal(INCIDENT, 1, _VisitResult())  # noqa: SLF001 - as it is sealed where the archive runs
     await made.store.recordings.set_hold(INCIDENT, why, NOW)
 
 
