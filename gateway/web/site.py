@@ -327,9 +327,16 @@ class PagesSite(Page):
         digest = request.match_info["digest"]
         if self._is_at_reception(digest):
             return self._desk.courier_page(request, digest)
-        delivery = self._delivery(request)
-        filmed = self._services.is_filmed(delivery.entrance)
-        return self._render_page(request, "courier", digest=digest, filmed=filmed)
+        delivery = courier_view.open_delivery(self._services, digest)
+        if delivery is None:
+            return self._dead_link_page(request)
+        return self._render_page(
+            request, "courier", digest=digest, filmed=self._services.is_filmed(delivery.entrance)
+        )  # fmt: skip
+
+    def _dead_link_page(self, request: web.Request) -> web.Response:
+        """Answer a courier's link that opens nothing (any more) with 410; the page does not say whether it ever did."""
+        return self._render_page(request, "courier_over", status=web.HTTPGone.status_code)
 
     def _is_at_reception(self, digest: str) -> bool:
         delivery = courier_view.find_delivery(self._services, digest, self._services.clock.now())
@@ -338,9 +345,12 @@ class PagesSite(Page):
     @get("/c/{digest}/label")
     async def _label_reader_page(self, request: web.Request) -> web.Response:
         """Serve the courier's page with the label reader, which alone may use camera and WebAssembly."""
-        filmed = self._services.is_filmed(self._delivery(request).entrance)
+        digest = request.match_info["digest"]
+        delivery = courier_view.open_delivery(self._services, digest)
+        if delivery is None:
+            return self._dead_link_page(request)
         response = self._render_page(
-            request, "label_reader", digest=request.match_info["digest"], filmed=filmed,
+            request, "label_reader", digest=digest, filmed=self._services.is_filmed(delivery.entrance),
             kinds=courier_view.LABEL_KINDS, forms=page_patterns(),
         )  # fmt: skip
         response.headers.update(security.LABEL_READER_HEADERS)

@@ -1,4 +1,4 @@
-"""Computes what a courier sees of a delivery: the next step, and go or no. Nothing else of the home.
+"""Computes what a courier sees of a delivery: which house, door and parcel, the next step, and go or no. Nothing else.
 
 The link names the delivery by the SHA-256 of the one-time courier token, which nobody can guess; the token itself is in
 the link's fragment, which no browser sends to a server. The page shows no more than the red light at the door.
@@ -15,6 +15,7 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import State
 from gateway.domain.now import Now
 from gateway.domain.visit.state import CodeKind, Entrance, Holder, Phase, Timer
+from gateway.protocol.keys import shown_ending
 from gateway.web.server.context import GatewayServices, Viewer
 from gateway.web.server.countdown import running_countdown
 from gateway.web.texts.catalogue import TEXTS
@@ -64,6 +65,15 @@ def find_delivery(services: GatewayServices, digest: str, now: Now) -> VisitDeli
         return None
     matches = services.store.deliveries.matches(courier_token_value(digest), now=now)
     return matches[0].delivery if matches else None
+
+
+def open_delivery(services: GatewayServices, digest: str) -> VisitDelivery | None:
+    """Return the delivery to an entrance to which a courier's link leads; None: the link opens nothing (any more)."""
+    delivery = find_delivery(services, digest, services.clock.now())
+    if delivery is None or delivery.entrance not in services.home.entrances:
+        return None
+    state, now = services.entrance_state(delivery.entrance)
+    return None if _courier_step(services, state, delivery, now)[0] is CourierStep.OVER else delivery
 
 
 def _courier_step(
@@ -121,7 +131,7 @@ def signed_receipt(services: GatewayServices, delivery: str) -> bytes | None:
     return None
 
 
-def courier_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> Mapping[str, Any]:
+def courier_facts(services: GatewayServices, digest: str, viewer: Viewer) -> Mapping[str, Any]:
     """Return what the courier's fragment shows. KeyError: no delivery at an entrance of home.yaml has such a token."""
     delivery = find_delivery(services, digest, services.clock.now())
     if delivery is None:
@@ -137,6 +147,10 @@ def courier_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> Ma
         "missing": missing,
         "deadline": running_countdown(state, now, timer),
         "delivery": delivery,
+        "house": services.home.name,
+        "entrance": services.entrance_name(delivery.entrance),
+        "brand": services.brand_name(delivery.brand, viewer.language),
+        "endings": tuple(map(shown_ending, sorted(delivery.parcels))),
         "place": services.place_name(delivery),
         "digest": digest,
         "moved_to": moved_to(services, delivery),

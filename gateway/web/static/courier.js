@@ -5,11 +5,12 @@ import { hear, start } from "./page.js";
 import { drawQr } from "./qr.js";
 
 const SOUNDS = { go: [660, 880], no: [220, 180], wait: [440], inside: [550], away: [550], done: [660, 880, 990], other: [440] };
-let audio = null;
+let audio = null; // made at the first press: before a touch browsers play nothing
+let loud = false;
 let turn = null;
 
 function beep(tones) {
-  if (!audio) return;
+  if (!loud) return;
   tones.forEach((tone, place) => {
     const oscillator = audio.createOscillator();
     const gain = audio.createGain();
@@ -46,7 +47,8 @@ function look() {
 
 document.getElementById("sound").addEventListener("click", (event) => {
   audio = audio ?? new AudioContext();
-  event.target.setAttribute("aria-pressed", "true");
+  loud = !loud;
+  event.target.textContent = loud ? event.target.dataset.on : event.target.dataset.off;
   beep([660]);
 });
 addEventListener("hashchange", () => { drawCode(); look(); });

@@ -90,7 +90,8 @@ def test_a_translation_leaves_out_the_same_parts_when_a_fact_is_unknown(language
     assert [one.message for one in said if optional(one.translation) != optional(one.message)] == []
 
 
-COURIERS = ("web/templates/courier.html", "web/templates/label_reader.html", "web/templates/parts/courier.html",
+COURIERS = ("system/dates.py", "web/templates/courier_over.html",
+            "web/templates/courier.html", "web/templates/label_reader.html", "web/templates/parts/courier.html",
             "web/templates/texts/courier.html")  # fmt: skip
 
 

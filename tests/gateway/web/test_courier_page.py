@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -75,6 +76,21 @@ async def turn(page: Page, name: str) -> None:
     await expect(page.locator("[data-turn]")).to_have_attribute("data-turn", name)
 
 
+async def ring_with_code(made: ShellBox) -> str:
+    """The courier scans parcel and code; the visit's id."""
+    made.scan(PARCEL)
+    await wait_until(lambda: made.front.state.pending_scan is not None)
+    return await made.ring(CODE)
+
+
+async def commit_unlock(made: ShellBox, visit: str) -> None:
+    """The door opens, by the command and not before it."""
+    await made.commits(visit)
+    await wait_until(lambda: made.line.on("perron/lock/set"))
+    made.bolt = LockState.UNLOCKED
+    made.says("lock", LockReport(bolt=LockState.UNLOCKED))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("locale", "come_in"), [("fr-FR", "Entrez"), ("en-GB", "Come in"), ("de-DE", "Herein")])
 async def test_a_courier_is_led_through_his_delivery(made: ShellBox, locale: str, come_in: str) -> None:
@@ -95,10 +111,7 @@ async def test_a_courier_is_led_through_his_delivery(made: ShellBox, locale: str
         await expect(page.locator(".countdown .ring .left")).to_have_attribute(
             "stroke-dasharray", re.compile(r"^[1-9]\d*")
         )
-        await made.commits(visit)
-        await wait_until(lambda: made.line.on("perron/lock/set"))  # the bolt moves by the command, not before it
-        made.bolt = LockState.UNLOCKED
-        made.says("lock", LockReport(bolt=LockState.UNLOCKED))
+        await commit_unlock(made, visit)
         await turn(page, "go")
         await expect(page.locator(".word")).to_have_text(come_in)
         assert await accessibility_problems(page) == []
@@ -107,11 +120,57 @@ async def test_a_courier_is_led_through_his_delivery(made: ShellBox, locale: str
         await turn(page, "inside")
 
 
+GROUND = "getComputedStyle(document.querySelector('.turn')).backgroundColor"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("locale", "width", "scheme"), [("de-DE", 320, "light"), ("fr-FR", 390, "dark"), ("en-GB", 1280, "light")]
+)
+async def test_which_house_door_and_parcel_it_is_stands_above_and_each_colour_has_one_meaning(
+    made: ShellBox, locale: str, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    async with serve_site(made) as site, visitor() as somebody:
+        page = await somebody.page(locale=locale, color_scheme=scheme, viewport={"width": width, "height": 800})
+        await page.goto(f"{site.address}/c/{DIGEST}#{CODE}")
+        colours = dict[str, str]()
+
+        async def look(name: str) -> None:
+            await turn(page, name)
+            colours[name] = await page.evaluate(GROUND)
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+            assert await accessibility_problems(page) == [], name
+
+        await look("show")
+        for words in ("Home", "Front", "shop", f"…{PARCEL[-4:]}"):
+            await expect(page.locator(".which")).to_contain_text(words)
+        assert PARCEL not in await page.content(), "only the end of a number is shown"
+        visit = await ring_with_code(made)
+        await look("wait")
+        await commit_unlock(made, visit)
+        await look("go")
+        made.door = DoorState.OPEN
+        made.says("door", DoorReport(door=DoorState.OPEN))
+        await look("inside")
+        assert len({colours[name] for name in ("wait", "go", "inside")}) == 3
+        assert colours["inside"] == colours["show"], "blue: do this now"
+
+
+@pytest.mark.slow
+async def test_the_button_of_the_sounds_says_whether_they_are_on(made: ShellBox) -> None:
+    async with serve_site(made) as site, visitor() as somebody:
+        page = await somebody.page()
+        await page.goto(f"{site.address}/c/{DIGEST}#{CODE}")
+        for before, after in (("off", "on"), ("on", "off")):
+            await page.get_by_role("button", name=f"Sounds: {before}").click()
+            await expect(page.get_by_role("button", name=f"Sounds: {after}")).to_be_visible()
+
+
 @pytest.mark.slow
 async def test_a_courier_reads_german_if_he_does_or_chose_it_and_the_house_has_its_own_languages(
     made: ShellBox,
 ) -> None:
-    german, home = "Erst das Paket, dann den Code unten", "Zurück zu Ihrem Code"
+    german, home = "Das Paket, dann Ihren Code", "Zurück zu Ihrem Code"
     async with serve_site(made) as site, visitor() as somebody:
         page = await somebody.page(locale="de-AT")
         await page.goto(f"{site.address}/c/{DIGEST}#{CODE}")
@@ -192,7 +251,7 @@ async def test_before_his_hour_he_is_told_when_to_come_and_without_his_code_what
         page = await somebody.page()
         await page.goto(f"{site.address}/c/{DIGEST}")
         await turn(page, "early")
-        await expect(page.locator(".turn")).to_contain_text("Window: 15:00 - 17:00")
+        await expect(page.locator(".turn")).to_contain_text("Expected Wed 10 Jun, between 15:00 and 17:00")
         await expect(page.locator("#nocode")).to_be_visible()
         await expect(page.locator("#code")).to_be_hidden()
 
@@ -209,11 +268,37 @@ async def test_his_page_knows_which_of_the_two_the_door_still_waits_for(
 
 
 @pytest.mark.parametrize(
-    "path", ["/c/", "/c/x", f"/c/{'0' * 64}", f"/c/{DIGEST.upper()}", f"/c/{DIGEST}/receipt", "/c/..%2f..%2fetc"]
-)
-async def test_a_link_that_is_nobodys_shows_nothing(made: ShellBox, path: str) -> None:
+    ("path", "status"),
+    [
+        ("/c/", 404), ("/c/x", 410), (f"/c/{'0' * 64}", 410), (f"/c/{DIGEST.upper()}", 410),
+        (f"/c/{'0' * 64}/label", 410), (f"/c/{'0' * 64}/feed", 404), (f"/c/{DIGEST}/receipt", 404),
+        ("/c/..%2f..%2fetc", 410),
+    ],
+)  # fmt: skip
+async def test_a_link_that_is_nobodys_shows_nothing(made: ShellBox, path: str, status: int) -> None:
     async with serve_site(made) as site, ClientSession() as client, client.get(f"{site.address}{path}") as answer:
-        assert answer.status == 404
+        assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "This delivery is over or cancelled: ring, or take it back"),
+        ("fr", "Livraison terminée ou annulée : sonnez, ou repartez avec le colis"),
+        ("de", "Diese Lieferung ist vorbei oder storniert: klingeln Sie, oder nehmen Sie sie wieder mit"),
+    ],
+)
+async def test_a_dead_link_says_what_to_do_and_not_whether_there_was_a_delivery(
+    made: ShellBox, language: str, told: str
+) -> None:
+    answers = list[tuple[int, str]]()
+    assert await made.store.deliveries.refuse("shop.d1", made.clock.now(), by=None) is None
+    async with serve_site(made) as site, ClientSession(headers={"Accept-Language": language}) as client:
+        for digest in (DIGEST, "0" * 64):
+            async with client.get(f"{site.address}/c/{digest}") as answer:
+                answers.append((answer.status, (await answer.text()).replace(digest, "")))
+    assert told in answers[0][1]
+    assert answers[0] == answers[1]
 
 
 async def test_a_couriers_link_follows_his_own_delivery_and_nothing_of_the_house(made: ShellBox) -> None:
