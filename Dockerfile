@@ -1,17 +1,23 @@
-# The gateway (and, with another command, the simulated house) in one image.
-# Checked here without a Docker engine: see docs/operator/docker.md for what was and what was not tried.
-FROM python:3.13-slim-trixie
+# Broker, gateway, hub and the simulated house in one image; docker-compose.yml says which command runs in which container.
+# tests/test_image.py builds and runs it without a Docker engine; docs/operator/docker.md says how.
+ARG BASE=debian:trixie-slim
+FROM ${BASE}
 
+# Debian's mosquitto is the broker, so that one image is enough and nothing else is fetched.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates mosquitto python3 python3-venv \
+ && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --create-home --home-dir /var/lib/perron --uid 990 perron
 WORKDIR /opt/perron
-COPY requirements.txt ./
-RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.txt
+RUN python3 -m venv venv
+ENV PATH=/opt/perron/venv/bin:$PATH PYTHONUNBUFFERED=1
+COPY requirements-run.txt ./
+RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-run.txt
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY devices ./devices
 COPY gateway ./gateway
-RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation .
+RUN pip install --no-cache-dir --disable-pip-version-check --no-deps .
 
-USER perron
 WORKDIR /perron
 ENTRYPOINT ["perron"]
 CMD ["run", "--home", "/perron/config/home.yaml"]
