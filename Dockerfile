@@ -16,6 +16,8 @@ RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes -r r
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY devices ./devices
 COPY gateway ./gateway
+COPY config/home.yaml config/house.yaml config/delivery.yaml config/
+COPY config/systemd config/systemd
 RUN pip install --no-cache-dir --disable-pip-version-check --no-deps .
 
 WORKDIR /perron

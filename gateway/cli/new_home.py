@@ -17,12 +17,13 @@ from gateway.config.devices import CameraDevice
 from gateway.config.editor import SCHEMA_LINE
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
+from gateway.config.samples import SAMPLES_FOLDER
 from gateway.mqtt.mosquitto import provisioning
 from gateway.system.i18n import Language, language_of
 from gateway.system.mosquitto import broker_user
 from gateway.web.texts.catalogue import offered
 
-TEMPLATE_PATH = Path(__file__).parents[2] / "config" / "home.yaml"
+TEMPLATE_PATH = SAMPLES_FOLDER / "home.yaml"
 MAX_FOLDER_PATH_BYTES = 85  # bytes of the folder's path: Unix sockets lie in it, and their path has at most 107
 
 
@@ -59,7 +60,7 @@ def create_home(folder: Path, language: Language = "fr") -> Path:
     """
     file = folder / "home.yaml"
     if not TEMPLATE_PATH.is_file():
-        raise Failure(f"{TEMPLATE_PATH} is not there.", "Run this from a clone of the repository: it copies that file.")
+        raise Failure(f"{TEMPLATE_PATH} is not there.", "Install Perron again: the file came with it.")
     if file.exists():
         raise Failure(f"{file} exists: a house is never written over.", "Use it with --home, or name another folder.")
     check_folder_path(folder.resolve(), "Name a shorter one, for example /tmp/house.")

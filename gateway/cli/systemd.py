@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.cli.failure import Failure, failure_on
+from gateway.config.samples import SAMPLES_FOLDER
 from gateway.mqtt.mosquitto.accounts import LISTENERS_FILE
 from gateway.system.pki.broker import CLIENTS_AUTHORITY
 
-UNITS_FOLDER = Path(__file__).parents[2] / "config" / "systemd"
+UNITS_FOLDER = SAMPLES_FOLDER / "systemd"
 UNITS = (
     "perron.service",
     "perron-broker.service",

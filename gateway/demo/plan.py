@@ -20,6 +20,7 @@ from gateway.config.closures import declared_latencies
 from gateway.config.devices import CameraDevice, LockDevice
 from gateway.config.home import BrandKeySection, BrandSection, EntranceSection, Home, Storage
 from gateway.config.loader import load_home_file
+from gateway.config.samples import SAMPLES_FOLDER
 from gateway.demo.names import HOUSE_NAME, NAMES_BY_ID
 from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Timing
@@ -30,8 +31,6 @@ from gateway.protocol.ed25519 import SigningKey
 from gateway.system.clock_settings import ClockSection
 from gateway.system.i18n import Language
 from gateway.system.mqtt_settings import BrokerSection
-
-CONFIG_PATH = Path(__file__).parents[2] / "config"
 
 FAST_TIMING = Timing(
     ring=2, bell=4, live=4, approval=3, command_life=3, skew=1, never=3, stable=0.5, open_again=2, relock=2,
@@ -135,10 +134,9 @@ def make_plan(folder: Path, *, fast: bool, language: Language | None = None, tim
 
     `language` is that of the owner's messages and of the names, `timezone` the house's; None: as in home.yaml.
     """
-    if not (CONFIG_PATH / "home.yaml").is_file():
-        what = f"{CONFIG_PATH}/home.yaml is not there: `perron demo` plays from a clone of the repository"
-        raise Failure(what, "Clone the repository and run `make demo` there.")
-    home, house = load_home_file(CONFIG_PATH / "home.yaml"), read_house(CONFIG_PATH / "house.yaml")
+    if not (SAMPLES_FOLDER / "home.yaml").is_file():
+        raise Failure(f"{SAMPLES_FOLDER}/home.yaml is not there.", "Install Perron again: the file came with it.")
+    home, house = load_home_file(SAMPLES_FOLDER / "home.yaml"), read_house(SAMPLES_FOLDER / "house.yaml")
     accounts = folder / "accounts"
     mqtt, rtsp = free_port(), free_port()
     signers = {
