@@ -1,5 +1,5 @@
-# Broker, gateway, hub and the simulated house in one image; docker-compose.yml says which command runs in which container.
-# tests/test_image.py builds and runs it without a Docker engine; docs/operator/docker.md says how.
+# Broker, gateway, hub and the simulated house in one image; docker-compose.yml says what runs.
+# `make test-image` builds and runs it without a Docker engine; docs/operator/docker.md says how.
 ARG BASE=debian:trixie-slim
 FROM ${BASE}
 
@@ -21,5 +21,6 @@ COPY config/systemd config/systemd
 RUN pip install --no-cache-dir --disable-pip-version-check --no-deps .
 
 WORKDIR /perron
+VOLUME /perron/box
 ENTRYPOINT ["perron"]
-CMD ["run", "--home", "/perron/config/home.yaml"]
+CMD ["setup", "/perron/box", "--yes", "--no-service"]

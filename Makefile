@@ -13,7 +13,7 @@ HALF := tests/gateway/hub tests/gateway/web tests/gateway/runtime tests/gateway/
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo texts test test-homeassistant test-zigbee2mqtt test-scale quick check docs reference mutants soak bench pictures debian wheels pins clean
+.PHONY: help demo texts test test-image addon test-homeassistant test-zigbee2mqtt test-scale quick check docs reference mutants soak bench pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -116,8 +116,17 @@ bench: $(VENV)/ready debian ## speed, as ratios measured in one run
 pictures: $(VENV)/ready debian ## photograph the pages into docs/
 	@$(BIN)/python -m tests.pictures
 
-# What the image runs, whatever Python looks for it.
-IMAGE_PYTHON = $(shell sed -n 's/^FROM python:\([0-9.]*\)-.*/\1/p' Dockerfile)
+# The Python of the image: that of its Debian.
+IMAGE_PYTHON = 3.13
+
+addon: $(VENV)/ready ## make build/addon/perron, a folder to copy to /addons of a Home Assistant
+	@rm -rf build/addon && mkdir -p build/addon
+	@cp -r config/homeassistant-addon build/addon/perron && cp requirements-run.txt build/addon/perron/
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir build/addon/perron .
+	@echo "Copy build/addon/perron to the folder /addons of Home Assistant; docs/operator/homeassistant-addon.md says the rest."
+
+test-image: $(VENV)/ready ## build and run the image, the add-on and the wheel (root; debootstrap, podman, podman-compose, pipx; not in `make test`)
+	@$(BIN)/python -m pytest -q tests/real/with_containers.py tests/real/with_pipx.py
 
 wheels: $(VENV)/ready ## whether every pinned package has a wheel for both kinds of box (amd64 and arm64); installs nothing
 	@for kind in x86_64 aarch64; do \
@@ -128,9 +137,11 @@ wheels: $(VENV)/ready ## whether every pinned package has a wheel for both kinds
 		echo "every pinned package has a wheel for $$kind"; \
 	done
 
-pins: ## pin requirements.txt anew (needs uv)
+pins: ## pin requirements.txt, and requirements-run.txt for who only runs it, anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --all-extras --quiet \
 		--custom-compile-command "make pins" pyproject.toml -o requirements.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra messages --extra hub --quiet \
+		--constraint requirements.txt --custom-compile-command "make pins" pyproject.toml -o requirements-run.txt
 
 clean: ## remove what was built and run
 	rm -rf $(VENV) var build *.egg-info
