@@ -1,8 +1,8 @@
 """The Home Assistant add-on is described as Supervisor reads it; `make test-image` builds and runs it.
 
 Supervisor is not published as a package. What it accepts is written down here from its own source,
-home-assistant/supervisor, supervisor/addons/validate.py (commit 00788af8) and options.py: it drops keys that it does not
-know, so an unknown key is a fault here.
+home-assistant/supervisor, supervisor/addons/validate.py (commit 00788af8) and options.py: it drops keys that it does
+not know, so an unknown key is a fault here.
 """
 
 import os

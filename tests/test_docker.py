@@ -1,9 +1,8 @@
-"""No Docker engine runs here: so every command of docker-compose.yml is run without one, with the same arguments."""
+"""The commands of docker-compose.yml run with the same arguments, without an engine (`make test-image` has one)."""
 
 import contextlib
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +15,6 @@ import pytest
 from ruamel.yaml import YAML
 
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.system.mosquitto import mosquitto_path
 
 ROOT = Path(__file__).parent.parent
 SERVICES = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]
@@ -25,18 +23,9 @@ SERVICES = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]
 @pytest.fixture
 def command_of(tmp_path: Path) -> Callable[[str], list[str]]:
     """A service's command as it would run, with the container's folders put under `tmp_path`."""
-    shutil.copytree(ROOT / "config", tmp_path / "config", ignore=shutil.ignore_patterns("accounts", "keys"))
-    own = {port: str(free_port()) for port in ("1883", "8554", "8642")}
-    for name in ("home.yaml", "house.yaml"):
-        file = tmp_path / "config" / name
-        text = re.sub("|".join(own), lambda port: own[port[0]], file.read_text())
-        file.write_text(text.replace("source: ntp", "source: host"))
-    (tmp_path / "var").mkdir()
 
     def command(service: str) -> list[str]:
         words = [str(word).replace("/perron", str(tmp_path)) for word in SERVICES[service]["command"]]
-        if words[0] == "mosquitto":
-            return [mosquitto_path() or "mosquitto", *words[1:]]
         return [sys.executable, "-m", "gateway", *words]
 
     return command
@@ -55,30 +44,20 @@ def listens(port: int, *, within: float) -> bool:
     return False
 
 
-def appears(file: Path, *, within: float) -> bool:
-    """Whether a file is there within so many seconds."""
-    until = time.monotonic() + within
-    while not file.is_file() and time.monotonic() < until:
-        time.sleep(0.1)
-    return file.is_file()
-
-
 @pytest.mark.slow
-def test_every_command_of_the_compose_file_runs_and_ends_when_told(
+def test_the_box_and_the_house_beside_it_run_and_end_when_told(
     command_of: Callable[[str], list[str]], tmp_path: Path
 ) -> None:
-    subprocess.run(command_of("accounts"), check=True, stdin=subprocess.DEVNULL, timeout=60)
-    port = int(re.findall(r"listener (\d+)", (tmp_path / "config/accounts/mosquitto.conf").read_text())[0])
+    port = free_port()
     running: list[subprocess.Popen[bytes]] = []
+    own = ("--port", str(port), "--address", "127.0.0.1")  # a test has no ports of the machine to itself
     try:
-        for service in ("broker", "house", "gateway"):
-            running.append(subprocess.Popen(command_of(service), stdin=subprocess.DEVNULL))
-            if service == "broker":
-                assert listens(port, within=10)
-        assert appears(tmp_path / "var/perron.sqlite3", within=60)
+        running.append(subprocess.Popen([*command_of("perron"), *own], stdin=subprocess.DEVNULL))
+        assert listens(port, within=60)
+        running.append(subprocess.Popen(command_of("house"), stdin=subprocess.DEVNULL))
         end = time.monotonic() + STAYS_S
         while time.monotonic() < end:
-            assert [process.poll() for process in running] == [None, None, None]
+            assert [process.poll() for process in running] == [None, None]
             time.sleep(0.1)
         for process in reversed(running):
             process.send_signal(signal.SIGTERM)
@@ -86,7 +65,7 @@ def test_every_command_of_the_compose_file_runs_and_ends_when_told(
     finally:
         for process in running:
             process.kill()
-        pid = tmp_path / "var/video.pid"
+        pid = tmp_path / "box/box/video.pid"
         if pid.is_file():
             os.kill(int(pid.read_text()), signal.SIGTERM)
 
@@ -95,7 +74,8 @@ def test_the_intercom_s_process_runs_with_the_file_that_its_folder_has(
     command_of: Callable[[str], list[str]], tmp_path: Path
 ) -> None:
     command = command_of("intercom")
-    folder = tmp_path / "config"
+    folder = tmp_path / "box"
+    folder.mkdir()
     (folder / "word").write_text("ghabcd0001:word", encoding="utf-8")
     (folder / "word").chmod(0o600)
     (folder / "intercom.yaml").write_text(
@@ -113,18 +93,25 @@ def test_the_intercom_s_process_runs_with_the_file_that_its_folder_has(
         assert b"intercom_lost" in out
 
 
-def test_every_perron_service_is_in_the_compose_file_with_its_volumes() -> None:
-    assert set(SERVICES) == {"accounts", "broker", "gateway", "house", "intercom"}
-    for name in ("gateway", "house"):
-        assert SERVICES[name]["network_mode"] == "service:broker", "home.yaml speaks of 127.0.0.1"
+def test_each_service_runs_one_image_on_the_host_s_network_and_shares_one_folder() -> None:
+    assert set(SERVICES) == {"perron", "house", "intercom"}
+    for service in SERVICES.values():
+        assert (service["image"], service["network_mode"]) == ("localhost/perron", "host")
+        assert service["volumes"] == ["box:/perron/box"]
 
 
 def test_wheels_are_looked_for_under_the_image_s_own_python_and_for_both_kinds_of_machine() -> None:
     told = subprocess.run(["make", "-n", "wheels"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607 - make is wherever it is
-    image = re.search(r"^FROM python:([0-9.]+)-", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    assert image is not None
-    assert f"--python-version {image[1]} " in told
+    assert "trixie" in (ROOT / "Dockerfile").read_text()
+    assert "--python-version 3.13 " in told, "that of Debian trixie"
     assert "for kind in x86_64 aarch64" in told
+
+
+def test_what_the_image_installs_is_pinned_as_everything_else_is() -> None:
+    pins = [set(re.findall(r"^([a-z0-9_.-]+(?:\[[a-z,]+\])?==\S+)", (ROOT / name).read_text(), re.MULTILINE))
+            for name in ("requirements-run.txt", "requirements.txt")]  # fmt: skip
+    assert pins[0], "it names packages"
+    assert pins[0] - pins[1] == set(), "`make pins` writes both"
 
 
 def test_the_dockerfile_copies_only_what_is_there() -> None:
