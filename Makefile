@@ -123,7 +123,7 @@ addon: $(VENV)/ready ## make build/addon/perron, a folder to copy to /addons of 
 	@rm -rf build/addon && mkdir -p build/addon
 	@cp -r config/homeassistant-addon build/addon/perron && cp requirements-run.txt build/addon/perron/
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir build/addon/perron .
-	@echo "Copy build/addon/perron to the folder /addons of Home Assistant; docs/operator/homeassistant-addon.md says the rest."
+	@echo "Copy build/addon/perron to the folder /addons of Home Assistant; docs/installer/homeassistant-addon.md says the rest."
 
 test-image: $(VENV)/ready ## build and run the image, the add-on and the wheel (root; debootstrap, podman, podman-compose, pipx; not in `make test`)
 	@$(BIN)/python -m pytest -q tests/real/with_containers.py tests/real/with_pipx.py

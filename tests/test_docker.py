@@ -44,6 +44,14 @@ def listens(port: int, *, within: float) -> bool:
     return False
 
 
+def appears(path: Path, *, within: float) -> bool:
+    """Whether a file or socket is there within so many seconds."""
+    until = time.monotonic() + within
+    while not path.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    return path.exists()
+
+
 @pytest.mark.slow
 def test_the_box_and_the_house_beside_it_run_and_end_when_told(
     command_of: Callable[[str], list[str]], tmp_path: Path
@@ -55,6 +63,7 @@ def test_the_box_and_the_house_beside_it_run_and_end_when_told(
         running.append(subprocess.Popen([*command_of("perron"), *own], stdin=subprocess.DEVNULL))
         assert listens(port, within=60)
         running.append(subprocess.Popen(command_of("house"), stdin=subprocess.DEVNULL))
+        assert appears(tmp_path / "box/house.sock", within=60)
         end = time.monotonic() + STAYS_S
         while time.monotonic() < end:
             assert [process.poll() for process in running] == [None, None]
