@@ -200,7 +200,7 @@ def test_a_compiled_catalogue_needs_neither_its_source_nor_babel(
 @pytest.mark.slow
 def test_what_is_installed_holds_the_compiled_catalogues(tmp_path: Path) -> None:
     source = tmp_path / "source"
-    for folder in ("gateway", "devices"):
+    for folder in ("gateway", "devices", "config"):
         shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__", "*.mo"))
     for file in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, source)
@@ -211,8 +211,10 @@ def test_what_is_installed_holds_the_compiled_catalogues(tmp_path: Path) -> None
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as packed:
-        inside = [name for name in packed.namelist() if name.startswith("gateway/locale/")]
+        names = packed.namelist()
+    inside = [name for name in names if name.startswith("gateway/locale/")]
     assert inside == [f"gateway/locale/{language}/LC_MESSAGES/perron.mo" for language in languages()[:-1]]
+    assert "gateway/config/samples/home.yaml" in names, "which `perron new` and `perron demo` read"
 
 
 def test_languages_are_found_by_their_catalogues() -> None:
