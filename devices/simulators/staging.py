@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from devices.simulators import control as ask
@@ -20,6 +20,7 @@ from devices.simulators.thing import Compartment, CompartmentPlan, StreetDoor, S
 
 _Thing = TypeVar("_Thing", bound=Thing)
 SWING_S = 0.5  # seconds that a leaf takes which a hand moves
+NEARLY_THERE = timedelta(seconds=0.5)  # of the way that somebody has come who rings or scans: the face is to be seen
 CARRIER = "courier"  # comes with a parcel
 
 _SPOTS: Mapping[Position, Spot] = {
@@ -119,7 +120,8 @@ class Staging:
             case _:
                 pass
         if spot is not figure.spot:
-            figure = replace(figure, spots=route(figure.spot, spot), since=now)
+            early = NEARLY_THERE if isinstance(request, ask.Scan | ask.PressBell) else timedelta()
+            figure = replace(figure, spots=route(figure.spot, spot), since=now - early)
         self._show(replace(sight, figures=tuple(figure if one.who == who else one for one in sight.figures)))
 
     @property
