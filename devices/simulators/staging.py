@@ -115,6 +115,13 @@ class Staging:
                 figure = replace(figure, scans=now)
             case ask.PutParcel() if figure.carries:
                 figure, sight = replace(figure, carries=False), self._with_parcel(inside=inside)
+            case ask.OpenFridge() if figure.who == CARRIER and sight.parcels and not figure.carries:
+                figure, sight = (
+                    replace(figure, carries=True),
+                    replace(sight, parcels=sight.parcels - 1),
+                )  # from the bench
+            case ask.CloseFridge() | ask.WalkOut() if figure.spot is Spot.FRIDGE and figure.carries:
+                figure, sight = replace(figure, carries=False), replace(sight, parcel_in_fridge=True)
             case ask.Handle(act="put_in"):
                 figure = replace(figure, carries=False)
             case _:

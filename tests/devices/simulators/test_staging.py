@@ -146,6 +146,16 @@ async def test_a_cold_parcel_goes_into_the_open_fridge(log: PhysicalLog) -> None
     assert (shuts.parcel_in_fridge, shuts.parcels, shuts.fridge.open) == (True, 0, False)
 
 
+@pytest.mark.parametrize("end", [CloseFridge(), WalkOut()])
+async def test_a_parcel_on_the_bench_is_taken_to_the_fridge_that_is_opened(log: PhysicalLog, end: Request) -> None:
+    played = Played(log, FRONT)
+
+    takes = await played.after(Arrive(), OpenDoor(), WalkIn(), PutParcel(), OpenFridge())
+    assert (courier(takes).carries, takes.parcels, takes.parcel_in_fridge) == (True, 0, False)
+    put = await played.after(end)
+    assert (courier(put).carries, put.parcels, put.parcel_in_fridge) == (False, 0, True)
+
+
 async def test_a_parcel_before_the_door_lies_on_the_mat(log: PhysicalLog) -> None:
     assert (await Played(log, FRONT).after(Arrive(), PutParcel())).parcel_outside
 
