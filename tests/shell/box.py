@@ -22,7 +22,7 @@ from gateway.evidence.archive import Archive
 from gateway.evidence.checkpoint import Checkpoint
 from gateway.evidence.rollback import MarkWriter
 from gateway.mqtt.packets import InboundMessage
-from gateway.protocol.keys import BoxKey
+from gateway.protocol.keys import BoxKey, push_key
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.entrance_configuration import entrance_rules
@@ -30,7 +30,9 @@ from gateway.runtime.inbox import Inbox
 from gateway.runtime.maintenance.decommission import Decommissioning
 from gateway.runtime.notifications.contacts import Contacts
 from gateway.runtime.notifications.outbox import Outbox
+from gateway.runtime.notifications.pictures import PictureShelf
 from gateway.runtime.notifications.queue import NotificationQueue
+from gateway.runtime.notifications.web_push import PushServices, push_settings
 from gateway.runtime.reception import ReceptionActor
 from gateway.storage import Store, StoreFailed
 from gateway.storage.models import CommitResult, StoredDecision
@@ -102,6 +104,10 @@ class ShellBox:
         self.seq = 0
         self.changes = ChangeNotifier()
         scratch = house.storage.folder / "pocket"
+        self.pushes = PushServices(
+            store, self.clock, push_key(house.storage.folder / "key"), pictures=PictureShelf(),
+            settings=push_settings(house.push),
+        )  # fmt: skip
         self.pocket = NotificationQueue(
             house,
             phones=(),
@@ -112,7 +118,7 @@ class ShellBox:
             on_change=self.changes.notify,
         )
         self.phonebook = Contacts(
-            house, queue=self.pocket, store=store, clock=self.clock, key=LINK_KEY, scratch=scratch
+            house, queue=self.pocket, store=store, clock=self.clock, key=LINK_KEY, scratch=scratch, pushes=self.pushes
         )
         self.office = Outbox(house, store=store, publisher=line, clock=self.clock, notify_phones=self.pocket.notify)
         self.archive = Archive(
