@@ -419,7 +419,7 @@ class Home(ConfigSection):
     """Messages: messages to the owner's phones. Left out, phones that were added on the page Settings still get
     them."""
     push: PushSection = PushSection()
-    """Push: notifications to browsers."""
+    """Push: notifications to the browsers of the household (Web Push)."""
     homeassistant: HomeAssistantSection | None = None
     """Home Assistant: what the owner's Home Assistant sees. Left out, it sees nothing."""
     hub: HubSection | None = None

@@ -242,8 +242,8 @@ async def test_a_browser_that_its_service_no_longer_knows_is_forgotten_and_other
     await house.subscribe()
     house.service.status = status
     await house.tell(c.Notification.BATTERY_SOON, detail="lock")
-    await wait_until(lambda: not house.box.pushes.phones())
-    assert house.box.phonebook.list_phones() == ()
+    await wait_until(lambda: not house.box.phonebook.list_phones())
+    assert house.box.pushes.phones() == ()
     assert len(house.service.requests) == 1, "asked once, not again and again"
 
 
