@@ -103,23 +103,7 @@ class ShellBox:
         self.answers: dict[str, Report] = {}  # of devices that are neither lock nor door
         self.seq = 0
         self.changes = ChangeNotifier()
-        scratch = house.storage.folder / "pocket"
-        self.pushes = PushServices(
-            store, self.clock, push_key(house.storage.folder / "key"), pictures=PictureShelf(),
-            settings=push_settings(house.push),
-        )  # fmt: skip
-        self.pocket = NotificationQueue(
-            house,
-            phones=(),
-            store=store,
-            clock=self.clock,
-            key=LINK_KEY,
-            poll_interval_s=0.02,
-            on_change=self.changes.notify,
-        )
-        self.phonebook = Contacts(
-            house, queue=self.pocket, store=store, clock=self.clock, key=LINK_KEY, scratch=scratch, pushes=self.pushes
-        )
+        self._make_phones()
         self.office = Outbox(house, store=store, publisher=line, clock=self.clock, notify_phones=self.pocket.notify)
         self.archive = Archive(
             house,
@@ -153,6 +137,30 @@ class ShellBox:
             submit_request=self.reception.submit_request,
             schedule_results=self.office.schedule_results,
             restart=self._restart,
+        )
+
+    def _make_phones(self) -> None:
+        self.pushes = PushServices(
+            self.store, self.clock, push_key(self.home.storage.folder / "key"), pictures=PictureShelf(),
+            settings=push_settings(self.home.push),
+        )  # fmt: skip
+        self.pocket = NotificationQueue(
+            self.home,
+            phones=(),
+            store=self.store,
+            clock=self.clock,
+            key=LINK_KEY,
+            poll_interval_s=0.02,
+            on_change=self.changes.notify,
+        )
+        self.phonebook = Contacts(
+            self.home,
+            queue=self.pocket,
+            store=self.store,
+            clock=self.clock,
+            key=LINK_KEY,
+            scratch=self.home.storage.folder / "pocket",
+            pushes=self.pushes,
         )
 
     def _restart(self) -> None:
