@@ -268,6 +268,10 @@ class App:
         """Return each entrance's current state; empty before the store is open."""
         return tuple((running.state, self._clock.now()) for running in self._entrances.values())
 
+    def is_refused_by_broker(self) -> bool:
+        """Return whether there is no session at the broker because it refuses the gateway's account."""
+        return bool(self._entrances) and self._mqtt.is_refused  # no entrance: it is not built yet
+
     def _workers(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """Return the loop of each worker by name. A loop that raises is restarted, so it must be repeatable."""
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
@@ -460,6 +464,7 @@ class App:
                 append_log=store.log.append,
             ),
             uplink=self._uplink,
+            is_refused_by_broker=self.is_refused_by_broker,
             home_file_writer=self._rewriting,
             erase_expired_films=self._archive.request_tidying,
             notify_owner=self._notify_owner_of_box,

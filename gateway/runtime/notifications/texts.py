@@ -1,7 +1,7 @@
 """The owner's notifications as text; a part in square brackets is left out when its fact is unknown."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, tzinfo
 from types import MappingProxyType
 
@@ -169,10 +169,13 @@ BATTERY_TEXTS: Mapping[str, Text] = MappingProxyType({
     "alarm": _("the alarm panel's"),
 })  # fmt: skip
 
+BROKER_ACCOUNT = "broker_account"  # the condition `broker`, where the broker answers and refuses the account
+
 # What an entrance can lack (`gateway/domain/visit/readiness.py`); a camera is named behind a colon, a battery by its
 # device.
 READINESS_TEXTS: Mapping[str, Text] = MappingProxyType({
-    "broker": _("the broker does not answer"),
+    "broker": _("there is no connection to the broker"),
+    BROKER_ACCOUNT: _("the broker refuses the gateway's account"),
     "lock": _("the lock is not proven locked"),
     "door": _("the door is not proven closed"),
     "disk": _("the disk is full or failing"),
@@ -329,6 +332,11 @@ def battery_text(detail: str, language: Language) -> str:
     name = BATTERY_TEXTS[kind].to(language) if kind in BATTERY_TEXTS else without_links(role)
     name += f" ({without_links(id_)})" if id_ and kind in BATTERY_TEXTS else ""
     return name + (_(", in about {days} days").to(language, days=without_links(days)) if days else "")
+
+
+def with_broker_reason(lacking: Iterable[str], *, is_refused: bool) -> tuple[str, ...]:
+    """Return what an entrance lacks, with the reason why there is no broker if it is known."""
+    return tuple(BROKER_ACCOUNT if word == "broker" and is_refused else word for word in lacking)
 
 
 def readiness_text(word: str, language: Language, names: Mapping[str, str] | None = None) -> str:
