@@ -199,7 +199,7 @@ def test_a_broker_that_refuses_the_password_is_not_said_to_be_silent(home_file: 
         gateway.until("no connection to the broker at 127.0.0.1:")
         gateway.until("it refuses the account broker.username with what stands in broker.password_file")
         gateway.until("NOT ready: front (the broker refuses the gateway's account)")
-    assert "answer" not in gateway.text
+        assert "answer" not in gateway.text
 
 
 @pytest.mark.slow
