@@ -28,6 +28,7 @@ NOISE_PICTURES = 8
 MAX_NOISE = 15  # luma: less than black is above 0 and white below 255
 NOISE, NIGHT_NOISE = 1.5, 5.0  # standard deviation of the sensor's noise, in luma
 CARTON = (158, 96, 148)  # Y, U and V of a parcel that is held before the lens
+LOW_LABEL = 0.75  # part of the free height above a label that is low
 CARTON_MARGIN_PX = 14  # pixels of it around its label
 CAT_SPEED = 60.0  # units of the drawing in a second
 CAT_STEP_S = 0.15  # seconds
@@ -131,9 +132,10 @@ class Scene:
         cat.lay(planes, left & ~1, top & ~1, (0, 0, self._width, self._height))
 
     def _lay_label(self, planes: Planes, label: Luma) -> None:
-        """Lay a parcel with this label into the middle of the picture."""
+        """Lay a parcel with this label into the picture: below the face of who holds it, or else into the middle."""
         tall, wide = min(label.shape[0], self._height), min(label.shape[1], self._width)
-        top, left = (self._height - tall) // 2, (self._width - wide) // 2
+        low = tall < self._height // 4
+        top, left = round((self._height - tall) * (LOW_LABEL if low else 0.5)), (self._width - wide) // 2
         first, last = max(0, top - CARTON_MARGIN_PX) // 2, (top + tall + CARTON_MARGIN_PX) // 2
         begin, end = max(0, left - CARTON_MARGIN_PX) // 2, (left + wide + CARTON_MARGIN_PX) // 2
         planes.y[2 * first : 2 * last, 2 * begin : 2 * end] = CARTON[0]

@@ -13,7 +13,7 @@ from devices.simulators.backdrop import View
 from devices.simulators.burnt_clock import read_clock
 from devices.simulators.camera import AccessUnit, SimulatedCamera, h264_encoder
 from devices.simulators.planes import Luma, Planes
-from devices.simulators.scene import Scene, SceneKind
+from devices.simulators.scene import Scene, SceneKind, label_picture
 from devices.simulators.sight import Daylight, Figure, Sight, Spot, Swing, route
 from gateway.video.liveness import MIN_MOVEMENT_LUMA, block_difference
 
@@ -82,6 +82,14 @@ def test_a_parcel_in_the_hands_is_seen_and_is_gone_once_it_was_put_down() -> Non
     holds, empty = (picture(Sight(figures=(replace(AT_LENS, carries=carries),))) for carries in (True, False))
 
     assert difference(holds, empty, carried) > SEEN
+
+
+def test_a_long_label_is_held_below_the_face() -> None:
+    drawn = scene()
+    drawn.sight = Sight(figures=(AT_LENS,))
+    drawn.label = label_picture("8L20524752032", "code128", width=480)
+
+    assert skin(Planes.of(through_h264(drawn.draw(NOON)))) > 0.25
 
 
 def test_a_thief_hides_the_face() -> None:
