@@ -96,13 +96,15 @@ def delete_clips(db: Database, visit: str) -> None:
     )
 
 
+_SELECT_FILM = "SELECT visit, part, entrance, delivery, began, manifest_sha256, sealed, held, erased FROM film"
+
+
 def films_of(db: Database, *, visit: str | None = None) -> tuple[FilmRecord, ...]:
     """Return films with their clips, oldest first: of one visit, or all."""
-    select = "SELECT visit, part, entrance, delivery, began, manifest_sha256, sealed, held, erased FROM film"
     if visit is None:
-        films = db.records(FilmRecord, f"{select} ORDER BY began, visit, part")
+        films = db.records(FilmRecord, f"{_SELECT_FILM} ORDER BY began, visit, part")
     else:
-        films = db.records(FilmRecord, f"{select} WHERE visit = ? ORDER BY part", (visit,))
+        films = db.records(FilmRecord, f"{_SELECT_FILM} WHERE visit = ? ORDER BY part", (visit,))
     return tuple(replace(film, clips=_clips(db, film)) for film in films)
 
 
@@ -119,6 +121,12 @@ def _clips(db: Database, film: FilmRecord) -> tuple[StoredClip, ...]:
 
 def _gaps(stored: Any) -> tuple[tuple[datetime, datetime], ...]:  # noqa: ANN401 - JSON text in the record
     return tuple((from_micros(start), from_micros(end)) for start, end in json.loads(stored))
+
+
+def last_sealed_film(db: Database, entrance: str) -> FilmRecord | None:
+    """Return the newest sealed film of an entrance that is kept, without its clips."""
+    query = f"{_SELECT_FILM} WHERE entrance = ? AND sealed IS NOT NULL AND erased IS NULL ORDER BY began DESC LIMIT 1"
+    return next(iter(db.records(FilmRecord, query, (entrance,))), None)
 
 
 def last_visit(db: Database, entrance: str) -> str | None:
@@ -167,4 +175,5 @@ class Recordings(StorePart):
     set_hold = writes(set_hold)
     mark_erased = writes(mark_erased)
     delete_clips = writes(delete_clips)
+    last_sealed_film = reads(last_sealed_film)
     last_visit = reads(last_visit)

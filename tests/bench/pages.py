@@ -101,7 +101,7 @@ async def _paint(page: Page, there: CameraSite, times: int) -> BenchLine:
 
 async def _latency(page: Page, there: CameraSite, pictures: int) -> BenchLine:
     await page.goto(f"{there.site.address}/live")
-    await page.locator("[data-camera=cam]").first.get_by_role("button").click()
+    await page.locator("[data-camera=cam]").first.locator("[data-watch]").click()
     await page.wait_for_function("() => document.querySelector('[data-camera=cam] video').currentTime > 0")
     await asyncio.sleep(5)  # the catch-up has caught up
     late = [seconds for one in await page.evaluate(SHOWN, pictures) if (seconds := _delay_of(one)) is not None]

@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.config.home import Home
 from gateway.demo.processes import stop_detached
 from gateway.video.client import VideoClient
 from gateway.video.ipc import ConfigureCameras
 from tests.filmset.cameras import CameraSet
 from tests.shell.box import box, run_box, run_tasks
 from tests.shell.house import make_home
+from tests.shell.parts import ManualTime
 from tests.shell.site import ServedSite, serve_site
 from tests.waiting import wait_until
 
@@ -25,8 +27,10 @@ class CameraSite:
 
 
 @asynccontextmanager
-async def serve_with_cameras(folder: Path, cameras: CameraSet) -> AsyncIterator[CameraSite]:
-    async with box(folder, make_home(folder)) as made, run_box(made):
+async def serve_with_cameras(
+    folder: Path, cameras: CameraSet, *, house: Home | None = None, time: ManualTime | None = None
+) -> AsyncIterator[CameraSite]:
+    async with box(folder, house or make_home(folder), time=time) as made, run_box(made):
         names = {"cam": "front", "hall": "hall"}
         sources = tuple(cameras.source(of).model_copy(update={"name": name}) for name, of in names.items())
         socket = folder / "video.sock"

@@ -19,6 +19,7 @@ from gateway.system.i18n import Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import PASSWORD_FIELD, REQUEST_RIGHTS, wants_json
+from gateway.web.server.camera_figures import camera_figures
 from gateway.web.server.keeper_view import kept_entrances
 from gateway.web.server.page import Conflict, Page, form_texts, get, post, raise_if_not_done
 from gateway.web.server.security_headers import local_path
@@ -67,9 +68,11 @@ class HomePage(OwnerRequestPage):
         return self._render(request, blank)
 
     def _render(self, request: web.Request, entered: Mapping[str, str], *, error: Text | None = None) -> web.Response:
+        viewer = self._authorizer.viewer(request)
         return self._render_page(
             request, "home", entered=entered, error=error, may_begin=self._may_begin(),
             proposed=self._services.proposals.waiting_count, kept=kept_entrances(self._services),
+            cameras={name: camera_figures(self._services, name, viewer) for name in self._home.entrances},
         )  # fmt: skip
 
     def _may_begin(self) -> bool:

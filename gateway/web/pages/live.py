@@ -12,6 +12,7 @@ from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server import live_video
 from gateway.web.server.authorization import Authorizer
+from gateway.web.server.camera_figures import camera_figures
 from gateway.web.server.page import Conflict, Page, get
 
 
@@ -24,12 +25,10 @@ class LivePage(Page):
 
     @get("/live", UserRight.WATCH_LIVE)
     async def _live(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        cameras = {name: section.film_cameras for name, section in self._home.entrances.items()}
-        language = self._language(request)
-        sees = {name: self._seen_closures(name, language) for name in self._home.entrances}
-        always = self._store.privacy.inside_always()
-        private = set() if always else {name for name in self._home.devices if self._services.is_inside(name)}
-        return self._render_page(request, "live", cameras=cameras, sees=sees, private=private)
+        viewer = self._authorizer.viewer(request)
+        cameras = {name: camera_figures(self._services, name, viewer) for name in self._home.entrances}
+        sees = {name: self._seen_closures(name, viewer.language) for name in self._home.entrances}
+        return self._render_page(request, "live", cameras=cameras, sees=sees)
 
     def _seen_closures(self, entrance: str, language: Language) -> dict[str, list[str]]:
         """Return, for each camera, the names of the closures at which it sees the courier; none for an only door."""
@@ -61,6 +60,18 @@ class LivePage(Page):
             raise Conflict(_("The inside can only be watched during a visit (Settings, Privacy)"))
         with self._logged_view(user, camera) as allowed:
             return await live_video.stream_pictures(request, lambda: self._snapshots.newest(camera), is_allowed=allowed)
+
+    @get("/live/{camera}/still", UserRight.WATCH_LIVE)
+    async def _still(self, request: web.Request, user: CurrentUser) -> web.Response:
+        """Return what a camera sees now, as one JPEG; no content while it shows nothing, as a camera that rests."""
+        camera = self._requested_camera(request)
+        if not self._services.may_be_watched(camera):
+            return web.Response(status=web.HTTPNoContent.status_code)
+        with self._logged_view(user, camera):
+            jpeg = await self._snapshots.newest(camera)
+        if jpeg is None:
+            return web.Response(status=web.HTTPNoContent.status_code)
+        return web.Response(body=jpeg, content_type="image/jpeg")
 
     @contextmanager
     def _logged_view(self, user: CurrentUser, camera: str) -> Iterator[live_video.PermissionCheck]:

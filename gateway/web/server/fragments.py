@@ -11,21 +11,22 @@ import segno
 
 from gateway.config.closure_names import closure_name, closure_names, has_named_closures
 from gateway.domain.visit import batteries, summary
-from gateway.domain.visit.predicates import courier_cameras, is_open, unsecured_closures
-from gateway.domain.visit.state import Entrance, Holder, LockRequestResult, Phase, Timer, Visit
+from gateway.domain.visit.predicates import is_open, unsecured_closures
+from gateway.domain.visit.state import Entrance, Holder, LockRequestResult, Phase, Visit
 from gateway.domain.visit.views import view
 from gateway.installation import texts as installing
 from gateway.installation.capability import WalkTestStatus, walk_test_text
 from gateway.installation.trials import WalkTrial
 from gateway.installation.walk import forbids_visits
-from gateway.runtime.notifications.phone import SEND_TIMEOUT_S
+from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S
 from gateway.runtime.notifications.texts import READINESS_TEXTS, battery_text
 from gateway.system.i18n import Language
 from gateway.web.auth.roles import UserRight
 from gateway.web.server import courier_view, expected_view, keeper_view, reception_view
+from gateway.web.server.camera_figures import camera_labels
 from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
 from gateway.web.server.context import GatewayServices, Viewer, person_name, to_utc
-from gateway.web.server.countdown import running_countdown
+from gateway.web.server.visit_card import has_card, visit_card_facts
 from gateway.web.server.visit_story import story_lines
 
 MAX_TIMELINE_LINES = 40  # lines at most, the newest
@@ -66,11 +67,14 @@ def state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
         "entrance": entrance,
         "state": state,
         "door": door.value,
+        # A visit or an alarm has a card of its own, with the stop
+        "has_card": has_card(state),
         # During a visit they are drawn with the courier's position
         "closures": closure_facts(state, viewer.language) if state.visit is None else (),
         "has_closures": has_named_closures(state.rules.closures),
         "since": to_utc(now, since),
         "cameras": {name: state.cameras.get(name) for name in section.film_cameras},
+        "labels": camera_labels(section, viewer.language),
         "needs_cameras": state.window_near or state.visit is not None or state.incident is not None,
         "batteries": tuple(battery_text(role, viewer.language) for role in batteries.replacements_due(state, now)),
         "trusted": now.trusted,
@@ -152,24 +156,13 @@ def courier_position(visit: Visit, closure: str) -> CourierPosition | None:
 
 
 def visit_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
-    """Return the running visit, and what its viewer may decide."""
-    state, now = services.entrance_state(entrance)
-    visit = state.visit
-    if visit is None:
-        return {"visit": None}
-    return {
-        "entrance": entrance,
-        "visit": visit,
-        "brand": services.brand_name(visit.delivery.brand, viewer.language),
-        "place": services.place_name(visit.delivery),
-        "phase": visit.phase.value,
-        "may_veto": visit.phase in (Phase.RINGING, Phase.APPROVING),
-        "asks": visit.phase is Phase.APPROVING or (visit.phase is Phase.RINGING and visit.delivery.needs_yes),
-        "camera": next(iter(courier_cameras(state)), services.home.entrances[entrance].door_camera),
-        "closures": (closures := closure_facts(state, viewer.language)),
-        "here": closure_of_phase(visit.phase, closures),
-        "deadline": running_countdown(state, now, Timer.RING if visit.phase is Phase.RINGING else Timer.APPROVAL),
-    }
+    """Return the running visit, what its viewer may decide, and what is wrong at the entrance."""
+    state, _ = services.entrance_state(entrance)
+    card = visit_card_facts(services, entrance, viewer)
+    if card["visit"] is None:
+        return card
+    closures = closure_facts(state, viewer.language)
+    return {**card, "closures": closures, "here": closure_of_phase(card["visit"].phase, closures)}
 
 
 def pause_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:

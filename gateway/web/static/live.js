@@ -1,5 +1,6 @@
 // Live pictures by Media Source Extensions over a WebSocket. A picture whose newest fragment is older than 2 s, or of
 // which the box says that it is not live, is greyed and said to be stale: else this page would be the frozen picture.
+// While something happens at an entrance, its pictures play by themselves: its card names the cameras (`data-playing`).
 const STALE = 2000; // milliseconds
 const BEHIND = 1.5; // seconds behind the newest picture at which playing jumps to it
 const PATIENCE = 10000; // milliseconds in which a camera that rested may show its first picture
@@ -20,15 +21,42 @@ class View {
     this.over = false; // the right to watch has ended
     this.private = false; // the box lets nobody watch this camera now
     this.asked = 0; // when watching was asked for; 0 once there was a picture
+    this.visit = ""; // the visit during which it plays by itself
+    this.declined = ""; // the visit during which a person ended it
+    this.past = this.video.getAttribute("poster"); // the still of the last visit
     this.button.addEventListener("click", () => {
-      if (this.socket) { this.end(); return; }
-      this.asked = Date.now();
-      this.begin();
+      if (this.socket) { this.declined = this.visit; this.end(); } else this.ask();
+    });
+    figure.querySelector("[data-enlarge]")?.addEventListener("click", (event) => {
+      event.currentTarget.setAttribute("aria-pressed", figure.classList.toggle("large"));
+    });
+    figure.querySelector("[data-full]")?.addEventListener("click", () => {
+      if (document.fullscreenElement) document.exitFullscreen();
+      else if (figure.requestFullscreen) figure.requestFullscreen().catch(() => {});
+      else this.video.webkitEnterFullscreen?.(); // a phone that lets only a film fill the screen
     });
     setInterval(() => this.look(), 250);
   }
 
+  ask() {
+    this.asked = Date.now();
+    this.begin();
+  }
+
+  // Plays by itself during a visit ("": none) unless a person ended it. Before the first picture of the film there is a still.
+  follow(visit) {
+    if (visit === this.visit && (this.socket || !visit || this.declined === visit || document.hidden)) return;
+    const before = this.visit;
+    this.visit = visit;
+    if (this.figure.dataset.private !== undefined) this.figure.classList.toggle("available", visit !== "");
+    if (visit && !this.socket && this.declined !== visit && !document.hidden) {
+      this.video.poster = `/live/${encodeURIComponent(this.figure.dataset.camera)}/still?visit=${encodeURIComponent(visit)}`;
+      this.ask();
+    } else if (!visit && before && this.socket) this.end();
+  }
+
   begin() {
+    this.figure.classList.add("watched");
     this.button.textContent = this.button.dataset.end;
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}/live/${encodeURIComponent(this.figure.dataset.camera)}`);
@@ -78,7 +106,10 @@ class View {
     this.over = false;
     socket.close();
     this.clear();
+    this.figure.classList.remove("watched");
+    if (this.past) this.video.poster = this.past; else this.video.removeAttribute("poster");
     this.button.textContent = this.start;
+    this.look();
   }
 
   clear() {
@@ -108,6 +139,26 @@ class View {
   }
 }
 
+// The cameras of one entrance follow its card, which is painted anew while they play on.
+class Stage {
+  constructor(place, words) {
+    this.place = place;
+    this.views = [...place.querySelectorAll("[data-camera]")].map((figure) => new View(figure, words));
+    const look = () => this.follow();
+    const painted = new MutationObserver(look);
+    for (const part of place.querySelectorAll("[data-part]")) painted.observe(part, { childList: true });
+    document.addEventListener("visibilitychange", look);
+    this.follow();
+  }
+
+  follow() {
+    const card = this.place.querySelector("[data-playing]");
+    const playing = card?.dataset.playing.split(" ") ?? [];
+    for (const view of this.views) view.follow(playing.includes(view.figure.dataset.camera) ? card.dataset.visit : "");
+  }
+}
+
 export function watchCameras(words) {
-  for (const figure of document.querySelectorAll("[data-camera]")) new View(figure, words);
+  for (const place of document.querySelectorAll("[data-stage]")) new Stage(place, words);
+  for (const figure of document.querySelectorAll("[data-camera]")) if (!figure.closest("[data-stage]")) new View(figure, words);
 }

@@ -59,7 +59,7 @@ async def lateness() -> AsyncIterator[Late]:
 
 async def watch(page: Page, camera: str) -> None:
     figure = page.locator(f"[data-camera={camera}]").first
-    await figure.get_by_role("button").click()
+    await figure.locator("[data-watch]").click()
     await expect(figure.locator(".light")).to_have_text("Live")
 
 
@@ -99,7 +99,7 @@ async def test_a_camera_that_falls_silent_is_stale_and_comes_back_by_itself(tmp_
         await page.goto(f"{there.site.address}/live")
         figure = page.locator("[data-camera=hall]").first
         cameras.hall.stop()
-        await figure.get_by_role("button").click()
+        await figure.locator("[data-watch]").click()
         await expect(figure.locator(".light")).to_have_text("The camera is starting…")
         await expect(figure.locator(".light.bad")).to_have_count(0)  # nothing is wrong yet
         cameras.hall.start()
@@ -108,7 +108,7 @@ async def test_a_camera_that_falls_silent_is_stale_and_comes_back_by_itself(tmp_
         await expect(figure.locator(".light.bad")).to_be_visible()
         cameras.hall.start()
         await expect(figure.locator(".light")).to_have_text("Live")
-        await figure.get_by_role("button").click()
+        await figure.locator("[data-watch]").click()
         await expect(figure.locator(".light")).to_have_text("")
         await wait_until(lambda: not cameras.hall.heard, within=30)
 

@@ -40,7 +40,7 @@ from tests.shell.site import ServedSite, serve_site
 
 NO_PAGE_ROUTES = frozenset({
     "/feed", "/desk/feed", "/keeper/feed",
-    "/c/{digest}/feed", "/live/{camera}", "/live/{camera}/pictures", "/film/{path}",
+    "/c/{digest}/feed", "/live/{camera}", "/live/{camera}/pictures", "/live/{camera}/still", "/film/{path}",
     "/shared/{token}/{file}",
     "/settings/keys/box.pub.pem", "/settings/moving-out/everything.zip",
     "/history/{visit}/thumbnail", "/history/{visit}/proof/{file}", "/history/{visit}/proof.zip",

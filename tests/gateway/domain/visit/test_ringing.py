@@ -103,6 +103,29 @@ def test_what_goes_wrong_while_it_rings_refuses(
     assert "not_opened" in [str(tell.notification) for tell in house.all(c.NotifyOwner)]
 
 
+def test_an_owner_who_is_asked_may_say_yes_from_the_first_moment_and_nothing_opens_before_the_ringing_ends() -> None:
+    house = good_day()
+    announce_delivery(house, needs_yes=True)
+    house.scan("d0-1")
+    house.feed(e.OwnerDecided(visit="v1", yes=True))
+    house.run(19.5)
+    assert not house.all(c.Unlock), "somebody at home may still answer the bell"
+    house.run(1)
+    assert len(house.all(c.Unlock)) == 1
+    assert house.phase != "approving"
+
+
+def test_a_yes_of_the_first_moment_opens_nothing_without_moving_pictures_of_the_courier() -> None:
+    house = good_day()
+    announce_delivery(house, needs_yes=True)
+    house.scan("d0-1")
+    house.feed(e.OwnerDecided(visit="v1", yes=True))
+    house.faults.still = True
+    house.run(60)
+    assert not house.all(c.Unlock)
+    assert house.refusals == [Refusal.CAMERA_UNAVAILABLE]
+
+
 def test_a_window_that_ends_while_it_rings_forbids_the_intent() -> None:
     house, _ = ringing(10)
     house.run(RINGING_S)

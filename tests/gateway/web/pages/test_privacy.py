@@ -205,7 +205,7 @@ async def test_a_camera_inside_is_not_shown_while_nothing_is_filmed(site: Served
         async with client.get("/live/hall/pictures", headers={"Accept": "application/json"}) as answer:
             assert answer.status == 409
             assert "visit" in (await answer.json())["why"]
-        assert "can only be watched during a visit" in await read(client, "/live")
+        assert "Available while a courier is here" in await read(client, "/live")
     made.store.privacy.record_view("copy", "", None, NOW)
     await wait_until(lambda: made.store.privacy.views(at_most=9))
     assert [one.what for one in made.store.privacy.views(at_most=9) if one.what == "hall"] == []
