@@ -46,6 +46,7 @@ from gateway.storage.readiness import ReadinessStore
 from gateway.storage.receivers import ReceiverStore
 from gateway.storage.recordings import Recordings
 from gateway.storage.schema import connect
+from gateway.storage.visit_list import VisitList
 from gateway.storage.writer import Writer
 from gateway.system.containment import Containment
 
@@ -96,6 +97,7 @@ class Store:
         self.readiness = ReadinessStore(*both)
         self.receivers = ReceiverStore(*both)
         self.recordings = Recordings(*both)
+        self.visits = VisitList(*both)
         self.rollback = RollbackRecord(*both)
 
     @property

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
-from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
 import structlog
 from aiohttp import web
+from yarl import URL
 
 from gateway.config.closure_names import closure_names
 from gateway.config.closures import entrance_closures
@@ -24,11 +24,13 @@ from gateway.evidence.thumbnails import kept_thumbnails, thumbnail_file
 from gateway.protocol.brand_facts import Complaint
 from gateway.storage.brand_facts import ComplaintRefusal
 from gateway.storage.models import FilmRecord, SharedVisit, StoredClip
+from gateway.storage.visit_list import VisitFilter
+from gateway.system.dates import WEEKDAYS
 from gateway.system.i18n import Language
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight, has_right
 from gateway.web.auth.tokens import LINK_BYTES, SecretToken, find_by_token
-from gateway.web.server import replay_view
+from gateway.web.server import history_view, replay_view
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.context import ViewLog
 from gateway.web.server.custody_story import custody_lines
@@ -39,7 +41,6 @@ from gateway.web.texts.catalogue import COMPLAINT_TEXTS
 
 log = structlog.get_logger(__name__)
 
-MAX_VISITS_SHOWN = 200  # visits on one page, the newest: a month has fewer
 MAX_REPORTS = 4  # reports that are drawn or wait; more get 429
 REPORT_RETRY_DELAY_S = 10  # seconds until then
 LISTED = ""  # what is logged as seen where somebody sees small pictures of several visits
@@ -59,18 +60,27 @@ class HistoryPages(Page):
 
     @get("/history", UserRight.SEE_HISTORY)
     async def _history(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        filters = {name: request.query.get(name, "") for name in ("entrance", "brand", "day", "held")}
-        newest = reversed(self._records())
-        visits = (film for film in newest if film.part == 1 and self._matches_filter(film, filters))
+        filters = {name: request.query.get(name, "") for name in ("q", "entrance", "brand", "day", "held", "month")}
+        first, end = history_view.day_span(filters["day"], self._services)
+        wanted = VisitFilter(
+            entrance=filters["entrance"], brand=filters["brand"], first=first, end=end, held_only=bool(filters["held"])
+        )
+        after, language = history_view.read_cursor(request.query.get("after", "")), self._language(request)
+        page = await history_view.read_cards(self._services, wanted, filters["q"], after=after, language=language)
+        today = self._now.utc.astimezone(self._services.zone).date()
+        month = history_view.read_month(filters["month"] or filters["day"], today=today)
         return self._render_page(
             request,
             "history",
-            visits=islice(visits, MAX_VISITS_SHOWN),
-            brand_of=partial(self._brand_of, language=self._language(request)),
+            page=page,
+            address=partial(_history_address, filters),
+            calendar=history_view.read_calendar(self._services, month, today=today),
+            is_first=after is None,
+            shown_photos=history_view.CARD_PHOTOS,
+            weekdays=WEEKDAYS,
             filters=filters,
             brands={
-                brand: self._services.brand_name(brand, self._language(request))
-                for brand in (*self._store.brands.known, OWN_BRAND)
+                brand: self._services.brand_name(brand, language) for brand in (*self._store.brands.known, OWN_BRAND)
             },
             shares=self._shown_shares(),
             back="/history",
@@ -97,16 +107,6 @@ class HistoryPages(Page):
         if entrance not in self._home.entrances:
             return {}
         return closure_names(entrance_closures(self._home, entrance), language)
-
-    def _matches_filter(self, film: FilmRecord, filters: Mapping[str, str]) -> bool:
-        day = film.began.astimezone(self._services.zone).date()
-        brand = "" if film.delivery is None else film.delivery.partition(".")[0]
-        return (
-            filters["entrance"] in ("", film.entrance)
-            and filters["brand"] in ("", brand)
-            and _parse_day(filters["day"]) in (None, day)
-            and (not filters["held"] or film.held is not None)
-        )
 
     def _brand_of(self, film: FilmRecord, language: Language) -> str | None:
         order = self._order_of(film)
@@ -350,11 +350,9 @@ def _film_clips(parts: Sequence[FilmRecord]) -> list[StoredClip]:
     return [clip for part in parts if part.erased is None for clip in part.clips]
 
 
-def _parse_day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        return None
+def _history_address(filters: Mapping[str, str], **changes: str) -> str:
+    """Return the address of the list with these filters; an empty one is left out."""
+    return str(URL("/history").with_query({name: value for name, value in {**filters, **changes}.items() if value}))
 
 
 PLOT_WIDTH, PLOT_HEIGHT, PLOT_MARGIN = 320, 120, 24  # of a plot, in its own units

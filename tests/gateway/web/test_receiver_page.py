@@ -220,7 +220,9 @@ async def test_what_a_receiver_took_is_in_the_history_with_who_had_it_and_its_re
     async with serve_site(desk.box) as site, site.client(site.owner) as client:
         listed = await text_of(client, f"/history?entrance={DESK}")
         assert listed.count('href="/history/custody-') == 2
-        assert "not sealed yet" not in listed
+        assert "not sealed yet" not in listed.lower()
+        assert listed.count('<svg viewBox="0 0 160 90"') == 2, "a drawing, for there is no film"
+        assert "/thumbnail" not in listed
         assert '<option value="desk" selected>' in listed
         assert "/history/custody-" not in await text_of(client, "/history?entrance=front")
         story = await text_of(client, f"/history/{taken.visit}")

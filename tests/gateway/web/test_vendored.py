@@ -38,6 +38,8 @@ OURS = {
     "perron.css",
     "label.css",
     "replay.css",
+    "history.css",
+    "history.js",
     "desk.js",
     "label_camera.js",
     "labels.js",

@@ -1,0 +1,138 @@
+"""Reads the list of past visits, newest first and a page at a time: films, incidents, and custodies at receptions."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from gateway.domain.frozen import Frozen
+from gateway.storage.database import Database, to_micros
+from gateway.storage.part import StorePart, reads
+
+# Canonical JSON writes each command of the log so (`gateway/storage/decisions.py`).
+_ALARM_MARK = '"command":"Alarm"'
+_ALL_VISITS = """
+    SELECT visit, entrance, delivery, began, held, erased, 0 AS is_custody,
+      (SELECT min(p.sealed IS NOT NULL) FROM film p WHERE p.visit = film.visit) AS is_sealed
+    FROM film WHERE part = 1
+    UNION ALL
+    SELECT DISTINCT c.visit, c.reception, c.delivery, v.began, NULL, NULL, 1,
+      EXISTS (SELECT 1 FROM entry WHERE kind = 'custody_sealed' AND body IS NOT NULL
+        AND json_extract(CAST(body AS TEXT), '$.custody') = c.visit)
+    FROM custody c JOIN visit v ON v.id = c.visit
+"""
+
+
+class VisitFilter(Frozen):
+    """Which visits are wanted. Of an empty value: all. `first` and `end`: the beginning lies between them."""
+
+    entrance: str = ""
+    brand: str = ""
+    first: datetime | None = None
+    end: datetime | None = None
+    held_only: bool = False
+
+
+class VisitCursor(Frozen):
+    """The place after which a page of the list begins: the last visit before it."""
+
+    began: datetime
+    visit: str
+
+
+class VisitSummary(Frozen):
+    """One visit as a list shows it. `ended`: when its last film ended, None without a film.
+
+    `outcome` and `house` are values of `Outcome` and `DoorResult`. `alarm` is the first entry of the log with an alarm.
+    """
+
+    visit: str
+    entrance: str
+    delivery: str | None
+    began: datetime
+    ended: datetime | None
+    held: str | None
+    erased: datetime | None
+    is_custody: bool
+    is_sealed: bool
+    outcome: str | None
+    house: str | None
+    carrier: str | None
+    place: str | None
+    parcels: tuple[str, ...]
+    alarm: Mapping[str, Any] | None
+
+    @property
+    def brand(self) -> str | None:
+        """The brand's id; None for an incident."""
+        return None if self.delivery is None else self.delivery.partition(".")[0]
+
+    @property
+    def cursor(self) -> VisitCursor:
+        """The place after this visit."""
+        return VisitCursor(began=self.began, visit=self.visit)
+
+
+class _Row(Frozen):
+    visit: str
+    entrance: str
+    delivery: str | None
+    began: datetime
+    ended: datetime | None
+    held: str | None
+    erased: datetime | None
+    is_custody: bool
+    is_sealed: bool
+    outcome: str | None
+    house: str | None
+    carrier: str | None
+    place: str | None
+    parcels: str  # JSON
+    alarm: bytes | None
+
+
+def list_visits(
+    db: Database, wanted: VisitFilter, *, after: VisitCursor | None, at_most: int
+) -> tuple[VisitSummary, ...]:
+    """Return the newest visits that are wanted, those behind `after` only."""
+    query = f"""
+        SELECT k.visit, k.entrance, k.delivery, k.began, k.held, k.erased, k.is_custody, k.is_sealed,
+          (SELECT max(ends) FROM clip c WHERE c.visit = k.visit) AS ended,
+          v.outcome, v.house, d.carrier, d.place,
+          (SELECT json_group_array(value) FROM code WHERE code.delivery = k.delivery AND kind = 'parcel') AS parcels,
+          (SELECT body FROM entry WHERE entry.visit = k.visit AND body IS NOT NULL
+            AND instr(CAST(body AS TEXT), ?) ORDER BY seq LIMIT 1) AS alarm
+        FROM ({_ALL_VISITS}) k LEFT JOIN visit v ON v.id = k.visit LEFT JOIN delivery d ON d.key = k.delivery
+        WHERE (?2 IS NULL OR (k.began, k.visit) < (?2, ?3)) AND (?4 = '' OR k.entrance = ?4)
+          AND (?5 = '' OR k.delivery LIKE ?5 || '.%' ESCAPE '\\')
+          AND (?6 IS NULL OR k.began >= ?6) AND (?7 IS NULL OR k.began < ?7) AND (NOT ?8 OR k.held IS NOT NULL)
+        ORDER BY k.began DESC, k.visit DESC LIMIT ?9
+    """  # noqa: S608 - only a constant is put in
+    brand = wanted.brand.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    began, visit = (None, None) if after is None else (to_micros(after.began), after.visit)
+    parameters = (
+        _ALARM_MARK, began, visit, wanted.entrance, brand, wanted.first, wanted.end, wanted.held_only, at_most,
+    )  # fmt: skip
+    return tuple(_to_summary(row) for row in db.records(_Row, query, parameters))
+
+
+def _to_summary(row: _Row) -> VisitSummary:
+    alarm = None if row.alarm is None else json.loads(row.alarm)
+    return VisitSummary(**vars(row) | {"parcels": tuple(json.loads(row.parcels)), "alarm": alarm})
+
+
+def visit_times(db: Database, first: datetime, end: datetime) -> tuple[datetime, ...]:
+    """Return when each visit began that began between these instants."""
+
+    class Began(Frozen):
+        began: datetime
+
+    query = f"SELECT began FROM ({_ALL_VISITS}) WHERE began >= ? AND began < ?"  # noqa: S608 - only a constant is put in
+    return tuple(row.began for row in db.records(Began, query, (first, end)))
+
+
+class VisitList(StorePart):
+    """The list of visits: `Store.visits`."""
+
+    page = reads(list_visits)
+    times = reads(visit_times)

@@ -1,0 +1,240 @@
+"""Makes the list of past visits: a card for each, the search in them, and the calendar of days that have visits."""
+
+import asyncio
+import re
+from calendar import Calendar
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Final, Literal
+
+from gateway.config.closure_names import closure_names
+from gateway.config.closures import entrance_closures
+from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.frozen import Frozen
+from gateway.evidence.documents.photos import PhotoMoment
+from gateway.evidence.thumbnails import kept_thumbnails
+from gateway.protocol.keys import shown_ending
+from gateway.storage.database import from_micros, to_micros
+from gateway.storage.entrance_state import visits_in_progress
+from gateway.storage.visit_list import VisitCursor, VisitFilter, VisitSummary
+from gateway.system.dates import MONTHS
+from gateway.system.i18n import Language, Text, _
+from gateway.web.server.context import GatewayServices
+from gateway.web.server.visit_story import story_lines
+from gateway.web.texts.catalogue import TEXTS
+
+CARDS_A_PAGE: Final = 24
+READ_AT_ONCE: Final = 50  # visits; then other work has its turn
+MAX_SEARCHED: Final = 1000  # visits that one request looks through; the next page goes on behind them
+MAX_QUERY_CHARS: Final = 80
+CARD_PHOTOS: Final = (PhotoMoment.ARRIVAL, PhotoMoment.CARRYING)
+
+_CURSOR = re.compile(r"(\d{1,17})\.([A-Za-z0-9._-]{1,128})")
+_MONTH = re.compile(r"(\d{4})-(\d{2})")
+
+CardTone = Literal["good", "warm", "bad", "rest"]
+"""Good: it went as promised. Warm: it runs. Bad: somebody had to look. Rest: nothing came in."""
+
+_TONES: Mapping[str, CardTone] = {
+    Outcome.DELIVERED: "good",
+    Outcome.ATTENDED: "good",
+    Outcome.PARTLY_DELIVERED: "rest",
+    Outcome.NOT_DELIVERED: "rest",
+    Outcome.REFUSED: "rest",
+    Outcome.UNKNOWN: "rest",
+}
+
+
+class HistoryCard(Frozen):
+    """One visit in the list. `note` says why no film is shown; `photos` are the moments of which there is a picture."""
+
+    visit: str
+    began: datetime
+    entrance: str
+    brand: str | None
+    carrier: str | None
+    place: str | None
+    parcels: tuple[str, ...]
+    word: Text
+    tone: CardTone
+    duration: str | None
+    alarm: str | None
+    held: str | None
+    note: Text | None
+    photos: tuple[PhotoMoment, ...]
+    is_custody: bool
+    codes: tuple[str, ...]  # whole, to be searched
+
+    def has(self, words: Sequence[str], language: Language) -> bool:
+        """Return whether each word (in lower case) is somewhere on the card, or ends a parcel's code."""
+        shown = (
+            self.entrance, self.brand, self.carrier, self.place, self.word.to(language), self.alarm, self.held,
+            None if self.note is None else self.note.to(language),
+        )  # fmt: skip
+        text = " ".join(part for part in shown if part).casefold()
+        codes = [code.casefold() for code in self.codes]
+        return all(word in text or any(code.endswith(word) for code in codes) for word in words)
+
+
+class CardPage(Frozen):
+    """Some cards; `after` is where the next page begins, as text, None at the end."""
+
+    cards: tuple[HistoryCard, ...]
+    after: str | None
+
+
+async def read_cards(
+    services: GatewayServices, wanted: VisitFilter, query: str, *, after: VisitCursor | None, language: Language
+) -> CardPage:
+    """Return a page of the cards that have all words of the query."""
+    words = query[:MAX_QUERY_CHARS].casefold().replace("…", "").split()
+    running = frozenset().union(*(visits_in_progress(state) for state, _ in services.states()))
+    cards: list[HistoryCard] = []
+    for _turn in range(MAX_SEARCHED // READ_AT_ONCE):
+        visits = services.store.visits.page(wanted, after=after, at_most=READ_AT_ONCE)
+        for visit in visits:
+            if len(cards) == CARDS_A_PAGE and after is not None:
+                return CardPage(cards=tuple(cards), after=_cursor_text(after))
+            card = _card(services, visit, language, is_running=visit.visit in running)
+            after = visit.cursor
+            if card.has(words, language):
+                cards.append(card)
+        if len(visits) < READ_AT_ONCE:
+            return CardPage(cards=tuple(cards), after=None)
+        await asyncio.sleep(0)
+    return CardPage(cards=tuple(cards), after=None if after is None else _cursor_text(after))
+
+
+def read_cursor(text: str) -> VisitCursor | None:
+    """Return the place that a link names; None for anything else: the list begins at its beginning."""
+    match = _CURSOR.fullmatch(text)
+    return None if match is None else VisitCursor(began=from_micros(int(match[1])), visit=match[2])
+
+
+def _cursor_text(cursor: VisitCursor) -> str:
+    return f"{to_micros(cursor.began)}.{cursor.visit}"
+
+
+def _card(services: GatewayServices, visit: VisitSummary, language: Language, *, is_running: bool) -> HistoryCard:
+    home = services.home.destinations.get(visit.entrance)
+    alarm = _alarm_text(services, visit, language)
+    is_open = is_running and not visit.is_sealed
+    word, tone = _outcome(visit, is_open=is_open)
+    has_film = visit.ended is not None and visit.erased is None
+    return HistoryCard(
+        visit=visit.visit,
+        began=visit.began,
+        entrance=services.entrance_name(visit.entrance),
+        brand=None if visit.brand is None else services.brand_name(visit.brand, language),
+        carrier=visit.carrier,
+        place=visit.place if home is None or visit.place is None else home.places.get(visit.place, visit.place),
+        parcels=tuple(shown_ending(code) for code in visit.parcels),
+        word=word,
+        tone="bad" if alarm is not None or visit.house == DoorResult.HANDED_TO_OWNER else tone,
+        duration=None if visit.ended is None else format_duration(visit.ended - visit.began),
+        alarm=alarm,
+        held=visit.held,
+        note=_note(visit, is_open=is_open),
+        photos=kept_thumbnails(services.films_folder, visit.visit) if has_film else (),
+        is_custody=visit.is_custody,
+        codes=visit.parcels,
+    )
+
+
+def _outcome(visit: VisitSummary, *, is_open: bool) -> tuple[Text, CardTone]:
+    if visit.outcome is not None and visit.outcome in _TONES:
+        return TEXTS[f"outcome.{visit.outcome}"], _TONES[visit.outcome]
+    if is_open:
+        return _("Under way"), "warm"
+    if visit.delivery is None:
+        return _("Incident"), "bad"
+    return (_("At the reception"), "warm") if visit.is_custody else (_("Nothing came in"), "rest")
+
+
+def _note(visit: VisitSummary, *, is_open: bool) -> Text | None:
+    if visit.erased is not None:
+        return _("The films were erased")
+    if visit.is_custody:
+        return None
+    if is_open:
+        return _("The visit still runs")
+    if not visit.is_sealed:
+        return _("Not sealed yet")
+    return _("No film") if visit.ended is None else None
+
+
+def _alarm_text(services: GatewayServices, visit: VisitSummary, language: Language) -> str | None:
+    """Return the visit's first alarm in words."""
+    if visit.alarm is None:
+        return None
+    known = visit.entrance in services.home.entrances
+    names = closure_names(entrance_closures(services.home, visit.entrance), language) if known else {}
+    lines = story_lines(
+        [visit.alarm], language=language, zone=services.zone, names=names, keepers=services.keeper_names
+    )  # fmt: skip
+    return next((line.text for line in lines if line.tone == "bad"), None)
+
+
+def format_duration(length: timedelta) -> str:
+    """Format a duration: "48 s", "1 min 12 s"; the same in each language."""
+    minutes, seconds = divmod(round(length.total_seconds()), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+# ---- the calendar ----------------------------------------------------------------------------------------------------
+
+
+class CalendarDay(Frozen):
+    """A day of the shown month, and how many visits it has."""
+
+    day: date
+    visits: int
+
+
+class CalendarMonth(Frozen):
+    """A month by weeks from Monday to Sunday (None: a day of another month), and the months beside it."""
+
+    first: date
+    weeks: tuple[tuple[CalendarDay | None, ...], ...]
+    previous: str
+    following: str | None
+
+    @property
+    def name(self) -> Text:
+        """The short name of the month."""
+        return MONTHS[self.first.month - 1]
+
+
+def read_month(text: str, *, today: date) -> date:
+    """Return the first day of the month that a link or a day names; that of today for anything else."""
+    match = _MONTH.match(text)
+    try:
+        return date(int(match[1]), int(match[2]), 1) if match else today.replace(day=1)
+    except ValueError:
+        return today.replace(day=1)
+
+
+def read_calendar(services: GatewayServices, first: date, *, today: date) -> CalendarMonth:
+    """Count the visits of each day of a month, in the time of the house."""
+    following = (first.replace(day=28) + timedelta(days=4)).replace(day=1)
+    begin, end = (datetime.combine(day, time(), services.zone) for day in (first, following))
+    counts = Counter(at.astimezone(services.zone).date() for at in services.store.visits.times(begin, end))
+    weeks = tuple(
+        tuple(CalendarDay(day=day, visits=counts[day]) if day.month == first.month else None for day in week)
+        for week in Calendar().monthdatescalendar(first.year, first.month)
+    )
+    previous = (first - timedelta(days=1)).replace(day=1)
+    return CalendarMonth(
+        first=first, weeks=weeks, previous=f"{previous:%Y-%m}",
+        following=f"{following:%Y-%m}" if following <= today else None,
+    )  # fmt: skip
+
+
+def day_span(text: str, services: GatewayServices) -> tuple[datetime, datetime] | tuple[None, None]:
+    """Return the beginning and the end of a day in the time of the house; None twice for what is no day."""
+    try:
+        day = date.fromisoformat(text)
+        return tuple(datetime.combine(one, time(), services.zone) for one in (day, day + timedelta(days=1)))  # type: ignore[return-value]  # two
+    except (ValueError, OverflowError):
+        return None, None
