@@ -7,6 +7,7 @@ POLICY = "tests/gateway/web/server/test_security_headers.py"
 ATTACKS = "tests/gateway/web/test_attacks.py"
 PAST = "tests/gateway/web/pages/test_history.py"
 COMING_IN = "tests/gateway/web/test_coming_in.py"
+REPLAY = "tests/gateway/web/test_replay.py"
 REPORT = "tests/gateway/evidence/documents/test_report.py"
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -90,9 +91,37 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a share shows other visits' films",
         file=f"{WEB}pages/history.py",
-        old="clips = _film_clips(self._store.recordings.films(visit=share.visit))",
-        new="clips = _film_clips(self._store.recordings.films())",
+        old="parts = self._store.recordings.films(visit=share.visit)",
+        new="parts = self._store.recordings.films()",
         tests=(f"{PAST}::test_a_share_ends_at_its_own_visit_whatever_the_path_says",),
+    ),
+    Mutant(
+        name="a browser takes a changed film for the sealed one",
+        file=f"{WEB}static/replay_seal.js",
+        old="    if (sha256 !== sealed.find(",
+        new="    if (false && sha256 !== sealed.find(",
+        tests=(f"{REPLAY}::test_what_was_altered_is_called_altered_with_the_film_also_by_a_shared_link",),
+    ),
+    Mutant(
+        name="a browser takes any key for the box's",
+        file=f"{WEB}static/replay_seal.js",
+        old='    throw new Altered(foreign ? "key" : "manifest", { part });',
+        new='    if (!foreign) throw new Altered("manifest", { part });',
+        tests=(f"{REPLAY}::test_what_was_altered_is_called_altered_with_the_film_also_by_a_shared_link",),
+    ),
+    Mutant(
+        name="the replay goes on with the bytes that nobody checked",
+        file=f"{WEB}static/replay.js",
+        old="    fresh.src = this.blob;",
+        new="    fresh.src = this.url;",
+        tests=(f"{REPLAY}::test_from_the_check_on_the_checked_bytes_are_played_whatever_was_played_before",),
+    ),
+    Mutant(
+        name="a small picture is shown after its film was erased",
+        file=f"{WEB}pages/history.py",
+        old="kept_thumbnails(self._services.films_folder, visit) if _film_clips(parts) else ()",
+        new="kept_thumbnails(self._services.films_folder, visit)",
+        tests=(f"{PAST}::test_a_small_picture_is_shown_to_whoever_may_see_the_history_and_noted_once",),
     ),
     Mutant(
         name="a link from before a revocation permits again",
@@ -127,8 +156,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a report shows what was put in a film's place after verifying",
-        file="gateway/evidence/documents/sources.py",
-        old=("            if film_sha256(film) != clip.sha256:\n                return (None,) * len(seconds)\n"),
+        file="gateway/evidence/documents/photos.py",
+        old=("            if film_sha256(film) != clip.sha256:\n                return (None,) * len(wanted)\n"),
         new="",
         tests=(f"{REPORT}::test_a_film_that_changes_after_verifying_gives_no_picture",),
     ),

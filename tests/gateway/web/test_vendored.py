@@ -40,6 +40,8 @@ OURS = {
     "replay.css",
     "history.css",
     "history.js",
+    "claim_box.js",
+    "password.js",
     "desk.js",
     "label_camera.js",
     "labels.js",
