@@ -128,11 +128,11 @@ addon: $(VENV)/ready ## make build/addon/perron, a folder to copy to /addons of 
 test-image: $(VENV)/ready ## build and run the image, the add-on and the wheel (root; debootstrap, podman, podman-compose, pipx; not in `make test`)
 	@$(BIN)/python -m pytest -q tests/real/with_containers.py tests/real/with_pipx.py
 
-wheels: $(VENV)/ready ## whether every pinned package has a wheel for both kinds of box (amd64 and arm64); installs nothing
+wheels: $(VENV)/ready ## whether every pinned package has a wheel for both kinds of box (amd64 and arm64), http-ece excepted: it is pure Python; installs nothing
 	@for kind in x86_64 aarch64; do \
 		$(BIN)/pip install --quiet --disable-pip-version-check --dry-run --ignore-installed --target build/nowhere \
 			$$(printf ' --platform manylinux%s_'$$kind 2014 _2_17 _2_28 _2_34) --python-version $(IMAGE_PYTHON) \
-			--only-binary :all: --no-deps \
+			--only-binary :all: --no-binary http-ece --no-deps \
 			--require-hashes -r requirements.txt || exit 1; \
 		echo "every pinned package has a wheel for $$kind"; \
 	done

@@ -38,7 +38,7 @@ from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
 from gateway.mqtt.session_takeover import TakeoverDetector
-from gateway.protocol.keys import BoxKey, link_key
+from gateway.protocol.keys import BoxKey, link_key, push_key
 from gateway.runtime.adapters.batteries import auxiliary_devices
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.entrance import EntranceActor
@@ -51,7 +51,9 @@ from gateway.runtime.maintenance.handover import finish_handover
 from gateway.runtime.maintenance.instance_lock import lock_folder
 from gateway.runtime.notifications.contacts import SCRATCH_FOLDER, Contacts, owner_phones
 from gateway.runtime.notifications.outbox import Outbox
+from gateway.runtime.notifications.pictures import PictureShelf
 from gateway.runtime.notifications.queue import NotificationQueue
+from gateway.runtime.notifications.web_push import PushServices, push_settings
 from gateway.runtime.parcel_tracking import ParcelTracker
 from gateway.runtime.reception import ReceptionActor
 from gateway.runtime.scheduler import Scheduler
@@ -191,14 +193,18 @@ class App:
             store.box.mark_with(marks.write)
             with contextlib.suppress(StoreFailed):  # a full disk: then the first intent tries it again
                 await store.box.mark(self._clock.now())
+            pushes = PushServices(
+                store, self._clock, push_key(folder / "key"), pictures=PictureShelf(),
+                settings=await asyncio.to_thread(push_settings, self.home.push),
+            )  # fmt: skip
             self._notifications = NotificationQueue(
-                self.home, phones=phones, store=store, clock=self._clock, key=links,
+                self.home, phones=(*phones, *pushes.phones()), store=store, clock=self._clock, key=links,
                 containment=self._contained, on_change=self._changes.notify,
             )  # fmt: skip
             await self._notifications.register_phones()
             self._contacts = Contacts(
                 self.home, queue=self._notifications, store=store, clock=self._clock, key=links,
-                scratch=folder / SCRATCH_FOLDER,
+                scratch=folder / SCRATCH_FOLDER, pushes=pushes,
             )  # fmt: skip
             self._build(store, key, links, marks, safe_mode=doubt is not None or crashes >= CRASHES_BEFORE_SAFE_MODE)
             if doubt is not None and message is not None:
@@ -261,6 +267,10 @@ class App:
     def states(self) -> tuple[tuple[Entrance, Now], ...]:
         """Return each entrance's current state; empty before the store is open."""
         return tuple((running.state, self._clock.now()) for running in self._entrances.values())
+
+    def is_refused_by_broker(self) -> bool:
+        """Return whether there is no session at the broker because it refuses the gateway's account."""
+        return bool(self._entrances) and self._mqtt.is_refused  # no entrance: it is not built yet
 
     def _workers(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """Return the loop of each worker by name. A loop that raises is restarted, so it must be repeatable."""
@@ -454,6 +464,7 @@ class App:
                 append_log=store.log.append,
             ),
             uplink=self._uplink,
+            is_refused_by_broker=self.is_refused_by_broker,
             home_file_writer=self._rewriting,
             erase_expired_films=self._archive.request_tidying,
             notify_owner=self._notify_owner_of_box,

@@ -26,6 +26,9 @@ def make_certificate(folder: Path, name: str) -> tuple[Path, Path, Path]:
             .not_valid_after(now + timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.DNSName(name)]), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)
+            .add_extension(_key_usage(ca=ca), critical=True)  # Python 3.13 checks as RFC 5280 says
             .sign(authority, hashes.SHA256())
         )
 
@@ -38,3 +41,10 @@ def make_certificate(folder: Path, name: str) -> tuple[Path, Path, Path]:
     for file in files:
         file.chmod(0o644)  # mosquitto gives up its rights before it reads them
     return files
+
+
+def _key_usage(*, ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not ca, key_cert_sign=ca, crl_sign=ca, content_commitment=False, key_encipherment=False,
+        data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+    )  # fmt: skip

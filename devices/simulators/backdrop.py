@@ -5,6 +5,7 @@ A backdrop is composed from the layers of a drawing once for each state of its l
 
 import math
 from collections import OrderedDict
+from collections.abc import Mapping
 from functools import cache
 from typing import Literal, NamedTuple
 
@@ -18,10 +19,12 @@ from devices.simulators.sight import Daylight
 DRAWN_WIDTH, DRAWN_HEIGHT = 640, 360  # size of the two drawings of the house
 SWING_STEPS, LIFT_STEPS = 6, 24  # pictures of a leaf that opens
 LIGHT_STEP = 0.3  # part of its way after which an opened leaf shows a lit hall: somebody switches on the lamp
+LIFTED = 0.94  # part of its height by which a leaf rises
 SWING_ANGLE = math.radians(74)
 EYE_LEVEL = 0.45  # of a leaf's height, from above: where its edges stay level
 DISTANCE = 3.2  # from the camera to a leaf, in widths of the leaf
 INFRARED_LUMA = 0.4  # of the luma of an unlit house
+SMOOTH_PX = 8  # pixels of a smooth layer that are rendered as one
 KEPT = 24  # composed pictures of one backdrop
 
 Way = Literal["door", "garage", "landing"]
@@ -69,6 +72,15 @@ class Opening(NamedTuple):
     toward: bool = False
 
 
+class _Parts(NamedTuple):
+    """What a picture is composed of: layers of the house, things that were put there, what darkens both, lights."""
+
+    base: tuple[str, ...]
+    put: tuple[str, ...]
+    shade: str | None
+    lights: tuple[str, ...]
+
+
 _Shown = tuple[Opening, float, tuple[str, ...], bool]
 """An opening, how far it is open, the layers behind its leaf, and whether light shines on those."""
 
@@ -82,6 +94,23 @@ LIDS = (
     Opening("lid-1", Box(522, 226, 80, 30), toward=True),
     Opening("lid-2", Box(522, 260, 80, 32), toward=True),
 )
+
+_LAMP = Box(396, 74, 76, 76)
+SMALL_LAYERS: Mapping[str, Box] = {
+    **dict.fromkeys(("lamp-rest", "lamp-warm", "lamp-amber", "lamp-green", "lamp-red"), _LAMP),
+    "moon": Box(8, 24, 220, 130),
+    "moon-low": Box(100, 50, 56, 56),
+    "spill": Box(240, 280, 250, 80),
+    "bay-spill": Box(150, 280, 410, 80),
+    "window-light": Box(236, 138, 372, 76),
+    "mat-parcel": Box(482, 264, 50, 40),
+    "lamp-on": Box(268, 0, 64, 48),
+    "lamp-off": Box(268, 0, 64, 48),
+    "parcel-1": Box(300, 202, 54, 40),
+    "parcel-2": Box(348, 210, 42, 32),
+    "floor-parcel": Box(380, 258, 60, 44),
+}
+"""Where each layer is that fills only a small part of its drawing."""
 
 
 class Backdrop:
@@ -98,6 +127,7 @@ class Backdrop:
         )
         self._drawing = "inside" if view.inside else "outside"
         self._composed: OrderedDict[State, Luma] = OrderedDict()
+        self._smoothed: dict[str, Image.Image] = {}
         self._rendered: dict[tuple[tuple[str, ...], Box | None], Image.Image] = {}
 
     @property
@@ -137,46 +167,60 @@ class Backdrop:
     # ---- layers ------------------------------------------------------------------------------------------------------
 
     def _compose(self, state: State) -> Image.Image:
-        base, shade, lights = self._inside(state) if self.view.inside else self._outside(state)
-        image = self._render(base).convert("RGB")
-        veil = None if shade is None else self._render((shade,)).convert("RGB")
+        parts = self._inside(state) if self.view.inside else self._outside(state)
+        image = self._render(parts.base).convert("RGB")
+        for layer in parts.put:
+            self._lay(image, layer)
+        veil = None if parts.shade is None else self._smooth(parts.shade).convert("RGB")
         if veil is not None:
             image = ImageChops.multiply(image, veil)
         for opening, part, behind, shines in self._openings(state):
             self._open(image, opening, part, behind, None if shines else veil, veil)
-        for layer in lights:
-            light = self._render((layer,))
-            image.paste(light, (0, 0), light)
+        for layer in parts.lights:
+            self._lay(image, layer)
         return image
 
-    def _outside(self, state: State) -> tuple[tuple[str, ...], str | None, tuple[str, ...]]:
-        """Return the layers of the house, what darkens it, and what shines."""
+    def _lay(self, image: Image.Image, layer: str) -> None:
+        """Lay a small or a smooth layer over a picture."""
+        box = SMALL_LAYERS.get(layer)
+        drawn = self._smooth(layer) if box is None else self._render((layer,), box)
+        image.paste(drawn, (0, 0) if box is None else self.area(box)[:2], drawn)
+
+    def _smooth(self, layer: str) -> Image.Image:
+        """Return a layer of one colour or one gradient over the whole picture: it is rendered small and enlarged."""
+        if layer not in self._smoothed:
+            small = (self._size[0] // SMOOTH_PX, self._size[1] // SMOOTH_PX)
+            drawn = render(self._drawing, (layer,), box=self._box, size=small)
+            self._smoothed[layer] = drawn.resize(self._size, Image.Resampling.BICUBIC)
+        return self._smoothed[layer]
+
+    def _outside(self, state: State) -> _Parts:
         shown = state.leaf > LIGHT_STEP
         put = ("mat-parcel",) if state.parcel_outside else ()
         signal = "" if state.lamp in ("off", "none") else f"lamp-{state.lamp}"
         if self.view.way == "landing":
-            return ("landing", "porch", *put), None, (signal or "lamp-warm",)
+            return _Parts(("landing", "porch"), put, None, (signal or "lamp-warm",))
         day = state.daylight
         beside = (*(("box",) if self.view.box else ()), *(("safe",) if self.view.safe else ()))
         front = ("drive",) if self.view.way == "garage" else ("windows", "porch", *beside)
-        base = (f"sky-{day}", "garden", "house", *front, *put)
+        base = (f"sky-{day}", "garden", "house", *front)
         if day is Daylight.DAY:
-            return base, None, (signal or "lamp-rest",)
+            return _Parts(base, put, None, (signal or "lamp-rest",))
         spill = "bay-spill" if self.view.way == "garage" else "spill"
         windows = () if self.view.way == "garage" else ("window-light",)
         sky = "moon" if day is Daylight.NIGHT else "moon-low"
-        return base, str(day), (sky, *windows, *((spill,) if shown else ()), signal or "lamp-warm")
+        return _Parts(base, put, str(day), (sky, *windows, *((spill,) if shown else ()), signal or "lamp-warm"))
 
-    def _inside(self, state: State) -> tuple[tuple[str, ...], str | None, tuple[str, ...]]:
-        if self.view.way == "garage":
-            base = ("garage", *(("floor-parcel",) if state.parcels else ()))
-        else:
+    def _inside(self, state: State) -> _Parts:
+        base: tuple[str, ...] = ("garage",)
+        put: tuple[str, ...] = ("floor-parcel",) if state.parcels else ()
+        if self.view.way != "garage":
             put = ("parcel-1", "parcel-2")[: state.parcels]
-            base = ("hall", *(("kitchen",) if self.view.fridge else ()), "door-frame", *put)
+            base = ("hall", *(("kitchen",) if self.view.fridge else ()), "door-frame")
         night = state.daylight is Daylight.NIGHT
         if state.lit:
-            return base, "lamplight" if night else None, ("lamp-on",)
-        return base, "dark-room" if night else "dim", ("lamp-off",)
+            return _Parts(base, put, "lamplight" if night else None, ("lamp-pool", "lamp-on"))
+        return _Parts(base, put, "dark-room" if night else "dim", ("lamp-off",))
 
     def _openings(self, state: State) -> list[_Shown]:
         """Return each opening and what is to be seen of it."""
@@ -228,7 +272,7 @@ class Backdrop:
             return
         image.paste(_darkened(self._render(behind, opening.box), shade, area), area[:2])
         if opening.lifts:
-            hidden = round(part * leaf.height * 0.94)
+            hidden = round(part * leaf.height * LIFTED)
             leaf = leaf.crop((0, hidden, leaf.width, leaf.height))
             image.paste(leaf, area[:2], leaf)
             return

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from PIL import Image, ImageChops
 
-from devices.simulators.backdrop import Backdrop, View
+from devices.simulators.backdrop import LIFTED, LIGHT_STEP, Backdrop, View
 from devices.simulators.drawing import Box, render
 from devices.simulators.planes import CutOut, Planes
-from devices.simulators.sight import Daylight, Figure, Spot
+from devices.simulators.sight import INSIDE, Daylight, Figure, Spot
 
 _SHEET_OF: Mapping[str, str] = {
     "courier": ".coat { fill: #d9682a } .sleeve { stroke: #c4581f } .cap { fill: #a8461a } .peak { fill: #7c3212 }"
@@ -24,7 +24,7 @@ _SHEET_OF: Mapping[str, str] = {
 }  # fmt: skip
 _BOX = Box(0, 0, 200, 300)
 _FEET = (100, 292)  # where somebody stands in the drawing of people
-SCALE_STEPS = 24  # sizes between nothing and the whole height of a picture's drawing
+SCALE_STEPS = 16  # sizes between nothing and the whole height of a picture's drawing
 SCAN_S = 2.5  # seconds for which somebody leans to the lens after a scan
 STEP_S, WAVE_S, SWAY_S = 0.16, 0.4, 1.4  # seconds of a step, of one movement of the hand, of one sway
 SWAY = 6.0  # in the drawing's units, for somebody of its full size
@@ -93,15 +93,18 @@ _TINTS: Mapping[Daylight, Tint] = {
 
 
 def lay_figure(  # noqa: PLR0913 - what a person in a picture is made of
-    planes: Planes, backdrop: Backdrop, figure: Figure, at: datetime, *, light: Daylight, way_open: bool, grey: bool
+    planes: Planes, backdrop: Backdrop, figure: Figure, at: datetime, *, light: Daylight, leaf: float, grey: bool
 ) -> None:
-    """Lay a person over a picture; nothing happens where the camera cannot see the person."""
+    """Lay a person over a picture; nothing happens where the camera cannot see the person.
+
+    `leaf`: how far the way in is open, from 0 to 1.
+    """
     view = backdrop.view
     spots = _places(view)
     leg = figure.leg(at)
     start, end = spots[leg.start], spots[leg.end]
     clip = start.clip or end.clip
-    if clip and not way_open:
+    if clip and leaf < (0.05 if backdrop.opening.lifts else LIGHT_STEP):
         return
     if _is_hidden(view, leg.start, leg.end):
         return
@@ -119,16 +122,22 @@ def lay_figure(  # noqa: PLR0913 - what a person in a picture is made of
     part = drawn.height / _BOX.height
     left, top = round(feet[0] - _FEET[0] * part) & ~1, round(feet[1] - _FEET[1] * part) & ~1
     rows, columns = planes.y.shape
-    opening = backdrop.area(backdrop.opening.box)
-    through = (opening[0], 0, opening[2], rows)
-    drawn.lay(planes, left, top, through if clip else (0, 0, columns, rows))
+    drawn.lay(planes, left, top, _through(backdrop, leaf, rows) if clip else (0, 0, columns, rows))
+
+
+def _through(backdrop: Backdrop, leaf: float, rows: int) -> tuple[int, int, int, int]:
+    """Return the part of the picture (left, top, right, bottom) in which somebody beyond the way in is to be seen."""
+    left, top, right, bottom = backdrop.area(backdrop.opening.box)
+    if not backdrop.opening.lifts:
+        return left, 0, right, rows
+    return left, round(bottom - (bottom - top) * leaf * LIFTED), right, rows
 
 
 def _is_hidden(view: View, start: Spot, end: Spot) -> bool:
     """Return whether a wall or a leaf stands between the camera and somebody there."""
     if view.inside:
         return {start, end} & {Spot.AWAY, Spot.BOX} != set() or start is end is Spot.LENS
-    return (start is end and start in (Spot.ENTRY, Spot.ROOM, Spot.FRIDGE)) or start is end is Spot.AWAY
+    return start is end and (start is Spot.AWAY or (start in INSIDE and view.way != "garage"))
 
 
 def _scans(figure: Figure, at: datetime) -> bool:
@@ -195,7 +204,7 @@ class CutOuts:
         return found
 
     def _make(self, who: str, layers: tuple[str, ...], scale: float, tint: Tint, *, mirrored: bool) -> CutOut:
-        width, height = (max(2, round(side * scale * self._pixels / 2) * 2) for side in (_BOX.width, _BOX.height))
+        width, height = (max(4, round(side * scale * self._pixels / 4) * 4) for side in (_BOX.width, _BOX.height))
         image = self._master(who, layers).resize((width, height), Image.Resampling.BOX, reducing_gap=2.0)
         if mirrored:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, Self
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -11,10 +12,7 @@ Luma = NDArray[np.uint8]
 
 BLACK, WHITE = 16, 235  # luma of black and white in video (BT.601, limited range)
 GREY = 128  # chroma without colour
-_Y = np.array([65.481, 128.553, 24.966], np.float32) / 255
-_U = np.array([-37.797, -74.203, 112.0], np.float32) / 255
-_V = np.array([112.0, -93.786, -18.214], np.float32) / 255
-OPAQUE = 256  # weight of a cut-out where nothing behind it is seen
+OPAQUE = np.uint16(256)  # weight of a cut-out where nothing behind it is seen
 
 
 class Planes(NamedTuple):
@@ -34,35 +32,25 @@ class Planes(NamedTuple):
 
 
 def picture_of(image: Image.Image) -> Luma:
-    """Return an RGB image, whose sides are multiples of 4, as a whole picture."""
-    colours = np.asarray(image.convert("RGB"), np.float32)
-    height, width = colours.shape[:2]
-    picture = np.empty((height * 3 // 2, width), np.uint8)
-    planes = Planes.of(picture)
-    planes.y[:] = np.rint(colours @ _Y + BLACK)
-    quarter = _halved(colours)
-    planes.u[:] = np.rint(quarter @ _U + GREY)
-    planes.v[:] = np.rint(quarter @ _V + GREY)
-    return picture
+    """Return an image, whose sides are even, as a whole picture; transparency is lost."""
+    colours = np.ascontiguousarray(np.asarray(image, np.uint8)[..., :3])
+    return av.VideoFrame.from_ndarray(colours, format="rgb24").to_ndarray(format="yuv420p").astype(np.uint8)
 
 
 class CutOut:
-    """An image with transparency, to be laid over pictures. Its sides are even."""
+    """An image with transparency, to be laid over pictures. Its sides are multiples of 4."""
 
     def __init__(self, image: Image.Image, *, grey: bool = False) -> None:
         """`grey`: without colours, as an infrared camera sees it."""
-        pixels = np.asarray(image, np.float32)
-        colours, alpha = pixels[..., :3], pixels[..., 3:] * (OPAQUE / 255)
-        thin = _halved(alpha)
-        mixed = _halved(colours * alpha)
-        self.height, self.width = pixels.shape[:2]
-        self._luma = ((colours @ _Y + BLACK) * alpha[..., 0]).astype(np.uint16)
-        self._chroma = tuple(
-            (thin[..., 0] * GREY if grey else mixed @ weights + thin[..., 0] * GREY).astype(np.uint16)
-            for weights in (_U, _V)
-        )
-        self._behind = (OPAQUE - np.ceil(alpha[..., 0])).astype(np.uint16)
-        self._behind_chroma = (OPAQUE - np.ceil(thin[..., 0])).astype(np.uint16)
+        self.width, self.height = image.size
+        planes = Planes.of(picture_of(image))
+        alpha = np.asarray(image.getchannel("A"), np.uint16)
+        weight = alpha + (alpha >> 7)  # 0 to OPAQUE
+        thin = (weight[::2, ::2] + weight[1::2, ::2] + weight[::2, 1::2] + weight[1::2, 1::2]) >> 2
+        self._luma = planes.y * weight
+        self._chroma = tuple(thin * (np.uint16(GREY) if grey else plane) for plane in (planes.u, planes.v))
+        self._behind = OPAQUE - weight
+        self._behind_chroma = OPAQUE - thin
 
     def lay(self, planes: Planes, left: int, top: int, within: tuple[int, int, int, int]) -> None:
         """Lay its corner at an even `left` and `top`; only what is `within` (left, top, right, bottom) shows."""
@@ -77,8 +65,3 @@ class CutOut:
         own = np.s_[(y0 - top) // 2 : (y1 - top) // 2, (x0 - left) // 2 : (x1 - left) // 2]
         for plane, chroma in zip((planes.u, planes.v), self._chroma, strict=True):
             plane[half] = plane[half] * self._behind_chroma[own] + chroma[own] >> 8
-
-
-def _halved(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean of each four pixels."""
-    return (pixels[::2, ::2] + pixels[1::2, ::2] + pixels[::2, 1::2] + pixels[1::2, 1::2]) * np.float32(0.25)

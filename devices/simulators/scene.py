@@ -87,7 +87,7 @@ class Scene:
         if self._cats is not None:
             self._lay_cat(planes, at, self._cats)
         for figure in sorted(sight.figures, key=lambda one: one.who != "courier", reverse=True):
-            lay_figure(planes, self._backdrop, figure, at, light=light, way_open=state.leaf > LIGHT_STEP, grey=night)
+            lay_figure(planes, self._backdrop, figure, at, light=light, leaf=state.leaf, grey=night)
         self._last = (self._last + int(self._dice.integers(1, NOISE_PICTURES))) % NOISE_PICTURES
         planes.y[:] += self._noise[self._last]
         if self.label is not None:
@@ -153,6 +153,6 @@ def _noise(dice: np.random.Generator, shape: tuple[int, int], strength: float) -
 
 def _cats(scale: float) -> tuple[CutOut, ...]:
     """Return a cat at two steps to the right, and at two to the left."""
-    size = (round(30 * scale) * 2, round(18 * scale) * 2)
+    size = (round(15 * scale) * 4, round(9 * scale) * 4)
     steps = [render("cat", ("cat", f"paws-{step}"), box=Box(0, 0, 100, 60), size=size) for step in (1, 2)]
     return tuple(map(CutOut, (*steps, *(step.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for step in steps))))

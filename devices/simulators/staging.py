@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from devices.simulators import control as ask
@@ -20,6 +20,7 @@ from devices.simulators.thing import Compartment, CompartmentPlan, StreetDoor, S
 
 _Thing = TypeVar("_Thing", bound=Thing)
 SWING_S = 0.5  # seconds that a leaf takes which a hand moves
+NEARLY_THERE = timedelta(seconds=0.5)  # of the way that somebody has come who rings or scans: the face is to be seen
 CARRIER = "courier"  # comes with a parcel
 
 _SPOTS: Mapping[Position, Spot] = {
@@ -114,12 +115,20 @@ class Staging:
                 figure = replace(figure, scans=now)
             case ask.PutParcel() if figure.carries:
                 figure, sight = replace(figure, carries=False), self._with_parcel(inside=inside)
+            case ask.OpenFridge() if figure.who == CARRIER and sight.parcels and not figure.carries:
+                figure, sight = (
+                    replace(figure, carries=True),
+                    replace(sight, parcels=sight.parcels - 1),
+                )  # from the bench
+            case ask.CloseFridge() | ask.WalkOut() if figure.spot is Spot.FRIDGE and figure.carries:
+                figure, sight = replace(figure, carries=False), replace(sight, parcel_in_fridge=True)
             case ask.Handle(act="put_in"):
                 figure = replace(figure, carries=False)
             case _:
                 pass
         if spot is not figure.spot:
-            figure = replace(figure, spots=route(figure.spot, spot), since=now)
+            early = NEARLY_THERE if isinstance(request, ask.Scan | ask.PressBell) else timedelta()
+            figure = replace(figure, spots=route(figure.spot, spot), since=now - early)
         self._show(replace(sight, figures=tuple(figure if one.who == who else one for one in sight.figures)))
 
     @property

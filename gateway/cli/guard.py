@@ -4,11 +4,11 @@ import asyncio
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 
 from gateway.cli.failure import Failure, error_text, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME
+from gateway.cli.log_format import configure_log
 from gateway.cli.options import HomeFile, cli, print_line
 from gateway.integrations.lock_guard.file import load_guard_file
 from gateway.integrations.lock_guard.ledger import InvalidLedger, Ledger
@@ -27,7 +27,7 @@ def guard(
     It runs beside the radio (for example where Zigbee2MQTT runs), between the house's broker and a second one that
     only this machine can reach. docs/installer/guard.md tells how it is set up.
     """
-    structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
+    configure_log()
     with failure_on(ConfigError, "{why}", "Correct the file, then try again; docs/installer/guard.md shows one."):
         file = load_guard_file(config)
         file.house.password()

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import segno
-import structlog
 import typer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from gateway.cli.failure import ExitCode, Failure, error_text, failure_on
+from gateway.cli.log_format import configure_log
 from gateway.cli.options import cli, print_line
 from gateway.hub.admin import HomeNotFound, create_claim, create_retailer, revoke_home
 from gateway.hub.boxes import broker as broker_files
@@ -90,7 +90,7 @@ def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     It keeps what was asked and what the boxes answered, and rings at their doors. It decides nothing: a box believes
     what a brand or its own household has signed. docs/operator/hub.md tells how it is set up.
     """
-    structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
+    configure_log()
     file = _load_file(config)
     with (
         _failures(config),

@@ -4,10 +4,10 @@ import asyncio
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 
 from gateway.cli.failure import ExitCode, Failure, failure_on
+from gateway.cli.log_format import configure_log
 from gateway.cli.options import cli, print_line
 from gateway.integrations.intercom.file import load_intercom_file
 from gateway.integrations.intercom.line import IntercomFailed
@@ -34,7 +34,7 @@ def intercom(
     It runs between the house's broker and the intercom's HTTP in the house's own network. docs/installer/street-door.md
     tells how it is set up.
     """
-    structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
+    configure_log()
     todo = "Correct the file, then try again; docs/installer/street-door.md shows one."
     with failure_on(ConfigError, "{why}", todo):
         file = load_intercom_file(config)

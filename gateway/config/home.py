@@ -110,6 +110,15 @@ class MessagesSection(ConfigSection):
     `https://perron.home:8443`."""
 
 
+class PushSection(ConfigSection):
+    """Notifications to browsers (Web Push). Left out, they go to push services on the public internet only."""
+
+    private_services: bool = False
+    """Private services: also send to push services at private addresses, such as one of your own in the house."""
+    authority: Path | None = None
+    """Authority: PEM file of the certificate authority to trust for push services, in place of the system's."""
+
+
 class HomeAssistantSection(ConfigSection):
     """What the owner's Home Assistant sees and may request. Without this section nothing is published for it."""
 
@@ -409,6 +418,8 @@ class Home(ConfigSection):
     messages: MessagesSection | None = None
     """Messages: messages to the owner's phones. Left out, phones that were added on the page Settings still get
     them."""
+    push: PushSection = PushSection()
+    """Push: notifications to the browsers of the household (Web Push)."""
     homeassistant: HomeAssistantSection | None = None
     """Home Assistant: what the owner's Home Assistant sees. Left out, it sees nothing."""
     hub: HubSection | None = None

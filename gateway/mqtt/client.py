@@ -46,7 +46,7 @@ from gateway.mqtt.packets import (
     whole_number,
 )
 from gateway.mqtt.rate_limits import RateLimits
-from gateway.mqtt.tls import error_text, tls_context
+from gateway.mqtt.tls import ACCOUNT_REFUSED, error_text, tls_context
 from gateway.system.backoff import Backoff, shortened
 from gateway.system.mqtt_settings import BrokerSection, Subscription
 
@@ -322,6 +322,11 @@ class MqttClient(_Client):
         self._brokers = deque((self.broker, *self.further_brokers))
         self._session_count = 0  # sessions that were up
         self.failure: str | None = None  # the reason why the last session was not opened, or ended
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether no session is up because the broker refuses the account."""
+        return self._connection is None and self.failure == ACCOUNT_REFUSED
 
     async def run(self) -> None:
         """Keep a session open until cancelled, each with a new client, with back-off and jitter between them."""

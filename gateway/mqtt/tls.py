@@ -58,6 +58,10 @@ def tls_context(broker: BrokerSection) -> ssl.SSLContext | None:
     return context
 
 
+ACCOUNT_REFUSED = "it refuses the account broker.username with what stands in broker.password_file"
+"""The text of `error_text` for an account or a password that the broker does not accept."""
+
+
 def check_files(broker: BrokerSection) -> None:
     """Check that password and authority can be read, before the gateway starts anything."""
     broker.password()
@@ -95,5 +99,5 @@ def error_text(error: str) -> str:
     if "[ssl" in text:
         return "no TLS connection came about"
     if "not authorized" in text:
-        return f"{error}: it refuses the account broker.username with what stands in broker.password_file"
+        return ACCOUNT_REFUSED
     return error

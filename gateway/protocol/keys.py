@@ -1,6 +1,7 @@
 """Makes, loads and renews the private keys of box and guard.
 
-The box has an Ed25519 key with which it signs, a secret key of one-time links, and a key for the guard's commands. The
+The box has an Ed25519 key with which it signs, a secret key of one-time links, a key for the guard's commands, and one
+for push services. The
 command key is a key of its own: so it can be renewed without affecting any proof, and nothing else that the box signs
 can be used as a command. A key is made where it is used and never sent.
 
@@ -12,12 +13,17 @@ import stat
 from pathlib import Path
 from typing import Self
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from gateway.protocol.ed25519 import KeyDamaged, KeyUnusable, SigningKey, parse_private_key
 from gateway.system.atomic_file import read_regular, sync_folder, write_whole
+from gateway.system.base64url import encode_base64url
 from gateway.system.regular_file import FileTooLarge
 
 PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, LINK_KEY_FILE = "box.key.pem", "box.pub.pem", "links.key"
-COMMAND_KEY_FILE = "command.key.pem"
+COMMAND_KEY_FILE, PUSH_KEY_FILE = "command.key.pem", "push.key.pem"
 LINK_KEY_BYTES = 32
 MAX_PEM_BYTES = 4096  # bytes of a PEM file
 
@@ -67,6 +73,48 @@ def link_key(folder: Path) -> bytes:
 def renew_link_key(folder: Path) -> None:
     """Replace the link key by a new one: every earlier link becomes invalid."""
     write_whole(folder / LINK_KEY_FILE, secrets.token_bytes(LINK_KEY_BYTES))
+
+
+class PushKey:
+    """The key (P-256) by which push services recognise the box (RFC 8292)."""
+
+    def __init__(self, private: ec.EllipticCurvePrivateKey) -> None:
+        self.private = private
+
+    @property
+    def public_text(self) -> str:
+        """The public key as a browser takes it: an uncompressed point in base64url."""
+        point = self.private.public_key().public_bytes(
+            serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+        )
+        return encode_base64url(point)
+
+
+def push_key(folder: Path) -> PushKey:
+    """Load the key for push services, or make and store it (readable by its owner only)."""
+    path = folder / PUSH_KEY_FILE
+    if not path.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_push_key(path)
+    try:
+        private = serialization.load_pem_private_key(_read_private(path), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise KeyDamaged(f"{path} holds no key for push services: delete it, and a new one is made") from error
+    if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(private.curve, ec.SECP256R1):
+        raise KeyDamaged(f"{path} holds no key for push services: delete it, and a new one is made")
+    return PushKey(private)
+
+
+def renew_push_key(folder: Path) -> None:
+    """Replace the key for push services by a new one: no browser that subscribed before takes a message any more."""
+    _write_push_key(folder / PUSH_KEY_FILE)
+
+
+def _write_push_key(path: Path) -> None:
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    write_whole(path, pem)
 
 
 def renew_command_key(folder: Path) -> SigningKey:

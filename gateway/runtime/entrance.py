@@ -259,12 +259,12 @@ class EntranceActor:
             case r.AnswerButtonReport() if not context.retained:
                 yield e.HouseholdAnswered()
             case r.ErrorReport():
-                log.warning("device_says", device=device, report=repr(report))
+                log.warning("device_says", device=device, report=f"it did not obey ({report.failure.value})")
                 closure = self._opened_closure(device)
                 if closure is not None and not context.retained:
                     yield e.LockFailed(closure=closure, failure=report.failure, command=report.id)
             case r.UnreadablePayload():
-                log.warning("device_says", device=device, report=repr(report))
+                log.warning("device_says", device=device, report=f"cannot be read: {report.why}")
                 if channel in READING_TOPICS:  # its reading is unknown now
                     yield from surroundings.lost(self.state.rules.conditions, device)
             case (

@@ -83,7 +83,7 @@ class ParcelTracker:
                 case r.ParcelsReport(parcels=tuple() as parcels) if not incoming.retain:
                     self._on_parcels(device, channel, parcels, session=incoming.session, echo=echo)
                 case r.UnreadablePayload(why=why):
-                    log.warning("device_says", device=device, report=why)
+                    log.warning("device_says", device=device, report=f"cannot be read: {why}")
                     if channel not in (TopicSuffix.BATTERY, TopicSuffix.LAST_UPDATED):
                         self._forget(device)
                 case _:

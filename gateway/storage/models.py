@@ -185,6 +185,8 @@ class PhoneStatus(Frozen):
     tried: datetime | None = None
     heard: str | None = None
     reached: datetime | None = None
+    muted: str = ""  # the categories that it is not told, by commas
+    pairing: bool = False  # its address is shown until a test arrived
     waiting: int = 0
 
 

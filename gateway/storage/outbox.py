@@ -9,7 +9,9 @@ from gateway.domain.visit.commands import Notification
 from gateway.storage.database import Database
 from gateway.storage.models import PhoneStatus, StoredMessage
 from gateway.storage.part import StorePart, reads, writes
+from gateway.storage.privacy import read_choice, write_choice
 
+ADDRESS_CHOICE = "messages.pages"
 MAX_MESSAGES_PER_CALL = 200  # the newest: a present event never waits behind old ones
 
 
@@ -64,8 +66,8 @@ def set_recipients(db: Database, phones: Sequence[str], now: Now) -> None:
 def phone_statuses(db: Database) -> tuple[PhoneStatus, ...]:
     """Return the status of each phone."""
     query = (
-        "SELECT name, language, tried, heard, reached, (SELECT count(*) FROM owed WHERE phone = name) AS waiting"
-        " FROM phone"
+        "SELECT name, language, tried, heard, reached, muted, pairing,"
+        " (SELECT count(*) FROM owed WHERE phone = name) AS waiting FROM phone"
     )
     return db.records(PhoneStatus, query)
 
@@ -82,6 +84,29 @@ def set_language(db: Database, phone: str, language: str | None) -> None:
     """Set a phone's language; None: the house's. LookupError: no phone has this name."""
     if not db.execute("UPDATE phone SET language = ? WHERE name = ?", (language, phone)).rowcount:
         raise LookupError("no such phone")
+
+
+def set_muted(db: Database, phone: str, muted: str) -> None:
+    """Set the categories that a phone is not told. LookupError: no phone has this name."""
+    if not db.execute("UPDATE phone SET muted = ? WHERE name = ?", (muted, phone)).rowcount:
+        raise LookupError("no such phone")
+
+
+def set_pairing(db: Database, phone: str, pairing: bool) -> None:
+    """Set whether a phone's address is still shown, as no test arrived yet. LookupError: no such phone."""
+    if not db.execute("UPDATE phone SET pairing = ? WHERE name = ?", (pairing, phone)).rowcount:
+        raise LookupError("no such phone")
+
+
+def address(db: Database) -> str | None:
+    """Return where phones find the box's pages, as an owner chose; None: nobody did."""
+    return read_choice(db, ADDRESS_CHOICE)
+
+
+def set_address(db: Database, chosen: str | None, now: Now, *, by: str) -> None:
+    """Store where phones find the box's pages; None: nobody chose."""
+    write_choice(db, ADDRESS_CHOICE, chosen)
+    db.log("messages_address", now.utc, {"address": chosen}, by=by)
 
 
 def pending_messages(db: Database, phone: str, now: Now, *, until: datetime) -> tuple[StoredMessage, ...]:
@@ -156,6 +181,10 @@ class Phones(StorePart):
     set_recipients = writes(set_recipients)
     statuses = reads(phone_statuses)
     set_language = writes(set_language)
+    set_muted = writes(set_muted)
+    address = reads(address)
+    set_address = writes(set_address)
+    set_pairing = writes(set_pairing)
     record_attempt = writes(record_attempt)
     pending = reads(pending_messages)
     claim = writes(claim_messages)

@@ -74,15 +74,21 @@ def touch_session(db: Database, ident: str, when: datetime) -> None:
 
 
 def end_session(db: Database, ident: str) -> None:
-    """End a session. Its device stays known, but its browser can no longer send orders through a hub."""
-    db.execute("DELETE FROM browser WHERE device = (SELECT device FROM session WHERE id = ?)", (ident,))
+    """End a session. Its device stays known, but its browser sends no orders through a hub and is told nothing."""
+    for table in ("browser", "push_subscription"):
+        db.execute(f"DELETE FROM {table} WHERE device = (SELECT device FROM session WHERE id = ?)", (ident,))  # noqa: S608 - two words of our own
     db.execute("DELETE FROM session WHERE id = ?", (ident,))
 
 
 def expire_sessions(db: Database, reckoned: datetime, *, idle: timedelta, oldest: timedelta, known: timedelta) -> None:
-    """Delete sessions that are unused for `idle` or as old as `oldest`, and devices without a sign-in for `known`."""
+    """Delete sessions that are unused for `idle` or as old as `oldest`, and devices without a sign-in for `known`.
+
+    A device that is told by Web Push stays known: it is used without a sign-in.
+    """
     db.execute("DELETE FROM session WHERE seen <= ? OR began <= ?", (reckoned - idle, reckoned - oldest))
-    db.execute("DELETE FROM device WHERE seen <= ?", (reckoned - known,))
+    db.execute(
+        "DELETE FROM device WHERE seen <= ? AND id NOT IN (SELECT device FROM push_subscription)", (reckoned - known,)
+    )
 
 
 def latest_timestamp(db: Database) -> datetime | None:

@@ -42,6 +42,7 @@ from gateway.storage.own_parcels import OwnParcels
 from gateway.storage.pauses import Pauses, expire_pauses
 from gateway.storage.people import AccountStore
 from gateway.storage.privacy import PrivacyStore
+from gateway.storage.push_subscriptions import PushStore
 from gateway.storage.readiness import ReadinessStore
 from gateway.storage.receivers import ReceiverStore
 from gateway.storage.recordings import Recordings
@@ -93,6 +94,7 @@ class Store:
         self.own_parcels = OwnParcels(*both, processor=processor)
         self.pauses = Pauses(*both)
         self.phones = Phones(*both)
+        self.push = PushStore(*both)
         self.privacy = PrivacyStore(*both)
         self.readiness = ReadinessStore(*both)
         self.receivers = ReceiverStore(*both)

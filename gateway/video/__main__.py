@@ -13,6 +13,7 @@ from pathlib import Path
 import av.logging
 
 from gateway.system.clock import machine_time
+from gateway.system.json_log import JsonLineFormatter
 from gateway.video.clip import CrashPoint
 from gateway.video.held_folder import AlreadyRunning
 from gateway.video.process import VideoProcess
@@ -25,7 +26,11 @@ def main(crash_point: CrashPoint = lambda _point: None) -> int:
     parser = argparse.ArgumentParser(prog="python -m gateway.video", description=__doc__)
     parser.add_argument("--socket", type=Path, required=True, help="Unix socket on which the gateway connects")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="video %(levelname)s %(name)s: %(message)s")
+    lines = logging.StreamHandler()
+    lines.setFormatter(
+        logging.Formatter("%(asctime)s  video: %(message)s", "%H:%M:%S") if sys.stderr.isatty() else JsonLineFormatter()
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[lines])
     av.logging.set_level(None)  # libav's log lines may contain a camera's password
     threading.excepthook = _end_process
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash must not write a camera's password to the disk

@@ -1,6 +1,7 @@
 """Serves the pages: maps each address to its handler and refuses requests before a handler runs."""
 
 import asyncio
+import errno
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,7 @@ from gateway.system.http_log import http_logger
 from gateway.system.i18n import Language, languages
 from gateway.system.pki.authority import IssuedCertificate
 from gateway.system.pki.pages import PAGES_FOLDER, format_fingerprint, pages_certificate
+from gateway.system.port_holder import port_holder, taken_port
 from gateway.system.regular_file import read_bytes
 from gateway.web.auth.accounts import AccountRefused, UserAccounts
 from gateway.web.auth.keepers import KeeperAccess
@@ -63,6 +65,7 @@ from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
 
+NOT_SERVED_TODO = "it is tried again; end that program, or name another pages.port in the house file"
 SERVE_RETRY_DELAY_S = 5.0  # seconds until the next attempt to serve
 ERROR_HEADERS = ("Allow", "Retry-After")  # of aiohttp's errors, which the page of an error keeps (RFC 9110)
 CONTENT_TYPES = {
@@ -147,18 +150,31 @@ class PagesSite(Page):
 
     async def run(self) -> None:
         """Serve until cancelled. A failure to serve is logged and retried; no door waits for a page."""
+        logged: tuple[int, str] | None = None
         while True:
             try:
                 await self.open()
             except (OSError, ValueError) as failure:
-                log.error("pages_not_served", why=str(failure), todo="name another pages.port, or end what has it")
                 await self.close()
+                problem = await asyncio.to_thread(self._serving_problem, failure)
+                if problem != logged:  # the same is not said every five seconds
+                    logged = problem
+                    port, why = problem
+                    log.error("pages_not_served", port=port, why=why, todo=NOT_SERVED_TODO)
                 await asyncio.sleep(SERVE_RETRY_DELAY_S)
                 continue
+            logged = None
             try:
                 await asyncio.gather(*self._accept_tasks)
             finally:
                 await self.close()
+
+    def _serving_problem(self, failure: OSError | ValueError) -> tuple[int, str]:
+        """Return the port that could not be opened, and why; a taken one with the program that has it."""
+        if isinstance(failure, OSError) and failure.errno == errno.EADDRINUSE:
+            port = taken_port(self._pages.host, (self._pages.port, self._pages.plain_port)) or self._pages.port
+            return port, f"{port_holder(port)} listens there"
+        return self._pages.port, str(failure)
 
     async def open(self) -> None:
         """Begin to serve; afterwards `port` is the real one.
@@ -177,7 +193,7 @@ class PagesSite(Page):
         assert server is not None  # noqa: S101 - set up above
         limit_requests(server, self._request_turns)
         self._connection_limiter = ConnectionLimiter(server)
-        await self._show_claim_code()  # before a page can request the code
+        is_unclaimed = await self._show_claim_code()  # before a page can request the code
         self.port = self._accept_on_port(self._connection_limiter, pages.port, context)
         self._allowed_hosts = security.allowed_hosts(pages.host, self.port, pages.names)
         if pages.plain_port is not None and context is not None:
@@ -188,6 +204,8 @@ class PagesSite(Page):
         if self.certificate is not None and self.plain_port is not None:
             trust = f"http://{names[0]}:{self.plain_port}/certificate"
         log.info("pages", at=[f"{scheme}://{name}:{self.port}/" for name in names], trust=trust)
+        if is_unclaimed:
+            log.warning("unclaimed", todo="`perron claim-code` shows the code that the pages ask for")
 
     def _host_names(self) -> tuple[str, ...]:
         at = ip_address(self._pages.host)
@@ -202,21 +220,24 @@ class PagesSite(Page):
         self._accept_tasks = (*self._accept_tasks, receiving)
         return int(at.getsockname()[1])
 
-    async def _show_claim_code(self) -> None:
-        """Make a new claim code for a box without an owner, and write it to a file on the box only."""
+    async def _show_claim_code(self) -> bool:
+        """Make a new claim code for a box without an owner, and write it to a file on the box only.
+
+        Return whether the box is unclaimed and the code can be shown.
+        """
         if self._accounts.is_claimed():
             with suppress(OSError):  # the code is void now
                 self._home.claim_code_file.unlink()
-            return
+            return False
         try:
             code = await self._accounts.make_claim_code(self._now)
         except AccountRefused:  # an owner has claimed it meanwhile
-            return
+            return False
         except StoreFailed as failure:
             log.error("no_claim_code", why=str(failure))
-            return
+            return False
         await asyncio.to_thread(write_whole, self._home.claim_code_file, f"{code}\n".encode())
-        log.warning("unclaimed", todo="`perron claim-code` shows the code that the pages ask for")
+        return True
 
     async def renew(self) -> None:
         """Make another certificate under the same authority, and serve it from the next connection on.

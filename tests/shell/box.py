@@ -22,7 +22,7 @@ from gateway.evidence.archive import Archive
 from gateway.evidence.checkpoint import Checkpoint
 from gateway.evidence.rollback import MarkWriter
 from gateway.mqtt.packets import InboundMessage
-from gateway.protocol.keys import BoxKey
+from gateway.protocol.keys import BoxKey, push_key
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.entrance_configuration import entrance_rules
@@ -30,7 +30,9 @@ from gateway.runtime.inbox import Inbox
 from gateway.runtime.maintenance.decommission import Decommissioning
 from gateway.runtime.notifications.contacts import Contacts
 from gateway.runtime.notifications.outbox import Outbox
+from gateway.runtime.notifications.pictures import PictureShelf
 from gateway.runtime.notifications.queue import NotificationQueue
+from gateway.runtime.notifications.web_push import PushServices, push_settings
 from gateway.runtime.reception import ReceptionActor
 from gateway.storage import Store, StoreFailed
 from gateway.storage.models import CommitResult, StoredDecision
@@ -101,19 +103,7 @@ class ShellBox:
         self.answers: dict[str, Report] = {}  # of devices that are neither lock nor door
         self.seq = 0
         self.changes = ChangeNotifier()
-        scratch = house.storage.folder / "pocket"
-        self.pocket = NotificationQueue(
-            house,
-            phones=(),
-            store=store,
-            clock=self.clock,
-            key=LINK_KEY,
-            poll_interval_s=0.02,
-            on_change=self.changes.notify,
-        )
-        self.phonebook = Contacts(
-            house, queue=self.pocket, store=store, clock=self.clock, key=LINK_KEY, scratch=scratch
-        )
+        self._make_phones()
         self.office = Outbox(house, store=store, publisher=line, clock=self.clock, notify_phones=self.pocket.notify)
         self.archive = Archive(
             house,
@@ -147,6 +137,30 @@ class ShellBox:
             submit_request=self.reception.submit_request,
             schedule_results=self.office.schedule_results,
             restart=self._restart,
+        )
+
+    def _make_phones(self) -> None:
+        self.pushes = PushServices(
+            self.store, self.clock, push_key(self.home.storage.folder / "key"), pictures=PictureShelf(),
+            settings=push_settings(self.home.push),
+        )  # fmt: skip
+        self.pocket = NotificationQueue(
+            self.home,
+            phones=(),
+            store=self.store,
+            clock=self.clock,
+            key=LINK_KEY,
+            poll_interval_s=0.02,
+            on_change=self.changes.notify,
+        )
+        self.phonebook = Contacts(
+            self.home,
+            queue=self.pocket,
+            store=self.store,
+            clock=self.clock,
+            key=LINK_KEY,
+            scratch=self.home.storage.folder / "pocket",
+            pushes=self.pushes,
         )
 
     def _restart(self) -> None:

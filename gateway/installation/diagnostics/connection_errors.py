@@ -6,6 +6,7 @@ import re
 import socket
 from pathlib import Path
 
+from gateway.mqtt.tls import ACCOUNT_REFUSED
 from gateway.system.i18n import Text, _
 from gateway.system.mqtt_settings import BrokerSection
 
@@ -86,7 +87,7 @@ def _network_error(text: str, broker: BrokerSection) -> tuple[Text, Text]:
             "Start it: `mosquitto -c {folder}/mosquitto.conf` (`perron broker-config {folder}` writes that file). To "
             "try things, `perron simulate --broker` brings one."
         )
-    if "authori" in text or "user name or password" in text:
+    if text == ACCOUNT_REFUSED.lower() or "authori" in text or "user name or password" in text:
         todo = _("Write its accounts with `perron broker-config {folder}`, then start it anew.")
         return _("it refuses this account"), todo
     if "name or service" in text or "address associated" in text or "name resolution" in text:

@@ -26,9 +26,10 @@ from gateway.installation.records import read_measurements, read_walk_status
 from gateway.mqtt.mosquitto.folder_check import FOLDER_TEXTS, folder_faults
 from gateway.protocol.ed25519 import KeyUnusable
 from gateway.runtime.maintenance.startup_checks import unexpected_files
-from gateway.runtime.notifications.apprise import ApprisePhone, SendResult, load_phones
+from gateway.runtime.notifications.apprise import ApprisePhone, load_phones
 from gateway.runtime.notifications.batching import TEST_TEXT, PhoneNotification
 from gateway.runtime.notifications.contacts import is_open_to_others
+from gateway.runtime.notifications.phone import SendResult
 from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
 from gateway.storage.schema import find_damage
 from gateway.system import fault_log
@@ -373,7 +374,7 @@ def _phone_finding(number: int, phone: ApprisePhone, result: SendResult) -> Find
     match result:
         case SendResult.TAKEN:
             return good(subject, _("took a word to try it: look whether the phone shows it"))
-        case SendResult.REFUSED:
+        case SendResult.REFUSED | SendResult.GONE:
             todo = _("Look at its URL's line, at account and topic, and at this machine's way there.")
             return doubtful(subject, _("did not take it, or nobody answers there"), todo)
         case SendResult.SILENT:

@@ -7,7 +7,7 @@ from contextlib import suppress
 import structlog
 
 from gateway.config.home import Home
-from gateway.protocol.keys import renew_link_key
+from gateway.protocol.keys import renew_link_key, renew_push_key
 from gateway.runtime.maintenance import factory_reset
 from gateway.runtime.notifications.contacts import file_digest
 from gateway.storage import Store, StoreFailed
@@ -19,13 +19,14 @@ log = structlog.get_logger(__name__)
 async def finish_handover(home: Home, store: Store) -> bool:
     """End the former household's links and phones; return whether the phones' file may be used.
 
-    Proposals for the house file are deleted. A new key replaces the one that signed links, in messages or to a shared
-    visit. The phones' file is emptied; if that is impossible (it may be mounted read-only), Perron never uses its
-    present content again, only a changed one.
+    Proposals for the house file are deleted. New keys replace the one that signed links, in messages or to a shared
+    visit, and the one for push services. The phones' file is emptied; if that is impossible (it may be mounted
+    read-only), Perron never uses its present content again, only a changed one.
     """
     file = home.phones_file
     if store.handover.pending_task(TASK_RENEW_LINKS) is not None:
-        await asyncio.to_thread(renew_link_key, home.storage.folder / "key")
+        for renew in (renew_link_key, renew_push_key):
+            await asyncio.to_thread(renew, home.storage.folder / "key")
         proposals = home.storage.folder / "proposals"  # addressed to the former owner, with passwords of his cameras
         if proposals.exists():
             await asyncio.to_thread(shutil.rmtree, proposals)

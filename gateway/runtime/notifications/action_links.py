@@ -49,6 +49,12 @@ class LinkPurpose(StrEnum):
         return purpose
 
 
+OF_OWNERS = frozenset({LinkPurpose.PERMIT, LinkPurpose.REFUSE_BRAND})
+"""What only an owner may do (`gateway/web/auth/roles.py`): no other person's phone gets such a link."""
+AT_ONCE = frozenset({LinkPurpose.VETO, LinkPurpose.STOP})
+"""What a notification's button does without a page: it only takes access away."""
+
+
 class LinkError(Enum):
     """Why a link has no effect, as the reader learns it."""
 

@@ -13,7 +13,6 @@ import re
 import tempfile
 import threading
 from collections.abc import Iterator
-from enum import StrEnum, auto
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,10 +20,10 @@ from types import ModuleType
 from urllib.parse import quote, urlsplit
 
 from gateway.runtime.notifications.batching import PhoneNotification
+from gateway.runtime.notifications.phone import SEND_TIMEOUT_S, SendResult
 from gateway.system.config_section import ConfigError, describe_read_error
 from gateway.system.regular_file import read_text
 
-SEND_TIMEOUT_S = 20.0  # seconds: a send that takes longer counts as failed, whatever happens then
 MAX_HANGING_SENDS = 3  # sends that may hang beyond the limit; until one ends the phone is not tried again
 MAX_FILE_CHARACTERS = 65_536  # characters of the file
 NTFY_SCHEMES = ("ntfy", "ntfys")  # it has its own buttons, three at most
@@ -36,20 +35,14 @@ _MUTED_LOGGERS = ("apprise", "urllib3", "requests")
 _NAME_CONTEXT = b"perron phone 1\n"
 
 
-class SendResult(StrEnum):
-    """The result of sending to a phone."""
-
-    TAKEN = auto()
-    REFUSED = auto()
-    SILENT = auto()  # no result within the limit: it may still arrive
-
-
 class ApprisePhone:
     """A channel to one phone, or to several under one URL. `scratch` is a folder for pictures on their way.
 
     Of the URL only scheme and host may be shown (`host` is None without one, or if it could be a secret), and `name`,
     which is equal for equal URLs and reveals nothing of them.
     """
+
+    decides_brands = True  # it belongs to the owners, who alone add one
 
     def __init__(self, url: str, *, key: bytes, scratch: Path, timeout_s: float = SEND_TIMEOUT_S) -> None:
         self._url = url
@@ -59,6 +52,14 @@ class ApprisePhone:
         self.scheme = url.partition("://")[0].lower()
         self.host = public_host(url)
         self.name = hmac.digest(key, _NAME_CONTEXT + url.encode(), "sha256")[:16].hex()
+
+    @property
+    def subscribe_at(self) -> str | None:
+        """Where a phone subscribes to the messages, with ntfy: a secret; None: this service has no such address."""
+        parts = urlsplit(self._url)
+        if self.scheme not in NTFY_SCHEMES or parts.username is not None:
+            return None
+        return f"{'https' if self.scheme == 'ntfys' else 'http'}://{parts.netloc}{parts.path}"
 
     async def send(self, notification: PhoneNotification) -> SendResult:
         """Send the notification within the limit; no failure of network or service raises."""
@@ -105,7 +106,7 @@ class ApprisePhone:
 
     def _with_buttons(self, notification: PhoneNotification) -> tuple[str, str]:
         """Return URL and text; links are buttons if the phone supports them, else lines of the text."""
-        url, buttons = self._url, notification.buttons
+        url, buttons = self._url, [button for button in notification.buttons if button.url is not None]
         if self.scheme not in NTFY_SCHEMES:
             return url, "\n".join([notification.text, *(f"{button.label} : {button.url}" for button in buttons)])
         parameters = {}

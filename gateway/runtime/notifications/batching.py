@@ -8,7 +8,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import Notification
 from gateway.runtime.notifications.texts import ComposedMessage
 from gateway.system.dates import day_text, time_text
-from gateway.system.i18n import Language, Text, _
+from gateway.system.i18n import SOURCE, Language, Text, _
 
 LATE_AFTER = timedelta(seconds=60)  # a message that is sent later states its time
 MAX_SEPARATE_AGE = timedelta(hours=24)  # an older alarm or "locked again" is sent together with others
@@ -26,20 +26,39 @@ TEST_TEXT: Text = _("Perron is trying this phone: its messages arrive here.")
 
 
 class Button(Frozen):
-    """An action on a notification: a page that asks for confirmation first."""
+    """An action on a notification: the page at `path` asks for confirmation first.
+
+    `url` is its whole address; None: nobody said under which address a phone finds the pages. `at_once`: a phone that
+    can do so acts without the page, because the action only takes access away.
+    """
 
     label: str
-    url: str
+    url: str | None
+    action: str = ""
+    path: str = ""
+    at_once: bool = False
 
 
 class PhoneNotification(Frozen):
-    """The content of a notification. `text` may have several lines; `picture` is a JPEG."""
+    """The content of a notification. `text` may have several lines; `picture` is a JPEG.
+
+    `late_text` is what is added if the phone gets it too late, empty if the text says so already. A later notification
+    about the same `subject` replaces this one; `alone` distinguishes one without a subject. `failed_text` is shown if
+    an action does not reach the box.
+    """
 
     title: str
     text: str
     urgent: bool = False
+    is_ringing: bool = False
     picture: bytes | None = None
     buttons: tuple[Button, ...] = ()
+    language: Language = SOURCE
+    at: datetime | None = None
+    late_text: str = ""
+    failed_text: str = ""
+    subject: str | None = None
+    alone: str = "test"
 
 
 def is_late(message: ComposedMessage, utc: datetime) -> bool:
@@ -71,6 +90,13 @@ def message_text(message: ComposedMessage, *, utc: datetime, language: Language,
     if not is_late(message, utc):
         return text
     return f"{text} {_LATE_TEXT.to(language, when=format_time(message.at, utc, language, zone))}"
+
+
+def late_text(message: ComposedMessage, *, utc: datetime, language: Language, zone: ZoneInfo) -> str:
+    """Return what a phone adds that gets the message too late; empty if its text says so already."""
+    if is_late(message, utc):
+        return ""
+    return _LATE_TEXT.to(language, when=format_time(message.at, utc, language, zone))
 
 
 def group_text(messages: Sequence[ComposedMessage], *, utc: datetime, language: Language, zone: ZoneInfo) -> str:

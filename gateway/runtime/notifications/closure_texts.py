@@ -21,19 +21,19 @@ CLOSURE_NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
 
 # A table of its own, as in `texts.py`.
 CLOSURE_ALARM_TEXTS: Mapping[AlarmCode, Text] = MappingProxyType({
-    AlarmCode.BOLT_IN_THE_AIR: _("Alarm {time}: {closure}: the bolt is out while it stands open[ ({entrance})]"),
-    AlarmCode.DOOR_FORCED_OPEN: _("Alarm {time}: {closure}: forced open[ ({entrance})]"),
-    AlarmCode.DOOR_LEFT_OPEN: _("Alarm {time}: {closure}: left open[ ({entrance})]"),
-    AlarmCode.HAND_USE_WHILE_AWAY: _("Alarm {time}: {closure}: used by hand while you are away[ ({entrance})]"),
-    AlarmCode.KEY_LATE: _("Alarm {time}: {closure}: the key is not back on its hook[ ({entrance})][, {detail} has it]"),
-    AlarmCode.LATE_UNLOCK: _("Alarm {time}: {closure}: opened late[ ({entrance})]"),
-    AlarmCode.LOCK_JAMMED: _("Alarm {time}: {closure}: the lock is jammed[ ({entrance})]"),
-    AlarmCode.LOCK_REFUSED: _("Alarm {time}: {closure}: did not obey[: {detail}][ ({entrance})]"),
-    AlarmCode.NOT_LOCKED: _("Alarm {time}: {closure}: not proven locked[ ({entrance})]"),
-    AlarmCode.STOPPED_INSIDE: _("Alarm {time}: {closure}: stopped while somebody may be inside[ ({entrance})]"),
-    AlarmCode.UNEXPECTED_UNLOCK: _("Alarm {time}: {closure}: opened without an order from Perron[ ({entrance})]"),
+    AlarmCode.BOLT_IN_THE_AIR: _("{closure}: the bolt is out while it stands open[ ({entrance})]"),
+    AlarmCode.DOOR_FORCED_OPEN: _("{closure}: forced open[ ({entrance})]"),
+    AlarmCode.DOOR_LEFT_OPEN: _("{closure}: left open[ ({entrance})]"),
+    AlarmCode.HAND_USE_WHILE_AWAY: _("{closure}: used by hand while you are away[ ({entrance})]"),
+    AlarmCode.KEY_LATE: _("{closure}: the key is not back on its hook[ ({entrance})][, {detail} has it]"),
+    AlarmCode.LATE_UNLOCK: _("{closure}: opened late[ ({entrance})]"),
+    AlarmCode.LOCK_JAMMED: _("{closure}: the lock is jammed[ ({entrance})]"),
+    AlarmCode.LOCK_REFUSED: _("{closure}: did not obey[: {detail}][ ({entrance})]"),
+    AlarmCode.NOT_LOCKED: _("{closure}: not proven locked[ ({entrance})]"),
+    AlarmCode.STOPPED_INSIDE: _("{closure}: stopped while somebody may be inside[ ({entrance})]"),
+    AlarmCode.UNEXPECTED_UNLOCK: _("{closure}: opened without an order from Perron[ ({entrance})]"),
     AlarmCode.UNLOCK_UNKNOWN: _(
-        "Alarm {time}: {closure}: did not answer, nobody knows whether it opened[ ({entrance})]"
+        "{closure}: did not answer, nobody knows whether it opened[ ({entrance})]"
     ),
 })  # fmt: skip
 

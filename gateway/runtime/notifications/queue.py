@@ -26,15 +26,16 @@ from gateway.domain.now import Now
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.runtime.notifications import action_links, batching
 from gateway.runtime.notifications.action_links import LinkPurpose
-from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S, ApprisePhone, SendResult
+from gateway.runtime.notifications.categories import MessageCategory, category, parse_muted
 from gateway.runtime.notifications.composer import MessageComposer
+from gateway.runtime.notifications.phone import SEND_TIMEOUT_S, Phone, SendResult
 from gateway.runtime.notifications.texts import ComposedMessage
 from gateway.storage import Store, StoreFailed
 from gateway.storage.models import StoredMessage as Stored
 from gateway.system.backoff import Backoff, shortened
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
-from gateway.system.i18n import Language, languages
+from gateway.system.i18n import Language, Text, _, languages
 from gateway.system.text import without_links
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,7 @@ _RANDOM = secrets.SystemRandom()
 
 POLL_INTERVAL_S = 1.0  # seconds between two checks for due messages
 PHONE_BACKOFF = Backoff(2.0, 300.0)  # until a failed phone is tried again
+PHONE_BACKOFF_STEPS = 10  # failures after which the wait grows no more
 SEND_LEASE = timedelta(seconds=2 * SEND_TIMEOUT_S + 10)  # a send, another without its picture, and the store's time
 HANDOVER_GRACE = timedelta(seconds=10)  # how long a stored message waits for its picture and its handover
 MAX_CACHED_MESSAGES = 50  # messages kept in memory with their pictures: the newest
@@ -61,6 +63,11 @@ MESSAGE_ACTIONS: Mapping[Notification | type[AlarmCode], tuple[LinkPurpose, ...]
     AlarmCode: (LinkPurpose.STOP,),  # every alarm
 })  # fmt: skip
 """The actions of each kind of message; a kind that is not listed has none."""
+RINGING = frozenset({Notification.AT_THE_DOOR, Notification.ASKS_FOR_YES})
+ABOUT_A_VISIT = RINGING | {Notification.ATTENDED, Notification.NOT_OPENED, Notification.LOCKED_AGAIN}
+"""Of one visit each replaces those before it, on the phone and on the way to it; an alarm is never replaced."""
+
+_FAILED_TEXT: Text = _("The box was not reached: it has not heard this.")
 
 
 @dataclass(eq=False, repr=False)
@@ -68,8 +75,8 @@ class NotificationQueue:
     """Sends the owner's messages to all phones."""
 
     home: Home
-    _: KW_ONLY
-    phones: Sequence[ApprisePhone]
+    _kw: KW_ONLY
+    phones: Sequence[Phone]
     store: Store
     clock: Clock
     key: bytes  # signs links
@@ -77,6 +84,7 @@ class NotificationQueue:
     poll_interval_s: float = POLL_INTERVAL_S
     containment: Containment = field(default_factory=Containment)
     on_change: Callable[[], None] = lambda: None  # called when a phone's state has changed
+    on_gone: Callable[[str], None] = lambda _name: None  # called when a phone can never be reached again
 
     def __post_init__(self) -> None:
         self._recent_messages: OrderedDict[int, ComposedMessage] = OrderedDict()
@@ -96,7 +104,7 @@ class NotificationQueue:
         except StoreFailed as failure:  # the phones of the last start still get everything
             log.error("phones_not_enlisted", why=str(failure))
 
-    async def set_phones(self, phones: Sequence[ApprisePhone]) -> None:
+    async def set_phones(self, phones: Sequence[Phone]) -> None:
         """Send to these phones from now on, and to no others. A phone that stays is not disturbed.
 
         Raises:
@@ -121,6 +129,17 @@ class NotificationQueue:
         own = next((status.language for status in self.store.phones.statuses() if status.name == name), None)
         return own if own in languages() else None
 
+    def pages_address(self) -> str | None:
+        """Return where phones find the box's pages, as an owner chose or the house file says; None: nobody did."""
+        configured = None if self.home.messages is None else self.home.messages.pages
+        return self.store.phones.address() or configured
+
+    def muted_of(self, name: str) -> frozenset[MessageCategory]:
+        """Return the categories that a phone is not told."""
+        return next(
+            (parse_muted(status.muted) for status in self.store.phones.statuses() if status.name == name), frozenset()
+        )
+
     async def record_attempt(self, name: str, result: SendResult) -> None:
         """Record the result of a send; without the disk it is unknown after a restart."""
         reached = result is SendResult.TAKEN
@@ -128,7 +147,7 @@ class NotificationQueue:
             await self.store.phones.record_attempt(name, result.value, self.clock.now(), reached=reached)
         self.on_change()
 
-    def _set_senders(self, phones: Sequence[ApprisePhone]) -> None:
+    def _set_senders(self, phones: Sequence[Phone]) -> None:
         self.phones = tuple(phones)
         self._senders = {
             phone.name: self._senders.get(phone.name) or _PhoneSender(next(self._sender_numbers), phone, self)
@@ -168,35 +187,49 @@ class NotificationQueue:
         return self._recent_messages.get(stored.id) or self._composer.recompose(stored, now)
 
     def compose(
-        self, group: Sequence[ComposedMessage], now: Now, language: Language | None
+        self, group: Sequence[ComposedMessage], now: Now, language: Language | None, *, decides_brands: bool = True
     ) -> batching.PhoneNotification:
         """Return one notification for a group of messages, oldest first, in a language (None: the house's)."""
         language = language or self.home.language
-        *_, newest = group
+        newest = group[-1]
+        replaces = newest.about in ABOUT_A_VISIT and newest.visit is not None
         return batching.PhoneNotification(
             title=without_links(self.home.name),
             text=batching.group_text(group, utc=now.utc, language=language, zone=self._zone),
             urgent=newest.urgent,
+            is_ringing=newest.about in RINGING,
             picture=newest.picture,
-            buttons=self._action_buttons(newest, now, language),
+            buttons=self._action_buttons(newest, now, language, decides_brands=decides_brands),
+            language=language,
+            at=newest.at,
+            late_text=batching.late_text(newest, utc=now.utc, language=language, zone=self._zone),
+            failed_text=_FAILED_TEXT.to(language),
+            subject=f"visit {newest.entrance}.{newest.visit}" if replaces else None,
+            alone=f"message {newest.number}",
         )
 
-    def _action_buttons(self, message: ComposedMessage, now: Now, language: Language) -> tuple[batching.Button, ...]:
-        """Return the actions that still make sense; none where phones cannot reach the box's pages."""
-        settings = self.home.messages
-        if settings is None or settings.pages is None:
-            return ()
+    def _action_buttons(
+        self, message: ComposedMessage, now: Now, language: Language, *, decides_brands: bool
+    ) -> tuple[batching.Button, ...]:
+        """Return the actions that still make sense, and that the phone's person may do."""
+        address = self.pages_address()
         kind = AlarmCode if isinstance(message.about, AlarmCode) else message.about
         buttons = []
         for purpose in MESSAGE_ACTIONS.get(kind, ()):
             subject, expires = self._link_subject(purpose, message), message.at + purpose.lifetime
-            if subject is None or now.utc >= expires:
+            if subject is None or now.utc >= expires or (purpose in action_links.OF_OWNERS and not decides_brands):
                 continue
             message_id = f"{message.number}\n{message.at.isoformat()}"
             nonce = action_links.derive_nonce(message_id, purpose, subject, self.key)
             token = action_links.sign_link(purpose, subject, expires, nonce, self.key)
-            url = f"{settings.pages.rstrip('/')}/{action_links.LINK_PATH}/{token}"
-            buttons.append(batching.Button(label=purpose.label.to(language), url=url))
+            path = f"/{action_links.LINK_PATH}/{token}"
+            url = None if address is None else f"{address.rstrip('/')}{path}"
+            buttons.append(
+                batching.Button(
+                    label=purpose.label.to(language), url=url, action=purpose.value, path=path,
+                    at_once=purpose in action_links.AT_ONCE,
+                )
+            )  # fmt: skip
         return tuple(buttons)
 
     def _link_subject(self, purpose: LinkPurpose, message: ComposedMessage) -> str | None:
@@ -220,7 +253,7 @@ class NotificationQueue:
 class _PhoneSender:
     """Sends notifications to one phone, one after the other. `index` is the phone's number in the log."""
 
-    def __init__(self, index: int, phone: ApprisePhone, queue: NotificationQueue) -> None:
+    def __init__(self, index: int, phone: Phone, queue: NotificationQueue) -> None:
         self.phone = phone
         self._index, self._queue, self._store, self._clock = index, queue, queue.store.phones, queue.clock
         self._wake_event = asyncio.Event()
@@ -262,6 +295,7 @@ class _PhoneSender:
             message = None if stored.id in self._delivered else self._queue.message(stored, now)
             if message is not None:
                 waiting.append(message)
+        waiting = await self._without_muted(waiting)
         groups = batching.group_messages(waiting, now.utc)
         if not groups:
             return False
@@ -269,8 +303,19 @@ class _PhoneSender:
         group = await self._claim((untried or groups)[0], now)
         if not group:
             return False
-        await self._deliver(group, self._queue.compose(group, now, self._queue.language_of(self.phone.name)))
+        language = self._queue.language_of(self.phone.name)
+        await self._deliver(group, self._queue.compose(group, now, language, decides_brands=self.phone.decides_brands))
         return True
+
+    async def _without_muted(self, waiting: list[ComposedMessage]) -> list[ComposedMessage]:
+        """Return the messages that this phone is told; the others count as delivered to it."""
+        muted = self._queue.muted_of(self.phone.name) if waiting else frozenset()
+        silent = [message.number for message in waiting if category(message.about) in muted]
+        for number in silent:
+            self._unstored_messages.pop(number, None)
+        self._delivered.update(number for number in silent if number > 0)
+        await self._store_delivered()
+        return [message for message in waiting if message.number not in silent]
 
     async def _claim(self, group: tuple[ComposedMessage, ...], now: Now) -> tuple[ComposedMessage, ...]:
         """Claim messages that no other process sends; if the disk fails, send anyway: twice is better than never."""
@@ -297,6 +342,11 @@ class _PhoneSender:
             self._delivered.update(number for number in numbers if number > 0)
             await self._store_delivered()
             await self._queue.record_attempt(self.phone.name, result)
+            return
+        if result is SendResult.GONE:
+            log.warning("phone_gone", phone=self._index, scheme=self.phone.scheme)
+            self._retry_at_mono = now.mono + PHONE_BACKOFF.delay_s(PHONE_BACKOFF_STEPS)
+            self._queue.on_gone(self.phone.name)
             return
         self.failures += 1
         self._failed_numbers.update(numbers)

@@ -1,7 +1,7 @@
 """The owner's notifications as text; a part in square brackets is left out when its fact is unknown."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, tzinfo
 from types import MappingProxyType
 
@@ -71,36 +71,38 @@ NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
     Notification.MOVED: _("The parcel[ from {brand}] goes to another place[: {entrance}][, because: {detail}]"),
 })  # fmt: skip
 
+_ALARM_TEXT: Text = _("Alarm {time}: {what}")
+
 # A table of its own: two alarms have the same value as a notification, and equal values are equal keys.
 ALARM_TEXTS: Mapping[AlarmCode, Text] = MappingProxyType({
-    AlarmCode.BOLT_IN_THE_AIR: _("Alarm {time}: the bolt is out while the door is open[ ({entrance})]"),
+    AlarmCode.BOLT_IN_THE_AIR: _("the bolt is out while the door is open[ ({entrance})]"),
     AlarmCode.CAMERA_CODE_LIMIT: _(
-        "Alarm {time}: the camera read too many unknown codes and reads no labels for a quarter of an hour[ ({detail})]"
+        "the camera read too many unknown codes and reads no labels for a quarter of an hour[ ({detail})]"
     ),
-    AlarmCode.CAMERA_LOST: _("Alarm {time}: no more pictures[ from camera {detail}] during a visit"),
-    AlarmCode.DISK_FULL: _("Alarm {time}: the disk is full or failing, no more openings"),
-    AlarmCode.DOOR_FORCED_OPEN: _("Alarm {time}: door forced open[ ({entrance})]"),
-    AlarmCode.DOOR_LEFT_OPEN: _("Alarm {time}: the door was left open[ ({entrance})]"),
-    AlarmCode.FRIDGE_LEFT_OPEN: _("Alarm {time}: the fridge was left open[ ({detail})]"),
-    AlarmCode.FRIDGE_TOO_WARM: _("Alarm {time}: the fridge is too warm[ ({detail})]"),
-    AlarmCode.HAND_USE_WHILE_AWAY: _("Alarm {time}: door used by hand while you are away[ ({entrance})]"),
+    AlarmCode.CAMERA_LOST: _("no more pictures[ from camera {detail}] during a visit"),
+    AlarmCode.DISK_FULL: _("the disk is full or failing, no more openings"),
+    AlarmCode.DOOR_FORCED_OPEN: _("door forced open[ ({entrance})]"),
+    AlarmCode.DOOR_LEFT_OPEN: _("the door was left open[ ({entrance})]"),
+    AlarmCode.FRIDGE_LEFT_OPEN: _("the fridge was left open[ ({detail})]"),
+    AlarmCode.FRIDGE_TOO_WARM: _("the fridge is too warm[ ({detail})]"),
+    AlarmCode.HAND_USE_WHILE_AWAY: _("door used by hand while you are away[ ({entrance})]"),
     AlarmCode.KEPT_TOO_LONG: _(
-        "Alarm {time}: goods that must stay cold still lie at the reception[ ({entrance})][: {detail}]"
+        "goods that must stay cold still lie at the reception[ ({entrance})][: {detail}]"
     ),
-    AlarmCode.KEY_LATE: _("Alarm {time}: the key is not back on its hook[ ({entrance})][, {detail} has it]"),
-    AlarmCode.LATE_UNLOCK: _("Alarm {time}: the lock opened late[ ({entrance})]"),
-    AlarmCode.LOCK_JAMMED: _("Alarm {time}: lock jammed[ ({entrance})]"),
-    AlarmCode.LOCK_REFUSED: _("Alarm {time}: the lock did not obey[: {detail}][ ({entrance})]"),
-    AlarmCode.NOT_LOCKED: _("Alarm {time}: the door is not proven locked[ ({entrance})]"),
-    AlarmCode.PROOF_INCOMPLETE: _("Alarm {time}: the film or proof of the visit is incomplete"),
+    AlarmCode.KEY_LATE: _("the key is not back on its hook[ ({entrance})][, {detail} has it]"),
+    AlarmCode.LATE_UNLOCK: _("the lock opened late[ ({entrance})]"),
+    AlarmCode.LOCK_JAMMED: _("lock jammed[ ({entrance})]"),
+    AlarmCode.LOCK_REFUSED: _("the lock did not obey[: {detail}][ ({entrance})]"),
+    AlarmCode.NOT_LOCKED: _("the door is not proven locked[ ({entrance})]"),
+    AlarmCode.PROOF_INCOMPLETE: _("the film or proof of the visit is incomplete"),
     AlarmCode.SAFE_MODE: _(
-        "Alarm {time}: safe mode (three stops within a minute, another box in its place or a restored copy)"
+        "safe mode (three stops within a minute, another box in its place or a restored copy)"
     ),
-    AlarmCode.SCANS_DROPPED: _("Alarm {time}: too many scans[, {detail} ignored]"),
-    AlarmCode.STOPPED_INSIDE: _("Alarm {time}: stopped while somebody may be inside[ ({entrance})]"),
-    AlarmCode.UNEXPECTED_UNLOCK: _("Alarm {time}: the lock opened without an order from Perron[ ({entrance})]"),
-    AlarmCode.UNLOCK_UNKNOWN: _("Alarm {time}: the lock did not answer, nobody knows whether it opened[ ({entrance})]"),
-    AlarmCode.WRONG_CODE_LIMIT: _("Alarm {time}: too many unknown codes, scanner locked out[ ({detail})]"),
+    AlarmCode.SCANS_DROPPED: _("too many scans[, {detail} ignored]"),
+    AlarmCode.STOPPED_INSIDE: _("stopped while somebody may be inside[ ({entrance})]"),
+    AlarmCode.UNEXPECTED_UNLOCK: _("the lock opened without an order from Perron[ ({entrance})]"),
+    AlarmCode.UNLOCK_UNKNOWN: _("the lock did not answer, nobody knows whether it opened[ ({entrance})]"),
+    AlarmCode.WRONG_CODE_LIMIT: _("too many unknown codes, scanner locked out[ ({detail})]"),
 })  # fmt: skip
 
 REFUSAL_TEXTS: Mapping[Refusal, Text] = MappingProxyType({
@@ -169,10 +171,13 @@ BATTERY_TEXTS: Mapping[str, Text] = MappingProxyType({
     "alarm": _("the alarm panel's"),
 })  # fmt: skip
 
+BROKER_ACCOUNT = "broker_account"  # the condition `broker`, where the broker answers and refuses the account
+
 # What an entrance can lack (`gateway/domain/visit/readiness.py`); a camera is named behind a colon, a battery by its
 # device.
 READINESS_TEXTS: Mapping[str, Text] = MappingProxyType({
-    "broker": _("the broker does not answer"),
+    "broker": _("there is no connection to the broker"),
+    BROKER_ACCOUNT: _("the broker refuses the gateway's account"),
     "lock": _("the lock is not proven locked"),
     "door": _("the door is not proven closed"),
     "disk": _("the disk is full or failing"),
@@ -269,6 +274,21 @@ def message_facts(at: datetime, zone: tzinfo, *, trusted: bool, **facts: str | N
 
 def worded(about: Notification | AlarmCode, facts: Mapping[str, str], language: Language) -> str:
     """Return the text of a message from its kind and its facts (`message_facts`), whose names may be anybody's."""
+    if isinstance(about, Notification):
+        return _sentence(about, facts, language)
+    return _ALARM_TEXT.to(language, time=_time_text(facts, language), what=_sentence(about, facts, language))
+
+
+def alarm_in_words(code: AlarmCode, facts: Mapping[str, str], language: Language) -> str:
+    """Return what an alarm says, without its time: for a reader who sees that beside it."""
+    return _sentence(code, facts, language)
+
+
+def _time_text(facts: Mapping[str, str], language: Language) -> str:
+    return facts.get("time") or _UNTRUSTED_TIME_TEXT.to(language, time=facts.get("uncertain_time", ""))
+
+
+def _sentence(about: Notification | AlarmCode, facts: Mapping[str, str], language: Language) -> str:
     names = {name: without_links(facts.get(name, "")) for name in ("carrier", "brand", "entrance", "place")}
     holder = without_links(facts.get("detail", "")) if about in NAMING_HOLDER else ""
     known = {
@@ -278,7 +298,7 @@ def worded(about: Notification | AlarmCode, facts: Mapping[str, str], language: 
         "asker": names["brand"] or _BRAND_TEXT.to(language),
         "hours": hours_text(facts["hours"]).to(language) if "hours" in facts else "",
         "seconds": facts.get("seconds", ""),
-        "time": facts.get("time") or _UNTRUSTED_TIME_TEXT.to(language, time=facts.get("uncertain_time", "")),
+        "time": _time_text(facts, language),
         "detail": _detail_text(about, facts.get("detail", ""), language),
         "closure": closure_in_words(facts, language),
     }
@@ -329,6 +349,11 @@ def battery_text(detail: str, language: Language) -> str:
     name = BATTERY_TEXTS[kind].to(language) if kind in BATTERY_TEXTS else without_links(role)
     name += f" ({without_links(id_)})" if id_ and kind in BATTERY_TEXTS else ""
     return name + (_(", in about {days} days").to(language, days=without_links(days)) if days else "")
+
+
+def with_broker_reason(lacking: Iterable[str], *, is_refused: bool) -> tuple[str, ...]:
+    """Return what an entrance lacks, with the reason why there is no broker if it is known."""
+    return tuple(BROKER_ACCOUNT if word == "broker" and is_refused else word for word in lacking)
 
 
 def readiness_text(word: str, language: Language, names: Mapping[str, str] | None = None) -> str:

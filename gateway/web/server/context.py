@@ -66,6 +66,7 @@ class GatewayServices(Frozen):
     proposals: Proposals
     home_file_writer: HomeFileWriter
     uplink: Uplink | None  # the connection to the hub
+    is_refused_by_broker: Callable[[], bool] = lambda: False  # there is no session, because of account or password
 
     @property
     def zone(self) -> ZoneInfo:

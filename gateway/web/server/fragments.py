@@ -18,7 +18,7 @@ from gateway.installation import texts as installing
 from gateway.installation.capability import WalkTestStatus, walk_test_text
 from gateway.installation.trials import WalkTrial
 from gateway.installation.walk import forbids_visits
-from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S
+from gateway.runtime.notifications.phone import SEND_TIMEOUT_S
 from gateway.runtime.notifications.texts import READINESS_TEXTS, battery_text
 from gateway.system.i18n import Language
 from gateway.web.auth.roles import UserRight

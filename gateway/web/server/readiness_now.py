@@ -6,7 +6,7 @@ from gateway.config.closure_names import closure_names
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.readiness import PresentState, present_readiness
-from gateway.runtime.notifications.texts import readiness_text
+from gateway.runtime.notifications.texts import readiness_text, with_broker_reason
 from gateway.system.i18n import Language, Text, _
 from gateway.web.server.context import GatewayServices
 
@@ -41,5 +41,6 @@ def readiness_now(services: GatewayServices, delivery: VisitDelivery, language: 
     readiness = present_readiness(state, delivery, now)
     tone, text = _TEXTS[readiness.is_now]
     names = closure_names(state.rules.closures, language)
-    lacking = ", ".join(readiness_text(word, language, names) for word in readiness.lacking)
+    words = with_broker_reason(readiness.lacking, is_refused=services.is_refused_by_broker())
+    lacking = ", ".join(readiness_text(word, language, names) for word in words)
     return ReadinessNow(tone=tone, text=text.to(language, what=lacking))

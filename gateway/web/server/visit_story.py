@@ -1,6 +1,6 @@
 """Words the log's rows as lines for a household, the same for live view and replay. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
@@ -11,8 +11,8 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 from gateway.domain.visit.commands import AlarmCode, ScanAnswer
 from gateway.domain.visit.state import Phase
-from gateway.protocol.narrative import Happening, HappeningKind, LoggedCode, narrative
-from gateway.runtime.notifications.texts import NAMING_HOLDER, REFUSAL_TEXTS, message_facts, worded
+from gateway.protocol.narrative import Happening, HappeningKind, LoggedCode, NarrativeReader
+from gateway.runtime.notifications.texts import NAMING_HOLDER, REFUSAL_TEXTS, alarm_in_words, message_facts
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import sanitized
 from gateway.web.texts.catalogue import TEXTS
@@ -81,6 +81,8 @@ _KEEPER_LINES: Mapping[str, Text] = {
     "key_taken": _("{who} takes the key from its hook"),
     "key_returned": _("{who} has given the key back: it is on its hook again, proven"),
 }
+# The entrance was ready when the unlock left; what did not move is the lock.
+_NOT_OPENED_LINE: Text = _("Red light: the lock did not open")
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _SENSOR_LINES: Mapping[tuple[str, str], tuple[Text, StoryTone]] = {
     ("content", "occupied"): (_("{closure}: something lies in it"), "good"),
@@ -93,75 +95,126 @@ def story_lines(
 ) -> tuple[StoryLine, ...]:  # fmt: skip
     """Word the rows of one visit, or of one entrance, in their order. A happening without news has no line.
 
-    `names`: the names of the closures of today's house, by id; a closure that it no longer has keeps its id.
-    `keepers` has the names of its keepers, by id.
+    What one decision says several times is one line. `names`: the names of the closures of today's house, by id; a
+    closure that it no longer has keeps its id. `keepers` has the names of its keepers, by id.
     """
-    lines = ((happening.at, _worded(happening, language, zone, names, keepers)) for happening in narrative(rows))
-    return tuple(StoryLine(at=at, text=line[0], tone=line[1]) for at, line in lines if line is not None)
+    reader, teller = NarrativeReader(), _Teller(language, zone, names, keepers)
+    lines = (teller.lines(tuple(reader.happenings(row))) for row in rows)
+    return tuple(line for of_row in lines for line in of_row)
 
 
-def _worded(
-    happening: Happening, language: Language, zone: ZoneInfo, names: Mapping[str, str], keepers: Mapping[str, str]
-) -> tuple[str, StoryTone] | None:
-    names_several = bool(names.keys() - {MAIN_CLOSURE})
-    match happening.kind:
-        case HappeningKind.DOOR_REPORTED:
-            # that the door was closed is nothing new
-            first = happening.value == "closed" and happening.previous not in _DOOR_LINES
-            line = None if first or happening.value == happening.previous else _DOOR_LINES.get(happening.value)
-            if line is not None and happening.subject:
-                closure = names.get(happening.subject, happening.subject)
-                text = _CLOSURE_LINES[happening.value].to(language, closure=sanitized(closure))
-                return text, line[1]
-        case HappeningKind.NOTE_LOGGED:
-            note, _colon, holder = happening.value.partition(":")
-            line = _NOTE_LINES.get(note)
-            if line is not None and holder and note in _KEEPER_LINES:
-                return _KEEPER_LINES[note].to(language, who=sanitized(keepers.get(holder, holder))), line[1]
-        case HappeningKind.SENSOR_REPORTED if happening.value != happening.previous:
-            closure, _slash, sensor = happening.subject.partition("/")
-            line = _SENSOR_LINES.get((sensor, happening.value))
+class _Teller:
+    """Words the happenings of one decision after the other; it remembers whether an unlock has left."""
+
+    def __init__(
+        self, language: Language, zone: ZoneInfo, names: Mapping[str, str], keepers: Mapping[str, str]
+    ) -> None:
+        self._language, self._zone, self._names, self._keepers = language, zone, names, keepers
+        self._names_several = bool(names.keys() - {MAIN_CLOSURE})
+        self._unlock_left = False
+
+    def lines(self, happenings: Sequence[Happening]) -> Iterator[StoryLine]:
+        """Yield the lines of one row of the log."""
+        needs_owner = any(_is_phase(one, Phase.HANDED_TO_OWNER) for one in happenings)
+        answers = {one.value for one in happenings if one.kind is HappeningKind.SCAN_ANSWERED}
+        alarms = [one for one in happenings if one.kind is HappeningKind.ALARM_RAISED]
+        for one in happenings:
+            if needs_owner and (one in alarms or _is_said_by_the_phase(one)):
+                continue
+            if one.kind is HappeningKind.BELL_RUNG and ScanAnswer.WAIT in answers:
+                continue  # the line of the scan says it
+            if _is_phase(one, Phase.UNLOCKED) and ScanAnswer.GO in answers:
+                continue  # the green light says it
+            if _is_phase(one, Phase.HANDED_TO_OWNER) and alarms:
+                what = "; ".join(self._alarm(alarm) for alarm in alarms)
+                text = _("Needs your attention: {what}").to(self._language, what=what)
+                yield StoryLine(at=one.at, text=text, tone="bad")
+                continue
+            line = self._worded(one, rings=any(other.kind is HappeningKind.BELL_RUNG for other in happenings))
             if line is not None:
-                return line[0].to(language, closure=sanitized(names.get(closure, closure))), line[1]
-        case HappeningKind.SCAN_ANSWERED:
-            return _answer_line(happening, language, keepers, names_several=names_several)
-        case HappeningKind.ALARM_RAISED:
-            is_trusted = happening.is_clock_trusted
-            alarm, detail = AlarmCode(happening.value), happening.detail
-            facts = message_facts(
-                happening.at,
-                zone,
-                trusted=is_trusted,
-                detail=keepers.get(detail, detail) if alarm in NAMING_HOLDER else detail,
-                closure=names.get(happening.subject, happening.subject),
-            )
-            return worded(alarm, facts, language), "bad"
+                yield StoryLine(at=one.at, text=line[0], tone=line[1])
+            self._unlock_left = self._unlock_left or one.kind is HappeningKind.UNLOCK_SENT
+
+    def _worded(self, happening: Happening, *, rings: bool) -> tuple[str, StoryTone] | None:
+        names, language = self._names, self._language
+        match happening.kind:
+            case HappeningKind.DOOR_REPORTED:
+                # that the door was closed is nothing new
+                first = happening.value == "closed" and happening.previous not in _DOOR_LINES
+                line = None if first or happening.value == happening.previous else _DOOR_LINES.get(happening.value)
+                if line is not None and happening.subject:
+                    closure = names.get(happening.subject, happening.subject)
+                    text = _CLOSURE_LINES[happening.value].to(language, closure=sanitized(closure))
+                    return text, line[1]
+            case HappeningKind.NOTE_LOGGED:
+                note, _colon, holder = happening.value.partition(":")
+                line = _NOTE_LINES.get(note)
+                if line is not None and holder and note in _KEEPER_LINES:
+                    who = sanitized(self._keepers.get(holder, holder))
+                    return _KEEPER_LINES[note].to(language, who=who), line[1]
+            case HappeningKind.SENSOR_REPORTED if happening.value != happening.previous:
+                closure, _slash, sensor = happening.subject.partition("/")
+                line = _SENSOR_LINES.get((sensor, happening.value))
+                if line is not None:
+                    return line[0].to(language, closure=sanitized(names.get(closure, closure))), line[1]
+            case HappeningKind.SCAN_ANSWERED:
+                return self._answer_line(happening, rings=rings)
+            case HappeningKind.ALARM_RAISED:
+                return _("Alarm: {what}").to(language, what=self._alarm(happening)), "bad"
+            case HappeningKind.PARCELS_REPORTED:
+                good = happening.value in {Outcome.DELIVERED, Outcome.ATTENDED}
+                line = TEXTS[f"outcome.{happening.value}"], "good" if good else "bad"
+            case HappeningKind.DOOR_RESULT_REPORTED if happening.value == DoorResult.HANDED_TO_OWNER:
+                line = TEXTS[f"phase.{Phase.HANDED_TO_OWNER.value}"], "bad"
+            case HappeningKind.PHASE_ENTERED if happening.value in _PHASE_TONES:
+                plain = TEXTS[f"phase.{happening.value}"]
+                entered = _EACH_LINES.get(happening.value, plain) if self._names_several else plain
+                line = entered, _PHASE_TONES[happening.value]
+            case kind:
+                line = _PLAIN_LINES.get(kind)
+        return None if line is None else (line[0].to(language), line[1])
+
+    def _alarm(self, happening: Happening) -> str:
+        alarm, detail = AlarmCode(happening.value), happening.detail
+        facts = message_facts(
+            happening.at,
+            self._zone,
+            trusted=happening.is_clock_trusted,
+            detail=self._keepers.get(detail, detail) if alarm in NAMING_HOLDER else detail,
+            closure=self._names.get(happening.subject, happening.subject),
+        )
+        return alarm_in_words(alarm, facts, self._language)
+
+    def _answer_line(self, answer: Happening, *, rings: bool) -> tuple[str, StoryTone]:
+        code = _code_text(answer.code, self._language, self._keepers)
+        match ScanAnswer(answer.value):
+            case ScanAnswer.WAIT:
+                text = _("{what} read: the bell rings") if rings else _("{what} read: please wait")
+                return text.to(self._language, what=code).strip(), "calm"
+            case ScanAnswer.GO:
+                text = _("Green light") if self._names_several else _("Green light: come in")
+                return text.to(self._language), "good"
+            case ScanAnswer.NO:
+                if answer.detail == Refusal.NOT_READY and answer.code is None and self._unlock_left:
+                    return _NOT_OPENED_LINE.to(self._language), "bad"
+                reason = REFUSAL_TEXTS[Refusal(answer.detail)].to(self._language) if answer.detail else ""
+                text = _("{what} refused: {why}") if code else _("Red light: {why}")
+                return text.to(self._language, what=code, why=reason).strip(), "bad"
+
+
+def _is_phase(happening: Happening, phase: Phase) -> bool:
+    return happening.kind is HappeningKind.PHASE_ENTERED and happening.value == phase
+
+
+def _is_said_by_the_phase(happening: Happening) -> bool:
+    """Return whether it says no more than that the owner has to look after the door."""
+    match happening.kind:
+        case HappeningKind.DOOR_RESULT_REPORTED:
+            return happening.value == DoorResult.HANDED_TO_OWNER
         case HappeningKind.PARCELS_REPORTED:
-            good = happening.value in {Outcome.DELIVERED, Outcome.ATTENDED}
-            line = TEXTS[f"outcome.{happening.value}"], "good" if good else "bad"
-        case HappeningKind.DOOR_RESULT_REPORTED if happening.value == DoorResult.HANDED_TO_OWNER:
-            line = _("The door is handed to you"), "bad"
-        case HappeningKind.PHASE_ENTERED if happening.value in _PHASE_TONES:
-            plain = TEXTS[f"phase.{happening.value}"]
-            line = _EACH_LINES.get(happening.value, plain) if names_several else plain, _PHASE_TONES[happening.value]
-        case kind:
-            line = _PLAIN_LINES.get(kind)
-    return None if line is None else (line[0].to(language), line[1])
-
-
-def _answer_line(
-    answer: Happening, language: Language, keepers: Mapping[str, str], *, names_several: bool
-) -> tuple[str, StoryTone]:
-    code = _code_text(answer.code, language, keepers)
-    match ScanAnswer(answer.value):
-        case ScanAnswer.WAIT:
-            return _("{what} read: please wait").to(language, what=code).strip(), "calm"
-        case ScanAnswer.GO:
-            text = _("Green light") if names_several else _("Green light: come in")
-            return text.to(language), "good"
-        case ScanAnswer.NO:
-            reason = REFUSAL_TEXTS[Refusal(answer.detail)].to(language) if answer.detail else ""
-            return _("{what} refused: {why}").to(language, what=code, why=reason).strip(), "bad"
+            return happening.value == Outcome.UNKNOWN
+        case _:
+            return False
 
 
 def _code_text(code: LoggedCode | None, language: Language, keepers: Mapping[str, str]) -> str:

@@ -13,9 +13,10 @@ from tests.gateway.cli.terminal import HOME_YAML
 
 @pytest.fixture
 def home_file(tmp_path: Path) -> Path:
-    """A house of its own: the demo's, with its broker and its cameras on free ports."""
+    """A house of its own: the demo's, with its broker, its cameras and its pages on free ports."""
     file = tmp_path / "home.yaml"
     text = HOME_YAML.replace("port: 1883", f"port: {free_port()}").replace(":8554", f":{free_port()}")
+    text = text.replace("port: 8642", f"port: {free_port()}")
     file.write_text(text.replace("../var", "var"), encoding="utf-8")
     return file
 

@@ -8,8 +8,9 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.demo.page.phone import DemoPhone, PhoneMessage
-from gateway.runtime.notifications.apprise import ApprisePhone, SendResult
+from gateway.runtime.notifications.apprise import ApprisePhone
 from gateway.runtime.notifications.batching import PhoneNotification
+from gateway.runtime.notifications.phone import SendResult
 
 PICTURE = b"\xff\xd8\xff\xe0 a picture"
 

@@ -1,9 +1,12 @@
 """The notice for the door, read back from the paper."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.extract import extract_from_file
@@ -16,7 +19,7 @@ from gateway.domain.visit.commands import ShowSignal
 from gateway.evidence.documents import notice as drawing
 from gateway.evidence.documents.notice import COURIER_STEPS, SIGNAL_MEANINGS, Notice, door_notice, notice_for
 from gateway.evidence.documents.pdf import Pictogram, Sheet
-from gateway.system.i18n import Language, Text, _, pgettext
+from gateway.system.i18n import Language, Text, _, languages, pgettext
 from tests.gateway.evidence.documents.printed import A4_POINTS, read_codes, read_pdf, render_page
 
 pytestmark = pytest.mark.slow
@@ -36,10 +39,10 @@ def notice(home: Home) -> Notice:
 
 
 def test_it_has_one_a4_page_a_language(notice: Notice, tmp_path: Path) -> None:
-    for languages in (("fr",), ("en",), ("fr", "en")):
-        printed = read_pdf(door_notice(notice, languages=languages, made=MADE), tmp_path)
-        assert printed.sizes == (A4_POINTS,) * len(languages)
-        assert len(printed.words) == len(languages)
+    for chosen in (("fr",), ("en",), ("fr", "en")):
+        printed = read_pdf(door_notice(notice, languages=chosen, made=MADE), tmp_path)
+        assert printed.sizes == (A4_POINTS,) * len(chosen)
+        assert len(printed.words) == len(chosen)
 
 
 def sentences() -> Iterator[Text]:
@@ -178,3 +181,85 @@ def test_each_pictogram_is_large_dark_and_inside_its_square(what: Pictogram, tmp
 def test_the_same_notice_is_the_same_file(notice: Notice) -> None:
     first, second = (door_notice(notice, languages=("fr", "en"), made=MADE) for _ in range(2))
     assert first == second
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """A frame or a word on a page, in millimetres from the upper left."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def has_centre_of(self, other: "Rectangle") -> bool:
+        across, down = (other.left + other.right) / 2, (other.top + other.bottom) / 2
+        return self.left <= across <= self.right and self.top <= down <= self.bottom
+
+    def holds(self, other: "Rectangle", *, slack: float) -> bool:
+        return (
+            self.left - slack <= other.left
+            and other.right <= self.right + slack
+            and self.top - slack <= other.top
+            and other.bottom <= self.bottom + slack
+        )
+
+
+def drawn_with_frames(notice: Notice, written_in: Sequence[Language], patch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401 - the PDF and each page's frames
+    """Draw the notice, and note the frames of each page."""
+    frames: list[list[Rectangle]] = []
+    add_page, box = Sheet.add_page, Sheet.box
+
+    def noted_page(sheet: Sheet) -> None:
+        frames.append([])
+        add_page(sheet)
+
+    def noted_box(sheet: Sheet, at: tuple[float, float], size: tuple[float, float], **style: Any) -> None:  # noqa: ANN401 - as the sheet has it
+        frames[-1].append(Rectangle(at[0], at[1], at[0] + size[0], at[1] + size[1]))
+        box(sheet, at, size, **style)
+
+    patch.setattr(Sheet, "add_page", noted_page)
+    patch.setattr(Sheet, "box", noted_box)
+    return door_notice(notice, languages=written_in, made=MADE), frames
+
+
+def printed_words(pdf: bytes, folder: Path) -> list[list[tuple[str, Rectangle]]]:
+    """Each page's words and where poppler finds them."""
+    file = folder / "notice.pdf"
+    file.write_bytes(pdf)
+    told = subprocess.run(["pdftotext", "-bbox", file, "-"], capture_output=True, text=True, check=True).stdout  # noqa: S607 - whichever poppler there is
+    pages = []
+    for page in told.split("<page ")[1:]:
+        found = re.findall(r'<word xMin="([\d.]+)" yMin="([\d.]+)" xMax="([\d.]+)" yMax="([\d.]+)">(.*?)</word>', page)
+        pages.append([(text, Rectangle(*(float(edge) * 25.4 / 72 for edge in edges))) for *edges, text in found])
+    return pages
+
+
+@pytest.mark.parametrize("courier_code", [True, False])
+def test_no_text_leaves_its_frame_in_any_language(
+    notice: Notice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, courier_code: bool
+) -> None:
+    asks = replace(notice, courier_code=courier_code, page="https://perron.example/c")
+    every = languages()
+    pdf, frames = drawn_with_frames(asks, every, monkeypatch)
+    pages = printed_words(pdf, tmp_path)
+    assert len(pages) == len(frames) == len(every)
+    framed = 0
+    for language, words, boxes in zip(every, pages, frames, strict=True):
+        for text, word in words:
+            if len(text) == 1 and text.isdigit():  # a step's number, on a disc at the corner of its frame
+                continue
+            around = [frame for frame in boxes if frame.has_centre_of(word)]
+            crossed = [frame for frame in boxes if not frame.holds(word, slack=0.7) and frame.has_centre_of(word)]
+            framed += bool(around)
+            assert crossed == [], f"{language}: {text} leaves {crossed}"
+            beside = [frame for frame in boxes if frame not in around and overlap(frame, word) > 0.7]
+            assert beside == [], f"{language}: {text} reaches into {beside}"
+    assert framed > 40 * len(every), "most words of the sheet stand in a frame"
+
+
+def overlap(frame: Rectangle, word: Rectangle) -> float:
+    """By how many millimetres a word reaches into a frame; 0: not at all."""
+    across = min(frame.right, word.right) - max(frame.left, word.left)
+    down = min(frame.bottom, word.bottom) - max(frame.top, word.top)
+    return max(0.0, min(across, down))

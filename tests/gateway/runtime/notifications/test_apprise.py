@@ -12,14 +12,9 @@ from gateway.config.home import MessagesSection
 from gateway.config.loader import load_home_file
 from gateway.installation.diagnostics.finding import FindingVerdict
 from gateway.installation.diagnostics.house import phone_findings
-from gateway.runtime.notifications.apprise import (
-    MAX_HANGING_SENDS,
-    ApprisePhone,
-    SendResult,
-    delete_pictures,
-    load_phones,
-)
+from gateway.runtime.notifications.apprise import MAX_HANGING_SENDS, ApprisePhone, delete_pictures, load_phones
 from gateway.runtime.notifications.batching import Button, PhoneNotification
+from gateway.runtime.notifications.phone import SendResult
 from gateway.system.config_section import ConfigError
 from tests.gateway.config.test_loader import TEXT, changed
 from tests.gateway.installation.diagnostics.english import read_finding as read_out

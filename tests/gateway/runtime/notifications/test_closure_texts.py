@@ -61,19 +61,19 @@ def test_each_of_them_has_a_sentence_for_an_only_door_too() -> None:
             with_flat,
             RaiseAlarm(code=AlarmCode.DOOR_FORCED_OPEN, closure="door"),
             "Alarm 13:07: Door: forced open",
-            "Alarme 13:07 : Porte : ouverture forcée",
+            "Alerte 13:07 : Porte : ouverture forcée",
         ),
         (
             with_parcel_box,
             RaiseAlarm(code=AlarmCode.NOT_LOCKED, closure="box-2"),
             "Alarm 13:07: Compartment (box-2): not proven locked",
-            "Alarme 13:07 : Casier (box-2) : fermeture non prouvée",
+            "Alerte 13:07 : Casier (box-2) : fermeture non prouvée",
         ),
         (
             with_flat,  # a stored message of a closure that the house no longer has
             RaiseAlarm(code=AlarmCode.NOT_LOCKED, closure="gate"),
             "Alarm 13:07: gate: not proven locked",
-            "Alarme 13:07 : gate : fermeture non prouvée",
+            "Alerte 13:07 : gate : fermeture non prouvée",
         ),
     ],
 )

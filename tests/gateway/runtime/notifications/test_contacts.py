@@ -12,7 +12,7 @@ import pytest
 from gateway.config.home import MessagesSection
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
-from gateway.runtime.notifications.apprise import SendResult, is_known_url, public_host
+from gateway.runtime.notifications.apprise import is_known_url, public_host
 from gateway.runtime.notifications.contacts import (
     MAX_PHONES,
     MAX_URL_CHARACTERS,
@@ -23,6 +23,7 @@ from gateway.runtime.notifications.contacts import (
     is_open_to_others,
     phone_url_error,
 )
+from gateway.runtime.notifications.phone import SendResult
 from gateway.storage.handover import TASK_FORGET_PHONES
 from tests.gateway.domain.delivery.house import make_step
 from tests.shell.box import ShellBox, box, run_tasks

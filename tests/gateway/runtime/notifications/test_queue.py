@@ -19,10 +19,11 @@ from gateway.config.home import Home, MessagesSection
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.runtime.notifications.action_links import ActionLink, LinkError, LinkPurpose, verify_link
-from gateway.runtime.notifications.apprise import ApprisePhone, SendResult
+from gateway.runtime.notifications.apprise import ApprisePhone
 from gateway.runtime.notifications.apprise import load_phones as phones_of
 from gateway.runtime.notifications.batching import PhoneNotification
 from gateway.runtime.notifications.outbox import Outbox
+from gateway.runtime.notifications.phone import SendResult
 from gateway.runtime.notifications.queue import (
     MESSAGE_ACTIONS,
     PHONE_BACKOFF,
@@ -551,5 +552,5 @@ async def test_what_is_too_old_to_be_answered_carries_no_answer(tmp_path: Path) 
         async with run_tasks(pocket.run()):
             await made.until(lambda: heard)
     assert [one.label for one in heard[0].buttons] == ["Stop everything"]
-    token = heard[0].buttons[0].url.rpartition("/")[2]
+    token = heard[0].buttons[0].path.rpartition("/")[2]
     assert verify_link(token, KEY, replace(NOW, utc=NOW.utc + timedelta(hours=24))) is LinkError.EXPIRED

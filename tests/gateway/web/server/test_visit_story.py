@@ -2,7 +2,7 @@
 
 from zoneinfo import ZoneInfo
 
-from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.web.server.visit_story import story_lines
@@ -22,7 +22,7 @@ def test_a_household_reads_a_visit_in_its_own_language() -> None:
         ("Somebody inside answered", "calm"),
         ("Received by somebody", "good"),
         ("Stop lifted", "calm"),
-        ("The door is handed to you", "bad"),
+        ("Needs your attention", "bad"),
         ("Locked again, proven", "good"),
     ]
     french = story_lines(rows, language="fr", zone=ZoneInfo("Europe/Paris"))
@@ -72,8 +72,62 @@ def test_where_not_each_closure_is_a_door_no_line_speaks_of_coming_in() -> None:
     def told(names: dict[str, str]) -> list[str]:
         return [line.text for line in story_lines(rows, language="en", zone=ZoneInfo("Europe/Paris"), names=names)]
 
-    door = ["Green light: come in", "Unlocked: the courier may come in", "Locking again", "Locked again, proven"]
+    door = ["Green light: come in", "Locking again", "Locked again, proven"]
     assert told({"door": "Door"}) == door
     assert told({"box-1": "Compartment"}) == [
-        "Green light", "Unlocked for the courier", "All is being secured", "All is secured again, proven",
+        "Green light", "All is being secured", "All is secured again, proven",
     ]  # fmt: skip
+
+
+def told(*rows: object) -> list[tuple[str, str]]:
+    lines = story_lines(rows, language="en", zone=ZoneInfo("Europe/Paris"))
+    return [(line.text, line.tone) for line in lines]
+
+
+def test_a_door_that_needs_the_owner_is_one_line_which_says_why_and_the_time_stands_beside_it() -> None:
+    handed = row(
+        e.TimerExpired(),
+        c.ReportParcelResult(visit="v", delivery="d", outcome=Outcome.UNKNOWN),
+        c.RaiseAlarm(code=c.AlarmCode.NOT_LOCKED),
+        c.ReportDoorResult(visit="v", delivery="d", door_result=DoorResult.HANDED_TO_OWNER),
+        phase="handed_to_owner",
+        before="relocking",
+    )
+    assert told(handed) == [("Needs your attention: the door is not proven locked", "bad")]
+    again = row(e.TimerExpired(), c.RaiseAlarm(code=c.AlarmCode.NOT_LOCKED), phase="x", before="x")
+    assert told(again) == [("Alarm: the door is not proven locked", "bad")]
+
+
+def test_a_parcel_that_came_in_before_the_door_needs_the_owner_is_a_line_of_its_own() -> None:
+    handed = row(
+        e.TimerExpired(),
+        c.ReportParcelResult(visit="v", delivery="d", outcome=Outcome.DELIVERED),
+        c.RaiseAlarm(code=c.AlarmCode.NOT_LOCKED),
+        phase="handed_to_owner",
+        before="relocking",
+    )
+    assert told(handed) == [
+        ("Delivered", "good"), ("Needs your attention: the door is not proven locked", "bad"),
+    ]  # fmt: skip
+
+
+def test_a_lock_that_jams_after_the_order_was_ready_and_a_scan_that_is_refused_says_its_code() -> None:
+    refused = c.AnswerScan(scan="v", scanner="scanner", answer=c.ScanAnswer.NO, refusal=Refusal.NOT_READY)
+    sent = row(e.TimerExpired(), c.Unlock(visit="v", closure="door", life=5.0), phase="unlocking", before="ringing")
+    jammed = row(
+        e.TimerExpired(), refused, c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED), phase="relocking", before="unlocking"
+    )
+    assert [text for text, _tone in told(sent, jammed)] == [
+        "The unlock has left, once",
+        "Red light: the lock did not open",
+        "Alarm: lock jammed",
+        "Locking again",
+    ]
+    assert told(row(SCAN, refused)) == [("…2032 refused: the entrance was not ready", "bad")]
+    assert told(row(e.TimerExpired(), refused)) == [("Red light: the entrance was not ready", "bad")]
+
+
+def test_a_scan_that_rings_is_one_line() -> None:
+    waits = c.AnswerScan(scan="s", scanner="scanner", answer=c.ScanAnswer.WAIT)
+    assert told(row(SCAN, waits, c.RingBell(visit="s"))) == [("…2032 read: the bell rings", "calm")]
+    assert told(row(SCAN, waits)) == [("…2032 read: please wait", "calm")]

@@ -11,7 +11,7 @@ from gateway.domain.pause import PauseRefusal
 from gateway.domain.visit.state import LockRequestResult, Phase
 from gateway.domain.visit.summary import ClosureState
 from gateway.installation.diagnostics.finding import FindingVerdict
-from gateway.runtime.notifications.apprise import SendResult
+from gateway.runtime.notifications.phone import SendResult
 from gateway.web.auth.roles import Role
 from gateway.web.server.courier_view import LABEL_KINDS, PHASE_STEPS, CourierStep
 from gateway.web.server.fragments import NAMING_PHASES, CourierPosition, DoorSummary
