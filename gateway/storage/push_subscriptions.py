@@ -66,6 +66,11 @@ def subscription(db: Database, phone: str) -> PushSubscription | None:
     return db.record(PushSubscription, f"{_SELECT} AND s.phone = ?", (phone,))
 
 
+def of_device(db: Database, device: str) -> PushSubscription | None:
+    """Return the subscription of a device; None: it is told nothing."""
+    return db.record(PushSubscription, f"{_SELECT} AND s.device = ?", (device,))
+
+
 def subscribe(db: Database, phone: str, device: str, keys: SubscriptionKeys, now: Now) -> SubscribeResult:
     """Store a device's subscription in place of its earlier one.
 
@@ -105,5 +110,6 @@ class PushStore(StorePart):
 
     subscriptions = reads(subscriptions)
     subscription = reads(subscription)
+    of_device = reads(of_device)
     subscribe = writes(subscribe)
     unsubscribe = writes(unsubscribe)

@@ -43,6 +43,7 @@ class UserRight(StrEnum):
     AWAY = auto()  # enrol a browser that reaches the home through the hub with its person's rights and no more
     HAND_OVER = auto()  # declare the installation done: every installer's access ends
     LANGUAGE = auto()  # choose the language of one's own pages
+    NOTIFICATIONS = auto()  # let one's own browser be told what happens, and choose of what
     SETTINGS = auto()  # change what holds for the whole home: its language, messages, privacy
     KEYS = auto()  # manage the keys of the box and of brands, certificates, and API keys
     RETENTION = auto()  # choose how long films and log are kept, and whether inside cameras may always be watched
@@ -82,6 +83,7 @@ _HOUSEHOLD_RIGHTS = frozenset(
         UserRight.SEE_BRANDS,  # not DECIDE_BRANDS: the owner answers for who may come in while nobody is home
         UserRight.SEE_HOUSEHOLD,  # the accounts and permissions of one's own household
         UserRight.LANGUAGE,
+        UserRight.NOTIFICATIONS,  # what SEE_HISTORY shows, as it happens
         UserRight.AWAY,  # their own home, from anywhere
     }
 )

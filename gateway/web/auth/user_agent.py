@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.system.i18n import Language, _
+
 MAX_USER_AGENT_CHARACTERS = 512  # characters that are examined; real headers are shorter
 
 # The order matters: most browsers also name those they are compatible with.
@@ -29,3 +31,11 @@ def browser_and_system(label: str | None) -> tuple[str | None, str | None]:
     """Return both names of a stored label; each is None if unknown."""
     browser, _, system = (label or "").partition("|")
     return browser if browser in _BROWSERS else None, system if system in _SYSTEMS else None
+
+
+def browser_name(stored: str | None, language: Language) -> str:
+    """Return the name of a session's browser: "Chrome on Android", or "unknown browser"."""
+    browser, system = browser_and_system(stored)
+    if browser is None or system is None:
+        return browser or system or _("unknown browser").to(language)
+    return _("{browser} on {system}").to(language, browser=browser, system=system)

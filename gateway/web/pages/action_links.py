@@ -3,19 +3,30 @@
 The action needs a press of a button, since messengers fetch links for their previews.
 """
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from gateway.domain.delivery.permission import Permission
 from gateway.domain.visit.state import BEFORE_INTENT
 from gateway.protocol.owner_requests import OwnerDecideRequest
 from gateway.runtime.notifications.action_links import LINK_PATH, ActionLink, LinkError, LinkPurpose, verify_link
-from gateway.system.i18n import _
+from gateway.runtime.notifications.pictures import PICTURE_PATH
+from gateway.system.i18n import Text, _
 from gateway.system.text import sanitized
-from gateway.web.server.authorization import Authorizer
+from gateway.web.server.authorization import Authorizer, wants_json
 from gateway.web.server.brand_terms import terms_facts
 from gateway.web.server.live_video import SnapshotCache
 from gateway.web.server.page import Page, get, post
 from gateway.web.texts.catalogue import TEXTS
+
+_DONE_TEXTS: Mapping[LinkPurpose, Text] = {
+    LinkPurpose.STOP: _("Stopped: nothing opens."),
+    LinkPurpose.APPROVE: _("The door opens."),
+    LinkPurpose.VETO: _("The door stays shut."),
+    LinkPurpose.PERMIT: _("Done."),
+    LinkPurpose.REFUSE_BRAND: _("Done."),
+}
 
 
 class ActionLinkPage(Page):
@@ -42,6 +53,14 @@ class ActionLinkPage(Page):
         jpeg = None if camera is None else await self._snapshots.newest(camera)
         if jpeg is None:
             raise web.HTTPServiceUnavailable
+        return web.Response(body=jpeg, content_type="image/jpeg")
+
+    @get(f"/{PICTURE_PATH}/{{token}}")
+    async def _pushed_picture(self, request: web.Request) -> web.Response:
+        """Hand out the picture of a pushed message, once, to whoever has its link."""
+        jpeg = self._services.contacts.pushes.pictures.take(request.match_info["token"], self._now)
+        if jpeg is None:
+            raise web.HTTPNotFound
         return web.Response(body=jpeg, content_type="image/jpeg")
 
     @post(f"/{LINK_PATH}/{{token}}")
@@ -91,7 +110,9 @@ class ActionLinkPage(Page):
         done: bool = False,
         failed: str | None = None,
     ) -> web.Response:
-        """Show what the link does, or what became of it; `decided`: the brand was decided on since it was sent."""
+        """Show what the link does, or what became of it; `decided`: it was decided since it was sent."""
+        if wants_json(request):
+            return self._answer_script(request, link, decided=decided, done=done, failed=failed)
         if isinstance(link, LinkError):
             return self._render_page(request, "action_link", status=410, label=None, error=link.value)
         home = self._home
@@ -116,3 +137,18 @@ class ActionLinkPage(Page):
             failed=failed,
             picture=f"{request.path}/picture" if not done and self._answers_visit(link) else None,
         )
+
+    def _answer_script(
+        self, request: web.Request, link: ActionLink | LinkError, *, decided: bool, done: bool, failed: str | None
+    ) -> web.Response:
+        """Say to a notification's button what became of it, in a sentence that the phone shows."""
+        language = self._language(request)
+        if isinstance(link, LinkError):
+            status, said = 410, link.value
+        elif decided:
+            status, said = 410, _("Decided already.")
+        elif failed is not None:
+            status, said = 409, _("Not done: {why}", why=sanitized(failed))
+        else:
+            status, said = 200, _DONE_TEXTS[link.purpose] if done else link.purpose.label
+        return web.json_response({"done": done, "said": said.to(language)}, status=status)

@@ -14,7 +14,7 @@ from gateway.system.i18n import Language, Text, _
 from gateway.system.text import sanitized
 from gateway.web.auth.accounts import AccountRefused, CurrentUser
 from gateway.web.auth.roles import Role, UserRight, has_right
-from gateway.web.auth.user_agent import browser_and_system
+from gateway.web.auth.user_agent import browser_name
 from gateway.web.server.context import person_name
 from gateway.web.server.page import Page, form_texts, get, post
 from gateway.web.texts.catalogue import TEXTS
@@ -204,11 +204,3 @@ def _line_text(row: Mapping[str, Any], language: Language) -> str:
             return sanitized(f"{row['brand']} {row['kid']}")
         case _:
             return ""
-
-
-def browser_name(stored: str | None, language: Language) -> str:
-    """Return the name of a session's browser: "Chrome on Android", or "unknown browser"."""
-    browser, system = browser_and_system(stored)
-    if browser is None or system is None:
-        return browser or system or _("unknown browser").to(language)
-    return _("{browser} on {system}").to(language, browser=browser, system=system)

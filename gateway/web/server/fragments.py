@@ -18,10 +18,12 @@ from gateway.installation import texts as installing
 from gateway.installation.capability import WalkTestStatus, walk_test_text
 from gateway.installation.trials import WalkTrial
 from gateway.installation.walk import forbids_visits
+from gateway.runtime.notifications.categories import CATEGORY_TEXTS
 from gateway.runtime.notifications.phone import SEND_TIMEOUT_S
 from gateway.runtime.notifications.texts import READINESS_TEXTS, battery_text
 from gateway.system.i18n import Language
 from gateway.web.auth.roles import UserRight
+from gateway.web.auth.user_agent import browser_name
 from gateway.web.server import courier_view, expected_view, keeper_view, reception_view
 from gateway.web.server.camera_figures import camera_labels
 from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
@@ -234,8 +236,29 @@ def qr_svg(text: str, *, scale: int = 5) -> str:
     return segno.make(text, error="m", micro=False).svg_inline(scale=scale, dark="#000")
 
 
-def _phones_facts(services: GatewayServices, _: str, _viewer: Viewer) -> Mapping[str, Any]:
-    return {"phones": services.contacts.list_phones(), "limit": f"{SEND_TIMEOUT_S:.0f}"}
+def _phones_facts(services: GatewayServices, _: str, viewer: Viewer) -> Mapping[str, Any]:
+    """Return the phones that a person may see: one's own browsers first, and for owners all others."""
+    user, is_owner = viewer.user, viewer.may(UserRight.SETTINGS)
+    assert user is not None  # noqa: S101 - the right to see them is an account's
+    phones = [
+        {
+            **vars(phone),
+            "is_here": phone.device == user.device,
+            "browser_name": None if phone.person is None else browser_name(phone.browser, viewer.language),
+            "may_choose": phone.person in (user.person, None),
+            "app_link": None if phone.subscribe_at is None else app_link(phone.subscribe_at),
+        }
+        for phone in services.contacts.list_phones()
+        if phone.person == user.person or is_owner
+    ]
+    phones.sort(key=lambda phone: (not phone["is_here"], phone["person"] != user.person))
+    return {"phones": phones, "limit": f"{SEND_TIMEOUT_S:.0f}", "categories": CATEGORY_TEXTS}
+
+
+def app_link(subscribe_at: str) -> str:
+    """Return the link by which the app ntfy subscribes to a topic (its documentation, "ntfy:// links")."""
+    scheme, _, rest = subscribe_at.partition("://")
+    return f"ntfy://{rest}{'?secure=false' if scheme == 'http' else ''}"
 
 
 FRAGMENTS: Mapping[str, tuple[UserRight | None, Callable[[GatewayServices, str, Viewer], Mapping[str, Any]]]] = {
@@ -246,7 +269,7 @@ FRAGMENTS: Mapping[str, tuple[UserRight | None, Callable[[GatewayServices, str, 
     "expected": (UserRight.SEE_HISTORY, expected_view.expected_facts),
     "timeline": (UserRight.SEE_HISTORY, _timeline_facts),
     "courier": (None, courier_view.courier_facts),
-    "phones": (UserRight.SETTINGS, _phones_facts),
+    "phones": (UserRight.NOTIFICATIONS, _phones_facts),
     "walk": (UserRight.WALK_TEST, _walk_test_facts),
     "reception": (UserRight.CONFIRM_PARCEL, reception_view.reception_facts),
     "desk": (None, reception_view.desk_facts),

@@ -2,8 +2,7 @@
 
 import pytest
 
-from gateway.web.auth.user_agent import MAX_USER_AGENT_CHARACTERS, label_browser
-from gateway.web.pages.household import browser_name
+from gateway.web.auth.user_agent import MAX_USER_AGENT_CHARACTERS, browser_name, label_browser
 
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 ANDROID = f"Mozilla/5.0 (Linux; Android 14; Pixel 8) {WEBKIT} Chrome/126.0.0.0 Mobile Safari/537.36"

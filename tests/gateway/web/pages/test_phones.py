@@ -9,6 +9,7 @@ import pytest_asyncio
 from aiohttp import ClientSession
 from playwright.async_api import Page, expect
 
+from gateway.domain.visit.commands import AlarmCode, RaiseAlarm
 from gateway.web.auth.roles import Role
 from tests.browser import IN_SHARED_BROWSER, TIMEOUT_MS, accessibility_problems, visitor
 from tests.gateway.web.house import ANNA_PASSWORD
@@ -16,6 +17,7 @@ from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
 from tests.shell.receiver import SECRET_TOKEN, receiver
 from tests.shell.site import ServedSite, serve_site
+from tests.waiting import wait_until
 
 pytestmark = IN_SHARED_BROWSER
 
@@ -87,15 +89,19 @@ async def test_a_file_that_others_can_read_is_said_to_be_so(site: ServedSite, ma
                 assert said in await answer.text()
 
 
-async def test_the_page_is_the_owner_s_alone(site: ServedSite) -> None:
+async def test_other_ways_are_the_owner_s_alone_and_an_installer_sees_nothing(site: ServedSite) -> None:
     for role, name in ((Role.HOUSEHOLD, "Bruno"), (Role.INSTALLER, "Ines")):
-        guest = await site.guest(role, name)
+        guest, sees = await site.guest(role, name), role is Role.HOUSEHOLD
         async with site.client(guest) as client:
-            for method, path in (("GET", PAGE), ("POST", PAGE), ("POST", f"{PAGE}/x")):
+            for method, path, status in (("GET", PAGE, 200 if sees else 403), ("POST", PAGE, 403),
+                                         ("POST", f"{PAGE}/address", 403), ("POST", f"{PAGE}/x", 404 if sees else 403),
+                                         ("POST", f"{PAGE}/browser", 422 if sees else 403)):  # fmt: skip
                 async with client.request(method, path, data={"do": "try"} if method == "POST" else None) as answer:
-                    assert answer.status == 403, (role, path)
+                    assert answer.status == status, (role, path)
             async with client.get("/settings") as answer:
-                assert PAGE not in await answer.text()
+                assert (PAGE in await answer.text()) is sees
+            if sees:
+                continue
             async with client.ws_connect("/feed") as feed:
                 await feed.send_json({"want": ["en/phones/all", "en/state/front"]})
                 parts: dict[str, str] = {}
@@ -130,10 +136,12 @@ async def test_an_owner_adds_tries_and_removes_a_phone_and_sees_each_outcome_as_
         await site.sign_in(page.context)
         await page.goto(f"{site.address}/settings")
         await page.locator(f'a[href="{PAGE}"]').click()
-        await page.locator("[name=url]").fill(ear.ntfy)
-        await page.locator("[name=password]").fill(ANNA_PASSWORD)
-        await page.locator("form.fields button").click()
-        phone = page.locator("article")
+        await page.get_by_text(re.compile("^(Other ways|Autres moyens)$")).click()
+        form = page.locator("form.fields", has=page.locator("[name=url]"))
+        await form.locator("[name=url]").fill(ear.ntfy)
+        await form.locator("[name=password]").fill(ANNA_PASSWORD)
+        await form.locator("button").click()
+        phone = page.locator("article.phone")
         await expect(phone).to_contain_text("ntfy 127.0.0.1")
         await expect(phone).to_contain_text(re.compile("Not reached yet|Pas encore joint"))
         assert await hindered(page) == []
@@ -160,3 +168,61 @@ async def test_an_owner_adds_tries_and_removes_a_phone_and_sees_each_outcome_as_
         await phone.locator("[value=remove]").click()
         await expect(page.locator(".notice[role=status]")).to_have_text(re.compile("Removed|Retiré"))
         await expect(phone).to_have_count(0)
+
+
+NTFY = re.compile(r"https://ntfy\.example\.org/perron-[0-9a-f]{24}")
+
+
+async def test_ntfy_is_set_up_by_a_code_that_is_shown_until_the_test_arrived(site: ServedSite, made: ShellBox) -> None:
+    async with visitor() as somebody:
+        page = await somebody.page(viewport={"width": 320, "height": 800})
+        await site.sign_in(page.context)
+        await page.goto(f"{site.address}{PAGE}")
+        form = page.locator("form.fields", has=page.locator("[name=server]"))
+        await expect(form.locator("[name=server]")).to_have_value("ntfy.sh")
+        await form.locator("[name=server]").fill("ntfy.example.org")
+        await form.locator("[name=password]").fill(ANNA_PASSWORD)
+        await form.locator("button").click()
+        phone = page.locator("article.phone")
+        await expect(phone.locator(".pairing code")).to_have_text(NTFY)
+        address = await phone.locator(".pairing code").inner_text()
+        link = await phone.get_by_role("link", name="Open in the app ntfy").get_attribute("href")
+        assert link == address.replace("https://", "ntfy://")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert await hindered(page) == []
+        assert made.phonebook.file.read_text().strip() == address.replace("https://", "ntfys://")
+        await phone.locator("[value=arrived]").click()
+        await expect(phone.locator(".pairing")).to_have_count(0)
+        assert address.rpartition("/")[2] not in await page.content(), "never shown again"
+
+
+async def test_two_topics_are_never_the_same_and_a_server_is_a_name(site: ServedSite, made: ShellBox) -> None:
+    async with site.client(site.owner) as client:
+        for server, status in (("ntfy.sh", 200), ("https://NTFY.sh/", 200), ("ntfy.sh:8443", 200), ("a b", 422),
+                               ("ntfy.sh/topic", 422), ("user@ntfy.sh", 422), ("", 422), ("x?template=/etc", 422),
+                               ("-x", 422)):  # fmt: skip
+            fields = {"server": server, "password": ANNA_PASSWORD}
+            async with client.post(PAGE, data=fields, headers=ENGLISH) as answer:
+                assert answer.status == status, server
+        async with client.post(PAGE, data={"server": "ntfy.sh", "password": "wrong one"}) as answer:
+            assert answer.status == 422
+    topics = [line.rpartition("/")[2] for line in made.phonebook.file.read_text().split()]
+    assert len(set(topics)) == len(topics) == 3
+
+
+async def test_buttons_come_with_the_address_that_is_said_on_the_page_at_once(site: ServedSite, made: ShellBox) -> None:
+    async with receiver() as ear, site.client(site.owner) as client:
+        await added(client, ear.ntfy)
+        async with client.post(f"{PAGE}/address", data={"address": "no address"}) as answer:
+            assert answer.status == 422
+        for address, has_buttons in (("https://box.example:8443/", True), ("", False)):
+            async with client.post(f"{PAGE}/address", data={"address": address}, allow_redirects=False) as answer:
+                assert answer.status == 303
+            count = len(ear.got)
+            made.pocket.notify(made.office._composer.compose(  # noqa: SLF001 - as the outbox does
+                RaiseAlarm(code=AlarmCode.NOT_LOCKED), "front", None, made.clock.now()))  # fmt: skip
+            await wait_until(lambda before=count: len(ear.got) > before)  # type: ignore[misc]  # mypy infers no default
+            headers = ear.got[-1].headers
+            assert ("X-Actions" in headers) is has_buttons
+            if has_buttons:
+                assert "https://box.example:8443/link/" in headers["X-Actions"]
