@@ -16,6 +16,7 @@ stop                    yes    yes        yes
 lift_stop               yes    yes        -
 say_home                yes    yes        -
 decide_at_door          yes    yes        -
+refuse_delivery         yes    yes        -
 acknowledge             yes    yes        -
 confirm_parcel          yes    yes        -
 lock                    yes    yes        yes
@@ -27,6 +28,7 @@ people                  yes p  -          -
 away                    yes    yes        -
 hand_over               yes    -          yes
 language                yes    yes        yes
+notifications           yes    yes        -
 settings                yes    -          -
 keys                    yes p  -          -
 retention               yes p  -          -
