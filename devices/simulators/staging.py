@@ -127,8 +127,9 @@ class Staging:
             case _:
                 pass
         if spot is not figure.spot:
-            early = NEARLY_THERE if isinstance(request, ask.Scan | ask.PressBell) else timedelta()
-            figure = replace(figure, spots=route(figure.spot, spot), since=now - early)
+            figure = replace(figure, spots=route(figure.spot, spot), since=now)
+        if isinstance(request, ask.Scan | ask.PressBell):
+            figure = replace(figure, since=min(figure.since, now - NEARLY_THERE))
         self._show(replace(sight, figures=tuple(figure if one.who == who else one for one in sight.figures)))
 
     @property
