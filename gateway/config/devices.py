@@ -18,7 +18,7 @@ from gateway.config.fields import Address, Fingerprint, KeyPath, KeyWord, Region
 from gateway.config.stream_url import PASSWORD_PLACEHOLDER, USER_PLACEHOLDER, StreamUrl
 from gateway.domain.timing import Seconds
 from gateway.domain.visit.closures.contract import Quantity
-from gateway.system.config_section import ConfigSection, Id, PublicKeyText, Topic
+from gateway.system.config_section import ConfigSection, Id, Name, PublicKeyText, Topic
 
 K = TypeVar("K", bound=str)
 
@@ -30,6 +30,9 @@ class DeviceSection(ConfigSection, Generic[K]):
 
     kind: K
     """Kind: what the device is; it decides which keys may stand here."""
+    name: Name | None = None
+    """Name: what the household reads on pages and in messages. Left out, it follows from what the device is at its
+    entrance. Example: `Hall camera`."""
     address: Address = ""
     """Address: what the vendor calls the device; for a product with topics of its own, its topic. Leave it out where
     the vendor needs none. Example: `zigbee2mqtt/Front door`."""

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.config.closure_names import closure_names
 from gateway.config.closures import entrance_closures
+from gateway.config.device_names import device_names
 from gateway.demo.page.snapshot import DemoFilm, DemoTimelineEntry, ProofVerified, film_time
 from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import DemoPlan
@@ -15,7 +16,8 @@ from gateway.evidence.manifest import VISITS_FOLDER, ClipRecord, Manifest, log_n
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.keys import PUBLIC_KEY_FILE
-from gateway.web.server.visit_story import story_lines
+from gateway.system.i18n import Language
+from gateway.web.server.visit_story import StoryNames, story_lines
 
 CHANGED_COPY_FOLDER = "changed"  # the folder of the copy, in the run's own
 _SECOND_PATTERN = re.compile(r"second (\d+(?:\.\d+)?)")
@@ -32,12 +34,8 @@ def read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm | None:
         return None
     rows = entry_bodies((folder / log_name(1)).read_bytes()).values()
     zone = ZoneInfo(plan.home.timezone)
-    keepers = {id_: section.name for id_, section in plan.home.keepers.items()}
-    closures = entrance_closures(plan.home, plan.entrance)
     stories = {
-        language: story_lines(
-            rows, language=language, zone=zone, names=closure_names(closures, language), keepers=keepers
-        )
+        language: story_lines(rows, language=language, zone=zone, names=_names(plan, language))
         for language in LANGUAGES
     }
     moments = tuple(
@@ -49,6 +47,14 @@ def read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm | None:
     )  # fmt: skip
     return DemoFilm(
         url=f"/film/{visit}/{clip.file}", start=film_time(clip.start), end=film_time(clip.end), moments=moments
+    )
+
+
+def _names(plan: DemoPlan, language: Language) -> StoryNames:
+    return StoryNames(
+        closures=closure_names(entrance_closures(plan.home, plan.entrance), language),
+        keepers={id_: section.name for id_, section in plan.home.keepers.items()},
+        devices=device_names(plan.home, language),
     )
 
 

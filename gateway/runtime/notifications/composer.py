@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from pydantic import TypeAdapter
 
 from gateway.config.closures import entrance_closures
+from gateway.config.device_names import device_labels
 from gateway.config.home import Home
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.own_parcel import OWN_BRAND, approval_limit_s
@@ -24,6 +25,7 @@ class MessageComposer:
 
     def __init__(self, home: Home, store: Store) -> None:
         self._home, self._store, self._zone = home, store, ZoneInfo(home.timezone)
+        self._devices = device_labels(home)
 
     def compose(
         self, command: c.OwnerMessage, entrance: str, delivery: VisitDelivery | None, now: Now
@@ -54,7 +56,9 @@ class MessageComposer:
                 **self._closure_facts(entrance, command.closure),
             }
         facts = message_facts(now.utc, self._zone, trusted=now.trusted, **known)
-        return ComposedMessage(about=about, facts=facts, at=now.utc, delivery=delivery_id, entrance=entrance)
+        return ComposedMessage(
+            about=about, facts=facts, at=now.utc, delivery=delivery_id, entrance=entrance, devices=self._devices
+        )
 
     def _closure_facts(self, entrance: str, closure: str) -> dict[str, str | None]:
         """Return the closure that a message is about, if there are several; an id that the house lost stays."""

@@ -14,7 +14,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.runtime.notifications.closure_texts import closure_in_words, closure_text
 from gateway.system.dates import hours_text
-from gateway.system.i18n import Language, Text, _
+from gateway.system.i18n import Fact, Language, Text, _, in_language
 from gateway.system.text import without_links
 
 log = structlog.get_logger(__name__)
@@ -79,7 +79,7 @@ ALARM_TEXTS: Mapping[AlarmCode, Text] = MappingProxyType({
     AlarmCode.CAMERA_CODE_LIMIT: _(
         "the camera read too many unknown codes and reads no labels for a quarter of an hour[ ({detail})]"
     ),
-    AlarmCode.CAMERA_LOST: _("no more pictures[ from camera {detail}] during a visit"),
+    AlarmCode.CAMERA_LOST: _("no more pictures[ from {detail}] during a visit"),
     AlarmCode.DISK_FULL: _("the disk is full or failing, no more openings"),
     AlarmCode.DOOR_FORCED_OPEN: _("door forced open[ ({entrance})]"),
     AlarmCode.DOOR_LEFT_OPEN: _("the door was left open[ ({entrance})]"),
@@ -229,6 +229,9 @@ NAMING_HOLDER = frozenset({
 })  # fmt: skip
 """The messages whose detail is the keeper who acts, if any."""
 
+_NAMING_DEVICE = frozenset({AlarmCode.CAMERA_LOST, AlarmCode.CAMERA_CODE_LIMIT, AlarmCode.WRONG_CODE_LIMIT})
+"""The alarms whose detail is the id of a device."""
+
 _NAMING_PERSON = NAMING_HOLDER | {
     Notification.PASSWORD_RESET, Notification.PARCEL_RECEIVED, Notification.PARCEL_HANDED_OVER,
 }  # fmt: skip
@@ -249,6 +252,7 @@ class ComposedMessage(Frozen):
     delivery: str | None = None
     picture: bytes | None = None  # a JPEG
     entrance: str = ""
+    devices: Mapping[str, Fact] = MappingProxyType({})  # what people call each device of the house, by its id
     number: int = 0  # in the store; of one that is not stored 0, and negative in the queue
 
     @property
@@ -258,7 +262,8 @@ class ComposedMessage(Frozen):
 
     def words(self, language: Language) -> str:
         """Return the sentence for a reader of this language."""
-        return worded(self.about, self.facts, language)
+        names = {ident: in_language(label, language) for ident, label in self.devices.items()}
+        return worded(self.about, self.facts, language, names)
 
 
 def message_facts(at: datetime, zone: tzinfo, *, trusted: bool, **facts: str | None) -> dict[str, str]:
@@ -272,23 +277,37 @@ def message_facts(at: datetime, zone: tzinfo, *, trusted: bool, **facts: str | N
     return {name: fact for name, fact in known.items() if fact}
 
 
-def worded(about: Notification | AlarmCode, facts: Mapping[str, str], language: Language) -> str:
-    """Return the text of a message from its kind and its facts (`message_facts`), whose names may be anybody's."""
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
+
+
+def worded(
+    about: Notification | AlarmCode, facts: Mapping[str, str], language: Language,
+    devices: Mapping[str, str] = _NO_NAMES,
+) -> str:  # fmt: skip
+    """Return the text of a message from its kind and its facts (`message_facts`), whose names may be anybody's.
+
+    `devices`: the name of each device by its id; one without a name is named by its id.
+    """
+    sentence = _sentence(about, facts, language, devices)
     if isinstance(about, Notification):
-        return _sentence(about, facts, language)
-    return _ALARM_TEXT.to(language, time=_time_text(facts, language), what=_sentence(about, facts, language))
+        return sentence
+    return _ALARM_TEXT.to(language, time=_time_text(facts, language), what=sentence)
 
 
-def alarm_in_words(code: AlarmCode, facts: Mapping[str, str], language: Language) -> str:
-    """Return what an alarm says, without its time: for a reader who sees that beside it."""
-    return _sentence(code, facts, language)
+def alarm_in_words(
+    code: AlarmCode, facts: Mapping[str, str], language: Language, devices: Mapping[str, str] = _NO_NAMES
+) -> str:
+    """Return what an alarm says, as `worded` does but without its time: for a reader who sees that beside it."""
+    return _sentence(code, facts, language, devices)
 
 
 def _time_text(facts: Mapping[str, str], language: Language) -> str:
     return facts.get("time") or _UNTRUSTED_TIME_TEXT.to(language, time=facts.get("uncertain_time", ""))
 
 
-def _sentence(about: Notification | AlarmCode, facts: Mapping[str, str], language: Language) -> str:
+def _sentence(
+    about: Notification | AlarmCode, facts: Mapping[str, str], language: Language, devices: Mapping[str, str]
+) -> str:
     names = {name: without_links(facts.get(name, "")) for name in ("carrier", "brand", "entrance", "place")}
     holder = without_links(facts.get("detail", "")) if about in NAMING_HOLDER else ""
     known = {
@@ -299,7 +318,7 @@ def _sentence(about: Notification | AlarmCode, facts: Mapping[str, str], languag
         "hours": hours_text(facts["hours"]).to(language) if "hours" in facts else "",
         "seconds": facts.get("seconds", ""),
         "time": _time_text(facts, language),
-        "detail": _detail_text(about, facts.get("detail", ""), language),
+        "detail": _detail_text(about, facts.get("detail", ""), language, devices),
         "closure": closure_in_words(facts, language),
     }
     text = closure_text(about) if known["closure"] else None
@@ -326,28 +345,37 @@ def log_message(message: ComposedMessage, language: Language) -> None:
     )
 
 
-def _detail_text(about: Notification | AlarmCode, detail: str, language: Language) -> str:
+def _detail_text(
+    about: Notification | AlarmCode, detail: str, language: Language, devices: Mapping[str, str]
+) -> str:  # fmt: skip
     if detail in set(Refusal) and about not in _NAMING_PERSON:
         return REFUSAL_TEXTS[Refusal(detail)].to(language)
     if about is Notification.BATTERY_SOON:
-        return battery_text(detail, language)
+        return battery_text(detail, language, devices)
     if about is Notification.STORE_IN_DOUBT and detail in STORE_DOUBT_TEXTS:
         return STORE_DOUBT_TEXTS[detail].to(language)
     if about is AlarmCode.LOCK_REFUSED and detail in set(OperationError):
         return FAILURE_TEXTS[OperationError(detail)].to(language)
     if about is Notification.PARCEL_DECLINED and detail in set(DeclineReason):
         return DECLINE_TEXTS[DeclineReason(detail)].to(language)
+    if about in _NAMING_DEVICE:
+        return without_links(devices.get(detail, detail))
     if about is not Notification.NOT_READY:
         return without_links(detail)
-    return ", ".join(without_links(readiness_text(word, language)) for word in detail.split(", "))
+    words = detail.split(", ")
+    return ", ".join(without_links(readiness_text(word, language, devices=devices)) for word in words)
 
 
-def battery_text(detail: str, language: Language) -> str:
-    """Return the text of `lock`, `door` or `KIND/ID`, with the days until its battery is critical after a colon."""
+def battery_text(detail: str, language: Language, devices: Mapping[str, str] = _NO_NAMES) -> str:
+    """Return the text of `lock`, `door` or `KIND/ID`, with the days until its battery is critical after a colon.
+
+    `devices`: as in `worded`.
+    """
     role, _colon, days = detail.partition(":")
     kind, _slash, id_ = role.partition("/")
     name = BATTERY_TEXTS[kind].to(language) if kind in BATTERY_TEXTS else without_links(role)
     name += f" ({without_links(id_)})" if id_ and kind in BATTERY_TEXTS else ""
+    name = without_links(devices[id_]) if id_ in devices else name
     return name + (_(", in about {days} days").to(language, days=without_links(days)) if days else "")
 
 
@@ -356,21 +384,25 @@ def with_broker_reason(lacking: Iterable[str], *, is_refused: bool) -> tuple[str
     return tuple(BROKER_ACCOUNT if word == "broker" and is_refused else word for word in lacking)
 
 
-def readiness_text(word: str, language: Language, names: Mapping[str, str] | None = None) -> str:
+def readiness_text(
+    word: str, language: Language, names: Mapping[str, str] = _NO_NAMES, *, devices: Mapping[str, str] = _NO_NAMES
+) -> str:
     """Return the text of one missing condition (`gateway/domain/visit/readiness.py`).
 
     A condition of a closure has its id in front of it: `street/door`, `battery:street/door`. `names`: closure -> what
-    people call it; without a name the text has the id.
+    people call it; `devices`: as in `worded`. Without a name the text has the id.
     """
     if word in READINESS_TEXTS:
         return READINESS_TEXTS[word].to(language)
     kind, colon, name = word.partition(":")
+    if kind == "camera" and colon:
+        return _("no pictures from {camera}").to(language, camera=without_links(devices.get(name, name)))
     if kind in READINESS_TEXTS:
         return f"{READINESS_TEXTS[kind].to(language)} {name}"
     closure, slash, condition = name.partition("/") if colon else word.partition("/")
     known = READINESS_TEXTS.get(f"battery:{condition}" if colon else condition)
     if slash and known is not None:
-        return f"{(names or {}).get(closure, closure)}: {known.to(language)}"
+        return f"{names.get(closure, closure)}: {known.to(language)}"
     if kind == "battery":
         return _("the battery of {sensor} needs changing").to(language, sensor=without_links(name))
     return word

@@ -177,7 +177,8 @@ class QueryService:
             "next": self._next_delivery(name, viewer) if has_right(role, UserRight.SEE_HISTORY) else None,
             "closures": self._closures(state),
             "cameras": [
-                {"id": camera, "inside": box.is_inside(camera), "watch": box.may_be_watched(camera)}
+                {"id": camera, "name": self._camera_name(camera), "inside": box.is_inside(camera),
+                 "watch": box.may_be_watched(camera)}
                 for camera in facts["cameras"]
             ] if has_right(role, UserRight.WATCH_LIVE) else [],
             "places": [{"id": id_, "name": place.name} for id_, place in section.places.items()],
@@ -262,6 +263,9 @@ class QueryService:
                 })  # fmt: skip
         return {"messages": messages}
 
+    def _camera_name(self, camera: str) -> str:
+        return self._services.device_name(camera, self._services.home.language)
+
     def _visits(self, browser: EnrolledBrowser) -> Mapping[str, Any]:
         self._require(browser, UserRight.SEE_HISTORY)
         visits: dict[str, dict[str, Any]] = {}
@@ -274,8 +278,8 @@ class QueryService:
                 "brand": brand and self._services.brand_name(brand), "films": [],
             })  # fmt: skip
             visit["films"] += [
-                {"path": clip.path, "camera": clip.camera, "start": clip.start.isoformat(),
-                 "end": clip.end.isoformat(), "size": clip.size}
+                {"path": clip.path, "camera": clip.camera, "name": self._camera_name(clip.camera),
+                 "start": clip.start.isoformat(), "end": clip.end.isoformat(), "size": clip.size}
                 for clip in film.clips
             ]  # fmt: skip
         return {"visits": [*visits.values()]}

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from gateway.config.home import EntranceSection
+from gateway.config.home import EntranceSection, Home
 from gateway.domain.frozen import Frozen
 from gateway.evidence.documents.photos import PhotoMoment
 from gateway.evidence.thumbnails import kept_thumbnails
@@ -31,10 +31,13 @@ class CameraFigure(Frozen):
 _OUTSIDE, _INSIDE = _("Outside"), _("Inside")
 
 
-def camera_labels(section: EntranceSection, language: Language) -> dict[str, str]:
-    """Return the name of each camera of an entrance: where it looks, with its id where several look there."""
+def camera_labels(home: Home, section: EntranceSection, language: Language) -> dict[str, str]:
+    """Return the name of each camera beside its entrance: its own, else where it looks (its id, where several do)."""
     places = {name: _INSIDE if name in section.cameras.inside else _OUTSIDE for name in section.film_cameras}
-    return {name: _label(place, name, list(places.values()), language) for name, place in places.items()}
+    return {
+        name: home.devices[name].name or _label(place, name, list(places.values()), language)
+        for name, place in places.items()
+    }
 
 
 def _label(place: Text, camera: str, places: list[Text], language: Language) -> str:
@@ -47,7 +50,7 @@ def camera_figures(services: GatewayServices, entrance: str, viewer: Viewer) -> 
     if not viewer.may("watch_live"):
         return ()
     section = services.home.entrances[entrance]
-    labels, always = camera_labels(section, viewer.language), services.store.privacy.inside_always()
+    labels, always = camera_labels(services.home, section, viewer.language), services.store.privacy.inside_always()
     stills = last_stills(services, entrance) if viewer.may("see_history") else {}
     return tuple(
         CameraFigure(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from gateway.config.device_names import device_names
 from gateway.config.editor import HomeFileWriter
 from gateway.config.home import Home
 from gateway.domain.delivery.candidate import VisitDelivery
@@ -129,6 +130,10 @@ class GatewayServices(Frozen):
         """Return the name of an entrance or a reception; its id if home.yaml does not have it any more."""
         known = self.home.destinations.get(entrance)
         return entrance if known is None else known.name
+
+    def device_name(self, device: str, language: Language) -> str:
+        """Return the name of a device; its id if home.yaml does not have it any more."""
+        return device_names(self.home, language).get(device, device)
 
     def place_name(self, delivery: VisitDelivery) -> str:
         """Return the name of the place of a delivery; its id if home.yaml does not have it any more."""

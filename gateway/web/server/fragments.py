@@ -10,6 +10,7 @@ from typing import Any
 import segno
 
 from gateway.config.closure_names import closure_name, closure_names, has_named_closures
+from gateway.config.device_names import device_names
 from gateway.domain.visit import batteries, summary
 from gateway.domain.visit.predicates import is_open, unsecured_closures
 from gateway.domain.visit.state import Entrance, Holder, LockRequestResult, Phase, Visit
@@ -29,7 +30,7 @@ from gateway.web.server.camera_figures import camera_labels
 from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
 from gateway.web.server.context import GatewayServices, Viewer, person_name, to_utc
 from gateway.web.server.visit_card import has_card, visit_card_facts
-from gateway.web.server.visit_story import story_lines
+from gateway.web.server.visit_story import StoryNames, story_lines
 
 MAX_TIMELINE_LINES = 40  # lines at most, the newest
 
@@ -65,6 +66,7 @@ def state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
     state, now = services.entrance_state(entrance)
     section = services.home.entrances[entrance]
     door, since = door_summary(state)
+    devices, due = device_names(services.home, viewer.language), batteries.replacements_due(state, now)
     return {
         "entrance": entrance,
         "state": state,
@@ -76,9 +78,9 @@ def state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
         "has_closures": has_named_closures(state.rules.closures),
         "since": to_utc(now, since),
         "cameras": {name: state.cameras.get(name) for name in section.film_cameras},
-        "labels": camera_labels(section, viewer.language),
+        "labels": camera_labels(services.home, section, viewer.language),
         "needs_cameras": state.window_near or state.visit is not None or state.incident is not None,
-        "batteries": tuple(battery_text(role, viewer.language) for role in batteries.replacements_due(state, now)),
+        "batteries": tuple(battery_text(role, viewer.language, devices) for role in due),
         "trusted": now.trusted,
     }
 
@@ -203,8 +205,11 @@ def _timeline_facts(services: GatewayServices, entrance: str, viewer: Viewer) ->
     running = state.visit or state.grace_visit
     visit = running.id if running is not None else state.incident or services.store.recordings.last_visit(entrance)
     rows = [] if visit is None else services.store.log.bodies_of_visit(visit)
-    names, keepers = closure_names(state.rules.closures, viewer.language), services.keeper_names
-    lines = story_lines(rows, language=viewer.language, zone=services.zone, names=names, keepers=keepers)
+    names = StoryNames(
+        closures=closure_names(state.rules.closures, viewer.language), keepers=services.keeper_names,
+        devices=device_names(services.home, viewer.language),
+    )  # fmt: skip
+    lines = story_lines(rows, language=viewer.language, zone=services.zone, names=names)
     return {"lines": lines[-MAX_TIMELINE_LINES:]}
 
 

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from gateway.config.closure_names import closure_names
+from gateway.config.device_names import device_names
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.readiness import PresentState, present_readiness
@@ -40,7 +41,7 @@ def readiness_now(services: GatewayServices, delivery: VisitDelivery, language: 
     state, now = services.entrance_state(delivery.entrance)
     readiness = present_readiness(state, delivery, now)
     tone, text = _TEXTS[readiness.is_now]
-    names = closure_names(state.rules.closures, language)
+    names, devices = closure_names(state.rules.closures, language), device_names(services.home, language)
     words = with_broker_reason(readiness.lacking, is_refused=services.is_refused_by_broker())
-    lacking = ", ".join(readiness_text(word, language, names) for word in words)
+    lacking = ", ".join(readiness_text(word, language, names, devices=devices) for word in words)
     return ReadinessNow(tone=tone, text=text.to(language, what=lacking))

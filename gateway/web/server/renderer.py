@@ -39,6 +39,7 @@ def render(services: GatewayServices, template: str, viewer: Viewer, facts: Mapp
         part=lambda name: render_fragment(services, name, viewer),
         brand_name=lambda brand: services.brand_name(brand, viewer.language),
         entrance_name=services.entrance_name,
+        device_name=partial(services.device_name, language=viewer.language),
         person_name=partial(person_name, services.store.accounts),
         languages=offered(str(facts.get("path", "/"))),
         zone=services.zone,

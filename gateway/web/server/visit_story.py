@@ -83,22 +83,33 @@ _KEEPER_LINES: Mapping[str, Text] = {
 }
 # The entrance was ready when the unlock left; what did not move is the lock.
 _NOT_OPENED_LINE: Text = _("Red light: the lock did not open")
-_NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _SENSOR_LINES: Mapping[tuple[str, str], tuple[Text, StoryTone]] = {
     ("content", "occupied"): (_("{closure}: something lies in it"), "good"),
 }
 
 
+class StoryNames(Frozen):
+    """The names of today's house, by id: of an entrance's closures, of the keepers, of the devices.
+
+    What the house no longer has keeps its id.
+    """
+
+    closures: Mapping[str, str] = MappingProxyType({})
+    keepers: Mapping[str, str] = MappingProxyType({})
+    devices: Mapping[str, str] = MappingProxyType({})
+
+
+NO_NAMES = StoryNames()
+
+
 def story_lines(
-    rows: Iterable[object], *, language: Language, zone: ZoneInfo, names: Mapping[str, str] = _NO_NAMES,
-    keepers: Mapping[str, str] = _NO_NAMES,
-) -> tuple[StoryLine, ...]:  # fmt: skip
+    rows: Iterable[object], *, language: Language, zone: ZoneInfo, names: StoryNames = NO_NAMES
+) -> tuple[StoryLine, ...]:
     """Word the rows of one visit, or of one entrance, in their order. A happening without news has no line.
 
-    What one decision says several times is one line. `names`: the names of the closures of today's house, by id; a
-    closure that it no longer has keeps its id. `keepers` has the names of its keepers, by id.
+    What one decision says several times is one line.
     """
-    reader, teller = NarrativeReader(), _Teller(language, zone, names, keepers)
+    reader, teller = NarrativeReader(), _Teller(language, zone, names)
     lines = (teller.lines(tuple(reader.happenings(row))) for row in rows)
     return tuple(line for of_row in lines for line in of_row)
 
@@ -106,11 +117,9 @@ def story_lines(
 class _Teller:
     """Words the happenings of one decision after the other; it remembers whether an unlock has left."""
 
-    def __init__(
-        self, language: Language, zone: ZoneInfo, names: Mapping[str, str], keepers: Mapping[str, str]
-    ) -> None:
-        self._language, self._zone, self._names, self._keepers = language, zone, names, keepers
-        self._names_several = bool(names.keys() - {MAIN_CLOSURE})
+    def __init__(self, language: Language, zone: ZoneInfo, names: StoryNames) -> None:
+        self._language, self._zone, self._names = language, zone, names
+        self._names_several = bool(names.closures.keys() - {MAIN_CLOSURE})
         self._unlock_left = False
 
     def lines(self, happenings: Sequence[Happening]) -> Iterator[StoryLine]:
@@ -136,7 +145,7 @@ class _Teller:
             self._unlock_left = self._unlock_left or one.kind is HappeningKind.UNLOCK_SENT
 
     def _worded(self, happening: Happening, *, rings: bool) -> tuple[str, StoryTone] | None:
-        names, language = self._names, self._language
+        names, language = self._names.closures, self._language
         match happening.kind:
             case HappeningKind.DOOR_REPORTED:
                 # that the door was closed is nothing new
@@ -150,7 +159,7 @@ class _Teller:
                 note, _colon, holder = happening.value.partition(":")
                 line = _NOTE_LINES.get(note)
                 if line is not None and holder and note in _KEEPER_LINES:
-                    who = sanitized(self._keepers.get(holder, holder))
+                    who = sanitized(self._names.keepers.get(holder, holder))
                     return _KEEPER_LINES[note].to(language, who=who), line[1]
             case HappeningKind.SENSOR_REPORTED if happening.value != happening.previous:
                 closure, _slash, sensor = happening.subject.partition("/")
@@ -180,13 +189,13 @@ class _Teller:
             happening.at,
             self._zone,
             trusted=happening.is_clock_trusted,
-            detail=self._keepers.get(detail, detail) if alarm in NAMING_HOLDER else detail,
-            closure=self._names.get(happening.subject, happening.subject),
+            detail=self._names.keepers.get(detail, detail) if alarm in NAMING_HOLDER else detail,
+            closure=self._names.closures.get(happening.subject, happening.subject),
         )
-        return alarm_in_words(alarm, facts, self._language)
+        return alarm_in_words(alarm, facts, self._language, self._names.devices)
 
     def _answer_line(self, answer: Happening, *, rings: bool) -> tuple[str, StoryTone]:
-        code = _code_text(answer.code, self._language, self._keepers)
+        code = _code_text(answer.code, self._language, self._names.keepers)
         match ScanAnswer(answer.value):
             case ScanAnswer.WAIT:
                 text = _("{what} read: the bell rings") if rings else _("{what} read: please wait")

@@ -93,8 +93,8 @@ export class Pictures {
     const button = (label, press) => h("button", { type: "button", class: "quiet", "aria-label": `${label}: ${when}`, press }, label);
     return h("li", { "data-visit": one.id }, h("p", {}, h("b", {}, when), " ", name(one.entrance), one.brand && " · ", one.brand && name(one.brand)),
       h("div", { class: "wishes" }, one.films.map((film) => [
-        button(say("away.picture", { camera: plain(film.camera) }), () => this.picture(film, shown, when)),
-        button(say("visit.film", { camera: plain(film.camera) }), () => this.film(film, shown)),
+        button(say("away.picture", { camera: plain(film.name ?? film.camera) }), () => this.picture(film, shown, when)),
+        button(say("visit.film", { camera: plain(film.name ?? film.camera) }), () => this.film(film, shown)),
       ]).flat()),
       shown);
   }
@@ -108,7 +108,7 @@ export class Pictures {
         of = answer.pieces ?? 1;
         pieces.push(bytes ?? new Uint8Array());
       }
-      const image = h("img", { class: "still", alt: `${say("away.picture", { camera: plain(film.camera) })}: ${when}` });
+      const image = h("img", { class: "still", alt: `${say("away.picture", { camera: plain(film.name ?? film.camera) })}: ${when}` });
       image.src = jpeg(new Uint8Array(await new Blob(pieces).arrayBuffer()));
       shown.replaceChildren(image);
     } catch (failure) {
@@ -119,7 +119,7 @@ export class Pictures {
 
   // A film begins to play with its first pieces where the browser can; a piece that did not come is asked for again.
   async film(film, shown) {
-    const video = h("video", { controls: true, muted: true, playsinline: true, "aria-label": say("visit.film", { camera: plain(film.camera) }) });
+    const video = h("video", { controls: true, muted: true, playsinline: true, "aria-label": say("visit.film", { camera: plain(film.name ?? film.camera) }) });
     const progress = h("p", { class: "small", role: "status" });
     shown.replaceChildren(video, progress);
     if (!(film.size <= LARGEST)) { progress.textContent = say("away.film.large"); return; }

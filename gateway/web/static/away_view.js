@@ -136,7 +136,7 @@ function wishes(entrance, alone, { may, order, live }) {
     word === "handed" && running && may("acknowledge") && twice(say("acknowledge"), () => order({ do: "acknowledge", entrance: id, visit: running.id }, of), { of, key: `acknowledge ${running.id}` }),
     may("lock") && !running && word !== "locked" && twice(say("away.do.lock"), () => order({ do: "lock", entrance: id }, of), { of, key: `lock ${id}` }),
     may("stop") && !entrance.stopped && !alone && twice(say("away.stop.one"), () => order({ do: "stop", entrance: id }, of), { of, key: `stop ${id}` }),
-    may("watch_live") && (entrance.cameras ?? []).filter((one) => one.watch).map((one) => h("button", { type: "button", class: "quiet", "data-key": `live ${one.id}`, press: () => live(one.id) }, say("away.live", { camera: plain(one.id) }))));
+    may("watch_live") && (entrance.cameras ?? []).filter((one) => one.watch).map((one) => h("button", { type: "button", class: "quiet", "data-key": `live ${one.id}`, press: () => live(one.id) }, say("away.live", { camera: plain(one.name ?? one.id) }))));
 }
 
 export function doors(state, acts) {

@@ -11,7 +11,7 @@ from devices.reports import ScanReport
 from gateway.domain.visit import commands as c
 from gateway.protocol.key_custody import KeyWord, key_custody
 from gateway.runtime.notifications.texts import REFUSAL_TEXTS
-from gateway.web.server.visit_story import story_lines
+from gateway.web.server.visit_story import StoryNames, story_lines
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, make_cancel
 from tests.shell.house import PARCEL
@@ -57,12 +57,12 @@ async def test_the_story_of_the_visit_names_the_keeper_in_both_languages(tmp_pat
     async with kept_box(tmp_path) as kept:
         visit = await kept.takes_key(2)
         rows = kept.box.store.log.bodies_of_visit(visit)
-        names = {COMPANY: "Oh my keys"}
-        english = [line.text for line in story_lines(rows, language="en", zone=PARIS, keepers=names)]
-        french = [line.text for line in story_lines(rows, language="fr", zone=PARIS, keepers=names)]
+        names = StoryNames(keepers={COMPANY: "Oh my keys"})
+        english = [line.text for line in story_lines(rows, language="en", zone=PARIS, names=names)]
+        french = [line.text for line in story_lines(rows, language="fr", zone=PARIS, names=names)]
         assert "Oh my keys takes the key from its hook" in english
         assert "Oh my keys prend la clé sur son crochet" in french
-        assert "Code of Oh my keys read: please wait" in english
+        assert "Code of Oh my keys read: the bell rings" in english
 
 
 async def test_what_was_cancelled_between_parcel_and_code_stays_shut(tmp_path: Path) -> None:

@@ -375,7 +375,7 @@ async def test_two_processes_never_tell_the_same_twice(tmp_path: Path) -> None:
             time.mono += 11  # nobody hands them over: both processes find all of them at once
             await one.until(lambda: not one.owed())
             await other.until(lambda: not other.owed())
-        told_so = Counter(text.partition("camera ")[2].partition(" ")[0] for text in ear.texts)
+        told_so = Counter(text.partition("pictures from ")[2].partition(" ")[0] for text in ear.texts)
         assert told_so == Counter(f"cam-{number}" for number in range(12))
 
 
@@ -416,7 +416,7 @@ async def test_no_alarm_is_dropped_while_a_phone_is_away_for_hours(tmp_path: Pat
         await ear.up()
         await made.told()
         assert len(ear.texts) == 40
-        assert {text.partition("camera ")[2].partition(" ")[0] for text in ear.texts} == {f"cam-{n}" for n in range(40)}
+        assert {text.partition("pictures from ")[2].partition(" ")[0] for text in ear.texts} == {f"cam-{n}" for n in range(40)}
 
 
 # ---- phones and disks that misbehave

@@ -130,7 +130,7 @@ def test_what_an_entrance_lacks_is_told_in_words() -> None:
     text = said(Notification.NOT_READY, "en", known(detail=", ".join(lacked)))
     assert "the door is not proven closed" in text
     assert "the lock's battery needs changing" in text
-    assert "no pictures from camera outside" in text
+    assert "no pictures from outside" in text
     assert not any(word in text for word in ("safe_mode", "camera:"))
     assert "quelque\u202ex" not in said(Notification.NOT_READY, "fr", known(detail="camera:quelque\u202ex, something"))
 

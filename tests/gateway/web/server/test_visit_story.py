@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.web.server.visit_story import story_lines
+from gateway.web.server.visit_story import StoryNames, story_lines
 from tests.gateway.protocol.test_narrative import REFUSED, SCAN, row
 
 
@@ -70,7 +70,8 @@ def test_where_not_each_closure_is_a_door_no_line_speaks_of_coming_in() -> None:
     ]
 
     def told(names: dict[str, str]) -> list[str]:
-        return [line.text for line in story_lines(rows, language="en", zone=ZoneInfo("Europe/Paris"), names=names)]
+        said = story_lines(rows, language="en", zone=ZoneInfo("Europe/Paris"), names=StoryNames(closures=names))
+        return [line.text for line in said]
 
     door = ["Green light: come in", "Locking again", "Locked again, proven"]
     assert told({"door": "Door"}) == door
@@ -125,6 +126,15 @@ def test_a_lock_that_jams_after_the_order_was_ready_and_a_scan_that_is_refused_s
     ]
     assert told(row(SCAN, refused)) == [("…2032 refused: the entrance was not ready", "bad")]
     assert told(row(e.TimerExpired(), refused)) == [("Red light: the entrance was not ready", "bad")]
+
+
+def test_a_device_in_an_alarm_is_named_as_the_household_knows_it() -> None:
+    lost = row(
+        e.TimerExpired(), c.RaiseAlarm(code=c.AlarmCode.CAMERA_LOST, detail="hall-camera"), phase="x", before="x"
+    )
+    names = StoryNames(devices={"hall-camera": "Inside camera"})
+    (line,) = story_lines([lost], language="en", zone=ZoneInfo("Europe/Paris"), names=names)
+    assert line.text == "Alarm: no more pictures from Inside camera during a visit"
 
 
 def test_a_scan_that_rings_is_one_line() -> None:
