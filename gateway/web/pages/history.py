@@ -11,9 +11,6 @@ import structlog
 from aiohttp import web
 from yarl import URL
 
-from gateway.config.closure_names import closure_names
-from gateway.config.closures import entrance_closures
-from gateway.config.device_names import device_names
 from gateway.domain.delivery.own_parcel import OWN_BRAND, is_own
 from gateway.domain.delivery.promise import DeliveryOrder
 from gateway.evidence.documents.report import draw_report, house_names
@@ -37,7 +34,8 @@ from gateway.web.server.context import ViewLog
 from gateway.web.server.custody_story import custody_lines
 from gateway.web.server.page import Page, form_texts, get, post
 from gateway.web.server.security_headers import local_path
-from gateway.web.server.visit_story import StoryLine, StoryNames, story_lines
+from gateway.web.server.story_names import story_names
+from gateway.web.server.visit_story import StoryLine, story_lines
 from gateway.web.texts.catalogue import COMPLAINT_TEXTS
 
 log = structlog.get_logger(__name__)
@@ -98,17 +96,8 @@ class HistoryPages(Page):
         if reception is not None:
             names = {id_: receiver.name for id_, receiver in reception.receivers.items()}
             return custody_lines(rows, language=language, receivers=names)
-        today = StoryNames(
-            closures=self._closure_names(film.entrance, language), keepers=self._services.keeper_names,
-            devices=device_names(self._home, language),
-        )  # fmt: skip
+        today = story_names(self._services, film.entrance, language)
         return story_lines(rows, language=language, zone=self._services.zone, names=today)
-
-    def _closure_names(self, entrance: str, language: Language) -> dict[str, str]:
-        """Return the names of the closures of an entrance; empty if the house no longer has the entrance."""
-        if entrance not in self._home.entrances:
-            return {}
-        return closure_names(entrance_closures(self._home, entrance), language)
 
     def _brand_of(self, film: FilmRecord, language: Language) -> str | None:
         order = self._order_of(film)

@@ -9,7 +9,7 @@ from typing import Any
 
 import segno
 
-from gateway.config.closure_names import closure_name, closure_names, has_named_closures
+from gateway.config.closure_names import closure_name, has_named_closures
 from gateway.config.device_names import device_names
 from gateway.domain.visit import batteries, summary
 from gateway.domain.visit.predicates import is_open, unsecured_closures
@@ -29,8 +29,9 @@ from gateway.web.server import courier_view, expected_view, keeper_view, recepti
 from gateway.web.server.camera_figures import camera_labels
 from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
 from gateway.web.server.context import GatewayServices, Viewer, person_name, to_utc
+from gateway.web.server.story_names import story_names
 from gateway.web.server.visit_card import has_card, visit_card_facts
-from gateway.web.server.visit_story import StoryNames, story_lines
+from gateway.web.server.visit_story import story_lines
 
 MAX_TIMELINE_LINES = 40  # lines at most, the newest
 
@@ -205,10 +206,7 @@ def _timeline_facts(services: GatewayServices, entrance: str, viewer: Viewer) ->
     running = state.visit or state.grace_visit
     visit = running.id if running is not None else state.incident or services.store.recordings.last_visit(entrance)
     rows = [] if visit is None else services.store.log.bodies_of_visit(visit)
-    names = StoryNames(
-        closures=closure_names(state.rules.closures, viewer.language), keepers=services.keeper_names,
-        devices=device_names(services.home, viewer.language),
-    )  # fmt: skip
+    names = story_names(services, entrance, viewer.language)
     lines = story_lines(rows, language=viewer.language, zone=services.zone, names=names)
     return {"lines": lines[-MAX_TIMELINE_LINES:]}
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Final, Literal
 
-from gateway.config.closure_names import closure_names
-from gateway.config.closures import entrance_closures
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.frozen import Frozen
 from gateway.evidence.documents.photos import PhotoMoment
@@ -21,6 +19,7 @@ from gateway.storage.visit_list import VisitCursor, VisitFilter, VisitSummary
 from gateway.system.dates import MONTHS
 from gateway.system.i18n import Language, Text, _
 from gateway.web.server.context import GatewayServices
+from gateway.web.server.story_names import story_names
 from gateway.web.server.visit_story import story_lines
 from gateway.web.texts.catalogue import TEXTS
 
@@ -168,11 +167,8 @@ def _alarm_text(services: GatewayServices, visit: VisitSummary, language: Langua
     """Return the visit's first alarm in words."""
     if visit.alarm is None:
         return None
-    known = visit.entrance in services.home.entrances
-    names = closure_names(entrance_closures(services.home, visit.entrance), language) if known else {}
-    lines = story_lines(
-        [visit.alarm], language=language, zone=services.zone, names=names, keepers=services.keeper_names
-    )  # fmt: skip
+    names = story_names(services, visit.entrance, language)
+    lines = story_lines([visit.alarm], language=language, zone=services.zone, names=names)
     return next((line.text for line in lines if line.tone == "bad"), None)
 
 

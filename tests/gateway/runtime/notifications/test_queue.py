@@ -416,7 +416,9 @@ async def test_no_alarm_is_dropped_while_a_phone_is_away_for_hours(tmp_path: Pat
         await ear.up()
         await made.told()
         assert len(ear.texts) == 40
-        assert {text.partition("pictures from ")[2].partition(" ")[0] for text in ear.texts} == {f"cam-{n}" for n in range(40)}
+        assert {text.partition("pictures from ")[2].partition(" ")[0] for text in ear.texts} == {
+            f"cam-{n}" for n in range(40)
+        }
 
 
 # ---- phones and disks that misbehave
