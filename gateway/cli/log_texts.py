@@ -9,7 +9,9 @@ from collections.abc import Mapping
 
 LOG_TEXTS: Mapping[str, str] = {
     # ---- the gateway and its parts
+    "accounts_not_made": "an accepted device has no account at the broker: {why}",
     "another_box": "another gateway signs in at the broker as this one, again and again",
+    "delivery_refused_on_a_page": "{by} does not want the delivery {delivery}",
     "broker_down": "the connection to the broker has ended",
     "broker_lost": "no connection to the broker at {host}:{port}",
     "certificate_renewed": "the pages have a new certificate, valid until {until}",
@@ -60,6 +62,7 @@ LOG_TEXTS: Mapping[str, str] = {
     # ---- messages to phones
     "former_phones": "{file} still has the phones of the former household",
     "not_noted": "that a message was sent could not be stored; it may be sent twice",
+    "phone_gone": "phone {phone} ({scheme}) is told no longer: its browser has given the subscription up",
     "phone_not_reached": "a message did not reach phone {phone} ({scheme}: {heard}); it is tried again in {again_in} s",
     "phone_told": "phone {phone} ({scheme}) has {messages} message(s)",
     "phones_not_enlisted": "the phones could not be stored",
@@ -100,6 +103,7 @@ LOG_TEXTS: Mapping[str, str] = {
     "hub_up": "connected to the hub {url}",
     "order_not_noted": "that an order from outside was carried out could not be stored; it is tried again",
     "ordered_from_afar": "order {number} of a remote browser was handled",
+    "proof_not_sent": "the proof of the visit {visit} could not be sent whole: {why}",
     "phones_not_wiped": "{file} could not be wiped",
     "support_code_learnt": "the hub gave this house a support code",
     "taking_along_broken_off": "the download of the house's data was broken off",
