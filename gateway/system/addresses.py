@@ -21,6 +21,17 @@ def is_any_address(host: str) -> bool:
         return False
 
 
+HOME_NAMES = (".local", ".home.arpa", ".lan", ".home", ".internal", ".localdomain")  # known in a home's network only
+
+
+def is_home_host(host: str) -> bool:
+    """Whether an address or name can be reached in the home's own network only, as far as it says so itself."""
+    try:
+        return not ip_address(host.strip("[]").partition("%")[0]).is_global
+    except ValueError:
+        return "." not in host or host.lower().rstrip(".").endswith(HOME_NAMES)
+
+
 def client_network(address: str, *, ipv6_prefix: int = 64) -> str:
     """Return the network under which a client's addresses are counted and limited as one.
 

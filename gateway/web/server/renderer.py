@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cache, partial
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
 from gateway.protocol.hash_chain import canonical_json
+from gateway.system.addresses import is_home_host
 from gateway.system.dates import day_text, hours_text, moment_text, time_text, window_text
 from gateway.system.i18n import Language, Text, language_names, pgettext, template_functions
 from gateway.system.pki.pages import format_fingerprint
@@ -77,6 +79,8 @@ def _templates() -> Environment:
         fingerprint=key_fingerprint,
         megabytes=lambda size: -(-size // 1_000_000),
         qr=qr_svg,
+        opens_only_at_home=lambda link: is_home_host(urlsplit(link).hostname or ""),
+        host=lambda link: urlsplit(link).netloc,
     )
     environment.globals.update(language_names=language_names())
     return environment

@@ -18,6 +18,14 @@ async function follow() {
   addEventListener("pageshow", (event) => { if (event.persisted) port.postMessage({ want }); });
 }
 
+// The box asks for the password or a sign-in first: sent as a page, the form comes back with that question, and what was
+// asked for is done once it is answered.
+function sendAgain(form, submitter) {
+  form.dataset.plain = "";
+  submitter.disabled = false;
+  form.requestSubmit(submitter);
+}
+
 // A wish is asked for without leaving the page; what the box answers shows in the parts that follow.
 document.addEventListener("submit", async (event) => {
   const form = event.target;
@@ -27,6 +35,7 @@ document.addEventListener("submit", async (event) => {
   event.submitter.disabled = true;
   try {
     const answer = await fetch(form.action, { method: "POST", body: fields, headers: { Accept: "application/json" } });
+    if (answer.status === 401) { sendAgain(form, event.submitter); return; }
     const said = await answer.json();
     if (said.why) document.getElementById("link").textContent = said.why;
     else if (form.dataset.reload !== undefined) location.reload();

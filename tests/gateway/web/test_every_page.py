@@ -69,7 +69,7 @@ async def hidden(page: Page) -> list[str]:
     await page.set_viewport_size({"width": SMALL, "height": 800})
     found: list[str] = await page.locator("body > nav a").evaluate_all("""links => links.filter(link => {
         const { x, y, width, height } = link.getBoundingClientRect();
-        return document.elementFromPoint(x + width / 2, y + height / 2) !== link;
+        return !link.contains(document.elementFromPoint(x + width / 2, y + height / 2));
     }).map(link => link.textContent)""")
     return found
 

@@ -41,7 +41,7 @@ async def test_each_page_is_there_in_both_languages_and_else_in_the_houses_own(
     async with at.get(path, headers={"Accept-Language": accept}) as answer:
         text = await answer.text()
     assert answer.status == 200
-    assert f">{word}</a>" in text
+    assert f">{word}</span></a>" in text
 
 
 async def test_a_chosen_language_stays(at: ClientSession) -> None:
