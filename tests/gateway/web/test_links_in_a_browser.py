@@ -12,9 +12,10 @@ from playwright.async_api import Page, expect
 from gateway.system.addresses import is_home_host
 from gateway.web.auth.roles import Role
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
+from tests.gateway.web.house import ANNA_PASSWORD
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
-from tests.shell.site import ANNA_PASSWORD, serve_site
+from tests.shell.site import serve_site
 
 pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
