@@ -1,13 +1,14 @@
 """Describes the drawing of a scene: the ways in, the cameras and the rooms that the home of the scene has. Pure.
 
-`templates/closures` has one drawing for each kind of closure, as SVG. It is as wide as its `width` says, the ground is
-at y = 364, and `stands` says where it stands. What moves in it carries one of these classes of `static/demo.css`:
-`hinged`, `rolls-up` and `lifts` while the closure is open, `bolt` while it is free to open, `key` while the key is on
-its hook, `content` while something lies in it. A new kind of closure needs its file there, and nothing else here.
+A kind of closure is drawn as on the owner's pages (`CLOSURE_DRAWINGS`), unless `templates/closures` has a file of its
+own for it. In such a file `width` says how wide it is and `stands` where it stands; the ground is at y = 364. What
+moves in it carries one of these classes of `static/demo.css`: `hinged`, `rolls-up` and `lifts` while the closure is open,
+`bolt` while it is free to open, `key` while the key is on its hook, `content` while something lies in it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 from gateway.config.closure_names import closure_label, has_named_closures
 from gateway.config.closures import entrance_closures
@@ -19,7 +20,8 @@ from gateway.domain.frozen import Frozen, replace
 from gateway.domain.visit.closures import KINDS, AnyClosure
 from gateway.system.i18n import Fact
 
-DRAWN_KINDS = tuple(kind.model_fields["kind"].default for kind in KINDS)
+DRAWN_KINDS = tuple(str(kind.model_fields["kind"].default) for kind in KINDS)
+DEFAULT_WIDTH, DEFAULT_STANDS = 100, "in the wall"  # of a kind without a file of its own
 
 # Pixels of the drawing, which is 600 wide.
 GAP = 8
@@ -147,11 +149,20 @@ def _has_guard(plan: DemoPlan) -> bool:
     return any(isinstance(getattr(device, "guard", None), GuardSection) for device in plan.home.devices.values())
 
 
-@cache
+def own_kinds() -> frozenset[str]:
+    """Return the kinds that have a drawing of the demo's own."""
+    names = TEMPLATES.list_templates(filter_func=lambda name: name.startswith("closures/"))
+    return frozenset(name.removeprefix("closures/").removesuffix(".svg") for name in names)
+
+
 def _width(kind: str) -> int:
-    return int(vars(TEMPLATES.get_template(f"closures/{kind}.svg").module)["width"])
+    return int(_facts(kind).get("width", DEFAULT_WIDTH))
+
+
+def _stands(kind: str) -> str:
+    return str(_facts(kind).get("stands", DEFAULT_STANDS))
 
 
 @cache
-def _stands(kind: str) -> str:
-    return str(vars(TEMPLATES.get_template(f"closures/{kind}.svg").module)["stands"])
+def _facts(kind: str) -> Mapping[str, Any]:
+    return vars(TEMPLATES.get_template(f"closures/{kind}.svg").module) if kind in own_kinds() else {}

@@ -14,7 +14,7 @@ from typing import Self
 from aiohttp import web
 
 from gateway.demo.page import script
-from gateway.demo.page.drawing import DRAWN_KINDS
+from gateway.demo.page.drawing import DRAWN_KINDS, own_kinds
 from gateway.demo.page.runner import SHOW_TITLE, DemoRunner
 from gateway.demo.page.snapshot import CHECK_NAMES
 from gateway.demo.page.words import LANGUAGES, TEMPLATES, page_functions, page_texts, with_hard_spaces
@@ -25,6 +25,7 @@ from gateway.domain.frozen import Frozen
 from gateway.evidence.manifest import VISITS_FOLDER
 from gateway.system.i18n import Language, Text, _, accepted, language_names
 from gateway.web.server import live_video
+from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
 from gateway.web.server.security_headers import MAX_BODY_BYTES, Handler, allowed_hosts, host_guard, set_headers
 
 HEARTBEAT_INTERVAL_S = 1.0  # seconds
@@ -149,6 +150,8 @@ class DemoSite:
             cameras=CAMERA_IDS,
             chapters=script.CHAPTERS,
             kinds=DRAWN_KINDS,
+            own_kinds=own_kinds(),
+            outlines=CLOSURE_DRAWINGS,
             show=SHOW_TITLE,
             show_name=_("The show again"),
             for_visitors=[_scene(find_scenarios(title)[0]) for title in FOR_VISITORS],

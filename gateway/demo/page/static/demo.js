@@ -53,13 +53,17 @@ function line(now) {
   at("watch").hidden = !watch || now.stage === "over";
   put(at("watch"), say("turn.watch", { what: watch }));
   at("story").hidden = !isShow;
-  const known = tape.chapters;
   for (const button of chapters) {
     const number = Number(button.dataset.chapter);
-    button.setAttribute("aria-disabled", String(!known.has(number)));
     button.classList.toggle("past", number < chapter || now.stage === "over");
     if (number === chapter && now.stage !== "over") button.setAttribute("aria-current", "step"); else button.removeAttribute("aria-current");
   }
+}
+
+// A chapter can be seen once it has come, also while the viewer is elsewhere on the tape.
+function openChapters() {
+  const known = tape.chapters;
+  for (const button of document.querySelectorAll("[data-chapter]")) button.setAttribute("aria-disabled", String(!known.has(Number(button.dataset.chapter))));
 }
 
 function mark(item, value) {
@@ -373,6 +377,7 @@ function connect() {
     heard = Date.now();
     const said = JSON.parse(event.data);
     tape.add(said.tape, said.now);
+    if (said.tape.length) openChapters();
     look();
   };
   socket.onclose = () => setTimeout(connect, 1000);

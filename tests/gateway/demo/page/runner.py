@@ -23,8 +23,8 @@ class RunningPage:
 
 
 @asynccontextmanager
-async def serve_page(folder: Path, *, lan: bool = False) -> AsyncIterator[RunningPage]:
-    """Serve it until left; nothing is left running then."""
+async def serve_page(folder: Path, *, lan: bool = False, plays: bool = True) -> AsyncIterator[RunningPage]:
+    """Serve it until left; nothing is left running then. `plays` False: it shows only what the test shows."""
     numbers = count(1)
 
     def folder_for(_title: str) -> Path:
@@ -41,7 +41,7 @@ async def serve_page(folder: Path, *, lan: bool = False) -> AsyncIterator[Runnin
         make_observer=lambda _scenario: DemoObserver(),
     )
     async with DemoSite(theatre, lan=lan) as site:
-        running = asyncio.create_task(theatre.run())
+        running = asyncio.create_task(theatre.run() if plays else asyncio.sleep(0))
         try:
             yield RunningPage(theatre, site.address)
         finally:

@@ -4,22 +4,25 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.page.drawing import DRAWN_KINDS, FIRST_LEFT, ROOM_RIGHT, SceneDrawn, scene_of
+from gateway.demo.page.drawing import DRAWN_KINDS, FIRST_LEFT, ROOM_RIGHT, SceneDrawn, own_kinds, scene_of
 from gateway.demo.page.words import TEMPLATES
 from gateway.demo.plan import make_plan
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import SCENARIOS, find_scenarios
-from gateway.domain.visit.closures import KINDS
+from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
 
 
 def drawn(scenario: Scenario, folder: Path) -> SceneDrawn:
     return scene_of(scenario.equip(make_plan(folder, fast=True, language="en")))
 
 
-def test_there_is_one_drawing_for_each_kind_of_closure() -> None:
-    assert len(DRAWN_KINDS) == len(KINDS)
-    files = {name for name in TEMPLATES.list_templates() if name.startswith("closures/")}
-    assert files == {f"closures/{kind}.svg" for kind in DRAWN_KINDS}
+def test_each_kind_of_closure_is_drawn_and_a_new_one_as_on_the_owners_pages() -> None:
+    page = TEMPLATES.get_template("house.svg")
+    for own in (own_kinds(), own_kinds() - {"key_safe"}):
+        drawn_page = page.render(kinds=DRAWN_KINDS, own_kinds=own, outlines=CLOSURE_DRAWINGS)
+        assert all(f'id="drawing-{kind}"' in drawn_page for kind in CLOSURE_DRAWINGS)
+        assert drawn_page.count("when-open") == len(CLOSURE_DRAWINGS.keys() - own)
+    assert own_kinds() <= CLOSURE_DRAWINGS.keys()
 
 
 @pytest.mark.parametrize(
