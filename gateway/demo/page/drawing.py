@@ -1,9 +1,9 @@
 """Describes the drawing of a scene: the ways in, the cameras and the rooms that the home of the scene has. Pure.
 
-A kind of closure is drawn as on the owner's pages (`CLOSURE_DRAWINGS`), unless `templates/closures` has a file of its
-own for it. In such a file `width` says how wide it is and `stands` where it stands; the ground is at y = 364. What
-moves in it carries one of these classes of `static/demo.css`: `hinged`, `rolls-up` and `lifts` while the closure is open,
-`bolt` while it is free to open, `key` while the key is on its hook, `content` while something lies in it.
+A kind of closure is drawn as on the owner's pages (`CLOSURE_DRAWINGS`), unless `templates/closures` has a file for it.
+In such a file `width` says how wide it is and `stands` where it stands; the ground is at y = 364. What moves in it has
+one of these classes of `static/demo.css`: `hinged`, `rolls-up` and `lifts` while the closure is open, `bolt` while it
+is free to open, `key` while the key is on its hook, `content` while something lies in it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
