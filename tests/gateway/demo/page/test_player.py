@@ -36,7 +36,7 @@ class Shown:
     page: Page
     runner: DemoRunner
 
-    def begin(self, title: str = SHOW_TITLE, folder: Path = Path("unused"), **facts: Any) -> None:  # noqa: ANN401
+    def begin(self, title: str = SHOW_TITLE, folder: Path = Path("unused"), **facts: Any) -> None:  # noqa: ANN401 - fields of `DemoSnapshot`
         """Show the beginning of a run in the home of a scenario."""
         scenario = find_scenarios("delivered" if title == SHOW_TITLE else title)[0]
         plan = scenario.equip(make_plan(folder, fast=True, language="en"))
