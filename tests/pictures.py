@@ -11,6 +11,7 @@ import io
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from playwright.async_api import Page
@@ -20,16 +21,19 @@ from gateway.config.home import PagesSection
 from gateway.demo.plan import DemoPlan
 from gateway.domain.delivery.barcodes import normalise
 from gateway.mqtt.mosquitto.provisioning import free_port
-from tests.browser import visitor
+from tests.browser import BrowserVisitor, visitor
 from tests.gateway.demo.page.runner import serve_page
 from tests.gateway.web.house import ANNA_PASSWORD
+from tests.gateway.web.test_notified import subscribe_script
 from tests.lens import FakeCamera, draw_label
+from tests.pushservice import PushBrowser, PushService, push_service
 from tests.whole_house import run_whole_house
 
 DOCS = Path(__file__).parents[1] / "docs" / "pictures"
 SCREEN = {"viewport": {"width": 1280, "height": 800}, "has_touch": False}
 FILM_SIZE_PX = (800, 500)  # pixels of the film
 MAX_PICTURES = 150  # pictures, on a slow machine
+ANDROID = "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0 Mobile Safari/537.36"
 DESKTOP_SCREEN = {"viewport": {"width": 1100, "height": 760}, "has_touch": False}
 
 
@@ -40,7 +44,8 @@ async def photograph(console: Console) -> None:
     address = f"http://127.0.0.1:{port}"
 
     def with_pages(plan: DemoPlan) -> DemoPlan:
-        return replace(plan, home=plan.home.model_copy(update={"pages": PagesSection(port=port)}))
+        sections = {"pages": PagesSection(port=port), "push": pushes.section}
+        return replace(plan, home=plan.home.model_copy(update=sections))
 
     async def take(page: Page, name: str) -> None:
         console.print(f"docs/pictures/{name}.png")
@@ -49,7 +54,11 @@ async def photograph(console: Console) -> None:
 
     with tempfile.TemporaryDirectory(prefix="p", dir="/tmp") as folder:
         lens = FakeCamera(Path(folder) / "label.mjpeg")
-        async with run_whole_house(Path(folder), with_pages) as play, visitor(*lens.switches) as somebody:
+        async with (
+            push_service(Path(folder) / "push") as pushes,
+            run_whole_house(Path(folder), with_pages) as play,
+            visitor(*lens.switches) as somebody,
+        ):
             phone = await somebody.page(locale="en-GB")
             await phone.goto(f"{address}/claim")
             await phone.get_by_label("The box's code").fill(play.plan.home.claim_code_file.read_text("ascii").strip())
@@ -84,6 +93,18 @@ async def photograph(console: Console) -> None:
             await take(phone, "visit")
             await desk.goto(f"{address}/brands")
             await take(desk, "brands-desktop")
+            await take(await notified_phone(somebody, address, cookies, pushes), "messages")
+
+
+async def notified_phone(somebody: BrowserVisitor, address: str, cookies: list[Any], pushes: PushService) -> Page:
+    """The page of the messages on a phone that was just notified."""
+    phone = await somebody.page(locale="en-GB", user_agent=ANDROID)
+    await phone.context.add_cookies(cookies)
+    await phone.context.add_init_script(subscribe_script(PushBrowser(pushes)))
+    await phone.goto(f"{address}/settings/messages")
+    await phone.locator("[data-start]").click()
+    await phone.locator("[data-when=told]").wait_for()
+    return phone
 
 
 async def film(console: Console) -> None:

@@ -101,7 +101,7 @@ def unsubscribe(db: Database, phone: str, now: Now, *, by: str | None) -> bool:
     """End a subscription; `by` None: its push service no longer knows it. False: there is none."""
     if not db.execute("DELETE FROM push_subscription WHERE phone = ?", (phone,)).rowcount:
         return False
-    db.log("push_unsubscribed", now.utc, {"phone": phone}, by=by)
+    db.log("push_gone" if by is None else "push_unsubscribed", now.utc, {"phone": phone}, by=by)
     return True
 
 

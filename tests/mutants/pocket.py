@@ -8,7 +8,44 @@ OUTBOX = "tests/gateway/storage/test_outbox.py"
 LINKS = "tests/gateway/runtime/notifications/test_action_links.py"
 NOTICE = "tests/gateway/runtime/notifications/test_batching.py"
 
+PUSH = "tests/gateway/runtime/notifications/test_web_push.py"
+
 MUTANTS = (
+    Mutant(
+        name="a browser of somebody who was removed is told",
+        file="gateway/runtime/notifications/web_push.py",
+        old="        if subscription is None:\n            return SendResult.GONE\n",
+        new="        subscription = subscription or self.subscription\n",
+        tests=(f"{PUSH}::test_who_loses_access_is_told_nothing_from_that_moment_on",),
+    ),
+    Mutant(
+        name="whoever knows a browser's address takes it over",
+        file="gateway/storage/push_subscriptions.py",
+        old="    if known not in (None, keys):",
+        new="    if False:",
+        tests=(f"{PUSH}::test_another_person_cannot_take_a_subscription_over_by_its_address_alone",),
+    ),
+    Mutant(
+        name="a pushed picture is handed out again",
+        file="gateway/runtime/notifications/pictures.py",
+        old="self._kept.pop(token, None)",
+        new="self._kept.get(token)",
+        tests=(f"{PUSH}::test_a_picture_is_fetched_once_by_a_link_that_nobody_can_guess",),
+    ),
+    Mutant(
+        name="a phone is told what it was not to be told",
+        file="gateway/runtime/notifications/queue.py",
+        old="if category(message.about) in muted]",
+        new="if False]",
+        tests=(f"{PUSH}::test_each_person_chooses_what_each_phone_is_told",),
+    ),
+    Mutant(
+        name="a push service's redirect is followed",
+        file="gateway/system/guarded_http.py",
+        old="headers=headers, allow_redirects=False",
+        new="headers=headers, allow_redirects=True",
+        tests=(f"{PUSH}::test_a_redirect_is_not_followed",),
+    ),
     Mutant(
         name="a message is owed to no phone",
         file="gateway/storage/outbox.py",

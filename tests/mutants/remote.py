@@ -90,8 +90,8 @@ MUTANTS = (
     Mutant(
         name="a browser outlives the end of its sign-in",
         file="gateway/storage/sessions.py",
-        old="DELETE FROM browser WHERE device = (SELECT device FROM session WHERE id = ?)",
-        new="DELETE FROM browser WHERE device = (SELECT id FROM session WHERE id = ?)",
+        old='for table in ("browser", "push_subscription"):',
+        new='for table in ("push_subscription",):',
         tests=(STORE,),
     ),
     Mutant(

@@ -39,6 +39,9 @@ ACTIVITY_TEXTS: Mapping[str, Text] = {
     "claim_code_wrong": _("A wrong code to claim the box"),
     "phone_added": _("{by} added a phone ({what})"),
     "phone_removed": _("{by} removed a phone ({what})"),
+    "push_subscribed": _("{by} lets a browser be notified"),
+    "push_unsubscribed": _("{by} ended the notifications of a browser"),
+    "messages_address": _("{by} said where phones find this box: {what}"),
     "key_distrusted": _("{by} trusts the key {what} no longer"),
     "key_approved": _("{by} accepted the key {what}"),
     "key_refused": _("{by} refused the key {what}"),
@@ -192,6 +195,8 @@ def _line_text(row: Mapping[str, Any], language: Language) -> str:
         case "addition_proposed" | "addition_accepted" | "addition_refused" | "addition_withdrawn":
             kind, name = row["thing"], sanitized(str(row["name"]))
             return f"{TEXTS[f'add.kind.{kind}'].to(language)} {name}"
+        case "messages_address":
+            return sanitized(str(row["address"] or "-"))
         case "browser_enrolled" | "browser_ended":
             return sanitized(str(row["label"]))
         case "delivery_refused":

@@ -113,6 +113,11 @@ class NotifiedPhone:
         return self.service.got[number].said
 
 
+def subscribe_script(subscription: PushBrowser) -> str:
+    """A script for a browser's pages: it subscribes to the tests' push service, and its person allows notifications."""
+    return f"({SUBSCRIBES})({json.dumps(subscription.fields)})"
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def service(tmp_path: Path) -> AsyncIterator[PushService]:
     async with push_service(tmp_path / "push") as service:
@@ -141,7 +146,7 @@ async def phone(
     page = await somebody.page(**options)
     await site.sign_in(page.context)
     subscription = PushBrowser(service)
-    await page.context.add_init_script(f"({SUBSCRIBES})({json.dumps(subscription.fields)})")
+    await page.context.add_init_script(subscribe_script(subscription))
     yield NotifiedPhone(site, service, page, subscription)
 
 
