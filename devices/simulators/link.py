@@ -29,6 +29,7 @@ RETAINED = frozenset({TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.B
 NUMBERED = frozenset({TopicSuffix.STATE, TopicSuffix.EVENT, TopicSuffix.RESULT})
 RETRY_DELAY_S = 0.2  # seconds between attempts to connect
 KEEPALIVE_S = 10  # seconds
+NEW_ACCOUNT_DELAY_S = 1.0  # until the broker has read an account that was just written
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class DeviceLink:
         self._online, self._will = online, will
         self._on_up, self._on_heard = on_up, on_heard
         self._lag_s, self._rng = lag_s, rng
-        self._ending = False
+        self._ending = self._lacked_account = False
         self._wanted = asyncio.Event()
         self._wanted.set()
         self._cut = asyncio.Event()
@@ -178,7 +179,14 @@ class DeviceLink:
             await asyncio.sleep(RETRY_DELAY_S)
 
     async def _session(self) -> None:
-        password = self._secret()
+        try:
+            password = self._secret()
+        except OSError:
+            self._lacked_account = True
+            raise
+        if self._lacked_account:
+            self._lacked_account = False
+            await asyncio.sleep(NEW_ACCOUNT_DELAY_S)
         # a new object for every connection: one that is entered again sends what an earlier connection did not
         client = aiomqtt.Client(
             self._broker.host,

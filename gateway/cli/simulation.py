@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated, get_args
@@ -45,6 +45,7 @@ from gateway.system.parent_death import with_parent_death_signal
 
 HEARTBEAT_INTERVAL_S = 30.0  # of a door sensor that answers no query
 STOP_TIMEOUT_S = 5.0  # seconds for the house to end by itself
+POLL_INTERVAL_S = 0.1  # seconds between two looks whether the streams are served
 MAX_SOCKET_PATH_BYTES = 107  # bytes of a Unix socket's path
 
 
@@ -242,20 +243,18 @@ async def _run_house(  # noqa: PLR0913 - one argument an option of the command
             folder = home.storage.folder / "broker" if passwords is None else passwords.parent
             broker = await stack.enter_async_context(private_broker(folder, home))
             print_line(f"Nobody listened at {host}:{port}. Now a broker of this house's own does ({broker.kind}).")
-        if announces:
-            await stack.enter_async_context(announce_by_mdns(announced_house.announcements(plan)))
-            print_line("They announce themselves: add them on the pages. Each connects once it has its account.")
-        else:
+        if not announces:
             await _check_runnable(plan)
         devices = ", ".join(f"{id_} ({device.kind})" for id_, device in plan.devices.items())
         print_line(f"Simulated until Ctrl-C: {devices}.")
         print_line(
             f"Pictures: rtsp://{plan.rtsp.host}:{plan.rtsp.port}/. This terminal shows what happens at the door."
         )
-        process = await asyncio.create_subprocess_exec(
-            *with_parent_death_signal(command), stderr=asyncio.subprocess.PIPE, start_new_session=True
-        )  # in its own process group: Ctrl-C reaches only this command, which ends it before the broker
-        stack.push_async_callback(end_process, process, within=STOP_TIMEOUT_S)
+        process = await stack.enter_async_context(_run_devices(command))
+        if announces:
+            await _wait_for_streams(plan, process)
+            await stack.enter_async_context(announce_by_mdns(announced_house.announcements(plan)))
+            print_line("They announce themselves: add them on the pages. Each connects once it has its account.")
         links = DeviceLinkMonitor(plan, print_line)
         narration = follow_physical_log(log, ZoneInfo(home.timezone), print_line)
         await stack.enter_async_context(
@@ -266,6 +265,18 @@ async def _run_house(  # noqa: PLR0913 - one argument an option of the command
         status = await process.wait()
         what = f"The simulated house ended by itself ({status}): {links.last_line}"
         raise Failure(what, "Start it again.", ExitCode.NO_ANSWER)
+
+
+@asynccontextmanager
+async def _run_devices(command: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the devices' process, in its own group: Ctrl-C reaches only this command, which ends it before the broker."""
+    process = await asyncio.create_subprocess_exec(
+        *with_parent_death_signal(command), stderr=asyncio.subprocess.PIPE, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        await end_process(process, within=STOP_TIMEOUT_S)
 
 
 @asynccontextmanager
@@ -280,6 +291,12 @@ async def _end_by_signal() -> AsyncIterator[None]:
             yield
     except asyncio.CancelledError:
         print_line("The simulated house has ended.")
+
+
+async def _wait_for_streams(plan: SimulatedHouse, process: asyncio.subprocess.Process) -> None:
+    """Wait until the cameras' streams are served: what announces itself is there."""
+    while process.returncode is None and not await is_listening(plan.rtsp.host, plan.rtsp.port):  # noqa: ASYNC110 - another process serves them
+        await asyncio.sleep(POLL_INTERVAL_S)
 
 
 async def _check_runnable(plan: SimulatedHouse) -> None:

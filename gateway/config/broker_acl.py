@@ -139,7 +139,8 @@ def access_list(home: Home, *, homeassistant: bool = False) -> str:
     carried = bridge_topics(home)
     for account, bases in carried.items():
         own[account] = [f"readwrite {base}/#" for base in bases]
-        people["installer"] += [f"read {base}/#" for base in bases]
+        # A query to a device that nobody has added yet: an answer before it is added. Never an order.
+        people["installer"] += [right for base in bases for right in (f"read {base}/#", f"write {base}/+/get")]
     accounts = account_names(home, homeassistant=homeassistant)
     if HOMEASSISTANT_ACCOUNT in accounts:
         prefix, streams = discovery_prefix(home), carried.get(HOMEASSISTANT_ACCOUNT, (STATESTREAM_TOPIC,))

@@ -153,6 +153,20 @@ class Proposals:
         except EditRejected:
             return self._home
 
+    async def check(self, request: ProposalRequest, *, now: Now) -> ProposalView:
+        """Return how the house would be with this device or entrance; nothing is stored."""
+        proposal = Proposal(
+            id=secrets.token_hex(8),
+            kind=request.kind,
+            name=request.name,
+            fields=dict(request.fields),
+            by="",
+            at=now.utc,
+        )
+        permitted = frozenset(self._permitted_entrances())
+        async with self._read_lock:
+            return (await asyncio.to_thread(self._pending_views, permitted, proposal))[0][-1]
+
     async def propose(self, request: ProposalRequest, *, by: str, now: Now) -> tuple[Remark, ...]:
         """Propose a device or an entrance; return why not, or nothing if it waits for the owner now."""
         login = request.login

@@ -14,6 +14,7 @@ from gateway.config.home import Home
 from gateway.installation.capability import Measurement, WalkTestStatus
 from gateway.installation.walk import WalkTest, fitted_devices, status_with_devices
 from gateway.system.atomic_file import write_whole
+from gateway.system.config_section import ConfigSection
 
 INSTALLATION_FOLDER = "installation"
 
@@ -33,6 +34,42 @@ def store_measurements(storage: Path, new: Mapping[str, Measurement]) -> None:
     """Store new measurements beside those of other devices."""
     measurements = {**read_measurements(storage), **new}
     write_file(storage / INSTALLATION_FOLDER / "measured.json", _MEASUREMENTS_ADAPTER.dump_json(measurements, indent=1))
+
+
+class SetupState(ConfigSection):
+    """How far the first set-up is, as far as nothing else says it. `under_way`: the home page counts its steps."""
+
+    under_way: bool = False
+    notice: bool = False  # somebody has the notice for the door
+
+
+def read_setup(storage: Path) -> SetupState:
+    """Return the state of the set-up; a missing or unreadable file says that none is under way."""
+    try:
+        return SetupState.model_validate_json((storage / INSTALLATION_FOLDER / "setup.json").read_bytes())
+    except (OSError, ValidationError):
+        return SetupState()
+
+
+def store_setup(storage: Path, state: SetupState) -> None:
+    """Store the state of the set-up."""
+    write_file(storage / INSTALLATION_FOLDER / "setup.json", state.model_dump_json().encode())
+
+
+_NAMES_ADAPTER: TypeAdapter[frozenset[str]] = TypeAdapter(frozenset[str])
+
+
+def read_shown_accounts(storage: Path) -> frozenset[str]:
+    """Return the accounts at the broker that a page has shown; empty if the file is missing or unreadable."""
+    try:
+        return _NAMES_ADAPTER.validate_json((storage / INSTALLATION_FOLDER / "shown.json").read_bytes())
+    except (OSError, ValidationError):
+        return frozenset()
+
+
+def store_shown_accounts(storage: Path, names: frozenset[str]) -> None:
+    """Store which accounts were shown."""
+    write_file(storage / INSTALLATION_FOLDER / "shown.json", _NAMES_ADAPTER.dump_json(names))
 
 
 def write_file(file: Path, content: bytes) -> None:

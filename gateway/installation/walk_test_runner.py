@@ -29,7 +29,13 @@ from gateway.domain.visit import events as e
 from gateway.installation import discovery_scan, records
 from gateway.installation import walk as walks
 from gateway.installation.capability import Measurement, WalkTestStatus
-from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, measure_device
+from gateway.installation.device_probe import (
+    DeviceAnswer,
+    ProbeKeyUnusable,
+    device_topics,
+    measure_device,
+    probe_devices,
+)
 from gateway.installation.discovery import DiscoveredDevice
 from gateway.installation.trials import LIVE_TRIALS, TrialAnswer, WalkTrial
 from gateway.installation.walk import WALK_TEST_BRAND, TestDelivery, WalkTest, WalkTestStep
@@ -54,6 +60,7 @@ TEST_CARRIER = "Perron"
 TEST_WINDOW = timedelta(hours=4)  # of the test's delivery: an installation takes long
 RENEW_BEFORE_END = timedelta(minutes=15)  # the delivery is announced again so long before the end of its window
 MAX_PICTURE_ATTEMPTS = 8  # a camera that has just started gives no picture yet
+ASK_TIMEOUT_S = 5.0  # for the answer of a device that nobody has added yet
 MEASUREMENT_COUNT = 5  # queries of a measurement
 
 
@@ -280,20 +287,33 @@ class WalkTestRunner:
         error, _ = await asyncio.gather(scan_broker(), discovery_scan.scan_network(self._home, seconds, devices.append))
         return tuple({device.key: device for device in devices}.values()), error
 
-    async def measure(self, device: str) -> Measurement | str:
-        """Query a device several times and store the measurement; or return why it cannot be queried.
+    async def measure(self, device: str, *, count: int = MEASUREMENT_COUNT) -> Measurement | str:
+        """Query a device `count` times and store the measurement; or return why it cannot be queried.
 
         ConnectionError: the broker cannot be reached.
         """
         topics, now = device_topics(self._home, [device]), self._clock.now().utc
         try:
             async with self.installer_lock, self._installer_session(topics) as session:
-                measurement = await measure_device(self._home, session, device, count=MEASUREMENT_COUNT, now=now)
+                measurement = await measure_device(self._home, session, device, count=count, now=now)
         except (ConfigError, ProbeKeyUnusable) as error:
             return str(error)
         if not isinstance(measurement, str):
             await asyncio.to_thread(records.store_measurements, self._folder, {device: measurement})
         return measurement
+
+    async def ask(self, house: Home, device: str) -> DeviceAnswer:
+        """Query one device of `house`, which may have more devices than the running one.
+
+        Raises:
+            ConnectionError, ConfigError, ProbeKeyUnusable: the broker, or the gateway's key, cannot be used.
+        """
+        topics = device_topics(house, [device])
+        async with self.installer_lock, self._installer_session(topics) as session:
+            asked = await probe_devices(
+                house, session, [device], timeout_s=ASK_TIMEOUT_S, correlation_prefix="try", min_wait_s=0.0
+            )
+        return asked.devices[device]
 
     async def run(self) -> None:
         """Observe, announce the test's delivery, and store changes, until cancelled."""

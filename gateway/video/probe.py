@@ -5,25 +5,33 @@ file and without the account) and writes one line (`ProbeResult`). `perron docto
 """
 
 import asyncio
+import base64
 import contextlib
 import resource
 import sys
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import ValidationError
+from pydantic import Base64Bytes, Field, ValidationError
 
 from gateway.video.ipc import CameraSource, IpcMessage, OpenFailure, StreamFault
 
 PROBE_DURATION_S: Final = 2.5  # seconds after the first picture
 PROBE_TIMEOUT_S: Final = 4.5  # seconds for the whole probe
+PICTURE_OPTION: Final = "--picture"
+MAX_PICTURE_BYTES: Final = 400_000  # of a JPEG; a thumbnail has a tenth
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.stream import VideoStream
 
 
 class ProbeResult(IpcMessage):
     """What the probe found. `unopened`: why the stream did not open. `lost`: why it ended.
 
     `key_every`: seconds between two key pictures, None if fewer than two came. `shown`: the fingerprint of the
-    certificate that the camera showed and that is not trusted.
+    certificate that the camera showed and that is not trusted. `picture`: the first picture, a JPEG, where one was
+    asked for.
     """
 
     unopened: OpenFailure | None = None
@@ -33,14 +41,19 @@ class ProbeResult(IpcMessage):
     pictures_a_second: float | None = None
     key_every: float | None = None
     shown: str | None = None
+    picture: Annotated[Base64Bytes, Field(max_length=2 * MAX_PICTURE_BYTES)] | None = None
 
 
-async def probe_stream(source: CameraSource) -> ProbeResult:
-    """Probe a camera's stream for a few seconds. It raises nothing for what the camera does."""
+async def probe_stream(source: CameraSource, *, picture: bool = False) -> ProbeResult:
+    """Probe a camera's stream for a few seconds, and return its first `picture` if asked to.
+
+    It raises nothing for what the camera does.
+    """
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "gateway.video.probe",
+        *([PICTURE_OPTION] if picture else ()),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -57,19 +70,22 @@ async def probe_stream(source: CameraSource) -> ProbeResult:
         await child.communicate()  # waits until the pipes are closed too
 
 
-def _probe(source: CameraSource) -> ProbeResult:
+def _probe(source: CameraSource, *, picture: bool) -> ProbeResult:
     from gateway.video.rtsps import certificate_fingerprint  # noqa: PLC0415 - only the child process needs it
     from gateway.video.stream import StreamLost, read_packets  # noqa: PLC0415 - only the child process needs it
 
     began, keys, times = time.monotonic(), list[float](), list[float]()
     width = height = 0
-    lost = None
+    lost, jpeg = None, None
     try:
         for stream, packet in read_packets(source):
             now = time.monotonic()
             if packet is None:
                 began, width, height = now, stream.codec_context.width, stream.codec_context.height
+                stream.codec_context.thread_count = 1
                 continue
+            if picture and jpeg is None:
+                jpeg = _first_picture(packet)
             if packet.pts is not None or not times:  # None of the first packet means 0
                 times.append(float((packet.pts or 0) * (stream.time_base or 0)))
                 keys += times[-1:] if packet.is_keyframe else []
@@ -88,7 +104,22 @@ def _probe(source: CameraSource) -> ProbeResult:
         height=height,
         pictures_a_second=round((len(times) - 1) / seconds, 1) if seconds > 0 else None,
         key_every=round(keys[-1] - keys[-2], 2) if len(keys) > 1 else None,
+        picture=None if jpeg is None else base64.b64encode(jpeg),
     )
+
+
+def _first_picture(packet: "Packet[VideoStream]") -> bytes | None:
+    """Decode a packet; return its picture as a JPEG, or None: it has none yet, or cannot be decoded."""
+    import av.error  # noqa: PLC0415 - only the child process needs it
+
+    from gateway.video.frame_analysis import thumbnail  # noqa: PLC0415 - only the child process needs it
+
+    try:
+        frames = packet.decode()
+    except av.error.FFmpegError:
+        return None
+    jpeg = thumbnail(frames[0]) if frames else None
+    return jpeg if jpeg is not None and len(jpeg) <= MAX_PICTURE_BYTES else None
 
 
 def main() -> None:
@@ -98,7 +129,7 @@ def main() -> None:
     av.logging.set_level(None)  # libav's own lines may carry a camera's password
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # and so would a core
     source = CameraSource.model_validate_json(sys.stdin.readline())
-    sys.stdout.write(_probe(source).model_dump_json() + "\n")
+    sys.stdout.write(_probe(source, picture=PICTURE_OPTION in sys.argv[1:]).model_dump_json() + "\n")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from aiohttp import web
 from gateway.config.home import PagesSection
 from gateway.domain.delivery.barcodes import page_patterns
 from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.installation.tryout import DeviceTryout
 from gateway.storage import StoreFailed
 from gateway.system.atomic_file import write_whole
 from gateway.system.changes import ChangeNotifier
@@ -34,6 +35,7 @@ from gateway.web.pages.action_links import ActionLinkPage
 from gateway.web.pages.add_device import AddDevicePage
 from gateway.web.pages.away import AwayPage
 from gateway.web.pages.brands import BrandsPage
+from gateway.web.pages.broker_accounts import BrokerAccountsPage
 from gateway.web.pages.decommission import DecommissionPage
 from gateway.web.pages.desk import DeskPages
 from gateway.web.pages.diagnostics import DiagnosticsPage
@@ -51,6 +53,7 @@ from gateway.web.pages.parcels import ParcelsPage
 from gateway.web.pages.phones import PhonesPage
 from gateway.web.pages.privacy import PrivacyPage
 from gateway.web.pages.receptions import ReceptionsPage
+from gateway.web.pages.setup import SetupPage
 from gateway.web.pages.sign_in import SignInPages
 from gateway.web.server import courier_view, keeper_view
 from gateway.web.server import security_headers as security
@@ -125,12 +128,13 @@ class PagesSite(Page):
         self._keeper = KeeperPages(self._authorizer, keeping)
         simple_pages: tuple[type[Page], ...] = (
             HomePage, LivePage, BrandsPage, HistoryPages, HouseholdPage, PhonesPage, PrivacyPage, InstallationPage,
-            DiagnosticsPage, AddDevicePage, AwayPage, HubPage, ParcelsPage, InstallablePage,
+            DiagnosticsPage, AwayPage, HubPage, ParcelsPage, InstallablePage, BrokerAccountsPage,
         )  # fmt: skip
         for page in (
             *(page(self._authorizer) for page in simple_pages),
             SignInPages(self._authorizer, succession),
             ActionLinkPage(self._authorizer, link_key),
+            *_pages_that_try_devices(self._authorizer),
             KeysPage(self._authorizer, certificate=lambda: self.certificate, renew=self.renew),
             DecommissionPage(self._authorizer, succession),
             ReceptionsPage(self._authorizer, access),
@@ -480,4 +484,14 @@ class PagesSite(Page):
 
 
 # Of an address, one for each name of the box. Cached: drawing takes 30 ms, and any stranger may request it.
+def _pages_that_try_devices(authorizer: Authorizer) -> tuple[Page, ...]:
+    """Return the pages on which devices are tried before they are added; they share what was found."""
+    services = authorizer.services
+    tryout = DeviceTryout(
+        services.home, ask=services.walk_tests.ask, clock=services.clock.now,
+        check=lambda request: services.proposals.check(request, now=services.clock.now()),
+    )  # fmt: skip
+    return SetupPage(authorizer, tryout), AddDevicePage(authorizer, tryout)
+
+
 _qr_code = lru_cache(maxsize=16)(qr_svg)

@@ -119,6 +119,8 @@ async def claims(owner: Page, house: House) -> None:
     await owner.get_by_label("Name", exact=True).fill("Anna")
     await owner.get_by_label("New password").fill(ANNA_PASSWORD)
     await owner.get_by_role("button", name="Claim it").click()
+    await expect(owner.locator("h1")).to_have_text("Set-up: 0 of 8 done")
+    await owner.goto(house.address)
     await expect(owner.locator("main")).to_contain_text("There is no entrance here yet")
 
 
@@ -129,6 +131,9 @@ async def joins(owner: Page, installer: Page, house: House) -> None:
     await installer.get_by_label("Name", exact=True).fill("Ida")
     await installer.get_by_label("New password").fill(PASSWORD)
     await installer.get_by_role("button", name="Join").click()
+    await installer.get_by_role("link", name="Set it up").click()
+    await expect(installer.locator("#phone")).to_contain_text("The owner does this.")
+    await installer.get_by_role("link", name="Installation", exact=True).click()
     await installer.get_by_role("link", name="Add a device or an entrance").click()
 
 

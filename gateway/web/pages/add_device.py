@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from devices.vendors import VENDORS
 from gateway.config.broker_acl import AccountTaken, account_names
 from gateway.config.editor import ENTRANCE
 from gateway.config.fields import ROLE_ACCOUNTS
@@ -13,20 +14,27 @@ from gateway.installation import records
 from gateway.installation.capability import Capability, WalkTestStatus, device_capabilities, entrance_capabilities
 from gateway.installation.proposal_checks import PROPOSAL_KINDS, ProposalRequest, Remark
 from gateway.installation.proposal_workflow import ProposalState, ProposalView
-from gateway.system.i18n import Language, Text
+from gateway.installation.tryout import ASKED_KINDS, DeviceTryout, Trial
+from gateway.system.i18n import Language, Text, _
 from gateway.system.text import escape_invisible
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight
-from gateway.web.pages.add_device_form import FORM_FIELDS, entered_values, initial_values, read_form
+from gateway.web.pages.add_device_form import FORM_FIELDS, entered_values, initial_values, read_form, vendor_fields
 from gateway.web.pages.installation import capability_facts
+from gateway.web.server.authorization import Authorizer
 from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts, get, post
 from gateway.web.texts.catalogue import TEXTS
+from gateway.web.texts.vendor_texts import vendor_help, vendor_title
 
 ADD_DEVICE_PATH = "/installation/add"
 
 
 class AddDevicePage(Page):
-    """The page of proposals for home.yaml."""
+    """The page of proposals for home.yaml. `tryout` tries a device before it is added."""
+
+    def __init__(self, authorizer: Authorizer, tryout: DeviceTryout) -> None:
+        super().__init__(authorizer)
+        self._tryout = tryout
 
     @get(ADD_DEVICE_PATH, UserRight.DEVICES)
     async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
@@ -43,8 +51,10 @@ class AddDevicePage(Page):
         values: Mapping[str, Sequence[str]] | None = None,
         field_errors: Mapping[str, Remark] | None = None,
         errors: Sequence[Text] = (),
+        trial: Trial | None = None,
         status: int = 200,
     ) -> web.Response:
+        vendor = next(iter((values or {}).get("vendor", ())), "")
         views = await self._services.proposals.read_views()
         home = await self._services.proposals.read_house_with_all()
         measured = await asyncio.to_thread(records.read_measurements, self._home.storage.folder)
@@ -58,10 +68,14 @@ class AddDevicePage(Page):
             errors=errors,
             kinds=PROPOSAL_KINDS,
             kind=kind,
-            fields=FORM_FIELDS.get(kind, ()),
+            fields=vendor_fields(kind, vendor),
+            vendor_help=vendor_help(vendor) if vendor in VENDORS else None,
+            vendor_titles={name: vendor_title(name) for name in VENDORS},
+            trial=trial,
+            may_try=kind == "camera" or kind in ASKED_KINDS,
             values=values or {},
             devices=home.devices,
-            field_errors={key: _remark_text(remark) for key, remark in (field_errors or {}).items()},
+            field_errors={key: remark_text(remark) for key, remark in (field_errors or {}).items()},
             waiting=[facts for facts in proposals if facts["view"].state == ProposalState.PROPOSED],
             accepted=[facts for facts in proposals if facts["view"].state != ProposalState.PROPOSED],
             writable=await asyncio.to_thread(self._services.proposals.is_writable),
@@ -74,8 +88,8 @@ class AddDevicePage(Page):
     def _proposal_facts(self, view: ProposalView, measured: Mapping[str, Any], language: Language) -> Mapping[str, Any]:
         return {
             "view": view,
-            "objections": [_remark_text(remark) for remark in view.objections],
-            "cautions": [_remark_text(remark, "note") for remark in view.cautions],
+            "objections": [remark_text(remark) for remark in view.objections],
+            "cautions": [remark_text(remark, "note") for remark in view.cautions],
             "capabilities": capability_facts(_capabilities(view, measured), language),
         }
 
@@ -89,12 +103,25 @@ class AddDevicePage(Page):
         proposal = await asyncio.to_thread(read_form, kind, form, home)
         if not isinstance(proposal, ProposalRequest):
             return await self._render(request, kind=kind, values=values, field_errors=proposal, status=422)
+        if form.get("do") == "try":
+            return await self._try(request, user, proposal, values)
         objections = await self._services.proposals.propose(proposal, by=user.person, now=self._now)
         if objections:
-            errors = [_remark_text(remark) for remark in objections]
+            errors = [remark_text(remark) for remark in objections]
             return await self._render(request, kind=kind, values=values, errors=errors, status=422)
         self._authorizer.changes.notify()
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
+
+    async def _try(
+        self, request: web.Request, user: CurrentUser, proposal: ProposalRequest, values: Mapping[str, Sequence[str]]
+    ) -> web.Response:
+        """Show what a device answers, or what a camera sees, before anybody adds it."""
+        is_owner = user.role is Role.OWNER
+        if not self._tryout.may_try(proposal, is_owner=is_owner):
+            trial = Trial(text=_("An installer tries a camera only if it announces itself: search for devices first."))
+        else:
+            trial = await self._tryout.try_device(proposal, user.person, is_found=not is_owner)
+        return await self._render(request, kind=proposal.kind, values=values, trial=trial)
 
     @post(f"{ADD_DEVICE_PATH}/accept", UserRight.ENROL)
     async def _accept(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -105,7 +132,7 @@ class AddDevicePage(Page):
         chosen = [str(id_) for id_ in form.getall("take", ())]
         objections = await self._services.proposals.accept(chosen, by=user.person, now=self._now)
         if objections:
-            return await self._render(request, errors=[_remark_text(remark) for remark in objections], status=409)
+            return await self._render(request, errors=[remark_text(remark) for remark in objections], status=409)
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
     @post(f"{ADD_DEVICE_PATH}/refuse", UserRight.ENROL)
@@ -156,7 +183,8 @@ class AddDevicePage(Page):
         return f"perron broker-config {folder} --home {self._services.proposals.file or 'home.yaml'}"
 
 
-def _remark_text(remark: Remark, kind: str = "no") -> Text:
+def remark_text(remark: Remark, kind: str = "no") -> Text:
+    """Return a remark in words."""
     facts = {key: " ".join(map(escape_invisible, fact.splitlines())) for key, fact in remark.facts.items()}
     return TEXTS[f"add.{kind}.{remark.text_key}"].with_facts(**facts)
 

@@ -4,13 +4,14 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, replace
 from typing import Literal, get_args
 
 from multidict import MultiMapping
 from pydantic import JsonValue, TypeAdapter
 
 from devices.vendor_name import VendorOf
+from devices.vendors import VENDORS
 from devices.vendors.definition import DeviceKind
 from gateway.config import devices
 from gateway.config.editor import ENTRANCE, EditRejected, parse_value
@@ -46,12 +47,20 @@ class FormField(Frozen, kw_only=False):
     _: KW_ONLY
     is_required: bool = False
     is_on_by_default: bool = False
+    help: Text | None = None  # what to fill in, where the label does not say it
+    example: str = ""
     choices: tuple[str, ...] = ()  # to choose from
     device_kinds: tuple[str, ...] = ()  # of the devices to choose from
 
 
-_LATENCY_FIELD = FormField("latency", _("Answers within so many seconds (latency)"), "number")
-_HEARTBEAT_FIELD = FormField("heartbeat", _("Says something at least every so many seconds (heartbeat)"), "number")
+_LATENCY_FIELD = FormField(
+    "latency", _("Answers within so many seconds (latency)"), "number",
+    help=_("Leave it empty at first: the test proposes a value."), example="8",
+)  # fmt: skip
+_HEARTBEAT_FIELD = FormField(
+    "heartbeat", _("Says something at least every so many seconds (heartbeat)"), "number",
+    help=_("Only for a sensor that cannot be asked, such as one on a battery."), example="3600",
+)  # fmt: skip
 _ADDRESS_FIELD = FormField(
     "address", _("Address: the maker's, or its topic (zigbee2mqtt/name); empty if it speaks Perron's own words")
 )
@@ -143,6 +152,27 @@ FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
         FormField("alarm", _("Alarm"), "device", device_kinds=("alarm",)),
     ),
 }
+
+
+VENDOR_KEYS = frozenset({"address", "fingerprint", "guard.key", "keys.code", "topics.event"})
+"""The keys that only some vendors' devices have: their definitions describe them."""
+
+
+def vendor_fields(kind: str, vendor: str) -> Sequence[FormField]:
+    """Return the fields of a kind as the vendor's definition describes them; all of them for an unknown vendor."""
+    module = VENDORS.get(vendor)
+    if module is None or kind not in module.DEFINITION.kinds:
+        return FORM_FIELDS.get(kind, ())
+    described = module.DEFINITION.fields
+    fields = list[FormField]()
+    for field in FORM_FIELDS[kind]:
+        words = described.get(field.key)
+        if words is not None:
+            text = Text(words.help) if words.help else field.help
+            fields.append(replace(field, label=Text(words.title), help=text, example=words.example))
+        elif field.key not in VENDOR_KEYS:
+            fields.append(field)
+    return fields
 
 
 def read_form(kind: str, form: MultiMapping[object], home: Home) -> ProposalRequest | Mapping[str, Remark]:

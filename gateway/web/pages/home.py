@@ -23,6 +23,7 @@ from gateway.web.server.camera_figures import camera_figures
 from gateway.web.server.keeper_view import kept_entrances
 from gateway.web.server.page import Conflict, Page, form_texts, get, post, raise_if_not_done
 from gateway.web.server.security_headers import local_path
+from gateway.web.server.setup_progress import SetupProgress, read_progress
 from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
@@ -65,12 +66,20 @@ class HomePage(OwnerRequestPage):
     async def _home_page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         now = self._now.utc.astimezone(self._services.zone)
         blank = {"entrance": "", "from": now.strftime("%Y-%m-%dT%H:%M"), "to": ""}
-        return self._render(request, blank)
+        setup = await read_progress(self._services, self._accounts, self._now, found=0)
+        return self._render(request, blank, setup=setup if setup.under_way and not setup.is_complete else None)
 
-    def _render(self, request: web.Request, entered: Mapping[str, str], *, error: Text | None = None) -> web.Response:
+    def _render(
+        self,
+        request: web.Request,
+        entered: Mapping[str, str],
+        *,
+        error: Text | None = None,
+        setup: SetupProgress | None = None,
+    ) -> web.Response:
         viewer = self._authorizer.viewer(request)
         return self._render_page(
-            request, "home", entered=entered, error=error, may_begin=self._may_begin(),
+            request, "home", setup=setup, entered=entered, error=error, may_begin=self._may_begin(),
             proposed=self._services.proposals.waiting_count, kept=kept_entrances(self._services),
             cameras={name: camera_figures(self._services, name, viewer) for name in self._home.entrances},
         )  # fmt: skip

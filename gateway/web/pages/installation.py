@@ -64,7 +64,7 @@ class InstallationPage(Page):
             readiness={name: summarise(self._store.readiness.hours(name)) for name in home.entrances},
             devices=devices,
             discovered=discovered,
-            kind_names={device.text_key: _kind_name(device.text_key) for device in discovered or ()},
+            kind_names={device.text_key: kind_name(device.text_key) for device in discovered or ()},
         )
 
     @post(f"{INSTALLATION_PATH}/discover", UserRight.DEVICES)
@@ -167,7 +167,7 @@ def capability_facts(capabilities: Iterable[Capability], language: Language) -> 
     return facts
 
 
-def _kind_name(kind: str) -> Text | str:
+def kind_name(kind: str) -> Text | str:
     """Return the name of a kind of device; the name of a maker or a program stays as it is."""
     keys = (f"add.kind.{kind}", f"install.what.{kind.replace(' ', '_')}")
     return next((TEXTS[key] for key in keys if key in TEXTS), kind)

@@ -12,6 +12,7 @@ from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import Authorizer, cookie_name, delete_cookie
 from gateway.web.server.page import Page, browser_label, form_texts, get, post
 from gateway.web.server.security_headers import local_path
+from gateway.web.server.setup_progress import SETUP_PATH, begin_setup
 
 _CONFIRM_FORM: dict[str, Any] = {"action": "/confirm", "password": "password"}
 
@@ -72,8 +73,12 @@ class SignInPages(Page):
         fields = await form_texts(request)
         code, name = fields.get("code", ""), fields.get("name", "")
         claim = self._accounts.claim(code, name, fields.get("password", ""), self._now, browser=browser_label(request))
-        response = await self._sign_in_or_ask_again(request, claim, "claim", name=name, code=code)
+        location = "/" if self._home.entrances else SETUP_PATH
+        response = await self._sign_in_or_ask_again(request, claim, "claim", location=location, name=name, code=code)
         if self._accounts.is_claimed():
+            if not self._home.entrances:
+                with suppress(OSError):  # then the home page does not lead there
+                    await begin_setup(self._services)
             with suppress(OSError):  # the code is void now
                 self._home.claim_code_file.unlink()
         return response

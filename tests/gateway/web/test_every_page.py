@@ -125,7 +125,7 @@ async def test_each_answer_is_dressed_errors_and_files_too(walk: Tour, monkeypat
     site = walk.site
     async with site.client(site.owner) as owner, site.client(None) as nobody:
         for name in STATIC_FILES:
-            await asked(nobody, "GET", f"/static/{name}", 200)
+            await asked(owner, "GET", f"/static/{name}", 200)
         for path, status in (("/nowhere", 404), ("/", 303), ("/claim", 303), ("/static/x.css", 404), ("/link/x", 410)):
             await asked(nobody, "GET", path, status)
         await asked(nobody, "DELETE", "/enter", 405)

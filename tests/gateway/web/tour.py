@@ -48,6 +48,7 @@ NO_PAGE_ROUTES = frozenset({
     "/brands/{brand}/facts.jwt",
     "/installation/walk/{entrance}/picture/{number}", "/installation/walk/{entrance}/report.pdf",
     "/installation/walk/{entrance}/report.signed.json",
+    "/setup/picture/{token}", "/setup/notice.pdf",
     "/certificate/authority.crt", "/static/{name}", "/away/worker.js", "/away/{language}.webmanifest",
     "/worker.js", "/manifest/{language}.webmanifest",
     "/offline/{name}",  # its page is looked at in `test_installable.py`, while the box does not answer
@@ -57,6 +58,7 @@ NO_PAGE_ROUTES = frozenset({
 PLAIN_PATHS = ("/", "/live", "/history", "/parcels", "/brands", "/household", "/settings", "/settings/messages",
          "/settings/keys",
          "/settings/sign-ins", "/installation", "/installation/examination", "/installation/add",
+         "/installation/accounts", "/setup", "/setup/devices",
          "/settings/privacy", "/settings/hub", "/settings/moving-out", "/confirm", "/enter", "/enter/again",
          "/away", "/away/enrol", "/receptions", "/desk", "/keepers", "/keeper")  # fmt: skip
 

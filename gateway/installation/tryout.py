@@ -1,0 +1,247 @@
+"""Tries a device before it is added: a camera's picture, a lock's answer.
+
+Nothing is enrolled: the house with the device exists for the time of the trial. An installer may try only what
+announced itself in the network or at the broker, so the box cannot be made to speak with any other machine; the owner
+may name an address in the home's own network too. A camera of the inside that is in the house already is not tried
+again by another path: it is shown during a visit only. Each person has a limited number of trials, and a picture is for
+the one who asked for it.
+"""
+
+import asyncio
+import ipaddress
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+
+from devices import reports as r
+from devices.vendors.definition import DOOR_KINDS
+from gateway.config.devices import AnyDevice, CameraDevice
+from gateway.config.home import Home
+from gateway.config.stream_url import endpoint
+from gateway.domain.frozen import Frozen
+from gateway.domain.now import Now
+from gateway.installation.device_probe import DeviceAnswer, ProbeKeyUnusable
+from gateway.installation.diagnostics.stream import judge_stream
+from gateway.installation.discovery import DiscoveredDevice
+from gateway.installation.proposal_checks import ProposalRequest
+from gateway.installation.proposal_workflow import ProposalView
+from gateway.system.atomic_file import write_whole
+from gateway.system.config_section import ConfigError
+from gateway.system.i18n import Text, _
+from gateway.system.token_bucket import SlidingWindow
+from gateway.video.ipc import CameraSource
+from gateway.video.probe import ProbeResult, probe_stream
+
+MAX_TRIALS_PER_HOUR = 60  # of one person: an address book of the network is not read through a form
+MAX_FOUND = 64  # announced devices that are kept
+MAX_PICTURES = 32  # the newest
+PICTURE_LIFETIME_S = 600.0
+ASKED_KINDS = DOOR_KINDS - {"strike"}  # the other kinds say something by themselves only
+TRIALS_AT_ONCE = 2  # each of a camera is a process that decodes
+
+log = structlog.get_logger(__name__)
+
+_BOLTS = {
+    r.LockState.LOCKED: _("locked"),
+    r.LockState.UNLOCKED: _("unlocked"),
+    r.LockState.UNLATCHED: _("open"),
+    r.LockState.NOT_FULLY_LOCKED: _("not fully locked"),
+}
+_LEAVES = {r.DoorState.CLOSED: _("closed"), r.DoorState.OPEN: _("open")}
+
+
+class Trial(Frozen):
+    """The result of a trial: a sentence, whether it is good (None: nothing can be said yet), the token of a picture."""
+
+    text: Text
+    good: bool | None = None
+    picture: str | None = None
+
+
+class FoundDevice(Frozen):
+    """An announced device, and its trial; `request`: what adds it, None where something has to be filled in."""
+
+    device: DiscoveredDevice
+    request: ProposalRequest | None = None
+    trial: Trial | None = None
+
+
+class TriedPicture(Frozen):
+    """The picture of a camera that nobody has added, for the person who tried it until `until` (monotonic seconds)."""
+
+    camera: str
+    person: str
+    jpeg: bytes
+    until: float
+
+
+class DeviceTryout:
+    """The trials of the running gateway, and what was found in its network.
+
+    `check` returns the house with a device that nobody has added; `ask` queries a device of such a house.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        *,
+        check: Callable[[ProposalRequest], Awaitable[ProposalView]],
+        ask: Callable[[Home, str], Awaitable[DeviceAnswer]],
+        clock: Callable[[], Now],
+    ) -> None:
+        self._home, self._check, self._ask, self._clock = home, check, ask, clock
+        self._pictures: dict[str, TriedPicture] = {}
+        self._limits: dict[str, SlidingWindow] = {}
+        self._turns = asyncio.Semaphore(TRIALS_AT_ONCE)
+        self.found: tuple[FoundDevice, ...] = ()
+        self.searched: Now | None = None  # when the last search ended
+
+    def keep_found(self, found: Sequence[FoundDevice]) -> None:
+        """Keep what a search has found, instead of what the one before did."""
+        self.found, self.searched = tuple(found[:MAX_FOUND]), self._clock()
+
+    async def try_found(self, person: str) -> None:
+        """Try each found device that can be added as it is."""
+
+        async def tried(found: FoundDevice) -> FoundDevice:
+            if found.request is None or found.device.known_as is not None:
+                return found
+            return replace(found, trial=await self.try_device(found.request, person, is_found=True))
+
+        self.found = tuple(await asyncio.gather(*map(tried, self.found)))
+
+    async def try_device(self, request: ProposalRequest, person: str, *, is_found: bool) -> Trial:
+        """Try a device; not `is_found`: the owner named its address."""
+        now = self._clock()
+        if not self._limits.setdefault(person, SlidingWindow(MAX_TRIALS_PER_HOUR, 3600.0)).take(now.mono):
+            return Trial(text=_("You have tried a lot within an hour: later."))
+        view = await self._check(request)
+        if view.house is None:
+            return Trial(text=_("It cannot be added like this."), good=False)
+        device = view.house.devices[request.name]
+        async with self._turns:
+            if isinstance(device, CameraDevice):
+                return await self._try_camera(request, device, person, is_found=is_found)
+            return await self._try_answer(view.house, request.name, device)
+
+    def may_try(self, request: ProposalRequest, *, is_owner: bool) -> bool:
+        """Return whether a person may try this: an installer only what has announced itself."""
+        if is_owner or request.kind != "camera":
+            return True
+        announced = {
+            endpoint(str(f.request.fields["url"])) for f in self.found if f.request and f.request.kind == "camera"
+        }
+        with suppress(ValueError, KeyError):
+            return endpoint(str(request.fields["url"])) in announced
+        return False
+
+    async def sends_pictures(self, id_: str, camera: CameraDevice) -> bool:
+        """Return whether a camera of the house sends pictures now; nobody sees them."""
+        source = CameraSource(
+            name=id_, url=camera.url, login=camera.credentials_file, ca=camera.ca, fingerprint=camera.fingerprint
+        )
+        with suppress(OSError):
+            async with self._turns:
+                return (await probe_stream(source)).pictures_a_second is not None
+        return False
+
+    def picture(self, token: str, person: str) -> TriedPicture | None:
+        """Return a picture to the person who asked for it; None: there is none, or no longer."""
+        kept = self._pictures.get(token)
+        if kept is None or kept.person != person or kept.until < self._clock().mono:
+            return None
+        return kept
+
+    async def _try_camera(
+        self, request: ProposalRequest, camera: CameraDevice, person: str, *, is_found: bool
+    ) -> Trial:
+        host, port = endpoint(camera.url)
+        addresses = await asyncio.to_thread(_addresses, host)
+        if not addresses or not all(map(_is_own_network, addresses)):
+            return Trial(text=_("{host} is no address of the home's own network.", host=host), good=False)
+        if await asyncio.to_thread(self._is_inside_camera, addresses, port):
+            return Trial(text=_("A camera of the inside is at this address already: it is shown during a visit only."))
+        login = None
+        try:
+            if request.login is not None:
+                login = self._home.storage.folder / "proposals" / f".trial-{secrets.token_hex(8)}.login"
+                await asyncio.to_thread(_write_login, login, request.login)
+            source = CameraSource(name=request.name, url=camera.url, login=login, fingerprint=camera.fingerprint)
+            probe = await probe_stream(source, picture=True)
+        except OSError as error:
+            return Trial(text=_("It could not be looked at: {why}", why=error.strerror or "unreadable"), good=False)
+        finally:
+            if login is not None:
+                await asyncio.to_thread(login.unlink, missing_ok=True)
+        log.info("camera_tried", name=request.name, by=person, found=is_found, picture=probe.picture is not None)
+        return self._camera_trial(request.name, probe, f"{host}:{port}", person)
+
+    def _camera_trial(self, camera: str, probe: ProbeResult, address: str, person: str) -> Trial:
+        finding = judge_stream(_("camera"), probe, address)
+        if probe.picture is None:
+            return Trial(text=_("{what}. {todo}", what=finding.statement, todo=finding.todo or ""), good=False)
+        now = self._clock().mono
+        self._pictures = {t: p for t, p in self._pictures.items() if p.until >= now}
+        while len(self._pictures) >= MAX_PICTURES:
+            self._pictures.pop(next(iter(self._pictures)))
+        token = secrets.token_urlsafe(16)
+        self._pictures[token] = TriedPicture(
+            camera=camera, person=person, jpeg=probe.picture, until=now + PICTURE_LIFETIME_S
+        )
+        return Trial(text=finding.statement, good=True, picture=token)
+
+    def _is_inside_camera(self, addresses: frozenset[str], port: int) -> bool:
+        inside = {id_ for section in self._home.entrances.values() for id_ in section.cameras.inside}
+        for id_ in inside:
+            device = self._home.devices.get(id_)
+            if isinstance(device, CameraDevice):
+                host, its_port = endpoint(device.url)
+                if port == its_port and addresses & _addresses(host):
+                    return True
+        return False
+
+    async def _try_answer(self, house: Home, id_: str, device: AnyDevice) -> Trial:
+        if device.kind not in ASKED_KINDS or not device.can_be_queried:
+            return Trial(text=_("It says something by itself: the walk test tries it."))
+        try:
+            answer = await self._ask(house, id_)
+        except (ConnectionError, ConfigError, ProbeKeyUnusable) as error:
+            return Trial(text=_("The broker cannot be used: {why}", why=str(error)), good=False)
+        if answer.answer is None:
+            return Trial(text=_("It answers once it has its account, which is made when you add it."))
+        seconds = f"{answer.seconds or 0.0:.1f}"
+        return Trial(
+            text=_("It answers in {seconds} s: {state}", seconds=seconds, state=_state(answer.answer)), good=True
+        )
+
+
+def _state(reports: Sequence[r.Report]) -> Text | str:
+    for report in reports:
+        if isinstance(report, r.LockReport) and report.bolt in _BOLTS:
+            return _BOLTS[report.bolt]
+        if isinstance(report, r.DoorReport) and report.door in _LEAVES:
+            return _LEAVES[report.door]
+    return _("it is there")
+
+
+def _write_login(file: Path, login: tuple[str, str]) -> None:
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    write_whole(file, f"{login[0]}:{login[1]}\n".encode())
+
+
+def _addresses(host: str) -> frozenset[str]:
+    """Return the addresses of a host; empty if its name is unknown."""
+    try:
+        return frozenset(str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+    except OSError:
+        return frozenset()
+
+
+def _is_own_network(address: str) -> bool:
+    at = ipaddress.ip_address(address.partition("%")[0])
+    return (at.is_private or at.is_loopback or at.is_link_local) and not at.is_unspecified and not at.is_multicast

@@ -1,0 +1,93 @@
+"""The accounts of devices and bridges at the house's broker: each is shown once, as a QR code and as settings."""
+
+import asyncio
+from urllib.parse import quote
+
+from aiohttp import web
+
+from devices.vendors import VENDORS
+from devices.vendors.definition import BrokerAccess, Definition, plain_settings
+from gateway.config.broker_acl import AccountTaken, bridge_topics
+from gateway.config.topics import bridge_base_topic
+from gateway.installation import records
+from gateway.mqtt.mosquitto import accounts
+from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup
+from gateway.system.i18n import Text, _
+from gateway.web.auth.accounts import CurrentUser
+from gateway.web.auth.roles import UserRight
+from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts, get, post
+from gateway.web.texts.vendor_texts import vendor_help
+
+ACCOUNTS_PATH = "/installation/accounts"
+BRIDGE_VENDOR = "zigbee2mqtt"
+
+
+class BrokerAccountsPage(Page):
+    """The page of the accounts. Whoever has one speaks for its device: only an owner sees it, with a fresh password."""
+
+    @get(ACCOUNTS_PATH, UserRight.ENROL)
+    async def _page(
+        self, request: web.Request, _user: CurrentUser, *, access: BrokerAccess | None = None, error: Text | None = None
+    ) -> web.Response:
+        folder = self._home.storage.folder
+        shown = await asyncio.to_thread(records.read_shown_accounts, folder)
+        names = self._names()
+        ready = await asyncio.to_thread(lambda: {name for name in names if accounts.has_password(self._home, name)})
+        definition = None if access is None else self._definition(access.user)
+        settings = plain_settings if definition is None else definition.settings
+        return self._render_page(
+            request, "broker_accounts", page=ACCOUNTS_PATH, error=error, names=names, shown=shown, ready=ready,
+            access=access, link="" if access is None else _link(access),
+            block="" if access is None else settings(access),
+            plain="" if access is None else plain_settings(access),
+            help=None if definition is None else vendor_help(definition.name),
+            renewable=accounts.broker_folder(self._home) is not None,
+        )  # fmt: skip
+
+    @post(ACCOUNTS_PATH, UserRight.KEYS)
+    async def _show(self, request: web.Request, user: CurrentUser) -> web.Response:
+        """Show an account that nobody has seen yet, or give it another password and show that."""
+        fields = await form_texts(request)
+        name, folder = fields.get("account", ""), self._home.storage.folder
+        if name not in self._names():
+            raise web.HTTPNotFound
+        shown = await asyncio.to_thread(records.read_shown_accounts, folder)
+        renews = fields.get("do") == "renew"
+        if name in shown and not renews:
+            return await self._page(request, user, error=_("It was shown already. A new password ends the former one."))
+        try:
+            if renews and not await asyncio.to_thread(accounts.renew_password, self._home, name):
+                raise Conflict(_("The broker's files belong to another user of the box."))
+            access = await asyncio.to_thread(accounts.broker_access, self._home, name)
+            await asyncio.to_thread(records.store_shown_accounts, folder, shown | {name})
+        except (ValueError, WeakBrokerSetup) as failure:
+            raise Conflict(_("Not done: {why}", why=str(failure))) from failure
+        except OSError as failure:
+            raise Conflict(DISK_FULL) from failure
+        response = await self._page(request, user, access=access)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def _names(self) -> tuple[str, ...]:
+        try:
+            return accounts.device_accounts(self._home)
+        except AccountTaken:  # `perron broker-config` reports the reason
+            return ()
+
+    def _definition(self, account: str) -> Definition | None:
+        """Return the definition of the account's device, or of what its bridge carries; None: nobody knows it."""
+        device = self._home.devices.get(account)
+        if device is not None:
+            return device.definition
+        bases = bridge_topics(self._home).get(account, ())
+        carried = (d for id_, d in self._home.devices.items() if bridge_base_topic(self._home, id_) in bases)
+        first = next(carried, None)
+        if first is not None:
+            return first.definition
+        program = VENDORS.get(account)  # a bridge without devices yet is mostly called as its program
+        return None if program is None else program.DEFINITION
+
+
+def _link(access: BrokerAccess) -> str:
+    scheme = "mqtts" if access.authority else "mqtt"
+    return f"{scheme}://{quote(access.user)}:{quote(access.password)}@{access.host}:{access.port}"

@@ -1,0 +1,245 @@
+"""The first set-up: the list of its steps, the devices that were found, and the entrance that they make."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+from multidict import MultiDict
+from pydantic import JsonValue
+
+from gateway.config.devices import CameraDevice
+from gateway.config.editor import ENTRANCE
+from gateway.config.home import Home
+from gateway.evidence.documents import notice
+from gateway.installation import records
+from gateway.installation.capability import Measurement
+from gateway.installation.discovery import DiscoveredDevice
+from gateway.installation.entrance_offer import NEEDED_KINDS
+from gateway.installation.proposal_checks import ProposalRequest
+from gateway.installation.proposal_workflow import ProposalState
+from gateway.installation.tryout import DeviceTryout, FoundDevice
+from gateway.system.i18n import SOURCE, Text, _
+from gateway.web.auth.accounts import CurrentUser
+from gateway.web.auth.roles import Role, UserRight
+from gateway.web.pages.add_device import remark_text
+from gateway.web.pages.add_device_form import FORM_FIELDS, initial_values, read_form
+from gateway.web.pages.installation import DISCOVERY_S, kind_name
+from gateway.web.server import setup_progress as progress
+from gateway.web.server.authorization import Authorizer, wants_json
+from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts, get, post
+from gateway.web.server.setup_progress import DEVICES_PATH, NOTICE_PATH, SETUP_PATH
+from gateway.web.texts.vendor_texts import vendor_title
+
+PLACEHOLDERS = ("/PATH", "TRIED", "NUMBER", "/BUTTON")  # in what discovery offers: a person has to fill it in
+WANTED_KINDS = frozenset({*NEEDED_KINDS, "cover"})  # of the devices that are ticked at first
+CHANGING = (ProposalState.TAKEN, ProposalState.WAITING)  # it is written, and not part of the house yet
+SEARCH_PAUSE_S = 20.0  # between two searches that a page begins by itself
+ASKED_AT_ONCE = 24  # devices
+
+
+class SetupPage(Page):
+    """The pages of the first set-up. `tryout` has what was found, and tries it."""
+
+    def __init__(self, authorizer: Authorizer, tryout: DeviceTryout) -> None:
+        super().__init__(authorizer)
+        self._tryout = tryout
+        self._searching = asyncio.Lock()
+
+    @get(SETUP_PATH, UserRight.DEVICES)
+    async def _page(
+        self, request: web.Request, user: CurrentUser, *, errors: Sequence[Text] = (), status: int = 200
+    ) -> web.Response:
+        steps = await progress.read_progress(self._services, self._accounts, self._now, len(self._new_devices()))
+        folder = self._home.storage.folder
+        measured = await asyncio.to_thread(records.read_measurements, folder)
+        offer = progress.entrance_offer(self._services, self._language(request))
+        changing = any(view.state in CHANGING for view in await self._services.proposals.read_views())
+        return self._render_page(
+            request, "setup", changing=changing, status=status, page=SETUP_PATH, progress=steps, errors=errors,
+            offer=None if self._home.entrances else offer, devices=self._home.devices,
+            answers=progress.answered_devices(self._services, measured), measured=measured,
+            waiting=self._services.proposals.waiting_count, is_owner=user.role is Role.OWNER,
+        )  # fmt: skip
+
+    def _new_devices(self) -> Sequence[FoundDevice]:
+        """Return what was found, can be used, and is not in the house."""
+        known = self._home.devices
+        return [
+            one
+            for one in self._tryout.found
+            if one.device.add_fields and one.device.known_as is None and one.device.add_fields["id"] not in known
+        ]
+
+    @get(DEVICES_PATH, UserRight.DEVICES)
+    async def _devices_page(
+        self, request: web.Request, user: CurrentUser, *, errors: Sequence[Text] = (), status: int = 200
+    ) -> web.Response:
+        new = self._new_devices()
+        searched = self._tryout.searched
+        age = None if searched is None else self._now.mono - searched.mono
+        waiting = {view.proposal.name for view in await self._services.proposals.read_views() if not view.proposal.done}
+        return self._render_page(
+            request, "setup_devices", status=status, page=DEVICES_PATH, errors=errors, waiting=waiting,
+            found=[self._found_facts(one) for one in new], searched=searched is not None,
+            begins=not self._searching.locked() and (age is None or (age > SEARCH_PAUSE_S and not new)),
+            known=[one.device for one in self._tryout.found if one.device.known_as],
+            is_owner=user.role is Role.OWNER,
+        )  # fmt: skip
+
+    def _found_facts(self, found: FoundDevice) -> Mapping[str, Any]:
+        fields = found.device.add_fields
+        return {
+            "found": found, "device": found.device, "fields": fields, "kind": kind_name(fields["kind"]),
+            "title": vendor_title(fields["vendor"]), "ticked": fields["kind"] in WANTED_KINDS,
+        }  # fmt: skip
+
+    @post(f"{DEVICES_PATH}/search", UserRight.DEVICES)
+    async def _search(self, request: web.Request, user: CurrentUser) -> web.Response:
+        """Listen for announcements, and try what can be added as it is."""
+        async with self._searching:
+            devices, _error = await self._services.walk_tests.discover(DISCOVERY_S)
+            found = await self._readable(sorted(devices, key=lambda one: one.name))
+            self._tryout.keep_found(found)
+            await self._tryout.try_found(user.person)
+        if wants_json(request):
+            return web.json_response({"found": len(self._new_devices())})
+        raise web.HTTPSeeOther(DEVICES_PATH)
+
+    async def _readable(self, devices: Sequence[DiscoveredDevice]) -> list[FoundDevice]:
+        home = await self._services.proposals.read_house_with_all()
+        return [
+            FoundDevice(device=one, request=_request_of(one, home)) for one in devices if one.add_fields or one.known_as
+        ]
+
+    @get(f"{SETUP_PATH}/picture/{{token}}", UserRight.DEVICES)
+    async def _picture(self, request: web.Request, user: CurrentUser) -> web.Response:
+        """Serve the picture of a camera that is not in the house, to the person who tried it; the view is logged."""
+        picture = self._tryout.picture(request.match_info["token"], user.person)
+        if picture is None:
+            raise web.HTTPNotFound
+        self._store.privacy.record_view("live", picture.camera, user.person, self._now)
+        return web.Response(body=picture.jpeg, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+    @post(DEVICES_PATH, UserRight.DEVICES)
+    async def _add(self, request: web.Request, user: CurrentUser) -> web.Response:
+        """Propose the devices that are ticked; an owner who gives the password adds them at once."""
+        form = await request.post()
+        chosen = {str(key) for key in form.getall("take", ())}
+        requests = [one.request for one in self._new_devices() if one.device.key in chosen and one.request is not None]
+        if not requests:
+            return await self._devices_page(request, user, errors=[_("Tick at least one device.")], status=422)
+        errors = await self._propose(request, user, requests)
+        if errors:
+            return await self._devices_page(request, user, errors=errors, status=422)
+        raise web.HTTPSeeOther(SETUP_PATH)
+
+    @post(f"{SETUP_PATH}/entrance", UserRight.DEVICES)
+    async def _add_entrance(self, request: web.Request, user: CurrentUser) -> web.Response:
+        """Propose the entrance that the devices make, with the camera outside that was chosen."""
+        fields = await form_texts(request)
+        offer = progress.entrance_offer(self._services, self._language(request)).request
+        if offer is None:
+            return await self._page(request, user, errors=[_("The devices make no entrance yet.")], status=409)
+        outside, cameras = fields.get("outside", ""), _cameras(offer)
+        if outside in cameras:
+            inside = [camera for camera in cameras if camera != outside]
+            changed: dict[str, JsonValue] = {**offer.fields, "cameras.outside": outside, "cameras.inside": [*inside]}
+            offer = replace(offer, fields={key: value for key, value in changed.items() if value != []})
+        name = fields.get("name", "").strip()
+        if name:
+            offer = replace(offer, fields={**offer.fields, "name": name})
+        errors = await self._propose(request, user, [offer])
+        if errors:
+            return await self._page(request, user, errors=errors, status=422)
+        raise web.HTTPSeeOther(SETUP_PATH)
+
+    async def _propose(
+        self, request: web.Request, user: CurrentUser, requests: Sequence[ProposalRequest]
+    ) -> Sequence[Text]:
+        """Propose these; if the owner does, accept them too. Return why not, or nothing."""
+        is_owner = user.role is Role.OWNER
+        if is_owner:
+            wrong = await self._authorizer.password_error(request, user)
+            if wrong is not None:
+                return [wrong]
+        proposals, errors = self._services.proposals, list[Text]()
+        for one in requests:
+            remarks = await proposals.propose(one, by=user.person, now=self._now)
+            errors += [_("{name}: {why}", name=one.name, why=remark_text(remark)) for remark in remarks]
+        self._authorizer.changes.notify()
+        if errors or not is_owner:
+            return errors
+        names = {(one.kind, one.name) for one in requests}
+        views = await proposals.read_views()
+        ids = [
+            v.proposal.id for v in views if v.proposal.accepted is None and (v.proposal.kind, v.proposal.name) in names
+        ]
+        refused = await proposals.accept(ids, by=user.person, now=self._now)
+        return [remark_text(remark) for remark in refused]
+
+    @post(f"{SETUP_PATH}/ask", UserRight.DEVICES)
+    async def _ask(self, _request: web.Request, _user: CurrentUser) -> web.Response:
+        """Ask each device that can be asked, and look whether each camera sends pictures; nobody sees them here."""
+        devices = list(self._home.devices.items())[:ASKED_AT_ONCE]
+        cameras = [self._ask_camera(id_, device) for id_, device in devices if isinstance(device, CameraDevice)]
+        others = [
+            id_ for id_, device in devices if not isinstance(device, CameraDevice) and not progress.is_silent(device)
+        ]
+        measured = dict(await asyncio.gather(*cameras))
+        with suppress(OSError):
+            await asyncio.to_thread(records.store_measurements, self._home.storage.folder, measured)
+        for id_ in others:
+            with suppress(ConnectionError, OSError):
+                await self._services.walk_tests.measure(id_, count=1)
+        raise web.HTTPSeeOther(f"{SETUP_PATH}#answers")
+
+    async def _ask_camera(self, id_: str, camera: CameraDevice) -> tuple[str, Measurement]:
+        began = self._now
+        sends = await self._tryout.sends_pictures(id_, camera)
+        seconds = (max(0.0, self._now.mono - began.mono),) if sends else ()
+        return id_, Measurement(at=began.utc, asked=1, seconds=seconds)
+
+    @post(f"{SETUP_PATH}/end", UserRight.SETTINGS)
+    async def _end(self, _request: web.Request, _user: CurrentUser) -> web.Response:
+        try:
+            await progress.end_setup(self._services)
+        except OSError as error:
+            raise Conflict(DISK_FULL) from error
+        raise web.HTTPSeeOther("/")
+
+    @get(NOTICE_PATH, UserRight.SETTINGS)
+    async def _notice(self, request: web.Request, _user: CurrentUser) -> web.Response:
+        """Serve the notice for the door, in French and in the home's language."""
+        entrance = next(iter(self._home.entrances), None)
+        if entrance is None:
+            raise web.HTTPNotFound
+        storage = self._home.storage.model_copy(update={"retention_days": self._services.retention_days})
+        home = self._home.model_copy(update={"storage": storage})
+        sheet = notice.notice_for(home, entrance, contact=None, pages=None)
+        languages = tuple(dict.fromkeys(("fr", self._language(request), SOURCE)))[:2]
+        pdf = await asyncio.to_thread(notice.door_notice, sheet, languages=languages, made=self._now.utc)
+        with suppress(OSError):
+            await progress.note_notice(self._services)
+        headers = {"Content-Disposition": 'attachment; filename="notice.pdf"'}
+        return web.Response(body=pdf, content_type="application/pdf", headers=headers)
+
+
+def _request_of(device: DiscoveredDevice, home: Home) -> ProposalRequest | None:
+    """Return what adds this device as it announced itself; None: a person has to fill something in."""
+    fields = device.add_fields
+    if not fields or fields["kind"] not in FORM_FIELDS or fields["kind"] == ENTRANCE:
+        return None
+    if any(value.endswith(PLACEHOLDERS) for value in fields.values()):
+        return None
+    values = initial_values(fields["kind"], {key: value for key, value in fields.items() if key != "kind"})
+    form = MultiDict[object]([(key, value) for key, several in values.items() for value in several])
+    request = read_form(fields["kind"], form, home)
+    return request if isinstance(request, ProposalRequest) else None
+
+
+def _cameras(offer: ProposalRequest) -> list[str]:
+    inside = offer.fields.get("cameras.inside", [])
+    return [str(offer.fields["cameras.outside"]), *map(str, inside if isinstance(inside, list) else ())]
