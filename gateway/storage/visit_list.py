@@ -12,15 +12,32 @@ from gateway.storage.part import StorePart, reads
 # Canonical JSON writes each command of the log so (`gateway/storage/decisions.py`).
 _ALARM_MARK = '"command":"Alarm"'
 _ALL_VISITS = """
-    SELECT visit, entrance, delivery, began, held, erased, 0 AS is_custody,
-      (SELECT min(p.sealed IS NOT NULL) FROM film p WHERE p.visit = film.visit) AS is_sealed
-    FROM film WHERE part = 1
+    SELECT visit, entrance, delivery, began, held, erased, 0 AS is_custody FROM film WHERE part = 1
     UNION ALL
-    SELECT DISTINCT c.visit, c.reception, c.delivery, v.began, NULL, NULL, 1,
-      EXISTS (SELECT 1 FROM entry WHERE kind = 'custody_sealed' AND body IS NOT NULL
-        AND json_extract(CAST(body AS TEXT), '$.custody') = c.visit)
+    SELECT DISTINCT c.visit, c.reception, c.delivery, v.began, NULL, NULL, 1
     FROM custody c JOIN visit v ON v.id = c.visit
 """
+# What costs more than a row is computed for the rows of the page only, so the page is chosen first.
+_PAGE = f"""
+    SELECT * FROM ({_ALL_VISITS}) k
+    WHERE (?2 IS NULL OR (k.began, k.visit) < (?2, ?3)) AND (?4 = '' OR k.entrance = ?4)
+      AND (?5 = '' OR k.delivery LIKE ?5 || '.%' ESCAPE '\\')
+      AND (?6 IS NULL OR k.began >= ?6) AND (?7 IS NULL OR k.began < ?7) AND (NOT ?8 OR k.held IS NOT NULL)
+    ORDER BY k.began DESC, k.visit DESC LIMIT ?9
+"""  # noqa: S608 - only a constant is put in
+_SUMMARIES = f"""
+    SELECT k.visit, k.entrance, k.delivery, k.began, k.held, k.erased, k.is_custody,
+      CASE WHEN k.is_custody THEN EXISTS (SELECT 1 FROM entry WHERE kind = 'custody_sealed' AND body IS NOT NULL
+          AND json_extract(CAST(body AS TEXT), '$.custody') = k.visit)
+        ELSE (SELECT min(p.sealed IS NOT NULL) FROM film p WHERE p.visit = k.visit) END AS is_sealed,
+      (SELECT max(ends) FROM clip c WHERE c.visit = k.visit) AS ended,
+      v.outcome, v.house, d.carrier, d.place,
+      (SELECT json_group_array(value) FROM code WHERE code.delivery = k.delivery AND kind = 'parcel') AS parcels,
+      (SELECT body FROM entry WHERE entry.visit = k.visit AND body IS NOT NULL
+        AND instr(CAST(body AS TEXT), ?1) ORDER BY seq LIMIT 1) AS alarm
+    FROM ({_PAGE}) k LEFT JOIN visit v ON v.id = k.visit LEFT JOIN delivery d ON d.key = k.delivery
+    ORDER BY k.began DESC, k.visit DESC
+"""  # noqa: S608 - only a constant is put in
 
 
 class VisitFilter(Frozen):
@@ -95,25 +112,12 @@ def list_visits(
     db: Database, wanted: VisitFilter, *, after: VisitCursor | None, at_most: int
 ) -> tuple[VisitSummary, ...]:
     """Return the newest visits that are wanted, those behind `after` only."""
-    query = f"""
-        SELECT k.visit, k.entrance, k.delivery, k.began, k.held, k.erased, k.is_custody, k.is_sealed,
-          (SELECT max(ends) FROM clip c WHERE c.visit = k.visit) AS ended,
-          v.outcome, v.house, d.carrier, d.place,
-          (SELECT json_group_array(value) FROM code WHERE code.delivery = k.delivery AND kind = 'parcel') AS parcels,
-          (SELECT body FROM entry WHERE entry.visit = k.visit AND body IS NOT NULL
-            AND instr(CAST(body AS TEXT), ?) ORDER BY seq LIMIT 1) AS alarm
-        FROM ({_ALL_VISITS}) k LEFT JOIN visit v ON v.id = k.visit LEFT JOIN delivery d ON d.key = k.delivery
-        WHERE (?2 IS NULL OR (k.began, k.visit) < (?2, ?3)) AND (?4 = '' OR k.entrance = ?4)
-          AND (?5 = '' OR k.delivery LIKE ?5 || '.%' ESCAPE '\\')
-          AND (?6 IS NULL OR k.began >= ?6) AND (?7 IS NULL OR k.began < ?7) AND (NOT ?8 OR k.held IS NOT NULL)
-        ORDER BY k.began DESC, k.visit DESC LIMIT ?9
-    """  # noqa: S608 - only a constant is put in
     brand = wanted.brand.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
     began, visit = (None, None) if after is None else (to_micros(after.began), after.visit)
     parameters = (
         _ALARM_MARK, began, visit, wanted.entrance, brand, wanted.first, wanted.end, wanted.held_only, at_most,
     )  # fmt: skip
-    return tuple(_to_summary(row) for row in db.records(_Row, query, parameters))
+    return tuple(_to_summary(row) for row in db.records(_Row, _SUMMARIES, parameters))
 
 
 def _to_summary(row: _Row) -> VisitSummary:

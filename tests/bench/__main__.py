@@ -16,7 +16,7 @@ from tests.bench.line import BenchLine
 from tests.bench.report import REPORT, report
 
 # In the order in which they run; each module's docstring says what it measures.
-BENCHES = ("decision", "door", "deliveries", "recording", "faults", "pages", "hub", "cluster")
+BENCHES = ("decision", "door", "deliveries", "recording", "faults", "pages", "replay", "hub", "cluster")
 
 
 async def measure(names: list[str], console: Console, *, quick: bool) -> list[BenchLine]:

@@ -8,6 +8,7 @@ const STEER = 0.1; // how much faster or slower it plays meanwhile, at most
 const FRAMES = 12; // pictures of a camera's strip, at most
 const FRAME_PX = 64; // of one of them, in the strip
 const FRAME_WAIT = 4000; // milliseconds for one of them
+const QUIET = 400; // milliseconds after a move of the scrubber in which no picture is taken for the strip
 const STEP = 5; // seconds of an arrow key
 
 const ready = (video) => new Promise((resolve, reject) => {
@@ -96,7 +97,7 @@ class Replay {
     ));
     this.start = Math.min(...this.facts.films.map((film) => film.start));
     this.end = Math.max(...this.facts.films.map((film) => film.end));
-    Object.assign(this, { at: this.start, playing: false, rate: 1, turn: null, last: 0 });
+    Object.assign(this, { at: this.start, playing: false, rate: 1, turn: null, last: 0, sought: -QUIET });
     this.find = (name) => root.querySelector(name);
     this.moments = [...document.querySelectorAll(".moment")];
   }
@@ -138,6 +139,7 @@ class Replay {
   }
 
   seek(at) {
+    this.sought = performance.now();
     this.at = Math.min(Math.max(at, this.start), this.end);
     for (const lane of this.lanes) lane.show(this.at)?.put(this.at);
     this.kick();
@@ -208,6 +210,7 @@ class Replay {
         const film = this.lanes[number].film(middle) ?? this.lanes[number].films.find((one) => one.start < last && one.end > first);
         if (!film || film.broken) continue;
         const at = Math.min(Math.max(middle, film.start), film.end);
+        while (performance.now() - this.sought < QUIET) await new Promise((done) => { setTimeout(done, QUIET); }); // a person comes first
         try {
           if (shown !== film) { video.src = film.blob ?? film.url; shown = film; await within(ready(video)); }
           const second = film.wanted(at);

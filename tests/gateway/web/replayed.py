@@ -37,16 +37,24 @@ FILMS: tuple[tuple[str, int, int, int], ...] = (("cam", 1, 0, FILM_S), ("hall", 
 
 
 @lru_cache
-def film_of(camera: str, first: int, last: int) -> bytes:
-    """Encode a film on which somebody walks by; the shade of its left upper corner tells the second since NOON."""
+def film_of(camera: str, first: int, last: int, *, scale: int = 1) -> bytes:
+    """Encode a film on which somebody walks by; the shade of its left upper corner tells the second since NOON.
+
+    With a larger `scale` it is as large as a camera's film, and as noisy.
+    """
     file = io.BytesIO()
+    grain = np.random.default_rng(1).integers(-12, 12, (HEIGHT * scale + 64, WIDTH * scale, 1), np.int16)
     with av.open(file, "w", format="mp4", container_options=dict(MUXER_OPTIONS)) as container:
         options = {"g": str(RATE), "bf": "0", "preset": "ultrafast"}
         stream = container.add_stream("libx264", rate=RATE, options=options)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = WIDTH * scale, HEIGHT * scale, "yuv420p"
         for number in range(first * RATE, last * RATE):
-            frame = av.VideoFrame.from_ndarray(np.asarray(_picture(camera, number)), format="rgb24")
-            container.mux(stream.encode(frame))
+            picture = np.asarray(_picture(camera, number).resize((WIDTH * scale, HEIGHT * scale)))
+            if scale > 1:
+                top = number * 7 % 64
+                noisy = picture.astype(np.int16) + grain[top : top + HEIGHT * scale]
+                picture = noisy.clip(0, 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
     return file.getvalue()
 
@@ -66,12 +74,12 @@ def _picture(camera: str, number: int) -> Image.Image:
     return image
 
 
-async def _write_films(made: ShellBox) -> tuple[ClipFacts, ...]:
+async def _write_films(made: ShellBox, scale: int) -> tuple[ClipFacts, ...]:
     folder = made.home.storage.folder / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     facts: list[ClipFacts] = []
     for camera, number, first, last in FILMS:
-        name, data, chain = f"{camera}-1-{number}.mp4", film_of(camera, first, last), FilmHashChain()
+        name, data, chain = f"{camera}-1-{number}.mp4", film_of(camera, first, last, scale=scale), FilmHashChain()
         for _link in chain.feed(data):
             pass
         (folder / name).write_bytes(data)
@@ -114,12 +122,14 @@ def _door(door: DoorState) -> e.Event:
     return e.SensorReported(sensor="door", value=door, context=e.ReportContext(session=1))
 
 
-async def film_visit(made: ShellBox, *, seal: bool = True) -> Path:
+async def film_visit(made: ShellBox, *, seal: bool = True, scale: int = 1) -> Path:
     """Film a visit, and seal it; return its folder. The archive must run."""
     await receive(made.store, make_offer())
     await _tell(made)
     made.archive.on_film_end(c.StopRecording(visit=VISIT, part=1, keep=True), replace(NOW, utc=_at(FILM_S)))
-    made.archive.add_clips(ClipsClosed(clip=ClipKey(visit=VISIT, part=1), clips=await _write_films(made), gaps=()))
+    made.archive.add_clips(
+        ClipsClosed(clip=ClipKey(visit=VISIT, part=1), clips=await _write_films(made, scale), gaps=())
+    )
     await wait_until(lambda: any(film.clips for film in made.store.recordings.films(visit=VISIT)))
     if seal:
         made.archive.seal(c.SealProof(visit=VISIT, part=1, gaps=()), made.front.state)
@@ -129,9 +139,9 @@ async def film_visit(made: ShellBox, *, seal: bool = True) -> Path:
 
 
 @asynccontextmanager
-async def replayed_site(folder: Path, *, seal: bool = True) -> AsyncIterator[ServedSite]:
+async def replayed_site(folder: Path, *, seal: bool = True, scale: int = 1) -> AsyncIterator[ServedSite]:
     """Serve the pages of a box with one visit."""
     async with box(folder) as made, run_tasks(made.archive.run()):
-        await film_visit(made, seal=seal)
+        await film_visit(made, seal=seal, scale=scale)
         async with serve_site(made) as site:
             yield site
