@@ -12,13 +12,14 @@ from gateway.evidence.manifest import ClipRecord, Manifest
 from gateway.system.atomic_file import open_regular
 from gateway.video.stills import MAX_SIDE_PX, FilmSecond, FilmStretch, Still, take_stills
 
+ARRIVING_S = (1.0, 5.0)  # seconds before and after the scan in which whoever scans faces the camera
 CARRYING_S = 10.0  # seconds from the opening of the door in which the parcel is carried in, at most
 
 
 class PhotoMoment(StrEnum):
     """The moments of a visit of which there is a picture, in their order."""
 
-    ARRIVAL = auto()  # the scan, by the camera at the door; without a scan, the first picture
+    ARRIVAL = auto()  # who scans, by the camera at the door; without a scan, the first picture
     CARRYING = auto()  # somebody goes in with the parcel
     CLOSED = auto()  # what lies inside once the door is closed
     LOCKED = auto()  # the door, locked again
@@ -41,14 +42,18 @@ class Photo(Frozen):
 
 
 class _Wanted(Frozen):
-    """A picture at `at`; with `until` the busiest one between the two."""
+    """A picture at `at`; with `until` the busiest one between the two, of what the film has of that time."""
 
     at: datetime
     until: datetime | None = None
 
     def within(self, clip: ClipRecord) -> FilmSecond | FilmStretch:
-        first = (self.at - clip.start).total_seconds()
+        first = (max(self.at, clip.start) - clip.start).total_seconds()
         return first if self.until is None else (first, (min(self.until, clip.end) - clip.start).total_seconds())
+
+    def is_in(self, clip: ClipRecord) -> bool:
+        """Return whether a film has something of that time."""
+        return clip.start <= (self.until or self.at) and self.at <= clip.end
 
 
 def take_photos(
@@ -104,7 +109,7 @@ def _best_film(
         return None if first is None or moment is not PhotoMoment.ARRIVAL else (first, _Wanted(at=first.start))
     at_the_door = moment in {PhotoMoment.ARRIVAL, PhotoMoment.LOCKED}
     cameras = [outside, *inside] if at_the_door else [*inside, outside]
-    covering = [clip for clip in clips if clip.start <= wanted.at <= clip.end and clip.camera in cameras]
+    covering = [clip for clip in clips if wanted.is_in(clip) and clip.camera in cameras]
     return min(((clip, wanted) for clip in covering), key=lambda pair: cameras.index(pair[0].camera), default=None)
 
 
@@ -114,9 +119,15 @@ def _wanted(moment: PhotoMoment, timeline: VisitTimeline) -> _Wanted | None:
     event = known.get(_MOMENTS[moment])
     if event is None:
         return None
-    if moment is not PhotoMoment.CARRYING:
-        return _Wanted(at=event.at)
-    # Whoever carries it in comes out again: what is wanted is in the first half
-    closed = known.get(VisitMoment.CLOSED)
-    half = timedelta(seconds=CARRYING_S) if closed is None else (closed.at - event.at) / 2
-    return _Wanted(at=event.at, until=event.at + max(timedelta(), min(half, timedelta(seconds=CARRYING_S))))
+    opened, closed = known.get(VisitMoment.OPENED), known.get(VisitMoment.CLOSED)
+    match moment:
+        case PhotoMoment.ARRIVAL:
+            before, after = (timedelta(seconds=seconds) for seconds in ARRIVING_S)
+            end = event.at + after
+            return _Wanted(at=event.at - before, until=end if opened is None else max(event.at, min(end, opened.at)))
+        case PhotoMoment.CARRYING:
+            # Whoever carries it in comes out again: what is wanted is in the first half
+            half = timedelta(seconds=CARRYING_S) if closed is None else (closed.at - event.at) / 2
+            return _Wanted(at=event.at, until=event.at + max(timedelta(), min(half, timedelta(seconds=CARRYING_S))))
+        case _:
+            return _Wanted(at=event.at)

@@ -152,7 +152,7 @@ class HistoryPages(Page):
             brand=self._brand_of(parts[0], self._language(request)),
             moved_from=self._moved_from(parts[0]),
             clips=_film_clips(parts),
-            cameras=replay_view.cameras_of(_film_clips(parts)),
+            cameras=replay_view.cameras_of(self._services, parts[0].entrance, _film_clips(parts)),
             film_address=film_address,
             replay=replay,
             seal_state=state.value,

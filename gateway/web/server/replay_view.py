@@ -56,10 +56,15 @@ def seal_state(services: GatewayServices, parts: Sequence[FilmRecord]) -> SealSt
     return SealState.SEALING if is_fresh else SealState.NOT_SEALED
 
 
-def cameras_of(clips: Sequence[StoredClip]) -> tuple[ReplayCamera, ...]:
-    """Return the cameras of a visit, that of the first film first."""
+def cameras_of(services: GatewayServices, entrance: str, clips: Sequence[StoredClip]) -> tuple[ReplayCamera, ...]:
+    """Return the cameras of a visit, those outside first; cameras that the house no longer has are last."""
+    section = services.home.entrances.get(entrance)
+    order = () if section is None else section.film_cameras
     ordered = sorted(clips, key=lambda clip: (clip.start, clip.path))
-    names = dict.fromkeys(clip.camera for clip in ordered)
+    names = sorted(
+        dict.fromkeys(clip.camera for clip in ordered),
+        key=lambda camera: order.index(camera) if camera in order else len(order),
+    )
     return tuple(
         ReplayCamera(name=name, clips=tuple(clip for clip in ordered if clip.camera == name)) for name in names
     )

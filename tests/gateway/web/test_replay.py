@@ -239,6 +239,17 @@ async def test_a_camera_is_enlarged_by_a_press(site: ServedSite) -> None:
         await expect(hall.get_by_role("button", name="Enlarge")).to_have_attribute("aria-pressed", "true")
 
 
+async def test_the_replay_fills_the_screen_and_leaves_it(site: ServedSite) -> None:
+    async with visitor() as somebody:
+        page = await somebody.page(**DESKTOP)
+        await opened(site, page)
+        await page.get_by_role("button", name="Full screen").click()
+        await wait_for(page, "() => document.fullscreenElement?.id === 'replay'")
+        await expect(page.get_by_role("button", name="Play")).to_be_in_viewport()
+        await page.keyboard.press("f")
+        await wait_for(page, "() => document.fullscreenElement === null")
+
+
 # ---- the seal --------------------------------------------------------------------------------------------------------
 
 

@@ -92,12 +92,13 @@ def test_the_pictures_are_those_of_the_films_at_their_times(tmp_path: Path) -> N
     folder, _ = seal_visit(tmp_path)
     told = read_visit(folder)
     taken = {view: (photo.camera, photo.at) for view, photo in told.photos.items()}
-    carrying = taken.pop(PhotoMoment.CARRYING)
+    arrival, carrying = taken.pop(PhotoMoment.ARRIVAL), taken.pop(PhotoMoment.CARRYING)
     assert taken == {
-        PhotoMoment.ARRIVAL: ("outside", seconds_after(0.5)),
         PhotoMoment.CLOSED: ("hall", seconds_after(3)),
         PhotoMoment.LOCKED: ("outside", seconds_after(4.5)),
     }
+    assert arrival[0] == "outside"
+    assert SCAN <= arrival[1] <= seconds_after(1.5), "around the scan, before the door opens"
     assert carrying[0] == "hall"
     assert seconds_after(1.5) <= carrying[1] <= seconds_after(2.25), "in the first half of the time the door is open"
     paper = printed(folder, tmp_path)
