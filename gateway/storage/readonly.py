@@ -10,11 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Concatenate, ParamSpec, TypeVar
 
-from gateway.storage import consent_requests, people
+from gateway.storage import consent_requests, people, push_subscriptions
 from gateway.storage.audit_log import code_digest, code_key
 from gateway.storage.brand_facts import FactsSource, comment_of, facts_source
 from gateway.storage.database import Database
 from gateway.storage.models import AccountHolder, StoreFailed
+from gateway.storage.outbox import phone_statuses
 from gateway.storage.privacy import chosen_retention_days
 from gateway.storage.readiness import readiness_hours
 from gateway.storage.schema import connect_read_only
@@ -55,6 +56,11 @@ def _guest_brands(db: Database) -> frozenset[str]:
     return frozenset(brand for brand, _name in consent_requests.guests(db))
 
 
+def _browser_results(db: Database) -> tuple[str | None, ...]:
+    browsers = {one.phone for one in push_subscriptions.subscriptions(db)}
+    return tuple(status.heard for status in phone_statuses(db) if status.name in browsers)
+
+
 owners = _reads_file(_owners, ())
 held_visit_count = _reads_file(_held_visit_count, 0)
 retention_days = _reads_file(chosen_retention_days, None)
@@ -65,3 +71,6 @@ guest_brands = _reads_file(_guest_brands, frozenset[str]())
 """Read the ids of the brands that are not in the house file and have once asked to be let in."""
 brand_comment = _reads_file(comment_of, None)
 counted_readiness = _reads_file(readiness_hours, ())
+
+browser_results = _reads_file(_browser_results, ())
+"""The result of the last message to each browser that is notified; None: it has had none yet."""

@@ -31,6 +31,7 @@ from gateway.runtime.notifications.batching import TEST_TEXT, PhoneNotification
 from gateway.runtime.notifications.contacts import is_open_to_others
 from gateway.runtime.notifications.phone import SendResult
 from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
+from gateway.storage import StoreFailed, readonly
 from gateway.storage.schema import find_damage
 from gateway.system import fault_log
 from gateway.system.clock import Clock, kernel_synchronised, machine_time
@@ -342,10 +343,14 @@ def broker_file_findings(home: Home) -> Iterator[Finding]:
 
 
 async def phone_findings(home: Home) -> tuple[Finding, ...]:
-    """Send each phone a test message, because only a delivered one proves the way; a failure is a finding."""
+    """Send each phone of the file a test message, because only a delivered one proves the way; a failure is a finding.
+
+    Of the browsers that are notified it says what their last message came to: the page Messages tries them.
+    """
     file = home.phones_file
+    browsers = await asyncio.to_thread(_browser_findings, home)
     if home.messages is None and not file.exists():
-        return (good(PHONES, _("none is configured: messages go to the log and to MQTT")),)
+        return browsers or (good(PHONES, _("none is configured: messages go to the log and to MQTT")),)
     try:
         # The test sends no picture and stores no phone's name, so folder and key do not matter.
         phones = load_phones(file, key=b"", scratch=home.storage.folder, limit=PHONE_TIMEOUT_S)
@@ -354,12 +359,12 @@ async def phone_findings(home: Home) -> tuple[Finding, ...]:
         reason = str(error) if isinstance(error, ConfigError) else file_error(error)
         todo = _("Until then `perron run` does not start.")
         return (bad(PHONES, pgettext("file of phones", "{text}", text=reason), todo),)
-    findings = []
+    findings = [*browsers]
     if is_open:
         statement = _("{file} can be read or written by others on this machine", file=str(file))
         todo = _("`chmod 600 {file}`, and where others could read it change what stands in it.", file=str(file))
         findings.append(bad(PHONES, statement, todo))
-    if not phones:
+    if not phones and not browsers:
         todo = _("Add one on the page Settings, Messages.")
         findings.append(doubtful(PHONES, _("{file} names none", file=str(file)), todo))
     message = PhoneNotification(title=sanitized(home.name), text=TEST_TEXT.to(home.language))
@@ -367,6 +372,21 @@ async def phone_findings(home: Home) -> tuple[Finding, ...]:
     for number, (phone, result) in enumerate(zip(phones, results, strict=True), start=1):
         findings.append(_phone_finding(number, phone, result))
     return tuple(findings)
+
+
+def _browser_findings(home: Home) -> tuple[Finding, ...]:
+    """Return one finding about all browsers that are notified, or none; a store of an older Perron has none."""
+    try:
+        results = readonly.browser_results(home.storage.folder / STORE_FILE)
+    except StoreFailed:
+        return ()
+    failed = sum(heard not in (None, SendResult.TAKEN) for heard in results)
+    if failed:
+        count = str(len(results))
+        statement = _("{failed} of {count} notified browsers were not reached last", failed=str(failed), count=count)
+        todo = _("Look at this machine's way to the internet, and try them on the page Messages.")
+        return (doubtful(PHONES, statement, todo),)
+    return (good(PHONES, _("browsers notified: {count}", count=str(len(results)))),) if results else ()
 
 
 def _phone_finding(number: int, phone: ApprisePhone, result: SendResult) -> Finding:

@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.visit import commands as c
+from gateway.installation.diagnostics.finding import FindingVerdict
+from gateway.installation.diagnostics.house import phone_findings
 from gateway.protocol.ed25519 import KeyDamaged, KeyUnusable
 from gateway.protocol.keys import PUSH_KEY_FILE, push_key, renew_push_key
 from gateway.runtime.notifications.action_links import OF_OWNERS, LinkPurpose
@@ -41,6 +43,7 @@ from gateway.web.auth.accounts import SessionSecrets, UserAccounts
 from gateway.web.auth.roles import ROLE_RIGHTS, Role, UserRight
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
+from tests.gateway.installation.diagnostics.english import read_finding as read_out
 from tests.gateway.web.house import ANNA_PASSWORD, cheap_passwords, signed_in
 from tests.pushservice import PushBrowser, PushService, push_service
 from tests.shell.box import IN_WINDOW_MONO_S, ShellBox, box, run_box
@@ -476,6 +479,17 @@ async def test_the_key_is_made_once_kept_to_the_box_and_renewed_for_the_next_hou
     (folder / PUSH_KEY_FILE).write_bytes(b"-----BEGIN nothing-----")
     with pytest.raises(KeyDamaged):
         push_key(folder)
+
+
+async def test_the_doctor_says_how_many_browsers_are_notified_and_whether_they_were_reached(house: PushHouse) -> None:
+    await house.subscribe()
+    (found,) = map(read_out, await phone_findings(house.box.home))
+    assert (found.verdict, found.said) == (FindingVerdict.GOOD, "browsers notified: 1")
+    house.service.status = 500
+    await house.tell(c.Notification.BATTERY_SOON, detail="lock")
+    await wait_until(lambda: house.box.phonebook.list_phones()[0].standing.heard)
+    (found,) = map(read_out, await phone_findings(house.box.home))
+    assert (found.verdict, "1 of 1" in found.said) == (FindingVerdict.DOUBTFUL, True)
 
 
 def test_every_message_with_a_button_is_one_that_a_phone_can_answer() -> None:
