@@ -58,6 +58,9 @@ class Phone:
     async def sees_door(self, word: str) -> None:
         await expect(self.page.locator(".door .word")).to_have_text(TEXTS[f"door.{word}"].to("en"))
 
+    async def sees_alarm(self) -> None:
+        await expect(self.page.locator(".alarm .phase")).to_have_text("Please check the door")
+
     async def sees_no_visit(self) -> None:
         await expect(self.page.locator(".visit")).to_have_count(0)
 
@@ -265,10 +268,10 @@ async def after_it_was_handed_to_him(house: House, parcels: PromisedDelivery) ->
     await play.courier.goes_in()
     await play.set_fault(play.plan.lock, "throw")
     await play.wait_for_alarm(AlarmCode.BOLT_IN_THE_AIR)
-    await house.phone.sees_door("handed")
+    await house.phone.sees_alarm()
     await house.phone.stops()
     await play.wait_for_alarm(AlarmCode.NOT_LOCKED, due=play.timing.alarm_again)
-    await house.phone.sees_door("handed")
+    await house.phone.sees_alarm()
     assert house.moves == (*before, DoorMovement.UNLOCKED, DoorMovement.OPENED, DoorMovement.BOLT_IN_THE_AIR)
     await play.courier.does("walk_out", "leave")
     await play.resident.does("walk_in", "thumb_turn", "close")

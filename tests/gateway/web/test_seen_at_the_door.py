@@ -1,20 +1,28 @@
 """What an owner sees when it rings and when something is wrong: real cameras, the real video process, a browser."""
 
+import io
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.async_api import Page, expect
 
-from devices.reports import DoorReport, DoorState, LockReport, LockState
+from devices.reports import DoorReport, DoorState, LockReport, LockState, OperationSource
+from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Phase
+from gateway.evidence.documents.photos import PhotoMoment
+from gateway.evidence.thumbnails import write_thumbnails
+from gateway.storage.models import StoredClip
+from gateway.web.auth.roles import Role
 from tests.browser import IN_SHARED_BROWSER, PHONE_OPTIONS, accessibility_problems, contrast_problems, visitor
 from tests.filmset.cameras import CameraSet
 from tests.gateway.domain.delivery.house import receive
-from tests.gateway.domain.delivery.shop import NOW, make_offer
+from tests.gateway.domain.delivery.shop import NOON, NOW, make_offer
 from tests.shell.box import IN_WINDOW_MONO_S, ShellBox
 from tests.shell.house import PARCEL, make_home
 from tests.shell.parts import ManualTime
@@ -43,6 +51,20 @@ async def at_home(folder: Path, cameras: CameraSet, *, asks: bool = False) -> As
         there.link.watch(("cam", "hall"), on=True)
         await wait_until(lambda: {"cam", "hall"} <= set(there.link.proofs) and there.link.proofs["cam"].live, within=30)
         yield there
+
+
+async def after_a_visit(made: ShellBox) -> None:
+    """A visit was sealed an hour ago, and its pictures are kept."""
+    clip = StoredClip(
+        path="visits/yesterday/cam-1-1.mp4", entrance="front", visit="yesterday", part=1, camera="cam", start=NOON,
+        end=NOON + timedelta(seconds=9), sha256="0" * 64, fragments=6, size=1, gaps=(),
+    )  # fmt: skip
+    await made.store.recordings.add_clip(clip, NOW)
+    await made.store.recordings.mark_sealed("yesterday", 1, "0" * 64, NOW)
+    jpeg = io.BytesIO()
+    Image.linear_gradient("L").resize((640, 360)).save(jpeg, "JPEG")
+    moments = (PhotoMoment.ARRIVAL, PhotoMoment.CARRYING)
+    write_thumbnails(made.home.storage.folder, "yesterday", dict.fromkeys(moments, jpeg.getvalue()))
 
 
 async def opened(there: CameraSite, page: Page, path: str = "/") -> Page:
@@ -84,7 +106,7 @@ def phase(made: ShellBox) -> Phase | None:
 
 async def plays(page: Page, camera: str) -> None:
     """The picture of a camera is live, without a press."""
-    await expect(page.locator(f"[data-camera={camera}] .light.good")).to_have_text(re.compile("Live|Direct"))
+    await expect(page.locator(f"[data-camera={camera}] .light.good")).to_have_text(re.compile("Live|En direct"))
     await page.wait_for_function(
         "(camera) => document.querySelector(`[data-camera=${camera}] video`).currentTime > 0", arg=camera
     )
@@ -201,3 +223,63 @@ async def test_live_plays_by_itself_while_somebody_is_there_side_by_side_and_lar
         await expect(hall.locator(".light")).to_have_text("")  # who has ended it has ended it for this visit
         await plays(page, "cam")
         await is_for_everybody(page, 320, 1280)
+
+
+async def test_between_visits_there_is_a_picture_of_the_last_one_and_one_press_shows_what_is_there_now(
+    tmp_path: Path, cameras: CameraSet
+) -> None:
+    async with at_home(tmp_path, cameras) as there, visitor() as somebody:
+        made = there.site.box
+        await after_a_visit(made)
+        page = await opened(there, await somebody.page())
+        door, hall = page.locator("[data-camera=cam]").first, page.locator("[data-camera=hall]").first
+        await expect(door.get_by_role("link", name=re.compile("Last visit: Wed 10 Jun"))).to_be_visible()
+        await expect(hall).to_be_hidden()  # Home shows one picture; Live shows both
+        await is_for_everybody(page, 320, 390, 1280)
+        await page.goto(f"{there.site.address}/live")
+        still = "/history/yesterday/thumbnail?moment="
+        await expect(door.locator("video")).to_have_attribute("poster", f"{still}arrival")
+        await expect(hall.locator("video")).to_have_attribute("poster", f"{still}carrying")
+        await expect(hall.get_by_role("button")).to_have_count(0)
+        await is_for_everybody(page, 320, 390, 1280)
+        await door.locator("[data-watch]").click()
+        await plays(page, "cam")
+        await expect(door.get_by_role("link")).to_be_hidden()  # what is shown is no past visit
+        await door.locator("[data-watch]").click()
+        await expect(door.get_by_role("link", name=re.compile("Last visit"))).to_be_visible()
+        await expect(door.locator("video")).to_have_attribute("poster", f"{still}arrival")
+        installer = await there.site.guest(Role.INSTALLER, "Ida")
+        his = await somebody.page()
+        await there.site.sign_in(his.context, installer)
+        await his.goto(there.site.address)
+        await expect(his.locator(".door .word").first).to_have_text("Locked")
+        await expect(his.locator("video")).to_have_count(0)  # an installer sees no picture
+
+
+@pytest.mark.parametrize("safe_mode", [True, False], ids=["safe mode", "opened without an order"])
+async def test_a_door_that_moved_without_an_order_has_a_card_with_its_picture_too(
+    tmp_path: Path, cameras: CameraSet, *, safe_mode: bool
+) -> None:
+    async with at_home(tmp_path, cameras) as there, visitor() as somebody:
+        page, made = await opened(there, await somebody.page(locale="fr-FR")), there.site.box
+        if safe_mode:
+            made.front.post(e.Restarted(safe_mode=True))
+        else:
+            made.bolt = LockState.UNLOCKED
+            made.says("lock", LockReport(bolt=LockState.UNLOCKED, source=OperationSource.REMOTE))
+        card = page.locator(".alarm")
+        title = "Perron est en mode sûr" if safe_mode else "Il s'est passé quelque chose à la porte"
+        await expect(card.get_by_role("heading", name=title)).to_be_visible()
+        await plays(page, "cam")
+        await expect(card.locator("button[value=acknowledge]")).to_have_count(1 if safe_mode else 0)
+        await is_for_everybody(page, 320, 1280)
+        if safe_mode:
+            await card.locator("button[value=acknowledge]").click()
+            await wait_until(lambda: not made.front.state.safe_mode)
+            await expect(card).not_to_contain_text(title)
+        else:
+            await expect(card).to_contain_text("Le pêne dit : pas verrouillé.")
+            made.bolt = LockState.LOCKED
+            made.says("lock", LockReport(bolt=LockState.LOCKED))
+            made.passes(60)
+            await expect(card).to_have_count(0)
