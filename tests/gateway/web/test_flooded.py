@@ -338,7 +338,7 @@ async def test_all_parts_of_all_feeds_are_painted_one_in_a_turn(
     made: ShellBox, site: ServedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     painted = Counted(Authorizer, "render_fragment", monkeypatch)
-    kinds, languages = ("state", "visit", "next", "timeline"), ("en", "fr")
+    kinds, languages = ("state", "visit", "lock", "timeline"), ("en", "fr")
     want = [f"{language}/{kind}/{door}" for language in languages for kind in kinds for door in made.home.entrances]
     async with site.client(site.owner) as client:
         feeds = [await client.ws_connect("/feed") for _ in range(6)]
