@@ -24,7 +24,7 @@ from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
 from gateway.evidence.rollback import STORE_FILE
 from gateway.installation import discovery_scan, records
-from gateway.installation.capability import device_capabilities, walk_test_text
+from gateway.installation.capability import device_capabilities, walk_test_capability
 from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, measure_device
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, sentence_text
 from gateway.installation.diagnostics.house import examine_house
@@ -171,7 +171,7 @@ async def run_device_test(home: Home, device: str, times: int) -> bool:
         spread = f": {min(seconds):.2f} s at least, {median(seconds):.2f} s median, {max(seconds):.2f} s at most"
     print_line(f"{device}: {len(seconds)} of {measurement.asked} answered{spread}")
     for capability in device_capabilities(home, device, measurement):
-        print_line(f"- {capability.text.to(home.language)}")
+        print_line(f"- {capability.text_with_command.to(home.language)}")
     with failure_on(OSError, "What was measured cannot be kept ({why}).", "Look at storage.folder."):
         records.store_measurements(home.storage.folder, {device: measurement})
     return len(seconds) == measurement.asked
@@ -261,7 +261,9 @@ def show_walk_test(home: Home, entrance: str) -> None:
         what = "The walk test is a page, and this house has no pages."
         raise Failure(what, "Add a section `pages:` to the house file.")
     address = f"{home.pages.address}{INSTALLATION_PATH}/walk/{entrance}"
-    print_line(walk_test_text(records.read_walk_status(home, entrance), entrance).to(home.language))
+    print_line(
+        walk_test_capability(records.read_walk_status(home, entrance), entrance).text_with_command.to(home.language)
+    )
     print_line(f"Open this page on a phone, as owner or installer, with the gateway running: {address}")
     segno.make(address, error="m").terminal(compact=True)
 

@@ -72,39 +72,44 @@ class Capability(Frozen, kw_only=False):
     evidence: CapabilityEvidence
     text: Text
     forbids: bool = False
+    command: str = ""  # by which somebody at the box's terminal tries it or goes on; a page has a button instead
+
+    @property
+    def text_with_command(self) -> Text:
+        """What is said at the terminal."""
+        if not self.command:
+            return self.text
+        return _("{statement} At the terminal: `{command}`", statement=self.text, command=self.command)
 
 
 _DECLARED, _MEASURED = CapabilityEvidence.DECLARED, CapabilityEvidence.MEASURED
 _UNKNOWN, _MISSING = CapabilityEvidence.UNKNOWN, CapabilityEvidence.MISSING
 
 WALK_TEST_CAPABILITIES: Final[Mapping[WalkTestStatus, Capability]] = {
-    WalkTestStatus.NEVER: Capability(_UNKNOWN, _("The walk test was not made yet: `perron walk-test {entrance}`.")),
-    WalkTestStatus.UNDER_WAY: Capability(
-        _UNKNOWN, _("The walk test is under way: `perron walk-test {entrance}` goes on.")
-    ),
-    WalkTestStatus.STALE: Capability(
-        _UNKNOWN, _("The walk test was passed with other devices: make it anew (`perron walk-test {entrance}`).")
-    ),
+    WalkTestStatus.NEVER: Capability(_UNKNOWN, _("The walk test was not made yet.")),
+    WalkTestStatus.UNDER_WAY: Capability(_UNKNOWN, _("The walk test is under way.")),
+    WalkTestStatus.STALE: Capability(_UNKNOWN, _("The walk test was passed with other devices: make it anew.")),
     WalkTestStatus.PASSED: Capability(_MEASURED, _("The walk test is passed: the known faults were tried here.")),
     WalkTestStatus.FAILED: Capability(
         _MISSING,
-        _("The walk test is not passed: no unattended visit before it is (`perron walk-test {entrance}`)."),
+        _("The walk test is not passed: no unattended visit before it is."),
         forbids=True,
     ),
     WalkTestStatus.BLOCKED: Capability(
         _MISSING,
         _(
             "A camera sees a neighbour's door or the street: no unattended visit before it is turned and the test made "
-            "anew (`perron walk-test {entrance}`)."
+            "anew."
         ),
         forbids=True,
     ),
 }
 
 
-def walk_test_text(status: WalkTestStatus, entrance: str) -> Text:
-    """Return the text of the status of an entrance's walk test."""
-    return WALK_TEST_CAPABILITIES[status].text.with_facts(entrance=entrance)
+def walk_test_capability(status: WalkTestStatus, entrance: str) -> Capability:
+    """Return what the walk test of an entrance has shown."""
+    command = "" if status is WalkTestStatus.PASSED else f"perron walk-test {entrance}"
+    return replace(WALK_TEST_CAPABILITIES[status], command=command)
 
 
 def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -> Iterator[Capability]:
@@ -152,14 +157,14 @@ def entrance_capabilities(
             for capability in device_capabilities(home, id_, measurements.get(id_))
             if capability.forbids
         ),
-        replace(WALK_TEST_CAPABILITIES[walk_status], text=walk_test_text(walk_status, name)),
+        walk_test_capability(walk_status, name),
     )
 
 
 def _bolt_capability(id_: str, measurement: Measurement | None) -> Capability:
     if measurement is None or measurement.bolt is None:
-        text = _("A lock of this kind tells where its bolt is; not tried here yet (`perron test {device}`).")
-        return Capability(_DECLARED, text.with_facts(device=id_))
+        text = _("A lock of this kind tells where its bolt is; not tried here yet.")
+        return Capability(_DECLARED, text, command=f"perron test {id_}")
     if measurement.bolt:
         return Capability(_MEASURED, _("Asked, it told where its bolt is."))
     text = _("It answers, but not where its bolt is: nobody can know that the door is locked. No unattended visit.")
@@ -190,7 +195,7 @@ def _answer_capability(
     if device.can_be_queried and measurement is not None and measurement.seconds:
         return Capability(_MEASURED, _("Asked, it told its state."))
     if device.can_be_queried:
-        return Capability(_DECLARED, _("It can be asked; not tried here yet (`perron test {device}`).", device=id_))
+        return Capability(_DECLARED, _("It can be asked; not tried here yet."), command=f"perron test {id_}")
     text = _(
         "It speaks by itself, at least every {heartbeat} s, and cannot be asked: an opening is never given back.",
         heartbeat=f"{device.heartbeat:g}",
@@ -227,8 +232,8 @@ def _sensor_capability(id_: str, door: DoorDevice, measurement: Measurement | No
         )
         return Capability(_DECLARED, text)
     if measurement is None or measurement.door is None:
-        text = _("A sensor that can be asked; not tried here yet (`perron test {device}`).", device=id_)
-        return Capability(_DECLARED, text)
+        text = _("A sensor that can be asked; not tried here yet.")
+        return Capability(_DECLARED, text, command=f"perron test {id_}")
     if measurement.door:
         return Capability(_MEASURED, _("Asked, it told where the door is."))
     return Capability(_MISSING, _("It answers, but not where the door is. No unattended visit."), forbids=True)
@@ -246,8 +251,8 @@ def _latency_capabilities(id_: str, device: AnyDevice, measurement: Measurement 
     declared = device.latency if isinstance(device, timed) else None
     if measurement is None or not measurement.asked:
         if declared is not None:
-            text = _("Declared to answer within {declared} s; not measured yet (`perron test {device}`).")
-            yield Capability(_DECLARED, text.with_facts(declared=f"{declared:g}", device=id_))
+            text = _("Declared to answer within {declared} s; not measured yet.", declared=f"{declared:g}")
+            yield Capability(_DECLARED, text, command=f"perron test {id_}")
         return
     silent = measurement.asked - len(measurement.seconds)
     if silent:

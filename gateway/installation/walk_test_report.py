@@ -22,7 +22,7 @@ from gateway.installation.capability import (
     WalkTestStatus,
     device_capabilities,
     entrance_capabilities,
-    walk_test_text,
+    walk_test_capability,
 )
 from gateway.installation.texts import TRIAL_QUESTIONS, remedy_text, result_text, trial_text, trial_title
 from gateway.installation.walk import TrialResult, WalkTest, walk_test_status
@@ -145,7 +145,7 @@ class _ReportPainter:
         )  # fmt: skip
         self._draw_line(origin, ink=Ink.GREY)
         status = walk_test_status(walk)
-        status_text = walk_test_text(status, walk.entrance).to(self._language).replace("`", "")
+        status_text = walk_test_capability(status, walk.entrance).text.to(self._language)
         ink = Ink.GREEN if status is WalkTestStatus.PASSED else Ink.RED
         self._draw_line(status_text, bold=True, ink=ink, size=11)
 

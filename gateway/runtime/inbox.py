@@ -51,7 +51,7 @@ log = structlog.get_logger(__name__)
 
 FLOOD_LOG_INTERVAL_S = 60.0  # seconds between two log entries about one flood
 STORE_RETRY_DELAY_S = 1.0  # seconds between two tries to store a stop after the disk failed
-INTERNAL_ERROR = "Perron could not do it: `perron doctor` says more"
+INTERNAL_ERROR = "Perron could not do it: the health check says more"
 MAX_QUEUED_REQUESTS = 200  # of the owner's account and pages, in each of two queues; beyond it only a stop is accepted
 MAX_QUEUED_MESSAGES = 200  # unanswered signed messages; a retailer without an answer sends the same bytes again
 

@@ -114,7 +114,9 @@ PARCEL_REFUSAL_TEXTS: Mapping[str, Text] = MappingProxyType(
         ),
         AnnouncementProblem.CARRIER: _("Choose one of the carriers that are offered."),
         AnnouncementProblem.CLOCK_UNTRUSTED: _("The box's time is not certain: until it is, nothing is announced."),
-        AnnouncementProblem.NOT_STORED: _("The box's disk takes nothing more: `perron doctor` looks for the cause."),
+        AnnouncementProblem.NOT_STORED: _(
+            "The box's disk takes nothing more: the health check (Settings, Installation) says why."
+        ),
         ParcelRefusal.UNKNOWN_PARCEL: _("This parcel is not announced (any more)."),
         ParcelRefusal.ALREADY_ANNOUNCED: _("This parcel is announced already: withdraw it first to change it."),
         ParcelRefusal.ANNOUNCED_BY_BRAND: _(

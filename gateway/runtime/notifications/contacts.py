@@ -104,8 +104,8 @@ class PhoneUrlError(Enum):
     INCOMPLETE = _("Something is missing: {scheme}:// is written {example}.")  # Apprise cannot use what follows it
     KNOWN = _("This phone is there already.")
     TOO_MANY = _("Too many: {most} phones at most.")
-    NOT_INSTALLED = _("The box lacks a module: `pip install 'perron[messages]'`, then restart it.")
-    FILE = _("The file of the addresses cannot be read: `perron doctor` says why.")  # a manual edit is invalid
+    NOT_INSTALLED = _("The box lacks a module: whoever looks after it installs perron[messages] and restarts it.")
+    FILE = _("The file of the addresses cannot be read: the health check says why.")  # a manual edit is invalid
     NO_SERVER = _("This is no name of a server: it is written like ntfy.example.org.")
     BAD_SUBSCRIPTION = _("This browser brought no address to which the box may send.")
     SIGNED_OUT = _("This session has ended.")

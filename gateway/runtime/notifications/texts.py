@@ -59,8 +59,8 @@ NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
         "can get at it"
     ),
     Notification.SET_ASIDE: _(
-        "Perron set aside something from outside that it could not handle[ ({detail})]. The doors go on; `perron "
-        "doctor` says more"
+        "Perron set aside something from outside that it could not handle[ ({detail})]. The doors go on; the "
+        "health check says more"
     ),
     Notification.PARCEL_RECEIVED: _("[{detail}: ]the parcel[ from {brand}] is at the reception[ ({entrance})]"),
     Notification.PARCEL_DECLINED: _("The reception[ ({entrance})] did not take the parcel[ from {brand}][: {detail}]"),

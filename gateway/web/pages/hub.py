@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 HUB_PATH: Final = "/settings/hub"
 MAX_CODE_CHARACTERS: Final = 400  # characters of a code
 
-_NO_CODE: Final = _("This is no hub's code, or not the whole of it: copy it from `https://` to its end.")
+_NO_CODE: Final = _("This is no hub's code, or not the whole of it: copy it from https:// to its end.")
 _NOTHING_CHANGED: Final = _("Nothing was changed in the house ({why}). Try again: the same code still counts.")
 _REFUSAL_TEXTS: Final[Mapping[str, Text]] = {
     "conflict": _("This code was used already. Ask whoever runs the hub for another one."),
@@ -118,7 +118,7 @@ class HubPage(Page):
         box = self._services
         if not await asyncio.to_thread(box.proposals.is_writable):
             return _(
-                "{file} cannot be written: let the box write it, or use `perron join` at its terminal.",
+                "{file} cannot be written: let the box write it.",
                 file=str(box.home_file_writer.file or "home.yaml"),
             )
         try:

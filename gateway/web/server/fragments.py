@@ -16,7 +16,7 @@ from gateway.domain.visit.predicates import is_open, unsecured_closures
 from gateway.domain.visit.state import Entrance, Holder, LockRequestResult, Phase, Visit
 from gateway.domain.visit.views import view
 from gateway.installation import texts as installing
-from gateway.installation.capability import WalkTestStatus, walk_test_text
+from gateway.installation.capability import WalkTestStatus, walk_test_capability
 from gateway.installation.trials import WalkTrial
 from gateway.installation.walk import forbids_visits
 from gateway.runtime.notifications.categories import CATEGORY_TEXTS
@@ -220,7 +220,7 @@ def _walk_test_facts(services: GatewayServices, entrance: str, viewer: Viewer) -
     camera = state.cameras.get(step.camera) if step is not None and step.camera is not None else None
     return {
         "entrance": entrance,
-        "status": walk_test_text(status, entrance).to(viewer.language).replace("`", ""),
+        "status": walk_test_capability(status, entrance).text.to(viewer.language),
         "forbids_visits": forbids_visits(status),
         "passed": status is WalkTestStatus.PASSED,
         "steps": () if walk is None else tuple(enumerate(walk.steps)),

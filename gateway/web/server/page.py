@@ -12,7 +12,7 @@ from gateway.web.auth.roles import UserRight
 from gateway.web.auth.user_agent import label_browser
 from gateway.web.server.authorization import Authorizer
 
-DISK_FULL = _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
+DISK_FULL = _("The box's disk takes nothing more: the health check (Settings, Installation) says why.")
 
 _ROUTE = "route"  # the attribute of a method that serves an address
 M = TypeVar("M", bound=Callable[..., Awaitable[web.StreamResponse]])

@@ -16,7 +16,7 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "error.404": _("There is nothing at this address."),
     "error.403": _("You have no access to this."),
     "error.429": _("Too many requests. Try again in a minute."),
-    "error.other": _("Try again; if it lasts, `perron doctor` looks for the cause."),
+    "error.other": _("That did not work. Try again in a minute."),
     "pause.no.unreadable": _("This is no date with a time."),
     "pause.no.no_such_time": _(
         "There is no such time on that day: the clocks are put forward. Take one before or after."
@@ -58,7 +58,7 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "add.no.lines": _("{most} lines at most."),
     "add.no.line": _("“{line}” is not key=value."),
     "add.no.twice": _("{name} is said already."),
-    "add.no.file": _("No file of the box is named from a page; at the terminal, with `perron add`."),
+    "add.no.file": _("No file of the box can be named from a page: that takes the box's terminal."),
     "add.no.timing": _("Waiting times (timing) are the terminal's: some of them hold for every camera."),
     "add.no.taken": _("{name} is there already. A page only adds what is new; replacing is the terminal's."),
     "add.no.else": _("It would change something else in the house: refused."),

@@ -74,10 +74,16 @@ async def hidden(page: Page) -> list[str]:
     return found
 
 
+async def commands(page: Page) -> list[str]:
+    """What a phone shows of a terminal: a command, or its quotes. What is folded away is for those who have one."""
+    return re.findall(r"`[^`]*`?|\bperron [a-z-]+", await page.locator("body").inner_text())
+
+
 async def looked_at(page: Page, what: str) -> None:
     """In light and dark, on a phone and at a desk."""
     assert await fits(page) == [], what
     assert await hidden(page) == [], what
+    assert await commands(page) == [], what
     await page.emulate_media(color_scheme="light", reduced_motion="reduce")
     assert await accessibility_problems(page) == [], what
     await page.emulate_media(color_scheme="dark")

@@ -204,5 +204,5 @@ async def test_a_password_that_is_missing_is_red_and_none_that_is_there_is_ever_
     assert "Rouge broker" in lacking
     assert "installer.password : le mot de passe du compte 'installer' ne peut pas être lu (il n'existe pas)" in lacking
     assert f"Rouge fichiers du broker {accounts}/owner.password peut être lu ou écrit par d'autres" in lacking
-    assert f"Remède : chmod 600 {accounts}/owner.password ; si d'autres y étaient" in lacking
+    assert f"dans un terminal chmod 600 {accounts}/owner.password ; si d'autres y étaient" in lacking
     assert [secret for secret in secrets if secret in said + lacking] == []
