@@ -32,6 +32,7 @@ from tests.whole_house import run_whole_house
 DOCS = Path(__file__).parents[1] / "docs" / "pictures"
 SCREEN = {"viewport": {"width": 1280, "height": 800}, "has_touch": False}
 FILM_SIZE_PX = (800, 500)  # pixels of the film
+END_PICTURES = 8  # pictures of the card with the six claims
 MAX_PICTURES = 150  # pictures, on a slow machine
 ANDROID = "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0 Mobile Safari/537.36"
 DESKTOP_SCREEN = {"viewport": {"width": 1100, "height": 760}, "has_touch": False}
@@ -115,11 +116,15 @@ async def film(console: Console) -> None:
             page = await somebody.page(locale="en-GB", **SCREEN)
             await page.goto(there.address)
             ended = page.get_by_text("Your turn.", exact=True).first
-            while len(frames) < MAX_PICTURES and not await ended.is_visible():
+            left = END_PICTURES
+            while len(frames) < MAX_PICTURES and left:
+                left -= await ended.is_visible()
                 shot = Image.open(io.BytesIO(await page.screenshot(type="png"))).convert("RGB")
                 frames.append(shot.resize(FILM_SIZE_PX, Image.Resampling.LANCZOS))
                 console.print(f"docs/pictures/demo.webp, picture {len(frames)}", end="\r")
                 await page.wait_for_timeout(1000)
+            if there.theatre.snapshot.complaints:
+                raise SystemExit(f"the show was not as it should be: {there.theatre.snapshot.complaints}; try again")
     first, *rest = frames
     first.save(DOCS / "demo.webp", save_all=True, append_images=rest, duration=500, loop=0, quality=60, method=6)
     console.print("docs/pictures/demo.webp" + 20 * " ")

@@ -167,7 +167,7 @@ function house(now) {
   }
 }
 
-function number(value) { return new Intl.NumberFormat(language, { maximumFractionDigits: 2 }).format(value); }
+function number(value) { return new Intl.NumberFormat(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(value); }
 
 function cards(now, mode) {
   at("opening").hidden = now.card !== "opening";
