@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import io
 import tempfile
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,13 @@ from playwright.async_api import Page
 from rich.console import Console
 
 from gateway.config.home import PagesSection
-from gateway.demo.plan import DemoPlan
+from gateway.demo.names import afternoon_zone
+from gateway.demo.plan import DemoPlan, make_plan, with_open_limit
+from gateway.demo.scenario import ScenarioRun
 from gateway.domain.delivery.barcodes import normalise
 from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.system.clock import machine_time
+from gateway.system.i18n import Language
 from tests.browser import BrowserVisitor, visitor
 from tests.gateway.demo.page.runner import serve_page
 from tests.gateway.web.house import ANNA_PASSWORD
@@ -33,79 +37,178 @@ DOCS = Path(__file__).parents[1] / "docs" / "pictures"
 SCREEN = {"viewport": {"width": 1280, "height": 800}, "has_touch": False}
 FILM_SIZE_PX = (800, 500)  # pixels of the film
 END_PICTURES = 8  # pictures of the card with the six claims
-MAX_PICTURES = 150  # pictures, on a slow machine
+MAX_PICTURES = 200  # pictures, on a slow machine
 ANDROID = "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0 Mobile Safari/537.36"
 DESKTOP_SCREEN = {"viewport": {"width": 1100, "height": 760}, "has_touch": False}
+RING_S = 12.0  # seconds that it rings: time for the pictures
+OPEN_LIMIT_S = 120.0  # seconds that the door may stand open, meanwhile
+PART_INSIDE = 0.7  # of a visit's films, when the courier is inside
+SETTLE_MS = 900  # milliseconds in which a page that changed comes to rest
+PLAYING = """() => [...document.querySelectorAll(".camera.watched video")]
+    .some((one) => one.readyState >= 2 && one.currentTime > 0)"""
+
+Take = Callable[[Page, str], Awaitable[None]]
+"""Photographs a page under a name."""
 
 
-async def photograph(console: Console) -> None:
-    """Let one parcel in, and photograph what owner and courier see."""
-    DOCS.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
+def _plan(folder: Path, language: Language, port: int, pushes: PushService) -> DemoPlan:
+    """A house by day, whose bell rings for a while, with pages."""
+    plan = make_plan(folder, fast=True, language=language, timezone=afternoon_zone(machine_time()))
+    section = plan.section.model_copy(update={"timing": plan.section.timing.model_copy(update={"ring": RING_S})})
+    entrances = {plan.entrance: with_open_limit(section, OPEN_LIMIT_S)}
+    return plan.with_home(pages=PagesSection(port=port), push=pushes.section, entrances=entrances)
 
-    def with_pages(plan: DemoPlan) -> DemoPlan:
-        sections = {"pages": PagesSection(port=port), "push": pushes.section}
-        return replace(plan, home=plan.home.model_copy(update=sections))
+
+async def photograph(console: Console, language: Language) -> None:
+    """Let one parcel in and break one door open, and photograph what owner and courier see."""
+    folder_of = DOCS if language == "en" else DOCS / language
+    folder_of.mkdir(parents=True, exist_ok=True)
 
     async def take(page: Page, name: str) -> None:
-        console.print(f"docs/pictures/{name}.png")
-        await page.wait_for_timeout(700)
-        await page.screenshot(path=DOCS / f"{name}.png")
+        await page.wait_for_timeout(SETTLE_MS)
+        await page.screenshot(path=folder_of / f"{name}.png")
+        console.print(f"{folder_of.relative_to(DOCS.parents[1])}/{name}.png")
 
-    with tempfile.TemporaryDirectory(prefix="p", dir="/tmp") as folder:
-        lens = FakeCamera(Path(folder) / "label.mjpeg")
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="p", dir="/tmp") as made:
+        folder, lens = Path(made), FakeCamera(Path(made) / "label.mjpeg")
+
+        def planned(_usual: DemoPlan) -> DemoPlan:
+            return _plan(folder, language, port, pushes)
+
         async with (
-            push_service(Path(folder) / "push") as pushes,
-            run_whole_house(Path(folder), with_pages) as play,
+            push_service(folder / "push") as pushes,
+            run_whole_house(folder, planned) as play,
             visitor(*lens.switches) as somebody,
         ):
-            phone = await somebody.page(locale="en-GB")
-            await phone.goto(f"{address}/claim")
-            await phone.get_by_label("The box's code").fill(play.plan.home.claim_code_file.read_text("ascii").strip())
-            await phone.get_by_label("Name", exact=True).fill("Anna")
-            await phone.get_by_label("New password").fill(ANNA_PASSWORD)
-            await phone.get_by_role("button", name="Claim it").click()
-            cookies = await phone.context.cookies()
-            desk = await somebody.page(locale="fr-FR", color_scheme="dark", **DESKTOP_SCREEN)
-            await desk.context.add_cookies(cookies)  # type: ignore[arg-type]  # what a browser gave it takes back
-            courier = await somebody.page(locale="fr-FR")
-            parcels = await play.announce_delivery()
-            digest = getattr(normalise(parcels.courier_code), "value", "").removeprefix("courier:")
-            await courier.goto(f"{address}/c/{digest}#{parcels.courier_code}")
-            await take(courier, "courier-scan")
-            lens.sees(draw_label(("code128", parcels.codes[0]), tilt=20))
-            await courier.get_by_role("link", name="étiquette").click()
-            await courier.get_by_role("button", name="Lire l'étiquette").click()
-            await courier.locator("#parcel canvas").wait_for()
-            await take(courier, "courier-label")
-            await play.scan_codes(parcels)
-            await play.wait_for_ringing()
-            await take(phone, "home-ringing")
-            await play.wait_for_unlocked()
-            await take(courier, "courier-go")
-            await play.courier.goes_in()
-            await desk.goto(address)
-            await take(desk, "home-open-desktop")
-            await play.leave_and_seal()
-            await take(phone, "home-locked")
-            await phone.goto(f"{address}/history")
-            await phone.locator(".visits a").first.click()
-            await take(phone, "visit")
-            await desk.goto(f"{address}/brands")
-            await take(desk, "brands-desktop")
-            await take(await notified_phone(somebody, address, cookies, pushes), "messages")
+            pages = await _Pages.open(somebody, play, f"http://127.0.0.1:{port}", language)
+            await _delivery(pages, play, lens, take)
+            await _afterwards(pages, take)
+            await take(await pages.notified_phone(somebody, pushes), "messages")
+            await _alarm(pages, play, take)
 
 
-async def notified_phone(somebody: BrowserVisitor, address: str, cookies: list[Any], pushes: PushService) -> Page:
-    """The page of the messages on a phone that was just notified."""
-    phone = await somebody.page(locale="en-GB", user_agent=ANDROID)
-    await phone.context.add_cookies(cookies)
-    await phone.context.add_init_script(subscribe_script(PushBrowser(pushes)))
-    await phone.goto(f"{address}/settings/messages")
-    await phone.locator("[data-start]").click()
-    await phone.locator("[data-when=told]").wait_for()
-    return phone
+class _Pages:
+    """The owner's phone and computer, signed in, and the courier's phone."""
+
+    def __init__(self, address: str, locale: str, phone: Page, desk: Page, courier: Page) -> None:
+        self.address, self._locale = address, locale
+        self.phone, self.desk, self.courier = phone, desk, courier
+
+    @classmethod
+    async def open(cls, somebody: BrowserVisitor, play: ScenarioRun, address: str, language: Language) -> "_Pages":
+        """Claim the box with the phone."""
+        locale = {"en": "en-GB", "fr": "fr-FR"}[language]
+        phone = await somebody.page(locale=locale)
+        await phone.goto(f"{address}/claim")
+        await phone.locator("[name=code]").fill(play.plan.home.claim_code_file.read_text("ascii").strip())
+        await phone.locator("[name=name]").fill("Anna")
+        await phone.locator("[type=password]").first.fill(ANNA_PASSWORD)
+        await phone.locator("main form button").last.click()
+        await phone.wait_for_url(f"{address}/")
+        cookies: Any = await phone.context.cookies()
+        desk = await somebody.page(locale=locale, **DESKTOP_SCREEN)
+        await desk.context.add_cookies(cookies)
+        return cls(address, locale, phone, desk, await somebody.page(locale=locale))
+
+    async def notified_phone(self, somebody: BrowserVisitor, pushes: PushService) -> Page:
+        """The page of the messages on a phone that was just notified."""
+        phone = await somebody.page(locale=self._locale, user_agent=ANDROID)
+        cookies: Any = await self.phone.context.cookies()
+        await phone.context.add_cookies(cookies)
+        await phone.context.add_init_script(subscribe_script(PushBrowser(pushes)))
+        await phone.goto(f"{self.address}/settings/messages")
+        await phone.locator("[data-start]").click()
+        await phone.locator("[data-when=told]").wait_for()
+        return phone
+
+
+async def _delivery(pages: _Pages, play: ScenarioRun, lens: FakeCamera, take: Take) -> None:
+    phone, desk, courier = pages.phone, pages.desk, pages.courier
+    parcels = await play.announce_delivery()
+    await phone.goto(pages.address)
+    await take(phone, "home-idle")
+    digest = getattr(normalise(parcels.courier_code), "value", "").removeprefix("courier:")
+    await courier.goto(f"{pages.address}/c/{digest}#{parcels.courier_code}")
+    await take(courier, "courier-scan")
+    label = await pages.courier.context.new_page()
+    lens.sees(draw_label(("code128", parcels.codes[0]), tilt=20))
+    await label.goto(f"{pages.address}/c/{digest}#{parcels.courier_code}")
+    await label.locator("a[href*=label]").first.click()
+    await label.locator("#read").click()
+    await label.locator("#parcel canvas").wait_for()
+    await take(label, "courier-label")
+    await desk.goto(pages.address)
+    await play.scan_codes(parcels)
+    await play.wait_for_ringing()
+    await phone.wait_for_function(PLAYING)
+    await take(phone, "home-ringing")
+    await desk.wait_for_function(PLAYING)
+    await take(desk, "home-ringing-desktop")
+    await play.wait_for_unlocked()
+    await take(courier, "courier-go")
+    await play.courier.does("open", "walk_in")
+    await desk.wait_for_timeout(SETTLE_MS)
+    await play.courier.does("put_parcel")
+    await desk.goto(f"{pages.address}/live")
+    await desk.wait_for_function(PLAYING)
+    await take(desk, "live-desktop")
+    await desk.goto(pages.address)
+    await desk.wait_for_function(PLAYING)
+    await take(desk, "home-open-desktop")
+    await play.leave_and_seal()
+    await phone.goto(pages.address)
+    await take(phone, "home-locked")
+
+
+async def _afterwards(pages: _Pages, take: Take) -> None:
+    phone, desk = pages.phone, pages.desk
+    await _open_history(pages)
+    await take(phone, "history")
+    await phone.locator(".visits a").first.click()
+    await _seek(phone)
+    await take(phone, "visit")
+    await desk.goto(phone.url)
+    await _seek(desk)
+    await take(desk, "visit-desktop")
+    await desk.goto(f"{pages.address}/brands")
+    await take(desk, "brands-desktop")
+
+
+async def _alarm(pages: _Pages, play: ScenarioRun, take: Take) -> None:
+    phone = pages.phone
+    await phone.goto(pages.address)
+    await play.thief.does("force")
+    await phone.locator("article.alarm").wait_for()
+    await phone.wait_for_function(PLAYING)
+    await phone.wait_for_timeout(2 * SETTLE_MS)  # the thief walks to the door
+    await take(phone, "home-alarm")
+    await play.thief.does("leave")
+    await play.resident.does("walk_in", "thumb_turn", "close", "lock_by_hand")
+
+
+async def _open_history(pages: _Pages) -> None:
+    """Open the history once the visit has its pictures, which are taken after the seal."""
+    await pages.phone.goto(f"{pages.address}/history")
+    while not await pages.phone.locator(".visits img").count():
+        await pages.phone.wait_for_timeout(SETTLE_MS)
+        await pages.phone.reload()
+    await pages.phone.wait_for_function("() => [...document.images].every((one) => one.complete)")
+
+
+async def _seek(page: Page) -> None:
+    """Go to the moment of a replay at which the courier is inside."""
+    scrubber = page.locator("#scrubber")
+    await scrubber.wait_for()
+    await page.wait_for_timeout(SETTLE_MS)
+    await scrubber.evaluate(
+        """(bar, part) => {
+            bar.value = Number(bar.min) + part * (bar.max - bar.min);
+            for (const name of ["input", "change"]) bar.dispatchEvent(new Event(name, { bubbles: true }));
+        }""",
+        PART_INSIDE,
+    )
+    await page.wait_for_timeout(SETTLE_MS)
 
 
 async def film(console: Console) -> None:
@@ -125,6 +228,7 @@ async def film(console: Console) -> None:
                 await page.wait_for_timeout(1000)
             if there.theatre.snapshot.complaints:
                 raise SystemExit(f"the show was not as it should be: {there.theatre.snapshot.complaints}; try again")
+            await page.screenshot(path=DOCS / "demo-end.png")
     first, *rest = frames
     first.save(DOCS / "demo.webp", save_all=True, append_images=rest, duration=500, loop=0, quality=60, method=6)
     console.print("docs/pictures/demo.webp" + 20 * " ")
@@ -141,7 +245,9 @@ def main() -> None:
     parser.add_argument("--stills", action="store_true", help="no film of the demo, which takes a minute and a half")
     options = parser.parse_args()
     console = Console()
-    asyncio.run(photograph(console))
+    languages: tuple[Language, ...] = ("en", "fr")
+    for language in languages:
+        asyncio.run(photograph(console, language))
     if not options.stills:
         asyncio.run(film(console))
 

@@ -13,8 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 from devices.simulators.planes import BLACK, GREY, WHITE, Luma, Planes
 
 CLOCK_REGION = (0.0, 0.91, 1.0, 0.09)
-"""Position of the strip: x, y, width, height as parts of the picture."""
+"""Where the strip is, with what H.264 smears of it: x, y, width, height as parts of the picture."""
 
+STRIP_TOP, STRIP_BOTTOM = 0.945, 0.98  # parts of the height of a picture
 TIME_BITS, CHECK_BITS = 41, 7
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCK_GLYPHS = "0123456789:-.TZ abcdefghijklmnopqrstuvwxyz_"
@@ -56,7 +57,7 @@ def _check(milliseconds: int) -> int:
 def _strip(width: int, height: int) -> tuple[tuple[int, int], list[int]]:
     """Return the strip's first and last row, and the left edges of its blocks with the last right one."""
     edges = [round(width * (0.02 + 0.02 * block)) for block in range(TIME_BITS + CHECK_BITS + 1)]
-    return (round(height * 0.92), round(height * 0.98)), edges
+    return (round(height * STRIP_TOP), round(height * STRIP_BOTTOM)), edges
 
 
 class BurntClock:
