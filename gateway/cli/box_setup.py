@@ -53,6 +53,7 @@ class Answers(Frozen):
     address: str
     clock: ClockSource | None  # None: chosen by what the kernel says
     port: int
+    broker_port: int = 0
     bridges: tuple[str, ...] = ()
     storage: str = "box"
 
@@ -79,6 +80,9 @@ def setup(  # noqa: PLR0913 - one argument an option of the command
         str | None, typer.Option(help="ntp: a time service keeps the clock. host: another machine does (a container).")
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port of the pages.", min=1, max=65535)] = None,
+    broker_port: Annotated[
+        int | None, typer.Option(help="Port of its broker on this machine itself.", min=1, max=65535)
+    ] = None,
     bridge: Annotated[
         list[str] | None,
         typer.Option(help="Base topic of a bridge that will join its broker, such as zigbee2mqtt (repeat for more)."),
@@ -104,8 +108,8 @@ def setup(  # noqa: PLR0913 - one argument an option of the command
     else:
         given = Answers(
             name=name or "", zone=zone or "", language=language or "", address=address or "",
-            clock=_clock_source(clock) if clock else None, port=port or 0, bridges=tuple(bridge or ()),
-            storage="box" if why_no_service else str(systemd.STORAGE_FOLDER),
+            clock=_clock_source(clock) if clock else None, port=port or 0, broker_port=broker_port or 0,
+            bridges=tuple(bridge or ()), storage="box" if why_no_service else str(systemd.STORAGE_FOLDER),
         )  # fmt: skip
         write_home_file(file, complete_answers(given, asks=not yes and sys.stdin.isatty()))
         print_line(f"Written: {relative_path(file)}.")
@@ -162,7 +166,8 @@ def complete_answers(given: Answers, *, asks: bool) -> Answers:
     clock = given.clock or _choose_clock(zone, asks=asks)
     return Answers(
         name=name, zone=zone, language=language, address=address, clock=clock,
-        port=given.port or free_port_or(PAGES_PORT), bridges=given.bridges, storage=given.storage,
+        port=given.port or free_port_or(PAGES_PORT),
+        broker_port=given.broker_port or free_port_or(BROKER_PORT), bridges=given.bridges, storage=given.storage,
     )  # fmt: skip
 
 
@@ -247,7 +252,7 @@ def house_text(answers: Answers) -> str:
         "name: Our house": f"name: {json.dumps(answers.name, ensure_ascii=False)}",
         "language: en ": f"language: {answers.language} ",
         "timezone: Europe/Paris\n": f"timezone: {answers.zone}\n\nclock: {{source: {answers.clock}}}\n",
-        "  password_file: ": f"  port: {free_port_or(BROKER_PORT)}\n  password_file: ",
+        "  password_file: ": f"  port: {answers.broker_port or BROKER_PORT}\n  password_file: ",
         "gateway.password\n": f"gateway.password{bridges}\n",
         "folder: var ": f"folder: {json.dumps(answers.storage)} ",
         "pages: {port: 8642}": f"pages: {{{pages}}}",

@@ -42,7 +42,7 @@ MAX_FOUND = 64  # announced devices that are kept
 MAX_PICTURES = 32  # the newest
 PICTURE_LIFETIME_S = 600.0
 ASKED_KINDS = DOOR_KINDS - {"strike"}  # the other kinds say something by themselves only
-TRIALS_AT_ONCE = 2  # each of a camera is a process that decodes
+TRIALS_AT_ONCE = 1  # each of a camera is a process that decodes, and must not starve the doors
 
 log = structlog.get_logger(__name__)
 
