@@ -24,7 +24,7 @@ from gateway.domain.visit.predicates import is_paused
 from gateway.domain.visit.readiness import missing_conditions
 from gateway.domain.visit.state import Entrance
 from gateway.evidence.rollback import STORE_FILE
-from gateway.mqtt.mosquitto.provisioning import BrokerMissing, is_listening, run_broker
+from gateway.mqtt.mosquitto.provisioning import BrokerMissing, is_listening, keep_broker
 from gateway.mqtt.tls import check_files
 from gateway.protocol.ed25519 import KeyUnusable
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
@@ -106,7 +106,7 @@ async def _run_with_broker(home: Home, file: Path, *, broker: bool, beside: Coro
     async with contextlib.AsyncExitStack() as stack:
         passwords = home.broker.password_file
         if broker and passwords is not None and not await is_listening(home.broker.host, home.broker.port):
-            await stack.enter_async_context(run_broker(passwords.parent, home))
+            await stack.enter_async_context(keep_broker(passwords.parent, home))
         if beside is not None:
             await stack.enter_async_context(run_beside(beside))
         await run_gateway(home, file)

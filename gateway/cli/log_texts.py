@@ -13,6 +13,7 @@ LOG_TEXTS: Mapping[str, str] = {
     "another_box": "another gateway signs in at the broker as this one, again and again",
     "delivery_refused_on_a_page": "{by} does not want the delivery {delivery}",
     "broker_down": "the connection to the broker has ended",
+    "own_broker_ended": "the broker that this program runs has ended, and is started again",
     "broker_lost": "no connection to the broker at {host}:{port}",
     "certificate_renewed": "the pages have a new certificate, valid until {until}",
     "faults_not_written": "a fault could not be written to the disk",

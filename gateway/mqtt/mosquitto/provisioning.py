@@ -11,26 +11,32 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
+
+import structlog
 
 from gateway.config.broker_acl import RADIO_ACCOUNTS, access_list, account_names, bridge_topics, radio_access_list
 from gateway.config.home import Home
 from gateway.domain.frozen import Frozen
 from gateway.system import mosquitto
 from gateway.system.addresses import is_any_address, is_loopback_host
+from gateway.system.backoff import Backoff
 from gateway.system.clock import machine_time
 from gateway.system.parent_death import with_parent_death_signal
 from gateway.system.pki.authority import IssuedCertificate
 from gateway.system.pki.broker import LOCAL_NAMES, broker_certificate
 
+log = structlog.get_logger(__name__)
+
 MAX_BRIDGE_PACKET_BYTES = 4_194_304  # Zigbee2MQTT publishes its whole list of devices in one message
 START_TIMEOUT_S = 10.0  # until a started broker listens
 PORT_RELEASE_TIMEOUT_S = 2.0  # until a killed broker has released its port
 STOP_TIMEOUT_S = 3.0  # until a broker has ended after SIGTERM
+RESTART_BACKOFF = Backoff(first_s=0.5, max_s=5.0)  # until a broker that ended by itself is started again
 FIRST_PORT, PORT_COUNT = 20_000, 12_000  # the ports that `free_port` returns
 
 _ports_given = itertools.count()
@@ -41,6 +47,7 @@ class RunningBroker(Frozen, kw_only=False):
 
     kind: Literal["mosquitto", "embedded"]
     pid: int
+    ended: Callable[[], Awaitable[int]]  # waits for its end, and returns its exit status
 
 
 class BrokerMissing(Exception):  # noqa: N818 - the name says what is wrong
@@ -228,9 +235,47 @@ async def run_broker(folder: Path, home: Home, *, embedded: bool = False) -> Asy
         )
     try:
         await _wait_until_listening(process, host, port, folder / "broker.log")
-        yield RunningBroker("mosquitto" if program is not None else "embedded", process.pid)
+        yield RunningBroker("mosquitto" if program is not None else "embedded", process.pid, process.wait)
     finally:
         await end_process(process, within=STOP_TIMEOUT_S)
+
+
+@contextlib.asynccontextmanager
+async def keep_broker(folder: Path, home: Home) -> AsyncIterator[None]:
+    """Run a broker as `run_broker` does, and start it again whenever it ends by itself.
+
+    Raises:
+        BrokerMissing: the first start failed.
+    """
+    started = asyncio.Event()
+    keeping = asyncio.create_task(_keep_broker(folder, home, started))
+    starting = asyncio.create_task(started.wait())
+    try:
+        await asyncio.wait({keeping, starting}, return_when=asyncio.FIRST_COMPLETED)
+        if keeping.done():
+            await keeping  # raises why it did not start
+        yield
+    finally:
+        for task in (starting, keeping):
+            task.cancel()
+        await asyncio.gather(starting, keeping, return_exceptions=True)
+
+
+async def _keep_broker(folder: Path, home: Home, started: asyncio.Event) -> None:
+    failures = 0
+    while True:
+        why = "it ended"
+        try:
+            async with run_broker(folder, home) as running:
+                started.set()
+                why = f"exit status {await running.ended()}"
+        except BrokerMissing as missing:
+            if not started.is_set():
+                raise
+            why = str(missing)
+        log.warning("own_broker_ended", why=why)
+        await asyncio.sleep(RESTART_BACKOFF.delay_s(failures))
+        failures += 1
 
 
 async def is_listening(host: str, port: int) -> bool:
