@@ -12,6 +12,7 @@ from gateway.protocol.hash_chain import canonical_json
 from gateway.storage.entrance_state import visits_in_progress
 from gateway.storage.models import FilmRecord, StoredClip
 from gateway.system.i18n import Language
+from gateway.system.text import sanitized
 from gateway.web.server.context import GatewayServices
 from gateway.web.texts.catalogue import TEXTS
 
@@ -97,6 +98,7 @@ def replay_facts(  # noqa: PLR0913 - where the page finds what
         "parts": [part.part for part in parts if part.sealed is not None],
         "films": [
             {"url": film_address(clip), "file": clip.path.rpartition("/")[2], "camera": clip.camera, "part": clip.part,
+             "name": sanitized(services.device_name(clip.camera, language)),
              "start": _stamp(clip.start), "end": _stamp(clip.end), "size": clip.size,
              "gaps": [[_stamp(start), _stamp(end)] for start, end in clip.gaps]}
             for clip in clips

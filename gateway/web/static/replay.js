@@ -384,10 +384,11 @@ class Seal {
 
   fail(failure) {
     const time = failure.facts?.at === undefined ? "" : this.replay.clock.format(failure.facts.at);
-    const facts = { ...failure.facts, time };
+    const camera = failure.facts?.camera; // by the name that people know it by
+    const facts = { ...failure.facts, time, camera: this.replay.facts.films.find((film) => film.camera === camera)?.name ?? camera };
     if (failure instanceof Altered) {
       this.say("altered", this.words["seal.altered"], this.word(`seal.altered.${failure.what}`, facts));
-      const lane = this.replay.lanes.find((one) => one.place.dataset.view === failure.facts.camera);
+      const lane = this.replay.lanes.find((one) => one.place.dataset.view === camera);
       lane?.place.classList.add("altered");
     } else if (failure instanceof Unable) {
       this.say("unable", this.words["seal.unable"], `${this.word(`seal.unable.${failure.what}`, facts)} ${this.words["seal.unable.verify"]}`);
@@ -408,7 +409,7 @@ class Seal {
     const { clock } = this.replay;
     const rows = [
       ...manifests.map((one) => [this.word("seal.manifest", { part: one.said.part }), one.sha256]),
-      ...checked.map(({ film, sha256 }) => [this.word("seal.film", { camera: film.camera, time: clock.format(film.start) }), sha256]),
+      ...checked.map(({ film, sha256 }) => [this.word("seal.film", { camera: film.name, time: clock.format(film.start) }), sha256]),
       ...manifests.slice(-1).map((one) => [this.words["seal.key"], one.signer]),
       ...manifests.slice(-1).map((one) => [this.words["seal.at"], one.said.sealed_at]),
     ];

@@ -14,6 +14,7 @@ from aiohttp import ClientSession
 from playwright.async_api import Locator, Page, Route, expect
 
 from gateway.evidence.manifest import Manifest
+from gateway.evidence.thumbnails import kept_thumbnails
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.hash_chain import canonical_json
@@ -21,10 +22,12 @@ from gateway.protocol.keys import BoxKey
 from gateway.storage.database import Database
 from gateway.web.auth.roles import Role
 from tests.browser import IN_SHARED_BROWSER, Scheme, accessibility_problems, visitor
+from tests.gateway.test_upgrade import BOTH, its_house, laid_out, proofs
 from tests.gateway.web.replayed import FILM_S, FOLDER, RATE, film_visit, replayed_site
 from tests.shell.box import box, run_tasks
 from tests.shell.house import VISIT
 from tests.shell.site import ServedSite, serve_site
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
@@ -336,13 +339,13 @@ def films_swapped(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("attack", "said"),
     [
-        (one_byte_of_a_film, "The film of hall (14:00:13) is not the one that the box sealed."),
+        (one_byte_of_a_film, "The film of Inside camera (14:00:13) is not the one that the box sealed."),
         (one_byte_of_the_manifest, "The list of sealed films (manifest, part 1) was changed"),
         (one_byte_of_the_signature, "The list of sealed films (manifest, part 1) was changed"),
         (another_key, "The list of sealed films (part 1) is signed by another key than the box's."),
-        (a_film_is_gone, "The film of hall (14:00:02) was sealed and is missing."),
+        (a_film_is_gone, "The film of Inside camera (14:00:02) was sealed and is missing."),
         (no_signature, "The list of sealed films (manifest, part 1) or its signature is missing."),
-        (films_swapped, "The film of hall (14:00:02) is not the one that the box sealed."),
+        (films_swapped, "The film of Inside camera (14:00:02) is not the one that the box sealed."),
     ],
 )
 async def test_what_was_altered_is_called_altered_with_the_film_also_by_a_shared_link(
@@ -455,6 +458,24 @@ async def test_a_proof_of_an_earlier_version_is_checked_and_played(tmp_path: Pat
         await opened(site, page)
         await page.get_by_role("button", name="Play").click()
         await at_second(page, 1)
+
+
+@BOTH
+async def test_the_visit_of_a_released_box_is_listed_played_and_checked(tmp_path: Path, kept: Path) -> None:
+    folder = laid_out(kept, tmp_path / "box")
+    sealed = proofs(folder)["cdiscount.sealed"]
+    async with box(folder, its_house(folder)) as made, run_tasks(made.archive.run()):
+        await wait_until(lambda: kept_thumbnails(folder, sealed.name))
+        async with serve_site(made) as site, visitor() as somebody:
+            page = await somebody.page()
+            await site.sign_in(page.context)
+            await page.goto(f"{site.address}/history?q=cdiscount+delivered")
+            card = page.locator("#cards > li", has=page.locator(f"a[href='/history/{sealed.name}']"))
+            await expect(card.locator("img").first).to_be_visible()
+            await card.locator("a").click()
+            await expect(page.locator("#seal.whole")).to_be_visible()
+            await page.get_by_role("button", name="Play").click()
+            await at_second(page, 1)
 
 
 async def test_a_visit_that_is_not_sealed_says_why(tmp_path: Path) -> None:
