@@ -131,7 +131,7 @@ def _with_examples(what: str, todo: str) -> str:
 def begin_home_file(file: Path) -> None:
     """Create a house file without devices and entrances; refuse one that exists."""
     if file.exists():
-        raise Failure(f"{file} is there already.", "Add to it: `perron add ID --kind ...`, or the page Installation.")
+        raise Failure(f"{file} is there already.", "To add to it, see `perron add --help`, or the page Installation.")
     _write(file, editor.NEW_HOME_TEXT)
 
 

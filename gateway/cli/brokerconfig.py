@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.failure import Failure, failure_on, load_home
-from gateway.cli.lines import DEFAULT_HOME
+from gateway.cli.lines import DEFAULT_HOME, quoted_path
 from gateway.cli.options import HomeFile, cli, exit_unless, print_line
 from gateway.config.home import Home
 from gateway.mqtt.mosquitto import folder_check
@@ -168,7 +168,7 @@ def _print_home_steps(folder: Path, certificate: IssuedCertificate | None) -> No
         names = ", ".join(certificate_names(certificate.leaf))
         print_line(
             f"The certificate is for {names}, until {certificate.until:%Y-%m-%d}. Have it"
-            " renewed each day: `perron broker-config FOLDER --renew` does it when it is time."
+            f" renewed each day: `perron broker-config {quoted_path(folder)} --renew` does it when it is time."
         )
     for pid in reload(folder):
         print_line(
@@ -179,7 +179,9 @@ def _print_home_steps(folder: Path, certificate: IssuedCertificate | None) -> No
 def _renew_certificate(folder: Path, home: Home, user: str | None) -> None:
     certificate = renew_broker_certificate(folder, box=home.box, now=machine_time())
     if certificate is None:
-        raise Failure(f"{folder} holds no certificate of a broker.", "Write one: `perron broker-config FOLDER`.")
+        raise Failure(
+            f"{folder} holds no certificate of a broker.", f"Write one: `perron broker-config {quoted_path(folder)}`."
+        )
     if not certificate.is_new:
         return print_line(f"The certificate is good until {certificate.until:%Y-%m-%d}: it is not time yet.")
     hand_over(folder, user)

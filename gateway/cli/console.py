@@ -80,7 +80,7 @@ def serve(
         typer.echo(f"Perron, {house.name}: broker {house.broker.host}:{house.broker.port}, state and films in"
                    f" {relative_path(house.storage.folder)}. Ctrl-C ends it.")  # fmt: skip
     folder = house.storage.folder
-    newer = "Install the newer perron again, or put a backup back: `perron restore FILE`."
+    newer = "Install the newer perron again, or put a backup back: see `perron restore --help`."
     disk = "Look at the disk and at the rights of its folder; `perron doctor` says more."
     with (
         # At the start: later errors come as a group, and are bugs.

@@ -38,10 +38,9 @@ TIMEOUT_MARGIN_S = 10.0  # seconds beyond what the entrance's own waiting times 
 ACTION_INTERVAL_S = 1.0  # seconds for each thing that the simulated courier does
 
 REMEDIES: Mapping[Refusal, str] = {
-    Refusal.UNKNOWN_CODE: "No delivery that is announced here has this code:"
-    " `perron retailer announce FILE` announces one.",
-    Refusal.COURIER_NOT_PROVEN: "Scan the courier's code within the same minute: `perron scan PARCEL COURIER`.",
-    Refusal.KEEPER_NOT_PROVEN: "Scan a keeper's code within the same minute: `perron scan PARCEL CODE`. The page"
+    Refusal.UNKNOWN_CODE: "No delivery that is announced here has this code: see `perron retailer announce --help`.",
+    Refusal.COURIER_NOT_PROVEN: "Scan the courier's code within the same minute: see `perron scan --help`.",
+    Refusal.KEEPER_NOT_PROVEN: "Scan a keeper's code within the same minute: see `perron scan --help`. The page"
     " Keepers gives one.",
     Refusal.KEEPER_NOT_ACCEPTED: "`keepers` of this entrance lists the keepers whose code it accepts. The page"
     " Keepers shows the valid codes.",

@@ -92,7 +92,7 @@ def resolve_entrance(home: "Home", entrance: str | None) -> str:
     """Return the named entrance, or the only one."""
     known = ", ".join(home.entrances)
     if not home.entrances:
-        raise Failure("The house has no entrance yet.", "`perron add front --kind entrance ...` writes one.")
+        raise Failure("The house has no entrance yet.", "See `perron add --help`, or the page Installation.")
     if entrance is None:
         if len(home.entrances) > 1:
             raise Failure(f"The house has several entrances: {known}.", "Name the one you mean.")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.failure import Failure, error_text, failure_on, load_home
-from gateway.cli.lines import DEFAULT_HOME
+from gateway.cli.lines import DEFAULT_HOME, quoted_path
 from gateway.cli.log_format import configure_log
 from gateway.cli.options import HomeFile, cli, print_line
 from gateway.integrations.lock_guard.file import load_guard_file
@@ -32,7 +32,7 @@ def guard(
         file = load_guard_file(config)
         file.house.password()
         file.radio.broker.password()
-    make_key = f"Make one: `perron guard-key --new {file.key}`."
+    make_key = f"Make one: `perron guard-key --new {quoted_path(file.key)}`."
     with (
         failure_on(
             (KeyUnusable, OSError), f"{file.key} cannot be used: {{why}}.", "Correct `key` in the guard's file."

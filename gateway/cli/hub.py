@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from gateway.cli.failure import ExitCode, Failure, error_text, failure_on
+from gateway.cli.lines import quoted_path
 from gateway.cli.log_format import configure_log
 from gateway.cli.options import cli, print_line
 from gateway.hub.admin import HomeNotFound, create_claim, create_retailer, revoke_home
@@ -103,7 +104,8 @@ def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
             elif file.broker is not None:
                 password = file.broker.password_file
                 if password is not None and not password.exists():
-                    todo = f"Write it with `perron hub-config --config {config}`, or correct broker.password_file."
+                    write = f"`perron hub-config --config {quoted_path(config)}`"
+                    todo = f"Write it with {write}, or correct broker.password_file."
                     raise Failure(f"{password} is not there: the hub's password at its broker.", todo)
                 check_files(file.broker)
             asyncio.run(HubProcess(file).run())

@@ -157,7 +157,7 @@ async def run_device_test(home: Home, device: str, times: int) -> bool:
     """Query a device `times` times and store the measurement; return whether it always answered."""
     if device not in home.devices:
         if not home.devices:
-            raise Failure("The house has no device yet.", "`perron add ID --kind ...` writes one.")
+            raise Failure("The house has no device yet.", "See `perron add --help`, or the page Installation.")
         raise Failure(f"The house has no device {device!r}. Known: {', '.join(home.devices)}.", "Name one of these.")
     now = read_clock(home.clock).utc
     async with open_session(home.broker.account("installer"), device_topics(home, [device])) as session:

@@ -23,7 +23,9 @@ from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.ed25519 import SigningKey
 from gateway.system.clock import machine_time
 
-NEW_KEY_HINT = "`perron retailer announce --new-key KID` makes one and tells the lines for home.yaml."
+NEW_KEY_HINT = (
+    "`perron retailer announce --new-key my-key` makes one (the name is your choice) and tells the lines for home.yaml."
+)
 
 
 def check_kid(kid: str) -> str:

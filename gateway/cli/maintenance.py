@@ -1,5 +1,6 @@
 """`perron backup`, `restore`, `wipe`, `claim-code`, `way-in`: what only somebody at the box itself may do."""
 
+import shlex
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -254,7 +255,7 @@ def claim_code(home: HomeFile = DEFAULT_HOME) -> None:
         OSError,
         "There is no code: the box has an owner already, or it does not run ({why}).",
         "Start `perron run`; a box without an owner makes a code at each start. For an owner who lost the password:"
-        " `perron way-in NAME`.",
+        " `perron way-in`.",
         ExitCode.NO_ANSWER,
     ):
         code = house.claim_code_file.read_text(encoding="ascii").strip()
@@ -263,7 +264,10 @@ def claim_code(home: HomeFile = DEFAULT_HOME) -> None:
 
 @cli.example("perron way-in Anna", 'perron way-in "Anna Dupont" --home var/mine/home.yaml')
 def way_in(
-    name: Annotated[str, typer.Argument(help="The owner who comes back, as their account is called.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(help="The owner who comes back, as their account is called; the only one if left out."),
+    ] = None,
     home: HomeFile = DEFAULT_HOME,
 ) -> None:
     """Make a code by which an owner who lost the only password comes back; good for 15 minutes, once.
@@ -282,18 +286,21 @@ def _load_home_with_pages(file: Path) -> "Home":
     return house
 
 
-def create_recovery_code(home: Home, name: str) -> str:
-    """Create the recovery code of an owner who lost the password; the code before it is void."""
+def create_recovery_code(home: Home, name: str | None) -> str:
+    """Create the recovery code of an owner who lost the password; the code before it is void. None: the only owner."""
     store, file = home.storage.folder / STORE_FILE, home.recovery_codes_file
     with failure_on(StoreFailed, f"{store} cannot be read ({{why}}).", "Run this as the box's own user."):
         owners = readonly.owners(store)
     if not owners:
         todo = "`perron claim-code` shows the code to claim it."
         raise Failure("This box has no owner yet.", todo, ExitCode.NEGATIVE)
-    owner = next((owner for owner in owners if name_key(owner.name) == name_key(name)), None)
+    if name is None and len(owners) == 1:
+        name = owners[0].name
+    owner = next((owner for owner in owners if name is not None and name_key(owner.name) == name_key(name)), None)
     if owner is None:
-        known = ", ".join(repr(owner.name) for owner in owners)
-        raise Failure(f"No owner is called {name!r}.", f"The owners are: {known}.")
+        what = "There are several owners." if name is None else f"No owner is called {name!r}."
+        lines = "\n".join(f"`perron way-in {shlex.quote(owner.name)}`" for owner in owners)
+        raise Failure(what, f"Say who comes back:\n{lines}")
     code = new_claim_code()
     digest = claim_code_digest(code)
     assert digest is not None  # noqa: S101 - what was just written can be read

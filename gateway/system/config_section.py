@@ -125,7 +125,7 @@ _LISTEN_ADDRESS = explained(
 )
 _PUBLIC_KEY = explained(
     r"^[A-Za-z0-9_-]{43}$",
-    "a public Ed25519 key is 43 characters of base64url: `perron retailer announce --new-key KID`"
+    "a public Ed25519 key is 43 characters of base64url: `perron retailer announce --new-key my-key`"
     " makes a brand's; `perron guard-key` tells the box's, with --new a guard's",
 )
 

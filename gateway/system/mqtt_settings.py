@@ -3,6 +3,7 @@
 `BrokerSection` is a section of `home.yaml`, `guard.yaml` and `hub.yaml`.
 """
 
+import shlex
 from enum import StrEnum, auto
 from pathlib import Path
 from typing import Self
@@ -69,9 +70,10 @@ class BrokerSection(ConfigSection):
         try:
             return read_text(self.password_file).rstrip("\n")
         except (OSError, UnicodeDecodeError) as error:
+            folder = shlex.quote(str(self.password_file.parent))
             raise ConfigError(
                 f"{self.password_file}: the password of the account {self.username!r} cannot be read"
-                f" ({describe_read_error(error)}). Write it with `perron broker-config {self.password_file.parent}`,"
+                f" ({describe_read_error(error)}). Write it with `perron broker-config {folder}`,"
                 " or correct broker.password_file."
             ) from error
 

@@ -162,7 +162,7 @@ async def gateway_finding(account: BrokerSection, retained: bytes | None, *, in_
 async def certificate_finding(broker: BrokerSection) -> Finding:
     """Return whether the broker's certificate is renewed in time."""
     subject = _("broker certificate")
-    todo = _("`perron broker-config {folder} --renew`, daily", folder=str(accounts_folder(broker)))
+    todo = _("`perron broker-config {folder} --renew`, daily", folder=accounts_folder(broker))
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             until = await certificate_expiry(broker)
@@ -197,7 +197,7 @@ async def echo_finding(broker: BrokerSection) -> Finding:
                 todo = _(
                     "Look at the broker's load, and write its access list anew with `perron broker-config {folder}`."
                 )
-                todo = todo.with_facts(folder=str(accounts_folder(broker)))
+                todo = todo.with_facts(folder=accounts_folder(broker))
                 return bad(subject, _("no echo within {seconds} s", seconds=f"{CHECK_TIMEOUT_S:g}"), todo)
             seconds.append((await sent.acknowledged).seconds)
     median = statistics.median(seconds)

@@ -48,9 +48,9 @@ def file_error(error: BaseException | None) -> Text:
     return Text("{text}").with_facts(text=str(error))
 
 
-def accounts_folder(broker: BrokerSection) -> Path | str:
-    """Return the folder with the passwords of all accounts, as a remedy names it."""
-    return "FOLDER" if broker.password_file is None else broker.password_file.parent
+def accounts_folder(broker: BrokerSection) -> Path:
+    """Return the folder with the passwords of all accounts, as a remedy names it; `accounts` if there is none yet."""
+    return Path("accounts") if broker.password_file is None else broker.password_file.parent
 
 
 def connection_error(error: str, broker: BrokerSection, *, checks_port: bool = False) -> tuple[Text, Text]:

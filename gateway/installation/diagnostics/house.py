@@ -271,7 +271,7 @@ def _store_findings(home: Home) -> Iterator[Finding]:
     if damage is not None:
         todo = _(
             "Look after the doors by hand. Move {folder} aside and keep it, then put the last backup back: `perron "
-            "restore FILE`. Without a backup the box begins as a new one in an empty folder.",
+            "restore --help`. Without a backup the box begins as a new one in an empty folder.",
             folder=folder,
         )
         yield bad(STORE, _("{file} is damaged ({why})", file=folder / STORE_FILE, why=damage), todo)
@@ -332,7 +332,7 @@ def broker_file_findings(home: Home) -> Iterator[Finding]:
         faults = folder_faults(folder, home) if (folder / "mosquitto.conf").exists() else None
     except OSError as error:
         statement = _("{file} cannot be looked at ({why})", file=str(error.filename), why=file_error(error))
-        todo = _("As root: `perron broker-config {folder} --check`", folder=str(folder))
+        todo = _("As root: `perron broker-config {folder} --check`").with_facts(folder=folder)
         yield doubtful(BROKER_FILES, statement, todo)
         return
     if faults == ():

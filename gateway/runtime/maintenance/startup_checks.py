@@ -53,7 +53,7 @@ def check_folder(folder: Path) -> None:
         raise StartError(
             f"{folder / STORE_FILE} is damaged ({why}).",
             f"Look after the doors by hand. Move {folder} aside and keep it, then put the last backup back:"
-            " `perron restore FILE`. Without a backup the box begins as a new one in an empty folder.",
+            " see `perron restore --help`. Without a backup the box begins as a new one in an empty folder.",
         )
 
 

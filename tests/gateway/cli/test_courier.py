@@ -104,7 +104,7 @@ async def answering(home: Home, *answers: tuple[Mapping[str, object], ...]) -> A
 @pytest.mark.parametrize(
     ("answers", "went", "told"),
     [
-        ([(answer("no", "unknown_code"),)], False, ["no (unknown code)", "perron retailer announce FILE"]),
+        ([(answer("no", "unknown_code"),)], False, ["no (unknown code)", "perron retailer announce --help"]),
         ([(answer("no", "not_ready"),)], False, ["no (the entrance was not ready)", "perron doctor"]),
         ([(answer("go"),)], True, ["says go"]),
         ([({"kind": "answer", "scan": "x", "scanner": "garage-scanner", "word": "no", "refusal": None},

@@ -71,7 +71,7 @@ def test_every_word_of_a_command_is_quoted() -> None:
 def test_what_a_failing_command_says_to_do_works_as_it_is_printed(home_file: Path) -> None:
     told = run_perron("claim-code", "--home", home_file)
     assert told.returncode == ExitCode.NO_ANSWER
-    assert f"way-in NAME --home {home_file}`" in told.stderr
+    assert f"way-in --home {home_file}`" in told.stderr
 
 
 @pytest.mark.slow
