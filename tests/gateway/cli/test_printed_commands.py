@@ -70,7 +70,9 @@ def test_each_printed_command_can_be_typed_as_it_is_printed(house: Path) -> None
         assert fault(words[1:]) is None, command
         assert not [word for word in words if re.fullmatch(r"[A-Z]{2,}", word)], f"a person must fill in: {command}"
         takes_home = not {words[1], " ".join(words[1:3])} & COMMANDS_WITHOUT_HOME
-        if takes_home and "--help" not in words and words[1] not in {"guard-key", "broker-config"}:  # a guard's file names no house
+        if (
+            takes_home and "--help" not in words and words[1] not in {"guard-key", "broker-config"}
+        ):  # a guard's file names no house
             assert "--home" in words, f"typed as it is, it means another house: {command}"
         if "--home" in words:
             assert Path(words[words.index("--home") + 1]).parent.name.startswith(ODD), command
