@@ -51,6 +51,9 @@ log = structlog.get_logger(__name__)
 
 FLOOD_LOG_INTERVAL_S = 60.0  # seconds between two log entries about one flood
 STORE_RETRY_DELAY_S = 1.0  # seconds between two tries to store a stop after the disk failed
+TOO_MANY_REQUESTS = "too many requests wait"
+NOT_STORED = "not stored"  # then a colon and the disk's own reason
+HOLDS_UNSTORED = "it holds, but is not stored yet"  # then as well
 INTERNAL_ERROR = "Perron could not do it: the health check says more"
 MAX_QUEUED_REQUESTS = 200  # of the owner's account and pages, in each of two queues; beyond it only a stop is accepted
 MAX_QUEUED_MESSAGES = 200  # unanswered signed messages; a retailer without an answer sends the same bytes again
@@ -274,7 +277,7 @@ class Inbox:
             if stops and last is not None and not last.result.done() and last.request.do == "stop":
                 return last.result
             if not stops:
-                queued.result.set_result("too many requests wait")
+                queued.result.set_result(TOO_MANY_REQUESTS)
                 return queued.result
         if stops:
             running.latch_stop()
@@ -320,7 +323,7 @@ class Inbox:
         try:
             await self.store.brands.distrust(x, self.clock.now(), by=by)
         except StoreFailed as failure:
-            return f"it holds, but is not stored yet: {failure}"
+            return f"{HOLDS_UNSTORED}: {failure}"
         finally:
             self._on_brand_change(brand)
         self._unstored_distrusts.pop(x, None)
@@ -354,7 +357,7 @@ class Inbox:
         try:
             await self._perform_request(entrance, request, by)
         except (StoreFailed, OSError) as failure:
-            return f"not stored: {failure}"
+            return f"{NOT_STORED}: {failure}"
         except LookupError as failure:
             return str(failure.args[0]) if failure.args else "not known here"
         return None

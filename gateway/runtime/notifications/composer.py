@@ -48,6 +48,7 @@ class MessageComposer:
             known = {
                 "carrier": None if delivery is None else delivery.carrier,
                 "brand": None if brand_id is None else self._brand_name(brand_id),
+                "own_parcel": "yes" if brand_id == OWN_BRAND else None,
                 "entrance": destination.name,
                 "place": None if delivery is None else destination.places.get(delivery.place),
                 "seconds": str(round(seconds[about])) if about in seconds else None,

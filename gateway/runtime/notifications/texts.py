@@ -13,6 +13,7 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.runtime.notifications.closure_texts import closure_in_words, closure_text
+from gateway.storage.brands import OWN_BRAND_NAME
 from gateway.system.dates import hours_text
 from gateway.system.i18n import Fact, Language, Text, _, in_language
 from gateway.system.text import without_links
@@ -270,8 +271,9 @@ def message_facts(at: datetime, zone: tzinfo, *, trusted: bool, **facts: str | N
     """Return the known facts of a message as text, and the time of its event in the house's `zone`.
 
     `facts`: carrier, brand, entrance, place, hours, seconds (until something happens), until (when a key has to be
-    back), `closure` with its kind (`closure_in_words`), and `detail`: a device, a place, a person, a number, or codes
-    that become text (a `Refusal`'s, or missing conditions). `trusted`: the box is sure of the time.
+    back), own_parcel (it is the household's own, whose name depends on the reader's language), `closure` with its kind
+    (`closure_in_words`), and `detail`: a device, a place, a person, a number, or codes that become text (a
+    `Refusal`'s, or missing conditions). `trusted`: the box is sure of the time.
     """
     known = {**facts, ("time" if trusted else "uncertain_time"): at.astimezone(zone).strftime("%H:%M")}
     return {name: fact for name, fact in known.items() if fact}
@@ -309,6 +311,8 @@ def _sentence(
     about: Notification | AlarmCode, facts: Mapping[str, str], language: Language, devices: Mapping[str, str]
 ) -> str:
     names = {name: without_links(facts.get(name, "")) for name in ("carrier", "brand", "entrance", "place")}
+    if "own_parcel" in facts:
+        names["brand"] = OWN_BRAND_NAME.to(language)
     holder = without_links(facts.get("detail", "")) if about in NAMING_HOLDER else ""
     known = {
         **names,

@@ -7,12 +7,17 @@ from typing import TypeVar
 from aiohttp import web
 
 from gateway.domain.now import Now
+from gateway.runtime.inbox import HOLDS_UNSTORED, INTERNAL_ERROR, NOT_STORED, TOO_MANY_REQUESTS
 from gateway.system.i18n import Text, _
 from gateway.web.auth.roles import UserRight
 from gateway.web.auth.user_agent import label_browser
 from gateway.web.server.authorization import Authorizer
 
 DISK_FULL = _("The box's disk takes nothing more: the health check (Settings, Installation) says why.")
+
+_HOLDS_TEXT = _("It holds from now on, but the disk has not taken it yet: the box goes on trying.")
+_TOO_MANY_TEXT = _("Not done: too much is asked for at the same time. Try again in a minute.")
+_INTERNAL_TEXT = _("Not done: Perron could not do it. The health check says more.")
 
 _ROUTE = "route"  # the attribute of a method that serves an address
 M = TypeVar("M", bound=Callable[..., Awaitable[web.StreamResponse]])
@@ -82,5 +87,11 @@ def browser_label(request: web.Request) -> str:
 
 def raise_if_not_done(reason: str | None) -> None:
     """Raise `Conflict` with the reason why a request was not done; None: it was done."""
-    if reason is not None:
-        raise Conflict(_("Not done: {why}", why=reason))
+    if reason is None:
+        return
+    if reason.startswith(NOT_STORED):
+        raise Conflict(DISK_FULL)
+    if reason.startswith(HOLDS_UNSTORED):
+        raise Conflict(_HOLDS_TEXT)
+    known = {TOO_MANY_REQUESTS: _TOO_MANY_TEXT, INTERNAL_ERROR: _INTERNAL_TEXT}
+    raise Conflict(known.get(reason) or _("Not done: {why}", why=reason))

@@ -25,6 +25,7 @@ from gateway.domain.visit.readiness import missing_conditions
 from gateway.domain.visit.state import Entrance, Rules, SafeMode
 from gateway.runtime.notifications.texts import (
     ALARM_TEXTS,
+    BROKER_ACCOUNT,
     NOTIFICATION_TEXTS,
     READINESS_TEXTS,
     REFUSAL_TEXTS,
@@ -98,6 +99,12 @@ def test_why_a_lock_did_not_obey_is_told_in_words() -> None:
         assert len(told) == len(OperationError), "each reason has words of its own"
 
 
+def test_an_own_parcel_is_named_in_the_language_of_whoever_reads() -> None:
+    facts = known(brand="Own parcel", own_parcel="yes")
+    assert said(Notification.LOCKED_AGAIN, "fr", facts) == "Reverrouillé à 14:07 (Mon colis)"
+    assert said(Notification.LOCKED_AGAIN, "en", facts) == "Locked again 14:07 (Own parcel)"
+
+
 def test_a_refusal_is_told_in_words() -> None:
     text = said(Notification.NOT_OPENED, "fr", known(detail=Refusal.FRIDGE_TOO_WARM))
     assert text == "La porte est restée fermée : réfrigérateur trop chaud"
@@ -126,7 +133,9 @@ def test_what_an_entrance_lacks_is_told_in_words() -> None:
     )
     lacked = missing_conditions(state, cold_delivery(), Now(utc=NOW.utc, trusted=False, mono=0))
     words = {word.partition("/")[2] or word for word in lacked}
-    assert {word if word in READINESS_TEXTS else word.partition(":")[0] for word in words} == set(READINESS_TEXTS)
+    assert {word if word in READINESS_TEXTS else word.partition(":")[0] for word in words} == (
+        set(READINESS_TEXTS) - {BROKER_ACCOUNT}
+    )
     text = said(Notification.NOT_READY, "en", known(detail=", ".join(lacked)))
     assert "the door is not proven closed" in text
     assert "the lock's battery needs changing" in text

@@ -137,7 +137,10 @@ async def test_on_a_full_disk_the_key_is_not_trusted_all_the_same_and_stored_onc
     monkeypatch.setattr(made.store._writer, "do_marked", failing)  # noqa: SLF001 - the same
     async with site.client(site.owner) as client:
         async with client.post(f"{PAGE}/distrust", data={"x": shop_key(made)}, headers=ENGLISH) as answer:
-            assert (answer.status, "it holds, but is not stored yet" in await answer.text()) == (409, True)
+            assert (
+                answer.status,
+                "It holds from now on, but the disk has not taken it yet" in await answer.text(),
+            ) == (409, True)
         facts = made.store.deliveries.facts("shop.d1", made.clock.now())
         assert facts is not None
         assert facts.refusal is Refusal.KEY_DISTRUSTED
@@ -224,7 +227,7 @@ async def test_an_owner_ends_the_trust_in_a_key_and_gives_it_back_by_his_passwor
         await page.goto(f"{site.address}/settings")
         await page.locator(f'a[href="{PAGE}"]').click()
         await page.locator("[name=password]").fill(ANNA_PASSWORD)
-        await page.locator("form button").first.click()
+        await page.locator("form button:not([type=button])").first.click()
         key = page.locator("article", has_text="shop-1")
         await expect(key).to_contain_text(re.compile("has signed nothing yet|n'a encore rien signé"))
         assert await hindered(page) == []
@@ -233,7 +236,7 @@ async def test_an_owner_ends_the_trust_in_a_key_and_gives_it_back_by_his_passwor
         await expect(key).to_contain_text(re.compile("not trusted since|rejetée le"))
         assert await hindered(page) == []
         await key.locator("[name=password]").fill(ANNA_PASSWORD)
-        await key.locator("button").click()
+        await key.locator("button:not([type=button])").click()
         await expect(key).to_contain_text(re.compile("trusted since|de confiance depuis"))
         await expect(key.locator("summary")).to_have_count(1)
         for path in ("/settings/sign-ins", "/settings"):
