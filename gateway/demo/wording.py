@@ -3,15 +3,16 @@
 What people do is printed at a terminal only, in English; lines of doors are on the page too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from gateway.config.closure_names import closure_label, has_named_closures
+from gateway.config.closure_names import KIND_NAMES, has_named_closures
 from gateway.config.closures import entrance_closures
 from gateway.demo.names import name_of
 from gateway.demo.plan import DemoPlan
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.frozen import Frozen
+from gateway.domain.visit.closures import AnyClosure
 from gateway.system.i18n import SOURCE, Fact, Text, _, in_language
 
 ACT_TEXTS: Mapping[str, str] = {
@@ -125,11 +126,23 @@ def door_names(plan: DemoPlan) -> DoorNames:
         if not has_named_closures(closures) and closures[0].kind == MAIN_KIND:
             continue
         for closure in closures:
-            by_id[closure.id] = closure_label(closures, closure.id)
+            by_id[closure.id] = numbered_label(closures, closure.id)
             for device in closure.devices.values():
                 by_thing[getattr(plan.house.devices[device], "of", None)] = by_id[closure.id]
     entrances = {name: name_of(section.name) for name, section in plan.home.entrances.items()}
     return DoorNames(by_id=by_id, by_thing=by_thing, entrances=entrances)
+
+
+def numbered_label(closures: Sequence[AnyClosure], ident: str) -> Fact:
+    """Return the name of a closure; of several of a kind, with its number from left to right: no id of the program."""
+    kind = next(closure.kind for closure in closures if closure.id == ident)
+    same = [closure.id for closure in closures if closure.kind == kind]
+    label = KIND_NAMES[kind]
+    return (
+        label
+        if len(same) == 1
+        else Text("{name} {number}", None, (("name", label), ("number", str(same.index(ident) + 1))))
+    )
 
 
 MAIN_KIND = "bolted_door"  # an only closure of this kind is "the door"

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from gateway.config.closure_names import closure_label, has_named_closures
+from gateway.config.closure_names import has_named_closures
 from gateway.config.closures import entrance_closures
 from gateway.config.devices import GuardSection
 from gateway.demo.names import name_of
 from gateway.demo.page.words import TEMPLATES
 from gateway.demo.plan import DemoPlan
+from gateway.demo.wording import numbered_label
 from gateway.domain.frozen import Frozen, replace
 from gateway.domain.visit.closures import KINDS, AnyClosure
 from gateway.system.i18n import Fact
@@ -106,7 +107,7 @@ def _ways_in(plan: DemoPlan) -> Iterator[ClosureDrawn]:
         closures = entrance_closures(plan.home, entrance)
         is_front_door = not has_named_closures(closures) and closures[0].kind == "bolted_door"
         for closure in closures:
-            name: Fact | None = closure_label(closures, closure.id)
+            name: Fact | None = numbered_label(closures, closure.id)
             if is_front_door:
                 name = name_of(plan.home.entrances[entrance].name) if len(plan.home.entrances) > 1 else None
             thing, kind = _thing(plan, closure), closure.kind

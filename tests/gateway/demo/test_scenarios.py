@@ -95,5 +95,6 @@ def test_a_bare_name_means_all_its_variants() -> None:
 
 
 def test_an_unknown_name_is_told_where_to_look() -> None:
-    with pytest.raises(Failure, match="perron demo --list"):
+    with pytest.raises(Failure, match="no scenario 'nonsense'") as refused:
         find_scenarios("nonsense")
+    assert "perron demo --list" in refused.value.todo

@@ -38,7 +38,7 @@ def test_each_act_and_fault_of_each_thing_of_a_scenario_is_in_words(scenario: Sc
     ("title", "text"),
     [
         ("flat", "goes through the street door"),
-        ("locker", "puts the parcel into the compartment (box-1)"),
+        ("locker", "puts the parcel into the compartment 1"),
         ("key-safe", "takes the key out of the key safe"),
         ("key-safe", "pulls the door with a key shut"),
     ],

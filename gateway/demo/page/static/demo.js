@@ -119,7 +119,7 @@ function facts(now) {
 function stateOf(way, now, closure) {
   if (now.forced && closure.thing === null) return ["forced", "bad"];
   if (way.key === false) return ["key_out", "warm"];
-  if (way.open) return ["open", "warm"];
+  if (way.open) return [words[`house.open.${closure.kind}`] ? `open.${closure.kind}` : "open", "warm"];
   const bolted = closure.kind === "bolted_door";
   if (way.free) return [bolted ? "unlocked" : "released", "warm"];
   return way.secured ? [bolted ? "locked" : "closed", "good"] : ["shut", ""];
