@@ -374,7 +374,7 @@ class Seal {
     try {
       const found = await check(facts, (film, blob) => this.taken(film, blob), (n, of) => this.say("checking", this.words["seal.checking"], this.word("seal.checking.film", { n, of })));
       await Promise.all(this.taking ?? []);
-      this.say("sealed", this.words["seal.sealed"], this.words["seal.sealed.why"]);
+      this.say("sealed", this.words["seal.sealed"], this.words[facts.films.length ? "seal.sealed.why" : "seal.sealed.no_film"]);
       this.place.classList.add("whole"); // what the box says is one thing, what was checked here another
       this.tell(found);
     } catch (failure) {

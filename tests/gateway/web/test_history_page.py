@@ -1,5 +1,6 @@
 """The list of past visits in a real browser: cards that say how it went, search, a calendar, endless scrolling."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -136,9 +137,10 @@ async def test_older_visits_come_as_one_scrolls_each_once(site: ServedSite) -> N
         await opened(site, page)
         cards = page.locator("#cards > li")
         assert await cards.count() < MANY
-        while await page.locator("#older").count():
-            await page.mouse.wheel(0, 4000)
-            await page.wait_for_timeout(50)  # a wheel turns so fast
+        async with asyncio.timeout(60):
+            while await page.locator("#older").count():
+                await page.mouse.wheel(0, 4000)
+                await page.wait_for_timeout(50)  # a wheel turns so fast
         await expect(cards).to_have_count(MANY + 2)
         links = await cards.locator("a").evaluate_all("all => all.map(one => one.href)")
         assert len(set(links)) == MANY + 2

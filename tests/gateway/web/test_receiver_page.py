@@ -162,8 +162,10 @@ async def test_the_owner_sees_who_has_the_parcel_and_confirms_it_by_a_scan(desk:
         await types(page, PARCEL, "Confirm")
         await expect(page.get_by_text("Confirmed: the parcel is with you.")).to_be_visible()
         assert desk.stage() is CustodyStage.CONFIRMED
+        await wait_until(lambda: all(one.sealed for one in desk.box.store.custodies.films()))
         await page.goto(f"{site.address}/history")
         await page.locator("a[href^='/history/custody-']").click()
+        await expect(page.locator("#seal.whole")).to_contain_text("the box signed its statement about this visit")
         await expect(page.get_by_text(f"…{PARCEL[-4:]}: the household has confirmed it")).to_be_visible()
         assert await accessibility_problems(page) == []
         await somebody.leave(forgiven="status of 422")
