@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from devices.reports import DoorReport, DoorState, LockReport, LockState
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
-from tests.shell.box import ShellBox, box, run_box
-from tests.shell.house import make_home
+from tests.shell.box import ShellBox, box, box_in_window, run_box
+from tests.shell.house import PARCEL, make_home
 from tests.shell.site import serve_site
 from tests.waiting import wait_until
 
@@ -141,3 +141,24 @@ async def test_a_change_is_shown_although_a_press_never_ends(made: ShellBox) -> 
     async with button_held_down(made) as (page, part, _):
         await page.evaluate(REPAINT, [part])
         await expect(page.locator("#news")).to_have_count(1)
+
+
+async def test_the_ring_of_time_shrinks_and_goes_back_in_steps_for_who_wants_less_motion(tmp_path: Path) -> None:
+    async with box_in_window(tmp_path) as made, serve_site(made) as site, visitor() as somebody:
+        left: list[Locator] = []
+        for motion in ("no-preference", "reduce"):
+            page = await somebody.page(reduced_motion=motion)
+            await site.sign_in(page.context)
+            await page.goto(site.address)
+            await calm(page)
+            left.append(page.locator(".visit .ring .left"))
+        await made.ring(PARCEL)
+        for ring in left:
+            await expect(ring).to_have_attribute("stroke-dasharray", re.compile(r"^(100|9\d)"))
+        made.passes(7)  # of 20: a part of 65 %
+        smooth, steps = left
+        await expect(smooth).to_have_attribute("stroke-dasharray", re.compile(r"^6[345]\.\d "))
+        await expect(steps).to_have_attribute("stroke-dasharray", re.compile(r"^70\.0 "))
+        await expect(smooth.locator("xpath=ancestor::p")).to_have_text("13 s left")
+        assert await smooth.evaluate("ring => ring.ownerSVGElement.getAttribute('aria-hidden')") == "true"
+        await somebody.leave()  # no camera is there, of which the browser complains
