@@ -103,7 +103,7 @@ async def enrolled(page: Page, address: str, code: str) -> None:
     await page.goto(f"{address}/settings")
     await page.get_by_role("link", name="Enrol this browser").click()
     await page.locator("[name=password]").fill(ANNA_PASSWORD)
-    await page.locator("form.enrol button").click()
+    await page.locator("form.enrol button:not([type=button])").click()
     await page.wait_for_url(re.compile("/away/en$"))
 
 

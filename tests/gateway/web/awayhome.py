@@ -87,7 +87,7 @@ async def enrol_browser(page: Page, site: ServedSite, hub: FakeHub) -> None:
     await page.context.route("**/away/enrol", answered)
     await page.goto(f"{site.address}/away/enrol")
     await page.locator("[name=password]").fill(ANNA_PASSWORD)
-    await page.locator("form.enrol button").click()
+    await page.locator("form.enrol button:not([type=button])").click()
 
 
 @asynccontextmanager

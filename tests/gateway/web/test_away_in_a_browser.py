@@ -131,11 +131,11 @@ async def test_the_box_enrols_a_browser_by_its_password_and_lists_it(tmp_path: P
         assert page.url.startswith("http://127.0.0.1:")  # at the box itself no certificate is needed
         await page.get_by_role("link", name="Enrol this browser").click()
         await page.locator("[name=password]").fill("not the password")
-        await page.locator("form.enrol button").click()
+        await page.locator("form.enrol button:not([type=button])").click()
         await expect(page.locator("#said")).to_have_text("This password is wrong.")
         assert site.box.store.browsers.browsers(None) == ()
         await page.locator("[name=password]").fill(ANNA_PASSWORD)
-        await page.locator("form.enrol button").click()
+        await page.locator("form.enrol button:not([type=button])").click()
         await page.wait_for_url(re.compile("/away/en$"))
         (one,) = site.box.store.browsers.browsers(None)
         assert one.label == "Anna's phone"
