@@ -34,7 +34,7 @@ from gateway.integrations.homeassistant.bridge import HomeAssistantBridge
 from gateway.integrations.hub_client import enrolment, unenrolment
 from gateway.integrations.hub_client.job_routing import build_uplink
 from gateway.integrations.hub_client.session import Uplink
-from gateway.mqtt.client import MqttClient
+from gateway.mqtt.client import GATEWAY_ENDS, MqttClient
 from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
 from gateway.mqtt.session_takeover import TakeoverDetector
@@ -576,7 +576,8 @@ class App:
         self._home_assistant.on_connected()
 
     def _on_down(self, why: str) -> None:
-        log.warning("broker_down", why=why)
+        if why != GATEWAY_ENDS:
+            log.warning("broker_down", why=why)
         self._tracker.on_disconnected()
         taken_over = self._takeover_detector.session_lost(why, self._clock.now().mono)
         if taken_over:

@@ -5,6 +5,7 @@ missing; an unreadable walk test counts as failed. Functions that store or delet
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from gateway.system.atomic_file import write_whole
 from gateway.system.config_section import ConfigSection
 
 INSTALLATION_FOLDER = "installation"
+MAX_FORMER_WALKS = 10  # of an entrance
+_FORMER_PREFIX = "former-walk-"
 
 
 _MEASUREMENTS_ADAPTER: TypeAdapter[dict[str, Measurement]] = TypeAdapter(dict[str, Measurement])
@@ -102,6 +105,32 @@ def read_walk_status(home: Home, entrance: str) -> WalkTestStatus:
 def store_walk(storage: Path, walk: WalkTest) -> None:
     """Store a walk test."""
     write_file(walk_file(storage, walk.entrance), walk.model_dump_json(indent=1).encode())
+
+
+def keep_former_walk(storage: Path, walk: WalkTest) -> None:
+    """Keep a walk test in which something was tried, before another one takes its place; the oldest are dropped."""
+    if all(step.ending is None for step in walk.steps):
+        return
+    former = walk.model_copy(update={"promised": None})
+    name = f"{_FORMER_PREFIX}{walk.entrance}-{walk.begun:%Y%m%dT%H%M%S%f}.json"
+    write_file(storage / INSTALLATION_FOLDER / name, former.model_dump_json(indent=1).encode())
+    for file, _ in _former_walks(storage, walk.entrance)[MAX_FORMER_WALKS:]:
+        file.unlink(missing_ok=True)
+
+
+def read_former_walks(storage: Path, entrance: str) -> tuple[WalkTest, ...]:
+    """Return the earlier walk tests of an entrance, the newest first; one that cannot be read is left out."""
+    return tuple(walk for _, walk in _former_walks(storage, entrance))
+
+
+def _former_walks(storage: Path, entrance: str) -> list[tuple[Path, WalkTest]]:
+    found = []
+    for file in (storage / INSTALLATION_FOLDER).glob(f"{_FORMER_PREFIX}{entrance}-*.json"):
+        with suppress(OSError, ValidationError):
+            walk = WalkTest.model_validate_json(file.read_bytes())
+            if walk.entrance == entrance:  # an id may begin with another entrance's
+                found.append((file, walk))
+    return sorted(found, key=lambda one: one[1].begun, reverse=True)
 
 
 def picture_file(storage: Path, entrance: str, number: int) -> Path:

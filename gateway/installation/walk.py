@@ -124,6 +124,11 @@ class WalkTest(ConfigSection):
         """Index of the open step; None: all have ended."""
         return next((n for n, step in enumerate(self.steps) if step.ending is None), None)
 
+    @property
+    def passed(self) -> int:
+        """How many trials were passed."""
+        return sum(step.ending is TrialResult.PASSED for step in self.steps)
+
 
 class HouseObservation(Frozen):
     """State of the house at one instant, and what happened since the last observation.

@@ -200,6 +200,7 @@ class WalkTestRunner:
         old, now = self._walks.get(name), self._clock.now().utc
         if old is not None:
             await self._withdraw_delivery(old)
+            await asyncio.to_thread(records.keep_former_walk, self._folder, old)
         walk = WalkTest(
             entrance=name, begun=now, by=by, person=person, asks_owner=asks_owner, before=before,
             fitted=walks.fitted_devices(self._home, name),

@@ -62,6 +62,9 @@ STABLE_SESSION_S = 10.0  # after so long a session, the back-off starts at its b
 HOUSE_OPTIONS = ConnectionOptions()
 
 _log = structlog.get_logger(__name__)
+
+GATEWAY_ENDS = "the gateway ends"  # the reason of `on_down` if nothing went wrong
+
 _silent = logging.getLogger("gateway.mqtt.client.paho")  # this module logs each failure once itself
 _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
@@ -355,7 +358,7 @@ class MqttClient(_Client):
             await connection.subscribe(self.subscriptions, qos=qos)
             self._session_count += 1
             self._connection = connection
-            reason = "the gateway ends"
+            reason = GATEWAY_ENDS
             try:
                 self._announce(online=True)
                 self.on_up(session)

@@ -92,7 +92,9 @@ class InstallationPage(Page):
 
     @get(f"{INSTALLATION_PATH}/walk/{{entrance}}", UserRight.WALK_TEST)
     async def _walk_test_page(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        return self._render_page(request, "walk_test", entrance=self._entrance(request), page=INSTALLATION_PATH)
+        name = self._entrance(request)
+        former = await asyncio.to_thread(records.read_former_walks, self._home.storage.folder, name)
+        return self._render_page(request, "walk_test", entrance=name, page=INSTALLATION_PATH, former=former)
 
     @post(f"{INSTALLATION_PATH}/walk/{{entrance}}", UserRight.WALK_TEST)
     async def _walk_test_action(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -100,9 +102,11 @@ class InstallationPage(Page):
         name, fields = self._entrance(request), await form_texts(request)
         walks, do = self._services.walk_tests, fields.get("do", "")
         walk = walks.walk(name)
-        done = 0 if walk is None else sum(step.ending is not None for step in walk.steps)
-        if do == "begin" and done and fields.get("sure") != "1":
-            return self._render_page(request, "walk_test_anew", entrance=name, page=INSTALLATION_PATH, done=done)
+        was_tried = walk is not None and any(step.ending is not None for step in walk.steps)
+        if do == "begin" and walk is not None and was_tried and fields.get("sure") != "1":
+            return self._render_page(
+                request, "walk_test_anew", entrance=name, page=INSTALLATION_PATH, passed=walk.passed, of=len(walk.steps)
+            )
         asks_owner = user.role is not Role.OWNER
         reason: str | None = None
         try:

@@ -12,6 +12,7 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.visit.closures.contract import Fact
 from gateway.domain.visit.state import Consent, Entrance, LockRequest, LockRequestResult, Phase, Visit
+from gateway.installation import records
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.records import read_walk, read_walk_status, store_walk, walk_file
 from gateway.installation.trials import TRIAL_PROCEDURES, TrialAnswer, WalkTrial
@@ -267,3 +268,18 @@ def test_what_forbade_forbids_while_it_is_tried_anew_and_until_it_is_passed(endi
         walk_test_status(answer_trial(record_picture(again, 0, "cd" * 32), 0, TrialAnswer.NO, NOW))
         is WalkTestStatus.PASSED
     )
+
+
+def test_of_earlier_walk_tests_the_newest_ten_are_kept_for_each_entrance(tmp_path: Path) -> None:
+    tried = WalkTestStep(trial=WalkTrial.BATTERIES, ending=TrialResult.PASSED, at=NOW)
+    for number in range(12):
+        for entrance in ("front", "front-garden"):
+            begun = NOW + timedelta(days=number)
+            walk = WalkTest(entrance=entrance, begun=begun, by="Ida", steps=(tried,), promised=None)
+            records.keep_former_walk(tmp_path, walk)
+    untried = WalkTest(entrance="front", begun=NOW, by="Ida", steps=(WalkTestStep(trial=WalkTrial.BATTERIES),))
+    records.keep_former_walk(tmp_path, untried)
+    former = records.read_former_walks(tmp_path, "front")
+    assert [walk.begun for walk in former] == [NOW + timedelta(days=number) for number in range(11, 1, -1)]
+    assert {walk.passed for walk in former} == {1}
+    assert len(records.read_former_walks(tmp_path, "front-garden")) == records.MAX_FORMER_WALKS

@@ -89,10 +89,15 @@ async def test_to_begin_anew_is_asked_before_trials_that_are_done_are_wiped(site
         before = records.read_walk(folder, "front")
         async with client.post(WALK, data={"do": "begin"}, headers=ENGLISH) as answer:
             text = await answer.text()
-        assert "What has been tried (1) is wiped" in text
+        count = 0 if before is None else len(before.steps)
+        assert f"0 of {count} trials are passed." in text
         assert 'name="sure" value="1"' in text
         assert records.read_walk(folder, "front") == before
         await client.post(WALK, data={"do": "begin", "sure": "1"}, allow_redirects=False)
+        async with client.get(WALK, headers=ENGLISH) as answer:
+            listed = await answer.text()
+        assert "Earlier walk tests" in listed
+        assert f"0 of {count} trials passed, by" in listed
     anew = records.read_walk(folder, "front")
     assert anew is not None
     assert all(step.ending is None for step in anew.steps)
