@@ -20,6 +20,9 @@ MONTHS: tuple[Text, ...] = (
 """The short names of the months."""
 
 
+WHOLE_DAY = "00:00-24:00"
+
+
 def day_text(day: date, *, today: date | None = None) -> Text:
     """Return a day: "Sat 28 Nov", with the year if it is another than that of `today` (None: always with it)."""
     weekday, month = WEEKDAYS[day.weekday()], MONTHS[day.month - 1]
@@ -44,6 +47,8 @@ def moment_text(at: datetime, zone: ZoneInfo, *, today: date | None = None) -> T
 
 def hours_text(hours: str) -> Text:
     """Return the hours of a day, "14:00-16:00" as the house stores them: "between 14:00 and 16:00"."""
+    if hours == WHOLE_DAY:
+        return _("at any hour")
     start, _dash, end = hours.partition("-")
     return _("between {start} and {end}", start=start, end=end)
 

@@ -22,7 +22,11 @@ class PrivacyPage(Page):
             shortest=MIN_RETENTION_DAYS,
             longest=MAX_RETENTION_DAYS,
             always=self._store.privacy.inside_always(),
-            insides=sorted(name for name in self._home.devices if self._services.is_inside(name)),
+            insides=sorted(
+                self._services.device_name(name, self._language(request))
+                for name in self._home.devices
+                if self._services.is_inside(name)
+            ),
             views=self._store.privacy.views(at_most=MAX_LINES_SHOWN),
             erasures=self._store.privacy.erasures(at_most=MAX_LINES_SHOWN),
         )

@@ -14,7 +14,7 @@ from gateway.protocol.ed25519 import PublicKey
 from gateway.storage.consent_requests import StoredConsentRequest
 from gateway.storage.models import StoredBrandKey
 from gateway.system.dates import WEEKDAYS
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, _
 from gateway.system.text import sanitized
 
 MAX_CARRIERS = 32  # as many as a brand may ask for
@@ -79,6 +79,8 @@ def place_names(home: Home) -> dict[str, str]:
 
 
 def _day_names(days: Collection[str], language: Language) -> str:
+    if set(DAYS) <= set(days):
+        return _("every day").to(language)
     return ", ".join(WEEKDAYS[place].to(language) for place, day in enumerate(DAYS) if day in days)
 
 

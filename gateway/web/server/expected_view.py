@@ -44,6 +44,10 @@ class ExpectedDelivery(Frozen):
     tone: Tone
     readiness: ReadinessNow | None  # None: nothing is to be ready for it
     may_refuse: bool
+    is_refused: bool  # by the household
+    is_not_out: bool  # an own parcel that is not known to be out for delivery
+    asks_first: bool  # somebody of the household has to say yes while it rings
+    note: str  # what the household calls an own parcel
     is_own: bool  # somebody of the household announced it; no retailer is told
     is_pending: bool  # its brand waits for the owner's answer
 
@@ -52,7 +56,9 @@ def expected_deliveries(services: GatewayServices, language: Language) -> tuple[
     """Return what is expected at all entrances and receptions, at most `MAX_SHOWN`: refused ones last."""
     now = services.clock.now()
     rows = services.store.deliveries.expected(now, most=MAX_SHOWN)
-    shown = [one for row in rows if (one := _expected(services, row, language, now)) is not None]
+    has_own = any(row.order.brand == OWN_BRAND for row in rows)
+    notes = {parcel.key: parcel.note for parcel in services.store.own_parcels.parcels()} if has_own else {}
+    shown = [one for row in rows if (one := _expected(services, row, language, now, notes)) is not None]
     return tuple(sorted(shown, key=lambda one: one.delivery.refusal is Refusal.DECLINED_BY_HOUSEHOLD))
 
 
@@ -64,7 +70,9 @@ def expected_facts(services: GatewayServices, of: str, viewer: Viewer) -> Mappin
     return {"deliveries": deliveries[:SHOWN_AT_ONCE], "more": deliveries[SHOWN_AT_ONCE:]}
 
 
-def _expected(services: GatewayServices, row: DeliveryRow, language: Language, now: Now) -> ExpectedDelivery | None:
+def _expected(
+    services: GatewayServices, row: DeliveryRow, language: Language, now: Now, notes: Mapping[str, str]
+) -> ExpectedDelivery | None:
     context, order = services.store.delivery_context, row.order
     delivery, state = row.facts(context, now), row.result(context, now).state
     is_refused = order.refused_at is not None
@@ -85,6 +93,10 @@ def _expected(services: GatewayServices, row: DeliveryRow, language: Language, n
         tone=Tone.GOOD if may_come and state is State.WINDOW_OPEN and delivery.refusal is None else Tone.NEUTRAL,
         readiness=_readiness(services, delivery, language) if may_come else None,
         may_refuse=may_come and not row.usage.withdrawals and not row.kept,
+        is_refused=is_refused,
+        is_not_out=delivery.refusal is Refusal.NOT_OUT_FOR_DELIVERY,
+        asks_first=may_come and delivery.needs_yes,
+        note=notes.get(order.key, ""),
         is_own=order.brand == OWN_BRAND,
         is_pending=state is State.AWAITING_PERMISSION and not is_refused,
     )

@@ -54,3 +54,4 @@ def test_the_hours_of_a_day_are_no_duration() -> None:
         "between 14:00 and 16:00",
         "entre 14:00 et 16:00",
     ]
+    assert hours_text("00:00-24:00").to("en") == "at any hour"

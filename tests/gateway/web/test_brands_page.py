@@ -70,7 +70,13 @@ async def test_all_that_a_stranger_asks_is_shown_with_its_key_and_a_plain_yes_is
     await hears(made, lune.asking(signed=lune.asks(hours="09:00-17:00", days=("mon", "wed"), openings=2)))
     async with site.client(site.owner) as client:
         page = await shown(client)
-        for text in ("Maison &amp; Lune", HUB, "09:00-17:00", "Mon, Wed", PublicKey.from_text(lune.x()).fingerprint):
+        for text in (
+            "Maison &amp; Lune",
+            HUB,
+            "between 09:00 and 17:00",
+            "Mon, Wed",
+            PublicKey.from_text(lune.x()).fingerprint,
+        ):
             assert text in page, text
         assert 'value="permit"' not in page.split('id="brand-lune"')[1].split("</article>")[0]
         async with client.post("/brands/lune", data={"do": "permit"}, headers=JSON) as answer:

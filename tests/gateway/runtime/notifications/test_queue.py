@@ -226,7 +226,7 @@ async def test_a_brand_is_answered_for_only_while_nobody_has_decided(
 @pytest.mark.parametrize(
     ("terms", "text", "asked"),
     [
-        ({}, "shop, by Colissimo, asks to be let in: Hall, Fridge only (Front, Garage), between 00:00 and 24:00.",
+        ({}, "shop, by Colissimo, asks to be let in: Hall, Fridge only (Front, Garage), at any hour.",
          ["permit", "refuse_brand"]),
         ({"hours": "14:00-16:30", "places": ("hall",), "entrances": ("garage",)},
          "shop, by Colissimo, asks to be let in: Hall only (Garage), between 14:00 and 16:30.",
@@ -397,7 +397,7 @@ async def test_alarms_and_locked_again_are_told_one_by_one_and_the_rest_as_one(t
         assert sorted(text[:12] for text in alone) == ["Alarm 14:05:", "Alarm 14:05:", "Locked again"]
         (merged,) = (text for text in ear.texts if "waiting" in text)
         first, count, *others = merged.splitlines()
-        assert "the broker does not answer (late: this was so at 14:04)" in first
+        assert "there is no connection to the broker (late: this was so at 14:04)" in first
         assert count == "4 other messages were waiting, the oldest at 14:00:"
         assert [line.partition(": ")[2].partition(" (")[0] for line in others if line.startswith("- ")] == [
             "the time is not certain",
