@@ -1,0 +1,180 @@
+"""The checklist of the first set-up: who may do what on it, and what it counts."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiohttp import FormData
+
+from gateway.config.loader import load_home_file
+from gateway.installation import tryout as tried
+from gateway.installation.discovery import DiscoveredDevice
+from gateway.installation.walk_test_runner import WalkTestRunner
+from gateway.mqtt.mosquitto import provisioning
+from gateway.video.ipc import CameraSource
+from gateway.video.probe import ProbeResult
+from gateway.web.auth.accounts import SessionSecrets
+from gateway.web.auth.roles import Role
+from gateway.web.server import setup_progress
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.gateway.web.pages.test_add_device import ENGLISH, Home, house
+from tests.shell.box import box, run_box
+from tests.shell.house import make_home
+from tests.shell.site import ServedSite, serve_site
+
+__all__ = ["house"]  # the fixture
+
+JPEG = b"\xff\xd8what it sees"
+PORCH = DiscoveredDevice(
+    key="porch", source="network", text_key="camera", name="porch", address="127.0.0.1:8554",
+    add_fields={"id": "porch", "kind": "camera", "vendor": "rtsp", "url": "rtsp://127.0.0.1:8554/porch"},
+)  # fmt: skip
+UNNAMED = replace(PORCH, key="unnamed", name="unnamed", add_fields={
+    "id": "unnamed", "kind": "camera", "vendor": "rtsp", "url": "rtsp://127.0.0.1:8554/PATH"})  # fmt: skip
+SENSOR = DiscoveredDevice(
+    key="back-door", source="network", text_key="door", name="back-door",
+    add_fields={"id": "back-door", "kind": "door", "vendor": "esphome"},
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What announces itself in the network; returns the addresses that were tried."""
+    opened: list[str] = []
+
+    async def discover(*_: object) -> tuple[tuple[DiscoveredDevice, ...], None]:
+        return (PORCH, UNNAMED, SENSOR), None
+
+    async def probe(source: CameraSource, **_: object) -> ProbeResult:
+        opened.append(source.url)
+        return ProbeResult.model_construct(width=640, height=360, pictures_a_second=15.0, key_every=1.0, picture=JPEG)
+
+    monkeypatch.setattr(WalkTestRunner, "discover", discover)
+    monkeypatch.setattr(tried, "probe_stream", probe)
+    return opened
+
+
+async def sent(site: ServedSite, who: SessionSecrets, path: str, *fields: tuple[str, str]) -> tuple[int, str]:
+    async with (
+        site.client(who) as client,
+        client.post(path, data=FormData(fields), headers=ENGLISH, allow_redirects=False) as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+async def test_an_owner_adds_what_was_found_with_one_password_and_nothing_else_changes(
+    house: Home, network: list[str]
+) -> None:
+    owner, before = house.site.owner, load_home_file(house.file)
+    assert (await sent(house.site, owner, "/setup/devices/search"))[0] == 303
+    page = await house.page(owner, "/setup/devices")
+    assert "Devices found: 3" in page
+    assert network == ["rtsp://127.0.0.1:8554/porch"], "what has to be filled in is not tried"
+    assert "One thing has to be filled in." in page
+    token = re.search(r"/setup/picture/([\w-]+)", page)
+    assert token is not None
+    async with house.site.client(owner) as client, client.get(token[0]) as answer:
+        assert (await answer.read(), answer.headers["Cache-Control"]) == (JPEG, "no-store")
+    ines = await house.site.guest(Role.INSTALLER, "Ines")
+    async with house.site.client(ines) as client, client.get(token[0]) as answer:
+        assert answer.status == 404, "it is for who tried it"
+
+    chosen = (("take", "porch"), ("take", "back-door"), ("take", "nonsense"))
+    status, text = await sent(house.site, owner, "/setup/devices", *chosen, ("password", "not it"))
+    assert (status, "porch" in load_home_file(house.file).devices) == (422, False)
+    assert "Not done:" in text
+    assert (await sent(house.site, owner, "/setup/devices", ("password", ANNA_PASSWORD)))[0] == 422, "nothing ticked"
+    assert (await sent(house.site, owner, "/setup/devices", *chosen, ("password", ANNA_PASSWORD)))[0] == 303
+    after = load_home_file(house.file)
+    assert after.devices.keys() - before.devices.keys() == {"porch", "back-door"}
+    assert after.model_copy(update={"devices": before.devices}) == before
+    assert house.reread == [""]
+    assert "The box reads the changed house" in await house.page(owner, "/setup")
+
+
+async def test_an_installer_only_proposes_and_sees_no_account(house: Home) -> None:
+    ines, before = await house.site.guest(Role.INSTALLER, "Ines"), house.file.read_bytes()
+    await sent(house.site, ines, "/setup/devices/search")
+    chosen = (("take", "porch"), ("password", ANNA_PASSWORD))
+    assert (await sent(house.site, ines, "/setup/devices", *chosen))[0] == 303
+    assert (house.file.read_bytes(), house.reread) == (before, [])
+    assert "1 addition(s) to the house wait for the owner" in await house.page(ines, "/setup")
+    assert "The owner does this." in await house.page(ines, "/setup")
+    for path in ("/installation/accounts", "/setup/notice.pdf"):
+        async with house.site.client(ines) as client, client.get(path) as answer:
+            assert answer.status == 403
+    assert (await sent(house.site, ines, "/setup/end"))[0] == 403
+    bruno = await house.site.guest(Role.HOUSEHOLD)
+    for path in ("/setup", "/setup/devices"):
+        async with house.site.client(bruno) as client, client.get(path) as answer:
+            assert answer.status == 403
+
+
+async def test_an_installer_tries_an_address_only_where_a_camera_announced_itself(
+    house: Home, network: list[str]
+) -> None:
+    ines = await house.site.guest(Role.INSTALLER, "Ines")
+    form = [("kind", "camera"), ("id", "porch"), ("vendor", "rtsp"), ("do", "try")]
+    _, text = await sent(house.site, ines, "/installation/add", *form, ("url", "rtsp://127.0.0.1:22/porch"))
+    assert "only if it announces itself" in text
+    assert network == []
+    await sent(house.site, ines, "/setup/devices/search")
+    _, text = await sent(house.site, ines, "/installation/add", *form, ("url", "rtsp://127.0.0.1:8554/other"))
+    assert "/setup/picture/" in text
+    assert network == ["rtsp://127.0.0.1:8554/porch", "rtsp://127.0.0.1:8554/other"]
+    assert "porch" not in house.file.read_text()
+
+
+async def test_the_form_has_the_words_of_the_chosen_brand(house: Home) -> None:
+    text = await house.page(house.site.owner, "/installation/add?kind=lock&vendor=nukihub")
+    assert "Path in Nuki Hub" in text
+    assert "guard.key" not in text, "only a guarded lock has it"
+    assert "enter the account that is made when you add it" in text
+
+
+async def test_the_home_page_counts_the_steps_until_the_owner_has_enough_of_it(house: Home) -> None:
+    site, owner = house.site, house.site.owner
+    assert "Set-up:" not in await house.page(owner, "/"), "a house that was not set up here"
+    await setup_progress.begin_setup(site.site._services)  # noqa: SLF001 - as claiming does
+    assert "of 8 done" in await house.page(owner, "/")
+    assert "of 8 done" not in await house.page(await site.guest(Role.HOUSEHOLD), "/")
+    async with site.client(owner) as client, client.get("/setup/notice.pdf") as answer:
+        assert (answer.status, (await answer.read())[:5]) == (200, b"%PDF-")
+    assert '<li id="notice" class="good">' in await house.page(owner, "/setup")
+    assert (await sent(site, owner, "/setup/end"))[0] == 303
+    assert "of 8 done" not in await house.page(owner, "/")
+
+
+@pytest.fixture
+async def broker_house(tmp_path: Path) -> AsyncIterator[ServedSite]:
+    """A box whose broker's files lie beside its password."""
+    home = make_home(tmp_path)
+    file = tmp_path / "accounts" / "gateway.password"
+    home = home.model_copy(update={"broker": home.broker.model_copy(update={"password_file": file})})
+    provisioning.write_house(file.parent, home, host="127.0.0.1", port=home.broker.port)
+    async with box(tmp_path, home) as made, run_box(made), serve_site(made) as site:
+        yield site
+
+
+async def test_an_account_is_shown_once_and_a_new_password_ends_the_former(broker_house: ServedSite) -> None:
+    site = broker_house
+    home = site.box.home
+    assert home.broker.password_file is not None
+    name = next(id_ for id_, device in home.devices.items() if device.kind == "lock")
+    file = home.broker.password_file.with_name(f"{name}.password")
+    former = file.read_text().strip()
+    await site.accounts.confirm_password(site.owner.user, ANNA_PASSWORD, site.box.clock.now())
+    _, text = await sent(site, site.owner, "/installation/accounts", ("account", name), ("do", "show"))
+    assert former in text
+    assert "<svg" in text
+    _, text = await sent(site, site.owner, "/installation/accounts", ("account", name), ("do", "show"))
+    assert former not in text
+    assert "It was shown already." in text
+    _, text = await sent(site, site.owner, "/installation/accounts", ("account", name), ("do", "renew"))
+    assert file.read_text().strip() in text
+    assert file.read_text().strip() != former
+    for other in ("gateway", "owner", "nobody"):
+        status, _ = await sent(site, site.owner, "/installation/accounts", ("account", other), ("do", "show"))
+        assert status == 404, "accounts of the box's own parts are never shown"
