@@ -508,3 +508,23 @@ def test_a_publication_is_accepted_unless_the_broker_refuses_it_or_has_gone() ->
     assert Acknowledgement(code=0x10, seconds=0.1).accepted
     assert not Acknowledgement(code=0x87, seconds=0.1).accepted
     assert not Acknowledgement(code=None, seconds=0.1).accepted
+
+
+@pytest.mark.slow
+async def test_a_client_whose_password_is_refused_knows_it_and_one_without_a_broker_does_not_say_so(
+    home: Home, broker: RunningBroker, tmp_path: Path
+) -> None:
+    assert broker.kind == "mosquitto"
+    silent = home.broker.model_copy(update={"port": free_port()})
+    (tmp_path / "gateway.password").write_text("guess\n")
+    for section, refused in ((home.broker, True), (silent, False)):
+        client = MqttClient(
+            broker=section, subscriptions=(), on_message=lambda _: None, on_up=lambda _: None, on_down=lambda _: None,
+            on_missed=lambda _: None, monotonic=time.monotonic,
+        )  # fmt: skip
+        running = asyncio.create_task(client.run())
+        async with asyncio.timeout(LONG):
+            while client.failure is None:  # noqa: ASYNC110 - the client tells nobody
+                await asyncio.sleep(0.05)
+        assert client.is_refused is refused
+        running.cancel()
