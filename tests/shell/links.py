@@ -10,7 +10,7 @@ from tests.gateway.web.test_rights import PAGES
 from tests.shell.house import PARCEL
 from tests.shell.site import ServedSite
 
-LINK = r"<code>(http[^<]*)</code>"  # as the owner's page shows it
+LINK = r"<code[^>]*>(http[^<]*)</code>"  # as the owner's page shows it
 
 
 async def submit(site: ServedSite, path: str, pattern: str, /, status: int = 200, **fields: str) -> str:

@@ -313,7 +313,7 @@ async def test_renewing_ends_the_old_code_and_gives_another_one(kept: KeptBox) -
         assert kept.refusals() == ["keeper_not_accepted"]
         async with await keeper_client(site) as phone:
             mine = next(code for code in kept.box.store.keepers.codes(CLAIRE) if code.session is not None)
-            await submit(site, f"/keepers/{CLAIRE}/renew", r"<code>(http[^<]*)</code>", code=mine.id)
+            await submit(site, f"/keepers/{CLAIRE}/renew", LINK, code=mine.id)
             assert "You are not signed in" in await page_of(phone)
 
 
