@@ -41,6 +41,7 @@ MAX_PICTURES = 200  # pictures, on a slow machine
 ANDROID = "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0 Mobile Safari/537.36"
 DESKTOP_SCREEN = {"viewport": {"width": 1100, "height": 760}, "has_touch": False}
 RING_S = 12.0  # seconds that it rings: time for the pictures
+FRENCH_PICTURES = frozenset({"home-ringing", "home-open-desktop", "history", "visit", "home-alarm", "messages"})
 OPEN_LIMIT_S = 120.0  # seconds that the door may stand open, meanwhile
 PART_INSIDE = 0.7  # of a visit's films, when the courier is inside
 SETTLE_MS = 900  # milliseconds in which a page that changed comes to rest
@@ -65,6 +66,8 @@ async def photograph(console: Console, language: Language) -> None:
     folder_of.mkdir(parents=True, exist_ok=True)
 
     async def take(page: Page, name: str) -> None:
+        if language == "fr" and name not in FRENCH_PICTURES:
+            return
         await page.wait_for_timeout(SETTLE_MS)
         await page.screenshot(path=folder_of / f"{name}.png")
         console.print(f"{folder_of.relative_to(DOCS.parents[1])}/{name}.png")
@@ -127,7 +130,6 @@ async def _delivery(pages: _Pages, play: ScenarioRun, lens: FakeCamera, take: Ta
     phone, desk, courier = pages.phone, pages.desk, pages.courier
     parcels = await play.announce_delivery()
     await phone.goto(pages.address)
-    await take(phone, "home-idle")
     digest = getattr(normalise(parcels.courier_code), "value", "").removeprefix("courier:")
     await courier.goto(f"{pages.address}/c/{digest}#{parcels.courier_code}")
     await take(courier, "courier-scan")
@@ -143,22 +145,15 @@ async def _delivery(pages: _Pages, play: ScenarioRun, lens: FakeCamera, take: Ta
     await play.wait_for_ringing()
     await phone.wait_for_function(PLAYING)
     await take(phone, "home-ringing")
-    await desk.wait_for_function(PLAYING)
-    await take(desk, "home-ringing-desktop")
     await play.wait_for_unlocked()
     await take(courier, "courier-go")
     await play.courier.does("open", "walk_in")
     await desk.wait_for_timeout(SETTLE_MS)
     await play.courier.does("put_parcel")
-    await desk.goto(f"{pages.address}/live")
-    await desk.wait_for_function(PLAYING)
-    await take(desk, "live-desktop")
     await desk.goto(pages.address)
     await desk.wait_for_function(PLAYING)
     await take(desk, "home-open-desktop")
     await play.leave_and_seal()
-    await phone.goto(pages.address)
-    await take(phone, "home-locked")
 
 
 async def _afterwards(pages: _Pages, take: Take) -> None:
@@ -168,9 +163,6 @@ async def _afterwards(pages: _Pages, take: Take) -> None:
     await phone.locator(".visits a").first.click()
     await _seek(phone)
     await take(phone, "visit")
-    await desk.goto(phone.url)
-    await _seek(desk)
-    await take(desk, "visit-desktop")
     await desk.goto(f"{pages.address}/brands")
     await take(desk, "brands-desktop")
 
