@@ -115,6 +115,10 @@ class SimulatedCamera:
         if mode == "reset":
             self._cut()
 
+    def rehearse(self) -> None:
+        """Draw a delivery before there is one, as a house does that is about to be looked at. Takes a moment."""
+        self._scene.rehearse(datetime.now(UTC))
+
     def show(self, sight: Sight) -> None:
         """Show this from the next picture on."""
         self._scene.sight = sight

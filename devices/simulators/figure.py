@@ -28,7 +28,7 @@ SCALE_STEPS = 16  # sizes between nothing and the whole height of a picture's dr
 SCAN_S = 2.5  # seconds for which somebody leans to the lens after a scan
 STEP_S, WAVE_S, SWAY_S = 0.16, 0.4, 1.4  # seconds of a step, of one movement of the hand, of one sway
 SWAY = 6.0  # in the drawing's units, for somebody of its full size
-KEPT = 64  # cut-outs of one size
+KEPT = 96  # cut-outs of one size
 
 
 class Place(NamedTuple):

@@ -286,6 +286,8 @@ async def run(house: SimulatedHouse, control: Path, log: Path, *, seed: int | No
         stack.push_async_callback(server.stop)
         line = stack.enter_context(listen(control))
         residence = Residence(house, cameras, f"rtsp://{house.rtsp.host}:{port}", file, seed=seed)
+        for camera in cameras.values():
+            await asyncio.to_thread(camera.rehearse)
         async with asyncio.TaskGroup() as group:
             for name, device in residence.devices.items():
                 group.create_task(device.run(), name=name)

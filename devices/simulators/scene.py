@@ -1,6 +1,7 @@
 """What a simulated camera looks at, as yuv420p pictures: a house, its people, a parcel's label, a clock."""
 
-from datetime import UTC, datetime, tzinfo
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from devices.simulators.burnt_clock import BurntClock
 from devices.simulators.drawing import Box, render
 from devices.simulators.figure import lay_figure
 from devices.simulators.planes import BLACK, GREY, WHITE, CutOut, Luma, Planes
-from devices.simulators.sight import LONG_AGO, Daylight, Sight, daylight
+from devices.simulators.sight import LEG_S, LONG_AGO, Daylight, Figure, Sight, Spot, Swing, daylight, route
 
 SceneKind = Literal["moving", "static_hall", "noisy_night"]
 """`moving`: a cat walks to and fro. `static_hall`: only people move. `noisy_night`: as an infrared camera sees it."""
@@ -30,6 +31,14 @@ NOISE, NIGHT_NOISE = 1.5, 5.0  # standard deviation of the sensor's noise, in lu
 CARTON = (158, 96, 148)  # Y, U and V of a parcel that is held before the lens
 LOW_LABEL = 0.75  # part of the free height above a label that is low
 CARTON_MARGIN_PX = 14  # pixels of it around its label
+REHEARSED = (
+    (route(Spot.AWAY, Spot.LENS), LEG_S + 3.0),
+    ((Spot.LENS,), 0.8),
+    (route(Spot.LENS, Spot.ROOM), 3 * LEG_S + 0.9),
+    (route(Spot.ROOM, Spot.DOOR), 2 * LEG_S + 0.5),
+)
+"""The walks of a delivery, each with its seconds."""
+
 CAT_SPEED = 60.0  # units of the drawing in a second
 CAT_STEP_S = 0.15  # seconds
 
@@ -77,9 +86,22 @@ class Scene:
         self._last = -1
         self._cats = _cats(self._backdrop.scale) if kind == "moving" else None
 
+    def rehearse(self, at: datetime) -> None:
+        """Draw a delivery at this time of day, so that no picture of a real one has to wait for its drawings."""
+        for spots, seconds in REHEARSED:
+            for tenth in range(round(seconds * 10)):
+                now = at + timedelta(seconds=tenth / 10)
+                leaf = Swing(open=Spot.ENTRY in spots, since=at)
+                scans = at if spots == (Spot.LENS,) else LONG_AGO
+                figure = Figure("courier", spots, at, carries=Spot.AWAY in spots or Spot.LENS in spots, scans=scans)
+                self._draw(replace(self.sight, figures=(figure,), leaf=leaf), now)
+
     def draw(self, at: datetime) -> Luma:
         """Return the picture at a time in UTC."""
-        sight, night = self.sight, self._kind == "noisy_night"
+        return self._draw(self.sight, at)
+
+    def _draw(self, sight: Sight, at: datetime) -> Luma:
+        night = self._kind == "noisy_night"
         light = Daylight.NIGHT if night else sight.daylight or daylight(at, self._zone)
         state = self._state(sight, at, light)
         picture = self._backdrop.picture(state).copy()

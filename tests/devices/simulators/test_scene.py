@@ -221,6 +221,20 @@ def test_somebody_who_stands_there_moves_in_every_second(view: View, kind: Scene
     assert all(any(moves[begin : begin + fps]) for begin in range(len(moves) - fps))
 
 
+def test_after_a_rehearsal_a_delivery_needs_no_new_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = View(safe=True)  # no other test has drawn it
+    drawn = scene(view)
+    drawn.rehearse(NOON)
+    monkeypatch.setattr("devices.simulators.backdrop.render", None)
+    monkeypatch.setattr("devices.simulators.figure.render", None)
+
+    for spots, opened in ((route(Spot.AWAY, Spot.LENS), False), (route(Spot.LENS, Spot.ROOM), True)):
+        for tenth in range(30):
+            figure = Figure("courier", spots, NOON, carries=True)
+            drawn.sight = Sight(figures=(figure,), leaf=Swing(open=opened, since=NOON))
+            drawn.draw(NOON + timedelta(seconds=tenth / 10))
+
+
 def test_a_cat_keeps_a_camera_moving_that_looks_at_the_street() -> None:
     drawn = scene(kind="moving")
     pictures = [drawn.draw(NOON + timedelta(seconds=number / 10))[:HEIGHT] for number in range(30)]
