@@ -7,6 +7,7 @@ Examples:
 
 import argparse
 import asyncio
+import contextlib
 import io
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -14,19 +15,23 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 from rich.console import Console
 
 from gateway.config.home import PagesSection
 from gateway.demo.names import afternoon_zone
 from gateway.demo.plan import DemoPlan, make_plan, with_open_limit
+from gateway.demo.processes import stop_detached
 from gateway.demo.scenario import ScenarioRun
 from gateway.domain.delivery.barcodes import normalise
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.system.clock import machine_time
 from gateway.system.i18n import Language
 from tests.browser import BrowserVisitor, visitor
+from tests.gateway.cli.terminal import start_command
 from tests.gateway.demo.page.runner import serve_page
+from tests.gateway.test_set_up_from_a_phone import LOST, box_set_up, claims
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.test_notified import subscribe_script
 from tests.lens import FakeCamera, draw_label
@@ -45,6 +50,8 @@ FRENCH_PICTURES = frozenset({"home-ringing", "home-open-desktop", "history", "vi
 OPEN_LIMIT_S = 120.0  # seconds that the door may stand open, meanwhile
 PART_INSIDE = 0.7  # of a visit's films, when the courier is inside
 SETTLE_MS = 900  # milliseconds in which a page that changed comes to rest
+FOUND_CAMERAS = 2
+ALL_LOADED = "() => [...document.images].every((one) => one.complete)"
 PLAYING = """() => [...document.querySelectorAll(".camera.watched video")]
     .some((one) => one.readyState >= 2 && one.currentTime > 0)"""
 
@@ -185,7 +192,7 @@ async def _open_history(pages: _Pages) -> None:
     while not await pages.phone.locator(".visits img").count():
         await pages.phone.wait_for_timeout(SETTLE_MS)
         await pages.phone.reload()
-    await pages.phone.wait_for_function("() => [...document.images].every((one) => one.complete)")
+    await pages.phone.wait_for_function(ALL_LOADED)
 
 
 async def _seek(page: Page) -> None:
@@ -201,6 +208,38 @@ async def _seek(page: Page) -> None:
         PART_INSIDE,
     )
     await page.wait_for_timeout(SETTLE_MS)
+
+
+async def photograph_set_up(console: Console) -> None:
+    """Set an empty box up with a phone, and photograph what was found and the checklist."""
+    with tempfile.TemporaryDirectory(prefix="p", dir="/tmp") as made:
+        folder = Path(made) / "box"
+        with (
+            box_set_up(folder, zone=afternoon_zone(machine_time())) as box,
+            start_command("simulate", "--announce", "--home", folder / "home.yaml") as house,
+        ):
+            house.until("They announce themselves")
+            async with visitor() as somebody:
+                phone = await somebody.page()
+                await claims(phone, box)
+                await phone.get_by_role("link", name="Add devices").click()
+                while await phone.locator(".find img").count() < FOUND_CAMERAS:
+                    await phone.get_by_role("button", name="Search again").click()
+                    await phone.wait_for_timeout(SETTLE_MS)
+                await phone.wait_for_function(ALL_LOADED)
+                await phone.screenshot(path=DOCS / "setup-devices.png")
+                console.print("docs/pictures/setup-devices.png")
+                await phone.get_by_label("Password", exact=True).fill(ANNA_PASSWORD)
+                await phone.get_by_role("button", name="Add what is ticked").click()
+                while not await phone.get_by_role("radio", name="doorbell").is_visible():  # the box reads its house
+                    await phone.wait_for_timeout(3 * SETTLE_MS)
+                    with contextlib.suppress(PlaywrightError):  # it does not answer meanwhile
+                        await phone.goto(f"{phone.url.partition('/setup')[0]}/setup")
+                await phone.wait_for_timeout(SETTLE_MS)
+                await phone.screenshot(path=DOCS / "setup.png")
+                console.print("docs/pictures/setup.png")
+                await somebody.leave(forgiven=LOST)
+        await stop_detached(folder / "box" / "video.pid")
 
 
 async def film(console: Console) -> None:
@@ -240,6 +279,7 @@ def main() -> None:
     languages: tuple[Language, ...] = ("en", "fr")
     for language in languages:
         asyncio.run(photograph(console, language))
+    asyncio.run(photograph_set_up(console))
     if not options.stills:
         asyncio.run(film(console))
 

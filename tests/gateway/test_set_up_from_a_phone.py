@@ -45,11 +45,11 @@ class Acts:
 
 
 @contextmanager
-def box_set_up(folder: Path) -> Iterator[RunningCommand]:
+def box_set_up(folder: Path, *, zone: str = "Europe/Paris") -> Iterator[RunningCommand]:
     """`perron setup` in an empty folder, with a Zigbee bridge to come."""
     port, broker = str(free_port()), str(free_port())
     with start_command(
-        "setup", folder, "--name", "Lilac Street", "--zone", "Europe/Paris", "--language", "en", "--address",
+        "setup", folder, "--name", "Lilac Street", "--zone", zone, "--language", "en", "--address",
         "127.0.0.1", "--port", port, "--broker-port", broker, "--bridge", "zigbee2mqtt", "--yes", terminal=True,
     ) as box:  # fmt: skip
         box.until("/claim#code=")
