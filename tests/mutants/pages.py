@@ -168,4 +168,25 @@ MUTANTS: tuple[Mutant, ...] = (
         new="own = names",
         tests=(f"{REPORT}::test_a_houses_names_are_never_put_on_another_boxs_visit",),
     ),
+    Mutant(
+        name="a bolt that did not answer is said to be locked",
+        file=f"{WEB}server/sensor_findings.py",
+        old="    if fact.value in sensor.needs_answer and not fact.proven:\n        return None\n",
+        new="",
+        tests=("tests/gateway/web/server/test_sensor_findings.py",),
+    ),
+    Mutant(
+        name="the alarm's card stays after the door was checked",
+        file=f"{WEB}server/visit_card.py",
+        old="return visit.phase is Phase.LOCKED_AGAIN and visit.door_result is DoorResult.HANDED_TO_OWNER",
+        new="return False",
+        tests=("tests/gateway/web/test_seen_at_the_door.py",),
+    ),
+    Mutant(
+        name="pictures of the inside play outside a visit",
+        file=f"{WEB}server/visit_card.py",
+        old="return tuple(camera for camera in cameras if services.may_be_watched(camera))",
+        new="return tuple(cameras)",
+        tests=("tests/gateway/web/server/test_visit_card.py",),
+    ),
 )

@@ -552,4 +552,20 @@ MUTANTS = (
         new="if name not in state.cameras",
         tests=(READINESS,),
     ),
+    Mutant(
+        name="the house is called ready while the owner has to check the door",
+        file="gateway/domain/visit/readiness.py",
+        old="        return PresentReadiness(is_now=PresentState.ATTENTION)\n",
+        new="        return PresentReadiness(is_now=PresentState.READY)\n",
+        tests=(READINESS,),
+    ),
+    Mutant(
+        name="the house is called ready while somebody is home",
+        file="gateway/domain/visit/readiness.py",
+        old=(
+            "    if is_household_present(state, now):\n        return PresentReadiness(is_now=PresentState.HOUSEHOLD)\n"
+        ),
+        new="",
+        tests=(READINESS,),
+    ),
 )
