@@ -72,7 +72,7 @@ async def post_guarded(  # noqa: PLR0913 - each is a limit of its own
     policy: DestinationPolicy,
     *,
     timeout_s: float,
-    lookup: Lookup = system_lookup,
+    lookup: Lookup | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> int:
     """Send one POST without redirects; return the status of the answer, whose content is not read.
@@ -82,7 +82,7 @@ async def post_guarded(  # noqa: PLR0913 - each is a limit of its own
     """
     try:
         async with (
-            guarded_session(policy, timeout_s=timeout_s, lookup=lookup, tls=tls) as session,
+            guarded_session(policy, timeout_s=timeout_s, lookup=lookup or system_lookup, tls=tls) as session,
             session.post(target, data=body, headers=headers, allow_redirects=False) as answer,
         ):
             return answer.status

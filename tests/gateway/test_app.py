@@ -45,6 +45,8 @@ from tests.waiting import wait_until
 class Broker(FakePublisher):
     """The line's other end, in a test's hands."""
 
+    is_refused = False
+
     def __init__(self, **given: Any) -> None:  # noqa: ANN401 - what `Mqtt` is given
         super().__init__()
         self.on_message: Callable[[InboundMessage], None] = given["on_message"]

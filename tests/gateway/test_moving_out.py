@@ -25,10 +25,12 @@ from gateway.domain.visit.predicates import are_all_secured
 from gateway.domain.visit.state import Entrance
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.mqtt.packets import InboundMessage
-from gateway.protocol.keys import BoxKey, link_key
+from gateway.protocol.keys import BoxKey, link_key, push_key
 from gateway.runtime.maintenance import factory_reset
 from gateway.runtime.notifications import action_links
 from gateway.storage import Store
+from gateway.storage.push_subscriptions import subscriptions
+from gateway.storage.schema import connect_read_only
 from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.test_app import Broker, Video, World
@@ -203,7 +205,10 @@ async def test_a_house_with_another_owner_has_new_links_no_phones_and_no_films(h
     assert house.messages is not None
     async with begun(house) as (_, run, address), owner(house, address) as anna:
         house.messages.file.write_text("ntfys://phone.example/anna", encoding="utf-8")
-        old = link_key(folder / "key")
+        old, old_push = link_key(folder / "key"), push_key(folder / "key").public_text
+        browser = {"endpoint": "https://push.example.org/anna", "auth": "BTBZMqHH6r4Tts7J_aSIgg", "p256dh": old_push}
+        async with anna.post("/settings/messages/browser", data=browser, allow_redirects=False) as answer:
+            assert answer.status == 303
         identity = (folder / "key" / "box.key.pem").read_bytes()
         async with anna.post("/settings/moving-out/offer", data={"name": "Home"}) as answer:
             link = "/take-over/" + (await answer.text()).partition("/take-over/")[2].partition("<")[0]
@@ -218,6 +223,9 @@ async def test_a_house_with_another_owner_has_new_links_no_phones_and_no_films(h
     async with begun(house) as (_, _, address):
         new = link_key(folder / "key")
         assert new != old
+        assert push_key(folder / "key").public_text != old_push
+        with connect_read_only(folder / "perron.sqlite3") as store:
+            assert subscriptions(store) == (), "no browser of the former household is told"
         assert not (folder / "proposals").exists(), "what was proposed was for the former owner's word"
         stop = action_links.sign_link(
             action_links.LinkPurpose.STOP, "front", NOW.utc + timedelta(hours=1), bytes(action_links.NONCE_BYTES), old

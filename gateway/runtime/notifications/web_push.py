@@ -5,13 +5,16 @@ it is an address from outside: https only, to public addresses only, without red
 (`gateway/system/guarded_http.py`).
 """
 
+import asyncio
 import json
 import ssl
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from hashlib import sha256
+from importlib import import_module
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import http_ece
@@ -32,8 +35,10 @@ from gateway.system.base64url import decode_base64url, encode_base64url
 from gateway.system.clock import Clock
 from gateway.system.config_section import ConfigError
 from gateway.system.destinations import DestinationPolicy, DestinationRefused, parse_destination
-from gateway.system.guarded_http import Lookup, post_guarded, system_lookup
 from gateway.system.regular_file import read_text
+
+if TYPE_CHECKING:
+    from gateway.system.guarded_http import Lookup
 
 PUSH_SCHEME = "push"  # as the pages name such a phone among those of Apprise
 MAX_ENDPOINT_CHARS = 1000  # of a push service's address; the longest known have 500
@@ -94,7 +99,7 @@ class PushSettings(Frozen):
 
     policy: DestinationPolicy = DestinationPolicy()
     tls: ssl.SSLContext | None = None
-    lookup: Lookup = system_lookup
+    lookup: "Lookup | None" = None  # of a name's addresses; None: as this machine does
 
 
 def push_settings(section: PushSection) -> PushSettings:
@@ -129,6 +134,9 @@ class PushServices:
         settings = self.settings
         try:
             target = parse_destination(subscription.endpoint, settings.policy, max_chars=MAX_ENDPOINT_CHARS)
+            await asyncio.to_thread(import_module, "gateway.system.guarded_http")
+            from gateway.system.guarded_http import post_guarded  # noqa: PLC0415 - slow to import: no door waits for it
+
             status = await post_guarded(
                 target, body, headers, settings.policy, timeout_s=SEND_TIMEOUT_S, lookup=settings.lookup,
                 tls=settings.tls,

@@ -26,7 +26,7 @@ from gateway.installation.trials import WalkTrial
 from gateway.installation.walk import TrialResult, WalkTest, WalkTestStep
 from gateway.mqtt.mosquitto.folder_check import folder_faults
 from gateway.mqtt.mosquitto.provisioning import write_house as write_broker
-from gateway.protocol.keys import BoxKey
+from gateway.protocol.keys import BoxKey, push_key
 from gateway.runtime.maintenance import factory_reset, restore
 from gateway.runtime.maintenance.backup import EXCLUDED_NAMES, make_backup
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
@@ -132,6 +132,7 @@ async def lived_in(tmp_path: Path) -> Home:
     (tmp_path / "box" / "claim-code").write_text("secret")
     (tmp_path / "box" / "perron.sqlite3").parent.mkdir(exist_ok=True)
     BoxKey.load_or_create(tmp_path / "box" / "key")
+    push_key(tmp_path / "box" / "key")
     store = await Store.open(tmp_path / "box" / "perron.sqlite3", home=house, now=NOW)
     await store.close()
     return house
@@ -157,8 +158,8 @@ async def test_the_new_hardware_gets_house_file_store_keys_and_films(
     folder = lived_in.storage.folder
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert there == {
-        "perron.sqlite3", "last-checkpoint.json", "key/box.key.pem", "key/box.pub.pem", "visits/v1/cam-1.mp4",
-        factory_reset.LOCK_FILE,
+        "perron.sqlite3", "last-checkpoint.json", "key/box.key.pem", "key/box.pub.pem", "key/push.key.pem",
+        "visits/v1/cam-1.mp4", factory_reset.LOCK_FILE,
     }  # fmt: skip
     assert {path.stat().st_mode & 0o077 for path in folder.rglob("*") if path.is_file()} == {0}
     assert "is back" in capsys.readouterr().out

@@ -30,7 +30,8 @@ ROOT = Path(__file__).parents[4]
 def lived_in(folder: Path) -> Path:
     """A box's folder with something of everything, and what others keep beside it."""
     for name in (
-        "key/box.key.pem", "key/links.key", "pages/authority.key", "pages/pages.pem", "claim-code", "way-in",
+        "key/box.key.pem", "key/links.key", "key/push.key.pem", "pages/authority.key", "pages/pages.pem",
+        "claim-code", "way-in",
         "perron.sqlite3", "perron.sqlite3-wal", "perron.sqlite3-shm", "last-checkpoint.json",
         ".last-checkpoint.json.new", "visits/v1/cam-1.mp4", "visits/v1/manifest.json", "visits/v2/erased.json",
         "pocket/x.jpg", "installation/survey-front.jsonl", "installation/survey-front.lock", *OTHERS,

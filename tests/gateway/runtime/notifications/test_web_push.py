@@ -201,6 +201,25 @@ async def test_the_result_of_a_visit_replaces_its_ringing_on_the_way_and_on_the_
     assert (alarm.subject, alarm.alone, alarm.urgent) == (None, "message 7", True)
 
 
+@pytest.mark.parametrize(
+    ("notification", "urgency", "days"),
+    [
+        (PhoneNotification(title="t", text="t", is_ringing=True, subject="visit a.b"), "high", 0.25 / 24),
+        (PhoneNotification(title="t", text="t", urgent=True), "high", 28),
+        (PhoneNotification(title="t", text="t"), "normal", 3),
+    ],
+)
+async def test_an_alarm_wakes_the_phone_and_waits_for_it_longest(
+    house: PushHouse, notification: PhoneNotification, urgency: str, days: float
+) -> None:
+    await house.subscribe()
+    (phone,) = house.box.pushes.phones()
+    assert await phone.send(notification) is SendResult.TAKEN
+    headers = house.service.got[-1].headers
+    assert (headers["Urgency"], int(headers["TTL"])) == (urgency, round(days * 24 * 3600))
+    assert ("Topic" in headers) is (notification.subject is not None)
+
+
 async def test_a_picture_is_fetched_once_by_a_link_that_nobody_can_guess(house: PushHouse) -> None:
     shelf, now = PictureShelf(), house.box.clock.now()
     path = shelf.put(PICTURE, now)

@@ -9,7 +9,8 @@ import pytest_asyncio
 from aiohttp import ClientSession
 from playwright.async_api import Page, expect
 
-from gateway.domain.visit.commands import AlarmCode, RaiseAlarm
+from gateway.domain.visit.commands import AlarmCode, Notification, NotifyOwner, RaiseAlarm
+from gateway.runtime.notifications.phone import SendResult
 from gateway.web.auth.roles import Role
 from tests.browser import IN_SHARED_BROWSER, TIMEOUT_MS, accessibility_problems, visitor
 from tests.gateway.web.house import ANNA_PASSWORD
@@ -140,7 +141,7 @@ async def test_an_owner_adds_tries_and_removes_a_phone_and_sees_each_outcome_as_
         form = page.locator("form.fields", has=page.locator("[name=url]"))
         await form.locator("[name=url]").fill(ear.ntfy)
         await form.locator("[name=password]").fill(ANNA_PASSWORD)
-        await form.locator("button").click()
+        await form.locator("button:not([type=button])").click()
         phone = page.locator("article.phone")
         await expect(phone).to_contain_text("ntfy 127.0.0.1")
         await expect(phone).to_contain_text(re.compile("Not reached yet|Pas encore joint"))
@@ -182,7 +183,7 @@ async def test_ntfy_is_set_up_by_a_code_that_is_shown_until_the_test_arrived(sit
         await expect(form.locator("[name=server]")).to_have_value("ntfy.sh")
         await form.locator("[name=server]").fill("ntfy.example.org")
         await form.locator("[name=password]").fill(ANNA_PASSWORD)
-        await form.locator("button").click()
+        await form.locator("button:not([type=button])").click()
         phone = page.locator("article.phone")
         await expect(phone.locator(".pairing code")).to_have_text(NTFY)
         address = await phone.locator(".pairing code").inner_text()
@@ -208,6 +209,21 @@ async def test_two_topics_are_never_the_same_and_a_server_is_a_name(site: Served
             assert answer.status == 422
     topics = [line.rpartition("/")[2] for line in made.phonebook.file.read_text().split()]
     assert len(set(topics)) == len(topics) == 3
+
+
+async def test_a_phone_of_apprise_has_its_switches_too(site: ServedSite, made: ShellBox) -> None:
+    async with receiver() as ear, site.client(site.owner) as client:
+        await added(client, ear.json)
+        (phone,) = made.phonebook.list_phones()
+        async with client.post(f"{PAGE}/{phone.name}", data={"do": "mute upkeep"}, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (303, f"{PAGE}#told-{phone.name}")
+        for notification in (Notification.BATTERY_SOON, Notification.MOVED):
+            made.pocket.notify(made.office._composer.compose(  # noqa: SLF001 - as the outbox does
+                NotifyOwner(notification=notification), "front", None, made.clock.now()))  # fmt: skip
+        await wait_until(lambda: ear.got)
+        await made.pocket.record_attempt(phone.name, SendResult.TAKEN)
+        assert len(ear.got) == 1
+        assert "another place" in ear.got[0].text or "autre" in ear.got[0].text
 
 
 async def test_buttons_come_with_the_address_that_is_said_on_the_page_at_once(site: ServedSite, made: ShellBox) -> None:
