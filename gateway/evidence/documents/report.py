@@ -355,7 +355,7 @@ class _ReportPages(Frozen):
                 sheet.text((columns[1], y), self._phrase(_("not in the proof")), size=10.5, ink=Ink.RED)
                 continue
             sheet.text((columns[1], y), f"{self._day(event.at)}  {self._clock(event.at)}", size=10.5)
-            sheet.text((columns[2], y), f"{event.at.astimezone(UTC):%Y-%m-%d  %H:%M:%S}", size=10.5)
+            sheet.text((columns[2], y), self._utc_text(event.at), size=10.5)
         y += 5.8
         for line in self._other_events():
             y = sheet.block((MARGIN_MM + 8, y), line, width=CONTENT_WIDTH_MM - 8, size=9.5, most=2)
@@ -434,7 +434,7 @@ class _ReportPages(Frozen):
         rows.append((self._phrase(_("Its key's fingerprint")), fingerprint))
         if evidence.manifests:
             last = evidence.manifests[-1]
-            sealed = f"{self._phrase(_('Sealed at')).lower()} {last.sealed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            sealed = f"{self._phrase(_('Sealed at')).lower()} {self._utc_text(last.sealed_at)} UTC"
             rows.append((self._phrase(_("Box")), f"{sanitized(last.box)}, {sealed}"))
         for name, value in rows:
             sheet.text((MARGIN_MM, y), name, size=9.5, ink=Ink.GREY, within=46)
@@ -549,6 +549,10 @@ class _ReportPages(Frozen):
 
     def _day(self, at: datetime) -> str:
         return day_text(at.astimezone(self.zone).date()).to(self.language)
+
+    def _utc_text(self, at: datetime) -> str:
+        utc = at.astimezone(UTC)
+        return f"{day_text(utc.date()).to(self.language)}  {utc:%H:%M:%S}"
 
     def _clock(self, at: datetime) -> str:
         return f"{at.astimezone(self.zone):%H:%M:%S}"

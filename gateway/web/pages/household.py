@@ -52,7 +52,7 @@ ACTIVITY_TEXTS: Mapping[str, Text] = {
     "keeper_code_withdrawn": _("A keeper's code was withdrawn: {what} (by {by})"),
     "shared": _("{by} shows a visit by a link"),
     "share_ended": _("{by} ended a link"),
-    "delivery_refused": _("{by} refused a delivery: {what}"),
+    "delivery_refused": _("{by} refused a delivery of {what}"),
     "survey_begun": _("{by} began a survey ({what})"),
     "survey_ended": _("{by} ended a survey ({what})"),
     "browser_enrolled": _("{who} reaches the house from afar: {what}"),
@@ -177,7 +177,10 @@ def _all_lines(store: Store, language: Language, person: str | None) -> Iterator
         if person is not None and person not in (row.get("person"), row.get("by")):
             continue
         kind = row["kind"]
-        facts = {"who": named(row.get("person")), "by": named(row.get("by")), "what": _line_text(row, language)}
+        what = _line_text(row, language)
+        if kind == "delivery_refused":
+            what = sanitized(store.brands.name_of(str(row["delivery"]).partition(".")[0], language))
+        facts = {"who": named(row.get("person")), "by": named(row.get("by")), "what": what}
         is_suspicious = kind in ("sign_in_wrong", "claim_code_wrong")
         yield ActivityLine(datetime.fromisoformat(row["at"]), ACTIVITY_TEXTS[kind].to(language, **facts), is_suspicious)
 
@@ -199,8 +202,6 @@ def _line_text(row: Mapping[str, Any], language: Language) -> str:
             return sanitized(str(row["address"] or "-"))
         case "browser_enrolled" | "browser_ended":
             return sanitized(str(row["label"]))
-        case "delivery_refused":
-            return sanitized(str(row["delivery"]))
         case "survey_begun" | "survey_ended":
             return str(row["entrance"])
         case "keeper_invited" | "keeper_code_given" | "keeper_code_withdrawn":

@@ -1,5 +1,5 @@
 // The brands: what they ask for, the terms under which they are let in, and their new keys. As on the house's own page.
-import { h, moment, name, names, plain, say, twice } from "./away_view.js";
+import { h, hours, moment, name, names, plain, say, twice } from "./away_view.js";
 
 const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
@@ -15,7 +15,7 @@ function told(of, state) {
   return h("dl", {}, h("dt", {}, say("brand.where")), h("dd", {}, named(of.entrances, state.entrances)),
     h("dt", {}, say("brand.places")), h("dd", {}, named(of.places, placesOf(state))),
     h("dt", {}, say("brand.carriers")), h("dd", {}, names(of.carriers)),
-    h("dt", {}, say("brand.when")), h("dd", {}, `${days}, ${plain(of.hours)}`, of.ask_each_time && `, ${say("brand.ask")}`,
+    h("dt", {}, say("brand.when")), h("dd", {}, `${days}, ${hours(of.hours)}`, of.ask_each_time && `, ${say("brand.ask")}`,
       of.expires && `, ${say("away.until", { day: moment(of.expires, state.timezone) })}`, of.hub_signed && ", ", of.hub_signed && h("b", { class: "bad" }, say("brand.hub_signed"))),
     h("dt", {}, say("brand.openings")), h("dd", {}, plain(of.openings ?? 1)));
 }

@@ -47,6 +47,22 @@ export function moment(at, zone) {
   return new Intl.DateTimeFormat(LANGUAGE === "en" ? "en-GB" : LANGUAGE, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: zone }).format(when);
 }
 
+// A window: hours of one day, or from one moment to another.
+function windowOf(start, end, zone) {
+  const part = (at, options) => new Intl.DateTimeFormat(LANGUAGE === "en" ? "en-GB" : LANGUAGE, { ...options, timeZone: zone }).format(new Date(at));
+  const day = (at) => part(at, { weekday: "short", day: "numeric", month: "short" });
+  const time = (at) => part(at, { hour: "2-digit", minute: "2-digit" });
+  if ([start, end].some((at) => Number.isNaN(Date.parse(at)))) return "-";
+  if (day(start) === day(end)) return say("away.window", { day: day(start), start: time(start), end: time(end) });
+  return say("away.span", { start: moment(start, zone), end: moment(end, zone) });
+}
+
+// The hours of a day, "14:00-16:00" as the house stores them.
+export function hours(text) {
+  const [start, end] = plain(text).split("-");
+  return text === "00:00-24:00" || !end ? say("away.hours.any") : say("away.hours", { start, end });
+}
+
 // Which buttons have been pressed once, and until when: known by what they would do, so a repaint in between changes nothing.
 const pressed = new Map();
 const SURE = 10_000; // milliseconds
@@ -151,7 +167,7 @@ export function doors(state, acts) {
 
 function next(one, zone) {
   return h("p", { class: "next" }, h("b", {}, say("next.title")), h("br"),
-    one ? [name(one.brand), " · ", name(one.place), h("br"), `${moment(one.start, zone)} - ${moment(one.end, zone)}`] : say("next.none"));
+    one ? [name(one.brand), " · ", name(one.place), h("br"), windowOf(one.start, one.end, zone)] : say("next.none"));
 }
 
 export function messages(said, state) {

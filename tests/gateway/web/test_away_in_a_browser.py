@@ -178,7 +178,7 @@ async def test_a_brand_is_let_in_under_the_terms_that_were_shown_and_a_visit_is_
     page, hub = away.page, away.hub
     asks = page.locator("[data-brand=lune]")
     await expect(asks).to_contain_text("Garage")
-    await expect(asks).to_contain_text("Mon, Tue, 08:00-20:00")
+    await expect(asks).to_contain_text("Mon, Tue, between 08:00 and 20:00")
     await asks.get_by_text("Terms").click()
     permit = asks.get_by_role("button").first
     await permit.click()

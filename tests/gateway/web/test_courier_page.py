@@ -157,6 +157,21 @@ async def test_which_house_door_and_parcel_it_is_stands_above_and_each_colour_ha
 
 
 @pytest.mark.slow
+async def test_a_delivery_that_the_household_refuses_is_over_on_the_page_that_a_courier_has_open(
+    made: ShellBox,
+) -> None:
+    async with serve_site(made) as site, visitor() as somebody:
+        page = await somebody.page()
+        await page.goto(f"{site.address}/c/{DIGEST}#{CODE}")
+        await turn(page, "show")
+        assert await made.reception.refuse_delivery("shop.d1", "p-anna") is None
+        await turn(page, "over")
+        await expect(page.locator(".turn")).to_contain_text("over or cancelled: ring, or take it back")
+        await expect(page.locator("#code")).to_be_hidden()
+        await expect(page.locator(".which")).to_have_count(0)
+
+
+@pytest.mark.slow
 async def test_the_button_of_the_sounds_says_whether_they_are_on(made: ShellBox) -> None:
     async with serve_site(made) as site, visitor() as somebody:
         page = await somebody.page()

@@ -34,7 +34,7 @@ OURS = {
     "ring.js",
     "away.css",
     *(f"perron-{kind}.png" for kind in ("180", "192", "512", "maskable-512", "badge-96")),
-    *("worker.js", "offline.js", "install.js", "phones.js"),
+    *("worker.js", "offline.js", "install.js", "phones.js", "add.js", "share.js", "setup.js", "found.js"),
     "perron.css",
     "label.css",
     "replay.css",

@@ -80,7 +80,7 @@ def test_a_delivery_that_holds_is_told_whole(tmp_path: Path, language: Language)
         ("LOCKED_AGAIN", "04"),
     ):
         name = next(words.to(language) for known, words in MOMENT_TEXTS.items() if known.name == moment)
-        assert f"{name} {day} 14:00:{at} 2026-06-01 12:00:{at}" in first
+        assert f"{name} {day} 14:00:{at} {day} 12:00:{at}" in first
         assert name in second or moment in {"SCANNED", "UNLOCKED", "OPENED"}
     assert Text("Timeline").to(language) in second
     assert key.public.fingerprint in first

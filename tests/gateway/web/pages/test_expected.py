@@ -19,7 +19,9 @@ from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer, make_window
 from tests.gateway.web.tour import announce_parcels
 from tests.shell.box import box, run_box
-from tests.shell.house import make_home
+from tests.shell.desk import DESK, MARC, desk_box
+from tests.shell.house import PARCEL, make_home
+from tests.shell.keepers import kept_box
 from tests.shell.site import ServedSite, serve_site
 from tests.waiting import wait_until
 
@@ -150,3 +152,33 @@ async def test_in_a_browser_a_delivery_is_refused_in_two_presses(
         await one.get_by_role("button", name=sure).click()
         await expect(page.get_by_text(re.compile(done))).to_be_visible()
         assert await accessibility_problems(page) == []
+
+
+async def test_at_a_reception_the_list_says_whether_somebody_is_on_duty_and_a_refused_parcel_is_not_taken(
+    tmp_path: Path,
+) -> None:
+    async with desk_box(tmp_path) as desk:
+        await desk.announce()
+        async with serve_site(desk.box) as site:
+            assert "Nobody is on duty at the moment." in await shown(site)
+            assert await desk.desk.set_duty(MARC, on=True)
+            told = await shown(site)
+            for words in (
+                "A receiver is on duty.",
+                desk.box.home.receptions[DESK].name,
+                "May come now",
+                "Not this one",
+            ):
+                assert words in told
+            async with (
+                site.client(site.owner) as client,
+                client.post("/deliveries/refuse", data={"delivery": "shop.d1"}),
+            ):
+                assert "Refused by Anna" in await shown(site)
+            answer = await desk.desk.offer(PARCEL, source="courier", delivery="shop.d1")
+            assert answer.refusal is Refusal.DECLINED_BY_HOUSEHOLD
+
+
+async def test_where_a_keeper_acts_the_list_says_that_a_keeper_brings_it_in(tmp_path: Path) -> None:
+    async with kept_box(tmp_path) as kept, serve_site(kept.box) as site:
+        assert "a keeper brings it in" in await shown(site)
