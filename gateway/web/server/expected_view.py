@@ -17,7 +17,7 @@ from gateway.web.server.context import GatewayServices, Viewer, person_name
 from gateway.web.server.readiness_now import ReadinessNow, Tone, readiness_now
 
 SHOWN_AT_ONCE = 4  # deliveries; the others are behind "Show more"
-MAX_SHOWN = 30  # deliveries: more than a household expects, and rendered in some milliseconds
+MAX_SHOWN = 20  # deliveries: more than a household expects, and rendered in some milliseconds
 
 _STATE_TEXTS: Mapping[State, Text] = {
     State.AWAITING_LABEL: _("Announced: the number of its parcel is not known yet"),

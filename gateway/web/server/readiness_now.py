@@ -41,6 +41,8 @@ def readiness_now(services: GatewayServices, delivery: VisitDelivery, language: 
     state, now = services.entrance_state(delivery.entrance)
     readiness = present_readiness(state, delivery, now)
     tone, text = _TEXTS[readiness.is_now]
+    if not readiness.lacking:
+        return ReadinessNow(tone=tone, text=text.to(language, what=""))
     names, devices = closure_names(state.rules.closures, language), device_names(services.home, language)
     words = with_broker_reason(readiness.lacking, is_refused=services.is_refused_by_broker())
     lacking = ", ".join(readiness_text(word, language, names, devices=devices) for word in words)
