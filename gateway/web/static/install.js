@@ -4,6 +4,8 @@ export const registered = register();
 
 async function register() {
   if (!window.isSecureContext || !("serviceWorker" in navigator)) return null;
+  // After the first paint: the page comes first
+  await new Promise((go) => (window.requestIdleCallback ? requestIdleCallback(go, { timeout: 2000 }) : setTimeout(go, 200)));
   try {
     await navigator.serviceWorker.register("/worker.js");
   } catch {
