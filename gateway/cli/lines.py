@@ -3,6 +3,7 @@
 A line names this program as the shell finds it, and the house file if it is not the default; each word is quoted.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -12,7 +13,8 @@ from contextvars import ContextVar
 from pathlib import Path
 
 DEFAULT_HOME = Path("config/home.yaml")
-"""The house file if no option names one."""
+"""The house file if neither an option nor `HOME_VARIABLE` names one."""
+HOME_VARIABLE = "PERRON_HOME"
 
 COMMANDS_WITHOUT_HOME = frozenset({
     "demo", "guard", "hub", "hub-authority", "hub-claim", "hub-config", "hub-retailer", "hub-revoke",
@@ -55,8 +57,8 @@ def program_name() -> str:
 
 
 def home_option(home: Path) -> str:
-    """Return the option that names this house file; empty for the default file."""
-    return "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"
+    """Return the option that names this house file; empty where the command finds that file by itself."""
+    return "" if home == DEFAULT_HOME and HOME_VARIABLE not in os.environ else f" --home {shlex.quote(str(home))}"
 
 
 def command_line(*words: str, home: Path | None = None) -> str:

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from gateway.cli.failure import ExitCode
-from gateway.cli.lines import expand_commands, program_name, set_current_home
+from gateway.cli.lines import HOME_VARIABLE, expand_commands, program_name, set_current_home
 from gateway.system.i18n import languages
 
 EXIT_CODES_TEXT = (
@@ -25,7 +25,7 @@ HomeFile = Annotated[
     Path,
     typer.Option(
         "--home",
-        envvar="PERRON_HOME",
+        envvar=HOME_VARIABLE,
         help="The house file.",
         metavar="FILE",
         callback=set_current_home,

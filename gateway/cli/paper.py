@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from gateway.cli.failure import Failure, failure_on, load_home, resolve_entrance
-from gateway.cli.lines import DEFAULT_HOME, relative_path, set_current_home
+from gateway.cli.lines import DEFAULT_HOME, HOME_VARIABLE, relative_path, set_current_home
 from gateway.cli.options import CheckpointFile, HomeFile, PublicKeyFile, cli, exit_unless, known_language
 from gateway.cli.owner import check_readable, is_sealed_by
 from gateway.config.home import Home
@@ -93,7 +93,7 @@ def report(  # noqa: PLR0913 - one argument an option of the command
         Path | None,
         typer.Option(
             "--home",
-            envvar="PERRON_HOME",
+            envvar=HOME_VARIABLE,
             metavar="FILE",
             help="The house file, for names and the time zone of a proof that was sealed before the box recorded them.",
         ),

@@ -58,7 +58,7 @@ def tls_context(broker: BrokerSection) -> ssl.SSLContext | None:
     return context
 
 
-ACCOUNT_REFUSED = "it refuses the account broker.username with what stands in broker.password_file"
+ACCOUNT_REFUSED = "it refuses account or password (broker.username, broker.password_file)"
 """The text of `error_text` for an account or a password that the broker does not accept."""
 
 

@@ -197,7 +197,7 @@ def test_a_broker_that_refuses_the_password_is_not_said_to_be_silent(home_file: 
     password.write_text("another\n")
     with start_command("run", "--home", home_file, terminal=True) as gateway:
         gateway.until("no connection to the broker at 127.0.0.1:")
-        gateway.until("it refuses the account broker.username with what stands in broker.password_file")
+        gateway.until("it refuses account or password (broker.username, broker.password_file)")
         gateway.until("NOT ready: front (the broker refuses the gateway's account)")
         assert "answer" not in gateway.text
 

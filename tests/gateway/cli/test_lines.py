@@ -29,6 +29,7 @@ ODD = "it's a $(house).yaml"
 
 @pytest.fixture(autouse=True)
 def no_house_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PERRON_HOME", raising=False)
     monkeypatch.setattr(lines, "_current_home", ContextVar("home", default=None))  # what a process notes of its command
 
 
@@ -65,6 +66,12 @@ def test_every_word_of_a_command_is_quoted() -> None:
     assert shlex.split(expand_commands("`perron doctor`").strip("`"))[-3:] == ["doctor", "--home", ODD]
     assert shlex.split(home_option(Path(ODD))) == ["--home", ODD]
     assert shlex.split(quoted_path(Path(ODD))) == [ODD]
+
+
+def test_the_default_house_is_named_where_the_environment_names_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert home_option(DEFAULT_HOME) == ""
+    monkeypatch.setenv("PERRON_HOME", "/etc/perron/home.yaml")
+    assert shlex.split(home_option(DEFAULT_HOME)) == ["--home", str(DEFAULT_HOME)]
 
 
 @pytest.mark.slow
