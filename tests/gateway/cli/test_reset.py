@@ -139,6 +139,12 @@ async def test_a_code_is_made_for_an_owner_while_the_box_runs(house: Home) -> No
     assert code not in house.recovery_codes_file.read_text()
 
 
+async def test_the_only_owner_needs_no_name(house: Home) -> None:
+    async with store_of(house) as store:
+        await claimed(store)
+        assert len(create_recovery_code(house, None)) > 8
+
+
 async def test_who_is_no_owner_gets_none_and_is_told_who_is(house: Home) -> None:
     async with store_of(house) as store:
         await claimed(store)
@@ -149,7 +155,7 @@ async def test_who_is_no_owner_gets_none_and_is_told_who_is(house: Home) -> None
         for name in ("Bob", "Nobody"):
             with pytest.raises(Failure, match=f"No owner is called '{name}'") as caught:
                 create_recovery_code(house, name)
-            assert "'Anna'" in caught.value.todo
+            assert "`perron way-in Anna`" in caught.value.todo
             assert "Bob" not in caught.value.todo
     assert not house.recovery_codes_file.exists()
 
