@@ -32,7 +32,7 @@ from gateway.installation.proposal_checks import ProposalRequest
 from gateway.installation.proposal_workflow import ProposalView
 from gateway.system.atomic_file import write_whole
 from gateway.system.config_section import ConfigError
-from gateway.system.i18n import Text, _
+from gateway.system.i18n import Text, _, pgettext
 from gateway.system.token_bucket import SlidingWindow
 from gateway.video.ipc import CameraSource
 from gateway.video.probe import ProbeResult, probe_stream
@@ -47,12 +47,15 @@ TRIALS_AT_ONCE = 1  # each of a camera is a process that decodes, and must not s
 log = structlog.get_logger(__name__)
 
 _BOLTS = {
-    r.LockState.LOCKED: _("locked"),
-    r.LockState.UNLOCKED: _("unlocked"),
-    r.LockState.UNLATCHED: _("open"),
-    r.LockState.NOT_FULLY_LOCKED: _("not fully locked"),
+    r.LockState.LOCKED: pgettext("a lock's answer", "locked"),
+    r.LockState.UNLOCKED: pgettext("a lock's answer", "unlocked"),
+    r.LockState.UNLATCHED: pgettext("a lock's answer", "open"),
+    r.LockState.NOT_FULLY_LOCKED: pgettext("a lock's answer", "not fully locked"),
 }
-_LEAVES = {r.DoorState.CLOSED: _("closed"), r.DoorState.OPEN: _("open")}
+_LEAVES = {
+    r.DoorState.CLOSED: pgettext("a door's answer", "closed"),
+    r.DoorState.OPEN: pgettext("a door's answer", "open"),
+}
 
 
 class Trial(Frozen):
@@ -121,9 +124,9 @@ class DeviceTryout:
         if not self._limits.setdefault(person, SlidingWindow(MAX_TRIALS_PER_HOUR, 3600.0)).take(now.mono):
             return Trial(text=_("You have tried a lot within an hour: later."))
         view = await self._check(request)
-        if view.house is None:
+        device = None if view.house is None else view.house.devices.get(request.name)
+        if view.house is None or device is None:
             return Trial(text=_("It cannot be added like this."), good=False)
-        device = view.house.devices[request.name]
         async with self._turns:
             if isinstance(device, CameraDevice):
                 return await self._try_camera(request, device, person, is_found=is_found)

@@ -46,7 +46,7 @@ class SetupPage(Page):
     def __init__(self, authorizer: Authorizer, tryout: DeviceTryout) -> None:
         super().__init__(authorizer)
         self._tryout = tryout
-        self._searching = asyncio.Lock()
+        self._searching, self._asking = asyncio.Lock(), asyncio.Lock()  # one for all who press
 
     @get(SETUP_PATH, UserRight.DEVICES)
     async def _page(
@@ -99,11 +99,17 @@ class SetupPage(Page):
     @post(f"{DEVICES_PATH}/search", UserRight.DEVICES)
     async def _search(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Listen for announcements, and try what can be added as it is."""
+        if self._searching.locked():  # somebody searches already: what that finds is for all
+            async with self._searching:
+                return self._searched(request)
         async with self._searching:
             devices, _error = await self._services.walk_tests.discover(DISCOVERY_S)
             found = await self._readable(sorted(devices, key=lambda one: one.name))
             self._tryout.keep_found(found)
             await self._tryout.try_found(user.person)
+        return self._searched(request)
+
+    def _searched(self, request: web.Request) -> web.Response:
         if wants_json(request):
             return web.json_response({"found": len(self._new_devices())})
         raise web.HTTPSeeOther(DEVICES_PATH)
@@ -183,6 +189,12 @@ class SetupPage(Page):
     @post(f"{SETUP_PATH}/ask", UserRight.DEVICES)
     async def _ask(self, _request: web.Request, _user: CurrentUser) -> web.Response:
         """Ask each device that can be asked, and look whether each camera sends pictures; nobody sees them here."""
+        if not self._asking.locked():
+            async with self._asking:
+                await self._ask_all()
+        raise web.HTTPSeeOther(f"{SETUP_PATH}#answers")
+
+    async def _ask_all(self) -> None:
         devices = list(self._home.devices.items())[:ASKED_AT_ONCE]
         cameras = [self._ask_camera(id_, device) for id_, device in devices if isinstance(device, CameraDevice)]
         others = [
@@ -194,7 +206,6 @@ class SetupPage(Page):
         for id_ in others:
             with suppress(ConnectionError, OSError):
                 await self._services.walk_tests.measure(id_, count=1)
-        raise web.HTTPSeeOther(f"{SETUP_PATH}#answers")
 
     async def _ask_camera(self, id_: str, camera: CameraDevice) -> tuple[str, Measurement]:
         began = self._now

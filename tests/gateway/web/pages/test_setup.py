@@ -127,6 +127,16 @@ async def test_an_installer_tries_an_address_only_where_a_camera_announced_itsel
     assert "porch" not in house.file.read_text()
 
 
+async def test_no_crafted_trial_breaks_the_page(house: Home, network: list[str]) -> None:
+    form = [("kind", "entrance"), ("id", "back"), ("name", "Back"), ("do", "try"), ("way_out_by_hand", "1")]
+    status, _ = await sent(house.site, house.site.owner, "/installation/add", *form)
+    assert status in (200, 422)
+    taken = [("kind", "lock"), ("id", "lock"), ("vendor", "somfy"), ("address", "io://9"), ("do", "try")]
+    status, text = await sent(house.site, house.site.owner, "/installation/add", *taken)
+    assert (status, network) == (200, [])
+    assert "It cannot be added like this." in text
+
+
 async def test_the_form_has_the_words_of_the_chosen_brand(house: Home) -> None:
     text = await house.page(house.site.owner, "/installation/add?kind=lock&vendor=nukihub")
     assert "Path in Nuki Hub" in text
