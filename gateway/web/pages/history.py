@@ -142,6 +142,7 @@ class HistoryPages(Page):
         replay = replay_view.replay_facts(
             self._services, parts, keys=keys, language=self._language(request), film_address=film_address,
             proof_address=f"/history/{visit}/proof/" if shared is None else f"/shared/{shared}/", state=state,
+            has_proof=shared is None and self._authorizer.viewer(request).may(UserRight.SHARE_FILM),
         )  # fmt: skip
         rows = self._store.log.bodies_of_visit(visit)
         temperatures = read_timeline(rows, visit=visit).temperatures

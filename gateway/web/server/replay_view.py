@@ -85,13 +85,14 @@ def box_keys(services: GatewayServices) -> tuple[str, ...]:
 
 def replay_facts(  # noqa: PLR0913 - where the page finds what
     services: GatewayServices, parts: Sequence[FilmRecord], *, keys: Sequence[str], language: Language,
-    film_address: Callable[[StoredClip], str], proof_address: str, state: SealState,
+    film_address: Callable[[StoredClip], str], proof_address: str, state: SealState, has_proof: bool,
 ) -> str:  # fmt: skip
-    """Return what the page's script needs, as JSON."""
+    """Return what the page's script needs, as JSON. `has_proof`: the reader may download the whole proof."""
     clips = [clip for part in parts if part.erased is None for clip in part.clips]
     facts: dict[str, Any] = {
         "visit": parts[0].visit,
         "state": state.value,
+        "has_proof": has_proof,
         "zone": services.home.timezone,
         "keys": list(keys),
         "proof": proof_address,

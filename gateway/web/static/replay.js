@@ -391,7 +391,7 @@ class Seal {
       const lane = this.replay.lanes.find((one) => one.place.dataset.view === camera);
       lane?.place.classList.add("altered");
     } else if (failure instanceof Unable) {
-      this.say("unable", this.words["seal.unable"], `${this.word(`seal.unable.${failure.what}`, facts)} ${this.words["seal.unable.verify"]}`);
+      this.say("unable", this.words["seal.unable"], `${this.word(`seal.unable.${failure.what}`, facts)} ${this.words[this.replay.facts.has_proof ? "seal.unable.verify" : "seal.unable.ask"]}`);
     } else {
       this.say("offline", this.words["seal.offline"], "");
     }

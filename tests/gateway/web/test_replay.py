@@ -6,7 +6,8 @@ import zipfile
 from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
@@ -14,6 +15,7 @@ from aiohttp import ClientSession
 from playwright.async_api import Locator, Page, Route, expect
 
 from gateway.evidence.manifest import Manifest
+from gateway.evidence.succession import finish_key_change, prepare_key_change
 from gateway.evidence.thumbnails import kept_thumbnails
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.ed25519 import PublicKey
@@ -21,7 +23,10 @@ from gateway.protocol.hash_chain import canonical_json
 from gateway.protocol.keys import BoxKey
 from gateway.storage.database import Database
 from gateway.web.auth.roles import Role
+from gateway.web.server.context import GatewayServices
+from gateway.web.server.replay_view import box_keys
 from tests.browser import IN_SHARED_BROWSER, Scheme, accessibility_problems, visitor
+from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.test_upgrade import BOTH, its_house, laid_out, proofs
 from tests.gateway.web.replayed import FILM_S, FOLDER, RATE, film_visit, replayed_site
 from tests.shell.box import box, run_tasks
@@ -416,6 +421,16 @@ async def test_a_browser_that_cannot_check_says_so_and_names_the_other_way(
         await at_second(page, 1)
 
 
+async def test_who_may_not_download_the_proof_is_told_to_ask_the_owner(site: ServedSite) -> None:
+    link = await share(site)
+    async with visitor() as somebody:
+        page = await somebody.page()
+        await page.add_init_script("Object.defineProperty(window, 'isSecureContext', { value: false })")
+        await page.goto(link)
+        await expect(page.locator("#seal")).to_have_attribute("data-state", "unable")
+        await expect(page.locator("#seal")).to_contain_text("ask the owner for the whole proof")
+
+
 async def test_without_an_answer_of_the_box_nothing_is_claimed_and_it_can_be_checked_again(site: ServedSite) -> None:
     async with visitor() as somebody:
         page = await somebody.page()
@@ -434,6 +449,18 @@ async def test_a_key_that_the_box_had_before_still_counts(tmp_path: Path) -> Non
         await page.route(f"**/history/{VISIT}", _with_former_key)
         await opened(site, page)
         await expect(page.locator("#seal b")).to_have_text("Sealed and unaltered")
+
+
+def test_the_page_names_the_keys_that_the_box_had_before(tmp_path: Path) -> None:
+    folder = tmp_path / "key"
+    first = BoxKey.load_or_create(folder).public
+    second = prepare_key_change(folder)
+    finish_key_change(folder, box="box-1", now=NOW)
+    services = cast("GatewayServices", SimpleNamespace(films_folder=tmp_path, public_key=second))
+    assert set(box_keys(services)) == {first.text, second.text}
+    stranger = BoxKey.generate().public
+    services = cast("GatewayServices", SimpleNamespace(films_folder=tmp_path, public_key=stranger))
+    assert box_keys(services) == (stranger.text,), "a history of another box counts for nothing"
 
 
 async def _with_former_key(route: Route) -> None:
