@@ -39,7 +39,8 @@ WHERE = """name => {
 }"""
 # What the pages' own templates never have: whatever of it is found, a name has put in.
 INJECTED = (
-    "main script, img:not([src^='/static/']), iframe, object, embed, base, [onerror], [onload], [href^='javascript:']"
+    "main script:not([src^='/static/']:empty), img:not([src^='/static/'], [src^='/history/']), iframe, object, embed,"
+    " base, [onerror], [onload], [href^='javascript:']"
 )
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066\u2067\ufeff]")
 
