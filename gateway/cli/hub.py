@@ -35,6 +35,7 @@ from gateway.system.clock import machine_time
 from gateway.system.config_section import ConfigError
 from gateway.system.mosquitto import reload
 from gateway.system.pki.pages import format_fingerprint
+from gateway.system.port_holder import port_holder
 
 HubConfig = Annotated[Path, typer.Option("--config", help="The hub's file.", metavar="FILE")]
 DEFAULT_CONFIG = Path("hub.yaml")
@@ -110,8 +111,9 @@ def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
                 check_files(file.broker)
             asyncio.run(HubProcess(file).run())
         except OSError as error:
-            taken = error.errno == errno.EADDRINUSE
-            why = f"something listens at {file.listen.host}:{file.listen.port} already" if taken else error_text(error)
+            why, listen = error_text(error), file.listen
+            if error.errno == errno.EADDRINUSE:
+                why = f"{port_holder(listen.port)} listens at {listen.host}:{listen.port} already"
             raise Failure(f"The hub cannot be served ({why}).", f"Correct `listen` in {config}.") from error
 
 

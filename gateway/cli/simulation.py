@@ -42,6 +42,7 @@ from gateway.domain.visit.closures import AnyClosure
 from gateway.installation.discovery_scan import announce as announce_by_mdns
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing, end_process, is_listening, private_broker
 from gateway.system.parent_death import with_parent_death_signal
+from gateway.system.port_holder import port_holder
 
 HEARTBEAT_INTERVAL_S = 30.0  # of a door sensor that answers no query
 STOP_TIMEOUT_S = 5.0  # seconds for the house to end by itself
@@ -307,7 +308,8 @@ async def _check_runnable(plan: SimulatedHouse) -> None:
             raise Failure(f"The password of {id_} is missing: {relative_path(file)}.",
                           f"Write all of them: `perron broker-config {quoted_path(file.parent)}`.")  # fmt: skip
     if plan.rtsp.port and await is_listening(plan.rtsp.host, plan.rtsp.port):
-        raise Failure(f"The pictures' port, {plan.rtsp.host}:{plan.rtsp.port}, is taken.",
+        holder = await asyncio.to_thread(port_holder, plan.rtsp.port)
+        raise Failure(f"At the pictures' port, {plan.rtsp.host}:{plan.rtsp.port}, {holder} listens already.",
                       "Does another house run? End that one, or let the cameras' urls name another port.",
                       ExitCode.NO_ANSWER)  # fmt: skip
 

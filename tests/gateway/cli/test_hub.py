@@ -1,3 +1,4 @@
+import os
 import socket
 from pathlib import Path
 
@@ -37,4 +38,4 @@ def test_a_hub_whose_port_is_taken_says_which(tmp_path: Path) -> None:
         file.write_text(f"url: http://127.0.0.1:{port}\nlisten: {{port: {port}}}\n")
         told = run_perron("hub", "--config", file)
     assert told.returncode == ExitCode.INVALID, told.stderr
-    assert f"something listens at 127.0.0.1:{port} already" in told.stderr
+    assert f"(process {os.getpid()}) listens at 127.0.0.1:{port} already" in told.stderr
