@@ -30,6 +30,7 @@ def new_house(home: Home) -> dict[str, object]:
     behind_bridge = BRIDGE in home.broker.bridges
     lock: dict[str, object] = {"kind": "lock", "vendor": "somfy", "address": "lock-1", "guarded": False}
     return {
+        "timezone": home.timezone,
         "broker": {"host": home.broker.host, "port": home.broker.port, **accounts},
         "rtsp": {"host": _LOOPBACK, "port": free_port()},
         "devices": {
