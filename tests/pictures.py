@@ -48,7 +48,7 @@ DESKTOP_SCREEN = {"viewport": {"width": 1100, "height": 760}, "has_touch": False
 RING_S = 12.0  # seconds that it rings: time for the pictures
 FRENCH_PICTURES = frozenset({"home-ringing", "home-open-desktop", "history", "visit", "home-alarm", "messages"})
 OPEN_LIMIT_S = 120.0  # seconds that the door may stand open, meanwhile
-PART_INSIDE = 0.7  # of a visit's films, when the courier is inside
+PART_INSIDE = 0.76  # of a visit's films, when the courier is inside
 SETTLE_MS = 900  # milliseconds in which a page that changed comes to rest
 FOUND_CAMERAS = 2
 ALL_LOADED = "() => [...document.images].every((one) => one.complete)"
