@@ -11,6 +11,7 @@ from gateway.installation.capability import Measurement, WalkTestStatus
 from gateway.installation.entrance_offer import NEEDED_KINDS, EntranceOffer, offer_entrance
 from gateway.installation.tryout import ASKED_KINDS
 from gateway.system.i18n import Language, Text, _
+from gateway.system.text import isolate_direction
 from gateway.web.auth.accounts import UserAccounts
 from gateway.web.server.context import GatewayServices
 
@@ -135,7 +136,7 @@ def _answers(services: GatewayServices, measured: Mapping[str, Measurement]) -> 
 
 
 def _entrance(services: GatewayServices) -> SetupStep:
-    names = ", ".join(section.name for section in services.home.entrances.values())
+    names = ", ".join(isolate_direction(section.name) for section in services.home.entrances.values())
     return SetupStep(
         key="entrance", title=_("Make an entrance of them"), done=bool(names),
         detail=_("{names}", names=names) if names else _("None yet."), link=None, right="devices",
