@@ -414,25 +414,29 @@ async def test_the_browser_s_own_notifications(site: ServedSite, service: PushSe
             await made.page.evaluate(CONTROLLED)
             await site.box.ring(PARCEL)
             said = await made.pushed()
-            await _deliver(await made.page.context.new_cdp_session(made.page), site.address, json.dumps(said))
-            listed = "navigator.serviceWorker.ready.then((one) => one.getNotifications())"
-            read = (
-                f"{listed}.then((all) => all.map(({{title, body, tag, actions}}) => ({{title, body, tag, actions}})))"
-            )
+            devtools = await made.page.context.new_cdp_session(made.page)
+            registration = await _registration(devtools, site.address)
+            message = {"origin": site.address, "registrationId": registration, "data": json.dumps(said)}
+            read = """async () => (await (await navigator.serviceWorker.ready).getNotifications())
+                .map(({ title, body, tag, actions }) => ({ title, body, tag, actions }))"""
             found: list[dict[str, Any]] = []
 
-            async def shown() -> bool:
+            async def is_shown() -> bool:
+                """DevTools do not say whether the worker got the message: it is delivered until the browser shows it."""
+                await devtools.send("ServiceWorker.deliverPushMessage", message)
+                await asyncio.sleep(1)
                 found[:] = await made.page.evaluate(read)
                 return bool(found)
 
-            await wait_until(shown)
+            await wait_until(is_shown)
+            assert len(found) == 1, "the same visit, one notification"
             assert found[0]["title"] == site.box.home.name
             assert found[0]["tag"] == said["tag"]
             assert [one["action"] for one in found[0]["actions"]][:1] == ["veto"]
 
 
-async def _deliver(devtools: CDPSession, origin: str, data: str) -> None:
-    """Deliver a decrypted message to the worker of an origin, as the browser does."""
+async def _registration(devtools: CDPSession, origin: str) -> str:
+    """The number of the service worker of an origin, by which DevTools deliver messages to it."""
     known: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def registered(event: dict[str, Any]) -> None:
@@ -442,6 +446,4 @@ async def _deliver(devtools: CDPSession, origin: str, data: str) -> None:
 
     devtools.on("ServiceWorker.workerRegistrationUpdated", registered)
     await devtools.send("ServiceWorker.enable")
-    await devtools.send(
-        "ServiceWorker.deliverPushMessage", {"origin": origin, "registrationId": await known, "data": data}
-    )
+    return await known
