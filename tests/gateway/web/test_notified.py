@@ -422,7 +422,7 @@ async def test_the_browser_s_own_notifications(site: ServedSite, service: PushSe
             found: list[dict[str, Any]] = []
 
             async def is_shown() -> bool:
-                """DevTools do not say whether the worker got the message: it is delivered until the browser shows it."""
+                """DevTools do not say whether the worker got it: it is delivered until the browser shows it."""
                 await devtools.send("ServiceWorker.deliverPushMessage", message)
                 await asyncio.sleep(1)
                 found[:] = await made.page.evaluate(read)
