@@ -16,6 +16,8 @@ from gateway.protocol.keys import BoxKey
 from gateway.storage import StoreFailed, readonly
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import read_clock
+from gateway.system.dates import day_text
+from gateway.system.i18n import SOURCE
 
 
 @cli.example("perron brand-facts lune lune.facts.jwt")
@@ -48,5 +50,7 @@ def export_facts(house: Home, brand: str, target: Path) -> tuple[str, ...]:
         comment = readonly.brand_comment(file, brand)
         write_whole(target, sign_facts(facts_claims(house.box, brand, facts, comment=comment), key))
     visits = f"{facts.visits} visit{'' if facts.visits == 1 else 's'}"
-    span = "nothing is known of it" if facts.since is None else f"{visits} since {facts.since:%Y-%m-%d}"
+    span = (
+        "nothing is known of it" if facts.since is None else f"{visits} since {day_text(facts.since.date()).to(SOURCE)}"
+    )
     return (f"Written: {relative_path(target)}, signed by {key.public.fingerprint}: {span}.",)

@@ -17,6 +17,8 @@ from gateway.mqtt.mosquitto import folder_check
 from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup, write_house, write_radio
 from gateway.system.addresses import is_any_address, is_loopback_host
 from gateway.system.clock import machine_time
+from gateway.system.dates import day_text
+from gateway.system.i18n import SOURCE
 from gateway.system.mosquitto import BrokerListener, broker_user, hand_over, reload
 from gateway.system.pki.authority import IssuedCertificate, certificate_names
 from gateway.system.pki.broker import CLIENTS_AUTHORITY, renew_broker_certificate
@@ -167,7 +169,7 @@ def _print_home_steps(folder: Path, certificate: IssuedCertificate | None) -> No
         print_line(f"Devices trust {authority}, SHA-256 {format_fingerprint(certificate.fingerprint)}.")
         names = ", ".join(certificate_names(certificate.leaf))
         print_line(
-            f"The certificate is for {names}, until {certificate.until:%Y-%m-%d}. Have it"
+            f"The certificate is for {names}, until {day_text(certificate.until.date()).to(SOURCE)}. Have it"
             f" renewed each day: `perron broker-config {quoted_path(folder)} --renew` does it when it is time."
         )
     for pid in reload(folder):
@@ -183,9 +185,11 @@ def _renew_certificate(folder: Path, home: Home, user: str | None) -> None:
             f"{folder} holds no certificate of a broker.", f"Write one: `perron broker-config {quoted_path(folder)}`."
         )
     if not certificate.is_new:
-        return print_line(f"The certificate is good until {certificate.until:%Y-%m-%d}: it is not time yet.")
+        return print_line(
+            f"The certificate is good until {day_text(certificate.until.date()).to(SOURCE)}: it is not time yet."
+        )
     hand_over(folder, user)
-    print_line(f"Renewed: good until {certificate.until:%Y-%m-%d}, under the same authority.")
+    print_line(f"Renewed: good until {day_text(certificate.until.date()).to(SOURCE)}, under the same authority.")
     running = reload(folder)
     for pid in running:
         print_line(f"mosquitto ({pid}) was told to read it; who is connected stays so.")

@@ -33,6 +33,8 @@ from gateway.protocol.ed25519 import KeyUnusable
 from gateway.protocol.enrolment import proquint_words
 from gateway.system.clock import machine_time
 from gateway.system.config_section import ConfigError
+from gateway.system.dates import day_text
+from gateway.system.i18n import SOURCE
 from gateway.system.mosquitto import reload
 from gateway.system.pki.pages import format_fingerprint
 from gateway.system.port_holder import port_holder
@@ -339,4 +341,4 @@ async def _apply_step(  # noqa: PLR0913 - the options of the command
 
 def _certificate_line(what: str, certificate: x509.Certificate) -> str:
     words = proquint_words(certificate.fingerprint(hashes.SHA256()).hex())
-    return f"{what}: {words}, good until {certificate.not_valid_after_utc:%Y-%m-%d}."
+    return f"{what}: {words}, good until {day_text(certificate.not_valid_after_utc.date()).to(SOURCE)}."

@@ -23,6 +23,8 @@ from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
 from gateway.storage import StoreFailed, readonly
 from gateway.storage.models import DatabaseRefused
 from gateway.system.clock import read_clock
+from gateway.system.dates import utc_text
+from gateway.system.i18n import SOURCE
 from gateway.web.auth.accounts import name_key
 from gateway.web.auth.tokens import claim_code_digest, new_claim_code
 
@@ -91,7 +93,7 @@ def restore(
         return
     house = _prepare_home(archive, listing, home)
     _unpack(archive, house)
-    at = f"{listing.at:%Y-%m-%d %H:%M} UTC"
+    at = utc_text(listing.at).to(SOURCE)
     folder = relative_path(house.storage.folder)
     print_line(f"Restored: {folder}, as it was on {at}. The box that it was must not go on anywhere.")
     print_line(

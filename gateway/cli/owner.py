@@ -16,6 +16,7 @@ from gateway.cli.options import CheckpointFile, EntranceName, HomeFile, PublicKe
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
 from gateway.evidence.checkpoint import read_checkpoints
+from gateway.evidence.manifest import Manifest
 from gateway.evidence.rollback import KEYS_FOLDER
 from gateway.evidence.route import RouteClosure
 from gateway.evidence.succession import read_key_history
@@ -29,6 +30,8 @@ from gateway.protocol.key_succession import MAX_HISTORY_BYTES, KeyHistory
 from gateway.protocol.keys import PUBLIC_KEY_FILE
 from gateway.protocol.strict_json import loads
 from gateway.system.atomic_file import read_regular
+from gateway.system.dates import day_text, utc_text
+from gateway.system.i18n import SOURCE
 
 MAX_EVIDENCE_BYTES = 4_000_000  # bytes of a retailer's proof
 ANSWER_TIMEOUT_S = 10.0  # for the gateway to report that it has stopped
@@ -123,7 +126,7 @@ def _verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
         return False, f"does not hold: {problem}"
     newest = evidence.accounts[-1]
     last = newest.statement
-    what = f"{evidence.brand} {evidence.name}, version {last.version}: {last.state} at {last.at:%Y-%m-%d %H:%M:%SZ}"
+    what = f"{evidence.brand} {evidence.name}, version {last.version}: {last.state} at {utc_text(last.at).to(SOURCE)}"
     lines = [
         f"holds: {what}, house {last.house}, {len(evidence.parcels)} parcel(s), {last.missing} missing",
         *(f"  {_account_line(line)}" for line in newest.lines),
@@ -199,10 +202,14 @@ def _closure_line(closure: RouteClosure) -> str:
     return f"{name}: {ordered}, {opened}, secured {closure.secured:%H:%M:%S} by {said}"
 
 
+def _day(manifest: Manifest) -> str:
+    return day_text(manifest.film.start.date()).to(SOURCE)
+
+
 def _verdict_lines(verdict: VerificationResult) -> list[str]:
     lines = [
         f"part {manifest.part}: {manifest.entrance},"
-        f" {manifest.film.start:%Y-%m-%d %H:%M:%S} to {manifest.film.end:%H:%M:%S} UTC;"
+        f" {_day(manifest)}, {manifest.film.start:%H:%M:%S} to {manifest.film.end:%H:%M:%S} UTC;"
         f" {len(manifest.clips)} films, {len(manifest.decisions)} decisions"
         + "".join(f"\n  {_closure_line(closure)}" for closure in manifest.route)
         + "".join(f"\n  declared gap: {gap}" for gap in manifest.declared_gaps)

@@ -17,6 +17,8 @@ from gateway.protocol.hash_chain import ChainEntry, ChainFault, ChainHead, find_
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.signed_document import CanonicalModel, FileName, Hash, Id, SignedDocument
 from gateway.system.atomic_file import read_regular
+from gateway.system.dates import utc_text
+from gateway.system.i18n import SOURCE
 
 _MAX_FILE_BYTES = 16 * 2**20  # bytes of a phone's file: 40,000 checkpoints
 
@@ -73,7 +75,7 @@ def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
 
 
 def _defect(problem: ProofProblem, file: str, seq: int, point: Checkpoint | None = None) -> ProofDefect:
-    known = "" if point is None else f" (remembered: entry {point.seq} at {point.at:%Y-%m-%d %H:%M} UTC)"
+    known = "" if point is None else f" (remembered: entry {point.seq} at {utc_text(point.at).to(SOURCE)})"
     return ProofDefect(problem, f"{file}, entry {seq}{known}")
 
 

@@ -38,6 +38,8 @@ from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.hash_chain import parse_json
 from gateway.protocol.key_succession import KeyHistory
 from gateway.system.atomic_file import open_regular, read_regular
+from gateway.system.dates import utc_text
+from gateway.system.i18n import SOURCE
 from gateway.system.regular_file import FileTooLarge, NotRegularFile
 
 NOTE_NO_KEY = "no key was given to compare with: the folder agrees with itself; compare the fingerprint"
@@ -142,7 +144,7 @@ class _Verification:
                 raise ProofDefect(ProofProblem.MANIFEST_REPLACED, where)
         left = sorted(path.name for path in self.folder.iterdir() if is_erased_by(path.name, stone))
         if left:
-            where = f"{left[0]!r} is still here, though the visit was erased at {stone.at:%Y-%m-%d %H:%M} UTC"
+            where = f"{left[0]!r} is still here, though the visit was erased at {utc_text(stone.at).to(SOURCE)}"
             raise ProofDefect(ProofProblem.ERASURE_UNFINISHED, where)
         reason = "because its time was over"
         if stone.why == "request":
@@ -155,7 +157,7 @@ class _Verification:
                 self.parts.clear()
                 where = f"{TOMBSTONE_FILE} names other manifests than those that are here"
                 raise ProofDefect(ProofProblem.TOMBSTONE_WRONG, where)
-        return f"{reason} at {stone.at:%Y-%m-%d %H:%M} UTC"
+        return f"{reason} at {utc_text(stone.at).to(SOURCE)}"
 
     def _read_manifest(self, number: int) -> VerifiedPart:
         name, signature_file = manifest_name(number), signature_name(number)
@@ -182,7 +184,7 @@ class _Verification:
             raise ProofDefect(ProofProblem.FOREIGN_KEY, f"{name} is signed by {key.fingerprint}")
         at, replaced = manifest.sealed_at, self.line.replaced_at(key)
         if replaced is not None and manifest.clock_trusted and at > replaced + MAX_CLOCK_CORRECTION:
-            where = f"{name} says {at:%Y-%m-%d %H:%M} UTC, the key was replaced at {replaced:%Y-%m-%d %H:%M}"
+            where = f"{name} says {utc_text(at).to(SOURCE)}, the key was replaced at {utc_text(replaced).to(SOURCE)}"
             raise ProofDefect(ProofProblem.KEY_REPLACED, where)
         if manifest.part != number or manifest.log.file != log_name(number):
             raise ProofDefect(ProofProblem.PART_FOREIGN, f"{name} says that it is part {manifest.part}")
@@ -225,7 +227,7 @@ class _Verification:
             if seal is None or (seal.visit, seal.part) != (manifest.visit, manifest.part):
                 continue
             if seal.manifest_sha256 != part.sha256:
-                where = f"{manifest_name(manifest.part)} is not the one sealed at {point.at:%Y-%m-%d %H:%M} UTC"
+                where = f"{manifest_name(manifest.part)} is not the one sealed at {utc_text(point.at).to(SOURCE)}"
                 raise ProofDefect(ProofProblem.MANIFEST_REPLACED, where)
         end, at = manifest.log.last, manifest.sealed_at
         own = Checkpoint(box=manifest.box, seq=end.seq, hash=end.hash, at=at, clock_trusted=manifest.clock_trusted)
@@ -242,7 +244,7 @@ class _Verification:
         last = self.parts[-1].manifest
         for point in self.remembered:
             if point.sealed is not None and point.sealed.visit == last.visit and point.sealed.part > last.part:
-                where = f"part {point.sealed.part}, sealed at {point.at:%Y-%m-%d %H:%M} UTC, is not there"
+                where = f"part {point.sealed.part}, sealed at {utc_text(point.at).to(SOURCE)}, is not there"
                 raise ProofDefect(ProofProblem.PART_MISSING, where)
 
     def _check_receipt(self) -> None:

@@ -20,6 +20,7 @@ MONTHS: tuple[Text, ...] = (
 """The short names of the months."""
 
 
+_UTC = ZoneInfo("UTC")
 WHOLE_DAY = "00:00-24:00"
 
 
@@ -43,6 +44,11 @@ def moment_text(at: datetime, zone: ZoneInfo, *, today: date | None = None) -> T
     """Return day, hour and minute: "Sat 28 Nov, 14:05"."""
     day = day_text(at.astimezone(zone).date(), today=today)
     return _("{day}, {time}", day=day, time=time_text(at, zone))
+
+
+def utc_text(at: datetime) -> Text:
+    """Return day, hour and minute in UTC: "Sat 28 Nov 2026, 14:05 UTC"."""
+    return _("{moment} UTC", moment=moment_text(at, _UTC))
 
 
 def hours_text(hours: str) -> Text:

@@ -36,7 +36,7 @@ from gateway.storage.schema import find_damage
 from gateway.system import fault_log
 from gateway.system.clock import Clock, kernel_synchronised, machine_time
 from gateway.system.config_section import ConfigError
-from gateway.system.dates import day_text
+from gateway.system.dates import day_text, utc_text
 from gateway.system.i18n import Text, _, pgettext
 from gateway.system.pki.pages import PAGES_FOLDER, authority_fingerprint, format_fingerprint
 from gateway.system.text import sanitized
@@ -297,7 +297,7 @@ def fault_findings(home: Home, now: datetime) -> Iterator[Finding]:
             "{count} kind(s) of unforeseen error, the last {last} ({workers}): what caused them is set aside, all "
             "else goes on",
             count=str(len(recent)),
-            last=f"{recent[-1].at:%Y-%m-%d %H:%M} UTC",
+            last=utc_text(recent[-1].at),
             workers=", ".join(sorted({kind.worker for kind in recent})),
         )
         file = home.storage.folder / fault_log.FAULTS_FILE

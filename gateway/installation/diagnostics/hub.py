@@ -25,8 +25,8 @@ from gateway.runtime.maintenance import reload
 from gateway.system.bounded_http import open_bounded
 from gateway.system.clock import machine_time
 from gateway.system.config_section import ConfigError
-from gateway.system.dates import day_text
-from gateway.system.i18n import Text, _, pgettext
+from gateway.system.dates import day_text, utc_text
+from gateway.system.i18n import Fact, Text, _, pgettext
 
 HUB: Final = _("hub")
 HUB_TIMEOUT_S: Final = 3.0  # for the hub, its broker or a name server
@@ -168,8 +168,8 @@ def _link_findings(home: Home, section: HubSection, *, in_gateway: bool) -> Iter
         todo = _("Reload the house file (`perron reload`); else see the gateway's log.")
         yield doubtful(subject, _("it was never up"), todo)
         return
-    facts = {
-        "since": f"{link.since:%Y-%m-%d %H:%M} UTC",
+    facts: dict[str, Fact] = {
+        "since": utc_text(link.since),
         "waiting": str(link.waiting),
         "support": enrolment.support_code(folder / enrolment.HUB_FOLDER) or "?",
     }

@@ -19,6 +19,7 @@ from gateway.evidence.checkpoint import (
 from gateway.evidence.verdict import ProofDefect, ProofProblem
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, canonical_json
 from gateway.protocol.keys import BoxKey
+from gateway.system.dates import utc_text
 from tests.gateway.evidence.visits import SCAN, chain_entries
 
 KEY = BoxKey.generate()
@@ -55,14 +56,14 @@ def test_a_log_that_holds_what_is_remembered_is_good() -> None:
 
 @given(st.integers(1, 8), st.integers(0, 7))
 def test_a_log_that_is_shorter_than_remembered_was_cut(remembered: int, kept: int) -> None:
-    place = f"log, entry {kept + 1} (remembered: entry {remembered} at {at(remembered).at:%Y-%m-%d %H:%M} UTC)"
+    place = f"log, entry {kept + 1} (remembered: entry {remembered} at {utc_text(at(remembered).at).to('en')})"
     defect = None if kept >= remembered else (ProofProblem.LOG_TRUNCATED, place)
     assert check(LOG[:kept], at(remembered)) == defect
 
 
 @given(st.integers(1, 8), st.integers(1, 8))
 def test_a_log_that_was_written_anew_is_noticed_from_the_first_change_on(changed: int, remembered: int) -> None:
-    place = f"log, entry {remembered} (remembered: entry {remembered} at {at(remembered).at:%Y-%m-%d %H:%M} UTC)"
+    place = f"log, entry {remembered} (remembered: entry {remembered} at {utc_text(at(remembered).at).to('en')})"
     # What is remembered may be older than the change
     defect = None if changed > remembered else (ProofProblem.LOG_REWRITTEN, place)
     assert check(other_log(changed), at(remembered)) == defect

@@ -105,7 +105,7 @@ def test_an_erasure_on_request_leaves_only_the_signed_tombstone(visit: Path, box
     assert [path.name for path in visit.iterdir()] == [TOMBSTONE_FILE]
     verdict = verify_proof(visit, public_key=box.public, checkpoint=box.phone_file(visit.parent))
     assert verdict.ok
-    assert verdict.erased == "on request of owner at 2026-06-04 12:00 UTC"
+    assert verdict.erased == "on request of owner at Thu 4 Jun 2026, 12:00 UTC"
 
 
 def test_when_its_time_is_over_the_decisions_stay(visit: Path, box: SealingBox) -> None:
@@ -118,7 +118,7 @@ def test_when_its_time_is_over_the_decisions_stay(visit: Path, box: SealingBox) 
     ]
     verdict = verify_proof(visit, public_key=box.public, checkpoint=box.phone_file(visit.parent))
     assert verdict.ok
-    assert verdict.erased == "because its time was over at 2026-06-04 12:00 UTC"
+    assert verdict.erased == "because its time was over at Thu 4 Jun 2026, 12:00 UTC"
     assert len(verdict.parts[0].manifest.decisions) == 6
     (visit / "log.jsonl").write_bytes(b"")
     assert verify_proof(visit, public_key=box.public).code is ProofProblem.LOG_CHANGED
