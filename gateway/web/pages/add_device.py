@@ -54,7 +54,7 @@ class AddDevicePage(Page):
         trial: Trial | None = None,
         status: int = 200,
     ) -> web.Response:
-        vendor = next(iter((values or {}).get("vendor", ())), "")
+        brand = next(iter((values or {}).get("vendor", ())), "")
         views = await self._services.proposals.read_views()
         home = await self._services.proposals.read_house_with_all()
         measured = await asyncio.to_thread(records.read_measurements, self._home.storage.folder)
@@ -68,8 +68,8 @@ class AddDevicePage(Page):
             errors=errors,
             kinds=PROPOSAL_KINDS,
             kind=kind,
-            fields=vendor_fields(kind, vendor),
-            vendor_help=vendor_help(vendor) if vendor in VENDORS else None,
+            fields=vendor_fields(kind, brand),
+            vendor_help=vendor_help(brand) if brand in VENDORS else None,
             vendor_titles={name: vendor_title(name) for name in VENDORS},
             trial=trial,
             may_try=kind == "camera" or kind in ASKED_KINDS,
