@@ -13,7 +13,7 @@ HALF := tests/gateway/hub tests/gateway/web tests/gateway/runtime tests/gateway/
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo texts test test-image addon test-homeassistant test-zigbee2mqtt test-scale quick check docs reference mutants soak bench pictures debian wheels pins clean
+.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-scale quick check docs reference mutants soak bench pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -93,6 +93,9 @@ $(Z2M)/ready:
 
 test-zigbee2mqtt: $(VENV)/ready debian $(Z2M)/ready ## a real Zigbee2MQTT whose radio is played (not in `make test`)
 	@Z2M=$(Z2M) $(BIN)/python -m pytest -q tests/real/with_zigbee2mqtt.py
+
+test-chromium: $(VENV)/ready debian ## the whole Chromium shows notifications (Debian package chromium; not in `make test`)
+	@$(BIN)/python -m pytest -q tests/real/with_chromium.py
 
 # HOMES=300 where the machine has other work: each connection costs some 50 ms of processor time.
 HOMES ?= 1000

@@ -29,9 +29,9 @@ from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.system.clock import machine_time
 from gateway.system.i18n import Language
 from tests.browser import BrowserVisitor, visitor
+from tests.first_setup import LOST, box_set_up, claims
 from tests.gateway.cli.terminal import start_command
 from tests.gateway.demo.page.runner import serve_page
-from tests.gateway.test_set_up_from_a_phone import LOST, box_set_up, claims
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.test_notified import subscribe_script
 from tests.lens import FakeCamera, draw_label

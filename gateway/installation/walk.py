@@ -143,7 +143,7 @@ class HouseObservation(Frozen):
     wrong_code_scanners: frozenset[str] = frozenset()  # which counted an unknown code
     live_cameras: frozenset[str] = frozenset()
     lost_cameras: frozenset[str] = frozenset()  # were live in this process and are not any more
-    is_broker_lost: bool = False  # this process had a broker session and has none
+    is_broker_lost: bool = False  # the broker session that was observed before is over; there may be another one
 
 
 def walk_steps(section: EntranceSection, closures: tuple[AnyClosure, ...]) -> tuple[WalkTestStep, ...]:

@@ -101,7 +101,7 @@ class WalkTestRunner:
         self._answer_pressed: set[str] = set()
         self._wrong_code_counts: dict[str, dict[str, int]] = {}  # entrance -> scanner -> unknown codes
         self._seen_live: dict[str, frozenset[str]] = {}  # in this process; a start is no loss
-        self._connected: set[str] = set()
+        self._sessions: dict[str, int] = {}  # entrance -> broker session that was last observed
         # Entrances that have decided since the start, so that their state is current
         self._decided_entrances: set[str] = set()
         self._unsaved: set[str] = set()
@@ -169,11 +169,11 @@ class WalkTestRunner:
             wrong_code_scanners=frozenset(one for one in wrong if wrong[one] > counted_before.get(one, 0)),
             live_cameras=live,
             lost_cameras=self._seen_live.get(name, frozenset()) - live,
-            is_broker_lost=name in self._connected and state.broker_session is None,
+            is_broker_lost=name in self._sessions and state.broker_session != self._sessions[name],
         )
         self._seen_live[name] = self._seen_live.get(name, frozenset()) | live
         if state.broker_session is not None:
-            self._connected.add(name)
+            self._sessions[name] = state.broker_session
         self._answer_pressed.discard(name)
         self._wrong_code_counts[name] = wrong
         self._update(walks.advance(walk, observation, self._clock.now().utc))

@@ -5,11 +5,9 @@ Everything is real but the devices and the door: `perron setup` with its broker 
 
 import json
 import re
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,17 +15,14 @@ from playwright.async_api import Page, expect
 
 from gateway.config.loader import load_home_file
 from gateway.demo.processes import stop_detached
-from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
-from tests.gateway.cli.terminal import RunningCommand, start_command
+from tests.first_setup import DEVICES, LOST, PRESSES, adds_the_entrance, adds_what_was_found, box_set_up, claims
+from tests.gateway.cli.terminal import start_command
 from tests.gateway.web.house import ANNA_PASSWORD
 
 pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
 MAX_ACTS, MAX_SECONDS = 6, 300.0
-PRESSES = 5  # of a button, until each camera was in time
-DEVICES = {"doorbell", "front-door", "front-lock", "front-scanner", "front-signal", "hall-camera"}
-LOST = "Failed to load resource|WebSocket|ERR_CONNECTION"  # while the box reads the changed house
 
 
 class Acts:
@@ -42,55 +37,6 @@ class Acts:
     @property
     def seconds(self) -> float:
         return time.monotonic() - self.began
-
-
-@contextmanager
-def box_set_up(folder: Path, *, zone: str = "Europe/Paris") -> Iterator[RunningCommand]:
-    """`perron setup` in an empty folder, with a Zigbee bridge to come."""
-    port, broker = str(free_port()), str(free_port())
-    with start_command(
-        "setup", folder, "--name", "Lilac Street", "--zone", zone, "--language", "en", "--address",
-        "127.0.0.1", "--port", port, "--broker-port", broker, "--bridge", "zigbee2mqtt", "--yes", terminal=True,
-    ) as box:  # fmt: skip
-        box.until("/claim#code=")
-        yield box
-        assert box.end(signal.SIGINT) == 0
-
-
-async def claims(page: Page, box: RunningCommand) -> None:
-    """Open the address of the QR code, and choose a name and a password."""
-    link = re.search(r"http://\S+/claim#code=[0-9A-Z-]+", box.text)
-    assert link is not None
-    await page.goto(link[0])
-    await page.get_by_label("Name", exact=True).fill("Anna")
-    await page.get_by_label(re.compile("New password")).fill(ANNA_PASSWORD)
-    await page.get_by_role("button", name="Claim it").click()
-    await expect(page.locator("h1")).to_have_text("Set-up: 0 of 8 done")
-
-
-async def adds_what_was_found(page: Page) -> None:
-    """Look at what was found, each with its picture or its answer, and add what is ticked."""
-    await page.get_by_role("link", name="Add devices").click()
-    for name in sorted(DEVICES - {"front-lock"} | {"front lock"}):
-        await expect(page.locator(".find", has_text=name)).to_be_visible()
-    for _ in range(PRESSES):
-        if await page.locator(".find img").count() == 2:
-            break
-        async with page.expect_navigation():
-            await page.get_by_role("button", name="Search again").click()
-    for camera in ("doorbell", "hall-camera"):
-        still = page.get_by_alt_text(f"What {camera} sees now")
-        await expect(still).to_be_visible()
-        assert await still.evaluate("one => one.naturalWidth") > 300, "a real picture"
-    await expect(page.locator(".find", has_text="front lock")).to_contain_text(
-        re.compile(r"answers in \d\.\d s: locked")
-    )
-    await expect(page.locator(".find", has_text="front-door")).to_contain_text("once it has its account")
-    assert await accessibility_problems(page) == []
-    fridge = page.locator(".find", has_text="fridge").get_by_role("checkbox")
-    await expect(fridge).not_to_be_checked()
-    await page.get_by_label("Password", exact=True).fill(ANNA_PASSWORD)
-    await page.get_by_role("button", name="Add what is ticked").click()
 
 
 async def test_an_empty_machine_is_ready_in_at_most_six_acts_and_five_minutes(
@@ -119,11 +65,8 @@ async def test_an_empty_machine_is_ready_in_at_most_six_acts_and_five_minutes(
                 home = load_home_file(folder / "home.yaml")
                 assert set(home.devices) == DEVICES
                 assert home.model_copy(update={"devices": {}}) == empty, "nothing else in the house has changed"
-                await page.get_by_label("Password", exact=True).fill(ANNA_PASSWORD)
-                await page.get_by_role("button", name="Add this entrance").click()
+                await adds_the_entrance(page, box)
                 acts.count("accept the entrance")
-                await expect(page.locator("#entrance.good")).to_contain_text("Front door")
-                box.until("Ready: front.")
                 seconds = acts.seconds
                 record_property("acts", len(acts.done))
                 record_property("seconds", round(seconds, 1))

@@ -5,23 +5,20 @@ encryption for the browser's own key, and the buttons' way back to the box. What
 not reachable here, so `PushManager.subscribe` returns a subscription to the tests' service, and what that service
 decrypts is delivered by Chromium's DevTools (`ServiceWorker.deliverPushMessage`). `chromium-headless-shell` has no
 notifications, so there the worker's `showNotification` is recorded; Debian's `chromium`, where it is installed, shows
-real ones (`test_the_browser_s_own_notifications`).
+real ones (tests/real/with_chromium.py).
 """
 
-import asyncio
 import json
 import re
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import CDPSession, Page, Worker, expect
+from playwright.async_api import Page, Worker, expect
 
 from gateway.web.auth.roles import Role
 from tests.browser import IN_SHARED_BROWSER, BrowserVisitor, accessibility_problems, visitor
@@ -400,50 +397,3 @@ async def test_a_certificate_whose_warning_was_clicked_away_is_explained_with_th
             await page.get_by_role("link", name="Trust this box").click()
             await expect(page.get_by_role("heading", name="Trust this box")).to_be_visible()
             await somebody.leave(forgiven="SSL certificate error|ERR_CERT")
-
-
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="only the whole chromium shows notifications")
-@pytest.mark.slow
-async def test_the_browser_s_own_notifications(site: ServedSite, service: PushService) -> None:
-    """In the whole Chromium: the message is delivered by DevTools, shown by the browser, and found there."""
-    whole = str(shutil.which("chromium"))
-    with patch("tests.browser.shutil.which", lambda _name: whole):
-        async with visitor("--headless=new") as somebody, phone(site, service, somebody) as made:
-            await made.page.context.grant_permissions(["notifications"], origin=site.address)
-            await made.notify_me()
-            await made.page.evaluate(CONTROLLED)
-            await site.box.ring(PARCEL)
-            said = await made.pushed()
-            devtools = await made.page.context.new_cdp_session(made.page)
-            registration = await _registration(devtools, site.address)
-            message = {"origin": site.address, "registrationId": registration, "data": json.dumps(said)}
-            read = """async () => (await (await navigator.serviceWorker.ready).getNotifications())
-                .map(({ title, body, tag, actions }) => ({ title, body, tag, actions }))"""
-            found: list[dict[str, Any]] = []
-
-            async def is_shown() -> bool:
-                """DevTools do not say whether the worker got it: it is delivered until the browser shows it."""
-                await devtools.send("ServiceWorker.deliverPushMessage", message)
-                await asyncio.sleep(1)
-                found[:] = await made.page.evaluate(read)
-                return bool(found)
-
-            await wait_until(is_shown)
-            assert len(found) == 1, "the same visit, one notification"
-            assert found[0]["title"] == site.box.home.name
-            assert found[0]["tag"] == said["tag"]
-            assert [one["action"] for one in found[0]["actions"]][:1] == ["veto"]
-
-
-async def _registration(devtools: CDPSession, origin: str) -> str:
-    """The number of the service worker of an origin, by which DevTools deliver messages to it."""
-    known: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    def registered(event: dict[str, Any]) -> None:
-        for one in event["registrations"]:
-            if one["scopeURL"] == f"{origin}/" and not known.done():
-                known.set_result(one["registrationId"])
-
-    devtools.on("ServiceWorker.workerRegistrationUpdated", registered)
-    await devtools.send("ServiceWorker.enable")
-    return await known

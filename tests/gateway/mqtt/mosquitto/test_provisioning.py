@@ -29,6 +29,7 @@ from gateway.mqtt.mosquitto.provisioning import (
 from gateway.mqtt.packets import InboundMessage
 from gateway.system.mosquitto import PBKDF2_ITERATIONS, BrokerListener, broker_user, configuration, password_line
 from tests.gateway.callers import TIMEOUT_S, account_session, collect_until, publish_reason_code, raw_client
+from tests.processes import process_with
 from tests.waiting import wait_until
 
 QUIET = 0.5  # seconds in which a will that the broker carries out has come
@@ -275,27 +276,17 @@ def test_passwords_are_kept_when_the_files_are_written_anew_and_only_their_owner
     assert all(file.stat().st_mode & 0o077 == 0 for file in folder.iterdir())
 
 
-def mosquitto_pid(folder: Path) -> int | None:
-    """The mosquitto that runs with the files of a folder, or None."""
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            if words[-2:-1] == [str(folder / "mosquitto.conf").encode()] and b"mosquitto" in words[0]:
-                return int(process.name)
-    return None
-
-
 @pytest.mark.slow
 async def test_a_broker_that_a_box_brings_is_started_again_when_it_dies(home: Home, tmp_path: Path) -> None:
     folder = tmp_path / "broker"
     write_house(folder, home, host=home.broker.host, port=home.broker.port, user=broker_user())
     async with keep_broker(folder, home):
-        first = mosquitto_pid(folder)
+        first = process_with(folder / "mosquitto.conf")
         assert first is not None
         os.kill(first, signal.SIGKILL)
-        await wait_until(lambda: mosquitto_pid(folder) not in (None, first))
+        await wait_until(lambda: process_with(folder / "mosquitto.conf") not in (None, first))
         await wait_until(lambda: is_listening(home.broker.host, home.broker.port))
-    assert mosquitto_pid(folder) is None, "it ends with the box"
+    assert process_with(folder / "mosquitto.conf") is None, "it ends with the box"
 
 
 def test_what_makes_mosquitto_2_0_21_cut_clients_off_at_random_is_not_configured(tmp_path: Path) -> None:
