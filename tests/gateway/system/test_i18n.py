@@ -215,6 +215,7 @@ def test_what_is_installed_holds_the_compiled_catalogues(tmp_path: Path) -> None
     inside = [name for name in names if name.startswith("gateway/locale/")]
     assert inside == [f"gateway/locale/{language}/LC_MESSAGES/perron.mo" for language in languages()[:-1]]
     assert "gateway/config/samples/home.yaml" in names, "which `perron new` and `perron demo` read"
+    assert "devices/simulators/drawings/outside.svg" in names, "which simulated cameras film"
 
 
 def test_languages_are_found_by_their_catalogues() -> None:
