@@ -10,7 +10,41 @@ PAGE = "tests/gateway/web/pages/test_add_device.py"
 WEAKER = f"{PURE}::test_what_would_weaken_what_is_there_is_refused"
 FAILED = f"{KEPT}::test_what_no_gateway_began_with_is_taken_out_of_the_house_file_and_waits_again"
 
+TRIED = "tests/gateway/installation/test_tryout.py"
+SETUP = "tests/gateway/web/pages/test_setup.py"
+
 MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="an installer has the box speak with any address",
+        file="gateway/installation/tryout.py",
+        old='        if is_owner or request.kind != "camera":\n',
+        new="        if is_owner or request.kind:\n",
+        tests=(
+            f"{TRIED}::test_an_installer_tries_only_what_has_announced_itself",
+            f"{SETUP}::test_an_installer_tries_an_address_only_where_a_camera_announced_itself",
+        ),
+    ),
+    Mutant(
+        name="the picture of a trial is for everybody",
+        file="gateway/installation/tryout.py",
+        old="        if kept is None or kept.person != person or kept.until < self._clock().mono:\n",
+        new="        if kept is None or kept.until < self._clock().mono:\n",
+        tests=(f"{TRIED}::test_the_picture_of_a_camera_is_for_who_tried_it_alone_and_for_a_while",),
+    ),
+    Mutant(
+        name="a camera of the inside is watched by another path",
+        file="gateway/installation/tryout.py",
+        old="                if port == its_port and addresses & _addresses(host):\n",
+        new="                if port != its_port and addresses & _addresses(host):\n",
+        tests=(f"{TRIED}::test_a_camera_of_the_inside_is_not_watched_by_another_path",),
+    ),
+    Mutant(
+        name="an account is shown as often as somebody presses",
+        file="gateway/web/pages/broker_accounts.py",
+        old="        if name in shown and not renews:\n",
+        new="        if name not in shown and renews:\n",
+        tests=(f"{SETUP}::test_an_account_is_shown_once_and_a_new_password_ends_the_former",),
+    ),
     Mutant(
         name="an addition may change what is there",
         file="gateway/installation/proposal_checks.py",
