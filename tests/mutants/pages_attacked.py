@@ -113,8 +113,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a walk test begins anew at one press",
         file=f"{WEB}pages/installation.py",
-        old='        if do == "begin" and done and fields.get("sure") != "1":\n',
-        new='        if do == "begin" and done < 0:\n',
+        old='        if do == "begin" and walk is not None and was_tried and fields.get("sure") != "1":\n',
+        new='        if do == "begin" and walk is not None and was_tried and walk is None:\n',
         tests=(
             "tests/gateway/web/pages/test_installation.py::test_to_begin_anew_is_asked_before_trials_that_are_done_are_wiped",
         ),
