@@ -5,6 +5,7 @@ writes one JSON line for each wanted picture: `{"second", "jpeg"}`, or null if t
 wanted at a second (`2.5`), or it is the busiest one of a span (`2.5:8`). `SIDE`: its longer side in pixels, at most.
 """
 
+import contextlib
 import io
 import os
 import resource
@@ -142,7 +143,8 @@ def _to_still(frame: "av.VideoFrame", at: float, side_px: int) -> Still:
 
 def main() -> None:
     """Run the child process."""
-    os.nice(NICENESS)
+    with contextlib.suppress(PermissionError):  # the unit of a service may forbid it
+        os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     side_px, *wanted = sys.argv[1:]

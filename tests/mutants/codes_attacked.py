@@ -107,8 +107,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a stranger's host name is offered as it comes",
         file="gateway/installation/discovery.py",
-        old="url=valid_stream_url(url)",
-        new="url=url",
+        old='vendor="rtsp", url=valid_stream_url(url)',
+        new='vendor="rtsp", url=url',
         tests=(f"{_DISCOVERY}::test_a_camera_whose_host_is_none_of_the_house_file_s_is_shown_without_a_command",),
     ),
     Mutant(

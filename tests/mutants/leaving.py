@@ -69,8 +69,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the former household's links hold in the new one",
         file="gateway/runtime/maintenance/handover.py",
-        old='        await asyncio.to_thread(renew_link_key, home.storage.folder / "key")\n',
-        new="",
+        old="for renew in (renew_link_key, renew_push_key):",
+        new="for renew in (renew_push_key,):",
         tests=(f"{OUT}::test_a_house_with_another_owner_has_new_links_no_phones_and_no_films",),
     ),
     Mutant(

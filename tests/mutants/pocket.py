@@ -63,8 +63,8 @@ MUTANTS = (
     Mutant(
         name="a phone that failed is owed nothing any more",
         file="gateway/runtime/notifications/queue.py",
-        old="        if heard is SendResult.TAKEN:",
-        new="        if heard is not SendResult.SILENT:",
+        old='        if result is SendResult.TAKEN:\n            log.info("phone_told"',
+        new='        if result is not SendResult.SILENT:\n            log.info("phone_told"',
         tests=(f"{POCKET}::test_what_was_owed_is_told_after_a_restart_and_only_once",),
     ),
     Mutant(

@@ -241,7 +241,7 @@ async def test_a_link_answers_for_a_brand_and_says_what_was_decided_ever_after(
             async with client.get(f"/link/{yes}") as answer:
                 page = await answer.text()
                 assert answer.status == 200
-            for fact in ("shop asks to be let in", "Front, Garage", "Colissimo", "00:00-24:00", "it is no"):
+            for fact in ("shop asks to be let in", "Front, Garage", "Colissimo", "at any hour", "it is no"):
                 assert fact in page, fact
             permission = made.store.brands.permission("shop")
             assert permission is not None
