@@ -82,6 +82,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: rank[item])
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder whose path is short enough for the sockets of a box in a folder below it, unlike `tmp_path`."""
+    with tempfile.TemporaryDirectory(prefix="p") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def houses_start_by_a_fork() -> Iterator[None]:
     """Start the processes of played houses by a fork; a test that needs its own way of starting them overrides this."""

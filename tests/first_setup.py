@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Page, expect
 
 from gateway.mqtt.mosquitto.provisioning import free_port
@@ -14,6 +15,7 @@ from tests.browser import accessibility_problems
 from tests.gateway.cli.terminal import RunningCommand, run_perron, start_command
 from tests.gateway.web.house import ANNA_PASSWORD
 
+ONE_AT_A_TIME = pytest.mark.xdist_group("announced house")  # by mDNS a box would find the devices of another test's
 DEVICES = {"doorbell", "front-door", "front-lock", "front-scanner", "front-signal", "hall-camera"}
 PRESSES = 5  # of a button, until each camera was in time
 LOST = "Failed to load resource|WebSocket|ERR_CONNECTION"  # while the box reads the changed house
@@ -84,3 +86,15 @@ async def adds_the_entrance(page: Page, box: RunningCommand) -> None:
     await page.get_by_role("button", name="Add this entrance").click()
     await expect(page.locator("#entrance.good")).to_contain_text("Front door")
     await asyncio.to_thread(box.until, "Ready: front.")
+
+
+async def each_device_answers(page: Page) -> None:
+    """The checklist asks each device live, once more if a loaded machine was late; it says which cannot be asked."""
+    answers = page.locator("#answers")
+    for _ in range(PRESSES):
+        await answers.get_by_role("button", name="Ask all of them").click()
+        await expect(answers).to_contain_text(re.compile(r"answered in|did not answer"))
+        if "4 of 4 have answered." in await answers.inner_text():
+            break
+    await expect(answers).to_contain_text("4 of 4 have answered.")
+    await expect(answers.locator("li", has_text="front-scanner")).to_contain_text("by itself")

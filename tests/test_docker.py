@@ -15,17 +15,18 @@ import pytest
 from ruamel.yaml import YAML
 
 from gateway.mqtt.mosquitto.provisioning import free_port
+from tests.first_setup import ONE_AT_A_TIME
 
 ROOT = Path(__file__).parent.parent
 SERVICES = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]
 
 
 @pytest.fixture
-def command_of(tmp_path: Path) -> Callable[[str], list[str]]:
-    """A service's command as it would run, with the container's folders put under `tmp_path`."""
+def command_of(short_folder: Path) -> Callable[[str], list[str]]:
+    """A service's command as it would run, with the container's folders put under `short_folder`."""
 
     def command(service: str) -> list[str]:
-        words = [str(word).replace("/perron", str(tmp_path)) for word in SERVICES[service]["command"]]
+        words = [str(word).replace("/perron", str(short_folder)) for word in SERVICES[service]["command"]]
         return [sys.executable, "-m", "gateway", *words]
 
     return command
@@ -52,9 +53,10 @@ def appears(path: Path, *, within: float) -> bool:
     return path.exists()
 
 
+@ONE_AT_A_TIME
 @pytest.mark.slow
 def test_the_box_and_the_house_beside_it_run_and_end_when_told(
-    command_of: Callable[[str], list[str]], tmp_path: Path
+    command_of: Callable[[str], list[str]], short_folder: Path
 ) -> None:
     port = free_port()
     running: list[subprocess.Popen[bytes]] = []
@@ -63,7 +65,7 @@ def test_the_box_and_the_house_beside_it_run_and_end_when_told(
         running.append(subprocess.Popen([*command_of("perron"), *own], stdin=subprocess.DEVNULL))
         assert listens(port, within=60)
         running.append(subprocess.Popen(command_of("house"), stdin=subprocess.DEVNULL))
-        assert appears(tmp_path / "box/house.sock", within=60)
+        assert appears(short_folder / "box/house.sock", within=60)
         end = time.monotonic() + STAYS_S
         while time.monotonic() < end:
             assert [process.poll() for process in running] == [None, None]
@@ -74,16 +76,16 @@ def test_the_box_and_the_house_beside_it_run_and_end_when_told(
     finally:
         for process in running:
             process.kill()
-        pid = tmp_path / "box/box/video.pid"
+        pid = short_folder / "box/box/video.pid"
         if pid.is_file():
             os.kill(int(pid.read_text()), signal.SIGTERM)
 
 
 def test_the_intercom_s_process_runs_with_the_file_that_its_folder_has(
-    command_of: Callable[[str], list[str]], tmp_path: Path
+    command_of: Callable[[str], list[str]], short_folder: Path
 ) -> None:
     command = command_of("intercom")
-    folder = tmp_path / "box"
+    folder = short_folder / "box"
     folder.mkdir()
     (folder / "word").write_text("ghabcd0001:word", encoding="utf-8")
     (folder / "word").chmod(0o600)

@@ -4,7 +4,6 @@ Everything is real but the devices and the door: `perron setup` with its broker 
 """
 
 import json
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -16,11 +15,20 @@ from playwright.async_api import Page, expect
 from gateway.config.loader import load_home_file
 from gateway.demo.processes import stop_detached
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
-from tests.first_setup import DEVICES, LOST, PRESSES, adds_the_entrance, adds_what_was_found, box_set_up, claims
+from tests.first_setup import (
+    DEVICES,
+    LOST,
+    ONE_AT_A_TIME,
+    adds_the_entrance,
+    adds_what_was_found,
+    box_set_up,
+    claims,
+    each_device_answers,
+)
 from tests.gateway.cli.terminal import start_command
 from tests.gateway.web.house import ANNA_PASSWORD
 
-pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
+pytestmark = [pytest.mark.slow, ONE_AT_A_TIME, *IN_SHARED_BROWSER]
 
 MAX_ACTS, MAX_SECONDS = 6, 300.0
 
@@ -40,9 +48,9 @@ class Acts:
 
 
 async def test_an_empty_machine_is_ready_in_at_most_six_acts_and_five_minutes(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+    short_folder: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    folder, acts = tmp_path / "box", Acts()
+    folder, acts = short_folder / "box", Acts()
     try:
         acts.count("perron setup")
         with (
@@ -82,18 +90,6 @@ async def test_an_empty_machine_is_ready_in_at_most_six_acts_and_five_minutes(
                 await somebody.leave(forgiven=LOST)
     finally:
         await stop_detached(folder / "box" / "video.pid")
-
-
-async def each_device_answers(page: Page) -> None:
-    """The checklist asks each device live, once more if a loaded machine was late; it says which cannot be asked."""
-    answers = page.locator("#answers")
-    for _ in range(PRESSES):
-        await answers.get_by_role("button", name="Ask all of them").click()
-        await expect(answers).to_contain_text(re.compile(r"answered in|did not answer"))
-        if "4 of 4 have answered." in await answers.inner_text():
-            break
-    await expect(answers).to_contain_text("4 of 4 have answered.")
-    await expect(answers.locator("li", has_text="front-scanner")).to_contain_text("by itself")
 
 
 async def an_account_is_shown_once(page: Page, folder: Path) -> None:

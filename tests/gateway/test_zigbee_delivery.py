@@ -106,7 +106,7 @@ async def test_a_thermometer_whose_battery_runs_out_is_told_of_by_the_house_s_br
         await play.watch.wait_until(
             "it is shown", lambda: play.watch.state["batteries"].get("fridge/kitchen-fridge") == "low", within=20
         )
-        assert "kitchen-fridge" in str(told()[0]["text"])
+        assert "Réfrigérateur" in str(told()[0]["text"]), "the device has its name in the home's language"
         assert len(told()) == 1, "once"
 
 

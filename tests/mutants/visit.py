@@ -555,8 +555,8 @@ MUTANTS = (
     Mutant(
         name="the house is called ready while the owner has to check the door",
         file="gateway/domain/visit/readiness.py",
-        old="        return PresentReadiness(is_now=PresentState.ATTENTION)\n",
-        new="        return PresentReadiness(is_now=PresentState.READY)\n",
+        old="visit.phase is Phase.HANDED_TO_OWNER):\n        return PresentReadiness(is_now=PresentState.ATTENTION)\n",
+        new="visit.phase is Phase.HANDED_TO_OWNER):\n        return PresentReadiness(is_now=PresentState.READY)\n",
         tests=(READINESS,),
     ),
     Mutant(
