@@ -46,7 +46,8 @@ async def announce(announcements: Iterable[Announcement]) -> AsyncIterator[None]
                 one.service, f"{one.name}.{one.service}", addresses=[socket.inet_aton(LOOPBACK)], port=one.port,
                 properties=dict(one.txt), server=f"{one.name}.local.",
             )  # fmt: skip
-            await announcing.async_register_service(info)
+            # Another simulated house in the network may have the name
+            await announcing.async_register_service(info, allow_name_change=True)
         yield
     finally:
         await announcing.async_unregister_all_services()

@@ -24,7 +24,7 @@ MIN_PASSWORD_LENGTH = 16  # characters; Perron's own passwords have 32
 MIN_DIFFERENT_CHARACTERS = 8
 
 _NEW_PASSWORD_TODO = _(
-    "Delete the file and run `perron broker-config` again: it makes a new one; give that to the device."
+    "Delete the file and run `perron broker-config {folder}` again: it makes a new one; give that to the device."
 )
 FOLDER_TEXTS: Mapping[str, tuple[Text, Text]] = {
     "folder_open": (_("{file} can be listed or written by others (mode {mode})."), Text("`chmod 700 {file}`")),
@@ -168,9 +168,11 @@ def _password_faults(folder: Path) -> Iterator[FileFault]:
             continue
         password = file.read_text(encoding="utf-8", errors="replace").rstrip("\n")
         if len(password) < MIN_PASSWORD_LENGTH or len(set(password)) < MIN_DIFFERENT_CHARACTERS:
-            yield FileFault("guessed", {"file": str(file), "length": str(len(password))})
+            yield FileFault("guessed", {"file": str(file), "folder": str(folder), "length": str(len(password))})
         elif password in files_by_password:
-            yield FileFault("shared", {"file": str(file), "other": files_by_password[password].name})
+            yield FileFault(
+                "shared", {"file": str(file), "folder": str(folder), "other": files_by_password[password].name}
+            )
         files_by_password.setdefault(password, file)
 
 

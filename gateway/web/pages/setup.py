@@ -1,7 +1,7 @@
 """The first set-up: the list of its steps, the devices that were found, and the entrance that they make."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -75,25 +75,33 @@ class SetupPage(Page):
 
     @get(DEVICES_PATH, UserRight.DEVICES)
     async def _devices_page(
-        self, request: web.Request, user: CurrentUser, *, errors: Sequence[Text] = (), status: int = 200
+        self,
+        request: web.Request,
+        user: CurrentUser,
+        *,
+        errors: Sequence[Text] = (),
+        status: int = 200,
+        ticked: Collection[str] | None = None,
     ) -> web.Response:
+        """Show what was found; `ticked` are the keys that were chosen before (None: what a home needs is ticked)."""
         new = self._new_devices()
         searched = self._tryout.searched
         age = None if searched is None else self._now.mono - searched.mono
         waiting = {view.proposal.name for view in await self._services.proposals.read_views() if not view.proposal.done}
         return self._render_page(
             request, "setup_devices", status=status, page=DEVICES_PATH, errors=errors, waiting=waiting,
-            found=[self._found_facts(one) for one in new], searched=searched is not None,
+            found=[self._found_facts(one, ticked) for one in new], searched=searched is not None,
             begins=not self._searching.locked() and (age is None or (age > SEARCH_PAUSE_S and not new)),
             known=[one.device for one in self._tryout.found if one.device.known_as],
             is_owner=user.role is Role.OWNER,
         )  # fmt: skip
 
-    def _found_facts(self, found: FoundDevice) -> Mapping[str, Any]:
+    def _found_facts(self, found: FoundDevice, ticked: Collection[str] | None) -> Mapping[str, Any]:
         fields = found.device.add_fields
+        is_ticked = fields["kind"] in WANTED_KINDS if ticked is None else found.device.key in ticked
         return {
             "found": found, "device": found.device, "fields": fields, "kind": kind_name(fields["kind"]),
-            "title": vendor_title(fields["vendor"]), "ticked": fields["kind"] in WANTED_KINDS,
+            "title": vendor_title(fields["vendor"]), "ticked": is_ticked,
         }  # fmt: skip
 
     @post(f"{DEVICES_PATH}/search", UserRight.DEVICES)
@@ -136,10 +144,12 @@ class SetupPage(Page):
         chosen = {str(key) for key in form.getall("take", ())}
         requests = [one.request for one in self._new_devices() if one.device.key in chosen and one.request is not None]
         if not requests:
-            return await self._devices_page(request, user, errors=[_("Tick at least one device.")], status=422)
+            return await self._devices_page(
+                request, user, errors=[_("Tick at least one device.")], status=422, ticked=chosen
+            )
         errors = await self._propose(request, user, requests)
         if errors:
-            return await self._devices_page(request, user, errors=errors, status=422)
+            return await self._devices_page(request, user, errors=errors, status=422, ticked=chosen)
         raise web.HTTPSeeOther(SETUP_PATH)
 
     @post(f"{SETUP_PATH}/entrance", UserRight.DEVICES)

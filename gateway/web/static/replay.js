@@ -97,7 +97,9 @@ class Replay {
     ));
     this.start = Math.min(...this.facts.films.map((film) => film.start));
     this.end = Math.max(...this.facts.films.map((film) => film.end));
-    Object.assign(this, { at: this.start, playing: false, rate: 1, turn: null, last: 0, sought: -QUIET });
+    // It opens where each camera has its film, though one began to film before another.
+    const began = this.lanes.filter((lane) => lane.films.length).map((lane) => Math.min(...lane.films.map((film) => film.start)));
+    Object.assign(this, { at: Math.max(this.start, ...began), playing: false, rate: 1, turn: null, last: 0, sought: -QUIET });
     this.find = (name) => root.querySelector(name);
     this.moments = [...document.querySelectorAll(".moment")];
   }
