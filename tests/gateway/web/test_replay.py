@@ -178,9 +178,9 @@ async def test_the_keys_drive_the_replay_and_can_be_switched_off(site: ServedSit
             await settled(page)
             return int(await at.input_value()) / 1000
 
-        assert [await press(key) for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "j", "End", "Home")] == [
-            5, 10, 5, 0, FILM_S, 0,
-        ]  # fmt: skip
+        assert int(await at.input_value()) > 0, "it opens where each camera has its film"
+        keys = ("Home", "ArrowRight", "ArrowRight", "ArrowLeft", "j", "End", "Home")
+        assert [await press(key) for key in keys] == [0, 5, 10, 5, 0, FILM_S, 0]
         assert await press(".") == pytest.approx(1 / RATE, abs=0.02)
         assert await press(",") == 0
         await page.keyboard.press("Space")
