@@ -99,7 +99,7 @@ async def enrolled(page: Page, address: str, code: str) -> None:
     await page.goto(f"{address}/claim")
     for field, value in (("code", code), ("name", "Anna"), ("password", ANNA_PASSWORD)):
         await page.locator(f"[name={field}]").fill(value)
-    await page.locator("main form button").click()
+    await page.locator("main form button").last.click()
     await page.goto(f"{address}/settings")
     await page.get_by_role("link", name="Enrol this browser").click()
     await page.locator("[name=password]").fill(ANNA_PASSWORD)
@@ -266,7 +266,7 @@ async def ended(page: Page, address: str) -> None:
     await page.goto(f"{address}/enter")
     for field, value in (("name", "Anna"), ("password", ANNA_PASSWORD)):
         await page.locator(f"[name={field}]").fill(value)
-    await page.locator("main form button").click()
+    await page.locator("main form button").last.click()
     await page.goto(f"{address}/settings")
     end = page.get_by_role("button", name="End the browser Anna's phone")
     await end.click()

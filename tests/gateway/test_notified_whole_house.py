@@ -12,7 +12,7 @@ from playwright.async_api import expect
 from gateway.config.home import PagesSection
 from gateway.demo.plan import DemoPlan
 from gateway.mqtt.mosquitto.provisioning import free_port
-from tests.browser import visitor
+from tests.browser import IN_SHARED_BROWSER, visitor
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.test_installable import CONTROLLED
 from tests.gateway.web.test_notified import CLICK, PUSH, RECORDS, SHOWN, subscribe_script
@@ -20,7 +20,7 @@ from tests.pushservice import PushBrowser, push_service
 from tests.waiting import wait_until
 from tests.whole_house import run_whole_house
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, *IN_SHARED_BROWSER]
 
 
 async def test_a_phone_that_was_notified_by_one_press_shows_the_door_and_keeps_it_shut(tmp_path: Path) -> None:

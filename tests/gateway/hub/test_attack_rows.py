@@ -163,7 +163,7 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
         f"{_HOOKS}test_sender.py::test_a_name_that_leads_inside_is_refused_when_it_is_connected_to",
         f"{_HOOKS}test_sender.py::test_redirects_are_not_followed_and_answers_without_end_are_cut",
         f"{_HOOKS}test_connection.py::test_a_name_that_changes_between_two_tries_is_asked_anew_and_refused",
-        f"{_HUB}http/test_ssrf.py::test_no_ipv4_number_is_reached_inside_an_ipv6_one",
+        "tests/gateway/system/test_destinations.py::test_no_ipv4_number_is_reached_inside_an_ipv6_one",
         (f"{_API}test_webhook_endpoints.py"
         "::test_an_address_where_the_hub_does_not_send_is_refused_when_made_and_when_changed"),
     ),

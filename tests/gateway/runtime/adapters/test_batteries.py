@@ -178,7 +178,7 @@ async def test_a_low_battery_of_the_button_is_told_on_page_and_topic_and_refuses
             made.hear("signal", EVENT, b'{"action":"","battery":8}')
             await wait_until(lambda: made.front.state.batteries["button/signal"] is CRITICAL)
             async with session.get("/", headers={"Accept-Language": "en"}) as page:
-                assert "A battery is running out: the button&#39;s (signal)" in await page.text()
+                assert "A battery is running out: Door light" in await page.text()
         said = [json.loads(one.payload) for one in made.line.on("perron/entrance/front/message")]
         assert [one["about"] for one in said] == ["battery_soon"], "once"
         shown = json.loads(made.line.on("perron/entrance/front/state")[-1].payload)

@@ -176,7 +176,7 @@ async def test_the_command_writes_the_same_statement_once(site: ServedSite, tmp_
     file.chmod(0o600)
     target = tmp_path / "shop.facts.jwt"
     (line,) = export_facts(made.home, "shop", target)
-    assert "1 visit since 2026-06-10" in line
+    assert "1 visit since Wed 10 Jun 2026" in line
     claims = verify_facts(target.read_bytes(), made.key.public)
     assert isinstance(claims, FactsClaims)
     assert claims.facts.visits == 1

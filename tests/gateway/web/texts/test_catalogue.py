@@ -29,7 +29,7 @@ FAMILIES = ("phase.", "way.", "outcome.", "door.", "closure.", "brand.", "day.",
             "role.", "invite.", "link.", "label.kind.", "lock.", "pause.no.",
             "phone.heard.", "house.file.", "examine.",
             "add.no.", "add.note.", "add.kind.", "add.stands.", "install.what.",
-            "away.do.", "away.way.", "away.heard.", "away.gone.", "away.no.")  # fmt: skip
+            "seal.", "away.do.", "away.way.", "away.heard.", "away.gone.", "away.no.")  # fmt: skip
 
 
 def used() -> set[str]:
