@@ -124,7 +124,7 @@ class SimulatedCamera:
         self._scene.sight = sight
 
     def person(self, present: bool) -> None:
-        """Show a house by day, and a courier before the lens or nobody."""
+        """Show the house by day, with a courier in front of the lens if `present`, else without a person."""
         spot = Spot.ROOM if self._view.inside else Spot.LENS
         self.show(Sight(figures=(Figure("courier", (spot,), carries=True),) if present else ()))
 

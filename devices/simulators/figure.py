@@ -23,7 +23,7 @@ _SHEET_OF: Mapping[str, str] = {
     " .stripe { fill: #20242a }",
 }  # fmt: skip
 _BOX = Box(0, 0, 200, 300)
-_FEET = (100, 292)  # where somebody stands in the drawing of people
+_FEET = (100, 292)  # position of a person's feet in the drawing of people
 SCALE_STEPS = 16  # sizes between nothing and the whole height of a picture's drawing
 SCAN_S = 2.5  # seconds for which somebody leans to the lens after a scan
 STEP_S, WAVE_S, SWAY_S = 0.16, 0.4, 1.4  # seconds of a step, of one movement of the hand, of one sway
@@ -32,7 +32,10 @@ KEPT = 96  # cut-outs of one size
 
 
 class Place(NamedTuple):
-    """Where somebody stands in a drawing of the house: the feet, the size of its 270 units, and what hides the rest."""
+    """The position of a person in a drawing of the house.
+
+    `x`, `y`: of the feet. `scale`: the height, as a part of 270 units. `clip`: the drawing hides what is behind it.
+    """
 
     x: float
     y: float

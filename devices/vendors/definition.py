@@ -70,7 +70,7 @@ NO_DESCRIPTIONS: Mapping[str, FieldDescription] = MappingProxyType({})
 
 
 def plain_settings(access: BrokerAccess) -> str:
-    """Return the settings of a device that is configured on a page or in a file of its own."""
+    """Return host, port, user, password and topic as text, for a device that has its own settings page or file."""
     return f"""\
 Host:     {access.host}
 Port:     {access.port}{" (TLS)" if access.authority else ""}

@@ -156,7 +156,7 @@ DEFINITION = Definition(
     help="It sends what it reads to the broker.",
     fields={
         "keys.code": FieldDescription(
-            title="Where the code stands in its message", help="Only if it sends JSON.", example="data.barcode"
+            title="Key of the code in its message", help="Only if it sends JSON.", example="data.barcode"
         ),
     },
     kinds=frozenset({"scanner"}),

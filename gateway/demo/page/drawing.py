@@ -67,7 +67,7 @@ class SceneDrawn(Frozen):
     post: int | None = None  # where a post in front of the house carries signal and camera
     guard: int | None = None  # where the guard's box is
     outside: int = 112  # where somebody before the house stands
-    between: int = 112  # where somebody stands who is through the first of two doors
+    between: int = 112  # position of a person who is through the first of two doors
     inside: int = 340
 
 

@@ -23,7 +23,7 @@ BRIDGE_VENDOR = "zigbee2mqtt"
 
 
 class BrokerAccountsPage(Page):
-    """The page of the accounts. Whoever has one speaks for its device: only an owner sees it, with a fresh password."""
+    """The page of the accounts. A program with an account can send as its device, so only an owner sees it."""
 
     @get(ACCOUNTS_PATH, UserRight.ENROL)
     async def _page(
