@@ -76,7 +76,7 @@ class Capability(Frozen, kw_only=False):
 
     @property
     def text_with_command(self) -> Text:
-        """What is said at the terminal."""
+        """The text for the terminal."""
         if not self.command:
             return self.text
         return _("{statement} At the terminal: `{command}`", statement=self.text, command=self.command)

@@ -106,7 +106,7 @@ class OwnerParcelRequest(OwnerRequest):
 
 
 class OwnerRefuseDeliveryRequest(OwnerRequest):
-    """Refuse one expected delivery for good: its retailer is told, and nothing opens for it any more."""
+    """Refuse one expected delivery for good: the gateway informs its retailer, and opens for it no more."""
 
     do: Literal["refuse_delivery"]
     delivery: DeliveryKey

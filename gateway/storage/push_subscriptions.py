@@ -1,4 +1,4 @@
-"""Stores the browsers that are told by Web Push, at most one of each known device.
+"""Stores the browsers that get Web Push messages, at most one of each known device.
 
 A subscription belongs to a known device and ends with it. So it also ends with its person's account, with the password,
 and with the household; and with the sign-out of its browser (`sessions.end_session`).
@@ -67,7 +67,7 @@ def subscription(db: Database, phone: str) -> PushSubscription | None:
 
 
 def of_device(db: Database, device: str) -> PushSubscription | None:
-    """Return the subscription of a device; None: it is told nothing."""
+    """Return the subscription of a device; None: it gets no messages."""
     return db.record(PushSubscription, f"{_SELECT} AND s.device = ?", (device,))
 
 
@@ -106,7 +106,7 @@ def unsubscribe(db: Database, phone: str, now: Now, *, by: str | None) -> bool:
 
 
 class PushStore(StorePart):
-    """The browsers that are told by Web Push: `Store.push`."""
+    """The browsers that get Web Push messages: `Store.push`."""
 
     subscriptions = reads(subscriptions)
     subscription = reads(subscription)

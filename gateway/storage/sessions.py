@@ -74,7 +74,7 @@ def touch_session(db: Database, ident: str, when: datetime) -> None:
 
 
 def end_session(db: Database, ident: str) -> None:
-    """End a session. Its device stays known, but its browser sends no orders through a hub and is told nothing."""
+    """End a session. Its device stays known, but its browser sends no orders through a hub and gets no messages."""
     for table in ("browser", "push_subscription"):
         db.execute(f"DELETE FROM {table} WHERE device = (SELECT device FROM session WHERE id = ?)", (ident,))  # noqa: S608 - two words of our own
     db.execute("DELETE FROM session WHERE id = ?", (ident,))

@@ -28,7 +28,7 @@ DEFAULT_WIDTH, DEFAULT_STANDS = 100, "in the wall"  # of a kind without a file o
 GAP = 8
 PASSAGE = 76  # between two doors in a wall: the hall of a building
 ROOM_LEFT, ROOM_RIGHT = 292, 468
-FIRST_LEFT = 84  # the first way in begins there at least: the courier stands before it
+FIRST_LEFT = 84  # the first way in begins there at least: the courier is in front of it
 NARROW_ROOM = 120  # in a room that is narrower there is no table
 WALL_MARGIN = 34  # of the wall before its first door
 
@@ -66,7 +66,7 @@ class SceneDrawn(Frozen):
     fridge: bool = False
     post: int | None = None  # where a post in front of the house carries signal and camera
     guard: int | None = None  # where the guard's box is
-    outside: int = 112  # where somebody before the house stands
+    outside: int = 112  # position of a person in front of the house
     between: int = 112  # position of a person who is through the first of two doors
     inside: int = 340
 

@@ -12,7 +12,7 @@ from gateway.evidence.manifest import ClipRecord, Manifest
 from gateway.system.atomic_file import open_regular
 from gateway.video.stills import MAX_SIDE_PX, FilmSecond, FilmStretch, Still, take_stills
 
-ARRIVING_S = (1.0, 5.0)  # seconds before and after the scan in which whoever scans faces the camera
+ARRIVING_S = (1.0, 5.0)  # seconds before and after the scan in which the person who scans faces the camera
 CARRYING_S = 10.0  # seconds from the opening of the door in which the parcel is carried in, at most
 
 
@@ -126,7 +126,7 @@ def _wanted(moment: PhotoMoment, timeline: VisitTimeline) -> _Wanted | None:
             end = event.at + after
             return _Wanted(at=event.at - before, until=end if opened is None else max(event.at, min(end, opened.at)))
         case PhotoMoment.CARRYING:
-            # Whoever carries it in comes out again: what is wanted is in the first half
+            # The person who carries it in comes out again, so the search takes the first half
             half = timedelta(seconds=CARRYING_S) if closed is None else (closed.at - event.at) / 2
             return _Wanted(at=event.at, until=event.at + max(timedelta(), min(half, timedelta(seconds=CARRYING_S))))
         case _:

@@ -70,7 +70,7 @@ def update_accounts(home: Home) -> bool:
 
 
 def renew_password(home: Home, account: str) -> bool:
-    """Give an account another password; whoever uses the former one is refused. False: another user writes the files.
+    """Give an account another password; the broker refuses the former one. False: another user writes the files.
 
     Raises:
         OSError, ValueError, WeakBrokerSetup: as `update_accounts`.

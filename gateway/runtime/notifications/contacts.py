@@ -1,4 +1,4 @@
-"""Adds and removes phones, and stores what each is told, while the box runs.
+"""Adds and removes phones, and stores which messages each one gets, while the box runs.
 
 Addresses of Apprise stand in a file; browsers that are told by Web Push are in the store.
 
@@ -48,7 +48,7 @@ log = structlog.get_logger(__name__)
 SCRATCH_FOLDER = "pocket"  # of pictures on their way to phones, under the storage folder
 MAX_PHONES = 20  # phones: more than a household has; each uses a task of its own
 MAX_URL_CHARACTERS = 500  # characters of an address
-TOPIC_BYTES = 12  # random bytes of a topic that the box makes: whoever knows it reads the messages
+TOPIC_BYTES = 12  # random bytes of a topic that the box makes: a person who knows it can read the messages
 PHONE_NAME_BYTES = 16
 NTFY_SERVER = "ntfy.sh"  # the public server of ntfy's authors, which a page proposes
 

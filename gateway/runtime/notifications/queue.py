@@ -308,7 +308,7 @@ class _PhoneSender:
         return True
 
     async def _without_muted(self, waiting: list[ComposedMessage]) -> list[ComposedMessage]:
-        """Return the messages that this phone is told; the others count as delivered to it."""
+        """Return the messages that this phone gets; the others count as delivered to it."""
         muted = self._queue.muted_of(self.phone.name) if waiting else frozenset()
         silent = [message.number for message in waiting if category(message.about) in muted]
         for number in silent:

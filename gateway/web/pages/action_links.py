@@ -57,7 +57,7 @@ class ActionLinkPage(Page):
 
     @get(f"/{PICTURE_PATH}/{{token}}")
     async def _pushed_picture(self, request: web.Request) -> web.Response:
-        """Hand out the picture of a pushed message, once, to whoever has its link."""
+        """Hand out the picture of a pushed message, once, to the browser that has its link."""
         jpeg = self._services.contacts.pushes.pictures.take(request.match_info["token"], self._now)
         if jpeg is None:
             raise web.HTTPNotFound

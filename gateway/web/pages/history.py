@@ -118,7 +118,7 @@ class HistoryPages(Page):
 
     @get("/history/{visit}/thumbnail", UserRight.SEE_HISTORY)
     async def _thumbnail(self, request: web.Request, user: CurrentUser) -> web.FileResponse:
-        """Serve a small picture of a visit: of the moment that is asked for, or the first that there is."""
+        """Serve a small picture of a visit: of the requested moment, or the first one that exists."""
         visit, wanted = request.match_info["visit"], request.query.get("moment")
         parts = self._store.recordings.films(visit=visit)
         kept = kept_thumbnails(self._services.films_folder, visit) if _film_clips(parts) else ()

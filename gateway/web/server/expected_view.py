@@ -48,7 +48,7 @@ class ExpectedDelivery(Frozen):
     is_not_out: bool  # an own parcel that is not known to be out for delivery
     asks_first: bool  # somebody of the household has to say yes while it rings
     note: str  # what the household calls an own parcel
-    is_own: bool  # somebody of the household announced it; no retailer is told
+    is_own: bool  # a member of the household announced it, so it has no retailer
     is_pending: bool  # its brand waits for the owner's answer
 
 
