@@ -1,4 +1,4 @@
-"""Manages the phones that get messages: one's own browser, the messages that each phone gets, and for owners every other way."""
+"""Manages the phones: a person's own browser, the messages that each phone gets, and for owners every other way."""
 
 from hashlib import sha256
 
