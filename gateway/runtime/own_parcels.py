@@ -83,7 +83,7 @@ PARCEL_STATE_TEXTS: Mapping[str, Text] = MappingProxyType(
         ParcelState.REFUSED: _("Refused at the moment: see the entrance"),
         ParcelState.VISITING: _("The courier is at the door"),
         ParcelState.DELIVERED: _("Delivered here"),
-        ParcelState.NOT_DELIVERED: _("Not delivered: the door was opened, and nothing came in"),
+        ParcelState.NOT_DELIVERED: _("Not delivered: no parcel came in. Announce it again if it comes once more"),
         ParcelState.ELSEWHERE: _("Delivered elsewhere, says its carrier: closed"),
         ParcelState.CANCELLED: _("Withdrawn"),
         ParcelState.EXPIRED: _("Its days are over: it did not come"),

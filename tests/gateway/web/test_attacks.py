@@ -304,7 +304,10 @@ async def test_an_installer_is_not_told_who_is_home_nor_whose_parcel_comes(made:
     await wait_until(lambda: made.front.state.somebody_home)
     for name, role, shown in (("Ines", Role.INSTALLER, False), ("Bruno", Role.HOUSEHOLD, True)):
         async with site.client(await site.guest(role, name)) as client, client.get("/", headers=ENGLISH) as answer:
-            assert ("Somebody is home: couriers ring, Perron does not open." in unescape(await answer.text())) is shown
+            assert (
+                "Somebody is home: Perron does not open. A courier's scan gets the red light."
+                in unescape(await answer.text())
+            ) is shown
 
 
 async def test_an_installer_sees_a_visit_s_phase_and_not_its_brand(made: ShellBox, site: ServedSite) -> None:
