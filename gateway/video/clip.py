@@ -44,6 +44,7 @@ CrashPoint = Callable[[str], None]
 CRASH_POINTS: Final = (
     "before-first-fragment",
     "after-first-fragment",
+    "before-link",
     "before-close",
     "after-close-before-rename",
     "after-rename",
@@ -263,5 +264,7 @@ class ClipWriter:
     def _on_fragment_synced(self, end_byte: int, chain: str, first: bool) -> None:
         if first:
             self._crash_point("after-first-fragment")
+        if self.has_begun:
+            self._crash_point("before-link")
         self.end, self.synced_at = self._to_utc(self._newest_at), time.monotonic()
         self._sidecar.write(SidecarLink(end_byte=end_byte, chain=chain, until=self.end))

@@ -89,7 +89,7 @@ def _close_left_film(root: Path, sidecar: Path, head: SidecarHead, lines: tuple[
             _rename_durably(running, final)
         return ClosedFilm(camera=head.camera, start=head.start, facts=last.facts, why=last.why)
     film = running if running.exists() else final
-    facts = _salvage(film, head, lines) if film.exists() else None
+    facts, unlinked = _salvage(film, head, lines) if film.exists() else (None, ())
     if facts is None:
         film.unlink(missing_ok=True)
     elif film == running:
@@ -98,6 +98,8 @@ def _close_left_film(root: Path, sidecar: Path, head: SidecarHead, lines: tuple[
     os.truncate(sidecar, len(whole))  # removes an incomplete last line
     try:
         with closing(SidecarWriter(sidecar, new=False)) as ending:
+            for link in unlinked:
+                ending.write(link)
             ending.write(SidecarEnd(facts=facts, why=StreamFault.INTERRUPTED))
     except OSError as failure:  # a full disk: the facts are right and are computed again next time
         log.warning("%s: %s", sidecar.name, failure)
@@ -129,31 +131,42 @@ def find_gaps(
     return gaps
 
 
-def _salvage(film: Path, head: SidecarHead, lines: tuple[SidecarLine, ...]) -> ClipFacts | None:
-    """Cut off an incomplete end and return the facts of the rest; None if the rest shows no picture."""
+def _salvage(
+    film: Path, head: SidecarHead, lines: tuple[SidecarLine, ...]
+) -> tuple[ClipFacts | None, tuple[SidecarLink, ...]]:
+    """Cut off an incomplete end; return the facts of the rest and the links that the sidecar lacks.
+
+    No facts: the rest shows no picture. A link is missing when the process was killed after it had written a fragment
+    and before it wrote the sidecar's line. Without that line the sidecar would end before the film does, and a verifier
+    would call the film altered.
+    """
     links = [line for line in lines if isinstance(line, SidecarLink)]
     gaps = [line.gap for line in lines if isinstance(line, SidecarGap)]
     chain, doubted = FilmHashChain(), False
+    unlinked: list[tuple[int, str]] = []  # end byte and chain of the fragments behind the sidecar's last link
     good_until = head.start
     with film.open("r+b") as file:
         while data := file.read(READ_BYTES):
             for _ in chain.feed(data):
                 place = chain.links - 1
-                doubted = doubted or (place < len(links) and links[place].chain != chain.link)
-                if place < len(links) and not doubted:
+                if place >= len(links):
+                    unlinked.append((chain.end_byte, chain.link))
+                    continue
+                doubted = doubted or links[place].chain != chain.link
+                if not doubted:
                     good_until = links[place].until
         doubted = doubted or chain.links < len(links)
         file.truncate(chain.end_byte)
         file.flush()
         os.fsync(file.fileno())
     if chain.links < 2:
-        return None
-    length = _film_length(film)
-    end = good_until if length is None else head.start + length
-    doubted = doubted or length is None
+        return None, ()
+    pictures = _pictures(film)
+    end = head.start + pictures[-1][1] if pictures else good_until
+    doubted = doubted or not pictures
     if doubted:
         gaps.append(Gap(start=good_until, end=max([end, *(link.until for link in links[-1:])]), why=StreamFault.DISK))
-    return ClipFacts(
+    facts = ClipFacts(
         camera=head.camera,
         path=head.path,
         start=head.start,
@@ -162,17 +175,33 @@ def _salvage(film: Path, head: SidecarHead, lines: tuple[SidecarLine, ...]) -> C
         fragments=chain.links,
         gaps=tuple(gaps),
     )
+    if doubted:  # links behind bytes that changed would agree with nothing
+        return facts, ()
+    return facts, tuple(
+        SidecarLink(end_byte=end_byte, chain=link, until=head.start + _last_picture_before(end_byte, pictures))
+        for end_byte, link in unlinked
+    )
 
 
-def _film_length(film: Path) -> timedelta | None:
-    """Return the time from the first picture to the last; None if the film cannot be played."""
+def _pictures(film: Path) -> list[tuple[int, timedelta]]:
+    """Return each picture's place in the file and its time after the first one; empty if the film cannot be played."""
     try:
         with av.open(str(film)) as container:
-            times = [packet.pts * packet.time_base for packet in container.demux(video=0) if packet.pts is not None]
+            found = [
+                (packet.pos or 0, float(packet.pts * packet.time_base))
+                for packet in container.demux(video=0)
+                if packet.pts is not None
+            ]
     except av.error.FFmpegError as error:
         log.warning("%s cannot be played: %s", film.name, error)
-        return None
-    return timedelta(seconds=float(max(times) - min(times))) if times else None
+        return []
+    first = min((at for _, at in found), default=0.0)
+    return sorted(((place, timedelta(seconds=at - first)) for place, at in found), key=lambda picture: picture[1])
+
+
+def _last_picture_before(end_byte: int, pictures: list[tuple[int, timedelta]]) -> timedelta:
+    """Return when the last picture before a place in the file was taken, counted from the first picture."""
+    return max((after for place, after in pictures if place < end_byte), default=timedelta(0))
 
 
 def _rename_durably(running: Path, final: Path) -> None:

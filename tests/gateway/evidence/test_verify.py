@@ -420,6 +420,26 @@ def test_what_was_added_after_a_film_is_named(visit: Path, box: SealingBox) -> N
     assert verdict.where == f"{OUTSIDE}, bytes {size} to {size + 3}"
 
 
+def test_an_older_boxs_film_whose_last_fragment_has_no_link_is_whole(visit: Path, box: SealingBox) -> None:
+    """The video process was killed between the fragment and its line, and the box sealed both as they were."""
+    sidecar = visit / OUTSIDE.replace(".mp4", ".jsonl")
+    lines = sidecar.read_bytes().splitlines(keepends=True)
+    *_, last = (place for place, line in enumerate(lines) if b'"kind":"link"' in line)
+    del lines[last]
+    sidecar.write_bytes(b"".join(lines))
+    manifest = json.loads((visit / "manifest.json").read_bytes())
+    for clip in manifest["clips"]:
+        if clip["file"] == OUTSIDE:
+            clip["sidecar_sha256"] = sha256(sidecar.read_bytes()).hexdigest()
+    data = canonical_json(manifest)
+    (visit / "manifest.json").write_bytes(data)
+    (visit / "manifest.sig").write_bytes(box.key.sign(data))
+    assert verify_proof(visit, public_key=box.public).ok
+    with (visit / OUTSIDE).open("ab") as file:
+        file.write(b"more")
+    assert verify_proof(visit, public_key=box.public).code is ProofProblem.FILM_LONGER
+
+
 @pytest.mark.parametrize("with_chains", [False, True])
 def test_two_visits_with_their_films_swapped_are_both_named(
     visit: Path, box: SealingBox, tmp_path: Path, *, with_chains: bool

@@ -21,7 +21,7 @@ RECORD = RecordClip(clip=VISIT, cameras=("front",), folder="films/visit-1")
 WATCH = WatchCameras(cameras=("front",), on=True)
 
 
-@pytest.mark.parametrize("point", ["before-first-fragment", "after-first-fragment"])
+@pytest.mark.parametrize("point", ["before-first-fragment", "after-first-fragment", "before-link"])
 def test_a_process_killed_while_a_film_begins(point: str, tmp_path: Path, cameras: CameraSet) -> None:
     with video_process(tmp_path, kill_at=point) as process, process.talk(cameras, "front") as talk:
         talk.say(WATCH)
@@ -70,6 +70,7 @@ def test_every_kill_point_is_tried() -> None:
     assert set(CRASH_POINTS) == {
         "before-first-fragment",
         "after-first-fragment",
+        "before-link",
         "before-close",
         "after-close-before-rename",
         "after-rename",
