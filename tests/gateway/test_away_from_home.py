@@ -32,6 +32,7 @@ from tests.browser import visitor
 from tests.certified import make_certificate
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.through_hub import AnnouncedDelivery, ThroughHub, through_hub, wait_for
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -238,6 +239,7 @@ async def test_away_from_home_a_browser_permits_vetoes_watches_and_stops_through
         play = here.play
         page = await somebody.page()
         async with home_network(port):
+            await wait_until(play.plan.home.claim_code_file.exists, within=60)  # the pages come after the doors
             await enrolled(page, address, play.plan.home.claim_code_file.read_text(encoding="ascii").strip())
             await expect(page.locator("#heard")).to_have_text("Connected to the box")
         await page.goto(f"{address}/away")  # the box is away: the page comes from its worker

@@ -231,7 +231,7 @@ async def test_a_box_that_is_upgraded_while_a_courier_is_inside_ends_his_visit_a
     box = laid_out(KEPT[0], tmp_path / "box")
     before = public(box)
     async with run_whole_house(tmp_path) as play:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while "cdiscount.inside" not in proofs(box):  # noqa: ASYNC110 - the disk tells nobody
                 await asyncio.sleep(0.1)
         await play.watch.wait_until("the visit's end", lambda: play.watch.state.get("phase") == "ready", within=30)

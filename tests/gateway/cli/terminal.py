@@ -18,8 +18,9 @@ import typer
 
 from gateway.__main__ import MODULES
 from gateway.cli.options import cli
-from gateway.config.home import Home
+from gateway.config.home import Home, PagesSection
 from gateway.mqtt.client import ShortSession, connect_once
+from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.mqtt.packets import InboundMessage
 from tests.forkserver import run_python
 
@@ -49,6 +50,17 @@ def run_perron(*arguments: str | Path, home: Path | None = None) -> subprocess.C
     if home is not None:
         env["PERRON_HOME"] = str(home)
     return run_python("-m", "gateway", *arguments, env=env, timeout=4 * TIMEOUT_S)
+
+
+def make_house(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Make a house by `perron new`, with its pages on a port that no other test uses."""
+    made = run_perron("new", folder)
+    file = folder / "home.yaml"
+    pages = f"port: {PagesSection().port}"
+    text = file.read_text(encoding="utf-8")
+    assert pages in text
+    file.write_text(text.replace(pages, f"port: {free_port()}"), encoding="utf-8")
+    return made
 
 
 class RunningCommand:

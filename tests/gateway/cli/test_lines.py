@@ -85,7 +85,7 @@ def test_what_a_failing_command_says_to_do_works_as_it_is_printed(home_file: Pat
 @pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "log"])
 def test_run_names_its_house_in_the_commands_that_it_prints(tmp_path: Path, *, terminal: bool) -> None:
     folder = tmp_path / "my house"
-    made = run_perron("new", folder)
+    made = make_house(folder)
     home = shlex.quote(str(folder / "home.yaml"))
     assert f"claim-code --home {home}" in made.stdout
     with start_command("run", "--home", folder / "home.yaml", terminal=terminal) as told:

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.cli.failure import ExitCode
 from gateway.cli.lines import COMMANDS_WITHOUT_HOME
-from tests.gateway.cli.terminal import ROOT, run_perron, start_command
+from tests.gateway.cli.terminal import ROOT, make_house, run_perron, start_command
 from tests.test_documented_commands import fault
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ def house() -> Iterator[Path]:
     """Make a house as a newcomer does; its file. Sockets lie in it, so its path is short."""
     with tempfile.TemporaryDirectory() as short:
         folder = Path(short) / ODD
-        assert run_perron("new", folder).returncode == ExitCode.DONE
+        assert make_house(folder).returncode == ExitCode.DONE
         yield folder / "home.yaml"
 
 
