@@ -20,7 +20,7 @@ from gateway.cli.lines import (
     quoted_path,
     set_current_home,
 )
-from tests.gateway.cli.terminal import ROOT, every_command, run_perron, start_command
+from tests.gateway.cli.terminal import ROOT, every_command, make_house, run_perron, start_command
 from tests.gateway.evidence.documents.printed import read_pdf
 from tests.gateway.evidence.documents.visits import seal_visit
 
