@@ -143,7 +143,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a film is read to the end of what was added to it",
         file="gateway/evidence/verify.py",
-        old="if not cut_or_longer and film_sha256(film)",
+        old="if 0 <= beyond <= MAX_UNLINKED_BYTES and film_sha256(film)",
         new="if film_sha256(film)",
         tests=(f"{FORGED}::test_a_film_with_two_gigabytes_behind_its_end_is_not_read_to_that_end",),
     ),

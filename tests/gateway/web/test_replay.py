@@ -492,7 +492,7 @@ async def test_the_visit_of_a_released_box_is_listed_played_and_checked(tmp_path
     folder = laid_out(kept, tmp_path / "box")
     sealed = proofs(folder)["cdiscount.sealed"]
     async with box(folder, its_house(folder)) as made, run_tasks(made.archive.run()):
-        await wait_until(lambda: kept_thumbnails(folder, sealed.name))
+        await wait_until(lambda: kept_thumbnails(folder, sealed.name), within=120)  # the decoder yields to all else
         async with serve_site(made) as site, visitor() as somebody:
             page = await somebody.page()
             await site.sign_in(page.context)
