@@ -41,7 +41,7 @@ def storage_of(made: ShellBox) -> Path:
 
 async def test_a_sealed_visit_gets_small_pictures_that_are_no_part_of_its_proof(made: ShellBox) -> None:
     folder = await sealed(made)
-    await wait_until(lambda: kept_thumbnails(storage_of(made), VISIT))
+    await wait_until(lambda: kept_thumbnails(storage_of(made), VISIT), within=120)
     kept = kept_thumbnails(storage_of(made), VISIT)
     assert kept == (PhotoMoment.ARRIVAL, PhotoMoment.LOCKED)  # this log has no door that opens
     for moment in kept:
@@ -74,7 +74,7 @@ def test_a_film_that_is_not_what_was_sealed_gives_no_picture(tmp_path: Path) -> 
 
 async def test_the_pictures_go_when_the_film_goes(made: ShellBox) -> None:
     await sealed(made)
-    await wait_until(lambda: kept_thumbnails(storage_of(made), VISIT))
+    await wait_until(lambda: kept_thumbnails(storage_of(made), VISIT), within=120)
     made.front.state = replace(made.front.state, visit=None)
     await made.archive.erase(VISIT)
     assert not (storage_of(made) / THUMBNAILS_FOLDER / VISIT).exists()
@@ -85,11 +85,11 @@ async def test_a_visit_that_an_earlier_release_sealed_gets_its_pictures_at_the_s
         await receive(made.store, make_offer())
         async with run_tasks(made.archive.run()):
             await sealed(made)
-            await wait_until(lambda: kept_thumbnails(storage_of(made), VISIT))
+            await wait_until(lambda: kept_thumbnails(storage_of(made), VISIT), within=120)
         thumbnail_file(storage_of(made), VISIT, PhotoMoment.ARRIVAL).unlink()
         made.archive.__post_init__()  # the box starts anew
         async with run_tasks(made.archive.run()):
-            await wait_until(lambda: kept_thumbnails(storage_of(made), VISIT))
+            await wait_until(lambda: kept_thumbnails(storage_of(made), VISIT), within=120)
 
 
 async def test_pictures_of_a_visit_that_the_box_does_not_know_are_deleted(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ async def incident(made: ShellBox, number: int, *, days: int, alarm: c.AlarmCode
 async def site(tmp_path: Path) -> AsyncIterator[ServedSite]:
     """One delivery with pictures; one incident with an alarm a day later."""
     async with replayed_site(tmp_path) as site:
-        await wait_until(lambda: kept_thumbnails(site.box.home.storage.folder, VISIT))
+        await wait_until(lambda: kept_thumbnails(site.box.home.storage.folder, VISIT), within=120)
         await site.box.store.recordings.write(_note_outcome)
         await incident(site.box, 100, days=1, alarm=c.AlarmCode.DOOR_FORCED_OPEN)
         yield site
