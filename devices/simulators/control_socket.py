@@ -63,9 +63,14 @@ async def serve(line: socket.socket, act: Act) -> None:
 
 
 def _clear(path: Path) -> None:
-    """Remove a socket that a killed house left behind; anything else stays."""
-    if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
-        path.unlink()
+    """Remove a socket that a killed house left behind; anything else stays, and so does one where a house listens."""
+    if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
 
 
 async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, act: Act) -> None:

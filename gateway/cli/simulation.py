@@ -42,7 +42,7 @@ from gateway.domain.visit.closures import AnyClosure
 from gateway.installation.discovery_scan import announce as announce_by_mdns
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing, end_process, is_listening, private_broker
 from gateway.system.parent_death import with_parent_death_signal
-from gateway.system.port_holder import port_holder
+from gateway.system.port_holder import port_holder, socket_holder
 
 HEARTBEAT_INTERVAL_S = 30.0  # of a door sensor that answers no query
 STOP_TIMEOUT_S = 5.0  # seconds for the house to end by itself
@@ -202,6 +202,8 @@ def simulate(  # noqa: PLR0913 - one argument an option of the command
     beside = home.with_name("house.yaml")
     house = house or (beside if beside.is_file() else None)
     running = load_home(home)
+    control = control or control_socket(running)
+    _refuse_second_house(control)
     if announce:
         with failure_on(OSError, f"{running.storage.folder} cannot be used ({{why}}).", "Correct storage.folder."):
             house = announced_house.write_plan(running)
@@ -211,7 +213,7 @@ def simulate(  # noqa: PLR0913 - one argument an option of the command
 async def _run_house(  # noqa: PLR0913 - one argument an option of the command
     home: Home,
     house: Path | None,
-    control: Path | None,
+    control: Path,
     log: Path | None,
     seed: int | None,
     *,
@@ -223,9 +225,7 @@ async def _run_house(  # noqa: PLR0913 - one argument an option of the command
     `bring_broker`: start a broker too if none listens; it ends with the house. `announces`: the devices announce
     themselves in the network, and need no account before they are accepted.
     """
-    control, log = control or control_socket(home), log or physical_log(home)
-    if len(os.fsencode(control)) > MAX_SOCKET_PATH_BYTES:
-        raise Failure(f"{control} is too long a path for a socket.", "Name a shorter one with --control.")
+    log = log or physical_log(home)
     try:
         home.storage.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = house or write_plan(home)
@@ -266,6 +266,16 @@ async def _run_house(  # noqa: PLR0913 - one argument an option of the command
         status = await process.wait()
         what = f"The simulated house ended by itself ({status}): {links.last_line}"
         raise Failure(what, "Start it again.", ExitCode.NO_ANSWER)
+
+
+def _refuse_second_house(control: Path) -> None:
+    """Refuse a control socket that another simulated house has, or whose path is too long."""
+    if len(os.fsencode(control)) > MAX_SOCKET_PATH_BYTES:
+        raise Failure(f"{control} is too long a path for a socket.", "Name a shorter one with --control.")
+    holder = socket_holder(control)
+    if holder is not None:
+        what = f"A simulated house runs already at {relative_path(control)}: {holder}."
+        raise Failure(what, "Use that one, or end it first.", ExitCode.NO_ANSWER)
 
 
 @asynccontextmanager

@@ -1,12 +1,15 @@
-"""Finds a TCP port of this machine that is taken, and the program that listens there."""
+"""Finds a TCP port or a Unix socket of this machine that is taken, and the program that listens there."""
 
 import errno
 import socket
+import struct
 from collections.abc import Iterable
+from pathlib import Path
 
 import psutil
 
 UNKNOWN_HOLDER = "another program"
+_CREDENTIALS = struct.Struct("3i")  # of SO_PEERCRED: process, user, group
 
 
 def port_holder(port: int) -> str:
@@ -18,10 +21,28 @@ def port_holder(port: int) -> str:
         for connection in psutil.net_connections("tcp"):
             at = connection.laddr
             if connection.status == psutil.CONN_LISTEN and at and at.port == port and connection.pid is not None:
-                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+                return _program_text(connection.pid)
     except (psutil.Error, OSError):
         pass
     return UNKNOWN_HOLDER
+
+
+def socket_holder(path: Path) -> str | None:
+    """Return name and process id of the program that listens at this Unix socket; None: none does."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return None
+        pid, _, _ = _CREDENTIALS.unpack(probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    try:
+        return _program_text(pid)
+    except psutil.Error:
+        return UNKNOWN_HOLDER
+
+
+def _program_text(pid: int) -> str:
+    return f"{psutil.Process(pid).name()} (process {pid})"
 
 
 def taken_port(host: str, ports: Iterable[int | None]) -> int | None:

@@ -105,6 +105,16 @@ async def test_somebody_who_leaves_in_the_middle_of_a_word_harms_nobody(tmp_path
         assert (await there.house.ask(ReadState()))["door"] == "closed"
 
 
+def test_a_second_house_cannot_take_the_socket_of_one_that_runs_and_a_killed_ones_socket_is_free(
+    tmp_path: Path,
+) -> None:
+    control = tmp_path / "control"
+    with listen(control), pytest.raises(OSError, match="in use"):
+        listen(control)
+    with listen(control):  # the file is there still: nobody removed it, as after a kill
+        pass
+
+
 @asynccontextmanager
 async def served(control: Path, act: Act) -> AsyncIterator[tuple[asyncio.Task[None], StreamReader, StreamWriter]]:
     """Whoever answers on the socket, and one connection to it."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,7 +17,7 @@ from devices.simulators.control import Arrive, Force, Handle, HouseControl
 from devices.simulators.house import THINGS, SimulatedHouse
 from devices.vendors import VENDORS
 from gateway.cli.broker import open_session
-from gateway.cli.failure import Failure
+from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.house_log import describe_line
 from gateway.cli.simulation import control_socket, plan_house, read_house_file
 from gateway.config.devices import CameraDevice
@@ -178,12 +179,22 @@ def test_without_a_broker_the_house_says_once_that_it_waits_for_one_and_how_to_b
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("simulated")
-def test_a_second_house_on_the_same_ports_is_told_so(home_file: Path, simulated: RunningCommand) -> None:
+def test_a_second_house_is_told_who_has_the_socket_or_the_ports_of_the_first(
+    home_file: Path, simulated: RunningCommand
+) -> None:
     simulated.until("All 7 devices are connected")
-    with start_command("simulate", "--home", home_file) as second:
-        assert second.process.wait(30) == 3
-        second.until("pictures' port")
-        assert "Traceback" not in second.text
+    for more, told in (
+        ((), r"A simulated house runs already at .*house\.sock: \S+ \(process \d+\)\."),
+        (("--announce",), r"A simulated house runs already at .*house\.sock"),
+        (
+            ("--control", home_file.parent / "other.sock"),
+            r"At the pictures' port, .*, \S+ \(process \d+\) listens already",
+        ),
+    ):
+        second = run_perron("simulate", *more, "--home", home_file)
+        assert second.returncode == ExitCode.NO_ANSWER
+        assert re.search(told, second.stderr), second.stderr
+    assert (home_file.parent / "var" / "house.sock").is_socket()
 
 
 @pytest.mark.parametrize(
