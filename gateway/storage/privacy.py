@@ -9,7 +9,8 @@ from gateway.storage.database import Database
 from gateway.storage.part import StorePart, posts, reads, writes
 
 MAX_VIEW_RECORDS = 500
-VIEW_MERGE_WINDOW = timedelta(minutes=10)  # repeated views within it count as one
+LOOK_GAP = timedelta(seconds=30)  # requests that are no further apart are one look: single pictures, a lost connection
+FILM_GAP = timedelta(minutes=10)  # the same for a film, which a person pauses and winds back
 _RETENTION_CHOICE, _INSIDE_LIVE_CHOICE = "retention_days", "inside_live"
 
 ViewKind = Literal["live", "film", "report", "copy"]
@@ -71,15 +72,26 @@ def write_choice(db: Database, name: str, value: str | None) -> None:
 
 
 def _record_view(db: Database, kind: ViewKind, what: str, person: str | None, now: Now) -> None:
+    """Record that a person looks now: a look of its own, or the latest moment of one that is not long over."""
+    gap = FILM_GAP if kind == "film" else LOOK_GAP
     if db.execute(
         "UPDATE look SET ended = max(ended, ?) WHERE id = (SELECT max(id) FROM look WHERE kind = ? AND what = ?"
         " AND person IS ?) AND ended BETWEEN ? AND ?",
-        (now.utc, kind, what, person, now.utc - VIEW_MERGE_WINDOW, now.utc + VIEW_MERGE_WINDOW),
+        (now.utc, kind, what, person, now.utc - gap, now.utc + gap),
     ).rowcount:
         return
     db.insert("look", began=now.utc, ended=now.utc, person=person, kind=kind, what=what)
     db.execute(
         "DELETE FROM look WHERE id <= (SELECT id FROM look ORDER BY id DESC LIMIT 1 OFFSET ?)", (MAX_VIEW_RECORDS,)
+    )
+
+
+def _end_live_view(db: Database, camera: str, person: str | None, began: Now, now: Now) -> None:
+    """Record that a person looks at a camera no longer; `began` is the time that was recorded at the beginning."""
+    db.execute(
+        "UPDATE look SET ended = max(ended, ?) WHERE id = (SELECT max(id) FROM look WHERE kind = 'live' AND what = ?"
+        " AND person IS ? AND began <= ?)",
+        (now.utc, camera, person, began.utc),
     )
 
 
@@ -142,6 +154,7 @@ class PrivacyStore(StorePart):
     inside_always = reads(inside_always)
     set_inside_always = writes(set_inside_always)
     record_view = posts(_record_view)  # a full disk must not keep an owner from seeing the door
+    end_live_view = posts(_end_live_view)
     views = reads(views)
     erasures = reads(erasures)
     counts = reads(counts)

@@ -67,8 +67,8 @@ class LivePage(Page):
         camera = self._requested_camera(request)
         if not self._services.may_be_watched(camera):
             return web.Response(status=web.HTTPNoContent.status_code)
-        with self._logged_view(user, camera):
-            jpeg = await self._snapshots.newest(camera)
+        self._store.privacy.record_view("live", camera, user.person, self._now)
+        jpeg = await self._snapshots.newest(camera)
         if jpeg is None:
             return web.Response(status=web.HTTPNoContent.status_code)
         return web.Response(body=jpeg, content_type="image/jpeg")
@@ -76,12 +76,12 @@ class LivePage(Page):
     @contextmanager
     def _logged_view(self, user: CurrentUser, camera: str) -> Iterator[live_video.PermissionCheck]:
         """Log who watches, at the beginning and at the end; yield whether the user may still watch."""
-        record = partial(self._store.privacy.record_view, "live", camera, user.person)
-        record(self._now)
+        began = self._now
+        self._store.privacy.record_view("live", camera, user.person, began)
         try:
             yield partial(self._may_watch, user, camera)
         finally:
-            record(self._now)
+            self._store.privacy.end_live_view(camera, user.person, began, self._now)
 
     def _requested_camera(self, request: web.Request) -> str:
         camera = request.match_info["camera"]

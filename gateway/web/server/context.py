@@ -32,7 +32,7 @@ from gateway.video.ipc import CameraProof
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight, has_right
 
-VIEW_LOG_INTERVAL_S = 60.0  # seconds after which a view that goes on, or comes in many requests, is logged again
+VIEW_LOG_INTERVAL_S = 10.0  # seconds after which a view that goes on, or comes in many requests, is logged again
 
 
 class Viewer(Frozen):
@@ -153,7 +153,7 @@ def person_name(register: AccountStore, person: str | None) -> str | None:
 
 
 class ViewLog:
-    """The views of the last minute, in memory, by kind, object and person."""
+    """The views of the last seconds, in memory, by kind, object and person."""
 
     def __init__(self, store: Store) -> None:
         self._privacy = store.privacy

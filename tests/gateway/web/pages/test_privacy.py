@@ -177,6 +177,34 @@ async def test_a_film_seen_by_a_link_is_noted_as_nobody_s(site: ServedSite, made
         assert "somebody with a link" in await read(client)
 
 
+async def test_each_look_has_its_own_beginning_and_end_however_long_it_is(site: ServedSite, made: ShellBox) -> None:
+    """A still at set-up, and a view of 20 minutes that begins 3 minutes later: neither is a part of the other."""
+    async with site.client(site.owner) as client:
+        async with client.get("/live/cam/still") as answer:
+            assert answer.status == 200
+        made.time.mono += 180
+        async with client.get("/live/cam/pictures") as answer:
+            await answer.content.readany()
+            made.time.mono += 1200
+        await wait_until(
+            lambda: {look.began != look.ended for look in made.store.privacy.views(at_most=9)} == {True, False}
+        )
+        text = await read(client)
+    watched, still = made.store.privacy.views(at_most=9)
+    assert still.began == still.ended
+    assert (watched.began - still.began, watched.ended - watched.began) == (timedelta(minutes=3), timedelta(minutes=20))
+    assert len(re.findall(r"until \d\d:\d\d", text)) == 1
+
+
+async def test_a_view_whose_connection_was_lost_for_a_moment_is_one_look(made: ShellBox) -> None:
+    for _ in range(3):
+        made.store.privacy.record_view("live", "cam", "p", made.clock.now())
+        made.time.mono += 29
+    await made.store.log.append("done", {}, NOW)
+    (look,) = made.store.privacy.views(at_most=9)
+    assert look.ended - look.began == timedelta(seconds=58)
+
+
 async def test_only_the_newest_looks_are_kept(made: ShellBox) -> None:
     for number in range(530):
         made.store.privacy.record_view("film", f"v{number}", "p", made.clock.now())
