@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from gateway.cli.failure import Failure, error_text, failure_on, load_home
-from gateway.cli.lines import DEFAULT_HOME, quoted_path
+from gateway.cli.lines import DEFAULT_HOME, quoted_path, relative_path
 from gateway.cli.log_format import configure_log
 from gateway.cli.options import HomeFile, cli, print_line
 from gateway.integrations.lock_guard.file import load_guard_file
 from gateway.integrations.lock_guard.ledger import InvalidLedger, Ledger
 from gateway.integrations.lock_guard.process import GuardProcess
 from gateway.protocol.ed25519 import KeyUnusable
-from gateway.protocol.keys import command_key, create_key, load_key, renew_command_key
+from gateway.protocol.keys import COMMAND_KEY_FILE, command_key, create_key, load_key, renew_command_key
 from gateway.system.config_section import ConfigError
 
 
@@ -59,7 +59,10 @@ def guard_key(
         bool, typer.Option("--anew", help="Make the gateway's command key anew: the old one is gone.")
     ] = False,
 ) -> None:
-    """Tell the gateway's public command key, which goes into guard.yaml; with --new make a guard's own."""
+    """Tell the gateway's public command key, which goes into guard.yaml; with --new make a guard's own.
+
+    A guard's own key belongs to no house: it is made beside the radio, and --home has no part in it.
+    """
     try:
         if new is not None:
             key = create_key(new)
@@ -67,7 +70,8 @@ def guard_key(
             print_line("# Write this under the lock in the box's home.yaml, then `perron reload`:")
             typer.echo(f"    guard: {{key: {key.public.text}}}")
             return
-        folder = load_home(home).storage.folder / "key"
+        house = load_home(home)
+        folder = house.storage.folder / "key"
         key = renew_command_key(folder) if anew else command_key(folder)
     except KeyUnusable as error:
         raise Failure(f"{error}.", "Mend it, then try again.") from error
@@ -76,5 +80,8 @@ def guard_key(
     except OSError as error:
         raise Failure(f"{error.filename or new}: {error_text(error)}.", "Name another place.") from error
     then = ", start the guard again, then the gateway: until then the lock obeys nobody." if anew else ":"
+    typer.echo(
+        f"# {house.name} ({relative_path(home)}): the private half is {relative_path(folder / COMMAND_KEY_FILE)}."
+    )
     typer.echo(f"# Write this into guard.yaml, beside the radio{then}")
     typer.echo(f"gateway: {key.public.text}")

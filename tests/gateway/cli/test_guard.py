@@ -35,6 +35,8 @@ def test_the_two_keys_are_made_and_told_as_the_lines_that_are_written(tmp_path: 
     anew = run_perron("guard-key", "--home", home, "--anew").stdout
     assert anew.splitlines()[-1] != told[0].splitlines()[-1]
     assert run_perron("guard-key", "--home", home).stdout.splitlines()[-1] == anew.splitlines()[-1]
+    kept = tmp_path / "var" / "key" / "command.key.pem"
+    assert told[0].startswith(f"# La maison de la rue des Lilas ({home}): the private half is {kept}.\n")
     assert re.search(r"^gateway: [A-Za-z0-9_-]{43}$", told[0], re.MULTILINE)
 
 
