@@ -28,7 +28,8 @@ class LivePage(Page):
         viewer = self._authorizer.viewer(request)
         cameras = {name: camera_figures(self._services, name, viewer) for name in self._home.entrances}
         sees = {name: self._seen_closures(name, viewer.language) for name in self._home.entrances}
-        return self._render_page(request, "live", cameras=cameras, sees=sees)
+        always = self._store.privacy.inside_always()
+        return self._render_page(request, "live", cameras=cameras, sees=sees, inside_always=always)
 
     def _seen_closures(self, entrance: str, language: Language) -> dict[str, list[str]]:
         """Return, for each camera, the names of the closures at which it sees the courier; none for an only door."""

@@ -203,4 +203,15 @@ async def test_an_entrance_without_a_camera_says_so(tmp_path: Path) -> None:
     ):
         shown = await answer.text()
     assert "No camera films this entrance." in shown
-    assert "A camera runs only around a delivery." not in shown
+    assert "A camera runs around a delivery" not in shown
+
+
+async def test_the_page_says_when_each_side_of_the_door_can_be_watched(tmp_path: Path) -> None:
+    only, any_time = "Inside, you can watch only during a visit", "Inside, you can watch at any time too"
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made), serve_site(made) as site:
+        for always in (False, True):
+            await made.store.privacy.set_inside_always(made.clock.now(), always=always, by=site.owner.user.person)
+            async with site.client(site.owner) as anna, anna.get("/live", headers={"Accept-Language": "en"}) as answer:
+                shown = await answer.text()
+            assert "Outside, you can watch at any time" in shown
+            assert (only in shown, any_time in shown) == (not always, always)
