@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,10 +30,11 @@ from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
 from gateway.storage import StoreFailed, readonly
 from gateway.system import mosquitto
-from gateway.system.addresses import is_loopback_host
+from gateway.system.addresses import is_any_address, is_host, is_loopback_host
 from gateway.system.clock import kernel_synchronised, machine_time
 from gateway.system.i18n import language_of
 from gateway.system.mosquitto import BrokerListener
+from gateway.system.port_holder import port_holder, taken_port
 from gateway.web.texts.catalogue import offered
 
 WHAT_IT_IS = "Perron lets a courier put a parcel into your home while nobody is there, films it, and proves it."
@@ -103,14 +105,15 @@ def setup(  # noqa: PLR0913 - one argument an option of the command
     folder = (folder or default_folder()).expanduser().absolute()
     check_folder_path(folder / "box", "Name a shorter one, for example /tmp/house.", shown=folder)
     file = set_current_home(folder / "home.yaml")
+    given = Answers(
+        name=name or "", zone=zone or "", language=language or "", address=address or "",
+        clock=_clock_source(clock) if clock else None, port=port or 0, broker_port=broker_port or 0,
+        bridges=tuple(bridge or ()), storage="box" if why_no_service else str(systemd.STORAGE_FOLDER),
+    )  # fmt: skip
     if file.exists():
-        print_line(f"{relative_path(file)} is there already: nothing in it is changed.")
+        unapplied = unapplied_text(given, load_home(file))
+        print_line(f"{relative_path(file)} is there already: nothing in it is changed.", *unapplied)
     else:
-        given = Answers(
-            name=name or "", zone=zone or "", language=language or "", address=address or "",
-            clock=_clock_source(clock) if clock else None, port=port or 0, broker_port=broker_port or 0,
-            bridges=tuple(bridge or ()), storage="box" if why_no_service else str(systemd.STORAGE_FOLDER),
-        )  # fmt: skip
         write_home_file(file, complete_answers(given, asks=not yes and sys.stdin.isatty()))
         print_line(f"Written: {relative_path(file)}.")
     home = load_home(file)
@@ -121,6 +124,25 @@ def setup(  # noqa: PLR0913 - one argument an option of the command
     if why_no_service != "--no-service":
         print_line(f"It is no service ({why_no_service}).")
     _run_here(file, home, starts=run_)
+
+
+def unapplied_text(given: Answers, home: Home) -> Iterator[str]:
+    """Say which options have no effect, because the house file is there already and says something else."""
+    pages = home.pages
+    hosts = () if pages is None else ("localhost", pages.host) if pages.is_loopback else pages.names
+    differs = {
+        "--name": given.name not in {"", home.name},
+        "--zone": given.zone not in {"", home.timezone},
+        "--language": given.language not in {"", home.language},
+        "--address": given.address.lower() not in {"", *hosts},
+        "--clock": given.clock not in {None, home.clock.source},
+        "--port": given.port not in {0, None if pages is None else pages.port},
+        "--broker-port": given.broker_port not in {0, home.broker.port},
+        "--bridge": not set(given.bridges) <= set(home.broker.bridges),
+    }
+    options = ", ".join(option for option, is_different in differs.items() if is_different)
+    if options:
+        yield f"Not applied, because that file says otherwise: {options}. Change the file, or name another folder."
 
 
 def _run_here(file: Path, home: Home, *, starts: bool) -> None:
@@ -153,6 +175,7 @@ def complete_answers(given: Answers, *, asks: bool) -> Answers:
             return known or default
         return str(typer.prompt(question, default=default)).strip()
 
+    _refuse_taken_ports(given)
     if asks:
         print_line(WHAT_IT_IS, "A few questions; Enter takes what stands in brackets.")
     name = answer("What is the home called?", given.name, "Our house")
@@ -163,12 +186,26 @@ def complete_answers(given: Answers, *, asks: bool) -> Answers:
     if language not in offered("/"):
         raise Failure(f"{language!r} is no language of the pages.", f"Take one of: {', '.join(offered('/'))}.")
     address = answer("Address by which phones reach this machine", given.address, lan_address() or "127.0.0.1")
+    if not is_host(address) or is_any_address(address):
+        what = f"{address!r} is no name and no address by which a phone reaches this machine."
+        raise Failure(what, "Write it like perron.home.arpa or 192.168.1.20; `ip address` shows this machine's.")
     clock = given.clock or _choose_clock(zone, asks=asks)
     return Answers(
         name=name, zone=zone, language=language, address=address, clock=clock,
         port=given.port or free_port_or(PAGES_PORT),
         broker_port=given.broker_port or free_port_or(BROKER_PORT), bridges=given.bridges, storage=given.storage,
     )  # fmt: skip
+
+
+def _refuse_taken_ports(given: Answers) -> None:
+    """Refuse a port that was asked for and that another program has, or that both are to have."""
+    pages_host = "127.0.0.1" if is_loopback_host(given.address) else "0.0.0.0"  # noqa: S104 - nothing is served here
+    for option, host, port in (("--port", pages_host, given.port), ("--broker-port", "127.0.0.1", given.broker_port)):
+        if taken_port(host, (port,)) is not None:
+            what = f"{option} {port}: {port_holder(port)} listens there already."
+            raise Failure(what, "End it, name another port, or leave the option out: then a free one is taken.")
+    if given.port and given.port == given.broker_port:
+        raise Failure(f"--port and --broker-port are both {given.port}.", "Name two ports.")
 
 
 def _clock_source(text: str) -> ClockSource:

@@ -15,7 +15,7 @@ from gateway.cli.options import HomeFile, cli, exit_unless, print_line
 from gateway.config.home import Home
 from gateway.mqtt.mosquitto import folder_check
 from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup, write_house, write_radio
-from gateway.system.addresses import is_any_address, is_loopback_host
+from gateway.system.addresses import is_any_address, is_host, is_loopback_host
 from gateway.system.clock import machine_time
 from gateway.system.dates import day_text
 from gateway.system.i18n import SOURCE
@@ -24,6 +24,7 @@ from gateway.system.pki.authority import IssuedCertificate, certificate_names
 from gateway.system.pki.broker import CLIENTS_AUTHORITY, renew_broker_certificate
 from gateway.system.pki.pages import format_fingerprint
 
+_HOST_EXAMPLES = "Write it like 192.168.1.20, perron.home.arpa, or 0.0.0.0 to listen at every address."
 DEFAULT_TLS_PORT = 8883  # IANA's port of MQTT by TLS
 
 
@@ -74,6 +75,9 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
     Passwords and authority that lie there already are kept, unless they are weak: then nothing is written. So are the
     options of the last time. A mosquitto that runs with these files reads them anew.
     """
+    for option, host in (("--listen", listen), *(("--name", one) for one in name or ())):
+        if host is not None and not is_host(host):
+            raise Failure(f"{option} {host}: this is neither an address nor a host name.", _HOST_EXAMPLES)
     with _as_failure(folder):
         before = folder_check.WrittenOptions() if afresh else folder_check.read_options(folder)
         user = _check_user(user or before.user)

@@ -1,8 +1,21 @@
 """Recognises this machine's own addresses, and counts a client's addresses as one."""
 
+import re
 from ipaddress import IPv4Address, IPv6Network, ip_address
 
 MAX_NAME_CHARS = 64  # of a client that a proxy names instead of giving its address
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")  # between two points of a host name
+_LAST_LABEL = re.compile(r".*[A-Za-z].*")  # a name that ends in a number would be read as an address
+
+
+def is_host(text: str) -> bool:
+    """Whether a text can be a host name or an IP address; the network is not queried for it."""
+    try:
+        ip_address(text)
+    except ValueError:
+        labels = text.split(".")
+        return all(map(_LABEL.fullmatch, labels)) and _LAST_LABEL.fullmatch(labels[-1]) is not None
+    return True
 
 
 def is_loopback_host(host: str) -> bool:

@@ -9,6 +9,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from gateway.system.addresses import is_host
+
 
 class ConfigError(Exception):
     """The configuration is wrong; the text says what, where (file:line:column) and what to do.
@@ -101,6 +103,13 @@ def _refuse_invisible(name: str) -> str:
     return name
 
 
+def _check_host(text: str) -> str:
+    """Return the host in lower case; refuse a name with an empty part, and numbers that are no address."""
+    if not is_host(text):
+        raise ValueError("a host is a name like perron.home.arpa or an address like 192.168.1.20")
+    return text.lower()
+
+
 _ID = explained(r"^[a-z0-9-]{1,64}$", "an id is 1 to 64 of a-z, 0-9 and -")
 _ONE_LINE = explained(
     # With a mark that changes the text direction, one brand could look like another.
@@ -134,6 +143,6 @@ Name = Annotated[str, StringConstraints(pattern=_ONE_LINE), AfterValidator(_refu
 Port = Annotated[int, Field(ge=1, le=65535, json_schema_extra={"x-unit": "port number"})]
 Topic = Annotated[str, StringConstraints(pattern=_TOPIC)]
 PagesUrl = Annotated[str, StringConstraints(pattern=_PAGES_URL)]
-HostName = Annotated[str, StringConstraints(pattern=_HOST_NAME), AfterValidator(lambda text: text.lower().rstrip("."))]
+HostName = Annotated[str, StringConstraints(pattern=_HOST_NAME), AfterValidator(_check_host)]
 ListenAddress = Annotated[str, StringConstraints(pattern=_LISTEN_ADDRESS)]
 PublicKeyText = Annotated[str, StringConstraints(pattern=_PUBLIC_KEY)]

@@ -1,10 +1,13 @@
 """`perron setup`: from an empty machine to a box that is claimed by the QR code in the terminal."""
 
+import os
 import re
 import signal
+import socket
 import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import expect
@@ -61,12 +64,39 @@ def test_a_machine_without_a_network_serves_itself_alone(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("given", "told"), [({"zone": "Mars/Base"}, "no time zone"), ({"language": "xx"}, "no language of the pages")]
+    ("given", "told"),
+    [
+        ({"zone": "Mars/Base"}, "no time zone"),
+        ({"language": "xx"}, "no language of the pages"),
+        *(({"address": host}, "no name and no address") for host in ("nonsense..x", "300.1.1.1", "a b", "0.0.0.0")),  # noqa: S104 - it is refused
+        ({"port": 8700, "broker_port": 8700}, "are both 8700"),
+    ],
 )
-def test_an_answer_that_cannot_be_used_is_told_before_anything_is_written(given: dict[str, str], told: str) -> None:
-    answers = replace(ANSWERS, zone=given.get("zone", ""), language=given.get("language", ""))
+def test_an_answer_that_cannot_be_used_is_told_before_anything_is_written(given: dict[str, Any], told: str) -> None:
     with pytest.raises(Failure, match=told):
-        box_setup.complete_answers(answers, asks=False)
+        box_setup.complete_answers(replace(ANSWERS, **given), asks=False)
+
+
+@pytest.mark.parametrize("option", ["port", "broker_port"])
+def test_a_port_that_another_program_has_is_refused_at_once_with_that_programs_name(option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        answers = replace(ANSWERS, **{option: taken.getsockname()[1]})
+        with pytest.raises(Failure, match=rf"--{option.replace('_', '-')} \d+: \S+ \(process {os.getpid()}\) listens"):
+            box_setup.complete_answers(answers, asks=False)
+
+
+def test_a_second_set_up_says_which_options_it_did_not_apply_and_only_those(tmp_path: Path) -> None:
+    file = tmp_path / "home.yaml"
+    box_setup.write_home_file(file, ANSWERS)
+    home = load_home_file(file)
+    assert list(box_setup.unapplied_text(ANSWERS, home)) == []
+    others: dict[str, Any] = {
+        "name": "B", "zone": "Europe/Rome", "language": "en", "address": "box.lan", "clock": "host", "port": 1,
+        "broker_port": 2, "bridges": ("zigbee2mqtt",),
+    }  # fmt: skip
+    for field, other in others.items():
+        option = "--bridge" if field == "bridges" else f"--{field.replace('_', '-')}"
+        assert f" otherwise: {option}. " in "".join(box_setup.unapplied_text(replace(ANSWERS, **{field: other}), home))
 
 
 @pytest.mark.parametrize(("synchronised", "source"), [(True, "ntp"), (False, "host")])

@@ -52,6 +52,18 @@ def test_a_broker_that_is_not_believed_is_told_with_what_to_do() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("option", "host"), [("--listen", "300.1.1.1"), ("--name", "nonsense..x")])
+def test_an_address_that_is_none_is_refused_before_anything_is_written(
+    option: str, host: str, tmp_path: Path, home_file: Path
+) -> None:
+    folder = tmp_path / "broker"
+    told = run_perron("broker-config", folder, option, host, home=home_file)
+    assert told.returncode == ExitCode.INVALID
+    assert f"{option} {host}: this is neither an address nor a host name" in told.stderr
+    assert not folder.exists()
+
+
+@pytest.mark.slow
 def test_the_broker_of_other_machines_is_written_with_its_certificate_and_renewed_by_the_same_command(
     home_file: Path,
 ) -> None:

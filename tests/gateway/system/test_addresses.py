@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.system.addresses import client_network
+from gateway.system.addresses import client_network, is_host
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,23 @@ from gateway.system.addresses import client_network
 )
 def test_a_client_s_addresses_are_one_network(address: str, prefix: int, network: str) -> None:
     assert client_network(address, ipv6_prefix=prefix) == network
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("perron.home.arpa", True),
+        ("box", True),
+        ("xn--caf-dma.fr", True),
+        ("192.168.1.20", True),
+        ("2001:db8::1", True),
+        ("nonsense..x", False),
+        ("300.1.1.1", False),
+        ("-box.lan", False),
+        ("a b", False),
+        ("", False),
+        ("x" * 64, False),
+    ],
+)
+def test_a_host_is_a_name_or_an_address_and_never_a_number_that_is_no_address(text: str, is_one: bool) -> None:
+    assert is_host(text) is is_one
