@@ -102,16 +102,45 @@ def _commented_map(section: Mapping[str, object]) -> CommentedMap:
 
 
 def without_item(text: str, where: str, id_: str) -> str:
-    """Return the text of a house file without one device or entrance; `where` is `devices` or `entrances`."""
+    """Return the text of a house file without one device or entrance; `where` is `devices` or `entrances`.
+
+    All other lines stay as they are. A comment above the item stays too: nobody knows what it belongs to.
+    """
     try:
         house = _yaml().load(text)
+        line, column = house[where].lc.key(id_)
         del house[where][id_]
-    except (KeyError, TypeError, YAMLError) as error:
+    except (AttributeError, KeyError, TypeError, YAMLError) as error:
         raise EditRejected(f"there is no `{id_}` under {where}.", "Nothing was written.") from error
-    if not house[where]:  # a comment behind the key would separate it from its {}
+    if house[where]:
+        cut = _without_block(text, line, column)
+        if _is_same_house(cut, house):  # an item in braces is no block of lines
+            return cut
+    else:  # a comment behind the key would separate it from its {}
         house[where] = CommentedMap()
         house.ca.items.pop(where, None)
     return _dump(house)
+
+
+def _without_block(text: str, line: int, column: int) -> str:
+    """Return the text without the line of a key and the deeper lines below it."""
+    lines = text.split("\n")
+    end = line + 1
+    for number in range(line + 1, len(lines)):
+        content = lines[number].lstrip(" ")
+        if not content.strip():
+            continue
+        if len(lines[number]) - len(content) <= column:
+            break
+        end = number + 1
+    return "\n".join(lines[:line] + lines[end:])
+
+
+def _is_same_house(text: str, house: CommentedMap) -> bool:
+    try:
+        return bool(_yaml().load(text) == house)
+    except YAMLError:
+        return False
 
 
 def build_section(kind: str, fields: Mapping[str, object]) -> CommentedMap:

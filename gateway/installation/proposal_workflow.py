@@ -23,14 +23,17 @@ import structlog
 from pydantic import JsonValue, ValidationError
 
 from gateway.config import editor
+from gateway.config.broker_acl import account_names
 from gateway.config.editor import EditRejected, HomeFileWriter
 from gateway.config.home import Home
+from gateway.config.loader import named_paths
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.installation import proposal_checks as checks
-from gateway.installation import proposals_file
+from gateway.installation import proposals_file, records
 from gateway.installation.proposal_checks import Proposal, ProposalAcceptance, ProposalRequest, Remark
-from gateway.mqtt.mosquitto.accounts import update_accounts
+from gateway.installation.removal import HouseWithout, house_without
+from gateway.mqtt.mosquitto.accounts import update_accounts, withdraw_accounts
 from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup
 from gateway.runtime.maintenance import reload
 from gateway.storage import StoreFailed
@@ -95,6 +98,7 @@ class Proposals:
         self._folder = home.storage.folder / "proposals"
         self._limits: dict[str, SlidingWindow] = {}  # each person's
         self._read_lock = asyncio.Lock()  # one thread for all readers: the doors need the others
+        self.removed = frozenset[str]()  # devices of the running house that the house file has no longer
         self._last_report_id: str | None = None  # of the last report before the house file was written
         self._proposals = proposals_file.read_proposals(self._folder / "proposals.json")
         self._finish_accepted()
@@ -273,6 +277,58 @@ class Proposals:
             self._last_report_id = None if last is None else last[0].id
             self._writer.reload()
         return ()
+
+    async def check_removal(self, device: str) -> tuple[Remark, ...]:
+        """Return why a device of the house cannot be removed, or nothing."""
+        async with self._read_lock:
+            return (await asyncio.to_thread(self._house_without, device)).remarks
+
+    async def remove(self, device: str, *, by: str, now: Now) -> tuple[Remark, ...]:
+        """Take a device that nothing uses out of the house file, and reload it; return why not, else nothing.
+
+        Its account at the broker ends. What the log, films and reports have of it stays.
+
+        Raises:
+            StoreFailed: the log cannot be written, and the house file is unchanged.
+        """
+        async with self._writer.lock:
+            without = await asyncio.to_thread(self._house_without, device)
+            if without.house is None:
+                return without.remarks
+            kind = self._home.devices[device].kind
+            await self._append_log("device_removed", {"by": by, "name": device, "thing": kind}, now)
+            try:
+                await asyncio.to_thread(self._writer.replace, without.before, without.text)
+            except (OSError, EditRejected) as error:
+                reason = (error.strerror or "unreadable") if isinstance(error, OSError) else str(error)
+                return (Remark("unwritable", {"file": str(self.file), "why": reason}),)
+            self.removed |= {device}
+            await asyncio.to_thread(self._forget, device, without.house)
+            self._writer.reload()
+        return ()
+
+    def _house_without(self, device: str) -> HouseWithout:
+        try:
+            text = self._writer.read()
+        except EditRejected as error:
+            return HouseWithout(before="", text="", remarks=(Remark("house", {"why": str(error)}),))
+        return house_without(text, self._writer.require_file(), device)
+
+    def _forget(self, device: str, house: Home) -> None:
+        """Delete what only the device had: else another one of its name had its account, password and measurement."""
+        accounts = set(account_names(self._home)) - set(account_names(house))
+        login = getattr(self._home.devices[device], checks.LOGIN_KEY, None)
+        folder = self._writer.require_file().resolve().parent / CAMERAS_FOLDER
+        try:
+            if isinstance(login, Path) and login.parent == folder and login not in named_paths(house):
+                login.unlink(missing_ok=True)
+            records.forget_device(self._home.storage.folder, device, accounts=accounts)
+            self._store(
+                tuple(p for p in self._proposals if p.accepted is None or (p.name, p.in_house) != (device, "devices"))
+            )
+            withdraw_accounts(house, accounts)
+        except (OSError, ValueError, WeakBrokerSetup) as error:
+            log.error("device_not_forgotten", device=device, why=str(error))
 
     def _prepare(
         self, chosen: Sequence[Proposal], permitted: frozenset[str]

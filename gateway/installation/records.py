@@ -4,7 +4,7 @@ The files contain no secret, and pictures only while a walk test is under way. A
 missing; an unreadable walk test counts as failed. Functions that store or delete raise OSError if they cannot.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -73,6 +73,16 @@ def read_shown_accounts(storage: Path) -> frozenset[str]:
 def store_shown_accounts(storage: Path, names: frozenset[str]) -> None:
     """Store which accounts were shown."""
     write_file(storage / INSTALLATION_FOLDER / "shown.json", _NAMES_ADAPTER.dump_json(names))
+
+
+def forget_device(storage: Path, device: str, *, accounts: Collection[str]) -> None:
+    """Delete the measurement of a device that was removed, and that its accounts were shown."""
+    measurements = read_measurements(storage)
+    if measurements.pop(device, None) is not None:
+        write_file(storage / INSTALLATION_FOLDER / "measured.json", _MEASUREMENTS_ADAPTER.dump_json(measurements))
+    shown = read_shown_accounts(storage)
+    if not shown.isdisjoint(accounts):
+        store_shown_accounts(storage, shown.difference(accounts))
 
 
 def write_file(file: Path, content: bytes) -> None:

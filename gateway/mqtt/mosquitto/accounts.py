@@ -7,6 +7,7 @@ and copies the passwords, the configuration (`LISTENERS_FILE`) and the authority
 
 import os
 import secrets
+from collections.abc import Collection
 from pathlib import Path
 
 from devices.vendors.definition import BrokerAccess
@@ -67,6 +68,22 @@ def update_accounts(home: Home) -> bool:
     )  # fmt: skip
     mosquitto.reload(folder)
     return True
+
+
+def withdraw_accounts(home: Home, names: Collection[str]) -> bool:
+    """End accounts that this house needs no longer; False: another user writes the broker's files.
+
+    A later device of the same name gets another password.
+
+    Raises:
+        OSError, ValueError, WeakBrokerSetup: as `update_accounts`.
+    """
+    folder = broker_folder(home)
+    if folder is None:
+        return False
+    for name in set(names) - set(account_names(home)):
+        (folder / f"{name}.password").unlink(missing_ok=True)
+    return update_accounts(home)
 
 
 def renew_password(home: Home, account: str) -> bool:

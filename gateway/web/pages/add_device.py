@@ -22,6 +22,7 @@ from gateway.web.auth.roles import Role, UserRight
 from gateway.web.pages.add_device_form import FORM_FIELDS, entered_values, initial_values, read_form, vendor_fields
 from gateway.web.pages.installation import capability_facts
 from gateway.web.server.authorization import Authorizer
+from gateway.web.server.context import GatewayServices
 from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts, get, post
 from gateway.web.texts.catalogue import TEXTS
 from gateway.web.texts.vendor_texts import vendor_help, vendor_title
@@ -82,7 +83,7 @@ class AddDevicePage(Page):
             file=self._services.proposals.file,
             edited=bool(views) and await asyncio.to_thread(self._services.proposals.is_edited),
             accounts=await asyncio.to_thread(self._devices_without_password, views),
-            command=self._password_command(),
+            command=password_command(self._services),
         )
 
     def _proposal_facts(self, view: ProposalView, measured: Mapping[str, Any], language: Language) -> Mapping[str, Any]:
@@ -176,11 +177,13 @@ class AddDevicePage(Page):
         added = {view.proposal.name for view in views if view.state is ProposalState.APPLIED}
         return tuple(name for name in devices if name in added)
 
-    def _password_command(self) -> str:
-        file = self._home.broker.password_file
-        beside = file is not None and (file.parent / "mosquitto.conf").exists()
-        folder = file.parent if file is not None and beside else "/etc/perron-broker"
-        return f"perron broker-config {folder} --home {self._services.proposals.file or 'home.yaml'}"
+
+def password_command(services: GatewayServices) -> str:
+    """Return the command that writes the broker's files for the house file as it is now."""
+    file = services.home.broker.password_file
+    beside = file is not None and (file.parent / "mosquitto.conf").exists()
+    folder = file.parent if file is not None and beside else "/etc/perron-broker"
+    return f"perron broker-config {folder} --home {services.proposals.file or 'home.yaml'}"
 
 
 def remark_text(remark: Remark, kind: str = "no") -> Text:

@@ -63,6 +63,7 @@ class InstallationPage(Page):
             entrances=entrances,
             readiness={name: summarise(self._store.readiness.hours(name)) for name in home.entrances},
             devices=devices,
+            removed=self._services.proposals.removed,
             discovered=discovered,
             kind_names={device.text_key: kind_name(device.text_key) for device in discovered or ()},
         )

@@ -78,6 +78,10 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "add.no.disk": _("The box's disk does not take it: {why}"),
     "add.no.unwritable": _("{file} could not be written ({why}); nothing has changed."),
     "add.no.house": _("It would be no house: {why}"),
+    "add.no.needed": _("The rest of the house file needs it."),
+    "add.no.used.entrances": _("The entrance {name} uses it."),
+    "add.no.used.receptions": _("The reception {name} uses it."),
+    "add.no.used.device": _("The device {name} is connected through it: remove that one first."),
     "add.note.account": _(
         "It will need an account at the broker: {names}. The command is told here once it is accepted."
     ),

@@ -252,6 +252,7 @@ async def _pages(made: ShellBox, site: ServedSite, new: str) -> Mapping[str, str
         "/away/{language}": "/away",  # in the browser's language
         "/installation/add": "/installation/add?kind=entrance",
         "/installation/walk/{entrance}": "/installation/walk/garage",
+        "/installation/remove/{device}": "/installation/remove/lock",
         "/c/{digest}/label": f"/c/{DIGEST}/label",
     }  # fmt: skip
     if made.home.receptions:
