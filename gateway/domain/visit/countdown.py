@@ -39,7 +39,7 @@ def _of_visit(state: Entrance, visit: Visit, timer: Timer) -> float | None:
     here = closure_of(rules, visit.route[visit.entry.stage])
     match timer:
         case Timer.RING:
-            return rules.timing.ring
+            return rules.timing.ring if rules.has_signal else 0.0
         case Timer.APPROVAL:
             return approval_limit_s(visit.delivery.brand, rules.timing)
         case Timer.NEVER:

@@ -17,7 +17,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit.state import CodeKind, Entrance, Holder, Phase, Timer
 from gateway.protocol.keys import shown_ending
 from gateway.web.server.context import GatewayServices, Viewer
-from gateway.web.server.countdown import running_countdown
+from gateway.web.server.countdown import answer_countdown, running_countdown
 from gateway.web.texts.catalogue import TEXTS
 
 # The kinds of codes that a phone may report from a label.
@@ -46,8 +46,8 @@ class CourierStep(StrEnum):
 
 
 PHASE_STEPS: Mapping[Phase, tuple[CourierStep, Timer | None]] = {
-    Phase.RINGING: (CourierStep.WAIT, Timer.RING),
-    Phase.APPROVING: (CourierStep.WAIT, Timer.APPROVAL),
+    Phase.RINGING: (CourierStep.WAIT, None),
+    Phase.APPROVING: (CourierStep.WAIT, None),
     Phase.UNLOCKING: (CourierStep.WAIT, None),
     Phase.UNLOCKED: (CourierStep.GO, Timer.NEVER),
     Phase.INSIDE: (CourierStep.INSIDE, Timer.OPEN_LONG),
@@ -56,7 +56,7 @@ PHASE_STEPS: Mapping[Phase, tuple[CourierStep, Timer | None]] = {
     Phase.LOCKED_AGAIN: (CourierStep.DONE, None),
     Phase.HANDED_TO_OWNER: (CourierStep.HELP, None),
 }
-"""The step in each phase of the courier's own visit, and the timer that ends it."""
+"""The step in each phase of the courier's own visit, and the timer that ends it; a wait has `answer_countdown`."""
 
 
 def find_delivery(services: GatewayServices, digest: str, now: Now) -> VisitDelivery | None:
@@ -145,7 +145,7 @@ def courier_facts(services: GatewayServices, digest: str, viewer: Viewer) -> Map
         "step": step.value,
         **way_texts(state, delivery.id, step),
         "missing": missing,
-        "deadline": running_countdown(state, now, timer),
+        "deadline": answer_countdown(state, now) if step is CourierStep.WAIT else running_countdown(state, now, timer),
         "delivery": delivery,
         "house": services.home.name,
         "entrance": services.entrance_name(delivery.entrance),

@@ -9,12 +9,12 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.predicates import are_private_secured, courier_cameras, is_open
-from gateway.domain.visit.state import BEFORE_INTENT, Entrance, Phase, Timer, Visit
+from gateway.domain.visit.state import BEFORE_INTENT, Entrance, Phase, Visit
 from gateway.protocol.keys import shown_ending
 from gateway.system.i18n import Language, Text, _
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.context import GatewayServices, Viewer
-from gateway.web.server.countdown import running_countdown
+from gateway.web.server.countdown import answer_countdown
 from gateway.web.server.sensor_findings import SensorFindings, sensor_findings
 
 MAX_ENDINGS_SHOWN = 4  # parcels of one delivery whose number's end is shown
@@ -141,9 +141,5 @@ def visit_card_facts(services: GatewayServices, entrance: str, viewer: Viewer) -
         "may_veto": is_before_intent,
         "asks": is_before_intent and visit.delivery.needs_yes and visit.consent.approved is None,
         "approved": is_before_intent and visit.consent.approved is True,
-        "deadline": running_countdown(state, now, _timer_of(visit.phase)),
+        "deadline": answer_countdown(state, now),
     }
-
-
-def _timer_of(phase: Phase) -> Timer | None:
-    return {Phase.RINGING: Timer.RING, Phase.APPROVING: Timer.APPROVAL}.get(phase)
