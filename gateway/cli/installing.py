@@ -100,17 +100,28 @@ def discover(
 
 async def _show_discovered(home: Home, file: Path, seconds: float, interfaces: Sequence[str] | None) -> str | None:
     devices: dict[str, DiscoveredDevice] = {}
-    with Live(_table((), file), console=Console(), refresh_per_second=4) as live:
+    console = Console()
+    with Live(_table(()), console=console, refresh_per_second=4) as live:
 
         def see(sighting: DiscoveredDevice) -> None:
             devices[sighting.key] = sighting
-            live.update(_table(devices.values(), file))
+            live.update(_table(_in_order(devices.values())))
 
         wrong, _ = await asyncio.gather(
             discover_at_broker(home, seconds, see),
             discovery_scan.scan_network(home, seconds, see, interfaces=interfaces),
         )
+    for line in _add_lines(_in_order(devices.values()), file):
+        console.print(Text(line), soft_wrap=True)
     return wrong
+
+
+def _add_lines(devices: Iterable[DiscoveredDevice], file: Path) -> Iterator[str]:
+    """Yield each command that adds a device, whole: a terminal may show it on two rows, and what is copied is one."""
+    commands = [command_line(*device.add_arguments, home=file) for device in devices if device.add_arguments]
+    if commands:
+        yield "To add what was found (what stands in capitals is yours to fill in):"
+    yield from (f"  $ {command}" for command in commands)
 
 
 async def discover_at_broker(home: Home, seconds: float, on_found: DiscoveryHandler) -> str | None:
@@ -123,15 +134,19 @@ async def discover_at_broker(home: Home, seconds: float, on_found: DiscoveryHand
     return None
 
 
-def _table(devices: Iterable[DiscoveredDevice], file: Path) -> Table:
-    table = Table("where", "what", "name", "at", "in the house file as", "to add it")
+def _in_order(devices: Iterable[DiscoveredDevice]) -> list[DiscoveredDevice]:
+    """Return what is new first, then what the house file knows."""
+    return sorted(devices, key=lambda d: (d.known_as is not None, d.source, d.text_key, d.name))
+
+
+def _table(devices: Iterable[DiscoveredDevice]) -> Table:
+    table = Table("where", "what", "name", "at", "in the house file as")
     for column in table.columns:
         column.overflow = "fold"
-    for device in sorted(devices, key=lambda d: (d.known_as is not None, d.source, d.text_key, d.name)):
+    for device in devices:
         name, address = Text(escape_invisible(device.name)), Text(escape_invisible(device.address))
         known = Text(device.known_as or "-", style="green" if device.known_as else "")
-        add = Text(command_line(*device.add_arguments, home=file) if device.add_arguments else "")
-        table.add_row(device.source, device.text_key, name, address, known, add)
+        table.add_row(device.source, device.text_key, name, address, known)
     return table
 
 
