@@ -10,6 +10,7 @@ from typing import Any
 import segno
 
 from gateway.config.closure_names import closure_name, has_named_closures
+from gateway.config.closures import entrance_closures
 from gateway.config.device_names import device_names
 from gateway.domain.visit import batteries, summary
 from gateway.domain.visit.predicates import is_open, unsecured_closures
@@ -18,7 +19,7 @@ from gateway.domain.visit.views import view
 from gateway.installation import texts as installing
 from gateway.installation.capability import WalkTestStatus, walk_test_capability
 from gateway.installation.trials import WalkTrial
-from gateway.installation.walk import forbids_visits
+from gateway.installation.walk import forbids_visits, walk_steps
 from gateway.runtime.notifications.categories import CATEGORY_TEXTS
 from gateway.runtime.notifications.phone import SEND_TIMEOUT_S
 from gateway.runtime.notifications.texts import READINESS_TEXTS, battery_text
@@ -213,6 +214,7 @@ def _timeline_facts(services: GatewayServices, entrance: str, viewer: Viewer) ->
 
 def _walk_test_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
     state, _ = services.entrance_state(entrance)
+    section, closures = services.home.entrances[entrance], entrance_closures(services.home, entrance)
     walk, status = services.walk_tests.walk(entrance), services.walk_tests.status(entrance)
     current = None if walk is None else walk.current
     step = None if walk is None or current is None else walk.steps[current]
@@ -224,6 +226,7 @@ def _walk_test_facts(services: GatewayServices, entrance: str, viewer: Viewer) -
         "forbids_visits": forbids_visits(status),
         "passed": status is WalkTestStatus.PASSED,
         "steps": () if walk is None else tuple(enumerate(walk.steps)),
+        "planned": len(walk_steps(section, closures)) if walk is None else 0,
         "number": current,
         "step": step,
         "words": installing,

@@ -7,6 +7,7 @@ from gateway.config.device_names import device_names
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.readiness import PresentState, present_readiness
+from gateway.installation.capability import WalkTestStatus
 from gateway.runtime.notifications.texts import readiness_text, with_broker_reason
 from gateway.system.i18n import Language, Text, _
 from gateway.web.server.context import GatewayServices
@@ -27,6 +28,7 @@ class ReadinessNow(Frozen):
     text: str
 
 
+_UNTRIED = _("The devices are ready. The walk test at this door is still to do.")
 _TEXTS: dict[PresentState, tuple[Tone, Text]] = {
     PresentState.READY: (Tone.GOOD, _("The entrance is ready.")),
     PresentState.LACKING: (Tone.BAD, _("Not ready: {what}.")),
@@ -41,6 +43,10 @@ def readiness_now(services: GatewayServices, delivery: VisitDelivery, language: 
     state, now = services.entrance_state(delivery.entrance)
     readiness = present_readiness(state, delivery, now)
     tone, text = _TEXTS[readiness.is_now]
+    if readiness.is_now is PresentState.READY:
+        if services.walk_tests.status(delivery.entrance) is not WalkTestStatus.PASSED:
+            return ReadinessNow(tone=Tone.NEUTRAL, text=_UNTRIED.to(language))
+        return ReadinessNow(tone=tone, text=text.to(language))
     if not readiness.lacking:
         return ReadinessNow(tone=tone, text=text.to(language, what=""))
     names, devices = closure_names(state.rules.closures, language), device_names(services.home, language)

@@ -12,6 +12,8 @@ from playwright.async_api import expect
 from gateway.domain.delivery.barcodes import courier_token_digest
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.result import Refusal
+from gateway.installation.capability import WalkTestStatus
+from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.web.auth.roles import Role
 from gateway.web.server.expected_view import MAX_SHOWN, SHOWN_AT_ONCE
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
@@ -54,7 +56,7 @@ async def shown(site: ServedSite, language: str = "en") -> str:
 
 
 async def test_each_delivery_says_whose_it_is_when_it_comes_where_to_and_whether_the_house_is_ready(
-    site: ServedSite,
+    site: ServedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     english, french = await shown(site), await shown(site, "fr")
     assert "Expected deliveries" in english
@@ -62,7 +64,10 @@ async def test_each_delivery_says_whose_it_is_when_it_comes_where_to_and_whether
         assert words in english
     assert "mer. 10 juin, entre 15:00 et 17:00" in french
     assert "Livraisons attendues" in french
-    assert "The entrance is ready." in english
+    assert "The devices are ready. The walk test at this door is still to do." in english
+    assert "The entrance is ready." not in english
+    monkeypatch.setattr(WalkTestRunner, "status", lambda *_: WalkTestStatus.PASSED)
+    assert "The entrance is ready." in await shown(site)
     async with site.client(site.owner) as client, client.post("/entrance/front", data={"do": "home"}):
         await wait_until(lambda: site.box.front.state.somebody_home)
     assert "Somebody is home: the courier rings, Perron does not open." in await shown(site)

@@ -63,6 +63,21 @@ async def test_each_device_is_called_what_it_is_in_the_language_of_who_reads(sit
                 assert lock in await answer.text()
 
 
+async def test_before_the_walk_test_the_page_says_what_will_happen_how_long_and_what_to_have_at_hand(
+    site: ServedSite,
+) -> None:
+    for who, asked in ((site.owner, False), (await site.guest(Role.INSTALLER, "Ines"), True)):
+        async with site.client(who) as client, client.get(WALK, headers=ENGLISH) as answer:
+            text = await answer.text()
+        assert "18 trials at this door, one after the other, about a minute each." in text
+        assert "the mechanical key, a wedge" in text
+        assert ("The owner is asked before it opens." in text) == asked
+    async with site.client(site.owner) as client:
+        await client.post(WALK, data={"do": "begin"})
+        async with client.get(WALK, headers=ENGLISH) as answer:
+            assert "What will happen" not in await answer.text()
+
+
 async def test_a_trial_that_failed_is_told_at_once_where_the_door_is_shown(site: ServedSite) -> None:
     ines = await site.guest(Role.INSTALLER, "Ines")
     async with site.client(ines) as client:
