@@ -165,9 +165,13 @@ class Deliveries(StorePart):
         query = (now.utc, WALK_TEST, most)
         return tuple(self._read_each(rows.SELECT_EXPECTED, query, lambda row: row))
 
+    def row(self, delivery: str) -> rows.DeliveryRow | None:
+        """Return one delivery with everything that decides about it."""
+        return rows.row_of(self.reader(), delivery)
+
     def order(self, delivery: str) -> DeliveryOrder | None:
         """Return what the brand announced last."""
-        row = rows.row_of(self.reader(), delivery)
+        row = self.row(delivery)
         return None if row is None else row.order
 
     def upcoming(self, entrance: str, now: Now) -> tuple[ExpectedDelivery, ...]:

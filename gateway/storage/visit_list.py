@@ -11,6 +11,8 @@ from gateway.storage.part import StorePart, reads
 
 # Canonical JSON writes each command of the log so (`gateway/storage/decisions.py`).
 _ALARM_MARK = '"command":"Alarm"'
+# The first ones of a visit say why it alarmed; later ones repeat until the owner has looked.
+_MAX_ALARM_ENTRIES = 8
 _ALL_VISITS = """
     SELECT visit, entrance, delivery, began, held, erased, 0 AS is_custody FROM film WHERE part = 1
     UNION ALL
@@ -33,8 +35,8 @@ _SUMMARIES = f"""
       (SELECT max(ends) FROM clip c WHERE c.visit = k.visit) AS ended,
       v.outcome, v.house, d.carrier, d.place,
       (SELECT json_group_array(value) FROM code WHERE code.delivery = k.delivery AND kind = 'parcel') AS parcels,
-      (SELECT body FROM entry WHERE entry.visit = k.visit AND body IS NOT NULL
-        AND instr(CAST(body AS TEXT), ?1) ORDER BY seq LIMIT 1) AS alarm
+      (SELECT json_group_array(body) FROM (SELECT CAST(body AS TEXT) AS body FROM entry WHERE entry.visit = k.visit
+        AND body IS NOT NULL AND instr(CAST(body AS TEXT), ?1) ORDER BY seq LIMIT {_MAX_ALARM_ENTRIES})) AS alarms
     FROM ({_PAGE}) k LEFT JOIN visit v ON v.id = k.visit LEFT JOIN delivery d ON d.key = k.delivery
     ORDER BY k.began DESC, k.visit DESC
 """  # noqa: S608 - only a constant is put in
@@ -60,7 +62,7 @@ class VisitCursor(Frozen):
 class VisitSummary(Frozen):
     """One visit as a list shows it. `ended`: when its last film ended, None without a film.
 
-    `outcome` and `house` are values of `Outcome` and `DoorResult`. `alarm` is the first entry of the log with an alarm.
+    `outcome` and `house` are values of `Outcome` and `DoorResult`. `alarms`: the log's first entries with an alarm.
     """
 
     visit: str
@@ -77,7 +79,7 @@ class VisitSummary(Frozen):
     carrier: str | None
     place: str | None
     parcels: tuple[str, ...]
-    alarm: Mapping[str, Any] | None
+    alarms: tuple[Mapping[str, Any], ...]
 
     @property
     def brand(self) -> str | None:
@@ -105,7 +107,7 @@ class _Row(Frozen):
     carrier: str | None
     place: str | None
     parcels: str  # JSON
-    alarm: bytes | None
+    alarms: str  # a JSON array of JSON texts
 
 
 def list_visits(
@@ -121,8 +123,17 @@ def list_visits(
 
 
 def _to_summary(row: _Row) -> VisitSummary:
-    alarm = None if row.alarm is None else json.loads(row.alarm)
-    return VisitSummary(**vars(row) | {"parcels": tuple(json.loads(row.parcels)), "alarm": alarm})
+    alarms = tuple(map(json.loads, json.loads(row.alarms)))
+    return VisitSummary(**vars(row) | {"parcels": tuple(json.loads(row.parcels)), "alarms": alarms})
+
+
+def first_alarms(db: Database, visit: str) -> tuple[Mapping[str, Any], ...]:
+    """Return the first entries of a visit with an alarm, as `VisitSummary` has them."""
+    query = (
+        "SELECT body FROM entry WHERE visit = ? AND body IS NOT NULL AND instr(CAST(body AS TEXT), ?)"
+        " ORDER BY seq LIMIT ?"
+    )
+    return tuple(map(json.loads, db.column(query, (visit, _ALARM_MARK, _MAX_ALARM_ENTRIES))))
 
 
 def visit_times(db: Database, first: datetime, end: datetime) -> tuple[datetime, ...]:
@@ -139,4 +150,5 @@ class VisitList(StorePart):
     """The list of visits: `Store.visits`."""
 
     page = reads(list_visits)
+    first_alarms = reads(first_alarms)
     times = reads(visit_times)

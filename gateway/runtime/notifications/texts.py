@@ -92,7 +92,7 @@ ALARM_TEXTS: Mapping[AlarmCode, Text] = MappingProxyType({
     ),
     AlarmCode.KEY_LATE: _("the key is not back on its hook[ ({entrance})][, {detail} has it]"),
     AlarmCode.LATE_UNLOCK: _("the lock opened late[ ({entrance})]"),
-    AlarmCode.LOCK_JAMMED: _("lock jammed[ ({entrance})]"),
+    AlarmCode.LOCK_JAMMED: _("the lock is jammed[ ({entrance})]"),
     AlarmCode.LOCK_REFUSED: _("the lock did not obey[: {detail}][ ({entrance})]"),
     AlarmCode.NOT_LOCKED: _("the door is not proven locked[ ({entrance})]"),
     AlarmCode.PROOF_INCOMPLETE: _("the film or proof of the visit is incomplete"),

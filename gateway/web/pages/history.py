@@ -24,7 +24,7 @@ from gateway.storage.brand_facts import ComplaintRefusal
 from gateway.storage.models import FilmRecord, SharedVisit, StoredClip
 from gateway.storage.visit_list import VisitFilter
 from gateway.system.dates import WEEKDAYS
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, Text
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight, has_right
 from gateway.web.auth.tokens import LINK_BYTES, SecretToken, find_by_token
@@ -32,6 +32,7 @@ from gateway.web.server import history_view, replay_view
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.context import ViewLog
 from gateway.web.server.custody_story import custody_lines
+from gateway.web.server.expected_view import lost_parcel
 from gateway.web.server.page import Page, form_texts, get, post
 from gateway.web.server.security_headers import local_path
 from gateway.web.server.story_names import story_names
@@ -107,6 +108,9 @@ class HistoryPages(Page):
         """Return the delivery of a film; None for an incident, or if the box has forgotten the delivery."""
         return None if film.delivery is None else self._store.deliveries.order(film.delivery)
 
+    def _lost_parcel(self, film: FilmRecord, language: Language) -> Text | None:
+        return None if film.delivery is None else lost_parcel(self._services, film.delivery, language)
+
     def _moved_from(self, film: FilmRecord) -> str | None:
         """Return the name of the entrance from which the house moved the delivery of a film."""
         order = self._order_of(film)
@@ -152,6 +156,7 @@ class HistoryPages(Page):
             film=parts[0],
             brand=self._brand_of(parts[0], self._language(request)),
             moved_from=self._moved_from(parts[0]),
+            lost=self._lost_parcel(parts[0], self._language(request)),
             clips=_film_clips(parts),
             cameras=replay_view.cameras_of(self._services, parts[0].entrance, _film_clips(parts)),
             film_address=film_address,

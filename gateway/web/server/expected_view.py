@@ -6,13 +6,15 @@ from typing import Any
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.promise import State
-from gateway.domain.delivery.result import Refusal
+from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit.state import Holder
 from gateway.protocol.keys import shown_ending
+from gateway.runtime.own_parcels import PARCEL_STATE_TEXTS, ParcelState
 from gateway.storage.rows import DeliveryRow
 from gateway.system.i18n import Language, Text, _
+from gateway.system.text import sanitized
 from gateway.web.server.context import GatewayServices, Viewer, person_name
 from gateway.web.server.readiness_now import ReadinessNow, Tone, readiness_now
 
@@ -26,6 +28,9 @@ _STATE_TEXTS: Mapping[State, Text] = {
     State.WINDOW_OPEN: _("May come now"),
     State.VISITING: _("The courier is at the door"),
 }
+_NOT_KNOWN_OWN_TEXT = _("Not known whether the parcel came in. Announce it again if it comes once more")
+_NOT_KNOWN_TEXT = _("Not known whether the parcel came in. {brand} has to announce it again if it comes once more")
+_NOT_DELIVERED_TEXT = _("Not delivered: no parcel came in. {brand} has to announce it again if it comes once more")
 _NOT_OUT_TEXT = _("Expected: it opens nothing before it is out for delivery")
 
 
@@ -45,6 +50,7 @@ class ExpectedDelivery(Frozen):
     readiness: ReadinessNow | None  # None: nothing is to be ready for it
     may_refuse: bool
     is_refused: bool  # by the household
+    is_over: bool  # refused, or a visit ended without it: nothing opens for it any more
     is_not_out: bool  # an own parcel that is not known to be out for delivery
     asks_first: bool  # somebody of the household has to say yes while it rings
     note: str  # what the household calls an own parcel
@@ -53,13 +59,13 @@ class ExpectedDelivery(Frozen):
 
 
 def expected_deliveries(services: GatewayServices, language: Language) -> tuple[ExpectedDelivery, ...]:
-    """Return what is expected at all entrances and receptions, at most `MAX_SHOWN`: refused ones last."""
+    """Return what is expected at all entrances and receptions, at most `MAX_SHOWN`; what is over comes last."""
     now = services.clock.now()
     rows = services.store.deliveries.expected(now, most=MAX_SHOWN)
     has_own = any(row.order.brand == OWN_BRAND for row in rows)
     notes = {parcel.key: parcel.note for parcel in services.store.own_parcels.parcels()} if has_own else {}
     shown = [one for row in rows if (one := _expected(services, row, language, now, notes)) is not None]
-    return tuple(sorted(shown, key=lambda one: one.delivery.refusal is Refusal.DECLINED_BY_HOUSEHOLD))
+    return tuple(sorted(shown, key=lambda one: one.is_over))
 
 
 def expected_facts(services: GatewayServices, of: str, viewer: Viewer) -> Mapping[str, Any]:
@@ -76,10 +82,11 @@ def _expected(
     context, order = services.store.delivery_context, row.order
     delivery, state = row.facts(context, now), row.result(context, now).state
     is_refused = order.refused_at is not None
-    if state not in _STATE_TEXTS and not is_refused:
+    ended = None if is_refused else lost_parcel_text(services, row, language, now)
+    if state not in _STATE_TEXTS and not is_refused and ended is None:
         return None
     section = services.home.entrances.get(order.entrance)
-    may_come = not is_refused and state is not State.VISITING
+    may_come = not is_refused and ended is None and state is not State.VISITING
     return ExpectedDelivery(
         key=order.key,
         delivery=delivery,
@@ -89,17 +96,36 @@ def _expected(
         place=services.place_name(delivery),
         by_keeper=section is not None and section.holder is Holder.KEEPER,
         is_moved=order.moved_from is not None,
-        state=_state_text(services, row, delivery, state),
+        state=ended or _state_text(services, row, delivery, state),
         tone=Tone.GOOD if may_come and state is State.WINDOW_OPEN and delivery.refusal is None else Tone.NEUTRAL,
         readiness=_readiness(services, delivery, language) if may_come else None,
         may_refuse=may_come and not row.usage.withdrawals and not row.kept,
         is_refused=is_refused,
+        is_over=is_refused or ended is not None,
         is_not_out=delivery.refusal is Refusal.NOT_OUT_FOR_DELIVERY,
         asks_first=may_come and delivery.needs_yes,
         note=notes.get(order.key, ""),
         is_own=order.brand == OWN_BRAND,
         is_pending=state is State.AWAITING_PERMISSION and not is_refused,
     )
+
+
+def lost_parcel_text(services: GatewayServices, row: DeliveryRow, language: Language, now: Now) -> Text | None:
+    """Return what becomes of a delivery whose visit ended without it; None: it came in, or it may still come."""
+    result = row.result(services.store.delivery_context, now)
+    if result.state is not State.NOT_DELIVERED or result.reason == Outcome.ATTENDED:
+        return None
+    is_own, is_known = row.order.brand == OWN_BRAND, result.reason != Outcome.UNKNOWN
+    if is_own:
+        return PARCEL_STATE_TEXTS[ParcelState.NOT_DELIVERED] if is_known else _NOT_KNOWN_OWN_TEXT
+    text = _NOT_DELIVERED_TEXT if is_known else _NOT_KNOWN_TEXT
+    return text.with_facts(brand=sanitized(services.brand_name(row.order.brand, language)))
+
+
+def lost_parcel(services: GatewayServices, delivery: str, language: Language) -> Text | None:
+    """Return `lost_parcel_text` of a delivery by its key; None also if the box has forgotten it."""
+    row = services.store.deliveries.row(delivery)
+    return None if row is None else lost_parcel_text(services, row, language, services.clock.now())
 
 
 def _state_text(services: GatewayServices, row: DeliveryRow, delivery: VisitDelivery, state: State | None) -> Text:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Final, Literal
 
-from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.delivery.result import Outcome
 from gateway.domain.frozen import Frozen
 from gateway.evidence.documents.photos import PhotoMoment
 from gateway.evidence.thumbnails import kept_thumbnails
@@ -20,7 +20,7 @@ from gateway.system.dates import MONTHS
 from gateway.system.i18n import Language, Text, _
 from gateway.web.server.context import GatewayServices
 from gateway.web.server.story_names import story_names
-from gateway.web.server.visit_story import story_lines
+from gateway.web.server.visit_story import AlarmCause, alarm_cause
 from gateway.web.texts.catalogue import TEXTS
 
 CARDS_A_PAGE: Final = 24
@@ -33,7 +33,9 @@ _CURSOR = re.compile(r"(\d{1,17})\.([A-Za-z0-9._-]{1,128})")
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 
 CardTone = Literal["good", "warm", "bad", "rest"]
-"""Good: it went as promised. Warm: it runs. Bad: somebody had to look. Rest: nothing came in."""
+"""Good: the parcel came in. Warm: it runs. Bad: nobody knows, or it was an incident. Rest: nothing came in.
+
+An alarm is told beside it."""
 
 _TONES: Mapping[str, CardTone] = {
     Outcome.DELIVERED: "good",
@@ -41,7 +43,7 @@ _TONES: Mapping[str, CardTone] = {
     Outcome.PARTLY_DELIVERED: "rest",
     Outcome.NOT_DELIVERED: "rest",
     Outcome.REFUSED: "rest",
-    Outcome.UNKNOWN: "rest",
+    Outcome.UNKNOWN: "bad",
 }
 
 
@@ -117,9 +119,10 @@ def _cursor_text(cursor: VisitCursor) -> str:
 
 def _card(services: GatewayServices, visit: VisitSummary, language: Language, *, is_running: bool) -> HistoryCard:
     home = services.home.destinations.get(visit.entrance)
-    alarm = _alarm_text(services, visit, language)
+    names = story_names(services, visit.entrance, language)
+    cause = alarm_cause(visit.alarms, language=language, zone=services.zone, names=names)
     is_open = is_running and not visit.is_sealed
-    word, tone = _outcome(visit, is_open=is_open)
+    word, tone = _outcome(visit, cause, is_open=is_open)
     has_film = visit.ended is not None and visit.erased is None
     return HistoryCard(
         visit=visit.visit,
@@ -130,9 +133,9 @@ def _card(services: GatewayServices, visit: VisitSummary, language: Language, *,
         place=visit.place if home is None or visit.place is None else home.places.get(visit.place, visit.place),
         parcels=tuple(shown_ending(code) for code in visit.parcels),
         word=word,
-        tone="bad" if alarm is not None or visit.house == DoorResult.HANDED_TO_OWNER else tone,
+        tone=tone,
         duration=None if visit.ended is None else format_duration(visit.ended - visit.began),
-        alarm=alarm,
+        alarm=None if cause is None else _("Alarm: {what}").to(language, what=cause.text),
         held=visit.held,
         note=_note(visit, is_open=is_open),
         photos=kept_thumbnails(services.films_folder, visit.visit) if has_film else (),
@@ -141,7 +144,9 @@ def _card(services: GatewayServices, visit: VisitSummary, language: Language, *,
     )
 
 
-def _outcome(visit: VisitSummary, *, is_open: bool) -> tuple[Text, CardTone]:
+def _outcome(visit: VisitSummary, cause: AlarmCause | None, *, is_open: bool) -> tuple[Text, CardTone]:
+    if visit.outcome == Outcome.UNKNOWN and cause is not None and cause.is_of_lock:
+        return _("The lock did not obey"), "bad"
     if visit.outcome is not None and visit.outcome in _TONES:
         return TEXTS[f"outcome.{visit.outcome}"], _TONES[visit.outcome]
     if is_open:
@@ -161,15 +166,6 @@ def _note(visit: VisitSummary, *, is_open: bool) -> Text | None:
     if not visit.is_sealed:
         return _("Not sealed yet")
     return _("No film") if visit.ended is None else None
-
-
-def _alarm_text(services: GatewayServices, visit: VisitSummary, language: Language) -> str | None:
-    """Return the visit's first alarm in words."""
-    if visit.alarm is None:
-        return None
-    names = story_names(services, visit.entrance, language)
-    lines = story_lines([visit.alarm], language=language, zone=services.zone, names=names)
-    return next((line.text for line in lines if line.tone == "bad"), None)
 
 
 def format_duration(length: timedelta) -> str:

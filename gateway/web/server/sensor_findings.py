@@ -22,7 +22,7 @@ class SensorFindings(Frozen):
 
 
 _NO_LINK = _("The box has no link to its devices.")
-_JAMMED = _("The lock reported that it is blocked.")
+_JAMMED = _("The lock reported that it is jammed.")
 
 _SILENT: Mapping[str, Text] = {
     "lock": _("The bolt did not answer."),

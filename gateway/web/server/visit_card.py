@@ -15,7 +15,10 @@ from gateway.system.i18n import Language, Text, _
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.context import GatewayServices, Viewer
 from gateway.web.server.countdown import answer_countdown
+from gateway.web.server.expected_view import lost_parcel
 from gateway.web.server.sensor_findings import SensorFindings, sensor_findings
+from gateway.web.server.story_names import story_names
+from gateway.web.server.visit_story import alarm_cause
 
 MAX_ENDINGS_SHOWN = 4  # parcels of one delivery whose number's end is shown
 
@@ -37,6 +40,7 @@ class Alarm(Frozen):
     findings: SensorFindings
     steps: tuple[Text, ...]
     visit: str | None  # the visit that the owner acknowledges; None: none, as for safe mode
+    parcel: Text | None  # what becomes of the visit's parcel, if it did not come in
     is_acknowledged_here: bool  # an incident ends by itself
 
 
@@ -51,6 +55,8 @@ _WHY: Mapping[AlarmKind, Text] = {
     AlarmKind.INCIDENT: _("It was opened or unlocked without an order from Perron. Perron films until all is locked."),
 }
 _WHY_EACH = _("Perron could not prove that all is locked.")
+_WHY_CAUSED = _("Perron could not prove that the door is locked: {cause}.")
+_WHY_EACH_CAUSED = _("Perron could not prove that all is locked: {cause}.")
 
 
 def alarm_kind(state: Entrance) -> AlarmKind | None:
@@ -62,19 +68,26 @@ def alarm_kind(state: Entrance) -> AlarmKind | None:
     return None if state.incident is None else AlarmKind.INCIDENT
 
 
-def present_alarm(state: Entrance, language: Language) -> Alarm | None:
+def present_alarm(services: GatewayServices, state: Entrance, language: Language) -> Alarm | None:
     """Return what is wrong at this entrance now; None: nothing that a person has to look at."""
     kind = alarm_kind(state)
     if kind is None:
         return None
-    has_several = kind is AlarmKind.HANDED and has_named_closures(state.rules.closures)
+    why, parcel, visit = _WHY[kind], None, state.visit if kind is AlarmKind.HANDED else None
+    if visit is not None:
+        cause, parcel = _cause(services, state, visit, language), lost_parcel(services, visit.delivery.id, language)
+        has_several = has_named_closures(state.rules.closures)
+        why = _WHY_EACH if has_several else why
+        if cause is not None:
+            why = (_WHY_EACH_CAUSED if has_several else _WHY_CAUSED).with_facts(cause=cause)
     return Alarm(
         kind=kind,
         title=_TITLES[kind],
-        why=_WHY_EACH if has_several else _WHY[kind],
+        why=why,
         findings=sensor_findings(state, language),
         steps=_steps(state),
-        visit=state.visit.id if kind is AlarmKind.HANDED and state.visit is not None else None,
+        visit=None if visit is None else visit.id,
+        parcel=parcel,
         is_acknowledged_here=kind is not AlarmKind.INCIDENT,
     )
 
@@ -125,7 +138,7 @@ def visit_card_facts(services: GatewayServices, entrance: str, viewer: Viewer) -
     visit = state.visit
     facts: dict[str, Any] = {
         "entrance": entrance,
-        "alarm": present_alarm(state, viewer.language),
+        "alarm": present_alarm(services, state, viewer.language),
         "stopped": state.stopped,
         "playing": playing_cameras(services, state) if viewer.may(UserRight.WATCH_LIVE) else (),
         "visit": None if visit is None or is_over(visit) else visit,
@@ -143,3 +156,10 @@ def visit_card_facts(services: GatewayServices, entrance: str, viewer: Viewer) -
         "approved": is_before_intent and visit.consent.approved is True,
         "deadline": answer_countdown(state, now),
     }
+
+
+def _cause(services: GatewayServices, state: Entrance, visit: Visit, language: Language) -> str | None:
+    """Return why a visit was handed to the owner; None: the log says no more than that it was."""
+    alarms, names = services.store.visits.first_alarms(visit.id), story_names(services, state.id, language)
+    cause = alarm_cause(alarms, language=language, zone=services.zone, names=names)
+    return None if cause is None or cause.is_only_unproven else cause.text

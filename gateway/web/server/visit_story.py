@@ -1,11 +1,12 @@
 """Words the log's rows as lines for a household, the same for live view and replay. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from devices.reports import OperationError
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE
@@ -81,6 +82,14 @@ _KEEPER_LINES: Mapping[str, Text] = {
     "key_taken": _("{who} takes the key from its hook"),
     "key_returned": _("{who} has given the key back: it is on its hook again, proven"),
 }
+_LOCK_ALARMS = frozenset({AlarmCode.LOCK_JAMMED, AlarmCode.LOCK_REFUSED, AlarmCode.UNLOCK_UNKNOWN})
+_EXPLAINED_WITHIN = timedelta(seconds=30)  # a lock reports its jam after it answered the command with an error
+# A cause comes before what follows from it: a jam explains a lock that does not obey, and both explain a door that is
+# not proven locked. Any other alarm stands between them, in the order of time.
+_CAUSES = (
+    AlarmCode.DOOR_FORCED_OPEN, AlarmCode.UNEXPECTED_UNLOCK, AlarmCode.BOLT_IN_THE_AIR, AlarmCode.LATE_UNLOCK,
+    AlarmCode.LOCK_JAMMED, AlarmCode.LOCK_REFUSED, AlarmCode.UNLOCK_UNKNOWN,
+)  # fmt: skip
 # The entrance was ready when the unlock left; what did not move is the lock.
 _NOT_OPENED_LINE: Text = _("Red light: the lock did not open")
 _SENSOR_LINES: Mapping[tuple[str, str], tuple[Text, StoryTone]] = {
@@ -102,16 +111,66 @@ class StoryNames(Frozen):
 NO_NAMES = StoryNames()
 
 
+class AlarmCause(Frozen):
+    """Why a visit alarmed, in words.
+
+    `is_of_lock`: a lock did not obey. `is_only_unproven`: no cause is known, only that nothing proves the door locked.
+    """
+
+    text: str
+    is_of_lock: bool
+    is_only_unproven: bool
+
+
+def alarm_cause(
+    rows: Iterable[object], *, language: Language, zone: ZoneInfo, names: StoryNames = NO_NAMES
+) -> AlarmCause | None:
+    """Return the cause of what went wrong in the rows of one visit; None: nothing alarmed.
+
+    Home, the visit's story and History word the cause of an event by this, so that they give the same one.
+    """
+    reader = NarrativeReader()
+    happenings = (one for row in rows for one in reader.happenings(row))
+    cause = _cause_of([one for one in happenings if one.kind is HappeningKind.ALARM_RAISED])
+    if cause is None:
+        return None
+    words = _Teller(language, zone, names).alarm(cause)
+    return AlarmCause(
+        text=words, is_of_lock=cause.value in _LOCK_ALARMS, is_only_unproven=cause.value == AlarmCode.NOT_LOCKED
+    )
+
+
+def _cause_of(alarms: Sequence[Happening]) -> Happening | None:
+    def rank(alarm: Happening) -> int:
+        if alarm.value in _CAUSES:
+            return _CAUSES.index(AlarmCode(alarm.value))
+        return len(_CAUSES) + (alarm.value == AlarmCode.NOT_LOCKED)
+
+    return min(alarms, key=rank, default=None)
+
+
 def story_lines(
     rows: Iterable[object], *, language: Language, zone: ZoneInfo, names: StoryNames = NO_NAMES
 ) -> tuple[StoryLine, ...]:
     """Word the rows of one visit, or of one entrance, in their order. A happening without news has no line.
 
-    What one decision says several times is one line.
+    What one decision says several times is one line. So is a lock that says that it did not obey, and then why.
     """
     reader, teller = NarrativeReader(), _Teller(language, zone, names)
-    lines = (teller.lines(tuple(reader.happenings(row))) for row in rows)
-    return tuple(line for of_row in lines for line in of_row)
+    steps = [tuple(reader.happenings(row)) for row in rows]
+    jams = [one.at for step in steps for one in step if _is_alarm(one, AlarmCode.LOCK_JAMMED)]
+    told = (tuple(one for one in step if not _is_explained(one, jams)) for step in steps)
+    return tuple(line for step in told for line in teller.lines(step))
+
+
+def _is_alarm(one: Happening, code: AlarmCode) -> bool:
+    return one.kind is HappeningKind.ALARM_RAISED and one.value == code
+
+
+def _is_explained(one: Happening, jams: Iterable[datetime]) -> bool:
+    """Return whether the alarm of a lock that does not say why it did not obey is followed by that of its jam."""
+    is_bare = _is_alarm(one, AlarmCode.LOCK_REFUSED) and one.detail == OperationError.UNSPECIFIED
+    return is_bare and any(timedelta() <= at - one.at <= _EXPLAINED_WITHIN for at in jams)
 
 
 class _Teller:
@@ -121,12 +180,14 @@ class _Teller:
         self._language, self._zone, self._names = language, zone, names
         self._names_several = bool(names.closures.keys() - {MAIN_CLOSURE})
         self._unlock_left = False
+        self._alarms: list[Happening] = []
 
     def lines(self, happenings: Sequence[Happening]) -> Iterator[StoryLine]:
         """Yield the lines of one row of the log."""
         needs_owner = any(_is_phase(one, Phase.HANDED_TO_OWNER) for one in happenings)
         answers = {one.value for one in happenings if one.kind is HappeningKind.SCAN_ANSWERED}
         alarms = [one for one in happenings if one.kind is HappeningKind.ALARM_RAISED]
+        self._alarms += alarms
         for one in happenings:
             if needs_owner and (one in alarms or _is_said_by_the_phase(one)):
                 continue
@@ -135,7 +196,9 @@ class _Teller:
             if _is_phase(one, Phase.UNLOCKED) and ScanAnswer.GO in answers:
                 continue  # the green light says it
             if _is_phase(one, Phase.HANDED_TO_OWNER) and alarms:
-                what = "; ".join(self._alarm(alarm) for alarm in alarms)
+                cause = _cause_of(self._alarms)
+                told = [alarm for alarm in (cause, *alarms) if alarm is not None]
+                what = "; ".join(dict.fromkeys(self.alarm(alarm) for alarm in told))
                 text = _("Needs your attention: {what}").to(self._language, what=what)
                 yield StoryLine(at=one.at, text=text, tone="bad")
                 continue
@@ -169,7 +232,7 @@ class _Teller:
             case HappeningKind.SCAN_ANSWERED:
                 return self._answer_line(happening, rings=rings)
             case HappeningKind.ALARM_RAISED:
-                return _("Alarm: {what}").to(language, what=self._alarm(happening)), "bad"
+                return _("Alarm: {what}").to(language, what=self.alarm(happening)), "bad"
             case HappeningKind.PARCELS_REPORTED:
                 good = happening.value in {Outcome.DELIVERED, Outcome.ATTENDED}
                 line = TEXTS[f"outcome.{happening.value}"], "good" if good else "bad"
@@ -183,7 +246,8 @@ class _Teller:
                 line = _PLAIN_LINES.get(kind)
         return None if line is None else (line[0].to(language), line[1])
 
-    def _alarm(self, happening: Happening) -> str:
+    def alarm(self, happening: Happening) -> str:
+        """Return what an alarm says."""
         alarm, detail = AlarmCode(happening.value), happening.detail
         facts = message_facts(
             happening.at,

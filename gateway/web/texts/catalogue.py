@@ -36,7 +36,7 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "outcome.not_delivered": _("Not delivered"),
     "outcome.attended": _("Received by somebody"),
     "outcome.refused": _("Refused"),
-    "outcome.unknown": pgettext("an outcome", "Unknown"),
+    "outcome.unknown": _("Not known whether a parcel came in"),
     "link.brand.granted": _("{brand} is let in."),
     "link.brand.refused": _("{brand} is not let in."),
     "link.brand.revoked": _("{brand} is let in no longer."),

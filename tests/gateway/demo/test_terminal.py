@@ -43,7 +43,7 @@ async def test_whatever_happens_is_one_short_line_and_none_is_said_twice() -> No
         "the broker dies",
         "The bolt withdraws.",
         "Locked again, proven",
-        "The owner is told: “Alarm 12:00: lock jammed”",
+        "The owner is told: “Alarm 12:00: the lock is jammed”",
     ]
 
 

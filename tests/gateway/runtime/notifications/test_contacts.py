@@ -77,7 +77,7 @@ async def test_a_phone_that_is_added_gets_messages_from_then_on_without_a_restar
         assert await made.book.add(f"  {ear.json} ", "p-anna") is None
         await made.says()
         await made.until(lambda: answered(ear) == 1)
-        assert "serrure bloquée" in ear.texts[0]
+        assert "serrure est bloquée" in ear.texts[0]
         (listed,) = made.book.list_phones()
         await made.until(lambda: made.book.list_phones()[0].standing.reached is not None)
         assert (listed.scheme, listed.host) == ("json", "127.0.0.1")
@@ -148,7 +148,7 @@ async def test_each_phone_is_told_in_its_own_language_also_after_a_restart(tmp_p
             await made.until(lambda: answered(french) == answered(english) == 1)
             with pytest.raises(LookupError):
                 await made.book.set_language("nobody", "en")
-        assert ("serrure bloquée" in french.texts[0], "lock jammed" in english.texts[0]) == (True, True)
+        assert ("la serrure est bloquée" in french.texts[0], "the lock is jammed" in english.texts[0]) == (True, True)
         urls = (french.json, english.json)
         async with box(tmp_path, make_home(tmp_path), time=time) as made_again:
             book = made_again.phonebook

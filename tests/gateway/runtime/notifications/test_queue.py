@@ -200,7 +200,7 @@ async def test_a_message_without_pages_carries_no_links(tmp_path: Path) -> None:
     async with receiver() as ear, pocketed(tmp_path, ear.json, made=bare) as made:
         await made.says(JAMMED)
         await made.until(lambda: ear.got)
-        assert ear.texts == ["Alarm 14:00: lock jammed (Front)"]
+        assert ear.texts == ["Alarm 14:00: the lock is jammed (Front)"]
 
 
 @pytest.mark.parametrize(("standing", "asked"), [("pending", True), ("granted", False), ("refused", False)])
@@ -306,7 +306,7 @@ async def test_what_was_owed_is_told_after_a_restart_and_only_once(tmp_path: Pat
             await made.until(lambda: not made.owed())
         assert ear.texts == [
             "Locked again 14:00, Front (shop) (late: this was so on Wed 10 Jun at 14:00)",
-            next(text for text in ear.texts if text.startswith("Alarm 14:00: lock jammed (Front) (late:")),
+            next(text for text in ear.texts if text.startswith("Alarm 14:00: the lock is jammed (Front) (late:")),
             next(text for text in ear.texts if text.startswith("The entrance Front is not ready")),
         ]
         assert ear.got[0].picture is None  # pictures are not kept on disk
@@ -458,7 +458,7 @@ async def test_an_alarm_that_the_disk_did_not_take_reaches_the_phone_all_the_sam
         await made.until(lambda: len(ear.got) == 2 and not made.owed())
         assert [text.splitlines()[0] for text in ear.texts] == [
             "Alarm 14:00: the disk is full or failing, no more openings",
-            "Alarm 14:00: lock jammed (Front)",
+            "Alarm 14:00: the lock is jammed (Front)",
         ]
 
 
@@ -472,10 +472,10 @@ async def test_each_phone_reads_its_own_language_also_of_what_the_disk_did_not_t
         await made.until(lambda: len(french.got) == len(ear.got) == 2 and not made.owed())
         assert sorted(text.splitlines()[0] for text in french.texts) == [
             "Alerte 14:00 : le disque est plein ou en panne, plus aucune ouverture",
-            "Alerte 14:00 : serrure bloquée (Front)",
+            "Alerte 14:00 : la serrure est bloquée (Front)",
         ]
         assert sorted(text.splitlines()[0] for text in ear.texts) == [
-            "Alarm 14:00: lock jammed (Front)",
+            "Alarm 14:00: the lock is jammed (Front)",
             "Alarm 14:00: the disk is full or failing, no more openings",
         ]
 

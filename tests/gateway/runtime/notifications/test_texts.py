@@ -79,7 +79,7 @@ def test_every_sentence_is_whole_whatever_is_known(
         (Notification.AT_THE_DOOR, "en", "Chronopost is at the door for Cdiscount, opening in 20 s"),
         (Notification.LOCKED_AGAIN, "fr", "Reverrouillé à 14:07 (Cdiscount)"),
         (Notification.LOCKED_AGAIN, "en", "Locked again 14:07 (Cdiscount)"),
-        (AlarmCode.LOCK_JAMMED, "en", "Alarm 14:07: lock jammed"),
+        (AlarmCode.LOCK_JAMMED, "en", "Alarm 14:07: the lock is jammed"),
     ],
 )
 def test_the_owner_reads(about: Notification | AlarmCode, language: Language, text: str) -> None:

@@ -121,7 +121,7 @@ def test_a_lock_that_jams_after_the_order_was_ready_and_a_scan_that_is_refused_s
     assert [text for text, _tone in told(sent, jammed)] == [
         "The unlock has left, once",
         "Red light: the lock did not open",
-        "Alarm: lock jammed",
+        "Alarm: the lock is jammed",
         "Locking again",
     ]
     assert told(row(SCAN, refused)) == [("…2032 refused: the entrance was not ready", "bad")]
