@@ -553,6 +553,9 @@ def _signal_command(warning: Mapping[str, object]) -> Command:
     return SetSignal(id="", light=Light.RED if warning.get("strobe") is True else Light.AMBER, sound=sound)
 
 
+_USUAL_BASE = "zigbee2mqtt"  # the base topic of Zigbee2MQTT's own default
+
+
 def _bridge_problem(device_ref: DeviceRef, bridges: Collection[str]) -> str | None:
     """The base topic decides whose availability and whose log of failed commands concern this device."""
     base, name = split_address(device_ref)
@@ -563,6 +566,13 @@ def _bridge_problem(device_ref: DeviceRef, bridges: Collection[str]) -> str | No
         return (
             f"it stands behind the bridge of `{longer}`, which has several levels: write `keys: {{base: {longer}}}`,"
             " or its failures and its end would be heard of nowhere."
+        )
+    known = {*bridges, device_ref.keys.get("base", _USUAL_BASE), _USUAL_BASE}
+    if not name and "/" not in device_ref.address and device_ref.address not in known:
+        here = device_ref.keys.get("base") or next((one for one in bridges if one.endswith(_USUAL_BASE)), _USUAL_BASE)
+        return (
+            f"`{device_ref.address}` alone is no topic: write `{here}/{device_ref.address}`, the bridge's base topic"
+            " and the device's friendly name."
         )
     if not name:
         return (

@@ -20,7 +20,7 @@ from gateway.installation.diagnostics.stream import LOGIN_UNUSABLE_TODO, login_e
 KINDS = (*DEVICE_KINDS, editor.ENTRANCE, editor.RECEPTION)
 EXAMPLE_OPTIONS = {  # of the keys that `add` cannot do without
     "vendor": "--vendor zigbee2mqtt",
-    "address": "--address zigbee2mqtt/back-lock",
+    "address": "--address 'zigbee2mqtt/back lock'",
     "url": "--set url=rtsp://192.168.1.30/stream",
     "name": "--set name=Back",
     "places": "--set places.porch.name=Porch",
@@ -43,7 +43,7 @@ def _vendors_text() -> str:
 
 @cli.example(
     "perron add --home /etc/perron/home.yaml",
-    "perron add back-lock --kind lock --vendor zigbee2mqtt --address zigbee2mqtt/back-lock --set latency=8",
+    "perron add back-lock --kind lock --vendor zigbee2mqtt --address 'zigbee2mqtt/back lock' --set latency=8",
     "perron add back-door --kind door --vendor esphome",
     "perron add back-camera --kind camera --vendor rtsp --set url=rtsp://192.168.1.30/stream",
     "perron add back-scanner --kind scanner --vendor scanner",

@@ -111,6 +111,8 @@ async def _show_discovered(home: Home, file: Path, seconds: float, interfaces: S
             discover_at_broker(home, seconds, see),
             discovery_scan.scan_network(home, seconds, see, interfaces=interfaces),
         )
+    if not console.is_terminal:  # the last row of the table has no end yet
+        console.line()
     for line in _add_lines(_in_order(devices.values()), file):
         console.print(Text(line), soft_wrap=True)
     return wrong

@@ -137,6 +137,24 @@ def test_a_device_that_names_no_bridge_of_the_house_is_refused_with_what_to_writ
         assert "FRIENDLY_NAME, as Zigbee2MQTT shows it" in found[-1]
 
 
+@pytest.mark.parametrize(
+    ("bridges", "keys", "topic"),
+    [
+        ((), {}, "zigbee2mqtt/front lock"),
+        (("frigate", "home/zigbee2mqtt"), {}, "home/zigbee2mqtt/front lock"),
+        ((), {"base": "radio"}, "radio/front lock"),
+    ],
+)
+def test_a_friendly_name_alone_is_refused_with_the_topic_that_it_has(
+    bridges: tuple[str, ...], keys: dict[str, str], topic: str, tmp_path: Path
+) -> None:
+    document = radio_home(tmp_path).model_dump(mode="json")
+    document["devices"]["lock"] |= {"address": "front lock", "keys": keys}
+    document["broker"]["bridges"] = bridges
+    found = [problem.text for problem in find_problems(Home.model_validate(document, strict=False))]
+    assert [text for text in found if f"`front lock` alone is no topic: write `{topic}`" in text] != []
+
+
 async def test_the_first_state_after_a_question_is_its_answer_and_the_next_is_none(radio: Radio) -> None:
     radio.asks(7)
     (asked,) = radio.made.line.on("zigbee2mqtt/front lock/get")
