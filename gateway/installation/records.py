@@ -43,7 +43,8 @@ class SetupState(ConfigSection):
     """How far the first set-up is, as far as nothing else says it. `under_way`: the home page counts its steps."""
 
     under_way: bool = False
-    notice: bool = False  # somebody has the notice for the door
+    notice: bool = False  # the owner said that the notice hangs beside the door
+    alone: bool = False  # the owner said that nobody else lives there
 
 
 def read_setup(storage: Path) -> SetupState:

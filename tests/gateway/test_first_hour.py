@@ -237,6 +237,8 @@ async def lives(
         await page.goto(f"{address}/setup")
         await page.get_by_role("link", name=re.compile("notice", re.IGNORECASE)).click()
     assert (await (await downloading.value).path()).read_bytes().startswith(b"%PDF")
+    await page.get_by_role("button", name="It hangs beside the door").click()
+    await expect(page.locator("#notice.good")).to_be_visible()
 
     await announces(page, address, PARCELS[0])
     await house.ask(ask.Arrive())

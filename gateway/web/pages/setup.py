@@ -62,6 +62,7 @@ class SetupPage(Page):
             offer=None if self._home.entrances else offer, devices=self._home.devices,
             answers=progress.answered_devices(self._services, measured), measured=measured,
             waiting=self._services.proposals.waiting_count, is_owner=user.role is Role.OWNER,
+            said=progress.SAID_STEPS,
         )  # fmt: skip
 
     def _new_devices(self) -> Sequence[FoundDevice]:
@@ -223,6 +224,18 @@ class SetupPage(Page):
         seconds = (max(0.0, self._now.mono - began.mono),) if sends else ()
         return id_, Measurement(at=began.utc, asked=1, seconds=seconds)
 
+    @post(f"{SETUP_PATH}/said", UserRight.SETTINGS)
+    async def _said(self, request: web.Request, _user: CurrentUser) -> web.Response:
+        """Note that a step is done which the box cannot see: the notice hangs, or nobody is to be invited."""
+        step = (await form_texts(request)).get("step", "")
+        if step not in progress.SAID_STEPS:
+            raise web.HTTPBadRequest
+        try:
+            await progress.note_said(self._services, step)
+        except OSError as error:
+            raise Conflict(DISK_FULL) from error
+        raise web.HTTPSeeOther(f"{SETUP_PATH}#{step}")
+
     @post(f"{SETUP_PATH}/end", UserRight.SETTINGS)
     async def _end(self, _request: web.Request, _user: CurrentUser) -> web.Response:
         try:
@@ -242,8 +255,6 @@ class SetupPage(Page):
         sheet = notice.notice_for(home, entrance, contact=None, pages=None)
         languages = tuple(dict.fromkeys(("fr", self._language(request), SOURCE)))[:2]
         pdf = await asyncio.to_thread(notice.door_notice, sheet, languages=languages, made=self._now.utc)
-        with suppress(OSError):
-            await progress.note_notice(self._services)
         headers = {"Content-Disposition": 'attachment; filename="notice.pdf"'}
         return web.Response(body=pdf, content_type="application/pdf", headers=headers)
 

@@ -13,6 +13,7 @@ from gateway.installation.tryout import ASKED_KINDS
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import isolate_direction
 from gateway.web.auth.accounts import UserAccounts
+from gateway.web.auth.roles import Role
 from gateway.web.server.context import GatewayServices
 
 SETUP_PATH = "/setup"
@@ -64,7 +65,7 @@ async def read_progress(services: GatewayServices, accounts: UserAccounts, now: 
         _answers(services, measured),
         _entrance(services),
         _walk(services),
-        _people(services, accounts, now),
+        _people(services, accounts, now, is_alone=state.alone),
         _phone(services),
         SetupStep(
             key="notice", title=_("Hang the notice beside the door"), done=state.notice,
@@ -90,9 +91,13 @@ async def end_setup(services: GatewayServices) -> None:
     await _change(services, under_way=False)
 
 
-async def note_notice(services: GatewayServices) -> None:
-    """Somebody has the notice for the door. OSError: the disk takes nothing."""
-    await _change(services, notice=True)
+SAID_STEPS = {"notice": "notice", "people": "alone"}
+"""The steps whose end only a person can know, and what of `SetupState` notes it."""
+
+
+async def note_said(services: GatewayServices, step: str) -> None:
+    """Somebody said that one of `SAID_STEPS` needs nothing more. OSError: the disk takes nothing."""
+    await _change(services, **{SAID_STEPS[step]: True})
 
 
 async def _change(services: GatewayServices, **changes: bool) -> None:
@@ -127,11 +132,19 @@ def is_silent(device: AnyDevice) -> bool:
 
 
 def _answers(services: GatewayServices, measured: Mapping[str, Measurement]) -> SetupStep:
-    answered = [one for one in answered_devices(services, measured).values() if one is not None]
-    facts = {"n": str(sum(answered)), "all": str(len(answered))}
+    devices = answered_devices(services, measured)
+    answered = [one for one in devices.values() if one is not None]
+    silent = ", ".join(isolate_direction(id_) for id_, one in devices.items() if one is None)
+    facts = {"n": str(sum(answered)), "all": str(len(answered)), "names": silent}
+    detail = _("{n} of {all} have answered.", **facts)
+    if silent:
+        detail = _(
+            "{n} of {all} have answered. Not asked, because they answer no question and send when they are used:"
+            " {names}.", **facts,
+        )  # fmt: skip
     return SetupStep(
-        key="answers", title=_("See each device answer"), done=bool(answered) and all(answered),
-        detail=_("{n} of {all} have answered.", **facts), link=None, right="devices",
+        key="answers", title=_("See each device answer"), done=bool(answered) and all(answered), detail=detail,
+        link=None, right="devices",
     )  # fmt: skip
 
 
@@ -158,12 +171,15 @@ def _walk(services: GatewayServices) -> SetupStep:
     )  # fmt: skip
 
 
-def _people(services: GatewayServices, accounts: UserAccounts, now: Now) -> SetupStep:
-    people = sum(person.removed is None for person in services.store.accounts.all_people())
-    invited = len(accounts.invitations(now))
-    detail = _("With an account: {n}. Invited: {invited}.", n=str(people), invited=str(invited))
+def _people(services: GatewayServices, accounts: UserAccounts, now: Now, *, is_alone: bool) -> SetupStep:
+    """Count those who live there: neither an installer nor the owner who counts is somebody of the household."""
+    people = sum(
+        person.removed is None and person.role != Role.INSTALLER for person in services.store.accounts.all_people()
+    )
+    invited = sum(invitation.role != Role.INSTALLER for invitation in accounts.invitations(now))
+    detail = _("Joined beside the owner: {n}. Invited: {invited}.", n=str(max(people - 1, 0)), invited=str(invited))
     return SetupStep(
-        key="people", title=_("Invite your household"), done=people + invited > 1, detail=detail,
+        key="people", title=_("Invite your household"), done=people > 1 or is_alone, detail=detail,
         link="/household", right="people",
     )  # fmt: skip
 

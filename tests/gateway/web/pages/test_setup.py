@@ -152,9 +152,40 @@ async def test_the_home_page_counts_the_steps_until_the_owner_has_enough_of_it(h
     assert "of 8 done" not in await house.page(await site.guest(Role.HOUSEHOLD), "/")
     async with site.client(owner) as client, client.get("/setup/notice.pdf") as answer:
         assert (answer.status, (await answer.read())[:5]) == (200, b"%PDF-")
+    assert '<li id="notice" class="rests">' in await house.page(owner, "/setup"), "a file is no notice at the door"
+    assert (await sent(site, owner, "/setup/said", ("step", "notice")))[0] == 303
     assert '<li id="notice" class="good">' in await house.page(owner, "/setup")
+    assert (await sent(site, owner, "/setup/said", ("step", "walk")))[0] == 400, "the box sees that by itself"
     assert (await sent(site, owner, "/setup/end"))[0] == 303
     assert "of 8 done" not in await house.page(owner, "/")
+
+
+async def test_the_household_is_invited_once_somebody_who_lives_there_has_joined(house: Home) -> None:
+    site, owner = house.site, house.site.owner
+    assert '<li id="people" class="rests">' in await house.page(owner, "/setup")
+    ines = await site.guest(Role.INSTALLER, "Ines")
+    page = await house.page(owner, "/setup")
+    assert '<li id="people" class="rests">' in page, "an installer is not of the household"
+    assert "Joined beside the owner: 0. Invited: 0." in page
+    await site.accounts.invite(site.owner.user, Role.HOUSEHOLD, site.box.clock.now())
+    page = await house.page(owner, "/setup")
+    assert '<li id="people" class="rests">' in page, "nobody has come yet"
+    assert "Joined beside the owner: 0. Invited: 1." in page
+    assert (await sent(site, ines, "/setup/said", ("step", "people")))[0] == 403
+    assert (await sent(site, owner, "/setup/said", ("step", "people")))[0] == 303
+    assert '<li id="people" class="good">' in await house.page(owner, "/setup"), "one may live alone"
+
+
+async def test_somebody_who_joined_ends_the_step_of_the_household(house: Home) -> None:
+    await house.site.guest(Role.HOUSEHOLD)
+    page = await house.page(house.site.owner, "/setup")
+    assert '<li id="people" class="good">' in page
+    assert "Nobody else lives here" not in page
+
+
+async def test_the_devices_that_are_not_asked_are_named_with_the_reason(house: Home) -> None:
+    page = re.sub(r"[\u2066-\u2069]", "", await house.page(house.site.owner, "/setup"))
+    assert "Not asked, because they answer no question and send when they are used: scanner, signal," in page
 
 
 @pytest.fixture
