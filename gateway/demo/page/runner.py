@@ -217,8 +217,10 @@ class DemoRunner:
 
     async def _show_newest_film(self, stage: Stage, judged: Judgement) -> None:
         proof = judged.result.proof.folder
-        if proof is not None and self.snapshot.film is None:
-            self.change(film=await asyncio.to_thread(read_sealed_film, stage.plan, Path(proof).name))
+        film = None if proof is None else await asyncio.to_thread(read_sealed_film, stage.plan, Path(proof).name)
+        shown = self.snapshot
+        if film is not None and film not in shown.films:
+            self.change(film=shown.film or film, films=(*shown.films, film))
 
     def _on_phone_message(self, message: PhoneMessage, language: Language) -> None:
         """Show a message that reached the phone, with the delay since the box wrote it."""

@@ -130,6 +130,18 @@ async def _the_box_decides_alone(act: ShowState) -> None:
     await act.show_line(_("All is right. The box decided alone, without the internet."), tone="good", look="checks")
     play.require(not act.page.cable.is_plugged, "the cable is out")
     play.require(len(act.page.snapshot.phone) == act.message_count, "nothing has left the house")
+    await _tell_of_the_ringing(act)
+
+
+async def _tell_of_the_ringing(act: ShowState) -> None:
+    """Show what is waited for, where the ringing lasts longer than it takes to read of it (not with --fast)."""
+    ring_s = act.play.timing.ring
+    if ring_s > 2 * READING_TIME_S:
+        await asyncio.sleep(READING_TIME_S)
+        seconds = f"{ring_s:.0f}"
+        await act.show_line(
+            _("It rings for {seconds} seconds: somebody at home could still answer.", seconds=seconds), look="light"
+        )
 
 
 async def _the_door_opens_once(act: ShowState) -> None:
@@ -158,6 +170,7 @@ async def _the_parcel_is_put_down(act: ShowState) -> None:
 async def _the_phone_hears_of_it(act: ShowState) -> None:
     """The bolt is out, and only now the cable comes back: the phone gets what waited, "locked again" with a picture."""
     play, page = act.play, act.page
+    await act.show_line(_("The box locks, then asks lock and door once more."), look="house")
     await play.wait_for_locked_again()
     await act.show_line(_("The bolt is out: locked again, proven."), read=1.2, look="house")
     play.require(len(page.snapshot.phone) == act.message_count, "nothing has left the house while the cable was out")
@@ -176,9 +189,10 @@ async def _the_phone_hears_of_it(act: ShowState) -> None:
 async def _the_film_is_sealed(act: ShowState) -> None:
     """Film and log verify, and the film stands on the page with its timeline."""
     play = act.play
+    await act.show_line(_("The cameras film a little longer. Then film and log are sealed."), look="film")
     await play.wait_for_seal()
     film = await asyncio.to_thread(read_sealed_film, play.plan, act.visit)
-    act.page.change(film=film)
+    act.page.change(film=film, films=() if film is None else (film,))
     play.require(film is not None and len(film.moments) > 4, "the timeline tells the visit")
     await act.show_line(
         _("Film and log are sealed. Scrub the film: the timeline follows."), read=3 * READING_TIME_S, look="film"
@@ -217,6 +231,7 @@ async def _a_thief_freezes_the_camera(act: ShowState) -> None:
     await act.show_line(
         _("Perron saw it within {seconds} s and greys it.", seconds=seconds), read=READING_TIME_S, look="film"
     )
+    await act.show_line(_("He scans. It rings, and Perron waits for a living picture."), look="film")
     await play.scan_codes(act.delivery)
     await play.wait_for_refusal(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
     await act.show_line(
@@ -234,6 +249,7 @@ async def _the_box_is_killed_in_mid_opening(act: ShowState) -> None:
     await play.kill_gateway(CRASH_POINT)
     await play.courier.scans(parcels.codes[0])
     await play.courier.scans(parcels.courier_code)
+    await _tell_of_the_ringing(act)
     await play.log.wait_for_line(
         "bolt", within=play.timing.ring + play.timing.live + TIMEOUT_MARGIN_S, after=act.log_position, state="withdrawn"
     )

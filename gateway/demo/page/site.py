@@ -229,8 +229,8 @@ class DemoSite:
 
     async def _serve_film(self, request: web.Request) -> web.FileResponse:
         """Send the sealed film that the page shows, and no other file."""
-        film, box = self._demo_runner.snapshot.film, self._demo_runner.current_box
-        if film is None or box is None or request.path != film.url:
+        films, box = self._demo_runner.snapshot.films, self._demo_runner.current_box
+        if box is None or request.path not in {film.url for film in films}:
             raise web.HTTPNotFound
         path: Path = box / VISITS_FOLDER / request.match_info["visit"] / request.match_info["file"]
         return web.FileResponse(path, headers={"Content-Type": "video/mp4"})

@@ -154,7 +154,8 @@ class DemoSnapshot(Frozen):
     believed: Mapping[str, bool | None] | None = None  # cameras of which the box has a fresh proof; None: it is away
     clock: bool = False  # the box knows the time
     openings: int = 0
-    film: DemoFilm | None = None
+    film: DemoFilm | None = None  # the sealed film that is shown
+    films: tuple[DemoFilm, ...] = ()  # of all visits of the run that are sealed: one sees them again
     verified: ProofVerified | None = None
     complaints: tuple[str, ...] = ()  # what was not as expected
     stopped: bool = False

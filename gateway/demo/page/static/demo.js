@@ -235,31 +235,39 @@ function swap(sealed) {
 }
 
 function film(now, mode) {
-  const sealed = mode === "live" ? now.film : now.film ?? tape.newest.film; // what is seen again was filmed
-  const key = sealed ? `${now.run} ${sealed.url}` : "";
+  const again = mode !== "live";
+  const sealed = again ? filmAgain() : now.film;
+  const isGone = again && !sealed && tape.isOver; // until then its film may still be sealed
+  const key = sealed ? `${now.run} ${sealed.url}` : isGone ? "none" : "";
   at("swap").hidden = !sealed || (now.stage === "over" && mode === "live"); // there is no live film to go back to
   if (at("sealed").dataset.key !== key) {
     at("sealed").dataset.key = key;
-    at("sealed").replaceChildren(...(sealed ? reel(sealed) : []));
-    swap(Boolean(sealed));
+    at("sealed").replaceChildren(...(sealed ? reel(sealed) : isGone ? [unfilmed()] : []));
+    swap(Boolean(key));
     if (sealed) { followFilms(); document.querySelector(".reel video").play().catch(() => {}); }
   }
-  if (mode === "live") {
+  if (!again) {
     if (sealedShown && now.says?.live && !last?.says?.live) swap(false);
     if (now.film && now.stage === "over" && last?.stage !== "over") swap(true); // there is nothing live any more
-  } else if (sealed) {
-    swap(true);
-    seek(sealed, mode);
+  } else {
+    swap(Boolean(key));
+    if (sealed) seek(sealed, mode);
   }
   at("live").toggleAttribute("data-past", mode !== "live");
 }
 
-// Bring the sealed film to what is seen again; outside of it, it stands still.
+// The sealed film of the moment that is seen again. Most of the run is not filmed, and what came to nothing is not kept.
+function filmAgain() {
+  const instant = tape.began + tape.position;
+  return tape.newest.films.find((one) => Date.parse(one.start) <= instant && instant < Date.parse(one.end)) ?? null;
+}
+
+function unfilmed() { return Object.assign(document.createElement("p"), { className: "unfilmed", textContent: say("film.none") }); }
+
+// Bring the sealed film to what is seen again.
 function seek(sealed, mode) {
   const video = document.querySelector(".reel video");
-  const instant = tape.began + tape.position;
-  const second = (instant - Date.parse(sealed.start)) / 1000;
-  if (second < 0 || instant > Date.parse(sealed.end)) { video.pause(); return; }
+  const second = (tape.began + tape.position - Date.parse(sealed.start)) / 1000;
   if (Math.abs(video.currentTime - second) > 0.6) video.currentTime = second;
   if (mode === "paused") video.pause(); else video.play().catch(() => {});
 }
@@ -368,6 +376,7 @@ function look() {
   at("lost").hidden = !lost;
   document.body.classList.toggle("lost", lost);
   at("behind").hidden = tape.mode === "live";
+  if (tape.mode === "replay") film(tape.shown, tape.mode); // a film begins and ends also where nothing else changes
   put(at("behind"), tape.isOver ? say("play.again") : say("play.behind", { seconds: Math.round(tape.behind / 1000) }));
 }
 

@@ -4,6 +4,7 @@ Each test shows the snapshots of a run by itself, so that it knows what must be 
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,16 @@ from playwright.async_api import Page, expect
 from gateway.demo.page.drawing import scene_of
 from gateway.demo.page.runner import SHOW_TITLE, DemoRunner
 from gateway.demo.page.script import CHAPTERS
-from gateway.demo.page.snapshot import DemoSnapshot, LineShown, PhoneMessageShown, WayShown, ways_at_start
+from gateway.demo.page.snapshot import (
+    CHECK_NAMES,
+    DemoFilm,
+    DemoSnapshot,
+    LineShown,
+    PhoneMessageShown,
+    WayShown,
+    film_time,
+    ways_at_start,
+)
 from gateway.demo.plan import make_plan
 from gateway.demo.scenarios import SCENARIOS, find_scenarios
 from gateway.system.i18n import Text
@@ -27,6 +37,8 @@ SMALL_PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 664}, "has_t
 NARROWEST: dict[str, Any] = {"viewport": {"width": 320, "height": 664}, "has_touch": True}
 NO_CAMERAS = "/live/"  # of what the console complains: a page without a house has no pictures
 BETWEEN_CHAPTERS_MS = 400  # milliseconds
+MARK_PX = 4  # the width of the mark around the part to look at
+RUN_BEGAN = datetime(2026, 11, 29, 14, 30, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,7 @@ class Shown:
         plan = scenario.equip(make_plan(folder, fast=True, language="en"))
         scene = scene_of(plan)
         began = DemoSnapshot(
-            run=self.runner.snapshot.run + 1, title=title, stage="playing", began="2026-11-29T14:30:00+00:00",
+            run=self.runner.snapshot.run + 1, title=title, stage="playing", began=film_time(RUN_BEGAN),
             scene=scene, ways=ways_at_start(scene, plan.house.things), online=True, connected=True, proven=True,
         )  # fmt: skip
         self.runner.show(began)
@@ -195,6 +207,55 @@ async def test_one_part_of_the_page_at_a_time_is_marked_to_look_at(tmp_path: Pat
             await expect(page.locator("[data-look]")).to_have_attribute("data-part", part)
         demo.theatre.change(says=LineShown(text=Text("Nowhere"), chapter=1))
         await expect(page.locator("[data-look]")).to_have_count(0)
+        await somebody.leave(forgiven=NO_CAMERAS)
+
+
+async def test_a_chapter_seen_again_shows_the_film_of_its_own_visit_and_says_where_there_is_none(
+    tmp_path: Path,
+) -> None:
+    async with serve_page(tmp_path, plays=False) as demo, visitor() as somebody:
+        page = await somebody.page(**DESKTOP)
+        await page.goto(demo.address)
+        shown = Shown(page, demo.theatre)
+        shown.begin()
+        await shown.chapters(1, 4)
+        entries, _next = demo.theatre.tape.entries_from(0, "en")
+        began = {one["now"]["says"]["chapter"]: one["at"] for one in entries if one["now"].get("says")}
+        demo.theatre.change(films=tuple(film_between(began[first], began[first + 1]) for first in (2, 3)), stage="over")
+        for chapter, source in ((2, f"/film/{began[2]}"), (3, f"/film/{began[3]}")):
+            await page.evaluate(HELD, chapter)
+            await expect(page.locator(".reel video")).to_have_attribute("src", source)
+        await page.evaluate(HELD, 1)
+        await expect(page.locator("#sealed")).to_contain_text("No film is kept of this moment.")
+        await somebody.leave(forgiven=f"404|{NO_CAMERAS}")
+
+
+# The chapters are short here: one is held as it begins.
+HELD = """chapter => {
+  document.querySelector(`[data-chapter="${chapter}"]`).click();
+  document.getElementById("pause").click();
+}"""
+
+
+def film_between(start_ms: int, end_ms: int) -> DemoFilm:
+    """A film of these milliseconds of a run that `Shown.begin` has begun."""
+    start, end = (film_time(RUN_BEGAN + timedelta(milliseconds=at)) for at in (start_ms, end_ms))
+    return DemoFilm(url=f"/film/{start_ms}", start=start, end=end, moments=())
+
+
+async def test_on_a_phone_the_mark_around_the_checks_leaves_the_line_whole(tmp_path: Path) -> None:
+    async with serve_page(tmp_path, plays=False) as demo, visitor() as somebody:
+        page = await somebody.page(**SMALL_PHONE)
+        await page.goto(demo.address)
+        shown = Shown(page, demo.theatre)
+        text = Text("All is right. The box decided alone, without the internet.")
+        shown.begin(checks=dict.fromkeys(CHECK_NAMES, True), says=LineShown(text=text, chapter=5, look="checks"))
+        marked, line = page.locator('[data-part="checks"][data-look]'), page.locator("#line")
+        await expect(marked).to_be_visible()
+        around, below = await marked.bounding_box(), await line.bounding_box()
+        assert around is not None
+        assert below is not None
+        assert around["y"] - MARK_PX >= below["y"] + below["height"]
         await somebody.leave(forgiven=NO_CAMERAS)
 
 
