@@ -303,6 +303,20 @@ async def test_what_is_over_is_shown_no_more(site: ServedSite, made: ShellBox) -
             assert "Maison Lune" not in await answer.text()
 
 
+async def test_without_any_brand_the_page_says_how_one_gets_there_and_what_one_can_do(tmp_path: Path) -> None:
+    alone = make_home(tmp_path).model_copy(update={"brands": {}})
+    async with box(tmp_path, alone) as made, run_box(made), serve_site(made) as site:
+        async with site.client(site.owner) as client:
+            owners = await shown(client)
+        async with site.client(await site.guest(Role.HOUSEHOLD)) as client:
+            others = await shown(client)
+    assert "No brand has asked yet." in owners
+    assert '<a href="/settings/hub">Join a hub</a>' in owners
+    assert '<a href="/parcels">My parcel</a>' in owners
+    assert "No brand has asked yet." in others
+    assert "/settings/hub" not in others
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("locale", "scheme"), [("fr-FR", "light"), ("en-GB", "dark")])
 async def test_a_stranger_is_let_in_by_hand_in_a_browser(
