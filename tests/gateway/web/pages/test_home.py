@@ -224,6 +224,8 @@ async def test_a_phone_pauses_sees_it_end_by_itself_and_locks_by_keyboard_alone(
         await page.get_by_label("To", exact=True).fill("2026-06-10T13:00")
         await page.get_by_role("button", name="Pause", exact=True).click()
         await expect(page.get_by_role("alert")).to_have_text("The pause would end before it begins.")
+        await expect(page.get_by_role("alert")).to_be_in_viewport()
+        await expect(page.get_by_role("button", name="Pause", exact=True)).to_be_in_viewport()
         somebody.complaints.clear()  # the browser tells of a 422
         await page.get_by_label("To", exact=True).fill("2026-06-10T18:00")
         await page.get_by_role("button", name="Pause", exact=True).click()
