@@ -34,9 +34,11 @@ from typing import IO, Any
 
 import gateway.cli
 from gateway.system.parent_death import PR_SET_PDEATHSIG
+from tests.drawings import share_renderings
 from tests.forkedvideo import fork_video, run_and_exit
 
 ROOT = Path(__file__).parents[1]
+DRAWINGS = ROOT / "build" / "drawings"
 PRELOADED_MODULES = (
     "gateway.app", "gateway.demo.rigged", "gateway.web.site", "gateway.integrations.lock_guard.process",
     "gateway.hub.process", "gateway.cli.console", "devices.simulators.__main__", "gateway.video.__main__",
@@ -250,5 +252,6 @@ if __name__ == "__main__":
         importlib.import_module(name)
     gc.freeze()  # what is there stays: nobody need copy it to look at it
     fork_video()
+    share_renderings(DRAWINGS)
     if (mine := serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
         run_and_exit(functools.partial(run_order, mine.words))
