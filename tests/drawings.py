@@ -30,4 +30,4 @@ def share_renderings(folder: Path) -> None:
         Path(part.name).rename(file)  # whole, whoever else renders the same
         return drawn
 
-    resvg_py.svg_to_bytes = render_once
+    resvg_py.svg_to_bytes = render_once  # type: ignore[assignment]  # of its two dozen keywords it passes all on
