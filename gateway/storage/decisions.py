@@ -18,6 +18,7 @@ from gateway.storage.audit_log import code_digest, code_key, encode, encode_even
 from gateway.storage.database import Database
 from gateway.storage.models import CommitResult, StoredDecision
 from gateway.storage.rows import mark_for_check, row_in_visit, row_of
+from gateway.storage.turned_away import note_refusal
 
 
 def store_decision(
@@ -170,6 +171,8 @@ def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> No
             mark_for_check(db, command.delivery)
         case c.ReportDoorResult():
             _store_door_result(db, command, step)
+        case c.AnswerScan():
+            note_refusal(db, command, step)
         case c.ReportReadiness():
             lacking = json.dumps(command.lacking)
             db.execute("UPDATE delivery SET lacking = ? WHERE key = ?", (lacking, command.delivery))
@@ -182,8 +185,7 @@ def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> No
         case c.StopRecording(keep=False):
             recordings.drop_film(db, command.visit, command.part)
         case (
-            c.AnswerScan()
-            | c.RingBell()
+            c.RingBell()
             | c.Unlock()
             | c.Lock()
             | c.Close()

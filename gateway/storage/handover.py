@@ -90,7 +90,7 @@ def _forget_household(db: Database, stay: str) -> None:
     """Delete the former household's people and data; the log keeps the visits that `stay` selects and a valid chain."""
     for table in ("device", "invitation", "share", "person", "backoff", "message", "phone", "look", "choice", "pause",
                   "readiness_hour", "own_parcel", "receiver_link", "receiver_session", "keeper_link",
-                  "keeper_code"):  # fmt: skip
+                  "keeper_code", "turned_away"):  # fmt: skip
         db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
     db.execute("UPDATE permission SET asked = NULL")  # each brand may ask the next owner once
     forget_guests(db)

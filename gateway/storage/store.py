@@ -47,6 +47,7 @@ from gateway.storage.readiness import ReadinessStore
 from gateway.storage.receivers import ReceiverStore
 from gateway.storage.recordings import Recordings
 from gateway.storage.schema import connect
+from gateway.storage.turned_away import TurnedAwayStore
 from gateway.storage.visit_list import VisitList
 from gateway.storage.writer import Writer
 from gateway.system.containment import Containment
@@ -99,6 +100,7 @@ class Store:
         self.readiness = ReadinessStore(*both)
         self.receivers = ReceiverStore(*both)
         self.recordings = Recordings(*both)
+        self.turned_away = TurnedAwayStore(*both)
         self.visits = VisitList(*both)
         self.rollback = RollbackRecord(*both)
 
@@ -162,9 +164,10 @@ class Store:
 def _forget(db: Database, *, utc: datetime, before: datetime) -> None:
     """Delete answers, links and pauses that are over at `utc`, a trusted time, and everything from before `before`.
 
-    That is deliveries, visits, messages (also those that a phone still waits for), removed people, views, readiness
-    counts, the hub's acknowledged events, and log bodies. Films end separately (`recordings.mark_erased`); everything
-    of a visit whose film is held or not yet erased stays. The chain stays valid: a log body leaves its digest.
+    That is deliveries, visits, scans that were turned away, messages (also those that a phone still waits for), removed
+    people, views, readiness counts, the hub's acknowledged events, and log bodies. Films end separately
+    (`recordings.mark_erased`); everything of a visit whose film is held or not yet erased stays. The chain stays valid:
+    a log body leaves its digest.
     """
     expire_links(db, utc)
     expire_pauses(db, utc)
@@ -188,6 +191,7 @@ def _forget(db: Database, *, utc: datetime, before: datetime) -> None:
     )
     erase_bodies(db, old)
     db.execute("DELETE FROM look WHERE ended < ?", (before,))
+    db.execute("DELETE FROM turned_away WHERE last < ?", (before,))
     db.execute("DELETE FROM readiness_hour WHERE hour < ?", (before,))
     db.execute("DELETE FROM person WHERE removed < ?", (before,))
     forget_before(db, before)

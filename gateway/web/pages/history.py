@@ -77,6 +77,7 @@ class HistoryPages(Page):
             calendar=history_view.read_calendar(self._services, month, today=today),
             is_first=after is None,
             shown_photos=history_view.CARD_PHOTOS,
+            shown_lines=history_view.SHOWN_LINES,
             weekdays=WEEKDAYS,
             filters=filters,
             brands={

@@ -31,6 +31,7 @@ from gateway.web.server.camera_figures import camera_labels
 from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
 from gateway.web.server.context import GatewayServices, Viewer, person_name, to_utc
 from gateway.web.server.story_names import story_names
+from gateway.web.server.turned_away_view import newest_turned_away
 from gateway.web.server.visit_card import has_card, visit_card_facts
 from gateway.web.server.visit_story import story_lines
 
@@ -209,6 +210,8 @@ def _timeline_facts(services: GatewayServices, entrance: str, viewer: Viewer) ->
     rows = [] if visit is None else services.store.log.bodies_of_visit(visit)
     names = story_names(services, entrance, viewer.language)
     lines = story_lines(rows, language=viewer.language, zone=services.zone, names=names)
+    after = lines[0].at if lines else None
+    lines = (*lines, *newest_turned_away(services, entrance, viewer.language, after=after))
     return {"lines": lines[-MAX_TIMELINE_LINES:]}
 
 

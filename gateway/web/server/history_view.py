@@ -20,12 +20,15 @@ from gateway.system.dates import MONTHS
 from gateway.system.i18n import Language, Text, _
 from gateway.web.server.context import GatewayServices
 from gateway.web.server.story_names import story_names
+from gateway.web.server.turned_away_view import TurnedAwayLine, turned_away_line
 from gateway.web.server.visit_story import AlarmCause, alarm_cause
 from gateway.web.texts.catalogue import TEXTS
 
 CARDS_A_PAGE: Final = 24
 READ_AT_ONCE: Final = 50  # visits; then other work has its turn
 MAX_SEARCHED: Final = 1000  # visits that one request looks through; the next page goes on behind them
+SHOWN_LINES: Final = 2  # of what was turned away between two visits; the others are behind "Show more"
+MAX_TURNED_AWAY: Final = 100  # lines of one page, the newest
 MAX_QUERY_CHARS: Final = 80
 CARD_PHOTOS: Final = (PhotoMoment.ARRIVAL, PhotoMoment.CARRYING)
 
@@ -78,33 +81,73 @@ class HistoryCard(Frozen):
         return all(word in text or any(code.endswith(word) for code in codes) for word in words)
 
 
-class CardPage(Frozen):
-    """Some cards; `after` is where the next page begins, as text, None at the end."""
+class TurnedAwayGroup(Frozen):
+    """The scans that were turned away between two visits, the newest first, so that they push no visit out of sight."""
 
-    cards: tuple[HistoryCard, ...]
+    lines: tuple[TurnedAwayLine, ...]
+
+
+class CardPage(Frozen):
+    """Some cards with what was turned away between them; `after` is where the next page begins, None at the end."""
+
+    cards: tuple[HistoryCard | TurnedAwayGroup, ...]
     after: str | None
 
 
 async def read_cards(
     services: GatewayServices, wanted: VisitFilter, query: str, *, after: VisitCursor | None, language: Language
 ) -> CardPage:
-    """Return a page of the cards that have all words of the query."""
+    """Return a page of the cards that have all words of the query, and what was turned away in its time."""
     words = query[:MAX_QUERY_CHARS].casefold().replace("…", "").split()
+    cards, end = await _read_visits(services, wanted, words, after=after, language=language)
+    since, before = None if end is None else end.began, None if after is None else after.began
+    rows = services.store.turned_away.page(wanted, since=since, before=before, at_most=MAX_TURNED_AWAY)
+    lines = (turned_away_line(services, row, language) for row in rows)
+    found = [line for line in lines if line.has(words, language)]
+    return CardPage(cards=_with_groups(cards, found), after=None if end is None else _cursor_text(end))
+
+
+def _with_groups(
+    cards: Sequence[HistoryCard], lines: Sequence[TurnedAwayLine]
+) -> tuple[HistoryCard | TurnedAwayGroup, ...]:
+    """Put the lines between the cards by their time; both are the newest first."""
+    mixed: list[HistoryCard | TurnedAwayGroup] = []
+    left = list(lines)
+    for card in cards:
+        newer = [line for line in left if line.at > card.began]
+        left = left[len(newer) :]
+        mixed += [*_group(newer), card]
+    return (*mixed, *_group(left))
+
+
+def _group(lines: Sequence[TurnedAwayLine]) -> tuple[TurnedAwayGroup, ...]:
+    return (TurnedAwayGroup(lines=tuple(lines)),) if lines else ()
+
+
+async def _read_visits(
+    services: GatewayServices,
+    wanted: VisitFilter,
+    words: Sequence[str],
+    *,
+    after: VisitCursor | None,
+    language: Language,
+) -> tuple[list[HistoryCard], VisitCursor | None]:
+    """Return the cards of a page, and the place where the next page begins; None: it is the last one."""
     running = frozenset().union(*(visits_in_progress(state) for state, _ in services.states()))
     cards: list[HistoryCard] = []
     for _turn in range(MAX_SEARCHED // READ_AT_ONCE):
         visits = services.store.visits.page(wanted, after=after, at_most=READ_AT_ONCE)
         for visit in visits:
             if len(cards) == CARDS_A_PAGE and after is not None:
-                return CardPage(cards=tuple(cards), after=_cursor_text(after))
+                return cards, after
             card = _card(services, visit, language, is_running=visit.visit in running)
             after = visit.cursor
             if card.has(words, language):
                 cards.append(card)
         if len(visits) < READ_AT_ONCE:
-            return CardPage(cards=tuple(cards), after=None)
+            return cards, None
         await asyncio.sleep(0)
-    return CardPage(cards=tuple(cards), after=None if after is None else _cursor_text(after))
+    return cards, after
 
 
 def read_cursor(text: str) -> VisitCursor | None:
@@ -178,10 +221,11 @@ def format_duration(length: timedelta) -> str:
 
 
 class CalendarDay(Frozen):
-    """A day of the shown month, and how many visits it has."""
+    """A day of the shown month, how many visits it has, and whether scans were turned away."""
 
     day: date
     visits: int
+    turned_away: bool
 
 
 class CalendarMonth(Frozen):
@@ -208,12 +252,16 @@ def read_month(text: str, *, today: date) -> date:
 
 
 def read_calendar(services: GatewayServices, first: date, *, today: date) -> CalendarMonth:
-    """Count the visits of each day of a month, in the time of the house."""
+    """Count the visits of each day of a month, in the time of the house, and find the days with scans turned away."""
     following = (first.replace(day=28) + timedelta(days=4)).replace(day=1)
     begin, end = (datetime.combine(day, time(), services.zone) for day in (first, following))
     counts = Counter(at.astimezone(services.zone).date() for at in services.store.visits.times(begin, end))
+    away = {at.astimezone(services.zone).date() for at in services.store.turned_away.times(begin, end)}
     weeks = tuple(
-        tuple(CalendarDay(day=day, visits=counts[day]) if day.month == first.month else None for day in week)
+        tuple(
+            CalendarDay(day=day, visits=counts[day], turned_away=day in away) if day.month == first.month else None
+            for day in week
+        )
         for week in Calendar().monthdatescalendar(first.year, first.month)
     )
     previous = (first - timedelta(days=1)).replace(day=1)
