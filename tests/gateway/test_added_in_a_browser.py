@@ -149,7 +149,7 @@ async def proposes(page: Page, kind: str, name: str, texts: dict[str, str], chos
     if kind == "Entrance":
         await form.get_by_role("checkbox", name="front-scanner").check()
         await form.get_by_label("From inside the door opens by hand").check()
-    await form.get_by_role("button", name="Add").press("Enter")
+    await form.get_by_role("button", name="Propose").press("Enter")
     await expect(page.get_by_role("heading", name=f"{name} {kind}", exact=True)).to_be_visible()
 
 
@@ -242,9 +242,8 @@ async def test_a_visit_that_runs_is_not_dropped_for_an_addition_and_it_is_applie
         pid = reload.gateway_pid(box.storage.folder)
         parcels = await play.announce_delivery()
         await play.enter_with_parcel(parcels)
-        await owner.post(PAGE, data={"kind": "door", "id": "back-door", "vendor": "esphome", "answers": "1"})
-        (one,) = re.findall(r'name="take" value="(\w+)"', await shown(owner))
-        await owner.post(f"{PAGE}/accept", data={"take": one, "password": ANNA_PASSWORD})
+        door = {"kind": "door", "id": "back-door", "vendor": "esphome", "answers": "1"}
+        await owner.post(PAGE, data={**door, "password": ANNA_PASSWORD})
         await until_shown(owner, "Written; applied once nothing happens at the doors any more.")
         assert "back-door" in load_home_file(tmp_path / "home.yaml").devices
         assert play.watch.is_online

@@ -1,4 +1,4 @@
-"""Adds a device or an entrance to home.yaml: the installer proposes, the owner accepts."""
+"""Adds a device or an entrance to home.yaml: an owner at once, an installer as a proposal that the owner accepts."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -78,6 +78,7 @@ class AddDevicePage(Page):
             devices=home.devices,
             field_errors={key: remark_text(remark) for key, remark in (field_errors or {}).items()},
             waiting=[facts for facts in proposals if facts["view"].state == ProposalState.PROPOSED],
+            changing=any(view.state == ProposalState.TAKEN for view in views),
             accepted=[facts for facts in proposals if facts["view"].state != ProposalState.PROPOSED],
             writable=await asyncio.to_thread(self._services.proposals.is_writable),
             file=self._services.proposals.file,
@@ -106,11 +107,9 @@ class AddDevicePage(Page):
             return await self._render(request, kind=kind, values=values, field_errors=proposal, status=422)
         if form.get("do") == "try":
             return await self._try(request, user, proposal, values)
-        objections = await self._services.proposals.propose(proposal, by=user.person, now=self._now)
-        if objections:
-            errors = [remark_text(remark) for remark in objections]
+        errors = await add_to_house(self._authorizer, request, user, [proposal])
+        if errors:
             return await self._render(request, kind=kind, values=values, errors=errors, status=422)
-        self._authorizer.changes.notify()
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
     async def _try(
@@ -184,6 +183,31 @@ def password_command(services: GatewayServices) -> str:
     beside = file is not None and (file.parent / "mosquitto.conf").exists()
     folder = file.parent if file is not None and beside else "/etc/perron-broker"
     return f"perron broker-config {folder} --home {services.proposals.file or 'home.yaml'}"
+
+
+async def add_to_house(
+    authorizer: Authorizer, request: web.Request, user: CurrentUser, requests: Sequence[ProposalRequest]
+) -> Sequence[Text]:
+    """Propose these. If the owner does, with the password in the form, they are accepted at once.
+
+    Return why not, or nothing.
+    """
+    is_owner, proposals, now = user.role is Role.OWNER, authorizer.services.proposals, authorizer.now
+    if is_owner:
+        wrong = await authorizer.password_error(request, user)
+        if wrong is not None:
+            return [wrong]
+    errors = list[Text]()
+    for one in requests:
+        remarks = await proposals.propose(one, by=user.person, now=now)
+        errors += [_("{name}: {why}", name=one.name, why=remark_text(remark)) for remark in remarks]
+    authorizer.changes.notify()
+    if errors or not is_owner:
+        return errors
+    names = {(one.kind, one.name) for one in requests}
+    waiting = (view.proposal for view in await proposals.read_views() if view.proposal.accepted is None)
+    ids = [proposal.id for proposal in waiting if (proposal.kind, proposal.name) in names]
+    return [remark_text(remark) for remark in await proposals.accept(ids, by=user.person, now=now)]
 
 
 def remark_text(remark: Remark, kind: str = "no") -> Text:

@@ -24,7 +24,7 @@ from gateway.installation.tryout import DeviceTryout, FoundDevice
 from gateway.system.i18n import SOURCE, Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight
-from gateway.web.pages.add_device import remark_text
+from gateway.web.pages.add_device import add_to_house
 from gateway.web.pages.add_device_form import FORM_FIELDS, initial_values, read_form
 from gateway.web.pages.installation import DISCOVERY_S, kind_name
 from gateway.web.server import setup_progress as progress
@@ -148,7 +148,7 @@ class SetupPage(Page):
             return await self._devices_page(
                 request, user, errors=[_("Tick at least one device.")], status=422, ticked=chosen
             )
-        errors = await self._propose(request, user, requests)
+        errors = await add_to_house(self._authorizer, request, user, requests)
         if errors:
             return await self._devices_page(request, user, errors=errors, status=422, ticked=chosen)
         raise web.HTTPSeeOther(SETUP_PATH)
@@ -168,34 +168,10 @@ class SetupPage(Page):
         name = fields.get("name", "").strip()
         if name:
             offer = replace(offer, fields={**offer.fields, "name": name})
-        errors = await self._propose(request, user, [offer])
+        errors = await add_to_house(self._authorizer, request, user, [offer])
         if errors:
             return await self._page(request, user, errors=errors, status=422)
         raise web.HTTPSeeOther(SETUP_PATH)
-
-    async def _propose(
-        self, request: web.Request, user: CurrentUser, requests: Sequence[ProposalRequest]
-    ) -> Sequence[Text]:
-        """Propose these; if the owner does, accept them too. Return why not, or nothing."""
-        is_owner = user.role is Role.OWNER
-        if is_owner:
-            wrong = await self._authorizer.password_error(request, user)
-            if wrong is not None:
-                return [wrong]
-        proposals, errors = self._services.proposals, list[Text]()
-        for one in requests:
-            remarks = await proposals.propose(one, by=user.person, now=self._now)
-            errors += [_("{name}: {why}", name=one.name, why=remark_text(remark)) for remark in remarks]
-        self._authorizer.changes.notify()
-        if errors or not is_owner:
-            return errors
-        names = {(one.kind, one.name) for one in requests}
-        views = await proposals.read_views()
-        ids = [
-            v.proposal.id for v in views if v.proposal.accepted is None and (v.proposal.kind, v.proposal.name) in names
-        ]
-        refused = await proposals.accept(ids, by=user.person, now=self._now)
-        return [remark_text(remark) for remark in refused]
 
     @post(f"{SETUP_PATH}/ask", UserRight.DEVICES)
     async def _ask(self, _request: web.Request, _user: CurrentUser) -> web.Response:

@@ -23,7 +23,7 @@ function waitFor(page) {
 
 addEventListener("submit", async (event) => {
   const form = event.target;
-  if (!form.matches("form[data-changes]")) return;
+  if (event.defaultPrevented || !form.matches("form[data-changes]")) return; // another script has sent it
   event.preventDefault();
   const button = event.submitter ?? form.querySelector("button");
   button.disabled = true;

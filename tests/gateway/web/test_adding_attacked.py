@@ -56,7 +56,7 @@ async def test_what_was_withdrawn_since_the_owner_looked_is_not_accepted_in_part
 
 async def test_two_who_accept_at_once_write_it_once(house: Home) -> None:
     owner = house.site.owner
-    await house.post(owner, DOOR)
+    await house.post(await house.site.guest(Role.INSTALLER), DOOR)
     (one,) = waiting(await house.page(owner))
     form = {"take": one, "password": ANNA_PASSWORD}
     outcomes = await asyncio.gather(*(house.post(owner, form, "accept") for _ in range(2)))
@@ -70,7 +70,7 @@ async def test_a_kill_between_two_writes_leaves_no_password_once_it_is_refused(
     house: Home, monkeypatch: pytest.MonkeyPatch, killed_at: str
 ) -> None:
     owner, made = house.site.owner, house.site.box
-    await house.post(owner, CAMERA)
+    await house.post(await house.site.guest(Role.INSTALLER), CAMERA)
     (one,) = waiting(await house.page(owner))
     first = make_proposals(made, house.file, lambda: None)
 
@@ -99,7 +99,7 @@ async def test_a_full_disk_while_accepting_leaves_no_password_beside_the_house_f
     house: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner, made = house.site.owner, house.site.box
-    await house.post(owner, CAMERA)
+    await house.post(await house.site.guest(Role.INSTALLER), CAMERA)
     (one,) = waiting(await house.page(owner))
     first = make_proposals(made, house.file, lambda: None)
 
@@ -137,7 +137,7 @@ async def test_a_kill_while_proposing_leaves_nothing_that_could_never_be_accepte
 async def _accepted(house: Home) -> Proposals:
     """The door is accepted and written, and the gateway runs as before, for no house began with it."""
     made, owner = house.site.box, house.site.owner
-    await house.post(owner, DOOR)
+    await house.post(await house.site.guest(Role.INSTALLER), DOOR)
     (one,) = waiting(await house.page(owner))
     kept = make_proposals(made, house.file, lambda: None)
     assert await kept.accept([one], by=owner.user.person, now=made.clock.now()) == ()
@@ -171,7 +171,7 @@ async def test_a_link_stays_a_link_and_rights_stay_rights(house: Home, tmp_path:
     house.file.rename(real)
     house.file.symlink_to(real)
     real.chmod(0o640)
-    await house.post(owner, DOOR)
+    await house.post(await house.site.guest(Role.INSTALLER), DOOR)
     (one,) = waiting(await house.page(owner))
     mask = os.umask(0o077)
     try:
@@ -184,10 +184,10 @@ async def test_a_link_stays_a_link_and_rights_stay_rights(house: Home, tmp_path:
 
 
 async def test_a_page_that_many_ask_for_at_once_is_read_by_one_thread(house: Home) -> None:
-    owner, now = house.site.owner, 0
-    async with house.site.client(owner) as client:
+    now = 0
+    async with house.site.client(await house.site.guest(Role.INSTALLER)) as installer:
         for n in range(3):
-            assert (await posted(client, DOOR | {"id": f"d{n}"}))[0] == 303
+            assert (await posted(installer, DOOR | {"id": f"d{n}"}))[0] == 303
     kept = make_proposals(house.site.box, house.file, lambda: None)
     most, seen = 0, kept._make_views  # noqa: SLF001 - how many threads read at once is seen nowhere else
 

@@ -124,13 +124,20 @@ async def test_an_installer_proposes_the_owner_is_told_at_home_and_accepts_with_
                         "Ines proposed for the house: Door sensor back-door"]  # fmt: skip
 
 
-async def test_an_owner_s_own_addition_asks_for_his_password_too(house: Home) -> None:
-    before = house.file.read_bytes()
-    assert (await house.post(house.site.owner, DOOR))[0] == 303
-    assert house.file.read_bytes() == before
-    (one,) = waiting(await house.page(house.site.owner))
-    assert (await house.post(house.site.owner, {"take": one}, "accept"))[0] == 422
-    assert house.file.read_bytes() == before
+async def test_an_owner_s_own_addition_is_taken_at_once_with_his_password_and_waits_for_nobody(house: Home) -> None:
+    owner, before = house.site.owner, house.file.read_bytes()
+    page = await house.page(owner, f"{PAGE}?kind=door")
+    assert 'name="password"' in page
+    for password in ("", "not it"):
+        assert (await house.post(owner, DOOR | {"password": password}))[0] == 422
+    assert (house.file.read_bytes(), waiting(await house.page(owner))) == (before, [])
+    assert (await house.post(owner, DOOR | {"password": ANNA_PASSWORD}))[0] == 303
+    assert "back-door" in load_home_file(house.file).devices
+    assert (house.reread, waiting(await house.page(owner))) == ([""], [])
+    ines = await house.site.guest(Role.INSTALLER, "Ines")
+    page = await house.page(ines, f"{PAGE}?kind=door")
+    assert 'name="password"' not in page
+    assert "<button>Propose</button>" in page
 
 
 async def test_an_installer_can_accept_nothing_however_he_asks(house: Home) -> None:
@@ -192,7 +199,7 @@ async def test_a_file_that_lies_where_the_account_would_go_is_left_alone(house: 
     (house.file.parent / "cameras").mkdir()
     other = house.file.parent / "cameras" / "porch.login"
     other.write_text("somebody:else\n")
-    await house.post(house.site.owner, CAMERA)
+    await house.post(await house.site.guest(Role.INSTALLER), CAMERA)
     (one,) = waiting(await house.page(house.site.owner))
     assert (await house.post(house.site.owner, {"take": one, "password": ANNA_PASSWORD}, "accept"))[0] == 303
     assert other.read_text() == "somebody:else\n"
@@ -318,7 +325,7 @@ async def test_an_entrance_names_what_is_proposed_before_it_and_comes_with_it_or
 async def test_a_house_file_that_cannot_be_written_says_the_terminal_s_command(
     house: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await house.post(house.site.owner, CAMERA)
+    await house.post(await house.site.guest(Role.INSTALLER), CAMERA)
     (one,) = waiting(await house.page(house.site.owner))
 
     def fails(*_arguments: object, **_options: object) -> None:
@@ -337,7 +344,7 @@ async def test_a_house_file_that_cannot_be_written_says_the_terminal_s_command(
 
 async def test_what_was_changed_at_the_terminal_meanwhile_counts(house: Home) -> None:
     owner = house.site.owner
-    await house.post(owner, DOOR)
+    await house.post(await house.site.guest(Role.INSTALLER), DOOR)
     (one,) = waiting(await house.page(owner))
     document = json.loads(house.file.read_text(encoding="utf-8"))
     document["devices"]["back-door"] = {"kind": "door", "vendor": "esphome"}
@@ -354,7 +361,7 @@ async def test_what_was_changed_at_the_terminal_meanwhile_counts(house: Home) ->
 
 async def test_a_crash_in_the_middle_of_accepting_loses_nothing_and_leaves_no_password(house: Home) -> None:
     owner, made = house.site.owner, house.site.box
-    await house.post(owner, CAMERA)
+    await house.post(await house.site.guest(Role.INSTALLER), CAMERA)
     (one,) = waiting(await house.page(owner))
 
     class Killed(BaseException):
