@@ -91,9 +91,19 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a proposal is accepted without the password",
         file="gateway/web/pages/add_device.py",
-        old="        if unproven is not None:\n",
-        new='        if unproven is not None and form.get("password"):\n',
-        tests=(f"{PAGE}::test_an_owner_s_own_addition_asks_for_his_password_too",),
+        old="        error = await self._authorizer.password_error(request, user)\n        if error is not None:\n",
+        new=(
+            "        error = await self._authorizer.password_error(request, user)\n"
+            '        if error is not None and not form.get("password"):\n'
+        ),
+        tests=(f"{PAGE}::test_an_installer_proposes_the_owner_is_told_at_home_and_accepts_with_his_password",),
+    ),
+    Mutant(
+        name="what an owner adds is accepted without the password",
+        file="gateway/web/pages/add_device.py",
+        old="        wrong = await authorizer.password_error(request, user)\n        if wrong is not None:\n",
+        new="        wrong = await authorizer.password_error(request, user)\n        if wrong is None:\n",
+        tests=(f"{PAGE}::test_an_owner_s_own_addition_is_taken_at_once_with_his_password_and_waits_for_nobody",),
     ),
     Mutant(
         name="anybody's proposal may be withdrawn by any installer",
