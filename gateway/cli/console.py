@@ -17,7 +17,7 @@ from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.house_log import run_beside
 from gateway.cli.lines import DEFAULT_HOME, relative_path
 from gateway.cli.log_format import configure_log
-from gateway.cli.options import HomeFile, cli
+from gateway.cli.options import HomeFile, cli, print_line
 from gateway.config.home import Home
 from gateway.domain.now import Now
 from gateway.domain.visit.predicates import is_paused
@@ -33,6 +33,7 @@ from gateway.runtime.notifications.texts import with_broker_reason
 from gateway.storage import StoreFailed
 from gateway.storage.models import DatabaseRefused
 from gateway.supervisor import Supervisor
+from gateway.system.addresses import is_loopback_host
 from gateway.system.config_section import ConfigError
 from gateway.system.port_holder import port_holder, taken_port
 
@@ -97,16 +98,21 @@ def serve(
         # What has been imported stays for good; to look through it for garbage would hold the doors' loop for 0.1 s.
         gc.collect()
         gc.freeze()
-        asyncio.run(_run_with_broker(house, file, broker=broker, beside=beside))
+        asyncio.run(_run_with_broker(house, file, broker=broker, brief=brief, beside=beside))
     if brief:
         typer.echo("Ended. The video process ends by itself within 60 s: a gateway that comes back takes it over.")
 
 
-async def _run_with_broker(home: Home, file: Path, *, broker: bool, beside: Coroutine[Any, Any, None] | None) -> None:
+async def _run_with_broker(
+    home: Home, file: Path, *, broker: bool, brief: bool, beside: Coroutine[Any, Any, None] | None
+) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        passwords = home.broker.password_file
-        if broker and passwords is not None and not await is_listening(home.broker.host, home.broker.port):
-            await stack.enter_async_context(keep_broker(passwords.parent, home))
+        passwords, host, port = home.broker.password_file, home.broker.host, home.broker.port
+        if passwords is not None and not await is_listening(host, port):
+            if broker:
+                await stack.enter_async_context(keep_broker(passwords.parent, home))
+            elif brief and is_loopback_host(host):
+                print_line(f"No broker listens at {host}:{port}; the gateway waits. `perron run --broker` brings one.")
         if beside is not None:
             await stack.enter_async_context(run_beside(beside))
         await run_gateway(home, file)

@@ -163,7 +163,17 @@ async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, del
                 await door.tell_elsewhere()
         if reply is ScanAnswer.GO and deliver and not door.is_reception:
             return await door.carry_in()
+        if reply is ScanAnswer.GO and not door.is_reception:
+            print_line(_next_step(home, way_id))
         return reply is not ScanAnswer.NO
+
+
+def _next_step(home: Home, way: str) -> str:
+    """Return what the person who scanned does after "go"."""
+    if not control_socket(home).is_socket():
+        return "Go in now, and close behind you: the gateway locks again."
+    by_itself = " Scanned with --deliver, the simulated courier does all of it." if carries_in(home, way) else ""
+    return f"Act in the simulated house now, or the visit ends unused: `perron hands` lists how.{by_itself}"
 
 
 class _EntranceListener:

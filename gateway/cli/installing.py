@@ -123,7 +123,7 @@ def _add_lines(devices: Iterable[DiscoveredDevice], file: Path) -> Iterator[str]
     commands = [command_line(*device.add_arguments, home=file) for device in devices if device.add_arguments]
     if commands:
         yield "To add what was found (what stands in capitals is yours to fill in):"
-    yield from (f"  $ {command}" for command in commands)
+    yield from (f"  {command}" for command in commands)
 
 
 async def discover_at_broker(home: Home, seconds: float, on_found: DiscoveryHandler) -> str | None:
@@ -278,9 +278,7 @@ def show_walk_test(home: Home, entrance: str) -> None:
         what = "The walk test is a page, and this house has no pages."
         raise Failure(what, "Add a section `pages:` to the house file.")
     address = f"{home.pages.address}{INSTALLATION_PATH}/walk/{entrance}"
-    print_line(
-        walk_test_capability(records.read_walk_status(home, entrance), entrance).text_with_command.to(home.language)
-    )
+    print_line(walk_test_capability(records.read_walk_status(home, entrance), entrance).text.to(home.language))
     print_line(f"Open this page on a phone, as owner or installer, with the gateway running: {address}")
     segno.make(address, error="m").terminal(compact=True)
 

@@ -71,6 +71,7 @@ LOG_TEXTS: Mapping[str, str] = {
     # ---- installation
     "addition_not_taken_out": "{name} could not be taken out of the house file again",
     "addition_taken_out": "{name} is taken out of the house file again",
+    "device_not_forgotten": "{device} is out of the house file, but not all of it could be removed: {why}",
     "camera_tried": "the camera {name} was tried before it is added",
     "proposals_not_settled": "the proposals could not be brought up to date",
     "proposals_unreadable": "{file} cannot be read",

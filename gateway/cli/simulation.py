@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated, get_args
@@ -246,8 +246,7 @@ async def _run_house(  # noqa: PLR0913 - one argument an option of the command
             print_line(f"Nobody listened at {host}:{port}. Now a broker of this house's own does ({broker.kind}).")
         if not announces:
             await _check_runnable(plan)
-        devices = ", ".join(f"{id_} ({device.kind})" for id_, device in plan.devices.items())
-        print_line(f"Simulated until Ctrl-C: {devices}.")
+        print_line(f"Simulated until Ctrl-C: {', '.join(device_texts(plan))}.")
         print_line(
             f"Pictures: rtsp://{plan.rtsp.host}:{plan.rtsp.port}/. This terminal shows what happens at the door."
         )
@@ -266,6 +265,16 @@ async def _run_house(  # noqa: PLR0913 - one argument an option of the command
         status = await process.wait()
         what = f"The simulated house ended by itself ({status}): {links.last_line}"
         raise Failure(what, "Start it again.", ExitCode.NO_ANSWER)
+
+
+def device_texts(plan: SimulatedHouse) -> Iterator[str]:
+    """Yield name and kind of each device, of those behind the simulated bridge too."""
+    yield from (f"{id_} ({device.kind})" for id_, device in plan.devices.items())
+    bridge = plan.zigbee
+    if bridge is not None:
+        for name, kind in ((bridge.lock, "lock"), (bridge.contact, "door"), (bridge.thermometer, "fridge")):
+            if name is not None:
+                yield f"{name} ({kind} behind {bridge.base})"
 
 
 def _refuse_second_house(control: Path) -> None:

@@ -181,7 +181,7 @@ def check_home(text: str, file: Path) -> Home:
     except ConfigError as error:
         problems = "\n".join(f"{key}: {what}" if key else what for key, what in error.problems) or str(error)
         what = f"{file} would no longer be a valid house file:\n{problems}"
-        raise EditRejected(what, "Nothing was written. Say it otherwise.") from error
+        raise EditRejected(what, "Nothing was written. Correct that, then try again.") from error
 
 
 def write_home(file: Path, text: str) -> None:

@@ -93,7 +93,7 @@ class _Verification:
         except (ValueError, OSError) as failure:
             raise ProofDefect(ProofProblem.CHECKPOINT_UNREADABLE, str(failure)) from failure
         if not self.folder.is_dir():
-            raise ProofDefect(ProofProblem.NO_PROOF, f"{self.folder.name} is not a folder")
+            raise ProofDefect(ProofProblem.NO_PROOF, f"{self.folder.resolve().name} is not a folder")
         try:
             self.line = read_key_history(self.folder) if line is None else line
         except (ValueError, OSError) as failure:
@@ -111,7 +111,7 @@ class _Verification:
     def verify_parts(self, *, films: bool) -> None:
         count = _part_count(self.folder)
         if not count:
-            raise ProofDefect(ProofProblem.NO_PROOF, f"no {manifest_name(1)} in {self.folder.name}")
+            raise ProofDefect(ProofProblem.NO_PROOF, f"no {manifest_name(1)} in {self.folder.resolve().name}")
         self.signer = self.public_key
         for number in range(1, count + 1):
             part = self._read_manifest(number)

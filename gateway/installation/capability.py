@@ -162,7 +162,9 @@ def entrance_capabilities(
 
 
 def _bolt_capability(id_: str, measurement: Measurement | None) -> Capability:
-    if measurement is None or measurement.bolt is None:
+    if measurement is not None and measurement.bolt is None:
+        return Capability(_DECLARED, _("A lock of this kind tells where its bolt is; asked here, it did not tell it."))
+    if measurement is None:
         text = _("A lock of this kind tells where its bolt is; not tried here yet.")
         return Capability(_DECLARED, text, command=f"perron test {id_}")
     if measurement.bolt:
@@ -194,6 +196,8 @@ def _answer_capability(
 ) -> Capability:
     if device.can_be_queried and measurement is not None and measurement.seconds:
         return Capability(_MEASURED, _("Asked, it told its state."))
+    if device.can_be_queried and measurement is not None:
+        return Capability(_DECLARED, _("It can be asked; asked here, it told nothing."))
     if device.can_be_queried:
         return Capability(_DECLARED, _("It can be asked; not tried here yet."), command=f"perron test {id_}")
     text = _(
@@ -231,7 +235,9 @@ def _sensor_capability(id_: str, door: DoorDevice, measurement: Measurement | No
             heartbeat=f"{door.heartbeat:g}",
         )
         return Capability(_DECLARED, text)
-    if measurement is None or measurement.door is None:
+    if measurement is not None and measurement.door is None:
+        return Capability(_DECLARED, _("A sensor that can be asked; asked here, it did not tell where the door is."))
+    if measurement is None:
         text = _("A sensor that can be asked; not tried here yet.")
         return Capability(_DECLARED, text, command=f"perron test {id_}")
     if measurement.door:

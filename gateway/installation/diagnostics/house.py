@@ -208,6 +208,11 @@ def with_entrance_verdicts(home: Home, findings: Collection[Finding]) -> Iterato
 def unattended_findings(home: Home) -> Iterator[Finding]:
     """Yield a finding for each entrance: what forbids an unattended visit."""
     measured = read_measurements(home.storage.folder)
+    if not home.entrances and not home.receptions:
+        none_yet = _("the house has no entrance yet: nothing is let in")
+        nothing_yet = _("the house has no device and no entrance yet: nothing is let in")
+        todo = _("Go on with the list on the page Set-up.")
+        yield doubtful(ENTRANCES, none_yet if home.devices else nothing_yet, todo)
     for name in home.entrances:
         subject = _("entrance {name}", name=name)
         capabilities = entrance_capabilities(home, name, measured, read_walk_status(home, name))

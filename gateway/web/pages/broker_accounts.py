@@ -40,6 +40,7 @@ class BrokerAccountsPage(Page):
             access=access, link="" if access is None else _link(access),
             block="" if access is None else settings(access),
             plain="" if access is None else plain_settings(access),
+            is_bridge=access is not None and access.user not in self._home.devices,
             help=None if definition is None else vendor_help(definition.name),
             renewable=accounts.broker_folder(self._home) is not None,
         )  # fmt: skip

@@ -77,13 +77,14 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "add.no.no_file": _("The house file cannot be read."),
     "add.no.disk": _("The box's disk does not take it: {why}"),
     "add.no.unwritable": _("{file} could not be written ({why}); nothing has changed."),
-    "add.no.house": _("It would be no house: {why}"),
+    "add.no.house": _("The house file would not be valid with it: {why}"),
     "add.no.needed": _("The rest of the house file needs it."),
     "add.no.used.entrances": _("The entrance {name} uses it."),
     "add.no.used.receptions": _("The reception {name} uses it."),
     "add.no.used.device": _("The device {name} is connected through it: remove that one first."),
     "add.note.account": _(
-        "It will need an account at the broker: {names}. The command is told here once it is accepted."
+        "It will need an account at the broker: {names}. Once it is accepted, the owner finds it under Accounts at the "
+        "broker."
     ),
     "add.note.which_door": _("Have somebody show you that {lock} and {door} are at this door, and at no other."),
     "add.note.no_living_space": _(

@@ -106,7 +106,7 @@ async def answering(home: Home, *answers: tuple[Mapping[str, object], ...]) -> A
     [
         ([(answer("no", "unknown_code"),)], False, ["no (unknown code)", "perron retailer announce --help"]),
         ([(answer("no", "not_ready"),)], False, ["no (the entrance was not ready)", "perron doctor"]),
-        ([(answer("go"),)], True, ["says go"]),
+        ([(answer("go"),)], True, ["says go", "Go in now"]),
         ([({"kind": "answer", "scan": "x", "scanner": "garage-scanner", "word": "no", "refusal": None},
            answer("go"))], True, ["says go"]),
         ([(answer("wait"), {"kind": "ring"}, {"kind": "phase", "phase": "ringing"}, to_owner("at_the_door"),

@@ -55,6 +55,7 @@ def what_is_printed(house: Path) -> Iterator[str]:
     with start_command("run", *homed, terminal=True) as gateway:
         gateway.until("claim-code")
         gateway.until("NOT ready")
+        gateway.until("brings one")
         yield gateway.text
 
 

@@ -16,10 +16,11 @@ from devices.commands import UnlockDoor
 from devices.simulators.control import Arrive, Force, Handle, HouseControl
 from devices.simulators.house import THINGS, SimulatedHouse
 from devices.vendors import VENDORS
+from gateway.cli import announced_house
 from gateway.cli.broker import open_session
 from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.house_log import describe_line
-from gateway.cli.simulation import control_socket, plan_house, read_house_file
+from gateway.cli.simulation import control_socket, device_texts, plan_house, read_house_file
 from gateway.config.devices import CameraDevice
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
@@ -56,6 +57,15 @@ def test_the_devices_of_a_closure_are_at_one_thing_of_the_simulated_house(tmp_pa
         house = SimulatedHouse.model_validate_json(json.dumps(plan_house(plan.home)))
         assert {id_: getattr(house.devices[id_], "of", None) for id_ in places} == places
         assert set(house.things) == {place for place in places.values() if place is not None}
+
+
+def test_the_devices_that_announce_themselves_are_listed_with_those_behind_the_bridge(home: Home) -> None:
+    bridged = home.model_copy(update={"broker": home.broker.model_copy(update={"bridges": ("zigbee2mqtt",)})})
+    listed = list(device_texts(SimulatedHouse.model_validate(announced_house.new_house(bridged))))
+    assert {"doorbell (camera)", "front lock (lock behind zigbee2mqtt)", "fridge (fridge behind zigbee2mqtt)"} <= {
+        *listed
+    }
+    assert [text for text in listed if "None" in text] == []
 
 
 @pytest.fixture

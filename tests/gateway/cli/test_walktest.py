@@ -34,6 +34,7 @@ def test_the_page_of_the_walk_test_is_shown_with_how_the_test_stands(
     show_walk_test(house, "front")
     shown = capsys.readouterr().out
     assert "The walk test was not made yet" in shown
+    assert "perron walk-test" not in shown, "it is what was just typed"
     assert f"{address}/installation/walk/front\n" in shown
     assert "█" in shown
 

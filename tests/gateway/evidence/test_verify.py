@@ -345,9 +345,13 @@ def test_a_manifest_in_another_spelling_is_refused(visit: Path, box: SealingBox)
     assert (verdict.code, verdict.where) == (ProofProblem.MANIFEST_MALFORMED, "manifest.json is not a manifest")
 
 
-def test_a_folder_without_a_proof_is_none(tmp_path: Path, box: SealingBox) -> None:
+def test_a_folder_without_a_proof_is_none_and_is_named_also_where_one_stands_in_it(
+    tmp_path: Path, box: SealingBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert judge(tmp_path, box, phone=False).code is ProofProblem.NO_PROOF
     assert verify_proof(tmp_path / "nowhere").code is ProofProblem.NO_PROOF
+    monkeypatch.chdir(tmp_path)
+    assert verify_proof(Path()).where == f"no manifest.json in {tmp_path.name}"
 
 
 # ---- parts -----------------------------------------------------------------------------------------------------------

@@ -100,6 +100,19 @@ def test_a_lock_promises_what_is_declared_or_measured_and_what_nobody_said_is_un
     assert said(device_capabilities(house(**changes), "front-lock", measurement)) == expected
 
 
+@pytest.mark.parametrize(
+    ("device", "untold"),
+    [("front-lock", "asked here, it did not tell it"), ("front-door", "it did not tell where the door is")],
+)
+def test_what_was_asked_and_told_nothing_is_not_called_untried(device: str, untold: str) -> None:
+    never, asked = (
+        " ".join(promise.text.message for promise in device_capabilities(house(), device, measurement))
+        for measurement in (None, measured(asked=3))
+    )
+    assert ("not tried here yet" in never, untold in never) == (True, False)
+    assert ("not tried here yet" in asked, untold in asked) == (False, True)
+
+
 def test_the_opener_of_a_garage_obeys_late_copies_and_has_no_bolt_to_promise() -> None:
     opener = CoverDevice(kind="cover", vendor="esphome", reverses=True)
     home = load_home_file(HOME)

@@ -254,6 +254,12 @@ def test_no_entrance_is_called_good_whose_devices_nobody_heard(
     assert (found.verdict, said in found.said) == (verdict, True), found.said
 
 
+def test_a_house_without_devices_or_entrance_is_not_called_good(home: Home) -> None:
+    for devices, said in (({}, "no device and no entrance"), (home.devices, "no entrance")):
+        (found,) = map(read_finding, unattended_findings(home.model_copy(update={"devices": devices, "entrances": {}})))
+        assert (found.verdict, said in found.said, "Set-up" in found.todo) == (FindingVerdict.DOUBTFUL, True, True)
+
+
 async def test_an_entrance_whose_walk_test_forbids_it_is_red_and_says_why(home: Home, tmp_path: Path) -> None:
     house = home.model_copy(update={"storage": home.storage.model_copy(update={"folder": tmp_path})})
     (never,) = map(read_finding, unattended_findings(house))
