@@ -27,9 +27,13 @@ def main(crash_point: CrashPoint = lambda _point: None) -> int:
     parser.add_argument("--socket", type=Path, required=True, help="Unix socket on which the gateway connects")
     options = parser.parse_args()
     lines = logging.StreamHandler()
-    lines.setFormatter(
-        logging.Formatter("%(asctime)s  video: %(message)s", "%H:%M:%S") if sys.stderr.isatty() else JsonLineFormatter()
-    )
+    if sys.stderr.isatty():
+        lines.setFormatter(logging.Formatter("%(asctime)s  video: %(message)s", "%H:%M:%S"))
+        gateway = os.getppid()
+        # A terminal belongs to the gateway that started this process; once that has ended, to whoever types there.
+        lines.addFilter(lambda _line: os.getppid() == gateway)
+    else:
+        lines.setFormatter(JsonLineFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[lines])
     av.logging.set_level(None)  # libav's log lines may contain a camera's password
     threading.excepthook = _end_process

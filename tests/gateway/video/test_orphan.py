@@ -1,9 +1,14 @@
 """A video process without a gateway: for how long it stays, and that it closes what it filmed."""
 
 import asyncio
+import os
+import shlex
+import socket
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gateway.video.held_folder import AlreadyRunning
@@ -64,6 +69,41 @@ async def test_a_newer_gateway_that_it_does_not_understand_does_not_keep_it(tmp_
                 break  # it has ended
             await asyncio.sleep(0.1)
         await running
+
+
+def words_that_are_none(socket_path: Path) -> None:
+    """Speak to the process what it does not understand: it logs that, and hangs up."""
+    with socket.socket(socket.AF_UNIX) as gateway:
+        gateway.settimeout(PATIENCE)
+        gateway.connect(str(socket_path))
+        gateway.sendall(b"nonsense\n")
+        while gateway.recv(4096):
+            pass
+
+
+async def test_a_process_whose_gateway_has_ended_writes_no_more_into_its_terminal(tmp_path: Path) -> None:
+    place = tmp_path / "video.sock"
+    ours, theirs = os.openpty()
+    command = shlex.join([sys.executable, "-m", "gateway.video", "--socket", str(place)])
+    gateway = await asyncio.create_subprocess_exec(
+        "sh", "-c", f"{command} & read line", stdin=asyncio.subprocess.PIPE, stderr=theirs
+    )
+    await wait_until(place.exists)
+    (video,) = psutil.Process(gateway.pid).children()
+    try:
+        await asyncio.to_thread(words_that_are_none, place)
+        assert b"invalid message" in os.read(ours, 65_536), "so long as the gateway runs, its terminal tells"
+        await gateway.communicate(b"\n")
+        await wait_until(lambda: video.ppid() != gateway.pid)
+        await asyncio.to_thread(words_that_are_none, place)
+    finally:
+        video.terminate()
+        await asyncio.to_thread(video.wait, PATIENCE)
+    os.close(theirs)
+    os.set_blocking(ours, False)
+    with pytest.raises(OSError, match="Input/output error"):  # nothing is left to read, and nobody has it open
+        os.read(ours, 65_536)
+    os.close(ours)
 
 
 @pytest.mark.slow
