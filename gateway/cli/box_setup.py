@@ -399,7 +399,10 @@ def claim_link(home: Home, code: str) -> str:
 
 
 def print_claim(home: Home, code: str | None) -> None:
-    """Print how the box is claimed: the QR code, where this is a terminal, and its link; or where its pages are."""
+    """Print how the box is claimed: at a terminal the QR code and its link, between a log's lines one whole line.
+
+    Of a box that has its owner it prints where the pages are.
+    """
     if home.pages is None:
         raise Failure("The house file has no pages.", "Write a section `pages:` into it.")
     if code is None:
@@ -409,7 +412,9 @@ def print_claim(home: Home, code: str | None) -> None:
     if sys.stdout.isatty():
         print_line("", "Point the camera of your phone at this code, and choose a name and a password there:", "")
         segno.make(link, error="l").terminal(compact=True)
-    print_line(f"Claim this box: {link}")
+        print_line(f"Claim this box: {link}")
+    else:
+        print_line(f"Claim this box: open {link} on a phone, and choose a name and a password there.")
     if not home.pages.is_loopback and home.pages.certificate is None:
         print_line("The browser warns once, because the box signs its own certificate: go on.")
     sys.stdout.flush()

@@ -99,6 +99,17 @@ def test_a_second_set_up_says_which_options_it_did_not_apply_and_only_those(tmp_
         assert f" otherwise: {option}. " in "".join(box_setup.unapplied_text(replace(ANSWERS, **{field: other}), home))
 
 
+def test_a_log_that_a_person_reads_says_in_one_line_where_the_box_is_claimed_and_how(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "home.yaml"
+    box_setup.write_home_file(file, replace(ANSWERS, address="127.0.0.1"))
+    box_setup.print_claim(load_home_file(file), "AB-CD")
+    at = "http://127.0.0.1:8642/claim#code=AB-CD"
+    told = f"Claim this box: open {at} on a phone, and choose a name and a password there.\n"
+    assert capsys.readouterr().out == told
+
+
 @pytest.mark.parametrize(("synchronised", "source"), [(True, "ntp"), (False, "host")])
 def test_the_source_of_the_time_follows_from_what_the_kernel_says(
     synchronised: bool, source: str, monkeypatch: pytest.MonkeyPatch
