@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from gateway.config.home import Home
@@ -99,6 +99,19 @@ def _commented_map(section: Mapping[str, object]) -> CommentedMap:
     return CommentedMap(
         {key: _commented_map(value) if isinstance(value, Mapping) else value for key, value in section.items()}
     )
+
+
+def with_device_key(text: str, file: Path, device: str, key: str, value: object) -> str:
+    """Return the text of a house file with this key in the section of a device."""
+    house = _load_home(text, file)
+    section = (house.get("devices") or {}).get(device)
+    if not isinstance(section, CommentedMap):
+        raise EditRejected(f"{file}: there is no `{device}` under devices.", "Nothing was written.")
+    if isinstance(value, list):
+        value = CommentedSeq(value)
+        value.fa.set_flow_style()
+    section[key] = value
+    return _dump(house)
 
 
 def without_item(text: str, where: str, id_: str) -> str:

@@ -73,15 +73,19 @@ class Capability(Frozen, kw_only=False):
     text: Text
     forbids: bool = False
     command: str = ""  # by which somebody at the box's terminal tries it or goes on; a page has a button instead
+    todo: Text | None = None  # what to write into the house file there; a page asks instead (`questions.py`)
 
     @property
     def text_with_command(self) -> Text:
         """The text for the terminal."""
+        if self.todo is not None:
+            return _("{statement} In the house file: {todo}", statement=self.text, todo=self.todo)
         if not self.command:
             return self.text
         return _("{statement} At the terminal: `{command}`", statement=self.text, command=self.command)
 
 
+_TIMED = LockDevice | CoverDevice | CompartmentDevice
 _DECLARED, _MEASURED = CapabilityEvidence.DECLARED, CapabilityEvidence.MEASURED
 _UNKNOWN, _MISSING = CapabilityEvidence.UNKNOWN, CapabilityEvidence.MISSING
 
@@ -133,7 +137,7 @@ def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -
         case DoorDevice():
             yield _sensor_capability(id_, device, measurement)
         case CameraDevice():
-            yield _picture_capability(device)
+            yield _picture_capability(id_, device)
         case _:
             pass
     yield from _latency_capabilities(id_, device, measurement)
@@ -216,8 +220,8 @@ def _beam_capability(cover: CoverDevice) -> Capability:
 
 def _auto_lock_capability(id_: str, lock: LockDevice) -> Capability:
     if lock.auto_lock is None:
-        text = _("Nobody has said whether it locks by itself: write `auto_lock: true` or `false` under {device}.")
-        return Capability(_UNKNOWN, text.with_facts(device=id_))
+        todo = _("write `auto_lock: true` or `false` under {device}.", device=id_)
+        return Capability(_UNKNOWN, _("Nobody has said whether it locks by itself."), todo=todo)
     if lock.auto_lock:
         return Capability(_DECLARED, _("It locks by itself, also when the box is dead."))
     text = _(
@@ -245,16 +249,24 @@ def _sensor_capability(id_: str, door: DoorDevice, measurement: Measurement | No
     return Capability(_MISSING, _("It answers, but not where the door is. No unattended visit."), forbids=True)
 
 
-def _picture_capability(camera: CameraDevice) -> Capability:
+def _picture_capability(id_: str, camera: CameraDevice) -> Capability:
     if camera.clock_region is None:
-        text = _("Without a known burnt-in clock (`clock_region`) a frozen picture cannot be told from an empty hall.")
-        return Capability(_MISSING, text)
+        text = _("Without a known burnt-in clock a frozen picture cannot be told from an empty hall.")
+        todo = _("write where it is as `clock_region` under {device}.", device=id_)
+        return Capability(_MISSING, text, todo=todo)
     return Capability(_DECLARED, _("Its burnt-in clock is known: a picture that stands still is noticed."))
 
 
+def fitting_latency(device: AnyDevice, measurement: Measurement | None) -> int | None:
+    """Return the latency to declare, in seconds, if a device answered later than declared; None: it did not."""
+    if not isinstance(device, _TIMED) or measurement is None or not measurement.seconds:
+        return None
+    longest = max(measurement.seconds)
+    return int(longest * LATENCY_MARGIN_FACTOR) + 1 if longest > device.latency else None
+
+
 def _latency_capabilities(id_: str, device: AnyDevice, measurement: Measurement | None) -> Iterator[Capability]:
-    timed = LockDevice | CoverDevice | CompartmentDevice
-    declared = device.latency if isinstance(device, timed) else None
+    declared = device.latency if isinstance(device, _TIMED) else None
     if measurement is None or not measurement.asked:
         if declared is not None:
             text = _("Declared to answer within {declared} s; not measured yet.", declared=f"{declared:g}")
@@ -271,12 +283,9 @@ def _latency_capabilities(id_: str, device: AnyDevice, measurement: Measurement 
     if declared is None:
         yield Capability(_MEASURED, _("Answers within {median} s (median), {longest} s at most.", **facts))
     elif longest > declared:
-        text = _(
-            "It took {longest} s (median {median} s), longer than the {declared} s declared: write `latency: {fit}` "
-            "under {device}."
-        )
-        fit = str(int(longest * LATENCY_MARGIN_FACTOR) + 1)  # in whole seconds
-        yield Capability(_MISSING, text.with_facts(**facts, declared=f"{declared:g}", fit=fit, device=id_))
+        text = _("It took {longest} s (median {median} s), longer than the {declared} s declared.")
+        todo = _("write `latency: {fit}` under {device}.", fit=str(fitting_latency(device, measurement)), device=id_)
+        yield Capability(_MISSING, text.with_facts(**facts, declared=f"{declared:g}"), todo=todo)
     else:
         text = _("Answers within {median} s (median), {longest} s at most; declared: {declared} s.")
         yield Capability(_MEASURED, text.with_facts(**facts, declared=f"{declared:g}"))

@@ -99,6 +99,7 @@ class Proposals:
         self._limits: dict[str, SlidingWindow] = {}  # each person's
         self._read_lock = asyncio.Lock()  # one thread for all readers: the doors need the others
         self.removed = frozenset[str]()  # devices of the running house that the house file has no longer
+        self.is_completed = False  # the house file says more of a device than the running house
         self._last_report_id: str | None = None  # of the last report before the house file was written
         self._proposals = proposals_file.read_proposals(self._folder / "proposals.json")
         self._finish_accepted()
@@ -269,8 +270,7 @@ class Proposals:
                 await asyncio.to_thread(self._remove_unused_logins, chosen)
                 if isinstance(error, StoreFailed):
                     raise
-                reason = (error.strerror or "unreadable") if isinstance(error, OSError) else str(error)
-                return (Remark("unwritable", {"file": str(self.file), "why": reason}),)
+                return (self._unwritable(error),)
             self._writer.crash_point("written")
             await asyncio.to_thread(_give_accounts, house)
             last = reload.read_report(self._home.storage.folder)
@@ -300,12 +300,48 @@ class Proposals:
             try:
                 await asyncio.to_thread(self._writer.replace, without.before, without.text)
             except (OSError, EditRejected) as error:
-                reason = (error.strerror or "unreadable") if isinstance(error, OSError) else str(error)
-                return (Remark("unwritable", {"file": str(self.file), "why": reason}),)
+                return (self._unwritable(error),)
             self.removed |= {device}
             await asyncio.to_thread(self._forget, device, without.house)
             self._writer.reload()
         return ()
+
+    async def complete(
+        self, answers: Mapping[str, Mapping[str, JsonValue]], *, by: str, now: Now
+    ) -> tuple[Remark, ...]:
+        """Write the answers to open questions (`questions.py`), by device and key, and reload the house file.
+
+        Return why not, else nothing. StoreFailed: the log cannot be written, and the house file is unchanged.
+        """
+        async with self._writer.lock:
+            try:
+                before, text = await asyncio.to_thread(self._completed, answers)
+            except EditRejected as error:
+                return (Remark("house", {"why": str(error)}),)
+            for device in answers:
+                kind = self._home.devices[device].kind
+                await self._append_log("device_completed", {"by": by, "name": device, "thing": kind}, now)
+            try:
+                await asyncio.to_thread(self._writer.replace, before, text)
+            except (OSError, EditRejected) as error:
+                return (self._unwritable(error),)
+            self.is_completed = True
+            self._writer.reload()
+        return ()
+
+    def _completed(self, answers: Mapping[str, Mapping[str, JsonValue]]) -> tuple[str, str]:
+        """Return the house file's text without and with the answers; EditRejected: it would be invalid."""
+        before, file = self._writer.read(), self._writer.require_file()
+        text = before
+        for device, values in answers.items():
+            for key, value in values.items():
+                text = editor.with_device_key(text, file, device, key, value)
+        editor.check_home(text, file)
+        return before, text
+
+    def _unwritable(self, error: OSError | EditRejected) -> Remark:
+        reason = (error.strerror or "unreadable") if isinstance(error, OSError) else str(error)
+        return Remark("unwritable", {"file": str(self.file), "why": reason})
 
     def _house_without(self, device: str) -> HouseWithout:
         try:

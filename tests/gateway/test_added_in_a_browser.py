@@ -156,7 +156,7 @@ async def proposes(page: Page, kind: str, name: str, texts: dict[str, str], chos
 VENDOR = "Brand or protocol"
 DEVICES: list[tuple[str, str, dict[str, str], dict[str, str]]] = [
     ("Lock", "front-lock", {"Address": "zigbee2mqtt/front-lock", "Answers within": "8"},
-     {VENDOR: "zigbee2mqtt", "Locks by itself (auto_lock)": "no"}),
+     {VENDOR: "zigbee2mqtt", "Does it lock by itself some time after it was unlocked?": "no"}),
     ("Door sensor", "front-door", {}, {VENDOR: "esphome"}),
     ("Camera", "doorbell", {"Address of the stream": "rtsp://127.0.0.1:9/stream", "User": "admin",
                             "The camera's password": PASSWORD}, {VENDOR: "rtsp"}),

@@ -16,7 +16,6 @@ from gateway.installation.proposal_checks import PROPOSAL_KINDS, ProposalRequest
 from gateway.installation.proposal_workflow import ProposalState, ProposalView
 from gateway.installation.tryout import ASKED_KINDS, DeviceTryout, Trial
 from gateway.system.i18n import Language, Text, _
-from gateway.system.text import escape_invisible
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight
 from gateway.web.pages.add_device_form import FORM_FIELDS, entered_values, initial_values, read_form, vendor_fields
@@ -25,6 +24,7 @@ from gateway.web.server.authorization import Authorizer
 from gateway.web.server.context import GatewayServices
 from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts, get, post
 from gateway.web.texts.catalogue import TEXTS
+from gateway.web.texts.remarks import remark_text
 from gateway.web.texts.vendor_texts import vendor_help, vendor_title
 
 ADD_DEVICE_PATH = "/installation/add"
@@ -208,12 +208,6 @@ async def add_to_house(
     waiting = (view.proposal for view in await proposals.read_views() if view.proposal.accepted is None)
     ids = [proposal.id for proposal in waiting if (proposal.kind, proposal.name) in names]
     return [remark_text(remark) for remark in await proposals.accept(ids, by=user.person, now=now)]
-
-
-def remark_text(remark: Remark, kind: str = "no") -> Text:
-    """Return a remark in words."""
-    facts = {key: " ".join(map(escape_invisible, fact.splitlines())) for key, fact in remark.facts.items()}
-    return TEXTS[f"add.{kind}.{remark.text_key}"].with_facts(**facts)
 
 
 def _capabilities(view: ProposalView, measured: Mapping[str, Any]) -> Iterable[Capability]:

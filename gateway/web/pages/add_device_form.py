@@ -18,6 +18,7 @@ from gateway.config.editor import ENTRANCE, EditRejected, parse_value
 from gateway.config.home import Home
 from gateway.config.stream_url import valid_stream_url
 from gateway.domain.frozen import Frozen
+from gateway.installation import questions
 from gateway.installation.proposal_checks import ProposalRequest, Remark
 from gateway.system.i18n import Text, _
 
@@ -39,6 +40,7 @@ class FormField(Frozen, kw_only=False):
     """One field; `key` is its key in home.yaml.
 
     `is_on_by_default`: the box is ticked in an empty form. `is_required`: it has to be filled in, or ticked.
+    `is_asked_when_found`: no device announces it, so a found device has the question too.
     """
 
     key: str
@@ -47,6 +49,7 @@ class FormField(Frozen, kw_only=False):
     _: KW_ONLY
     is_required: bool = False
     is_on_by_default: bool = False
+    is_asked_when_found: bool = False
     help: Text | None = None  # what to fill in, where the label does not say it
     example: str = ""
     choices: tuple[str, ...] = ()  # to choose from
@@ -54,11 +57,11 @@ class FormField(Frozen, kw_only=False):
 
 
 _LATENCY_FIELD = FormField(
-    "latency", _("Answers within so many seconds (latency)"), "number",
+    "latency", _("Answers within so many seconds"), "number",
     help=_("Leave it empty at first: the test proposes a value."), example="8",
 )  # fmt: skip
 _HEARTBEAT_FIELD = FormField(
-    "heartbeat", _("Says something at least every so many seconds (heartbeat)"), "number",
+    "heartbeat", _("Says something at least every so many seconds"), "number",
     help=_("Only for a sensor that cannot be asked, such as one on a battery."), example="3600",
 )  # fmt: skip
 _ADDRESS_FIELD = FormField(
@@ -88,35 +91,40 @@ FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
     "lock": _fields_of(
         "lock",
         _LATENCY_FIELD,
-        FormField("auto_lock", _("Locks by itself (auto_lock)"), "choice", choices=("yes", "no")),
-        _check("guarded", _("Refuses a late or repeated command by itself (guarded)")),
-        _check("unlatch", _("Fixed knob outside: the lock pulls the latch too (unlatch)")),
-        _check("lift_handle", _("The handle has to be lifted before it locks (lift_handle)")),
+        FormField(
+            "auto_lock",
+            questions.AUTO_LOCK,
+            "choice",
+            help=questions.AUTO_LOCK_HELP,
+            choices=("yes", "no"),
+            is_asked_when_found=True,
+        ),
+        _check("guarded", _("Refuses a late or repeated command by itself")),
+        _check("unlatch", _("Fixed knob outside: the lock pulls the latch too")),
+        _check("lift_handle", _("The handle has to be lifted before it locks")),
         FormField("guard.key", _("The guard's public key, only with vendor guard")),
     ),
     "cover": _fields_of(
         "cover",
-        _check("reverses", _("Goes up again by itself when it meets something (reverses)"), required=True),
-        _check("beam", _("Tells of its light beam (beam)"), on=True),
+        _check("reverses", _("Goes up again by itself when it meets something"), required=True),
+        _check("beam", _("Tells of its light beam"), on=True),
         _LATENCY_FIELD,
-        FormField("warning", _("Warns so many seconds before (warning)"), "number"),
-        FormField("closing", _("Closes within so many seconds (closing)"), "number"),
+        FormField("warning", _("Warns so many seconds before"), "number"),
+        FormField("closing", _("Closes within so many seconds"), "number"),
     ),
-    "door": _fields_of("door", _check("answers", _("Can be asked (answers)"), on=True), _HEARTBEAT_FIELD),
-    "strike": _fields_of(
-        "strike", FormField("release", _("Lets go for so many seconds (release)"), "number"), _LATENCY_FIELD
-    ),
+    "door": _fields_of("door", _check("answers", _("Can be asked"), on=True), _HEARTBEAT_FIELD),
+    "strike": _fields_of("strike", FormField("release", _("Lets go for so many seconds"), "number"), _LATENCY_FIELD),
     "compartment": _fields_of(
-        "compartment", _check("answers", _("Can be asked (answers)"), on=True), _LATENCY_FIELD, _HEARTBEAT_FIELD
+        "compartment", _check("answers", _("Can be asked"), on=True), _LATENCY_FIELD, _HEARTBEAT_FIELD
     ),
-    "content": _fields_of("content", _check("answers", _("Can be asked (answers)"), on=True), _HEARTBEAT_FIELD),
-    "key": _fields_of("key", _check("answers", _("Can be asked (answers)"), on=True), _HEARTBEAT_FIELD),
+    "content": _fields_of("content", _check("answers", _("Can be asked"), on=True), _HEARTBEAT_FIELD),
+    "key": _fields_of("key", _check("answers", _("Can be asked"), on=True), _HEARTBEAT_FIELD),
     "camera": _fields_of(
         "camera",
-        FormField("url", _("Address of the stream, rtsp:// or rtsps://, without account (url)"), is_required=True),
-        FormField("fingerprint", _("SHA-256 fingerprint of its certificate, with rtsps (fingerprint)")),
+        FormField("url", _("Address of the stream, rtsp:// or rtsps://, without account"), is_required=True),
+        FormField("fingerprint", _("SHA-256 fingerprint of its certificate, with rtsps")),
     ),
-    "scanner": _fields_of("scanner", FormField("keys.code", _("Where the code stands in its JSON (keys.code)"))),
+    "scanner": _fields_of("scanner", FormField("keys.code", _("Where the code stands in its JSON"))),
     "signal": _fields_of("signal", FormField("topics.event", _("The button's topic, if it is another device"))),
     "fridge": _fields_of(
         "fridge",
@@ -130,7 +138,7 @@ FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
         "alarm",
         FormField(
             "bypassed_in",
-            _("Modes in which opening this door sets off nothing (bypassed_in)"),
+            _("Modes in which opening this door sets off nothing"),
             "choices",
             choices=get_args(devices.ArmedMode),
         ),
@@ -146,9 +154,9 @@ FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
         _devices("cameras.read_labels", _("Cameras that read the label"), "camera"),
         FormField("places", _("Where a parcel is left, a name a line"), "places", is_required=True),
         _check("way_out_by_hand", _("From inside the door opens by hand, without key or power"), required=True),
-        _check("living_space", _("Leads to the living space (living_space)"), on=True),
-        _check("courier_proof", _("Asks for the courier's code (courier_proof)"), on=True),
-        _devices("presence", _("Nobody may be home (presence)"), "presence"),
+        _check("living_space", _("Leads to the living space"), on=True),
+        _check("courier_proof", _("Asks for the courier's code"), on=True),
+        _devices("presence", _("Nobody may be home"), "presence"),
         FormField("alarm", _("Alarm"), "device", device_kinds=("alarm",)),
     ),
 }

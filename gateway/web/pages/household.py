@@ -27,6 +27,7 @@ ACTIVITY_TEXTS: Mapping[str, Text] = {
     "addition_accepted": _("{by} accepted into the house: {what} (proposed by {who})"),
     "addition_refused": _("{by} refused for the house: {what} (proposed by {who})"),
     "addition_withdrawn": _("{by} withdrew what was proposed: {what}"),
+    "device_completed": _("{by} answered what was still open about: {what}"),
     "device_removed": _("{by} removed from the house: {what}"),
     "signed_in": _("{who} signed in: {what}"),
     "sign_in_wrong": _("{what} wrong passwords for {who}"),
@@ -196,7 +197,14 @@ def _line_text(row: Mapping[str, Any], language: Language) -> str:
             return TEXTS[f"role.{Role(row['role'])}"].to(language)
         case "phone_added" | "phone_removed":
             return sanitized(str(row["scheme"]))
-        case "addition_proposed" | "addition_accepted" | "addition_refused" | "addition_withdrawn" | "device_removed":
+        case (
+            "addition_proposed"
+            | "addition_accepted"
+            | "addition_refused"
+            | "addition_withdrawn"
+            | "device_removed"
+            | "device_completed"
+        ):
             kind, name = row["thing"], sanitized(str(row["name"]))
             return f"{TEXTS[f'add.kind.{kind}'].to(language)} {name}"
         case "messages_address":

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from aiohttp import web
+from pydantic import JsonValue
 
 from gateway.installation import records
 from gateway.installation.capability import Capability, CapabilityEvidence, device_capabilities, entrance_capabilities
 from gateway.installation.diagnostics.connection_errors import connection_error
 from gateway.installation.discovery import DiscoveredDevice
+from gateway.installation.questions import open_questions
 from gateway.installation.trials import TrialAnswer
 from gateway.storage import StoreFailed
 from gateway.storage.readiness import summarise
@@ -18,6 +20,7 @@ from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight
 from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts, get, post, raise_if_not_done
 from gateway.web.texts.catalogue import TEXTS
+from gateway.web.texts.remarks import remark_text
 
 INSTALLATION_PATH = "/installation"
 DISCOVERY_S = 5.0  # seconds in which devices announce themselves
@@ -36,6 +39,7 @@ class InstallationPage(Page):
         notice: Text | None = None,
         status: int = 200,
         discovered: Sequence[DiscoveredDevice] | None = None,
+        errors: Sequence[Text] = (),
     ) -> web.Response:
         home, language = self._home, self._language(request)
         measured = await asyncio.to_thread(records.read_measurements, home.storage.folder)
@@ -64,6 +68,9 @@ class InstallationPage(Page):
             readiness={name: summarise(self._store.readiness.hours(name)) for name in home.entrances},
             devices=devices,
             removed=self._services.proposals.removed,
+            changing=bool(self._services.proposals.removed) or self._services.proposals.is_completed,
+            questions=tuple(open_questions(home, measured)),
+            errors=errors,
             discovered=discovered,
             kind_names={device.text_key: kind_name(device.text_key) for device in discovered or ()},
         )
@@ -90,6 +97,29 @@ class InstallationPage(Page):
             return await self._page(request, user, notice=_("Not done: {why}", why=measurement), status=409)
         answered = _("{device} has answered.") if measurement.seconds else _("{device} did not answer.")
         return await self._page(request, user, notice=answered.with_facts(device=device))
+
+    @post(f"{INSTALLATION_PATH}/questions", UserRight.ENROL)
+    async def _answer_questions(self, request: web.Request, user: CurrentUser) -> web.Response:
+        """Write what the owner says of the devices into the house file."""
+        fields = await form_texts(request)
+        measured = await asyncio.to_thread(records.read_measurements, self._home.storage.folder)
+        answers: dict[str, dict[str, JsonValue]] = {}
+        for question in open_questions(self._home, measured):
+            chosen = fields.get(question.name, "")
+            if chosen and chosen not in question.choices:
+                raise web.HTTPBadRequest
+            if chosen:
+                answers.setdefault(question.device, {})[question.key] = question.choices[chosen].value
+        error = await self._authorizer.password_error(request, user)
+        errors = [] if error is None else [error]
+        if not errors and not answers:
+            errors = [_("Answer at least one question.")]
+        if not errors:
+            remarks = await self._services.proposals.complete(answers, by=user.person, now=self._now)
+            errors = [remark_text(remark) for remark in remarks]
+        if errors:
+            return await self._page(request, user, errors=errors, status=422)
+        raise web.HTTPSeeOther(INSTALLATION_PATH)
 
     @get(f"{INSTALLATION_PATH}/walk/{{entrance}}", UserRight.WALK_TEST)
     async def _walk_test_page(self, request: web.Request, _user: CurrentUser) -> web.Response:

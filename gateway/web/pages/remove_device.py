@@ -11,9 +11,10 @@ from gateway.runtime.maintenance.reload import busy_entrances
 from gateway.system.i18n import Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
-from gateway.web.pages.add_device import password_command, remark_text
+from gateway.web.pages.add_device import password_command
 from gateway.web.pages.installation import INSTALLATION_PATH, kind_name
 from gateway.web.server.page import Page, get, post
+from gateway.web.texts.remarks import remark_text
 
 REMOVE_PATH = f"{INSTALLATION_PATH}/remove/{{device}}"
 

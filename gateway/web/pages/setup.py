@@ -1,13 +1,13 @@
 """The first set-up: the list of its steps, the devices that were found, and the entrance that they make."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
-from multidict import MultiDict
+from multidict import MultiDict, MultiMapping
 from pydantic import JsonValue
 
 from gateway.config.devices import CameraDevice
@@ -20,12 +20,13 @@ from gateway.installation.discovery import DiscoveredDevice
 from gateway.installation.entrance_offer import NEEDED_KINDS
 from gateway.installation.proposal_checks import ProposalRequest
 from gateway.installation.proposal_workflow import ProposalState
+from gateway.installation.questions import open_questions
 from gateway.installation.tryout import DeviceTryout, FoundDevice
 from gateway.system.i18n import SOURCE, Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight
 from gateway.web.pages.add_device import add_to_house
-from gateway.web.pages.add_device_form import FORM_FIELDS, initial_values, read_form
+from gateway.web.pages.add_device_form import FORM_FIELDS, FormField, initial_values, read_form, vendor_fields
 from gateway.web.pages.installation import DISCOVERY_S, kind_name
 from gateway.web.server import setup_progress as progress
 from gateway.web.server.authorization import Authorizer, wants_json
@@ -62,7 +63,7 @@ class SetupPage(Page):
             offer=None if self._home.entrances else offer, devices=self._home.devices,
             answers=progress.answered_devices(self._services, measured), measured=measured,
             waiting=self._services.proposals.waiting_count, is_owner=user.role is Role.OWNER,
-            said=progress.SAID_STEPS,
+            said=progress.SAID_STEPS, questions=sum(1 for _question in open_questions(self._home, measured)),
         )  # fmt: skip
 
     def _new_devices(self) -> Sequence[FoundDevice]:
@@ -82,25 +83,27 @@ class SetupPage(Page):
         *,
         errors: Sequence[Text] = (),
         status: int = 200,
-        ticked: Collection[str] | None = None,
+        chosen: MultiMapping[object] | None = None,
     ) -> web.Response:
-        """Show what was found; `ticked` are the keys that were chosen before (None: what a home needs is ticked)."""
+        """Show what was found; `chosen` is the form as it was sent (None: what a home needs is ticked)."""
         new = self._new_devices()
         searched = self._tryout.searched
         age = None if searched is None else self._now.mono - searched.mono
         waiting = {view.proposal.name for view in await self._services.proposals.read_views() if not view.proposal.done}
         return self._render_page(
             request, "setup_devices", status=status, page=DEVICES_PATH, errors=errors, waiting=waiting,
-            found=[self._found_facts(one, ticked) for one in new], searched=searched is not None,
+            found=[self._found_facts(one, chosen) for one in new], searched=searched is not None,
             begins=not self._searching.locked() and (age is None or (age > SEARCH_PAUSE_S and not new)),
             known=[one.device for one in self._tryout.found if one.device.known_as],
             is_owner=user.role is Role.OWNER,
         )  # fmt: skip
 
-    def _found_facts(self, found: FoundDevice, ticked: Collection[str] | None) -> Mapping[str, Any]:
-        fields = found.device.add_fields
-        is_ticked = fields["kind"] in WANTED_KINDS if ticked is None else found.device.key in ticked
+    def _found_facts(self, found: FoundDevice, chosen: MultiMapping[object] | None) -> Mapping[str, Any]:
+        fields, key = found.device.add_fields, found.device.key
+        is_ticked = fields["kind"] in WANTED_KINDS if chosen is None else key in chosen.getall("take", ())
+        asked, sent = _asked_fields(found), MultiDict[object]() if chosen is None else chosen
         return {
+            "asked": asked, "answers": {one.key: str(sent.get(f"{one.key} {key}", "")) for one in asked},
             "found": found, "device": found.device, "fields": fields, "kind": kind_name(fields["kind"]),
             "title": vendor_title(fields["vendor"]), "ticked": is_ticked,
         }  # fmt: skip
@@ -143,14 +146,15 @@ class SetupPage(Page):
         """Propose the devices that are ticked; an owner who gives the password adds them at once."""
         form = await request.post()
         chosen = {str(key) for key in form.getall("take", ())}
-        requests = [one.request for one in self._new_devices() if one.device.key in chosen and one.request is not None]
+        found = [one for one in self._new_devices() if one.device.key in chosen]
+        requests = [_with_answers(one, one.request, form) for one in found if one.request is not None]
         if not requests:
             return await self._devices_page(
-                request, user, errors=[_("Tick at least one device.")], status=422, ticked=chosen
+                request, user, errors=[_("Tick at least one device.")], status=422, chosen=form
             )
         errors = await add_to_house(self._authorizer, request, user, requests)
         if errors:
-            return await self._devices_page(request, user, errors=errors, status=422, ticked=chosen)
+            return await self._devices_page(request, user, errors=errors, status=422, chosen=form)
         raise web.HTTPSeeOther(SETUP_PATH)
 
     @post(f"{SETUP_PATH}/entrance", UserRight.DEVICES)
@@ -246,6 +250,21 @@ def _request_of(device: DiscoveredDevice, home: Home) -> ProposalRequest | None:
     form = MultiDict[object]([(key, value) for key, several in values.items() for value in several])
     request = read_form(fields["kind"], form, home)
     return request if isinstance(request, ProposalRequest) else None
+
+
+def _asked_fields(found: FoundDevice) -> Sequence[FormField]:
+    """Return the fields that a found device cannot announce; a person says them before it is added."""
+    fields = found.device.add_fields
+    return [one for one in vendor_fields(fields["kind"], fields["vendor"]) if one.is_asked_when_found]
+
+
+def _with_answers(found: FoundDevice, request: ProposalRequest, form: MultiMapping[object]) -> ProposalRequest:
+    said: dict[str, JsonValue] = {
+        one.key: form[f"{one.key} {found.device.key}"] == "yes"
+        for one in _asked_fields(found)
+        if form.get(f"{one.key} {found.device.key}") in one.choices
+    }
+    return replace(request, fields={**request.fields, **said})
 
 
 def _cameras(offer: ProposalRequest) -> list[str]:

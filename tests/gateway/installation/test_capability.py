@@ -184,7 +184,7 @@ def test_the_box_never_closes_a_garage_whose_opener_cannot_be_asked_about_its_be
 def test_a_lock_that_answers_late_is_told_which_latency_to_declare() -> None:
     late = measured(0.2, 4.1, bolt=True)
     (longer,) = (p for p in device_capabilities(house(), "front-lock", late) if beginning(p) == "It took longest s")
-    assert "write `latency: 7` under front-lock" in longer.text.to("en")
+    assert "write `latency: 7` under front-lock" in longer.text_with_command.to("en")
 
 
 @pytest.mark.parametrize(

@@ -219,3 +219,27 @@ async def test_an_account_is_shown_once_and_a_new_password_ends_the_former(broke
     for other in ("gateway", "owner", "nobody"):
         status, _ = await sent(site, site.owner, "/installation/accounts", ("account", other), ("do", "show"))
         assert status == 404, "accounts of the box's own parts are never shown"
+
+
+async def test_a_found_lock_is_asked_what_no_device_announces_like_a_typed_one(
+    house: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = DiscoveredDevice(
+        key="zigbee2mqtt/back lock", source="broker", text_key="lock", name="back",
+        add_fields={"id": "back", "kind": "lock", "vendor": "zigbee2mqtt", "address": "zigbee2mqtt/back"},
+    )  # fmt: skip
+
+    async def discover(*_: object) -> tuple[tuple[DiscoveredDevice, ...], None]:
+        return (lock, SENSOR), None
+
+    monkeypatch.setattr(WalkTestRunner, "discover", discover)
+    owner = house.site.owner
+    await sent(house.site, owner, "/setup/devices/search")
+    question = "Does it lock by itself some time after it was unlocked?"
+    assert (await house.page(owner, "/setup/devices")).count(question) == 1, "the lock alone"
+    assert question in await house.page(owner, "/installation/add?kind=lock&vendor=zigbee2mqtt")
+    said = (("take", lock.key), (f"auto_lock {lock.key}", "no"))
+    _, page = await sent(house.site, owner, "/setup/devices", *said, ("password", "not it"))
+    assert '<option value="no" selected>' in page, "what was said is still there"
+    assert (await sent(house.site, owner, "/setup/devices", *said, ("password", ANNA_PASSWORD)))[0] == 303
+    assert load_home_file(house.file).devices["back"].model_dump()["auto_lock"] is False
