@@ -340,7 +340,9 @@ def expire_pending_scan(step: Step) -> None:
     if pending is not None:
         is_for_keeper = step.state.rules.holder is Holder.KEEPER
         why = Refusal.KEEPER_NOT_PROVEN if is_for_keeper else Refusal.COURIER_NOT_PROVEN
-        answer = c.AnswerScan(scan=pending.scan, scanner=pending.scanner, answer=c.ScanAnswer.NO, refusal=why)
+        answer = c.AnswerScan(
+            scan=pending.scan, scanner=pending.scanner, answer=c.ScanAnswer.NO, refusal=why, delivery=pending.delivery
+        )
         transitions.answer_no(step, answer)
         step.state = replace(step.state, pending_scan=None)
     step.clear_timers(Timer.HALF)

@@ -353,13 +353,14 @@ def test_parcel_and_courier_open_together_in_either_order() -> None:
 
 def test_a_parcel_without_its_courier_is_refused_after_a_minute_where_it_was_scanned() -> None:
     house = good_day()
-    announce_delivery(house, needs_courier=True)
+    promise = announce_delivery(house, needs_courier=True)
     house.scan("d0-1", scanner="left")
     house.run(59)
     assert not house.refusals
     house.run(2)
     last = house.all(c.AnswerScan)[-1]
     assert (last.refusal, last.scanner, last.scan) == ("courier_not_proven", "left", "v1")
+    assert last.delivery == promise.id, "the household is told whose courier it was"
     house.scan("d0-qr")
     house.run(RINGING_S)
     assert house.phase == "ready"
