@@ -1,6 +1,7 @@
 """The first set-up: the list of its steps, the devices that were found, and the entrance that they make."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -92,20 +93,23 @@ class SetupPage(Page):
         waiting = {view.proposal.name for view in await self._services.proposals.read_views() if not view.proposal.done}
         return self._render_page(
             request, "setup_devices", status=status, page=DEVICES_PATH, errors=errors, waiting=waiting,
-            found=[self._found_facts(one, chosen) for one in new], searched=searched is not None,
+            found=[self._found_facts(one, chosen, _twins(one, new)) for one in new], searched=searched is not None,
             begins=not self._searching.locked() and (age is None or (age > SEARCH_PAUSE_S and not new)),
             known=[one.device for one in self._tryout.found if one.device.known_as],
             is_owner=user.role is Role.OWNER,
         )  # fmt: skip
 
-    def _found_facts(self, found: FoundDevice, chosen: MultiMapping[object] | None) -> Mapping[str, Any]:
+    def _found_facts(
+        self, found: FoundDevice, chosen: MultiMapping[object] | None, twins: Sequence[FoundDevice]
+    ) -> Mapping[str, Any]:
         fields, key = found.device.add_fields, found.device.key
-        is_ticked = fields["kind"] in WANTED_KINDS if chosen is None else key in chosen.getall("take", ())
+        is_wanted = fields["kind"] in WANTED_KINDS and (not twins or twins[0] is found)
+        is_ticked = is_wanted if chosen is None else key in chosen.getall("take", ())
         asked, sent = _asked_fields(found), MultiDict[object]() if chosen is None else chosen
         return {
             "asked": asked, "answers": {one.key: str(sent.get(f"{one.key} {key}", "")) for one in asked},
             "found": found, "device": found.device, "fields": fields, "kind": kind_name(fields["kind"]),
-            "title": vendor_title(fields["vendor"]), "ticked": is_ticked,
+            "title": vendor_title(fields["vendor"]), "ticked": is_ticked, "has_twin": bool(twins),
         }  # fmt: skip
 
     @post(f"{DEVICES_PATH}/search", UserRight.DEVICES)
@@ -152,7 +156,7 @@ class SetupPage(Page):
             return await self._devices_page(
                 request, user, errors=[_("Tick at least one device.")], status=422, chosen=form
             )
-        errors = await add_to_house(self._authorizer, request, user, requests)
+        errors = _twin_errors(requests) or await add_to_house(self._authorizer, request, user, requests)
         if errors:
             return await self._devices_page(request, user, errors=errors, status=422, chosen=form)
         raise web.HTTPSeeOther(SETUP_PATH)
@@ -250,6 +254,18 @@ def _request_of(device: DiscoveredDevice, home: Home) -> ProposalRequest | None:
     form = MultiDict[object]([(key, value) for key, several in values.items() for value in several])
     request = read_form(fields["kind"], form, home)
     return request if isinstance(request, ProposalRequest) else None
+
+
+def _twins(found: FoundDevice, others: Sequence[FoundDevice]) -> Sequence[FoundDevice]:
+    """Return all that would get the id of this device, itself included; empty: no other would."""
+    same = [one for one in others if one.device.add_fields["id"] == found.device.add_fields["id"]]
+    return same if len(same) > 1 else ()
+
+
+def _twin_errors(requests: Sequence[ProposalRequest]) -> Sequence[Text]:
+    counts = Counter(one.name for one in requests)
+    text = _("{count} of what is ticked would get the id {name}. Tick one, and give the others another id first.")
+    return [text.with_facts(count=str(count), name=name) for name, count in counts.items() if count > 1]
 
 
 def _asked_fields(found: FoundDevice) -> Sequence[FormField]:

@@ -243,3 +243,26 @@ async def test_a_found_lock_is_asked_what_no_device_announces_like_a_typed_one(
     assert '<option value="no" selected>' in page, "what was said is still there"
     assert (await sent(house.site, owner, "/setup/devices", *said, ("password", ANNA_PASSWORD)))[0] == 303
     assert load_home_file(house.file).devices["back"].model_dump()["auto_lock"] is False
+
+
+async def test_of_two_found_devices_with_one_id_only_one_is_ticked_and_the_page_says_why(
+    house: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin = replace(SENSOR, key="twin", name="twin of it")
+
+    async def discover(*_: object) -> tuple[tuple[DiscoveredDevice, ...], None]:
+        return (SENSOR, twin), None
+
+    monkeypatch.setattr(WalkTestRunner, "discover", discover)
+    owner, before = house.site.owner, house.file.read_bytes()
+    await sent(house.site, owner, "/setup/devices/search")
+    page = await house.page(owner, "/setup/devices")
+    assert re.findall(r'name="take" value="([^"]+)"( checked)?', page) == [("back-door", " checked"), ("twin", "")]
+    assert page.count("would get the same id, back-door") == 2
+    both = (("take", "back-door"), ("take", "twin"), ("password", ANNA_PASSWORD))
+    status, text = await sent(house.site, owner, "/setup/devices", *both)
+    assert (status, "2 of what is ticked would get the id back-door." in text) == (422, True)
+    assert house.file.read_bytes() == before
+    assert "wait for your word" not in await house.page(owner, "/"), "nothing is left half done"
+    one = (("take", "twin"), ("password", ANNA_PASSWORD))
+    assert (await sent(house.site, owner, "/setup/devices", *one))[0] == 303
