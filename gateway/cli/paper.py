@@ -59,7 +59,7 @@ def door_notice(  # noqa: PLR0913 - one argument an option of the command
         sheet = notice.notice_for(
             _with_stored_retention(house), resolve_entrance(house, entrance), contact=contact, pages=pages
         )
-    chosen: tuple[Language, ...] = ("fr", SOURCE) if language == BOTH else (language,)
+    chosen: tuple[Language, ...] = notice.notice_languages(house.language) if language == BOTH else (language,)
     _write(out, notice.door_notice(sheet, languages=chosen, made=read_clock(house.clock).utc))
     written = f"Written: {relative_path(out)}, {len(chosen)} page(s) A4."
     typer.echo(f"{written} Print it at full size and hang it by the scanner.")

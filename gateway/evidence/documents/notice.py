@@ -10,7 +10,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import ShowSignal
 from gateway.evidence.documents.pdf import MM_PER_POINT, PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Pictogram, Sheet
-from gateway.system.i18n import Language, Text, _, pgettext
+from gateway.system.i18n import SOURCE, Language, Text, _, pgettext
 from gateway.system.text import MAX_NAME_CHARS, sanitized
 
 MARGIN_MM = 12.0
@@ -20,6 +20,7 @@ CLOSE_SIGNAL = ShowSignal(light=Light.AMBER, sound=Sound.CLOSE_THE_DOOR)
 LIFT_SIGNAL = ShowSignal(light=Light.AMBER, sound=Sound.LIFT_THE_HANDLE)
 RING_SIGNAL = ShowSignal(light=Light.AMBER, sound=Sound.RING)  # `gateway/runtime/effects.py` rings so
 
+LAW_LANGUAGE: Language = "fr"  # in which a notice about cameras must be readable (France)
 SCAN_CODE = _("Scan the code")
 NO = _("Red: no")
 
@@ -117,6 +118,11 @@ def notice_for(home: Home, entrance: str, *, contact: str | None, pages: str | N
         courier_code=section.needs_courier_token,
         page=None if pages is None else _courier_page_url(pages),
     )
+
+
+def notice_languages(house: Language) -> tuple[Language, ...]:
+    """Return the two languages of a notice, in the order of its pages: the house's first, and always French."""
+    return tuple(dict.fromkeys((house, LAW_LANGUAGE, SOURCE)))[:2]
 
 
 def door_notice(notice: Notice, *, languages: Sequence[Language], made: datetime) -> bytes:

@@ -23,7 +23,7 @@ from gateway.installation.proposal_checks import ProposalRequest
 from gateway.installation.proposal_workflow import ProposalState
 from gateway.installation.questions import open_questions
 from gateway.installation.tryout import DeviceTryout, FoundDevice
-from gateway.system.i18n import SOURCE, Text, _
+from gateway.system.i18n import Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight
 from gateway.web.pages.add_device import add_to_house
@@ -229,15 +229,15 @@ class SetupPage(Page):
         raise web.HTTPSeeOther("/")
 
     @get(NOTICE_PATH, UserRight.SETTINGS)
-    async def _notice(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        """Serve the notice for the door, in French and in the home's language."""
+    async def _notice(self, _request: web.Request, _user: CurrentUser) -> web.Response:
+        """Serve the notice for the door, in the home's language first, and in French."""
         entrance = next(iter(self._home.entrances), None)
         if entrance is None:
             raise web.HTTPNotFound
         storage = self._home.storage.model_copy(update={"retention_days": self._services.retention_days})
         home = self._home.model_copy(update={"storage": storage})
         sheet = notice.notice_for(home, entrance, contact=None, pages=None)
-        languages = tuple(dict.fromkeys(("fr", self._language(request), SOURCE)))[:2]
+        languages = notice.notice_languages(home.language)
         pdf = await asyncio.to_thread(notice.door_notice, sheet, languages=languages, made=self._now.utc)
         headers = {"Content-Disposition": 'attachment; filename="notice.pdf"'}
         return web.Response(body=pdf, content_type="application/pdf", headers=headers)

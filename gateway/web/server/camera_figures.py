@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from gateway.config.home import EntranceSection, Home
+from gateway.config.device_names import device_names
+from gateway.config.home import EntranceSection
 from gateway.domain.frozen import Frozen
 from gateway.evidence.documents.photos import PhotoMoment
 from gateway.evidence.thumbnails import kept_thumbnails
-from gateway.system.i18n import Language, Text, _
 from gateway.web.server.context import GatewayServices, Viewer
 
 
@@ -28,29 +28,12 @@ class CameraFigure(Frozen):
     still: Still | None
 
 
-_OUTSIDE, _INSIDE = _("Outside"), _("Inside")
-
-
-def camera_labels(home: Home, section: EntranceSection, language: Language) -> dict[str, str]:
-    """Return the name of each camera beside its entrance: its own, else where it looks (its id, where several do)."""
-    places = {name: _INSIDE if name in section.cameras.inside else _OUTSIDE for name in section.film_cameras}
-    return {
-        name: home.devices[name].name or _label(place, name, list(places.values()), language)
-        for name, place in places.items()
-    }
-
-
-def _label(place: Text, camera: str, places: list[Text], language: Language) -> str:
-    word = place.to(language)
-    return word if places.count(place) == 1 else f"{word} ({camera})"
-
-
 def camera_figures(services: GatewayServices, entrance: str, viewer: Viewer) -> tuple[CameraFigure, ...]:
     """Return the cameras of an entrance, those that see the person at the door first; none without the right."""
     if not viewer.may("watch_live"):
         return ()
     section = services.home.entrances[entrance]
-    labels, always = camera_labels(services.home, section, viewer.language), services.store.privacy.inside_always()
+    labels, always = device_names(services.home, viewer.language), services.store.privacy.inside_always()
     stills = last_stills(services, entrance) if viewer.may("see_history") else {}
     return tuple(
         CameraFigure(

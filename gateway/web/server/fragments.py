@@ -27,7 +27,6 @@ from gateway.system.i18n import Language
 from gateway.web.auth.roles import UserRight
 from gateway.web.auth.user_agent import browser_name
 from gateway.web.server import courier_view, expected_view, keeper_view, reception_view
-from gateway.web.server.camera_figures import camera_labels
 from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
 from gateway.web.server.context import GatewayServices, Viewer, person_name, to_utc
 from gateway.web.server.story_names import story_names
@@ -81,7 +80,7 @@ def state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
         "has_closures": has_named_closures(state.rules.closures),
         "since": to_utc(now, since),
         "cameras": {name: state.cameras.get(name) for name in section.film_cameras},
-        "labels": camera_labels(services.home, section, viewer.language),
+        "labels": devices,
         "needs_cameras": state.window_near or state.visit is not None or state.incident is not None,
         "batteries": tuple(battery_text(role, viewer.language, devices) for role in due),
         "trusted": now.trusted,

@@ -150,6 +150,14 @@ async def _read_visits(
     return cards, after
 
 
+def outcome_word(services: GatewayServices, visit: str, began: datetime, language: Language) -> Text:
+    """Return how a visit that began then ended, as its card in the list says. LookupError: there is no such visit."""
+    wanted = VisitFilter(first=began, end=began + timedelta(microseconds=1))
+    visits = {one.visit: one for one in services.store.visits.page(wanted, after=None, at_most=READ_AT_ONCE)}
+    is_running = any(visit in visits_in_progress(state) for state, _ in services.states())
+    return _card(services, visits[visit], language, is_running=is_running).word
+
+
 def read_cursor(text: str) -> VisitCursor | None:
     """Return the place that a link names; None for anything else: the list begins at its beginning."""
     match = _CURSOR.fullmatch(text)

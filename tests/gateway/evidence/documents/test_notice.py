@@ -17,7 +17,14 @@ from gateway.config.loader import load_home_file
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import ShowSignal
 from gateway.evidence.documents import notice as drawing
-from gateway.evidence.documents.notice import COURIER_STEPS, SIGNAL_MEANINGS, Notice, door_notice, notice_for
+from gateway.evidence.documents.notice import (
+    COURIER_STEPS,
+    SIGNAL_MEANINGS,
+    Notice,
+    door_notice,
+    notice_for,
+    notice_languages,
+)
 from gateway.evidence.documents.pdf import Pictogram, Sheet
 from gateway.system.i18n import Language, Text, _, languages, pgettext
 from tests.gateway.evidence.documents.printed import A4_POINTS, read_codes, read_pdf, render_page
@@ -43,6 +50,11 @@ def test_it_has_one_a4_page_a_language(notice: Notice, tmp_path: Path) -> None:
         printed = read_pdf(door_notice(notice, languages=chosen, made=MADE), tmp_path)
         assert printed.sizes == (A4_POINTS,) * len(chosen)
         assert len(printed.words) == len(chosen)
+
+
+def test_its_first_page_is_in_the_house_s_language_and_french_is_never_left_out() -> None:
+    assert notice_languages("en") == ("en", "fr")
+    assert notice_languages("fr") == ("fr", "en")
 
 
 def sentences() -> Iterator[Text]:

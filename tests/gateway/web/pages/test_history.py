@@ -85,6 +85,14 @@ async def test_the_history_is_narrowed_to_what_is_looked_for(site: ServedSite, q
     assert "<script>" not in text.replace('<script type="module"', "")
 
 
+async def test_the_page_of_a_visit_is_titled_by_how_it_ended_and_when(site: ServedSite) -> None:
+    english = {"Accept-Language": "en"}
+    async with site.client(site.owner) as client, client.get("/history/incident-1", headers=english) as answer:
+        text = await answer.text()
+    assert re.search(r"<title>Incident, Wed 10 Jun( 2026)? \d\d:\d\d", text), re.search("<title>.*", text)
+    assert "<b>Incident</b> · Front" in text
+
+
 async def test_a_small_picture_is_shown_to_whoever_may_see_the_history_and_noted_once(
     site: ServedSite, made: ShellBox
 ) -> None:
