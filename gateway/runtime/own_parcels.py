@@ -23,7 +23,7 @@ from gateway.domain.delivery.own_parcel import (
     read_number,
 )
 from gateway.domain.delivery.promise import Claims, Offer, State, Window, delivery_key
-from gateway.domain.delivery.result import Refusal
+from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.frozen import Frozen
 from gateway.protocol.delivery_message import new_claims, sign_delivery
 from gateway.protocol.ed25519 import SigningKey
@@ -70,6 +70,8 @@ class ParcelState(StrEnum):
     VISITING = auto()
     DELIVERED = auto()
     NOT_DELIVERED = auto()
+    NOT_KNOWN = auto()  # the box cannot say whether it came in
+    ATTENDED = auto()  # somebody answered the bell
     ELSEWHERE = auto()  # its carrier says that it is delivered, and no visit brought it
     CANCELLED = auto()
     EXPIRED = auto()
@@ -84,6 +86,8 @@ PARCEL_STATE_TEXTS: Mapping[str, Text] = MappingProxyType(
         ParcelState.VISITING: _("The courier is at the door"),
         ParcelState.DELIVERED: _("Delivered here"),
         ParcelState.NOT_DELIVERED: _("Not delivered: no parcel came in. Announce it again if it comes once more"),
+        ParcelState.NOT_KNOWN: _("Not known whether the parcel came in. Announce it again if it comes once more"),
+        ParcelState.ATTENDED: _("Received by somebody"),
         ParcelState.ELSEWHERE: _("Delivered elsewhere, says its carrier: closed"),
         ParcelState.CANCELLED: _("Withdrawn"),
         ParcelState.EXPIRED: _("Its days are over: it did not come"),
@@ -173,6 +177,7 @@ _STATES = {
     State.CANCELLED: ParcelState.CANCELLED,
     State.EXPIRED: ParcelState.EXPIRED,
 }
+_NOT_DELIVERED_STATES = {Outcome.UNKNOWN.value: ParcelState.NOT_KNOWN, Outcome.ATTENDED.value: ParcelState.ATTENDED}
 
 
 def parse_day_hours(text: str) -> tuple[time, time]:
@@ -281,7 +286,10 @@ class OwnParcelService:
         now, zone, order = self.clock.now(), ZoneInfo(self.home.timezone), parcel.row.order
         context = self.store.delivery_context
         facts = parcel.row.facts(context, now)
-        state = _STATES[parcel.row.result(context, now).state or State.REFUSED]
+        result = parcel.row.result(context, now)
+        state = _STATES[result.state or State.REFUSED]
+        if state is ParcelState.NOT_DELIVERED:
+            state = _NOT_DELIVERED_STATES.get(result.reason or "", state)
         if parcel.elsewhere is not None and state is ParcelState.CANCELLED:
             state = ParcelState.ELSEWHERE
         elif facts.refusal is Refusal.ANNOUNCE_AGAIN:

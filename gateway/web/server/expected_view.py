@@ -28,7 +28,6 @@ _STATE_TEXTS: Mapping[State, Text] = {
     State.WINDOW_OPEN: _("May come now"),
     State.VISITING: _("The courier is at the door"),
 }
-_NOT_KNOWN_OWN_TEXT = _("Not known whether the parcel came in. Announce it again if it comes once more")
 _NOT_KNOWN_TEXT = _("Not known whether the parcel came in. {brand} has to announce it again if it comes once more")
 _NOT_DELIVERED_TEXT = _("Not delivered: no parcel came in. {brand} has to announce it again if it comes once more")
 _NOT_OUT_TEXT = _("Expected: it opens nothing before it is out for delivery")
@@ -117,7 +116,7 @@ def lost_parcel_text(services: GatewayServices, row: DeliveryRow, language: Lang
         return None
     is_own, is_known = row.order.brand == OWN_BRAND, result.reason != Outcome.UNKNOWN
     if is_own:
-        return PARCEL_STATE_TEXTS[ParcelState.NOT_DELIVERED] if is_known else _NOT_KNOWN_OWN_TEXT
+        return PARCEL_STATE_TEXTS[ParcelState.NOT_DELIVERED if is_known else ParcelState.NOT_KNOWN]
     text = _NOT_DELIVERED_TEXT if is_known else _NOT_KNOWN_TEXT
     return text.with_facts(brand=sanitized(services.brand_name(row.order.brand, language)))
 

@@ -32,7 +32,7 @@ from gateway.runtime.own_parcels import (
 from gateway.storage import own_parcels as stored
 from gateway.storage.own_parcels import ParcelRefusal
 from gateway.storage.snapshot import write_snapshot
-from tests.gateway.domain.delivery.house import commit_reservation, receive
+from tests.gateway.domain.delivery.house import commit_reservation, make_step, receive
 from tests.gateway.domain.delivery.shop import NOON, NOW, PARCEL, make_offer
 from tests.shell.box import ShellBox, box, run_box, run_tasks
 from tests.shell.house import make_home
@@ -200,6 +200,25 @@ def test_hours_that_are_none_are_refused(text: str) -> None:
 
 
 # ---- when it may come in ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (Outcome.DELIVERED, ParcelState.DELIVERED),
+        (Outcome.NOT_DELIVERED, ParcelState.NOT_DELIVERED),
+        (Outcome.UNKNOWN, ParcelState.NOT_KNOWN),
+        (Outcome.ATTENDED, ParcelState.ATTENDED),
+    ],
+)
+async def test_the_end_of_its_visit_is_told_as_far_as_the_box_knows_it(
+    made: ShellBox, outcome: Outcome, state: ParcelState
+) -> None:
+    view = await announced(made)
+    result = c.ReportParcelResult(visit="v1", delivery=view.key, outcome=outcome)
+    await made.store.commit(make_step(made.front.state, result))
+    (shown,) = made.reception.own_parcels.views()
+    assert (shown.state, shown.is_open) == (state, False)
 
 
 async def test_its_way_is_shown_from_expected_over_out_for_delivery_to_delivered_elsewhere(made: ShellBox) -> None:
