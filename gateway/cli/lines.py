@@ -50,6 +50,11 @@ def quoted_path(path: Path) -> str:
     return shlex.quote(relative_path(path))
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number and what it counts, as in "1 film" and "2 films"; `noun` takes an s in the plural."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def program_name() -> str:
     """Return the name of this program for a shell: its path if the shell does not find `perron`."""
     mine = Path(sys.executable).with_name("perron")

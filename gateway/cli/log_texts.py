@@ -55,7 +55,7 @@ LOG_TEXTS: Mapping[str, str] = {
     # ---- films and proofs
     "checkpoint_not_kept": "the newest checkpoint could not be kept beside the store",
     "clip_not_noted": "the film {path} could not be noted in the store",
-    "clips_of_nobody": "{clips} film(s) came of the visit {visit}, which no entrance knows",
+    "clips_of_nobody": "films came of the visit {visit}, which no entrance knows: {clips}",
     "forgotten_film_erased": "the film {file} belongs to no visit that is kept, and was erased",
     "not_sealed": "the proof of the visit {visit} could not be sealed; it is tried again",
     "not_tidied": "what is older than its time could not be erased; it is tried again",
@@ -65,7 +65,7 @@ LOG_TEXTS: Mapping[str, str] = {
     "not_noted": "that a message was sent could not be stored; it may be sent twice",
     "phone_gone": "phone {phone} ({scheme}) is told no longer: its browser has given the subscription up",
     "phone_not_reached": "a message did not reach phone {phone} ({scheme}: {heard}); it is tried again in {again_in} s",
-    "phone_told": "phone {phone} ({scheme}) has {messages} message(s)",
+    "phone_told": "phone {phone} ({scheme}) was told; messages: {messages}",
     "phones_not_enlisted": "the phones could not be stored",
     "phones_open_to_others": "{file} can be read by others",
     # ---- installation

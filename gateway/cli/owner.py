@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from gateway.cli.broker import json_body, open_session, publish, wait_for_message
 from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, load_home, resolve_entrance
-from gateway.cli.lines import DEFAULT_HOME
+from gateway.cli.lines import DEFAULT_HOME, counted
 from gateway.cli.options import CheckpointFile, EntranceName, HomeFile, PublicKeyFile, cli, exit_unless
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
@@ -128,7 +128,7 @@ def _verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
     last = newest.statement
     what = f"{evidence.brand} {evidence.name}, version {last.version}: {last.state} at {utc_text(last.at).to(SOURCE)}"
     lines = [
-        f"holds: {what}, house {last.house}, {len(evidence.parcels)} parcel(s), {last.missing} missing",
+        f"holds: {what}, house {last.house}, {counted(len(evidence.parcels), 'parcel')}, {last.missing} missing",
         *(f"  {_account_line(line)}" for line in newest.lines),
     ]
     notes = {
@@ -210,7 +210,7 @@ def _verdict_lines(verdict: VerificationResult) -> list[str]:
     lines = [
         f"part {manifest.part}: {manifest.entrance},"
         f" {_day(manifest)}, {manifest.film.start:%H:%M:%S} to {manifest.film.end:%H:%M:%S} UTC;"
-        f" {len(manifest.clips)} films, {len(manifest.decisions)} decisions"
+        f" {counted(len(manifest.clips), 'film')}, {counted(len(manifest.decisions), 'decision')}"
         + "".join(f"\n  {_closure_line(closure)}" for closure in manifest.route)
         + "".join(f"\n  declared gap: {gap}" for gap in manifest.declared_gaps)
         for manifest in (part.manifest for part in verdict.parts)

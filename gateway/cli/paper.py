@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from gateway.cli.failure import Failure, failure_on, load_home, resolve_entrance
-from gateway.cli.lines import DEFAULT_HOME, HOME_VARIABLE, relative_path, set_current_home
+from gateway.cli.lines import DEFAULT_HOME, HOME_VARIABLE, counted, relative_path, set_current_home
 from gateway.cli.options import CheckpointFile, HomeFile, PublicKeyFile, cli, exit_unless, known_language
 from gateway.cli.owner import check_readable, is_sealed_by
 from gateway.config.home import Home
@@ -61,7 +61,7 @@ def door_notice(  # noqa: PLR0913 - one argument an option of the command
         )
     chosen: tuple[Language, ...] = notice.notice_languages(house.language) if language == BOTH else (language,)
     _write(out, notice.door_notice(sheet, languages=chosen, made=read_clock(house.clock).utc))
-    written = f"Written: {relative_path(out)}, {len(chosen)} page(s) A4."
+    written = f"Written: {relative_path(out)}, {counted(len(chosen), 'page')} A4."
     typer.echo(f"{written} Print it at full size and hang it by the scanner.")
     if contact is None:
         typer.echo("Write on its last line whom to ask: the law wants it told. --contact prints it.")

@@ -118,6 +118,8 @@ def _describe_error(error: ErrorDetails, whole: dict[str, Any]) -> str:
             return f"{key} is {_shorten(repr(error['input']))}: write a list, [{_shorten(error['input'])}]."
         case "literal_error":
             meant = _meant(str(error["input"]), context["expected"])
+            if error["loc"][-1] == "vendor":
+                return f"no such vendor: {_shorten(repr(error['input']))}; known are {context['expected']}.{meant}"
             return f"{key} is {_shorten(repr(error['input']))}: it can be {context['expected']}.{meant}"
         case _:
             return f"{key} is {_shorten(repr(error['input']))}: {error['msg'][:1].lower()}{error['msg'][1:]}."
@@ -125,7 +127,7 @@ def _describe_error(error: ErrorDetails, whole: dict[str, Any]) -> str:
 
 def _meant(written: str, quoted: str) -> str:
     """Return a question for the closest of the words in quotes; empty if none is close."""
-    close = difflib.get_close_matches(written, re.findall(r"'([^']+)'", quoted), n=1)
+    close = difflib.get_close_matches(written, re.findall(r"'([^']+)'", quoted), n=1, cutoff=0.75)
     return f" Did you mean `{close[0]}`?" if close else ""
 
 

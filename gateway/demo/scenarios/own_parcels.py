@@ -109,7 +109,7 @@ def _questions(play: ScenarioRun) -> list[Body]:
 
 
 @SCENARIOS.add(
-    _("into the living space the owner's parcel comes only with his tap on the picture"),
+    _("into the living space the owner's parcel comes only with a tap on the picture"),
     EXPECT_OWN,
     phases=(
         Phase.RINGING, Phase.APPROVING, "ready", Phase.RINGING, Phase.APPROVING, *PHASES_WHOLE_VISIT[1:],

@@ -292,12 +292,12 @@ class _ReportPages(Frozen):
             decisions = max(counts) if self.has_door else sum(counts)
             if NOTE_NO_KEY not in verdict.notes:
                 height, ink, title = 22, Ink.GREEN, _("The proof holds")
-                text = _("Films and log are as the box sealed them: {films} film(s), {decisions} decision(s).")
+                text = _("Films and log are as the box sealed them (films: {films}, decisions: {decisions}).")
             else:  # anybody can make a key and seal anything with it
                 height, ink, title = 22, Ink.NIGHT, _("The folder agrees, key not compared")
                 text = _(
-                    "{films} film(s) and {decisions} decision(s) belong together. That this very box sealed them is "
-                    "proven only once its key is compared."
+                    "Films and decisions belong together (films: {films}, decisions: {decisions}). That this very box "
+                    "sealed them is proven only once its key is compared."
                 )
             lines = [self._phrase(text, films=films, decisions=decisions)]
         return self._draw_banner(y, height=height, ink=ink, sign=sign, title=self._phrase(title), lines=lines)

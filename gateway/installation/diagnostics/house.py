@@ -299,8 +299,8 @@ def fault_findings(home: Home, now: datetime) -> Iterator[Finding]:
     recent = [] if report is None else [kind for kind in report.kinds if now - kind.at <= FAULT_SHOWN_PERIOD]
     if recent:
         statement = _(
-            "{count} kind(s) of unforeseen error, the last {last} ({workers}): what caused them is set aside, all "
-            "else goes on",
+            "unforeseen errors (number of kinds: {count}), the last {last} ({workers}): what caused them is set aside, "
+            "all else goes on",
             count=str(len(recent)),
             last=utc_text(recent[-1].at),
             workers=", ".join(sorted({kind.worker for kind in recent})),

@@ -161,7 +161,7 @@ class DeskPages(Page):
         outcome = ActOutcome(refusal=CustodyRefusal.NOT_OFFERED)
         if parcel is not None:
             outcome = await desk.decline(who.receiver, parcel.delivery, parcel.parcel, DeclineReason(reason))
-        return self._answer(request, who, outcome, _("Declined. The courier takes the parcel with him."))
+        return self._answer(request, who, outcome, _("Declined. The courier takes the parcel away again."))
 
     def _offered(self, reception: str, handle: str) -> StoredCustody | None:
         offered = self._store.custodies.at(reception, (CustodyStage.OFFERED,))

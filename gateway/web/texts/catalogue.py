@@ -90,7 +90,7 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "add.note.no_living_space": _(
         "Declared: it does not lead to the living space, so less is asked of it. Is that so?"
     ),
-    "add.note.no_courier_proof": _("The courier shows no code of his own there: the parcel's label is enough."),
+    "add.note.no_courier_proof": _("The courier shows no code there: the parcel's label is enough."),
 }
 
 

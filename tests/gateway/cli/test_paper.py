@@ -20,7 +20,7 @@ def test_the_notice_is_written_in_both_languages_and_asks_for_a_contact(home_fil
     out = tmp_path / "notice.pdf"
     told = run_perron("door-notice", out, home=home_file)
     assert (told.returncode, told.stderr) == (ExitCode.DONE, "")
-    assert "2 page(s) A4" in told.stdout
+    assert "2 pages A4" in told.stdout
     assert "--contact" in told.stdout
     french, english = read_pdf(out.read_bytes(), tmp_path).words
     assert "Livraisons filmées ici" in french

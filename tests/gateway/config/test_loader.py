@@ -154,6 +154,14 @@ def test_line_and_column_are_those_of_the_key(tmp_path: Path) -> None:
         load_home_file(file)
 
 
+def test_an_unknown_vendor_is_told_which_are_known_and_nothing_that_is_not_near(tmp_path: Path) -> None:
+    file = changed(tmp_path, "vendor: somfy", "vendor: yale")
+    with pytest.raises(ConfigError) as caught:
+        load_home_file(file)
+    known = "'somfy', 'alexa', 'nukihub', 'zigbee2mqtt', 'zwave' or 'guard'"
+    assert str(caught.value).splitlines()[0].endswith(f"no such vendor: 'yale'; known are {known}.")
+
+
 def test_several_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     file = changed(tmp_path, "guarded: true", "gaurded: true")
     file.write_text(file.read_text().replace("language: fr", "language: xx"))

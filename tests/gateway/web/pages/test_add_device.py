@@ -104,9 +104,9 @@ async def test_an_installer_proposes_the_owner_is_told_at_home_and_accepts_with_
     assert (await house.post(ines, DOOR))[0] == 303
     assert house.file.read_text(encoding="utf-8") == before, "a proposal is not in the house"
     assert "wait for your word" not in await house.page(ines, "/")
-    assert "1 addition(s) to the house wait for your word" in await house.page(owner, "/")
+    assert "One addition to the house waits for your word" in await house.page(owner, "/")
     theirs = await house.page(ines)
-    assert "The owner sees it on his home page" in theirs
+    assert "The owner sees it on the page Home" in theirs
     assert waiting(theirs) == []
     text = await house.page(owner)
     assert "back-door:\n  kind: door\n  vendor: esphome" in text

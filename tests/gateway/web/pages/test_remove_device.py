@@ -90,7 +90,7 @@ async def test_nothing_is_removed_while_somebody_is_at_a_door(house: Home) -> No
 async def test_an_installer_reads_whom_to_ask_and_removes_nothing(house: Home) -> None:
     ines, before = await house.site.guest(Role.INSTALLER, "Ines"), house.file.read_bytes()
     page = await house.page(ines, "/installation")
-    assert "The owner removes a device here, with his password." in page
+    assert "The owner removes a device here, with the password." in page
     assert REMOVE not in page
     assert (await removes(house, ines, "spare"))[0] == 403
     assert house.file.read_bytes() == before

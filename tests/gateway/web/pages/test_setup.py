@@ -100,7 +100,7 @@ async def test_an_installer_only_proposes_and_sees_no_account(house: Home) -> No
     chosen = (("take", "porch"), ("password", ANNA_PASSWORD))
     assert (await sent(house.site, ines, "/setup/devices", *chosen))[0] == 303
     assert (house.file.read_bytes(), house.reread) == (before, [])
-    assert "1 addition(s) to the house wait for the owner" in await house.page(ines, "/setup")
+    assert "One addition to the house waits for the owner" in await house.page(ines, "/setup")
     assert "The owner does this." in await house.page(ines, "/setup")
     for path in ("/installation/accounts", "/setup/notice.pdf"):
         async with house.site.client(ines) as client, client.get(path) as answer:
