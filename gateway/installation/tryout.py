@@ -1,10 +1,10 @@
 """Tries a device before it is added: a camera's picture, a lock's answer.
 
-Nothing is enrolled: the house with the device exists for the time of the trial. An installer may try only what
-announced itself in the network or at the broker, so the box cannot be made to speak with any other machine; the owner
-may name an address in the home's own network too. A camera of the inside that is in the house already is not tried
-again by another path: it is shown during a visit only. Each person has a limited number of trials, and a picture is for
-the one who asked for it.
+Nothing is enrolled: the house with the device exists for the time of the trial. The owner may name an address in the
+home's own network. An installer may try what announced itself in the network or at the broker; of another camera he
+sees a picture only with its account, and only if the camera shows none without: else he could look through any open
+camera of the family. A camera of the inside that is in the house already is not tried again by another path: it is
+shown during a visit only. Each person has a limited number of trials, and a picture is for the one who asked for it.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from gateway.system.atomic_file import write_whole
 from gateway.system.config_section import ConfigError
 from gateway.system.i18n import Text, _, pgettext
 from gateway.system.token_bucket import SlidingWindow
-from gateway.video.ipc import CameraSource
+from gateway.video.ipc import CameraSource, OpenFailure
 from gateway.video.probe import ProbeResult, probe_stream
 
 MAX_TRIALS_PER_HOUR = 60  # of one person: an address book of the network is not read through a form
@@ -118,8 +118,13 @@ class DeviceTryout:
 
         self.found = tuple(await asyncio.gather(*map(tried, self.found)))
 
-    async def try_device(self, request: ProposalRequest, person: str, *, is_found: bool) -> Trial:
-        """Try a device; not `is_found`: the owner named its address."""
+    async def try_device(
+        self, request: ProposalRequest, person: str, *, is_found: bool, needs_account: bool = False
+    ) -> Trial:
+        """Try a device; not `is_found`: somebody named its address.
+
+        `needs_account`: a camera shows its picture only to who has its account.
+        """
         now = self._clock()
         if not self._limits.setdefault(person, SlidingWindow(MAX_TRIALS_PER_HOUR, 3600.0)).take(now.mono):
             return Trial(text=_("You have tried a lot within an hour: later."))
@@ -129,11 +134,15 @@ class DeviceTryout:
             return Trial(text=_("It cannot be added like this."), good=False)
         async with self._turns:
             if isinstance(device, CameraDevice):
+                if needs_account:
+                    refusal = await self._unproven(request, device)
+                    if refusal is not None:
+                        return refusal
                 return await self._try_camera(request, device, person, is_found=is_found)
             return await self._try_answer(view.house, request.name, device)
 
     def may_try(self, request: ProposalRequest, *, is_owner: bool) -> bool:
-        """Return whether a person may try this: an installer only what has announced itself."""
+        """Return whether a person may try this without more ado: an installer only what has announced itself."""
         if is_owner or request.kind != "camera":
             return True
         announced = {
@@ -159,6 +168,38 @@ class DeviceTryout:
         if kept is None or kept.person != person or kept.until < self._clock().mono:
             return None
         return kept
+
+    async def _unproven(self, request: ProposalRequest, camera: CameraDevice) -> Trial | None:
+        """Return why an installer may not see the picture at an address that he named; None: its account may show it.
+
+        The camera is asked without the account first, and no picture of it is kept.
+        """
+        if request.login is None:
+            return Trial(
+                text=_(
+                    "Type the camera's account: of a camera that does not announce itself you see a picture only with "
+                    "it. The owner may look without."
+                )
+            )
+        host, port = endpoint(camera.url)
+        addresses = await asyncio.to_thread(_addresses, host)
+        if not addresses or not all(map(_is_own_network, addresses)) or any(map(_is_own_machine, addresses)):
+            return Trial(text=_("{host} is no other machine of the home's own network.", host=host), good=False)
+        if await asyncio.to_thread(self._is_inside_camera, addresses, port):
+            return None  # `_try_camera` says it
+        probe = await probe_stream(CameraSource(name=request.name, url=camera.url, fingerprint=camera.fingerprint))
+        if probe.unopened in (OpenFailure.LOGIN_REFUSED, OpenFailure.LOGIN_UNUSABLE):
+            return None
+        if probe.unopened is None:
+            return Trial(
+                text=_(
+                    "This camera shows its picture to everybody in the network, without an account. Set a password in "
+                    "it first, or let the owner look."
+                ),
+                good=False,
+            )
+        finding = judge_stream(_("camera"), probe, f"{host}:{port}")
+        return Trial(text=_("{what}. {todo}", what=finding.statement, todo=finding.todo or ""), good=False)
 
     async def _try_camera(
         self, request: ProposalRequest, camera: CameraDevice, person: str, *, is_found: bool
@@ -243,6 +284,10 @@ def _addresses(host: str) -> frozenset[str]:
         return frozenset(str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
     except OSError:
         return frozenset()
+
+
+def _is_own_machine(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
 def _is_own_network(address: str) -> bool:

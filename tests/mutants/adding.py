@@ -21,8 +21,15 @@ MUTANTS: tuple[Mutant, ...] = (
         new="        if is_owner or request.kind:\n",
         tests=(
             f"{TRIED}::test_an_installer_tries_only_what_has_announced_itself",
-            f"{SETUP}::test_an_installer_tries_an_address_only_where_a_camera_announced_itself",
+            f"{SETUP}::test_an_installer_tries_an_address_where_a_camera_announced_itself_or_with_its_account",
         ),
+    ),
+    Mutant(
+        name="an installer looks through a camera that has no password",
+        file="gateway/installation/tryout.py",
+        old="            return None\n        if probe.unopened is None:\n",
+        new="            return None\n        if probe.unopened is None and request.login is None:\n",
+        tests=(f"{TRIED}::test_an_installer_looks_through_no_camera_of_the_family_that_has_no_password",),
     ),
     Mutant(
         name="the picture of a trial is for everybody",

@@ -117,10 +117,10 @@ class AddDevicePage(Page):
     ) -> web.Response:
         """Show what a device answers, or what a camera sees, before anybody adds it."""
         is_owner = user.role is Role.OWNER
-        if not self._tryout.may_try(proposal, is_owner=is_owner):
-            trial = Trial(text=_("An installer tries a camera only if it announces itself: search for devices first."))
-        else:
-            trial = await self._tryout.try_device(proposal, user.person, is_found=not is_owner)
+        is_free = self._tryout.may_try(proposal, is_owner=is_owner)
+        trial = await self._tryout.try_device(
+            proposal, user.person, is_found=is_free and not is_owner, needs_account=not is_free
+        )
         return await self._render(request, kind=proposal.kind, values=values, trial=trial)
 
     @post(f"{ADD_DEVICE_PATH}/accept", UserRight.ENROL)

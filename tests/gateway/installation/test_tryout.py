@@ -15,7 +15,7 @@ from gateway.installation.discovery import DiscoveredDevice
 from gateway.installation.proposal_checks import Proposal, ProposalRequest, Remark
 from gateway.installation.proposal_workflow import ProposalState, ProposalView
 from gateway.installation.tryout import DeviceTryout, FoundDevice
-from gateway.video.ipc import CameraSource
+from gateway.video.ipc import CameraSource, OpenFailure
 from gateway.video.probe import ProbeResult
 
 URL = "rtsp://127.0.0.1:8554/new"
@@ -49,6 +49,7 @@ class Trying:
         self.opened: list[CameraSource] = []
         self.logins: list[str] = []
         self.answer = DeviceAnswer()
+        self.without_account = ProbeResult(unopened=OpenFailure.LOGIN_REFUSED)
         monkeypatch.setattr(tried, "probe_stream", self.probe)
         self.tryout = DeviceTryout(home_with(folder), check=self.check, ask=self.ask, clock=self.now)
 
@@ -70,8 +71,9 @@ class Trying:
         return self.answer
 
     async def probe(self, source: CameraSource, *, picture: bool = False) -> ProbeResult:
-        assert picture
         self.opened.append(source)
+        if not picture:
+            return self.without_account
         if source.login is not None:
             assert source.login.stat().st_mode & 0o077 == 0
             self.logins.append(source.login.read_text())
@@ -120,6 +122,38 @@ async def test_an_installer_tries_only_what_has_announced_itself(trying: Trying)
     trying.tryout.keep_found([FoundDevice(device=device, request=camera("rtsp://127.0.0.1:8554/other"))])
     assert trying.tryout.may_try(camera(), is_owner=False)
     assert not trying.tryout.may_try(camera("rtsp://127.0.0.1:22/new"), is_owner=False)
+
+
+NAMED = "rtsp://192.168.1.30:554/stream"
+ACCOUNT = ("admin", "secret")
+
+
+async def test_an_installer_sees_a_camera_at_an_address_that_he_named_with_its_account(trying: Trying) -> None:
+    trial = await trying.tryout.try_device(camera(NAMED, login=ACCOUNT), "ida", is_found=False, needs_account=True)
+    assert trial.good
+    assert trial.picture is not None
+    assert [source.login is None for source in trying.opened] == [True, False]
+
+
+async def test_an_installer_looks_through_no_camera_of_the_family_that_has_no_password(trying: Trying) -> None:
+    trial = await trying.tryout.try_device(camera(NAMED), "ida", is_found=False, needs_account=True)
+    assert (trial.picture, trying.opened) == (None, [])
+    assert "Type the camera's account" in trial.text.to("en")
+    trying.without_account = ProbeResult(width=640, height=360, pictures_a_second=15.0)
+    trial = await trying.tryout.try_device(camera(NAMED, login=ACCOUNT), "ida", is_found=False, needs_account=True)
+    assert (trial.good, trial.picture) == (False, None)
+    assert "to everybody in the network" in trial.text.to("en")
+    trying.without_account = ProbeResult(unopened=OpenFailure.NO_ANSWER)
+    trial = await trying.tryout.try_device(camera(NAMED, login=ACCOUNT), "ida", is_found=False, needs_account=True)
+    assert (trial.good, trial.picture) == (False, None)
+
+
+@pytest.mark.parametrize("url", ["rtsp://127.0.0.1:22/s", "rtsp://localhost:8554/s", "rtsp://8.8.8.8/s"])
+async def test_an_installer_has_the_box_speak_neither_with_itself_nor_beyond_the_network(
+    trying: Trying, url: str
+) -> None:
+    trial = await trying.tryout.try_device(camera(url, login=ACCOUNT), "ida", is_found=False, needs_account=True)
+    assert (trial.good, trial.picture, trying.opened) == (False, None, [])
 
 
 async def test_nobody_tries_without_end(trying: Trying) -> None:

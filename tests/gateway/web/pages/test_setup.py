@@ -112,14 +112,18 @@ async def test_an_installer_only_proposes_and_sees_no_account(house: Home) -> No
             assert answer.status == 403
 
 
-async def test_an_installer_tries_an_address_only_where_a_camera_announced_itself(
+async def test_an_installer_tries_an_address_where_a_camera_announced_itself_or_with_its_account(
     house: Home, network: list[str]
 ) -> None:
     ines = await house.site.guest(Role.INSTALLER, "Ines")
     form = [("kind", "camera"), ("id", "porch"), ("vendor", "rtsp"), ("do", "try")]
     _, text = await sent(house.site, ines, "/installation/add", *form, ("url", "rtsp://127.0.0.1:22/porch"))
-    assert "only if it announces itself" in text
+    assert "Type the camera&#39;s account" in text
     assert network == []
+    account = (("url", "rtsp://192.168.1.30/porch"), ("user", "admin"), ("secret", "blue ladders"))
+    _, text = await sent(house.site, ines, "/installation/add", *form, *account)
+    assert "to everybody in the network" in text, "this one answers without an account"
+    assert network.pop() == "rtsp://192.168.1.30/porch"
     await sent(house.site, ines, "/setup/devices/search")
     _, text = await sent(house.site, ines, "/installation/add", *form, ("url", "rtsp://127.0.0.1:8554/other"))
     assert "/setup/picture/" in text
