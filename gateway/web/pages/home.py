@@ -1,7 +1,7 @@
 """Shows the home page, and carries out the owner's requests: stop, lock, approve, pause and the like."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import structlog
@@ -17,10 +17,11 @@ from gateway.storage.deliveries import RefuseProblem
 from gateway.storage.models import StoreFailed
 from gateway.system.i18n import Text, _
 from gateway.web.auth.accounts import CurrentUser
-from gateway.web.auth.roles import UserRight
+from gateway.web.auth.roles import UserRight, has_right
 from gateway.web.server.authorization import PASSWORD_FIELD, REQUEST_RIGHTS, wants_json
 from gateway.web.server.camera_figures import camera_figures
 from gateway.web.server.keeper_view import kept_entrances
+from gateway.web.server.own_proposals import OwnProposal, own_proposals
 from gateway.web.server.page import Conflict, Page, form_texts, get, post, raise_if_not_done
 from gateway.web.server.security_headers import local_path
 from gateway.web.server.setup_progress import SetupProgress, read_progress
@@ -63,11 +64,15 @@ class HomePage(OwnerRequestPage):
     """The home page: every entrance, its requests, and the pauses of the household."""
 
     @get("/", UserRight.SEE_STATE)
-    async def _home_page(self, request: web.Request, _user: CurrentUser) -> web.Response:
+    async def _home_page(self, request: web.Request, user: CurrentUser) -> web.Response:
         now = self._now.utc.astimezone(self._services.zone)
         blank = {"entrance": "", "from": now.strftime("%Y-%m-%dT%H:%M"), "to": ""}
         setup = await read_progress(self._services, self._accounts, self._now, found=0)
-        return self._render(request, blank, setup=setup if setup.under_way and not setup.is_complete else None)
+        is_proposer = has_right(user.role, UserRight.DEVICES) and not has_right(user.role, UserRight.ENROL)
+        return self._render(
+            request, blank, setup=setup if setup.under_way and not setup.is_complete else None,
+            own=await own_proposals(self._services, user.person) if is_proposer else (),
+        )  # fmt: skip
 
     def _render(
         self,
@@ -76,10 +81,11 @@ class HomePage(OwnerRequestPage):
         *,
         error: Text | None = None,
         setup: SetupProgress | None = None,
+        own: Sequence[OwnProposal] = (),
     ) -> web.Response:
         viewer = self._authorizer.viewer(request)
         return self._render_page(
-            request, "home", setup=setup, entered=entered, error=error, may_begin=self._may_begin(),
+            request, "home", setup=setup, own=own, entered=entered, error=error, may_begin=self._may_begin(),
             proposed=self._services.proposals.waiting_count, kept=kept_entrances(self._services),
             cameras={name: camera_figures(self._services, name, viewer) for name in self._home.entrances},
         )  # fmt: skip

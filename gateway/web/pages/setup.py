@@ -20,7 +20,7 @@ from gateway.installation.capability import Measurement
 from gateway.installation.discovery import DiscoveredDevice
 from gateway.installation.entrance_offer import NEEDED_KINDS
 from gateway.installation.proposal_checks import ProposalRequest
-from gateway.installation.proposal_workflow import ProposalState
+from gateway.installation.proposal_workflow import ProposalState, ProposalView
 from gateway.installation.questions import open_questions
 from gateway.installation.tryout import DeviceTryout, FoundDevice
 from gateway.system.i18n import Text, _
@@ -90,10 +90,11 @@ class SetupPage(Page):
         new = self._new_devices()
         searched = self._tryout.searched
         age = None if searched is None else self._now.mono - searched.mono
-        waiting = {view.proposal.name for view in await self._services.proposals.read_views() if not view.proposal.done}
+        views = [view for view in await self._services.proposals.read_views() if not view.proposal.done]
         return self._render_page(
-            request, "setup_devices", status=status, page=DEVICES_PATH, errors=errors, waiting=waiting,
-            found=[self._found_facts(one, chosen, _twins(one, new)) for one in new], searched=searched is not None,
+            request, "setup_devices", status=status, page=DEVICES_PATH, errors=errors,
+            found=[{**self._found_facts(one, chosen, _twins(one, new)), "stands": _stands(one, views)} for one in new],
+            searched=searched is not None,
             begins=not self._searching.locked() and (age is None or (age > SEARCH_PAUSE_S and not new)),
             known=[one.device for one in self._tryout.found if one.device.known_as],
             is_owner=user.role is Role.OWNER,
@@ -254,6 +255,21 @@ def _request_of(device: DiscoveredDevice, home: Home) -> ProposalRequest | None:
     form = MultiDict[object]([(key, value) for key, several in values.items() for value in several])
     request = read_form(fields["kind"], form, home)
     return request if isinstance(request, ProposalRequest) else None
+
+
+def _stands(found: FoundDevice, views: Sequence[ProposalView]) -> str:
+    """Return how a found device that was proposed stands, as a key of the texts `add.stands`; empty: nobody did."""
+    fields = found.device.add_fields
+    named = [key for key in ("address", "url") if not fields.get(key, PLACEHOLDERS[0]).endswith(PLACEHOLDERS)]
+    for view in views:
+        proposal = view.proposal
+        is_same = (
+            all(proposal.fields.get(key) == fields[key] for key in named) if named else proposal.name == fields["id"]
+        )
+        if is_same and (proposal.kind, proposal.fields.get("vendor")) == (fields["kind"], fields["vendor"]):
+            return view.state.value
+    is_taken = any(one.proposal.name == fields["id"] and one.proposal.kind != ENTRANCE for one in views)
+    return "other" if is_taken else ""
 
 
 def _twins(found: FoundDevice, others: Sequence[FoundDevice]) -> Sequence[FoundDevice]:

@@ -469,3 +469,23 @@ def test_what_a_radio_has_comes_into_the_form_as_the_terminal_s_line_would_write
         assert same[0] == same[1], one.add_command
         tried += 1
     assert tried > 3
+
+
+async def test_an_installer_sees_at_home_what_became_of_each_of_his_proposals(house: Home) -> None:
+    ines, owner = await house.site.guest(Role.INSTALLER, "Ines"), house.site.owner
+    assert "What you proposed for the house" not in await house.page(ines, "/")
+    for fields in (DOOR, CAMERA, LOCK):
+        assert (await house.post(ines, fields))[0] == 303
+    assert (await house.page(ines, "/")).count("Waits for the owner.") == 3
+    door, camera, _ = waiting(await house.page(owner))
+    assert (await house.post(owner, {"proposal": door}, "refuse"))[0] == 303
+    assert (await house.post(owner, {"take": camera, "password": ANNA_PASSWORD}, "accept"))[0] == 303
+    page = await house.page(ines, "/")
+    assert re.findall(r"<b>([a-z-]+)</b>: ([^<]+)<", page) == [
+        ("porch", "Written; the box reads the file anew."), ("back-lock", "Waits for the owner."),
+        ("back-door", "Refused by the owner."),
+    ]  # fmt: skip
+    assert "What you proposed" not in await house.page(await house.site.guest(Role.INSTALLER, "Ida"), "/")
+    assert "What you proposed" not in await house.page(owner, "/")
+    house.site.box.time.mono += 8 * 86400
+    assert "Refused by the owner." not in await house.page(ines, "/"), "not for ever"

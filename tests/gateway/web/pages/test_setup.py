@@ -270,3 +270,23 @@ async def test_of_two_found_devices_with_one_id_only_one_is_ticked_and_the_page_
     assert "wait for your word" not in await house.page(owner, "/"), "nothing is left half done"
     one = (("take", "twin"), ("password", ANNA_PASSWORD))
     assert (await sent(house.site, owner, "/setup/devices", *one))[0] == 303
+
+
+async def test_a_found_device_says_how_it_stands_and_its_namesake_that_the_id_is_taken(
+    house: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    namesake = replace(PORCH, key="other", add_fields={**PORCH.add_fields, "url": "rtsp://127.0.0.1:8555/porch"})
+
+    async def discover(*_: object) -> tuple[tuple[DiscoveredDevice, ...], None]:
+        return (PORCH, namesake), None
+
+    monkeypatch.setattr(WalkTestRunner, "discover", discover)
+    ines, owner = await house.site.guest(Role.INSTALLER, "Ines"), house.site.owner
+    await sent(house.site, ines, "/setup/devices/search")
+    assert (await sent(house.site, ines, "/setup/devices", ("take", "porch")))[0] == 303
+    page = await house.page(ines, "/setup/devices")
+    assert page.count("Waits for the owner.") == 1
+    assert "Another device with this id was proposed" in page
+    (one,) = re.findall(r'name="take" value="(\w{16})"', await house.page(owner, "/installation/add"))
+    await sent(house.site, owner, "/installation/add/accept", ("take", one), ("password", ANNA_PASSWORD))
+    assert "Written; the box reads the file anew." in await house.page(ines, "/setup/devices")
