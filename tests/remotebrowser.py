@@ -5,7 +5,7 @@ import secrets
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import ClientSession
 from cryptography.hazmat.primitives import hashes
@@ -22,8 +22,10 @@ from gateway.protocol.browser_envelope import (
     decrypt,
     derive_keys,
     encrypt,
+    keys_from_secret,
+    load_private_key,
 )
-from gateway.system.base64url import encode_base64url
+from gateway.system.base64url import decode_base64url, encode_base64url
 from tests.gateway.web.house import ANNA_PASSWORD
 
 
@@ -84,6 +86,19 @@ class RemoteBrowser:
             assert answer.status == 200, said
         self.enrolled(said)
         return said
+
+    @classmethod
+    def of_link(cls, link: str) -> Self:
+        """Whoever has a link to a shared visit is this browser: all of it is behind the #."""
+        address, _, fragment = link.partition("#")
+        form, home, ident, secret, private, x, y = fragment.split(".")
+        assert form == "1"
+        own = load_private_key(decode_base64url(private))
+        assert Jwk.of(own.public_key()) == Jwk(x=x, y=y)
+        browser = f"brw-{ident}"
+        keys = keys_from_secret(decode_base64url(secret), home=home, browser=browser)
+        hub = address.removesuffix("/shared")
+        return cls(label="a link", sign=own, browser=browser, home=home, hub=hub, keys=keys)
 
     # ---- what it signs and seals ------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ browser WebCrypto does the same: `deriveBits`, HKDF, AES-GCM.
 A plaintext is JSON without a line feed; in an answer bytes may follow after one (a picture, a piece of a film).
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import field
 from typing import Annotated, Literal, Self
@@ -79,9 +80,13 @@ class EnvelopeKeys(Frozen, kw_only=False):
 
 def derive_keys(own: ec.EllipticCurvePrivateKey, other: Jwk, *, home: str, browser: str) -> EnvelopeKeys:
     """Derive the keys; both sides get the same ones."""
-    shared = own.exchange(ec.ECDH(), other.key)
+    return keys_from_secret(own.exchange(ec.ECDH(), other.key), home=home, browser=browser)
+
+
+def keys_from_secret(secret: bytes, *, home: str, browser: str) -> EnvelopeKeys:
+    """Derive the keys from what both sides know: the result of their ECDH, or the secret in a link."""
     infos = (f"perron-remote/1 {home} {browser} {way}".encode() for way in ("up", "down"))
-    up, down = (HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(shared) for info in infos)
+    up, down = (HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(secret) for info in infos)
     return EnvelopeKeys(browser, up, down)
 
 
@@ -119,6 +124,12 @@ def decrypt(key: bytes, browser: str, token: bytes, *, largest: int) -> Envelope
         return None
     text, _, raw = whole.partition(_SEPARATOR)
     return EnvelopeContent(text, raw)
+
+
+def seal_end_message(between: EnvelopeKeys, *, random: Callable[[int], bytes]) -> str:
+    """Seal the message that tells a browser that it has ended, so that no hub can make one forget its keys."""
+    message = json.dumps({"ended": True, "browser": between.browser}).encode()
+    return encrypt(between.down, between.browser, message, random=random)
 
 
 def _header(browser: str) -> bytes:

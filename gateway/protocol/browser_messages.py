@@ -185,6 +185,14 @@ class LiveQuery(BrowserQuery):
     camera: Id
 
 
+class SharedVisitQuery(BrowserQuery):
+    """The visit that a link shares, in this language. Only the browser of such a link may ask it."""
+
+    ask: Literal["shared"]
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
+
+
 AnyBrowserQuery = Annotated[
-    StateQuery | MessagesQuery | VisitsQuery | FilmQuery | PictureQuery | LiveQuery, Field(discriminator="ask")
+    StateQuery | MessagesQuery | VisitsQuery | FilmQuery | PictureQuery | LiveQuery | SharedVisitQuery,
+    Field(discriminator="ask"),
 ]

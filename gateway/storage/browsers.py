@@ -14,6 +14,7 @@ from gateway.domain.now import Now
 from gateway.storage.database import Database
 from gateway.storage.models import AccountHolder
 from gateway.storage.part import StorePart, reads, writes
+from gateway.storage.shares import GuestBrowser, guest_browser
 
 MAX_ORDERS_PER_BROWSER = 50  # of one browser; older ones are deleted
 
@@ -134,8 +135,13 @@ def unfinished_orders(db: Database) -> tuple[StoredOrder, ...]:
     return db.records(StoredOrder, f"{_SELECT_ORDER} WHERE state = 'kept' ORDER BY at, browser, number")
 
 
+def _delete_all(db: Database) -> None:
+    db.execute("DELETE FROM browser")
+    db.execute("DELETE FROM share")
+
+
 class BrowserStore(StorePart):
-    """The household's enrolled browsers and their orders: `Store.browsers`."""
+    """The enrolled browsers, their orders, and the browsers of shared visits: `Store.browsers`."""
 
     is_ending = False  # all are to end, and the disk has not stored it yet: until then none counts
 
@@ -152,7 +158,7 @@ class BrowserStore(StorePart):
         return await self.writer.do(lambda db: enrol(db, new, now))
 
     async def end_all(self) -> None:
-        """End all browsers: the box does not know any more what they ordered last.
+        """End all browsers and shares: the box does not know any more what they ordered last, or which had ended.
 
         None counts from now on, even if the disk does not store it. Then `is_ending` is true until `finish_ending`.
         """
@@ -162,12 +168,16 @@ class BrowserStore(StorePart):
     async def finish_ending(self) -> None:
         """Store what an `end_all` could not; otherwise do nothing."""
         if self.is_ending:
-            await self.writer.do(lambda db: db.execute("DELETE FROM browser").rowcount)
+            await self.writer.do(_delete_all)
             self.is_ending = False
 
     def browser(self, ident: str) -> EnrolledBrowser | None:
         """Return one browser; None: there is none, or it has ended."""
         return None if self.is_ending else _browser(self.reader(), ident)
+
+    def guest(self, ident: str) -> GuestBrowser | None:
+        """Return the browser of a link that shares a visit; None: there is none, or it has ended."""
+        return None if self.is_ending else guest_browser(self.reader(), ident)
 
     def browsers(self, person: str | None = None) -> tuple[EnrolledBrowser, ...]:
         """Return the browsers of one person or (None) of all, the newest last."""

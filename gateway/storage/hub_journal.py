@@ -309,6 +309,7 @@ def _renumber(db: Database, signer: EventSigner, base: int, head: str) -> None:
 
 
 def _forget(db: Database, home: str | None) -> None:
+    db.execute("DELETE FROM share WHERE id IN (SELECT share FROM guest_browser)")
     for table in ("browser", "uplink_browser", "uplink_event", "uplink_message", "uplink_delivery", "uplink_brand"):
         db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
     db.execute("UPDATE uplink SET home = ?, base_seq = 0, base_head = ?, acknowledged = 0", (home, GENESIS_DIGEST))
@@ -354,7 +355,8 @@ def _is_valid_name(carrier: str) -> bool:
 
 def _write_browser(db: Database, signer: EventSigner, now: Now, ident: str) -> bool:
     query = (
-        "SELECT b.sign, u.farewell FROM uplink_browser u LEFT JOIN browser b ON b.id = u.browser WHERE u.browser = ?"
+        "SELECT coalesce(b.sign, g.sign), u.farewell FROM uplink_browser u LEFT JOIN browser b ON b.id = u.browser"
+        " LEFT JOIN guest_browser g ON g.id = u.browser WHERE u.browser = ?"
     )
     sign, farewell = db.execute(query, (ident,)).fetchone()
     more = {"farewell": farewell or None} if sign is None else {"sign": json.loads(sign)}

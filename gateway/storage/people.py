@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
-from gateway.storage import recordings, sessions
+from gateway.storage import sessions, shares
 from gateway.storage.database import Database
 from gateway.storage.models import AccountHolder, AccountResult, Invitation, NewAccount, RecoveryCodeUse
 from gateway.storage.outbox import is_link_used, queue_message, use_link
@@ -267,6 +267,8 @@ class AccountStore(StorePart):
     set_failure_counts = writes(sessions.set_failure_counts)
     device_failure_counts = reads(sessions.device_failure_counts)
     set_device_failure_count = writes(sessions.set_device_failure_count)
-    add_share = writes(recordings.add_share)
-    active_shares = reads(recordings.active_shares)
-    end_share = writes(recordings.end_share)
+    add_share = writes(shares.add_share)
+    active_shares = reads(shares.active_shares)
+    end_share = writes(shares.end_share)
+    has_expired_shares = reads(shares.has_expired_shares)
+    end_expired_shares = writes(shares.end_expired_shares)

@@ -1,7 +1,6 @@
-"""Stores films: which clips belong to which visit, what is sealed, held, erased, or shared by a link.
+"""Stores films: which clips belong to which visit, what is sealed, held or erased.
 
-A share ends with its time, its maker's account, or the film. Who names a visit or part without a film gets a
-`LookupError`.
+Who names a visit or part without a film gets a `LookupError`.
 """
 
 import json
@@ -12,7 +11,7 @@ from typing import Any
 from gateway.domain.now import Now
 from gateway.storage.audit_log import erase_bodies, seqs_of_visit
 from gateway.storage.database import Database, from_micros, to_micros
-from gateway.storage.models import FilmRecord, SharedVisit, StoredClip
+from gateway.storage.models import FilmRecord, StoredClip
 from gateway.storage.part import StorePart, reads, writes
 
 
@@ -137,33 +136,6 @@ def last_visit(db: Database, entrance: str) -> str | None:
         " UNION ALL SELECT id, began FROM visit WHERE entrance = ?1) ORDER BY began DESC LIMIT 1",
         (entrance,),
     )
-
-
-def add_share(db: Database, share: SharedVisit, now: Now) -> None:
-    """Share a visit whose film is not erased, and delete expired shares."""
-    db.execute("DELETE FROM share WHERE until <= ?", (now.utc,))
-    if not db.exists("SELECT 1 FROM film WHERE visit = ? AND erased IS NULL", (share.visit,)):
-        raise LookupError(f"no film of {share.visit}")
-    db.insert("share", **vars(share))
-    db.log("shared", now.utc, {"share": share.id, "of": share.visit, "by": share.by})
-
-
-def active_shares(db: Database, utc: datetime) -> tuple[SharedVisit, ...]:
-    """Return what is shared at an instant by people who still have an account, the newest first."""
-    query = (
-        "SELECT s.id, s.secret, s.visit, s.by, s.made, s.until FROM share s JOIN person p ON p.id = s.by"
-        " WHERE s.until > ? AND p.removed IS NULL"
-        " AND EXISTS (SELECT 1 FROM film f WHERE f.visit = s.visit AND f.erased IS NULL) ORDER BY s.made DESC, s.id"
-    )
-    return db.records(SharedVisit, query, (utc,))
-
-
-def end_share(db: Database, ident: str, now: Now, *, by: str) -> bool:
-    """End a share at once; False: there is no such share any more."""
-    visit = db.value(str, "DELETE FROM share WHERE id = ? RETURNING visit", (ident,))
-    if visit is not None:
-        db.log("share_ended", now.utc, {"share": ident, "of": visit, "by": by})
-    return visit is not None
 
 
 class Recordings(StorePart):

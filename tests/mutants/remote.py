@@ -7,6 +7,7 @@ ORDERS = "tests/gateway/web/remote/test_orders.py"
 ANSWERS = "tests/gateway/web/remote/test_queries.py"
 SIGNED = "tests/gateway/protocol/test_browser_token.py"
 STORE = "tests/gateway/storage/test_browsers.py"
+SHARED = "tests/gateway/web/remote/test_shared_visits.py"
 
 MUTANTS = (
     Mutant(
@@ -97,7 +98,7 @@ MUTANTS = (
     Mutant(
         name="a hub may put a question again",
         file="gateway/web/remote/queries.py",
-        old="if (browser.id, query.id) in self._seen_queries:",
+        old="if (asker.id, query.id) in seen:",
         new="if False:",
         tests=(ANSWERS,),
     ),
@@ -114,5 +115,33 @@ MUTANTS = (
         old="browser == HouseholdBrowser(home=home, browser=reply.browser) and",
         new="browser.browser == reply.browser and",
         tests=("tests/gateway/hub/api/test_household.py",),
+    ),
+    Mutant(
+        name="a link to one visit shows the films of all",
+        file="gateway/web/remote/queries.py",
+        old="return self._clip(share.visit, path, person=None)",
+        new='return self._clip(path.split("/")[-2] if path.count("/") else "", path, person=None)',
+        tests=(SHARED,),
+    ),
+    Mutant(
+        name="a link to a visit shows it after its time",
+        file="gateway/storage/shares.py",
+        old='" WHERE s.until > ? AND p.removed IS NULL"',
+        new='" WHERE s.until > ?1 - 900000000000000000 AND p.removed IS NULL"',
+        tests=(SHARED,),
+    ),
+    Mutant(
+        name="a share that ended while its film was read is answered",
+        file="gateway/web/remote/queries.py",
+        old="        self._shared_visit(guest)  # it may have ended while the film was read\n",
+        new="",
+        tests=(SHARED,),
+    ),
+    Mutant(
+        name="the hub is not told that a link is over",
+        file="gateway/storage/sql/0023.sql",
+        old="UPDATE uplink_browser SET told = 0 WHERE browser = OLD.id;",
+        new="UPDATE uplink_browser SET told = 1 WHERE browser = OLD.id;",
+        tests=("tests/gateway/storage/test_shares.py",),
     ),
 )

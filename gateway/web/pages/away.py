@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
 from gateway.config.closure_names import KIND_NAMES
-from gateway.protocol.browser_envelope import EnvelopeKeys, Jwk, derive_keys, encrypt, private_scalar
+from gateway.protocol.browser_envelope import Jwk, derive_keys, private_scalar, seal_end_message
 from gateway.protocol.hash_chain import canonical_json
 from gateway.storage.browsers import EnrolledBrowser
 from gateway.system.i18n import Language, _, languages_of
@@ -107,7 +107,9 @@ class AwayPage(Page):
         new = EnrolledBrowser(
             id=ident, device=user.device, person=person, home=hub.home, label=label, sign=sign.model_dump_json(),
             agree=agree.model_dump_json(), own=private_scalar(own), since=now.utc,
-            farewell=seal_end_message(derive_keys(own, agree, home=hub.home, browser=ident)),
+            farewell=seal_end_message(
+                derive_keys(own, agree, home=hub.home, browser=ident), random=secrets.token_bytes
+            ),
         )  # fmt: skip
         if not await self._store.browsers.enrol(new, now):
             raise Unauthorized
@@ -185,12 +187,6 @@ def web_manifest(language: Language) -> bytes:
             {"src": "/static/perron-180.png", "sizes": "180x180", "type": "image/png"},
         ],
     })  # fmt: skip
-
-
-def seal_end_message(between: EnvelopeKeys) -> str:
-    """Seal the message that tells a browser that it has ended, so that no hub can make one forget its keys."""
-    message = json.dumps({"ended": True, "browser": between.browser}).encode()
-    return encrypt(between.down, between.browser, message, random=secrets.token_bytes)
 
 
 def _parse_jwk(text: object) -> Jwk | None:

@@ -1,11 +1,12 @@
 """Shows the visits: the list, one visit with its films, its report, and links that share it."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
@@ -23,20 +24,19 @@ from gateway.protocol.brand_facts import Complaint
 from gateway.storage.brand_facts import ComplaintRefusal
 from gateway.storage.models import FilmRecord, SharedVisit, StoredClip
 from gateway.storage.visit_list import VisitFilter
+from gateway.system.addresses import is_home_host
 from gateway.system.dates import WEEKDAYS
-from gateway.system.i18n import Language, Text
+from gateway.system.i18n import Language, Text, _
 from gateway.web.auth.accounts import CurrentUser
-from gateway.web.auth.roles import Role, UserRight, has_right
+from gateway.web.auth.roles import UserRight
 from gateway.web.auth.tokens import LINK_BYTES, SecretToken, find_by_token
 from gateway.web.server import history_view, replay_view
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.context import ViewLog
-from gateway.web.server.custody_story import custody_lines
 from gateway.web.server.expected_view import lost_parcel
-from gateway.web.server.page import Page, form_texts, get, post
+from gateway.web.server.page import Conflict, Page, form_texts, get, post
 from gateway.web.server.security_headers import local_path
-from gateway.web.server.story_names import story_names
-from gateway.web.server.visit_story import StoryLine, story_lines
+from gateway.web.server.shares import active_shares, new_guest
 from gateway.web.texts.catalogue import COMPLAINT_TEXTS
 
 log = structlog.get_logger(__name__)
@@ -46,6 +46,7 @@ REPORT_RETRY_DELAY_S = 10  # seconds until then
 LISTED = ""  # what is logged as seen where somebody sees small pictures of several visits
 # In the browser of this session alone; a picture of an erased film goes from there within the hour.
 THUMBNAIL_HEADERS = MappingProxyType({"Cache-Control": "private, max-age=3600", "Vary": "Cookie"})
+TOO_MANY_SHARES = _("So many visits are shared already that the box takes no other: stop sharing one.")
 SHARE_DAYS = (1, 7, 30)  # days for which a visit may be shared
 
 
@@ -92,15 +93,6 @@ class HistoryPages(Page):
         kept = (*self._store.recordings.films(visit=visit), *self._store.custodies.films(visit=visit))
         return sorted(kept, key=lambda film: (film.began, film.visit, film.part))
 
-    def _story(self, film: FilmRecord, rows: Iterable[Mapping[str, Any]], language: Language) -> Sequence[StoryLine]:
-        """Return what happened in a visit; at a reception, who had the parcels."""
-        reception = self._home.receptions.get(film.entrance)
-        if reception is not None:
-            names = {id_: receiver.name for id_, receiver in reception.receivers.items()}
-            return custody_lines(rows, language=language, receivers=names)
-        today = story_names(self._services, film.entrance, language)
-        return story_lines(rows, language=language, zone=self._services.zone, names=today)
-
     def _brand_of(self, film: FilmRecord, language: Language) -> str | None:
         order = self._order_of(film)
         return None if order is None else self._services.brand_name(order.brand, language)
@@ -119,7 +111,7 @@ class HistoryPages(Page):
 
     @get("/history/{visit}", UserRight.SEE_HISTORY)
     async def _visit(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        return await self._render_visit(request, "visit", request.match_info["visit"], link=None)
+        return await self._render_visit(request, "visit", request.match_info["visit"], link=None, through_hub=None)
 
     @get("/history/{visit}/thumbnail", UserRight.SEE_HISTORY)
     async def _thumbnail(self, request: web.Request, user: CurrentUser) -> web.FileResponse:
@@ -166,7 +158,7 @@ class HistoryPages(Page):
             seal_state=state.value,
             parts=parts,
             days=SHARE_DAYS,
-            lines=self._story(parts[0], rows, self._language(request)),
+            lines=history_view.read_story(self._services, parts[0], rows, self._language(request)),
             plots=[temperature_plot(place, readings) for place, readings in temperatures.items()],
             shares=[(share, film) for share, film in self._shown_shares() if share.visit == visit],
             back=f"/history/{visit}",
@@ -280,12 +272,17 @@ class HistoryPages(Page):
             id=token.id, secret=token.digest, visit=visit, by=user.person, made=now.utc,
             until=now.utc + timedelta(days=int(days)),
         )  # fmt: skip
+        link, hub, guest = f"{request.scheme}://{request.host}/shared/{token.text}", self._home.hub, None
+        if hub is not None and is_home_host(request.url.host or ""):
+            guest, link = new_guest(share, hub)
+            await self._store.browsers.finish_ending()
         try:
-            await self._store.accounts.add_share(share, now)
+            if not await self._store.accounts.add_share(share, now, guest=guest):
+                raise Conflict(TOO_MANY_SHARES)
         except LookupError as error:
             raise web.HTTPNotFound from error
-        link = f"{request.scheme}://{request.host}/shared/{token.text}"
-        return await self._render_visit(request, "visit", visit, link=link)
+        through = None if guest is None or hub is None else urlsplit(hub.url).netloc
+        return await self._render_visit(request, "visit", visit, link=link, through_hub=through)
 
     @post("/shares/end", UserRight.SHARE_FILM)
     async def _end_share(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -294,20 +291,12 @@ class HistoryPages(Page):
             raise web.HTTPNotFound
         raise web.HTTPSeeOther(local_path(fields.get("back", "/history")))
 
-    def _active_shares(self) -> Iterator[SharedVisit]:
-        """Yield the valid shares. A share ends when the person who made it loses the right to share."""
-        accounts = self._store.accounts
-        for share in accounts.active_shares(self._now.utc):
-            maker = accounts.person(share.by)
-            if maker is not None and maker.removed is None and has_right(Role(maker.role), UserRight.SHARE_FILM):
-                yield share
-
     def _shown_shares(self) -> list[tuple[SharedVisit, FilmRecord]]:
         recordings = self._store.recordings
-        return [(share, recordings.films(visit=share.visit)[0]) for share in self._active_shares()]
+        return [(share, recordings.films(visit=share.visit)[0]) for share in active_shares(self._store, self._now)]
 
     def _share_of(self, request: web.Request) -> SharedVisit:
-        active = {share.id: share for share in self._active_shares()}
+        active = {share.id: share for share in active_shares(self._store, self._now)}
         share = find_by_token(request.match_info["token"], active.get)
         if share is None or not self._now.trusted:
             raise web.HTTPNotFound

@@ -20,6 +20,7 @@ from gateway.protocol.browser_token import TokenRejection
 from gateway.protocol.jws import kid_of
 from gateway.storage import StoreFailed
 from gateway.storage.browsers import EnrolledBrowser, StoredOrder
+from gateway.storage.shares import GuestBrowser
 from gateway.system.containment import Containment
 from gateway.web.remote.actions import OrderExecutor, StopResults, is_allowed, wait_stopped
 from gateway.web.server.context import GatewayServices
@@ -35,8 +36,10 @@ STORE_RETRY_DELAY_S = 5.0  # seconds until the next attempt on a full disk
 
 
 @lru_cache(maxsize=64)
-def browser_keys(browser: EnrolledBrowser) -> envelope.EnvelopeKeys:
+def browser_keys(browser: EnrolledBrowser | GuestBrowser) -> envelope.EnvelopeKeys:
     """Derive the keys between the box and a browser. Cached, since it takes time."""
+    if isinstance(browser, GuestBrowser):
+        return envelope.keys_from_secret(browser.secret, home=browser.home, browser=browser.id)
     own, agree = envelope.load_private_key(browser.own), envelope.Jwk.model_validate_json(browser.agree)
     return envelope.derive_keys(own, agree, home=browser.home, browser=browser.id)
 

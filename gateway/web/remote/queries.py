@@ -1,7 +1,8 @@
 """Answers a remote browser's queries with what its person may see on the home's own pages.
 
 The answers come from the pages' own functions, and each query checks its right again. An answer is sealed for its
-browser. A query is answered once, and only while it is fresh: if the hub replays it, the box does nothing.
+browser. A query is answered once, and only while it is fresh: if the hub replays it, the box does nothing. The
+browser of a link that shares a visit is answered about that visit only, while it is shared.
 """
 
 import asyncio
@@ -21,10 +22,11 @@ from gateway.protocol.browser_envelope import MAX_DOWN_BYTES
 from gateway.protocol.strict_json import loads
 from gateway.runtime.notifications.composer import MessageComposer
 from gateway.storage.browsers import EnrolledBrowser
-from gateway.storage.models import StoredClip
+from gateway.storage.models import FilmRecord, SharedVisit, StoredClip
+from gateway.storage.shares import GuestBrowser
 from gateway.system.base64url import decode_base64url
 from gateway.system.changes import ChangeNotifier
-from gateway.system.i18n import SOURCE
+from gateway.system.i18n import SOURCE, Language
 from gateway.video.stills import take_stills
 from gateway.web.auth.roles import ROLE_RIGHTS, Role, UserRight, has_right
 from gateway.web.remote.actions import question_digest, sorted_terms
@@ -32,7 +34,9 @@ from gateway.web.server.brand_terms import key_fingerprint
 from gateway.web.server.context import GatewayServices, Viewer, ViewLog
 from gateway.web.server.expected_view import expected_deliveries
 from gateway.web.server.fragments import closure_facts, pause_facts, state_facts, visit_facts
+from gateway.web.server.history_view import read_story
 from gateway.web.server.live_video import SnapshotCache, is_live
+from gateway.web.server.shares import active_shares
 
 QUERY_ADAPTER: TypeAdapter[browser_messages.AnyBrowserQuery] = TypeAdapter(browser_messages.AnyBrowserQuery)
 LONG_POLL_S = 20.0  # seconds for which a query waits while the state is unchanged
@@ -42,9 +46,13 @@ MAX_ORDERS_SHOWN = 20
 MAX_REMEMBERED_QUERIES = 2_000  # queries, more than a person sends within two minutes
 MAX_CONCURRENT_QUERIES = 4  # queries of one browser
 MAX_CACHED_PICTURES = 8
+MAX_STORY_LINES = 120  # of a shared visit, so that they fit in one answer
 
 QueryAnswer = tuple[Mapping[str, Any], bytes]
 T = TypeVar("T")
+
+Asker = EnrolledBrowser | GuestBrowser
+"""Who asks: a browser of the household, or the link that shares one visit."""
 
 
 class QueryRefused(Exception):  # noqa: N818 - a refusal is a normal answer, not an error
@@ -58,13 +66,14 @@ class QueryService:
         self._services, self._changes, self._long_poll_s = services, changes, long_poll_s
         self._snapshots = SnapshotCache(services.take_picture)
         self._composer = MessageComposer(services.home, services.store)
-        self._seen_queries: dict[tuple[str, str], float] = {}
+        # Apart, so that the holder of a link cannot use up what the household needs
+        self._seen_queries: dict[type[Asker], dict[tuple[str, str], float]] = {EnrolledBrowser: {}, GuestBrowser: {}}
         self._running_queries: Counter[str] = Counter()
         self._picture_lock = asyncio.Lock()
         self._pictures: dict[tuple[str, float], bytes] = {}
         self._view_log = ViewLog(services.store)
 
-    async def answer(self, browser: EnrolledBrowser, text: bytes) -> tuple[bytes, bytes] | None:
+    async def answer(self, asker: Asker, text: bytes) -> tuple[bytes, bytes] | None:
         """Answer a query: JSON, and the bytes behind it. None: it is no valid query, so it gets no answer."""
         try:
             loads(text)
@@ -72,7 +81,7 @@ class QueryService:
         except ValueError:
             return None
         try:
-            answer, raw = await self._answer_query(browser, question)
+            answer, raw = await self._answer_once(asker, question)
         except QueryRefused as refusal:
             return self._response_body(question.id, {"refused": str(refusal)}), b""
         body = self._response_body(question.id, {"answer": answer})
@@ -83,44 +92,78 @@ class QueryService:
     def _response_body(self, id_: str, body: Mapping[str, Any]) -> bytes:
         return json.dumps({"id": id_, "at": self._services.clock.now().utc.timestamp(), **body}).encode()
 
-    async def _answer_query(self, browser: EnrolledBrowser, query: browser_messages.AnyBrowserQuery) -> QueryAnswer:
-        self._reject_replay(browser, query)
-        if self._running_queries[browser.id] >= MAX_CONCURRENT_QUERIES:
+    async def _answer_once(self, asker: Asker, query: browser_messages.AnyBrowserQuery) -> QueryAnswer:
+        """Answer a query that is fresh and new, if this browser has not too many others open."""
+        self._reject_replay(asker, query)
+        if self._running_queries[asker.id] >= MAX_CONCURRENT_QUERIES:
             raise QueryRefused("too_many")
-        self._running_queries[browser.id] += 1
+        self._running_queries[asker.id] += 1
         try:
-            match query:
-                case browser_messages.StateQuery():
-                    return await self._state(browser, query.after), b""
-                case browser_messages.MessagesQuery():
-                    return self._messages(browser, query), b""
-                case browser_messages.VisitsQuery():
-                    return self._visits(browser), b""
-                case browser_messages.FilmQuery():
-                    return await self._film(browser, query)
-                case browser_messages.PictureQuery():
-                    return await self._picture(browser, query)
-                case browser_messages.LiveQuery():
-                    return await self._live(browser, query.camera)
-                case _:
-                    assert_never(query)
+            if isinstance(asker, GuestBrowser):
+                return await self._answer_guest(asker, query)
+            return await self._answer_household(asker, query)
         finally:
-            self._running_queries[browser.id] -= 1
+            self._running_queries[asker.id] -= 1
             self._running_queries += Counter()
 
-    def _reject_replay(self, browser: EnrolledBrowser, query: browser_messages.AnyBrowserQuery) -> None:
+    async def _answer_household(self, browser: EnrolledBrowser, query: browser_messages.AnyBrowserQuery) -> QueryAnswer:
+        match query:
+            case browser_messages.StateQuery():
+                return await self._state(browser, query.after), b""
+            case browser_messages.MessagesQuery():
+                return self._messages(browser, query), b""
+            case browser_messages.VisitsQuery():
+                return self._visits(browser), b""
+            case browser_messages.FilmQuery():
+                return await self._film(self._household_clip(browser, query.path), query.piece)
+            case browser_messages.PictureQuery():
+                return await self._picture(self._household_clip(browser, query.path), query)
+            case browser_messages.LiveQuery():
+                return await self._live(browser, query.camera)
+            case browser_messages.SharedVisitQuery():
+                raise QueryRefused("not_allowed")
+            case _:
+                assert_never(query)
+
+    async def _answer_guest(self, guest: GuestBrowser, query: browser_messages.AnyBrowserQuery) -> QueryAnswer:
+        """Answer what shows the shared visit, while it is shared; refuse everything else."""
+        visit = self._shared_visit(guest)
+        match query:
+            case browser_messages.SharedVisitQuery():
+                return self._guest_facts(visit, query.language), b""
+            case browser_messages.FilmQuery():
+                answer = await self._film(self._guest_clip(visit, query.path), query.piece)
+            case browser_messages.PictureQuery():
+                answer = await self._picture(self._guest_clip(visit, query.path), query)
+            case _:
+                raise QueryRefused("not_allowed")
+        self._shared_visit(guest)  # it may have ended while the film was read
+        return answer
+
+    def _shared_visit(self, guest: GuestBrowser) -> SharedVisit:
+        now, store = self._services.clock.now(), self._services.store
+        if not now.trusted:
+            raise QueryRefused("clock_untrusted")
+        if store.browsers.guest(guest.id) is not None:
+            for share in active_shares(store, now):
+                if share.id == guest.share:
+                    return share
+        raise QueryRefused("not_shared")
+
+    def _reject_replay(self, asker: Asker, query: browser_messages.AnyBrowserQuery) -> None:
         """Accept a query once, while it is fresh."""
         now = self._services.clock.now().utc.timestamp()
         if abs(query.at - now) > browser_messages.MAX_QUERY_SKEW_S:
             raise QueryRefused("stale")
-        if len(self._seen_queries) >= MAX_REMEMBERED_QUERIES:
+        seen = self._seen_queries[type(asker)]
+        if len(seen) >= MAX_REMEMBERED_QUERIES:
             fresh = browser_messages.MAX_QUERY_SKEW_S
-            self._seen_queries = {id_: at for id_, at in self._seen_queries.items() if abs(at - now) <= fresh}
-        if (browser.id, query.id) in self._seen_queries:
+            seen = self._seen_queries[type(asker)] = {id_: at for id_, at in seen.items() if abs(at - now) <= fresh}
+        if (asker.id, query.id) in seen:
             raise QueryRefused("seen")
-        if len(self._seen_queries) >= MAX_REMEMBERED_QUERIES:
+        if len(seen) >= MAX_REMEMBERED_QUERIES:
             raise QueryRefused("too_many")
-        self._seen_queries[browser.id, query.id] = query.at
+        seen[asker.id, query.id] = query.at
 
     def _require(self, browser: EnrolledBrowser, right: UserRight) -> Role:
         """Return the present role of a browser's person, if it has this right and `AWAY`."""
@@ -268,32 +311,49 @@ class QueryService:
 
     def _visits(self, browser: EnrolledBrowser) -> Mapping[str, Any]:
         self._require(browser, UserRight.SEE_HISTORY)
-        visits: dict[str, dict[str, Any]] = {}
+        visits, language = dict[str, dict[str, Any]](), self._services.home.language
         for film in reversed(self._services.store.recordings.films()):
             if film.erased is not None or (film.visit not in visits and len(visits) >= MAX_ITEMS_SHOWN):
                 continue
-            brand = None if film.delivery is None else film.delivery.partition(".")[0]
-            visit = visits.setdefault(film.visit, {
-                "id": film.visit, "began": film.began.isoformat(), "entrance": film.entrance,
-                "brand": brand and self._services.brand_name(brand), "films": [],
-            })  # fmt: skip
-            visit["films"] += [
-                {"path": clip.path, "camera": clip.camera, "name": self._camera_name(clip.camera),
-                 "start": clip.start.isoformat(), "end": clip.end.isoformat(), "size": clip.size}
-                for clip in film.clips
-            ]  # fmt: skip
+            visit = visits.setdefault(film.visit, {**self._visit_facts(film, language), "films": []})
+            visit["films"] += self._film_facts(film, language)
         return {"visits": [*visits.values()]}
 
-    async def _film(self, browser: EnrolledBrowser, query: browser_messages.FilmQuery) -> QueryAnswer:
-        """Return one piece of a clip that the store knows; no other file can be named."""
-        clip = self._clip(browser, query.path)
-        pieces = _piece_count(clip.size, query.piece)
-        raw = await self._read_film(clip, lambda film: _read_chunk(film, query.piece))
-        return {"path": clip.path, "piece": query.piece, "pieces": pieces, "size": clip.size}, raw
+    def _visit_facts(self, film: FilmRecord, language: Language) -> dict[str, Any]:
+        brand = None if film.delivery is None else film.delivery.partition(".")[0]
+        return {
+            "id": film.visit, "began": film.began.isoformat(), "entrance": film.entrance,
+            "brand": brand and self._services.brand_name(brand, language),
+        }  # fmt: skip
 
-    async def _picture(self, browser: EnrolledBrowser, query: browser_messages.PictureQuery) -> QueryAnswer:
+    def _film_facts(self, film: FilmRecord, language: Language) -> list[dict[str, Any]]:
+        return [
+            {"path": clip.path, "camera": clip.camera, "name": self._services.device_name(clip.camera, language),
+             "start": clip.start.isoformat(), "end": clip.end.isoformat(), "size": clip.size}
+            for clip in film.clips
+        ]  # fmt: skip
+
+    def _guest_facts(self, share: SharedVisit, language: Language) -> Mapping[str, Any]:
+        """Return what the page of a shared visit shows beside its films."""
+        box, parts = self._services, self._services.store.recordings.films(visit=share.visit)
+        story = read_story(box, parts[0], box.store.log.bodies_of_visit(share.visit), language)
+        self._view_log.record("film", share.visit, None, box.clock.now())
+        return {
+            **self._visit_facts(parts[0], language), "entrance": box.entrance_name(parts[0].entrance),
+            "house": box.home.name, "timezone": box.home.timezone, "until": share.until.isoformat(),
+            "films": [fact for part in parts if part.erased is None for fact in self._film_facts(part, language)],
+            "story": [{"at": line.at.isoformat(), "text": line.text, "tone": line.tone}
+                      for line in story[:MAX_STORY_LINES]],
+        }  # fmt: skip
+
+    async def _film(self, clip: StoredClip, piece: int) -> QueryAnswer:
+        """Return one piece of a clip."""
+        pieces = _piece_count(clip.size, piece)
+        raw = await self._read_film(clip, lambda film: _read_chunk(film, piece))
+        return {"path": clip.path, "piece": piece, "pieces": pieces, "size": clip.size}, raw
+
+    async def _picture(self, clip: StoredClip, query: browser_messages.PictureQuery) -> QueryAnswer:
         """Return a picture out of a film. A process of its own decodes it, one at a time, so no door waits."""
-        clip = self._clip(browser, query.path)
         name = (clip.path, query.second)
         async with self._picture_lock:
             jpeg = self._pictures.get(name)
@@ -308,14 +368,20 @@ class QueryService:
         answer = {"path": clip.path, "second": query.second, "piece": query.piece, "pieces": pieces}
         return answer, jpeg[query.piece * CHUNK_BYTES : (query.piece + 1) * CHUNK_BYTES]
 
-    def _clip(self, browser: EnrolledBrowser, path: str) -> StoredClip:
+    def _household_clip(self, browser: EnrolledBrowser, path: str) -> StoredClip:
         self._require(browser, UserRight.SEE_HISTORY)
-        visit = path.split("/")[-2] if path.count("/") else ""
+        return self._clip(path.split("/")[-2] if path.count("/") else "", path, person=browser.person.id)
+
+    def _guest_clip(self, share: SharedVisit, path: str) -> StoredClip:
+        return self._clip(share.visit, path, person=None)
+
+    def _clip(self, visit: str, path: str, *, person: str | None) -> StoredClip:
+        """Return a clip of this visit that the store knows, and log the view; no other file can be named."""
         films = [film for film in self._services.store.recordings.films(visit=visit) if film.erased is None]
         clip = next((clip for film in films for clip in film.clips if clip.path == path), None)
         if clip is None:
             raise QueryRefused("not_here")
-        self._view_log.record("film", visit, browser.person.id, self._services.clock.now())
+        self._view_log.record("film", visit, person, self._services.clock.now())
         return clip
 
     async def _read_film(self, clip: StoredClip, read: Callable[[Path], T]) -> T:

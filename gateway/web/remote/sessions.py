@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -15,11 +16,16 @@ from gateway.web.remote.orders import STORE_RETRY_DELAY_S, OrderQueue, browser_k
 from gateway.web.remote.queries import QueryService
 from gateway.web.server.context import GatewayServices
 
+SHARES_CHECK_INTERVAL_S = 30.0  # seconds
+
 log = structlog.get_logger(__name__)
 
 
 class RemoteSessions:
-    """The remote browsers of one box. `home` is its name at the hub; `changes` notifies of changes of the home."""
+    """The remote browsers of one box, and those of shared links.
+
+    `home` is its name at the hub; `changes` notifies of changes of the home.
+    """
 
     def __init__(
         self,
@@ -30,7 +36,8 @@ class RemoteSessions:
         crash_point: Callable[[str], None] = lambda _point: None,
         containment: Containment | None = None,
     ) -> None:
-        self._browsers, self._home = services.store.browsers, home
+        self._browsers, self._accounts, self._clock = services.store.browsers, services.store.accounts, services.clock
+        self._home = home
         self._orders = OrderQueue(
             services, home=home, crash_point=crash_point, containment=containment or Containment()
         )
@@ -42,6 +49,16 @@ class RemoteSessions:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._orders.run(), name="orders")
             group.create_task(self._store_ended_browsers(), name="orders: browsers that end")
+            group.create_task(self._end_expired_shares(), name="shares that end")
+
+    async def _end_expired_shares(self) -> None:
+        """Delete the shares whose time is over, so that the hub is told of the end of their browsers."""
+        while True:
+            now = self._clock.now()
+            if now.trusted and self._accounts.has_expired_shares(now.utc):
+                with suppress(StoreFailed):  # the box refuses their browsers all the same
+                    await self._accounts.end_expired_shares(now)
+            await asyncio.sleep(SHARES_CHECK_INTERVAL_S)
 
     async def _store_ended_browsers(self) -> None:
         """Where all browsers end, store it once the disk accepts it; none of them counts meanwhile."""
@@ -56,8 +73,8 @@ class RemoteSessions:
                 await asyncio.sleep(STORE_RETRY_DELAY_S)
 
     async def answer_query(self, query: SealedQuery) -> str | None:
-        """Answer a query, sealed for its browser; None: it is not from an enrolled browser."""
-        browser = self._browsers.browser(query.browser)
+        """Answer a query, sealed for its browser; None: it is from no enrolled browser and no shared link."""
+        browser = self._browsers.browser(query.browser) or self._browsers.guest(query.browser)
         if browser is None or browser.home != self._home:
             return None
         keys = browser_keys(browser)

@@ -4,9 +4,9 @@ import asyncio
 import re
 from calendar import Calendar
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from gateway.domain.delivery.result import Outcome
 from gateway.domain.frozen import Frozen
@@ -15,13 +15,15 @@ from gateway.evidence.thumbnails import kept_thumbnails
 from gateway.protocol.keys import shown_ending
 from gateway.storage.database import from_micros, to_micros
 from gateway.storage.entrance_state import visits_in_progress
+from gateway.storage.models import FilmRecord
 from gateway.storage.visit_list import VisitCursor, VisitFilter, VisitSummary
 from gateway.system.dates import MONTHS
 from gateway.system.i18n import Language, Text, _
 from gateway.web.server.context import GatewayServices
+from gateway.web.server.custody_story import custody_lines
 from gateway.web.server.story_names import story_names
 from gateway.web.server.turned_away_view import TurnedAwayLine, turned_away_line
-from gateway.web.server.visit_story import AlarmCause, alarm_cause
+from gateway.web.server.visit_story import AlarmCause, StoryLine, alarm_cause, story_lines
 from gateway.web.texts.catalogue import TEXTS
 
 CARDS_A_PAGE: Final = 24
@@ -286,3 +288,15 @@ def day_span(text: str, services: GatewayServices) -> tuple[datetime, datetime] 
         return tuple(datetime.combine(one, time(), services.zone) for one in (day, day + timedelta(days=1)))  # type: ignore[return-value]  # two
     except (ValueError, OverflowError):
         return None, None
+
+
+def read_story(
+    services: GatewayServices, film: FilmRecord, rows: Iterable[Mapping[str, Any]], language: Language
+) -> Sequence[StoryLine]:
+    """Return what the log's rows of a visit tell; at a reception, who had the parcels."""
+    reception = services.home.receptions.get(film.entrance)
+    if reception is not None:
+        names = {id_: receiver.name for id_, receiver in reception.receivers.items()}
+        return custody_lines(rows, language=language, receivers=names)
+    today = story_names(services, film.entrance, language)
+    return story_lines(rows, language=language, zone=services.zone, names=today)
