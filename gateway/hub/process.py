@@ -42,6 +42,7 @@ from gateway.hub.deliveries.connections import due_connections
 from gateway.hub.deliveries.orders import held_deliveries
 from gateway.hub.http.operation import ApiOperation, WakeUps
 from gateway.hub.sandbox.robot import SandboxRobot
+from gateway.hub.shared_visit.page import SharedVisitPage
 from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.site import HubSite
 from gateway.hub.webhooks.queue import issue_missing_challenges
@@ -118,7 +119,10 @@ class HubProcess:
         self.site = HubSite(
             file, operations, context, ready=self._readiness,
             streams=self._streams, ask_home=self._browser_relay.ask,
-            extra=ConsentPage(context, behind_proxy=file.listen.behind_proxy).routes(),
+            extra=[
+                *ConsentPage(context, behind_proxy=file.listen.behind_proxy).routes(),
+                *SharedVisitPage(file.url).routes(),
+            ],
         )  # fmt: skip
 
     def _home_operations(self) -> Sequence[ApiOperation]:

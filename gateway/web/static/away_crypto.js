@@ -43,8 +43,12 @@ export async function publicJwk(key) {
 // The two keys of the envelopes: one can only seal, the other only open.
 export async function envelopeKeys(agree, box, home, browser) {
   const theirs = await crypto.subtle.importKey("jwk", box, { name: "ECDH", namedCurve: CURVE }, false, []);
-  const shared = await crypto.subtle.deriveBits({ name: "ECDH", public: theirs }, agree, 256);
-  const base = await crypto.subtle.importKey("raw", shared, "HKDF", false, ["deriveKey"]);
+  return keysOf(await crypto.subtle.deriveBits({ name: "ECDH", public: theirs }, agree, 256), home, browser);
+}
+
+// The same, of what both sides know already.
+export async function keysOf(secret, home, browser) {
+  const base = await crypto.subtle.importKey("raw", secret, "HKDF", false, ["deriveKey"]);
   const key = (way, use) => crypto.subtle.deriveKey(
     { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: BYTES.encode(`perron-remote/1 ${home} ${browser} ${way}`) },
     base, { name: "AES-GCM", length: 256 }, false, [use],
@@ -76,6 +80,11 @@ export async function unseal(key, browser, envelope) {
   } catch (failure) {
     throw failure instanceof Unbelieved ? failure : new Unbelieved(String(failure));
   }
+}
+
+// A signing key that came in a link; its parts are base64url. From here on it cannot be read out.
+export function signingKey(d, x, y) {
+  return crypto.subtle.importKey("jwk", { kty: "EC", crv: CURVE, d, x, y }, { name: "ECDSA", namedCurve: CURVE }, false, ["sign"]);
 }
 
 // Sign as this browser; `payload` is an object. WebCrypto gives r||s, as JWS wants it.

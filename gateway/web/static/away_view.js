@@ -1,6 +1,7 @@
 // What the page for away from home shows, made of elements and texts only: a name is never markup.
 export const W = JSON.parse(document.body.dataset.away);
 export const LANGUAGE = document.documentElement.lang;
+export const LOCALE = LANGUAGE === "en" ? "en-GB" : LANGUAGE; // of dates: 24 hours, the day before the month
 const DOORS = ["locked", "unlocked", "open", "handed"]; // anything else is unknown
 const UNSEEN = /[\p{Cc}\p{Cf}\u2028\u2029]/gu; // what steers a text instead of being read
 
@@ -44,12 +45,12 @@ export function tellAges(now) {
 export function moment(at, zone) {
   const when = new Date(at);
   if (Number.isNaN(when.getTime())) return "-";
-  return new Intl.DateTimeFormat(LANGUAGE === "en" ? "en-GB" : LANGUAGE, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: zone }).format(when);
+  return new Intl.DateTimeFormat(LOCALE, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: zone }).format(when);
 }
 
 // A window: hours of one day, or from one moment to another.
 function windowOf(start, end, zone) {
-  const part = (at, options) => new Intl.DateTimeFormat(LANGUAGE === "en" ? "en-GB" : LANGUAGE, { ...options, timeZone: zone }).format(new Date(at));
+  const part = (at, options) => new Intl.DateTimeFormat(LOCALE, { ...options, timeZone: zone }).format(new Date(at));
   const day = (at) => part(at, { weekday: "short", day: "numeric", month: "short" });
   const time = (at) => part(at, { hour: "2-digit", minute: "2-digit" });
   if ([start, end].some((at) => Number.isNaN(Date.parse(at)))) return "-";

@@ -1,0 +1,1 @@
+"""The page that opens where a link through the hub shares a visit."""

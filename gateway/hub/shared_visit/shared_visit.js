@@ -1,0 +1,93 @@
+// Shows the visit that a link shares. Who opened it and with what stands behind its #, which browsers send to nobody; here
+// it is taken out of the address bar at once, and the keys cannot be read out of the browser any more.
+import { decode, keysOf, signingKey } from "./away_crypto.js";
+import { Pictures, tellRefused } from "./away_films.js";
+import { Line } from "./away_line.js";
+import { LANGUAGE, LOCALE, h, moment, name, plain, say } from "./away_view.js";
+
+const FORM = "1"; // of the fragment
+const TONES = ["good", "bad"]; // of a line of the story; any other is calm
+
+const place = (id) => document.getElementById(id);
+
+function tell(text, { again = false } = {}) {
+  place("said").textContent = text;
+  place("said").hidden = text === "";
+  place("again").hidden = !again;
+}
+
+function takeFragment() {
+  const fragment = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname + location.search);
+  return fragment;
+}
+
+// The line to the box that the link means; null: it is not whole.
+async function lineOf(fragment) {
+  const parts = fragment.split(".");
+  const [form, home, ident, secret, d, x, y] = parts;
+  if (form !== FORM || parts.length !== 7) return null;
+  const browser = `brw-${ident}`;
+  try {
+    const [sign, keys] = await Promise.all([signingKey(d, x, y), keysOf(decode(secret), home, browser)]);
+    return new Line({ browser, home, hub: document.body.dataset.hub, sign }, keys);
+  } catch {
+    return null;
+  }
+}
+
+function film(one, when, pictures) {
+  const shown = h("div", { class: "shown" });
+  const label = say("visit.film", { camera: plain(one.name) });
+  const press = () => {
+    wishes.remove();
+    pictures.film(one, shown);
+    shown.querySelector("video").focus(); // in the place of the button
+  };
+  const wishes = h("p", { class: "wishes" }, h("button", { type: "button", press }, label));
+  pictures.picture(one, shown, when);
+  return h("section", { class: "entrance", "aria-label": plain(one.name) }, h("h2", {}, name(one.name)), shown, wishes);
+}
+
+function told(line, zone) {
+  const time = h("time", { datetime: line.at }, new Intl.DateTimeFormat(LOCALE, { timeStyle: "medium", timeZone: zone }).format(new Date(line.at)));
+  return h("li", { class: TONES.includes(line.tone) ? line.tone : null }, time, " ", plain(line.text));
+}
+
+function show(visit, pictures) {
+  const when = moment(visit.began, visit.timezone);
+  place("house").textContent = plain(visit.house);
+  place("when").textContent = when;
+  place("what").replaceChildren(name(visit.entrance), " · ", visit.brand === null ? say("shared.incident") : name(visit.brand));
+  place("until").textContent = say("shared.until", { until: moment(visit.until, visit.timezone) });
+  place("films").replaceChildren(...visit.films.map((one) => film(one, when, pictures)));
+  place("happened").querySelector("ol").replaceChildren(...visit.story.map((line) => told(line, visit.timezone)));
+  place("happened").hidden = visit.story.length === 0;
+  tell(visit.films.length ? "" : say("shared.no_film"));
+}
+
+async function ask(line) {
+  tell(say("shared.asking"));
+  try {
+    const { answer } = await line.ask({ ask: "shared", language: LANGUAGE });
+    show(answer, new Pictures(line, null));
+  } catch (failure) {
+    if (!failure.why) throw failure;
+    tell(tellRefused(failure), { again: failure.why !== "ended" && failure.word !== "not_shared" });
+  }
+}
+
+async function begin() {
+  const fragment = takeFragment();
+  if (!isSecureContext || !self.crypto?.subtle) { tell(say("shared.old")); return; }
+  for (const other of document.querySelectorAll("footer a")) {
+    other.onclick = (event) => { event.preventDefault(); location.assign(`${other.href}#${fragment}`); };
+  }
+  const line = await lineOf(fragment);
+  if (line === null) { tell(say("shared.broken")); return; }
+  place("again").querySelector("button").onclick = () => ask(line);
+  await ask(line);
+}
+
+addEventListener("hashchange", () => { if (location.hash) begin(); }); // another link, pasted over this one
+begin();
