@@ -16,14 +16,14 @@ from playwright.async_api import Page, Route, expect
 
 from gateway.domain.delivery.promise import State
 from gateway.mqtt.mosquitto.provisioning import free_port
-from tests.browser import BrowserVisitor, accessibility_problems, visitor
+from tests.browser import IN_SHARED_BROWSER, BrowserVisitor, accessibility_problems, visitor
 from tests.gateway.test_away_through_hub import ORDERS, QUESTIONS, anna, inhabited
 from tests.gateway.test_through_hub import at_the_door, stands
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.remotebrowser import RemoteBrowser
 from tests.through_hub import ThroughHub, through_hub, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [*IN_SHARED_BROWSER, pytest.mark.slow]
 
 PLAYED_S = 0.5  # seconds of the film that have to pass
 

@@ -36,17 +36,18 @@ async function lineOf(fragment) {
   }
 }
 
-function film(one, when, pictures) {
-  const shown = h("div", { class: "shown" });
-  const label = say("visit.film", { camera: plain(one.name) });
+// A film's place on the page; `still` is where its picture comes, until the film is pressed.
+function film(one, pictures) {
+  const still = h("div", { class: "shown" });
   const press = () => {
+    const shown = h("div", { class: "shown" }); // another one: the picture may still be on its way
+    still.replaceWith(shown);
     wishes.remove();
     pictures.film(one, shown);
     shown.querySelector("video").focus(); // in the place of the button
   };
-  const wishes = h("p", { class: "wishes" }, h("button", { type: "button", press }, label));
-  pictures.picture(one, shown, when);
-  return h("section", { class: "entrance", "aria-label": plain(one.name) }, h("h2", {}, name(one.name)), shown, wishes);
+  const wishes = h("p", { class: "wishes" }, h("button", { type: "button", press }, say("visit.film", { camera: plain(one.name) })));
+  return { one, still, section: h("section", { class: "entrance", "aria-label": plain(one.name) }, h("h2", {}, name(one.name)), still, wishes) };
 }
 
 function told(line, zone) {
@@ -54,23 +55,27 @@ function told(line, zone) {
   return h("li", { class: TONES.includes(line.tone) ? line.tone : null }, time, " ", plain(line.text));
 }
 
-function show(visit, pictures) {
+async function show(visit, pictures) {
   const when = moment(visit.began, visit.timezone);
   place("house").textContent = plain(visit.house);
   place("when").textContent = when;
   place("what").replaceChildren(name(visit.entrance), " · ", visit.brand === null ? say("shared.incident") : name(visit.brand));
   place("until").textContent = say("shared.until", { until: moment(visit.until, visit.timezone) });
-  place("films").replaceChildren(...visit.films.map((one) => film(one, when, pictures)));
+  const films = visit.films.map((one) => film(one, pictures));
+  place("films").replaceChildren(...films.map(({ section }) => section));
   place("happened").querySelector("ol").replaceChildren(...visit.story.map((line) => told(line, visit.timezone)));
   place("happened").hidden = visit.story.length === 0;
-  tell(visit.films.length ? "" : say("shared.no_film"));
+  tell(films.length ? "" : say("shared.no_film"));
+  for (const { one, still } of films) { // one after the other: the house answers few questions of a link at a time
+    if (still.isConnected) await pictures.picture(one, still, when);
+  }
 }
 
 async function ask(line) {
   tell(say("shared.asking"));
   try {
     const { answer } = await line.ask({ ask: "shared", language: LANGUAGE });
-    show(answer, new Pictures(line, null));
+    await show(answer, new Pictures(line, null));
   } catch (failure) {
     if (!failure.why) throw failure;
     tell(tellRefused(failure), { again: failure.why !== "ended" && failure.word !== "not_shared" });
