@@ -133,8 +133,12 @@ MUTANTS = (
     Mutant(
         name="a share that ended while its film was read is answered",
         file="gateway/web/remote/queries.py",
-        old="        self._shared_visit(guest)  # it may have ended while the film was read\n",
-        new="",
+        old=(
+            '                raise QueryRefused("not_allowed")\n'
+            "        self._shared_visit(guest)  # it may have ended while the film was read\n"
+            "        return answer\n"
+        ),
+        new='                raise QueryRefused("not_allowed")\n        return answer\n',
         tests=(SHARED,),
     ),
     Mutant(
