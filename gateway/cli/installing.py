@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, count
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -91,7 +92,7 @@ def discover(
         list[str] | None, typer.Option(help="Hear mDNS on the network of this address of ours only.", metavar="ADDRESS")
     ] = None,
 ) -> None:
-    """Show, live, what calls its name on the house's broker and, by mDNS, on its network, and how to add it."""
+    """Show, live, which devices announce themselves at the broker and, by mDNS, in the network, and how to add them."""
     wrong = asyncio.run(_show_discovered(load_home(home), home, seconds, interface))
     if wrong is not None:
         print_line(wrong)
@@ -113,14 +114,24 @@ async def _show_discovered(home: Home, file: Path, seconds: float, interfaces: S
         )
     if not console.is_terminal:  # the last row of the table has no end yet
         console.line()
-    for line in _add_lines(_in_order(devices.values()), file):
+    for line in add_lines(home, _in_order(devices.values()), file):
         console.print(Text(line), soft_wrap=True)
     return wrong
 
 
-def _add_lines(devices: Iterable[DiscoveredDevice], file: Path) -> Iterator[str]:
-    """Yield each command that adds a device, whole: a terminal may show it on two rows, and what is copied is one."""
-    commands = [command_line(*device.add_arguments, home=file) for device in devices if device.add_arguments]
+def add_lines(home: Home, devices: Iterable[DiscoveredDevice], file: Path) -> Iterator[str]:
+    """Yield each command that adds a device, whole: a terminal may show it on two rows, and what is copied is one.
+
+    No two of them name one id, and none an id of the house.
+    """
+    commands, taken = [], set(home.devices)
+    for device in devices:
+        if device.add_arguments:
+            verb, id_, *options = device.add_arguments
+            names = chain((id_,), (f"{id_[:60]}-{number}" for number in count(2)))
+            free = next(name for name in names if name not in taken)
+            taken.add(free)
+            commands.append(command_line(verb, free, *options, home=file))
     if commands:
         yield "To add what was found (what stands in capitals is yours to fill in):"
     yield from (f"  {command}" for command in commands)
@@ -182,7 +193,10 @@ async def run_device_test(home: Home, device: str, times: int) -> bool:
             measurement = await measure_device(home, session, device, count=times, now=now)
     if isinstance(measurement, str):
         what = f"{device} cannot be measured: {measurement}."
-        raise Failure(what, "The walk test tries it: `perron walk-test`.", ExitCode.NEGATIVE)
+        todo = "The walk test tries it: `perron walk-test`."
+        if home.devices[device].kind == "camera":
+            todo = "`perron doctor` looks at its stream, and the walk test at its picture: `perron walk-test`."
+        raise Failure(what, todo, ExitCode.NEGATIVE)
     seconds, spread = measurement.seconds, ""
     if seconds:
         spread = f": {min(seconds):.2f} s at least, {median(seconds):.2f} s median, {max(seconds):.2f} s at most"

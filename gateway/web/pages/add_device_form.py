@@ -311,15 +311,17 @@ def _read_extra_keys(text: str, kind: str, fields: Mapping[str, JsonValue]) -> d
     extra: dict[str, JsonValue] = {}
     for line in lines:
         key, equals, value = (part.strip() for part in line.partition("="))
-        if not equals or not _KEY_PATTERN.fullmatch(key):
+        if not equals:
             return Remark("line", {"line": line})
+        if not _KEY_PATTERN.fullmatch(key):
+            return Remark("key", {"key": key})
         error = next(_key_errors(key, kind, {**fields, **extra}), None)
         if error is not None:
             return error
         try:
             extra[key] = _JSON_ADAPTER.validate_python(parse_value(key, value))
         except (EditRejected, ValueError):
-            return Remark("line", {"line": line})
+            return Remark("value", {"key": key})
     return extra
 
 

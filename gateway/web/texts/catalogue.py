@@ -57,6 +57,8 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "add.no.login": _("User and password belong together, on one line, 200 characters, no colon in the user."),
     "add.no.lines": _("{most} lines at most."),
     "add.no.line": _("“{line}” is not key=value."),
+    "add.no.key": _("“{key}” cannot be a key: write it in small letters, as in latency=8 or cameras.outside=doorbell."),
+    "add.no.value": _("The value of {key} cannot be read: write it as in the house file, for example latency=8."),
     "add.no.twice": _("{name} is said already."),
     "add.no.file": _("No file of the box can be named from a page: that takes the box's terminal."),
     "add.no.timing": _("Waiting times (timing) are the terminal's: some of them hold for every camera."),

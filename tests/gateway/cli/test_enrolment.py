@@ -59,7 +59,7 @@ def test_a_device_is_added_and_every_comment_stays_where_it_was(home_file: Path)
 
 def test_what_would_be_no_house_is_not_written_and_says_why(home_file: Path) -> None:
     before = home_file.read_bytes()
-    with pytest.raises(Failure, match=r"would no longer be a valid house file:\n.*is 'zigbee2mqt'"):
+    with pytest.raises(Failure, match=r"would no longer be a valid house file:\n.*no such vendor: 'zigbee2mqt'"):
         adding.add_section(home_file, "back", "lock", {"vendor": "zigbee2mqt", "address": "x"})
     with pytest.raises(Failure, match="there is `front-lock` under devices already"):
         adding.add_section(home_file, "front-lock", "lock", {"vendor": "somfy", "address": "x"})
@@ -197,6 +197,15 @@ async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(ho
     assert any(one.add_command.startswith("perron add") and one.text_key == "lock" for one in found.values())
     assert {one.name for one in found.values() if one.address == "Z-Wave"} == {"5", "back_door"}
     assert [one.address for one in found.values() if one.name == "Porch"] == ["127.0.0.1:8999"]
+
+
+def test_no_command_of_discover_names_an_id_that_is_taken(home: Home) -> None:
+    def found(key: str, id_: str) -> DiscoveredDevice:
+        fields = {"id": id_, "kind": "door", "vendor": "esphome"}
+        return DiscoveredDevice(key=key, source="network", text_key="door", name=id_, add_fields=fields)
+
+    lines = list(installing.add_lines(home, [found("a", "front-door"), found("b", "x"), found("c", "x")], Path("h")))
+    assert [shlex.split(line)[2] for line in lines[1:]] == ["front-door-2", "x", "x-2"]
 
 
 @pytest.mark.slow

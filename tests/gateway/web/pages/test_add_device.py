@@ -244,6 +244,17 @@ async def test_what_cannot_be_meant_is_refused_beside_its_field_with_what_was_ty
     assert house.lies() == []
 
 
+async def test_a_further_key_that_cannot_be_read_is_told_what_is_wrong_with_it(house: Home) -> None:
+    async with house.site.client(await house.site.guest(Role.INSTALLER, "Ines")) as client:
+        for more, said in (
+            ("latency", "“latency” is not key=value."),
+            ("Latency=8", "“Latency” cannot be a key"),
+            ("topics={state: &a [*a]}", "The value of topics cannot be read"),
+        ):
+            _, text = await posted(client, DOOR | {"more": more})
+            assert said in text, more
+
+
 WHOLE: list[tuple[dict[str, str], str]] = [
     (DOOR | {"id": "door"}, "door is there already"),
     (DOOR | {"id": "gateway"}, "is a word of Perron&#39;s own"),

@@ -203,6 +203,18 @@ async def broker_house(tmp_path: Path) -> AsyncIterator[ServedSite]:
         yield site
 
 
+async def test_the_account_of_a_bridge_is_put_into_that_program_and_not_into_a_device(tmp_path: Path) -> None:
+    home = make_home(tmp_path)
+    update = {"password_file": tmp_path / "accounts" / "gateway.password", "bridges": ("zigbee2mqtt",)}
+    home = home.model_copy(update={"broker": home.broker.model_copy(update=update)})
+    provisioning.write_house(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
+    async with box(tmp_path, home) as made, run_box(made), serve_site(made) as site:
+        await site.accounts.confirm_password(site.owner.user, ANNA_PASSWORD, made.clock.now())
+        _, text = await sent(site, site.owner, "/installation/accounts", ("account", "zigbee2mqtt"), ("do", "show"))
+    assert "put it into the settings of zigbee2mqtt now" in text
+    assert "Pair it" not in text
+
+
 async def test_an_account_is_shown_once_and_a_new_password_ends_the_former(broker_house: ServedSite) -> None:
     site = broker_house
     home = site.box.home
