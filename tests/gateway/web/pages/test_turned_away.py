@@ -90,6 +90,15 @@ async def test_a_stop_an_unknown_number_and_a_no_at_the_bell_have_each_their_lin
     assert "1234" not in history, "a code that nobody announced is not repeated"
 
 
+async def test_what_happened_on_home_names_the_day_once(site: ServedSite) -> None:
+    await somebody_is_home(site)
+    await refused(site.box)
+    await refused(site.box, "UNKNOWN1234")
+    told = (await words(site, "/")).partition("What happened")[2]
+    assert re.search(r"^ Wed 10 Jun,? 16:00 Turned away: somebody is home", told), told[:200]
+    assert told[: told.index("unknown code")].count("Wed 10 Jun") == 1, told[:300]
+
+
 async def test_a_parcel_that_is_let_in_is_not_turned_away(site: ServedSite) -> None:
     await site.box.ring(PARCEL)
     assert "urned away" not in await words(site, "/history")
