@@ -48,7 +48,28 @@ class Text(Frozen, kw_only=False):
     def to(self, language: Language, /, **facts: "Fact") -> str:
         """Return the text with its facts for a reader of this language. KeyError: it names a fact that is missing."""
         given = dict(self.facts) | facts
-        return self.template(language).format(**{name: in_language(fact, language) for name, fact in given.items()})
+        return _filled(self.template(language), {name: in_language(fact, language) for name, fact in given.items()})
+
+    def on_page(self, language: Language, /, **facts: "Fact") -> str:
+        """Return what `to` does, for a page: its lines do not break before a sign that French sets apart."""
+        given = (dict(self.facts) | facts).items()
+        words = {name: fact.on_page(language) if isinstance(fact, Text) else str(fact) for name, fact in given}
+        return _filled(with_hard_spaces(self.template(language)), words)
+
+
+def _filled(template: str, words: Mapping[str, str]) -> str:
+    """Put words in the places of a template. An abbreviation that ends a sentence has one full stop, not two."""
+    for name, word in words.items():
+        if word.endswith("."):
+            template = template.replace(f"{{{name}}}.", f"{{{name}}}")
+    return template.format(**words)
+
+
+def with_hard_spaces(text: str) -> str:
+    """Put no-break spaces before the signs that French sets apart; English has none."""
+    for sign in (":", ";", "!", "?", "»"):
+        text = text.replace(f" {sign}", f"\N{NO-BREAK SPACE}{sign}")
+    return text.replace("« ", "«\N{NO-BREAK SPACE}")
 
 
 Fact = Union[Text, Path, str]  # noqa: UP007 - a type that names itself
@@ -76,7 +97,7 @@ def template_functions(language: Language) -> Mapping[str, Callable[..., str]]:
     """
 
     def in_words(text: Text, /, **facts: object) -> str:
-        return text.to(
+        return text.on_page(
             language, **{name: fact if isinstance(fact, Text) else str(fact) for name, fact in facts.items()}
         )
 

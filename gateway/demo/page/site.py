@@ -17,13 +17,13 @@ from gateway.demo.page import script
 from gateway.demo.page.drawing import DRAWN_KINDS, own_kinds
 from gateway.demo.page.runner import SHOW_TITLE, DemoRunner
 from gateway.demo.page.snapshot import CHECK_NAMES
-from gateway.demo.page.words import LANGUAGES, TEMPLATES, page_functions, page_texts, with_hard_spaces
+from gateway.demo.page.words import LANGUAGES, TEMPLATES, page_texts
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import SCENARIO_GROUPS, find_scenarios
 from gateway.demo.scenarios.titles import FOR_VISITORS, SCENE_TITLES
 from gateway.domain.frozen import Frozen
 from gateway.evidence.manifest import VISITS_FOLDER
-from gateway.system.i18n import Language, Text, _, accepted, language_names
+from gateway.system.i18n import Language, Text, _, accepted, language_names, template_functions
 from gateway.web.server import live_video
 from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
 from gateway.web.server.security_headers import MAX_BODY_BYTES, Handler, allowed_hosts, host_guard, set_headers
@@ -112,7 +112,7 @@ class DemoSite:
         if self._is_key(request.cookies.get(ACCESS_COOKIE, "")):
             return await handler(request)
         why = _("Scan the terminal's QR, or open its whole address: without it this page shows nothing.")
-        text = with_hard_spaces(why.to(self._language_of(request)))
+        text = why.on_page(self._language_of(request))
         return web.Response(status=web.HTTPForbidden.status_code, text=f"{text}\n")
 
     async def _exchange_key(self, request: web.Request) -> web.Response:
@@ -157,7 +157,7 @@ class DemoSite:
             for_visitors=[_scene(find_scenarios(title)[0]) for title in FOR_VISITORS],
             groups={group: [_scene(one) for one in scenarios] for group, scenarios in ENGINEERS_GROUPS.items()},
             count=sum(map(len, ENGINEERS_GROUPS.values())),
-            **page_functions(language),
+            **template_functions(language),
         )
         return web.Response(text=text, content_type="text/html")
 

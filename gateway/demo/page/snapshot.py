@@ -14,14 +14,13 @@ from typing import Any, Literal
 from gateway.demo.names import with_readers_names
 from gateway.demo.observers import Body, DemoEvent, ObservedMessage
 from gateway.demo.page.drawing import SceneDrawn
-from gateway.demo.page.words import with_hard_spaces
 from gateway.demo.result import LogLine, physical_openings
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase
 from gateway.runtime.notifications.texts import worded
-from gateway.system.i18n import Fact, Language, Text, in_language
+from gateway.system.i18n import Fact, Language, Text, in_language, with_hard_spaces
 
 DECIMAL_PATTERN = re.compile(r"\d+\.\d+")
 CHECK_NAMES = ("parcel", "hour", "brand", "courier", "filming")

@@ -89,7 +89,7 @@ def _templates() -> Environment:
 @pass_context
 def _worded(context: Context, value: object) -> object:
     """Word a `Text` that a template shows for the reader of the page."""
-    return value.to(context["viewer"].language) if isinstance(value, Text) else value
+    return value.on_page(context["viewer"].language) if isinstance(value, Text) else value
 
 
 def age_texts(language: Language) -> str:

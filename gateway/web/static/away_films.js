@@ -90,7 +90,7 @@ export class Pictures {
   visit(one, zone) {
     const shown = h("div", { class: "shown" });
     const when = moment(one.began, zone);
-    const button = (label, press) => h("button", { type: "button", class: "quiet", "aria-label": `${label}: ${when}`, press }, label);
+    const button = (label, press) => h("button", { type: "button", class: "quiet", "aria-label": `${label}, ${when}`, press }, label);
     return h("li", { "data-visit": one.id }, h("p", {}, h("b", {}, when), " ", name(one.entrance), one.brand && " · ", one.brand && name(one.brand)),
       h("div", { class: "wishes" }, one.films.map((film) => [
         button(say("away.picture", { camera: plain(film.name ?? film.camera) }), () => this.picture(film, shown, when)),
@@ -108,7 +108,7 @@ export class Pictures {
         of = answer.pieces ?? 1;
         pieces.push(bytes ?? new Uint8Array());
       }
-      const image = h("img", { class: "still", alt: `${say("away.picture", { camera: plain(film.name ?? film.camera) })}: ${when}` });
+      const image = h("img", { class: "still", alt: `${say("away.picture", { camera: plain(film.name ?? film.camera) })}, ${when}` });
       image.src = jpeg(new Uint8Array(await new Blob(pieces).arrayBuffer()));
       shown.replaceChildren(image);
     } catch (failure) {

@@ -18,7 +18,17 @@ from babel.messages.pofile import read_po
 
 from gateway.system import i18n
 from gateway.system.catalogue import CatalogueError, load_compiled
-from gateway.system.i18n import Text, _, accepted, in_language, language_names, language_of, languages, pgettext
+from gateway.system.i18n import (
+    Text,
+    _,
+    accepted,
+    in_language,
+    language_names,
+    language_of,
+    languages,
+    pgettext,
+    template_functions,
+)
 from gateway.web.texts.catalogue import TEXTS, offered
 
 ROOT = Path(__file__).parents[3]
@@ -79,6 +89,21 @@ def test_a_translation_names_the_facts_of_its_message(language: str) -> None:
     said = [one for one in entries(language) if one.translation]
     differing = [one for one in said if facts(one.translation) != facts(one.message)]
     assert [one.message for one in differing if (one.context, one.message) not in OTHER_FACTS] == []
+
+
+def test_french_sets_its_signs_apart_and_ends_no_sentence_twice() -> None:
+    prose = re.compile(r"`[^`]*`|\([^)]*\)")  # without what is typed, and without keys in brackets
+    for entry in entries("fr"):
+        text = prose.sub("", entry.translation)
+        assert not re.search(r"[^\s(«\"'][:;?!](?=\s|$)|«(?!\s)|[^\s]»|(?<!\.)\.\.(?!\.)", text), entry.translation
+
+
+def test_a_page_keeps_a_sign_of_french_with_its_word_and_an_abbreviation_has_one_full_stop() -> None:
+    ends = _("The oldest: {day}.", day="29 nov.")
+    assert (ends.to("en"), ends.to("fr")) == ("The oldest: 29 nov.", "La plus ancienne : 29 nov.")
+    assert ends.on_page("fr") == "La plus ancienne\N{NO-BREAK SPACE}: 29 nov."
+    assert _("The oldest: {day}.", day="Sat").to("en") == "The oldest: Sat."
+    assert template_functions("fr")["gettext"]("The oldest: {day}.", day="29 nov.") == ends.on_page("fr")
 
 
 @pytest.mark.parametrize("language", languages()[:-1])

@@ -299,7 +299,7 @@ async def test_a_link_that_is_nobodys_shows_nothing(made: ShellBox, path: str, s
     ("language", "told"),
     [
         ("en", "This delivery is over or cancelled: ring, or take it back"),
-        ("fr", "Livraison terminée ou annulée : sonnez, ou repartez avec le colis"),
+        ("fr", "Livraison terminée ou annulée\N{NO-BREAK SPACE}: sonnez, ou repartez avec le colis"),
         ("de", "Diese Lieferung ist vorbei oder storniert: klingeln Sie, oder nehmen Sie sie wieder mit"),
     ],
 )

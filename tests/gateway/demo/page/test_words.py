@@ -7,10 +7,11 @@ from devices.commands import Sound
 from gateway.demo.page import script
 from gateway.demo.page.site import ENGINEERS_GROUPS
 from gateway.demo.page.snapshot import CHECK_NAMES
-from gateway.demo.page.words import SHARED_KEY_PREFIXES, page_functions, page_texts
+from gateway.demo.page.words import SHARED_KEY_PREFIXES, page_texts
 from gateway.demo.scenarios import SCENARIO_GROUPS, SCENARIOS
 from gateway.demo.scenarios.titles import FOR_VISITORS, SCENE_TITLES
 from gateway.domain.custody import CustodyStage
+from gateway.system.i18n import template_functions
 
 PAGE = Path(script.__file__).parent
 SOURCES = {
@@ -85,6 +86,6 @@ def test_each_scenario_has_its_line_in_french_too_and_one_button() -> None:
 
 
 def test_french_signs_stay_with_their_word() -> None:
-    in_words = page_functions("fr")["in_words"]
+    in_words = template_functions("fr")["in_words"]
     worded = [*page_texts("fr").values(), *(in_words(scenario.summary) for scenario in SCENARIOS)]
     assert all(not re.search(r" [:;!?»]|« ", text) for text in worded)

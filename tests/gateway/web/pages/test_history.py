@@ -306,7 +306,7 @@ async def test_a_moved_parcels_visit_names_the_entrance_that_could_not_take_it(t
         visit = Visit(id="v", delivery=visit_delivery(), scanner="scanner")
         await made.store.commit(make_step(Entrance(id="garage", visit=visit), c.StartRecording(visit="v")))
         async with site.client(site.owner) as client:
-            for language, told in (("en", "Moved here: "), ("fr", "Déplacé ici : ")):
+            for language, told in (("en", "Moved here: "), ("fr", "Déplacé ici\N{NO-BREAK SPACE}: ")):
                 async with client.get("/history/v", headers={"Accept-Language": language}) as answer:
                     shown = await answer.text()
                 assert re.search(f"{told}.*Front", shown)

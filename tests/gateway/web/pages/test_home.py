@@ -74,7 +74,10 @@ async def test_a_pause_in_the_house_s_own_time_shows_on_home_with_who_said_so(
     assert "asked for by Bruno" in text
     assert "End the pause" in text
     async with at.get("/", headers={"Accept-Language": "fr"}) as answer:
-        assert "Livraisons en pause, rien ne s&#39;ouvre. Fin : mer. 10 juin, 18:00" in await answer.text()
+        assert (
+            "Livraisons en pause, rien ne s&#39;ouvre. Fin\N{NO-BREAK SPACE}: mer. 10 juin, 18:00"
+            in await answer.text()
+        )
 
 
 async def test_one_of_next_week_is_announced_and_can_be_withdrawn_with_one_tap(
@@ -245,3 +248,17 @@ async def test_a_phone_pauses_sees_it_end_by_itself_and_locks_by_keyboard_alone(
         await expect(page.get_by_text("It is locked: door and bolt have proven it.")).to_be_visible()
         await expect(page.locator(".door .word").first).to_have_text("Locked")
         await expect(lock).to_have_count(0)
+
+
+@pytest.mark.slow
+async def test_the_menu_stands_at_the_same_place_on_every_page(site: ServedSite) -> None:
+    async with visitor() as somebody:
+        page = await somebody.page(viewport={"width": 1280, "height": 700}, has_touch=False)
+        await site.sign_in(page.context)
+        places = []
+        for path in ("/", "/brands", "/settings", "/household"):  # wide and narrow, longer than the screen and shorter
+            await page.goto(f"{site.address}{path}")
+            places.append(
+                await page.locator(".menu a").evaluate_all("links => links.map(link => link.getBoundingClientRect().x)")
+            )
+        assert places == [places[0]] * 4

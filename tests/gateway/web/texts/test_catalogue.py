@@ -42,6 +42,18 @@ def test_no_text_is_left_over() -> None:
     assert lone == set()
 
 
+def test_a_template_writes_no_sign_itself_that_french_sets_apart() -> None:
+    own_sign = re.compile(r"\}\}\s*[:;?!](\s|<|\")")
+    found = [
+        f"{path.name}: {line.strip()}"
+        for path, text in SOURCES.items()
+        if path.suffix == ".html"
+        for line in text.splitlines()
+        if own_sign.search(line)
+    ]
+    assert found == []
+
+
 def test_each_text_that_a_template_asks_for_is_there() -> None:
     asked = re.compile(r"""\bt\(\s*["']([^"'~]+)["']\s*[,)]""")
     for path, text in SOURCES.items():
