@@ -18,5 +18,7 @@ SHARED_KEY_PREFIXES = ("live.", "nav.live")
 def page_texts(language: Language) -> dict[str, str]:
     """Return the texts of the page's script in this language, by key."""
     shared = {key: text.template(language) for key, text in PAGES.items() if key.startswith(SHARED_KEY_PREFIXES)}
-    own: dict[str, str] = vars(TEMPLATES.get_template("texts.html").make_module(template_functions(language)))["texts"]
+    own: dict[str, str] = vars(TEMPLATES.get_template("texts.html").make_module(dict(template_functions(language))))[
+        "texts"
+    ]
     return {key: with_hard_spaces(text) for key, text in shared.items()} | own
