@@ -76,14 +76,30 @@ def store_shown_accounts(storage: Path, names: frozenset[str]) -> None:
     write_file(storage / INSTALLATION_FOLDER / "shown.json", _NAMES_ADAPTER.dump_json(names))
 
 
+def read_opened_accounts(storage: Path) -> frozenset[str]:
+    """Return the accounts that the owner lets an installer see; empty if the file is missing or unreadable."""
+    try:
+        return _NAMES_ADAPTER.validate_json((storage / INSTALLATION_FOLDER / "opened.json").read_bytes())
+    except (OSError, ValidationError):
+        return frozenset()
+
+
+def store_opened_accounts(storage: Path, names: frozenset[str]) -> None:
+    """Store which accounts an installer may see."""
+    write_file(storage / INSTALLATION_FOLDER / "opened.json", _NAMES_ADAPTER.dump_json(names))
+
+
 def forget_device(storage: Path, device: str, *, accounts: Collection[str]) -> None:
-    """Delete the measurement of a device that was removed, and that its accounts were shown."""
+    """Delete the measurement of a device that was removed, and that its accounts were shown or opened."""
     measurements = read_measurements(storage)
     if measurements.pop(device, None) is not None:
         write_file(storage / INSTALLATION_FOLDER / "measured.json", _MEASUREMENTS_ADAPTER.dump_json(measurements))
     shown = read_shown_accounts(storage)
     if not shown.isdisjoint(accounts):
         store_shown_accounts(storage, shown.difference(accounts))
+    opened = read_opened_accounts(storage)
+    if not opened.isdisjoint(accounts):
+        store_opened_accounts(storage, opened.difference(accounts))
 
 
 def write_file(file: Path, content: bytes) -> None:

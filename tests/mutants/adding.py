@@ -46,6 +46,13 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(f"{TRIED}::test_a_camera_of_the_inside_is_not_watched_by_another_path",),
     ),
     Mutant(
+        name="an installer sees an account that nobody opened to him",
+        file="gateway/web/pages/broker_accounts.py",
+        old="            if name not in opened:\n",
+        new="            if not name:\n",
+        tests=(f"{SETUP}::test_an_installer_reads_whom_to_ask_and_sees_once_the_account_that_the_owner_opened",),
+    ),
+    Mutant(
         name="an account is shown as often as somebody presses",
         file="gateway/web/pages/broker_accounts.py",
         old="        if name in shown and not renews:\n",

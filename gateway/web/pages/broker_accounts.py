@@ -1,6 +1,7 @@
 """The accounts of devices and bridges at the house's broker: each is shown once, as a QR code and as settings."""
 
 import asyncio
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from aiohttp import web
@@ -14,29 +15,41 @@ from gateway.mqtt.mosquitto import accounts
 from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup
 from gateway.system.i18n import Text, _
 from gateway.web.auth.accounts import CurrentUser
-from gateway.web.auth.roles import UserRight
+from gateway.web.auth.roles import Role, UserRight
+from gateway.web.server.authorization import Authorizer
 from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts, get, post
 from gateway.web.texts.vendor_texts import vendor_help
 
 ACCOUNTS_PATH = "/installation/accounts"
+SHOWN_ALREADY = _("It was shown already. A new password ends the former one.")
 BRIDGE_VENDOR = "zigbee2mqtt"
 
 
 class BrokerAccountsPage(Page):
-    """The page of the accounts. A program with an account can send as its device, so only an owner sees it."""
+    """The page of the accounts. A program with an account can send as its device.
 
-    @get(ACCOUNTS_PATH, UserRight.ENROL)
+    So only an owner sees one, and an installer one that the owner has opened to him: each is shown once.
+    """
+
+    def __init__(self, authorizer: Authorizer) -> None:
+        super().__init__(authorizer)
+        self._turn = asyncio.Lock()  # once is once, also for two who press at the same moment
+
+    @get(ACCOUNTS_PATH, UserRight.DEVICES)
     async def _page(
         self, request: web.Request, _user: CurrentUser, *, access: BrokerAccess | None = None, error: Text | None = None
     ) -> web.Response:
-        folder = self._home.storage.folder
+        folder, names = self._home.storage.folder, self._names()
         shown = await asyncio.to_thread(records.read_shown_accounts, folder)
-        names = self._names()
+        opened = await asyncio.to_thread(records.read_opened_accounts, folder)
         ready = await asyncio.to_thread(lambda: {name for name in names if accounts.has_password(self._home, name)})
         definition = None if access is None else self._definition(access.user)
         settings = plain_settings if definition is None else definition.settings
+        people = self._store.accounts.all_people()
         return self._render_page(
             request, "broker_accounts", page=ACCOUNTS_PATH, error=error, names=names, shown=shown, ready=ready,
+            opened=opened, owners=[one.name for one in people if one.role == Role.OWNER],
+            has_installer=any(one.role == Role.INSTALLER for one in people),
             access=access, link="" if access is None else _link(access),
             block="" if access is None else settings(access),
             plain="" if access is None else plain_settings(access),
@@ -47,15 +60,43 @@ class BrokerAccountsPage(Page):
 
     @post(ACCOUNTS_PATH, UserRight.KEYS)
     async def _show(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Show an account that nobody has seen yet, or give it another password and show that."""
+        """Show an account that nobody has seen yet, or renew its password and show that, or open it to an installer."""
         fields = await form_texts(request)
-        name, folder = fields.get("account", ""), self._home.storage.folder
-        if name not in self._names():
-            raise web.HTTPNotFound
+        name, do = self._named(fields), fields.get("do")
+        async with self._turn:
+            if do == "open":
+                return await self._open(request, user, name)
+            return await self._show_once(request, user, name, renews=do == "renew")
+
+    @post(f"{ACCOUNTS_PATH}/opened", UserRight.DEVICES)
+    async def _show_opened(self, request: web.Request, user: CurrentUser) -> web.Response:
+        """Show an installer an account that the owner has opened."""
+        name = self._named(await form_texts(request))
+        async with self._turn:
+            opened = await asyncio.to_thread(records.read_opened_accounts, self._home.storage.folder)
+            if name not in opened:
+                raise web.HTTPForbidden
+            if name not in await asyncio.to_thread(records.read_shown_accounts, self._home.storage.folder):
+                await self._store.log.append("account_shown", {"by": user.person, "name": name}, self._now)
+            return await self._show_once(request, user, name, renews=False)
+
+    async def _open(self, request: web.Request, user: CurrentUser, name: str) -> web.Response:
+        folder = self._home.storage.folder
+        if name in await asyncio.to_thread(records.read_shown_accounts, folder):
+            return await self._page(request, user, error=SHOWN_ALREADY)
+        await self._store.log.append("account_opened", {"by": user.person, "name": name}, self._now)
+        opened = await asyncio.to_thread(records.read_opened_accounts, folder)
+        try:
+            await asyncio.to_thread(records.store_opened_accounts, folder, opened | {name})
+        except OSError as failure:
+            raise Conflict(DISK_FULL) from failure
+        raise web.HTTPSeeOther(ACCOUNTS_PATH)
+
+    async def _show_once(self, request: web.Request, user: CurrentUser, name: str, *, renews: bool) -> web.Response:
+        folder = self._home.storage.folder
         shown = await asyncio.to_thread(records.read_shown_accounts, folder)
-        renews = fields.get("do") == "renew"
         if name in shown and not renews:
-            return await self._page(request, user, error=_("It was shown already. A new password ends the former one."))
+            return await self._page(request, user, error=SHOWN_ALREADY)
         try:
             if renews and not await asyncio.to_thread(accounts.renew_password, self._home, name):
                 raise Conflict(_("The broker's files belong to another user of the box."))
@@ -68,6 +109,12 @@ class BrokerAccountsPage(Page):
         response = await self._page(request, user, access=access)
         response.headers["Cache-Control"] = "no-store"
         return response
+
+    def _named(self, fields: Mapping[str, str]) -> str:
+        name = fields.get("account", "")
+        if name not in self._names():
+            raise web.HTTPNotFound
+        return name
 
     def _names(self) -> tuple[str, ...]:
         try:

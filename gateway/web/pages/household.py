@@ -27,6 +27,8 @@ ACTIVITY_TEXTS: Mapping[str, Text] = {
     "addition_accepted": _("{by} accepted into the house: {what} (proposed by {who})"),
     "addition_refused": _("{by} refused for the house: {what} (proposed by {who})"),
     "addition_withdrawn": _("{by} withdrew what was proposed: {what}"),
+    "account_opened": _("{by} let the installer see the account at the broker: {what}"),
+    "account_shown": _("{by} saw the account at the broker: {what}"),
     "device_completed": _("{by} answered what was still open about: {what}"),
     "device_removed": _("{by} removed from the house: {what}"),
     "signed_in": _("{who} signed in: {what}"),
@@ -207,6 +209,8 @@ def _line_text(row: Mapping[str, Any], language: Language) -> str:
         ):
             kind, name = row["thing"], sanitized(str(row["name"]))
             return f"{TEXTS[f'add.kind.{kind}'].to(language)} {name}"
+        case "account_opened" | "account_shown":
+            return sanitized(str(row["name"]))
         case "messages_address":
             return sanitized(str(row["address"] or "-"))
         case "browser_enrolled" | "browser_ended":

@@ -39,6 +39,7 @@ PAGES = {
     "/settings/hub": (OWNER,),
     "/installation": (OWNER, INSTALLER),
     "/installation/add": (OWNER, INSTALLER),
+    "/installation/accounts": (OWNER, INSTALLER),
     "/installation/remove/lock": (OWNER,),
     "/installation/examination": (OWNER, INSTALLER),
     "/installation/walk/front": (OWNER, INSTALLER),

@@ -17,6 +17,7 @@ from gateway.video.ipc import CameraSource
 from gateway.video.probe import ProbeResult
 from gateway.web.auth.accounts import SessionSecrets
 from gateway.web.auth.roles import Role
+from gateway.web.pages.household import activity_lines
 from gateway.web.server import setup_progress
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.pages.test_add_device import ENGLISH, Home, house
@@ -102,9 +103,8 @@ async def test_an_installer_only_proposes_and_sees_no_account(house: Home) -> No
     assert (house.file.read_bytes(), house.reread) == (before, [])
     assert "One addition to the house waits for the owner" in await house.page(ines, "/setup")
     assert "The owner does this." in await house.page(ines, "/setup")
-    for path in ("/installation/accounts", "/setup/notice.pdf"):
-        async with house.site.client(ines) as client, client.get(path) as answer:
-            assert answer.status == 403
+    async with house.site.client(ines) as client, client.get("/setup/notice.pdf") as answer:
+        assert answer.status == 403
     assert (await sent(house.site, ines, "/setup/end"))[0] == 403
     bruno = await house.site.guest(Role.HOUSEHOLD)
     for path in ("/setup", "/setup/devices"):
@@ -235,6 +235,39 @@ async def test_an_account_is_shown_once_and_a_new_password_ends_the_former(broke
     for other in ("gateway", "owner", "nobody"):
         status, _ = await sent(site, site.owner, "/installation/accounts", ("account", other), ("do", "show"))
         assert status == 404, "accounts of the box's own parts are never shown"
+
+
+async def test_an_installer_reads_whom_to_ask_and_sees_once_the_account_that_the_owner_opened(
+    broker_house: ServedSite,
+) -> None:
+    site = broker_house
+    home, ines = site.box.home, await site.guest(Role.INSTALLER, "Ines")
+    assert home.broker.password_file is not None
+    folder = home.broker.password_file.parent
+    passwords = {name: (folder / f"{name}.password").read_text().strip() for name in ("lock", "garage-lock")}
+    path = "/installation/accounts"
+    async with site.client(ines) as client, client.get(path, headers=ENGLISH) as answer:
+        text = re.sub(r"[\u2066-\u2069]", "", await answer.text())
+    assert "Ask Anna to open it to you on this page" in text
+    assert "<button>" not in text
+    for do in ("show", "renew", "open"):
+        assert (await sent(site, ines, path, ("account", "lock"), ("do", do)))[0] == 403
+    assert (await sent(site, ines, f"{path}/opened", ("account", "lock")))[0] == 403
+
+    await site.accounts.confirm_password(site.owner.user, ANNA_PASSWORD, site.box.clock.now())
+    assert (await sent(site, site.owner, path, ("account", "lock"), ("do", "open")))[0] == 303
+    assert (await sent(site, ines, f"{path}/opened", ("account", "garage-lock")))[0] == 403, "only what was opened"
+    _, text = await sent(site, ines, f"{path}/opened", ("account", "lock"))
+    assert passwords["lock"] in text
+    assert passwords["garage-lock"] not in text
+    _, text = await sent(site, ines, f"{path}/opened", ("account", "lock"))
+    assert passwords["lock"] not in text, "once"
+    _, text = await sent(site, site.owner, path, ("account", "lock"), ("do", "open"))
+    assert "It was shown already." in text
+    told = [one.text for one in activity_lines(site.box.store, "en", person=None)][:2]
+    assert told == [
+        "Ines saw the account at the broker: lock", "Anna let the installer see the account at the broker: lock",
+    ]  # fmt: skip
 
 
 async def test_a_found_lock_is_asked_what_no_device_announces_like_a_typed_one(
