@@ -253,12 +253,16 @@ class CalendarMonth(Frozen):
 
 
 def read_month(text: str, *, today: date) -> date:
-    """Return the first day of the month that a link or a day names; that of today for anything else."""
-    match = _MONTH.match(text)
+    """Return the first day of the month that a link or a day names; that of today for anything else.
+
+    A month of the first or the last year that `date` knows is none: the calendar links to the months beside it.
+    """
+    match, this_month = _MONTH.match(text), today.replace(day=1)
     try:
-        return date(int(match[1]), int(match[2]), 1) if match else today.replace(day=1)
+        named = date(int(match[1]), int(match[2]), 1) if match else this_month
     except ValueError:
-        return today.replace(day=1)
+        return this_month
+    return named if date.min.year < named.year < date.max.year else this_month
 
 
 def read_calendar(services: GatewayServices, first: date, *, today: date) -> CalendarMonth:

@@ -169,6 +169,15 @@ async def test_nothing_of_the_disk_has_an_address_but_a_visits_own_clips(at: Cli
         assert answer.status == 404
 
 
+@pytest.mark.parametrize(
+    "query", ["month=0001-01", "month=9999-12", "day=0001-01-01", "day=9999-12-31", "month=9999-99"]
+)
+async def test_a_calendar_asked_for_the_end_of_all_time_shows_this_month(at: ClientSession, query: str) -> None:
+    async with at.get(f"/history?{query}", headers={"Accept-Language": "en"}) as answer:
+        assert answer.status == 200
+        assert "<b>Jun 2026</b>" in await answer.text()
+
+
 async def test_the_scripts_and_the_sheet_are_served_as_what_they_are(at: ClientSession) -> None:
     for name, kind in (("page.js", "text/javascript"), ("perron.css", "text/css"), ("perron.svg", "image/svg+xml")):
         async with at.get(f"/static/{name}") as answer:
