@@ -1,7 +1,7 @@
 """Notes scans that an entrance turned away without a visit, for the household: nothing was filmed.
 
-The log has them too. A stranger can scan nonsense for hours, so scans that follow each other are one row here, and the
-number of rows is limited.
+The log has them too. A stranger can scan nonsense for days, so scans that follow each other are one row here, and the
+number of rows is limited: of known deliveries and of no known one separately, so that nonsense hides no delivery.
 """
 
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from gateway.storage.models import StoredDecision
 from gateway.storage.part import StorePart, reads
 from gateway.storage.visit_list import VisitFilter
 
-MAX_ROWS = 2000  # some weeks of a stranger who scans again whenever a row is closed; then the oldest go
+MAX_ROWS = 2000  # of known deliveries, and as many of none: some weeks of a stranger; then the oldest go
 MERGED_WITHIN = timedelta(minutes=15)  # between two scans of one row
 UNKNOWN_MERGED_WITHIN = timedelta(hours=1)  # the same where no delivery is known: a stranger tries more
 LONGEST = timedelta(hours=12)  # from the first scan of a row to its last
@@ -57,28 +57,37 @@ def note_refusal(db: Database, answer: AnswerScan, step: StoredDecision) -> None
     ).rowcount:
         return
     db.insert("turned_away", entrance=step.entrance, refusal=answer.refusal, delivery=delivery, first=now, last=now)
-    oldest_kept = "SELECT id FROM turned_away ORDER BY id DESC LIMIT 1 OFFSET ?"
-    db.execute(f"DELETE FROM turned_away WHERE id <= ({oldest_kept})", (MAX_ROWS,))  # noqa: S608 - a constant
+    alike = f"(delivery IS {'' if delivery is None else 'NOT '}NULL)"
+    oldest_kept = f"SELECT id FROM turned_away WHERE {alike} ORDER BY id DESC LIMIT 1 OFFSET ?"  # noqa: S608 - a constant
+    db.execute(f"DELETE FROM turned_away WHERE {alike} AND id <= ({oldest_kept})", (MAX_ROWS,))  # noqa: S608 - constants
 
 
 def turned_away(
     db: Database, wanted: VisitFilter, *, since: datetime | None, before: datetime | None, at_most: int
 ) -> tuple[TurnedAway, ...]:
-    """Return what was turned away last from `since` on and before `before` (None: no limit), the newest first."""
+    """Return what was turned away last from `since` on and before `before` (None: no limit), the newest first.
+
+    `at_most`: so many rows of known deliveries, and as many of none.
+    """
     if wanted.held_only:
         return ()
-    query = (
+    rows = (
         "SELECT t.*, d.carrier FROM turned_away t LEFT JOIN delivery d ON d.key = t.delivery"
         " WHERE (?1 IS NULL OR t.last >= ?1) AND (?2 IS NULL OR t.last < ?2) AND (?3 = '' OR t.entrance = ?3)"
         " AND (?4 = '' OR substr(t.delivery, 1, length(?4) + 1) = ?4 || '.')"
-        " AND (?5 IS NULL OR t.last >= ?5) AND (?6 IS NULL OR t.last < ?6) ORDER BY t.last DESC, t.id DESC LIMIT ?7"
+        " AND (?5 IS NULL OR t.last >= ?5) AND (?6 IS NULL OR t.last < ?6)"
+    )
+    newest = "ORDER BY last DESC, id DESC"
+    query = (
+        f"SELECT * FROM ({rows} AND t.delivery IS NOT NULL {newest} LIMIT ?7)"  # noqa: S608 - constants
+        f" UNION ALL SELECT * FROM ({rows} AND t.delivery IS NULL {newest} LIMIT ?7) {newest}"
     )
     parameters = (since, before, wanted.entrance, wanted.brand, wanted.first, wanted.end, at_most)
     return db.records(TurnedAway, query, parameters)
 
 
 def turned_away_times(db: Database, first: datetime, end: datetime) -> tuple[datetime, ...]:
-    """Return when each row that ended between these instants did: `MAX_ROWS` at most."""
+    """Return when each row that ended between these instants did: twice `MAX_ROWS` at most."""
     instants: list[int] = db.column("SELECT last FROM turned_away WHERE last >= ? AND last < ?", (first, end))
     return tuple(map(from_micros, instants))
 

@@ -30,7 +30,7 @@ CARDS_A_PAGE: Final = 24
 READ_AT_ONCE: Final = 50  # visits; then other work has its turn
 MAX_SEARCHED: Final = 1000  # visits that one request looks through; the next page goes on behind them
 SHOWN_LINES: Final = 2  # of what was turned away between two visits; the others are behind "Show more"
-MAX_TURNED_AWAY: Final = 100  # lines of one page, the newest
+MAX_TURNED_AWAY: Final = 100  # lines of one page, the newest: of deliveries, and as many of no known one
 MAX_QUERY_CHARS: Final = 80
 CARD_PHOTOS: Final = (PhotoMoment.ARRIVAL, PhotoMoment.CARRYING)
 

@@ -13,7 +13,7 @@ from gateway.system.text import sanitized
 from gateway.web.server.context import GatewayServices
 from gateway.web.server.visit_story import StoryLine
 
-SHOWN_ON_HOME = 3  # the newest ones, after the last visit
+SHOWN_ON_HOME = 3  # the newest ones of deliveries, and as many of none, after the last visit
 SHOWN_ON_HOME_FOR = timedelta(hours=24)
 
 

@@ -92,6 +92,16 @@ async def test_the_oldest_rows_go_beyond_the_limit(store: Store, monkeypatch: py
     assert [row.delivery for row in rows(store)] == ["shop.d4", "shop.d3", "shop.d2"]
 
 
+async def test_a_stranger_who_scans_nonsense_for_weeks_pushes_no_delivery_out(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turned_away_rows, "MAX_ROWS", 3)
+    await refuse(store, HOME, delivery="shop.d1")
+    for number in range(1, 6):
+        await refuse(store, UNKNOWN, later(hours=2 * number))
+    assert [row.delivery for row in rows(store)] == [None, None, None, "shop.d1"]
+
+
 async def test_they_are_forgotten_with_the_films_of_their_time(store: Store) -> None:
     await refuse(store, UNKNOWN)
     await refuse(store, UNKNOWN, later(days=2))

@@ -11,10 +11,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
 from gateway.storage.visit_list import VisitFilter
-from gateway.web.server.history_view import SHOWN_LINES
+from gateway.web.server.history_view import MAX_TURNED_AWAY, SHOWN_LINES
 from tests.browser import IN_SHARED_BROWSER, Scheme, accessibility_problems, visitor
 from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
@@ -118,6 +119,18 @@ async def test_a_flood_of_unknown_numbers_is_one_line_and_hides_no_visit(site: S
     history = await words(site, "/history")
     assert history.count("urned away at") == len(rows)
     assert history.count("Incident") == 5
+
+
+async def test_a_stranger_who_scans_nonsense_for_days_hides_no_courier_who_was_turned_away(site: ServedSite) -> None:
+    await somebody_is_home(site)
+    await refused(site.box)
+    nonsense = c.AnswerScan(scan="s", scanner="scanner", answer=c.ScanAnswer.NO, refusal=Refusal.UNKNOWN_CODE)
+    for number in range(MAX_TURNED_AWAY):
+        later = replace(NOW, utc=NOW.utc + timedelta(hours=2 * number + 1))
+        await site.box.store.commit(make_step(Entrance(id="garage"), nonsense, now=later))
+        await site.box.store.commit(make_step(Entrance(id="front"), nonsense, now=later))
+    for path in ("/history", "/history?q=colissimo", "/"):
+        assert "somebody is home" in await words(site, path), path
 
 
 async def test_what_was_turned_away_is_found_by_entrance_brand_day_and_words(site: ServedSite) -> None:
