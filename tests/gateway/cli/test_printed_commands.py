@@ -79,7 +79,7 @@ def test_each_printed_command_can_be_typed_as_it_is_printed(house: Path) -> None
             assert Path(words[words.index("--home") + 1]).parent.name.startswith(ODD), command
         if words[1] not in ENDLESS | ELSEWHERE:
             typed(command)
-    assert {"simulate", "run", "retailer", "claim-code", "doctor", "walk-test", "broker-config", "hands"} <= names
+    assert {"simulate", "run", "retailer", "claim-code", "doctor", "broker-config", "hands"} <= names
 
 
 def typed(command: str) -> None:
