@@ -42,6 +42,7 @@ MAX_FOUND = 64  # announced devices that are kept
 MAX_PICTURES = 32  # the newest
 PICTURE_LIFETIME_S = 600.0
 ASKED_KINDS = DOOR_KINDS - {"strike"}  # the other kinds say something by themselves only
+OWN_MACHINE = "127.0.0.1"  # stands for each address of this machine
 TRIALS_AT_ONCE = 1  # each of a camera is a process that decodes, and must not starve the doors
 
 log = structlog.get_logger(__name__)
@@ -245,7 +246,9 @@ class DeviceTryout:
             device = self._home.devices.get(id_)
             if isinstance(device, CameraDevice):
                 host, its_port = endpoint(device.url)
-                if port == its_port and addresses & _addresses(host):
+                same = addresses & _addresses(host)
+                # A camera has its stream at several ports; on this machine itself each port may be another camera
+                if same and (port == its_port or not all(map(_is_own_machine, same))):
                     return True
         return False
 
@@ -279,17 +282,32 @@ def _write_login(file: Path, login: tuple[str, str]) -> None:
 
 
 def _addresses(host: str) -> frozenset[str]:
-    """Return the addresses of a host; empty if its name is unknown."""
+    """Return the addresses of a host, each spelt one way; empty if its name is unknown.
+
+    All addresses of this machine are one: another one of them leads to the same cameras.
+    """
     try:
-        return frozenset(str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
     except OSError:
         return frozenset()
+    return frozenset(_one_spelling(family, address) for family, _, _, _, address in found)
+
+
+def _one_spelling(family: int, address: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]) -> str:
+    at = ipaddress.ip_address(str(address[0]).partition("%")[0])
+    if isinstance(at, ipaddress.IPv6Address) and at.ipv4_mapped is not None:
+        return _one_spelling(socket.AF_INET, (str(at.ipv4_mapped), 0))
+    if not at.is_unspecified and not at.is_multicast:
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as own:
+            own.bind(address)  # only an address of this machine itself can be bound
+            return OWN_MACHINE
+    return str(at)
 
 
 def _is_own_machine(address: str) -> bool:
-    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    return ipaddress.ip_address(address).is_loopback
 
 
 def _is_own_network(address: str) -> bool:
-    at = ipaddress.ip_address(address.partition("%")[0])
+    at = ipaddress.ip_address(address)
     return (at.is_private or at.is_loopback or at.is_link_local) and not at.is_unspecified and not at.is_multicast

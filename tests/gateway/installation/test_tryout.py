@@ -1,5 +1,7 @@
 """A device is tried before it is added: whose picture it is, and with whom the box does not speak."""
 
+import socket
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,11 @@ class Trying:
         self.without_account = ProbeResult(unopened=OpenFailure.LOGIN_REFUSED)
         monkeypatch.setattr(tried, "probe_stream", self.probe)
         self.tryout = DeviceTryout(home_with(folder), check=self.check, ask=self.ask, clock=self.now)
+
+    def watch_inside(self, url: str) -> None:
+        """Have the inside camera at another address."""
+        home = home_with(self.folder, {"hall": {"kind": "camera", "vendor": "rtsp", "url": url}})
+        self.tryout = DeviceTryout(home, check=self.check, ask=self.ask, clock=self.now)
 
     def now(self) -> Now:
         return Now(utc=datetime(2026, 6, 1, tzinfo=UTC), trusted=True, mono=self.mono)
@@ -113,6 +120,35 @@ async def test_a_camera_of_the_inside_is_not_watched_by_another_path(trying: Try
     trial = await trying.tryout.try_device(camera("rtsp://127.0.0.1:8556/second"), "anna", is_found=False)
     assert (trial.picture, trying.opened) == (None, [])
     assert (await trying.tryout.try_device(camera("rtsp://127.0.0.1:8555/second"), "anna", is_found=False)).picture
+
+
+def own_address() -> str:
+    """Return an address of this machine, in its network where it has one."""
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
+        route.connect(("192.0.2.1", 9))  # sends nothing
+        return str(route.getsockname()[0])
+    return "127.0.0.3"
+
+
+@pytest.mark.parametrize("host", ["[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "127.0.0.2", "[::1]", own_address()])
+async def test_an_inside_camera_behind_the_box_is_not_watched_by_another_spelling_of_its_address(
+    trying: Trying, host: str
+) -> None:
+    for needs_account in (False, True):
+        trial = await trying.tryout.try_device(
+            camera(f"rtsp://{host}:8556/hall", login=ACCOUNT), "ida", is_found=False, needs_account=needs_account
+        )
+        assert (trial.picture, trying.opened) == (None, [])
+
+
+@pytest.mark.parametrize("url", ["rtsp://[::ffff:192.168.1.40]:554/hall", "rtsp://192.168.1.40:8554/hall"])
+async def test_an_inside_camera_is_not_watched_by_another_spelling_or_port(trying: Trying, url: str) -> None:
+    trying.watch_inside("rtsp://192.168.1.40:554/hall")
+    trial = await trying.tryout.try_device(camera(url, login=ACCOUNT), "anna", is_found=False)
+    assert (trial.picture, trying.opened) == (None, [])
+    assert "shown during a visit only" in trial.text.to("en")
+    other = await trying.tryout.try_device(camera("rtsp://192.168.1.41:554/s"), "anna", is_found=False)
+    assert other.picture is not None
 
 
 async def test_an_installer_tries_only_what_has_announced_itself(trying: Trying) -> None:
