@@ -224,6 +224,36 @@ async def test_an_empty_house_grows_to_an_entrance_on_two_phones_though_the_box_
         somebody.complaints.clear()  # the browser tells of connections that it could not make while the box was gone
 
 
+async def test_an_owner_adds_a_device_in_one_step_and_removes_it_again_while_the_pages_follow_the_box(
+    tmp_path: Path,
+) -> None:
+    async with begun(tmp_path) as house, visitor() as somebody:
+        await house.begins()
+        owner = await somebody.page()
+        await claims(owner, house)
+        password = tmp_path / "accounts" / "back-door.password"
+        before = load_home_file(house.file)
+        await owner.goto(f"{house.address}{PAGE}?kind=door")
+        await owner.get_by_label("Id (a-z, 0-9, -)").fill("back-door")
+        await owner.get_by_label(VENDOR, exact=True).select_option("esphome")
+        await owner.get_by_label("Your password").fill(ANNA_PASSWORD)
+        await owner.get_by_role("button", name="Add", exact=True).click()
+        await expect(owner.get_by_text("Applied: it is part of the house.")).to_be_visible(timeout=30_000)
+        assert password.exists()
+
+        await owner.goto(f"{house.address}/installation")
+        await owner.get_by_role("link", name="Remove Door sensor").click()
+        assert await accessibility_problems(owner) == []
+        await owner.get_by_label("Password", exact=True).fill(ANNA_PASSWORD)
+        await owner.get_by_role("button", name="Remove").click()
+        await expect(owner.locator("h1")).to_have_text("Installation", timeout=30_000)
+        await expect(owner.get_by_role("heading", name="back-door")).to_have_count(0)
+        assert load_home_file(house.file) == before
+        assert not password.exists()
+        assert "back-door" not in (tmp_path / "accounts" / "passwords").read_text(encoding="ascii")
+        somebody.complaints.clear()  # the browser tells of connections that it could not make while the box was gone
+
+
 async def test_a_visit_that_runs_is_not_dropped_for_an_addition_and_it_is_applied_once_the_courier_is_out(
     tmp_path: Path,
 ) -> None:
