@@ -61,7 +61,7 @@ def test_what_uses_a_device_is_named(tmp_path: Path) -> None:
     assert without.house is None
     assert [(one.text_key, one.facts) for one in without.remarks] == [("used.device", {"name": "leaf"})]
     assert house_without(TEXT, file, "leaf").house is not None
-    assert [one.text_key for one in house_without(TEXT, file, "nobody").remarks] == ["house"]
+    assert [one.text_key for one in house_without(TEXT, file, "nobody").remarks] == ["no_file"]
 
 
 async def test_a_camera_that_was_added_by_mistake_leaves_no_password_and_nothing_of_it_is_shown(house: House) -> None:

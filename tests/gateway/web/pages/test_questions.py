@@ -32,7 +32,7 @@ async def test_the_owner_answers_in_words_and_the_page_writes_the_house_file(hou
     records.store_measurements(folder, {"lock": late})
     page = await house.page(owner, PAGE)
     shown = re.sub(r"<[^>]*>|[\u2066-\u2069]", "", page)
-    assert "Lock (Front): Does it lock by itself some time after it was unlocked?" in shown
+    assert "Lock (Front) · Does it lock by itself some time after it was unlocked?" in shown
     assert "Where does its picture show a running clock?" in shown
     assert "as measured" in shown
     assert not re.search(r"auto_lock|clock_region|latency", shown), "no word of the file"
