@@ -4,6 +4,7 @@
 1.1 s of processor time instead of 3.1.
 """
 
+import asyncio
 import contextlib
 import re
 import shutil
@@ -37,7 +38,7 @@ IN_SHARED_BROWSER = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usef
 """Marks for a file whose tests share one browser. Each test gets an empty profile. A start of the browser costs 0.65 s
 of processor time. A browser belongs to one event loop, so these tests and their async fixtures share the loop."""
 
-_shared: list[Browser] = []
+_shared: dict[asyncio.AbstractEventLoop, Browser] = {}  # a browser speaks on the loop that it was started on alone
 
 
 @dataclass
@@ -83,7 +84,9 @@ async def visitor(*more: str) -> AsyncIterator[BrowserVisitor]:
     `more`: further switches of Chromium. With switches the test starts another browser.
     """
     async with contextlib.AsyncExitStack() as stack:
-        browser = _shared[0] if _shared and not more else await stack.enter_async_context(run_browser(*more))
+        browser = None if more else _shared.get(asyncio.get_running_loop())
+        if browser is None:
+            browser = await stack.enter_async_context(run_browser(*more))
         somebody = BrowserVisitor(browser)
         try:
             yield somebody
@@ -107,9 +110,9 @@ async def run_browser(*more: str) -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def share_browser() -> AsyncIterator[None]:
-    """Let each `visitor` without switches use one browser, until left."""
+    """Let each `visitor` of this loop without switches use one browser, until left."""
     async with run_browser() as browser:
-        _shared.append(browser)
+        _shared[asyncio.get_running_loop()] = browser
         try:
             yield
         finally:
