@@ -470,7 +470,7 @@ class Archive:
                 )
                 for clip in part.clips
             ),
-            gaps=self._gaps.get(key, ()),
+            gaps=self._gaps.get(key) or _stored_gaps(part),
             notes=result.notes,
             moved_from=moved_from,
             names=self._names((part.entrance, moved_from), delivery),
@@ -524,6 +524,15 @@ def _shown(name: str) -> str:
 
 def _to_film_gap(camera: str, gap: Gap) -> FilmGap:
     return FilmGap(camera=camera, start=gap.start, end=max(gap.start, gap.end), why=gap.why.value)
+
+
+def _stored_gaps(part: Part) -> tuple[FilmGap, ...]:
+    """Return the gaps within a part's films as the store has them: an earlier process knew why they are there."""
+    return tuple(
+        FilmGap(camera=clip.camera, start=start, end=end, why="not_filmed")
+        for clip in part.clips
+        for start, end in clip.gaps
+    )
 
 
 def _delivery_facts(delivery: VisitDelivery) -> DeliveryFacts:

@@ -256,6 +256,26 @@ async def test_a_seal_that_failed_is_not_claimed_and_is_made_later(tmp_path: Pat
         assert (verdict.ok, verdict.parts[0].manifest.outcome) == (True, "delivered")
 
 
+async def test_a_hole_in_a_film_is_declared_also_if_the_gateway_began_anew_before_it_was_sealed(tmp_path: Path) -> None:
+    hole = Gap(start=NOON + timedelta(seconds=1), end=NOON + timedelta(seconds=2), why=StreamFault.DISK)
+    async with box(tmp_path) as made:
+        await receive(made.store, make_offer())
+        closed = await filmed(made)
+        holed = tuple(clip.model_copy(update={"gaps": (hole,)}) for clip in closed.clips)
+        async with run_tasks(made.archive.run()):
+            made.archive.add_clips(closed.model_copy(update={"clips": holed}))
+            await wait_until(lambda: heard(made))
+    async with box(tmp_path) as made:
+        made.front.state = replace(made.front.state, visit=None)
+        async with run_tasks(made.archive.run()):  # the tidying of its start
+            await wait_until(lambda: made.store.recordings.films(visit=VISIT)[0].sealed)
+        verdict = judged(made, tmp_path / visit_folder(VISIT))
+    declared = verdict.parts[0].manifest.gaps
+    assert [(gap.camera, gap.start, gap.end) for gap in declared] == [
+        ("cam", hole.start, hole.end), ("hall", hole.start, hole.end),
+    ]  # fmt: skip
+
+
 async def test_a_film_that_began_while_the_disk_was_full_is_known_by_its_running_visit(made: ShellBox) -> None:
     made.front.state = over(made)
     unknown = await filmed(made, "other", state=replace(over(made), visit=None))
