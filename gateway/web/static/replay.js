@@ -374,7 +374,7 @@ class Seal {
     const { facts } = this.replay;
     this.say("checking", this.words["seal.checking"], "");
     try {
-      const found = await check(facts, (film, blob) => this.taken(film, blob), (n, of) => this.say("checking", this.words["seal.checking"], this.word("seal.checking.film", { n, of })));
+      const found = await check(facts, (film, blob, gaps) => this.taken(film, blob, gaps), (n, of) => this.say("checking", this.words["seal.checking"], this.word("seal.checking.film", { n, of })));
       await Promise.all(this.taking ?? []);
       this.say("sealed", this.words["seal.sealed"], this.words[facts.films.length ? "seal.sealed.why" : "seal.sealed.no_film"]);
       this.place.classList.add("whole"); // what the box says is one thing, what was checked here another
@@ -399,10 +399,12 @@ class Seal {
     }
   }
 
-  taken(facts, blob) {
+  taken(facts, blob, gaps) {
     for (const lane of this.replay.lanes) {
       const film = lane.films.find((one) => one.file === facts.file && one.part === facts.part);
-      if (film) (this.taking ??= []).push(film.take(blob, lane.film(this.replay.at) === film).then(() => this.replay.kick()));
+      if (!film) continue;
+      film.gaps = gaps;
+      (this.taking ??= []).push(film.take(blob, lane.film(this.replay.at) === film).then(() => this.replay.kick()));
     }
   }
 

@@ -56,20 +56,30 @@ async function readManifest(facts, part, previous) {
   return { said, signer, sha256: hex(await crypto.subtle.digest("SHA-256", data)) };
 }
 
-// The list on this page must be the sealed one: no film more, none less, none at another time.
+// The list on this page must be the sealed one: no film more, none less, none at another time, also not a second time.
 function compare(films, sealed) {
+  const isOf = (film) => (clip) => film.file === clip.file && film.part === clip.part;
   for (const clip of sealed) {
-    const shown = films.find((film) => film.file === clip.file && film.part === clip.part);
-    if (!shown) throw new Altered("missing", { camera: clip.camera, at: Date.parse(clip.start) });
-    const same = shown.camera === clip.camera && [["start", clip.start], ["end", clip.end]].every(([name, at]) => Math.abs(shown[name] - Date.parse(at)) <= 1);
+    if (!films.some((film) => isOf(film)(clip))) throw new Altered("missing", { camera: clip.camera, at: Date.parse(clip.start) });
+  }
+  for (const film of films) {
+    const clip = sealed.find(isOf(film));
+    if (!clip) throw new Altered("added", { file: film.file });
+    const same = film.camera === clip.camera && [["start", clip.start], ["end", clip.end]].every(([name, at]) => Math.abs(film[name] - Date.parse(at)) <= 1);
     if (!same) throw new Altered("times", { camera: clip.camera });
   }
-  const added = films.find((film) => !sealed.some((clip) => clip.file === film.file && clip.part === film.part));
-  if (added) throw new Altered("added", { file: added.file });
 }
 
-// Check everything. `onFilm(film, blob)` gets each film's checked bytes, `onStep(n, of)` how far it is. Returns what was
-// found, for the details. Raises Altered, Unable, or TypeError where the box does not answer.
+// The sealed holes within a film: one that only the store names would hide what was filmed.
+function gapsOf(film, manifests) {
+  const gaps = manifests.filter((one) => one.said.part === film.part).flatMap((one) => one.said.gaps ?? []);
+  return gaps.filter((gap) => gap.camera === film.camera)
+    .map((gap) => [Date.parse(gap.start), Date.parse(gap.end)])
+    .filter(([start, end]) => start < film.end && end > film.start);
+}
+
+// Check everything. `onFilm(film, blob, gaps)` gets each film's checked bytes and its sealed holes, `onStep(n, of)` how far
+// it is. Returns what was found, for the details. Raises Altered, Unable, or TypeError where the box does not answer.
 export async function check(facts, onFilm, onStep) {
   if (!window.isSecureContext || !globalThis.crypto?.subtle) throw new Unable("insecure");
   await Promise.all(facts.keys.map(importKey));
@@ -88,7 +98,7 @@ export async function check(facts, onFilm, onStep) {
       throw new Altered("film", { camera: film.camera, at: film.start, film });
     }
     checked.push({ film, sha256 });
-    onFilm(film, new Blob([bytes], { type: "video/mp4" }));
+    onFilm(film, new Blob([bytes], { type: "video/mp4" }), gapsOf(film, manifests));
   }
   return { manifests, checked };
 }

@@ -397,6 +397,34 @@ async def test_a_film_whose_time_was_changed_in_the_store_is_told(site: ServedSi
         await expect(page.locator("#seal")).to_contain_text("another time than the sealed one")
 
 
+async def test_a_film_that_the_store_shows_a_second_time_at_another_hour_is_told(site: ServedSite) -> None:
+    await site.box.store.recordings.write(
+        lambda db: db.execute(
+            "INSERT INTO clip SELECT replace(path, 'visits/', 'visits//'), visit, part, camera, starts + 60000000,"
+            " ends + 60000000, sha256, fragments, size, gaps FROM clip WHERE path LIKE '%cam-1-1.mp4'"
+        )
+    )
+    async with visitor() as somebody:
+        page = await somebody.page()
+        await opened(site, page, state="altered")
+        await expect(page.locator("#seal")).to_contain_text("another time than the sealed one")
+
+
+async def test_a_hole_that_the_store_names_and_nobody_sealed_hides_no_film(site: ServedSite) -> None:
+    await site.box.store.recordings.write(
+        lambda db: db.execute(
+            "UPDATE clip SET gaps = json_array(json_array(starts + 3000000, starts + 10000000)) WHERE camera = 'cam'"
+        )
+    )
+    async with visitor() as somebody:
+        page = await somebody.page(**DESKTOP)
+        await opened(site, page)
+        await page.locator("#scrubber").fill("5000")
+        await settled(page)
+        await expect(page.locator('figure[data-view="cam"] .hole')).to_be_hidden()
+        assert abs(await shown(page, "cam") - 5) < TOGETHER_S
+
+
 @pytest.mark.parametrize(
     ("lacks", "said"),
     [
