@@ -353,18 +353,25 @@ class Proposals:
     def _forget(self, device: str, house: Home) -> None:
         """Delete what only the device had: else another one of its name had its account, password and measurement."""
         accounts = set(account_names(self._home)) - set(account_names(house))
+        others = [p for p in self._proposals if p.accepted is None or (p.name, p.in_house) != (device, "devices")]
+        steps: Sequence[Callable[[], object]] = (
+            lambda: withdraw_accounts(house, accounts),
+            lambda: self._delete_login(device, house),
+            lambda: records.forget_device(self._home.storage.folder, device, accounts=accounts),
+            lambda: self._store(tuple(others)),
+        )
+        for step in steps:  # one that fails keeps no other from being done
+            try:
+                step()
+            except (OSError, ValueError, WeakBrokerSetup) as error:
+                log.error("device_not_forgotten", device=device, why=str(error))
+
+    def _delete_login(self, device: str, house: Home) -> None:
+        """Delete the file with a camera's account, if the gateway wrote it and no other camera has it."""
         login = getattr(self._home.devices[device], checks.LOGIN_KEY, None)
         folder = self._writer.require_file().resolve().parent / CAMERAS_FOLDER
-        try:
-            if isinstance(login, Path) and login.parent == folder and login not in named_paths(house):
-                login.unlink(missing_ok=True)
-            records.forget_device(self._home.storage.folder, device, accounts=accounts)
-            self._store(
-                tuple(p for p in self._proposals if p.accepted is None or (p.name, p.in_house) != (device, "devices"))
-            )
-            withdraw_accounts(house, accounts)
-        except (OSError, ValueError, WeakBrokerSetup) as error:
-            log.error("device_not_forgotten", device=device, why=str(error))
+        if isinstance(login, Path) and login.parent == folder and login not in named_paths(house):
+            login.unlink(missing_ok=True)
 
     def _prepare(
         self, chosen: Sequence[Proposal], permitted: frozenset[str]

@@ -115,3 +115,15 @@ async def test_its_account_ends_at_the_broker_and_a_later_device_of_its_name_has
     assert records.read_shown_accounts(house.folder) == {"zigbee2mqtt"}
     await house.accepted(DOOR)
     assert (folder / "back-door.password").read_text() != former
+
+
+async def test_an_account_that_cannot_be_ended_keeps_no_password_of_the_camera(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gateway.installation.proposal_workflow.withdraw_accounts", fails)
+    await house.accepted(CAMERA)
+    assert await house.begins().remove("porch", by="anna", now=NOW) == ()
+    assert house.beside == []
