@@ -492,7 +492,7 @@ async def test_an_installer_sees_at_home_what_became_of_each_of_his_proposals(ho
     assert (await house.post(owner, {"proposal": door}, "refuse"))[0] == 303
     assert (await house.post(owner, {"take": camera, "password": ANNA_PASSWORD}, "accept"))[0] == 303
     page = await house.page(ines, "/")
-    assert re.findall(r"<b>([a-z-]+)</b>: ([^<]+)<", page) == [
+    assert re.findall(r"<b>([a-z-]+)</b> · ([^<]+)<", page) == [
         ("porch", "Written; the box reads the file anew."), ("back-lock", "Waits for the owner."),
         ("back-door", "Refused by the owner."),
     ]  # fmt: skip
