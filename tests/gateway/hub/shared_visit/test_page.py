@@ -59,7 +59,9 @@ async def test_the_page_and_its_files_are_all_that_is_served_and_bring_no_cookie
 @pytest.mark.parametrize(("header", "language"), [("fr-FR,fr;q=0.9", "fr"), ("en", "en"), ("xx", "en")])
 async def test_the_page_speaks_the_reader_s_language(hub: RunningHub, header: str, language: str) -> None:
     async with hub.http.get(f"{hub.url}/shared", headers={"Accept-Language": header}) as answer:
-        assert f'<html lang="{language}">' in await answer.text()
+        text = await answer.text()
+    assert f'<html lang="{language}">' in text
+    assert re.findall(r'(?:href|src)="/', text) == [], "a proxy may serve the hub below a path"
 
 
 def test_each_text_that_the_scripts_ask_for_exists() -> None:
