@@ -38,6 +38,7 @@ TEXTS: Mapping[str, Text] = {
     "away.unknown": _("unknown"),
     "shared.asking": _("Asking the house…"),
     "shared.broken": _("This link is not whole. Open it as it was sent to you; after a reload, open it again."),
+    "shared.hole": _("hole in the film: {start} - {end}"),
     "shared.incident": _("Incident"),
     "shared.no_film": _("No film was made."),
     "shared.old": _("This browser is too old for this page, or the page did not come over https."),

@@ -37,7 +37,7 @@ async function lineOf(fragment) {
 }
 
 // A film's place on the page; `still` is where its picture comes, until the film is pressed.
-function film(one, pictures) {
+function film(one, gaps, pictures) {
   const still = h("div", { class: "shown" });
   const press = () => {
     const shown = h("div", { class: "shown" }); // another one: the picture may still be on its way
@@ -47,12 +47,17 @@ function film(one, pictures) {
     shown.querySelector("video").focus(); // in the place of the button
   };
   const wishes = h("p", { class: "wishes" }, h("button", { type: "button", press }, say("visit.film", { camera: plain(one.name) })));
-  return { one, still, section: h("section", { class: "entrance", "aria-label": plain(one.name) }, h("h2", {}, name(one.name)), still, wishes) };
+  return { one, still, section: h("section", { class: "entrance", "aria-label": plain(one.name) }, h("h2", {}, name(one.name)), still, gaps, wishes) };
 }
 
+const clock = (at, zone) => new Intl.DateTimeFormat(LOCALE, { timeStyle: "medium", timeZone: zone }).format(new Date(at));
+
 function told(line, zone) {
-  const time = h("time", { datetime: line.at }, new Intl.DateTimeFormat(LOCALE, { timeStyle: "medium", timeZone: zone }).format(new Date(line.at)));
-  return h("li", { class: TONES.includes(line.tone) ? line.tone : null }, time, " ", plain(line.text));
+  return h("li", { class: TONES.includes(line.tone) ? line.tone : null }, h("time", { datetime: line.at }, clock(line.at, zone)), " ", plain(line.text));
+}
+
+function hole(gap, zone) {
+  return h("p", { class: "small bad" }, say("shared.hole", { start: clock(gap.start, zone), end: clock(gap.end, zone) }));
 }
 
 async function show(visit, pictures) {
@@ -61,7 +66,8 @@ async function show(visit, pictures) {
   place("when").textContent = when;
   place("what").replaceChildren(name(visit.entrance), " · ", visit.brand === null ? say("shared.incident") : name(visit.brand));
   place("until").textContent = say("shared.until", { until: moment(visit.until, visit.timezone) });
-  const films = visit.films.map((one) => film(one, pictures));
+  const holes = (one) => visit.gaps.filter((gap) => gap.path === one.path).map((gap) => hole(gap, visit.timezone));
+  const films = visit.films.map((one) => film(one, holes(one), pictures));
   place("films").replaceChildren(...films.map(({ section }) => section));
   place("happened").querySelector("ol").replaceChildren(...visit.story.map((line) => told(line, visit.timezone)));
   place("happened").hidden = visit.story.length === 0;

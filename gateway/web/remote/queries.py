@@ -46,7 +46,7 @@ MAX_ORDERS_SHOWN = 20
 MAX_REMEMBERED_QUERIES = 2_000  # queries, more than a person sends within two minutes
 MAX_CONCURRENT_QUERIES = 4  # queries of one browser
 MAX_CACHED_PICTURES = 8
-MAX_STORY_LINES = 120  # of a shared visit, so that they fit in one answer
+MAX_STORY_LINES, MAX_GAPS = 120, 60  # of a shared visit, so that they fit in one answer
 
 QueryAnswer = tuple[Mapping[str, Any], bytes]
 T = TypeVar("T")
@@ -342,6 +342,8 @@ class QueryService:
             **self._visit_facts(parts[0], language), "entrance": box.entrance_name(parts[0].entrance),
             "house": box.home.name, "timezone": box.home.timezone, "until": share.until.isoformat(),
             "films": [fact for part in parts if part.erased is None for fact in self._film_facts(part, language)],
+            "gaps": [{"path": clip.path, "start": start.isoformat(), "end": end.isoformat()}
+                     for part in parts for clip in part.clips for start, end in clip.gaps][:MAX_GAPS],
             "story": [{"at": line.at.isoformat(), "text": line.text, "tone": line.tone}
                       for line in story[:MAX_STORY_LINES]],
         }  # fmt: skip

@@ -13,10 +13,14 @@ from playwright.async_api import Route, expect
 from gateway.config.home import HubSection
 from gateway.hub.shared_visit.page import BOX_FILES
 from gateway.hub.shared_visit.page_texts import TEXTS
+from gateway.protocol.box_hub import SealedQuery
 from gateway.storage.models import SharedVisit
 from gateway.web.server.shares import new_guest
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.gateway.domain.delivery.shop import NOON
+from tests.gateway.web.remote.away import remote_household
+from tests.gateway.web.remote.test_shared_visits import share
+from tests.gateway.web.tour import _film_incident
 from tests.hubs import RunningHub, hub_file, run_hub
 
 pytestmark = IN_SHARED_BROWSER
@@ -131,3 +135,30 @@ async def test_another_link_that_is_pasted_over_this_one_is_opened(hub: RunningH
         await expect(page.get_by_role("status")).to_contain_text("The hub does not know this link")
         assert page.url == f"{hub.url}/shared"
         await somebody.leave(forgiven="401")
+
+
+@pytest.mark.slow
+async def test_a_hole_in_the_film_is_told_and_a_device_whose_clock_is_wrong_sees_the_visit_too(
+    hub: RunningHub, tmp_path: Path
+) -> None:
+    """The clocks are months apart: the box is asked once more, by its own clock."""
+    (tmp_path / "box").mkdir()
+    async with remote_household(tmp_path / "box") as here, visitor() as somebody:
+        await _film_incident(here.made, "a dispute")
+        fragment = (await share(here)).partition("#")[2]
+
+        async def carries(route: Route) -> None:
+            sealed = str((route.request.post_data_json or {})["sealed"])
+            browser = f"brw-{fragment.split('.')[2]}"
+            query = SealedQuery(via="hub-1", id="q-1", browser=browser, sealed=sealed)
+            await route.fulfill(json={"sealed": await here.household.answer_query(query)})
+
+        page = await somebody.page()
+        await page.context.route("**/v1/household/questions", carries)
+        await page.goto(f"{hub.url}/shared#{fragment}")
+        await expect(page.locator("#what")).to_contain_text("Incident")
+        await expect(page.locator("#films section").first).to_contain_text(
+            re.compile(r"hole in the film: \d\d:\d\d:01 - \d\d:\d\d:02")
+        )
+        await expect(page.locator("#films img")).to_be_visible()
+        assert await accessibility_problems(page) == []

@@ -85,6 +85,8 @@ async def test_whoever_has_the_link_sees_the_visit_and_its_film_and_it_is_told_t
         assert facts["entrance"] == here.made.home.entrances["garage"].name
         (shared,) = here.made.store.accounts.active_shares(here.made.clock.now().utc)
         assert (facts["until"], facts["timezone"]) == (shared.until.isoformat(), here.made.home.timezone)
+        (gap,) = facts["gaps"]
+        assert (gap["path"], gap["start"] < gap["end"]) == (film["path"], True)
         french = (await here.asks("shared", by=guest, language="fr"))[0]
         assert [one["text"] for one in french["story"]] != [one["text"] for one in facts["story"]]
         pieces, count = list[bytes](), 1
