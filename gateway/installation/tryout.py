@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -84,6 +85,19 @@ class TriedPicture(Frozen):
     until: float
 
 
+class _CameraPlace(Frozen):
+    """Where a camera is. Its name is resolved once: else it could lead elsewhere after it was checked.
+
+    `url` has an address in place of the name; but a certificate without `fingerprint` has to have the name.
+    `addresses` are each spelt one way; there are none if the name is unknown.
+    """
+
+    host: str
+    port: int
+    url: str
+    addresses: frozenset[str]
+
+
 class DeviceTryout:
     """The trials of the running gateway, and what was found in its network.
 
@@ -135,11 +149,9 @@ class DeviceTryout:
             return Trial(text=_("It cannot be added like this."), good=False)
         async with self._turns:
             if isinstance(device, CameraDevice):
-                if needs_account:
-                    refusal = await self._unproven(request, device)
-                    if refusal is not None:
-                        return refusal
-                return await self._try_camera(request, device, person, is_found=is_found)
+                place = await asyncio.to_thread(_place_of, device)
+                refusal = await self._unproven(request, device, place) if needs_account else None
+                return refusal or await self._try_camera(request, device, place, person, is_found=is_found)
             return await self._try_answer(view.house, request.name, device)
 
     def may_try(self, request: ProposalRequest, *, is_owner: bool) -> bool:
@@ -170,7 +182,7 @@ class DeviceTryout:
             return None
         return kept
 
-    async def _unproven(self, request: ProposalRequest, camera: CameraDevice) -> Trial | None:
+    async def _unproven(self, request: ProposalRequest, camera: CameraDevice, place: _CameraPlace) -> Trial | None:
         """Return why an installer may not see the picture at an address that he named; None: its account may show it.
 
         The camera is asked without the account first, and no picture of it is kept.
@@ -182,13 +194,12 @@ class DeviceTryout:
                     "it. The owner may look without."
                 )
             )
-        host, port = endpoint(camera.url)
-        addresses = await asyncio.to_thread(_addresses, host)
-        if not addresses or not all(map(_is_own_network, addresses)) or any(map(_is_own_machine, addresses)):
-            return Trial(text=_("{host} is no other machine of the home's own network.", host=host), good=False)
-        if await asyncio.to_thread(self._is_inside_camera, addresses, port):
+        is_elsewhere = all(map(_is_own_network, place.addresses)) and not any(map(_is_own_machine, place.addresses))
+        if not place.addresses or not is_elsewhere:
+            return Trial(text=_("{host} is no other machine of the home's own network.", host=place.host), good=False)
+        if await asyncio.to_thread(self._is_inside_camera, place):
             return None  # `_try_camera` says it
-        probe = await probe_stream(CameraSource(name=request.name, url=camera.url, fingerprint=camera.fingerprint))
+        probe = await probe_stream(CameraSource(name=request.name, url=place.url, fingerprint=camera.fingerprint))
         if probe.unopened in (OpenFailure.LOGIN_REFUSED, OpenFailure.LOGIN_UNUSABLE):
             return None
         if probe.unopened is None:
@@ -199,24 +210,22 @@ class DeviceTryout:
                 ),
                 good=False,
             )
-        finding = judge_stream(_("camera"), probe, f"{host}:{port}")
+        finding = judge_stream(_("camera"), probe, f"{place.host}:{place.port}")
         return Trial(text=_("{what}. {todo}", what=finding.statement, todo=finding.todo or ""), good=False)
 
     async def _try_camera(
-        self, request: ProposalRequest, camera: CameraDevice, person: str, *, is_found: bool
+        self, request: ProposalRequest, camera: CameraDevice, place: _CameraPlace, person: str, *, is_found: bool
     ) -> Trial:
-        host, port = endpoint(camera.url)
-        addresses = await asyncio.to_thread(_addresses, host)
-        if not addresses or not all(map(_is_own_network, addresses)):
-            return Trial(text=_("{host} is no address of the home's own network.", host=host), good=False)
-        if await asyncio.to_thread(self._is_inside_camera, addresses, port):
+        if not place.addresses or not all(map(_is_own_network, place.addresses)):
+            return Trial(text=_("{host} is no address of the home's own network.", host=place.host), good=False)
+        if await asyncio.to_thread(self._is_inside_camera, place):
             return Trial(text=_("A camera of the inside is at this address already: it is shown during a visit only."))
         login = None
         try:
             if request.login is not None:
                 login = self._home.storage.folder / "proposals" / f".trial-{secrets.token_hex(8)}.login"
                 await asyncio.to_thread(_write_login, login, request.login)
-            source = CameraSource(name=request.name, url=camera.url, login=login, fingerprint=camera.fingerprint)
+            source = CameraSource(name=request.name, url=place.url, login=login, fingerprint=camera.fingerprint)
             probe = await probe_stream(source, picture=True)
         except OSError as error:
             return Trial(text=_("It could not be looked at: {why}", why=error.strerror or "unreadable"), good=False)
@@ -224,7 +233,7 @@ class DeviceTryout:
             if login is not None:
                 await asyncio.to_thread(login.unlink, missing_ok=True)
         log.info("camera_tried", name=request.name, by=person, found=is_found, picture=probe.picture is not None)
-        return self._camera_trial(request.name, probe, f"{host}:{port}", person)
+        return self._camera_trial(request.name, probe, f"{place.host}:{place.port}", person)
 
     def _camera_trial(self, camera: str, probe: ProbeResult, address: str, person: str) -> Trial:
         finding = judge_stream(_("camera"), probe, address)
@@ -240,15 +249,15 @@ class DeviceTryout:
         )
         return Trial(text=finding.statement, good=True, picture=token)
 
-    def _is_inside_camera(self, addresses: frozenset[str], port: int) -> bool:
+    def _is_inside_camera(self, place: _CameraPlace) -> bool:
         inside = {id_ for section in self._home.entrances.values() for id_ in section.cameras.inside}
         for id_ in inside:
             device = self._home.devices.get(id_)
             if isinstance(device, CameraDevice):
-                host, its_port = endpoint(device.url)
-                same = addresses & _addresses(host)
+                its_place = _place_of(device)
+                same = place.addresses & its_place.addresses
                 # A camera has its stream at several ports; on this machine itself each port may be another camera
-                if same and (port == its_port or not all(map(_is_own_machine, same))):
+                if same and (place.port == its_place.port or not all(map(_is_own_machine, same))):
                     return True
         return False
 
@@ -281,16 +290,26 @@ def _write_login(file: Path, login: tuple[str, str]) -> None:
     write_whole(file, f"{login[0]}:{login[1]}\n".encode())
 
 
-def _addresses(host: str) -> frozenset[str]:
-    """Return the addresses of a host, each spelt one way; empty if its name is unknown.
-
-    All addresses of this machine are one: another one of them leads to the same cameras.
-    """
+def _place_of(camera: CameraDevice) -> _CameraPlace:
+    """Resolve a camera's name. All addresses of this machine are one: each of them leads to the same cameras."""
+    host, port = endpoint(camera.url)
     try:
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
     except OSError:
-        return frozenset()
-    return frozenset(_one_spelling(family, address) for family, _, _, _, address in found)
+        return _CameraPlace(host=host, port=port, url=camera.url, addresses=frozenset())
+    parts = urlsplit(camera.url)
+    # IPv4 first: an IPv6 address of one link is none without the name of that link
+    number = str(min(found, key=lambda one: one[0] != socket.AF_INET)[4][0]).partition("%")[0]
+    netloc = f"[{number}]" if ":" in number else number
+    if parts.port is not None:
+        netloc += f":{parts.port}"
+    is_pinned = parts.scheme == "rtsp" or camera.fingerprint is not None
+    return _CameraPlace(
+        host=host,
+        port=port,
+        url=parts._replace(netloc=netloc).geturl() if is_pinned else camera.url,
+        addresses=frozenset(_one_spelling(family, address) for family, _, _, _, address in found),
+    )
 
 
 def _one_spelling(family: int, address: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]) -> str:

@@ -41,8 +41,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a camera of the inside is watched by another path",
         file="gateway/installation/tryout.py",
-        old="                if same and (port == its_port or not all(map(_is_own_machine, same))):\n",
-        new="                if same and port != its_port:\n",
+        old="                if same and (place.port == its_place.port or not all(map(_is_own_machine, same))):\n",
+        new="                if same and place.port != its_place.port:\n",
         tests=(f"{TRIED}::test_a_camera_of_the_inside_is_not_watched_by_another_path",),
     ),
     Mutant(

@@ -192,6 +192,22 @@ async def test_an_installer_has_the_box_speak_neither_with_itself_nor_beyond_the
     assert (trial.good, trial.picture, trying.opened) == (False, None, [])
 
 
+async def test_a_name_that_leads_elsewhere_after_it_was_checked_leads_an_installer_nowhere(
+    trying: Trying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter(["192.168.1.30"] + ["127.0.0.1"] * 20)
+
+    def looked_up(host: str, port: int, **_options: int) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        number = next(answers) if host == "cam.example" else "192.168.1.40"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (number, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    asked = camera("rtsp://cam.example/live?x=1", login=ACCOUNT)
+    trial = await trying.tryout.try_device(asked, "ida", is_found=False, needs_account=True)
+    assert trial.picture is not None
+    assert {source.url for source in trying.opened} == {"rtsp://192.168.1.30/live?x=1"}
+
+
 async def test_nobody_tries_without_end(trying: Trying) -> None:
     for _ in range(tried.MAX_TRIALS_PER_HOUR):
         assert (await trying.tryout.try_device(camera(), "ida", is_found=True)).good
