@@ -27,6 +27,7 @@ from gateway.config.stream_url import endpoint
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.installation.device_probe import DeviceAnswer, ProbeKeyUnusable
+from gateway.installation.diagnostics.connection_errors import connection_error
 from gateway.installation.diagnostics.stream import judge_stream
 from gateway.installation.discovery import DiscoveredDevice
 from gateway.installation.proposal_checks import ProposalRequest
@@ -266,7 +267,10 @@ class DeviceTryout:
             return Trial(text=_("It says something by itself: the walk test tries it."))
         try:
             answer = await self._ask(house, id_)
-        except (ConnectionError, ConfigError, ProbeKeyUnusable) as error:
+        except ConnectionError as error:
+            cause, _todo = connection_error(str(error), house.broker)
+            return Trial(text=_("The broker cannot be used: {why}", why=cause), good=False)
+        except (ConfigError, ProbeKeyUnusable) as error:
             return Trial(text=_("The broker cannot be used: {why}", why=str(error)), good=False)
         if answer.answer is None:
             return Trial(text=_("It answers once it has its account, which is made when you add it."))

@@ -1,6 +1,7 @@
 """A device is tried before it is added: whose picture it is, and with whom the box does not speak."""
 
 import socket
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,8 @@ from gateway.installation.discovery import DiscoveredDevice
 from gateway.installation.proposal_checks import Proposal, ProposalRequest, Remark
 from gateway.installation.proposal_workflow import ProposalState, ProposalView
 from gateway.installation.tryout import DeviceTryout, FoundDevice
+from gateway.mqtt.client import connect_once
+from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.video.ipc import CameraSource, OpenFailure
 from gateway.video.probe import ProbeResult
 
@@ -114,6 +117,18 @@ async def test_the_picture_of_a_camera_is_for_who_tried_it_alone_and_for_a_while
 async def test_the_box_speaks_with_no_machine_outside_the_home_s_own_network(trying: Trying, url: str) -> None:
     trial = await trying.tryout.try_device(camera(url), "anna", is_found=False)
     assert (trial.good, trial.picture, trying.opened) == (False, None, [])
+
+
+async def test_a_broker_that_is_away_is_told_in_words_and_not_by_an_error_number(trying: Trying) -> None:
+    async def ask(house: Home, _device: str) -> DeviceAnswer:
+        broker = house.broker.model_copy(update={"port": free_port()})
+        async with connect_once(broker, (), monotonic=time.monotonic):
+            raise AssertionError("nobody listens there")
+
+    trying.tryout = DeviceTryout(home_with(trying.folder), check=trying.check, ask=ask, clock=trying.now)
+    lock = ProposalRequest(kind="lock", name="new", fields={"vendor": "somfy", "address": "io://2"})
+    trial = await trying.tryout.try_device(lock, "anna", is_found=False)
+    assert trial.text.to("en") == "The broker cannot be used: nobody listens there"
 
 
 async def test_a_camera_of_the_inside_is_not_watched_by_another_path(trying: Trying) -> None:
