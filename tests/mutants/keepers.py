@@ -86,10 +86,12 @@ MUTANTS = (
         name="a locked-out scanner still accepts keepers",
         file=SCAN,
         old="    elif attempts.locked_out:\n"
-        "        _answer_no(step, scan, Refusal.LOCKED_OUT)\n"
+        "        known = _choose_match(step, scan.matches).delivery.id if scan.matches else None\n"
+        "        _answer_no(step, scan, Refusal.LOCKED_OUT, delivery=known)\n"
         "    elif scan.keeper is not None:",
         new="    elif attempts.locked_out and scan.keeper is None:\n"
-        "        _answer_no(step, scan, Refusal.LOCKED_OUT)\n"
+        "        known = _choose_match(step, scan.matches).delivery.id if scan.matches else None\n"
+        "        _answer_no(step, scan, Refusal.LOCKED_OUT, delivery=known)\n"
         "    elif scan.keeper is not None:",
         tests=(RULES,),
     ),

@@ -54,7 +54,8 @@ def on_scan(step: Step, scan: Scanned) -> None:
         handed = step.visit.phase is Phase.HANDED_TO_OWNER
         _answer_no(step, scan, Refusal.NOT_READY if handed else Refusal.BUSY)
     elif attempts.locked_out:
-        _answer_no(step, scan, Refusal.LOCKED_OUT)
+        known = _choose_match(step, scan.matches).delivery.id if scan.matches else None
+        _answer_no(step, scan, Refusal.LOCKED_OUT, delivery=known)
     elif scan.keeper is not None:
         _on_keeper_code(step, scan, scan.keeper)
     elif scan.matches:

@@ -54,6 +54,17 @@ def test_three_different_wrong_codes_lock_the_scanner_out_for_a_quarter_of_an_ho
     assert house.phase == "ringing"
 
 
+def test_a_courier_whom_a_stranger_locked_out_is_named_to_the_household() -> None:
+    house = good_day()
+    promise = announce_delivery(house)
+    guess(house, "x", "y", "z")
+    house.scan("d0-1")
+    house.scan("w")
+    known, unknown = house.all(c.AnswerScan)[-2:]
+    assert (known.refusal, known.delivery) == ("locked_out", promise.id)
+    assert (unknown.refusal, unknown.delivery) == ("locked_out", None)
+
+
 def test_a_locked_out_scanner_does_not_lock_out_another() -> None:
     house = good_day()
     announce_delivery(house)
