@@ -85,10 +85,11 @@ class HouseholdPage(Page):
             and person.id != user.person
         ]
         link = None if token is None else f"{request.scheme}://{request.host}/join/{token}"
+        people = [person for person in store.accounts.all_people() if person.removed is None]
+        invitations = self._accounts.invitations(now)
         return self._render_page(
-            request, "household", people=[person for person in store.accounts.all_people() if person.removed is None],
-            invitations=self._accounts.invitations(now), link=link,
-            recovered=recovered, roles=INVITED_ROLES,
+            request, "household", people=people, invitations=invitations, link=link, recovered=recovered,
+            roles=INVITED_ROLES, has_installer=any(one.role == Role.INSTALLER for one in (*people, *invitations)),
         )  # fmt: skip
 
     @post("/household/invite", UserRight.PEOPLE)
