@@ -14,6 +14,7 @@ async function look(page) {
 }
 
 function waitFor(page) {
+  document.querySelector("main [role=alert]")?.remove(); // it was about an answer before this one
   const said = document.getElementById("said");
   said.textContent = said.dataset.changing;
   said.hidden = false;
