@@ -31,7 +31,7 @@ from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import ORDER_ROLE
 from gateway.installation.trials import KIND_TRIALS, WalkTrial
 from gateway.system.config_section import ConfigSection
-from gateway.system.i18n import Text, _
+from gateway.system.i18n import Text, _, decimal_text
 
 LATENCY_MARGIN_FACTOR = 1.5  # the proposed latency is the longest measured answer times this
 
@@ -279,7 +279,7 @@ def _latency_capabilities(id_: str, device: AnyDevice, measurement: Measurement 
     if not measurement.seconds:
         return
     longest = max(measurement.seconds)
-    facts = {"longest": f"{longest:.2f}", "median": f"{median(measurement.seconds):.2f}"}
+    facts = {"longest": decimal_text(longest, 2), "median": decimal_text(median(measurement.seconds), 2)}
     if declared is None:
         yield Capability(_MEASURED, _("Answers within {median} s (median), {longest} s at most.", **facts))
     elif longest > declared:

@@ -80,7 +80,10 @@ TRIAL_INSTRUCTIONS: Mapping[str, Text] = {
     "cut": _("Cut the power or the Wi-Fi of {camera} until it is seen, then restore it."),
     "sees": _("Stand in front of it as a courier would, and look at the picture."),
     "batteries": _("Change each battery that is running out. Devices without a battery report none."),
-    "broker": _("Pull the broker's network cable (or stop the broker) until it is seen, then plug it in again."),
+    "broker": _(
+        "Pull the broker's network cable until it is seen, then plug it in again. A box that is its own broker has no "
+        "such cable: stop the broker in its terminal (sudo systemctl stop perron-broker), then start it again."
+    ),
     "wrong_code": _("Hold any barcode before the scanner, a tin's for example."),
     "delivery": _(
         "Press “Lock”, go out, and wait two minutes without touching the door. Hold the codes below before the "

@@ -34,7 +34,7 @@ from gateway.installation.proposal_checks import ProposalRequest
 from gateway.installation.proposal_workflow import ProposalView
 from gateway.system.atomic_file import write_whole
 from gateway.system.config_section import ConfigError
-from gateway.system.i18n import Text, _, pgettext
+from gateway.system.i18n import Text, _, decimal_text, pgettext
 from gateway.system.token_bucket import SlidingWindow
 from gateway.video.ipc import CameraSource, OpenFailure
 from gateway.video.probe import ProbeResult, probe_stream
@@ -274,7 +274,7 @@ class DeviceTryout:
             return Trial(text=_("The broker cannot be used: {why}", why=str(error)), good=False)
         if answer.answer is None:
             return Trial(text=_("It answers once it has its account, which is made when you add it."))
-        seconds = f"{answer.seconds or 0.0:.1f}"
+        seconds = decimal_text(answer.seconds or 0.0, 1)
         return Trial(
             text=_("It answers in {seconds} s: {state}", seconds=seconds, state=_state(answer.answer)), good=True
         )

@@ -85,6 +85,12 @@ def pgettext(context: str, message: str, /, **facts: Fact) -> Text:
     return Text(message, context, tuple(facts.items()))
 
 
+def decimal_text(number: float, digits: int) -> Text:
+    """Return a number with so many digits behind the sign that the reader's language sets there."""
+    whole, parts = f"{number:.{digits}f}".split(".")
+    return pgettext("a number with decimals", "{whole}.{parts}", whole=whole, parts=parts)
+
+
 def in_language(fact: Fact, language: Language) -> str:
     """Return a text in the reader's language; a name, a number or a path stays as it is."""
     return fact.to(language) if isinstance(fact, Text) else str(fact)

@@ -19,7 +19,7 @@ from gateway.mqtt.tls import certificate_expiry, error_text, tls_context
 from gateway.system.clock import machine_time
 from gateway.system.config_section import ConfigError
 from gateway.system.dates import day_text
-from gateway.system.i18n import Text, _, pgettext
+from gateway.system.i18n import Text, _, decimal_text, pgettext
 from gateway.system.mqtt_settings import BrokerSection
 
 BROKER: Final = _("broker")
@@ -204,7 +204,7 @@ async def echo_finding(broker: BrokerSection) -> Finding:
     if DELAYED_ACK_RANGE_S[0] <= median <= DELAYED_ACK_RANGE_S[1]:
         statement = _("{ms} ms: small packets wait for a delayed acknowledgement", ms=f"{median * 1000:.0f}")
         return bad(subject, statement, _("Say `set_tcp_nodelay true` in mosquitto.conf (`perron broker-config` does)."))
-    return good(subject, _("{ms} ms", ms=f"{median * 1000:.1f}"))
+    return good(subject, _("{ms} ms", ms=decimal_text(median * 1000, 1)))
 
 
 async def _receives_echo(session: ShortSession) -> bool:

@@ -12,7 +12,7 @@ from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
 from gateway.installation.device_probe import DeviceAnswer, answer_timeout_s
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, bad, doubtful, good, joined
-from gateway.system.i18n import Text, _, pgettext
+from gateway.system.i18n import Text, _, decimal_text, pgettext
 from gateway.system.text import mask_account
 
 DEVICE_TIMEOUT_S: Final = 3.0  # for a device to answer: the whole examination takes less than 5 s
@@ -116,7 +116,7 @@ def device_finding(id_: str, device: AnyDevice, answer: DeviceAnswer, *, shows_p
         else _("what it says of people is not shown here")
         for report in answer.answer
     )
-    seconds = f"{answer.seconds or 0:.2f}"
+    seconds = decimal_text(answer.seconds or 0, 2)
     return good(subject, _("answers within {seconds} s: {reports}", seconds=seconds, reports=reports))
 
 

@@ -13,7 +13,7 @@ from jinja2.runtime import Context
 from gateway.protocol.hash_chain import canonical_json
 from gateway.system.addresses import is_home_host
 from gateway.system.dates import day_text, hours_text, moment_text, time_text, window_text
-from gateway.system.i18n import Language, Text, language_names, pgettext, template_functions
+from gateway.system.i18n import Language, Text, decimal_text, language_names, template_functions
 from gateway.system.pki.pages import format_fingerprint
 from gateway.system.text import escape_invisible, isolate_direction
 from gateway.web.server.brand_terms import key_fingerprint
@@ -75,6 +75,7 @@ def _templates() -> Environment:
         hours=lambda hours, language: hours_text(hours).to(language),
         hour=time_text,
         minutes=format_minutes,
+        decimal=decimal_text,
         spaced=format_fingerprint,
         fingerprint=key_fingerprint,
         megabytes=lambda size: -(-size // 1_000_000),
@@ -118,4 +119,4 @@ def _window(context: Context, start: datetime, end: datetime, zone: ZoneInfo, la
 
 def format_minutes(seconds: float, language: Language) -> str:
     """Format a duration in minutes, with a tenth."""
-    return f"{seconds / 60:.1f}".replace(".", pgettext("between a number and its tenths", ".").to(language))
+    return decimal_text(seconds / 60, 1).to(language)

@@ -22,6 +22,7 @@ from gateway.system.i18n import (
     Text,
     _,
     accepted,
+    decimal_text,
     in_language,
     language_names,
     language_of,
@@ -245,3 +246,11 @@ def test_what_is_installed_holds_the_compiled_catalogues(tmp_path: Path) -> None
 
 def test_languages_are_found_by_their_catalogues() -> None:
     assert set(languages()) == {path.parents[1].name for path in LOCALE.glob(f"*/{PO}")} | {i18n.SOURCE}
+
+
+def test_a_number_has_the_decimal_sign_of_its_reader() -> None:
+    answered = _("answered in {seconds} s", seconds=decimal_text(2.25, 2))
+    assert answered.to("en") == "answered in 2.25 s"
+    assert answered.to("fr") == "a répondu en 2,25 s"
+    assert decimal_text(0.04, 1).to("en") == "0.0"
+    assert decimal_text(12.5, 1).to("de") == "12,5"

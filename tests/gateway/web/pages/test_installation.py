@@ -86,7 +86,9 @@ async def test_a_trial_that_failed_is_told_at_once_where_the_door_is_shown(site:
             assert answer.status == 303
         await wait_until(lambda: site.box.front.state.walk_test_failed)
         async with client.get("/", headers=ENGLISH) as answer:
-            assert "The walk test is not passed: no delivery comes in" in await answer.text()
+            text = await answer.text()
+        assert "The walk test is not passed: no delivery comes in" in text
+        assert f'<a href="{WALK}">Walk test</a>' in text
         async with client.get(WALK, headers=ENGLISH) as answer:
             text = await answer.text()
     assert "The door sensor: <b>not passed</b>" in text
