@@ -87,9 +87,10 @@ class HouseholdPage(Page):
         link = None if token is None else f"{request.scheme}://{request.host}/join/{token}"
         people = [person for person in store.accounts.all_people() if person.removed is None]
         invitations = self._accounts.invitations(now)
+        roles = {person.role for person in people} | {invitation.role for invitation in invitations}
         return self._render_page(
             request, "household", people=people, invitations=invitations, link=link, recovered=recovered,
-            roles=INVITED_ROLES, has_installer=any(one.role == Role.INSTALLER for one in (*people, *invitations)),
+            roles=INVITED_ROLES, has_installer=Role.INSTALLER in roles,
         )  # fmt: skip
 
     @post("/household/invite", UserRight.PEOPLE)
