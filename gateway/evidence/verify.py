@@ -386,6 +386,8 @@ def _changed_film_problem(folder: Path, clip: ClipRecord) -> ProofProblem:
 
 def _difference_text(clip: ClipRecord, difference: FilmDifference, links: FragmentLinks) -> str:
     piece = f"bytes {difference.first} to {difference.end - 1}"
+    if difference.end == difference.first:  # nothing of the fragment is left
+        piece = f"all from byte {difference.first} on"
     if difference.second is not None:
         at = links.start + timedelta(seconds=difference.second)
         place = f"second {difference.second:.2f} ({at:%H:%M:%S} UTC), fragment {difference.fragment}"

@@ -1,6 +1,7 @@
 """Whatever is done to a sealed visit, the first wrong thing is named, and where it is."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.evidence.film import read_links
 from gateway.evidence.verdict import ProofProblem, VerificationResult
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.hash_chain import canonical_json
@@ -413,6 +415,17 @@ def test_a_film_whose_end_is_missing_is_named_with_the_second(visit: Path, box: 
     assert verdict.code is ProofProblem.FILM_CUT
     assert OUTSIDE in (verdict.where or "")
     assert kept < 0.5 or "second" in (verdict.where or "")
+
+
+@pytest.mark.parametrize("kept", [0, 5])
+def test_a_film_that_was_cut_between_two_fragments_is_said_to_lack_all_from_there_on(
+    visit: Path, box: SealingBox, kept: int
+) -> None:
+    ends = [0, *(link.end_byte for link in read_links((visit / OUTSIDE).with_suffix(".jsonl").read_bytes()).links)]
+    os.truncate(visit / OUTSIDE, ends[kept])
+    verdict = judge(visit, box)
+    assert verdict.code is ProofProblem.FILM_CUT
+    assert (verdict.where or "").endswith(f", all from byte {ends[kept]} on")
 
 
 def test_what_was_added_after_a_film_is_named(visit: Path, box: SealingBox) -> None:
