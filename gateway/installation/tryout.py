@@ -264,7 +264,7 @@ class DeviceTryout:
 
     async def _try_answer(self, house: Home, id_: str, device: AnyDevice) -> Trial:
         if device.kind not in ASKED_KINDS or not device.can_be_queried:
-            return Trial(text=_("It says something by itself: the walk test tries it."))
+            return Trial(text=_("It answers no question: the walk test tries it."))
         try:
             answer = await self._ask(house, id_)
         except ConnectionError as error:

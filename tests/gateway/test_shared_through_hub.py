@@ -91,7 +91,7 @@ async def shares(owner: Page, address: str) -> str:
     await owner.locator("main form button").last.click()
     await owner.goto(f"{address}/history")
     await owner.locator(".visits a").first.click()
-    await owner.get_by_role("button", name="Show it to somebody, 7 d").click()
+    await owner.get_by_role("button", name="Show it to somebody for 7 days").click()
     await expect(owner.locator("main")).to_contain_text("This link opens from anywhere, through the hub")
     await expect(owner.locator("main")).not_to_contain_text("opens only in the home's own network")
     return await owner.locator("#handed-link").inner_text()
