@@ -250,4 +250,4 @@ async def test_a_lock_tells_its_bolt_before_it_is_added_and_one_without_an_accou
     trial = await trying.tryout.try_device(lock, "anna", is_found=True)
     assert (trial.good, trial.text.to("en")) == (True, "It answers in 0.2 s: locked")
     scanner = ProposalRequest(kind="scanner", name="back-scanner", fields={"vendor": "scanner"})
-    assert "by itself" in (await trying.tryout.try_device(scanner, "anna", is_found=True)).text.to("en")
+    assert "answers no question" in (await trying.tryout.try_device(scanner, "anna", is_found=True)).text.to("en")
