@@ -185,7 +185,12 @@ def is_household_present(state: Entrance, now: Now) -> bool:
         return False
     by_hand = not state.opened_by_hand.isdisjoint(unsecured_closures(state, state.opened_by_hand))
     recent = now.mono - state.by_hand_at < state.rules.timing.by_hand
-    return state.somebody_home or household_is(state, Household.HOME) or by_hand or recent or is_in_use(state)
+    return is_said_home(state) or by_hand or recent or is_in_use(state)
+
+
+def is_said_home(state: Entrance) -> bool:
+    """Return whether somebody, or a presence device, says that the household is home."""
+    return state.somebody_home or household_is(state, Household.HOME)
 
 
 def is_ready(state: Entrance, route: Collection[str], delivery: VisitDelivery | None = None) -> bool:

@@ -6,6 +6,7 @@ from gateway.config.closure_names import closure_names
 from gateway.config.device_names import device_names
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.frozen import Frozen
+from gateway.domain.visit.predicates import is_said_home
 from gateway.domain.visit.readiness import PresentState, present_readiness
 from gateway.installation.capability import WalkTestStatus
 from gateway.runtime.notifications.texts import readiness_text, with_broker_reason
@@ -29,6 +30,7 @@ class ReadinessNow(Frozen):
 
 
 _UNTRIED = _("The devices are ready. The walk test at this door is still to do.")
+_DOOR_IN_USE = _("Somebody uses the door, or did a moment ago: the courier rings, Perron does not open.")
 _TEXTS: dict[PresentState, tuple[Tone, Text]] = {
     PresentState.READY: (Tone.GOOD, _("The entrance is ready.")),
     PresentState.LACKING: (Tone.BAD, _("Not ready: {what}.")),
@@ -47,6 +49,8 @@ def readiness_now(services: GatewayServices, delivery: VisitDelivery, language: 
         if services.walk_tests.status(delivery.entrance) is not WalkTestStatus.PASSED:
             return ReadinessNow(tone=Tone.NEUTRAL, text=_UNTRIED.to(language))
         return ReadinessNow(tone=tone, text=text.to(language))
+    if readiness.is_now is PresentState.HOUSEHOLD and not is_said_home(state):
+        return ReadinessNow(tone=tone, text=_DOOR_IN_USE.to(language))
     if not readiness.lacking:
         return ReadinessNow(tone=tone, text=text.to(language, what=""))
     names, devices = closure_names(state.rules.closures, language), device_names(services.home, language)

@@ -9,9 +9,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
+from devices.reports import LockReport, LockState
 from gateway.domain.delivery.barcodes import courier_token_digest
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.result import Refusal
+from gateway.domain.visit.predicates import is_household_present
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.web.auth.roles import Role
@@ -72,6 +74,18 @@ async def test_each_delivery_says_whose_it_is_when_it_comes_where_to_and_whether
         await wait_until(lambda: site.box.front.state.somebody_home)
     assert "Somebody is home: the courier rings, Perron does not open." in await shown(site)
     assert "The entrance is ready." not in await shown(site)
+
+
+async def test_a_door_that_was_used_by_hand_is_not_called_somebody_s_word_that_he_is_home(site: ServedSite) -> None:
+    made = site.box
+    for bolt in (LockState.UNLOCKED, LockState.LOCKED):
+        made.bolt = bolt
+        made.says("lock", LockReport(bolt=bolt))
+    await wait_until(lambda: is_household_present(made.front.state, made.clock.now()))
+    assert not made.front.state.somebody_home
+    english = await shown(site)
+    assert "Somebody uses the door, or did a moment ago: the courier rings, Perron does not open." in english
+    assert "Somebody is home" not in english
 
 
 async def test_not_this_one_ends_the_delivery_for_its_courier_and_says_who_did_it(site: ServedSite) -> None:
