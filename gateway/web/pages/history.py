@@ -148,6 +148,7 @@ class HistoryPages(Page):
             template,
             film=parts[0],
             outcome=history_view.outcome_word(self._services, visit, parts[0].began, self._language(request)),
+            alarm=history_view.alarm_of(self._services, visit, parts[0].entrance, self._language(request)),
             brand=self._brand_of(parts[0], self._language(request)),
             moved_from=self._moved_from(parts[0]),
             lost=self._lost_parcel(parts[0], self._language(request)),

@@ -170,6 +170,16 @@ def _cursor_text(cursor: VisitCursor) -> str:
     return f"{to_micros(cursor.began)}.{cursor.visit}"
 
 
+def alarm_of(services: GatewayServices, visit: str, entrance: str, language: Language) -> str | None:
+    """Return the alarm of a visit as its card tells it; None: nothing alarmed."""
+    alarms, names = services.store.visits.first_alarms(visit), story_names(services, entrance, language)
+    return _alarm_line(alarm_cause(alarms, language=language, zone=services.zone, names=names), language)
+
+
+def _alarm_line(cause: AlarmCause | None, language: Language) -> str | None:
+    return None if cause is None else _("Alarm: {what}").to(language, what=cause.text)
+
+
 def _card(services: GatewayServices, visit: VisitSummary, language: Language, *, is_running: bool) -> HistoryCard:
     home = services.home.destinations.get(visit.entrance)
     names = story_names(services, visit.entrance, language)
@@ -188,7 +198,7 @@ def _card(services: GatewayServices, visit: VisitSummary, language: Language, *,
         word=word,
         tone=tone,
         duration=None if visit.ended is None else format_duration(visit.ended - visit.began),
-        alarm=None if cause is None else _("Alarm: {what}").to(language, what=cause.text),
+        alarm=_alarm_line(cause, language),
         held=visit.held,
         note=_note(visit, is_open=is_open),
         photos=kept_thumbnails(services.films_folder, visit.visit) if has_film else (),

@@ -154,6 +154,9 @@ async def test_a_parcel_that_came_in_before_the_lock_jammed_is_delivered_in_gree
             told = await words(site, "/history", "en")
             assert "Delivered shop" in told
             assert "Alarm: the lock is jammed" in told
+            above, _, _story = (await words(site, f"/history/{visit}", "en")).partition("What happened")
+            assert "Delivered" in above
+            assert "Alarm: the lock is jammed" in above
             home = await words(site, "/", "en")
             assert "Perron could not prove that the door is locked: the lock is jammed." in home
             assert "announce it again" not in home, "it came in"
