@@ -471,8 +471,8 @@ async def test_each_phone_reads_its_own_language_also_of_what_the_disk_did_not_t
         await made.says(JAMMED)
         await made.until(lambda: len(french.got) == len(ear.got) == 2 and not made.owed())
         assert sorted(text.splitlines()[0] for text in french.texts) == [
-            "Alerte 14:00 : le disque est plein ou en panne, plus aucune ouverture",
             "Alerte 14:00 : la serrure est bloquée (Front)",
+            "Alerte 14:00 : le disque est plein ou en panne, plus aucune ouverture",
         ]
         assert sorted(text.splitlines()[0] for text in ear.texts) == [
             "Alarm 14:00: the lock is jammed (Front)",
