@@ -183,6 +183,7 @@ async def test_the_code_stays_readable_when_the_box_is_not_heard(kept: KeptBox) 
         async with serve_site(kept.box) as site:
             page = await somebody.page(locale="en-GB")
             await sign_in(page, site)
+            await page.wait_for_load_state("load")  # the box goes once the page has its script
         await expect(page.locator("#link.down")).to_be_visible()
         await expect(page.locator("figure.qr svg")).to_be_visible()
         await somebody.leave(forgiven="ERR_CONNECTION_REFUSED")

@@ -44,7 +44,7 @@ SHOWN_SECOND = """(video) => {
   pen.drawImage(video, 0, 0);
   return (pen.getImageData(12, 12, 1, 1).data[1] - 40) / 10;
 }"""
-TOGETHER_S = 0.45  # the corner's shade is coded by the encoder, and one picture stands for a tenth of a second
+TOGETHER_S = 0.9  # the encoder codes the corner's shade, a picture stands for 0.1 s, and a loaded machine draws late
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "has_touch": False}
 
 
