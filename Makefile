@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 # The newest Python that all pinned wheels exist for; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
-# Most of a test is waiting; ten fit two cores.
-WORKERS ?= 10
+# Most of a test is waiting; eight fit two cores.
+WORKERS ?= 8
 # What pytest reads of a test is compiled by two processes, each of which has about half.
 HALF := tests/gateway/hub tests/gateway/web tests/gateway/runtime tests/gateway/storage tests/gateway/evidence
 # Hundreds of processes run the same source: it is compiled once, whatever the shell says.

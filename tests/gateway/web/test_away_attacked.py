@@ -235,7 +235,8 @@ async def test_the_page_is_kept_whole_or_not_at_all_and_a_new_one_comes_from_the
         await page.evaluate("""async () => {
             const known = await navigator.serviceWorker.getRegistration();
             await known.update();
-            while (known.installing || known.waiting || known.active.state !== "activated") {
+            const end = Date.now() + 30_000;
+            while (Date.now() < end && (known.installing || known.waiting || known.active.state !== "activated")) {
                 await new Promise((resolve) => setTimeout(resolve, 50));
             }
         }""")
