@@ -59,7 +59,7 @@ def guard_key(
         bool, typer.Option("--anew", help="Make the gateway's command key anew: the old one is gone.")
     ] = False,
 ) -> None:
-    """Tell the gateway's public command key, which goes into guard.yaml; with --new make a guard's own.
+    """Print the gateway's public command key, which goes into guard.yaml; with --new make a guard's own.
 
     A guard's own key belongs to no house: it is made beside the radio, and --home has no part in it.
     """

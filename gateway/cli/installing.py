@@ -133,7 +133,7 @@ def add_lines(home: Home, devices: Iterable[DiscoveredDevice], file: Path) -> It
             taken.add(free)
             commands.append(command_line(verb, free, *options, home=file))
     if commands:
-        yield "To add what was found (what stands in capitals is yours to fill in):"
+        yield "Commands that add what was found (replace the words in capitals):"
     yield from (f"  {command}" for command in commands)
 
 

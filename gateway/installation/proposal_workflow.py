@@ -351,7 +351,7 @@ class Proposals:
         return house_without(text, self._writer.require_file(), device)
 
     def _forget(self, device: str, house: Home) -> None:
-        """Delete what only the device had: else another one of its name had its account, password and measurement."""
+        """Delete account, password and measurement of the device: a later one of the same name must not get them."""
         accounts = set(account_names(self._home)) - set(account_names(house))
         others = [p for p in self._proposals if p.accepted is None or (p.name, p.in_house) != (device, "devices")]
         steps: Sequence[Callable[[], object]] = (
@@ -360,7 +360,7 @@ class Proposals:
             lambda: records.forget_device(self._home.storage.folder, device, accounts=accounts),
             lambda: self._store(tuple(others)),
         )
-        for step in steps:  # one that fails keeps no other from being done
+        for step in steps:  # a step that fails does not prevent the others
             try:
                 step()
             except (OSError, ValueError, WeakBrokerSetup) as error:

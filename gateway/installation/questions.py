@@ -1,4 +1,4 @@
-"""What nobody has said yet about the devices of a house, and only a person can know. Pure.
+"""Lists what only a person can answer about the devices of a house and nobody has answered yet. Pure.
 
 The page Installation asks it in these words, and writes the answer into the house file.
 """

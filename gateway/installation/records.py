@@ -6,6 +6,7 @@ missing; an unreadable walk test counts as failed. Functions that store or delet
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 
@@ -63,43 +64,39 @@ def store_setup(storage: Path, state: SetupState) -> None:
 _NAMES_ADAPTER: TypeAdapter[frozenset[str]] = TypeAdapter(frozenset[str])
 
 
-def read_shown_accounts(storage: Path) -> frozenset[str]:
-    """Return the accounts at the broker that a page has shown; empty if the file is missing or unreadable."""
+class AccountMark(StrEnum):
+    """What is noted about accounts at the broker; the value is the name of the file."""
+
+    SHOWN = "shown"  # a page has shown the account
+    OPENED = "opened"  # the owner lets an installer see the account
+
+
+def read_marked_accounts(storage: Path, mark: AccountMark) -> frozenset[str]:
+    """Return the names of the accounts with this mark; empty if the file is missing or unreadable."""
     try:
-        return _NAMES_ADAPTER.validate_json((storage / INSTALLATION_FOLDER / "shown.json").read_bytes())
+        return _NAMES_ADAPTER.validate_json(_mark_file(storage, mark).read_bytes())
     except (OSError, ValidationError):
         return frozenset()
 
 
-def store_shown_accounts(storage: Path, names: frozenset[str]) -> None:
-    """Store which accounts were shown."""
-    write_file(storage / INSTALLATION_FOLDER / "shown.json", _NAMES_ADAPTER.dump_json(names))
+def store_marked_accounts(storage: Path, mark: AccountMark, names: frozenset[str]) -> None:
+    """Store which accounts have this mark."""
+    write_file(_mark_file(storage, mark), _NAMES_ADAPTER.dump_json(names))
 
 
-def read_opened_accounts(storage: Path) -> frozenset[str]:
-    """Return the accounts that the owner lets an installer see; empty if the file is missing or unreadable."""
-    try:
-        return _NAMES_ADAPTER.validate_json((storage / INSTALLATION_FOLDER / "opened.json").read_bytes())
-    except (OSError, ValidationError):
-        return frozenset()
-
-
-def store_opened_accounts(storage: Path, names: frozenset[str]) -> None:
-    """Store which accounts an installer may see."""
-    write_file(storage / INSTALLATION_FOLDER / "opened.json", _NAMES_ADAPTER.dump_json(names))
+def _mark_file(storage: Path, mark: AccountMark) -> Path:
+    return storage / INSTALLATION_FOLDER / f"{mark}.json"
 
 
 def forget_device(storage: Path, device: str, *, accounts: Collection[str]) -> None:
-    """Delete the measurement of a device that was removed, and that its accounts were shown or opened."""
+    """Delete the measurement of a device that was removed, and the marks of its accounts."""
     measurements = read_measurements(storage)
     if measurements.pop(device, None) is not None:
         write_file(storage / INSTALLATION_FOLDER / "measured.json", _MEASUREMENTS_ADAPTER.dump_json(measurements))
-    shown = read_shown_accounts(storage)
-    if not shown.isdisjoint(accounts):
-        store_shown_accounts(storage, shown.difference(accounts))
-    opened = read_opened_accounts(storage)
-    if not opened.isdisjoint(accounts):
-        store_opened_accounts(storage, opened.difference(accounts))
+    for mark in AccountMark:
+        marked = read_marked_accounts(storage, mark)
+        if not marked.isdisjoint(accounts):
+            store_marked_accounts(storage, mark, marked.difference(accounts))
 
 
 def write_file(file: Path, content: bytes) -> None:

@@ -24,7 +24,7 @@ def house_without(text: str, file: Path, device: str) -> HouseWithout:
     """Return the house file `text` without this device."""
     try:
         before, new_text = parse_home(text, file), without_item(text, "devices", device)
-    except (ConfigError, EditRejected):  # its words may be anybody's
+    except (ConfigError, EditRejected):  # the error may quote the house file
         return HouseWithout(before=text, text=text, remarks=(Remark("no_file"),))
     try:
         return HouseWithout(before=text, text=new_text, house=parse_home(new_text, file))

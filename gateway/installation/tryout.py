@@ -156,7 +156,7 @@ class DeviceTryout:
             return await self._try_answer(view.house, request.name, device)
 
     def may_try(self, request: ProposalRequest, *, is_owner: bool) -> bool:
-        """Return whether a person may try this without more ado: an installer only what has announced itself."""
+        """Return whether a person may try this device at once; an installer may if the device announced itself."""
         if is_owner or request.kind != "camera":
             return True
         announced = {

@@ -10,7 +10,7 @@ from gateway.storage.part import StorePart, posts, reads, writes
 
 MAX_VIEW_RECORDS = 500
 LOOK_GAP = timedelta(seconds=30)  # requests that are no further apart are one look: single pictures, a lost connection
-FILM_GAP = timedelta(minutes=10)  # the same for a film, which a person pauses and winds back
+FILM_GAP = timedelta(minutes=10)  # the same for a film, which a person pauses and rewinds
 _RETENTION_CHOICE, _INSIDE_LIVE_CHOICE = "retention_days", "inside_live"
 
 ViewKind = Literal["live", "film", "report", "copy"]

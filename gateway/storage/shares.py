@@ -16,7 +16,7 @@ MAX_SHARES = 20  # that are valid at the same time: the hub keeps at most 100 br
 
 
 class GuestBrowser(Frozen):
-    """A link through the hub: whoever opens it is this browser, which may ask for the visit of its share.
+    """A link through the hub, stored as a browser that may ask for the visit of its share.
 
     `sign` is its public key (JWK, JSON). `secret` is in the link too; both sides derive the envelopes' keys from it.
     `farewell` is encrypted for it when it is made, as for an `EnrolledBrowser`.

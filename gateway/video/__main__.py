@@ -30,7 +30,7 @@ def main(crash_point: CrashPoint = lambda _point: None) -> int:
     if sys.stderr.isatty():
         lines.setFormatter(logging.Formatter("%(asctime)s  video: %(message)s", "%H:%M:%S"))
         gateway = os.getppid()
-        # A terminal belongs to the gateway that started this process; once that has ended, to whoever types there.
+        # The terminal belongs to the gateway that started this process, and after its end to the person who types
         lines.addFilter(lambda _line: os.getppid() == gateway)
     else:
         lines.setFormatter(JsonLineFormatter())

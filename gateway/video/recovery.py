@@ -143,7 +143,7 @@ def _salvage(
     links = [line for line in lines if isinstance(line, SidecarLink)]
     gaps = [line.gap for line in lines if isinstance(line, SidecarGap)]
     chain, doubted = FilmHashChain(), False
-    unlinked: list[tuple[int, str]] = []  # end byte and chain of the fragments behind the sidecar's last link
+    unlinked: list[tuple[int, str]] = []  # end byte and chain of the fragments after the sidecar's last link
     good_until = head.start
     with film.open("r+b") as file:
         while data := file.read(READ_BYTES):
@@ -175,7 +175,7 @@ def _salvage(
         fragments=chain.links,
         gaps=tuple(gaps),
     )
-    if doubted:  # links behind bytes that changed would agree with nothing
+    if doubted:  # the links after changed bytes would match no hash
         return facts, ()
     return facts, tuple(
         SidecarLink(end_byte=end_byte, chain=link, until=head.start + _last_picture_before(end_byte, pictures))

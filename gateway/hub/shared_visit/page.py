@@ -1,4 +1,4 @@
-"""Serves the page on which somebody outside sees a visit that a household shares with him.
+"""Serves the page on which somebody outside sees a visit that a household shares.
 
 The page is the same for everybody and contains nothing of a home. Its script takes the keys from the fragment of the
 link, which no browser sends, and asks the box as an enrolled browser does: the hub relays what it cannot read. Who

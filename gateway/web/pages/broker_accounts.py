@@ -11,6 +11,7 @@ from devices.vendors.definition import BrokerAccess, Definition, plain_settings
 from gateway.config.broker_acl import AccountTaken, bridge_topics
 from gateway.config.topics import bridge_base_topic
 from gateway.installation import records
+from gateway.installation.records import AccountMark
 from gateway.mqtt.mosquitto import accounts
 from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup
 from gateway.system.i18n import Text, _
@@ -33,15 +34,15 @@ class BrokerAccountsPage(Page):
 
     def __init__(self, authorizer: Authorizer) -> None:
         super().__init__(authorizer)
-        self._turn = asyncio.Lock()  # once is once, also for two who press at the same moment
+        self._turn = asyncio.Lock()  # two requests at the same moment must not both show the account
 
     @get(ACCOUNTS_PATH, UserRight.DEVICES)
     async def _page(
         self, request: web.Request, _user: CurrentUser, *, access: BrokerAccess | None = None, error: Text | None = None
     ) -> web.Response:
-        folder, names = self._home.storage.folder, self._names()
-        shown = await asyncio.to_thread(records.read_shown_accounts, folder)
-        opened = await asyncio.to_thread(records.read_opened_accounts, folder)
+        names = self._names()
+        shown = await self._marked(AccountMark.SHOWN)
+        opened = await self._marked(AccountMark.OPENED)
         ready = await asyncio.to_thread(lambda: {name for name in names if accounts.has_password(self._home, name)})
         definition = None if access is None else self._definition(access.user)
         settings = plain_settings if definition is None else definition.settings
@@ -73,35 +74,35 @@ class BrokerAccountsPage(Page):
         """Show an installer an account that the owner has opened."""
         name = self._named(await form_texts(request))
         async with self._turn:
-            opened = await asyncio.to_thread(records.read_opened_accounts, self._home.storage.folder)
+            opened = await self._marked(AccountMark.OPENED)
             if name not in opened:
                 raise web.HTTPForbidden
-            if name not in await asyncio.to_thread(records.read_shown_accounts, self._home.storage.folder):
+            if name not in await self._marked(AccountMark.SHOWN):
                 await self._store.log.append("account_shown", {"by": user.person, "name": name}, self._now)
             return await self._show_once(request, user, name, renews=False)
 
     async def _open(self, request: web.Request, user: CurrentUser, name: str) -> web.Response:
         folder = self._home.storage.folder
-        if name in await asyncio.to_thread(records.read_shown_accounts, folder):
+        if name in await self._marked(AccountMark.SHOWN):
             return await self._page(request, user, error=SHOWN_ALREADY)
         await self._store.log.append("account_opened", {"by": user.person, "name": name}, self._now)
-        opened = await asyncio.to_thread(records.read_opened_accounts, folder)
+        opened = await self._marked(AccountMark.OPENED)
         try:
-            await asyncio.to_thread(records.store_opened_accounts, folder, opened | {name})
+            await asyncio.to_thread(records.store_marked_accounts, folder, AccountMark.OPENED, opened | {name})
         except OSError as failure:
             raise Conflict(DISK_FULL) from failure
         raise web.HTTPSeeOther(ACCOUNTS_PATH)
 
     async def _show_once(self, request: web.Request, user: CurrentUser, name: str, *, renews: bool) -> web.Response:
         folder = self._home.storage.folder
-        shown = await asyncio.to_thread(records.read_shown_accounts, folder)
+        shown = await self._marked(AccountMark.SHOWN)
         if name in shown and not renews:
             return await self._page(request, user, error=SHOWN_ALREADY)
         try:
             if renews and not await asyncio.to_thread(accounts.renew_password, self._home, name):
                 raise Conflict(_("The broker's files belong to another user of the box."))
             access = await asyncio.to_thread(accounts.broker_access, self._home, name)
-            await asyncio.to_thread(records.store_shown_accounts, folder, shown | {name})
+            await asyncio.to_thread(records.store_marked_accounts, folder, AccountMark.SHOWN, shown | {name})
         except (ValueError, WeakBrokerSetup) as failure:
             raise Conflict(_("Not done: {why}", why=str(failure))) from failure
         except OSError as failure:
@@ -109,6 +110,9 @@ class BrokerAccountsPage(Page):
         response = await self._page(request, user, access=access)
         response.headers["Cache-Control"] = "no-store"
         return response
+
+    async def _marked(self, mark: AccountMark) -> frozenset[str]:
+        return await asyncio.to_thread(records.read_marked_accounts, self._home.storage.folder, mark)
 
     def _named(self, fields: Mapping[str, str]) -> str:
         name = fields.get("account", "")

@@ -1,4 +1,4 @@
-"""Removes a device that was added by mistake: the owner, with his password, while nobody is at a door."""
+"""Lets the owner remove a device that was added by mistake, with the password, while no visit runs."""
 
 import asyncio
 from collections.abc import Sequence

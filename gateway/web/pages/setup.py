@@ -258,7 +258,7 @@ def _request_of(device: DiscoveredDevice, home: Home) -> ProposalRequest | None:
 
 
 def _stands(found: FoundDevice, views: Sequence[ProposalView]) -> str:
-    """Return how a found device that was proposed stands, as a key of the texts `add.stands`; empty: nobody did."""
+    """Return the state of a found device's proposal, as a key of the texts `add.stands`; empty: there is none."""
     fields = found.device.add_fields
     named = [key for key in ("address", "url") if not fields.get(key, PLACEHOLDERS[0]).endswith(PLACEHOLDERS)]
     for view in views:

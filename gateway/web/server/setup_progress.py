@@ -92,7 +92,7 @@ async def end_setup(services: GatewayServices) -> None:
 
 
 SAID_STEPS = {"notice": "notice", "people": "alone"}
-"""The steps whose end only a person can know, and what of `SetupState` notes it."""
+"""The steps that only a person can report as done, each with its field of `SetupState`."""
 
 
 async def note_said(services: GatewayServices, step: str) -> None:

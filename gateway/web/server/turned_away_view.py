@@ -1,4 +1,4 @@
-"""Words the scans that an entrance turned away, for History and for what happened on Home."""
+"""Describes the refused scans of an entrance in words, for History and for Home."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -106,13 +106,13 @@ async def test_its_account_ends_at_the_broker_and_a_later_device_of_its_name_has
     await house.accepted(DOOR)
     former = (folder / "back-door.password").read_text()
     assert "back-door:" in (folder / "passwords").read_text()
-    records.store_shown_accounts(house.folder, frozenset({"back-door", "zigbee2mqtt"}))
+    records.store_marked_accounts(house.folder, records.AccountMark.SHOWN, frozenset({"back-door", "zigbee2mqtt"}))
     assert await house.begins().remove("back-door", by="anna", now=NOW) == ()
     assert not (folder / "back-door.password").exists()
     for name in ("passwords", "access"):
         assert "back-door" not in (folder / name).read_text()
         assert "gateway" in (folder / name).read_text()
-    assert records.read_shown_accounts(house.folder) == {"zigbee2mqtt"}
+    assert records.read_marked_accounts(house.folder, records.AccountMark.SHOWN) == {"zigbee2mqtt"}
     await house.accepted(DOOR)
     assert (folder / "back-door.password").read_text() != former
 

@@ -387,23 +387,21 @@ async def test_a_film_that_the_store_names_and_nobody_sealed_is_told(site: Serve
         await expect(page.locator("#seal")).to_contain_text("cam-1-9.mp4 is shown here and was never sealed")
 
 
-async def test_a_film_whose_time_was_changed_in_the_store_is_told(site: ServedSite) -> None:
-    await site.box.store.recordings.write(
-        lambda db: db.execute("UPDATE clip SET starts = starts - 60000000 WHERE path LIKE '%cam-1-1.mp4'")
-    )
-    async with visitor() as somebody:
-        page = await somebody.page()
-        await opened(site, page, state="altered")
-        await expect(page.locator("#seal")).to_contain_text("another time than the sealed one")
-
-
-async def test_a_film_that_the_store_shows_a_second_time_at_another_hour_is_told(site: ServedSite) -> None:
-    await site.box.store.recordings.write(
-        lambda db: db.execute(
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE clip SET starts = starts - 60000000 WHERE path LIKE '%cam-1-1.mp4'",
+        (
             "INSERT INTO clip SELECT replace(path, 'visits/', 'visits//'), visit, part, camera, starts + 60000000,"
             " ends + 60000000, sha256, fragments, size, gaps FROM clip WHERE path LIKE '%cam-1-1.mp4'"
-        )
-    )
+        ),
+    ],
+    ids=["moved", "listed a second time"],
+)
+async def test_a_film_that_the_store_shows_at_another_time_than_the_sealed_one_is_told(
+    site: ServedSite, change: str
+) -> None:
+    await site.box.store.recordings.write(lambda db: db.execute(change))
     async with visitor() as somebody:
         page = await somebody.page()
         await opened(site, page, state="altered")
