@@ -4,15 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from gateway.demo.result import LogLine, ScenarioResult, instant_of
 from gateway.domain.frozen import Frozen
+from gateway.system.html_templates import html_environment
 
-TEMPLATES = Environment(
-    loader=PackageLoader("gateway.demo"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-    lstrip_blocks=True,
-)  # fmt: skip
+TEMPLATES = html_environment("gateway.demo")
 LEFT_PX, RIGHT_PX = 150, 976  # pixels: the ends of the axis
 PHASE_COLOURS = {
     "ringing": "#f2c14e", "approving": "#f2c14e", "unlocking": "#f78154", "unlocked": "#4d9078", "inside": "#5fad56",

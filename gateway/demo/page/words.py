@@ -1,14 +1,10 @@
 """The page's templates, its languages, and the texts of its script (`templates/texts.html`)."""
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from gateway.system.html_templates import html_environment
 from gateway.system.i18n import Language, Text, languages_of, template_functions, with_hard_spaces
 from gateway.web.texts.catalogue import TEXTS as PAGES
 
-TEMPLATES = Environment(
-    loader=PackageLoader("gateway.demo.page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-    lstrip_blocks=True, auto_reload=False, extensions=["jinja2.ext.i18n"],
-)  # fmt: skip
+TEMPLATES = html_environment("gateway.demo.page")
 LANGUAGES = languages_of(Text("Your turn."))
 
 # Families of keys in `gateway/web/texts/catalogue.py` that the page has too.

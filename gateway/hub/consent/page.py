@@ -17,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from limits import RateLimitItemPerMinute
 from markupsafe import Markup
 from sqlalchemy import Row, and_, select
@@ -32,6 +32,7 @@ from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, client_address
 from gateway.hub.worker import WorkerContext
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.support_code import parse_support_code
+from gateway.system.html_templates import html_environment
 from gateway.system.i18n import SOURCE, Language, _, accepted, language_names, languages_of, template_functions
 from gateway.system.text import isolate_direction
 
@@ -152,11 +153,7 @@ def _render(language: Language, status: HTTPStatus = HTTPStatus.OK, **facts: obj
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("gateway.hub.consent"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, auto_reload=False, extensions=["jinja2.ext.i18n"],
-    )  # fmt: skip
-    return environment.get_template("consent.html")
+    return html_environment("gateway.hub.consent").get_template("consent.html")
 
 
 async def _submitted_code(request: web.Request) -> str | None:

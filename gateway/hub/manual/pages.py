@@ -6,10 +6,10 @@ from importlib.resources import files
 from typing import Any
 
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.manual.document_reading import bound_texts, content_type, fields_of, read_chapters, type_texts
+from gateway.system.html_templates import html_environment
 
 # No script, no form, no frame, nothing from other servers.
 PAGE_HEADERS: Mapping[str, str] = {
@@ -36,10 +36,7 @@ class Manual:
     @cached_property
     def _pages(self) -> dict[str, str]:
         document = self._document()
-        environment = Environment(
-            loader=PackageLoader("gateway.hub.manual"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-            lstrip_blocks=True,
-        )  # fmt: skip
+        environment = html_environment("gateway.hub.manual")
         chapters = read_chapters(document)
         environment.globals.update(
             url=self._url, codes=tuple(Code), chapters=chapters,

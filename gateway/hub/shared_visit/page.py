@@ -12,10 +12,11 @@ from importlib.resources import files
 from types import MappingProxyType
 
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.shared_visit.page_texts import TEXTS, TITLE
+from gateway.system.html_templates import html_environment
 from gateway.system.i18n import SOURCE, Language, accepted, language_names, languages_of, template_functions
 
 # The box's own modules and its style: one implementation of the protocol. They are data here; nothing is imported.
@@ -78,8 +79,4 @@ def _render(language: Language, url: str) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("gateway.hub.shared_visit"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, auto_reload=False, extensions=["jinja2.ext.i18n"],
-    )  # fmt: skip
-    return environment.get_template("shared_visit.html")
+    return html_environment("gateway.hub.shared_visit").get_template("shared_visit.html")

@@ -7,12 +7,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2 import Environment, pass_context
 from jinja2.runtime import Context
 
 from gateway.protocol.hash_chain import canonical_json
 from gateway.system.addresses import is_home_host
 from gateway.system.dates import day_text, hours_text, moment_text, time_text, window_text
+from gateway.system.html_templates import html_environment
 from gateway.system.i18n import Language, Text, decimal_text, language_names, template_functions
 from gateway.system.pki.pages import format_fingerprint
 from gateway.system.text import escape_invisible, isolate_direction
@@ -60,10 +61,7 @@ def compile_templates() -> None:
 
 @cache
 def _templates() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("gateway.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, auto_reload=False, extensions=["jinja2.ext.i18n"], finalize=_worded,
-    )  # fmt: skip
+    environment = html_environment("gateway.web", finalize=_worded)
     environment.filters.update(
         inert=isolate_direction,
         visible=escape_invisible,
