@@ -67,6 +67,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     if not hasattr(config, "workerinput"):
         return
+    grouped = next((item for item in items if item.get_closest_marker("xdist_group")), None)
+    if config.getoption("loadgroup", default=False) and grouped is not None and "@" not in grouped.nodeid:
+        raise pytest.UsageError("This pytest-xdist sends a group's tests to several workers: install requirements.txt.")
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
