@@ -17,8 +17,10 @@ from pathlib import Path
 import typer
 
 from gateway.__main__ import MODULES
+from gateway.cli.failure import ExitCode
 from gateway.cli.options import cli
-from gateway.config.home import Home, PagesSection
+from gateway.config.home import Home
+from gateway.config.loader import load_home_file
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.mqtt.packets import InboundMessage
@@ -56,10 +58,11 @@ def make_house(folder: Path) -> subprocess.CompletedProcess[str]:
     """Make a house by `perron new`, with its pages on a port that no other test uses."""
     made = run_perron("new", folder)
     file = folder / "home.yaml"
-    pages = f"port: {PagesSection().port}"
-    text = file.read_text(encoding="utf-8")
-    assert pages in text
-    file.write_text(text.replace(pages, f"port: {free_port()}"), encoding="utf-8")
+    if made.returncode == ExitCode.DONE:
+        pages = load_home_file(file).pages
+        assert pages is not None
+        text = file.read_text(encoding="utf-8").replace(f"port: {pages.port}", f"port: {free_port()}")
+        file.write_text(text, encoding="utf-8")
     return made
 
 

@@ -3,6 +3,7 @@
 Each test shows the snapshots of a run by itself, so that it knows what must be on the page.
 """
 
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -222,6 +223,7 @@ async def test_a_chapter_seen_again_shows_the_film_of_its_own_visit_and_says_whe
         entries, _next = demo.theatre.tape.entries_from(0, "en")
         began = {one["now"]["says"]["chapter"]: one["at"] for one in entries if one["now"].get("says")}
         demo.theatre.change(films=tuple(film_between(began[first], began[first + 1]) for first in (2, 3)), stage="over")
+        await expect(page.locator('[data-chapter="4"]')).to_have_class(re.compile("past"))  # the page knows the films
         for chapter, source in ((2, f"/film/{began[2]}"), (3, f"/film/{began[3]}")):
             await page.evaluate(HELD, chapter)
             await expect(page.locator(".reel video")).to_have_attribute("src", source)

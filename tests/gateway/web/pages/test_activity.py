@@ -1,9 +1,6 @@
 """Who signed in, where, and who failed to: each sees his own, the owner all of it."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
-
-import pytest
 
 from gateway.storage import Store
 from gateway.storage.people import MAX_NOTED_BURSTS_PER_DAY
@@ -12,18 +9,9 @@ from gateway.web.auth.roles import Role
 from gateway.web.pages.household import MAX_LINES_SHOWN, activity_lines
 from tests.gateway.web.auth.test_user_agent import ANDROID
 from tests.gateway.web.house import ANNA_PASSWORD, AccountsHouse, RetryAfter, running, signed_in
-from tests.shell.box import ShellBox, box, run_box
-from tests.shell.house import make_home
-from tests.shell.site import ServedSite, serve_site
+from tests.shell.site import ServedSite
 
 ENGLISH = {"Accept-Language": "en"}
-
-
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[ServedSite]:
-    made: ShellBox
-    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made), serve_site(made) as site:
-        yield site
 
 
 def texts(store: Store, of: str | None = None) -> list[str]:
