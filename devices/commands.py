@@ -1,6 +1,6 @@
 """Defines every command that the gateway can send to a device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum, auto
 
@@ -95,4 +95,44 @@ class ShowResult:
     issued_at: datetime | None = None
 
 
-Command = UnlockDoor | LockDoor | QueryState | SetSignal | ShowResult
+MAX_CODE_NAME_CHARS = 10  # Matter's UserName, the shortest of all vendors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetCode:
+    """Store a code at a keypad: whoever types it opens the keypad's lock.
+
+    `pin`: six digits from 1 to 9, not beginning with 12, which every keypad accepts. `name`: at most
+    `MAX_CODE_NAME_CHARS` letters and digits, unique at this keypad. `slot`: the place in the keypad's memory (Matter:
+    the user and credential index); None where the keypad numbers its codes itself. `starts` and `ends` (UTC): the
+    keypad refuses the code outside this time; None where the keypad cannot (`KeypadFacts.keeps_times`).
+    """
+
+    id: str
+    pin: str = field(repr=False)
+    name: str
+    slot: int | None = None
+    starts: datetime | None = None
+    ends: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearCode:
+    """Delete the code in this slot of a keypad. Only a later `CodesReport` proves that it is gone."""
+
+    id: str
+    slot: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryCodes:
+    """Read back from the lock itself which codes its keypad has: the one in `slot`, or all of them with None.
+
+    The answer is a `CodesReport`, linked to the query in the same way as that of `QueryState`.
+    """
+
+    slot: int | None = None
+    echo: str | None = None
+
+
+Command = UnlockDoor | LockDoor | QueryState | SetSignal | ShowResult | SetCode | ClearCode | QueryCodes

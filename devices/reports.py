@@ -137,6 +137,15 @@ class ParcelStatus(StrEnum):
     UNKNOWN = auto()
 
 
+class CodeStatus(StrEnum):
+    """What a keypad says of a slot for a code (Matter UserStatusEnum)."""
+
+    AVAILABLE = auto()  # no code is there
+    ENABLED = auto()
+    DISABLED = auto()  # a code is there, and opens nothing
+    UNKNOWN = auto()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockReport:
     """The bolt's state. `jammed` is None where the lock does not report it.
@@ -179,6 +188,29 @@ class KeyReport:
     """Whether the key hangs on its hook. `present` is None where the sensor cannot tell."""
 
     present: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeypadCode:
+    """One slot of a keypad. A keypad never reports the PIN itself, and Perron never reads one.
+
+    `name`: as it was set; None if the keypad stores no names. `starts` and `ends` (UTC): when the keypad accepts it;
+    None: it does not report that, or it always accepts it.
+    """
+
+    slot: int
+    status: CodeStatus
+    name: str | None = None
+    starts: datetime | None = None
+    ends: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodesReport:
+    """The codes of a keypad. `is_complete`: a code that is not in it does not exist."""
+
+    codes: tuple[KeypadCode, ...]
+    is_complete: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,6 +369,7 @@ Report = (
     | GarageDoorReport
     | ContentReport
     | KeyReport
+    | CodesReport
     | BatteryReport
     | AvailabilityReport
     | ProgressReport

@@ -160,6 +160,15 @@ class Scan(Action):
     event: str | None = None
 
 
+class TypeCode(Action):
+    """Type a code at a keypad outside."""
+
+    do: Literal["type_code"] = "type_code"
+    code: str = Field(min_length=1, max_length=16)
+    keypad: str | None = None
+    who: Who = "courier"
+
+
 class ShowLabel(Action):
     """Hold a label into a camera's picture."""
 
@@ -237,6 +246,7 @@ Request = (
     | CloseFridge
     | SetTemperature
     | Scan
+    | TypeCode
     | ShowLabel
     | HideLabel
     | Handle

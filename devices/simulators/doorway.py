@@ -7,7 +7,7 @@ from devices.simulators.control import Impossible
 from devices.simulators.physical_log import PhysicalLog
 
 # causes of a bolt's movement that are not a command's id
-HAND, APP, ITSELF, FROM_AFAR = "hand", "app", "itself", "from_afar"
+HAND, APP, ITSELF, FROM_AFAR, KEYPAD = "hand", "app", "itself", "from_afar", "keypad"
 RESIDENT = "resident"
 PEOPLE = ("courier", RESIDENT, "thief")
 

@@ -179,6 +179,13 @@ class HookPlan(SensorPlan):
     vendor: Annotated[str, VendorOf("key", simulated=True)]
 
 
+class KeypadPlan(DeviceAccount):
+    """The keypad at the front door, which stores codes."""
+
+    kind: Literal["keypad"]
+    vendor: Annotated[str, VendorOf("keypad", simulated=True)]
+
+
 class CameraPlan(DeviceAccount):
     """A camera, served at rtsp://host:port/<its id>. `sees`: where it looks; with `bell` it is a doorbell."""
 
@@ -225,6 +232,7 @@ DevicePlan = Annotated[
     | BoardPlan
     | ContentPlan
     | HookPlan
+    | KeypadPlan
     | CameraPlan
     | ScannerPlan
     | SignalPlan

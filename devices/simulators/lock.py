@@ -22,7 +22,7 @@ from devices.reports import (
 )
 from devices.simulators.control import Impossible
 from devices.simulators.device import DeviceSite, FaultValue, SimulatedDevice
-from devices.simulators.doorway import APP, FROM_AFAR, HAND, ITSELF
+from devices.simulators.doorway import APP, FROM_AFAR, HAND, ITSELF, KEYPAD
 from devices.simulators.house import LockPlan
 from devices.vendors.words import TopicSuffix
 
@@ -33,6 +33,7 @@ _SOURCES = {
     APP: OperationSource.PROPRIETARY_REMOTE,
     ITSELF: OperationSource.AUTO,
     FROM_AFAR: OperationSource.REMOTE,
+    KEYPAD: OperationSource.KEYPAD,
 }
 
 

@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 What = Literal["bolt", "door", "person", "parcel", "fridge", "signal", "scan", "bell", "answer", "shown", "fault",
                "link", "boot", "refused", "zigbee", "garage", "strike", "way", "latch", "content", "key",
-               "passed"]  # fmt: skip
+               "passed", "code", "typed"]  # fmt: skip
 
 
 class PhysicalLog:
@@ -35,6 +35,8 @@ class PhysicalLog:
         content  thing, occupied, by
         key      thing, present, by
         passed   thing, who: somebody went through
+        code     device, slot, state: stored, deleted or refused
+        typed    device, who, slot: which code was typed, None: none that counts
         shown    device, word
         fault    device, fault, on
         link     device, up (by order); boot: device, boot

@@ -20,6 +20,7 @@ from devices.simulators.house import (
     CameraPlan,
     DoorPlan,
     FridgePlan,
+    KeypadPlan,
     LockPlan,
     OpenerPlan,
     ScannerPlan,
@@ -28,6 +29,7 @@ from devices.simulators.house import (
     SimulatedHouse,
     StrikePlan,
 )
+from devices.simulators.keypad import Keypad
 from devices.simulators.lock import MotorLock
 from devices.simulators.opener import Opener
 from devices.simulators.physical_log import PhysicalLog
@@ -66,6 +68,8 @@ class Residence:
                     self.devices[name] = Board(name, plan, site)
                 case SensorPlan():
                     self.devices[name] = InsideSensor(name, plan, site)
+                case KeypadPlan():
+                    self.devices[name] = Keypad(name, plan, site)
                 case LockPlan():
                     self.devices[name] = MotorLock(name, plan, site)
                 case OpenerPlan():
@@ -116,6 +120,8 @@ class Residence:
                 await self._handle(request)
             case ask.OpenFridge() | ask.CloseFridge() | ask.SetTemperature() | ask.PutParcel():
                 self._act_in_household(request)
+            case ask.TypeCode():
+                self._only_device(Keypad, request.keypad).type_code(request.code, request.who)
             case _:
                 self._move(request)
 

@@ -17,6 +17,7 @@ DeviceKind = Literal[
     "compartment",
     "content",
     "key",
+    "keypad",
     "camera",
     "scanner",
     "signal",
@@ -85,6 +86,23 @@ def by_address_at_a_door(device_ref: DeviceRef) -> Hashable | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeypadFacts:
+    """How the keypads of a vendor store the codes of people."""
+
+    chooses_slot: bool = False
+    """The keypad numbers its codes itself: `SetCode` has no slot, and the code is found by its name."""
+    keeps_times: bool = False
+    """The keypad itself refuses a code before `starts` and after `ends`, and reports both. If not, the gateway sets the
+    code at its start and clears it at its end."""
+    times_off_s: float = 0.0
+    """Seconds by which a keypad may take these times to be earlier or later, because it does not say in which time zone
+    it reads them. The gateway widens them by so much, and ends the code itself at its end."""
+    answers_needed: int = 1
+    """How many answers in turn, each to a query of its own, prove what a slot contains: more than one where a bridge
+    may publish what it remembers instead of what the lock answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """The facts of one vendor's devices. A hook receives the device reference, whose `kind` is the enrolled one."""
 
@@ -121,6 +139,9 @@ class Definition:
     """After so many seconds an unlock that no report answered can no longer act."""
     jam_hides_position: bool = False
     """A jammed lock does not report the position of its bolt."""
+
+    keypad: KeypadFacts | None = None
+    """How its keypads (kind `keypad`) store codes; None: it has none."""
 
     has_mqtt: bool = True
     """Devices of this vendor send and receive MQTT messages."""

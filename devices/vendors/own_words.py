@@ -17,19 +17,27 @@ Fields of a device, by its kind; another one that stands beside them is ignored:
     compartment   lock: locked, unlocked; door: open, closed (its lid); occupied: true, false, null
     content       occupied: true, false, null
     key           key: present, absent
+    keypad        codes: the list of all its codes, [{"slot": 21, "status": "enabled", "name": "…", "starts": "…",
+                  "ends": "…"}]; status: enabled, disabled
     any           battery: 0 to 100
+
+A keypad takes {"do": "set_code", "id": "…", "slot": 21, "pin": "…", "name": "…", "starts": "…", "ends": "…"} and
+{"do": "clear_code", "id": "…", "slot": 21} on `set`. It refuses a code outside its times by itself, and reports no PIN.
 
 A field that is null, or a word that is unknown, is an unknown state: it hides no other field.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import partial
 from types import MappingProxyType
 
-from devices.commands import Command, QueryState, UnlockDoor
+from devices.commands import ClearCode, Command, QueryCodes, QueryState, SetCode, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
     BatteryReport,
+    CodesReport,
+    CodeStatus,
     CommandProgress,
     ContentReport,
     CorrelationReport,
@@ -37,6 +45,7 @@ from devices.reports import (
     DoorReport,
     DoorState,
     ErrorReport,
+    KeypadCode,
     KeyReport,
     LockReport,
     LockState,
@@ -45,7 +54,19 @@ from devices.reports import (
     ProgressReport,
     Report,
 )
-from devices.strict_json import MalformedPayload, boolean, identifier, mapping, parse, text, write
+from devices.strict_json import (
+    MalformedPayload,
+    boolean,
+    format_timestamp,
+    identifier,
+    integer,
+    mapping,
+    parse,
+    sequence,
+    text,
+    timestamp,
+    write,
+)
 from devices.vendors import movement
 from devices.vendors.keypath import object_of, value_at
 from devices.vendors.parts import parse_each
@@ -62,6 +83,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "compartment": ("lock", "door", "occupied", "available"),
         "content": ("occupied", "available"),
         "key": ("key",),
+        "keypad": ("codes",),
         "": ("online", "lock", "door", "occupied", "key"),
     }
 )
@@ -144,14 +166,37 @@ def _field(name: str, value: object) -> Iterable[Report]:
             yield ContentReport(occupied=not value if isinstance(value, bool) else None)
         case "key":
             yield KeyReport(present=_KEYS.get(value) if isinstance(value, str) else None)
+        case "codes":
+            codes = tuple(_read_code(mapping(code, "a code")) for code in sequence(value, "codes"))
+            yield CodesReport(codes=codes, is_complete=True)
         case _:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
                 raise MalformedPayload("the battery is no percentage")
             yield BatteryReport(percent=round(value))
 
 
+def _read_code(body: Mapping[str, object]) -> KeypadCode:
+    status = body.get("status")
+    return KeypadCode(
+        slot=integer(body.get("slot"), "slot"),
+        status=CodeStatus(status) if isinstance(status, str) and status in set(CodeStatus) else CodeStatus.UNKNOWN,
+        name=text(body["name"], "name") if body.get("name") is not None else None,
+        starts=timestamp(body["starts"], "starts") if body.get("starts") is not None else None,
+        ends=timestamp(body["ends"], "ends") if body.get("ends") is not None else None,
+    )
+
+
+def _code_body(code: KeypadCode) -> dict[str, object]:
+    times = {name: None if at is None else format_timestamp(at) for name, at in _times(code)}
+    return {"slot": code.slot, "status": code.status.value, "name": code.name, **times}
+
+
+def _times(code: KeypadCode | SetCode) -> tuple[tuple[str, datetime | None], ...]:
+    return ("starts", code.starts), ("ends", code.ends)
+
+
 def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
-    """Encode an order to open, or a query.
+    """Encode an order to open or to change a code, or a query.
 
     Raises:
         ValueError: such a device is only opened and queried.
@@ -160,21 +205,44 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
         case UnlockDoor() if device_ref.kind in ("", "strike", "compartment"):
             body = {"do": OPEN, **movement.command_keys(command)}
             return Publication(suffix=TopicSuffix.SET, payload=write(body))
+        case SetCode() if device_ref.kind == "keypad":
+            times = {name: format_timestamp(at) for name, at in _times(command) if at is not None}
+            order = {"do": "set_code", "id": command.id, "slot": command.slot, "pin": command.pin, "name": command.name}
+            return Publication(suffix=TopicSuffix.SET, payload=write({**order, **times}))
+        case ClearCode(id=id_, slot=slot) if device_ref.kind == "keypad":
+            return Publication(suffix=TopicSuffix.SET, payload=write({"do": "clear_code", "id": id_, "slot": slot}))
         case QueryState(echo=echo):
-            return Publication(suffix=TopicSuffix.GET, payload=write({} if echo is None else {"echo": echo}))
+            return _query(echo)
+        case QueryCodes(echo=echo) if device_ref.kind == "keypad":  # it answers with all of them
+            return _query(echo)
         case _:
             raise ValueError(f"such a device cannot be asked to {type(command).__name__}")
+
+
+def _query(echo: str | None) -> Publication:
+    return Publication(suffix=TopicSuffix.GET, payload=write({} if echo is None else {"echo": echo}))
 
 
 def decode_command(suffix: TopicSuffix, payload: bytes) -> Command:
     """Parse a command to the device.
 
     Raises:
-        MalformedPayload: it is neither an order to open, with id and expiry, nor a query.
+        MalformedPayload: it is neither an order to open, with id and expiry, nor one about a code, nor a query.
     """
     body = mapping(parse(payload), "the command")
     if suffix is TopicSuffix.GET:
         return QueryState(echo=identifier(body["echo"], "echo") if "echo" in body else None)
+    if suffix is TopicSuffix.SET and body.get("do") == "set_code":
+        return SetCode(
+            id=identifier(body.get("id"), "id"),
+            pin=text(body.get("pin"), "pin"),
+            name=text(body.get("name"), "name"),
+            slot=integer(body.get("slot"), "slot"),
+            starts=timestamp(body["starts"], "starts") if "starts" in body else None,
+            ends=timestamp(body["ends"], "ends") if "ends" in body else None,
+        )
+    if suffix is TopicSuffix.SET and body.get("do") == "clear_code":
+        return ClearCode(id=identifier(body.get("id"), "id"), slot=integer(body.get("slot"), "slot"))
     if suffix is not TopicSuffix.SET or body.get("do") != OPEN:
         raise MalformedPayload("it is opened and queried, and nothing else")
     return movement.read_command(body, UnlockDoor)
@@ -226,6 +294,8 @@ def _value_of(report: Report) -> tuple[str, object]:
             return "door", next((word for word, state in _DOORS.items() if state is door), None)
         case ContentReport(occupied=occupied):
             return "occupied", occupied
+        case CodesReport(codes=codes, is_complete=True):
+            return "codes", [_code_body(code) for code in codes]
         case KeyReport(present=present):
             return "key", next((word for word, there in _KEYS.items() if there is present), None)
         case _:

@@ -1,17 +1,17 @@
 """Supports devices that speak Perron's own words (`own_words.py`) on Perron's own topics.
 
 So do `perron intercom` for the door release of an intercom, the simulated devices, and each maker who wants to: strikes
-of street doors, doors, compartments of a parcel box, sensors for what lies in one, hooks of a key safe.
+of street doors, doors, compartments of a parcel box, sensors for what lies in one, hooks of a key safe, keypads.
 """
 
 from devices.commands import Command
 from devices.reports import Report, UnreadablePayload
 from devices.vendors import own_words
-from devices.vendors.definition import Definition, DeviceKind
+from devices.vendors.definition import Definition, DeviceKind, KeypadFacts
 from devices.vendors.parts import unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
-_KINDS: frozenset[DeviceKind] = frozenset({"strike", "door", "compartment", "content", "key"})
+_KINDS: frozenset[DeviceKind] = frozenset({"strike", "door", "compartment", "content", "key", "keypad"})
 
 
 @unreadable_as_report
@@ -45,11 +45,12 @@ def _problem(device_ref: DeviceRef) -> str | None:
 DEFINITION = Definition(
     name="perron",
     title="Device in Perron's own format",
-    help="For boards of your own: strike, contact, compartment, key hook.",
+    help="For boards of your own: strike, contact, compartment, key hook, keypad.",
     kinds=_KINDS,
     simulated=_KINDS,
     correlates=True,
     encode_answer=own_words.answer,
     battery=(TopicSuffix.STATE,),
     problem=_problem,
+    keypad=KeypadFacts(keeps_times=True),
 )

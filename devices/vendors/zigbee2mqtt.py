@@ -28,7 +28,8 @@ Pitfalls (found in Zigbee2MQTT 2.14.1 and its drivers):
 * What lies in a compartment (`content`) is any property: `occupancy`, unless the key `occupied` names another. The key
   `when` is its value for occupied, as JSON or text: `true` unless it is named. A key on its hook (`key`) is read the
   same way: `contact`, unless the key `present` names another.
-* PINs are in `last_used_pin_code`, `pin_code`, `users`, and in log entries about them. None of it is read or quoted.
+* PINs are in `last_used_pin_code`, `pin_code`, `users`, and in log entries about them. No PIN is read or quoted.
+* The keypad of a lock (`keypad`) is the lock's own topic once more: `zigbee2mqtt_keypad.py`.
 * Nothing contains an id of the gateway: a late copy of a command looks like a new one. All are basic locks.
 
 Keys of `home.yaml`: base; and the properties with another name in the payload: state, lock_state, contact,
@@ -42,12 +43,24 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import assert_never
 
-from devices.commands import Command, Light, LockDoor, QueryState, SetSignal, Sound, UnlockDoor
+from devices.commands import (
+    ClearCode,
+    Command,
+    Light,
+    LockDoor,
+    QueryCodes,
+    QueryState,
+    SetCode,
+    SetSignal,
+    Sound,
+    UnlockDoor,
+)
 from devices.reports import (
     AnswerButtonReport,
     AvailabilityReport,
     BatteryLevel,
     BatteryReport,
+    CodesReport,
     ContentReport,
     DoorReport,
     DoorState,
@@ -66,11 +79,18 @@ from devices.reports import (
     UnreadablePayload,
 )
 from devices.strict_json import MalformedPayload, mapping, parse, write
-from devices.vendors import movement
-from devices.vendors.definition import ZIGBEE_COMMAND_HOLD_S, BrokerAccess, Definition, FieldDescription
+from devices.vendors import movement, zigbee2mqtt_keypad
+from devices.vendors.definition import (
+    ZIGBEE_COMMAND_HOLD_S,
+    BrokerAccess,
+    Definition,
+    FieldDescription,
+    KeypadFacts,
+)
 from devices.vendors.parts import unreadable_as_report, unreadable_as_value
 from devices.vendors.temperature import plausible_celsius
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
+from devices.vendors.zigbee2mqtt_keypad import KEYPAD, PIN
 
 _LOCK_STATES = {
     "locked": LockState.LOCKED,
@@ -215,6 +235,8 @@ def _state(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report
         yield from _door(body, device_ref)
     if device_ref.kind == "cover":
         yield from _cover(body, device_ref)
+    if device_ref.kind == KEYPAD and "users" in body:
+        yield zigbee2mqtt_keypad.codes(mapping(body["users"], "users"))
     if device_ref.kind in _PROPERTIES and _property(device_ref) in body:
         known = _is_so(body[_property(device_ref)], device_ref)
         yield ContentReport(occupied=known) if device_ref.kind == "content" else KeyReport(present=known)
@@ -354,7 +376,7 @@ def _failure(line: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Repo
     if match[1] == "get":
         if match[2] == _query_key(device_ref):
             yield NoAnswerReport()
-    elif match[2] in (device_ref.keys.get("state", "state"), "warning"):
+    elif match[2] in ((PIN,) if device_ref.kind == KEYPAD else (device_ref.keys.get("state", "state"), "warning")):
         reason = match[4].rpartition("failed (")[2]  # before it are the call's options, a timeout among them
         why = next(
             (failure for pattern, failure in _FAILURE_PATTERNS if pattern.search(reason)), OperationError.UNSPECIFIED
@@ -374,12 +396,14 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
                 return _release(command, device_ref)
             target = _target(command, device_ref)
             return Publication(suffix=TopicSuffix.SET, payload=write({device_ref.keys.get("state", "state"): target}))
+        case SetCode() | ClearCode() | QueryCodes() if device_ref.kind == KEYPAD:
+            return zigbee2mqtt_keypad.command_publication(command)
         case QueryState():
             return Publication(suffix=TopicSuffix.GET, payload=write({_query_key(device_ref): ""}))
         case SetSignal():
             return Publication(suffix=TopicSuffix.SET, payload=write({"warning": _warning(command, device_ref)}))
         case _:
-            raise ValueError("a Zigbee device cannot be asked to ShowResult")
+            raise ValueError(f"a Zigbee device cannot be asked to {type(command).__name__}")
 
 
 def _release(command: UnlockDoor | LockDoor, device_ref: DeviceRef) -> Publication:
@@ -402,7 +426,7 @@ def _target(command: UnlockDoor | LockDoor, device_ref: DeviceRef) -> str:
 def _query_key(device_ref: DeviceRef) -> str:
     if device_ref.kind in _PROPERTIES:
         return _property(device_ref)
-    key = {"door": "contact", "fridge": "temperature", "signal": "probe"}.get(device_ref.kind, "state")
+    key = {"door": "contact", "fridge": "temperature", "signal": "probe", KEYPAD: PIN}.get(device_ref.kind, "state")
     return device_ref.keys.get(key, _PROBE if key == "probe" else key)
 
 
@@ -434,6 +458,8 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
             return (Publication(suffix=TopicSuffix.STATE, payload=write(_cover_body(report, device_ref))),)
         case ContentReport(occupied=bool(known)) if device_ref.kind == "content":
             return (Publication(suffix=TopicSuffix.STATE, payload=write(_property_body(known, device_ref))),)
+        case CodesReport(is_complete=False) if device_ref.kind == KEYPAD:
+            return (zigbee2mqtt_keypad.codes_publication(report),)
         case KeyReport(present=bool(known)) if device_ref.kind == "key":
             return (Publication(suffix=TopicSuffix.STATE, payload=write(_property_body(known, device_ref))),)
         case FridgeReport(compartment="", temp_c=celsius, setpoint_c=None, door=DoorState.UNKNOWN):
@@ -445,7 +471,8 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
             body = {"state": "online" if report.online else "offline"}
             return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=write(body)),)
         case ErrorReport(id=None) if report.failure in _FAILURES:
-            name, key = split_address(device_ref)[1], device_ref.keys.get("state", "state")
+            name = split_address(device_ref)[1]
+            key = PIN if device_ref.kind == KEYPAD else device_ref.keys.get("state", "state")
             message = f"z2m: Publish 'set' '{key}' to '{name}' failed: 'Error: {_FAILURES[report.failure]}'"
             line = {"message": message, "level": "error", "namespace": "z2m"}
             return (Publication(suffix=TopicSuffix.LOG, payload=write(line)),)
@@ -519,6 +546,8 @@ def decode_command(
 ) -> Command | UnreadablePayload:
     """Parse a command to a device. A PIN beside the command is not kept."""
     body = mapping(parse(payload), "the command")
+    if device_ref.kind == KEYPAD:
+        return zigbee2mqtt_keypad.command(suffix, mapping(body.get(PIN), PIN))
     if suffix is TopicSuffix.GET:
         return QueryState()
     if suffix is not TopicSuffix.SET:
@@ -612,7 +641,7 @@ DEFINITION = Definition(
         ),
     },
     settings=settings,
-    kinds=frozenset({"lock", "cover", "door", "strike", "content", "key", "signal", "fridge"}),
+    kinds=frozenset({"lock", "cover", "door", "strike", "content", "key", "keypad", "signal", "fridge"}),
     simulated=frozenset({"cover", "strike", "content", "key"}),
     correlates=False,
     silence_s=3600.0,
@@ -621,5 +650,6 @@ DEFINITION = Definition(
     battery=(TopicSuffix.STATE, TopicSuffix.EVENT),  # whatever its topics, each may contain it
     address="its topic",
     part=_query_key,
+    keypad=KeypadFacts(answers_needed=2),
     bridge_problem=_bridge_problem,
 )

@@ -15,6 +15,7 @@ _KIND_NAMES: Mapping[str, Text] = {
     "compartment": _("Compartment lock"),
     "content": _("Sensor in the compartment"),
     "key": _("Key hook"),
+    "keypad": _("Keypad"),
     "camera": _("Camera"),
     "scanner": _("Scanner"),
     "signal": _("Door light and buzzer"),

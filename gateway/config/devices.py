@@ -382,6 +382,36 @@ class KeyDevice(SensingDevice[Literal["key"]]):
     quantities: ClassVar[frozenset[Quantity]] = frozenset({Quantity.KEY})
 
 
+class KeypadDevice(DeviceSection[Literal["keypad"]]):
+    """The keypad of a lock, as far as it stores codes of people: a guest gets a code for the time of a pass.
+
+    The lock itself is a device of its own, also where both are one product.
+    """
+
+    vendor: Annotated[str, VendorOf("keypad")]
+    """Vendor: whose product it is, or which program brings it to MQTT. A keypad reports back what it stores."""
+    address: Address = ""
+    """Address: what the vendor calls the lock. `perron` needs none. Example: `zigbee2mqtt/Front door`."""
+    slots: tuple[int, int] = (20, 29)
+    """Slots: the first and the last place of the keypad's memory that guests' codes may take, at most 50 of them. No
+    other code may lie there. A Nuki lock numbers its codes itself: leave it out."""
+
+    @property
+    def first_slot(self) -> int | None:
+        """The first slot for guests' codes; None: the keypad numbers its codes itself."""
+        facts = self.definition.keypad
+        return None if facts is None or facts.chooses_slot else self.slots[0]
+
+    @model_validator(mode="after")
+    def _possible_slots(self) -> Self:
+        first, last = self.slots
+        if not 0 <= first <= last <= 65_534 or last - first >= 50:
+            raise ValueError("slots are [first, last] from 0 to 65534, at most 50 of them")
+        if self.definition.address:
+            _check_address(self)
+        return self
+
+
 class CameraDevice(DeviceSection[Literal["camera"]]):
     """A camera with an H.264 stream over RTSP."""
 
@@ -528,6 +558,7 @@ AnyDevice = Annotated[
     | CompartmentDevice
     | ContentDevice
     | KeyDevice
+    | KeypadDevice
     | CameraDevice
     | ScannerDevice
     | SignalDevice

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from devices import reports as r
-from devices.commands import QueryState
+from devices.commands import QueryCodes, QueryState
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.config.devices import (
@@ -14,6 +14,7 @@ from gateway.config.devices import (
     CompartmentDevice,
     CoverDevice,
     DoorDevice,
+    KeypadDevice,
     LockDevice,
     StrikeDevice,
 )
@@ -29,7 +30,9 @@ RETAINED_WAIT_S = 1.0  # for the broker to send its retained messages
 MIN_MEASURE_TIMEOUT_S = 10.0  # for each answer of a measured device
 DEFAULT_ANSWER_TIMEOUT_S = 3.0  # of a device that declares no latency
 # These answer a query without correlation data.
-ANSWERING_REPORTS = (r.LockReport, r.DoorReport, r.FridgeReport, r.GarageDoorReport, r.ContentReport, r.KeyReport)
+ANSWERING_REPORTS = (
+    r.LockReport, r.DoorReport, r.FridgeReport, r.GarageDoorReport, r.ContentReport, r.KeyReport, r.CodesReport,
+)  # fmt: skip
 
 
 class ProbeKeyUnusable(Exception):  # noqa: N818 - the name says what is wrong
@@ -148,7 +151,12 @@ def _send_query(home: Home, guard_client: GuardClient, id_: str, correlation_pre
         return DeviceAnswer(obstacle=f"a {device.kind} cannot be asked")
     correlation = f"{correlation_prefix}:{id_}"
     try:
-        publication = VENDORS[device.vendor].encode_command(QueryState(echo=correlation), device.device_ref)
+        query = (
+            QueryCodes(slot=device.first_slot, echo=correlation)
+            if isinstance(device, KeypadDevice)
+            else QueryState(echo=correlation)
+        )
+        publication = VENDORS[device.vendor].encode_command(query, device.device_ref)
     except ValueError:
         return DeviceAnswer(obstacle=f"a {device.kind} cannot be asked")
     sent = guard_client.publish(

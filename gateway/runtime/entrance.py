@@ -276,6 +276,7 @@ class EntranceActor:
                 | r.MotionReport()
                 | r.StreamReport()
                 | r.TrackingReport()
+                | r.CodesReport()
                 | r.CorrelationReport()
                 | r.NoAnswerReport()
             ):

@@ -154,6 +154,8 @@ def report_text(report: r.Report) -> Text:
             return _CONTENT_TEXTS[occupied]
         case r.KeyReport(present=present):
             return _KEY_TEXTS[present]
+        case r.CodesReport(codes=codes):
+            return _("it has {count} codes", count=str(len(codes)))
         case r.PresenceReport(presence=presence):
             return _("presence {state}", state=_state_text(presence, _UNKNOWN))
         case r.AlarmPanelReport(panel=panel):

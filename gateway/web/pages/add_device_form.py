@@ -119,6 +119,7 @@ FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
     ),
     "content": _fields_of("content", _check("answers", _("Can be asked"), on=True), _HEARTBEAT_FIELD),
     "key": _fields_of("key", _check("answers", _("Can be asked"), on=True), _HEARTBEAT_FIELD),
+    "keypad": _fields_of("keypad"),
     "camera": _fields_of(
         "camera",
         FormField("url", _("Address of the stream, rtsp:// or rtsps://, without account"), is_required=True),
