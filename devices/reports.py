@@ -341,6 +341,59 @@ class UpdateTimeReport(TrackingReport):
     at: datetime
 
 
+class RobotMode(StrEnum):
+    """Who moves a robot (VDA 5050 operatingMode)."""
+
+    STARTUP = auto()
+    AUTOMATIC = auto()
+    SEMIAUTOMATIC = auto()
+    INTERVENED = auto()
+    MANUAL = auto()
+    SERVICE = auto()
+    TEACH_IN = auto()
+    UNKNOWN = auto()
+
+
+class ZoneStatus(StrEnum):
+    """The status of a robot's request for a zone, as the robot reports it (VDA 5050 requestStatus)."""
+
+    REQUESTED = auto()
+    GRANTED = auto()
+    REVOKED = auto()
+    EXPIRED = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneRequest:
+    """A robot's request to enter a zone. The robot removes it from its state only after it left the zone."""
+
+    id: str
+    zone: str
+    status: ZoneStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RobotReport:
+    """A robot reports its whole state. None is unknown.
+
+    `header`: its own rising number of the report. `loads`: what it carries, as it names it.
+    """
+
+    header: int
+    mode: RobotMode
+    emergency_stop: bool | None
+    field_violation: bool | None
+    requests: tuple[ZoneRequest, ...]
+    loads: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RobotIdentityReport:
+    """A robot answers a challenge with a signed token, which the device layer does not read."""
+
+    token: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrelationReport:
     """The other reports of the same message answer the query that carried `echo` in its payload.
@@ -385,6 +438,8 @@ Report = (
     | AlarmPanelReport
     | ParcelsReport
     | UpdateTimeReport
+    | RobotReport
+    | RobotIdentityReport
     | CorrelationReport
     | NoAnswerReport
     | UnreadablePayload

@@ -27,6 +27,10 @@ class Timing(BaseModel):
     approval: Seconds = 60.0
     """Approval time: how long the gateway waits for the owner's yes, where the permission asks for one each time.
     Without an answer the courier is refused (`not_approved`)."""
+    yes_life: Annotated[float, Field(gt=0, le=60, json_schema_extra={"x-unit": "seconds"})] = 30.0
+    """Life of a supervisor's yes: how long it counts, from the moment at which the supervisor gives it, where each
+    opening needs its own. If it is too short, supervisors are refused; if it is too long, they decide on old
+    pictures."""
     command_life: Seconds = 5.0
     """Command lifetime: a command to a device expires after this time. If it is too short, a slow network delays
     commands past it and the door stays locked; if it is too long, a delayed command can still open the door."""

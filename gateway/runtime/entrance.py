@@ -248,7 +248,7 @@ class EntranceActor:
                 yield from batteries.battery_events(home, name, device, channel, report, retained=context.retained)
             case r.ScanReport():
                 yield new_scan(device, code_text(report.code), retained=context.retained, label=read_label(report.code))
-            case r.FridgeReport() | r.PresenceReport() | r.AlarmPanelReport():
+            case r.FridgeReport() | r.PresenceReport() | r.AlarmPanelReport() | r.RobotReport():
                 old = context.retained or self._is_settling(device)
                 if not old:
                     self._last_heard_mono[device] = self._clock.now().mono
@@ -277,6 +277,7 @@ class EntranceActor:
                 | r.StreamReport()
                 | r.TrackingReport()
                 | r.CodesReport()
+                | r.RobotIdentityReport()
                 | r.CorrelationReport()
                 | r.NoAnswerReport()
             ):

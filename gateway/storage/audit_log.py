@@ -10,8 +10,9 @@ from hashlib import sha256
 from typing import Any
 
 from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.frozen import replace
 from gateway.domain.now import Now
-from gateway.domain.visit.events import Event, Scanned, UnsentReason
+from gateway.domain.visit.events import Event, RobotLeft, Scanned, UnsentReason
 from gateway.protocol.hash_chain import ChainEntry, HiddenBody, Json
 from gateway.storage.database import Database, rfc3339
 from gateway.storage.log_names import field_of, is_written, kind_of
@@ -27,10 +28,14 @@ def encode_event(event: Event, key: bytes) -> Json:
 
     A code appears only as its last 4 characters and a digest under `key`, the box's own key.
     """
+    if isinstance(event, RobotLeft):
+        return _encode_fields(replace(event, carries=frozenset()), "event") | {"carries": _codes(event.carries, key)}
     if not isinstance(event, Scanned):
         return encode(event, "event")
     scan = _encode_fields(event, "event")
-    del scan["awaiting"], scan["keeper"]
+    del scan["awaiting"], scan["keeper"], scan["robot"]
+    if event.robot is not None:
+        scan |= {"robot": event.robot.robot, "loads": _codes(event.robot.loads, key)}
     if not event.label:  # most labels have no rules, and their entries keep the form that they always had
         del scan["label"]
     if event.keeper is not None:
@@ -39,6 +44,10 @@ def encode_event(event: Event, key: bytes) -> Json:
         "code": encode_code(event.code, key),
         "matches": [{"kind": m.kind.value, "delivery": m.delivery.id} for m in event.matches],
     }
+
+
+def _codes(codes: Iterable[str], key: bytes) -> list[Json]:
+    return [encode_code(code, key) for code in sorted(codes)]
 
 
 def encode_code(code: str, key: bytes) -> dict[str, Json]:

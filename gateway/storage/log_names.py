@@ -62,7 +62,9 @@ _FIELDS: Mapping[tuple[type, str], str] = {
 }
 
 # Fields that are written only if they have a value, so a home with one door has the same rows as before.
-_OMITTED_WHEN_EMPTY = frozenset({(c.NotifyOwner, "closure"), (c.RaiseAlarm, "closure")})
+_OMITTED_WHEN_EMPTY = frozenset({
+    (c.NotifyOwner, "closure"), (c.RaiseAlarm, "closure"), (c.ReserveOpening, "permit"),
+})  # fmt: skip
 
 
 def kind_of(logged: type) -> str:

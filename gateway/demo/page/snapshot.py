@@ -48,6 +48,7 @@ FAILED_CHECKS: Mapping[Refusal, str] = {
     Refusal.COURIER_NOT_PROVEN: "courier",
     Refusal.KEEPER_NOT_PROVEN: "courier",
     Refusal.KEEPER_NOT_ACCEPTED: "courier",
+    Refusal.ROBOT_NOT_PROVEN: "courier",
     Refusal.CAMERA_UNAVAILABLE: "filming",
 }
 

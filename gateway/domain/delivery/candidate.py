@@ -41,6 +41,8 @@ class VisitDelivery(Frozen):
     cold_max_c: float | None = None  # cold chain: the place may not be warmer
     parcels: frozenset[str] = frozenset()  # normalised parcel codes
     dimensions: Dimensions | None = None  # of the largest parcel; None: not announced
+    for_robot: bool = False  # a robot brings it, and nobody else may
+    yes_each: bool = False  # each opening needs a yes of its own
 
 
 class DeliveryContext(Frozen):

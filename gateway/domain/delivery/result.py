@@ -20,6 +20,7 @@ class Refusal(StrEnum):
     COURIER_NOT_PROVEN = auto()
     KEEPER_NOT_PROVEN = auto()  # only a keeper may act there, and no keeper's code was scanned with the parcel's
     KEEPER_NOT_ACCEPTED = auto()  # this entrance does not accept this keeper's code, or the owner withdrew it
+    ROBOT_NOT_PROVEN = auto()  # no robot has proven itself for its own delivery, or one came for a courier's
     WRONG_ENTRANCE = auto()
     NOT_READY = auto()
     CAMERA_UNAVAILABLE = auto()

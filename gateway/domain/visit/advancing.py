@@ -12,6 +12,7 @@ from gateway.domain.visit.commands import AlarmCode, AnswerScan, RaiseAlarm, Sca
 from gateway.domain.visit.predicates import is_courier_seen, is_filmed, keeper_refusal, may_open, missing_on_route
 from gateway.domain.visit.state import Once, Timer
 from gateway.domain.visit.step import Step
+from gateway.domain.visit.supervision import is_awaiting_permit
 
 PROVEN = "proven"  # the step of the procedure of the closure behind, once it is proven secured
 
@@ -20,7 +21,7 @@ def settle(step: Step) -> None:
     """Open the next closure when everything holds; go back when nobody comes."""
     visit, behind = step.visit, step.here
     refusal = visit.delivery.refusal or keeper_refusal(step.state.rules, visit.keeper)
-    has_ended = step.state.stopped or visit.consent.approved is False or refusal is not None
+    has_ended = step.is_stopped or visit.consent.approved is False or refusal is not None
     seen = step.view(behind)
     if has_ended or step.timer_expired(Timer.ADVANCE):
         transitions.wait_then_lock(step, 0)
@@ -74,11 +75,15 @@ def _is_way_back_secured(step: Step) -> bool:
 
 def _has_arrived(step: Step) -> bool:
     """Return whether the courier stands at the next closure; without a scanner there, that he came so far counts."""
+    if step.visit.robot is not None:  # a robot scans nothing; the picture on which the yes is given shows it
+        return True
     return next_closure(step) not in step.state.rules.scanners.values() or step.visit.entry.arrival_scan is not None
 
 
 def _open_next(step: Step) -> None:
     visit, stage = step.visit, step.visit.entry.stage + 1
+    if is_awaiting_permit(step, visit.route[stage]):
+        return
     refusal = _refusal(step, stage)
     if refusal is None:
         transitions.order_unlock(step, stage)

@@ -68,6 +68,7 @@ class AlarmCode(StrEnum):
     LOCK_REFUSED = auto()
     NOT_LOCKED = auto()
     PROOF_INCOMPLETE = auto()
+    ROBOT_STRANDED = auto()  # a robot stands in the way, and cannot or does not leave
     SAFE_MODE = auto()
     SCANS_DROPPED = auto()
     STOPPED_INSIDE = auto()
@@ -106,6 +107,7 @@ class ReserveOpening(Frozen):
     version: int
     permission_version: int
     stop_epoch: int
+    permit: str = ""  # SHA-256 of the signed yes to this opening, which counts once; empty: none was needed
 
 
 class Unlock(Frozen):

@@ -25,6 +25,7 @@ from gateway.domain.visit import (
     safemode,
     scan,
     securing,
+    supervision,
     transitions,
 )
 from gateway.domain.visit import commands as c
@@ -102,7 +103,8 @@ def apply_event(step: Step, event: e.Event) -> None:
         case e.Restarted(safe_mode=safe_mode):
             restart.on_restart(step, safe_mode=safe_mode)
         case e.BellPressed():
-            scan.courier_reports_left(step)
+            if step.state.visit is None or step.visit.robot is None:  # a robot rings no bell: somebody else did
+                scan.courier_reports_left(step)
         case e.LockFailed():
             lock_errors.on_failure(step, event)
         case e.Scanned():
@@ -118,6 +120,10 @@ def apply_event(step: Step, event: e.Event) -> None:
         case e.BellConfirmed(visit=visit):
             if _is_running(step, visit):
                 step.visit = replace(step.visit, consent=replace(step.visit.consent, bell_confirmed=True))
+        case e.OpeningDecided():
+            supervision.on_decision(step, event)
+        case e.RobotLeft():
+            supervision.on_robot_left(step, event)
         case e.UnlockNotSent():
             _on_unlock_not_sent(step, event)
         case e.FilmClosed():
@@ -359,12 +365,14 @@ def _reason_to_end(step: Step) -> Refusal | None:
 
 
 def _on_awaited_approval(step: Step) -> bool:
-    return step.visit.delivery.needs_yes and step.visit.consent.approved is None
+    visit = step.visit
+    is_asked = visit.delivery.needs_yes and visit.consent.approved is None
+    return is_asked or supervision.is_awaiting_permit(step, visit.route[0])
 
 
 def _unlocking(step: Step) -> None:
     """Exactly one command to open was sent; wait until the closure itself reports the result."""
-    state, visit, closure = step.state, step.visit, step.here
+    visit, closure = step.visit, step.here
     seen = step.view(closure)
     if closure.opened(seen):
         transitions.begin_inside(step)
@@ -374,8 +382,8 @@ def _unlocking(step: Step) -> None:
         step.emit(c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED, closure=step.named(closure.id)))
         step.visit = replace(visit, jammed=False, notified=visit.notified | {Once.JAM})
         transitions.refuse_and_relock(step, Refusal.NOT_READY)
-    elif state.stopped:
-        transitions.refuse_and_relock(step, Refusal.STOPPED_BY_OWNER)
+    elif step.is_stopped:
+        transitions.refuse_and_relock(step, _stop_refusal(step))
     elif closure.passable(seen):
         transitions.confirm_opened(step)
     elif lock_errors.on_unlock_refused(step):
@@ -389,6 +397,10 @@ def _unlocking(step: Step) -> None:
         transitions.record_outcome(step, Outcome.UNKNOWN)
         transitions.consume_opening(step)
         transitions.refuse_and_relock(step, Refusal.NOT_READY)
+
+
+def _stop_refusal(step: Step) -> Refusal:
+    return Refusal.STOPPED_BY_OWNER if step.state.stopped else Refusal.NOT_APPROVED
 
 
 def _on_unsent(step: Step, why: Refusal) -> None:
@@ -405,8 +417,8 @@ def _unlocked(step: Step) -> None:
     seen = step.view(closure)
     if closure.opened(seen):
         transitions.begin_inside(step)
-    elif step.state.stopped:
-        transitions.refuse_and_relock(step, Refusal.STOPPED_BY_OWNER)
+    elif step.is_stopped:
+        transitions.refuse_and_relock(step, _stop_refusal(step))
     elif visit.entry.not_sent is not None:  # the courier got "go" on the command alone, and the command was never sent
         transitions.refuse_and_relock(step, REFUSAL_OF_UNSENT[visit.entry.not_sent])
     elif closure.holds(seen) or step.timer_expired(Timer.NEVER):
@@ -432,7 +444,8 @@ def _locked_again(step: Step) -> None:
 def _handed_to_owner(step: Step) -> None:
     """Admit nobody, film and repeat the alarm until the owner acknowledges; then try to prove everything secured."""
     if step.visit.acknowledged:
-        step.visit = replace(step.visit, acknowledged=False)
+        # The owner looked: no robot stands in the way any longer
+        step.visit = replace(step.visit, acknowledged=False, robot_left=step.visit.robot is not None)
         transitions.wait_then_lock(step, 0)
     elif step.timer_expired(Timer.ALARM):
         on_route = (step.closure(ident) for ident in reversed(step.visit.route))

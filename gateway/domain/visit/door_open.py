@@ -8,6 +8,8 @@ from gateway.domain.visit.commands import AlarmCode
 from gateway.domain.visit.state import Once, Phase, Timer
 from gateway.domain.visit.step import Step
 
+EXIT_REMINDERS = 2  # reminders while a robot does not report that it left; then the owner has to look
+
 
 def settle(step: Step) -> None:
     """Show the prompt, notify, raise the alarm, and wait until the closure is closed and stays so; never lock."""
@@ -19,12 +21,14 @@ def settle(step: Step) -> None:
     state, closure = step.state, step.here
     seen = step.view(closure)
     closed_since = closure.closed_since(seen)
-    if state.stopped and closure.opened(seen) and not step.notified_once(Once.STOP):
+    if step.is_stopped and closure.opened(seen) and not step.notified_once(Once.STOP):
         step.emit(transitions.LEAVE, c.RaiseAlarm(code=AlarmCode.STOPPED_INSIDE, closure=step.named(closure.id)))
         step.notify_of_visit(c.Notification.STOPPED_INSIDE, picture=True)
+    elif step.timer_expired(Timer.OPEN_LONG) and step.visit.awaits_exit and step.visit.reminders >= EXIT_REMINDERS:
+        transitions.hand_over_to_owner(step, AlarmCode.ROBOT_STRANDED)
     elif step.timer_expired(Timer.OPEN_LONG):
-        _notify_open_too_long(step, is_closed=closed_since is not None)
-    elif closed_since is None:
+        _notify_open_too_long(step, is_closed=closed_since is not None and not step.visit.awaits_exit)
+    elif closed_since is None or (step.visit.awaits_exit and not _leads_on(step)):
         step.clear_timers(Timer.STABLE)
     elif not step.timer_is_set(Timer.STABLE):
         step.set_timer(Timer.STABLE, max(0.0, closed_since + state.rules.timing.stable - step.now.mono))
@@ -44,13 +48,18 @@ def _is_further_in(step: Step) -> bool:
 
 def _on_closed(step: Step, closed_for_s: float) -> None:
     """Continue with the next closure; at the innermost, or on the way back, secure everything."""
+    if _leads_on(step):
+        transitions.begin_advancing(step)
+    else:
+        transitions.wait_then_lock(step, max(0.0, step.state.rules.timing.relock - closed_for_s))
+
+
+def _leads_on(step: Step) -> bool:
+    """Return whether the way leads on to a closure that the box opens, and nobody was there yet."""
     following = step.visit.route[step.visit.entry.stage + 1 :]
     is_innermost = not any(step.is_ordered(ident) for ident in following)
     was_further_in = any(ident in step.visit.entry.ordered_at for ident in following)
-    if is_innermost or was_further_in or step.state.stopped:
-        transitions.wait_then_lock(step, max(0.0, step.state.rules.timing.relock - closed_for_s))
-    else:
-        transitions.begin_advancing(step)
+    return not (is_innermost or was_further_in or step.is_stopped)
 
 
 def _close(step: Step) -> None:

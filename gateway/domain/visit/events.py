@@ -9,7 +9,7 @@ from gateway.domain.delivery.label import LabelElements
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 from gateway.domain.visit.conditions.contract import ConditionReport
-from gateway.domain.visit.state import CodeKind, KeeperCode, PausePeriod
+from gateway.domain.visit.state import CodeKind, KeeperCode, PausePeriod, RobotProof
 
 
 class ReportContext(Frozen):
@@ -138,6 +138,7 @@ class Scanned(Frozen):
     matches: tuple[CodeMatch, ...] = ()
     keeper: KeeperCode | None = None  # the keeper whose code it is; the code then belongs to no delivery
     awaiting: tuple[CodeMatch, ...] = ()  # with a keeper's code: the parcel that was scanned before it
+    robot: RobotProof | None = None  # no scanner read it: a robot proved who it is and what it carries
     retained: bool = False
     expected_only: bool = False  # a camera read it: the gateway answers a known code only
     label: LabelElements = field(default_factory=dict)  # the rules that were read with it
@@ -164,6 +165,29 @@ class OwnerDecided(Frozen):
 
     visit: str
     yes: bool
+
+
+class OpeningDecided(Frozen):
+    """A supervisor's decision on one opening, by a signed message about a picture that this box had served.
+
+    A yes counts for the opening of this closure in this visit, once, until `yes_life` after `issued` (UTC) and not
+    after `expires`. A no before the door opens ends the visit; later it stops it as the owner's stop does.
+    """
+
+    visit: str
+    closure: str
+    yes: bool
+    by: str  # the supervisor
+    issued: datetime
+    expires: datetime
+    message_sha256: str  # of the signed message
+
+
+class RobotLeft(Frozen):
+    """A robot reports that it has left the doorway and the home; `carries`: the parcels that it took away again."""
+
+    robot: str
+    carries: frozenset[str] = frozenset()
 
 
 class Stopped(Frozen):
@@ -325,6 +349,8 @@ Event = (
     | Scanned
     | ScansDropped
     | BellConfirmed
+    | OpeningDecided
+    | RobotLeft
     | WindowChanged
     | PreflightDue
     | FactsChanged

@@ -141,9 +141,14 @@ def is_before_intent(state: Entrance) -> bool:
     return state.visit is not None and state.visit.phase in BEFORE_INTENT
 
 
-def unmet_conditions(state: Entrance, delivery: VisitDelivery | None) -> tuple[AnyCondition, ...]:
-    """Return the conditions that are not proven to be met, for this delivery or, without one, for any."""
-    seen = condition_view(state, delivery)
+def unmet_conditions(
+    state: Entrance, delivery: VisitDelivery | None, robot: str | None = None
+) -> tuple[AnyCondition, ...]:
+    """Return the conditions that are not proven to be met, for this delivery or, without one, for any.
+
+    `robot`: the robot that comes, before a visit has it.
+    """
+    seen = condition_view(state, delivery, robot)
     return tuple(condition for condition in state.rules.conditions if not condition.is_met(seen))
 
 
@@ -217,11 +222,15 @@ def keeper_refusal(rules: Rules, keeper: KeeperCode | None) -> Refusal | None:
     return None if is_keeper_accepted(rules, keeper) else Refusal.KEEPER_NOT_ACCEPTED
 
 
-def may_open(state: Entrance, delivery: VisitDelivery, now: Now, route: Collection[str]) -> Refusal | None:
+def may_open(
+    state: Entrance, delivery: VisitDelivery, now: Now, route: Collection[str], *, robot: str | None = None
+) -> Refusal | None:
     """Return the first reason that forbids opening, or None; checked at the scan and again at each intent.
 
-    `route`: the closures that are still to be opened. A visit on its way has its opening reserved.
+    `route`: the closures that are still to be opened. A visit on its way has its opening reserved. `robot`: the robot
+    that comes, before a visit has it.
     """
+    robot = robot if state.visit is None else state.visit.robot
     if delivery.entrance != state.id:
         return Refusal.WRONG_ENTRANCE
     if state.stopped:
@@ -232,6 +241,8 @@ def may_open(state: Entrance, delivery: VisitDelivery, now: Now, route: Collecti
         return delivery.refusal
     if state.visit is not None and (refusal := keeper_refusal(state.rules, state.visit.keeper)) is not None:
         return refusal
+    if delivery.for_robot != (robot is not None) or not (robot is None or robot in state.rules.robots):
+        return Refusal.ROBOT_NOT_PROVEN
     if not has_unlock_intent(state) and (delivery.openings_left < 1 or delivery.withdrawals_left < 1):
         return Refusal.ALREADY_USED
     if not now.trusted:
@@ -240,7 +251,7 @@ def may_open(state: Entrance, delivery: VisitDelivery, now: Now, route: Collecti
         return Refusal.OUTSIDE_WINDOW
     if is_household_present(state, now):
         return Refusal.HOUSEHOLD_PRESENT
-    unmet = [condition.refusal for condition in unmet_conditions(state, delivery)]
+    unmet = [condition.refusal for condition in unmet_conditions(state, delivery, robot)]
     if not is_ready(state, route, delivery) or walk_test_refuses(state, delivery) or Refusal.NOT_READY in unmet:
         return Refusal.NOT_READY
     return next(iter(unmet), None)

@@ -99,6 +99,7 @@ def _restart_command_validity(step: Step, visit: Visit) -> Visit:
 def _resume_visit(step: Step) -> None:
     """Resume a visit past its intent: count the opening as used, film, and prove everything secured."""
     visit = step.visit = _restart_command_validity(step, step.visit)
+    visit = step.visit = replace(visit, consent=replace(visit.consent, permits={}))
     if visit.phase is Phase.UNLOCKING and step.here.is_private:  # nobody knows whether the command was sent
         unanswered = visit.entry.unanswered | {step.here.id}
         visit = step.visit = replace(visit, entry=replace(visit.entry, unanswered=unanswered))

@@ -87,12 +87,14 @@ def _add_parcel(step: Step, scan: Scanned) -> bool:
         kinds = {CodeKind.KEEPER}
     if not kinds:
         return False
+    is_robot = step.visit.robot is not None or scan.robot is not None  # it reports in another way that it left
     is_at_next = _hangs_at_next(step, scan.scanner)
     # In other phases the bolt may be out again, and the next closure is not open yet
     is_open = step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE} and not is_at_next
     answer = c.ScanAnswer.GO if is_open else c.ScanAnswer.WAIT
     step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=answer))
-    if not kinds.isdisjoint({CodeKind.COURIER, CodeKind.KEEPER}) or scan.code in step.visit.parcels:
+    shown_again = not kinds.isdisjoint({CodeKind.COURIER, CodeKind.KEEPER}) or scan.code in step.visit.parcels
+    if shown_again and not is_robot:
         courier_reports_left(step)
     if is_at_next and step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE, Phase.ADVANCING}:
         step.visit = replace(step.visit, scanner=scan.scanner, entry=replace(step.visit.entry, arrival_scan=scan.id))
@@ -246,7 +248,8 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
     match = _choose_match(step, scan.matches)
     delivery = match.delivery
     route = transitions.route_from(step, delivery, scan.scanner)
-    refusal = may_open(step.state, delivery, step.now, route)
+    robot = None if scan.robot is None else scan.robot.robot
+    refusal = may_open(step.state, delivery, step.now, route, robot=robot)
     if refusal is not None:
         lacking: tuple[str, ...] = ()
         if refusal is Refusal.NOT_READY:
@@ -264,6 +267,9 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
         brands = ", ".join(sorted({other.brand for other in (delivery, *others)}))
         step.emit(c.NotifyOwner(notification=c.Notification.CODE_OF_SEVERAL, detail=brands))
         _answer_no(step, scan, Refusal.CODE_OF_SEVERAL)
+        return
+    if scan.robot is not None:  # its proof names the delivery and every parcel
+        transitions.begin(step, scan, delivery, (scan.robot.loads | {scan.code}) & delivery.parcels)
         return
     _excuse_label(step, scan, delivery)
     pending = step.state.pending_scan

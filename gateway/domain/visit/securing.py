@@ -40,11 +40,14 @@ def _is_opened_again(step: Step) -> bool:
         if closure.is_private and closure.opened(step.view(closure)):
             transitions.begin_inside(step, stage)
             return True
+    if step.visit.awaits_exit:
+        transitions.begin_inside(step)
+        return True
     return False
 
 
 def _is_waiting(step: Step) -> bool:
-    return step.timer_is_set(Timer.RELOCK) and not step.timer_expired(Timer.RELOCK) and not step.state.stopped
+    return step.timer_is_set(Timer.RELOCK) and not step.timer_expired(Timer.RELOCK) and not step.is_stopped
 
 
 def _without_broker(step: Step) -> None:

@@ -142,6 +142,16 @@ class KeeperCode(Frozen):
     withdrawn: bool = False
 
 
+class RobotProof(Frozen):
+    """A robot's signed proof of who it is and what it carries, verified by the runtime.
+
+    `robot`: its id in the house file. `loads`: normalised parcel codes.
+    """
+
+    robot: str
+    loads: frozenset[str]
+
+
 class Evidence(StrEnum):
     """What the proof of a visit must have; less than `film` is a declared gap."""
 
@@ -164,6 +174,7 @@ class Rules(Frozen):
     scanners: Mapping[str, str] = field(default_factory=dict)  # scanner -> the closure at which it hangs
     holder: Holder = Holder.COURIER
     keepers: frozenset[str] = frozenset()  # the keepers whose code is accepted, if a keeper acts
+    robots: frozenset[str] = frozenset()  # the robots that may come in, under supervision
     evidence: Evidence = Evidence.FILM
     has_signal: bool = True  # a signal rings and shows the answer; without one nobody has to confirm it
     household_refuses: bool = True  # while the household is present nothing opens: it can open itself
@@ -200,12 +211,21 @@ class Once(StrEnum):
     STOP = auto()
 
 
+class Permit(Frozen):
+    """A yes to one opening: until when it counts (monotonic), and the SHA-256 of the signed message."""
+
+    until: float
+    message_sha256: str
+
+
 class Consent(Frozen):
-    """The decisions of people before an intent."""
+    """The decisions of people before an intent, and of a supervisor during the visit."""
 
     bell_confirmed: bool = False
     approved: bool | None = None  # the owner's decision, None until it is made
     attended: bool = False  # somebody of the household answered or came
+    permits: Mapping[str, Permit] = field(default_factory=dict)  # closure -> a yes to its opening, unused
+    stopped: bool = False  # the supervisor stopped this visit after an intent
 
 
 class Entry(Frozen):
@@ -256,6 +276,7 @@ class Visit(Frozen):
     phase: Phase = Phase.RINGING
     scanner: str  # where the courier scanned last: the answers go there
     keeper: KeeperCode | None = None  # the keeper who acts, if one does
+    robot: str | None = None  # the robot that acts, if one does
     route: tuple[str, ...] = (MAIN_CLOSURE,)  # closures in the order in which they are opened
     consent: Consent = Consent()
     entry: Entry = Entry()
@@ -267,6 +288,7 @@ class Visit(Frozen):
     breaches: frozenset[AlarmCode] = frozenset()  # the alarms that its conditions raised; each is raised once
     refused: bool = False  # the device reported why it did not obey, and was not queried since
     jammed: bool = False
+    robot_left: bool = False  # the robot reported once that it is outside
     courier_left: bool = False  # the courier reported that he is outside, and nothing cancelled it since
     reminders: int = 0  # how often it was notified that something stands open too long
     parcels: frozenset[str] = frozenset()
@@ -277,7 +299,12 @@ class Visit(Frozen):
     @property
     def holder(self) -> str:
         """The id of the keeper who acts; empty: a courier acts."""
-        return "" if self.keeper is None else self.keeper.keeper
+        return (self.robot or "") if self.keeper is None else self.keeper.keeper
+
+    @property
+    def awaits_exit(self) -> bool:
+        """Return whether nothing may be closed or secured yet: a robot went in and has not reported that it left."""
+        return self.robot is not None and self.opened and not self.robot_left
 
     @property
     def unlock_intent(self) -> bool:

@@ -72,6 +72,11 @@ class Step:
         """Return whether the deadline is set."""
         return timer in self.state.timers
 
+    @property
+    def is_stopped(self) -> bool:
+        """Return whether the owner stopped this entrance, or a supervisor this visit."""
+        return self.state.stopped or (self.state.visit is not None and self.visit.consent.stopped)
+
     def set_timer(self, timer: Timer, seconds: float) -> None:
         """Set a deadline this many seconds from now."""
         self.state = replace(self.state, timers={**self.state.timers, timer: self.now.mono + seconds})

@@ -26,13 +26,17 @@ DARK = c.ShowSignal(light=Light.OFF, sound=Sound.NONE)
 def begin(
     step: Step, scan: Scanned, delivery: VisitDelivery, parcels: frozenset[str], keeper: KeeperCode | None = None
 ) -> None:
-    """Accept a scan: ring, film, notify the owner, and query every closure again. `keeper`: who acts, if any does."""
+    """Accept a scan: ring, film, notify the owner, and query every closure again. `keeper`: who acts, if any does.
+
+    If a robot acts, the scan has its proof.
+    """
     rules = step.state.rules
     notification = c.Notification.ASKS_FOR_YES if delivery.needs_yes else c.Notification.AT_THE_DOOR
     step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=c.ScanAnswer.WAIT), WAIT)
     if rules.has_signal:
         step.emit(c.RingBell(visit=scan.id))
-    holder = "" if keeper is None else keeper.keeper
+    robot = None if scan.robot is None else scan.robot.robot
+    holder = (robot or "") if keeper is None else keeper.keeper
     step.emit(
         c.NotifyOwner(notification=notification, delivery=delivery.id, visit=scan.id, detail=holder, picture=True)
     )
@@ -42,6 +46,7 @@ def begin(
         delivery=delivery,
         scanner=scan.scanner,
         keeper=keeper,
+        robot=robot,
         route=route_from(step, delivery, scan.scanner),
         consent=Consent(bell_confirmed=not rules.has_signal),
         recording=Recording(gaps=film.declared_gaps(step)),
@@ -107,6 +112,7 @@ def order_unlock(step: Step, stage: int = 0) -> None:
     """
     visit, rules = step.visit, step.state.rules
     closure = step.closure(visit.route[stage])
+    permit = visit.consent.permits.get(closure.id)
     opening, valid_for = closure.opening(), rules.timing.command_life + rules.timing.skew
     step.emit(
         c.ReserveOpening(
@@ -117,13 +123,16 @@ def order_unlock(step: Step, stage: int = 0) -> None:
             version=visit.delivery.version,
             permission_version=visit.delivery.permission_version,
             stop_epoch=step.state.stop_epoch,
+            permit="" if permit is None else permit.message_sha256,
         ),
         c.Unlock(visit=visit.id, closure=closure.id, pulls_latch=opening.pulls_latch, life=rules.timing.command_life),
     )
     step.invalidate(*sensor_names(closure, *opening.invalidate))
     entry = visit.entry
+    unused = {ident: one for ident, one in visit.consent.permits.items() if ident != closure.id}  # one yes, one opening
     step.visit = replace(
         visit,
+        consent=replace(visit.consent, permits=unused),
         entry=replace(
             entry,
             stage=stage,
@@ -243,9 +252,10 @@ def record_outcome_if_opened(step: Step) -> None:
     ordered = step.closure(next(ident for ident in reversed(visit.route) if step.is_ordered(ident)))
     deposited = ordered.deposited(step.view(ordered))
     is_told = deposited is Deposit.LEFT or (deposited is Deposit.BY_FILM and step.state.rules.is_filmed)
-    if deposited is Deposit.NOTHING or not {ordered.id, visit.route[-1]} <= visit.entry.opened:
+    took_all_back = visit.robot_left and not visit.parcels
+    if deposited is Deposit.NOTHING or took_all_back or not {ordered.id, visit.route[-1]} <= visit.entry.opened:
         record_outcome(step, Outcome.NOT_DELIVERED)
-    elif not is_told:
+    elif not is_told or visit.awaits_exit:
         record_outcome(step, Outcome.UNKNOWN)
     else:
         complete = visit.parcels >= visit.delivery.parcels

@@ -64,11 +64,16 @@ def view(state: Entrance, closure: AnyClosure, *, mono: float = 0.0) -> View:
     return View(state.facts, closure.sensor_names, lambda: _circumstances(state, closure, mono))
 
 
-def condition_view(state: Entrance, delivery: VisitDelivery | None = None) -> ConditionView:
-    """Return what a condition may see: the newest reports, and the needs of a delivery."""
+def condition_view(state: Entrance, delivery: VisitDelivery | None = None, robot: str | None = None) -> ConditionView:
+    """Return what a condition may see: the newest reports, the needs of a delivery, and the robot that acts.
+
+    `robot`: the robot that comes, before a visit has it. One that has left acts no longer.
+    """
+    if state.visit is not None:
+        robot = None if state.visit.robot_left else state.visit.robot
     if delivery is None:
-        return ConditionView(reports=state.surroundings)
-    return ConditionView(reports=state.surroundings, place=delivery.place, max_celsius=delivery.cold_max_c)
+        return ConditionView(reports=state.surroundings, robot=robot)
+    return ConditionView(reports=state.surroundings, place=delivery.place, max_celsius=delivery.cold_max_c, robot=robot)
 
 
 def household_is(state: Entrance, where: Household) -> bool:

@@ -30,6 +30,9 @@ CLOSURE_ALARM_TEXTS: Mapping[AlarmCode, Text] = MappingProxyType({
     AlarmCode.LOCK_JAMMED: _("{closure}: the lock is jammed[ ({entrance})]"),
     AlarmCode.LOCK_REFUSED: _("{closure}: did not obey[: {detail}][ ({entrance})]"),
     AlarmCode.NOT_LOCKED: _("{closure}: not proven locked[ ({entrance})]"),
+    AlarmCode.ROBOT_STRANDED: _(
+        "{closure}: a robot may stand in the way, nothing is closed or locked[ ({entrance})][: {detail}]"
+    ),
     AlarmCode.STOPPED_INSIDE: _("{closure}: stopped while somebody may be inside[ ({entrance})]"),
     AlarmCode.UNEXPECTED_UNLOCK: _("{closure}: opened without an order from Perron[ ({entrance})]"),
     AlarmCode.UNLOCK_UNKNOWN: _(

@@ -96,6 +96,9 @@ ALARM_TEXTS: Mapping[AlarmCode, Text] = MappingProxyType({
     AlarmCode.LOCK_REFUSED: _("the lock did not obey[: {detail}][ ({entrance})]"),
     AlarmCode.NOT_LOCKED: _("the door is not proven locked[ ({entrance})]"),
     AlarmCode.PROOF_INCOMPLETE: _("the film or proof of the visit is incomplete"),
+    AlarmCode.ROBOT_STRANDED: _(
+        "a robot may stand in the way, nothing is closed or locked[ ({entrance})][: {detail}]"
+    ),
     AlarmCode.SAFE_MODE: _(
         "safe mode (three stops within a minute, another box in its place or a restored copy)"
     ),
@@ -118,6 +121,7 @@ REFUSAL_TEXTS: Mapping[Refusal, Text] = MappingProxyType({
     Refusal.COURIER_NOT_PROVEN: _("the courier did not show a code"),
     Refusal.KEEPER_NOT_PROVEN: _("no keeper scanned a code together with the parcel"),
     Refusal.KEEPER_NOT_ACCEPTED: _("this entrance does not accept this keeper's code"),
+    Refusal.ROBOT_NOT_PROVEN: _("only a robot that proves who it is may bring this delivery"),
     Refusal.WRONG_ENTRANCE: _("wrong entrance"),
     Refusal.NOT_READY: _("the entrance was not ready"),
     Refusal.CAMERA_UNAVAILABLE: _("no live pictures"),
@@ -195,6 +199,7 @@ READINESS_TEXTS: Mapping[str, Text] = MappingProxyType({
     "key_out": _("the key is not on its hook"),
     "presence": _("nobody knows whether somebody is home"),
     "alarm": _("the alarm might go off"),
+    "robot": _("the robot does not drive by itself, or is not heard"),
     "safe_mode": _("Perron is in safe mode"),
     "walk_test": _("the walk test is not passed"),
     "battery:lock": _("the lock's battery needs changing"),

@@ -23,9 +23,11 @@ WITHOUT_CLOSURES = {"LockHeard", "DoorHeard", "WayHeard", "LockReport", "DoorRep
 OF_CLOSURES = {
     "Alarm": {"closure"}, "Answer": {"lacking", "delivery"},
     "Close": {"closure"}, "Lock": {"closure"}, "LockFailed": {"closure"},
-    "Reserve": {"closure", "stage"}, "Tell": {"closure"}, "Unlock": {"closure", "pulls_latch"},
+    "OpeningDecided": {"visit", "closure", "yes", "by", "issued", "expires", "message_sha256"},
+    "Reserve": {"closure", "stage", "permit"}, "RobotFitReported": {"device", "fitness"},
+    "RobotLeft": {"robot", "carries"}, "Tell": {"closure"}, "Unlock": {"closure", "pulls_latch"},
     "UnlockNotSent": {"closure"}, "UnlockPublished": {"visit", "closure", "at"},
-    "Scanned": {"keeper", "awaiting"}, "KeeperWithdrawn": {"codes"},
+    "Scanned": {"keeper", "awaiting", "robot"}, "KeeperWithdrawn": {"codes"},
     "SensorReported": {"sensor", "value", "heard", "source", "user", "is_movement", "jammed"},
 }  # fmt: skip
 """Fields that were added since."""

@@ -48,6 +48,7 @@ class ConditionView(Frozen):
     reports: Mapping[str, ConditionReport]
     place: str | None = None  # where the delivery goes; None: no delivery is considered
     max_celsius: float | None = None  # the place must not be warmer; None: the delivery need not stay cold
+    robot: str | None = None  # the robot that acts; None: a person does, or nobody yet
 
 
 class Condition(Frozen, ABC):

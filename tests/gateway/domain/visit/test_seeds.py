@@ -36,13 +36,14 @@ OF_OTHERS = {
     AlarmCode.KEPT_TOO_LONG,
 }
 OF_KEYS = {Notification.KEY_TAKEN, Notification.KEY_MISSED}
+OF_ROBOTS = {Refusal.ROBOT_NOT_PROVEN}
 OF_KEEPERS = {Refusal.KEEPER_NOT_PROVEN, Refusal.KEEPER_NOT_ACCEPTED}
 MUST_BE_SEEN_AT_A_FRONT_DOOR = {
     "phase ready",
     *(f"phase {phase}" for phase in Phase if phase is not Phase.ADVANCING),  # a front door is one closure
-    *(f"refusal {refusal}" for refusal in Refusal if refusal not in {Refusal.NO_RECEIVER, *OF_KEEPERS}),
+    *(f"refusal {refusal}" for refusal in Refusal if refusal not in {Refusal.NO_RECEIVER, *OF_KEEPERS, *OF_ROBOTS}),
     *(f"outcome {outcome}" for outcome in Outcome if outcome is not Outcome.REFUSED),  # a refusal is no result
-    *(f"alarm {code}" for code in AlarmCode if code not in {*OF_OTHERS, AlarmCode.KEY_LATE}),
+    *(f"alarm {code}" for code in AlarmCode if code not in {*OF_OTHERS, AlarmCode.KEY_LATE, AlarmCode.ROBOT_STRANDED}),
     *(f"saying {saying}" for saying in Notification if saying not in OF_OTHERS | OF_KEYS),
     *(f"lockup_{result}" for result in LockRequestResult),
     *(f"crash {point}" for point in CRASH_POINTS),

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices import reports as r
-from gateway.domain.visit.conditions import ALWAYS, KINDS, REPORTS, AlarmPanel, AnyCondition, ColdChain, Presence
+from gateway.domain.visit.commands import AlarmCode
+from gateway.domain.visit.conditions import (
+    ALWAYS,
+    KINDS,
+    REPORTS,
+    AlarmPanel,
+    AnyCondition,
+    ColdChain,
+    Presence,
+    RobotFit,
+)
 from gateway.domain.visit.conditions.cold_chain import Fridge
 from gateway.domain.visit.conditions.contract import ConditionReport, ConditionView, Household
 from gateway.runtime.notifications.texts import READINESS_TEXTS
@@ -18,6 +28,7 @@ EXAMPLES: Mapping[type[AnyCondition], AnyCondition] = {
     ColdChain: ColdChain(fridges={"fridge": Fridge(device="d0"), "cellar": Fridge(device="d1", compartment="box")}),
     Presence: Presence(people=("d0", "d1")),
     AlarmPanel: AlarmPanel(device="d0", bypassed=BYPASSED),
+    RobotFit: RobotFit(robots=("d0", "d1")),
 }
 DEVICES = st.sampled_from(("d0", "d1", "d2"))
 REPORTED = st.one_of(
@@ -28,6 +39,15 @@ REPORTED = st.one_of(
         compartment=st.sampled_from(("", "box")),
     ),
     st.builds(r.PresenceReport, presence=st.sampled_from(r.PresenceState)),
+    st.builds(
+        r.RobotReport,
+        header=st.just(1),
+        mode=st.sampled_from(r.RobotMode),
+        emergency_stop=st.sampled_from((None, False, True)),
+        field_violation=st.sampled_from((None, False, True)),
+        requests=st.just(()),
+        loads=st.just(()),
+    ),
     st.builds(r.AlarmPanelReport, panel=st.sampled_from(r.AlarmPanelState)),
     st.builds(r.DoorReport, door=st.sampled_from(r.DoorState)),
 )
@@ -36,8 +56,8 @@ every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
 
 def cold(reports: Mapping[str, ConditionReport]) -> ConditionView:
-    """What a condition sees when a delivery has to stay cold."""
-    return ConditionView(reports=reports, place="fridge", max_celsius=4.0)
+    """What a condition sees when a robot brings a delivery that has to stay cold."""
+    return ConditionView(reports=reports, place="fridge", max_celsius=4.0, robot="d0")
 
 
 def seen(condition: AnyCondition, history: list[tuple[str, Any, bool]]) -> dict[str, ConditionReport]:
@@ -86,7 +106,9 @@ def test_a_device_that_is_lost_leaves_nothing_good_behind(
     lost = cold(reports)
     assert not condition.is_met(lost)
     assert condition.household(lost) is Household.UNKNOWN
-    assert (condition.breach(lost), condition.left_wrong(lost)) == (None, None)
+    assert condition.left_wrong(lost) is None
+    # A robot that is lost may stand in the doorway; of anything else its loss tells nothing
+    assert condition.breach(lost) == (AlarmCode.ROBOT_STRANDED if kind is RobotFit else None)
 
 
 @every_kind

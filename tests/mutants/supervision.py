@@ -1,0 +1,124 @@
+"""Faults in the yes for each opening, and in what keeps a door from closing on a robot."""
+
+from tests.mutants.mutant import Mutant
+
+RULES = "tests/gateway/domain/visit/test_supervision.py"
+CONDITIONS = "tests/gateway/domain/visit/conditions/test_any_condition.py"
+SUPERVISION, PREDICATES = "gateway/domain/visit/supervision.py", "gateway/domain/visit/predicates.py"
+TRANSITIONS, DECIDE = "gateway/domain/visit/transitions.py", "gateway/domain/visit/decide.py"
+STATE, FIT = "gateway/domain/visit/state.py", "gateway/domain/visit/conditions/robot_fit.py"
+
+MUTANTS = (
+    Mutant(
+        name="a yes counts for ever",
+        file=SUPERVISION,
+        old="permit is not None and now.mono < permit.until",
+        new="permit is not None",
+        tests=(RULES,),
+    ),
+    Mutant(
+        name="the age of a yes is not counted",
+        file=SUPERVISION,
+        old="    left_s = min(yes_life_s - age_s,",
+        new="    left_s = min(yes_life_s,",
+        tests=(RULES,),
+    ),
+    Mutant(
+        name="a yes counts longer than its message says",
+        file=SUPERVISION,
+        old="left_s = min(yes_life_s - age_s, (event.expires - step.now.utc).total_seconds())",
+        new="left_s = yes_life_s - age_s",
+        tests=(RULES,),
+    ),
+    Mutant(
+        name="a yes to another opening is kept for it",
+        file=SUPERVISION,
+        old="    elif event.closure == question(step.state) and not",
+        new="    elif event.closure and not",
+        tests=(RULES,),
+    ),
+    Mutant(
+        name="a yes after a no opens",
+        file=SUPERVISION,
+        old=" and not consent.stopped and consent.approved is not False:",
+        new=":",
+        tests=(RULES,),
+    ),
+    Mutant(
+        name="one yes opens twice",
+        file=TRANSITIONS,
+        old="consent=replace(visit.consent, permits=unused)",
+        new="consent=visit.consent",
+        tests=(RULES,),
+    ),
+    Mutant(
+        name="an intent does not name its yes",
+        file=TRANSITIONS,
+        old='permit="" if permit is None else permit.message_sha256',
+        new='permit=""',
+        tests=(RULES,),
+    ),
+    Mutant(
+        name="a courier's delivery opens for a robot, and a robot's for a courier",
+        file=PREDICATES,
+        old="    if delivery.for_robot != (robot is not None) or not",
+        new="    if not",
+        tests=(RULES,),
+    ),
+    Mutant(
+        name="any robot may come in",
+        file=PREDICATES,
+        old=" or not (robot is None or robot in state.rules.robots):",
+        new=":",
+        tests=(RULES,),
+    ),
+    Mutant(
+        name="a door is locked while the robot is inside",
+        file=STATE,
+        old="return self.robot is not None and self.opened and not self.robot_left",
+        new="return False",
+        tests=(RULES,),
+    ),
+    Mutant(
+        name="the bell speaks for the robot",
+        file=DECIDE,
+        old="    if step.state.visit is None or step.visit.robot is None:",
+        new="    if step.state.visit is not None:",
+        tests=(RULES,),
+    ),
+    Mutant(
+        name="another robot speaks for the robot",
+        file=SUPERVISION,
+        old="visit is None or visit.robot != event.robot or visit.robot_left",
+        new="visit is None or visit.robot_left",
+        tests=(RULES,),
+    ),
+    Mutant(
+        name="a robot that says that it left is believed against the light beam",
+        file=SUPERVISION,
+        old="    if step.visit.courier_left:\n",
+        new="    if step.visit.robot:\n",
+        tests=(RULES,),
+    ),
+    Mutant(
+        name="a stopped robot counts as fit",
+        file=FIT,
+        old=" and report.emergency_stop is False and",
+        new=" and",
+        tests=(CONDITIONS,),
+    ),
+    Mutant(
+        name="an old good state of a robot counts",
+        file=FIT,
+        old="if not (old and is_fit):",
+        new="if device:",
+        tests=(CONDITIONS,),
+    ),
+    Mutant(
+        name="a lost robot inside raises no alarm",
+        file=FIT,
+        old=" and _fitness(view) in (RobotFitness.UNFIT, RobotFitness.LOST)",
+        new=" and _fitness(view) is RobotFitness.UNFIT",
+        tests=(CONDITIONS,),
+    ),
+)
