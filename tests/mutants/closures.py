@@ -459,7 +459,7 @@ MUTANTS = (
     Mutant(
         name="a stop between two closures waits for the courier",
         file=f"{VISIT}advancing.py",
-        old="has_ended = step.state.stopped or visit.consent",
+        old="has_ended = step.is_stopped or visit.consent",
         new="has_ended = visit.consent",
         tests=(SEVERAL,),
     ),
@@ -515,8 +515,8 @@ MUTANTS = (
     Mutant(
         name="a gate that opens on the way out leads in again",
         file=f"{VISIT}door_open.py",
-        old="if is_innermost or was_further_in or step.state.stopped:",
-        new="if is_innermost or step.state.stopped:",
+        old="return not (is_innermost or was_further_in or step.is_stopped)",
+        new="return not (is_innermost or step.is_stopped)",
         tests=(SEVERAL,),
     ),
     Mutant(

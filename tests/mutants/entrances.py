@@ -34,7 +34,7 @@ MUTANTS = (
     Mutant(
         name="the next closure opens after a stop",
         file=f"{VISIT}/advancing.py",
-        old="has_ended = step.state.stopped or visit.consent.approved is False",
+        old="has_ended = step.is_stopped or visit.consent.approved is False",
         new="has_ended = visit.consent.approved is False",
         tests=(FLAT, SEEDS),
     ),

@@ -38,20 +38,6 @@ MUTANTS = (
         tests=(RULES,),
     ),
     Mutant(
-        name="a yes after a no opens",
-        file=SUPERVISION,
-        old=" and not consent.stopped and consent.approved is not False:",
-        new=":",
-        tests=(RULES,),
-    ),
-    Mutant(
-        name="one yes opens twice",
-        file=TRANSITIONS,
-        old="consent=replace(visit.consent, permits=unused)",
-        new="consent=visit.consent",
-        tests=(RULES,),
-    ),
-    Mutant(
         name="an intent does not name its yes",
         file=TRANSITIONS,
         old='permit="" if permit is None else permit.message_sha256',

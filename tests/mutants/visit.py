@@ -256,8 +256,8 @@ MUTANTS = (
         name="the stop is ignored after the unlock",
         file="gateway/domain/visit/decide.py",
         old=(
-            "    elif step.state.stopped:\n"
-            "        transitions.refuse_and_relock(step, Refusal.STOPPED_BY_OWNER)\n"
+            "    elif step.is_stopped:\n"
+            "        transitions.refuse_and_relock(step, _stop_refusal(step))\n"
             "    elif visit.entry.not_sent"
         ),
         new="    elif visit.entry.not_sent",

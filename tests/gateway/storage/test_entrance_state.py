@@ -31,11 +31,12 @@ def test_what_outlives_a_restart_is_read_from_a_state_that_an_earlier_release_st
         for field in fields(part)
         if field.default is not MISSING and getattr(part, field.name) == field.default
     ]
-    # Observations, pending scans and procedures begin anew after a boot; there were no stages, marks or keepers
+    # Observations, pending scans and procedures begin anew after a boot; there were no stages, marks, keepers or robots
     anew = {
         "Entrance.pending_scan", "Entrance.lock_request", "Visit.route", "Visit.securing", "Visit.closing",
         "Visit.detecting", "Visit.refused", "Visit.jammed", "Visit.courier_left", "Entry.stage", "Entry.queried",
         "Entry.arrival_scan", "Entry.marks", "Entry.obeyed", "Visit.keeper",
+        "Visit.robot", "Visit.robot_left", "Consent.stopped",
     }  # fmt: skip
     assert set(lost) == anew
     assert (state.facts, state.timers) == ({}, {})

@@ -46,8 +46,8 @@ CLOSED = {
 class Supervised(Driven):
     """An entrance where a robot brings the parcel, and a supervisor decides on each opening."""
 
-    def __init__(self, rules: Rules = FRONT) -> None:
-        timing = rules.timing.model_copy(update={"yes_life": YES_LIFE})
+    def __init__(self, rules: Rules = FRONT, *, yes_life: float = YES_LIFE) -> None:
+        timing = rules.timing.model_copy(update={"yes_life": yes_life})
         super().__init__(replace(rules, timing=timing), CLOSED)
         self.parcel = self.delivery(for_robot=True)
         self.yesses = 0
@@ -99,8 +99,8 @@ class Supervised(Driven):
         self.values["flat/lock"] = "locked"
 
 
-def rung(rules: Rules = FRONT) -> Supervised:
-    house = Supervised(rules)
+def rung(rules: Rules = FRONT, *, yes_life: float = YES_LIFE) -> Supervised:
+    house = Supervised(rules, yes_life=yes_life)
     house.comes()
     house.rings_out()
     assert house.phase == "approving"
@@ -235,12 +235,13 @@ def test_each_opening_has_its_own_yes() -> None:
 
 
 def test_a_yes_given_before_its_opening_is_in_question_does_not_count() -> None:
-    house = rung(FLATS)
+    house = rung(FLATS, yes_life=60.0)
     house.decides("street")
-    house.decides("flat")
+    house.decides("flat", life=60.0)
     house.says(street_door="open")
     house.says(street_door="closed")
-    house.run(5)
+    house.run(20)
+    assert house.phase == "advancing"
     assert house.orders == ["open street"]
 
 
@@ -420,6 +421,15 @@ def test_what_the_robot_takes_away_again_is_not_delivered() -> None:
     house.door_falls_shut()
     house.run(60)
     assert house.outcomes == ["not_delivered"]
+
+
+def test_a_garage_is_not_closed_on_a_robot_because_somebody_rings() -> None:
+    house = rung(GARAGE)
+    house.decides("leaf")
+    house.says(leaf_door="open")
+    house.feed(e.BellPressed())
+    house.run(60)
+    assert house.orders == ["open leaf"]
 
 
 def test_a_garage_is_closed_only_after_the_robot_left_and_the_way_is_clear() -> None:

@@ -55,6 +55,12 @@ HISTORY = st.lists(st.tuples(DEVICES, REPORTED, st.booleans()), max_size=12)
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
 
+def robot(**wrong: Any) -> r.RobotReport:  # noqa: ANN401 - fields of the report
+    """The state of a robot that drives by itself, but for what is wrong."""
+    fields = {"header": 1, "mode": r.RobotMode.AUTOMATIC, "emergency_stop": False, "field_violation": False}
+    return r.RobotReport(**{**fields, "requests": (), "loads": (), **wrong})
+
+
 def cold(reports: Mapping[str, ConditionReport]) -> ConditionView:
     """What a condition sees when a robot brings a delivery that has to stay cold."""
     return ConditionView(reports=reports, place="fridge", max_celsius=4.0, robot="d0")
@@ -139,11 +145,39 @@ def test_a_breach_and_what_is_met_exclude_each_other(
         (ColdChain, "d0", r.FridgeReport(temp_c=4.0, door=r.DoorState.CLOSED, compartment="")),
         (AlarmPanel, "d0", r.AlarmPanelReport(panel=r.AlarmPanelState.DISARMED)),
         (AlarmPanel, "d0", r.AlarmPanelReport(panel=r.AlarmPanelState.ARMED_CUSTOM_BYPASS)),
+        (RobotFit, "d0", robot()),
+        (RobotFit, "d0", robot(mode=r.RobotMode.SEMIAUTOMATIC)),
     ],
 )
 def test_live_good_news_is_believed(kind: type[AnyCondition], device: str, good: r.Report) -> None:
     condition = EXAMPLES[kind]
     assert condition.is_met(cold(seen(condition, [(device, good, False)])))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"emergency_stop": True}, {"emergency_stop": None}, {"field_violation": True}, {"field_violation": None},
+        *({"mode": mode} for mode in r.RobotMode if mode not in (r.RobotMode.AUTOMATIC, r.RobotMode.SEMIAUTOMATIC)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_robot_that_is_stopped_or_driven_by_a_person_is_not_fit(wrong: dict[str, Any]) -> None:
+    condition = EXAMPLES[RobotFit]
+    for history in ([("d0", robot(**wrong), False)], [("d0", robot(), False), ("d0", robot(**wrong), True)]):
+        view = cold(seen(condition, history))
+        assert not condition.is_met(view)
+        assert condition.breach(view) is AlarmCode.ROBOT_STRANDED
+
+
+def test_an_old_good_state_of_a_robot_proves_nothing() -> None:
+    assert not EXAMPLES[RobotFit].is_met(cold(seen(EXAMPLES[RobotFit], [("d0", robot(), True)])))
+
+
+def test_a_robot_that_does_not_come_need_not_be_fit() -> None:
+    view = ConditionView(reports=seen(EXAMPLES[RobotFit], [("d0", robot(emergency_stop=True), False)]))
+    assert EXAMPLES[RobotFit].is_met(view)
+    assert EXAMPLES[RobotFit].breach(view) is None
 
 
 def test_each_kind_of_report_has_the_class_that_the_log_names() -> None:
