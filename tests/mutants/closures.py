@@ -349,8 +349,8 @@ MUTANTS = (
     Mutant(
         name="who took the key delivered though he opened no door",
         file=f"{VISIT}transitions.py",
-        old="if deposited is Deposit.NOTHING or not {ordered.id, visit.route[-1]} <= visit.entry.opened:",
-        new="if deposited is Deposit.NOTHING or ordered.id not in visit.entry.opened:",
+        old="if deposited is Deposit.NOTHING or not {ordered.id, visit.route[-1]} <= visit.entry.opened",
+        new="if deposited is Deposit.NOTHING or ordered.id not in visit.entry.opened",
         tests=(SEVERAL,),
     ),
     Mutant(
@@ -586,8 +586,8 @@ MUTANTS = (
     Mutant(
         name="who was at the street door only has delivered",
         file=f"{VISIT}transitions.py",
-        old="if deposited is Deposit.NOTHING or not {ordered.id, visit.route[-1]} <= visit.entry.opened:",
-        new="if deposited is Deposit.NOTHING:",
+        old="if deposited is Deposit.NOTHING or not {ordered.id, visit.route[-1]} <= visit.entry.opened",
+        new="if deposited is Deposit.NOTHING",
         tests=(SEVERAL,),
     ),
     Mutant(

@@ -252,11 +252,8 @@ def record_outcome_if_opened(step: Step) -> None:
     ordered = step.closure(next(ident for ident in reversed(visit.route) if step.is_ordered(ident)))
     deposited = ordered.deposited(step.view(ordered))
     is_told = deposited is Deposit.LEFT or (deposited is Deposit.BY_FILM and step.state.rules.is_filmed)
-    if (
-        deposited is Deposit.NOTHING
-        or not {ordered.id, visit.route[-1]} <= visit.entry.opened
-        or (visit.robot_left and not visit.parcels)
-    ):
+    has_taken_all_back = visit.robot_left and not visit.parcels
+    if deposited is Deposit.NOTHING or not {ordered.id, visit.route[-1]} <= visit.entry.opened or has_taken_all_back:
         record_outcome(step, Outcome.NOT_DELIVERED)
     elif not is_told or visit.awaits_exit:
         record_outcome(step, Outcome.UNKNOWN)
