@@ -82,6 +82,16 @@ class SetSignal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SaySentence:
+    """Say at the door, once, what the signal's `sound` means. `text`: the sentence in `language` (BCP 47: `fr`)."""
+
+    id: str
+    sound: Sound
+    language: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShowResult:
     """Show the scanner and the person at it the result of a scan: `word` is wait, go, no or elsewhere.
 
@@ -135,4 +145,4 @@ class QueryCodes:
     echo: str | None = None
 
 
-Command = UnlockDoor | LockDoor | QueryState | SetSignal | ShowResult | SetCode | ClearCode | QueryCodes
+Command = UnlockDoor | LockDoor | QueryState | SetSignal | SaySentence | ShowResult | SetCode | ClearCode | QueryCodes

@@ -40,6 +40,7 @@ from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
 from gateway.mqtt.session_takeover import TakeoverDetector
 from gateway.protocol.keys import BoxKey, link_key, push_key
 from gateway.runtime.adapters.batteries import auxiliary_devices
+from gateway.runtime.door_sentences import CourierLanguages
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.entrance_configuration import entrance_rules, video_configuration
@@ -113,6 +114,7 @@ class App:
         self._crash_point = crash_point
         self._video_command = video
         self._topics = TopicMap(home)
+        self._courier_languages = CourierLanguages()
         self._entrances: dict[str, EntranceActor] = {}
         self._by_device: dict[str, list[str]] = defaultdict(list)
         self._receptions: dict[str, ReceptionActor] = {}
@@ -464,6 +466,7 @@ class App:
                 append_log=store.log.append,
             ),
             uplink=self._uplink,
+            courier_languages=self._courier_languages,
             is_refused_by_broker=self.is_refused_by_broker,
             home_file_writer=self._rewriting,
             erase_expired_films=self._archive.request_tidying,
@@ -515,6 +518,7 @@ class App:
         executor = partial(
             CommandExecutor, self.home, name, publisher=self._guards, cameras=self._video, outbox=self._outbox,
             archive=self._archive, clock=self._clock, crash_point=self._crash_point,
+            courier_languages=self._courier_languages,
         )  # fmt: skip
         running = EntranceActor(
             state,

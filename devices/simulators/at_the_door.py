@@ -1,14 +1,14 @@
-"""Simulates the devices a courier meets beside the door: the scanner with its display, and the signal."""
+"""Simulates the devices a courier meets beside the door: the scanner with its display, the signal and the speaker."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from devices.commands import Command, SetSignal, ShowResult
+from devices.commands import Command, SaySentence, SetSignal, ShowResult
 from devices.reports import AnswerButtonReport, ScanReport, SignalReport
 from devices.simulators.control import Impossible
 from devices.simulators.device import DeviceSite, FaultValue, SimulatedDevice
-from devices.simulators.house import ScannerPlan, SignalPlan
+from devices.simulators.house import ScannerPlan, SignalPlan, SpeakerPlan
 
 
 class SimulatedScanner(SimulatedDevice):
@@ -112,3 +112,33 @@ class SimulatedSignal(SimulatedDevice):
     def physical(self) -> Mapping[str, object]:
         """Return what it shows."""
         return {"light": self._light, "sound": self._sound}
+
+
+class SimulatedSpeaker(SimulatedDevice):
+    """Says what it is told to.
+
+    Faults: dead (says nothing).
+    """
+
+    NOUN = "speaker"
+    FAULTS: ClassVar[Mapping[str, FaultValue]] = {"dead": True}
+
+    def __init__(self, name: str, plan: SpeakerPlan, site: DeviceSite) -> None:
+        super().__init__(name, plan, plan.vendor, site)
+        self._said = ""
+
+    def execute(self, command: Command) -> None:
+        """Say the sentence."""
+        if isinstance(command, SaySentence) and "dead" not in self.faults:
+            self._said = f"{command.sound.value}-{command.language}"
+            self.log.write("sentence", device=self.name, sound=command.sound.value, language=command.language)
+
+    def misbehave(self, fault: str) -> None:
+        """Do nothing: a dead speaker is silent from now on."""
+
+    def answer(self, correlation: bytes | None) -> None:
+        """Do nothing: a speaker accepts no queries."""
+
+    def physical(self) -> Mapping[str, object]:
+        """Return what it said last."""
+        return {"said": self._said}

@@ -215,6 +215,13 @@ class SignalPlan(DeviceAccount):
     latency_s: Delay = 0.05
 
 
+class SpeakerPlan(DeviceAccount):
+    """A loudspeaker at the door."""
+
+    kind: Literal["speaker"]
+    vendor: Annotated[str, VendorOf("speaker", simulated=True)]
+
+
 class FridgePlan(DeviceAccount):
     """A fridge. Temperatures in degrees Celsius, by compartment (cooler, freezer, flex)."""
 
@@ -236,6 +243,7 @@ DevicePlan = Annotated[
     | CameraPlan
     | ScannerPlan
     | SignalPlan
+    | SpeakerPlan
     | FridgePlan,
     Field(discriminator="kind"),
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar, assert_never
 
 from devices.simulators import control as ask
-from devices.simulators.at_the_door import SimulatedScanner, SimulatedSignal
+from devices.simulators.at_the_door import SimulatedScanner, SimulatedSignal, SimulatedSpeaker
 from devices.simulators.camera import SimulatedCamera
 from devices.simulators.contact import Contact
 from devices.simulators.control import Impossible, Request
@@ -27,6 +27,7 @@ from devices.simulators.house import (
     SensorPlan,
     SignalPlan,
     SimulatedHouse,
+    SpeakerPlan,
     StrikePlan,
 )
 from devices.simulators.keypad import Keypad
@@ -82,6 +83,8 @@ class Residence:
                     self.devices[name] = SimulatedScanner(name, plan, site)
                 case SignalPlan():
                     self.devices[name] = SimulatedSignal(name, plan, site)
+                case SpeakerPlan():
+                    self.devices[name] = SimulatedSpeaker(name, plan, site)
                 case FridgePlan():
                     self.devices[name] = SimulatedFridge(name, plan, site)
                 case _:

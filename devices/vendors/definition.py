@@ -21,6 +21,7 @@ DeviceKind = Literal[
     "camera",
     "scanner",
     "signal",
+    "speaker",
     "fridge",
     "presence",
     "alarm",

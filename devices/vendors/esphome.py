@@ -1,4 +1,4 @@
-"""Supports contacts, openers of garage doors, strikes and compartments on an ESP.
+"""Supports contacts, openers of garage doors, strikes, compartments and speakers on an ESP.
 
 With Perron's firmware configurations, on Perron's own topics:
 
@@ -20,6 +20,10 @@ What lies in a compartment, and a key on its hook (enrolled as `content`, `key`;
 
     state         ON: something lies there, the key hangs there; OFF; retained
     get, result   the query's echo; {"echo": "<that echo>", "occupied": true}, {"echo": "<that echo>", "key": "present"}
+
+A speaker with one recording for each sentence and language (enrolled as `speaker`; `config/esphome/speaker.yaml`):
+
+    set           go_fr: the signal's word and the language of the recording; it obeys a late copy
 
 A compartment with latch, lid and sensor on one board (`config/esphome/compartment.yaml`): Perron's own JSON,
 `own_words.py`.
@@ -43,7 +47,7 @@ Component", "Cover Component", "Switch Component", "Button Component"; ESPHome's
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from devices.commands import Command, LockDoor, QueryState, UnlockDoor
+from devices.commands import Command, LockDoor, QueryState, SaySentence, Sound, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
     BatteryReport,
@@ -71,7 +75,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # and its time
 _BEAM = {b"clear": True, b"obstructed": False}
 _CONTACT = {b"ON": DoorState.OPEN, b"OFF": DoorState.CLOSED}
 _DOORS = {"open": DoorState.OPEN, "closed": DoorState.CLOSED}
-STRIKE, COMPARTMENT = "strike", "compartment"  # enrolled kinds
+STRIKE, COMPARTMENT, SPEAKER = "strike", "compartment", "speaker"  # enrolled kinds
 _SENSORS = frozenset({"content", "key"})  # enrolled kinds whose state is ON or OFF
 _PRESS, _TURN_ON = b"PRESS", b"ON"
 _OWN_TOPICS = frozenset({STRIKE, *_SENSORS})  # kinds that may be on ESPHome's own topics
@@ -94,8 +98,8 @@ def _node(device_ref: DeviceRef) -> str | None:
 
 
 def answers_queries(device_ref: DeviceRef) -> bool:
-    """Return whether it answers queries: Perron's firmware does, a strike has no state."""
-    return device_ref.kind != STRIKE and not topics(device_ref)
+    """Return whether it answers queries: Perron's firmware does, a strike and a speaker have no state."""
+    return device_ref.kind not in {STRIKE, SPEAKER} and not topics(device_ref)
 
 
 @unreadable_as_report
@@ -164,6 +168,8 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
         case UnlockDoor() if device_ref.kind == STRIKE:
             pressed = "/button/" in f"/{device_ref.address}"
             return Publication(suffix=TopicSuffix.SET, payload=_PRESS if pressed else _TURN_ON)
+        case SaySentence(sound=sound, language=language) if device_ref.kind == SPEAKER:
+            return Publication(suffix=TopicSuffix.SET, payload=f"{sound.value}_{language}".encode())
         case QueryState() if not answers_queries(device_ref):
             raise ValueError("on ESPHome's own topics a component cannot be asked to QueryState")
         case QueryState(echo=echo):
@@ -251,6 +257,11 @@ def decode_command(
         return own_words.decode_command(suffix, payload)
     if suffix is TopicSuffix.SET and device_ref.kind == STRIKE and payload in (_PRESS, _TURN_ON):
         return movement.bare_command(UnlockDoor)
+    if suffix is TopicSuffix.SET and device_ref.kind == SPEAKER:
+        word, _, language = identifier(payload.decode(errors="replace"), "the recording").rpartition("_")
+        if word not in set(Sound):
+            return UnreadablePayload(why="no recording has this name")
+        return SaySentence(id=ANY_COMMAND_ID, sound=Sound(word), language=language, text="")
     if suffix is TopicSuffix.SET and device_ref.kind == COVER and payload in (OPEN, CLOSE):
         kind = UnlockDoor if payload == OPEN else LockDoor
         return kind(id=ANY_COMMAND_ID, intent=ANY_COMMAND_ID, issued_at=EPOCH, expires_at=EPOCH)
@@ -297,8 +308,8 @@ DEFINITION = Definition(
         ),
     },
     settings=settings,
-    kinds=frozenset({"cover", "door", "strike", "compartment", "content", "key"}),
-    simulated=frozenset({"cover", "door", "strike", "compartment", "content", "key"}),
+    kinds=frozenset({"cover", "door", "strike", "compartment", "content", "key", "speaker"}),
+    simulated=frozenset({"cover", "door", "strike", "compartment", "content", "key", "speaker"}),
     correlates=True,
     encode_answer=answer,
     answers_queries=answers_queries,

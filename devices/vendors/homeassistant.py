@@ -1,4 +1,4 @@
-"""Supports entities of the owner's Home Assistant: thermometer, contact, panel, presence, cover, parcels.
+"""Supports entities of the owner's Home Assistant: thermometer, contact, panel, presence, cover, parcels, speaker.
 
 With its statestream (address `<base topic>/<domain>/<object>`):
 
@@ -14,6 +14,10 @@ or with an automation of the owner's (address `<domain>.<object>`), on Perron's 
 A cover (the opener of a garage door) is moved by an automation of the owner's, whichever way its state comes:
 
     set     OPEN or CLOSE, on Perron's own topic: no id and no time, so it obeys a late copy
+
+A speaker (a media player) says what an automation of the owner's has spoken on it; it reports nothing:
+
+    set     {"id": "...", "sentence": "go", "language": "fr", "text": "Entrez"}, on Perron's own topic
 
 Beside it, the state of the entity for its battery, as `charge.py` reads it: from the statestream where `home.yaml`
 names its topic (`topics: {battery: ...}`), or
@@ -48,7 +52,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from devices.commands import Command, LockDoor, QueryState, UnlockDoor
+from devices.commands import Command, LockDoor, QueryState, SaySentence, Sound, UnlockDoor
 from devices.reports import (
     AlarmPanelReport,
     AlarmPanelState,
@@ -67,7 +71,7 @@ from devices.reports import (
     UnreadablePayload,
     UpdateTimeReport,
 )
-from devices.strict_json import MalformedPayload, identifier, mapping, parse, write
+from devices.strict_json import MalformedPayload, identifier, mapping, parse, text, write
 from devices.vendors import charge, movement, tracking
 from devices.vendors.definition import Definition, FieldDescription
 from devices.vendors.parts import parse_each, unreadable_as_report, unreadable_as_value
@@ -78,6 +82,7 @@ STATUS_TOPIC = "homeassistant/status"
 PARCELS: Final = "parcels"  # the kind of an entity with the household's parcels
 _NO_ECHO = "0"
 COVER = "cover"  # the enrolled kind of an opener
+SPEAKER: Final = "speaker"  # the enrolled kind of a media player
 _OPEN, _CLOSE = b"OPEN", b"CLOSE"
 _NUMBER = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,12})?", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,4}", re.ASCII)
@@ -91,13 +96,18 @@ def domain(device_ref: DeviceRef) -> str:
 
 
 def answers_queries(device_ref: DeviceRef) -> bool:
-    """Return whether the entity answers queries; the statestream only publishes."""
+    """Return whether the entity answers queries; the statestream only publishes, and a speaker has no state."""
+    return _has_automation(device_ref) and device_ref.kind != SPEAKER
+
+
+def _has_automation(device_ref: DeviceRef) -> bool:
+    """Return whether an automation of the owner's speaks for the entity, on Perron's own topics."""
     return "/" not in device_ref.address
 
 
 def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Return the statestream's topics; an automation uses Perron's own."""
-    if answers_queries(device_ref):
+    if _has_automation(device_ref):
         return NO_TOPICS
     common = {TopicSuffix.STATE: f"{device_ref.address}/state", TopicSuffix.BRIDGE: STATUS_TOPIC}
     if device_ref.kind != PARCELS:
@@ -214,7 +224,7 @@ PANELS = frozenset({"alarm_control_panel"})
 PRESENCES = frozenset(name for name, reader in _READERS.items() if reader is _presence)
 _DOMAINS = {
     "fridge": THERMOMETERS, "door": CONTACTS, "cover": COVERS, "alarm": PANELS, "presence": PRESENCES,
-    PARCELS: frozenset({"sensor"}),
+    PARCELS: frozenset({"sensor"}), SPEAKER: frozenset({"media_player"}),
 }  # fmt: skip
 _ENTITY_ADDRESS = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+|[^/]+(/[^/]+)*/[a-z0-9_]+/[a-z0-9_]+")
 
@@ -228,10 +238,13 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     match command:
         case UnlockDoor() | LockDoor() if device_ref.kind == COVER:
             return Publication(suffix=TopicSuffix.SET, payload=_OPEN if isinstance(command, UnlockDoor) else _CLOSE)
+        case SaySentence(id=id_, sound=sound, language=language, text=sentence) if device_ref.kind == SPEAKER:
+            body = {"id": id_, "sentence": sound.value, "language": language, "text": sentence}
+            return Publication(suffix=TopicSuffix.SET, payload=write(body))
         case QueryState(echo=echo) if answers_queries(device_ref):
             return Publication(suffix=TopicSuffix.GET, payload=(echo or _NO_ECHO).encode())
         case QueryState():
-            raise ValueError("a statestream cannot be asked: it only talks")
+            raise ValueError("a statestream and a speaker cannot be asked")
         case _:
             raise ValueError(f"an entity of Home Assistant cannot be asked to {type(command).__name__}")
 
@@ -243,7 +256,7 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
         ValueError: this entity cannot express the report.
     """
     if isinstance(report, AvailabilityReport):
-        suffix = TopicSuffix.AVAILABILITY if answers_queries(device_ref) else TopicSuffix.BRIDGE
+        suffix = TopicSuffix.AVAILABILITY if _has_automation(device_ref) else TopicSuffix.BRIDGE
         return (Publication(suffix=suffix, payload=b"online" if report.online else b"offline"),)
     if isinstance(report, BatteryReport):
         return (charge.encode_battery(report),)
@@ -259,7 +272,7 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
 
 
 def _encode_parcels(report: ParcelsReport, device_ref: DeviceRef) -> Publication:
-    if answers_queries(device_ref):
+    if _has_automation(device_ref):
         return Publication(suffix=TopicSuffix.EVENT, payload=write({"parcels": tracking.write_parcels(report)}))
     if report.parcels is None:
         return Publication(suffix=TopicSuffix.STATE, payload=b"unavailable")
@@ -320,6 +333,8 @@ def decode_command(
     suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to an automation: any payload on `get` is a query with that echo; OPEN and CLOSE have no id."""
+    if suffix is TopicSuffix.SET and device_ref.kind == SPEAKER:
+        return _decode_sentence(payload)
     if suffix is TopicSuffix.SET and device_ref.kind == COVER and payload in (_OPEN, _CLOSE):
         return movement.bare_command(UnlockDoor if payload == _OPEN else LockDoor)
     if suffix is not TopicSuffix.GET:
@@ -328,9 +343,20 @@ def decode_command(
     return QueryState(echo=None if mark == _NO_ECHO else mark)
 
 
+def _decode_sentence(payload: bytes) -> Command:
+    body = mapping(parse(payload), "the sentence")
+    sound = text(body.get("sentence"), "sentence")
+    if sound not in set(Sound):
+        raise MalformedPayload("the signal has no such word")
+    return SaySentence(
+        id=identifier(body.get("id"), "id"), sound=Sound(sound), language=text(body.get("language"), "language"),
+        text=text(body.get("text"), "text"),
+    )  # fmt: skip
+
+
 def _base_topic(device_ref: DeviceRef) -> str | None:
     """Return `<base>` of `<base>/<domain>/<object>`; Home Assistant's availability is on a topic outside it."""
-    return None if answers_queries(device_ref) else device_ref.address.rsplit("/", 2)[0]
+    return None if _has_automation(device_ref) else device_ref.address.rsplit("/", 2)[0]
 
 
 def _problem(device_ref: DeviceRef) -> str | None:
@@ -352,7 +378,7 @@ DEFINITION = Definition(
             title="Entity", help="As Home Assistant names it.", example="binary_sensor.front_door"
         ),
     },
-    kinds=frozenset({"cover", "door", "fridge", "presence", "alarm", PARCELS}),
+    kinds=frozenset({"cover", "door", "fridge", "presence", "alarm", PARCELS, SPEAKER}),
     simulated=frozenset({"cover"}),
     is_external=True,
     correlates=True,

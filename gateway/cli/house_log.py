@@ -23,6 +23,7 @@ _PLACE_TEXTS = {"outside": "stands outside", "inside": "is inside", "away": "is 
 _TEXTS = {
     "passed": "the {who} goes through {thing}",
     "signal": "{device}: light {light}, sound {sound}",
+    "sentence": "{device}: says {sound} in the language {language}",
     "shown": "{device} shows {word!r}",
     "bell": "the {who} presses the {what} button of {device}",
     "answer": "the {who} presses the {what} button of {device}",

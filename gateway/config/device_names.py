@@ -19,6 +19,7 @@ _KIND_NAMES: Mapping[str, Text] = {
     "camera": _("Camera"),
     "scanner": _("Scanner"),
     "signal": _("Door light and buzzer"),
+    "speaker": _("Speaker at the door"),
     "fridge": _("Fridge"),
     "presence": _("Presence sensor"),
     "alarm": _("Alarm panel"),
@@ -52,7 +53,7 @@ def _entrances_of_devices(home: Home) -> Mapping[str, str]:
     """Return the first entrance at which each device is."""
     found: dict[str, str] = {}
     for entrance, section in home.entrances.items():
-        single = (one for one in (section.signal, section.alarm) if one is not None)
+        single = (one for one in (section.signal, section.speaker, section.alarm) if one is not None)
         devices = (*section.closure_devices, *section.film_cameras, *section.all_scanners, *single, *section.presence)
         for device in devices:
             found.setdefault(device, entrance)

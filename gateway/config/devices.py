@@ -469,6 +469,16 @@ class SignalDevice(DeviceSection[Literal["signal"]]):
     button."""
 
 
+class SpeakerDevice(DeviceSection[Literal["speaker"]]):
+    """A loudspeaker at the door. It says in words what the signal's sounds mean, and needs no microphone."""
+
+    vendor: Annotated[str, VendorOf("speaker")]
+    """Vendor: `homeassistant` is a media player on which an automation of the owner's speaks, `esphome` is a board with
+    one recording for each sentence (`config/esphome/speaker.yaml`)."""
+    address: Address = ""
+    """Address: only for `homeassistant`: the media player. Example: `media_player.front_door`."""
+
+
 class FridgeDevice(DeviceSection[Literal["fridge"]]):
     """A fridge that reports its temperature, or a thermometer in a fridge."""
 
@@ -562,6 +572,7 @@ AnyDevice = Annotated[
     | CameraDevice
     | ScannerDevice
     | SignalDevice
+    | SpeakerDevice
     | FridgeDevice
     | PresenceDevice
     | AlarmDevice

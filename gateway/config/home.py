@@ -190,6 +190,9 @@ class EntranceSection(ConfigSection):
     signal: Id | None = None
     """Signal: id of the light and buzzer at this entrance, with the answer button inside. Without one nobody can be
     called, so `home_refuses` must be `false`."""
+    speaker: Id | None = None
+    """Speaker: id of a loudspeaker at this entrance. It says what the signal's sounds mean, in the language in which
+    the courier reads the page of the link, otherwise in the home's."""
     home_refuses: bool = True
     """Home refuses: while somebody is home nothing opens, because the household can open itself. A parcel box outside
     may say `false`; an entrance to the living space may not."""

@@ -92,6 +92,8 @@ def _named_devices(entrance: EntranceSection) -> Iterator[tuple[tuple[str | int,
         yield ("door",), entrance.door, "door"
     if entrance.signal is not None:
         yield ("signal",), entrance.signal, "signal"
+    if entrance.speaker is not None:
+        yield ("speaker",), entrance.speaker, "speaker"
     if entrance.cameras.outside is not None:
         yield ("cameras", "outside"), entrance.cameras.outside, "camera"
     for n, closure in enumerate(entrance.closures):
@@ -126,7 +128,7 @@ def _check_device(home: Home, loc: tuple[str | int, ...], device: str, kind: str
 def _check_exclusive(
     entrance: EntranceSection, at: tuple[str | int, ...], owners: dict[str, str], id_: str
 ) -> Iterator[ConfigProblem]:
-    """Refuse a lock, door, signal or scanner that two entrances name; other devices may serve several."""
+    """Refuse a lock, door, signal, speaker or scanner that two entrances name; other devices may serve several."""
     bound = (
         (("closures", n, "devices", role), device, "device")
         for n, closure in enumerate(entrance.closures)

@@ -9,7 +9,7 @@ import secrets
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any, Unpack, assert_never
@@ -37,6 +37,7 @@ from gateway.evidence.manifest import visit_folder
 from gateway.mqtt.packets import Acknowledgement, NotSent, PublishOptions, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.runtime.adapters.surroundings import watched_devices
+from gateway.runtime.door_sentences import CourierLanguages, sentence_for
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.storage.log_names import kind_of
 from gateway.system.clock import Clock
@@ -68,6 +69,7 @@ class CommandExecutor:
     is_stopped: Callable[[], bool]
     has_turned_bad: Callable[[Collection[str]], bool]
     crash_point: Callable[[str], None]
+    courier_languages: CourierLanguages = field(default_factory=CourierLanguages)
 
     def __post_init__(self) -> None:
         self._section = self.home.entrances[self.entrance]
@@ -132,6 +134,7 @@ class CommandExecutor:
                 signal = d.SetSignal(id=secrets.token_hex(8), light=command.light, sound=command.sound)
                 if self._section.signal is not None:
                     self._send(self._section.signal, signal, life=5)
+                self._say(command.sound, state)
             case c.NotifyOwner() | c.RaiseAlarm():
                 with_picture = isinstance(command, c.NotifyOwner) and command.picture
                 camera = next(iter(courier_cameras(state)), None)
@@ -238,6 +241,13 @@ class CommandExecutor:
         self._send(device, signal, life=5)
         if not echoes and state.broker_session is not None:
             self._send_query(device, state.broker_session, 0)
+        self._say(signal.sound, state)
+
+    def _say(self, sound: d.Sound, state: Entrance) -> None:
+        """Have the entrance's speaker say the sentence for a sound of the signal."""
+        sentence = sentence_for(sound, state, self.courier_languages, self.home.language)
+        if self._section.speaker is not None and sentence is not None:
+            self._send(self._section.speaker, sentence, life=5)
 
     def _show_result(self, command: c.AnswerScan) -> None:
         self._unsent_refusals.pop(command.scanner, None)

@@ -360,6 +360,7 @@ class PagesSite(Page):
         delivery = courier_view.open_delivery(self._services, digest)
         if delivery is None:
             return self._dead_link_page(request)
+        self._services.courier_languages.note(delivery.id, self._language(request))
         return self._render_page(
             request, "courier", digest=digest, filmed=self._services.is_filmed(delivery.entrance)
         )  # fmt: skip

@@ -23,6 +23,7 @@ from gateway.evidence.checkpoint import Checkpoint
 from gateway.evidence.rollback import MarkWriter
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.keys import BoxKey, push_key
+from gateway.runtime.door_sentences import CourierLanguages
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.entrance_configuration import entrance_rules
@@ -94,6 +95,7 @@ class ShellBox:
     def __init__(self, house: Home, store: Store, time: ManualTime, line: FakePublisher) -> None:
         self.home, self.store, self.time, self.line, self.eyes = house, store, time, line, FakeCameras()
         self.clock = time.clock()
+        self.courier_languages = CourierLanguages()
         self.key = BoxKey.load_or_create(house.storage.folder / "key")
         self.order: list[str] = []
         self.journal = RecordingJournal(store, self.order)
@@ -175,7 +177,7 @@ class ShellBox:
             made = RecordingExecutor(
                 self.home, name, publisher=self.line, cameras=cast("VideoClient", self.eyes),
                 outbox=self.office, archive=self.archive, clock=self.clock, post=post, is_stopped=is_stopped,
-                has_turned_bad=has_turned_bad,
+                has_turned_bad=has_turned_bad, courier_languages=self.courier_languages,
                 crash_point=lambda point: self.order.append(f"reached {point}"),
             )  # fmt: skip
             made.order = self.order

@@ -112,6 +112,7 @@ async def serve_site(  # noqa: PLR0913 - what a test may replace
         proposals=make_proposals(made, rewriting, reread),
         home_file_writer=rewriting,
         uplink=uplink,
+        courier_languages=made.courier_languages,
         walk_tests=walking,
     )
     accounts = UserAccounts(made.store, made.clock.now(), passwords=cheap_passwords())

@@ -127,6 +127,7 @@ FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
     ),
     "scanner": _fields_of("scanner", FormField("keys.code", _("Where the code stands in its JSON"))),
     "signal": _fields_of("signal", FormField("topics.event", _("The button's topic, if it is another device"))),
+    "speaker": _fields_of("speaker"),
     "fridge": _fields_of(
         "fridge",
         FormField("compartment", _("Compartment")),
@@ -149,6 +150,7 @@ FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
         _device("lock", _("Lock"), "lock", "cover"),
         _device("door", _("Door sensor, not the lock's own"), "door"),
         _device("signal", _("Door light and buzzer"), "signal"),
+        FormField("speaker", _("Speaker at the door"), "device", device_kinds=("speaker",)),
         _device("cameras.outside", _("Camera outside"), "camera"),
         _devices("cameras.inside", _("Cameras inside"), "camera"),
         _devices("scanners", _("Scanners"), "scanner"),

@@ -19,6 +19,7 @@ from gateway.installation.proposal_workflow import Proposals
 from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.integrations.hub_client.session import Uplink
 from gateway.protocol.ed25519 import PublicKey
+from gateway.runtime.door_sentences import CourierLanguages
 from gateway.runtime.inbox import Inbox
 from gateway.runtime.maintenance.decommission import Decommissioning
 from gateway.runtime.notifications.contacts import Contacts
@@ -67,6 +68,7 @@ class GatewayServices(Frozen):
     proposals: Proposals
     home_file_writer: HomeFileWriter
     uplink: Uplink | None  # the connection to the hub
+    courier_languages: CourierLanguages = field(default_factory=CourierLanguages)
     is_refused_by_broker: Callable[[], bool] = lambda: False  # there is no session, because of account or password
 
     @property

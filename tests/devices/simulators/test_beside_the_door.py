@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from devices.commands import Light, SetSignal, ShowResult, Sound
+from devices.commands import Light, SaySentence, SetSignal, ShowResult, Sound
 from devices.reports import (
     AnswerButtonReport,
     AvailabilityReport,
@@ -32,7 +32,17 @@ from devices.simulators.control import (
     WalkIn,
 )
 from devices.vendors.words import TopicSuffix
-from tests.devices.street import DOOR, FRIDGE, LOCK, SCANNER, SIGNAL, DeviceMessage, HouseClient, connected_house
+from tests.devices.street import (
+    DOOR,
+    FRIDGE,
+    LOCK,
+    SCANNER,
+    SIGNAL,
+    SPEAKER,
+    DeviceMessage,
+    HouseClient,
+    connected_house,
+)
 
 pytestmark = pytest.mark.slow
 OPEN, CLOSED = DoorReport(door=DoorState.OPEN), DoorReport(door=DoorState.CLOSED)
@@ -144,6 +154,17 @@ async def test_a_dead_signal_does_not_ring_and_a_silent_one_rings_unconfirmed(tm
         await there.until_logged("signal", id="r2")
         assert [line["id"] for line in there.logged("signal")] == ["r2"]
         assert [said for said in there.said if said.channel is TopicSuffix.EVENT] == []
+
+
+async def test_a_speaker_says_what_it_is_told_once_and_a_dead_one_says_nothing(tmp_path: Path) -> None:
+    async with connected_house(tmp_path, {"front-speaker": SPEAKER}) as there:
+        await there.fault("front-speaker", "dead")
+        await there.tell("front-speaker", SaySentence(id="s1", sound=Sound.NO, language="fr", text=""))
+        await there.house.ask(ReadState())
+        await there.fault("front-speaker", "dead", on=False)
+        await there.tell("front-speaker", SaySentence(id="s2", sound=Sound.GO, language="fr", text=""))
+        await there.until_logged("sentence", sound="go", language="fr")
+        assert [line["sound"] for line in there.logged("sentence")] == ["go"]
 
 
 async def test_only_somebody_inside_can_answer(tmp_path: Path) -> None:

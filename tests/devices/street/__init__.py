@@ -31,6 +31,7 @@ LOCK = {"kind": "lock", "vendor": "somfy", "address": "io://1/1", "latency_s": 0
 DOOR = {"kind": "door", "vendor": "somfy", "address": "io://1/2"}
 SCANNER = {"kind": "scanner", "vendor": "scanner"}
 SIGNAL = {"kind": "signal", "vendor": "signal"}
+SPEAKER = {"kind": "speaker", "vendor": "esphome"}
 OPENER = {"kind": "cover", "vendor": "esphome", "latency_s": 0.05, "travel_s": 0.8}
 REED = {"kind": "door", "vendor": "esphome"}
 FRIDGE = {"kind": "fridge", "vendor": "smartthings"}
