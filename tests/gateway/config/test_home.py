@@ -41,7 +41,7 @@ def test_the_waiting_times_of_a_house_file_have_the_names_and_values_that_they_a
         "ring": 20, "bell": 5, "live": 5, "approval": 60, "command_life": 5, "skew": 5, "never": 30, "stable": 2,
         "advance": 180, "open_again": 60, "relock": 10, "post_roll": 10, "film_closes": 10, "outage": 60, "watch": 900,
         "lockout": 900, "merge": 10, "label": 2, "courier": 60, "probe": 10, "by_hand": 120, "incident": 600,
-        "alarm_again": 60, "near": 120, "after": 900, "pre_roll": 10,
+        "alarm_again": 60, "near": 120, "after": 900, "pre_roll": 10, "yes_life": 30,
     }  # fmt: skip
     assert entrance_rules(load_home_file(HOME), "front").timing.model_dump() == named
 
