@@ -12,8 +12,8 @@ from sqlalchemy import insert, select, update
 
 from gateway.config.home import Home
 from gateway.domain.delivery.promise import Cancel, DeliveryBody, State
+from gateway.domain.delivery.result import CollectResult, Outcome
 from gateway.domain.delivery.result import DoorResult as Left
-from gateway.domain.delivery.result import Outcome
 from gateway.domain.visit.commands import ReportDoorResult, ReportParcelResult
 from gateway.domain.visit.state import Phase
 from gateway.hub.database.tables import brand_keys, connections, home_events, homes
@@ -135,11 +135,22 @@ class HubHouse:
         await self.made.store.commit(reserve_step(under, visit=visit, now=now))
         return visit
 
-    async def ends(self, said: DeliveryBody, visit: str, outcome: Outcome, house: Left, missing: int = 0) -> None:
+    async def ends(  # noqa: PLR0913 - how a visit ends
+        self,
+        said: DeliveryBody,
+        visit: str,
+        outcome: Outcome,
+        house: Left,
+        missing: int = 0,
+        *,
+        collected: CollectResult | None = None,
+    ) -> None:
         now = self.made.clock.now()
         under = self.made.store.deliveries.facts(f"shop.{said.id}", now)
         assert under is not None
-        parcels = ReportParcelResult(visit=visit, delivery=under.id, outcome=outcome, missing=missing)
+        parcels = ReportParcelResult(
+            visit=visit, delivery=under.id, outcome=outcome, missing=missing, collected=collected
+        )
         left = ReportDoorResult(visit=visit, delivery=under.id, door_result=house)
         await self.made.store.commit(
             make_step(entrance(under, visit=visit, phase=Phase.RELOCKING), parcels, left, now=now)

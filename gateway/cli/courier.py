@@ -40,6 +40,7 @@ ACTION_INTERVAL_S = 1.0  # seconds for each thing that the simulated courier doe
 REMEDIES: Mapping[Refusal, str] = {
     Refusal.UNKNOWN_CODE: "No delivery that is announced here has this code: see `perron retailer announce --help`.",
     Refusal.COURIER_NOT_PROVEN: "Scan the courier's code within the same minute: see `perron scan --help`.",
+    Refusal.COLLECT_INSIDE: "The code of a parcel to collect opens nothing. Scan it while the door stands open.",
     Refusal.KEEPER_NOT_PROVEN: "Scan a keeper's code within the same minute: see `perron scan --help`. The page"
     " Keepers gives one.",
     Refusal.KEEPER_NOT_ACCEPTED: "`keepers` of this entrance lists the keepers whose code it accepts. The page"

@@ -397,6 +397,8 @@ class Destination(Frozen):
     cold_places: frozenset[str]  # those that may take a delivery with a temperature limit
     courier_proof: bool = False
     living_space: bool = False
+    collects: bool = False  # whether a courier may take parcels with him
+    collects_alone: bool = False  # whether he may do so without bringing one
 
 
 class Home(ConfigSection):
@@ -461,6 +463,8 @@ class Home(ConfigSection):
                 cold_places=frozenset(place for place, one in section.places.items() if one.fridge is not None),
                 courier_proof=section.needs_courier_token,
                 living_space=section.living_space,
+                collects=True,
+                collects_alone=section.holder is Holder.COURIER,
             )
             for id_, section in self.entrances.items()
         }

@@ -39,4 +39,7 @@ OUTCOME_TEXTS: Mapping[Outcome, Text] = {
     Outcome.ATTENDED: _("answered at the door"),
     Outcome.REFUSED: pgettext("a delivery", "refused"),
     Outcome.UNKNOWN: _("unknown"),
+    Outcome.COLLECTED: _("collected"),
+    Outcome.PARTLY_COLLECTED: _("partly collected"),
+    Outcome.NOT_COLLECTED: _("not collected"),
 }

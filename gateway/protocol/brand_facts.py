@@ -139,11 +139,11 @@ def _summary(  # noqa: PLR0913 - each part of the facts
 ) -> BrandFacts:
     opened = [visit for visit in visits if visit.was_opened]
     inside = [visit.inside.total_seconds() for visit in opened if visit.entered is None]
-    brought = {Outcome.DELIVERED.value, Outcome.PARTLY_DELIVERED.value}
+    done = {Outcome.DELIVERED, Outcome.PARTLY_DELIVERED, Outcome.COLLECTED, Outcome.PARTLY_COLLECTED}
     on_time = {
         visit.delivery
         for visit in visits
-        if visit.outcome in brought
+        if visit.outcome in done
         and visit.began is not None
         and (window := windows.get(visit.delivery or "")) is not None
         and window.start <= visit.began < window.end

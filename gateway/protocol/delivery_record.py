@@ -24,7 +24,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from gateway.domain.delivery.promise import Digest, Id, Instant, State, Version, WireModel
-from gateway.domain.delivery.result import DoorResult
+from gateway.domain.delivery.result import CollectResult, DoorResult
 from gateway.domain.frozen import Frozen
 from gateway.protocol import hash_chain
 
@@ -32,7 +32,10 @@ MAX_CELSIUS = 100.0  # °C: readings beyond it, and readings that are no number,
 MAX_LINES = 60  # lines, so that an event stays below MAX_EVENT_BYTES
 # A parcel may be read a minute before its courier's code, and only then a visit begins
 PRE_VISIT_WINDOW = timedelta(seconds=70)
-END_STATES = frozenset({State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED})
+END_STATES = frozenset({
+    State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED,
+    State.COLLECTED, State.PARTLY_COLLECTED, State.NOT_COLLECTED,
+})  # fmt: skip
 """The states of an ended delivery; only these have a record."""
 
 _GENESIS = hash_chain.ChainHead(hash=sha256(b"perron account 1").digest())
@@ -50,6 +53,7 @@ class RecordEntryKind(StrEnum):
     """The kind of a record entry."""
 
     PARCEL = auto()  # a scanner read one of the parcels at the door; `code`: its last four characters
+    COLLECTED = auto()  # a scanner read one of the parcels to collect, inside; `code` as of `parcel`
     UNLOCKED = auto()  # the lock reported the bolt withdrawn
     OPENED = auto()
     CLOSED = auto()
@@ -58,6 +62,10 @@ class RecordEntryKind(StrEnum):
     LOCKED_AGAIN = auto()  # door and bolt were proven closed, each by an answer to a new query
     HANDED_TO_OWNER = auto()
     NOT_OPENED = auto()
+
+
+# The kind of a scanned code of this delivery -> its entry
+_READ_CODES: Mapping[str, RecordEntryKind] = {"parcel": RecordEntryKind.PARCEL, "collect": RecordEntryKind.COLLECTED}
 
 
 class RecordEntry(WireModel):
@@ -82,8 +90,9 @@ class Statement(WireModel):
     `lines`, `head`: the number of lines and the hash of the last one. `entry`: the hash of the log entry with the lines
     and with this statement, without `entry`. `message_sha256`: SHA-256 of the message that the home accepted as this
     version, byte for byte, so that nobody can present another one; None: the home accepted it before boxes recorded
-    that. `left_out`: the number of lines in the middle without room (a door that opened and closed many times).
-    `clock_trusted`: whether the box knew the time at each line. `sandbox`: the home is simulated.
+    that. `collected`: of an order with `collect`. `left_out`: the number of lines in the middle without room (a door
+    that opened and closed many times). `clock_trusted`: whether the box knew the time at each line. `sandbox`: the home
+    is simulated.
     """
 
     kind: Literal["perron account 1"] = "perron account 1"
@@ -96,6 +105,7 @@ class Statement(WireModel):
     reason: Annotated[str, StringConstraints(max_length=64)] | None = None
     missing: Annotated[int, Field(ge=0)]
     house: DoorResult
+    collected: CollectResult | None = None
     at: Instant
     clock_trusted: bool
     sandbox: bool = False
@@ -172,11 +182,11 @@ class _RecordBuilder:
         event = row["event"]
         if event["event"] != "Scanned" or any(command.get("word") == "no" for command in row["commands"]):
             return
-        ours = any(match == {"kind": "parcel", "delivery": self._delivery} for match in event["matches"])
-        if ours and event["code"]["hmac"] not in self._codes:
+        kinds = {match["kind"] for match in event["matches"] if match["delivery"] == self._delivery}
+        what = next((what for kind, what in _READ_CODES.items() if kind in kinds), None)
+        if what is not None and event["code"]["hmac"] not in self._codes:
             self._codes.add(event["code"]["hmac"])
-            at = datetime.fromisoformat(row["at"])
-            yield RecordEntry(at=at, what=RecordEntryKind.PARCEL, code=shown_code(event["code"]["last"]))
+            yield RecordEntry(at=datetime.fromisoformat(row["at"]), what=what, code=shown_code(event["code"]["last"]))
 
     def _door_entries(self, row: LogBody, at: datetime) -> Iterator[RecordEntry]:
         contact = _reported_contact(row["event"])

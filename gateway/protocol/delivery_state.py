@@ -13,6 +13,7 @@ PUBLIC_REASONS = frozenset({
     # the content of a message
     "jti_reused", "already_offered", "unknown_delivery", "version_too_low", "cancelled", "expired", "too_late",
     "unknown_entrance", "unknown_place", "place_not_cold", "courier_code_missing", "code_collision", "downgrade",
+    "cannot_collect",
     # of a message: whether it is believed
     "malformed", "wrong_header", "wrong_algorithm", "wrong_type", "unknown_key", "wrong_signature",
     "wrong_claims", "wrong_issuer", "wrong_audience", "not_yet_valid", "no_longer_valid", "key_distrusted",
@@ -21,7 +22,7 @@ PUBLIC_REASONS = frozenset({
     # of the household: it refused this one delivery
     "declined_by_household",
     # of a visit
-    "attended", "unknown", "not_delivered",
+    "attended", "unknown", "not_delivered", "not_collected",
     # of a receiver who did not take it
     "declined", "declined_damaged", "declined_unknown", "declined_no_room",
 })  # fmt: skip
@@ -44,9 +45,10 @@ class DeliveryStatus(Frozen):
     house: str | None = None
     custody: str | None = None
     moved_to: str | None = None
+    collected: str | None = None
 
 
-STATUS_FIELDS = ("state", "reason", "missing", "house", "custody", "moved_to")
+STATUS_FIELDS = ("state", "reason", "missing", "house", "custody", "moved_to", "collected")
 """The fields of `DeliveryStatus`: each is a column of a delivery and a member of an event."""
 
 
@@ -70,6 +72,7 @@ def status_of(result: DeliveryResult, *, known: bool) -> DeliveryStatus | None:
             house=house,
             custody=result.custody,
             moved_to=result.moved_to,
+            collected=None if result.collected is None else str(result.collected),
         )
     if result.accepted is False and not known:
         return DeliveryStatus(state=State.REFUSED, reason=public_reason(result.code))

@@ -360,7 +360,8 @@ def event_body(command: c.Command) -> dict[str, object] | None:
             return {"kind": "alarm", "code": command.code.value, "detail": command.detail, **closure}
         case c.ReportParcelResult():
             return {"kind": "outcome", "delivery": command.delivery, "outcome": command.outcome.value,
-                    "missing": command.missing}  # fmt: skip
+                    "missing": command.missing,
+                    "collected": None if command.collected is None else command.collected.value}  # fmt: skip
         case c.ReportDoorResult():
             return {"kind": "house", "delivery": command.delivery, "house": command.door_result.value}
         case c.ReportReadiness():

@@ -173,6 +173,9 @@ _STATES = {
     State.DELIVERED: ParcelState.DELIVERED,
     State.PARTLY_DELIVERED: ParcelState.DELIVERED,
     State.NOT_DELIVERED: ParcelState.NOT_DELIVERED,
+    State.COLLECTED: ParcelState.NOT_DELIVERED,  # an own parcel collects nothing
+    State.PARTLY_COLLECTED: ParcelState.NOT_DELIVERED,
+    State.NOT_COLLECTED: ParcelState.NOT_DELIVERED,
     State.REFUSED: ParcelState.REFUSED,
     State.CANCELLED: ParcelState.CANCELLED,
     State.EXPIRED: ParcelState.EXPIRED,

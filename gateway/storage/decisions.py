@@ -163,10 +163,18 @@ def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> No
             _settle_reservation(db, command.visit, "not_sent" if command.withdrawal else "given_back")
         case c.ReportParcelResult():
             db.execute(
-                "INSERT INTO visit (id, delivery, entrance, began, outcome, missing) VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome, missing = excluded.missing"
-                " WHERE outcome IS NULL",
-                (command.visit, command.delivery, step.entrance, step.now.utc, command.outcome, command.missing),
+                "INSERT INTO visit (id, delivery, entrance, began, outcome, missing, collected)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome,"
+                " missing = excluded.missing, collected = excluded.collected WHERE outcome IS NULL",
+                (
+                    command.visit,
+                    command.delivery,
+                    step.entrance,
+                    step.now.utc,
+                    command.outcome,
+                    command.missing,
+                    command.collected,
+                ),
             )
             mark_for_check(db, command.delivery)
         case c.ReportDoorResult():

@@ -55,7 +55,11 @@ def append_record(db: Database, promise: DeliveryOrder, result: DeliveryResult, 
         "left_out": left_out,
         "head": head_hash(lines),
     }
-    more: dict[str, Json] = {"reason": result.reason, "message_sha256": promise.message_sha256}
+    more: dict[str, Json] = {
+        "reason": result.reason,
+        "collected": result.collected,
+        "message_sha256": promise.message_sha256,
+    }
     statement |= {name: value for name, value in more.items() if value is not None}
     facts: dict[str, Json] = {"account": statement, "lines": stated_lines}
     db.log("account", now.utc, facts, entrance=promise.entrance, visit=visits[-1] if visits else None)

@@ -52,6 +52,7 @@ class MessageRefusal:
     UNKNOWN_PLACE = "unknown_place"
     PLACE_NOT_COLD = "place_not_cold"
     COURIER_CODE_MISSING = "courier_code_missing"
+    CANNOT_COLLECT = "cannot_collect"  # nothing is collected at a reception, or where a keeper comes without a parcel
     CODE_COLLISION = "code_collision"
     TOO_MANY = "too_many"  # of this brand; the message is not stored
     DOWNGRADE = "downgrade"  # a message of version 1 about an order of version 2: it would drop the order's limits
@@ -145,7 +146,7 @@ class OfferProcessor(Frozen):
             stands = row.result(self.context, now)
             if code is None:
                 store_reported(db, row, stands, self.context, now)
-            shown = ("state", "reason", "missing", "house", "custody", "moved_to", "lacking")
+            shown = ("state", "reason", "missing", "house", "custody", "moved_to", "collected", "lacking")
             state = {name: getattr(stands, name) for name in shown}
         return blank.model_copy(update={"accepted": code is None, "code": code, **state})
 
@@ -184,7 +185,10 @@ class OfferProcessor(Frozen):
             return MessageRefusal.UNKNOWN_PLACE
         if order.cold_max_c is not None and order.place not in entrance.cold_places:
             return MessageRefusal.PLACE_NOT_COLD
-        if entrance.courier_proof and order.courier is None and order.brand != OWN_BRAND:
+        if order.collect and not (entrance.collects if order.parcels else entrance.collects_alone):
+            return MessageRefusal.CANNOT_COLLECT
+        needs_courier = order.only_collects or (entrance.courier_proof and order.brand != OWN_BRAND)
+        if needs_courier and order.courier is None:
             return MessageRefusal.COURIER_CODE_MISSING
         if order.end <= now.utc:
             return MessageRefusal.EXPIRED
@@ -217,7 +221,7 @@ def _has_code_collision(db: Database, order: DeliveryOrder) -> bool:
           AND d.starts < ? AND d.ends > ?
           AND NOT EXISTS (SELECT 1 FROM visit v WHERE v.delivery = d.key AND v.outcome = 'delivered')
     """
-    codes = {*order.parcels, *(() if order.courier is None else (order.courier,))}
+    codes = {*order.parcels, *order.collect, *(() if order.courier is None else (order.courier,))}
     where = (order.key, order.brand, order.entrance, order.end, order.start)
     return any(db.exists(query, (code, *where)) for code in codes)
 
@@ -254,6 +258,7 @@ def write_order(db: Database, order: DeliveryOrder) -> None:
     )
     db.execute("DELETE FROM code WHERE delivery = ?", (order.key,))
     codes = [(value, order.key, "parcel") for value in sorted(order.parcels)]
+    codes += [(value, order.key, "collect") for value in sorted(order.collect)]
     if order.courier is not None:
         codes.append((order.courier, order.key, "courier"))
     db.executemany("INSERT INTO code (value, delivery, kind) VALUES (?, ?, ?)", codes)

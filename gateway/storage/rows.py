@@ -14,7 +14,7 @@ from gateway.domain.delivery.features import Dimensions
 from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, OrderUsage, State
-from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.delivery.result import CollectResult, DoorResult, Outcome
 from gateway.domain.frozen import Frozen, replace
 from gateway.domain.now import Now
 from gateway.storage.database import Database, record_of
@@ -28,13 +28,14 @@ SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts
   d.message_version, d.accepted_entrances, d.dimensions, d.label_rules, d.info,
   d.moved_from, d.announced_place, d.placed, d.refused_at, d.refused_by,
   (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'parcel') AS parcels,
+  (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'collect') AS collect,
   (SELECT value FROM code WHERE delivery = d.key AND kind = 'courier') AS courier,
   (SELECT said_day FROM own_parcel WHERE delivery = d.key) AS said_day,
   p.version AS permission_version, p.standing, p.terms,
   (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN ('reserved', 'spent')) AS used,
   (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN ('reserved', 'spent', 'given_back')) AS withdrawals,
-  (SELECT json_group_array(json_array(outcome, missing, house)) FROM
-    (SELECT outcome, missing, house FROM visit WHERE delivery = d.key ORDER BY began, id)) AS visits,
+  (SELECT json_group_array(json_array(outcome, missing, house, collected)) FROM
+    (SELECT outcome, missing, house, collected FROM visit WHERE delivery = d.key ORDER BY began, id)) AS visits,
   EXISTS (SELECT 1 FROM entrance e LEFT JOIN visit v ON v.id = e.visit
     WHERE e.delivery = d.key AND v.outcome IS NULL)
   OR EXISTS (SELECT 1 FROM custody c JOIN visit v ON v.id = c.visit
@@ -92,6 +93,7 @@ class DeliveryRow(Frozen):
             moved_to=None if self.order.moved_from is None else self.order.entrance,
             missing=self.usage.missing,
             house=self.usage.house,
+            collected=self.usage.collected,
             lacking=self.lacking,
         )
 
@@ -131,7 +133,7 @@ def select_rows(db: Database, query: str, parameters: Sequence[object]) -> sqlit
 def comparable(result: DeliveryResult) -> str:
     """Return what makes two results differ for a retailer."""
     compared = {"version", "state", "reason", "missing", "house", "lacking"}
-    later = {name for name in ("custody", "moved_to") if getattr(result, name) is not None}
+    later = {name for name in ("custody", "moved_to", "collected") if getattr(result, name) is not None}
     return result.model_dump_json(include=compared | later)
 
 
@@ -170,14 +172,16 @@ def read_row(row: sqlite3.Row) -> DeliveryRow:
         permission = _permission(row["brand"], row["permission_version"], row["standing"], row["terms"])
     message, lacking, visits = row["message"], row["lacking"], json.loads(row["visits"])
     sha256 = None if message is None else message.hex()
-    parcels = frozenset(json.loads(row["parcels"]))
-    order = record_of(DeliveryOrder, row, parcels=parcels, message_sha256=sha256, **_features_of(row))
+    codes = {name: frozenset(json.loads(row[name])) for name in ("parcels", "collect")}
+    order = record_of(DeliveryOrder, row, message_sha256=sha256, **codes, **_features_of(row))
+    ended = [visit for visit in visits if visit[0] is not None]
     usage = record_of(
         OrderUsage,
         row,
-        outcomes=tuple(Outcome(outcome) for outcome, _, _ in visits if outcome is not None),
-        missing=next((missing for outcome, missing, _ in reversed(visits) if outcome is not None), 0),
-        house=next((DoorResult(house) for _, _, house in reversed(visits) if house is not None), None),
+        outcomes=tuple(Outcome(outcome) for outcome, _, _, _ in ended),
+        missing=next((missing for _, missing, _, _ in reversed(ended)), 0),
+        collected=next((CollectResult(word) for _, _, _, word in reversed(ended) if word is not None), None),
+        house=next((DoorResult(house) for _, _, house, _ in reversed(visits) if house is not None), None),
     )
     lacking = None if lacking is None else tuple(json.loads(lacking))
     return record_of(DeliveryRow, row, order=order, permission=permission, usage=usage, lacking=lacking)

@@ -38,7 +38,7 @@ RandomAction = Callable[[SimulatedHome, random.Random, SimulatedDelivery], str]
 
 
 def scan_parcel(house: SimulatedHome, rng: random.Random, p: SimulatedDelivery) -> str:
-    code = rng.choice(sorted(p.parcels))
+    code = rng.choice(sorted(p.door_codes))
     house.scan(code, scanner=rng.choice(("s", "s", "s", "t")))
     if p.needs_courier and rng.random() < 0.7:
         house.run(rng.choice((0.5, 5, 70)))
@@ -60,7 +60,7 @@ def scan_wrong(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -
 
 
 def scan_retained(house: SimulatedHome, _: random.Random, p: SimulatedDelivery) -> str:
-    house.scan(min(p.parcels), retained=True)
+    house.scan(min(p.door_codes), retained=True)
     return "a retained scan"
 
 
@@ -111,6 +111,27 @@ def let_in(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -> st
     return "an honest courier"
 
 
+def let_in_to_collect(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -> str:
+    """A courier who takes parcels with him: some he scans inside, some too early, too late or never."""
+    alone = rng.random() < 0.5
+    new = announce_delivery(house, f"r{house.scans}", returns=rng.choice((1, 2)), alone=alone)
+    house.scan(min(new.door_codes))
+    if rng.random() < 0.3:
+        house.run(1)
+        house.scan(max(new.collect))
+    house.run(rng.choice((20.5, 22.0, 26.0)))
+    house.open()
+    house.run(1)
+    for code in sorted(new.collect):
+        if rng.random() < 0.6:
+            house.scan(code)
+    house.run(rng.choice((0.5, 5.0)))
+    house.close()
+    house.run(rng.choice((0.1, 3.0, 15.0)))
+    house.scan(max(new.collect))
+    return "a courier collects"
+
+
 def let_in_late(house: SimulatedHome, rng: random.Random, p: SimulatedDelivery) -> str:
     """The same, and a radio takes the unlock in time and hands it to the lock much later; the visit ends before."""
     before, house.faults.holds = house.faults.holds, rng.choice((45.0, 70.0, 110.0))
@@ -126,7 +147,7 @@ def guess_codes(house: SimulatedHome, rng: random.Random, p: SimulatedDelivery) 
         for _j in range(4):
             house.scan(f"guess-{rng.randrange(1000)}")
             house.run(0.2)
-        house.scan(min(rng.choice((p, house.promises[min(house.promises)])).parcels))
+        house.scan(min(rng.choice((p, house.promises[min(house.promises)])).door_codes))
         house.run(rng.choice((2.0, 11.0)))
     return "guesses beside a label"
 
@@ -345,6 +366,7 @@ CALM_ACTIONS: tuple[tuple[int, RandomAction], ...] = (
     (1, scan_retained),
     (6, let_in),
     (2, let_in_late),
+    (3, let_in_to_collect),
     (1, guess_codes),
     (1, show_codes_to_camera),
     (1, two_brands_one_code),

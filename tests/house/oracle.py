@@ -7,11 +7,11 @@ I10 never lock an open door, I11 what is safe goes on without a store, I16 wrong
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from typing import TYPE_CHECKING
 
 from devices.reports import BatteryLevel, DoorReport, DoorState, LockReport, LockState
-from gateway.domain.delivery.result import DoorResult
+from gateway.domain.delivery.result import CollectResult, DoorResult
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.closures.bolted_door import NOT_LOCKED
@@ -60,6 +60,7 @@ class Oracle:
         self.held: set[str] = set()  # visits whose unlock a radio held
         self.late_at: float | None = None  # since when the bolt is back by a held unlock, after "locked again" was said
         self.late_told = False  # and the owner was alarmed since
+        self.taken = defaultdict[str, set[str]](set)  # visit -> the returns that were scanned inside
         self.lost_cameras: set[tuple[str, int, str]] = set()  # (visit, part, camera)
 
     # ---- what reaches the gateway -----------------------------------------------------------------------------------
@@ -69,6 +70,8 @@ class Oracle:
         for promise in self.house.promises.values():
             if code in promise.parcels:
                 yield e.CodeMatch(kind=CodeKind.PARCEL, delivery=promise.facts())
+            elif code in promise.collect:
+                yield e.CodeMatch(kind=CodeKind.COLLECT, delivery=promise.facts())
             elif code == promise.courier:
                 yield e.CodeMatch(kind=CodeKind.COURIER, delivery=promise.facts())
 
@@ -88,9 +91,27 @@ class Oracle:
 
     def scans(self, scan: e.Scanned) -> None:
         """Remember who scanned what and when, to judge the courier's proof."""
+        visit = self.house.mem.visit
+        if visit is not None and scan.code in visit.delivery.collect and self._was_open_in(visit.id):
+            self.taken[visit.id].add(scan.code)
         if not scan.retained:
             self.scanned_at[scan.code] = self.house.t
             self.scan_times[scan.id] = (dict(self.scanned_at), scan)
+
+    def _was_open_in(self, visit: str) -> bool:
+        """Whether the leaf stood open since the visit's order to open left the box."""
+        ordered = self.published.get(visit, float("inf"))
+        return self.house.premises.door_open or self.house.premises.last_leaf >= ordered
+
+    def _check_collected(self, told: c.ReportParcelResult) -> None:
+        """What is called collected was scanned inside: after the door of this visit had stood open."""
+        due = next(x.collect for x in self.house.promises.values() if x.id == told.delivery)
+        if told.collected is None:
+            return
+        self.seen[f"with it {told.collected}"] += 1
+        lacking = due - self.taken[told.visit]
+        assert told.collected is not CollectResult.COLLECTED or not lacking, "a return is called collected unscanned"
+        assert told.collected is CollectResult.NOT_COLLECTED or self.taken[told.visit], "collected without any scan"
 
     def hears_lock(self, report: LockReport, heard: e.ReportContext, made: float) -> None:
         """Keep the newest "locked" that answers a question."""
@@ -150,7 +171,9 @@ class Oracle:
     def _check_codes(self, visit: str, promise: SimulatedDelivery) -> None:
         """The visit began with a code of this delivery, and with the courier's proof near it where that is asked."""
         times, scan = self.scan_times[visit]
-        assert scan.code in promise.parcels | {promise.courier}, "I1 another delivery's code"
+        assert scan.code in promise.parcels | {promise.courier}, "I1 another delivery's code, or one of a return"
+        if promise.alone:
+            return  # its courier's code is the one that began it
         parcel = max((times[code] for code in promise.parcels if code in times), default=NEVER_S)
         assert parcel > NEVER_S, "I1 no parcel was scanned"
         if promise.needs_courier:
@@ -236,6 +259,7 @@ class Oracle:
                 self.results[visit] += 1
                 assert self.results[visit] == 1, "a parcel's result told twice"
                 self.seen[f"outcome {outcome}"] += 1
+                self._check_collected(command)
             case c.StopRecording(visit=visit, part=part, keep=keep):
                 assert keep or visit not in self.published, "I3 film of an opening thrown away"
                 if visit in self.house.intents and keep:

@@ -45,6 +45,7 @@ FAILED_CHECKS: Mapping[Refusal, str] = {
     Refusal.HUB_SIGNED_NOT_PERMITTED: "brand",
     Refusal.ANNOUNCE_AGAIN: "parcel",
     Refusal.LABEL_FORBIDS: "parcel",
+    Refusal.COLLECT_INSIDE: "parcel",
     Refusal.COURIER_NOT_PROVEN: "courier",
     Refusal.KEEPER_NOT_PROVEN: "courier",
     Refusal.KEEPER_NOT_ACCEPTED: "courier",

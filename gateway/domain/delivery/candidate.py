@@ -43,6 +43,12 @@ class VisitDelivery(Frozen):
     dimensions: Dimensions | None = None  # of the largest parcel; None: not announced
     for_robot: bool = False  # a robot brings it, and nobody else may
     yes_each: bool = False  # each opening needs a yes of its own
+    collect: frozenset[str] = frozenset()  # normalised codes of the parcels that the courier takes with him
+
+    @property
+    def only_collects(self) -> bool:
+        """Return whether it brings nothing: then the courier's own code opens it, not a parcel's."""
+        return bool(self.collect) and not self.parcels
 
 
 class DeliveryContext(Frozen):
@@ -96,12 +102,13 @@ def candidate(
         openings_left=max(0, openings - usage.used),
         withdrawals_left=max(0, MAX_WITHDRAWALS_PER_OPENING * openings - usage.withdrawals),
         # A moved delivery still needs the proof, and the owner's tap, that its own entrance requires
-        needs_courier=not is_own and not context.courier_proof.isdisjoint(order.lies_at),
+        needs_courier=not is_own and (order.only_collects or not context.courier_proof.isdisjoint(order.lies_at)),
         needs_yes=(permission is not None and permission.terms.ask_each_time)
         or (is_own and not order.lies_at <= context.without_tap),
         cold_max_c=order.cold_max_c,
         parcels=order.parcels,
         dimensions=order.dimensions,
+        collect=order.collect,
     )
 
 

@@ -37,7 +37,7 @@ class Feature(StrEnum):
     LABEL_RULES = auto()  # the rules on the label that must have been read (label.py)
 
 
-SUPPORTED_FEATURES: Final = frozenset({Feature.ENTRANCES, Feature.DIMENSIONS, Feature.LABEL_RULES})
+SUPPORTED_FEATURES: Final = frozenset({Feature.COLLECT, Feature.ENTRANCES, Feature.DIMENSIONS, Feature.LABEL_RULES})
 """The features that this box understands. The one place to change when another one is built."""
 
 _FIELDS: Final[Mapping[str, Feature]] = {

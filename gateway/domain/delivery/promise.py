@@ -21,7 +21,7 @@ from pydantic import (
 from gateway.domain.day import FIRST_INSTANT, LAST_INSTANT
 from gateway.domain.delivery.barcodes import BarcodeKind, InvalidBarcode, courier_token_value, normalise
 from gateway.domain.delivery.features import SPEAKS, Dimensions, Speaks, Word
-from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
+from gateway.domain.delivery.result import CollectResult, DoorResult, Outcome, Refusal
 from gateway.domain.frozen import Frozen
 
 MAX_WINDOW = timedelta(days=7)
@@ -212,6 +212,7 @@ class DeliveryOrder(Frozen):
     label_rules: frozenset[str] = (
         frozenset()
     )  # identifiers of the rules that must have been read on the label (label.py)
+    collect: frozenset[str] = frozenset()  # normalised codes of the parcels that the courier takes with him
     info: Mapping[str, str] = field(default_factory=dict)  # texts for people; nothing decides on them
     moved_from: str | None = None  # the entrance of the retailer's order, if the house moved it to another one
     announced_place: str | None = None  # the place of the retailer's order, if the house moved it
@@ -222,6 +223,11 @@ class DeliveryOrder(Frozen):
     def key(self) -> str:
         """Return the delivery's unique key in the house: two brands may use one id. Neither part contains a point."""
         return delivery_key(self.brand, self.id)
+
+    @property
+    def only_collects(self) -> bool:
+        """Return whether it brings nothing, and the courier only takes parcels with him."""
+        return bool(self.collect) and not self.parcels
 
     @property
     def lies_at(self) -> frozenset[str]:
@@ -263,13 +269,18 @@ class State(StrEnum):
     DELIVERED = auto()
     PARTLY_DELIVERED = auto()
     NOT_DELIVERED = auto()
+    COLLECTED = auto()  # of an order that only collects, as the next two
+    PARTLY_COLLECTED = auto()
+    NOT_COLLECTED = auto()
     REFUSED = auto()
     CANCELLED = auto()
     EXPIRED = auto()
 
 
 FINAL_STATES = frozenset({
-    State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED, State.REFUSED, State.CANCELLED, State.EXPIRED,
+    State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED,
+    State.COLLECTED, State.PARTLY_COLLECTED, State.NOT_COLLECTED,
+    State.REFUSED, State.CANCELLED, State.EXPIRED,
 })  # fmt: skip
 """The states that time alone no longer changes."""
 
@@ -282,11 +293,12 @@ class OrderUsage(Frozen):
     visiting: bool = False  # a visit under it runs, and its parcels' result is not set yet
     outcomes: tuple[Outcome, ...] = ()  # oldest first
     missing: int = 0  # parcels that the newest outcome lacks
+    collected: CollectResult | None = None  # the newest; None: nothing was to be collected, or nothing is known of it
     house: DoorResult | None = None  # the newest visit's
 
 
 class OrderStatus(Frozen):
-    """The state and, for `refused` and `not_delivered`, its stable reason."""
+    """The state and, for `refused`, `not_delivered` and `not_collected`, its stable reason."""
 
     state: State
     reason: str | None = None
@@ -300,14 +312,14 @@ def order_status(
         return OrderStatus(state=State.CANCELLED)
     if usage.visiting:
         return OrderStatus(state=State.VISITING)
-    ended = _final_status(usage.outcomes)
+    ended = _final_status(usage.outcomes, only_collects=order.only_collects)
     if ended is not None:
         return ended
     if utc is not None and utc >= order.end:
         return OrderStatus(state=State.EXPIRED)
     if refusal not in {None, Refusal.AWAITING_PERMISSION}:
         return OrderStatus(state=State.REFUSED, reason=refusal)
-    if not order.parcels:
+    if not (order.parcels or order.collect):
         return OrderStatus(state=State.AWAITING_LABEL)
     if refusal is not None:
         return OrderStatus(state=State.AWAITING_PERMISSION)
@@ -315,15 +327,18 @@ def order_status(
     return OrderStatus(state=State.WINDOW_OPEN if opened else State.SCHEDULED)
 
 
-def _final_status(outcomes: tuple[Outcome, ...]) -> OrderStatus | None:
+_BEST_FIRST = (Outcome.DELIVERED, Outcome.COLLECTED, Outcome.PARTLY_DELIVERED, Outcome.PARTLY_COLLECTED)
+
+
+def _final_status(outcomes: tuple[Outcome, ...], *, only_collects: bool) -> OrderStatus | None:
     """Return the best outcome of several visits. A refused visit does not end a delivery."""
-    if Outcome.DELIVERED in outcomes:
-        return OrderStatus(state=State.DELIVERED)
-    if Outcome.PARTLY_DELIVERED in outcomes:
-        return OrderStatus(state=State.PARTLY_DELIVERED)
+    best = next((outcome for outcome in _BEST_FIRST if outcome in outcomes), None)
+    if best is not None:
+        return OrderStatus(state=State(best.value))
     for outcome in reversed(outcomes):
         if outcome is not Outcome.REFUSED:
-            return OrderStatus(state=State.NOT_DELIVERED, reason=outcome.value)
+            state = State.NOT_COLLECTED if only_collects else State.NOT_DELIVERED
+            return OrderStatus(state=state, reason=outcome.value)
     return None
 
 
@@ -344,6 +359,7 @@ class DeliveryResult(WireModel):
     reason: str | None = None
     missing: Annotated[int, Field(ge=0, le=MAX_PARCELS)] = 0
     house: DoorResult | None = None  # how the visit left the door
+    collected: CollectResult | None = None  # of an order with `collect`; None: nothing is known of it
     custody: Literal["receiver"] | None = None  # a receiver took it for the household
     moved_to: Id | None = None  # the entrance to which the house moved it, because its own could not take it
     lacking: tuple[str, ...] | None = None  # why the entrance is not ready; empty if it is, None if it was not checked

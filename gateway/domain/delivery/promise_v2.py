@@ -9,7 +9,19 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, m
 
 from gateway.domain.delivery.features import MAX_NEEDS, MAX_SIDE_MM, Dimensions, Feature, used_features
 from gateway.domain.delivery.label import LabelRule
-from gateway.domain.delivery.promise import Cancel, Claims, DeliveryBody, Id, Offer, Update, WireModel, printable
+from gateway.domain.delivery.promise import (
+    MAX_PARCELS,
+    Cancel,
+    Claims,
+    DeliveryBody,
+    Id,
+    Offer,
+    Parcel,
+    Update,
+    WireModel,
+    printable,
+    refuse_duplicates,
+)
 
 MAX_ENTRANCES = 16  # in the list of one order
 MAX_INFO = 10  # texts for people in one order
@@ -32,6 +44,9 @@ Millimetres = Annotated[int, Field(ge=1, le=MAX_SIDE_MM)]
 Needs = Annotated[tuple[Feature, ...], Field(max_length=MAX_NEEDS), AfterValidator(_require_sorted)]
 AcceptedEntrances = Annotated[
     tuple[Id, ...], Field(min_length=1, max_length=MAX_ENTRANCES), AfterValidator(refuse_repeated)
+]
+CollectList = Annotated[
+    tuple[Parcel, ...], Field(min_length=1, max_length=MAX_PARCELS), AfterValidator(refuse_duplicates)
 ]
 LabelRuleList = Annotated[
     tuple[LabelRule, ...], Field(min_length=1, max_length=len(LabelRule)), AfterValidator(_require_sorted)
@@ -58,13 +73,15 @@ class DeliveryBodyV2(DeliveryBody):
 
     `needs`: exactly the features that it uses. `entrances`: every entrance at which the retailer accepts the delivery,
     `entrance` among them. `label_rules`: the rules that are on the label and that the box must have read before it
-    opens. `info`: texts for people; nothing decides on them.
+    opens. `collect`: the codes on the parcels that the courier takes with him; without `parcels` he brings none.
+    `info`: texts for people; nothing decides on them.
     """
 
     needs: Needs
     entrances: AcceptedEntrances | None = None
     dimensions: ParcelSize | None = None
     label_rules: LabelRuleList | None = None
+    collect: CollectList | None = None
     info: Info | None = None
 
     @model_validator(mode="after")
@@ -74,6 +91,8 @@ class DeliveryBodyV2(DeliveryBody):
             raise ValueError("`needs` lists exactly the features that the order uses")
         if self.entrances is not None and self.entrance not in self.entrances:
             raise ValueError("`entrances` contains `entrance`")
+        if not set(self.collect or ()).isdisjoint(self.parcels):
+            raise ValueError("a parcel is brought or collected, not both")
         return self
 
     @property
@@ -85,11 +104,12 @@ class DeliveryBodyV2(DeliveryBody):
             "entrances": None if self.entrances is None else frozenset(self.entrances),
             "dimensions": None if size is None else Dimensions(**size.model_dump()),
             "label_rules": frozenset(self.label_rules or ()),
+            "collect": frozenset(self.collect or ()),
             "info": dict(self.info or {}),
         }
 
 
-FEATURE_FIELDS = frozenset({"entrances", "dimensions", "label_rules"})
+FEATURE_FIELDS = frozenset({"entrances", "dimensions", "label_rules", "collect"})
 """The fields that use an optional feature, of the features that this box understands."""
 
 V2_FIELDS = FEATURE_FIELDS | {"needs", "info"}

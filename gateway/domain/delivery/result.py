@@ -39,6 +39,7 @@ class Refusal(StrEnum):
     NO_RECEIVER = auto()  # nobody is on duty at the reception
     ANNOUNCE_AGAIN = auto()  # announced before the box's state was restored from a copy: it may have been used since
     DECLINED_BY_HOUSEHOLD = auto()  # somebody of the household refused this one delivery before it came
+    COLLECT_INSIDE = auto()  # the code of a parcel that is to be collected: it opens nothing, and counts inside only
     NOT_OUT_FOR_DELIVERY = auto()  # the owner's own parcel: no live report of today, and no word of the owner's
 
 
@@ -51,6 +52,21 @@ class Outcome(StrEnum):
     ATTENDED = auto()
     REFUSED = auto()
     UNKNOWN = auto()
+    # Of an order that brings nothing and only collects: the value is that of `CollectResult`
+    COLLECTED = auto()
+    PARTLY_COLLECTED = auto()
+    NOT_COLLECTED = auto()
+
+
+class CollectResult(StrEnum):
+    """The result of what a visit was to collect, beside its `Outcome`; set with it, once.
+
+    It counts the announced codes that were scanned inside before the courier left. Nothing can prove what else he took.
+    """
+
+    COLLECTED = auto()
+    PARTLY_COLLECTED = auto()
+    NOT_COLLECTED = auto()
 
 
 class DoorResult(StrEnum):

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from devices.commands import Light, Sound
-from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
+from gateway.domain.delivery.result import CollectResult, DoorResult, Outcome, Refusal
 from gateway.domain.frozen import Frozen
 
 
@@ -228,6 +228,7 @@ class ReportParcelResult(Frozen):
     delivery: str
     outcome: Outcome
     missing: int = 0  # parcels that were not scanned, where it is partly delivered
+    collected: CollectResult | None = None  # of a delivery that also collects; None: nothing is known of it
 
 
 class ReportDoorResult(Frozen):

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import replace
+from gateway.domain.visit import collecting, transitions
 from gateway.domain.visit import commands as c
-from gateway.domain.visit import transitions
 from gateway.domain.visit.events import CodeMatch, Scanned
 from gateway.domain.visit.predicates import is_in_window, is_keeper_accepted, may_open, missing_on_route
 from gateway.domain.visit.state import (
@@ -88,6 +88,8 @@ def _add_parcel(step: Step, scan: Scanned) -> bool:
     if not kinds:
         return False
     is_robot = step.visit.robot is not None or scan.robot is not None  # it reports in another way that it left
+    if kinds == {CodeKind.COLLECT}:
+        return _collect_parcel(step, scan)
     is_at_next = _hangs_at_next(step, scan.scanner)
     # In other phases the bolt may be out again, and the next closure is not open yet
     is_open = step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE} and not is_at_next
@@ -100,6 +102,16 @@ def _add_parcel(step: Step, scan: Scanned) -> bool:
         step.visit = replace(step.visit, scanner=scan.scanner, entry=replace(step.visit.entry, arrival_scan=scan.id))
     if CodeKind.PARCEL in kinds:
         step.visit = replace(step.visit, parcels=step.visit.parcels | {scan.code})
+    return True
+
+
+def _collect_parcel(step: Step, scan: Scanned) -> bool:
+    """Count a parcel that the courier takes with him, or answer "no": its code opens nothing."""
+    if not collecting.may_collect(step):
+        _answer_no(step, scan, Refusal.COLLECT_INSIDE, delivery=step.visit.delivery.id)
+        return True
+    step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=c.ScanAnswer.GO))
+    step.visit = replace(step.visit, collected=step.visit.collected | {scan.code})
     return True
 
 
@@ -247,6 +259,9 @@ def _is_waiting(pending: PendingScan | None, delivery: VisitDelivery) -> bool:
 def _on_known_code(step: Step, scan: Scanned) -> None:
     match = _choose_match(step, scan.matches)
     delivery = match.delivery
+    if match.kind is CodeKind.COLLECT:  # it stands on a parcel inside: whoever knows it proves nothing
+        _answer_no(step, scan, Refusal.COLLECT_INSIDE, delivery=delivery.id)
+        return
     route = transitions.route_from(step, delivery, scan.scanner)
     robot = None if scan.robot is None else scan.robot.robot
     refusal = may_open(step.state, delivery, step.now, route, robot=robot)
@@ -261,7 +276,8 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
     if is_for_keeper and match.kind is CodeKind.COURIER:  # a keeper acts here: a courier's token opens nothing
         _answer_no(step, scan, Refusal.KEEPER_NOT_PROVEN)
         return
-    rivals = [other.delivery for other in scan.matches if other.delivery.brand != delivery.brand]
+    opening = (other.delivery for other in scan.matches if other.kind is not CodeKind.COLLECT)
+    rivals = [rival for rival in opening if rival.brand != delivery.brand]
     others = [rival for rival in rivals if _may_begin(step, rival, scan.scanner)]
     if others and not delivery.needs_courier:  # where a courier token is required, it identifies the delivery
         brands = ", ".join(sorted({other.brand for other in (delivery, *others)}))
@@ -273,12 +289,14 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
         return
     _excuse_label(step, scan, delivery)
     pending = step.state.pending_scan
-    kinds, codes, keeper = {match.kind}, frozenset({scan.code}), scan.keeper
+    kinds: set[CodeKind] = {match.kind}
+    codes, keeper = frozenset({scan.code}), scan.keeper
     if pending is not None and _goes_with(pending, delivery):
         kinds, codes, keeper = kinds | {pending.kind}, codes | pending.codes, keeper or pending.keeper
     parcels = codes & delivery.parcels
     proven = keeper is not None if is_for_keeper else CodeKind.COURIER in kinds or not delivery.needs_courier
-    if CodeKind.PARCEL in kinds and proven:
+    is_complete = CodeKind.PARCEL in kinds or (delivery.only_collects and CodeKind.COURIER in kinds)
+    if is_complete and proven:
         transitions.begin(step, scan, delivery, parcels, keeper)
     else:
         _keep_pending(step, scan, match, codes)
@@ -307,9 +325,10 @@ def _also_of_other_brand(pending: PendingScan, delivery: VisitDelivery) -> bool:
     return pending.kind is CodeKind.PARCEL and pending.delivery != delivery.id and pending.codes <= delivery.parcels
 
 
-def _unlikeliness(step: Step, match: CodeMatch) -> tuple[bool, bool, bool, str]:
+def _unlikeliness(step: Step, match: CodeMatch) -> tuple[bool, bool, bool, bool, str]:
     delivery = match.delivery
     return (
+        match.kind is CodeKind.COLLECT,
         delivery.entrance != step.state.id,
         delivery.refusal is not None,
         not is_in_window(delivery, step.now),

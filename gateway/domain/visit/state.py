@@ -125,6 +125,7 @@ class CodeKind(StrEnum):
     PARCEL = auto()
     COURIER = auto()
     KEEPER = auto()
+    COLLECT = auto()  # of a parcel that the courier takes with him
 
 
 class Holder(StrEnum):
@@ -292,6 +293,7 @@ class Visit(Frozen):
     courier_left: bool = False  # the courier reported that he is outside, and nothing cancelled it since
     reminders: int = 0  # how often it was notified that something stands open too long
     parcels: frozenset[str] = frozenset()
+    collected: frozenset[str] = frozenset()  # the codes to collect that were scanned inside
     outcome: Outcome | None = None  # set once
     door_result: DoorResult | None = None  # set once
     acknowledged: bool = False  # the owner checked a door that was handed over

@@ -4,8 +4,8 @@ from devices.commands import Light, Sound
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.frozen import replace
+from gateway.domain.visit import collecting, film
 from gateway.domain.visit import commands as c
-from gateway.domain.visit import film
 from gateway.domain.visit.closures.contract import Deposit, ProcedureRun
 from gateway.domain.visit.countdown import open_limit_s, passable_limit_s
 from gateway.domain.visit.events import Scanned
@@ -230,12 +230,20 @@ def _mark_settled(step: Step) -> None:
 
 
 def record_outcome(step: Step, outcome: Outcome) -> None:
-    """Record and report the parcels' result once; later events do not change it."""
+    """Record and report the parcels' result once, with what was collected; later events do not change it."""
     visit = step.visit
     if visit.outcome is None:
+        collected = collecting.collection(visit, outcome)
+        outcome = collecting.outcome_of(visit, outcome, collected)
         partly = outcome is Outcome.PARTLY_DELIVERED
-        missing = len(visit.delivery.parcels - visit.parcels) if partly else 0
-        step.emit(c.ReportParcelResult(visit=visit.id, delivery=visit.delivery.id, outcome=outcome, missing=missing))
+        result = c.ReportParcelResult(
+            visit=visit.id,
+            delivery=visit.delivery.id,
+            outcome=outcome,
+            missing=len(visit.delivery.parcels - visit.parcels) if partly else 0,
+            collected=collected,
+        )
+        step.emit(result)
         step.visit = replace(visit, outcome=outcome)
 
 

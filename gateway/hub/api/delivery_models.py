@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.domain.delivery import promise, promise_v2
 from gateway.domain.delivery.label import LabelRule
-from gateway.domain.delivery.result import DoorResult
+from gateway.domain.delivery.result import CollectResult, DoorResult
 from gateway.hub.api.api_keys import Label
 from gateway.hub.api.rows import PageParameters
 from gateway.hub.http.operation import Model
@@ -46,6 +46,11 @@ _LABEL_RULES_FIELD = Field(
     description="GS1 identifiers of rules on the label that the box must have read before it opens: 4322 authority to"
     " leave, 4323 signature required, 4324 not before, 4325 not after. The order needs the feature `label_rules`."
 )
+_COLLECT_FIELD = Field(
+    description="The codes on the parcels that the courier takes with him, such as returns: he scans each inside,"
+    " before he leaves. Without `parcels` he brings none, and his one-time code opens: then `courier_sha256` is"
+    " required. A code that stands here opens nothing. The order needs the feature `collect`."
+)
 _INFO_FIELD = Field(description="Texts for people; nothing decides on them.", examples=[{"note": "Fragile"}])
 _TOKEN_FIELD = Field(
     description="The order as your brand signed it: a compact JWS whose `typ` is `perron-delivery+jwt` or"
@@ -74,6 +79,12 @@ def _with_whole_numbers(size: object) -> object:
 
 AcceptedEntrances = Annotated[_Entrances | None, _ENTRANCES_FIELD]
 Dimensions = Annotated[promise_v2.ParcelSize | None, BeforeValidator(_with_whole_numbers), _DIMENSIONS_FIELD]
+_Collect = Annotated[
+    tuple[promise.Parcel, ...],
+    Field(min_length=1, max_length=promise.MAX_PARCELS, **_UNIQUE),
+    AfterValidator(promise.refuse_duplicates),
+]
+Collect = Annotated[_Collect | None, _COLLECT_FIELD]
 LabelRules = Annotated[_LabelRules | None, _LABEL_RULES_FIELD]
 Info = Annotated[promise_v2.Info | None, _INFO_FIELD]
 
@@ -111,8 +122,8 @@ class NewPromise(Model):
     """The delivery to announce.
 
     `name` is your name for it; without one the hub chooses one. Without parcels: the label comes later. With
-    `entrances`, `dimensions`, `label_rules` or `info` the hub signs an order of version 2, which older boxes refuse
-    (`readBox`).
+    `entrances`, `dimensions`, `label_rules`, `collect` or `info` the hub signs an order of version 2, which older boxes
+    refuse (`readBox`).
     """
 
     name: promise.Id | None = None
@@ -126,6 +137,7 @@ class NewPromise(Model):
     entrances: AcceptedEntrances = None
     dimensions: Dimensions = None
     label_rules: LabelRules = None
+    collect: Collect = None
     info: Info = None
 
 
@@ -155,6 +167,7 @@ class Change(Model):
     entrances: AcceptedEntrances = None
     dimensions: Dimensions = None
     label_rules: LabelRules = None
+    collect: Collect = None
     info: Info = None
 
     @model_validator(mode="after")
@@ -189,7 +202,8 @@ class Delivery(Model):
     that the newest visit misses. `house`: how that visit left the door, apart from the parcels. `custody`: `receiver`
     if a concierge or a neighbour took a parcel for the household. `moved_to`: the entrance to which the home moved the
     delivery, because `entrance` could not take it; null: it was not moved. `needs`: the optional features of an order
-    of version 2; null: it is of version 1. `sandbox`: the home is simulated.
+    of version 2; null: it is of version 1. `collected`: of an order with `collect`, whether each of those codes was
+    scanned inside; it cannot show what else the courier took. `sandbox`: the home is simulated.
     """
 
     id: DeliveryId
@@ -204,6 +218,7 @@ class Delivery(Model):
     house: DoorResult | None
     custody: Literal["receiver"] | None = None
     moved_to: promise.Id | None = None
+    collected: CollectResult | None = None
     entrance: promise.Id
     place: promise.Id
     carrier: str
@@ -215,6 +230,7 @@ class Delivery(Model):
     entrances: tuple[str, ...] | None = None
     dimensions: promise_v2.ParcelSize | None = None
     label_rules: tuple[str, ...] | None = None
+    collect: tuple[str, ...] | None = None
     info: dict[str, str] | None = None
     hub_signed: bool
     sandbox: bool
@@ -255,6 +271,7 @@ class Step(Model):
     house: str | None
     custody: str | None = None
     moved_to: str | None = None
+    collected: str | None = None
     version: promise.Version
     answer: Answer | None = None
 

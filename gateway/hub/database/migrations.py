@@ -72,6 +72,7 @@ MIGRATION_STEPS: tuple[MigrationStep, ...] = (
         then=("UPDATE endpoints SET challenge = 'unsent' WHERE sandbox",),
     ),
     MigrationStep(version=5, columns={"deliveries": {"custody": "VARCHAR(24)", "moved_to": "VARCHAR(64)"}}),
+    MigrationStep(version=6, columns={"deliveries": {"collected": "VARCHAR(24)"}}),
 )
 
 

@@ -44,7 +44,7 @@ class MessageTooLarge(ValueError):  # noqa: N818 - it says what it is
 
 def initial_state(promise: Mapping[str, Any]) -> State:
     """Return the state of a delivery that no home has answered."""
-    return State.AWAITING_PERMISSION if promise["parcels"] else State.AWAITING_LABEL
+    return State.AWAITING_PERMISSION if promise["parcels"] or promise.get("collect") else State.AWAITING_LABEL
 
 
 def promise_fields(body: Offer | Update) -> dict[str, Any]:
@@ -78,6 +78,8 @@ def construct_body(model: type[B], fields: Mapping[str, Any]) -> B:
         further["entrances"] = tuple(dict.fromkeys((fields["entrance"], *further["entrances"])))
     if "label_rules" in further:
         further["label_rules"] = tuple(map(LabelRule, sorted(further["label_rules"])))
+    if "collect" in further:
+        further["collect"] = tuple(further["collect"])
     if isinstance(further.get("dimensions"), Mapping):
         further["dimensions"] = ParcelSize.model_construct(**further["dimensions"])
     made = _V2_MODELS[model].model_construct(**{**fields, **dict.fromkeys(V2_FIELDS), **further})

@@ -17,7 +17,7 @@ from gateway.domain.delivery.features import SPEAKS
 from gateway.domain.delivery.permission import DAYS, Permission, PermissionStatus, PermissionTerms, permission_refusal
 from gateway.domain.delivery.promise import Cancel, DeliveryOrder, Offer, State, Update
 from gateway.domain.delivery.promise_v2 import DeliveryBodyV2
-from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
+from gateway.domain.delivery.result import CollectResult, DoorResult, Outcome, Refusal
 from gateway.domain.frozen import Frozen
 from gateway.hub.deliveries.availability import GivenTerms
 from gateway.protocol.box_hub import EntranceDescription
@@ -45,6 +45,7 @@ OPENING_DELAY = timedelta(seconds=1)  # from scheduled to the window's opening, 
 ARRIVAL_DELAY = timedelta(seconds=1)  # until the courier is there
 FRIDGE_CELSIUS = 4.0  # °C
 RECEIVED_WORD, MOVED_WORD = "RECEIVED", "MOVED"
+LEFT_WORD = "LEFT"  # of a parcel to collect: the courier leaves it
 MOVE_FROM, MOVE_TO = "front", "garage"
 DECLINED_WORDS: Mapping[str, str] = {
     "DECLINED": "declined", "DECLINED-DAMAGED": "declined_damaged", "DECLINED-UNKNOWN": "declined_unknown",
@@ -68,6 +69,23 @@ class SandboxDelivery(Frozen):
     version: int
     state: State
     message_version: int = 1
+
+
+class ParcelCodes(Frozen):
+    """The parcels of an order: those that the courier brings, and those that he collects."""
+
+    parcels: tuple[str, ...] = ()
+    collect: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Return both."""
+        return (*self.parcels, *self.collect)
+
+
+def codes_of(promise_: Mapping[str, Any]) -> ParcelCodes:
+    """Return the parcels of a stored order."""
+    return ParcelCodes(parcels=tuple(promise_["parcels"]), collect=tuple(promise_.get("collect") or ()))
 
 
 def decide_terms(asked: AskedTerms) -> GivenTerms | None:
@@ -151,7 +169,7 @@ def _terms_refusal(
         return "unknown_place"
     if new.cold_max_c is not None and new.place not in COLD_PLACES:
         return "place_not_cold"
-    if entrance.courier_proof and new.courier is None:
+    if (entrance.courier_proof or new.only_collects) and new.courier is None:
         return "courier_code_missing"
     if new.end <= now:
         return "expired"
@@ -165,14 +183,14 @@ def _terms_refusal(
 def _codes_collide(new: DeliveryOrder, other: DeliveryOrder) -> bool:
     """Return whether one scan could mean both deliveries."""
     at_once = new.entrance == other.entrance and other.start < new.end and other.end > new.start
-    return at_once and bool(new.parcels & other.parcels)
+    return at_once and not (new.parcels | new.collect).isdisjoint(other.parcels | other.collect)
 
 
 def state_after(body: Offer | Update | Cancel, now: datetime) -> State:
     """Return the state of a delivery once a message counts."""
     if isinstance(body, Cancel):
         return State.CANCELLED
-    if not body.parcels:
+    if not promise.order_of("", body).only_collects and not body.parcels:
         return State.AWAITING_LABEL
     return State.WINDOW_OPEN if body.window.start <= now else State.SCHEDULED
 
@@ -194,12 +212,12 @@ def next_due(state: State, parcels: Iterable[str], end: datetime, now: datetime)
 
 
 def next_result(
-    state: State, parcels: tuple[str, ...], end: datetime, now: datetime, *, elsewhere: str | None = None
+    state: State, codes: ParcelCodes, end: datetime, now: datetime, *, elsewhere: str | None = None
 ) -> dict[str, object]:
     """Return the next result of a delivery. `elsewhere`: the entrance to which the home moves it at the first scan."""
-    words = magic_words(parcels)
+    words = magic_words(codes.all)
     if state is State.VISITING:
-        return _visit_result(parcels, words)
+        return _with_collection(_visit_result(codes.parcels, words), codes)
     if now >= end or (state is State.WINDOW_OPEN and "NOBODY-COMES" in words):
         return {"state": State.EXPIRED}
     if state is State.WINDOW_OPEN and elsewhere is not None:
@@ -235,11 +253,11 @@ def facts_of(rows: Sequence[Any], now: datetime) -> BrandFacts:
 
 
 def visit_log(
-    ended: promise.DeliveryResult, parcels: tuple[str, ...], cold: float | None, now: datetime
+    ended: promise.DeliveryResult, codes: ParcelCodes, cold: float | None, now: datetime
 ) -> tuple[RecordEntry, ...]:
     """Return the simulated home's log of a visit that just ended so. `cold` is the permitted temperature in °C."""
-    came = now - VISIT_DURATION
-    words = magic_words(parcels)
+    came, parcels = now - VISIT_DURATION, codes.parcels
+    words = magic_words(codes.all)
     read = [parcel for parcel in parcels if "MISSING" not in magic_words([parcel])]
     if "NOT-DELIVERED" in words:
         read = []
@@ -252,10 +270,35 @@ def visit_log(
             entries.insert(0, RecordEntry(at=came, what=RecordEntryKind.TEMPERATURE, celsius=celsius))
         entries.append(RecordEntry(at=came + VISIT_DURATION / 4, what=RecordEntryKind.UNLOCKED))
         entries.append(RecordEntry(at=came + VISIT_DURATION / 2, what=RecordEntryKind.OPENED))
+        entries += [
+            RecordEntry(at=came + VISIT_DURATION * 5 / 8, what=RecordEntryKind.COLLECTED, code=shown_code(code))
+            for code in codes.collect
+            if ended.collected is not None and not _is_left(code)
+        ]
         if "UNKNOWN" not in words:
             entries.append(RecordEntry(at=came + VISIT_DURATION * 3 / 4, what=RecordEntryKind.CLOSED))
     house = DoorResult.NOT_OPENED if ended.house is None else ended.house
     return (*entries, RecordEntry(at=now, what=RecordEntryKind(house.value)))
+
+
+def _is_left(code: str) -> bool:
+    return LEFT_WORD in magic_words([code])
+
+
+def _with_collection(result: dict[str, object], codes: ParcelCodes) -> dict[str, object]:
+    """Return the result of a visit with what was collected in it; an order that only collects has no other result."""
+    if not codes.collect:
+        return result
+    unknown = "custody" in result or result.get("reason") in {"attended", "unknown"}
+    left = sum(map(_is_left, codes.collect))
+    collected = CollectResult.COLLECTED if not left else CollectResult.PARTLY_COLLECTED
+    collected = CollectResult.NOT_COLLECTED if left == len(codes.collect) else collected
+    if codes.parcels:
+        return result if unknown else {**result, "collected": collected}
+    if unknown:
+        return {**result, "state": State.NOT_COLLECTED}
+    reason = {"reason": "not_collected"} if collected is CollectResult.NOT_COLLECTED else {}
+    return {"state": State(collected.value), "house": result["house"], "collected": collected, **reason}
 
 
 def _visit_result(parcels: tuple[str, ...], words: tuple[str, ...]) -> dict[str, object]:

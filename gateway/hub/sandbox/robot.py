@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, Select, func, or_, select, union, update
 
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryOrder, DeliveryResult, Offer, State, order_of
-from gateway.domain.delivery.result import DoorResult
+from gateway.domain.delivery.result import CollectResult, DoorResult
 from gateway.domain.now import Now
 from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction, refuse_job
 from gateway.hub.database.store import StoreUnavailable, log_unavailable
@@ -253,35 +253,38 @@ class _SimulatedBox(HomeTransaction):
         else:
             answer |= {"state": known.state, "reason": row.reason, "missing": row.missing,
                        "custody": row.custody, "moved_to": row.moved_to,
+                       "collected": None if row.collected is None else CollectResult(row.collected),
                        "house": None if row.house is None else DoorResult(row.house)}  # fmt: skip
         await self._emit_event(DeliveryResult.model_validate(answer))
         if code is None and row is not None:
             due = None
             if not isinstance(message, Cancel):
-                due = simulated.next_due(state, message.parcels, message.window.end, self.now)
+                order = order_of(claims.iss, message)
+                due = simulated.next_due(state, order.parcels | order.collect, message.window.end, self.now)
             await self._schedule_delivery(row.id, due)
 
     async def advance_delivery(self, row: Row[Any]) -> None:
-        state, parcels = State(row.state), tuple(row.promise["parcels"])
+        state, codes = State(row.state), simulated.codes_of(row.promise)
         given = await self._terms_given(row.brand)
         permitted = () if given is None or row.moved_to is not None else given.entrances
         elsewhere = simulated.place_of_move(row.promise, permitted)
-        onward = simulated.next_result(state, parcels, row.window_end, self.now, elsewhere=elsewhere)
+        onward = simulated.next_result(state, codes, row.window_end, self.now, elsewhere=elsewhere)
         result = self._result(row, await self._delivery_state(row), **onward)
         await self._emit_event(result, await self._account_of(row, result))
         then = result.state or state
-        await self._schedule_delivery(row.id, simulated.next_due(then, parcels, row.window_end, self.now))
+        await self._schedule_delivery(row.id, simulated.next_due(then, codes.all, row.window_end, self.now))
 
     async def _account_of(self, row: Row[Any], result: DeliveryResult) -> DeliveryRecord | None:
         if result.state not in END_STATES or result.version is None or result.house is None:
             return None
         promise = row.promise
-        log = simulated.visit_log(result, tuple(promise["parcels"]), promise["max_celsius"], self.now)
+        log = simulated.visit_log(result, simulated.codes_of(promise), promise["max_celsius"], self.now)
         lines, left_out = chain_lines(log)
         head = head_hash(lines)
         statement = Statement(
             home=self.home.id, brand=row.brand, delivery=row.name, version=result.version, state=result.state,
             reason=result.reason, missing=result.missing, house=result.house, at=self.now, clock_trusted=True,
+            collected=result.collected,
             sandbox=True, message_sha256=await self._last_message_digest(row),
             lines=len(lines), left_out=left_out, head=head,
             entry=link_hash(bytes.fromhex(self.head), self.seq + 1, bytes.fromhex(head)).hex(),

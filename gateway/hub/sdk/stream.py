@@ -76,7 +76,7 @@ def format_event(text: str) -> str:
     words = [
         event.get("at") or event.get("timestamp"), event.get("type"), event.get("about") or data.get("id"),
         data.get("state"), data.get("reason"), f"missing {data['missing']}" if data.get("missing") else None,
-        data.get("house"), f"custody {data['custody']}" if data.get("custody") else None,
+        data.get("house"), data.get("collected"), f"custody {data['custody']}" if data.get("custody") else None,
         f"moved to {data['moved_to']}" if data.get("moved_to") else None, "sandbox" if event.get("sandbox") else None,
     ]  # fmt: skip
     return "  ".join(escape_control_characters(str(word)) for word in words if word)

@@ -132,7 +132,8 @@ def _command_events(command: c.Command) -> Iterator[Mapping[str, object]]:
             yield {"event_type": "alarm", "code": command.code.value, **closure}
         case c.ReportParcelResult():
             missing = {"missing": command.missing} if command.missing else {}
-            yield {"event_type": OUTCOME_EVENTS[command.outcome], **missing}
+            collected = {} if command.collected is None else {"collected": command.collected.value}
+            yield {"event_type": OUTCOME_EVENTS[command.outcome], **missing, **collected}
         case c.ReportDoorResult():
             yield {"event_type": command.door_result.value}
         case (

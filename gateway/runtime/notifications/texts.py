@@ -140,6 +140,7 @@ REFUSAL_TEXTS: Mapping[Refusal, Text] = MappingProxyType({
     Refusal.NOT_OUT_FOR_DELIVERY: _("not known to be out for delivery today"),
     Refusal.FRIDGE_TOO_WARM: _("fridge too warm"),
     Refusal.NO_RECEIVER: _("nobody was on duty at the reception"),
+    Refusal.COLLECT_INSIDE: _("a parcel to collect is scanned inside"),
     Refusal.LABEL_FORBIDS: _("the label wants a person who takes the parcel"),
 })  # fmt: skip
 

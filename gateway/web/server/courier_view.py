@@ -94,7 +94,14 @@ def _courier_step(
             refused = Timer.SIGNAL in state.timers and state.visit is None
             shown = CourierStep.KEEPER if is_for_keeper else CourierStep.SHOW
             return CourierStep.NO if refused else shown, None
-        case State.DELIVERED | State.PARTLY_DELIVERED | State.VISITING:
+        case (
+            State.DELIVERED
+            | State.PARTLY_DELIVERED
+            | State.COLLECTED
+            | State.PARTLY_COLLECTED
+            | State.NOT_COLLECTED
+            | State.VISITING
+        ):
             return CourierStep.DONE, None
         case _:
             return CourierStep.OVER, None

@@ -49,6 +49,9 @@ _TONES: Mapping[str, CardTone] = {
     Outcome.NOT_DELIVERED: "rest",
     Outcome.REFUSED: "rest",
     Outcome.UNKNOWN: "bad",
+    Outcome.COLLECTED: "good",
+    Outcome.PARTLY_COLLECTED: "rest",
+    Outcome.NOT_COLLECTED: "rest",
 }
 
 

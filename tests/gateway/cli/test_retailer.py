@@ -128,7 +128,7 @@ async def test_a_file_is_sent_in_the_lowest_version_that_says_it_and_a_box_is_as
 ) -> None:
     plain, more = tmp_path / "delivery.yaml", tmp_path / "more.yaml"
     plain.write_text(DELIVERY, encoding="utf-8")
-    size = "dimensions: {length: 400, width: 300, height: 200}, info: {note: Fragile}}"
+    size = "dimensions: {length: 400, width: 300, height: 200}, info: {note: Fragile}, collect: [R-1]}"
     more.write_text(DELIVERY.strip()[:-1].replace("order-1", "order-2").replace("2032", "2049") + f", {size}\n")
     async with run_hub(hub_file(tmp_path)) as hub:
         home = await connected_home(hub)
@@ -136,7 +136,7 @@ async def test_a_file_is_sent_in_the_lowest_version_that_says_it_and_a_box_is_as
         key.write_text(json.dumps(BRAND_KEY.jwk.as_dict(private=True)), encoding="ascii")
         own = {"PERRON_API_KEY": home.retailer.token}
         for signed in ((), ("--key-file", str(key))):
-            for file, needs in ((plain, None), (more, ["dimensions"])):
+            for file, needs in ((plain, None), (more, ["collect", "dimensions"])):
                 text = file.read_text(encoding="utf-8").replace("garage", "front").replace("shelf", "hall")
                 file.write_text(text.replace("Colissimo", "Chronopost"), encoding="utf-8")
                 at = ("announce", str(file), "--hub", hub.url, "--connection", home.connection, *signed)

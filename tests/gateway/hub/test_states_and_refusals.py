@@ -19,8 +19,8 @@ from sqlalchemy import update
 from gateway.domain.custody import DeclineReason
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import Cancel, DeliveryBody, State
+from gateway.domain.delivery.result import CollectResult, Outcome
 from gateway.domain.delivery.result import DoorResult as Left
-from gateway.domain.delivery.result import Outcome
 from gateway.hub.database.tables import connections
 from gateway.protocol.delivery_state import PUBLIC_REASONS
 from gateway.storage.snapshot import write_snapshot
@@ -194,6 +194,24 @@ def visited(outcome: Outcome, left: Left, state: State, reason: str | None = Non
     return way
 
 
+async def collected_nothing(here: HubHouse) -> None:
+    said = _returns()
+    made = await here.offers(said)
+    await here.stands(made, State.WINDOW_OPEN)
+    visit = await here.begins(said)
+    await here.ends(said, visit, Outcome.NOT_COLLECTED, Left.LOCKED_AGAIN, collected=CollectResult.NOT_COLLECTED)
+    found = await here.stands(made, State.NOT_COLLECTED, "not_collected")
+    assert found["collected"] == "not_collected"
+
+
+def _returns() -> DeliveryBody:
+    """An order that only collects."""
+    number = next(SERIAL)
+    return make_offer_v2(
+        id=f"r-{number}", parcels=(), collect=(f"R-{number}",), courier_sha256=f"{number:064x}", window=make_window()
+    )
+
+
 async def during_the_visit(here: HubHouse) -> None:
     said = new_offer()
     made = await here.offers(said)
@@ -223,6 +241,7 @@ IN_THE_WINDOW: Mapping[str, Way] = {
     "too_late": during_the_visit,
     "attended": visited(Outcome.ATTENDED, Left.NOT_OPENED, State.NOT_DELIVERED, "attended"),
     "unknown": visited(Outcome.UNKNOWN, Left.HANDED_TO_OWNER, State.NOT_DELIVERED, "unknown"),
+    "not_collected": collected_nothing,
     "not_delivered": visited(Outcome.NOT_DELIVERED, Left.LOCKED_AGAIN, State.NOT_DELIVERED, "not_delivered", 2),
 }
 
@@ -362,6 +381,7 @@ async def test_what_becomes_of_a_house_is_read_over_http(tmp_path: Path, reason:
 
 # ---- what a receiver does, and where the house moves a delivery -----------------------------------------------------
 
+CANNOT_COLLECT = "cannot_collect"  # nobody comes in there who could take a parcel
 AT_THE_DESK: Mapping[str, DeclineReason] = {
     "declined": DeclineReason.DECLINED,
     "declined_damaged": DeclineReason.DAMAGED,
@@ -379,6 +399,10 @@ async def test_why_a_receiver_declines_and_that_he_takes_one_is_read_over_http(t
         here.made.time.mono += 1.5 * _HOUR
         desk = DeskBox(here.made)
         async with run_box(here.made), run_tasks(desk.desk.run()):
+            returns = make_offer_v2(
+                id="r-desk", entrance=DESK, place=DESK, parcels=("R-1",), collect=("R-2",), courier_sha256=None
+            )
+            await here.stands(await here.offers(returns), State.REFUSED, CANNOT_COLLECT)
             for reason, word in AT_THE_DESK.items():
                 said = for_the_desk()
                 made = await here.offers(said)
@@ -427,7 +451,7 @@ async def test_where_the_house_moved_a_delivery_is_read_over_http(tmp_path: Path
 
 
 def test_every_reason_has_its_way() -> None:
-    ways = [*FORGED, *NOON, *IN_THE_WINDOW, *ALONE, *AT_THE_DESK]
+    ways = [*FORGED, *NOON, *IN_THE_WINDOW, *ALONE, *AT_THE_DESK, CANNOT_COLLECT]
     assert sorted(ways) == sorted(PUBLIC_REASONS)
 
 
@@ -465,6 +489,15 @@ async def test_every_state_is_reached_by_the_home_s_own_word(tmp_path: Path) -> 
             await stands(one, State.VISITING)
             await here.ends(said, visit, outcome, Left.LOCKED_AGAIN)
             await stands(one, state)
+        for collected in CollectResult:
+            said = _returns()
+            one = await here.offers(said)
+            await stands(one, State.WINDOW_OPEN)
+            visit = await here.begins(said)
+            await here.ends(said, visit, Outcome(collected.value), Left.LOCKED_AGAIN, collected=collected)
+            reason = "not_collected" if collected is CollectResult.NOT_COLLECTED else None
+            await here.stands(one, State(collected.value), reason)
+            seen.add(State(collected.value))
         said = new_offer()
         one = await here.offers(said)
         await stands(one, State.WINDOW_OPEN)

@@ -6,8 +6,8 @@ from typing import Any
 
 from gateway.domain.delivery.features import SPEAKS
 from gateway.domain.delivery.promise import DeliveryBody, State
+from gateway.domain.delivery.result import CollectResult, Outcome
 from gateway.domain.delivery.result import DoorResult as Left
-from gateway.domain.delivery.result import Outcome
 from gateway.hub.deliveries.evidence import Evidence, first_problem
 from gateway.protocol.box_statement import BoxStatement, verify_statement
 from gateway.protocol.ed25519 import PublicKey
@@ -66,6 +66,22 @@ async def test_its_proof_holds_as_that_of_any_order(tmp_path: Path) -> None:
         assert proof["accounts"]
         moved = evidence.model_copy(update={"place": "fridge"})
         assert first_problem(moved) == "the promise says otherwise than is told of it"
+
+
+async def test_a_retailer_reads_what_was_collected_and_its_proof_says_so(tmp_path: Path) -> None:
+    async with hub_house(tmp_path) as here:
+        here.made.time.mono += 1.5 * 3600
+        said = offer_v2(collect=("RB123456785GB",))
+        made = await here.offers(said)
+        found = await here.stands(made, State.WINDOW_OPEN)
+        assert (found["needs"], found["collect"], found["collected"]) == (["collect"], ["RB123456785GB"], None)
+        visit = await here.begins(said)
+        await here.ends(said, visit, Outcome.DELIVERED, Left.LOCKED_AGAIN, collected=CollectResult.COLLECTED)
+        assert (await here.stands(made, State.DELIVERED))["collected"] == "collected"
+        evidence = Evidence.model_validate_json(await _text(here, made))
+        assert first_problem(evidence) is None
+        _, page = await here.ask("GET", "/v1/events?limit=100")
+        assert page["data"][-1]["data"]["collected"] == "collected"
 
 
 async def _text(here: HubHouse, delivery: str) -> bytes:

@@ -35,7 +35,7 @@ def test_what_outlives_a_restart_is_read_from_a_state_that_an_earlier_release_st
     anew = {
         "Entrance.pending_scan", "Entrance.lock_request", "Visit.route", "Visit.securing", "Visit.closing",
         "Visit.detecting", "Visit.refused", "Visit.jammed", "Visit.courier_left", "Entry.stage", "Entry.queried",
-        "Entry.arrival_scan", "Entry.marks", "Entry.obeyed", "Visit.keeper",
+        "Entry.arrival_scan", "Entry.marks", "Entry.obeyed", "Visit.keeper", "Visit.collected",
         "Visit.robot", "Visit.robot_left", "Consent.stopped",
     }  # fmt: skip
     assert set(lost) == anew

@@ -14,13 +14,22 @@ from gateway.domain.delivery.features import SUPPORTED_FEATURES, Dimensions
 from gateway.domain.delivery.label import LabelRule
 from gateway.domain.delivery.promise import State
 from gateway.domain.delivery.promise_v2 import CancelV2
-from gateway.domain.delivery.result import Refusal
+from gateway.domain.delivery.result import CollectResult, Outcome, Refusal
+from gateway.domain.visit.commands import ReportParcelResult
+from gateway.domain.visit.state import CodeKind
 from gateway.protocol import jws
 from gateway.protocol.delivery_message import verify_delivery
 from gateway.storage import Store
 from gateway.storage.database import Database
 from gateway.storage.models import MessageAnswer
-from tests.gateway.domain.delivery.house import IN_WINDOW, open_store, receive, visit_delivery
+from tests.gateway.domain.delivery.house import (
+    IN_WINDOW,
+    entrance_state,
+    make_step,
+    open_store,
+    receive,
+    visit_delivery,
+)
 from tests.gateway.domain.delivery.shop import (
     BOX,
     NOW,
@@ -59,6 +68,46 @@ async def test_what_an_order_says_is_kept_over_a_restart_and_replaced_as_a_whole
         order = store.deliveries.order("shop.d1")
         assert order is not None
         assert (order.entrances, order.dimensions, order.label_rules, order.info) == (None, None, frozenset(), {})
+
+
+async def test_what_is_to_be_collected_is_kept_and_its_code_found_as_such(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer_v2(collect=("RB123456785GB",)))
+        (match,) = store.deliveries.matches("RB123456785GB", IN_WINDOW)
+        assert (match.kind, match.delivery.collect) == (CodeKind.COLLECT, frozenset({"RB123456785GB"}))
+        again = make_offer_v2(id="d2", parcels=("P-2",), courier_sha256="c" * 64, collect=("RB123456785GB",))
+        assert words(await receive(store, again))[1] == "code_collision"
+    async with open_store(tmp_path) as store:
+        order = store.deliveries.order("shop.d1")
+        assert order is not None
+        assert order.collect == {"RB123456785GB"}
+        assert words(await receive(store, make_update_v2())) == (True, None, State.SCHEDULED)
+        assert store.deliveries.matches("RB123456785GB", IN_WINDOW) == ()
+
+
+async def test_an_order_that_only_collects_waits_for_no_label_and_has_its_courier_s_code(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        bare = make_offer_v2(parcels=(), collect=("R-1",), entrance="garage", courier_sha256=None)
+        assert words(await receive(store, bare)) == (False, "courier_code_missing", State.REFUSED)
+        await receive(store, make_offer_v2(id="d2", parcels=(), collect=("R-1",), entrance="garage"))
+        delivery = store.deliveries.facts("shop.d2", IN_WINDOW)
+        assert delivery is not None
+        assert (delivery.only_collects, delivery.needs_courier) == (True, True)
+        result = store.deliveries.result("shop.d2", IN_WINDOW)
+        assert result is not None
+        assert result.state is State.WINDOW_OPEN
+
+
+async def test_what_a_visit_collected_is_in_the_result(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer_v2(collect=("R-1",)))
+        told = ReportParcelResult(
+            visit="v1", delivery="shop.d1", outcome=Outcome.DELIVERED, collected=CollectResult.NOT_COLLECTED
+        )
+        await store.commit(make_step(entrance_state(), told))
+        result = store.deliveries.result("shop.d1", IN_WINDOW)
+        assert result is not None
+        assert (result.state, result.collected) == (State.DELIVERED, CollectResult.NOT_COLLECTED)
 
 
 async def test_an_order_of_version_1_says_nothing_of_all_that(tmp_path: Path) -> None:

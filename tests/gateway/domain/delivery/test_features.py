@@ -17,7 +17,7 @@ from gateway.domain.delivery.features import (
 from gateway.domain.delivery.label import LabelRule
 from gateway.domain.delivery.promise import order_of
 from gateway.domain.delivery.promise_v2 import FEATURE_FIELDS
-from tests.gateway.domain.delivery.shop import make_offer, make_offer_v2
+from tests.gateway.domain.delivery.shop import PARCEL, make_offer, make_offer_v2
 
 SIZE = {"length": 400, "width": 300, "height": 200}
 USED: dict[str, Any] = {
@@ -74,6 +74,9 @@ def test_an_order_is_understood_if_and_only_if_all_that_it_uses_is_listed_and_bu
         ({"dimensions": {**SIZE, "height": 0}}, "height"),
         ({"dimensions": {**SIZE, "weight": 3}}, "weight"),
         ({"label_rules": (LabelRule.NOT_AFTER, LabelRule.AUTHORITY_TO_LEAVE)}, "sorted"),
+        ({"collect": ()}, "collect"),
+        ({"collect": ("R-1", "R-1")}, "twice"),
+        ({"collect": (PARCEL,)}, "not both"),
         ({"info": {"Note": "x"}}, "info"),
         ({"info": {"note": "line\nbreak"}}, "printable"),
         ({"info": {f"n{n}": "x" for n in range(11)}}, "info"),

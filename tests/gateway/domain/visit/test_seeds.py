@@ -10,7 +10,7 @@ from itertools import chain
 
 import pytest
 
-from gateway.domain.delivery.result import Outcome, Refusal
+from gateway.domain.delivery.result import CollectResult, Outcome, Refusal
 from gateway.domain.visit.closures import BoltedDoor, Strike
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import LockRequestResult, Phase
@@ -38,11 +38,13 @@ OF_OTHERS = {
 OF_KEYS = {Notification.KEY_TAKEN, Notification.KEY_MISSED}
 OF_ROBOTS = {Refusal.ROBOT_NOT_PROVEN}
 OF_KEEPERS = {Refusal.KEEPER_NOT_PROVEN, Refusal.KEEPER_NOT_ACCEPTED}
+OF_RETURNS = {Outcome.COLLECTED, Outcome.PARTLY_COLLECTED, Outcome.NOT_COLLECTED}
 MUST_BE_SEEN_AT_A_FRONT_DOOR = {
     "phase ready",
     *(f"phase {phase}" for phase in Phase if phase is not Phase.ADVANCING),  # a front door is one closure
     *(f"refusal {refusal}" for refusal in Refusal if refusal not in {Refusal.NO_RECEIVER, *OF_KEEPERS, *OF_ROBOTS}),
     *(f"outcome {outcome}" for outcome in Outcome if outcome is not Outcome.REFUSED),  # a refusal is no result
+    *(f"with it {collected}" for collected in CollectResult),
     *(f"alarm {code}" for code in AlarmCode if code not in {*OF_OTHERS, AlarmCode.KEY_LATE, AlarmCode.ROBOT_STRANDED}),
     *(f"saying {saying}" for saying in Notification if saying not in OF_OTHERS | OF_KEYS),
     *(f"lockup_{result}" for result in LockRequestResult),
@@ -55,7 +57,7 @@ MUST_BE_SEEN_AT_ANY_ENTRANCE = {
     "phase ready",
     *(f"phase {phase}" for phase in Phase),
     *(f"intent {word}" for word in KIND_WORDS.keys() - KEYED),
-    *(f"outcome {outcome}" for outcome in Outcome if outcome is not Outcome.REFUSED),
+    *(f"outcome {outcome}" for outcome in Outcome if outcome not in {Outcome.REFUSED, *OF_RETURNS}),
     *("lockup_proven", "lockup_door_open", "lockup_no_link", "lockup_visit"),
     *(f"crash {point}" for point in CRASH_POINTS),
     *(

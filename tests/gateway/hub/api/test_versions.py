@@ -89,7 +89,7 @@ async def test_an_order_that_grew_stays_in_its_version_and_its_cancel_is_underst
     [
         ("dimensions", {**SIZE, "height": 0}), ("dimensions", {**SIZE, "depth": 3}), ("entrances", []),
         ("entrances", ["front", "front"]), ("label_rules", ["4321"]), ("label_rules", []), ("info", {"Note": "x"}),
-        ("needs", ["dimensions"]), ("items", []),
+        ("needs", ["dimensions"]), ("items", []), ("collect", []), ("collect", ["R-1", "R-1"]),
     ],
 )  # fmt: skip
 async def test_what_is_wrong_is_named(tmp_path: Path, field: str, value: object) -> None:
@@ -223,6 +223,13 @@ async def test_the_sandbox_plays_an_order_of_version_2_by_the_rules_of_a_box(tmp
         assert (await made.until(refused, "refused"))["reason"] == "unknown_entrance"
         said = await made.until(await made.announce("V2-2", dimensions=SIZE), "delivered")
         assert (said["needs"], said["dimensions"]) == (["dimensions"], SIZE)
+        both = await made.announce("V2-3", collect=["SANDBOX-LEFT", "R-1"])
+        assert (await made.until(both, "delivered"))["collected"] == "partly_collected"
+        alone = {"parcels": [], "courier_sha256": "ab" * 32}
+        taken = await made.until(await made.announce("V2-4", collect=["R-2"], **alone), "collected")
+        assert (taken["reason"], taken["house"], taken["collected"]) == (None, "locked_again", "collected")
+        left = await made.until(await made.announce("V2-5", collect=["SANDBOX-LEFT-2"], **alone), "not_collected")
+        assert (left["reason"], left["collected"]) == ("not_collected", "not_collected")
 
 
 def test_a_simulated_home_refuses_a_downgrade_as_a_box_does() -> None:
