@@ -79,11 +79,14 @@ MUTANTS = (
     Mutant(
         name="any known code excuses its label",
         file="gateway/domain/visit/scan.py",
-        old=("    delivery = match.delivery\n    route = transitions.route_from(step, delivery, scan.scanner)\n"),
-        new=(
-            "    delivery = match.delivery\n"
-            "    _excuse_label(step, scan, delivery)\n"
+        old=(
             "    route = transitions.route_from(step, delivery, scan.scanner)\n"
+            "    refusal = may_open(step.state, delivery, step.now, route)\n"
+        ),
+        new=(
+            "    route = transitions.route_from(step, delivery, scan.scanner)\n"
+            "    _excuse_label(step, scan, delivery)\n"
+            "    refusal = may_open(step.state, delivery, step.now, route)\n"
         ),
         tests=(SCANS,),
     ),

@@ -27,7 +27,7 @@ HOME = "home-1"
 SCHEMA_NAMES = """
 Answer ApiKey ApiKeys AskedTerms Attempt Authorities Availability BoxDescription Brand BrandFacts BrandKey BrandKeys
 BrandMessageState Brands
-BrokerAt Change-Input Change-Output ChangedDelivery Claiming Code Confirming Connection Connections
+BrokerAt Change-Input Change-Output ChangedDelivery Claiming Code CollectResult Confirming Connection Connections
 Deliveries Delivery Detail Document DoorResult Ending Endpoint EndpointChange EndpointWithSecret
 Endpoints Event Events Evidence GivenTerms HubKey Joined JsonValue LabelRule Leaving Line MadeConnection
 MadeKey Messages NewBrand NewBrandKey NewConnection NewDelivery NewEndpoint NewKey NewOrder

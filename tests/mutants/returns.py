@@ -1,0 +1,46 @@
+"""Faults of returns: what a courier takes with him."""
+
+from tests.mutants.mutant import Mutant
+
+_COLLECTING = "gateway/domain/visit/collecting.py"
+_SCAN = "gateway/domain/visit/scan.py"
+_VISIT = "tests/gateway/domain/visit/test_collecting.py"
+_OFFERS = "tests/gateway/storage/test_offers_of_version_2.py"
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="a return's code opens the door",
+        file=_SCAN,
+        old="    if match.kind is CodeKind.COLLECT:\n",
+        new="    if match.kind is CodeKind.KEEPER:\n",
+        tests=(f"{_VISIT}::test_a_return_s_code_opens_nothing_and_is_no_wrong_attempt",),
+    ),
+    Mutant(
+        name="a return counts after the door closed",
+        file=_COLLECTING,
+        old="    return is_inside and visit.outcome is None and innermost.opened(step.view(innermost))\n",
+        new="    return innermost.id in visit.entry.opened and visit.outcome is None\n",
+        tests=(f"{_VISIT}::test_a_return_that_is_scanned_after_the_door_closed_does_not_count",),
+    ),
+    Mutant(
+        name="a return counts before the door opens",
+        file=_COLLECTING,
+        old="    return is_inside and visit.outcome is None and innermost.opened(step.view(innermost))\n",
+        new="    return visit.outcome is None\n",
+        tests=(f"{_VISIT}::test_a_return_that_is_scanned_before_the_door_opens_does_not_count",),
+    ),
+    Mutant(
+        name="one of two returns is all of them",
+        file=_COLLECTING,
+        old="    if scanned == due:\n",
+        new="    if scanned:\n",
+        tests=(f"{_VISIT}::test_what_is_scanned_inside_is_collected_in_the_same_opening",),
+    ),
+    Mutant(
+        name="a courier who brings nothing needs no code of his own",
+        file="gateway/storage/offers.py",
+        old="needs_courier = order.only_collects or (entrance.courier_proof and order.brand != OWN_BRAND)",
+        new="needs_courier = entrance.courier_proof and order.brand != OWN_BRAND",
+        tests=(f"{_OFFERS}::test_an_order_that_only_collects_waits_for_no_label_and_has_its_courier_s_code",),
+    ),
+)
