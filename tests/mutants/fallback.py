@@ -47,7 +47,8 @@ MUTANTS = (
     Mutant(
         name="a photograph of the label opens the garage",
         file="gateway/domain/delivery/candidate.py",
-        old="needs_courier=not is_own and (order.only_collects or not context.courier_proof.isdisjoint(order.lies_at)),",
+        old="needs_courier=not is_own"
+        " and (order.only_collects or not context.courier_proof.isdisjoint(order.lies_at)),",
         new="needs_courier=not is_own and order.entrance in context.courier_proof,",
         tests=(MOVES,),
     ),
