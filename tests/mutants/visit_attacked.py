@@ -81,12 +81,12 @@ MUTANTS = (
         file="gateway/domain/visit/scan.py",
         old=(
             "    route = transitions.route_from(step, delivery, scan.scanner)\n"
-            "    refusal = may_open(step.state, delivery, step.now, route)\n"
+            "    robot = None if scan.robot is None else scan.robot.robot\n"
         ),
         new=(
             "    route = transitions.route_from(step, delivery, scan.scanner)\n"
             "    _excuse_label(step, scan, delivery)\n"
-            "    refusal = may_open(step.state, delivery, step.now, route)\n"
+            "    robot = None if scan.robot is None else scan.robot.robot\n"
         ),
         tests=(SCANS,),
     ),
