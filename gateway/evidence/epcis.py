@@ -19,6 +19,7 @@ from gateway.domain.custody import CustodyStage, DeclineReason
 from gateway.domain.delivery.barcodes import BarcodeKind, InvalidBarcode, normalise
 from gateway.domain.delivery.result import Outcome
 from gateway.domain.frozen import Frozen
+from gateway.evidence.collected import read_collection
 from gateway.evidence.manifest import Manifest
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.key_custody import KeyStep, KeyWord, key_custody
@@ -80,6 +81,7 @@ class _Writer:
             if event is not None:
                 yield event
         yield from self._visit_events(bodies)
+        yield from self._collect_events(bodies)
         for key in key_custody(bodies):
             event = self._key_event(key)
             if event is not None:
@@ -107,6 +109,17 @@ class _Writer:
                     place += f":{_escaped(self._manifest.delivery.place)}"
                 yield self._event(happening.at, epcs, "storing", "in_progress", inside, location=place)
                 return
+
+    def _collect_events(self, bodies: Sequence[object]) -> Iterator[Event]:
+        """Yield each scan of a parcel that the courier took with him, and their departure together."""
+        end = read_collection(bodies)
+        if end is None or not end.scans:
+            return
+        for scan in end.scans:
+            yield self._event(scan.at, [self._epc(scan.hmac)], "collecting", "returned", document="rma")
+        out = _Party(source=self._household, destination=self._carrier)
+        epcs = [self._epc(scan.hmac) for scan in end.scans]
+        yield self._event(end.at, epcs, "departing", "returned", out, document="rma")
 
     def _custody_event(self, step: "CustodyRow") -> Event | None:
         receiver = f"{self._entrance}:receiver:{_escaped(step.receiver or 'unknown')}"
@@ -150,6 +163,7 @@ class _Writer:
         disposition: str,
         possession: _Party | None = None,
         location: str | None = None,
+        document: str = "desadv",
     ) -> Event:
         event: Event = {
             "type": "ObjectEvent",
@@ -165,7 +179,7 @@ class _Writer:
             event["bizLocation"] = {"id": location}
         if self._manifest.delivery is not None:
             delivery = f"urn:perron:delivery:{_escaped(self._manifest.delivery.id)}"
-            event["bizTransactionList"] = [{"type": "desadv", "bizTransaction": delivery}]
+            event["bizTransactionList"] = [{"type": document, "bizTransaction": delivery}]
         if possession is not None:
             event["sourceList"] = [{"type": "possessing_party", "source": possession.source}]
             event["destinationList"] = [{"type": "possessing_party", "destination": possession.destination}]

@@ -7,7 +7,7 @@ One folder a visit. Part 1 has `manifest.json`, `manifest.sig` and `log.jsonl`; 
 from collections.abc import Container, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
@@ -131,11 +131,13 @@ class ManifestDraft(CanonicalModel):
 
 _FIELDS_OF_VERSION: Mapping[int, frozenset[str]] = {
     2: frozenset({"receipt_sha256"}),
-    3: frozenset({*RouteAccount.model_fields, "moved_from"}),
+    3: frozenset({*RouteAccount.model_fields, "moved_from"}) - {"collected"},
     4: frozenset({"names"}),
+    5: frozenset({"collected"}),
 }
 """The fields that each version added. A manifest of an earlier version has none of them."""
 
+COLLECTED_VERSION: Final = 5  # from here on the manifest says what was collected
 ROUTE_VERSION = 3  # from here on the manifest lists the closures
 NEWEST_VERSION = max(_FIELDS_OF_VERSION)
 
@@ -144,11 +146,12 @@ class Manifest(ManifestDraft, RouteAccount):
     """The sealed statement. Times are UTC by the box's clock; `clock_trusted`: whether it was trusted at sealing.
 
     `receipt_sha256` is that of the courier's receipt; None: the visit has none. Version 1 has no field of a receipt;
-    versions 1 and 2 have no fields of the closures of the way in (`RouteAccount`), and version 3 has no names.
+    versions 1 and 2 have no fields of the closures of the way in (`RouteAccount`), version 3 has no names, and
+    version 4 nothing of a collection: a visit without one is still sealed as version 4, which earlier releases read.
     """
 
     kind: Literal["perron manifest"] = "perron manifest"
-    version: Literal[1, 2, 3, 4] = 4
+    version: Literal[1, 2, 3, 4, 5] = 4
     key: KeyText
     previous_sha256: Hash | None
     decisions: tuple[LogPosition, ...]
@@ -163,6 +166,8 @@ class Manifest(ManifestDraft, RouteAccount):
             raise ValueError("part 1 has none before it, every other part names the one before")
         if self.receipt_sha256 is not None and (self.version == 1 or self.part > 1):
             raise ValueError("a receipt belongs to the first part")
+        if self.collected is not None and self.version < COLLECTED_VERSION:
+            raise ValueError("a collection needs version 5")
         files = [name for clip in self.clips for name in (clip.file, clip.sidecar) if name is not None]
         if len(set(files)) < len(files):
             raise ValueError("a file stands twice")

@@ -18,6 +18,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.visit.closures import KINDS
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE, UNKNOWN, Closure, Fact, View
 from gateway.domain.visit.state import Evidence, Phase
+from gateway.evidence.collected import CollectedParcels, collected_parcels
 from gateway.protocol.key_custody import COURIER, KEEPER, key_custody
 from gateway.protocol.signed_document import CanonicalModel
 
@@ -126,6 +127,7 @@ class RouteAccount(CanonicalModel):
     marks: tuple[RouteMark, ...] = ()
     custody: tuple[CustodyStep, ...] = ()
     place: DeliveryPlace | None = None  # None: an incident, or a reception
+    collected: CollectedParcels | None = None  # since version 5; None: nothing was to be collected, or nobody knows
 
 
 # ---- rows of the log -------------------------------------------------------------------------------------------------
@@ -525,6 +527,7 @@ class _Reader:
             place=None
             if self.route is None
             else DeliveryPlace(id=self.route.place, alternative=self.route.alternative),
+            collected=collected_parcels(bodies),
         )
         went_back = not self.all_trusted or any(later < earlier for earlier, later in pairwise(self.times))
         return RouteReading(

@@ -239,6 +239,22 @@ class Reading:
         }  # fmt: skip
 
 
+def collected(rows: list[Any]) -> Object | None:
+    """What the log says of the parcels that the courier took with him."""
+    ends: dict[str, str] = {}
+    for row in rows:
+        if row.get("kind") != "step":
+            continue
+        event, commands = row["event"], row["commands"]
+        is_one = event["event"] == "Scanned" and any(match["kind"] == "collect" for match in event["matches"])
+        if is_one and any(one["command"] == "Answer" and one["word"] == "go" for one in commands):
+            ends.setdefault(event["code"]["hmac"], event["code"]["last"])
+        for one in commands:
+            if one["command"] == "ParcelResult" and one.get("collected") is not None:
+                return {"result": one["collected"], "scanned": sorted(ends.values()), "unlisted": "not_provable"}
+    return None
+
+
 def is_absurd(row: Any) -> bool:  # noqa: ANN401 - any JSON value
     """Whether an entry, or an order in it, does not follow the page."""
     if not isinstance(row, dict) or row.get("kind") != "step" or not isinstance(row.get("commands"), list):
@@ -367,6 +383,8 @@ def first_wrong(told: Object, rows: list[Any]) -> Wrong | None:
     said = {name: told[name] for name in FIELDS}
     gaps = [gap for gap in told["evidence"]["gaps"] if gap != "clock_stepped"]
     said["evidence"] = {**told["evidence"], "gaps": gaps}
+    if told.get("collected") != collected(rows):
+        return "route_differs", "collected"
     for name in FIELDS:
         if said[name] != read[name]:
             return "route_differs", name

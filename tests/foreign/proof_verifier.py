@@ -241,10 +241,11 @@ def manifest(case: ProofCase, part: int) -> tuple[Object, str]:
     try:
         found = parse_json(data)
         version = found.get("version")
-        if found.get("kind") == "perron manifest" and isinstance(version, int) and version > 4:
+        if found.get("kind") == "perron manifest" and isinstance(version, int) and version > 5:
             raise WrongError("manifest_newer", f"{name} is of version {version}")
-        keys = FIRST_KEYS | ({"receipt_sha256"} if version in (2, 3, 4) else set())
-        keys |= (ROUTE if version in (3, 4) else set()) | ({"names"} if version == 4 else set())
+        keys = FIRST_KEYS | ({"receipt_sha256"} if version in (2, 3, 4, 5) else set())
+        keys |= (ROUTE if version in (3, 4, 5) else set()) | ({"names"} if version in (4, 5) else set())
+        keys |= {"collected"} if version == 5 else set()
         found = read_canonical(data, frozenset(keys))
         well_formed(found)
     except (ValueError, TypeError, KeyError, AttributeError) as failure:
@@ -267,7 +268,7 @@ def well_formed(found: Object) -> None:
     files = [name for clip in found["clips"] for name in (clip["file"], clip["sidecar"]) if name is not None]
     good = (
         found["kind"] == "perron manifest"
-        and found["version"] in (1, 2, 3, 4)
+        and found["version"] in (1, 2, 3, 4, 5)
         and 1 <= found["part"] <= 1000
         and (found["part"] == 1) == (found["previous_sha256"] is None)
         and (found.get("receipt_sha256") is None or found["part"] == 1)

@@ -160,6 +160,25 @@ def test_a_delivery_through_the_door_arrives_and_is_stored(tmp_path: Path) -> No
     assert stored["sourceList"] == [{"type": "possessing_party", "source": "urn:perron:carrier:Chronopost"}]
 
 
+def test_what_the_courier_takes_with_him_is_collected_and_departs_as_a_return(tmp_path: Path) -> None:
+    go = {"command": "Answer", "word": "go"}
+    ended = step_row(
+        90, {"event": "Due"},
+        {"command": "ParcelResult", "outcome": "delivered", "missing": 0, "collected": "collected"},
+    )  # fmt: skip
+    late = scan_row(95, SSCC, go, kind="collect")
+    rows = (
+        scan_row(40, S10, go, kind="collect"),
+        scan_row(50, "R-1", {"command": "Answer", "word": "no"}, kind="collect"),
+    )
+    collected, departed = events(document(tmp_path, *rows, ended, late, entrance="front"))
+    assert (collected["bizStep"], departed["bizStep"]) == ("collecting", "departing")
+    assert departed["epcList"] == collected["epcList"] == [f"urn:perron:parcel:{S10}"]
+    assert departed["disposition"] == "returned"
+    assert departed["bizTransactionList"] == [{"type": "rma", "bizTransaction": "urn:perron:delivery:lune.d-1"}]
+    assert departed["destinationList"] == [{"type": "possessing_party", "destination": "urn:perron:carrier:Chronopost"}]
+
+
 def test_a_refused_courier_stores_nothing(tmp_path: Path) -> None:
     refused = step_row(90, {"event": "Due"}, {"command": "ParcelResult", "outcome": "not_delivered", "missing": 0})
     made = document(tmp_path, scan_row(0, SSCC), refused, entrance="front")
