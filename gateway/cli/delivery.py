@@ -40,7 +40,8 @@ REFUSAL_HINTS = {  # what to do about some answers; the others say it by themsel
     "code_collision": "A parcel of it is promised already, in a window that overlaps: scan that one, or write another"
     " number under `parcels`.",
     "unsupported": "This box does not understand what the delivery needs: leave it out, or wait for its update.",
-    "wrong_type": "This box is of an older release: leave out entrances, dimensions, label_rules and info.",
+    "wrong_type": "This box is of an older release: leave out entrances, dimensions, items, label_rules, min_celsius"
+    " and info.",
     "downgrade": "The delivery was promised with more than this: say all of it again, with `needs: []` at least.",
     "too_many": "The house keeps no more of this brand for now (500 messages a day for each entrance, and as many"
     " deliveries to come): withdraw some, or wait.",

@@ -16,11 +16,12 @@ def entrance_conditions(home: Home, entrance: str) -> tuple[AnyCondition, ...]:
 
 def _cold_chain(home: Home, section: EntranceSection) -> ColdChain:
     fridges = {}
+    room_sensors = {name: place.full_sensor for name, place in section.places.items() if place.full_sensor is not None}
     for name, place in section.places.items():
         device = None if place.fridge is None else home.devices[place.fridge]
         if isinstance(device, FridgeDevice):
             fridges[name] = Fridge(device=str(place.fridge), compartment=device.compartment, silence_s=device.silence_s)
-    return ColdChain(fridges=fridges)
+    return ColdChain(fridges=fridges, room_sensors=room_sensors)
 
 
 def _presence(section: EntranceSection) -> Iterator[Presence]:

@@ -143,6 +143,12 @@ class Place(ConfigSection):
     every closure of the entrance has to open. Example: `[[c1], [c2]]`."""
     fridge: Id | None = None
     """Fridge: id of the fridge, if the place is one. Its temperature and its door are then watched."""
+    full_sensor: Id | None = None
+    """Full sensor: id of a device of the kind `content` that reports whether the place is full. While it is, or while
+    that is unknown, no delivery to this place is let in."""
+    scanners: tuple[Id, ...] = ()
+    """Scanners: ids of barcode scanners that hang here. A scan shows that an item is at its place, and opens nothing.
+    Example: `[fridge-scanner]`."""
     open_limit: Seconds = 120.0
     """Open limit: how long the door may stand open before the signal and the owner are warned. If it is too short,
     honest couriers cause alarms; if it is too long, an open door is noticed late."""
@@ -244,10 +250,20 @@ class EntranceSection(ConfigSection):
         return tuple(dict.fromkeys((*self.courier_cameras, *self.cameras.inside)))
 
     @property
-    def all_scanners(self) -> tuple[str, ...]:
-        """The scanners at the first closure, then at each further one."""
+    def door_scanners(self) -> tuple[str, ...]:
+        """The scanners at the first closure, then at each further one: their scans may open something."""
         further = (scanner for closure in self.closures for scanner in closure.scanners)
         return tuple(dict.fromkeys((*self.scanners, *further)))
+
+    @property
+    def place_scanners(self) -> Mapping[str, str]:
+        """The scanners that hang at a place inside, each with its place: their scans open nothing."""
+        return {scanner: name for name, place in self.places.items() for scanner in place.scanners}
+
+    @property
+    def all_scanners(self) -> tuple[str, ...]:
+        """The scanners of the entrance, those at its closures first."""
+        return tuple(dict.fromkeys((*self.door_scanners, *self.place_scanners)))
 
     @model_validator(mode="after")
     def _opens_by_hand(self) -> Self:

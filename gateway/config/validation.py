@@ -110,6 +110,10 @@ def _named_devices(entrance: EntranceSection) -> Iterator[tuple[tuple[str | int,
     for place, section in entrance.places.items():
         if section.fridge is not None:
             yield ("places", place, "fridge"), section.fridge, "fridge"
+        if section.full_sensor is not None:
+            yield ("places", place, "full_sensor"), section.full_sensor, "content"
+        for n, scanner in enumerate(section.scanners):
+            yield ("places", place, "scanners", n), scanner, "scanner"
     for n, person in enumerate(entrance.presence):
         yield ("presence", n), person, "presence"
     if entrance.alarm is not None:
@@ -289,6 +293,21 @@ def _check_own_devices(
                     f"the closure `{place}` already has `{scanner}`, so a scan would not show where the courier is:"
                     f" give `{closure.id}` its own scanner, or leave this out.",
                 )
+    stowed_at: dict[str, str] = {}
+    for name, section in entrance.places.items():
+        for n, scanner in enumerate(section.scanners):
+            if scanner in scanned_at or stowed_at.setdefault(scanner, name) != name:
+                where = scanned_at.get(scanner) or stowed_at[scanner]
+                yield ConfigProblem(
+                    (*at, "places", name, "scanners", n),
+                    f"`{scanner}` hangs at `{where}` already, so a scan would not show where the item is: give `{name}`"
+                    " its own scanner, or leave this out.",
+                )
+        if section.full_sensor in entrance.closure_devices:
+            yield ConfigProblem(
+                (*at, "places", name, "full_sensor"),
+                f"a closure already uses `{section.full_sensor}`: give `{name}` its own sensor, or leave this out.",
+            )
 
 
 def _check_routes(
@@ -370,7 +389,7 @@ def _check_entrance(entrance: EntranceSection, at: tuple[str | int, ...]) -> Ite
         yield ConfigProblem(
             (*at, "signal"), "without a bell nobody at home can refuse: name a signal, or write home_refuses: false."
         )
-    if not entrance.all_scanners and not entrance.cameras.read_labels:
+    if not entrance.door_scanners and not entrance.cameras.read_labels:
         yield ConfigProblem(
             (*at, "scanners"), "nothing reads a parcel's code here: name a scanner, or cameras.read_labels."
         )

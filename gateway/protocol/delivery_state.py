@@ -4,7 +4,9 @@ The state is coarse, because a retailer must not learn when nobody is home or wh
 contains no readiness, and only those reasons that a retailer can act on or that say what happened to a parcel.
 """
 
-from gateway.domain.delivery.promise import DeliveryResult, State
+from typing import Any
+
+from gateway.domain.delivery.promise import DeliveryResult, ItemResult, State
 from gateway.domain.frozen import Frozen
 
 PUBLIC_REASONS = frozenset({
@@ -46,9 +48,10 @@ class DeliveryStatus(Frozen):
     custody: str | None = None
     moved_to: str | None = None
     collected: str | None = None
+    cold_chain: list[dict[str, Any]] | None = None  # in JSON's types
 
 
-STATUS_FIELDS = ("state", "reason", "missing", "house", "custody", "moved_to", "collected")
+STATUS_FIELDS = ("state", "reason", "missing", "house", "custody", "moved_to", "collected", "cold_chain")
 """The fields of `DeliveryStatus`: each is a column of a delivery and a member of an event."""
 
 
@@ -73,10 +76,15 @@ def status_of(result: DeliveryResult, *, known: bool) -> DeliveryStatus | None:
             custody=result.custody,
             moved_to=result.moved_to,
             collected=None if result.collected is None else str(result.collected),
+            cold_chain=_json_of(result.cold_chain),
         )
     if result.accepted is False and not known:
         return DeliveryStatus(state=State.REFUSED, reason=public_reason(result.code))
     return None
+
+
+def _json_of(items: tuple[ItemResult, ...] | None) -> list[dict[str, Any]] | None:
+    return None if items is None else [item.model_dump(mode="json", exclude_none=True) for item in items]
 
 
 def is_superseded(result: DeliveryResult, *, newest: int) -> bool:

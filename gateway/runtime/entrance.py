@@ -230,6 +230,9 @@ class EntranceActor:
         self, device: str, channel: TopicSuffix, report: r.Report, context: e.ReportContext
     ) -> Iterator[e.Event]:
         match report:
+            case r.ContentReport() if device in surroundings.watched_devices(self.state.rules.conditions):
+                old = context.retained or self._is_settling(device)
+                yield from surroundings.reports(self.state.rules.conditions, device, report, old=old)
             case r.LockReport() | r.DoorReport() | r.GarageDoorReport() | r.ContentReport() | r.KeyReport():
                 if isinstance(report, r.LockReport) and report.bolt is r.LockState.UNLOCKED and not context.retained:
                     self._crash_point("after-report")
@@ -374,10 +377,10 @@ class EntranceActor:
             now = self._clock.now()
             if isinstance(event, e.Scanned):
                 event = self._looked_up(event, now)
-                places = {match.delivery.place for match in (*event.matches, *event.awaiting)}
+                places = {place for match in (*event.matches, *event.awaiting) for place in match.delivery.places}
                 await self._store_readings(places, now)
             new, commands = decide(self.state, event, now=now)
-            if new == self.state and not commands and not isinstance(event, e.UnlockPublished):
+            if new == self.state and not commands and not self._is_recorded_alone(event, now):
                 await asyncio.sleep(0)  # without a commit nothing gives the loop a turn, nor in the two cases below
                 return
             if not commands and _is_transient(event, new):
@@ -413,6 +416,11 @@ class EntranceActor:
             self._execute(step, commands, outcome.messages)
             log.info("decision", entry=outcome.seq, row=json.loads(outcome.row))  # no unlock waits for a log entry
             return
+
+    def _is_recorded_alone(self, event: e.Event, now: Now) -> bool:
+        """Return whether an event that changes nothing and causes nothing has an entry: the proof needs it."""
+        is_repeated = self._log_limits.admits_repetition(event, self.state, now.mono)
+        return is_repeated or isinstance(event, e.UnlockPublished)
 
     def _looked_up(self, scan: e.Scanned, now: Now) -> e.Scanned:
         """Return the scan with the keeper of its code, if any, and with the parcel that waits for this code now."""

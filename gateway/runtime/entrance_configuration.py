@@ -24,6 +24,7 @@ def entrance_rules(home: Home, entrance: str) -> Rules:
         cameras=dict.fromkeys(section.film_cameras, False) | dict.fromkeys(section.courier_cameras, True),
         watched_by=watched_by,
         scanners=scanners,
+        place_scanners=section.place_scanners,
         holder=section.holder,
         keepers=frozenset(section.keepers),
         evidence=section.evidence,

@@ -29,6 +29,7 @@ class LogLimits:
     def __init__(self) -> None:
         self._entrance_bucket = TokenBucket(ENTRANCE_ENTRIES_PER_MINUTE / 60, ENTRANCE_BURST_ENTRIES)
         self._source_buckets: dict[str, TokenBucket] = {}
+        self._repetitions: dict[str, TokenBucket] = {}
         self._suppressed_counts: Counter[str] = Counter()
         self._newest_readings: dict[str, ConditionReport] = {}  # place -> its newest reading without an entry
         self._last_suppressed: e.Event | None = None
@@ -38,7 +39,7 @@ class LogLimits:
     def counts(self, event: e.Event, before: Entrance, after: Entrance, commands: Sequence[c.Command]) -> bool:
         """Return whether the step is limited: it records a reading or only refuses a scan."""
         if isinstance(event, SURROUNDING_EVENTS):
-            return not commands and not _is_part_of_proof(event, after)
+            return not commands and not is_part_of_proof(event, after)
         if isinstance(event, e.Scanned):
             is_refused = all(_is_refusal(command) for command in commands)
             return is_refused and _without_transient_state(after) == _without_transient_state(before)
@@ -59,6 +60,16 @@ class LogLimits:
         self.due = min(self.due, mono + SUMMARY_INTERVAL_S)
         return False
 
+    def admits_repetition(self, event: e.Event, state: Entrance, mono: float) -> bool:
+        """Return whether a reading that changes nothing gets an entry: it proves that the air is still the same.
+
+        It has the same limit as other readings, and none is counted: the entry before it says the same.
+        """
+        if not is_part_of_proof(event, state):
+            return False
+        rate = SOURCE_ENTRIES_PER_MINUTE / 60
+        return self._repetitions.setdefault(event_source(event), TokenBucket(rate, SOURCE_BURST_ENTRIES)).take(mono)
+
     def newest(self, place: str) -> ConditionReport | None:
         """Remove and return a place's newest reading without an entry: the next decision may rest on it."""
         return self._newest_readings.pop(place, None)
@@ -75,11 +86,12 @@ class LogLimits:
         return event, tuple(c.LogNote(what=f"{name}: {number} more in this minute") for name, number in counts)
 
 
-def _is_part_of_proof(event: e.Event, state: Entrance) -> bool:
+def is_part_of_proof(event: e.Event, state: Entrance) -> bool:
+    """Return whether the proof of the running visit, or of an incident, has this reading."""
     place = event.proof_place if isinstance(event, ConditionReport) else None
     if place is None:
         return False
-    return state.incident is not None or (state.visit is not None and state.visit.delivery.place == place)
+    return state.incident is not None or (state.visit is not None and place in state.visit.delivery.places)
 
 
 def _is_refusal(command: c.Command) -> bool:

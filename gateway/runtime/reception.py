@@ -184,7 +184,7 @@ class ReceptionActor:
             return Refusal.CLOCK_UNTRUSTED
         if not delivery.start <= now.utc < delivery.end:
             return Refusal.OUTSIDE_WINDOW
-        if delivery.cold_max_c is not None and self.section.keep_cold is None:
+        if delivery.limits and self.section.keep_cold is None:
             return Refusal.FRIDGE_TOO_WARM
         return None if self.on_duty() else Refusal.NO_RECEIVER
 

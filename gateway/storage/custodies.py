@@ -108,7 +108,7 @@ def decide_custody(
         delivery=act.delivery,
         parcel=act.parcel,
         visit=_visit_of(db, act.delivery),
-        state=ParcelCustody(keep_cold=None if row.order.cold_max_c is None else reception.keep_cold),
+        state=ParcelCustody(keep_cold=reception.keep_cold if row.order.places_with_limits else None),
     )
     state = stored.state
     if act.since_mono is not None and act.since_mono[0] == state.since:

@@ -6,18 +6,20 @@ from typing import assert_never
 
 from gateway.domain.delivery.candidate import DeliveryContext
 from gateway.domain.delivery.result import DoorResult
+from gateway.domain.delivery.temperature import NO_LIMITS, Limits, stricter
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.events import FactsChanged, KeeperWithdrawn, OwnerAcknowledged, PreflightDue, Scanned
 from gateway.domain.visit.predicates import routes_to
 from gateway.domain.visit.state import Entrance
 from gateway.domain.visit.views import closure_of, fact_of
+from gateway.protocol.cold_chain import read_cold_chain
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.key_custody import COURIER, KEEPER
 from gateway.storage import entrance_state, entrances, keepers, outbox, pauses, recordings
-from gateway.storage.audit_log import code_digest, code_key, encode, encode_event
+from gateway.storage.audit_log import bodies_of_visit, code_digest, code_key, encode, encode_code, encode_event
 from gateway.storage.database import Database
 from gateway.storage.models import CommitResult, StoredDecision
-from gateway.storage.rows import mark_for_check, row_in_visit, row_of
+from gateway.storage.rows import mark_for_check, outcomes_json, row_in_visit, row_of
 from gateway.storage.turned_away import note_refusal
 
 
@@ -61,6 +63,9 @@ def store_decision(
             mark_for_check(db, key)
     facts = logged_step(decision, commands, phase_before=phase_before, key=code_key(db))
     seq, row = db.log("step", decision.now.utc, facts, entrance=decision.entrance, visit=visit)
+    for command in decision.commands:
+        if isinstance(command, c.ReportDoorResult):
+            _judge_items(db, command)
     return CommitResult(seq=seq, messages=messages, row=row)
 
 
@@ -105,8 +110,43 @@ def _begun_route(decision: StoredDecision, key: bytes) -> dict[str, Json]:
         "holder": f"{KEEPER}{visit.holder}" if visit.holder else COURIER,
         "closures": closures,
         "parcels": tuple(sorted(code_digest(parcel, key) for parcel in visit.parcels)),
+        **_begun_items(decision, key),
     }  # fmt: skip
     return {"route": route}
+
+
+def _begun_items(decision: StoredDecision, key: bytes) -> dict[str, Json]:
+    """Return the log's entry `items` of a visit with items: their limits, the scanners inside, and the air as known.
+
+    `gateway/protocol/cold_chain.py` reads it. The air is here because its last reading has an entry of its own, before
+    the visit's log begins.
+    """
+    visit, rules = decision.state.visit, decision.state.rules
+    if visit is None or not visit.delivery.items:
+        return {}
+    delivery = visit.delivery
+    own = Limits(min_c=delivery.cold_min_c, max_c=delivery.cold_max_c)
+    items: list[Json] = [
+        {
+            "code": encode_code(item.code, key), "place": item.place, "profile": item.profile,
+            "order": _encode_limits(stricter(item.limits, own if item.place == delivery.place else NO_LIMITS)),
+            "legal": _encode_limits(item.legal),
+            "label": _encode_limits(delivery.label_limits.get(item.code, NO_LIMITS)),
+            "max_seconds": item.max_seconds, "is_parcel": item.code in delivery.parcels,
+        }
+        for item in delivery.items
+    ]  # fmt: skip
+    places = sorted(delivery.places)
+    air: dict[str, Json] = {}
+    for condition in rules.conditions:
+        air |= {
+            place: facts for place in places if (facts := condition.logged_place(place, decision.state.surroundings))
+        }
+    return {"items": {"list": items, "scanners": dict(rules.place_scanners), "air": air}}
+
+
+def _encode_limits(limits: Limits) -> Json:
+    return {"min_c": limits.min_c, "max_c": limits.max_c}
 
 
 def _intent_changed(
@@ -233,6 +273,16 @@ def _store_door_result(db: Database, result: c.ReportDoorResult, step: StoredDec
     if result.door_result is DoorResult.LOCKED_AGAIN:
         db.execute("UPDATE entrance SET locked_at = ? WHERE id = ?", (now, step.entrance))
     mark_for_check(db, result.delivery)
+
+
+def _judge_items(db: Database, result: c.ReportDoorResult) -> None:
+    """Store how the cold chain of each item held, once; the log of the visit up to here decides."""
+    query = "SELECT 1 FROM delivery d JOIN visit v ON v.delivery = d.key WHERE v.id = ? AND d.items IS NOT NULL"
+    if not db.exists(f"{query} AND v.items IS NULL", (result.visit,)):
+        return
+    account = read_cold_chain(bodies_of_visit(db, result.visit))
+    if account is not None:
+        db.execute("UPDATE visit SET items = ? WHERE id = ?", (outcomes_json(account), result.visit))
 
 
 def _store_state(db: Database, step: StoredDecision) -> None:

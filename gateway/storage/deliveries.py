@@ -12,6 +12,7 @@ from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.promise import MAX_WINDOW, Cancel, Claims, DeliveryOrder, DeliveryResult
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.delivery.schedule import ExpectedDelivery
+from gateway.domain.delivery.temperature import read_label_limits
 from gateway.domain.frozen import replace
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
@@ -85,17 +86,20 @@ class Deliveries(StorePart):
         precedence over the owner's own promise: the own promise proves less, two promises would block each other, and a
         parcel may come in only once.
         """
-        matches = tuple(self._read_each(rows.SELECT_BY_CODE, (code,), lambda row: self._match(row, label, now)))
+        matches = tuple(self._read_each(rows.SELECT_BY_CODE, (code,), lambda row: self._match(row, code, label, now)))
         comes = {None, Refusal.ALREADY_USED}
         if any(m.delivery.brand != OWN_BRAND and m.delivery.refusal in comes for m in matches):
             matches = tuple(m for m in matches if m.delivery.brand != OWN_BRAND)
         return tuple(sorted(matches, key=lambda m: (m.delivery.refusal is not None, m.delivery.start, m.delivery.id)))
 
-    def _match(self, row: rows.DeliveryRow, label: LabelElements, now: Now) -> CodeMatch:
+    def _match(self, row: rows.DeliveryRow, code: str, label: LabelElements, now: Now) -> CodeMatch:
         kind, delivery = CodeKind(row.code_kind or CodeKind.PARCEL), row.facts(self._context, now)
         if kind is CodeKind.PARCEL and delivery.refusal is None:
             local = now.utc.astimezone(self._context.zone).replace(tzinfo=None)
             delivery = replace(delivery, refusal=label_refusal(label, row.order.label_rules, local=local))
+        limits = read_label_limits(label)
+        if kind is CodeKind.PARCEL and limits is not None and not limits.is_none:
+            delivery = delivery.with_labels({code: limits})
         return CodeMatch(kind=kind, delivery=delivery)
 
     def _read_each(

@@ -38,7 +38,7 @@ def append_record(db: Database, promise: DeliveryOrder, result: DeliveryResult, 
         return None
     visits = db.column(_SELECT_VISITS, (promise.key,))
     recorded = [_recorded_visit(db, promise, visit) for visit in visits]
-    cold = None if promise.cold_max_c is None else promise.place
+    cold = promise.place if promise.place in promise.places_with_limits else None
     lines, left_out = chain_lines(record_entries(recorded, promise.key, place=cold))
     stated_lines: list[Json] = [line.model_dump(mode="json", exclude_none=True) for line in lines]
     statement: dict[str, Json] = {
@@ -72,7 +72,7 @@ def _recorded_visit(db: Database, promise: DeliveryOrder, visit: str) -> Recorde
     first = db.execute("SELECT seq, at FROM entry WHERE visit = ? ORDER BY seq LIMIT 1", (visit,)).fetchone()
     if not steps or first is None:
         return RecordedVisit(rows=rows)
-    cold = None if promise.cold_max_c is None else _last_temperature(db, promise, first[0])
+    cold = _last_temperature(db, promise, first[0]) if promise.place in promise.places_with_limits else None
     return RecordedVisit(rows=rows, before=tuple(_steps_before(db, promise.entrance, *first)), celsius=cold)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import AlarmPanelReported, FridgeReported, PresenceReported
+from gateway.domain.visit.conditions import AlarmPanelReported, FridgeReported, PresenceReported, RoomReported
 from gateway.domain.visit.conditions.cold_chain import FridgeState
 from gateway.domain.visit.state import PausePeriod
 
@@ -19,6 +19,7 @@ _KINDS: Mapping[type, str] = {
     e.WalkTestChanged: "WalkTested",
     FridgeReported: "FridgeHeard",
     PresenceReported: "PresenceHeard",
+    RoomReported: "RoomHeard",
     AlarmPanelReported: "PanelHeard",
     e.BellConfirmed: "BellRang",
     e.HouseholdAnswered: "SomebodyAnswered",

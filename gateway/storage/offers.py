@@ -146,7 +146,7 @@ class OfferProcessor(Frozen):
             stands = row.result(self.context, now)
             if code is None:
                 store_reported(db, row, stands, self.context, now)
-            shown = ("state", "reason", "missing", "house", "custody", "moved_to", "collected", "lacking")
+            shown = ("state", "reason", "missing", "house", "custody", "moved_to", "collected", "cold_chain", "lacking")
             state = {name: getattr(stands, name) for name in shown}
         return blank.model_copy(update={"accepted": code is None, "code": code, **state})
 
@@ -183,7 +183,9 @@ class OfferProcessor(Frozen):
             return MessageRefusal.UNKNOWN_ENTRANCE
         if order.place not in entrance.places:
             return MessageRefusal.UNKNOWN_PLACE
-        if order.cold_max_c is not None and order.place not in entrance.cold_places:
+        if not {item.place for item in order.items} <= entrance.places.keys():
+            return MessageRefusal.UNKNOWN_PLACE
+        if not order.places_with_limits <= entrance.cold_places:
             return MessageRefusal.PLACE_NOT_COLD
         if order.collect and not (entrance.collects if order.parcels else entrance.collects_alone):
             return MessageRefusal.CANNOT_COLLECT
@@ -241,14 +243,15 @@ def write_order(db: Database, order: DeliveryOrder) -> None:
     """Store an accepted order and its codes, in place of an earlier version."""
     message = None if order.message_sha256 is None else bytes.fromhex(order.message_sha256)
     db.execute(
-        "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c, signed_by,"
-        " by_hub, message, message_version, accepted_entrances, dimensions, label_rules, info)"
-        " VALUES (:key, :brand, :id, :version, :entrance, :carrier, :place, :start, :end, :cold_max_c,"
-        " :signed_by, :by_hub, :message, :message_version, :entrances, :dimensions, :label_rules, :info)"
+        "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c, cold_min_c,"
+        " signed_by, by_hub, message, message_version, accepted_entrances, dimensions, label_rules, info, items)"
+        " VALUES (:key, :brand, :id, :version, :entrance, :carrier, :place, :start, :end, :cold_max_c, :cold_min_c,"
+        " :signed_by, :by_hub, :message, :message_version, :entrances, :dimensions, :label_rules, :info, :items)"
         " ON CONFLICT (key) DO UPDATE SET"
         " version = excluded.version, entrance = excluded.entrance,"
         " carrier = excluded.carrier, place = excluded.place, starts = excluded.starts,"
-        " ends = excluded.ends, cold_max_c = excluded.cold_max_c, lacking = NULL, checked = NULL,"
+        " ends = excluded.ends, cold_max_c = excluded.cold_max_c, cold_min_c = excluded.cold_min_c,"
+        " items = excluded.items, lacking = NULL, checked = NULL,"
         " signed_by = excluded.signed_by, message = excluded.message,"
         " message_version = excluded.message_version, accepted_entrances = excluded.accepted_entrances,"
         " dimensions = excluded.dimensions, label_rules = excluded.label_rules, info = excluded.info,"

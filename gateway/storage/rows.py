@@ -10,13 +10,18 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery, candidate, delivery_status, next_change_at
+from gateway.domain.delivery.cold_verdict import ItemOutcome
 from gateway.domain.delivery.features import Dimensions
+from gateway.domain.delivery.food_profiles import FoodProfile
+from gateway.domain.delivery.items import OrderItem
 from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
-from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, OrderUsage, State
+from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, ItemResult, OrderUsage, State
 from gateway.domain.delivery.result import CollectResult, DoorResult, Outcome
+from gateway.domain.delivery.temperature import Limits
 from gateway.domain.frozen import Frozen, replace
 from gateway.domain.now import Now
+from gateway.protocol.cold_chain import ColdChainAccount, ItemPassport
 from gateway.storage.database import Database, record_of
 
 TERMS_ADAPTER = TypeAdapter(PermissionTerms)
@@ -24,6 +29,7 @@ TERMS_ADAPTER = TypeAdapter(PermissionTerms)
 # One row for each delivery, by index look-ups only. All text after WHERE comes from this package.
 _SELECT_ROW = """
 SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts AS start, d.ends AS end, d.cold_max_c,
+  d.cold_min_c, d.items,
   d.cancelled, d.lacking, d.checked, d.told, d.signed_by, d.doubtful, d.by_hub, d.message,
   d.message_version, d.accepted_entrances, d.dimensions, d.label_rules, d.info,
   d.moved_from, d.announced_place, d.placed, d.refused_at, d.refused_by,
@@ -34,8 +40,8 @@ SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts
   p.version AS permission_version, p.standing, p.terms,
   (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN ('reserved', 'spent')) AS used,
   (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN ('reserved', 'spent', 'given_back')) AS withdrawals,
-  (SELECT json_group_array(json_array(outcome, missing, house, collected)) FROM
-    (SELECT outcome, missing, house, collected FROM visit WHERE delivery = d.key ORDER BY began, id)) AS visits,
+  (SELECT json_group_array(json_array(outcome, missing, house, collected, json(items))) FROM
+    (SELECT outcome, missing, house, collected, items FROM visit WHERE delivery = d.key ORDER BY began, id)) AS visits,
   EXISTS (SELECT 1 FROM entrance e LEFT JOIN visit v ON v.id = e.visit
     WHERE e.delivery = d.key AND v.outcome IS NULL)
   OR EXISTS (SELECT 1 FROM custody c JOIN visit v ON v.id = c.visit
@@ -90,12 +96,20 @@ class DeliveryRow(Frozen):
             state=status.state,
             reason=_declined_reason(self.declined) if is_declined else status.reason,
             custody="receiver" if self.kept else None,
+            cold_chain=self._item_results(),
             moved_to=None if self.order.moved_from is None else self.order.entrance,
             missing=self.usage.missing,
             house=self.usage.house,
             collected=self.usage.collected,
             lacking=self.lacking,
         )
+
+    def _item_results(self) -> tuple[ItemResult, ...] | None:
+        outcomes = self.usage.items
+        if outcomes is None or len(outcomes) != len(self.order.items):
+            return None
+        judged = zip(self.order.items, outcomes, strict=True)
+        return tuple(ItemResult(code=item.code, **asdict(outcome)) for item, outcome in judged)
 
     def next_check(self, house: DeliveryContext, now: Now) -> datetime | None:
         """Return when time alone changes what the retailer sees; None: never."""
@@ -133,7 +147,8 @@ def select_rows(db: Database, query: str, parameters: Sequence[object]) -> sqlit
 def comparable(result: DeliveryResult) -> str:
     """Return what makes two results differ for a retailer."""
     compared = {"version", "state", "reason", "missing", "house", "lacking"}
-    later = {name for name in ("custody", "moved_to", "collected") if getattr(result, name) is not None}
+    names = ("custody", "moved_to", "collected", "cold_chain")
+    later = {name for name in names if getattr(result, name) is not None}
     return result.model_dump_json(include=compared | later)
 
 
@@ -178,10 +193,11 @@ def read_row(row: sqlite3.Row) -> DeliveryRow:
     usage = record_of(
         OrderUsage,
         row,
-        outcomes=tuple(Outcome(outcome) for outcome, _, _, _ in ended),
-        missing=next((missing for _, missing, _, _ in reversed(ended)), 0),
-        collected=next((CollectResult(word) for _, _, _, word in reversed(ended) if word is not None), None),
-        house=next((DoorResult(house) for _, _, house, _ in reversed(visits) if house is not None), None),
+        outcomes=tuple(Outcome(outcome) for outcome, _, _, _, _ in ended),
+        missing=next((missing for _, missing, _, _, _ in reversed(ended)), 0),
+        collected=next((CollectResult(word) for _, _, _, word, _ in reversed(ended) if word is not None), None),
+        house=next((DoorResult(house) for _, _, house, _, _ in reversed(visits) if house is not None), None),
+        items=next((_outcomes_of(items) for _, _, _, _, items in reversed(visits) if items is not None), None),
     )
     lacking = None if lacking is None else tuple(json.loads(lacking))
     return record_of(DeliveryRow, row, order=order, permission=permission, usage=usage, lacking=lacking)
@@ -194,16 +210,57 @@ def columns_of_features(order: DeliveryOrder) -> dict[str, str | None]:
         "dimensions": None if order.dimensions is None else json.dumps(asdict(order.dimensions)),
         "label_rules": json.dumps(sorted(order.label_rules)) if order.label_rules else None,
         "info": json.dumps(dict(order.info)) if order.info else None,
+        "items": json.dumps([_item_json(item) for item in order.items]) if order.items else None,
     }
 
 
 def _features_of(row: sqlite3.Row) -> dict[str, Any]:
     """Return the fields of `DeliveryOrder` in the columns that `columns_of_features` writes."""
-    names = ("accepted_entrances", "dimensions", "label_rules", "info")
-    entrances, size, rules, info = (None if row[name] is None else json.loads(row[name]) for name in names)
+    names = ("accepted_entrances", "dimensions", "label_rules", "info", "items")
+    entrances, size, rules, info, items = (None if row[name] is None else json.loads(row[name]) for name in names)
     return {
         "entrances": None if entrances is None else frozenset(entrances),
         "dimensions": None if size is None else Dimensions(**size),
         "label_rules": frozenset(rules or ()),
         "info": info or {},
+        "items": tuple(map(_item_of, items or ())),
     }
+
+
+def _item_json(item: OrderItem) -> dict[str, Any]:
+    return {
+        "code": item.code, "place": item.place, "min_c": item.limits.min_c, "max_c": item.limits.max_c,
+        "profile": item.profile, "max_seconds": item.max_seconds,
+    }  # fmt: skip
+
+
+def _item_of(stored: dict[str, Any]) -> OrderItem:
+    return OrderItem(
+        code=stored["code"],
+        place=stored["place"],
+        limits=Limits(min_c=stored["min_c"], max_c=stored["max_c"]),
+        profile=None if stored["profile"] is None else FoodProfile(stored["profile"]),
+        max_seconds=stored["max_seconds"],
+    )
+
+
+def outcomes_json(account: ColdChainAccount) -> str:
+    """Return what is stored of the items of a visit: nothing that names one, because codes are deleted earlier."""
+    return json.dumps([asdict(_outcome(item)) for item in account.items])
+
+
+def _outcome(item: ItemPassport) -> ItemOutcome:
+    measured = [one for one in (item.during, item.after) if one is not None]
+    lows, highs = [one.min_c for one in measured], [one.max_c for one in measured]
+    before = [] if item.before is None else [item.before]
+    return ItemOutcome(
+        verdict=item.verdict,
+        reasons=item.reasons,
+        seconds=item.seconds,
+        lowest_c=min((*before, *lows), default=None),
+        highest_c=max((*before, *highs), default=None),
+    )
+
+
+def _outcomes_of(stored: list[dict[str, Any]]) -> tuple[ItemOutcome, ...]:
+    return tuple(ItemOutcome(**{**one, "reasons": tuple(one["reasons"])}) for one in stored)

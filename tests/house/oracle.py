@@ -69,7 +69,8 @@ class Oracle:
         """Whose code it is: the store's index."""
         for promise in self.house.promises.values():
             if code in promise.parcels:
-                yield e.CodeMatch(kind=CodeKind.PARCEL, delivery=promise.facts())
+                on_label = {code: limits} if (limits := promise.label_limits.get(code)) is not None else {}
+                yield e.CodeMatch(kind=CodeKind.PARCEL, delivery=promise.facts().with_labels(on_label))
             elif code in promise.collect:
                 yield e.CodeMatch(kind=CodeKind.COLLECT, delivery=promise.facts())
             elif code == promise.courier:

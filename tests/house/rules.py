@@ -14,17 +14,17 @@ def rules_with(**fields: object) -> Rules:
     """`Rules` with these fields; those of `Timing` and of the closure go into it. A time may be 0 here.
 
     `presence` and `alarm` with `bypassed` make the conditions of these names. `garage_door`: the closure is one.
-    `door_answers` False: the door sensor answers no query.
+    `conditions`: all of them. `door_answers` False: the door sensor answers no query.
     """
     garage_door, answers = fields.pop("garage_door", False), fields.pop("door_answers", True)
-    conditions = (*ALWAYS, *_conditions(fields))
+    conditions = fields.pop("conditions", None) or (*ALWAYS, *_conditions(fields))
     kind = GarageDoor if garage_door else BoltedDoor
     times = {name: fields.pop(name) for name in Timing.model_fields if name in fields}
     own = {name: fields.pop(name) for name in kind.model_fields if name in fields and name != "cameras"}
     return Rules(
         closures=(kind(id=MAIN_CLOSURE).model_copy(update=own),),
         timing=Timing().model_copy(update=times),
-        conditions=conditions,
+        conditions=conditions,  # type: ignore[arg-type]  # as the last line
         basic_sensors=frozenset() if answers else frozenset({"door"}),
         **fields,  # type: ignore[arg-type] # a story names what it changes
     )

@@ -96,7 +96,7 @@ MUTANTS = (
     Mutant(
         name="a fridge that stands open is fine",
         file="gateway/domain/visit/conditions/cold_chain.py",
-        old="return AlarmCode.FRIDGE_LEFT_OPEN if _fridge(view).door in OPEN_DOOR_STATES else None",
+        old="return AlarmCode.FRIDGE_LEFT_OPEN if is_open else None",
         new="return None",
         tests=(FRIDGE,),
     ),

@@ -357,8 +357,8 @@ MUTANTS = (
     Mutant(
         name="a fridge that says nothing is cold",
         file="gateway/domain/visit/conditions/cold_chain.py",
-        old="return celsius is not None and celsius <= view.max_celsius",
-        new="return celsius is None or celsius <= view.max_celsius",
+        old="if celsius is None or limits.is_too_warm(celsius):",
+        new="if celsius is not None and limits.is_too_warm(celsius):",
         tests=(REFUSALS,),
     ),
     Mutant(

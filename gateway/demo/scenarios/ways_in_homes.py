@@ -98,7 +98,7 @@ def with_parcel_box(
     routes = tuple((compartment,) for compartment in COMPARTMENTS)
     update = {
         "closures": closures, "lock": None, "door": None, "living_space": False, "home_refuses": False,
-        "cameras": cameras, "places": {"box": Place(**name, routes=routes, open_limit=60.0)}, **name,
+        "cameras": cameras, "places": {"box": Place(name=name["name"], routes=routes, open_limit=60.0)}, **name,
     }  # fmt: skip
     return equipped(
         plan,

@@ -37,9 +37,14 @@ class BarcodeKind(StrEnum):
     UPS = auto()
     COLISSIMO = auto()
     GTIN = auto()  # names a product, so it never opens; the prefix of its value keeps it apart from every number
+    SGTIN = auto()  # a GTIN with a serial number: names one item of an order, and never opens
     GS1 = auto()  # an element string without an SSCC or a GTIN
     COURIER = auto()  # value: "courier:" and the token's SHA-256 in hex
     EXACT = auto()
+
+
+NO_PARCEL_KINDS = frozenset({BarcodeKind.GTIN, BarcodeKind.SGTIN, BarcodeKind.COURIER})
+"""The kinds of codes that never stand for a parcel."""
 
 
 class ParcelCode(Frozen, kw_only=False):
@@ -138,7 +143,7 @@ def page_patterns() -> tuple[tuple[str, str], ...]:
 def renormalise(value: str) -> str:
     """Return the current normal form of a parcel code that an older release stored; an invalid one stays as it is."""
     code = normalise(value)
-    if isinstance(code, InvalidBarcode) or code.kind in {BarcodeKind.GTIN, BarcodeKind.COURIER}:
+    if isinstance(code, InvalidBarcode) or code.kind in NO_PARCEL_KINDS:
         return value
     return code.value
 
@@ -187,6 +192,9 @@ def _from_elements(pairs: tuple[tuple[str, str], ...]) -> ParcelCode | InvalidBa
         for value in values:
             if not gs1_checks(value):
                 return InvalidBarcode("wrong GS1 check digit")
+            serial = _serial(pairs) if ai == "01" else None
+            if serial is not None:
+                return ParcelCode(BarcodeKind.SGTIN, f"(01){value}(21){serial}")
             return ParcelCode(kind, value if kind is BarcodeKind.SSCC else f"({ai}){value}")
     number = usps_tracking_number(pairs)
     if number is not None:
@@ -197,6 +205,13 @@ def _from_elements(pairs: tuple[tuple[str, str], ...]) -> ParcelCode | InvalidBa
     if len(value) > MAX_CODE_CHARS:
         return InvalidBarcode(_WRONG_LENGTH)
     return ParcelCode(BarcodeKind.GS1, value)
+
+
+def _serial(pairs: tuple[tuple[str, str], ...]) -> str | None:
+    """Return the one serial number among the elements that can be written in brackets, or None."""
+    serials = {field for ai, field in pairs if ai == "21"}
+    serial = serials.pop() if len(serials) == 1 else None
+    return None if serial is None or "(" in serial or ")" in serial else serial
 
 
 def gs1_elements(raw: str) -> tuple[tuple[str, str], ...]:

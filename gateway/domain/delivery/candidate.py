@@ -6,11 +6,13 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery.features import Dimensions
+from gateway.domain.delivery.items import OrderItem, limits_by_place
 from gateway.domain.delivery.own_parcel import OWN_BRAND, TrackedStatus, own_parcel_refusal
 from gateway.domain.delivery.permission import Permission, PermissionStatus, permission_refusal
 from gateway.domain.delivery.promise import FINAL_STATES, DeliveryOrder, OrderStatus, OrderUsage, State, order_status
 from gateway.domain.delivery.result import Refusal
-from gateway.domain.frozen import Frozen
+from gateway.domain.delivery.temperature import NO_LIMITS, Limits, stricter
+from gateway.domain.frozen import Frozen, replace
 from gateway.domain.now import Now
 
 _DOUBTABLE_STATES = frozenset({
@@ -39,6 +41,10 @@ class VisitDelivery(Frozen):
     needs_courier: bool = False
     needs_yes: bool = False
     cold_max_c: float | None = None  # cold chain: the place may not be warmer
+    cold_min_c: float | None = None  # nor colder
+    items: tuple[OrderItem, ...] = ()  # items with limits and places of their own
+    # Code -> the limits that were read on its label, since the delivery came from the store
+    label_limits: Mapping[str, Limits] = field(default_factory=dict)
     parcels: frozenset[str] = frozenset()  # normalised parcel codes
     dimensions: Dimensions | None = None  # of the largest parcel; None: not announced
     for_robot: bool = False  # a robot brings it, and nobody else may
@@ -49,6 +55,31 @@ class VisitDelivery(Frozen):
     def only_collects(self) -> bool:
         """Return whether it brings nothing: then the courier's own code opens it, not a parcel's."""
         return bool(self.collect) and not self.parcels
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """Return the codes of its parcels and items."""
+        return self.parcels | {item.code for item in self.items}
+
+    @property
+    def places(self) -> frozenset[str]:
+        """Return every place to which something of the delivery goes."""
+        return frozenset({self.place, *(item.place for item in self.items)})
+
+    @property
+    def limits(self) -> Mapping[str, Limits]:
+        """Return the limits of the air at each place that has any, by order, law and the labels that were read."""
+        own = Limits(min_c=self.cold_min_c, max_c=self.cold_max_c)
+        return limits_by_place(self.items, place=self.place, limits=own, labels=self.label_limits)
+
+    def with_labels(self, label_limits: Mapping[str, Limits]) -> "VisitDelivery":
+        """Return the delivery with further limits that were read on labels; the stricter counts."""
+        if not label_limits:
+            return self
+        merged = dict(self.label_limits)
+        for code, limits in label_limits.items():
+            merged[code] = stricter(merged.get(code, NO_LIMITS), limits)
+        return replace(self, label_limits=merged)
 
 
 class DeliveryContext(Frozen):
@@ -106,6 +137,8 @@ def candidate(
         needs_yes=(permission is not None and permission.terms.ask_each_time)
         or (is_own and not order.lies_at <= context.without_tap),
         cold_max_c=order.cold_max_c,
+        cold_min_c=order.cold_min_c,
+        items=order.items,
         parcels=order.parcels,
         dimensions=order.dimensions,
         collect=order.collect,

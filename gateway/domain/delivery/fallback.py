@@ -12,8 +12,8 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import Frozen
 
 FALLBACK_REFUSALS = frozenset({
-    Refusal.NOT_READY, Refusal.CAMERA_UNAVAILABLE, Refusal.FRIDGE_TOO_WARM, Refusal.HOUSEHOLD_PRESENT,
-    Refusal.NO_RECEIVER,
+    Refusal.NOT_READY, Refusal.CAMERA_UNAVAILABLE, Refusal.FRIDGE_TOO_WARM, Refusal.FRIDGE_TOO_COLD,
+    Refusal.FRIDGE_FULL, Refusal.HOUSEHOLD_PRESENT, Refusal.NO_RECEIVER,
 })  # fmt: skip
 """The refusals whose reason is the entrance alone."""
 

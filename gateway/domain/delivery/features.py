@@ -37,7 +37,9 @@ class Feature(StrEnum):
     LABEL_RULES = auto()  # the rules on the label that must have been read (label.py)
 
 
-SUPPORTED_FEATURES: Final = frozenset({Feature.COLLECT, Feature.ENTRANCES, Feature.DIMENSIONS, Feature.LABEL_RULES})
+SUPPORTED_FEATURES: Final = frozenset({
+    Feature.ITEMS, Feature.COLLECT, Feature.ENTRANCES, Feature.MIN_CELSIUS, Feature.DIMENSIONS, Feature.LABEL_RULES,
+})  # fmt: skip
 """The features that this box understands. The one place to change when another one is built."""
 
 _FIELDS: Final[Mapping[str, Feature]] = {
@@ -102,4 +104,6 @@ def unsupported_words(order: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def _is_used(name: str, value: object) -> bool:
-    return value == "robot" if name == "holder" else value not in (None, False, [], {})  # fmt: skip
+    if name == "holder":
+        return value == "robot"
+    return value is not None and value is not False and value not in ([], {})  # 0 °C is a limit

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from gateway.domain.delivery.barcodes import gs1_elements
 from gateway.domain.delivery.result import Refusal
+from gateway.domain.delivery.temperature import read_label_limits
 
 _RULE_IDENTIFIERS = frozenset({*(f"43{i}" for i in range(21, 27)), *(f"43{i}" for i in range(30, 34))})
 _DATE_AND_TIME = re.compile(r"[0-9]{10}")
@@ -49,6 +50,8 @@ def label_refusal(label: LabelElements, required: Iterable[str], *, local: datet
     clock at the house, without a zone.
     """
     if set(required) - label.keys():
+        return Refusal.LABEL_FORBIDS
+    if read_label_limits(label) is None:
         return Refusal.LABEL_FORBIDS
     if label.get(LabelRule.AUTHORITY_TO_LEAVE, "1") != "1" or label.get(LabelRule.SIGNATURE_REQUIRED, "0") != "0":
         return Refusal.LABEL_FORBIDS

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from devices.reports import ParcelStatus
 from gateway.domain.day import day_end
-from gateway.domain.delivery.barcodes import BarcodeKind, InvalidBarcode, ParcelCode, normalise
+from gateway.domain.delivery.barcodes import NO_PARCEL_KINDS, BarcodeKind, InvalidBarcode, ParcelCode, normalise
 from gateway.domain.delivery.carriers import CARRIER_BARCODES, is_tracking_number
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import Frozen
@@ -160,7 +160,7 @@ def _parcel_code(text: str) -> ParcelCode | str:
     code = normalise(text)
     if isinstance(code, InvalidBarcode):
         return NO_NUMBER
-    if code.kind in (BarcodeKind.GTIN, BarcodeKind.COURIER):
+    if code.kind in NO_PARCEL_KINDS:
         return NOT_A_PARCEL
     return code
 

@@ -87,7 +87,8 @@ def permission_refusal(
         return Refusal.BRAND_NOT_PERMITTED
     if order.by_hub and not terms.hub_signed:
         return Refusal.HUB_SIGNED_NOT_PERMITTED
-    if order.entrance not in terms.entrances or order.place not in terms.places:
+    places = {order.place, *(item.place for item in order.items)}
+    if order.entrance not in terms.entrances or not places <= terms.places:
         return Refusal.BRAND_NOT_PERMITTED
     if order.carrier not in terms.carriers:
         return Refusal.CARRIER_NOT_PERMITTED

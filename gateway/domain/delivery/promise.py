@@ -20,8 +20,11 @@ from pydantic import (
 
 from gateway.domain.day import FIRST_INSTANT, LAST_INSTANT
 from gateway.domain.delivery.barcodes import BarcodeKind, InvalidBarcode, courier_token_value, normalise
+from gateway.domain.delivery.cold_verdict import ItemOutcome
 from gateway.domain.delivery.features import SPEAKS, Dimensions, Speaks, Word
+from gateway.domain.delivery.items import OrderItem, limits_by_place
 from gateway.domain.delivery.result import CollectResult, DoorResult, Outcome, Refusal
+from gateway.domain.delivery.temperature import Limits
 from gateway.domain.frozen import Frozen
 
 MAX_WINDOW = timedelta(days=7)
@@ -57,7 +60,7 @@ def _normalise_parcel(raw: str) -> str:
     code = normalise(raw)
     if isinstance(code, InvalidBarcode):
         raise ValueError(code.why)  # noqa: TRY004 - pydantic expects it
-    if code.kind is BarcodeKind.GTIN:
+    if code.kind in (BarcodeKind.GTIN, BarcodeKind.SGTIN):
         raise ValueError("a GTIN names a product, not a parcel")
     if code.kind is BarcodeKind.COURIER:
         raise ValueError("a courier's code is not a parcel's")
@@ -198,6 +201,7 @@ class DeliveryOrder(Frozen):
     parcels: frozenset[str] = frozenset()
     courier: str | None = None  # normalised value of the courier token: "courier:" and the digest
     cold_max_c: float | None = None
+    cold_min_c: float | None = None  # only an order of version 2 has it
     cancelled: bool = False
     signed_by: str | None = None  # the public key (its `x`) of that version; None: not recorded
     by_hub: bool = False  # the hub signed that version, not the brand
@@ -214,6 +218,7 @@ class DeliveryOrder(Frozen):
     )  # identifiers of the rules that must have been read on the label (label.py)
     collect: frozenset[str] = frozenset()  # normalised codes of the parcels that the courier takes with him
     info: Mapping[str, str] = field(default_factory=dict)  # texts for people; nothing decides on them
+    items: tuple[OrderItem, ...] = ()  # with limits and places of their own; empty: the order names none
     moved_from: str | None = None  # the entrance of the retailer's order, if the house moved it to another one
     announced_place: str | None = None  # the place of the retailer's order, if the house moved it
     placed: int = 0  # how often the house moved it
@@ -228,6 +233,12 @@ class DeliveryOrder(Frozen):
     def only_collects(self) -> bool:
         """Return whether it brings nothing, and the courier only takes parcels with him."""
         return bool(self.collect) and not self.parcels
+
+    @property
+    def places_with_limits(self) -> frozenset[str]:
+        """Return the places whose air has a limit by the order."""
+        own = Limits(min_c=self.cold_min_c, max_c=self.cold_max_c)
+        return frozenset(limits_by_place(self.items, place=self.place, limits=own))
 
     @property
     def lies_at(self) -> frozenset[str]:
@@ -295,6 +306,7 @@ class OrderUsage(Frozen):
     missing: int = 0  # parcels that the newest outcome lacks
     collected: CollectResult | None = None  # the newest; None: nothing was to be collected, or nothing is known of it
     house: DoorResult | None = None  # the newest visit's
+    items: tuple[ItemOutcome, ...] | None = None  # of the newest visit that was judged; in the order of the items
 
 
 class OrderStatus(Frozen):
@@ -342,6 +354,22 @@ def _final_status(outcomes: tuple[Outcome, ...], *, only_collects: bool) -> Orde
     return None
 
 
+class ItemResult(WireModel):
+    """How the cold chain of one item held (`ColdVerdict`), with the reasons (`ColdReason`) if it is not conformant.
+
+    `seconds`: from the door to its place. `lowest_c`, `highest_c`: the air of its place from its arrival on, in °C.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    code: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    verdict: Word
+    reasons: Annotated[tuple[Word, ...], Field(max_length=32)] = ()
+    seconds: Annotated[float, Field(ge=0)] | None = None
+    lowest_c: float | None = None
+    highest_c: float | None = None
+
+
 class DeliveryResult(WireModel):
     """One message on `perron/deliveries/result`: the result of a delivery or of a signed message.
 
@@ -361,6 +389,7 @@ class DeliveryResult(WireModel):
     house: DoorResult | None = None  # how the visit left the door
     collected: CollectResult | None = None  # of an order with `collect`; None: nothing is known of it
     custody: Literal["receiver"] | None = None  # a receiver took it for the household
+    cold_chain: Annotated[tuple[ItemResult, ...], Field(max_length=MAX_PARCELS)] | None = None  # of each item
     moved_to: Id | None = None  # the entrance to which the house moved it, because its own could not take it
     lacking: tuple[str, ...] | None = None  # why the entrance is not ready; empty if it is, None if it was not checked
     answers: str | None = None  # the `jti` of the message that this answers

@@ -3,11 +3,14 @@
 Version 1 (`promise.py`) is frozen for ever. It reads as an order of version 2 that uses no feature.
 """
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
+from gateway.domain.delivery.barcodes import BarcodeKind, InvalidBarcode, normalise
 from gateway.domain.delivery.features import MAX_NEEDS, MAX_SIDE_MM, Dimensions, Feature, used_features
+from gateway.domain.delivery.food_profiles import FoodProfile
+from gateway.domain.delivery.items import DEFAULT_MAX_SECONDS, OrderItem, limits_by_place
 from gateway.domain.delivery.label import LabelRule
 from gateway.domain.delivery.promise import (
     MAX_PARCELS,
@@ -22,9 +25,12 @@ from gateway.domain.delivery.promise import (
     printable,
     refuse_duplicates,
 )
+from gateway.domain.delivery.temperature import Limits
 
 MAX_ENTRANCES = 16  # in the list of one order
 MAX_INFO = 10  # texts for people in one order
+MAX_ITEMS: Final = 50  # of one order
+MAX_ITEM_SECONDS: Final = 3600  # between door and place
 
 
 def refuse_repeated(words: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -38,6 +44,22 @@ def _require_sorted(words: tuple[Any, ...]) -> tuple[Any, ...]:
     if list(words) != sorted(set(words)):
         raise ValueError("words are sorted, each once")
     return words
+
+
+def _whole_to_int(value: object) -> object:
+    """Return a whole number as int: in JSON 60.0 and 60 are the same."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _normalise_item(raw: str) -> str:
+    code = normalise(raw)
+    if isinstance(code, InvalidBarcode):
+        raise ValueError(code.why)  # noqa: TRY004 - pydantic expects it
+    if code.kind is BarcodeKind.GTIN:
+        raise ValueError("a GTIN names a product: add the serial number (21) of this item, or name its SSCC")
+    if code.kind is BarcodeKind.COURIER:
+        raise ValueError("a courier's code is not an item's")
+    return code.value
 
 
 Millimetres = Annotated[int, Field(ge=1, le=MAX_SIDE_MM)]
@@ -68,16 +90,82 @@ class ParcelSize(WireModel):
     height: Millimetres
 
 
+ItemCode = Annotated[
+    str, AfterValidator(_normalise_item), WithJsonSchema({"type": "string", "minLength": 1, "format": "item-code"})
+]
+ItemCelsius = Annotated[float, Field(ge=-60, le=100)]
+MaxSeconds = Annotated[int, Field(ge=1, le=MAX_ITEM_SECONDS), BeforeValidator(_whole_to_int)]
+
+
+class ItemLine(WireModel):
+    """One item of an order.
+
+    `code`: its SSCC, its GTIN with serial number (SGTIN), either of them as a GS1 Digital Link, or another number that
+    stands on it. `place`: where it goes. `min_celsius`, `max_celsius`, `profile`: the limits of the air there, at least
+    one of the three. `max_seconds`: how long it may be between door and place.
+    """
+
+    code: ItemCode
+    place: Id
+    min_celsius: ItemCelsius | None = None
+    max_celsius: ItemCelsius | None = None
+    profile: FoodProfile | None = None
+    max_seconds: MaxSeconds | None = None
+
+    @model_validator(mode="after")
+    def _check_limits(self) -> Self:
+        limits = self.order_item.required
+        if limits.is_none:
+            raise ValueError("an item has min_celsius, max_celsius or a profile")
+        if limits.is_contradictory:
+            raise ValueError("no temperature is within both limits of the item")
+        return self
+
+    @property
+    def order_item(self) -> OrderItem:
+        """Return the item as it is stored."""
+        return OrderItem(
+            code=self.code,
+            place=self.place,
+            limits=Limits(min_c=self.min_celsius, max_c=self.max_celsius),
+            profile=self.profile,
+            max_seconds=DEFAULT_MAX_SECONDS if self.max_seconds is None else self.max_seconds,
+        )
+
+
+def refuse_repeated_items(items: tuple[ItemLine, ...]) -> tuple[ItemLine, ...]:
+    """Raise ValueError if a code occurs twice."""
+    if len({item.code for item in items}) < len(items):
+        raise ValueError("the same item twice")
+    return items
+
+
+Items = Annotated[
+    tuple[ItemLine, ...], Field(min_length=1, max_length=MAX_ITEMS), AfterValidator(refuse_repeated_items)
+]
+
+
+def refuse_contradictory_limits(place: str, limits: Limits, items: tuple[ItemLine, ...]) -> None:
+    """Raise ValueError if no temperature at a place is within all limits that an order has for it."""
+    required = limits_by_place((item.order_item for item in items), place=place, limits=limits)
+    for name, at_place in required.items():
+        if at_place.is_contradictory:
+            raise ValueError(f"no temperature is within all limits for {name}")
+
+
 class DeliveryBodyV2(DeliveryBody):
     """The content of an order of version 2.
 
-    `needs`: exactly the features that it uses. `entrances`: every entrance at which the retailer accepts the delivery,
+    `needs`: exactly the features that it uses. `min_celsius`: the place may not be colder. `items`: items with limits
+    and places of their own. `entrances`: every entrance at which the retailer accepts the delivery,
     `entrance` among them. `label_rules`: the rules that are on the label and that the box must have read before it
     opens. `collect`: the codes on the parcels that the courier takes with him; without `parcels` he brings none.
     `info`: texts for people; nothing decides on them.
     """
 
     needs: Needs
+    min_celsius: Annotated[float, Field(ge=-60, le=60)] | None = None
+    items: Items | None = None
     entrances: AcceptedEntrances | None = None
     dimensions: ParcelSize | None = None
     label_rules: LabelRuleList | None = None
@@ -93,6 +181,9 @@ class DeliveryBodyV2(DeliveryBody):
             raise ValueError("`entrances` contains `entrance`")
         if not set(self.collect or ()).isdisjoint(self.parcels):
             raise ValueError("a parcel is brought or collected, not both")
+        refuse_contradictory_limits(
+            self.place, Limits(min_c=self.min_celsius, max_c=self.max_celsius), self.items or ()
+        )
         return self
 
     @property
@@ -101,6 +192,8 @@ class DeliveryBodyV2(DeliveryBody):
         size = self.dimensions
         return {
             "message_version": 2,
+            "cold_min_c": self.min_celsius,
+            "items": tuple(item.order_item for item in self.items or ()),
             "entrances": None if self.entrances is None else frozenset(self.entrances),
             "dimensions": None if size is None else Dimensions(**size.model_dump()),
             "label_rules": frozenset(self.label_rules or ()),
@@ -109,7 +202,7 @@ class DeliveryBodyV2(DeliveryBody):
         }
 
 
-FEATURE_FIELDS = frozenset({"entrances", "dimensions", "label_rules", "collect"})
+FEATURE_FIELDS = frozenset({"items", "entrances", "min_celsius", "dimensions", "label_rules", "collect"})
 """The fields that use an optional feature, of the features that this box understands."""
 
 V2_FIELDS = FEATURE_FIELDS | {"needs", "info"}

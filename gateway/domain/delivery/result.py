@@ -33,6 +33,8 @@ class Refusal(StrEnum):
     AWAITING_PERMISSION = auto()
     NOT_APPROVED = auto()
     FRIDGE_TOO_WARM = auto()
+    FRIDGE_TOO_COLD = auto()
+    FRIDGE_FULL = auto()
     LABEL_FORBIDS = auto()  # the label wants a person who takes the parcel, or a rule on it was not read
     KEY_DISTRUSTED = auto()
     HUB_SIGNED_NOT_PERMITTED = auto()  # the hub signed it, not its brand

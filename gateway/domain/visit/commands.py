@@ -59,6 +59,7 @@ class AlarmCode(StrEnum):
     DOOR_FORCED_OPEN = auto()
     DOOR_LEFT_OPEN = auto()
     FRIDGE_LEFT_OPEN = auto()
+    FRIDGE_TOO_COLD = auto()
     FRIDGE_TOO_WARM = auto()
     HAND_USE_WHILE_AWAY = auto()
     KEPT_TOO_LONG = auto()  # a perishable parcel at a reception

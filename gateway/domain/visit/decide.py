@@ -195,7 +195,7 @@ def _on_facts_changed(step: Step, event: e.FactsChanged) -> None:
     readiness.facts_changed(step, event.delivery)
     visit = step.state.visit
     if visit is not None and visit.delivery.id == event.delivery.id and visit.phase in BETWEEN_INTENTS:
-        step.visit = replace(visit, delivery=event.delivery)
+        step.visit = replace(visit, delivery=event.delivery.with_labels(visit.delivery.label_limits))
 
 
 def settle(step: Step) -> None:

@@ -251,7 +251,8 @@ def may_open(
         return Refusal.OUTSIDE_WINDOW
     if is_household_present(state, now):
         return Refusal.HOUSEHOLD_PRESENT
-    unmet = [condition.refusal for condition in unmet_conditions(state, delivery, robot)]
+    seen = condition_view(state, delivery, robot)
+    unmet = [condition.refusal_for(seen) for condition in unmet_conditions(state, delivery, robot)]
     if not is_ready(state, route, delivery) or walk_test_refuses(state, delivery) or Refusal.NOT_READY in unmet:
         return Refusal.NOT_READY
     return next(iter(unmet), None)

@@ -25,7 +25,7 @@ from gateway.domain.visit.predicates import (
 )
 from gateway.domain.visit.state import CameraState, Entrance, Phase, Preflight, Timer
 from gateway.domain.visit.step import Step
-from gateway.domain.visit.views import all_sensors, closure_of, fact_of
+from gateway.domain.visit.views import all_sensors, closure_of, condition_view, fact_of
 
 CLOSED_BY_HOUSEHOLD = "entrance"  # lacking by the household's decision: which and why does not concern a retailer
 PRIVATE_CONDITIONS = frozenset(kind.name for kind in KINDS if kind.is_private)
@@ -61,12 +61,13 @@ def _query(step: Step) -> None:
 def missing_conditions(state: Entrance, delivery: VisitDelivery | None, now: Now) -> tuple[str, ...]:
     """Return what is not proven good for this delivery, or for any. A camera counts only while its ring buffer runs."""
     cameras = _dark_cameras(state) if state.window_near else ()
+    seen = condition_view(state, delivery)
     faults = {
         "broker": state.broker_session is None,
         **dict.fromkeys(_missing_on_route(state, delivery), True),
         "disk": not state.disk_ok,
         "clock": not now.trusted,
-        **{condition.name: True for condition in unmet_conditions(state, delivery)},
+        **{condition.word_for(seen): True for condition in unmet_conditions(state, delivery)},
         "safe_mode": state.safe_mode,
         "walk_test": walk_test_refuses(state, delivery),
     }

@@ -45,6 +45,9 @@ def on_scan(step: Step, scan: Scanned) -> None:
         return
     recent_codes = (*recent_codes, (scan.code, step.now.mono))[-MAX_RECENT_CODES:]
     _remember(step, scan.scanner, replace(attempts, recent_codes=recent_codes, retained_noted=False))
+    if scan.scanner in step.state.rules.place_scanners:
+        _answer_inside(step, scan)
+        return
     if _add_parcel(step, scan):
         return
     is_known = bool(scan.matches) or scan.keeper is not None
@@ -62,6 +65,18 @@ def on_scan(step: Step, scan: Scanned) -> None:
         _on_known_code(step, scan)
     else:
         _count_unknown_code(step, scan)
+
+
+def _answer_inside(step: Step, scan: Scanned) -> None:
+    """Answer a scan at a place inside: it opens nothing and counts no wrong code, and its log entry is the proof.
+
+    Without a visit nobody gets an answer: the household may scan what it likes.
+    """
+    if step.state.visit is None or step.visit.phase not in PARCEL_SCAN_PHASES:
+        return
+    is_known = scan.code in step.visit.delivery.codes
+    answer = c.ScanAnswer.GO if is_known else c.ScanAnswer.NO
+    step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=answer))
 
 
 def _answer_no(
@@ -82,6 +97,8 @@ def _add_parcel(step: Step, scan: Scanned) -> bool:
     if step.state.visit is None or step.visit.phase not in PARCEL_SCAN_PHASES:
         return False
     kinds = {match.kind for match in scan.matches if match.delivery.id == step.visit.delivery.id}
+    if any(scan.code == item.code for item in step.visit.delivery.items):
+        kinds |= {CodeKind.ITEM}
     acting = step.visit.keeper
     if scan.keeper is not None and acting is not None and scan.keeper.code == acting.code:
         kinds = {CodeKind.KEEPER}
@@ -293,13 +310,14 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
     codes, keeper = frozenset({scan.code}), scan.keeper
     if pending is not None and _goes_with(pending, delivery):
         kinds, codes, keeper = kinds | {pending.kind}, codes | pending.codes, keeper or pending.keeper
+        delivery = delivery.with_labels(pending.label_limits)
     parcels = codes & delivery.parcels
     proven = keeper is not None if is_for_keeper else CodeKind.COURIER in kinds or not delivery.needs_courier
     is_complete = CodeKind.PARCEL in kinds or (delivery.only_collects and CodeKind.COURIER in kinds)
     if is_complete and proven:
         transitions.begin(step, scan, delivery, parcels, keeper)
     else:
-        _keep_pending(step, scan, match, codes)
+        _keep_pending(step, scan, replace(match, delivery=delivery), codes)
 
 
 def _may_begin(step: Step, delivery: VisitDelivery, scanner: str) -> bool:
@@ -339,8 +357,9 @@ def _unlikeliness(step: Step, match: CodeMatch) -> tuple[bool, bool, bool, bool,
 def _keep_pending(step: Step, scan: Scanned, match: CodeMatch, codes: frozenset[str]) -> None:
     delivery = match.delivery
     pending = PendingScan(
-        delivery=delivery.id, version=delivery.version, kind=match.kind, codes=codes, scan=scan.id, scanner=scan.scanner
-    )
+        delivery=delivery.id, version=delivery.version, kind=match.kind, codes=codes,
+        label_limits=delivery.label_limits, scan=scan.id, scanner=scan.scanner,
+    )  # fmt: skip
     _set_pending(step, scan, pending)
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum, auto
 from devices.reports import BatteryLevel
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.delivery.temperature import Limits
 from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Timing
 from gateway.domain.visit.closures import ONE_DOOR, AnyClosure
@@ -126,6 +127,7 @@ class CodeKind(StrEnum):
     COURIER = auto()
     KEEPER = auto()
     COLLECT = auto()  # of a parcel that the courier takes with him
+    ITEM = auto()  # an item of the running visit's delivery, which opens nothing
 
 
 class Holder(StrEnum):
@@ -173,6 +175,7 @@ class Rules(Frozen):
     cameras: Mapping[str, bool] = field(default_factory=dict)  # required camera -> it sees the courier
     watched_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # closure -> cameras that see who is there
     scanners: Mapping[str, str] = field(default_factory=dict)  # scanner -> the closure at which it hangs
+    place_scanners: Mapping[str, str] = field(default_factory=dict)  # scanner -> the place inside at which it hangs
     holder: Holder = Holder.COURIER
     keepers: frozenset[str] = frozenset()  # the keepers whose code is accepted, if a keeper acts
     robots: frozenset[str] = frozenset()  # the robots that may come in, under supervision
@@ -344,6 +347,7 @@ class PendingScan(Frozen):
     version: int = 0
     kind: CodeKind
     codes: frozenset[str]
+    label_limits: Mapping[str, Limits] = field(default_factory=dict)  # that were read with these codes
     scan: str  # the newest scan of it, which gets an answer when the other code does not come
     scanner: str
     keeper: KeeperCode | None = None

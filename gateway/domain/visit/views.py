@@ -73,7 +73,9 @@ def condition_view(state: Entrance, delivery: VisitDelivery | None = None, robot
         robot = None if state.visit.robot_left else state.visit.robot
     if delivery is None:
         return ConditionView(reports=state.surroundings, robot=robot)
-    return ConditionView(reports=state.surroundings, place=delivery.place, max_celsius=delivery.cold_max_c, robot=robot)
+    return ConditionView(
+        reports=state.surroundings, place=delivery.place, places=delivery.places, limits=delivery.limits, robot=robot
+    )
 
 
 def household_is(state: Entrance, where: Household) -> bool:

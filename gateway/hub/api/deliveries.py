@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Row, and_, func, insert, or_, select, update
 
 from gateway.domain.delivery.promise import FINAL_STATES, Cancel, DeliveryBody, Offer, State, Update
+from gateway.domain.delivery.promise_v2 import DeliveryBodyV2, refuse_contradictory_limits
+from gateway.domain.delivery.temperature import Limits
 from gateway.domain.now import Now
 from gateway.hub.api import delivery_models as models
 from gateway.hub.api import rows
@@ -229,6 +231,13 @@ async def _check_offer(
         raise ApiProblem.at(pointer, "window_over", "The window is over already.")
     if order.window.end > call.now + MAX_WINDOW_AHEAD:
         raise ApiProblem.at(pointer, "window_too_far", "A window lies within a year from now.")
+    if isinstance(order, DeliveryBodyV2):
+        own = Limits(min_c=order.min_celsius, max_c=order.max_celsius)
+        try:
+            refuse_contradictory_limits(order.place, own, order.items or ())
+        except ValueError as contradiction:
+            where = "/token" if is_signed else "/delivery"
+            raise ApiProblem.at(where, "limits_contradict", str(contradiction)) from contradiction
     await _check_terms(call, connection, order, None if is_signed else body.delivery)
 
 

@@ -42,6 +42,16 @@ _ENTRANCES_FIELD = Field(
 _DIMENSIONS_FIELD = Field(
     description="The outer size of the largest parcel, in whole millimetres. The order needs the feature `dimensions`."
 )
+_MIN_CELSIUS_FIELD = Field(
+    description="The place may not be colder than this, in °C. The order needs the feature `min_celsius`."
+)
+_ITEMS_FIELD = Field(
+    description="Items with places and limits of their own. `code` is the item's SSCC, its GTIN with serial number"
+    " `(01)...(21)...`, or either of them as a GS1 Digital Link. Each has `min_celsius`, `max_celsius` or the name of a"
+    " legal `profile`; the strictest counts, also against what is on the label. `max_seconds` is how long it may be"
+    " between the door and its place (300 if left out). The order needs the feature `items`.",
+    examples=[[{"code": "(01)04006381333931(21)7", "place": "fridge", "profile": "fish"}]],
+)
 _LABEL_RULES_FIELD = Field(
     description="GS1 identifiers of rules on the label that the box must have read before it opens: 4322 authority to"
     " leave, 4323 signature required, 4324 not before, 4325 not after. The order needs the feature `label_rules`."
@@ -78,6 +88,8 @@ def _with_whole_numbers(size: object) -> object:
 
 
 AcceptedEntrances = Annotated[_Entrances | None, _ENTRANCES_FIELD]
+MinCelsius = Annotated[Celsius | None, _MIN_CELSIUS_FIELD]
+Items = Annotated[promise_v2.Items | None, _ITEMS_FIELD]
 Dimensions = Annotated[promise_v2.ParcelSize | None, BeforeValidator(_with_whole_numbers), _DIMENSIONS_FIELD]
 _Collect = Annotated[
     tuple[promise.Parcel, ...],
@@ -122,8 +134,8 @@ class NewPromise(Model):
     """The delivery to announce.
 
     `name` is your name for it; without one the hub chooses one. Without parcels: the label comes later. With
-    `entrances`, `dimensions`, `label_rules`, `collect` or `info` the hub signs an order of version 2, which older boxes
-    refuse (`readBox`).
+    `entrances`, `dimensions`, `items`, `label_rules`, `min_celsius`, `collect` or `info` the hub signs an order of
+    version 2, which older boxes refuse (`readBox`).
     """
 
     name: promise.Id | None = None
@@ -134,6 +146,8 @@ class NewPromise(Model):
     parcels: Parcels = ()
     courier_sha256: CourierDigest = None
     max_celsius: Celsius | None = None
+    min_celsius: MinCelsius = None
+    items: Items = None
     entrances: AcceptedEntrances = None
     dimensions: Dimensions = None
     label_rules: LabelRules = None
@@ -164,6 +178,8 @@ class Change(Model):
     parcels: Parcels = _ABSENT_FIELD
     courier_sha256: CourierDigest = None
     max_celsius: Celsius | None = None
+    min_celsius: MinCelsius = None
+    items: Items = None
     entrances: AcceptedEntrances = None
     dimensions: Dimensions = None
     label_rules: LabelRules = None
@@ -194,6 +210,9 @@ class Withdrawal(Model):
     token: Token | None = None
 
 
+ColdChain = Annotated[tuple[promise.ItemResult, ...], Field(max_length=promise_v2.MAX_ITEMS)] | None
+
+
 class Delivery(Model):
     """A delivery: its newest version, and its state as the home reports it.
 
@@ -201,9 +220,11 @@ class Delivery(Model):
     answered: while it is below `version`, the state is that of the older version. `missing`: the number of parcels
     that the newest visit misses. `house`: how that visit left the door, apart from the parcels. `custody`: `receiver`
     if a concierge or a neighbour took a parcel for the household. `moved_to`: the entrance to which the home moved the
-    delivery, because `entrance` could not take it; null: it was not moved. `needs`: the optional features of an order
-    of version 2; null: it is of version 1. `collected`: of an order with `collect`, whether each of those codes was
-    scanned inside; it cannot show what else the courier took. `sandbox`: the home is simulated.
+    delivery, because `entrance` could not take it; null: it was not moved. `cold_chain`: how the cold chain of each
+    item held, once the way in is secured: `conformant`, `non_conformant` or `unknown`, with reasons; null: not yet, or
+    the order has no items. `needs`: the optional features of an order of version 2; null: it is of version 1.
+    `collected`: of an order with `collect`, whether each of those codes was scanned inside; it cannot show what else
+    the courier took. `sandbox`: the home is simulated.
     """
 
     id: DeliveryId
@@ -219,6 +240,7 @@ class Delivery(Model):
     custody: Literal["receiver"] | None = None
     moved_to: promise.Id | None = None
     collected: CollectResult | None = None
+    cold_chain: ColdChain = None
     entrance: promise.Id
     place: promise.Id
     carrier: str
@@ -227,6 +249,8 @@ class Delivery(Model):
     courier_sha256: CourierDigest
     max_celsius: float | None
     needs: tuple[str, ...] | None = None
+    min_celsius: float | None = None
+    items: Annotated[tuple[promise_v2.ItemLine, ...], Field(max_length=promise_v2.MAX_ITEMS)] | None = None
     entrances: tuple[str, ...] | None = None
     dimensions: promise_v2.ParcelSize | None = None
     label_rules: tuple[str, ...] | None = None
@@ -272,6 +296,7 @@ class Step(Model):
     custody: str | None = None
     moved_to: str | None = None
     collected: str | None = None
+    cold_chain: ColdChain = None
     version: promise.Version
     answer: Answer | None = None
 

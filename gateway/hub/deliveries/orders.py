@@ -16,9 +16,18 @@ from sqlalchemy import ColumnElement, Row, bindparam, insert, or_, select, updat
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.features import used_features
+from gateway.domain.delivery.food_profiles import FoodProfile
 from gateway.domain.delivery.label import LabelRule
 from gateway.domain.delivery.promise import FINAL_STATES, Cancel, DeliveryResult, Offer, State, Update, Window
-from gateway.domain.delivery.promise_v2 import V2_FIELDS, CancelV2, DeliveryBodyV2, OfferV2, ParcelSize, UpdateV2
+from gateway.domain.delivery.promise_v2 import (
+    V2_FIELDS,
+    CancelV2,
+    DeliveryBodyV2,
+    ItemLine,
+    OfferV2,
+    ParcelSize,
+    UpdateV2,
+)
 from gateway.hub.database.tables import connections, deliveries, delivery_versions
 from gateway.hub.deliveries import events, jobs
 from gateway.hub.http.operation import HubTransaction
@@ -80,11 +89,18 @@ def construct_body(model: type[B], fields: Mapping[str, Any]) -> B:
         further["label_rules"] = tuple(map(LabelRule, sorted(further["label_rules"])))
     if "collect" in further:
         further["collect"] = tuple(further["collect"])
+    if "items" in further:
+        further["items"] = tuple(_item_of(item) if isinstance(item, Mapping) else item for item in further["items"])
     if isinstance(further.get("dimensions"), Mapping):
         further["dimensions"] = ParcelSize.model_construct(**further["dimensions"])
     made = _V2_MODELS[model].model_construct(**{**fields, **dict.fromkeys(V2_FIELDS), **further})
     assert isinstance(made, model)  # noqa: S101 - a model of version 2 is one of version 1 too
     return made
+
+
+def _item_of(stored: Mapping[str, Any]) -> ItemLine:
+    profile = stored.get("profile")
+    return ItemLine.model_construct(**{**stored, "profile": None if profile is None else FoodProfile(profile)})
 
 
 async def store_version(

@@ -46,6 +46,7 @@ ARRIVAL_DELAY = timedelta(seconds=1)  # until the courier is there
 FRIDGE_CELSIUS = 4.0  # °C
 RECEIVED_WORD, MOVED_WORD = "RECEIVED", "MOVED"
 LEFT_WORD = "LEFT"  # of a parcel to collect: the courier leaves it
+WARM_WORD, UNSCANNED_WORD = "WARM", "UNSCANNED"  # of items: the fridge was too warm; nobody scanned them there
 MOVE_FROM, MOVE_TO = "front", "garage"
 DECLINED_WORDS: Mapping[str, str] = {
     "DECLINED": "declined", "DECLINED-DAMAGED": "declined_damaged", "DECLINED-UNKNOWN": "declined_unknown",
@@ -167,7 +168,7 @@ def _terms_refusal(
         return "unknown_entrance"
     if new.place not in entrance.places:
         return "unknown_place"
-    if new.cold_max_c is not None and new.place not in COLD_PLACES:
+    if not new.places_with_limits <= COLD_PLACES:
         return "place_not_cold"
     if (entrance.courier_proof or new.only_collects) and new.courier is None:
         return "courier_code_missing"
@@ -299,6 +300,21 @@ def _with_collection(result: dict[str, object], codes: ParcelCodes) -> dict[str,
         return {**result, "state": State.NOT_COLLECTED}
     reason = {"reason": "not_collected"} if collected is CollectResult.NOT_COLLECTED else {}
     return {"state": State(collected.value), "house": result["house"], "collected": collected, **reason}
+
+
+def cold_chain_of(order: Mapping[str, Any], ended: promise.DeliveryResult) -> tuple[promise.ItemResult, ...] | None:
+    """Return how the cold chain of each item held in a visit that ended so; None: no items, or nothing came in."""
+    items, words = order.get("items"), magic_words(order["parcels"])
+    if not items or ended.house in {None, DoorResult.NOT_OPENED}:
+        return None
+    if WARM_WORD in words:
+        facts: dict[str, Any] = {"verdict": "non_conformant", "reasons": ("too_warm",), "seconds": 40.0,
+                                 "lowest_c": FRIDGE_CELSIUS, "highest_c": 60.0}  # fmt: skip
+    elif UNSCANNED_WORD in words or ended.state is not State.DELIVERED:
+        facts = {"verdict": "unknown", "reasons": ("not_stowed", "no_air_after")}
+    else:
+        facts = {"verdict": "conformant", "seconds": 40.0}
+    return tuple(promise.ItemResult(code=item["code"], **facts) for item in items)
 
 
 def _visit_result(parcels: tuple[str, ...], words: tuple[str, ...]) -> dict[str, object]:

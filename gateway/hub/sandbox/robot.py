@@ -252,7 +252,7 @@ class _SimulatedBox(HomeTransaction):
             answer |= {"state": State.REFUSED, "reason": code}
         else:
             answer |= {"state": known.state, "reason": row.reason, "missing": row.missing,
-                       "custody": row.custody, "moved_to": row.moved_to,
+                       "custody": row.custody, "moved_to": row.moved_to, "cold_chain": row.cold_chain,
                        "collected": None if row.collected is None else CollectResult(row.collected),
                        "house": None if row.house is None else DoorResult(row.house)}  # fmt: skip
         await self._emit_event(DeliveryResult.model_validate(answer))
@@ -270,6 +270,7 @@ class _SimulatedBox(HomeTransaction):
         elsewhere = simulated.place_of_move(row.promise, permitted)
         onward = simulated.next_result(state, codes, row.window_end, self.now, elsewhere=elsewhere)
         result = self._result(row, await self._delivery_state(row), **onward)
+        result = result.model_copy(update={"cold_chain": simulated.cold_chain_of(row.promise, result)})
         await self._emit_event(result, await self._account_of(row, result))
         then = result.state or state
         await self._schedule_delivery(row.id, simulated.next_due(then, codes.all, row.window_end, self.now))

@@ -77,9 +77,17 @@ def format_event(text: str) -> str:
         event.get("at") or event.get("timestamp"), event.get("type"), event.get("about") or data.get("id"),
         data.get("state"), data.get("reason"), f"missing {data['missing']}" if data.get("missing") else None,
         data.get("house"), data.get("collected"), f"custody {data['custody']}" if data.get("custody") else None,
-        f"moved to {data['moved_to']}" if data.get("moved_to") else None, "sandbox" if event.get("sandbox") else None,
+        f"moved to {data['moved_to']}" if data.get("moved_to") else None, _cold_chain_words(data.get("cold_chain")),
+        "sandbox" if event.get("sandbox") else None,
     ]  # fmt: skip
     return "  ".join(escape_control_characters(str(word)) for word in words if word)
+
+
+def _cold_chain_words(items: object) -> str | None:
+    """Return how many items have which verdict: `cold chain 2 conformant, 1 unknown`."""
+    named = [str(item.get("verdict")) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    counted = ", ".join(f"{named.count(verdict)} {verdict}" for verdict in dict.fromkeys(named))
+    return f"cold chain {counted}" if counted else None
 
 
 def escape_control_characters(word: str) -> str:

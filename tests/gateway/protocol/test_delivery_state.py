@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.delivery.promise import DeliveryResult, State
+from gateway.domain.delivery.promise import DeliveryResult, ItemResult, State
 from gateway.domain.delivery.result import DoorResult, Refusal
 from gateway.protocol.delivery_state import PUBLIC_REASONS, DeliveryStatus, public_reason, status_of
 from gateway.protocol.jws import RejectionCode
@@ -11,6 +11,7 @@ from tests.boxes import NOW
 OF_THE_HOUSE = {
     Refusal.NOT_READY, Refusal.CAMERA_UNAVAILABLE, Refusal.LOCKED_OUT, Refusal.BUSY, Refusal.HOUSEHOLD_PRESENT,
     Refusal.STOPPED_BY_OWNER, Refusal.PAUSED, Refusal.NOT_APPROVED, Refusal.FRIDGE_TOO_WARM, Refusal.UNKNOWN_CODE,
+    Refusal.FRIDGE_TOO_COLD, Refusal.FRIDGE_FULL,
     Refusal.LABEL_FORBIDS, Refusal.ROBOT_NOT_PROVEN, Refusal.KEEPER_NOT_PROVEN, Refusal.KEEPER_NOT_ACCEPTED,
     Refusal.ALREADY_USED, Refusal.COURIER_NOT_PROVEN, Refusal.WRONG_ENTRANCE, Refusal.CLOCK_UNTRUSTED,
     Refusal.COLLECT_INSIDE,
@@ -43,6 +44,13 @@ def test_nothing_of_an_entrance_s_readiness_goes_on() -> None:
 def test_each_state_of_a_home_is_the_state_that_is_told(state: State) -> None:
     found = status_of(said(state=state, missing=1, house=DoorResult.LOCKED_AGAIN, reason="attended"), known=False)
     assert found == DeliveryStatus(state=state, reason="attended", missing=1, house="locked_again")
+
+
+def test_the_cold_chain_of_each_item_is_passed_on_in_jsons_types() -> None:
+    item = ItemResult(code="A-1", verdict="unknown", reasons=("not_stowed",), lowest_c=1.5)
+    found = status_of(said(state=State.DELIVERED, cold_chain=(item,)), known=True)
+    assert found is not None
+    assert found.cold_chain == [{"code": "A-1", "verdict": "unknown", "reasons": ["not_stowed"], "lowest_c": 1.5}]
 
 
 def test_a_message_that_is_not_believed_refuses_only_what_the_home_has_never_spoken_of() -> None:

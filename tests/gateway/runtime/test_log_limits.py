@@ -79,6 +79,20 @@ async def test_a_reading_that_changes_nothing_makes_no_entry(ready: ShellBox) ->
     assert notes(ready) == []
 
 
+async def test_in_a_visit_a_reading_that_says_the_same_again_has_an_entry_but_no_flood_of_them(
+    ready: ShellBox,
+) -> None:
+    place = next(iter(ready.store.deliveries.matches(PARCEL, now=ready.clock.now()))).delivery.place
+    await step(ready, reading(4.0, place))
+    await ready.ring(PARCEL)
+    before = len(ready.journal.steps)
+    await step(ready, reading(4.0, place))
+    assert ready.journal.steps[-1].event == reading(4.0, place)
+    for _ in range(200):
+        await step(ready, reading(4.0, place))
+    assert 1 < len(ready.journal.steps) - before <= SOURCE_BURST_ENTRIES
+
+
 async def test_the_reading_on_which_a_visit_rests_has_its_entry_before_the_scan(ready: ShellBox) -> None:
     place = next(iter(ready.store.deliveries.matches(PARCEL, now=ready.clock.now()))).delivery.place
     for number in range(100):

@@ -27,7 +27,7 @@ OF_CLOSURES = {
     "Reserve": {"closure", "stage", "permit"}, "RobotFitReported": {"device", "fitness"},
     "RobotLeft": {"robot", "carries"}, "Tell": {"closure"}, "Unlock": {"closure", "pulls_latch"},
     "UnlockNotSent": {"closure"}, "UnlockPublished": {"visit", "closure", "at"},
-    "Scanned": {"keeper", "awaiting", "robot"}, "KeeperWithdrawn": {"codes"},
+    "RoomHeard": {"place", "full"}, "Scanned": {"keeper", "awaiting", "robot"}, "KeeperWithdrawn": {"codes"},
     "SensorReported": {"sensor", "value", "heard", "source", "user", "is_movement", "jammed"},
 }  # fmt: skip
 """Fields that were added since."""

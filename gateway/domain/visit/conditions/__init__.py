@@ -6,13 +6,14 @@ from gateway.domain.visit.conditions.alarm_panel import AlarmPanel as AlarmPanel
 from gateway.domain.visit.conditions.alarm_panel import AlarmPanelReported as AlarmPanelReported
 from gateway.domain.visit.conditions.cold_chain import ColdChain as ColdChain
 from gateway.domain.visit.conditions.cold_chain import FridgeReported as FridgeReported
+from gateway.domain.visit.conditions.cold_chain import RoomReported as RoomReported
 from gateway.domain.visit.conditions.presence import Presence as Presence
 from gateway.domain.visit.conditions.presence import PresenceReported as PresenceReported
 from gateway.domain.visit.conditions.robot_fit import RobotFit as RobotFit
 from gateway.domain.visit.conditions.robot_fit import RobotFitReported as RobotFitReported
 
 AnyCondition = ColdChain | Presence | AlarmPanel | RobotFit
-AnyReport = FridgeReported | PresenceReported | AlarmPanelReported | RobotFitReported
+AnyReport = FridgeReported | RoomReported | PresenceReported | AlarmPanelReported | RobotFitReported
 
 KINDS: tuple[type[AnyCondition], ...] = get_args(AnyCondition)
 REPORTS: tuple[type[AnyReport], ...] = get_args(AnyReport)

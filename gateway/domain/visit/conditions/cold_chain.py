@@ -37,6 +37,18 @@ class FridgeReported(ConditionReport):
         return self.place
 
 
+class RoomReported(ConditionReport):
+    """A sensor reported whether a place is full; None: unknown."""
+
+    place: str
+    full: bool | None
+
+    @property
+    def source(self) -> str:
+        """The source is the sensor of a place."""
+        return f"room/{self.place}"
+
+
 class Fridge(Frozen):
     """Which readings of a device count for a place."""
 
@@ -46,7 +58,7 @@ class Fridge(Frozen):
 
 
 class ColdChain(Condition):
-    """A delivery that has to stay cold goes only to a place whose fridge is proven cold enough.
+    """A delivery goes only to places whose air is proven within its limits, and that are not full.
 
     An entrance always has this condition: a place without a fridge is never proven cold.
     """
@@ -55,47 +67,96 @@ class ColdChain(Condition):
     refusal: ClassVar[Refusal] = Refusal.FRIDGE_TOO_WARM
 
     fridges: Mapping[str, Fridge] = field(default_factory=dict)  # by place
+    room_sensors: Mapping[str, str] = field(default_factory=dict)  # place -> the device that reports that it is full
 
     @property
     def devices(self) -> frozenset[str]:
-        """The fridges."""
-        return frozenset(fridge.device for fridge in self.fridges.values())
+        """The fridges, and the sensors of their room."""
+        return frozenset({*(fridge.device for fridge in self.fridges.values()), *self.room_sensors.values()})
 
     def reports(self, device: str, report: r.Report, *, old: bool) -> Iterator[ConditionReport]:
-        """Yield a live reading for each place of the fridge; an old one proves nothing about the temperature now."""
-        if old or not isinstance(report, r.FridgeReport):
-            return
-        for place, fridge in self.fridges.items():
-            if fridge.device == device and report.compartment in ("", fridge.compartment):
-                yield FridgeReported(place=place, fridge=FridgeState(temp_c=report.temp_c, door=report.door))
+        """Yield a live reading for each place of the device; of old ones only that a place is full."""
+        if isinstance(report, r.FridgeReport) and not old:
+            for place, fridge in self.fridges.items():
+                if fridge.device == device and report.compartment in ("", fridge.compartment):
+                    yield FridgeReported(place=place, fridge=FridgeState(temp_c=report.temp_c, door=report.door))
+        elif isinstance(report, r.ContentReport) and not (old and report.occupied is False):
+            yield from self._room(device, full=report.occupied)
 
     def lost(self, device: str) -> Iterator[ConditionReport]:
-        """Yield an unknown state for each place of the fridge."""
+        """Yield an unknown state for each place of the device."""
         for place, fridge in self.fridges.items():
             if fridge.device == device:
                 yield FridgeReported(place=place, fridge=FridgeState())
+        yield from self._room(device, full=None)
+
+    def _room(self, device: str, *, full: bool | None) -> Iterator[RoomReported]:
+        return (RoomReported(place=place, full=full) for place, known in self.room_sensors.items() if known == device)
+
+    def logged_place(self, place: str, reports: Mapping[str, ConditionReport]) -> dict[str, float | str | None]:
+        """Return the device that measures the air of the place, and its newest reading."""
+        fridge = self.fridges.get(place)
+        if fridge is None:
+            return {}
+        known = _fridge(ConditionView(reports=reports), place)
+        return {
+            "device": fridge.device,
+            "silence_s": fridge.silence_s,
+            "temp_c": known.temp_c,
+            "door": known.door.value,
+        }
 
     def silence_s(self, device: str) -> float | None:
         """Return how long the fridge may be silent."""
         return next((fridge.silence_s for fridge in self.fridges.values() if fridge.device == device), None)
 
     def is_met(self, view: ConditionView) -> bool:
-        """Return whether the place is proven cold enough; for a delivery that need not stay cold, always True."""
-        if view.max_celsius is None:
+        """Return whether the air of each place is proven within the limits there, and each place has room."""
+        return self._unmet(view) is None
+
+    def word_for(self, view: ConditionView) -> str:
+        """Return `fridge` if a place is too warm, or its temperature unknown; else what is wrong."""
+        unmet = self._unmet(view)
+        return self.name if unmet in (None, self.refusal) else str(unmet)
+
+    def refusal_for(self, view: ConditionView) -> Refusal:
+        """Return whether a place is too warm, too cold or full."""
+        return self._unmet(view) or self.refusal
+
+    def _unmet(self, view: ConditionView) -> Refusal | None:
+        found = []
+        for place, limits in view.limits.items():
+            celsius = _fridge(view, place).temp_c
+            if celsius is None or limits.is_too_warm(celsius):
+                found.append(Refusal.FRIDGE_TOO_WARM)
+            elif limits.is_too_cold(celsius):
+                found.append(Refusal.FRIDGE_TOO_COLD)
+        found.extend(Refusal.FRIDGE_FULL for place in self.room_sensors if not self._has_room(view, place))
+        return next(iter(found), None)
+
+    @staticmethod
+    def _has_room(view: ConditionView, place: str) -> bool:
+        if place not in view.places:
             return True
-        celsius = _fridge(view).temp_c
-        return celsius is not None and celsius <= view.max_celsius
+        report = view.reports.get(f"room/{place}")
+        return isinstance(report, RoomReported) and report.full is False
 
     def breach(self, view: ConditionView) -> AlarmCode | None:
-        """Return the alarm if the fridge is known to be too warm; unknown is neither too warm nor cold enough."""
-        is_warm = _fridge(view).temp_c is not None and not self.is_met(view)
-        return AlarmCode.FRIDGE_TOO_WARM if is_warm else None
+        """Return the alarm if a place is known to be too warm or too cold; unknown is neither, and within no limit."""
+        for place, limits in view.limits.items():
+            celsius = _fridge(view, place).temp_c
+            if celsius is not None and limits.is_too_warm(celsius):
+                return AlarmCode.FRIDGE_TOO_WARM
+            if celsius is not None and limits.is_too_cold(celsius):
+                return AlarmCode.FRIDGE_TOO_COLD
+        return None
 
     def left_wrong(self, view: ConditionView) -> AlarmCode | None:
-        """Return the alarm if the fridge stands open."""
-        return AlarmCode.FRIDGE_LEFT_OPEN if _fridge(view).door in OPEN_DOOR_STATES else None
+        """Return the alarm if a fridge of the delivery stands open."""
+        is_open = any(_fridge(view, place).door in OPEN_DOOR_STATES for place in view.places)
+        return AlarmCode.FRIDGE_LEFT_OPEN if is_open else None
 
 
-def _fridge(view: ConditionView) -> FridgeState:
-    report = view.reports.get(f"fridge/{view.place}")
+def _fridge(view: ConditionView, place: str) -> FridgeState:
+    report = view.reports.get(f"fridge/{place}")
     return report.fridge if isinstance(report, FridgeReported) else FridgeState()

@@ -8,11 +8,13 @@ needs; it never sees a person, a film or a closure. Only a report with bad news 
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import field
 from enum import Enum, auto
 from typing import ClassVar
 
 from devices import reports as r
 from gateway.domain.delivery.result import Refusal
+from gateway.domain.delivery.temperature import Limits
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode
 
@@ -47,7 +49,8 @@ class ConditionView(Frozen):
 
     reports: Mapping[str, ConditionReport]
     place: str | None = None  # where the delivery goes; None: no delivery is considered
-    max_celsius: float | None = None  # the place must not be warmer; None: the delivery need not stay cold
+    places: frozenset[str] = frozenset()  # the same with the places of its items
+    limits: Mapping[str, Limits] = field(default_factory=dict)  # place -> the limits of the air there
     robot: str | None = None  # the robot that acts; None: a person does, or nobody yet
 
 
@@ -81,6 +84,18 @@ class Condition(Frozen, ABC):
     @abstractmethod
     def is_met(self, view: ConditionView) -> bool:
         """Return whether it is proven to be met, for this delivery or, without one, for any."""
+
+    def word_for(self, view: ConditionView) -> str:
+        """Return the word in which owner and retailer read why it is not met."""
+        return self.name
+
+    def refusal_for(self, view: ConditionView) -> Refusal:
+        """Return the reason for refusing a courier while it is not met."""
+        return self.refusal
+
+    def logged_place(self, place: str, reports: Mapping[str, ConditionReport]) -> dict[str, float | str | None]:
+        """Return what the log of a visit states at its begin about a place; empty: this kind knows nothing of it."""
+        return {}
 
     def household(self, view: ConditionView) -> Household:
         """Return where the household is, according to this condition."""

@@ -76,15 +76,34 @@ def test_every_writing_of_a_code_becomes_the_one(kind: BarcodeKind, raw: str, va
         "]E0036000291452",
         "]E3400638133393112",
         "]C10104006381333931",
-        "(01)04006381333931(21)serial-7",
-        "https://id.gs1.org/01/04006381333931/21/7",
-        f"]d20104006381333931{GS}217",
+        "(01)04006381333931(10)batch-7",
+        f"]d20104006381333931217{GS}218",  # two serial numbers: nobody knows which
     ],
 )
 def test_a_gtin_is_known_as_the_name_of_a_product(raw: str) -> None:
     code = normalise(raw)
     assert isinstance(code, ParcelCode)
     assert code.kind is BarcodeKind.GTIN
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "(01)04006381333931(21)serial-7",
+        "(01)04006381333931(10)batch(21)serial-7",
+        "https://id.gs1.org/01/04006381333931/21/serial-7",
+        "https://shop.example/a/01/04006381333931/10/batch/21/serial-7?17=271231",
+        f"]d2010400638133393121serial-7{GS}10batch",
+        f"]d20104006381333931{GS}21serial-7",
+    ],
+)
+def test_every_writing_of_a_product_with_its_serial_number_is_one_item(raw: str) -> None:
+    assert normalise(raw) == ParcelCode(BarcodeKind.SGTIN, "(01)04006381333931(21)serial-7")
+
+
+def test_a_serial_number_that_cannot_be_written_in_brackets_names_only_the_product() -> None:
+    code = normalise(f"]d2010400638133393121a(b)c{GS}")
+    assert code == ParcelCode(BarcodeKind.GTIN, "(01)04006381333931")
 
 
 def test_every_writing_of_a_products_number_is_one_and_no_parcels_number_equals_it() -> None:

@@ -14,12 +14,16 @@ from gateway.domain.delivery.features import (
     unsupported_words,
     used_features,
 )
+from gateway.domain.delivery.food_profiles import FoodProfile
+from gateway.domain.delivery.items import OrderItem
 from gateway.domain.delivery.label import LabelRule
 from gateway.domain.delivery.promise import order_of
 from gateway.domain.delivery.promise_v2 import FEATURE_FIELDS
+from gateway.domain.delivery.temperature import Limits
 from tests.gateway.domain.delivery.shop import PARCEL, make_offer, make_offer_v2
 
 SIZE = {"length": 400, "width": 300, "height": 200}
+FISH = {"code": "(01)04006381333931(21)7", "place": "fridge", "profile": FoodProfile.FISH}
 USED: dict[str, Any] = {
     "items": [{"code": "A"}], "collect": ["B"], "holder": "robot", "yes_each": True, "entrances": ["front"],
     "min_celsius": 2.0, "dimensions": SIZE, "label_rules": ["4322"],
@@ -34,7 +38,8 @@ USED: dict[str, Any] = {
         ({"needs": ["dimensions", "entrances"], "dimensions": SIZE, "entrances": ["front"]}, ()),
         ({"needs": ["wings"]}, ("wings",)),
         ({"needs": ["wings", "dimensions", "antlers"], "dimensions": SIZE}, ("antlers", "wings")),
-        ({"needs": ["items"], "items": [{"code": "A"}]}, ("items",)),  # known, and not built yet
+        ({"needs": ["items"], "items": [{"code": "A"}]}, ()),
+        ({"needs": [], "min_celsius": 0.0}, ("min_celsius",)),  # a limit of 0 °C is one
         ({"needs": [], "dimensions": SIZE}, ("dimensions",)),  # used without being listed
         ({"needs": ["wings"], "yes_each": True}, ("wings", "yes_each")),
         ({"needs": [], "holder": "courier", "items": [], "yes_each": False, "collect": None}, ()),
@@ -80,6 +85,16 @@ def test_an_order_is_understood_if_and_only_if_all_that_it_uses_is_listed_and_bu
         ({"info": {"Note": "x"}}, "info"),
         ({"info": {"note": "line\nbreak"}}, "printable"),
         ({"info": {f"n{n}": "x" for n in range(11)}}, "info"),
+        ({"items": ()}, "items"),
+        ({"items": (FISH, FISH)}, "twice"),
+        ({"items": ({"code": "(01)04006381333931", "place": "fridge", "max_celsius": 4.0},)}, "serial number"),
+        ({"items": ({"code": "perron:" + "ab" * 16, "place": "fridge", "max_celsius": 4.0},)}, "courier's code"),
+        ({"items": ({"code": "A1", "place": "fridge"},)}, "min_celsius, max_celsius or a profile"),
+        ({"items": ({**FISH, "min_celsius": 3.0},)}, "within both limits"),
+        ({"items": (FISH, {"code": "P-1", "place": "fridge", "max_celsius": -18.0})}, "all limits for fridge"),
+        ({"min_celsius": 5.0, "max_celsius": 4.0}, "all limits for hall"),
+        ({"items": ({**FISH, "max_seconds": 0},)}, "max_seconds"),
+        ({"items": ({**FISH, "weight": 3},)}, "weight"),
         ({"wings": 2}, "wings"),
     ],
 )
@@ -97,13 +112,20 @@ def test_an_order_of_version_1_reads_as_one_of_version_2_that_uses_nothing() -> 
 
 def test_what_an_order_of_version_2_says_more_is_in_the_stored_order() -> None:
     offer = make_offer_v2(
-        entrances=("front", "garage"), dimensions=SIZE, label_rules=(LabelRule.NOT_AFTER,), info={"note": "Fragile"}
-    )
+        entrances=("front", "garage"), dimensions=SIZE, label_rules=(LabelRule.NOT_AFTER,), info={"note": "Fragile"},
+        min_celsius=0.0, items=(FISH, {"code": "a milk", "place": "fridge", "max_celsius": 6.0, "max_seconds": 60}),
+    )  # fmt: skip
     order = order_of("shop", offer)
     assert order.entrances == frozenset({"front", "garage"})
     assert order.dimensions == Dimensions(length=400, width=300, height=200)
     assert order.label_rules == {"4325"}
     assert order.info == {"note": "Fragile"}
+    assert order.cold_min_c == 0.0
+    assert order.items == (
+        OrderItem(code="(01)04006381333931(21)7", place="fridge", profile=FoodProfile.FISH),
+        OrderItem(code="a milk", place="fridge", limits=Limits(max_c=6.0), max_seconds=60),
+    )
+    assert order.places_with_limits == {"hall", "fridge"}
 
 
 def test_a_parcel_fits_whichever_side_stands_upright() -> None:

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.home import PermissionSeed
+from gateway.domain.delivery.food_profiles import FoodProfile
+from gateway.domain.delivery.items import OrderItem
 from gateway.domain.delivery.permission import (
     DAYS,
     Permission,
@@ -52,6 +54,13 @@ def test_a_granted_brand_comes_in() -> None:
 )
 def test_a_brand_without_the_owners_yes_does_not(standing: PermissionStatus, expected: Refusal) -> None:
     assert word(replace(granted(), standing=standing)) is expected
+
+
+def test_an_item_may_go_only_to_a_place_that_the_owner_permits() -> None:
+    fish = OrderItem(code="fish", place="fridge", profile=FoodProfile.FISH)
+    order = replace(order_of("shop", make_offer()), items=(fish,))
+    assert word(granted(), order) is None
+    assert word(granted(places=frozenset({"hall"})), order) is Refusal.BRAND_NOT_PERMITTED
 
 
 def test_an_unknown_brand_does_not() -> None:

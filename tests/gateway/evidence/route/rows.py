@@ -22,6 +22,7 @@ from gateway.evidence.verdict import ProofDefect
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.hash_chain import ChainHead, canonical_json
 from gateway.protocol.keys import BoxKey
+from gateway.runtime.log_limits import is_part_of_proof
 from gateway.storage.audit_log import encode
 from gateway.storage.database import rfc3339
 from gateway.storage.decisions import logged_step, visit_of
@@ -53,7 +54,8 @@ class RecordedLog:
         self._unstored()
 
     def _record(self, event: e.Event, old: Entrance, new: Entrance, commands: tuple[c.Command, ...]) -> None:
-        if not (self._is_unstored or (new == old and not commands and not isinstance(event, e.UnlockPublished))):
+        is_recorded = isinstance(event, e.UnlockPublished) or is_part_of_proof(event, new)
+        if not (self._is_unstored or (new == old and not commands and not is_recorded)):
             self._append(
                 StoredDecision(entrance=new.id, event=event, state=new, commands=commands, now=self.house.now())
             )

@@ -31,6 +31,7 @@ from tests.hubs import hub_file, run_hub
 from tests.sandboxes import create_sandbox
 
 SIZE = {"length": 400, "width": 300, "height": 200}
+FISH = {"code": "https://id.gs1.org/01/04006381333931/21/7", "place": "fridge", "profile": "fish"}
 WEEK_S = 7 * 24 * 3600
 
 
@@ -64,6 +65,28 @@ async def test_plain_json_is_sent_in_the_lowest_version_that_says_it(tmp_path: P
         assert told["info"] == {"note": "Fragile"}
 
 
+async def test_items_and_a_lower_limit_go_through_the_hub_as_any_feature(tmp_path: Path) -> None:
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
+        milk = {"code": "106141411234567897", "place": "fridge", "max_celsius": 6, "max_seconds": 60.0}
+        made = await home.announce(items=[FISH, milk], min_celsius=0)
+        typ, sent = await newest(home)
+        assert typ == "perron-hub-delivery-2+jwt"
+        assert sent["needs"] == ["items", "min_celsius"] == made["needs"]
+        assert [item["code"] for item in sent["items"]] == ["(01)04006381333931(21)7", "106141411234567897"]
+        assert (sent["items"][0]["profile"], sent["items"][1]["max_seconds"]) == ("fish", 60)
+        assert made["items"][1]["max_celsius"] == 6.0
+        assert made["cold_chain"] is None
+        path = f"/v1/deliveries/{made['id']}"
+        assert (await home.ask("PATCH", path, {"delivery": {"parcels": ["A-9"]}}))[0] == 200
+        _, sent = await newest(home)
+        assert sent["items"][0]["profile"] == "fish", "a change of something else keeps the items"
+        status, answer = await home.ask("PATCH", path, {"delivery": {"items": [FISH, {**milk, "max_celsius": -18}]}})
+        assert (status, answer["errors"][0]["code"]) == (422, "limits_contradict")
+        status, answer = await home.ask("PATCH", path, {"delivery": {"items": None, "min_celsius": None}})
+        assert (status, answer["needs"], answer["items"]) == (200, [], None)
+
+
 async def test_an_order_that_grew_stays_in_its_version_and_its_cancel_is_understood_by_all(tmp_path: Path) -> None:
     async with run_hub(hub_file(tmp_path)) as hub:
         home = await connected_home(hub)
@@ -90,6 +113,8 @@ async def test_an_order_that_grew_stays_in_its_version_and_its_cancel_is_underst
         ("dimensions", {**SIZE, "height": 0}), ("dimensions", {**SIZE, "depth": 3}), ("entrances", []),
         ("entrances", ["front", "front"]), ("label_rules", ["4321"]), ("label_rules", []), ("info", {"Note": "x"}),
         ("needs", ["dimensions"]), ("items", []), ("collect", []), ("collect", ["R-1", "R-1"]),
+        ("items", [{"code": "A1", "place": "fridge"}]),
+        ("items", [FISH, FISH]), ("items", [{**FISH, "code": "(01)04006381333931"}]), ("min_celsius", "4"),
     ],
 )  # fmt: skip
 async def test_what_is_wrong_is_named(tmp_path: Path, field: str, value: object) -> None:

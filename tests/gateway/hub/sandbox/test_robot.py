@@ -108,6 +108,23 @@ async def test_a_parcel_that_a_neighbour_takes_has_a_custody_and_a_declined_one_
         assert (await box.told(made[0]))[-1]["data"]["custody"] == "receiver"
 
 
+async def test_the_simulated_home_tells_how_the_cold_chain_of_each_item_held(tmp_path: Path) -> None:
+    fish = {"code": "(01)04006381333931(21)7", "place": "fridge", "profile": "fish"}
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
+        made = {}
+        for n, (number, verdict) in enumerate(VERDICTS.items()):
+            facts = {"courier_sha256": f"{n}" * 64, "items": [fish], **AT_FRONT}
+            made[verdict] = await box.announce(number, **facts)
+        without = await box.announce("B-1", courier_sha256="ab" * 32, **AT_FRONT)
+        for verdict, delivery in made.items():
+            found = await box.until(delivery, *ENDED_STATES)
+            ((item,), (told,)) = found["cold_chain"], (await box.told(delivery))[-1]["data"]["cold_chain"]
+            assert (item["code"], item["verdict"], told["verdict"]) == (fish["code"], verdict, verdict)
+        assert (await box.until(without, *ENDED_STATES))["cold_chain"] is None
+
+
+VERDICTS = {"A-9": "conformant", "SANDBOX-WARM-1": "non_conformant", "SANDBOX-UNSCANNED-2": "unknown"}
 AT_FRONT: dict[str, Any] = {"entrance": "front", "place": "hall"}
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices import reports as r
+from gateway.domain.delivery.temperature import Limits
 from gateway.domain.visit.commands import AlarmCode
 from gateway.domain.visit.conditions import (
     ALWAYS,
@@ -25,7 +26,10 @@ from gateway.runtime.notifications.texts import READINESS_TEXTS
 
 BYPASSED = frozenset({r.AlarmPanelState.ARMED_CUSTOM_BYPASS})
 EXAMPLES: Mapping[type[AnyCondition], AnyCondition] = {
-    ColdChain: ColdChain(fridges={"fridge": Fridge(device="d0"), "cellar": Fridge(device="d1", compartment="box")}),
+    ColdChain: ColdChain(
+        fridges={"fridge": Fridge(device="d0"), "cellar": Fridge(device="d1", compartment="box")},
+        room_sensors={"cellar": "d0"},
+    ),
     Presence: Presence(people=("d0", "d1")),
     AlarmPanel: AlarmPanel(device="d0", bypassed=BYPASSED),
     RobotFit: RobotFit(robots=("d0", "d1")),
@@ -34,10 +38,11 @@ DEVICES = st.sampled_from(("d0", "d1", "d2"))
 REPORTED = st.one_of(
     st.builds(
         r.FridgeReport,
-        temp_c=st.sampled_from((None, 3.0, 4.0, 9.0)),
+        temp_c=st.sampled_from((None, 0.0, 3.0, 4.0, 9.0)),
         door=st.sampled_from(r.DoorState),
         compartment=st.sampled_from(("", "box")),
     ),
+    st.builds(r.ContentReport, occupied=st.sampled_from((None, True, False))),
     st.builds(r.PresenceReport, presence=st.sampled_from(r.PresenceState)),
     st.builds(
         r.RobotReport,
@@ -63,7 +68,8 @@ def robot(**wrong: Any) -> r.RobotReport:  # noqa: ANN401 - fields of the report
 
 def cold(reports: Mapping[str, ConditionReport]) -> ConditionView:
     """What a condition sees when a robot brings a delivery that has to stay cold."""
-    return ConditionView(reports=reports, place="fridge", max_celsius=4.0, robot="d0")
+    limits = {"fridge": Limits(min_c=1.0, max_c=4.0)}
+    return ConditionView(reports=reports, place="fridge", places=frozenset({"fridge"}), limits=limits, robot="d0")
 
 
 def seen(condition: AnyCondition, history: list[tuple[str, Any, bool]]) -> dict[str, ConditionReport]:
@@ -187,5 +193,5 @@ def test_each_kind_of_report_has_the_class_that_the_log_names() -> None:
 
 def test_at_an_entrance_without_a_fridge_nothing_is_ever_cold_enough() -> None:
     (always,) = ALWAYS
-    assert not always.is_met(ConditionView(reports={}, place="hall", max_celsius=4.0))
+    assert not always.is_met(ConditionView(reports={}, place="hall", limits={"hall": Limits(max_c=4.0)}))
     assert always.is_met(ConditionView(reports={}, place="hall"))
