@@ -231,8 +231,7 @@ class EntranceActor:
     ) -> Iterator[e.Event]:
         match report:
             case r.ContentReport() if device in surroundings.watched_devices(self.state.rules.conditions):
-                old = context.retained or self._is_settling(device)
-                yield from surroundings.reports(self.state.rules.conditions, device, report, old=old)
+                yield from self._surrounding_events(device, report, context)
             case r.LockReport() | r.DoorReport() | r.GarageDoorReport() | r.ContentReport() | r.KeyReport():
                 if isinstance(report, r.LockReport) and report.bolt is r.LockState.UNLOCKED and not context.retained:
                     self._crash_point("after-report")
@@ -252,10 +251,7 @@ class EntranceActor:
             case r.ScanReport():
                 yield new_scan(device, code_text(report.code), retained=context.retained, label=read_label(report.code))
             case r.FridgeReport() | r.PresenceReport() | r.AlarmPanelReport() | r.RobotReport():
-                old = context.retained or self._is_settling(device)
-                if not old:
-                    self._last_heard_mono[device] = self._clock.now().mono
-                yield from surroundings.reports(self.state.rules.conditions, device, report, old=old)
+                yield from self._surrounding_events(device, report, context)
             case r.SignalReport() if report.id or context.answers is not None:
                 if (visit := self._executor.take_ringing_visit(report.id)) is not None:
                     yield e.BellConfirmed(visit=visit)
@@ -287,6 +283,12 @@ class EntranceActor:
                 pass  # true, but an opening does not depend on it
             case _:
                 assert_never(report)
+
+    def _surrounding_events(self, device: str, report: r.Report, context: e.ReportContext) -> Iterator[e.Event]:
+        old = context.retained or self._is_settling(device)
+        if not old:
+            self._last_heard_mono[device] = self._clock.now().mono
+        yield from surroundings.reports(self.state.rules.conditions, device, report, old=old)
 
     def on_label(self, camera: str, raw: str) -> None:
         """Queue a code that a camera read; ignore a text that cannot be a code."""
