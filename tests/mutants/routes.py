@@ -194,8 +194,8 @@ MUTANTS = (
     Mutant(
         name="that an order left the box changes no state, so it is not logged",
         file="gateway/runtime/entrance.py",
-        old="if new == self.state and not commands and not isinstance(event, e.UnlockPublished):",
-        new="if new == self.state and not commands:",
+        old="return is_repeated or isinstance(event, e.UnlockPublished)",
+        new="return is_repeated",
         tests=("tests/gateway/runtime/test_entrance.py",),
     ),
     Mutant(

@@ -61,8 +61,8 @@ MUTANTS = (
     Mutant(
         name="a stored temperature counts",
         file="gateway/domain/visit/conditions/cold_chain.py",
-        old="if old or not isinstance(report, r.FridgeReport):",
-        new="if not isinstance(report, r.FridgeReport):",
+        old="if isinstance(report, r.FridgeReport) and not old:",
+        new="if isinstance(report, r.FridgeReport):",
         tests=(SURROUNDINGS, CONDITIONS),
     ),
     Mutant(
