@@ -131,13 +131,13 @@ class ManifestDraft(CanonicalModel):
 
 _FIELDS_OF_VERSION: Mapping[int, frozenset[str]] = {
     2: frozenset({"receipt_sha256"}),
-    3: frozenset({*RouteAccount.model_fields, "moved_from"}) - {"collected"},
+    3: frozenset({*RouteAccount.model_fields, "moved_from"}) - {"collected", "cold_chain"},
     4: frozenset({"names"}),
-    5: frozenset({"collected"}),
+    5: frozenset({"collected", "cold_chain"}),
 }
 """The fields that each version added. A manifest of an earlier version has none of them."""
 
-COLLECTED_VERSION: Final = 5  # from here on the manifest says what was collected
+COLLECTED_VERSION: Final = 5  # from here on the manifest says what was collected, and how the cold chain held
 ROUTE_VERSION = 3  # from here on the manifest lists the closures
 NEWEST_VERSION = max(_FIELDS_OF_VERSION)
 
@@ -147,7 +147,8 @@ class Manifest(ManifestDraft, RouteAccount):
 
     `receipt_sha256` is that of the courier's receipt; None: the visit has none. Version 1 has no field of a receipt;
     versions 1 and 2 have no fields of the closures of the way in (`RouteAccount`), version 3 has no names, and
-    version 4 nothing of a collection: a visit without one is still sealed as version 4, which earlier releases read.
+    version 4 nothing of a collection and of a cold chain: a visit without both is still sealed as version 4, which
+    earlier releases read.
     """
 
     kind: Literal["perron manifest"] = "perron manifest"
@@ -166,8 +167,8 @@ class Manifest(ManifestDraft, RouteAccount):
             raise ValueError("part 1 has none before it, every other part names the one before")
         if self.receipt_sha256 is not None and (self.version == 1 or self.part > 1):
             raise ValueError("a receipt belongs to the first part")
-        if self.collected is not None and self.version < COLLECTED_VERSION:
-            raise ValueError("a collection needs version 5")
+        if (self.collected or self.cold_chain) is not None and self.version < COLLECTED_VERSION:
+            raise ValueError("a collection and a cold chain need version 5")
         files = [name for clip in self.clips for name in (clip.file, clip.sidecar) if name is not None]
         if len(set(files)) < len(files):
             raise ValueError("a file stands twice")

@@ -19,6 +19,7 @@ from gateway.domain.visit.closures import KINDS
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE, UNKNOWN, Closure, Fact, View
 from gateway.domain.visit.state import Evidence, Phase
 from gateway.evidence.collected import CollectedParcels, collected_parcels
+from gateway.protocol.cold_chain import ColdChainAccount, read_cold_chain
 from gateway.protocol.key_custody import COURIER, KEEPER, key_custody
 from gateway.protocol.signed_document import CanonicalModel
 
@@ -128,6 +129,7 @@ class RouteAccount(CanonicalModel):
     custody: tuple[CustodyStep, ...] = ()
     place: DeliveryPlace | None = None  # None: an incident, or a reception
     collected: CollectedParcels | None = None  # since version 5; None: nothing was to be collected, or nobody knows
+    cold_chain: ColdChainAccount | None = None  # since version 5; None: no items with limits, or nothing was opened
 
 
 # ---- rows of the log -------------------------------------------------------------------------------------------------
@@ -528,6 +530,7 @@ class _Reader:
             if self.route is None
             else DeliveryPlace(id=self.route.place, alternative=self.route.alternative),
             collected=collected_parcels(bodies),
+            cold_chain=read_cold_chain(bodies),
         )
         went_back = not self.all_trusted or any(later < earlier for earlier, later in pairwise(self.times))
         return RouteReading(

@@ -115,7 +115,7 @@ def _stated(entries: Sequence[ChainEntry], draft: ManifestDraft) -> tuple[Litera
     """Return the way in and the visit's end in these entries, and the manifest's version.
 
     The version is 2 if they order something open and name no route: the visit began under a release that did not log
-    it. It is 5 only if the visit collected something: earlier releases read version 4.
+    it. It is 5 only if the visit collected something or has items: earlier releases read version 4.
     """
     bodies = tuple(parse_json(entry.body) for entry in entries if isinstance(entry.body, bytes))
     reading = read_route(bodies, part=draft.part)
@@ -125,7 +125,8 @@ def _stated(entries: Sequence[ChainEntry], draft: ManifestDraft) -> tuple[Litera
     if account.route and (reading.went_back or not times_ascend(account)):
         evidence = evidence.model_copy(update={"gaps": (*evidence.gaps, RouteGap.CLOCK_STEPPED.value)})
     ended = as_logged(dict(draft), read_result(bodies), is_incomplete=reading.is_incomplete)
-    return 4 if account.collected is None else 5, dict(account) | {"evidence": evidence} | ended
+    is_new = (account.collected or account.cold_chain) is not None
+    return 5 if is_new else 4, dict(account) | {"evidence": evidence} | ended
 
 
 def _file_sha256(file: Path) -> str | None:

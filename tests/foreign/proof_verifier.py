@@ -21,7 +21,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from . import proof_result, proof_route
+from . import proof_cold_chain, proof_result, proof_route
 
 Object = dict[str, Any]
 ZEROS = bytes(32)
@@ -245,7 +245,7 @@ def manifest(case: ProofCase, part: int) -> tuple[Object, str]:
             raise WrongError("manifest_newer", f"{name} is of version {version}")
         keys = FIRST_KEYS | ({"receipt_sha256"} if version in (2, 3, 4, 5) else set())
         keys |= (ROUTE if version in (3, 4, 5) else set()) | ({"names"} if version in (4, 5) else set())
-        keys |= {"collected"} if version == 5 else set()
+        keys |= {"collected", "cold_chain"} if version == 5 else set()
         found = read_canonical(data, frozenset(keys))
         well_formed(found)
     except (ValueError, TypeError, KeyError, AttributeError) as failure:
@@ -326,6 +326,8 @@ def route(found: Object, rows: list[Any]) -> None:
         if (where := proof_result.first_wrong(found, rows, incomplete=proof_route.is_incomplete(rows))) is not None:
             raise WrongError("route_differs", where)
         wrong = proof_route.first_wrong(found, rows) if found["version"] >= 3 else None
+        if wrong is None and (what := proof_cold_chain.first_wrong(found.get("cold_chain"), rows)) is not None:
+            wrong = "route_differs", what
     except (ValueError, TypeError, KeyError, AttributeError) as failure:
         raise WrongError("route_differs", f"an entry or the manifest is not as the page says: {failure}") from failure
     if wrong is not None:

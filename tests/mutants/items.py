@@ -112,6 +112,13 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(_KEPT,),
     ),
     Mutant(
+        name="the manifest has no cold chain",
+        file="gateway/evidence/route.py",
+        old="cold_chain=read_cold_chain(bodies),",
+        new="cold_chain=None,",
+        tests=("tests/gateway/evidence/test_cold_chain.py",),
+    ),
+    Mutant(
         name="an item goes to a place that the owner does not permit",
         file="gateway/domain/delivery/permission.py",
         old="places = {order.place, *(item.place for item in order.items)}",
