@@ -13,6 +13,7 @@ from gateway.domain.visit.summary import ClosureState
 from gateway.installation.diagnostics.finding import FindingVerdict
 from gateway.runtime.notifications.phone import SendResult
 from gateway.web.auth.roles import Role
+from gateway.web.pages.add_device_form import FORM_FIELDS
 from gateway.web.server.courier_view import LABEL_KINDS, PHASE_STEPS, CourierStep
 from gateway.web.server.fragments import NAMING_PHASES, CourierPosition, DoorSummary
 from gateway.web.texts.catalogue import TEXTS
@@ -77,6 +78,7 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
         *(f"phone.heard.{heard}" for heard in SendResult),
         *(f"link.brand.{standing}" for standing in PermissionStatus),
         *(f"examine.{verdict}" for verdict in FindingVerdict),
+        *(f"add.kind.{kind}" for kind in FORM_FIELDS),
     ]
     assert [key for key in needed if key not in TEXTS] == []
     assert PHASE_STEPS.keys() == set(Phase)
