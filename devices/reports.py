@@ -214,6 +214,26 @@ class CodesReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParkedReport:
+    """Whether a vehicle is parked: its engine is off and it does not roll. None where it cannot tell."""
+
+    parked: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionReport:
+    """Where a vehicle is: WGS 84 in degrees, the radius of the fix in metres, and its age in seconds.
+
+    A vehicle without a usable fix has None for all of them. `accuracy_m` or `age_s` alone is None where it is not said.
+    """
+
+    latitude: float | None = None
+    longitude: float | None = None
+    accuracy_m: float | None = None
+    age_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatteryReport:
     """A device's battery: `percent` 0 to 100 or None, `level` or None; at least one is known."""
 
@@ -423,6 +443,8 @@ Report = (
     | ContentReport
     | KeyReport
     | CodesReport
+    | ParkedReport
+    | PositionReport
     | BatteryReport
     | AvailabilityReport
     | ProgressReport

@@ -71,21 +71,20 @@ class WalkTestInstaller:
                 await self._shows(number, 1)
                 await self._open_with_key(number)
             case WalkTrial.ANSWER:
-                if self._things and not self._has_front_door:  # the house's own door is no closure: he has not used it
-                    await self._do(ask.Arrive(who=INSTALLER_NAME), ask.TurnKey())
-                await self._do(
-                    ask.OpenDoor(who=INSTALLER_NAME),
-                    ask.WalkIn(who=INSTALLER_NAME),
-                    ask.PressAnswer(who=INSTALLER_NAME),
-                    ask.WalkOut(who=INSTALLER_NAME),
-                )
-                await self._do(ask.CloseDoor(who=INSTALLER_NAME))
+                await self._press_answer()
             case WalkTrial.PICTURE | WalkTrial.SEES | WalkTrial.BATTERIES | WalkTrial.HOLDS:
                 pass
-            case WalkTrial.WEDGED | WalkTrial.NOT_CAUGHT | WalkTrial.CONTENT | WalkTrial.KEY_HOOK:
-                raise AssertionError(step)  # of things only
-            case WalkTrial.OBSTRUCTION:
-                raise AssertionError(step)  # at the front door no house of these tests has a beam
+            case (
+                WalkTrial.WEDGED
+                | WalkTrial.NOT_CAUGHT
+                | WalkTrial.CONTENT
+                | WalkTrial.KEY_HOOK
+                | WalkTrial.LOCKED
+                | WalkTrial.IGNITION
+                | WalkTrial.PLACE
+                | WalkTrial.OBSTRUCTION
+            ):
+                raise AssertionError(step)  # of things only; at the front door no house of these tests has a beam
             case WalkTrial.COVERED:
                 await self._lose_camera(number, partial(play.set_fault, camera, "black"))
             case WalkTrial.CUT:
@@ -102,6 +101,17 @@ class WalkTestInstaller:
             case _:
                 assert_never(step.trial)
 
+    async def _press_answer(self) -> None:
+        if self._things and not self._has_front_door:  # the house's own door is no closure: he has not used it
+            await self._do(ask.Arrive(who=INSTALLER_NAME), ask.TurnKey())
+        await self._do(
+            ask.OpenDoor(who=INSTALLER_NAME),
+            ask.WalkIn(who=INSTALLER_NAME),
+            ask.PressAnswer(who=INSTALLER_NAME),
+            ask.WalkOut(who=INSTALLER_NAME),
+        )
+        await self._do(ask.CloseDoor(who=INSTALLER_NAME))
+
     def _scanner_at(self, closure: str | None) -> str | None:
         """The scanner of a closure that is not the first one; None: the first one's."""
         scanners = {one.id: one.scanners for one in self._play.section.closures}
@@ -110,6 +120,14 @@ class WalkTestInstaller:
     async def _handles(self, thing: str, *acts: str) -> None:
         for act in acts:
             await self._do(ask.Handle(thing=thing, act=act, who=INSTALLER_NAME))
+
+    async def _tries_car(self, number: int, trial: WalkTrial, thing: str) -> None:
+        """Use its key, or its ignition, until the page shows it, and undo that."""
+        there, back = ("unlock_with_key", "lock_with_key") if trial is WalkTrial.LOCKED else ("drive_away", "come_back")
+        await self._shows(number, 1)
+        await self._handles(thing, there)
+        await self._shows(number, 2)
+        await self._handles(thing, back)
 
     async def _tries_thing(self, number: int, step: WalkTestStep) -> bool:
         """Do what this trial asks for at a street door, a compartment, a key safe or its door; False: nothing here."""
@@ -144,6 +162,8 @@ class WalkTestInstaller:
                 await self._handles(thing, "shut_flap")
                 await self._shows(number, 2)
                 await self._handles(thing, "bring_key", "shut_flap")
+            case WalkTrial.LOCKED | WalkTrial.IGNITION | WalkTrial.PLACE:
+                await self._tries_car(number, step.trial, thing)
             case WalkTrial.OBSTRUCTION:
                 devices = self._play.plan.house.devices.items()
                 opener = next(id_ for id_, one in devices if isinstance(one, OpenerPlan) and one.of == thing)

@@ -119,6 +119,9 @@ class SimulatedDevice(ABC):
     def publish_answer(self, reports: Sequence[Report], correlation: bytes | None) -> None:
         """Answer a query with these reports, as the vendor links an answer to its query."""
         definition = self._vendor.DEFINITION
+        if definition.encode_answers is not None:
+            self.link.publish(definition.encode_answers(reports), correlation=correlation)
+            return
         for report in reports:
             with suppress(ValueError):  # the vendor has no word for it
                 if definition.encode_answer is not None and correlation is not None:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 from ruamel.yaml import YAML
 
+from devices.simulators.car import CarPlan
 from devices.simulators.doorway import Position
 from devices.simulators.key_safe import KeyedDoorPlan, KeySafePlan
 from devices.simulators.scene import SceneKind
@@ -186,6 +187,20 @@ class KeypadPlan(DeviceAccount):
     vendor: Annotated[str, VendorOf("keypad", simulated=True)]
 
 
+class ModemPlan(DeviceAccount):
+    """The modem of the car `of`. `boot_order`: its order opens the boot alone; without it, it unlocks the car.
+
+    Its GPS is `accuracy_m` metres exact.
+    """
+
+    kind: Literal["car"]
+    vendor: Annotated[str, VendorOf("car", simulated=True)]
+    of: Id
+    boot_order: bool = False
+    latency_s: Delay = 0.3
+    accuracy_m: float = Field(default=15.0, gt=0, le=1000)
+
+
 class CameraPlan(DeviceAccount):
     """A camera, served at rtsp://host:port/<its id>. `sees`: where it looks; with `bell` it is a doorbell."""
 
@@ -240,6 +255,7 @@ DevicePlan = Annotated[
     | ContentPlan
     | HookPlan
     | KeypadPlan
+    | ModemPlan
     | CameraPlan
     | ScannerPlan
     | SignalPlan
@@ -249,7 +265,7 @@ DevicePlan = Annotated[
 ]
 
 
-AnyThing = StreetDoorPlan | CompartmentPlan | KeySafePlan | KeyedDoorPlan
+AnyThing = StreetDoorPlan | CompartmentPlan | KeySafePlan | KeyedDoorPlan | CarPlan
 ThingPlan = Annotated[AnyThing, Field(discriminator="kind")]
 THING_SECTIONS: tuple[type[ThingSection], ...] = get_args(AnyThing)
 """Every kind of thing, in the order of the union. A new one is one module, its import, and its place there."""

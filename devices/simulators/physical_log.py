@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 What = Literal["bolt", "door", "person", "parcel", "fridge", "signal", "scan", "bell", "answer", "shown", "fault",
                "link", "boot", "refused", "zigbee", "garage", "strike", "way", "latch", "content", "key",
-               "passed", "code", "typed", "sentence"]  # fmt: skip
+               "passed", "code", "typed", "sentence", "car"]  # fmt: skip
 
 
 class PhysicalLog:
@@ -38,6 +38,7 @@ class PhysicalLog:
         code     device, slot, state: stored, deleted or refused
         typed    device, who, slot: which code was typed, None: none that counts
         shown    device, word; sentence: device, sound, language
+        car      thing, and locked with cause, or driving with where and by: where it stands is there or away
         fault    device, fault, on
         link     device, up (by order); boot: device, boot
         refused  device, command, why: expired, repeated, foreign_boot, retained, unreadable, jammed or unreachable

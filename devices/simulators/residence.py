@@ -22,6 +22,7 @@ from devices.simulators.house import (
     FridgePlan,
     KeypadPlan,
     LockPlan,
+    ModemPlan,
     OpenerPlan,
     ScannerPlan,
     SensorPlan,
@@ -38,7 +39,7 @@ from devices.simulators.rtsp import RtspServer
 from devices.simulators.staging import Staging, view_of
 from devices.simulators.thing import Thing
 from devices.simulators.watcher import CloudCamera
-from devices.simulators.way_devices import Board, InsideSensor, StrikeRelay
+from devices.simulators.way_devices import Board, CarModem, InsideSensor, StrikeRelay
 from devices.simulators.zigbee import ZigbeeBridge
 
 _Device = TypeVar("_Device", bound=SimulatedDevice)
@@ -71,6 +72,8 @@ class Residence:
                     self.devices[name] = InsideSensor(name, plan, site)
                 case KeypadPlan():
                     self.devices[name] = Keypad(name, plan, site)
+                case ModemPlan():
+                    self.devices[name] = CarModem(name, plan, site)
                 case LockPlan():
                     self.devices[name] = MotorLock(name, plan, site)
                 case OpenerPlan():

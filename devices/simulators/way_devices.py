@@ -1,4 +1,4 @@
-"""Simulates the devices at a thing: what releases a strike or a flap, a compartment's board, sensors inside."""
+"""Simulates the devices at a thing: what releases a strike or a flap, a board, sensors inside, a car's modem."""
 
 import asyncio
 from abc import abstractmethod
@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from devices.commands import Command, UnlockDoor
+from devices.commands import Command, LockDoor, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
     CommandProgress,
@@ -19,11 +19,14 @@ from devices.reports import (
     LockReport,
     LockState,
     OperationError,
+    ParkedReport,
+    PositionReport,
     ProgressReport,
     Report,
 )
+from devices.simulators.car import Car
 from devices.simulators.device import DeviceSite, FaultValue, SimulatedDevice
-from devices.simulators.house import BoardPlan, SensorPlan, StrikePlan
+from devices.simulators.house import BoardPlan, ModemPlan, SensorPlan, StrikePlan
 from devices.simulators.thing import Compartment
 
 
@@ -42,7 +45,7 @@ class _OrderedDevice(SimulatedDevice):
         "late": 8.0,
     }
 
-    def __init__(self, name: str, plan: StrikePlan | BoardPlan, site: DeviceSite) -> None:
+    def __init__(self, name: str, plan: StrikePlan | BoardPlan | ModemPlan, site: DeviceSite) -> None:
         self._latency_s = plan.latency_s
         self._seen: set[str] = set()
         super().__init__(name, plan, plan.vendor, site)
@@ -249,3 +252,84 @@ class InsideSensor(SimulatedDevice):
     def physical(self) -> Mapping[str, object]:
         """Return what is really there."""
         return {"there": self._is_there()}
+
+
+class CarModem(_OrderedDevice):
+    """The modem of a car, with its GPS: it says what changes, and lists everything when it is asked.
+
+    Further faults: asleep (it neither hears nor says anything, and its broker has not noticed yet), stale_fix (its fix
+    is as many seconds old), slow_news (it says by itself nothing of what changes).
+    """
+
+    NOUN = "car"
+    FAULTS: ClassVar[Mapping[str, FaultValue]] = {
+        **_OrderedDevice.FAULTS,
+        "asleep": True,
+        "stale_fix": 900.0,
+        "slow_news": True,
+    }
+
+    def __init__(self, name: str, plan: ModemPlan, site: DeviceSite) -> None:
+        self._plan, self._thing = plan, site.thing(plan.of, Car)
+        self._fix = self._thing.latitude, self._thing.longitude
+        super().__init__(name, plan, site)
+        self._thing.leaf_moved.append(self._moved)
+        self._thing.inside_moved.append(self._moved)
+
+    def execute(self, command: Command) -> None:
+        """Open or lock, unless it sleeps."""
+        if "asleep" in self.faults:
+            return
+        if isinstance(command, LockDoor) and self.faults.keys().isdisjoint({"deaf", "dead"}):
+            self.do(self._lock())
+        else:
+            super().execute(command)
+
+    async def _lock(self) -> None:
+        await asyncio.sleep(self._plan.latency_s)
+        self._thing.lock(locked=True, cause=self.name)
+
+    def drive(self, cause: str) -> None:
+        """Open the boot alone, or unlock the car."""
+        if self._plan.boot_order:
+            self._thing.release(0.0, cause)
+        else:
+            self._thing.lock(locked=False, cause=cause)
+
+    def on_up(self) -> None:
+        """Report the state."""
+        self._moved()
+
+    def answer(self, correlation: bytes | None) -> None:
+        """Answer with all it has."""
+        if self.faults.keys().isdisjoint({"silent", "asleep"}):
+            self.publish_answer((*self._changes(), self._position()), correlation)
+
+    def misbehave(self, fault: str) -> None:
+        """Nothing happens at once."""
+
+    def _moved(self) -> None:
+        if self.faults.keys().isdisjoint({"asleep", "slow_news"}):
+            for report in self._changes():
+                if report != ParkedReport(parked=True):  # that stands only in an answer
+                    self.say(report)
+
+    def _changes(self) -> tuple[Report, ...]:
+        thing = self._thing
+        return (
+            DoorReport(door=DoorState.OPEN if thing.open else DoorState.CLOSED),
+            LockReport(bolt=LockState.LOCKED if thing.is_locked else LockState.UNLOCKED),
+            ParkedReport(parked=not thing.is_driving),
+        )
+
+    def _position(self) -> PositionReport:
+        """Return the last fix: without a view of the sky it stays where it was, and grows old."""
+        if self._thing.has_sky:
+            self._fix = self._thing.latitude, self._thing.longitude
+        age_s = self.seconds("stale_fix") if self._thing.has_sky else max(900.0, self.seconds("stale_fix"))
+        latitude, longitude = self._fix
+        return PositionReport(latitude=latitude, longitude=longitude, accuracy_m=self._plan.accuracy_m, age_s=age_s)
+
+    def physical(self) -> Mapping[str, object]:
+        """Return the car's state."""
+        return self._thing.physical()

@@ -24,6 +24,7 @@ from devices.vendors import (
     homeassistant,
     locker,
     nukihub,
+    ovms,
     perron,
     proglove,
     ratgdo,
@@ -55,6 +56,7 @@ _MODULES: tuple[Vendor, ...] = (
     homeassistant,
     perron,
     locker,
+    ovms,
     guard,
 )
 VENDORS: Mapping[str, Vendor] = MappingProxyType({vendor.DEFINITION.name: vendor for vendor in _MODULES})

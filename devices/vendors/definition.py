@@ -1,6 +1,6 @@
 """Defines what a vendor module states about its devices, so that no other module compares a vendor's name."""
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, Protocol, get_args
@@ -26,9 +26,10 @@ DeviceKind = Literal[
     "presence",
     "alarm",
     "parcels",
+    "car",
 ]
 DEVICE_KINDS: tuple[str, ...] = get_args(DeviceKind)
-ORDERED_KINDS = frozenset({"lock", "cover", "strike", "compartment"})  # these obey an order to open
+ORDERED_KINDS = frozenset({"lock", "cover", "strike", "compartment", "car"})  # these obey an order to open
 # These open something, or prove that it is closed, empty, or has its key.
 DOOR_KINDS = ORDERED_KINDS | {"door", "content", "key"}
 
@@ -123,6 +124,10 @@ class Definition:
     """
     encode_answer: Callable[[Report, str, DeviceRef], Publication] | None = None
     """Encodes an answer whose payload contains the query's echo; None if MQTT carries the correlation data."""
+    encode_answers: Callable[[Sequence[Report]], Publication] | None = None
+    """Encodes one answer with several reports, if the product's answer is one message; None: one for each report."""
+    answer_suffix: TopicSuffix | None = None
+    """Only messages on this suffix answer a query, if the product has a topic of its own for answers."""
     answers_queries: Callable[[DeviceRef], bool] = lambda _: True
     """Whether this device answers queries."""
     why_no_live_answer: str | None = None
@@ -136,6 +141,8 @@ class Definition:
     """A command contains its id and expiry, so that a guarded lock can refuse a late or repeated one."""
     pulls_latch: bool = False
     """A lock can pull the latch on command."""
+    opens_boot_alone: bool = False
+    """A car has an order for its boot alone; if not, the order unlocks all its doors."""
     command_hold_s: float = COMMAND_HOLD_S
     """After so many seconds an unlock that no report answered can no longer act."""
     jam_hides_position: bool = False

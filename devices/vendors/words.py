@@ -20,6 +20,8 @@ class TopicSuffix(StrEnum):
     OPERATION = auto()  # who or what moved the bolt, if a product reports that separately, retained
     BOLT = auto()  # the bolt's position, if a product reports it apart from its mode, retained
     LATCH = auto()  # the latch's position, the same
+    MOTION = auto()  # whether a vehicle drives, if a product reports that separately, retained
+    PLACE = auto()  # where a vehicle is, the same
     BEAM = auto()  # a garage door's light beam, if a product reports it apart from the door, retained
     BATTERY = auto()  # the battery level, if a product reports it separately, retained
     PARCELS = auto()  # the parcels that the household's tracking knows, retained
@@ -35,7 +37,9 @@ DEVICE_CHANNELS = (
 )
 BRIDGE_CHANNELS = (TopicSuffix.BRIDGE, TopicSuffix.LOG)  # shared by all devices behind one bridge
 # Perron's own devices have none of these
-PRODUCT_CHANNELS = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH, TopicSuffix.BEAM)
+PRODUCT_CHANNELS = (
+    TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH, TopicSuffix.MOTION, TopicSuffix.PLACE, TopicSuffix.BEAM,
+)  # fmt: skip
 TRACKING_CHANNELS = (TopicSuffix.PARCELS, TopicSuffix.LAST_UPDATED)
 INBOUND_CHANNELS = (*DEVICE_CHANNELS, *BRIDGE_CHANNELS, *PRODUCT_CHANNELS, *TRACKING_CHANNELS)
 RETAINED_CHANNELS = frozenset(

@@ -210,6 +210,8 @@ def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = N
             | TopicSuffix.BOLT
             | TopicSuffix.LATCH
             | TopicSuffix.BEAM
+            | TopicSuffix.MOTION
+            | TopicSuffix.PLACE
             | TopicSuffix.BATTERY
             | TopicSuffix.PARCELS
             | TopicSuffix.LAST_UPDATED

@@ -140,6 +140,8 @@ def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = N
         case (
             TopicSuffix.EVENT
             | TopicSuffix.BEAM
+            | TopicSuffix.MOTION
+            | TopicSuffix.PLACE
             | TopicSuffix.SET
             | TopicSuffix.GET
             | TopicSuffix.PARCELS

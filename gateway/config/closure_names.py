@@ -13,6 +13,7 @@ KIND_NAMES: Mapping[str, Text] = {
     "compartment": pgettext("a closure", "Compartment"),
     "key_safe": _("Key safe"),
     "keyed_door": _("Door with a key"),
+    "car_boot": _("Car boot"),
 }
 """The name of every kind of closure; a test compares the keys with the registry."""
 

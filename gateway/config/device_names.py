@@ -16,6 +16,7 @@ _KIND_NAMES: Mapping[str, Text] = {
     "content": _("Sensor in the compartment"),
     "key": _("Key hook"),
     "keypad": _("Keypad"),
+    "car": _("Car"),
     "camera": _("Camera"),
     "scanner": _("Scanner"),
     "signal": _("Door light and buzzer"),

@@ -412,6 +412,42 @@ class KeypadDevice(DeviceSection[Literal["keypad"]]):
         return self
 
 
+class CarDevice(DeviceSection[Literal["car"]]):
+    """A car with a modem: it says whether its boot is open, whether it is locked and parked, and where it is."""
+
+    vendor: Annotated[str, VendorOf("car")]
+    """Vendor: whose product it is, or which program brings it to MQTT. Only a car that answers a question at once can
+    open; another one can serve as a witness of its closure."""
+    address: Address
+    """Address: the topic of the car. Example: `ovms/marie/zoe` for the user `marie` and the vehicle `zoe`."""
+    boot_order: bool = False
+    """Boot order: only for `ovms`: the script `perron-open` in the module opens the boot and no other door. Most cars
+    have no such order, and the script unlocks the whole car."""
+    latency: Seconds = 15.0
+    """Answer time: the longest time that the car needs to answer, over its mobile network."""
+    command_hold: Seconds = COMMAND_HOLD_S
+    """Command hold: the longest time for which anything may hold an order before the car obeys it or drops it."""
+
+    quantities: ClassVar[frozenset[Quantity]] = frozenset(
+        {Quantity.BOLT, Quantity.CONTACT, Quantity.MOTION, Quantity.PLACE}
+    )
+
+    @property
+    def closure_facts(self) -> Mapping[str, object]:
+        """What it declares of its boot."""
+        return {
+            "latency": self.latency,
+            "guarded": self.definition.refuses_late,
+            "command_hold": self.command_hold,
+            "has_boot_order": self.boot_order or self.definition.opens_boot_alone,
+        }
+
+    @model_validator(mode="after")
+    def _addressed(self) -> Self:
+        _check_address(self)
+        return self
+
+
 class CameraDevice(DeviceSection[Literal["camera"]]):
     """A camera with an H.264 stream over RTSP."""
 
@@ -569,6 +605,7 @@ AnyDevice = Annotated[
     | ContentDevice
     | KeyDevice
     | KeypadDevice
+    | CarDevice
     | CameraDevice
     | ScannerDevice
     | SignalDevice

@@ -204,6 +204,7 @@ def _check_section_of_closure(home: Home, here: tuple[str | int, ...], closure: 
                 (*here, "devices", role),
                 f"`{reporter}` declares that it does not report `{role}`, which a {closure.kind} needs.",
             )
+    yield from _check_witnesses(home, here, closure)
     for role, device in closure.devices.items():
         known = home.devices.get(device)
         if role not in roles:
@@ -218,6 +219,25 @@ def _check_section_of_closure(home: Home, here: tuple[str | int, ...], closure: 
         elif role != ORDER_ROLE and closure.roles[role] not in known.quantities:
             yield ConfigProblem(
                 (*here, "devices", role), f"`{device}` is a {known.kind}, which does not measure `{role}`."
+            )
+
+
+def _check_witnesses(home: Home, here: tuple[str | int, ...], closure: AnyClosure) -> Iterator[ConfigProblem]:
+    """Check what the closure itself says against its devices, and the devices that bear witness about it."""
+    if (problem := with_device_facts(closure, home.devices).problem()) is not None:
+        field, text = problem
+        yield ConfigProblem((*here, field), f"{text}.")
+    for n, device in enumerate(closure.witness_devices):
+        known = home.devices.get(device)
+        if known is None:
+            yield ConfigProblem((*here, "witnesses", n), f"there is no device `{device}`.")
+        elif device in closure.devices.values():
+            yield ConfigProblem(
+                (*here, "witnesses", n), f"`{device}` is one of its sensors already: a witness is another device."
+            )
+        elif known.quantities.isdisjoint(closure.roles.values()):
+            yield ConfigProblem(
+                (*here, "witnesses", n), f"`{device}` is a {known.kind}, which reports nothing about a {closure.kind}."
             )
 
 
@@ -239,6 +259,13 @@ def _check_closure(
                 f"`{device}` cannot be queried, so it cannot prove that `{closure.id}` stayed shut. An entrance to the"
                 " living space needs a sensor that answers queries: a wired one with ESPHome, for example. No Zigbee"
                 " contact answers queries.",
+            )
+        elif role in closure.queried_roles and not section.can_be_queried:
+            why = section.definition.why_no_live_answer or "it answers no query"
+            yield ConfigProblem(
+                loc,
+                f"with `{device}`, `{closure.id}` would never be ready: {why}. Take a device that answers, and name"
+                " this one below `witnesses`: there its bad news counts.",
             )
         elif is_basic and needs_answer:
             yield ConfigProblem(

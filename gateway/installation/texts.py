@@ -22,6 +22,10 @@ TRIAL_TITLES: Mapping[str, Text] = {
     "not_caught": _("A lid whose latch does not catch"),
     "content": _("The sensor inside"),
     "key_hook": _("The sensor of the key"),
+    "car_boot.door_sensor": _("The boot"),
+    "locked": _("The central lock"),
+    "ignition": _("Parked, and driven"),
+    "place": _("Where it stands"),
     "obstruction": _("Something in the way"),
     "way_out": _("The way out by hand"),
     "key": _("The mechanical key"),
@@ -63,6 +67,13 @@ TRIAL_INSTRUCTIONS: Mapping[str, Text] = {
         "Open the flap with its own code or key and take the key. Close the flap without the key: the box must not "
         "show “locked”. Then hang the key back and close the flap."
     ),
+    "car_boot.door_sensor": _("Push the boot shut, open it with the key, push it shut again."),
+    "locked": _("Lock the car with its key, unlock it, lock it again. A modem may take a minute to report each."),
+    "ignition": _("Leave the car parked. Switch the ignition on until this page shows it, then switch it off again."),
+    "place": _(
+        "Leave the car where it must stand until this page shows it. Drive it out of its fence, at least 200 metres, "
+        "until this page shows that too, and come back."
+    ),
     "obstruction": _(
         "Hold something into the light beam, for example a broom, until this page shows it. Take it away again."
     ),
@@ -73,6 +84,10 @@ TRIAL_INSTRUCTIONS: Mapping[str, Text] = {
         "the key back."
     ),
     "strike.way_out": _("Go in, let the door fall shut, press “Lock”, then open from inside by hand and close again."),
+    "car_boot.way_out": _(
+        "Sit in the boot or reach its inside, have it pushed shut, press “Lock”, then open it from inside by its "
+        "emergency handle and push it shut again."
+    ),
     "keyed_door.way_out": _("Go in, pull the door shut, press “Lock”, then open from inside by hand and close again."),
     "answer": _("Press the answer button inside."),
     "picture": _("Look at the picture, with doors open as a visitor would leave them."),
@@ -149,6 +164,18 @@ TRIAL_REMEDIES: Mapping[str, Text] = {
     "key_hook": _(
         "The sensor reports a key that is out as present, or a key that is back as absent. Mount it under the hook, "
         "where it detects only the key's own tag, then try again."
+    ),
+    "locked": _(
+        "The car does not report its locks, or too late. Let the modem report every 10 seconds while it is awake, and "
+        "look whether the module knows this model's locks."
+    ),
+    "ignition": _(
+        "The module does not know whether this model drives. Look in its list of metrics for v.e.on and v.p.speed; "
+        "without them no boot may open."
+    ),
+    "place": _(
+        "The position is too old, not exact enough, or the fence is elsewhere. A modem that switches its GPS "
+        "off while the car is parked never has a young one."
     ),
     "obstruction": _(
         "The box gets no report of the light beam. Clean and align the beam, and check whether the opener reports it. "

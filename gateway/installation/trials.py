@@ -26,6 +26,9 @@ class WalkTrial(StrEnum):
     NOT_CAUGHT = auto()
     CONTENT = auto()
     KEY_HOOK = auto()
+    LOCKED = auto()
+    IGNITION = auto()
+    PLACE = auto()
     OBSTRUCTION = auto()
     WAY_OUT = auto()
     KEY = auto()
@@ -66,6 +69,10 @@ class TrialGoal(Enum):
     OCCUPIED = _("waits for: closed and something in it, proven")
     KEY_OUT = _("waits for: key taken")
     SHUT_WITHOUT_KEY = _("waits for: flap closed, key still out")
+    PARKED = _("waits for: parked, proven")
+    DRIVING = _("waits for: engine on, or rolling")
+    THERE = _("waits for: where it must stand, proven")
+    AWAY = _("waits for: somewhere else")
     CLEAR = _("waits for: nothing in the way")
     OBSTRUCTED = _("waits for: something in the way")
     ANSWERED = _("waits for: the answer button")
@@ -137,6 +144,11 @@ TRIAL_PROCEDURES: Mapping[WalkTrial, TrialProcedure] = {
         forbidden_goals=frozenset({TrialGoal.LOCKED}),
         tries=Quantity.KEY,
     ),
+    WalkTrial.LOCKED: TrialProcedure(goals=(TrialGoal.LOCKED, TrialGoal.FREE, TrialGoal.LOCKED), tries=Quantity.BOLT),
+    WalkTrial.IGNITION: TrialProcedure(
+        goals=(TrialGoal.PARKED, TrialGoal.DRIVING, TrialGoal.PARKED), tries=Quantity.MOTION
+    ),
+    WalkTrial.PLACE: TrialProcedure(goals=(TrialGoal.THERE, TrialGoal.AWAY, TrialGoal.THERE), tries=Quantity.PLACE),
     WalkTrial.OBSTRUCTION: TrialProcedure(
         goals=(TrialGoal.CLEAR, TrialGoal.OBSTRUCTED, TrialGoal.CLEAR), tries=Quantity.OBSTRUCTION
     ),
@@ -188,6 +200,9 @@ KIND_TRIALS: Mapping[str, KindTrials] = {
     "compartment": KindTrials(before=(WalkTrial.DOOR_SENSOR, WalkTrial.NOT_CAUGHT, WalkTrial.CONTENT)),
     "key_safe": KindTrials(before=(WalkTrial.DOOR_SENSOR, WalkTrial.KEY_HOOK), after=(WalkTrial.HOLDS,)),
     "keyed_door": KindTrials(before=(WalkTrial.DOOR_SENSOR, WalkTrial.HOLDS, WalkTrial.WAY_OUT, WalkTrial.KEY)),
+    "car_boot": KindTrials(
+        before=(WalkTrial.DOOR_SENSOR, WalkTrial.LOCKED, WalkTrial.IGNITION, WalkTrial.PLACE, WalkTrial.WAY_OUT)
+    ),
 }  # fmt: skip
 
 

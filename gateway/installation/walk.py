@@ -20,9 +20,11 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.visit import summary
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.bolted_door import OPENABLE
+from gateway.domain.visit.closures.car_boot import DRIVING, PARKED
 from gateway.domain.visit.closures.compartment import EMPTY, OCCUPIED
 from gateway.domain.visit.closures.contract import CLEAR, MAIN_CLOSURE, OBSTRUCTED, OPEN_DOOR_STATES, Fact, Quantity
 from gateway.domain.visit.closures.key_safe import ABSENT
+from gateway.domain.visit.fence import AWAY, THERE
 from gateway.domain.visit.state import WALK_TEST, Entrance, LockRequestResult
 from gateway.domain.visit.views import view
 from gateway.installation.capability import WALK_TEST_CAPABILITIES, WalkTestStatus
@@ -415,6 +417,12 @@ def _closure_shows(goal: TrialGoal, closure: AnyClosure, seen: HouseObservation)
         case TrialGoal.KEY_OUT | TrialGoal.SHUT_WITHOUT_KEY:
             is_out = any(fact.value == ABSENT for fact in of(Quantity.KEY))
             return is_out and (is_closed or goal is TrialGoal.KEY_OUT)
+        case TrialGoal.PARKED | TrialGoal.THERE:
+            wanted, quantity = (PARKED, Quantity.MOTION) if goal is TrialGoal.PARKED else (THERE, Quantity.PLACE)
+            return any(fact.value == wanted and fact.proven for fact in of(quantity))
+        case TrialGoal.DRIVING | TrialGoal.AWAY:
+            wanted, quantity = (DRIVING, Quantity.MOTION) if goal is TrialGoal.DRIVING else (AWAY, Quantity.PLACE)
+            return any(fact.value == wanted for fact in of(quantity))
         case TrialGoal.CLEAR | TrialGoal.OBSTRUCTED:  # the newest report: it is queried in a visit only
             wanted = CLEAR if goal is TrialGoal.CLEAR else OBSTRUCTED
             return any(fact.value == wanted for fact in of(Quantity.OBSTRUCTION))

@@ -24,7 +24,9 @@ from gateway.config.closures import sensor_bindings
 from gateway.config.home import Home
 from gateway.domain.delivery.barcodes import BAD_PREFIX, InvalidBarcode, normalise
 from gateway.domain.delivery.label import NO_LABEL, LabelElements, read_label
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
+from gateway.domain.visit import aging
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.closures.contract import ORDER_ROLE
@@ -48,7 +50,8 @@ READING_TOPICS = (TopicSuffix.STATE, TopicSuffix.RESULT)  # of the readings of t
 MAX_MESSAGES_PER_SECOND = 30  # messages of one device in a second; no device of a house sends so many
 # What the gateway queries.
 ANSWERING_REPORTS = (
-    r.LockReport, r.DoorReport, r.ContentReport, r.KeyReport, r.FridgeReport, r.SignalReport,
+    r.LockReport, r.DoorReport, r.ContentReport, r.KeyReport, r.ParkedReport, r.PositionReport, r.FridgeReport,
+    r.SignalReport,
 )  # fmt: skip
 RELEARN_INTERVAL_S = 1.0  # seconds between two queries after messages were dropped in a flood
 
@@ -64,6 +67,13 @@ COMMANDS_WITHOUT_STORE = (
     c.AnswerScan,
     c.StopRecording,
 )
+
+
+class LastPosition(Frozen):
+    """The newest position of a car, and when it came. It stays in memory: nothing stores or logs it."""
+
+    report: r.PositionReport
+    heard_mono: float
 
 
 class EntranceActor:
@@ -99,6 +109,7 @@ class EntranceActor:
         self._wake = asyncio.Event()
         self._basic_heard_mono: dict[str, float] = {}  # basic sensor -> when its device last published
         self._last_heard_mono: dict[str, float] = {}  # device around the entrance -> when it last sent a live message
+        self.positions: dict[str, LastPosition] = {}  # device -> its newest position: only here, and never stored
         self._dropped_scans = 0
         self._flood_reported_mono = -math.inf
         self._message_rates: defaultdict[str, FixedWindow] = defaultdict(lambda: FixedWindow(MAX_MESSAGES_PER_SECOND))
@@ -121,7 +132,13 @@ class EntranceActor:
         self._pending_stops += 1
 
     def has_turned_bad(self, sensors: Collection[str]) -> bool:
-        """Return whether a report that waits for its decision says something bad of one of these sensors."""
+        """Return whether one of these sensors proves nothing now, although it did at the last decision.
+
+        A report that waits for its decision says something bad, or what the sensor reported has become too old.
+        """
+        mono = self._clock.now().mono
+        if any(aging.is_expired(fact, mono) for name, fact in self.state.facts.items() if name in sensors):
+            return True
         return any(
             event.sensor in sensors and is_bad_news(self.state.rules, event)
             for event in self._event_queue
@@ -167,14 +184,16 @@ class EntranceActor:
         self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[r.Report, ...]
     ) -> int | None:
         """Return the query that this message answers; without correlation data (Zigbee2MQTT) the first state does."""
-        if self._home.devices[device].definition.correlates:
+        definition = self._home.devices[device].definition
+        if definition.correlates:
             for report in reports:
                 if isinstance(report, r.CorrelationReport):  # its MQTT has no correlation data
                     incoming = replace(incoming, correlation=report.echo.encode())
             number = incoming.answered_query if channel is TopicSuffix.RESULT else None
             is_ours = number is not None and self._executor.has_queried(device, incoming.session, number)
             return number if is_ours else None
-        if incoming.retain or self._is_settling(device):
+        is_elsewhere = definition.answer_suffix not in (None, channel)
+        if incoming.retain or is_elsewhere or self._is_settling(device):
             return None
         if not any(isinstance(report, ANSWERING_REPORTS) and not _is_lock_movement(report) for report in reports):
             return None
@@ -232,13 +251,16 @@ class EntranceActor:
         match report:
             case r.ContentReport() if device in surroundings.watched_devices(self.state.rules.conditions):
                 yield from self._surrounding_events(device, report, context)
-            case r.LockReport() | r.DoorReport() | r.GarageDoorReport() | r.ContentReport() | r.KeyReport():
-                if isinstance(report, r.LockReport) and report.bolt is r.LockState.UNLOCKED and not context.retained:
-                    self._crash_point("after-report")
-                for event in sensor_events(self._bindings, device, report, context):
-                    # A starting bridge may remember good news, and of a basic sensor it would count
-                    if not (self._is_settling(device) and is_good_basic_news(self.state.rules, event)):
-                        yield event
+            case (
+                r.LockReport()
+                | r.DoorReport()
+                | r.GarageDoorReport()
+                | r.ContentReport()
+                | r.KeyReport()
+                | r.ParkedReport()
+                | r.PositionReport()
+            ):
+                yield from self._decode_sensors(device, report, context)
             case r.DoorbellPressed() if device in self._section.courier_cameras and not context.retained:
                 yield e.BellPressed()
             case r.AvailabilityReport(online=False):
@@ -259,8 +281,7 @@ class EntranceActor:
                 yield e.HouseholdAnswered()
             case r.ErrorReport():
                 log.warning("device_says", device=device, report=f"it did not obey ({report.failure.value})")
-                closure = self._opened_closure(device)
-                if closure is not None and not context.retained:
+                if (closure := self._opened_closure(device)) is not None and not context.retained:
                     yield e.LockFailed(closure=closure, failure=report.failure, command=report.id)
             case r.UnreadablePayload():
                 log.warning("device_says", device=device, report=f"cannot be read: {report.why}")
@@ -289,6 +310,17 @@ class EntranceActor:
         if not old:
             self._last_heard_mono[device] = self._clock.now().mono
         yield from surroundings.reports(self.state.rules.conditions, device, report, old=old)
+
+    def _decode_sensors(self, device: str, report: r.Report, context: e.ReportContext) -> Iterator[e.SensorReported]:
+        """Yield the events of the sensors that a report is about, and remember the position of a car."""
+        if isinstance(report, r.PositionReport) and not context.retained:
+            self.positions[device] = LastPosition(report=report, heard_mono=self._clock.now().mono)
+        if isinstance(report, r.LockReport) and report.bolt is r.LockState.UNLOCKED and not context.retained:
+            self._crash_point("after-report")
+        for event in sensor_events(self.state.rules.closures, self._bindings, device, report, context):
+            # A starting bridge may remember good news, and of a basic sensor it would count
+            if not (self._is_settling(device) and is_good_basic_news(self.state.rules, event)):
+                yield event
 
     def on_label(self, camera: str, raw: str) -> None:
         """Queue a code that a camera read; ignore a text that cannot be a code."""

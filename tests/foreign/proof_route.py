@@ -31,6 +31,7 @@ KINDS = {
     "compartment": Kind({"latch": LOCKED, "lid": CLOSED}, {"lid": OPEN}),
     "key_safe": Kind({"flap": CLOSED, "key": {"present"}}, {"flap": OPEN, "key": {"absent"}}),
     "keyed_door": Kind({"door": CLOSED}, {"door": OPEN}, by_key=True),
+    "car_boot": Kind({"boot": CLOSED, "locked": LOCKED}, {"boot": OPEN}),
 }
 
 

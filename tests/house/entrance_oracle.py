@@ -3,7 +3,7 @@
 The numbers are those of the safety reference; I22 to I35 are those of entrances with closures: I22 one durable intent a
 visit and closure, I23 the next closure is ordered only behind a secured one, I24 "locked again" is said of all at once,
 I25 never while the key is out, I29 neighbours cause nothing, I30 an opening that no visit explains alarms. Those of one
-kind (I10 of a bolt, I26 of a compartment, the closing of a garage) stand in its `Thing`.
+kind (I10 of a bolt, I26 of a compartment, I27 of a car, the closing of a garage) stand in its `Thing`.
 """
 
 from __future__ import annotations
@@ -233,6 +233,7 @@ class EntranceOracle(Oracle):
         assert order not in self.ordered, "I22 an order to open sent twice"
         self.ordered.add(order)
         self.last_order[unlock.closure] = self.published[unlock.visit] = self.house.t
+        self.house.things[unlock.closure].check_ordered()
         self.seen["unlock published"] += 1
 
     def performs(self, command: c.Command) -> None:
@@ -297,6 +298,9 @@ class EntranceOracle(Oracle):
         if isinstance(event, e.SensorReported):
             self._check_neighbours(event, old, new, commands)
             self._suspect(event, old, new)
+            found = find_sensor(new.rules, event.sensor)
+            if found is not None:
+                self.house.things[found[0].id].check_news(event, new, alarms)
         self._check_suspicions(alarms, new)
         super().moved(event, old, new, commands)
 

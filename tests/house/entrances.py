@@ -9,22 +9,25 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import replace as with_changes
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gateway.domain.frozen import replace
 from gateway.domain.timing import Timing
 from gateway.domain.visit.closures import (
     AnyClosure,
     BoltedDoor,
+    CarBoot,
     Compartment,
     GarageDoor,
     KeyedDoor,
     KeySafe,
     Strike,
 )
+from gateway.domain.visit.fence import Fence
 from gateway.domain.visit.state import Evidence, Holder, Rules
 from tests.house.house import CAMERAS
 from tests.house.things.bolted_door import BoltedLeaf
+from tests.house.things.car_boot import Car
 from tests.house.things.compartment import Box
 from tests.house.things.garage_door import Garage
 from tests.house.things.key_safe import Safe
@@ -51,6 +54,7 @@ class Layout:
     closures: tuple[AnyClosure, ...]
     routes: Mapping[str, tuple[tuple[str, ...], ...]] | None = None
     is_filmed: bool = True
+    evidence: Evidence = Evidence.SENSOR  # without a film
     holder: Holder = Holder.COURIER
 
     def rules(self, timing: Timing = TIMING) -> Rules:
@@ -62,7 +66,7 @@ class Layout:
                 closures=self.closures,
                 routes=routes,
                 timing=timing.model_copy(update={"ring": 1.0}),
-                evidence=Evidence.SENSOR,
+                evidence=self.evidence,
                 has_signal=False,
                 household_refuses=False,
             )
@@ -93,6 +97,13 @@ def _garage(ident: str) -> GarageDoor:
     return garage.model_copy(update=timing)
 
 
+def _car(ident: str, opens: Literal["boot", "car"] = "boot") -> CarBoot:
+    return CarBoot(
+        id=ident, fence=Fence(latitude=48.85, longitude=2.35), opens=opens, has_boot_order=opens == "boot",
+        command_hold=HOLD_S,
+    )  # fmt: skip
+
+
 def _safe(ident: str) -> KeySafe:
     return KeySafe(id=ident, back_within=600.0, command_hold=HOLD_S)
 
@@ -116,6 +127,8 @@ LAYOUTS: Mapping[str, Layout] = {
         {PLACE: (("street", "flat"),), "garage": (("garage",),)},
     ),
     "one door": Layout((_gate("front"),)),
+    "car": Layout((_car("car"),), is_filmed=False, evidence=Evidence.SCAN),
+    "car that unlocks": Layout((_car("car", opens="car"),), is_filmed=False, evidence=Evidence.SCAN),
 }
 
 
@@ -126,6 +139,7 @@ THINGS: Mapping[str, type[Thing]] = {
     "compartment": Box,
     "key_safe": Safe,
     "keyed_door": KeyedLeaf,
+    "car_boot": Car,
 }
 """What stands there in truth for each kind of closure."""
 
@@ -152,6 +166,7 @@ LAST: Mapping[str, tuple[AnyClosure, ...]] = {
     "box": (_box("inner"),),
     "safe": (_safe("safe"), KeyedDoor(id="inner")),
     "garage": (_garage("inner"),),
+    "car": (_car("inner"),),
 }
 """What can stand last in a mix."""
 

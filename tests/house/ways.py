@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 UNLOCK, LOCK, CLOSE = "unlock", "lock", "close"
 KEEPERS, STRANGER = ("claire", "oh-my-keys"), "bruno"  # accepted where a keeper acts; a keeper of another entrance
-STALE_VALUES = ("locked", "closed", "present", "empty", "clear")
+STALE_VALUES = ("locked", "closed", "present", "empty", "clear", "there", "parked")
 
 
 class Network(SimulatedDevices):
@@ -49,7 +49,7 @@ class Network(SimulatedDevices):
         if sensor not in thing.closure.sensors:
             return
         house, name, made = self.house, sensor_name(thing.closure.id, sensor), self.house.t
-        value = thing.values()[sensor]
+        value, age_s = thing.values()[sensor], thing.ages().get(sensor)
         heard_on = self._context_on_arrival(name, session, answers)
         if house.faults.mute or name in house.unplugged:
             return
@@ -58,8 +58,10 @@ class Network(SimulatedDevices):
             context = heard_on()
             if context is None:
                 return
-            house.looks.hears(name, value, context, made)
-            house.feed(e.SensorReported(sensor=name, value=value, context=context, source=source, jammed=jammed))
+            house.looks.hears(name, value, context, made - (age_s or 0.0))
+            house.feed(
+                e.SensorReported(sensor=name, value=value, context=context, source=source, jammed=jammed, age_s=age_s)
+            )
             if answers is None and thing.obeyed:
                 house.crash_here("after-report", thing.closure.id)
 

@@ -55,6 +55,7 @@ class AlarmCode(StrEnum):
     BOLT_IN_THE_AIR = auto()
     CAMERA_CODE_LIMIT = auto()
     CAMERA_LOST = auto()
+    CAR_MOVES_OPEN = auto()
     DISK_FULL = auto()
     DOOR_FORCED_OPEN = auto()
     DOOR_LEFT_OPEN = auto()

@@ -14,6 +14,7 @@ from gateway.domain.frozen import replace
 from gateway.domain.now import Now
 from gateway.domain.visit import (
     advancing,
+    aging,
     facts,
     film,
     intrusion,
@@ -237,6 +238,7 @@ def _settle_entrance(step: Step) -> None:
     safemode.settle(step)
     lock_request.settle(step)
     _settle_pauses(step)
+    aging.settle(step)
     _query_unproven(step)
     readiness.settle(step)
     late.on_courier_exit(step)

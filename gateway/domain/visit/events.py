@@ -41,7 +41,8 @@ class BrokerDown(Frozen):
 class SensorReported(Frozen):
     """A sensor of a closure (`lock`, `street/door`) reported a value of its quantity.
 
-    `is_movement`: it reports a move as it happens; the end of the move is queried.
+    `is_movement`: it reports a move as it happens; the end of the move is queried. `age_s`: how long ago the device
+    measured it, if it says so.
     """
 
     sensor: str
@@ -51,6 +52,7 @@ class SensorReported(Frozen):
     user: str | None = None
     is_movement: bool = False
     jammed: bool = False
+    age_s: float | None = None
 
 
 class SequenceAdvanced(Frozen):

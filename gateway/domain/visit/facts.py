@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from gateway.domain.frozen import replace
-from gateway.domain.visit import batteries, intrusion
+from gateway.domain.visit import aging, batteries, intrusion
 from gateway.domain.visit import events as e
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import UNKNOWN, Fact, Sensor
@@ -77,7 +77,8 @@ def lose_observation(step: Step, *sensors: str) -> None:
         closure, _, sensor = found
         lost = (name, *sensor_names(closure, *sensor.queried_with))
         for other in lost:
-            step.set_fact(other, replace(fact_of(step.state, other), value=UNKNOWN, answered_query_id=-1))
+            lost_fact = replace(fact_of(step.state, other), value=UNKNOWN, answered_query_id=-1)
+            step.set_fact(other, replace(lost_fact, expires_at=None, refresh_at=None))
         step.invalidate(*lost)
         if sensor.cancels_exit_report or sensor.queried_with:
             _cancel_exit(step)
@@ -166,13 +167,13 @@ def _on_report(step: Step, event: e.SensorReported) -> None:
     new = update_fact(
         old,
         sensor,
-        event.value,
+        aging.present_value(sensor, event.value, event.age_s),
         context,
         is_basic=event.sensor in step.state.rules.basic_sensors,
         last_query_id=step.state.last_query_id,
         mono=step.now.mono,
     )
-    step.set_fact(event.sensor, new)
+    step.set_fact(event.sensor, aging.dated(new, closure, sensor, event.age_s, step.now.mono))
     if sensor.detects_passage and (_has_sequence_gap(old, context) or event.value in sensor.vague):
         _break_observation(step)
     if sensor.cancels_exit_report and event.value not in sensor.needs_answer:

@@ -17,9 +17,10 @@ def begin(step: Step, ident: str, part: int) -> None:
     step.state = replace(step.state, cameras=cameras)
 
 
-def declared_gaps(step: Step) -> tuple[str, ...]:
-    """Return the gaps of the proof that are known before anything is filmed."""
-    return () if step.state.rules.is_filmed else (NO_FILM,)
+def declared_gaps(step: Step, route: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the gaps of the proof of this route that are known before anything is filmed."""
+    of_closures = (gap for ident in route for gap in step.closure(ident).declared_gaps)
+    return (*(() if step.state.rules.is_filmed else (NO_FILM,)), *of_closures)
 
 
 def begin_next_part(step: Step) -> None:
@@ -27,7 +28,9 @@ def begin_next_part(step: Step) -> None:
     recording = step.visit.recording
     waiting = () if recording.is_sealing else ((recording.part, recording.gaps),)
     part = recording.part + 1
-    next_part = Recording(part=part, gaps=declared_gaps(step), unsealed_parts=recording.unsealed_parts + waiting)
+    next_part = Recording(
+        part=part, gaps=declared_gaps(step, step.visit.route), unsealed_parts=recording.unsealed_parts + waiting
+    )
     step.visit = replace(step.visit, recording=next_part)
     begin(step, step.visit.id, part)
 

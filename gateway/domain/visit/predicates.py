@@ -57,11 +57,13 @@ def _private_closures(state: Entrance) -> Iterator[AnyClosure]:
 
 
 def unproven_sensors(state: Entrance) -> tuple[str, ...]:
-    """Return the sensors whose value is not proven good."""
+    """Return the sensors whose value is not proven good, without those that `aging` queries."""
     return tuple(
         name
         for name, _, _, sensor in all_sensors(state.rules)
-        if sensor.is_probed and not ((fact := fact_of(state, name)).proven and fact.value in sensor.needs_answer)
+        if sensor.is_probed
+        and sensor.max_age_s is None
+        and not ((fact := fact_of(state, name)).proven and fact.value in sensor.needs_answer)
     )
 
 

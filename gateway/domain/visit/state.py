@@ -89,6 +89,7 @@ class Timer(StrEnum):
     PAUSE = auto()  # a pause begins or ends
     LOCKUP = auto()  # a lock request: its answer is due, or its result was shown long enough
     OVERDUE = auto()  # a closure behind the courier should be closed by now: a key that is out
+    EXPIRY = auto()  # a sensor's value is too old, or is queried again before it is
 
 
 ENTRANCE_WIDE = frozenset(
@@ -106,6 +107,7 @@ ENTRANCE_WIDE = frozenset(
         Timer.PAUSE,
         Timer.LOCKUP,
         Timer.OVERDUE,
+        Timer.EXPIRY,
     },
 )
 

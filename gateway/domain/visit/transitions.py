@@ -41,15 +41,16 @@ def begin(
         c.NotifyOwner(notification=notification, delivery=delivery.id, visit=scan.id, detail=holder, picture=True)
     )
     film.begin(step, scan.id, 1)
+    route = route_from(step, delivery, scan.scanner)
     visit = Visit(
         id=scan.id,
         delivery=delivery,
         scanner=scan.scanner,
         keeper=keeper,
         robot=robot,
-        route=route_from(step, delivery, scan.scanner),
+        route=route,
         consent=Consent(bell_confirmed=not rules.has_signal),
-        recording=Recording(gaps=film.declared_gaps(step)),
+        recording=Recording(gaps=film.declared_gaps(step, route)),
         parcels=parcels,
     )
     step.state = replace(step.state, visit=visit, pending_scan=None, grace_visit=None)

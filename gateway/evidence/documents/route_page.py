@@ -35,6 +35,10 @@ SENSOR_TEXTS: Mapping[tuple[str, str], Text] = {
     ("content", "empty"): _("content: empty"),
     ("flap", "closed"): _("flap: closed"),
     ("key", "present"): _("key: on its hook"),
+    ("boot", "closed"): _("boot: closed"),
+    ("locked", "locked"): _("car: locked"),
+    ("parked", "parked"): _("car: parked"),
+    ("place", "there"): _("car: where it must stand"),
 }
 """The text of each answer of a sensor; an answer without a text is printed as in the manifest."""
 

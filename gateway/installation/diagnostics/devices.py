@@ -71,6 +71,7 @@ BATTERY_DEVICE_TEXTS: Final[Mapping[str, Text]] = {
     "compartment": _("compartment ({id})"),
     "content": _("compartment sensor ({id})"),
     "key": _("key hook ({id})"),
+    "car": _("car ({id})"),
     "signal": _("bell ({id})"),
     "button": _("button ({id})"),
     "scanner": _("scanner ({id})"),

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping
 from devices.reports import DoorState
 from gateway.domain.frozen import Frozen, replace
 from gateway.domain.visit.closures import AnyClosure
+from gateway.domain.visit.closures.car_boot import DRIVING, PARKED
 from gateway.domain.visit.closures.compartment import EMPTY, OCCUPIED
 from gateway.domain.visit.closures.contract import CLEAR, OBSTRUCTED, OPEN_DOOR_STATES, Quantity, View
 from gateway.domain.visit.closures.key_safe import ABSENT, PRESENT
+from gateway.domain.visit.fence import AWAY, THERE
 from gateway.domain.visit.state import Entrance, Phase, Visit
 from gateway.domain.visit.views import view
 from gateway.system.i18n import Text, _
@@ -53,6 +55,10 @@ _SENSORS: Mapping[Quantity, EntityShape] = {
         platform="binary_sensor", name=_("{closure}: something in it"), device_class="occupancy"
     ),
     Quantity.KEY: EntityShape(platform="binary_sensor", name=_("{closure}: key on its hook"), icon="mdi:key"),
+    Quantity.MOTION: EntityShape(platform="binary_sensor", name=_("{closure}: being driven"), device_class="moving"),
+    Quantity.PLACE: EntityShape(
+        platform="binary_sensor", name=_("{closure}: stands where it must"), icon="mdi:parking"
+    ),
 }
 """The entity of each sensor; a bolt has none, because only bolt and contact together prove "locked"."""
 
@@ -60,6 +66,8 @@ _GOOD_AND_BAD: Mapping[Quantity, tuple[tuple[str, str], tuple[str, str]]] = {
     Quantity.OBSTRUCTION: ((CLEAR, OFF), (OBSTRUCTED, ON)),
     Quantity.CONTENT: ((EMPTY, OFF), (OCCUPIED, ON)),
     Quantity.KEY: ((PRESENT, ON), (ABSENT, OFF)),
+    Quantity.MOTION: ((PARKED, OFF), (DRIVING, ON)),
+    Quantity.PLACE: ((THERE, ON), (AWAY, OFF)),
 }
 
 

@@ -45,6 +45,7 @@ BATTERY_NAMES: Mapping[str, Text] = {
     "compartment": _("Parcel box battery"),
     "content": _("Compartment sensor battery"),
     "key": _("Key hook battery"),
+    "car": _("Car battery"),
     "signal": _("Bell battery"),
     "button": _("Button battery"),
     "scanner": _("Scanner battery"),

@@ -3,12 +3,15 @@
 One table turns a report into a value of a quantity; the house file says which sensor a device serves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from devices import reports as r
 from gateway.config.closures import SensorBinding
+from gateway.domain.frozen import replace
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
+from gateway.domain.visit.closures import AnyClosure
+from gateway.domain.visit.closures.car_boot import DRIVING, PARKED
 from gateway.domain.visit.closures.compartment import EMPTY, OCCUPIED
 from gateway.domain.visit.closures.contract import CLEAR, OBSTRUCTED, UNKNOWN, Quantity
 from gateway.domain.visit.closures.key_safe import ABSENT, PRESENT
@@ -29,20 +32,30 @@ def report_value(report: r.Report) -> tuple[Quantity, str] | None:
             return Quantity.CONTENT, UNKNOWN if occupied is None else OCCUPIED if occupied else EMPTY
         case r.KeyReport(present=present):
             return Quantity.KEY, UNKNOWN if present is None else PRESENT if present else ABSENT
+        case r.ParkedReport(parked=parked):
+            return Quantity.MOTION, UNKNOWN if parked is None else PARKED if parked else DRIVING
         case _:
             return None
 
 
 def sensor_events(
-    bindings: tuple[SensorBinding, ...], device: str, report: r.Report, context: e.ReportContext
+    closures: Sequence[AnyClosure],
+    bindings: tuple[SensorBinding, ...],
+    device: str,
+    report: r.Report,
+    context: e.ReportContext,
 ) -> Iterator[e.SensorReported]:
-    """Yield the event of each sensor that this device serves and that the report is about."""
-    measured = report_value(report)
-    if measured is None:
-        return
-    quantity, value = measured
+    """Yield the event of each sensor that this device serves, or bears witness about, and that the report is about.
+
+    A position becomes the closure's own word for it here: coordinates go no further.
+    """
     lock = report if isinstance(report, r.LockReport) else None
     for binding in bindings:
+        closure = next(one for one in closures if one.id == binding.closure)
+        measured = _measured(closure, report)
+        if measured is None:
+            continue
+        quantity, value = measured
         if binding.device == device and binding.quantity is quantity:
             yield e.SensorReported(
                 sensor=binding.name,
@@ -52,7 +65,24 @@ def sensor_events(
                 user=None if lock is None else lock.user,
                 is_movement=lock is not None and lock.event,
                 jammed=bool(lock is not None and lock.jammed),
+                age_s=report.age_s if isinstance(report, r.PositionReport) else None,
             )
+        elif device in closure.witness_devices and binding.quantity is quantity and _is_bad(closure, binding, value):
+            # A witness is no answer, and its sequence is another device's
+            yield e.SensorReported(
+                sensor=binding.name, value=value, context=replace(context, answers=None, boot=None, seq=None)
+            )
+
+
+def _measured(closure: AnyClosure, report: r.Report) -> tuple[Quantity, str] | None:
+    if isinstance(report, r.PositionReport):
+        return Quantity.PLACE, closure.locate(report)
+    return report_value(report)
+
+
+def _is_bad(closure: AnyClosure, binding: SensorBinding, value: str) -> bool:
+    sensor = closure.sensors[binding.role]
+    return value != UNKNOWN and value not in sensor.needs_answer | sensor.vague
 
 
 def is_bad_news(rules: Rules, event: e.SensorReported | e.SensorOffline) -> bool:

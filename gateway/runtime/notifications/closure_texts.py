@@ -22,6 +22,7 @@ CLOSURE_NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
 # A table of its own, as in `texts.py`.
 CLOSURE_ALARM_TEXTS: Mapping[AlarmCode, Text] = MappingProxyType({
     AlarmCode.BOLT_IN_THE_AIR: _("{closure}: the bolt is out while it stands open[ ({entrance})]"),
+    AlarmCode.CAR_MOVES_OPEN: _("{closure}: the car is being moved while it stands open[ ({entrance})]"),
     AlarmCode.DOOR_FORCED_OPEN: _("{closure}: forced open[ ({entrance})]"),
     AlarmCode.DOOR_LEFT_OPEN: _("{closure}: left open[ ({entrance})]"),
     AlarmCode.HAND_USE_WHILE_AWAY: _("{closure}: used by hand while you are away[ ({entrance})]"),

@@ -47,5 +47,11 @@ CLOSURE_DRAWINGS: Mapping[str, Drawing] = {
         closed="M24 23v14M24 31h5M24 36h5",
     ),
     "keyed_door": _HOUSE_DOOR,
+    "car_boot": Drawing(
+        frame="M2 36V27l5-3 5-9h16M2 36h5M15 36h16M39 36h5M7 36a4 4 0 1 0 8 0 4 4 0 1 0-8 0"
+        "M31 36a4 4 0 1 0 8 0 4 4 0 1 0-8 0",
+        opened="M28 15 44 4M36 24v12M44 26v10",
+        closed="M28 15l8 8 8 2v11M36 23H12",
+    ),
 }
 """The drawing of every kind of closure."""

@@ -6,9 +6,11 @@ from devices.reports import DoorState, LockState
 from gateway.config.closure_names import closure_names, has_named_closures
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.closures import AnyClosure
+from gateway.domain.visit.closures.car_boot import DRIVING, PARKED
 from gateway.domain.visit.closures.compartment import EMPTY, OCCUPIED
 from gateway.domain.visit.closures.contract import CLEAR, OBSTRUCTED, OPEN_DOOR_STATES, Fact, Quantity
 from gateway.domain.visit.closures.key_safe import ABSENT, PRESENT
+from gateway.domain.visit.fence import AWAY, NO_FIX, THERE
 from gateway.domain.visit.state import Entrance, Once
 from gateway.domain.visit.views import view
 from gateway.system.i18n import Language, Text, _
@@ -33,6 +35,10 @@ _SILENT: Mapping[str, Text] = {
     "way": _("Nobody knows whether something is in its way."),
     "content": _("Nobody knows whether it is empty."),
     "key": _("Nobody knows whether the key is on its hook."),
+    "boot": _("The boot did not answer."),
+    "locked": _("The car's locks did not answer."),
+    "parked": _("Nobody knows whether the car is parked."),
+    "place": _("Nobody knows where the car is."),
 }
 """By the role of the sensor in its closure. A test compares the keys with the roles of every kind of closure."""
 
@@ -40,19 +46,30 @@ _CLOSED: Mapping[str, Text] = {
     "door": _("The door's sensor says closed."),
     "lid": _("The lid's sensor says closed."),
     "flap": _("The flap's sensor says closed."),
+    "boot": _("The car says that its boot is closed."),
 }
 _OPEN: Mapping[str, Text] = {
     "door": _("The door's sensor says open."),
     "lid": _("The lid's sensor says open."),
     "flap": _("The flap's sensor says open."),
+    "boot": _("The car says that its boot is open."),
 }
 _FAULTY: Mapping[str, Text] = {
     "door": _("The door's sensor reports a fault."),
     "lid": _("The lid's sensor reports a fault."),
     "flap": _("The flap's sensor reports a fault."),
+    "boot": _("The boot's sensor reports a fault."),
 }
-_LOCKED: Mapping[str, Text] = {"lock": _("The bolt says locked."), "latch": _("The latch says shut.")}
-_NOT_LOCKED: Mapping[str, Text] = {"lock": _("The bolt says not locked."), "latch": _("The latch says not shut.")}
+_LOCKED: Mapping[str, Text] = {
+    "lock": _("The bolt says locked."),
+    "latch": _("The latch says shut."),
+    "locked": _("The car says that it is locked."),
+}
+_NOT_LOCKED: Mapping[str, Text] = {
+    "lock": _("The bolt says not locked."),
+    "latch": _("The latch says not shut."),
+    "locked": _("The car says that it is not locked."),
+}
 _VALUES: Mapping[str, Text] = {
     CLEAR: _("Nothing is in its way."),
     OBSTRUCTED: _("Something is in its way."),
@@ -60,6 +77,11 @@ _VALUES: Mapping[str, Text] = {
     OCCUPIED: _("Something lies in it."),
     PRESENT: _("The key is on its hook."),
     ABSENT: _("The key is not on its hook."),
+    PARKED: _("The car is parked."),
+    DRIVING: _("The car is being driven."),
+    THERE: _("The car stands where it must."),
+    AWAY: _("The car is somewhere else."),
+    NO_FIX: _("The car's position is not certain."),
 }
 
 

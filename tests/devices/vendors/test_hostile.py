@@ -189,6 +189,7 @@ def test_the_lock_s_own_open_and_closed_is_never_a_door() -> None:
 
 BLIND = {
     "nukihub",
+    "ovms",
     "ratgdo",
     "zigbee2mqtt",
     "zwave",
@@ -204,6 +205,7 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
         "guard": {UnlockDoor, LockDoor, QueryState},
         "smartthings": {QueryState},
         "nukihub": {UnlockDoor, LockDoor, QueryState},
+        "ovms": {UnlockDoor, LockDoor, QueryState},
         "esphome": {QueryState},
         "homeassistant": {QueryState},
         "ratgdo": {UnlockDoor, LockDoor},

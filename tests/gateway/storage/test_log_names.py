@@ -28,7 +28,7 @@ OF_CLOSURES = {
     "RobotLeft": {"robot", "carries"}, "Tell": {"closure"}, "Unlock": {"closure", "pulls_latch"},
     "UnlockNotSent": {"closure"}, "UnlockPublished": {"visit", "closure", "at"},
     "RoomHeard": {"place", "full"}, "Scanned": {"keeper", "awaiting", "robot"}, "KeeperWithdrawn": {"codes"},
-    "SensorReported": {"sensor", "value", "heard", "source", "user", "is_movement", "jammed"},
+    "SensorReported": {"sensor", "value", "heard", "source", "user", "is_movement", "jammed", "age_s"},
 }  # fmt: skip
 """Fields that were added since."""
 

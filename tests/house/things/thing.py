@@ -11,10 +11,12 @@ from devices.reports import OperationSource
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from gateway.domain.visit import commands as c
+    from gateway.domain.visit import events as e
     from gateway.domain.visit.closures import AnyClosure
+    from gateway.domain.visit.state import Entrance
     from tests.house.ways import EntranceHouse
 
 NEVER_S = -1e9
@@ -51,6 +53,10 @@ class Thing:
         """What each of its sensors measures now."""
         raise NotImplementedError
 
+    def ages(self) -> dict[str, float]:
+        """How long ago each of its sensors measured what it reports; those that measure now are left out."""
+        return {}
+
     def is_secured(self) -> bool:
         """Whether it holds everybody off."""
         raise NotImplementedError
@@ -85,6 +91,12 @@ class Thing:
 
     def check_obeys(self) -> None:
         """Assert what must hold when it obeys an order to open."""
+
+    def check_ordered(self) -> None:
+        """Assert what must hold when an order to open leaves the box."""
+
+    def check_news(self, event: e.SensorReported, new: Entrance, alarms: Sequence[c.AlarmCode]) -> None:
+        """Assert what must follow at once when one of its sensors reported something; `new`: the state after it."""
 
     def check_lock(self) -> None:
         """Assert what must hold when it is ordered to lock."""

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
 from devices.commands import Light, Sound
-from devices.reports import DoorState, OperationSource
+from devices.reports import DoorState, OperationSource, PositionReport
 from gateway.domain.delivery.features import Dimensions
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode, Notification
@@ -58,6 +58,8 @@ class Quantity(StrEnum):
     OBSTRUCTION = auto()  # `CLEAR`, `OBSTRUCTED` or `unknown`
     CONTENT = auto()  # `empty`, `occupied` or `unknown`
     KEY = auto()  # `present`, `absent` or `unknown`
+    MOTION = auto()  # `parked`, `driving` or `unknown`
+    PLACE = auto()  # `there`, `away`, `no_fix` or `unknown`: where it stands, and never its coordinates
 
 
 class Sensor(Frozen):
@@ -70,6 +72,7 @@ class Sensor(Frozen):
     cancels_exit_report: bool = False  # bad news or silence cancels the courier's report that he left
     queried_with: tuple[str, ...] = ()  # sensors that are queried with it, and lost when its observation is
     is_probed: bool = True  # it is queried again while it is not proven and that matters
+    max_age_s: float | None = None  # a good value that was measured longer ago proves nothing; None: it does not age
 
 
 LEAF_CONTACT = Sensor(quantity=Quantity.CONTACT, needs_answer=frozenset({DoorState.CLOSED}), vague=VAGUE_DOOR_STATES)
@@ -85,6 +88,8 @@ class Fact(Frozen):
     answered_query_id: int = -1  # the newest query that this value answered
     min_query_id: int = 0  # only an answer to a query numbered at or above this proves
     reported_query_id: int = -1  # the newest query at the time of the device's last report without a query
+    expires_at: float | None = None  # from then on the value is too old; None: it does not age
+    refresh_at: float | None = None  # from then on it is queried again, before it is too old; None: it was queried
     boot: str | None = None
     seq: int = -1
 
@@ -306,6 +311,8 @@ class Closure(BaseModel, ABC):
     """False: it is no lock, so it cannot be the way into the living space."""
     announced_marks: ClassVar[Mapping[str, Notification]] = {}
     """The marks about which the owner is notified, with the notification."""
+    queried_roles: ClassVar[frozenset[str]] = frozenset()
+    """The sensors whose device must answer queries, because its own reports come too late to open anything by."""
     is_private: ClassVar[bool] = True
     """False: other people use it too (a street door), so that its openings say nothing about this household."""
 
@@ -335,6 +342,20 @@ class Closure(BaseModel, ABC):
     def sensor_names(self) -> Mapping[str, str]:
         """The names of its sensors in its entrance, by role."""
         return {role: sensor_name(self.id, role) for role in self.sensors}
+
+    @property
+    def witness_devices(self) -> tuple[str, ...]:
+        """The further devices whose bad news about its sensors counts, and whose good news does not."""
+        return ()
+
+    @property
+    def declared_gaps(self) -> tuple[str, ...]:
+        """The gaps that every proof of an opening here declares, because of how it is opened."""
+        return ()
+
+    def problem(self) -> tuple[str, str] | None:
+        """Return the field that contradicts what its devices declare, and what to write instead; None if none does."""
+        return None
 
     @property
     def key_back_within_s(self) -> float | None:
@@ -412,6 +433,10 @@ class Closure(BaseModel, ABC):
     def may_be_used(self, view: View) -> bool:
         """Return whether the visit explains that somebody opens it; False: the core raises an alarm."""
         return True
+
+    def locate(self, position: PositionReport) -> str:
+        """Return the value of `Quantity.PLACE` for a position; only what can be driven away has one."""
+        return UNKNOWN
 
     def fits(self, parcel: Dimensions) -> bool:
         """Return whether a parcel of these dimensions fits through or into it."""

@@ -45,7 +45,7 @@ ONE_DOOR_MESSAGES = Path(__file__).with_name("one_door.json")  # as release 7703
 BOX = {"order": "b", "latch": "b", "lid": "b", "content": "b"}
 GOOD = {
     Quantity.BOLT: "locked", Quantity.CONTACT: "closed", Quantity.KEY: "present", Quantity.CONTENT: "empty",
-    Quantity.OBSTRUCTION: "clear",
+    Quantity.OBSTRUCTION: "clear", Quantity.MOTION: "parked", Quantity.PLACE: "there",
 }  # fmt: skip
 
 
@@ -90,7 +90,9 @@ def test_no_kind_is_shown_locked_closed_empty_or_with_its_key_before_that_is_pro
         values = closure_values(entrance(closure, proven=proven))["x"]
         shapes = dict(closure_entities(closure))
         for part, shape in shapes.items():
-            says_good = values[part] in good or values[part] == ("ON" if shape.icon == "mdi:key" else "OFF")
+            says_good = values[part] in good or values[part] == (
+                "ON" if shape.icon in ("mdi:key", "mdi:parking") else "OFF"
+            )
             assert says_good is proven, (part, values[part])
         if not proven:
             assert set(values.values()) == {UNKNOWN}

@@ -15,12 +15,13 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.features import Dimensions
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.now import Now
-from gateway.domain.visit.closures import BoltedDoor, Compartment, GarageDoor, KeySafe
+from gateway.domain.visit.closures import BoltedDoor, CarBoot, Compartment, GarageDoor, KeySafe
 from gateway.domain.visit.closures.compartment import OCCUPIED
 from gateway.domain.visit.closures.contract import Fact
 from gateway.domain.visit.closures.key_safe import ABSENT
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.conditions import AlarmPanel, ColdChain, Presence
+from gateway.domain.visit.fence import Fence
 from gateway.domain.visit.readiness import missing_conditions
 from gateway.domain.visit.state import Entrance, Rules, SafeMode
 from gateway.runtime.notifications.texts import (
@@ -123,9 +124,18 @@ def test_what_an_entrance_lacks_is_told_in_words() -> None:
                 Compartment(id="c2", devices=dict.fromkeys(("latch", "lid", "content"), "c2")),
                 KeySafe(id="safe"),
                 KeySafe(id="safe2"),
+                CarBoot(id="car"),
+                *(CarBoot(id=name, fence=Fence(latitude=48, longitude=2)) for name in ("car2", "car3")),
             ),
         ),
-        facts={"c2/content": Fact(value=OCCUPIED), "safe2/key": Fact(value=ABSENT)},
+        facts={
+            "c2/content": Fact(value=OCCUPIED),
+            "safe2/key": Fact(value=ABSENT),
+            "car2/boot": Fact(value="open"),
+            "car2/locked": Fact(value="unlocked"),
+            "car2/parked": Fact(value="driving"),
+            "car2/place": Fact(value="away"),
+        },
         window_near=True,
         safe=SafeMode(),
         walk_test_failed=True,

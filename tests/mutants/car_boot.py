@@ -1,0 +1,223 @@
+"""Faults in the boot of a car, in its fence, and in how its values grow old."""
+
+from tests.mutants.mutant import Mutant
+
+VISIT = "gateway/domain/visit/"
+BOOT, FENCE, AGING = f"{VISIT}closures/car_boot.py", f"{VISIT}fence.py", f"{VISIT}aging.py"
+SENSORS, ENTRANCE = "gateway/runtime/adapters/sensors.py", "gateway/runtime/entrance.py"
+TESTS = "tests/gateway/domain/visit/"
+OF_BOOT, OF_FENCE, OF_AGING = f"{TESTS}closures/test_car_boot.py", f"{TESTS}test_fence.py", f"{TESTS}test_aging.py"
+OF_SENSORS, PAYLOADS = "tests/gateway/runtime/adapters/test_sensors.py", "tests/devices/vendors/test_payloads.py"
+
+MUTANTS = (
+    Mutant(
+        name="a fix that overlaps the edge is inside",
+        file=FENCE,
+        old="return THERE if is_young and distance_m + fix.accuracy_m <= fence.radius else NO_FIX",
+        new="return THERE if is_young and distance_m <= fence.radius else NO_FIX",
+        tests=(OF_FENCE,),
+    ),
+    Mutant(
+        name="a fix of any age is good",
+        file=FENCE,
+        old="is_young = fix.age_s is not None and 0 <= fix.age_s <= fence.fix_age",
+        new="is_young = fix.age_s is not None",
+        tests=(OF_FENCE,),
+    ),
+    Mutant(
+        name="a degree of longitude is as long everywhere",
+        file=FENCE,
+        old="scale = math.cos(math.radians((latitude + fence.latitude) / 2))",
+        new="scale = 1.0",
+        tests=(OF_FENCE,),
+    ),
+    Mutant(
+        name="the long way round the earth",
+        file=FENCE,
+        old="turn = (longitude - fence.longitude + 180.0) % 360.0 - 180.0",
+        new="turn = longitude - fence.longitude",
+        tests=(OF_FENCE,),
+    ),
+    Mutant(
+        name="an old fix far away is no fix",
+        file=FENCE,
+        old="if distance_m - fix.accuracy_m > fence.radius:",
+        new="if fix.age_s is not None and fix.age_s <= fence.fix_age and distance_m - fix.accuracy_m > fence.radius:",
+        tests=(OF_FENCE,),
+    ),
+    Mutant(
+        name="a car that drives is ready",
+        file=BOOT,
+        old='"moving": view.value("parked") == DRIVING,',
+        new='"moving": False,',
+        tests=(OF_BOOT,),
+    ),
+    Mutant(
+        name="a car that only said that it is there is ready",
+        file=BOOT,
+        old='"no_fix": self.fence is not None and not is_away and not view.proves("place", THERE),',
+        new='"no_fix": self.fence is not None and not is_away and view.value("place") != THERE,',
+        tests=(OF_BOOT,),
+    ),
+    Mutant(
+        name="a car without a fence is ready",
+        file=BOOT,
+        old='"no_fence": self.fence is None,',
+        new='"no_fence": False,',
+        tests=(OF_BOOT,),
+    ),
+    Mutant(
+        name="an unlocked car is ready",
+        file=BOOT,
+        old='"unlocked": view.value("locked") == LockState.UNLOCKED,',
+        new='"unlocked": False,',
+        tests=(OF_BOOT,),
+    ),
+    Mutant(
+        name="it is locked before the boot answered",
+        file=BOOT,
+        old='case "boot_before" if view.proves("boot", DoorState.CLOSED):',
+        new='case "boot_before" if view.value("boot") == DoorState.CLOSED:',
+        tests=(OF_BOOT,),
+    ),
+    Mutant(
+        name="nobody waits for the closing scan",
+        file=BOOT,
+        old='return Move(to="scan", within_s=self.scan_within)',
+        new="return Verdict.DONE",
+        tests=(OF_BOOT,),
+    ),
+    Mutant(
+        name="a scan while the boot stands open is the closing scan",
+        file=BOOT,
+        old="cancels_exit_report=True,",
+        new="cancels_exit_report=False,",
+        tests=(OF_BOOT,),
+    ),
+    Mutant(
+        name="nobody scanned, and it is delivered",
+        file=BOOT,
+        old="return Deposit.LEFT if view.now.courier_left and self.secured(view) else Deposit.BY_FILM",
+        new="return Deposit.LEFT if self.secured(view) else Deposit.BY_FILM",
+        tests=(OF_BOOT,),
+    ),
+    Mutant(
+        name="a car that drives off with its boot open alarms nobody",
+        file=BOOT,
+        old='if view.value("parked") == DRIVING or view.value("place") == AWAY:',
+        new='if view.value("place") == AWAY:',
+        tests=(OF_BOOT,),
+    ),
+    Mutant(
+        name="an open car is asked once and never again",
+        file=BOOT,
+        old='if view.run.step == "start" or view.is_over:',
+        new='if view.run.step == "start":',
+        tests=(OF_BOOT,),
+    ),
+    Mutant(
+        name="a car that unlocks all its doors needs nobody's word",
+        file=BOOT,
+        old='if self.opens == "boot" and not self.has_boot_order:',
+        new="if False:",
+        tests=(OF_BOOT,),
+    ),
+    Mutant(
+        name="all doors are unlocked though the boot alone could be opened",
+        file=BOOT,
+        old='if self.opens == "car" and self.has_boot_order:',
+        new="if False:",
+        tests=(OF_BOOT,),
+    ),
+    Mutant(
+        name="the proof does not say that the whole car was unlocked",
+        file=f"{VISIT}film.py",
+        old="of_closures = (gap for ident in route for gap in step.closure(ident).declared_gaps)",
+        new="of_closures = (gap for ident in () for gap in step.closure(ident).declared_gaps)",
+        tests=(OF_BOOT,),
+    ),
+    Mutant(
+        name="good news never grows old",
+        file=AGING,
+        old="return fact.expires_at is not None and fact.expires_at <= mono",
+        new="return False",
+        tests=(OF_AGING,),
+    ),
+    Mutant(
+        name="good news of long ago counts when it comes",
+        file=AGING,
+        old="return UNKNOWN if is_too_old and value in sensor.needs_answer else value",
+        new="return value",
+        tests=(OF_AGING,),
+    ),
+    Mutant(
+        name="an answer of an old fix lasts as long as one of a new fix",
+        file=AGING,
+        old="expires_at = mono + sensor.max_age_s - max(0.0, age_s or 0.0)",
+        new="expires_at = mono + sensor.max_age_s",
+        tests=(OF_AGING,),
+    ),
+    Mutant(
+        name="nobody asks again before it is too old",
+        file=AGING,
+        old="elif fact.refresh_at is not None and fact.refresh_at <= mono:",
+        new="elif False:",
+        tests=(OF_AGING,),
+    ),
+    Mutant(
+        name="a car that is away is asked every ten seconds",
+        file=f"{VISIT}predicates.py",
+        old="and sensor.max_age_s is None",
+        new="and True",
+        tests=(OF_AGING,),
+    ),
+    Mutant(
+        name="a car that is away is asked twice a minute",
+        file=AGING,
+        old="return mono + (sensor.max_age_s if is_known and sensor.max_age_s is not None else RETRY_S)",
+        new="return mono + RETRY_S",
+        tests=(OF_AGING,),
+    ),
+    Mutant(
+        name="a car that did not answer is not asked again",
+        file=AGING,
+        old="elif fact.refresh_at is None and fact.expires_at is None:",
+        new="elif False:",
+        tests=(OF_AGING,),
+    ),
+    Mutant(
+        name="a car is asked all day though nobody is expected",
+        file=AGING,
+        old="return state.visit is not None or state.window_near or state.incident is not None",
+        new="return True",
+        tests=(OF_AGING,),
+    ),
+    Mutant(
+        name="a witness's good news counts",
+        file=SENSORS,
+        old="return value != UNKNOWN and value not in sensor.needs_answer | sensor.vague",
+        new="return value != UNKNOWN and value not in sensor.vague",
+        tests=(OF_SENSORS,),
+    ),
+    Mutant(
+        name="a witness answers the car's query",
+        file=SENSORS,
+        old="context=replace(context, answers=None, boot=None, seq=None)",
+        new="context=replace(context, boot=None, seq=None)",
+        tests=(OF_SENSORS,),
+    ),
+    Mutant(
+        name="an ignition that is off is a parked car",
+        file="devices/vendors/ovms.py",
+        old="return True if is_on is False and stands else None",
+        new="return True if is_on is False else None",
+        tests=(PAYLOADS,),
+    ),
+    Mutant(
+        name="the module's last fix is a fix, though it sees no satellite",
+        file="devices/vendors/ovms.py",
+        old='if _YES_NO.get(metrics.get(_HAS_FIX, "")) is not True:',
+        new='if _YES_NO.get(metrics.get(_HAS_FIX, "")) is None:',
+        tests=(PAYLOADS,),
+    ),
+)
