@@ -37,14 +37,13 @@ DEVICE_CHANNELS = (
 )
 BRIDGE_CHANNELS = (TopicSuffix.BRIDGE, TopicSuffix.LOG)  # shared by all devices behind one bridge
 # Perron's own devices have none of these
-PRODUCT_CHANNELS = (
-    TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH, TopicSuffix.MOTION, TopicSuffix.PLACE, TopicSuffix.BEAM,
-)  # fmt: skip
+PRODUCT_CHANNELS = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH, TopicSuffix.BEAM)
+VEHICLE_CHANNELS = (TopicSuffix.MOTION, TopicSuffix.PLACE)
 TRACKING_CHANNELS = (TopicSuffix.PARCELS, TopicSuffix.LAST_UPDATED)
-INBOUND_CHANNELS = (*DEVICE_CHANNELS, *BRIDGE_CHANNELS, *PRODUCT_CHANNELS, *TRACKING_CHANNELS)
+INBOUND_CHANNELS = (*DEVICE_CHANNELS, *BRIDGE_CHANNELS, *PRODUCT_CHANNELS, *VEHICLE_CHANNELS, *TRACKING_CHANNELS)
 RETAINED_CHANNELS = frozenset(
     {TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.BRIDGE, TopicSuffix.BATTERY, *PRODUCT_CHANNELS,
-     *TRACKING_CHANNELS}
+     *VEHICLE_CHANNELS, *TRACKING_CHANNELS}
 )  # fmt: skip
 
 

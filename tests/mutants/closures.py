@@ -600,8 +600,8 @@ MUTANTS = (
     Mutant(
         name="a proof without a film does not say so",
         file=f"{VISIT}film.py",
-        old="return () if step.state.rules.is_filmed else (NO_FILM,)",
-        new="return ()",
+        old="return (*(() if step.state.rules.is_filmed else (NO_FILM,)), *of_closures)",
+        new="return (*of_closures,)",
         tests=(SEVERAL,),
     ),
     # ---- what a visit explains ----
