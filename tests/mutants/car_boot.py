@@ -90,8 +90,8 @@ MUTANTS = (
     Mutant(
         name="a scan while the boot stands open is the closing scan",
         file=BOOT,
-        old="cancels_exit_report=True,",
-        new="cancels_exit_report=False,",
+        old="vague=VAGUE_DOOR_STATES,\n                cancels_exit_report=True,",
+        new="vague=VAGUE_DOOR_STATES,\n                cancels_exit_report=False,",
         tests=(OF_BOOT,),
     ),
     Mutant(
