@@ -148,7 +148,7 @@ def spread(points: list[Object]) -> Object | None:
 
 def first_wrong(told: Object | None, rows: list[Any]) -> str | None:
     """Which part of the manifest's cold chain differs from the log; None: none does."""
-    steps = [row for row in rows if row.get("kind") == "step"]
+    steps = [row for row in rows if isinstance(row, dict) and isinstance(row.get("event"), dict)]
     begun = next((n for n, row in enumerate(steps) if "items" in row.get("route", {})), None)
     if begun is None:
         return None if told is None else "cold_chain"

@@ -244,10 +244,12 @@ def collected(rows: list[Any]) -> Object | None:
     """What the log says of the parcels that the courier took with him."""
     ends: dict[str, str] = {}
     for row in rows:
-        if row.get("kind") != "step":
+        if not isinstance(row, dict) or row.get("kind") != "step":
             continue
-        event, commands = row["event"], row["commands"]
-        is_one = event["event"] == "Scanned" and any(match["kind"] == "collect" for match in event["matches"])
+        event, commands = row.get("event"), row.get("commands", [])
+        if not isinstance(event, dict):
+            continue
+        is_one = event["event"] == "Scanned" and any(match["kind"] == "collect" for match in event.get("matches", []))
         if is_one and any(one["command"] == "Answer" and one["word"] == "go" for one in commands):
             ends.setdefault(event["code"]["hmac"], event["code"]["last"])
         for one in commands:
