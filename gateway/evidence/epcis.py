@@ -17,10 +17,12 @@ from pydantic import AliasPath, AwareDatetime, BaseModel, ConfigDict, Field, Str
 
 from gateway.domain.custody import CustodyStage, DeclineReason
 from gateway.domain.delivery.barcodes import BarcodeKind, InvalidBarcode, normalise
+from gateway.domain.delivery.cold_verdict import ColdVerdict
 from gateway.domain.delivery.result import Outcome
 from gateway.domain.frozen import Frozen
 from gateway.evidence.collected import read_collection
 from gateway.evidence.manifest import Manifest
+from gateway.protocol.cold_chain import ItemPassport
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.key_custody import KeyStep, KeyWord, key_custody
 from gateway.protocol.narrative import HappeningKind, narrative
@@ -28,6 +30,7 @@ from gateway.protocol.narrative import HappeningKind, narrative
 CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
 _CBV = "https://ref.gs1.org/cbv/"
 _GS1 = "https://id.gs1.org/"
+_GS1_VOC = "https://gs1.org/voc/"
 
 Event = dict[str, Any]
 
@@ -82,6 +85,7 @@ class _Writer:
                 yield event
         yield from self._visit_events(bodies)
         yield from self._collect_events(bodies)
+        yield from map(self._item_event, self._manifest.cold_chain.items if self._manifest.cold_chain else ())
         for key in key_custody(bodies):
             event = self._key_event(key)
             if event is not None:
@@ -120,6 +124,31 @@ class _Writer:
         out = _Party(source=self._household, destination=self._carrier)
         epcs = [self._epc(scan.hmac) for scan in end.scans]
         yield self._event(end.at, epcs, "departing", "returned", out, document="rma")
+
+    def _item_event(self, item: ItemPassport) -> Event:
+        """Return the storing of an item with the verdict on its cold chain; of one that nobody scanned, its inspection.
+
+        The sensor reports are the air before the item came in, and the lowest and the highest since.
+        """
+        cold = self._manifest.cold_chain
+        assert cold is not None  # noqa: S101 - an item is part of one
+        is_stowed = item.stowed_at is not None
+        event = self._event(
+            item.stowed_at or cold.ended,
+            [self._epc(item.code)],
+            "storing" if is_stowed else "inspecting",
+            str(item.verdict),
+            location=f"{self._entrance}:{_escaped(item.place)}",
+        )
+        del event["eventID"]
+        device = next((air.device for air in cold.air if air.place == item.place), None)
+        metadata: dict[str, Any] = {"startTime": _instant(cold.began), "endTime": _instant(cold.ended)}
+        if device is not None:
+            metadata["deviceID"] = f"{self._box}:device:{_escaped(device)}"
+        reports = _sensor_reports(item, cold.began)
+        if reports:
+            event["sensorElementList"] = [{"sensorMetadata": metadata, "sensorReport": reports}]
+        return {**event, "eventID": event_hash(event)}
 
     def _custody_event(self, step: "CustodyRow") -> Event | None:
         receiver = f"{self._entrance}:receiver:{_escaped(step.receiver or 'unknown')}"
@@ -190,6 +219,7 @@ class _Writer:
         return f"urn:perron:parcel:hmac:{hmac}" if code is None else epc_uri(code)
 
 
+_SGTIN = re.compile(r"\(01\)([0-9]{14})\(21\)([!-~]{1,20})")
 _STORED = frozenset({Outcome.DELIVERED, Outcome.PARTLY_DELIVERED})
 _DECLINED: Mapping[DeclineReason, str] = {
     DeclineReason.DAMAGED: "damaged",
@@ -199,11 +229,30 @@ _DECLINED: Mapping[DeclineReason, str] = {
 }
 
 
+def _sensor_reports(item: ItemPassport, began: datetime) -> list[dict[str, Any]]:
+    """Return the measurements of an item's place: the air before, and its range from then on."""
+    alarm: dict[str, str] = {}
+    if item.verdict is not ColdVerdict.CONFORMANT:
+        is_measured = item.verdict is ColdVerdict.NON_CONFORMANT
+        alarm = {"exception": "ALARM_CONDITION" if is_measured else "ERROR_CONDITION"}
+    reports: list[dict[str, Any]] = []
+    if item.before is not None:
+        reports.append({"type": "Temperature", "time": _instant(began), "value": item.before, "uom": "CEL"})
+    spans = [span for span in (item.during, item.after) if span is not None]
+    if spans:
+        low, high = min(span.min_c for span in spans), max(span.max_c for span in spans)
+        reports.append({"type": "Temperature", **alarm, "minValue": low, "maxValue": high, "uom": "CEL"})
+    return reports
+
+
 def epc_uri(code: str) -> str:
     """Return a parcel's code as a URI: of GS1's keys the canonical Digital Link, of every other code a URN."""
     known = normalise(code)
     if not isinstance(known, InvalidBarcode) and known.kind is BarcodeKind.SSCC:
         return f"{_GS1}00/{known.value}"
+    item = _SGTIN.fullmatch(code)
+    if item is not None:
+        return f"{_GS1}01/{item[1]}/21/{_escaped(item[2])}"
     return f"urn:perron:parcel:{_escaped(code)}"
 
 
@@ -303,6 +352,7 @@ _ORDER = {
     for number, name in enumerate((
         "type", "eventID", "recordTime", "eventTime", "eventTimeZoneOffset", "epcList", "action", "bizStep",
         "disposition", "readPoint", "bizLocation", "bizTransactionList", "sourceList", "destinationList",
+        "sensorElementList",
     ))
 }  # fmt: skip
 
@@ -323,8 +373,30 @@ def _hash_parts(name: str, value: Any) -> list[str]:  # noqa: ANN401 - a field o
             one = name.removesuffix("List")
             kind = _VOCABULARIES.get(one, "SDT-")
             return [name, *sorted(f"type={_CBV}{kind}{item['type']}{one}={_canonical(item[one])}" for item in value)]
+        case "sensorElementList":
+            return [name, *sorted(map(_sensor_hash, value))]
         case _:
             return [f"{name}={value}"]
+
+
+_SENSOR_METADATA = ("startTime", "endTime", "deviceID")
+_SENSOR_REPORT = ("type", "exception", "time", "value", "minValue", "maxValue", "uom")
+
+
+def _sensor_hash(element: Mapping[str, Any]) -> str:
+    metadata = "".join(_sensor_parts(element["sensorMetadata"], _SENSOR_METADATA))
+    reports = sorted("".join(_sensor_parts(report, _SENSOR_REPORT)) for report in element["sensorReport"])
+    return "".join(("sensorElementsensorMetadata", metadata, *(f"sensorReport{report}" for report in reports)))
+
+
+def _sensor_parts(values: Mapping[str, Any], order: Sequence[str]) -> Iterator[str]:
+    for name in (name for name in order if name in values):
+        value = values[name]
+        if name in {"type", "exception"}:
+            value = f"{_GS1_VOC}{value}"
+        elif isinstance(value, float):
+            value = int(value) if value.is_integer() else value
+        yield f"{name}={value}"
 
 
 def _canonical(uri: str) -> str:

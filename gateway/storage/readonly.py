@@ -44,8 +44,11 @@ def _owners(db: Database) -> tuple[AccountHolder, ...]:
 
 def _parcel_codes(db: Database) -> Mapping[str, str]:
     key = code_key(db)
-    codes: list[str] = db.column("SELECT DISTINCT value FROM code WHERE kind = 'parcel'")
-    return {code_digest(code, key): code for code in codes}
+    parcels: list[str] = db.column("SELECT DISTINCT value FROM code WHERE kind IN ('parcel', 'collect')")
+    items: list[str] = db.column(
+        "SELECT DISTINCT json_extract(item.value, '$.code') FROM delivery, json_each(delivery.items) AS item"
+    )
+    return {code_digest(code, key): code for code in (*parcels, *items)}
 
 
 def _held_visit_count(db: Database) -> int:
@@ -65,7 +68,7 @@ owners = _reads_file(_owners, ())
 held_visit_count = _reads_file(_held_visit_count, 0)
 retention_days = _reads_file(chosen_retention_days, None)
 parcel_codes = _reads_file(_parcel_codes, MappingProxyType[str, str]({}))
-"""Read the codes of all parcels that the box knows, by the digest that the log has of each."""
+"""Read the codes of all parcels and items that the box knows, by the digest that the log has of each."""
 brand_facts = _reads_file(facts_source, FactsSource(rows=(), windows=MappingProxyType({})))
 guest_brands = _reads_file(_guest_brands, frozenset[str]())
 """Read the ids of the brands that are not in the house file and have once asked to be let in."""
