@@ -43,4 +43,14 @@ MUTANTS: tuple[Mutant, ...] = (
         new="needs_courier = entrance.courier_proof and order.brand != OWN_BRAND",
         tests=(f"{_OFFERS}::test_an_order_that_only_collects_waits_for_no_label_and_has_its_courier_s_code",),
     ),
+    Mutant(
+        name="a return that was refused is in the proof",
+        file="gateway/evidence/collected.py",
+        old='command.get("command") == "Answer" and command.get("word") == "go" for command in commands',
+        new='command.get("command") == "Answer" for command in commands',
+        tests=(
+            "tests/gateway/evidence/test_epcis.py::"
+            "test_what_the_courier_takes_with_him_is_collected_and_departs_as_a_return",
+        ),
+    ),
 )
