@@ -46,6 +46,7 @@ from gateway.storage.push_subscriptions import PushStore
 from gateway.storage.readiness import ReadinessStore
 from gateway.storage.receivers import ReceiverStore
 from gateway.storage.recordings import Recordings
+from gateway.storage.returns import Returns
 from gateway.storage.schema import connect
 from gateway.storage.turned_away import TurnedAwayStore
 from gateway.storage.visit_list import VisitList
@@ -102,6 +103,7 @@ class Store:
         self.recordings = Recordings(*both)
         self.turned_away = TurnedAwayStore(*both)
         self.visits = VisitList(*both)
+        self.returns = Returns(*both)
         self.rollback = RollbackRecord(*both)
 
     @property

@@ -54,6 +54,7 @@ from gateway.web.pages.phones import PhonesPage
 from gateway.web.pages.privacy import PrivacyPage
 from gateway.web.pages.receptions import ReceptionsPage
 from gateway.web.pages.remove_device import RemoveDevicePage
+from gateway.web.pages.returns import ReturnsPage
 from gateway.web.pages.setup import SetupPage
 from gateway.web.pages.sign_in import SignInPages
 from gateway.web.server import courier_view, keeper_view
@@ -133,7 +134,8 @@ class PagesSite(Page):
         self._keeper = KeeperPages(self._authorizer, keeping)
         simple_pages: tuple[type[Page], ...] = (
             HomePage, LivePage, BrandsPage, HistoryPages, HouseholdPage, PhonesPage, PrivacyPage, InstallationPage,
-            DiagnosticsPage, AwayPage, HubPage, ParcelsPage, InstallablePage, BrokerAccountsPage, RemoveDevicePage,
+            DiagnosticsPage, AwayPage, HubPage, ParcelsPage, ReturnsPage, InstallablePage, BrokerAccountsPage,
+            RemoveDevicePage,
         )  # fmt: skip
         for page in (
             *(page(self._authorizer) for page in simple_pages),

@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 _COLLECTING = "gateway/domain/visit/collecting.py"
 _SCAN = "gateway/domain/visit/scan.py"
 _VISIT = "tests/gateway/domain/visit/test_collecting.py"
+_EPCIS = "tests/gateway/evidence/test_epcis.py"
 _OFFERS = "tests/gateway/storage/test_offers_of_version_2.py"
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -48,9 +49,6 @@ MUTANTS: tuple[Mutant, ...] = (
         file="gateway/evidence/collected.py",
         old='command.get("command") == "Answer" and command.get("word") == "go" for command in commands',
         new='command.get("command") == "Answer" for command in commands',
-        tests=(
-            "tests/gateway/evidence/test_epcis.py::"
-            "test_what_the_courier_takes_with_him_is_collected_and_departs_as_a_return",
-        ),
+        tests=(f"{_EPCIS}::test_what_the_courier_takes_with_him_is_collected_and_departs_as_a_return",),
     ),
 )

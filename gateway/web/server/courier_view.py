@@ -59,6 +59,11 @@ PHASE_STEPS: Mapping[Phase, tuple[CourierStep, Timer | None]] = {
 """The step in each phase of the courier's own visit, and the timer that ends it; a wait has `answer_countdown`."""
 
 
+INSIDE_STEPS = frozenset({CourierStep.GO, CourierStep.INSIDE, CourierStep.NEXT})
+COLLECT_STEPS = INSIDE_STEPS | {CourierStep.EARLY, CourierStep.SHOW, CourierStep.OTHER, CourierStep.WAIT}
+"""The steps in which the courier reads what he takes with him; where it lies, he reads once the door is open to him."""
+
+
 def find_delivery(services: GatewayServices, digest: str, now: Now) -> VisitDelivery | None:
     """Return the delivery whose courier token has this SHA-256 (hex), or None."""
     if not _DIGEST_PATTERN.fullmatch(digest):
@@ -113,19 +118,27 @@ def moved_to(services: GatewayServices, delivery: VisitDelivery) -> str | None:
     return None if order is None or order.moved_from is None else services.entrance_name(order.entrance)
 
 
-def way_texts(state: Entrance, delivery: str, step: CourierStep) -> Mapping[str, str]:
+def way_texts(state: Entrance, delivery: VisitDelivery, step: CourierStep) -> Mapping[str, str]:
     """Return the keys of the texts for this step at the closure that opens now: some kinds have texts of their own."""
     running = state.visit or state.grace_visit
-    closure, kind = "", ""
-    if running is not None and running.delivery.id == delivery:
+    closure, kind, is_innermost = "", "", True
+    if running is not None and running.delivery.id == delivery.id:
         closure = running.route[running.entry.stage]
         kind = next(one.kind for one in state.rules.closures if one.id == closure)
-    word, how = f"turn.{kind}.{step.value}", f"turn.{kind}.{step.value}.how"
+        is_innermost = closure == running.route[-1]
+    task = ("only_collects" if delivery.only_collects else "collects") if delivery.collect and is_innermost else ""
+    ways = [*(f"turn.{way}.{step.value}" for way in (task, kind) if way), f"turn.{step.value}"]
     return {
         "closure": closure,
-        "word": word if word in TEXTS else f"turn.{step.value}",
-        "how": how if how in TEXTS else f"turn.{step.value}.how",
+        "word": next(way for way in ways if way in TEXTS),
+        "how": next(f"{way}.how" for way in ways if f"{way}.how" in TEXTS),
     }
+
+
+def where_returns_lie(services: GatewayServices, delivery: str) -> str:
+    """Return where the household says that the parcels lie which the courier takes with him; empty: it says nothing."""
+    said = services.store.returns.prepared(delivery)
+    return "" if said is None else said.lies
 
 
 def signed_receipt(services: GatewayServices, delivery: str) -> bytes | None:
@@ -150,7 +163,7 @@ def courier_facts(services: GatewayServices, digest: str, viewer: Viewer) -> Map
         missing = CodeKind.COURIER if state.pending_scan.kind is CodeKind.PARCEL else CodeKind.PARCEL
     return {
         "step": step.value,
-        **way_texts(state, delivery.id, step),
+        **way_texts(state, delivery, step),
         "missing": missing,
         "deadline": answer_countdown(state, now) if step is CourierStep.WAIT else running_countdown(state, now, timer),
         "delivery": delivery,
@@ -159,6 +172,8 @@ def courier_facts(services: GatewayServices, digest: str, viewer: Viewer) -> Map
         "brand": services.brand_name(delivery.brand, viewer.language),
         "endings": tuple(map(shown_ending, sorted(delivery.parcels))),
         "place": services.place_name(delivery),
+        "collect": tuple(map(shown_ending, sorted(delivery.collect))) if step in COLLECT_STEPS else (),
+        "lies": where_returns_lie(services, delivery.id) if step in INSIDE_STEPS else "",
         "digest": digest,
         "moved_to": moved_to(services, delivery),
         "has_receipt": step is CourierStep.DONE and signed_receipt(services, delivery.id) is not None,

@@ -54,6 +54,7 @@ class ExpectedDelivery(Frozen):
     asks_first: bool  # somebody of the household has to say yes while it rings
     note: str  # what the household calls an own parcel
     is_own: bool  # a member of the household announced it, so it has no retailer
+    collect: tuple[str, ...]  # the last characters of each number that the courier takes with him
     is_pending: bool  # its brand waits for the owner's answer
 
 
@@ -105,6 +106,7 @@ def _expected(
         asks_first=may_come and delivery.needs_yes,
         note=notes.get(order.key, ""),
         is_own=order.brand == OWN_BRAND,
+        collect=tuple(map(shown_ending, sorted(order.collect))),
         is_pending=state is State.AWAITING_PERMISSION and not is_refused,
     )
 

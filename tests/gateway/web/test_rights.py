@@ -28,6 +28,7 @@ PAGES = {
     "/history/nobody": (OWNER, HOUSEHOLD),
     "/film/nothing.mp4": (OWNER, HOUSEHOLD),
     "/parcels": (OWNER,),
+    "/returns": (OWNER, HOUSEHOLD),
     "/brands": (OWNER, HOUSEHOLD),
     "/receptions": (OWNER, HOUSEHOLD),
     "/keepers": (OWNER, HOUSEHOLD),

@@ -28,7 +28,7 @@ from gateway.web.auth.recovery import OwnerSuccession
 from gateway.web.auth.roles import Role
 from gateway.web.site import PagesSite
 from tests.gateway.domain.delivery.house import make_step, receive
-from tests.gateway.domain.delivery.shop import NOW, make_offer
+from tests.gateway.domain.delivery.shop import NOW, make_offer, make_offer_v2
 from tests.gateway.evidence.visits import FILM_S, film_bytes
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.test_coming_in import a_site
@@ -55,7 +55,8 @@ NO_PAGE_ROUTES = frozenset({
 })  # fmt: skip
 """Addresses under which there is something else than a page for people."""
 
-PLAIN_PATHS = ("/", "/live", "/history", "/parcels", "/brands", "/household", "/settings", "/settings/messages",
+PLAIN_PATHS = ("/", "/live", "/history", "/parcels", "/returns", "/brands", "/household", "/settings",
+         "/settings/messages",
          "/settings/keys",
          "/settings/sign-ins", "/installation", "/installation/examination", "/installation/add",
          "/installation/accounts", "/setup", "/setup/devices",
@@ -114,6 +115,9 @@ async def prepare_tour(
             _unclaimed(folder / "new") as new,
         ):
             await announce_parcels(made)
+            returns = make_offer_v2(id="back", parcels=(), collect=("RB123456785GB",), courier_sha256="9" * 64)
+            await receive(made.store, returns.model_copy(update={"carrier": carrier}), now=NOW)
+            assert await made.store.returns.prepare("shop.back", "on the bench", made.clock.now(), by=None)
             await _film_incident(made, why)
             await made.good_day()
             await made.ring(PARCEL)

@@ -137,12 +137,37 @@ def test_the_courier_reads_what_to_do_at_the_closure_before_him(
     closures: tuple[AnyClosure, ...], stage: int, step: CourierStep, word: str, how: str
 ) -> None:
     shown = in_visit(*closures, stage=stage)
-    assert way_texts(shown, visit_delivery().id, step) == {"closure": closures[stage].id, "word": word, "how": how}
+    assert way_texts(shown, visit_delivery(), step) == {"closure": closures[stage].id, "word": word, "how": how}
+
+
+@pytest.mark.parametrize(
+    ("alone", "step", "word", "how"),
+    [
+        (False, CourierStep.INSIDE, "turn.collects.inside", "turn.collects.inside.how"),
+        (False, CourierStep.GO, "turn.go", "turn.go.how"),
+        (True, CourierStep.SHOW, "turn.show", "turn.only_collects.show.how"),
+        (True, CourierStep.GO, "turn.go", "turn.only_collects.go.how"),
+        (True, CourierStep.INSIDE, "turn.only_collects.inside", "turn.only_collects.inside.how"),
+    ],
+)
+def test_a_courier_who_collects_reads_that_he_takes_something_with_him(
+    step: CourierStep, word: str, how: str, *, alone: bool
+) -> None:
+    delivery = replace(visit_delivery(), collect=frozenset({"R-1"}), parcels=frozenset() if alone else frozenset({"P"}))
+    shown = in_visit(BoltedDoor(id="door"))
+    assert way_texts(shown, delivery, step) == {"closure": "door", "word": word, "how": how}
+
+
+def test_at_the_street_door_he_reads_nothing_of_it_yet() -> None:
+    delivery = replace(visit_delivery(), collect=frozenset({"R-1"}), parcels=frozenset({"P"}))
+    assert way_texts(in_visit(*FLAT, stage=0), delivery, CourierStep.INSIDE)["how"] == "turn.strike.inside.how"
 
 
 def test_without_a_visit_of_his_a_courier_reads_the_words_of_any_door() -> None:
     for shown in (entrance(Compartment(id="c2")), in_visit(Compartment(id="c2"))):
-        assert way_texts(shown, "shop.another", CourierStep.SHOW)["how"] == "turn.show.how"
+        assert (
+            way_texts(shown, replace(visit_delivery(), id="shop.another"), CourierStep.SHOW)["how"] == "turn.show.how"
+        )
 
 
 def test_a_compartment_is_named_to_the_courier() -> None:
