@@ -90,6 +90,13 @@ STATIC_FILES = {
 }
 """The static files by name. `FileResponse` sends them in pieces, also to a browser that reads slowly."""
 
+SIMPLE_PAGES: tuple[type[Page], ...] = (
+    HomePage, LivePage, BrandsPage, HistoryPages, HouseholdPage, PhonesPage, PrivacyPage, InstallationPage,
+    DiagnosticsPage, AwayPage, HubPage, ParcelsPage, ReturnsPage, InstallablePage, BrokerAccountsPage,
+    RemoveDevicePage,
+)  # fmt: skip
+"""The pages that need nothing but the authorizer."""
+
 
 class PagesSite(Page):
     """The pages of one box, of which it serves the shared ones itself. Call `open()` and `close()`, or `run()`.
@@ -132,13 +139,8 @@ class PagesSite(Page):
             services.store, services.home.keepers, accounts.clock, has_key=partial(keeper_view.has_key, services)
         )
         self._keeper = KeeperPages(self._authorizer, keeping)
-        simple_pages: tuple[type[Page], ...] = (
-            HomePage, LivePage, BrandsPage, HistoryPages, HouseholdPage, PhonesPage, PrivacyPage, InstallationPage,
-            DiagnosticsPage, AwayPage, HubPage, ParcelsPage, ReturnsPage, InstallablePage, BrokerAccountsPage,
-            RemoveDevicePage,
-        )  # fmt: skip
         for page in (
-            *(page(self._authorizer) for page in simple_pages),
+            *(page(self._authorizer) for page in SIMPLE_PAGES),
             SignInPages(self._authorizer, succession),
             ActionLinkPage(self._authorizer, link_key),
             *_pages_that_try_devices(self._authorizer),
