@@ -13,7 +13,7 @@ HALF := tests/gateway/hub tests/gateway/web tests/gateway/runtime tests/gateway/
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-scale quick check docs reference mutants soak bench pictures debian wheels pins clean
+.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-scale quick check docs reference mutants soak bench pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -61,7 +61,7 @@ check: $(VENV)/ready ## lint, format, types, import rules, links, the house's ow
 	@$(BIN)/python -m pytest -q tests/test_house_rules.py tests/test_site.py
 
 reference: $(VENV)/ready ## write the pages of the configuration files anew (docs/reference/*-yaml.md)
-	@for name in home guard intercom hub; do $(BIN)/python -m gateway schema $$name --markdown > docs/reference/$$name-yaml.md; done
+	@for name in home guard intercom matter hub; do $(BIN)/python -m gateway schema $$name --markdown > docs/reference/$$name-yaml.md; done
 
 docs: $(VENV)/ready ## build the pages of docs/ into build/docs; a warning is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
@@ -94,6 +94,24 @@ $(Z2M)/ready:
 
 test-zigbee2mqtt: $(VENV)/ready debian $(Z2M)/ready ## a real Zigbee2MQTT whose radio is played (not in `make test`)
 	@Z2M=$(Z2M) $(BIN)/python -m pytest -q tests/real/with_zigbee2mqtt.py
+
+# A real Matter server and a virtual Matter lock. The server links Debian's libnl and keeps some of its files in /data.
+MATTER_SERVER_VERSION := 7.0.1
+MATTER_JS_VERSION := 0.17.9
+MATTER := build/matter-$(MATTER_SERVER_VERSION)-$(MATTER_JS_VERSION)
+
+$(MATTER)/ready:
+	@command -v npm >/dev/null || { echo "The virtual Matter lock needs Node 20 and npm: install them (Debian: apt-get install npm)."; exit 1; }
+	@ldconfig -p | grep -q libnl-route-3 || { echo "The Matter server needs libnl: install it (Debian: apt-get install libnl-route-3-200)."; exit 1; }
+	@{ mkdir -p /data && [ -w /data ]; } 2>/dev/null || { echo "The Matter server keeps some of its files in /data: make it, writable for you (sudo install -d -o $$USER /data)."; exit 1; }
+	@mkdir -p $(MATTER)/node
+	@npm install --prefix $(MATTER)/node --silent --ignore-scripts --no-audit --no-fund @matter/main@$(MATTER_JS_VERSION) @matter/nodejs@$(MATTER_JS_VERSION)
+	@$(PYTHON) -m venv --clear $(MATTER)/venv
+	@$(MATTER)/venv/bin/pip install --quiet --disable-pip-version-check python-matter-server[server]==$(MATTER_SERVER_VERSION)
+	@touch $@
+
+test-matter: $(VENV)/ready debian $(MATTER)/ready ## a real Matter server and a virtual Matter lock (three minutes; not in `make test`)
+	@MATTER=$(MATTER) $(BIN)/python -m pytest -q tests/real/with_matter.py
 
 test-chromium: $(VENV)/ready debian ## the whole Chromium shows notifications (Debian package chromium; not in `make test`)
 	@$(BIN)/python -m pytest -q tests/real/with_chromium.py

@@ -64,6 +64,7 @@ class OperationSource(StrEnum):
     REMOTE = auto()
     RFID = auto()
     BIOMETRIC = auto()
+    ALIRO = auto()  # a phone or watch held at the reader
 
 
 class BatteryLevel(StrEnum):

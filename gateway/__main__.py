@@ -46,6 +46,7 @@ COMMAND_GROUPS: Mapping[str, Mapping[str, str]] = {
         "guard": "gateway.cli.guard",
         "guard-key": "gateway.cli.guard",
         "intercom": "gateway.cli.intercom",
+        "matter": "gateway.cli.matter",
         "sentences": "gateway.cli.sentences",
         "schema": "gateway.cli.schema",
     },

@@ -36,7 +36,8 @@ PURE = f"gateway.domain.delivery gateway.domain.day gateway.domain.now {FROZEN}"
 DELIVERY = f"gateway.protocol {PURE} gateway.system {JSON}"
 MQTT_CLIENT = " ".join(f"gateway.mqtt.{name}" for name in ("client", "packets", "inbound_limits", "rate_limits", "tls"))
 INTERCOM = (
-    "gateway.system gateway.domain.timing gateway.domain.day gateway.domain.now gateway.config.fields "
+    "gateway.integrations.orders gateway.system gateway.domain.timing gateway.domain.day gateway.domain.now "
+    "gateway.config.fields "
     f"{FROZEN} {MQTT_CLIENT} devices"
 )
 
@@ -49,10 +50,11 @@ INTERCOM = (
         ("gateway.hub.sdk", f"gateway.hub.sdk {SDK}"),
         ("gateway.integrations.lock_guard", f"gateway.integrations.lock_guard {SHARED} {BROKER}"),
         ("gateway.integrations.intercom", f"gateway.integrations.intercom {INTERCOM}"),
+        ("gateway.integrations.matter", f"gateway.integrations.matter {INTERCOM}"),
         ("gateway.evidence.verify gateway.evidence.verdict", f"gateway.evidence {SHARED}"),
         ("gateway.video", f"gateway.video gateway.system gateway.domain.now gateway.config.stream_url {FROZEN}"),
     ],
-    ids=["hub", "retailer's client", "guard", "intercom", "verify", "video process"],
+    ids=["hub", "retailer's client", "guard", "intercom", "Matter", "verify", "video process"],
 )
 def test_it_is_imported_where_the_rest_is_not(names: str, allowed: str) -> None:
     ran = subprocess.run(

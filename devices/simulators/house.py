@@ -291,6 +291,19 @@ class ZigbeePlan(DeviceAccount):
     celsius: float = 4.0
 
 
+class MatterPlan(HouseSection):
+    """A Matter server on `port`, and the numbers of its nodes: the lock, and the contact (None: it has none).
+
+    `latency_s` from a command to its effect.
+    """
+
+    name: Id = "matter"
+    port: int = Field(default=5580, ge=1, le=65535)
+    node: int = Field(default=5, ge=1, le=65535)
+    contact: int | None = Field(default=6, ge=1, le=65535)
+    latency_s: Delay = 0.2
+
+
 class SimulatedHouse(HouseSection):
     """The whole file: one door, the devices around it, and the positions of its people at the start.
 
@@ -304,6 +317,7 @@ class SimulatedHouse(HouseSection):
     devices: dict[Id, DevicePlan]
     things: dict[Id, ThingPlan] = {}
     zigbee: ZigbeePlan | None = None  # then it has the lock, and its contact if any, and no device above does
+    matter: MatterPlan | None = None  # the same
     people: dict[Literal["courier", "resident", "thief"], Position] = {}
     timezone: str = "UTC"
 
@@ -324,7 +338,8 @@ class SimulatedHouse(HouseSection):
     @model_validator(mode="after")
     def _one_door(self) -> Self:
         front = [device.kind for device in self.devices.values() if getattr(device, "of", None) is None]
-        radio = (self.zigbee is not None, self.zigbee is not None and self.zigbee.contact is not None)
+        carried = [one for one in (self.zigbee, self.matter) if one is not None]
+        radio = (len(carried), sum(one.contact is not None for one in carried))
         for kinds, by_radio in zip((("lock", "cover"), ("door",)), radio, strict=True):
             if sum(kind in kinds for kind in front) + by_radio > 1:
                 raise ValueError(f"a house has one front door, so one {kinds[0]} at most")

@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 What = Literal["bolt", "door", "person", "parcel", "fridge", "signal", "scan", "bell", "answer", "shown", "fault",
                "link", "boot", "refused", "zigbee", "garage", "strike", "way", "latch", "content", "key",
-               "passed", "code", "typed", "sentence", "car"]  # fmt: skip
+               "passed", "code", "typed", "sentence", "car", "matter"]  # fmt: skip
 
 
 class PhysicalLog:
@@ -28,6 +28,7 @@ class PhysicalLog:
         scan     device, code, event, retain
         bell, answer   device, who
         zigbee   device, set: the order that reached a radio's bridge
+        matter   device, invoked: the command that reached a Matter lock
         garage   device, reversed, met: beam or somebody
         strike   thing, released, cause: command id, device or "itself"
         way      thing, state open|closed|ajar, by: the leaf of a street door or keyed door, a flap, a lid

@@ -33,6 +33,7 @@ from devices.simulators.house import (
 )
 from devices.simulators.keypad import Keypad
 from devices.simulators.lock import MotorLock
+from devices.simulators.matter import MatterServer
 from devices.simulators.opener import Opener
 from devices.simulators.physical_log import PhysicalLog
 from devices.simulators.rtsp import RtspServer
@@ -92,7 +93,11 @@ class Residence:
                     self.devices[name] = SimulatedFridge(name, plan, site)
                 case _:
                     assert_never(plan)
-        self.zigbee = None if house.zigbee is None else ZigbeeBridge(house.zigbee, site)
+        self.carriers: dict[str, ZigbeeBridge | MatterServer] = {}
+        if house.zigbee is not None:
+            self.carriers["zigbee"] = ZigbeeBridge(house.zigbee, site)
+        if house.matter is not None:
+            self.carriers["matter"] = MatterServer(house.matter, site)
         for who, where in house.people.items():
             self.doorway.place(who, where)
         shows = [camera.show for camera in cameras.values()]
@@ -213,8 +218,9 @@ class Residence:
                 assert_never(request)
 
     async def _disturb(self, request: ask.SetFault | ask.SetLink | ask.RebootDevice) -> None:
-        if self.zigbee is not None and request.device == self.zigbee.name and isinstance(request, ask.SetFault):
-            self.zigbee.set_fault(request.fault, request.on)
+        carrier = next((one for one in self.carriers.values() if one.name == request.device), None)
+        if carrier is not None and isinstance(request, ask.SetFault):
+            carrier.set_fault(request.fault, request.on)
             return
         if isinstance(request, ask.SetFault) and request.device in self.things:
             self.things[request.device].set_fault(request.fault, request.on)
@@ -253,7 +259,7 @@ class Residence:
             "people": {who: where.value for who, where in self.doorway.people.items()},
             "devices": devices,
             **({} if not self.things else {"things": {name: one.physical() for name, one in self.things.items()}}),
-            **({} if self.zigbee is None else {"zigbee": self.zigbee.physical()}),
+            **{name: carrier.physical() for name, carrier in self.carriers.items()},
         }
 
     def _devices_of(self, kind: type[_Device]) -> list[_Device]:
@@ -303,8 +309,8 @@ async def run(house: SimulatedHouse, control: Path, log: Path, *, seed: int | No
         async with asyncio.TaskGroup() as group:
             for name, device in residence.devices.items():
                 group.create_task(device.run(), name=name)
-            if residence.zigbee is not None:
-                group.create_task(residence.zigbee.run(), name=residence.zigbee.name)
+            for carrier in residence.carriers.values():
+                group.create_task(carrier.run(), name=carrier.name)
             group.create_task(serve(line, residence.act), name="control")
 
 

@@ -18,7 +18,7 @@ HOME_VARIABLE = "PERRON_HOME"
 
 COMMANDS_WITHOUT_HOME = frozenset({
     "demo", "guard", "hub", "hub-authority", "hub-claim", "hub-config", "hub-retailer", "hub-revoke",
-    "intercom", "new",
+    "intercom", "matter", "new",
     "retailer box", "retailer comment", "retailer connect", "retailer end", "retailer facts", "retailer keys",
     "retailer listen", "retailer sandbox", "retailer watch",
     "schema", "setup", "verify",

@@ -1,6 +1,7 @@
 """`perron schema`: what every key of a configuration file means, for editors and to read."""
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,14 +13,17 @@ from gateway.config.home import Home
 from gateway.config.schema import page, schema_of
 from gateway.integrations.intercom.file import IntercomFile
 from gateway.integrations.lock_guard.file import GuardFile
+from gateway.integrations.matter.file import MatterFile
+from gateway.system.config_section import ConfigSection
 
 
 class ConfigFile(StrEnum):
-    """The configuration files: of the gateway, of a guard, of a program beside an intercom, of a hub."""
+    """The configuration files: of the gateway, a guard, the programs beside an intercom and a Matter server, a hub."""
 
     HOME = "home"
     GUARD = "guard"
     INTERCOM = "intercom"
+    MATTER = "matter"
     HUB = "hub"
 
 
@@ -29,9 +33,12 @@ def json_schema(file: ConfigFile) -> dict[str, Any]:
         from gateway.hub.config import HubFile  # with the hub's libraries, which a box need not have
 
         return schema_of(HubFile)
-    if file is ConfigFile.INTERCOM:
-        return schema_of(IntercomFile)
-    return schema_of(GuardFile if file is ConfigFile.GUARD else Home)
+    of_file: Mapping[ConfigFile, type[ConfigSection]] = {
+        ConfigFile.GUARD: GuardFile,
+        ConfigFile.INTERCOM: IntercomFile,
+        ConfigFile.MATTER: MatterFile,
+    }
+    return schema_of(of_file.get(file, Home))
 
 
 def write_for_editors(house_file: Path) -> None:
@@ -47,7 +54,7 @@ def write_for_editors(house_file: Path) -> None:
 )
 def schema(
     file: Annotated[
-        ConfigFile, typer.Argument(help="Of home.yaml, guard.yaml, intercom.yaml or hub.yaml.")
+        ConfigFile, typer.Argument(help="Of home.yaml, guard.yaml, intercom.yaml, matter.yaml or hub.yaml.")
     ] = ConfigFile.HOME,
     *,
     markdown: Annotated[bool, typer.Option("--markdown", help="As the reference page, to read.")] = False,

@@ -2,8 +2,9 @@
 
 An announcement proves nothing: it fills in what `perron add` would write, and the walk test checks the device.
 
-Sources: Zigbee2MQTT's `bridge/devices` (`devices/vendors/zigbee2mqtt_exposes.py`); the topics of Z-Wave JS UI
-(`devices/vendors/zwave.py`), where only locks have a value of the class Door Lock; Frigate's documentation
+Sources: Zigbee2MQTT's `bridge/devices` (`devices/vendors/zigbee2mqtt_exposes.py`); `bridge/nodes` of `perron matter`
+(`devices/vendors/matter.py`); the topics of Z-Wave JS UI (`devices/vendors/zwave.py`), where only locks have a value of
+the class Door Lock; Frigate's documentation
 of MQTT (`<base>/available`, online or offline); DNS service types of RTSP cameras (`_rtsp._tcp`), Axis cameras
 (`_axis-video._tcp`), ESPHome nodes (`_esphomelib._tcp`), brokers (`_mqtt._tcp`) and Home Assistant
 (`_home-assistant._tcp`), as those products and IANA's registry name them. A camera may name its stream's `path` in its
@@ -19,7 +20,7 @@ from dataclasses import field, replace
 from typing import Literal, assert_never
 
 from devices.reports import UnreadablePayload
-from devices.vendors import VENDORS
+from devices.vendors import VENDORS, matter
 from devices.vendors.zigbee2mqtt_exposes import BridgeDevice, DeviceUse, UsableKind, read_devices
 from gateway.config.devices import AnyDevice
 from gateway.config.home import Home
@@ -98,6 +99,11 @@ def read_broker_message(home: Home, topic: str, payload: bytes) -> Iterator[Disc
         if not isinstance(devices, UnreadablePayload):
             for radio_device in devices:
                 yield from _read_radio_device(home, base, radio_device)
+    elif base and topic == f"{base}/{matter.NODES}":
+        endpoints = matter.read_endpoints(payload)
+        if not isinstance(endpoints, UnreadablePayload):
+            for endpoint in endpoints:
+                yield from _read_matter_endpoint(home, base, endpoint)
     elif topic.endswith(ZWAVE_LOCK_SUFFIX):
         yield from _read_zwave_lock(home, topic)
     elif topic.endswith("/available"):
@@ -128,6 +134,23 @@ def _read_radio_device(home: Home, base: str, radio_device: BridgeDevice) -> Ite
         )  # fmt: skip
     if not radio_device.uses:
         yield useless
+
+
+def _read_matter_endpoint(home: Home, base: str, endpoint: matter.EndpointLine) -> Iterator[DiscoveredDevice]:
+    """Yield each possible use of one endpoint of a Matter server."""
+    address = f"{base}/{endpoint.at.name}"
+    name = endpoint.label or endpoint.product or endpoint.at.name
+    for kind in endpoint.kinds:
+        known = next(
+            (i for i, device in home.devices.items() if (device.kind, device.address) == (kind, address)), None
+        )
+        # Only who tried it may declare that it reverses
+        tried = {"beam": "false", "reverses": "TRIED"} if kind == matter.COVER else {}
+        offer = {} if known else _safe_offer(f"{name} {kind}", kind=kind, vendor="matter", address=address, **tried)
+        yield DiscoveredDevice(
+            key=f"{address} {kind}", source="broker", text_key=kind, name=sanitized(name),
+            address=sanitized(f"Matter {endpoint.at.name}"), known_as=known, add_fields=offer,
+        )  # fmt: skip
 
 
 def _read_zwave_lock(home: Home, topic: str) -> Iterator[DiscoveredDevice]:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from zeroconf import IPVersion, ServiceInfo, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
+from devices.vendors.matter import NODES
 from gateway.config.broker_acl import bridge_topics
 from gateway.config.home import Home
 from gateway.domain.frozen import Frozen
@@ -19,8 +20,8 @@ from gateway.mqtt.client import ShortSession
 
 RESOLVE_TIMEOUT_MS = 3000  # for a service to announce its address
 OWN_AVAILABILITY_TOPIC = "perron/+/availability"
-# Below a base topic: Zigbee2MQTT's list, Frigate, a Z-Wave lock by its number or by place and name.
-BRIDGE_TOPICS = ("bridge/devices", "available", f"+{ZWAVE_LOCK_SUFFIX}", f"+/+{ZWAVE_LOCK_SUFFIX}")
+# Below a base topic: the lists of Zigbee2MQTT and `perron matter`, Frigate, a Z-Wave lock by number or place and name
+BRIDGE_TOPICS = ("bridge/devices", NODES, "available", f"+{ZWAVE_LOCK_SUFFIX}", f"+/+{ZWAVE_LOCK_SUFFIX}")
 
 LOOPBACK = "127.0.0.1"
 

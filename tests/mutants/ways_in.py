@@ -6,7 +6,7 @@ PAYLOADS = "tests/devices/vendors/test_payloads.py"
 CAPABILITY = "tests/gateway/installation/test_capability.py"
 GARAGE = "tests/gateway/runtime/adapters/test_garage.py"
 INTERCOM = "tests/gateway/integrations/intercom/test_process.py"
-ORDERS = "tests/gateway/integrations/intercom/test_orders.py"
+ORDERS = "tests/gateway/integrations/test_orders.py"
 SIMULATED = "tests/devices/simulators/test_ways_in.py"
 OWN_WORDS = "tests/devices/vendors/test_own_words.py"
 RIGHTS = "tests/gateway/config/test_broker_acl.py"
@@ -77,21 +77,21 @@ MUTANTS = (
     ),
     Mutant(
         name="a second copy of an order is passed on to the intercom",
-        file="gateway/integrations/intercom/orders.py",
+        file="gateway/integrations/orders.py",
         old="        if order.id in self._seen:",
         new="        if order.id in self._seen and busy:",
         tests=(ORDERS,),
     ),
     Mutant(
         name="an order to the process before this one is passed on",
-        file="gateway/integrations/intercom/orders.py",
+        file="gateway/integrations/orders.py",
         old="        if order.issued_at < self.began:",
         new="        if order.expires_at < self.began:",
         tests=(ORDERS,),
     ),
     Mutant(
         name="an order by another process's uptime is passed on",
-        file="gateway/integrations/intercom/orders.py",
+        file="gateway/integrations/orders.py",
         old="return (order.until_ms - now.uptime_ms) / 1000 if order.boot == self.boot else 0.0",
         new="return (order.until_ms - now.uptime_ms) / 1000",
         tests=(ORDERS,),

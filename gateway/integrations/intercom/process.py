@@ -33,8 +33,8 @@ from devices.vendors.words import DeviceRef, Publication, TopicSuffix
 from gateway.integrations.intercom.doorbird import DoorBird
 from gateway.integrations.intercom.file import DoorBirdSection, IntercomFile
 from gateway.integrations.intercom.line import IntercomFailed, IntercomLine
-from gateway.integrations.intercom.orders import Instant, OrderBook, PassOn
 from gateway.integrations.intercom.twon import RelayState, TwoN
+from gateway.integrations.orders import Instant, OrderBook, PassOn
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import BirthAndWill, InboundMessage
 from gateway.system.backoff import Backoff, shortened

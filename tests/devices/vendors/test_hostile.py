@@ -211,6 +211,7 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
         "ratgdo": {UnlockDoor, LockDoor},
         "perron": {UnlockDoor, QueryState},
         "locker": {UnlockDoor, QueryState},
+        "matter": {UnlockDoor, LockDoor, QueryState},
         "proglove": set(),  # feedback has to carry an id and a time
         "scanner": {ShowResult},
         "signal": {SetSignal},

@@ -12,8 +12,8 @@ from devices.vendors import VENDORS
 from devices.vendors.definition import DEVICE_KINDS
 
 ROOT = Path(__file__).parents[3]
-# Vendors whose name is also a kind of device, an account at the broker, a URL's scheme or Perron's own word.
-AMBIGUOUS = {"guard", "homeassistant", "perron", "rtsp", "scanner", "signal"}
+# Vendors whose name is also a kind of device, an account at the broker, a URL's scheme, a command or Perron's own word.
+AMBIGUOUS = {"guard", "homeassistant", "matter", "perron", "rtsp", "scanner", "signal"}
 NAMES = VENDORS.keys() - AMBIGUOUS
 
 

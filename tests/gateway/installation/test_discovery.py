@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from devices.vendors import matter
 from gateway.config.devices import AnyDevice, CameraDevice, DoorDevice, FridgeDevice, LockDevice, SignalDevice
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
@@ -296,3 +297,21 @@ def test_of_several_cameras_at_one_recorder_only_the_one_in_the_house_is_known(h
         for one in (f"/{path}", "/another")
     ]
     assert known == ["doorbell", None]
+
+
+def test_what_a_matter_server_has_is_offered_for_each_use_and_known_once_it_stands_in_the_house(home: Home) -> None:
+    listed = matter.write_endpoints(
+        [
+            matter.EndpointLine(at=matter.EndpointId(5, 1), kinds=("lock",), product="U200", label="Front"),
+            matter.EndpointLine(at=matter.EndpointId(7, 2), kinds=("cover",), product="Gate"),
+        ]
+    )
+    lock, gate = sightings(home, "matter/bridge/nodes", listed)
+    device = device_of(lock.add_command)
+    assert (device.kind, device.vendor, device.address) == ("lock", "matter", "matter/5-1")
+    assert (lock.name, lock.add_fields["id"]) == ("Front", "front-lock")
+    assert gate.add_fields["reverses"] == "TRIED", "only who tried it may say so"
+    known = home.model_copy(update={"devices": {**home.devices, "front-lock": device}})
+    again, _ = sightings(known, "matter/bridge/nodes", listed)
+    assert (again.known_as, again.add_command) == ("front-lock", "")
+    assert sightings(home, "matter/bridge/nodes", b"\xff") == []

@@ -40,6 +40,7 @@ MANUAL_SOURCES = frozenset(
         OperationSource.BUTTON,
         OperationSource.RFID,
         OperationSource.BIOMETRIC,
+        OperationSource.ALIRO,
         OperationSource.PROPRIETARY_REMOTE,
     }
 )

@@ -29,6 +29,7 @@ def notes(house: SimulatedHome) -> list[str]:
         (OperationSource.BUTTON, None),
         (OperationSource.RFID, None),
         (OperationSource.BIOMETRIC, None),
+        (OperationSource.ALIRO, None),
         (OperationSource.PROPRIETARY_REMOTE, None),
         (OperationSource.REMOTE, "claire"),
         (OperationSource.UNSPECIFIED, None),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from devices.commands import UnlockDoor
 from devices.reports import OperationError
-from gateway.integrations.intercom.orders import MAX_REMEMBERED_ORDERS, Instant, OrderBook, PassOn, Refuse
+from gateway.integrations.orders import MAX_REMEMBERED_ORDERS, Instant, OrderBook, PassOn, Refuse
 
 BEGAN = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
 BOOT = "b1"

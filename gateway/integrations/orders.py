@@ -1,14 +1,14 @@
-"""Decides whether an order to release is passed on to the intercom. Pure: the clocks are arguments.
+"""Decides whether an order is passed on to what obeys whatever arrives. Pure: the clocks are arguments.
 
-An intercom takes no id and no expiry: whatever arrives is obeyed. So an order is passed on only while it lives, once,
-and never if it may have been passed on before this process began.
+An intercom and a Matter lock take no id and no expiry with an order. So the process beside them passes it on only while
+it lives, once, and never if it may have been passed on before this process began.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
 
-from devices.commands import UnlockDoor
+from devices.commands import LockDoor, UnlockDoor
 from devices.reports import OperationError
 from gateway.domain.frozen import Frozen
 
@@ -44,10 +44,10 @@ class OrderBook:
     def __post_init__(self) -> None:
         self._seen: OrderedDict[str, None] = OrderedDict()
 
-    def decide(self, order: UnlockDoor, now: Instant, *, busy: bool) -> PassOn | Refuse:
+    def decide(self, order: UnlockDoor | LockDoor, now: Instant, *, busy: bool) -> PassOn | Refuse:
         """Decide about an order, and remember its id: no second copy of it is ever passed on.
 
-        `busy`: another order is on its way to the intercom.
+        `busy`: another order is on its way.
         """
         if order.id in self._seen:
             return Refuse(failure=OperationError.REPEATED)
@@ -59,7 +59,7 @@ class OrderBook:
             return Refuse(failure=OperationError.EXPIRED)
         return Refuse(failure=OperationError.BUSY) if busy else PassOn(life_s=life_s)
 
-    def _life_s(self, order: UnlockDoor, now: Instant) -> float:
+    def _life_s(self, order: UnlockDoor | LockDoor, now: Instant) -> float:
         """Return the seconds that the order still lives; 0 or less: it does not.
 
         By this process's own uptime if the order names it, else by the wall clock. An order of before its begin may

@@ -1,0 +1,117 @@
+"""Faults in what stands between the house and a Matter server."""
+
+from tests.mutants.mutant import Mutant
+
+PROCESS = "tests/gateway/integrations/matter/test_process.py"
+NODES = "tests/gateway/integrations/matter/test_nodes.py"
+FILE = "tests/gateway/integrations/matter/test_file.py"
+PAYLOADS = "tests/devices/vendors/test_payloads.py"
+VENDOR = "tests/devices/vendors/test_matter.py"
+
+MUTANTS = (
+    Mutant(
+        name="a Matter server is left to repeat an unlock for as long as it likes",
+        file="gateway/integrations/matter/process.py",
+        old='"interaction_timeout_ms": milliseconds,',
+        new="",
+        tests=(PROCESS,),
+    ),
+    Mutant(
+        name="an unlock is no timed invoke",
+        file="gateway/integrations/matter/process.py",
+        old='"timed_request_timeout_ms": milliseconds,',
+        new="",
+        tests=(PROCESS,),
+    ),
+    Mutant(
+        name="a Matter order is waited for beyond its life",
+        file="gateway/integrations/matter/process.py",
+        old="within_s = min(ends_mono - self._mono(), self._file.server.timeout)",
+        new="within_s = self._file.server.timeout",
+        tests=(PROCESS,),
+    ),
+    Mutant(
+        name="a lock order overtakes the unlock before it",
+        file="gateway/integrations/matter/process.py",
+        old="            await asyncio.wait({before}, timeout=life_s)",
+        new="            pass",
+        tests=(PROCESS,),
+    ),
+    Mutant(
+        name="what the server remembers of a lock answers a query",
+        file="gateway/integrations/matter/process.py",
+        old='answer = await session.ask("read_attribute", arguments, within_s=self._file.server.timeout)',
+        new='answer = {path: 1 for path in paths} if arguments else await session.ask("x", {}, within_s=0)',
+        tests=(PROCESS,),
+    ),
+    Mutant(
+        name="a node that the server lost still counts as reached",
+        file="gateway/integrations/matter/process.py",
+        old="online=node.available and node.node not in self._flooding",
+        new="online=node.node not in self._flooding",
+        tests=(PROCESS,),
+    ),
+    Mutant(
+        name="without the Matter server its devices are still online",
+        file="gateway/integrations/matter/process.py",
+        old='online = b"online" if self._is_listed else b"offline"',
+        new='online = b"online"',
+        tests=(PROCESS,),
+    ),
+    Mutant(
+        name="a flood of one node is believed",
+        file="gateway/integrations/matter/process.py",
+        old="        if rate.take(self._mono()):\n            return False",
+        new="        rate.take(self._mono())\n        return False",
+        tests=(PROCESS,),
+    ),
+    Mutant(
+        name="another controller's unlock is taken for our own",
+        file="gateway/integrations/matter/nodes.py",
+        old='if not isinstance(data, dict) or data.get("sourceNode") != controller:',
+        new="if not isinstance(data, dict):",
+        tests=(NODES, PROCESS),
+    ),
+    Mutant(
+        name="a node of the same number in another fabric is our own",
+        file="gateway/integrations/matter/nodes.py",
+        old='return node.fabric is None or data.get("fabricIndex") == node.fabric',
+        new="return True",
+        tests=(NODES,),
+    ),
+    Mutant(
+        name="a node that is played from memory is a lock",
+        file="gateway/integrations/matter/nodes.py",
+        old="number is None or number >= TEST_NODES_FROM or",
+        new="number is None or",
+        tests=(NODES, PROCESS),
+    ),
+    Mutant(
+        name="a Matter server is reached without a certificate across the network",
+        file="gateway/integrations/matter/file.py",
+        old="if not secure and not is_loopback_host(self.host):",
+        new="if not secure and not self.host:",
+        tests=(FILE,),
+    ),
+    Mutant(
+        name="a closure that does not hold is closed",
+        file="devices/vendors/matter.py",
+        old="elif position == m.FULLY_CLOSED and now.get(m.SECURE_STATE) is True:",
+        new="elif position == m.FULLY_CLOSED:",
+        tests=(VENDOR, PAYLOADS),
+    ),
+    Mutant(
+        name="a Matter contact is read the other way round",
+        file="devices/vendors/matter.py",
+        old="known = {True: DoorState.CLOSED, False: DoorState.OPEN}",
+        new="known = {True: DoorState.OPEN, False: DoorState.CLOSED}",
+        tests=(PAYLOADS, PROCESS),
+    ),
+    Mutant(
+        name="the latch is pulled though nobody wanted it",
+        file="devices/vendors/matter.py",
+        old='name = "UnboltDoor" if lock_features & m.UNBOLTING and not command.latch else "UnlockDoor"',
+        new='name = "UnlockDoor"',
+        tests=(VENDOR,),
+    ),
+)
