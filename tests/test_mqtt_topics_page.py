@@ -36,6 +36,7 @@ ADDRESSES = {
     "esphome content": "{base}/binary_sensor/{name}",
     "esphome key": "{base}/binary_sensor/{name}",
     "locker": "{base}/compartment/{name}",
+    "matter": "{base}/5-1",
 }
 HOME = load_home_file(ROOT / "config" / "home.yaml")
 # What a placeholder of the page is in the house of config/home.yaml.

@@ -12,15 +12,21 @@ MUTANTS = (
     Mutant(
         name="a Matter server is left to repeat an unlock for as long as it likes",
         file="gateway/integrations/matter/process.py",
-        old='"interaction_timeout_ms": milliseconds,',
-        new="",
+        old="""\
+"timed_request_timeout_ms": milliseconds,
+        "interaction_timeout_ms": milliseconds,
+""",
+        new='"timed_request_timeout_ms": milliseconds,\n',
         tests=(PROCESS,),
     ),
     Mutant(
         name="an unlock is no timed invoke",
         file="gateway/integrations/matter/process.py",
-        old='"timed_request_timeout_ms": milliseconds,',
-        new="",
+        old="""\
+"timed_request_timeout_ms": milliseconds,
+        "interaction_timeout_ms": milliseconds,
+""",
+        new='"interaction_timeout_ms": milliseconds,\n',
         tests=(PROCESS,),
     ),
     Mutant(

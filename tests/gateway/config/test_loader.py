@@ -158,7 +158,7 @@ def test_an_unknown_vendor_is_told_which_are_known_and_nothing_that_is_not_near(
     file = changed(tmp_path, "vendor: somfy", "vendor: yale")
     with pytest.raises(ConfigError) as caught:
         load_home_file(file)
-    known = "'somfy', 'alexa', 'nukihub', 'zigbee2mqtt', 'zwave' or 'guard'"
+    known = "'somfy', 'alexa', 'nukihub', 'zigbee2mqtt', 'zwave', 'matter' or 'guard'"
     assert str(caught.value).splitlines()[0].endswith(f"no such vendor: 'yale'; known are {known}.")
 
 
