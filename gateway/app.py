@@ -656,5 +656,7 @@ def _has_door_answered(state: Entrance) -> bool:
 
 def _current_clip(state: Entrance) -> ipc.ClipKey | None:
     if state.visit is not None:
+        if not state.visit.recording.is_filmed:
+            return None
         return ipc.ClipKey(visit=state.visit.id, part=state.visit.recording.part)
     return None if state.incident is None else ipc.ClipKey(visit=state.incident, part=1)

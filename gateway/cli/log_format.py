@@ -130,6 +130,8 @@ def _happening_text(happening: Happening) -> str | None:
             return None if happening.value == happening.previous else f"the {what}{of} is {value}"
         case HappeningKind.SENSOR_REPORTED:
             return None if happening.value == happening.previous else f"{happening.subject}: {value}"
+        case HappeningKind.STAYS_CHANGED:
+            return f"stays of guests: {'none' if happening.value == '0' else happening.value}"
         case HappeningKind.PAUSES_CHANGED:
             return f"the household's pauses: {'none' if happening.value == '0' else happening.value}"
         case HappeningKind.SCAN_ANSWERED:

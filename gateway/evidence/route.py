@@ -124,7 +124,7 @@ class RouteAccount(CanonicalModel):
 
     route: Annotated[tuple[RouteClosure, ...], Field(max_length=MAX_CLOSURES)] = ()
     evidence: RouteEvidence = RouteEvidence(required=None, gaps=())
-    holder: ShortText | None = None  # `courier`, `receiver`, or `keeper:` and a name; None: an incident
+    holder: ShortText | None = None  # `courier`, `household`, `receiver`, or `keeper:` and a name; None: an incident
     marks: tuple[RouteMark, ...] = ()
     custody: tuple[CustodyStep, ...] = ()
     place: DeliveryPlace | None = None  # None: an incident, or a reception

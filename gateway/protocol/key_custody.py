@@ -13,7 +13,8 @@ from gateway.domain.delivery.result import DoorResult
 from gateway.domain.frozen import Frozen
 from gateway.protocol.narrative import Happening, HappeningKind, narrative
 
-COURIER, KEEPER = "courier", "keeper:"  # who acts in a visit, as log and proof name it; a keeper's id follows
+# Who acts in a visit, as log and proof name it; a keeper's id follows. `household`: somebody whom it let in as its own
+COURIER, HOUSEHOLD, KEEPER = "courier", "household", "keeper:"
 
 
 class KeyWord(StrEnum):

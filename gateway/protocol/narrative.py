@@ -42,6 +42,7 @@ class HappeningKind(StrEnum):
     STOP_LIFTED = "StopLifted"
     OWNER_ACKNOWLEDGED = "OwnerAcknowledged"
     PAUSES_CHANGED = "PausesChanged"  # the number of pauses
+    STAYS_CHANGED = "StaysChanged"  # the number of stays of guests
     LOCK_REQUESTED = "LockAsked"
     UNLOCK_NOT_SENT = "UnlockNotSent"  # why
     PROOF_SEALED = "Sealed"  # the visit
@@ -116,7 +117,7 @@ class _Event(_LogPart):
     flag: bool = Field(default=False, validation_alias=AliasChoices("safe_mode", "ok", "expecting", "yes"))
     retained: bool = Field(default=True, validation_alias=AliasPath("heard", "retained"))
     temp_c: Annotated[float, Field(ge=-100, le=200)] | None = Field(None, validation_alias=AliasPath("cold", "temp_c"))
-    pauses: tuple[object, ...] | None = None
+    periods: tuple[object, ...] | None = Field(None, validation_alias=AliasChoices("pauses", "stays"))
     code_end: str = Field("", validation_alias=AliasPath("code", "last"))
     matches: tuple[Mapping[str, object], ...] = ()
     keeper: str = ""
@@ -190,7 +191,7 @@ class NarrativeReader:
             return
         happened = partial(Happening, at=step.at, is_clock_trusted=step.trusted, entrance=step.entrance)
         event, kind = step.event, _KINDS.get(f"{step.event.event}+" if step.event.flag else step.event.event)
-        value, subject = str(len(event.pauses)) if event.pauses is not None else event.value or "", ""
+        value, subject = str(len(event.periods)) if event.periods is not None else event.value or "", ""
         if kind is HappeningKind.SENSOR_REPORTED:
             closure, _slash, role = event.sensor.rpartition("/")
             kind = _SENSOR_KINDS.get(role, kind)

@@ -29,7 +29,7 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit import summary
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE, ORDER_ROLE
-from gateway.domain.visit.predicates import courier_cameras
+from gateway.domain.visit.predicates import courier_cameras, requires_film
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.domain.visit.views import all_sensors, find_closure, find_sensor
 from gateway.evidence.archive import Archive
@@ -313,8 +313,11 @@ class CommandExecutor:
 def is_filmed_live(command: c.Unlock, state: Entrance, proofs: Mapping[str, CameraProof], mono: float) -> bool:
     """Return whether each camera proves now that it is live and films this visit.
 
-    Those of the closure that opens have to see the courier move.
+    Those of the closure that opens have to see the courier move. A visit without a film needs no camera, unless the
+    entrance requires the film.
     """
+    if state.visit is not None and not state.visit.recording.is_filmed:
+        return not requires_film(state)
     clip = ClipKey(visit=command.visit, part=state.visit.recording.part if state.visit is not None else 1)
     moving = courier_cameras(state)
     return all(

@@ -10,11 +10,11 @@ from gateway.domain.delivery.temperature import NO_LIMITS, Limits, stricter
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.events import FactsChanged, KeeperWithdrawn, OwnerAcknowledged, PreflightDue, Scanned
 from gateway.domain.visit.predicates import routes_to
-from gateway.domain.visit.state import Entrance
+from gateway.domain.visit.state import Entrance, Evidence
 from gateway.domain.visit.views import closure_of, fact_of
 from gateway.protocol.cold_chain import read_cold_chain
 from gateway.protocol.hash_chain import Json
-from gateway.protocol.key_custody import COURIER, KEEPER
+from gateway.protocol.key_custody import COURIER, HOUSEHOLD, KEEPER
 from gateway.storage import entrance_state, entrances, keepers, outbox, pauses, recordings
 from gateway.storage.audit_log import bodies_of_visit, code_digest, code_key, encode, encode_code, encode_event
 from gateway.storage.database import Database
@@ -105,9 +105,12 @@ def _begun_route(decision: StoredDecision, key: bytes) -> dict[str, Json]:
             "sensors": list(closure.sensors),
             "basic": {role: fact_of(decision.state, name).value for role, name in basic.items()},
         })  # fmt: skip
+    errand = visit.delivery.errand
+    evidence = rules.evidence if errand.is_filmed else Evidence.NONE
+    somebody = HOUSEHOLD if errand.for_household else COURIER
     route: dict[str, Json] = {
-        "place": visit.delivery.place, "alternative": next(begun, 0), "evidence": rules.evidence.value,
-        "holder": f"{KEEPER}{visit.holder}" if visit.holder else COURIER,
+        "place": visit.delivery.place, "alternative": next(begun, 0), "evidence": evidence.value,
+        "holder": f"{KEEPER}{visit.holder}" if visit.holder else somebody,
         "closures": closures,
         "parcels": tuple(sorted(code_digest(parcel, key) for parcel in visit.parcels)),
         **_begun_items(decision, key),
@@ -230,6 +233,11 @@ def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> No
             recordings.begin_film(
                 db, command.visit, command.part, entrance=step.entrance, delivery=delivery, utc=step.now.utc
             )
+        case c.SealProof():  # a part without a film has no other beginning
+            delivery = None if step.state.visit is None else step.state.visit.delivery.id
+            recordings.begin_film(
+                db, command.visit, command.part, entrance=step.entrance, delivery=delivery, utc=step.now.utc
+            )
         case c.StopRecording(keep=False):
             recordings.drop_film(db, command.visit, command.part)
         case (
@@ -239,7 +247,6 @@ def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> No
             | c.Close()
             | c.QuerySensor()
             | c.StopRecording()
-            | c.SealProof()
             | c.ShowSignal()
             | c.NotifyOwner()
             | c.RaiseAlarm()

@@ -14,7 +14,7 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.conditions import FridgeReported
 from gateway.domain.visit.conditions.cold_chain import FridgeState
 from gateway.domain.visit.decide import decide
-from gateway.domain.visit.state import CameraState, Entrance, KeeperCode, PausePeriod, Rules
+from gateway.domain.visit.state import CameraState, Entrance, KeeperCode, PausePeriod, Rules, StayPeriod
 from gateway.runtime.effects import is_filmed_live
 from gateway.runtime.entrance import commands_without_store
 from gateway.video.ipc import CameraProof, ClipKey
@@ -65,6 +65,7 @@ class SimulatedHome:
         self.stopped = False
         self.epoch = 0
         self.pauses: tuple[PausePeriod, ...] = ()
+        self.stays: tuple[StayPeriod, ...] = ()
         # the gateway
         self.mem = self.stored
         self.alive = False
@@ -125,7 +126,7 @@ class SimulatedHome:
     def boot(self) -> None:
         """Start the gateway from what is stored."""
         self.alive = True
-        self.mem = replace(self.stored, pauses=self.pauses)
+        self.mem = replace(self.stored, pauses=self.pauses, stays=self.stays)
         self.due_at = None
         recent = [at for at in self.crashes if self.t - at < 60]
         self.feed(e.Restarted(safe_mode=len(recent) >= CRASHES_FOR_SAFE_MODE))
@@ -229,7 +230,9 @@ class SimulatedHome:
     def _newer_facts(self, _new: Entrance, commands: tuple[c.Command, ...]) -> e.Event:
         """Why an intent was rolled back."""
         facts = self.promises[next(x.delivery for x in commands if isinstance(x, c.ReserveOpening))].facts()
-        return e.FactsChanged(delivery=facts, stopped=self.stopped, epoch=self.epoch, pauses=self.pauses)
+        return e.FactsChanged(
+            delivery=facts, stopped=self.stopped, epoch=self.epoch, pauses=self.pauses, stays=self.stays
+        )
 
     def _disk_fails(self, event: e.Event) -> None:
         if self.mem.disk_ok and event != e.DiskChanged(ok=False):
@@ -249,7 +252,8 @@ class SimulatedHome:
             if isinstance(command, c.ReserveOpening):
                 promise = self.promises[command.delivery]
                 expected = (command.version, command.permission_version, command.stop_epoch)
-                if (promise.version, promise.permission_version, self.epoch) != expected or self.paused():
+                newest = (promise.version, promise.permission_version, self.epoch)
+                if newest != expected or self.is_closed_to(promise, new):
                     return False
                 self.oracle.intends(command, new, promise)
                 self.intents[command.visit] = command.delivery
@@ -524,6 +528,33 @@ class SimulatedHome:
     def paused(self) -> bool:
         """Whether the household has said that nothing comes in now."""
         return any(pause.start <= EPOCH + timedelta(seconds=self.t) < pause.end for pause in self.pauses)
+
+    def stay_now(self, at: Entrance | None = None) -> StayPeriod | None:
+        """The stay of guests that holds now, by the store or by what the gateway knows."""
+        stays = self.stays if at is None else at.stays
+        return next((stay for stay in stays if stay.start <= EPOCH + timedelta(seconds=self.t) < stay.end), None)
+
+    def is_closed_to(self, promise: SimulatedDelivery, new: Entrance) -> bool:
+        """Whether a pause or a stay forbids this intent, or the gateway does not know of a stay yet."""
+        if promise.errand.for_household:
+            return False
+        return self.paused() or self.stay_now() != self.stay_now(new)
+
+    def stay(self, start: float, end: float, *, admits: bool = False) -> None:
+        """The host plans a stay, in seconds from now: stored at once, an event a moment later."""
+        now = EPOCH + timedelta(seconds=self.t)
+        begins, ends = now + timedelta(seconds=start), now + timedelta(seconds=end)
+        self._host(
+            (*self.stays, StayPeriod(id=f"s{len(self.stays)}", start=begins, end=ends, admits_deliveries=admits))
+        )
+
+    def end_stays(self) -> None:
+        """The host ends or withdraws them all."""
+        self._host(())
+
+    def _host(self, stays: tuple[StayPeriod, ...]) -> None:
+        self.stays = stays
+        self.later(self.rng.uniform(0, 0.2), lambda: self.feed(e.StaysChanged(stays=self.stays)))
 
     def pause(self, start: float, end: float) -> None:
         """The household plans a pause, in seconds from now: stored at once, an event a moment later."""

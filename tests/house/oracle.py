@@ -139,7 +139,11 @@ class Oracle:
         house = self.house
         assert promise.refusal is None, "I9 intent after a cancellation or revocation"
         assert not house.stopped, "I9 intent after the owner's stop"
-        assert not house.paused(), "I9 intent in a pause"
+        is_own = promise.errand.for_household
+        assert is_own or not house.paused(), "I9 intent in a pause"
+        stay = house.stay_now()
+        is_admitted = stay is None or (stay.admits_deliveries and not house.rules.is_filmed)
+        assert is_own or is_admitted, "I31 a courier comes in while guests stay"
         assert not house.faults.untrusted, "I1 intent with an untrusted clock"
         assert promise.start <= house.t < promise.end, "I1 intent outside the window"
         assert promise.entrance == "front", "I1 intent at the wrong entrance"
@@ -148,26 +152,46 @@ class Oracle:
         assert reserve.visit not in house.intents, "I5 an intent's id twice"
         assert house.session is not None, "I6 no broker"
         assert not house.faults.disk, "I6 no disk"
-        assert not house.faults.camera, "I6 a camera is down"
+        if promise.errand.is_filmed and stay is None:
+            self._check_film(reserve.visit)
         assert house.faults.battery is not BatteryLevel.CRITICAL, "I6 the lock's battery is nearly empty"
-        assert not house.faults.still, "I6 the courier is not seen moving"
-        assert house.clip == reserve.visit, "I3 no film of this visit runs"
-        recording = all(house.camera_state(name).recording for name in house.rules.cameras)
-        assert recording, "I3 the first fragment is not on disk"
         assert house.premises.bolt_out or house.premises.last_bolt >= self.lock_made, "I6 the bolt was not locked"
         door_moved = house.premises.last_leaf >= self.door_made
         assert not house.premises.door_open or door_moved, "I6 the door was not closed"
         assert not new.safe_mode, "I6 intent in safe mode"
         assert not (promise.cold and house.faults.warm), "a warm fridge for a cold chain"
-        assert not new.somebody_home, "intent though somebody is home"
-        assert house.followed.may_open(), "I6 intent though somebody who is followed is home, or a siren would answer"
-        rung_for = house.t - self.begun_at[reserve.visit]
-        assert rung_for > house.rules.timing.ring - 0.001, "nobody had the time to say no"
-        assert self.answered_at <= self.begun_at[reserve.visit], "somebody answered"
-        assert reserve.visit in self.rang, "the bell never rang"
+        assert is_own or not new.somebody_home, "intent though somebody is home"
+        may_open = house.followed.may_open()
+        assert is_own or may_open, "I6 intent though somebody who is followed is home, or a siren would answer"
+        if promise.errand.rings:
+            rung_for = house.t - self.begun_at[reserve.visit]
+            assert rung_for > house.rules.timing.ring - 0.001, "nobody had the time to say no"
+            assert reserve.visit in self.rang, "the bell never rang"
+        assert is_own or self.answered_at <= self.begun_at[reserve.visit], "somebody answered"
         assert reserve.visit in self.yes or not promise.needs_yes, "nobody said yes"
         self._check_codes(reserve.visit, promise)
         self.seen["intent"] += 1
+
+    def _check_film(self, visit: str) -> None:
+        """Every camera films this visit, and sees the courier move."""
+        house = self.house
+        assert not house.faults.camera, "I6 a camera is down"
+        assert not house.faults.still, "I6 the courier is not seen moving"
+        assert house.clip == visit, "I3 no film of this visit runs"
+        recording = all(house.camera_state(name).recording for name in house.rules.cameras)
+        assert recording, "I3 the first fragment is not on disk"
+
+    def _check_privacy(self) -> None:
+        """I31, by what the cameras do: nothing is filmed in a stay, nor an errand that is not filmed, ever."""
+        house = self.house
+        private = {visit for visit, of in house.intents.items() if not house.promises[of].errand.is_filmed}
+        running = house.mem.visit
+        if running is not None and not running.delivery.errand.is_filmed:
+            private.add(running.id)
+        assert private.isdisjoint(house.clips), "I31 a private errand is filmed"
+        if house.stay_now() is not None and not house.faults.untrusted and house.stay_now(house.mem) is not None:
+            assert not house.clips, f"I31 filmed in a stay: {house.clips}"
+            self.seen["stay"] += 1
 
     def _check_codes(self, visit: str, promise: SimulatedDelivery) -> None:
         """The visit began with a code of this delivery, and with the courier's proof near it where that is asked."""
@@ -263,7 +287,7 @@ class Oracle:
                 self._check_collected(command)
             case c.StopRecording(visit=visit, part=part, keep=keep):
                 assert keep or visit not in self.published, "I3 film of an opening thrown away"
-                if visit in self.house.intents and keep:
+                if visit in self.house.intents and keep and self.house.stay_now() is None:
                     assert (visit, part) in self.proven_parts, "I3 the film ended before the door was proven locked"
             case c.SealProof(visit=visit, part=part, gaps=gaps):
                 lost = {camera for of, number, camera in self.lost_cameras if (of, number) == (visit, part)}
@@ -271,6 +295,8 @@ class Oracle:
                 self.seen["sealed"] += 1
             case c.NotifyOwner(notification=saying):
                 self.seen[f"saying {saying}"] += 1
+                is_private = self.house.stay_now() is not None and self.house.stay_now(self.house.mem) is not None
+                assert not (command.picture and is_private), "I31 a picture in a message in a stay"
             case _:
                 self.seen[type(command).__name__] += 1
 
@@ -331,7 +357,8 @@ class Oracle:
         )
 
     def shows(self, mem: Entrance) -> None:
-        """What may be shown as locked."""
+        """What may be shown as locked, and what may be filmed."""
+        self._check_privacy()
         if is_locked(mem):
             last = max(self.published.values(), default=NEVER_S)
             assert self.lock_asked >= last, "I8 locked shown without an answer asked after the last unlock"
@@ -407,4 +434,5 @@ class Oracle:
         count = sum(house.intents[by] == delivery for _, by in openings)
         assert count <= house.promises[delivery].allowance, "I2 more openings than allowed"
         unseen = visit in self.held and visit in self.claimed  # late: nobody films what no report has told yet
-        assert visit in house.clips or unseen, "I3 an opening that is not filmed"
+        is_private = not house.promises[delivery].errand.is_filmed or house.stay_now() is not None
+        assert visit in house.clips or unseen or is_private, "I3 an opening that is not filmed"

@@ -23,6 +23,20 @@ _DOUBTABLE_STATES = frozenset({
 MAX_WITHDRAWALS_PER_OPENING = 2  # of the bolt for one opening
 
 
+class Errand(Frozen):
+    """What a visit is for, as far as other rules follow from it than from a parcel that a retailer sends."""
+
+    is_filmed: bool = True  # False: nothing of the visit is filmed or pictured, whatever the entrance requires
+    rings: bool = True  # False: the bell does not ring, and nobody is asked or can refuse in the ringing time
+    has_parcels: bool = True  # False: nothing is brought, so the visit has no result of parcels
+    # True: the household lets this person in as one of its own. Its presence, its pauses and its guests refuse nothing,
+    # and after the visit a hand at the door is its own
+    for_household: bool = False
+
+
+PARCEL_ERRAND = Errand()
+
+
 class VisitDelivery(Frozen):
     """A delivery order and its permission as stored, at the moment of the event that carries them."""
 
@@ -50,6 +64,7 @@ class VisitDelivery(Frozen):
     for_robot: bool = False  # a robot brings it, and nobody else may
     yes_each: bool = False  # each opening needs a yes of its own
     collect: frozenset[str] = frozenset()  # normalised codes of the parcels that the courier takes with him
+    errand: Errand = PARCEL_ERRAND
 
     @property
     def only_collects(self) -> bool:

@@ -13,9 +13,11 @@ from gateway.domain.frozen import Frozen
 
 FALLBACK_REFUSALS = frozenset({
     Refusal.NOT_READY, Refusal.CAMERA_UNAVAILABLE, Refusal.FRIDGE_TOO_WARM, Refusal.FRIDGE_TOO_COLD,
-    Refusal.FRIDGE_FULL, Refusal.HOUSEHOLD_PRESENT, Refusal.NO_RECEIVER,
+    Refusal.FRIDGE_FULL, Refusal.HOUSEHOLD_PRESENT, Refusal.NO_RECEIVER, Refusal.GUEST_PRESENT,
 })  # fmt: skip
 """The refusals whose reason is the entrance alone."""
+
+_SOMEBODY_HOME = frozenset({Refusal.HOUSEHOLD_PRESENT, Refusal.GUEST_PRESENT})
 
 MAX_MOVES = 5  # of one delivery: more are a fault or an attack
 
@@ -61,7 +63,7 @@ def _options(order: DeliveryOrder, plan: FallbackPlan, refusal: Refusal) -> Iter
         is_accepted = order.entrances is None or entrance in order.entrances
         is_provable = order.courier is not None or entrance not in plan.courier_proof
         # A person who is home at one entrance may be in the living space, whatever was reported at the other
-        is_empty = refusal is not Refusal.HOUSEHOLD_PRESENT or entrance not in plan.living_space
+        is_empty = refusal not in _SOMEBODY_HOME or entrance not in plan.living_space
         is_proven = entrance not in plan.unproven or not order.lies_at.isdisjoint(plan.unproven)
         if is_elsewhere and is_accepted and is_provable and is_empty and is_proven:
             # Of the entrance's places, the one with the id of the order's own place comes first

@@ -30,6 +30,8 @@ class Refusal(StrEnum):
     HOUSEHOLD_PRESENT = auto()
     STOPPED_BY_OWNER = auto()
     PAUSED = auto()
+    GUEST_PRESENT = auto()  # guests stay in the home: nothing is filmed, and no courier comes in
+    REVOKED = auto()  # the owner ended the pass of the person whose code it is
     AWAITING_PERMISSION = auto()
     NOT_APPROVED = auto()
     FRIDGE_TOO_WARM = auto()

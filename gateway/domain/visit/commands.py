@@ -46,6 +46,7 @@ class Notification(StrEnum):
     PARCEL_DECLINED = auto()
     PARCEL_HANDED_OVER = auto()
     NO_RECEIVER = auto()
+    ADMITTED = auto()  # the box let somebody of the household's own in: nobody rings
     MOVED = auto()  # no entrance sends it: the house moved a delivery to another place
 
 
@@ -163,7 +164,10 @@ class ReleaseOpening(Frozen):
 
 
 class StartRecording(Frozen):
-    """Record all cameras of the entrance, pre-roll first, as this part of the visit (or incident)."""
+    """Record all cameras of the entrance, pre-roll first, as this part of the visit (or incident).
+
+    There is no such command, and so no film, for a part in a stay of guests or of an errand that is not filmed.
+    """
 
     visit: str
     part: int = 1

@@ -34,6 +34,7 @@ from gateway.domain.visit import door_open as inside
 from gateway.domain.visit import events as e
 from gateway.domain.visit.predicates import (
     are_all_secured,
+    guest_refusal,
     has_unlock_intent,
     held_closures,
     is_courier_seen,
@@ -44,7 +45,16 @@ from gateway.domain.visit.predicates import (
     may_open,
     unproven_sensors,
 )
-from gateway.domain.visit.state import BETWEEN_INTENTS, ENTRANCE_WIDE, Entrance, Once, Phase, Timer
+from gateway.domain.visit.state import (
+    BETWEEN_INTENTS,
+    ENTRANCE_WIDE,
+    Entrance,
+    Once,
+    PausePeriod,
+    Phase,
+    StayPeriod,
+    Timer,
+)
 from gateway.domain.visit.step import Step
 from gateway.domain.visit.views import condition_view, sensor_names
 
@@ -175,6 +185,8 @@ def _on_household_event(step: Step, event: e.HouseholdEvent) -> None:
                 step.attend()
         case e.PausesChanged(pauses=planned):
             step.state = replace(step.state, pauses=planned)
+        case e.StaysChanged(stays=stays):
+            step.state = replace(step.state, stays=stays)
         case e.LockRequested(id=ident):
             lock_request.begin(step, ident)
         case e.KeeperWithdrawn(codes=codes):
@@ -193,6 +205,8 @@ def _on_facts_changed(step: Step, event: e.FactsChanged) -> None:
     _set_stop(step, event.epoch, stopped=event.stopped)
     if event.pauses is not None:
         step.state = replace(step.state, pauses=event.pauses)
+    if event.stays is not None:
+        step.state = replace(step.state, stays=event.stays)
     readiness.facts_changed(step, event.delivery)
     visit = step.state.visit
     if visit is not None and visit.delivery.id == event.delivery.id and visit.phase in BETWEEN_INTENTS:
@@ -237,7 +251,8 @@ def _settle_entrance(step: Step) -> None:
     intrusion.settle_incident(step)
     safemode.settle(step)
     lock_request.settle(step)
-    _settle_pauses(step)
+    _settle_periods(step)
+    film.settle_stay(step)
     aging.settle(step)
     _query_unproven(step)
     readiness.settle(step)
@@ -247,14 +262,16 @@ def _settle_entrance(step: Step) -> None:
     _alarm_of_conditions(step)
 
 
-def _settle_pauses(step: Step) -> None:
-    """Remove pauses that are over, and set a timer for the next begin or end so that observers see the change then."""
-    now, pauses = step.now, step.state.pauses
-    if pauses and now.trusted:
+def _settle_periods(step: Step) -> None:
+    """Remove pauses and stays that are over, and set a timer for the next begin or end: what follows happens then."""
+    now, pauses, stays = step.now, step.state.pauses, step.state.stays
+    if (pauses or stays) and now.trusted:
         pauses = tuple(pause for pause in pauses if now.utc < pause.end)
-        if pauses != step.state.pauses:
-            step.state = replace(step.state, pauses=pauses)
-    turns = [instant for pause in pauses for instant in (pause.start, pause.end) if instant > now.utc]
+        stays = tuple(stay for stay in stays if now.utc < stay.end)
+        if (pauses, stays) != (step.state.pauses, step.state.stays):
+            step.state = replace(step.state, pauses=pauses, stays=stays)
+    periods: tuple[PausePeriod | StayPeriod, ...] = (*pauses, *stays)
+    turns = [instant for period in periods for instant in (period.start, period.end) if instant > now.utc]
     if not turns or not now.trusted:
         step.clear_timers(Timer.PAUSE)
         return
@@ -309,9 +326,9 @@ def _alarm_of_conditions(step: Step) -> None:
 def _before_intent(step: Step) -> None:
     """Ring, wait for a veto (or for approval), and commit when every condition is met."""
     _watch_bell_and_cameras(step)
-    visit = step.visit
-    refusal = _reason_to_end(step)
-    if visit.consent.attended or (is_in_use(step.state) and step.state.rules.household_refuses):
+    visit, rules = step.visit, step.state.rules
+    refusal, is_own = _reason_to_end(step), visit.delivery.errand.for_household
+    if not is_own and (visit.consent.attended or (is_in_use(step.state) and rules.household_refuses)):
         transitions.end_attended(step)
     elif refusal is not None:
         transitions.refuse(step, refusal)
@@ -321,7 +338,7 @@ def _before_intent(step: Step) -> None:
         step.clear_timers(Timer.RING)  # the deadline of the bell or the cameras ends the waiting
     elif _on_awaited_approval(step):
         if visit.phase is Phase.RINGING:
-            limit = approval_limit_s(visit.delivery.brand, step.state.rules.timing)
+            limit = approval_limit_s(visit.delivery.brand, rules.timing)
             step.transition(Phase.APPROVING, {Timer.APPROVAL: limit})
     else:
         no = may_open(step.state, visit.delivery, step.now, visit.route)
@@ -354,7 +371,8 @@ def _reason_to_end(step: Step) -> Refusal | None:
     state, visit = step.state, step.visit
     if state.stopped:
         return Refusal.STOPPED_BY_OWNER
-    refusal = visit.delivery.refusal or keeper_refusal(state.rules, visit.keeper)
+    guests = guest_refusal(state, visit.delivery, step.now)
+    refusal = guests or visit.delivery.refusal or keeper_refusal(state.rules, visit.keeper)
     if refusal is not None:
         return refusal
     if state.incident is not None or state.safe_mode or step.timer_expired(Timer.BELL):

@@ -9,7 +9,7 @@ from gateway.domain.delivery.label import LabelElements
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 from gateway.domain.visit.conditions.contract import ConditionReport
-from gateway.domain.visit.state import CodeKind, KeeperCode, PausePeriod, RobotProof
+from gateway.domain.visit.state import CodeKind, KeeperCode, PausePeriod, RobotProof, StayPeriod
 
 
 class ReportContext(Frozen):
@@ -229,6 +229,12 @@ class PausesChanged(Frozen):
     pauses: tuple[PausePeriod, ...]
 
 
+class StaysChanged(Frozen):
+    """All stays of guests at this entrance as they are in the store now."""
+
+    stays: tuple[StayPeriod, ...]
+
+
 class LockRequested(Frozen):
     """Somebody requests to lock now (a person's id; None: without an account); `id` is random, made by the runtime."""
 
@@ -261,6 +267,7 @@ class FactsChanged(Frozen):
     stopped: bool
     epoch: int
     pauses: tuple[PausePeriod, ...] | None = None  # set where the intent was rolled back
+    stays: tuple[StayPeriod, ...] | None = None  # the same
 
 
 class UnsentReason:
@@ -337,6 +344,7 @@ HouseholdEvent = (
     | LockoutCleared
     | HomeChanged
     | PausesChanged
+    | StaysChanged
     | LockRequested
     | KeeperWithdrawn
 )

@@ -227,7 +227,8 @@ def _on_camera_changed(step: Step, event: e.CameraChanged) -> None:
     step.state = replace(step.state, cameras={**step.state.cameras, event.camera: has})
     required = event.camera in step.state.rules.cameras
     is_lost = had.live and had.recording and not (has.live and has.recording)
-    if required and is_lost and has_unlock_intent(step.state) and step.visit.recording.is_running:
+    films = has_unlock_intent(step.state) and step.visit.recording.is_running and step.visit.recording.is_filmed
+    if required and is_lost and films:
         step.emit(RaiseAlarm(code=AlarmCode.CAMERA_LOST, detail=event.camera))
         recording = step.visit.recording
         gaps = tuple(dict.fromkeys((*recording.gaps, event.camera)))

@@ -1,13 +1,16 @@
 """Starts, ends and seals the parts of a visit's film."""
 
+from gateway.domain.delivery.candidate import PARCEL_ERRAND, Errand
 from gateway.domain.frozen import replace
 from gateway.domain.visit.commands import AlarmCode, RaiseAlarm, SealProof, StartRecording, StopRecording
 from gateway.domain.visit.events import FilmClosed, ProofSealed
+from gateway.domain.visit.predicates import is_stay
 from gateway.domain.visit.state import Recording, Timer
 from gateway.domain.visit.step import Step
 
 FILM_NOT_CLOSED = "film_not_closed"
 NO_FILM = "no_film"
+STAY_BEGAN = "stay_began"  # the film ends early, because a stay of guests begins
 
 
 def begin(step: Step, ident: str, part: int) -> None:
@@ -17,29 +20,65 @@ def begin(step: Step, ident: str, part: int) -> None:
     step.state = replace(step.state, cameras=cameras)
 
 
-def declared_gaps(step: Step, route: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the gaps of the proof of this route that are known before anything is filmed."""
+def may_film(step: Step, errand: Errand = PARCEL_ERRAND) -> bool:
+    """Return whether the cameras may film now: not what an errand excludes, and nothing in a stay of guests."""
+    return errand.is_filmed and not is_stay(step.state, step.now)
+
+
+def new_recording(step: Step, errand: Errand, route: tuple[str, ...], part: int = 1) -> Recording:
+    """Return a part that begins now, with the gaps of the proof that are known before anything is filmed."""
+    filmed = may_film(step, errand)
+    gaps = () if filmed and step.state.rules.is_filmed else (NO_FILM,)
     of_closures = (gap for ident in route for gap in step.closure(ident).declared_gaps)
-    return (*(() if step.state.rules.is_filmed else (NO_FILM,)), *of_closures)
+    return Recording(part=part, gaps=(*gaps, *of_closures), is_filmed=filmed)
+
+
+def resume(step: Step) -> None:
+    """Film on after a restart, if the visit has a film. `settle_stay` has ended it where a stay began meanwhile."""
+    recording = step.visit.recording
+    if recording.is_filmed:
+        begin(step, step.visit.id, recording.part)
+
+
+def end_early(step: Step) -> None:
+    """End the film of the running visit, because a stay begins; the visit goes on. Nobody came in: it is deleted."""
+    visit, recording = step.visit, step.visit.recording
+    if recording.is_filmed and recording.is_running:
+        step.emit(StopRecording(visit=visit.id, part=recording.part, keep=visit.unlock_intent))
+        gaps = tuple(dict.fromkeys((*recording.gaps, STAY_BEGAN)))
+        step.visit = replace(visit, recording=replace(recording, is_filmed=False, gaps=gaps))
+
+
+def settle_stay(step: Step) -> None:
+    """End each film when a stay of guests begins; an incident ends with its film, after its alarm."""
+    if not is_stay(step.state, step.now):
+        return
+    if step.state.visit is not None:
+        end_early(step)
+    if step.state.incident is not None:
+        step.emit(StopRecording(visit=step.state.incident, part=1, keep=True))
+        step.state = replace(step.state, incident=None)
+        step.clear_timers(Timer.INCIDENT)
 
 
 def begin_next_part(step: Step) -> None:
     """Start the next set of clips, with its own manifest; the seal of an unsealed part follows its film."""
     recording = step.visit.recording
     waiting = () if recording.is_sealing else ((recording.part, recording.gaps),)
-    part = recording.part + 1
-    next_part = Recording(
-        part=part, gaps=declared_gaps(step, step.visit.route), unsealed_parts=recording.unsealed_parts + waiting
-    )
+    next_part = new_recording(step, step.visit.delivery.errand, step.visit.route, recording.part + 1)
+    next_part = replace(next_part, unsealed_parts=recording.unsealed_parts + waiting)
     step.visit = replace(step.visit, recording=next_part)
-    begin(step, step.visit.id, part)
+    if next_part.is_filmed:
+        begin(step, step.visit.id, next_part.part)
 
 
 def end(step: Step) -> None:
     """End the film after the post-roll."""
-    visit = step.visit
-    step.emit(StopRecording(visit=visit.id, part=visit.recording.part, keep=True))
-    step.visit = replace(visit, recording=replace(visit.recording, is_running=False))
+    visit, recording = step.visit, step.visit.recording
+    if recording.is_filmed:
+        step.emit(StopRecording(visit=visit.id, part=recording.part, keep=True))
+    is_closed = recording.is_closed or not recording.is_filmed
+    step.visit = replace(visit, recording=replace(recording, is_running=False, is_closed=is_closed))
     step.clear_timers(Timer.POST_ROLL)
     step.set_timer(Timer.SEAL, step.state.rules.timing.film_closes)
 
@@ -86,7 +125,8 @@ def end_visit(step: Step) -> None:
     step.end_visit()
     ordered = (step.closure(ident) for ident in visit.entry.ordered_at)
     is_guarded = all(closure.guarded or not closure.is_private for closure in ordered)
-    if visit.opened or visit.entry.unanswered or not is_guarded:
+    may_come_out = visit.opened and not visit.delivery.errand.for_household
+    if may_come_out or visit.entry.unanswered or not is_guarded:
         grace_visit = replace(visit, recording=replace(visit.recording, unsealed_parts=()))
         step.state = replace(step.state, grace_visit=grace_visit)
         start_grace(step)

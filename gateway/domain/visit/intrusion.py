@@ -13,6 +13,7 @@ from gateway.domain.visit.predicates import (
     has_unlock_intent,
     is_explained,
     is_explained_only_by_unlock,
+    is_stay,
     is_unlock_unanswered,
 )
 from gateway.domain.visit.state import Phase, Timer
@@ -103,7 +104,7 @@ def _lock_requested(step: Step) -> bool:
 def _on_manual_use(step: Step, closure: AnyClosure, *, unlocked: bool) -> None:
     step.state = replace(step.state, by_hand_at=step.now.mono)
     step.attend()
-    if unlocked and is_household_away(step.state):
+    if unlocked and is_household_away(step.state) and not is_stay(step.state, step.now):
         step.emit(RaiseAlarm(code=AlarmCode.HAND_USE_WHILE_AWAY, closure=step.named(closure.id)))
     elif unlocked:
         step.emit(LogNote(what="household_use"))
@@ -113,10 +114,10 @@ def begin_incident(step: Step, code: AlarmCode, closure: str | None = None) -> N
     """Raise an alarm, and film an incident until everything is proven good or its time is over.
 
     `closure`: the closure that the alarm is about. While a visit past its intent runs elsewhere at the entrance, its
-    film shows what the cameras see.
+    film shows what the cameras see. In a stay of guests nothing is filmed: then there is the alarm only.
     """
     step.emit(RaiseAlarm(code=code, closure=step.named(closure)))
-    if has_unlock_intent(step.state):
+    if has_unlock_intent(step.state) or not film.may_film(step):
         return
     if step.state.incident is None:
         ident = f"incident-{step.now.utc:%Y%m%d-%H%M%S}-{step.state.last_query_id}"

@@ -10,7 +10,18 @@ from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import sensor_name
 from gateway.domain.visit.conditions import AnyCondition
 from gateway.domain.visit.conditions.contract import Household
-from gateway.domain.visit.state import BEFORE_INTENT, WALK_TEST, CameraState, Entrance, Holder, KeeperCode, Rules, Timer
+from gateway.domain.visit.state import (
+    BEFORE_INTENT,
+    WALK_TEST,
+    CameraState,
+    Entrance,
+    Holder,
+    KeeperCode,
+    PausePeriod,
+    Rules,
+    StayPeriod,
+    Timer,
+)
 from gateway.domain.visit.views import all_sensors, closure_of, condition_view, fact_of, household_is, view
 
 TOO_BIG = "too_big"
@@ -91,11 +102,18 @@ def best_route(state: Entrance, delivery: VisitDelivery | None) -> tuple[str, ..
     return next((route for route in routes if not missing_on_route(state, route, delivery)), routes[0])
 
 
+def requires_film(state: Entrance) -> bool:
+    """Return whether a film belongs to the proof of the running visit, or of any if none runs."""
+    return state.rules.is_filmed and (state.visit is None or state.visit.delivery.errand.is_filmed)
+
+
 def is_filmed(state: Entrance) -> bool:
     """Return whether every required camera is live and its running clip is on disk.
 
-    Where the proof needs no film, an entrance without cameras counts as filmed.
+    Where the proof needs no film, an entrance without cameras counts as filmed, and so does a visit without a film.
     """
+    if state.visit is not None and not state.visit.recording.is_filmed:
+        return not requires_film(state)
     cameras = [state.cameras.get(name, CameraState()) for name in state.rules.cameras]
     return (bool(cameras) or not state.rules.is_filmed) and all(camera.live and camera.recording for camera in cameras)
 
@@ -109,6 +127,8 @@ def courier_cameras(state: Entrance) -> tuple[str, ...]:
 
 def is_courier_seen(state: Entrance) -> bool:
     """Return whether all is filmed, with moving pictures where the courier is: a dark empty hall is not a fault."""
+    if state.visit is not None and not state.visit.recording.is_filmed:
+        return is_filmed(state)
     return is_filmed(state) and all(state.cameras[name].moving for name in courier_cameras(state))
 
 
@@ -177,12 +197,31 @@ def is_paused(state: Entrance, now: Now) -> bool:
     return any(pause.start <= now.utc < pause.end for pause in state.pauses)
 
 
+def is_stay(state: Entrance, now: Now) -> bool:
+    """Return whether guests stay in the home now: nothing is filmed. Without trusted time the clock's guess counts."""
+    return any(stay.start <= now.utc < stay.end for stay in state.stays)
+
+
+def refusing_stays(state: Entrance) -> tuple[StayPeriod, ...]:
+    """Return the stays in which no courier comes in: all, unless the owner admits him and no film is required."""
+    return tuple(stay for stay in state.stays if state.rules.is_filmed or not stay.admits_deliveries)
+
+
+def guest_refusal(state: Entrance, delivery: VisitDelivery, now: Now) -> Refusal | None:
+    """Return why a courier may not come in while guests stay in the home, or None."""
+    stays = refusing_stays(state)
+    if delivery.errand.for_household or not any(stay.start <= now.utc < stay.end for stay in stays):
+        return None
+    return Refusal.GUEST_PRESENT
+
+
 def is_blocked_by_household(state: Entrance, delivery: VisitDelivery, now: Now) -> bool:
-    """Return whether a stop or pauses cover all that is left of the delivery's window."""
-    free = max(delivery.start, now.utc)  # the first instant that no known pause covers
-    for pause in sorted(state.pauses, key=lambda pause: pause.start):
-        if pause.start <= free:
-            free = max(free, pause.end)
+    """Return whether a stop, or pauses and stays, cover all that is left of the delivery's window."""
+    free = max(delivery.start, now.utc)  # the first instant that no known pause or stay covers
+    closed: tuple[PausePeriod | StayPeriod, ...] = (*state.pauses, *refusing_stays(state))
+    for start, end in sorted((period.start, period.end) for period in closed):
+        if start <= free:
+            free = max(free, end)
     return state.stopped or free >= delivery.end
 
 
@@ -237,10 +276,10 @@ def may_open(
         return Refusal.WRONG_ENTRANCE
     if state.stopped:
         return Refusal.STOPPED_BY_OWNER
-    if is_paused(state, now):
+    if is_paused(state, now) and not delivery.errand.for_household:
         return Refusal.PAUSED
-    if delivery.refusal is not None:
-        return delivery.refusal
+    if (refusal := guest_refusal(state, delivery, now) or delivery.refusal) is not None:
+        return refusal
     if state.visit is not None and (refusal := keeper_refusal(state.rules, state.visit.keeper)) is not None:
         return refusal
     if delivery.for_robot != (robot is not None) or not (robot is None or robot in state.rules.robots):
@@ -251,7 +290,7 @@ def may_open(
         return Refusal.CLOCK_UNTRUSTED
     if not is_in_window(delivery, now):
         return Refusal.OUTSIDE_WINDOW
-    if is_household_present(state, now):
+    if is_household_present(state, now) and not delivery.errand.for_household:
         return Refusal.HOUSEHOLD_PRESENT
     seen = condition_view(state, delivery, robot)
     unmet = [condition.refusal_for(seen) for condition in unmet_conditions(state, delivery, robot)]

@@ -28,6 +28,7 @@ def on_restart(step: Step, *, safe_mode: bool) -> None:
         transitions.refuse(step, Refusal.NOT_READY)
     elif step.state.visit is not None:
         _resume_visit(step)
+    film.settle_stay(step)
     if step.state.incident is not None:
         film.begin(step, step.state.incident, 1)
     if safe_mode or step.state.safe_mode or not knows_routes:
@@ -110,9 +111,9 @@ def _resume_visit(step: Step) -> None:
             step.visit = replace(visit, recording=replace(visit.recording, is_closed=False, is_sealing=False))
             step.transition(Phase.LOCKED_AGAIN, {Timer.POST_ROLL: 0})
         case Phase.HANDED_TO_OWNER:
-            film.begin(step, visit.id, visit.recording.part)
+            film.resume(step)
             step.transition(Phase.HANDED_TO_OWNER, {Timer.ALARM: 0})
         case _:
             transitions.consume_opening(step)
-            film.begin(step, visit.id, visit.recording.part)
+            film.resume(step)
             transitions.wait_then_lock(step, 0)

@@ -117,7 +117,7 @@ def _add_parcel(step: Step, scan: Scanned) -> bool:
         courier_reports_left(step)
     if is_at_next and step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE, Phase.ADVANCING}:
         step.visit = replace(step.visit, scanner=scan.scanner, entry=replace(step.visit.entry, arrival_scan=scan.id))
-    if CodeKind.PARCEL in kinds:
+    if CodeKind.PARCEL in kinds and step.visit.delivery.errand.has_parcels:
         step.visit = replace(step.visit, parcels=step.visit.parcels | {scan.code})
     return True
 

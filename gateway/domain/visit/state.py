@@ -86,7 +86,7 @@ class Timer(StrEnum):
     PREFLIGHT = auto()
     SIGNAL = auto()  # the red light of a refusal goes out
     SAFE = auto()  # safe mode queries bolt and door again
-    PAUSE = auto()  # a pause begins or ends
+    PAUSE = auto()  # a pause or a stay begins or ends
     LOCKUP = auto()  # a lock request: its answer is due, or its result was shown long enough
     OVERDUE = auto()  # a closure behind the courier should be closed by now: a key that is out
     EXPIRY = auto()  # a sensor's value is too old, or is queried again before it is
@@ -258,6 +258,7 @@ class Recording(Frozen):
 
     part: int = 1
     is_running: bool = True
+    is_filmed: bool = True  # False: the part has no film, or its film was ended early
     gaps: tuple[str, ...] = ()
     is_closed: bool = False
     is_sealing: bool = False
@@ -372,6 +373,18 @@ class PausePeriod(Frozen):
     end: datetime
 
 
+class StayPeriod(Frozen):
+    """A stay of guests at this entrance from `start` until before `end` (UTC): nothing is filmed.
+
+    `admits_deliveries`: the owner lets couriers in all the same, where the entrance requires no film.
+    """
+
+    id: str
+    start: datetime
+    end: datetime
+    admits_deliveries: bool = False
+
+
 class LockRequestResult(StrEnum):
     """The result of a lock request: `PROVEN`, or why the door is not proven locked."""
 
@@ -432,6 +445,7 @@ class Entrance(Frozen):
     stopped: bool = False
     stop_epoch: int = 0
     pauses: tuple[PausePeriod, ...] = ()  # those that are not over
+    stays: tuple[StayPeriod, ...] = ()  # those that are not over
     somebody_home: bool = False
     away: bool = False
     walk_test_failed: bool = False  # the walk test forbids unattended visits: only its own delivery may come in

@@ -46,7 +46,7 @@ class Step:
     ) -> None:
         """Append a notification to the owner about the active visit, and about a closure if one is given.
 
-        The default of `detail` is the holder.
+        The default of `detail` is the holder. There is no picture of what may not be filmed.
         """
         self.emit(
             NotifyOwner(
@@ -54,7 +54,7 @@ class Step:
                 delivery=self.visit.delivery.id,
                 visit=self.visit.id,
                 detail=detail or self.visit.holder,
-                picture=picture,
+                picture=picture and self.visit.recording.is_filmed,
                 closure=self.named(closure),
             )
         )

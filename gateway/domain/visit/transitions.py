@@ -10,7 +10,7 @@ from gateway.domain.visit.closures.contract import Deposit, ProcedureRun
 from gateway.domain.visit.countdown import open_limit_s, passable_limit_s
 from gateway.domain.visit.events import Scanned
 from gateway.domain.visit.predicates import best_route
-from gateway.domain.visit.state import Consent, KeeperCode, Phase, Recording, Securing, Timer, Visit
+from gateway.domain.visit.state import Consent, KeeperCode, Phase, Securing, Timer, Visit
 from gateway.domain.visit.step import Step
 from gateway.domain.visit.views import all_sensors, sensor_names
 
@@ -30,18 +30,23 @@ def begin(
 
     If a robot acts, the scan has its proof.
     """
-    rules = step.state.rules
-    notification = c.Notification.ASKS_FOR_YES if delivery.needs_yes else c.Notification.AT_THE_DOOR
+    rules, errand = step.state.rules, delivery.errand
+    route, rings = route_from(step, delivery, scan.scanner), rules.has_signal and errand.rings
+    recording = film.new_recording(step, errand, route)
+    notification = c.Notification.AT_THE_DOOR if errand.rings else c.Notification.ADMITTED
+    if delivery.needs_yes:
+        notification = c.Notification.ASKS_FOR_YES
     step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=c.ScanAnswer.WAIT), WAIT)
-    if rules.has_signal:
+    if rings:
         step.emit(c.RingBell(visit=scan.id))
     robot = None if scan.robot is None else scan.robot.robot
     holder = (robot or "") if keeper is None else keeper.keeper
+    picture = recording.is_filmed
     step.emit(
-        c.NotifyOwner(notification=notification, delivery=delivery.id, visit=scan.id, detail=holder, picture=True)
+        c.NotifyOwner(notification=notification, delivery=delivery.id, visit=scan.id, detail=holder, picture=picture)
     )
-    film.begin(step, scan.id, 1)
-    route = route_from(step, delivery, scan.scanner)
+    if recording.is_filmed:
+        film.begin(step, scan.id, 1)
     visit = Visit(
         id=scan.id,
         delivery=delivery,
@@ -49,14 +54,14 @@ def begin(
         keeper=keeper,
         robot=robot,
         route=route,
-        consent=Consent(bell_confirmed=not rules.has_signal),
-        recording=Recording(gaps=film.declared_gaps(step, route)),
+        consent=Consent(bell_confirmed=not rings),
+        recording=recording,
         parcels=parcels,
     )
     step.state = replace(step.state, visit=visit, pending_scan=None, grace_visit=None)
     step.clear_timers(Timer.HALF, Timer.WATCH, Timer.HELD, Timer.SIGNAL)
     step.query_all()
-    ring_s = rules.timing.ring if rules.has_signal else 0.0
+    ring_s = rules.timing.ring if rings else 0.0
     step.transition(Phase.RINGING, {Timer.RING: ring_s, Timer.BELL: rules.timing.bell}, begins=True)
 
 
@@ -74,10 +79,9 @@ def route_from(step: Step, delivery: VisitDelivery, scanner: str) -> tuple[str, 
 def end_unopened(step: Step) -> None:
     """Return to ready: nobody came in, so the film is deleted."""
     visit = step.visit
-    step.emit(
-        c.StopRecording(visit=visit.id, part=visit.recording.part, keep=False),
-        c.ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, door_result=DoorResult.NOT_OPENED),
-    )
+    if visit.recording.is_filmed:
+        step.emit(c.StopRecording(visit=visit.id, part=visit.recording.part, keep=False))
+    step.emit(c.ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, door_result=DoorResult.NOT_OPENED))
     step.end_visit()
 
 
@@ -231,9 +235,12 @@ def _mark_settled(step: Step) -> None:
 
 
 def record_outcome(step: Step, outcome: Outcome) -> None:
-    """Record and report the parcels' result once, with what was collected; later events do not change it."""
+    """Record and report the parcels' result once, with what was collected; later events do not change it.
+
+    An errand without parcels has none.
+    """
     visit = step.visit
-    if visit.outcome is None:
+    if visit.outcome is None and visit.delivery.errand.has_parcels:
         collected = collecting.collection(visit, outcome)
         outcome = collecting.outcome_of(visit, outcome, collected)
         partly = outcome is Outcome.PARTLY_DELIVERED
@@ -260,7 +267,8 @@ def record_outcome_if_opened(step: Step) -> None:
         return
     ordered = step.closure(next(ident for ident in reversed(visit.route) if step.is_ordered(ident)))
     deposited = ordered.deposited(step.view(ordered))
-    is_told = deposited is Deposit.LEFT or (deposited is Deposit.BY_FILM and step.state.rules.is_filmed)
+    is_proven_by_film = step.state.rules.is_filmed and visit.recording.is_filmed
+    is_told = deposited is Deposit.LEFT or (deposited is Deposit.BY_FILM and is_proven_by_film)
     has_taken_all_back = visit.robot_left and not visit.parcels
     if deposited is Deposit.NOTHING or not {ordered.id, visit.route[-1]} <= visit.entry.opened or has_taken_all_back:
         record_outcome(step, Outcome.NOT_DELIVERED)
@@ -323,7 +331,7 @@ def _settle_reservation(step: Step) -> None:
     _mark_settled(step)
     if withdrawals_left < 1:
         record_outcome(step, Outcome.NOT_DELIVERED)
-    else:
+    elif visit.delivery.errand.has_parcels:
         step.visit = replace(step.visit, outcome=Outcome.NOT_DELIVERED)
 
 

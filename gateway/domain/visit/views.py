@@ -74,7 +74,12 @@ def condition_view(state: Entrance, delivery: VisitDelivery | None = None, robot
     if delivery is None:
         return ConditionView(reports=state.surroundings, robot=robot)
     return ConditionView(
-        reports=state.surroundings, place=delivery.place, places=delivery.places, limits=delivery.limits, robot=robot
+        reports=state.surroundings,
+        place=delivery.place,
+        places=delivery.places,
+        limits=delivery.limits,
+        robot=robot,
+        for_household=delivery.errand.for_household,
     )
 
 

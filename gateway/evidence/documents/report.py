@@ -15,7 +15,7 @@ from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE, Quantity
-from gateway.domain.visit.film import NO_FILM
+from gateway.domain.visit.film import NO_FILM, STAY_BEGAN
 from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Pictogram, Sheet
 from gateway.evidence.documents.photos import PhotoMoment
 from gateway.evidence.documents.route_page import RoutePage, custody_steps, has_route_page
@@ -87,7 +87,8 @@ GAP_TEXTS: Mapping[str, Text] = {
     StreamFault.INTERRUPTED: _("recording interrupted"),
     RouteGap.CLOCK_STEPPED: _("the box's clock was set during the visit, so its times cannot be compared"),
     RouteGap.LOG_INCOMPLETE: _("the disk failed during the visit, so decisions may be missing in the log"),
-    NO_FILM: _("no camera films this entrance"),
+    NO_FILM: _("nothing was filmed"),
+    STAY_BEGAN: _("the film ends early, because guests came to stay"),
     DELIVERY_UNKNOWN: _("the delivery was changed or deleted after the visit"),
 }
 

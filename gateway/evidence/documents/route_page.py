@@ -15,7 +15,7 @@ from gateway.domain.visit.state import Evidence
 from gateway.evidence.documents.pdf import PAGE_WIDTH_MM, Ink, Sheet
 from gateway.evidence.manifest import Manifest
 from gateway.evidence.route import RECEIVER, CustodyStep, RouteClosure, SensorAnswer
-from gateway.protocol.key_custody import COURIER, KEEPER, KeyWord
+from gateway.protocol.key_custody import COURIER, HOUSEHOLD, KEEPER, KeyWord
 from gateway.system.i18n import Language, Text, _, pgettext
 from gateway.system.text import sanitized
 
@@ -73,7 +73,11 @@ EVIDENCE_TEXTS: Mapping[Evidence, Text] = {
     Evidence.NONE: pgettext("evidence", "nothing"),
 }
 
-HOLDER_TEXTS: Mapping[str, Text] = {COURIER: _("the courier"), RECEIVER: _("the receiver")}
+HOLDER_TEXTS: Mapping[str, Text] = {
+    COURIER: _("the courier"),
+    HOUSEHOLD: _("the household"),
+    RECEIVER: _("the receiver"),
+}
 
 
 def has_route_page(manifests: Sequence[Manifest]) -> bool:

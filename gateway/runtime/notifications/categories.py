@@ -55,6 +55,7 @@ _CATEGORIES: Mapping[Notification, MessageCategory] = MappingProxyType({
     Notification.PARCEL_DECLINED: MessageCategory.DELIVERY,
     Notification.PARCEL_HANDED_OVER: MessageCategory.DELIVERY,
     Notification.NO_RECEIVER: MessageCategory.DELIVERY,
+    Notification.ADMITTED: MessageCategory.DELIVERY,
     Notification.MOVED: MessageCategory.DELIVERY,
 })  # fmt: skip
 

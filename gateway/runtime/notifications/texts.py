@@ -69,6 +69,7 @@ NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
         "[{detail}: ]the parcel[ from {brand}] was handed over[ ({entrance})]. Scan it on the page Receptions"
     ),
     Notification.NO_RECEIVER: _("{who} came[ for {brand}], and nobody was on duty at the reception[ ({entrance})]"),
+    Notification.ADMITTED: _("{who} was let in by a pass[ ({entrance})]"),
     Notification.MOVED: _("The parcel[ from {brand}] goes to another place[: {entrance}][, because: {detail}]"),
 })  # fmt: skip
 
@@ -133,6 +134,8 @@ REFUSAL_TEXTS: Mapping[Refusal, Text] = MappingProxyType({
     Refusal.HOUSEHOLD_PRESENT: _("somebody is home"),
     Refusal.STOPPED_BY_OWNER: _("stopped by you"),
     Refusal.PAUSED: _("deliveries are paused"),
+    Refusal.GUEST_PRESENT: _("guests stay in the home"),
+    Refusal.REVOKED: _("the pass is withdrawn"),
     Refusal.AWAITING_PERMISSION: _("waiting for your permission"),
     Refusal.NOT_APPROVED: _("you did not say yes"),
     Refusal.KEY_DISTRUSTED: _("you no longer trust the brand's key"),

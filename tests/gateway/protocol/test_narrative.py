@@ -50,6 +50,7 @@ def test_a_refused_scan_says_what_was_scanned_where_and_why_not() -> None:
         (e.UnlockNotSent(visit="v", why="proof_too_old"), HappeningKind.UNLOCK_NOT_SENT, "proof_too_old"),
         (e.ProofSealed(visit="v", part=1), HappeningKind.PROOF_SEALED, "v"),
         (e.PausesChanged(pauses=()), HappeningKind.PAUSES_CHANGED, "0"),
+        (e.StaysChanged(stays=()), HappeningKind.STAYS_CHANGED, "0"),
         (e.Restarted(safe_mode=True), HappeningKind.SAFE_MODE_STARTED, ""),
         (e.OwnerDecided(visit="v", yes=False), HappeningKind.OWNER_REFUSED, "v"),
     ],

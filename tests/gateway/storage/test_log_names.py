@@ -11,7 +11,7 @@ from gateway.domain.visit.conditions import REPORTS
 from gateway.domain.visit.conditions.cold_chain import FridgeState
 from gateway.domain.visit.conditions.contract import ConditionReport
 from gateway.domain.visit.events import Event, ReportContext
-from gateway.domain.visit.state import PausePeriod
+from gateway.domain.visit.state import PausePeriod, StayPeriod
 from gateway.storage.log_names import field_of, kind_of
 
 BEFORE = json.loads(Path(__file__).with_name("log_names.json").read_text())
@@ -29,6 +29,7 @@ OF_CLOSURES = {
     "UnlockNotSent": {"closure"}, "UnlockPublished": {"visit", "closure", "at"},
     "RoomHeard": {"place", "full"}, "Scanned": {"keeper", "awaiting", "robot"}, "KeeperWithdrawn": {"codes"},
     "SensorReported": {"sensor", "value", "heard", "source", "user", "is_movement", "jammed", "age_s"},
+    "FactsChanged": {"stays"}, "StaysChanged": {"stays"}, "StayPeriod": {"id", "start", "end", "admits_deliveries"},
 }  # fmt: skip
 """Fields that were added since."""
 
@@ -36,7 +37,7 @@ OF_CLOSURES = {
 def logged() -> Iterator[Any]:
     """Every class that the log writes."""
     yield from (one for one in (*get_args(Event), *REPORTS, *get_args(Command)) if _is_logged(one))
-    yield from (ReportContext, FridgeState, PausePeriod)
+    yield from (ReportContext, FridgeState, PausePeriod, StayPeriod)
 
 
 def _is_logged(one: Any) -> bool:  # noqa: ANN401 - a member of a union

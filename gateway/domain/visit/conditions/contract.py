@@ -52,6 +52,7 @@ class ConditionView(Frozen):
     places: frozenset[str] = frozenset()  # the same with the places of its items
     limits: Mapping[str, Limits] = field(default_factory=dict)  # place -> the limits of the air there
     robot: str | None = None  # the robot that acts; None: a person does, or nobody yet
+    for_household: bool = False  # the person is let in as one of the household's own: who is home does not matter
 
 
 class Condition(Frozen, ABC):

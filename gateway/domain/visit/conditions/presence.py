@@ -50,8 +50,8 @@ class Presence(Condition):
             yield PresenceReported(device=device, presence=PresenceState.UNKNOWN)
 
     def is_met(self, view: ConditionView) -> bool:
-        """Return whether the state of every tracked person is known."""
-        return all(_where(view, device) is not PresenceState.UNKNOWN for device in self.people)
+        """Return whether the state of every tracked person is known, or does not matter."""
+        return view.for_household or all(_where(view, device) is not PresenceState.UNKNOWN for device in self.people)
 
     def household(self, view: ConditionView) -> Household:
         """Return that the household is home if a tracked person is; devices cannot prove that all people are away."""

@@ -84,6 +84,11 @@ def lose_the_lock(house: SimulatedHome, _: SimulatedDelivery) -> None:
     house.feed(e.SensorOffline(sensor="lock"))
 
 
+def take_guests(house: SimulatedHome, _: SimulatedDelivery) -> None:
+    house.stay(0, 600)
+    house.run(1)
+
+
 def warm_fridge(house: SimulatedHome, promise: SimulatedDelivery) -> None:
     promise.cold, promise.place = True, "fridge"
     house.faults.warm = True
@@ -101,6 +106,7 @@ ORDER: tuple[tuple[Fault, Refusal], ...] = (
     (elsewhere, Refusal.WRONG_ENTRANCE),
     (stop, Refusal.STOPPED_BY_OWNER),
     (pause, Refusal.PAUSED),
+    (take_guests, Refusal.GUEST_PRESENT),
     (cancel, Refusal.CANCELLED),
     (use_up, Refusal.ALREADY_USED),
     (lose_the_time, Refusal.CLOCK_UNTRUSTED),

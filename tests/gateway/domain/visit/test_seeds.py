@@ -33,16 +33,19 @@ OF_OTHERS = {
     Notification.PARCEL_HANDED_OVER,
     Notification.NO_RECEIVER,
     Notification.MOVED,
+    Notification.ADMITTED,
     AlarmCode.KEPT_TOO_LONG,
 }
 OF_KEYS = {Notification.KEY_TAKEN, Notification.KEY_MISSED}
 OF_ROBOTS = {Refusal.ROBOT_NOT_PROVEN}
+OF_GUESTS = {Refusal.GUEST_PRESENT, Refusal.REVOKED}  # test_guest_seeds.py
 OF_KEEPERS = {Refusal.KEEPER_NOT_PROVEN, Refusal.KEEPER_NOT_ACCEPTED}
 OF_RETURNS = {Outcome.COLLECTED, Outcome.PARTLY_COLLECTED, Outcome.NOT_COLLECTED}
+OF_OTHER_LIVES = OF_GUESTS | OF_KEEPERS | OF_ROBOTS
 MUST_BE_SEEN_AT_A_FRONT_DOOR = {
     "phase ready",
     *(f"phase {phase}" for phase in Phase if phase is not Phase.ADVANCING),  # a front door is one closure
-    *(f"refusal {refusal}" for refusal in Refusal if refusal not in {Refusal.NO_RECEIVER, *OF_KEEPERS, *OF_ROBOTS}),
+    *(f"refusal {refusal}" for refusal in Refusal if refusal not in {Refusal.NO_RECEIVER, *OF_OTHER_LIVES}),
     *(f"outcome {outcome}" for outcome in Outcome if outcome is not Outcome.REFUSED),  # a refusal is no result
     *(f"with it {collected}" for collected in CollectResult),
     *(f"alarm {code}" for code in AlarmCode if code not in {*OF_OTHERS, AlarmCode.KEY_LATE, AlarmCode.ROBOT_STRANDED}),
