@@ -593,15 +593,15 @@ MUTANTS = (
     Mutant(
         name="delivered is said where neither film nor sensor tells",
         file=f"{VISIT}transitions.py",
-        old="(deposited is Deposit.BY_FILM and step.state.rules.is_filmed)",
+        old="(deposited is Deposit.BY_FILM and is_proven_by_film)",
         new="deposited is Deposit.BY_FILM",
         tests=("tests/gateway/domain/visit/closures/test_evidence.py",),
     ),
     Mutant(
         name="a proof without a film does not say so",
         file=f"{VISIT}film.py",
-        old="return (*(() if step.state.rules.is_filmed else (NO_FILM,)), *of_closures)",
-        new="return (*of_closures,)",
+        old="gaps = () if filmed and step.state.rules.is_filmed else (NO_FILM,)",
+        new="gaps: tuple[str, ...] = ()",
         tests=(SEVERAL,),
     ),
     # ---- what a visit explains ----

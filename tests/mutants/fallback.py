@@ -111,8 +111,8 @@ MUTANTS = (
     Mutant(
         name="a person at home at one entrance is ignored at another",
         file=PURE,
-        old="is_empty = refusal is not Refusal.HOUSEHOLD_PRESENT or entrance not in plan.living_space",
-        new="is_empty = refusal is not Refusal.HOUSEHOLD_PRESENT or entrance",
+        old="is_empty = refusal not in _SOMEBODY_HOME or entrance not in plan.living_space",
+        new="is_empty = refusal not in _SOMEBODY_HOME or entrance",
         tests=(CHOICE,),
     ),
     Mutant(

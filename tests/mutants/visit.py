@@ -154,13 +154,8 @@ MUTANTS = (
     Mutant(
         name="the unlock is sent again after a restart",
         file="gateway/domain/visit/restart.py",
-        old=(
-            "            film.begin(step, visit.id, visit.recording.part)\n"
-            "            transitions.wait_then_lock(step, 0)\n"
-        ),
-        new=(
-            "            film.begin(step, visit.id, visit.recording.part)\n            transitions.order_unlock(step)\n"
-        ),
+        old=("            film.resume(step)\n            transitions.wait_then_lock(step, 0)\n"),
+        new=("            film.resume(step)\n            transitions.order_unlock(step)\n"),
         tests=(RESTART,),
     ),
     Mutant(
@@ -201,8 +196,8 @@ MUTANTS = (
     Mutant(
         name="somebody who answers is ignored",
         file="gateway/domain/visit/decide.py",
-        old="if visit.consent.attended or (is_in_use(step.state) and step.state.rules.household_refuses):",
-        new="if is_in_use(step.state) and step.state.rules.household_refuses:",
+        old="if not is_own and (visit.consent.attended or (is_in_use(step.state) and rules.household_refuses)):",
+        new="if not is_own and is_in_use(step.state) and rules.household_refuses:",
         tests=(RINGING,),
     ),
     Mutant(
@@ -329,7 +324,8 @@ MUTANTS = (
     Mutant(
         name="the household is ignored",
         file="gateway/domain/visit/predicates.py",
-        old="    if is_household_present(state, now):\n        return Refusal.HOUSEHOLD_PRESENT\n",
+        old="    if is_household_present(state, now) and not delivery.errand.for_household:\n"
+        "        return Refusal.HOUSEHOLD_PRESENT\n",
         new="",
         tests=(REFUSALS, HOUSEHOLD),
     ),
@@ -471,8 +467,8 @@ MUTANTS = (
     Mutant(
         name="a visit's film is thrown away",
         file="gateway/domain/visit/film.py",
-        old="step.emit(StopRecording(visit=visit.id, part=visit.recording.part, keep=True))",
-        new="step.emit(StopRecording(visit=visit.id, part=visit.recording.part, keep=False))",
+        old="step.emit(StopRecording(visit=visit.id, part=recording.part, keep=True))",
+        new="step.emit(StopRecording(visit=visit.id, part=recording.part, keep=False))",
         tests=(PROOF, SEEDS),
     ),
     Mutant(
@@ -485,7 +481,7 @@ MUTANTS = (
     Mutant(
         name="the way out is not watched",
         file="gateway/domain/visit/film.py",
-        old="if visit.opened or visit.entry.unanswered or not is_guarded:",
+        old="if may_come_out or visit.entry.unanswered or not is_guarded:",
         new="if not is_guarded:",
         tests=(PROOF,),
     ),

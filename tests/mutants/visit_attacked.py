@@ -16,15 +16,15 @@ MUTANTS = (
     Mutant(
         name="a guarded lock is trusted to obey no unlock late",
         file="gateway/domain/visit/film.py",
-        old="if visit.opened or visit.entry.unanswered or not is_guarded:",
-        new="if visit.opened or not is_guarded:",
+        old="if may_come_out or visit.entry.unanswered or not is_guarded:",
+        new="if may_come_out or not is_guarded:",
         tests=(LATE,),
     ),
     Mutant(
         name="the simulated lives never miss the watch over an unanswered unlock",
         file="gateway/domain/visit/film.py",
-        old="if visit.opened or visit.entry.unanswered or not is_guarded:",
-        new="if visit.opened or not is_guarded:",
+        old="if may_come_out or visit.entry.unanswered or not is_guarded:",
+        new="if may_come_out or not is_guarded:",
         tests=(SEEDS,),
     ),
     Mutant(
@@ -58,8 +58,8 @@ MUTANTS = (
     Mutant(
         name="after a restart the watch over an unanswered unlock has no end",
         file="gateway/domain/visit/restart.py",
-        old="        film.start_grace(step)\n",
-        new="        step.set_timer(Timer.WATCH, state.rules.timing.watch)\n",
+        old="        film.start_grace(step)\n    if state.incident is not None:\n",
+        new="        step.set_timer(Timer.WATCH, state.rules.timing.watch)\n    if state.incident is not None:\n",
         tests=(LATE,),
     ),
     Mutant(

@@ -288,8 +288,10 @@ def test_a_gateway_that_was_dead_as_the_stay_began_ends_the_film_with_its_first_
     house.kill(seconds=5)
     house.run(4.9)
     assert house.clips, "the video process goes on by itself"
+    house.did.clear()
     house.run(0.2)
     assert not house.clips
+    assert not films(house), "and it does not begin anew, not even for a moment"
     house.close()
     house.run(120)
     assert house.phase == "ready"

@@ -1,0 +1,110 @@
+"""Faults in stays of guests, and in visits that are not filmed."""
+
+from tests.mutants.mutant import Mutant
+
+TESTS = "tests/gateway/"
+VISIT = "gateway/domain/visit/"
+STAYS = f"{TESTS}domain/visit/test_stays.py"
+LIVES = f"{TESTS}domain/visit/test_guest_seeds.py"
+
+MUTANTS = (
+    Mutant(
+        name="a stay does not keep the cameras from filming",
+        file=f"{VISIT}film.py",
+        old="return errand.is_filmed and not is_stay(step.state, step.now)",
+        new="return errand.is_filmed",
+        tests=(STAYS, LIVES),
+    ),
+    Mutant(
+        name="a private errand is filmed",
+        file=f"{VISIT}film.py",
+        old="return errand.is_filmed and not is_stay(step.state, step.now)",
+        new="return not is_stay(step.state, step.now)",
+        tests=(STAYS,),
+    ),
+    Mutant(
+        name="a film goes on as a stay begins",
+        file=f"{VISIT}film.py",
+        old="if recording.is_filmed and recording.is_running:",
+        new="if False:",
+        tests=(STAYS, LIVES),
+    ),
+    Mutant(
+        name="nobody declares that a stay ended the film",
+        file=f"{VISIT}film.py",
+        old="gaps = tuple(dict.fromkeys((*recording.gaps, STAY_BEGAN)))",
+        new="gaps = recording.gaps",
+        tests=(STAYS,),
+    ),
+    Mutant(
+        name="the film of a courier who was turned away by a stay is kept",
+        file=f"{VISIT}film.py",
+        old="keep=visit.unlock_intent))",
+        new="keep=True))",
+        tests=(STAYS,),
+    ),
+    Mutant(
+        name="an incident is filmed in a stay",
+        file=f"{VISIT}intrusion.py",
+        old="if has_unlock_intent(step.state) or not film.may_film(step):",
+        new="if has_unlock_intent(step.state):",
+        tests=(STAYS,),
+    ),
+    Mutant(
+        name="a picture goes out in a stay",
+        file=f"{VISIT}step.py",
+        old="picture=picture and self.visit.recording.is_filmed,",
+        new="picture=picture,",
+        tests=(STAYS,),
+    ),
+    Mutant(
+        name="a courier comes in while guests stay",
+        file=f"{VISIT}predicates.py",
+        old="if delivery.errand.for_household or not any(stay.start <= now.utc < stay.end for stay in stays):",
+        new="if delivery.errand.for_household or stays:",
+        tests=(STAYS,),
+    ),
+    Mutant(
+        name="the host's word lets a courier in where the proof needs a film",
+        file=f"{VISIT}predicates.py",
+        old="if state.rules.is_filmed or not stay.admits_deliveries)",
+        new="if not stay.admits_deliveries)",
+        tests=(STAYS,),
+    ),
+    Mutant(
+        name="a guest is refused because the household is home",
+        file=f"{VISIT}predicates.py",
+        old="    if is_household_present(state, now) and not delivery.errand.for_household:\n"
+        "        return Refusal.HOUSEHOLD_PRESENT\n    unmet",
+        new="    if is_household_present(state, now):\n        return Refusal.HOUSEHOLD_PRESENT\n    unmet",
+        tests=(STAYS,),
+    ),
+    Mutant(
+        name="the door is locked against guests who use it after a visit",
+        file=f"{VISIT}film.py",
+        old="may_come_out = visit.opened and not visit.delivery.errand.for_household",
+        new="may_come_out = visit.opened",
+        tests=(STAYS,),
+    ),
+    Mutant(
+        name="a guest's hand is an alarm where the household is away",
+        file=f"{VISIT}intrusion.py",
+        old="if unlocked and is_household_away(step.state) and not is_stay(step.state, step.now):",
+        new="if unlocked and is_household_away(step.state):",
+        tests=(STAYS,),
+    ),
+    Mutant(
+        name="a parcel counts as delivered by a film that ended before",
+        file=f"{VISIT}transitions.py",
+        old="is_proven_by_film = step.state.rules.is_filmed and visit.recording.is_filmed",
+        new="is_proven_by_film = step.state.rules.is_filmed",
+        tests=(STAYS,),
+    ),
+    Mutant(
+        name="a restart films on in a stay",
+        file=f"{VISIT}restart.py",
+        old="    film.settle_stay(step)\n    if step.state.incident is not None:\n",
+        new="    if step.state.incident is not None:\n",
+        tests=(STAYS,),
+    ),
+)
