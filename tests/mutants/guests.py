@@ -103,8 +103,8 @@ MUTANTS = (
     Mutant(
         name="a restart films on in a stay",
         file=f"{VISIT}restart.py",
-        old="    film.settle_stay(step)\n    if step.state.incident is not None:\n",
-        new="    if step.state.incident is not None:\n",
+        old="    film.settle_stay(step)\n    if is_before_intent(step.state):\n",
+        new="    if is_before_intent(step.state):\n",
         tests=(STAYS,),
     ),
 )

@@ -24,11 +24,11 @@ def on_restart(step: Step, *, safe_mode: bool) -> None:
     facts.lose_all_observation(step)
     knows_routes = _keep_known_closures(step)
     _restart_timers(step)
+    film.settle_stay(step)
     if is_before_intent(step.state):
         transitions.refuse(step, Refusal.NOT_READY)
     elif step.state.visit is not None:
         _resume_visit(step)
-    film.settle_stay(step)
     if step.state.incident is not None:
         film.begin(step, step.state.incident, 1)
     if safe_mode or step.state.safe_mode or not knows_routes:
