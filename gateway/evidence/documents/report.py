@@ -16,6 +16,7 @@ from gateway.domain.delivery.result import DoorResult
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE, Quantity
 from gateway.domain.visit.film import NO_FILM, STAY_BEGAN
+from gateway.evidence.documents.cold_chain_page import ColdChainPage, cold_chain_of
 from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Pictogram, Sheet
 from gateway.evidence.documents.photos import PhotoMoment
 from gateway.evidence.documents.route_page import RoutePage, custody_steps, has_route_page
@@ -135,7 +136,9 @@ def sealed_names(manifests: Sequence[Manifest]) -> HouseNames | None:
 def draw_report(
     evidence: VisitEvidence, *, language: Language, zone: ZoneInfo, made: datetime, names: HouseNames
 ) -> bytes:
-    """Draw the report of a visit as a PDF of two A4 pages, or three if it has several closures or a custody.
+    """Draw the report of a visit as a PDF of two A4 pages.
+
+    It has one more page for several closures or a custody, and one more for a cold chain.
 
     The report of another box's visit has no names of this house.
     """
@@ -144,14 +147,16 @@ def draw_report(
     pages = _ReportPages(sheet=sheet, evidence=evidence, language=language, zone=zone, names=own)
     pages.draw_first(made)
     pages.draw_second()
-    if page_count(evidence) > FIXED_PAGES:
+    if has_route_page(evidence.manifests):
         pages.draw_third()
+    pages.draw_cold_chain()
     return sheet.pdf()
 
 
 def page_count(evidence: VisitEvidence) -> int:
     """Return how many pages the report of this visit has."""
-    return FIXED_PAGES + has_route_page(evidence.manifests)
+    has_cold_chain = cold_chain_of(evidence.manifests) is not None
+    return FIXED_PAGES + has_route_page(evidence.manifests) + has_cold_chain
 
 
 class _ReportPages(Frozen):
@@ -215,6 +220,19 @@ class _ReportPages(Frozen):
             clock=self._clock,
             heading=self._draw_heading,
         )
+        page.draw(38.0)
+
+    def draw_cold_chain(self) -> None:
+        """Draw the last page if the visit had items with limits."""
+        account = cold_chain_of(self.evidence.manifests)
+        if account is None:
+            return
+        self.sheet.add_page()
+        self._draw_head(page_count(self.evidence))
+        page = ColdChainPage(
+            sheet=self.sheet, account=account, language=self.language, places=self.names.places, clock=self._clock,
+            heading=self._draw_heading,
+        )  # fmt: skip
         page.draw(38.0)
 
     def _phrase(self, text: Text, **facts: object) -> str:

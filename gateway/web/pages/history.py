@@ -21,6 +21,7 @@ from gateway.evidence.export import stream_proof
 from gateway.evidence.manifest import visit_folder
 from gateway.evidence.thumbnails import kept_thumbnails, thumbnail_file
 from gateway.protocol.brand_facts import Complaint
+from gateway.protocol.cold_chain import read_cold_chain
 from gateway.storage.brand_facts import ComplaintRefusal
 from gateway.storage.models import FilmRecord, SharedVisit, StoredClip
 from gateway.storage.visit_list import VisitFilter
@@ -32,6 +33,7 @@ from gateway.web.auth.roles import UserRight
 from gateway.web.auth.tokens import LINK_BYTES, SecretToken, find_by_token
 from gateway.web.server import history_view, replay_view
 from gateway.web.server.authorization import Authorizer
+from gateway.web.server.cold_chain_view import cold_chain_facts
 from gateway.web.server.context import ViewLog
 from gateway.web.server.expected_view import lost_parcel
 from gateway.web.server.page import Conflict, Page, form_texts, get, post
@@ -142,7 +144,10 @@ class HistoryPages(Page):
             has_proof=shared is None and self._authorizer.viewer(request).may(UserRight.SHARE_FILM),
         )  # fmt: skip
         rows = self._store.log.bodies_of_visit(visit)
-        temperatures = read_timeline(rows, visit=visit).temperatures
+        temperatures, cold_chain = read_timeline(rows, visit=visit).temperatures, read_cold_chain(rows)
+        of_items = set() if cold_chain is None else {air.place for air in cold_chain.air}
+        destination = self._home.destinations.get(parts[0].entrance)
+        places = {} if destination is None else destination.places
         return self._render_page(
             request,
             template,
@@ -160,7 +165,8 @@ class HistoryPages(Page):
             parts=parts,
             days=SHARE_DAYS,
             lines=history_view.read_story(self._services, parts[0], rows, self._language(request)),
-            plots=[temperature_plot(place, readings) for place, readings in temperatures.items()],
+            plots=[temperature_plot(name, readings) for name, readings in temperatures.items() if name not in of_items],
+            cold_chain=cold_chain_facts(cold_chain, places, self._language(request)),
             shares=[(share, film) for share, film in self._shown_shares() if share.visit == visit],
             back=f"/history/{visit}",
             complaints=self._store.brand_facts.complaints_of(visit),
