@@ -89,7 +89,9 @@ class ColdChainPage(Frozen):
                 self._line(y, more, size=10)
                 return
             verdict = VERDICT_TEXTS[item.verdict].to(self.language)
-            head = f"…{sanitized(item.last)} ({self._place(item.place)}): {verdict}"
+            head = _("Item {last}, {place}: {verdict}").to(
+                self.language, last=f"…{sanitized(item.last)}", place=self._place(item.place), verdict=verdict
+            )
             y = self._line(y, head, size=10.5, bold=True, ink=INKS[item.verdict])
             for line in lines:
                 y = self._line(y, line, size=9, indent=INDENT_MM)

@@ -43,9 +43,9 @@ def test_a_delivery_with_items_has_a_page_with_the_air_and_each_verdict(tmp_path
     milk = OrderItem(code="milk", place="fridge", limits=Limits(max_c=6.0))
     *_, last = pages(visit(FISH, milk), tmp_path)
     assert "page 3 of 3" in last
-    assert "…fish (Fridge in the kitchen): within its limits all the way" in last
+    assert "Item …fish, Fridge in the kitchen: within its limits all the way" in last
     assert "Limits: 0.0 °C to 2.0 °C" in last
-    assert "…milk (Fridge in the kitchen): not proven to be within its limits" in last
+    assert "Item …milk, Fridge in the kitchen: not proven to be within its limits" in last
     assert "nobody scanned it at its place" in last
     assert "1 at the door 09:01:47, 2 scanned at its place 09:0" in last
 
