@@ -28,6 +28,15 @@ class Sound(StrEnum):
     ALARM = auto()
 
 
+class Grant(StrEnum):
+    """The answer to a robot's request to enter a zone (VDA 5050 grantType)."""
+
+    GRANTED = auto()
+    QUEUED = auto()  # received; nothing is permitted yet
+    REVOKED = auto()
+    REJECTED = auto()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnlockDoor:
     """Open once: withdraw the bolt and, with `latch`, pull the latch too. What has no bolt is released or lifted once.
@@ -60,6 +69,30 @@ class LockDoor:
     expires_at: datetime
     boot: str | None = None
     until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerZoneRequest:
+    """Answer a robot's request to enter a zone; `header` numbers the answers to this robot.
+
+    `lease_expiry`: until when the robot may be in the zone without a further answer.
+    """
+
+    header: int
+    issued_at: datetime
+    request: str
+    grant: Grant
+    lease_expiry: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChallengeRobot:
+    """Ask a robot that requests a zone to prove who it is, by a token that contains `nonce`."""
+
+    box: str
+    request: str
+    nonce: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,4 +178,16 @@ class QueryCodes:
     echo: str | None = None
 
 
-Command = UnlockDoor | LockDoor | QueryState | SetSignal | SaySentence | ShowResult | SetCode | ClearCode | QueryCodes
+Command = (
+    AnswerZoneRequest
+    | ChallengeRobot
+    | UnlockDoor
+    | LockDoor
+    | QueryState
+    | SetSignal
+    | SaySentence
+    | ShowResult
+    | SetCode
+    | ClearCode
+    | QueryCodes
+)

@@ -397,10 +397,9 @@ class ZoneRequest:
 class RobotReport:
     """A robot reports its whole state. None is unknown.
 
-    `header`: its own rising number of the report. `loads`: what it carries, as it names it.
+    `loads`: what it carries, as it names it.
     """
 
-    header: int
     mode: RobotMode
     emergency_stop: bool | None
     field_violation: bool | None

@@ -57,6 +57,7 @@ from gateway.runtime.notifications.queue import NotificationQueue
 from gateway.runtime.notifications.web_push import PushServices, push_settings
 from gateway.runtime.parcel_tracking import ParcelTracker
 from gateway.runtime.reception import ReceptionActor
+from gateway.runtime.robot_door import RobotDoor
 from gateway.runtime.scheduler import Scheduler
 from gateway.storage import Store, StoreFailed
 from gateway.storage.entrance_state import UnknownShape
@@ -118,6 +119,7 @@ class App:
         self._entrances: dict[str, EntranceActor] = {}
         self._by_device: dict[str, list[str]] = defaultdict(list)
         self._receptions: dict[str, ReceptionActor] = {}
+        self._robot_doors: dict[str, RobotDoor] = {}
         self._missed: Counter[str] = Counter()  # topic -> messages dropped unread since the last log entry
         self._missed_logged = -math.inf
         self._restart_requested = False
@@ -293,6 +295,8 @@ class App:
         }
         for name, desk in self._receptions.items():
             work[f"reception {name}"] = desk.run
+        for name, door in self._robot_doors.items():
+            work[f"robots {name}"] = door.run
         if self._open_pages is not None:
             work["pages"] = self._open_pages
         if self._uplink is not None:
@@ -398,6 +402,11 @@ class App:
             crash_point=self._crash_point,
         )  # fmt: skip
         for name, running in self._entrances.items():
+            if home.entrances[name].robots is not None:
+                door = RobotDoor(running, home=home, publisher=self._mqtt, clock=clock)
+                running.on_robot.append(door.on_report)
+                running.on_commands.append(door.on_commands)
+                self._robot_doors[name] = door
             running.on_commands.append(partial(self._home_assistant.on_decision, name))
             running.on_commands.append(partial(self._fallback.on_decision, name))
             running.on_change.append(self._changes.notify)

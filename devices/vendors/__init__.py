@@ -34,6 +34,7 @@ from devices.vendors import (
     signal,
     smartthings,
     somfy,
+    vda5050,
     zigbee2mqtt,
     zwave,
 )
@@ -60,5 +61,6 @@ _MODULES: tuple[Vendor, ...] = (
     locker,
     ovms,
     guard,
+    vda5050,
 )
 VENDORS: Mapping[str, Vendor] = MappingProxyType({vendor.DEFINITION.name: vendor for vendor in _MODULES})

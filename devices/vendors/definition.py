@@ -27,6 +27,7 @@ DeviceKind = Literal[
     "alarm",
     "parcels",
     "car",
+    "robot",
 ]
 DEVICE_KINDS: tuple[str, ...] = get_args(DeviceKind)
 ORDERED_KINDS = frozenset({"lock", "cover", "strike", "compartment", "car"})  # these obey an order to open

@@ -25,6 +25,7 @@ _KIND_NAMES: Mapping[str, Text] = {
     "presence": _("Presence sensor"),
     "alarm": _("Alarm panel"),
     "parcels": _("Parcel tracking"),
+    "robot": _("Robot"),
 }
 
 

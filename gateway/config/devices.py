@@ -596,6 +596,18 @@ class ParcelsDevice(DeviceSection[Literal["parcels"]]):
     so a short time refuses parcels that come late in the day; a long time believes a tracking that has stopped."""
 
 
+class RobotDevice(DeviceSection[Literal["robot"]]):
+    """A robot that brings parcels under human supervision. It proves who it is by its operator's key."""
+
+    vendor: Annotated[str, VendorOf("robot")]
+    """Vendor: the protocol by which it speaks."""
+    address: Address
+    """Address: the beginning of its topics: `<interface>/v3/<manufacturer>/<serial number>`. Example:
+    `vda5050/v3/KIT/0001`."""
+    operator: Id
+    """Operator: id of who operates it."""
+
+
 AnyDevice = Annotated[
     LockDevice
     | CoverDevice
@@ -613,6 +625,7 @@ AnyDevice = Annotated[
     | FridgeDevice
     | PresenceDevice
     | AlarmDevice
-    | ParcelsDevice,
+    | ParcelsDevice
+    | RobotDevice,
     Field(discriminator="kind"),
 ]

@@ -12,6 +12,7 @@ from gateway.config.devices import AnyDevice
 from gateway.config.fields import Day, DeviceId, Hours, LanguageCode, TimeZone
 from gateway.config.keepers import KeeperSection
 from gateway.config.reception import ReceptionSection
+from gateway.config.robots import RobotsSection, SupervisorSection
 from gateway.domain.day import day_end, read_day
 from gateway.domain.delivery.own_parcel import CARRIERS
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
@@ -213,6 +214,8 @@ class EntranceSection(ConfigSection):
     keepers: tuple[Id, ...] = ()
     """Keepers: ids of the keepers whose code this entrance accepts, with `holder: keeper`. Example:
     `[claire, oh-my-keys]`."""
+    robots: RobotsSection | None = None
+    """Robots: which robots may come in here under supervision, beside people. Left out, none may."""
     presence: tuple[Id, ...] = ()
     """Presence: ids of presence devices. While one of them says that somebody is home, or is unknown, nothing opens."""
     alarm: Id | None = None
@@ -278,7 +281,7 @@ class EntranceSection(ConfigSection):
 
 
 class BrandKeySection(ConfigSection):
-    """A public key with which a brand signs."""
+    """A public key with which a brand, or an operator of robots, signs."""
 
     kid: Annotated[str, StringConstraints(pattern=_KID)]
     """Key id: name of the key, as it stands in the header of the brand's signatures. Example: `lune-2026`."""
@@ -339,6 +342,15 @@ class BrandSection(ConfigSection):
     """Keys: public keys with which the brand signs. Overlapping keys let a brand change its key."""
     permission: PermissionSeed = PermissionSeed()
     """Permission: what the brand may do when the gateway first reads it."""
+
+
+class OperatorSection(ConfigSection):
+    """An operator of robots. Its robots prove who they are by its keys."""
+
+    name: Name
+    """Name: what the household reads. Example: `Trundle`."""
+    keys: Annotated[tuple[BrandKeySection, ...], Field(min_length=1)]
+    """Keys: public keys with which the operator's robots sign. Overlapping keys let an operator change its key."""
 
 
 class OwnParcelsSection(ConfigSection):
@@ -417,6 +429,7 @@ class Destination(Frozen):
     living_space: bool = False
     collects: bool = False  # whether a courier may take parcels with him
     collects_alone: bool = False  # whether he may do so without bringing one
+    robots: bool = False  # robots may come in there
 
 
 class Home(ConfigSection):
@@ -455,6 +468,10 @@ class Home(ConfigSection):
     """Receptions: one section per reception, by its id. There a person takes parcels for the household."""
     keepers: dict[Id, KeeperSection] = Field(default={})
     """Keepers: one section per keeper, by its id: who may take the key of a key safe."""
+    operators: dict[Id, OperatorSection] = Field(default={})
+    """Operators: one section per operator of robots, by its id."""
+    supervisors: dict[Id, SupervisorSection] = Field(default={})
+    """Supervisors: one section per person who watches robots, by its id."""
     brands: dict[Id, BrandSection] = Field(default={})
     """Brands: one section per retailer's brand, by its id."""
     fallback: FallbackSection = FallbackSection()
@@ -483,6 +500,7 @@ class Home(ConfigSection):
                 living_space=section.living_space,
                 collects=True,
                 collects_alone=section.holder is Holder.COURIER,
+                robots=section.robots is not None,
             )
             for id_, section in self.entrances.items()
         }

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from devices.vendors.words import TopicSuffix
 from gateway.config.broker_acl import AccountTaken, account_names
 from gateway.config.closures import QUANTITIES_WITHOUT_QUERY, device_fields, short_form, with_device_facts
-from gateway.config.devices import AnyDevice
+from gateway.config.devices import AnyDevice, RobotDevice
 from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import depends_on_lock
 from gateway.domain.delivery.own_parcel import OWN_BRAND
@@ -19,7 +19,7 @@ from gateway.domain.visit.state import WALK_TEST, Evidence, Holder
 PRODUCT_TOPIC_PATTERN = re.compile(
     r"[^+#/$\s\x00-\x1f\x7f-\x9f]([^+#\x00-\x1f\x7f-\x9f\u2028\u2029]{0,253}[^+#\s\x00-\x1f\x7f-\x9f])?"
 )
-SHAREABLE_KINDS = frozenset({"camera", "fridge", "presence", "alarm"})  # of those that an entrance names
+SHAREABLE_KINDS = frozenset({"camera", "fridge", "presence", "alarm", "robot"})  # of those that an entrance names
 
 
 class ConfigProblem(NamedTuple):
@@ -41,6 +41,8 @@ def find_problems(home: Home) -> Iterator[ConfigProblem]:
         yield from _check_closures(home, entrance, at)
         yield from _check_entrance(entrance, at)
         yield from _check_keepers(home, entrance, at)
+        yield from _check_robots(home, entrance, at)
+    yield from _check_operators(home)
     yield from _check_receptions(home, owners)
     yield from _check_physical_devices(home, owners)
     yield from _check_topics(home)
@@ -116,6 +118,9 @@ def _named_devices(entrance: EntranceSection) -> Iterator[tuple[tuple[str | int,
             yield ("places", place, "scanners", n), scanner, "scanner"
     for n, person in enumerate(entrance.presence):
         yield ("presence", n), person, "presence"
+    if entrance.robots is not None:
+        for n, robot in enumerate(entrance.robots.devices):
+            yield ("robots", "devices", n), robot, "robot"
     if entrance.alarm is not None:
         yield ("alarm",), entrance.alarm, "alarm"
 
@@ -447,6 +452,59 @@ def _check_keepers(home: Home, entrance: EntranceSection, at: tuple[str | int, .
             yield ConfigProblem((*at, "keepers", n), f"no keeper has the id `{keeper}`. Known: {known}.")
         elif keeper in entrance.keepers[:n]:
             yield ConfigProblem((*at, "keepers", n), f"`{keeper}` is listed twice: list each keeper once.")
+
+
+def _check_robots(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> Iterator[ConfigProblem]:
+    """Check the robots of an entrance: somebody can see them there, and each can come out again."""
+    if entrance.robots is None:
+        return
+    loc = (*at, "robots")
+    for n, robot in enumerate(entrance.robots.devices):
+        if robot in entrance.robots.devices[:n]:
+            yield ConfigProblem((*loc, "devices", n), f"`{robot}` is listed twice: list each robot once.")
+    if entrance.holder is Holder.KEEPER:
+        yield ConfigProblem(loc, "a robot takes no key: leave `robots` out where a keeper acts.")
+    if entrance.cameras.outside is None:
+        yield ConfigProblem(loc, "a supervisor decides on a picture: name the camera that sees the robot outside.")
+    private = [closure.id for closure in entrance.closures if closure.is_private]
+    if len(private) > 1:
+        yield ConfigProblem(
+            loc,
+            "a robot turns no knob: what is secured behind it would lock it in. Only the last closure of the way may"
+            f" bar this home alone, and here {', '.join(private)} do.",
+        )
+    watchers = {home.supervisors[id_].operator for id_ in home.supervisors}
+    for n, robot in enumerate(entrance.robots.devices):
+        device = home.devices.get(robot)
+        if isinstance(device, RobotDevice) and device.operator in home.operators and device.operator not in watchers:
+            yield ConfigProblem(
+                (*loc, "devices", n),
+                f"nobody watches the robots of `{device.operator}`: add a supervisor of that operator, because each"
+                " opening needs a supervisor's yes.",
+            )
+
+
+def _check_operators(home: Home) -> Iterator[ConfigProblem]:
+    known, robots = ", ".join(home.operators) or "none yet", dict[str, str]()
+    for id_, device in home.devices.items():
+        if isinstance(device, RobotDevice) and robots.setdefault(device.address, id_) != id_:
+            first = robots[device.address]
+            yield ConfigProblem(("devices", id_, "address"), f"`{device.address}` is the robot `{first}` already.")
+        if isinstance(device, RobotDevice) and device.operator not in home.operators:
+            where = ("devices", id_, "operator")
+            yield ConfigProblem(where, f"no operator has the id `{device.operator}`. Known: {known}.")
+    for id_, supervisor in home.supervisors.items():
+        if supervisor.operator not in home.operators:
+            where = ("supervisors", id_, "operator")
+            yield ConfigProblem(where, f"no operator has the id `{supervisor.operator}`. Known: {known}.")
+    kids: dict[str, str] = {}
+    for id_, operator in home.operators.items():
+        for n, key in enumerate(operator.keys):
+            first = kids.setdefault(key.kid, id_)
+            if first != id_ or key.kid in {other.kid for other in operator.keys[:n]}:
+                yield ConfigProblem(
+                    ("operators", id_, "keys", n, "kid"), f"`{key.kid}` names another key already: give each its own."
+                )
 
 
 def _check_receptions(home: Home, owners: dict[str, str]) -> Iterator[ConfigProblem]:

@@ -72,6 +72,8 @@ DELIVERY_RECORD = TokenKind("perron-account+jwt")  # a box states its account of
 TO_GUARD = TokenKind("perron-to-guard+jws")  # the gateway sends a command to the lock guard
 FROM_GUARD = TokenKind("perron-from-guard+jws")  # the lock guard reports to the gateway
 BROWSER_TOKEN = TokenKind("perron-browser+jwt", _BY_BROWSER, "ES256")  # a browser signs in to a hub
+ROBOT_IDENTITY = TokenKind("perron-robot+jwt", _BY_ENROLLED_KEY)  # a robot answers the box's challenge
+SUPERVISOR_DECISION = TokenKind("perron-yes+jwt", _BY_BROWSER, "ES256")  # a supervisor decides on one opening
 ORDER = TokenKind("perron-order+jwt", _BY_BROWSER, "ES256")  # a browser sends an order to the box
 
 

@@ -119,6 +119,7 @@ class EntranceActor:
         self._reconnects = ReconnectTracker()
         self.on_commands: list[Callable[[tuple[c.Command, ...]], object]] = []  # gets those of each decision, performed
         self.on_change: list[Callable[[], object]] = []  # called after each change of the state
+        self.on_robot: list[Callable[..., object]] = []  # gets each robot's id and report, and `retained`
 
     def is_stopped(self) -> bool:
         """Return whether the owner's stop holds, from the instant at which it was received."""
@@ -167,6 +168,10 @@ class EntranceActor:
             seq=incoming.seq,
         )
         events = [event for report in reports for event in self._decode_events(device, channel, report, context)]
+        for report in reports:
+            if isinstance(report, r.RobotReport | r.RobotIdentityReport):
+                for receive_report in self.on_robot:
+                    receive_report(device, report, retained=context.retained)
         unreadable = any(isinstance(report, r.UnreadablePayload) for report in reports)
         is_scan = device in self._section.all_scanners and channel in (TopicSuffix.EVENT, TopicSuffix.STATE)
         if unreadable and is_scan and (code := incoming.payload.strip()):
@@ -458,6 +463,9 @@ class EntranceActor:
 
     def _looked_up(self, scan: e.Scanned, now: Now) -> e.Scanned:
         """Return the scan with the keeper of its code, if any, and with the parcel that waits for this code now."""
+        if scan.robot is not None:  # it names the delivery that it brings
+            matches = (match for match in self._matches(scan.code, now, scan.label))
+            return replace(scan, matches=tuple(one for one in matches if one.delivery.id == scan.robot.delivery))
         keeper, pending = self._keeper_of(scan.code), self.state.pending_scan
         if keeper is None:
             return replace(scan, matches=self._matches(scan.code, now, scan.label))

@@ -27,6 +27,7 @@ def entrance_rules(home: Home, entrance: str) -> Rules:
         place_scanners=section.place_scanners,
         holder=section.holder,
         keepers=frozenset(section.keepers),
+        robots=frozenset() if section.robots is None else frozenset(section.robots.devices),
         evidence=section.evidence,
         has_signal=section.signal is not None,
         household_refuses=section.home_refuses,

@@ -262,7 +262,8 @@ def _store_intent(db: Database, command: c.ReserveOpening, step: StoredDecision)
     visit, began = command.visit, step.now.utc
     if command.stage == 0:
         db.insert("visit", id=visit, delivery=command.delivery, entrance=step.entrance, began=began, intent="reserved")
-    db.insert("opening", visit=visit, closure=command.closure, stage=command.stage, at=began)
+    permit = command.permit or None  # a yes counts once: a second opening by it raises IntegrityError
+    db.insert("opening", visit=visit, closure=command.closure, stage=command.stage, at=began, permit=permit)
 
 
 def _settle_reservation(db: Database, visit_id: str, how: str) -> None:

@@ -189,8 +189,10 @@ class OfferProcessor(Frozen):
             return MessageRefusal.PLACE_NOT_COLD
         if order.collect and not (entrance.collects if order.parcels else entrance.collects_alone):
             return MessageRefusal.CANNOT_COLLECT
+        if order.for_robot and (order.collect or not entrance.robots):
+            return RejectionCode.UNSUPPORTED
         needs_courier = order.only_collects or (entrance.courier_proof and order.brand != OWN_BRAND)
-        if needs_courier and order.courier is None:
+        if needs_courier and not order.for_robot and order.courier is None:
             return MessageRefusal.COURIER_CODE_MISSING
         if order.end <= now.utc:
             return MessageRefusal.EXPIRED
@@ -244,9 +246,11 @@ def write_order(db: Database, order: DeliveryOrder) -> None:
     message = None if order.message_sha256 is None else bytes.fromhex(order.message_sha256)
     db.execute(
         "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c, cold_min_c,"
-        " signed_by, by_hub, message, message_version, accepted_entrances, dimensions, label_rules, info, items)"
+        " signed_by, by_hub, message, message_version, accepted_entrances, dimensions, label_rules, for_robot, info,"
+        " items)"
         " VALUES (:key, :brand, :id, :version, :entrance, :carrier, :place, :start, :end, :cold_max_c, :cold_min_c,"
-        " :signed_by, :by_hub, :message, :message_version, :entrances, :dimensions, :label_rules, :info, :items)"
+        " :signed_by, :by_hub, :message, :message_version, :entrances, :dimensions, :label_rules, :for_robot, :info,"
+        " :items)"
         " ON CONFLICT (key) DO UPDATE SET"
         " version = excluded.version, entrance = excluded.entrance,"
         " carrier = excluded.carrier, place = excluded.place, starts = excluded.starts,"
@@ -255,6 +259,7 @@ def write_order(db: Database, order: DeliveryOrder) -> None:
         " signed_by = excluded.signed_by, message = excluded.message,"
         " message_version = excluded.message_version, accepted_entrances = excluded.accepted_entrances,"
         " dimensions = excluded.dimensions, label_rules = excluded.label_rules, info = excluded.info,"
+        " for_robot = excluded.for_robot,"
         " moved_from = NULL, announced_place = NULL,"
         " by_hub = excluded.by_hub, doubtful = 0",
         asdict(order) | columns_of_features(order) | {"key": order.key, "message": message},

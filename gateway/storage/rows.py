@@ -31,7 +31,7 @@ _SELECT_ROW = """
 SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts AS start, d.ends AS end, d.cold_max_c,
   d.cold_min_c, d.items,
   d.cancelled, d.lacking, d.checked, d.told, d.signed_by, d.doubtful, d.by_hub, d.message,
-  d.message_version, d.accepted_entrances, d.dimensions, d.label_rules, d.info,
+  d.message_version, d.accepted_entrances, d.dimensions, d.label_rules, d.for_robot, d.info,
   d.moved_from, d.announced_place, d.placed, d.refused_at, d.refused_by,
   (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'parcel') AS parcels,
   (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'collect') AS collect,

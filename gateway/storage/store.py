@@ -48,6 +48,7 @@ from gateway.storage.receivers import ReceiverStore
 from gateway.storage.recordings import Recordings
 from gateway.storage.returns import Returns
 from gateway.storage.schema import connect
+from gateway.storage.supervisors import SupervisorStore
 from gateway.storage.turned_away import TurnedAwayStore
 from gateway.storage.visit_list import VisitList
 from gateway.storage.writer import Writer
@@ -100,6 +101,7 @@ class Store:
         self.privacy = PrivacyStore(*both)
         self.readiness = ReadinessStore(*both)
         self.receivers = ReceiverStore(*both)
+        self.supervisors = SupervisorStore(*both)
         self.recordings = Recordings(*both)
         self.turned_away = TurnedAwayStore(*both)
         self.visits = VisitList(*both)

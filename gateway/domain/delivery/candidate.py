@@ -148,7 +148,8 @@ def candidate(
         openings_left=max(0, openings - usage.used),
         withdrawals_left=max(0, MAX_WITHDRAWALS_PER_OPENING * openings - usage.withdrawals),
         # A moved delivery still needs the proof, and the owner's tap, that its own entrance requires
-        needs_courier=not is_own and (order.only_collects or not context.courier_proof.isdisjoint(order.lies_at)),
+        needs_courier=not (is_own or order.for_robot)
+        and (order.only_collects or not context.courier_proof.isdisjoint(order.lies_at)),
         needs_yes=(permission is not None and permission.terms.ask_each_time)
         or (is_own and not order.lies_at <= context.without_tap),
         cold_max_c=order.cold_max_c,
@@ -157,6 +158,8 @@ def candidate(
         parcels=order.parcels,
         dimensions=order.dimensions,
         collect=order.collect,
+        for_robot=order.for_robot,
+        yes_each=order.for_robot,
     )
 
 

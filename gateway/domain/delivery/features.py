@@ -39,6 +39,7 @@ class Feature(StrEnum):
 
 SUPPORTED_FEATURES: Final = frozenset({
     Feature.ITEMS, Feature.COLLECT, Feature.ENTRANCES, Feature.MIN_CELSIUS, Feature.DIMENSIONS, Feature.LABEL_RULES,
+    Feature.HOLDER_ROBOT, Feature.YES_EACH,
 })  # fmt: skip
 """The features that this box understands. The one place to change when another one is built."""
 
@@ -66,6 +67,13 @@ class Speaks(BaseModel):
 
 SPEAKS: Final = Speaks(delivery=MESSAGE_VERSIONS, needs=tuple(sorted(SUPPORTED_FEATURES)))
 """What this box understands."""
+
+_OF_ROBOTS: Final = frozenset({Feature.HOLDER_ROBOT, Feature.YES_EACH})
+
+
+def entrance_features(*, robots: bool) -> tuple[Word, ...]:
+    """Return the features that an entrance understands, sorted. `robots`: robots may come in there."""
+    return tuple(word for word in SPEAKS.needs if robots or word not in _OF_ROBOTS)
 
 
 class Dimensions(Frozen):

@@ -217,6 +217,7 @@ class DeliveryOrder(Frozen):
         frozenset()
     )  # identifiers of the rules that must have been read on the label (label.py)
     collect: frozenset[str] = frozenset()  # normalised codes of the parcels that the courier takes with him
+    for_robot: bool = False  # a robot brings it, and each opening needs a yes of its own
     info: Mapping[str, str] = field(default_factory=dict)  # texts for people; nothing decides on them
     items: tuple[OrderItem, ...] = ()  # with limits and places of their own; empty: the order names none
     moved_from: str | None = None  # the entrance of the retailer's order, if the house moved it to another one

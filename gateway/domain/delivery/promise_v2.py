@@ -3,7 +3,7 @@
 Version 1 (`promise.py`) is frozen for ever. It reads as an order of version 2 that uses no feature.
 """
 
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
@@ -160,7 +160,8 @@ class DeliveryBodyV2(DeliveryBody):
     and places of their own. `entrances`: every entrance at which the retailer accepts the delivery,
     `entrance` among them. `label_rules`: the rules that are on the label and that the box must have read before it
     opens. `collect`: the codes on the parcels that the courier takes with him; without `parcels` he brings none.
-    `info`: texts for people; nothing decides on them.
+    `holder`: a robot brings it, and nobody else may. `yes_each`: somebody who watches says yes to each opening; a
+    robot's order has it, and no other one can. `info`: texts for people; nothing decides on them.
     """
 
     needs: Needs
@@ -170,6 +171,8 @@ class DeliveryBodyV2(DeliveryBody):
     dimensions: ParcelSize | None = None
     label_rules: LabelRuleList | None = None
     collect: CollectList | None = None
+    holder: Literal["robot"] | None = None
+    yes_each: Literal[True] | None = None
     info: Info | None = None
 
     @model_validator(mode="after")
@@ -184,6 +187,8 @@ class DeliveryBodyV2(DeliveryBody):
         refuse_contradictory_limits(
             self.place, Limits(min_c=self.min_celsius, max_c=self.max_celsius), self.items or ()
         )
+        if (self.holder is None) != (self.yes_each is None):
+            raise ValueError("`holder` robot and `yes_each` belong together: nobody opens for a robot without watching")
         return self
 
     @property
@@ -198,11 +203,14 @@ class DeliveryBodyV2(DeliveryBody):
             "dimensions": None if size is None else Dimensions(**size.model_dump()),
             "label_rules": frozenset(self.label_rules or ()),
             "collect": frozenset(self.collect or ()),
+            "for_robot": self.holder is not None,
             "info": dict(self.info or {}),
         }
 
 
-FEATURE_FIELDS = frozenset({"items", "entrances", "min_celsius", "dimensions", "label_rules", "collect"})
+FEATURE_FIELDS = frozenset({
+    "items", "entrances", "min_celsius", "dimensions", "label_rules", "collect", "holder", "yes_each",
+})  # fmt: skip
 """The fields that use an optional feature, of the features that this box understands."""
 
 V2_FIELDS = FEATURE_FIELDS | {"needs", "info"}

@@ -150,10 +150,12 @@ class KeeperCode(Frozen):
 class RobotProof(Frozen):
     """A robot's signed proof of who it is and what it carries, verified by the runtime.
 
-    `robot`: its id in the house file. `loads`: normalised parcel codes.
+    `robot`: its id in the house file. `delivery`: the key of the delivery that it brings. `loads`: normalised parcel
+    codes.
     """
 
     robot: str
+    delivery: str
     loads: frozenset[str]
 
 

@@ -255,6 +255,8 @@ class Delivery(Model):
     dimensions: promise_v2.ParcelSize | None = None
     label_rules: tuple[str, ...] | None = None
     collect: tuple[str, ...] | None = None
+    holder: Literal["robot"] | None = None
+    yes_each: Literal[True] | None = None
     info: dict[str, str] | None = None
     hub_signed: bool
     sandbox: bool

@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery import promise
-from gateway.domain.delivery.features import SPEAKS
+from gateway.domain.delivery.features import SPEAKS, entrance_features
 from gateway.domain.delivery.permission import DAYS, Permission, PermissionStatus, PermissionTerms, permission_refusal
 from gateway.domain.delivery.promise import Cancel, DeliveryOrder, Offer, State, Update
 from gateway.domain.delivery.promise_v2 import DeliveryBodyV2
@@ -111,7 +111,7 @@ def signed_statement(home: str, brand: str, entrances: Iterable[str], now: datet
     begin = int(now.timestamp())
     statement = BoxStatement(
         iss=home, sub=brand, iat=begin, exp=begin + int(STATEMENT_LIFETIME.total_seconds()), speaks=SPEAKS,
-        entrances=dict.fromkeys(entrances, SPEAKS.needs),
+        entrances=dict.fromkeys(entrances, entrance_features(robots=False)),
     )  # fmt: skip
     return sign_statement(statement, key.sign)
 

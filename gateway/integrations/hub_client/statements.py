@@ -7,7 +7,7 @@ channel of the events, but is none: a hub of an older release drops it, and the 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from gateway.domain.delivery.features import SPEAKS
+from gateway.domain.delivery.features import SPEAKS, entrance_features
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.protocol.box_statement import RENEWAL_AGE, STATEMENT_LIFETIME, BoxStatement, sign_statement
@@ -28,8 +28,8 @@ class _Made(Frozen):
 class StatementBook:
     """The statements of one home at the hub, under the box's key."""
 
-    def __init__(self, home: str, key: BoxKey) -> None:
-        self._home, self._key = home, key
+    def __init__(self, home: str, key: BoxKey, *, robot_entrances: frozenset[str] = frozenset()) -> None:
+        self._home, self._key, self._robot_entrances = home, key, robot_entrances
         self._made: dict[str, _Made] = {}
         self._look_at_mono = float("-inf")
 
@@ -72,6 +72,9 @@ class StatementBook:
             iat=begin,
             exp=begin + int(STATEMENT_LIFETIME.total_seconds()),
             speaks=SPEAKS,
-            entrances=dict.fromkeys(sorted(entrances)[:MAX_ENTRANCES], SPEAKS.needs),
+            entrances={
+                name: entrance_features(robots=name in self._robot_entrances)
+                for name in sorted(entrances)[:MAX_ENTRANCES]
+            },
         )
         return _Made(entrances=entrances, at=now.utc, token=sign_statement(statement, self._key.sign))

@@ -136,6 +136,7 @@ FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
     ),
     "presence": _fields_of("presence"),
     "parcels": _fields_of("parcels"),
+    "robot": _fields_of("robot", FormField("operator", _("Id of its operator in the house file"), is_required=True)),
     "alarm": _fields_of(
         "alarm",
         FormField(

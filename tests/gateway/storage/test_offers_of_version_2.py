@@ -1,6 +1,7 @@
 """Orders of version 2 in the store: what is kept of them, what they may replace, and what changes nothing."""
 
 import json
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.config.home import Home
+from gateway.config.robots import RobotsSection
 from gateway.domain.delivery.features import SUPPORTED_FEATURES, Dimensions
 from gateway.domain.delivery.label import LabelRule
 from gateway.domain.delivery.promise import State
@@ -24,6 +27,7 @@ from gateway.storage.database import Database
 from gateway.storage.models import MessageAnswer
 from tests.gateway.domain.delivery.house import (
     IN_WINDOW,
+    commit_reservation,
     entrance_state,
     make_step,
     open_store,
@@ -38,6 +42,7 @@ from tests.gateway.domain.delivery.shop import (
     enrolled_keys,
     make_cancel,
     make_claims,
+    make_home,
     make_offer,
     make_offer_v2,
     make_update,
@@ -242,3 +247,40 @@ async def test_a_link_of_any_domain_is_the_parcel_with_this_number(tmp_path: Pat
     async with open_store(tmp_path) as store:
         await receive(store, make_offer(parcels=(f"{domain}/00/106141411234567897?4322=1",)))
         assert store.deliveries.matches("106141411234567897", IN_WINDOW)
+
+
+# ---- an order for a robot --------------------------------------------------------------------------------------------
+
+
+def with_robots() -> Home:
+    home = make_home()
+    robots = RobotsSection(devices=("r1",), zone="door-1")
+    front = home.entrances["front"].model_copy(update={"robots": robots})
+    return home.model_copy(update={"entrances": {**home.entrances, "front": front}})
+
+
+async def test_an_order_for_a_robot_is_kept_and_needs_no_courier_s_code(tmp_path: Path) -> None:
+    offer = make_offer_v2(holder="robot", yes_each=True, courier_sha256=None)
+    async with open_store(tmp_path, with_robots()) as store:
+        assert words(await receive(store, offer)) == (True, None, State.SCHEDULED)
+    async with open_store(tmp_path, with_robots()) as store:
+        delivery = visit_delivery(store)
+        assert (delivery.for_robot, delivery.yes_each, delivery.needs_courier) == (True, True, False)
+        assert words(await receive(store, make_update_v2())) == (True, None, State.SCHEDULED)
+        assert not visit_delivery(store).for_robot, "the whole order is replaced"
+
+
+async def test_an_order_for_a_robot_is_refused_where_no_robots_come_in(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        answer = await receive(store, make_offer_v2(holder="robot", yes_each=True))
+        assert words(answer) == (False, "unsupported", State.REFUSED)
+
+
+async def test_one_yes_opens_once_whatever_visit_it_is_used_in(tmp_path: Path) -> None:
+    async with open_store(tmp_path, with_robots()) as store:
+        for name in ("d1", "d2"):
+            offer = make_offer_v2(id=name, parcels=(f"P-{name}",), holder="robot", yes_each=True, courier_sha256=None)
+            await receive(store, offer)
+        await commit_reservation(store, "shop.d1", permit="a" * 64)
+        with pytest.raises(sqlite3.IntegrityError):
+            await commit_reservation(store, "shop.d2", visit="v2", permit="a" * 64)

@@ -59,8 +59,10 @@ def make_step(new: Entrance, *commands: Command, event: Event | None = None, now
     return StoredDecision(entrance=new.id, event=event or TimerExpired(), state=new, commands=commands, now=now)
 
 
-def reserve_step(under: VisitDelivery, *, visit: str = "v1", epoch: int = 0, now: Now = IN_WINDOW) -> StoredDecision:
-    """The intent."""
+def reserve_step(
+    under: VisitDelivery, *, visit: str = "v1", epoch: int = 0, permit: str = "", now: Now = IN_WINDOW
+) -> StoredDecision:
+    """The intent; `permit`: the digest of the yes to it."""
     intent = ReserveOpening(
         visit=visit,
         closure="door",
@@ -69,13 +71,16 @@ def reserve_step(under: VisitDelivery, *, visit: str = "v1", epoch: int = 0, now
         version=under.version,
         permission_version=under.permission_version,
         stop_epoch=epoch,
+        permit=permit,
     )
     return make_step(entrance_state(under, visit=visit), intent, now=now)
 
 
-async def commit_reservation(store: Store, name: str = "shop.d1", *, visit: str = "v1") -> CommitResult | FactsChanged:
+async def commit_reservation(
+    store: Store, name: str = "shop.d1", *, visit: str = "v1", permit: str = ""
+) -> CommitResult | FactsChanged:
     """Reserve on the facts as they are."""
-    outcome = await store.commit(reserve_step(visit_delivery(store, name), visit=visit))
+    outcome = await store.commit(reserve_step(visit_delivery(store, name), visit=visit, permit=permit))
     assert not isinstance(outcome, KeeperWithdrawn)
     return outcome
 

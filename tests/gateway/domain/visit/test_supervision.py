@@ -64,7 +64,7 @@ class Supervised(Driven):
         self.scans += 1
         parcel = parcel or self.parcel
         match = e.CodeMatch(kind=CodeKind.PARCEL, delivery=parcel.facts())
-        proof = RobotProof(robot=robot, loads=parcel.parcels)
+        proof = RobotProof(robot=robot, delivery=parcel.id, loads=parcel.parcels)
         (code,) = parcel.parcels
         self.feed(e.Scanned(id=f"v{self.scans}", scanner=robot, code=code, matches=(match,), robot=proof))
 

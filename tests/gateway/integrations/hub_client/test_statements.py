@@ -29,11 +29,17 @@ def test_a_brand_is_told_once_what_the_entrances_understand_that_it_may_use() ->
     ((brand, token),) = book.unsent(FRONT, NOW).items()
     said = read(token)
     assert (brand, said.sub, said.iss) == ("shop", "shop", HOME)
-    assert (said.speaks, said.entrances) == (SPEAKS, {"front": SPEAKS.needs})
+    assert (said.speaks, said.entrances) == (SPEAKS, {"front": ("dimensions", "entrances", "label_rules")})
     assert said.exp - said.iat == STATEMENT_LIFETIME.total_seconds()
     assert book.unsent(FRONT, NOW) == {"shop": token}, "it did not leave yet"
     book.mark_sent("shop")
     assert book.unsent(FRONT, NOW) == {}
+
+
+def test_an_entrance_with_robots_says_so() -> None:
+    book = StatementBook(HOME, KEY, robot_entrances=frozenset({"front"}))
+    ((_, token),) = book.unsent(FRONT, NOW).items()
+    assert read(token).entrances == {"front": SPEAKS.needs}
 
 
 def test_it_is_told_anew_in_each_session_after_each_change_and_each_day() -> None:

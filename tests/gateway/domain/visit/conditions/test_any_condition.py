@@ -46,7 +46,6 @@ REPORTED = st.one_of(
     st.builds(r.PresenceReport, presence=st.sampled_from(r.PresenceState)),
     st.builds(
         r.RobotReport,
-        header=st.just(1),
         mode=st.sampled_from(r.RobotMode),
         emergency_stop=st.sampled_from((None, False, True)),
         field_violation=st.sampled_from((None, False, True)),
@@ -62,7 +61,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
 def robot(**wrong: Any) -> r.RobotReport:  # noqa: ANN401 - fields of the report
     """The state of a robot that drives by itself, but for what is wrong."""
-    fields = {"header": 1, "mode": r.RobotMode.AUTOMATIC, "emergency_stop": False, "field_violation": False}
+    fields = {"mode": r.RobotMode.AUTOMATIC, "emergency_stop": False, "field_violation": False}
     return r.RobotReport(**{**fields, "requests": (), "loads": (), **wrong})
 
 

@@ -1,0 +1,30 @@
+"""The models of robots in `home.yaml`: which ones come in at an entrance, and who watches them."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from gateway.system.config_section import ConfigSection, Id, Name
+
+
+class RobotsSection(ConfigSection):
+    """The robots that may come in at an entrance. Each opening needs a yes of a supervisor."""
+
+    devices: Annotated[tuple[Id, ...], Field(min_length=1)]
+    """Devices: ids of the robots. Example: `[r1, r2]`."""
+    zone: Name
+    """Zone: id of the zone around the door, as it is in the robots' map (VDA 5050 zoneId). Its type is `RELEASE`, and
+    what a robot does there when its permission ends (`releaseLossBehavior`) is `EVACUATE` or `CONTINUE`: a robot that
+    stops on the sill keeps the door open. Example: `door-1`."""
+
+
+class SupervisorSection(ConfigSection):
+    """A person who watches robots and decides on each opening, on a picture that this box shows.
+
+    The owner gives each supervisor a link on the page Robots.
+    """
+
+    name: Name
+    """Name: what the household reads on pages and in messages. Example: `Ines`."""
+    operator: Id
+    """Operator: id of the operator for which the person works. The person decides only about its robots."""
