@@ -489,6 +489,11 @@ class Home(ConfigSection):
         )
 
     @property
+    def robot_entrances(self) -> frozenset[str]:
+        """The entrances at which robots may come in."""
+        return frozenset(name for name, entrance in self.entrances.items() if entrance.robots is not None)
+
+    @property
     def destinations(self) -> Mapping[str, Destination]:
         """Every entrance and reception by its id, the entrances first."""
         entrances = {

@@ -105,8 +105,7 @@ class Uplink:
         self._reconnect = asyncio.Event()
         self._renumbered = False
         self._sending = SendWindow()
-        robots = frozenset(name for name, one in home.entrances.items() if one.robots is not None)
-        self._statements = StatementBook(section.home, key, robot_entrances=robots)
+        self._statements = StatementBook(section.home, key, robot_entrances=home.robot_entrances)
         self._status_written_mono = float("-inf")
         self._error_rate = FixedWindow(1, ERROR_LOG_INTERVAL_S)
         self._support_code_rate = FixedWindow(1, SUPPORT_CODE_INTERVAL_S)
