@@ -47,9 +47,9 @@ MUTANTS = (
     Mutant(
         name="a photograph of the label opens the garage",
         file="gateway/domain/delivery/candidate.py",
-        old="needs_courier=not is_own"
+        old="needs_courier=not (is_own or order.for_robot)"
         " and (order.only_collects or not context.courier_proof.isdisjoint(order.lies_at)),",
-        new="needs_courier=not is_own and order.entrance in context.courier_proof,",
+        new="needs_courier=not (is_own or order.for_robot) and order.entrance in context.courier_proof,",
         tests=(MOVES,),
     ),
     Mutant(

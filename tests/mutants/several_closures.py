@@ -51,9 +51,9 @@ MUTANTS = (
     Mutant(
         name="one intent may be stored twice",
         file="gateway/storage/decisions.py",
-        old='    db.insert("opening", visit=visit, closure=command.closure, stage=command.stage, at=began)\n',
+        old='    db.insert("opening", visit=visit, closure=command.closure, stage=command.stage, at=began, permit=permit)\n',
         new='    db.execute("DELETE FROM opening")\n'
-        '    db.insert("opening", visit=visit, closure=command.closure, stage=command.stage, at=began)\n',
+        '    db.insert("opening", visit=visit, closure=command.closure, stage=command.stage, at=began, permit=permit)\n',
         tests=(INTENTS,),
     ),
     Mutant(
