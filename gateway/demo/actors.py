@@ -14,7 +14,7 @@ from gateway.demo.observers import Body, GatewayObserver
 from gateway.demo.plan import DemoPlan, RetailerKey
 from gateway.demo.wording import REQUEST_TEXTS, THE_DOOR, DoorNames, act_text
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
-from gateway.domain.delivery.features import Feature
+from gateway.domain.delivery.features import used_features
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
 from gateway.domain.delivery.promise_v2 import ClaimsV2, OfferV2, ParcelSize
 from gateway.domain.frozen import Frozen
@@ -55,13 +55,15 @@ class DemoRetailer:
         ends_in: float = 3600,
         max_celsius: float | None = None,
         size: tuple[int, int, int] | None = None,
+        collect: Sequence[str] = (),
         id_: str | None = None,
         brand: int = 0,
     ) -> PromisedDelivery:
         """Offer a delivery and wait for the box's answer (`WaitTimeout`). Windows are in seconds from now.
 
         Without `destination`, an entrance or a reception, it goes to the entrance of the scene, and there to a place
-        without a fridge or `place`. `size`: of the largest parcel in millimetres; it needs an order of version 2.
+        without a fridge or `place`. `size`: of the largest parcel in millimetres. `collect`: the parcels that the
+        courier takes with him. Each needs an order of version 2.
         """
         signer, secret = self._signers[brand], secrets.token_bytes(COURIER_TOKEN_BYTES)
         now = machine_time().replace(microsecond=0)
@@ -76,7 +78,7 @@ class DemoRetailer:
             courier_sha256=courier_token_digest(secret),
             max_celsius=max_celsius,
         )
-        offer = body if size is None else _with_size(body, size)
+        offer = _with_features(body, size, tuple(collect))
         self._on_action("retailer", f"announces {offer.id}")
         return PromisedDelivery(
             brand=signer.brand, id=offer.id, codes=offer.parcels, courier_code=new_courier_token(secret),
@@ -110,11 +112,16 @@ class DemoRetailer:
         return (await self._observer.wait_until(f"the box's answer to {delivery.do} {delivery.id}", answers))[0]
 
 
-def _with_size(offer: Offer, size: tuple[int, int, int]) -> OfferV2:
-    length, width, height = size
+def _with_features(offer: Offer, size: tuple[int, int, int] | None, collect: tuple[str, ...]) -> Offer:
+    """Return the order with the features that it uses, or as it is."""
+    used: dict[str, Any] = {"collect": collect} if collect else {}
+    if size is not None:
+        length, width, height = size
+        used["dimensions"] = ParcelSize(length=length, width=width, height=height)
+    if not used:
+        return offer
     facts = {name: getattr(offer, name) for name in Offer.model_fields}
-    dimensions = ParcelSize(length=length, width=width, height=height)
-    return OfferV2(**facts, dimensions=dimensions, needs=(Feature.DIMENSIONS,))
+    return OfferV2(**facts, **used, needs=used_features(used))
 
 
 class DemoOwner:

@@ -16,6 +16,7 @@ from gateway.demo.scenarios import (
     people,
     promises,
     receptions,
+    returns,
     ways_in,
 )
 from gateway.system.i18n import Text, _
@@ -23,6 +24,7 @@ from gateway.system.i18n import Text, _
 SCENARIO_GROUPS: Mapping[Text, Sequence[Scenario]] = {
     _("Parcels"): parcels.SCENARIOS,
     _("Parcels of the owner's own"): own_parcels.SCENARIOS,
+    _("Returns"): returns.SCENARIOS,
     _("Codes and promises"): promises.SCENARIOS,
     _("People"): people.SCENARIOS,
     _("Receptions"): receptions.SCENARIOS,

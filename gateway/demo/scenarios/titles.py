@@ -58,6 +58,26 @@ SCENE_TITLES: Mapping[str, SceneTitle] = {
         name=_("One of two parcels"),
         watch=_("what the retailer reads: one is missing"),
     ),
+    "return": SceneTitle(
+        name=_("A parcel goes back"),
+        watch=_("the courier brings nothing: his own code opens, and he scans inside what he takes"),
+    ),
+    "return:left": SceneTitle(
+        name=_("The return stays"),
+        watch=_("what the retailer reads: not collected"),
+    ),
+    "return:outside": SceneTitle(
+        name=_("The return's number at the door"),
+        watch=_("it opens nothing, whoever knows it"),
+    ),
+    "drop-and-take": SceneTitle(
+        name=_("Leave one, take one"),
+        watch=_("the door opens once for both"),
+    ),
+    "drop-and-take:gateway-killed": SceneTitle(
+        name=_("Leave one, take one, and the box dies"),
+        watch=_("back again, it still knows what was taken"),
+    ),
     "own-parcel": SceneTitle(
         name=_("A parcel that you announced"),
         watch=_("it opens without a retailer, once"),
