@@ -26,6 +26,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Timing
 from gateway.domain.visit.closures.contract import ORDER_ROLE
 from gateway.integrations.lock_guard.file import GuardFile
+from gateway.integrations.matter.file import MatterFile
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.ed25519 import SigningKey
 from gateway.system.clock_settings import ClockSection
@@ -38,6 +39,7 @@ FAST_TIMING = Timing(
     pre_roll=3,
 )  # fmt: skip
 GUARD_FILE = "guard.yaml"
+MATTER_FILE = "matter.yaml"
 FAST_LATENCY_S = 1.0  # seconds: the lock's declared longest answer
 FAST_FPS = 8  # pictures a second: to draw, encode and decode them is most of a run's processor time
 FAST_OPEN_LIMIT_S = 3.0  # seconds that the door may stand open
@@ -66,6 +68,7 @@ class DemoPlan(Frozen, kw_only=False):
     signers: Mapping[str, RetailerKey]
     action_s: float  # seconds that a person takes for each action
     guard_setup: GuardSetup | None = None  # None: no guard
+    matter: MatterFile | None = None  # the file of `perron matter`; None: the house has no Matter server
     starts_secured: bool = True  # False: the entrance has a fault from the start
 
     @property
@@ -119,6 +122,8 @@ class DemoPlan(Frozen, kw_only=False):
         files: dict[str, BaseModel] = {"home.yaml": self.home, "house.yaml": self.house}
         if self.guard_setup is not None:
             files[GUARD_FILE] = self.guard_setup.file
+        if self.matter is not None:
+            files[MATTER_FILE] = self.matter
         for name, model in files.items():
             (folder / name).write_text(json.dumps(model.model_dump(mode="json"), indent=1), encoding="utf-8")
         keys = folder / "keys"

@@ -11,7 +11,7 @@ from devices.simulators.control import HouseControl
 from gateway.cli.house_log import run_beside
 from gateway.cli.simulation import control_socket
 from gateway.demo.observers import DemoEvent, GatewayObserver, HouseLog
-from gateway.demo.plan import GUARD_FILE, DemoPlan, GuardSetup
+from gateway.demo.plan import GUARD_FILE, MATTER_FILE, DemoPlan, GuardSetup
 from gateway.demo.processes import LoggedProcess, SupervisedProcess, is_listening, read_pid, stop_detached
 from gateway.demo.rig_control import RigChange, change_box
 from gateway.domain.frozen import Frozen
@@ -123,6 +123,11 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
         stack.callback(broker.resume)  # a paused process does not hear that it should end
         await broker.begin()
         await stack.enter_async_context(_run_guard(plan.guard_setup, folder, on_start))
+        if plan.matter is not None:
+            on_start("the process beside the Matter server")
+            arguments = ["matter", "--config", str(folder / MATTER_FILE)]
+            matter = await LoggedProcess.start("gateway", arguments, folder / "matter.log")
+            stack.push_async_callback(matter.end)
         on_start("the house and the box")
         house = await _start_house(stack, folder, control, reports_first=not plan.starts_secured)
 

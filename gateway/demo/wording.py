@@ -35,6 +35,7 @@ ACT_TEXTS: Mapping[str, str] = {
 
 FAULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "ajar": ("does not shut", "shuts again"),
+    "asleep": ("sleeps: nothing reaches it", "wakes"),
     "bounces": ("springs open again when it is shut", "stays shut again"),
     "dead": ("does not move", "moves again"),
     "does_not_catch": ("its latch does not catch", "its latch catches again"),
@@ -48,6 +49,7 @@ FAULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "sticks": ("does not let go", "lets go again"),
     "stuck_shut": ("the first order does not open it", "each order opens it again"),
     "throw": ("throws its bolt by itself", "no longer throws its bolt by itself"),
+    "unbounded": ("its server repeats an order for longer than it may", "its server repeats no order any more"),
     "wedged": ("somebody wedges it open", "a neighbour takes the wedge out, and it falls shut"),
 }
 """A fault of a thing or of a device: how it begins, and how it ends."""
@@ -76,6 +78,7 @@ DEVICE_TEXTS: Mapping[str, Text] = {
     "street-scanner": _("the scanner at the street"),
     "desk-scanner": _("the scanner at the reception"),
     "box-scanner": _("the parcel box's scanner"),
+    "matter": _("the Matter lock"),
 }
 
 HOUSE_TEXTS: Mapping[str, Text] = {

@@ -11,6 +11,7 @@ from gateway.demo.scenarios import (
     fallback,
     killed_ways_in,
     locks,
+    matter,
     own_parcels,
     parcels,
     people,
@@ -29,7 +30,7 @@ SCENARIO_GROUPS: Mapping[Text, Sequence[Scenario]] = {
     _("People"): people.SCENARIOS,
     _("Receptions"): receptions.SCENARIOS,
     _("Cameras"): cameras.SCENARIOS,
-    _("Lock and door"): locks.SCENARIOS,
+    _("Lock and door"): (*locks.SCENARIOS, *matter.SCENARIOS),
     _("Other ways in"): (*ways_in.SCENARIOS, *fallback.SCENARIOS, *killed_ways_in.SCENARIOS),
     _("The box fails"): failures.SCENARIOS,
 }

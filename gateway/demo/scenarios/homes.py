@@ -3,13 +3,22 @@
 from dataclasses import replace
 
 from devices.simulators.doorway import Position
-from devices.simulators.house import CameraPlan, DoorPlan, LockPlan, OpenerPlan, ScannerPlan, SimulatedBroker
+from devices.simulators.house import (
+    CameraPlan,
+    DoorPlan,
+    LockPlan,
+    MatterPlan,
+    OpenerPlan,
+    ScannerPlan,
+    SimulatedBroker,
+)
 from gateway.config.devices import CoverDevice, DoorDevice, GuardSection, LockDevice, ScannerDevice
 from gateway.config.home import Home, PagesSection
 from gateway.config.reception import ReceiverSection, ReceptionSection
 from gateway.demo.names import GARAGE_NAME, RECEPTION_NAME
 from gateway.demo.plan import DemoPlan, GuardSetup, with_open_limit
 from gateway.integrations.lock_guard.file import GuardFile, RadioDoor, RadioLock, RadioSection
+from gateway.integrations.matter.file import MatterFile, MatterServerSection
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.keys import command_key, create_key
 from gateway.system.mqtt_settings import BrokerSection
@@ -142,6 +151,28 @@ def with_guard(plan: DemoPlan) -> DemoPlan:
     simulated = {name: _with_radio_broker(device, radio) for name, device in plan.house.devices.items()}
     plan = plan.with_home(devices={**plan.home.devices, **in_front}).with_house(devices=simulated)
     return replace(plan, guard_setup=GuardSetup(behind, file))
+
+
+def with_matter_lock(plan: DemoPlan) -> DemoPlan:
+    """A Matter lock and a Matter contact behind a Matter server, as docs/installer/matter.md describes."""
+    server = MatterPlan(port=free_port())
+    lock, door = plan.lock, plan.door
+    lock_device = plan.home.devices[lock]
+    if not isinstance(lock_device, LockDevice):
+        raise TypeError("an entrance has a lock")
+    devices = {
+        lock: LockDevice(kind="lock", vendor="matter", address=f"{server.name}/{server.node}-1",
+                         latency=lock_device.latency),
+        door: DoorDevice(kind="door", vendor="matter", address=f"{server.name}/{server.contact}-1"),
+    }  # fmt: skip
+    simulated = {name: device for name, device in plan.house.devices.items() if name not in devices}
+    plan = plan.with_home(devices={**plan.home.devices, **devices}).with_house(devices=simulated, matter=server)
+    file = MatterFile(
+        base=server.name,
+        broker=plan.home.broker.account(server.name),
+        server=MatterServerSection(url=f"ws://127.0.0.1:{server.port}/ws"),
+    )
+    return replace(plan, matter=file)
 
 
 def _with_radio_broker(device: object, radio: SimulatedBroker) -> object:

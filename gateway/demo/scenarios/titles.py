@@ -238,6 +238,14 @@ SCENE_TITLES: Mapping[str, SceneTitle] = {
         name=_("The lock is late"),
         watch=_("a late opening lets nobody in"),
     ),
+    "matter-lock": SceneTitle(
+        name=_("A Matter lock"),
+        watch=_("the box asks the lock itself: it believes no memory of a server"),
+    ),
+    "matter-lock:asleep": SceneTitle(
+        name=_("The Matter lock sleeps"),
+        watch=_("it opens late, and is locked again at once"),
+    ),
     "lock-lies": SceneTitle(
         name=_("Somebody lies for the lock"),
         watch=_("a forged “locked” is not believed"),

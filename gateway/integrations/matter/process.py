@@ -161,7 +161,7 @@ class MatterProcess:
         else:
             log.info("matter_took", id=order.id, at=at.name)
             self._answer_order(at, order, ProgressReport(id=order.id, progress=CommandProgress.ACCEPTED))
-        await self._publish_read(at)
+        self._start(self._publish_read(at))  # no order waits for this read
 
     async def _invoke(self, at: EndpointId, order: UnlockDoor | LockDoor, ends_mono: float) -> None:
         session, node = self._reach(at)

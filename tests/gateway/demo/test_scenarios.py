@@ -33,7 +33,7 @@ flat:gateway-killed-after-the-second-commit locker:gateway-killed-before-commit 
 own-parcel:gateway-killed-before-commit own-parcel:gateway-killed-after-commit
 key-safe:gateway-killed-before-commit key-safe:gateway-killed-after-commit
 garage:gateway-killed garage:gateway-killed-before-commit garage:gateway-killed-after-commit
-concierge:gateway-killed-while-offered concierge:gateway-killed-before-confirmation
+matter-lock matter-lock:asleep concierge:gateway-killed-while-offered concierge:gateway-killed-before-confirmation
 """.split()  # noqa: SIM905 - the list as the promise words it
 
 

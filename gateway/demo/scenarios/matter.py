@@ -1,0 +1,53 @@
+"""Scenarios of a Matter lock behind a Matter server, which `perron matter` brings to the house's broker."""
+
+import asyncio
+
+from gateway.demo.result import DoorMovement
+from gateway.demo.scenario import EXPECT_UNLOCK_UNKNOWN, ScenarioList, ScenarioRun
+from gateway.demo.scenarios.homes import with_matter_lock
+from gateway.domain.visit.commands import AlarmCode
+from gateway.system.i18n import _
+
+SCENARIOS = ScenarioList()
+SERVER = "matter"  # the Matter server's name in the simulated house
+
+
+def _invoked(play: ScenarioRun) -> list[object]:
+    """Return the commands that reached the lock."""
+    return [line["invoked"] for line in play.log.lines if line["what"] == "matter"]
+
+
+@SCENARIOS.add(
+    _(
+        "a Matter lock: one timed invoke opens it,"
+        " and each answer is read from the lock, not from the memory of the Matter server"
+    ),
+    equip=with_matter_lock,
+)
+async def _matter_lock(play: ScenarioRun) -> None:
+    await play.deliver()
+    play.require(_invoked(play) == ["UnlockDoor", "LockDoor"], "each command reaches the lock once")
+
+
+@SCENARIOS.add(
+    _(
+        "the Matter lock sleeps as the order comes, and its server repeats it for too long:"
+        " an alarm, the opening counts as used; the lock opens late and is locked again at once"
+    ),
+    EXPECT_UNLOCK_UNKNOWN,
+    equip=with_matter_lock,
+    movements=(DoorMovement.UNLOCKED, DoorMovement.LOCKED),
+    alarms=(AlarmCode.UNLOCK_UNKNOWN, AlarmCode.LOCK_REFUSED),
+)
+async def _matter_lock__asleep(play: ScenarioRun) -> None:
+    """The invoke is announced for the order's life; the server ignores that bound, so the lock obeys when it wakes."""
+    await play.scan_and_ring()
+    await play.set_fault(SERVER, "unbounded")
+    await play.set_fault(SERVER, "asleep")
+    await play.wait_for_alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
+    await asyncio.sleep(play.timing.command_life)  # the order is given up; its server goes on
+    await play.set_fault(SERVER, "asleep", on=False)
+    await play.log.wait_for_line("bolt", state="withdrawn")
+    await play.wait_for_visit_end()
+    play.require(_invoked(play)[:1] == ["UnlockDoor"], "the order came late, and once")
+    play.require(_invoked(play).count("UnlockDoor") == 1, "the unlock is sent once and never again")
