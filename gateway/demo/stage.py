@@ -15,6 +15,7 @@ from gateway.demo.plan import GUARD_FILE, MATTER_FILE, DemoPlan, GuardSetup
 from gateway.demo.processes import LoggedProcess, SupervisedProcess, is_listening, read_pid, stop_detached
 from gateway.demo.rig_control import RigChange, change_box
 from gateway.domain.frozen import Frozen
+from gateway.integrations.matter.file import MatterFile
 from gateway.mqtt.mosquitto.provisioning import RunningBroker, private_broker
 
 OnStart = Callable[[str], None]
@@ -123,11 +124,7 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
         stack.callback(broker.resume)  # a paused process does not hear that it should end
         await broker.begin()
         await stack.enter_async_context(_run_guard(plan.guard_setup, folder, on_start))
-        if plan.matter is not None:
-            on_start("the process beside the Matter server")
-            arguments = ["matter", "--config", str(folder / MATTER_FILE)]
-            matter = await LoggedProcess.start("gateway", arguments, folder / "matter.log")
-            stack.push_async_callback(matter.end)
+        await stack.enter_async_context(_run_matter(plan.matter, folder, on_start))
         on_start("the house and the box")
         house = await _start_house(stack, folder, control, reports_first=not plan.starts_secured)
 
@@ -171,6 +168,21 @@ async def _run_guard(guard_setup: GuardSetup | None, folder: Path, on_start: OnS
             yield
         finally:
             await guard.end()
+
+
+@contextlib.asynccontextmanager
+async def _run_matter(file: MatterFile | None, folder: Path, on_start: OnStart) -> AsyncIterator[None]:
+    if file is None:
+        yield
+        return
+    on_start("the process beside the Matter server")
+    matter = await LoggedProcess.start(
+        "gateway", ["matter", "--config", str(folder / MATTER_FILE)], folder / "matter.log"
+    )
+    try:
+        yield
+    finally:
+        await matter.end()
 
 
 async def _start_house(stack: AsyncExitStack, folder: Path, control: Path, *, reports_first: bool) -> LoggedProcess:
