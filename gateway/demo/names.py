@@ -17,6 +17,7 @@ GARAGE_NAME = _("Garage")
 PARCEL_BOX_NAME = _("Parcel box")
 KEY_SAFE_NAME = _("House with a key safe")
 RECEPTION_NAME = _("Concierge")
+CAR_NAME = _("Boot of the car")
 
 NAMES_BY_ID: Mapping[str, Text] = {
     "front": _("Front door"),
@@ -26,7 +27,7 @@ NAMES_BY_ID: Mapping[str, Text] = {
 """The names of the entrance and of the places of `config/home.yaml`, by their ids."""
 
 ALL_NAMES: tuple[Text, ...] = (
-    HOUSE_NAME, FLAT_NAME, GARAGE_NAME, PARCEL_BOX_NAME, KEY_SAFE_NAME, RECEPTION_NAME, *NAMES_BY_ID.values(),
+    HOUSE_NAME, FLAT_NAME, GARAGE_NAME, PARCEL_BOX_NAME, KEY_SAFE_NAME, RECEPTION_NAME, CAR_NAME, *NAMES_BY_ID.values(),
 )  # fmt: skip
 
 DEMO_HOUR = 14  # of the house's clock, at which a run begins

@@ -132,7 +132,7 @@ def door_movements(log: Iterable[LogLine]) -> tuple[str, ...]:
     return tuple(
         _movement_of(line) if line["what"] in {"bolt", "door"} else _thing_movement(line)
         for line in log
-        if line["what"] in {"bolt", "door", *_THING_WORDS}
+        if line["what"] in {"bolt", "door", "car", *_THING_WORDS}
     )
 
 
@@ -143,8 +143,16 @@ _THING_WORDS: Mapping[str, tuple[str, Mapping[object, str]]] = {  # the key of a
     "key": ("present", {True: "key hung back", False: "key taken"}),
 }
 
+_CAR_WORDS: Mapping[bool, Mapping[bool, str]] = {  # whether the line is about driving, and its value
+    False: {True: "locked", False: "unlocked"},
+    True: {True: "drives off", False: "parks"},
+}
+
 
 def _thing_movement(line: LogLine) -> str:
+    if line["what"] == "car":  # it has two such keys, and a line has one of them
+        word = _CAR_WORDS["driving" in line][bool(line.get("driving", line.get("locked")))]
+        return f"{line['thing']} {word}"
     key, words = _THING_WORDS[str(line["what"])]
     return f"{line['thing']} {words[line[key]]}"
 

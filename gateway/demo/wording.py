@@ -28,6 +28,10 @@ ACT_TEXTS: Mapping[str, str] = {
     "push_shut": "pushes the lid of {thing} shut",
     "put_in": "puts the parcel into {thing}",
     "shut_flap": "shuts the flap of {thing}",
+    "come_back": "drives the car back and parks it",
+    "drive_away": "drives the car off",
+    "open_boot": "opens {thing}",
+    "shut_boot": "pushes {thing} shut",
     "take_key": "takes the key out of {thing}",
     "take_out": "takes a parcel out of {thing}",
 }
@@ -46,6 +50,7 @@ FAULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "magnet": ("somebody hangs a magnet on the hook", "somebody takes the magnet off the hook"),
     "neighbour_follows": ("a neighbour goes in behind whoever goes in", "no neighbour goes in any more"),
     "silent": ("does not answer", "answers again"),
+    "stale_fix": ("its last position is a quarter of an hour old", "it knows its position again"),
     "sticks": ("does not let go", "lets go again"),
     "stuck_shut": ("the first order does not open it", "each order opens it again"),
     "throw": ("throws its bolt by itself", "no longer throws its bolt by itself"),
@@ -79,6 +84,7 @@ DEVICE_TEXTS: Mapping[str, Text] = {
     "desk-scanner": _("the scanner at the reception"),
     "box-scanner": _("the parcel box's scanner"),
     "matter": _("the Matter lock"),
+    "car-modem": _("the car's modem"),
 }
 
 HOUSE_TEXTS: Mapping[str, Text] = {

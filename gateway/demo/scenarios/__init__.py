@@ -7,6 +7,7 @@ from gateway.cli.failure import Failure
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import (
     cameras,
+    cars,
     failures,
     fallback,
     killed_ways_in,
@@ -31,7 +32,7 @@ SCENARIO_GROUPS: Mapping[Text, Sequence[Scenario]] = {
     _("Receptions"): receptions.SCENARIOS,
     _("Cameras"): cameras.SCENARIOS,
     _("Lock and door"): (*locks.SCENARIOS, *matter.SCENARIOS),
-    _("Other ways in"): (*ways_in.SCENARIOS, *fallback.SCENARIOS, *killed_ways_in.SCENARIOS),
+    _("Other ways in"): (*ways_in.SCENARIOS, *cars.SCENARIOS, *fallback.SCENARIOS, *killed_ways_in.SCENARIOS),
     _("The box fails"): failures.SCENARIOS,
 }
 SCENARIOS = tuple(scenario for group in SCENARIO_GROUPS.values() for scenario in group)

@@ -302,6 +302,38 @@ SCENE_TITLES: Mapping[str, SceneTitle] = {
         name=_("A lid that does not catch"),
         watch=_("it looks shut; the owner is called all the same"),
     ),
+    "car": SceneTitle(
+        name=_("Into the boot of the car"),
+        watch=_("it opens only where the car must stand; the scan after closing proves the parcel"),
+    ),
+    "car:unlocks-all": SceneTitle(
+        name=_("A car without an order for its boot"),
+        watch=_("every door is unlocked, and the proof says so"),
+    ),
+    "car:no-closing-scan": SceneTitle(
+        name=_("Nobody scans after closing"),
+        watch=_("locked again, but nobody knows whether the parcel is in it"),
+    ),
+    "car:moved": SceneTitle(
+        name=_("The car drives off with its boot open"),
+        watch=_("the alarm comes at once, and the owner is called"),
+    ),
+    "car:fix-too-old": SceneTitle(
+        name=_("Where is the car?"),
+        watch=_("a position of a quarter of an hour ago opens nothing"),
+    ),
+    "car:elsewhere": SceneTitle(
+        name=_("The car is not there"),
+        watch=_("the scanner says no, and nobody learns where the car is"),
+    ),
+    "car:gateway-killed": SceneTitle(
+        name=_("The box dies while the boot is open"),
+        watch=_("it finds the boot open, and proves it shut in the end"),
+    ),
+    "car:gateway-killed-after-commit": SceneTitle(
+        name=_("Car: the box dies before it sends the order"),
+        watch=_("the order is never sent later"),
+    ),
     "key-safe": SceneTitle(
         name=_("A neighbour with the key"),
         watch=_("the key on its hook: who has it is known all the time"),

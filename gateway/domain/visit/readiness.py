@@ -186,7 +186,9 @@ def _report_blocked_by_household(step: Step) -> None:
                 *_closed_by_household(step.state, preflight.delivery, step.now),
             )
             if lacks != preflight.lacking:
-                step.emit(ReportReadiness(delivery=preflight.delivery.id, lacking=_public_conditions(lacks)))
+                step.emit(
+                    ReportReadiness(delivery=preflight.delivery.id, lacking=_public_conditions(step.state, lacks))
+                )
                 _replace_preflight(step, preflight, replace(preflight, lacking=lacks))
 
 
@@ -207,7 +209,7 @@ def _report(step: Step, preflight: Preflight) -> None:
     if not preflight.report_due and now_lacking == before:
         return
     delivery = preflight.delivery.id
-    step.emit(ReportReadiness(delivery=delivery, lacking=_public_conditions(now_lacking)))
+    step.emit(ReportReadiness(delivery=delivery, lacking=_public_conditions(step.state, now_lacking)))
     weak = batteries_at(step.state, BatteryLevel.LOW)
     news, known = _owner_conditions(now_lacking), _owner_conditions(before or ())
     if (news and news != known) or set(weak) - set(preflight.batteries_to_change):
@@ -223,8 +225,11 @@ def _replace_preflight(step: Step, before: Preflight, after: Preflight) -> None:
     step.state = replace(step.state, preflights=tuple(after if p is before else p for p in step.state.preflights))
 
 
-def _public_conditions(lacking: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(CLOSED_BY_HOUSEHOLD if name in PRIVATE_CONDITIONS else name for name in lacking))
+def _public_conditions(state: Entrance, lacking: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a retailer may know: neither who is home, nor that the household is out with its car."""
+    of_household = {sensor_name(one.id, word) for one in state.rules.closures for word in one.household_words}
+    private = PRIVATE_CONDITIONS | of_household
+    return tuple(dict.fromkeys(CLOSED_BY_HOUSEHOLD if name in private else name for name in lacking))
 
 
 def _owner_conditions(lacking: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Every scenario, played by the real gateway in the simulated house, judged by the house's own log."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -33,7 +34,9 @@ flat:gateway-killed-after-the-second-commit locker:gateway-killed-before-commit 
 own-parcel:gateway-killed-before-commit own-parcel:gateway-killed-after-commit
 key-safe:gateway-killed-before-commit key-safe:gateway-killed-after-commit
 garage:gateway-killed garage:gateway-killed-before-commit garage:gateway-killed-after-commit
-matter-lock matter-lock:asleep concierge:gateway-killed-while-offered concierge:gateway-killed-before-confirmation
+car car:unlocks-all car:no-closing-scan car:moved car:fix-too-old car:elsewhere car:gateway-killed
+car:gateway-killed-after-commit matter-lock matter-lock:asleep concierge:gateway-killed-while-offered
+concierge:gateway-killed-before-confirmation
 """.split()  # noqa: SIM905 - the list as the promise words it
 
 
@@ -50,6 +53,26 @@ async def test_what_must_come_of_it_comes_of_it(scenario: Scenario, tmp_path: Pa
     judged = await run_scenario(scenario, tmp_path, fast=True, observer=DemoObserver())
     assert not judged.complaints, "\n".join(judged.complaints)
     assert judged.result.ok
+
+
+COORDINATES = re.compile(rb"(?<![\d:.])(48\.8[57]\d*|2\.352\d*)")
+OF_CONFIGURATION = frozenset({"home.yaml", "house.yaml"})  # where the car must stand, and where the simulated one does
+
+
+def files_with(pattern: re.Pattern[bytes], folder: Path) -> set[str]:
+    """The names of all files below a folder in which this stands."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.name for path in files if pattern.search(path.read_bytes())}
+
+
+@pytest.mark.slow
+async def test_where_the_car_is_stands_in_no_proof_log_message_or_database(tmp_path: Path) -> None:
+    """The car stands in its place, is driven two kilometres off, and comes back; all that was written is searched."""
+    (scenario,) = (one for one in SCENARIOS if one.title == "car:moved")
+    judged = await run_scenario(scenario, tmp_path, fast=True, observer=DemoObserver())
+    assert judged.result.ok
+    assert files_with(COORDINATES, tmp_path) == OF_CONFIGURATION, "the fence and the house, and nothing else"
+    assert "log.jsonl" in files_with(re.compile(rb"SensorReported"), tmp_path), "what was searched has the visit"
 
 
 @pytest.mark.slow

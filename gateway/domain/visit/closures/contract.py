@@ -314,6 +314,8 @@ class Closure(BaseModel, ABC):
     """The marks about which the owner is notified, with the notification."""
     queried_roles: ClassVar[frozenset[str]] = frozenset()
     """The sensors whose device must answer queries, because its own reports come too late to open anything by."""
+    household_words: ClassVar[frozenset[str]] = frozenset()
+    """The words of `not_ready` that would tell a retailer what the household does: it gets a neutral one."""
     is_private: ClassVar[bool] = True
     """False: other people use it too (a street door), so that its openings say nothing about this household."""
 

@@ -287,3 +287,17 @@ def test_a_car_that_is_used_while_all_are_away_alarms_nobody() -> None:
     car(house).driver_uses(leaves=False)
     house.run(60)
     assert house.alarms == []
+
+
+def test_a_retailer_never_learns_that_the_household_is_out_with_its_car() -> None:
+    house = build("car")
+    car(house).drives(away=True)
+    house.run(5)
+    promise = announce_delivery(house)
+    house.feed(e.WindowChanged(near=True))
+    house.feed(e.PreflightDue(delivery=promise.facts()))
+    house.run(30)
+    (report,) = house.all(c.ReportReadiness)
+    assert report.lacking == ("entrance",)
+    told = [one.detail for one in house.all(c.NotifyOwner) if one.notification is c.Notification.NOT_READY]
+    assert told == ["car/moving, car/not_there"], "its owner does"
