@@ -16,7 +16,7 @@ from gateway.demo.wording import REQUEST_TEXTS, THE_DOOR, DoorNames, act_text
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.features import used_features
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
-from gateway.domain.delivery.promise_v2 import ClaimsV2, OfferV2, ParcelSize
+from gateway.domain.delivery.promise_v2 import ClaimsV2, ItemLine, OfferV2, ParcelSize
 from gateway.domain.frozen import Frozen
 from gateway.protocol.delivery_message import new_claims, sign_delivery
 from gateway.system.clock import machine_time
@@ -56,6 +56,7 @@ class DemoRetailer:
         max_celsius: float | None = None,
         size: tuple[int, int, int] | None = None,
         collect: Sequence[str] = (),
+        items: Sequence[ItemLine] = (),
         id_: str | None = None,
         brand: int = 0,
     ) -> PromisedDelivery:
@@ -63,7 +64,7 @@ class DemoRetailer:
 
         Without `destination`, an entrance or a reception, it goes to the entrance of the scene, and there to a place
         without a fridge or `place`. `size`: of the largest parcel in millimetres. `collect`: the parcels that the
-        courier takes with him. Each needs an order of version 2.
+        courier takes with him. `items`: with limits and places of their own. Each needs an order of version 2.
         """
         signer, secret = self._signers[brand], secrets.token_bytes(COURIER_TOKEN_BYTES)
         now = machine_time().replace(microsecond=0)
@@ -78,7 +79,7 @@ class DemoRetailer:
             courier_sha256=courier_token_digest(secret),
             max_celsius=max_celsius,
         )
-        offer = _with_features(body, size, tuple(collect))
+        offer = _with_features(body, size, collect=tuple(collect), items=tuple(items))
         self._on_action("retailer", f"announces {offer.id}")
         return PromisedDelivery(
             brand=signer.brand, id=offer.id, codes=offer.parcels, courier_code=new_courier_token(secret),
@@ -112,9 +113,11 @@ class DemoRetailer:
         return (await self._observer.wait_until(f"the box's answer to {delivery.do} {delivery.id}", answers))[0]
 
 
-def _with_features(offer: Offer, size: tuple[int, int, int] | None, collect: tuple[str, ...]) -> Offer:
+def _with_features(
+    offer: Offer, size: tuple[int, int, int] | None, *, collect: tuple[str, ...], items: tuple[ItemLine, ...]
+) -> Offer:
     """Return the order with the features that it uses, or as it is."""
-    used: dict[str, Any] = {"collect": collect} if collect else {}
+    used: dict[str, Any] = {name: value for name, value in (("collect", collect), ("items", items)) if value}
     if size is not None:
         length, width, height = size
         used["dimensions"] = ParcelSize(length=length, width=width, height=height)

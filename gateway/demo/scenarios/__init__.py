@@ -10,6 +10,7 @@ from gateway.demo.scenarios import (
     cars,
     failures,
     fallback,
+    fridge,
     killed_ways_in,
     locks,
     matter,
@@ -25,6 +26,7 @@ from gateway.system.i18n import Text, _
 
 SCENARIO_GROUPS: Mapping[Text, Sequence[Scenario]] = {
     _("Parcels"): parcels.SCENARIOS,
+    _("The fridge, item by item"): fridge.SCENARIOS,
     _("Parcels of the owner's own"): own_parcels.SCENARIOS,
     _("Returns"): returns.SCENARIOS,
     _("Codes and promises"): promises.SCENARIOS,

@@ -30,6 +30,18 @@ SCENE_TITLES: Mapping[str, SceneTitle] = {
         name=_("Cold food goes into the fridge"),
         watch=_("the fridge inside: the parcel does not stay on the bench"),
     ),
+    "basket": SceneTitle(
+        name=_("Each item into the fridge"),
+        watch=_("the scanner at the fridge: the retailer reads of each item that it stayed cold"),
+    ),
+    "basket:too-cold": SceneTitle(
+        name=_("The fridge is too cold for fish"),
+        watch=_("the door stays shut until the air is good for the fish"),
+    ),
+    "basket:gap-is-unknown": SceneTitle(
+        name=_("The thermometer is cut off"),
+        watch=_("what was not measured is called unknown, and never cold enough"),
+    ),
     "closes-behind-him": SceneTitle(
         name=_("Locked in by mistake"),
         watch=_("he shuts the door behind him, and still gets out by hand"),
