@@ -316,6 +316,15 @@ class Inbox:
         self.update_deliveries((delivery,))
         return None if problem is None else problem.value
 
+    async def take_in(self, delivery: str, by: str | None) -> str | None:
+        """Note that the household took a parcel in at the door; return None, or the code of why that is not possible.
+
+        Raises StoreFailed.
+        """
+        problem = await self.store.deliveries.take_in(delivery, self.clock.now(), by=by)
+        self.update_deliveries((delivery,))
+        return None if problem is None else problem.value
+
     async def distrust_key(self, x: str, by: str) -> str | None:
         """Revoke a brand's public key from this instant on; return None, or why that is not stored yet."""
         brand = self.store.brands.brand_of(x)

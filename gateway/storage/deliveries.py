@@ -10,7 +10,7 @@ from gateway.domain.delivery.fallback import MAX_MOVES, Place
 from gateway.domain.delivery.label import NO_LABEL, LabelElements, label_refusal
 from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.promise import MAX_WINDOW, Cancel, Claims, DeliveryOrder, DeliveryResult
-from gateway.domain.delivery.result import Refusal
+from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.delivery.schedule import ExpectedDelivery
 from gateway.domain.delivery.temperature import read_label_limits
 from gateway.domain.frozen import replace
@@ -58,6 +58,33 @@ def _refuse(db: Database, delivery: str, now: Now, by: str | None) -> RefuseProb
     rows.mark_for_check(db, delivery)
     facts: dict[str, Json] = {"delivery": delivery, "version": row.order.version}
     db.log("delivery_refused", now.utc, facts, by=by, entrance=row.order.entrance)
+    return None
+
+
+class TakeInProblem(StrEnum):
+    """Why the household cannot say that a delivery was taken in."""
+
+    UNKNOWN_DELIVERY = auto()
+    NOT_ATTENDED = auto()  # nobody opened to its courier, or it has another result already
+
+
+def is_to_be_confirmed(row: rows.DeliveryRow) -> bool:
+    """Return whether somebody of the household opened to the courier, and nobody said what became of the parcel."""
+    ended = [outcome for outcome in row.usage.outcomes if outcome is not Outcome.REFUSED]
+    is_attended = bool(ended) and set(ended) == {Outcome.ATTENDED}
+    return is_attended and bool(row.order.parcels) and not (row.usage.taken_in or row.order.cancelled or row.kept)
+
+
+def _take_in(db: Database, delivery: str, now: Now, by: str | None) -> TakeInProblem | None:
+    row = rows.row_of(db, delivery)
+    if row is None:
+        return TakeInProblem.UNKNOWN_DELIVERY
+    if not is_to_be_confirmed(row):
+        return TakeInProblem.NOT_ATTENDED
+    db.execute("UPDATE delivery SET taken_in_at = ?, taken_in_by = ? WHERE key = ?", (now.utc, by, delivery))
+    rows.mark_for_check(db, delivery)
+    facts: dict[str, Json] = {"delivery": delivery, "version": row.order.version}
+    db.log("taken_in", now.utc, facts, by=by, entrance=row.order.entrance)
     return None
 
 
@@ -163,6 +190,13 @@ class Deliveries(StorePart):
         the owner's MQTT account. Raises StoreFailed.
         """
         return await self.writer.do(lambda db: _refuse(db, delivery, now, by), mark=now)
+
+    async def take_in(self, delivery: str, now: Now, *, by: str | None) -> TakeInProblem | None:
+        """Store that the household took a parcel in at the door; return None, or why that cannot be said.
+
+        It counts only after somebody of the household opened to the courier (`attended`). Raises StoreFailed.
+        """
+        return await self.writer.do(lambda db: _take_in(db, delivery, now, by))
 
     def expected(self, now: Now, *, most: int) -> tuple[rows.DeliveryRow, ...]:
         """Return the deliveries of all entrances and receptions whose window is not over, the next one first."""

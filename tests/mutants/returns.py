@@ -51,4 +51,18 @@ MUTANTS: tuple[Mutant, ...] = (
         new='command.get("command") == "Answer" for command in commands',
         tests=(f"{_EPCIS}::test_what_the_courier_takes_with_him_is_collected_and_departs_as_a_return",),
     ),
+    Mutant(
+        name="a courier who could not come in is told to wait",
+        file=_SCAN,
+        old="    is_free = delivery.refusal is None and delivery.openings_left > 0 and not step.state.stopped\n",
+        new="    is_free = delivery.openings_left > 0 and not step.state.stopped\n",
+        tests=("tests/gateway/domain/visit/test_waiting.py::test_whoever_could_not_come_in_does_not_wait",),
+    ),
+    Mutant(
+        name="anything may be called taken in",
+        file="gateway/storage/deliveries.py",
+        old="    is_attended = bool(ended) and set(ended) == {Outcome.ATTENDED}\n",
+        new="    is_attended = bool(ended)\n",
+        tests=("tests/gateway/storage/test_taken_in.py::test_no_other_end_is_changed_by_somebody_s_word",),
+    ),
 )

@@ -304,6 +304,7 @@ class OrderUsage(Frozen):
     withdrawals: int = 0  # of the bolt, which were reserved and may have been sent
     visiting: bool = False  # a visit under it runs, and its parcels' result is not set yet
     outcomes: tuple[Outcome, ...] = ()  # oldest first
+    taken_in: bool = False  # somebody of the household opened to the courier, and says that the parcel was taken in
     missing: int = 0  # parcels that the newest outcome lacks
     collected: CollectResult | None = None  # the newest; None: nothing was to be collected, or nothing is known of it
     house: DoorResult | None = None  # the newest visit's
@@ -325,7 +326,7 @@ def order_status(
         return OrderStatus(state=State.CANCELLED)
     if usage.visiting:
         return OrderStatus(state=State.VISITING)
-    ended = _final_status(usage.outcomes, only_collects=order.only_collects)
+    ended = _final_status(usage, only_collects=order.only_collects)
     if ended is not None:
         return ended
     if utc is not None and utc >= order.end:
@@ -343,8 +344,11 @@ def order_status(
 _BEST_FIRST = (Outcome.DELIVERED, Outcome.COLLECTED, Outcome.PARTLY_DELIVERED, Outcome.PARTLY_COLLECTED)
 
 
-def _final_status(outcomes: tuple[Outcome, ...], *, only_collects: bool) -> OrderStatus | None:
-    """Return the best outcome of several visits. A refused visit does not end a delivery."""
+def _final_status(usage: OrderUsage, *, only_collects: bool) -> OrderStatus | None:
+    """Return the best outcome of several visits, or what the household says. A refused visit ends no delivery."""
+    outcomes = usage.outcomes
+    if usage.taken_in:
+        return OrderStatus(state=State.DELIVERED)
     best = next((outcome for outcome in _BEST_FIRST if outcome in outcomes), None)
     if best is not None:
         return OrderStatus(state=State(best.value))
@@ -389,7 +393,7 @@ class DeliveryResult(WireModel):
     missing: Annotated[int, Field(ge=0, le=MAX_PARCELS)] = 0
     house: DoorResult | None = None  # how the visit left the door
     collected: CollectResult | None = None  # of an order with `collect`; None: nothing is known of it
-    custody: Literal["receiver"] | None = None  # a receiver took it for the household
+    custody: Literal["receiver", "household"] | None = None  # who took it: a receiver, or the household at the door
     cold_chain: Annotated[tuple[ItemResult, ...], Field(max_length=MAX_PARCELS)] | None = None  # of each item
     moved_to: Id | None = None  # the entrance to which the house moved it, because its own could not take it
     lacking: tuple[str, ...] | None = None  # why the entrance is not ready; empty if it is, None if it was not checked

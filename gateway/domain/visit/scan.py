@@ -54,8 +54,7 @@ def on_scan(step: Step, scan: Scanned) -> None:
     if scan.expected_only and (attempts.locked_out or not is_known):
         _count_camera_code(step, scan)
     elif step.state.visit is not None and is_known:
-        handed = step.visit.phase is Phase.HANDED_TO_OWNER
-        _answer_no(step, scan, Refusal.NOT_READY if handed else Refusal.BUSY)
+        _answer_during_visit(step, scan)
     elif attempts.locked_out:
         known = _choose_match(step, scan.matches).delivery.id if scan.matches else None
         _answer_no(step, scan, Refusal.LOCKED_OUT, delivery=known)
@@ -77,6 +76,28 @@ def _answer_inside(step: Step, scan: Scanned) -> None:
     is_known = scan.code in step.visit.delivery.codes
     answer = c.ScanAnswer.GO if is_known else c.ScanAnswer.NO
     step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=answer))
+
+
+def _answer_during_visit(step: Step, scan: Scanned) -> None:
+    """Answer a scan of another delivery while a visit runs: it rings no bell, and the signal stays that visit's.
+
+    A delivery that could come in now waits: its courier scans again after the visit. Every other one is refused.
+    """
+    handed = step.visit.phase is Phase.HANDED_TO_OWNER
+    refusal = Refusal.NOT_READY if handed else Refusal.BUSY
+    waiting = next((match.delivery.id for match in scan.matches if _could_come_in(step, match)), None)
+    if handed or waiting is None:
+        _answer_no(step, scan, refusal)
+        return
+    wait = c.ScanAnswer.WAIT
+    step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=wait, refusal=refusal, delivery=waiting))
+
+
+def _could_come_in(step: Step, match: CodeMatch) -> bool:
+    delivery = match.delivery
+    is_here = delivery.entrance == step.state.id and delivery.id != step.visit.delivery.id
+    is_free = delivery.refusal is None and delivery.openings_left > 0 and not step.state.stopped
+    return is_here and is_free and match.kind is not CodeKind.COLLECT and is_in_window(delivery, step.now)
 
 
 def _answer_no(

@@ -219,12 +219,13 @@ class Delivery(Model):
     Only the home reports `scheduled` and the states after it. `answered` is the newest version that the home
     answered: while it is below `version`, the state is that of the older version. `missing`: the number of parcels
     that the newest visit misses. `house`: how that visit left the door, apart from the parcels. `custody`: `receiver`
-    if a concierge or a neighbour took a parcel for the household. `moved_to`: the entrance to which the home moved the
-    delivery, because `entrance` could not take it; null: it was not moved. `cold_chain`: how the cold chain of each
-    item held, once the way in is secured: `conformant`, `non_conformant` or `unknown`, with reasons; null: not yet, or
-    the order has no items. `needs`: the optional features of an order of version 2; null: it is of version 1.
-    `collected`: of an order with `collect`, whether each of those codes was scanned inside; it cannot show what else
-    the courier took. `sandbox`: the home is simulated.
+    if a concierge or a neighbour took a parcel for the household, `household` if somebody opened himself and says
+    that it was taken in. `moved_to`: the entrance to which the home moved the delivery, because `entrance` could not
+    take it; null: it was not moved. `cold_chain`: how the cold chain of each item held, once the way in is secured:
+    `conformant`, `non_conformant` or `unknown`, with reasons; null: not yet, or the order has no items. `needs`: the
+    optional features of an order of version 2; null: it is of version 1. `collected`: of an order with `collect`,
+    whether each of those codes was scanned inside; it cannot show what else the courier took. `sandbox`: the home is
+    simulated.
     """
 
     id: DeliveryId
@@ -237,7 +238,7 @@ class Delivery(Model):
     reason: str | None
     missing: int
     house: DoorResult | None
-    custody: Literal["receiver"] | None = None
+    custody: Literal["receiver", "household"] | None = None
     moved_to: promise.Id | None = None
     collected: CollectResult | None = None
     cold_chain: ColdChain = None

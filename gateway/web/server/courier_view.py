@@ -35,6 +35,7 @@ class CourierStep(StrEnum):
     OTHER = auto()  # one of the two was read; scan the other one
     KEEPER = auto()  # give it to the keeper: the keeper's code opens, not this page's
     WAIT = auto()
+    QUEUE = auto()  # another courier is inside; scan again afterwards
     GO = auto()
     INSIDE = auto()  # put it down, come out, close the door
     NEXT = auto()  # close this door behind you, go on to the next one and scan there
@@ -98,6 +99,8 @@ def _courier_step(
             # Everybody sees the red light, so outside its window a link must not tell whether it is this courier's.
             refused = Timer.SIGNAL in state.timers and state.visit is None
             shown = CourierStep.KEEPER if is_for_keeper else CourierStep.SHOW
+            if state.visit is not None and state.visit.phase is not Phase.HANDED_TO_OWNER:
+                return CourierStep.QUEUE, None
             return CourierStep.NO if refused else shown, None
         case (
             State.DELIVERED

@@ -12,6 +12,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit.state import Holder
 from gateway.protocol.keys import shown_ending
 from gateway.runtime.own_parcels import PARCEL_STATE_TEXTS, ParcelState
+from gateway.storage.deliveries import is_to_be_confirmed
 from gateway.storage.rows import DeliveryRow
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import sanitized
@@ -30,6 +31,7 @@ _STATE_TEXTS: Mapping[State, Text] = {
 }
 _NOT_KNOWN_TEXT = _("Not known whether the parcel came in. {brand} has to announce it again if it comes once more")
 _NOT_DELIVERED_TEXT = _("Not delivered: no parcel came in. {brand} has to announce it again if it comes once more")
+_ATTENDED_TEXT = _("Somebody of the household opened to the courier. Was the parcel taken in?")
 _NOT_OUT_TEXT = _("Expected: it opens nothing before it is out for delivery")
 
 
@@ -55,6 +57,7 @@ class ExpectedDelivery(Frozen):
     note: str  # what the household calls an own parcel
     is_own: bool  # a member of the household announced it, so it has no retailer
     collect: tuple[str, ...]  # the last characters of each number that the courier takes with him
+    may_take_in: bool  # somebody opened to its courier, and nobody said yet that the parcel was taken in
     is_pending: bool  # its brand waits for the owner's answer
 
 
@@ -83,6 +86,9 @@ def _expected(
     delivery, state = row.facts(context, now), row.result(context, now).state
     is_refused = order.refused_at is not None
     ended = None if is_refused else lost_parcel_text(services, row, language, now)
+    attended = is_to_be_confirmed(row)
+    if attended:
+        ended = _ATTENDED_TEXT
     if state not in _STATE_TEXTS and not is_refused and ended is None:
         return None
     section = services.home.entrances.get(order.entrance)
@@ -101,12 +107,13 @@ def _expected(
         readiness=_readiness(services, delivery, language) if may_come else None,
         may_refuse=may_come and not row.usage.withdrawals and not row.kept,
         is_refused=is_refused,
-        is_over=is_refused or ended is not None,
+        is_over=is_refused or (ended is not None and not attended),
         is_not_out=delivery.refusal is Refusal.NOT_OUT_FOR_DELIVERY,
         asks_first=may_come and delivery.needs_yes,
         note=notes.get(order.key, ""),
         is_own=order.brand == OWN_BRAND,
         collect=tuple(map(shown_ending, sorted(order.collect))),
+        may_take_in=attended,
         is_pending=state is State.AWAITING_PERMISSION and not is_refused,
     )
 

@@ -504,6 +504,8 @@ async def test_every_state_is_reached_by_the_home_s_own_word(tmp_path: Path) -> 
         visit = await here.begins(said)
         await here.ends(said, visit, Outcome.ATTENDED, Left.NOT_OPENED)
         await here.stands(one, State.NOT_DELIVERED, "attended")
+        assert await here.made.reception.take_in(f"shop.{said.id}", None) is None
+        assert (await here.stands(one, State.DELIVERED))["custody"] == "household"
         seen.add(State.NOT_DELIVERED)
         here.made.time.mono += 2 * _HOUR
         await stands(made, State.EXPIRED)

@@ -17,6 +17,7 @@ lift_stop               yes    yes        -
 say_home                yes    yes        -
 decide_at_door          yes    yes        -
 refuse_delivery         yes    yes        -
+take_in                 yes    yes        -
 prepare_return          yes    yes        -
 acknowledge             yes    yes        -
 confirm_parcel          yes    yes        -

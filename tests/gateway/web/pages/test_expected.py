@@ -12,14 +12,16 @@ from playwright.async_api import expect
 from devices.reports import LockReport, LockState
 from gateway.domain.delivery.barcodes import courier_token_digest
 from gateway.domain.delivery.permission import PermissionStatus
-from gateway.domain.delivery.result import Refusal
+from gateway.domain.delivery.promise import State
+from gateway.domain.delivery.result import Outcome, Refusal
+from gateway.domain.visit.commands import ReportParcelResult
 from gateway.domain.visit.predicates import is_household_present
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.web.auth.roles import Role
 from gateway.web.server.expected_view import MAX_SHOWN, SHOWN_AT_ONCE
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
-from tests.gateway.domain.delivery.house import receive
+from tests.gateway.domain.delivery.house import make_step, receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer, make_window
 from tests.gateway.web.tour import announce_parcels
 from tests.shell.box import box, run_box
@@ -74,6 +76,28 @@ async def test_each_delivery_says_whose_it_is_when_it_comes_where_to_and_whether
         await wait_until(lambda: site.box.front.state.somebody_home)
     assert "Somebody is home: the courier rings, Perron does not open." in await shown(site)
     assert "The entrance is ready." not in await shown(site)
+
+
+async def test_whoever_opened_to_the_courier_says_with_one_press_that_the_parcel_was_taken_in(site: ServedSite) -> None:
+    told = ReportParcelResult(visit="v1", delivery="shop.d1", outcome=Outcome.ATTENDED)
+    await site.box.store.commit(make_step(site.box.front.state, told))
+    assert "Was the parcel taken in? " in await shown(site)
+    assert "I have taken it in" in await shown(site)
+    bruno = await site.guest(Role.HOUSEHOLD)
+    async with (
+        site.client(bruno) as client,
+        client.post("/deliveries/taken-in", data={"delivery": "shop.d1"}, headers=JSON) as answer,
+    ):
+        assert answer.status == 200
+    result = site.box.store.deliveries.result("shop.d1", site.box.clock.now())
+    assert result is not None
+    assert (result.state, result.custody) == (State.DELIVERED, "household")
+    assert "Was the parcel taken in?" not in await shown(site)
+    async with (
+        site.client(bruno) as client,
+        client.post("/deliveries/taken-in", data={"delivery": "shop.d1"}, headers=JSON) as answer,
+    ):
+        assert answer.status == 409
 
 
 async def test_a_door_that_was_used_by_hand_is_not_called_somebody_s_word_that_he_is_home(site: ServedSite) -> None:
