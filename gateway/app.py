@@ -59,6 +59,7 @@ from gateway.runtime.parcel_tracking import ParcelTracker
 from gateway.runtime.reception import ReceptionActor
 from gateway.runtime.robot_door import RobotDoor
 from gateway.runtime.scheduler import Scheduler
+from gateway.runtime.supervision import SupervisionDesk
 from gateway.storage import Store, StoreFailed
 from gateway.storage.entrance_state import UnknownShape
 from gateway.storage.handover import TASK_RENEW_LINKS
@@ -466,6 +467,9 @@ class App:
             take_picture=self._video.take_picture,
             public_key=key.public,
             walk_tests=self._walk_tests,
+            supervision=SupervisionDesk(
+                self.home, entrances=self._entrances, clock=self._clock, take_picture=self._video.take_picture
+            ),
             proposals=Proposals(
                 self.home,
                 writer=self._rewriting,

@@ -31,6 +31,7 @@ from gateway.web.auth.accounts import AccountRefused, UserAccounts
 from gateway.web.auth.keepers import KeeperAccess
 from gateway.web.auth.receivers import ReceiverAccess
 from gateway.web.auth.recovery import OwnerSuccession
+from gateway.web.auth.supervisors import SupervisorAccess
 from gateway.web.pages.action_links import ActionLinkPage
 from gateway.web.pages.add_device import AddDevicePage
 from gateway.web.pages.away import AwayPage
@@ -55,8 +56,10 @@ from gateway.web.pages.privacy import PrivacyPage
 from gateway.web.pages.receptions import ReceptionsPage
 from gateway.web.pages.remove_device import RemoveDevicePage
 from gateway.web.pages.returns import ReturnsPage
+from gateway.web.pages.robots import RobotsPage
 from gateway.web.pages.setup import SetupPage
 from gateway.web.pages.sign_in import SignInPages
+from gateway.web.pages.supervisor import SupervisorPages
 from gateway.web.server import courier_view, keeper_view
 from gateway.web.server import security_headers as security
 from gateway.web.server.authorization import LANGUAGE_COOKIE, LANGUAGE_COOKIE_S, Authorizer, PasswordForm, Unauthorized
@@ -139,6 +142,7 @@ class PagesSite(Page):
             services.store, services.home.keepers, accounts.clock, has_key=partial(keeper_view.has_key, services)
         )
         self._keeper = KeeperPages(self._authorizer, keeping)
+        supervising = SupervisorAccess(services.store, services.home.supervisors, accounts.clock)
         for page in (
             *(page(self._authorizer) for page in SIMPLE_PAGES),
             SignInPages(self._authorizer, succession),
@@ -148,6 +152,8 @@ class PagesSite(Page):
             DecommissionPage(self._authorizer, succession),
             ReceptionsPage(self._authorizer, access),
             KeepersPage(self._authorizer, keeping),
+            RobotsPage(self._authorizer, supervising),
+            SupervisorPages(self._authorizer, supervising),
             self._desk,
             self._keeper,
             self,

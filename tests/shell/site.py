@@ -13,6 +13,7 @@ from gateway.config.home import PagesSection
 from gateway.installation.proposal_workflow import Proposals
 from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.integrations.hub_client.session import Uplink
+from gateway.runtime.supervision import SupervisionDesk
 from gateway.video.client import VideoClient
 from gateway.web.auth.accounts import SessionSecrets, UserAccounts
 from gateway.web.auth.roles import Role
@@ -65,6 +66,16 @@ def make_walk_tests(made: ShellBox, picture: Callable[[str], Awaitable[bytes | N
     )  # fmt: skip
 
 
+def make_supervision(made: ShellBox) -> SupervisionDesk:
+    """What this box shows supervisors of robots."""
+    return SupervisionDesk(
+        made.home,
+        entrances=made.entrances,
+        clock=made.clock,
+        take_picture=lambda camera: made.eyes.take_picture(camera, 1.0),
+    )
+
+
 def make_proposals(made: ShellBox, file: Path | HomeFileWriter | None, reread: Callable[[], None]) -> Proposals:
     """What waits to come into this box's house file."""
     rewriting = file if isinstance(file, HomeFileWriter) else HomeFileWriter(file, reload=reread)
@@ -84,6 +95,7 @@ async def serve_site(  # noqa: PLR0913 - what a test may replace
     reread: Callable[[], None] = lambda: None,
     uplink: Uplink | None = None,
     tls: tuple[Path, Path] | None = None,
+    supervision: SupervisionDesk | None = None,
 ) -> AsyncIterator[ServedSite]:
     """Serve the box's pages on a port of their own; `link` leads to real cameras, where there are any.
 
@@ -114,6 +126,7 @@ async def serve_site(  # noqa: PLR0913 - what a test may replace
         uplink=uplink,
         courier_languages=made.courier_languages,
         walk_tests=walking,
+        supervision=make_supervision(made) if supervision is None else supervision,
     )
     accounts = UserAccounts(made.store, made.clock.now(), passwords=cheap_passwords())
     chain, key = tls or (None, None)

@@ -24,6 +24,7 @@ from gateway.runtime.inbox import Inbox
 from gateway.runtime.maintenance.decommission import Decommissioning
 from gateway.runtime.notifications.contacts import Contacts
 from gateway.runtime.reception import ReceptionActor
+from gateway.runtime.supervision import SupervisionDesk
 from gateway.storage import Store
 from gateway.storage.people import AccountStore
 from gateway.system.clock import Clock
@@ -65,6 +66,7 @@ class GatewayServices(Frozen):
     notify_owner: Callable[[NotifyOwner, int], None]  # of the box; with the id under which it is stored
     decommissioning: Decommissioning
     walk_tests: WalkTestRunner
+    supervision: SupervisionDesk
     proposals: Proposals
     home_file_writer: HomeFileWriter
     uplink: Uplink | None  # the connection to the hub

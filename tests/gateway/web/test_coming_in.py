@@ -22,7 +22,7 @@ from tests.browser import IN_SHARED_BROWSER, TIMEOUT_MS, accessibility_problems,
 from tests.gateway.web.house import ANNA_PASSWORD, cheap_passwords
 from tests.shell.box import LINK_KEY, ShellBox, box, run_box
 from tests.shell.house import home_without_permission, make_home
-from tests.shell.site import make_proposals, make_walk_tests, serve_site
+from tests.shell.site import make_proposals, make_supervision, make_walk_tests, serve_site
 from tests.waiting import wait_until
 
 pytestmark = IN_SHARED_BROWSER
@@ -55,6 +55,7 @@ def a_site(made: ShellBox, pages: PagesSection | None = None) -> PagesSite:
         notify_owner=lambda _command, _message: None,
         decommissioning=made.removal,
         walk_tests=walking,
+        supervision=make_supervision(made),
         proposals=make_proposals(made, None, lambda: None),
         home_file_writer=HomeFileWriter(None, reload=lambda: None),
         uplink=None,

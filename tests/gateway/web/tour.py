@@ -9,8 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 from unittest.mock import PropertyMock, patch
 
-from gateway.config.home import Home, PagesSection
+from gateway.config.home import BrandKeySection, Home, OperatorSection, PagesSection
 from gateway.config.keepers import KeeperSection
+from gateway.config.robots import SupervisorSection
 from gateway.domain.custody import DeclineReason
 from gateway.domain.delivery.barcodes import courier_token_digest
 from gateway.domain.visit import commands as c
@@ -39,7 +40,7 @@ from tests.shell.parts import ManualTime
 from tests.shell.site import ServedSite, serve_site
 
 NO_PAGE_ROUTES = frozenset({
-    "/feed", "/desk/feed", "/keeper/feed",
+    "/feed", "/desk/feed", "/keeper/feed", "/supervisor/visits", "/supervisor/picture/{visit}",
     "/c/{digest}/feed", "/live/{camera}", "/live/{camera}/pictures", "/live/{camera}/still", "/film/{path}",
     "/shared/{token}/{file}",
     "/settings/keys/box.pub.pem", "/settings/moving-out/everything.zip",
@@ -61,12 +62,17 @@ PLAIN_PATHS = ("/", "/live", "/history", "/parcels", "/returns", "/brands", "/ho
          "/settings/sign-ins", "/installation", "/installation/examination", "/installation/add",
          "/installation/accounts", "/setup", "/setup/devices",
          "/settings/privacy", "/settings/hub", "/settings/moving-out", "/confirm", "/enter", "/enter/again",
-         "/away", "/away/enrol", "/receptions", "/desk", "/keepers", "/keeper")  # fmt: skip
+         "/away", "/away/enrol", "/receptions", "/desk", "/keepers", "/keeper", "/robots",
+         "/supervisor")  # fmt: skip
 
 DIGEST = courier_token_digest(bytes(16))
 KEEPERS = {
     "claire": KeeperSection(name="Claire Martin"),
     "oh-my-keys": KeeperSection(name="Oh my keys", kind="company"),
+}
+ROBOTS = {
+    "operators": {"trundle": OperatorSection(name="Trundle", keys=(BrandKeySection(kid="trundle-1", x="1" * 43),))},
+    "supervisors": {"ines": SupervisorSection(name="Ines", operator="trundle")},
 }
 INCIDENT = "incident-1"
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
@@ -103,7 +109,7 @@ async def prepare_tour(
     """
     (folder / "ours").mkdir(exist_ok=True)
     (folder / "new").mkdir()
-    house = house or home_with_desk(folder / "ours").model_copy(update={"keepers": KEEPERS})
+    house = house or home_with_desk(folder / "ours").model_copy(update={"keepers": KEEPERS, **ROBOTS})
     carrier = min(house.brands["shop"].permission.carriers)
     async with box(folder / "ours", house, time=ManualTime(mono=7300.0)) as made:
         await receive(made.store, make_offer(courier_sha256=DIGEST, carrier=carrier), now=NOW)
@@ -264,5 +270,7 @@ async def _pages(made: ShellBox, site: ServedSite, new: str) -> Mapping[str, str
         ours["/desk/in/{token}"] = await _one_time_link(site, f"/receptions/{DESK}/link", fields, "/desk/in/")
     if made.home.keepers:
         ours["/keeper/in/{token}"] = await _one_time_link(site, "/keepers/claire/link", {}, "/keeper/in/")
+    if made.home.supervisors:
+        ours["/supervisor/in/{token}"] = await _one_time_link(site, "/robots/ines/link", {}, "/supervisor/in/")
     theirs = {path: f"{new}{path}" for path in ("/claim", "/certificate")}
     return {route: f"{site.address}{path}" for route, path in ours.items()} | theirs
