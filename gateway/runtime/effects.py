@@ -270,6 +270,13 @@ class CommandExecutor:
                 self._show_result(command)
                 self._publish_event(now, {"visit": command.scan, **(event_body(command) or {})})
 
+    def query_place(self, place: str, state: Entrance) -> None:
+        """Query the devices that measure a place: what they answer is newer than the scan there."""
+        devices = {device for condition in state.rules.conditions for device in condition.devices_at(place)}
+        if state.broker_session is not None:
+            for device in sorted(devices):
+                self._send_query(device, state.broker_session, 0)
+
     def _send(
         self, device: str, command: d.Command, *, life: float, **options: Unpack[PublishOptions]
     ) -> Sent | NotSent:

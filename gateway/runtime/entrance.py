@@ -519,6 +519,8 @@ class EntranceActor:
         for command in commands:
             number = next(numbers, None) if isinstance(command, c.OwnerMessage) else None
             self._executor.perform(command, step.state, step.now, message=number)
+        if isinstance(step.event, e.Scanned) and step.event.scanner in step.state.rules.place_scanners:
+            self._executor.query_place(step.state.rules.place_scanners[step.event.scanner], step.state)
         for command in commands:  # no unlock waits for its own announcement
             self._executor.announce(command, step.state, step.now)
         self._executor.publish_state(step.state, step.now)

@@ -58,8 +58,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a scan at the fridge begins a visit",
         file=_SCAN,
-        old="if scan.scanner in step.state.rules.place_scanners:",
-        new="if False:",
+        old="is_inside = scan.scanner in step.state.rules.place_scanners",
+        new="is_inside = False",
         tests=(_DOOR,),
     ),
     Mutant(

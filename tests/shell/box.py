@@ -342,9 +342,9 @@ async def run_box(made: ShellBox) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def box_in_window(folder: Path) -> AsyncIterator[ShellBox]:
+async def box_in_window(folder: Path, house: Home | None = None) -> AsyncIterator[ShellBox]:
     """A good day in the middle of a window; everything runs."""
-    async with box(folder, time=ManualTime(mono=IN_WINDOW_MONO_S)) as made:
+    async with box(folder, house, time=ManualTime(mono=IN_WINDOW_MONO_S)) as made:
         await receive(made.store, make_offer(), now=NOW)
         async with run_box(made):
             await made.good_day()

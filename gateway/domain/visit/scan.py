@@ -32,6 +32,9 @@ PARCEL_SCAN_PHASES = BETWEEN_INTENTS | {Phase.UNLOCKING, Phase.UNLOCKED, Phase.I
 
 def on_scan(step: Step, scan: Scanned) -> None:
     """Answer one scan; ignore a retained one and a repetition within a moment."""
+    is_inside = scan.scanner in step.state.rules.place_scanners
+    if is_inside and (step.state.visit is None or step.visit.phase not in PARCEL_SCAN_PHASES):
+        return  # nothing is kept of what the household scans there
     attempts = step.state.scan_lockouts.get(scan.scanner, ScanLockout())
     if scan.retained:
         if not attempts.retained_noted:  # a scanner that only sends such gets one line
@@ -45,7 +48,7 @@ def on_scan(step: Step, scan: Scanned) -> None:
         return
     recent_codes = (*recent_codes, (scan.code, step.now.mono))[-MAX_RECENT_CODES:]
     _remember(step, scan.scanner, replace(attempts, recent_codes=recent_codes, retained_noted=False))
-    if scan.scanner in step.state.rules.place_scanners:
+    if is_inside:
         _answer_inside(step, scan)
         return
     if _add_parcel(step, scan):
@@ -67,12 +70,7 @@ def on_scan(step: Step, scan: Scanned) -> None:
 
 
 def _answer_inside(step: Step, scan: Scanned) -> None:
-    """Answer a scan at a place inside: it opens nothing and counts no wrong code, and its log entry is the proof.
-
-    Without a visit nobody gets an answer: the household may scan what it likes.
-    """
-    if step.state.visit is None or step.visit.phase not in PARCEL_SCAN_PHASES:
-        return
+    """Answer a scan at a place inside: it opens nothing and counts no wrong code, and its log entry is the proof."""
     is_known = scan.code in step.visit.delivery.codes
     answer = c.ScanAnswer.GO if is_known else c.ScanAnswer.NO
     step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=answer))

@@ -218,6 +218,33 @@ def test_a_scanner_at_two_closures_is_refused(
     assert "give `flat` its own scanner" in text
 
 
+@pytest.mark.parametrize(
+    ("places", "where", "text"),
+    [
+        (
+            {"fridge": {"name": "Fridge", "scanners": ["scanner"]}}, "places.fridge.scanners.0",
+            "`scanner` hangs at `door` already",
+        ),
+        (
+            {"fridge": {"name": "F", "scanners": ["inner"]}, "hall": {"name": "H", "scanners": ["inner"]}},
+            "places.hall.scanners.0", "`inner` hangs at `fridge` already",
+        ),
+        ({"fridge": {"name": "F", "scanners": ["door"]}}, "places.fridge.scanners.0", "`door` is a door"),
+        ({"fridge": {"name": "F", "full_sensor": "door"}}, "places.fridge.full_sensor", "`door` is a door"),
+    ],
+)  # fmt: skip
+def test_a_scanner_that_hangs_at_a_place_hangs_nowhere_else_and_is_one(
+    places: dict[str, Any], where: str, text: str
+) -> None:
+    document = shop.make_home().model_dump(mode="json")
+    document["devices"]["inner"] = {"kind": "scanner", "vendor": "scanner"}
+    document["entrances"]["front"]["places"] = places
+    problems = [
+        (".".join(map(str, one.loc)), one.text) for one in find_problems(Home.model_validate(document, strict=False))
+    ]
+    assert any(place == f"entrances.front.{where}" and text in told for place, told in problems), problems
+
+
 RELAY = {"kind": "strike", "vendor": "zigbee2mqtt", "address": "zigbee2mqtt/relay"}
 CONTACT = {"kind": "door", "vendor": "zigbee2mqtt", "address": "zigbee2mqtt/contact", "answers": False}
 SLOT = {"kind": "compartment", "vendor": "locker", "address": "locker/hall/compartment/1"}

@@ -93,6 +93,11 @@ class ColdChain(Condition):
     def _room(self, device: str, *, full: bool | None) -> Iterator[RoomReported]:
         return (RoomReported(place=place, full=full) for place, known in self.room_sensors.items() if known == device)
 
+    def devices_at(self, place: str) -> frozenset[str]:
+        """Return the fridge of the place."""
+        fridge = self.fridges.get(place)
+        return frozenset() if fridge is None else frozenset({fridge.device})
+
     def logged_place(self, place: str, reports: Mapping[str, ConditionReport]) -> dict[str, float | str | None]:
         """Return the device that measures the air of the place, and its newest reading."""
         fridge = self.fridges.get(place)

@@ -94,6 +94,10 @@ class Condition(Frozen, ABC):
         """Return the reason for refusing a courier while it is not met."""
         return self.refusal
 
+    def devices_at(self, place: str) -> frozenset[str]:
+        """Return the devices that measure this place; they are queried when something is scanned there."""
+        return frozenset()
+
     def logged_place(self, place: str, reports: Mapping[str, ConditionReport]) -> dict[str, float | str | None]:
         """Return what the log of a visit states at its begin about a place; empty: this kind knows nothing of it."""
         return {}
