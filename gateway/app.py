@@ -524,6 +524,7 @@ class App:
             stopped=stop.stopped,
             stop_epoch=stop.epoch,
             pauses=store.pauses.of_entrance(name),
+            stays=store.guests.stays_of(name),
             somebody_home=household.somebody_home,
             away=household.away,
         )
@@ -537,7 +538,7 @@ class App:
             state,
             home=self.home,
             commit=store.commit,
-            matches=store.deliveries.matches,
+            matches=partial(store.matches_at, name),
             keeper_of=store.keepers.find,
             clock=self._clock,
             executor=executor,

@@ -168,6 +168,16 @@ class CamerasSection(ConfigSection):
     An unknown code that a camera reads does not count as a wrong scan."""
 
 
+class GuestsSection(ConfigSection):
+    """Guests at an entrance: the owner gives them passes, whose codes open it. Nothing of their visits is filmed."""
+
+    place: Id | None = None
+    """Place: id of the place to which a guest goes, so that the closures of its route open. Left out, it is the first
+    one of `places`."""
+    keypads: tuple[Id, ...] = ()
+    """Keypads: ids of the keypads that get a code for the time of a pass. Example: `[front-keypad]`."""
+
+
 class EntranceSection(ConfigSection):
     """An entrance that a delivery may use."""
 
@@ -216,6 +226,8 @@ class EntranceSection(ConfigSection):
     `[claire, oh-my-keys]`."""
     robots: RobotsSection | None = None
     """Robots: which robots may come in here under supervision, beside people. Left out, none may."""
+    guests: GuestsSection | None = None
+    """Guests: that guests with a pass may come in here. Left out, no pass opens this entrance."""
     presence: tuple[Id, ...] = ()
     """Presence: ids of presence devices. While one of them says that somebody is home, or is unknown, nothing opens."""
     alarm: Id | None = None

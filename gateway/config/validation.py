@@ -11,6 +11,7 @@ from gateway.config.devices import AnyDevice, RobotDevice
 from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import depends_on_lock
 from gateway.domain.delivery.own_parcel import OWN_BRAND
+from gateway.domain.guests.passes import GUEST_BRAND
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import ORDER_ROLE
 from gateway.domain.visit.state import WALK_TEST, Evidence, Holder
@@ -41,6 +42,7 @@ def find_problems(home: Home) -> Iterator[ConfigProblem]:
         yield from _check_closures(home, entrance, at)
         yield from _check_entrance(entrance, at)
         yield from _check_keepers(home, entrance, at)
+        yield from _check_guests(home, entrance, at)
         yield from _check_robots(home, entrance, at)
     yield from _check_operators(home)
     yield from _check_receptions(home, owners)
@@ -431,6 +433,24 @@ def _check_entrance(entrance: EntranceSection, at: tuple[str | int, ...]) -> Ite
         yield ConfigProblem((*at, "cameras", "outside"), "a camera looks at the outside or the inside, not at both.")
 
 
+def _check_guests(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> Iterator[ConfigProblem]:
+    """Check what guests may use: a courier's entrance, a place of it, keypads."""
+    section = entrance.guests
+    if section is None:
+        return
+    if entrance.holder is not Holder.COURIER:
+        yield ConfigProblem((*at, "guests"), "a pass opens no entrance at which only a keeper acts: leave this out.")
+    if section.place is not None and section.place not in entrance.places:
+        known = ", ".join(entrance.places)
+        yield ConfigProblem((*at, "guests", "place"), f"no place has the id `{section.place}`. Known: {known}.")
+    for n, keypad in enumerate(section.keypads):
+        device = home.devices.get(keypad)
+        if device is None or device.kind != "keypad":
+            known = ", ".join(id_ for id_, one in home.devices.items() if one.kind == "keypad") or "none yet"
+            text = f"no device of the kind keypad has the id `{keypad}`. Known: {known}."
+            yield ConfigProblem((*at, "guests", "keypads", n), text)
+
+
 def _check_keepers(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> Iterator[ConfigProblem]:
     """Check the keepers of an entrance: it has a key, and each keeper is known and listed once."""
     has_key = any(closure.key_back_within_s is not None for closure in entrance.closures)
@@ -604,6 +624,9 @@ def _check_brands(home: Home) -> Iterator[ConfigProblem]:
     kids: dict[str, str] = {}
     if WALK_TEST in home.brands:
         yield ConfigProblem(("brands", WALK_TEST), f"`{WALK_TEST}` is the walk test's own: give the brand another id.")
+    if GUEST_BRAND in home.brands:
+        text = f"`{GUEST_BRAND}` stands for the passes of guests: give the brand another id."
+        yield ConfigProblem(("brands", GUEST_BRAND), text)
     if OWN_BRAND in home.brands:
         text = f"`{OWN_BRAND}` stands for parcels that the owner announces (`own_parcels`): give the brand another id."
         yield ConfigProblem(("brands", OWN_BRAND), text)

@@ -14,6 +14,7 @@ from gateway.config.home import BrandSection
 from gateway.config.home import Home as HomeFile
 from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.permission import Permission, PermissionStatus
+from gateway.domain.guests.passes import GUEST_BRAND
 from gateway.domain.now import Now
 from gateway.protocol.consent_verification import VerifiedConsentMessage
 from gateway.protocol.ed25519 import PublicKey
@@ -30,6 +31,7 @@ from gateway.system.i18n import Language, _
 
 T = TypeVar("T")
 
+GUEST_BRAND_NAME = _("Guest")  # of passes
 OWN_BRAND_NAME = _("Own parcel")  # of the brand of the box's own promises
 
 
@@ -89,6 +91,8 @@ class BrandRegistry(StorePart):
         """Return the name of a brand as it gave it (not sanitized); its id if the house does not know it."""
         if brand == OWN_BRAND:
             return OWN_BRAND_NAME.to(language)
+        if brand == GUEST_BRAND:
+            return GUEST_BRAND_NAME.to(language)
         known = self.known.get(brand)
         return brand if known is None else known.name
 

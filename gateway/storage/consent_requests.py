@@ -11,6 +11,7 @@ from gateway.config.home import Home as HomeFile
 from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.frozen import Frozen
+from gateway.domain.guests.passes import GUEST_BRAND
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import WALK_TEST
@@ -161,7 +162,7 @@ def _rejection(
     db: Database, message: VerifiedConsentMessage, request: ConsentRequest, home: HomeFile, now: Now
 ) -> str | None:
     """Return why the owner does not see an unknown brand's request; None: the owner sees it."""
-    if message.brand in (WALK_TEST, OWN_BRAND):
+    if message.brand in (WALK_TEST, OWN_BRAND, GUEST_BRAND):
         return REASON_ID_TAKEN
     if any(brandkeys.is_taken(db, key.x, key.kid, message.brand, _enrolled(home)) for key in request.keys):
         return REASON_ID_TAKEN

@@ -1,21 +1,22 @@
 """Stores one decision in a transaction: log entry, the entrance's state and the effects of its commands."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import assert_never
 
-from gateway.domain.delivery.candidate import DeliveryContext
+from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.delivery.temperature import NO_LIMITS, Limits, stricter
+from gateway.domain.guests.passes import is_pass_key
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.events import FactsChanged, KeeperWithdrawn, OwnerAcknowledged, PreflightDue, Scanned
 from gateway.domain.visit.predicates import routes_to
-from gateway.domain.visit.state import Entrance, Evidence
+from gateway.domain.visit.state import Entrance, Evidence, StayPeriod
 from gateway.domain.visit.views import closure_of, fact_of
 from gateway.protocol.cold_chain import read_cold_chain
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.key_custody import COURIER, HOUSEHOLD, KEEPER
-from gateway.storage import entrance_state, entrances, keepers, outbox, pauses, recordings
+from gateway.storage import entrance_state, entrances, guests, keepers, outbox, pauses, recordings
 from gateway.storage.audit_log import bodies_of_visit, code_digest, code_key, encode, encode_code, encode_event
 from gateway.storage.database import Database
 from gateway.storage.models import CommitResult, StoredDecision
@@ -156,23 +157,45 @@ def _intent_changed(
     db: Database, reserve: c.ReserveOpening, step: StoredDecision, house: DeliveryContext
 ) -> FactsChanged | None:
     """Return the present facts if the intent may not reserve one opening and one withdrawal by them; None: it may."""
-    # A visit on its way has its opening and its withdrawal reserved
-    row = row_in_visit(db, reserve.delivery, reserve.visit if reserve.stage > 0 else None)
-    if row is None:
-        raise LookupError(f"no delivery {reserve.delivery}")
+    facts = _facts_in_visit(db, reserve, step, house)
     stop = entrances.stop_of(db, step.entrance)
     planned = pauses.pauses_of(db, step.entrance)
     paused = any(pause.start <= step.now.utc < pause.end for pause in planned)
-    facts = row.facts(house, step.now)
+    stays = guests.stays_of(db, step.entrance)
+    is_closed = not facts.errand.for_household and (paused or _holding(stays, step) != _holding(step.state.stays, step))
     same = (facts.version, facts.permission_version, stop.epoch) == (
         reserve.version,
         reserve.permission_version,
         reserve.stop_epoch,
     )
     free = facts.refusal is None and facts.openings_left >= 1 and facts.withdrawals_left >= 1
-    if not same or not free or stop.stopped or paused or facts.entrance != step.entrance:
-        return FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch, pauses=planned)
+    if not same or not free or stop.stopped or is_closed or facts.entrance != step.entrance:
+        return FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch, pauses=planned, stays=stays)
     return None
+
+
+def _holding(stays: Collection[StayPeriod], step: StoredDecision) -> frozenset[StayPeriod]:
+    """Return the stays that hold now."""
+    return frozenset(stay for stay in stays if stay.start <= step.now.utc < stay.end)
+
+
+def _facts_in_visit(
+    db: Database, reserve: c.ReserveOpening, step: StoredDecision, house: DeliveryContext
+) -> VisitDelivery:
+    """Return what a visit is under, as it stands now. A visit on its way has its opening and its withdrawal reserved.
+
+    Raises:
+        LookupError: there is no such delivery or pass.
+    """
+    key, visit = reserve.delivery, reserve.visit if reserve.stage > 0 else None
+    if is_pass_key(key):
+        facts = guests.visit_facts(db, key, house, step.now, entrance=step.entrance, visit=visit)
+    else:
+        row = row_in_visit(db, key, visit)
+        facts = None if row is None else row.facts(house, step.now)
+    if facts is None:
+        raise LookupError(f"no delivery {key}")
+    return facts
 
 
 def _keeper_changed(db: Database, step: StoredDecision) -> KeeperWithdrawn | None:

@@ -14,13 +14,14 @@ from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.delivery.schedule import ExpectedDelivery
 from gateway.domain.delivery.temperature import read_label_limits
 from gateway.domain.frozen import replace
+from gateway.domain.guests.passes import is_pass_key
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.events import CodeMatch
 from gateway.domain.visit.state import WALK_TEST, CodeKind
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.jws import RejectedMessage
-from gateway.storage import outbox, rows
+from gateway.storage import guests, outbox, rows
 from gateway.storage.database import Database
 from gateway.storage.models import MessageAnswer
 from gateway.storage.offers import OfferProcessor
@@ -143,7 +144,12 @@ class Deliveries(StorePart):
             yield from results
 
     def facts(self, delivery: str, now: Now, *, visit: str | None = None) -> VisitDelivery | None:
-        """Return one delivery as `decide` takes it; the opening of this running visit does not count as used."""
+        """Return one delivery, or a guest's pass, as `decide` takes it.
+
+        The opening of this running visit does not count as used.
+        """
+        if is_pass_key(delivery):
+            return guests.visit_facts(self.reader(), delivery, self._context, now, visit=visit)
         row = rows.row_in_visit(self.reader(), delivery, visit)
         return None if row is None else row.facts(self._context, now)
 

@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home as HomeFile
 from gateway.domain.delivery.candidate import DeliveryContext
+from gateway.domain.delivery.label import NO_LABEL, LabelElements
 from gateway.domain.delivery.own_parcel import OWN_BRAND, TrackedStatus
 from gateway.domain.delivery.permission import Permission, PermissionStatus
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import ReserveOpening
-from gateway.domain.visit.events import FactsChanged, KeeperWithdrawn
-from gateway.storage import brandkeys, decisions
+from gateway.domain.visit.events import CodeMatch, FactsChanged, KeeperWithdrawn
+from gateway.storage import brandkeys, decisions, guests
 from gateway.storage.audit_log import AuditLog, erase_bodies
 from gateway.storage.box import BoxState
 from gateway.storage.brand_facts import BrandFactsStore
@@ -32,6 +33,7 @@ from gateway.storage.database import Database
 from gateway.storage.deliveries import Deliveries
 from gateway.storage.doubts import RollbackRecord
 from gateway.storage.entrances import Entrances
+from gateway.storage.guests import GuestStore
 from gateway.storage.handover import Handover
 from gateway.storage.hub_journal import HubJournal, forget_before
 from gateway.storage.keepers import KeeperStore
@@ -78,8 +80,14 @@ class Store:
                 if name in home.entrances and not home.entrances[name].living_space
             ),
             tracked=self.tracked,
+            guest_places={
+                name: section.guests.place or next(iter(section.places))
+                for name, section in home.entrances.items()
+                if section.guests is not None
+            },
         )
         both = writer, self._read
+        self.guests = GuestStore(*both)
         self.brands = BrandRegistry(*both, home, self._distrusted)
         processor = OfferProcessor(context=self._context, entrances=home.destinations, keys=self.brands.public_keys)
         self.accounts = AccountStore(*both)
@@ -158,6 +166,11 @@ class Store:
         outcome, marked = await self._writer.do_marked(work, step.now)
         return outcome if marked or not isinstance(outcome, CommitResult) else replace(outcome, is_marked=False)
 
+    def matches_at(self, entrance: str, code: str, now: Now, label: LabelElements = NO_LABEL) -> tuple[CodeMatch, ...]:
+        """Return whose code was scanned at an entrance: a guest's pass, else the deliveries that have it."""
+        found = guests.matches(self._read(), code, entrance, self._context, now)
+        return found or self.deliveries.matches(code, now, label)
+
     async def forget(self, now: Now, *, before: datetime) -> None:
         """Delete what ended before an instant; without trusted time do nothing."""
         if now.trusted:
@@ -175,6 +188,7 @@ def _forget(db: Database, *, utc: datetime, before: datetime) -> None:
     """
     expire_links(db, utc)
     expire_pauses(db, utc)
+    guests.forget_guests(db, before)
     db.execute("DELETE FROM answer WHERE expires < ?", (utc,))
     db.execute("DELETE FROM tombstone WHERE at < ?", (before,))
     db.execute("DELETE FROM message WHERE at < ?", (before,))

@@ -107,6 +107,7 @@ class DeliveryContext(Frozen):
     distrusted: Mapping[str, str] = field(default_factory=dict, compare=False)
     own_permission: Permission | None = None  # what the owner's own parcels may do, by the house file alone
     without_tap: frozenset[str] = frozenset()  # the entrances that the owner's own parcels open without his yes
+    guest_places: Mapping[str, str] = field(default_factory=dict)  # entrance that admits guests -> its place for them
     # Normalised code -> status by a live report of the household's tracking; it changes while the gateway runs
     tracked: Mapping[str, TrackedStatus] = field(default_factory=dict, compare=False)
 
