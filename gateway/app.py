@@ -47,6 +47,7 @@ from gateway.runtime.entrance_configuration import entrance_rules, video_configu
 from gateway.runtime.fallback import FallbackPlaces
 from gateway.runtime.guard_client import GuardClient
 from gateway.runtime.inbox import Inbox
+from gateway.runtime.keypad_codes import KeypadCodes
 from gateway.runtime.maintenance import factory_reset, restore, startup_checks
 from gateway.runtime.maintenance.handover import finish_handover
 from gateway.runtime.maintenance.instance_lock import lock_folder
@@ -291,6 +292,7 @@ class App:
             "walk tests": self._walk_tests.run,
             "parcels": self._tracker.run,
             "fallback": self._fallback.run,
+            "keypads": self._keypads.run,
             "home assistant": self._home_assistant.run,
             "faults": self._faults.run,
         }
@@ -372,6 +374,9 @@ class App:
         )  # fmt: skip
         self._build_observers(store, key, links)
 
+    def _post(self, entrance: str, event: e.Event) -> None:
+        self._entrances[entrance].post(event)
+
     def _build_receptions(self, store: Store) -> None:
         for name in self.home.receptions:
             self._receptions[name] = ReceptionActor(
@@ -396,6 +401,10 @@ class App:
         self._tracker = ParcelTracker(
             home, store=store, publisher=self._mqtt, clock=clock, on_change=self._on_parcels_changed,
             containment=self._contained,
+        )  # fmt: skip
+        self._keypads = KeypadCodes(
+            home, store=store, publisher=self._mqtt, outbox=self._outbox, clock=clock, post=self._post,
+            on_change=self._changes.notify, containment=self._contained,
         )  # fmt: skip
         self._fallback = FallbackPlaces(
             home, store=store, clock=clock, publisher=self._mqtt, outbox=self._outbox, entrances=self._entrances,
@@ -579,6 +588,8 @@ class App:
             self._walk_tests.on_message(device, channel, message)
             if device in self._tracker.devices:
                 self._tracker.on_message(device, channel, message)
+            if device in self._keypads.devices:
+                self._keypads.on_message(device, channel, message)
             for name in self._by_device[device]:
                 self._entrances[name].on_message(device, channel, message)
             for desk in self._receptions.values():
@@ -590,6 +601,7 @@ class App:
         for running in self._entrances.values():
             running.on_connected(session)
         self._tracker.on_connected(session)
+        self._keypads.on_connected(session)
         self._outbox.on_connected()
         self._home_assistant.on_connected()
 
@@ -597,6 +609,7 @@ class App:
         if why != GATEWAY_ENDS:
             log.warning("broker_down", why=why)
         self._tracker.on_disconnected()
+        self._keypads.on_disconnected()
         taken_over = self._takeover_detector.session_lost(why, self._clock.now().mono)
         if taken_over:
             log.error("another_box", why="it signs in as this one, again and again", todo="end one of the two for good")

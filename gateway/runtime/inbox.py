@@ -32,6 +32,7 @@ from gateway.protocol.ed25519 import PublicKey, SigningKey
 from gateway.protocol.jws import BRAND_COMMENT, TRANSIENT_REJECTIONS, RejectedMessage, RejectionCode, typ_of
 from gateway.runtime.brand_messages import BrandMessageService
 from gateway.runtime.entrance import EntranceActor
+from gateway.runtime.guests import GuestService
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.own_parcels import AnnouncementProblem, OwnParcelService, ParcelAnnouncement, parse_day_hours
 from gateway.runtime.permissions import PermissionService
@@ -100,6 +101,11 @@ class Inbox:
             self.home, self.store, self.clock, self.key, on_change=self.update_deliveries
         )
         """The parcels that the owner announces himself."""
+        self.guests = GuestService(
+            self.home, self.store, self.clock,
+            post=lambda name, event: self.entrances[name].post(event), update=self.update_deliveries,
+        )  # fmt: skip
+        """The passes of guests, and their stays."""
         self._stop_requests: asyncio.Queue[_QueuedRequest] = asyncio.Queue()
         self._last_stop_requests: dict[str, _QueuedRequest] = {}  # entrance -> the newest accepted stop or lift
         self._owner_requests: asyncio.Queue[_QueuedRequest] = asyncio.Queue()

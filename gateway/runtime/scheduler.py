@@ -10,6 +10,7 @@ from gateway.config.home import Home
 from gateway.domain.delivery.schedule import build_agenda
 from gateway.domain.now import Now
 from gateway.domain.visit import events as e
+from gateway.domain.visit.predicates import is_private
 from gateway.domain.visit.readiness import unavailable_devices
 from gateway.domain.visit.state import Entrance
 from gateway.runtime.entrance import EntranceActor
@@ -132,9 +133,11 @@ class Scheduler:
             state = running.state
             section = self.home.entrances[name]
             busy = state.visit is not None or state.grace_visit is not None or state.incident is not None
+            private = is_private(state, self.clock.now())
             for camera in section.film_cameras:
-                wanted[camera] = wanted.get(camera, False) or busy or self._entrance_filming.get(name, False)
-            if state.window_near:
+                runs = not private and (busy or self._entrance_filming.get(name, False))
+                wanted[camera] = wanted.get(camera, False) or runs
+            if state.window_near and not private:
                 labels.update(section.cameras.read_labels)
         if (wanted, labels) == self._requested_rings:
             return

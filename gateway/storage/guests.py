@@ -3,11 +3,13 @@
 The log has an entry for each change, with ids and times and without a name, a code or a PIN.
 """
 
+import hmac
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from hashlib import sha256
 
 from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery
 from gateway.domain.frozen import replace
@@ -23,10 +25,13 @@ from gateway.domain.guests.passes import (
 )
 from gateway.domain.guests.provisioning import CodeState, PassCode, revoke
 from gateway.domain.now import Now
+from gateway.domain.visit.commands import AlarmCode, RaiseAlarm
 from gateway.domain.visit.events import CodeMatch
 from gateway.domain.visit.state import CodeKind, StayPeriod
 from gateway.protocol.hash_chain import Json
+from gateway.storage.audit_log import code_key, encode
 from gateway.storage.database import Database, record_of, rfc3339
+from gateway.storage.outbox import queue_message
 from gateway.storage.part import StorePart, reads, writes
 
 _DIGEST_PREFIX = "courier:"  # of a normalised code that is a token
@@ -216,6 +221,20 @@ def save_code(db: Database, code: PassCode, now: Now) -> None:
         db.log("pass_code", now.utc, _logged_code(code))
 
 
+def guest_key(db: Database) -> bytes:
+    """Return this box's key for the codes and pages of guests: a key of its own, from the one that hashes codes."""
+    return hmac.new(code_key(db), b"guests", sha256).digest()
+
+
+def save_code_at(db: Database, code: PassCode, now: Now, *, alarm_at: Sequence[str] = ()) -> int | None:
+    """Store how far a code is, with the message of its alarm at an entrance, if there is one; return its number."""
+    save_code(db, code, now)
+    for entrance in alarm_at:
+        command = encode(RaiseAlarm(code=AlarmCode.CODE_STILL_VALID, detail=code.keypad), "command")
+        return queue_message(db, entrance, None, json.dumps(command).encode(), now)
+    return None
+
+
 def codes_of(db: Database, held: str) -> tuple[PassCode, ...]:
     """Return the codes of one pass."""
     return _codes(db, "WHERE held = ? ORDER BY keypad", (held,))
@@ -253,6 +272,7 @@ def forget_guests(db: Database, before: datetime) -> None:
 class GuestStore(StorePart):
     """Passes, stays and codes: `Store.guests`."""
 
+    key = reads(guest_key)
     add_pass = writes(add_pass, mark=True)
     change_pass = writes(change_pass, mark=True)
     find_pass = reads(find_pass)
@@ -266,5 +286,6 @@ class GuestStore(StorePart):
     stays_of = reads(stays_of)
     add_code = writes(add_code)
     save_code = writes(save_code)
+    save_code_at = writes(save_code_at)
     codes_of = reads(codes_of)
     live_codes = reads(live_codes)

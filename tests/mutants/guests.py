@@ -6,6 +6,9 @@ TESTS = "tests/gateway/"
 VISIT = "gateway/domain/visit/"
 STAYS = f"{TESTS}domain/visit/test_stays.py"
 LIVES = f"{TESTS}domain/visit/test_guest_seeds.py"
+PASSES = f"{TESTS}domain/guests/test_passes.py"
+PROVISIONING = f"{TESTS}domain/guests/test_provisioning.py"
+RUNTIME = f"{TESTS}runtime/test_guests.py"
 
 MUTANTS = (
     Mutant(
@@ -106,5 +109,61 @@ MUTANTS = (
         old="    film.settle_stay(step)\n    if is_before_intent(step.state):\n",
         new="    if is_before_intent(step.state):\n",
         tests=(STAYS,),
+    ),
+    Mutant(
+        name="a code counts as given without an answer",
+        file="gateway/domain/guests/provisioning.py",
+        old="if found is None and not report.is_complete:",
+        new="if not report.codes and not report.is_complete:",
+        tests=(PROVISIONING,),
+    ),
+    Mutant(
+        name="a code counts as withdrawn while the keypad has it",
+        file="gateway/domain/guests/provisioning.py",
+        old="agrees=not is_there, becomes=CodeState.WITHDRAWN)",
+        new="agrees=True, becomes=CodeState.WITHDRAWN)",
+        tests=(PROVISIONING,),
+    ),
+    Mutant(
+        name="a code that was never seen counts as gone at once",
+        file="gateway/domain/guests/provisioning.py",
+        old="is_early = becomes is CodeState.WITHDRAWN and code.number is None",
+        new="is_early = False",
+        tests=(PROVISIONING,),
+    ),
+    Mutant(
+        name="nobody is alarmed of a code that is left",
+        file="gateway/domain/guests/provisioning.py",
+        old="return replace(code, is_alarmed=True), progress, Do.ALARM",
+        new="return replace(code, is_alarmed=True), progress, None",
+        tests=(PROVISIONING, RUNTIME),
+    ),
+    Mutant(
+        name="what the broker stored about a keypad proves something",
+        file="gateway/runtime/keypad_codes.py",
+        old="if codes is None or asked is None or incoming.retain:",
+        new="if codes is None or asked is None:",
+        tests=(RUNTIME,),
+    ),
+    Mutant(
+        name="an answer that is older than the order proves it",
+        file="gateway/runtime/keypad_codes.py",
+        old="return channel is TopicSuffix.RESULT and correlation == self._mark(asked.number)",
+        new="return channel is TopicSuffix.RESULT",
+        tests=(RUNTIME,),
+    ),
+    Mutant(
+        name="a pass opens outside its hours",
+        file="gateway/domain/guests/passes.py",
+        old="return None if is_within and now.utc >= held.starts else Refusal.OUTSIDE_WINDOW",
+        new="return None if now.utc >= held.starts else Refusal.OUTSIDE_WINDOW",
+        tests=(PASSES,),
+    ),
+    Mutant(
+        name="a withdrawn pass keeps its code",
+        file="gateway/domain/guests/passes.py",
+        old='b"\\0".join((what, held.id.encode(), str(held.version).encode()))',
+        new='b"\\0".join((what, held.id.encode()))',
+        tests=(PASSES, RUNTIME),
     ),
 )

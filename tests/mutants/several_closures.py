@@ -30,8 +30,8 @@ MUTANTS = (
     Mutant(
         name="a visit's own opening rolls its next intent back",
         file="gateway/storage/decisions.py",
-        old="row = row_in_visit(db, reserve.delivery, reserve.visit if reserve.stage > 0 else None)",
-        new="row = row_of(db, reserve.delivery)",
+        old="row = row_in_visit(db, key, visit)",
+        new="row = row_of(db, key)",
         tests=(INTENTS,),
     ),
     Mutant(

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -185,7 +186,7 @@ class ShellBox:
 
         state = self.store.entrances.state(name) or Entrance(id=name, rules=entrance_rules(self.home, name))
         actor = EntranceActor(
-            state, home=self.home, commit=self.journal.commit, matches=self.store.deliveries.matches,
+            state, home=self.home, commit=self.journal.commit, matches=partial(self.store.matches_at, name),
             keeper_of=self.store.keepers.find,
             clock=self.clock, executor=executor,
             crash_point=lambda point: self.order.append(f"reached {point}"),

@@ -56,6 +56,7 @@ class AlarmCode(StrEnum):
     BOLT_IN_THE_AIR = auto()
     CAMERA_CODE_LIMIT = auto()
     CAMERA_LOST = auto()
+    CODE_STILL_VALID = auto()  # at a keypad, after its end: it is not read back as gone
     CAR_MOVES_OPEN = auto()
     DISK_FULL = auto()
     DOOR_FORCED_OPEN = auto()

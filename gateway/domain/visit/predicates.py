@@ -202,6 +202,11 @@ def is_stay(state: Entrance, now: Now) -> bool:
     return any(stay.start <= now.utc < stay.end for stay in state.stays)
 
 
+def is_private(state: Entrance, now: Now) -> bool:
+    """Return whether no camera of the entrance may run now: guests stay, or a visit runs that has no film."""
+    return is_stay(state, now) or (state.visit is not None and not state.visit.delivery.errand.is_filmed)
+
+
 def refusing_stays(state: Entrance) -> tuple[StayPeriod, ...]:
     """Return the stays in which no courier comes in: all, unless the owner admits him and no film is required."""
     return tuple(stay for stay in state.stays if state.rules.is_filmed or not stay.admits_deliveries)

@@ -90,6 +90,7 @@ ALARM_TEXTS: Mapping[AlarmCode, Text] = MappingProxyType({
     AlarmCode.FRIDGE_TOO_COLD: _("the fridge is too cold[ ({detail})]"),
     AlarmCode.FRIDGE_TOO_WARM: _("the fridge is too warm[ ({detail})]"),
     AlarmCode.HAND_USE_WHILE_AWAY: _("door used by hand while you are away[ ({entrance})]"),
+    AlarmCode.CODE_STILL_VALID: _("a guest's code is over and not proven gone from the keypad[ ({detail})]"),
     AlarmCode.KEPT_TOO_LONG: _(
         "goods that must stay cold still lie at the reception[ ({entrance})][: {detail}]"
     ),
@@ -218,6 +219,7 @@ READINESS_TEXTS: Mapping[str, Text] = MappingProxyType({
     "not_there": _("the car is not where it must stand"),
     "no_fix": _("the car's position is not certain"),
     "presence": _("nobody knows whether somebody is home"),
+    "code": _("a guest's code is not proven gone from the keypad"),
     "alarm": _("the alarm might go off"),
     "robot": _("the robot does not drive by itself, or is not heard"),
     "safe_mode": _("Perron is in safe mode"),
@@ -255,7 +257,9 @@ NAMING_HOLDER = frozenset({
 })  # fmt: skip
 """The messages whose detail is the keeper who acts, if any."""
 
-_NAMING_DEVICE = frozenset({AlarmCode.CAMERA_LOST, AlarmCode.CAMERA_CODE_LIMIT, AlarmCode.WRONG_CODE_LIMIT})
+_NAMING_DEVICE = frozenset(
+    {AlarmCode.CODE_STILL_VALID, AlarmCode.CAMERA_LOST, AlarmCode.CAMERA_CODE_LIMIT, AlarmCode.WRONG_CODE_LIMIT}
+)
 """The alarms whose detail is the id of a device."""
 
 _NAMING_PERSON = NAMING_HOLDER | {

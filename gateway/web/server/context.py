@@ -14,6 +14,7 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import NotifyOwner
+from gateway.domain.visit.predicates import is_private
 from gateway.domain.visit.state import Entrance
 from gateway.installation.proposal_workflow import Proposals
 from gateway.installation.walk_test_runner import WalkTestRunner
@@ -97,12 +98,23 @@ class GatewayServices(Frozen):
         """Return whether a camera sees the inside of the home at any entrance."""
         return any(camera in section.cameras.inside for section in self.home.entrances.values())
 
+    def private_cameras(self) -> frozenset[str]:
+        """Return the cameras that are off now, because guests stay or a guest comes in."""
+        return frozenset(
+            camera
+            for state, now in self.states()
+            if is_private(state, now)
+            for camera in self.home.entrances[state.id].film_cameras
+        )
+
     def may_be_watched(self, camera: str) -> bool:
         """Return whether a camera may be watched live now, by any viewer.
 
         An inside camera may be watched only while it films anyway (a visit runs, or a door was opened without an
-        order), unless the owner chose that it may always be watched.
+        order), unless the owner chose that it may always be watched. In a stay of guests nobody may watch it.
         """
+        if self.is_inside(camera) and camera in self.private_cameras():
+            return False
         if not self.is_inside(camera) or self.store.privacy.inside_always():
             return True
         return any(

@@ -11,9 +11,11 @@ from gateway.domain.visit.conditions.presence import Presence as Presence
 from gateway.domain.visit.conditions.presence import PresenceReported as PresenceReported
 from gateway.domain.visit.conditions.robot_fit import RobotFit as RobotFit
 from gateway.domain.visit.conditions.robot_fit import RobotFitReported as RobotFitReported
+from gateway.domain.visit.conditions.stray_code import StrayCode as StrayCode
+from gateway.domain.visit.conditions.stray_code import StrayCodeReported as StrayCodeReported
 
-AnyCondition = ColdChain | Presence | AlarmPanel | RobotFit
-AnyReport = FridgeReported | RoomReported | PresenceReported | AlarmPanelReported | RobotFitReported
+AnyCondition = ColdChain | Presence | AlarmPanel | RobotFit | StrayCode
+AnyReport = FridgeReported | RoomReported | PresenceReported | AlarmPanelReported | RobotFitReported | StrayCodeReported
 
 KINDS: tuple[type[AnyCondition], ...] = get_args(AnyCondition)
 REPORTS: tuple[type[AnyReport], ...] = get_args(AnyReport)

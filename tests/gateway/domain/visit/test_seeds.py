@@ -35,6 +35,7 @@ OF_OTHERS = {
     Notification.MOVED,
     Notification.ADMITTED,
     AlarmCode.KEPT_TOO_LONG,
+    AlarmCode.CODE_STILL_VALID,
 }
 OF_KEYS = {Notification.KEY_TAKEN, Notification.KEY_MISSED}
 OF_ROBOTS = {Refusal.ROBOT_NOT_PROVEN}

@@ -19,6 +19,7 @@ from gateway.domain.visit.conditions import (
     ColdChain,
     Presence,
     RobotFit,
+    StrayCode,
 )
 from gateway.domain.visit.conditions.cold_chain import Fridge
 from gateway.domain.visit.conditions.contract import ConditionReport, ConditionView, Household
@@ -33,6 +34,7 @@ EXAMPLES: Mapping[type[AnyCondition], AnyCondition] = {
     Presence: Presence(people=("d0", "d1")),
     AlarmPanel: AlarmPanel(device="d0", bypassed=BYPASSED),
     RobotFit: RobotFit(robots=("d0", "d1")),
+    StrayCode: StrayCode(keypads=("d0",)),
 }
 DEVICES = st.sampled_from(("d0", "d1", "d2"))
 REPORTED = st.one_of(

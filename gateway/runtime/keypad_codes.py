@@ -1,0 +1,216 @@
+"""Brings guests' codes to keypads and takes them away, by read-back (`gateway.domain.guests.provisioning`).
+
+An entrance decides nothing about them: a code opens by the lock itself, and the gateway sees a hand at the door. It
+learns only whether a code that should be gone may be left.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
+
+import structlog
+
+from devices import commands as d
+from devices import reports as r
+from devices.vendors import VENDORS
+from devices.vendors.definition import KeypadFacts
+from devices.vendors.words import TopicSuffix
+from gateway.config.devices import KeypadDevice
+from gateway.config.home import Home
+from gateway.config.topics import device_topic
+from gateway.domain.frozen import Frozen
+from gateway.domain.guests.provisioning import Do, PassCode, Progress, advance, code_times, on_report
+from gateway.domain.now import Now
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.domain.visit.conditions.stray_code import StrayCodeReported
+from gateway.mqtt.packets import InboundMessage
+from gateway.mqtt.publisher import Publisher
+from gateway.runtime.notifications.outbox import Outbox
+from gateway.storage import Store, StoreFailed
+from gateway.system.clock import Clock
+from gateway.system.containment import Containment
+
+log = structlog.get_logger(__name__)
+
+POLL_INTERVAL_S = 1.0  # seconds between two looks at all codes
+ANSWER_TIMEOUT_S = 15.0  # seconds for which a keypad is not asked about another code
+ORDER_LIFE_S = 30  # seconds after which the broker drops an order that no keypad took
+
+
+class _Query(Frozen):
+    """A query about one code. `code` is the code's id, `at` is monotonic."""
+
+    number: int
+    code: str
+    at: float
+
+
+@dataclass(eq=False, repr=False)
+class KeypadCodes:
+    """The codes of all keypads. `post` gives an event to an entrance; `on_change` is called after each change."""
+
+    home: Home
+    _: KW_ONLY
+    store: Store
+    publisher: Publisher
+    outbox: Outbox
+    clock: Clock
+    post: Callable[[str, e.Event], None]
+    on_change: Callable[[], None]
+    containment: Containment = field(default_factory=Containment)
+
+    def __post_init__(self) -> None:
+        self.devices = {id_: one for id_, one in self.home.devices.items() if isinstance(one, KeypadDevice)}
+        self._entrances = {
+            keypad: tuple(
+                name
+                for name, section in self.home.entrances.items()
+                if section.guests is not None and keypad in section.guests.keypads
+            )
+            for keypad in self.devices
+        }
+        self._progress: dict[str, Progress] = {}
+        self._session: int | None = None
+        self._queries = 0
+        self._asked: dict[str, _Query] = {}  # keypad -> its newest query that was not answered
+        self._reported: dict[str, bool] = {}  # keypad -> what its entrances heard last
+        self._answered: list[tuple[str, r.CodesReport]] = []  # code -> the answer to its query
+        self._wake = asyncio.Event()
+
+    def on_connected(self, session: int) -> None:
+        """Start a new broker session: no query of the last one is answered any more, and entrances know nothing."""
+        self._session, self._asked, self._reported = session, {}, {}
+        self._wake.set()
+
+    def on_disconnected(self) -> None:
+        """Send nothing until the broker is back."""
+        self._session = None
+
+    def on_message(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
+        """Take a message of a keypad. What the broker stored proves nothing; nor does an answer to no query."""
+        section = self.devices[device]
+        reports = VENDORS[section.vendor].decode_report(channel, incoming.payload, section.device_ref)
+        failed = next((one for one in reports if isinstance(one, r.ErrorReport | r.NoAnswerReport)), None)
+        if failed is not None:
+            self._asked.pop(device, None)  # what comes next may be what the bridge remembers
+        codes = next((one for one in reports if isinstance(one, r.CodesReport)), None)
+        asked = self._asked.get(device)
+        if codes is None or asked is None or incoming.retain:
+            return
+        if not self._answers(asked, channel, incoming, reports, correlates=section.definition.correlates):
+            return
+        del self._asked[device]
+        self._answered.append((asked.code, codes))
+        self._wake.set()
+
+    def _answers(
+        self, asked: _Query, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[r.Report, ...], *,
+        correlates: bool,
+    ) -> bool:  # fmt: skip
+        """Return whether a message answers the newest query. Without correlation the first one after it does."""
+        if not correlates:
+            return True
+        echo = next((one.echo for one in reports if isinstance(one, r.CorrelationReport)), None)
+        correlation = incoming.correlation if echo is None else echo.encode()
+        return channel is TopicSuffix.RESULT and correlation == self._mark(asked.number)
+
+    def _mark(self, number: int) -> bytes:
+        return f"{self._session}:{number}".encode()
+
+    async def run(self) -> None:
+        """Advance all codes, until cancelled."""
+        while True:
+            self._wake.clear()
+            with self.containment.piece("keypads"):
+                await self._advance_all()
+            try:
+                async with asyncio.timeout(POLL_INTERVAL_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _advance_all(self) -> None:
+        answered, now = dict(self._answered), self.clock.now()
+        self._answered.clear()
+        for code in self.store.guests.live_codes():
+            section = self.devices.get(code.keypad)
+            facts = None if section is None else section.definition.keypad
+            if facts is None:
+                continue
+            try:
+                await self._advance(code, facts, answered.get(code.id), now)
+            except StoreFailed as failure:  # nothing is sent that is not stored: the next look tries it again
+                log.error("code_not_stored", keypad=code.keypad, why=str(failure))
+        self._report_strays(now)
+
+    async def _advance(self, code: PassCode, facts: KeypadFacts, report: r.CodesReport | None, now: Now) -> None:
+        before, progress = code, self._progress.get(code.id, Progress())
+        if report is not None:
+            code, progress = on_report(code, progress, facts, report)
+        do = None
+        if self._session is not None:
+            code, further, do = advance(code, progress, facts, now)
+            is_busy = do is Do.QUERY and self._is_asked_for_another(code, now)
+            progress, do = (progress, None) if is_busy else (further, do)
+        if code != before:
+            alarm = do is Do.ALARM
+            number = await self.store.guests.save_code_at(
+                code, now, alarm_at=self._entrances[code.keypad][:1] if alarm else ()
+            )
+            if alarm and number is not None:
+                command = c.RaiseAlarm(code=c.AlarmCode.CODE_STILL_VALID, detail=code.keypad)
+                entrance = self._entrances[code.keypad][0]
+                self.outbox.notify_of_delivery(command, entrance, now, message=number, delivery=None)
+            self.on_change()
+        self._progress[code.id] = progress
+        if do is not None and do is not Do.ALARM:
+            self._perform(code, facts, do)
+
+    def _is_asked_for_another(self, code: PassCode, now: Now) -> bool:
+        """Return whether the keypad still has to answer about another code: one query at a time."""
+        asked = self._asked.get(code.keypad)
+        return asked is not None and asked.code != code.id and now.mono - asked.at < ANSWER_TIMEOUT_S
+
+    def _perform(self, code: PassCode, facts: KeypadFacts, do: Do) -> None:
+        starts, ends = code_times(code, facts)
+        number = None if facts.chooses_slot else code.number
+        ident, asked = secrets.token_hex(4), self._asked.get(code.keypad)
+        if asked is not None and asked.code == code.id:
+            del self._asked[code.keypad]  # its answer would be older than the order
+        match do:
+            case Do.SET:
+                self._send(
+                    code.keypad,
+                    d.SetCode(id=ident, pin=code.pin, name=code.name, slot=number, starts=starts, ends=ends),
+                )
+            case Do.CLEAR if code.number is not None:
+                self._send(code.keypad, d.ClearCode(id=ident, slot=code.number))
+            case Do.QUERY:
+                self._queries += 1
+                mark = self._mark(self._queries)
+                self._asked[code.keypad] = _Query(number=self._queries, code=code.id, at=self.clock.now().mono)
+                self._send(code.keypad, d.QueryCodes(slot=number, echo=mark.decode()), mark)
+            case _:
+                pass
+
+    def _send(self, keypad: str, command: d.Command, mark: bytes | None = None) -> None:
+        section = self.devices[keypad]
+        one = VENDORS[section.vendor].encode_command(command, section.device_ref)
+        topic = device_topic(self.home, keypad, one.suffix)
+        if mark is None:
+            self.publisher.publish(topic, one.payload, expiry=ORDER_LIFE_S)
+        else:
+            answers = device_topic(self.home, keypad, TopicSuffix.RESULT)
+            self.publisher.publish(topic, one.payload, expiry=ORDER_LIFE_S, correlation=mark, response_topic=answers)
+
+    def _report_strays(self, now: Now) -> None:
+        """Tell each entrance whether a code that should be gone may be left at its keypads."""
+        live = self.store.guests.live_codes()
+        for keypad, names in self._entrances.items():
+            is_left = any(code.keypad == keypad and code.is_stray(now) for code in live)
+            if self._reported.get(keypad) is not is_left:
+                self._reported[keypad] = is_left
+                for name in names:
+                    self.post(name, StrayCodeReported(device=keypad, is_left=is_left))
