@@ -111,13 +111,6 @@ MUTANTS = (
         tests=(STAYS,),
     ),
     Mutant(
-        name="a code counts as given without an answer",
-        file="gateway/domain/guests/provisioning.py",
-        old="if found is None and not report.is_complete:",
-        new="if not report.codes and not report.is_complete:",
-        tests=(PROVISIONING,),
-    ),
-    Mutant(
         name="a code counts as withdrawn while the keypad has it",
         file="gateway/domain/guests/provisioning.py",
         old="agrees=not is_there, becomes=CodeState.WITHDRAWN)",

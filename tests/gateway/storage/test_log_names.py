@@ -29,7 +29,8 @@ OF_CLOSURES = {
     "UnlockNotSent": {"closure"}, "UnlockPublished": {"visit", "closure", "at"},
     "RoomHeard": {"place", "full"}, "Scanned": {"keeper", "awaiting", "robot"}, "KeeperWithdrawn": {"codes"},
     "SensorReported": {"sensor", "value", "heard", "source", "user", "is_movement", "jammed", "age_s"},
-    "FactsChanged": {"stays"}, "StaysChanged": {"stays"}, "StrayCodeReported": {"device", "is_left"}, "StayPeriod": {"id", "start", "end", "admits_deliveries"},
+    "FactsChanged": {"stays"}, "StaysChanged": {"stays"}, "StrayCodeReported": {"device", "is_left"},
+    "StayPeriod": {"id", "start", "end", "admits_deliveries"},
 }  # fmt: skip
 """Fields that were added since."""
 
