@@ -16,9 +16,11 @@ from devices.simulators.control import Impossible
 from devices.simulators.device import DeviceSite, FaultValue
 from devices.simulators.doorway import APP, FROM_AFAR, HAND, ITSELF
 from devices.simulators.house import MatterPlan
+from devices.simulators.matter_users import MatterUsers, Refused
 
 CONTROLLER = 112_233  # the node id of python-matter-server
 FABRIC = 1
+LOCK_FEATURES = 0x0581  # PIN, remote access, users, year-day schedules
 OTHER_NODE, OTHER_FABRIC = 4_660, 2  # the maker's app
 INTERACTION_S = 13.0  # seconds for which the server repeats an announcement if nobody bounds it; measured
 REPORT_DELAY_S = 0.05  # from a command's answer to what the subscription reports; measured
@@ -27,12 +29,6 @@ BATTERY_HALVES = 168  # of 200
 TIMED_INTERACTION = "InteractionModelError: NeedsTimedInteraction (0xc6)"
 TIMEOUT = "src/app/CommandSender.cpp:343: CHIP Error 0x00000032: Timeout"
 UNSUPPORTED_ATTRIBUTE = {"TLVValue": None, "Reason": "InteractionModelError: UnsupportedAttribute (0x86)"}
-
-
-class _Refused(Exception):  # noqa: N818 - the server's answer is a refusal
-    def __init__(self, code: int, details: str) -> None:
-        super().__init__(details)
-        self.code = code
 
 
 class MatterServer:
@@ -44,11 +40,13 @@ class MatterServer:
         jam           the bolt does not move: the command is taken, and an alarm follows
         unknown       the lock does not know its state: null
         unreachable   the server has lost the lock's node
+        keeps         the lock takes an order to delete a user, and keeps it
+        refuses       the lock stores no PIN
     Actions: restart (every connection ends), battery (the lock reports its battery).
     """
 
     FAULTS: ClassVar[Mapping[str, FaultValue]] = dict.fromkeys(
-        ("asleep", "unbounded", "jam", "unknown", "unreachable"), True
+        ("asleep", "unbounded", "jam", "unknown", "unreachable", "keeps", "refuses"), True
     )
     ACTIONS = frozenset({"restart", "battery"})
 
@@ -59,6 +57,7 @@ class MatterServer:
         self._sockets: set[web.WebSocketResponse] = set()
         self._works: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(1)
+        self._users = MatterUsers(lambda fault: fault in self.faults)
         self._invokes = self._most_invokes = 0  # under way; most at one time
         self._awake = asyncio.Event()
         self._awake.set()
@@ -95,7 +94,13 @@ class MatterServer:
 
     def physical(self) -> Mapping[str, object]:
         """Return its faults, how many clients listen, and how many invokes were under way at one time at the most."""
-        return {"faults": dict(self.faults), "listeners": len(self._listeners), "most_invokes": self._most_invokes}
+        slots = sorted(self._users.slots)
+        return {
+            "slots": slots,
+            "faults": dict(self.faults),
+            "listeners": len(self._listeners),
+            "most_invokes": self._most_invokes,
+        }
 
     # ---- its connections --------------------------------------------------------------------------------------------
 
@@ -160,7 +165,7 @@ class MatterServer:
                 socket, str(request.get("command")), arguments if isinstance(arguments, dict) else {}
             )
             answer["result"] = result
-        except _Refused as refusal:
+        except Refused as refusal:
             answer |= {"error_code": refusal.code, "details": str(refusal)}
         await self._send(socket, answer)
 
@@ -176,10 +181,9 @@ class MatterServer:
             case "read_attribute":
                 return await self._read(arguments)
             case "device_command":
-                await self._invoke(arguments)
-                return None
+                return await self._invoke(arguments)
             case _:
-                raise _Refused(9, f"Invalid command: {command}")
+                raise Refused(9, f"Invalid command: {command}")
 
     def _numbers_of_nodes(self) -> tuple[int, ...]:
         return (self._plan.node,) if self._plan.contact is None else (self._plan.node, self._plan.contact)
@@ -192,7 +196,12 @@ class MatterServer:
             "0/62/5": FABRIC,
         }  # fmt: skip
         if is_lock:
-            attributes |= {"1/257/0": self._bolt(), "1/257/65532": 0, "1/47/12": BATTERY_HALVES, "1/47/14": 0}
+            attributes |= {
+                "1/257/0": self._bolt(),
+                "1/257/65532": LOCK_FEATURES,
+                "1/47/12": BATTERY_HALVES,
+                "1/47/14": 0,
+            }
         else:
             attributes |= {"1/69/0": not self._doorway.open}
         return {
@@ -208,7 +217,7 @@ class MatterServer:
         number = arguments.get("node_id")
         known = number in self._numbers_of_nodes()
         if not isinstance(number, int) or not known or (number == self._plan.node and "unreachable" in self.faults):
-            raise _Refused(3, f"Node {number} is not (yet) available.")
+            raise Refused(3, f"Node {number} is not (yet) available.")
         return number
 
     async def _wait_awake(self, number: int, within_s: float) -> None:
@@ -218,7 +227,7 @@ class MatterServer:
                 async with asyncio.timeout(within_s):
                     await self._awake.wait()
             except TimeoutError:
-                raise _Refused(0, TIMEOUT) from None
+                raise Refused(0, TIMEOUT) from None
 
     async def _read(self, arguments: Mapping[str, object]) -> object:
         number = self._reach(arguments)
@@ -230,13 +239,16 @@ class MatterServer:
         assert isinstance(values, dict)  # noqa: S101 - made above
         return {path: values.get(path, UNSUPPORTED_ATTRIBUTE) for path in paths}
 
-    async def _invoke(self, arguments: Mapping[str, object]) -> None:
+    async def _invoke(self, arguments: Mapping[str, object]) -> object:
         number = self._reach(arguments)
         name, bound_ms = arguments.get("command_name"), arguments.get("interaction_timeout_ms")
+        if number == self._plan.node and isinstance(name, str) and self._users.knows(name):
+            await self._wait_awake(number, INTERACTION_S)
+            return self._users.do(name, arguments)
         if number != self._plan.node or name not in ("UnlockDoor", "LockDoor"):
-            raise _Refused(0, f"type object 'Commands' has no attribute '{name}'")
+            raise Refused(0, f"type object 'Commands' has no attribute '{name}'")
         if arguments.get("timed_request_timeout_ms") is None:
-            raise _Refused(0, TIMED_INTERACTION)
+            raise Refused(0, TIMED_INTERACTION)
         is_bounded = isinstance(bound_ms, int) and "unbounded" not in self.faults
         self._invokes += 1
         self._most_invokes = max(self._most_invokes, self._invokes)
@@ -247,6 +259,7 @@ class MatterServer:
             self._invokes -= 1
         self._site.log.write("matter", device=self.name, invoked=name)
         self._start(self._turn(thrown=name == "LockDoor"))
+        return None
 
     async def _turn(self, *, thrown: bool) -> None:
         await asyncio.sleep(self._plan.latency_s)

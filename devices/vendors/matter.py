@@ -13,6 +13,7 @@ values are Matter's own, by cluster and attribute (`matter_clusters.py` has the 
                   {"id": "...", "error": "timeout"}: why not, or that nobody knows (`OperationError`)
     set           {"do": "unlock", "id": "...", "intent": "...", "issued_at": "...", "expires_at": "..."}, perhaps with
                   "latch": true, `boot` and `until_ms`; or "lock"; for a closure they mean open and close
+    (codes)       what a keypad is told and answers on set, get and result: `matter_keypad.py`
     battery       {"47/12": 171, "47/14": 0}: the node's power source
     availability  online, offline: whether the Matter server reaches the node
     bridge        <base>/bridge/state: online, offline: whether `perron matter` reaches the Matter server
@@ -37,10 +38,11 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final
 
-from devices.commands import Command, LockDoor, QueryState, UnlockDoor
+from devices.commands import ClearCode, Command, LockDoor, QueryCodes, QueryState, SetCode, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
     BatteryReport,
+    CodesReport,
     CommandProgress,
     CorrelationReport,
     DoorReport,
@@ -60,8 +62,9 @@ from devices.reports import (
 )
 from devices.strict_json import MalformedPayload, boolean, identifier, integer, mapping, parse, sequence, write
 from devices.vendors import matter_clusters as m
-from devices.vendors import movement
-from devices.vendors.definition import BrokerAccess, Definition, FieldDescription
+from devices.vendors import matter_keypad, movement
+from devices.vendors.definition import BrokerAccess, Definition, FieldDescription, KeypadFacts
+from devices.vendors.matter_keypad import KEYPAD
 from devices.vendors.parts import parse_each, unreadable_as_report, unreadable_as_value
 from devices.vendors.temperature import plausible_celsius
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
@@ -134,10 +137,11 @@ def endpoint_id(name: str) -> EndpointId | None:
     return EndpointId(int(node), int(endpoint)) if is_usable else None
 
 
-def kinds_of(clusters: Iterable[int]) -> tuple[str, ...]:
+def kinds_of(clusters: Iterable[int], *, lock_features: int = 0) -> tuple[str, ...]:
     """Return which kinds of devices an endpoint with these clusters can be."""
     there = frozenset(clusters)
-    return tuple(kind for kind, needed in ATTRIBUTES.items() if next(iter(needed)) in there)
+    keypad = (KEYPAD,) if m.DOOR_LOCK in there and matter_keypad.has_keypad(lock_features) else ()
+    return (*(kind for kind, needed in ATTRIBUTES.items() if next(iter(needed)) in there), *keypad)
 
 
 def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
@@ -270,14 +274,17 @@ def _operation(data: Mapping[str, object], *, own: bool) -> Iterator[Report]:
 
 
 def _result(body: Mapping[str, object], kind: str) -> Iterator[Report]:
-    if "id" in body:
-        yield _outcome(identifier(body["id"], "id"), body)
+    order = {KEYPAD: "code", "": "code" if "code" in body else "id"}.get(kind, "id")
+    if order in body:  # the lock and its keypad share the topic, and neither hears of the other's orders
+        yield _outcome(identifier(body[order], order), body)
         return
     if "echo" in body:
         yield CorrelationReport(echo=identifier(body["echo"], "echo"))
     if "no_answer" in body:
         yield NoAnswerReport()
         return
+    if "codes" in body and kind in ("", KEYPAD):
+        yield matter_keypad.codes(body)
     yield from parse_each(*_readers(body, kind))
 
 
@@ -333,6 +340,10 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
             return Publication(suffix=TopicSuffix.SET, payload=write(body))
         case QueryState(echo=echo):
             return Publication(suffix=TopicSuffix.GET, payload=write({} if echo is None else {"echo": echo}))
+        case SetCode() | ClearCode() if device_ref.kind == KEYPAD:
+            return Publication(suffix=TopicSuffix.SET, payload=write(matter_keypad.command_body(command)))
+        case QueryCodes() if device_ref.kind == KEYPAD:
+            return Publication(suffix=TopicSuffix.GET, payload=write(matter_keypad.command_body(command)))
         case _:
             raise ValueError(f"such a Matter device cannot be asked to {type(command).__name__}")
 
@@ -344,7 +355,10 @@ def decode_command(
     """Parse a command to an endpoint."""
     body = mapping(parse(payload), "the command")
     if suffix is TopicSuffix.GET:
-        return QueryState(echo=identifier(body["echo"], "echo") if "echo" in body else None)
+        echo = identifier(body["echo"], "echo") if "echo" in body else None
+        if "codes" not in body:
+            return QueryState(echo=echo)
+        return QueryCodes(slot=None if body["codes"] is None else integer(body["codes"], "codes"), echo=echo)
     if suffix is not TopicSuffix.SET:
         return UnreadablePayload(why="an endpoint is asked on set and get")
     match body.get("do"):
@@ -354,6 +368,8 @@ def decode_command(
             return replace(command, latch=latch) if isinstance(command, UnlockDoor) else command
         case "lock":
             return movement.read_command(body, LockDoor)
+        case "set_code" | "clear_code":
+            return matter_keypad.read_command(body)
         case _:
             return UnreadablePayload(why="an endpoint is told to unlock or to lock, and nothing else")
 
@@ -370,15 +386,24 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
         case LockReport(event=True):
             return (Publication(suffix=TopicSuffix.EVENT, payload=write(_event_body(report))),)
         case ProgressReport(id=id_, progress=CommandProgress.ACCEPTED):
-            return (Publication(suffix=TopicSuffix.RESULT, payload=write({"id": id_, "accepted": True})),)
+            return (
+                Publication(suffix=TopicSuffix.RESULT, payload=write({_order_key(device_ref): id_, "accepted": True})),
+            )
         case ErrorReport(id=str(id_), failure=failure):
-            return (Publication(suffix=TopicSuffix.RESULT, payload=write({"id": id_, "error": failure.value})),)
+            body = {_order_key(device_ref): id_, "error": failure.value}
+            return (Publication(suffix=TopicSuffix.RESULT, payload=write(body)),)
+        case CodesReport() if device_ref.kind == KEYPAD:
+            return (Publication(suffix=TopicSuffix.RESULT, payload=write(matter_keypad.codes_body(report))),)
         case NoAnswerReport():
             return (Publication(suffix=TopicSuffix.RESULT, payload=write({"no_answer": OperationError.TIMEOUT.value})),)
         case BatteryReport():
             return (Publication(suffix=TopicSuffix.BATTERY, payload=write(_battery_body(report))),)
         case _:
             return (Publication(suffix=TopicSuffix.STATE, payload=write(_attributes(report))),)
+
+
+def _order_key(device_ref: DeviceRef) -> str:
+    return "code" if device_ref.kind == KEYPAD else "id"
 
 
 def _attributes(report: Report) -> dict[str, object]:
@@ -474,7 +499,7 @@ def read_endpoints(payload: bytes) -> tuple[EndpointLine, ...] | UnreadablePaylo
         body = one if isinstance(one, dict) else {}
         at = endpoint_id(f"{body.get('node')}-{body.get('endpoint')}")
         said = body.get("kinds")
-        kinds = tuple(kind for kind in ATTRIBUTES if isinstance(said, list) and kind in said)
+        kinds = tuple(kind for kind in (*ATTRIBUTES, KEYPAD) if isinstance(said, list) and kind in said)
         names = [body.get(key) for key in ("maker", "product", "label")]
         maker, product, label = (name if isinstance(name, str) and name.isprintable() else "" for name in names)
         if at is not None and kinds:
@@ -520,7 +545,7 @@ DEFINITION = Definition(
             example="matter/5-1",
         ),
     },
-    kinds=frozenset({"lock", "cover", "door", "fridge"}),
+    kinds=frozenset({"lock", "cover", "door", "fridge", "keypad"}),
     simulated=frozenset({"lock", "door"}),
     correlates=True,
     silence_s=3600.0,
@@ -528,6 +553,7 @@ DEFINITION = Definition(
     settings=settings,
     topics=topics,
     battery=(TopicSuffix.BATTERY,),
+    keypad=KeypadFacts(keeps_times=True, times_off_s=matter_keypad.TIMES_OFF_S),
     address="its node and endpoint",
     problem=_problem,
 )

@@ -133,6 +133,8 @@ LOG_TEXTS: Mapping[str, str] = {
     "matter_silent": "{at} did not answer",
     "matter_took": "{at} has taken a command",
     "not_moved_by_matter": "{at} was not moved",
+    "code_changed": "{at} has taken a change of its codes",
+    "code_not_changed": "the codes of {at} were not changed",
     "ledger_not_kept": "the guard's own record cannot be written, so nothing is moved",
     "not_believed": "a message that claims to come from the gateway is not accepted",
     "not_moved": "the lock was not moved",

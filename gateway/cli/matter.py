@@ -60,4 +60,4 @@ def _print_endpoints(file: MatterFile) -> None:
 def _sentence(base: str, line: EndpointLine) -> str:
     name = " ".join(part for part in (line.label, line.maker, line.product) if part) or "no name"
     there = "" if line.available else ", not reached at the moment"
-    return f"{base}/{line.at.name}: {' or '.join(line.kinds)} ({name}){there}"
+    return f"{base}/{line.at.name}: {', '.join(line.kinds)} ({name}){there}"

@@ -7,6 +7,8 @@ NODES = "tests/gateway/integrations/matter/test_nodes.py"
 FILE = "tests/gateway/integrations/matter/test_file.py"
 PAYLOADS = "tests/devices/vendors/test_payloads.py"
 VENDOR = "tests/devices/vendors/test_matter.py"
+KEYPAD = "tests/devices/vendors/test_matter_keypad.py"
+CODES = "tests/gateway/integrations/matter/test_codes.py"
 
 MUTANTS = (
     Mutant(
@@ -119,5 +121,40 @@ MUTANTS = (
         old='name = "UnboltDoor" if lock_features & m.UNBOLTING and not command.latch else "UnlockDoor"',
         new='name = "UnlockDoor"',
         tests=(VENDOR,),
+    ),
+    Mutant(
+        name="a PIN of a Matter lock is free though only its user is gone",
+        file="devices/vendors/matter_keypad.py",
+        old="return CodeStatus.UNKNOWN if there else CodeStatus.AVAILABLE",
+        new="return CodeStatus.AVAILABLE",
+        tests=(KEYPAD, PAYLOADS),
+    ),
+    Mutant(
+        name="a schedule that binds nobody counts as the times of a code",
+        file="devices/vendors/matter_keypad.py",
+        old='if user is not None and user.get("userType") in (YEAR_DAY_USER, SCHEDULE_RESTRICTED_USER):',
+        new="if user is not None:",
+        tests=(KEYPAD, PAYLOADS),
+    ),
+    Mutant(
+        name="a PIN that the Matter lock did not store counts as stored",
+        file="devices/vendors/matter_keypad.py",
+        old='return name == "SetCredential" and (not isinstance(answer, dict) or answer.get("status") != SUCCESS)',
+        new="return False",
+        tests=(KEYPAD, CODES),
+    ),
+    Mutant(
+        name="half of a code stays at the Matter lock",
+        file="gateway/integrations/matter/process.py",
+        old="if matter_keypad.is_refused(name, answer):\n                await self._take_back(at, change)",
+        new="if matter_keypad.is_refused(name, answer):",
+        tests=(CODES,),
+    ),
+    Mutant(
+        name="a slot of the Matter lock that is taken is emptied for the next guest",
+        file="gateway/integrations/matter/process.py",
+        old="if number:\n                    await self._take_back(at, change)\n                raise",
+        new="if True:\n                    await self._take_back(at, change)\n                raise",
+        tests=(CODES,),
     ),
 )

@@ -5,19 +5,25 @@ machine's own network; `perron matter` and a real mosquitto stand between it and
 """
 
 import asyncio
+import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from devices.commands import ClearCode, SetCode
 from devices.reports import (
+    CodeStatus,
     CommandProgress,
     DoorReport,
     DoorState,
     ErrorReport,
     FridgeReport,
+    KeypadCode,
     LockReport,
     LockState,
     NoAnswerReport,
@@ -51,7 +57,7 @@ async def test_each_endpoint_is_found_and_answers_from_the_device(tmp_path: Path
     async with house(tmp_path) as (one, _, lock):
         listed = json.loads(next(said.payload for said in one.said if said.channel == "nodes"))["endpoints"]
         assert [(line["node"], line["endpoint"], line["kinds"]) for line in listed] == [
-            (1, 1, ["lock"]), (1, 2, ["door"]), (1, 3, ["fridge"]),
+            (1, 1, ["lock", "keypad"]), (1, 2, ["door"]), (1, 3, ["fridge"]),
         ]  # fmt: skip
         assert (await one.ask(LOCK)).reports == (LOCKED,)
         assert (await one.ask(CONTACT)).reports == (DoorReport(door=DoorState.CLOSED),)
@@ -157,3 +163,29 @@ async def test_a_server_that_ends_is_told_and_found_again(tmp_path: Path) -> Non
         await one.until_said("bridge", ONLINE, after=after)
         await one.until_said(LOCK, ONLINE, after=after, within=60.0)
         assert (await one.ask(LOCK)).reports == (LOCKED,)
+
+
+async def test_a_code_for_a_guest_is_stored_read_back_opens_and_is_withdrawn(tmp_path: Path) -> None:
+    starts, ends = datetime(2026, 12, 3, 14, 0, tzinfo=UTC), datetime(2026, 12, 6, 10, 15, tzinfo=UTC)
+    code = SetCode(id="k1", pin="345678", name="guest-a1", slot=5, starts=starts, ends=ends)
+    stored = KeypadCode(slot=5, status=CodeStatus.ENABLED, name="guest-a1", starts=starts, ends=ends)
+    free = KeypadCode(slot=5, status=CodeStatus.AVAILABLE)
+    async with house(tmp_path) as (one, server, lock):
+        assert (await one.read_slot(LOCK, 5)).codes == (free,)
+        assert await one.change_code(LOCK, code) == ProgressReport(id="k1", progress=CommandProgress.ACCEPTED)
+        assert (await one.read_slot(LOCK, 5)).codes == (stored,)
+        everything = await one.read_slot(LOCK, None)
+        assert (everything.is_complete, stored in everything.codes) == (True, True)
+        typed = {"PINCode": base64.b64encode(b"345678").decode()}
+        unlock = {"node_id": 1, "endpoint_id": 1, "cluster_id": 257, "command_name": "UnlockDoor", "payload": typed}
+        await server.request("device_command", **unlock, timed_request_timeout_ms=2000)
+        assert lock.invoked == ["UnlockDoor"]
+        again = await one.change_code(LOCK, replace(code, id="k2", pin="787878"))
+        assert isinstance(again, ErrorReport), "the slot is taken"
+        assert (await one.read_slot(LOCK, 5)).codes == (stored,)
+        assert await one.change_code(LOCK, ClearCode(id="k3", slot=5)) == ProgressReport(
+            id="k3", progress=CommandProgress.ACCEPTED
+        )
+        assert (await one.read_slot(LOCK, 5)).codes == (free,)
+        with pytest.raises(Exception, match="Failure"):
+            await server.request("device_command", **unlock, timed_request_timeout_ms=2000)

@@ -63,7 +63,8 @@ class Node(Frozen):
         """The same, as whoever adds a device reads them."""
         return tuple(
             EndpointLine(
-                at=at, kinds=kinds_of(self.clusters[at.endpoint]), maker=self.maker, product=self.product,
+                at=at, kinds=kinds_of(self.clusters[at.endpoint], lock_features=self.lock_features.get(at.endpoint, 0)),
+                maker=self.maker, product=self.product,
                 label=self.label, available=self.available,
             )
             for at in self.endpoints
@@ -150,13 +151,17 @@ def is_read_error(value: object) -> bool:
 def plain(value: object, depth: int = 2) -> object:
     """Return a value as the house's messages may contain it; None, which is unknown, in place of any other.
 
-    Matter's values that Perron uses are booleans, whole numbers, and structures of these.
+    Matter's values that Perron uses are booleans, whole numbers, short texts, and structures and lists of these.
     """
     match value:
         case None | bool():
             return value
         case int():
             return value if abs(value) <= MAX_NUMBER else None
+        case str() if len(value) <= MAX_NAME_CHARS and value.isprintable():
+            return value
+        case list() if depth and len(value) <= MAX_FIELDS:
+            return [plain(inner, depth - 1) for inner in value]
         case dict() if depth and len(value) <= MAX_FIELDS:
             return {str(key)[:MAX_NAME_CHARS]: plain(inner, depth - 1) for key, inner in value.items()}
         case _:

@@ -6,6 +6,7 @@ server or from the broker ends the process.
 """
 
 import asyncio
+import contextlib
 import random
 import secrets
 from collections import Counter
@@ -15,7 +16,7 @@ from datetime import datetime
 
 import structlog
 
-from devices.commands import LockDoor, QueryState, UnlockDoor
+from devices.commands import ClearCode, LockDoor, QueryCodes, QueryState, SetCode, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
     CommandProgress,
@@ -26,7 +27,7 @@ from devices.reports import (
     UnreadablePayload,
 )
 from devices.strict_json import write
-from devices.vendors import matter
+from devices.vendors import matter, matter_keypad
 from devices.vendors import matter_clusters as m
 from devices.vendors.matter import EndpointId, EndpointLine, Invocation
 from devices.vendors.words import DeviceRef, Publication, TopicSuffix
@@ -57,7 +58,10 @@ QUIET_AFTER_FLOOD_S = 2.0  # seconds until such a node is believed again
 MAX_TIMED_MS = 60_000  # of a timed invoke's own timeout, which is a 16-bit number
 MAX_LISTED = 200  # endpoints in the list for discovery
 RETRY = Backoff(0.5, 30.0)
-ENDPOINT = DeviceRef()
+ENDPOINT, KEYPAD = DeviceRef(), DeviceRef(kind=matter_keypad.KEYPAD)
+FIRST_USER, MAX_USERS = 1, 64  # of a lock, when all of its codes are read
+
+Body = Mapping[str, object]
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +88,7 @@ class MatterProcess:
         self._said: dict[EndpointId, bool] = {}  # endpoint -> whether it was last said to be online
         self._session: ServerSession | None = None
         self._is_listed = False  # the server has sent its list of nodes
+        self._changing: dict[EndpointId, asyncio.Task[None]] = {}  # codes
         self._moving: dict[EndpointId, asyncio.Task[None]] = {}
         self._work: set[asyncio.Task[None]] = set()
         self._mqtt = MqttClient(
@@ -126,7 +131,11 @@ class MatterProcess:
                 case UnlockDoor() | LockDoor() as order:
                     self._on_order(at, order)
                 case QueryState(echo=echo):
-                    self._on_query(at, echo, incoming.correlation)
+                    self._on_query(at, echo, incoming.correlation, self._read(at))
+                case QueryCodes(slot=slot, echo=echo):
+                    self._on_query(at, echo, incoming.correlation, self._read_codes(at, slot))
+                case SetCode() | ClearCode() as change:
+                    self._on_code(at, change)
                 case UnreadablePayload(why=why):
                     log.warning("not_read", topic=incoming.topic, why=why)
                 case _:
@@ -192,21 +201,109 @@ class MatterProcess:
         for letter in matter.encode_report(report, ENDPOINT):
             self._send(at, letter, correlation=order.id.encode())
 
-    def _on_query(self, at: EndpointId, echo: str | None, correlation: bytes | None) -> None:
+    def _on_query(
+        self, at: EndpointId, echo: str | None, correlation: bytes | None, reading: Coroutine[None, None, Body]
+    ) -> None:
         if len(self._work) >= MAX_WORK or (self._is_listed and at.node not in self._nodes):
             log.warning("query_dropped", why="others still wait for the Matter server, or it has no such node")
+            reading.close()
             return
-        self._start(self._answer_query(at, echo, correlation))
+        self._start(self._answer_query(at, echo, correlation, reading))
 
-    async def _answer_query(self, at: EndpointId, echo: str | None, correlation: bytes | None) -> None:
+    async def _answer_query(
+        self, at: EndpointId, echo: str | None, correlation: bytes | None, reading: Coroutine[None, None, Body]
+    ) -> None:
         """Read the device now, and answer with what it says, or that it did not answer."""
         body: dict[str, object] = {} if echo is None else {"echo": echo}
         try:
-            body |= await self._read(at)
+            body |= await reading
         except MatterFailed as error:
             log.info("matter_silent", at=at.name, failure=error.failure.value, why=str(error))
             body["no_answer"] = error.failure.value
         self._send(at, Publication(suffix=TopicSuffix.RESULT, payload=write(body)), correlation=correlation)
+
+    # ---- the codes of a keypad ---------------------------------------------------------------------------------------
+
+    def _on_code(self, at: EndpointId, change: SetCode | ClearCode) -> None:
+        """Store or delete a code, one change at a time: a later one is refused until it is done."""
+        busy = self._changing.get(at)
+        if (busy is not None and not busy.done()) or len(self._work) >= MAX_WORK:
+            self._answer_code(at, ErrorReport(id=change.id, failure=OperationError.BUSY))
+            return
+        changing = self._start(self._change_code(at, change))
+        self._changing[at] = changing
+        changing.add_done_callback(lambda done: self._changing.pop(at) if self._changing.get(at) is done else None)
+
+    async def _change_code(self, at: EndpointId, change: SetCode | ClearCode) -> None:
+        """Store or delete a code. What was stored in part is deleted again; only a later query proves either."""
+        try:
+            if isinstance(change, SetCode):
+                await self._store_code(at, change)
+            else:
+                await self._invoke_code(at, *matter_keypad.clearing_step(change.slot))
+        except (MatterFailed, ValueError) as error:
+            failure = error.failure if isinstance(error, MatterFailed) else OperationError.RESTRICTED
+            log.warning("code_not_changed", id=change.id, at=at.name, failure=failure.value, why=str(error))
+            self._answer_code(at, ErrorReport(id=change.id, failure=failure))
+        else:
+            log.info("code_changed", id=change.id, at=at.name)
+            self._answer_code(at, ProgressReport(id=change.id, progress=CommandProgress.ACCEPTED))
+
+    async def _store_code(self, at: EndpointId, change: SetCode) -> None:
+        """Store user, schedule and PIN; MatterFailed: the lock refused one of them."""
+        for number, (name, fields) in enumerate(matter_keypad.setting_steps(change)):
+            try:
+                answer = await self._invoke_code(at, name, fields)
+            except MatterFailed:
+                if number:  # a user that the lock refused to add is not ours
+                    await self._take_back(at, change)
+                raise
+            if matter_keypad.is_refused(name, answer):
+                await self._take_back(at, change)
+                raise MatterFailed(OperationError.RESTRICTED, f"{name}: the lock stores no such code")
+
+    async def _take_back(self, at: EndpointId, change: SetCode) -> None:
+        """Delete the user of a code that was stored in part."""
+        if change.slot is not None:
+            with contextlib.suppress(MatterFailed):  # the read-back finds it
+                await self._invoke_code(at, *matter_keypad.clearing_step(change.slot))
+
+    async def _read_codes(self, at: EndpointId, slot: int | None) -> Body:
+        """Read one slot, or all users of the lock in turn; MatterFailed: it did not answer."""
+        if slot is not None:
+            return {"codes": [(await self._read_slot(at, slot))[0]], "complete": False}
+        found: list[Body] = []
+        number: int | None = FIRST_USER
+        while number is not None and len(found) < MAX_USERS:
+            body, following = await self._read_slot(at, number)
+            found.append(body)
+            number = following if following is None or following > number else None
+        return {"codes": found, "complete": number is None}
+
+    async def _read_slot(self, at: EndpointId, slot: int) -> tuple[Body, int | None]:
+        """Read one slot, and the number of the next user."""
+        answers = [await self._invoke_code(at, name, fields) for name, fields in matter_keypad.reading_steps(slot)]
+        user = answers[0]
+        following = user.get("nextUserIndex") if isinstance(user, dict) else None
+        body = matter_keypad.slot_body(slot, *(n.plain(answer, 3) for answer in answers))
+        return body, following if isinstance(following, int) and not isinstance(following, bool) else None
+
+    async def _invoke_code(self, at: EndpointId, name: str, fields: Mapping[str, object]) -> object:
+        """Invoke one command of a door lock, and return its answer."""
+        session, node = self._reach(at)
+        if m.DOOR_LOCK not in node.clusters.get(at.endpoint, ()):
+            raise MatterFailed(OperationError.RESTRICTED, "this endpoint is no lock")
+        within_s = self._file.server.timeout
+        arguments = _arguments(at, Invocation(cluster=m.DOOR_LOCK, name=name, fields=fields), within_s)
+        try:
+            return await session.ask("device_command", arguments, within_s=within_s)
+        except MatterFailed as error:
+            # The server's own words may repeat a field, and one is the PIN
+            raise MatterFailed(error.failure, f"{name}: refused or not answered") from None
+
+    def _answer_code(self, at: EndpointId, report: Report) -> None:
+        for letter in matter.encode_report(report, KEYPAD):
+            self._send(at, letter)
 
     # ---- the Matter server -------------------------------------------------------------------------------------------
 

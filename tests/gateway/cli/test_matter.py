@@ -42,7 +42,7 @@ async def test_it_lists_what_the_matter_server_has_and_moves_nothing(tmp_path: P
     async with simulated(tmp_path) as server:
         code, text = await said("--list", "--config", str(write_file(tmp_path, server.url)))
         assert code == 0, text
-        assert "matter/5-1: lock (Simulated Virtual lock)" in text
+        assert "matter/5-1: lock, keypad (Simulated Virtual lock)" in text
         assert "matter/6-1: door (Simulated Virtual contact)" in text
         assert server.doorway.thrown
 

@@ -14,7 +14,8 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from devices.reports import AvailabilityReport, Report
+from devices.commands import ClearCode, SetCode
+from devices.reports import AvailabilityReport, CodesReport, Report
 from devices.simulators.device import DeviceSite
 from devices.simulators.doorway import Doorway
 from devices.simulators.house import MatterPlan, SimulatedBroker
@@ -36,6 +37,7 @@ topic readwrite #
 user {BASE}
 topic readwrite {BASE}/#
 """
+KEYPAD = DeviceRef(kind="keypad")
 ONLINE, OFFLINE = AvailabilityReport(online=True), AvailabilityReport(online=False)
 
 
@@ -105,6 +107,24 @@ class Beside:
             raise AssertionError(f"{name} never said {report}; it said {self.reports(name, after)}") from error
         return found[0]
 
+    async def read_slot(self, name: str, slot: int | None) -> CodesReport:
+        """Read a slot of its keypad, or all of them."""
+        said = await self.ask(name, json.dumps({"codes": slot}).encode())
+        (report,) = matter.decode_report(TopicSuffix.RESULT, said.payload, KEYPAD)
+        assert isinstance(report, CodesReport), report
+        return report
+
+    async def change_code(self, name: str, command: SetCode | ClearCode) -> Report:
+        """Order a code to be stored or deleted; return what became of the order."""
+        await self.send(name, matter.encode_command(command, KEYPAD).payload)
+
+        def outcomes() -> list[Report]:
+            said = [one for one in self.said if one.name == name and f'"code":"{command.id}"'.encode() in one.payload]
+            return [report for one in said for report in matter.decode_report(TopicSuffix.RESULT, one.payload, KEYPAD)]
+
+        await wait_until(outcomes)
+        return outcomes()[0]
+
     def reports(self, name: str, after: int = 0) -> list[Report]:
         """All that was said about this endpoint."""
         return [report for one in self.said[after:] if one.name == name for report in one.reports]
@@ -122,12 +142,12 @@ class Beside:
         """Send any payload."""
         await self.client.publish(f"{BASE}/{name}/{word}", payload, qos=1, retain=retain)
 
-    async def ask(self, name: str) -> Said:
+    async def ask(self, name: str, payload: bytes = b"{}") -> Said:
         """Ask it, and return its answer."""
         mark = secrets.token_hex(4).encode()
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho leaves it untyped
         properties.CorrelationData = mark
-        await self.client.publish(f"{BASE}/{name}/get", b"{}", qos=1, properties=properties)
+        await self.client.publish(f"{BASE}/{name}/get", payload, qos=1, properties=properties)
         await wait_until(lambda: any(one.correlation == mark for one in self.said))
         return next(one for one in self.said if one.correlation == mark)
 

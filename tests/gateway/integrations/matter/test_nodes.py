@@ -31,7 +31,7 @@ def test_a_recorded_node_has_its_endpoints_features_names_and_fabric() -> None:
     node = n.read_node(RECORDED)
     assert node is not None
     assert [at.name for at in node.endpoints] == ["1-1", "1-2", "1-3"]
-    assert [line.kinds for line in node.lines] == [("lock",), ("door",), ("fridge",)]
+    assert [line.kinds for line in node.lines] == [("lock", "keypad"), ("door",), ("fridge",)]
     assert (node.lock_features, node.fabric, node.maker, node.product) == ({1: 4529}, 1, "Test", "Virtual lock")
     assert node.label.isprintable(), "a name from outside turns no line round"
 

@@ -185,7 +185,7 @@ async def test_who_adds_a_device_is_shown_the_endpoints_and_what_each_can_be(tmp
         await wait_until(lambda: any(said.channel == "nodes" for said in one.said))
         listed = json.loads(next(said.payload for said in one.said if said.channel == "nodes"))["endpoints"]
         assert [(line["node"], line["endpoint"], line["kinds"], line["product"]) for line in listed] == [
-            (5, 1, ["lock"], "Virtual lock"),
+            (5, 1, ["lock", "keypad"], "Virtual lock"),
             (6, 1, ["door"], "Virtual contact"),
         ]
 
