@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 from devices.vendors import (
     alexa,
+    carconnectivity,
     esphome,
     frigate,
     guard,
@@ -34,6 +35,8 @@ from devices.vendors import (
     signal,
     smartthings,
     somfy,
+    tesla,
+    teslamate,
     vda5050,
     zigbee2mqtt,
     zwave,
@@ -60,6 +63,9 @@ _MODULES: tuple[Vendor, ...] = (
     perron,
     locker,
     ovms,
+    tesla,
+    carconnectivity,
+    teslamate,
     guard,
     vda5050,
 )

@@ -45,7 +45,7 @@ from devices.reports import (
 from devices.strict_json import MalformedPayload
 from devices.vendors import movement
 from devices.vendors.definition import Definition, FieldDescription
-from devices.vendors.parts import unreadable_as_report
+from devices.vendors.parts import plain_text, unreadable_as_report
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 MAX_ANSWER_BYTES = 16_384
@@ -85,7 +85,7 @@ def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
 @unreadable_as_report
 def decode_report(suffix: TopicSuffix, payload: bytes, _device_ref: DeviceRef = NO_DEVICE_REF) -> Iterable[Report]:
     """Parse a message of the module; an unreadable one gives one `UnreadablePayload`."""
-    text = _text(payload)
+    text = plain_text(payload, MAX_ANSWER_BYTES)
     match suffix:
         case TopicSuffix.AVAILABILITY:
             if text not in _YES_NO:
@@ -105,15 +105,6 @@ def decode_report(suffix: TopicSuffix, payload: bytes, _device_ref: DeviceRef = 
             return tuple(_listed({_LIVE[suffix]: text}))
         case _:
             raise MalformedPayload("the module tells metrics, answers and its connection")
-
-
-def _text(payload: bytes) -> str:
-    if len(payload) > MAX_ANSWER_BYTES:
-        raise MalformedPayload(f"it is longer than {MAX_ANSWER_BYTES} bytes")
-    try:
-        return payload.decode().strip()
-    except UnicodeDecodeError as error:
-        raise MalformedPayload("it is not UTF-8") from error
 
 
 def _metrics(text: str) -> Mapping[str, str]:

@@ -11,6 +11,20 @@ _Parameters = ParamSpec("_Parameters")
 _Value = TypeVar("_Value")
 
 
+def plain_text(payload: bytes, max_bytes: int = 256) -> str:
+    """Return the text of a payload that is one word.
+
+    Raises:
+        MalformedPayload: it is too long, or not UTF-8.
+    """
+    if len(payload) > max_bytes:
+        raise MalformedPayload(f"it is longer than {max_bytes} bytes")
+    try:
+        return payload.decode().strip()
+    except UnicodeDecodeError as error:
+        raise MalformedPayload("it is not UTF-8") from error
+
+
 def unreadable_as_value(decode: Callable[_Parameters, _Value]) -> Callable[_Parameters, _Value | UnreadablePayload]:
     """Let `decode` return an `UnreadablePayload` where it raises `MalformedPayload`."""
 

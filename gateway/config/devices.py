@@ -417,9 +417,10 @@ class CarDevice(DeviceSection[Literal["car"]]):
 
     vendor: Annotated[str, VendorOf("car")]
     """Vendor: whose product it is, or which program brings it to MQTT. Only a car that answers a question at once can
-    open; another one can serve as a witness of its closure."""
-    address: Address
-    """Address: the topic of the car. Example: `ovms/marie/zoe` for the user `marie` and the vehicle `zoe`."""
+    open; `carconnectivity` and `teslamate` ask their car nothing, and serve as `witnesses` of a closure."""
+    address: Address = ""
+    """Address: the topic of the car; `tesla` needs none. Example: `ovms/marie/zoe` for the user `marie` and the vehicle
+    `zoe`."""
     boot_order: bool = False
     """Boot order: only for `ovms`: the script `perron-open` in the module opens the boot and no other door. Most cars
     have no such order, and the script unlocks the whole car."""

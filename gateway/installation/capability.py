@@ -15,6 +15,7 @@ from gateway.config.closures import entrance_closures
 from gateway.config.devices import (
     AnyDevice,
     CameraDevice,
+    CarDevice,
     CompartmentDevice,
     ContentDevice,
     CoverDevice,
@@ -127,6 +128,16 @@ def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -
         case CoverDevice():
             yield _guarded_capability(device)
             yield _beam_capability(device)
+        case CarDevice(can_be_queried=True):
+            yield Capability(_DECLARED, _("It answers when it is asked."))
+        case CarDevice():
+            yield Capability(
+                _MISSING,
+                _(
+                    "Its boot can never be opened: nobody can ask it, so nobody knows what is true now. What it says "
+                    "that is bad counts for another device of the same car."
+                ),
+            )
         case StrikeDevice():
             yield from _strike_capabilities(device)
         case CompartmentDevice():

@@ -21,6 +21,11 @@ DEVICES: dict[str, dict[str, Any]] = {
     "box-1": {"kind": "compartment", "vendor": "perron"},
     "box-2": {"kind": "compartment", "vendor": "perron"},
     "eye": {"kind": "content", "vendor": "perron"},
+    "zoe": {"kind": "car", "vendor": "ovms", "address": "ovms/marie/zoe"},
+    "zoe-boot": {"kind": "car", "vendor": "ovms", "address": "ovms/marie/zoe", "boot_order": True},
+    "model3": {"kind": "car", "vendor": "tesla"},
+    "skoda": {"kind": "car", "vendor": "carconnectivity", "address": "carconnectivity/0/garage/TMBZZZ"},
+    "mate": {"kind": "car", "vendor": "teslamate", "address": "teslamate/cars/1"},
     "opener": {"kind": "cover", "vendor": "esphome", "address": "gate/cover/gate", "reverses": True, "beam": False},
 }
 STREET: dict[str, Any] = {"id": "street", "kind": "strike", "devices": {"order": "strike", "door": "reed"}}
@@ -60,6 +65,7 @@ def found(*closures: dict[str, Any], **entrance: object) -> list[tuple[str, str]
     front = document["entrances"]["front"]
     front |= {"lock": None, "door": None, "closures": list(closures), "scanners": [], **entrance}
     used = {device for closure in closures for device in closure["devices"].values()}
+    used |= {device for closure in closures for device in closure.get("witnesses", ())}
     document["devices"] |= {name: device for name, device in DEVICES.items() if name in used}
     home = Home.model_validate(document, strict=False)
     return [(".".join(map(str, one.loc[2:])), one.text) for one in find_problems(home) if one.loc[:1] == ("entrances",)]
@@ -294,3 +300,54 @@ def test_another_setting_makes_no_second_relay() -> None:
 
 def test_a_second_section_that_nothing_uses_does_no_harm() -> None:
     assert of_devices(RELAY, RELAY, used=("one",)) == []
+
+
+ON_DRIVE: dict[str, Any] = {
+    "living_space": False, "evidence": "scan", "scanners": ["scanner"], "signal": None, "home_refuses": False,
+    "cameras": {}, "places": {"boot": {"name": "Boot"}},
+}  # fmt: skip
+
+
+def boot(car: str, **more: object) -> dict[str, Any]:
+    """The boot of a car, of which one device says everything."""
+    return {
+        "id": "boot", "kind": "car_boot", "devices": dict.fromkeys(("order", "boot", "locked", "parked", "place"), car),
+        "fence": {"latitude": 48.85, "longitude": 2.35}, **more,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "closure",
+    [boot("zoe", opens="car"), boot("zoe-boot"), boot("model3"), boot("zoe", opens="car", witnesses=["mate"]),
+     boot("zoe", opens="car", fence=None)],
+)  # fmt: skip
+def test_a_car_that_answers_is_fine_also_before_anybody_has_said_where_it_must_stand(closure: dict[str, Any]) -> None:
+    assert found(closure, **ON_DRIVE) == []
+
+
+@pytest.mark.parametrize(
+    ("closure", "where", "text"),
+    [
+        (boot("zoe"), "closures.0.opens", "it unlocks every door. If its owner accepts that, write opens: car"),
+        (boot("zoe-boot", opens="car"), "closures.0.opens", "so its doors stay locked: leave this out"),
+        (boot("model3", opens="car"), "closures.0.opens", "so its doors stay locked: leave this out"),
+        (
+            boot("skoda", opens="car"),
+            "closures.0.devices.place",
+            "would never be ready: CarConnectivity asks the maker's",
+        ),
+        (boot("mate", opens="car"), "closures.0.devices.place", "would never be ready: TeslaMate asks a sleeping car"),
+        (boot("zoe", opens="car", witnesses=["zoe"]), "closures.0.witnesses.0", "a witness is another device"),
+        (boot("zoe", opens="car", witnesses=["hook"]), "closures.0.witnesses.0", "reports nothing about a car_boot"),
+    ],
+)
+def test_a_car_that_can_never_be_ready_is_refused_and_its_owner_reads_why(
+    closure: dict[str, Any], where: str, text: str
+) -> None:
+    problems = dict(found(closure, **ON_DRIVE))
+    assert text in problems[where]
+
+
+def test_a_car_is_no_way_into_the_living_space() -> None:
+    problems = dict(found(boot("zoe-boot"), **ON_DRIVE | {"living_space": True}))
+    assert "opens a car_boot, which is no lock" in problems["living_space"]
