@@ -25,7 +25,7 @@ from devices.vendors import VENDORS
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, TopicSuffix
 from tests.wire.broken import DEVICE_REFS, golden_payloads, read_broken_payloads
 
-REAL = tuple(payload for payload in golden_payloads() if payload[:1] in b"{[")
+REAL = tuple(payload for payload in golden_payloads() if payload[:1] in (b"{", b"["))
 AT = datetime(2026, 3, 2, 13, 5, tzinfo=UTC)
 COMMANDS: tuple[Command, ...] = (
     UnlockDoor(id="u1", intent="v1", issued_at=AT, expires_at=AT),
