@@ -57,6 +57,7 @@ class DemoRetailer:
         size: tuple[int, int, int] | None = None,
         collect: Sequence[str] = (),
         items: Sequence[ItemLine] = (),
+        robot: bool = False,
         id_: str | None = None,
         brand: int = 0,
     ) -> PromisedDelivery:
@@ -64,7 +65,8 @@ class DemoRetailer:
 
         Without `destination`, an entrance or a reception, it goes to the entrance of the scene, and there to a place
         without a fridge or `place`. `size`: of the largest parcel in millimetres. `collect`: the parcels that the
-        courier takes with him. `items`: with limits and places of their own. Each needs an order of version 2.
+        courier takes with him. `items`: with limits and places of their own. `robot`: a robot brings it. Each needs an
+        order of version 2.
         """
         signer, secret = self._signers[brand], secrets.token_bytes(COURIER_TOKEN_BYTES)
         now = machine_time().replace(microsecond=0)
@@ -79,7 +81,7 @@ class DemoRetailer:
             courier_sha256=courier_token_digest(secret),
             max_celsius=max_celsius,
         )
-        offer = _with_features(body, size, collect=tuple(collect), items=tuple(items))
+        offer = _with_features(body, size, collect=tuple(collect), items=tuple(items), robot=robot)
         self._on_action("retailer", f"announces {offer.id}")
         return PromisedDelivery(
             brand=signer.brand, id=offer.id, codes=offer.parcels, courier_code=new_courier_token(secret),
@@ -114,10 +116,17 @@ class DemoRetailer:
 
 
 def _with_features(
-    offer: Offer, size: tuple[int, int, int] | None, *, collect: tuple[str, ...], items: tuple[ItemLine, ...]
+    offer: Offer,
+    size: tuple[int, int, int] | None,
+    *,
+    collect: tuple[str, ...],
+    items: tuple[ItemLine, ...],
+    robot: bool,
 ) -> Offer:
     """Return the order with the features that it uses, or as it is."""
     used: dict[str, Any] = {name: value for name, value in (("collect", collect), ("items", items)) if value}
+    if robot:
+        used |= {"holder": "robot", "yes_each": True}
     if size is not None:
         length, width, height = size
         used["dimensions"] = ParcelSize(length=length, width=width, height=height)

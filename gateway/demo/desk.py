@@ -59,6 +59,12 @@ class DemoHouseholdBrowser(DemoBrowser):
         link = self._found(_LINK, page, "link")
         return link[link.index("/keeper/") :]
 
+    async def make_supervisor_link(self, supervisor: str) -> str:
+        """Make the link that signs a supervisor's browser in; return its path."""
+        page = await self._press(f"/robots/{supervisor}/link", f"makes a link for {supervisor}")
+        link = self._found(_LINK, page, "link")
+        return link[link.index("/supervisor/") :]
+
     async def withdraw_codes(self, keeper: str) -> None:
         """Withdraw every code of a keeper."""
         await self._press(f"/keepers/{keeper}/withdraw-all", f"withdraws the codes of {keeper}")

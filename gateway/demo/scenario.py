@@ -264,6 +264,10 @@ class ScenarioRun:
         await self.watch.wait_for_reconnect(self._online_since, within=2 * TIMEOUT_MARGIN_S)
         self.narrate("box", "is back")
 
+    async def wait_a_moment(self, seconds: float) -> None:
+        """Let so much time pass, in which nothing is to happen."""
+        await asyncio.sleep(seconds)
+
     async def wait_for_new_scan(self) -> None:
         """Wait until the same code counts as a new scan."""
         await asyncio.sleep(self.timing.merge + 0.2)

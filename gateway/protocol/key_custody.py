@@ -14,7 +14,7 @@ from gateway.domain.frozen import Frozen
 from gateway.protocol.narrative import Happening, HappeningKind, narrative
 
 # Who acts in a visit, as log and proof name it; a keeper's id follows. `household`: somebody whom it let in as its own
-COURIER, HOUSEHOLD, KEEPER = "courier", "household", "keeper:"
+COURIER, HOUSEHOLD, KEEPER, ROBOT = "courier", "household", "keeper:", "robot:"
 
 
 class KeyWord(StrEnum):

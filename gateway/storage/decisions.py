@@ -11,11 +11,11 @@ from gateway.domain.guests.passes import is_pass_key
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.events import FactsChanged, KeeperWithdrawn, OwnerAcknowledged, PreflightDue, Scanned
 from gateway.domain.visit.predicates import routes_to
-from gateway.domain.visit.state import Entrance, Evidence, StayPeriod
+from gateway.domain.visit.state import Entrance, Evidence, StayPeriod, Visit
 from gateway.domain.visit.views import closure_of, fact_of
 from gateway.protocol.cold_chain import read_cold_chain
 from gateway.protocol.hash_chain import Json
-from gateway.protocol.key_custody import COURIER, HOUSEHOLD, KEEPER
+from gateway.protocol.key_custody import COURIER, HOUSEHOLD, KEEPER, ROBOT
 from gateway.storage import entrance_state, entrances, guests, keepers, outbox, pauses, recordings
 from gateway.storage.audit_log import bodies_of_visit, code_digest, code_key, encode, encode_code, encode_event
 from gateway.storage.database import Database
@@ -111,7 +111,7 @@ def _begun_route(decision: StoredDecision, key: bytes) -> dict[str, Json]:
     somebody = HOUSEHOLD if errand.for_household else COURIER
     route: dict[str, Json] = {
         "place": visit.delivery.place, "alternative": next(begun, 0), "evidence": evidence.value,
-        "holder": f"{KEEPER}{visit.holder}" if visit.holder else somebody,
+        "holder": _holder(visit) or somebody,
         "closures": closures,
         "parcels": tuple(sorted(code_digest(parcel, key) for parcel in visit.parcels)),
         **_begun_items(decision, key),
@@ -196,6 +196,13 @@ def _facts_in_visit(
     if facts is None:
         raise LookupError(f"no delivery {key}")
     return facts
+
+
+def _holder(visit: Visit) -> str | None:
+    """Return who acts, as the log has it; None: whoever the entrance is for."""
+    if visit.robot is not None:
+        return f"{ROBOT}{visit.robot}"
+    return f"{KEEPER}{visit.holder}" if visit.holder else None
 
 
 def _keeper_changed(db: Database, step: StoredDecision) -> KeeperWithdrawn | None:

@@ -20,6 +20,7 @@ from gateway.demo.scenarios import (
     promises,
     receptions,
     returns,
+    robots,
     ways_in,
 )
 from gateway.system.i18n import Text, _
@@ -34,7 +35,13 @@ SCENARIO_GROUPS: Mapping[Text, Sequence[Scenario]] = {
     _("Receptions"): receptions.SCENARIOS,
     _("Cameras"): cameras.SCENARIOS,
     _("Lock and door"): (*locks.SCENARIOS, *matter.SCENARIOS),
-    _("Other ways in"): (*ways_in.SCENARIOS, *cars.SCENARIOS, *fallback.SCENARIOS, *killed_ways_in.SCENARIOS),
+    _("Other ways in"): (
+        *ways_in.SCENARIOS,
+        *cars.SCENARIOS,
+        *fallback.SCENARIOS,
+        *killed_ways_in.SCENARIOS,
+    ),
+    _("Robots"): robots.SCENARIOS,
     _("The box fails"): failures.SCENARIOS,
 }
 SCENARIOS = tuple(scenario for group in SCENARIO_GROUPS.values() for scenario in group)

@@ -1,0 +1,162 @@
+"""Scenarios of robots under human supervision."""
+
+from devices.commands import Grant
+from gateway.config.devices import RobotDevice
+from gateway.config.home import BrandKeySection, OperatorSection, PagesSection
+from gateway.config.robots import RobotsSection, SupervisorSection
+from gateway.demo.plan import DemoPlan
+from gateway.demo.robot import KID, OPERATOR, ROBOT_KEY, SUPERVISOR, ZONE, open_robots
+from gateway.demo.scenario import (
+    EXPECT_NO_VISIT,
+    MOVES_ONCE_IN_AND_OUT,
+    PHASES_WHOLE_VISIT,
+    Expectation,
+    ScenarioList,
+    ScenarioRun,
+)
+from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
+from gateway.domain.visit.commands import AlarmCode, Notification
+from gateway.domain.visit.state import Phase
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.system.i18n import _
+
+SCENARIOS = ScenarioList()
+FIRST, SECOND = "r1", "r2"
+APPROVAL_S, YES_LIFE_S = 6.0, 4.0
+PHASES_SUPERVISED: tuple[str, ...] = (Phase.RINGING, Phase.APPROVING, *PHASES_WHOLE_VISIT[1:])
+EXPECT_SUPERVISED = Expectation(phases=PHASES_SUPERVISED)
+EXPECT_UNOPENED = Expectation(
+    outcome=Outcome.REFUSED, house=DoorResult.NOT_OPENED, movements=(),
+    phases=(Phase.RINGING, Phase.APPROVING, "ready"),
+    refusals=(Refusal.NOT_APPROVED,), notifications=(Notification.AT_THE_DOOR, Notification.NOT_OPENED),
+    sealed_visits=0, retailer_state=EXPECT_NO_VISIT.retailer_state,
+)  # fmt: skip
+
+
+def with_robots(plan: DemoPlan) -> DemoPlan:
+    """Two robots of one operator may come in, and one person watches them."""
+    devices = {
+        name: RobotDevice(kind="robot", vendor="vda5050", address=f"vda5050/v3/KIT/000{n}", operator=OPERATOR)
+        for n, name in enumerate((FIRST, SECOND), 1)
+    }
+    key = BrandKeySection(kid=KID, x=ROBOT_KEY.public.text)
+    timing = plan.section.timing.model_copy(update={"approval": APPROVAL_S, "yes_life": YES_LIFE_S})
+    robots = RobotsSection(devices=(FIRST, SECOND), zone=ZONE)
+    section = plan.section.model_copy(update={"robots": robots, "timing": timing})
+    return plan.with_home(
+        devices={**plan.home.devices, **devices},
+        entrances={**plan.home.entrances, plan.entrance: section},
+        operators={OPERATOR: OperatorSection(name="Trundle", keys=(key,))},
+        supervisors={SUPERVISOR: SupervisorSection(name="Ines", operator=OPERATOR)},
+        pages=PagesSection(port=free_port()),
+    )
+
+
+@SCENARIOS.add(
+    _("a robot brings the parcel: a supervisor says yes on the live picture, and nothing closes until it is out"),
+    EXPECT_SUPERVISED,
+    equip=with_robots,
+)
+async def _robot(play: ScenarioRun) -> None:
+    async with open_robots(play, FIRST) as (supervisor, (robot,)):
+        parcels = await play.announce_delivery(robot=True)
+        await play.courier.does("arrive")
+        await robot.asks(parcels)
+        await play.wait_for_phase(Phase.APPROVING, due=play.timing.ring)
+        play.require(await supervisor.decides(yes=True) == "", "the yes counts")
+        await play.wait_for_unlocked()
+        await robot.waits_for(Grant.GRANTED)
+        await play.courier.goes_in()
+        await robot.drops()
+        await play.courier.does("walk_out", "close")
+        play.require(not play.watch.events("lock"), "nothing is locked before the robot reports that it is out")
+        await robot.leaves()
+        await play.courier.does("leave")
+        await play.wait_for_visit_end()
+
+
+@SCENARIOS.add(
+    _("a robot asks and nobody says yes: the door stays shut"),
+    EXPECT_UNOPENED,
+    equip=with_robots,
+)
+async def _robot__no_yes(play: ScenarioRun) -> None:
+    async with open_robots(play, FIRST) as (_supervisor, (robot,)):
+        await robot.asks(await play.announce_delivery(robot=True))
+        await play.wait_for_refusal(Refusal.NOT_APPROVED, due=play.timing.ring + APPROVAL_S)
+        await play.wait_for_notification(Notification.NOT_OPENED)
+        await robot.waits_for(Grant.REJECTED)
+        play.require(Grant.GRANTED not in robot.grants, "it was never let in")
+
+
+@SCENARIOS.add(
+    _("a yes on a picture of before: it does not count, and the door stays shut"),
+    EXPECT_UNOPENED,
+    equip=with_robots,
+)
+async def _robot__old_yes(play: ScenarioRun) -> None:
+    async with open_robots(play, FIRST) as (supervisor, (robot,)):
+        parcels = await play.announce_delivery(robot=True)
+        await robot.asks(parcels)
+        shown = await supervisor.waits_for_question()
+        old = await supervisor.looks(shown["visit"])
+        await play.wait_for_phase(Phase.APPROVING, due=play.timing.ring)
+        await play.wait_a_moment(4.5)
+        why = await supervisor.decides(yes=True, picture=old)
+        play.require("too old" in why, "the page says that the picture is too old")
+        await play.wait_for_refusal(Refusal.NOT_APPROVED, due=APPROVAL_S)
+        await play.wait_for_notification(Notification.NOT_OPENED)
+
+
+@SCENARIOS.add(
+    _("the robot's emergency stop is pressed inside: an alarm at once, and nothing closes until it is out"),
+    EXPECT_SUPERVISED,
+    equip=with_robots,
+    alarms=(AlarmCode.ROBOT_STRANDED,),
+)
+async def _robot__stranded(play: ScenarioRun) -> None:
+    async with open_robots(play, FIRST) as (supervisor, (robot,)):
+        parcels = await play.announce_delivery(robot=True)
+        await play.courier.does("arrive")
+        await robot.asks(parcels)
+        await play.wait_for_phase(Phase.APPROVING, due=play.timing.ring)
+        play.require(await supervisor.decides(yes=True) == "", "the yes counts")
+        await play.wait_for_unlocked()
+        await robot.waits_for(Grant.GRANTED)
+        await play.courier.goes_in()
+        await robot.drops()
+        await robot.stops()
+        await play.wait_for_alarm(AlarmCode.ROBOT_STRANDED)
+        await play.courier.does("walk_out", "close")
+        await play.wait_a_moment(play.timing.stable + play.timing.relock + 1)
+        play.require(not play.watch.events("lock"), "nothing is locked while the robot may stand in the way")
+        await robot.leaves()
+        await play.courier.does("leave")
+        await play.wait_for_visit_end()
+
+
+@SCENARIOS.add(
+    _("two robots at one door: the second waits until the first is out and the door is locked again"),
+    EXPECT_SUPERVISED,
+    equip=with_robots,
+    movements=(*MOVES_ONCE_IN_AND_OUT,),
+)
+async def _two_robots(play: ScenarioRun) -> None:
+    async with open_robots(play, FIRST, SECOND) as (supervisor, (first, second)):
+        parcels = await play.announce_delivery(robot=True)
+        await play.courier.does("arrive")
+        await first.asks(parcels)
+        await play.wait_for_phase(Phase.APPROVING, due=play.timing.ring)
+        await second.asks(parcels)
+        await second.waits_for(Grant.QUEUED)
+        play.require(await supervisor.decides(yes=True) == "", "the yes counts")
+        await play.wait_for_unlocked()
+        await first.waits_for(Grant.GRANTED)
+        await play.courier.goes_in()
+        await first.drops()
+        play.require(Grant.GRANTED not in second.grants, "the second robot is not let in with the first")
+        await second.leaves()
+        await play.courier.does("walk_out", "close")
+        await first.leaves()
+        await play.courier.does("leave")
+        await play.wait_for_visit_end()
