@@ -40,6 +40,7 @@ from gateway.web.pages.broker_accounts import BrokerAccountsPage
 from gateway.web.pages.decommission import DecommissionPage
 from gateway.web.pages.desk import DeskPages
 from gateway.web.pages.diagnostics import DiagnosticsPage
+from gateway.web.pages.guests import GuestPage, GuestsPage
 from gateway.web.pages.history import HistoryPages
 from gateway.web.pages.home import HomePage
 from gateway.web.pages.household import HouseholdPage
@@ -96,7 +97,7 @@ STATIC_FILES = {
 SIMPLE_PAGES: tuple[type[Page], ...] = (
     HomePage, LivePage, BrandsPage, HistoryPages, HouseholdPage, PhonesPage, PrivacyPage, InstallationPage,
     DiagnosticsPage, AwayPage, HubPage, ParcelsPage, ReturnsPage, InstallablePage, BrokerAccountsPage,
-    RemoveDevicePage,
+    RemoveDevicePage, GuestsPage, GuestPage,
 )  # fmt: skip
 """The pages that need nothing but the authorizer."""
 

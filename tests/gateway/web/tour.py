@@ -62,7 +62,7 @@ PLAIN_PATHS = ("/", "/live", "/history", "/parcels", "/returns", "/brands", "/ho
          "/settings/sign-ins", "/installation", "/installation/examination", "/installation/add",
          "/installation/accounts", "/setup", "/setup/devices",
          "/settings/privacy", "/settings/hub", "/settings/moving-out", "/confirm", "/enter", "/enter/again",
-         "/away", "/away/enrol", "/receptions", "/desk", "/keepers", "/keeper", "/robots",
+         "/away", "/away/enrol", "/receptions", "/desk", "/keepers", "/keeper", "/robots", "/guests",
          "/supervisor")  # fmt: skip
 
 DIGEST = courier_token_digest(bytes(16))
@@ -256,6 +256,7 @@ async def _pages(made: ShellBox, site: ServedSite, new: str) -> Mapping[str, str
         "/history/{visit}": f"/history/{INCIDENT}",
         "/shared/{token}": await _one_time_link(site, f"/history/{INCIDENT}/share", {"days": "7"}, "/shared/"),
         "/take-over/{token}": f"/take-over/{offered.text}",
+        "/guest/{token}": "/guest/over",
         "/join/{token}": f"/join/{invited.text}",
         "/link/{token}": f"/link/{stop}",
         "/c/{digest}": f"/c/{DIGEST}",

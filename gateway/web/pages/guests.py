@@ -1,0 +1,204 @@
+"""The host's page about guests (passes and stays), and the guest's own page.
+
+The guest's page has no account: its address is a MAC of the pass's id and version, so it ends with the pass.
+"""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from aiohttp import web
+
+from gateway.domain.delivery.permission import DAYS
+from gateway.domain.frozen import Frozen
+from gateway.domain.guests.passes import Pass, PassProblem, PassState, Stay
+from gateway.domain.guests.provisioning import CodeState, PassCode
+from gateway.domain.pause import PauseRefusal, parse_local_time
+from gateway.runtime.guests import CODE_STATE_TEXTS, PASS_PROBLEM_TEXTS, PASS_STATE_TEXTS, NewPass
+from gateway.system.i18n import Text, _
+from gateway.web.auth.accounts import CurrentUser
+from gateway.web.auth.roles import UserRight
+from gateway.web.server.page import Conflict, Page, form_texts, get, post
+
+GUESTS_PATH: Final = "/guests"
+DAY_NAMES: Mapping[str, Text] = {
+    "mon": _("Monday"), "tue": _("Tuesday"), "wed": _("Wednesday"), "thu": _("Thursday"), "fri": _("Friday"),
+    "sat": _("Saturday"), "sun": _("Sunday"),
+}  # fmt: skip
+_NO_TIME = _("Give the beginning and the end as a date and a time of the house.")
+_FIELDS = ("guest", "from", "to", "hours", "openings")
+_STATES = {"grant": PassState.GRANTED, "revoke": PassState.REVOKED, "end": PassState.ENDED}
+
+
+class PassView(Frozen):
+    """A pass as the host sees it. `codes`: each keypad, and how far its code is."""
+
+    held: Pass
+    state: Text
+    used: int
+    is_open: bool
+    codes: tuple[tuple[str, PassCode], ...]
+
+
+class StayView(Frozen):
+    """A stay as the host sees it."""
+
+    stay: Stay
+    state: Text
+    holds: bool
+
+
+class GuestsPage(Page):
+    """The page of guests, for the household; the owner changes something on it."""
+
+    @get(GUESTS_PATH, UserRight.SEE_HISTORY)
+    async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
+        return self._render(request)
+
+    def _render(
+        self, request: web.Request, *, error: Text | None = None, link: tuple[Pass, str] | None = None,
+        entered: Mapping[str, str] | None = None,
+    ) -> web.Response:  # fmt: skip
+        now, zone = self._now, self._services.zone
+        local = now.utc.astimezone(zone).strftime("%Y-%m-%dT%H:%M")
+        passes = [self._pass_view(held) for held in self._store.guests.passes()]
+        return self._render_page(
+            request, "guests", status=200 if error is None else 422, page=GUESTS_PATH, error=error, link=link,
+            entered=dict.fromkeys(_FIELDS, "") | {"from": local, "hours": "00:00-24:00"} | dict(entered or {}),
+            passes=sorted(passes, key=lambda one: not one.is_open),
+            stays=[self._stay_view(stay) for stay in self._store.guests.open_stays(now)],
+            entrances=self._inbox.guests.entrances, days=DAYS, day_names=DAY_NAMES, code_states=CODE_STATE_TEXTS,
+        )  # fmt: skip
+
+    def _pass_view(self, held: Pass) -> PassView:
+        now = self._now
+        facts = self._store.deliveries.facts(held.key, now)
+        used = 0 if facts is None or held.openings is None else held.openings - facts.openings_left
+        state, is_over = PASS_STATE_TEXTS[held.state], held.is_over(now)
+        if is_over and held.state in (PassState.GRANTED, PassState.PROPOSED):
+            state = _("Over")
+        codes = tuple((one.keypad, one) for one in self._store.guests.codes_of(held.id))
+        return PassView(held=held, state=state, used=used, is_open=not is_over, codes=codes)
+
+    def _stay_view(self, stay: Stay) -> StayView:
+        holds = not stay.is_proposed and stay.starts <= self._now.utc
+        if stay.is_proposed:
+            state = _("Proposed: nothing changes until you accept it")
+        elif holds:
+            state = _("Holds now: nothing is filmed, and the inside cameras are off")
+        else:
+            state = _("Planned")
+        return StayView(stay=stay, state=state, holds=holds)
+
+    @post(f"{GUESTS_PATH}/pass", UserRight.PEOPLE)
+    async def _grant(self, request: web.Request, user: CurrentUser) -> web.Response:
+        """Grant a new pass; only this response shows its link."""
+        form = await request.post()
+        entered = {name: str(form.get(name, "")) for name in _FIELDS}
+        times = self._times(entered)
+        openings = entered["openings"].strip()
+        if times is None or (openings and not (openings.isascii() and openings.isdecimal() and len(openings) < 5)):
+            problem = PASS_PROBLEM_TEXTS[PassProblem.OPENINGS] if times else _NO_TIME
+            return self._render(request, error=problem, entered=entered)
+        new = NewPass(
+            guest=" ".join(entered["guest"].split()), entrances=frozenset(map(str, form.getall("entrance", []))),
+            starts=times[0], ends=times[1], days=frozenset(map(str, form.getall("day", []))) & set(DAYS),
+            hours=entered["hours"].strip() or "00:00-24:00", openings=int(openings) if openings else None,
+        )  # fmt: skip
+        held = await self._inbox.guests.grant(new, user.person)
+        if isinstance(held, PassProblem):
+            return self._render(request, error=PASS_PROBLEM_TEXTS[held], entered=entered)
+        return self._render(request, link=(held, self._link(request, held)))
+
+    @post(f"{GUESTS_PATH}/pass/{{pass}}", UserRight.PEOPLE)
+    async def _change_pass(self, request: web.Request, user: CurrentUser) -> web.Response:
+        """Show a pass's link again, grant a proposal, end or withdraw a pass."""
+        ident, do = request.match_info["pass"], (await form_texts(request)).get("do", "")
+        held = self._store.guests.find_pass(ident)
+        if held is None:
+            raise web.HTTPNotFound
+        if do == "link" and held.state is PassState.GRANTED:
+            return self._render(request, link=(held, self._link(request, held)))
+        if do not in _STATES:
+            raise web.HTTPBadRequest
+        changed = await self._inbox.guests.change(ident, _STATES[do], user.person)
+        if isinstance(changed, PassProblem):
+            raise Conflict(PASS_PROBLEM_TEXTS[changed])
+        raise web.HTTPSeeOther(GUESTS_PATH)
+
+    def _link(self, request: web.Request, held: Pass) -> str:
+        return f"{request.scheme}://{request.host}{self._inbox.guests.page(held)}"
+
+    @post(f"{GUESTS_PATH}/stay", UserRight.PEOPLE)
+    async def _plan(self, request: web.Request, user: CurrentUser) -> web.Response:
+        entered = await form_texts(request)
+        times = self._times(entered)
+        if times is None:
+            return self._render(request, error=_NO_TIME)
+        stay = Stay(
+            id=secrets.token_hex(6), guest=" ".join(entered.get("guest", "").split())[:60], starts=times[0],
+            ends=times[1], admits_deliveries=bool(entered.get("admits")),
+        )  # fmt: skip
+        problem = await self._inbox.guests.plan_stay(stay, user.person)
+        if problem is not None:
+            return self._render(request, error=PASS_PROBLEM_TEXTS[problem])
+        raise web.HTTPSeeOther(GUESTS_PATH)
+
+    @post(f"{GUESTS_PATH}/stay/{{stay}}", UserRight.PEOPLE)
+    async def _change_stay(self, request: web.Request, user: CurrentUser) -> web.Response:
+        ident = request.match_info["stay"]
+        match (await form_texts(request)).get("do"):
+            case "accept":
+                problem = await self._inbox.guests.accept_stay(ident, user.person)
+            case "end":
+                problem = await self._inbox.guests.end_stay(ident, user.person)
+            case _:
+                raise web.HTTPBadRequest
+        if problem is not None:
+            raise Conflict(PASS_PROBLEM_TEXTS[problem])
+        raise web.HTTPSeeOther(GUESTS_PATH)
+
+    def _times(self, entered: Mapping[str, str]) -> tuple[datetime, datetime] | None:
+        """Return the times of a form in UTC; None: one of them is no local time of the house."""
+        zone = self._services.zone
+        starts, ends = (parse_local_time(entered.get(name, ""), zone, end=name == "to") for name in ("from", "to"))
+        if isinstance(starts, PauseRefusal) or isinstance(ends, PauseRefusal):
+            return None
+        return starts, ends
+
+
+class GuestPage(Page):
+    """The guest's own page: the code as a QR, until when it counts, and what is filmed and what is not."""
+
+    @get("/guest/{token}")
+    async def _page(self, request: web.Request) -> web.Response:
+        held = self._inbox.guests.find(request.match_info["token"])
+        if held is None or held.state is not PassState.GRANTED or held.is_over(self._now):
+            return self._render_page(request, "guest", status=410, held=None, left=False)
+        return self._render_page(request, "guest", **self._facts(held))
+
+    def _facts(self, held: Pass) -> dict[str, Any]:
+        guests, now = self._inbox.guests, self._now
+        stays = [
+            stay
+            for stay in self._store.guests.open_stays(now)
+            if not stay.is_proposed and stay.starts <= now.utc and all(map(stay.holds_at, held.entrances))
+        ]
+        codes = [one for one in self._store.guests.codes_of(held.id) if one.state is CodeState.PROVEN]
+        return {
+            "held": held, "qr_code": guests.code(held), "page": guests.page(held), "now": now.utc,
+            "entrances": sorted(self._services.entrance_name(name) for name in held.entrances),
+            "stay": max(stays, key=lambda stay: stay.ends, default=None),
+            "codes": [(one.keypad, one.pin) for one in codes],
+            "days": [DAY_NAMES[day] for day in DAYS if day in held.days], "every_day": held.days == set(DAYS),
+            "filmed": any(map(self._services.is_filmed, held.entrances)),
+        }  # fmt: skip
+
+    @post("/guest/{token}/leave")
+    async def _leave(self, request: web.Request) -> web.Response:
+        """Let the guest end the pass: from then on its code opens nothing."""
+        held = self._inbox.guests.find(request.match_info["token"])
+        if held is not None and held.state is PassState.GRANTED:
+            await self._inbox.guests.change(held.id, PassState.ENDED, None)
+        return self._render_page(request, "guest", held=None, left=True)

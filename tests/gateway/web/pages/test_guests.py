@@ -1,0 +1,142 @@
+"""The page of guests and the guest's own page, at a real server and in a real browser."""
+
+import os
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import expect
+
+from gateway.domain.guests.passes import PassState
+from gateway.domain.visit import commands as c
+from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
+from tests.gateway.runtime.test_guests import granted, guest_home
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.site import ServedSite, serve_site
+from tests.waiting import wait_until
+
+pytestmark = IN_SHARED_BROWSER
+ENGLISH = {"Accept-Language": "en"}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def site(tmp_path: Path) -> AsyncIterator[ServedSite]:
+    async with box(tmp_path, guest_home(tmp_path, keypads=("pad",))) as made, run_box(made):
+        await made.good_day()
+        async with serve_site(made) as site:
+            yield site
+
+
+def local(made: ShellBox, hours: float) -> str:
+    """So many hours from now, as a form writes it."""
+    at = made.clock.now().utc + timedelta(hours=hours)
+    return at.strftime("%Y-%m-%dT%H:%M")
+
+
+async def post(site: ServedSite, path: str, fields: list[tuple[str, str]]) -> tuple[int, str]:
+    async with (
+        site.client(site.owner) as client,
+        client.post("/confirm?back=/guests", data={"password": ANNA_PASSWORD}, allow_redirects=False) as confirmed,
+        client.post(path, data=fields, headers=ENGLISH, allow_redirects=False) as answer,
+    ):
+        assert confirmed.status == 303
+        return answer.status, await answer.text()
+
+
+async def shown(site: ServedSite, path: str, language: str = "en") -> tuple[int, str]:
+    async with (
+        site.client(site.owner) as client,
+        client.get(path, headers={"Accept-Language": language}, allow_redirects=False) as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+def fields(made: ShellBox, **changes: str) -> list[tuple[str, str]]:
+    usual = {"guest": "Anna <b>", "entrance": "front", "from": local(made, -1), "to": local(made, 48), "day": "mon"}
+    return [*(usual | changes).items(), *(("day", day) for day in ("tue", "wed", "thu", "fri", "sat", "sun"))]
+
+
+async def test_the_host_grants_a_pass_whose_page_shows_the_code_and_ends_with_it(site: ServedSite) -> None:
+    status, page = await post(site, "/guests/pass", fields(site.box))
+    assert status == 200
+    assert "Anna &lt;b&gt;" in page
+    (path,) = set(re.findall(r"/guest/[a-z0-9.]+", page))
+    (held,) = site.box.store.guests.passes()
+    status, own = await shown(site, path)
+    assert status == 200
+    assert "nothing is filmed and no picture is taken" in own
+    assert "No stay holds now" in own
+    site.box.scan(site.box.reception.guests.code(held))
+    await wait_until(lambda: site.box.commands(c.Unlock))
+    assert not site.box.commands(c.StartRecording)
+    assert (await post(site, f"/guests/pass/{held.id}", [("do", "revoke")]))[0] == 303
+    status, over = await shown(site, path)
+    assert (status, "This pass is over" in over) == (410, True)
+    assert "Withdrawn: it opens nothing" in (await shown(site, "/guests"))[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"guest": " "}, "Give the guest a name"),
+        ({"to": "2020-01-01T10:00"}, "The end has to come after the beginning"),
+        ({"from": "nonsense"}, "Give the beginning and the end"),
+        ({"entrance": "garage"}, "Choose at least one entrance"),
+        ({"hours": "9-10"}, "Write the hours like"),
+        ({"openings": "0"}, "A pass opens 1 to 1000 times"),
+        ({"openings": "many"}, "A pass opens 1 to 1000 times"),
+    ],
+)
+async def test_a_pass_that_cannot_be_says_what_to_change(site: ServedSite, changes: dict[str, str], text: str) -> None:
+    status, page = await post(site, "/guests/pass", fields(site.box, **changes))
+    assert status == 422
+    assert text in page
+    assert not site.box.store.guests.passes()
+
+
+async def test_a_stay_shows_in_words_that_it_holds_and_the_guest_reads_that_nothing_is_filmed(site: ServedSite) -> None:
+    times = [("guest", "Anna"), ("from", local(site.box, -1)), ("to", local(site.box, 48))]
+    assert (await post(site, "/guests/stay", times))[0] == 303
+    assert "Holds now: nothing is filmed" in (await shown(site, "/guests"))[1]
+    held = await granted(site.box)
+    assert "nothing at all is filmed" in (await shown(site, site.box.reception.guests.page(held)))[1]
+    await wait_until(lambda: site.box.front.state.stays)
+    (stay,) = site.box.store.guests.stays()
+    assert (await post(site, f"/guests/stay/{stay.id}", [("do", "end")]))[0] == 303
+    assert "No stay is planned" in (await shown(site, "/guests"))[1]
+
+
+async def test_a_guest_may_end_the_own_pass_and_no_other_address_does(site: ServedSite) -> None:
+    held = await granted(site.box)
+    page = site.box.reception.guests.page(held)
+    assert (await shown(site, f"/guest/{held.id}.aaaa"))[0] == 410
+    async with site.client(None) as nobody:
+        async with nobody.post(f"/guest/{held.id}.aaaa/leave", headers=ENGLISH) as answer:
+            assert "Thank you" in await answer.text()
+        assert site.box.store.guests.passes()[0].state is PassState.GRANTED
+        async with nobody.post(f"{page}/leave", headers=ENGLISH):
+            pass
+    assert site.box.store.guests.passes()[0].state is PassState.ENDED
+
+
+@pytest.mark.parametrize(("language", "width", "dark"), [("en", 320, False), ("fr", 390, True), ("en", 1280, True)])
+async def test_both_pages_can_be_read_on_every_screen(site: ServedSite, language: str, width: int, dark: bool) -> None:
+    held = await granted(site.box)
+    await post(site, "/guests/stay", [("guest", "Anna"), ("from", local(site.box, -1)), ("to", local(site.box, 48))])
+    for path in ("/guests", site.box.reception.guests.page(held)):
+        async with visitor() as somebody:
+            page = await somebody.page(
+                locale=language, viewport={"width": width, "height": 800}, color_scheme="dark" if dark else "light"
+            )
+            await site.sign_in(page.context)
+            await page.goto(f"{site.address}{path}")
+            await expect(page.locator("h1")).to_be_visible()
+            assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+            assert await accessibility_problems(page) == []
+            if folder := os.environ.get("PERRON_PICTURES"):
+                name = f"{'host' if path == '/guests' else 'guest'}-{language}-{width}.png"
+                await page.screenshot(path=f"{folder}/{name}", full_page=True)
