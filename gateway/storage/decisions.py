@@ -314,9 +314,9 @@ def _store_door_result(db: Database, result: c.ReportDoorResult, step: StoredDec
 
 
 def _judge_items(db: Database, result: c.ReportDoorResult) -> None:
-    """Store how the cold chain of each item held, once; the log of the visit up to here decides."""
+    """Store how the cold chain of each item held; nothing in the log after the first result of the door counts."""
     query = "SELECT 1 FROM delivery d JOIN visit v ON v.delivery = d.key WHERE v.id = ? AND d.items IS NOT NULL"
-    if not db.exists(f"{query} AND v.items IS NULL", (result.visit,)):
+    if not db.exists(query, (result.visit,)):
         return
     account = read_cold_chain(bodies_of_visit(db, result.visit))
     if account is not None:

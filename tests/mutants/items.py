@@ -10,7 +10,6 @@ _LIMITS = "tests/gateway/domain/delivery/test_temperature.py"
 _JUDGED = "tests/gateway/domain/delivery/test_cold_verdict.py"
 _DOOR = "tests/gateway/domain/visit/test_items.py"
 _READ = "tests/gateway/protocol/test_cold_chain.py"
-_KEPT = "tests/gateway/storage/test_item_results.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -103,13 +102,6 @@ MUTANTS: tuple[Mutant, ...] = (
         old="return is_repeated or isinstance(event, e.UnlockPublished)",
         new="return isinstance(event, e.UnlockPublished)",
         tests=("tests/gateway/runtime/test_log_limits.py",),
-    ),
-    Mutant(
-        name="a verdict changes when the door is locked later",
-        file="gateway/storage/decisions.py",
-        old='if not db.exists(f"{query} AND v.items IS NULL", (result.visit,)):',
-        new="if not db.exists(query, (result.visit,)):",
-        tests=(_KEPT,),
     ),
     Mutant(
         name="the manifest has no cold chain",
