@@ -541,7 +541,7 @@ async def test_the_log_names_who_asked_to_lock(ready: ShellBox) -> None:
 
 async def test_every_result_says_what_the_box_understands_and_a_refusal_names_what_it_does_not(made: ShellBox) -> None:
     payload = json.loads(make_claims(make_offer_v2()).model_dump_json(exclude_none=True))
-    payload["delivery"]["needs"] = ["antlers", "items"]
+    payload["delivery"]["needs"] = ["antlers", "wings"]
     unknown = jws.sign(jws.DELIVERY_2, json.dumps(payload).encode(), SECRETS["shop"].sign, kid="shop-1")
     for token in (sign_claims(make_claims(make_offer())), unknown):
         offered(made, token)
@@ -550,7 +550,7 @@ async def test_every_result_says_what_the_box_understands_and_a_refusal_names_wh
     assert first["speaks"] == second["speaks"] == {"delivery": [1, 2], "needs": list(SPEAKS.needs)}
     assert (first["accepted"], "unsupported" in first) == (True, False)
     assert (second["accepted"], second["code"]) == (False, "unsupported")
-    assert (second["unsupported"], second["delivery"]) == (["antlers", "items"], "d1")
+    assert (second["unsupported"], second["delivery"]) == (["antlers", "wings"], "d1")
 
 
 def test_the_gateway_s_retained_state_says_it_too_and_is_read_as_online_whatever_else_it_says() -> None:

@@ -24,7 +24,18 @@ Row = dict[str, Any]
 KEY = BoxKey.generate()
 FLAT = honest_visit("flat")
 SAFE = honest_visit("key safe")
-LATER_FIELDS = ("route", "evidence", "holder", "marks", "custody", "place", "moved_from", "names")
+LATER_FIELDS = (
+    "route",
+    "evidence",
+    "holder",
+    "marks",
+    "custody",
+    "place",
+    "moved_from",
+    "names",
+    "collected",
+    "cold_chain",
+)
 
 
 def sealed_document(folder: Path) -> dict[str, Any]:
