@@ -47,6 +47,7 @@ COMMAND_GROUPS: Mapping[str, Mapping[str, str]] = {
         "guard-key": "gateway.cli.guard",
         "intercom": "gateway.cli.intercom",
         "matter": "gateway.cli.matter",
+        "aliro-key": "gateway.cli.matter",
         "sentences": "gateway.cli.sentences",
         "schema": "gateway.cli.schema",
     },

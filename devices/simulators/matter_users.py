@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 MAX_USERS = 30
 NOT_FOUND = 139
+PIN = 1  # type of a credential
 OCCUPIED = "InteractionModelError: Failure (0x1, clusterStatus: 3)"
 INVALID_COMMAND = "InteractionModelError: InvalidCommand (0x85)"
 _COMMANDS = frozenset({
@@ -26,13 +27,13 @@ class MatterUsers:
     def __init__(self, has_fault: Callable[[str], bool]) -> None:
         self._has_fault = has_fault
         self._users: dict[int, Mapping[str, object]] = {}
-        self._pins: dict[int, str] = {}
+        self._keys: dict[tuple[object, int], str] = {}  # type of the credential, slot -> its data
         self._schedules: dict[int, tuple[object, object]] = {}
 
     @property
     def slots(self) -> frozenset[int]:
         """The slots with a PIN."""
-        return frozenset(self._pins)
+        return frozenset(slot for kind, slot in self._keys if kind == PIN)
 
     @staticmethod
     def knows(name: str) -> bool:
@@ -58,12 +59,14 @@ class MatterUsers:
                 self._change(name, slot, body)
                 return None
             case "SetCredential":
-                return self._set_pin(slot, str(body.get("credentialData")))
+                return self._set_key(_type_of(credential), slot, str(body.get("credentialData")))
             case "GetUser":
                 return self._user(slot)
             case "GetCredentialStatus":
-                there = slot in self._pins
-                return {"credentialExists": there, "userIndex": slot if there else None, "credentialData": None}
+                kind = _type_of(credential)
+                there = (kind, slot) in self._keys
+                data = None if kind == PIN else self._keys.get((kind, slot))  # a PIN is never reported
+                return {"credentialExists": there, "userIndex": slot if there else None, "credentialData": data}
             case _:
                 starts, ends = self._schedules.get(slot, (None, None))
                 status = NOT_FOUND if starts is None else 0
@@ -78,13 +81,14 @@ class MatterUsers:
         elif name == "SetYearDaySchedule":
             self._schedules[slot] = (body.get("localStartTime"), body.get("localEndTime"))
         elif not self._has_fault("keeps"):
-            for memory in (self._users, self._pins, self._schedules):
-                memory.pop(slot, None)
+            self._users.pop(slot, None)
+            self._schedules.pop(slot, None)
+            self._keys = {place: data for place, data in self._keys.items() if place[1] != slot}
 
-    def _set_pin(self, slot: int, pin: str) -> object:
-        taken = slot in self._pins or pin in self._pins.values() or self._has_fault("refuses")
+    def _set_key(self, kind: object, slot: int, data: str) -> object:
+        taken = (kind, slot) in self._keys or data in self._keys.values() or self._has_fault("refuses")
         if not taken:
-            self._pins[slot] = pin
+            self._keys[kind, slot] = data
         return {"status": 1 if taken else 0, "userIndex": None, "nextCredentialIndex": slot + 1}
 
     def _user(self, slot: int) -> object:
@@ -93,7 +97,11 @@ class MatterUsers:
         if user is None:
             return {"userIndex": slot, "userName": None, "userStatus": None, "userType": None, "credentials": None,
                     "nextUserIndex": following}  # fmt: skip
-        credentials = [{"credentialType": 1, "credentialIndex": slot}] if slot in self._pins else []
+        credentials = [{"credentialType": kind, "credentialIndex": at} for kind, at in self._keys if at == slot]
         return {"userIndex": slot, "userName": user.get("userName"), "userStatus": user.get("userStatus"),
                 "userType": user.get("userType"), "credentialRule": 0, "credentials": credentials,
                 "creatorFabricIndex": 1, "lastModifiedFabricIndex": 1, "nextUserIndex": following}  # fmt: skip
+
+
+def _type_of(credential: object) -> object:
+    return credential.get("credentialType") if isinstance(credential, dict) else None

@@ -266,11 +266,19 @@ def _operation(data: Mapping[str, object], *, own: bool) -> Iterator[Report]:
     if kind == m.NON_ACCESS_USER_EVENT:
         return
     source = m.SOURCES.get(_number(data.get("operationSource")), OperationSource.UNSPECIFIED)
-    user, node = _number(data.get("userIndex")), _number(data.get("sourceNode"))
+    user, node = _number(data.get("userIndex")), _node(data.get("sourceNode"))
     who = f"user {user}" if user > 0 else None
-    if who is None and source is OperationSource.REMOTE and node > 0 and not own:
+    if who is None and source is OperationSource.REMOTE and node is not None and not own:
         who = f"node {node}"
     yield LockReport(bolt=m.OPERATIONS.get(kind, LockState.UNKNOWN), source=source, user=who, event=True)
+
+
+def _node(value: object) -> int | None:
+    """Return the id of a node, which is a text where it has more than 18 digits; None: there is none."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 20:
+        return int(value) or None
+    number = _number(value)
+    return number if number > 0 else None
 
 
 def _result(body: Mapping[str, object], kind: str) -> Iterator[Report]:
@@ -459,11 +467,15 @@ def _event_body(report: LockReport) -> dict[str, object]:
         "operationSource": source,
         "userIndex": int(number) if who == "user" else None,
         "fabricIndex": None,
-        "sourceNode": int(number) if who == "node" else None,
+        "sourceNode": _node_value(int(number)) if who == "node" else None,
         "credentials": None,
     }
     own = report.source is OperationSource.REMOTE and report.user is None
     return {"cluster": m.DOOR_LOCK, "event": m.LOCK_OPERATION, "data": data, "own": own}
+
+
+def _node_value(node: int) -> int | str:
+    return node if node < 10**18 else str(node)
 
 
 def _battery_body(report: BatteryReport) -> dict[str, object]:

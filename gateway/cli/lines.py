@@ -17,7 +17,7 @@ DEFAULT_HOME = Path("config/home.yaml")
 HOME_VARIABLE = "PERRON_HOME"
 
 COMMANDS_WITHOUT_HOME = frozenset({
-    "demo", "guard", "hub", "hub-authority", "hub-claim", "hub-config", "hub-retailer", "hub-revoke",
+    "aliro-key", "demo", "guard", "hub", "hub-authority", "hub-claim", "hub-config", "hub-retailer", "hub-revoke",
     "intercom", "matter", "new",
     "retailer box", "retailer comment", "retailer connect", "retailer end", "retailer facts", "retailer keys",
     "retailer listen", "retailer sandbox", "retailer watch",

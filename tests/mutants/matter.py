@@ -8,6 +8,7 @@ FILE = "tests/gateway/integrations/matter/test_file.py"
 PAYLOADS = "tests/devices/vendors/test_payloads.py"
 VENDOR = "tests/devices/vendors/test_matter.py"
 KEYPAD = "tests/devices/vendors/test_matter_keypad.py"
+ALIRO = "tests/gateway/integrations/matter/test_aliro.py"
 CODES = "tests/gateway/integrations/matter/test_codes.py"
 
 MUTANTS = (
@@ -156,5 +157,12 @@ MUTANTS = (
         old="if number:\n                    await self._take_back(at, change)\n                raise",
         new="if True:\n                    await self._take_back(at, change)\n                raise",
         tests=(CODES,),
+    ),
+    Mutant(
+        name="a key of Aliro that the lock did not read back counts as stored",
+        file="devices/vendors/matter_aliro.py",
+        old='return belongs and user.get("userStatus") == ENABLED and stored == key',
+        new='return belongs and user.get("userStatus") == ENABLED',
+        tests=(ALIRO,),
     ),
 )

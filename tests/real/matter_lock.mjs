@@ -15,7 +15,7 @@ Environment.default.vars.set("storage.path", storage);
 Environment.default.vars.set("log.level", "error");
 const say = what => process.stdout.write(JSON.stringify(what) + "\n");
 
-const FEATURES = ["PinCredential", "CredentialOverTheAirAccess", "User", "YearDayAccessSchedules", "DoorPositionSensor"];
+const FEATURES = ["PinCredential", "CredentialOverTheAirAccess", "User", "YearDayAccessSchedules", "DoorPositionSensor", "AliroProvisioning"];
 class Lock extends DoorLockServer.with(...FEATURES, ...(plain ? [] : ["Unbolting"])) {
     unlockDoor(request) { say({ invoked: "UnlockDoor" }); return super.unlockDoor(request); }
     unboltDoor(request) { say({ invoked: "UnboltDoor" }); return super.unboltDoor(request); }
@@ -42,6 +42,9 @@ const lock = new Endpoint(DoorLockDevice.with(Lock), {
         numberOfCredentialsSupportedPerUser: 3, credentialRulesSupport: { single: true },
         numberOfYearDaySchedulesSupportedPerUser: 4, requirePinForRemoteOperation: false, sendPinOverTheAir: false,
         wrongCodeEntryLimit: 5, userCodeTemporaryDisableTime: 10,
+        aliroReaderVerificationKey: null, aliroReaderGroupIdentifier: null,
+        aliroReaderGroupSubIdentifier: new Uint8Array(16), aliroExpeditedTransactionSupportedProtocolVersions: [],
+        numberOfAliroCredentialIssuerKeysSupported: 10, numberOfAliroEndpointKeysSupported: 10,
     },
 });
 const contact = new Endpoint(ContactSensorDevice, { id: "contact", booleanState: { stateValue: true } });

@@ -31,6 +31,11 @@ from devices.reports import (
     OperationSource,
     ProgressReport,
 )
+from devices.vendors.matter import EndpointId
+from devices.vendors.matter_aliro import AliroKey
+from gateway.integrations.matter.aliro import store_key
+from gateway.integrations.matter.file import MatterServerSection
+from gateway.integrations.matter.server import MatterFailed
 from tests.gateway.integrations.matter.beside import OFFLINE, ONLINE, Beside, beside
 from tests.real.matter import MatterLock, MatterServer, commissioned
 from tests.waiting import assert_stays, wait_until
@@ -189,3 +194,15 @@ async def test_a_code_for_a_guest_is_stored_read_back_opens_and_is_withdrawn(tmp
         assert (await one.read_slot(LOCK, 5)).codes == (free,)
         with pytest.raises(Exception, match="Failure"):
             await server.request("device_command", **unlock, timed_request_timeout_ms=2000)
+
+
+async def test_a_lock_that_does_not_read_an_aliro_key_back_keeps_none(tmp_path: Path) -> None:
+    """matter.js 0.17.9 stores the key; it does not report it, as the standard wants for these credentials."""
+    async with commissioned(tmp_path, plain=True) as (server, _):
+        section, key = MatterServerSection(url=server.url), b"\x04" + bytes(64)
+        with pytest.raises(MatterFailed, match="does not say that it has it"):
+            await store_key(section, EndpointId(1, 1), kind=AliroKey.ISSUER, slot=8, name="aliro", key=key)
+        invoke = {"node_id": 1, "endpoint_id": 1, "cluster_id": 257, "command_name": "GetUser"}
+        user = await server.request("device_command", **invoke, payload={"userIndex": 8})
+        assert isinstance(user, dict)
+        assert user["userStatus"] is None

@@ -24,7 +24,8 @@ MAX_NODES = 500  # that are kept
 MAX_ENDPOINTS = 64  # of one node
 MAX_NAME_CHARS = 64
 MAX_FIELDS = 16  # of a structure
-MAX_NUMBER = 2**63  # so long a number is read by every reader of JSON here
+MAX_NUMBER = 10**18  # a longer one is a text in the house's messages, whose readers refuse longer numbers
+MAX_NODE_ID = 2**64
 TEST_NODES_FROM = 900_000  # python-matter-server answers for an imported node from its memory, so it is none
 PYTHON_CONTROLLER = 112_233  # the node id of python-matter-server, which does not announce it
 
@@ -151,13 +152,16 @@ def is_read_error(value: object) -> bool:
 def plain(value: object, depth: int = 2) -> object:
     """Return a value as the house's messages may contain it; None, which is unknown, in place of any other.
 
+    The node id of another controller may have 20 digits: then it is a text.
+
     Matter's values that Perron uses are booleans, whole numbers, short texts, and structures and lists of these.
     """
     match value:
         case None | bool():
             return value
         case int():
-            return value if abs(value) <= MAX_NUMBER else None
+            text = str(value) if abs(value) < MAX_NODE_ID else None
+            return value if abs(value) < MAX_NUMBER else text
         case str() if len(value) <= MAX_NAME_CHARS and value.isprintable():
             return value
         case list() if depth and len(value) <= MAX_FIELDS:

@@ -33,7 +33,13 @@ async def perron_matter(*words: str) -> asyncio.subprocess.Process:
 
 
 async def said(*words: str) -> tuple[int | None, str]:
-    process = await perron_matter(*words)
+    return await run_perron("matter", *words)
+
+
+async def run_perron(*words: str) -> tuple[int | None, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
     out, _ = await process.communicate()
     return process.returncode, out.decode()
 

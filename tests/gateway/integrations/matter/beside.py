@@ -227,9 +227,19 @@ async def simulated(folder: Path, *, latency_s: float = 0.05) -> AsyncIterator[S
         one = SimulatedMatter(make(), doorway, f"ws://127.0.0.1:{plan.port}/ws", make)
         one.begin()
         try:
+            await wait_until(lambda: is_served(plan.port))
             yield one
         finally:
             await one.end()
+
+
+async def is_served(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 @contextlib.asynccontextmanager

@@ -120,3 +120,8 @@ def test_nothing_that_a_server_says_raises(value: object, at: EndpointId) -> Non
     n.read_values(value, at)
     n.failure_of(value, value)
     n.is_own(value, n.Node(node=1, available=True), 1)
+
+
+def test_the_node_of_a_controller_with_twenty_digits_is_passed_on_whole() -> None:
+    assert n.plain({"sourceNode": 13835058055282163712}) == {"sourceNode": "13835058055282163712"}
+    assert n.plain(2**64) is None
