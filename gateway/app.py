@@ -48,6 +48,7 @@ from gateway.runtime.fallback import FallbackPlaces
 from gateway.runtime.guard_client import GuardClient
 from gateway.runtime.inbox import Inbox
 from gateway.runtime.keypad_codes import KeypadCodes
+from gateway.runtime.late_couriers import LateCouriers
 from gateway.runtime.maintenance import factory_reset, restore, startup_checks
 from gateway.runtime.maintenance.handover import finish_handover
 from gateway.runtime.maintenance.instance_lock import lock_folder
@@ -293,6 +294,7 @@ class App:
             "parcels": self._tracker.run,
             "fallback": self._fallback.run,
             "keypads": self._keypads.run,
+            "late couriers": self._late_couriers.run,
             "home assistant": self._home_assistant.run,
             "faults": self._faults.run,
         }
@@ -411,6 +413,7 @@ class App:
             receptions=self._receptions, on_moved=self._on_parcels_changed, containment=self._contained,
             crash_point=self._crash_point,
         )  # fmt: skip
+        self._late_couriers = LateCouriers(store=store, clock=clock, outbox=self._outbox, containment=self._contained)
         for name, running in self._entrances.items():
             if home.entrances[name].robots is not None:
                 door = RobotDoor(running, home=home, publisher=self._mqtt, clock=clock)
@@ -419,6 +422,7 @@ class App:
                 self._robot_doors[name] = door
             running.on_commands.append(partial(self._home_assistant.on_decision, name))
             running.on_commands.append(partial(self._fallback.on_decision, name))
+            running.on_commands.append(partial(self._late_couriers.on_decision, name))
             running.on_change.append(self._changes.notify)
         self._open_pages = (
             None if home.pages is None else partial(self._serve_pages_last, home.pages, store, key, links)

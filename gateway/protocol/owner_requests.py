@@ -112,6 +112,13 @@ class OwnerRefuseDeliveryRequest(OwnerRequest):
     delivery: DeliveryKey
 
 
+class OwnerGiveTimeRequest(OwnerRequest):
+    """Give half an hour to a courier who came after the window and waits for the answer."""
+
+    do: Literal["give_time"]
+    delivery: DeliveryKey
+
+
 class OwnerHoldRequest(OwnerRequest):
     """Keep a visit's film beyond its time (a dispute), end that, or erase the film now."""
 
@@ -133,7 +140,8 @@ AnyOwnerRequest = Annotated[
     | OwnerHoldRequest
     | OwnerAnnounceParcelRequest
     | OwnerParcelRequest
-    | OwnerRefuseDeliveryRequest,
+    | OwnerRefuseDeliveryRequest
+    | OwnerGiveTimeRequest,
     Field(discriminator="do"),
 ]
 REQUEST_ADAPTER: TypeAdapter[AnyOwnerRequest] = TypeAdapter(AnyOwnerRequest)

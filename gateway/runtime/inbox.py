@@ -322,6 +322,12 @@ class Inbox:
         self.update_deliveries((delivery,))
         return None if problem is None else problem.value
 
+    async def give_time(self, delivery: str, by: str | None) -> str | None:
+        """Give half an hour to a courier who came late; return None, or the code of why not. Raises StoreFailed."""
+        problem = await self.store.more_time.give(delivery, self.clock.now(), by=by)
+        self.update_deliveries((delivery,))
+        return None if problem is None else problem.value
+
     async def take_in(self, delivery: str, by: str | None) -> str | None:
         """Note that the household took a parcel in at the door; return None, or the code of why that is not possible.
 
@@ -422,6 +428,8 @@ class Inbox:
                 await self.store.recordings.set_hold(request.visit, reason, now, by=by)
             case owner_requests.OwnerRefuseDeliveryRequest():
                 _require_parcel(await self.refuse_delivery(request.delivery, by))
+            case owner_requests.OwnerGiveTimeRequest():
+                _require_parcel(await self.give_time(request.delivery, by))
             case owner_requests.OwnerAnnounceParcelRequest() | owner_requests.OwnerParcelRequest():
                 _require_parcel(await self._perform_parcel_request(entrance, request, by))
             case _:

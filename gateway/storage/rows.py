@@ -59,7 +59,7 @@ SELECT_NEAR = f"""{_SELECT_ROW}{_FROM_DELIVERY}d.entrance = ? AND d.ends > ? AND
 AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"""
 SELECT_UNCHECKED = f"""{_SELECT_ROW}{_FROM_DELIVERY}d.entrance = ? AND d.ends > ? AND d.checked IS NULL
 AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"""
-SELECT_EXPECTED = f"""{_SELECT_ROW}{_FROM_DELIVERY}d.ends > ? AND d.cancelled = 0 AND d.brand != ?
+SELECT_EXPECTED = f"""{_SELECT_ROW}{_FROM_DELIVERY}(d.ends > ? OR d.late_at > ?) AND d.cancelled = 0 AND d.brand != ?
 ORDER BY d.starts, d.key LIMIT ?"""
 # No retailer waits for a result of the owner's own parcel.
 SELECT_DUE = f"{_SELECT_ROW}{_FROM_DELIVERY}d.look_at <= ? AND d.brand != '{OWN_BRAND}' ORDER BY d.look_at LIMIT ?"

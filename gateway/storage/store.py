@@ -38,6 +38,7 @@ from gateway.storage.handover import Handover
 from gateway.storage.hub_journal import HubJournal, forget_before
 from gateway.storage.keepers import KeeperStore
 from gateway.storage.models import CommitResult, StoredDecision, StoreFailed
+from gateway.storage.more_time import MoreTime
 from gateway.storage.offers import OfferProcessor
 from gateway.storage.outbox import Messages, Phones, expire_links
 from gateway.storage.own_parcels import OwnParcels
@@ -113,6 +114,7 @@ class Store:
         self.recordings = Recordings(*both)
         self.turned_away = TurnedAwayStore(*both)
         self.visits = VisitList(*both)
+        self.more_time = MoreTime(*both, context=self._context)
         self.returns = Returns(*both)
         self.rollback = RollbackRecord(*both)
 

@@ -65,4 +65,13 @@ MUTANTS: tuple[Mutant, ...] = (
         new="    is_attended = bool(ended)\n",
         tests=("tests/gateway/storage/test_taken_in.py::test_no_other_end_is_changed_by_somebody_s_word",),
     ),
+    Mutant(
+        name="time is given to a courier who never came",
+        file="gateway/storage/more_time.py",
+        old="if row is None or not now.trusted or not _is_late(row, now) or not is_asked(db, delivery, now):",
+        new="if row is None or not now.trusted or not _is_late(row, now):",
+        tests=(
+            "tests/gateway/storage/test_more_time.py::test_without_a_question_or_after_it_is_old_nobody_gives_time",
+        ),
+    ),
 )

@@ -1,7 +1,8 @@
 """Signs and verifies one-time links in messages; each contains its request, signed by the box, and expires.
 
-A link only ever reduces access, or answers a present request: it stops one entrance, approves or vetoes one visit, or
-decides on one brand's permission as it was when the message was sent. Anyone who has the link may do that one thing.
+A link only ever reduces access, or answers a present request: it stops one entrance, approves or vetoes one visit,
+gives one late courier more time, or decides on one brand's permission as it was when the message was sent. Anyone who
+has the link may do that one thing.
 """
 
 import hmac
@@ -25,6 +26,7 @@ _NONCE_CONTEXT = b"perron nonce 1\n"
 
 _ID = r"[A-Za-z0-9-]{1,64}"
 _VISIT = rf"{_ID}\.{_ID}"  # entrance, visit
+_DELIVERY = rf"{_ID}\.{_ID}\.{_ID}"  # entrance, brand, the brand's own id of the delivery
 _PERMISSION = rf"{_ID}\.{_ID}\.[0-9]{{1,64}}"  # entrance, brand, version of the requested permission
 
 
@@ -36,6 +38,8 @@ class LinkPurpose(StrEnum):
     VETO = "veto", timedelta(minutes=15), _VISIT, _("Do not open")
     PERMIT = "permit", timedelta(days=7), _PERMISSION, _("Let the brand in")
     REFUSE_BRAND = "refuse_brand", timedelta(days=7), _PERMISSION, _("Refuse the brand")
+
+    GIVE_TIME = "give_time", timedelta(minutes=30), _DELIVERY, _("Give half an hour more")
 
     lifetime: timedelta
     subject_pattern: str
@@ -64,7 +68,12 @@ class LinkError(Enum):
     USED = _("This link has been used.")  # not found here: `AccountStore.use_link` knows
 
 
-LinkRequest = owner_requests.OwnerStopRequest | owner_requests.OwnerDecideRequest | owner_requests.OwnerPermitRequest
+LinkRequest = (
+    owner_requests.OwnerStopRequest
+    | owner_requests.OwnerDecideRequest
+    | owner_requests.OwnerPermitRequest
+    | owner_requests.OwnerGiveTimeRequest
+)
 
 
 class ActionLink(Frozen):
@@ -109,7 +118,9 @@ def verify_link(token: str, key: bytes, now: Now) -> ActionLink | LinkError:
     if not now.trusted and purpose is not LinkPurpose.STOP:
         return LinkError.CLOCK_UNTRUSTED
     entrance, _dot, rest = subject.partition(".")
-    about, _dot, version = rest.partition(".")
+    about, version = rest, ""
+    if purpose in OF_OWNERS:
+        about, _dot, version = rest.partition(".")
     return ActionLink(
         purpose=purpose,
         entrance=entrance,
@@ -137,6 +148,8 @@ def _request(purpose: LinkPurpose, id_: str, about: str) -> LinkRequest:
             return owner_requests.OwnerPermitRequest(id=id_, do="permit", brand=about)
         case LinkPurpose.REFUSE_BRAND:
             return owner_requests.OwnerPermitRequest(id=id_, do="refuse_brand", brand=about)
+        case LinkPurpose.GIVE_TIME:
+            return owner_requests.OwnerGiveTimeRequest(id=id_, do="give_time", delivery=about)
         case _:
             assert_never(purpose)
 

@@ -56,6 +56,7 @@ _CATEGORIES: Mapping[Notification, MessageCategory] = MappingProxyType({
     Notification.PARCEL_HANDED_OVER: MessageCategory.DELIVERY,
     Notification.NO_RECEIVER: MessageCategory.DELIVERY,
     Notification.ADMITTED: MessageCategory.DELIVERY,
+    Notification.LATE_COURIER: MessageCategory.DOORBELL,
     Notification.MOVED: MessageCategory.DELIVERY,
 })  # fmt: skip
 

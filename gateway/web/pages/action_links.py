@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.domain.delivery.permission import Permission
 from gateway.domain.visit.state import BEFORE_INTENT
-from gateway.protocol.owner_requests import OwnerDecideRequest
+from gateway.protocol.owner_requests import OwnerDecideRequest, OwnerGiveTimeRequest
 from gateway.runtime.notifications.action_links import LINK_PATH, ActionLink, LinkError, LinkPurpose, verify_link
 from gateway.runtime.notifications.pictures import PICTURE_PATH
 from gateway.system.i18n import Text, _
@@ -24,6 +24,7 @@ _DONE_TEXTS: Mapping[LinkPurpose, Text] = {
     LinkPurpose.STOP: _("Stopped: nothing opens."),
     LinkPurpose.APPROVE: _("The door opens."),
     LinkPurpose.VETO: _("The door stays shut."),
+    LinkPurpose.GIVE_TIME: _("He has half an hour: he scans again."),
     LinkPurpose.PERMIT: _("Done."),
     LinkPurpose.REFUSE_BRAND: _("Done."),
 }
@@ -85,6 +86,8 @@ class ActionLinkPage(Page):
         """
         if isinstance(link.request, OwnerDecideRequest):
             return self._answers_visit(link)
+        if isinstance(link.request, OwnerGiveTimeRequest):
+            return self._store.more_time.is_asked(link.request.delivery, self._now)
         if link.permission_version is None:
             return True
         permission = self._permission(link)
@@ -131,7 +134,7 @@ class ActionLinkPage(Page):
             decided=decided,
             question=question,
             label=link.purpose.label,
-            takes_away=link.purpose not in (LinkPurpose.PERMIT, LinkPurpose.APPROVE),
+            takes_away=link.purpose not in (LinkPurpose.PERMIT, LinkPurpose.APPROVE, LinkPurpose.GIVE_TIME),
             entrance=None if entrance is None else entrance.name,
             done=done,
             failed=failed,

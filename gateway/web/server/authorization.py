@@ -31,6 +31,7 @@ REQUEST_RIGHTS: Mapping[str, UserRight] = {
     "approve": UserRight.DECIDE_AT_DOOR,
     "refuse": UserRight.DECIDE_AT_DOOR,
     "refuse_delivery": UserRight.REFUSE_DELIVERY,
+    "give_time": UserRight.DECIDE_AT_DOOR,
     "home": UserRight.SAY_HOME,
     "nobody_home": UserRight.SAY_HOME,
     "away": UserRight.SAY_HOME,

@@ -32,6 +32,7 @@ _STATE_TEXTS: Mapping[State, Text] = {
 _NOT_KNOWN_TEXT = _("Not known whether the parcel came in. {brand} has to announce it again if it comes once more")
 _NOT_DELIVERED_TEXT = _("Not delivered: no parcel came in. {brand} has to announce it again if it comes once more")
 _ATTENDED_TEXT = _("Somebody of the household opened to the courier. Was the parcel taken in?")
+_LATE_TEXT = _("The courier came after the window, and asks for half an hour more")
 _NOT_OUT_TEXT = _("Expected: it opens nothing before it is out for delivery")
 
 
@@ -58,6 +59,7 @@ class ExpectedDelivery(Frozen):
     is_own: bool  # a member of the household announced it, so it has no retailer
     collect: tuple[str, ...]  # the last characters of each number that the courier takes with him
     may_take_in: bool  # somebody opened to its courier, and nobody said yet that the parcel was taken in
+    asks_for_time: bool  # its courier came after the window, and waits for the household's answer
     is_pending: bool  # its brand waits for the owner's answer
 
 
@@ -87,8 +89,9 @@ def _expected(
     is_refused = order.refused_at is not None
     ended = None if is_refused else lost_parcel_text(services, row, language, now)
     attended = is_to_be_confirmed(row)
-    if attended:
-        ended = _ATTENDED_TEXT
+    late = services.store.more_time.is_asked(order.key, now)
+    if attended or late:
+        ended = _ATTENDED_TEXT if attended else _LATE_TEXT
     if state not in _STATE_TEXTS and not is_refused and ended is None:
         return None
     section = services.home.entrances.get(order.entrance)
@@ -107,13 +110,14 @@ def _expected(
         readiness=_readiness(services, delivery, language) if may_come else None,
         may_refuse=may_come and not row.usage.withdrawals and not row.kept,
         is_refused=is_refused,
-        is_over=is_refused or (ended is not None and not attended),
+        is_over=is_refused or (ended is not None and not (attended or late)),
         is_not_out=delivery.refusal is Refusal.NOT_OUT_FOR_DELIVERY,
         asks_first=may_come and delivery.needs_yes,
         note=notes.get(order.key, ""),
         is_own=order.brand == OWN_BRAND,
         collect=tuple(map(shown_ending, sorted(order.collect))),
         may_take_in=attended,
+        asks_for_time=late,
         is_pending=state is State.AWAITING_PERMISSION and not is_refused,
     )
 

@@ -33,6 +33,7 @@ OF_OTHERS = {
     Notification.PARCEL_HANDED_OVER,
     Notification.NO_RECEIVER,
     Notification.MOVED,
+    Notification.LATE_COURIER,
     Notification.ADMITTED,
     AlarmCode.KEPT_TOO_LONG,
     AlarmCode.CODE_STILL_VALID,

@@ -1,0 +1,57 @@
+"""Asks the household about a courier who came after the window: the answer to his scan stays "no" until it says yes."""
+
+import asyncio
+
+import structlog
+
+from gateway.domain.delivery.result import Refusal
+from gateway.domain.visit import commands as c
+from gateway.runtime.notifications.outbox import Outbox
+from gateway.storage import Store, StoreFailed
+from gateway.system.clock import Clock
+from gateway.system.containment import Containment
+
+MAX_WAITING = 100  # deliveries whose late courier is examined at a time
+
+_LATE = frozenset({Refusal.EXPIRED, Refusal.OUTSIDE_WINDOW})
+
+log = structlog.get_logger(__name__)
+
+
+class LateCouriers:
+    """The late couriers of all entrances."""
+
+    def __init__(self, *, store: Store, clock: Clock, outbox: Outbox, containment: Containment) -> None:
+        self._store, self._clock, self._outbox, self._containment = store, clock, outbox, containment
+        self._waiting: dict[str, str] = {}  # delivery -> the entrance at which its courier scanned
+        self._wake = asyncio.Event()
+
+    def on_decision(self, entrance: str, commands: tuple[c.Command, ...]) -> None:
+        """Take the commands of an entrance's decision; note the scan of a delivery whose window is over."""
+        for command in commands:
+            if not isinstance(command, c.AnswerScan) or command.refusal not in _LATE or command.delivery is None:
+                continue
+            if len(self._waiting) < MAX_WAITING:
+                self._waiting[command.delivery] = entrance
+                self._wake.set()
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            for delivery in tuple(self._waiting):
+                entrance = self._waiting.pop(delivery)
+                with self._containment.piece("late couriers", delivery):
+                    await self._ask(entrance, delivery)
+
+    async def _ask(self, entrance: str, delivery: str) -> None:
+        now = self._clock.now()
+        try:
+            message = await self._store.more_time.note_late(delivery, now)
+        except StoreFailed as failure:
+            log.error("question_not_stored", delivery=delivery, why=str(failure))
+            return
+        if message is not None:
+            told = c.NotifyOwner(notification=c.Notification.LATE_COURIER, delivery=delivery)
+            self._outbox.notify_of_delivery(told, entrance, now, message=message, delivery=delivery)
