@@ -260,7 +260,8 @@ def write_order(db: Database, order: DeliveryOrder) -> None:
         " message_version = excluded.message_version, accepted_entrances = excluded.accepted_entrances,"
         " dimensions = excluded.dimensions, label_rules = excluded.label_rules, info = excluded.info,"
         " for_robot = excluded.for_robot,"
-        " moved_from = NULL, announced_place = NULL, late_at = NULL, announced_end = NULL,"
+        " moved_from = NULL, announced_place = NULL,"
+        " late_at = NULL, announced_end = NULL,"
         " by_hub = excluded.by_hub, doubtful = 0",
         asdict(order) | columns_of_features(order) | {"key": order.key, "message": message},
     )
