@@ -266,7 +266,7 @@ class Oracle:
                 self._check_guess_limit(command)
             case c.RaiseAlarm(code=code, detail=detail):
                 self.seen[f"alarm {code}"] += 1
-                if code in (c.AlarmCode.NOT_LOCKED, c.AlarmCode.BOLT_IN_THE_AIR):
+                if code in (c.AlarmCode.NOT_LOCKED, c.AlarmCode.BOLT_IN_THE_AIR, c.AlarmCode.ROBOT_STRANDED):
                     self.alarmed_at = self.house.t
                 if code in (c.AlarmCode.LATE_UNLOCK, c.AlarmCode.UNEXPECTED_UNLOCK):
                     self.late_told = True

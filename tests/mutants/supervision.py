@@ -3,6 +3,10 @@
 from tests.mutants.mutant import Mutant
 
 RULES = "tests/gateway/domain/visit/test_supervision.py"
+LIVES = "tests/gateway/domain/visit/test_supervised_lives.py"
+ZONES = "tests/gateway/domain/test_robot_zone.py"
+TOKENS = "tests/gateway/protocol/test_robot_token.py"
+ZONE, TOKEN = "gateway/domain/robot_zone.py", "gateway/protocol/robot_token.py"
 CONDITIONS = "tests/gateway/domain/visit/conditions/test_any_condition.py"
 SUPERVISION, PREDICATES = "gateway/domain/visit/supervision.py", "gateway/domain/visit/predicates.py"
 TRANSITIONS, DECIDE = "gateway/domain/visit/transitions.py", "gateway/domain/visit/decide.py"
@@ -106,5 +110,54 @@ MUTANTS = (
         old=" and _fitness(view) in (RobotFitness.UNFIT, RobotFitness.LOST)",
         new=" and _fitness(view) is RobotFitness.UNFIT",
         tests=(CONDITIONS,),
+    ),
+    Mutant(
+        name="a restart locks a door on a robot",
+        file="gateway/domain/visit/securing.py",
+        old="    if step.visit.awaits_exit:",
+        new="    if step.visit.awaits_exit and step.visit.courier_left:",
+        tests=(RULES, LIVES),
+    ),
+    Mutant(
+        name="a robot is let in as soon as somebody says yes",
+        file=ZONE,
+        old="PASSABLE_PHASES = frozenset({Phase.UNLOCKED, Phase.INSIDE})",
+        new="PASSABLE_PHASES = frozenset({Phase.APPROVING, Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE})",
+        tests=(ZONES,),
+    ),
+    Mutant(
+        name="a stop revokes nothing",
+        file=ZONE,
+        old="        if visit.phase in PASSABLE_PHASES and not is_withdrawn:",
+        new="        if visit.phase in PASSABLE_PHASES:",
+        tests=(ZONES,),
+    ),
+    Mutant(
+        name="a robot that says that it is revoked counts as out",
+        file=ZONE,
+        old="    return all(key.robot != robot for key in zone.requests)",
+        new="    return all(one.status is not ZoneStatus.GRANTED for one in zone.requests.values())",
+        tests=(ZONES,),
+    ),
+    Mutant(
+        name="a token answers any challenge",
+        file=TOKEN,
+        old="claims.sub != robot or claims.nonce != nonce",
+        new="claims.sub != robot",
+        tests=(TOKENS,),
+    ),
+    Mutant(
+        name="the key of another operator proves a robot",
+        file=TOKEN,
+        old="    if claims.iss != key.brand:",
+        new="    if not claims.iss:",
+        tests=(TOKENS,),
+    ),
+    Mutant(
+        name="a yes needs no picture",
+        file=TOKEN,
+        old="    if claims.yes and claims.picture_sha256 is None:",
+        new="    if claims.yes and claims.picture_sha256 == '':",
+        tests=(TOKENS,),
     ),
 )

@@ -136,6 +136,32 @@ async def _robot__stranded(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
+    _("the box dies while the robot is inside: back again, it locks nothing until the robot reports that it is out"),
+    EXPECT_SUPERVISED,
+    equip=with_robots,
+    gateway_deaths=1,
+)
+async def _robot__killed(play: ScenarioRun) -> None:
+    async with open_robots(play, FIRST) as (supervisor, (robot,)):
+        parcels = await play.announce_delivery(robot=True)
+        await play.courier.does("arrive")
+        await robot.asks(parcels)
+        await play.wait_for_phase(Phase.APPROVING, due=play.timing.ring)
+        play.require(await supervisor.decides(yes=True) == "", "the yes counts")
+        await play.wait_for_unlocked()
+        await robot.waits_for(Grant.GRANTED)
+        await play.courier.goes_in()
+        await robot.drops()
+        await play.kill_gateway()
+        await play.courier.does("walk_out", "close")
+        await play.wait_a_moment(play.timing.stable + play.timing.relock + 1)
+        play.require(not play.watch.events("lock"), "nothing is locked while the robot may stand in the way")
+        await robot.leaves()
+        await play.courier.does("leave")
+        await play.wait_for_visit_end()
+
+
+@SCENARIOS.add(
     _("two robots at one door: the second waits until the first is out and the door is locked again"),
     EXPECT_SUPERVISED,
     equip=with_robots,
