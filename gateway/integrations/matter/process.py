@@ -269,7 +269,13 @@ class MatterProcess:
                 await self._invoke_code(at, *matter_keypad.clearing_step(change.slot))
 
     async def _read_codes(self, at: EndpointId, slot: int | None) -> Body:
-        """Read one slot, or all users of the lock in turn; MatterFailed: it did not answer."""
+        """Read one slot, or all users of the lock in turn; MatterFailed: it did not answer.
+
+        A change that is under way is waited for: its slot has half of a code until then.
+        """
+        changing = self._changing.get(at)
+        if changing is not None:
+            await asyncio.wait({changing})
         if slot is not None:
             return {"codes": [(await self._read_slot(at, slot))[0]], "complete": False}
         found: list[Body] = []

@@ -1,5 +1,6 @@
 """Codes on a Matter lock through `perron matter`: stored, read back, withdrawn, and refused, at a real broker."""
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from devices.reports import (
     OperationError,
     ProgressReport,
 )
-from tests.gateway.integrations.matter.beside import LOCK, house
+from devices.vendors.matter import encode_command
+from tests.gateway.integrations.matter.beside import KEYPAD, LOCK, house
 
 pytestmark = pytest.mark.slow
 STARTS, ENDS = datetime(2026, 12, 3, 14, 0, tzinfo=UTC), datetime(2026, 12, 6, 10, 15, tzinfo=UTC)
@@ -63,6 +65,16 @@ async def test_a_slot_that_is_taken_stays_as_it_is(tmp_path: Path) -> None:
         second = SetCode(id="k3", pin="777777", name="thief", slot=5)
         assert isinstance(await one.change_code(LOCK, second), ErrorReport)
         assert (await one.read_slot(LOCK, 5)).codes == (STORED,)
+
+
+async def test_a_query_right_after_an_order_waits_until_it_is_carried_out(tmp_path: Path) -> None:
+    async with house(tmp_path) as (one, matter):
+        matter.server.set_fault("asleep", on=True)
+        await one.send(LOCK, encode_command(CODE, KEYPAD).payload)
+        reading = asyncio.create_task(one.read_slot(LOCK, 5))
+        await asyncio.sleep(0.3)
+        matter.server.set_fault("asleep", on=False)
+        assert (await reading).codes == (STORED,)
 
 
 async def test_a_lock_that_sleeps_answers_for_no_slot(tmp_path: Path) -> None:
