@@ -495,6 +495,9 @@ class App:
             courier_languages=self._courier_languages,
             is_refused_by_broker=self.is_refused_by_broker,
             home_file_writer=self._rewriting,
+            positions=lambda: {
+                device: last for one in self._entrances.values() for device, last in one.positions.items()
+            },
             erase_expired_films=self._archive.request_tidying,
             notify_owner=self._notify_owner_of_box,
             decommissioning=Decommissioning(

@@ -114,6 +114,17 @@ def with_device_key(text: str, file: Path, device: str, key: str, value: object)
     return _dump(house)
 
 
+def with_fence(text: str, file: Path, entrance: str, closure: str, fence: Mapping[str, object]) -> str:
+    """Return the text of a house file with this fence in a closure of an entrance."""
+    house = _load_home(text, file)
+    closures = ((house.get("entrances") or {}).get(entrance) or {}).get("closures") or []
+    found = next((one for one in closures if isinstance(one, CommentedMap) and one.get("id") == closure), None)
+    if found is None:
+        raise EditRejected(f"{file}: `{entrance}` has no closure `{closure}`.", "Nothing was written.")
+    found["fence"] = _commented_map(fence)
+    return _dump(house)
+
+
 def without_item(text: str, where: str, id_: str) -> str:
     """Return the text of a house file without one device or entrance; `where` is `devices` or `entrances`.
 

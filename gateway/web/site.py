@@ -37,6 +37,7 @@ from gateway.web.pages.add_device import AddDevicePage
 from gateway.web.pages.away import AwayPage
 from gateway.web.pages.brands import BrandsPage
 from gateway.web.pages.broker_accounts import BrokerAccountsPage
+from gateway.web.pages.cars import CarsPage
 from gateway.web.pages.decommission import DecommissionPage
 from gateway.web.pages.desk import DeskPages
 from gateway.web.pages.diagnostics import DiagnosticsPage
@@ -97,7 +98,7 @@ STATIC_FILES = {
 SIMPLE_PAGES: tuple[type[Page], ...] = (
     HomePage, LivePage, BrandsPage, HistoryPages, HouseholdPage, PhonesPage, PrivacyPage, InstallationPage,
     DiagnosticsPage, AwayPage, HubPage, ParcelsPage, ReturnsPage, InstallablePage, BrokerAccountsPage,
-    RemoveDevicePage, GuestsPage, GuestPage,
+    RemoveDevicePage, GuestsPage, GuestPage, CarsPage,
 )  # fmt: skip
 """The pages that need nothing but the authorizer."""
 

@@ -123,6 +123,7 @@ async def serve_site(  # noqa: PLR0913 - what a test may replace
         decommissioning=made.removal,
         proposals=make_proposals(made, rewriting, reread),
         home_file_writer=rewriting,
+        positions=lambda: {device: at for one in made.entrances.values() for device, at in one.positions.items()},
         uplink=uplink,
         courier_languages=made.courier_languages,
         walk_tests=walking,

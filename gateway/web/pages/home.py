@@ -20,6 +20,7 @@ from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight, has_right
 from gateway.web.server.authorization import PASSWORD_FIELD, REQUEST_RIGHTS, wants_json
 from gateway.web.server.camera_figures import camera_figures
+from gateway.web.server.car_view import car_boots
 from gateway.web.server.keeper_view import kept_entrances
 from gateway.web.server.own_proposals import OwnProposal, own_proposals
 from gateway.web.server.page import Conflict, Page, form_texts, get, post, raise_if_not_done
@@ -88,6 +89,7 @@ class HomePage(OwnerRequestPage):
             request, "home", setup=setup, own=own, entered=entered, error=error, may_begin=self._may_begin(),
             proposed=self._services.proposals.waiting_count, kept=kept_entrances(self._services),
             cameras={name: camera_figures(self._services, name, viewer) for name in self._home.entrances},
+            has_car=any(car_boots(self._home)),
         )  # fmt: skip
 
     def _may_begin(self) -> bool:

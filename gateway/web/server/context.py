@@ -21,6 +21,7 @@ from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.integrations.hub_client.session import Uplink
 from gateway.protocol.ed25519 import PublicKey
 from gateway.runtime.door_sentences import CourierLanguages
+from gateway.runtime.entrance import LastPosition
 from gateway.runtime.inbox import Inbox
 from gateway.runtime.maintenance.decommission import Decommissioning
 from gateway.runtime.notifications.contacts import Contacts
@@ -72,6 +73,7 @@ class GatewayServices(Frozen):
     home_file_writer: HomeFileWriter
     uplink: Uplink | None  # the connection to the hub
     courier_languages: CourierLanguages = field(default_factory=CourierLanguages)
+    positions: Callable[[], Mapping[str, LastPosition]] = dict  # where each car said last that it is, by its device
     is_refused_by_broker: Callable[[], bool] = lambda: False  # there is no session, because of account or password
 
     @property

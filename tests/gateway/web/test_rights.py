@@ -33,6 +33,7 @@ PAGES = {
     "/receptions": (OWNER, HOUSEHOLD),
     "/keepers": (OWNER, HOUSEHOLD),
     "/guests": (OWNER, HOUSEHOLD),
+    "/cars": (OWNER, HOUSEHOLD),
     "/household": (OWNER, HOUSEHOLD),
     "/settings": (OWNER, HOUSEHOLD, INSTALLER),
     "/settings/messages": (OWNER, HOUSEHOLD),

@@ -55,7 +55,8 @@ class CarBoot(Closure):
     kind: Literal["car_boot"] = "car_boot"
     """Kind: the boot of a car."""
     fence: Fence | None = None
-    """Fence: where the car must stand. Without one the boot never opens."""
+    """Fence: where the car must stand. Without one the boot never opens. The owner sets it on
+    the page Cars."""
     opens: Literal["boot", "car"] = "boot"
     """Opens: `boot` is an order for the boot alone. Most cars have none: with `car` the owner accepts that every door
     of the car is unlocked, and each proof says so."""
