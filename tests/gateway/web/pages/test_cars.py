@@ -1,7 +1,7 @@
 """The page Cars: where the car must stand, drawn without a map service, and the owner who sets it there."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ pytestmark = IN_SHARED_BROWSER
 
 ENGLISH = {"Accept-Language": "en"}
 LATITUDE, LONGITUDE = 48.85661, 2.35222
+NOTHING: Mapping[str, str] = {}
 
 
 def home_with_car(tmp_path: Path) -> Home:
@@ -68,7 +69,9 @@ async def read(site: ServedSite) -> str:
         return await answer.text()
 
 
-async def post(site: ServedSite, person: SessionSecrets | None = None, **fields: str) -> tuple[int, str]:
+async def post(
+    site: ServedSite, fields: Mapping[str, str] = NOTHING, person: SessionSecrets | None = None
+) -> tuple[int, str]:
     data = {"radius": "60", "fix_age": "120", "password": ANNA_PASSWORD, "do": "here", **fields}
     async with (
         site.client(person or site.owner) as client,
@@ -114,7 +117,7 @@ async def test_what_is_no_fence_is_not_written(
     tmp_path: Path, site: ServedSite, fields: dict[str, str], text: str
 ) -> None:
     says(site)
-    status, page = await post(site, **fields)
+    status, page = await post(site, fields)
     assert status == 422
     assert text in page
     assert fence_in_file(tmp_path) is None
@@ -124,14 +127,14 @@ async def test_an_old_position_sets_no_fence_and_the_owner_may_write_one(tmp_pat
     says(site, age_s=400.0)
     assert (await post(site))[0] == 422
     assert fence_in_file(tmp_path) is None
-    assert (await post(site, do="write", latitude="48,9", longitude="2.4"))[0] == 200
+    assert (await post(site, {"do": "write", "latitude": "48,9", "longitude": "2.4"}))[0] == 200
     assert fence_in_file(tmp_path) == {"latitude": 48.9, "longitude": 2.4, "radius": 60, "fix_age": 120}
 
 
 async def test_an_installer_neither_sees_where_the_car_is_nor_moves_its_fence(tmp_path: Path, site: ServedSite) -> None:
     installer = await site.guest(Role.INSTALLER)
     says(site)
-    assert (await post(site, installer))[0] == 403
+    assert (await post(site, person=installer))[0] == 403
     async with site.client(installer) as client, client.get("/cars", headers=ENGLISH) as answer:
         assert answer.status == 403
     assert fence_in_file(tmp_path) is None
