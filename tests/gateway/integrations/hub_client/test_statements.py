@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.domain.delivery.features import SPEAKS
+from gateway.domain.delivery.features import SPEAKS, entrance_features
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.integrations.hub_client.statements import MAX_STATEMENTS, StatementBook
 from gateway.protocol.box_statement import RENEWAL_AGE, STATEMENT_LIFETIME, BoxStatement, verify_statement
@@ -29,7 +29,7 @@ def test_a_brand_is_told_once_what_the_entrances_understand_that_it_may_use() ->
     ((brand, token),) = book.unsent(FRONT, NOW).items()
     said = read(token)
     assert (brand, said.sub, said.iss) == ("shop", "shop", HOME)
-    assert (said.speaks, said.entrances) == (SPEAKS, {"front": ("dimensions", "entrances", "label_rules")})
+    assert (said.speaks, said.entrances) == (SPEAKS, {"front": entrance_features(robots=False)})
     assert said.exp - said.iat == STATEMENT_LIFETIME.total_seconds()
     assert book.unsent(FRONT, NOW) == {"shop": token}, "it did not leave yet"
     book.mark_sent("shop")
