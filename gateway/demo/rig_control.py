@@ -1,7 +1,7 @@
 """The demo's controls of a box: JSON lines over a Unix socket, each answered with `{}`.
 
 The commands change what a real box gets from outside: its wall clock, the free space of its disk, a crash at a named
-point, an owner's stop that arrives at such a point.
+point, an owner's stop that arrives at such a point, what the owner does on the page of guests.
 """
 
 import asyncio
@@ -65,6 +65,35 @@ class SetPhoneLanguages(IpcMessage):
     languages: tuple[str, ...]
 
 
+class PlanStay(IpcMessage):
+    """Plan a stay at every entrance, from now on for so many seconds."""
+
+    do: Literal["plan_stay"] = "plan_stay"
+    seconds: float
+
+
+class RevokePass(IpcMessage):
+    """Withdraw a guest's pass."""
+
+    do: Literal["revoke_pass"] = "revoke_pass"
+    held: str
+
+
+class GrantPass(IpcMessage):
+    """Grant a guest's pass for the entrance of the scene, from now on for so many seconds: a `GrantedPass`."""
+
+    do: Literal["grant_pass"] = "grant_pass"
+    guest: str
+    seconds: float
+
+
+class GrantedPass(IpcMessage):
+    """A pass: its id and what its QR contains."""
+
+    id: str
+    code: str
+
+
 class GetBoxStatus(IpcMessage):
     """Ask for a `BoxStatus`; change nothing."""
 
@@ -78,10 +107,11 @@ class BoxStatus(IpcMessage):
     clock: bool
 
 
-RigChange = SetClock | SetFreeSpace | KillAtPoint | StopAtPoint | SetPhoneLanguages
+RigChange = SetClock | SetFreeSpace | KillAtPoint | StopAtPoint | SetPhoneLanguages | PlanStay | RevokePass
+RigQuestion = GetBoxStatus | GrantPass
 
-RIG_COMMAND_ADAPTER: TypeAdapter[RigChange | GetBoxStatus] = TypeAdapter(
-    Annotated[RigChange | GetBoxStatus, Field(discriminator="do")]
+RIG_COMMAND_ADAPTER: TypeAdapter[RigChange | RigQuestion] = TypeAdapter(
+    Annotated[RigChange | RigQuestion, Field(discriminator="do")]
 )
 
 
@@ -105,7 +135,15 @@ async def read_box_status(socket: Path) -> BoxStatus:
     return BoxStatus.model_validate_json(answer)
 
 
-async def _send(socket: Path, command: RigChange | GetBoxStatus) -> bytes:
+async def grant_pass(socket: Path, wish: GrantPass) -> GrantedPass:
+    """Return the pass that the box granted; OSError: nothing listens there, or the gateway has died."""
+    answer = await _send(socket, wish)
+    if not answer:
+        raise ConnectionError("the gateway has gone")
+    return GrantedPass.model_validate_json(answer)
+
+
+async def _send(socket: Path, command: RigChange | RigQuestion) -> bytes:
     reader, writer = await asyncio.open_unix_connection(socket)
     with contextlib.closing(writer):
         writer.write(command.model_dump_json().encode() + b"\n")

@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from gateway.app import App
@@ -21,8 +22,11 @@ from gateway.config.loader import load_home_file
 from gateway.config.topics import entrance_topic
 from gateway.demo import rig_control as rig
 from gateway.demo.processes import read_pid
+from gateway.domain.delivery.permission import DAYS
+from gateway.domain.guests.passes import PassProblem, PassState, Stay
 from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import json_bytes
+from gateway.runtime.guests import NewPass
 from gateway.system.clock import machine_time
 
 
@@ -71,6 +75,8 @@ class RiggedApp(App):
                 command = rig.RIG_COMMAND_ADAPTER.validate_json(line)
                 if isinstance(command, rig.GetBoxStatus):
                     answer = self._status().model_dump_json()
+                elif isinstance(command, rig.GrantPass):
+                    answer = (await self._grant(command)).model_dump_json()
                 else:
                     await self._apply(command)
             except ValueError as error:
@@ -84,6 +90,27 @@ class RiggedApp(App):
             return rig.BoxStatus(proofs={}, clock=False)
         return rig.BoxStatus(proofs=dict(self._video.proofs), clock=self._clock.now().trusted)
 
+    async def _grant(self, wish: rig.GrantPass) -> rig.GrantedPass:
+        guests, now = self._inbox.guests, self._clock.now().utc
+        held = await guests.grant(
+            NewPass(
+                guest=wish.guest, entrances=frozenset(guests.entrances), starts=now,
+                ends=now + timedelta(seconds=wish.seconds), days=frozenset(DAYS),
+            ),
+            None,
+        )  # fmt: skip
+        if isinstance(held, PassProblem):
+            raise ValueError(held.value)  # noqa: TRY004 - a problem in words, as `_listen` answers
+        return rig.GrantedPass(id=held.id, code=guests.code(held))
+
+    async def _plan_stay(self, seconds: float) -> None:
+        now = self._clock.now().utc
+        problem = await self._inbox.guests.plan_stay(
+            Stay(id="stay", guest="", starts=now, ends=now + timedelta(seconds=seconds)), None
+        )
+        if problem is not None:
+            raise ValueError(problem.value)
+
     async def _apply(self, change: rig.RigChange) -> None:
         match change:
             case rig.SetClock(offset=offset):
@@ -96,6 +123,10 @@ class RiggedApp(App):
                 self._kill_point = point
             case rig.StopAtPoint(point=point):
                 self._stop_point = point
+            case rig.PlanStay(seconds=seconds):
+                await self._plan_stay(seconds)
+            case rig.RevokePass(held=held):
+                await self._inbox.guests.change(held, PassState.REVOKED, None)
             case rig.SetPhoneLanguages(languages=languages):
                 for phone, language in zip(self._notifications.phones, languages, strict=True):
                     await self._contacts.set_language(phone.name, language)

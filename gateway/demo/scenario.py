@@ -51,6 +51,7 @@ class Expectation(Frozen):
     optional_notifications: frozenset[Notification] = frozenset()  # which the owner may get too, on a slow machine
     sealed_visits: int = 1  # visits and incidents with a sealed folder, each of one part
     further_parts: int = 0  # of all of them together
+    is_filmed: bool = True  # whether the openings of sealed visits are filmed
     cameras_with_gaps: frozenset[str] = frozenset()  # whose films declare gaps
     gateway_deaths: int = 0  # kills
     retailer_state: str | None = "delivered"  # of the delivery, the last that the retailer received

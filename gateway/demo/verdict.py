@@ -197,7 +197,7 @@ def _unfilmed_openings(
     clips = [clip for manifest in manifests for clip in manifest.clips]
     cameras = {*section.film_cameras} - expected.cameras_with_gaps
     for opening in openings:
-        if opening.unlocked_at is None or not expected.sealed_visits:
+        if opening.unlocked_at is None or not expected.sealed_visits or not expected.is_filmed:
             continue
         locked_at = opening.locked_at or opening.opened_at
         for camera in sorted(cameras):

@@ -46,6 +46,7 @@ FAULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "duplicates": ("sends each scan twice", "sends each scan once again"),
     "frozen": ("sends the same picture again and again", "sends live pictures again"),
     "jam": ("jams", "no longer jams"),
+    "keeps": ("accepts each order to delete a code, and keeps the code", "deletes codes again"),
     "late": ("answers late", "answers in time again"),
     "magnet": ("somebody hangs a magnet on the hook", "somebody takes the magnet off the hook"),
     "neighbour_follows": ("a neighbour goes in behind whoever goes in", "no neighbour goes in any more"),
@@ -85,6 +86,7 @@ DEVICE_TEXTS: Mapping[str, Text] = {
     "box-scanner": _("the parcel box's scanner"),
     "matter": _("the Matter lock"),
     "car-modem": _("the car's modem"),
+    "front-keypad": _("the keypad"),
 }
 
 HOUSE_TEXTS: Mapping[str, Text] = {

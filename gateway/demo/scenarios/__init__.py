@@ -11,6 +11,7 @@ from gateway.demo.scenarios import (
     failures,
     fallback,
     fridge,
+    guests,
     killed_ways_in,
     locks,
     matter,
@@ -33,6 +34,7 @@ SCENARIO_GROUPS: Mapping[Text, Sequence[Scenario]] = {
     _("Codes and promises"): promises.SCENARIOS,
     _("People"): people.SCENARIOS,
     _("Receptions"): receptions.SCENARIOS,
+    _("Guests"): guests.SCENARIOS,
     _("Cameras"): cameras.SCENARIOS,
     _("Lock and door"): (*locks.SCENARIOS, *matter.SCENARIOS),
     _("Other ways in"): (

@@ -30,6 +30,18 @@ SCENE_TITLES: Mapping[str, SceneTitle] = {
         name=_("Cold food goes into the fridge"),
         watch=_("the fridge inside: the parcel does not stay on the bench"),
     ),
+    "guest": SceneTitle(
+        name=_("A guest comes in with a pass"),
+        watch=_("nobody rings, and no camera keeps a picture; the code opens nothing after the pass"),
+    ),
+    "guest:code-not-withdrawn": SceneTitle(
+        name=_("A guest's code stays at the keypad"),
+        watch=_("the alarm, and that no parcel is let in until the code is gone"),
+    ),
+    "stay:nothing-filmed": SceneTitle(
+        name=_("While guests stay, nothing is filmed"),
+        watch=_("the courier is refused, and the guest goes in and out without a film"),
+    ),
     "basket": SceneTitle(
         name=_("Each item into the fridge"),
         watch=_("the scanner at the fridge: the retailer reads of each item that it stayed cold"),

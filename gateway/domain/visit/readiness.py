@@ -16,6 +16,7 @@ from gateway.domain.visit.conditions import KINDS
 from gateway.domain.visit.predicates import (
     batteries_at,
     best_route,
+    guest_refusal,
     is_blocked_by_household,
     is_household_present,
     is_unlock_unanswered,
@@ -212,6 +213,8 @@ def _report(step: Step, preflight: Preflight) -> None:
     step.emit(ReportReadiness(delivery=delivery, lacking=_public_conditions(step.state, now_lacking)))
     weak = batteries_at(step.state, BatteryLevel.LOW)
     news, known = _owner_conditions(now_lacking), _owner_conditions(before or ())
+    if guest_refusal(step.state, preflight.delivery, step.now) is not None:
+        news = tuple(word for word in news if not word.startswith("camera:"))  # they are off on purpose
     if (news and news != known) or set(weak) - set(preflight.batteries_to_change):
         step.emit(NotifyOwner(notification=Notification.NOT_READY, delivery=delivery, detail=", ".join((*news, *weak))))
     elif known and not now_lacking:

@@ -37,7 +37,7 @@ key-safe:gateway-killed-before-commit key-safe:gateway-killed-after-commit
 garage:gateway-killed garage:gateway-killed-before-commit garage:gateway-killed-after-commit
 car car:unlocks-all car:no-closing-scan car:moved car:fix-too-old car:elsewhere car:gateway-killed
 car:gateway-killed-after-commit matter-lock matter-lock:asleep concierge:gateway-killed-while-offered
-concierge:gateway-killed-before-confirmation
+concierge:gateway-killed-before-confirmation guest guest:code-not-withdrawn stay:nothing-filmed
 """.split()  # noqa: SIM905 - the list as the promise words it
 
 
