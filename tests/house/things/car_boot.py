@@ -91,7 +91,9 @@ class Car(Thing):
         assert answer.value == "closed", "I10 locked though the boot did not answer closed"
 
     def check_delivered(self) -> None:
-        """Only a scan after the boot was shut says that something was left."""
+        """Only a scan after the boot was shut says that something was left, where no film does."""
+        if self.house.rules.is_filmed:
+            return
         since = self.changed.get("boot", NEVER_S)
         told = [at for at in self.house.looks.left if at >= since]
         assert told or self.is_open, "delivered, and nobody scanned after the boot was shut"

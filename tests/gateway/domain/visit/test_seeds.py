@@ -44,13 +44,14 @@ OF_GUESTS = {Refusal.GUEST_PRESENT, Refusal.REVOKED}  # test_guest_seeds.py
 OF_KEEPERS = {Refusal.KEEPER_NOT_PROVEN, Refusal.KEEPER_NOT_ACCEPTED}
 OF_RETURNS = {Outcome.COLLECTED, Outcome.PARTLY_COLLECTED, Outcome.NOT_COLLECTED}
 OF_OTHER_LIVES = OF_GUESTS | OF_KEEPERS | OF_ROBOTS
+ALARMS_OF_OTHER_WAYS = {AlarmCode.CAR_MOVES_OPEN, AlarmCode.KEY_LATE, AlarmCode.ROBOT_STRANDED}
 MUST_BE_SEEN_AT_A_FRONT_DOOR = {
     "phase ready",
     *(f"phase {phase}" for phase in Phase if phase is not Phase.ADVANCING),  # a front door is one closure
     *(f"refusal {refusal}" for refusal in Refusal if refusal not in {Refusal.NO_RECEIVER, *OF_OTHER_LIVES}),
     *(f"outcome {outcome}" for outcome in Outcome if outcome is not Outcome.REFUSED),  # a refusal is no result
     *(f"with it {collected}" for collected in CollectResult),
-    *(f"alarm {code}" for code in AlarmCode if code not in {*OF_OTHERS, AlarmCode.KEY_LATE, AlarmCode.ROBOT_STRANDED}),
+    *(f"alarm {code}" for code in AlarmCode if code not in OF_OTHERS | ALARMS_OF_OTHER_WAYS),
     *(f"saying {saying}" for saying in Notification if saying not in OF_OTHERS | OF_KEYS),
     *(f"lockup_{result}" for result in LockRequestResult),
     *(f"crash {point}" for point in CRASH_POINTS),
@@ -70,6 +71,7 @@ MUST_BE_SEEN_AT_ANY_ENTRANCE = {
         for code in (
             AlarmCode.BOLT_IN_THE_AIR,
             AlarmCode.CAMERA_LOST,
+            AlarmCode.CAR_MOVES_OPEN,
             AlarmCode.DOOR_FORCED_OPEN,
             AlarmCode.DOOR_LEFT_OPEN,
             AlarmCode.HAND_USE_WHILE_AWAY,
