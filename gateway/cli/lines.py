@@ -21,7 +21,7 @@ COMMANDS_WITHOUT_HOME = frozenset({
     "intercom", "matter", "new",
     "retailer box", "retailer comment", "retailer connect", "retailer end", "retailer facts", "retailer keys",
     "retailer listen", "retailer sandbox", "retailer watch",
-    "schema", "setup", "verify",
+    "schema", "sentences", "setup", "verify",
 })  # fmt: skip
 """The commands that take no `--home`."""
 
