@@ -44,6 +44,7 @@ LOG_TEXTS: Mapping[str, str] = {
     "summary_not_stored": "{entrance}: a summary of readings could not be stored",
     "unlock_held_back": "{entrance}: the unlock was held back[ ({detail})]",
     "wish_not_understood": "{entrance}: a request was not understood",
+    "keypad_full": "{keypad} has no place left for the code of a guest",
     "deadlines_not_stored": "{reception}: times that have passed could not be stored",
     "scan_not_stored": "{reception}: a scan could not be stored",
     # ---- deliveries and parcels

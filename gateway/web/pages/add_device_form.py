@@ -120,6 +120,11 @@ FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
     "content": _fields_of("content", _check("answers", _("Can be asked"), on=True), _HEARTBEAT_FIELD),
     "key": _fields_of("key", _check("answers", _("Can be asked"), on=True), _HEARTBEAT_FIELD),
     "keypad": _fields_of("keypad"),
+    "car": _fields_of(
+        "car",
+        _check("boot_order", _("Its module opens the boot and no other door")),
+        _LATENCY_FIELD,
+    ),
     "camera": _fields_of(
         "camera",
         FormField("url", _("Address of the stream, rtsp:// or rtsps://, without account"), is_required=True),

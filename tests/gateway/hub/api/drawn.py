@@ -1,7 +1,8 @@
 """What schemathesis loads: how it draws what a schema's words alone do not tell it.
 
 An Idempotency-Key names one request, so each that is well formed is a new one here; what the same key does twice is
-tried in test_dispatch.py. A window ends after its start and lies ahead, a delivery is most often announced under the
+tried in test_dispatch.py. A window ends after its start and lies ahead, an item has a limit and a code of its own, a
+delivery is most often announced under the
 connection that there is, and a stream ends at once. Only good requests are so amended: one that is wrong on purpose is
 sent as it was drawn.
 """
@@ -138,6 +139,9 @@ def _amend(body: dict[str, Any]) -> None:
         wanted["window"] = {"start": start.isoformat(), "end": (start + timedelta(hours=2)).isoformat()}
     if isinstance(wanted, dict) and "name" in wanted:
         wanted["name"] = str(uuid4())
+    if isinstance(wanted, dict) and isinstance(wanted.get("items"), list):
+        for number, item in enumerate(wanted["items"]):
+            item |= {"code": f"ITM{number}", "min_celsius": None, "max_celsius": 8.0, "profile": None}
 
 
 @schemathesis.hook
