@@ -32,7 +32,7 @@ REGISTRY = (
         "AnyClosure", REGISTRY_FILE, "from gateway.domain.visit.closures.key_safe",
         "from gateway.domain.visit.closures.hatch import Hatch as Hatch\n",
     ),
-    Row("AnyClosure", REGISTRY_FILE, ', Discriminator("kind")]', " | Hatch"),
+    Row("AnyClosure", REGISTRY_FILE, ', Discriminator("kind")', " | Hatch"),
 )  # fmt: skip
 ROWS = (
     Row("KIND_NAMES", "gateway/config/closure_names.py", LAST_OF_A_TABLE, '    "hatch": _("Hatch"),\n'),

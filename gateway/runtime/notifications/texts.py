@@ -382,7 +382,7 @@ def log_message(message: ComposedMessage, language: Language) -> None:
 def _detail_text(
     about: Notification | AlarmCode, detail: str, language: Language, devices: Mapping[str, str]
 ) -> str:  # fmt: skip
-    if detail in set(Refusal) and about not in _NAMING_PERSON:
+    if detail in set(Refusal) and about not in _NAMING_PERSON and about is not Notification.NOT_READY:
         return REFUSAL_TEXTS[Refusal(detail)].to(language)
     if about is Notification.BATTERY_SOON:
         return battery_text(detail, language, devices)

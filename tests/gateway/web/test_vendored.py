@@ -46,6 +46,7 @@ OURS = {
     "label_camera.js",
     "labels.js",
     "scan.js",
+    *("supervisor.js", "supervisor_key.js", "supervisor_keys.js"),
     "perron.svg",
     "vendored.json",
 }

@@ -9,11 +9,13 @@ from hashlib import sha256
 from pathlib import Path
 from unittest.mock import PropertyMock, patch
 
-from gateway.config.home import BrandKeySection, Home, OperatorSection, PagesSection
+from gateway.config.home import BrandKeySection, GuestsSection, Home, OperatorSection, PagesSection
 from gateway.config.keepers import KeeperSection
 from gateway.config.robots import SupervisorSection
 from gateway.domain.custody import DeclineReason
 from gateway.domain.delivery.barcodes import courier_token_digest
+from gateway.domain.delivery.permission import DAYS
+from gateway.domain.guests.passes import Pass
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.conditions import FridgeReported
 from gateway.domain.visit.conditions.cold_chain import FridgeState
@@ -21,6 +23,7 @@ from gateway.domain.visit.state import Entrance
 from gateway.evidence.archive import _VisitResult
 from gateway.installation.proposal_checks import ProposalRequest
 from gateway.protocol.browser_envelope import Jwk, load_private_key
+from gateway.runtime.guests import NewPass
 from gateway.runtime.notifications import action_links
 from gateway.runtime.own_parcels import ParcelAnnouncement, ParcelView
 from gateway.storage.browsers import EnrolledBrowser
@@ -110,6 +113,8 @@ async def prepare_tour(
     (folder / "ours").mkdir(exist_ok=True)
     (folder / "new").mkdir()
     house = house or home_with_desk(folder / "ours").model_copy(update={"keepers": KEEPERS, **ROBOTS})
+    garage = house.entrances["garage"].model_copy(update={"guests": GuestsSection()})
+    house = house.model_copy(update={"entrances": {**house.entrances, "garage": garage}})
     carrier = min(house.brands["shop"].permission.carriers)
     async with box(folder / "ours", house, time=ManualTime(mono=7300.0)) as made:
         await receive(made.store, make_offer(courier_sha256=DIGEST, carrier=carrier), now=NOW)
@@ -132,7 +137,17 @@ async def prepare_tour(
             await site.site._services.walk_tests.begin("garage", "Ida")  # noqa: SLF001 - as on its page
             await propose_devices(site)
             await enrol_browser(site, guest)
+            await admit_guest(made, guest)
             yield Tour(made, site, await _pages(made, site, f"http://127.0.0.1:{new.plain_port}"))
+
+
+async def admit_guest(made: ShellBox, guest: str) -> None:
+    """A guest has a pass for the garage."""
+    now = made.clock.now().utc
+    for_garage = NewPass(
+        guest=guest, entrances=frozenset({"garage"}), starts=now, ends=now + timedelta(days=2), days=frozenset(DAYS)
+    )
+    assert isinstance(await made.reception.guests.grant(for_garage, "anna"), Pass)
 
 
 async def hold_parcels(desk: DeskBox, carrier: str) -> None:
@@ -256,7 +271,7 @@ async def _pages(made: ShellBox, site: ServedSite, new: str) -> Mapping[str, str
         "/history/{visit}": f"/history/{INCIDENT}",
         "/shared/{token}": await _one_time_link(site, f"/history/{INCIDENT}/share", {"days": "7"}, "/shared/"),
         "/take-over/{token}": f"/take-over/{offered.text}",
-        "/guest/{token}": "/guest/over",
+        "/guest/{token}": made.reception.guests.page(made.store.guests.passes()[0]),
         "/join/{token}": f"/join/{invited.text}",
         "/link/{token}": f"/link/{stop}",
         "/c/{digest}": f"/c/{DIGEST}",

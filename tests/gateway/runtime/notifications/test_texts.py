@@ -144,8 +144,8 @@ def test_what_an_entrance_lacks_is_told_in_words() -> None:
     lacked = missing_conditions(state, cold_delivery(), Now(utc=NOW.utc, trusted=False, mono=0))
     words = {word.partition("/")[2] or word for word in lacked}
     assert {word if word in READINESS_TEXTS else word.partition(":")[0] for word in words} == (
-        # Which robot comes is known only once it is there; of a fridge only the first reason is named
-        set(READINESS_TEXTS) - {BROKER_ACCOUNT, "robot", "fridge_too_cold", "fridge_full"}
+        # Known at the door only: which robot comes, a guest's code; of a fridge only the first reason is named
+        set(READINESS_TEXTS) - {BROKER_ACCOUNT, "robot", "fridge_too_cold", "fridge_full", "code"}
     )
     for word in ("fridge_too_cold", "fridge_full"):
         assert READINESS_TEXTS[word].to("en") in said(Notification.NOT_READY, "en", known(detail=word))
