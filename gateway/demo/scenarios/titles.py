@@ -42,6 +42,30 @@ SCENE_TITLES: Mapping[str, SceneTitle] = {
         name=_("While guests stay, nothing is filmed"),
         watch=_("the courier is refused, and the guest goes in and out without a film"),
     ),
+    "robot": SceneTitle(
+        name=_("A robot brings the parcel"),
+        watch=_("a supervisor says yes on a picture, and the door waits until the robot has left"),
+    ),
+    "robot:no-yes": SceneTitle(
+        name=_("The supervisor says nothing"),
+        watch=_("the robot waits, and without a yes the door stays shut"),
+    ),
+    "robot:old-yes": SceneTitle(
+        name=_("The supervisor's yes is too old"),
+        watch=_("a yes that comes late opens nothing"),
+    ),
+    "robot:stranded": SceneTitle(
+        name=_("The robot stops in the doorway"),
+        watch=_("the alarm, and that nothing is closed while it stands there"),
+    ),
+    "robot:killed": SceneTitle(
+        name=_("The box is killed with a robot inside"),
+        watch=_("it starts again, and waits until the robot has left"),
+    ),
+    "two-robots": SceneTitle(
+        name=_("Two robots at one door"),
+        watch=_("the second one waits until the first has left and the door is locked"),
+    ),
     "basket": SceneTitle(
         name=_("Each item into the fridge"),
         watch=_("the scanner at the fridge: the retailer reads of each item that it stayed cold"),
