@@ -24,6 +24,7 @@ SCENARIOS = Path(__file__).parent / "gateway/demo/test_scenarios.py"
 SEEDED_LIVES = Path(__file__).parent / "gateway/domain/visit/test_seeds.py"
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a place on the machine that runs the tests; folders in it get names of their own
 MAX_NAMED_CHARS = 100  # of a parameter in the name of its test
+MAX_NAMED_BYTES = 24  # the same; a key is longer
 MIN_FREE_BYTES = 2 * 1024**3  # bytes that must be free there; what a test that passed has written is removed at once
 
 
@@ -60,7 +61,8 @@ def pytest_collection() -> Iterator[None]:
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name a long text by its argument: some have random parts, and all workers must have the same names of tests."""
-    return argname if isinstance(val, str | bytes) and len(val) > MAX_NAMED_CHARS else None
+    limit = MAX_NAMED_BYTES if isinstance(val, bytes) else MAX_NAMED_CHARS
+    return argname if isinstance(val, str | bytes) and len(val) > limit else None
 
 
 @pytest.hookimpl(trylast=True)

@@ -114,8 +114,7 @@ def apply_event(step: Step, event: e.Event) -> None:
         case e.Restarted(safe_mode=safe_mode):
             restart.on_restart(step, safe_mode=safe_mode)
         case e.BellPressed():
-            if step.state.visit is None or step.visit.robot is None:  # a robot rings no bell: somebody else did
-                scan.courier_reports_left(step)
+            scan.on_bell(step)
         case e.LockFailed():
             lock_errors.on_failure(step, event)
         case e.Scanned():
@@ -464,8 +463,7 @@ def _locked_again(step: Step) -> None:
 def _handed_to_owner(step: Step) -> None:
     """Admit nobody, film and repeat the alarm until the owner acknowledges; then try to prove everything secured."""
     if step.visit.acknowledged:
-        # The owner looked: no robot stands in the way any longer
-        step.visit = replace(step.visit, acknowledged=False, robot_left=step.visit.robot is not None)
+        step.visit = replace(supervision.owner_looked(step.visit), acknowledged=False)
         transitions.wait_then_lock(step, 0)
     elif step.timer_expired(Timer.ALARM):
         on_route = (step.closure(ident) for ident in reversed(step.visit.route))

@@ -159,6 +159,12 @@ def _hangs_at_next(step: Step, scanner: str) -> bool:
     return at in following and at not in entry.ordered_at and step.is_ordered(at)
 
 
+def on_bell(step: Step) -> None:
+    """Take the bell for "I am out", unless a robot acts: it rings none, so somebody else did."""
+    if step.state.visit is None or step.visit.robot is None:
+        courier_reports_left(step)
+
+
 def courier_reports_left(step: Step) -> None:
     """Record that the courier left: somebody outside rang, or scanned again what was scanned before.
 

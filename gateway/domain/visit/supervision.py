@@ -51,6 +51,11 @@ def on_decision(step: Step, event: OpeningDecided) -> None:
     step.visit = replace(visit, consent=consent)
 
 
+def owner_looked(visit: Visit) -> Visit:
+    """Return the visit after its owner looked after the door: no robot stands in the way any longer."""
+    return replace(visit, robot_left=visit.robot is not None)
+
+
 def on_robot_left(step: Step, event: RobotLeft) -> None:
     """Record that the robot of this visit left; what it carries away was not delivered.
 
