@@ -30,9 +30,11 @@ ACT_TEXTS: Mapping[str, str] = {
     "shut_flap": "shuts the flap of {thing}",
     "come_back": "drives the car back and parks it",
     "drive_away": "drives the car off",
+    "lock_with_key": "locks {thing} with the key",
     "open_boot": "opens {thing}",
     "shut_boot": "pushes {thing} shut",
     "take_key": "takes the key out of {thing}",
+    "unlock_with_key": "unlocks {thing} with the key",
     "take_out": "takes a parcel out of {thing}",
 }
 """What people do to a thing that is a way in: its act (`Thing.ACTS`), in words."""
@@ -50,12 +52,14 @@ FAULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "late": ("answers late", "answers in time again"),
     "magnet": ("somebody hangs a magnet on the hook", "somebody takes the magnet off the hook"),
     "neighbour_follows": ("a neighbour goes in behind whoever goes in", "no neighbour goes in any more"),
+    "no_sky": ("receives no satellites", "receives satellites again"),
     "silent": ("does not answer", "answers again"),
     "stale_fix": ("its last position is a quarter of an hour old", "it knows its position again"),
     "sticks": ("does not let go", "lets go again"),
     "stuck_shut": ("the first order does not open it", "each order opens it again"),
     "throw": ("throws its bolt by itself", "no longer throws its bolt by itself"),
     "unbounded": ("its server repeats an order for longer than it may", "its server repeats no order any more"),
+    "will_not_lock": ("does not lock", "locks again"),
     "wedged": ("somebody wedges it open", "a neighbour takes the wedge out, and it falls shut"),
 }
 """A fault of a thing or of a device: how it begins, and how it ends."""

@@ -222,7 +222,7 @@ async def test_of_two_couriers_at_one_door_each_opens_it_with_his_own_code_only(
         await play.courier.scans(one.courier_code)
         for code in (two.codes[0], two.courier_code):
             await play.thief.scans(code)
-            await play.wait_for_refusal(Refusal.BUSY)
+            await play.watch.wait_for_event("answer", word="wait", refusal=Refusal.BUSY.value)
         await play.wait_for_unlocked()
         await play.courier.goes_in()
         await play.leave_and_seal()

@@ -115,7 +115,8 @@ def _ways_in(plan: DemoPlan) -> Iterator[ClosureDrawn]:
 
 
 def _thing(plan: DemoPlan, closure: AnyClosure) -> str | None:
-    things = (getattr(plan.house.devices[device], "of", None) for device in closure.devices.values())
+    devices = (plan.house.devices.get(device) for device in closure.devices.values())  # others are behind a bridge
+    things = (getattr(device, "of", None) for device in devices)
     return next((thing for thing in things if thing is not None), None)
 
 

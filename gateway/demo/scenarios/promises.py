@@ -6,7 +6,7 @@ from gateway.demo.actors import DEFAULT_PARCEL_CODES
 from gateway.demo.scenario import EXPECT_REFUSED, Expectation, ScenarioList, ScenarioRun
 from gateway.demo.scenarios.homes import with_long_open_limit
 from gateway.domain.delivery.result import Refusal
-from gateway.domain.visit.commands import AlarmCode
+from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.system.i18n import _
 
 SCENARIOS = ScenarioList()
@@ -62,7 +62,11 @@ async def _too_early(play: ScenarioRun) -> None:
     await play.scan_refused_code(parcels.codes[0], Refusal.OUTSIDE_WINDOW)
 
 
-@SCENARIOS.add(_("after the window's end the door stays shut"), _refused(Refusal.EXPIRED, "expired"))
+@SCENARIOS.add(
+    _("after the window's end the door stays shut"),
+    _refused(Refusal.EXPIRED, "expired"),
+    notifications=(Notification.LATE_COURIER,),
+)
 async def _too_late(play: ScenarioRun) -> None:
     parcels = await play.announce_delivery(ends_in=6)
     await play.wait_for_window_end(parcels)

@@ -208,7 +208,7 @@ async def test_whatever_commits_before_the_intent_overtakes_it(
         before, head = store.entrances.state("front"), store.log.head()
         outcome = await store.commit(intent)
         assert isinstance(outcome, FactsChanged)
-        facts = FactsChanged(delivery=visit_delivery(store), stopped=stopped, epoch=epoch, pauses=())
+        facts = FactsChanged(delivery=visit_delivery(store), stopped=stopped, epoch=epoch, pauses=(), stays=())
         assert outcome == facts
         assert outcome.delivery.refusal is refusal
         assert visit_delivery(store).withdrawals_left == 2
