@@ -16,7 +16,6 @@ From TeslaMate's documentation of its MQTT topics.
 
 from collections.abc import Iterable, Mapping
 
-from devices.commands import Command
 from devices.reports import (
     DoorReport,
     DoorState,
@@ -25,12 +24,12 @@ from devices.reports import (
     ParkedReport,
     PositionReport,
     Report,
-    UnreadablePayload,
 )
 from devices.strict_json import MalformedPayload, mapping, number, parse
+from devices.vendors import witness
 from devices.vendors.definition import Definition, FieldDescription
 from devices.vendors.parts import plain_text, unreadable_as_report
-from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
+from devices.vendors.words import NO_DEVICE_REF, DeviceRef, TopicSuffix
 
 ASSUMED_ACCURACY_M = 50.0  # TeslaMate tells no radius; so much is never too little to say that a car is elsewhere
 _WORDS = {"true": True, "false": False}
@@ -75,22 +74,7 @@ def decode_report(suffix: TopicSuffix, payload: bytes, _device_ref: DeviceRef = 
             raise MalformedPayload("the car's boot, locks, gear and location are read, and nothing else")
 
 
-def encode_command(command: Command, _device_ref: DeviceRef) -> Publication:
-    """Raise ValueError: nothing is sent to a witness."""
-    raise ValueError(f"a witness cannot be asked to {type(command).__name__}")
-
-
-def encode_report(report: Report, _device_ref: DeviceRef) -> tuple[Publication, ...]:
-    """Raise ValueError: the simulated house has no such car."""
-    raise ValueError(f"no simulated car says {type(report).__name__} like this")
-
-
-def decode_command(
-    suffix: TopicSuffix, _payload: bytes, _device_ref: DeviceRef = NO_DEVICE_REF
-) -> Command | UnreadablePayload:
-    """Return that nothing is sent to a witness."""
-    return UnreadablePayload(why=f"a witness takes no command on {suffix}")
-
+encode_command, encode_report, decode_command = witness.encode_command, witness.encode_report, witness.decode_command
 
 DEFINITION = Definition(
     name="teslamate",
