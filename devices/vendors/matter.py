@@ -107,7 +107,7 @@ class EndpointId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointLine:
-    """One endpoint as `perron matter` lists it for whoever adds a device; the names are printable."""
+    """One endpoint in the list that `perron matter` publishes for adding devices; the names are printable."""
 
     at: EndpointId
     kinds: tuple[str, ...]

@@ -7,9 +7,8 @@ import asyncio
 import ssl
 from datetime import UTC, datetime
 
-from gateway.system.config_section import ConfigError, describe_read_error, load_key_pair
+from gateway.system.config_section import authority_context, load_key_pair
 from gateway.system.mqtt_settings import BrokerSection
-from gateway.system.regular_file import read_bytes
 
 
 class ClosingTlsSocket(ssl.SSLSocket):
@@ -42,17 +41,11 @@ def tls_context(broker: BrokerSection) -> ssl.SSLContext | None:
     """
     if broker.tls is None:
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # by default it verifies certificate and name
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = authority_context(
+        broker.tls.ca, what=f"the authority of the broker at {broker.host}",
+        todo="Copy authority.pem out of the folder that `perron broker-config` wrote, or correct broker.tls.ca.",
+    )  # fmt: skip
     context.sslsocket_class = ClosingTlsSocket
-    try:
-        context.load_verify_locations(cadata=read_bytes(broker.tls.ca).decode("ascii"))
-    except (OSError, UnicodeDecodeError, ssl.SSLError) as error:
-        why = describe_read_error(error) if not isinstance(error, ssl.SSLError) else "it is not a certificate (PEM)"
-        raise ConfigError(
-            f"{broker.tls.ca}: the authority of the broker at {broker.host} cannot be read ({why}). Copy authority.pem"
-            " out of the folder that `perron broker-config` wrote, or correct broker.tls.ca."
-        ) from error
     if broker.tls.certificate is not None and broker.tls.key is not None:
         load_key_pair(context, broker.tls.certificate, broker.tls.key, section="tls")
     return context

@@ -3,19 +3,27 @@
 import difflib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.system.config_section import PATTERN_MEANINGS, ConfigError, describe_read_error
+from gateway.system.config_section import (
+    PATTERN_MEANINGS,
+    ConfigError,
+    ConfigSection,
+    absolute_paths,
+    describe_read_error,
+)
 from gateway.system.located_yaml import InvalidYaml, Loc, SourcePosition, parse_yaml, position_of
 from gateway.system.regular_file import read_text
 from gateway.system.text import mask_account
 
 M = TypeVar("M", bound=BaseModel)
+P = TypeVar("P", bound=ConfigSection)
+Problem = tuple[Loc, str]  # where in the file, and what is wrong
 
 MAX_SHOWN_PROBLEMS = 10  # problems of one file that are shown at once
 
@@ -33,6 +41,22 @@ def read_model(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M,
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: this file cannot be read ({describe_read_error(error)}). {todo}") from error
     return parse_model(text, path, model, shape)
+
+
+def read_process_file(path: Path, model: type[P], *, name: str, problems: Callable[[P], Iterable[Problem]]) -> P:
+    """Read the configuration of a process beside the gateway, with paths that begin at the folder of the file.
+
+    `perron schema <name>` describes the file. `problems` finds what no field finds by itself.
+
+    Raises:
+        ConfigError: one line a problem, as from `read_model`.
+    """
+    shape = f"this file is written as `key: value` lines: `perron schema {name} --markdown` describes every key."
+    file, document = read_model(path, model, todo="Name another with --config.", shape=shape)
+    wrong = list(problems(file))
+    if wrong:
+        raise config_error(path, document, wrong)
+    return absolute_paths(file, path.resolve().parent)
 
 
 def parse_model(text: str, path: Path, model: type[M], shape: str) -> tuple[M, object]:

@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from gateway.system.addresses import is_host
+from gateway.system.regular_file import read_bytes
 
 
 class ConfigError(Exception):
@@ -27,6 +28,24 @@ class ConfigError(Exception):
 def describe_read_error(error: OSError | UnicodeDecodeError) -> str:
     """Say in a few words why a file cannot be read as text."""
     return (error.strerror or str(error) or "unreadable") if isinstance(error, OSError) else "it is not UTF-8"
+
+
+def authority_context(ca: Path, *, what: str, todo: str) -> ssl.SSLContext:
+    """Return a context for connections to servers with a certificate of this authority, which names their host.
+
+    `ca` is a PEM file; `what` and `todo` begin and end the error's text.
+
+    Raises:
+        ConfigError: the authority cannot be read.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # by default it verifies certificate and name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_verify_locations(cadata=read_bytes(ca).decode("ascii"))
+    except (OSError, UnicodeDecodeError, ssl.SSLError) as error:
+        why = describe_read_error(error) if not isinstance(error, ssl.SSLError) else "it is not a certificate (PEM)"
+        raise ConfigError(f"{ca}: {what} cannot be read ({why}). {todo}") from error
+    return context
 
 
 def load_key_pair(context: ssl.SSLContext, certificate: Path, key: Path, *, section: str) -> None:

@@ -58,6 +58,13 @@ class BrokerSection(ConfigSection):
         return is_loopback_host(self.host)
 
     @property
+    def plain_text_problem(self) -> str | None:
+        """Why a connection without TLS is refused: the broker is on another machine. None: it is not refused."""
+        if self.is_loopback or self.tls is not None:
+            return None
+        return f"{self.host} is not this machine: write `tls: {{ca: ...}}`, or all may read the password."
+
+    @property
     def login(self) -> str | None:
         """The name that is sent; None: the certificate says who we are."""
         by_certificate = self.tls is not None and self.tls.certificate is not None and self.password_file is None

@@ -11,10 +11,10 @@ from pydantic import Field, StringConstraints, model_validator
 
 from gateway.config.fields import DeviceId, Fingerprint
 from gateway.domain.timing import Seconds
-from gateway.system.config_reading import config_error, read_model
-from gateway.system.config_section import ConfigError, ConfigSection, absolute_paths, describe_read_error, explained
+from gateway.system.config_reading import Problem, read_process_file
+from gateway.system.config_section import ConfigError, ConfigSection, authority_context, describe_read_error, explained
 from gateway.system.mqtt_settings import BrokerSection
-from gateway.system.regular_file import read_bytes, read_text
+from gateway.system.regular_file import read_text
 
 _URL = explained(
     r"^https?://[A-Za-z0-9._\[\]:-]{1,200}/?$", "write the address of the intercom, like https://192.168.1.30"
@@ -89,14 +89,7 @@ class IntercomSection(ConfigSection):
             return aiohttp.Fingerprint(bytes.fromhex(self.fingerprint.replace(":", "")))
         if self.ca is None:
             return True
-        try:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # by default it verifies certificate and name
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.load_verify_locations(cadata=read_bytes(self.ca).decode("ascii"))
-        except (OSError, UnicodeDecodeError, ssl.SSLError) as error:
-            why = describe_read_error(error) if not isinstance(error, ssl.SSLError) else "it is no certificate (PEM)"
-            raise ConfigError(f"{self.ca}: the authority cannot be read ({why}). Correct `ca`.") from error
-        return context
+        return authority_context(self.ca, what="the authority", todo="Correct `ca`.")
 
 
 class DoorBirdSection(IntercomSection):
@@ -138,19 +131,11 @@ class IntercomFile(ConfigSection):
 
 def load_intercom_file(path: Path) -> IntercomFile:
     """Read the file, whose relative paths begin at its own folder, or raise ConfigError with one line a problem."""
-    shape = "an intercom is written as `key: value` lines: `perron schema intercom --markdown` describes every key."
-    file, document = read_model(path, IntercomFile, todo="Name another with --config.", shape=shape)
-    wrong = list(_problems(file))
-    if wrong:
-        raise config_error(path, document, wrong)
-    return absolute_paths(file, path.resolve().parent)
+    return read_process_file(path, IntercomFile, name="intercom", problems=_problems)
 
 
-def _problems(file: IntercomFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    if not file.broker.is_loopback and file.broker.tls is None:
-        yield (
-            ("broker", "host"),
-            f"{file.broker.host} is not this machine: write `tls: {{ca: ...}}`, or all may read the password.",
-        )
+def _problems(file: IntercomFile) -> Iterator[Problem]:
+    if problem := file.broker.plain_text_problem:
+        yield ("broker", "host"), problem
     if file.broker.username != file.device:
         yield ("broker", "username"), f"at the house's broker it is its device: `username: {file.device}`."

@@ -14,8 +14,8 @@ from gateway.config.fields import Address, DeviceId, KeyPath, KeyWord
 from gateway.domain.timing import Seconds
 from gateway.integrations.lock_guard.messages import Timing
 from gateway.protocol.ed25519 import PublicKey
-from gateway.system.config_reading import config_error, read_model
-from gateway.system.config_section import ConfigSection, Id, PublicKeyText, Topic, absolute_paths
+from gateway.system.config_reading import Problem, read_process_file
+from gateway.system.config_section import ConfigSection, Id, PublicKeyText, Topic
 from gateway.system.mqtt_settings import BrokerSection
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -156,16 +156,11 @@ class GuardFile(ConfigSection):
 
 def load_guard_file(path: Path) -> GuardFile:
     """Read the file, whose relative paths begin at its own folder, or raise ConfigError with one line a problem."""
-    shape = "a guard is written as `key: value` lines: `perron schema guard --markdown` describes every key."
-    file, document = read_model(path, GuardFile, todo="Name another with --config.", shape=shape)
-    wrong = list(_problems(file))
-    if wrong:
-        raise config_error(path, document, wrong)
-    file = absolute_paths(file, path.resolve().parent)
+    file = read_process_file(path, GuardFile, name="guard", problems=_problems)
     return file.model_copy(update={"folder": file.folder.resolve()})
 
 
-def _problems(file: GuardFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _problems(file: GuardFile) -> Iterator[Problem]:
     lock, door = file.radio.lock, file.radio.door
     if not all(lock.supports(command) for command in _SAMPLE_COMMANDS):
         yield ("radio", "lock", "vendor"), f"a {lock.vendor} device is not a lock that accepts commands and queries."
@@ -179,8 +174,7 @@ def _problems(file: GuardFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
         yield ("radio", "door"), f"{why} name an independent one, or leave it out."
     if file.house.port == file.radio.broker.port and file.house.host == file.radio.broker.host:
         yield ("radio", "broker"), "house and radio name the same broker: the radio needs one of its own."
-    if not file.house.is_loopback and file.house.tls is None:
-        host = file.house.host
-        yield ("house", "host"), f"{host} is not this machine: write `tls: {{ca: ...}}`, or all may read the password."
+    if problem := file.house.plain_text_problem:
+        yield ("house", "host"), problem
     if file.house.username != file.lock:
         yield ("house", "username"), f"on the house's broker the guard is its lock: `username: {file.lock}`."

@@ -9,10 +9,9 @@ from pydantic import Field, StringConstraints, model_validator
 
 from gateway.domain.timing import Seconds
 from gateway.system.addresses import is_loopback_host
-from gateway.system.config_reading import config_error, read_model
-from gateway.system.config_section import ConfigError, ConfigSection, absolute_paths, describe_read_error, explained
+from gateway.system.config_reading import Problem, read_process_file
+from gateway.system.config_section import ConfigSection, authority_context, explained
 from gateway.system.mqtt_settings import BrokerSection
-from gateway.system.regular_file import read_bytes
 
 _URL = explained(
     r"^wss?://[A-Za-z0-9._\[\]:-]{1,200}(/[A-Za-z0-9._/-]{0,100})?$",
@@ -22,7 +21,7 @@ _BASE = explained(r"^[a-z0-9][a-z0-9-]{0,62}$", "a base topic is one word of a-z
 
 
 class MatterServerSection(ConfigSection):
-    """The Matter server. It asks nobody for a password, so only this machine may reach it."""
+    """The Matter server. It has no passwords, so only this machine may connect to it."""
 
     url: Annotated[str, StringConstraints(pattern=_URL)] = "ws://127.0.0.1:5580/ws"
     """Address: of the server's WebSocket. One on another machine needs `wss://`. Example: `ws://127.0.0.1:5580/ws`."""
@@ -61,14 +60,7 @@ class MatterServerSection(ConfigSection):
         """
         if self.ca is None:
             return True
-        try:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # by default it verifies certificate and name
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.load_verify_locations(cadata=read_bytes(self.ca).decode("ascii"))
-        except (OSError, UnicodeDecodeError, ssl.SSLError) as error:
-            why = describe_read_error(error) if not isinstance(error, ssl.SSLError) else "it is no certificate (PEM)"
-            raise ConfigError(f"{self.ca}: the authority cannot be read ({why}). Correct `ca`.") from error
-        return context
+        return authority_context(self.ca, what="the authority", todo="Correct `ca`.")
 
 
 class MatterFile(ConfigSection):
@@ -85,19 +77,11 @@ class MatterFile(ConfigSection):
 
 def load_matter_file(path: Path) -> MatterFile:
     """Read the file, whose relative paths begin at its own folder, or raise ConfigError with one line a problem."""
-    shape = "it is written as `key: value` lines: `perron schema matter --markdown` describes every key."
-    file, document = read_model(path, MatterFile, todo="Name another with --config.", shape=shape)
-    wrong = list(_problems(file))
-    if wrong:
-        raise config_error(path, document, wrong)
-    return absolute_paths(file, path.resolve().parent)
+    return read_process_file(path, MatterFile, name="matter", problems=_problems)
 
 
-def _problems(file: MatterFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    if not file.broker.is_loopback and file.broker.tls is None:
-        yield (
-            ("broker", "host"),
-            f"{file.broker.host} is not this machine: write `tls: {{ca: ...}}`, or all may read the password.",
-        )
+def _problems(file: MatterFile) -> Iterator[Problem]:
+    if problem := file.broker.plain_text_problem:
+        yield ("broker", "host"), problem
     if file.broker.username != file.base:
         yield ("broker", "username"), f"at the house's broker its account is its base topic: `username: {file.base}`."

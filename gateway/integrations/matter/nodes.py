@@ -61,7 +61,7 @@ class Node(Frozen):
 
     @property
     def lines(self) -> tuple[EndpointLine, ...]:
-        """The same, as whoever adds a device reads them."""
+        """The same endpoints, in the form that the pages read."""
         return tuple(
             EndpointLine(
                 at=at, kinds=kinds_of(self.clusters[at.endpoint], lock_features=self.lock_features.get(at.endpoint, 0)),

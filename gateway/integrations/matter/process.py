@@ -485,7 +485,7 @@ class MatterProcess:
             self._mqtt.publish(self._topic(at, letter.suffix), letter.payload, retain=True)
 
     def _say_list(self) -> None:
-        """Publish the endpoints that Perron can use, for whoever adds a device."""
+        """Publish the endpoints that Perron can use, so that discovery offers them."""
         lines = [line for node in self._nodes.values() for line in node.lines]
         listed = matter.write_endpoints(lines[:MAX_LISTED])
         self._mqtt.publish(f"{self._file.base}/{matter.NODES}", listed, retain=True)
