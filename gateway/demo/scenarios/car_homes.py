@@ -21,7 +21,10 @@ SCAN_WITHIN_S = 10.0  # seconds for the closing scan
 
 
 def with_car(plan: DemoPlan, opens: Literal["boot", "car"] = "boot") -> DemoPlan:
-    """A car that stands in its place, with an OVMS module; nothing films it, so the courier scans after closing."""
+    """A car inside its fence, with an OVMS module.
+
+    No camera films it, so the courier scans again after he has closed the boot.
+    """
     section, has_boot_order = plan.section, opens == "boot"
     boot = CarBoot(
         id=CAR,

@@ -5,7 +5,16 @@ from gateway.config.devices import RobotDevice
 from gateway.config.home import BrandKeySection, OperatorSection, PagesSection
 from gateway.config.robots import RobotsSection, SupervisorSection
 from gateway.demo.plan import DemoPlan
-from gateway.demo.robot import KID, OPERATOR, ROBOT_KEY, SUPERVISOR, ZONE, open_robots
+from gateway.demo.robot import (
+    KID,
+    OPERATOR,
+    ROBOT_KEY,
+    SUPERVISOR,
+    ZONE,
+    DemoRobot,
+    DemoSupervisor,
+    open_robots,
+)
 from gateway.demo.scenario import (
     EXPECT_NO_VISIT,
     MOVES_ONCE_IN_AND_OUT,
@@ -52,6 +61,29 @@ def with_robots(plan: DemoPlan) -> DemoPlan:
     )
 
 
+async def _go_in_after_a_yes(play: ScenarioRun, supervisor: DemoSupervisor, robot: DemoRobot) -> None:
+    """The robot asks, the supervisor says yes on a new picture, and the robot puts the parcel down inside."""
+    parcels = await play.announce_delivery(robot=True)
+    await play.courier.does("arrive")
+    await robot.asks(parcels)
+    await play.wait_for_phase(Phase.APPROVING, due=play.timing.ring)
+    play.require(await supervisor.decides(yes=True) == "", "the yes counts")
+    await play.wait_for_unlocked()
+    await robot.waits_for(Grant.GRANTED)
+    await play.courier.goes_in()
+    await robot.drops()
+
+
+async def _leave_unlocked_until_reported(play: ScenarioRun, robot: DemoRobot) -> None:
+    """The door is closed, and nothing is locked before the robot reports that it is out."""
+    await play.courier.does("walk_out", "close")
+    await play.wait_a_moment(play.timing.stable + play.timing.relock + 1)
+    play.require(not play.watch.events("lock"), "nothing is locked while the robot may stand in the way")
+    await robot.leaves()
+    await play.courier.does("leave")
+    await play.wait_for_visit_end()
+
+
 @SCENARIOS.add(
     _("a robot brings the parcel: a supervisor says yes on the live picture, and nothing closes until it is out"),
     EXPECT_SUPERVISED,
@@ -59,15 +91,7 @@ def with_robots(plan: DemoPlan) -> DemoPlan:
 )
 async def _robot(play: ScenarioRun) -> None:
     async with open_robots(play, FIRST) as (supervisor, (robot,)):
-        parcels = await play.announce_delivery(robot=True)
-        await play.courier.does("arrive")
-        await robot.asks(parcels)
-        await play.wait_for_phase(Phase.APPROVING, due=play.timing.ring)
-        play.require(await supervisor.decides(yes=True) == "", "the yes counts")
-        await play.wait_for_unlocked()
-        await robot.waits_for(Grant.GRANTED)
-        await play.courier.goes_in()
-        await robot.drops()
+        await _go_in_after_a_yes(play, supervisor, robot)
         await play.courier.does("walk_out", "close")
         play.require(not play.watch.events("lock"), "nothing is locked before the robot reports that it is out")
         await robot.leaves()
@@ -116,23 +140,10 @@ async def _robot__old_yes(play: ScenarioRun) -> None:
 )
 async def _robot__stranded(play: ScenarioRun) -> None:
     async with open_robots(play, FIRST) as (supervisor, (robot,)):
-        parcels = await play.announce_delivery(robot=True)
-        await play.courier.does("arrive")
-        await robot.asks(parcels)
-        await play.wait_for_phase(Phase.APPROVING, due=play.timing.ring)
-        play.require(await supervisor.decides(yes=True) == "", "the yes counts")
-        await play.wait_for_unlocked()
-        await robot.waits_for(Grant.GRANTED)
-        await play.courier.goes_in()
-        await robot.drops()
+        await _go_in_after_a_yes(play, supervisor, robot)
         await robot.stops()
         await play.wait_for_alarm(AlarmCode.ROBOT_STRANDED)
-        await play.courier.does("walk_out", "close")
-        await play.wait_a_moment(play.timing.stable + play.timing.relock + 1)
-        play.require(not play.watch.events("lock"), "nothing is locked while the robot may stand in the way")
-        await robot.leaves()
-        await play.courier.does("leave")
-        await play.wait_for_visit_end()
+        await _leave_unlocked_until_reported(play, robot)
 
 
 @SCENARIOS.add(
@@ -143,22 +154,9 @@ async def _robot__stranded(play: ScenarioRun) -> None:
 )
 async def _robot__killed(play: ScenarioRun) -> None:
     async with open_robots(play, FIRST) as (supervisor, (robot,)):
-        parcels = await play.announce_delivery(robot=True)
-        await play.courier.does("arrive")
-        await robot.asks(parcels)
-        await play.wait_for_phase(Phase.APPROVING, due=play.timing.ring)
-        play.require(await supervisor.decides(yes=True) == "", "the yes counts")
-        await play.wait_for_unlocked()
-        await robot.waits_for(Grant.GRANTED)
-        await play.courier.goes_in()
-        await robot.drops()
+        await _go_in_after_a_yes(play, supervisor, robot)
         await play.kill_gateway()
-        await play.courier.does("walk_out", "close")
-        await play.wait_a_moment(play.timing.stable + play.timing.relock + 1)
-        play.require(not play.watch.events("lock"), "nothing is locked while the robot may stand in the way")
-        await robot.leaves()
-        await play.courier.does("leave")
-        await play.wait_for_visit_end()
+        await _leave_unlocked_until_reported(play, robot)
 
 
 @SCENARIOS.add(
