@@ -143,7 +143,7 @@ MAX_CODE_NAME_CHARS = 10  # Matter's UserName, the shortest of all vendors
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetCode:
-    """Store a code at a keypad: whoever types it opens the keypad's lock.
+    """Store a code at a keypad. A person who types it opens the lock of the keypad.
 
     `pin`: six digits from 1 to 9, not beginning with 12, which every keypad accepts. `name`: at most
     `MAX_CODE_NAME_CHARS` letters and digits, unique at this keypad. `slot`: the place in the keypad's memory (Matter:

@@ -115,7 +115,7 @@ class SimulatedSignal(SimulatedDevice):
 
 
 class SimulatedSpeaker(SimulatedDevice):
-    """Says what it is told to.
+    """A loudspeaker: it logs each sentence that it is ordered to say.
 
     Faults: dead (says nothing).
     """

@@ -1,4 +1,4 @@
-"""Simulates the keypad of the front door's lock: a memory of codes, which opens the door to whoever types one."""
+"""Simulates the keypad of the front door's lock: it stores codes, and unlocks the door when a person types one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -22,7 +22,7 @@ CONTROLLER = 112_233  # the node id of python-matter-server
 FABRIC = 1
 LOCK_FEATURES = 0x2581  # PIN, remote access, users, year-day schedules, Aliro
 OTHER_NODE, OTHER_FABRIC = 4_660, 2  # the maker's app
-INTERACTION_S = 13.0  # seconds for which the server repeats an announcement if nobody bounds it; measured
+INTERACTION_S = 13.0  # seconds for which the server repeats an announcement without `interaction_timeout_ms`; measured
 REPORT_DELAY_S = 0.05  # from a command's answer to what the subscription reports; measured
 LOCK_ENDPOINT = CONTACT_ENDPOINT = 1
 BATTERY_HALVES = 168  # of 200

@@ -1,4 +1,4 @@
-"""`perron sentences`: what a loudspeaker at the door says, for whoever makes the recordings."""
+"""`perron sentences`: prints what a loudspeaker at the door says, so that somebody can record it."""
 
 from typing import Annotated
 

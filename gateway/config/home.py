@@ -242,7 +242,7 @@ class EntranceSection(ConfigSection):
 
     @property
     def closure_devices(self) -> tuple[str, ...]:
-        """The devices that open a closure, sense one, or bear witness against it, each once."""
+        """The devices that open a closure, sense one, or are witnesses of one, each once."""
         short = (device for device in (self.lock, self.door) if device is not None)
         further = (
             device for closure in self.closures for device in (*closure.devices.values(), *closure.witness_devices)

@@ -230,7 +230,7 @@ def _check_section_of_closure(home: Home, here: tuple[str | int, ...], closure: 
 
 
 def _check_witnesses(home: Home, here: tuple[str | int, ...], closure: AnyClosure) -> Iterator[ConfigProblem]:
-    """Check what the closure itself says against its devices, and the devices that bear witness about it."""
+    """Check what the closure itself says against its devices and its witnesses."""
     if (problem := with_device_facts(closure, home.devices).problem()) is not None:
         field, text = problem
         yield ConfigProblem((*here, field), f"{text}.")

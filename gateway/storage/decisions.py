@@ -182,7 +182,9 @@ def _holding(stays: Collection[StayPeriod], step: StoredDecision) -> frozenset[S
 def _facts_in_visit(
     db: Database, reserve: c.ReserveOpening, step: StoredDecision, house: DeliveryContext
 ) -> VisitDelivery:
-    """Return what a visit is under, as it stands now. A visit on its way has its opening and its withdrawal reserved.
+    """Return the delivery or pass of a visit as the store has it now.
+
+    A visit on its way has its opening and its withdrawal reserved.
 
     Raises:
         LookupError: there is no such delivery or pass.
@@ -199,7 +201,7 @@ def _facts_in_visit(
 
 
 def _holder(visit: Visit) -> str | None:
-    """Return who acts, as the log has it; None: whoever the entrance is for."""
+    """Return who acts, in the log's words; None: the holder that the entrance has."""
     if visit.robot is not None:
         return f"{ROBOT}{visit.robot}"
     return f"{KEEPER}{visit.holder}" if visit.holder else None

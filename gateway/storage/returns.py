@@ -12,7 +12,7 @@ MAX_PLACE_LENGTH = 120  # characters of the household's words
 
 
 class PreparedReturn(Frozen):
-    """The household's word about the parcels of one delivery that are to be collected."""
+    """What the household said about the parcels of one delivery that a courier is to collect."""
 
     delivery: str
     lies: str  # where they lie, in the household's own words; may be empty

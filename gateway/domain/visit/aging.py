@@ -18,7 +18,10 @@ TOGETHER_S = 1.0  # seconds: queries that are due so soon after another one go w
 
 
 def present_value(sensor: Sensor, value: str, age_s: float | None) -> str:
-    """Return what a report says of now: a good value that was measured too long ago says nothing; bad news counts."""
+    """Return the value of a report, or unknown if it is a good value that was measured too long ago.
+
+    A bad value counts at any age.
+    """
     is_too_old = sensor.max_age_s is not None and (age_s or 0.0) > sensor.max_age_s
     return UNKNOWN if is_too_old and value in sensor.needs_answer else value
 

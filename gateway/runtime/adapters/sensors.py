@@ -45,7 +45,7 @@ def sensor_events(
     report: r.Report,
     context: e.ReportContext,
 ) -> Iterator[e.SensorReported]:
-    """Yield the event of each sensor that this device serves, or bears witness about, and that the report is about.
+    """Yield the event of each sensor that the report is about and that this device serves or is a witness of.
 
     A position becomes the closure's own word for it here: coordinates go no further.
     """

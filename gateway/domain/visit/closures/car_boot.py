@@ -166,7 +166,7 @@ class CarBoot(Closure):
                 return Verdict.AGAIN if view.is_over or view.run.jammed else Verdict.WAIT
 
     def detect(self, view: View) -> Next | AlarmCode:
-        """Ask an open car again and again whether it still stands there; bad news needs no question."""
+        """Query an open car repeatedly whether it still stands there; a bad value counts without a query."""
         if not self.opened(view):
             return Verdict.NOTHING
         if view.value("parked") == DRIVING or view.value("place") == AWAY:

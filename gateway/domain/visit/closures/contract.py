@@ -348,7 +348,7 @@ class Closure(BaseModel, ABC):
 
     @property
     def witness_devices(self) -> tuple[str, ...]:
-        """The further devices whose bad news about its sensors counts, and whose good news does not."""
+        """The further devices whose bad values count for its sensors; their good values never count."""
         return ()
 
     @property
