@@ -20,7 +20,7 @@ from gateway.config.devices import KeypadDevice
 from gateway.config.home import Home
 from gateway.config.topics import device_topic
 from gateway.domain.frozen import Frozen
-from gateway.domain.guests.provisioning import Do, PassCode, Progress, advance, code_times, on_report
+from gateway.domain.guests.provisioning import CodeState, Do, PassCode, Progress, advance, code_times, on_report
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
@@ -40,10 +40,11 @@ ORDER_LIFE_S = 30  # seconds after which the broker drops an order that no keypa
 
 
 class _Query(Frozen):
-    """A query about one code. `code` is the code's id, `at` is monotonic."""
+    """A query about one code. `code` is the code's id, `state` its state when it was asked, `at` is monotonic."""
 
     number: int
     code: str
+    state: CodeState
     at: float
 
 
@@ -71,12 +72,12 @@ class KeypadCodes:
             )
             for keypad in self.devices
         }
-        self._progress: dict[str, Progress] = {}
+        self._progress: dict[str, tuple[CodeState, Progress]] = {}
         self._session: int | None = None
         self._queries = 0
         self._asked: dict[str, _Query] = {}  # keypad -> its newest query that was not answered
         self._reported: dict[str, bool] = {}  # keypad -> what its entrances heard last
-        self._answered: list[tuple[str, r.CodesReport]] = []  # code -> the answer to its query
+        self._answered: list[tuple[_Query, r.CodesReport]] = []
         self._wake = asyncio.Event()
 
     def on_connected(self, session: int) -> None:
@@ -102,7 +103,7 @@ class KeypadCodes:
         if not self._answers(asked, channel, incoming, reports, correlates=section.definition.correlates):
             return
         del self._asked[device]
-        self._answered.append((asked.code, codes))
+        self._answered.append((asked, codes))
         self._wake.set()
 
     def _answers(
@@ -132,7 +133,7 @@ class KeypadCodes:
                 continue
 
     async def _advance_all(self) -> None:
-        answered, now = dict(self._answered), self.clock.now()
+        answered, now = {(asked.code, asked.state): report for asked, report in self._answered}, self.clock.now()
         self._answered.clear()
         for code in self.store.guests.live_codes():
             section = self.devices.get(code.keypad)
@@ -140,13 +141,16 @@ class KeypadCodes:
             if facts is None:
                 continue
             try:
-                await self._advance(code, facts, answered.get(code.id), now)
+                await self._advance(code, facts, answered.get((code.id, code.state)), now)
             except StoreFailed as failure:  # nothing is sent that is not stored: the next look tries it again
                 log.error("code_not_stored", keypad=code.keypad, why=str(failure))
         self._report_strays(now)
 
     async def _advance(self, code: PassCode, facts: KeypadFacts, report: r.CodesReport | None, now: Now) -> None:
-        before, progress = code, self._progress.get(code.id, Progress())
+        known, progress = self._progress.get(code.id, (code.state, Progress()))
+        if known is not code.state:  # it was revoked meanwhile
+            progress = Progress()
+        before = code
         if report is not None:
             code, progress = on_report(code, progress, facts, report)
         do = None
@@ -155,16 +159,15 @@ class KeypadCodes:
             is_busy = do is Do.QUERY and self._is_asked_for_another(code, now)
             progress, do = (progress, None) if is_busy else (further, do)
         if code != before:
-            alarm = do is Do.ALARM
-            number = await self.store.guests.save_code_at(
-                code, now, alarm_at=self._entrances[code.keypad][:1] if alarm else ()
-            )
-            if alarm and number is not None:
+            alarm = self._entrances[code.keypad][:1] if do is Do.ALARM else ()
+            saved = await self.store.guests.save_code_at(code, now, before=before, alarm_at=alarm)
+            if not saved.is_stored:
+                return  # it was revoked while others were stored: the next look takes it as it is now
+            if saved.message is not None:
                 command = c.RaiseAlarm(code=c.AlarmCode.CODE_STILL_VALID, detail=code.keypad)
-                entrance = self._entrances[code.keypad][0]
-                self.outbox.notify_of_delivery(command, entrance, now, message=number, delivery=None)
+                self.outbox.notify_of_delivery(command, alarm[0], now, message=saved.message, delivery=None)
             self.on_change()
-        self._progress[code.id] = progress
+        self._progress[code.id] = (code.state, progress)
         if do is not None and do is not Do.ALARM:
             self._perform(code, facts, do)
 
@@ -190,7 +193,9 @@ class KeypadCodes:
             case Do.QUERY:
                 self._queries += 1
                 mark = self._mark(self._queries)
-                self._asked[code.keypad] = _Query(number=self._queries, code=code.id, at=self.clock.now().mono)
+                self._asked[code.keypad] = _Query(
+                    number=self._queries, code=code.id, state=code.state, at=self.clock.now().mono
+                )
                 self._send(code.keypad, d.QueryCodes(slot=number, echo=mark.decode()), mark)
             case _:
                 pass

@@ -12,7 +12,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery
-from gateway.domain.frozen import replace
+from gateway.domain.frozen import Frozen, replace
 from gateway.domain.guests.passes import (
     Pass,
     PassProblem,
@@ -209,16 +209,23 @@ def add_code(db: Database, new: PassCode, now: Now) -> None:
     db.log("pass_code", now.utc, _logged_code(new))
 
 
-def save_code(db: Database, code: PassCode, now: Now) -> None:
-    """Store how far a code is; its PIN is forgotten once it is proven gone."""
+def save_code(db: Database, code: PassCode, now: Now, *, before: PassCode | None = None) -> bool:
+    """Store how far a code is; its PIN is forgotten once it is proven gone.
+
+    With `before`, only if it still is as it was then, so that a revocation meanwhile is not undone. Return whether it
+    was stored.
+    """
     pin = "" if code.state is CodeState.WITHDRAWN else code.pin
-    before = db.value(str, "SELECT state FROM pass_code WHERE id = ?", (code.id,))
+    stored = next(iter(_codes(db, "WHERE id = ?", (code.id,))), None)
+    if stored is None or (before is not None and (stored.state, stored.ends) != (before.state, before.ends)):
+        return False
     db.execute(
         "UPDATE pass_code SET state = ?, number = ?, ends = ?, is_alarmed = ?, pin = ? WHERE id = ?",
         (code.state, code.number, code.ends, code.is_alarmed, pin, code.id),
     )
-    if before != code.state:
+    if stored.state is not code.state:
         db.log("pass_code", now.utc, _logged_code(code))
+    return True
 
 
 def guest_key(db: Database) -> bytes:
@@ -226,13 +233,24 @@ def guest_key(db: Database) -> bytes:
     return hmac.new(code_key(db), b"guests", sha256).digest()
 
 
-def save_code_at(db: Database, code: PassCode, now: Now, *, alarm_at: Sequence[str] = ()) -> int | None:
-    """Store how far a code is, with the message of its alarm at an entrance, if there is one; return its number."""
-    save_code(db, code, now)
+class SavedCode(Frozen):
+    """Whether a code was stored, and the number of the message about its alarm, if there is one."""
+
+    is_stored: bool
+    message: int | None = None
+
+
+def save_code_at(
+    db: Database, code: PassCode, now: Now, *, before: PassCode, alarm_at: Sequence[str] = ()
+) -> SavedCode:
+    """Store how far a code is (`save_code`), with the message of its alarm at an entrance."""
+    if not save_code(db, code, now, before=before):
+        return SavedCode(is_stored=False)
+    message = None
     for entrance in alarm_at:
         command = encode(RaiseAlarm(code=AlarmCode.CODE_STILL_VALID, detail=code.keypad), "command")
-        return queue_message(db, entrance, None, json.dumps(command).encode(), now)
-    return None
+        message = queue_message(db, entrance, None, json.dumps(command).encode(), now)
+    return SavedCode(is_stored=True, message=message)
 
 
 def codes_of(db: Database, held: str) -> tuple[PassCode, ...]:

@@ -132,6 +132,27 @@ MUTANTS = (
         tests=(PROVISIONING, RUNTIME),
     ),
     Mutant(
+        name="a code that is revoked waits for trusted time",
+        file="gateway/domain/guests/provisioning.py",
+        old="return replace(code, state=state, ends=min(code.ends, now.utc))",
+        new="return replace(code, ends=min(code.ends, now.utc))",
+        tests=(PROVISIONING, RUNTIME),
+    ),
+    Mutant(
+        name="an answer that is stored late undoes a revocation",
+        file="gateway/storage/guests.py",
+        old="if stored is None or (before is not None and (stored.state, stored.ends) != (before.state, before.ends)):",
+        new="if stored is None:",
+        tests=(RUNTIME,),
+    ),
+    Mutant(
+        name="an answer of before the revocation proves the code gone",
+        file="gateway/runtime/keypad_codes.py",
+        old="await self._advance(code, facts, answered.get((code.id, code.state)), now)",
+        new="await self._advance(code, facts, {one: it for (one, _), it in answered.items()}.get(code.id), now)",
+        tests=(RUNTIME,),
+    ),
+    Mutant(
         name="what the broker stored about a keypad proves something",
         file="gateway/runtime/keypad_codes.py",
         old="if codes is None or asked is None or incoming.retain:",

@@ -62,7 +62,10 @@ class PassCode(Frozen):
 
 
 class Progress(Frozen):
-    """What is known of a code in this run of the gateway only: after a restart everything is asked anew."""
+    """What is known of a code in its state, in this run of the gateway only: after a restart everything is asked anew.
+
+    Another state begins with another progress: what was asked before an order to delete proves nothing about it.
+    """
 
     ordered_at: float | None = None  # monotonic: the newest order; None: none in this run
     queried_at: float | None = None  # the newest query that was not answered
@@ -79,7 +82,10 @@ class Do(StrEnum):
 
 
 def advance(code: PassCode, progress: Progress, facts: KeypadFacts, now: Now) -> tuple[PassCode, Progress, Do | None]:
-    """Return the code's next state by the time alone, and what to do. Without trusted time nothing begins or ends."""
+    """Return the code's next state by the time alone, and what to do.
+
+    Without trusted time nothing begins, and nothing ends by the time; a code that was revoked goes all the same.
+    """
     if code.state is CodeState.WITHDRAWN:
         return code, progress, None
     is_over = now.trusted and now.utc >= code.ends
@@ -175,8 +181,10 @@ def code_times(code: PassCode, facts: KeypadFacts) -> tuple[datetime | None, dat
 
 
 def revoke(code: PassCode, now: Now) -> PassCode:
-    """Return the code of a pass that ends now: it has to go at once."""
-    return replace(code, ends=min(code.ends, now.utc))
+    """Return the code of a pass that ends now: it has to go at once, and no trusted time is needed for that."""
+    is_nowhere = code.state in (CodeState.WANTED, CodeState.WITHDRAWN)
+    state = CodeState.WITHDRAWN if is_nowhere else CodeState.WITHDRAWING
+    return replace(code, state=state, ends=min(code.ends, now.utc))
 
 
 def free_slot(slots: tuple[int, int], taken: frozenset[int]) -> int | None:

@@ -256,6 +256,41 @@ async def test_a_code_is_given_and_withdrawn_by_read_back_and_its_pin_is_forgott
     assert (gone.pin, len(code.pin)) == ("", 6)
 
 
+async def test_a_pass_that_is_withdrawn_without_trusted_time_leaves_the_keypad_at_once(pad: Keypad) -> None:
+    held = await granted(pad.made)
+    for _ in range(3):
+        await pad.step()
+    read = pad.made.clock.now
+    pad.made.clock.now = lambda: replace(read(), trusted=False)  # type: ignore[method-assign]  # its clock is not set
+    await pad.made.reception.guests.change(held.id, PassState.REVOKED, "anna")
+    await pad.step()
+    assert pad.stored == {}, "the order to delete leaves at the next look"
+    for _ in range(2):
+        await pad.step()
+    assert pad.state() is CodeState.WITHDRAWN
+
+
+async def test_an_answer_of_before_the_withdrawal_proves_nothing_about_it(pad: Keypad) -> None:
+    held = await granted(pad.made)
+    await pad.step()
+    pad.is_deaf = True
+    await pad.step()  # asked whether it has the code, and answers late
+    pad.answers(CodesReport(codes=(), is_complete=True), b"1:1")  # not yet: the order to store it is on its way
+    await pad.made.reception.guests.change(held.id, PassState.REVOKED, "anna")
+    await pad.step()
+    assert pad.state() is CodeState.WITHDRAWING
+
+
+async def test_a_withdrawal_while_the_box_stores_an_answer_is_not_undone(pad: Keypad) -> None:
+    held = await granted(pad.made)
+    await pad.step()
+    (before,) = pad.made.store.guests.live_codes()
+    await pad.made.reception.guests.change(held.id, PassState.REVOKED, "anna")
+    proven = replace(before, state=CodeState.PROVEN)
+    saved = await pad.made.store.guests.save_code_at(proven, pad.made.clock.now(), before=before)
+    assert (saved.is_stored, pad.state()) == (False, CodeState.WITHDRAWING)
+
+
 async def test_a_keypad_that_keeps_the_code_is_an_alarm_and_closes_the_entrance_to_couriers(pad: Keypad) -> None:
     held = await granted(pad.made)
     for _ in range(3):

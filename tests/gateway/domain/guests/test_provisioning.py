@@ -112,6 +112,27 @@ def test_a_pass_that_is_withdrawn_before_its_code_was_sent_leaves_nothing_to_rea
     assert advance(code, Progress(), PLAIN, at(START - timedelta(days=2)))[0].state is CodeState.WITHDRAWN
 
 
+@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize(
+    ("state", "becomes"),
+    [
+        (CodeState.WANTED, CodeState.WITHDRAWN),
+        (CodeState.SET, CodeState.WITHDRAWING),
+        (CodeState.PROVEN, CodeState.WITHDRAWING),
+        (CodeState.WITHDRAWING, CodeState.WITHDRAWING),
+        (CodeState.WITHDRAWN, CodeState.WITHDRAWN),
+    ],
+)
+def test_a_code_that_is_revoked_is_deleted_at_once_also_without_trusted_time(
+    state: CodeState, becomes: CodeState, *, trusted: bool
+) -> None:
+    now = at(datetime(1970, 1, 1, tzinfo=UTC), trusted=trusted)  # what a box's clock may say after a power cut
+    code = revoke(replace(CODE, state=state), now)
+    assert code.state is becomes
+    do = advance(code, Progress(), PLAIN, now)[2]
+    assert do is (Do.CLEAR if becomes is CodeState.WITHDRAWING else None)
+
+
 def test_a_keypad_that_numbers_its_codes_itself_names_the_one_to_delete() -> None:
     code = replace(CODE, state=CodeState.WITHDRAWING, number=None)
     assert advance(code, Progress(), CHOOSES, at(END))[2] is Do.QUERY
