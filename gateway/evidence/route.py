@@ -19,6 +19,7 @@ from gateway.domain.visit.closures import KINDS
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE, UNKNOWN, Closure, Fact, View
 from gateway.domain.visit.state import Evidence, Phase
 from gateway.evidence.collected import CollectedParcels, collected_parcels
+from gateway.evidence.permits import MAX_PERMITS, OpeningPermit, PermitFault, read_permits
 from gateway.protocol.cold_chain import ColdChainAccount, read_cold_chain
 from gateway.protocol.key_custody import COURIER, KEEPER, key_custody
 from gateway.protocol.signed_document import CanonicalModel
@@ -130,6 +131,7 @@ class RouteAccount(CanonicalModel):
     place: DeliveryPlace | None = None  # None: an incident, or a reception
     collected: CollectedParcels | None = None  # since version 5; None: nothing was to be collected, or nobody knows
     cold_chain: ColdChainAccount | None = None  # since version 5; None: no items with limits, or nothing was opened
+    permits: Annotated[tuple[OpeningPermit, ...], Field(max_length=MAX_PERMITS)] = ()  # since version 6
 
 
 # ---- rows of the log -------------------------------------------------------------------------------------------------
@@ -292,7 +294,7 @@ class RouteReading(Frozen):
 
     `unexplained`: closures that the log orders open and that are on no route: the visit began under a release whose log
     has no route. `unreadable`: the number of orders that are not as in the format. `orders`, `last_orders`, `intents`,
-    `at_end` and `kinds` are by closure.
+    `at_end` and `kinds` are by closure. `permit_faults`: what is wrong with the yes of an opening.
     """
 
     account: RouteAccount
@@ -304,7 +306,8 @@ class RouteReading(Frozen):
     at_orders: tuple[ProofAtOrder, ...]
     at_end: Mapping[str, Mapping[str, StandingAnswer]]
     kinds: Mapping[str, Closure | None]
-    went_back: bool  # the box's clock went back, or was not trusted, in the rows of the visit
+    permit_faults: tuple[PermitFault, ...]
+    went_back: bool  # the box's clock went back, was not trusted, or a yes was used when it was not valid
     is_incomplete: bool  # the disk failed during the visit
 
 
@@ -509,6 +512,7 @@ class _Reader:
 
     def reading(self, bodies: tuple[object, ...]) -> RouteReading:
         at, at_end = self.claimed or (None, {})
+        supervised = read_permits(bodies)
         closures = tuple(self._closure(tracked, at, at_end) for tracked in self.tracked.values())
         parcels = tuple(_parcel_steps(bodies))
         holder = None if self.route is None else self.route.holder
@@ -531,8 +535,10 @@ class _Reader:
             else DeliveryPlace(id=self.route.place, alternative=self.route.alternative),
             collected=collected_parcels(bodies),
             cold_chain=read_cold_chain(bodies),
+            permits=supervised.permits,
         )
         went_back = not self.all_trusted or any(later < earlier for earlier, later in pairwise(self.times))
+        went_back = went_back or any(fault.is_time for fault in supervised.faults)
         return RouteReading(
             account=account,
             unexplained=tuple(self.unexplained),
@@ -543,6 +549,7 @@ class _Reader:
             at_orders=tuple(self.at_orders),
             at_end=at_end,
             kinds={ident: tracked.kind for ident, tracked in self.tracked.items()},
+            permit_faults=supervised.faults,
             went_back=went_back,
             is_incomplete=self.is_incomplete,
         )

@@ -38,6 +38,7 @@ def check_route(told: RouteAccount, reading: RouteReading, *, name: str) -> None
     if has_times:
         _check_times(told)
     _check_orders(reading, has_times=has_times)
+    _check_permits(reading, has_times=has_times)
     for closure in told.route:
         if closure.secured is not None:
             _check_proven(closure, reading)
@@ -166,6 +167,15 @@ def _why_not_passed(proof: ProofAtOrder, reading: RouteReading, *, has_times: bo
         if has_times and asked is not None and asked - proof.ordered.at < life:
             return f"{role} was queried at {_clock(asked)}, less than {life.total_seconds():g} s after the order"
     return None
+
+
+def _check_permits(reading: RouteReading, *, has_times: bool) -> None:
+    """Check that each opening which needs a yes had one of its own."""
+    for fault in reading.permit_faults:
+        is_excused = (fault.is_missing and reading.is_incomplete) or (fault.is_time and not has_times)
+        if not is_excused:
+            where = f"{fault.closure} was opened, but {fault.reason}"
+            raise ProofDefect(ProofProblem.OPENING_UNPERMITTED, where)
 
 
 # ---- secured ---------------------------------------------------------------------------------------------------------

@@ -87,6 +87,11 @@ class ProofProblem(StrEnum):
         _("a closure is stated as secured without the answers that prove it"),
         _BOX_CONTRADICTS,
     )
+    OPENING_UNPERMITTED = (
+        "opening_unpermitted",
+        _("something was opened without the supervisor's yes that it needs"),
+        _BOX_CONTRADICTS,
+    )
     FILM_MISSING = "film_missing", _("a film is missing without a declared gap"), _USE_COPY
     FILM_CHANGED = "film_changed", _("the film was changed")
     FILM_CUT = "film_cut", _("the end of the film is missing")

@@ -135,6 +135,7 @@ class SupervisionDesk:
             e.OpeningDecided(
                 visit=claims.visit, closure=claims.closure, yes=claims.yes, by=who.supervisor, issued=claims.issued,
                 expires=claims.expires, message_sha256=sha256(token).hexdigest(),
+                picture_sha256=claims.picture_sha256 or "",
             )
         )  # fmt: skip
         return None

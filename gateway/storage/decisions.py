@@ -114,6 +114,7 @@ def _begun_route(decision: StoredDecision, key: bytes) -> dict[str, Json]:
         "holder": _holder(visit) or somebody,
         "closures": closures,
         "parcels": tuple(sorted(code_digest(parcel, key) for parcel in visit.parcels)),
+        **({"yes_each": True} if visit.delivery.yes_each else {}),
         **_begun_items(decision, key),
     }  # fmt: skip
     return {"route": route}

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from . import proof_permits
+
 Object = dict[str, Any]
 Wrong = tuple[str, str]
 FIELDS = ("route", "evidence", "holder", "marks", "custody", "place")
@@ -400,6 +402,12 @@ def first_wrong(told: Object, rows: list[Any]) -> Wrong | None:
         counts = not (stepped if why.startswith("time:") else reading.incomplete and why.startswith("lacks"))
         if counts:
             return "route_order", f"{later}, and {name}: {why}"
+    permits, faults = proof_permits.read(rows)
+    if told.get("permits", []) != permits:
+        return "route_differs", "permits"
+    for closure_name, why, excuse in faults:
+        if not (excuse == "missing" and reading.incomplete) and not (excuse == "time" and stepped):
+            return "opening_unpermitted", f"{closure_name}: {why}"
     for one in told["route"]:
         closure = reading.closures[one["closure"]]
         if one["secured"] is None or reading.claimed is None:

@@ -241,11 +241,12 @@ def manifest(case: ProofCase, part: int) -> tuple[Object, str]:
     try:
         found = parse_json(data)
         version = found.get("version")
-        if found.get("kind") == "perron manifest" and isinstance(version, int) and version > 5:
+        if found.get("kind") == "perron manifest" and isinstance(version, int) and version > 6:
             raise WrongError("manifest_newer", f"{name} is of version {version}")
-        keys = FIRST_KEYS | ({"receipt_sha256"} if version in (2, 3, 4, 5) else set())
-        keys |= (ROUTE if version in (3, 4, 5) else set()) | ({"names"} if version in (4, 5) else set())
-        keys |= {"collected", "cold_chain"} if version == 5 else set()
+        keys = FIRST_KEYS | ({"receipt_sha256"} if version in (2, 3, 4, 5, 6) else set())
+        keys |= (ROUTE if version in (3, 4, 5, 6) else set()) | ({"names"} if version in (4, 5, 6) else set())
+        keys |= {"collected", "cold_chain"} if version in (5, 6) else set()
+        keys |= {"permits"} if version == 6 else set()
         found = read_canonical(data, frozenset(keys))
         well_formed(found)
     except (ValueError, TypeError, KeyError, AttributeError) as failure:
@@ -268,7 +269,7 @@ def well_formed(found: Object) -> None:
     files = [name for clip in found["clips"] for name in (clip["file"], clip["sidecar"]) if name is not None]
     good = (
         found["kind"] == "perron manifest"
-        and found["version"] in (1, 2, 3, 4, 5)
+        and found["version"] in (1, 2, 3, 4, 5, 6)
         and 1 <= found["part"] <= 1000
         and (found["part"] == 1) == (found["previous_sha256"] is None)
         and (found.get("receipt_sha256") is None or found["part"] == 1)

@@ -12,7 +12,37 @@ SUPERVISION, PREDICATES = "gateway/domain/visit/supervision.py", "gateway/domain
 TRANSITIONS, DECIDE = "gateway/domain/visit/transitions.py", "gateway/domain/visit/decide.py"
 STATE, FIT = "gateway/domain/visit/state.py", "gateway/domain/visit/conditions/robot_fit.py"
 
+PERMITS, PERMIT_TESTS = "gateway/evidence/permits.py", "tests/gateway/evidence/test_permits.py"
+
 MUTANTS = (
+    Mutant(
+        name="a proof may use a yes to another opening",
+        file=PERMITS,
+        old="if (found.visit, found.closure) != (reserve.visit, closure):",
+        new="if found.visit != reserve.visit:",
+        tests=(PERMIT_TESTS,),
+    ),
+    Mutant(
+        name="a proof may use a yes twice",
+        file=PERMITS,
+        old="if reserve.permit in self.used:",
+        new="if closure in self.used:",
+        tests=(PERMIT_TESTS,),
+    ),
+    Mutant(
+        name="a proof may use a yes that a no took back",
+        file=PERMITS,
+        old="if found.message_sha256 in self.withdrawn:",
+        new="if closure in self.withdrawn:",
+        tests=(PERMIT_TESTS,),
+    ),
+    Mutant(
+        name="a verifier does not look at the yes",
+        file="gateway/evidence/route_check.py",
+        old="        if not is_excused:",
+        new="        if not is_excused and fault.is_missing and fault.is_time:",
+        tests=(PERMIT_TESTS,),
+    ),
     Mutant(
         name="a yes counts for ever",
         file=SUPERVISION,

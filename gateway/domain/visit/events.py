@@ -183,6 +183,7 @@ class OpeningDecided(Frozen):
     issued: datetime
     expires: datetime
     message_sha256: str  # of the signed message
+    picture_sha256: str = ""  # of the picture that a yes names; a no has none
 
 
 class RobotLeft(Frozen):

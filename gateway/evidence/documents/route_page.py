@@ -1,6 +1,7 @@
 """Draws the third page of a visit's report: each closure of the way in, the key, and who received what.
 
-A report has this page if the route has more than one door, or if the proof has a custody. All data is from the
+A report has this page if the route has more than one door, if a supervisor permitted an opening, or if the proof has a
+custody. All data is from the
 manifest, which the verifier has compared with the log.
 """
 
@@ -24,6 +25,7 @@ INDENT_MM = 6.0
 LAST_LINE_MM = 268.0  # where the page's foot begins
 MAX_TIMES = 4  # openings of one closure that are printed; the others are counted
 MAX_STEPS = 24
+SHOWN_DIGITS = 16  # of a picture's SHA-256
 
 SENSOR_TEXTS: Mapping[tuple[str, str], Text] = {
     ("lock", "locked"): _("bolt: locked"),
@@ -84,6 +86,8 @@ def has_route_page(manifests: Sequence[Manifest]) -> bool:
     """Return whether the report has this page; for one door the first page has everything."""
     if not manifests:
         return False
+    if manifests[-1].permits:
+        return True
     return [one.closure for one in manifests[-1].route] not in ([], [MAIN_CLOSURE]) or bool(custody_steps(manifests))
 
 
@@ -148,6 +152,11 @@ class RoutePage(Frozen):
 
     def _closure_lines(self, closure: RouteClosure) -> Iterator[tuple[str, Ink]]:
         yield self._order_line(closure), Ink.BLACK
+        for permit in self.manifests[-1].permits:
+            if permit.closure == closure.closure and permit.by is not None and permit.signed is not None:
+                text = _("Permitted by {supervisor} at {time}, on a picture with SHA-256 {digest}")
+                facts = {"supervisor": sanitized(permit.by), "time": self.clock(permit.signed)}
+                yield self._phrase(text, **facts, digest=f"{(permit.picture_sha256 or '')[:SHOWN_DIGITS]}…"), Ink.BLACK
         if closure.opened:
             times = ", ".join(self.clock(at) for at in closure.opened[:MAX_TIMES])
             left = len(closure.opened) - MAX_TIMES

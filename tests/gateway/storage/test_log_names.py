@@ -23,7 +23,7 @@ WITHOUT_CLOSURES = {"LockHeard", "DoorHeard", "WayHeard", "LockReport", "DoorRep
 OF_CLOSURES = {
     "Alarm": {"closure"}, "Answer": {"lacking", "delivery"},
     "ParcelResult": {"collected"}, "Close": {"closure"}, "Lock": {"closure"}, "LockFailed": {"closure"},
-    "OpeningDecided": {"visit", "closure", "yes", "by", "issued", "expires", "message_sha256"},
+    "OpeningDecided": {"visit", "closure", "yes", "by", "issued", "expires", "message_sha256", "picture_sha256"},
     "Reserve": {"closure", "stage", "permit"}, "RobotFitReported": {"device", "fitness"},
     "RobotLeft": {"robot", "carries"}, "Tell": {"closure"}, "Unlock": {"closure", "pulls_latch"},
     "UnlockNotSent": {"closure"}, "UnlockPublished": {"visit", "closure", "at"},

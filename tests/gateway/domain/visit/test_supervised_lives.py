@@ -4,150 +4,26 @@ Each supervised opening has a yes of its own, not older than `yes_life` at the i
 thrown while the robot is inside, whatever a supervisor, a household, a broker or a killed gateway do.
 """
 
-import random
-from datetime import timedelta
 from functools import cache
 
 import pytest
 
-from gateway.domain.visit import commands as c
-from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import ALWAYS, RobotFit, RobotFitReported
-from gateway.domain.visit.conditions.robot_fit import RobotFitness
-from gateway.domain.visit.state import CodeKind, Entrance, RobotProof
-from tests.house.house import CAMERAS, SimulatedHome
-from tests.house.promise import SimulatedDelivery
-from tests.house.rules import rules_with
+from tests.house.robots import RobotHome, live
 
-ROBOT, YES_LIFE_S, LIFE_S = "r1", 12.0, 1500.0
 SEEDS = range(24)
 
 
-class RobotHome(SimulatedHome):
-    """A home, an honest robot in front of it, and a supervisor who is not always honest."""
-
-    def __init__(self, seed: int) -> None:
-        conditions = (*ALWAYS, RobotFit(robots=(ROBOT,)))
-        rules = rules_with(
-            cameras=CAMERAS, robots=frozenset({ROBOT}), conditions=conditions, yes_life=YES_LIFE_S, ring=5, approval=30
-        )
-        super().__init__(seed, rules)
-        self.yes: dict[str, float] = {}  # digest of a yes that was given -> when it was signed
-        self.used: list[str] = []
-        self.is_inside = False  # the robot, physically
-        self.has_left: bool | None = None  # what it reports; None: it asked for nothing
-        self.wrong: list[str] = []
-        self.fitness = RobotFitness.FIT
-        self.later(1, self.robot_says)
-
-    def robot_says(self) -> None:
-        """The robot reports its state, as often as it does."""
-        self.feed(RobotFitReported(device=ROBOT, fitness=self.fitness))
-        if self.has_left:
-            self.feed(e.RobotLeft(robot=ROBOT))
-        self.later(5, self.robot_says)
-
-    def comes(self) -> None:
-        """A delivery is announced, and the robot asks for it."""
-        ident = f"d{len(self.promises)}"
-        promise = SimulatedDelivery(id=ident, start=self.t, end=self.t + LIFE_S, for_robot=True, allowance=2)
-        self.promises[ident] = promise
-        self.scans += 1
-        match = e.CodeMatch(kind=CodeKind.PARCEL, delivery=promise.facts())
-        proof = RobotProof(robot=ROBOT, delivery=ident, loads=promise.parcels)
-        code = min(promise.parcels)
-        if not self.is_inside:
-            self.has_left = False
-        scan = e.Scanned(id=f"v{self.scans}", scanner=ROBOT, code=code, matches=(match,), robot=proof)
-        self.oracle.scans(scan)
-        self.feed(scan)
-
-    def decides(self, *, yes: bool, age: float = 0.0) -> None:
-        """The supervisor decides about the visit that is running, or about one that was."""
-        digest = f"{len(self.yes):064x}"
-        visit = self.mem.visit.id if self.mem.visit is not None else f"v{self.scans}"
-        issued = self.wall(self.t - age)
-        self.yes[digest] = self.t - age
-        self.feed(
-            e.OpeningDecided(
-                visit=visit, closure="door", yes=yes, by="ines", issued=issued,
-                expires=issued + timedelta(seconds=30), message_sha256=digest,
-            )
-        )  # fmt: skip
-
-    def owner_looks(self) -> None:
-        """The owner checks a door that was handed over, once no robot is in it."""
-        if self.mem.visit is not None and not self.is_inside:
-            self.feed(e.OwnerAcknowledged(visit=self.mem.visit.id))
-
-    def goes_in(self) -> None:
-        """The robot drives in, if the door lets it."""
-        if self.has_left is False and self.open():
-            self.is_inside = True
-
-    def comes_out(self) -> None:
-        """The robot drives out, if the door stands open, and reports it."""
-        if self.is_inside and self.premises.door_open:
-            self.is_inside, self.has_left = False, True
-
-    def _commit(self, new: Entrance, commands: tuple[c.Command, ...]) -> bool:
-        stored = super()._commit(new, commands)
-        for command in commands:
-            if stored and isinstance(command, c.ReserveOpening):
-                signed = self.yes.get(command.permit)
-                if signed is None or command.permit in self.used:
-                    self.wrong.append(f"{self.t}: an intent without a yes of its own")
-                elif self.t - signed >= YES_LIFE_S:
-                    self.wrong.append(f"{self.t}: a yes of {self.t - signed} s")
-                self.used.append(command.permit)
-        return stored
-
-
 @cache
-def live(seed: int) -> RobotHome:
-    """One life: random acts, and now and then a robot's whole visit, else nothing would ever open."""
+def lived(seed: int) -> RobotHome:
+    """The home after one life."""
     home = RobotHome(seed)
-    rng = random.Random(seed)
-    home.run(20)
-    acts = (
-        home.comes, home.goes_in, home.goes_in, home.comes_out, home.comes_out, home.close, home.close,
-        lambda: home.decides(yes=True), lambda: home.decides(yes=True), lambda: home.decides(yes=True, age=YES_LIFE_S),
-        lambda: home.decides(yes=False), home.kill, home.broker_down, home.broker_up, home.broker_up,
-        lambda: home.feed(e.BellPressed()), lambda: home.by_hand(unlock=False) if not home.is_inside else None,
-    )  # fmt: skip
-    end = home.t + LIFE_S
-    while home.t < end:
-        thrown = len([what for what in home.physical if what == "thrown"])
-        was_inside = home.is_inside
-        if rng.random() < 0.15:
-            _visit(home, rng)
-        else:
-            rng.choice(acts)()
-            home.run(rng.choice((0.2, 1.0, 4.0, 15.0)))
-        if was_inside and home.is_inside and len([what for what in home.physical if what == "thrown"]) > thrown:
-            home.wrong.append(f"{home.t}: the bolt was thrown while the robot is inside")
+    live(home, seed)
     return home
-
-
-def _visit(home: RobotHome, rng: random.Random) -> None:
-    home.broker_up()
-    home.comes()
-    home.run(rng.choice((2, 6)))
-    home.decides(yes=True)
-    home.run(6)
-    home.goes_in()
-    home.fitness = rng.choice((RobotFitness.FIT, RobotFitness.FIT, RobotFitness.UNFIT, RobotFitness.LOST))
-    home.run(rng.choice((1, 20, 400)))
-    home.fitness = RobotFitness.FIT
-    home.comes_out()
-    home.close()
-    home.run(30)
-    home.owner_looks()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_opening_has_its_own_fresh_yes_and_nothing_locks_on_the_robot(seed: int) -> None:
-    home = live(seed)
+    home = lived(seed)
     assert home.wrong == []
     unlocked = [what for what in home.physical if what == "withdrawn"]
     assert len(unlocked) <= len(home.used), "nothing opens without an intent"
@@ -156,7 +32,7 @@ def test_each_opening_has_its_own_fresh_yes_and_nothing_locks_on_the_robot(seed:
 def test_the_lives_reach_what_they_are_about() -> None:
     seen: set[str] = set()
     for seed in SEEDS:
-        home = live(seed)
+        home = lived(seed)
         seen |= {*home.physical, *home.refusals, *home.houses, *home.alarms}
         seen |= {"two openings"} if len(home.used) > 1 else set()
         seen |= {"killed"} if home.crashes else set()

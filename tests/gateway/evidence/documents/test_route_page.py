@@ -29,6 +29,7 @@ from gateway.system.i18n import Language
 from tests.gateway.evidence.custodies import custody_row, sealed
 from tests.gateway.evidence.documents.printed import read_pdf
 from tests.gateway.evidence.route.rows import honest_visit, sealed_rows
+from tests.gateway.evidence.test_permits import rows as supervised_rows
 
 pytestmark = pytest.mark.slow
 
@@ -171,3 +172,13 @@ def kind_of(name: str) -> Closure:
     """A closure of this kind with all the sensors that it can have."""
     kind = KNOWN_KINDS[name]
     return kind.model_construct(id="x", devices=dict.fromkeys(kind.roles, "device"), obstruction_sensor=True)
+
+
+def test_a_supervised_opening_has_its_supervisor_and_the_picture_in_the_report(tmp_path: Path) -> None:
+    folder = sealed_rows(tmp_path, supervised_rows(), KEY)
+    (permit,) = read_visit(folder, public_key=KEY.public).manifests[-1].permits
+    assert permit.picture_sha256 is not None
+    page = pages(folder, tmp_path)[-1]
+    assert re.search(
+        rf"Permitted by ines at \d\d:\d\d:\d\d, on a picture with SHA-256 {permit.picture_sha256[:16]}", page
+    )

@@ -35,6 +35,7 @@ LATER_FIELDS = (
     "names",
     "collected",
     "cold_chain",
+    "permits",
 )
 
 
