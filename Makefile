@@ -7,6 +7,9 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 # Most of a test is waiting; eight fit two cores.
 WORKERS ?= 8
+# A test of a whole house waits for seconds, which eight workers on two busy cores can use up: what failed runs once more,
+# alone. What fails then is a failure.
+ONCE_MORE := echo "What failed runs once more, alone:" && $(BIN)/python -m pytest --last-failed --maxfail 1
 # What pytest reads of a test is compiled by two processes, each of which has about half.
 HALF := tests/gateway/hub tests/gateway/web tests/gateway/runtime tests/gateway/storage tests/gateway/evidence
 # Hundreds of processes run the same source: it is compiled once, whatever the shell says.
@@ -48,7 +51,7 @@ test: $(VENV)/ready debian ## all tests: real broker, real video, every scenario
 	@ls tests/gateway/__pycache__/test_app.*-pytest-*.pyc >/dev/null 2>&1 || { \
 		$(BIN)/python -m pytest -qq --collect-only $(HALF) >/dev/null & \
 		$(BIN)/python -m pytest -qq --collect-only $(HALF:%=--ignore=%) >/dev/null; wait; } # nor these
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup || { [ $$? -eq 1 ] && $(ONCE_MORE); }
 
 quick: $(VENV)/ready ## the inner loop, under a minute on two cores
 	@$(BIN)/python -m pytest -q -m "not slow" -n 5 --dist loadgroup # more workers than cores, for some wait; each reads all of them first

@@ -12,13 +12,14 @@ import sqlite3
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from gateway.config.home import Home
-from gateway.demo.plan import make_plan
+from gateway.demo.plan import DemoPlan, make_plan
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.now import Now
 from gateway.domain.visit.state import Phase
@@ -225,12 +226,21 @@ async def test_a_box_of_a_newer_program_is_refused_in_words_and_left_alone(tmp_p
 # ---- a courier is inside --------------------------------------------------------------------------------------------
 
 
+def patient(plan: DemoPlan) -> DemoPlan:
+    """The box waits for the lock's answer for 20 s: the 3 s of a demo are too few on a busy machine."""
+    entrances = {
+        name: one.model_copy(update={"timing": one.timing.model_copy(update={"command_life": 20.0})})
+        for name, one in plan.home.entrances.items()
+    }
+    return replace(plan, home=plan.home.model_copy(update={"entrances": entrances}))
+
+
 @pytest.mark.slow
 async def test_a_box_that_is_upgraded_while_a_courier_is_inside_ends_his_visit_and_delivers_on(tmp_path: Path) -> None:
     """The oldest kept box, taken over by today's gateway with a real broker and real cameras."""
     box = laid_out(KEPT[0], tmp_path / "box")
     before = public(box)
-    async with run_whole_house(tmp_path) as play:
+    async with run_whole_house(tmp_path, patient) as play:
         async with asyncio.timeout(120):
             while "cdiscount.inside" not in proofs(box):  # noqa: ASYNC110 - the disk tells nobody
                 await asyncio.sleep(0.1)

@@ -114,6 +114,7 @@ async def test_a_lock_that_refuses_is_told_of_and_the_unlock_is_never_sent_again
     async with zigbee_house(tmp_path) as play:
         await play.set_fault("zigbee2mqtt", "fails")
         parcels = await play.announce_delivery()
+        await play.wait_until_ready()
         await play.scan_codes(parcels)
         told = await play.wait_for_alarm(AlarmCode.LOCK_REFUSED, due=play.timing.ring)
         assert "pas répondu à temps" in json.dumps(told, ensure_ascii=False)

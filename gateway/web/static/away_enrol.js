@@ -50,3 +50,4 @@ form.addEventListener("submit", async (event) => {
     form.elements.password.value = "";
   }
 });
+form.querySelector("button[disabled]").disabled = false; // pressed earlier, it would send the form without keys

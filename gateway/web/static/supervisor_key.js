@@ -12,3 +12,4 @@ form?.addEventListener("submit", async (event) => {
   }
   form.submit();
 });
+if (form) form.querySelector("button").disabled = false; // pressed earlier, it would send the form without a key
