@@ -131,15 +131,15 @@ class ManifestDraft(CanonicalModel):
 
 _FIELDS_OF_VERSION: Mapping[int, frozenset[str]] = {
     2: frozenset({"receipt_sha256"}),
-    3: frozenset({*RouteAccount.model_fields, "moved_from"}) - {"collected", "cold_chain", "permits"},
+    3: frozenset({*RouteAccount.model_fields, "moved_from"}) - {"collected", "cold_chain", "permits", "ages"},
     4: frozenset({"names"}),
     5: frozenset({"collected", "cold_chain"}),
-    6: frozenset({"permits"}),
+    6: frozenset({"permits", "ages"}),
 }
 """The fields that each version added. A manifest of an earlier version has none of them."""
 
 COLLECTED_VERSION: Final = 5  # from here on the manifest says what was collected, and how the cold chain held
-PERMITS_VERSION: Final = 6  # from here on the manifest says who said yes to which opening
+PERMITS_VERSION: Final = 6  # from here on it says who said yes to which opening, and how old values were
 ROUTE_VERSION = 3  # from here on the manifest lists the closures
 NEWEST_VERSION = max(_FIELDS_OF_VERSION)
 
@@ -149,8 +149,8 @@ class Manifest(ManifestDraft, RouteAccount):
 
     `receipt_sha256` is that of the courier's receipt; None: the visit has none. Version 1 has no field of a receipt;
     versions 1 and 2 have no fields of the closures of the way in (`RouteAccount`), version 3 has no names, and
-    version 4 nothing of a collection and of a cold chain, and version 5 nothing of a supervisor's yes. A visit without
-    these is still sealed as version 4 or 5, which earlier releases read.
+    version 4 nothing of a collection and of a cold chain, and version 5 nothing of a supervisor's yes and of the
+    ages of values. A visit without these is still sealed as version 4 or 5, which earlier releases read.
     """
 
     kind: Literal["perron manifest"] = "perron manifest"
@@ -171,8 +171,8 @@ class Manifest(ManifestDraft, RouteAccount):
             raise ValueError("a receipt belongs to the first part")
         if (self.collected or self.cold_chain) is not None and self.version < COLLECTED_VERSION:
             raise ValueError("a collection and a cold chain need version 5")
-        if self.permits and self.version < PERMITS_VERSION:
-            raise ValueError("permits need version 6")
+        if (self.permits or self.ages) and self.version < PERMITS_VERSION:
+            raise ValueError("permits and ages of values need version 6")
         files = [name for clip in self.clips for name in (clip.file, clip.sidecar) if name is not None]
         if len(set(files)) < len(files):
             raise ValueError("a file stands twice")

@@ -25,6 +25,7 @@ from gateway.protocol.key_custody import COURIER, KEEPER, key_custody
 from gateway.protocol.signed_document import CanonicalModel
 
 MAX_CLOSURES = 100  # of a route
+MAX_AGES = 100  # values of all closures of a route that grow old
 MAX_OPENED = 100  # openings of a closure that a manifest lists: the first ones
 RECEIVER = "receiver"
 
@@ -111,6 +112,22 @@ class DeliveryPlace(CanonicalModel):
     alternative: int = Field(ge=0, le=1000)
 
 
+Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+
+
+class AgedValue(CanonicalModel):
+    """How old a value was when a closure was ordered open by it, and how old it might be; of a sensor such as a fix.
+
+    It has seconds and a word, and nothing from which a place follows.
+    """
+
+    closure: Word
+    sensor: Word
+    value: Word
+    age_s: Seconds
+    max_age_s: Seconds
+
+
 class RouteEvidence(CanonicalModel):
     """The evidence that the house requires (None: no visit), and the gaps that the log declares."""
 
@@ -132,6 +149,7 @@ class RouteAccount(CanonicalModel):
     collected: CollectedParcels | None = None  # since version 5; None: nothing was to be collected, or nobody knows
     cold_chain: ColdChainAccount | None = None  # since version 5; None: no items with limits, or nothing was opened
     permits: Annotated[tuple[OpeningPermit, ...], Field(max_length=MAX_PERMITS)] = ()  # since version 6
+    ages: Annotated[tuple[AgedValue, ...], Field(max_length=MAX_AGES)] = ()  # since version 6
 
 
 # ---- rows of the log -------------------------------------------------------------------------------------------------
@@ -182,6 +200,13 @@ class _Event(_Part):
     ok: bool | None = None
 
 
+class _LoggedAge(_Part):
+    sensor: Word
+    value: Word
+    age_s: Seconds
+    max_age_s: Seconds
+
+
 class _Command(_Part):
     command: str
     closure: str | None = None
@@ -194,6 +219,7 @@ class _Command(_Part):
     house: str = ""
     part: int = 0
     gaps: list[Gap] = []
+    ages: Annotated[list[_LoggedAge], Field(max_length=MAX_AGES)] = []
 
 
 class _Row(_Part):
@@ -345,6 +371,7 @@ class _Reader:
         self.unexplained: list[str] = []
         self.unreadable = 0
         self.at_orders: list[ProofAtOrder] = []
+        self.ages: list[AgedValue] = []
         self.claimed: tuple[datetime, dict[str, dict[str, StandingAnswer]]] | None = None
         self.marks: list[RouteMark] = []
         self.gaps: tuple[str, ...] = ()
@@ -493,6 +520,7 @@ class _Reader:
         if self.here is not None and self.here is not tracked:
             self.here.passed = SecuredProof(at=at, answers=_plain(self.here.standing()))
         tracked.orders.append(Ordering(at=at, life=command.life, place=self.place))
+        self.ages += (AgedValue(closure=ordered, **dict(one)) for one in command.ages)
         tracked.last_order, self.here = self.place, tracked
         if tracked.is_open and not tracked.opened:
             tracked.opened.append(at)  # somebody else had opened it already
@@ -536,6 +564,7 @@ class _Reader:
             collected=collected_parcels(bodies),
             cold_chain=read_cold_chain(bodies),
             permits=supervised.permits,
+            ages=tuple(self.ages[:MAX_AGES]),
         )
         went_back = not self.all_trusted or any(later < earlier for earlier, later in pairwise(self.times))
         went_back = went_back or any(fault.is_time for fault in supervised.faults)

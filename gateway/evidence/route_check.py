@@ -39,6 +39,7 @@ def check_route(told: RouteAccount, reading: RouteReading, *, name: str) -> None
         _check_times(told)
     _check_orders(reading, has_times=has_times)
     _check_permits(reading, has_times=has_times)
+    _check_ages(told)
     for closure in told.route:
         if closure.secured is not None:
             _check_proven(closure, reading)
@@ -148,6 +149,13 @@ def _check_orders(reading: RouteReading, *, has_times: bool) -> None:
         if why is not None:
             where = f"{proof.later} was ordered open at {_clock(proof.at)}, but {proof.closure} was not secured: {why}"
             raise ProofDefect(ProofProblem.ROUTE_ORDER, where)
+
+
+def _check_ages(told: RouteAccount) -> None:
+    for one in told.ages:
+        if one.age_s > one.max_age_s:
+            where = f"{one.closure}: ordered open by a value of {one.sensor} of {one.age_s:g} s before"
+            raise ProofDefect(ProofProblem.ROUTE_ORDER, f"{where}, where {one.max_age_s:g} s are the most")
 
 
 def _why_not_passed(proof: ProofAtOrder, reading: RouteReading, *, has_times: bool) -> str | None:

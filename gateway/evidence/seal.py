@@ -115,8 +115,8 @@ def _stated(entries: Sequence[ChainEntry], draft: ManifestDraft) -> tuple[Litera
     """Return the way in and the visit's end in these entries, and the manifest's version.
 
     The version is 2 if they order something open and name no route: the visit began under a release that did not log
-    it. It is 6 only if an opening used a supervisor's yes, and 5 only if the visit collected something or
-    has items: earlier releases read version 4.
+    it. It is 6 only if an opening used a supervisor's yes or rested on values that grow old, and 5 only if the visit
+    collected something or has items: earlier releases read version 4.
     """
     bodies = tuple(parse_json(entry.body) for entry in entries if isinstance(entry.body, bytes))
     reading = read_route(bodies, part=draft.part)
@@ -127,7 +127,7 @@ def _stated(entries: Sequence[ChainEntry], draft: ManifestDraft) -> tuple[Litera
         evidence = evidence.model_copy(update={"gaps": (*evidence.gaps, RouteGap.CLOCK_STEPPED.value)})
     ended = as_logged(dict(draft), read_result(bodies), is_incomplete=reading.is_incomplete)
     is_new = (account.collected or account.cold_chain) is not None
-    version: Literal[4, 5, 6] = 6 if account.permits else 5 if is_new else 4
+    version: Literal[4, 5, 6] = 6 if account.permits or account.ages else 5 if is_new else 4
     return version, dict(account) | {"evidence": evidence} | ended
 
 

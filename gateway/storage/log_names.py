@@ -65,7 +65,7 @@ _FIELDS: Mapping[tuple[type, str], str] = {
 # Fields that are written only if they have a value, so a home with one door has the same rows as before.
 _OMITTED_WHEN_EMPTY = frozenset({
     (e.SensorReported, "age_s"),
-    (c.NotifyOwner, "closure"), (c.RaiseAlarm, "closure"), (c.ReserveOpening, "permit"),
+    (c.NotifyOwner, "closure"), (c.RaiseAlarm, "closure"), (c.ReserveOpening, "permit"), (c.Unlock, "ages"),
 })  # fmt: skip
 
 

@@ -14,6 +14,7 @@ Wrong = tuple[str, str]
 FIELDS = ("route", "evidence", "holder", "marks", "custody", "place")
 OPEN, CLOSED, LOCKED = {"open", "ajar", "forced_open"}, {"closed"}, {"locked"}
 MOST_OPENED = 100
+LONGEST_AGE = 86_400  # seconds
 LONGEST_LIFE = 3600  # seconds in which an order to open may act
 
 
@@ -91,6 +92,7 @@ class Reading:
         self.claimed: tuple[str, dict[str, dict[str, Standing]]] | None = None
         self.incomplete, self.restarted = False, False
         self.gaps: list[str] = []
+        self.ages: list[Object] = []
         self.marks: list[Object] = []
         self.unexplained: str | None = None
         self.too_early: list[tuple[str, str, str]] = []  # closure, what was ordered then, why it was too early
@@ -216,6 +218,9 @@ class Reading:
             self.here.told["passed"] = {"at": at, "answers": plain(self.here.proof())}
         closure.told.setdefault("ordered", at)
         closure.orders.append((at, command["life"]))
+        names = ("sensor", "value", "age_s", "max_age_s")
+        self.ages += ({"closure": command["closure"], **{name: one[name] for name in names}}
+                      for one in command.get("ages", ()))  # fmt: skip
         closure.last_order, self.here = self.entry, closure
         if closure.is_open and not closure.told["opened"]:
             closure.told["opened"] = [at]
@@ -270,8 +275,17 @@ def is_absurd(row: Any) -> bool:  # noqa: ANN401 - any JSON value
     lives = [one.get("life") for one in orders if one["command"] == "Unlock" or "life" in one]
     good = all(isinstance(life, int | float) and not isinstance(life, bool) and 0 < life <= LONGEST_LIFE
                for life in lives)  # fmt: skip
+    good = good and all(is_age(one) for order in orders for one in order.get("ages", ()))
     shaped = isinstance(row.get("event"), dict) and isinstance(row.get("phase"), str)
     return bool(orders) and not (good and shaped)
+
+
+def is_age(one: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether this says how old a value was when it counted."""
+    seconds = [one.get("age_s"), one.get("max_age_s")] if isinstance(one, dict) else [None]
+    return all(isinstance(one.get(name), str) for name in ("sensor", "value") if isinstance(one, dict)) and all(
+        isinstance(many, int | float) and not isinstance(many, bool) and 0 <= many <= LONGEST_AGE for many in seconds
+    )
 
 
 def is_incomplete(rows: list[Any]) -> bool:
@@ -393,11 +407,15 @@ def first_wrong(told: Object, rows: list[Any]) -> Wrong | None:
     for name in FIELDS:
         if said[name] != read[name]:
             return "route_differs", name
+    if told.get("ages", []) != reading.ages:
+        return "route_differs", "ages"
     if not stepped and (where := next(descents(told), None)):
         return "route_times", where
     for name, closure in reading.closures.items():
         if len(closure.orders) > min(1, closure.intents):
             return "route_order", name
+    if (old := next((one for one in reading.ages if one["age_s"] > one["max_age_s"]), None)) is not None:
+        return "route_order", f"{old['closure']}: {old['sensor']} is too old"
     for name, later, why in reading.too_early:
         counts = not (stepped if why.startswith("time:") else reading.incomplete and why.startswith("lacks"))
         if counts:

@@ -246,7 +246,7 @@ def manifest(case: ProofCase, part: int) -> tuple[Object, str]:
         keys = FIRST_KEYS | ({"receipt_sha256"} if version in (2, 3, 4, 5, 6) else set())
         keys |= (ROUTE if version in (3, 4, 5, 6) else set()) | ({"names"} if version in (4, 5, 6) else set())
         keys |= {"collected", "cold_chain"} if version in (5, 6) else set()
-        keys |= {"permits"} if version == 6 else set()
+        keys |= {"permits", "ages"} if version == 6 else set()
         found = read_canonical(data, frozenset(keys))
         well_formed(found)
     except (ValueError, TypeError, KeyError, AttributeError) as failure:

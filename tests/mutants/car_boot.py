@@ -7,6 +7,7 @@ BOOT, FENCE, AGING = f"{VISIT}closures/car_boot.py", f"{VISIT}fence.py", f"{VISI
 SENSORS, ENTRANCE = "gateway/runtime/adapters/sensors.py", "gateway/runtime/entrance.py"
 TESTS = "tests/gateway/domain/visit/"
 OF_BOOT, OF_FENCE, OF_AGING = f"{TESTS}closures/test_car_boot.py", f"{TESTS}test_fence.py", f"{TESTS}test_aging.py"
+OF_AGES = "tests/gateway/evidence/test_ages.py"
 OF_SENSORS, PAYLOADS = "tests/gateway/runtime/adapters/test_sensors.py", "tests/devices/vendors/test_payloads.py"
 
 MUTANTS = (
@@ -88,6 +89,20 @@ MUTANTS = (
         tests=(OF_BOOT,),
     ),
     Mutant(
+        name="a boot that never opened is waited at for a scan",
+        file=BOOT,
+        old="(view.now.courier_left or not view.now.was_opened)",
+        new="view.now.courier_left",
+        tests=(OF_BOOT,),
+    ),
+    Mutant(
+        name="no boot was ever seen open",
+        file=f"{VISIT}views.py",
+        old="was_opened=closure.id in visit.entry.opened,",
+        new="was_opened=False,",
+        tests=(OF_BOOT,),
+    ),
+    Mutant(
         name="a scan while the boot stands open is the closing scan",
         file=BOOT,
         old="vague=VAGUE_DOOR_STATES,\n                cancels_exit_report=True,",
@@ -165,7 +180,7 @@ MUTANTS = (
         tests=(OF_AGING,),
     ),
     Mutant(
-        name="a car that is away is asked every ten seconds",
+        name="a car that was left unlocked is asked every ten seconds",
         file=f"{VISIT}predicates.py",
         old="and sensor.max_age_s is None",
         new="and True",
@@ -219,5 +234,26 @@ MUTANTS = (
         old='if _YES_NO.get(metrics.get(_HAS_FIX, "")) is not True:',
         new='if _YES_NO.get(metrics.get(_HAS_FIX, "")) is None:',
         tests=(PAYLOADS,),
+    ),
+    Mutant(
+        name="the age of a fix is that of its answer",
+        file=AGING,
+        old="age_s = max(0.0, round(sensor.max_age_s - (fact.expires_at - step.now.mono), 1))",
+        new="age_s = max(0.0, round(step.now.mono - fact.stable_since, 1))",
+        tests=(OF_AGES,),
+    ),
+    Mutant(
+        name="the proof hides how old the position was",
+        file="gateway/evidence/route.py",
+        old="self.ages += (AgedValue(closure=ordered, **dict(one)) for one in command.ages)",
+        new="self.ages += ()",
+        tests=(OF_AGES,),
+    ),
+    Mutant(
+        name="a car opened by a position that was too old verifies",
+        file="gateway/evidence/route_check.py",
+        old="if one.age_s > one.max_age_s:",
+        new="if one.age_s > 2 * one.max_age_s:",
+        tests=(OF_AGES,),
     ),
 )

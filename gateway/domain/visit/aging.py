@@ -8,6 +8,7 @@ queries that a visit makes, and more rarely than others, because each answer com
 from gateway.domain.frozen import replace
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import UNKNOWN, Fact, Sensor
+from gateway.domain.visit.commands import ValueAge
 from gateway.domain.visit.state import Entrance, Phase, Timer
 from gateway.domain.visit.step import Step
 from gateway.domain.visit.views import all_sensors, fact_of
@@ -43,6 +44,17 @@ def dated(fact: Fact, closure: AnyClosure, sensor: Sensor, age_s: float | None, 
 def is_expired(fact: Fact, mono: float) -> bool:
     """Return whether a fact is too old at this instant."""
     return fact.expires_at is not None and fact.expires_at <= mono
+
+
+def ages_at(step: Step, closure: AnyClosure) -> tuple[ValueAge, ...]:
+    """Return how old the good values of a closure are now, of those that grow old; in tenths of a second."""
+    found: list[ValueAge] = []
+    for role, sensor in closure.sensors.items():
+        fact = fact_of(step.state, closure.sensor_names[role])
+        if sensor.max_age_s is not None and fact.expires_at is not None:
+            age_s = max(0.0, round(sensor.max_age_s - (fact.expires_at - step.now.mono), 1))
+            found.append(ValueAge(sensor=role, value=fact.value, age_s=age_s, max_age_s=sensor.max_age_s))
+    return tuple(found)
 
 
 def settle(step: Step) -> None:

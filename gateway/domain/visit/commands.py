@@ -115,13 +115,29 @@ class ReserveOpening(Frozen):
     permit: str = ""  # SHA-256 of the signed yes to this opening, which counts once; empty: none was needed
 
 
+class ValueAge(Frozen):
+    """How old a value was when an order to open rested on it: of a sensor whose good values grow old.
+
+    `sensor`: its role at the closure. `age_s`: seconds since it was measured; `max_age_s`: how old it might be.
+    """
+
+    sensor: str
+    value: str
+    age_s: float
+    max_age_s: float
+
+
 class Unlock(Frozen):
-    """Open one closure, once. `life`: seconds from the moment of publishing until the command expires."""
+    """Open one closure, once. `life`: seconds from the moment of publishing until the command expires.
+
+    `ages`: of the values that grow old. They are for the log and the proof alone.
+    """
 
     visit: str
     closure: str
     pulls_latch: bool = False
     life: float
+    ages: tuple[ValueAge, ...] = ()
 
 
 class Lock(Frozen):

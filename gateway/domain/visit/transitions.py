@@ -4,7 +4,7 @@ from devices.commands import Light, Sound
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.frozen import replace
-from gateway.domain.visit import collecting, film
+from gateway.domain.visit import aging, collecting, film
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.closures.contract import Deposit, ProcedureRun
 from gateway.domain.visit.countdown import open_limit_s, passable_limit_s
@@ -130,7 +130,13 @@ def order_unlock(step: Step, stage: int = 0) -> None:
             stop_epoch=step.state.stop_epoch,
             permit="" if permit is None else permit.message_sha256,
         ),
-        c.Unlock(visit=visit.id, closure=closure.id, pulls_latch=opening.pulls_latch, life=rules.timing.command_life),
+        c.Unlock(
+            visit=visit.id,
+            closure=closure.id,
+            pulls_latch=opening.pulls_latch,
+            life=rules.timing.command_life,
+            ages=aging.ages_at(step, closure),
+        ),
     )
     step.invalidate(*sensor_names(closure, *opening.invalidate))
     entry = visit.entry

@@ -1,4 +1,4 @@
-"""Shows each closure what it may see of the entrance: its own sensors, the clock, and five facts of the visit."""
+"""Shows each closure what it may see of the entrance: its own sensors, the clock, and a few facts of the visit."""
 
 from collections.abc import Iterator
 
@@ -107,6 +107,7 @@ def _circumstances(state: Entrance, closure: AnyClosure, mono: float) -> Circums
     return replace(
         of_entrance,
         ordered_at=visit.entry.ordered_at.get(closure.id),
+        was_opened=closure.id in visit.entry.opened,
         courier_left=visit.courier_left,
         reminders=visit.reminders,
         marks=visit.entry.marks,

@@ -26,6 +26,7 @@ LAST_LINE_MM = 268.0  # where the page's foot begins
 MAX_TIMES = 4  # openings of one closure that are printed; the others are counted
 MAX_STEPS = 24
 SHOWN_DIGITS = 16  # of a picture's SHA-256
+PLACE_ROLE = "place"  # the sensor of a vehicle's position, whose age is printed
 
 SENSOR_TEXTS: Mapping[tuple[str, str], Text] = {
     ("lock", "locked"): _("bolt: locked"),
@@ -157,6 +158,10 @@ class RoutePage(Frozen):
                 text = _("Permitted by {supervisor} at {time}, on a picture with SHA-256 {digest}")
                 facts = {"supervisor": sanitized(permit.by), "time": self.clock(permit.signed)}
                 yield self._phrase(text, **facts, digest=f"{(permit.picture_sha256 or '')[:SHOWN_DIGITS]}…"), Ink.BLACK
+        for age in self.manifests[-1].ages:
+            if age.closure == closure.closure and age.sensor == PLACE_ROLE:
+                text = _("Its position was {age} s old at that moment; at most {limit} s are permitted")
+                yield self._phrase(text, age=f"{age.age_s:.0f}", limit=f"{age.max_age_s:.0f}"), Ink.BLACK
         if closure.opened:
             times = ", ".join(self.clock(at) for at in closure.opened[:MAX_TIMES])
             left = len(closure.opened) - MAX_TIMES

@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from gateway.domain.visit.commands import Command
+from gateway.domain.visit.commands import Command, ValueAge
 from gateway.domain.visit.conditions import REPORTS
 from gateway.domain.visit.conditions.cold_chain import FridgeState
 from gateway.domain.visit.conditions.contract import ConditionReport
@@ -25,12 +25,13 @@ OF_CLOSURES = {
     "ParcelResult": {"collected"}, "Close": {"closure"}, "Lock": {"closure"}, "LockFailed": {"closure"},
     "OpeningDecided": {"visit", "closure", "yes", "by", "issued", "expires", "message_sha256", "picture_sha256"},
     "Reserve": {"closure", "stage", "permit"}, "RobotFitReported": {"device", "fitness"},
-    "RobotLeft": {"robot", "carries"}, "Tell": {"closure"}, "Unlock": {"closure", "pulls_latch"},
+    "RobotLeft": {"robot", "carries"}, "Tell": {"closure"}, "Unlock": {"closure", "pulls_latch", "ages"},
     "UnlockNotSent": {"closure"}, "UnlockPublished": {"visit", "closure", "at"},
     "RoomHeard": {"place", "full"}, "Scanned": {"keeper", "awaiting", "robot"}, "KeeperWithdrawn": {"codes"},
     "SensorReported": {"sensor", "value", "heard", "source", "user", "is_movement", "jammed", "age_s"},
     "FactsChanged": {"stays"}, "StaysChanged": {"stays"}, "StrayCodeReported": {"device", "is_left"},
     "StayPeriod": {"id", "start", "end", "admits_deliveries"},
+    "ValueAge": {"sensor", "value", "age_s", "max_age_s"},
 }  # fmt: skip
 """Fields that were added since."""
 
@@ -38,7 +39,7 @@ OF_CLOSURES = {
 def logged() -> Iterator[Any]:
     """Every class that the log writes."""
     yield from (one for one in (*get_args(Event), *REPORTS, *get_args(Command)) if _is_logged(one))
-    yield from (ReportContext, FridgeState, PausePeriod, StayPeriod)
+    yield from (ReportContext, FridgeState, PausePeriod, StayPeriod, ValueAge)
 
 
 def _is_logged(one: Any) -> bool:  # noqa: ANN401 - a member of a union

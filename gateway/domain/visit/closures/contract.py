@@ -142,6 +142,7 @@ class Circumstances(Frozen):
     last_query_id: int = 0
     basic: frozenset[str] = frozenset()  # roles of sensors whose device answers no query
     ordered_at: float | None = None  # when the running visit ordered it open; None: it did not
+    was_opened: bool = False  # it was seen open in the running visit
     is_away: bool = False  # the household reported that it is away
     courier_left: bool = False  # the courier reported that he is outside, and nothing cancelled it
     reminders: int = 0  # how often the courier and the owner were reminded that it stands open

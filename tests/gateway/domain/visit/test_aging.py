@@ -91,6 +91,18 @@ def test_a_car_that_is_away_for_the_day_is_not_asked_every_ten_seconds() -> None
     assert asked(house) - before <= 12
 
 
+def test_a_car_that_its_driver_left_unlocked_is_not_asked_every_ten_seconds() -> None:
+    house = near_a_window()
+    thing = house.things["car"]
+    assert isinstance(thing, Car)
+    thing.driver_uses(leaves=True)
+    house.run(120)
+    before = asked(house, "car/locked")
+    house.run(1200)
+    assert fact_of(house.mem, "car/locked").value == "unlocked"
+    assert asked(house, "car/locked") - before <= 12
+
+
 def test_a_car_that_left_its_garage_is_found_ready_within_half_a_minute() -> None:
     house = near_a_window()
     thing = house.things["car"]

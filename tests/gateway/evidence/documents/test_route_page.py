@@ -73,6 +73,11 @@ def test_a_key_safes_report_has_the_key_and_no_bolt_that_it_never_had(tmp_path: 
     assert third.index("Qui l'avait") < taken < returned
 
 
+def test_a_cars_report_says_how_old_its_position_was_and_not_where_it_was(tmp_path: Path) -> None:
+    _, _, third = pages(sealed_rows(tmp_path, honest_visit("car"), KEY), tmp_path)
+    assert re.search(r"Its position was \d+ s old at that moment; at most 120 s are permitted", third)
+
+
 def test_a_closure_that_was_not_proven_is_printed_in_red(tmp_path: Path) -> None:
     rows = copy.deepcopy(FLAT)
     end = next(number for number, row in enumerate(rows) if row["phase"] == "locked_again")

@@ -36,6 +36,7 @@ LATER_FIELDS = (
     "collected",
     "cold_chain",
     "permits",
+    "ages",
 )
 
 

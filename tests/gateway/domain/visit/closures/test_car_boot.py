@@ -99,8 +99,13 @@ def test_the_courier_is_told_to_go_when_the_boot_is_open_or_can_be_opened_by_han
 def test_it_is_locked_and_proven_and_the_courier_has_time_for_his_scan(
     step: str, values: dict[str, str], result: object, *, is_over: bool, courier_left: bool
 ) -> None:
-    view = seen(BOOT, values, now=Circumstances(courier_left=courier_left))
+    view = seen(BOOT, values, now=Circumstances(courier_left=courier_left, was_opened=True))
     assert BOOT.secure(view.in_procedure(ProcedureRun(step=step), is_over=is_over)) == result
+
+
+def test_nobody_is_waited_for_at_a_boot_that_never_opened() -> None:
+    view = seen(BOOT, GOOD).in_procedure(ProcedureRun(step="answers"), is_over=False)
+    assert BOOT.secure(view) is Verdict.DONE
 
 
 @pytest.mark.parametrize(
@@ -197,6 +202,18 @@ def test_without_the_scan_after_closing_nobody_knows() -> None:
     house.run(180)
     assert house.outcomes == ["unknown"]
     assert house.houses == ["locked_again"]
+
+
+def test_a_car_that_obeys_and_whose_boot_nobody_opens_is_locked_again_without_a_wait_for_a_scan() -> None:
+    house = build("car that unlocks")
+    house.run(5)
+    announce_delivery(house)
+    house.scan("d0-1")
+    house.run(3)
+    assert house.orders_open
+    house.run(house.rules.timing.never + 15)
+    assert house.houses == ["locked_again"]
+    assert house.outcomes == ["unknown"], "its boot may have been opened between two answers"
 
 
 def test_a_scan_while_the_boot_stands_open_is_no_closing_scan() -> None:
