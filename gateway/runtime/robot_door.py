@@ -7,6 +7,7 @@ and a bounded number of requests.
 
 import asyncio
 import contextlib
+import math
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
@@ -30,10 +31,11 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.state import RobotProof
 from gateway.mqtt.publisher import Publisher
 from gateway.protocol.ed25519 import PublicKey
-from gateway.protocol.jws import EnrolledKey, RejectedMessage
+from gateway.protocol.jws import EnrolledKey, RejectedMessage, RejectionCode
 from gateway.protocol.robot_token import RobotClaims, verify_identity
 from gateway.runtime.entrance import EntranceActor
 from gateway.system.clock import Clock
+from gateway.system.token_bucket import TokenBucket
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +43,8 @@ CHALLENGE_LIFETIME_S = 60.0
 TICK_S = 1.0  # between two looks at what has to be said again
 REPEAT_S = 5.0  # after so long an answer that the robot does not show is sent again
 MESSAGE_LIFE_S = 5  # of an answer at the broker
+CHALLENGE_INTERVAL_S = 1.0  # between two challenges to one robot, whatever it asks for
+ANSWERS_PER_S, ANSWERS_BURST = 4.0, 16.0  # to one robot; what is left out is said at a later look
 
 
 class Challenge(Frozen):
@@ -79,6 +83,8 @@ class RobotDoor:
         self._keys = operator_keys(home)
         self._zone = Zone()
         self._challenges: dict[str, Challenge] = {}  # robot -> the newest one
+        self._challenged: dict[str, float] = {}  # robot -> when it was challenged last (monotonic)
+        self._answer_rates = {robot: TokenBucket(ANSWERS_PER_S, ANSWERS_BURST) for robot in section.devices}
         self._loads: dict[str, frozenset[str]] = {}  # robot -> what it carries, by its newest report
         self._said: dict[RequestKey, Said] = {}
         self._headers = 0
@@ -134,7 +140,8 @@ class RobotDoor:
         for answer in answers:
             key = RequestKey(answer.robot, answer.request)
             said = self._said.get(key)
-            if said is None or said.grant is not answer.grant or self._is_due(answer, key, now.mono - said.at):
+            is_due = said is None or said.grant is not answer.grant or self._is_due(answer, key, now.mono - said.at)
+            if is_due and self._answer_rates[answer.robot].take(now.mono):
                 self._send_answer(answer)
                 self._said[key] = Said(grant=answer.grant, at=now.mono)
 
@@ -159,14 +166,22 @@ class RobotDoor:
         self._send(answer.robot, command)
 
     def _challenge_waiting(self) -> None:
-        """Challenge each robot that waits while nobody is let in, again when it did not answer in time."""
+        """Challenge each robot that waits while nobody is let in, again when it did not answer in time.
+
+        A robot has one challenge at a time, for the first of its requests.
+        """
         now = self._clock.now()
+        first: dict[str, RequestKey] = {}
         for key in robot_zone.waiting_requests(self._zone, self._actor.state):
+            first.setdefault(key.robot, key)
+        for key in first.values():
             last = self._challenges.get(key.robot)
             if last is not None and last.request == key and now.mono - last.sent < CHALLENGE_LIFETIME_S:
                 continue
+            if now.mono - self._challenged.get(key.robot, -math.inf) < CHALLENGE_INTERVAL_S:
+                continue
             challenge = Challenge(request=key, nonce=secrets.token_hex(16), sent=now.mono)
-            self._challenges[key.robot] = challenge
+            self._challenges[key.robot], self._challenged[key.robot] = challenge, now.mono
             expires = now.utc + timedelta(seconds=CHALLENGE_LIFETIME_S)
             self._send(
                 key.robot,
@@ -174,7 +189,11 @@ class RobotDoor:
             )
 
     def _on_identity(self, robot: str, token: bytes) -> None:
-        """Ask the entrance for a robot that proved who it is. Each challenge counts once."""
+        """Ask the entrance for a robot that proved who it is. Each challenge counts once.
+
+        A token with other claims than this challenge needs is left alone: a robot may wait at another door of this
+        home too, and its token for that one arrives here as well.
+        """
         now, challenge = self._clock.now(), self._challenges.pop(robot, None)
         if challenge is None or now.mono - challenge.sent >= CHALLENGE_LIFETIME_S:
             log.warning("robot_identity_unasked", robot=robot)
@@ -189,6 +208,9 @@ class RobotDoor:
         if isinstance(found, RejectedMessage) or not isinstance(device, RobotDevice) or device.operator != found.iss:
             why = found.code.value if isinstance(found, RejectedMessage) else "wrong_issuer"
             log.warning("robot_identity_rejected", robot=robot, why=why)
+            if isinstance(found, RejectedMessage) and found.code is RejectionCode.WRONG_CLAIMS:
+                self._challenges[robot] = challenge
+                return
             self._zone = robot_zone.reject(self._zone, challenge.request)
             return
         self._ask_entrance(robot, challenge.request, found)

@@ -14,7 +14,37 @@ STATE, FIT = "gateway/domain/visit/state.py", "gateway/domain/visit/conditions/r
 
 PERMITS, PERMIT_TESTS = "gateway/evidence/permits.py", "tests/gateway/evidence/test_permits.py"
 
+DOORS, DOOR_TESTS = "gateway/runtime/robot_door.py", "tests/gateway/runtime/test_robot_door.py"
+
 MUTANTS = (
+    Mutant(
+        name="a robot gets a challenge for each request",
+        file=DOORS,
+        old="if now.mono - self._challenged.get(key.robot, -math.inf) < CHALLENGE_INTERVAL_S:",
+        new="if now.mono - self._challenged.get(key.robot, -math.inf) < -CHALLENGE_INTERVAL_S:",
+        tests=(DOOR_TESTS,),
+    ),
+    Mutant(
+        name="a stored message of a robot counts",
+        file=DOORS,
+        old="        if retained or robot not in self._robots:",
+        new="        if robot not in self._robots:",
+        tests=(DOOR_TESTS,),
+    ),
+    Mutant(
+        name="a wrong token costs a robot its challenge",
+        file=DOORS,
+        old="found.code is RejectionCode.WRONG_CLAIMS:",
+        new="found.code is RejectionCode.TOO_LARGE:",
+        tests=(DOOR_TESTS,),
+    ),
+    Mutant(
+        name="a supervisor decides on a picture that another browser got",
+        file="gateway/runtime/supervision.py",
+        old="        if claims.yes and not self._was_served(who.session, claims):",
+        new="        if claims.yes and not any(self._was_served(one, claims) for one in self._served):",
+        tests=(DOOR_TESTS,),
+    ),
     Mutant(
         name="a proof may use a yes to another opening",
         file=PERMITS,

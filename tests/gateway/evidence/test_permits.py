@@ -129,7 +129,7 @@ def a_no_after_the_yes(found: list[Row]) -> None:
 
 def used_twice(found: list[Row]) -> None:
     row = next(row for row in found if any(one["command"] == "Reserve" for one in row["commands"]))
-    row["commands"].append(deepcopy(reserve_of(found)) | {"closure": "street"})
+    row["commands"].append(deepcopy(reserve_of(found)))
 
 
 def an_old_yes(found: list[Row]) -> None:
