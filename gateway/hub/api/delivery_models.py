@@ -61,6 +61,12 @@ _COLLECT_FIELD = Field(
     " before he leaves. Without `parcels` he brings none, and his one-time code opens: then `courier_sha256` is"
     " required. A code that stands here opens nothing. The order needs the feature `collect`."
 )
+_HOLDER_FIELD = Field(
+    description="`robot`: a robot brings it under human supervision, and nobody else may. The hub adds `yes_each`: a"
+    " supervisor says yes to each opening, on a picture. The home must let robots in at `entrance`, and a robot takes"
+    " nothing with it (`collect`): otherwise `state` is `refused`, `reason` is `unsupported`. The order needs the"
+    " features `holder_robot` and `yes_each`."
+)
 _INFO_FIELD = Field(description="Texts for people; nothing decides on them.", examples=[{"note": "Fragile"}])
 _TOKEN_FIELD = Field(
     description="The order as your brand signed it: a compact JWS whose `typ` is `perron-delivery+jwt` or"
@@ -98,6 +104,7 @@ _Collect = Annotated[
 ]
 Collect = Annotated[_Collect | None, _COLLECT_FIELD]
 LabelRules = Annotated[_LabelRules | None, _LABEL_RULES_FIELD]
+Holder = Annotated[Literal["robot"] | None, _HOLDER_FIELD]
 Info = Annotated[promise_v2.Info | None, _INFO_FIELD]
 
 _ABSENT_FIELD: Any = Field(default=None)
@@ -134,8 +141,8 @@ class NewPromise(Model):
     """The delivery to announce.
 
     `name` is your name for it; without one the hub chooses one. Without parcels: the label comes later. With
-    `entrances`, `dimensions`, `items`, `label_rules`, `min_celsius`, `collect` or `info` the hub signs an order of
-    version 2, which older boxes refuse (`readBox`).
+    `entrances`, `dimensions`, `items`, `label_rules`, `min_celsius`, `collect`, `holder` or `info` the hub signs an
+    order of version 2, which older boxes refuse (`readBox`).
     """
 
     name: promise.Id | None = None
@@ -152,6 +159,7 @@ class NewPromise(Model):
     dimensions: Dimensions = None
     label_rules: LabelRules = None
     collect: Collect = None
+    holder: Holder = None
     info: Info = None
 
 
@@ -184,6 +192,7 @@ class Change(Model):
     dimensions: Dimensions = None
     label_rules: LabelRules = None
     collect: Collect = None
+    holder: Holder = None
     info: Info = None
 
     @model_validator(mode="after")

@@ -80,6 +80,9 @@ def construct_body(model: type[B], fields: Mapping[str, Any]) -> B:
     An order that has `needs` is of version 2, and stays so without any feature: its home would refuse version 1.
     """
     further: dict[str, Any] = {name: fields[name] for name in V2_FIELDS if fields.get(name) is not None}
+    further.pop("yes_each", None)
+    if "holder" in further:
+        further["yes_each"] = True  # nobody opens for a robot without watching
     if not further:
         return model.model_construct(**{name: fields[name] for name in fields if name not in V2_FIELDS})
     further["needs"] = used_features(further)

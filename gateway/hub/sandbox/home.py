@@ -26,6 +26,7 @@ from gateway.protocol.brand_messages import BrandFacts
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.delivery_record import END_STATES, RecordEntry, RecordEntryKind, shown_code
 from gateway.protocol.delivery_state import PUBLIC_REASONS
+from gateway.protocol.jws import RejectionCode
 from gateway.protocol.keys import BoxKey
 
 SANDBOX_ZONE = ZoneInfo("Europe/Paris")
@@ -34,6 +35,7 @@ SANDBOX_ENTRANCES = (
     EntranceDescription(id="front", name="Front door", places=("hall", "fridge"), courier_proof=True),
 )
 COLD_PLACES = frozenset({"fridge"})
+ROBOT_ENTRANCES = frozenset({"front"})  # where robots come in under supervision
 CARRIERS = ("Chronopost", "Colissimo", "DHL", "DPD", "UPS")
 SANDBOX_TERMS = {
     "entrances": [entrance.id for entrance in SANDBOX_ENTRANCES], "places": ["shelf", "hall", "fridge"],
@@ -111,7 +113,7 @@ def signed_statement(home: str, brand: str, entrances: Iterable[str], now: datet
     begin = int(now.timestamp())
     statement = BoxStatement(
         iss=home, sub=brand, iat=begin, exp=begin + int(STATEMENT_LIFETIME.total_seconds()), speaks=SPEAKS,
-        entrances=dict.fromkeys(entrances, entrance_features(robots=False)),
+        entrances={entrance: entrance_features(robots=entrance in ROBOT_ENTRANCES) for entrance in entrances},
     )  # fmt: skip
     return sign_statement(statement, key.sign)
 
@@ -170,7 +172,10 @@ def _terms_refusal(
         return "unknown_place"
     if not new.places_with_limits <= COLD_PLACES:
         return "place_not_cold"
-    if (entrance.courier_proof or new.only_collects) and new.courier is None:
+    if new.for_robot and (new.collect or entrance.id not in ROBOT_ENTRANCES):
+        return RejectionCode.UNSUPPORTED.value
+    needs_courier = new.only_collects or (entrance.courier_proof and not new.for_robot)
+    if needs_courier and new.courier is None:
         return "courier_code_missing"
     if new.end <= now:
         return "expired"

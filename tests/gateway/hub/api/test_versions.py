@@ -87,6 +87,24 @@ async def test_items_and_a_lower_limit_go_through_the_hub_as_any_feature(tmp_pat
         assert (status, answer["needs"], answer["items"]) == (200, [], None)
 
 
+async def test_a_robot_s_order_goes_through_the_hub_as_plain_json(tmp_path: Path) -> None:
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
+        made = await home.announce(holder="robot")
+        typ, sent = await newest(home)
+        assert typ == "perron-hub-delivery-2+jwt"
+        assert sent["needs"] == ["holder_robot", "yes_each"] == made["needs"]
+        assert (sent["holder"], sent["yes_each"]) == ("robot", True), "somebody watches each opening"
+        assert (made["holder"], made["yes_each"]) == ("robot", True)
+        path = f"/v1/deliveries/{made['id']}"
+        assert (await home.ask("PATCH", path, {"delivery": {"parcels": ["A-9"]}}))[0] == 200
+        assert (await newest(home))[1]["holder"] == "robot", "a change of something else keeps the robot"
+        status, answer = await home.ask("PATCH", path, {"delivery": {"holder": None}})
+        assert (status, answer["needs"], answer["holder"], answer["yes_each"]) == (200, [], None, None)
+        _, sent = await newest(home)
+        assert "yes_each" not in sent, "a courier needs no supervisor"
+
+
 async def test_an_order_that_grew_stays_in_its_version_and_its_cancel_is_understood_by_all(tmp_path: Path) -> None:
     async with run_hub(hub_file(tmp_path)) as hub:
         home = await connected_home(hub)
@@ -112,7 +130,8 @@ async def test_an_order_that_grew_stays_in_its_version_and_its_cancel_is_underst
     [
         ("dimensions", {**SIZE, "height": 0}), ("dimensions", {**SIZE, "depth": 3}), ("entrances", []),
         ("entrances", ["front", "front"]), ("label_rules", ["4321"]), ("label_rules", []), ("info", {"Note": "x"}),
-        ("needs", ["dimensions"]), ("items", []), ("collect", []), ("collect", ["R-1", "R-1"]),
+        ("needs", ["dimensions"]), ("holder", "drone"), ("yes_each", True), ("items", []),
+        ("collect", []), ("collect", ["R-1", "R-1"]),
         ("items", [{"code": "A1", "place": "fridge"}]),
         ("items", [FISH, FISH]), ("items", [{**FISH, "code": "(01)04006381333931"}]), ("min_celsius", "4"),
     ],
@@ -228,8 +247,9 @@ async def test_the_simulated_home_states_it_too_and_anew_each_day(tmp_path: Path
         path, home = f"/v1/connections/{made.said['connection']}/box", made.said["home"]
         status, first = await made.ask("GET", path)
         assert status == 200
-        words = list(entrance_features(robots=False))  # no robots come in there
-        assert first["entrances"] == {"front": words, "garage": words}
+        assert first["entrances"] == {
+            "front": list(entrance_features(robots=True)), "garage": list(entrance_features(robots=False)),
+        }  # fmt: skip
         before = hub.hub.now() - timedelta(days=2)
         async with hub.hub.store.writing() as tx:
             await tx.execute(update(homes).where(homes.c.id == home).values(heard=before, said={}))

@@ -160,3 +160,17 @@ async def test_every_reason_that_a_retailer_is_told_is_had_by_its_parcel_number(
             assert (said["state"], said["reason"]) == ("refused", reason)
         nothing = await box.announce("SANDBOX-REFUSE-NOTHING-OF-THE-KIND")
         assert (await box.until(nothing, *ENDED_STATES))["state"] == "delivered", "a word that is none asks for nothing"
+
+
+async def test_a_robot_brings_it_where_robots_come_in_and_nowhere_else(tmp_path: Path) -> None:
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
+        front = {"entrance": "front", "place": "hall", "holder": "robot"}
+        brought = await box.announce("XY123456785FR", **front)  # without a courier's code
+        elsewhere = await box.announce("XY123456786FR", holder="robot")
+        takes = await box.announce("XY123456787FR", **front, collect=["RB123456785GB"])
+        said = await box.until(brought, *ENDED_STATES)
+        assert (said["state"], said["holder"], said["yes_each"]) == ("delivered", "robot", True)
+        for refused in (elsewhere, takes):
+            said = await box.until(refused, *ENDED_STATES)
+            assert (said["state"], said["reason"]) == ("refused", "unsupported")
