@@ -16,7 +16,7 @@ HALF := tests/gateway/hub tests/gateway/web tests/gateway/runtime tests/gateway/
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-scale quick check docs reference mutants soak bench pictures debian wheels pins clean
+.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-seam test-scale quick check docs reference mutants soak bench pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -115,6 +115,19 @@ $(MATTER)/ready:
 
 test-matter: $(VENV)/ready debian $(MATTER)/ready ## a real Matter server and a virtual Matter lock (three minutes; not in `make test`)
 	@MATTER=$(MATTER) $(BIN)/python -m pytest -q tests/real/with_matter.py
+
+# Seam's own fake of its API.
+SEAM_VERSION := 1.86.0
+SEAM := build/fake-seam-connect-$(SEAM_VERSION)
+
+$(SEAM)/ready:
+	@command -v npm >/dev/null || { echo "Seam's fake needs Node and npm: install them (Debian: apt-get install npm)."; exit 1; }
+	@mkdir -p $(SEAM)
+	@npm install --prefix $(SEAM) --silent --ignore-scripts --no-audit --no-fund @seamapi/fake-seam-connect@$(SEAM_VERSION)
+	@touch $@
+
+test-seam: $(VENV)/ready $(SEAM)/ready ## Seam's own fake server proposes passes (seconds; not in `make test`)
+	@SEAM=$(SEAM) $(BIN)/python -m pytest -q tests/real/with_seam.py
 
 test-chromium: $(VENV)/ready debian ## the whole Chromium shows notifications (Debian package chromium; not in `make test`)
 	@$(BIN)/python -m pytest -q tests/real/with_chromium.py

@@ -40,6 +40,7 @@ from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
 from gateway.mqtt.session_takeover import TakeoverDetector
 from gateway.protocol.keys import BoxKey, link_key, push_key
 from gateway.runtime.adapters.batteries import auxiliary_devices
+from gateway.runtime.bookings import BookingReader
 from gateway.runtime.door_sentences import CourierLanguages
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.entrance import EntranceActor
@@ -294,6 +295,7 @@ class App:
             "parcels": self._tracker.run,
             "fallback": self._fallback.run,
             "keypads": self._keypads.run,
+            "bookings": self._bookings.run,
             "late couriers": self._late_couriers.run,
             "home assistant": self._home_assistant.run,
             "faults": self._faults.run,
@@ -408,6 +410,7 @@ class App:
             home, store=store, publisher=self._mqtt, outbox=self._outbox, clock=clock, post=self._post,
             on_change=self._changes.notify, containment=self._contained,
         )  # fmt: skip
+        self._bookings = BookingReader(home, store, clock, self._changes.notify, containment=self._contained)
         self._fallback = FallbackPlaces(
             home, store=store, clock=clock, publisher=self._mqtt, outbox=self._outbox, entrances=self._entrances,
             receptions=self._receptions, on_moved=self._on_parcels_changed, containment=self._contained,

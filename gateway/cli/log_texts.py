@@ -50,6 +50,9 @@ LOG_TEXTS: Mapping[str, str] = {
     "wish_not_understood": "{entrance}: a request was not understood",
     "code_not_stored": "the code at {keypad} could not be stored",
     "keypad_full": "{keypad} has no place left for the code of a guest",
+    "bookings_not_read": "the bookings of {source} were not read ({why}); nothing changes",
+    "bookings_not_stored": "the bookings of {source} could not be stored",
+    "bookings_reader_not_started": "the program that reads bookings could not be started",
     "deadlines_not_stored": "{reception}: times that have passed could not be stored",
     "scan_not_stored": "{reception}: a scan could not be stored",
     # ---- deliveries and parcels

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, StringConstraints, model_validator
 
+from gateway.config.bookings import AnyBookingSource
 from gateway.config.devices import AnyDevice
 from gateway.config.fields import Day, DeviceId, Hours, LanguageCode, TimeZone
 from gateway.config.keepers import KeeperSection
@@ -484,6 +485,9 @@ class Home(ConfigSection):
     """Operators: one section per operator of robots, by its id."""
     supervisors: dict[Id, SupervisorSection] = Field(default={})
     """Supervisors: one section per person who watches robots, by its id."""
+    bookings: dict[Id, AnyBookingSource] = Field(default={})
+    """Bookings: one section per calendar or system that proposes passes and stays of guests, by its id. `kind` decides
+    which keys it has."""
     brands: dict[Id, BrandSection] = Field(default={})
     """Brands: one section per retailer's brand, by its id."""
     fallback: FallbackSection = FallbackSection()
@@ -499,6 +503,11 @@ class Home(ConfigSection):
             places=frozenset(place for entrance in self.entrances.values() for place in entrance.places),
             carriers=frozenset(CARRIERS.values()),
         )
+
+    @property
+    def guest_entrances(self) -> tuple[str, ...]:
+        """The entrances that admit guests, in their order."""
+        return tuple(name for name, entrance in self.entrances.items() if entrance.guests is not None)
 
     @property
     def robot_entrances(self) -> frozenset[str]:

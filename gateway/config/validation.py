@@ -44,6 +44,7 @@ def find_problems(home: Home) -> Iterator[ConfigProblem]:
         yield from _check_keepers(home, entrance, at)
         yield from _check_guests(home, entrance, at)
         yield from _check_robots(home, entrance, at)
+    yield from _check_bookings(home)
     yield from _check_operators(home)
     yield from _check_receptions(home, owners)
     yield from _check_physical_devices(home, owners)
@@ -449,6 +450,17 @@ def _check_guests(home: Home, entrance: EntranceSection, at: tuple[str | int, ..
             known = ", ".join(id_ for id_, one in home.devices.items() if one.kind == "keypad") or "none yet"
             text = f"no device of the kind keypad has the id `{keypad}`. Known: {known}."
             yield ConfigProblem((*at, "guests", "keypads", n), text)
+
+
+def _check_bookings(home: Home) -> Iterator[ConfigProblem]:
+    """Check that each source of bookings proposes passes for entrances that admit guests."""
+    admitting = home.guest_entrances
+    for id_, source in home.bookings.items():
+        for n, entrance in enumerate(source.entrances):
+            if entrance not in admitting:
+                known = ", ".join(admitting) or "none yet"
+                text = f"`{entrance}` is no entrance that admits guests (`guests`). Known: {known}."
+                yield ConfigProblem(("bookings", id_, "entrances", n), text)
 
 
 def _check_keepers(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> Iterator[ConfigProblem]:

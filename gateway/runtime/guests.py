@@ -92,7 +92,7 @@ class GuestService:
     @property
     def entrances(self) -> tuple[str, ...]:
         """The entrances that admit guests."""
-        return tuple(name for name, section in self.home.entrances.items() if section.guests is not None)
+        return self.home.guest_entrances
 
     @property
     def key(self) -> bytes:
@@ -180,6 +180,45 @@ class GuestService:
         found = await self.store.guests.end_stay(ident, self.clock.now(), by=by)
         self.publish_stays()
         return found if isinstance(found, PassProblem) else None
+
+    async def accept_booking(self, key: str, by: str | None) -> PassProblem | None:
+        """Grant the pass and plan the stay that a booking proposes."""
+        found = self.store.bookings.find(key, self.clock.now())
+        if found is None:
+            return PassProblem.UNKNOWN
+        if found.held is not None and found.held.state is PassState.PROPOSED:
+            changed = await self.change(found.held.id, PassState.GRANTED, by)
+            if isinstance(changed, PassProblem):
+                return changed
+        is_proposed = found.stay is not None and found.stay.is_proposed
+        return await self.accept_stay(found.stay.id, by) if found.stay is not None and is_proposed else None
+
+    async def withdraw_booking(self, key: str, by: str | None) -> PassProblem | None:
+        """Withdraw the pass and end the stay of a booking, proposed or accepted; it is proposed no more."""
+        found = self.store.bookings.find(key, self.clock.now())
+        if found is None:
+            return PassProblem.UNKNOWN
+        if found.held is not None:
+            await self.change(found.held.id, PassState.REVOKED, by)
+        return None if found.stay is None else await self.end_stay(found.stay.id, by)
+
+    async def keep_booking(self, key: str) -> PassProblem | None:
+        """Leave what the host accepted as it is; he is asked again when the source says something else."""
+        answered = await self.store.bookings.answer(key, self.clock.now())
+        return PassProblem.UNKNOWN if answered is None else None
+
+    async def move_booking(self, key: str, by: str | None) -> PassProblem | None:
+        """Give what the host accepted the dates that the source has now."""
+        found = await self.store.bookings.move(key, self.clock.now(), by=by)
+        if isinstance(found, PassProblem):
+            return found
+        moved = None if found.held is None else self.store.guests.find_pass(found.held.id)
+        if moved is not None:
+            if moved.state is PassState.GRANTED:
+                await self._want_codes(moved)
+            self.update((moved.key,))
+        self.publish_stays()
+        return None
 
     def publish_stays(self) -> None:
         """Give every entrance its stays as they are stored now."""

@@ -8,7 +8,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery
@@ -20,6 +20,7 @@ from gateway.domain.guests.passes import (
     PassUsage,
     Stay,
     pass_candidate,
+    pass_code_digest,
     pass_problem,
     period_problem,
 )
@@ -39,7 +40,9 @@ _DIGEST_PREFIX = "courier:"  # of a normalised code that is a token
 
 def add_pass(db: Database, new: Pass, code: str, now: Now, *, by: str | None) -> PassProblem | None:
     """Store a new pass under the digest of its code; return why it cannot be. A known proposal stays as it is."""
-    problem = pass_problem(new, known=len(open_passes(db, now)), now=now)
+    problem = pass_problem(
+        new, known=_count_open(db, "guest_pass WHERE state IN ('proposed', 'granted')", now), now=now
+    )
     if problem is not None:
         return problem
     columns = _pass_columns(new) | {"code": code, "by": by}
@@ -67,6 +70,21 @@ def change_pass(  # noqa: PLR0913 - what changes, and who changes it
     return new
 
 
+def move_pass(  # noqa: PLR0913 - what changes, and who changes it
+    db: Database, held: Pass, starts: datetime, ends: datetime, now: Now, *, by: str | None
+) -> Pass:
+    """Give a pass other times under its next version; its codes at keypads have to go at once. Return it."""
+    new = replace(held, starts=starts, ends=ends, version=held.version + 1)
+    db.execute(
+        "UPDATE guest_pass SET starts = ?, ends = ?, version = ?, code = ? WHERE id = ?",
+        (starts, ends, new.version, pass_code_digest(new, guest_key(db)), held.id),
+    )
+    for one in codes_of(db, held.id):
+        save_code(db, revoke(one, now), now)
+    db.log("pass_changed", now.utc, _logged_pass(new), by=by)
+    return new
+
+
 def find_pass(db: Database, ident: str) -> Pass | None:
     """Return a pass by its id."""
     return next(iter(_passes(db, "WHERE id = ?", (ident,))), None)
@@ -80,6 +98,12 @@ def passes(db: Database) -> tuple[Pass, ...]:
 def open_passes(db: Database, now: Now) -> tuple[Pass, ...]:
     """Return the passes and proposals that are not over."""
     return tuple(held for held in _passes(db, "ORDER BY starts, id") if not held.is_over(now))
+
+
+def _count_open(db: Database, which: str, now: Now) -> int:
+    """Return how many rows `which` (a table and a condition) are not over; without trusted time none is."""
+    since = now.utc if now.trusted else datetime.min.replace(tzinfo=UTC)
+    return db.value(int, f"SELECT count(*) FROM {which} AND ends > ?", (since,)) or 0  # noqa: S608 - our own text
 
 
 def _passes(db: Database, rest: str, parameters: Sequence[object] = ()) -> tuple[Pass, ...]:
@@ -143,7 +167,7 @@ def matches(db: Database, code: str, entrance: str, house: DeliveryContext, now:
 
 def add_stay(db: Database, new: Stay, now: Now, *, by: str | None) -> PassProblem | None:
     """Store a stay; return why it cannot be stored. A known proposal stays as it is."""
-    problem = period_problem(new.starts, new.ends, known=len(open_stays(db, now)), now=now)
+    problem = period_problem(new.starts, new.ends, known=_count_open(db, "stay WHERE 1", now), now=now)
     if problem is not None:
         return problem
     row = vars(new) | {"entrances": json.dumps(sorted(new.entrances)), "by": by}
@@ -173,6 +197,15 @@ def end_stay(db: Database, ident: str, now: Now, *, by: str | None) -> Stay | Pa
         db.execute("DELETE FROM stay WHERE id = ?", (ident,))
     db.log("stay_ended", now.utc, {"stay": ident}, by=by)
     return found
+
+
+def move_stay(  # noqa: PLR0913 - what changes, and who changes it
+    db: Database, stay: Stay, starts: datetime, ends: datetime, now: Now, *, by: str | None
+) -> None:
+    """Give a stay other times."""
+    db.execute("UPDATE stay SET starts = ?, ends = ? WHERE id = ?", (starts, ends, stay.id))
+    moved = replace(stay, starts=starts, ends=ends)
+    db.log("stay_proposed" if stay.is_proposed else "stay", now.utc, _logged_stay(moved), by=by)
 
 
 def open_stays(db: Database, now: Now) -> tuple[Stay, ...]:
@@ -285,6 +318,7 @@ def forget_guests(db: Database, before: datetime) -> None:
         db.execute("DELETE FROM visit WHERE delivery = ?", (f"guest.{ident}",))
         db.execute("DELETE FROM guest_pass WHERE id = ?", (ident,))
     db.execute("DELETE FROM stay WHERE ends < ?", (before,))
+    db.execute("DELETE FROM booking WHERE ends < ?", (before,))
 
 
 class GuestStore(StorePart):

@@ -18,11 +18,13 @@ from gateway.domain.delivery.candidate import DeliveryContext
 from gateway.domain.delivery.label import NO_LABEL, LabelElements
 from gateway.domain.delivery.own_parcel import OWN_BRAND, TrackedStatus
 from gateway.domain.delivery.permission import Permission, PermissionStatus
+from gateway.domain.guests.bookings import SourceStatus
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import ReserveOpening
 from gateway.domain.visit.events import CodeMatch, FactsChanged, KeeperWithdrawn
 from gateway.storage import brandkeys, decisions, guests
 from gateway.storage.audit_log import AuditLog, erase_bodies
+from gateway.storage.bookings import BookingStore
 from gateway.storage.box import BoxState
 from gateway.storage.brand_facts import BrandFactsStore
 from gateway.storage.brands import BrandRegistry
@@ -67,6 +69,8 @@ class Store:
         self._distrusted: dict[str, str] = {}  # public keys, each with its brand: distrusted from the request on
         self.tracked: dict[str, TrackedStatus] = {}
         """The live status of the household's parcels by normalised code; it is in memory only, and unknown at first."""
+        self.booking_sources: dict[str, SourceStatus] = {}
+        """How the last readings of each source of bookings went, by its id; it is in memory only."""
         self._context = DeliveryContext(
             box=home.box,
             zone=ZoneInfo(home.timezone),
@@ -89,6 +93,7 @@ class Store:
         )
         both = writer, self._read
         self.guests = GuestStore(*both)
+        self.bookings = BookingStore(*both)
         self.brands = BrandRegistry(*both, home, self._distrusted)
         processor = OfferProcessor(context=self._context, entrances=home.destinations, keys=self.brands.public_keys)
         self.accounts = AccountStore(*both)

@@ -6,16 +6,19 @@ The guest's page has no account: its address is a MAC of the pass's id and versi
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from aiohttp import web
 
 from gateway.domain.delivery.permission import DAYS
 from gateway.domain.frozen import Frozen
+from gateway.domain.guests.bookings import Question, ReadingFailure
 from gateway.domain.guests.passes import Pass, PassProblem, PassState, Stay
 from gateway.domain.guests.provisioning import CodeState, PassCode
 from gateway.domain.pause import PauseRefusal, parse_local_time
 from gateway.runtime.guests import CODE_STATE_TEXTS, PASS_PROBLEM_TEXTS, PASS_STATE_TEXTS, NewPass
+from gateway.storage.bookings import BookingState
 from gateway.system.i18n import Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
@@ -28,7 +31,20 @@ DAY_NAMES: Mapping[str, Text] = {
 }  # fmt: skip
 _NO_TIME = _("Give the beginning and the end as a date and a time of the house.")
 _FIELDS = ("guest", "from", "to", "hours", "openings")
-_STATES = {"grant": PassState.GRANTED, "revoke": PassState.REVOKED, "end": PassState.ENDED}
+_STATES = {"revoke": PassState.REVOKED, "end": PassState.ENDED}
+FAILURE_TEXTS: Mapping[ReadingFailure, Text] = MappingProxyType({
+    ReadingFailure.FILE: _("A file that the house file names for it cannot be read: the installer corrects it."),
+    ReadingFailure.ADDRESS: _("The box does not connect to its address: it has to begin with https:// and lead to the"
+                              " internet. Copy it again from the platform."),
+    ReadingFailure.UNREACHABLE: _("Its server does not answer, or not as itself. The box tries again."),
+    ReadingFailure.STATUS: _("Its server answers that there is nothing. If this lasts, copy the address again from the"
+                             " platform."),
+    ReadingFailure.CREDENTIALS: _("Its server refuses the box: give the installer a new address or key."),
+    ReadingFailure.TOO_LARGE: _("It is larger than the calendar of a home can be: look whether the address is right."),
+    ReadingFailure.UNREADABLE: _("What its server sends is no calendar. If this lasts, copy the address again from the"
+                                 " platform."),
+    ReadingFailure.CRASHED: _("The program that reads it has ended. The box tries again."),
+})  # fmt: skip
 
 
 class PassView(Frozen):
@@ -49,6 +65,14 @@ class StayView(Frozen):
     holds: bool
 
 
+class BookingView(Frozen):
+    """A booking as the host sees it. `moved`: the dates of its source, if those that he accepted are others."""
+
+    state: BookingState
+    text: Text
+    moved: bool
+
+
 class GuestsPage(Page):
     """The page of guests, for the household; the owner changes something on it."""
 
@@ -62,12 +86,15 @@ class GuestsPage(Page):
     ) -> web.Response:  # fmt: skip
         now, zone = self._now, self._services.zone
         local = now.utc.astimezone(zone).strftime("%Y-%m-%dT%H:%M")
-        passes = [self._pass_view(held) for held in self._store.guests.passes()]
+        stored = self._store.guests.passes()
+        passes = [self._pass_view(held) for held in stored if held.state is not PassState.PROPOSED]
         return self._render_page(
             request, "guests", status=200 if error is None else 422, page=GUESTS_PATH, error=error, link=link,
             entered=dict.fromkeys(_FIELDS, "") | {"from": local, "hours": "00:00-24:00"} | dict(entered or {}),
             passes=sorted(passes, key=lambda one: not one.is_open),
-            stays=[self._stay_view(stay) for stay in self._store.guests.open_stays(now)],
+            stays=[self._stay_view(stay) for stay in self._store.guests.open_stays(now) if not stay.is_proposed],
+            bookings=[self._booking_view(state) for state in self._store.bookings.open(now)],
+            sources=self._store.booking_sources, failures=FAILURE_TEXTS,
             entrances=self._inbox.guests.entrances, days=DAYS, day_names=DAY_NAMES, code_states=CODE_STATE_TEXTS,
         )  # fmt: skip
 
@@ -82,14 +109,44 @@ class GuestsPage(Page):
         return PassView(held=held, state=state, used=used, is_open=not is_over, codes=codes)
 
     def _stay_view(self, stay: Stay) -> StayView:
-        holds = not stay.is_proposed and stay.starts <= self._now.utc
-        if stay.is_proposed:
-            state = _("Proposed: nothing changes until you accept it")
-        elif holds:
-            state = _("Holds now: nothing is filmed, and the inside cameras are off")
-        else:
-            state = _("Planned")
+        holds = stay.starts <= self._now.utc
+        state = _("Holds now: nothing is filmed, and the inside cameras are off") if holds else _("Planned")
         return StayView(stay=stay, state=state, holds=holds)
+
+    def _booking_view(self, state: BookingState) -> BookingView:
+        source = state.booking.source
+        if state.question is Question.GONE and state.is_proposed:
+            text = _("{source} proposed it, and did not have it when it was read the last two times.", source=source)
+        elif state.question is Question.GONE:
+            text = _("{source} did not have this booking when it was read the last two times. Was it cancelled? What"
+                     " you accepted holds until you withdraw it.", source=source)  # fmt: skip
+        elif state.question is Question.MOVED:
+            text = _("{source} has other dates now. What you accepted holds with the dates that you accepted.",
+                     source=source)  # fmt: skip
+        elif state.is_proposed:
+            text = _("{source} proposes it: nothing changes until you accept it.", source=source)
+        else:
+            text = _("Accepted, from {source}", source=source)
+        return BookingView(state=state, text=text, moved=state.question is Question.MOVED)
+
+    @post(f"{GUESTS_PATH}/booking/{{booking}}", UserRight.PEOPLE)
+    async def _change_booking(self, request: web.Request, user: CurrentUser) -> web.Response:
+        """Accept what a booking proposes, withdraw it, keep it, or take its new dates."""
+        guests, key = self._inbox.guests, request.match_info["booking"]
+        match (await form_texts(request)).get("do"):
+            case "accept":
+                problem = await guests.accept_booking(key, user.person)
+            case "withdraw":
+                problem = await guests.withdraw_booking(key, user.person)
+            case "keep":
+                problem = await guests.keep_booking(key)
+            case "move":
+                problem = await guests.move_booking(key, user.person)
+            case _:
+                raise web.HTTPBadRequest
+        if problem is not None:
+            raise Conflict(PASS_PROBLEM_TEXTS[problem])
+        raise web.HTTPSeeOther(GUESTS_PATH)
 
     @post(f"{GUESTS_PATH}/pass", UserRight.PEOPLE)
     async def _grant(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -113,7 +170,7 @@ class GuestsPage(Page):
 
     @post(f"{GUESTS_PATH}/pass/{{pass}}", UserRight.PEOPLE)
     async def _change_pass(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Show a pass's link again, grant a proposal, end or withdraw a pass."""
+        """Show a pass's link again, end or withdraw a pass."""
         ident, do = request.match_info["pass"], (await form_texts(request)).get("do", "")
         held = self._store.guests.find_pass(ident)
         if held is None:
@@ -148,13 +205,9 @@ class GuestsPage(Page):
     @post(f"{GUESTS_PATH}/stay/{{stay}}", UserRight.PEOPLE)
     async def _change_stay(self, request: web.Request, user: CurrentUser) -> web.Response:
         ident = request.match_info["stay"]
-        match (await form_texts(request)).get("do"):
-            case "accept":
-                problem = await self._inbox.guests.accept_stay(ident, user.person)
-            case "end":
-                problem = await self._inbox.guests.end_stay(ident, user.person)
-            case _:
-                raise web.HTTPBadRequest
+        if (await form_texts(request)).get("do") != "end":
+            raise web.HTTPBadRequest
+        problem = await self._inbox.guests.end_stay(ident, user.person)
         if problem is not None:
             raise Conflict(PASS_PROBLEM_TEXTS[problem])
         raise web.HTTPSeeOther(GUESTS_PATH)

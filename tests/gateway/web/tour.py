@@ -15,6 +15,7 @@ from gateway.config.robots import SupervisorSection
 from gateway.domain.custody import DeclineReason
 from gateway.domain.delivery.barcodes import courier_token_digest
 from gateway.domain.delivery.permission import DAYS
+from gateway.domain.guests.bookings import Booking, Question, Reading, ReadingFailure, SourceStatus
 from gateway.domain.guests.passes import Pass
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.conditions import FridgeReported
@@ -26,6 +27,7 @@ from gateway.protocol.browser_envelope import Jwk, load_private_key
 from gateway.runtime.guests import NewPass
 from gateway.runtime.notifications import action_links
 from gateway.runtime.own_parcels import ParcelAnnouncement, ParcelView
+from gateway.storage.bookings import Proposing
 from gateway.storage.browsers import EnrolledBrowser
 from gateway.storage.models import StoredClip
 from gateway.web.auth.recovery import OwnerSuccession
@@ -138,6 +140,7 @@ async def prepare_tour(
             await propose_devices(site)
             await enrol_browser(site, guest)
             await admit_guest(made, guest)
+            await propose_bookings(made, guest)
             yield Tour(made, site, await _pages(made, site, f"http://127.0.0.1:{new.plain_port}"))
 
 
@@ -193,6 +196,27 @@ async def announce_parcels(made: ShellBox) -> None:
         assert isinstance(announced, ParcelView), announced
         ids.append(announced.id)
     assert await service.cancel(ids[-1], None) is None
+
+
+async def propose_bookings(made: ShellBox, guest: str, entrance: str = "garage") -> None:
+    """A calendar proposed three bookings: one is not accepted yet, one has other dates now, one is gone."""
+    now, guests = made.clock.now(), made.reception.guests
+    how = Proposing(source="airbnb", entrances=frozenset({entrance}), stays=True)
+    begin = now.utc + timedelta(days=10)
+    new, moved, gone = (
+        Booking(uid=uid, guest=guest, starts=begin, ends=begin + timedelta(days=2)) for uid in ("new", "moved", "gone")
+    )
+    await made.store.bookings.take_reading(how, Reading(bookings=(moved, gone)), now)
+    for state in made.store.bookings.open(now):
+        assert await guests.accept_booking(state.booking.key, "anna") is None
+    later = Booking(**{**vars(moved), "ends": moved.ends + timedelta(days=1)})
+    for _ in range(2):
+        await made.store.bookings.take_reading(how, Reading(bookings=(later, new)), now)
+    made.store.booking_sources |= {
+        "airbnb": SourceStatus(read_at=now.utc),
+        "booking": SourceStatus(why=ReadingFailure.UNREACHABLE, failed_since=now.utc),
+    }
+    assert {state.question for state in made.store.bookings.open(now)} == {None, Question.GONE, Question.MOVED}
 
 
 async def propose_devices(site: ServedSite) -> None:

@@ -10,11 +10,15 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
+from gateway.domain.frozen import replace
+from gateway.domain.guests.bookings import Booking, Reading, ReadingFailure, SourceStatus
 from gateway.domain.guests.passes import PassState
 from gateway.domain.visit import commands as c
+from gateway.storage.bookings import Proposing
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.gateway.runtime.test_guests import granted, guest_home
 from tests.gateway.web.house import ANNA_PASSWORD
+from tests.gateway.web.tour import propose_bookings
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.site import ServedSite, serve_site
 from tests.waiting import wait_until
@@ -110,6 +114,40 @@ async def test_a_stay_shows_in_words_that_it_holds_and_the_guest_reads_that_noth
     assert "No stay is planned" in (await shown(site, "/guests"))[1]
 
 
+async def test_the_host_accepts_a_booking_is_asked_about_it_and_answers(site: ServedSite) -> None:
+    made = site.box
+    how = Proposing(source="airbnb", entrances=frozenset({"front"}), stays=True)
+    starts = made.clock.now().utc + timedelta(days=2)
+    booking = Booking(uid="1", guest="Anna <b>", starts=starts, ends=starts + timedelta(days=3))
+    made.store.booking_sources["airbnb"] = SourceStatus(why=ReadingFailure.UNREACHABLE, failed_since=starts)
+
+    async def read(*bookings: Booking) -> str:
+        await made.store.bookings.take_reading(how, Reading(bookings=bookings), made.clock.now())
+        return (await shown(site, "/guests"))[1]
+
+    page = await read(booking)
+    assert "airbnb proposes it: nothing changes until you accept it." in page
+    assert "Anna &lt;b&gt;" in page
+    assert "Its server does not answer" in page
+    assert "No stay is planned." in page
+    assert "No pass is granted." in page
+    (path,) = set(re.findall(r"/guests/booking/[a-z0-9:]+", page))
+    assert (await post(site, path, [("do", "accept")]))[0] == 303
+    assert "Accepted, from airbnb" in await read(booking)
+    longer = replace(booking, ends=booking.ends + timedelta(days=1))
+    assert "airbnb has other dates now" in await read(longer)
+    assert (await post(site, path, [("do", "move")]))[0] == 303
+    assert "Accepted, from airbnb" in await read(longer)
+    await read()
+    assert "Was it cancelled?" in await read()
+    assert (await post(site, path, [("do", "keep")]))[0] == 303
+    assert "Was it cancelled?" not in await read()
+    assert (await post(site, path, [("do", "withdraw")]))[0] == 303
+    assert "No booking is open." in await read()
+    assert (await post(site, path, [("do", "withdraw")]))[0] == 409
+    assert (await post(site, path, [("do", "nonsense")]))[0] == 400
+
+
 async def test_a_guest_may_end_the_own_pass_and_no_other_address_does(site: ServedSite) -> None:
     held = await granted(site.box)
     page = site.box.reception.guests.page(held)
@@ -127,6 +165,7 @@ async def test_a_guest_may_end_the_own_pass_and_no_other_address_does(site: Serv
 async def test_both_pages_can_be_read_on_every_screen(site: ServedSite, language: str, width: int, dark: bool) -> None:
     held = await granted(site.box)
     await post(site, "/guests/stay", [("guest", "Anna"), ("from", local(site.box, -1)), ("to", local(site.box, 48))])
+    await propose_bookings(site.box, "Anna Bergström-Delacroix", entrance="front")
     for path in ("/guests", site.box.reception.guests.page(held)):
         async with visitor() as somebody:
             page = await somebody.page(

@@ -1,0 +1,146 @@
+"""Reads the sources of bookings in turn, each in a process of its own, and stores what they propose.
+
+What a calendar says was written by strangers, and parsing it takes long. So nothing of it runs in the gateway: a
+process with little memory and time reads it, and its answer is checked. A reading that fails changes nothing.
+"""
+
+import asyncio
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, field
+
+import structlog
+from pydantic import ValidationError
+
+from gateway.config.bookings import AnyBookingSource, IcsSource
+from gateway.config.home import Home
+from gateway.domain.frozen import replace
+from gateway.domain.guests.bookings import ReadingFailure, SourceStatus
+from gateway.protocol.booking_reader import ANSWER_ADAPTER, MAX_ANSWER_BYTES, ReadSource, SourceAnswer, SourceFailed
+from gateway.storage import Store, StoreFailed
+from gateway.storage.bookings import Proposing
+from gateway.system.clock import Clock
+from gateway.system.containment import Containment
+from gateway.system.regular_file import read_text
+
+log = structlog.get_logger(__name__)
+
+POLL_INTERVAL_S = 5.0  # seconds between two looks at which source is due
+FIRST_READING_S = 10.0  # seconds after the begin of the gateway: the doors come first
+READING_TIMEOUT_S = 90.0  # seconds for one reading, after which its process is killed
+READER_COMMAND = (sys.executable, "-m", "gateway.integrations.bookings")
+
+
+@dataclass(eq=False, repr=False)
+class BookingReader:
+    """Reads every source of the house in its interval. `on_change` is called after each reading."""
+
+    home: Home
+    store: Store
+    clock: Clock
+    on_change: Callable[[], None]
+    _: KW_ONLY
+    command: Sequence[str] = READER_COMMAND
+    containment: Containment = field(default_factory=Containment)
+
+    def __post_init__(self) -> None:
+        self._statuses = self.store.booking_sources
+        self._statuses.update(dict.fromkeys(self.home.bookings, SourceStatus()))
+        begin = self.clock.now().mono + FIRST_READING_S
+        self._due = dict.fromkeys(self.home.bookings, begin)  # monotonic
+
+    async def run(self) -> None:
+        """Read what is due, one source after the other, until cancelled."""
+        while True:
+            now = self.clock.now()
+            for id_ in (id_ for id_, due in self._due.items() if due <= now.mono):
+                with self.containment.piece("bookings", id_):
+                    await self.read(id_)
+                self._due[id_] = self.clock.now().mono + 60.0 * self.home.bookings[id_].interval
+            await asyncio.sleep(POLL_INTERVAL_S)
+
+    async def read(self, id_: str) -> None:
+        """Read one source and store what it proposes. Without trusted time nothing is read."""
+        source, now = self.home.bookings[id_], self.clock.now()
+        if not now.trusted:
+            return
+        answer = await self._ask(id_, source)
+        if isinstance(answer, SourceFailed):
+            since = self._statuses[id_].failed_since or now.utc
+            log.warning("bookings_not_read", source=id_, why=answer.why.value)
+            self._statuses[id_] = replace(self._statuses[id_], why=answer.why, failed_since=since)
+        else:
+            how = Proposing(
+                source=id_, entrances=frozenset(source.entrances or self.home.guest_entrances), stays=source.stays
+            )
+            try:
+                await self.store.bookings.take_reading(how, answer.reading(), self.clock.now())
+            except StoreFailed as failure:
+                log.error("bookings_not_stored", source=id_, why=str(failure))
+                return
+            self._statuses[id_] = SourceStatus(read_at=now.utc)
+        self.on_change()
+
+    async def _ask(self, id_: str, source: AnyBookingSource) -> SourceAnswer:
+        try:
+            request = self._request(id_, source)
+        except (OSError, ValueError):
+            return SourceFailed(why=ReadingFailure.FILE)
+        data = await run_reader(self.command, request.model_dump_json().encode())
+        try:
+            return ANSWER_ADAPTER.validate_json(data)
+        except ValidationError:
+            return SourceFailed(why=ReadingFailure.CRASHED)
+
+    def _request(self, id_: str, source: AnyBookingSource) -> ReadSource:
+        """Return the request to read a source. OSError, ValueError: one of its files cannot be read."""
+        read = ReadSource(
+            kind=source.kind, source=id_, private=source.private, zone=self.home.timezone, now=self.clock.now().utc,
+            authority=None if source.authority is None else read_text(source.authority),
+        )  # fmt: skip
+        if isinstance(source, IcsSource):
+            address = None if source.address_file is None else _first_line(read_text(source.address_file))
+            more = {
+                "address": address, "file": source.file, "arrival": source.arrival, "departure": source.departure,
+            }  # fmt: skip
+            return read.model_copy(update=more)
+        secret = _first_line(read_text(source.key_file))
+        return read.model_copy(update={"address": source.address, "secret": secret, "device": source.device})
+
+
+def _first_line(text: str) -> str:
+    return next(iter(text.splitlines()), "").strip()
+
+
+async def run_reader(command: Sequence[str], request: bytes, *, timeout_s: float = READING_TIMEOUT_S) -> bytes:
+    """Return what the process answers; nothing if it cannot be started, is too slow or says too much."""
+    try:
+        process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+    except OSError as failure:
+        log.warning("bookings_reader_not_started", why=str(failure))
+        return b""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _exchange(process, request)
+    except (TimeoutError, ConnectionError):
+        return b""
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def _exchange(process: Process, request: bytes) -> bytes:
+    assert process.stdin is not None  # noqa: S101 - both are pipes
+    assert process.stdout is not None  # noqa: S101 - the same
+    process.stdin.write(request)
+    await process.stdin.drain()
+    process.stdin.close()
+    data = bytearray()
+    while piece := await process.stdout.read(1 << 16):
+        data += piece
+        if len(data) > MAX_ANSWER_BYTES:
+            return b""
+    return bytes(data)
