@@ -60,9 +60,10 @@ from gateway.runtime.notifications.queue import NotificationQueue
 from gateway.runtime.notifications.web_push import PushServices, push_settings
 from gateway.runtime.parcel_tracking import ParcelTracker
 from gateway.runtime.reception import ReceptionActor
-from gateway.runtime.robot_door import RobotDoor
+from gateway.runtime.robot_door import open_robot_doors
 from gateway.runtime.scheduler import Scheduler
 from gateway.runtime.supervision import SupervisionDesk
+from gateway.runtime.supervisor_messages import SupervisorMessages, load_supervisor_phones
 from gateway.storage import Store, StoreFailed
 from gateway.storage.entrance_state import UnknownShape
 from gateway.storage.handover import TASK_RENEW_LINKS
@@ -123,7 +124,6 @@ class App:
         self._entrances: dict[str, EntranceActor] = {}
         self._by_device: dict[str, list[str]] = defaultdict(list)
         self._receptions: dict[str, ReceptionActor] = {}
-        self._robot_doors: dict[str, RobotDoor] = {}
         self._missed: Counter[str] = Counter()  # topic -> messages dropped unread since the last log entry
         self._missed_logged = -math.inf
         self._restart_requested = False
@@ -297,6 +297,7 @@ class App:
             "keypads": self._keypads.run,
             "bookings": self._bookings.run,
             "late couriers": self._late_couriers.run,
+            "supervisors": self._supervisor_messages.run,
             "home assistant": self._home_assistant.run,
             "faults": self._faults.run,
         }
@@ -417,12 +418,12 @@ class App:
             crash_point=self._crash_point,
         )  # fmt: skip
         self._late_couriers = LateCouriers(store=store, clock=clock, outbox=self._outbox, containment=self._contained)
+        self._robot_doors = open_robot_doors(home, entrances=self._entrances, publisher=self._mqtt, clock=clock)
+        self._supervisor_messages = SupervisorMessages(
+            home, entrances=self._entrances, phones=load_supervisor_phones(home, key=links),
+            address=self._contacts.address, containment=self._contained,
+        )  # fmt: skip
         for name, running in self._entrances.items():
-            if home.entrances[name].robots is not None:
-                door = RobotDoor(running, home=home, publisher=self._mqtt, clock=clock)
-                running.on_robot.append(door.on_report)
-                running.on_commands.append(door.on_commands)
-                self._robot_doors[name] = door
             running.on_commands.append(partial(self._home_assistant.on_decision, name))
             running.on_commands.append(partial(self._fallback.on_decision, name))
             running.on_commands.append(partial(self._late_couriers.on_decision, name))

@@ -1,5 +1,6 @@
 """The models of robots in `home.yaml`: which ones come in at an entrance, and who watches them."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -28,3 +29,7 @@ class SupervisorSection(ConfigSection):
     """Name: what the household reads on pages and in messages. Example: `Ines`."""
     operator: Id
     """Operator: id of the operator for which the person works. The person decides only about its robots."""
+    messages: Path | None = None
+    """Messages: file with one Apprise URL per line, readable by the gateway only (chmod 600): the person's phone, or a
+    webhook of the operator (`jsons://operator.example/perron`). Each gets a message when a robot waits for a yes, and
+    when one does not move inside. It needs the extra `messages`. Example: `supervisors/ines.urls`."""

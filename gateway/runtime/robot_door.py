@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import structlog
@@ -69,6 +69,19 @@ def operator_keys(home: Home) -> dict[str, EnrolledKey]:
         for operator, section in home.operators.items()
         for key in section.keys
     }
+
+
+def open_robot_doors(
+    home: Home, *, entrances: Mapping[str, EntranceActor], publisher: Publisher, clock: Clock
+) -> dict[str, "RobotDoor"]:
+    """Make the zone before each entrance where robots come in; it follows the entrance."""
+    doors: dict[str, RobotDoor] = {}
+    for name, actor in entrances.items():
+        if home.entrances[name].robots is not None:
+            doors[name] = door = RobotDoor(actor, home=home, publisher=publisher, clock=clock)
+            actor.on_robot.append(door.on_report)
+            actor.on_commands.append(door.on_commands)
+    return doors
 
 
 class RobotDoor:

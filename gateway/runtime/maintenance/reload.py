@@ -17,6 +17,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit.state import Entrance
 from gateway.runtime.maintenance import factory_reset
 from gateway.runtime.notifications.apprise import load_phones
+from gateway.runtime.supervisor_messages import load_supervisor_phones
 from gateway.system.atomic_file import read_regular, write_whole
 from gateway.system.config_section import ConfigSection
 from gateway.system.regular_file import open_file
@@ -77,6 +78,7 @@ def replacement_errors(old: Home, new: Home) -> tuple[str, ...]:
         new.broker.password()
         if new.messages is not None:
             load_phones(new.phones_file, key=bytes(32), scratch=new.storage.folder)
+        load_supervisor_phones(new, key=bytes(32))
     return tuple(problems)
 
 

@@ -136,8 +136,10 @@ class ApprisePhone:
             yield path
 
 
-def load_phones(file: Path, *, key: bytes, scratch: Path, limit: float = SEND_TIMEOUT_S) -> tuple[ApprisePhone, ...]:
-    """Read one Apprise URL per line; skip blank lines and lines that begin with #.
+def load_phones(
+    file: Path, *, key: bytes, scratch: Path, limit: float = SEND_TIMEOUT_S, field: str = "messages.file"
+) -> tuple[ApprisePhone, ...]:
+    """Read one Apprise URL per line; skip blank lines and lines that begin with #. `field` names the file in errors.
 
     Raises:
         ConfigError: one line per problem, without any of the file's content.
@@ -146,7 +148,7 @@ def load_phones(file: Path, *, key: bytes, scratch: Path, limit: float = SEND_TI
         text = read_text(file)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{file}: the phones' URLs cannot be read ({describe_read_error(error)}). Correct messages.file."
+            f"{file}: the phones' URLs cannot be read ({describe_read_error(error)}). Correct {field}."
         ) from error
     if len(text) > MAX_FILE_CHARACTERS:
         raise ConfigError(f"{file}: larger than {MAX_FILE_CHARACTERS // 1024} KiB: write one Apprise URL a line.")
