@@ -131,8 +131,8 @@ EVENT_FORMAT = 2
 """The newest format of a box's events.
 
 A hub that reads format 1 refuses an event with an unknown key, and then every later event of that box. Since format 2
-an event may have `answer`, and a result `cold_chain`, `custody` and `moved_to`; its reader ignores unknown keys of a
-result.
+an event may have `answer`, and a result `cold_chain`, `custody`, `more_time` and `moved_to`; its reader ignores unknown
+keys of a result.
 """
 
 

@@ -12,13 +12,13 @@ messages accepts it under any key. A box accepts it only if the household permit
 import secrets
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
 from gateway.domain.delivery.features import unsupported_words
 from gateway.domain.delivery.promise import Claims, Id, SignedMessage, Version, WireModel
-from gateway.domain.delivery.promise_v2 import CancelV2, ClaimsV2, OfferV2, UpdateV2
+from gateway.domain.delivery.promise_v2 import ClaimsV2, MessageV2
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.protocol import jws
@@ -50,7 +50,7 @@ class HubClaims(Claims):
 class HubClaimsV2(HubClaims):
     """What the hub passes on, of version 2."""
 
-    delivery: Annotated[OfferV2 | UpdateV2 | CancelV2, Field(discriminator="do")]
+    delivery: MessageV2
 
 
 class UnsupportedMessage(RejectedMessage, kw_only=False):

@@ -47,11 +47,12 @@ class DeliveryStatus(Frozen):
     house: str | None = None
     custody: str | None = None
     moved_to: str | None = None
+    more_time: str | None = None
     collected: str | None = None
     cold_chain: list[dict[str, Any]] | None = None  # in JSON's types
 
 
-STATUS_FIELDS = ("state", "reason", "missing", "house", "custody", "moved_to", "collected", "cold_chain")
+STATUS_FIELDS = ("state", "reason", "missing", "house", "custody", "moved_to", "more_time", "collected", "cold_chain")
 """The fields of `DeliveryStatus`: each is a column of a delivery and a member of an event."""
 
 
@@ -75,6 +76,7 @@ def status_of(result: DeliveryResult, *, known: bool) -> DeliveryStatus | None:
             house=house,
             custody=result.custody,
             moved_to=result.moved_to,
+            more_time=None if result.more_time is None else str(result.more_time),
             collected=None if result.collected is None else str(result.collected),
             cold_chain=_json_of(result.cold_chain),
         )

@@ -112,10 +112,10 @@ class OwnerRefuseDeliveryRequest(OwnerRequest):
     delivery: DeliveryKey
 
 
-class OwnerGiveTimeRequest(OwnerRequest):
-    """Give half an hour to a courier who came after the window and waits for the answer."""
+class OwnerTimeRequest(OwnerRequest):
+    """Give half an hour to a late courier who waits for the answer, or give him no more time."""
 
-    do: Literal["give_time"]
+    do: Literal["give_time", "refuse_time"]
     delivery: DeliveryKey
 
 
@@ -141,7 +141,7 @@ AnyOwnerRequest = Annotated[
     | OwnerAnnounceParcelRequest
     | OwnerParcelRequest
     | OwnerRefuseDeliveryRequest
-    | OwnerGiveTimeRequest,
+    | OwnerTimeRequest,
     Field(discriminator="do"),
 ]
 REQUEST_ADAPTER: TypeAdapter[AnyOwnerRequest] = TypeAdapter(AnyOwnerRequest)

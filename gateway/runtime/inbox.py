@@ -16,7 +16,7 @@ from gateway.config.home import Home
 from gateway.config.topics import entrance_topic, result_topics
 from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.permission import PermissionStatus
-from gateway.domain.delivery.promise import Cancel, Claims, DeliveryResult
+from gateway.domain.delivery.promise import Cancel, Claims, DeliveryResult, delivery_key
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.pause import PauseRefusal, PlannedPause
@@ -39,6 +39,7 @@ from gateway.runtime.permissions import PermissionService
 from gateway.storage import Store, StoreFailed
 from gateway.storage.consent_requests import ConsentIntakeResult
 from gateway.storage.models import HouseholdPresence, MessageAnswer
+from gateway.storage.more_time import Asked
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 
@@ -211,6 +212,14 @@ class Inbox:
             facts = self.store.deliveries.facts(delivery, self.clock.now())
             if facts is not None:
                 self._notify_owner(c.Notification.BRAND_ASKS, delivery, facts.entrance, answer.permission_message)
+        if answer.time_message is not None:
+            result = answer.result
+            self._notify_late(delivery_key(result.brand or "", result.delivery or ""), answer.time_message)
+
+    def _notify_late(self, delivery: str, message: int) -> None:
+        facts = self.store.deliveries.facts(delivery, self.clock.now())
+        if facts is not None:
+            self._notify_owner(c.Notification.LATE_COURIER, delivery, facts.entrance, message)
 
     def _notify_consent_request(self, result: ConsentIntakeResult) -> None:
         self._notify_owner(result.saying, result.delivery, result.entrance, result.message)
@@ -328,6 +337,22 @@ class Inbox:
         self.update_deliveries((delivery,))
         return None if problem is None else problem.value
 
+    async def refuse_time(self, delivery: str, by: str | None) -> str | None:
+        """Give a late courier no more time; return None, or the code of why not. Raises StoreFailed."""
+        problem = await self.store.more_time.refuse(delivery, self.clock.now(), by=by)
+        self.update_deliveries((delivery,))
+        return None if problem is None else problem.value
+
+    async def ask_time(self, delivery: str) -> str | None:
+        """Put a late courier's question to the household; return None, or the code of why not. Raises StoreFailed."""
+        asked = await self.store.more_time.ask(delivery, self.clock.now())
+        if not isinstance(asked, Asked):
+            return asked.value
+        self.update_deliveries((delivery,))
+        if asked.message is not None:
+            self._notify_late(delivery, asked.message)
+        return None
+
     async def take_in(self, delivery: str, by: str | None) -> str | None:
         """Note that the household took a parcel in at the door; return None, or the code of why that is not possible.
 
@@ -428,12 +453,16 @@ class Inbox:
                 await self.store.recordings.set_hold(request.visit, reason, now, by=by)
             case owner_requests.OwnerRefuseDeliveryRequest():
                 _require_parcel(await self.refuse_delivery(request.delivery, by))
-            case owner_requests.OwnerGiveTimeRequest():
-                _require_parcel(await self.give_time(request.delivery, by))
+            case owner_requests.OwnerTimeRequest():
+                _require_parcel(await self._answer_late_courier(request, by))
             case owner_requests.OwnerAnnounceParcelRequest() | owner_requests.OwnerParcelRequest():
                 _require_parcel(await self._perform_parcel_request(entrance, request, by))
             case _:
                 assert_never(request)
+
+    async def _answer_late_courier(self, request: owner_requests.OwnerTimeRequest, by: str | None) -> str | None:
+        answer = self.give_time if request.do == "give_time" else self.refuse_time
+        return await answer(request.delivery, by)
 
     async def _perform_parcel_request(
         self, entrance: str, request: owner_requests.OwnerAnnounceParcelRequest | owner_requests.OwnerParcelRequest,

@@ -24,7 +24,6 @@ from gateway.protocol.jws import RejectedMessage
 from gateway.storage import guests, outbox, rows
 from gateway.storage.database import Database
 from gateway.storage.models import MessageAnswer
-from gateway.storage.more_time import ANSWER_TIME
 from gateway.storage.offers import OfferProcessor
 from gateway.storage.part import StorePart
 from gateway.storage.writer import Writer
@@ -207,7 +206,7 @@ class Deliveries(StorePart):
 
     def expected(self, now: Now, *, most: int) -> tuple[rows.DeliveryRow, ...]:
         """Return the deliveries of all entrances and receptions whose window is not over, the next one first."""
-        query = (now.utc, now.utc - ANSWER_TIME, WALK_TEST, most)
+        query = (now.utc, now.utc - rows.ANSWER_TIME, WALK_TEST, most)
         return tuple(self._read_each(rows.SELECT_EXPECTED, query, lambda row: row))
 
     def row(self, delivery: str) -> rows.DeliveryRow | None:

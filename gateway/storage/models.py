@@ -46,12 +46,14 @@ class MessageAnswer(Frozen):
     """The answer to a retailer's signed message, and what it concerns in this house.
 
     `changed` are the deliveries whose facts changed, so a running visit may need them. `permission_message` is the
-    number of the message to the owner that the brand asks for permission.
+    number of the message to the owner that the brand asks for permission, `time_message` that of a late courier's
+    question.
     """
 
     result: DeliveryResult
     changed: tuple[str, ...] = ()
     permission_message: int | None = None
+    time_message: int | None = None
 
 
 class StopState(Frozen):

@@ -16,6 +16,7 @@ from gateway.domain.delivery.promise import (
     DeliveryResult,
     Offer,
     State,
+    TimeRequest,
     Update,
     delivery_key,
     order_of,
@@ -29,6 +30,7 @@ from gateway.protocol.jws import RejectedMessage, RejectionCode, kid_of
 from gateway.storage import brandkeys, outbox
 from gateway.storage.database import Database
 from gateway.storage.models import MessageAnswer
+from gateway.storage.more_time import Asked, AskTimeProblem, ask
 from gateway.storage.permissions import mark_asked
 from gateway.storage.rows import DeliveryRow, columns_of_features, mark_for_check, permission_of, row_of, store_reported
 
@@ -94,18 +96,24 @@ class OfferProcessor(Frozen):
         message = claims.delivery
         key = delivery_key(claims.iss, message.id)
         blank = blank.model_copy(
-            update={"brand": claims.iss, "delivery": message.id, "version": message.version, "answers": claims.jti}
+            update={"brand": claims.iss, "delivery": message.id, "version": _version_of(message), "answers": claims.jti}
         )
         if not self._is_within_limits(db, claims, now):
             return _refused(blank, MessageRefusal.TOO_MANY)
         if db.exists("SELECT 1 FROM answer WHERE brand = ? AND jti = ?", (claims.iss, claims.jti)):
             _log_message(db, claims, MessageRefusal.JTI_REUSED, now)
             return _refused(blank, MessageRefusal.JTI_REUSED)
-        code = _hub_signature_refusal(db, claims) if signer == HUB_SIGNER else None
+        code, time_message = _hub_signature_refusal(db, claims) if signer == HUB_SIGNER else None, None
         if code is not None:
             pass
         elif isinstance(message, Cancel):
             code = _cancel(db, claims.iss, message, now)
+        elif isinstance(message, TimeRequest):
+            asked = self._ask_for_time(db, key, message, now)
+            if isinstance(asked, Asked):
+                time_message, blank = asked.message, blank.model_copy(update={"version": message.version})
+            else:
+                code = asked.value
         elif _predates_restore(db, claims.iat):
             code = MessageRefusal.ANNOUNCE_AGAIN
         else:
@@ -119,7 +127,19 @@ class OfferProcessor(Frozen):
         if code is not None:
             return MessageAnswer(result=result)
         notified = _request_permission(db, message, claims.iss, key, now)
-        return MessageAnswer(result=result, changed=(key,), permission_message=notified)
+        return MessageAnswer(result=result, changed=(key,), permission_message=notified, time_message=time_message)
+
+    def _ask_for_time(self, db: Database, key: str, message: TimeRequest, now: Now) -> Asked | AskTimeProblem | Refusal:
+        """Put a late courier's question to the household, or return why not."""
+        row = row_of(db, key)
+        if row is None:
+            return AskTimeProblem.UNKNOWN_DELIVERY
+        where = self.entrances.get(row.order.entrance)
+        if where is None or not where.asks_household:
+            return AskTimeProblem.UNKNOWN_ENTRANCE
+        if message.version != row.order.version:
+            return AskTimeProblem.VERSION_TOO_LOW
+        return ask(db, row, self.context, now)
 
     def _is_within_limits(self, db: Database, claims: Claims, now: Now) -> bool:
         """Return whether a brand may send more: all of it is kept for a month. A brand may always cancel a delivery."""
@@ -146,7 +166,8 @@ class OfferProcessor(Frozen):
             stands = row.result(self.context, now)
             if code is None:
                 store_reported(db, row, stands, self.context, now)
-            shown = ("state", "reason", "missing", "house", "custody", "moved_to", "collected", "cold_chain", "lacking")
+            shown = ("state", "reason", "missing", "house", "custody", "moved_to", "more_time", "collected",
+                     "cold_chain", "lacking")  # fmt: skip
             state = {name: getattr(stands, name) for name in shown}
         return blank.model_copy(update={"accepted": code is None, "code": code, **state})
 
@@ -207,6 +228,11 @@ def _blank_for_rejected(blank: DeliveryResult, rejected: RejectedMessage) -> Del
     """Return the result with what is known of a rejected message: of one that was believed, what it is about."""
     known = rejected.result_fields if isinstance(rejected, UnsupportedMessage) else {}
     return blank.model_copy(update=known)
+
+
+def _version_of(message: Offer | Update | Cancel | TimeRequest) -> int | None:
+    """Return the version that a message makes, which its answer names; a request for more time makes none."""
+    return None if isinstance(message, TimeRequest) else message.version
 
 
 def _refused(blank: DeliveryResult, code: str, *, why: str | None = None) -> MessageAnswer:
@@ -304,10 +330,16 @@ def _cancel_refusal(row: DeliveryRow, cancel: Cancel) -> str | None:
     return MessageRefusal.TOO_LATE if row.usage.withdrawals else None
 
 
-def _request_permission(db: Database, message: Offer | Update | Cancel, brand: str, key: str, now: Now) -> int | None:
+def _request_permission(
+    db: Database, message: Offer | Update | Cancel | TimeRequest, brand: str, key: str, now: Now
+) -> int | None:
     """Notify the owner that a brand asks for permission: once, however many deliveries it announces."""
     permission = permission_of(db, brand)
-    if isinstance(message, Cancel) or permission is None or permission.standing is not PermissionStatus.PENDING:
+    if (
+        isinstance(message, Cancel | TimeRequest)
+        or permission is None
+        or permission.standing is not PermissionStatus.PENDING
+    ):
         return None
     if not mark_asked(db, brand, now):
         return None

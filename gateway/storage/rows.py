@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -16,7 +16,7 @@ from gateway.domain.delivery.food_profiles import FoodProfile
 from gateway.domain.delivery.items import OrderItem
 from gateway.domain.delivery.own_parcel import OWN_BRAND
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
-from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, ItemResult, OrderUsage, State
+from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, ItemResult, OrderUsage, State, TimeAnswer
 from gateway.domain.delivery.result import CollectResult, DoorResult, Outcome
 from gateway.domain.delivery.temperature import Limits
 from gateway.domain.frozen import Frozen, replace
@@ -25,6 +25,7 @@ from gateway.protocol.cold_chain import ColdChainAccount, ItemPassport
 from gateway.storage.database import Database, record_of
 
 TERMS_ADAPTER = TypeAdapter(PermissionTerms)
+ANSWER_TIME = timedelta(minutes=30)  # for the household, counted from the newest question of a late courier
 
 # One row for each delivery, by index look-ups only. All text after WHERE comes from this package.
 _SELECT_ROW = """
@@ -33,6 +34,7 @@ SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts
   d.cancelled, d.lacking, d.checked, d.told, d.signed_by, d.doubtful, d.by_hub, d.message,
   d.message_version, d.accepted_entrances, d.dimensions, d.label_rules, d.for_robot, d.info,
   d.taken_in_at IS NOT NULL AS taken_in, d.moved_from, d.announced_place, d.placed, d.refused_at, d.refused_by,
+  d.late_at, d.announced_end,
   (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'parcel') AS parcels,
   (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'collect') AS collect,
   (SELECT value FROM code WHERE delivery = d.key AND kind = 'courier') AS courier,
@@ -78,6 +80,16 @@ class DeliveryRow(Frozen):
     declined: str | None = None  # why a receiver declined the last parcel that he did
     refused_by: str | None = None  # the id of the person of the household who refused it
     code_kind: str | None = None
+    late_at: datetime | None = None  # when its late courier asked last for more time; None: he never did
+    announced_end: datetime | None = None  # of the retailer's window, once the household has answered that
+
+    def time_answer(self, now: Now) -> TimeAnswer | None:
+        """Return what became of a late courier's question; None: nobody asked."""
+        if self.announced_end is not None:
+            return TimeAnswer.GIVEN if self.order.end > self.announced_end else TimeAnswer.REFUSED
+        if self.late_at is None:
+            return None
+        return TimeAnswer.ASKED if now.utc < self.late_at + ANSWER_TIME else TimeAnswer.UNANSWERED
 
     def facts(self, house: DeliveryContext, now: Now) -> VisitDelivery:
         """Return the delivery as `decide` takes it."""
@@ -98,6 +110,7 @@ class DeliveryRow(Frozen):
             custody="household" if self.usage.taken_in else "receiver" if self.kept else None,
             cold_chain=self._item_results(),
             moved_to=None if self.order.moved_from is None else self.order.entrance,
+            more_time=self.time_answer(now),
             missing=self.usage.missing,
             house=self.usage.house,
             collected=self.usage.collected,
@@ -114,7 +127,11 @@ class DeliveryRow(Frozen):
     def next_check(self, house: DeliveryContext, now: Now) -> datetime | None:
         """Return when time alone changes what the retailer sees; None: never."""
         status = delivery_status(self.order, self.permission, self.usage, context=house, now=now)
-        return next_change_at(self.order, status, now=now)
+        changes = next_change_at(self.order, status, now=now)
+        if self.late_at is None or self.time_answer(now) is not TimeAnswer.ASKED:
+            return changes
+        unanswered = self.late_at + ANSWER_TIME
+        return unanswered if changes is None else min(changes, unanswered)
 
 
 def _declined_reason(word: str | None) -> str:
@@ -147,7 +164,7 @@ def select_rows(db: Database, query: str, parameters: Sequence[object]) -> sqlit
 def comparable(result: DeliveryResult) -> str:
     """Return what makes two results differ for a retailer."""
     compared = {"version", "state", "reason", "missing", "house", "lacking"}
-    names = ("custody", "moved_to", "collected", "cold_chain")
+    names = ("custody", "moved_to", "more_time", "collected", "cold_chain")
     later = {name for name in names if getattr(result, name) is not None}
     return result.model_dump_json(include=compared | later)
 

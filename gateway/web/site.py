@@ -418,6 +418,14 @@ class PagesSite(Page):
             if caller is not None:
                 caller.on_request(is_entitled=False)
 
+    @post("/c/{digest}/more-time")
+    async def _ask_for_time(self, request: web.Request) -> web.Response:
+        """Put a late courier's question to the household; the page then says what became of it."""
+        delivery = self._delivery(request)
+        if courier_view.may_ask_for_time(self._services, delivery.id):
+            await self._inbox.ask_time(delivery.id)
+        raise web.HTTPSeeOther(f"/c/{request.match_info['digest']}")
+
     @get("/c/{digest}/receipt")
     async def _receipt(self, request: web.Request) -> web.Response:
         body = courier_view.signed_receipt(self._services, self._delivery(request).id)

@@ -21,7 +21,7 @@ from pydantic import (
 from gateway.domain.day import FIRST_INSTANT, LAST_INSTANT
 from gateway.domain.delivery.barcodes import BarcodeKind, InvalidBarcode, courier_token_value, normalise
 from gateway.domain.delivery.cold_verdict import ItemOutcome
-from gateway.domain.delivery.features import SPEAKS, Dimensions, Speaks, Word
+from gateway.domain.delivery.features import SPEAKS, Dimensions, Feature, Speaks, Word
 from gateway.domain.delivery.items import OrderItem, limits_by_place
 from gateway.domain.delivery.result import CollectResult, DoorResult, Outcome, Refusal
 from gateway.domain.delivery.temperature import Limits
@@ -167,6 +167,25 @@ class Cancel(WireModel):
     version: Version
 
 
+class TimeRequest(WireModel):
+    """A brand's courier is late: it asks the household for half an hour more. It changes nothing of the order.
+
+    `version`: of the order that it is about; it counts only while that one is the newest. Only a message of version 2
+    can be one.
+    """
+
+    do: Literal["more_time"] = "more_time"
+    id: Id
+    version: Version
+    needs: tuple[Literal[Feature.MORE_TIME]]
+
+
+def _refuse_version_2(message: Offer | Update | Cancel | TimeRequest) -> Offer | Update | Cancel | TimeRequest:
+    if isinstance(message, TimeRequest):
+        raise ValueError("a request for more time is a message of version 2")  # noqa: TRY004 - pydantic expects it
+    return message
+
+
 class SignedMessage(WireModel):
     """The claims of every signed message to a box; times are whole seconds since 1970.
 
@@ -184,7 +203,9 @@ class SignedMessage(WireModel):
 class Claims(SignedMessage):
     """The payload of one message about a delivery."""
 
-    delivery: Annotated[Offer | Update | Cancel, Field(discriminator="do")]
+    delivery: Annotated[
+        Offer | Update | Cancel | TimeRequest, Field(discriminator="do"), AfterValidator(_refuse_version_2)
+    ]
 
 
 class DeliveryOrder(Frozen):
@@ -311,6 +332,15 @@ class OrderUsage(Frozen):
     items: tuple[ItemOutcome, ...] | None = None  # of the newest visit that was judged; in the order of the items
 
 
+class TimeAnswer(StrEnum):
+    """What became of a late courier's question for more time."""
+
+    ASKED = auto()  # nobody of the household has answered yet
+    GIVEN = auto()  # half an hour, counted from the answer or from the end of the window, whichever is later
+    REFUSED = auto()
+    UNANSWERED = auto()  # for half an hour: he may ask again
+
+
 class OrderStatus(Frozen):
     """The state and, for `refused`, `not_delivered` and `not_collected`, its stable reason."""
 
@@ -396,6 +426,7 @@ class DeliveryResult(WireModel):
     custody: Literal["receiver", "household"] | None = None  # who took it: a receiver, or the household at the door
     cold_chain: Annotated[tuple[ItemResult, ...], Field(max_length=MAX_PARCELS)] | None = None  # of each item
     moved_to: Id | None = None  # the entrance to which the house moved it, because its own could not take it
+    more_time: TimeAnswer | None = None  # of a late courier's question; None: nobody asked
     lacking: tuple[str, ...] | None = None  # why the entrance is not ready; empty if it is, None if it was not checked
     answers: str | None = None  # the `jti` of the message that this answers
     token_sha256: Digest | None = None  # of that message's bytes, also if it is rejected

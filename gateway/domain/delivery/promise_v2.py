@@ -20,6 +20,7 @@ from gateway.domain.delivery.promise import (
     Id,
     Offer,
     Parcel,
+    TimeRequest,
     Update,
     WireModel,
     printable,
@@ -231,10 +232,14 @@ class CancelV2(Cancel):
     needs: Annotated[tuple[Feature, ...], Field(max_length=0)]
 
 
+MessageV2 = Annotated[OfferV2 | UpdateV2 | CancelV2 | TimeRequest, Field(discriminator="do")]
+"""What a message of version 2 may be about."""
+
+
 class ClaimsV2(Claims):
     """The payload of one signed message of version 2."""
 
-    delivery: Annotated[OfferV2 | UpdateV2 | CancelV2, Field(discriminator="do")]
+    delivery: MessageV2
 
 
 def lowest_claims(claims: dict[str, Any]) -> type[Claims]:

@@ -47,7 +47,7 @@ class Notification(StrEnum):
     PARCEL_HANDED_OVER = auto()
     NO_RECEIVER = auto()
     ADMITTED = auto()  # the box let somebody of the household's own in: nobody rings
-    LATE_COURIER = auto()  # no entrance sends it: a courier came after the window, and asks for more time
+    LATE_COURIER = auto()  # no entrance sends it: a courier is late, and asks for more time
     MOVED = auto()  # no entrance sends it: the house moved a delivery to another place
 
 

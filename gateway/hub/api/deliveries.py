@@ -6,7 +6,17 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Row, and_, func, insert, or_, select, update
 
-from gateway.domain.delivery.promise import FINAL_STATES, Cancel, DeliveryBody, Offer, State, Update
+from gateway.domain.delivery.features import Feature
+from gateway.domain.delivery.promise import (
+    FINAL_STATES,
+    Cancel,
+    DeliveryBody,
+    Offer,
+    State,
+    TimeAnswer,
+    TimeRequest,
+    Update,
+)
 from gateway.domain.delivery.promise_v2 import DeliveryBodyV2, refuse_contradictory_limits
 from gateway.domain.delivery.temperature import Limits
 from gateway.domain.now import Now
@@ -28,18 +38,21 @@ from gateway.protocol.jws import RejectedMessage, kid_of
 MAX_OPEN_SANDBOX_DELIVERIES = 100  # open deliveries of one sandbox
 MAX_WINDOW_AHEAD = timedelta(days=365)
 MAX_ACCOUNTS = 100  # in one proof, the newest
+MAX_LATENESS = timedelta(hours=2)  # after the window: the home asks nobody later
 MAX_VERSIONS_PER_DELIVERY = 100  # its home and its proof keep a message of each
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-SignedOrder = TypeVar("SignedOrder", Offer, Update, Cancel)
+SignedOrder = TypeVar("SignedOrder", Offer, Update, Cancel, TimeRequest)
 
 DELIVERIES = OperationGroup("Deliveries")
 
 _ITEM_PATH = "/v1/deliveries/{delivery_id}"
 _STEP_FIELDS = tuple(name for name in models.Step.model_fields if name != "at")
-_LINKS = links_to("delivery_id", "readDelivery", "changeDelivery", "cancelDelivery", "readTimeline", "readProof")
+_LINKS = links_to(
+    "delivery_id", "readDelivery", "changeDelivery", "cancelDelivery", "askMoreTime", "readTimeline", "readProof"
+)
 _REQUEST_CODES = frozenset({Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.INVALID})
 _CODES_WITH_TERMS = _REQUEST_CODES | {Code.NOT_PERMITTED}
 _INSERT_DELIVERY = insert(deliveries).returning(*deliveries.c)
@@ -122,6 +135,33 @@ async def cancel(call: RequestContext, delivery_id: models.DeliveryId, body: mod
         await orders.send(call, row, order, token)
         await orders.notify_retailer(call.tx, row, events.EventType.DELIVERY_CHANGED, call.now)
     return delivery_of(await orders.find_delivery(call.tx, row.id))
+
+
+@DELIVERIES.add(
+    "POST", f"{_ITEM_PATH}/more_time", "askMoreTime", refuses=_REQUEST_CODES | {Code.TOO_LATE, Code.STALE_VERSION}
+)
+async def ask_more_time(
+    call: RequestContext, delivery_id: models.DeliveryId, body: models.LateCourier
+) -> models.Delivery:
+    """Ask the household for half an hour more, because the courier is late.
+
+    It can be asked from the start of the window until two hours after its end, and answers once. `more_time` in the
+    delivery and its events tells what became of it; until then nothing opens after the window.
+    """
+    row, token = await find_delivery(call, delivery_id), _token_of(body)
+    if row.more_time == TimeAnswer.ASKED:
+        return delivery_of(row)
+    _check_may_ask(call, row)
+    _check_same_signer(row, token)
+    request = TimeRequest(id=row.name, version=row.version, needs=(Feature.MORE_TIME,))
+    if token is not None:
+        request = await _verify_order(call, await _connection_of(call, row), token, TimeRequest)
+        if request.id != row.name:
+            raise _signature_refused("wrong_claims", "It names another delivery.")
+        if request.version != row.version:
+            raise ApiProblem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
+    await orders.send(call, row, request, token, lifetime=row.window_end + MAX_LATENESS - call.now)
+    return delivery_of(row)
 
 
 @DELIVERIES.add("GET", "/v1/deliveries", "listDeliveries")
@@ -218,7 +258,9 @@ async def _build_update(
     )  # both parts were validated when they were received
 
 
-def _token_of(body: models.NewDelivery | models.ChangedDelivery | models.Withdrawal) -> bytes | None:
+def _token_of(
+    body: models.NewDelivery | models.ChangedDelivery | models.Withdrawal | models.LateCourier,
+) -> bytes | None:
     return body.token.encode() if "token" in body.model_fields_set and body.token is not None else None
 
 
@@ -271,6 +313,18 @@ def _check_open(row: Row[Any], known: int | None) -> None:
         raise ApiProblem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
     if row.version >= 2**31 - 2:
         raise ApiProblem(Code.CONFLICT, "There is no version after this one.")
+
+
+def _check_may_ask(call: RequestContext, row: Row[Any]) -> None:
+    """Refuse a question that the home would not put to its household; the home decides."""
+    if row.held or row.answered is None:
+        raise ApiProblem(Code.NOT_CONNECTED, "No home has answered this delivery yet.")
+    if row.more_time in {TimeAnswer.GIVEN, TimeAnswer.REFUSED}:
+        raise ApiProblem(Code.TOO_LATE, f"The household has answered: {row.more_time}.")
+    if row.state not in {State.WINDOW_OPEN, State.EXPIRED}:
+        raise ApiProblem(Code.TOO_LATE, f"It is {row.state}.")
+    if call.now >= row.window_end + MAX_LATENESS:
+        raise ApiProblem(Code.TOO_LATE, "Its window has been over for two hours.")
 
 
 async def _check_version_count(call: RequestContext, row: Row[Any]) -> None:

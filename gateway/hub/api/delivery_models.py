@@ -219,6 +219,16 @@ class Withdrawal(Model):
     token: Token | None = None
 
 
+class LateCourier(Model):
+    """An empty object, or the brand's own signed request, which is needed if the brand signed the delivery.
+
+    That is a message of version 2 with `do` `more_time`, the delivery's `id` and its newest `version`, and `needs`
+    `["more_time"]`.
+    """
+
+    token: Token | None = None
+
+
 ColdChain = Annotated[tuple[promise.ItemResult, ...], Field(max_length=promise_v2.MAX_ITEMS)] | None
 
 
@@ -230,7 +240,9 @@ class Delivery(Model):
     that the newest visit misses. `house`: how that visit left the door, apart from the parcels. `custody`: `receiver`
     if a concierge or a neighbour took a parcel for the household, `household` if somebody opened himself and says
     that it was taken in. `moved_to`: the entrance to which the home moved the delivery, because `entrance` could not
-    take it; null: it was not moved. `cold_chain`: how the cold chain of each item held, once the way in is secured:
+    take it; null: it was not moved. `more_time`: what became of a late courier's question, `asked`, `given` (half an
+    hour from the answer, or from the end of the window if that is later), `refused` or, after half an hour,
+    `unanswered`; null: nobody asked. `cold_chain`: how the cold chain of each item held, once the way in is secured:
     `conformant`, `non_conformant` or `unknown`, with reasons; null: not yet, or the order has no items. `needs`: the
     optional features of an order of version 2; null: it is of version 1. `collected`: of an order with `collect`,
     whether each of those codes was scanned inside; it cannot show what else the courier took. `sandbox`: the home is
@@ -249,6 +261,7 @@ class Delivery(Model):
     house: DoorResult | None
     custody: Literal["receiver", "household"] | None = None
     moved_to: promise.Id | None = None
+    more_time: promise.TimeAnswer | None = None
     collected: CollectResult | None = None
     cold_chain: ColdChain = None
     entrance: promise.Id
@@ -307,6 +320,7 @@ class Step(Model):
     house: str | None
     custody: str | None = None
     moved_to: str | None = None
+    more_time: str | None = None
     collected: str | None = None
     cold_chain: ColdChain = None
     version: promise.Version

@@ -74,6 +74,7 @@ MIGRATION_STEPS: tuple[MigrationStep, ...] = (
     MigrationStep(version=5, columns={"deliveries": {"custody": "VARCHAR(24)", "moved_to": "VARCHAR(64)"}}),
     MigrationStep(version=6, columns={"deliveries": {"collected": "VARCHAR(24)"}}),
     MigrationStep(version=7, columns={"deliveries": {"cold_chain": "JSON"}}),
+    MigrationStep(version=8, columns={"deliveries": {"more_time": "VARCHAR(24)"}}),
 )
 
 

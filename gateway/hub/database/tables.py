@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 UNSENT_CHALLENGE = "unsent"  # an endpoint's challenge that is due and not made yet
-SCHEMA_VERSION = 7  # a changed column needs a step in migrations.py
+SCHEMA_VERSION = 8  # a changed column needs a step in migrations.py
 
 metadata = sa.MetaData()
 
@@ -214,6 +214,7 @@ deliveries = sa.Table(
     sa.Column("house", sa.String(24), nullable=True),
     sa.Column("custody", sa.String(24), nullable=True),  # who took it for the household
     sa.Column("moved_to", sa.String(64), nullable=True),  # the entrance to which the home moved it
+    sa.Column("more_time", sa.String(24), nullable=True),  # of a late courier's question
     sa.Column("collected", sa.String(24), nullable=True),  # of an order with `collect`
     sa.Column("cold_chain", sa.JSON(none_as_null=True), nullable=True),  # how that of each item held
     sa.Column("seq", sa.BigInteger, nullable=False),  # of the home's event with this state; 0: the hub decided

@@ -18,7 +18,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.delivery.features import used_features
 from gateway.domain.delivery.food_profiles import FoodProfile
 from gateway.domain.delivery.label import LabelRule
-from gateway.domain.delivery.promise import FINAL_STATES, Cancel, DeliveryResult, Offer, State, Update, Window
+from gateway.domain.delivery.promise import (
+    FINAL_STATES,
+    Cancel,
+    DeliveryResult,
+    Offer,
+    State,
+    TimeRequest,
+    Update,
+    Window,
+)
 from gateway.domain.delivery.promise_v2 import (
     V2_FIELDS,
     CancelV2,
@@ -115,22 +124,30 @@ async def store_version(
     await hub.tx.execute(_INSERT_VERSION, values)
 
 
-async def send(hub: HubTransaction, row: Row[Any], body: Offer | Update | Cancel, token: bytes | None) -> None:
-    """Send one version to its home, signed by the brand or else by the hub."""
+async def send(
+    hub: HubTransaction,
+    row: Row[Any],
+    body: Offer | Update | Cancel | TimeRequest,
+    token: bytes | None,
+    lifetime: timedelta = jobs.JOB_LIFETIME,
+) -> None:
+    """Send a message to its home, signed by the brand or else by the hub. After `lifetime` the hub sends it no more."""
     kind = JobKind.HUB_DELIVERY if token is None else JobKind.DELIVERY
     if token is None:
         token = sign_message(hub, row.brand, row.home, body)
-    await jobs.enqueue(hub.tx, row.home, kind, token, now=hub.now, delivery=row.id)
+    await jobs.enqueue(hub.tx, row.home, kind, token, now=hub.now, delivery=row.id, lifetime=lifetime)
 
 
-def sign_message(hub: HubTransaction, brand: str, home: str | None, body: Offer | Update | Cancel) -> bytes:
+def sign_message(
+    hub: HubTransaction, brand: str, home: str | None, body: Offer | Update | Cancel | TimeRequest
+) -> bytes:
     """Sign a message as the hub. `home` None: the home is not known yet, and only the size matters."""
     iat = int(hub.now.timestamp())
     fields: dict[str, Any] = {
         "brand": brand, "aud": home or _PLACEHOLDER_HOME, "iat": iat, "nbf": iat, "exp": iat + MAX_LIFETIME_S,
         "jti": secrets.token_urlsafe(16), "delivery": body,
     }  # fmt: skip
-    model = HubClaimsV2 if isinstance(body, DeliveryBodyV2 | CancelV2) else HubClaims
+    model = HubClaimsV2 if isinstance(body, DeliveryBodyV2 | CancelV2 | TimeRequest) else HubClaims
     token = hub.signer.sign(model(**fields))
     if len(token) > MAX_MESSAGE_BYTES:
         raise MessageTooLarge

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from gateway.domain.delivery import promise
 from gateway.domain.delivery.features import SPEAKS, entrance_features
 from gateway.domain.delivery.permission import DAYS, Permission, PermissionStatus, PermissionTerms, permission_refusal
-from gateway.domain.delivery.promise import Cancel, DeliveryOrder, Offer, State, Update
+from gateway.domain.delivery.promise import Cancel, DeliveryOrder, Offer, State, TimeAnswer, TimeRequest, Update
 from gateway.domain.delivery.promise_v2 import DeliveryBodyV2
 from gateway.domain.delivery.result import CollectResult, DoorResult, Outcome, Refusal
 from gateway.domain.frozen import Frozen
@@ -48,6 +48,7 @@ ARRIVAL_DELAY = timedelta(seconds=1)  # until the courier is there
 FRIDGE_CELSIUS = 4.0  # °C
 RECEIVED_WORD, MOVED_WORD = "RECEIVED", "MOVED"
 LEFT_WORD = "LEFT"  # of a parcel to collect: the courier leaves it
+NO_TIME_WORD = "NO-TIME"  # the household gives a late courier no more time
 WARM_WORD, UNSCANNED_WORD = "WARM", "UNSCANNED"  # of items: the fridge was too warm; nobody scanned them there
 MOVE_FROM, MOVE_TO = "front", "garage"
 DECLINED_WORDS: Mapping[str, str] = {
@@ -133,10 +134,20 @@ def refusal_of(
 ) -> str | None:
     """Return why a verified message does not count, or None. `others`: the other open deliveries of this home."""
     body = claims.delivery
+    if isinstance(body, TimeRequest):
+        return _time_refusal(body, known)
     code = _version_refusal(body, known)
     if isinstance(body, Cancel):
         return code
     return code or _requested_refusal(body) or _terms_refusal(promise.order_of(claims.iss, body), others, terms, now)
+
+
+def _time_refusal(body: TimeRequest, known: SandboxDelivery | None) -> str | None:
+    if known is None:
+        return "unknown_delivery"
+    if body.version != known.version:
+        return "version_too_low"
+    return None if known.state in {State.WINDOW_OPEN, State.EXPIRED} else "too_late"
 
 
 def _version_refusal(body: Offer | Update | Cancel, known: SandboxDelivery | None) -> str | None:
@@ -217,11 +228,27 @@ def next_due(state: State, parcels: Iterable[str], end: datetime, now: datetime)
             return None
 
 
-def next_result(
-    state: State, codes: ParcelCodes, end: datetime, now: datetime, *, elsewhere: str | None = None
+def next_result(  # noqa: PLR0913 - what the home knows of the delivery
+    state: State,
+    codes: ParcelCodes,
+    end: datetime,
+    now: datetime,
+    *,
+    elsewhere: str | None = None,
+    more_time: TimeAnswer | None = None,
 ) -> dict[str, object]:
-    """Return the next result of a delivery. `elsewhere`: the entrance to which the home moves it at the first scan."""
+    """Return the next result of a delivery. `elsewhere`: the entrance to which the home moves it at the first scan.
+
+    `more_time`: what became of a late courier's question: the simulated household says yes, unless `NO_TIME_WORD` is
+    among the parcels, and then the courier comes.
+    """
     words = magic_words(codes.all)
+    if more_time is TimeAnswer.ASKED:
+        if NO_TIME_WORD in words:
+            return {"state": State.EXPIRED, "more_time": TimeAnswer.REFUSED}
+        return {"state": State.WINDOW_OPEN, "more_time": TimeAnswer.GIVEN}
+    if more_time is TimeAnswer.GIVEN and state is State.WINDOW_OPEN:
+        return {"state": State.VISITING}
     if state is State.VISITING:
         return _with_collection(_visit_result(codes.parcels, words), codes)
     if now >= end or (state is State.WINDOW_OPEN and "NOBODY-COMES" in words):

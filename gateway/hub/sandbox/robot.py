@@ -13,7 +13,17 @@ from typing import Any, Literal
 
 from sqlalchemy import Row, Select, func, or_, select, union, update
 
-from gateway.domain.delivery.promise import Cancel, Claims, DeliveryOrder, DeliveryResult, Offer, State, order_of
+from gateway.domain.delivery.promise import (
+    Cancel,
+    Claims,
+    DeliveryOrder,
+    DeliveryResult,
+    Offer,
+    State,
+    TimeAnswer,
+    TimeRequest,
+    order_of,
+)
 from gateway.domain.delivery.result import CollectResult, DoorResult
 from gateway.domain.now import Now
 from gateway.hub.boxes.box_events import EventOutcome, HomeTransaction, refuse_job
@@ -165,7 +175,7 @@ class _SimulatedBox(HomeTransaction):
     def _result(self, row: Row[Any], known: SandboxDelivery | None, **fields: object) -> DeliveryResult:
         version = row.version if known is None else known.version
         facts = {"box": self.home.id, "at": self.now, "brand": row.brand, "delivery": row.name, "version": version,
-                 "moved_to": row.moved_to}  # fmt: skip
+                 "moved_to": row.moved_to, "more_time": _answer_of(row)}  # fmt: skip
         return DeliveryResult.model_validate({**facts, **fields})
 
     async def answer_job(self, job: Row[Any]) -> None:
@@ -243,23 +253,27 @@ class _SimulatedBox(HomeTransaction):
         else:
             others = await self._other_promises(row)
             code = simulated.refusal_of(claims, known, others, given.permission_terms, self.now)
-        answer = {**blank, "brand": claims.iss, "delivery": message.id, "version": message.version,
+        asks_time = isinstance(message, TimeRequest)
+        version = None if asks_time and code is not None else message.version
+        answer = {**blank, "brand": claims.iss, "delivery": message.id, "version": version,
                   "answers": claims.jti, "accepted": code is None, "code": code}  # fmt: skip
-        state = simulated.state_after(message, self.now)
-        if code is None:
-            answer |= {"state": state}
+        if code is None and not isinstance(message, TimeRequest):
+            answer |= {"state": simulated.state_after(message, self.now)}
         elif known is None or row is None:
             answer |= {"state": State.REFUSED, "reason": code}
         else:
             answer |= {"state": known.state, "reason": row.reason, "missing": row.missing,
                        "custody": row.custody, "moved_to": row.moved_to, "cold_chain": row.cold_chain,
+                       "more_time": TimeAnswer.ASKED if asks_time and code is None else _answer_of(row),
                        "collected": None if row.collected is None else CollectResult(row.collected),
                        "house": None if row.house is None else DoorResult(row.house)}  # fmt: skip
         await self._emit_event(DeliveryResult.model_validate(answer))
         if code is None and row is not None:
             due = None
-            if not isinstance(message, Cancel):
-                order = order_of(claims.iss, message)
+            if isinstance(message, TimeRequest):
+                due = self.now + simulated.DECISION_DELAY
+            elif not isinstance(message, Cancel):
+                order, state = order_of(claims.iss, message), simulated.state_after(message, self.now)
                 due = simulated.next_due(state, order.parcels | order.collect, message.window.end, self.now)
             await self._schedule_delivery(row.id, due)
 
@@ -268,12 +282,17 @@ class _SimulatedBox(HomeTransaction):
         given = await self._terms_given(row.brand)
         permitted = () if given is None or row.moved_to is not None else given.entrances
         elsewhere = simulated.place_of_move(row.promise, permitted)
-        onward = simulated.next_result(state, codes, row.window_end, self.now, elsewhere=elsewhere)
+        onward = simulated.next_result(
+            state, codes, row.window_end, self.now, elsewhere=elsewhere, more_time=_answer_of(row)
+        )
         result = self._result(row, await self._delivery_state(row), **onward)
         result = result.model_copy(update={"cold_chain": simulated.cold_chain_of(row.promise, result)})
         await self._emit_event(result, await self._account_of(row, result))
         then = result.state or state
-        await self._schedule_delivery(row.id, simulated.next_due(then, codes.all, row.window_end, self.now))
+        due = simulated.next_due(then, codes.all, row.window_end, self.now)
+        if result.more_time is TimeAnswer.GIVEN and then is State.WINDOW_OPEN:
+            due = self.now + simulated.ARRIVAL_DELAY
+        await self._schedule_delivery(row.id, due)
 
     async def _account_of(self, row: Row[Any], result: DeliveryResult) -> DeliveryRecord | None:
         if result.state not in END_STATES or result.version is None or result.house is None:
@@ -391,3 +410,7 @@ class _SimulatedBox(HomeTransaction):
 
     async def _schedule_delivery(self, delivery: str, due: datetime | None) -> None:
         await self.tx.execute(update(deliveries).where(deliveries.c.id == delivery).values(play=due))
+
+
+def _answer_of(row: Row[Any]) -> TimeAnswer | None:
+    return None if row.more_time is None else TimeAnswer(row.more_time)

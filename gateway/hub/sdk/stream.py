@@ -77,7 +77,8 @@ def format_event(text: str) -> str:
         event.get("at") or event.get("timestamp"), event.get("type"), event.get("about") or data.get("id"),
         data.get("state"), data.get("reason"), f"missing {data['missing']}" if data.get("missing") else None,
         data.get("house"), data.get("collected"), f"custody {data['custody']}" if data.get("custody") else None,
-        f"moved to {data['moved_to']}" if data.get("moved_to") else None, _cold_chain_words(data.get("cold_chain")),
+        f"moved to {data['moved_to']}" if data.get("moved_to") else None,
+        f"more time {data['more_time']}" if data.get("more_time") else None, _cold_chain_words(data.get("cold_chain")),
         "sandbox" if event.get("sandbox") else None,
     ]  # fmt: skip
     return "  ".join(escape_control_characters(str(word)) for word in words if word)

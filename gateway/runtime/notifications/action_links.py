@@ -40,6 +40,7 @@ class LinkPurpose(StrEnum):
     REFUSE_BRAND = "refuse_brand", timedelta(days=7), _PERMISSION, _("Refuse the brand")
 
     GIVE_TIME = "give_time", timedelta(minutes=30), _DELIVERY, _("Give half an hour more")
+    REFUSE_TIME = "refuse_time", timedelta(minutes=30), _DELIVERY, _("No more time")
 
     lifetime: timedelta
     subject_pattern: str
@@ -72,7 +73,7 @@ LinkRequest = (
     owner_requests.OwnerStopRequest
     | owner_requests.OwnerDecideRequest
     | owner_requests.OwnerPermitRequest
-    | owner_requests.OwnerGiveTimeRequest
+    | owner_requests.OwnerTimeRequest
 )
 
 
@@ -149,7 +150,9 @@ def _request(purpose: LinkPurpose, id_: str, about: str) -> LinkRequest:
         case LinkPurpose.REFUSE_BRAND:
             return owner_requests.OwnerPermitRequest(id=id_, do="refuse_brand", brand=about)
         case LinkPurpose.GIVE_TIME:
-            return owner_requests.OwnerGiveTimeRequest(id=id_, do="give_time", delivery=about)
+            return owner_requests.OwnerTimeRequest(id=id_, do="give_time", delivery=about)
+        case LinkPurpose.REFUSE_TIME:
+            return owner_requests.OwnerTimeRequest(id=id_, do="refuse_time", delivery=about)
         case _:
             assert_never(purpose)
 

@@ -60,7 +60,7 @@ MESSAGE_ACTIONS: Mapping[Notification | type[AlarmCode], tuple[LinkPurpose, ...]
     Notification.KEY_MISSED: (LinkPurpose.STOP,),
     Notification.LOOK_AFTER_THE_DOOR: (LinkPurpose.STOP,),
     Notification.BRAND_ASKS: (LinkPurpose.PERMIT, LinkPurpose.REFUSE_BRAND),
-    Notification.LATE_COURIER: (LinkPurpose.GIVE_TIME,),
+    Notification.LATE_COURIER: (LinkPurpose.GIVE_TIME, LinkPurpose.REFUSE_TIME),
     AlarmCode: (LinkPurpose.STOP,),  # every alarm
 })  # fmt: skip
 """The actions of each kind of message; a kind that is not listed has none."""
@@ -239,7 +239,7 @@ class NotificationQueue:
             return entrance
         if purpose in {LinkPurpose.APPROVE, LinkPurpose.VETO}:
             return None if message.visit is None else f"{entrance}.{message.visit}"
-        if purpose is LinkPurpose.GIVE_TIME:
+        if purpose in {LinkPurpose.GIVE_TIME, LinkPurpose.REFUSE_TIME}:
             return None if message.delivery is None else f"{entrance}.{message.delivery}"
         brand = None if message.delivery is None else message.delivery.partition(".")[0]
         permission = None if brand is None else self.store.brands.permission(brand)

@@ -70,7 +70,7 @@ NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
     ),
     Notification.NO_RECEIVER: _("{who} came[ for {brand}], and nobody was on duty at the reception[ ({entrance})]"),
     Notification.ADMITTED: _("{who} was let in by a pass[ ({entrance})]"),
-    Notification.LATE_COURIER: _("{who} came too late[ ({entrance})][ for {brand}]. Give half an hour more?"),
+    Notification.LATE_COURIER: _("{who} is late[ ({entrance})][ for {brand}]. Give half an hour more?"),
     Notification.MOVED: _("The parcel[ from {brand}] goes to another place[: {entrance}][, because: {detail}]"),
 })  # fmt: skip
 

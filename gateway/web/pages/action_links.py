@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.domain.delivery.permission import Permission
 from gateway.domain.visit.state import BEFORE_INTENT
-from gateway.protocol.owner_requests import OwnerDecideRequest, OwnerGiveTimeRequest
+from gateway.protocol.owner_requests import OwnerDecideRequest, OwnerTimeRequest
 from gateway.runtime.notifications.action_links import LINK_PATH, ActionLink, LinkError, LinkPurpose, verify_link
 from gateway.runtime.notifications.pictures import PICTURE_PATH
 from gateway.system.i18n import Text, _
@@ -25,6 +25,7 @@ _DONE_TEXTS: Mapping[LinkPurpose, Text] = {
     LinkPurpose.APPROVE: _("The door opens."),
     LinkPurpose.VETO: _("The door stays shut."),
     LinkPurpose.GIVE_TIME: _("He has half an hour: he scans again."),
+    LinkPurpose.REFUSE_TIME: _("He gets no more time: nothing opens for this delivery."),
     LinkPurpose.PERMIT: _("Done."),
     LinkPurpose.REFUSE_BRAND: _("Done."),
 }
@@ -86,7 +87,7 @@ class ActionLinkPage(Page):
         """
         if isinstance(link.request, OwnerDecideRequest):
             return self._answers_visit(link)
-        if isinstance(link.request, OwnerGiveTimeRequest):
+        if isinstance(link.request, OwnerTimeRequest):
             return self._store.more_time.is_asked(link.request.delivery, self._now)
         if link.permission_version is None:
             return True

@@ -32,6 +32,7 @@ REQUEST_RIGHTS: Mapping[str, UserRight] = {
     "refuse": UserRight.DECIDE_AT_DOOR,
     "refuse_delivery": UserRight.REFUSE_DELIVERY,
     "give_time": UserRight.DECIDE_AT_DOOR,
+    "refuse_time": UserRight.DECIDE_AT_DOOR,
     "home": UserRight.SAY_HOME,
     "nobody_home": UserRight.SAY_HOME,
     "away": UserRight.SAY_HOME,

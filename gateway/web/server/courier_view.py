@@ -12,7 +12,7 @@ from typing import Any
 from gateway.domain.delivery import carriers
 from gateway.domain.delivery.barcodes import BarcodeKind, courier_token_value
 from gateway.domain.delivery.candidate import VisitDelivery
-from gateway.domain.delivery.promise import State
+from gateway.domain.delivery.promise import State, TimeAnswer
 from gateway.domain.now import Now
 from gateway.domain.visit.state import CodeKind, Entrance, Holder, Phase, Timer
 from gateway.protocol.keys import shown_ending
@@ -41,6 +41,9 @@ class CourierStep(StrEnum):
     NEXT = auto()  # close this door behind you, go on to the next one and scan there
     AWAY = auto()  # step back: it locks
     DONE = auto()
+    LATE = auto()  # the window is over; the courier may ask for half an hour more
+    ASKED = auto()  # he did, and the household has not answered
+    REFUSED = auto()  # the household gives him no more time, or did not answer
     NO = auto()  # the red light is on
     HELP = auto()  # the owner must look after the door
     OVER = auto()  # the link opens nothing, or nothing any more
@@ -102,6 +105,8 @@ def _courier_step(
             if state.visit is not None and state.visit.phase is not Phase.HANDED_TO_OWNER:
                 return CourierStep.QUEUE, None
             return CourierStep.NO if refused else shown, None
+        case State.EXPIRED:
+            return _late_step(services, delivery.id, now), None
         case (
             State.DELIVERED
             | State.PARTLY_DELIVERED
@@ -113,6 +118,28 @@ def _courier_step(
             return CourierStep.DONE, None
         case _:
             return CourierStep.OVER, None
+
+
+def _late_step(services: GatewayServices, delivery: str, now: Now) -> CourierStep:
+    """Return the step once the window is over. A refused question ends the link as late as an unanswered one."""
+    more_time = services.store.more_time
+    match more_time.answer(delivery, now):
+        case TimeAnswer.ASKED:
+            return CourierStep.ASKED
+        case TimeAnswer.REFUSED if more_time.was_just_asked(delivery, now):
+            return CourierStep.REFUSED
+        case None | TimeAnswer.UNANSWERED if more_time.may_ask(delivery, now):
+            return CourierStep.LATE
+        case _:
+            return CourierStep.OVER
+
+
+def may_ask_for_time(services: GatewayServices, delivery: str) -> bool:
+    """Return whether the courier's page offers to ask the household for more time."""
+    now = services.clock.now()
+    result = services.store.deliveries.result(delivery, now)
+    is_over = result is not None and result.state is State.EXPIRED
+    return is_over and _late_step(services, delivery, now) is CourierStep.LATE
 
 
 def moved_to(services: GatewayServices, delivery: VisitDelivery) -> str | None:
@@ -161,6 +188,7 @@ def courier_facts(services: GatewayServices, digest: str, viewer: Viewer) -> Map
         raise KeyError(digest)
     state, now = services.entrance_state(delivery.entrance)
     step, timer = _courier_step(services, state, delivery, now)
+    answer = services.store.more_time.answer(delivery.id, now)
     missing = None  # the code for which the door still waits: the page shows that one
     if step is CourierStep.OTHER and state.pending_scan is not None:
         missing = CodeKind.COURIER if state.pending_scan.kind is CodeKind.PARCEL else CodeKind.PARCEL
@@ -179,5 +207,7 @@ def courier_facts(services: GatewayServices, digest: str, viewer: Viewer) -> Map
         "lies": where_returns_lie(services, delivery.id) if step in INSIDE_STEPS else "",
         "digest": digest,
         "moved_to": moved_to(services, delivery),
+        "was_unanswered": step is CourierStep.LATE and answer is TimeAnswer.UNANSWERED,
+        "given": answer is TimeAnswer.GIVEN and step in {CourierStep.SHOW, CourierStep.OTHER, CourierStep.NO},
         "has_receipt": step is CourierStep.DONE and signed_receipt(services, delivery.id) is not None,
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.own_parcel import OWN_BRAND
-from gateway.domain.delivery.promise import State
+from gateway.domain.delivery.promise import State, TimeAnswer
 from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
@@ -13,6 +13,7 @@ from gateway.domain.visit.state import Holder
 from gateway.protocol.keys import shown_ending
 from gateway.runtime.own_parcels import PARCEL_STATE_TEXTS, ParcelState
 from gateway.storage.deliveries import is_to_be_confirmed
+from gateway.storage.more_time import is_late
 from gateway.storage.rows import DeliveryRow
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import sanitized
@@ -32,7 +33,7 @@ _STATE_TEXTS: Mapping[State, Text] = {
 _NOT_KNOWN_TEXT = _("Not known whether the parcel came in. {brand} has to announce it again if it comes once more")
 _NOT_DELIVERED_TEXT = _("Not delivered: no parcel came in. {brand} has to announce it again if it comes once more")
 _ATTENDED_TEXT = _("Somebody of the household opened to the courier. Was the parcel taken in?")
-_LATE_TEXT = _("The courier came after the window, and asks for half an hour more")
+_LATE_TEXT = _("The courier is late, and asks for half an hour more")
 _NOT_OUT_TEXT = _("Expected: it opens nothing before it is out for delivery")
 
 
@@ -59,7 +60,7 @@ class ExpectedDelivery(Frozen):
     is_own: bool  # a member of the household announced it, so it has no retailer
     collect: tuple[str, ...]  # the last characters of each number that the courier takes with him
     may_take_in: bool  # somebody opened to its courier, and nobody said yet that the parcel was taken in
-    asks_for_time: bool  # its courier came after the window, and waits for the household's answer
+    asks_for_time: bool  # its courier is late, and waits for the household's answer
     is_pending: bool  # its brand waits for the owner's answer
 
 
@@ -89,7 +90,7 @@ def _expected(
     is_refused = order.refused_at is not None
     ended = None if is_refused else lost_parcel_text(services, row, language, now)
     attended = is_to_be_confirmed(row)
-    late = services.store.more_time.is_asked(order.key, now)
+    late = row.time_answer(now) is TimeAnswer.ASKED and is_late(row, now)
     if attended or late:
         ended = _ATTENDED_TEXT if attended else _LATE_TEXT
     if state not in _STATE_TEXTS and not is_refused and ended is None:

@@ -31,13 +31,18 @@ function drawCode() {
   if (known) drawQr(document.querySelector("#code canvas"), code);
   // A fragment travels with links and over the answer to a form, and reaches no server.
   for (const link of document.querySelectorAll("a.carries")) link.hash = location.hash;
-  for (const form of document.forms) form.action = `/language${location.hash}`;
+  carryCode();
+}
+
+function carryCode() {
+  for (const form of document.forms) form.action = `${form.action.split("#")[0]}${location.hash}`;
 }
 
 function look() {
   const now = document.querySelector("[data-turn]")?.dataset.turn;
   const asked = ["show", "other", "early"].includes(now);
   document.getElementById("code").hidden = !(asked && location.hash.length > 1);
+  carryCode(); // a new part may have a form
   document.getElementById("label").hidden = !(asked || now === "no");
   if (now === turn) return;
   if (turn !== null && SOUNDS[now]) beep(SOUNDS[now]);

@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from gateway.domain.delivery.features import SPEAKS
-from gateway.domain.delivery.promise import DeliveryBody, State
+from gateway.domain.delivery.features import SPEAKS, Feature
+from gateway.domain.delivery.promise import DeliveryBody, State, TimeRequest
 from gateway.domain.delivery.result import CollectResult, Outcome
 from gateway.domain.delivery.result import DoorResult as Left
 from gateway.hub.deliveries.evidence import Evidence, first_problem
@@ -104,3 +104,32 @@ async def test_an_order_of_version_1_grows_and_does_not_shrink(tmp_path: Path) -
         await here.changes(made, make_update(**plain, version=3))
         await here.answered(made, "downgrade")
         assert here.made.store.deliveries.order(f"shop.{said.id}") == order, "what it said in version 2 still counts"
+
+
+async def test_a_late_courier_s_retailer_asks_the_household_and_reads_its_answer(tmp_path: Path) -> None:
+    async with hub_house(tmp_path) as here:
+        said = new_offer()
+        made = await here.offers(said)
+        await here.stands(made, State.SCHEDULED)
+        path = f"/v1/deliveries/{made}/more_time"
+        status, problem = await here.ask("POST", path, {"token": here.token(request_of(said))})
+        assert (status, problem["code"]) == (409, "too_late"), "its window has not begun"
+        here.made.time.mono += (said.window.end - here.made.clock.now().utc).total_seconds() + 600
+        await here.stands(made, State.EXPIRED)
+        status, problem = await here.ask("POST", path, {})
+        assert (status, problem["code"]) == (409, "conflict"), "the brand signed the delivery, so it signs this too"
+        status, _ = await here.ask("POST", path, {"token": here.token(request_of(said))})
+        assert status == 200
+        found = await here.until(made, lambda told: told["more_time"] is not None)
+        assert (found["more_time"], found["state"], found["version"]) == ("asked", "expired", 1)
+        key = f"shop.{said.id}"
+        assert here.made.store.more_time.is_asked(key, here.made.clock.now())
+        assert await here.made.reception.give_time(key, "p-anna") is None
+        found = await here.until(made, lambda told: told["more_time"] == "given")
+        assert (found["state"], found["answered"]) == ("window_open", 1)
+        status, problem = await here.ask("POST", path, {"token": here.token(request_of(said))})
+        assert (status, problem["code"]) == (409, "too_late")
+
+
+def request_of(said: DeliveryBody, version: int = 1) -> TimeRequest:
+    return TimeRequest(id=said.id, version=version, needs=(Feature.MORE_TIME,))

@@ -164,4 +164,4 @@ def _refused_in_one_line(why: owner_requests.AnyOwnerRequest | str) -> None:
     assert isinstance(why, str)
     assert why.isprintable()
     assert why.isascii()
-    assert 0 < len(why) < 300
+    assert 0 < len(why) < 400

@@ -64,6 +64,13 @@ async def early(tmp_path: Path) -> AsyncIterator[ShellBox]:
         yield one
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def late(tmp_path: Path) -> AsyncIterator[ShellBox]:
+    """The same day, ten minutes after the window."""
+    async for one in a_box(tmp_path, mono=3 * 3600 + 700.0):
+        yield one
+
+
 async def read(page: Page) -> str:
     """What the scanner at the door reads from the phone's screen."""
     picture = await page.locator("#code canvas").screenshot()
@@ -169,6 +176,38 @@ async def test_a_delivery_that_the_household_refuses_is_over_on_the_page_that_a_
         await expect(page.locator(".turn")).to_contain_text("over or cancelled: ring, or take it back")
         await expect(page.locator("#code")).to_be_hidden()
         await expect(page.locator(".which")).to_have_count(0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("gives", "shown"), [(True, "show"), (False, "refused")])
+async def test_a_late_courier_asks_on_his_page_and_reads_the_answer_there(
+    late: ShellBox, shown: str, *, gives: bool
+) -> None:
+    async with serve_site(late) as site, visitor() as somebody:
+        page = await somebody.page(locale="fr-FR" if gives else "de-DE", viewport={"width": 320, "height": 800})
+        await page.goto(f"{site.address}/c/{DIGEST}#{CODE}")
+        await turn(page, "late")
+        assert await accessibility_problems(page) == []
+        await page.locator("form.wishes button").click()
+        await turn(page, "asked")
+        assert late.store.more_time.is_asked("shop.d1", late.clock.now())
+        assert await accessibility_problems(page) == []
+        answer = late.reception.give_time if gives else late.reception.refuse_time
+        assert await answer("shop.d1", "p-anna") is None
+        await turn(page, shown)
+        if gives:
+            assert await read(page) == CODE, "his code has stayed on the phone"
+            await expect(page.locator(".turn")).to_contain_text("Le foyer vous attend jusqu'à")
+        assert await accessibility_problems(page) == []
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_a_late_courier_s_link_asks_nobody_before_its_window_is_over(made: ShellBox) -> None:
+    async with serve_site(made) as site, ClientSession() as client:
+        for url, status in ((f"{site.address}/c/{DIGEST}", 200), (f"{site.address}/c/{'0' * 64}", 404)):
+            async with client.post(f"{url}/more-time") as answer:
+                assert answer.status == status
+    assert made.store.more_time.answer("shop.d1", made.clock.now()) is None
 
 
 @pytest.mark.slow

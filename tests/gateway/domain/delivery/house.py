@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.config.home import Home
 from gateway.domain.delivery.candidate import VisitDelivery
-from gateway.domain.delivery.promise import Cancel, DeliveryBody
+from gateway.domain.delivery.promise import Cancel, DeliveryBody, TimeRequest
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Command, ReleaseOpening, ReserveOpening
 from gateway.domain.visit.events import Event, FactsChanged, KeeperWithdrawn, TimerExpired
@@ -31,7 +31,9 @@ async def open_store(folder: Path, house: Home | None = None) -> AsyncIterator[S
         await store.close()
 
 
-async def receive(store: Store, said: DeliveryBody | Cancel, *, brand: str = "shop", now: Now = NOW) -> MessageAnswer:
+async def receive(
+    store: Store, said: DeliveryBody | Cancel | TimeRequest, *, brand: str = "shop", now: Now = NOW
+) -> MessageAnswer:
     """A retailer says something, signed."""
     message = make_claims(said, brand=brand, now=now)
     return await store.deliveries.accept(sign_claims(message), message, now)

@@ -69,6 +69,7 @@ TABLE: Mapping[str, Row] = MappingProxyType({
     "createDelivery": Row("/v1/deliveries", 201, 403, 404, NEW),
     "changeDelivery": Row("/v1/deliveries/{delivery}", 200, 403, 404, {"delivery": {"place": "shed"}}),
     "cancelDelivery": Row("/v1/deliveries/{delivery}/cancel", 200, 403, 404, {}),
+    "askMoreTime": Row("/v1/deliveries/{delivery}/more_time", 409, 403, 404, {}),  # no home has answered it
     "listDeliveries": Row("/v1/deliveries", 200, 200, 200),
     "readDelivery": Row("/v1/deliveries/{delivery}", 200, 200, 404),
     "readTimeline": Row("/v1/deliveries/{delivery}/timeline", 200, 200, 404),

@@ -124,6 +124,29 @@ async def test_the_simulated_home_tells_how_the_cold_chain_of_each_item_held(tmp
         assert (await box.until(without, *ENDED_STATES))["cold_chain"] is None
 
 
+async def test_a_late_courier_is_given_half_an_hour_or_none_and_the_retailer_reads_the_answer(tmp_path: Path) -> None:
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
+        path = "/v1/deliveries/{}/more_time"
+        late = await box.announce("SANDBOX-NOBODY-COMES-1")
+        no = await box.announce("SANDBOX-NO-TIME", "SANDBOX-NOBODY-COMES-3")
+        for one in (late, no):
+            await box.until(one, "expired")
+            status, said = await box.ask("POST", path.format(one), {})
+            assert (status, said["more_time"]) == (200, None), "the home has not answered yet"
+        assert (await box.until(late, "delivered"))["more_time"] == "given"
+        answers = [(one["data"]["state"], one["data"]["more_time"]) for one in await box.told(late)]
+        assert answers[-4:] == [
+            ("expired", "asked"), ("window_open", "given"), ("visiting", "given"), ("delivered", "given")
+        ]  # fmt: skip
+        async with asyncio.timeout(30):
+            while (await box.until(no, "expired"))["more_time"] != "refused":  # noqa: ASYNC110 - it is the hub's
+                await asyncio.sleep(0.05)
+        for one in (late, no):
+            status, said = await box.ask("POST", path.format(one), {})
+            assert (status, said["code"]) == (409, "too_late"), "it is answered once"
+
+
 VERDICTS = {"A-9": "conformant", "SANDBOX-WARM-1": "non_conformant", "SANDBOX-UNSCANNED-2": "unknown"}
 AT_FRONT: dict[str, Any] = {"entrance": "front", "place": "hall"}
 
