@@ -33,7 +33,7 @@ _SUMMARIES = f"""
           AND json_extract(CAST(body AS TEXT), '$.custody') = k.visit)
         ELSE (SELECT min(p.sealed IS NOT NULL) FROM film p WHERE p.visit = k.visit) END AS is_sealed,
       (SELECT max(ends) FROM clip c WHERE c.visit = k.visit) AS ended,
-      v.outcome, v.house, d.carrier, d.place,
+      v.outcome, v.house, v.collected, d.carrier, d.place,
       (SELECT json_group_array(value) FROM code WHERE code.delivery = k.delivery AND kind = 'parcel') AS parcels,
       (SELECT json_group_array(body) FROM (SELECT CAST(body AS TEXT) AS body FROM entry WHERE entry.visit = k.visit
         AND body IS NOT NULL AND instr(CAST(body AS TEXT), ?1) ORDER BY seq LIMIT {_MAX_ALARM_ENTRIES})) AS alarms
@@ -62,7 +62,8 @@ class VisitCursor(Frozen):
 class VisitSummary(Frozen):
     """One visit as a list shows it. `ended`: when its last film ended, None without a film.
 
-    `outcome` and `house` are values of `Outcome` and `DoorResult`. `alarms`: the log's first entries with an alarm.
+    `outcome`, `house` and `collected` are values of `Outcome`, `DoorResult` and `CollectResult`. `alarms`: the log's
+    first entries with an alarm.
     """
 
     visit: str
@@ -76,6 +77,7 @@ class VisitSummary(Frozen):
     is_sealed: bool
     outcome: str | None
     house: str | None
+    collected: str | None
     carrier: str | None
     place: str | None
     parcels: tuple[str, ...]
@@ -104,6 +106,7 @@ class _Row(Frozen):
     is_sealed: bool
     outcome: str | None
     house: str | None
+    collected: str | None
     carrier: str | None
     place: str | None
     parcels: str  # JSON

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from gateway.config.closure_names import KIND_NAMES
 from gateway.config.home import Home
 from gateway.domain.delivery.own_parcel import OWN_BRAND
-from gateway.domain.delivery.result import DoorResult
+from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE, Quantity
 from gateway.domain.visit.film import NO_FILM, STAY_BEGAN
@@ -389,6 +389,12 @@ class _ReportPages(Frozen):
             listed.append(self._more(len(others) - MAX_ROWS))
         if listed:
             yield self._phrase(_("Also: {list}"), list=", ".join(listed))
+        collected = self.evidence.manifests[0].collected
+        if collected is not None:
+            ends = ", ".join(f"…{sanitized(end)}" for end in collected.scanned[:MAX_ROWS])
+            result = OUTCOME_TEXTS[Outcome(collected.result.value)].to(self.language)
+            yield self._phrase(_("Return: {result}. Scanned inside: {ends}."), result=result, ends=ends or "-")
+            yield self._phrase(_("The log cannot show that the courier took nothing else."))
         sealed = all(manifest.clock_trusted for manifest in self.evidence.manifests)
         if not (sealed and all(event.trusted for event in course.events)):
             yield self._phrase(_("The box was not certain of its time."))

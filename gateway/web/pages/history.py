@@ -23,6 +23,7 @@ from gateway.evidence.thumbnails import kept_thumbnails, thumbnail_file
 from gateway.protocol.brand_facts import Complaint
 from gateway.protocol.cold_chain import read_cold_chain
 from gateway.storage.brand_facts import ComplaintRefusal
+from gateway.storage.deliveries import is_to_be_confirmed
 from gateway.storage.models import FilmRecord, SharedVisit, StoredClip
 from gateway.storage.visit_list import VisitFilter
 from gateway.system.addresses import is_home_host
@@ -103,6 +104,11 @@ class HistoryPages(Page):
         """Return the delivery of a film; None for an incident, or if the box has forgotten the delivery."""
         return None if film.delivery is None else self._store.deliveries.order(film.delivery)
 
+    def _to_take_in(self, film: FilmRecord) -> str | None:
+        """Return the delivery of which nobody said yet that it was taken in at the door; None: there is none."""
+        row = None if film.delivery is None else self._store.deliveries.row(film.delivery)
+        return row.order.key if row is not None and is_to_be_confirmed(row) else None
+
     def _lost_parcel(self, film: FilmRecord, language: Language) -> Text | None:
         return None if film.delivery is None else lost_parcel(self._services, film.delivery, language)
 
@@ -148,11 +154,14 @@ class HistoryPages(Page):
         of_items = set() if cold_chain is None else {air.place for air in cold_chain.air}
         destination = self._home.destinations.get(parts[0].entrance)
         places = {} if destination is None else destination.places
+        card = history_view.card_of(self._services, visit, parts[0].began, self._language(request))
         return self._render_page(
             request,
             template,
             film=parts[0],
-            outcome=history_view.outcome_word(self._services, visit, parts[0].began, self._language(request)),
+            outcome=card.word,
+            also=card.also,
+            to_take_in=self._to_take_in(parts[0]),
             alarm=history_view.alarm_of(self._services, visit, parts[0].entrance, self._language(request)),
             brand=self._brand_of(parts[0], self._language(request)),
             moved_from=self._moved_from(parts[0]),

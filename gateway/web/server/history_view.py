@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final, Literal
 
-from gateway.domain.delivery.result import Outcome
+from gateway.domain.delivery.result import CollectResult, Outcome
 from gateway.domain.frozen import Frozen
 from gateway.evidence.documents.photos import PhotoMoment
 from gateway.evidence.thumbnails import kept_thumbnails
@@ -55,6 +55,13 @@ _TONES: Mapping[str, CardTone] = {
 }
 
 
+_ALSO_TEXTS: Mapping[CollectResult, Text] = {
+    CollectResult.COLLECTED: _("Return taken along"),
+    CollectResult.PARTLY_COLLECTED: _("Return taken along in part"),
+    CollectResult.NOT_COLLECTED: _("Return not taken along"),
+}
+
+
 class HistoryCard(Frozen):
     """One visit in the list. `note` says why no film is shown; `photos` are the moments of which there is a picture."""
 
@@ -66,6 +73,7 @@ class HistoryCard(Frozen):
     place: str | None
     parcels: tuple[str, ...]
     word: Text
+    also: Text | None  # what the courier took with him, if he also brought a parcel
     tone: CardTone
     duration: str | None
     alarm: str | None
@@ -155,12 +163,12 @@ async def _read_visits(
     return cards, after
 
 
-def outcome_word(services: GatewayServices, visit: str, began: datetime, language: Language) -> Text:
-    """Return how a visit that began then ended, as its card in the list says. LookupError: there is no such visit."""
+def card_of(services: GatewayServices, visit: str, began: datetime, language: Language) -> HistoryCard:
+    """Return the card in the list of a visit that began then. LookupError: there is no such visit."""
     wanted = VisitFilter(first=began, end=began + timedelta(microseconds=1))
     visits = {one.visit: one for one in services.store.visits.page(wanted, after=None, at_most=READ_AT_ONCE)}
     is_running = any(visit in visits_in_progress(state) for state, _ in services.states())
-    return _card(services, visits[visit], language, is_running=is_running).word
+    return _card(services, visits[visit], language, is_running=is_running)
 
 
 def read_cursor(text: str) -> VisitCursor | None:
@@ -199,6 +207,7 @@ def _card(services: GatewayServices, visit: VisitSummary, language: Language, *,
         place=visit.place if home is None or visit.place is None else home.places.get(visit.place, visit.place),
         parcels=tuple(shown_ending(code) for code in visit.parcels),
         word=word,
+        also=_collected(visit),
         tone=tone,
         duration=None if visit.ended is None else format_duration(visit.ended - visit.began),
         alarm=_alarm_line(cause, language),
@@ -220,6 +229,13 @@ def _outcome(visit: VisitSummary, cause: AlarmCause | None, *, is_open: bool) ->
     if visit.delivery is None:
         return _("Incident"), "bad"
     return (_("At the reception"), "warm") if visit.is_custody else (_("Nothing came in"), "rest")
+
+
+def _collected(visit: VisitSummary) -> Text | None:
+    """Return what became of the parcels to collect; None: none, or the outcome says it."""
+    if visit.collected is None or visit.outcome in set(CollectResult):
+        return None
+    return _ALSO_TEXTS[CollectResult(visit.collected)]
 
 
 def _note(visit: VisitSummary, *, is_open: bool) -> Text | None:

@@ -1,12 +1,17 @@
 """What a courier took with him, in the proof: read from the log, so a manifest cannot say otherwise."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from gateway.evidence.documents.report import HouseNames, draw_report
+from gateway.evidence.documents.sources import read_visit
 from gateway.protocol.keys import BoxKey
+from tests.gateway.evidence.documents.printed import read_pdf
 from tests.gateway.evidence.route.rows import RecordedLog, forge_manifest, sealed_rows, verdicts
 from tests.house.story import RINGING_S, announce_delivery, good_day
 
@@ -74,3 +79,16 @@ def test_nobody_says_that_the_courier_took_nothing_else(tmp_path: Path) -> None:
     told = json.loads((folder / "manifest.json").read_bytes())["collected"]
     forge_manifest(folder, KEY, {"collected": {**told, "unlisted": "none"}})
     assert verdicts(folder, KEY)[0] == "manifest_malformed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scanned", "told"), [(1, "partly collected. Scanned inside: …ck-0."), (0, "not collected.")])
+def test_the_report_says_what_was_scanned_inside_and_that_nothing_else_can_be_shown(
+    tmp_path: Path, scanned: int, told: str
+) -> None:
+    folder = sealed_rows(tmp_path, visited(2, scanned), KEY)
+    made, names = datetime(2026, 6, 2, 8, tzinfo=UTC), HouseNames(box="box-1", house="Home", entrances={}, places={})
+    paper = draw_report(read_visit(folder), language="en", zone=ZoneInfo("UTC"), made=made, names=names)
+    words = read_pdf(paper, tmp_path).words[0]
+    assert f"Return: {told}" in words
+    assert "The log cannot show that the courier took nothing else." in words

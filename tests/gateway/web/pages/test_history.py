@@ -13,7 +13,8 @@ from aiohttp import ClientSession
 from yarl import URL
 
 from gateway.domain.delivery.fallback import Place
-from gateway.domain.delivery.result import Refusal
+from gateway.domain.delivery.promise import State
+from gateway.domain.delivery.result import CollectResult, Outcome, Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Visit
 from gateway.evidence.documents.photos import PhotoMoment
@@ -310,3 +311,45 @@ async def test_a_moved_parcels_visit_names_the_entrance_that_could_not_take_it(t
                 async with client.get("/history/v", headers={"Accept-Language": language}) as answer:
                     shown = await answer.text()
                 assert re.search(f"{told}.*Front", shown)
+
+
+async def commit_visit(made: ShellBox, *told: c.Command) -> None:
+    """A filmed visit `v` at the front door under `shop.d1`."""
+    assert (await receive(made.store, make_offer(), now=NOW)).result.accepted
+    visit = Visit(id="v", delivery=visit_delivery(), scanner="scanner")
+    await made.store.commit(make_step(Entrance(id="front", visit=visit), c.StartRecording(visit="v"), *told))
+
+
+async def test_after_somebody_opened_the_visit_s_own_page_asks_whether_the_parcel_was_taken_in(tmp_path: Path) -> None:
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made), serve_site(made) as site:
+        await commit_visit(made, c.ReportParcelResult(visit="v", delivery="shop.d1", outcome=Outcome.ATTENDED))
+        async with site.client(site.owner) as client:
+            fields = {"delivery": "shop.d1", "back": "/history/v"}
+            for page in ("/history/v", "/"):
+                async with client.get(page) as answer:
+                    assert 'action="/deliveries/taken-in"' in await answer.text(), page
+            async with client.post("/deliveries/taken-in", data=fields, allow_redirects=False) as answer:
+                assert (answer.status, answer.headers["Location"]) == (303, "/history/v")
+            async with client.get("/history/v") as answer:
+                assert "taken-in" not in await answer.text(), "it is said once"
+        result = made.store.deliveries.result("shop.d1", made.clock.now())
+        assert result is not None
+        assert (result.state, result.custody) == (State.DELIVERED, "household")
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DELIVERED, Outcome.UNKNOWN])
+@pytest.mark.parametrize("collected", [*CollectResult, None])
+async def test_a_visit_that_brought_and_collected_tells_both(
+    tmp_path: Path, outcome: Outcome, collected: CollectResult | None
+) -> None:
+    told = {CollectResult.COLLECTED: "Return taken along", CollectResult.PARTLY_COLLECTED: "Return taken along in part",
+            CollectResult.NOT_COLLECTED: "Return not taken along"}  # fmt: skip
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made), serve_site(made) as site:
+        result = c.ReportParcelResult(visit="v", delivery="shop.d1", outcome=outcome, collected=collected)
+        await commit_visit(made, result)
+        async with site.client(site.owner) as client:
+            for page in ("/history", "/history/v"):
+                async with client.get(page, headers={"Accept-Language": "en"}) as answer:
+                    shown = await answer.text()
+                expected = set() if collected is None else {told[collected]}
+                assert set(re.findall(r"Return (?:not )?taken along(?: in part)?", shown)) == expected, page
