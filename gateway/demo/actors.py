@@ -14,8 +14,8 @@ from gateway.demo.observers import Body, GatewayObserver
 from gateway.demo.plan import DemoPlan, RetailerKey
 from gateway.demo.wording import REQUEST_TEXTS, THE_DOOR, DoorNames, act_text
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
-from gateway.domain.delivery.features import used_features
-from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
+from gateway.domain.delivery.features import Feature, used_features
+from gateway.domain.delivery.promise import Cancel, Claims, Offer, TimeRequest, Window
 from gateway.domain.delivery.promise_v2 import ClaimsV2, ItemLine, OfferV2, ParcelSize
 from gateway.domain.frozen import Frozen
 from gateway.protocol.delivery_message import new_claims, sign_delivery
@@ -99,11 +99,17 @@ class DemoRetailer:
         self._on_action("retailer", f"cancels {id_}")
         return await self._send(self._signers[0], Cancel(id=id_, version=version))
 
-    async def _send(self, signer: RetailerKey, delivery: Offer | Cancel) -> Body:
+    async def ask_for_time(self, parcels: PromisedDelivery) -> Body:
+        """Ask the household for more time for a late courier, and wait for the box's answer (`WaitTimeout`)."""
+        self._on_action("retailer", f"asks for half an hour more for {parcels.id}")
+        signer = next(one for one in self._signers if one.brand == parcels.brand)
+        return await self._send(signer, TimeRequest(id=parcels.id, version=1, needs=(Feature.MORE_TIME,)))
+
+    async def _send(self, signer: RetailerKey, delivery: Offer | Cancel | TimeRequest) -> Body:
         fields = new_claims(signer.brand, self._home.box, machine_time())
         claims = (
             ClaimsV2(**fields, delivery=delivery)
-            if isinstance(delivery, OfferV2)
+            if isinstance(delivery, OfferV2 | TimeRequest)
             else Claims(**fields, delivery=delivery)
         )
         async with open_session(self._home.broker.account("retailer"), []) as session:

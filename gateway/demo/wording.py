@@ -69,11 +69,14 @@ REQUEST_TEXTS: Mapping[str, str] = {
     "announce_parcel": "announces a parcel of his own",
     "approve": "says yes",
     "end_pause": "ends the pause",
+    "give_time": "gives half an hour more",
     "home": "says that he is at home",
     "lock": "presses Lock now",
     "pause": "pauses deliveries",
     "permit": "lets the brand in",
+    "refuse_time": "gives no more time",
     "stop": "presses Stop",
+    "take_in": "says that the parcel was taken in",
 }
 """What the owner requests (`gateway.protocol.owner_requests`), in words."""
 

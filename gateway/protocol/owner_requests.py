@@ -119,6 +119,13 @@ class OwnerTimeRequest(OwnerRequest):
     delivery: DeliveryKey
 
 
+class OwnerTakeInRequest(OwnerRequest):
+    """Say that the parcel was taken in, of a delivery to whose courier somebody of the household opened."""
+
+    do: Literal["take_in"]
+    delivery: DeliveryKey
+
+
 class OwnerHoldRequest(OwnerRequest):
     """Keep a visit's film beyond its time (a dispute), end that, or erase the film now."""
 
@@ -141,7 +148,8 @@ AnyOwnerRequest = Annotated[
     | OwnerAnnounceParcelRequest
     | OwnerParcelRequest
     | OwnerRefuseDeliveryRequest
-    | OwnerTimeRequest,
+    | OwnerTimeRequest
+    | OwnerTakeInRequest,
     Field(discriminator="do"),
 ]
 REQUEST_ADAPTER: TypeAdapter[AnyOwnerRequest] = TypeAdapter(AnyOwnerRequest)

@@ -451,18 +451,32 @@ class Inbox:
             case owner_requests.OwnerHoldRequest():
                 reason = request.why if request.do == "hold" else None
                 await self.store.recordings.set_hold(request.visit, reason, now, by=by)
-            case owner_requests.OwnerRefuseDeliveryRequest():
-                _require_parcel(await self.refuse_delivery(request.delivery, by))
-            case owner_requests.OwnerTimeRequest():
-                _require_parcel(await self._answer_late_courier(request, by))
+            case (
+                owner_requests.OwnerRefuseDeliveryRequest()
+                | owner_requests.OwnerTimeRequest()
+                | owner_requests.OwnerTakeInRequest()
+            ):
+                _require_parcel(await self._perform_delivery_request(request, by))
             case owner_requests.OwnerAnnounceParcelRequest() | owner_requests.OwnerParcelRequest():
                 _require_parcel(await self._perform_parcel_request(entrance, request, by))
             case _:
                 assert_never(request)
 
-    async def _answer_late_courier(self, request: owner_requests.OwnerTimeRequest, by: str | None) -> str | None:
-        answer = self.give_time if request.do == "give_time" else self.refuse_time
-        return await answer(request.delivery, by)
+    async def _perform_delivery_request(
+        self,
+        request: owner_requests.OwnerRefuseDeliveryRequest
+        | owner_requests.OwnerTimeRequest
+        | owner_requests.OwnerTakeInRequest,
+        by: str | None,
+    ) -> str | None:
+        """Do what the household says about one delivery; return None, or the code of why that is refused."""
+        perform = {
+            "refuse_delivery": self.refuse_delivery,
+            "give_time": self.give_time,
+            "refuse_time": self.refuse_time,
+            "take_in": self.take_in,
+        }[request.do]
+        return await perform(request.delivery, by)
 
     async def _perform_parcel_request(
         self, entrance: str, request: owner_requests.OwnerAnnounceParcelRequest | owner_requests.OwnerParcelRequest,

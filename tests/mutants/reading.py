@@ -54,8 +54,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a change of language loses the courier's code",
         file="gateway/web/static/courier.js",
-        old="form.action = `/language${location.hash}`",
-        new="form.action = `/language`",
+        old='form.action = `${form.action.split("#")[0]}${location.hash}`',
+        new='form.action = `${form.action.split("#")[0]}`',
         tests=(f"{PAGE}::test_a_parcel_whose_label_the_scanner_does_not_take_is_held_up_on_the_couriers_phone",),
     ),
 )

@@ -6,6 +6,7 @@ _COLLECTING = "gateway/domain/visit/collecting.py"
 _SCAN = "gateway/domain/visit/scan.py"
 _VISIT = "tests/gateway/domain/visit/test_collecting.py"
 _EPCIS = "tests/gateway/evidence/test_epcis.py"
+_MORE_TIME = "tests/gateway/storage/test_more_time.py"
 _OFFERS = "tests/gateway/storage/test_offers_of_version_2.py"
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -68,10 +69,31 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="time is given to a courier who never came",
         file="gateway/storage/more_time.py",
-        old="if row is None or not now.trusted or not _is_late(row, now) or not is_asked(db, delivery, now):",
-        new="if row is None or not now.trusted or not _is_late(row, now):",
+        old="if row is None or not is_late(row, now) or row.time_answer(now) is not TimeAnswer.ASKED:",
+        new="if row is None or not is_late(row, now):",
+        tests=(f"{_MORE_TIME}::test_without_a_question_or_after_it_is_old_nobody_gives_time",),
+    ),
+    Mutant(
+        name="the household is asked again after its no",
+        file="gateway/storage/more_time.py",
+        old="    if not is_late(row, now) or row.announced_end is not None:\n",
+        new="    if not is_late(row, now):\n",
+        tests=(f"{_MORE_TIME}::test_a_brand_asks_and_a_no_is_the_answer_to_every_later_question",),
+    ),
+    Mutant(
+        name="a refused question for time counts as a refused version of the order",
+        file="gateway/storage/offers.py",
+        old="    return None if isinstance(message, TimeRequest) else message.version\n",
+        new="    return message.version\n",
+        tests=(f"{_MORE_TIME}::test_a_brand_asks_and_a_no_is_the_answer_to_every_later_question",),
+    ),
+    Mutant(
+        name="an unanswered question is shown as over on the courier's page",
+        file="gateway/web/server/courier_view.py",
+        old="            return CourierStep.ASKED\n",
+        new="            return CourierStep.OVER\n",
         tests=(
-            "tests/gateway/storage/test_more_time.py::test_without_a_question_or_after_it_is_old_nobody_gives_time",
+            "tests/gateway/web/test_courier_page.py::test_a_late_courier_asks_on_his_page_and_reads_the_answer_there",
         ),
     ),
 )

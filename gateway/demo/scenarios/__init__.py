@@ -8,6 +8,7 @@ from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import (
     cameras,
     cars,
+    couriers,
     failures,
     fallback,
     fridge,
@@ -33,6 +34,7 @@ SCENARIO_GROUPS: Mapping[Text, Sequence[Scenario]] = {
     _("Returns"): returns.SCENARIOS,
     _("Codes and promises"): promises.SCENARIOS,
     _("People"): people.SCENARIOS,
+    _("Couriers who meet somebody"): couriers.SCENARIOS,
     _("Receptions"): receptions.SCENARIOS,
     _("Guests"): guests.SCENARIOS,
     _("Cameras"): cameras.SCENARIOS,

@@ -190,6 +190,30 @@ SCENE_TITLES: Mapping[str, SceneTitle] = {
         name=_("Somebody answers the bell"),
         watch=_("Perron leaves the door to whoever is home"),
     ),
+    "attended": SceneTitle(
+        name=_("You take it yourself"),
+        watch=_("Perron opens nothing; one press, and the shop reads that you have it"),
+    ),
+    "attended:nobody-opened": SceneTitle(
+        name=_("Nobody opened"),
+        watch=_("then nobody can say that the parcel was taken in"),
+    ),
+    "late-courier": SceneTitle(
+        name=_("A late courier"),
+        watch=_("his shop asks, you give half an hour, and he comes in"),
+    ),
+    "late-courier:no-time": SceneTitle(
+        name=_("A late courier, and you say no"),
+        watch=_("nothing opens, and you are not asked again"),
+    ),
+    "next-courier": SceneTitle(
+        name=_("Two couriers at once"),
+        watch=_("the second waits until the door is locked again"),
+    ),
+    "next-courier:not-today": SceneTitle(
+        name=_("Another one, on the wrong day"),
+        watch=_("he is refused, and not told to wait"),
+    ),
     "family-key": SceneTitle(
         name=_("The family comes home"),
         watch=_("no film and no alarm, and no courier just then"),

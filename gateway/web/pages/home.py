@@ -129,18 +129,6 @@ class HomePage(OwnerRequestPage):
             raise Conflict(_REFUSE_PROBLEM_TEXTS.get(problem) or PARCEL_REFUSAL_TEXTS[problem])
         return self._authorizer.done_response(request, "/")
 
-    @post("/deliveries/taken-in", UserRight.TAKE_IN)
-    async def _take_in(self, request: web.Request, user: CurrentUser) -> web.Response:
-        fields = await form_texts(request)
-        delivery = fields.get("delivery", "")
-        try:
-            problem = await self._inbox.take_in(delivery, user.person)
-        except StoreFailed as failure:
-            raise Conflict(PARCEL_REFUSAL_TEXTS[AnnouncementProblem.NOT_STORED]) from failure
-        if problem is not None:
-            raise Conflict(_("Nobody opened to its courier, or its result is known already."))
-        return self._authorizer.done_response(request, local_path(fields.get("back", "/")))
-
     @post("/pause/end", UserRight.LIFT_STOP)
     async def _end_pause(self, request: web.Request, user: CurrentUser) -> web.Response:
         outcome = await self._inbox.end_pause((await form_texts(request)).get("pause", ""), user.person)

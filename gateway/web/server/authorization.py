@@ -33,6 +33,7 @@ REQUEST_RIGHTS: Mapping[str, UserRight] = {
     "refuse_delivery": UserRight.REFUSE_DELIVERY,
     "give_time": UserRight.DECIDE_AT_DOOR,
     "refuse_time": UserRight.DECIDE_AT_DOOR,
+    "take_in": UserRight.TAKE_IN,
     "home": UserRight.SAY_HOME,
     "nobody_home": UserRight.SAY_HOME,
     "away": UserRight.SAY_HOME,

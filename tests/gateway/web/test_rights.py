@@ -59,6 +59,8 @@ DOES = {
     "refuse": (OWNER, HOUSEHOLD),
     "refuse_delivery": (OWNER, HOUSEHOLD),
     "give_time": (OWNER, HOUSEHOLD),
+    "refuse_time": (OWNER, HOUSEHOLD),
+    "take_in": (OWNER, HOUSEHOLD),
     "home": (OWNER, HOUSEHOLD),
     "nobody_home": (OWNER, HOUSEHOLD),
     "away": (OWNER, HOUSEHOLD),
@@ -204,7 +206,8 @@ async def test_each_wish_is_granted_to_those_who_may_ask_it(clients: dict[str, C
     }
     needs = {"approve": "visit", "refuse": "visit", "hold": "visit", "release": "visit", "erase": "visit",
              "clear_lockout": "scanner", "permit": "brand", "refuse_brand": "brand", "revoke": "brand",
-             "pause": "end", "end_pause": "pause", "refuse_delivery": "delivery", "give_time": "delivery"}  # fmt: skip
+             "pause": "end", "end_pause": "pause", "refuse_delivery": "delivery", "give_time": "delivery",
+             "refuse_time": "delivery", "take_in": "delivery"}  # fmt: skip
     for do, let_in in (DOES | CONFIRMED).items():
         body = {"do": do, **({needs[do]: fields[needs[do]]} if do in needs else {})}
         for name, client in clients.items():

@@ -33,6 +33,7 @@ SUBJECTS = {
     LinkPurpose.PERMIT: "front.shop.3",
     LinkPurpose.REFUSE_BRAND: "front.shop.3",
     LinkPurpose.GIVE_TIME: "front.shop.d1",
+    LinkPurpose.REFUSE_TIME: "front.shop.d1",
 }
 SOON = NOW.utc + timedelta(minutes=15)
 
@@ -94,6 +95,7 @@ def test_links_live_as_long_as_what_they_answer() -> None:
         LinkPurpose.PERMIT: timedelta(days=7),
         LinkPurpose.REFUSE_BRAND: timedelta(days=7),
         LinkPurpose.GIVE_TIME: timedelta(minutes=30),
+        LinkPurpose.REFUSE_TIME: timedelta(minutes=30),
     } == {purpose: purpose.lifetime for purpose in LinkPurpose}
 
 
@@ -110,6 +112,7 @@ def test_a_link_asks_in_the_owners_words_for_this_and_nothing_else() -> None:
     assert asked(LinkPurpose.VETO) == ("front", {"do": "refuse", "visit": "0f3a-visit"}, None)
     assert asked(LinkPurpose.PERMIT) == ("front", {"do": "permit", "brand": "shop"}, 3)
     assert asked(LinkPurpose.GIVE_TIME) == ("front", {"do": "give_time", "delivery": "shop.d1"}, None)
+    assert asked(LinkPurpose.REFUSE_TIME) == ("front", {"do": "refuse_time", "delivery": "shop.d1"}, None)
     assert asked(LinkPurpose.REFUSE_BRAND) == ("front", {"do": "refuse_brand", "brand": "shop"}, 3)
 
 

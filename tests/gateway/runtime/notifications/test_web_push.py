@@ -244,6 +244,7 @@ async def test_a_household_member_s_phone_gets_no_answer_that_only_an_owner_may_
             LinkPurpose.STOP: UserRight.STOP, LinkPurpose.APPROVE: UserRight.DECIDE_AT_DOOR,
             LinkPurpose.VETO: UserRight.DECIDE_AT_DOOR, LinkPurpose.PERMIT: UserRight.DECIDE_BRANDS,
             LinkPurpose.REFUSE_BRAND: UserRight.DECIDE_BRANDS, LinkPurpose.GIVE_TIME: UserRight.DECIDE_AT_DOOR,
+            LinkPurpose.REFUSE_TIME: UserRight.DECIDE_AT_DOOR,
         }[purpose]  # fmt: skip
         assert (right in ROLE_RIGHTS[Role.HOUSEHOLD]) is (purpose not in OF_OWNERS), purpose
 

@@ -86,7 +86,7 @@ async def test_whoever_opened_to_the_courier_says_with_one_press_that_the_parcel
     bruno = await site.guest(Role.HOUSEHOLD)
     async with (
         site.client(bruno) as client,
-        client.post("/deliveries/taken-in", data={"delivery": "shop.d1"}, headers=JSON) as answer,
+        client.post("/entrance/front", data={"do": "take_in", "delivery": "shop.d1"}, headers=JSON) as answer,
     ):
         assert answer.status == 200
     result = site.box.store.deliveries.result("shop.d1", site.box.clock.now())
@@ -95,7 +95,7 @@ async def test_whoever_opened_to_the_courier_says_with_one_press_that_the_parcel
     assert "Was the parcel taken in?" not in await shown(site)
     async with (
         site.client(bruno) as client,
-        client.post("/deliveries/taken-in", data={"delivery": "shop.d1"}, headers=JSON) as answer,
+        client.post("/entrance/front", data={"do": "take_in", "delivery": "shop.d1"}, headers=JSON) as answer,
     ):
         assert answer.status == 409
 

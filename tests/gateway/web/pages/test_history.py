@@ -324,14 +324,14 @@ async def test_after_somebody_opened_the_visit_s_own_page_asks_whether_the_parce
     async with box(tmp_path, make_home(tmp_path)) as made, run_box(made), serve_site(made) as site:
         await commit_visit(made, c.ReportParcelResult(visit="v", delivery="shop.d1", outcome=Outcome.ATTENDED))
         async with site.client(site.owner) as client:
-            fields = {"delivery": "shop.d1", "back": "/history/v"}
+            fields = {"do": "take_in", "delivery": "shop.d1", "back": "/history/v"}
             for page in ("/history/v", "/"):
                 async with client.get(page) as answer:
-                    assert 'action="/deliveries/taken-in"' in await answer.text(), page
-            async with client.post("/deliveries/taken-in", data=fields, allow_redirects=False) as answer:
+                    assert 'value="take_in"' in await answer.text(), page
+            async with client.post("/entrance/front", data=fields, allow_redirects=False) as answer:
                 assert (answer.status, answer.headers["Location"]) == (303, "/history/v")
             async with client.get("/history/v") as answer:
-                assert "taken-in" not in await answer.text(), "it is said once"
+                assert "take_in" not in await answer.text(), "it is said once"
         result = made.store.deliveries.result("shop.d1", made.clock.now())
         assert result is not None
         assert (result.state, result.custody) == (State.DELIVERED, "household")
