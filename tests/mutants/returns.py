@@ -90,8 +90,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an unanswered question is shown as over on the courier's page",
         file="gateway/web/server/courier_view.py",
-        old="            return CourierStep.ASKED\n",
-        new="            return CourierStep.OVER\n",
+        old="        case TimeAnswer.ASKED:\n            return CourierStep.ASKED\n",
+        new="        case TimeAnswer.ASKED:\n            return CourierStep.OVER\n",
         tests=(
             "tests/gateway/web/test_courier_page.py::test_a_late_courier_asks_on_his_page_and_reads_the_answer_there",
         ),
