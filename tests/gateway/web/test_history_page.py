@@ -163,14 +163,16 @@ async def test_without_javascript_a_link_leads_to_what_is_older(site: ServedSite
 
 
 @pytest.mark.parametrize(("locale", "scheme"), [("en-GB", "light"), ("fr-FR", "dark")])
-@pytest.mark.parametrize("width", [320, 390, 1280])
-async def test_everybody_can_use_the_history(site: ServedSite, locale: str, scheme: Scheme, width: int) -> None:
+async def test_everybody_can_use_the_history(site: ServedSite, locale: str, scheme: Scheme) -> None:
     async with visitor() as somebody:
-        page = await somebody.page(locale=locale, color_scheme=scheme, viewport={"width": width, "height": 844})
-        await opened(site, page)
-        assert await accessibility_problems(page) == []
-        await page.locator(".more summary").click()
-        if width < 900:
-            await page.locator("#calendar summary").click()
-        assert await accessibility_problems(page) == []
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        for width in (320, 390, 1280):
+            page = await somebody.page(locale=locale, color_scheme=scheme, viewport={"width": width, "height": 844})
+            await opened(site, page)
+            if width == 320:
+                assert await accessibility_problems(page) == []
+            await page.locator(".more summary").click()
+            if width < 900:
+                await page.locator("#calendar summary").click()
+            assert await accessibility_problems(page) == [], width
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width
+            await somebody.close()

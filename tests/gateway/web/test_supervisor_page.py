@@ -123,8 +123,7 @@ async def sign_in(page: Page, site: ServedSite) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("dark", 1280)])
 async def test_a_supervisor_sees_the_robot_and_says_yes_with_a_key_that_stays_in_the_browser(
     watched: Watched, scheme: Scheme, width: int
 ) -> None:
