@@ -79,7 +79,7 @@ async def commands(page: Page) -> list[str]:
     return re.findall(r"`[^`]*`?|\bperron [a-z-]+", await page.locator("body").inner_text())
 
 
-async def looked_at(page: Page, what: str, *, with_axe: bool) -> None:
+async def looked_at(page: Page, what: str, *, with_axe: bool = True) -> None:
     """In light and dark, on a phone and at a desk. `with_axe`: by axe's rules too."""
     assert await fits(page) == [], what
     assert await hidden(page) == [], what
