@@ -84,7 +84,7 @@ async def test_a_card_shows_who_came_how_it_ended_and_what_alarmed(site: ServedS
         await expect(page.locator("#replay")).to_be_visible()
 
 
-SEARCHES = (
+SEARCHES: tuple[tuple[str, list[str]], ...] = (
     ("shop", ["Delivered"]),
     ("52032", ["Delivered"]),  # the parcel's last characters
     ("…2032", ["Delivered"]),
