@@ -24,7 +24,7 @@ from gateway.config.topics import BRIDGE_STATE, device_topic, entrance_topic
 from gateway.domain.delivery.own_parcel import approval_limit_s
 from gateway.domain.delivery.result import DoorResult, Refusal
 from gateway.domain.visit.commands import Notification, ScanAnswer
-from gateway.domain.visit.state import Holder
+from gateway.domain.visit.state import Evidence, Holder
 from gateway.mqtt.client import ShortSession
 from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import is_gateway_online
@@ -158,7 +158,9 @@ async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, del
             if reply is ScanAnswer.NO:
                 await door.tell_elsewhere()
                 return False
-        if reply is ScanAnswer.WAIT:
+        if reply is ScanAnswer.WAIT and door.is_visited:
+            print_line("It counts for the visit that is under way.")
+        elif reply is ScanAnswer.WAIT:
             reply = await door.wait_for_go()
             if reply is ScanAnswer.NO:
                 await door.tell_elsewhere()
@@ -171,10 +173,12 @@ async def present_codes(home: Home, codes: tuple[str, ...], scanner: str, *, del
 
 def _next_step(home: Home, way: str) -> str:
     """Return what the person who scanned does after "go"."""
+    needs_scan = way in home.entrances and home.entrances[way].evidence is Evidence.SCAN
+    scan_again = " Scan the parcel once more after closing: only that says that it was left." if needs_scan else ""
     if not control_socket(home).is_socket():
-        return "Go in now, and close behind you: the gateway locks again."
+        return f"Go in now, and close behind you: the gateway locks again.{scan_again}"
     by_itself = " Scanned with --deliver, the simulated courier does all of it." if carries_in(home, way) else ""
-    return f"Act in the simulated house now, or the visit ends unused: `perron hands` lists how.{by_itself}"
+    return f"Act in the simulated house now, or the visit ends unused: `perron hands` lists how.{by_itself}{scan_again}"
 
 
 class _EntranceListener:
@@ -182,6 +186,7 @@ class _EntranceListener:
         self._home, self._session, self._scanner, self._way = home, session, scanner, way
         self._events, self._messages = entrance_topic(way, "event"), entrance_topic(way, "message")
         self.is_reception = way in home.receptions
+        self.is_visited = False  # a visit was under way at the last scan
         self._visit = ""
 
     @property
@@ -223,6 +228,7 @@ class _EntranceListener:
     def _report(self, answer: Body) -> ScanAnswer:
         reply = ScanAnswer(answer["word"])
         self._visit = answer["scan"]
+        self.is_visited = answer.get("visit", self._visit) != self._visit
         refusal = None if answer["refusal"] is None else Refusal(answer["refusal"])
         why = "" if refusal is None else f" ({REFUSAL_TEXTS[refusal].to(SOURCE)})"
         print_line(f"The {'reception' if self.is_reception else 'door'} says {reply.value}{why}.")
@@ -276,7 +282,8 @@ class _EntranceListener:
                 f"{bell} It opens only if the owner says yes within {ring + approval:g} s; else the answer is no."
             )
         elif self._section.signal is None:
-            print_line(f"{bell} It opens as soon as all cameras record.")
+            when = "as soon as all cameras record" if self._section.film_cameras else "at once"
+            print_line(f"{bell} It opens {when}.")
         else:
             print_line(f"{bell} Unless somebody answers, it opens in {ring:g} s.")
 

@@ -88,6 +88,11 @@ def describe_line(line: Mapping[str, Any]) -> str | None:
             return (
                 f"the {line['by']} {'puts something into' if line['occupied'] else 'takes it out of'} {line['thing']}"
             )
+        case "car" if "driving" in line:
+            does = "is driven off" if line["driving"] else "comes back and parks"
+            return f"{line['thing']} {does} (by the {line['by']})"
+        case "car":
+            return f"{line['thing']} is {'locked' if line['locked'] else 'unlocked'} ({_mover_text(line['cause'])})"
         case "key":
             does = "hangs the key back into" if line["present"] else "takes the key of"
             return f"the {line['by']} {does} {line['thing']}"

@@ -51,6 +51,11 @@ _STATE_TEXTS: Mapping[str, Text] = {
     "good": pgettext("a battery", "good"),
 }
 
+_PARKED_TEXTS: Final[Mapping[bool | None, Text]] = {
+    True: _("it is parked"),
+    False: _("it is being driven"),
+    None: _("nobody knows whether it is parked"),
+}
 _CONTENT_TEXTS: Final[Mapping[bool | None, Text]] = {
     True: _("something lies in the compartment"),
     False: _("the compartment is empty"),
@@ -151,6 +156,13 @@ def report_text(report: r.Report) -> Text:
             return _("it is {state}, nothing is in its way", state=_state_text(cover, _UNKNOWN_DOOR))
         case r.GarageDoorReport(cover=cover):
             return _("it is {state}, something is in its way", state=_state_text(cover, _UNKNOWN_DOOR))
+        case r.ParkedReport(parked=parked):
+            return _PARKED_TEXTS[parked]
+        case r.PositionReport(accuracy_m=None) | r.PositionReport(age_s=None):
+            return _("it has no position of which it says how old and how exact it is")
+        case r.PositionReport(accuracy_m=metres, age_s=age):
+            # Where the car is, no page and no line of a terminal says
+            return _("its position is {age} s old and exact to {metres} m", age=f"{age:.0f}", metres=f"{metres:.0f}")
         case r.ContentReport(occupied=occupied):
             return _CONTENT_TEXTS[occupied]
         case r.KeyReport(present=present):

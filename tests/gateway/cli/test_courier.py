@@ -17,10 +17,10 @@ from gateway.cli import courier
 from gateway.cli.courier import present_code, present_codes, resolve_scanner
 from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.simulation import control_socket, physical_log, write_plan
-from gateway.config.home import FallbackSection, Home
+from gateway.config.home import CamerasSection, FallbackSection, Home
 from gateway.config.topics import BRIDGE_STATE
 from gateway.domain.visit.closures import GarageDoor
-from gateway.domain.visit.state import Holder
+from gateway.domain.visit.state import Evidence, Holder
 from tests.gateway.cli.terminal import ROOT, account_session, next_message
 
 SCANS, EVENTS = "perron/front-scanner/event", "perron/entrance/front/event"
@@ -118,6 +118,8 @@ async def answering(home: Home, *answers: tuple[Mapping[str, object], ...]) -> A
         ([(answer("wait"), {"kind": "ring"}, {"kind": "phase", "phase": "ringing"}, to_owner("asks_for_yes"),
            {"kind": "phase", "phase": "approving"}, answer("go"))], True,
          ["only if the owner says yes within 80 s", "has 60 s more to say yes", "says go"]),
+        ([({**answer("wait"), "visit": "one-under-way"},)], True,
+         ["says wait", "It counts for the visit that is under way."]),
         ([(answer("wait"), {"kind": "ring"}, answer("no", "camera_unavailable"))], False, ["no (no live pictures)"]),
         ([(answer("wait"), {"kind": "ring"}, {"kind": "house", "house": "not_opened"})], False, ["somebody answered"]),
     ],
@@ -150,15 +152,25 @@ async def test_scan_prints_the_other_place_at_which_the_house_takes_a_parcel(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("broker")
-async def test_without_a_signal_no_bell_is_printed(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    front = home.entrances["front"].model_copy(update={"signal": None})
+@pytest.mark.parametrize(
+    ("of_a_car", "told"),
+    [
+        ({}, "It opens as soon as all cameras record."),
+        ({"cameras": CamerasSection(), "evidence": Evidence.SCAN}, "It opens at once."),
+    ],
+)
+async def test_without_a_signal_no_bell_is_printed(
+    home: Home, capsys: pytest.CaptureFixture[str], of_a_car: Mapping[str, object], told: str
+) -> None:
+    front = home.entrances["front"].model_copy(update={"signal": None, **of_a_car})
     silent = home.model_copy(update={"entrances": {**home.entrances, "front": front}})
     ringing = {"kind": "phase", "phase": "ringing"}
     async with answering(home, (answer("wait"), ringing, to_owner("at_the_door"), answer("go"))):
         assert await present_codes(silent, ("8L20524752032",), "front-scanner", deliver=False)
     text = capsys.readouterr().out
-    assert "This entrance has no signal" in text
+    assert f"This entrance has no signal. {told}" in text
     assert "bell" not in text
+    assert ("Scan the parcel once more after closing" in text) is bool(of_a_car)
 
 
 @pytest.mark.slow
