@@ -16,7 +16,7 @@ HALF := tests/gateway/hub tests/gateway/web tests/gateway/runtime tests/gateway/
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-seam test-scale quick check docs reference mutants soak bench pictures debian wheels pins clean
+.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-seam test-carconnectivity test-scale quick check docs reference mutants soak bench pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -128,6 +128,19 @@ $(SEAM)/ready:
 
 test-seam: $(VENV)/ready $(SEAM)/ready ## Seam's own fake server proposes passes (seconds; not in `make test`)
 	@SEAM=$(SEAM) $(BIN)/python -m pytest -q tests/real/with_seam.py
+
+# A real CarConnectivity and its MQTT plugin, in a venv of its own; its maker's cloud is played.
+CARCONNECTIVITY_VERSION := 0.11.11
+CARCONNECTIVITY_MQTT_VERSION := 0.10.6
+CARCONNECTIVITY := build/carconnectivity-$(CARCONNECTIVITY_VERSION)
+
+$(CARCONNECTIVITY)/ready:
+	@$(PYTHON) -m venv --clear $(CARCONNECTIVITY)
+	@$(CARCONNECTIVITY)/bin/pip install --quiet --disable-pip-version-check carconnectivity==$(CARCONNECTIVITY_VERSION) carconnectivity-plugin-mqtt==$(CARCONNECTIVITY_MQTT_VERSION)
+	@touch $@
+
+test-carconnectivity: $(VENV)/ready debian $(CARCONNECTIVITY)/ready ## a real CarConnectivity whose maker is played (ten seconds; not in `make test`)
+	@CARCONNECTIVITY=$(CARCONNECTIVITY) $(BIN)/python -m pytest -q tests/real/with_carconnectivity.py
 
 test-chromium: $(VENV)/ready debian ## the whole Chromium shows notifications (Debian package chromium; not in `make test`)
 	@$(BIN)/python -m pytest -q tests/real/with_chromium.py
