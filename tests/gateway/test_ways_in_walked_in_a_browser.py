@@ -1,4 +1,4 @@
-"""The walk test of a flat, a parcel box and a key safe: a house with real broker and real cameras, a real browser.
+"""The walk test of a flat, a parcel box, a key safe and a car: real broker, real cameras, a real browser.
 
 Each closure's trials pass at a sound house. For each kind the main fault of its devices is found, and keeps deliveries
 out. The owner makes the test himself, so that nobody has to be asked before its delivery.
@@ -14,6 +14,7 @@ from playwright.async_api import expect
 
 from gateway.demo.plan import DemoPlan
 from gateway.demo.scenario import ScenarioRun
+from gateway.demo.scenarios.car_homes import CAR, with_car
 from gateway.demo.scenarios.homes import with_garage_door
 from gateway.demo.scenarios.ways_in_homes import (
     HALL,
@@ -78,6 +79,17 @@ async def _with_the_key(play: ScenarioRun, codes: Sequence[str]) -> None:
     await play.courier.handles(SAFE, "bring_key", "shut_flap")
 
 
+async def _into_the_boot(play: ScenarioRun, codes: Sequence[str]) -> None:
+    await play.wait_for_state("nobody is at the car", phase="ready", visit=None)
+    seen = len(play.log.lines)
+    for code in codes:
+        await play.courier.scans(code)
+    await play.log.wait_for_line("way", within=30, thing=CAR, state="open", after=seen)
+    await play.courier.handles(CAR, "shut_boot")
+    await play.wait_for_new_scan()
+    await play.courier.scans(codes[0])
+
+
 @asynccontextmanager
 async def walking(
     folder: Path, equip: Callable[[DemoPlan], DemoPlan], delivers: Delivers
@@ -122,8 +134,9 @@ async def walks(phone: Phone, installer: WalkTestInstaller, steps: Sequence[tupl
             {"box-1/not_caught", "box-2/content", "delivery", "box-2/delivery"},
         ),
         (with_couriers_key_safe, _with_the_key, {"safe/key_hook", "hall-door/key", "hall-door/holds", "safe/holds"}),
+        (with_car, _into_the_boot, {"car/door_sensor", "car/locked", "car/ignition", "car/place", "delivery"}),
     ],
-    ids=["flat", "box", "safe"],
+    ids=["flat", "box", "safe", "car"],
 )
 async def test_each_closure_is_tried_and_a_sound_house_passes_to_a_signed_report(
     tmp_path: Path, equip: Callable[[DemoPlan], DemoPlan], delivers: Delivers, tried: set[str]
