@@ -181,6 +181,9 @@ class Definition:
     """A payload states the unit of its temperature; if not, `home.yaml` does."""
     identity: Callable[[DeviceRef], Hashable | None] = by_address_at_a_door
     """Returns equal values for two references to one physical device; None: such devices cannot be compared."""
+    carrier: Callable[[DeviceRef], Hashable | None] = lambda _: None
+    """Returns equal values for two references that one physical device carries, so that one fault makes both wrong.
+    None: the address alone says it."""
     part: Callable[[DeviceRef], Hashable] = lambda _: None
     """Returns which part of the physical device it is, where one has several: a relay with two channels."""
     problem: Callable[[DeviceRef], str | None] = lambda _: None

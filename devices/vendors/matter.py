@@ -33,7 +33,7 @@ of matterjs-server (`docs/websockets_api.md`); messages of the former were recor
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Final
@@ -94,15 +94,20 @@ _MAX_ENDPOINT = 0xFFFE
 
 @dataclass(frozen=True, slots=True)
 class EndpointId:
-    """One endpoint of one node."""
+    """One endpoint of one node.
+
+    `bridged`: the endpoint with the type Bridged Node to which it belongs, if the node is a bridge: endpoints of one
+    number are one physical device behind it. None: the node is the device.
+    """
 
     node: int
     endpoint: int
+    bridged: int | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
         """Its level in a topic."""
-        return f"{self.node}-{self.endpoint}"
+        return f"{self.node}-{self.endpoint}" + ("" if self.bridged is None else f"-{self.bridged}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,13 +133,14 @@ class Invocation:
 
 def endpoint_id(name: str) -> EndpointId | None:
     """Return what the last level of an address names; None: it names nothing."""
-    node, dash, endpoint = name.partition("-")
-    if not dash or not (node + endpoint).isascii() or not node.isdecimal() or not endpoint.isdecimal():
+    parts = name.split("-")
+    if not 2 <= len(parts) <= 3 or not all(part.isascii() and part.isdecimal() and len(part) <= 20 for part in parts):
         return None
-    if len(node) > 20 or len(endpoint) > 5 or f"{int(node)}-{int(endpoint)}" != name:
+    node, endpoint, *bridged = map(int, parts)
+    if "-".join(map(str, (node, endpoint, *bridged))) != name:
         return None
-    is_usable = 1 <= int(node) <= _MAX_ID and int(endpoint) <= _MAX_ENDPOINT
-    return EndpointId(int(node), int(endpoint)) if is_usable else None
+    is_usable = 1 <= node <= _MAX_ID and all(0 <= number <= _MAX_ENDPOINT for number in (endpoint, *bridged))
+    return EndpointId(node, endpoint, *bridged) if is_usable else None
 
 
 def kinds_of(clusters: Iterable[int], *, lock_features: int = 0) -> tuple[str, ...]:
@@ -494,8 +500,8 @@ def write_endpoints(lines: Iterable[EndpointLine]) -> bytes:
     """Encode the list of endpoints."""
     listed = [
         {
-            "node": line.at.node, "endpoint": line.at.endpoint, "kinds": list(line.kinds), "maker": line.maker,
-            "product": line.product, "label": line.label, "available": line.available,
+            "node": line.at.node, "endpoint": line.at.endpoint, "bridged": line.at.bridged, "kinds": list(line.kinds),
+            "maker": line.maker, "product": line.product, "label": line.label, "available": line.available,
         }
         for line in lines
     ]  # fmt: skip
@@ -509,7 +515,8 @@ def read_endpoints(payload: bytes) -> tuple[EndpointLine, ...] | UnreadablePaylo
     found = []
     for one in listed:
         body = one if isinstance(one, dict) else {}
-        at = endpoint_id(f"{body.get('node')}-{body.get('endpoint')}")
+        bridged = "" if body.get("bridged") is None else f"-{body.get('bridged')}"
+        at = endpoint_id(f"{body.get('node')}-{body.get('endpoint')}{bridged}")
         said = body.get("kinds")
         kinds = tuple(kind for kind in (*ATTRIBUTES, KEYPAD) if isinstance(said, list) and kind in said)
         names = [body.get(key) for key in ("maker", "product", "label")]
@@ -540,6 +547,13 @@ def settings(access: BrokerAccess) -> str:
     return "\n".join([*lines, "server: {url: 'ws://127.0.0.1:5580/ws'}"])
 
 
+def _carrier(device_ref: DeviceRef) -> tuple[str, int, int | None] | None:
+    """Return the physical device of an endpoint: its node, or the device behind a bridge."""
+    base, _, name = device_ref.address.rpartition("/")
+    at = endpoint_id(name)
+    return None if at is None else (base, at.node, at.bridged)
+
+
 def _problem(device_ref: DeviceRef) -> str | None:
     if topics(device_ref):
         return None
@@ -567,5 +581,6 @@ DEFINITION = Definition(
     battery=(TopicSuffix.BATTERY,),
     keypad=KeypadFacts(keeps_times=True, times_off_s=matter_keypad.TIMES_OFF_S),
     address="its node and endpoint",
+    carrier=_carrier,
     problem=_problem,
 )

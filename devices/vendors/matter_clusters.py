@@ -16,6 +16,11 @@ BOOLEAN_STATE: Final = 0x0045  # of a contact sensor: true means closed
 TEMPERATURE_MEASUREMENT: Final = 0x0402
 REFRIGERATOR_ALARM: Final = 0x0057
 POWER_SOURCE: Final = 0x002F
+DESCRIPTOR: Final = 0x001D
+DEVICE_TYPE_LIST: Final = 0
+PARTS_LIST: Final = 3
+DEVICE_TYPE: Final = 0  # field of a structure of that list
+BRIDGED_NODE: Final = 0x0013  # a device type: a device of another kind that a bridge carries
 OPERATIONAL_CREDENTIALS: Final = 0x003E
 BASIC_INFORMATION: Final = 0x0028
 

@@ -95,7 +95,7 @@ def bridge_base_topic(home: Home, device: str) -> str | None:
 
 
 def depends_on_lock(home: Home, lock: str, door: str) -> bool:
-    """Return whether a door sensor is the lock's own: one device under two ids, or one with a topic of the lock.
+    """Return whether a door sensor is the lock's own: in one device with it, or with a topic of the lock.
 
     A lock that is wrong about its bolt may be wrong about its own sensor too. What follows a `#` names a part of one
     device (TaHoma's `io://GATEWAY/ADDRESS#2`).
@@ -106,6 +106,9 @@ def depends_on_lock(home: Home, lock: str, door: str) -> bool:
     lock_address, door_address = (device.address.partition("#")[0] for device in (lock_section, door_section))
     same_address = (lock_section.vendor, lock_address) == (door_section.vendor, door_address)
     if lock == door or (lock_address and same_address):
+        return True
+    carriers = [section.definition.carrier(section.device_ref) for section in (lock_section, door_section)]
+    if lock_section.vendor == door_section.vendor and carriers[0] is not None and carriers[0] == carriers[1]:
         return True
     shared = set(custom_topics(home, lock).items()) & set(custom_topics(home, door).items())
     return any(channel.value in ("state", "set") for channel, _ in shared)

@@ -42,6 +42,7 @@ _UNREACHABLE_CODES = frozenset({3, 4, 5})  # NodeNotReady, NodeNotResolving, Nod
 class Node(Frozen):
     """One commissioned node. `clusters`: of each endpoint; `lock_features`: feature map of each endpoint's door lock.
 
+    `bridged`: of each endpoint that belongs to a device behind a bridge, the endpoint of that device.
     `fabric`: the index of the server's fabric on this node; None if the server did not say.
     """
 
@@ -49,6 +50,7 @@ class Node(Frozen):
     available: bool
     clusters: Mapping[int, frozenset[int]] = field(default_factory=dict)
     lock_features: Mapping[int, int] = field(default_factory=dict)
+    bridged: Mapping[int, int] = field(default_factory=dict)
     fabric: int | None = None
     maker: str = ""
     product: str = ""
@@ -57,7 +59,11 @@ class Node(Frozen):
     @property
     def endpoints(self) -> tuple[EndpointId, ...]:
         """The endpoints that Perron can use."""
-        return tuple(EndpointId(self.node, number) for number, there in self.clusters.items() if kinds_of(there))
+        return tuple(self.at(number) for number, there in self.clusters.items() if kinds_of(there))
+
+    def at(self, endpoint: int) -> EndpointId:
+        """Return one of its endpoints, with the device behind a bridge to which it belongs."""
+        return EndpointId(self.node, endpoint, self.bridged.get(endpoint))
 
     @property
     def lines(self) -> tuple[EndpointLine, ...]:
@@ -92,6 +98,8 @@ def read_node(data: object) -> Node | None:
     clusters: dict[int, set[int]] = {}
     features: dict[int, int] = {}
     names: dict[int, str] = {}
+    types: dict[int, frozenset[int]] = {}
+    parts: dict[int, frozenset[int]] = {}
     fabric = None
     for path, value in attributes.items() if isinstance(attributes, dict) else ():
         place = _path(path)
@@ -101,6 +109,10 @@ def read_node(data: object) -> Node | None:
         clusters.setdefault(endpoint, set()).add(cluster)
         if (cluster, attribute) == (m.DOOR_LOCK, m.FEATURE_MAP):
             features[endpoint] = _whole(value) or 0
+        elif (cluster, attribute) == (m.DESCRIPTOR, m.DEVICE_TYPE_LIST):
+            types[endpoint] = _device_types(value)
+        elif (cluster, attribute) == (m.DESCRIPTOR, m.PARTS_LIST):
+            parts[endpoint] = _numbers(value)
         elif place == (0, m.OPERATIONAL_CREDENTIALS, m.CURRENT_FABRIC_INDEX):
             fabric = _whole(value)
         elif endpoint == 0 and cluster == m.BASIC_INFORMATION and isinstance(value, str):
@@ -108,7 +120,7 @@ def read_node(data: object) -> Node | None:
     return Node(
         node=number, available=data.get("available") is True,
         clusters={endpoint: frozenset(there) for endpoint, there in sorted(clusters.items())},
-        lock_features=features, fabric=fabric, maker=names.get(m.VENDOR_NAME, ""),
+        lock_features=features, bridged=_bridged(types, parts), fabric=fabric, maker=names.get(m.VENDOR_NAME, ""),
         product=names.get(m.PRODUCT_NAME, ""), label=names.get(m.NODE_LABEL, ""),
     )  # fmt: skip
 
@@ -118,6 +130,24 @@ def read_nodes(data: object) -> Mapping[int, Node]:
     found = (read_node(one) for one in data) if isinstance(data, list) else ()
     known = [node for node in found if node is not None]
     return {node.node: node for node in known[:MAX_NODES]}
+
+
+def _bridged(types: Mapping[int, frozenset[int]], parts: Mapping[int, frozenset[int]]) -> Mapping[int, int]:
+    """Return of each endpoint of a device behind a bridge the endpoint of that device: itself, or the one above it."""
+    devices = sorted(number for number, there in types.items() if m.BRIDGED_NODE in there)
+    below = {part: device for device in devices for part in sorted(parts.get(device, ()))}
+    return below | {device: device for device in devices}
+
+
+def _device_types(value: object) -> frozenset[int]:
+    """Return the numbers of a DeviceTypeList, whose structures have their fields by number."""
+    listed = value[:MAX_ENDPOINTS] if isinstance(value, list) else ()
+    return _numbers([one.get(str(m.DEVICE_TYPE)) for one in listed if isinstance(one, dict)])
+
+
+def _numbers(value: object) -> frozenset[int]:
+    listed = value[:MAX_ENDPOINTS] if isinstance(value, list) else ()
+    return frozenset(number for one in listed if (number := _whole(one)) is not None)
 
 
 def _whole(value: object) -> int | None:

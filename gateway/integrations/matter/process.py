@@ -127,6 +127,9 @@ class MatterProcess:
             if at is None:
                 log.warning("not_read", topic=incoming.topic, why="it names no node and endpoint")
                 return
+            if self._named(at).name != name:
+                log.warning("not_read", topic=incoming.topic, why=f"the endpoint is {self._named(at).name}")
+                return
             match matter.decode_command(TopicSuffix(suffix), incoming.payload):
                 case UnlockDoor() | LockDoor() as order:
                     self._on_order(at, order)
@@ -503,7 +506,12 @@ class MatterProcess:
         )  # fmt: skip
 
     def _topic(self, at: EndpointId, suffix: TopicSuffix) -> str:
-        return f"{self._file.base}/{at.name}/{suffix}"
+        return f"{self._file.base}/{self._named(at).name}/{suffix}"
+
+    def _named(self, at: EndpointId) -> EndpointId:
+        """Return an endpoint as its node says that it is: behind a bridge or not. Of an unknown node: as it stands."""
+        node = self._nodes.get(at.node)
+        return at if node is None else node.at(at.endpoint)
 
     def _now(self) -> Instant:
         return Instant(utc=self._utc(), uptime_ms=int((self._mono() - self._began_mono) * 1000))

@@ -29,7 +29,8 @@ def test_an_endpoint_has_topics_of_its_own_and_shares_that_of_the_process() -> N
 
 
 @pytest.mark.parametrize(
-    "address", ["", "matter", "5-1", "matter/5", "matter/05-1", "matter/0-1", "matter/5-1-1", "matter/x-1",
+    "address", ["", "matter", "5-1", "matter/5", "matter/05-1", "matter/0-1", "matter/5-1-1-1", "matter/5-1-", "matter/5-1-01",
+                "matter/x-1",
                 "matter/5-65535", f"matter/{2**64}-1", "matter/\N{ARABIC-INDIC DIGIT FIVE}-1"],
 )  # fmt: skip
 def test_what_names_no_node_and_endpoint_is_refused_with_an_example(address: str) -> None:
@@ -125,3 +126,31 @@ def test_a_name_that_hides_a_line_is_left_out() -> None:
     assert not isinstance(found, UnreadablePayload)
     (line,) = found
     assert (line.label, line.maker) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_one_device"),
+    [
+        ("matter/5-1", "matter/5-2", True),
+        ("matter/5-1", "matter/6-2", False),
+        ("matter/5-1", "upstairs/5-2", False),
+        ("matter/5-3-3", "matter/5-4-4", False),
+        ("matter/5-4-3", "matter/5-5-3", True),
+        ("matter/5-1", "matter/5-4-4", False),
+    ],
+    ids=["one node", "two nodes", "two servers", "behind a bridge", "one device behind a bridge", "the bridge itself"],
+)
+def test_a_node_is_one_device_and_a_bridge_has_several_behind_it(one: str, other: str, *, is_one_device: bool) -> None:
+    lock, contact = (matter.DEFINITION.carrier(DeviceRef(address)) for address in (one, other))
+    assert None not in (lock, contact)
+    assert (lock == contact) is is_one_device
+
+
+def test_the_list_says_which_device_behind_a_bridge_an_endpoint_is() -> None:
+    lines = (
+        matter.EndpointLine(at=matter.EndpointId(5, 4, 3), kinds=("lock",)),
+        matter.EndpointLine(at=matter.EndpointId(6, 1), kinds=("door",)),
+    )
+    read = matter.read_endpoints(matter.write_endpoints(lines))
+    assert not isinstance(read, UnreadablePayload)
+    assert [line.at.name for line in read] == ["5-4-3", "6-1"]

@@ -14,6 +14,7 @@ from gateway.config.devices import AnyDevice, CoverDevice
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.config.topics import depends_on_lock
+from gateway.config.validation import find_problems
 from gateway.demo.plan import DemoPlan, make_plan
 from gateway.demo.scenarios.ways_in_homes import with_flat, with_key_safe, with_parcel_box
 from gateway.installation.capability import (
@@ -246,6 +247,16 @@ def test_a_sensor_that_speaks_on_the_lock_s_topic_is_the_lock_s_own() -> None:
     assert not depends_on_lock(home, "front-lock", "front-door")
     both = {**home.devices, "front-door": home.devices["front-door"].model_copy(update=shared)}
     assert depends_on_lock(home.model_copy(update={"devices": both}), "front-lock", "front-door")
+
+
+@pytest.mark.parametrize(("contact", "is_own"), [("matter/5-2", True), ("matter/6-1", False), ("matter/5-3-3", False)])
+def test_a_contact_on_the_matter_lock_s_own_node_is_the_lock_s_own(contact: str, *, is_own: bool) -> None:
+    home = house("front-lock", vendor="matter", address="matter/5-1")
+    door = home.devices["front-door"].model_copy(update={"vendor": "matter", "address": contact})
+    home = home.model_copy(update={"devices": {**home.devices, "front-door": door}})
+    found = [problem.text for problem in find_problems(home)]
+    refused = "`front-door` is the sensor of the lock `front-lock` itself"
+    assert any(text.startswith(refused) for text in found) is is_own
 
 
 @pytest.mark.parametrize(("equip", "is_said"), [(with_flat, True), (with_parcel_box, False), (with_key_safe, True)])

@@ -36,6 +36,29 @@ def test_a_recorded_node_has_its_endpoints_features_names_and_fabric() -> None:
     assert node.label.isprintable(), "a name from outside turns no line round"
 
 
+BRIDGED = {
+    "0/29/0": [{"0": 22, "1": 3}], "0/29/3": [1, 2, 3, 4, 5], "1/29/0": [{"0": 14, "1": 2}], "1/29/3": [2, 3, 4, 5],
+    "2/29/0": [{"0": 19, "1": 3}, {"0": 10, "1": 3}], "2/257/0": 1, "2/29/3": [],
+    "3/29/0": [{"0": 19, "1": 3}], "3/29/3": [4, 5], "4/69/0": True, "4/29/0": [{"0": 21, "1": 1}], "5/1026/0": 400,
+}  # fmt: skip
+
+
+def test_behind_a_bridge_each_device_has_a_number_of_its_own() -> None:
+    node = n.read_node({**RECORDED, "attributes": BRIDGED})
+    assert node is not None
+    assert [at.name for at in node.endpoints] == ["1-2-2", "1-4-3", "1-5-3"]
+    assert [line.at.name for line in node.lines] == ["1-2-2", "1-4-3", "1-5-3"]
+
+
+@pytest.mark.parametrize(
+    "said", [{"2/29/0": 19}, {"2/29/0": [19]}, {"2/29/0": [{"0": True}]}, {"2/29/0": [{"0": "19"}]}, {"2/29/0": None}]
+)
+def test_what_does_not_say_that_it_is_behind_a_bridge_is_the_node_s_own(said: dict[str, object]) -> None:
+    node = n.read_node({**RECORDED, "attributes": {"2/257/0": 1, "4/69/0": True, "3/29/3": [4], **said}})
+    assert node is not None
+    assert [at.name for at in node.endpoints] == ["1-2", "1-4"]
+
+
 def test_all_of_an_endpoint_is_read_and_nothing_else() -> None:
     at = EndpointId(1, 3)
     assert n.read_paths(at, {1026, 87, 40}) == ("3/1026/0", "3/87/2")
