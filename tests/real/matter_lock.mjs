@@ -1,10 +1,12 @@
 // A virtual Matter lock, contact and thermometer (@matter/main): ordered by JSON lines on stdin, it tells what it was asked to do.
 import { Endpoint, Environment, ServerNode, VendorId } from "@matter/main";
+import { BridgedDeviceBasicInformationServer } from "@matter/main/behaviors/bridged-device-basic-information";
 import { DoorLockServer } from "@matter/main/behaviors/door-lock";
 import { DoorLock } from "@matter/main/clusters/door-lock";
 import { ContactSensorDevice } from "@matter/main/devices/contact-sensor";
 import { DoorLockDevice } from "@matter/main/devices/door-lock";
 import { TemperatureSensorDevice } from "@matter/main/devices/temperature-sensor";
+import { AggregatorEndpoint } from "@matter/main/endpoints/aggregator";
 import { TestCert_PAA_NoVID_Cert } from "@matter/protocol";
 import { writeFileSync } from "node:fs";
 import readline from "node:readline";
@@ -53,6 +55,12 @@ const air = new Endpoint(TemperatureSensorDevice, {
 });
 const endpoints = { lock, contact, air };
 for (const endpoint of Object.values(endpoints)) await node.add(endpoint);
+const bridge = new Endpoint(AggregatorEndpoint, { id: "bridge" }); // a contact of another radio behind it
+await node.add(bridge);
+await bridge.add(new Endpoint(ContactSensorDevice.with(BridgedDeviceBasicInformationServer), {
+    id: "behind", booleanState: { stateValue: true },
+    bridgedDeviceBasicInformation: { nodeLabel: "Behind", uniqueId: "behind-1", reachable: true },
+}));
 await node.start();
 say({ started: true });
 

@@ -40,8 +40,8 @@ from tests.gateway.integrations.matter.beside import OFFLINE, ONLINE, Beside, be
 from tests.real.matter import MatterLock, MatterServer, commissioned
 from tests.waiting import assert_stays, wait_until
 
-LOCK, CONTACT, AIR = "1-1", "1-2", "1-3"
-KINDS = {LOCK: "lock", CONTACT: "door", AIR: "fridge"}
+LOCK, CONTACT, AIR, BEHIND = "1-1", "1-2", "1-3", "1-5-5"
+KINDS = {LOCK: "lock", CONTACT: "door", AIR: "fridge", BEHIND: "door"}
 LOCKED, UNLOCKED = LockReport(bolt=LockState.LOCKED), LockReport(bolt=LockState.UNLOCKED)
 OWN_UNLOCK = LockReport(bolt=LockState.UNLOCKED, source=OperationSource.REMOTE, event=True)
 
@@ -61,9 +61,10 @@ async def house(
 async def test_each_endpoint_is_found_and_answers_from_the_device(tmp_path: Path) -> None:
     async with house(tmp_path) as (one, _, lock):
         listed = json.loads(next(said.payload for said in one.said if said.channel == "nodes"))["endpoints"]
-        assert [(line["node"], line["endpoint"], line["kinds"]) for line in listed] == [
-            (1, 1, ["lock", "keypad"]), (1, 2, ["door"]), (1, 3, ["fridge"]),
+        assert [(line["node"], line["endpoint"], line["bridged"], line["kinds"]) for line in listed] == [
+            (1, 1, None, ["lock", "keypad"]), (1, 2, None, ["door"]), (1, 3, None, ["fridge"]), (1, 5, 5, ["door"]),
         ]  # fmt: skip
+        assert (await one.ask(BEHIND)).reports == (DoorReport(door=DoorState.CLOSED),)
         assert (await one.ask(LOCK)).reports == (LOCKED,)
         assert (await one.ask(CONTACT)).reports == (DoorReport(door=DoorState.CLOSED),)
         assert (await one.ask(AIR)).reports == (FridgeReport(compartment="", temp_c=4.12),)
