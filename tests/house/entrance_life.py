@@ -26,6 +26,7 @@ class Life:
 
     def __init__(self, seed: int, tell: Callable[[str], None] | None) -> None:
         self.rng = random.Random(f"entrance life {seed}")
+        self.returning = random.Random(f"returns {seed}")  # its own, so that a life without returns stays as it was
         self.house = build_for_life(seed, tell)
         self.parcels = OwnParcels(self.house, self.rng)
         self.house.own_parcels = self.parcels
@@ -49,6 +50,9 @@ class Life:
         )
         if rng.random() < 0.15:
             self.parcels.adopt(promise)
+        elif self.returning.random() < 0.3:
+            promise.returns = self.returning.choice((1, 2))
+            promise.alone = self.house.rules.holder is Holder.COURIER and self.returning.random() < 0.5
         return promise
 
     # ---- people -----------------------------------------------------------------------------------------------------
@@ -56,12 +60,21 @@ class Life:
     def courier_goes_on(self) -> None:
         """The honest courier's next step; a new one comes when the last has gone."""
         if next(self.way, None) is None:
-            self.way = courier(self.house, self.promise)
+            self.way = courier(self.house, self.promise, self.takes)
+
+    def takes(self, _number: int) -> bool:
+        return self.returning.random() < 0.7
+
+    def somebody_scans_a_return(self) -> None:
+        """Outside, early, late or inside: whoever knows the code."""
+        if self.promise.collect:
+            scanner = self.returning.choice(sorted(self.house.rules.scanners) or ["s"])
+            self.house.scan(max(self.promise.collect), scanner=scanner)
 
     def courier_comes(self) -> None:
         """A courier with a fresh delivery goes some steps."""
         self.promise = self.announce(f"h{self.house.scans}")
-        self.way = courier(self.house, self.promise)
+        self.way = courier(self.house, self.promise, self.takes)
         for _ in range(self.rng.randrange(8)):
             self.courier_goes_on()
 
@@ -77,7 +90,7 @@ class Life:
 
     def somebody_scans(self) -> None:
         scanner = self.rng.choice(sorted(self.house.rules.scanners) or ["s"])
-        self.house.scan(min(self.promise.parcels), scanner=scanner)
+        self.house.scan(min(self.promise.door_codes), scanner=scanner)
 
     def keeper_shows_code(self) -> None:
         """A keeper of this house shows his code: one of this entrance or not, one that was withdrawn, or too late."""
@@ -85,7 +98,7 @@ class Life:
         house.scan(rng.choice(sorted(house.keepers)), scanner=rng.choice(sorted(house.rules.scanners) or ["s"]))
         if rng.random() < 0.5:
             house.run(rng.choice((1.0, 30.0, 70.0)))
-            house.scan(rng.choice((min(self.promise.parcels), self.promise.courier)))
+            house.scan(rng.choice((min(self.promise.door_codes), self.promise.courier)))
 
     def owner_withdraws_code(self) -> None:
         """The owner withdraws a keeper's code, often while it rings for it; sometimes an intent is first to notice."""
@@ -195,6 +208,8 @@ class Life:
         return [*calm, *things] if self.is_calm else [*calm, *wild, *things]
 
     def step(self, number: int) -> None:
+        if self.returning.random() < 0.05:
+            self.somebody_scans_a_return()
         if number % 10 == 0:
             self.promise = self.announce(f"d{number}")
             if self.rng.random() < 0.7:
@@ -272,3 +287,23 @@ def honest_courier_delivers(house: EntranceHouse) -> None:
             assert thing.is_secured(), f"I20 {thing.closure.id} is left open"
             thing.tidy()
         house.run(20)
+        if house.rules.holder is Holder.COURIER:
+            honest_courier_collects(house, place)
+
+
+def honest_courier_collects(house: EntranceHouse, place: str) -> None:
+    """A courier who brings nothing comes in by his own code, scans inside what he takes, and all is secured again."""
+    last = announce_delivery(house, f"last-back-{place}", place=place, returns=2, alone=True)
+    house.feed(e.WindowChanged(near=True))
+    house.run(12)
+    steps = walk(house, last)
+    house.run(90)
+    said = f"{steps} {house.refusals[-1:]} {house.alarms[-1:]}"
+    assert house.promises[last.id].used == 1, f"I20 a courier's own code does not open: {said}"
+    assert house.mem.visit is None, f"I21 the visit does not end: {house.mem.visit}"
+    assert house.outcomes[-1:] == ["collected"], f"I20 the return's result is {house.outcomes[-1:]}: {said}"
+    assert house.houses[-1:] == ["locked_again"], f"I20 the house's result is {house.houses[-1:]}: {said}"
+    for thing in house.things.values():
+        assert thing.is_secured(), f"I20 {thing.closure.id} is left open"
+        thing.tidy()
+    house.run(20)

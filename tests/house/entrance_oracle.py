@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway.domain.delivery.result import CollectResult
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.closures.contract import sensor_name
@@ -103,6 +104,14 @@ class EntranceOracle(Oracle):
             self.suspected.clear()
         if isinstance(event, e.Scanned):
             self.scanned.append((self.house.t, event.scanner, event.code))
+
+    def _was_open_in(self, visit: str) -> bool:
+        """Whether the innermost closure stands open in truth, or stood open since the visit's first order."""
+        running = self.house.mem.visit
+        assert running is not None
+        thing, ordered = self.house.things[running.route[-1]], self.published.get(visit)
+        was_open = ordered is not None and max(thing.changed.values(), default=NEVER_S) >= ordered
+        return was_open or not thing.is_secured()
 
     # ---- what is proven ---------------------------------------------------------------------------------------------
 
@@ -249,6 +258,7 @@ class EntranceOracle(Oracle):
                 visit = self.house.mem.visit
                 assert visit is not None
                 things[visit.route[-1]].check_delivered()
+                self.seen["delivered and with it a return"] += command.collected is CollectResult.COLLECTED
             case _:
                 pass
         super().performs(command)

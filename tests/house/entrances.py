@@ -208,12 +208,14 @@ def build_for_life(seed: int, tell: Callable[[str], None] | None) -> EntranceHou
     return EntranceHouse(seed, layout.rules(timing), things_for(layout.closures), tell)
 
 
-def courier(house: EntranceHouse, promise: SimulatedDelivery) -> Iterator[str]:
+def courier(
+    house: EntranceHouse, promise: SimulatedDelivery, takes: Callable[[int], bool] | None = None
+) -> Iterator[str]:
     """Go all the way as an honest courier does, and out again; yield after each step, with its name.
 
-    He goes as far as the closures let him.
+    He goes as far as the closures let him. `takes`: which of the returns he scans inside, by their number; None: all.
     """
-    rules, code = house.rules, min(promise.parcels)
+    rules, code = house.rules, min(promise.door_codes)
     route = rules.routes.get(promise.place, (tuple(house.things),))[0]
     first = next((name for name, at in rules.scanners.items() if at == route[0]), FIRST_SCANNER)
     house.scan(code, scanner=first)
@@ -241,8 +243,14 @@ def courier(house: EntranceHouse, promise: SimulatedDelivery) -> Iterator[str]:
         if stage + 1 < len(visit.route):
             house.things[ident].shut()
     else:
-        inside[-1].errand()
-        yield "left the parcel"
+        if not promise.alone:
+            inside[-1].errand()
+            yield "left the parcel"
+        for number, back in enumerate(sorted(promise.collect)):
+            if takes is None or takes(number):
+                house.scan(back, scanner=first)
+                house.run(1)
+                yield "took a return"
     for thing in reversed(inside):
         house.run(2)
         thing.leave()

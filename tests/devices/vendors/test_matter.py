@@ -29,8 +29,11 @@ def test_an_endpoint_has_topics_of_its_own_and_shares_that_of_the_process() -> N
 
 
 @pytest.mark.parametrize(
-    "address", ["", "matter", "5-1", "matter/5", "matter/05-1", "matter/0-1", "matter/5-1-1-1",
-                "matter/5-1-", "matter/5-1-01", "matter/x-1", "matter/5-65535", f"matter/{2**64}-1", "matter/\N{ARABIC-INDIC DIGIT FIVE}-1"],
+    "address",
+    [
+        "", "matter", "5-1", "matter/5", "matter/05-1", "matter/0-1", "matter/5-1-1-1", "matter/5-1-", "matter/5-1-01",
+        "matter/x-1", "matter/5-65535", f"matter/{2**64}-1", "matter/\N{ARABIC-INDIC DIGIT FIVE}-1",
+    ],
 )  # fmt: skip
 def test_what_names_no_node_and_endpoint_is_refused_with_an_example(address: str) -> None:
     problem = matter.DEFINITION.problem(DeviceRef(address, kind="lock"))

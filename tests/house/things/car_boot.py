@@ -116,7 +116,7 @@ class Car(Thing):
         visit = self.house.mem.visit
         if visit is not None:
             self.house.run(self.house.rules.timing.merge + 1)
-            self.house.scan(min(visit.delivery.parcels), scanner=visit.scanner)
+            self.house.scan(min(self.house.promises[visit.delivery.id].door_codes), scanner=visit.scanner)
 
     def drives(self, *, away: bool) -> None:
         """Somebody drives it off, or comes back and parks."""

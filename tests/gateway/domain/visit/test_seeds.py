@@ -99,6 +99,8 @@ MUST_BE_SEEN_AT_ANY_ENTRANCE = {
     *(f"saying {saying}" for saying in OF_KEYS),
     *("keeper claire", "keeper oh-my-keys", "an intent of a withdrawn keeper", "key_taken:claire"),
     "key_returned:oh-my-keys",
+    *(f"with it {word}" for word in CollectResult),
+    *("refusal collect_inside", "outcome collected", "delivered and with it a return"),
 }
 
 
