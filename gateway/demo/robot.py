@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any
 
+from aiohttp import ClientError
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -80,6 +81,10 @@ class DemoRobot:
         except TimeoutError:
             answers = [one.value for one in self.grants]
             raise WaitTimeout(f"{self.id} is not answered {grant.value}, but {answers}") from None
+
+    def turns_back(self) -> None:
+        """Give its request up, also while the box cannot hear it: it reports so as soon as it can."""
+        self._request = None
 
     async def drops(self) -> None:
         """Leave its load inside."""
@@ -200,6 +205,11 @@ class DemoSupervisor(DemoBrowser):
         token = sign_decision(claims, self._sign, kid=self._ident)
         async with self._session.post("/supervisor/decide", data={"token": token.decode()}) as answer:
             return str((await answer.json())["text"])
+
+    async def says_yes_while_box_dies(self) -> None:
+        """Say yes; the box may die before it answers."""
+        with contextlib.suppress(ClientError):
+            await self.decides(yes=True)
 
     async def _visits(self) -> list[dict[str, Any]]:
         async with self._session.get("/supervisor/visits") as answer:

@@ -4,6 +4,7 @@ from devices.commands import Grant
 from gateway.config.devices import RobotDevice
 from gateway.config.home import BrandKeySection, OperatorSection, PagesSection
 from gateway.config.robots import RobotsSection, SupervisorSection
+from gateway.demo.actors import PromisedDelivery
 from gateway.demo.plan import DemoPlan
 from gateway.demo.robot import (
     KID,
@@ -19,10 +20,12 @@ from gateway.demo.scenario import (
     EXPECT_NO_VISIT,
     MOVES_ONCE_IN_AND_OUT,
     PHASES_WHOLE_VISIT,
+    USUAL_NOTIFICATIONS,
     Expectation,
     ScenarioList,
     ScenarioRun,
 )
+from gateway.demo.scenarios.failures import EXPECT_SPENT
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase
@@ -61,9 +64,14 @@ def with_robots(plan: DemoPlan) -> DemoPlan:
     )
 
 
-async def _go_in_after_a_yes(play: ScenarioRun, supervisor: DemoSupervisor, robot: DemoRobot) -> None:
-    """The robot asks, the supervisor says yes on a new picture, and the robot puts the parcel down inside."""
-    parcels = await play.announce_delivery(robot=True)
+async def _go_in_after_a_yes(
+    play: ScenarioRun, supervisor: DemoSupervisor, robot: DemoRobot, parcels: PromisedDelivery | None = None
+) -> None:
+    """The robot asks, the supervisor says yes on a new picture, and the robot puts the parcel down inside.
+
+    `parcels`: what was announced before; None: it is announced now.
+    """
+    parcels = parcels or await play.announce_delivery(robot=True)
     await play.courier.does("arrive")
     await robot.asks(parcels)
     await play.wait_for_phase(Phase.APPROVING, due=play.timing.ring)
@@ -157,6 +165,77 @@ async def _robot__killed(play: ScenarioRun) -> None:
         await _go_in_after_a_yes(play, supervisor, robot)
         await play.kill_gateway()
         await _leave_unlocked_until_reported(play, robot)
+
+
+@SCENARIOS.add(
+    _(
+        "the gateway is killed between the yes and the stored intent: the yes is gone, the robot is challenged anew,"
+        " and the door needs a new yes"
+    ),
+    EXPECT_SUPERVISED,
+    title="robot:killed-before-commit",
+    equip=with_robots,
+    phases=(Phase.RINGING, Phase.APPROVING, "ready", *PHASES_SUPERVISED),
+    notifications=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *USUAL_NOTIFICATIONS),
+    optional_notifications=frozenset({Notification.NOT_READY, Notification.READY_AGAIN}),
+    gateway_deaths=1,
+)
+async def _robot__killed_before_commit(play: ScenarioRun) -> None:
+    async with open_robots(play, FIRST) as (supervisor, (robot,)):
+        parcels = await play.announce_delivery(robot=True)
+        await robot.asks(parcels)
+        await play.wait_for_phase(Phase.APPROVING, due=play.timing.ring)
+        await play.kill_gateway("before-commit")
+        await supervisor.says_yes_while_box_dies()
+        robot.turns_back()
+        await play.wait_for_gateway()
+        await play.wait_for_phase("ready")
+        await play.wait_for_notification(Notification.NOT_OPENED)
+        await play.wait_until_ready()
+        play.require(not play.watch.events("unlock"), "the yes of before opens nothing")
+        await _go_in_after_a_yes(play, supervisor, robot, parcels)
+        await play.courier.does("walk_out", "close")
+        await robot.leaves()
+        await play.courier.does("leave")
+        await play.wait_for_visit_end()
+
+
+@SCENARIOS.add(
+    _(
+        "the gateway is killed between the stored intent and the order: the yes is used, the order is never sent later,"
+        " and the robot is not let in"
+    ),
+    EXPECT_SPENT,
+    title="robot:killed-after-commit",
+    equip=with_robots,
+    phases=(Phase.RINGING, Phase.APPROVING, *EXPECT_SPENT.phases[1:]),
+)
+async def _robot__killed_after_commit(play: ScenarioRun) -> None:
+    async with open_robots(play, FIRST) as (supervisor, (robot,)):
+        await robot.asks(await play.announce_delivery(robot=True))
+        await play.wait_for_phase(Phase.APPROVING, due=play.timing.ring)
+        await play.kill_gateway("after-commit")
+        await supervisor.says_yes_while_box_dies()
+        await play.wait_for_gateway()
+        await play.wait_for_visit_end()
+        play.require(not play.watch.events("unlock"), "no order to open is sent after the restart")
+        play.require(Grant.GRANTED not in robot.grants, "the robot was never let in")
+
+
+@SCENARIOS.add(
+    _("the gateway is killed as the robot leaves the zone: back again, it learns that the robot is out, and locks"),
+    EXPECT_SUPERVISED,
+    title="robot:killed-at-release",
+    equip=with_robots,
+    gateway_deaths=1,
+)
+async def _robot__killed_at_release(play: ScenarioRun) -> None:
+    async with open_robots(play, FIRST) as (supervisor, (robot,)):
+        await _go_in_after_a_yes(play, supervisor, robot)
+        await robot.leaves()
+        await play.kill_gateway()
+        await play.courier.does("walk_out", "close", "leave")
+        await play.wait_for_visit_end()
 
 
 @SCENARIOS.add(

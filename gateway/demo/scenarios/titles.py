@@ -62,6 +62,18 @@ SCENE_TITLES: Mapping[str, SceneTitle] = {
         name=_("The box is killed with a robot inside"),
         watch=_("it starts again, and waits until the robot has left"),
     ),
+    "robot:killed-before-commit": SceneTitle(
+        name=_("The box is killed just after the yes"),
+        watch=_("the yes is gone, and the door opens only for a new one"),
+    ),
+    "robot:killed-after-commit": SceneTitle(
+        name=_("The box is killed just before it opens for a robot"),
+        watch=_("the order to open is never sent, and the robot stays outside"),
+    ),
+    "robot:killed-at-release": SceneTitle(
+        name=_("The box is killed while the robot leaves"),
+        watch=_("it starts again, learns that the robot is out, and locks"),
+    ),
     "two-robots": SceneTitle(
         name=_("Two robots at one door"),
         watch=_("the second one waits until the first has left and the door is locked"),

@@ -39,7 +39,8 @@ car car:unlocks-all car:no-closing-scan car:moved car:fix-too-old car:elsewhere 
 car:gateway-killed-after-commit matter-lock matter-lock:asleep concierge:gateway-killed-while-offered
 concierge:gateway-killed-before-confirmation guest guest:code-not-withdrawn stay:nothing-filmed
 attended attended:nobody-opened late-courier late-courier:no-time next-courier next-courier:not-today
-robot robot:no-yes robot:old-yes robot:stranded robot:killed two-robots
+robot robot:no-yes robot:old-yes robot:stranded robot:killed robot:killed-before-commit robot:killed-after-commit
+robot:killed-at-release two-robots
 """.split()  # noqa: SIM905 - the list as the promise words it
 
 
