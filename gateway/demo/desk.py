@@ -13,6 +13,7 @@ from gateway.demo.actors import OnAction
 from gateway.demo.observers import POLL_INTERVAL_S, TIMEOUT_MARGIN_S, WaitTimeout
 from gateway.domain.custody import DeclineReason
 
+CONNECTION_LOST = ClientConnectionError  # the box died before it answered
 _LINK = re.compile(r"<code[^>]*>(http[^<]*)</code>")
 _OFFERED = re.compile(r'name="parcel" value="([^"]*)"')
 

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any
 
-from aiohttp import ClientError
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -23,7 +22,7 @@ from devices.vendors.words import DeviceRef, TopicSuffix
 from gateway.cli.broker import open_session
 from gateway.config.broker_acl import account_names
 from gateway.demo.actors import PromisedDelivery
-from gateway.demo.desk import DemoBrowser, DemoHouseholdBrowser, pages_session, wait_for_pages
+from gateway.demo.desk import CONNECTION_LOST, DemoBrowser, DemoHouseholdBrowser, pages_session, wait_for_pages
 from gateway.demo.observers import POLL_INTERVAL_S, TIMEOUT_MARGIN_S, WaitTimeout
 from gateway.demo.scenario import ScenarioRun
 from gateway.mqtt.client import ShortSession
@@ -208,7 +207,7 @@ class DemoSupervisor(DemoBrowser):
 
     async def says_yes_while_box_dies(self) -> None:
         """Say yes; the box may die before it answers."""
-        with contextlib.suppress(ClientError):
+        with contextlib.suppress(CONNECTION_LOST):
             await self.decides(yes=True)
 
     async def _visits(self) -> list[dict[str, Any]]:
