@@ -19,6 +19,7 @@ from gateway.protocol.key_custody import COURIER, HOUSEHOLD, KEEPER, ROBOT
 from gateway.storage import entrance_state, entrances, guests, keepers, outbox, pauses, recordings
 from gateway.storage.audit_log import bodies_of_visit, code_digest, code_key, encode, encode_code, encode_event
 from gateway.storage.database import Database
+from gateway.storage.free_room import take_room
 from gateway.storage.models import CommitResult, StoredDecision
 from gateway.storage.rows import mark_for_check, outcomes_json, row_in_visit, row_of
 from gateway.storage.turned_away import note_refusal
@@ -306,6 +307,8 @@ def _settle_reservation(db: Database, visit_id: str, how: str) -> None:
 
 def _store_door_result(db: Database, result: c.ReportDoorResult, step: StoredDecision) -> None:
     now = step.now.utc
+    if db.exists("SELECT 1 FROM visit WHERE id = ? AND house IS NULL AND intent = 'spent'", (result.visit,)):
+        take_room(db, result.delivery, now)  # at the first result, when nothing more of it is decided
     db.execute(
         "INSERT INTO visit (id, delivery, entrance, began, house) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET house = excluded.house",

@@ -2,8 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,6 +39,7 @@ SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts
   (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'collect') AS collect,
   (SELECT value FROM code WHERE delivery = d.key AND kind = 'courier') AS courier,
   (SELECT said_day FROM own_parcel WHERE delivery = d.key) AS said_day,
+  (SELECT json_group_object(place, free) FROM free_room WHERE entrance = d.entrance) AS room,
   p.version AS permission_version, p.standing, p.terms,
   (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN ('reserved', 'spent')) AS used,
   (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN ('reserved', 'spent', 'given_back')) AS withdrawals,
@@ -82,6 +83,7 @@ class DeliveryRow(Frozen):
     code_kind: str | None = None
     late_at: datetime | None = None  # when its late courier asked last for more time; None: he never did
     announced_end: datetime | None = None  # of the retailer's window, once the household has answered that
+    room: Mapping[str, int] = field(default_factory=dict)  # counted place -> for how many items it has room
 
     def time_answer(self, now: Now) -> TimeAnswer | None:
         """Return what became of a late courier's question; None: nobody asked."""
@@ -93,7 +95,7 @@ class DeliveryRow(Frozen):
 
     def facts(self, house: DeliveryContext, now: Now) -> VisitDelivery:
         """Return the delivery as `decide` takes it."""
-        return candidate(self.order, self.permission, self.usage, context=house, now=now)
+        return candidate(self.order, self.permission, self.usage, context=house, now=now, room=self.room)
 
     def result(self, house: DeliveryContext, now: Now) -> DeliveryResult:
         """Return what the retailer may know now."""
@@ -217,7 +219,8 @@ def read_row(row: sqlite3.Row) -> DeliveryRow:
         items=next((_outcomes_of(items) for _, _, _, _, items in reversed(visits) if items is not None), None),
     )
     lacking = None if lacking is None else tuple(json.loads(lacking))
-    return record_of(DeliveryRow, row, order=order, permission=permission, usage=usage, lacking=lacking)
+    room = json.loads(row["room"])
+    return record_of(DeliveryRow, row, order=order, permission=permission, usage=usage, lacking=lacking, room=room)
 
 
 def columns_of_features(order: DeliveryOrder) -> dict[str, str | None]:

@@ -35,6 +35,7 @@ from gateway.storage.database import Database
 from gateway.storage.deliveries import Deliveries
 from gateway.storage.doubts import RollbackRecord
 from gateway.storage.entrances import Entrances
+from gateway.storage.free_room import FreeRoomStore
 from gateway.storage.guests import GuestStore
 from gateway.storage.handover import Handover
 from gateway.storage.hub_journal import HubJournal, forget_before
@@ -103,6 +104,7 @@ class Store:
         self.custodies = Custodies(*both, context=self._context)
         self.deliveries = Deliveries(*both, processor=processor, contained=contained)
         self.entrances = Entrances(*both)
+        self.free_room = FreeRoomStore(*both)
         self.handover = Handover(*both)
         self.hub_journal = HubJournal(*both, offers=processor)
         self.keepers = KeeperStore(*both)

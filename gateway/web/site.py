@@ -59,6 +59,7 @@ from gateway.web.pages.receptions import ReceptionsPage
 from gateway.web.pages.remove_device import RemoveDevicePage
 from gateway.web.pages.returns import ReturnsPage
 from gateway.web.pages.robots import RobotsPage
+from gateway.web.pages.room import RoomPage
 from gateway.web.pages.setup import SetupPage
 from gateway.web.pages.sign_in import SignInPages
 from gateway.web.pages.supervisor import SupervisorPages
@@ -98,7 +99,7 @@ STATIC_FILES = {
 SIMPLE_PAGES: tuple[type[Page], ...] = (
     HomePage, LivePage, BrandsPage, HistoryPages, HouseholdPage, PhonesPage, PrivacyPage, InstallationPage,
     DiagnosticsPage, AwayPage, HubPage, ParcelsPage, ReturnsPage, InstallablePage, BrokerAccountsPage,
-    RemoveDevicePage, GuestsPage, GuestPage, CarsPage,
+    RemoveDevicePage, GuestsPage, GuestPage, CarsPage, RoomPage,
 )  # fmt: skip
 """The pages that need nothing but the authorizer."""
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery.features import Dimensions
-from gateway.domain.delivery.items import OrderItem, limits_by_place
+from gateway.domain.delivery.items import OrderItem, limits_by_place, room_needed
 from gateway.domain.delivery.own_parcel import OWN_BRAND, TrackedStatus, own_parcel_refusal
 from gateway.domain.delivery.permission import Permission, PermissionStatus, permission_refusal
 from gateway.domain.delivery.promise import FINAL_STATES, DeliveryOrder, OrderStatus, OrderUsage, State, order_status
@@ -59,6 +60,8 @@ class VisitDelivery(Frozen):
     items: tuple[OrderItem, ...] = ()  # items with limits and places of their own
     # Code -> the limits that were read on its label, since the delivery came from the store
     label_limits: Mapping[str, Limits] = field(default_factory=dict)
+    # The places that, by the household's count, have no room for so many items
+    full_places: frozenset[str] = frozenset()
     parcels: frozenset[str] = frozenset()  # normalised parcel codes
     dimensions: Dimensions | None = None  # of the largest parcel; None: not announced
     for_robot: bool = False  # a robot brings it, and nobody else may
@@ -97,6 +100,9 @@ class VisitDelivery(Frozen):
         return replace(self, label_limits=merged)
 
 
+NO_COUNTS: Mapping[str, int] = MappingProxyType({})
+
+
 class DeliveryContext(Frozen):
     """What the house adds to every delivery."""
 
@@ -122,10 +128,16 @@ class DeliveryContext(Frozen):
         return self.own_permission if order.brand == OWN_BRAND else stored
 
 
-def candidate(
-    order: DeliveryOrder, permission: Permission | None, usage: OrderUsage, *, context: DeliveryContext, now: Now
+def candidate(  # noqa: PLR0913 - what decides about a delivery, each by its name
+    order: DeliveryOrder,
+    permission: Permission | None,
+    usage: OrderUsage,
+    *,
+    context: DeliveryContext,
+    now: Now,
+    room: Mapping[str, int] = NO_COUNTS,
 ) -> VisitDelivery:
-    """Build the candidate as it stands at `now`.
+    """Build the candidate as it stands at `now`. `room`: for how many items each counted place has room.
 
     Its refusal is, in this order: cancelled, already used, in doubt, expired, the household's own, its key's, the
     permission's, its tracking's. Without trusted time nothing expires: `decide` refuses because of the clock itself.
@@ -156,6 +168,11 @@ def candidate(
         cold_max_c=order.cold_max_c,
         cold_min_c=order.cold_min_c,
         items=order.items,
+        full_places=frozenset(
+            place
+            for place, things in room_needed(order.items, parcels=order.parcels, place=order.place).items()
+            if things > room.get(place, things)
+        ),
         parcels=order.parcels,
         dimensions=order.dimensions,
         collect=order.collect,

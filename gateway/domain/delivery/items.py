@@ -5,7 +5,7 @@ Its limits come from the order, from the legal profile that the order names, and
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -61,6 +61,6 @@ def limits_by_place(
     return {name: required for name, required in found.items() if not required.is_none}
 
 
-def count_by_place(items: Iterable[OrderItem]) -> Mapping[str, int]:
-    """Return how many items go to each place."""
-    return Counter(item.place for item in items)
+def room_needed(items: Collection[OrderItem], *, parcels: Collection[str], place: str) -> Mapping[str, int]:
+    """Return how many things go to each place: the items, or of an order without items its parcels."""
+    return Counter(item.place for item in items) if items else {place: len(parcels)}

@@ -78,6 +78,7 @@ def condition_view(state: Entrance, delivery: VisitDelivery | None = None, robot
         place=delivery.place,
         places=delivery.places,
         limits=delivery.limits,
+        full_places=delivery.full_places,
         robot=robot,
         for_household=delivery.errand.for_household,
     )

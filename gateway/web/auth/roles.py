@@ -34,6 +34,7 @@ class UserRight(StrEnum):
     REFUSE_DELIVERY = auto()  # refuse one expected delivery before it comes: nothing opens for it any more
     TAKE_IN = auto()  # say that a parcel was taken in at the door, after somebody opened to its courier
     PREPARE_RETURN = auto()  # say where a parcel lies that a courier is to take with him
+    SAY_ROOM = auto()  # say for how many things a fridge has room
     ACKNOWLEDGE = auto()  # say that one has looked after a door that was handed over, or that safe mode may end
     CONFIRM_PARCEL = auto()  # see what the receptions hold, and confirm by a scan that a parcel was handed over
     LOCK = auto()  # lock a door. No right unlocks one: nothing opens outside a delivery (decision 0007)
@@ -81,6 +82,7 @@ _HOUSEHOLD_RIGHTS = frozenset(
         UserRight.REFUSE_DELIVERY,  # as a veto at the door, only earlier
         UserRight.TAKE_IN,  # whoever opened knows it
         UserRight.PREPARE_RETURN,  # whoever packs it says where it lies
+        UserRight.SAY_ROOM,  # whoever looks into it
         UserRight.ACKNOWLEDGE,  # the person at the jammed door must be able to acknowledge it
         UserRight.CONFIRM_PARCEL,  # a receiver hands a parcel to anybody of the household
         UserRight.LOCK,

@@ -18,6 +18,7 @@ from gateway.storage.models import StoreFailed
 from gateway.system.i18n import Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight, has_right
+from gateway.web.pages.room import fridge_places
 from gateway.web.server.authorization import PASSWORD_FIELD, REQUEST_RIGHTS, wants_json
 from gateway.web.server.camera_figures import camera_figures
 from gateway.web.server.car_view import car_boots
@@ -90,6 +91,7 @@ class HomePage(OwnerRequestPage):
             proposed=self._services.proposals.waiting_count, kept=kept_entrances(self._services),
             cameras={name: camera_figures(self._services, name, viewer) for name in self._home.entrances},
             has_car=any(car_boots(self._home)),
+            has_fridge=bool(fridge_places(self._home)),
         )  # fmt: skip
 
     def _may_begin(self) -> bool:

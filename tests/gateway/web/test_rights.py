@@ -34,6 +34,7 @@ PAGES = {
     "/keepers": (OWNER, HOUSEHOLD),
     "/guests": (OWNER, HOUSEHOLD),
     "/cars": (OWNER, HOUSEHOLD),
+    "/room": (OWNER, HOUSEHOLD),
     "/household": (OWNER, HOUSEHOLD),
     "/settings": (OWNER, HOUSEHOLD, INSTALLER),
     "/settings/messages": (OWNER, HOUSEHOLD),

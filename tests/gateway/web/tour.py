@@ -67,7 +67,7 @@ PLAIN_PATHS = ("/", "/live", "/history", "/parcels", "/returns", "/brands", "/ho
          "/settings/sign-ins", "/installation", "/installation/examination", "/installation/add",
          "/installation/accounts", "/setup", "/setup/devices",
          "/settings/privacy", "/settings/hub", "/settings/moving-out", "/confirm", "/enter", "/enter/again",
-         "/away", "/away/enrol", "/receptions", "/desk", "/keepers", "/keeper", "/cars", "/robots", "/guests",
+         "/away", "/away/enrol", "/receptions", "/desk", "/keepers", "/keeper", "/cars", "/room", "/robots", "/guests",
          "/supervisor")  # fmt: skip
 
 DIGEST = courier_token_digest(bytes(16))

@@ -136,12 +136,14 @@ class ColdChain(Condition):
                 found.append(Refusal.FRIDGE_TOO_WARM)
             elif limits.is_too_cold(celsius):
                 found.append(Refusal.FRIDGE_TOO_COLD)
-        found.extend(Refusal.FRIDGE_FULL for place in self.room_sensors if not self._has_room(view, place))
+        watched = {*self.room_sensors, *view.full_places}
+        found.extend(Refusal.FRIDGE_FULL for place in watched if not self._has_room(view, place))
         return next(iter(found), None)
 
-    @staticmethod
-    def _has_room(view: ConditionView, place: str) -> bool:
-        if place not in view.places:
+    def _has_room(self, view: ConditionView, place: str) -> bool:
+        if place in view.full_places:
+            return False
+        if place not in view.places or place not in self.room_sensors:
             return True
         report = view.reports.get(f"room/{place}")
         return isinstance(report, RoomReported) and report.full is False

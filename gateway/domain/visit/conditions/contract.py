@@ -51,6 +51,7 @@ class ConditionView(Frozen):
     place: str | None = None  # where the delivery goes; None: no delivery is considered
     places: frozenset[str] = frozenset()  # the same with the places of its items
     limits: Mapping[str, Limits] = field(default_factory=dict)  # place -> the limits of the air there
+    full_places: frozenset[str] = frozenset()  # of these, by the household's count, those without room for the items
     robot: str | None = None  # the robot that acts; None: a person does, or nobody yet
     for_household: bool = False  # the person is let in as one of the household's own: who is home does not matter
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.delivery.food_profiles import LEGAL_TEMPERATURES, FoodProfile
-from gateway.domain.delivery.items import OrderItem, count_by_place, limits_by_place
+from gateway.domain.delivery.items import OrderItem, limits_by_place, room_needed
 from gateway.domain.delivery.temperature import NO_LIMITS, Limits, read_label_limits, stricter, strictest
 
 CELSIUS = st.floats(min_value=-60, max_value=100)
@@ -111,4 +111,5 @@ def test_a_place_has_the_limits_of_the_order_of_its_items_and_of_the_labels_that
     required = limits_by_place(items, place="hall", limits=Limits(min_c=10.0), labels=labels)
     assert required["fridge"] == Limits(min_c=0.0, max_c=1.0)
     assert required["hall"] == Limits(min_c=10.0, max_c=25.0), "a code that is no item lies at the order's place"
-    assert count_by_place(items) == {"fridge": 2, "freezer": 1}
+    assert room_needed(items, parcels={"bag"}, place="hall") == {"fridge": 2, "freezer": 1}
+    assert room_needed((), parcels={"a", "b"}, place="hall") == {"hall": 2}

@@ -110,6 +110,14 @@ def test_nothing_opens_for_a_place_that_is_full_or_may_be(full: bool | None, ref
     assert refusal_at_the_door(house) is refusal
 
 
+def test_nothing_opens_for_more_items_than_the_household_counted_room_for() -> None:
+    house = kitchen(full_places=frozenset({"fridge"}))
+    assert refusal_at_the_door(house) is Refusal.FRIDGE_FULL
+    house.feed(e.PreflightDue(delivery=house.promises["d0"].facts()))
+    house.run(10)
+    assert house.all(c.ReportReadiness)[-1].lacking == ("fridge_full",)
+
+
 def test_a_place_to_which_nothing_goes_may_be_full() -> None:
     house = good_day(conditions=(ColdChain(room_sensors={"cellar": "eye"}),))
     announce_delivery(house)

@@ -19,6 +19,7 @@ decide_at_door          yes    yes        -
 refuse_delivery         yes    yes        -
 take_in                 yes    yes        -
 prepare_return          yes    yes        -
+say_room                yes    yes        -
 acknowledge             yes    yes        -
 confirm_parcel          yes    yes        -
 lock                    yes    yes        yes
