@@ -44,7 +44,7 @@ from gateway.runtime.bookings import BookingReader
 from gateway.runtime.door_sentences import CourierLanguages
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.entrance import EntranceActor
-from gateway.runtime.entrance_configuration import entrance_rules, video_configuration
+from gateway.runtime.entrance_configuration import entrance_rules, private_periods, video_configuration
 from gateway.runtime.fallback import FallbackPlaces
 from gateway.runtime.guard_client import GuardClient
 from gateway.runtime.inbox import Inbox
@@ -395,6 +395,7 @@ class App:
 
     def _build_observers(self, store: Store, key: BoxKey, links: bytes) -> None:
         home, clock = self.home, self._clock
+        self._inbox.guests.follow_stays(lambda stays: self._video.set_private(private_periods(home, stays)))
         self._walk_tests = WalkTestRunner(
             home, store=store, clock=clock, inbox=self._inbox, entrances=self._entrances, key=key,
             take_picture=self._video.take_picture, on_change=self._changes.notify,

@@ -1,10 +1,13 @@
 """Derives the rules of an entrance and the configuration of the video process from the house file."""
 
+from collections.abc import Iterable
+
 from gateway.config.closures import basic_sensors, entrance_closures
 from gateway.config.conditions import entrance_conditions
 from gateway.config.home import Home
+from gateway.domain.guests.passes import Stay
 from gateway.domain.visit.state import Rules
-from gateway.video.ipc import CameraSource, ConfigureCameras
+from gateway.video.ipc import CameraSource, ConfigureCameras, PrivatePeriod
 
 
 def entrance_rules(home: Home, entrance: str) -> Rules:
@@ -34,6 +37,21 @@ def entrance_rules(home: Home, entrance: str) -> Rules:
         conditions=entrance_conditions(home, entrance),
         open_limit={id_: place.open_limit for id_, place in section.places.items()},
         timing=section.timing,
+    )
+
+
+def private_periods(home: Home, stays: Iterable[Stay]) -> tuple[PrivatePeriod, ...]:
+    """Return when each camera may not run: in the stays that hold at every entrance that it films."""
+    users = {
+        camera: [name for name, section in home.entrances.items() if camera in section.film_cameras]
+        for camera, device in home.devices.items()
+        if device.kind == "camera"
+    }
+    return tuple(
+        PrivatePeriod(camera=camera, start=stay.starts, end=stay.ends)
+        for stay in stays
+        for camera, entrances in users.items()
+        if entrances and all(map(stay.holds_at, entrances))
     )
 
 

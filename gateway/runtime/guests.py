@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
@@ -88,6 +88,12 @@ class GuestService:
     clock: Clock
     post: Callable[[str, e.Event], None]
     update: Callable[[tuple[str, ...]], None]
+    _followers: list[Callable[[tuple[Stay, ...]], None]] = field(default_factory=list)
+
+    def follow_stays(self, follower: Callable[[tuple[Stay, ...]], None]) -> None:
+        """Call `follower` with the stays that are not over, now and after each change."""
+        self._followers.append(follower)
+        follower(self.store.guests.open_stays(self.clock.now()))
 
     @property
     def entrances(self) -> tuple[str, ...]:
@@ -224,6 +230,8 @@ class GuestService:
         """Give every entrance its stays as they are stored now."""
         for name in self.home.entrances:
             self.post(name, e.StaysChanged(stays=self.store.guests.stays_of(name)))
+        for follower in self._followers:
+            follower(self.store.guests.open_stays(self.clock.now()))
 
 
 def new_pin() -> str:

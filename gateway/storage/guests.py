@@ -307,6 +307,19 @@ def _logged_code(code: PassCode) -> Mapping[str, Json]:
     return {"code": code.id, "pass": code.held, "keypad": code.keypad, "state": code.state.value}
 
 
+def forget_household(db: Database, now: Now) -> None:
+    """End every pass, stay and booking of a household that leaves. Its guests' codes have to go at once.
+
+    A pass whose code a keypad may still have is kept without the guest's name until that is proven gone.
+    """
+    for code in live_codes(db):
+        save_code(db, revoke(code, now), now)
+    db.execute("DELETE FROM guest_pass WHERE id NOT IN (SELECT held FROM pass_code WHERE state != 'withdrawn')")
+    db.execute("UPDATE guest_pass SET state = 'revoked', guest = '-', by = NULL")
+    db.execute("DELETE FROM stay")
+    db.execute("DELETE FROM booking")
+
+
 def forget_guests(db: Database, before: datetime) -> None:
     """Delete passes and stays that ended before an instant, with their visits; never a code that may still open."""
     old = db.column(

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
-from gateway.storage import people
+from gateway.storage import guests, people
 from gateway.storage.audit_log import erase_bodies
 from gateway.storage.consent_requests import forget_guests
 from gateway.storage.database import Database
@@ -65,6 +65,7 @@ def accept_offer(db: Database, offer: HouseOffer, new: NewAccount, entry: SignIn
     if not offer.leaves_films and offer.held_too:
         db.execute("UPDATE film SET held = NULL")
     kept_films = "erased IS NULL" if offer.leaves_films else "erased IS NULL AND held IS NOT NULL"
+    guests.forget_household(db, now)
     _forget_household(db, f"SELECT visit FROM film WHERE {kept_films}")  # noqa: S608 - one of two words of our own
     if not offer.leaves_films:
         for visit in db.column("SELECT DISTINCT visit FROM film WHERE erased IS NULL"):

@@ -60,6 +60,8 @@ class CameraReader:
         self._watched_until = -math.inf
         self._reads_labels = False
         self._stopping = False
+        self.is_private = False
+        """Whether the camera may not run, because guests stay in the home."""
         self._liveness: Liveness | None = None
         self._analyser: FrameAnalyser | None = None
         self._open_failure: OpenFailure | None = None  # why the last attempt to connect failed
@@ -106,6 +108,17 @@ class CameraReader:
             recording.close_film(None)
             return recording.result()
 
+    def set_private(self, *, on: bool) -> None:
+        """Stop the camera, its films and its live view, or let it run again; a film then has the gap declared."""
+        with self._lock:
+            self.is_private = on
+            if on:
+                now = time.monotonic()
+                self._end_broadcast()
+                self._end_films(StreamFault.STAY_BEGAN, now)
+                self._outage = (StreamFault.STAY_BEGAN, now)
+            self._lock.notify_all()
+
     def start_broadcast(self, sink: LiveSink) -> None:
         """Send the live view to `sink` until `stop_broadcast`, and connect the camera for it.
 
@@ -139,7 +152,7 @@ class CameraReader:
 
     @property
     def _should_connect(self) -> bool:
-        return self.is_wanted or self._broadcast is not None
+        return not self.is_private and (self.is_wanted or self._broadcast is not None)
 
     def proof(self, now: float) -> CameraProof | None:
         """Return what the pictures prove at monotonic `now`; None while a slow disk holds the lock."""
@@ -232,6 +245,8 @@ class CameraReader:
                     self._connected(stream, now)
                     continue
                 with self._lock:
+                    if self.is_private:
+                        return None
                     self._handle_packet(stream, packet, now)
                 self._analyse_packet(packet, now)
                 if now - self._faults.get(StreamFault.STUCK_TIMESTAMPS, now) > STUCK_TIMEOUT_S:

@@ -57,6 +57,7 @@ class VideoClient:
         self._watched: dict[str, bool] = {}  # camera -> whether labels are read
         self._recording: dict[ipc.ClipKey, ipc.RecordClip] = {}
         self._finishing: dict[ipc.ClipKey, ipc.FinishClip] = {}
+        self._private: tuple[ipc.PrivatePeriod, ...] = ()
         self._pictures: dict[str, asyncio.Future[bytes | None]] = {}
 
     @property
@@ -95,6 +96,11 @@ class VideoClient:
             else:
                 self._watched.pop(name, None)
         self._send(ipc.WatchCameras(cameras=tuple(cameras), on=on, labels=tuple(labels)))
+
+    def set_private(self, periods: Sequence[ipc.PrivatePeriod]) -> None:
+        """Tell the process in which periods a camera may not run, in place of those before."""
+        self._private = tuple(periods)
+        self._send(ipc.PrivatePeriods(periods=self._private))
 
     def record(self, clip: ipc.ClipKey, cameras: Sequence[str], folder: str) -> None:
         """Film with these cameras until `finish`, also across a restart of the process."""
@@ -224,6 +230,8 @@ class VideoClient:
         self.on_event(message)
 
     def _send_all(self) -> None:
+        if self._private:  # a process of an older version, which does not know them, has understood nothing yet
+            self._send(ipc.PrivatePeriods(periods=self._private))
         self._send(self._configure)
         for labels in (True, False):
             names = tuple(name for name, reads in self._watched.items() if reads is labels)

@@ -14,7 +14,7 @@ from enum import StrEnum, auto
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from gateway.config.stream_url import StreamUrl
 from gateway.domain.frozen import Frozen
@@ -97,6 +97,25 @@ class FinishClip(IpcMessage):
     keep: bool
 
 
+class PrivatePeriod(IpcMessage):
+    """From `start` until before `end` (UTC) this camera does not run, because guests stay in the home."""
+
+    camera: str
+    start: AwareDatetime
+    end: AwareDatetime
+
+
+class PrivatePeriods(IpcMessage):
+    """All such periods, in place of those before.
+
+    The process keeps to them by its own clock, so nothing is filmed in a stay that begins while no gateway lives. The
+    gateway sends them before `ConfigureCameras`: a process that does not know them is then an older one, and is ended.
+    """
+
+    kind: Literal["private"] = "private"
+    periods: tuple[PrivatePeriod, ...]
+
+
 class TakePicture(IpcMessage):
     """Request the newest picture. The answer is `PictureTaken`."""
 
@@ -118,6 +137,7 @@ class StreamFault(StrEnum):
     DISK = auto()
     CHANGED = auto()  # its pictures changed size or coding, so another film begins
     INTERRUPTED = auto()  # the video process ended; only the reason of a gap
+    STAY_BEGAN = auto()  # a stay of guests began (`PrivatePeriods`)
 
 
 class OpenFailure(StrEnum):
@@ -292,7 +312,8 @@ def live_socket(socket: Path) -> Path:
 
 
 ToVideo = Annotated[
-    ConfigureCameras | WatchCameras | RecordClip | FinishClip | TakePicture, Field(discriminator="kind")
+    ConfigureCameras | WatchCameras | RecordClip | FinishClip | PrivatePeriods | TakePicture,
+    Field(discriminator="kind"),
 ]
 FromVideo = Annotated[
     VideoHello | CameraProof | ClipBegun | ClipsClosed | BarcodeRead | PictureTaken, Field(discriminator="kind")

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, assert_never
 
@@ -43,6 +43,7 @@ RING_LINGER_S: Final = 5.0  # seconds in which a new gateway may take over the p
 POLL_INTERVAL_S: Final = 0.05  # seconds between two checks of the cameras for a change
 PROOF_INTERVAL_S: Final = 0.25  # seconds between two proofs of a camera in which nothing changes
 PLACE_CHECK_INTERVAL_S: Final = 1.0  # seconds between two checks whether a gateway still finds this process
+PRIVATE_GRACE_S: Final = 2.0  # seconds of a stay in which a living gateway ends the films itself
 MAX_LINE_BYTES: Final = 1 << 20  # bytes
 CLOSE_TIMEOUT_S: Final = 5.0  # seconds for the gateway's connection to close
 MAX_UNREAD_BYTES: Final = 4 << 20  # unread bytes beyond which the gateway is disconnected
@@ -80,6 +81,7 @@ class VideoProcess:
         self._cameras: dict[str, CameraReader] = {}
         self._viewer_server = ViewerServer(self._cameras, viewer_limits)
         self._clips: dict[ipc.ClipKey, RequestedClip] = {}
+        self._private: tuple[ipc.PrivatePeriod, ...] = ()
         self._context: CameraContext | None = None
         self._folders: dict[Path, HeldFolder] = {}  # of films, by the path in the gateway's message
         self._held = ExitStack()
@@ -186,6 +188,9 @@ class VideoProcess:
                 await self._record(message)
             case ipc.FinishClip():
                 await self._finish(message)
+            case ipc.PrivatePeriods(periods=periods):
+                self._private = periods
+                await self._keep_private()
             case ipc.TakePicture(camera=name, request=request):
                 camera = self._cameras.get(name)
                 jpeg = await asyncio.to_thread(camera.picture) if camera else None
@@ -212,6 +217,7 @@ class VideoProcess:
         for name, source in wanted.items():
             if name not in self._cameras:
                 self._cameras[name] = camera = CameraReader(source, around)
+                await self._keep_private()
                 for key, clips in self._clips.items():
                     if name in clips.cameras:
                         await asyncio.to_thread(camera.record, key, clips.folder)
@@ -223,6 +229,15 @@ class VideoProcess:
             same = next((folder for folder in self._folders.values() if folder.is_at(path)), None)
             self._folders[path] = same or self._held.enter_context(closing(HeldFolder(path)))
         return self._folders[path]
+
+    async def _keep_private(self) -> None:
+        """Stop each camera in its private periods. What is stopped stays so until the period ends or is taken back."""
+        utc, grace = self._utc(), timedelta(seconds=0.0 if self._gateway is None else PRIVATE_GRACE_S)
+        for name, camera in tuple(self._cameras.items()):
+            starts = [one.start for one in self._private if one.camera == name and one.start <= utc < one.end]
+            is_private = bool(starts) and (camera.is_private or min(starts) + grace <= utc)
+            if camera.is_private is not is_private:
+                await asyncio.to_thread(camera.set_private, on=is_private)
 
     async def _record(self, request: ipc.RecordClip) -> None:
         clips = self._clips.setdefault(request.clip, RequestedClip(request.folder, self._utc()))
@@ -249,6 +264,7 @@ class VideoProcess:
         check_at = 0.0
         while not self._ending.is_set():
             now = time.monotonic()
+            await self._keep_private()
             for name, camera in self._cameras.items():
                 proof = camera.proof(now) if camera.is_wanted or name in self._proofs else None
                 if proof is None:

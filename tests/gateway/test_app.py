@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,6 +23,8 @@ from gateway import app as module
 from gateway.app import App
 from gateway.config.home import Home, MessagesSection, PagesSection
 from gateway.domain.delivery.promise import Window
+from gateway.domain.guests.passes import Stay
+from gateway.domain.now import Now
 from gateway.evidence.checkpoint import sign_checkpoint
 from gateway.mqtt.packets import InboundMessage, NotSent
 from gateway.protocol.hash_chain import ChainHead
@@ -34,7 +36,7 @@ from gateway.storage.entrances import Entrances
 from gateway.system.clock import Clock
 from gateway.system.clock_settings import ClockSection
 from gateway.system.config_section import ConfigError
-from gateway.video.ipc import BarcodeRead, CameraProof, ClipKey, VideoHello
+from gateway.video.ipc import BarcodeRead, CameraProof, ClipKey, PrivatePeriod, VideoHello
 from tests.gateway.domain.delivery.shop import NOW, make_claims, make_offer, sign_claims
 from tests.shell.house import home_without_permission, make_home
 from tests.shell.parts import FakeCameras, FakePublisher
@@ -67,11 +69,15 @@ class Video(FakeCameras):
         super().__init__()
         self.on_event: Callable[[Any], None] = given["on_event"]
         self.configure = given["configure"]
+        self.private: tuple[PrivatePeriod, ...] = ()
         World.video = self
         World.made.append(self)
 
     async def run(self) -> None:
         await asyncio.Event().wait()
+
+    def set_private(self, periods: tuple[PrivatePeriod, ...]) -> None:
+        self.private = periods
 
 
 class World:
@@ -244,6 +250,22 @@ async def test_a_cameras_proofs_reach_each_entrance_that_requires_it(tmp_path: P
         )
         assert state()["cameras"]["cam"] == {"live": True, "recording": False}
         assert set(state("garage")["cameras"]) == {"cam"}
+
+
+async def test_the_video_process_knows_each_stay_before_it_begins_so_it_films_nothing_without_a_gateway(
+    tmp_path: Path,
+) -> None:
+    async with gateway(tmp_path) as app:
+        begin = datetime.now(UTC) + timedelta(hours=1)
+        stay = Stay(id="s1", guest="Anna", starts=begin, ends=begin + timedelta(days=2))
+        await app._inbox.guests.store.guests.add_stay(stay, Now(utc=begin, trusted=True, mono=0.0), by=None)  # noqa: SLF001 - as its page plans one
+        app._inbox.guests.publish_stays()  # noqa: SLF001 - the same
+        known: tuple[PrivatePeriod, ...] = World.video.private
+        assert {(one.camera, one.start, one.end) for one in known} == {
+            (camera, stay.starts, stay.ends) for camera in ("cam", "hall")
+        }
+    async with gateway(tmp_path):
+        assert World.video.private == known, "and after a restart"
 
 
 async def test_clips_that_nobody_films_any_more_are_closed_and_kept(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ LIVES = f"{TESTS}domain/visit/test_guest_seeds.py"
 PASSES = f"{TESTS}domain/guests/test_passes.py"
 PROVISIONING = f"{TESTS}domain/guests/test_provisioning.py"
 RUNTIME = f"{TESTS}runtime/test_guests.py"
+PRIVATE = f"{TESTS}video/test_private.py"
 
 MUTANTS = (
     Mutant(
@@ -109,6 +110,34 @@ MUTANTS = (
         old="    film.settle_stay(step)\n    if is_before_intent(step.state):\n",
         new="    if is_before_intent(step.state):\n",
         tests=(STAYS,),
+    ),
+    Mutant(
+        name="a film goes on in a stay while no gateway lives",
+        file="gateway/video/process.py",
+        old="            await self._keep_private()\n            for name, camera in self._cameras.items():",
+        new="            for name, camera in self._cameras.items():",
+        tests=(PRIVATE,),
+    ),
+    Mutant(
+        name="the video process learns of no stay",
+        file="gateway/app.py",
+        old="self._inbox.guests.follow_stays(lambda stays: self._video.set_private(private_periods(home, stays)))",
+        new="pass",
+        tests=(f"{TESTS}test_app.py",),
+    ),
+    Mutant(
+        name="a camera rests in a stay at one of its entrances only",
+        file="gateway/runtime/entrance_configuration.py",
+        old="if entrances and all(map(stay.holds_at, entrances))",
+        new="if any(map(stay.holds_at, entrances))",
+        tests=(RUNTIME,),
+    ),
+    Mutant(
+        name="the former household's guests come in",
+        file="gateway/storage/handover.py",
+        old="    guests.forget_household(db, now)\n",
+        new="",
+        tests=(f"{TESTS}storage/test_handover.py",),
     ),
     Mutant(
         name="a code counts as withdrawn while the keypad has it",

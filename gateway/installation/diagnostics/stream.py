@@ -30,6 +30,7 @@ FAULT_TEXTS: Final[Mapping[StreamFault, Text]] = {
     StreamFault.DISK: _("disk"),
     StreamFault.CHANGED: _("changed"),
     StreamFault.INTERRUPTED: _("interrupted"),
+    StreamFault.STAY_BEGAN: _("guests stay"),
 }
 
 

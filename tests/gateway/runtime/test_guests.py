@@ -1,7 +1,7 @@
 """Passes and stays on a real store and in front of a real entrance: granted, scanned, withdrawn, and never filmed."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest_asyncio
@@ -22,6 +22,7 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.conditions import StrayCodeReported
 from gateway.mqtt.packets import InboundMessage
+from gateway.runtime.entrance_configuration import private_periods
 from gateway.runtime.guests import NewPass, new_pin
 from gateway.runtime.keypad_codes import KeypadCodes
 from gateway.storage.audit_log import bodies_of_kind
@@ -139,6 +140,16 @@ async def test_a_stay_reaches_the_entrance_refuses_couriers_and_outlives_a_resta
     await made.reception.guests.end_stay("s1", "anna")
     await wait_until(lambda: not made.front.state.stays or made.front.state.stays[0].end <= made.clock.now().utc)
     assert await made.reception.guests.end_stay("s1", "anna") is PassProblem.UNKNOWN
+
+
+def test_a_camera_rests_in_the_stays_that_hold_at_every_entrance_that_it_films(tmp_path: Path) -> None:
+    home = make_home(tmp_path)  # "cam" films front door and garage, "hall" the front door
+    begin = datetime(2026, 12, 1, tzinfo=UTC)
+    everywhere = Stay(id="s1", guest="", starts=begin, ends=begin + timedelta(days=1))
+    front = replace(everywhere, id="s2", entrances=frozenset({"front"}))
+    assert [one.camera for one in private_periods(home, [everywhere])] == ["cam", "hall"]
+    assert [one.camera for one in private_periods(home, [front])] == ["hall"]
+    assert private_periods(home, [replace(everywhere, is_proposed=True)]) == ()
 
 
 async def test_the_log_names_no_guest_and_no_code(made: ShellBox) -> None:

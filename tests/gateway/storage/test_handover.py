@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.guests.passes import Pass, PassState, Stay
+from gateway.domain.guests.provisioning import CodeState, PassCode
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
 from gateway.protocol.ed25519 import SigningKey
@@ -68,6 +70,25 @@ async def test_the_former_household_s_keepers_and_receivers_stay_outside(tmp_pat
         assert store.keepers.find(scanned(1)) is None
         assert store.keepers.link("l") is None
         assert store.receivers.session("s") is None
+
+
+async def test_the_former_household_s_guests_stay_outside_and_their_codes_leave_the_keypads(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        await offered(store)
+        held = Pass(
+            id="p1", version=1, guest="Bert", entrances=frozenset({"front"}), starts=NOON, ends=NOON + timedelta(days=3)
+        )
+        gone = replace(held, id="p2")
+        for one in (held, gone):
+            assert await store.guests.add_pass(one, one.id, NOW, by="p-anna") is None
+        code = PassCode(id="c1", held="p1", keypad="pad", name="c1", pin="481516", starts=NOON, ends=held.ends)
+        await store.guests.add_code(replace(code, state=CodeState.PROVEN), NOW)
+        await store.guests.add_stay(Stay(id="s1", guest="Bert", starts=NOON, ends=held.ends), NOW, by="p-anna")
+        assert await take(store) is AccountResult.DONE
+        (left,) = store.guests.passes()
+        assert (left.id, left.state, left.guest) == ("p1", PassState.REVOKED, "-")
+        assert [one.state for one in store.guests.live_codes()] == [CodeState.WITHDRAWING]
+        assert store.guests.stays() == ()
 
 
 @pytest.mark.parametrize("how", ["changed", "recovered"])
