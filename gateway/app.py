@@ -598,10 +598,9 @@ class App:
     def _on_device(self, origin: DeviceOrigin, incoming: InboundMessage) -> None:
         for device, channel, message in self._guards.on_message(origin.devices, origin.channel, incoming):
             self._walk_tests.on_message(device, channel, message)
-            if device in self._tracker.devices:
-                self._tracker.on_message(device, channel, message)
-            if device in self._keypads.devices:
-                self._keypads.on_message(device, channel, message)
+            for worker in (self._tracker, self._keypads):
+                if device in worker.devices:
+                    worker.on_message(device, channel, message)
             for name in self._by_device[device]:
                 self._entrances[name].on_message(device, channel, message)
             for desk in self._receptions.values():
