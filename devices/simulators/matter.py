@@ -244,7 +244,12 @@ class MatterServer:
         name, bound_ms = arguments.get("command_name"), arguments.get("interaction_timeout_ms")
         if number == self._plan.node and isinstance(name, str) and self._users.knows(name):
             await self._wait_awake(number, INTERACTION_S)
-            return self._users.do(name, arguments)
+            before = self._users.slots
+            answer = self._users.do(name, arguments)
+            for state, slots in (("stored", self._users.slots - before), ("deleted", before - self._users.slots)):
+                for slot in slots:
+                    self._site.log.write("code", device=self.name, slot=slot, state=state)
+            return answer
         if number != self._plan.node or name not in ("UnlockDoor", "LockDoor"):
             raise Refused(0, f"type object 'Commands' has no attribute '{name}'")
         if arguments.get("timed_request_timeout_ms") is None:

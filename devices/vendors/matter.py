@@ -567,7 +567,7 @@ DEFINITION = Definition(
     fields={
         "address": FieldDescription(
             title="Node and endpoint",
-            help="The base topic, then the node's number and its endpoint: perron matter --list prints them.",
+            help="The base topic, then the node's number and its endpoint; behind a bridge also the device's number.",
             example="matter/5-1",
         ),
     },

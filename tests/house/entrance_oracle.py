@@ -95,7 +95,7 @@ class EntranceOracle(Oracle):
         scanned_before = (
             isinstance(event, e.Scanned)
             and visit is not None
-            and (event.code in visit.parcels or _is_acting(event.keeper, visit))
+            and (event.code in self._door_codes(visit) or _is_acting(event.keeper, visit))
         )
         if isinstance(event, e.BellPressed) or scanned_before:
             self.left.append(self.house.t)
@@ -112,6 +112,11 @@ class EntranceOracle(Oracle):
         thing, ordered = self.house.things[running.route[-1]], self.published.get(visit)
         was_open = ordered is not None and max(thing.changed.values(), default=NEVER_S) >= ordered
         return was_open or not thing.is_secured()
+
+    def _door_codes(self, visit: Visit) -> frozenset[str]:
+        """What the courier scanned outside: his parcels, or his own code if he brings none; no code to collect."""
+        promise = self.house.promises[visit.delivery.id]
+        return frozenset({promise.courier}) if promise.alone else visit.parcels
 
     # ---- what is proven ---------------------------------------------------------------------------------------------
 

@@ -2,14 +2,32 @@
 
 import asyncio
 
+from gateway.config.devices import KeypadDevice
+from gateway.demo.plan import DemoPlan
 from gateway.demo.result import DoorMovement
-from gateway.demo.scenario import EXPECT_UNLOCK_UNKNOWN, ScenarioList, ScenarioRun
+from gateway.demo.scenario import (
+    EXPECT_NO_VISIT,
+    EXPECT_REFUSED,
+    EXPECT_UNLOCK_UNKNOWN,
+    ScenarioList,
+    ScenarioRun,
+)
+from gateway.demo.scenarios.guests import grant, keep_a_code, revoke, with_keypad
 from gateway.demo.scenarios.homes import with_matter_lock
-from gateway.domain.visit.commands import AlarmCode
+from gateway.domain.delivery.result import Refusal
+from gateway.domain.visit.commands import AlarmCode, Notification
+from gateway.runtime.keypad_codes import POLL_INTERVAL_S
 from gateway.system.i18n import _
 
 SCENARIOS = ScenarioList()
 SERVER = "matter"  # the Matter server's name in the simulated house
+
+
+def with_matter_keypad(plan: DemoPlan) -> DemoPlan:
+    """A Matter lock whose keypad stores the codes of guests."""
+    plan = with_matter_lock(plan)
+    address = plan.home.devices[plan.lock].address
+    return with_keypad(plan, KeypadDevice(kind="keypad", vendor="matter", address=address, slots=(5, 9)))
 
 
 def _invoked(play: ScenarioRun) -> list[object]:
@@ -51,3 +69,32 @@ async def _matter_lock__asleep(play: ScenarioRun) -> None:
     await play.wait_for_visit_end()
     play.require(_invoked(play)[:1] == ["UnlockDoor"], "the order came late, and once")
     play.require(_invoked(play).count("UnlockDoor") == 1, "the unlock is sent once and never again")
+
+
+@SCENARIOS.add(
+    _("a guest's code on the keypad of a Matter lock: stored and withdrawn, and each time read back from the lock"),
+    EXPECT_NO_VISIT,
+    title="matter-lock:guest-code",
+    equip=with_matter_keypad,
+)
+async def _guest_code(play: ScenarioRun) -> None:
+    held = await grant(play)
+    await revoke(play, held)
+    await play.log.wait_for_line("code", state="deleted")
+    await play.wait_a_moment(POLL_INTERVAL_S + 1)  # it is read back once more, and is gone
+    play.require(not play.watch.messages(urgent=True), "a code that is gone alarms nobody")
+
+
+@SCENARIOS.add(
+    _("the Matter lock says that it clears a guest's code and keeps it: an alarm, and no delivery until it is gone"),
+    EXPECT_REFUSED,
+    title="matter-lock:keeps-guest-code",
+    equip=with_matter_keypad,
+    refusals=(Refusal.NOT_READY,),
+    alarms=(AlarmCode.CODE_STILL_VALID,),
+    notifications=(Notification.NOT_READY,),
+    optional_notifications=frozenset({Notification.READY_AGAIN}),
+    retailer_state="window_open",
+)
+async def _keeps_guest_code(play: ScenarioRun) -> None:
+    await keep_a_code(play, SERVER)

@@ -226,6 +226,14 @@ SCENE_TITLES: Mapping[str, SceneTitle] = {
         name=_("Another one, on the wrong day"),
         watch=_("he is refused, and not told to wait"),
     ),
+    "matter-lock:guest-code": SceneTitle(
+        name=_("A guest's code on a Matter lock"),
+        watch=_("stored and withdrawn, and each time read back from the lock"),
+    ),
+    "matter-lock:keeps-guest-code": SceneTitle(
+        name=_("A Matter lock that keeps a code"),
+        watch=_("an alarm, and no courier until the code is gone"),
+    ),
     "family-key": SceneTitle(
         name=_("The family comes home"),
         watch=_("no film and no alarm, and no courier just then"),

@@ -36,7 +36,8 @@ own-parcel:gateway-killed-before-commit own-parcel:gateway-killed-after-commit
 key-safe:gateway-killed-before-commit key-safe:gateway-killed-after-commit
 garage:gateway-killed garage:gateway-killed-before-commit garage:gateway-killed-after-commit
 car car:unlocks-all car:no-closing-scan car:moved car:fix-too-old car:elsewhere car:gateway-killed
-car:gateway-killed-after-commit matter-lock matter-lock:asleep concierge:gateway-killed-while-offered
+car:gateway-killed-after-commit matter-lock matter-lock:asleep matter-lock:guest-code
+matter-lock:keeps-guest-code concierge:gateway-killed-while-offered
 concierge:gateway-killed-before-confirmation guest guest:code-not-withdrawn stay:nothing-filmed
 attended attended:nobody-opened late-courier late-courier:no-time next-courier next-courier:not-today
 robot robot:no-yes robot:old-yes robot:stranded robot:killed robot:killed-before-commit robot:killed-after-commit
