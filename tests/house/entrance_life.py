@@ -12,8 +12,9 @@ from gateway.domain.visit.state import Holder, Phase
 from tests.house.entrances import PLACE, build_for_life, courier, walk
 from tests.house.faults import CRASH_POINTS, Faults
 from tests.house.house import CAMERAS
-from tests.house.own_parcels import OwnParcels
+from tests.house.own_parcels import OwnParcels, own_parcel_comes
 from tests.house.promise import SimulatedDelivery
+from tests.house.reception import Reception
 from tests.house.story import announce_delivery
 from tests.house.ways import KEEPERS, EntranceHouse
 
@@ -30,6 +31,7 @@ class Life:
         self.house = build_for_life(seed, tell)
         self.parcels = OwnParcels(self.house, self.rng)
         self.house.own_parcels = self.parcels
+        self.reception = Reception(self.house, random.Random(f"reception {seed}"))
         self.places = sorted(self.house.rules.routes) or [PLACE]
         self.promise = self.announce("d0")
         self.way: Iterator[str] = iter(())
@@ -220,6 +222,7 @@ class Life:
         acts = self.acts()
         self.rng.choices([act for _, act in acts], [weight for weight, _ in acts])[0]()
         self.house.run(self.rng.choice(PAUSES_S))
+        self.reception.something_happens()
 
 
 def run_life(seed: int, tell: Callable[[str], None] | None = None, steps: int = 50) -> Counter[str]:
@@ -232,6 +235,8 @@ def run_life(seed: int, tell: Callable[[str], None] | None = None, steps: int = 
     for number in range(steps):
         life.step(number)
     heal(life.house)
+    life.reception.settles()
+    own_parcel_comes(life.house, random.Random(f"own parcel {seed}"))
     return life.house.oracle.seen
 
 

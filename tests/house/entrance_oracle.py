@@ -3,7 +3,10 @@
 The numbers are those of the safety reference; I22 to I35 are those of entrances with closures: I22 one durable intent a
 visit and closure, I23 the next closure is ordered only behind a secured one, I24 "locked again" is said of all at once,
 I25 never while the key is out, I29 neighbours cause nothing, I30 an opening that no visit explains alarms. Those of one
-kind (I10 of a bolt, I26 of a compartment, I27 of a car, the closing of a garage) stand in its `Thing`.
+kind (I10 of a bolt, I26 of a compartment, I27 of a car, the closing of a garage) stand in its `Thing`; I32 (who has a
+parcel at a reception) in `reception.py`, I33 (the owner's own parcels) in `own_parcels.py`. I28 (a yes for each opening
+to a robot) and I31 (stays) have lives of their own: `test_supervised_lives.py`, `guests.py`; the codes of guests, of
+which I31 speaks too, are in `tests/gateway/domain/guests/test_provisioning.py`.
 """
 
 from __future__ import annotations
@@ -165,7 +168,7 @@ class EntranceOracle(Oracle):
             recording = all(house.camera_state(name).recording for name in rules.cameras)
             assert recording, "I3 the first fragment is not on disk"
         if house.own_parcels is not None:
-            house.own_parcels.check(promise, self.begun_at[reserve.visit])
+            house.own_parcels.check(promise, reserve.visit, self.begun_at[reserve.visit])
         self._check_route(reserve.closure, visit, promise)
         self._check_keeper(visit)
         self.intended[reserve.visit, reserve.closure] = house.t

@@ -29,6 +29,7 @@ class RobotHome(SimulatedHome):
         super().__init__(seed, rules)
         self.yes: dict[str, float] = {}  # digest of a yes that was given -> when it was signed
         self.used: list[str] = []
+        self.permitted: set[str] = set()  # visits whose intent has a yes of its own
         self.is_inside = False  # the robot, physically
         self.has_left: bool | None = None  # what it reports; None: it asked for nothing
         self.wrong: list[str] = []
@@ -95,6 +96,8 @@ class RobotHome(SimulatedHome):
                     self.wrong.append(f"{self.t}: an intent without a yes of its own")
                 elif self.t - signed >= YES_LIFE_S:
                     self.wrong.append(f"{self.t}: a yes of {self.t - signed} s")
+                else:
+                    self.permitted.add(command.visit)
                 self.used.append(command.permit)
         return stored
 

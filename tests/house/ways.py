@@ -215,7 +215,7 @@ class EntranceHouse(SimulatedHome):
                 expected = (command.version, command.permission_version, command.stop_epoch)
                 if (promise.version, promise.permission_version, self.epoch) != expected or self.paused():
                     return False
-                if self._withdrawn(new):
+                if self._withdrawn(new) or promise.also_refused() is not None:
                     return False
                 self.looks.intends(command, new, promise)
                 if command.stage == 0 or command.visit not in self.intents:

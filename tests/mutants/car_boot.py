@@ -9,6 +9,7 @@ TESTS = "tests/gateway/domain/visit/"
 OF_BOOT, OF_FENCE, OF_AGING = f"{TESTS}closures/test_car_boot.py", f"{TESTS}test_fence.py", f"{TESTS}test_aging.py"
 OF_AGES = "tests/gateway/evidence/test_ages.py"
 OF_SENSORS, PAYLOADS = "tests/gateway/runtime/adapters/test_sensors.py", "tests/devices/vendors/test_payloads.py"
+LIVES = "tests/gateway/domain/visit/test_seeds.py"
 
 MUTANTS = (
     Mutant(
@@ -51,7 +52,7 @@ MUTANTS = (
         file=BOOT,
         old='"moving": view.value("parked") == DRIVING,',
         new='"moving": False,',
-        tests=(OF_BOOT,),
+        tests=(OF_BOOT, LIVES),
     ),
     Mutant(
         name="a car that only said that it is there is ready",
@@ -121,7 +122,7 @@ MUTANTS = (
         file=BOOT,
         old='if view.value("parked") == DRIVING or view.value("place") == AWAY:',
         new='if view.value("place") == AWAY:',
-        tests=(OF_BOOT,),
+        tests=(OF_BOOT, LIVES),
     ),
     Mutant(
         name="an open car is asked once and never again",

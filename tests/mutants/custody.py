@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 CUSTODY = "tests/gateway/domain/test_custody.py"
 EPCIS = "tests/gateway/evidence/test_epcis.py"
 KEY = "tests/gateway/protocol/test_key_custody.py"
+SEEDS = "tests/gateway/domain/visit/test_seeds.py"
 DUTY = "tests/gateway/domain/test_duty.py"
 STORE = "tests/gateway/storage/test_custodies.py"
 RUNTIME = "tests/gateway/runtime/test_reception.py"
@@ -23,14 +24,28 @@ MUTANTS = (
         file="gateway/domain/custody.py",
         old="if state.stage is CustodyStage.OFFERED and seconds_in_stage(state, now) >= OFFER_LIFE_S:",
         new="if state.stage is CustodyStage.OFFERED and seconds_in_stage(state, now) >= 1e9:",
-        tests=(CUSTODY,),
+        tests=(CUSTODY, SEEDS),
+    ),
+    Mutant(
+        name="an offer that nobody answers counts as received",
+        file="gateway/domain/custody.py",
+        old="state=_enter(state, CustodyStage.ANNOUNCED, now))",
+        new="state=_enter(state, CustodyStage.RECEIVED, now))",
+        tests=(SEEDS,),
+    ),
+    Mutant(
+        name="the receiver on duty holds what another one scanned",
+        file="gateway/domain/custody.py",
+        old="CustodyStage.RECEIVED, now), holder=event.receiver)",
+        new="CustodyStage.RECEIVED, now), holder=state.holder)",
+        tests=(SEEDS,),
     ),
     Mutant(
         name="a receiver off duty takes parcels",
         file="gateway/domain/custody.py",
         old="return None if on_duty else CustodyRefusal.NOT_ON_DUTY",
         new="return None",
-        tests=(CUSTODY,),
+        tests=(CUSTODY, SEEDS),
     ),
     Mutant(
         name="a courier is sent to a reception where nobody is",
@@ -51,7 +66,7 @@ MUTANTS = (
         file="gateway/domain/custody.py",
         old="    if state.holder != event.receiver:",
         new="    if state.holder is None:",
-        tests=(CUSTODY,),
+        tests=(CUSTODY, SEEDS),
     ),
     Mutant(
         name="the owner confirms what the receiver still holds",
@@ -65,14 +80,14 @@ MUTANTS = (
         file="gateway/domain/custody.py",
         old="    if _keep_limit(state) <= seconds_in_stage(state, now):",
         new="    if _keep_limit(state) <= 0.0:",
-        tests=(CUSTODY,),
+        tests=(CUSTODY, SEEDS),
     ),
     Mutant(
         name="the alarm of a perishable parcel repeats at each event",
         file="gateway/domain/custody.py",
         old="replace(state, warned=True)",
         new="replace(state, warned=False)",
-        tests=(CUSTODY,),
+        tests=(CUSTODY, SEEDS),
     ),
     Mutant(
         name="the time while the box was off does not count",
@@ -93,7 +108,7 @@ MUTANTS = (
         file="gateway/domain/custody.py",
         old="if all_stages and not missing:",
         new="if all_stages and missing < len(all_stages):",
-        tests=(CUSTODY,),
+        tests=(CUSTODY, SEEDS),
     ),
     Mutant(
         name="a duty never ends",

@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 DOMAIN = "tests/gateway/domain/delivery/test_own_parcel.py"
 SERVICE = "tests/gateway/runtime/test_own_parcels.py"
 TRACKING = "tests/gateway/runtime/test_parcel_tracking.py"
+SEEDS = "tests/gateway/domain/visit/test_seeds.py"
 FACTS = "tests/gateway/protocol/test_brand_facts.py"
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -13,14 +14,14 @@ MUTANTS: tuple[Mutant, ...] = (
         file="gateway/domain/delivery/own_parcel.py",
         old="        and _day(status.at, zone) == _day(now.utc, zone)\n",
         new="",
-        tests=(f"{DOMAIN}::test_yesterdays_report_keeps_it_out_and_the_day_is_the_houses_own",),
+        tests=(f"{DOMAIN}::test_yesterdays_report_keeps_it_out_and_the_day_is_the_houses_own", SEEDS),
     ),
     Mutant(
         name="an aged report that a parcel is out for delivery lets it in",
         file="gateway/domain/delivery/own_parcel.py",
         old="and status.at <= now.utc < status.until",
         new="and status.at <= now.utc",
-        tests=(f"{DOMAIN}::test_an_old_report_keeps_it_out",),
+        tests=(f"{DOMAIN}::test_an_old_report_keeps_it_out", SEEDS),
     ),
     Mutant(
         name="the owner's word of another day lets his parcel in",
@@ -41,14 +42,14 @@ MUTANTS: tuple[Mutant, ...] = (
         file="gateway/domain/delivery/candidate.py",
         old="or (is_own and not order.lies_at <= context.without_tap)",
         new="or (is_own and False)",
-        tests=(f"{DOMAIN}::test_the_living_space_asks_the_owner_and_a_garage_of_his_choice_does_not",),
+        tests=(f"{DOMAIN}::test_the_living_space_asks_the_owner_and_a_garage_of_his_choice_does_not", SEEDS),
     ),
     Mutant(
         name="a yes more than a minute after the scan lets the owner's parcel in",
         file="gateway/domain/delivery/own_parcel.py",
         old="    return min(timing.approval, max(0.0, YES_WITHIN_S - timing.ring - timing.live))",
         new="    return timing.approval",
-        tests=(f"{DOMAIN}::test_a_yes_to_an_own_parcel_never_counts_later_than_a_minute_after_the_scan",),
+        tests=(f"{DOMAIN}::test_a_yes_to_an_own_parcel_never_counts_later_than_a_minute_after_the_scan", SEEDS),
     ),
     Mutant(
         name="what the broker had stored about parcels is believed",

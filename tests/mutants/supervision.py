@@ -78,14 +78,14 @@ MUTANTS = (
         file=SUPERVISION,
         old="permit is not None and now.mono < permit.until",
         new="permit is not None",
-        tests=(RULES,),
+        tests=(RULES, LIVES),
     ),
     Mutant(
         name="the age of a yes is not counted",
         file=SUPERVISION,
         old="    left_s = min(yes_life_s - age_s,",
         new="    left_s = min(yes_life_s,",
-        tests=(RULES,),
+        tests=(RULES, LIVES),
     ),
     Mutant(
         name="a yes counts longer than its message says",
@@ -106,7 +106,7 @@ MUTANTS = (
         file=TRANSITIONS,
         old='permit="" if permit is None else permit.message_sha256',
         new='permit=""',
-        tests=(RULES,),
+        tests=(RULES, LIVES),
     ),
     Mutant(
         name="a courier's delivery opens for a robot, and a robot's for a courier",

@@ -121,8 +121,15 @@ class Car(Thing):
     def drives(self, *, away: bool) -> None:
         """Somebody drives it off, or comes back and parks."""
         if self.is_driving is not away or self.is_there is away:
+            is_elsewhere = self.is_there is away
             self.is_driving, self.is_there = away, not away
-            self.moved("drives off" if away else "parks", "parked", "place")
+            self.moved("drives off" if away else "parks", "parked", *(("place",) if is_elsewhere else ()))
+
+    def manoeuvres(self) -> None:
+        """Somebody moves it within its place, or stops again."""
+        if self.is_there:
+            self.is_driving = not self.is_driving
+            self.moved("moves a little" if self.is_driving else "stands again", "parked")
 
     def sees_sky(self, *, sees: bool) -> None:
         """It stands in the open, or where no satellite is seen."""
@@ -143,6 +150,7 @@ class Car(Thing):
             (8, self.shut),
             (2, partial(self.drives, away=True)),
             (4, partial(self.drives, away=False)),
+            (3, self.manoeuvres),
             (2, lambda: self.sees_sky(sees=rng.random() < 0.6)),
             (1, lambda: self.driver_uses(leaves=rng.random() < 0.3)),
         )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from devices.reports import CodesReport, CodeStatus, KeypadCode
 from devices.vendors.definition import KeypadFacts
@@ -175,6 +175,11 @@ class Keypads(RuleBasedStateMachine):
         self.facts, self.code, self.progress = PLAIN, CODE, Progress()
         self.utc, self.mono, self.stored, self.asked = START - timedelta(hours=1), 0.0, False, False
 
+    @initialize(facts=st.sampled_from((PLAIN, KEEPS_TIMES, TWICE, CHOOSES)))
+    def a_keypad_of_this_kind(self, facts: KeypadFacts) -> None:
+        self.facts = facts
+        self.code = replace(CODE, number=None if facts.chooses_slot else CODE.number)
+
     @rule(seconds=st.sampled_from((1.0, 30.0, 61.0, 3600.0, 90_000.0)))
     def time_passes(self, seconds: float) -> None:
         self.utc, self.mono = self.utc + timedelta(seconds=seconds), self.mono + seconds
@@ -213,5 +218,5 @@ class Keypads(RuleBasedStateMachine):
         assert self.code.state is not CodeState.WITHDRAWN or not self.stored
 
 
-Keypads.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Keypads.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 test_what_counts_as_given_or_withdrawn_is_so = Keypads.TestCase

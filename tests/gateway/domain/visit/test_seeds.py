@@ -15,7 +15,7 @@ from gateway.domain.visit.closures import BoltedDoor, Strike
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import LockRequestResult, Phase
 from tests.closures import KIND_WORDS
-from tests.house import arrows, entrance_life, life, lives
+from tests.house import arrows, entrance_life, life, lives, reception
 from tests.house.entrances import LAST, LAYOUTS, MIXES, Layout, any_mix, chosen, layout_of
 from tests.house.faults import CRASH_POINTS
 
@@ -94,7 +94,10 @@ MUST_BE_SEEN_AT_ANY_ENTRANCE = {
     ),
     *("key_taken", "key_returned", "neighbour", "off the way", "opening", "Lock", "Close", "locked again", "sealed"),
     *("release never entered", "release unsent", "ConsumeOpening"),
-    *("intent own parcel", "stored tracking", "refusal not_out_for_delivery"),
+    *("intent own parcel", "stored tracking", "refusal not_out_for_delivery", "own parcel in"),
+    *(f"own parcel out: {why}" for why in ("no tap", "the report is too old", "the report is of yesterday")),
+    *(f"custody {before} to {after}" for before, after in reception.ARROWS),
+    *("custody kept too long", "custody delivered", "custody partly_delivered", "custody not_delivered"),
     *(f"refusal {refusal}" for refusal in OF_KEEPERS),
     *(f"saying {saying}" for saying in OF_KEYS),
     *("keeper claire", "keeper oh-my-keys", "an intent of a withdrawn keeper", "key_taken:claire"),

@@ -25,8 +25,8 @@ def lived(seed: int) -> RobotHome:
 def test_each_opening_has_its_own_fresh_yes_and_nothing_locks_on_the_robot(seed: int) -> None:
     home = lived(seed)
     assert home.wrong == []
-    unlocked = [what for what in home.physical if what == "withdrawn"]
-    assert len(unlocked) <= len(home.used), "nothing opens without an intent"
+    moved = {visit for _, visit in (*home.premises.withdrawals, *home.premises.openings)}
+    assert moved <= home.permitted, "the bolt moved, or the door opened, without a yes of its own"
 
 
 def test_the_lives_reach_what_they_are_about() -> None:
