@@ -29,15 +29,15 @@ MUTANTS = (
     Mutant(
         name="an offer that nobody answers counts as received",
         file="gateway/domain/custody.py",
-        old="state=_enter(state, CustodyStage.ANNOUNCED, now))",
-        new="state=_enter(state, CustodyStage.RECEIVED, now))",
+        old="return replace(decision, state=_enter(state, CustodyStage.ANNOUNCED, now))",
+        new="return replace(decision, state=_enter(state, CustodyStage.RECEIVED, now))",
         tests=(SEEDS,),
     ),
     Mutant(
         name="the receiver on duty holds what another one scanned",
         file="gateway/domain/custody.py",
-        old="CustodyStage.RECEIVED, now), holder=event.receiver)",
-        new="CustodyStage.RECEIVED, now), holder=state.holder)",
+        old="received = replace(_enter(state, CustodyStage.RECEIVED, now), holder=event.receiver)",
+        new="received = replace(_enter(state, CustodyStage.RECEIVED, now), holder=state.holder)",
         tests=(SEEDS,),
     ),
     Mutant(
