@@ -75,6 +75,7 @@ REQUEST_TEXTS: Mapping[str, str] = {
     "pause": "pauses deliveries",
     "permit": "lets the brand in",
     "refuse_time": "gives no more time",
+    "revoke": "no longer lets the brand in",
     "stop": "presses Stop",
     "take_in": "says that the parcel was taken in",
 }

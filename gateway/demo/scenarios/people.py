@@ -7,6 +7,7 @@ from gateway.demo.result import DoorMovement
 from gateway.demo.rig_control import StopAtPoint
 from gateway.demo.scenario import EXPECT_NO_VISIT, EXPECT_REFUSED, PHASES_WHOLE_VISIT, ScenarioList, ScenarioRun
 from gateway.demo.scenarios.homes import with_approval, with_resident_home
+from gateway.demo.verdict import retailer_states
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import LockRequestResult, Phase
@@ -126,6 +127,23 @@ async def _paused(play: ScenarioRun) -> None:
     (pause,) = play.watch.state["pauses"]
     await play.owner.send_request("end_pause", pause=pause["id"])
     await play.wait_for_state("no pause", pauses=[])
+    await play.deliver(parcels)
+
+
+@SCENARIOS.add(
+    _("the owner no longer lets a brand in: its parcel opens nothing; let in again, the same parcel is delivered"),
+    refusals=(Refusal.BRAND_NOT_PERMITTED,),
+)
+async def _brand_refused(play: ScenarioRun) -> None:
+    parcels = await play.announce_delivery()
+    await play.owner.send_request("revoke", brand=parcels.brand)
+    await play.watch.wait_until("the brand's answer", lambda: retailer_states(play.watch)[-1:] == ["refused"])
+    await play.courier.does("arrive")
+    await play.courier.scans(parcels.codes[0])
+    await play.wait_for_refusal(Refusal.BRAND_NOT_PERMITTED)
+    await play.wait_for_new_scan()
+    await play.owner.send_request("permit", brand=parcels.brand)
+    await play.watch.wait_until("the brand's answer", lambda: retailer_states(play.watch)[-1:] != ["refused"])
     await play.deliver(parcels)
 
 
