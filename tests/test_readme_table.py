@@ -1,4 +1,4 @@
-"""README's tables of ways in are true: each scene exists in the file that is linked, each code and test file is there."""
+"""README's tables of ways in are true: each scene is in the file that is linked, and each test is there."""
 
 import inspect
 import re
