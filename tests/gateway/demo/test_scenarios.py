@@ -24,7 +24,8 @@ return return:left return:outside drop-and-take drop-and-take:gateway-killed
 own-parcel own-parcel:not-out-for-delivery own-parcel:living-space-tap
 broker-restart broker-paused gateway-killed:before-commit gateway-killed:after-commit gateway-killed:before-publish
 gateway-killed:after-publish gateway-killed:after-acknowledgement gateway-killed:after-report video-killed
-disk-full-inside brand-refused clock-stepped-back window-ends-inside approval-silent not-ready forced-door safe-mode cancelled
+brand-refused
+disk-full-inside clock-stepped-back window-ends-inside approval-silent not-ready forced-door safe-mode cancelled
 cancelled-before-offer guarded guarded:broker-paused paused lock-now code-collision part-delivered label-by-camera
 garage concierge concierge:declined concierge:gateway-killed concierge:nobody
 flat flat:neighbour-follows flat:street-wedged locker locker:occupied locker:full locker:lid-does-not-catch
