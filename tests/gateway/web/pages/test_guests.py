@@ -13,12 +13,14 @@ from playwright.async_api import expect
 from gateway.domain.frozen import replace
 from gateway.domain.guests.bookings import Booking, Reading, ReadingFailure, SourceStatus
 from gateway.domain.guests.passes import PassState
+from gateway.domain.guests.provisioning import CodeState
 from gateway.domain.visit import commands as c
 from gateway.storage.bookings import Proposing
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
-from tests.gateway.runtime.test_guests import granted, guest_home
+from tests.gateway.runtime.test_guests import Keypad, granted, guest_home
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.tour import propose_bookings
+from tests.lens import read_screen_code
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.site import ServedSite, serve_site
 from tests.waiting import wait_until
@@ -146,6 +148,35 @@ async def test_the_host_accepts_a_booking_is_asked_about_it_and_answers(site: Se
     assert "No booking is open." in await read()
     assert (await post(site, path, [("do", "withdraw")]))[0] == 409
     assert (await post(site, path, [("do", "nonsense")]))[0] == 400
+
+
+async def test_a_guest_opens_the_link_reads_what_is_filmed_comes_in_by_the_code_and_ends_the_pass(
+    site: ServedSite,
+) -> None:
+    """The whole way of a guest, on a phone that never signed in; the scanner reads what its screen shows."""
+    made, held = site.box, await granted(site.box)
+    pad = Keypad(made)
+    async with visitor() as guest:
+        page = await guest.page(viewport={"width": 390, "height": 800})
+        await page.goto(f"{site.address}{made.reception.guests.page(held)}")
+        await expect(page.get_by_role("heading", name="Your pass")).to_be_visible()
+        await expect(page.get_by_text("Until", exact=True)).to_be_visible()
+        await expect(page.get_by_text("nothing is filmed and no picture is taken")).to_be_visible()
+        (wanted,) = made.store.guests.live_codes()
+        await expect(page.get_by_text(wanted.pin)).to_have_count(0)  # nobody has read it back yet
+        while pad.state() is not CodeState.PROVEN:
+            await pad.step()
+        await page.reload()
+        await expect(page.get_by_text(wanted.pin, exact=True)).to_be_visible()
+        await page.get_by_text("Help", exact=True).click()
+        await expect(page.get_by_text("From inside every door opens by hand")).to_be_visible()
+        made.scan(await read_screen_code(page.locator("figure.qr")))
+        await wait_until(lambda: made.commands(c.Unlock))
+        assert not made.commands(c.RingBell)
+        assert not made.commands(c.StartRecording)
+        await page.get_by_role("button", name="I leave for good: end this pass").click()
+        await expect(page.get_by_role("heading", name="Thank you for your stay")).to_be_visible()
+        assert made.store.guests.passes()[0].state is PassState.ENDED
 
 
 async def test_a_guest_may_end_the_own_pass_and_no_other_address_does(site: ServedSite) -> None:
