@@ -16,7 +16,7 @@ HALF := tests/gateway/hub tests/gateway/web tests/gateway/runtime tests/gateway/
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-seam test-carconnectivity test-scale quick check docs reference mutants soak bench pictures debian wheels pins clean
+.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-vda5050 test-seam test-carconnectivity test-scale quick check docs reference mutants soak bench pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -141,6 +141,19 @@ $(CARCONNECTIVITY)/ready:
 
 test-carconnectivity: $(VENV)/ready debian $(CARCONNECTIVITY)/ready ## a real CarConnectivity whose maker is played (ten seconds; not in `make test`)
 	@CARCONNECTIVITY=$(CARCONNECTIVITY) $(BIN)/python -m pytest -q tests/real/with_carconnectivity.py
+
+# A robot on a VDA 5050 client that nobody here wrote. It speaks version 2; the robot's script says what 3 adds.
+VDA5050_LIB_VERSION := 1.4.0
+VDA5050 := build/vda5050-$(VDA5050_LIB_VERSION)
+
+$(VDA5050)/ready:
+	@command -v npm >/dev/null || { echo "vda-5050-lib needs Node and npm: install them (Debian: apt-get install npm)."; exit 1; }
+	@mkdir -p $(VDA5050)
+	@npm install --prefix $(VDA5050) --silent --ignore-scripts --no-audit --no-fund vda-5050-lib@$(VDA5050_LIB_VERSION)
+	@touch $@
+
+test-vda5050: $(VENV)/ready debian $(VDA5050)/ready ## a robot on vda-5050-lib is let in and out (not in `make test`)
+	@VDA5050=$(VDA5050) $(BIN)/python -m pytest -q tests/real/with_vda5050.py
 
 test-chromium: $(VENV)/ready debian ## the whole Chromium shows notifications (Debian package chromium; not in `make test`)
 	@$(BIN)/python -m pytest -q tests/real/with_chromium.py

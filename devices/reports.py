@@ -397,7 +397,7 @@ class ZoneRequest:
 class RobotReport:
     """A robot reports its whole state. None is unknown.
 
-    `loads`: what it carries, as it names it.
+    `loads`: what it carries, as it names it. `release_lost`: it stands still in a zone because its permission ended.
     """
 
     mode: RobotMode
@@ -405,6 +405,7 @@ class RobotReport:
     field_violation: bool | None
     requests: tuple[ZoneRequest, ...]
     loads: tuple[str, ...] | None
+    release_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@
     <address>/connection       {"connectionState": "ONLINE"}, retained; CONNECTION_BROKEN is its last will
     <address>/responses        to the robot: {"responses": [{"requestId": "r1", "grantType": "GRANTED", ...}]}
     <address>/perronChallenge  to the robot: Perron's own, {"box", "requestId", "nonce", "expires"}
-    <address>/perronIdentity   Perron's own: the signed token that answers a challenge, a compact JWS
+    <address>/perronIdentity   Perron's own: the signed token that answers a challenge, a compact JWS; or JSON, for
+                               clients that send nothing else: {"token": "..."} with the usual header
 
 The address is `<interface>/<major version>/<manufacturer>/<serial number>`. A robot that wants to go in has a request
 of the type ACCESS in `zoneRequests` of its state. It removes the request only after it has left the zone.
@@ -56,6 +57,7 @@ _CONNECTIONS = {
 _MODES = {mode.name: mode for mode in RobotMode if mode is not RobotMode.UNKNOWN} | {"TEACHIN": RobotMode.TEACH_IN}
 _STATUSES = {status.name: status for status in ZoneStatus}
 _NOT_STOPPED = "NONE"
+_RELEASE_LOST = "RELEASE_LOST"  # it stopped in a zone: the default of releaseLossBehavior, STOP
 _STOPS = frozenset({"MANUAL", "REMOTE", "AUTOACK"})
 
 
@@ -83,6 +85,9 @@ def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = N
         case TopicSuffix.EVENT:
             if not 0 < len(payload) <= MAX_TOKEN_BYTES:
                 raise MalformedPayload("an identity is a token of at most 16 KiB")
+            if payload[:1] == b"{":
+                token = text(_of_robot(payload, device_ref).get("token"), "token", max_chars=MAX_TOKEN_BYTES)
+                return (RobotIdentityReport(token=token.encode()),)
             return (RobotIdentityReport(token=bytes(payload)),)
         case TopicSuffix.AVAILABILITY:
             body = _of_robot(payload, device_ref)
@@ -117,7 +122,14 @@ def _state(body: Mapping[str, object]) -> RobotReport:
         field_violation=violation if isinstance(violation, bool) else None,
         requests=_requests(body.get("zoneRequests", [])),
         loads=_loads(body.get("loads")),
+        release_lost=_has_error(body.get("errors"), _RELEASE_LOST),
     )
+
+
+def _has_error(value: object, error_type: str) -> bool:
+    """Return whether a robot reports this error; other entries do not matter."""
+    entries = value if isinstance(value, list) else []
+    return any(isinstance(entry, Mapping) and entry.get("errorType") == error_type for entry in entries)
 
 
 def _stop(word: object) -> bool | None:
@@ -212,7 +224,8 @@ def _state_body(report: RobotReport) -> dict[str, object]:
     loads = {} if report.loads is None else {"loads": [{"loadId": load} for load in report.loads]}
     return {
         "orderId": "", "orderUpdateId": 0, "lastNodeId": "", "lastNodeSequenceId": 0, "nodeStates": [],
-        "edgeStates": [], "driving": False, "actionStates": [], "instantActionStates": [], "errors": [],
+        "edgeStates": [], "driving": False, "actionStates": [], "instantActionStates": [],
+        "errors": [{"errorType": _RELEASE_LOST, "errorLevel": "CRITICAL"}] if report.release_lost else [],
         "powerSupply": {"stateOfCharge": 80, "charging": False}, "operatingMode": report.mode.name,
         "safetyState": {
             "activeEmergencyStop": "MANUAL" if report.emergency_stop else _NOT_STOPPED,

@@ -1,7 +1,7 @@
 """The models of robots in `home.yaml`: which ones come in at an entrance, and who watches them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,9 +14,12 @@ class RobotsSection(ConfigSection):
     devices: Annotated[tuple[Id, ...], Field(min_length=1)]
     """Devices: ids of the robots. Example: `[r1, r2]`."""
     zone: Name
-    """Zone: id of the zone around the door, as it is in the robots' map (VDA 5050 zoneId). Its type is `RELEASE`, and
-    what a robot does there when its permission ends (`releaseLossBehavior`) is `EVACUATE` or `CONTINUE`: a robot that
-    stops on the sill keeps the door open. Example: `door-1`."""
+    """Zone: id of the zone around the door, as it is in the robots' map (VDA 5050 zoneId). Its type is `RELEASE`.
+    Example: `door-1`."""
+    release_loss: Literal["EVACUATE", "CONTINUE", "STOP"] | None = None
+    """Release loss: what a robot does in that zone when its permission ends, as in the robots' map
+    (`releaseLossBehavior`): `EVACUATE` or `CONTINUE`. `STOP`, which VDA 5050 has where the map says nothing, leaves a
+    robot on the sill, and is refused. Left out, the box learns it only from a robot that stops. Example: `EVACUATE`."""
 
 
 class SupervisorSection(ConfigSection):

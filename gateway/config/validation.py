@@ -491,6 +491,12 @@ def _check_robots(home: Home, entrance: EntranceSection, at: tuple[str | int, ..
     if entrance.robots is None:
         return
     loc = (*at, "robots")
+    if entrance.robots.release_loss == "STOP":
+        yield ConfigProblem(
+            (*loc, "release_loss"),
+            "a robot that stops when its permission ends stands on the sill, and the door cannot be closed: set"
+            " `releaseLossBehavior` of the zone to EVACUATE or CONTINUE in the robots' map, and write that here.",
+        )
     for n, robot in enumerate(entrance.robots.devices):
         if robot in entrance.robots.devices[:n]:
             yield ConfigProblem((*loc, "devices", n), f"`{robot}` is listed twice: list each robot once.")

@@ -91,8 +91,9 @@ class DemoRobot:
         self._report()
 
     async def leaves(self) -> None:
-        """Report that it has left the zone."""
+        """Drive out, and report that it has left the zone."""
         self._play.narrate(self.id, "reports that it is out")
+        self.is_stopped = False
         self._request = None
         self._report()
 

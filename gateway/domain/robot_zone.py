@@ -2,7 +2,8 @@
 
 Robots report their requests in their states. What each is answered follows from its own request and from the entrance's
 visit, so a message that is lost or comes twice needs no case of its own. A robot is in the zone until it removes its
-request, whatever it was answered.
+request, whatever it was answered. One that a person drives, or that stands still, drops its requests without leaving:
+that frees nothing.
 """
 
 from collections.abc import Mapping
@@ -35,9 +36,14 @@ class Requested(Frozen):
 
 
 class Zone(Frozen):
-    """The open requests of a zone, in the order in which they came."""
+    """The open requests of a zone, in the order in which they came.
+
+    `strayed`: robots that reported no request while they did not drive by themselves, and none since: where they are is
+    not known.
+    """
 
     requests: Mapping[RequestKey, Requested] = field(default_factory=dict)
+    strayed: frozenset[str] = frozenset()
 
 
 class Answer(Frozen):
@@ -49,15 +55,19 @@ class Answer(Frozen):
     lease_s: float | None = None
 
 
-def observe(zone: Zone, robot: str, reported: tuple[ZoneRequest, ...]) -> Zone:
-    """Return the zone after a robot reported its requests for it; those that it no longer reports are over."""
+def observe(zone: Zone, robot: str, reported: tuple[ZoneRequest, ...], *, is_driving: bool = True) -> Zone:
+    """Return the zone after a robot reported its requests for it; those that it no longer reports are over.
+
+    `is_driving`: it drives by itself, and nothing stops it.
+    """
+    strayed = zone.strayed - {robot} if reported else zone.strayed | (set() if is_driving else {robot})
     kept = {key: one for key, one in zone.requests.items() if key.robot != robot}
     keys = {RequestKey(robot, one.id): one.status for one in reported[:MAX_REQUESTS]}
     known = {key: replace(one, status=keys[key]) for key, one in zone.requests.items() if key in keys}
     new = {key: Requested(status=status) for key, status in keys.items() if key not in known}
     order = dict.fromkeys((*zone.requests, *new))
     merged = {**kept, **known, **new}
-    return Zone(requests={key: merged[key] for key in order if key in merged})
+    return Zone(requests={key: merged[key] for key in order if key in merged}, strayed=strayed)
 
 
 def waiting_requests(zone: Zone, state: Entrance) -> tuple[RequestKey, ...]:
@@ -125,8 +135,8 @@ def has_left(zone: Zone, state: Entrance, robot: str) -> bool:
     visit = state.visit
     if visit is None or visit.robot != robot or not visit.awaits_exit:
         return False
-    return all(key.robot != robot for key in zone.requests)
+    return robot not in zone.strayed and all(key.robot != robot for key in zone.requests)
 
 
 def _changed(zone: Zone, key: RequestKey, one: Requested) -> Zone:
-    return Zone(requests={**zone.requests, key: one})
+    return replace(zone, requests={**zone.requests, key: one})

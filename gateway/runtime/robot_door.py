@@ -28,6 +28,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.robot_zone import Answer, RequestKey, Zone
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
+from gateway.domain.visit.conditions.robot_fit import drives_by_itself
 from gateway.domain.visit.state import RobotProof
 from gateway.mqtt.publisher import Publisher
 from gateway.protocol.ed25519 import PublicKey
@@ -113,7 +114,7 @@ class RobotDoor:
         else:
             self._loads[robot] = _parcels(report.loads or ())
             reported = tuple(one for one in report.requests if one.zone == self._zone_id)
-            self._zone = robot_zone.observe(self._zone, robot, reported)
+            self._zone = robot_zone.observe(self._zone, robot, reported, is_driving=drives_by_itself(report))
             self._said = {key: said for key, said in self._said.items() if key in self._zone.requests}
             self._report_exit(robot)
         self._wake.set()

@@ -153,8 +153,8 @@ MUTANTS = (
     Mutant(
         name="a stopped robot counts as fit",
         file=FIT,
-        old=" and report.emergency_stop is False and",
-        new=" and",
+        old="is_stopped = report.emergency_stop is not False or report.field_violation is not False",
+        new="is_stopped = report.field_violation is not False",
         tests=(CONDITIONS,),
     ),
     Mutant(
@@ -195,8 +195,22 @@ MUTANTS = (
     Mutant(
         name="a robot that says that it is revoked counts as out",
         file=ZONE,
-        old="    return all(key.robot != robot for key in zone.requests)",
+        old="    return robot not in zone.strayed and all(key.robot != robot for key in zone.requests)",
         new="    return all(one.status is not ZoneStatus.GRANTED for one in zone.requests.values())",
+        tests=(ZONES,),
+    ),
+    Mutant(
+        name="a robot that a person drives counts as out",
+        file=ZONE,
+        old="zone.strayed | (set() if is_driving else {robot})",
+        new="zone.strayed - (set() if is_driving else {robot})",
+        tests=(ZONES,),
+    ),
+    Mutant(
+        name="a robot that drives again without a request counts as out",
+        file=ZONE,
+        old="zone.strayed - {robot} if reported else",
+        new="zone.strayed - {robot} if is_driving else",
         tests=(ZONES,),
     ),
     Mutant(

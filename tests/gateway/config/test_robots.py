@@ -76,6 +76,8 @@ TWO_CLOSURES = """closures:
         ("address: vda5050/v3/KIT/0001", "address: KIT/0001", "write the whole beginning"),
         ("address: vda5050/v3/KIT/0002", "address: vda5050/v3/KIT/0001", "already"),
         ("{devices: [r1, r2], zone", "{devices: [r1, r1], zone", "listed twice"),
+        ("zone: door-1}", "zone: door-1, release_loss: STOP}", "stands on the sill"),
+        ("zone: door-1}", "zone: door-1, release_loss: WAIT}", "release_loss"),
         ("{devices: [r1, r2], zone", "{devices: [scanner], zone", "a robot is needed here"),
         ("{devices: [r1, r2], zone", "{devices: [], zone", "devices"),
         ("0001, operator: trundle", "0001, operator: nobody", "no operator has the id `nobody`"),

@@ -111,6 +111,22 @@ def test_that_another_robot_asks_for_nothing_says_nothing_of_the_one_that_is_in(
     assert not robot_zone.has_left(zone, visiting(Phase.INSIDE), TWO)
 
 
+def test_a_robot_that_a_person_drives_drops_its_request_and_is_not_out() -> None:
+    inside = visiting(Phase.INSIDE)
+    zone = robot_zone.observe(let_in(), ONE, (), is_driving=False)
+    assert not robot_zone.has_left(zone, inside, ONE), "VDA 5050: in the mode INTERVENED it has no requests"
+    zone = robot_zone.observe(zone, ONE, ())
+    assert not robot_zone.has_left(zone, inside, ONE), "it drives again, and nobody knows where it is"
+    zone = robot_zone.observe(zone, ONE, (request("b"),))
+    assert not robot_zone.has_left(zone, inside, ONE)
+    assert robot_zone.has_left(robot_zone.observe(zone, ONE, ()), inside, ONE), "it asked again, and left"
+
+
+def test_a_robot_that_strayed_does_not_hold_another_one() -> None:
+    zone = robot_zone.observe(let_in(), TWO, (), is_driving=False)
+    assert robot_zone.has_left(robot_zone.observe(zone, ONE, ()), visiting(Phase.INSIDE), ONE)
+
+
 def test_a_refused_scan_refuses_its_request_and_no_other() -> None:
     zone = robot_zone.ask_entrance(asked(ONE, TWO), RequestKey(ONE, "a"), SCAN)
     zone = robot_zone.on_refused_scan(zone, SCAN)

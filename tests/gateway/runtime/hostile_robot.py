@@ -102,6 +102,15 @@ def state_of(address: str, *requests: tuple[str, str], loads: tuple[str, ...] = 
     }  # fmt: skip
 
 
+def claims_of(address: str, challenge: Claims, seconds: float) -> Claims:
+    """Return what an honest robot signs, `seconds` after 1970."""
+    return {
+        "iss": "trundle", "sub": "/".join(address.split("/")[-2:]), "aud": "box-1", "jti": "j" * 22,
+        "nonce": challenge["nonce"], "iat": int(seconds), "exp": int(seconds) + 60, "brand": "shop", "delivery": "d1",
+        "loads": [PARCEL],
+    }  # fmt: skip
+
+
 class Robot:
     """A robot, or whoever has its account at the broker. It says what the test lets it say."""
 
@@ -137,13 +146,8 @@ class Robot:
         return self.challenges[-1]
 
     def claims(self, challenge: Claims, **changes: Any) -> Claims:  # noqa: ANN401 - any claim
-        """Return what an honest robot signs."""
-        now = int(self._doorway.made.time.wall())
-        return {
-            "iss": "trundle", "sub": "/".join(self.address.split("/")[-2:]), "aud": "box-1", "jti": "j" * 22,
-            "nonce": challenge["nonce"], "iat": now, "exp": now + 60, "brand": "shop", "delivery": "d1",
-            "loads": [PARCEL],
-        } | changes  # fmt: skip
+        """Return what an honest robot signs, but for these claims."""
+        return claims_of(self.address, challenge, self._doorway.made.time.wall()) | changes
 
     def token(self, challenge: Claims, **changes: Any) -> str:  # noqa: ANN401 - any claim
         """Return the token of an honest robot, but for these claims."""

@@ -318,6 +318,40 @@ async def test_a_stored_message_of_a_robot_asks_for_nothing_and_frees_nothing(tm
         assert there.locks == 0
 
 
+async def test_a_robot_that_a_person_drives_inside_drops_its_request_and_nothing_locks_behind_it(
+    tmp_path: Path,
+) -> None:
+    async with doorway(tmp_path) as there, robots(there, "r1") as (robot,), browser(there) as ines:
+        visit = await comes(there, robot)
+        await says_yes(there, ines, visit)
+        await goes_in(there, robot)
+        await robot.says(robot.state(loads=(), operatingMode="INTERVENED"))
+        await robot.says(robot.state(loads=()))  # it drives by itself again, somewhere
+        await wait_until(lambda: AlarmCode.ROBOT_STRANDED in [one.code for one in there.made.commands(RaiseAlarm)])
+        await falls_shut(there)
+        assert (there.locks, there.visit) == (0, visit)
+        await robot.says(robot.state(("q2", "REQUESTED"), loads=()))
+        await wait_until(lambda: robot.last("q2") == "QUEUED")
+        await robot.says(robot.state(loads=()))
+        await wait_until(lambda: there.made.front.state.visit is None or there.made.front.state.visit.courier_left)
+        await falls_shut(there)
+        assert there.locks >= 1
+
+
+async def test_a_robot_that_stops_because_its_permission_ended_is_stranded_at_once(tmp_path: Path) -> None:
+    async with doorway(tmp_path) as there, robots(there, "r1") as (robot,), browser(there) as ines:
+        visit = await comes(there, robot)
+        await says_yes(there, ines, visit)
+        await goes_in(there, robot)
+        assert await ines.sends(ines.token(ines.claims(visit, b"", yes=False, picture_sha256=None))) == 200
+        await wait_until(lambda: robot.last("q1") == "REVOKED")
+        lost = [{"errorType": "RELEASE_LOST", "errorLevel": "CRITICAL"}]
+        await robot.says(robot.state(("q1", "REVOKED"), loads=(), errors=lost, driving=False))
+        await wait_until(lambda: AlarmCode.ROBOT_STRANDED in [one.code for one in there.made.commands(RaiseAlarm)])
+        await falls_shut(there)
+        assert there.locks == 0
+
+
 async def test_a_robot_that_stops_inside_and_swears_that_it_moves_raises_the_alarm_once_and_keeps_the_door(
     tmp_path: Path,
 ) -> None:

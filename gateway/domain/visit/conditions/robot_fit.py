@@ -21,8 +21,15 @@ class RobotFitness(StrEnum):
     """Whether a robot can drive by itself."""
 
     FIT = auto()
-    UNFIT = auto()  # an emergency stop, a violated protective field, another operating mode, or one of them unknown
+    # an emergency stop, a violated protective field, a lost permission, another operating mode, or one of them unknown
+    UNFIT = auto()
     LOST = auto()  # its connection is lost, or it was silent for too long
+
+
+def drives_by_itself(report: r.RobotReport) -> bool:
+    """Return whether a robot drives by itself, and nothing stops it."""
+    is_stopped = report.emergency_stop is not False or report.field_violation is not False or report.release_lost
+    return report.mode in DRIVES_BY_ITSELF and not is_stopped
 
 
 class RobotFitReported(ConditionReport):
@@ -53,7 +60,7 @@ class RobotFit(Condition):
         """Yield whether a robot is fit, but not an old good state."""
         if not isinstance(report, r.RobotReport) or device not in self.robots:
             return
-        is_fit = report.mode in DRIVES_BY_ITSELF and report.emergency_stop is False and report.field_violation is False
+        is_fit = drives_by_itself(report)
         if not (old and is_fit):
             yield RobotFitReported(device=device, fitness=RobotFitness.FIT if is_fit else RobotFitness.UNFIT)
 
