@@ -143,7 +143,7 @@ class RobotDoor:
     def _report_exit(self, robot: str) -> None:
         """Tell the entrance that its robot is out; it says so again until the entrance believes it."""
         if robot_zone.has_left(self._zone, self._actor.state, robot):
-            self._actor.post(e.RobotLeft(robot=robot, carries=self._loads.get(robot, frozenset())))
+            self._actor.post(e.HolderLeft(holder=robot, carries=self._loads.get(robot, frozenset())))
 
     def _answer_all(self) -> None:
         now, state = self._clock.now(), self._actor.state

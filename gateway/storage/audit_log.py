@@ -12,7 +12,7 @@ from typing import Any
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.frozen import replace
 from gateway.domain.now import Now
-from gateway.domain.visit.events import Event, RobotLeft, Scanned, UnsentReason
+from gateway.domain.visit.events import Event, HolderLeft, Scanned, UnsentReason
 from gateway.protocol.hash_chain import ChainEntry, HiddenBody, Json
 from gateway.storage.database import Database, rfc3339
 from gateway.storage.log_names import field_of, is_written, kind_of
@@ -28,7 +28,7 @@ def encode_event(event: Event, key: bytes) -> Json:
 
     A code appears only as its last 4 characters and a digest under `key`, the box's own key.
     """
-    if isinstance(event, RobotLeft):
+    if isinstance(event, HolderLeft):
         return _encode_fields(replace(event, carries=frozenset()), "event") | {"carries": _codes(event.carries, key)}
     if not isinstance(event, Scanned):
         return encode(event, "event")

@@ -71,6 +71,7 @@ _LOCKOUT: Mapping[str, str] = {
     "excused": "excused_deliveries",
 }
 _PREFLIGHT: Mapping[str, str] = {"due": "report_due", "weak": "batteries_to_change"}
+_VISIT_OF_SHAPE_3: Mapping[str, str] = {"robot_left": "holder_left"}  # until 30 November 2026
 _PARTS: Mapping[str, Mapping[str, str]] = dict.fromkeys(("visit", "grace_visit"), _VISIT)
 
 
@@ -100,6 +101,9 @@ def load(text: str) -> Entrance:
         stored = translate_conditions(stored)
     elif shape != SHAPE:
         raise UnknownShape(f"the state of an entrance has the shape {shape!r}, and this release knows {SHAPE}")
+    for part in ("visit", "grace_visit"):
+        if isinstance(stored.get(part), dict):
+            stored[part] = _renamed(stored[part], _VISIT_OF_SHAPE_3)
     return _STATE.validate_json(json.dumps(stored))
 
 

@@ -40,7 +40,7 @@ class RobotHome(SimulatedHome):
         """The robot reports its state, as often as it does."""
         self.feed(RobotFitReported(device=ROBOT, fitness=self.fitness))
         if self.has_left:
-            self.feed(e.RobotLeft(robot=ROBOT))
+            self.feed(e.HolderLeft(holder=ROBOT))
         self.later(5, self.robot_says)
 
     def comes(self) -> None:

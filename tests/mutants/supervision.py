@@ -125,7 +125,7 @@ MUTANTS = (
     Mutant(
         name="a door is locked while the robot is inside",
         file=STATE,
-        old="return self.robot is not None and self.opened and not self.robot_left",
+        old="return self.robot is not None and self.opened and not self.holder_left",
         new="return False",
         tests=(RULES,),
     ),
@@ -139,8 +139,8 @@ MUTANTS = (
     Mutant(
         name="another robot speaks for the robot",
         file=SUPERVISION,
-        old="visit is None or visit.robot != event.robot or visit.robot_left",
-        new="visit is None or visit.robot_left",
+        old="visit is None or visit.robot != event.robot or visit.holder_left",
+        new="visit is None or visit.holder_left",
         tests=(RULES,),
     ),
     Mutant(

@@ -132,7 +132,7 @@ def apply_event(step: Step, event: e.Event) -> None:
                 step.visit = replace(step.visit, consent=replace(step.visit.consent, bell_confirmed=True))
         case e.OpeningDecided():
             supervision.on_decision(step, event)
-        case e.RobotLeft():
+        case e.HolderLeft():
             supervision.on_robot_left(step, event)
         case e.UnlockNotSent():
             _on_unlock_not_sent(step, event)

@@ -186,10 +186,10 @@ class OpeningDecided(Frozen):
     picture_sha256: str = ""  # of the picture that a yes names; a no has none
 
 
-class RobotLeft(Frozen):
-    """A robot reports that it has left the doorway and the home; `carries`: the parcels that it took away again."""
+class HolderLeft(Frozen):
+    """Who acts in the visit, and cannot go out by hand, has left; `carries`: the parcels that he took away again."""
 
-    robot: str
+    holder: str
     carries: frozenset[str] = frozenset()
 
 
@@ -361,7 +361,7 @@ Event = (
     | ScansDropped
     | BellConfirmed
     | OpeningDecided
-    | RobotLeft
+    | HolderLeft
     | WindowChanged
     | PreflightDue
     | FactsChanged

@@ -297,7 +297,7 @@ class Visit(Frozen):
     breaches: frozenset[AlarmCode] = frozenset()  # the alarms that its conditions raised; each is raised once
     refused: bool = False  # the device reported why it did not obey, and was not queried since
     jammed: bool = False
-    robot_left: bool = False  # the robot reported once that it is outside
+    holder_left: bool = False  # who cannot go out by hand was reported outside, once
     courier_left: bool = False  # the courier reported that he is outside, and nothing cancelled it since
     reminders: int = 0  # how often it was notified that something stands open too long
     parcels: frozenset[str] = frozenset()
@@ -314,7 +314,7 @@ class Visit(Frozen):
     @property
     def awaits_exit(self) -> bool:
         """Return whether nothing may be closed or secured yet: a robot went in and has not reported that it left."""
-        return self.robot is not None and self.opened and not self.robot_left
+        return self.robot is not None and self.opened and not self.holder_left
 
     @property
     def unlock_intent(self) -> bool:

@@ -6,7 +6,7 @@ A yes holds for one closure, once, and not for long. Silence, an old yes and a y
 from gateway.domain.frozen import replace
 from gateway.domain.now import Now
 from gateway.domain.visit import scan
-from gateway.domain.visit.events import OpeningDecided, RobotLeft
+from gateway.domain.visit.events import HolderLeft, OpeningDecided
 from gateway.domain.visit.state import BETWEEN_INTENTS, Entrance, Permit, Phase, Visit
 from gateway.domain.visit.step import Step
 
@@ -53,17 +53,17 @@ def on_decision(step: Step, event: OpeningDecided) -> None:
 
 def owner_looked(visit: Visit) -> Visit:
     """Return the visit after its owner looked after the door: no robot stands in the way any longer."""
-    return replace(visit, robot_left=visit.robot is not None)
+    return replace(visit, holder_left=visit.robot is not None)
 
 
-def on_robot_left(step: Step, event: RobotLeft) -> None:
+def on_robot_left(step: Step, event: HolderLeft) -> None:
     """Record that the robot of this visit left; what it carries away was not delivered.
 
     The report does not count while a sensor shows that something still stands in the way. It then comes again.
     """
     visit = step.state.visit
-    if visit is None or visit.robot != event.robot or visit.robot_left:
+    if visit is None or visit.robot != event.holder or visit.holder_left:
         return
     scan.courier_reports_left(step)
     if step.visit.courier_left:
-        step.visit = replace(step.visit, robot_left=True, parcels=step.visit.parcels - event.carries)
+        step.visit = replace(step.visit, holder_left=True, parcels=step.visit.parcels - event.carries)

@@ -275,7 +275,7 @@ def record_outcome_if_opened(step: Step) -> None:
     deposited = ordered.deposited(step.view(ordered))
     is_proven_by_film = step.state.rules.is_filmed and visit.recording.is_filmed
     is_told = deposited is Deposit.LEFT or (deposited is Deposit.BY_FILM and is_proven_by_film)
-    has_taken_all_back = visit.robot_left and not visit.parcels
+    has_taken_all_back = visit.holder_left and not visit.parcels
     if deposited is Deposit.NOTHING or not {ordered.id, visit.route[-1]} <= visit.entry.opened or has_taken_all_back:
         record_outcome(step, Outcome.NOT_DELIVERED)
     elif not is_told or visit.awaits_exit:

@@ -70,7 +70,7 @@ def condition_view(state: Entrance, delivery: VisitDelivery | None = None, robot
     `robot`: the robot that comes, before a visit has it. One that has left acts no longer.
     """
     if state.visit is not None:
-        robot = None if state.visit.robot_left else state.visit.robot
+        robot = None if state.visit.holder_left else state.visit.robot
     if delivery is None:
         return ConditionView(reports=state.surroundings, robot=robot)
     return ConditionView(

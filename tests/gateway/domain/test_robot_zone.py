@@ -41,7 +41,7 @@ def visiting(phase: Phase, robot: str = ONE, *, stopped: bool = False, left: boo
         phase=phase,
         entry=entry,
         consent=consent,
-        robot_left=left,
+        holder_left=left,
     )
     return replace(EMPTY, visit=visit)
 

@@ -37,7 +37,7 @@ def test_what_outlives_a_restart_is_read_from_a_state_that_an_earlier_release_st
         "Entrance.pending_scan", "Entrance.lock_request", "Visit.route", "Visit.securing", "Visit.closing",
         "Visit.detecting", "Visit.refused", "Visit.jammed", "Visit.courier_left", "Entry.stage", "Entry.queried",
         "Entry.arrival_scan", "Entry.marks", "Entry.obeyed", "Visit.keeper", "Visit.collected",
-        "Visit.robot", "Visit.robot_left", "Consent.stopped", "Entrance.stays", "Recording.is_filmed",
+        "Visit.robot", "Visit.holder_left", "Consent.stopped", "Entrance.stays", "Recording.is_filmed",
     }  # fmt: skip
     assert set(lost) == anew
     assert (state.facts, state.timers) == ({}, {})
@@ -82,6 +82,16 @@ def test_the_alarms_of_a_visit_that_the_release_before_conditions_stored_are_not
     assert state.visit is not None
     assert state.visit.notified == {"jam"}
     assert state.visit.breaches == {"fridge_too_warm", "fridge_left_open"}
+
+
+def test_a_robot_that_left_before_an_update_is_still_out_after_it() -> None:
+    visit = entrance_state.load(BEFORE).visit
+    stored = json.loads(entrance_state.dump(Entrance(id="front", visit=visit, grace_visit=visit)))
+    for part in ("visit", "grace_visit"):
+        del stored[part]["holder_left"]
+        stored[part] |= {"robot": "r1", "robot_left": True}
+    state = entrance_state.load(json.dumps(stored))
+    assert [one.holder_left for one in (state.visit, state.grace_visit) if one is not None] == [True, True]
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "{}", "no JSON"])

@@ -82,7 +82,7 @@ class Supervised(Driven):
 
     def leaves(self, robot: str = ROBOT, carries: frozenset[str] = frozenset()) -> None:
         """The robot reports that it is outside again."""
-        self.feed(e.RobotLeft(robot=robot, carries=carries))
+        self.feed(e.HolderLeft(holder=robot, carries=carries))
 
     def rings_out(self) -> None:
         """The ringing time passes."""
@@ -474,7 +474,7 @@ def test_whatever_happens_each_opening_has_its_own_fresh_yes_and_nothing_locks_o
             if isinstance(command, c.Lock | c.Close) and inside:
                 pytest.fail(f"{command} while the robot is inside")
         visit = house.state.visit
-        inside = visit is not None and visit.opened and not visit.robot_left
+        inside = visit is not None and visit.opened and not visit.holder_left
 
 
 def _act(house: Supervised, act: str, given_at: dict[str, tuple[float, str]]) -> None:
