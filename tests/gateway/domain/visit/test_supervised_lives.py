@@ -8,6 +8,7 @@ from functools import cache
 
 import pytest
 
+from tests.house import robot_ways
 from tests.house.robots import RobotHome, live
 
 SEEDS = range(24)
@@ -40,3 +41,14 @@ def test_the_lives_reach_what_they_are_about() -> None:
         "withdrawn", "open", "close", "thrown", "locked_again", "not_approved", "robot_stranded", "killed",
         "handed_to_owner", "two openings",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", robot_ways.WAYS)
+def test_on_any_way_in_each_opening_has_its_own_yes_and_nothing_moves_on_the_robot(name: str) -> None:
+    seen: set[str] = set()
+    for seed in range(6):
+        house = robot_ways.live(name, seed)
+        assert house.wrong == [], seed
+        opened = {closure for _, closure in house.orders_open}
+        seen |= {*house.houses, *house.refusals, *opened} | ({"killed"} if house.crashes else set())
+    assert seen >= {"locked_again", "not_approved", "killed", *house.things}, seen
