@@ -41,6 +41,7 @@ LOG_TEXTS: Mapping[str, str] = {
     "decision_rejected": "a decision of the supervisor {supervisor} is not accepted: {why}",
     "robot_identity_rejected": "the identity that the robot {robot} gave is not accepted: {why}",
     "robot_identity_unasked": "the robot {robot} gave an identity that nobody asked for",
+    "supervisor_told": "a message to the supervisor {supervisor} ({about}): {result}",
     "robot_answered": "{entrance}: the robot {robot} is answered: {grant}",
     "order_without_device": "{entrance}: no device is known that could lock {closure}",
     "step_not_stored": "{entrance}: a decision could not be stored",
