@@ -2,8 +2,7 @@
 
 Robots report their requests in their states. What each is answered follows from its own request and from the entrance's
 visit, so a message that is lost or comes twice needs no case of its own. A robot is in the zone until it removes its
-request, whatever it was answered. One that a person drives, or that stands still, drops its requests without leaving:
-that frees nothing.
+request, whatever it was answered. One that a person drives drops its requests without leaving: that frees nothing.
 """
 
 from collections.abc import Mapping
@@ -58,7 +57,7 @@ class Answer(Frozen):
 def observe(zone: Zone, robot: str, reported: tuple[ZoneRequest, ...], *, is_driving: bool = True) -> Zone:
     """Return the zone after a robot reported its requests for it; those that it no longer reports are over.
 
-    `is_driving`: it drives by itself, and nothing stops it.
+    `is_driving`: its mode is one in which it drives by itself.
     """
     strayed = zone.strayed - {robot} if reported else zone.strayed | (set() if is_driving else {robot})
     kept = {key: one for key, one in zone.requests.items() if key.robot != robot}

@@ -28,7 +28,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.robot_zone import Answer, RequestKey, Zone
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions.robot_fit import drives_by_itself
+from gateway.domain.visit.conditions.robot_fit import DRIVES_BY_ITSELF, drives_by_itself
 from gateway.domain.visit.state import RobotProof
 from gateway.mqtt.publisher import Publisher
 from gateway.protocol.ed25519 import PublicKey
@@ -112,11 +112,13 @@ class RobotDoor:
         if isinstance(report, RobotIdentityReport):
             self._on_identity(robot, report.token)
         else:
-            self._loads[robot] = _parcels(report.loads or ())
+            if report.loads is not None:  # else it does not say, and what it said last counts
+                self._loads[robot] = _parcels(report.loads)
             reported = tuple(one for one in report.requests if one.zone == self._zone_id)
-            self._zone = robot_zone.observe(self._zone, robot, reported, is_driving=drives_by_itself(report))
+            self._zone = robot_zone.observe(self._zone, robot, reported, is_driving=report.mode in DRIVES_BY_ITSELF)
             self._said = {key: said for key, said in self._said.items() if key in self._zone.requests}
-            self._report_exit(robot)
+            if drives_by_itself(report):  # one that stands still has not just driven out
+                self._report_exit(robot)
         self._wake.set()
 
     def on_commands(self, commands: tuple[c.Command, ...]) -> None:

@@ -25,6 +25,13 @@ MUTANTS = (
         tests=(DOOR_TESTS,),
     ),
     Mutant(
+        name="a robot that stands still counts as out",
+        file=DOORS,
+        old="            if drives_by_itself(report):",
+        new="            if drives_by_itself(report) or robot:",
+        tests=(DOOR_TESTS,),
+    ),
+    Mutant(
         name="a stored message of a robot counts",
         file=DOORS,
         old="        if retained or robot not in self._robots:",

@@ -338,6 +338,22 @@ async def test_a_robot_that_a_person_drives_inside_drops_its_request_and_nothing
         assert there.locks >= 1
 
 
+async def test_a_robot_whose_protective_field_is_violated_as_it_leaves_is_out_once_it_drives_on(tmp_path: Path) -> None:
+    async with doorway(tmp_path) as there, robots(there, "r1") as (robot,), browser(there) as ines:
+        visit = await comes(there, robot)
+        await says_yes(there, ines, visit)
+        await goes_in(there, robot)
+        violated = {"activeEmergencyStop": "NONE", "fieldViolation": True}
+        await robot.says(robot.state(loads=(), safetyState=violated))
+        await wait_until(lambda: AlarmCode.ROBOT_STRANDED in [one.code for one in there.made.commands(RaiseAlarm)])
+        await falls_shut(there)
+        assert there.locks == 0
+        await robot.says(robot.state(loads=()))
+        await wait_until(lambda: there.made.front.state.visit is None or there.made.front.state.visit.courier_left)
+        await falls_shut(there)
+        assert there.locks >= 1
+
+
 async def test_a_robot_that_stops_because_its_permission_ended_is_stranded_at_once(tmp_path: Path) -> None:
     async with doorway(tmp_path) as there, robots(there, "r1") as (robot,), browser(there) as ines:
         visit = await comes(there, robot)
