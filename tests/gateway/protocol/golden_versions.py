@@ -1,7 +1,8 @@
 """Messages of version 2 and a box's messages about them, made from fixed keys, times and numbers.
 
 `golden_versions.json` was written when version 2, and then format 2 of events, came (issue 16), by this very function:
-`python -m tests.gateway.protocol.golden_versions`. Version 1 is in `golden.json`, which an earlier release wrote.
+`python -m tests.gateway.protocol.golden_versions`; those about items were added when items came (issue 18).
+Version 1 is in `golden.json`, which an earlier release wrote.
 """
 
 import json
@@ -12,9 +13,10 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.domain.delivery.features import Feature, Speaks
+from gateway.domain.delivery.food_profiles import FoodProfile
 from gateway.domain.delivery.label import LabelRule
-from gateway.domain.delivery.promise import DeliveryResult, State, Window
-from gateway.domain.delivery.promise_v2 import CancelV2, ClaimsV2, OfferV2, ParcelSize, UpdateV2
+from gateway.domain.delivery.promise import DeliveryResult, ItemResult, State, Window
+from gateway.domain.delivery.promise_v2 import CancelV2, ClaimsV2, ItemLine, OfferV2, ParcelSize, UpdateV2
 from gateway.protocol.box_hub import BoxEvent, BrandAnswer, sign_by_box, token_digest
 from gateway.protocol.box_statement import BoxStatement, sign_statement
 from gateway.protocol.brand_messages import (
@@ -85,6 +87,32 @@ def make_versions() -> dict[str, str]:
         "event_v1": _event(plain),
         "event_v2": _event(refused),
         **_of_format_2(plain),
+        **_of_items(plain),
+    }
+
+
+def _of_items(plain: DeliveryResult) -> dict[str, str]:
+    """An order whose items have limits of every sort, and what its retailer gets of each (issue 18)."""
+    fish, peas = "(01)04006381333931(21)fish-1", "(00)340123450000000017"
+    lines = (
+        ItemLine(code=fish, place="fridge", profile=FoodProfile.FISH),
+        ItemLine(code="milk-1", place="fridge", min_celsius=0.5, max_celsius=6.0, max_seconds=120),
+        ItemLine(code=peas, place="freezer", max_celsius=-18),
+    )
+    offer = OfferV2(
+        **{**_BODY, "id": "order-3"}, needs=(Feature.ITEMS, Feature.MIN_CELSIUS), items=lines, min_celsius=2
+    )
+    claims = ClaimsV2(iss="shop", jti="0123456789abcde7", delivery=offer, **_CLAIMS)
+    held = (
+        ItemResult(code=fish, verdict="conformant", seconds=41.5, lowest_c=1.0, highest_c=1.5),
+        ItemResult(code="milk-1", verdict="non_conformant", reasons=("too_warm", "too_long"), seconds=130.0),
+        ItemResult(code=peas, verdict="unknown", reasons=("not_stowed",)),
+    )
+    result = plain.model_copy(update={"delivery": "order-3", "state": State.DELIVERED, "cold_chain": held})
+    return {
+        "offer_items_v2": sign_delivery(claims, BRAND_KEY, kid="shop-1").decode(),
+        "result_items": result.model_dump_json(exclude_none=True),
+        "event_items": _event(result),
     }
 
 

@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.delivery.features import Dimensions
+from gateway.domain.delivery.food_profiles import FoodProfile
 from gateway.domain.delivery.promise import Claims, DeliveryResult, order_of
 from gateway.domain.delivery.promise_v2 import ClaimsV2, DeliveryBodyV2
+from gateway.domain.delivery.temperature import Limits
 from gateway.domain.now import Now
 from gateway.protocol import jws
 from gateway.protocol.box_hub import BoxEvent, verify_by_box
@@ -71,6 +73,21 @@ def test_what_an_offer_of_version_2_says_arrives() -> None:
     assert order.dimensions == Dimensions(length=400, width=300, height=200)
     assert order.label_rules == {"4322", "4325"}
     assert order.info == {"note": "Fragile"}
+
+
+def test_the_items_of_an_order_and_what_became_of_each_arrive() -> None:
+    found = verified(V2["offer_items_v2"])
+    assert isinstance(found, Claims)
+    assert isinstance(found.delivery, DeliveryBodyV2)
+    fish, milk, peas = order_of("shop", found.delivery).items
+    assert (fish.place, fish.profile, fish.required) == ("fridge", FoodProfile.FISH, Limits(min_c=0.0, max_c=2.0))
+    assert (milk.required, milk.max_seconds) == (Limits(min_c=0.5, max_c=6.0), 120)
+    assert (peas.place, peas.required) == ("freezer", Limits(max_c=-18.0))
+    event = verify_by_box(BoxEvent, V2["event_items"].encode(), BOX_KEY.public)
+    assert isinstance(event, BoxEvent)
+    assert event.result is not None
+    assert event.result.cold_chain == DeliveryResult.model_validate_json(V2["result_items"]).cold_chain
+    assert [item.verdict for item in event.result.cold_chain or ()] == ["conformant", "non_conformant", "unknown"]
 
 
 @pytest.mark.parametrize("name", ["offer", "update", "cancel"])
