@@ -4,7 +4,8 @@ from devices.simulators.house import ScannerPlan
 from gateway.config.devices import ScannerDevice
 from gateway.demo.actors import PromisedDelivery
 from gateway.demo.plan import DemoPlan
-from gateway.demo.scenario import USUAL_NOTIFICATIONS, ScenarioList, ScenarioRun
+from gateway.demo.scenario import PHASES_WHOLE_VISIT, USUAL_NOTIFICATIONS, ScenarioList, ScenarioRun
+from gateway.demo.scenarios.ways_in import FOUND_OPEN
 from gateway.domain.delivery.cold_verdict import ColdReason, ColdVerdict
 from gateway.domain.delivery.food_profiles import FoodProfile
 from gateway.domain.delivery.promise_v2 import ItemLine
@@ -118,3 +119,25 @@ async def _basket__gap_is_unknown(play: ScenarioRun) -> None:
     await play.leave_and_seal()
     for reasons in await _require_verdicts(play, ColdVerdict.UNKNOWN, ColdVerdict.UNKNOWN):
         play.require(ColdReason.AIR_GAP.value in reasons, "the gap is a reason")
+
+
+@SCENARIOS.add(
+    _("the gateway is killed between two items with the fridge open: nobody says that the cold chain held"),
+    equip=with_fridge_scanner,
+    title="basket:gateway-killed",
+    phases=(*PHASES_WHOLE_VISIT[:4], *FOUND_OPEN),
+    gateway_deaths=1,
+)
+async def _basket_killed(play: ScenarioRun) -> None:
+    await play.set_fridge_temperature(GOOD_CELSIUS)
+    await play.enter_with_parcel(await _announce(play))
+    await play.courier.does("open_fridge")
+    await play.courier.scans(FISH, scanner=FRIDGE_SCANNER)
+    await play.watch.wait_for_event("answer", word="go", scanner=FRIDGE_SCANNER)
+    await play.kill_gateway()
+    await play.wait_for_state("the box and the door back", door="open")
+    await play.courier.scans(MILK, scanner=FRIDGE_SCANNER)
+    await play.courier.does("close_fridge")
+    await play.leave_and_seal()
+    for reasons in await _require_verdicts(play, ColdVerdict.UNKNOWN, ColdVerdict.UNKNOWN):
+        play.require(ColdReason.AIR_GAP.value in reasons, "the time without a gateway is a gap")

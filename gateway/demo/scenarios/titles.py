@@ -90,6 +90,10 @@ SCENE_TITLES: Mapping[str, SceneTitle] = {
         name=_("The thermometer is cut off"),
         watch=_("what was not measured is called unknown, and never cold enough"),
     ),
+    "basket:gateway-killed": SceneTitle(
+        name=_("The box is killed with the fridge open"),
+        watch=_("the box starts again: of the time without it nobody knows how cold it was"),
+    ),
     "closes-behind-him": SceneTitle(
         name=_("Locked in by mistake"),
         watch=_("he shuts the door behind him, and still gets out by hand"),

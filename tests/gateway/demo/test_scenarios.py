@@ -18,7 +18,7 @@ PROMISED = """
 delivered into-fridge wrong-code three-wrong-codes several-codes-on-one-label too-early too-late already-used
 scan-replayed courier-not-proven somebody-answers family-key closes-behind-him three-trips never-entered door-left-open
 empty-dark-hall camera-frozen camera-offline camera-lost-inside lock-jammed lock-silent lock-late lock-lies
-basket basket:too-cold basket:gap-is-unknown
+basket basket:too-cold basket:gap-is-unknown basket:gateway-killed
 bolt-in-the-air fridge-left-open fridge-too-warm owner-stops:before owner-stops:at owner-stops:after owner-stops:inside
 return return:left return:outside drop-and-take drop-and-take:gateway-killed
 own-parcel own-parcel:not-out-for-delivery own-parcel:living-space-tap
