@@ -52,6 +52,7 @@ MARK_TEXTS: Mapping[PlotMark, Text] = {
 }
 
 XY = tuple[float, float]
+MIN_LABEL_DISTANCE = 0.12  # of the height between two numbers at the axis
 
 
 class AirPlot(Frozen):
@@ -68,6 +69,16 @@ class AirPlot(Frozen):
     high: float
     begin: datetime
     end: datetime
+
+    @property
+    def scale(self) -> tuple[tuple[float, float], ...]:
+        """Return the heights that have a number beside them, each with its °C: every limit, then what is not close."""
+        kept: list[float] = []
+        for height in (*self.limits, 1.0, 0.0):
+            if all(abs(height - other) >= MIN_LABEL_DISTANCE for other in kept):
+                kept.append(height)
+        # Heights are rounded, so 0 °C comes back as a little less; plus 0 makes no minus of it
+        return tuple((height, round(self.low + height * (self.high - self.low), 1) + 0.0) for height in sorted(kept))
 
 
 def air_plots(account: ColdChainAccount) -> tuple[AirPlot, ...]:

@@ -19,6 +19,7 @@ from gateway.system.text import sanitized
 MARGIN_MM = 18.0
 INDENT_MM = 6.0
 PLOT_LEFT_MM, PLOT_HEIGHT_MM = 40.0, 28.0
+MARK_WIDTH_MM = 3.2  # of the number of a moment below the plot
 LAST_LINE_MM = 262.0  # where the page's foot begins
 MAX_PLOTS = 3
 INKS: Mapping[ColdVerdict, Ink] = {
@@ -57,26 +58,28 @@ class ColdChainPage(Frozen):
 
     def _draw_plot(self, top: float, plot: AirPlot) -> float:
         sheet, width = self.sheet, PAGE_WIDTH_MM - MARGIN_MM - PLOT_LEFT_MM
+        sheet.text((MARGIN_MM, top), self._place(plot.place), size=9.5, bold=True, within=PAGE_WIDTH_MM - 2 * MARGIN_MM)
+        top += 3
         floor = top + PLOT_HEIGHT_MM
 
         def at(x: float, y: float) -> tuple[float, float]:
             return PLOT_LEFT_MM + x * width, floor - y * PLOT_HEIGHT_MM
 
-        sheet.text(
-            (MARGIN_MM, top + 4), self._place(plot.place), size=9, bold=True, within=PLOT_LEFT_MM - MARGIN_MM - 4
-        )
-        for value, y in ((plot.high, 1.0), (plot.low, 0.0)):
+        for y in (0.0, 1.0):
             sheet.stroke([at(0, y), at(1, y)], ink=Ink.PALE, thick=0.3)
+        for y, value in plot.scale:
             label = degrees(value, self.language)
             sheet.text((PLOT_LEFT_MM - 2, at(0, y)[1] + 1), label, size=8, ink=Ink.GREY, align="right")
         for height in plot.limits:
             sheet.stroke([at(0, height), at(1, height)], ink=Ink.RED, thick=0.3, dashes=1.2)
         for line in plot.lines:
             sheet.stroke([at(x, y) for x, y in line], ink=Ink.NIGHT, thick=0.6)
-        words = []
+        words, taken_to = list[str](), 0.0
         for number, (mark, when, x) in enumerate(plot.marks, start=1):
             sheet.stroke([at(x, 0), at(x, 1)], ink=Ink.GREY, thick=0.25, dashes=0.8)
-            sheet.text((at(x, 0)[0], floor + 3.4), str(number), size=8, bold=True, align="centre")
+            middle = max(at(x, 0)[0], taken_to + MARK_WIDTH_MM / 2)  # two moments close together: side by side
+            taken_to = middle + MARK_WIDTH_MM / 2
+            sheet.text((middle, floor + 3.4), str(number), size=8, bold=True, align="centre")
             words.append(f"{number} {MARK_TEXTS[mark].to(self.language)} {self.clock(when)}")
         return sheet.block((PLOT_LEFT_MM, floor + 7.4), ", ".join(words), width=width, size=8.5, most=2) + 4
 

@@ -63,6 +63,7 @@ def _drawn(plot: AirPlot, places: Mapping[str, str], language: Language) -> Mapp
             {"number": number, "x": _at((x, 0.0))[0], "text": MARK_TEXTS[mark].to(language), "at": at}
             for number, (mark, at, x) in enumerate(plot.marks, start=1)
         ],
+        "scale": [{"y": _at((0.0, height))[1] + 3, "text": degrees(value, language)} for height, value in plot.scale],
         "low": degrees(plot.low, language),
         "high": degrees(plot.high, language),
     }

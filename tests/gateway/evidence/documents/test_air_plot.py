@@ -10,10 +10,12 @@ from devices.reports import DoorState
 from gateway.domain.delivery.cold_verdict import ColdReason, ColdVerdict
 from gateway.evidence.documents.air_plot import (
     MARK_TEXTS,
+    MIN_LABEL_DISTANCE,
     REASON_TEXTS,
     VERDICT_TEXTS,
     PlotMark,
     air_plots,
+    degrees,
     item_lines,
     limits_text,
 )
@@ -58,6 +60,13 @@ def test_the_limits_are_within_the_plot() -> None:
     assert len(plot.limits) == 2
     assert all(0.0 < height < 1.0 for height in plot.limits)
     assert (plot.low, plot.high) == (-0.5, 2.5)
+
+
+def test_each_limit_has_its_number_and_none_lies_over_another() -> None:
+    (plot,) = air_plots(visit_with_a_gap())
+    assert [degrees(value, "en") for _, value in plot.scale] == ["-0.5 °C", "0.0 °C", "2.0 °C", "2.5 °C"]
+    heights = [height for height, _ in plot.scale]
+    assert all(above - below >= MIN_LABEL_DISTANCE for below, above in pairwise(heights))
 
 
 def test_a_place_whose_air_was_never_known_has_no_plot() -> None:
