@@ -145,4 +145,25 @@ MUTANTS: tuple[Mutant, ...] = (
         new="places = {order.place}",
         tests=("tests/gateway/domain/delivery/test_permission.py",),
     ),
+    Mutant(
+        name="in a life, a time without a broker or a gateway is no gap",
+        file=_READER,
+        old='_OBSERVATION_ENDS = frozenset({"BrokerDown", "BrokerUp", "Restarted"})',
+        new="_OBSERVATION_ENDS: frozenset[str] = frozenset()",
+        tests=("tests/gateway/evidence/test_baskets_of_lives.py",),
+    ),
+    Mutant(
+        name="in a life, an item that came late is conformant",
+        file=_VERDICT,
+        old="seconds is not None and seconds > max_seconds,",
+        new="seconds is not None and seconds > 10 * max_seconds,",
+        tests=("tests/gateway/evidence/test_baskets_of_lives.py",),
+    ),
+    Mutant(
+        name="in a life, warm air is conformant",
+        file=_VERDICT,
+        old="ColdReason.TOO_WARM: any(map(limits.is_too_warm, measured)),",
+        new="ColdReason.TOO_WARM: False,",
+        tests=("tests/gateway/evidence/test_baskets_of_lives.py",),
+    ),
 )
