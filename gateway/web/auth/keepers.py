@@ -22,12 +22,11 @@ from gateway.domain.frozen import Frozen, replace
 from gateway.domain.now import Now
 from gateway.storage import Store
 from gateway.storage.keepers import KeeperLink, StoredKeeperCode
+from gateway.web.auth.link_access import LAST_USE_INTERVAL, LINK_LIFETIME
 from gateway.web.auth.session_age import EarliestClock
 from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, find_by_token, new_id
 
-LINK_LIFETIME = timedelta(hours=48)
 COOKIE_LIFETIME = timedelta(days=400)  # the longest time that browsers keep a cookie; each view of the page renews it
-_LAST_USE_INTERVAL = timedelta(minutes=5)  # the use of a session is stored at most once in this time
 
 
 class SignedInKeeper(Frozen):
@@ -116,7 +115,7 @@ class KeeperAccess:
         if known is None or (withdrawn and not self._has_key(row.keeper)):
             return None
         at = self._clock.latest(now, row.seen)
-        if at - row.seen >= _LAST_USE_INTERVAL:
+        if at - row.seen >= LAST_USE_INTERVAL:
             self._codes.touch_code(row.id, at)
         return SignedInKeeper(code=row.id, keeper=row.keeper, name=known.name, withdrawn=withdrawn)
 

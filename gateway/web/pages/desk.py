@@ -15,7 +15,8 @@ from gateway.storage.custodies import StoredCustody
 from gateway.system.i18n import Text, _
 from gateway.system.text import sanitized
 from gateway.system.token_bucket import TokenBucket
-from gateway.web.auth.receivers import MAX_SESSION_AGE, ReceiverAccess, SignedInReceiver
+from gateway.web.auth.link_access import MAX_SESSION_AGE
+from gateway.web.auth.receivers import ReceiverAccess, SignedInReceiver
 from gateway.web.pages.receptions import REFUSAL_TEXTS, scanned_codes
 from gateway.web.server import security_headers as security
 from gateway.web.server.authorization import (

@@ -37,13 +37,15 @@ class ReceptionsPage(Page):
         self, request: web.Request, _user: CurrentUser, *, link: str | None = None, notice: Text | None = None,
         error: Text | None = None,
     ) -> web.Response:  # fmt: skip
+        sessions = self._store.receivers.sessions()
         receptions = [
             {
                 "id": id_,
                 "section": section,
                 "sessions": [
                     {"session": one, "name": self._access.name_of(id_, one.receiver) or one.receiver}
-                    for one in self._store.receivers.sessions(id_)
+                    for one in sessions
+                    if one.reception == id_
                 ],
             }
             for id_, section in self._home.receptions.items()

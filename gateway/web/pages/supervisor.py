@@ -11,7 +11,8 @@ from gateway.runtime.supervision import ConsoleStep, RobotVisit, SupervisionDesk
 from gateway.system.i18n import Language, Text, _, in_language
 from gateway.system.text import sanitized
 from gateway.system.token_bucket import TokenBucket
-from gateway.web.auth.supervisors import MAX_SESSION_AGE, SignedInSupervisor, SupervisorAccess
+from gateway.web.auth.link_access import MAX_SESSION_AGE
+from gateway.web.auth.supervisors import SignedInSupervisor, SupervisorAccess
 from gateway.web.server.authorization import (
     Authorizer,
     Unauthorized,

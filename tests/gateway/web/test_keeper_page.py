@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 
 from gateway.config.home import CamerasSection
 from gateway.domain.delivery.barcodes import ParcelCode, normalise
-from gateway.web.auth.keepers import LINK_LIFETIME
+from gateway.web.auth.link_access import LINK_LIFETIME
 from gateway.web.auth.roles import Role
 from gateway.web.auth.tokens import COOKIE_BYTES, SecretToken
 from gateway.web.pages.keeper import CODE_COOKIE, KEEPER_COOKIE

@@ -12,7 +12,7 @@ from playwright.async_api import FilePayload, Page, expect
 
 from gateway.domain.custody import CustodyStage, DeclineReason
 from gateway.domain.delivery.barcodes import courier_token_digest
-from gateway.web.auth.receivers import LINK_LIFETIME, MAX_SESSION_AGE, SESSION_IDLE_LIMIT
+from gateway.web.auth.link_access import LINK_LIFETIME, MAX_SESSION_AGE, SESSION_IDLE_LIMIT
 from gateway.web.auth.roles import Role
 from gateway.web.auth.tokens import COOKIE_BYTES, SecretToken
 from gateway.web.pages.desk import RECEIVER_COOKIE
@@ -290,9 +290,7 @@ async def test_a_session_that_is_used_ends_too(desk: DeskBox) -> None:
             desk.box.time.mono += (SESSION_IDLE_LIMIT / 2).total_seconds()
             async with marc.get("/desk") as answer:
                 assert "You are off duty" in await answer.text()
-            await wait_until(
-                lambda: desk.box.clock.now().utc - desk.box.store.receivers.sessions(DESK)[0].seen < JUST_NOW
-            )
+            await wait_until(lambda: desk.box.clock.now().utc - desk.box.store.receivers.sessions()[0].seen < JUST_NOW)
         desk.box.time.mono += (SESSION_IDLE_LIMIT / 2).total_seconds()
         async with marc.get("/desk") as answer:
             assert "You are not signed in" in await answer.text()
@@ -300,7 +298,7 @@ async def test_a_session_that_is_used_ends_too(desk: DeskBox) -> None:
 
 async def test_the_id_of_a_session_alone_signs_nobody_in(desk: DeskBox) -> None:
     async with serve_site(desk.box) as site, await receiver_client(site):
-        (session,) = desk.box.store.receivers.sessions(DESK)
+        (session,) = desk.box.store.receivers.sessions()
         forged = SecretToken(session.id, SecretToken.new(COOKIE_BYTES).secret)
         page = await page_with_cookie(site, "/desk", f"{RECEIVER_COOKIE}={forged.text}")
         assert "You are not signed in" in page
@@ -308,7 +306,7 @@ async def test_the_id_of_a_session_alone_signs_nobody_in(desk: DeskBox) -> None:
 
 async def test_the_owner_signs_a_receiver_out_at_once(desk: DeskBox) -> None:
     async with serve_site(desk.box) as site, await receiver_client(site) as marc, site.client(site.owner) as anna:
-        (session,) = desk.box.store.receivers.sessions(DESK)
+        (session,) = desk.box.store.receivers.sessions()
         async with anna.post(f"/receptions/{DESK}/end", data={"session": session.id}, allow_redirects=False) as answer:
             assert answer.status == 303
         async with marc.get("/desk") as answer:
