@@ -82,13 +82,21 @@ LEGAL_TEXTS: tuple[tuple[Text, Text], ...] = (
         ),
     ),
 )
+# What else stands there where the entrance admits guests.
+GUESTS_TEXT: tuple[Text, Text] = (
+    pgettext("a notice", "Guests"),
+    _("A guest with a pass is not filmed. While guests stay, nothing at all is filmed here."),
+)
 LEGAL_HEADING_WIDTH_MM = 38.0
 LINE_SPACING = 1.22
 LEGAL_TEXT_SIZES_PT = (10.5, 10.0, 9.5, 9.0, 8.5, 8.0, 7.5, 7.0)  # points: as large as it fits
 
 
 class Notice(Frozen):
-    """The facts of a notice. Without a `contact` it has an empty line; `page`: URL of the courier's page, or None."""
+    """The facts of a notice. Without a `contact` it has an empty line; `page`: URL of the courier's page, or None.
+
+    `guests`: the entrance admits guests.
+    """
 
     home: str
     entrance: str
@@ -97,6 +105,12 @@ class Notice(Frozen):
     minutes: int
     courier_code: bool
     page: str | None
+    guests: bool = False
+
+    @property
+    def legal_texts(self) -> tuple[tuple[Text, Text], ...]:
+        """Return what has to be known before somebody enters, each with its heading."""
+        return (*LEGAL_TEXTS, GUESTS_TEXT) if self.guests else LEGAL_TEXTS
 
 
 def notice_for(home: Home, entrance: str, *, contact: str | None, pages: str | None) -> Notice:
@@ -117,6 +131,7 @@ def notice_for(home: Home, entrance: str, *, contact: str | None, pages: str | N
         minutes=max(1, round(section.timing.watch / 60)),
         courier_code=section.needs_courier_token,
         page=None if pages is None else _courier_page_url(pages),
+        guests=section.guests is not None,
     )
 
 
@@ -241,7 +256,7 @@ class _NoticePage(Frozen, kw_only=False):
             LEGAL_TEXT_SIZES_PT[-1],
         )
         y = top + 4.5
-        for head, text in LEGAL_TEXTS:
+        for head, text in self.notice.legal_texts:
             sheet.text((MARGIN_MM, y), self._phrase(head), size=size, bold=True, within=LEGAL_HEADING_WIDTH_MM - 2)
             at, width = (MARGIN_MM + LEGAL_HEADING_WIDTH_MM, y), wide - LEGAL_HEADING_WIDTH_MM
             y = sheet.block(at, self._phrase(text), width=width, size=size, leading=LINE_SPACING) + 1.1
@@ -262,5 +277,7 @@ class _NoticePage(Frozen, kw_only=False):
 
     def _legal_texts_height(self, wide: float, size: float) -> float:
         width = wide - LEGAL_HEADING_WIDTH_MM
-        lines = [len(self.sheet.lines(self._phrase(text), width=width, size=size)) for _, text in LEGAL_TEXTS]
+        lines = [
+            len(self.sheet.lines(self._phrase(text), width=width, size=size)) for _, text in self.notice.legal_texts
+        ]
         return sum(lines) * size * MM_PER_POINT * LINE_SPACING + len(lines) * 1.1

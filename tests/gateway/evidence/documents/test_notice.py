@@ -12,7 +12,7 @@ import pytest
 from babel.messages.extract import extract_from_file
 
 from devices.commands import Light, Sound
-from gateway.config.home import Home
+from gateway.config.home import GuestsSection, Home
 from gateway.config.loader import load_home_file
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import ShowSignal
@@ -65,7 +65,7 @@ def sentences() -> Iterator[Text]:
 
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_every_sentence_stands_on_it(notice: Notice, language: Language, tmp_path: Path) -> None:
-    (words,) = read_pdf(door_notice(notice, languages=(language,), made=MADE), tmp_path).words
+    (words,) = read_pdf(door_notice(replace(notice, guests=True), languages=(language,), made=MADE), tmp_path).words
     for text in sentences():
         assert text.to(language, home=notice.home, entrance=notice.entrance, days="30", minutes="15") in words
     assert "Anne Dupont, 06 12 34 56 78" in words
@@ -84,6 +84,15 @@ def test_it_tells_this_houses_own_times(home: Home, tmp_path: Path) -> None:
     assert "7 days at most, then erased" in words
     assert "within 5 min after a visit" in words
     assert "30" not in words
+
+
+def test_guests_read_what_is_filmed_and_what_is_not_only_where_they_are_admitted(home: Home, tmp_path: Path) -> None:
+    front = home.entrances["front"].model_copy(update={"guests": GuestsSection()})
+    admitting = home.model_copy(update={"entrances": {"front": front}})
+    for house, told in ((admitting, True), (home, False)):
+        notice = notice_for(house, "front", contact=None, pages=None)
+        (words,) = read_pdf(door_notice(notice, languages=("en",), made=MADE), tmp_path).words
+        assert ("A guest with a pass is not filmed." in words) is told
 
 
 def test_the_couriers_code_is_a_step_only_where_it_is_asked_for(notice: Notice, tmp_path: Path) -> None:
@@ -251,7 +260,7 @@ def printed_words(pdf: bytes, folder: Path) -> list[list[tuple[str, Rectangle]]]
 def test_no_text_leaves_its_frame_in_any_language(
     notice: Notice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, courier_code: bool
 ) -> None:
-    asks = replace(notice, courier_code=courier_code, page="https://perron.example/c")
+    asks = replace(notice, courier_code=courier_code, guests=True, page="https://perron.example/c")
     every = languages()
     pdf, frames = drawn_with_frames(asks, every, monkeypatch)
     pages = printed_words(pdf, tmp_path)
