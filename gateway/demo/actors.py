@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
-from devices.simulators.control import REQUEST, Handle, HouseControl, Scan
+from devices.simulators.control import REQUEST, Handle, HouseControl, Scan, TypeCode
 from gateway.cli.broker import open_session, publish
 from gateway.config.topics import OFFER_TOPIC, entrance_topic
 from gateway.demo.observers import Body, GatewayObserver
@@ -216,6 +216,12 @@ class DemoPerson:
         """Hold a code before the scanner, or before this one."""
         self._on_action(self._name, f"scans {self.says_scanned if code.startswith('perron:') else f'…{code[-4:]}'}")
         await self._house.ask(Scan(who=self._name, code=code, retain=retain, scanner=scanner or self._scanner))
+
+    async def types(self, code: str) -> None:
+        """Come to the door and type a code at the keypad."""
+        self._on_action(self._name, "types a code at the keypad")
+        await self._house.ask(TypeCode(who=self._name, code=code))
+        await asyncio.sleep(self._action_s)
 
     async def handles(self, thing: str, *acts: str) -> None:
         """Do these things to a street door, a compartment, a key safe, one after the other."""

@@ -88,10 +88,11 @@ class GrantPass(IpcMessage):
 
 
 class GrantedPass(IpcMessage):
-    """A pass: its id and what its QR contains."""
+    """A pass: its id, what its QR contains, and its code at each keypad."""
 
     id: str
     code: str
+    pins: tuple[str, ...]
 
 
 class GetBoxStatus(IpcMessage):

@@ -101,7 +101,8 @@ class RiggedApp(App):
         )  # fmt: skip
         if isinstance(held, PassProblem):
             raise ValueError(held.value)  # noqa: TRY004 - a problem in words, as `_listen` answers
-        return rig.GrantedPass(id=held.id, code=guests.code(held))
+        pins = tuple(code.pin for code in guests.store.guests.codes_of(held.id))
+        return rig.GrantedPass(id=held.id, code=guests.code(held), pins=pins)
 
     async def _plan_stay(self, seconds: float) -> None:
         now = self._clock.now().utc

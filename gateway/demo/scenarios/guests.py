@@ -124,12 +124,12 @@ async def keep_a_code(play: ScenarioRun, keypad: str) -> None:
 
 
 @SCENARIOS.add(
-    _("a stay: no courier comes in, the guest comes and goes by hand, and there is no film of anything"),
+    _("a stay: no courier comes in, the guest comes in by the code at the keypad, and there is no film of anything"),
     EXPECT_NO_VISIT,
     title="stay:nothing-filmed",
     equip=with_guests,
     movements=(
-        DoorMovement.UNLOCKED_BY_HAND, DoorMovement.OPENED, DoorMovement.CLOSED, DoorMovement.LOCKED_BY_HAND,
+        DoorMovement.UNLOCKED, DoorMovement.OPENED, DoorMovement.CLOSED, DoorMovement.LOCKED_BY_HAND,
     ),
     refusals=(Refusal.GUEST_PRESENT,),
     house=DoorResult.NOT_OPENED,
@@ -139,10 +139,12 @@ async def keep_a_code(play: ScenarioRun, keypad: str) -> None:
 async def _nothing_filmed(play: ScenarioRun) -> None:
     play.narrate("owner", "plans a stay")
     await play.stage.change_box(PlanStay(seconds=HOUR))
+    held = await grant(play)
     parcels = await play.retailer.promise()
     await play.courier.does("arrive")
     await play.scan_refused_code(parcels.codes[0], Refusal.GUEST_PRESENT)
     await play.courier.does("leave")
-    await play.resident.does("arrive", "turn_key", "open", "walk_in", "close", "lock_by_hand")
+    await play.resident.types(held.pins[0])
+    await play.resident.does("open", "walk_in", "close", "lock_by_hand")
     await play.wait_for_no_opening()
     require_no_film(play)

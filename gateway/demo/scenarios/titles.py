@@ -40,7 +40,7 @@ SCENE_TITLES: Mapping[str, SceneTitle] = {
     ),
     "stay:nothing-filmed": SceneTitle(
         name=_("While guests stay, nothing is filmed"),
-        watch=_("the courier is refused, and the guest goes in and out without a film"),
+        watch=_("the courier is refused, and the guest goes in without a film"),
     ),
     "robot": SceneTitle(
         name=_("A robot brings the parcel"),
