@@ -83,7 +83,7 @@ $(HASS)/ready:
 	@touch $@
 
 test-homeassistant: $(VENV)/ready debian $(HASS)/ready ## a real Home Assistant beside a whole house (heavy: not in `make test`)
-	@HASS=$(HASS)/bin/hass $(BIN)/python -m pytest -q tests/real/with_home_assistant.py tests/real/with_home_assistant_closures.py tests/real/with_home_assistant_cover.py
+	@HASS=$(HASS)/bin/hass $(BIN)/python -m pytest -q tests/real/with_home_assistant.py tests/real/with_home_assistant_closures.py tests/real/with_home_assistant_cover.py tests/real/with_home_assistant_speaker.py
 
 # A real Zigbee2MQTT with a played radio; it asks for Node 22 and ran with 20 too.
 Z2M_VERSION := 2.14.1

@@ -31,6 +31,7 @@ DeviceKind = Literal[
 ]
 DEVICE_KINDS: tuple[str, ...] = get_args(DeviceKind)
 ORDERED_KINDS = frozenset({"lock", "cover", "strike", "compartment", "car"})  # these obey an order to open
+COMMANDED_KINDS = ORDERED_KINDS | {"speaker"}  # of those that Home Assistant may carry: these are sent commands
 # These open something, or prove that it is closed, empty, or has its key.
 DOOR_KINDS = ORDERED_KINDS | {"door", "content", "key"}
 

@@ -8,7 +8,7 @@ base topic. No account writes the topics of another one, and only the gateway se
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from devices.vendors.definition import ORDERED_KINDS
+from devices.vendors.definition import COMMANDED_KINDS
 from devices.vendors.words import DEVICE_CHANNELS, INBOUND_CHANNELS, TopicSuffix
 from gateway.config import topics
 from gateway.config.fields import RESERVED_IDS, ROLE_ACCOUNTS
@@ -164,7 +164,7 @@ def _entity_rights(home: Home) -> Iterable[str]:
         yield from (f"write {topics.device_topic(home, device, channel)}" for channel in DEVICE_CHANNELS)
         yield f"read {topics.device_topic(home, device, TopicSuffix.GET)}"
     for device, section in home.devices.items():  # by statestream too: an automation carries out what it is ordered
-        if section.definition.account == HOMEASSISTANT_ACCOUNT and section.kind in ORDERED_KINDS:
+        if section.definition.account == HOMEASSISTANT_ACCOUNT and section.kind in COMMANDED_KINDS:
             yield f"read {topics.device_topic(home, device, TopicSuffix.SET)}"
 
 

@@ -11,7 +11,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,9 @@ class ActionRefused(Exception):  # noqa: N818 - it says what happened
 class HomeAssistant:
     """One instance. `seen` is every state that it has shown since it was last begun: (entity, state), in order."""
 
-    def __init__(self, folder: Path, *, broker: int, password: str, more: str = "") -> None:
+    def __init__(
+        self, folder: Path, *, broker: int, password: str, more: str = "", entries: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         self._folder, self._port = folder, free_port()
         self._broker = {"broker": "127.0.0.1", "port": broker, "username": "homeassistant", "password": password}
         self._key, self._token_id = secrets.token_hex(64), secrets.token_hex(16)
@@ -46,7 +48,7 @@ class HomeAssistant:
         self.attributes: list[tuple[str, dict[str, Any]]] = []
         self._changed = asyncio.Event()
         assert HASS.exists(), f"{HASS} is not there: `make test-homeassistant` installs it"
-        self._write(more)
+        self._write(more, entries)
 
     # ---- its life ---------------------------------------------------------------------------------------------------
 
@@ -158,6 +160,19 @@ class HomeAssistant:
         async with self._http.get(f"/api/image_proxy/{entity}") as answer:
             return await answer.read() if answer.status == 200 else b""
 
+    async def listen(self, media: str) -> bytes:
+        """Fetch what a player would play: a media source, or an address of Home Assistant's own."""
+        assert self._http is not None
+        if media.startswith("media-source://"):
+            async with self._http.ws_connect("/api/websocket") as line:
+                await self._sign_in(line)
+                await line.send_json({"id": 1, "type": "media_source/resolve_media", "media_content_id": media})
+                answer = await line.receive_json()
+                media = str(answer["result"]["url"])
+        path = media[media.index("/api/") :]
+        async with self._http.get(path) as answer:
+            return await answer.read() if answer.status == 200 else b""
+
     async def registry(self, what: str) -> list[dict[str, Any]]:
         """Its own list: `device` or `entity`."""
         assert self._http is not None
@@ -200,7 +215,7 @@ class HomeAssistant:
             OctKey.import_key(self._key),
         )
 
-    def _write(self, more: str) -> None:
+    def _write(self, more: str, entries: Sequence[Mapping[str, Any]]) -> None:
         self._folder.mkdir(parents=True)
         (self._folder / "configuration.yaml").write_text(
             f"http:\n  server_host: 127.0.0.1\n  server_port: {self._port}\nlogger:\n  default: warning\n{more}"
@@ -235,7 +250,8 @@ class HomeAssistant:
             "unique_id": None,
             "version": 2,
         }
-        self._store("core.config_entries", 1, {"entries": [entry]}, minor=5)
+        others = [{**entry, "entry_id": secrets.token_hex(16), "minor_version": 1, **one} for one in entries]
+        self._store("core.config_entries", 1, {"entries": [entry, *others]}, minor=5)
 
     def _store(self, key: str, version: int, data: object, *, minor: int = 1) -> None:
         folder = self._folder / ".storage"
@@ -245,9 +261,11 @@ class HomeAssistant:
 
 
 @contextlib.asynccontextmanager
-async def home_assistant(folder: Path, *, broker: int, password: str, more: str = "") -> AsyncIterator[HomeAssistant]:
-    """Run one until left; `more` is added to its configuration.yaml."""
-    made = HomeAssistant(folder, broker=broker, password=password, more=more)
+async def home_assistant(
+    folder: Path, *, broker: int, password: str, more: str = "", entries: Sequence[Mapping[str, Any]] = ()
+) -> AsyncIterator[HomeAssistant]:
+    """Run one until left; `more` is added to its configuration.yaml, `entries` to the integrations beside MQTT."""
+    made = HomeAssistant(folder, broker=broker, password=password, more=more, entries=entries)
     try:
         await made.begin()
         yield made

@@ -166,3 +166,21 @@ def test_two_hubs_below_one_word_have_two_accounts_for_each_connects_by_itself()
         "shop-gateway-pg1": ("shop/gateway/PG1",),
         "zwave": ("zwave",),
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "is_read"),
+    [
+        ("speaker", "media_player.door", True),
+        ("cover", "cover.garage", True),
+        ("fridge", "sensor.fridge", False),
+        ("door", "binary_sensor.front", False),
+        ("presence", "person.anna", False),
+    ],
+)
+def test_home_assistant_reads_what_it_is_to_carry_out_and_nothing_else(
+    kind: str, address: str, *, is_read: bool
+) -> None:
+    more: dict[str, object] = {"reverses": True, "beam": False} if kind == "cover" else {}
+    home = house(thing={"kind": kind, "vendor": "homeassistant", "address": address, **more})
+    assert ("read perron/thing/set" in rights(home, "homeassistant")) is is_read
