@@ -174,7 +174,6 @@ def test_two_hubs_below_one_word_have_two_accounts_for_each_connects_by_itself()
         ("speaker", "media_player.door", True),
         ("cover", "cover.garage", True),
         ("fridge", "sensor.fridge", False),
-        ("door", "binary_sensor.front", False),
         ("presence", "person.anna", False),
     ],
 )
