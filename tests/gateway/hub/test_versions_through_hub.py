@@ -131,5 +131,21 @@ async def test_a_late_courier_s_retailer_asks_the_household_and_reads_its_answer
         assert (status, problem["code"]) == (409, "too_late")
 
 
+async def test_a_parcel_that_the_household_took_in_itself_is_delivered_for_its_retailer(tmp_path: Path) -> None:
+    async with hub_house(tmp_path) as here:
+        here.made.time.mono += 1.5 * 3600
+        said = new_offer()
+        made = await here.offers(said)
+        await here.stands(made, State.WINDOW_OPEN)
+        visit = await here.begins(said)
+        await here.ends(said, visit, Outcome.ATTENDED, Left.NOT_OPENED)
+        await here.stands(made, State.NOT_DELIVERED, "attended")
+        assert await here.made.reception.take_in(f"shop.{said.id}", "p-anna") is None
+        assert (await here.stands(made, State.DELIVERED))["custody"] == "household"
+        _, page = await here.ask("GET", "/v1/events?limit=100")
+        told = [(one["data"]["state"], one["data"]["custody"]) for one in page["data"] if one["about"] == made]
+        assert told[-2:] == [("not_delivered", None), ("delivered", "household")]
+
+
 def request_of(said: DeliveryBody, version: int = 1) -> TimeRequest:
     return TimeRequest(id=said.id, version=version, needs=(Feature.MORE_TIME,))
