@@ -133,3 +133,14 @@ def test_every_decision_stands_in_the_list_of_decisions_under_a_number_of_its_ow
     assert [name[:4] for name in records] == [f"{number:04}" for number in range(1, len(records) + 1)]
     listed = re.findall(r"\((0[\w-]+\.md)\)", (DOCS / "decisions" / "index.md").read_text(encoding="utf-8"))
     assert sorted(listed) == records
+
+
+@pytest.mark.parametrize("folder", ["installer", "operator", "owner", "reference", "retailer"])
+def test_a_reader_finds_every_page_from_the_first_page_in_the_same_language(folder: str) -> None:
+    pages = {page.name for page in (DOCS / folder).glob("*.md")} - {"index.md", "fr.md"}
+    french = {name for name in pages if name.endswith(".fr.md")}
+    english = (DOCS / folder / "index.md").read_text(encoding="utf-8")
+    assert {name for name in pages - french if f"({name}" not in english} == set()
+    if folder == "owner":
+        in_french = (DOCS / folder / "fr.md").read_text(encoding="utf-8")
+        assert {name for name in french if f"({name}" not in in_french} == set()
