@@ -562,6 +562,10 @@ SCENE_TITLES: Mapping[str, SceneTitle] = {
         name=_("The clock is turned back"),
         watch=_("a window that is over does not come back"),
     ),
+    "brand-refused": SceneTitle(
+        name=_("A brand is not let in any more"),
+        watch=_("its parcel opens nothing until the owner lets the brand in again"),
+    ),
     "not-ready": SceneTitle(
         name=_("A sensor is missing"),
         watch=_("you are told before anybody comes"),
