@@ -21,6 +21,7 @@ from gateway.domain.visit.commands import AlarmCode
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.notifications import apprise
 from gateway.runtime.notifications.batching import Button, PhoneNotification
+from gateway.runtime.notifications.contacts import SCRATCH_FOLDER
 from gateway.runtime.notifications.phone import Phone, SendResult
 from gateway.system.backoff import Backoff
 from gateway.system.containment import Containment
@@ -55,7 +56,7 @@ def load_supervisor_phones(home: Home, *, key: bytes) -> dict[str, tuple[apprise
     Raises:
         ConfigError: a file cannot be used.
     """
-    scratch = home.storage.folder / "supervisors"  # messages have no picture: nothing is ever written there
+    scratch = home.storage.folder / SCRATCH_FOLDER  # messages have no picture: nothing is written there
     return {
         name: apprise.load_phones(section.messages, key=key, scratch=scratch, field=f"supervisors.{name}.messages")
         for name, section in home.supervisors.items()
