@@ -19,6 +19,7 @@ from gateway.evidence.checkpoint import read_checkpoints
 from gateway.evidence.manifest import Manifest
 from gateway.evidence.rollback import KEYS_FOLDER
 from gateway.evidence.route import RouteClosure
+from gateway.evidence.stay_statement import StayStatement
 from gateway.evidence.succession import read_key_history
 from gateway.evidence.verdict import VerificationResult
 from gateway.evidence.verify import verify_proof
@@ -33,6 +34,7 @@ from gateway.system.atomic_file import read_regular
 from gateway.system.dates import day_text, utc_text
 from gateway.system.i18n import SOURCE
 
+STAY_KIND = StayStatement.model_fields["kind"].default
 MAX_EVIDENCE_BYTES = 4_000_000  # bytes of a retailer's proof
 ANSWER_TIMEOUT_S = 10.0  # for the gateway to report that it has stopped
 
@@ -78,7 +80,9 @@ async def stop_entrance(home: Home, entrance: str, *, lift: bool) -> str:
     "perron verify proof.json --key box.pem",
 )
 def verify(
-    folder: Annotated[Path, typer.Argument(help="The folder of one visit, or a retailer's proof (JSON).")],
+    folder: Annotated[
+        Path, typer.Argument(help="The folder of one visit, a retailer's proof or a guest's statement (JSON).")
+    ],
     key: PublicKeyFile = None,
     checkpoint: CheckpointFile = None,
     succession: Annotated[
@@ -111,12 +115,16 @@ def _verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
     public = _read_public_key(key)
     try:
         text = read_regular(file, at_most=MAX_EVIDENCE_BYTES)
-        loads(text)
+        document = loads(text)
+        if isinstance(document, dict) and document.get("kind") == STAY_KIND:
+            return _verify_stay(StayStatement.from_json(text), public)
         evidence = Evidence.model_validate_json(text)
     except (OSError, ValueError) as error:
         # Of a file that is something else nothing is quoted: an API key may stand in it.
         why = "it is JSON of another kind" if isinstance(error, ValidationError) else error_text(error)
-        todo = "Save what GET /v1/deliveries/ID/proof answers, as it is; or give a visit's folder."
+        todo = (
+            "Save what GET /v1/deliveries/ID/proof answers, or a guest's statement, as it is; or give a visit's folder."
+        )
         raise Failure(f"{file}: no proof of a retailer's can be read ({why}).", todo) from error
     problem = first_problem(evidence)
     signers = sorted({PublicKey.from_text(account.key).fingerprint for account in evidence.accounts})
@@ -141,6 +149,34 @@ def _verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
         "Compare that with the box's fingerprint, as the home told it: the file cannot prove whose key it is.":
             public is None,
     }  # fmt: skip
+    return True, "\n".join([*lines, *(note for note, holds in notes.items() if holds)])
+
+
+def _verify_stay(statement: StayStatement, public: PublicKey | None) -> tuple[bool, str]:
+    """Check the signature of a statement about a stay; as `verify_folder`."""
+    signer = PublicKey.from_text(statement.key)
+    if not statement.is_signed_by(public or signer):
+        whose = "" if public is None else f" by the key that you gave ({public.fingerprint})"
+        return False, f"does not hold: it is not signed{whose}"
+    span = f"from {utc_text(statement.start).to(SOURCE)} to {utc_text(statement.end).to(SOURCE)}"
+    what = counted(len(statement.films), "film") if statement.films else "nothing"
+    films = [
+        f"  filmed at {film.entrance} from {utc_text(film.began).to(SOURCE)}"
+        + ("" if film.ended is None else f" to {utc_text(film.ended).to(SOURCE)}")
+        for film in statement.films
+    ]
+    notes = {
+        "  the box was not sure of the time when it made the statement": not statement.clock_trusted,
+        f"signed by {signer.fingerprint}": True,
+        "Compare that with the box's fingerprint, as the home told it: the file cannot prove whose key it is.":
+            public is None,
+    }  # fmt: skip
+    lines = [
+        f"holds: {span} the box filmed {what} at {', '.join(statement.entrances)}",
+        *films,
+        f"  in its log this time is behind entry {statement.after.seq} ({statement.after.hash})",
+        f"  up to and with entry {statement.last.seq} ({statement.last.hash})",
+    ]
     return True, "\n".join([*lines, *(note for note, holds in notes.items() if holds)])
 
 

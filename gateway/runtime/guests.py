@@ -1,5 +1,6 @@
 """Gives and withdraws guests' passes, and plans stays. Pages and the demo use this service; they check the rights."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from gateway.domain.guests.provisioning import (
     free_slot,
 )
 from gateway.domain.visit import events as e
+from gateway.evidence.stay_statement import StayStatement, state_stay
 from gateway.storage import Store
 from gateway.system.clock import Clock
 from gateway.system.i18n import Text, _
@@ -89,6 +91,7 @@ class GuestService:
     post: Callable[[str, e.Event], None]
     update: Callable[[tuple[str, ...]], None]
     _followers: list[Callable[[tuple[Stay, ...]], None]] = field(default_factory=list)
+    _stating: asyncio.Lock = field(default_factory=asyncio.Lock)  # one statement at a time reads the store
 
     def follow_stays(self, follower: Callable[[tuple[Stay, ...]], None]) -> None:
         """Call `follower` with the stays that are not over, now and after each change."""
@@ -186,6 +189,16 @@ class GuestService:
         found = await self.store.guests.end_stay(ident, self.clock.now(), by=by)
         self.publish_stays()
         return found if isinstance(found, PassProblem) else None
+
+    async def state_stay(self, ident: str) -> StayStatement | None:
+        """Return the signed statement of what was filmed in a stay that has begun; None: there is no such stay."""
+        now = self.clock.now()
+        stays = self.store.guests.stays()
+        stay = next((one for one in stays if one.id == ident and not one.is_proposed and one.starts < now.utc), None)
+        if stay is None:
+            return None
+        async with self._stating:
+            return await asyncio.to_thread(state_stay, stay, self.home, now)
 
     async def accept_booking(self, key: str, by: str | None) -> PassProblem | None:
         """Grant the pass and plan the stay that a booking proposes."""

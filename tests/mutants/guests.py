@@ -10,6 +10,7 @@ PASSES = f"{TESTS}domain/guests/test_passes.py"
 PROVISIONING = f"{TESTS}domain/guests/test_provisioning.py"
 RUNTIME = f"{TESTS}runtime/test_guests.py"
 PRIVATE = f"{TESTS}video/test_private.py"
+STATEMENT = f"{TESTS}evidence/test_stay_statement.py"
 
 MUTANTS = (
     Mutant(
@@ -208,5 +209,26 @@ MUTANTS = (
         old='b"\\0".join((what, held.id.encode(), str(held.version).encode()))',
         new='b"\\0".join((what, held.id.encode()))',
         tests=(PASSES, RUNTIME),
+    ),
+    Mutant(
+        name="a statement about a stay forgets a film that was deleted",
+        file="gateway/storage/span_record.py",
+        old="for film in _begun(db, start, end) if (film.visit, film.part) not in stored]",
+        new="for film in _begun(db, start, end) if False]",
+        tests=(STATEMENT,),
+    ),
+    Mutant(
+        name="a statement about a stay forgets a film that still runs",
+        file="gateway/storage/span_record.py",
+        old="HAVING ended IS NULL OR ended > ?",
+        new="HAVING ended > ?",
+        tests=(STATEMENT,),
+    ),
+    Mutant(
+        name="a statement about a stay is believed whoever signed it",
+        file="gateway/cli/owner.py",
+        old="if not statement.is_signed_by(public or signer):",
+        new="if not statement.is_signed_by(signer):",
+        tests=(STATEMENT,),
     ),
 )

@@ -17,6 +17,7 @@ from gateway.domain.guests.bookings import Question, ReadingFailure
 from gateway.domain.guests.passes import Pass, PassProblem, PassState, Stay
 from gateway.domain.guests.provisioning import CodeState, PassCode
 from gateway.domain.pause import PauseRefusal, parse_local_time
+from gateway.evidence.stay_statement import StayStatement
 from gateway.runtime.guests import CODE_STATE_TEXTS, PASS_PROBLEM_TEXTS, PASS_STATE_TEXTS, NewPass
 from gateway.storage.bookings import BookingState
 from gateway.system.i18n import Text, _
@@ -58,11 +59,12 @@ class PassView(Frozen):
 
 
 class StayView(Frozen):
-    """A stay as the host sees it."""
+    """A stay as the host sees it. `has_begun`: the box can state what was filmed in it."""
 
     stay: Stay
     state: Text
-    holds: bool
+    has_begun: bool
+    is_over: bool
 
 
 class BookingView(Frozen):
@@ -87,12 +89,13 @@ class GuestsPage(Page):
         now, zone = self._now, self._services.zone
         local = now.utc.astimezone(zone).strftime("%Y-%m-%dT%H:%M")
         stored = self._store.guests.passes()
+        stays = [self._stay_view(stay) for stay in self._store.guests.stays() if not stay.is_proposed]
         passes = [self._pass_view(held) for held in stored if held.state is not PassState.PROPOSED]
         return self._render_page(
             request, "guests", status=200 if error is None else 422, page=GUESTS_PATH, error=error, link=link,
             entered=dict.fromkeys(_FIELDS, "") | {"from": local, "hours": "00:00-24:00"} | dict(entered or {}),
             passes=sorted(passes, key=lambda one: not one.is_open),
-            stays=[self._stay_view(stay) for stay in self._store.guests.open_stays(now) if not stay.is_proposed],
+            stays=sorted(stays, key=lambda one: one.is_over),
             bookings=[self._booking_view(state) for state in self._store.bookings.open(now)],
             sources=self._store.booking_sources, failures=FAILURE_TEXTS,
             entrances=self._inbox.guests.entrances, days=DAYS, day_names=DAY_NAMES, code_states=CODE_STATE_TEXTS,
@@ -109,9 +112,10 @@ class GuestsPage(Page):
         return PassView(held=held, state=state, used=used, is_open=not is_over, codes=codes)
 
     def _stay_view(self, stay: Stay) -> StayView:
-        holds = stay.starts <= self._now.utc
-        state = _("Holds now: nothing is filmed, and the inside cameras are off") if holds else _("Planned")
-        return StayView(stay=stay, state=state, holds=holds)
+        now = self._now
+        has_begun, is_over = stay.starts < now.utc, now.trusted and stay.ends <= now.utc
+        state = _("Holds now: nothing is filmed, and the inside cameras are off") if has_begun else _("Planned")
+        return StayView(stay=stay, state=_("Over") if is_over else state, has_begun=has_begun, is_over=is_over)
 
     def _booking_view(self, state: BookingState) -> BookingView:
         source = state.booking.source
@@ -212,6 +216,11 @@ class GuestsPage(Page):
             raise Conflict(PASS_PROBLEM_TEXTS[problem])
         raise web.HTTPSeeOther(GUESTS_PATH)
 
+    @get(f"{GUESTS_PATH}/stay/{{stay}}/statement.json", UserRight.SEE_HISTORY)
+    async def _statement(self, request: web.Request, _user: CurrentUser) -> web.Response:
+        """Download the box's signed statement of what was filmed in a stay."""
+        return _download(await self._inbox.guests.state_stay(request.match_info["stay"]))
+
     def _times(self, entered: Mapping[str, str]) -> tuple[datetime, datetime] | None:
         """Return the times of a form in UTC; None: one of them is no local time of the house."""
         zone = self._services.zone
@@ -233,20 +242,34 @@ class GuestPage(Page):
 
     def _facts(self, held: Pass) -> dict[str, Any]:
         guests, now = self._inbox.guests, self._now
+        codes = [one for one in self._store.guests.codes_of(held.id) if one.state is CodeState.PROVEN]
+        return {
+            "held": held, "qr_code": guests.code(held), "page": guests.page(held), "now": now.utc,
+            "entrances": sorted(self._services.entrance_name(name) for name in held.entrances),
+            "stay": self._stay_of(held),
+            "codes": [(one.keypad, one.pin) for one in codes],
+            "days": [DAY_NAMES[day] for day in DAYS if day in held.days], "every_day": held.days == set(DAYS),
+            "filmed": any(map(self._services.is_filmed, held.entrances)),
+        }  # fmt: skip
+
+    def _stay_of(self, held: Pass) -> Stay | None:
+        """Return the stay that holds now at all entrances of a pass: of several the one that ends last."""
+        now = self._now
         stays = [
             stay
             for stay in self._store.guests.open_stays(now)
             if not stay.is_proposed and stay.starts <= now.utc and all(map(stay.holds_at, held.entrances))
         ]
-        codes = [one for one in self._store.guests.codes_of(held.id) if one.state is CodeState.PROVEN]
-        return {
-            "held": held, "qr_code": guests.code(held), "page": guests.page(held), "now": now.utc,
-            "entrances": sorted(self._services.entrance_name(name) for name in held.entrances),
-            "stay": max(stays, key=lambda stay: stay.ends, default=None),
-            "codes": [(one.keypad, one.pin) for one in codes],
-            "days": [DAY_NAMES[day] for day in DAYS if day in held.days], "every_day": held.days == set(DAYS),
-            "filmed": any(map(self._services.is_filmed, held.entrances)),
-        }  # fmt: skip
+        return max(stays, key=lambda stay: stay.ends, default=None)
+
+    @get("/guest/{token}/statement.json")
+    async def _statement(self, request: web.Request) -> web.Response:
+        """Download the box's signed statement of what was filmed in the guest's stay until now."""
+        held = self._inbox.guests.find(request.match_info["token"])
+        stay = None
+        if held is not None and held.state is PassState.GRANTED and not held.is_over(self._now):
+            stay = self._stay_of(held)
+        return _download(None if stay is None else await self._inbox.guests.state_stay(stay.id))
 
     @post("/guest/{token}/leave")
     async def _leave(self, request: web.Request) -> web.Response:
@@ -255,3 +278,11 @@ class GuestPage(Page):
         if held is not None and held.state is PassState.GRANTED:
             await self._inbox.guests.change(held.id, PassState.ENDED, None)
         return self._render_page(request, "guest", held=None, left=True)
+
+
+def _download(statement: StayStatement | None) -> web.Response:
+    """Give a statement as a file. HTTPNotFound: there is no such stay, or it has not begun."""
+    if statement is None:
+        raise web.HTTPNotFound
+    headers = {"Content-Disposition": f'attachment; filename="perron-stay-{statement.stay}.json"'}
+    return web.Response(body=statement.to_json(), content_type="application/json", headers=headers)

@@ -33,6 +33,7 @@ PAGES = {
     "/receptions": (OWNER, HOUSEHOLD),
     "/keepers": (OWNER, HOUSEHOLD),
     "/guests": (OWNER, HOUSEHOLD),
+    "/guests/stay/s1/statement.json": (OWNER, HOUSEHOLD),
     "/cars": (OWNER, HOUSEHOLD),
     "/room": (OWNER, HOUSEHOLD),
     "/household": (OWNER, HOUSEHOLD),

@@ -52,6 +52,7 @@ NO_PAGE_ROUTES = frozenset({
     "/history/{visit}/thumbnail", "/history/{visit}/proof/{file}", "/history/{visit}/proof.zip",
     "/history/{visit}/report.pdf", "/c/{digest}/receipt", "/link/{token}/picture", "/push/picture/{token}",
     "/brands/{brand}/facts.jwt",
+    "/guests/stay/{stay}/statement.json", "/guest/{token}/statement.json",
     "/installation/walk/{entrance}/picture/{number}", "/installation/walk/{entrance}/report.pdf",
     "/installation/walk/{entrance}/report.signed.json",
     "/setup/picture/{token}", "/setup/notice.pdf",
@@ -295,7 +296,9 @@ async def _pages(made: ShellBox, site: ServedSite, new: str) -> Mapping[str, str
         "/history/{visit}": f"/history/{INCIDENT}",
         "/shared/{token}": await _one_time_link(site, f"/history/{INCIDENT}/share", {"days": "7"}, "/shared/"),
         "/take-over/{token}": f"/take-over/{offered.text}",
-        "/guest/{token}": made.reception.guests.page(made.store.guests.passes()[0]),
+        "/guest/{token}": made.reception.guests.page(
+            next(held for held in made.store.guests.passes() if held.proposed_by is None)
+        ),
         "/join/{token}": f"/join/{invited.text}",
         "/link/{token}": f"/link/{stop}",
         "/c/{digest}": f"/c/{DIGEST}",

@@ -15,6 +15,7 @@ from gateway.domain.guests.bookings import Booking, Reading, ReadingFailure, Sou
 from gateway.domain.guests.passes import PassState
 from gateway.domain.guests.provisioning import CodeState
 from gateway.domain.visit import commands as c
+from gateway.evidence.stay_statement import StayStatement
 from gateway.storage.bookings import Proposing
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.gateway.runtime.test_guests import Keypad, granted, guest_home
@@ -109,11 +110,38 @@ async def test_a_stay_shows_in_words_that_it_holds_and_the_guest_reads_that_noth
     assert (await post(site, "/guests/stay", times))[0] == 303
     assert "Holds now: nothing is filmed" in (await shown(site, "/guests"))[1]
     held = await granted(site.box)
-    assert "nothing at all is filmed" in (await shown(site, site.box.reception.guests.page(held)))[1]
+    own = site.box.reception.guests.page(held)
+    assert "nothing at all is filmed" in (await shown(site, own))[1]
     await wait_until(lambda: site.box.front.state.stays)
     (stay,) = site.box.store.guests.stays()
+    for path in (f"/guests/stay/{stay.id}/statement.json", f"{own}/statement.json"):
+        status, text = await shown(site, path)
+        statement = StayStatement.from_json(text.encode())
+        assert (status, statement.stay, statement.films) == (200, stay.id, ())
+        assert statement.is_signed_by(site.box.key.public)
     assert (await post(site, f"/guests/stay/{stay.id}", [("do", "end")]))[0] == 303
-    assert "No stay is planned" in (await shown(site, "/guests"))[1]
+    page = (await shown(site, "/guests"))[1]
+    assert "Over" in page
+    assert "End the stay" not in page
+    assert (await shown(site, f"/guests/stay/{stay.id}/statement.json"))[0] == 200
+    assert (await shown(site, f"{own}/statement.json"))[0] == 404, "no stay holds now"
+
+
+async def test_of_a_stay_that_has_not_begun_or_does_not_exist_nothing_is_stated(site: ServedSite) -> None:
+    times = [("guest", "Anna"), ("from", local(site.box, 24)), ("to", local(site.box, 48))]
+    assert (await post(site, "/guests/stay", times))[0] == 303
+    (stay,) = site.box.store.guests.stays()
+    assert "Signed statement" not in (await shown(site, "/guests"))[1]
+    held = await granted(site.box)
+    own = site.box.reception.guests.page(held)
+    for path in (
+        f"/guests/stay/{stay.id}/statement.json",
+        "/guests/stay/nobody/statement.json",
+        f"{own}/statement.json",
+    ):
+        assert (await shown(site, path))[0] == 404
+    await site.box.reception.guests.change(held.id, PassState.REVOKED, None)
+    assert (await shown(site, f"{own}/statement.json"))[0] == 404
 
 
 async def test_the_host_accepts_a_booking_is_asked_about_it_and_answers(site: ServedSite) -> None:
