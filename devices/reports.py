@@ -386,11 +386,15 @@ class ZoneStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneRequest:
-    """A robot's request to enter a zone. The robot removes it from its state only after it left the zone."""
+    """A robot's request to enter a zone. The robot removes it from its state only after it left the zone.
+
+    A zone's id is its own within its zone set only; `zone_set` None: the request names none.
+    """
 
     id: str
     zone: str
     status: ZoneStatus
+    zone_set: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,7 +152,9 @@ def _requests(value: object) -> tuple[ZoneRequest, ...]:
         if not isinstance(status, str) or status not in _STATUSES:
             raise MalformedPayload("requestStatus is no word of VDA 5050")
         ident, zone = text(request.get("requestId"), "requestId"), text(request.get("zoneId"), "zoneId")
-        found.append(ZoneRequest(id=ident, zone=zone, status=_STATUSES[status]))
+        named = request.get("zoneSetId")
+        zone_set = named if isinstance(named, str) and named else None
+        found.append(ZoneRequest(id=ident, zone=zone, status=_STATUSES[status], zone_set=zone_set))
     return tuple(found)
 
 
@@ -231,11 +233,15 @@ def _state_body(report: RobotReport) -> dict[str, object]:
             "activeEmergencyStop": "MANUAL" if report.emergency_stop else _NOT_STOPPED,
             "fieldViolation": report.field_violation,
         },
-        "zoneRequests": [
-            {"requestId": one.id, "requestType": "ACCESS", "zoneId": one.zone, "requestStatus": one.status.name}
-            for one in report.requests
-        ],
+        "zoneRequests": [_request_body(one) for one in report.requests],
         **loads,
+    }  # fmt: skip
+
+
+def _request_body(request: ZoneRequest) -> dict[str, object]:
+    return {
+        "requestId": request.id, "requestType": "ACCESS", "zoneId": request.zone,
+        "zoneSetId": request.zone_set or "", "requestStatus": request.status.name,
     }  # fmt: skip
 
 

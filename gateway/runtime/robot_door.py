@@ -15,7 +15,7 @@ from datetime import timedelta
 import structlog
 
 from devices import commands as d
-from devices.reports import RobotIdentityReport, RobotReport, ZoneStatus
+from devices.reports import RobotIdentityReport, RobotReport, ZoneRequest, ZoneStatus
 from devices.vendors import VENDORS
 from devices.vendors.vda5050 import serial_of
 from gateway.config.devices import RobotDevice
@@ -93,7 +93,7 @@ class RobotDoor:
         if section is None:
             raise ValueError(f"no robots come in at {actor.state.id}")
         self._actor, self._home, self._publisher, self._clock = actor, home, publisher, clock
-        self._zone_id, self._robots = section.zone, section.devices
+        self._section, self._robots = section, section.devices
         self._keys = operator_keys(home)
         self._zone = Zone()
         self._challenges: dict[str, Challenge] = {}  # robot -> the newest one
@@ -114,12 +114,16 @@ class RobotDoor:
         else:
             if report.loads is not None:  # else it does not say, and what it said last counts
                 self._loads[robot] = _parcels(report.loads)
-            reported = tuple(one for one in report.requests if one.zone == self._zone_id)
+            reported = tuple(one for one in report.requests if self._is_here(one))
             self._zone = robot_zone.observe(self._zone, robot, reported, is_driving=report.mode in DRIVES_BY_ITSELF)
             self._said = {key: said for key, said in self._said.items() if key in self._zone.requests}
             if drives_by_itself(report):  # one that stands still has not just driven out
                 self._report_exit(robot)
         self._wake.set()
+
+    def _is_here(self, request: ZoneRequest) -> bool:
+        """Return whether a request is for the zone of this entrance."""
+        return request.zone == self._section.zone and self._section.zone_set in (None, request.zone_set)
 
     def on_commands(self, commands: tuple[c.Command, ...]) -> None:
         """Take over what the entrance decided: a refused scan refuses the request that caused it."""

@@ -241,4 +241,11 @@ MUTANTS = (
         new="    if claims.yes and claims.picture_sha256 == '':",
         tests=(TOKENS,),
     ),
+    Mutant(
+        name="a zone of that id counts in any zone set",
+        file=DOORS,
+        old="and self._section.zone_set in (None, request.zone_set)",
+        new="and True",
+        tests=(DOOR_TESTS,),
+    ),
 )

@@ -45,7 +45,7 @@ from tests.waiting import wait_until
 
 OPERATOR_KEY, OTHER_OPERATOR_KEY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 ADDRESSES = {"r1": "vda5050/v3/KIT/0001", "r2": "vda5050/v3/KIT/0002", "s1": "vda5050/v3/SNOW/1"}
-ZONE = "door-1"
+ZONE, ZONE_SET = "door-1", "ground-floor"
 _MARKERS, _HEADERS = count(1), count(1)
 Claims = dict[str, Any]
 
@@ -80,7 +80,7 @@ def home_with_robots(folder: Path) -> Home:
     document["supervisors"] = {
         "ines": {"name": "Ines", "operator": "trundle"}, "otto": {"name": "Otto", "operator": "snow"},
     }  # fmt: skip
-    document["entrances"]["front"]["robots"] = {"devices": list(ADDRESSES), "zone": ZONE}
+    document["entrances"]["front"]["robots"] = {"devices": list(ADDRESSES), "zone": ZONE, "zone_set": ZONE_SET}
     return Home.model_validate(document, strict=False)
 
 
@@ -96,7 +96,10 @@ def state_of(address: str, *requests: tuple[str, str], loads: tuple[str, ...] = 
         "safetyState": {"activeEmergencyStop": "NONE", "fieldViolation": False},
         "loads": [{"loadId": load} for load in loads],
         "zoneRequests": [
-            {"requestId": ident, "requestType": "ACCESS", "zoneId": ZONE, "requestStatus": status}
+            {
+                "requestId": ident, "requestType": "ACCESS", "zoneId": ZONE, "zoneSetId": ZONE_SET,
+                "requestStatus": status,
+            }
             for ident, status in requests
         ],
     }  # fmt: skip

@@ -305,6 +305,18 @@ async def test_a_flood_of_states_is_bounded_and_costs_the_honest_robot_nothing(t
         assert there.locks >= 1
 
 
+async def test_a_request_for_another_zone_or_for_that_id_in_another_zone_set_asks_for_nothing(tmp_path: Path) -> None:
+    async with doorway(tmp_path) as there, robots(there, "r1") as (robot,):
+        body = robot.state(("q1", "REQUESTED"))
+        (request,) = body["zoneRequests"]
+        for change in ({"zoneSetId": "first-floor"}, {"zoneSetId": ""}, {"zoneId": "door-2"}):
+            await robot.says(body | {"zoneRequests": [request | change]})
+            await there.settles(robot)
+            assert robot.challenges == [], change
+        await robot.says(body)
+        await wait_until(lambda: robot.challenges)
+
+
 async def test_a_stored_message_of_a_robot_asks_for_nothing_and_frees_nothing(tmp_path: Path) -> None:
     async with doorway(tmp_path) as there, robots(there, "r1") as (robot,), browser(there) as ines:
         await there.settles(robot)
