@@ -8,8 +8,9 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 # Most of a test is waiting; ten fit two cores.
 WORKERS ?= 10
 # A test of a whole house waits for seconds, which ten workers on two busy cores can use up: what failed runs once more,
-# alone. What fails then is a failure.
-ONCE_MORE := echo "What failed runs once more, alone:" && $(BIN)/python -m pytest --last-failed --maxfail 1
+# alone. What fails then is a failure. A worker, because only there a test of a group has the name under which it failed.
+ONCE_MORE := echo "What failed runs once more, alone:" && $(BIN)/python -m pytest -n 1 --dist loadgroup --last-failed \
+	--last-failed-no-failures none --maxfail 1
 # What pytest reads of a test is compiled by two processes, each of which has about half.
 HALF := tests/gateway/hub tests/gateway/web tests/gateway/runtime tests/gateway/storage tests/gateway/evidence
 # Hundreds of processes run the same source: it is compiled once, whatever the shell says.
