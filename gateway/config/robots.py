@@ -17,8 +17,8 @@ class RobotsSection(ConfigSection):
     """Zone: id of the zone around the door, as it is in the robots' map (VDA 5050 zoneId). Its type is `RELEASE`.
     Example: `door-1`."""
     zone_set: Name | None = None
-    """Zone set: id of the zone set in which that zone is (VDA 5050 zoneSetId), for robots that have several. Left out, a
-    zone of that id counts in any of them. Example: `ground-floor`."""
+    """Zone set: id of the zone set in which that zone is (VDA 5050 zoneSetId), for robots that have several. Left out,
+    a zone of that id counts in any of them. Example: `ground-floor`."""
     release_loss: Literal["EVACUATE", "CONTINUE", "STOP"] | None = None
     """Release loss: what a robot does in that zone when its permission ends, as in the robots' map
     (`releaseLossBehavior`): `EVACUATE` or `CONTINUE`. `STOP`, which VDA 5050 has where the map says nothing, leaves a
