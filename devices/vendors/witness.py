@@ -1,6 +1,6 @@
-"""What a vendor has whose devices are witnesses: they report, nothing is sent to them, and nobody simulates them.
+"""The codec of vendors whose devices are witnesses: such a device reports, gets no command, and has no simulator.
 
-Such a vendor's module takes these three functions over as they are.
+The module of such a vendor imports these three functions.
 """
 
 from typing import NoReturn
@@ -11,12 +11,12 @@ from devices.vendors.words import NO_DEVICE_REF, DeviceRef, TopicSuffix
 
 
 def encode_command(command: Command, _device_ref: DeviceRef) -> NoReturn:
-    """Raise ValueError: nothing is sent to a witness."""
+    """Raise ValueError: a witness gets no command."""
     raise ValueError(f"a witness cannot be asked to {type(command).__name__}")
 
 
 def encode_report(report: Report, _device_ref: DeviceRef) -> NoReturn:
-    """Raise ValueError: the simulated house has no such device."""
+    """Raise ValueError: no simulator publishes as a witness."""
     raise ValueError(f"no simulated device says {type(report).__name__} like this")
 
 

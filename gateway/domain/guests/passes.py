@@ -1,6 +1,6 @@
 """Decides on guests' passes: who may come in, where and when, and what their visit is. Pure.
 
-A pass is an errand of its own: nobody rings, nothing is brought, and nothing is filmed. Times are UTC; days and hours
+A pass is a separate kind of errand: nobody rings, the guest brings nothing, and no camera films. Times are UTC; days and hours
 are on the wall clock of the house.
 """
 
