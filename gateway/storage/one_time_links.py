@@ -13,6 +13,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage.database import Database
+from gateway.storage.part import StorePart
 
 
 class OneTimeLink(Frozen):
@@ -124,3 +125,40 @@ class LinkTables(Generic[LinkT, SessionT]):
 
 def _select(kind: type[Frozen], table: str) -> str:
     return f"SELECT {', '.join(one.name for one in fields(kind))} FROM {table}"  # noqa: S608 - the code's own names
+
+
+class LinkStorePart(StorePart, Generic[LinkT, SessionT]):
+    """Links and sessions of one kind of people, as a part of the store. A class below it names the `tables`.
+
+    The methods do what those of `LinkTables` do.
+    """
+
+    tables: LinkTables[LinkT, SessionT]
+
+    async def add_link(self, link: LinkT, now: Now, *, lives: timedelta) -> None:
+        """Store a link, and delete those that are older than `lives`."""
+        await self.write(lambda db: self.tables.add_link(db, link, now, lives=lives))
+
+    def link(self, ident: str) -> LinkT | None:
+        """Return a link that was not used."""
+        return self.tables.link(self.reader(), ident)
+
+    async def redeem_link(self, ident: str, session: SessionT, now: Now, *, most: int) -> bool:
+        """End a link and begin a session; False: the link was used."""
+        return await self.write(lambda db: self.tables.redeem_link(db, ident, session, now, most=most))
+
+    def session(self, ident: str) -> SessionT | None:
+        """Return a session by its id."""
+        return self.tables.session(self.reader(), ident)
+
+    def sessions(self) -> tuple[SessionT, ...]:
+        """Return all sessions, oldest first."""
+        return self.tables.sessions(self.reader())
+
+    def touch_session(self, ident: str, when: datetime) -> None:
+        """Note that a session was used; what a full disk loses here only ends the session earlier."""
+        self.writer.post(lambda db: self.tables.touch_session(db, ident, when))
+
+    async def end_session(self, ident: str, now: Now, *, by: str | None = None) -> bool:
+        """End a session, by an owner or (None) by the person; False: there is none."""
+        return await self.write(lambda db: self.tables.end_session(db, ident, now, by=by))

@@ -1,7 +1,6 @@
 """Stores the browsers of receivers: links that sign one in, once, and sessions."""
 
-from gateway.storage.one_time_links import LinkSession, LinkTables, OneTimeLink
-from gateway.storage.part import StorePart, posts, reads, writes
+from gateway.storage.one_time_links import LinkSession, LinkStorePart, LinkTables, OneTimeLink
 
 
 class ReceiverLink(OneTimeLink):
@@ -18,16 +17,7 @@ class ReceiverSession(LinkSession):
     receiver: str
 
 
-_TABLES = LinkTables("receiver", ReceiverLink, ReceiverSession, entrance="reception")
-
-
-class ReceiverStore(StorePart):
+class ReceiverStore(LinkStorePart[ReceiverLink, ReceiverSession]):
     """Links and sessions of receivers: `Store.receivers`."""
 
-    add_link = writes(_TABLES.add_link)
-    link = reads(_TABLES.link)
-    redeem_link = writes(_TABLES.redeem_link)
-    session = reads(_TABLES.session)
-    sessions = reads(_TABLES.sessions)
-    touch_session = posts(_TABLES.touch_session)  # what a full disk loses here only ends the session earlier
-    end_session = writes(_TABLES.end_session)
+    tables = LinkTables("receiver", ReceiverLink, ReceiverSession, entrance="reception")

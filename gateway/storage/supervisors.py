@@ -1,7 +1,6 @@
 """Stores the browsers of supervisors: links that sign one in, once, and sessions, each with a public key."""
 
-from gateway.storage.one_time_links import LinkSession, LinkTables, OneTimeLink
-from gateway.storage.part import StorePart, posts, reads, writes
+from gateway.storage.one_time_links import LinkSession, LinkStorePart, LinkTables, OneTimeLink
 
 
 class SupervisorLink(OneTimeLink):
@@ -17,16 +16,7 @@ class SupervisorSession(LinkSession):
     sign: str
 
 
-_TABLES = LinkTables("supervisor", SupervisorLink, SupervisorSession, key="sign")
-
-
-class SupervisorStore(StorePart):
+class SupervisorStore(LinkStorePart[SupervisorLink, SupervisorSession]):
     """Links and sessions of supervisors: `Store.supervisors`."""
 
-    add_link = writes(_TABLES.add_link)
-    link = reads(_TABLES.link)
-    redeem_link = writes(_TABLES.redeem_link)
-    session = reads(_TABLES.session)
-    sessions = reads(_TABLES.sessions)
-    touch_session = posts(_TABLES.touch_session)  # what a full disk loses here only ends the session earlier
-    end_session = writes(_TABLES.end_session)
+    tables = LinkTables("supervisor", SupervisorLink, SupervisorSession, key="sign")
