@@ -125,7 +125,9 @@ def _verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
         todo = (
             "Save what GET /v1/deliveries/ID/proof answers, or a guest's statement, as it is; or give a visit's folder."
         )
-        raise Failure(f"{file}: no proof of a retailer's can be read ({why}).", todo) from error
+        raise Failure(
+            f"{file}: neither a retailer's proof nor a guest's statement can be read ({why}).", todo
+        ) from error
     problem = first_problem(evidence)
     signers = sorted({PublicKey.from_text(account.key).fingerprint for account in evidence.accounts})
     if problem is None and public is not None and signers != [public.fingerprint]:

@@ -1,7 +1,7 @@
 """Decides on guests' passes: who may come in, where and when, and what their visit is. Pure.
 
-A pass is a separate kind of errand: nobody rings, the guest brings nothing, and no camera films. Times are UTC; days and hours
-are on the wall clock of the house.
+A pass is a separate kind of errand: nobody rings, the guest brings nothing, and no camera films. Times are UTC; days
+and hours are on the wall clock of the house.
 """
 
 import hmac

@@ -88,7 +88,11 @@ def test_each_tool_of_the_workshop_has_help_with_examples(module: str) -> None:
         (["announce", "delivery.yaml"], ExitCode.INVALID, "holds no private key of cdiscount or la-ferme-du-coin"),
         (["announce", "--new-key", "../../evil"], ExitCode.INVALID, "no key's name"),
         (["verify", "nowhere"], ExitCode.INVALID, "nowhere is not there: nothing was checked"),
-        (["verify", "README.md"], ExitCode.INVALID, "README.md: no proof of a retailer's can be read (not JSON)"),
+        (
+            ["verify", "README.md"],
+            ExitCode.INVALID,
+            "README.md: neither a retailer's proof nor a guest's statement can be read (not JSON)",
+        ),
         (["verify", "docs"], ExitCode.NEGATIVE, "no manifest.json"),
         (
             ["verify", "docs", "--checkpoint", "nowhere.jsonl"],

@@ -65,6 +65,14 @@ async def goes_in(there: Doorway, robot: Robot, request: str = "q1") -> None:
     await wait_until(lambda: there.phase is Phase.INSIDE)
 
 
+async def goes_in_by_a_yes(there: Doorway, robot: Robot, ines: Browser) -> str:
+    """The robot comes, the supervisor says yes, and it goes in; return the visit."""
+    visit = await comes(there, robot)
+    await says_yes(there, ines, visit)
+    await goes_in(there, robot)
+    return visit
+
+
 async def falls_shut(there: Doorway) -> None:
     """The door closes, and time passes in which the box would lock it."""
     moves(there, DoorState.CLOSED)
@@ -224,9 +232,7 @@ async def test_no_yes_counts_but_the_one_for_this_opening_on_this_picture_of_thi
 async def test_a_second_robot_gets_no_lease_of_the_first_and_cannot_end_it(tmp_path: Path) -> None:
     async with doorway(tmp_path) as there, robots(there, "r1", "r2") as (first, second), browser(there) as ines:
         await second.says(second.state(("q1", "GRANTED")))  # it claims a lease that nobody gave
-        visit = await comes(there, first)
-        await says_yes(there, ines, visit)
-        await goes_in(there, first)
+        visit = await goes_in_by_a_yes(there, first, ines)
         for body in (
             second.state(("q1", "GRANTED")),
             second.state(("q1", "REQUESTED"), ("q9", "REQUESTED")),
@@ -249,9 +255,7 @@ async def test_a_second_robot_gets_no_lease_of_the_first_and_cannot_end_it(tmp_p
 
 async def test_a_zone_that_is_released_inside_locks_no_open_door_and_lets_nobody_else_in(tmp_path: Path) -> None:
     async with doorway(tmp_path) as there, robots(there, "r1", "r2") as (liar, other), browser(there) as ines:
-        visit = await comes(there, liar)
-        await says_yes(there, ines, visit)
-        await goes_in(there, liar)
+        visit = await goes_in_by_a_yes(there, liar, ines)
         await liar.says(liar.state(loads=()))  # it stands in the door and says that it left
         await other.says(other.state(("z1", "REQUESTED")))
         await there.settles(other)
@@ -293,9 +297,7 @@ async def test_a_flood_of_states_is_bounded_and_costs_the_honest_robot_nothing(t
             await noisy.says(noisy.state(*many, loads=tuple(f"L{n}" for n in range(60))))
             await noisy.says(b"{" * 3_000)
             await noisy.says(b"x" * 20_000, "perronIdentity")
-        visit = await comes(there, honest)
-        await says_yes(there, ines, visit)
-        await goes_in(there, honest)
+        await goes_in_by_a_yes(there, honest, ines)
         assert len(noisy.challenges) <= 2, "one challenge at a time, whatever is asked"
         assert "GRANTED" not in {grant for _, grant in noisy.grants}
         assert len(noisy.grants) < 100, "some answers a second, of the 4,800 that it asked for"
@@ -321,9 +323,7 @@ async def test_a_stored_message_of_a_robot_asks_for_nothing_and_frees_nothing(tm
     async with doorway(tmp_path) as there, robots(there, "r1") as (robot,), browser(there) as ines:
         await there.settles(robot)
         assert (robot.challenges, robot.last("stored")) == ([], None), "the broker had it before the box came"
-        visit = await comes(there, robot)
-        await says_yes(there, ines, visit)
-        await goes_in(there, robot)
+        await goes_in_by_a_yes(there, robot, ines)
         gone = json.dumps(state_of(robot.address, loads=())).encode()
         there.made.hear("r1", TopicSuffix.STATE, gone, retain=True)
         await falls_shut(there)
@@ -334,9 +334,7 @@ async def test_a_robot_that_a_person_drives_inside_drops_its_request_and_nothing
     tmp_path: Path,
 ) -> None:
     async with doorway(tmp_path) as there, robots(there, "r1") as (robot,), browser(there) as ines:
-        visit = await comes(there, robot)
-        await says_yes(there, ines, visit)
-        await goes_in(there, robot)
+        visit = await goes_in_by_a_yes(there, robot, ines)
         await robot.says(robot.state(loads=(), operatingMode="INTERVENED"))
         await robot.says(robot.state(loads=()))  # it drives by itself again, somewhere
         await wait_until(lambda: AlarmCode.ROBOT_STRANDED in [one.code for one in there.made.commands(RaiseAlarm)])
@@ -352,9 +350,7 @@ async def test_a_robot_that_a_person_drives_inside_drops_its_request_and_nothing
 
 async def test_a_robot_whose_protective_field_is_violated_as_it_leaves_is_out_once_it_drives_on(tmp_path: Path) -> None:
     async with doorway(tmp_path) as there, robots(there, "r1") as (robot,), browser(there) as ines:
-        visit = await comes(there, robot)
-        await says_yes(there, ines, visit)
-        await goes_in(there, robot)
+        await goes_in_by_a_yes(there, robot, ines)
         violated = {"activeEmergencyStop": "NONE", "fieldViolation": True}
         await robot.says(robot.state(loads=(), safetyState=violated))
         await wait_until(lambda: AlarmCode.ROBOT_STRANDED in [one.code for one in there.made.commands(RaiseAlarm)])
@@ -368,9 +364,7 @@ async def test_a_robot_whose_protective_field_is_violated_as_it_leaves_is_out_on
 
 async def test_a_robot_that_stops_because_its_permission_ended_is_stranded_at_once(tmp_path: Path) -> None:
     async with doorway(tmp_path) as there, robots(there, "r1") as (robot,), browser(there) as ines:
-        visit = await comes(there, robot)
-        await says_yes(there, ines, visit)
-        await goes_in(there, robot)
+        visit = await goes_in_by_a_yes(there, robot, ines)
         assert await ines.sends(ines.token(ines.claims(visit, b"", yes=False, picture_sha256=None))) == 200
         await wait_until(lambda: robot.last("q1") == "REVOKED")
         lost = [{"errorType": "RELEASE_LOST", "errorLevel": "CRITICAL"}]
@@ -384,9 +378,7 @@ async def test_a_robot_that_stops_inside_and_swears_that_it_moves_raises_the_ala
     tmp_path: Path,
 ) -> None:
     async with doorway(tmp_path) as there, robots(there, "r1") as (robot,), browser(there) as ines:
-        visit = await comes(there, robot)
-        await says_yes(there, ines, visit)
-        await goes_in(there, robot)
+        await goes_in_by_a_yes(there, robot, ines)
         stopped = {"safetyState": {"activeEmergencyStop": "MANUAL", "fieldViolation": False}}
         for _ in range(5):
             await robot.says(robot.state(("q1", "GRANTED"), loads=(), **stopped))
