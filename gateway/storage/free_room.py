@@ -1,7 +1,7 @@
 """Stores how many items the household says that a place still has room for.
 
-A person counts, because a fridge cannot. What a visit may have brought is taken off by itself, also if nobody saw it
-come in: the number may be too low, never too high, until somebody says it anew.
+A person counts, because a fridge cannot. The store subtracts what a visit may have brought, even if no scan showed it:
+the number may be too low, never too high, until somebody says it again.
 """
 
 from collections.abc import Mapping
