@@ -359,6 +359,7 @@ class MatterProcess:
             finally:
                 self._session, self._is_listed = None, False
                 self._nodes.clear()
+                self._said.clear()  # each endpoint is told anew, also if it was online all the time
                 self._flooding.clear()
                 self._node_rates.clear()
                 self._say_bridge()

@@ -168,6 +168,7 @@ async def test_without_the_server_the_bridge_is_offline_and_it_finds_the_server_
         after = len(one.said)
         await matter.again()
         await one.until_said("bridge", ONLINE, after=after)
+        await one.until_said(LOCK, ONLINE, after=after)
         assert (await one.ask(LOCK)).reports == (LOCKED,)
 
 
