@@ -387,11 +387,7 @@ class App:
             self._receptions[name] = ReceptionActor(
                 name, home=self.home, store=store, clock=self._clock, publisher=self._mqtt, outbox=self._outbox,
                 seal=self._archive.seal_custody, on_change=self._changes.notify, containment=self._contained,
-                on_answer=partial(self._on_reception_answer, name),
             )  # fmt: skip
-
-    def _on_reception_answer(self, reception: str, answer: c.AnswerScan) -> None:
-        self._fallback.on_answer(reception, answer)
 
     def _build_observers(self, store: Store, key: BoxKey, links: bytes) -> None:
         home, clock = self.home, self._clock
@@ -426,9 +422,11 @@ class App:
         )  # fmt: skip
         for name, running in self._entrances.items():
             running.on_commands.append(partial(self._home_assistant.on_decision, name))
-            running.on_commands.append(partial(self._fallback.on_decision, name))
-            running.on_commands.append(partial(self._late_couriers.on_decision, name))
             running.on_change.append(self._changes.notify)
+        places = {name: running.on_commands for name, running in self._entrances.items()}
+        places |= {name: running.on_commands for name, running in self._receptions.items()}
+        for name, followers in places.items():
+            followers += [partial(one.on_decision, name) for one in (self._fallback, self._late_couriers)]
         self._open_pages = (
             None if home.pages is None else partial(self._serve_pages_last, home.pages, store, key, links)
         )

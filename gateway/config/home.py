@@ -443,7 +443,6 @@ class Destination(Frozen):
     collects: bool = False  # whether a courier may take parcels with him
     collects_alone: bool = False  # whether he may do so without bringing one
     robots: bool = False  # robots may come in there
-    asks_household: bool = False  # somebody of the household can give a late courier more time there
 
 
 class Home(ConfigSection):
@@ -528,7 +527,6 @@ class Home(ConfigSection):
                 collects=True,
                 collects_alone=section.holder is Holder.COURIER,
                 robots=section.robots is not None,
-                asks_household=True,
             )
             for id_, section in self.entrances.items()
         }

@@ -67,13 +67,12 @@ class FallbackPlaces:
         self._wake = asyncio.Event()
 
     def on_decision(self, entrance: str, commands: tuple[c.Command, ...]) -> None:
-        """Take the commands of an entrance's decision; examine a refusal whose reason is the entrance."""
+        """Take the commands of a decision at an entrance or a reception; examine a refusal that is due to the place."""
         for command in commands:
             if isinstance(command, c.AnswerScan):
-                self.on_answer(entrance, command)
+                self._on_answer(entrance, command)
 
-    def on_answer(self, entrance: str, answer: c.AnswerScan) -> None:
-        """Take one answer of an entrance or a reception."""
+    def _on_answer(self, entrance: str, answer: c.AnswerScan) -> None:
         is_known = answer.delivery in self._refused or len(self._refused) < MAX_REFUSED
         is_candidate = answer.refusal in FALLBACK_REFUSALS or answer.refusal is Refusal.WRONG_ENTRANCE
         if answer.delivery is not None and is_candidate and is_known and self.home.fallback.order:

@@ -13,27 +13,27 @@ from gateway.system.containment import Containment
 
 MAX_WAITING = 100  # deliveries whose late courier is examined at a time
 
-_LATE = frozenset({Refusal.EXPIRED, Refusal.OUTSIDE_WINDOW})
+LATE_REFUSALS = frozenset({Refusal.EXPIRED, Refusal.OUTSIDE_WINDOW})
 
 log = structlog.get_logger(__name__)
 
 
 class LateCouriers:
-    """The late couriers of all entrances."""
+    """The late couriers of all entrances and receptions."""
 
     def __init__(self, *, store: Store, clock: Clock, outbox: Outbox, containment: Containment) -> None:
         self._store, self._clock, self._outbox, self._containment = store, clock, outbox, containment
-        self._waiting: dict[str, str] = {}  # delivery -> the entrance at which its courier scanned
+        self._waiting: dict[str, str] = {}  # delivery -> the entrance or reception at which its courier scanned
         self._wake = asyncio.Event()
 
     def on_decision(self, entrance: str, commands: tuple[c.Command, ...]) -> None:
-        """Take the commands of an entrance's decision; note the scan of a delivery whose window is over."""
+        """Take the commands of a decision at an entrance or a reception; note a scan after the delivery's window."""
         for command in commands:
-            if not isinstance(command, c.AnswerScan) or command.refusal not in _LATE or command.delivery is None:
-                continue
-            if len(self._waiting) < MAX_WAITING:
-                self._waiting[command.delivery] = entrance
-                self._wake.set()
+            match command:
+                case c.AnswerScan(refusal=refusal, delivery=str(delivery)) if refusal in LATE_REFUSALS:
+                    if len(self._waiting) < MAX_WAITING:
+                        self._waiting[delivery] = entrance
+                        self._wake.set()
 
     async def run(self) -> None:
         """Run until cancelled."""

@@ -102,10 +102,9 @@ class ReceptionActor:
     seal: Callable[[str], None]
     on_change: Callable[[], None]
     containment: Containment
-    on_answer: Callable[[c.AnswerScan], None] = lambda _answer: None
-    """It is called with each refusal of a courier's scan."""
 
     def __post_init__(self) -> None:
+        self.on_commands: list[Callable[[tuple[c.Command, ...]], object]] = []  # called with a courier's refused scan
         section = self.home.receptions[self.id]
         self.section = section
         self._zone = self.store.custodies.zone
@@ -168,11 +167,11 @@ class ReceptionActor:
         if result is None or result.answer is None:
             return CourierAnswer(answer=CustodyAnswer.NO, refusal=Refusal.UNKNOWN_CODE)
         if result.answer.refusal is not None:
-            self.on_answer(
-                c.AnswerScan(
-                    scan=scan, scanner=source, answer=c.ScanAnswer.NO, refusal=result.answer.refusal, delivery=keys[0]
-                )
+            no = c.AnswerScan(
+                scan=scan, scanner=source, answer=c.ScanAnswer.NO, refusal=result.answer.refusal, delivery=keys[0]
             )
+            for call in self.on_commands:
+                call((no,))
         return CourierAnswer(answer=result.answer.answer, refusal=result.answer.refusal)
 
     def refusal_of(self, delivery: VisitDelivery) -> Refusal | None:

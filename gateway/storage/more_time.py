@@ -40,7 +40,7 @@ class AskTimeProblem(StrEnum):
     """Why a question is not put to the household, if no `Refusal` says it: another rule forbids that hour."""
 
     UNKNOWN_DELIVERY = auto()
-    UNKNOWN_ENTRANCE = auto()  # a reception, or an entrance that the house no longer has
+    UNKNOWN_ENTRANCE = auto()  # an entrance or a reception that the house no longer has
     VERSION_TOO_LOW = auto()  # it is about another version than the newest
     TOO_LATE = auto()  # it was used or answered, its window is over for too long, or that has not begun
 

@@ -134,8 +134,7 @@ class OfferProcessor(Frozen):
         row = row_of(db, key)
         if row is None:
             return AskTimeProblem.UNKNOWN_DELIVERY
-        where = self.entrances.get(row.order.entrance)
-        if where is None or not where.asks_household:
+        if row.order.entrance not in self.entrances:
             return AskTimeProblem.UNKNOWN_ENTRANCE
         if message.version != row.order.version:
             return AskTimeProblem.VERSION_TOO_LOW

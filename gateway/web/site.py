@@ -422,10 +422,13 @@ class PagesSite(Page):
     @post("/c/{digest}/more-time")
     async def _ask_for_time(self, request: web.Request) -> web.Response:
         """Put a late courier's question to the household; the page then says what became of it."""
-        delivery = self._delivery(request)
+        digest = request.match_info["digest"]
+        delivery = courier_view.find_delivery(self._services, digest, self._services.clock.now())
+        if delivery is None:
+            raise web.HTTPNotFound
         if courier_view.may_ask_for_time(self._services, delivery.id):
             await self._inbox.ask_time(delivery.id)
-        raise web.HTTPSeeOther(f"/c/{request.match_info['digest']}")
+        raise web.HTTPSeeOther(f"/c/{digest}")
 
     @get("/c/{digest}/receipt")
     async def _receipt(self, request: web.Request) -> web.Response:

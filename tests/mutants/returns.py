@@ -6,6 +6,7 @@ _COLLECTING = "gateway/domain/visit/collecting.py"
 _SCAN = "gateway/domain/visit/scan.py"
 _VISIT = "tests/gateway/domain/visit/test_collecting.py"
 _EPCIS = "tests/gateway/evidence/test_epcis.py"
+_LATE = "tests/gateway/runtime/test_late_couriers.py"
 _MORE_TIME = "tests/gateway/storage/test_more_time.py"
 _OFFERS = "tests/gateway/storage/test_offers_of_version_2.py"
 
@@ -95,5 +96,19 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(
             "tests/gateway/web/test_courier_page.py::test_a_late_courier_asks_on_his_page_and_reads_the_answer_there",
         ),
+    ),
+    Mutant(
+        name="a late courier at a reception asks nobody",
+        file="gateway/runtime/reception.py",
+        old="            for call in self.on_commands:\n",
+        new="            for call in ():\n",
+        tests=(f"{_LATE}::test_at_a_reception_a_late_scan_asks_too_and_after_a_yes_the_receiver_takes_the_parcel",),
+    ),
+    Mutant(
+        name="a brand cannot ask for more time at a reception",
+        file="gateway/storage/offers.py",
+        old="        if row.order.entrance not in self.entrances:\n            return AskTimeProblem",
+        new="        if not self.entrances[row.order.entrance].collects:\n            return AskTimeProblem",
+        tests=(f"{_LATE}::test_the_brand_of_a_parcel_for_a_reception_asks_and_is_answered",),
     ),
 )

@@ -7,8 +7,10 @@ from dataclasses import replace
 from gateway.demo.actors import PromisedDelivery
 from gateway.demo.desk import DemoDesk, open_desk
 from gateway.demo.scenario import EXPECT_NO_VISIT, ScenarioList, ScenarioRun
+from gateway.demo.scenarios.couriers import key_of, wait_for_time_answer
 from gateway.demo.scenarios.homes import DESK, DESK_SCANNER, with_concierge
 from gateway.domain.custody import DeclineReason
+from gateway.domain.delivery.promise import TimeAnswer
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit.commands import Notification
 from gateway.system.i18n import Text, _
@@ -25,10 +27,10 @@ EXPECT_TAKEN = replace(
 
 
 @asynccontextmanager
-async def _desk(play: ScenarioRun) -> AsyncIterator[tuple[DemoDesk, PromisedDelivery]]:
-    """Begin: the concierge is signed in, and a delivery to him is announced."""
+async def _desk(play: ScenarioRun, *, ends_in: float = 3600) -> AsyncIterator[tuple[DemoDesk, PromisedDelivery]]:
+    """Begin: the concierge is signed in, and a delivery to him is announced; its window ends in so many seconds."""
     async with open_desk(play.plan.home, play.narrate) as desk:
-        parcels = await play.retailer.promise(destination=DESK)
+        parcels = await play.retailer.promise(destination=DESK, ends_in=ends_in)
         play.watch.mark_seen()
         await play.courier.does("arrive")
         await play.let_read()
@@ -151,7 +153,27 @@ async def _concierge__nobody(play: ScenarioRun) -> None:
         (code,) = parcels.codes
         await _scan(play, code, "no")
         await play.wait_for_refusal(Refusal.NO_RECEIVER)
-        await play.wait_for_new_scan()
+        await _take(play, desk, code)
+        await _give(play, desk, code)
+
+
+@SCENARIOS.add(
+    _("a late courier at the concierge's: the household gives half an hour with one press, and the parcel is taken"),
+    EXPECT_TAKEN,
+    outcome=Outcome.REFUSED,
+    refusals=(Refusal.EXPIRED,),
+    notifications=(Notification.LATE_COURIER, *EXPECT_TAKEN.notifications),
+    equip=with_concierge,
+)
+async def _concierge__late(play: ScenarioRun) -> None:
+    async with _desk(play, ends_in=3) as (desk, parcels):
+        (code,) = parcels.codes
+        await play.watch.wait_until("the window over", lambda: ("expired", None) in _told(play))
+        await _scan(play, code, "no")
+        await play.wait_for_refusal(Refusal.EXPIRED)
+        await play.wait_for_notification(Notification.LATE_COURIER)
+        await play.owner.send_request("give_time", delivery=key_of(parcels))
+        await wait_for_time_answer(play, TimeAnswer.GIVEN)
         await _take(play, desk, code)
         await _give(play, desk, code)
 

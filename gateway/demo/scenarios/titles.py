@@ -286,6 +286,10 @@ SCENE_TITLES: Mapping[str, SceneTitle] = {
         name=_("Nobody at the desk"),
         watch=_("the courier keeps the parcel until somebody is there"),
     ),
+    "concierge:late": SceneTitle(
+        name=_("Late at the desk"),
+        watch=_("the courier hands the parcel over once the household gives him time"),
+    ),
     "concierge:gateway-killed-while-offered": SceneTitle(
         name=_("Killed at the handover"),
         watch=_("nothing is delivered until the concierge has scanned"),

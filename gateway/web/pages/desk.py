@@ -36,6 +36,7 @@ MAX_NAME_CHARS = 80
 ACTS_PER_SECOND, ACTS_BURST = 2.0, 20.0  # of one receiver's browser
 COURIER_REFUSALS = {
     Refusal.NO_RECEIVER: _("Nobody is here now. Take the parcel with you."),
+    Refusal.EXPIRED: _("The window is over."),
     Refusal.UNKNOWN_CODE: _("This label does not belong to this delivery."),
     Refusal.BUSY: _("Too fast: scan once more."),
 }

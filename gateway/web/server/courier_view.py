@@ -106,7 +106,7 @@ def _courier_step(
                 return CourierStep.QUEUE, None
             return CourierStep.NO if refused else shown, None
         case State.EXPIRED:
-            return _late_step(services, delivery.id, now), None
+            return late_step(services, delivery.id, now), None
         case (
             State.DELIVERED
             | State.PARTLY_DELIVERED
@@ -120,7 +120,7 @@ def _courier_step(
             return CourierStep.OVER, None
 
 
-def _late_step(services: GatewayServices, delivery: str, now: Now) -> CourierStep:
+def late_step(services: GatewayServices, delivery: str, now: Now) -> CourierStep:
     """Return the step once the window is over. A refused question ends the link as late as an unanswered one."""
     more_time = services.store.more_time
     match more_time.answer(delivery, now):
@@ -139,7 +139,7 @@ def may_ask_for_time(services: GatewayServices, delivery: str) -> bool:
     now = services.clock.now()
     result = services.store.deliveries.result(delivery, now)
     is_over = result is not None and result.state is State.EXPIRED
-    return is_over and _late_step(services, delivery, now) is CourierStep.LATE
+    return is_over and late_step(services, delivery, now) is CourierStep.LATE
 
 
 def moved_to(services: GatewayServices, delivery: VisitDelivery) -> str | None:
@@ -188,7 +188,6 @@ def courier_facts(services: GatewayServices, digest: str, viewer: Viewer) -> Map
         raise KeyError(digest)
     state, now = services.entrance_state(delivery.entrance)
     step, timer = _courier_step(services, state, delivery, now)
-    answer = services.store.more_time.answer(delivery.id, now)
     missing = None  # the code for which the door still waits: the page shows that one
     if step is CourierStep.OTHER and state.pending_scan is not None:
         missing = CodeKind.COURIER if state.pending_scan.kind is CodeKind.PARCEL else CodeKind.PARCEL
@@ -207,7 +206,6 @@ def courier_facts(services: GatewayServices, digest: str, viewer: Viewer) -> Map
         "lies": where_returns_lie(services, delivery.id) if step in INSIDE_STEPS else "",
         "digest": digest,
         "moved_to": moved_to(services, delivery),
-        "was_unanswered": step is CourierStep.LATE and answer is TimeAnswer.UNANSWERED,
-        "given": answer is TimeAnswer.GIVEN and step in {CourierStep.SHOW, CourierStep.OTHER, CourierStep.NO},
+        "time_answer": services.store.more_time.answer(delivery.id, now),
         "has_receipt": step is CourierStep.DONE and signed_receipt(services, delivery.id) is not None,
     }

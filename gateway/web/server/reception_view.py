@@ -19,7 +19,7 @@ from gateway.runtime.notifications.texts import DECLINE_TEXTS
 from gateway.storage.custodies import StoredCustody
 from gateway.system.i18n import Text
 from gateway.web.server.context import GatewayServices, Viewer
-from gateway.web.server.courier_view import find_delivery, moved_to
+from gateway.web.server.courier_view import find_delivery, late_step, moved_to
 
 DONE_SHOWN = timedelta(days=2)  # for so long the pages still show what was declined, handed over or confirmed
 OPEN_STAGES = (CustodyStage.OFFERED, CustodyStage.RECEIVED)
@@ -118,6 +118,9 @@ class CourierDeskStep(StrEnum):
     GIVE = auto()  # to the receiver
     DECLINED = auto()
     DONE = auto()
+    LATE = auto()  # these three as `CourierStep`
+    ASKED = auto()
+    REFUSED = auto()
     OVER = auto()
 
 
@@ -132,8 +135,13 @@ def handing_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> Ma
     result = services.store.deliveries.result(delivery.id, now)
     state = None if result is None else result.state
     left = len(delivery.parcels) - sum(stage in TAKEN for stage in stages)
+    step = _courier_step(stages, state, early=now.utc < delivery.start, left=left)
+    if step is CourierDeskStep.OVER and state is State.EXPIRED:
+        step = CourierDeskStep(late_step(services, delivery.id, now))
     return {
-        "step": _courier_step(stages, state, early=now.utc < delivery.start, left=left).value,
+        "step": step.value,
+        "digest": digest,
+        "time_answer": services.store.more_time.answer(delivery.id, now),
         "delivery": delivery,
         "place": services.entrance_name(delivery.entrance),
         "left": left,

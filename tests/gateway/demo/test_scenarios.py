@@ -27,7 +27,7 @@ gateway-killed:after-publish gateway-killed:after-acknowledgement gateway-killed
 brand-refused
 disk-full-inside clock-stepped-back window-ends-inside approval-silent not-ready forced-door safe-mode cancelled
 cancelled-before-offer guarded guarded:broker-paused paused lock-now code-collision part-delivered label-by-camera
-garage concierge concierge:declined concierge:gateway-killed concierge:nobody
+garage concierge concierge:declined concierge:gateway-killed concierge:nobody concierge:late
 flat flat:neighbour-follows flat:street-wedged locker locker:occupied locker:full locker:lid-does-not-catch
 flat:gateway-killed flat:gateway-killed-at-the-flat locker:gateway-killed key-safe:gateway-killed key-safe
 key-safe:key-late key-safe:key-out key-safe:stranger garage:home-assistant-cover fallback fallback:gateway-killed

@@ -46,7 +46,7 @@ class FallbackBox:
         )  # fmt: skip
         for name, running in self.box.entrances.items():
             running.on_commands.append(partial(self.places.on_decision, name))
-        desk.desk.on_answer = partial(self.places.on_answer, DESK)
+        desk.desk.on_commands.append(partial(self.places.on_decision, DESK))
 
     def _on_moved(self, deliveries: tuple[str, ...]) -> None:
         self.moved.append(deliveries)

@@ -243,6 +243,28 @@ async def test_what_a_receiver_took_is_in_the_history_with_who_had_it_and_its_re
             assert answer.status == 404
 
 
+@pytest.mark.parametrize(("gives", "word"), [(True, "scan"), (False, "refused")])
+async def test_a_late_courier_at_a_reception_asks_on_his_page_and_reads_the_answer_there(
+    desk: DeskBox, word: str, *, gives: bool
+) -> None:
+    await desk.announce(id="d2", parcels=(OTHER_PARCEL,), courier_sha256=DIGEST)
+    page, box = f"/c/{DIGEST}", desk.box
+    async with serve_site(box) as site, ClientSession(site.address) as courier:
+        async with courier.post(f"{page}/more-time") as answer:
+            assert answer.status == 200
+        assert box.store.more_time.answer("shop.d2", box.clock.now()) is None, "the window is not over"
+        await desk.passes(4500)
+        shown = await text_of(courier, page)
+        assert 'data-turn="late"' in shown
+        assert "Ask for half an hour more" in shown
+        async with courier.post(f"{page}/more-time") as answer:
+            assert 'data-turn="asked"' in await answer.text()
+        await (box.reception.give_time if gives else box.reception.refuse_time)("shop.d2", "p-anna")
+        shown = await text_of(courier, page)
+        assert f'data-turn="{word}"' in shown
+        assert ("The household gives you time until" in shown) == gives
+
+
 async def text_of(client: ClientSession, path: str) -> str:
     async with client.get(path, headers={"Accept-Language": "en"}) as answer:
         assert answer.status == 200
