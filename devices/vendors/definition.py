@@ -95,6 +95,8 @@ class KeypadFacts:
 
     chooses_slot: bool = False
     """The keypad numbers its codes itself: `SetCode` has no slot, and the code is found by its name."""
+    reports_names: bool = False
+    """The keypad reports the name under which it stored a code. If not, nothing tells whose code lies in a slot."""
     keeps_times: bool = False
     """The keypad itself refuses a code before `starts` and after `ends`, and reports both. If not, the gateway sets the
     code at its start and clears it at its end."""
@@ -102,8 +104,8 @@ class KeypadFacts:
     """Seconds by which a keypad may take these times to be earlier or later, because it does not say in which time zone
     it reads them. The gateway widens them by so much, and ends the code itself at its end."""
     answers_needed: int = 1
-    """How many answers in turn, each to a query of its own, prove what a slot contains: more than one where a bridge
-    may publish what it remembers instead of what the lock answered."""
+    """How many answers in turn, each to a query of its own, say what a slot contains: more than one where a bridge may
+    publish what it remembers instead of what the lock answered. There a code counts as gone only after it was seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

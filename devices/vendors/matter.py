@@ -579,7 +579,7 @@ DEFINITION = Definition(
     settings=settings,
     topics=topics,
     battery=(TopicSuffix.BATTERY,),
-    keypad=KeypadFacts(keeps_times=True, times_off_s=matter_keypad.TIMES_OFF_S),
+    keypad=KeypadFacts(reports_names=True, keeps_times=True, times_off_s=matter_keypad.TIMES_OFF_S),
     address="its node and endpoint",
     carrier=_carrier,
     problem=_problem,

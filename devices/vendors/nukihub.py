@@ -408,5 +408,5 @@ DEFINITION = Definition(
     topics=topics,
     battery=(TopicSuffix.EVENT, TopicSuffix.BATTERY),
     problem=_problem,
-    keypad=KeypadFacts(chooses_slot=True, keeps_times=True, times_off_s=TIMES_OFF_S),
+    keypad=KeypadFacts(chooses_slot=True, reports_names=True, keeps_times=True, times_off_s=TIMES_OFF_S),
 )

@@ -52,5 +52,5 @@ DEFINITION = Definition(
     encode_answer=own_words.answer,
     battery=(TopicSuffix.STATE,),
     problem=_problem,
-    keypad=KeypadFacts(keeps_times=True),
+    keypad=KeypadFacts(reports_names=True, keeps_times=True),
 )

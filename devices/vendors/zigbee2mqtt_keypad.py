@@ -2,8 +2,8 @@
 
 The keypad takes {"pin_code": {"user": 21, "user_enabled": true, "pin_code": "…"}} on the lock's `set`, and null as the
 PIN clears it. {"pin_code": {"user": 21}} on `get` reads one slot; the answer is {"users": {"21": {"status":
-"enabled"}}}, of which only the status is read, never a PIN. As Zigbee2MQTT repeats `users` in each publication, one
-answer might be what it remembers; so two answers in turn prove a slot (`KeypadFacts.answers_needed`). No names, no
+"enabled"}}}, of which only the status is read, never a PIN. As Zigbee2MQTT repeats `users` in each publication, an
+answer might be what it remembers: `KeypadFacts.answers_needed` says what follows. No names, no
 times: the gateway sets a code at its start and clears it at its end.
 
 From zigbee-herdsman-converters: `pincode_lock`, `lock_pin_code_response`, `lockUserStatus`.

@@ -393,8 +393,8 @@ class KeypadDevice(DeviceSection[Literal["keypad"]]):
     address: Address = ""
     """Address: what the vendor calls the lock. `perron` needs none. Example: `zigbee2mqtt/Front door`."""
     slots: tuple[int, int] = (20, 29)
-    """Slots: the first and the last place of the keypad's memory that guests' codes may take, at most 50 of them. No
-    other code may lie there. A Nuki lock numbers its codes itself: leave it out."""
+    """Slots: the first and the last place of the keypad's memory that guests' codes may take, at most 50 of them. Keep
+    them free of other codes: a slot that is taken is left out. A Nuki lock numbers its codes itself: leave it out."""
 
     @property
     def first_slot(self) -> int | None:

@@ -91,6 +91,7 @@ class GuestService:
     post: Callable[[str, e.Event], None]
     update: Callable[[tuple[str, ...]], None]
     _followers: list[Callable[[tuple[Stay, ...]], None]] = field(default_factory=list)
+    _giving: asyncio.Lock = field(default_factory=asyncio.Lock)  # two codes never take one slot
     _stating: asyncio.Lock = field(default_factory=asyncio.Lock)  # one statement at a time reads the store
 
     def follow_stays(self, follower: Callable[[tuple[Stay, ...]], None]) -> None:
@@ -135,6 +136,10 @@ class GuestService:
 
     async def _want_codes(self, held: Pass) -> None:
         """Store a code for each keypad of the pass's entrances; the keypad gets it when its time comes."""
+        async with self._giving:
+            await self._want_codes_in_turn(held)
+
+    async def _want_codes_in_turn(self, held: Pass) -> None:
         live = self.store.guests.live_codes()
         keypads = {pad for name in held.entrances for pad in self._keypads(name)}
         for keypad in sorted(keypads):

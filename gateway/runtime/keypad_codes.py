@@ -19,14 +19,25 @@ from devices.vendors.words import TopicSuffix
 from gateway.config.devices import KeypadDevice
 from gateway.config.home import Home
 from gateway.config.topics import device_topic
-from gateway.domain.frozen import Frozen
-from gateway.domain.guests.provisioning import CodeState, Do, PassCode, Progress, advance, code_times, on_report
+from gateway.domain.frozen import Frozen, replace
+from gateway.domain.guests.provisioning import (
+    CodeState,
+    Do,
+    PassCode,
+    Progress,
+    advance,
+    code_times,
+    free_slot,
+    next_progress,
+    on_report,
+)
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.conditions.stray_code import StrayCodeReported
 from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import Publisher
+from gateway.runtime.guests import new_pin
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.storage import Store, StoreFailed
 from gateway.system.clock import Clock
@@ -73,6 +84,7 @@ class KeypadCodes:
             for keypad in self.devices
         }
         self._progress: dict[str, tuple[CodeState, Progress]] = {}
+        self._occupied: dict[str, set[int]] = {}  # keypad -> slots in which another code lies
         self._session: int | None = None
         self._queries = 0
         self._asked: dict[str, _Query] = {}  # keypad -> its newest query that was not answered
@@ -149,7 +161,7 @@ class KeypadCodes:
     async def _advance(self, code: PassCode, facts: KeypadFacts, report: r.CodesReport | None, now: Now) -> None:
         known, progress = self._progress.get(code.id, (code.state, Progress()))
         if known is not code.state:  # it was revoked meanwhile
-            progress = Progress()
+            progress = next_progress(known, progress)
         before = code
         if report is not None:
             code, progress = on_report(code, progress, facts, report)
@@ -158,8 +170,12 @@ class KeypadCodes:
             code, further, do = advance(code, progress, facts, now)
             is_busy = do is Do.QUERY and self._is_asked_for_another(code, now)
             progress, do = (progress, None) if is_busy else (further, do)
+        if do is Do.MOVE:
+            moved = self._moved(code)
+            code, progress = moved, progress if moved == code else Progress()
         if code != before:
-            alarm = self._entrances[code.keypad][:1] if do is Do.ALARM else ()
+            # An installer may have taken the keypad from its entrance: whichever is first tells the host then
+            alarm = (self._entrances[code.keypad] or tuple(self.home.entrances))[:1] if do is Do.ALARM else ()
             saved = await self.store.guests.save_code_at(code, now, before=before, alarm_at=alarm)
             if not saved.is_stored:
                 return  # it was revoked while others were stored: the next look takes it as it is now
@@ -168,8 +184,23 @@ class KeypadCodes:
                 self.outbox.notify_of_delivery(command, alarm[0], now, message=saved.message, delivery=None)
             self.on_change()
         self._progress[code.id] = (code.state, progress)
-        if do is not None and do is not Do.ALARM:
+        if do is not None:
             self._perform(code, facts, do)
+
+    def _moved(self, code: PassCode) -> PassCode:
+        """Return a code with another slot, because somebody else's code lies in its own; as it is if all are taken."""
+        occupied = self._occupied.setdefault(code.keypad, set())
+        if code.number is not None:
+            occupied.add(code.number)
+        live = (one.number for one in self.store.guests.live_codes() if one.keypad == code.keypad)
+        taken = occupied.union(number for number in live if number is not None)
+        number = free_slot(self.devices[code.keypad].slots, frozenset(taken))
+        log.warning("slot_taken", keypad=code.keypad, slot=code.number, moved_to=number,
+                    todo="keep `slots` free of other codes")  # fmt: skip
+        if number is None:
+            occupied.clear()  # one of them may be free by the next time
+            return code
+        return replace(code, number=number)
 
     def _is_asked_for_another(self, code: PassCode, now: Now) -> bool:
         """Return whether the keypad still has to answer about another code: one query at a time."""
@@ -183,10 +214,10 @@ class KeypadCodes:
         if asked is not None and asked.code == code.id:
             del self._asked[code.keypad]  # its answer would be older than the order
         match do:
-            case Do.SET:
+            case Do.SET | Do.REPLACE:
+                pin = code.pin if do is Do.SET else new_pin()
                 self._send(
-                    code.keypad,
-                    d.SetCode(id=ident, pin=code.pin, name=code.name, slot=number, starts=starts, ends=ends),
+                    code.keypad, d.SetCode(id=ident, pin=pin, name=code.name, slot=number, starts=starts, ends=ends)
                 )
             case Do.CLEAR if code.number is not None:
                 self._send(code.keypad, d.ClearCode(id=ident, slot=code.number))

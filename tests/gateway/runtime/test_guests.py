@@ -1,5 +1,6 @@
 """Passes and stays on a real store and in front of a real entrance: granted, scanned, withdrawn, and never filmed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -254,13 +255,14 @@ async def test_a_code_is_given_and_withdrawn_by_read_back_and_its_pin_is_forgott
     held = await granted(pad.made)
     (code,) = pad.made.store.guests.live_codes()
     await pad.step()
+    await pad.step()
     assert (pad.state(), set(pad.stored)) == (CodeState.SET, {20})
     await pad.step()
     await pad.step()
     assert pad.state() is CodeState.PROVEN
     assert pad.posted == [False]
     await pad.made.reception.guests.change(held.id, PassState.REVOKED, "anna")
-    for _ in range(4):
+    for _ in range(5):
         await pad.step()
     assert (pad.state(), pad.stored) == (CodeState.WITHDRAWN, {})
     (gone,) = pad.made.store.guests.codes_of(held.id)
@@ -269,13 +271,14 @@ async def test_a_code_is_given_and_withdrawn_by_read_back_and_its_pin_is_forgott
 
 async def test_a_pass_that_is_withdrawn_without_trusted_time_leaves_the_keypad_at_once(pad: Keypad) -> None:
     held = await granted(pad.made)
-    for _ in range(3):
+    for _ in range(4):
         await pad.step()
     read = pad.made.clock.now
     pad.made.clock.now = lambda: replace(read(), trusted=False)  # type: ignore[method-assign]  # its clock is not set
     await pad.made.reception.guests.change(held.id, PassState.REVOKED, "anna")
-    await pad.step()
-    assert pad.stored == {}, "the order to delete leaves at the next look"
+    for _ in range(2):
+        await pad.step()
+    assert pad.stored == {}, "the order to delete leaves as soon as the keypad has said whose code it is"
     for _ in range(2):
         await pad.step()
     assert pad.state() is CodeState.WITHDRAWN
@@ -283,10 +286,11 @@ async def test_a_pass_that_is_withdrawn_without_trusted_time_leaves_the_keypad_a
 
 async def test_an_answer_of_before_the_withdrawal_proves_nothing_about_it(pad: Keypad) -> None:
     held = await granted(pad.made)
-    await pad.step()
+    for _ in range(2):
+        await pad.step()
     pad.is_deaf = True
     await pad.step()  # asked whether it has the code, and answers late
-    pad.answers(CodesReport(codes=(), is_complete=True), b"1:1")  # not yet: the order to store it is on its way
+    pad.answers(CodesReport(codes=(), is_complete=True), b"1:2")  # not yet: the order to store it is on its way
     await pad.made.reception.guests.change(held.id, PassState.REVOKED, "anna")
     await pad.step()
     assert pad.state() is CodeState.WITHDRAWING
@@ -294,7 +298,8 @@ async def test_an_answer_of_before_the_withdrawal_proves_nothing_about_it(pad: K
 
 async def test_a_withdrawal_while_the_box_stores_an_answer_is_not_undone(pad: Keypad) -> None:
     held = await granted(pad.made)
-    await pad.step()
+    for _ in range(2):
+        await pad.step()
     (before,) = pad.made.store.guests.live_codes()
     await pad.made.reception.guests.change(held.id, PassState.REVOKED, "anna")
     proven = replace(before, state=CodeState.PROVEN)
@@ -326,29 +331,66 @@ async def test_a_keypad_that_keeps_the_code_is_an_alarm_and_closes_the_entrance_
 
 async def test_an_old_an_unasked_and_a_foreign_answer_prove_nothing(pad: Keypad) -> None:
     await granted(pad.made)
-    await pad.step()
+    for _ in range(2):
+        await pad.step()
     there = CodesReport(codes=tuple(pad.stored.values()), is_complete=True)
-    pad.answers(there, b"1:1")  # nobody asked yet
+    pad.answers(there, b"1:2")  # nobody asked yet
     pad.is_deaf = True
     await pad.step(1)
-    pad.answers(there, b"1:1", retain=True)
+    pad.answers(there, b"1:2", retain=True)
     pad.answers(there, b"1:99")
     await pad.step(1)
     assert pad.state() is CodeState.SET
-    pad.answers(there, b"1:1")
+    pad.answers(there, b"1:2")
     await pad.step(1)
     assert pad.state() is CodeState.PROVEN
 
 
 async def test_a_failed_query_is_void(pad: Keypad) -> None:
     await granted(pad.made)
-    await pad.step()
+    for _ in range(2):
+        await pad.step()
     pad.is_deaf = True
     await pad.step(1)
     pad.answers(ErrorReport(id="x", failure=OperationError.TIMEOUT), None)
-    pad.answers(CodesReport(codes=tuple(pad.stored.values()), is_complete=True), b"1:1")
+    pad.answers(CodesReport(codes=tuple(pad.stored.values()), is_complete=True), b"1:2")
     await pad.step(1)
     assert pad.state() is CodeState.SET
+
+
+async def test_a_code_of_the_household_in_a_guest_s_slot_stays_there_when_a_pass_comes_and_when_it_goes(
+    pad: Keypad,
+) -> None:
+    theirs = pad.stored[20] = KeypadCode(slot=20, status=CodeStatus.ENABLED, name="Claire")
+    held = await granted(pad.made)
+    for _ in range(7):
+        await pad.step()
+    assert (pad.state(), pad.stored[20], set(pad.stored)) == (CodeState.PROVEN, theirs, {20, 21})
+    await pad.made.reception.guests.change(held.id, PassState.REVOKED, "anna")
+    for _ in range(7):
+        await pad.step()
+    assert (pad.state(), pad.stored) == (CodeState.WITHDRAWN, {20: theirs})
+
+
+async def test_two_passes_that_are_granted_at_the_same_moment_take_two_slots(pad: Keypad) -> None:
+    await asyncio.gather(granted(pad.made), granted(pad.made))
+    assert sorted(code.number or 0 for code in pad.made.store.guests.live_codes()) == [20, 21]
+
+
+async def test_a_code_that_is_left_at_a_keypad_of_no_entrance_any_more_is_an_alarm_too(pad: Keypad) -> None:
+    await granted(pad.made)
+    for _ in range(4):
+        await pad.step()
+    assert pad.state() is CodeState.PROVEN
+    pad.codes.home = guest_home(pad.made.home.storage.folder.parent)
+    pad.codes.__post_init__()
+    pad.codes.on_connected(SESSION)
+    pad.keeps = True
+    (held,) = pad.made.store.guests.passes()
+    await pad.made.reception.guests.change(held.id, PassState.REVOKED, "anna")
+    await pad.step(901)
+    bodies = [stored.body for stored in pad.made.store.messages.unsent()]
+    assert sum(b"code_still_valid" in body for body in bodies) == 1
 
 
 async def test_a_keypad_without_a_free_slot_gets_no_further_code(pad: Keypad) -> None:
