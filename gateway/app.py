@@ -408,7 +408,7 @@ class App:
             home, store=store, publisher=self._mqtt, outbox=self._outbox, clock=clock, post=self._post,
             on_change=self._changes.notify, containment=self._contained,
         )  # fmt: skip
-        self._bookings = BookingReader(home, store, clock, self._changes.notify, containment=self._contained)
+        self._bookings = BookingReader(home, store, clock, self._outbox, self._changes.notify, self._contained)
         self._fallback = FallbackPlaces(
             home, store=store, clock=clock, publisher=self._mqtt, outbox=self._outbox, entrances=self._entrances,
             receptions=self._receptions, on_moved=self._on_parcels_changed, containment=self._contained,

@@ -53,6 +53,7 @@ LOG_TEXTS: Mapping[str, str] = {
     "keypad_full": "{keypad} has no place left for the code of a guest",
     "bookings_not_read": "the bookings of {source} were not read ({why}); nothing changes",
     "bookings_not_stored": "the bookings of {source} could not be stored",
+    "bookings_not_told": "{source} had {most} messages about bookings today: what is new stands on the page Guests",
     "bookings_reader_not_started": "the program that reads bookings could not be started",
     "deadlines_not_stored": "{reception}: times that have passed could not be stored",
     "scan_not_stored": "{reception}: a scan could not be stored",

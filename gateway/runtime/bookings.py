@@ -18,38 +18,56 @@ from gateway.config.bookings import AnyBookingSource, IcsSource
 from gateway.config.home import Home
 from gateway.domain.frozen import replace
 from gateway.domain.guests.bookings import ReadingFailure, SourceStatus
-from gateway.protocol.booking_reader import ANSWER_ADAPTER, MAX_ANSWER_BYTES, ReadSource, SourceAnswer, SourceFailed
+from gateway.domain.visit.commands import NotifyOwner
+from gateway.protocol.booking_reader import (
+    ANSWER_ADAPTER,
+    MAX_ANSWER_BYTES,
+    ReadSource,
+    SourceAnswer,
+    SourceFailed,
+    SourceRead,
+)
+from gateway.runtime.notifications.outbox import Outbox
 from gateway.storage import Store, StoreFailed
-from gateway.storage.bookings import Proposing
+from gateway.storage.bookings import BOOKING_NOTIFICATIONS, Proposing
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 from gateway.system.regular_file import read_text
+from gateway.system.token_bucket import TokenBucket
 
 log = structlog.get_logger(__name__)
 
 POLL_INTERVAL_S = 5.0  # seconds between two looks at which source is due
 FIRST_READING_S = 10.0  # seconds after the begin of the gateway: the doors come first
 READING_TIMEOUT_S = 90.0  # seconds for one reading, after which its process is killed
+MAX_MESSAGES_PER_DAY = 10  # to the host, of one source: what it says more often stands on the page Guests only
 READER_COMMAND = (sys.executable, "-m", "gateway.integrations.bookings")
 
 
 @dataclass(eq=False, repr=False)
 class BookingReader:
-    """Reads every source of the house in its interval. `on_change` is called after each reading."""
+    """Reads every source of the house in its interval, and tells the host what is new.
+
+    `on_change` is called after each reading.
+    """
 
     home: Home
     store: Store
     clock: Clock
+    outbox: Outbox
     on_change: Callable[[], None]
+    containment: Containment = field(default_factory=Containment)
     _: KW_ONLY
     command: Sequence[str] = READER_COMMAND
-    containment: Containment = field(default_factory=Containment)
 
     def __post_init__(self) -> None:
         self._statuses = self.store.booking_sources
         self._statuses.update(dict.fromkeys(self.home.bookings, SourceStatus()))
         begin = self.clock.now().mono + FIRST_READING_S
         self._due = dict.fromkeys(self.home.bookings, begin)  # monotonic
+        self._messages = {
+            id_: TokenBucket(MAX_MESSAGES_PER_DAY / 86400.0, MAX_MESSAGES_PER_DAY) for id_ in self.home.bookings
+        }
 
     async def run(self) -> None:
         """Read what is due, one source after the other, until cancelled."""
@@ -72,16 +90,29 @@ class BookingReader:
             log.warning("bookings_not_read", source=id_, why=answer.why.value)
             self._statuses[id_] = replace(self._statuses[id_], why=answer.why, failed_since=since)
         else:
-            how = Proposing(
-                source=id_, entrances=frozenset(source.entrances or self.home.guest_entrances), stays=source.stays
-            )
             try:
-                await self.store.bookings.take_reading(how, answer.reading(), self.clock.now())
+                await self._take(id_, source, answer)
             except StoreFailed as failure:
                 log.error("bookings_not_stored", source=id_, why=str(failure))
                 return
             self._statuses[id_] = SourceStatus(read_at=now.utc)
         self.on_change()
+
+    async def _take(self, id_: str, source: AnyBookingSource, answer: SourceRead) -> None:
+        """Store a good reading with its messages, and send these. Raises `StoreFailed`."""
+        now, limit = self.clock.now(), self._messages[id_]
+        first = next(iter(self.home.entrances), None)
+        is_told = limit.has(now.mono, len(BOOKING_NOTIFICATIONS))
+        if not is_told:
+            log.warning("bookings_not_told", source=id_, most=MAX_MESSAGES_PER_DAY)
+        how = Proposing(
+            source=id_, entrances=frozenset(source.entrances or self.home.guest_entrances), stays=source.stays,
+            tell_at=first if is_told else None,
+        )  # fmt: skip
+        for message in await self.store.bookings.take_reading(how, answer.reading(), now):
+            limit.take(now.mono)
+            command = NotifyOwner(notification=message.about, detail=message.detail)
+            self.outbox.notify_of_delivery(command, how.tell_at or "", now, message=message.number, delivery=None)
 
     async def _ask(self, id_: str, source: AnyBookingSource) -> SourceAnswer:
         try:

@@ -12,6 +12,7 @@ from datetime import datetime
 from gateway.domain.frozen import Frozen, replace
 from gateway.domain.guests.bookings import (
     MAX_BOOKINGS,
+    BookingNotice,
     KnownBooking,
     Question,
     Reading,
@@ -20,20 +21,34 @@ from gateway.domain.guests.bookings import (
 )
 from gateway.domain.guests.passes import Pass, PassProblem, PassState, Stay, pass_code_digest, period_problem
 from gateway.domain.now import Now
-from gateway.storage import guests
+from gateway.domain.visit.commands import Notification
+from gateway.storage import guests, outbox
 from gateway.storage.database import Database, record_of
 from gateway.storage.part import StorePart, reads, writes
 
 MAX_KNOWN = 2 * MAX_BOOKINGS  # bookings of one source that are not over; a source that invents more is not followed
+BOOKING_NOTIFICATIONS = (Notification.BOOKING_PROPOSED, Notification.BOOKING_CHANGED, Notification.BOOKING_GONE)
 MAX_NEW = 20  # new bookings of one reading, so that the log grows slowly; the next reading brings the rest
 
 
 class Proposing(Frozen):
-    """What a new booking of one source proposes: a pass for these entrances (none: no pass), and a stay."""
+    """What a new booking of one source proposes: a pass for these entrances (none: no pass), and a stay.
+
+    `tell_at`: the entrance that the messages to the host name as theirs; None: none is sent.
+    """
 
     source: str
     entrances: frozenset[str]
     stays: bool
+    tell_at: str | None = None
+
+
+class BookingMessage(Frozen):
+    """A message to the host that was queued with a reading, and its number in the store."""
+
+    about: Notification
+    detail: str
+    number: int
 
 
 class BookingState(Frozen):
@@ -51,19 +66,46 @@ class BookingState(Frozen):
         return is_pass or (self.stay is not None and self.stay.is_proposed)
 
 
-def take_reading(db: Database, how: Proposing, reading: Reading, now: Now) -> None:
-    """Store a good reading of a source. Nothing is read without trusted time."""
+def take_reading(db: Database, how: Proposing, reading: Reading, now: Now) -> tuple[BookingMessage, ...]:
+    """Store a good reading of a source, and the messages about what is new in it, each once; return these.
+
+    Nothing is read without trusted time.
+    """
     known = _known(db, "WHERE source = ?", (how.source,))
-    before = {booking.key for booking in known}
+    before = {booking.key: booking for booking in known}
+    news: dict[Notification, list[KnownBooking]] = {about: [] for about in BOOKING_NOTIFICATIONS}
+    changed = list[str]()
     room = min(MAX_NEW, MAX_KNOWN - sum(booking.ends > now.utc for booking in known))
     for booking in reconcile(how.source, known, reading, now.utc):
         if booking.key in before:
             _save(db, booking)
             _move_proposals(db, booking)
+            changed.append(booking.key)
         elif room > 0:
             room -= 1
             if _propose(db, how, booking, now):
                 db.insert("booking", **vars(booking))
+                news[Notification.BOOKING_PROPOSED].append(booking)
+    for state in open_bookings(db, now) if changed else ():
+        about = _news_of(before[state.booking.key], state) if state.booking.key in changed else None
+        if about is not None:
+            news[about].append(state.booking)
+    return tuple(_tell(db, how.tell_at, about, told, now) for about, told in news.items() if told and how.tell_at)
+
+
+def _news_of(before: KnownBooking, state: BookingState) -> Notification | None:
+    """Return what a reading changed about a booking that the host neither declined nor withdrew; None: nothing."""
+    booking = state.booking
+    if state.question is Question.GONE:
+        return Notification.BOOKING_GONE if before.missing < booking.missing else None
+    has_moved = (before.starts, before.ends) != (booking.starts, booking.ends)
+    return Notification.BOOKING_CHANGED if has_moved and (state.is_proposed or state.question is not None) else None
+
+
+def _tell(db: Database, entrance: str, about: Notification, told: Sequence[KnownBooking], now: Now) -> BookingMessage:
+    detail = BookingNotice.of(told).detail
+    number = outbox.notify_owner(db, entrance, about, now, detail=detail)
+    return BookingMessage(about=about, detail=detail, number=number)
 
 
 def _propose(db: Database, how: Proposing, booking: KnownBooking, now: Now) -> bool:

@@ -59,6 +59,12 @@ def hours_text(hours: str) -> Text:
     return _("between {start} and {end}", start=start, end=end)
 
 
+def local_period_text(start: datetime, end: datetime) -> Text:
+    """Return the time from one moment to another, both in the house's time and without a zone."""
+    start_text, end_text = (_("{day}, {time}", day=day_text(at.date()), time=f"{at:%H:%M}") for at in (start, end))
+    return pgettext("two days or moments", "{start} to {end}", start=start_text, end=end_text)
+
+
 def window_text(start: datetime, end: datetime, zone: ZoneInfo, *, today: date | None = None) -> Text:
     """Return a window: hours of a day, whole days, or from one moment to another."""
     start, end = start.astimezone(zone), end.astimezone(zone)

@@ -97,7 +97,7 @@ def reader(
         authority=seam.authority,
     )  # fmt: skip
     home = made.home.model_copy(update={"bookings": {"seam": source}})
-    return BookingReader(home, store=made.store, clock=made.clock, on_change=lambda: None)
+    return BookingReader(home, store=made.store, clock=made.clock, outbox=made.office, on_change=lambda: None)
 
 
 async def test_access_codes_of_a_lock_at_seam_propose_passes(seam: SeamProxy, tmp_path: Path) -> None:

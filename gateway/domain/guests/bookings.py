@@ -4,10 +4,11 @@ A source proposes passes and stays, and asks the host. It never grants, ends or 
 gone or broken, and not by an entry that vanished.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from hashlib import sha256
+from typing import Self
 
 from gateway.domain.frozen import Frozen, replace
 
@@ -75,6 +76,37 @@ class Question(StrEnum):
     MOVED = auto()  # its dates are others than those that the host accepted
 
 
+class BookingNotice(Frozen):
+    """What a message tells the host of a reading: its source, the soonest booking, and how many more it is about.
+
+    It names no guest: a message goes to several phones and to the broker.
+    """
+
+    source: str
+    starts: datetime
+    ends: datetime
+    more: int = 0
+
+    @classmethod
+    def of(cls, bookings: Sequence[KnownBooking]) -> Self:
+        """Return the notice about some bookings of one source, at least one."""
+        first = min(bookings, key=lambda one: (one.starts, one.key))
+        return cls(source=first.source, starts=first.starts, ends=first.ends, more=len(bookings) - 1)
+
+    @property
+    def detail(self) -> str:
+        """The notice as the detail of a message."""
+        return f"{self.source} {self.starts.isoformat()} {self.ends.isoformat()} {self.more}"
+
+    @classmethod
+    def parse(cls, detail: str) -> Self:
+        """Return the notice of a stored message. ValueError: it is none."""
+        source, starts, ends, more = detail.split(" ")
+        return cls(
+            source=source, starts=datetime.fromisoformat(starts), ends=datetime.fromisoformat(ends), more=int(more)
+        )
+
+
 def booking_key(source: str, uid: str) -> str:
     """Return the key of a booking: the source's id and a digest, because a uid from outside has any length."""
     return f"{source}:{sha256(uid.encode(errors='replace')).hexdigest()[:24]}"
@@ -90,7 +122,7 @@ def reconcile(source: str, known: Iterable[KnownBooking], reading: Reading, at: 
             found[key] = KnownBooking(key=key, source=source, guest=entry.guest, starts=entry.starts, ends=entry.ends)
     changed = [_seen(before.get(key), booking) for key, booking in found.items()]
     gone = (booking for key, booking in before.items() if key not in found) if reading.is_whole else ()
-    changed += [replace(booking, missing=booking.missing + 1) for booking in gone if booking.missing < MISSING_READINGS]
+    changed += [_missed(booking) for booking in gone if booking.missing < MISSING_READINGS]
     return tuple(booking for booking in changed if booking != before.get(booking.key))
 
 
@@ -99,6 +131,12 @@ def _seen(before: KnownBooking | None, found: KnownBooking) -> KnownBooking:
     if before is None or before.missing or (before.starts, before.ends) != (found.starts, found.ends):
         return found
     return replace(before, guest=found.guest)
+
+
+def _missed(booking: KnownBooking) -> KnownBooking:
+    """Return a booking that one more good reading lacked; an answer about its dates says nothing about that."""
+    missing = booking.missing + 1
+    return replace(booking, missing=missing, is_answered=booking.is_answered and missing < MISSING_READINGS)
 
 
 def open_question(booking: KnownBooking, accepted: tuple[datetime, datetime] | None) -> Question | None:

@@ -49,6 +49,9 @@ class Notification(StrEnum):
     ADMITTED = auto()  # the box let somebody of the household's own in: nobody rings
     LATE_COURIER = auto()  # no entrance sends it: a courier is late, and asks for more time
     MOVED = auto()  # no entrance sends it: the house moved a delivery to another place
+    BOOKING_PROPOSED = auto()  # no entrance sends it, as the next two: a source of guests' bookings has a new one
+    BOOKING_CHANGED = auto()
+    BOOKING_GONE = auto()  # the source does not list it any more
 
 
 class AlarmCode(StrEnum):

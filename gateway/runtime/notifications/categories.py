@@ -16,6 +16,7 @@ class MessageCategory(StrEnum):
     DELIVERY = auto()
     READINESS = auto()
     REQUEST = auto()
+    BOOKING = auto()
     UPKEEP = auto()
 
 
@@ -25,6 +26,9 @@ CATEGORY_TEXTS: Mapping[MessageCategory, tuple[Text, Text]] = MappingProxyType({
     MessageCategory.DELIVERY: (_("Deliveries"), _("Delivered and locked again, not opened, moved to another place.")),
     MessageCategory.READINESS: (_("Before a delivery"), _("The entrance is not ready, and ready again.")),
     MessageCategory.REQUEST: (_("Requests of brands"), _("A brand asks to be let in, or has a new key.")),
+    MessageCategory.BOOKING: (
+        _("Bookings of guests"), _("A calendar proposes a booking, changes it, or does not list it any more."),
+    ),
     MessageCategory.UPKEEP: (_("Upkeep"), _("A battery runs out, something was set aside.")),
 })  # fmt: skip
 """The name of each category, and examples of what is in it."""
@@ -58,6 +62,9 @@ _CATEGORIES: Mapping[Notification, MessageCategory] = MappingProxyType({
     Notification.ADMITTED: MessageCategory.DELIVERY,
     Notification.LATE_COURIER: MessageCategory.DOORBELL,
     Notification.MOVED: MessageCategory.DELIVERY,
+    Notification.BOOKING_PROPOSED: MessageCategory.BOOKING,
+    Notification.BOOKING_CHANGED: MessageCategory.BOOKING,
+    Notification.BOOKING_GONE: MessageCategory.BOOKING,
 })  # fmt: skip
 
 

@@ -11,10 +11,12 @@ from gateway.config.device_names import device_labels
 from gateway.config.home import Home
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.own_parcel import OWN_BRAND, approval_limit_s
+from gateway.domain.guests.bookings import BookingNotice
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.runtime.notifications.texts import NAMING_HOLDER, ComposedMessage, message_facts
 from gateway.storage import Store
+from gateway.storage.bookings import BOOKING_NOTIFICATIONS
 from gateway.storage.models import StoredMessage as Stored
 
 _COMMAND: TypeAdapter[c.OwnerMessage] = TypeAdapter(c.OwnerMessage)
@@ -55,6 +57,7 @@ class MessageComposer:
                 "detail": self._person_name(entrance, about, command.detail),
                 "until": self._key_due(entrance, now) if about is c.Notification.KEY_TAKEN and now.trusted else None,
                 **self._closure_facts(entrance, command.closure),
+                **self._booking_facts(about, command.detail),
             }
         facts = message_facts(now.utc, self._zone, trusted=now.trusted, **known)
         return ComposedMessage(
@@ -69,6 +72,15 @@ class MessageComposer:
         kind = kinds.get(closure)
         is_only_one = kind is not None and [*kinds.values()].count(kind) == 1
         return {"closure": closure, "closure_kind": kind, "closure_is_only_one": "yes" if is_only_one else None}
+
+    def _booking_facts(self, about: c.Notification | c.AlarmCode, detail: str) -> dict[str, str | None]:
+        """Return the source and the times of the booking that a message is about, and how many more there are."""
+        if about not in BOOKING_NOTIFICATIONS:
+            return {}
+        notice = BookingNotice.parse(detail)
+        starts, ends = (at.astimezone(self._zone).strftime("%Y-%m-%dT%H:%M") for at in (notice.starts, notice.ends))
+        more = str(notice.more) if notice.more else None
+        return {"detail": notice.source, "starts": starts, "ends": ends, "more": more}
 
     def _person_name(self, entrance: str, about: c.Notification | c.AlarmCode, detail: str) -> str:
         """Return the name of a reception's receiver or of a keeper instead of the id, and other details unchanged."""

@@ -13,8 +13,9 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.runtime.notifications.closure_texts import closure_in_words, closure_text
+from gateway.storage.bookings import BOOKING_NOTIFICATIONS
 from gateway.storage.brands import OWN_BRAND_NAME
-from gateway.system.dates import hours_text
+from gateway.system.dates import hours_text, local_period_text
 from gateway.system.i18n import Fact, Language, Text, _, in_language
 from gateway.system.text import without_links
 
@@ -71,6 +72,17 @@ NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
     Notification.NO_RECEIVER: _("{who} came[ for {brand}], and nobody was on duty at the reception[ ({entrance})]"),
     Notification.ADMITTED: _("{who} was let in by a pass[ ({entrance})]"),
     Notification.LATE_COURIER: _("{who} is late[ ({entrance})][ for {brand}]. Give half an hour more?"),
+    Notification.BOOKING_PROPOSED: _(
+        "New booking[ from {detail}][: {period}][, and {more} more]. Accept or decline it on the page Guests"
+    ),
+    Notification.BOOKING_CHANGED: _(
+        "Other dates for a booking[ from {detail}][: {period}][, and for {more} more]. What you accepted holds as it "
+        "is: decide on the page Guests"
+    ),
+    Notification.BOOKING_GONE: _(
+        "A booking is not listed any more[ by {detail}][: {period}][, and {more} more]. Nothing ends by itself: decide "
+        "on the page Guests"
+    ),
     Notification.MOVED: _("The parcel[ from {brand}] goes to another place[: {entrance}][, because: {detail}]"),
 })  # fmt: skip
 
@@ -263,10 +275,10 @@ _NAMING_DEVICE = frozenset(
 )
 """The alarms whose detail is the id of a device."""
 
-_NAMING_PERSON = NAMING_HOLDER | {
-    Notification.PASSWORD_RESET, Notification.PARCEL_RECEIVED, Notification.PARCEL_HANDED_OVER,
+_NAMING = NAMING_HOLDER | {
+    Notification.PASSWORD_RESET, Notification.PARCEL_RECEIVED, Notification.PARCEL_HANDED_OVER, *BOOKING_NOTIFICATIONS,
 }  # fmt: skip
-"""The notifications whose detail is a person's name."""
+"""The notifications whose detail is a name: of a person, or of a source of bookings."""
 
 _COURIER_TEXT: Text = _("A courier")
 _BRAND_TEXT: Text = _("A brand")
@@ -301,9 +313,10 @@ def message_facts(at: datetime, zone: tzinfo, *, trusted: bool, **facts: str | N
     """Return the known facts of a message as text, and the time of its event in the house's `zone`.
 
     `facts`: carrier, brand, entrance, place, hours, seconds (until something happens), until (when a key has to be
-    back), own_parcel (it is the household's own, whose name depends on the reader's language), `closure` with its kind
-    (`closure_in_words`), and `detail`: a device, a place, a person, a number, or codes that become text (a
-    `Refusal`'s, or missing conditions). `trusted`: the box is sure of the time.
+    back), starts and ends (of a booking, in the house's time without a zone), more (of them), own_parcel (it is the
+    household's own, whose name depends on the reader's language), `closure` with its kind (`closure_in_words`), and
+    `detail`: a device, a place, a person, a source of bookings, a number, or codes that become text (a `Refusal`'s, or
+    missing conditions). `trusted`: the box is sure of the time.
     """
     known = {**facts, ("time" if trusted else "uncertain_time"): at.astimezone(zone).strftime("%H:%M")}
     return {name: fact for name, fact in known.items() if fact}
@@ -337,6 +350,13 @@ def _time_text(facts: Mapping[str, str], language: Language) -> str:
     return facts.get("time") or _UNTRUSTED_TIME_TEXT.to(language, time=facts.get("uncertain_time", ""))
 
 
+def _period_text(facts: Mapping[str, str], language: Language) -> str:
+    if "starts" not in facts or "ends" not in facts:
+        return ""
+    starts, ends = (datetime.fromisoformat(facts[name]) for name in ("starts", "ends"))
+    return local_period_text(starts, ends).to(language)
+
+
 def _sentence(
     about: Notification | AlarmCode, facts: Mapping[str, str], language: Language, devices: Mapping[str, str]
 ) -> str:
@@ -351,6 +371,8 @@ def _sentence(
         "asker": names["brand"] or _BRAND_TEXT.to(language),
         "hours": hours_text(facts["hours"]).to(language) if "hours" in facts else "",
         "seconds": facts.get("seconds", ""),
+        "period": _period_text(facts, language),
+        "more": facts.get("more", ""),
         "time": _time_text(facts, language),
         "detail": _detail_text(about, facts.get("detail", ""), language, devices),
         "closure": closure_in_words(facts, language),
@@ -382,7 +404,7 @@ def log_message(message: ComposedMessage, language: Language) -> None:
 def _detail_text(
     about: Notification | AlarmCode, detail: str, language: Language, devices: Mapping[str, str]
 ) -> str:  # fmt: skip
-    if detail in set(Refusal) and about not in _NAMING_PERSON and about is not Notification.NOT_READY:
+    if detail in set(Refusal) and about not in _NAMING and about is not Notification.NOT_READY:
         return REFUSAL_TEXTS[Refusal(detail)].to(language)
     if about is Notification.BATTERY_SOON:
         return battery_text(detail, language, devices)

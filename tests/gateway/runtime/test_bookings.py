@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
@@ -16,14 +17,16 @@ from gateway.domain.frozen import replace
 from gateway.domain.guests.bookings import Booking, Question, Reading, ReadingFailure
 from gateway.domain.guests.passes import PassProblem, PassState
 from gateway.domain.guests.provisioning import CodeState
-from gateway.protocol.booking_reader import MAX_ANSWER_BYTES
-from gateway.runtime.bookings import BookingReader, run_reader
+from gateway.domain.visit.commands import Notification
+from gateway.protocol.booking_reader import MAX_ANSWER_BYTES, SourceRead
+from gateway.runtime.bookings import MAX_MESSAGES_PER_DAY, BookingReader, run_reader
+from gateway.runtime.notifications.composer import MessageComposer
 from gateway.storage.bookings import MAX_KNOWN, MAX_NEW, BookingState, Proposing
 from tests.calendarserver import CalendarServer, calendar_server
 from tests.gateway.runtime.test_guests import PAD, guest_home
 from tests.shell.box import ShellBox, box
 
-HOW = Proposing(source="airbnb", entrances=frozenset({"front"}), stays=True)
+HOW = Proposing(source="airbnb", entrances=frozenset({"front"}), stays=True, tell_at="front")
 EMPTY = Reading(bookings=())
 
 
@@ -38,9 +41,10 @@ def booked(made: ShellBox, *, days: float = 2, nights: float = 3, uid: str = "a"
     return Booking(uid=uid, guest=guest, starts=starts, ends=starts + timedelta(days=nights))
 
 
-async def take(made: ShellBox, *bookings: Booking, is_whole: bool = True) -> None:
+async def take(made: ShellBox, *bookings: Booking, is_whole: bool = True) -> list[Notification]:
+    """What the host is told of this reading."""
     reading = Reading(bookings=bookings, is_whole=is_whole)
-    await made.store.bookings.take_reading(HOW, reading, made.clock.now())
+    return [one.about for one in await made.store.bookings.take_reading(HOW, reading, made.clock.now())]
 
 
 def only(made: ShellBox) -> BookingState:
@@ -161,6 +165,84 @@ async def test_bookings_that_are_over_are_forgotten_with_the_rest(made: ShellBox
     assert made.store.bookings.reader().value(int, "SELECT count(*) FROM booking") == 0
 
 
+# ---- what the host is told -------------------------------------------------------------------------------------------
+
+
+def told(made: ShellBox) -> list[str]:
+    """The texts of the stored messages, as a phone gets them after a restart too, oldest first."""
+    composer = MessageComposer(made.home, made.store)
+    stored = made.store.messages.after(0, at_most=100)[::-1]
+    composed = [composer.recompose(one, made.clock.now()) for one in stored]
+    return [one.words("en") for one in composed if one is not None]
+
+
+async def test_the_host_is_told_once_of_a_booking_of_its_other_dates_and_that_it_is_gone(made: ShellBox) -> None:
+    first, second = booked(made, guest="Anna Schmidt"), booked(made, days=9, uid="b", guest="Bert Meyer")
+    moved = replace(first, ends=first.ends + timedelta(days=1))
+    for reading, heard in (
+        ((first, second), [Notification.BOOKING_PROPOSED]),
+        ((first, second), []),
+        ((moved, second), [Notification.BOOKING_CHANGED]),
+        ((moved, second), []),
+        ((moved,), []),
+        ((moved,), [Notification.BOOKING_GONE]),
+        ((moved,), []),
+    ):
+        assert await take(made, *reading) == heard, reading
+    texts = told(made)
+    assert [text.partition(":")[0] for text in texts] == [
+        "New booking from airbnb", "Other dates for a booking from airbnb",
+        "A booking is not listed any more by airbnb",
+    ]  # fmt: skip
+    assert "and 1 more" in texts[0]
+    assert not any("Anna" in text or "Bert" in text for text in texts), "a message names no guest"
+    local = first.starts.astimezone(ZoneInfo(made.home.timezone))
+    assert f"{local:%H:%M}" in texts[0]
+    assert len(made.store.messages.unsent()) == len(texts), "they wait for phones and broker after a restart too"
+
+
+async def test_a_booking_that_the_host_accepted_is_told_only_if_it_is_a_question(made: ShellBox) -> None:
+    booking = booked(made)
+    longer = replace(booking, ends=booking.ends + timedelta(days=2))
+    await take(made, booking)
+    key = only(made).booking.key
+    await made.reception.guests.accept_booking(key, "anna")
+    assert await take(made, longer) == [Notification.BOOKING_CHANGED]
+    assert await take(made, booking) == [], "as it was accepted"
+    assert await take(made, longer) == [Notification.BOOKING_CHANGED]
+    assert await made.reception.guests.keep_booking(key) is None
+    assert [await take(made), await take(made)] == [[], [Notification.BOOKING_GONE]], "another question"
+    assert await made.reception.guests.keep_booking(key) is None
+    assert await take(made) == []
+
+
+async def test_the_host_hears_nothing_more_of_a_booking_that_he_declined(made: ShellBox) -> None:
+    booking = booked(made)
+    await take(made, booking)
+    await made.reception.guests.withdraw_booking(only(made).booking.key, "anna")
+    assert await take(made, replace(booking, ends=booking.ends + timedelta(days=2))) == []
+    assert [await take(made), await take(made)] == [[], []]
+
+
+async def test_a_calendar_that_changes_all_the_time_sends_ten_messages_a_day_and_no_more(
+    made: ShellBox, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.ics"
+    home = made.home.model_copy(update={"bookings": {"airbnb": IcsSource(kind="ics", file=file)}})
+    program = "import pathlib, sys; print(pathlib.Path(sys.argv[1]).read_text())"
+    command = (sys.executable, "-I", "-S", "-c", program, str(file))
+    reader = BookingReader(
+        home, made.store, made.clock, made.office, on_change=lambda: None, command=command
+    )  # fmt: skip
+    booking = booked(made)
+    for n in range(MAX_MESSAGES_PER_DAY + 3):
+        booking = replace(booking, ends=booking.ends + timedelta(days=1 if n % 2 else -1))
+        file.write_text(SourceRead.of(Reading(bookings=(booking,))).model_dump_json())
+        await reader.read("airbnb")
+    assert MAX_MESSAGES_PER_DAY - 3 <= len(told(made)) <= MAX_MESSAGES_PER_DAY
+    assert only(made).booking.ends == booking.ends, "the page has the last dates all the same"
+
+
 # ---- the process that reads -----------------------------------------------------------------------------------------
 
 
@@ -192,7 +274,7 @@ async def test_a_calendar_on_a_server_is_read_by_a_process_and_proposed(
     statuses = made.store.booking_sources
     reader = BookingReader(
         home_with(made.home, server, tmp_path), store=made.store, clock=made.clock,
-        on_change=lambda: changed.append(None),
+        outbox=made.office, on_change=lambda: changed.append(None),
     )  # fmt: skip
     server.texts["/1.ics"] = calendar(made.clock.now().utc + timedelta(days=2))
     await reader.read("airbnb")
@@ -230,7 +312,9 @@ async def test_a_process_that_dies_lies_or_hangs_is_a_failed_reading(
     if "sleep" in program:
         assert await run_reader(command, b"", timeout_s=0.3) == b""
         return
-    reader = BookingReader(home, store=made.store, clock=made.clock, on_change=lambda: None, command=command)
+    reader = BookingReader(
+        home, store=made.store, clock=made.clock, outbox=made.office, on_change=lambda: None, command=command
+    )
     await reader.read("airbnb")
     assert made.store.booking_sources["airbnb"].why is ReadingFailure.CRASHED
     assert made.store.bookings.open(made.clock.now()) == ()
@@ -241,7 +325,9 @@ async def test_a_program_that_cannot_be_started_or_a_file_that_cannot_be_read_is
 ) -> None:
     missing = IcsSource(kind="ics", address_file=tmp_path / "none")
     home = made.home.model_copy(update={"bookings": {"airbnb": missing}})
-    reader = BookingReader(home, store=made.store, clock=made.clock, on_change=lambda: None, command=("/no/program",))
+    reader = BookingReader(
+        home, store=made.store, clock=made.clock, outbox=made.office, on_change=lambda: None, command=("/no/program",)
+    )
     await reader.read("airbnb")
     (tmp_path / "none").write_text("https://calendars.example/1.ics")
     first = made.store.booking_sources["airbnb"].why
@@ -254,7 +340,7 @@ async def test_nothing_is_read_without_trusted_time(made: ShellBox, server: Cale
     read = made.clock.now
     made.clock.now = lambda: replace(read(), trusted=False)  # type: ignore[method-assign]  # its clock is not set
     home = home_with(made.home, server, tmp_path)
-    reader = BookingReader(home, store=made.store, clock=made.clock, on_change=lambda: None)
+    reader = BookingReader(home, store=made.store, clock=made.clock, outbox=made.office, on_change=lambda: None)
     await reader.read("airbnb")
     assert server.asked == []
 
@@ -264,7 +350,7 @@ async def test_every_source_is_read_in_its_interval(made: ShellBox, tmp_path: Pa
     file.write_bytes(b"")
     sources = {name: IcsSource(kind="ics", file=file) for name in ("one", "two")}
     home, asked = made.home.model_copy(update={"bookings": sources}), list[str]()
-    reader = BookingReader(home, store=made.store, clock=made.clock, on_change=lambda: None)
+    reader = BookingReader(home, store=made.store, clock=made.clock, outbox=made.office, on_change=lambda: None)
 
     async def note(id_: str) -> None:
         asked.append(id_)

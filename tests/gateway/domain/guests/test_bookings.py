@@ -10,6 +10,7 @@ from gateway.domain.frozen import replace
 from gateway.domain.guests.bookings import (
     MISSING_READINGS,
     Booking,
+    BookingNotice,
     KnownBooking,
     Question,
     Reading,
@@ -72,6 +73,21 @@ def test_other_dates_are_a_question_once_the_host_accepted_and_an_answer_holds_u
     assert take((answered,), Reading(bookings=(moved,))) == (answered,)
     (again,) = take((answered,), Reading(bookings=(replace(moved, ends=moved.ends + timedelta(days=1)),)))
     assert open_question(again, (A.starts, A.ends)) is Question.MOVED
+
+
+def test_an_answer_about_dates_is_none_about_a_booking_that_is_gone() -> None:
+    (known,) = take((), Reading(bookings=(A,)))
+    (known,) = take((known,), Reading(bookings=(replace(A, ends=A.ends + timedelta(days=1)),)))
+    (known,) = take((replace(known, is_answered=True),), EMPTY)
+    assert open_question(known, (A.starts, A.ends)) is None
+    (known,) = take((known,), EMPTY)
+    assert open_question(known, (A.starts, A.ends)) is Question.GONE
+
+
+def test_a_notice_is_about_the_soonest_booking_and_counts_the_others() -> None:
+    notice = BookingNotice.of(take((), Reading(bookings=(B, A))))
+    assert notice == BookingNotice(source="cal", starts=A.starts, ends=A.ends, more=1)
+    assert BookingNotice.parse(notice.detail) == notice
 
 
 def test_a_past_entry_that_a_calendar_drops_is_no_question() -> None:

@@ -35,6 +35,9 @@ OF_OTHERS = {
     Notification.MOVED,
     Notification.LATE_COURIER,
     Notification.ADMITTED,
+    Notification.BOOKING_PROPOSED,
+    Notification.BOOKING_CHANGED,
+    Notification.BOOKING_GONE,
     AlarmCode.KEPT_TOO_LONG,
     AlarmCode.CODE_STILL_VALID,
 }
