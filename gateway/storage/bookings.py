@@ -4,6 +4,7 @@ A reading adds proposals, moves proposals that nobody accepted, and counts what 
 host accepted.
 """
 
+import json
 import secrets
 import sqlite3
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from gateway.domain.frozen import Frozen, replace
 from gateway.domain.guests.bookings import (
     MAX_BOOKINGS,
     BookingNotice,
+    Calendar,
     KnownBooking,
     Question,
     Reading,
@@ -34,13 +36,15 @@ MAX_NEW = 20  # new bookings of one reading, so that the log grows slowly; the n
 class Proposing(Frozen):
     """What a new booking of one source proposes: a pass for these entrances (none: no pass), and a stay.
 
-    `tell_at`: the entrance that the messages to the host name as theirs; None: none is sent.
+    `tell_at`: the entrance that the messages to the host name as theirs; None: none is sent. `is_calendar`: the host
+    added the source on the page, and nothing is stored of it once he has removed it.
     """
 
     source: str
     entrances: frozenset[str]
     stays: bool
     tell_at: str | None = None
+    is_calendar: bool = False
 
 
 class BookingMessage(Frozen):
@@ -71,6 +75,8 @@ def take_reading(db: Database, how: Proposing, reading: Reading, now: Now) -> tu
 
     Nothing is read without trusted time.
     """
+    if how.is_calendar and not db.exists("SELECT 1 FROM calendar WHERE id = ?", (how.source,)):
+        return ()
     known = _known(db, "WHERE source = ?", (how.source,))
     before = {booking.key: booking for booking in known}
     news: dict[Notification, list[KnownBooking]] = {about: [] for about in BOOKING_NOTIFICATIONS}
@@ -188,6 +194,48 @@ def move_booking(db: Database, key: str, now: Now, *, by: str | None) -> Booking
     return found
 
 
+def calendars(db: Database) -> tuple[Calendar, ...]:
+    """Return the calendars that the host added on the page, by id."""
+    rows = db.execute("SELECT id, address, arrival, departure, entrances FROM calendar ORDER BY id").fetchall()
+    return tuple(
+        Calendar(id=id_, address=address, arrival=arrival, departure=departure, entrances=frozenset(json.loads(names)))
+        for id_, address, arrival, departure, names in rows
+    )
+
+
+def add_calendar(db: Database, new: Calendar, how: Proposing, reading: Reading, now: Now, *, by: str | None) -> bool:  # noqa: PLR0913 - what is added, what it brought, and who adds it
+    """Store a calendar with its first reading; False: one of this id is there. The log does not get its address."""
+    columns = {**vars(new), "entrances": json.dumps(sorted(new.entrances)), "added": now.utc, "by": by}
+    if not db.insert("calendar", or_="IGNORE", **columns):
+        return False
+    db.log("calendar_added", now.utc, {"calendar": new.id}, by=by)
+    take_reading(db, how, reading, now)
+    return True
+
+
+def remove_calendar(db: Database, ident: str, now: Now, *, by: str | None) -> bool:
+    """Remove a calendar, with what it proposed and nobody accepted; False: there is none.
+
+    What the host accepted stays, and so does what he declined: a calendar that is added again does not propose it.
+    """
+    if not db.execute("DELETE FROM calendar WHERE id = ?", (ident,)).rowcount:
+        return False
+    proposed = {
+        *db.column("SELECT proposed_by FROM guest_pass WHERE state = 'proposed'"),
+        *db.column("SELECT proposed_by FROM stay WHERE is_proposed = 1"),
+    }
+    for key in proposed.intersection(db.column("SELECT key FROM booking WHERE source = ?", (ident,))):
+        db.execute("DELETE FROM guest_pass WHERE proposed_by = ? AND state = 'proposed'", (key,))
+        db.execute("DELETE FROM stay WHERE proposed_by = ? AND is_proposed = 1", (key,))
+        db.execute(
+            "DELETE FROM booking WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM guest_pass WHERE proposed_by = ?1)"
+            " AND NOT EXISTS (SELECT 1 FROM stay WHERE proposed_by = ?1)",
+            (key,),
+        )
+    db.log("calendar_removed", now.utc, {"calendar": ident}, by=by)
+    return True
+
+
 def _known(db: Database, rest: str = "", parameters: Sequence[object] = ()) -> tuple[KnownBooking, ...]:
     cursor = db.cursor()
     cursor.row_factory = sqlite3.Row
@@ -196,8 +244,11 @@ def _known(db: Database, rest: str = "", parameters: Sequence[object] = ()) -> t
 
 
 class BookingStore(StorePart):
-    """Bookings: `Store.bookings`."""
+    """Bookings and the calendars that the host added: `Store.bookings`."""
 
+    calendars = reads(calendars)
+    add_calendar = writes(add_calendar)
+    remove_calendar = writes(remove_calendar)
     take_reading = writes(take_reading)
     open = reads(open_bookings)
     find = reads(find_booking)

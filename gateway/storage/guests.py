@@ -308,7 +308,7 @@ def _logged_code(code: PassCode) -> Mapping[str, Json]:
 
 
 def forget_household(db: Database, now: Now) -> None:
-    """End every pass, stay and booking of a household that leaves. Its guests' codes have to go at once.
+    """End every pass, stay, booking and calendar of a household that leaves. Its guests' codes have to go at once.
 
     A pass whose code a keypad may still have is kept without the guest's name until that is proven gone.
     """
@@ -318,6 +318,7 @@ def forget_household(db: Database, now: Now) -> None:
     db.execute("UPDATE guest_pass SET state = 'revoked', guest = '-', by = NULL")
     db.execute("DELETE FROM stay")
     db.execute("DELETE FROM booking")
+    db.execute("DELETE FROM calendar")
 
 
 def forget_guests(db: Database, before: datetime) -> None:

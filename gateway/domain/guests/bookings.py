@@ -4,17 +4,25 @@ A source proposes passes and stays, and asks the host. It never grants, ends or 
 gone or broken, and not by an entry that vanished.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from hashlib import sha256
 from typing import Self
+from urllib.parse import urlsplit
 
 from gateway.domain.frozen import Frozen, replace
 
 MISSING_READINGS = 2  # good readings in a row without an entry before the host is asked about it
 MAX_BOOKINGS = 200  # of one reading; a calendar of one home has some dozens
 MAX_GUEST_CHARS = 60
+MAX_CALENDARS = 20  # that the host adds on the page; one home has two or three
+MAX_CALENDAR_ID_CHARS = 32
+MAX_ADDRESS_CHARS = 2000
+_HOUR = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 class ReadingFailure(StrEnum):
@@ -105,6 +113,59 @@ class BookingNotice(Frozen):
         return cls(
             source=source, starts=datetime.fromisoformat(starts), ends=datetime.fromisoformat(ends), more=int(more)
         )
+
+
+class Calendar(Frozen):
+    """A calendar that the host added on the page: its `id` is the source of its bookings.
+
+    `arrival`, `departure`: HH:MM of the house, for bookings of whole days. `entrances`: what a proposed pass opens;
+    empty: every entrance that admits guests.
+    """
+
+    id: str
+    address: str = field(repr=False)  # who knows it reads the calendar, so no log shows it
+    arrival: str
+    departure: str
+    entrances: frozenset[str] = frozenset()
+
+    @property
+    def host(self) -> str:
+        """The server of the address: all that is shown of it again."""
+        return urlsplit(self.address).hostname or ""
+
+
+class CalendarProblem(StrEnum):
+    """Why a calendar is not added; what its server answers is a `ReadingFailure`."""
+
+    NAME = auto()
+    TAKEN = auto()
+    HOURS = auto()
+    TOO_MANY = auto()
+    TOO_OFTEN = auto()  # one is being tried, or too many were tried in the last hour
+    CLOCK_UNTRUSTED = auto()
+
+
+def calendar_id(name: str) -> str:
+    """Return the id of a calendar with a name that a person wrote, or nothing if no letter or digit is in it."""
+    letters = unicodedata.normalize("NFKD", name[:200]).encode("ascii", "ignore").decode().lower()
+    return "-".join(re.findall(r"[a-z0-9]+", letters))[:MAX_CALENDAR_ID_CHARS].strip("-")
+
+
+def calendar_address(pasted: str) -> str:
+    """Return an address as it is requested: platforms also give it as `webcal://`, which means HTTPS there."""
+    address = "".join(pasted[: 2 * MAX_ADDRESS_CHARS].split())
+    return f"https://{address[9:]}" if address.lower().startswith("webcal://") else address
+
+
+def calendar_problem(new: Calendar, taken: Iterable[str], count: int) -> CalendarProblem | None:
+    """Return why a calendar cannot be added beside the ids that are `taken` and `count` calendars of the page."""
+    if not new.id:
+        return CalendarProblem.NAME
+    if new.id in taken:
+        return CalendarProblem.TAKEN
+    if not (_HOUR.fullmatch(new.arrival) and _HOUR.fullmatch(new.departure)):
+        return CalendarProblem.HOURS
+    return CalendarProblem.TOO_MANY if count >= MAX_CALENDARS else None
 
 
 def booking_key(source: str, uid: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Self
 import aiohttp
 from yarl import URL
 
-from gateway.domain.guests.bookings import ReadingFailure
+from gateway.domain.guests.bookings import MAX_ADDRESS_CHARS, ReadingFailure
 from gateway.system.atomic_file import open_regular
 from gateway.system.destinations import DestinationPolicy, DestinationRefused, parse_destination
 from gateway.system.guarded_http import AddressRefused, guarded_session
@@ -16,7 +16,6 @@ from gateway.system.regular_file import NotRegularFile
 
 MAX_BYTES = 1 << 20  # of a calendar, or of one answer; that of one home has some kilobytes
 MAX_REDIRECTS = 3
-MAX_ADDRESS_CHARS = 2000
 TIMEOUT_S = 30.0  # for one request
 _REDIRECTS = (301, 302, 303, 307, 308)
 

@@ -4,7 +4,7 @@ The guest's page has no account: its address is a MAC of the pass's id and versi
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -13,16 +13,28 @@ from aiohttp import web
 
 from gateway.domain.delivery.permission import DAYS
 from gateway.domain.frozen import Frozen
-from gateway.domain.guests.bookings import Question, ReadingFailure
+from gateway.domain.guests.bookings import (
+    Calendar,
+    CalendarProblem,
+    Question,
+    Reading,
+    ReadingFailure,
+    SourceStatus,
+    calendar_address,
+    calendar_id,
+)
 from gateway.domain.guests.passes import Pass, PassProblem, PassState, Stay
 from gateway.domain.guests.provisioning import CodeState, PassCode
 from gateway.domain.pause import PauseRefusal, parse_local_time
 from gateway.evidence.stay_statement import StayStatement
+from gateway.runtime.calendars import CalendarService
 from gateway.runtime.guests import CODE_STATE_TEXTS, PASS_PROBLEM_TEXTS, PASS_STATE_TEXTS, NewPass
 from gateway.storage.bookings import BookingState
+from gateway.system.dates import window_text
 from gateway.system.i18n import Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
+from gateway.web.server.authorization import Authorizer
 from gateway.web.server.page import Conflict, Page, form_texts, get, post
 
 GUESTS_PATH: Final = "/guests"
@@ -32,6 +44,7 @@ DAY_NAMES: Mapping[str, Text] = {
 }  # fmt: skip
 _NO_TIME = _("Give the beginning and the end as a date and a time of the house.")
 _FIELDS = ("guest", "from", "to", "hours", "openings")
+_CALENDAR_FIELDS = {"name": "", "arrival": "16:00", "departure": "11:00"}  # never the address: it is shown to nobody
 _STATES = {"revoke": PassState.REVOKED, "end": PassState.ENDED}
 FAILURE_TEXTS: Mapping[ReadingFailure, Text] = MappingProxyType({
     ReadingFailure.FILE: _("A file that the house file names for it cannot be read: the installer corrects it."),
@@ -40,12 +53,35 @@ FAILURE_TEXTS: Mapping[ReadingFailure, Text] = MappingProxyType({
     ReadingFailure.UNREACHABLE: _("Its server does not answer, or not as itself. The box tries again."),
     ReadingFailure.STATUS: _("Its server answers that there is nothing. If this lasts, copy the address again from the"
                              " platform."),
-    ReadingFailure.CREDENTIALS: _("Its server refuses the box: give the installer a new address or key."),
+    ReadingFailure.CREDENTIALS: _("Its server refuses the box. Copy the address again from the platform, or give the"
+                                  " installer a new key."),
     ReadingFailure.TOO_LARGE: _("It is larger than the calendar of a home can be: look whether the address is right."),
     ReadingFailure.UNREADABLE: _("What its server sends is no calendar. If this lasts, copy the address again from the"
                                  " platform."),
     ReadingFailure.CRASHED: _("The program that reads it has ended. The box tries again."),
 })  # fmt: skip
+
+
+CALENDAR_PROBLEM_TEXTS: Mapping[CalendarProblem, Text] = MappingProxyType({
+    CalendarProblem.NAME: _("Give the calendar a name with letters or digits, such as airbnb."),
+    CalendarProblem.TAKEN: _("A calendar of this name is there already: give another name, or remove that one first."),
+    CalendarProblem.HOURS: _("Write the hours of arrival and departure like 16:00."),
+    CalendarProblem.TOO_MANY: _("Twenty calendars are there already: remove one first."),
+    CalendarProblem.TOO_OFTEN: _("The box tries one calendar at a time, and twenty in an hour: try again later."),
+    CalendarProblem.CLOCK_UNTRUSTED: PASS_PROBLEM_TEXTS[PassProblem.CLOCK_UNTRUSTED],
+})  # fmt: skip
+_NOT_ADDED = _("The calendar was tried and is not kept. {why}")
+_ADDED_EMPTY = _("{name} was read and has no booking now. A new one will stand here.")
+_ADDED = _("{name} was read. Bookings: {count}. The next: {period}. Nothing changes until you accept one here.")
+_ADDED_PARTLY = _("Some entries could not be read: the box tries again in half an hour.")
+
+
+class SourceView(Frozen):
+    """A source of bookings as the host sees it. `calendar`: one that was added here; None: the house file has it."""
+
+    id: str
+    status: SourceStatus
+    calendar: Calendar | None
 
 
 class PassView(Frozen):
@@ -78,13 +114,18 @@ class BookingView(Frozen):
 class GuestsPage(Page):
     """The page of guests, for the household; the owner changes something on it."""
 
+    def __init__(self, authorizer: Authorizer) -> None:
+        super().__init__(authorizer)
+        self._calendars = CalendarService(self._home, self._store, self._services.clock)
+
     @get(GUESTS_PATH, UserRight.SEE_HISTORY)
     async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         return self._render(request)
 
-    def _render(
+    def _render(  # noqa: PLR0913 - the parts of the page
         self, request: web.Request, *, error: Text | None = None, link: tuple[Pass, str] | None = None,
-        entered: Mapping[str, str] | None = None,
+        entered: Mapping[str, str] | None = None, calendar: Mapping[str, str] | None = None,
+        notices: Sequence[Text] = (),
     ) -> web.Response:  # fmt: skip
         now, zone = self._now, self._services.zone
         local = now.utc.astimezone(zone).strftime("%Y-%m-%dT%H:%M")
@@ -97,9 +138,20 @@ class GuestsPage(Page):
             passes=sorted(passes, key=lambda one: not one.is_open),
             stays=sorted(stays, key=lambda one: one.is_over),
             bookings=[self._booking_view(state) for state in self._store.bookings.open(now)],
-            sources=self._store.booking_sources, failures=FAILURE_TEXTS,
+            sources=self._sources(), failures=FAILURE_TEXTS, notices=notices,
+            calendar=_CALENDAR_FIELDS | dict(calendar or {}), is_calendar_wrong=calendar is not None,
             entrances=self._inbox.guests.entrances, days=DAYS, day_names=DAY_NAMES, code_states=CODE_STATE_TEXTS,
         )  # fmt: skip
+
+    def _sources(self) -> list[SourceView]:
+        """Return the sources of bookings by id; of two with one id, only that of the house file is read."""
+        statuses = self._store.booking_sources
+        added = {one.id: one for one in self._store.bookings.calendars()}
+        return [
+            SourceView(id=id_, status=statuses.get(id_, SourceStatus()),
+                       calendar=None if id_ in self._home.bookings else added.get(id_))
+            for id_ in sorted(added.keys() | statuses.keys())
+        ]  # fmt: skip
 
     def _pass_view(self, held: Pass) -> PassView:
         now = self._now
@@ -132,6 +184,47 @@ class GuestsPage(Page):
         else:
             text = _("Accepted, from {source}", source=source)
         return BookingView(state=state, text=text, moved=state.question is Question.MOVED)
+
+    @post(f"{GUESTS_PATH}/calendar", UserRight.SETTINGS)
+    async def _add_calendar(self, request: web.Request, user: CurrentUser) -> web.Response:
+        """Try the calendar at a pasted address, and keep it if it can be read. No response shows the address."""
+        form = await request.post()
+        entered = {name: str(form.get(name, "")).strip()[:60] for name in _CALENDAR_FIELDS}
+        error = await self._authorizer.password_error(request, user)
+        if error is not None:
+            return self._render(request, error=error, calendar=entered)
+        new = Calendar(
+            id=calendar_id(entered["name"]), address=calendar_address(str(form.get("address", ""))),
+            arrival=entered["arrival"], departure=entered["departure"],
+            entrances=frozenset(map(str, form.getall("entrance", []))) & set(self._inbox.guests.entrances),
+        )  # fmt: skip
+        found = await self._calendars.add(new, user.person)
+        if isinstance(found, ReadingFailure):
+            error = _NOT_ADDED.with_facts(why=FAILURE_TEXTS[found])
+            return self._render(request, error=error, calendar=entered)
+        if isinstance(found, CalendarProblem):
+            return self._render(request, error=CALENDAR_PROBLEM_TEXTS[found], calendar=entered)
+        self._authorizer.changes.notify()
+        return self._render(request, notices=self._added_texts(new.id, found))
+
+    def _added_texts(self, name: str, reading: Reading) -> list[Text]:
+        """Return what a calendar has that was just added."""
+        partly = [] if reading.is_whole else [_ADDED_PARTLY]
+        if not reading.bookings:
+            return [_ADDED_EMPTY.with_facts(name=name), *partly]
+        first = min(reading.bookings, key=lambda one: one.starts)
+        period = window_text(first.starts, first.ends, self._services.zone, today=self._now.utc.date())
+        return [_ADDED.with_facts(name=name, count=str(len(reading.bookings)), period=period), *partly]
+
+    @post(f"{GUESTS_PATH}/calendar/{{calendar}}", UserRight.SETTINGS)
+    async def _remove_calendar(self, request: web.Request, user: CurrentUser) -> web.Response:
+        """Remove a calendar; what was accepted of it stays."""
+        if (await form_texts(request)).get("do") != "remove":
+            raise web.HTTPBadRequest
+        if not await self._calendars.remove(request.match_info["calendar"], user.person):
+            raise web.HTTPNotFound
+        self._authorizer.changes.notify()
+        raise web.HTTPSeeOther(GUESTS_PATH)
 
     @post(f"{GUESTS_PATH}/booking/{{booking}}", UserRight.PEOPLE)
     async def _change_booking(self, request: web.Request, user: CurrentUser) -> web.Response:

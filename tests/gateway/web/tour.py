@@ -15,7 +15,7 @@ from gateway.config.robots import SupervisorSection
 from gateway.domain.custody import DeclineReason
 from gateway.domain.delivery.barcodes import courier_token_digest
 from gateway.domain.delivery.permission import DAYS
-from gateway.domain.guests.bookings import Booking, Question, Reading, ReadingFailure, SourceStatus
+from gateway.domain.guests.bookings import Booking, Calendar, Question, Reading, ReadingFailure, SourceStatus
 from gateway.domain.guests.passes import Pass
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.conditions import FridgeReported
@@ -204,6 +204,10 @@ async def propose_bookings(made: ShellBox, guest: str, entrance: str = "garage")
     now, guests = made.clock.now(), made.reception.guests
     how = Proposing(source="airbnb", entrances=frozenset({entrance}), stays=True)
     begin = now.utc + timedelta(days=10)
+    calendar = Calendar(
+        id="airbnb", address="https://www.airbnb.example/calendar/ical/1.ics", arrival="16:00", departure="11:00"
+    )
+    assert await made.store.bookings.add_calendar(calendar, how, Reading(bookings=()), now, by="anna")
     new, moved, gone = (
         Booking(uid=uid, guest=guest, starts=begin, ends=begin + timedelta(days=2)) for uid in ("new", "moved", "gone")
     )

@@ -1,5 +1,6 @@
 """What a source of bookings proposes and asks: it never ends or shortens anything."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,13 +9,20 @@ from hypothesis import strategies as st
 
 from gateway.domain.frozen import replace
 from gateway.domain.guests.bookings import (
+    MAX_CALENDAR_ID_CHARS,
+    MAX_CALENDARS,
     MISSING_READINGS,
     Booking,
     BookingNotice,
+    Calendar,
+    CalendarProblem,
     KnownBooking,
     Question,
     Reading,
     booking_key,
+    calendar_address,
+    calendar_id,
+    calendar_problem,
     guest_name,
     open_question,
     reconcile,
@@ -136,3 +144,57 @@ def test_the_key_of_an_entry_is_short_whatever_its_id_is(uid: str) -> None:
 
 def test_a_name_is_never_empty() -> None:
     assert guest_name(" \n\t\x00", "airbnb") == "airbnb"
+
+
+@pytest.mark.parametrize(
+    ("name", "id_"),
+    [
+        ("Airbnb", "airbnb"), ("Booking.com", "booking-com"), ("Été à Lyon", "ete-a-lyon"), ("  x  ", "x"),
+        ("東京", ""), ("", ""), ("a" * 100, "a" * MAX_CALENDAR_ID_CHARS), ("../../etc", "etc"),
+    ],
+)  # fmt: skip
+def test_the_id_of_a_calendar_is_made_of_its_name(name: str, id_: str) -> None:
+    assert calendar_id(name) == id_
+
+
+@given(st.text())
+def test_no_name_makes_an_id_that_is_no_id(name: str) -> None:
+    assert re.fullmatch(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?)?", calendar_id(name))
+
+
+@pytest.mark.parametrize(
+    ("pasted", "address"),
+    [
+        (" https://www.airbnb.com/calendar/ical/1.ics?s=2\n", "https://www.airbnb.com/calendar/ical/1.ics?s=2"),
+        ("webcal://ical.example/1", "https://ical.example/1"),
+        ("WEBCAL://ical.example/1", "https://ical.example/1"),
+        ("https://a.example/\r\n1.ics", "https://a.example/1.ics"),
+        ("http://a.example/1", "http://a.example/1"),
+    ],
+)
+def test_a_pasted_address_is_requested_as_the_platform_means_it(pasted: str, address: str) -> None:
+    assert calendar_address(pasted) == address
+
+
+def test_a_calendar_shows_its_server_and_never_its_address() -> None:
+    calendar = Calendar(id="cal", address="https://ical.example/1.ics?s=secret", arrival="16:00", departure="11:00")
+    assert calendar.host == "ical.example"
+    assert "secret" not in repr(calendar)
+
+
+@pytest.mark.parametrize(
+    ("changes", "count", "problem"),
+    [
+        ({}, 0, None),
+        ({"id": ""}, 0, CalendarProblem.NAME),
+        ({"id": "other"}, 0, CalendarProblem.TAKEN),
+        ({"arrival": "25:00"}, 0, CalendarProblem.HOURS),
+        ({"departure": "11"}, 0, CalendarProblem.HOURS),
+        ({}, MAX_CALENDARS, CalendarProblem.TOO_MANY),
+    ],
+)
+def test_a_calendar_that_cannot_be_added_says_why(
+    changes: dict[str, str], count: int, problem: CalendarProblem | None
+) -> None:
+    usual = {"id": "cal", "address": "https://ical.example/1", "arrival": "16:00", "departure": "11:00"}
+    assert calendar_problem(Calendar(**(usual | changes)), {"other"}, count) is problem  # type: ignore[arg-type]  # texts

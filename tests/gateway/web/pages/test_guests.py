@@ -16,6 +16,7 @@ from gateway.domain.guests.passes import PassState
 from gateway.domain.guests.provisioning import CodeState
 from gateway.domain.visit import commands as c
 from gateway.evidence.stay_statement import StayStatement
+from gateway.protocol.booking_reader import ReadSource, SourceFailed, SourceRead
 from gateway.storage.bookings import Proposing
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.gateway.runtime.test_guests import Keypad, granted, guest_home
@@ -27,6 +28,7 @@ from tests.shell.site import ServedSite, serve_site
 from tests.waiting import wait_until
 
 pytestmark = IN_SHARED_BROWSER
+NIGHTS = timedelta(days=3)
 ENGLISH = {"Accept-Language": "en"}
 
 
@@ -178,6 +180,50 @@ async def test_the_host_accepts_a_booking_is_asked_about_it_and_answers(site: Se
     assert (await post(site, path, [("do", "nonsense")]))[0] == 400
 
 
+def calendar_fields(**changes: str) -> list[tuple[str, str]]:
+    usual = {"name": "Airbnb", "address": "webcal://ical.example/1.ics?s=7b3e", "arrival": "15:00",
+             "departure": "11:00", "password": ANNA_PASSWORD}  # fmt: skip
+    return [*(usual | changes).items()]
+
+
+async def test_the_host_pastes_the_address_of_a_calendar_reads_what_is_in_it_and_removes_it(
+    site: ServedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, asked = site.box, list[ReadSource]()
+    starts = made.clock.now().utc + timedelta(days=2)
+    answers: list[SourceRead | SourceFailed] = [
+        SourceFailed(why=ReadingFailure.UNREADABLE),
+        SourceRead.of(Reading(bookings=(Booking(uid="1", guest="Anna <b>", starts=starts, ends=starts + NIGHTS),))),
+    ]
+
+    async def answer(_command: object, request: ReadSource, **_more: float) -> SourceRead | SourceFailed:
+        asked.append(request)
+        return answers.pop(0)
+
+    monkeypatch.setattr("gateway.runtime.calendars.ask_reader", answer)
+    pages = []
+    for fields, status, text in (
+        ([*calendar_fields()[:-1], ("password", "no")], 422, "password"),
+        (calendar_fields(name="!"), 422, "Give the calendar a name"),
+        (calendar_fields(arrival="9"), 422, "Write the hours of arrival"),
+        (calendar_fields(), 422, "is not kept. What its server sends is no calendar"),
+        (calendar_fields(), 200, "airbnb was read. Bookings: 1. The next: "),
+        (calendar_fields(), 422, "A calendar of this name is there already"),
+    ):
+        got, page = await post(site, "/guests/calendar", fields)
+        assert (got, text in page) == (status, True), (text, page)
+        pages.append(page)
+    assert [one.address for one in asked] == ["https://ical.example/1.ics?s=7b3e"] * 2
+    pages.append((await shown(site, "/guests"))[1])
+    assert not any("7b3e" in page for page in pages), "the address is shown to nobody"
+    assert "(ical.example)" in pages[-1]
+    assert "Anna &lt;b&gt;" in pages[-1]
+    assert (await post(site, "/guests/calendar/airbnb", [("do", "nonsense")]))[0] == 400
+    assert (await post(site, "/guests/calendar/airbnb", [("do", "remove")]))[0] == 303
+    assert (await post(site, "/guests/calendar/airbnb", [("do", "remove")]))[0] == 404
+    assert "ical.example" not in (await shown(site, "/guests"))[1]
+
+
 async def test_a_guest_opens_the_link_reads_what_is_filmed_comes_in_by_the_code_and_ends_the_pass(
     site: ServedSite,
 ) -> None:
@@ -233,6 +279,8 @@ async def test_both_pages_can_be_read_on_every_screen(site: ServedSite, language
             await site.sign_in(page.context)
             await page.goto(f"{site.address}{path}")
             await expect(page.locator("h1")).to_be_visible()
+            if path == "/guests":
+                await page.locator("form[action^='/guests/calendar?']").locator("..").locator("summary").click()
             assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
             assert await accessibility_problems(page) == []
             if folder := os.environ.get("PERRON_PICTURES"):
