@@ -7,6 +7,7 @@ DOMAIN = f"{TESTS}domain/guests/test_bookings.py"
 ICS = f"{TESTS}integrations/bookings/test_ics.py"
 FETCH = f"{TESTS}integrations/bookings/test_fetch.py"
 SEAM = f"{TESTS}integrations/bookings/test_seam.py"
+CALENDARS = f"{TESTS}runtime/test_calendars.py"
 RUNTIME = f"{TESTS}runtime/test_bookings.py"
 READER = "gateway/integrations/bookings/"
 
@@ -35,8 +36,8 @@ MUTANTS = (
     Mutant(
         name="a calendar moves a pass that the host accepted",
         file="gateway/storage/bookings.py",
-        old="WHERE proposed_by = ? AND state = 'proposed'",
-        new="WHERE proposed_by = ?",
+        old="UPDATE guest_pass SET starts = ?, ends = ? WHERE proposed_by = ? AND state = 'proposed'",
+        new="UPDATE guest_pass SET starts = ?, ends = ? WHERE proposed_by = ?",
         tests=(RUNTIME,),
     ),
     Mutant(
@@ -45,6 +46,34 @@ MUTANTS = (
         old="proposed_by=booking.key, is_proposed=True,",
         new="proposed_by=booking.key,",
         tests=(RUNTIME,),
+    ),
+    Mutant(
+        name="the host hears of dates that he accepted already",
+        file="gateway/storage/bookings.py",
+        old="has_moved and (state.is_proposed or state.question is not None)",
+        new="has_moved",
+        tests=(RUNTIME,),
+    ),
+    Mutant(
+        name="an answer about dates is one about a booking that is gone",
+        file="gateway/domain/guests/bookings.py",
+        old="is_answered=booking.is_answered and missing < MISSING_READINGS",
+        new="is_answered=booking.is_answered",
+        tests=(DOMAIN,),
+    ),
+    Mutant(
+        name="a calendar that the host removed proposes once more",
+        file="gateway/storage/bookings.py",
+        old="if how.is_calendar and not db.exists(",
+        new="if False and not db.exists(",
+        tests=(CALENDARS,),
+    ),
+    Mutant(
+        name="a calendar that cannot be read is told as one without bookings",
+        file="gateway/runtime/calendars.py",
+        old="if isinstance(answer, SourceFailed):\n            return answer.why",
+        new="if isinstance(answer, SourceFailed):\n            return Reading(bookings=())",
+        tests=(CALENDARS,),
     ),
     Mutant(
         name="a source fills the log",
@@ -105,8 +134,8 @@ MUTANTS = (
     Mutant(
         name="the gateway reads calendars without trusted time",
         file="gateway/runtime/bookings.py",
-        old="if not now.trusted:",
-        new="if False:",
+        old="if source is None or not now.trusted:",
+        new="if source is None:",
         tests=(RUNTIME,),
     ),
     Mutant(
