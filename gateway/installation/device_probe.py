@@ -9,15 +9,7 @@ from devices import reports as r
 from devices.commands import QueryCodes, QueryState
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
-from gateway.config.devices import (
-    AnyDevice,
-    CompartmentDevice,
-    CoverDevice,
-    DoorDevice,
-    KeypadDevice,
-    LockDevice,
-    StrikeDevice,
-)
+from gateway.config.devices import AnyDevice, DoorDevice, KeypadDevice
 from gateway.config.home import Home
 from gateway.config.topics import device_topic, inbound_topics
 from gateway.installation.capability import Measurement
@@ -63,9 +55,9 @@ def device_topics(home: Home, devices: Iterable[str]) -> list[str]:
 
 
 def answer_timeout_s(device: AnyDevice) -> float:
-    """Return the seconds within which this device must answer: the declared latency of a lock, else a default."""
-    timed = LockDevice | CoverDevice | StrikeDevice | CompartmentDevice
-    return device.latency if isinstance(device, timed) else DEFAULT_ANSWER_TIMEOUT_S
+    """Return the seconds within which this device must answer: as long as it declares itself, else a default."""
+    latency = device.closure_facts.get("latency")
+    return latency if isinstance(latency, float) else DEFAULT_ANSWER_TIMEOUT_S
 
 
 async def probe_devices(  # noqa: PLR0913 - each parameter is an independent option of a probe

@@ -10,6 +10,7 @@ from gateway.config.home import Home
 from gateway.config.topics import BRIDGE_STATE, ECHO_TOPIC, entrance_topic
 from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, probe_devices
 from gateway.installation.diagnostics import devices
+from gateway.installation.diagnostics.closures import closure_findings
 from gateway.installation.diagnostics.connection_errors import accounts_folder, connection_error, file_error
 from gateway.installation.diagnostics.finding import Finding, bad, doubtful, good, overdue
 from gateway.mqtt.client import ShortSession, connect_once
@@ -103,6 +104,8 @@ async def _probe_through_broker(home: Home, installer: BrokerSection, *, in_gate
     for id_, device in home.devices.items():
         if device.definition.has_mqtt:
             yield devices.device_finding(id_, device, answers.devices[id_], shows_people=not in_gateway)
+    for finding in closure_findings(home, answers.devices, shows_people=not in_gateway):
+        yield finding
     for finding in devices.battery_findings(home, answers.retained):
         yield finding
 

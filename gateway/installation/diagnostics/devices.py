@@ -15,6 +15,7 @@ from gateway.installation.diagnostics.finding import Finding, FindingVerdict, ba
 from gateway.system.i18n import Text, _, decimal_text, pgettext
 from gateway.system.text import mask_account
 
+HIDDEN_TEXT: Final = _("what it says of people is not shown here")
 DEVICE_TIMEOUT_S: Final = 3.0  # for a device to answer: the whole examination takes less than 5 s
 
 _UNKNOWN = pgettext("a battery or presence", "unknown")
@@ -109,6 +110,12 @@ def device_finding(id_: str, device: AnyDevice, answer: DeviceAnswer, *, shows_p
     if answer.answer is None and latency_s > DEVICE_TIMEOUT_S:
         statement = _("has not answered within {seconds} s; it may take {patience} s", seconds=f"{DEVICE_TIMEOUT_S:g}")
         todo = _("`perron test {id}` waits as long as it needs.", id=id_)
+        if device.kind == "car":
+            todo = _(
+                "A car that sleeps answers nothing: wake it with its app."
+                " `perron test {id}` waits as long as it needs.",
+                id=id_,
+            )
         return doubtful(subject, statement.with_facts(patience=f"{latency_s:g}"), todo)
     if answer.answer is None:
         todo = _("Look at its power and its link. A simulated one lives in `perron simulate`.")
@@ -118,8 +125,8 @@ def device_finding(id_: str, device: AnyDevice, answer: DeviceAnswer, *, shows_p
         return bad(subject, _("answers what cannot be read"), todo)
     reports = joined(
         report_text(report)
-        if shows_people or not isinstance(report, r.PresenceReport | r.AlarmPanelReport)
-        else _("what it says of people is not shown here")
+        if shows_people or not isinstance(report, r.PresenceReport | r.AlarmPanelReport | r.ParkedReport)
+        else HIDDEN_TEXT
         for report in answer.answer
     )
     seconds = decimal_text(answer.seconds or 0, 2)
@@ -133,6 +140,10 @@ def _obstacle_text(device: AnyDevice, obstacle: str) -> Text:
         return _("a door release has no state to ask for")
     if isinstance(device, CompartmentDevice | ContentDevice | KeyDevice) and not device.can_be_queried:
         return _("it only reports by itself")
+    if device.kind == "car":
+        return _(
+            "it answers no question, so with it no boot is ever ready: its reports may be hours old. Bad ones count"
+        )
     if "did not leave" in obstacle:
         return _("the question did not leave")
     return _("a {kind} cannot be asked", kind=device.kind)
