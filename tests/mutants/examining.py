@@ -13,6 +13,8 @@ HANGS = (
     f"{HOUSE}::test_a_file_that_hangs_is_a_finding_and_holds_up_neither_the_house_nor_the_next_examination"
 )  # fmt: skip
 
+_CLOSURES = "tests/gateway/installation/diagnostics/test_closures.py"
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an examination tries the gateway's account while the gateway has it",
@@ -80,9 +82,16 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="diagnostics tell whether somebody is home",
         file="gateway/installation/diagnostics/devices.py",
-        old="isinstance(report, r.PresenceReport | r.AlarmPanelReport)",
+        old="isinstance(report, r.PresenceReport | r.AlarmPanelReport | r.ParkedReport)",
         new="isinstance(report, r.AlarmPanelReport)",
         tests=(PEOPLE,),
+    ),
+    Mutant(
+        name="diagnostics tell an installer where the household's car is",
+        file="gateway/installation/diagnostics/closures.py",
+        old="if shows_people or word not in closure.household_words]",
+        new="]",
+        tests=(f"{_CLOSURES}::test_where_the_household_drives_is_not_shown_on_the_page_of_installers",),
     ),
     Mutant(
         name="an installer rings the household's phones",
