@@ -14,8 +14,8 @@ class RobotsSection(ConfigSection):
     devices: Annotated[tuple[Id, ...], Field(min_length=1)]
     """Devices: ids of the robots. Example: `[r1, r2]`."""
     zone: Name
-    """Zone: id of the zone around the door, as it is in the robots' map (VDA 5050 zoneId). Its type is `RELEASE`.
-    Example: `door-1`."""
+    """Zone: id of the zone of the doorway and of what lies behind it, as in the robots' map (VDA 5050 zoneId). Its type
+    is `RELEASE`. A robot that left it has left the home. Example: `door-1`."""
     zone_set: Name | None = None
     """Zone set: id of the zone set in which that zone is (VDA 5050 zoneSetId), for robots that have several. Left out,
     a zone of that id counts in any of them. Example: `ground-floor`."""

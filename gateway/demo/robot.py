@@ -49,6 +49,7 @@ class DemoRobot:
         self._carries: tuple[str, ...] = ()
         self._delivery: PromisedDelivery | None = None
         self._request: ZoneRequest | None = None
+        self._mode = RobotMode.AUTOMATIC
         self.is_stopped = False  # its emergency stop is pressed
         self.grants: list[Grant] = []  # the different answers, in order
         self._answered = asyncio.Event()
@@ -97,6 +98,24 @@ class DemoRobot:
         self._request = None
         self._report()
 
+    async def is_driven_by_hand(self) -> None:
+        """A person drives it: it has no request for the zone any longer (VDA 5050, `INTERVENED`)."""
+        self._play.narrate(self.id, "is driven by a person, and gives its request up")
+        self._mode, self._request = RobotMode.INTERVENED, None
+        self._report()
+
+    async def drives_again(self) -> None:
+        """Drive by itself again, without a request, wherever it is."""
+        self._play.narrate(self.id, "drives by itself again, and asks for nothing")
+        self._mode = RobotMode.AUTOMATIC
+        self._report()
+
+    async def asks_again(self) -> None:
+        """Ask for the zone anew, to drive out of it."""
+        self._play.narrate(self.id, "asks for the zone again, to drive out")
+        self._request = ZoneRequest(id=secrets.token_hex(4), zone=ZONE, status=ZoneStatus.REQUESTED)
+        self._report()
+
     async def stops(self) -> None:
         """Report that its emergency stop is pressed."""
         self._play.narrate(self.id, "stands still: its emergency stop is pressed")
@@ -111,7 +130,7 @@ class DemoRobot:
     def _report(self) -> None:
         self._say(
             RobotReport(
-                mode=RobotMode.AUTOMATIC, emergency_stop=self.is_stopped, field_violation=False,
+                mode=self._mode, emergency_stop=self.is_stopped, field_violation=False,
                 requests=() if self._request is None else (self._request,), loads=self._carries,
             )
         )  # fmt: skip

@@ -2,7 +2,8 @@
 
 Robots report their requests in their states. What each is answered follows from its own request and from the entrance's
 visit, so a message that is lost or comes twice needs no case of its own. A robot is in the zone until it removes its
-request, whatever it was answered. One that a person drives drops its requests without leaving: that frees nothing.
+request, whatever it was answered. One that a person drives may drop its requests without leaving: that frees nothing.
+The visit stores that doubt, so that it outlives a restart.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from dataclasses import field
 from devices.commands import Grant
 from devices.reports import ZoneRequest, ZoneStatus
 from gateway.domain.frozen import Frozen, replace
+from gateway.domain.visit.events import HolderLeft, HolderStrayed
 from gateway.domain.visit.state import Entrance, Phase
 
 MAX_REQUESTS = 16  # of one robot at one zone; a robot needs one
@@ -37,7 +39,7 @@ class Requested(Frozen):
 class Zone(Frozen):
     """The open requests of a zone, in the order in which they came.
 
-    `strayed`: robots that reported no request while they did not drive by themselves, and none since: where they are is
+    `strayed`: robots that did not drive by themselves, and have reported no request since they do: where they are is
     not known.
     """
 
@@ -54,12 +56,22 @@ class Answer(Frozen):
     lease_s: float | None = None
 
 
+def restored(state: Entrance) -> Zone:
+    """Return the zone after a restart: no request is known, and whose place was unknown is so still."""
+    visit = state.visit
+    if visit is None or visit.robot is None or not visit.holder_astray:
+        return Zone()
+    return Zone(strayed=frozenset({visit.robot}))
+
+
 def observe(zone: Zone, robot: str, reported: tuple[ZoneRequest, ...], *, is_driving: bool = True) -> Zone:
     """Return the zone after a robot reported its requests for it; those that it no longer reports are over.
 
     `is_driving`: its mode is one in which it drives by itself.
     """
-    strayed = zone.strayed - {robot} if reported else zone.strayed | (set() if is_driving else {robot})
+    strayed = zone.strayed if is_driving else zone.strayed | {robot}
+    if is_driving and reported:
+        strayed -= {robot}
     kept = {key: one for key, one in zone.requests.items() if key.robot != robot}
     keys = {RequestKey(robot, one.id): one.status for one in reported[:MAX_REQUESTS]}
     known = {key: replace(one, status=keys[key]) for key, one in zone.requests.items() if key in keys}
@@ -135,6 +147,23 @@ def has_left(zone: Zone, state: Entrance, robot: str) -> bool:
     if visit is None or visit.robot != robot or not visit.awaits_exit:
         return False
     return robot not in zone.strayed and all(key.robot != robot for key in zone.requests)
+
+
+def news(  # noqa: PLR0913 - the zone before and after a report, and what the report says beside it
+    before: Zone, zone: Zone, state: Entrance, robot: str, *, is_fit: bool, carries: frozenset[str]
+) -> HolderLeft | HolderStrayed | None:
+    """Return what the entrance has to know of its robot after a report changed the zone; None: nothing.
+
+    It is said again with each report until the entrance has it in its state. `is_fit`: the robot drives by itself and
+    nothing stops it, else it has not just driven out.
+    """
+    visit = state.visit
+    if visit is None or visit.robot != robot or visit.holder_left:
+        return None
+    is_astray = robot in zone.strayed
+    if (robot in before.strayed, visit.holder_astray) != (is_astray, is_astray):
+        return HolderStrayed(holder=robot, is_astray=is_astray)
+    return HolderLeft(holder=robot, carries=carries) if is_fit and has_left(zone, state, robot) else None
 
 
 def _changed(zone: Zone, key: RequestKey, one: Requested) -> Zone:

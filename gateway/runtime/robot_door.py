@@ -25,7 +25,7 @@ from gateway.domain import robot_zone
 from gateway.domain.delivery.barcodes import InvalidBarcode, normalise
 from gateway.domain.delivery.promise import delivery_key
 from gateway.domain.frozen import Frozen
-from gateway.domain.robot_zone import Answer, RequestKey, Zone
+from gateway.domain.robot_zone import Answer, RequestKey
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.conditions.robot_fit import DRIVES_BY_ITSELF, drives_by_itself
@@ -95,7 +95,7 @@ class RobotDoor:
         self._actor, self._home, self._publisher, self._clock = actor, home, publisher, clock
         self._section, self._robots = section, section.devices
         self._keys = operator_keys(home)
-        self._zone = Zone()
+        self._zone = robot_zone.restored(actor.state)
         self._challenges: dict[str, Challenge] = {}  # robot -> the newest one
         self._challenged: dict[str, float] = {}  # robot -> when it was challenged last (monotonic)
         self._answer_rates = {robot: TokenBucket(ANSWERS_PER_S, ANSWERS_BURST) for robot in section.devices}
@@ -115,10 +115,10 @@ class RobotDoor:
             if report.loads is not None:  # else it does not say, and what it said last counts
                 self._loads[robot] = _parcels(report.loads)
             reported = tuple(one for one in report.requests if self._is_here(one))
-            self._zone = robot_zone.observe(self._zone, robot, reported, is_driving=report.mode in DRIVES_BY_ITSELF)
+            before, is_driving = self._zone, report.mode in DRIVES_BY_ITSELF
+            self._zone = robot_zone.observe(before, robot, reported, is_driving=is_driving)
             self._said = {key: said for key, said in self._said.items() if key in self._zone.requests}
-            if drives_by_itself(report):  # one that stands still has not just driven out
-                self._report_exit(robot)
+            self._tell_entrance(before, robot, is_fit=drives_by_itself(report))
         self._wake.set()
 
     def _is_here(self, request: ZoneRequest) -> bool:
@@ -146,10 +146,12 @@ class RobotDoor:
         finally:
             self._actor.on_change.remove(self._wake.set)
 
-    def _report_exit(self, robot: str) -> None:
-        """Tell the entrance that its robot is out; it says so again until the entrance believes it."""
-        if robot_zone.has_left(self._zone, self._actor.state, robot):
-            self._actor.post(e.HolderLeft(holder=robot, carries=self._loads.get(robot, frozenset())))
+    def _tell_entrance(self, before: robot_zone.Zone, robot: str, *, is_fit: bool) -> None:
+        """Tell the entrance that its robot is out, or that nobody knows where it is."""
+        carries = self._loads.get(robot, frozenset())
+        event = robot_zone.news(before, self._zone, self._actor.state, robot, is_fit=is_fit, carries=carries)
+        if event is not None:
+            self._actor.post(event)
 
     def _answer_all(self) -> None:
         now, state = self._clock.now(), self._actor.state

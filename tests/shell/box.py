@@ -13,6 +13,7 @@ from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.config.topics import device_topic
+from gateway.domain.frozen import replace
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
@@ -184,7 +185,8 @@ class ShellBox:
             made.order = self.order
             return made
 
-        state = self.store.entrances.state(name) or Entrance(id=name, rules=entrance_rules(self.home, name))
+        stored = self.store.entrances.state(name) or Entrance(id=name)
+        state = replace(stored, rules=entrance_rules(self.home, name))
         actor = EntranceActor(
             state, home=self.home, commit=self.journal.commit, matches=partial(self.store.matches_at, name),
             keeper_of=self.store.keepers.find,
@@ -193,6 +195,14 @@ class ShellBox:
         )  # fmt: skip
         actor.on_change.append(self.changes.notify)
         return actor
+
+    def reopen(self, name: str) -> None:
+        """Make an entrance from what the store has, in place of the one that was killed."""
+        self.entrances[name] = self._entrance(name)
+
+    def other_works(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """What runs beside the entrances."""
+        return self.office.run(), self.archive.run(), self.reception.run(), self.pocket.run()
 
     @property
     def front(self) -> EntranceActor:
@@ -337,8 +347,7 @@ async def run_tasks(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 @asynccontextmanager
 async def run_box(made: ShellBox) -> AsyncIterator[None]:
     """Both entrances, office, archive, reception and pocket run."""
-    works = [one.run() for one in made.entrances.values()]
-    async with run_tasks(*works, made.office.run(), made.archive.run(), made.reception.run(), made.pocket.run()):
+    async with run_tasks(*(one.run() for one in made.entrances.values()), *made.other_works()):
         yield
 
 

@@ -82,11 +82,16 @@ async def _go_in_after_a_yes(
     await robot.drops()
 
 
-async def _leave_unlocked_until_reported(play: ScenarioRun, robot: DemoRobot) -> None:
-    """The door is closed, and nothing is locked before the robot reports that it is out."""
+async def _leave_unlocked_until_reported(play: ScenarioRun, robot: DemoRobot, *, is_astray: bool = False) -> None:
+    """The door is closed, and nothing is locked before the robot reports that it is out.
+
+    `is_astray`: it has no request, because a person drove it; it asks again before it leaves.
+    """
     await play.courier.does("walk_out", "close")
     await play.wait_a_moment(play.timing.stable + play.timing.relock + 1)
     play.require(not play.watch.events("lock"), "nothing is locked while the robot may stand in the way")
+    if is_astray:
+        await robot.asks_again()
     await robot.leaves()
     await play.courier.does("leave")
     await play.wait_for_visit_end()
@@ -155,16 +160,23 @@ async def _robot__stranded(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    _("the box dies while the robot is inside: back again, it locks nothing until the robot reports that it is out"),
+    _(
+        "the box dies while a person drives the robot inside: back again, it locks nothing behind it until the robot"
+        " asked for the door again and reports that it is out"
+    ),
     EXPECT_SUPERVISED,
     equip=with_robots,
     gateway_deaths=1,
+    alarms=(AlarmCode.ROBOT_STRANDED,),
 )
 async def _robot__killed(play: ScenarioRun) -> None:
     async with open_robots(play, FIRST) as (supervisor, (robot,)):
         await _go_in_after_a_yes(play, supervisor, robot)
+        await robot.is_driven_by_hand()
+        await play.wait_for_alarm(AlarmCode.ROBOT_STRANDED)
         await play.kill_gateway()
-        await _leave_unlocked_until_reported(play, robot)
+        await robot.drives_again()
+        await _leave_unlocked_until_reported(play, robot, is_astray=True)
 
 
 @SCENARIOS.add(

@@ -60,7 +60,7 @@ SCENE_TITLES: Mapping[str, SceneTitle] = {
     ),
     "robot:killed": SceneTitle(
         name=_("The box is killed with a robot inside"),
-        watch=_("it starts again, and waits until the robot has left"),
+        watch=_("it starts again, and waits until the robot has left, although a person drove it meanwhile"),
     ),
     "robot:killed-before-commit": SceneTitle(
         name=_("The box is killed just after the yes"),

@@ -134,6 +134,8 @@ def apply_event(step: Step, event: e.Event) -> None:
             supervision.on_decision(step, event)
         case e.HolderLeft():
             supervision.on_robot_left(step, event)
+        case e.HolderStrayed():
+            supervision.on_robot_strayed(step, event)
         case e.UnlockNotSent():
             _on_unlock_not_sent(step, event)
         case e.FilmClosed():

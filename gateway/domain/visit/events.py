@@ -193,6 +193,16 @@ class HolderLeft(Frozen):
     carries: frozenset[str] = frozenset()
 
 
+class HolderStrayed(Frozen):
+    """Whether it is unknown where who acts in the visit, and cannot go out by hand, is: a person moved it.
+
+    As long as it is unknown, that he left is not believed (`HolderLeft`).
+    """
+
+    holder: str
+    is_astray: bool
+
+
 class Stopped(Frozen):
     """The owner's stop; an epoch that is not newer than the last is ignored."""
 
@@ -362,6 +372,7 @@ Event = (
     | BellConfirmed
     | OpeningDecided
     | HolderLeft
+    | HolderStrayed
     | WindowChanged
     | PreflightDue
     | FactsChanged

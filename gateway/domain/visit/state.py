@@ -298,6 +298,7 @@ class Visit(Frozen):
     refused: bool = False  # the device reported why it did not obey, and was not queried since
     jammed: bool = False
     holder_left: bool = False  # who cannot go out by hand was reported outside, once
+    holder_astray: bool = False  # a person moved who cannot go out by hand: where he is, is not known
     courier_left: bool = False  # the courier reported that he is outside, and nothing cancelled it since
     reminders: int = 0  # how often it was notified that something stands open too long
     parcels: frozenset[str] = frozenset()
@@ -313,8 +314,12 @@ class Visit(Frozen):
 
     @property
     def awaits_exit(self) -> bool:
-        """Return whether nothing may be closed or secured yet: a robot went in and has not reported that it left."""
-        return self.robot is not None and self.opened and not self.holder_left
+        """Return whether nothing may be closed or secured yet: a robot went in and has not reported that it left.
+
+        It may also have gone in unseen, through a closure that obeyed before observation broke.
+        """
+        may_be_in = self.opened or (bool(self.entry.obeyed) and not self.entry.observed_throughout)
+        return self.robot is not None and may_be_in and not self.holder_left
 
     @property
     def unlock_intent(self) -> bool:

@@ -6,7 +6,7 @@ A yes holds for one closure, once, and not for long. Silence, an old yes and a y
 from gateway.domain.frozen import replace
 from gateway.domain.now import Now
 from gateway.domain.visit import scan
-from gateway.domain.visit.events import HolderLeft, OpeningDecided
+from gateway.domain.visit.events import HolderLeft, HolderStrayed, OpeningDecided
 from gateway.domain.visit.state import BETWEEN_INTENTS, Entrance, Permit, Phase, Visit
 from gateway.domain.visit.step import Step
 
@@ -56,13 +56,21 @@ def owner_looked(visit: Visit) -> Visit:
     return replace(visit, holder_left=visit.robot is not None)
 
 
+def on_robot_strayed(step: Step, event: HolderStrayed) -> None:
+    """Record whether it is unknown where the robot of this visit is. The record outlives a restart."""
+    visit = step.state.visit
+    if visit is not None and visit.robot == event.holder and not visit.holder_left:
+        step.visit = replace(visit, holder_astray=event.is_astray)
+
+
 def on_robot_left(step: Step, event: HolderLeft) -> None:
     """Record that the robot of this visit left; what it carries away was not delivered.
 
-    The report does not count while a sensor shows that something still stands in the way. It then comes again.
+    The report does not count while it is unknown where the robot is, or while a sensor shows that something still
+    stands in the way. It then comes again.
     """
     visit = step.state.visit
-    if visit is None or visit.robot != event.holder or visit.holder_left:
+    if visit is None or visit.robot != event.holder or visit.holder_left or visit.holder_astray:
         return
     scan.courier_reports_left(step)
     if step.visit.courier_left:

@@ -9,6 +9,7 @@ from devices.reports import ZoneRequest, ZoneStatus
 from gateway.domain import robot_zone
 from gateway.domain.frozen import replace
 from gateway.domain.robot_zone import Answer, RequestKey, Zone
+from gateway.domain.visit.events import HolderLeft, HolderStrayed
 from gateway.domain.visit.state import Consent, Entrance, Entry, Phase, Visit
 from tests.house.promise import SimulatedDelivery
 
@@ -29,7 +30,9 @@ def asked(*robots: str) -> Zone:
     return zone
 
 
-def visiting(phase: Phase, robot: str = ONE, *, stopped: bool = False, left: bool = False) -> Entrance:
+def visiting(
+    phase: Phase, robot: str = ONE, *, stopped: bool = False, left: bool = False, astray: bool = False
+) -> Entrance:
     entry = Entry(opened=frozenset({"door"}) if phase is Phase.INSIDE else frozenset())
     delivery = SimulatedDelivery(id="d0", start=0, end=9, for_robot=True).facts()
     consent = Consent(stopped=stopped)
@@ -42,6 +45,7 @@ def visiting(phase: Phase, robot: str = ONE, *, stopped: bool = False, left: boo
         entry=entry,
         consent=consent,
         holder_left=left,
+        holder_astray=astray,
     )
     return replace(EMPTY, visit=visit)
 
@@ -120,6 +124,53 @@ def test_a_robot_that_a_person_drives_drops_its_request_and_is_not_out() -> None
     zone = robot_zone.observe(zone, ONE, (request("b"),))
     assert not robot_zone.has_left(zone, inside, ONE)
     assert robot_zone.has_left(robot_zone.observe(zone, ONE, ()), inside, ONE), "it asked again, and left"
+
+
+@pytest.mark.parametrize("ident", ["a", "b"])
+def test_a_request_that_it_reports_while_a_person_drives_it_says_nothing_of_where_it_is(ident: str) -> None:
+    zone = robot_zone.observe(let_in(), ONE, (request(ident),), is_driving=False)
+    zone = robot_zone.observe(zone, ONE, ())
+    assert not robot_zone.has_left(zone, visiting(Phase.INSIDE), ONE), "it lost its request as it was given back"
+
+
+def told(
+    zone: Zone, state: Entrance, *reported: ZoneRequest, by_itself: bool = True
+) -> tuple[Zone, HolderLeft | HolderStrayed | None]:
+    """The zone after a report, and what the entrance is told."""
+    seen = robot_zone.observe(zone, ONE, reported, is_driving=by_itself)
+    return seen, robot_zone.news(zone, seen, state, ONE, is_fit=by_itself, carries=frozenset({"A-1"}))
+
+
+def test_the_entrance_is_told_that_nobody_knows_where_its_robot_is_and_when_somebody_knows_again() -> None:
+    inside, astray = visiting(Phase.INSIDE), visiting(Phase.INSIDE, astray=True)
+    zone, found = told(let_in(), inside, by_itself=False)
+    assert found == HolderStrayed(holder=ONE, is_astray=True)
+    assert told(zone, inside)[1] == found, "it is not stored yet"
+    assert told(zone, astray)[1] is None
+    zone, found = told(zone, astray, request("b"))
+    assert found == HolderStrayed(holder=ONE, is_astray=False)
+    assert told(zone, inside)[1] == HolderLeft(holder=ONE, carries=frozenset({"A-1"}))
+    assert told(zone, EMPTY)[1] is None
+    assert told(let_in(), visiting(Phase.INSIDE, TWO), by_itself=False)[1] is None, "another one's visit"
+    assert told(let_in(), visiting(Phase.INSIDE, left=True), by_itself=False)[1] is None, "it was out"
+
+
+def test_a_change_is_told_although_the_entrance_has_not_stored_the_one_before() -> None:
+    inside = visiting(Phase.INSIDE)
+    zone, first = told(let_in(), inside, by_itself=False)
+    zone, second = told(zone, inside, request("b"))
+    assert (first, second) == tuple(HolderStrayed(holder=ONE, is_astray=one) for one in (True, False))
+    assert isinstance(told(zone, inside)[1], HolderLeft)
+
+
+def test_after_a_restart_the_zone_doubts_what_the_visit_doubts() -> None:
+    astray = visiting(Phase.INSIDE, astray=True)
+    zone, found = told(robot_zone.restored(astray), astray)
+    assert found is None, "it drives by itself, has no request, and may be anywhere"
+    zone, found = told(zone, astray, request("b"))
+    assert found == HolderStrayed(holder=ONE, is_astray=False)
+    for state in (EMPTY, visiting(Phase.INSIDE)):
+        assert robot_zone.restored(state) == Zone()
 
 
 def test_a_robot_that_strayed_does_not_hold_another_one() -> None:

@@ -26,6 +26,7 @@ from devices.reports import SignalReport
 from gateway.config.home import Home
 from gateway.config.topics import DeviceOrigin, TopicMap
 from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Phase
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.mosquitto.provisioning import free_port, private_broker
@@ -36,7 +37,7 @@ from gateway.runtime.supervision import SupervisionDesk
 from tests.gateway.callers import raw_client
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer_v2
-from tests.shell.box import IN_WINDOW_MONO_S, SESSION, ShellBox, box, run_box, run_tasks
+from tests.shell.box import IN_WINDOW_MONO_S, SESSION, ShellBox, box, run_tasks
 from tests.shell.house import make_home
 from tests.shell.links import LINK, submit
 from tests.shell.parts import ManualTime
@@ -218,9 +219,42 @@ class Browser:
 class Doorway:
     """The box, its broker and its pages."""
 
-    def __init__(self, made: ShellBox, site: ServedSite, door: RobotDoor) -> None:
-        self.made, self.site, self.door = made, site, door
-        self.robots: dict[str, Robot] = {}
+    site: ServedSite
+
+    def __init__(self, made: ShellBox, line: MqttClient) -> None:
+        self.made, self._line = made, line
+        self._tasks: list[asyncio.Task[None]] = []
+        self._open_door()
+
+    def _open_door(self) -> None:
+        """Follow the front entrance, which answers robots from now on."""
+        front = self.made.front
+        door = RobotDoor(front, home=self.made.home, publisher=self._line, clock=self.made.clock)
+        front.on_robot.append(door.on_report)
+        front.on_commands.append(door.on_commands)
+        self._works = front.run(), door.run()
+
+    def starts(self) -> None:
+        """Run the front entrance and its zone."""
+        self._tasks = [asyncio.create_task(work) for work in self._works]
+
+    async def ends(self) -> None:
+        """End both at once; what the entrance did not store is lost."""
+        for task in self._tasks:
+            task.cancel()
+        for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
+            assert isinstance(ended, asyncio.CancelledError), ended
+
+    async def is_killed(self) -> None:
+        """Kill the gateway of the front entrance, and start it from what its store has."""
+        await self.ends()
+        self.made.reopen("front")
+        self._open_door()
+        self.made.front.post(e.Restarted(safe_mode=False))
+        self.made.front.post(e.BrokerUp(session=SESSION))
+        self.made.front.post(e.DiskChanged(ok=True))
+        self.starts()
+        await self.made.quiet()
 
     @property
     def unlocks(self) -> int:
@@ -301,14 +335,17 @@ async def doorway(folder: Path) -> AsyncIterator[Doorway]:
             on_up=lambda _session: up.set(), on_down=lambda _why: None, on_missed=lambda _topic: None,
             monotonic=time.monotonic, birth_and_will=GATEWAY_BIRTH_AND_WILL,
         )  # fmt: skip
-        door = RobotDoor(made.front, home=home, publisher=line, clock=made.clock)
-        made.front.on_robot.append(door.on_report)
-        made.front.on_commands.append(door.on_commands)
+        there = Doorway(made, line)
         desk = SupervisionDesk(home, entrances=made.entrances, clock=made.clock, take_picture=picture)
-        async with run_box(made), run_tasks(line.run(), door.run()), serve_site(made, supervision=desk) as site:
-            await up.wait()
-            await made.good_day()
-            yield Doorway(made, site, door)
+        others = run_tasks(line.run(), made.entrances["garage"].run(), *made.other_works())
+        async with others, serve_site(made, supervision=desk) as there.site:
+            there.starts()
+            try:
+                await up.wait()
+                await made.good_day()
+                yield there
+            finally:
+                await there.ends()
 
 
 async def store_state(home: Home, name: str, *requests: tuple[str, str]) -> None:

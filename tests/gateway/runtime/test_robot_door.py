@@ -348,6 +348,43 @@ async def test_a_robot_that_a_person_drives_inside_drops_its_request_and_nothing
         assert there.locks >= 1
 
 
+async def test_a_gateway_that_is_killed_while_a_person_drives_the_robot_inside_does_not_believe_that_it_left(
+    tmp_path: Path,
+) -> None:
+    async with doorway(tmp_path) as there, robots(there, "r1") as (robot,), browser(there) as ines:
+        visit = await goes_in_by_a_yes(there, robot, ines)
+        await robot.says(robot.state(("q1", "GRANTED"), loads=(), operatingMode="MANUAL"))  # it keeps its request
+        await wait_until(lambda: AlarmCode.ROBOT_STRANDED in [one.code for one in there.made.commands(RaiseAlarm)])
+        await there.settles_with(robot, ("q1", "GRANTED"))
+        await robot.says(robot.state(loads=(), operatingMode="INTERVENED"))
+        await there.made.quiet()
+        await there.is_killed()
+        await robot.says(robot.state(loads=()))  # it drives by itself again, somewhere
+        await falls_shut(there)
+        await there.is_killed()
+        await robot.says(robot.state(loads=()))
+        await falls_shut(there)
+        assert (there.locks, there.visit) == (0, visit)
+        await robot.says(robot.state(("q2", "REQUESTED"), loads=()))
+        await wait_until(lambda: robot.last("q2") == "QUEUED")
+        await robot.says(robot.state(loads=()))
+        await wait_until(lambda: there.made.front.state.visit is None or there.made.front.state.visit.courier_left)
+        await falls_shut(there)
+        assert there.locks >= 1
+
+
+async def test_a_gateway_that_is_killed_before_it_saw_the_robot_go_in_locks_nothing_behind_it(tmp_path: Path) -> None:
+    async with doorway(tmp_path) as there, robots(there, "r1") as (robot,), browser(there) as ines:
+        await says_yes(there, ines, await comes(there, robot))
+        await there.is_killed()  # the robot goes in, and the door falls shut
+        await robot.says(robot.state(("q1", "GRANTED"), loads=()))
+        await falls_shut(there)
+        assert there.locks == 0
+        await robot.says(robot.state(loads=()))
+        await falls_shut(there)
+        assert there.locks >= 1
+
+
 async def test_a_robot_whose_protective_field_is_violated_as_it_leaves_is_out_once_it_drives_on(tmp_path: Path) -> None:
     async with doorway(tmp_path) as there, robots(there, "r1") as (robot,), browser(there) as ines:
         await goes_in_by_a_yes(there, robot, ines)

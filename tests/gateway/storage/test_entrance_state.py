@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.frozen import replace
 from gateway.domain.visit.state import Entrance, SafeMode
 from gateway.storage import entrance_state
 
@@ -37,7 +38,8 @@ def test_what_outlives_a_restart_is_read_from_a_state_that_an_earlier_release_st
         "Entrance.pending_scan", "Entrance.lock_request", "Visit.route", "Visit.securing", "Visit.closing",
         "Visit.detecting", "Visit.refused", "Visit.jammed", "Visit.courier_left", "Entry.stage", "Entry.queried",
         "Entry.arrival_scan", "Entry.marks", "Entry.obeyed", "Visit.keeper", "Visit.collected",
-        "Visit.robot", "Visit.holder_left", "Consent.stopped", "Entrance.stays", "Recording.is_filmed",
+        "Visit.robot", "Visit.holder_left", "Visit.holder_astray", "Consent.stopped",
+        "Entrance.stays", "Recording.is_filmed",
     }  # fmt: skip
     assert set(lost) == anew
     assert (state.facts, state.timers) == ({}, {})
@@ -92,6 +94,17 @@ def test_a_robot_that_left_before_an_update_is_still_out_after_it() -> None:
         stored[part] |= {"robot": "r1", "robot_left": True}
     state = entrance_state.load(json.dumps(stored))
     assert [one.holder_left for one in (state.visit, state.grace_visit) if one is not None] == [True, True]
+
+
+def test_that_nobody_knows_where_the_robot_is_outlives_a_restart_and_an_older_state_says_nothing_of_it() -> None:
+    visit = entrance_state.load(BEFORE).visit
+    assert visit is not None
+    stored = entrance_state.dump(Entrance(id="front", visit=replace(visit, robot="r1", holder_astray=True)))
+    read = entrance_state.load(stored).visit
+    older = json.loads(stored)
+    del older["visit"]["holder_astray"]
+    before = entrance_state.load(json.dumps(older)).visit
+    assert [one.holder_astray for one in (read, before) if one is not None] == [True, False]
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "{}", "no JSON"])

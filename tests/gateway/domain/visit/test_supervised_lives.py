@@ -1,7 +1,8 @@
 """Seeded lives of a front door that robots use: invariant 28, judged by what bolt, leaf and robot physically did.
 
 Each supervised opening has a yes of its own, not older than `yes_life` at the intent and used once. The bolt is never
-thrown while the robot is inside, whatever a supervisor, a household, a broker or a killed gateway do.
+thrown while the robot is inside, whatever a supervisor, a household, a broker or a killed gateway do, and although a
+person drove it there by hand and it has no request any longer.
 """
 
 from functools import cache
@@ -37,7 +38,10 @@ def test_the_lives_reach_what_they_are_about() -> None:
         seen |= {*home.physical, *home.refusals, *home.houses, *home.alarms}
         seen |= {"two openings"} if len(home.used) > 1 else set()
         seen |= {"killed"} if home.crashes else set()
+        seen |= {"driven by hand"} if home.strayed else set()
+        seen |= {"killed while nobody knew where it is"} if home.restarts_astray else set()
     assert seen >= {
+        "driven by hand", "killed while nobody knew where it is",
         "withdrawn", "open", "close", "thrown", "locked_again", "not_approved", "robot_stranded", "killed",
         "handed_to_owner", "two openings",
     }  # fmt: skip

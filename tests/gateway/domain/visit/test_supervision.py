@@ -391,6 +391,43 @@ def test_a_restart_with_a_robot_inside_locks_nothing() -> None:
     assert house.orders == ["open flat"]
 
 
+def starts_again(house: Supervised) -> None:
+    """The gateway was killed, and runs again."""
+    house.feed(e.Restarted())
+    house.feed(e.DiskChanged(ok=True))
+    house.feed(e.BrokerUp(session=1))
+    house.reports()
+
+
+def test_a_restart_before_the_robot_was_seen_going_in_locks_nothing_until_it_reports_that_it_left() -> None:
+    house = rung()
+    house.decides()
+    house.says(flat_lock="unlocked")
+    starts_again(house)  # the door opens and falls shut meanwhile
+    house.run(60)
+    assert house.orders == ["open flat"]
+    house.leaves()
+    house.door_falls_shut()
+    house.run(60)
+    assert house.orders == ["open flat", "lock flat"]
+
+
+def test_that_the_robot_left_is_not_believed_while_nobody_knows_where_it_is_also_after_a_restart() -> None:
+    house = entered()
+    house.feed(e.HolderStrayed(holder=ROBOT, is_astray=True))
+    starts_again(house)
+    house.feed(e.HolderStrayed(holder=OTHER, is_astray=False))
+    house.leaves()
+    house.door_falls_shut()
+    house.run(60)
+    assert house.orders == ["open flat"]
+    house.feed(e.HolderStrayed(holder=ROBOT, is_astray=False))
+    house.feed(e.HolderStrayed(holder=OTHER, is_astray=True))
+    house.leaves()
+    house.run(60)
+    assert house.orders == ["open flat", "lock flat"]
+
+
 def test_a_restart_between_yes_and_opening_forgets_the_yes() -> None:
     house = Supervised()
     house.comes()
