@@ -8,15 +8,16 @@ import asyncio
 import itertools
 import json
 from collections.abc import Coroutine, Mapping
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from aiohttp import WSMsgType, web
 
 from devices.simulators.control import Impossible
 from devices.simulators.device import DeviceSite, FaultValue
-from devices.simulators.doorway import APP, FROM_AFAR, HAND, ITSELF
+from devices.simulators.doorway import APP, FROM_AFAR, HAND, ITSELF, KEYPAD
 from devices.simulators.house import MatterPlan
-from devices.simulators.matter_users import MatterUsers, Refused
+from devices.simulators.matter_users import PIN, MatterUsers, Refused
 
 CONTROLLER = 112_233  # the node id of python-matter-server
 FABRIC = 1
@@ -58,6 +59,7 @@ class MatterServer:
         self._works: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(1)
         self._users = MatterUsers(lambda fault: fault in self.faults)
+        self._typed: int | None = None  # the slot of the PIN that was typed last
         self._invokes = self._most_invokes = 0  # under way; most at one time
         self._awake = asyncio.Event()
         self._awake.set()
@@ -211,6 +213,20 @@ class MatterServer:
             "attribute_subscriptions": [],
         }  # fmt: skip
 
+    def type_code(self, pin: str, who: str) -> None:
+        """Let somebody outside type a PIN at the lock; a right one withdraws the bolt.
+
+        Raises:
+            Impossible: the lock has no such PIN now.
+        """
+        self._site.doorway.arrive(who)
+        slot = self._users.slot_of(pin, datetime.now(UTC))
+        self._site.log.write("typed", device=self.name, who=who, slot=slot)
+        if slot is None:
+            raise Impossible("the lock has no such PIN now")
+        self._typed = slot
+        self._doorway.move_bolt(thrown=False, cause=KEYPAD)
+
     # ---- its devices ------------------------------------------------------------------------------------------------
 
     def _reach(self, arguments: Mapping[str, object]) -> int:
@@ -277,11 +293,13 @@ class MatterServer:
         return None if "unknown" in self.faults else 1 if self._doorway.thrown else 2
 
     def _moved(self, cause: str) -> None:
-        source = {HAND: 1, ITSELF: 4, APP: 7}.get(cause, 7)
+        source = {HAND: 1, KEYPAD: 3, ITSELF: 4, APP: 7}.get(cause, 7)
         fabric, node = {FROM_AFAR: (FABRIC, CONTROLLER), APP: (OTHER_FABRIC, OTHER_NODE)}.get(cause, (None, None))
+        user = self._typed if cause == KEYPAD else None
+        used = None if user is None else [{"credentialType": PIN, "credentialIndex": user}]
         operation = {
-            "lockOperationType": 0 if self._doorway.thrown else 1, "operationSource": source, "userIndex": None,
-            "fabricIndex": fabric, "sourceNode": node, "credentials": None,
+            "lockOperationType": 0 if self._doorway.thrown else 1, "operationSource": source, "userIndex": user,
+            "fabricIndex": fabric, "sourceNode": node, "credentials": used,
         }  # fmt: skip
         self._event(LOCK_ENDPOINT, 257, 2, operation)
         self._update(self._plan.node, LOCK_ENDPOINT, "257/0", self._bolt())

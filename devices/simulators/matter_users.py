@@ -1,10 +1,13 @@
 """Simulates the users, PINs and schedules of a Matter lock, as a lock of matter.js 0.17.9 was recorded to answer."""
 
+import base64
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
 MAX_USERS = 30
 NOT_FOUND = 139
 PIN = 1  # type of a credential
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # of Matter's epoch-s
 OCCUPIED = "InteractionModelError: Failure (0x1, clusterStatus: 3)"
 INVALID_COMMAND = "InteractionModelError: InvalidCommand (0x85)"
 _COMMANDS = frozenset({
@@ -34,6 +37,14 @@ class MatterUsers:
     def slots(self) -> frozenset[int]:
         """The slots with a PIN."""
         return frozenset(slot for kind, slot in self._keys if kind == PIN)
+
+    def slot_of(self, pin: str, at: datetime) -> int | None:
+        """Return the slot of a PIN that opens at this time; None: the lock has no such PIN now. Its clock is in UTC."""
+        data, seconds = base64.b64encode(pin.encode()).decode(), (at - EPOCH).total_seconds()
+        slot = next((slot for (kind, slot), stored in self._keys.items() if kind == PIN and stored == data), None)
+        starts, ends = self._schedules.get(slot or 0, (None, None))
+        has_begun = not isinstance(starts, int) or starts <= seconds
+        return slot if has_begun and (not isinstance(ends, int) or seconds < ends) else None
 
     @staticmethod
     def knows(name: str) -> bool:

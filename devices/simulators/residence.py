@@ -132,9 +132,19 @@ class Residence:
             case ask.OpenFridge() | ask.CloseFridge() | ask.SetTemperature() | ask.PutParcel():
                 self._act_in_household(request)
             case ask.TypeCode():
-                self._only_device(Keypad, request.keypad).type_code(request.code, request.who)
+                self._keypad(request.keypad).type_code(request.code, request.who)
             case _:
                 self._move(request)
+
+    def _keypad(self, name: str | None) -> Keypad | MatterServer:
+        """Return the keypad outside: one of its own, or that of the Matter lock.
+
+        Raises:
+            Impossible: there is none, or there are several.
+        """
+        matter = self.carriers.get("matter")
+        is_meant = name == (None if matter is None else matter.name) or not self._devices_of(Keypad)
+        return matter if isinstance(matter, MatterServer) and is_meant else self._only_device(Keypad, name)
 
     def _move(
         self,

@@ -7,6 +7,7 @@ import { ContactSensorDevice } from "@matter/main/devices/contact-sensor";
 import { DoorLockDevice } from "@matter/main/devices/door-lock";
 import { TemperatureSensorDevice } from "@matter/main/devices/temperature-sensor";
 import { AggregatorEndpoint } from "@matter/main/endpoints/aggregator";
+import { Bytes } from "@matter/general";
 import { TestCert_PAA_NoVID_Cert } from "@matter/protocol";
 import { writeFileSync } from "node:fs";
 import readline from "node:readline";
@@ -22,6 +23,18 @@ class Lock extends DoorLockServer.with(...FEATURES, ...(plain ? [] : ["Unbolting
     unlockDoor(request) { say({ invoked: "UnlockDoor" }); return super.unlockDoor(request); }
     unboltDoor(request) { say({ invoked: "UnboltDoor" }); return super.unboltDoor(request); }
     lockDoor(request) { say({ invoked: "LockDoor" }); return super.lockDoor(request); }
+}
+
+// The lock's keypad: what it does with a PIN that somebody outside types; the PIN is looked up where the lock stores it.
+function typeAtKeypad(agent, typed) {
+    const { auth, events, state } = agent.doorLock, pin = new TextEncoder().encode(typed), kind = DoorLock.CredentialType.Pin;
+    const used = auth.credentials.find(one => one.credentialType === kind && Bytes.areEqual(auth.decrypt(one.credentialData), pin));
+    const said = { lockOperationType: 1, operationSource: 3, fabricIndex: null, sourceNode: null };
+    if (used === undefined) return events.lockOperationError.emit({ ...said, operationError: 1, userIndex: null, credentials: null }, agent.context);
+    state.lockState = DoorLock.LockState.Unlocked;
+    const { credentialIndex } = used;
+    const userIndex = auth.findUserIndexForCredential(kind, credentialIndex);
+    events.lockOperation.emit({ ...said, userIndex, credentials: [{ credentialType: kind, credentialIndex }] }, agent.context);
 }
 
 const node = await ServerNode.create({
@@ -76,6 +89,7 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
             }, agent.context);
         });
     }
+    if (order.type !== undefined) await lock.act(agent => typeAtKeypad(agent, order.type));
     if (order.alarm !== undefined) {
         await lock.act(agent => agent.doorLock.events.doorLockAlarm.emit({ alarmCode: order.alarm }, agent.context));
     }

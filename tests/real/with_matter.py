@@ -43,6 +43,7 @@ from tests.waiting import assert_stays, wait_until
 LOCK, CONTACT, AIR, BEHIND = "1-1", "1-2", "1-3", "1-5-5"
 KINDS = {LOCK: "lock", CONTACT: "door", AIR: "fridge", BEHIND: "door"}
 LOCKED, UNLOCKED = LockReport(bolt=LockState.LOCKED), LockReport(bolt=LockState.UNLOCKED)
+BY_CODE = LockReport(bolt=LockState.UNLOCKED, source=OperationSource.KEYPAD, user="user 5", event=True)
 OWN_UNLOCK = LockReport(bolt=LockState.UNLOCKED, source=OperationSource.REMOTE, event=True)
 
 
@@ -186,6 +187,13 @@ async def test_a_code_for_a_guest_is_stored_read_back_opens_and_is_withdrawn(tmp
         unlock = {"node_id": 1, "endpoint_id": 1, "cluster_id": 257, "command_name": "UnlockDoor", "payload": typed}
         await server.request("device_command", **unlock, timed_request_timeout_ms=2000)
         assert lock.invoked == ["UnlockDoor"]
+        await one.order(LOCK, "l1", do="lock")
+        await one.until_said(LOCK, LOCKED)
+        after = len(one.said)
+        await lock.does(type="345678")
+        await one.until_said(LOCK, BY_CODE, after=after)
+        await one.until_said(LOCK, UNLOCKED, after=after)
+        assert not any(b"345678" in said.payload for said in one.said), "no PIN ever comes back"
         again = await one.change_code(LOCK, replace(code, id="k2", pin="787878"))
         assert isinstance(again, ErrorReport), "the slot is taken"
         assert (await one.read_slot(LOCK, 5)).codes == (stored,)
@@ -195,6 +203,12 @@ async def test_a_code_for_a_guest_is_stored_read_back_opens_and_is_withdrawn(tmp
         assert (await one.read_slot(LOCK, 5)).codes == (free,)
         with pytest.raises(Exception, match="Failure"):
             await server.request("device_command", **unlock, timed_request_timeout_ms=2000)
+        await one.order(LOCK, "l2", do="lock")
+        await one.until_said(LOCK, ProgressReport(id="l2", progress=CommandProgress.ACCEPTED))
+        after = len(one.said)
+        await lock.does(type="345678")
+        assert (await one.ask(LOCK)).reports == (LOCKED,)
+        assert BY_CODE not in one.reports(LOCK, after)
 
 
 async def test_a_lock_that_does_not_read_an_aliro_key_back_keeps_none(tmp_path: Path) -> None:

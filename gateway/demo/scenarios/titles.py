@@ -232,7 +232,7 @@ SCENE_TITLES: Mapping[str, SceneTitle] = {
     ),
     "matter-lock:guest-code": SceneTitle(
         name=_("A guest's code on a Matter lock"),
-        watch=_("stored and withdrawn, and each time read back from the lock"),
+        watch=_("read back from the lock, typed at its keypad, withdrawn and read back again"),
     ),
     "matter-lock:keeps-guest-code": SceneTitle(
         name=_("A Matter lock that keeps a code"),

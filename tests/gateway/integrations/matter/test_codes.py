@@ -1,7 +1,8 @@
 """Codes on a Matter lock through `perron matter`: stored, read back, withdrawn, and refused, at a real broker."""
 
 import asyncio
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,13 @@ from devices.reports import (
     CommandProgress,
     ErrorReport,
     KeypadCode,
+    LockReport,
+    LockState,
     OperationError,
+    OperationSource,
     ProgressReport,
 )
+from devices.simulators.control import Impossible
 from devices.vendors.matter import encode_command
 from tests.gateway.integrations.matter.beside import KEYPAD, LOCK, house
 
@@ -41,6 +46,26 @@ async def test_a_code_is_stored_read_back_with_its_times_and_withdrawn(tmp_path:
         assert await one.change_code(LOCK, ClearCode(id="k2", slot=5)) == taken("k2")
         assert (await one.read_slot(LOCK, 5)).codes == (FREE,)
         assert not any(b"345678" in said.payload for said in one.said), "no PIN ever comes back"
+
+
+async def test_a_guest_who_types_his_code_is_told_with_his_slot_and_a_code_that_is_over_opens_nothing(
+    tmp_path: Path,
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    valid = replace(CODE, starts=now - timedelta(hours=1), ends=now + timedelta(hours=1))
+    over = replace(CODE, id="k2", pin="999999", slot=6, starts=now - timedelta(hours=2), ends=now)
+    async with house(tmp_path) as (one, matter):
+        await one.change_code(LOCK, valid)
+        await one.change_code(LOCK, over)
+        for wrong in ("999999", "000000"):
+            with pytest.raises(Impossible, match="no such PIN"):
+                matter.server.type_code(wrong, "resident")
+        after = len(one.said)
+        matter.server.type_code("345678", "resident")
+        typed = LockReport(bolt=LockState.UNLOCKED, source=OperationSource.KEYPAD, user="user 5", event=True)
+        await one.until_said(LOCK, typed, after=after)
+        await one.until_said(LOCK, LockReport(bolt=LockState.UNLOCKED), after=after)
+        assert not any(b"345678" in said.payload for said in one.said[after:])
 
 
 async def test_a_lock_that_keeps_a_code_it_was_told_to_delete_is_found_out(tmp_path: Path) -> None:
