@@ -34,7 +34,7 @@ from typing import IO, Any
 
 import gateway.cli
 from gateway.system.parent_death import PR_SET_PDEATHSIG
-from tests.drawings import share_renderings
+from tests.drawings import rehearse_deliveries, share_renderings
 from tests.forkedvideo import fork_video, run_and_exit
 
 ROOT = Path(__file__).parents[1]
@@ -250,8 +250,9 @@ if __name__ == "__main__":
         *(module.name for module in pkgutil.iter_modules(gateway.cli.__path__, "gateway.cli.")),
     ):
         importlib.import_module(name)
+    share_renderings(DRAWINGS)
+    rehearse_deliveries()
     gc.freeze()  # what is there stays: nobody need copy it to look at it
     fork_video()
-    share_renderings(DRAWINGS)
     if (mine := serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
         run_and_exit(functools.partial(run_order, mine.words))

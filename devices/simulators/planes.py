@@ -34,7 +34,8 @@ class Planes(NamedTuple):
 def picture_of(image: Image.Image) -> Luma:
     """Return an image, whose sides are even, as a whole picture; transparency is lost."""
     colours = np.ascontiguousarray(np.asarray(image, np.uint8)[..., :3])
-    return av.VideoFrame.from_ndarray(colours, format="rgb24").to_ndarray(format="yuv420p").astype(np.uint8)
+    frame = av.VideoFrame.from_ndarray(colours, format="rgb24").reformat(format="yuv420p", threads=1)
+    return frame.to_ndarray().astype(np.uint8)
 
 
 class CutOut:
