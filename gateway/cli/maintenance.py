@@ -198,6 +198,9 @@ def wipe(
     question = (
         f"Everything in {relative_path(house.storage.folder)} goes, for ever. Type the house's name ({house.name})"
     )
+    keypads = _keypads_with_codes(house)
+    if keypads:
+        typer.echo(f"Guests' codes may still be at {keypads}. A box that runs withdraws them: wipe it on its pages.")
     with failure_on(FolderInUse, "{why}", "End it first, or wipe it on its pages.", ExitCode.NO_ANSWER):
         whole, text = wipe_box(
             house, with_held=held, read_name=lambda: house.name if yes else str(typer.prompt(question)), file=home
@@ -216,7 +219,7 @@ def wipe_box(
     Raises:
         FolderInUse: the box runs.
     """
-    folder = home.storage.folder
+    folder, keypads = home.storage.folder, _keypads_with_codes(home)
     if not folder.is_dir():
         raise Failure(f"{folder} is no folder: there is nothing to wipe.", "Name the right house file with --home.")
     with lock_folder(folder):
@@ -236,7 +239,16 @@ def wipe_box(
     text = expand_commands(
         f"Wiped: {relative_path(folder)}. The next `perron run` starts a new box, and shows a code to claim it."
     )
-    return whole, text if whole else f"{text}\nEmpty {home.phones_file} by hand: it names the household's phones."
+    todo = [] if whole else [f"Empty {home.phones_file} by hand: it names the household's phones."]
+    todo += [f"Delete the guests' codes at {keypads}: the box does not know them any more."] if keypads else []
+    return not todo, "\n".join((text, *todo))
+
+
+def _keypads_with_codes(home: Home) -> str:
+    """Return the keypads that may still have guests' codes; of a store that cannot be read nobody knows."""
+    with suppress(StoreFailed):
+        return ", ".join(readonly.keypads_with_codes(home.storage.folder / STORE_FILE))
+    return ""
 
 
 def _check_no_held_films(home: Home, *, held_too: bool) -> None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, StringConstraints, model_validator
 
-from gateway.config.bookings import AnyBookingSource
+from gateway.config.bookings import AnyBookingSource, IcsSource
 from gateway.config.devices import AnyDevice
 from gateway.config.fields import Day, DeviceId, Hours, LanguageCode, TimeZone
 from gateway.config.keepers import KeeperSection
@@ -508,6 +508,12 @@ class Home(ConfigSection):
     def guest_entrances(self) -> tuple[str, ...]:
         """The entrances that admit guests, in their order."""
         return tuple(name for name, entrance in self.entrances.items() if entrance.guests is not None)
+
+    @property
+    def booking_secrets(self) -> tuple[Path, ...]:
+        """The files with the addresses and keys of sources of bookings: those of one household."""
+        files = (one.address_file if isinstance(one, IcsSource) else one.key_file for one in self.bookings.values())
+        return tuple(file for file in files if file is not None)
 
     @property
     def robot_entrances(self) -> frozenset[str]:

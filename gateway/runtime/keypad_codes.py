@@ -150,13 +150,31 @@ class KeypadCodes:
         for code in self.store.guests.live_codes():
             section = self.devices.get(code.keypad)
             facts = None if section is None else section.definition.keypad
-            if facts is None:
-                continue
             try:
+                if facts is None:
+                    await self._miss(code, now)
+                    continue
                 await self._advance(code, facts, answered.get((code.id, code.state)), now)
             except StoreFailed as failure:  # nothing is sent that is not stored: the next look tries it again
                 log.error("code_not_stored", keypad=code.keypad, why=str(failure))
         self._report_strays(now)
+
+    async def _miss(self, code: PassCode, now: Now) -> None:
+        """Raise the alarm once about a code at a keypad that the house file lost: nobody can read it back."""
+        if now.trusted and code.is_stray(now) and not code.is_alarmed:
+            await self._save(replace(code, is_alarmed=True), now, before=code, is_alarm=True)
+
+    async def _save(self, code: PassCode, now: Now, *, before: PassCode, is_alarm: bool) -> bool:
+        """Store a code, and its alarm at an entrance; return whether it was stored. Raises `StoreFailed`."""
+        # An installer may have taken the keypad from its entrance: whichever is first tells the host then
+        alarm = (self._entrances.get(code.keypad) or tuple(self.home.entrances))[:1] if is_alarm else ()
+        saved = await self.store.guests.save_code_at(code, now, before=before, alarm_at=alarm)
+        if saved.message is not None:
+            command = c.RaiseAlarm(code=c.AlarmCode.CODE_STILL_VALID, detail=code.keypad)
+            self.outbox.notify_of_delivery(command, alarm[0], now, message=saved.message, delivery=None)
+        if saved.is_stored:
+            self.on_change()
+        return saved.is_stored
 
     async def _advance(self, code: PassCode, facts: KeypadFacts, report: r.CodesReport | None, now: Now) -> None:
         known, progress = self._progress.get(code.id, (code.state, Progress()))
@@ -173,16 +191,8 @@ class KeypadCodes:
         if do is Do.MOVE:
             moved = self._moved(code)
             code, progress = moved, progress if moved == code else Progress()
-        if code != before:
-            # An installer may have taken the keypad from its entrance: whichever is first tells the host then
-            alarm = (self._entrances[code.keypad] or tuple(self.home.entrances))[:1] if do is Do.ALARM else ()
-            saved = await self.store.guests.save_code_at(code, now, before=before, alarm_at=alarm)
-            if not saved.is_stored:
-                return  # it was revoked while others were stored: the next look takes it as it is now
-            if saved.message is not None:
-                command = c.RaiseAlarm(code=c.AlarmCode.CODE_STILL_VALID, detail=code.keypad)
-                self.outbox.notify_of_delivery(command, alarm[0], now, message=saved.message, delivery=None)
-            self.on_change()
+        if code != before and not await self._save(code, now, before=before, is_alarm=do is Do.ALARM):
+            return  # it was revoked while others were stored: the next look takes it as it is now
         self._progress[code.id] = (code.state, progress)
         if do is not None:
             self._perform(code, facts, do)

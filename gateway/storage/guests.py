@@ -296,6 +296,17 @@ def live_codes(db: Database) -> tuple[PassCode, ...]:
     return _codes(db, "WHERE state != 'withdrawn' ORDER BY id")
 
 
+def keypads_with_codes(db: Database) -> tuple[str, ...]:
+    """Return the keypads that may still take a guest's code, as far as the box knows."""
+    return tuple(sorted({code.keypad for code in live_codes(db) if code.may_open}))
+
+
+def withdraw_codes(db: Database, now: Now) -> None:
+    """Have every guest's code go at once; the passes stay as they are."""
+    for code in live_codes(db):
+        save_code(db, revoke(code, now), now)
+
+
 def _codes(db: Database, rest: str, parameters: Sequence[object] = ()) -> tuple[PassCode, ...]:
     cursor = db.cursor()
     cursor.row_factory = sqlite3.Row
@@ -312,8 +323,7 @@ def forget_household(db: Database, now: Now) -> None:
 
     A pass whose code a keypad may still have is kept without the guest's name until that is proven gone.
     """
-    for code in live_codes(db):
-        save_code(db, revoke(code, now), now)
+    withdraw_codes(db, now)
     db.execute("DELETE FROM guest_pass WHERE id NOT IN (SELECT held FROM pass_code WHERE state != 'withdrawn')")
     db.execute("UPDATE guest_pass SET state = 'revoked', guest = '-', by = NULL")
     db.execute("DELETE FROM stay")
@@ -355,3 +365,5 @@ class GuestStore(StorePart):
     save_code_at = writes(save_code_at)
     codes_of = reads(codes_of)
     live_codes = reads(live_codes)
+    keypads_with_codes = reads(keypads_with_codes)
+    withdraw_codes = writes(withdraw_codes)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Concatenate, ParamSpec, TypeVar
 
-from gateway.storage import consent_requests, people, push_subscriptions
+from gateway.storage import consent_requests, guests, people, push_subscriptions
 from gateway.storage.audit_log import code_digest, code_key
 from gateway.storage.brand_facts import FactsSource, comment_of, facts_source
 from gateway.storage.database import Database
@@ -66,6 +66,7 @@ def _browser_results(db: Database) -> tuple[str | None, ...]:
 
 owners = _reads_file(_owners, ())
 held_visit_count = _reads_file(_held_visit_count, 0)
+keypads_with_codes = _reads_file(guests.keypads_with_codes, ())
 retention_days = _reads_file(chosen_retention_days, None)
 parcel_codes = _reads_file(_parcel_codes, MappingProxyType[str, str]({}))
 """Read the codes of all parcels and items that the box knows, by the digest that the log has of each."""

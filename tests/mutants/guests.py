@@ -252,4 +252,18 @@ MUTANTS = (
         new="if not statement.is_signed_by(signer):",
         tests=(STATEMENT,),
     ),
+    Mutant(
+        name="a wipe leaves the codes of guests at keypads",
+        file="gateway/runtime/maintenance/decommission.py",
+        old="*(() if codes_too else codes)",
+        new="*()",
+        tests=("tests/gateway/runtime/test_guests.py",),
+    ),
+    Mutant(
+        name="a keypad with a guest's code is taken out of the house",
+        file="gateway/runtime/maintenance/reload.py",
+        old="if keypad not in new.devices",
+        new="if False",
+        tests=("tests/gateway/runtime/test_guests.py",),
+    ),
 )

@@ -139,6 +139,8 @@ def finish_wipe_at_hub(home: Home, file: Path | None = None, post: enrolment.Htt
             log.error("hub_not_told_of_leaving", why=str(error), todo="let whoever runs the hub revoke this home")
     for credential in factory_reset.delete_credentials(() if section is None else section.credentials):
         log.error("hub_not_left", file=str(credential), todo="delete it by hand: by it a box speaks as this home")
+    for secret in factory_reset.empty_secrets(home.booking_secrets):
+        log.error("bookings_not_ended", file=str(secret), todo="empty it by hand: by it the box reads his bookings")
     phones = home.phones_file
     emptied = factory_reset.finish_wipe(home.storage.folder, phones=phones)
     if not emptied:

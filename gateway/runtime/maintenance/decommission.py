@@ -22,6 +22,7 @@ from gateway.system.i18n import _
 
 log = structlog.get_logger(__name__)
 
+CODES_TIMEOUT_S = 20.0  # seconds for keypads to be read back without the guests' codes
 ANNOUNCE_TIMEOUT_S = 5.0  # seconds for retailers to get the results: an absent broker must not delay the owner's wipe
 POLL_INTERVAL_S = 0.05
 
@@ -33,14 +34,19 @@ class WipeObstacleReason(Enum):
     INCIDENT = _("a door opened without an order and is being filmed ({entrance})")
     NOT_LOCKED = _("the door is not proven locked ({entrance})")
     WINDOW = _("a delivery's window is open, a courier may come ({entrance})")
+    CODE = _(
+        "{keypad} may still have a guest's code: try again in a minute, or tick that you delete the codes there "
+        "yourself"
+    )
     HELD = _("visits are held as evidence: tick that they go too")
 
 
 class WipeObstacle(Frozen):
-    """An obstacle to a wipe and its entrance; without an entrance it concerns the whole box."""
+    """An obstacle to a wipe and its entrance or keypad; without one it concerns the whole box."""
 
     why: WipeObstacleReason
     entrance: str | None = None
+    keypad: str | None = None
 
 
 @dataclass(eq=False)
@@ -82,11 +88,12 @@ class Decommissioning:
             obstacles.append(WipeObstacle(why=WipeObstacleReason.HELD))
         return tuple(obstacles)
 
-    async def wipe(self, by: str, *, held_too: bool) -> tuple[WipeObstacle, ...]:
+    async def wipe(self, by: str, *, held_too: bool, codes_too: bool = False) -> tuple[WipeObstacle, ...]:
         """Decide to wipe the box and send retailers the results of open deliveries; the caller then calls `restart`.
 
         If there are obstacles, return them and decide nothing. The house is stopped first, so that nobody comes in
-        meanwhile; the stop remains whatever happens next.
+        meanwhile, and the guests' codes are withdrawn from the keypads, because a wiped box knows none of them. Both
+        remain whatever happens next. `codes_too`: the owner deletes at the keypads what is not proven gone.
         """
         obstacles = self.obstacles(held_too=held_too)
         if obstacles:
@@ -94,9 +101,13 @@ class Decommissioning:
         for name in self.home.entrances:
             stop = owner_requests.OwnerStopRequest(id=f"wipe-{secrets.token_hex(8)}", do="stop")
             await self.submit_request(name, stop, by)
-        obstacles = self.obstacles(held_too=held_too)
+        keypads = await self._withdraw_codes()
+        codes = tuple(WipeObstacle(why=WipeObstacleReason.CODE, keypad=keypad) for keypad in keypads)
+        obstacles = (*self.obstacles(held_too=held_too), *(() if codes_too else codes))
         if obstacles:
             return obstacles
+        if keypads:
+            log.error("codes_left", keypads=", ".join(keypads), todo="delete the guests' codes at these keypads")
         try:
             await asyncio.to_thread(factory_reset.mark_for_wipe, self.home.storage.folder)
         except OSError as failure:
@@ -104,6 +115,15 @@ class Decommissioning:
         log.warning("wipe_decided", by=by)
         await self._cancel_deliveries(by)
         return ()
+
+    async def _withdraw_codes(self) -> tuple[str, ...]:
+        """Withdraw every guest's code; return the keypads that were not read back without theirs in time."""
+        await self.store.guests.withdraw_codes(self.clock.now())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CODES_TIMEOUT_S):
+                while self.store.guests.keypads_with_codes():  # noqa: ASYNC110 - the store has no event for it
+                    await asyncio.sleep(POLL_INTERVAL_S)
+        return self.store.guests.keypads_with_codes()
 
     async def _cancel_deliveries(self, by: str) -> None:
         with suppress(StoreFailed, TimeoutError):

@@ -9,7 +9,7 @@ nothing is decided), and the box does not start before the wipe is done.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gateway.system.atomic_file import sync_folder, write_whole
@@ -97,6 +97,11 @@ def _delete_with_temporary(path: Path) -> None:
 def _temporary_file(file: Path) -> Path:
     """Return the path of a temporary file that a crash may have left (`write_whole`)."""
     return file.with_name(f".{file.name}.new")
+
+
+def empty_secrets(files: Iterable[Path]) -> tuple[Path, ...]:
+    """Empty files with a household's secrets that the house file may name; return those that cannot be written."""
+    return tuple(file for file in files if not truncate(file))
 
 
 def truncate(file: Path) -> bool:

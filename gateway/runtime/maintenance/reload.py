@@ -15,9 +15,11 @@ from gateway.config.home import Home
 from gateway.config.loader import named_paths
 from gateway.domain.now import Now
 from gateway.domain.visit.state import Entrance
+from gateway.evidence.rollback import STORE_FILE
 from gateway.runtime.maintenance import factory_reset
 from gateway.runtime.notifications.apprise import load_phones
 from gateway.runtime.supervisor_messages import load_supervisor_phones
+from gateway.storage import StoreFailed, readonly
 from gateway.system.atomic_file import read_regular, write_whole
 from gateway.system.config_section import ConfigSection
 from gateway.system.regular_file import open_file
@@ -59,6 +61,12 @@ def busy_entrances(states: Iterable[tuple[Entrance, Now]]) -> tuple[BusyEntrance
     return tuple(busy)
 
 
+def _keypads_with_codes(home: Home) -> tuple[str, ...]:
+    with suppress(StoreFailed):  # a store that cannot be read has other consequences
+        return readonly.keypads_with_codes(home.storage.folder / STORE_FILE)
+    return ()
+
+
 def replacement_errors(old: Home, new: Home) -> tuple[str, ...]:
     """Return why a valid house file cannot replace the running one. ConfigError: a file that it names is unusable."""
     problems = []
@@ -69,6 +77,12 @@ def replacement_errors(old: Home, new: Home) -> tuple[str, ...]:
             f"`storage.folder` is {new.storage.folder}: the running box keeps its store ({old.storage.folder})."
             " End it, move the folder, start it again."
         )
+    problems += [
+        f"`{keypad}` may still have a guest's code: withdraw the pass on the page Guests, and take it out of the house"
+        " file once the code is proven gone."
+        for keypad in _keypads_with_codes(old)
+        if keypad not in new.devices
+    ]
     problems += [
         f"{path}, which the house file names, is not there, is no plain file or cannot be read."
         for path in sorted(set(named_paths(new)) - {new.storage.folder})

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import structlog
 from aiohttp import web
 
+from gateway.config.device_names import device_labels
 from gateway.evidence.export import export_name, stream_zip
 from gateway.runtime.maintenance.decommission import WipeObstacle, WipeObstacleReason
 from gateway.system.i18n import Text, _
@@ -54,6 +55,10 @@ class DecommissionPage(Page):
             errors=errors,
             obstacles=() if errors else self._obstacle_texts(removal.obstacles(held_too=True)),
             held=counts.held,
+            keypads=[
+                self._services.device_name(keypad, self._language(request))
+                for keypad in self._store.guests.keypads_with_codes()
+            ],
             link=link,
             offer=self._succession.current_offer(self._now),
             counts=counts,
@@ -61,8 +66,13 @@ class DecommissionPage(Page):
 
     def _obstacle_texts(self, obstacles: Iterable[WipeObstacle]) -> list[Text]:
         names = {id_: sanitized(section.name) for id_, section in self._home.entrances.items()}
+        devices = device_labels(self._home)
         return [
-            obstacle.why.value.with_facts(entrance=names.get(obstacle.entrance or "", "")) for obstacle in obstacles
+            obstacle.why.value.with_facts(
+                entrance=names.get(obstacle.entrance or "", ""),
+                keypad=devices.get(obstacle.keypad or "", obstacle.keypad or ""),
+            )
+            for obstacle in obstacles
         ]
 
     def _missing_confirmations(self, fields: Mapping[str, str]) -> list[Text]:
@@ -127,7 +137,9 @@ class DecommissionPage(Page):
         missing = self._missing_confirmations(fields)
         if missing:
             return await self._page(request, user, status=422, errors=missing)
-        obstacles = await self._services.decommissioning.wipe(user.person, held_too=fields.get("held") == "1")
+        obstacles = await self._services.decommissioning.wipe(
+            user.person, held_too=fields.get("held") == "1", codes_too=fields.get("codes") == "1"
+        )
         if obstacles:
             return await self._page(request, user, status=409, errors=self._obstacle_texts(obstacles))
         return await self._respond_then_restart(request, self._render_page(request, "wiped"))

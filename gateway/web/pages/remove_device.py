@@ -18,6 +18,11 @@ from gateway.web.texts.remarks import remark_text
 
 REMOVE_PATH = f"{INSTALLATION_PATH}/remove/{{device}}"
 
+_CODE_LEFT = _(
+    "It may still have a guest's code: withdraw the pass on the page Guests, and remove it once the code is proven "
+    "gone."
+)
+
 
 class RemoveDevicePage(Page):
     """The page that says what goes with a device, and what stays, before it is removed."""
@@ -52,6 +57,8 @@ class RemoveDevicePage(Page):
     async def _reasons(self, device: str) -> Sequence[Text]:
         """Return why the device has to stay, now or for as long as something uses it."""
         reasons = [remark_text(remark) for remark in await self._services.proposals.check_removal(device)]
+        if device in self._store.guests.keypads_with_codes():
+            reasons.append(_CODE_LEFT)
         if busy_entrances(self._services.states()):
             reasons.append(_("A visit is under way, or was a moment ago: remove it afterwards."))
         return reasons

@@ -20,6 +20,7 @@ from tests.gateway.cli.terminal import every_command
 from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.people import digest, invitation, newcomer, sign_in_entry
+from tests.guestcodes import leave_code
 from tests.shell.house import make_home as shell_home
 
 
@@ -58,6 +59,14 @@ async def test_a_box_that_does_not_run_is_wiped_by_who_types_the_house_s_name(ho
     assert {path.name for path in house.storage.folder.iterdir()} == {factory_reset.LOCK_FILE}
     assert house.messages is not None
     assert house.messages.file.read_bytes() == b""
+
+
+async def test_who_wipes_a_box_that_does_not_run_reads_which_keypads_may_still_have_codes(house: Home) -> None:
+    async with store_of(house) as store:
+        await leave_code(store, NOW, keypad="garden-pad")
+    whole, told = wipe_box(house, with_held=False, read_name=lambda: "home")
+    assert not whole
+    assert "Delete the guests' codes at garden-pad" in told
 
 
 async def test_another_name_wipes_nothing(house: Home) -> None:

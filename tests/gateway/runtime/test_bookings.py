@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import pytest_asyncio
 
-from gateway.config.bookings import IcsSource
+from gateway.config.bookings import IcsSource, SeamSource
 from gateway.config.home import Home
 from gateway.config.validation import find_problems
 from gateway.domain.frozen import replace
@@ -20,8 +20,10 @@ from gateway.domain.guests.provisioning import CodeState
 from gateway.domain.visit.commands import Notification
 from gateway.protocol.booking_reader import MAX_ANSWER_BYTES, SourceRead
 from gateway.runtime.bookings import MAX_MESSAGES_PER_DAY, BookingReader, run_reader
+from gateway.runtime.maintenance.handover import finish_handover
 from gateway.runtime.notifications.composer import MessageComposer
 from gateway.storage.bookings import MAX_KNOWN, MAX_NEW, BookingState, Proposing
+from gateway.storage.handover import TASK_RENEW_LINKS
 from tests.calendarserver import CalendarServer, calendar_server
 from tests.gateway.runtime.test_guests import PAD, guest_home
 from tests.shell.box import ShellBox, box
@@ -374,3 +376,14 @@ def test_a_source_names_one_place_of_its_calendar_and_entrances_that_admit_guest
     assert [problem.loc for problem in find_problems(wrong) if "bookings" in problem.loc] == [
         ("bookings", "airbnb", "entrances", 1)
     ]
+
+
+async def test_the_next_owner_of_the_house_reads_no_bookings_of_the_former_one(made: ShellBox, tmp_path: Path) -> None:
+    address, key = tmp_path / "airbnb.address", tmp_path / "seam.key"
+    for file in (address, key):
+        file.write_text("secret\n")
+    sources = {"airbnb": IcsSource(kind="ics", address_file=address), "seam": SeamSource(kind="seam", key_file=key)}
+    home = made.home.model_copy(update={"bookings": sources})
+    await made.store.handover.set_task(TASK_RENEW_LINKS, "new")
+    await finish_handover(home, made.store)
+    assert [address.read_text(), key.read_text()] == ["", ""]

@@ -13,7 +13,7 @@ from gateway.domain.frozen import replace
 from gateway.domain.guests.bookings import Booking, Calendar, CalendarProblem, Reading, ReadingFailure
 from gateway.domain.guests.passes import PassState
 from gateway.protocol.booking_reader import ReadSource, SourceRead
-from gateway.runtime.bookings import BookingReader
+from gateway.runtime.bookings import BookingReader, proposing
 from gateway.runtime.calendars import MAX_TRIES_PER_HOUR, CalendarService
 from gateway.storage.audit_log import bodies_of_kind
 from tests.gateway.runtime.test_guests import guest_home
@@ -145,3 +145,6 @@ async def test_a_reading_that_ends_after_the_removal_stores_nothing(made: ShellB
     await reader.read("airbnb")
     assert made.store.bookings.open(made.clock.now()) == ()
     assert made.store.booking_sources == {}
+    how = proposing(made.home, "airbnb", AIRBNB)
+    assert await made.store.bookings.take_reading(how, Reading(bookings=(booked(made),)), made.clock.now()) == ()
+    assert made.store.bookings.open(made.clock.now()) == ()

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from devices.commands import ClearCode, QueryState, SetCode
@@ -26,9 +27,13 @@ from gateway.mqtt.packets import InboundMessage
 from gateway.runtime.entrance_configuration import private_periods
 from gateway.runtime.guests import NewPass, new_pin
 from gateway.runtime.keypad_codes import KeypadCodes
+from gateway.runtime.maintenance import factory_reset
+from gateway.runtime.maintenance.decommission import WipeObstacle, WipeObstacleReason
+from gateway.runtime.maintenance.reload import replacement_errors
 from gateway.storage.audit_log import bodies_of_kind
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import make_offer
+from tests.guestcodes import leave_code
 from tests.shell.box import SESSION, ShellBox, box, run_box
 from tests.shell.house import PARCEL, make_home
 from tests.waiting import wait_until
@@ -397,3 +402,66 @@ async def test_a_keypad_without_a_free_slot_gets_no_further_code(pad: Keypad) ->
     for _ in range(3):
         await granted(pad.made)
     assert sorted(code.number or 0 for code in pad.made.store.guests.live_codes()) == [20, 21]
+
+
+# ---- a keypad that goes, a box that is wiped -------------------------------------------------------------------------
+
+
+async def test_a_wipe_withdraws_the_codes_first_and_names_the_keypad_that_keeps_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.runtime.maintenance.decommission.CODES_TIMEOUT_S", 0.2)
+    async with box(tmp_path, guest_home(tmp_path, keypads=(PAD,))) as made, run_box(made):
+        await made.good_day()
+        pad = Keypad(made)
+        await granted(made)
+        while pad.state() is not CodeState.PROVEN:
+            await pad.step()
+        left = WipeObstacle(why=WipeObstacleReason.CODE, keypad=PAD)
+        assert await made.removal.wipe("anna", held_too=False) == (left,)
+        assert pad.state() is CodeState.WITHDRAWING
+        assert not factory_reset.is_marked_for_wipe(made.home.storage.folder)
+        for _ in range(5):
+            await pad.step()
+        assert pad.stored == {}
+        assert await made.removal.wipe("anna", held_too=False) == ()
+        assert factory_reset.is_marked_for_wipe(made.home.storage.folder)
+
+
+async def test_an_owner_who_deletes_the_codes_at_the_keypad_wipes_the_box_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.runtime.maintenance.decommission.CODES_TIMEOUT_S", 0.2)
+    async with box(tmp_path, guest_home(tmp_path, keypads=(PAD,))) as made, run_box(made):
+        await made.good_day()
+        await leave_code(made.store, made.clock.now(), keypad=PAD)
+        assert await made.removal.wipe("anna", held_too=False, codes_too=True) == ()
+        assert factory_reset.is_marked_for_wipe(made.home.storage.folder)
+
+
+async def test_a_house_file_that_loses_a_keypad_with_a_code_is_not_taken(made: ShellBox) -> None:
+    without = made.home.model_copy(update={"devices": {k: one for k, one in made.home.devices.items() if k != PAD}})
+    assert not any(PAD in error for error in replacement_errors(made.home, without))
+    await leave_code(made.store, made.clock.now(), keypad=PAD)
+    assert (
+        sum(f"`{PAD}` may still have a guest's code" in error for error in replacement_errors(made.home, without)) == 1
+    )
+    assert not any("guest's code" in error for error in replacement_errors(made.home, made.home))
+
+
+async def test_a_code_at_a_keypad_that_the_house_file_lost_is_an_alarm_once_it_should_be_gone(made: ShellBox) -> None:
+    home = made.home.model_copy(update={"devices": {k: one for k, one in made.home.devices.items() if k != PAD}})
+    codes = KeypadCodes(
+        home, store=made.store, publisher=made.line, outbox=made.office, clock=made.clock,
+        post=lambda _entrance, _event: None, on_change=lambda: None,
+    )  # fmt: skip
+    code = await leave_code(made.store, made.clock.now(), keypad=PAD)
+
+    async def alarms(at: datetime) -> int:
+        read = made.clock.now
+        made.clock.now = lambda: replace(read(), utc=at)  # type: ignore[method-assign]  # a moment of the next days
+        await codes._advance_all()  # noqa: SLF001 - the loop's own step, without its waiting
+        made.clock.now = read  # type: ignore[method-assign]  # as it was
+        return sum(b"code_still_valid" in stored.body for stored in made.store.messages.unsent())
+
+    assert [await alarms(code.ends + timedelta(minutes=minutes)) for minutes in (1, 16, 17)] == [0, 1, 1]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config.bookings import IcsSource
 from gateway.config.home import HubSection
 from gateway.evidence import rollback
 from gateway.evidence.manifest import VISITS_FOLDER
@@ -80,6 +81,23 @@ def test_what_proves_at_a_hub_that_the_box_is_this_home_goes_too(tmp_path: Path)
     assert factory_reset.delete_credentials((folder / "status",)) == (folder / "status",), (
         "what cannot be deleted is told"
     )
+
+
+def test_what_opens_the_household_s_bookings_is_emptied_and_what_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "box").mkdir()
+    address = tmp_path / "airbnb.address"
+    address.write_bytes(SECRET)
+    house = make_home(tmp_path / "box")
+    house = house.model_copy(
+        update={
+            "bookings": {"airbnb": IcsSource(kind="ics", address_file=address)},
+            "storage": house.storage.model_copy(update={"folder": tmp_path / "box"}),
+        }
+    )
+    factory_reset.mark_for_wipe(tmp_path / "box")
+    unenrolment.finish_wipe_at_hub(house)
+    assert address.read_bytes() == b""
+    assert factory_reset.empty_secrets((tmp_path, tmp_path / "none")) == (tmp_path,)
 
 
 KILLED = """

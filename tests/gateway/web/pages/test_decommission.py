@@ -28,6 +28,7 @@ from tests.gateway.domain.delivery.house import make_step, receive
 from tests.gateway.domain.delivery.shop import make_offer
 from tests.gateway.evidence.visits import SealingBox as Prover
 from tests.gateway.web.house import ANNA_PASSWORD
+from tests.guestcodes import leave_code
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import entrance_in_visit, make_home
 from tests.shell.site import ServedSite, serve_site
@@ -506,3 +507,19 @@ async def test_a_camera_inside_says_why_it_is_not_shown(site: ServedSite) -> Non
         await expect(hall).to_contain_text("Available while a courier is here")
         await expect(hall.get_by_role("button")).to_have_count(0)
         assert await accessibility_problems(page) == []
+
+
+async def test_a_code_that_a_keypad_keeps_is_named_and_the_owner_says_that_it_is_deleted_there(
+    site: ServedSite, made: ShellBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.runtime.maintenance.decommission.CODES_TIMEOUT_S", 0.2)
+    await leave_code(made.store, made.clock.now(), keypad="garden-pad")
+    async with site.client(site.owner) as client:
+        await client.post("/confirm?back=/", data={"password": ANNA_PASSWORD}, allow_redirects=False)
+        async with client.get(HERE, headers=ENGLISH) as answer:
+            assert "do not prove them gone: garden-pad" in await answer.text()
+        status, text = await asked(client, "wipe", name=made.home.name)
+        assert (status, "garden-pad may still have a guest&#39;s code" in text) == (409, True)
+        assert not factory_reset.is_marked_for_wipe(made.home.storage.folder)
+        assert (await asked(client, "wipe", name=made.home.name, codes="1"))[0] == 200
+    assert factory_reset.is_marked_for_wipe(made.home.storage.folder)

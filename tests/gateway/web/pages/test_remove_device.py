@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from gateway.config.loader import load_home_file
+from gateway.domain.guests.provisioning import CodeState
 from gateway.web.auth.accounts import SessionSecrets
 from gateway.web.auth.roles import Role
 from gateway.web.pages.household import activity_lines
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.pages.test_add_device import ENGLISH, Home
+from tests.guestcodes import leave_code
 from tests.shell.box import box, run_box
 from tests.shell.house import entrance_in_visit, make_home
 from tests.shell.site import serve_site
@@ -46,6 +48,17 @@ async def removes(house: Home, who: SessionSecrets, device: str, password: str =
         ) as answer,
     ):
         return answer.status, await answer.text()
+
+
+async def test_a_keypad_that_may_still_have_a_guest_s_code_stays(house: Home) -> None:
+    made = house.site.box
+    await leave_code(made.store, made.clock.now(), keypad="spare")
+    assert "It may still have a guest" in await house.page(house.site.owner, f"{REMOVE}/spare")
+    assert (await removes(house, house.site.owner, "spare"))[0] == 409
+    await made.store.guests.save_code(
+        replace(made.store.guests.live_codes()[0], state=CodeState.WITHDRAWN), made.clock.now()
+    )
+    assert (await removes(house, house.site.owner, "spare"))[0] == 303
 
 
 async def test_the_owner_removes_what_was_added_by_mistake_with_his_password(house: Home) -> None:
