@@ -45,8 +45,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what began while a wipe was decided is not looked for",
         file="gateway/runtime/maintenance/decommission.py",
-        old="await self.submit_request(name, stop, by)\n        obstacles = self.obstacles(held_too=held_too)\n",
-        new="await self.submit_request(name, stop, by)\n",
+        old="(*self.obstacles(held_too=held_too), *(() if codes_too else codes))",
+        new="() if codes_too else codes",
         tests=(f"{MOVING}::test_a_visit_that_begins_while_it_is_decided_stands_in_the_way",),
     ),
     Mutant(
