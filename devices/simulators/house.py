@@ -265,6 +265,14 @@ DevicePlan = Annotated[
 ]
 
 
+DEVICE_PLANS: tuple[type[DeviceAccount], ...] = get_args(get_args(DevicePlan)[0])
+
+
+def word_of(section: type[DeviceAccount | ThingSection]) -> str:
+    """Return the `kind` of a section of this file."""
+    return str(get_args(section.model_fields["kind"].annotation)[0])
+
+
 AnyThing = StreetDoorPlan | CompartmentPlan | KeySafePlan | KeyedDoorPlan | CarPlan
 ThingPlan = Annotated[AnyThing, Field(discriminator="kind")]
 THING_SECTIONS: tuple[type[ThingSection], ...] = get_args(AnyThing)
@@ -272,6 +280,15 @@ THING_SECTIONS: tuple[type[ThingSection], ...] = get_args(AnyThing)
 
 THINGS: Mapping[str, type[ThingSection]] = {plan.closure: plan for plan in THING_SECTIONS}
 """The thing that simulates each kind of closure; the front door of the house simulates every other closure."""
+
+
+def thing_of(device_kind: str) -> str | None:
+    """Return the kind of thing at which a simulated device of this kind has to be; None: it can be without one."""
+    plan = next(one for one in DEVICE_PLANS if word_of(one) == device_kind)
+    of = plan.model_fields.get("of")
+    if of is None or not of.is_required():
+        return None
+    return next((word_of(one) for one in THING_SECTIONS if device_kind in one.takes and not one.needs), None)
 
 
 class ZigbeePlan(DeviceAccount):

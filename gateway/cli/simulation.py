@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,7 @@ import typer
 from pydantic import ValidationError
 from ruamel.yaml.error import YAMLError
 
-from devices.simulators.house import THINGS, SimulatedHouse, read_house
+from devices.simulators.house import THINGS, SimulatedHouse, read_house, thing_of, word_of
 from gateway.cli import announced_house
 from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, invalid_fields, load_home
 from gateway.cli.house_log import DeviceLinkMonitor, follow_physical_log, run_beside
@@ -27,14 +27,6 @@ from gateway.config.closures import entrance_closures
 from gateway.config.devices import (
     AnyDevice,
     CameraDevice,
-    CompartmentDevice,
-    ContentDevice,
-    CoverDevice,
-    DoorDevice,
-    FridgeDevice,
-    KeyDevice,
-    LockDevice,
-    StrikeDevice,
 )
 from gateway.config.home import Home
 from gateway.config.topics import bridge_base_topic
@@ -44,14 +36,9 @@ from gateway.mqtt.mosquitto.provisioning import BrokerMissing, end_process, is_l
 from gateway.system.parent_death import with_parent_death_signal
 from gateway.system.port_holder import port_holder, socket_holder
 
-HEARTBEAT_INTERVAL_S = 30.0  # of a door sensor that answers no query
 STOP_TIMEOUT_S = 5.0  # seconds for the house to end by itself
 POLL_INTERVAL_S = 0.1  # seconds between two looks whether the streams are served
 MAX_SOCKET_PATH_BYTES = 107  # bytes of a Unix socket's path
-
-
-# The thing of a device that no closure names.
-_THINGS = {"strike": "street_door", "compartment": "compartment", "content": "compartment", "key": "key_safe"}
 
 
 def control_socket(home: Home) -> Path:
@@ -85,7 +72,8 @@ def plan_house(home: Home) -> dict[str, object]:
     devices = {
         id_: device.model_dump(include={"kind", "vendor", "address", "keys"})
         | _bridge_account(home, id_)
-        | _device_plan(device, outside=id_ in outside)
+        | dict(device.simulated)
+        | _camera_plan(device, sees_courier=id_ in outside)
         | ({"of": places[id_]} if id_ in places else {})
         for id_, device in played.items()
     }
@@ -107,15 +95,16 @@ def _plan_things(home: Home, played: Mapping[str, AnyDevice]) -> tuple[dict[str,
             plan, name = THINGS.get(closure.kind), f"{closure.id}-thing"
             if plan is None or not planned.keys() >= set(plan.needs.values()):
                 continue
-            kind = get_args(plan.model_fields["kind"].annotation)[0]
+            kind = word_of(plan)
             things[name] = {"kind": kind, **{key: planned[needed] for key, needed in plan.needs.items()}}
             planned.setdefault(kind, name)
             at_it = (id_ for id_ in closure.devices.values() if id_ in played)
             places |= {id_: name for id_ in at_it if played[id_].kind in plan.takes}
     for id_, device in played.items():
-        if device.kind in _THINGS and id_ not in places:
+        thing = None if id_ in places else thing_of(device.kind)
+        if thing is not None:  # of a device that no closure names
             places[id_] = f"{id_}-thing"
-            things[places[id_]] = {"kind": _THINGS[device.kind]}
+            things[places[id_]] = {"kind": thing}
     return things, places
 
 
@@ -131,27 +120,10 @@ def _bridge_account(home: Home, device: str) -> dict[str, object]:
     return {"account": accounts[0]} if accounts else {}
 
 
-def _device_plan(device: AnyDevice, *, outside: bool) -> dict[str, object]:
-    match device:
-        case LockDevice():
-            return {"guarded": device.guarded, "latency_s": min(0.3, device.latency / 2)}
-        case CoverDevice():
-            return {"travel_s": min(10.0, device.closing / 2)}
-        case DoorDevice():
-            return {"answers": device.answers} | ({} if device.answers else {"heartbeat_s": HEARTBEAT_INTERVAL_S})
-        case StrikeDevice():
-            return {"release_s": device.release, "latency_s": min(0.2, device.latency / 2)}
-        case CompartmentDevice():
-            return {"answers": device.answers, "latency_s": min(0.2, device.latency / 2)}
-        case ContentDevice() | KeyDevice():
-            return {"answers": device.answers} | ({} if device.answers else {"heartbeat_s": HEARTBEAT_INTERVAL_S})
-        case CameraDevice():
-            clock = device.clock_region is not None
-            return {"sees": "outside" if outside else "inside", "bell": outside, "burnt_in_clock": clock}
-        case FridgeDevice():
-            return {"temperatures": {device.compartment: 4.0}, "setpoints": {device.compartment: 3.0}}
-        case _:
-            return {}
+def _camera_plan(device: AnyDevice, *, sees_courier: bool) -> dict[str, object]:
+    """Return what follows from the camera's place at the door; empty for another device."""
+    sees = "outside" if sees_courier else "inside"
+    return {"sees": sees, "bell": sees_courier} if isinstance(device, CameraDevice) else {}
 
 
 def write_plan(home: Home) -> Path:

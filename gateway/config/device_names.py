@@ -4,29 +4,11 @@ from collections.abc import Mapping
 
 from gateway.config.closure_names import closure_label, has_named_closures
 from gateway.config.closures import entrance_closures
+from gateway.config.devices import DEVICE_SECTIONS
 from gateway.config.home import Home
 from gateway.system.i18n import SOURCE, Fact, Language, Text, _, in_language
 
-_KIND_NAMES: Mapping[str, Text] = {
-    "lock": _("Lock"),
-    "cover": _("Opener"),
-    "door": _("Door sensor"),
-    "strike": _("Door release"),
-    "compartment": _("Compartment lock"),
-    "content": _("Sensor in the compartment"),
-    "key": _("Key hook"),
-    "keypad": _("Keypad"),
-    "car": _("Car"),
-    "camera": _("Camera"),
-    "scanner": _("Scanner"),
-    "signal": _("Door light and buzzer"),
-    "speaker": _("Speaker at the door"),
-    "fridge": _("Fridge"),
-    "presence": _("Presence sensor"),
-    "alarm": _("Alarm panel"),
-    "parcels": _("Parcel tracking"),
-    "robot": _("Robot"),
-}
+BUTTON = "button"  # in place of a kind: the button of a signal, where it is a device of its own
 
 
 def device_labels(home: Home) -> Mapping[str, Fact]:
@@ -51,6 +33,15 @@ def device_names(home: Home, language: Language) -> dict[str, str]:
     return {ident: in_language(label, language) for ident, label in device_labels(home).items()}
 
 
+def battery_label(battery: str) -> Text | None:
+    """Return whose battery it is, by its role (`lock`, `door`, `KIND/ID`); None: it is that of a closure's sensor."""
+    kind, slash, id_ = battery.partition("/")
+    if kind != BUTTON and kind not in DEVICE_SECTIONS:
+        return None
+    label = _("Button") if kind == BUTTON else DEVICE_SECTIONS[kind].label
+    return Text("{device} ({id})").with_facts(device=label, id=id_) if slash else label
+
+
 def _entrances_of_devices(home: Home) -> Mapping[str, str]:
     """Return the first entrance at which each device is."""
     found: dict[str, str] = {}
@@ -64,9 +55,9 @@ def _entrances_of_devices(home: Home) -> Mapping[str, str]:
 
 def _role(home: Home, ident: str, entrance: str | None) -> Fact:
     """Return what a device without a name is: a camera by what it sees, another one by its kind."""
-    kind = home.devices[ident].kind
-    if kind != "camera" or entrance is None:
-        return _KIND_NAMES[kind]
+    device = home.devices[ident]
+    if device.kind != "camera" or entrance is None:
+        return device.label
     section, closures = home.entrances[entrance], entrance_closures(home, entrance)
     if ident in section.cameras.inside:
         return _("Inside camera")

@@ -90,6 +90,11 @@ _TIMED = LockDevice | CoverDevice | CompartmentDevice
 _DECLARED, _MEASURED = CapabilityEvidence.DECLARED, CapabilityEvidence.MEASURED
 _UNKNOWN, _MISSING = CapabilityEvidence.UNKNOWN, CapabilityEvidence.MISSING
 
+CAR_NEVER_OPENS: Final = _(
+    "Its boot can never be opened: nobody can ask it, so nobody knows what is true now. What it says "
+    "that is bad counts for another device of the same car."
+)
+
 WALK_TEST_CAPABILITIES: Final[Mapping[WalkTestStatus, Capability]] = {
     WalkTestStatus.NEVER: Capability(_UNKNOWN, _("The walk test was not made yet.")),
     WalkTestStatus.UNDER_WAY: Capability(_UNKNOWN, _("The walk test is under way.")),
@@ -131,13 +136,7 @@ def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -
         case CarDevice(can_be_queried=True):
             yield Capability(_DECLARED, _("It answers when it is asked."))
         case CarDevice():
-            yield Capability(
-                _MISSING,
-                _(
-                    "Its boot can never be opened: nobody can ask it, so nobody knows what is true now. What it says "
-                    "that is bad counts for another device of the same car."
-                ),
-            )
+            yield Capability(_MISSING, CAR_NEVER_OPENS)
         case StrikeDevice():
             yield from _strike_capabilities(device)
         case CompartmentDevice():

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping
 from pydantic import JsonValue
 
 from gateway.config.devices import CameraDevice, LockDevice
+from gateway.config.devices.lock import AUTO_LOCK, AUTO_LOCK_HELP
 from gateway.config.home import Home
 from gateway.domain.frozen import Frozen
 from gateway.installation.capability import Measurement, fitting_latency
 from gateway.system.i18n import Text, _
 
-AUTO_LOCK = _("Does it lock by itself some time after it was unlocked?")
-AUTO_LOCK_HELP = _("Such a lock locks the door also when the box is dead. The maker's app or manual says it.")
 _CLOCK_HEIGHT = 0.09  # of the picture: the strip in which cameras write their clock
 
 

@@ -14,7 +14,7 @@ RIGHTS = "tests/gateway/config/test_broker_acl.py"
 MUTANTS = (
     Mutant(
         name="a garage door is closed by an opener that cannot be asked about its beam",
-        file="gateway/config/devices.py",
+        file="gateway/config/devices/cover.py",
         old="if self.beam and not self.definition.answers_beam:",
         new="if self.beam and not self.definition.has_mqtt:",
         tests=(CAPABILITY,),
@@ -70,7 +70,7 @@ MUTANTS = (
     ),
     Mutant(
         name="a sensor that cannot be asked may claim that it answers",
-        file="gateway/config/devices.py",
+        file="gateway/config/devices/section.py",
         old="        if self.answers and not super().can_be_queried:",
         new="        if self.answers and not self.definition.has_mqtt:",
         tests=("tests/gateway/config/test_ways_in.py",),

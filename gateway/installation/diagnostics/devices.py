@@ -7,9 +7,11 @@ from typing import Final
 
 from devices import reports as r
 from devices.strict_json import parse
+from gateway.config.device_names import battery_label
 from gateway.config.devices import AnyDevice, CompartmentDevice, ContentDevice, DoorDevice, KeyDevice
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
+from gateway.installation.capability import CAR_NEVER_OPENS
 from gateway.installation.device_probe import DeviceAnswer, answer_timeout_s
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, bad, doubtful, good, joined
 from gateway.system.i18n import Text, _, decimal_text, pgettext
@@ -69,23 +71,6 @@ _KEY_TEXTS: Final[Mapping[bool | None, Text]] = {
 }
 
 BLOCKING_BATTERIES = frozenset({"lock", "door"})  # a critical battery of these refuses deliveries
-BATTERY_DEVICE_TEXTS: Final[Mapping[str, Text]] = {
-    "lock": _("lock"),
-    "door": _("door sensor"),
-    "cover": _("opener ({id})"),
-    "strike": _("door release ({id})"),
-    "compartment": _("compartment ({id})"),
-    "content": _("compartment sensor ({id})"),
-    "key": _("key hook ({id})"),
-    "car": _("car ({id})"),
-    "signal": _("bell ({id})"),
-    "button": _("button ({id})"),
-    "scanner": _("scanner ({id})"),
-    "camera": _("camera ({id})"),
-    "fridge": _("thermometer ({id})"),
-    "presence": _("presence sensor ({id})"),
-    "alarm": _("alarm panel ({id})"),
-}
 
 
 def device_subject(id_: str) -> Text:
@@ -103,10 +88,11 @@ def device_finding(id_: str, device: AnyDevice, answer: DeviceAnswer, *, shows_p
         return bad(subject, _("says that it is offline"), _("Look at its power, its battery and its link."))
     if answer.obstacle is not None:
         reason = _obstacle_text(device, answer.obstacle)
+        never = CAR_NEVER_OPENS if device.kind == "car" else None
         if answer.online:
-            return good(subject, _("online; {why}", why=reason))
+            return good(subject, never or _("online; {why}", why=reason))
         todo = _("Use it once: it has not said yet whether it is online.")
-        return doubtful(subject, _("silent; {why}", why=reason), todo)
+        return doubtful(subject, never or _("silent; {why}", why=reason), todo)
     if answer.answer is None and latency_s > DEVICE_TIMEOUT_S:
         statement = _("has not answered within {seconds} s; it may take {patience} s", seconds=f"{DEVICE_TIMEOUT_S:g}")
         todo = _("`perron test {id}` waits as long as it needs.", id=id_)
@@ -140,10 +126,6 @@ def _obstacle_text(device: AnyDevice, obstacle: str) -> Text:
         return _("a door release has no state to ask for")
     if isinstance(device, CompartmentDevice | ContentDevice | KeyDevice) and not device.can_be_queried:
         return _("it only reports by itself")
-    if device.kind == "car":
-        return _(
-            "it answers no question, so with it no boot is ever ready: its reports may be hours old. Bad ones count"
-        )
     if "did not leave" in obstacle:
         return _("the question did not leave")
     return _("a {kind} cannot be asked", kind=device.kind)
@@ -223,14 +205,13 @@ def _parse_batteries(state: bytes) -> tuple[dict[str, r.BatteryLevel], set[str]]
     known = {
         battery: r.BatteryLevel(level)
         for battery, level in (levels.items() if isinstance(levels, dict) else ())
-        if isinstance(level, str) and level in set(r.BatteryLevel) and battery.partition("/")[0] in BATTERY_DEVICE_TEXTS
+        if isinstance(level, str) and level in set(r.BatteryLevel) and battery_label(battery) is not None
     }
     return known, {battery for battery in (soon if isinstance(soon, list) else ()) if isinstance(battery, str)}
 
 
 def _battery_text(battery: str, level: r.BatteryLevel, soon: set[str]) -> Text:
-    kind, _slash, id_ = battery.partition("/")
-    device = BATTERY_DEVICE_TEXTS[kind].with_facts(id=id_)
+    device = battery_label(battery) or battery
     if battery in soon and level is r.BatteryLevel.GOOD:
         return _("{whose}, running out", whose=device)
     return joined((device, report_text(r.BatteryReport(level=level))))

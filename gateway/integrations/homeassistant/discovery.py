@@ -20,6 +20,7 @@ from typing import Any
 from devices.reports import BatteryLevel
 from gateway.config.closure_names import closure_name, has_named_closures
 from gateway.config.closures import entrance_closures, sensor_bindings
+from gateway.config.device_names import battery_label
 from gateway.config.home import Home, HomeAssistantSection
 from gateway.config.topics import BRIDGE_STATE, HOMEASSISTANT_STATUS_TOPIC, homeassistant_topic, inbound_topics
 from gateway.domain.visit.closures import AnyClosure
@@ -38,25 +39,6 @@ Message = Mapping[str, Any]
 PublishedEntities = Mapping[str, Mapping[str, str]]
 """The published entities: discovery topic -> component -> its platform."""
 
-
-BATTERY_NAMES: Mapping[str, Text] = {
-    "cover": _("Garage door battery"),
-    "strike": _("Door release battery"),
-    "compartment": _("Parcel box battery"),
-    "content": _("Compartment sensor battery"),
-    "key": _("Key hook battery"),
-    "car": _("Car battery"),
-    "signal": _("Bell battery"),
-    "button": _("Button battery"),
-    "scanner": _("Scanner battery"),
-    "camera": _("Camera battery"),
-    "fridge": _("Thermometer battery"),
-    "presence": _("Presence sensor battery"),
-    "alarm": _("Alarm panel battery"),
-}
-"""The devices beside lock and door sensor (`gateway/runtime/adapters/batteries.py`), by kind."""
-
-OPENER_BATTERY = _("Opener battery")  # of a hatch or a gate; a garage door keeps its earlier name
 
 BUTTONS = (
     ("stop", _("Stop deliveries"), "mdi:hand-back-right"),
@@ -199,10 +181,8 @@ def _components(home: Home, section: HomeAssistantSection, entrance: str) -> dic
             press = HomeAssistantCommand[part.upper()].value
             components[part] = entity(button, "button", icon=icon, command_topic=command, payload_press=press)
     for role in auxiliary_batteries(home, entrance):
-        kind, _slash, id_ = role.partition("/")
-        is_other = kind == "cover" and not _opens_garage_door(closures, id_)
-        name = Text("{device} ({id})").with_facts(device=OPENER_BATTERY if is_other else BATTERY_NAMES[kind], id=id_)
-        components[f"battery_{kind}_{id_}"] = battery(name, f"batteries.get('{role}', '{UNKNOWN}')")
+        name = _("Battery: {device}").with_facts(device=battery_label(role) or role)
+        components[f"battery_{role.replace('/', '_')}"] = battery(name, f"batteries.get('{role}', '{UNKNOWN}')")
     return components
 
 

@@ -12,14 +12,13 @@ from devices.reports import BatteryLevel, BatteryReport
 from devices.vendors.words import TopicSuffix
 from gateway.config.closures import entrance_closures, sensor_bindings
 from gateway.config.conditions import entrance_conditions
+from gateway.config.device_names import BUTTON
 from gateway.config.home import Home
 from gateway.config.topics import inbound_topics
 from gateway.domain.visit import events as e
 from gateway.domain.visit.closures.contract import Quantity
 from gateway.domain.visit.predicates import battery_level
 from gateway.runtime.adapters.surroundings import watched_devices
-
-BUTTON_ROLE = "button"  # of a signal whose button is a device of its own
 
 
 def auxiliary_devices(home: Home, entrance: str) -> frozenset[str]:
@@ -46,7 +45,7 @@ def battery_role(home: Home, entrance: str, device: str, channel: TopicSuffix) -
     if first != entrance:
         return None
     apart = configured.kind == "signal" and channel is TopicSuffix.EVENT
-    return f"{BUTTON_ROLE if apart else configured.kind}/{device}"
+    return f"{BUTTON if apart else configured.kind}/{device}"
 
 
 def battery_events(  # noqa: PLR0913 - a report, its device and its channel

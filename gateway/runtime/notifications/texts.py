@@ -8,6 +8,7 @@ from types import MappingProxyType
 import structlog
 
 from devices.reports import OperationError
+from gateway.config.device_names import battery_label
 from gateway.domain.custody import DeclineReason
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import Frozen
@@ -179,24 +180,6 @@ FAILURE_TEXTS: Mapping[OperationError, Text] = MappingProxyType({
     OperationError.NOT_CALIBRATED: _("it is not calibrated"),
     OperationError.EXPIRED: _("the order came too late"),
     OperationError.REPEATED: _("the order came twice"),
-})  # fmt: skip
-
-BATTERY_TEXTS: Mapping[str, Text] = MappingProxyType({
-    "lock": _("the lock's"),
-    "door": _("the door sensor's"),
-    "cover": _("the opener's"),
-    "strike": _("the door release's"),
-    "compartment": _("the parcel box's"),
-    "content": _("the compartment sensor's"),
-    "key": _("the key hook's"),
-    "car": _("the car's"),
-    "signal": _("the bell's"),
-    "button": _("the button's"),
-    "scanner": _("the scanner's"),
-    "camera": _("the camera's"),
-    "fridge": _("the thermometer's"),
-    "presence": _("the presence sensor's"),
-    "alarm": _("the alarm panel's"),
 })  # fmt: skip
 
 BROKER_ACCOUNT = "broker_account"  # the condition `broker`, where the broker answers and refuses the account
@@ -428,10 +411,9 @@ def battery_text(detail: str, language: Language, devices: Mapping[str, str] = _
     `devices`: as in `worded`.
     """
     role, _colon, days = detail.partition(":")
-    kind, _slash, id_ = role.partition("/")
-    name = BATTERY_TEXTS[kind].to(language) if kind in BATTERY_TEXTS else without_links(role)
-    name += f" ({without_links(id_)})" if id_ and kind in BATTERY_TEXTS else ""
-    name = without_links(devices[id_]) if id_ in devices else name
+    id_ = role.partition("/")[2]
+    name = devices[id_] if id_ in devices else in_language(battery_label(role) or role, language)
+    name = without_links(name)
     return name + (_(", in about {days} days").to(language, days=without_links(days)) if days else "")
 
 

@@ -4,21 +4,18 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, replace
-from typing import Literal, get_args
+from dataclasses import replace
+from typing import Any
 
 from multidict import MultiMapping
 from pydantic import JsonValue, TypeAdapter
 
-from devices.vendor_name import VendorOf
 from devices.vendors import VENDORS
-from devices.vendors.definition import DeviceKind
-from gateway.config import devices
+from gateway.config.devices import DEVICE_SECTIONS, DeviceSection
+from gateway.config.devices.form import FormField, checkbox
 from gateway.config.editor import ENTRANCE, EditRejected, parse_value
 from gateway.config.home import Home
 from gateway.config.stream_url import valid_stream_url
-from gateway.domain.frozen import Frozen
-from gateway.installation import questions
 from gateway.installation.proposal_checks import ProposalRequest, Remark
 from gateway.system.i18n import Text, _
 
@@ -31,39 +28,6 @@ _FORM_KEYS = frozenset({"kind", "more", "user", "secret"})  # fields of the form
 _JSON_ADAPTER: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 
-InputType = Literal["text", "number", "check", "choice", "device", "devices", "choices", "places"]
-"""How a field is entered. A number is one of seconds; `choice` takes one of `FormField.choices`, `choices` any of them;
-`device` and `devices` take the home's devices of `FormField.device_kinds`; `places` takes a name a line."""
-
-
-class FormField(Frozen, kw_only=False):
-    """One field; `key` is its key in home.yaml.
-
-    `is_on_by_default`: the box is ticked in an empty form. `is_required`: it has to be filled in, or ticked.
-    `is_asked_when_found`: no device announces it, so a found device has the question too.
-    """
-
-    key: str
-    label: Text
-    input_type: InputType = "text"
-    _: KW_ONLY
-    is_required: bool = False
-    is_on_by_default: bool = False
-    is_asked_when_found: bool = False
-    help: Text | None = None  # what to fill in, where the label does not say it
-    example: str = ""
-    choices: tuple[str, ...] = ()  # to choose from
-    device_kinds: tuple[str, ...] = ()  # of the devices to choose from
-
-
-_LATENCY_FIELD = FormField(
-    "latency", _("Answers within so many seconds"), "number",
-    help=_("Leave it empty at first: the test proposes a value."), example="8",
-)  # fmt: skip
-_HEARTBEAT_FIELD = FormField(
-    "heartbeat", _("Says something at least every so many seconds"), "number",
-    help=_("Only for a sensor that cannot be asked, such as one on a battery."), example="3600",
-)  # fmt: skip
 _ADDRESS_FIELD = FormField(
     "address", _("Address: the maker's, or its topic (zigbee2mqtt/name); empty if it speaks Perron's own words")
 )
@@ -77,80 +41,13 @@ def _devices(key: str, label: Text, *kinds: str) -> FormField:
     return FormField(key, label, "devices", device_kinds=kinds)
 
 
-def _check(key: str, label: Text, *, on: bool = False, required: bool = False) -> FormField:
-    return FormField(key, label, "check", is_on_by_default=on, is_required=required)
-
-
-def _fields_of(kind: DeviceKind, *own: FormField) -> tuple[FormField, ...]:
-    names = VendorOf(kind).names
-    vendor = FormField("vendor", _("Brand or protocol"), "choice", choices=names, is_required=True)
-    return vendor, _ADDRESS_FIELD, *own
+def _fields_of(section: type[DeviceSection[Any]]) -> tuple[FormField, ...]:
+    vendor = FormField("vendor", _("Brand or protocol"), "choice", choices=section.vendors(), is_required=True)
+    return vendor, _ADDRESS_FIELD, *section.form
 
 
 FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
-    "lock": _fields_of(
-        "lock",
-        _LATENCY_FIELD,
-        FormField(
-            "auto_lock",
-            questions.AUTO_LOCK,
-            "choice",
-            help=questions.AUTO_LOCK_HELP,
-            choices=("yes", "no"),
-            is_asked_when_found=True,
-        ),
-        _check("guarded", _("Refuses a late or repeated command by itself")),
-        _check("unlatch", _("Fixed knob outside: the lock pulls the latch too")),
-        _check("lift_handle", _("The handle has to be lifted before it locks")),
-        FormField("guard.key", _("The guard's public key, only with vendor guard")),
-    ),
-    "cover": _fields_of(
-        "cover",
-        _check("reverses", _("Goes up again by itself when it meets something"), required=True),
-        _check("beam", _("Tells of its light beam"), on=True),
-        _LATENCY_FIELD,
-        FormField("warning", _("Warns so many seconds before"), "number"),
-        FormField("closing", _("Closes within so many seconds"), "number"),
-    ),
-    "door": _fields_of("door", _check("answers", _("Can be asked"), on=True), _HEARTBEAT_FIELD),
-    "strike": _fields_of("strike", FormField("release", _("Lets go for so many seconds"), "number"), _LATENCY_FIELD),
-    "compartment": _fields_of(
-        "compartment", _check("answers", _("Can be asked"), on=True), _LATENCY_FIELD, _HEARTBEAT_FIELD
-    ),
-    "content": _fields_of("content", _check("answers", _("Can be asked"), on=True), _HEARTBEAT_FIELD),
-    "key": _fields_of("key", _check("answers", _("Can be asked"), on=True), _HEARTBEAT_FIELD),
-    "keypad": _fields_of("keypad"),
-    "car": _fields_of(
-        "car",
-        _check("boot_order", _("Its module opens the boot and no other door")),
-        _LATENCY_FIELD,
-    ),
-    "camera": _fields_of(
-        "camera",
-        FormField("url", _("Address of the stream, rtsp:// or rtsps://, without account"), is_required=True),
-        FormField("fingerprint", _("SHA-256 fingerprint of its certificate, with rtsps")),
-    ),
-    "scanner": _fields_of("scanner", FormField("keys.code", _("Where the code stands in its JSON"))),
-    "signal": _fields_of("signal", FormField("topics.event", _("The button's topic, if it is another device"))),
-    "speaker": _fields_of("speaker"),
-    "fridge": _fields_of(
-        "fridge",
-        FormField("compartment", _("Compartment")),
-        FormField("unit", _("Unit"), "choice", choices=("C", "F")),
-        _HEARTBEAT_FIELD,
-    ),
-    "presence": _fields_of("presence"),
-    "parcels": _fields_of("parcels"),
-    "robot": _fields_of("robot", FormField("operator", _("Id of its operator in the house file"), is_required=True)),
-    "alarm": _fields_of(
-        "alarm",
-        FormField(
-            "bypassed_in",
-            _("Modes in which opening this door sets off nothing"),
-            "choices",
-            choices=get_args(devices.ArmedMode),
-        ),
-    ),
+    **{kind: _fields_of(section) for kind, section in DEVICE_SECTIONS.items()},
     ENTRANCE: (
         FormField("name", _("Name"), is_required=True),
         _device("lock", _("Lock"), "lock", "cover"),
@@ -162,9 +59,9 @@ FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
         _devices("scanners", _("Scanners"), "scanner"),
         _devices("cameras.read_labels", _("Cameras that read the label"), "camera"),
         FormField("places", _("Where a parcel is left, a name a line"), "places", is_required=True),
-        _check("way_out_by_hand", _("From inside the door opens by hand, without key or power"), required=True),
-        _check("living_space", _("Leads to the living space"), on=True),
-        _check("courier_proof", _("Asks for the courier's code"), on=True),
+        checkbox("way_out_by_hand", _("From inside the door opens by hand, without key or power"), required=True),
+        checkbox("living_space", _("Leads to the living space"), on=True),
+        checkbox("courier_proof", _("Asks for the courier's code"), on=True),
         _devices("presence", _("Nobody may be home"), "presence"),
         FormField("alarm", _("Alarm"), "device", device_kinds=("alarm",)),
     ),

@@ -12,6 +12,7 @@ from multidict import MultiDict, MultiMapping
 from pydantic import JsonValue
 
 from gateway.config.devices import CameraDevice
+from gateway.config.devices.form import FormField
 from gateway.config.editor import ENTRANCE
 from gateway.config.home import Home
 from gateway.evidence.documents import notice
@@ -27,7 +28,7 @@ from gateway.system.i18n import Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight
 from gateway.web.pages.add_device import add_to_house
-from gateway.web.pages.add_device_form import FORM_FIELDS, FormField, initial_values, read_form, vendor_fields
+from gateway.web.pages.add_device_form import FORM_FIELDS, initial_values, read_form, vendor_fields
 from gateway.web.pages.installation import DISCOVERY_S, kind_name
 from gateway.web.server import setup_progress as progress
 from gateway.web.server.authorization import Authorizer, wants_json

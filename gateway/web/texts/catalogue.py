@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from jinja2 import Environment, PackageLoader
 
+from gateway.config.devices import DEVICE_SECTIONS
 from gateway.protocol.brand_facts import Complaint
 from gateway.system.i18n import Language, Text, _, languages_of, pgettext
 
@@ -99,6 +100,10 @@ _PAGE_TEXTS: Mapping[str, Text] = {
 }
 
 
+_KIND_TEXTS: Mapping[str, Text] = {
+    f"add.kind.{kind}": section.offered_as or section.label for kind, section in DEVICE_SECTIONS.items()
+}
+
 COMPLAINT_TEXTS: Mapping[str, Text] = MappingProxyType(
     {
         Complaint.DAMAGED: _("damaged"),
@@ -121,7 +126,7 @@ def _table(name: str) -> Mapping[str, Text]:
 
 
 TEXTS: Mapping[str, Text] = MappingProxyType(
-    {**_PAGE_TEXTS, **_table("pages"), **_table("away"), **_table("courier"), **_table("replay")}
+    {**_PAGE_TEXTS, **_KIND_TEXTS, **_table("pages"), **_table("away"), **_table("courier"), **_table("replay")}
 )
 
 _OF_THE_HOUSE = TEXTS["stop"]

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from gateway.config.device_names import BUTTON
+from gateway.config.devices import DEVICE_SECTIONS
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
-from gateway.installation.diagnostics.devices import BATTERY_DEVICE_TEXTS, battery_findings
+from gateway.installation.diagnostics.devices import battery_findings
 from gateway.installation.diagnostics.finding import FindingVerdict, sentence_text
-from gateway.runtime.notifications.texts import BATTERY_TEXTS
 from gateway.system.clock_settings import ClockSection
 from tests.gateway.cli.terminal import account_session
 from tests.gateway.installation.diagnostics.english import FindingText, findings_of, read_finding
@@ -23,17 +24,17 @@ def found(home: Home, body: Any) -> list[FindingText]:  # noqa: ANN401 - whateve
 @pytest.mark.parametrize(
     ("levels", "soon", "verdict", "said"),
     [
-        ({"lock": "good"}, [], FindingVerdict.GOOD, "lock, battery good"),
-        ({"lock": "low"}, ["lock"], FindingVerdict.DOUBTFUL, "lock, battery low"),
-        ({"lock": "critical"}, ["lock"], FindingVerdict.BAD, "lock, battery critical"),
+        ({"lock": "good"}, [], FindingVerdict.GOOD, "Lock, battery good"),
+        ({"lock": "low"}, ["lock"], FindingVerdict.DOUBTFUL, "Lock, battery low"),
+        ({"lock": "critical"}, ["lock"], FindingVerdict.BAD, "Lock, battery critical"),
         (
             {"door": "critical", "lock": "good"},
             [],
             FindingVerdict.BAD,
-            "door sensor, battery critical, lock, battery good",
+            "Door sensor, battery critical, Lock, battery good",
         ),
-        ({"button/bell": "critical"}, [], FindingVerdict.DOUBTFUL, "button (bell), battery critical"),
-        ({"fridge/cooler": "good"}, ["fridge/cooler"], FindingVerdict.DOUBTFUL, "thermometer (cooler), running out"),
+        ({"button/bell": "critical"}, [], FindingVerdict.DOUBTFUL, "Button (bell), battery critical"),
+        ({"fridge/cooler": "good"}, ["fridge/cooler"], FindingVerdict.DOUBTFUL, "Fridge (cooler), running out"),
     ],
 )
 def test_what_was_heard_last_is_said_and_only_what_keeps_the_door_shut_is_red(
@@ -55,8 +56,7 @@ def test_where_none_was_told_or_nothing_can_be_read_nothing_is_said(home: Home, 
 
 
 def test_everything_that_may_tell_a_battery_has_words_in_both_languages(home: Home) -> None:
-    kinds = set(BATTERY_DEVICE_TEXTS)
-    assert kinds == set(BATTERY_TEXTS)
+    kinds = {*DEVICE_SECTIONS, BUTTON}
     whose = {kind if kind in ("lock", "door") else f"{kind}/a": "low" for kind in kinds}
     (finding,) = battery_findings(home, {entrance_topic("front", "state"): json.dumps({"batteries": whose}).encode()})
     for language in ("fr", "en"):
@@ -72,4 +72,4 @@ async def test_the_doctor_reads_it_from_the_broker(home: Home) -> None:
         gateway.publish(entrance_topic("front", "state"), body, retain=True)
         seen = await findings_of(house)
     assert seen["batteries, front"].verdict is FindingVerdict.DOUBTFUL
-    assert seen["batteries, front"].said == "bell (bell), battery low"
+    assert seen["batteries, front"].said == "Door light and buzzer (bell), battery low"

@@ -116,12 +116,12 @@ async def test_what_two_entrances_share_is_told_of_by_one_of_them(made: ShellBox
 @pytest.mark.parametrize(
     ("detail", "french", "english"),
     [
-        ("lock:6", "celle de la serrure, dans 6 jours environ", "the lock's, in about 6 days"),
-        ("button/bell:2", "celle du bouton (bell), dans 2 jours environ", "the button's (bell), in about 2 days"),
-        ("fridge/kitchen-fridge", "celle du thermomètre (kitchen-fridge)", "the thermometer's (kitchen-fridge)"),
-        ("presence/claire", "celle du détecteur de présence (claire)", "the presence sensor's (claire)"),
-        ("signal/siren", "celle de la sonnette (siren)", "the bell's (siren)"),
-        ("alarm/panel", "celle de la centrale d'alarme (panel)", "the alarm panel's (panel)"),
+        ("lock:6", "Serrure, dans 6 jours environ", "Lock, in about 6 days"),
+        ("button/bell:2", "Bouton (bell), dans 2 jours environ", "Button (bell), in about 2 days"),
+        ("fridge/kitchen-fridge", "Réfrigérateur (kitchen-fridge)", "Fridge (kitchen-fridge)"),
+        ("presence/claire", "Capteur de présence (claire)", "Presence sensor (claire)"),
+        ("signal/siren", "Lumière et sonnerie de la porte (siren)", "Door light and buzzer (siren)"),
+        ("alarm/panel", "Centrale d'alarme (panel)", "Alarm panel (panel)"),
     ],
 )
 def test_its_owner_reads_whose_it_is(detail: str, french: str, english: str) -> None:
@@ -142,7 +142,7 @@ def test_home_assistant_is_shown_each_battery_that_may_be_told_of(tmp_path: Path
     messages = discovery_messages(house.model_copy(update={"homeassistant": HomeAssistantSection(), "language": "en"}))
     front, garage = (message["components"] for message in messages.values())
     button = front["battery_button_signal"]
-    assert button["name"] == "Button battery (signal)"
+    assert button["name"] == "Battery: Button (signal)"
     assert button["value_template"] == "{{ value_json.batteries.get('button/signal', 'None') }}"
     assert button["expire_after"] == 60
     assert {name for name in front if name.startswith("battery_")} == {
