@@ -266,4 +266,11 @@ MUTANTS = (
         new="if False",
         tests=("tests/gateway/runtime/test_guests.py",),
     ),
+    Mutant(
+        name="a guest's hand in a stay is a break-in while the household is away",
+        file="gateway/domain/visit/views.py",
+        old="is_away=is_household_away(state) and not is_stay",
+        new="is_away=is_household_away(state)",
+        tests=("tests/gateway/domain/visit/test_stays.py",),
+    ),
 )

@@ -7,6 +7,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE, Fact, View
 from gateway.domain.visit.commands import AlarmCode, Command, Notification, NotifyOwner, QuerySensor, RaiseAlarm
+from gateway.domain.visit.predicates import is_stay
 from gateway.domain.visit.state import BEFORE_INTENT, ENTRANCE_WIDE, TRANSITIONS, Entrance, Once, Phase, Timer, Visit
 from gateway.domain.visit.views import all_sensors, closure_of, fact_of, find_sensor, sensor_names, view
 
@@ -135,7 +136,7 @@ class Step:
 
     def view(self, closure: AnyClosure) -> View:
         """Return what a closure may see now."""
-        return view(self.state, closure, mono=self.now.mono)
+        return view(self.state, closure, mono=self.now.mono, is_stay=is_stay(self.state, self.now))
 
     def closure(self, ident: str) -> AnyClosure:
         """Return the closure with this id. LookupError: the entrance has none."""

@@ -59,9 +59,13 @@ def fact_of(state: Entrance, name: str) -> Fact:
     return state.facts.get(name, UNREPORTED)
 
 
-def view(state: Entrance, closure: AnyClosure, *, mono: float = 0.0) -> View:
-    """Return what a closure may see at an instant; `mono` matters only where a kind measures a time."""
-    return View(state.facts, closure.sensor_names, lambda: _circumstances(state, closure, mono))
+def view(state: Entrance, closure: AnyClosure, *, mono: float = 0.0, is_stay: bool = False) -> View:
+    """Return what a closure may see at an instant; `mono` matters only where a kind measures a time.
+
+    `is_stay`: guests stay in the home, so that hands are at home whatever the household said. It matters only to
+    whoever asks what a hand did.
+    """
+    return View(state.facts, closure.sensor_names, lambda: _circumstances(state, closure, mono, is_stay=is_stay))
 
 
 def condition_view(state: Entrance, delivery: VisitDelivery | None = None, robot: str | None = None) -> ConditionView:
@@ -95,13 +99,13 @@ def is_household_away(state: Entrance) -> bool:
     return state.away or household_is(state, Household.AWAY)
 
 
-def _circumstances(state: Entrance, closure: AnyClosure, mono: float) -> Circumstances:
+def _circumstances(state: Entrance, closure: AnyClosure, mono: float, *, is_stay: bool) -> Circumstances:
     visit, basic = state.visit if state.visit is not None else state.grace_visit, state.rules.basic_sensors
     of_entrance = Circumstances(
         mono=mono,
         last_query_id=state.last_query_id,
         basic=frozenset(role for role, name in closure.sensor_names.items() if name in basic),
-        is_away=is_household_away(state),
+        is_away=is_household_away(state) and not is_stay,
     )
     if visit is None:
         return of_entrance

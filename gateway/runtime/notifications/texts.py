@@ -166,6 +166,15 @@ REFUSAL_TEXTS: Mapping[Refusal, Text] = MappingProxyType({
     Refusal.LABEL_FORBIDS: _("the label wants a person who takes the parcel"),
 })  # fmt: skip
 
+# What the same refusals say of a guest's pass, where those of a delivery would be wrong.
+PASS_REFUSAL_TEXTS: Mapping[Refusal, Text] = MappingProxyType({
+    Refusal.OUTSIDE_WINDOW: _("outside the days or hours of the pass"),
+    Refusal.ALREADY_USED: _("the pass has no opening left"),
+    Refusal.EXPIRED: _("the pass is over"),
+    Refusal.AWAITING_PERMISSION: _("the pass is not granted yet"),
+    Refusal.WRONG_ENTRANCE: _("the pass is for another entrance"),
+})  # fmt: skip
+
 # Why a lock reports that it did not obey.
 FAILURE_TEXTS: Mapping[OperationError, Text] = MappingProxyType({
     OperationError.UNSPECIFIED: _("it does not say why"),

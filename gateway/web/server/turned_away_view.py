@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gateway.domain.frozen import Frozen
-from gateway.runtime.notifications.texts import REFUSAL_TEXTS
+from gateway.domain.guests.passes import GUEST_BRAND
+from gateway.runtime.notifications.texts import PASS_REFUSAL_TEXTS, REFUSAL_TEXTS
 from gateway.storage.turned_away import TurnedAway
 from gateway.storage.visit_list import VisitFilter
 from gateway.system.dates import time_text
@@ -43,7 +44,7 @@ def turned_away_line(services: GatewayServices, row: TurnedAway, language: Langu
         text=text.with_facts(
             entrance=sanitized(services.entrance_name(row.entrance)),
             time=first if first == last else _("between {start} and {end}", start=first, end=last),
-            why=REFUSAL_TEXTS[row.refusal],
+            why=_why(row),
         ),
         who=_who(services, row, language),
     )
@@ -60,9 +61,14 @@ def newest_turned_away(
     for row in reversed(rows):
         text = _("Turned away: {why}") if row.scans == 1 else _("{n} scans turned away: {why}", n=str(row.scans))
         who = _who(services, row, language)
-        words = text.to(language, why=REFUSAL_TEXTS[row.refusal])
+        words = text.to(language, why=_why(row))
         lines.append(StoryLine(at=row.last, text=f"{words} ({who})" if who else words, tone="calm"))
     return lines
+
+
+def _why(row: TurnedAway) -> Text:
+    of_pass = PASS_REFUSAL_TEXTS.get(row.refusal) if row.brand == GUEST_BRAND else None
+    return of_pass or REFUSAL_TEXTS[row.refusal]
 
 
 def _who(services: GatewayServices, row: TurnedAway, language: Language) -> str:

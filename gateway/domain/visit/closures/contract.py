@@ -143,7 +143,7 @@ class Circumstances(Frozen):
     basic: frozenset[str] = frozenset()  # roles of sensors whose device answers no query
     ordered_at: float | None = None  # when the running visit ordered it open; None: it did not
     was_opened: bool = False  # it was seen open in the running visit
-    is_away: bool = False  # the household reported that it is away
+    is_away: bool = False  # the household reported that it is away, and no guests stay
     courier_left: bool = False  # the courier reported that he is outside, and nothing cancelled it
     reminders: int = 0  # how often the courier and the owner were reminded that it stands open
     marks: frozenset[str] = frozenset()  # the marks of the closures in this visit so far

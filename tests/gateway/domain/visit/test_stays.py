@@ -2,6 +2,7 @@
 
 import pytest
 
+from devices.reports import OperationSource
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.film import NO_FILM, STAY_BEGAN
@@ -231,6 +232,17 @@ def test_a_hand_at_the_door_is_no_alarm_though_the_household_said_that_it_is_awa
     house.by_hand(unlock=True)
     house.run(5)
     assert not house.all(c.RaiseAlarm)
+
+
+@pytest.mark.parametrize(("is_stay", "alarms"), [(True, []), (False, ["unexpected_unlock"])])
+def test_a_hand_in_a_stay_is_a_guest_s_at_a_lock_that_says_nobody_too(*, is_stay: bool, alarms: list[str]) -> None:
+    house = guest_day() if is_stay else good_day()
+    house.feed(e.HomeChanged(somebody_home=False, away=True))
+    assert house.premises.by_hand(house.t, unlock=True)
+    house.devices.lock_says(OperationSource.UNSPECIFIED)
+    house.run(5)
+    assert [x.code for x in house.all(c.RaiseAlarm)] == alarms
+    assert bool(films(house)) is not is_stay
 
 
 def test_a_break_in_alarms_and_is_not_filmed() -> None:

@@ -12,14 +12,14 @@ from playwright.async_api import expect
 
 from gateway.domain.frozen import replace
 from gateway.domain.guests.bookings import Booking, Reading, ReadingFailure, SourceStatus
-from gateway.domain.guests.passes import PassState
+from gateway.domain.guests.passes import Pass, PassState
 from gateway.domain.guests.provisioning import CodeState
 from gateway.domain.visit import commands as c
 from gateway.evidence.stay_statement import StayStatement
 from gateway.protocol.booking_reader import ReadSource, SourceFailed, SourceRead
 from gateway.storage.bookings import Proposing
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
-from tests.gateway.runtime.test_guests import Keypad, granted, guest_home
+from tests.gateway.runtime.test_guests import Keypad, granted, guest_home, new_pass
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.tour import propose_bookings
 from tests.lens import read_screen_code
@@ -105,6 +105,19 @@ async def test_a_pass_that_cannot_be_says_what_to_change(site: ServedSite, chang
     assert status == 422
     assert text in page
     assert not site.box.store.guests.passes()
+
+
+async def test_the_host_reads_in_words_of_a_pass_why_a_guest_was_turned_away(site: ServedSite) -> None:
+    new = replace(new_pass(site.box), hours="00:00-00:01")
+    held = await site.box.reception.guests.grant(new, "anna")
+    assert isinstance(held, Pass)
+    site.box.scan(site.box.reception.guests.code(held))
+    await wait_until(lambda: site.box.commands(c.AnswerScan))
+    for path, language, text in (
+        ("/history", "en", "outside the days or hours of the pass"),
+        ("/history", "fr", "en dehors des jours ou des heures du passe"),
+    ):
+        assert text in (await shown(site, path, language))[1]
 
 
 async def test_a_stay_shows_in_words_that_it_holds_and_the_guest_reads_that_nothing_is_filmed(site: ServedSite) -> None:
@@ -242,6 +255,7 @@ async def test_a_guest_opens_the_link_reads_what_is_filmed_comes_in_by_the_code_
             await pad.step()
         await page.reload()
         await expect(page.get_by_text(wanted.pin, exact=True)).to_be_visible()
+        await expect(page.get_by_text("a lock that does not report its keypad")).to_be_visible()  # no stay holds
         await page.get_by_text("Help", exact=True).click()
         await expect(page.get_by_text("From inside every door opens by hand")).to_be_visible()
         made.scan(await read_screen_code(page.locator("figure.qr")))
