@@ -18,15 +18,19 @@ own topic answers a query; a metric that comes by itself is news.
 
 The module writes latitude and longitude with six digits, so the last one is part of the error of a fix. Its accuracy
 follows from HDOP, its age from the module's own two clocks (`m.time.utc`, `v.p.gpstime`): a module that switches its
-GPS off while the car is parked keeps an old fix, and says so by them.
+GPS off while the car is parked keeps an old fix, and says so by them. Firmware since the end of 2023 lists both as
+dates, before it as seconds. Whether a date has its zone behind it was not confirmed with a real module.
+
+A value is read whole or not at all: of `2026-11-30 10:00:00` the number 2026 is no time.
 
 From OVMS's source and user guide (github.com/openvehicles/Open-Vehicle-Monitoring-System-3: `ovms_server_v3.cpp`,
-`ovms_metrics.cpp`, `userguide/metrics.rst`).
+`ovms_metrics.cpp`, `userguide/metrics.rst`; dates: its pull requests 776 and 954).
 """
 
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from devices.commands import Command, LockDoor, QueryState, UnlockDoor
 from devices.reports import (
@@ -55,7 +59,13 @@ METRES_PER_HDOP = 5.0  # the error of a civil receiver at HDOP 1
 SIGNIFICANT_DIGITS = 6  # of a number that the module writes
 METRES_PER_DEGREE = 111_195.0
 _YES_NO = {"yes": True, "no": False}
-_NUMBER = re.compile(r"-?\d{1,12}(?:\.\d{1,12})?")
+_NUMBER = re.compile(r"(-?\d{1,12}(?:\.\d{1,12})?)([A-Za-z/°]{0,8})")
+_NO_UNIT, _DEGREES, _SECONDS = frozenset({""}), frozenset({"", "°"}), frozenset({"", "Sec", "sec", "s"})
+_DURATIONS = _SECONDS | {"Min", "min", "Hour", "h"}
+_SPEEDS = frozenset({"", "km/h", "Kph", "kph", "Mph", "mph", "m/s"})
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) ?([A-Za-z0-9+:-]{0,8})")
+# A date without a zone may be local. Clocks are set back at night, and then an hour comes twice.
+_UNAMBIGUOUS_HOURS = range(4, 22)
 _TRUNK, _LOCKED, _ON, _SPEED, _OFF_FOR = "v.d.trunk", "v.e.locked", "v.e.on", "v.p.speed", "v.e.parktime"
 _LATITUDE, _LONGITUDE, _HAS_FIX, _HDOP = "v.p.latitude", "v.p.longitude", "v.p.gpslock", "v.p.gpshdop"
 _FIX_TIME, _NOW = "v.p.gpstime", "m.time.utc"
@@ -108,8 +118,17 @@ def decode_report(suffix: TopicSuffix, payload: bytes, _device_ref: DeviceRef = 
 
 
 def _metrics(text: str) -> Mapping[str, str]:
-    """Return the value of each metric of an answer; one without a value is empty."""
-    return {name: value.strip() for name, _, value in (line.strip().partition(" ") for line in text.splitlines())}
+    """Return the value of each metric of an answer; one without a value is empty.
+
+    Raises:
+        MalformedPayload: a metric is listed twice, with two values.
+    """
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, _, value = line.strip().partition(" ")
+        if found.setdefault(name, value.strip()) != value.strip():
+            raise MalformedPayload("the answer lists a metric twice, with two values")
+    return found
 
 
 def _listed(metrics: Mapping[str, str]) -> Iterator[Report]:
@@ -130,27 +149,27 @@ def _listed(metrics: Mapping[str, str]) -> Iterator[Report]:
 
 def _parked(metrics: Mapping[str, str]) -> bool | None:
     """Return whether it is parked. A car whose speed the module does not know has been off for some time."""
-    is_on = _YES_NO.get(metrics[_ON])
-    speed, off_for_s = (_number(metrics.get(name, "")) for name in (_SPEED, _OFF_FOR))
+    is_on, told = _YES_NO.get(metrics[_ON]), metrics.get(_SPEED, "")
+    speed, off_for_s = _number(told, _SPEEDS), _number(metrics.get(_OFF_FOR, ""), _DURATIONS)
     if is_on or (speed is not None and speed != 0):
         return False
-    stands = speed == 0 if speed is not None else off_for_s is not None and off_for_s > 0
+    stands = speed == 0 if told else off_for_s is not None and off_for_s > 0
     return True if is_on is False and stands else None
 
 
 def _position(metrics: Mapping[str, str]) -> PositionReport:
-    latitude, longitude = _number(metrics[_LATITUDE]), _number(metrics[_LONGITUDE])
+    latitude, longitude = (_number(metrics[name], _DEGREES) for name in (_LATITUDE, _LONGITUDE))
     if latitude is None or longitude is None or not _is_on_earth(latitude, longitude):
         return PositionReport()
     if _YES_NO.get(metrics.get(_HAS_FIX, "")) is not True:
         return PositionReport()
-    hdop, now, fixed_at = (_number(metrics.get(name, "")) for name in (_HDOP, _NOW, _FIX_TIME))
+    hdop = _number(metrics.get(_HDOP, ""), _NO_UNIT)
     written_m = max(_resolution_m(metrics[_LATITUDE]), _resolution_m(metrics[_LONGITUDE]))
     return PositionReport(
         latitude=latitude,
         longitude=longitude,
         accuracy_m=None if hdop is None or hdop <= 0 else METRES_PER_HDOP * max(1.0, hdop) + written_m,
-        age_s=None if now is None or fixed_at is None or now < fixed_at else now - fixed_at,
+        age_s=_age_s(metrics.get(_FIX_TIME, ""), metrics.get(_NOW, "")),
     )
 
 
@@ -159,16 +178,37 @@ def _is_on_earth(latitude: float, longitude: float) -> bool:
     return -90 <= latitude <= 90 and -180 <= longitude <= 180 and (latitude, longitude) != (0.0, 0.0)
 
 
-def _number(text: str) -> float | None:
-    """Return the number with which a value begins; what follows is its unit."""
-    found = _NUMBER.match(text)
-    return None if found is None else float(found.group())
+def _number(text: str, units: frozenset[str]) -> float | None:
+    """Return the number that a value is, in one of these units; None: it is anything else."""
+    found = _NUMBER.fullmatch(text)
+    return None if found is None or found[2] not in units else float(found[1])
+
+
+def _age_s(fixed_at: str, now: str) -> float | None:
+    """Return the seconds between two times of the module; None: unknown, or the fix is of the future."""
+    times = [_number(text, _SECONDS) for text in (fixed_at, now)]
+    if times == [None, None]:
+        times = _seconds_of_dates(_DATE.fullmatch(fixed_at), _DATE.fullmatch(now))
+    since, until = times
+    return None if since is None or until is None or until < since else until - since
+
+
+def _seconds_of_dates(*dates: re.Match[str] | None) -> list[float | None]:
+    """Return the seconds of dates of one zone; None for each: one is no date, or may stand for two instants."""
+    zones = {"" if date is None else date[2] for date in dates}
+    try:
+        times = [datetime.fromisoformat(date[1]).replace(tzinfo=UTC) for date in dates if date is not None]
+    except ValueError:
+        times = []
+    is_local = zones == {""}
+    is_clear = len(zones) == 1 and (not is_local or all(time.hour in _UNAMBIGUOUS_HOURS for time in times))
+    return [time.timestamp() for time in times] if is_clear and len(times) == len(dates) else [None for _ in dates]
 
 
 def _resolution_m(text: str) -> float:
     """Return by how many metres the last digit of a degree may be wrong; the module drops zeros at the end."""
     whole, _, decimals = text.lstrip("-").partition(".")
-    digits = len(_NUMBER.match("0." + decimals).group()) - 2 if decimals[:1].isdigit() else 0  # type: ignore[union-attr] # it matches
+    digits = len(decimals.rstrip("°"))
     return METRES_PER_DEGREE * 10.0 ** -max(digits, SIGNIFICANT_DIGITS - len(whole)) / 2 * math.sqrt(2)
 
 
