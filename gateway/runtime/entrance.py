@@ -35,7 +35,13 @@ from gateway.domain.visit.events import FactsChanged, KeeperWithdrawn
 from gateway.domain.visit.state import CameraState, Entrance, KeeperCode
 from gateway.mqtt.packets import InboundMessage
 from gateway.runtime.adapters import batteries, surroundings
-from gateway.runtime.adapters.sensors import is_bad_news, is_good_basic_news, sensor_events, with_folded_queries
+from gateway.runtime.adapters.sensors import (
+    is_bad_news,
+    is_good_basic_news,
+    sensor_events,
+    with_folded_queries,
+    witness_events,
+)
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.event_queue import EventQueue
 from gateway.runtime.log_limits import LogLimits
@@ -316,7 +322,7 @@ class EntranceActor:
             self._last_heard_mono[device] = self._clock.now().mono
         yield from surroundings.reports(self.state.rules.conditions, device, report, old=old)
 
-    def _decode_sensors(self, device: str, report: r.Report, context: e.ReportContext) -> Iterator[e.SensorReported]:
+    def _decode_sensors(self, device: str, report: r.Report, context: e.ReportContext) -> Iterator[e.Event]:
         """Yield the events of the sensors that a report is about, and remember the position of a car."""
         if isinstance(report, r.PositionReport) and not context.retained:
             self.positions[device] = LastPosition(report=report, heard_mono=self._clock.now().mono)
@@ -326,6 +332,7 @@ class EntranceActor:
             # A starting bridge may remember good news, and of a basic sensor it would count
             if not (self._is_settling(device) and is_good_basic_news(self.state.rules, event)):
                 yield event
+        yield from witness_events(self.state.rules.closures, self._bindings, device, report)
 
     def on_label(self, camera: str, raw: str) -> None:
         """Queue a code that a camera read; ignore a text that cannot be a code."""

@@ -16,6 +16,7 @@ MAX_QUEUED_REPORTS = 200  # of lock and door; beyond it the gateway queries them
 SURROUNDING_EVENTS = (ConditionReport, e.BatteryReported)
 DEVICE_EVENTS = (
     e.SensorReported,
+    e.WitnessReported,
     e.SequenceAdvanced,
     e.SensorOffline,
     e.LockFailed,

@@ -55,6 +55,18 @@ class SensorReported(Frozen):
     age_s: float | None = None
 
 
+class WitnessReported(Frozen):
+    """A witness of a closure reported a value of one of its sensors. The report may be stored.
+
+    What it says that is bad keeps the closure shut until it says otherwise. A live one is bad news of the sensor
+    itself, too, and has its own `SensorReported`.
+    """
+
+    sensor: str
+    device: str
+    value: str
+
+
 class SequenceAdvanced(Frozen):
     """The device of a sensor published something that does not concern this sensor.
 
@@ -335,6 +347,7 @@ DeviceEvent = (
     BrokerUp
     | BrokerDown
     | SensorReported
+    | WitnessReported
     | SequenceAdvanced
     | BatteryReported
     | SensorOffline

@@ -10,7 +10,7 @@ from gateway.domain.visit.closures.contract import UNKNOWN, Fact, Sensor
 from gateway.domain.visit.commands import AlarmCode, RaiseAlarm
 from gateway.domain.visit.conditions.contract import ConditionReport
 from gateway.domain.visit.predicates import has_unlock_intent
-from gateway.domain.visit.state import CameraState, Entrance, Phase
+from gateway.domain.visit.state import CameraState, Entrance, Objection, Phase
 from gateway.domain.visit.step import Step
 from gateway.domain.visit.views import all_sensors, fact_of, find_sensor, sensor_names
 
@@ -29,6 +29,8 @@ def apply_event(step: Step, event: e.DeviceEvent) -> None:
             lose_all_observation(step)
         case e.SensorReported():
             _on_report(step, event)
+        case e.WitnessReported():
+            _on_witness(step, event)
         case e.SequenceAdvanced(sensor=sensor, context=context):
             _on_sequence_advanced(step, sensor, context)
         case e.BatteryReported():
@@ -183,6 +185,19 @@ def _on_report(step: Step, event: e.SensorReported) -> None:
         _on_jammed(step, closure, event)
     if event.is_movement or (event.value in sensor.needs_answer and not new.proven):
         _query_unproven(step, event.sensor, old, context)
+
+
+def _on_witness(step: Step, event: e.WitnessReported) -> None:
+    """Keep the witness's newest word if it is bad. It needs no query: a stored word of a witness is its newest."""
+    found = find_sensor(step.state.rules, event.sensor)
+    others = tuple(
+        one for one in step.state.objections if (one.sensor, one.device) != (event.sensor, event.device)
+    )  # fmt: skip
+    is_bad = found is not None and found[2].is_bad(event.value)
+    objection = Objection(sensor=event.sensor, device=event.device, value=event.value)
+    if is_bad and objection in step.state.objections:
+        return
+    step.state = replace(step.state, objections=(*others, objection) if is_bad else others)
 
 
 def _on_jammed(step: Step, closure: AnyClosure, event: e.SensorReported) -> None:

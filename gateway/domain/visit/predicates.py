@@ -22,7 +22,15 @@ from gateway.domain.visit.state import (
     StayPeriod,
     Timer,
 )
-from gateway.domain.visit.views import all_sensors, closure_of, condition_view, fact_of, household_is, view
+from gateway.domain.visit.views import (
+    all_sensors,
+    closure_of,
+    condition_view,
+    contested_view,
+    fact_of,
+    household_is,
+    view,
+)
 
 TOO_BIG = "too_big"
 CRITICAL_BATTERY_PERCENT = 10  # percent: such a battery may withdraw the bolt and not throw it again
@@ -89,7 +97,7 @@ def missing_on_route(state: Entrance, route: Collection[str], delivery: VisitDel
     found: list[str] = []
     for ident in route:
         closure = closure_of(state.rules, ident)
-        words = closure.not_ready(view(state, closure))
+        words = closure.not_ready(contested_view(state, closure))
         if delivery is not None and delivery.dimensions is not None and not closure.fits(delivery.dimensions):
             words = (*words, TOO_BIG)
         found.extend(sensor_name(ident, word) for word in words)

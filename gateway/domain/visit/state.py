@@ -428,6 +428,14 @@ class BatteryTrend(Frozen):
     last: int
 
 
+class Objection(Frozen):
+    """The newest word of a witness about a sensor, which is bad."""
+
+    sensor: str
+    device: str
+    value: str
+
+
 class Entrance(Frozen):
     """The whole state of one entrance."""
 
@@ -436,6 +444,7 @@ class Entrance(Frozen):
     broker_session: int | None = None  # None while there is no broker session
     last_query_id: int = 0
     facts: Mapping[str, Fact] = field(default_factory=dict)  # sensor -> what it reports; a missing one is unknown
+    objections: tuple[Objection, ...] = ()  # of witnesses, until they say otherwise
     opened_by_hand: frozenset[str] = frozenset()  # closures that a hand unlocked or opened last, not a command
     by_hand_at: float = -1e9  # when a closure was last used by hand
     cameras: Mapping[str, CameraState] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from gateway.domain.visit.closures import AnyClosure
 from gateway.domain.visit.closures.contract import UNKNOWN, Fact, Quantity, sensor_name
 from gateway.domain.visit.predicates import are_private_secured, is_open, unsecured_closures
 from gateway.domain.visit.state import Entrance, Phase
-from gateway.domain.visit.views import all_sensors, fact_of, view
+from gateway.domain.visit.views import all_sensors, contested_view, fact_of, view
 
 
 def is_locked(state: Entrance) -> bool:
@@ -85,7 +85,7 @@ def closure_states(state: Entrance) -> dict[str, dict[str, object]]:
             "kind": closure.kind,
             "secured": closure.secured(seen),
             "open": closure.opened(seen),
-            "lacking": list(closure.not_ready(seen)),
+            "lacking": list(closure.not_ready(contested_view(state, closure))),
             "sensors": {role: _shown(seen.fact(role), closure.sensors[role].needs_answer) for role in closure.sensors},
         }  # fmt: skip
     return found

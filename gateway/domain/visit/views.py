@@ -68,6 +68,19 @@ def view(state: Entrance, closure: AnyClosure, *, mono: float = 0.0, is_stay: bo
     return View(state.facts, closure.sensor_names, lambda: _circumstances(state, closure, mono, is_stay=is_stay))
 
 
+def contested_view(state: Entrance, closure: AnyClosure) -> View:
+    """Return the view in which a closure is ready or not: what a witness says that is bad counts beside its sensors.
+
+    How it is secured follows its own sensors alone: a witness may say for minutes what is over.
+    """
+    seen, roles = view(state, closure), {name: role for role, name in closure.sensor_names.items()}
+    for objection in state.objections:
+        if objection.sensor in roles and objection.device in closure.witness_devices:
+            role = roles[objection.sensor]
+            seen = seen.with_fact(role, replace(seen.fact(role), value=objection.value, proven=False))
+    return seen
+
+
 def condition_view(state: Entrance, delivery: VisitDelivery | None = None, robot: str | None = None) -> ConditionView:
     """Return what a condition may see: the newest reports, the needs of a delivery, and the robot that acts.
 

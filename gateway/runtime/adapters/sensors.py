@@ -67,22 +67,33 @@ def sensor_events(
                 jammed=bool(lock is not None and lock.jammed),
                 age_s=report.age_s if isinstance(report, r.PositionReport) else None,
             )
-        elif device in closure.witness_devices and binding.quantity is quantity and _is_bad(closure, binding, value):
+        elif _is_of_witness(closure, binding, device, quantity) and closure.sensors[binding.role].is_bad(value):
             # A witness is no answer, and its sequence is another device's
             yield e.SensorReported(
                 sensor=binding.name, value=value, context=replace(context, answers=None, boot=None, seq=None)
             )
 
 
+def witness_events(
+    closures: Sequence[AnyClosure], bindings: tuple[SensorBinding, ...], device: str, report: r.Report
+) -> Iterator[e.WitnessReported]:
+    """Yield the event of each sensor that the report is about and that this device is a witness of."""
+    for binding in bindings:
+        closure = next(one for one in closures if one.id == binding.closure)
+        measured = _measured(closure, report)
+        if measured is not None and _is_of_witness(closure, binding, device, measured[0]):
+            yield e.WitnessReported(sensor=binding.name, device=device, value=measured[1])
+
+
+def _is_of_witness(closure: AnyClosure, binding: SensorBinding, device: str, quantity: Quantity) -> bool:
+    is_its_own = binding.device == device
+    return not is_its_own and device in closure.witness_devices and binding.quantity is quantity
+
+
 def _measured(closure: AnyClosure, report: r.Report) -> tuple[Quantity, str] | None:
     if isinstance(report, r.PositionReport):
         return Quantity.PLACE, closure.locate(report)
     return report_value(report)
-
-
-def _is_bad(closure: AnyClosure, binding: SensorBinding, value: str) -> bool:
-    sensor = closure.sensors[binding.role]
-    return value != UNKNOWN and value not in sensor.needs_answer | sensor.vague
 
 
 def is_bad_news(rules: Rules, event: e.SensorReported | e.SensorOffline) -> bool:

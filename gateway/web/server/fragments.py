@@ -15,7 +15,7 @@ from gateway.config.device_names import device_names
 from gateway.domain.visit import batteries, summary
 from gateway.domain.visit.predicates import is_open, unsecured_closures
 from gateway.domain.visit.state import Entrance, Holder, LockRequestResult, Phase, Visit
-from gateway.domain.visit.views import view
+from gateway.domain.visit.views import contested_view
 from gateway.installation import texts as installing
 from gateway.installation.capability import WalkTestStatus, walk_test_capability
 from gateway.installation.trials import WalkTrial
@@ -112,7 +112,7 @@ def closure_facts(state: Entrance, language: Language) -> tuple[Mapping[str, obj
                 "way": None if position is None else f"way.{position}{holder}",
                 "facts": [
                     READINESS_TEXTS[word].to(language)
-                    for word in one.not_ready(view(state, one))
+                    for word in one.not_ready(contested_view(state, one))
                     if word in SHOWN_FACTS
                 ],
                 "cameras": state.rules.watched_by.get(one.id, ()),

@@ -32,7 +32,7 @@ OF_CLOSURES = {
     "SensorReported": {"sensor", "value", "heard", "source", "user", "is_movement", "jammed", "age_s"},
     "FactsChanged": {"stays"}, "StaysChanged": {"stays"}, "StrayCodeReported": {"device", "is_left"},
     "StayPeriod": {"id", "start", "end", "admits_deliveries"},
-    "ValueAge": {"sensor", "value", "age_s", "max_age_s"},
+    "ValueAge": {"sensor", "value", "age_s", "max_age_s"}, "WitnessReported": {"sensor", "device", "value"},
 }  # fmt: skip
 """Fields that were added since."""
 

@@ -64,8 +64,8 @@ class CarBoot(Closure):
     """Scan within: how long the courier may take for the scan after closing. Without it the parcel's result is
     unknown."""
     witnesses: tuple[DeviceId, ...] = ()
-    """Witnesses: ids of further devices of the same car, also such as cannot be asked. If one of them says
-    that the car moves, is open or unlocked, that counts; what it says that is good never does."""
+    """Witnesses: ids of further devices of the same car, also such as cannot be asked. While one of them says
+    that the car moves, is elsewhere, open or unlocked, nothing opens; what it says that is good never counts."""
     has_boot_order: DeviceFlag = True
 
     @cached_property

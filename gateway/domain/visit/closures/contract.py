@@ -75,6 +75,10 @@ class Sensor(Frozen):
     is_probed: bool = True  # it is queried again while it is not proven and that matters
     max_age_s: float | None = None  # a good value that was measured longer ago proves nothing; None: it does not age
 
+    def is_bad(self, value: str) -> bool:
+        """Return whether a value is bad news: known, and neither good nor vague."""
+        return value != UNKNOWN and value not in self.needs_answer | self.vague
+
 
 LEAF_CONTACT = Sensor(quantity=Quantity.CONTACT, needs_answer=frozenset({DoorState.CLOSED}), vague=VAGUE_DOOR_STATES)
 """The contact of a door, a lid or a flap: only the answer to a query proves that it is closed."""

@@ -94,6 +94,12 @@ EVENTS: st.SearchStrategy[e.Event] = st.one_of(
     st.builds(door_report, report=st.builds(DoorReport, door=st.sampled_from(DoorState)), context=HEARD),
     st.builds(e.SequenceAdvanced, sensor=st.sampled_from(("lock", "door", "fridge")), context=HEARD),
     st.builds(
+        e.WitnessReported,
+        sensor=st.sampled_from(("lock", "door", "fridge")),
+        device=st.sampled_from(("w0", "w1")),
+        value=st.sampled_from(("open", "closed", "unlocked", "unknown")),
+    ),
+    st.builds(
         e.BatteryReported,
         device=st.sampled_from(("lock", "door")),
         level=st.sampled_from((BatteryLevel.GOOD, BatteryLevel.GOOD, BatteryLevel.LOW, BatteryLevel.CRITICAL)),

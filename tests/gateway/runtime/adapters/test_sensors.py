@@ -16,6 +16,7 @@ from gateway.runtime.adapters.sensors import (
     report_value,
     sensor_events,
     with_folded_queries,
+    witness_events,
 )
 
 LIVE = e.ReportContext(session=1, answers=4)
@@ -125,6 +126,26 @@ def test_a_witness_s_bad_news_counts_and_its_good_news_does_not(report: r.Report
     events = [*sensor_events((CAR,), OF_CAR, "teslamate", report, context)]
     assert [(event.sensor, event.value) for event in events] == ([] if told is None else [told])
     assert all(event.context == e.ReportContext(session=1) for event in events)
+
+
+@pytest.mark.parametrize(
+    ("device", "report", "told"),
+    [
+        ("teslamate", r.ParkedReport(parked=False), [("zoe/parked", "driving")]),
+        ("teslamate", r.ParkedReport(parked=True), [("zoe/parked", "parked")]),
+        ("teslamate", r.ParkedReport(parked=None), [("zoe/parked", "unknown")]),
+        ("teslamate", r.PositionReport(latitude=48.9, longitude=2.35, accuracy_m=50.0), [("zoe/place", "away")]),
+        ("teslamate", r.KeyReport(present=True), []),
+        ("modem", r.ParkedReport(parked=False), []),
+        ("neighbour", r.ParkedReport(parked=False), []),
+    ],
+)
+def test_each_word_of_a_witness_is_told_with_its_name_and_without_coordinates(
+    device: str, report: r.Report, told: list[tuple[str, str]]
+) -> None:
+    events = [*witness_events((CAR,), OF_CAR, device, report)]
+    assert [(event.sensor, event.value) for event in events] == told
+    assert all(event.device == device and "48.9" not in repr(event) for event in events)
 
 
 @pytest.mark.parametrize(
