@@ -32,7 +32,7 @@ def test_what_outlives_a_restart_is_read_from_a_state_that_an_earlier_release_st
         for field in fields(part)
         if field.default is not MISSING and getattr(part, field.name) == field.default
     ]
-    # Observations, pending scans and procedures begin anew after a boot; there were no stages, marks, keepers, robots
+    # Observations, pending scans and procedures begin anew after a boot; there were no stages, marks, keepers, robots,
     # or guests
     anew = {
         "Entrance.pending_scan", "Entrance.lock_request", "Visit.route", "Visit.securing", "Visit.closing",
