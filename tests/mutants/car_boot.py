@@ -210,10 +210,24 @@ MUTANTS = (
     ),
     Mutant(
         name="a witness's good news counts",
-        file=SENSORS,
-        old="return value != UNKNOWN and value not in sensor.needs_answer | sensor.vague",
-        new="return value != UNKNOWN and value not in sensor.vague",
+        file="gateway/domain/visit/closures/contract.py",
+        old="return value != UNKNOWN and value not in self.needs_answer | self.vague",
+        new="return value != UNKNOWN and value not in self.vague",
         tests=(OF_SENSORS,),
+    ),
+    Mutant(
+        name="the car's next answer ends what a witness says",
+        file="gateway/domain/visit/predicates.py",
+        old="words = closure.not_ready(contested_view(state, closure))",
+        new="words = closure.not_ready(view(state, closure))",
+        tests=("tests/gateway/domain/visit/test_witnesses.py",),
+    ),
+    Mutant(
+        name="the year of a date is a time",
+        file="devices/vendors/ovms.py",
+        old="found = _NUMBER.fullmatch(text)",
+        new="found = _NUMBER.match(text)",
+        tests=("tests/devices/vendors/test_ovms.py",),
     ),
     Mutant(
         name="a witness answers the car's query",

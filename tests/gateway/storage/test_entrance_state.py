@@ -33,13 +33,13 @@ def test_what_outlives_a_restart_is_read_from_a_state_that_an_earlier_release_st
         if field.default is not MISSING and getattr(part, field.name) == field.default
     ]
     # Observations, pending scans and procedures begin anew after a boot; there were no stages, marks, keepers, robots,
-    # or guests
+    # witnesses or guests
     anew = {
         "Entrance.pending_scan", "Entrance.lock_request", "Visit.route", "Visit.securing", "Visit.closing",
         "Visit.detecting", "Visit.refused", "Visit.jammed", "Visit.courier_left", "Entry.stage", "Entry.queried",
         "Entry.arrival_scan", "Entry.marks", "Entry.obeyed", "Visit.keeper", "Visit.collected",
         "Visit.robot", "Visit.holder_left", "Visit.holder_astray", "Consent.stopped",
-        "Entrance.stays", "Recording.is_filmed",
+        "Entrance.stays", "Entrance.objections", "Recording.is_filmed",
     }  # fmt: skip
     assert set(lost) == anew
     assert (state.facts, state.timers) == ({}, {})
