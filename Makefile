@@ -117,14 +117,15 @@ $(MATTER)/ready:
 test-matter: $(VENV)/ready debian $(MATTER)/ready ## a real Matter server and a virtual Matter lock (three minutes; not in `make test`)
 	@MATTER=$(MATTER) $(BIN)/python -m pytest -q tests/real/with_matter.py
 
-# Seam's own fake of its API.
+# Seam's own fake of its API, and the description of its API that Seam publishes.
 SEAM_VERSION := 1.86.0
-SEAM := build/fake-seam-connect-$(SEAM_VERSION)
+SEAM_TYPES_VERSION := 1.977.0
+SEAM := build/fake-seam-connect-$(SEAM_VERSION)-$(SEAM_TYPES_VERSION)
 
 $(SEAM)/ready:
 	@command -v npm >/dev/null || { echo "Seam's fake needs Node and npm: install them (Debian: apt-get install npm)."; exit 1; }
 	@mkdir -p $(SEAM)
-	@npm install --prefix $(SEAM) --silent --ignore-scripts --no-audit --no-fund @seamapi/fake-seam-connect@$(SEAM_VERSION)
+	@npm install --prefix $(SEAM) --silent --ignore-scripts --no-audit --no-fund @seamapi/fake-seam-connect@$(SEAM_VERSION) @seamapi/types@$(SEAM_TYPES_VERSION) zod@3.24.4
 	@touch $@
 
 test-seam: $(VENV)/ready $(SEAM)/ready ## Seam's own fake server proposes passes (seconds; not in `make test`)

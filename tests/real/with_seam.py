@@ -1,11 +1,14 @@
-"""Seam's own fake of its API proposes passes by its access codes. It has no access grants (version 1.86).
+"""Seam's own fake of its API proposes passes by its access codes. It has no access grants (version 1.86, the newest).
 
-Run by `make test-seam`, which installs it; not part of `make test`. It speaks HTTP only, so a proxy with a certificate
+For these the description of the API that Seam publishes is compared with what the importer asks and reads. Run by
+`make test-seam`, which installs both; not part of `make test`. The fake speaks HTTP only, so a proxy with a certificate
 stands before it: the box reads by HTTPS only.
 """
 
 import asyncio
+import json
 import os
+import subprocess
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,12 +20,16 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel
 
 from gateway.config.bookings import SeamSource
 from gateway.domain.guests.bookings import Question, ReadingFailure
+from gateway.integrations.bookings.seam import BEING_DELETED, AccessCode, AccessGrant
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.runtime.bookings import BookingReader
 from tests.calendarserver import CalendarServer, calendar_server
+from tests.gateway.integrations.bookings.test_seam import CODE, GRANT, page
 from tests.gateway.runtime.test_guests import guest_home
 from tests.shell.box import ShellBox, box
 
@@ -119,6 +126,63 @@ async def test_access_codes_of_a_lock_at_seam_propose_passes(seam: SeamProxy, tm
             await read.read("seam")
         (state,) = made.store.bookings.open(made.clock.now())
         assert state.question is Question.GONE
+
+
+# ---- the description that Seam publishes (OpenAPI 3.0) ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def published() -> dict[str, Any]:
+    script = "import {openapi} from '@seamapi/types/connect'; process.stdout.write(JSON.stringify(openapi))"
+    command = ("node", "--input-type=module", "--eval", script)
+    told = subprocess.run(command, cwd=os.environ["SEAM"], capture_output=True, check=True)
+    document: dict[str, Any] = _as_json_schema(json.loads(told.stdout))
+    return document
+
+
+def _as_json_schema(node: Any) -> Any:  # noqa: ANN401 - any JSON
+    """The same in JSON Schema, where a value that may be null is of two types."""
+    if isinstance(node, list):
+        return [_as_json_schema(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    made = {name: _as_json_schema(one) for name, one in node.items()}
+    if made.pop("nullable", False) is True and isinstance(made.get("type"), str):
+        made["type"] = [made["type"], "null"]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [("/access_grants/list", page(GRANT, cursor="next")), ("/access_codes/list", page(CODE, kind="access_codes"))],
+    ids=["grants", "codes"],
+)
+def test_what_the_importer_is_tried_with_is_what_seam_says_that_it_sends(
+    published: dict[str, Any], path: str, answer: bytes
+) -> None:
+    operation = published["paths"][path]["post"]
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    whole = Draft202012Validator({**schema, "components": published["components"]})
+    assert [error.message for error in whole.iter_errors(json.loads(answer))] == []
+    asked = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert {"page_cursor", "device_id"} <= asked["properties"].keys()
+    assert not asked.get("required")
+
+
+@pytest.mark.parametrize(("name", "model"), [("access_grant", AccessGrant), ("access_code", AccessCode)])
+def test_seam_has_each_field_that_the_importer_reads_and_what_may_be_missing_may_be(
+    published: dict[str, Any], name: str, model: type[BaseModel]
+) -> None:
+    schema = published["components"]["schemas"][name]
+    assert model.model_fields.keys() <= schema["properties"].keys()
+    needed = {field for field, facts in model.model_fields.items() if facts.is_required()}
+    assert needed <= set(schema["required"]), "a grant that Seam may send without it would be unreadable"
+
+
+def test_seam_still_warns_of_a_grant_that_it_is_deleting(published: dict[str, Any]) -> None:
+    warnings = published["components"]["schemas"]["access_grant"]["properties"]["warnings"]["items"]["oneOf"]
+    codes = [word for one in warnings for word in one["properties"]["warning_code"]["enum"]]
+    assert BEING_DELETED in codes
 
 
 @pytest.mark.parametrize(("key", "why"), [("wrong", ReadingFailure.CREDENTIALS), (KEY, ReadingFailure.STATUS)])

@@ -16,7 +16,7 @@ from gateway.protocol.booking_reader import MAX_UID_CHARS
 
 SEAM_URL = "https://connect.getseam.com"
 MAX_PAGES = 10
-_BEING_DELETED = "being_deleted"
+BEING_DELETED = "being_deleted"
 
 _Id = Annotated[str, Field(min_length=1, max_length=MAX_UID_CHARS)]
 
@@ -42,7 +42,7 @@ class AccessGrant(_Seam):
 
     def booking(self, source: str) -> Booking | None:
         """Return its booking; None: it has no end, is being deleted, or is none."""
-        deleted = any(one.warning_code == _BEING_DELETED for one in self.warnings)
+        deleted = any(one.warning_code == BEING_DELETED for one in self.warnings)
         uid = self.reservation_key or self.access_grant_id
         names = (self.name, self.display_name, self.reservation_key)
         return None if deleted else _booking(uid[:MAX_UID_CHARS], names, source, self.starts_at, self.ends_at)

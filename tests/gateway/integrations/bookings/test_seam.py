@@ -24,13 +24,21 @@ GRANT: dict[str, Any] = {
     "workspace_id": "750fc0bc-4450-4356-8d9f-18c6a3a6b2c7", "user_identity_id": "e3d736c1-540d-4d10-83e5-9a4e135453b4",
     "space_ids": ["1d07674c-62ba-49bd-b4a0-c21d5e1b6c7b"], "name": "Jane Doe", "display_name": "Jane Doe",
     "starts_at": "2026-12-04T15:00:00.000Z", "ends_at": "2026-12-07T10:00:00.000Z",
-    "requested_access_methods": [{"mode": "code", "display_name": "PIN"}], "warnings": [], "errors": [],
-    "pending_mutations": [], "created_at": "2026-11-01T08:00:00.000Z",
+    "location_ids": [], "access_method_ids": ["0b4cd0a1-6f3c-4e7c-9a53-2f2ad3d0b7a7"],
+    "requested_access_methods": [{
+        "mode": "code", "display_name": "PIN", "created_at": "2026-11-01T08:00:00.000Z",
+        "created_access_method_ids": ["0b4cd0a1-6f3c-4e7c-9a53-2f2ad3d0b7a7"],
+    }],
+    "warnings": [], "errors": [], "pending_mutations": [], "created_at": "2026-11-01T08:00:00.000Z",
 }  # fmt: skip
+"""As Seam's published description has it, which `tests/real/with_seam.py` compares."""
 CODE: dict[str, Any] = {
-    "access_code_id": "c1", "device_id": "d1", "name": "Jane", "code": "481516", "type": "time_bound",
+    "access_code_id": "6a5c1b1e-8e2f-4a5c-bf40-3f1f6b1f0c11", "device_id": "7b1d6a2f-54d7-4b8a-93d2-41f1f0a7c9e5",
+    "workspace_id": "750fc0bc-4450-4356-8d9f-18c6a3a6b2c7", "name": "Jane", "code": "481516", "type": "time_bound",
     "starts_at": "2026-12-04T15:00:00.000Z", "ends_at": "2026-12-07T10:00:00.000Z", "status": "set",
-    "is_managed": True, "errors": [], "warnings": [],
+    "is_managed": True, "errors": [], "warnings": [], "pending_mutations": [], "common_code_key": None,
+    "created_at": "2026-11-01T08:00:00Z", "is_backup_access_code_available": False, "is_one_time_use": False,
+    "is_external_modification_allowed": False, "is_offline_access_code": False,
 }  # fmt: skip
 BASE = ReadSource(kind="seam", source="seam", secret=KEY, private=True, zone="Europe/Paris", now=NOW)
 
@@ -77,7 +85,7 @@ def test_a_grant_that_cannot_be_read_lets_nothing_count_as_missing(entry: object
 def test_of_access_codes_those_with_an_end_are_bookings_and_the_code_goes_no_further() -> None:
     ongoing = CODE | {"access_code_id": "c2", "type": "ongoing", "starts_at": None, "ends_at": None}
     bookings, is_whole, _ = read_page(page(CODE, ongoing, kind="access_codes"), source="seam", now=NOW)
-    assert [(one.uid, one.guest) for one in bookings] == [("c1", "Jane")]
+    assert [(one.uid, one.guest) for one in bookings] == [(CODE["access_code_id"], "Jane")]
     assert is_whole
     assert "481516" not in repr(bookings)
 
