@@ -447,21 +447,21 @@ class PagesSite(Page):
     @get("/desk/feed")
     async def _desk_feed(self, request: web.Request) -> web.WebSocketResponse:
         """Serve the feed of a receiver's own page and of nothing else."""
-        who = self._desk.receiver(request)
+        who = self._desk.signed_in(request)
         if who is None:
             raise Unauthorized
         return await self._serve_feed(
-            request, only=f"desk/{who.reception}/{who.receiver}", allowed=lambda: self._desk.receiver(request) == who
+            request, only=f"desk/{who.reception}/{who.receiver}", allowed=lambda: self._desk.signed_in(request) == who
         )
 
     @get("/keeper/feed")
     async def _keeper_feed(self, request: web.Request) -> web.WebSocketResponse:
         """Serve the feed of a keeper's own page only."""
-        who = self._keeper.keeper(request)
+        who = self._keeper.signed_in(request)
         if who is None:
             raise Unauthorized
         return await self._serve_feed(
-            request, only=f"keeper/{who.keeper}", allowed=lambda: self._keeper.keeper(request) is not None
+            request, only=f"keeper/{who.keeper}", allowed=lambda: self._keeper.signed_in(request) is not None
         )
 
     @get("/feed")

@@ -4,7 +4,8 @@ A receiver is signed in by a cookie of its own, which opens these addresses and 
 delivery, and can offer its parcels and nothing else.
 """
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, ClassVar
 
 from aiohttp import web
 
@@ -14,26 +15,22 @@ from gateway.runtime.reception import ActOutcome, ReceptionActor
 from gateway.storage.custodies import StoredCustody
 from gateway.system.i18n import Text, _
 from gateway.system.text import sanitized
-from gateway.system.token_bucket import TokenBucket
 from gateway.web.auth.link_access import MAX_SESSION_AGE
 from gateway.web.auth.receivers import ReceiverAccess, SignedInReceiver
+from gateway.web.pages.linked import LinkedPages
 from gateway.web.pages.receptions import REFUSAL_TEXTS, scanned_codes
 from gateway.web.server import security_headers as security
 from gateway.web.server.authorization import (
     Authorizer,
     Unauthorized,
-    cookie_name,
-    delete_cookie,
-    set_cookie,
     wants_json,
 )
 from gateway.web.server.courier_view import find_delivery
-from gateway.web.server.page import Page, browser_label, form_texts, get, post
+from gateway.web.server.page import browser_label, form_texts, get, post
 from gateway.web.server.reception_view import parcel_handle
 
 RECEIVER_COOKIE = "receiver"
 MAX_NAME_CHARS = 80
-ACTS_PER_SECOND, ACTS_BURST = 2.0, 20.0  # of one receiver's browser
 COURIER_REFUSALS = {
     Refusal.NO_RECEIVER: _("Nobody is here now. Take the parcel with you."),
     Refusal.EXPIRED: _("The window is over."),
@@ -42,28 +39,21 @@ COURIER_REFUSALS = {
 }
 
 
-class DeskPages(Page):
+class DeskPages(LinkedPages[SignedInReceiver]):
     """The pages of receivers, and of couriers at a reception."""
 
-    def __init__(self, authorizer: Authorizer, access: ReceiverAccess) -> None:
-        super().__init__(authorizer)
-        self._access = access
-        self._rates: dict[str, TokenBucket] = {}  # of each session
+    cookies: ClassVar[tuple[str, ...]] = (RECEIVER_COOKIE,)
+    cookie_lifetime: ClassVar[timedelta] = MAX_SESSION_AGE
+    own_page: ClassVar[str] = "/desk"
 
-    def receiver(self, request: web.Request) -> SignedInReceiver | None:
-        """Return the receiver who is signed in in this browser."""
-        return self._access.find(request.cookies.get(cookie_name(request, RECEIVER_COOKIE)), self._now)
+    def __init__(self, authorizer: Authorizer, access: ReceiverAccess) -> None:
+        super().__init__(authorizer, access.find)
+        self._access = access
 
     def _require(self, request: web.Request) -> tuple[SignedInReceiver, ReceptionActor]:
         """Return the receiver and his reception. HTTPException: nobody is signed in, or too much comes."""
-        who = self.receiver(request)
-        if who is None:
-            raise Unauthorized if wants_json(request) else web.HTTPSeeOther("/desk")
-        if len(self._rates) > len(self._home.receptions) * 100:
-            self._rates.clear()
-        bucket = self._rates.setdefault(who.session, TokenBucket(ACTS_PER_SECOND, ACTS_BURST))
-        if not bucket.take(self._now.mono):
-            raise web.HTTPTooManyRequests
+        who = self._required(request)
+        self._count_request(who.session)
         return who, self._services.receptions[who.reception]
 
     # ---- signing in
@@ -83,23 +73,18 @@ class DeskPages(Page):
         cookie = await self._access.redeem(request.match_info["token"], self._now, browser=browser_label(request))
         if cookie is None:
             return self._render_page(request, "desk_link", status=410, name=None, reception=None)
-        response = web.Response(status=303, headers={"Location": "/desk"})
-        set_cookie(request, response, RECEIVER_COOKIE, cookie.text, MAX_SESSION_AGE)
-        return response
+        return self._set_cookies(request, self._to_own_page(), cookie.text)
 
     @post("/desk/leave")
     async def _leave(self, request: web.Request) -> web.Response:
-        who, _desk = self._require(request)
-        await self._store.receivers.end_session(who.session, self._now)
-        response = web.Response(status=303, headers={"Location": "/desk"})
-        delete_cookie(request, response, RECEIVER_COOKIE)
-        return response
+        await self._store.receivers.end_session(self._required(request).session, self._now)
+        return self._signed_out(request)
 
     # ---- the receiver's page
 
     @get("/desk")
     async def _desk_page(self, request: web.Request) -> web.Response:
-        who = self.receiver(request)
+        who = self.signed_in(request)
         if who is None and wants_json(request):
             raise Unauthorized
         if who is None:

@@ -4,33 +4,35 @@ A keeper signs in by a separate cookie, which gives access only to these address
 box can draw it without storing it.
 """
 
+from datetime import timedelta
+from typing import ClassVar
+
 from aiohttp import web
 
 from gateway.web.auth.keepers import COOKIE_LIFETIME, KeeperAccess, SignedInKeeper
+from gateway.web.pages.linked import LinkedPages
 from gateway.web.server.authorization import (
     Authorizer,
     Unauthorized,
     cookie_name,
-    delete_cookie,
-    set_cookie,
     wants_json,
 )
 from gateway.web.server.keeper_view import kept_entrances
-from gateway.web.server.page import Page, browser_label, get, post
+from gateway.web.server.page import browser_label, get, post
 
 KEEPER_COOKIE, CODE_COOKIE = "keeper", "keeper_code"
 
 
-class KeeperPages(Page):
+class KeeperPages(LinkedPages[SignedInKeeper]):
     """The pages of keepers."""
 
-    def __init__(self, authorizer: Authorizer, access: KeeperAccess) -> None:
-        super().__init__(authorizer)
-        self._access = access
+    cookies: ClassVar[tuple[str, ...]] = (KEEPER_COOKIE, CODE_COOKIE)
+    cookie_lifetime: ClassVar[timedelta] = COOKIE_LIFETIME
+    own_page: ClassVar[str] = "/keeper"
 
-    def keeper(self, request: web.Request) -> SignedInKeeper | None:
-        """Return the keeper who is signed in in this browser."""
-        return self._access.find(request.cookies.get(cookie_name(request, KEEPER_COOKIE)), self._now)
+    def __init__(self, authorizer: Authorizer, access: KeeperAccess) -> None:
+        super().__init__(authorizer, access.find)
+        self._access = access
 
     @get("/keeper/in/{token}")
     async def _link_page(self, request: web.Request) -> web.Response:
@@ -46,14 +48,11 @@ class KeeperPages(Page):
         made = await self._access.redeem(request.match_info["token"], self._now, browser=browser_label(request))
         if made is None:
             return self._render_page(request, "keeper_link", status=410, name=None)
-        response = web.Response(status=303, headers={"Location": "/keeper"})
-        set_cookie(request, response, KEEPER_COOKIE, made.session.text, COOKIE_LIFETIME)
-        set_cookie(request, response, CODE_COOKIE, made.code, COOKIE_LIFETIME)
-        return response
+        return self._set_cookies(request, self._to_own_page(), made.session.text, made.code)
 
     @get("/keeper")
     async def _page(self, request: web.Request) -> web.Response:
-        who = self.keeper(request)
+        who = self.signed_in(request)
         if who is None and wants_json(request):
             raise Unauthorized
         if who is None:
@@ -63,21 +62,13 @@ class KeeperPages(Page):
         filmed = any(map(self._services.is_filmed, kept_entrances(self._services, who.keeper)))
         fragment = f"keeper/{who.keeper}"
         response = self._render_page(request, "keeper", who=who, code=code, fragment=fragment, filmed=filmed)
-        for name, value in ((KEEPER_COOKIE, session), (CODE_COOKIE, code)):
-            if value is not None:  # browsers delete a cookie after some time, so it is renewed
-                set_cookie(request, response, name, value, COOKIE_LIFETIME)
-        return response
+        # Browsers delete a cookie after some time, so it is renewed
+        return self._set_cookies(request, response, session, code)
 
     @post("/keeper/leave")
     async def _leave(self, request: web.Request) -> web.Response:
         """Sign this phone out: its code no longer counts."""
-        who = self.keeper(request)
-        if who is None and wants_json(request):
-            raise Unauthorized
-        response = web.Response(status=303, headers={"Location": "/keeper"})
-        if who is not None:
-            await self._store.keepers.withdraw((who.code,), self._now, by=None)
-            self._inbox.withdraw_keeper_codes(frozenset({who.code}))
-        for name in (KEEPER_COOKIE, CODE_COOKIE):
-            delete_cookie(request, response, name)
-        return response
+        who = self._required(request)
+        await self._store.keepers.withdraw((who.code,), self._now, by=None)
+        self._inbox.withdraw_keeper_codes(frozenset({who.code}))
+        return self._signed_out(request)

@@ -4,28 +4,26 @@ A supervisor signs in by a separate cookie, which gives access only to these add
 nothing: each yes is signed by the key of this browser, on a picture that the box has just served to it.
 """
 
+from datetime import timedelta
+from typing import ClassVar
+
 from aiohttp import web
 
 from gateway.config.closure_names import closure_label
 from gateway.runtime.supervision import ConsoleStep, RobotVisit, SupervisionDesk, Supervisor
 from gateway.system.i18n import Language, Text, _, in_language
 from gateway.system.text import sanitized
-from gateway.system.token_bucket import TokenBucket
 from gateway.web.auth.link_access import MAX_SESSION_AGE
 from gateway.web.auth.supervisors import SignedInSupervisor, SupervisorAccess
+from gateway.web.pages.linked import LinkedPages
 from gateway.web.server.authorization import (
     Authorizer,
     Unauthorized,
-    cookie_name,
-    delete_cookie,
-    set_cookie,
     wants_json,
 )
-from gateway.web.server.page import Page, browser_label, form_texts, get, post
+from gateway.web.server.page import browser_label, form_texts, get, post
 
 SUPERVISOR_COOKIE = "supervisor"
-REQUESTS_PER_SECOND, REQUESTS_BURST = 4.0, 20.0  # of one supervisor's browser
-MAX_BUCKETS = 200
 STEP_TEXTS = {
     ConsoleStep.RINGING: _("The household is called. You can decide already."),
     ConsoleStep.ASKED: _("The robot waits. May it come in?"),
@@ -45,32 +43,28 @@ REFUSAL_TEXTS = {
 _NOT_COUNTED = _("This decision does not count. Load the page again.")
 
 
-class SupervisorPages(Page):
+class SupervisorPages(LinkedPages[SignedInSupervisor]):
     """The pages of supervisors."""
 
+    cookies: ClassVar[tuple[str, ...]] = (SUPERVISOR_COOKIE,)
+    cookie_lifetime: ClassVar[timedelta] = MAX_SESSION_AGE
+    own_page: ClassVar[str] = "/supervisor"
+    per_second: ClassVar[float] = 4.0  # it asks for the visits and the picture again and again
+
     def __init__(self, authorizer: Authorizer, access: SupervisorAccess) -> None:
-        super().__init__(authorizer)
+        super().__init__(authorizer, access.find)
         self._access = access
-        self._rates: dict[str, TokenBucket] = {}  # of each session
 
     @property
     def _desk(self) -> SupervisionDesk:
         return self._services.supervision
 
-    def supervisor(self, request: web.Request) -> SignedInSupervisor | None:
-        """Return the supervisor who is signed in in this browser."""
-        return self._access.find(request.cookies.get(cookie_name(request, SUPERVISOR_COOKIE)), self._now)
-
     def _require(self, request: web.Request) -> Supervisor:
         """Return who asks. HTTPException: nobody is signed in, or too much comes."""
-        who = self.supervisor(request)
+        who = self.signed_in(request)
         if who is None:
             raise Unauthorized
-        if len(self._rates) > MAX_BUCKETS:
-            self._rates.clear()
-        bucket = self._rates.setdefault(who.session, TokenBucket(REQUESTS_PER_SECOND, REQUESTS_BURST))
-        if not bucket.take(self._now.mono):
-            raise web.HTTPTooManyRequests
+        self._count_request(who.session)
         return Supervisor(session=who.session, supervisor=who.supervisor, operator=who.operator, key=who.key)
 
     @get("/supervisor/in/{token}")
@@ -88,25 +82,17 @@ class SupervisorPages(Page):
         cookie = await self._access.redeem(request.match_info["token"], key, self._now, browser=browser_label(request))
         if cookie is None:
             return self._render_page(request, "supervisor_link", status=410, name=None)
-        response = web.Response(status=303, headers={"Location": "/supervisor"})
-        set_cookie(request, response, SUPERVISOR_COOKIE, cookie.text, MAX_SESSION_AGE)
-        return response
+        return self._set_cookies(request, self._to_own_page(), cookie.text)
 
     @post("/supervisor/leave")
     async def _leave(self, request: web.Request) -> web.Response:
         """Sign this browser out: its key decides nothing any more."""
-        who = self.supervisor(request)
-        if who is None and wants_json(request):
-            raise Unauthorized
-        if who is not None:
-            await self._store.supervisors.end_session(who.session, self._now)
-        response = web.Response(status=303, headers={"Location": "/supervisor"})
-        delete_cookie(request, response, SUPERVISOR_COOKIE)
-        return response
+        await self._store.supervisors.end_session(self._required(request).session, self._now)
+        return self._signed_out(request)
 
     @get("/supervisor")
     async def _page(self, request: web.Request) -> web.Response:
-        who = self.supervisor(request)
+        who = self.signed_in(request)
         if who is None and wants_json(request):
             raise Unauthorized
         if who is None:
