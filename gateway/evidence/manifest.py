@@ -7,11 +7,12 @@ One folder a visit. Part 1 has `manifest.json`, `manifest.sig` and `log.jsonl`; 
 from collections.abc import Container, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.evidence.permits import are_signed
 from gateway.evidence.route import RouteAccount
 from gateway.protocol.hash_chain import ChainHead, canonical_json
 from gateway.protocol.signed_document import CanonicalModel, FileName, Hash, Id, KeyText
@@ -135,11 +136,13 @@ _FIELDS_OF_VERSION: Mapping[int, frozenset[str]] = {
     4: frozenset({"names"}),
     5: frozenset({"collected", "cold_chain"}),
     6: frozenset({"permits", "ages"}),
+    7: frozenset(),  # a field of each permit
 }
 """The fields that each version added. A manifest of an earlier version has none of them."""
 
 COLLECTED_VERSION: Final = 5  # from here on the manifest says what was collected, and how the cold chain held
 PERMITS_VERSION: Final = 6  # from here on it says who said yes to which opening, and how old values were
+SIGNED_PERMITS_VERSION: Final = 7  # from here on the log has the signed message of each yes, and each names its key
 ROUTE_VERSION = 3  # from here on the manifest lists the closures
 NEWEST_VERSION = max(_FIELDS_OF_VERSION)
 
@@ -149,12 +152,13 @@ class Manifest(ManifestDraft, RouteAccount):
 
     `receipt_sha256` is that of the courier's receipt; None: the visit has none. Version 1 has no field of a receipt;
     versions 1 and 2 have no fields of the closures of the way in (`RouteAccount`), version 3 has no names, and
-    version 4 nothing of a collection and of a cold chain, and version 5 nothing of a supervisor's yes and of the
-    ages of values. A visit without these is still sealed as version 4 or 5, which earlier releases read.
+    version 4 nothing of a collection and of a cold chain, version 5 nothing of a supervisor's yes and of the ages of
+    values, and version 6 no signature of a yes. A visit without these is still sealed as an earlier version, which
+    earlier releases read.
     """
 
     kind: Literal["perron manifest"] = "perron manifest"
-    version: Literal[1, 2, 3, 4, 5, 6] = 4
+    version: Literal[1, 2, 3, 4, 5, 6, 7] = 4
     key: KeyText
     previous_sha256: Hash | None
     decisions: tuple[LogPosition, ...]
@@ -173,6 +177,8 @@ class Manifest(ManifestDraft, RouteAccount):
             raise ValueError("a collection and a cold chain need version 5")
         if (self.permits or self.ages) and self.version < PERMITS_VERSION:
             raise ValueError("permits and ages of values need version 6")
+        if are_signed(self.permits) != (self.version >= SIGNED_PERMITS_VERSION):
+            raise ValueError("from version 7 on each permit names its key")
         files = [name for clip in self.clips for name in (clip.file, clip.sidecar) if name is not None]
         if len(set(files)) < len(files):
             raise ValueError("a file stands twice")
@@ -187,7 +193,10 @@ class Manifest(ManifestDraft, RouteAccount):
     def to_json(self) -> bytes:
         """Canonical JSON: what is signed."""
         later = {name for version, names in _FIELDS_OF_VERSION.items() if version > self.version for name in names}
-        return canonical_json(self.model_dump(mode="json", exclude=later))
+        exclude: dict[str, Any] = dict.fromkeys(later, True)
+        if self.version < SIGNED_PERMITS_VERSION:
+            exclude.setdefault("permits", {"__all__": {"key_sha256"}})
+        return canonical_json(self.model_dump(mode="json", exclude=exclude))
 
 
 def visit_folder(visit: str) -> str:

@@ -1,16 +1,20 @@
 """Reads from the sealed log of a visit who said yes to which opening, and whether each opening had its own yes. Pure.
 
-The log has each supervisor's decision, with the hashes of the signed message and of the picture on which it was made,
-and each intent names the message that it used. Only a visit whose route says `yes_each` needs them.
+The log has each supervisor's decision: the message that the supervisor's browser signed, the public key, and the hash
+of the picture on which it was made; and each intent names the message that it used. Only a visit whose route says
+`yes_each` needs them. Until 30 November 2026 the log had the message's hash only.
 """
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Annotated, Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.domain.frozen import Frozen
+from gateway.protocol.browser_envelope import Jwk
+from gateway.protocol.robot_token import MAX_DECISION_BYTES, DecisionClaims, read_decision
 from gateway.protocol.signed_document import CanonicalModel, Hash
 
 MAX_CLOCK_SKEW: Final = timedelta(seconds=2)  # that the clock of a supervisor's browser may run ahead of the box's
@@ -23,7 +27,8 @@ class OpeningPermit(CanonicalModel):
 
     `used`: when the intent was stored. `by` is the supervisor; the message with `message_sha256` was `signed` by his
     browser's clock, could be used until `expires`, and names the picture with `picture_sha256`. These four are None if
-    the decision is among the entries that a failing disk did not store.
+    the decision is among the entries that a failing disk did not store. `key_sha256` is the thumbprint of the key that
+    signed the message (RFC 7638); None: the log has not the signed messages of all openings.
     """
 
     closure: _Name
@@ -33,6 +38,7 @@ class OpeningPermit(CanonicalModel):
     signed: AwareDatetime | None
     expires: AwareDatetime | None
     picture_sha256: Hash | None
+    key_sha256: Hash | None = None  # since version 7
 
 
 class PermitFault(Frozen):
@@ -45,10 +51,14 @@ class PermitFault(Frozen):
 
 
 class PermitReading(Frozen):
-    """The openings of a visit with their permits, in the order of the log, and what is wrong with them."""
+    """The openings of a visit with their permits, in the order of the log, and what is wrong with them.
+
+    `boxes`: the closure of each signed yes, and the box for which it was signed.
+    """
 
     permits: tuple[OpeningPermit, ...] = ()
     faults: tuple[PermitFault, ...] = ()
+    boxes: tuple[tuple[str, str], ...] = ()
 
 
 class _Decision(BaseModel):
@@ -64,6 +74,20 @@ class _Decision(BaseModel):
     expires: Annotated[AwareDatetime, Field(strict=False)]
     message_sha256: Hash
     picture_sha256: str
+    token: Annotated[str, StringConstraints(max_length=MAX_DECISION_BYTES)] = ""
+    key: dict[str, str] | None = None
+
+    @property
+    def has_signature(self) -> bool:
+        """Whether the log has what was signed."""
+        return bool(self.token) or self.key is not None
+
+    def jwk(self) -> Jwk | None:
+        """The key that signed it; None: there is none, or it is no such key."""
+        try:
+            return Jwk.model_validate(self.key)
+        except ValidationError:
+            return None
 
 
 class _Reserve(BaseModel):
@@ -82,6 +106,7 @@ class _Reader:
         self.withdrawn: set[str] = set()  # the yeses before a no
         self.used: set[str] = set()
         self.permits: list[OpeningPermit] = []
+        self.boxes: list[tuple[str, str]] = []
         self.faults: list[PermitFault] = []
 
     def decide(self, decision: _Decision) -> None:
@@ -97,9 +122,10 @@ class _Reader:
         found = self.decisions.get(reserve.permit)
         said: dict[str, Any] = {"by": None, "signed": None, "expires": None, "picture_sha256": None}
         if found is not None:
+            key = found.jwk()
             said = {
                 "by": found.by, "signed": found.issued, "expires": found.expires,
-                "picture_sha256": found.picture_sha256,
+                "picture_sha256": found.picture_sha256, "key_sha256": None if key is None else key.sha256,
             }  # fmt: skip
         permit: dict[str, Any] = {"closure": reserve.closure, "used": at, "message_sha256": reserve.permit}
         self.permits.append(OpeningPermit.model_validate(permit | said))
@@ -117,8 +143,29 @@ class _Reader:
             yield PermitFault(closure=closure, reason=f"its yes is for {found.closure}, or for another visit")
         if found.message_sha256 in self.withdrawn:
             yield PermitFault(closure=closure, reason="a no came after its yes")
+        if found.has_signature:
+            yield from self._signature_faults(found)
         if not found.issued - MAX_CLOCK_SKEW <= at < found.expires:
             yield PermitFault(closure=closure, reason="its yes was not valid at that time", is_time=True)
+
+    def _signature_faults(self, found: _Decision) -> Iterator[PermitFault]:
+        """Compare what was signed with what the log says of it."""
+        key, token = found.jwk(), found.token.encode()
+        claims = None if key is None else read_decision(token, key)
+        if not isinstance(claims, DecisionClaims):
+            yield PermitFault(closure=found.closure, reason="the signature of its yes does not hold")
+            return
+        self.boxes.append((found.closure, claims.aud))
+        signed = (
+            claims.sub, claims.visit, claims.closure, claims.yes, claims.picture_sha256, claims.issued, claims.expires,
+            sha256(token).hexdigest(),
+        )  # fmt: skip
+        logged = (
+            found.by, found.visit, found.closure, found.yes, found.picture_sha256, found.issued, found.expires,
+            found.message_sha256,
+        )  # fmt: skip
+        if signed != logged:
+            yield PermitFault(closure=found.closure, reason="its yes is not what the supervisor signed")
 
 
 def read_permits(bodies: Iterable[object]) -> PermitReading:
@@ -137,7 +184,16 @@ def read_permits(bodies: Iterable[object]) -> PermitReading:
                 reader.decide(decision)
         for reserve, at in _reserves(body):
             reader.reserve(reserve, at)
-    return PermitReading(permits=tuple(reader.permits[:MAX_PERMITS]), faults=tuple(reader.faults))
+    permits = tuple(reader.permits[:MAX_PERMITS])
+    if not are_signed(permits):  # the visit began under a release that did not log the messages
+        permits = tuple(permit.model_copy(update={"key_sha256": None}) for permit in permits)
+    return PermitReading(permits=permits, faults=tuple(reader.faults), boxes=tuple(reader.boxes))
+
+
+def are_signed(permits: Iterable[OpeningPermit]) -> bool:
+    """Return whether each opening whose yes is known names the key that signed it, and one does."""
+    keys = [permit.key_sha256 for permit in permits if permit.by is not None]
+    return bool(keys) and None not in keys
 
 
 def _read_decision(event: dict[str, Any]) -> _Decision | None:

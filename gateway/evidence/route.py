@@ -321,6 +321,7 @@ class RouteReading(Frozen):
     `unexplained`: closures that the log orders open and that are on no route: the visit began under a release whose log
     has no route. `unreadable`: the number of orders that are not as in the format. `orders`, `last_orders`, `intents`,
     `at_end` and `kinds` are by closure. `permit_faults`: what is wrong with the yes of an opening.
+    `permit_boxes`: the closure of each signed yes, and the box for which it was signed.
     """
 
     account: RouteAccount
@@ -333,6 +334,7 @@ class RouteReading(Frozen):
     at_end: Mapping[str, Mapping[str, StandingAnswer]]
     kinds: Mapping[str, Closure | None]
     permit_faults: tuple[PermitFault, ...]
+    permit_boxes: tuple[tuple[str, str], ...]
     went_back: bool  # the box's clock went back, was not trusted, or a yes was used when it was not valid
     is_incomplete: bool  # the disk failed during the visit
 
@@ -579,6 +581,7 @@ class _Reader:
             at_end=at_end,
             kinds={ident: tracked.kind for ident, tracked in self.tracked.items()},
             permit_faults=supervised.faults,
+            permit_boxes=supervised.boxes,
             went_back=went_back,
             is_incomplete=self.is_incomplete,
         )

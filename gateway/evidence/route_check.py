@@ -25,8 +25,8 @@ from gateway.evidence.route import (
 from gateway.evidence.verdict import ProofDefect, ProofProblem
 
 
-def check_route(told: RouteAccount, reading: RouteReading, *, name: str) -> None:
-    """Compare what the manifest `name` says with the reading of its log, and check the order of the events.
+def check_route(told: RouteAccount, reading: RouteReading, *, name: str, box: str | None = None) -> None:
+    """Compare what the manifest `name` of `box` says with the reading of its log, and check the order of the events.
 
     Raises:
         ProofDefect: the first thing wrong. Its place names the closure and the reason.
@@ -38,7 +38,7 @@ def check_route(told: RouteAccount, reading: RouteReading, *, name: str) -> None
     if has_times:
         _check_times(told)
     _check_orders(reading, has_times=has_times)
-    _check_permits(reading, has_times=has_times)
+    _check_permits(reading, box=box, has_times=has_times)
     _check_ages(told)
     for closure in told.route:
         if closure.secured is not None:
@@ -177,12 +177,16 @@ def _why_not_passed(proof: ProofAtOrder, reading: RouteReading, *, has_times: bo
     return None
 
 
-def _check_permits(reading: RouteReading, *, has_times: bool) -> None:
-    """Check that each opening which needs a yes had one of its own."""
+def _check_permits(reading: RouteReading, *, box: str | None, has_times: bool) -> None:
+    """Check that each opening which needs a yes had one of its own, signed for this box (None: for any)."""
     for fault in reading.permit_faults:
         is_excused = (fault.is_missing and reading.is_incomplete) or (fault.is_time and not has_times)
         if not is_excused:
             where = f"{fault.closure} was opened, but {fault.reason}"
+            raise ProofDefect(ProofProblem.OPENING_UNPERMITTED, where)
+    for closure, signed_for in reading.permit_boxes:
+        if box not in (None, signed_for):
+            where = f"{closure} was opened, but its yes was signed for another box, {signed_for}"
             raise ProofDefect(ProofProblem.OPENING_UNPERMITTED, where)
 
 

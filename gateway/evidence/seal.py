@@ -22,6 +22,7 @@ from gateway.evidence.manifest import (
     signature_name,
     undeclared_gaps,
 )
+from gateway.evidence.permits import are_signed
 from gateway.evidence.receipt import RECEIPT_FILE
 from gateway.evidence.route import RouteGap, read_route
 from gateway.evidence.route_check import times_ascend
@@ -111,12 +112,13 @@ def next_part(folder: Path) -> tuple[int, int]:
         number += 1
 
 
-def _stated(entries: Sequence[ChainEntry], draft: ManifestDraft) -> tuple[Literal[2, 4, 5, 6], dict[str, Any]]:
+def _stated(entries: Sequence[ChainEntry], draft: ManifestDraft) -> tuple[Literal[2, 4, 5, 6, 7], dict[str, Any]]:
     """Return the way in and the visit's end in these entries, and the manifest's version.
 
     The version is 2 if they order something open and name no route: the visit began under a release that did not log
-    it. It is 6 only if an opening used a supervisor's yes or rested on values that grow old, and 5 only if the visit
-    collected something or has items: earlier releases read version 4.
+    it. It is 7 only if an opening used a supervisor's yes, 6 only if one rested on values that grow old (or used a yes
+    before the log had what was signed), and 5 only if the visit collected something or has items: earlier releases read
+    version 4.
     """
     bodies = tuple(parse_json(entry.body) for entry in entries if isinstance(entry.body, bytes))
     reading = read_route(bodies, part=draft.part)
@@ -127,7 +129,9 @@ def _stated(entries: Sequence[ChainEntry], draft: ManifestDraft) -> tuple[Litera
         evidence = evidence.model_copy(update={"gaps": (*evidence.gaps, RouteGap.CLOCK_STEPPED.value)})
     ended = as_logged(dict(draft), read_result(bodies), is_incomplete=reading.is_incomplete)
     is_new = (account.collected or account.cold_chain) is not None
-    version: Literal[4, 5, 6] = 6 if account.permits or account.ages else 5 if is_new else 4
+    version: Literal[4, 5, 6, 7] = 6 if account.permits or account.ages else 5 if is_new else 4
+    if are_signed(account.permits):
+        version = 7
     return version, dict(account) | {"evidence": evidence} | ended
 
 

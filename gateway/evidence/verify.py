@@ -6,7 +6,7 @@ the box, its films one by one, whether every camera's film is whole but for decl
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from hashlib import sha256
@@ -34,7 +34,7 @@ from gateway.evidence.route_check import check_route
 from gateway.evidence.seal import MAX_LOG_BYTES, MAX_SIDECAR_BYTES
 from gateway.evidence.succession import SUCCESSION_FILE, read_key_history
 from gateway.evidence.verdict import ProofDefect, ProofProblem, VerificationResult, VerifiedPart
-from gateway.protocol.ed25519 import PublicKey
+from gateway.protocol.ed25519 import PublicKey, grouped_fingerprint
 from gateway.protocol.hash_chain import parse_json
 from gateway.protocol.key_succession import KeyHistory
 from gateway.system.atomic_file import open_regular, read_regular
@@ -211,7 +211,7 @@ class _Verification:
         reading = read_route(bodies, part=manifest.part)
         check_result(manifest, read_result(bodies), is_incomplete=reading.is_incomplete)
         if manifest.version >= ROUTE_VERSION:
-            check_route(manifest, reading, name=manifest_name(manifest.part))
+            check_route(manifest, reading, name=manifest_name(manifest.part), box=manifest.box)
 
     @property
     def _kin(self) -> Collection[PublicKey]:
@@ -279,12 +279,24 @@ class _Verification:
             yield NOTE_NO_CHECKPOINT
         if self.parts and self.folder.resolve().name != self.parts[-1].manifest.visit:
             yield f"the folder bears another name than its visit, {self.parts[-1].manifest.visit}"
+        yield from _permit_notes(self.parts)
         known = {TOMBSTONE_FILE, SUCCESSION_FILE}.union(*(_file_names(part.manifest) for part in self.parts))
         for name in sorted(path.name for path in self.folder.iterdir() if path.name not in known):
             kind = (
                 "a film that no manifest names" if name.endswith(_FILM_SUFFIXES) else "here, and no part of the proof"
             )
             yield f"{name!r} is {kind}"
+
+
+def _permit_notes(parts: Sequence[VerifiedPart]) -> Iterator[str]:
+    """Say with which key each supervisor permitted openings: only a comparison shows whose key it is."""
+    signed = {(one.by, one.key_sha256) for part in parts for one in part.manifest.permits if one.by is not None}
+    for supervisor, digest in sorted(signed, key=str):
+        if digest is None:
+            yield f"the proof has no signature of the supervisor {supervisor}: that there was a yes is the box's word"
+        else:
+            key = grouped_fingerprint(digest)
+            yield f"the supervisor {supervisor} permitted openings with the key {key}: compare it with that person's"
 
 
 def _later_version(data: bytes) -> int | None:

@@ -11,6 +11,7 @@ A plaintext is JSON without a line feed; in an answer bytes may follow after one
 import json
 from collections.abc import Callable
 from dataclasses import field
+from hashlib import sha256
 from typing import Annotated, Literal, Self
 
 from cryptography.exceptions import InvalidTag
@@ -22,6 +23,8 @@ from pydantic import StringConstraints, model_validator
 
 from gateway.domain.delivery.promise import WireModel
 from gateway.domain.frozen import Frozen
+from gateway.protocol.ed25519 import grouped_fingerprint
+from gateway.protocol.hash_chain import canonical_json
 from gateway.system.base64url import decode_base64url, encode_base64url
 
 MAX_UP_BYTES = 8_000  # bytes of plaintext from a browser
@@ -52,6 +55,16 @@ class Jwk(WireModel):
         """Return the public key."""
         x, y = (int.from_bytes(decode_base64url(text)) for text in (self.x, self.y))
         return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the key's canonical JSON in hex: its thumbprint (RFC 7638)."""
+        return sha256(canonical_json(self.model_dump())).hexdigest()
+
+    @property
+    def fingerprint(self) -> str:
+        """The first 80 bits of `sha256`, short enough to read aloud."""
+        return grouped_fingerprint(self.sha256)
 
     @classmethod
     def of(cls, key: ec.EllipticCurvePublicKey) -> Self:

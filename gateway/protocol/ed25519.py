@@ -75,8 +75,7 @@ class PublicKey(Frozen, kw_only=False):
     @property
     def fingerprint(self) -> str:
         """The first 80 bits of the key's SHA-256 in hex, in groups of four, short enough to read aloud."""
-        text = sha256(self.raw).hexdigest()[:20]
-        return "-".join(text[at : at + 4] for at in range(0, len(text), 4))
+        return grouped_fingerprint(sha256(self.raw).hexdigest())
 
     def verifies(self, signature: bytes, signed: bytes) -> bool:
         """Whether this key signed exactly these bytes."""
@@ -85,6 +84,11 @@ class PublicKey(Frozen, kw_only=False):
         except InvalidSignature:
             return False
         return True
+
+
+def grouped_fingerprint(digest: str) -> str:
+    """Return the first 80 bits of a key's digest in hex, in groups of four."""
+    return "-".join(digest[at : at + 4] for at in range(0, 20, 4))
 
 
 class SigningKey:

@@ -121,6 +121,16 @@ def verify_decision(  # noqa: PLR0913 - a token, its key, and what each of its c
     return _time_rejection(claims.iat, claims.exp, seconds, MAX_DECISION_LIFETIME_S) or claims
 
 
+def read_decision(token: bytes, key: Jwk) -> DecisionClaims | RejectedMessage:
+    """Return the decision that this key signed, for whichever browser, box and time: for a proof, long afterwards."""
+    payload = jws.verify_exact(
+        token, jws.SUPERVISOR_DECISION, ECKey.import_key(key.key), max_bytes=MAX_DECISION_BYTES, kid=jws.kid_of(token)
+    )
+    if isinstance(payload, RejectionCode):
+        return RejectedMessage(payload, "the key did not sign it")
+    return jws.read_claims(DecisionClaims, payload)
+
+
 def _time_rejection(iat: int, exp: int, seconds: float, lifetime_s: int) -> RejectedMessage | None:
     if iat > seconds + MAX_CLOCK_SKEW_S:
         return RejectedMessage(RejectionCode.NOT_YET_VALID, "its clock runs ahead of the box's")

@@ -135,7 +135,7 @@ class SupervisionDesk:
             e.OpeningDecided(
                 visit=claims.visit, closure=claims.closure, yes=claims.yes, by=who.supervisor, issued=claims.issued,
                 expires=claims.expires, message_sha256=sha256(token).hexdigest(),
-                picture_sha256=claims.picture_sha256 or "",
+                picture_sha256=claims.picture_sha256 or "", token=token.decode("ascii"), key=who.key.model_dump(),
             )
         )  # fmt: skip
         return None

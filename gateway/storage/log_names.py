@@ -70,6 +70,7 @@ _FIELDS: Mapping[tuple[type, str], str] = {
 _OMITTED_WHEN_EMPTY = frozenset({
     (e.SensorReported, "age_s"),
     (c.NotifyOwner, "closure"), (c.RaiseAlarm, "closure"), (c.ReserveOpening, "permit"), (c.Unlock, "ages"),
+    (e.OpeningDecided, "token"), (e.OpeningDecided, "key"),
 })  # fmt: skip
 
 

@@ -241,12 +241,12 @@ def manifest(case: ProofCase, part: int) -> tuple[Object, str]:
     try:
         found = parse_json(data)
         version = found.get("version")
-        if found.get("kind") == "perron manifest" and isinstance(version, int) and version > 6:
+        if found.get("kind") == "perron manifest" and isinstance(version, int) and version > 7:
             raise WrongError("manifest_newer", f"{name} is of version {version}")
-        keys = FIRST_KEYS | ({"receipt_sha256"} if version in (2, 3, 4, 5, 6) else set())
-        keys |= (ROUTE if version in (3, 4, 5, 6) else set()) | ({"names"} if version in (4, 5, 6) else set())
-        keys |= {"collected", "cold_chain"} if version in (5, 6) else set()
-        keys |= {"permits", "ages"} if version == 6 else set()
+        keys = FIRST_KEYS | ({"receipt_sha256"} if version in (2, 3, 4, 5, 6, 7) else set())
+        keys |= (ROUTE if version in (3, 4, 5, 6, 7) else set()) | ({"names"} if version in (4, 5, 6, 7) else set())
+        keys |= {"collected", "cold_chain"} if version in (5, 6, 7) else set()
+        keys |= {"permits", "ages"} if version in (6, 7) else set()
         found = read_canonical(data, frozenset(keys))
         well_formed(found)
     except (ValueError, TypeError, KeyError, AttributeError) as failure:
@@ -269,7 +269,8 @@ def well_formed(found: Object) -> None:
     files = [name for clip in found["clips"] for name in (clip["file"], clip["sidecar"]) if name is not None]
     good = (
         found["kind"] == "perron manifest"
-        and found["version"] in (1, 2, 3, 4, 5, 6)
+        and found["version"] in (1, 2, 3, 4, 5, 6, 7)
+        and names_keys(found)
         and 1 <= found["part"] <= 1000
         and (found["part"] == 1) == (found["previous_sha256"] is None)
         and (found.get("receipt_sha256") is None or found["part"] == 1)
@@ -282,6 +283,15 @@ def well_formed(found: Object) -> None:
     instant(found["sealed_at"])
     if not good:
         raise ValueError("not as the page says")
+
+
+def names_keys(found: Object) -> bool:
+    """Whether each permit of version 7 names its key, and none of an earlier version."""
+    permits = found.get("permits", [])
+    if found["version"] < 7:
+        return all("key_sha256" not in one for one in permits)
+    keys = [one["key_sha256"] for one in permits if one["by"] is not None]
+    return bool(keys) and None not in keys and all("key_sha256" in one for one in permits)
 
 
 def check_predecessor(case: ProofCase, found: Object, earlier: tuple[Object, str] | None) -> None:

@@ -7,6 +7,7 @@ by hand: then it drops its request, and has none when it drives by itself again,
 
 import math
 import random
+from collections.abc import Callable
 from datetime import timedelta
 
 from devices.reports import ZoneRequest, ZoneStatus
@@ -40,6 +41,7 @@ class RobotHome(SimulatedHome):
         self.permitted: set[str] = set()  # visits whose intent has a yes of its own
         self.is_inside = False  # the robot, physically
         self.inside: list[tuple[float, float]] = []  # from when until when it was
+        self.sign: Callable[[e.OpeningDecided], e.OpeningDecided] | None = None  # what the supervisor's browser signs
         self.asks = False  # it reports a request for the zone
         self.is_driven = False  # by a person, by hand
         self.has_told = False  # the box has heard that a person drives it
@@ -101,23 +103,22 @@ class RobotHome(SimulatedHome):
         code = min(promise.parcels)
         self.asks, self.is_driven = True, False
         self.says()
-        scan = e.Scanned(id=f"v{self.scans}", scanner=ROBOT, code=code, matches=(match,), robot=proof)
+        scan = e.Scanned(id=f"v{self.scans:015}", scanner=ROBOT, code=code, matches=(match,), robot=proof)
         self.oracle.scans(scan)
         self.feed(scan)
 
     def decides(self, *, yes: bool, age: float = 0.0) -> None:
         """The supervisor decides about the visit that is running, or about one that was."""
-        digest = f"{len(self.yes):064x}"
-        visit = self.mem.visit.id if self.mem.visit is not None else f"v{self.scans}"
+        visit = self.mem.visit.id if self.mem.visit is not None else f"v{self.scans:015}"
         issued = self.wall(self.t - age)
-        self.yes[digest] = self.t - age
-        self.feed(
-            e.OpeningDecided(
-                visit=visit, closure="door", yes=yes, by="ines", issued=issued,
-                expires=issued + timedelta(seconds=30), message_sha256=digest,
-                picture_sha256=f"{len(self.yes) + 1000:064x}" if yes else "",
-            )
+        event = e.OpeningDecided(
+            visit=visit, closure="door", yes=yes, by="ines", issued=issued, expires=issued + timedelta(seconds=30),
+            message_sha256=f"{len(self.yes):064x}", picture_sha256=f"{len(self.yes) + 1000:064x}" if yes else "",
         )  # fmt: skip
+        if self.sign is not None:
+            event = self.sign(event)
+        self.yes[event.message_sha256] = self.t - age
+        self.feed(event)
 
     def owner_looks(self) -> None:
         """The owner checks a door that was handed over, once no robot is in it."""

@@ -53,6 +53,41 @@ MUTANTS = (
         tests=(DOOR_TESTS,),
     ),
     Mutant(
+        name="a yes that another key signed permits an opening",
+        file=TOKEN,
+        old='        return RejectedMessage(payload, "the key did not sign it")',
+        new="        payload = jws.split(token).payload",
+        tests=(PERMIT_TESTS,),
+    ),
+    Mutant(
+        name="a yes that was signed for another opening permits this one",
+        file=PERMITS,
+        old="            claims.sub, claims.visit, claims.closure, claims.yes,",
+        new="            claims.sub, claims.visit, found.closure, claims.yes,",
+        tests=(PERMIT_TESTS,),
+    ),
+    Mutant(
+        name="a yes that was signed on another picture permits the opening",
+        file=PERMITS,
+        old="claims.picture_sha256, claims.issued,",
+        new="found.picture_sha256, claims.issued,",
+        tests=(PERMIT_TESTS,),
+    ),
+    Mutant(
+        name="a yes that was signed for another box permits the opening",
+        file="gateway/evidence/route_check.py",
+        old="        if box not in (None, signed_for):",
+        new="        if box is None and signed_for:",
+        tests=(PERMIT_TESTS,),
+    ),
+    Mutant(
+        name="a manifest of version 7 may leave the keys out",
+        file="gateway/evidence/manifest.py",
+        old="        if are_signed(self.permits) != (self.version >= SIGNED_PERMITS_VERSION):",
+        new="        if are_signed(self.permits) > (self.version >= SIGNED_PERMITS_VERSION):",
+        tests=(PERMIT_TESTS,),
+    ),
+    Mutant(
         name="a proof may use a yes to another opening",
         file=PERMITS,
         old="if (found.visit, found.closure) != (reserve.visit, closure):",
@@ -146,8 +181,8 @@ MUTANTS = (
     Mutant(
         name="another robot speaks for the robot",
         file=SUPERVISION,
-        old="visit is None or visit.robot != event.robot or visit.holder_left",
-        new="visit is None or visit.holder_left",
+        old="visit.robot != event.holder or visit.holder_left or visit.holder_astray",
+        new="visit.holder_left or visit.holder_astray",
         tests=(RULES,),
     ),
     Mutant(
@@ -237,8 +272,8 @@ MUTANTS = (
     Mutant(
         name="the entrance believes that a robot left of which nobody knows where it is",
         file=SUPERVISION,
-        old=" or visit.holder_left or visit.holder_astray:",
-        new=" or visit.holder_left:",
+        old="or visit.holder_left or visit.holder_astray:",
+        new="or visit.holder_left:",
         tests=(RULES,),
     ),
     Mutant(
@@ -251,8 +286,8 @@ MUTANTS = (
     Mutant(
         name="the doubt where the robot is, is not stored",
         file=SUPERVISION,
-        old="        step.visit = replace(visit, holder_astray=event.is_astray)",
-        new="        step.visit = visit",
+        old="visit = step.visit = replace(visit, holder_astray=event.is_astray)",
+        new="visit = step.visit = replace(visit, holder_astray=False)",
         tests=(LIVES,),
     ),
     Mutant(

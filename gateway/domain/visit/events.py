@@ -1,5 +1,6 @@
 """Defines every event that can happen at one entrance."""
 
+from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
 
@@ -196,6 +197,8 @@ class OpeningDecided(Frozen):
     expires: datetime
     message_sha256: str  # of the signed message
     picture_sha256: str = ""  # of the picture that a yes names; a no has none
+    token: str = ""  # the signed message itself, for the proof
+    key: Mapping[str, str] = field(default_factory=dict)  # the public key that signed it, a JWK
 
 
 class HolderLeft(Frozen):

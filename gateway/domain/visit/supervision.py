@@ -6,6 +6,7 @@ A yes holds for one closure, once, and not for long. Silence, an old yes and a y
 from gateway.domain.frozen import replace
 from gateway.domain.now import Now
 from gateway.domain.visit import scan
+from gateway.domain.visit.commands import AlarmCode
 from gateway.domain.visit.events import HolderLeft, HolderStrayed, OpeningDecided
 from gateway.domain.visit.state import BETWEEN_INTENTS, Entrance, Permit, Phase, Visit
 from gateway.domain.visit.step import Step
@@ -57,10 +58,16 @@ def owner_looked(visit: Visit) -> Visit:
 
 
 def on_robot_strayed(step: Step, event: HolderStrayed) -> None:
-    """Record whether it is unknown where the robot of this visit is. The record outlives a restart."""
+    """Record whether it is unknown where the robot of this visit is; if it may be inside, raise the alarm.
+
+    The record outlives a restart. The alarm does not wait for the robot's next state, in which it may be fit again.
+    """
     visit = step.state.visit
-    if visit is not None and visit.robot == event.holder and not visit.holder_left:
-        step.visit = replace(visit, holder_astray=event.is_astray)
+    if visit is None or visit.robot != event.holder or visit.holder_left:
+        return
+    visit = step.visit = replace(visit, holder_astray=event.is_astray)
+    if event.is_astray and visit.awaits_exit:
+        step.alarm_once(AlarmCode.ROBOT_STRANDED)
 
 
 def on_robot_left(step: Step, event: HolderLeft) -> None:

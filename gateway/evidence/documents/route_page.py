@@ -15,7 +15,9 @@ from gateway.domain.visit.closures.contract import MAIN_CLOSURE
 from gateway.domain.visit.state import Evidence
 from gateway.evidence.documents.pdf import PAGE_WIDTH_MM, Ink, Sheet
 from gateway.evidence.manifest import Manifest
+from gateway.evidence.permits import OpeningPermit
 from gateway.evidence.route import RECEIVER, CustodyStep, RouteClosure, SensorAnswer
+from gateway.protocol.ed25519 import grouped_fingerprint
 from gateway.protocol.key_custody import COURIER, HOUSEHOLD, KEEPER, KeyWord
 from gateway.system.i18n import Language, Text, _, pgettext
 from gateway.system.text import sanitized
@@ -151,6 +153,12 @@ class RoutePage(Frozen):
             y = self._line(y, self._phrase(text, evidence=required), _EVIDENCE)
         return y
 
+    def _signature_line(self, permit: OpeningPermit) -> str:
+        if permit.key_sha256 is None:
+            return self._phrase(_("The proof has no signature of this yes"))
+        text = _("Signed with the key {key}, which the page Robots and the supervisor's own page show")
+        return self._phrase(text, key=grouped_fingerprint(permit.key_sha256))
+
     def _closure_lines(self, closure: RouteClosure) -> Iterator[tuple[str, Ink]]:
         yield self._order_line(closure), Ink.BLACK
         for permit in self.manifests[-1].permits:
@@ -158,6 +166,7 @@ class RoutePage(Frozen):
                 text = _("Permitted by {supervisor} at {time}, on a picture with SHA-256 {digest}")
                 facts = {"supervisor": sanitized(permit.by), "time": self.clock(permit.signed)}
                 yield self._phrase(text, **facts, digest=f"{(permit.picture_sha256 or '')[:SHOWN_DIGITS]}…"), Ink.BLACK
+                yield self._signature_line(permit), Ink.BLACK
         for age in self.manifests[-1].ages:
             if age.closure == closure.closure and age.sensor == PLACE_ROLE:
                 text = _("Its position was {age} s old at that moment; at most {limit} s are permitted")

@@ -7,7 +7,7 @@ from aiohttp import web
 from gateway.config.devices import RobotDevice
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
-from gateway.web.auth.supervisors import SupervisorAccess
+from gateway.web.auth.supervisors import SupervisorAccess, read_key
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.page import Page, form_texts, get, post
 
@@ -46,7 +46,7 @@ class RobotsPage(Page):
                 "id": id_,
                 "name": section.name,
                 "operator": self._home.operators[section.operator].name,
-                "browsers": [one for one in sessions if one.supervisor == id_],
+                "browsers": [(one, read_key(one.sign)) for one in sessions if one.supervisor == id_],
             }
             for id_, section in self._home.supervisors.items()
         ]

@@ -176,12 +176,16 @@ class Browser:
     async def sign_in(self, site: ServedSite) -> None:
         """Take the owner's link."""
         link = await submit(site, f"/robots/{self.name}/link", LINK)
-        numbers = self.key.public_key().public_numbers()
-        jwk = {"crv": "P-256", "kty": "EC", "x": b64(numbers.x.to_bytes(32)), "y": b64(numbers.y.to_bytes(32))}
-        async with self.client.post(link, data={"key": json.dumps(jwk)}, allow_redirects=False) as answer:
+        async with self.client.post(link, data={"key": json.dumps(self.jwk)}, allow_redirects=False) as answer:
             assert answer.status == 303, await answer.text()
         (cookie,) = (one for one in self.client.cookie_jar if one.key.endswith("supervisor"))
         self.ident = cookie.value.partition(".")[0]
+
+    @property
+    def jwk(self) -> Claims:
+        """The public half of its key."""
+        numbers = self.key.public_key().public_numbers()
+        return {"crv": "P-256", "kty": "EC", "x": b64(numbers.x.to_bytes(32)), "y": b64(numbers.y.to_bytes(32))}
 
     async def visits(self) -> list[Claims]:
         """Return what the page shows."""

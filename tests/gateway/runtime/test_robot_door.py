@@ -27,6 +27,7 @@ from tests.gateway.runtime.hostile_robot import (
 from tests.waiting import wait_until
 
 HEADER = {"alg": "Ed25519", "kid": "trundle-1", "typ": "perron-robot+jwt"}
+SAID = "OpeningDecided"
 STATUS_REFUSED = {403, 409, 413, 429}
 
 
@@ -101,6 +102,8 @@ async def test_who_tells_the_truth_comes_in_once_and_the_door_is_locked_behind_h
         token = await says_yes(there, ines, visit)
         await goes_in(there, robot)
         assert await ines.sends(token) in STATUS_REFUSED, "the same yes again"
+        (said,) = (one for one in there.made.store.log.bodies_of_visit(visit) if one["event"]["event"] == SAID)
+        assert (said["event"]["token"], said["event"]["key"]) == (token, ines.jwk), "for the proof, as it was signed"
         await robot.says(robot.state(loads=()))
         await falls_shut(there)
         assert (there.unlocks, there.locks > 0) == (1, True)

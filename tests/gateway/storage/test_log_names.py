@@ -23,7 +23,10 @@ WITHOUT_CLOSURES = {"LockHeard", "DoorHeard", "WayHeard", "LockReport", "DoorRep
 OF_CLOSURES = {
     "Alarm": {"closure"}, "Answer": {"lacking", "delivery"},
     "ParcelResult": {"collected"}, "Close": {"closure"}, "Lock": {"closure"}, "LockFailed": {"closure"},
-    "OpeningDecided": {"visit", "closure", "yes", "by", "issued", "expires", "message_sha256", "picture_sha256"},
+    "OpeningDecided": {
+        "visit", "closure", "yes", "by", "issued", "expires", "message_sha256", "picture_sha256",
+        "token", "key",
+    },
     "Reserve": {"closure", "stage", "permit"}, "RobotFitReported": {"device", "fitness"},
     "RobotLeft": {"robot", "carries"}, "RobotStrayed": {"robot", "is_astray"},
     "Tell": {"closure"}, "Unlock": {"closure", "pulls_latch", "ages"},

@@ -415,6 +415,7 @@ def test_a_restart_before_the_robot_was_seen_going_in_locks_nothing_until_it_rep
 def test_that_the_robot_left_is_not_believed_while_nobody_knows_where_it_is_also_after_a_restart() -> None:
     house = entered()
     house.feed(e.HolderStrayed(holder=ROBOT, is_astray=True))
+    assert [alarm.code for alarm in house.all(c.RaiseAlarm)] == [c.AlarmCode.ROBOT_STRANDED]
     starts_again(house)
     house.feed(e.HolderStrayed(holder=OTHER, is_astray=False))
     house.leaves()

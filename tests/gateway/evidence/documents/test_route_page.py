@@ -23,12 +23,14 @@ from gateway.evidence.documents.route_page import (
 )
 from gateway.evidence.documents.sources import read_visit
 from gateway.evidence.route import KNOWN_KINDS, RouteGap
+from gateway.protocol.browser_envelope import Jwk
 from gateway.protocol.key_custody import KeyWord
 from gateway.protocol.keys import BoxKey
 from gateway.system.i18n import Language
 from tests.gateway.evidence.custodies import custody_row, sealed
 from tests.gateway.evidence.documents.printed import read_pdf
 from tests.gateway.evidence.route.rows import honest_visit, sealed_rows
+from tests.gateway.evidence.test_permits import SUPERVISOR_KEY
 from tests.gateway.evidence.test_permits import rows as supervised_rows
 
 pytestmark = pytest.mark.slow
@@ -187,3 +189,10 @@ def test_a_supervised_opening_has_its_supervisor_and_the_picture_in_the_report(t
     assert re.search(
         rf"Permitted by ines at \d\d:\d\d:\d\d, on a picture with SHA-256 {permit.picture_sha256[:16]}", page
     )
+    assert f"Signed with the key {Jwk.of(SUPERVISOR_KEY.public_key()).fingerprint}" in page
+
+
+def test_of_a_yes_whose_signature_is_not_in_the_proof_the_report_says_so(tmp_path: Path) -> None:
+    folder = sealed_rows(tmp_path, supervised_rows(is_signed=False), KEY)
+    page = pages(folder, tmp_path)[-1]
+    assert "The proof has no signature of this yes" in page

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.now import Now
 from gateway.evidence import route_check
+from gateway.evidence.manifest import NEWEST_VERSION
 from gateway.evidence.route import RouteAccount, RouteReading, read_route
 from gateway.evidence.seal import seal_part
 from gateway.evidence.verdict import ProofDefect
@@ -282,10 +283,11 @@ def test_a_kind_of_a_later_release_is_refused_with_its_name(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("known", [True, False], ids=["with the key", "without a key"])
 def test_a_manifest_of_a_later_version_is_refused_and_named(tmp_path: Path, *, known: bool) -> None:
-    folder = sealed_rows(tmp_path, FLAT, KEY, {"version": 7, "something": "new"})
+    folder = sealed_rows(tmp_path, FLAT, KEY, {"version": NEWEST_VERSION + 1, "something": "new"})
     verdict = verify_proof(folder, public_key=KEY.public if known else None)
     assert verdict.code == "manifest_newer"
-    assert verdict.where == "manifest.json has version 7; this release knows versions 1 to 6"
+    knows = f"this release knows versions 1 to {NEWEST_VERSION}"
+    assert verdict.where == f"manifest.json has version {NEWEST_VERSION + 1}; {knows}"
     with pytest.raises(foreign.WrongError, match="manifest_newer"):
         foreign.verify(folder, KEY.public.text if known else None)
 
