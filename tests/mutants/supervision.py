@@ -62,15 +62,17 @@ MUTANTS = (
     Mutant(
         name="a yes that was signed for another opening permits this one",
         file=PERMITS,
-        old="            claims.sub, claims.visit, claims.closure, claims.yes,",
-        new="            claims.sub, claims.visit, found.closure, claims.yes,",
+        old="claims.sub, claims.visit, claims.closure, claims.yes, claims"
+        ".picture_sha256, claims.issued, claims.expires,\n            sha256(token)",
+        new="claims.sub, claims.visit, found.closure, claims.yes, claims."
+        "picture_sha256, claims.issued, claims.expires,\n            sha256(token)",
         tests=(PERMIT_TESTS,),
     ),
     Mutant(
         name="a yes that was signed on another picture permits the opening",
         file=PERMITS,
-        old="claims.picture_sha256, claims.issued,",
-        new="found.picture_sha256, claims.issued,",
+        old="claims.picture_sha256, claims.issued, claims.expires,\n            sha256(token)",
+        new="found.picture_sha256, claims.issued, claims.expires,\n            sha256(token)",
         tests=(PERMIT_TESTS,),
     ),
     Mutant(
