@@ -64,6 +64,8 @@ def state_stay(stay: Stay, home: Home, now: Now) -> StayStatement:
     folder, end = home.storage.folder, min(stay.ends, now.utc)
     held = tuple(sorted(name for name in home.entrances if stay.holds_at(name)))
     span = read_span(folder / STORE_FILE, stay.starts, end)
+    if not stay.entrances:  # also at those that the house file names no longer
+        held = tuple(sorted({*held, *(film.entrance for film in span.films)}))
     films = [
         StayFilm(entrance=film.entrance, began=film.began, ended=film.ended)
         for film in span.films

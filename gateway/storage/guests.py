@@ -40,9 +40,10 @@ _DIGEST_PREFIX = "courier:"  # of a normalised code that is a token
 
 def add_pass(db: Database, new: Pass, code: str, now: Now, *, by: str | None) -> PassProblem | None:
     """Store a new pass under the digest of its code; return why it cannot be. A known proposal stays as it is."""
-    problem = pass_problem(
-        new, known=_count_open(db, "guest_pass WHERE state IN ('proposed', 'granted')", now), now=now
-    )
+    which = _beside(new.proposed_by, is_proposed=new.state is PassState.PROPOSED)
+    rows = "guest_pass WHERE state IN ('proposed', 'granted') AND (state = 'proposed') = ?"
+    known = _count_open(db, rows, which, now)
+    problem = pass_problem(new, known=known, now=now)
     if problem is not None:
         return problem
     columns = _pass_columns(new) | {"code": code, "by": by}
@@ -100,10 +101,21 @@ def open_passes(db: Database, now: Now) -> tuple[Pass, ...]:
     return tuple(held for held in _passes(db, "ORDER BY starts, id") if not held.is_over(now))
 
 
-def _count_open(db: Database, which: str, now: Now) -> int:
-    """Return how many rows `which` (a table and a condition) are not over; without trusted time none is."""
+def _beside(proposed_by: str | None, *, is_proposed: bool) -> tuple[bool, str]:
+    """Return what counts beside a new pass or stay, so that no source takes the room of the host or of another source.
+
+    Beside a proposal those of its own source count (the begin of their keys), beside anything else what is accepted.
+    """
+    source = (proposed_by or "").partition(":")[0]
+    return is_proposed, f"{source}:" if is_proposed else ""
+
+
+def _count_open(db: Database, rows: str, beside: tuple[bool, str], now: Now) -> int:
+    """Return how many `rows` (a table and a condition) are not over; without trusted time none is."""
+    is_proposed, source = beside
     since = now.utc if now.trusted else datetime.min.replace(tzinfo=UTC)
-    return db.value(int, f"SELECT count(*) FROM {which} AND ends > ?", (since,)) or 0  # noqa: S608 - our own text
+    query = f"SELECT count(*) FROM {rows} AND ends > ? AND substr(coalesce(proposed_by, ''), 1, ?) = ?"  # noqa: S608 - our own text
+    return db.value(int, query, (is_proposed, since, len(source), source)) or 0
 
 
 def _passes(db: Database, rest: str, parameters: Sequence[object] = ()) -> tuple[Pass, ...]:
@@ -167,7 +179,9 @@ def matches(db: Database, code: str, entrance: str, house: DeliveryContext, now:
 
 def add_stay(db: Database, new: Stay, now: Now, *, by: str | None) -> PassProblem | None:
     """Store a stay; return why it cannot be stored. A known proposal stays as it is."""
-    problem = period_problem(new.starts, new.ends, known=_count_open(db, "stay WHERE 1", now), now=now)
+    which = _beside(new.proposed_by, is_proposed=new.is_proposed)
+    known = _count_open(db, "stay WHERE is_proposed = ?", which, now)
+    problem = period_problem(new.starts, new.ends, known=known, now=now)
     if problem is not None:
         return problem
     row = vars(new) | {"entrances": json.dumps(sorted(new.entrances)), "by": by}

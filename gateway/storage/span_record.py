@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def _read(db: Database, start: datetime, end: datetime) -> SpanRecord:
         " GROUP BY f.visit, f.part HAVING ended IS NULL OR ended > ?",
         (end, start),
     )
+    films = tuple(film for film in films if _was_filmed(db, film))
     stored = {(film.visit, film.part) for film in films}
     deleted = [film for film in _begun(db, start, end) if (film.visit, film.part) not in stored]
     first = db.value(int, "SELECT min(seq) FROM entry WHERE at >= ? AND at < ?", (start, end))
@@ -64,6 +66,24 @@ def _read(db: Database, start: datetime, end: datetime) -> SpanRecord:
         after=_head(db, last if first is None else first - 1),
         last=_head(db, last),
     )
+
+
+def _was_filmed(db: Database, film: FilmedSpan) -> bool:
+    """Return whether a film is one: a part of a visit without a film is stored too, for its seal.
+
+    It has no clip, and the log, as far as it was not erased, begins no film of it.
+    """
+    if db.exists("SELECT 1 FROM clip WHERE visit = ? AND part = ?", (film.visit, film.part)):
+        return True
+    rows = db.execute(
+        "SELECT body FROM entry WHERE visit = ? AND kind = 'step' AND (body IS NULL OR CAST(body AS TEXT) LIKE ?)",
+        (film.visit, _BEGINS_FILM),
+    )
+    return any(body is None or any(_begins(one, film.part) for one in json.loads(body)["commands"]) for (body,) in rows)
+
+
+def _begins(command: Mapping[str, object], part: int) -> bool:
+    return (command["command"], command.get("part")) == ("Film", part)
 
 
 def _begun(db: Database, start: datetime, end: datetime) -> list[FilmedSpan]:

@@ -273,4 +273,18 @@ MUTANTS = (
         new="is_away=is_household_away(state)",
         tests=("tests/gateway/domain/visit/test_stays.py",),
     ),
+    Mutant(
+        name="a guest's visit without a film is stated as one",
+        file="gateway/storage/span_record.py",
+        old="films = tuple(film for film in films if _was_filmed(db, film))",
+        new="films = tuple(films)",
+        tests=(STATEMENT,),
+    ),
+    Mutant(
+        name="a film at an entrance that the house file names no longer is not stated",
+        file="gateway/evidence/stay_statement.py",
+        old="if not stay.entrances:",
+        new="if False:",
+        tests=(STATEMENT,),
+    ),
 )

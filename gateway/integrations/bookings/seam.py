@@ -107,7 +107,7 @@ def read_page(data: bytes, *, source: str, now: datetime) -> tuple[tuple[Booking
     for entry in entries:
         try:
             booking = adapter.validate_python(entry).booking(source)
-        except ValidationError:
+        except (ValidationError, OverflowError):  # a time at the end of the calendar, in another zone, has no UTC
             is_whole = False
             continue
         if booking is not None and booking.ends > now:

@@ -14,6 +14,7 @@ from gateway.evidence.stay_statement import StayStatement, state_stay
 from gateway.protocol.hash_chain import ChainEntry
 from gateway.protocol.keys import BoxKey
 from gateway.storage.models import StoreFailed
+from gateway.storage.recordings import begin_film
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import make_offer
 from tests.gateway.runtime.test_guests import granted, guest_home
@@ -69,6 +70,37 @@ async def test_of_a_stay_in_which_a_guest_came_in_it_is_stated_that_nothing_was_
     assert [one.seq for one in found] == list(range(statement.after.seq + 1, statement.last.seq + 1))
     assert statement.after.seq < before < statement.last.seq
     assert found[-1].hash.hex() == statement.last.hash
+
+
+async def test_a_guest_s_visit_that_is_over_and_sealed_is_no_film(made: ShellBox) -> None:
+    one = stay(made, begins=timedelta(0))
+    assert await made.reception.guests.plan_stay(one, "anna") is None
+    held = await granted(made)
+    made.scan(made.reception.guests.code(held))
+    await wait_until(lambda: made.commands(c.Unlock))
+    (visit,) = {command.visit for command in made.commands(c.ReserveOpening)}
+    await made.store.recordings.write(
+        lambda db: begin_film(db, visit, 1, entrance="front", delivery=held.key, utc=made.clock.now().utc)
+    )  # as its seal does
+    assert stated(made, one).films == ()
+
+
+async def test_a_film_at_an_entrance_that_the_house_file_names_no_longer_is_stated(made: ShellBox) -> None:
+    await made.ring(PARCEL)
+    made.time.mono += 1
+    left = {name: section for name, section in made.home.entrances.items() if name != "front"}
+    statement = state_stay(stay(made), made.home.model_copy(update={"entrances": left}), made.clock.now())
+    assert [film.entrance for film in statement.films] == ["front"]
+    assert "front" in statement.entrances
+
+
+async def test_a_film_whose_log_was_erased_is_still_stated(made: ShellBox) -> None:
+    visit = await made.ring(PARCEL)
+    await made.store.recordings.write(
+        lambda db: db.execute("UPDATE entry SET digest = zeroblob(32), body = NULL WHERE visit = ?", (visit,))
+    )
+    (film,) = stated(made, stay(made)).films
+    assert film.entrance == "front"
 
 
 async def test_a_film_that_touches_the_time_is_stated_at_its_entrance_only(made: ShellBox) -> None:

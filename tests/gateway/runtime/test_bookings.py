@@ -13,14 +13,16 @@ import pytest_asyncio
 from gateway.config.bookings import IcsSource, SeamSource
 from gateway.config.home import Home
 from gateway.config.validation import find_problems
+from gateway.domain.delivery.permission import DAYS
 from gateway.domain.frozen import replace
 from gateway.domain.guests.bookings import Booking, Question, Reading, ReadingFailure
-from gateway.domain.guests.passes import PassProblem, PassState
+from gateway.domain.guests.passes import Pass, PassProblem, PassState, Stay
 from gateway.domain.guests.provisioning import CodeState
 from gateway.domain.visit.commands import Notification
 from gateway.protocol.booking_reader import MAX_ANSWER_BYTES, SourceRead
 from gateway.runtime.bookings import MAX_MESSAGES_PER_DAY, BookingReader, run_reader
 from gateway.runtime.maintenance.handover import finish_handover
+from gateway.runtime.guests import NewPass
 from gateway.runtime.notifications.composer import MessageComposer
 from gateway.storage.bookings import MAX_KNOWN, MAX_NEW, BookingState, Proposing
 from gateway.storage.handover import TASK_RENEW_LINKS
@@ -159,6 +161,23 @@ async def test_a_source_that_invents_bookings_fills_nothing(made: ShellBox) -> N
         assert len(made.store.bookings.open(made.clock.now())) <= MAX_NEW * (n + 1), "some of each reading"
     assert len(made.store.bookings.open(made.clock.now())) == 100
     assert (made.store.bookings.reader().value(int, "SELECT count(*) FROM booking") or 0) <= MAX_KNOWN
+
+
+async def test_a_source_that_invents_bookings_takes_no_room_of_the_host_or_of_another_source(made: ShellBox) -> None:
+    for n in range(12):
+        await take(made, *(booked(made, uid=f"{n}-{m}", days=1 + m) for m in range(100)))
+    now, guests = made.clock.now(), made.reception.guests
+    ends = now.utc + timedelta(days=2)
+    new = NewPass(
+        guest="Anna", entrances=frozenset({"front"}), starts=now.utc, ends=ends, days=frozenset(DAYS)
+    )  # fmt: skip
+    assert isinstance(await guests.grant(new, "claire"), Pass)
+    assert await guests.plan_stay(Stay(id="own", guest="Anna", starts=now.utc, ends=ends), "claire") is None
+    other = replace(HOW, source="seam")
+    await made.store.bookings.take_reading(other, Reading(bookings=(booked(made, uid="x"),)), now)
+    (proposed,) = [one for one in made.store.bookings.open(now) if one.booking.source == "seam"]
+    assert proposed.held is not None
+    assert proposed.stay is not None
 
 
 async def test_bookings_that_are_over_are_forgotten_with_the_rest(made: ShellBox) -> None:

@@ -75,7 +75,8 @@ def test_a_grant_without_an_end_over_or_being_deleted_is_none(changes: dict[str,
 
 @pytest.mark.parametrize(
     "entry", [1, None, {}, GRANT | {"starts_at": "soon"}, GRANT | {"starts_at": "2026-12-04T15:00:00"},
-              GRANT | {"access_grant_id": ""}, GRANT | {"name": 7}]
+              GRANT | {"access_grant_id": ""}, GRANT | {"name": 7},
+              GRANT | {"starts_at": "9999-12-31T00:00:00-12:00", "ends_at": "9999-12-31T23:59:59-14:00"}]
 )  # fmt: skip
 def test_a_grant_that_cannot_be_read_lets_nothing_count_as_missing(entry: object) -> None:
     bookings, is_whole, _ = read_page(page(GRANT, entry), source="seam", now=NOW)
