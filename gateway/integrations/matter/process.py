@@ -7,6 +7,7 @@ server or from the broker ends the process.
 
 import asyncio
 import contextlib
+import math
 import random
 import secrets
 from collections import Counter
@@ -57,6 +58,8 @@ MAX_UPDATES_PER_SECOND = 20  # of one node that are passed on; a node that says 
 QUIET_AFTER_FLOOD_S = 2.0  # seconds until such a node is believed again
 MAX_TIMED_MS = 60_000  # of a timed invoke's own timeout, which is a 16-bit number
 MAX_LISTED = 200  # endpoints in the list for discovery
+LIST_INTERVAL_S = 1.0  # seconds between two publications of that list
+MAX_TOLD = 2000  # endpoints whose availability is told in one run: the broker stores each of them
 RETRY = Backoff(0.5, 30.0)
 ENDPOINT, KEYPAD = DeviceRef(), DeviceRef(kind=matter_keypad.KEYPAD)
 FIRST_USER, MAX_USERS = 1, 64  # of a lock, when all of its codes are read
@@ -86,6 +89,9 @@ class MatterProcess:
         self._flooding: set[int] = set()
         self._nodes: dict[int, n.Node] = {}
         self._said: dict[EndpointId, bool] = {}  # endpoint -> whether it was last said to be online
+        self._told: set[EndpointId] = set()  # endpoints whose availability was ever told
+        self._list_waits: asyncio.TimerHandle | None = None
+        self._listed_at = -math.inf  # monotonic
         self._session: ServerSession | None = None
         self._is_listed = False  # the server has sent its list of nodes
         self._changing: dict[EndpointId, asyncio.Task[None]] = {}  # codes
@@ -482,14 +488,21 @@ class MatterProcess:
             self._say_availability(at, online=node.available and node.node not in self._flooding)
 
     def _say_availability(self, at: EndpointId, *, online: bool) -> None:
-        if self._said.get(at) == online:
+        if self._said.get(at) == online or (at not in self._told and len(self._told) >= MAX_TOLD):
             return
         self._said[at] = online
+        self._told.add(at)
         for letter in matter.encode_report(AvailabilityReport(online=online), ENDPOINT):
             self._mqtt.publish(self._topic(at, letter.suffix), letter.payload, retain=True)
 
     def _say_list(self) -> None:
-        """Publish the endpoints that Perron can use, so that discovery offers them."""
+        """Publish the endpoints that Perron can use, so that discovery offers them: soon, and once for many changes."""
+        if self._list_waits is None:
+            wait_s = max(0.0, self._listed_at + LIST_INTERVAL_S - self._mono())
+            self._list_waits = asyncio.get_running_loop().call_later(wait_s, self._publish_list)
+
+    def _publish_list(self) -> None:
+        self._list_waits, self._listed_at = None, self._mono()
         lines = [line for node in self._nodes.values() for line in node.lines]
         listed = matter.write_endpoints(lines[:MAX_LISTED])
         self._mqtt.publish(f"{self._file.base}/{matter.NODES}", listed, retain=True)

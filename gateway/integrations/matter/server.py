@@ -94,7 +94,8 @@ class ServerSession:
                 if not isinstance(body, dict):
                     continue
                 if "event" in body:
-                    yield ServerEvent(name=str(body["event"])[:64], data=body.get("data"))
+                    name = body["event"]
+                    yield ServerEvent(name=name[:64] if isinstance(name, str) else "", data=body.get("data"))
                 else:
                     self._answer(body)
             raise MatterFailed(OperationError.UNREACHABLE, "the connection to the Matter server has ended")

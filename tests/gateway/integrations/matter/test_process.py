@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -23,9 +24,11 @@ from devices.reports import (
     ProgressReport,
 )
 from devices.simulators.doorway import APP, HAND
+from devices.vendors.matter import NODES
 from devices.vendors.words import TopicSuffix
 from gateway.integrations.matter import process as matter_process
 from gateway.integrations.matter.nodes import TEST_NODES_FROM
+from gateway.mqtt.client import MqttClient
 from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.gateway.integrations.matter.beside import BASE, CONTACT, KINDS, LOCK, OFFLINE, ONLINE, beside, house
 from tests.waiting import assert_stays, wait_until
@@ -259,6 +262,41 @@ async def test_a_node_that_says_too_much_counts_as_unreachable_until_it_is_quiet
         await one.until_said(LOCK, OFFLINE, after=after)
         await one.until_said(LOCK, ONLINE, after=len(one.said) - 1)
         assert (await one.ask(LOCK)).reports == (LOCKED,)
+
+
+async def test_a_server_that_invents_nodes_and_changes_fills_no_broker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matter_process, "MAX_TOLD", 20)
+    published: list[str] = []
+    publish = MqttClient.publish
+
+    def noted(self: MqttClient, topic: str, *args: Any, **more: Any) -> Any:  # noqa: ANN401 - as it is
+        published.append(topic)
+        return publish(self, topic, *args, **more)
+
+    monkeypatch.setattr(MqttClient, "publish", noted)
+    real = {"node_id": 5, "available": True, "attributes": {"1/257/0": 1, "1/257/65532": 0}}
+
+    async def serve(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_json({"schema_version": 11})
+        async for message in socket:
+            asked = json.loads(message.data)
+            await socket.send_json({"message_id": asked["message_id"], "result": [real]})
+            for number in range(1000, 1500):
+                await socket.send_json({"event": "node_added", "data": {**real, "node_id": number}})
+                await socket.send_json({"event": "node_removed", "data": number})
+            await socket.send_json({"event": "node_updated", "data": {**real, "available": False}})
+        return socket
+
+    async for url in served(serve):
+        async with beside(tmp_path, url, KINDS) as one:
+            await one.until_said(LOCK, OFFLINE)
+            topics = {topic for topic in published if topic.endswith("/availability")}
+            assert len(topics) <= 20
+            assert sum(topic.endswith(NODES) for topic in published) < 100, "not one list for each of 1000 changes"
 
 
 async def test_a_node_that_was_only_imported_is_none(tmp_path: Path) -> None:
