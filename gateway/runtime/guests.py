@@ -62,6 +62,7 @@ PASS_PROBLEM_TEXTS: Mapping[PassProblem, Text] = MappingProxyType({
     PassProblem.OPENINGS: _("A pass opens 1 to 1000 times, or without a limit."),
     PassProblem.TOO_MANY: _("A hundred are open already: end some first."),
     PassProblem.CLOCK_UNTRUSTED: _("The box's time is not certain: until it is, nothing is planned."),
+    PassProblem.CHANGED: _("Its source has other dates by now than those that you saw. Look at them and answer again."),
     PassProblem.UNKNOWN: _("This is over, or does not exist any more."),
 })  # fmt: skip
 

@@ -54,6 +54,7 @@ class PassProblem(StrEnum):
     OPENINGS = auto()
     TOO_MANY = auto()
     CLOCK_UNTRUSTED = auto()
+    CHANGED = auto()  # a booking that has other dates than those that the host saw
     UNKNOWN = auto()  # nothing has this id, or it is over
 
 

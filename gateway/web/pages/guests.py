@@ -16,6 +16,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.guests.bookings import (
     Calendar,
     CalendarProblem,
+    KnownBooking,
     Question,
     Reading,
     ReadingFailure,
@@ -104,11 +105,19 @@ class StayView(Frozen):
 
 
 class BookingView(Frozen):
-    """A booking as the host sees it. `moved`: the dates of its source, if those that he accepted are others."""
+    """A booking as the host sees it. `moved`: the dates of its source, if those that he accepted are others.
+
+    `seen`: the dates that the page shows, which an answer repeats.
+    """
 
     state: BookingState
     text: Text
     moved: bool
+    seen: str
+
+
+def _dates(booking: KnownBooking) -> str:
+    return f"{booking.starts.isoformat()}/{booking.ends.isoformat()}"
 
 
 class GuestsPage(Page):
@@ -183,7 +192,8 @@ class GuestsPage(Page):
             text = _("{source} proposes it: nothing changes until you accept it.", source=source)
         else:
             text = _("Accepted, from {source}", source=source)
-        return BookingView(state=state, text=text, moved=state.question is Question.MOVED)
+        moved = state.question is Question.MOVED
+        return BookingView(state=state, text=text, moved=moved, seen=_dates(state.booking))
 
     @post(f"{GUESTS_PATH}/calendar", UserRight.SETTINGS)
     async def _add_calendar(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -230,7 +240,11 @@ class GuestsPage(Page):
     async def _change_booking(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Accept what a booking proposes, withdraw it, keep it, or take its new dates."""
         guests, key = self._inbox.guests, request.match_info["booking"]
-        match (await form_texts(request)).get("do"):
+        form, found = await form_texts(request), self._store.bookings.find(request.match_info["booking"], self._now)
+        do = form.get("do")
+        if found is not None and do != "withdraw" and form.get("seen") != _dates(found.booking):
+            raise Conflict(PASS_PROBLEM_TEXTS[PassProblem.CHANGED])  # its source has other dates since
+        match do:
             case "accept":
                 problem = await guests.accept_booking(key, user.person)
             case "withdraw":

@@ -166,6 +166,12 @@ async def test_the_host_accepts_a_booking_is_asked_about_it_and_answers(site: Se
     booking = Booking(uid="1", guest="Anna <b>", starts=starts, ends=starts + timedelta(days=3))
     made.store.booking_sources["airbnb"] = SourceStatus(why=ReadingFailure.UNREACHABLE, failed_since=starts)
 
+    async def answer(do: str, page: str) -> int:
+        """Press a button of a page as it was shown."""
+        seen = re.findall(r'name="seen" value="([^"]+)"', page)
+        fields = [("do", do), *[("seen", dates) for dates in seen]]
+        return (await post(site, path, fields))[0]
+
     async def read(*bookings: Booking) -> str:
         await made.store.bookings.take_reading(how, Reading(bookings=bookings), made.clock.now())
         return (await shown(site, "/guests"))[1]
@@ -177,15 +183,21 @@ async def test_the_host_accepts_a_booking_is_asked_about_it_and_answers(site: Se
     assert "No stay is planned." in page
     assert "No pass is granted." in page
     (path,) = set(re.findall(r"/guests/booking/[a-z0-9:]+", page))
-    assert (await post(site, path, [("do", "accept")]))[0] == 303
-    assert "Accepted, from airbnb" in await read(booking)
     longer = replace(booking, ends=booking.ends + timedelta(days=1))
-    assert "airbnb has other dates now" in await read(longer)
-    assert (await post(site, path, [("do", "move")]))[0] == 303
+    await read(longer)
+    assert await answer("accept", page) == 409, "these are not the dates that the host saw"
+    assert await answer("accept", await read(booking)) == 303
+    assert "Accepted, from airbnb" in await read(booking)
+    page = await read(longer)
+    assert "airbnb has other dates now" in page
+    await read(replace(longer, ends=longer.ends + timedelta(days=300)))
+    assert await answer("move", page) == 409
+    assert await answer("move", await read(longer)) == 303
     assert "Accepted, from airbnb" in await read(longer)
     await read()
-    assert "Was it cancelled?" in await read()
-    assert (await post(site, path, [("do", "keep")]))[0] == 303
+    page = await read()
+    assert "Was it cancelled?" in page
+    assert await answer("keep", page) == 303
     assert "Was it cancelled?" not in await read()
     assert (await post(site, path, [("do", "withdraw")]))[0] == 303
     assert "No booking is open." in await read()
