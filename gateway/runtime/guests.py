@@ -106,6 +106,11 @@ class GuestService:
         return self.home.guest_entrances
 
     @property
+    def has_keypads(self) -> bool:
+        """Whether a pass brings codes for keypads too."""
+        return any(self._keypads(name) for name in self.entrances)
+
+    @property
     def key(self) -> bytes:
         """The box's own key for codes and pages of guests."""
         return self.store.guests.key()
@@ -136,9 +141,13 @@ class GuestService:
         return changed
 
     async def _want_codes(self, held: Pass) -> None:
-        """Store a code for each keypad of the pass's entrances; the keypad gets it when its time comes."""
-        async with self._giving:
-            await self._want_codes_in_turn(held)
+        """Store a code for each keypad of the pass's entrances; the keypad gets it when its time comes.
+
+        A limited pass gets none: the lock itself takes the code, on each day and at each hour, as often as one likes.
+        """
+        if not held.is_limited:
+            async with self._giving:
+                await self._want_codes_in_turn(held)
 
     async def _want_codes_in_turn(self, held: Pass) -> None:
         live = self.store.guests.live_codes()

@@ -20,7 +20,7 @@ from gateway.system.i18n import SOURCE
 from gateway.video.broadcast import Broadcast, LiveSink
 from gateway.video.credentials import file_version
 from gateway.video.frame_analysis import FrameAnalyser, thumbnail
-from gateway.video.ipc import BarcodeRead, CameraProof, CameraSource, ClipKey, OpenFailure, StreamFault
+from gateway.video.ipc import BarcodeRead, CameraProof, CameraSource, ClipKey, OpenFailure, PrivatePeriod, StreamFault
 from gateway.video.liveness import Liveness
 from gateway.video.open_errors import OPEN_FAILURE_TEXTS
 from gateway.video.recording import CameraContext, Recording, RecordingResult
@@ -40,6 +40,7 @@ STABLE_STREAM_S: Final = 1.0
 STUCK_TIMEOUT_S: Final = 2.0  # seconds without rising timestamps before the camera is reconnected
 LABEL_REPEAT_INTERVAL_S: Final = 2.0  # seconds before the same barcode is reported again
 MAX_PICTURE_AGE_S: Final = 2.0
+PERIOD_CHECK_INTERVAL_S: Final = 1.0  # seconds after which a camera that waits looks again at its private periods
 PROOF_LOCK_TIMEOUT_S: Final = 0.02  # seconds that `proof` waits for the lock
 
 
@@ -62,6 +63,8 @@ class CameraReader:
         self._stopping = False
         self.is_private = False
         """Whether the camera may not run, because guests stay in the home."""
+        self.private_periods: tuple[PrivatePeriod, ...] = ()
+        """When it may not run (`keep_private`)."""
         self._liveness: Liveness | None = None
         self._analyser: FrameAnalyser | None = None
         self._open_failure: OpenFailure | None = None  # why the last attempt to connect failed
@@ -108,6 +111,15 @@ class CameraReader:
             recording.close_film(None)
             return recording.result()
 
+    def keep_private(self, periods: tuple[PrivatePeriod, ...]) -> None:
+        """Take no picture in these periods of this camera, from their first instant on, by the machine's clock.
+
+        Its films stay open until `set_private`, because a living gateway ends them itself.
+        """
+        with self._lock:
+            self.private_periods = periods
+            self._lock.notify_all()
+
     def set_private(self, *, on: bool) -> None:
         """Stop the camera, its films and its live view, or let it run again; a film then has the gap declared."""
         with self._lock:
@@ -152,7 +164,14 @@ class CameraReader:
 
     @property
     def _should_connect(self) -> bool:
-        return not self.is_private and (self.is_wanted or self._broadcast is not None)
+        return not self._is_off and (self.is_wanted or self._broadcast is not None)
+
+    @property
+    def _is_off(self) -> bool:
+        if self.is_private or not self.private_periods:
+            return self.is_private
+        utc = self._context.utc_now()
+        return any(period.start <= utc < period.end for period in self.private_periods)
 
     def proof(self, now: float) -> CameraProof | None:
         """Return what the pictures prove at monotonic `now`; None while a slow disk holds the lock."""
@@ -231,7 +250,8 @@ class CameraReader:
 
     def _wait_until_wanted(self) -> bool:
         with self._lock:
-            self._lock.wait_for(lambda: self._stopping or self._should_connect)
+            while not self._lock.wait_for(lambda: self._stopping or self._should_connect, PERIOD_CHECK_INTERVAL_S):
+                pass  # a private period has no other end than the time
             return not self._stopping
 
     def _stream(self) -> StreamFault | None:
@@ -245,7 +265,7 @@ class CameraReader:
                     self._connected(stream, now)
                     continue
                 with self._lock:
-                    if self.is_private:
+                    if self._is_off:
                         return None
                     self._handle_packet(stream, packet, now)
                 self._analyse_packet(packet, now)

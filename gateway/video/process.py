@@ -234,7 +234,10 @@ class VideoProcess:
         """Stop each camera in its private periods. What is stopped stays so until the period ends or is taken back."""
         utc, grace = self._utc(), timedelta(seconds=0.0 if self._gateway is None else PRIVATE_GRACE_S)
         for name, camera in tuple(self._cameras.items()):
-            starts = [one.start for one in self._private if one.camera == name and one.start <= utc < one.end]
+            periods = tuple(one for one in self._private if one.camera == name)
+            if camera.private_periods != periods:
+                await asyncio.to_thread(camera.keep_private, periods)
+            starts = [one.start for one in periods if one.start <= utc < one.end]
             is_private = bool(starts) and (camera.is_private or min(starts) + grace <= utc)
             if camera.is_private is not is_private:
                 await asyncio.to_thread(camera.set_private, on=is_private)

@@ -287,4 +287,11 @@ MUTANTS = (
         new="if False:",
         tests=(STATEMENT,),
     ),
+    Mutant(
+        name="a pass of some hours has a code that the keypad takes at any hour",
+        file="gateway/runtime/guests.py",
+        old="if not held.is_limited:",
+        new="if True:",
+        tests=(RUNTIME,),
+    ),
 )

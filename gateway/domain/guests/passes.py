@@ -29,6 +29,7 @@ MAX_OPENINGS = 1000
 MAX_NAME_CHARS = 60
 MAX_OPEN_PASSES = 100  # passes and proposals of a house that are not over
 UNLIMITED_LEFT = 1_000_000  # openings left of a pass without a limit
+ALL_DAY = "00:00-24:00"
 _MOMENT = timedelta(seconds=1)
 
 
@@ -72,7 +73,7 @@ class Pass(Frozen):
     starts: datetime
     ends: datetime
     days: frozenset[str] = frozenset(DAYS)
-    hours: str = "00:00-24:00"
+    hours: str = ALL_DAY
     openings: int | None = None
     state: PassState = PassState.GRANTED
     proposed_by: str | None = None
@@ -81,6 +82,11 @@ class Pass(Frozen):
     def key(self) -> str:
         """The key of its visits in store, log and proof; it has no name of a person."""
         return f"{GUEST_BRAND}.{self.id}"
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it opens only on some days, at some hours, or so many times: a keypad keeps to none of these."""
+        return self.days != set(DAYS) or self.hours != ALL_DAY or self.openings is not None
 
     def is_over(self, now: Now) -> bool:
         """Return whether it can never open again; without trusted time no time has passed."""

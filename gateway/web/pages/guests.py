@@ -149,7 +149,8 @@ class GuestsPage(Page):
             bookings=[self._booking_view(state) for state in self._store.bookings.open(now)],
             sources=self._sources(), failures=FAILURE_TEXTS, notices=notices,
             calendar=_CALENDAR_FIELDS | dict(calendar or {}), is_calendar_wrong=calendar is not None,
-            entrances=self._inbox.guests.entrances, days=DAYS, day_names=DAY_NAMES, code_states=CODE_STATE_TEXTS,
+            entrances=self._inbox.guests.entrances, has_keypads=self._inbox.guests.has_keypads,
+            days=DAYS, day_names=DAY_NAMES, code_states=CODE_STATE_TEXTS,
         )  # fmt: skip
 
     def _sources(self) -> list[SourceView]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -396,6 +397,18 @@ async def test_a_code_that_is_left_at_a_keypad_of_no_entrance_any_more_is_an_ala
     await pad.step(901)
     bodies = [stored.body for stored in pad.made.store.messages.unsent()]
     assert sum(b"code_still_valid" in body for body in bodies) == 1
+
+
+@pytest.mark.parametrize("limits", [{"openings": 1}, {"hours": "08:00-10:00"}, {"days": frozenset({"mon"})}])
+async def test_a_pass_with_days_hours_or_a_number_of_openings_has_no_code_at_a_keypad_which_keeps_to_none_of_them(
+    pad: Keypad, limits: dict[str, Any]
+) -> None:
+    held = await pad.made.reception.guests.grant(replace(new_pass(pad.made), **limits), "anna")
+    assert isinstance(held, Pass)
+    for _ in range(4):
+        await pad.step()
+    assert pad.made.store.guests.codes_of(held.id) == ()
+    assert pad.stored == {}
 
 
 async def test_a_keypad_without_a_free_slot_gets_no_further_code(pad: Keypad) -> None:

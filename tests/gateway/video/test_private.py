@@ -14,13 +14,13 @@ from gateway.video.ipc import (
     StreamFault,
     WatchCameras,
 )
-from gateway.video.process import PRIVATE_GRACE_S
 from tests.filmset.cameras import CameraSet
 from tests.filmset.films import check_clip
 from tests.filmset.talk import video_process
 
 pytestmark = pytest.mark.slow
 
+ONE_PICTURE = timedelta(seconds=0.05)  # the duration of the last one, which came before the stay
 VISIT = ClipKey(visit="visit-1", part=1)
 RECORD = RecordClip(clip=VISIT, cameras=("front",), folder="visit-1")
 
@@ -52,7 +52,7 @@ def test_a_stay_that_begins_while_the_gateway_is_dead_ends_the_film_and_nothing_
             process.grows(again.path)
             closed = talk.finish("visit-1")
         first, second = closed.clips
-        assert first.end <= begin + timedelta(seconds=PRIVATE_GRACE_S + 1)
+        assert first.end <= begin + ONE_PICTURE
         assert check_clip(process.films, first).times[-1] <= first.end
         assert second.start > first.end
         assert [gap.why for _, gap in closed.gaps] == [StreamFault.STAY_BEGAN]
@@ -63,6 +63,10 @@ def test_with_a_living_gateway_that_does_nothing_the_film_ends_all_the_same(tmp_
         talk.say(WatchCameras(cameras=("front",), on=True))
         talk.say(RECORD)
         talk.wait(ClipBegun)
-        talk.say(stay(datetime.now(UTC)))
+        begin = datetime.now(UTC) + timedelta(seconds=1.0)
+        talk.say(stay(begin))
         talk.proof("front", lambda proof: StreamFault.STAY_BEGAN in proof.faults and not proof.live)
-        assert [gap.why for _, gap in talk.finish("visit-1").gaps] == [StreamFault.STAY_BEGAN]
+        closed = talk.finish("visit-1")
+        assert [gap.why for _, gap in closed.gaps] == [StreamFault.STAY_BEGAN]
+        (film,) = closed.clips
+        assert film.end <= begin + ONE_PICTURE

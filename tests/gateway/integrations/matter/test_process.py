@@ -271,7 +271,7 @@ async def test_a_server_that_invents_nodes_and_changes_fills_no_broker(
     published: list[str] = []
     publish = MqttClient.publish
 
-    def noted(self: MqttClient, topic: str, *args: Any, **more: Any) -> Any:  # noqa: ANN401 - as it is
+    def noted(self: MqttClient, topic: str, *args: Any, **more: Any) -> Any:  # noqa: ANN401 - passed on as it came
         published.append(topic)
         return publish(self, topic, *args, **more)
 
