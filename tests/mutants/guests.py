@@ -294,4 +294,11 @@ MUTANTS = (
         new="if True:",
         tests=(RUNTIME,),
     ),
+    Mutant(
+        name="a camera takes pictures for as long as nobody ended its film",
+        file="gateway/video/camera.py",
+        old="if self._is_off:\n                        return None",
+        new="if self.is_private:\n                        return None",
+        tests=(PRIVATE,),
+    ),
 )
