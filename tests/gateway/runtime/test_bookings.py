@@ -21,8 +21,8 @@ from gateway.domain.guests.provisioning import CodeState
 from gateway.domain.visit.commands import Notification
 from gateway.protocol.booking_reader import MAX_ANSWER_BYTES, SourceRead
 from gateway.runtime.bookings import MAX_MESSAGES_PER_DAY, BookingReader, run_reader
-from gateway.runtime.maintenance.handover import finish_handover
 from gateway.runtime.guests import NewPass
+from gateway.runtime.maintenance.handover import finish_handover
 from gateway.runtime.notifications.composer import MessageComposer
 from gateway.storage.bookings import MAX_KNOWN, MAX_NEW, BookingState, Proposing
 from gateway.storage.handover import TASK_RENEW_LINKS
