@@ -141,6 +141,8 @@ def access_list(home: Home, *, homeassistant: bool = False) -> str:
         own[account] = [f"readwrite {base}/#" for base in bases]
         # A query to a device that nobody has added yet: an answer before it is added. Never an order.
         people["installer"] += [right for base in bases for right in (f"read {base}/#", f"write {base}/+/get")]
+    for watcher in ("observer", "installer"):
+        people[watcher] += [f"deny {topic}" for topic in _pin_topics(home)]
     accounts = account_names(home, homeassistant=homeassistant)
     if HOMEASSISTANT_ACCOUNT in accounts:
         prefix, streams = discovery_prefix(home), carried.get(HOMEASSISTANT_ACCOUNT, (STATESTREAM_TOPIC,))
@@ -148,6 +150,12 @@ def access_list(home: Home, *, homeassistant: bool = False) -> str:
         people["gateway"] += [f"write {prefix}/#", f"read {topics.HOMEASSISTANT_STATUS_TOPIC}"]
     users = [line for name in accounts for line in _account_lines(name, {**people, **own}.get(name, ()))]
     return "\n".join([*users, *_pattern_lines()]) + "\n"
+
+
+def _pin_topics(home: Home) -> Sequence[str]:
+    """Return the topics on which a keypad gets guests' PINs: nobody else reads them, whatever else he may read."""
+    keypads = (id_ for id_, device in home.devices.items() if device.definition.keypad and device.kind == "keypad")
+    return sorted({topics.device_topic(home, id_, TopicSuffix.SET) for id_ in keypads})
 
 
 def homeassistant_entities(home: Home) -> Sequence[str]:

@@ -47,6 +47,7 @@ def house(folder: Path, port: int) -> Home:
                 "front-lock": {"kind": "lock", "vendor": "somfy", "address": "io://1"},
                 "front-door": {"kind": "door", "vendor": "somfy", "address": "io://2"},
                 "front-scanner": {"kind": "scanner", "vendor": "scanner", "topics": OWN},
+                "front-keypad": {"kind": "keypad", "vendor": "perron"},
             },
             "entrances": {},
         }
@@ -117,6 +118,7 @@ async def test_each_account_says_what_is_its_own_and_nothing_else(
         ("owner", {"perron/entrance/front/state"}),
         ("retailer", {"perron/deliveries/result"}),
         ("observer", None),
+        ("installer", None),
     ],
 )
 async def test_each_account_hears_what_is_its_own_and_nothing_else(
@@ -125,8 +127,9 @@ async def test_each_account_hears_what_is_its_own_and_nothing_else(
     assert broker.pid > 0
     topics = ["perron/front-lock/set", "perron/front-lock/get", "perron/front-door/set", "perron/entrance/front/state",
               "perron/deliveries/result", "perron/deliveries/offer"]  # fmt: skip
+    pins = "perron/front-keypad/set"  # nobody but the keypad
     async with account_session(home, account, "#") as ears, account_session(home, "gateway") as gateway:
-        for topic in topics:
+        for topic in (pins, *topics):
             assert await publish_reason_code(gateway, topic) in {0, 16}
         everything = set(topics) if heard is None else heard
         assert await publish_reason_code(gateway, min(everything), b"marker") == 0
