@@ -11,11 +11,11 @@ import subprocess
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import pytest
 
-from devices.simulators.house import THING_SECTIONS, THINGS
+from devices.simulators.house import THING_SECTIONS, THINGS, word_of
 from devices.simulators.thing import ThingSection
 from gateway.config.closure_names import KIND_NAMES
 from gateway.installation.trials import KIND_TRIALS
@@ -49,11 +49,6 @@ def standing(layouts: Collection[entrances.Layout]) -> set[str]:
     return {closure.kind for layout in layouts for closure in layout.closures}
 
 
-def thing_word(section: type[ThingSection]) -> str:
-    """The `kind` of this section in the file of a simulated house."""
-    return str(get_args(section.model_fields["kind"].annotation)[0])
-
-
 def kinds_of_set_up() -> set[str]:
     """The kinds with whose name a row of the installers' page on setting up begins."""
     rows = [row.casefold() for row in rows_of("docs/installer/set-up.md", r"^\| ([^|]+) \|")]
@@ -64,7 +59,7 @@ def kinds_of_set_up() -> set[str]:
 def kinds_of_try_it(pattern: str) -> set[str]:
     """The kinds whose thing this pattern finds on the page for trying it out."""
     found = set(rows_of("docs/contributor/try-it.md", pattern))
-    return {word for word, section in THINGS.items() if thing_word(section) in found}
+    return {word for word, section in THINGS.items() if word_of(section) in found}
 
 
 ORDERED = frozenset(word for word, kind in KIND_WORDS.items() if kind.order_kinds)

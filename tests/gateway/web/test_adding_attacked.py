@@ -14,7 +14,8 @@ from gateway.installation.proposal_workflow import Proposals
 from gateway.runtime.maintenance.reload import ReloadReport, write_report
 from gateway.web.auth.roles import Role
 from tests.gateway.web.house import ANNA_PASSWORD
-from tests.gateway.web.pages.test_add_device import CAMERA, DOOR, ENGLISH, PAGE, Home, house, posted, problems, waiting
+from tests.gateway.web.pages.house_file import ENGLISH, PAGE, Home, posted
+from tests.gateway.web.pages.test_add_device import CAMERA, DOOR, house, problems, waiting
 from tests.shell.site import make_proposals
 
 pytestmark = pytest.mark.slow

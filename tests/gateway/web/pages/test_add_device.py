@@ -2,13 +2,11 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import get_args
 
 import pytest
-from aiohttp import ClientSession
 from multidict import MultiDict
 
 from devices.vendor_name import VendorOf
@@ -23,17 +21,15 @@ from gateway.installation.proposal_checks import (
     ProposalRequest,
 )
 from gateway.installation.proposal_workflow import Proposals
-from gateway.web.auth.accounts import SessionSecrets
 from gateway.web.auth.roles import Role
 from gateway.web.pages.add_device_form import FORM_FIELDS, initial_values, read_form
 from gateway.web.pages.household import activity_lines
 from tests.gateway.web.house import ANNA_PASSWORD
-from tests.shell.box import ShellBox, box, run_box
+from tests.gateway.web.pages.house_file import ENGLISH, PAGE, Home, home_with_file, posted
+from tests.shell.box import box, run_box
 from tests.shell.house import make_home
-from tests.shell.site import ServedSite, make_proposals, serve_site
+from tests.shell.site import make_proposals, serve_site
 
-ENGLISH = {"Accept-Language": "en"}
-PAGE = "/installation/add"
 SECRET = "eleven:blue ladders"  # noqa: S105 - of a camera that lives for one test
 EMPTY = "box: b\nname: n\ndevices: {}\nentrances: {}\n"
 DOOR = {"kind": "door", "id": "back-door", "vendor": "esphome", "answers": "1"}
@@ -42,51 +38,10 @@ CAMERA = {"kind": "camera", "id": "porch", "vendor": "rtsp", "url": "rtsp://192.
 LOCK = {"kind": "lock", "id": "back-lock", "vendor": "zigbee2mqtt", "address": "zigbee2mqtt/back", "auto_lock": "no"}
 
 
-@dataclass
-class Home:
-    """The pages of a box that has a house file; `reread`: how often it was told to read that anew."""
-
-    site: ServedSite
-    file: Path
-    reread: list[str] = field(default_factory=list)
-
-    @property
-    def folder(self) -> Path:
-        return self.site.box.home.storage.folder / "proposals"
-
-    def lies(self) -> list[str]:
-        return sorted(file.name for file in self.folder.glob("*"))
-
-    async def page(self, who: SessionSecrets, path: str = PAGE) -> str:
-        async with self.site.client(who) as client, client.get(path, headers=ENGLISH) as answer:
-            assert answer.status == 200
-            return await answer.text()
-
-    async def post(self, who: SessionSecrets, fields: Mapping[str, str], do: str = "") -> tuple[int, str]:
-        async with self.site.client(who) as client:
-            return await posted(client, fields, do)
-
-
-async def posted(client: ClientSession, fields: Mapping[str, str], do: str = "") -> tuple[int, str]:
-    path = f"{PAGE}/{do}" if do else PAGE
-    async with client.post(path, data=fields, headers=ENGLISH, allow_redirects=False) as answer:
-        return answer.status, await answer.text()
-
-
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[Home]:
-    made: ShellBox
-    for folder in ("etc", "box"):
-        (tmp_path / folder).mkdir()
-    file = tmp_path / "etc" / "home.yaml"
-    file.write_text(json.dumps(make_home(tmp_path / "box").model_dump(mode="json")), encoding="utf-8")
-    reread: list[str] = []
-    async with (
-        box(tmp_path / "box", load_home_file(file)) as made,
-        run_box(made),
-        serve_site(made, file=file, reread=lambda: reread.append("")) as site,
-    ):
-        yield Home(site, file, reread)
+    async with home_with_file(tmp_path, {}) as made:
+        yield made
 
 
 def waiting(text: str) -> list[str]:

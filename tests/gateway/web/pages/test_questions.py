@@ -9,7 +9,8 @@ from gateway.installation.capability import Measurement
 from gateway.web.auth.accounts import SessionSecrets
 from gateway.web.auth.roles import Role
 from tests.gateway.web.house import ANNA_PASSWORD
-from tests.gateway.web.pages.test_add_device import ENGLISH, Home, house
+from tests.gateway.web.pages.house_file import ENGLISH, Home
+from tests.gateway.web.pages.test_add_device import house
 
 __all__ = ["house"]  # the fixture
 

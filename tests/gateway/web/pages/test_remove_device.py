@@ -1,6 +1,5 @@
 """A device that was added by mistake is removed on a page: by the owner, while nothing uses it and nobody is there."""
 
-import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +12,9 @@ from gateway.web.auth.accounts import SessionSecrets
 from gateway.web.auth.roles import Role
 from gateway.web.pages.household import activity_lines
 from tests.gateway.web.house import ANNA_PASSWORD
-from tests.gateway.web.pages.test_add_device import ENGLISH, Home
+from tests.gateway.web.pages.house_file import ENGLISH, Home, home_with_file
 from tests.guestcodes import leave_code
-from tests.shell.box import box, run_box
-from tests.shell.house import entrance_in_visit, make_home
-from tests.shell.site import serve_site
+from tests.shell.house import entrance_in_visit
 
 REMOVE = "/installation/remove"
 SPARE = {"kind": "signal", "vendor": "signal"}  # no entrance uses it
@@ -26,18 +23,8 @@ SPARE = {"kind": "signal", "vendor": "signal"}  # no entrance uses it
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[Home]:
     """The pages of a house with a device too many."""
-    document = make_home(tmp_path / "box").model_dump(mode="json")
-    document["devices"]["spare"] = SPARE
-    (tmp_path / "box").mkdir()
-    file = tmp_path / "home.yaml"
-    file.write_text(json.dumps(document), encoding="utf-8")
-    reread: list[str] = []
-    async with (
-        box(tmp_path / "box", load_home_file(file)) as made,
-        run_box(made),
-        serve_site(made, file=file, reread=lambda: reread.append("")) as site,
-    ):
-        yield Home(site, file, reread)
+    async with home_with_file(tmp_path, {"spare": SPARE}) as made:
+        yield made
 
 
 async def removes(house: Home, who: SessionSecrets, device: str, password: str = ANNA_PASSWORD) -> tuple[int, str]:

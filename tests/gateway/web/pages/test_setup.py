@@ -20,7 +20,8 @@ from gateway.web.auth.roles import Role
 from gateway.web.pages.household import activity_lines
 from gateway.web.server import setup_progress
 from tests.gateway.web.house import ANNA_PASSWORD
-from tests.gateway.web.pages.test_add_device import ENGLISH, Home, house
+from tests.gateway.web.pages.house_file import ENGLISH, Home
+from tests.gateway.web.pages.test_add_device import house
 from tests.shell.box import box, run_box
 from tests.shell.house import make_home
 from tests.shell.site import ServedSite, serve_site
