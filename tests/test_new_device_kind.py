@@ -57,18 +57,14 @@ ROWS = (
 )  # fmt: skip
 
 FOUND_EVERYWHERE = """
-import json
-from pathlib import Path
-
 from devices.simulators.house import SimulatedHouse
 from gateway.cli.simulation import plan_house
 from gateway.config.broker_acl import account_names
 from gateway.config.device_names import device_names
 from gateway.config.home import Home
 from gateway.config.schema import page, schema_of
-from gateway.config.topics import entrance_topic
 from gateway.installation.device_probe import DeviceAnswer
-from gateway.installation.diagnostics.devices import battery_findings, device_finding
+from gateway.installation.diagnostics.devices import device_finding
 from gateway.installation.diagnostics.finding import sentence_text
 from gateway.installation.proposal_checks import PROPOSAL_KINDS
 from gateway.runtime.notifications.texts import battery_text
@@ -91,10 +87,6 @@ asked = read_form("mat", MultiDict(id="hall", vendor="perron", heartbeat="900"),
 assert asked.fields == {"vendor": "perron", "answers": False, "heartbeat": 900}, asked
 told = device_finding("old", home.devices["old"], DeviceAnswer(obstacle="a mat cannot be asked"), shows_people=True)
 assert sentence_text(told.statement, "en").startswith("silent; "), told
-stored = {"batteries": {"mat/porch": "low"}}
-house = home.model_copy(update={"entrances": {"front": None}})
-(battery,) = battery_findings(house, {entrance_topic("front", "state"): json.dumps(stored).encode()})
-assert sentence_text(battery.statement, "en") == "Doormat (porch), battery low"
 assert battery_text("mat/porch:3", "en") == "Doormat (porch), in about 3 days"
 planned = SimulatedHouse.model_validate(plan_house(home))
 assert (planned.devices["porch"].kind, planned.devices["old"].answers) == ("mat", False)

@@ -1,12 +1,14 @@
 """Judges a device by its answer and by its last known battery, because most devices sleep; words its reports."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
 from devices import reports as r
 from devices.strict_json import parse
+from gateway.config.closure_names import closure_label
+from gateway.config.closures import entrance_closures, sensor_bindings
 from gateway.config.device_names import battery_label
 from gateway.config.devices import AnyDevice, CompartmentDevice, ContentDevice, DoorDevice, KeyDevice
 from gateway.config.home import Home
@@ -69,8 +71,6 @@ _KEY_TEXTS: Final[Mapping[bool | None, Text]] = {
     False: _("the key is not on its hook"),
     None: _("it cannot tell whether the key hangs on its hook"),
 }
-
-BLOCKING_BATTERIES = frozenset({"lock", "door"})  # a critical battery of these refuses deliveries
 
 
 def device_subject(id_: str) -> Text:
@@ -183,20 +183,36 @@ def _state_text(state: StrEnum, unknown: Text) -> Text:
 def battery_findings(home: Home, retained: Mapping[str, bytes]) -> Iterator[Finding]:
     """Yield a finding for each entrance with a known battery."""
     for entrance in home.entrances:
-        levels, soon = _parse_batteries(retained.get(entrance_topic(entrance, "state"), b""))
+        sensors = _sensors(home, entrance)
+        levels, soon = _parse_batteries(retained.get(entrance_topic(entrance, "state"), b""), sensors)
         if not levels:
             continue
         weak = {battery for battery, level in levels.items() if level is not r.BatteryLevel.GOOD or battery in soon}
-        dead = BLOCKING_BATTERIES & {battery for battery, level in levels.items() if level is r.BatteryLevel.CRITICAL}
+        # A critical battery of a closure's sensor refuses deliveries
+        dead = sensors.keys() & {battery for battery, level in levels.items() if level is r.BatteryLevel.CRITICAL}
         yield Finding(
             _("batteries, {name}", name=entrance),
             FindingVerdict.BAD if dead else FindingVerdict.DOUBTFUL if weak else FindingVerdict.GOOD,
-            joined(_battery_text(battery, level, soon) for battery, level in levels.items()),
+            joined(
+                _battery_text(battery_label(battery) or sensors[battery], level, is_soon=battery in soon)
+                for battery, level in levels.items()
+            ),
             _("Change those that are low or running out, then let the device speak once.") if weak else None,
         )
 
 
-def _parse_batteries(state: bytes) -> tuple[dict[str, r.BatteryLevel], set[str]]:
+def _sensors(home: Home, entrance: str) -> Mapping[str, Text]:
+    """Return what people call the sensors of an entrance's closures, by the names of their batteries."""
+    closures = entrance_closures(home, entrance)
+    return {
+        binding.name: Text("{device}, {closure}").with_facts(
+            device=home.devices[binding.device].label, closure=closure_label(closures, binding.closure)
+        )
+        for binding in sensor_bindings(closures)
+    }
+
+
+def _parse_batteries(state: bytes, sensors: Collection[str]) -> tuple[dict[str, r.BatteryLevel], set[str]]:
     """Return the batteries in an entrance's state, and those that will be low soon; empty if it cannot be read."""
     body = None
     with contextlib.suppress(ValueError):
@@ -205,13 +221,13 @@ def _parse_batteries(state: bytes) -> tuple[dict[str, r.BatteryLevel], set[str]]
     known = {
         battery: r.BatteryLevel(level)
         for battery, level in (levels.items() if isinstance(levels, dict) else ())
-        if isinstance(level, str) and level in set(r.BatteryLevel) and battery_label(battery) is not None
+        if isinstance(level, str) and level in set(r.BatteryLevel)
+        if battery in sensors or battery_label(battery) is not None
     }
     return known, {battery for battery in (soon if isinstance(soon, list) else ()) if isinstance(battery, str)}
 
 
-def _battery_text(battery: str, level: r.BatteryLevel, soon: set[str]) -> Text:
-    device = battery_label(battery) or battery
-    if battery in soon and level is r.BatteryLevel.GOOD:
-        return _("{whose}, running out", whose=device)
-    return joined((device, report_text(r.BatteryReport(level=level))))
+def _battery_text(whose: Text, level: r.BatteryLevel, *, is_soon: bool) -> Text:
+    if is_soon and level is r.BatteryLevel.GOOD:
+        return _("{whose}, running out", whose=whose)
+    return joined((whose, report_text(r.BatteryReport(level=level))))

@@ -14,6 +14,7 @@ from gateway.installation.diagnostics.finding import FindingVerdict, sentence_te
 from gateway.system.clock_settings import ClockSection
 from tests.gateway.cli.terminal import account_session
 from tests.gateway.installation.diagnostics.english import FindingText, findings_of, read_finding
+from tests.gateway.installation.diagnostics.test_closures import FENCED
 
 
 def found(home: Home, body: Any) -> list[FindingText]:  # noqa: ANN401 - whatever may stand there
@@ -43,6 +44,13 @@ def test_what_was_heard_last_is_said_and_only_what_keeps_the_door_shut_is_red(
     (finding,) = found(home, {"batteries": levels, "batteries_soon": soon})
     assert (finding.what, finding.verdict, finding.said) == ("batteries, front", verdict, said)
     assert bool(finding.todo) is (verdict is not FindingVerdict.GOOD)
+
+
+def test_the_battery_of_a_sensor_of_any_closure_is_said_and_a_critical_one_is_red() -> None:
+    stored = {entrance_topic("locker", "state"): b'{"batteries": {"box/lid": "critical"}}'}
+    (finding,) = [read_finding(one) for one in battery_findings(FENCED, stored)]
+    said = "Compartment of a parcel box, Compartment, battery critical"
+    assert (finding.verdict, finding.said) == (FindingVerdict.BAD, said)
 
 
 @pytest.mark.parametrize(
