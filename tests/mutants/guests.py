@@ -301,4 +301,11 @@ MUTANTS = (
         new="if self.is_private:\n                        return None",
         tests=(PRIVATE,),
     ),
+    Mutant(
+        name="a keypad whose times may be off has a guest's code a day early",
+        file="gateway/domain/guests/provisioning.py",
+        old="lead = LEAD if facts.keeps_times and not facts.times_off_s else timedelta()",
+        new="lead = LEAD if facts.keeps_times else timedelta()",
+        tests=(PROVISIONING,),
+    ),
 )

@@ -26,7 +26,7 @@ from gateway.domain.now import Now
 
 ALARM_AFTER = timedelta(minutes=15)  # after its end, a code that is not read back as gone is an alarm
 RETRY_S = 60.0  # seconds between two orders, and between two queries that brought no proof
-LEAD = timedelta(hours=24)  # a keypad that keeps times gets the code so long before it counts
+LEAD = timedelta(hours=24)  # a keypad that keeps its very times gets the code so long before it counts
 PIN_DIGITS, PIN_CHARACTERS = 6, "123456789"  # every keypad takes these
 FORBIDDEN_PIN_START = "12"  # a Nuki keypad takes no such code
 
@@ -119,7 +119,7 @@ def advance(code: PassCode, progress: Progress, facts: KeypadFacts, now: Now) ->
 def _next_order(
     code: PassCode, progress: Progress, facts: KeypadFacts, now: Now
 ) -> tuple[PassCode, Progress, Do | None]:
-    lead = LEAD if facts.keeps_times else timedelta()
+    lead = LEAD if facts.keeps_times and not facts.times_off_s else timedelta()
     is_due = now.trusted and now.utc >= code.starts - lead
     may_order = not progress.is_foreign and _is_silent(progress.ordered_at, now)
     query = replace(progress, queried_at=now.mono)

@@ -70,6 +70,13 @@ def test_a_keypad_that_keeps_times_gets_the_code_a_day_before_and_must_report_th
     assert on_report(code, progress, KEEPS_TIMES, answer(code, KEEPS_TIMES, is_there=True))[0].state is CodeState.PROVEN
 
 
+def test_a_keypad_whose_times_may_be_off_gets_no_code_before_its_start_for_it_would_open_too_early() -> None:
+    code = replace(CODE, number=None)
+    assert code_times(code, CHOOSES)[0] == START - timedelta(hours=14)
+    assert advance(code, Progress(), CHOOSES, at(START - timedelta(seconds=1)))[2] is None
+    assert advance(code, Progress(), CHOOSES, at(START))[2] is Do.SET
+
+
 @pytest.mark.parametrize("status", [CodeStatus.AVAILABLE, CodeStatus.DISABLED, CodeStatus.UNKNOWN])
 def test_a_code_that_is_not_there_or_not_enabled_is_not_proven_and_is_set_again(status: CodeStatus) -> None:
     code, progress, _ = advance(CODE, FREE, PLAIN, at(START))
