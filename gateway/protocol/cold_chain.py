@@ -218,6 +218,7 @@ class _Reader:
         self.door_at = {item.hmac: row.at for item in begun.list_ if item.hmac in parcels or not item.is_parcel}
         self.stowed_at: dict[str, datetime] = {}
         self.elsewhere: set[str] = set()
+        self.moved: set[str] = set()
         self.labels: dict[str, Limits] = {}
         self.unreadable: set[str] = set()
         self.is_trusted = True
@@ -250,6 +251,8 @@ class _Reader:
         else:
             self.labels[hmac] = stricter(self.labels.get(hmac, NO_LIMITS), limits)
         place = self.begun.scanners.get(event.scanner)
+        if place != item.place and hmac in self.stowed_at:  # whether it was put back, and when, nobody saw
+            self.moved.add(hmac)
         if place is None:
             if not is_refused:
                 self.door_at.setdefault(hmac, at)
@@ -278,6 +281,7 @@ class _Reader:
             air=self.air[item.place],
             end=self.ended,
             is_elsewhere=item.hmac in self.elsewhere,
+            was_moved=item.hmac in self.moved,
             has_unreadable_label=item.hmac in self.unreadable,
             is_clock_trusted=self.is_trusted,
         )

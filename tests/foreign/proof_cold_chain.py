@@ -62,6 +62,7 @@ class Kitchen:
                 self.door[item["code"]["hmac"]] = self.began
         self.stowed: dict[str, str] = {}
         self.elsewhere: set[str] = set()
+        self.moved: set[str] = set()
         self.labels: dict[str, list[Object]] = {}
         self.unreadable: set[str] = set()
         self.trusted = self.opened = True
@@ -93,6 +94,8 @@ class Kitchen:
         else:
             self.labels.setdefault(code, []).append(limits)
         place = self.scanners.get(event["scanner"])
+        if code in self.stowed and place != item["place"]:
+            self.moved.add(code)
         if place is None and not refused:
             self.door.setdefault(code, when)
         elif place == item["place"]:
@@ -120,7 +123,7 @@ class Kitchen:
             "too_long": seconds is not None and seconds > item["max_seconds"],
             "no_door_scan": door is None,
             "not_stowed": stowed is None and code not in self.elsewhere,
-            "wrong_place": stowed is None and code in self.elsewhere,
+            "wrong_place": code in self.moved or (stowed is None and code in self.elsewhere),
             "no_air_before": not before or before[0]["celsius"] is None,
             "air_gap": any(one["celsius"] is None for one in counted[len(before) :]),
             "no_air_after": after is None,

@@ -28,7 +28,7 @@ class ColdReason(StrEnum):
     TOO_LONG = auto()  # between door and place
     NO_DOOR_SCAN = auto()
     NOT_STOWED = auto()  # no scan at its place
-    WRONG_PLACE = auto()  # it was scanned at another place only
+    WRONG_PLACE = auto()  # it was scanned at another place only, or was taken away from its own
     NO_AIR_BEFORE = auto()
     AIR_GAP = auto()  # the air was unknown for a time
     NO_AIR_AFTER = auto()
@@ -63,6 +63,7 @@ class ItemSightings(Frozen):
     air: Sequence[AirSample]
     end: datetime
     is_elsewhere: bool = False  # scanned at another place
+    was_moved: bool = False  # scanned at the door or at another place after it was stowed
     has_unreadable_label: bool = False
     is_clock_trusted: bool = True
 
@@ -119,7 +120,7 @@ def judge_item(seen: ItemSightings, limits: Limits, *, max_seconds: float) -> It
         ColdReason.TOO_LONG: seconds is not None and seconds > max_seconds,
         ColdReason.NO_DOOR_SCAN: seen.door_at is None,
         ColdReason.NOT_STOWED: stowed_at is None and not seen.is_elsewhere,
-        ColdReason.WRONG_PLACE: stowed_at is None and seen.is_elsewhere,
+        ColdReason.WRONG_PLACE: seen.was_moved or (stowed_at is None and seen.is_elsewhere),
         ColdReason.NO_AIR_BEFORE: before is None or before.celsius is None,
         ColdReason.AIR_GAP: any(sample.celsius is None for sample in relevant if sample is not before),
         ColdReason.NO_AIR_AFTER: after is None,

@@ -119,6 +119,9 @@ def test_an_item_that_was_stowed_in_time_in_cold_air_is_conformant_with_all_that
         (visited, "unknown", {"not_stowed", "no_air_after"}),
         (lambda: visited(lambda house: stow(house, "cellar-scanner")), "unknown", {"wrong_place", "no_air_after"}),
         (lambda: visited(lambda house: stow(house, "s")), "unknown", {"not_stowed", "no_air_after"}),
+        (lambda: visited(stow, lambda house: stow(house, "cellar-scanner")), "unknown", {"wrong_place"}),
+        (lambda: visited(stow, lambda house: stow(house, "s")), "unknown", {"wrong_place"}),  # back at the door
+        (lambda: visited(lambda house: stow(house, "cellar-scanner"), stow), "conformant", set[str]()),
         (lambda: visited(stow, after=()), "unknown", {"no_air_after"}),
         (lambda: visited(lambda house: says(house, None), stow), "unknown", {"air_gap"}),
         (lambda: visited(dies, stow), "non_conformant", {"air_gap", "too_warm"}),  # 4 °C afterwards

@@ -68,6 +68,7 @@ def test_a_measured_violation_is_not_conformant(changes: dict[str, object], reas
         ({"door_at": None}, {ColdReason.NO_DOOR_SCAN, ColdReason.NO_AIR_BEFORE}),
         ({"stowed_at": None}, {ColdReason.NOT_STOWED, ColdReason.NO_AIR_AFTER}),
         ({"stowed_at": None, "is_elsewhere": True}, {ColdReason.WRONG_PLACE, ColdReason.NO_AIR_AFTER}),
+        ({"was_moved": True}, {ColdReason.WRONG_PLACE}),
         ({"air": air((10, 3.0), (70, 3.0))}, {ColdReason.NO_AIR_BEFORE}),
         ({"air": air((-300, 3.0), (-10, None), (70, 3.0))}, {ColdReason.NO_AIR_BEFORE}),
         ({"air": air((-300, 3.0), (20, None), (30, 3.0), (70, 3.0))}, {ColdReason.AIR_GAP}),
