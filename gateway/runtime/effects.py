@@ -36,7 +36,7 @@ from gateway.evidence.archive import Archive
 from gateway.evidence.manifest import visit_folder
 from gateway.mqtt.packets import Acknowledgement, NotSent, PublishOptions, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
-from gateway.runtime.adapters.surroundings import watched_devices
+from gateway.runtime.adapters.surroundings import devices_at, watched_devices
 from gateway.runtime.door_sentences import CourierLanguages, sentence_for
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.storage.log_names import kind_of
@@ -271,8 +271,8 @@ class CommandExecutor:
                 self._publish_event(now, {"visit": command.scan, **(event_body(command) or {})})
 
     def query_place(self, place: str, state: Entrance) -> None:
-        """Query the devices that measure a place: what they answer is newer than the scan there."""
-        devices = {device for condition in state.rules.conditions for device in condition.devices_at(place)}
+        """Query the devices that measure a place: what they answer is newer than this moment."""
+        devices = devices_at(state.rules.conditions, place)
         if state.broker_session is not None:
             for device in sorted(devices):
                 self._send_query(device, state.broker_session, 0)

@@ -60,6 +60,8 @@ ANSWERING_REPORTS = (
     r.SignalReport,
 )  # fmt: skip
 RELEARN_INTERVAL_S = 1.0  # seconds between two queries after messages were dropped in a flood
+PLACE_INTERVAL_S = 60.0  # seconds between two queries of what measures a place, near a window
+PLACE_ANSWER_S = 15.0  # seconds for its answer, also by the maker's cloud
 
 # Performed even when nothing can be stored: none of these increases access (invariant 11).
 COMMANDS_WITHOUT_STORE = (
@@ -114,7 +116,9 @@ class EntranceActor:
         self._log_limits = LogLimits()
         self._wake = asyncio.Event()
         self._basic_heard_mono: dict[str, float] = {}  # basic sensor -> when its device last published
-        self._last_heard_mono: dict[str, float] = {}  # device around the entrance -> when it last sent a live message
+        self._last_heard_mono: dict[str, float] = {}  # device around the entrance -> when it last sent a live report
+        self._places_queried: dict[str, float] = {}  # device that measures a place -> when it was last queried
+        self._unanswered: set[str] = set()  # of these, those whose state is unknown because they did not answer
         self.positions: dict[str, LastPosition] = {}  # device -> its newest position: only here, and never stored
         self._dropped_scans = 0
         self._flood_reported_mono = -math.inf
@@ -238,11 +242,28 @@ class EntranceActor:
         for device in surroundings.silent_devices(self.state.rules.conditions, self._last_heard_mono, now.mono):
             del self._last_heard_mono[device]
             self._post_unknown(device)
+        self._query_places(now.mono)
         for binding in self._bindings:
             heard, sensor = self._basic_heard_mono.get(binding.name), self._home.devices[binding.device]
             if heard is not None and now.mono - heard > sensor.sensor_heartbeat_s:
                 del self._basic_heard_mono[binding.name]
                 self.post(e.SensorOffline(sensor=binding.name))
+
+    def _query_places(self, mono: float) -> None:
+        """Near a window, query what measures a place, now and then; what it said before is unknown if it is silent."""
+        for place in self._section.places:
+            for device in surroundings.asked_devices_at(self.state.rules.conditions, place):
+                asked = self._places_queried.get(device, -math.inf)
+                is_silent = self._last_heard_mono.get(device, -math.inf) < asked and device not in self._unanswered
+                if is_silent and mono - asked > PLACE_ANSWER_S:
+                    self._unanswered.add(device)
+                    self._post_unknown(device)
+                matters = self.state.window_near or self.state.visit is not None
+                is_due = mono - asked >= PLACE_INTERVAL_S and self.state.broker_session is not None
+                if matters and is_due and self._home.devices[device].can_be_queried:
+                    self._places_queried[device] = mono
+                    self._unanswered.discard(device)
+                    self._executor.query_place(place, self.state)
 
     def _post_unknown(self, device: str) -> None:
         for event in surroundings.lost(self.state.rules.conditions, device):
@@ -318,9 +339,10 @@ class EntranceActor:
 
     def _surrounding_events(self, device: str, report: r.Report, context: e.ReportContext) -> Iterator[e.Event]:
         old = context.retained or self._is_settling(device)
-        if not old:
+        events = tuple(surroundings.reports(self.state.rules.conditions, device, report, old=old))
+        if events and not old:  # a report about another part of the device leaves this one silent
             self._last_heard_mono[device] = self._clock.now().mono
-        yield from surroundings.reports(self.state.rules.conditions, device, report, old=old)
+        yield from events
 
     def _decode_sensors(self, device: str, report: r.Report, context: e.ReportContext) -> Iterator[e.Event]:
         """Yield the events of the sensors that a report is about, and remember the position of a car."""

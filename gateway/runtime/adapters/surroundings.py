@@ -16,6 +16,21 @@ def watched_devices(conditions: Iterable[AnyCondition]) -> frozenset[str]:
     return frozenset(device for condition in conditions for device in condition.devices)
 
 
+def devices_at(conditions: Iterable[AnyCondition], place: str) -> frozenset[str]:
+    """Return the devices that measure this place."""
+    return frozenset(device for condition in conditions for device in condition.devices_at(place))
+
+
+def asked_devices_at(conditions: Iterable[AnyCondition], place: str) -> frozenset[str]:
+    """Return those of them that need not repeat a report: only their answer shows that one still holds."""
+    return frozenset(
+        device
+        for condition in conditions
+        for device in condition.devices_at(place)
+        if condition.silence_s(device) is None
+    )
+
+
 def reports(conditions: Iterable[AnyCondition], device: str, report: r.Report, *, old: bool) -> Iterator[e.Event]:
     """Yield the events in a report of such a device. `old`: retained, or remembered by a bridge that starts."""
     for condition in conditions:

@@ -64,6 +64,33 @@ async def test_an_expected_item_is_let_in_where_the_air_is_good_and_there_is_roo
     assert (await answer_to(ready, f"]C100{SSCC}")).answer is ScanAnswer.WAIT
 
 
+async def later(made: ShellBox, seconds: float) -> None:
+    made.time.mono += seconds
+    made.front.check_heartbeats(made.clock.now())
+    await made.quiet()
+
+
+@pytest.mark.parametrize(
+    ("answer", "refusal"),
+    [
+        (FridgeReport(temp_c=1.0, door=DoorState.CLOSED, compartment="cooler"), None),
+        (None, Refusal.FRIDGE_TOO_WARM),  # it says nothing any more, and what it said is of long ago
+        (FridgeReport(temp_c=1.0, compartment="freezer"), Refusal.FRIDGE_TOO_WARM),  # it says nothing of this part
+    ],
+)
+async def test_the_air_of_long_ago_lets_nothing_in_where_the_fridge_answers_no_longer(
+    ready: ShellBox, answer: FridgeReport | None, refusal: Refusal | None
+) -> None:
+    ready.answers.pop("cooler")
+    if answer is not None:
+        ready.answers["cooler"] = answer
+    ready.front.post(e.WindowChanged(near=True))
+    await ready.quiet()
+    for seconds in (60.0, 16.0):  # it is asked, and has not answered
+        await later(ready, seconds)
+    assert (await answer_to(ready, f"]C100{SSCC}")).refusal is refusal
+
+
 @pytest.mark.parametrize(("occupied", "retained"), [(True, False), (True, True), (None, False)])
 async def test_a_fridge_that_is_full_lets_nothing_in_also_by_old_news(
     ready: ShellBox, occupied: bool | None, retained: bool
