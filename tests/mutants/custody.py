@@ -264,4 +264,18 @@ MUTANTS = (
         new='f"UPDATE {self._links} SET id = id WHERE id = ?", (ident,)).rowcount:',
         tests=(PAGES,),
     ),
+    Mutant(
+        name="a receiver who leaves keeps the cookie",
+        file="gateway/web/pages/linked.py",
+        old="        for name in self.cookies:\n            delete_cookie",
+        new="        for name in ():\n            delete_cookie",
+        tests=(PAGES,),
+    ),
+    Mutant(
+        name="a receiver who leaves stays signed in on the box",
+        file="gateway/web/pages/desk.py",
+        old="        await self._store.receivers.end_session(self._required(request).session, self._now)\n",
+        new="        self._required(request)\n",
+        tests=(PAGES,),
+    ),
 )

@@ -326,6 +326,18 @@ async def test_the_id_of_a_session_alone_signs_nobody_in(desk: DeskBox) -> None:
         assert "You are not signed in" in page
 
 
+async def test_a_receiver_who_leaves_is_signed_out_on_the_box_and_keeps_no_cookie(desk: DeskBox) -> None:
+    async with serve_site(desk.box) as site, await receiver_client(site) as marc:
+        async with marc.post("/desk/leave", allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (303, "/desk")
+        assert desk.box.store.receivers.sessions() == ()
+        assert [cookie.key for cookie in marc.cookie_jar if cookie.key == RECEIVER_COOKIE] == []
+        assert "You are not signed in" in await text_of(marc, "/desk")
+        headers = {"Accept": "application/json"}
+        async with marc.post("/desk/leave", headers=headers, allow_redirects=False) as answer:
+            assert answer.status == 401
+
+
 async def test_the_owner_signs_a_receiver_out_at_once(desk: DeskBox) -> None:
     async with serve_site(desk.box) as site, await receiver_client(site) as marc, site.client(site.owner) as anna:
         (session,) = desk.box.store.receivers.sessions()

@@ -190,7 +190,9 @@ async def test_the_supervisor_s_cookie_opens_nothing_else_and_ends_with_the_owne
         await somebody.leave(forgiven="401")
 
 
-async def test_a_decision_without_the_key_of_this_browser_is_nothing(watched: Watched) -> None:
+async def test_a_decision_without_the_key_of_this_browser_is_nothing_and_who_leaves_is_signed_out_on_the_box(
+    watched: Watched,
+) -> None:
     async with visitor() as somebody:
         page = await somebody.page()
         await sign_in(page, watched.site)
@@ -201,3 +203,8 @@ async def test_a_decision_without_the_key_of_this_browser_is_nothing(watched: Wa
             )
             assert answer.status == 409
         assert watched.door.decided == []
+        leave = f"{watched.site.address}/supervisor/leave"
+        assert (await page.request.post(leave, headers=headers, max_redirects=0)).status == 303
+        assert watched.made.store.supervisors.sessions() == ()
+        assert [cookie["name"] for cookie in await page.context.cookies() if cookie["name"] == "supervisor"] == []
+        await somebody.leave(forgiven="401")
