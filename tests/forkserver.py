@@ -35,6 +35,7 @@ from typing import IO, Any
 import gateway.cli
 from gateway.system.parent_death import PR_SET_PDEATHSIG
 from tests.drawings import rehearse_deliveries, share_renderings
+from tests.forkedstills import fork_decoder
 from tests.forkedvideo import fork_video, run_and_exit
 
 ROOT = Path(__file__).parents[1]
@@ -254,5 +255,6 @@ if __name__ == "__main__":
     rehearse_deliveries()
     gc.freeze()  # what is there stays: nobody need copy it to look at it
     fork_video()
+    fork_decoder()
     if (mine := serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
         run_and_exit(functools.partial(run_order, mine.words))

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.demo.processes import LoggedProcess, is_running
 from tests.forkserver import ForkServer, fork_server, run_python
+from tests.gateway.evidence.visits import film_bytes
 from tests.waiting import assert_stays
 
 SAYS = """
@@ -34,6 +35,16 @@ second = os.posix_spawnp(words[0], words, os.environ, file_actions=nothing, sets
 print(os.waitstatus_to_exitcode(os.waitpid(second, 0)[1]))
 os.kill(pid, signal.SIGTERM)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), at.exists())
+"""
+STILLS = """
+import os, pathlib, sys
+from gateway.video import stills
+with pathlib.Path(sys.argv[1]).open("rb") as film:
+    found = stills.take_stills(film, [0, 2.5, (1.0, 4.0)], side_px=32)
+    if sys.argv[2:]:
+        stills.DECODE_TIMEOUT_S = 0.0
+        found += stills.take_stills(film, [0])
+print(found)
 """
 STAYS = "import time\nprint('here')\ntime.sleep(600)\n"
 
@@ -85,6 +96,21 @@ async def test_the_video_process_of_a_forked_gateway_is_its_child_in_a_session_o
     assert await child.process.wait() == 0, child.log.read_text()
     said = [line for line in child.log.read_text().splitlines() if not line.startswith("{")]  # a line of the log
     assert said == [f"True True {os.devnull}", "True", "3", "0 False"]
+
+
+def test_the_decoder_of_a_forked_gateway_finds_the_stills_that_a_fresh_one_finds(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(film_bytes(40))
+    fresh = subprocess.run(
+        [sys.executable, "-c", STILLS, film], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
+    )
+    forked, late = run_python("-c", STILLS, film), run_python("-c", STILLS, film, "late")
+    assert forked.returncode == 0, forked.stderr
+    assert forked.stdout == fresh.stdout
+    assert forked.stdout.count("Still(") == 3
+    assert late.stdout == fresh.stdout.replace("))\n", "), None)\n")
+    film.write_bytes(film_bytes(40)[:500])
+    assert run_python("-c", STILLS, film).stdout == "(None, None, None)\n"
 
 
 @pytest.mark.parametrize(
