@@ -136,13 +136,18 @@ async def test_a_supervisor_sees_the_robot_and_says_yes_with_a_key_that_stays_in
         await expect(page.locator(".robot-left strong")).to_have_text("60")
         assert await accessibility_problems(page) == []
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        stop = page.get_by_role("button", name="Stop")
+        before, yes = await stop.bounding_box(), await page.get_by_role("button", name="Yes, open").bounding_box()
         await page.get_by_role("button", name="Yes, open").click()
         await wait_until(lambda: len(watched.door.decided) == 1)
         (said,) = watched.door.decided
         assert (said.visit, said.closure, said.yes, said.by) == (VISIT, "door", True, "ines")
         assert await page.evaluate(KEY_IS_HIDDEN), "nobody reads the key out, not even this page"
         watched.door.enters(Phase.INSIDE)
-        await page.get_by_role("button", name="Stop").click()
+        await expect(page.get_by_role("button", name="Yes, open")).to_be_hidden()
+        after = await stop.bounding_box()
+        assert before == after != yes, "no button comes where another one was"
+        await stop.click()
         await wait_until(lambda: len(watched.door.decided) == 2)
         assert not watched.door.decided[1].yes
         watched.door.enters(None)
@@ -173,6 +178,32 @@ async def test_a_no_needs_no_picture_and_a_yes_on_an_old_one_is_refused_in_words
         await expect(page.get_by_role("alert").filter(has_text="too old")).to_be_visible()
         assert [one.yes for one in watched.door.decided] == [False]
         await somebody.leave(forgiven="409")
+
+
+async def test_a_lost_connection_is_said_on_the_picture_and_a_stop_that_was_pressed_then_is_sent_later(
+    watched: Watched,
+) -> None:
+    async with visitor() as somebody:
+        page = await somebody.page(viewport={"width": 320, "height": 640})
+        await sign_in(page, watched.site)
+        yes, said = page.get_by_role("button", name="Yes, open"), page.locator("figcaption")
+        await expect(yes).to_be_enabled()
+        await page.route("**/supervisor/picture/*", lambda route: route.fulfill(status=204))
+        await expect(said).to_have_text("The camera shows nothing now. A yes needs a picture.")
+        await expect(yes).to_be_disabled()
+        await page.unroute("**/supervisor/picture/*")
+        await expect(said).to_be_empty()
+        await page.route("**/supervisor/*", lambda route: route.abort())
+        await page.route("**/supervisor/picture/*", lambda route: route.abort())
+        await expect(said).to_contain_text("No connection to the box")
+        await expect(yes).to_be_disabled()
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.get_by_role("alert").filter(has_text="not sent yet")).to_be_visible()
+        assert watched.door.decided == []
+        await page.unroute_all()
+        await wait_until(lambda: [one.yes for one in watched.door.decided] == [False])
+        await expect(page.get_by_role("alert").filter(has_text="not sent yet")).to_be_hidden()
+        await somebody.leave(forgiven="ERR_FAILED")
 
 
 async def test_the_supervisor_s_cookie_opens_nothing_else_and_ends_with_the_owner(watched: Watched) -> None:
