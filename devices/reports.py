@@ -401,13 +401,14 @@ class ZoneRequest:
 class RobotReport:
     """A robot reports its whole state. None is unknown.
 
-    `loads`: what it carries, as it names it. `release_lost`: it stands still in a zone because its permission ended.
+    `requests`: for access to zones. `loads`: what it carries, as it names it. `release_lost`: it stands still in a zone
+    because its permission ended.
     """
 
     mode: RobotMode
     emergency_stop: bool | None
     field_violation: bool | None
-    requests: tuple[ZoneRequest, ...]
+    requests: tuple[ZoneRequest, ...] | None
     loads: tuple[str, ...] | None
     release_lost: bool = False
 

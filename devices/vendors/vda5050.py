@@ -8,7 +8,8 @@
                                clients that send nothing else: {"token": "..."} with the usual header
 
 The address is `<interface>/<major version>/<manufacturer>/<serial number>`. A robot that wants to go in has a request
-of the type ACCESS in `zoneRequests` of its state. It removes the request only after it has left the zone.
+of the type ACCESS in `zoneRequests` of its state. It removes the request only after it has left the zone: without
+requests the array is empty. A state without the array says nothing of them.
 
 From VDA 5050 3.0.0 (github.com/VDA5050/VDA5050: VDA5050_EN.md and json_schemas). Version 2 has other words for the same
 (`CONNECTIONBROKEN`, `eStop`, `TEACHIN`): they are read too. But it has no zones, so a robot of version 2 cannot ask to
@@ -120,7 +121,7 @@ def _state(body: Mapping[str, object]) -> RobotReport:
         mode=_MODES.get(mode, RobotMode.UNKNOWN) if isinstance(mode, str) else RobotMode.UNKNOWN,
         emergency_stop=_stop(safety.get("activeEmergencyStop", safety.get("eStop"))),
         field_violation=violation if isinstance(violation, bool) else None,
-        requests=_requests(body.get("zoneRequests", [])),
+        requests=_requests(body["zoneRequests"]) if "zoneRequests" in body else None,
         loads=_loads(body.get("loads")),
         release_lost=_has_error(body.get("errors"), _RELEASE_LOST),
     )
@@ -224,6 +225,7 @@ def _state_body(report: RobotReport) -> dict[str, object]:
     if report.mode is RobotMode.UNKNOWN or report.emergency_stop is None or report.field_violation is None:
         raise ValueError("a robot cannot leave its mode, its emergency stop or its protective field out")
     loads = {} if report.loads is None else {"loads": [{"loadId": load} for load in report.loads]}
+    zones = {} if report.requests is None else {"zoneRequests": [_request_body(one) for one in report.requests]}
     return {
         "orderId": "", "orderUpdateId": 0, "lastNodeId": "", "lastNodeSequenceId": 0, "nodeStates": [],
         "edgeStates": [], "driving": False, "actionStates": [], "instantActionStates": [],
@@ -233,8 +235,7 @@ def _state_body(report: RobotReport) -> dict[str, object]:
             "activeEmergencyStop": "MANUAL" if report.emergency_stop else _NOT_STOPPED,
             "fieldViolation": report.field_violation,
         },
-        "zoneRequests": [_request_body(one) for one in report.requests],
-        **loads,
+        **zones, **loads,
     }  # fmt: skip
 
 

@@ -64,12 +64,16 @@ def restored(state: Entrance) -> Zone:
     return Zone(strayed=frozenset({visit.robot}))
 
 
-def observe(zone: Zone, robot: str, reported: tuple[ZoneRequest, ...], *, is_driving: bool = True) -> Zone:
+def observe(zone: Zone, robot: str, reported: tuple[ZoneRequest, ...] | None, *, is_driving: bool = True) -> Zone:
     """Return the zone after a robot reported its requests for it; those that it no longer reports are over.
+
+    `reported` None: it said nothing of them.
 
     `is_driving`: its mode is one in which it drives by itself.
     """
     strayed = zone.strayed if is_driving else zone.strayed | {robot}
+    if reported is None:
+        return replace(zone, strayed=strayed)
     if is_driving and reported:
         strayed -= {robot}
     kept = {key: one for key, one in zone.requests.items() if key.robot != robot}

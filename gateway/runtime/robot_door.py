@@ -114,11 +114,12 @@ class RobotDoor:
         else:
             if report.loads is not None:  # else it does not say, and what it said last counts
                 self._loads[robot] = _parcels(report.loads)
-            reported = tuple(one for one in report.requests if self._is_here(one))
+            says_zones = report.requests is not None
+            reported = tuple(filter(self._is_here, report.requests or ())) if says_zones else None
             before, is_driving = self._zone, report.mode in DRIVES_BY_ITSELF
             self._zone = robot_zone.observe(before, robot, reported, is_driving=is_driving)
             self._said = {key: said for key, said in self._said.items() if key in self._zone.requests}
-            self._tell_entrance(before, robot, is_fit=drives_by_itself(report))
+            self._tell_entrance(before, robot, is_fit=says_zones and drives_by_itself(report))
         self._wake.set()
 
     def _is_here(self, request: ZoneRequest) -> bool:

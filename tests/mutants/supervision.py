@@ -27,8 +27,8 @@ MUTANTS = (
     Mutant(
         name="a robot that stands still counts as out",
         file=DOORS,
-        old="is_fit=drives_by_itself(report))",
-        new="is_fit=True)",
+        old="is_fit=says_zones and drives_by_itself(report))",
+        new="is_fit=says_zones)",
         tests=(DOOR_TESTS,),
     ),
     Mutant(
@@ -312,6 +312,13 @@ MUTANTS = (
         old="    if claims.yes and claims.picture_sha256 is None:",
         new="    if claims.yes and claims.picture_sha256 == '':",
         tests=(TOKENS,),
+    ),
+    Mutant(
+        name="a state that says nothing of requests says that the robot left",
+        file=DOORS,
+        old="is_fit=says_zones and drives_by_itself(report))",
+        new="is_fit=drives_by_itself(report))",
+        tests=(DOOR_TESTS,),
     ),
     Mutant(
         name="a zone of that id counts in any zone set",

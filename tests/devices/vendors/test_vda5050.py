@@ -111,10 +111,24 @@ def test_whatever_keeps_to_the_published_rules_is_read_or_refused_as_a_whole(
         assert report.mode.name == mode
         assert report.emergency_stop is (stop != "NONE")
         asked = [one for one in requests if one["requestType"] == "ACCESS"]
-        assert [(one.id, one.zone) for one in report.requests] == [(one["requestId"], one["zoneId"]) for one in asked]
+        assert [(one.id, one.zone) for one in report.requests or ()] == [
+            (one["requestId"], one["zoneId"]) for one in asked
+        ]
     else:
         assert isinstance(report, UnreadablePayload)
         assert requests or loads
+
+
+def test_a_state_without_zone_requests_says_nothing_of_them_and_an_empty_array_says_that_there_are_none() -> None:
+    silent = {name: value for name, value in GOOD_STATE.items() if name != "zoneRequests"}
+    for body, requests in ((silent, None), (silent | {"zoneRequests": []}, ())):
+        payload = json.dumps(body).encode()
+        keeps_to(STATE, payload)
+        (report,) = vda5050.decode_report(TopicSuffix.STATE, payload, ROBOT)
+        assert isinstance(report, RobotReport)
+        assert report.requests == requests
+        (again,) = vda5050.encode_report(report, ROBOT)
+        assert vda5050.decode_report(TopicSuffix.STATE, again.payload, ROBOT) == (report,)
 
 
 @pytest.mark.parametrize("name", WELL_FORMED)

@@ -133,6 +133,13 @@ def test_a_request_that_it_reports_while_a_person_drives_it_says_nothing_of_wher
     assert not robot_zone.has_left(zone, visiting(Phase.INSIDE), ONE), "it lost its request as it was given back"
 
 
+def test_a_state_that_says_nothing_of_requests_changes_none_but_a_person_who_drives_is_doubted_all_the_same() -> None:
+    assert robot_zone.observe(let_in(), ONE, None) == let_in()
+    zone = robot_zone.observe(let_in(), ONE, None, is_driving=False)
+    assert zone == replace(let_in(), strayed=frozenset({ONE}))
+    assert robot_zone.observe(zone, ONE, None) == zone
+
+
 def told(
     zone: Zone, state: Entrance, *reported: ZoneRequest, by_itself: bool = True
 ) -> tuple[Zone, HolderLeft | HolderStrayed | None]:
