@@ -279,13 +279,13 @@ class _Verification:
             yield NOTE_NO_CHECKPOINT
         if self.parts and self.folder.resolve().name != self.parts[-1].manifest.visit:
             yield f"the folder bears another name than its visit, {self.parts[-1].manifest.visit}"
-        yield from _permit_notes(self.parts)
         known = {TOMBSTONE_FILE, SUCCESSION_FILE}.union(*(_file_names(part.manifest) for part in self.parts))
         for name in sorted(path.name for path in self.folder.iterdir() if path.name not in known):
             kind = (
                 "a film that no manifest names" if name.endswith(_FILM_SUFFIXES) else "here, and no part of the proof"
             )
             yield f"{name!r} is {kind}"
+        yield from _permit_notes(self.parts)
 
 
 def _permit_notes(parts: Sequence[VerifiedPart]) -> Iterator[str]:
