@@ -41,6 +41,7 @@ from gateway.system.atomic_file import open_regular, read_regular
 from gateway.system.dates import utc_text
 from gateway.system.i18n import SOURCE
 from gateway.system.regular_file import FileTooLarge, NotRegularFile
+from gateway.system.text import sanitized
 
 NOTE_NO_KEY = "no key was given to compare with: the folder agrees with itself; compare the fingerprint"
 NOTE_NO_CHECKPOINT = "no checkpoint was given: whether the box rolled its log back cannot be told"
@@ -292,11 +293,12 @@ def _permit_notes(parts: Sequence[VerifiedPart]) -> Iterator[str]:
     """Say with which key each supervisor permitted openings: only a comparison shows whose key it is."""
     signed = {(one.by, one.key_sha256) for part in parts for one in part.manifest.permits if one.by is not None}
     for supervisor, digest in sorted(signed, key=str):
+        name = sanitized(supervisor)
         if digest is None:
-            yield f"the proof has no signature of the supervisor {supervisor}: that there was a yes is the box's word"
+            yield f"the proof has no signature of the supervisor {name}: that there was a yes is the box's word"
         else:
             key = grouped_fingerprint(digest)
-            yield f"the supervisor {supervisor} permitted openings with the key {key}: compare it with that person's"
+            yield f"the supervisor {name} permitted openings with the key {key}: compare it with that person's"
 
 
 def _later_version(data: bytes) -> int | None:
