@@ -32,7 +32,7 @@ KEPT: dict[str, dict[str, Any]] = {
     case["name"]: case["payload"] for case in PAYLOADS["reports"] if case["channel"] == "state"
 }
 WELL_FORMED = (
-    "drives by itself, asks for nothing",
+    "drives by itself, says nothing of zones",
     "asks for the door with a parcel",
     "is in the zone, and asks to plan anew",
     "lost its permission",
