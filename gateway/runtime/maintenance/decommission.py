@@ -35,8 +35,8 @@ class WipeObstacleReason(Enum):
     NOT_LOCKED = _("the door is not proven locked ({entrance})")
     WINDOW = _("a delivery's window is open, a courier may come ({entrance})")
     CODE = _(
-        "{keypad} may still have a guest's code: try again in a minute, or tick that you delete the codes there "
-        "yourself"
+        "{keypad} may still have a guest's code, which is being withdrawn: try again in a minute, or tick that you "
+        "delete the codes there yourself"
     )
     HELD = _("visits are held as evidence: tick that they go too")
 

@@ -519,7 +519,7 @@ async def test_a_code_that_a_keypad_keeps_is_named_and_the_owner_says_that_it_is
         async with client.get(HERE, headers=ENGLISH) as answer:
             assert "do not prove them gone: garden-pad" in await answer.text()
         status, text = await asked(client, "wipe", name=made.home.name)
-        assert (status, "garden-pad may still have a guest&#39;s code" in text) == (409, True)
+        assert (status, "garden-pad may still have a guest&#39;s code, which is being withdrawn" in text) == (409, True)
         assert not factory_reset.is_marked_for_wipe(made.home.storage.folder)
         assert (await asked(client, "wipe", name=made.home.name, codes="1"))[0] == 200
     assert factory_reset.is_marked_for_wipe(made.home.storage.folder)
