@@ -1,8 +1,8 @@
 """The store's record of itself: its signing key, whether a mark must exist beside it, and whether it is in doubt.
 
 A store in doubt may be an older copy, and its open deliveries may have been used since. Each entrance is therefore in
-safe mode until its owner acknowledges, and retailers must announce each delivery again, as after a restore
-(`snapshot`).
+safe mode until its owner acknowledges, retailers must announce each delivery again, and the host must grant each pass
+again, as after a restore (`snapshot`).
 """
 
 import sqlite3
@@ -15,6 +15,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
 from gateway.protocol.hash_chain import Json
+from gateway.storage import guests
 from gateway.storage.audit_log import bodies_of_kind, hash_at
 from gateway.storage.database import Database
 from gateway.storage.outbox import notify_owner
@@ -68,6 +69,7 @@ def _store_doubt(  # noqa: PLR0913 - one argument a fact
     db.execute("UPDATE delivery SET doubtful = 1")
     db.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (now.utc,))
     db.execute("DELETE FROM answer")  # else a repeated message would get its old answer
+    guests.withdraw_all(db, now)
     facts: dict[str, Json] = {"why": why, "signer": signer}
     if foreign_visits:
         facts["strange"] = foreign_visits

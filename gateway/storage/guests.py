@@ -321,6 +321,19 @@ def withdraw_codes(db: Database, now: Now) -> None:
         save_code(db, revoke(code, now), now)
 
 
+def withdraw_all(db: Database, now: Now) -> None:
+    """Withdraw every pass: the store may be an older copy, which does not know what was withdrawn or used since.
+
+    Stays hold on: nothing is filmed in one that ended since, until the host ends it again.
+    """
+    for ident in db.column("SELECT id FROM guest_pass WHERE state = 'granted'"):
+        held = find_pass(db, ident)
+        if held is None or held.is_over(now):
+            continue
+        digest = pass_code_digest(replace(held, version=held.version + 1), guest_key(db))
+        change_pass(db, ident, PassState.REVOKED, digest, now, by=None)
+
+
 def _codes(db: Database, rest: str, parameters: Sequence[object] = ()) -> tuple[PassCode, ...]:
     cursor = db.cursor()
     cursor.row_factory = sqlite3.Row

@@ -2,8 +2,8 @@
 
 The copy does not contain what the box does later. So nothing opens in it: each entrance is in safe mode until its owner
 acknowledges; each delivery must be announced again, by a message that was signed after the copy is put to use; each
-permitted brand must ask again; no session, invitation, share or code is valid. This is done to the copy, not at its
-restore: a copy that somebody unpacks by hand is as safe.
+permitted brand must ask again, and each guest's pass be granted again; no session, link, invitation, share, or code of
+a keeper is valid. This is done to the copy, not at its restore: a copy that somebody unpacks by hand is as safe.
 """
 
 import secrets
@@ -17,7 +17,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit.state import Entrance, SafeMode
 from gateway.protocol.hash_chain import ChainHead
-from gateway.storage import entrance_state, people, recordings
+from gateway.storage import entrance_state, guests, keepers, people, recordings
 from gateway.storage.database import Database
 from gateway.storage.models import AccountHolder, StoredClip, StoreFailed
 from gateway.storage.permissions import decide_brand
@@ -66,8 +66,11 @@ def _disarm(db: Database, now: Now) -> SnapshotContents:
     db.execute("UPDATE permission SET asked = NULL")
     db.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (now.utc,))
     db.execute("UPDATE delivery SET doubtful = 1")
+    guests.withdraw_all(db, now)
+    keepers.withdraw_all(db, now)
     db.execute("DELETE FROM uplink_message")
-    for table in ("answer", "device", "invitation", "share", "claim", "house_offer", "used_link", "backoff", "crash"):
+    for table in ("answer", "device", "invitation", "share", "claim", "house_offer", "used_link", "backoff", "crash",
+                  "receiver_link", "receiver_session", "supervisor_link", "supervisor_session"):  # fmt: skip
         db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
     db.execute(
         "UPDATE box SET generation = ?, session = session + ?, running = 0, restored = 0",

@@ -308,4 +308,18 @@ MUTANTS = (
         new="lead = LEAD if facts.keeps_times else timedelta()",
         tests=(PROVISIONING,),
     ),
+    Mutant(
+        name="a pass that was withdrawn opens again by a restored copy",
+        file="gateway/storage/snapshot.py",
+        old="guests.withdraw_all(db, now)\n    keepers.withdraw_all(db, now)\n",
+        new="keepers.withdraw_all(db, now)\n",
+        tests=("tests/gateway/storage/test_snapshot.py",),
+    ),
+    Mutant(
+        name="a pass that was withdrawn opens again in a store that was rolled back",
+        file="gateway/storage/doubts.py",
+        old="    guests.withdraw_all(db, now)\n",
+        new="",
+        tests=("tests/gateway/storage/test_snapshot.py",),
+    ),
 )

@@ -44,7 +44,7 @@ NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
     Notification.SAFE_MODE: _("Perron is in safe mode: it locks, films and warns, but opens nothing until you say so"),
     Notification.STORE_IN_DOUBT: _(
         "Perron's memory is in doubt: {detail}. Nothing opens: look after the doors, then say so on the page Home. "
-        "What was announced before has to be announced again"
+        "What was announced before has to be announced again, and passes of guests be granted again"
     ),
     Notification.CODE_OF_SEVERAL: _(
         "Not opened[ ({entrance})]: several brands announced the same parcel[ ({detail})]. Take the permission back "

@@ -149,7 +149,7 @@ async def test_a_write_or_sync_that_fails_fails_its_step_alone_and_is_not_tried_
 @pytest.mark.slow
 async def test_a_full_disk_fails_steps_and_when_there_is_room_again_they_are_stored(folder: Path) -> None:
     """The kernel refuses to let the file grow (EFBIG), as it refuses on a full disk."""
-    told_of = await store_in_a_process(folder, limit=22_000)
+    told_of = await store_in_a_process(folder, limit=16_000)
     assert told_of.code == 0
     assert told_of.failed
     assert max(told_of.acknowledged) > max(told_of.failed)

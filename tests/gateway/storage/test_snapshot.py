@@ -7,9 +7,12 @@ import pytest
 
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.result import Refusal
+from gateway.domain.guests.passes import PassState
+from gateway.domain.guests.provisioning import CodeState
 from gateway.domain.visit import commands as c
 from gateway.protocol.hash_chain import find_break
 from gateway.storage import Store, StoreFailed
+from gateway.storage.keepers import StoredKeeperCode
 from gateway.storage.snapshot import write_snapshot
 from tests.gateway.domain.delivery.house import (
     commit_reservation,
@@ -30,6 +33,7 @@ from tests.gateway.domain.delivery.shop import (
     sign_claims,
 )
 from tests.gateway.people import digest, newcomer, sign_in_entry
+from tests.guestcodes import leave_code
 
 LATER = noon_plus(hours=1)
 """When the copy is put to use: the original went on meanwhile."""
@@ -162,3 +166,38 @@ async def test_what_cannot_be_copied_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreFailed):
         write_snapshot(tmp_path / "perron.sqlite", tmp_path / "copy.sqlite", NOW)
     assert (tmp_path / "copy.sqlite").read_bytes() == b"somebody's"
+
+
+async def test_a_guest_whose_pass_was_withdrawn_since_does_not_come_in_by_the_copy(
+    tmp_path: Path, original: Store
+) -> None:
+    code = await leave_code(original, NOW, keypad="pad")
+    folder = await put_to_use(tmp_path)
+    async with open_store(folder) as store:
+        (held,) = store.guests.passes()
+        assert (held.state, held.version) == (PassState.REVOKED, 2)
+        (left,) = store.guests.codes_of(held.id)
+        assert (left.id, left.state) == (code.id, CodeState.WITHDRAWING), "it is read back at the keypad"
+    (as_before,) = original.guests.passes()
+    assert as_before.state is PassState.GRANTED
+
+
+async def test_a_store_in_doubt_withdraws_every_pass(original: Store) -> None:
+    await leave_code(original, NOW, keypad="pad")
+    await original.rollback.begin_doubt("rolled_back", NOW, signer="key", tell_at=None)
+    (held,) = original.guests.passes()
+    assert held.state is PassState.REVOKED
+
+
+async def test_a_keeper_whose_code_was_withdrawn_since_opens_nothing_by_the_copy(
+    tmp_path: Path, original: Store
+) -> None:
+    given = StoredKeeperCode(
+        id="c1", keeper="marie", code=b"0" * 32, session=None, browser=None, by="p-anna", made=NOW.utc, seen=NOW.utc
+    )
+    assert await original.keepers.add_code(given, NOW)
+    folder = await put_to_use(tmp_path)
+    async with open_store(folder) as store:
+        code = store.keepers.code("c1")
+        assert code is not None
+        assert code.withdrawn is not None
