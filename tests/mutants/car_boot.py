@@ -223,6 +223,13 @@ MUTANTS = (
         tests=("tests/gateway/domain/visit/test_witnesses.py",),
     ),
     Mutant(
+        name="what an opening shows is not declared",
+        file="gateway/domain/visit/film.py",
+        old="gaps = tuple(dict.fromkeys((*recording.gaps, *shown)))",
+        new="gaps = recording.gaps",
+        tests=("tests/gateway/domain/visit/closures/test_car_boot.py",),
+    ),
+    Mutant(
         name="the year of a date is a time",
         file="devices/vendors/ovms.py",
         old="found = _NUMBER.fullmatch(text)",

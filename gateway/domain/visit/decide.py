@@ -259,6 +259,7 @@ def _settle_entrance(step: Step) -> None:
     readiness.settle(step)
     late.on_courier_exit(step)
     _remember_marks(step)
+    film.declare_shown_gaps(step)
     inside.settle_behind(step)
     _alarm_of_conditions(step)
 

@@ -33,6 +33,18 @@ def new_recording(step: Step, errand: Errand, route: tuple[str, ...], part: int 
     return Recording(part=part, gaps=(*gaps, *of_closures), is_filmed=filmed)
 
 
+def declare_shown_gaps(step: Step) -> None:
+    """Add to the proof's gaps what a closure that was ordered open shows: that it opened more than it should."""
+    if step.state.visit is None or not step.visit.unlock_intent:
+        return
+    visit, recording = step.visit, step.visit.recording
+    closures = map(step.closure, visit.entry.ordered_at)
+    shown = (gap for closure in closures for gap in closure.shown_gaps(step.view(closure)))
+    gaps = tuple(dict.fromkeys((*recording.gaps, *shown)))
+    if gaps != recording.gaps:
+        step.visit = replace(visit, recording=replace(recording, gaps=gaps))
+
+
 def resume(step: Step) -> None:
     """Film on after a restart, if the visit has a film. `settle_stay` has ended it where a stay began meanwhile."""
     recording = step.visit.recording

@@ -101,6 +101,9 @@ class CarBoot(Closure):
     def declared_gaps(self) -> tuple[str, ...]:
         return (WHOLE_CAR,) if self.opens == "car" else ()
 
+    def shown_gaps(self, view: View) -> tuple[str, ...]:
+        return (WHOLE_CAR,) if view.value("locked") in (LockState.UNLOCKED, LockState.UNLATCHED) else ()
+
     def problem(self) -> tuple[str, str] | None:
         if self.opens == "boot" and not self.has_boot_order:
             return "opens", (

@@ -361,6 +361,10 @@ class Closure(BaseModel, ABC):
         """The gaps that every proof of an opening here declares, because of how it is opened."""
         return ()
 
+    def shown_gaps(self, view: View) -> tuple[str, ...]:
+        """Return the gaps that its sensors show after it was ordered open: it did more than its order should."""
+        return ()
+
     def problem(self) -> tuple[str, str] | None:
         """Return the field that contradicts what its devices declare, and what to write instead; None if none does."""
         return None

@@ -196,6 +196,16 @@ def test_a_parcel_is_left_and_the_proof_declares_what_is_missing(name: str, gaps
     assert [seal.gaps for seal in house.all(c.SealProof)] == [gaps]
 
 
+def test_an_order_for_the_boot_alone_that_unlocks_every_door_is_declared_in_the_proof() -> None:
+    house = opened()
+    car(house).is_locked = False
+    car(house).moved("unlocks every door", "locked")
+    house.run(2)
+    car(house).leave()
+    house.run(90)
+    assert [seal.gaps for seal in house.all(c.SealProof)] == [("no_film", "whole_car_unlocked")]
+
+
 def test_without_the_scan_after_closing_nobody_knows() -> None:
     house = opened()
     car(house).shut()
