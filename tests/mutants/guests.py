@@ -297,8 +297,8 @@ MUTANTS = (
     Mutant(
         name="a camera takes pictures for as long as nobody ended its film",
         file="gateway/video/camera.py",
-        old="if self._is_off:\n                        return None",
-        new="if self.is_private:\n                        return None",
+        old="return any(period.start <= utc < period.end for period in self.private_periods)",
+        new="return False",
         tests=(PRIVATE,),
     ),
     Mutant(
