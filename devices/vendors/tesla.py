@@ -104,11 +104,15 @@ def _locks(locked: object) -> LockReport:
 
 
 def _parked(drive: Mapping[str, object]) -> ParkedReport:
-    """Return whether it is parked: in P without speed. A gear of null is unknown: the car may be asleep."""
+    """Return whether it is parked: in P without speed. A gear of null is unknown: the car may be asleep.
+
+    So is a speed that is no number: firmware also writes it as text.
+    """
     gear, speed = drive.get("shift_state"), drive.get("speed")
-    if gear in ("R", "N", "D") or (isinstance(speed, int | float) and speed != 0):
+    is_number = isinstance(speed, int | float) and not isinstance(speed, bool)
+    if gear in ("R", "N", "D") or (is_number and speed != 0):
         return ParkedReport(parked=False)
-    return ParkedReport(parked=True if gear == "P" else None)
+    return ParkedReport(parked=True if gear == "P" and (speed is None or is_number) else None)
 
 
 def _position(drive: Mapping[str, object]) -> PositionReport:
