@@ -141,8 +141,10 @@ class GuestsPage(Page):
         stored = self._store.guests.passes()
         stays = [self._stay_view(stay) for stay in self._store.guests.stays() if not stay.is_proposed]
         passes = [self._pass_view(held) for held in stored if held.state is not PassState.PROPOSED]
+        code = None if link is None else self._inbox.guests.code(link[0])
         return self._render_page(
             request, "guests", status=200 if error is None else 422, page=GUESTS_PATH, error=error, link=link,
+            code=code,
             entered=dict.fromkeys(_FIELDS, "") | {"from": local, "hours": "00:00-24:00"} | dict(entered or {}),
             passes=sorted(passes, key=lambda one: not one.is_open),
             stays=sorted(stays, key=lambda one: one.is_over),

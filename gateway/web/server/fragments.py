@@ -244,6 +244,11 @@ def qr_svg(text: str, *, scale: int = 5) -> str:
     return segno.make(text, error="m", micro=False).svg_inline(scale=scale, dark="#000")
 
 
+def qr_png_address(text: str) -> str:
+    """Return a text as a QR code in a `data:` address of a PNG, for a picture that somebody saves and sends."""
+    return segno.make(text, error="m", micro=False).png_data_uri(scale=12, border=4)
+
+
 def _phones_facts(services: GatewayServices, _: str, viewer: Viewer) -> Mapping[str, Any]:
     """Return the phones that a person may see: one's own browsers first, and for owners all others."""
     user, is_owner = viewer.user, viewer.may(UserRight.SETTINGS)

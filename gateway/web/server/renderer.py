@@ -19,7 +19,7 @@ from gateway.system.pki.pages import format_fingerprint
 from gateway.system.text import escape_invisible, isolate_direction
 from gateway.web.server.brand_terms import key_fingerprint
 from gateway.web.server.context import GatewayServices, Viewer, person_name
-from gateway.web.server.fragments import FRAGMENTS, qr_svg
+from gateway.web.server.fragments import FRAGMENTS, qr_png_address, qr_svg
 from gateway.web.texts.catalogue import TEXTS, offered
 
 
@@ -78,6 +78,7 @@ def _templates() -> Environment:
         fingerprint=key_fingerprint,
         megabytes=lambda size: -(-size // 1_000_000),
         qr=qr_svg,
+        qr_png=qr_png_address,
         opens_only_at_home=lambda link: is_home_host(urlsplit(link).hostname or ""),
         host=lambda link: urlsplit(link).netloc,
     )

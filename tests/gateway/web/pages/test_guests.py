@@ -1,5 +1,7 @@
 """The page of guests and the guest's own page, at a real server and in a real browser."""
 
+import base64
+import io
 import os
 import re
 from collections.abc import AsyncIterator
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from PIL import Image
 from playwright.async_api import expect
 
 from gateway.domain.frozen import replace
@@ -22,7 +25,7 @@ from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.gateway.runtime.test_guests import Keypad, granted, guest_home, new_pass
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.tour import propose_bookings
-from tests.lens import read_screen_code
+from tests.lens import read_all_codes, read_screen_code
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.site import ServedSite, serve_site
 from tests.waiting import wait_until
@@ -75,6 +78,9 @@ async def test_the_host_grants_a_pass_whose_page_shows_the_code_and_ends_with_it
     assert "Anna &lt;b&gt;" in page
     (path,) = set(re.findall(r"/guest/[a-z0-9.]+", page))
     (held,) = site.box.store.guests.passes()
+    (picture,) = re.findall(r'href="data:image/png;base64,([^"]+)" download', page)
+    saved = Image.open(io.BytesIO(base64.b64decode(picture)))
+    assert read_all_codes(saved) == [site.box.reception.guests.code(held)]
     status, own = await shown(site, path)
     assert status == 200
     assert "nothing is filmed and no picture is taken" in own
