@@ -91,7 +91,7 @@ def app() -> NoReturn:
         _load_command(*(_completed_words() if COMPLETION_VARIABLE in os.environ else sys.argv)[1:2])
         cli(complete_var=COMPLETION_VARIABLE)
     except Failure as failure:
-        errors = Console(stderr=True, highlight=False)
+        errors = Console(stderr=True, highlight=False, emoji=False)
         errors.print(expand_commands(str(failure)), style="red", markup=False, soft_wrap=True)
         errors.print(expand_commands(failure.todo), markup=False, soft_wrap=True)
         sys.exit(failure.code)

@@ -147,6 +147,17 @@ def test_only_the_clock_reads_the_time() -> None:
     ] == []
 
 
+def test_what_is_printed_keeps_its_characters() -> None:
+    """Rich turns `:100:`, as after the name of a file, into a picture."""
+    made = [(path, node) for path, node in nodes(PRODUCT) if _makes_console(node)]
+    assert len(made) > 3
+    assert [place(path, call) for path, call in made if "emoji=False" not in ast.unparse(call)] == []
+
+
+def _makes_console(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "Console"
+
+
 def test_what_decides_is_never_asynchronous() -> None:
     pure = sources("gateway/domain/visit", "gateway/domain/delivery", "devices/vendors")
     waiting = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)

@@ -63,7 +63,7 @@ def doctor(
 ) -> None:
     """Try clock, disk, broker and every device; red means that no door would open, and says what to do."""
     findings = asyncio.run(examine_house(load_home(home)))
-    print_findings(findings, Console(highlight=False), show_good=all_)
+    print_findings(findings, Console(highlight=False, emoji=False), show_good=all_)
     exit_unless(all(finding.verdict is not FindingVerdict.BAD for finding in findings))
 
 
@@ -101,7 +101,7 @@ def discover(
 
 async def _show_discovered(home: Home, file: Path, seconds: float, interfaces: Sequence[str] | None) -> str | None:
     devices: dict[str, DiscoveredDevice] = {}
-    console = Console()
+    console = Console(emoji=False)
     with Live(_table(()), console=console, refresh_per_second=4) as live:
 
         def see(sighting: DiscoveredDevice) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -227,7 +228,7 @@ def is_sealed_by(home: Home, *, box: str, key: str, otherwise: bool) -> bool:
     return PublicKey.from_text(key) in known
 
 
-def _closure_line(closure: RouteClosure) -> str:
+def closure_line(closure: RouteClosure) -> str:
     """Print when a closure of the way in was ordered open and proven secured, and by which answers; times are UTC."""
     name = f"{closure.closure} ({closure.kind})"
     if closure.ordered is None and closure.secured is None and not closure.opened:
@@ -236,20 +237,26 @@ def _closure_line(closure: RouteClosure) -> str:
     opened = f"opened {closure.opened[0]:%H:%M:%S}" if closure.opened else "not seen to open"
     if closure.secured is None:
         return f"{name}: {ordered}, {opened}, not proven secured"
-    said = ", ".join(f"{sensor} {answer.value}" for sensor, answer in sorted(closure.answers.items()))
+    answers = [(sensor, answer.value) for sensor, answer in sorted(closure.answers.items())]
+    said = ", ".join(value if sensor == value else f"{sensor} {value}" for sensor, value in answers)
     return f"{name}: {ordered}, {opened}, secured {closure.secured:%H:%M:%S} by {said}"
 
 
-def _day(manifest: Manifest) -> str:
-    return day_text(manifest.film.start.date()).to(SOURCE)
+def _span(manifest: Manifest) -> str:
+    """Return from when to when the part lasted, in UTC. Without a film `film` is the instant of sealing."""
+    steps = [(one.intent, one.ordered, one.published, one.passable, *one.opened, one.secured) for one in manifest.route]
+    times = [at for at in chain.from_iterable(steps) if at is not None]
+    if manifest.clips or not times:
+        times += [manifest.film.start, manifest.film.end]
+    return f"{day_text(min(times).date()).to(SOURCE)}, {min(times):%H:%M:%S} to {max(times):%H:%M:%S} UTC"
 
 
 def _verdict_lines(verdict: VerificationResult) -> list[str]:
     lines = [
         f"part {manifest.part}: {manifest.entrance},"
-        f" {_day(manifest)}, {manifest.film.start:%H:%M:%S} to {manifest.film.end:%H:%M:%S} UTC;"
+        f" {_span(manifest)};"
         f" {counted(len(manifest.clips), 'film')}, {counted(len(manifest.decisions), 'decision')}"
-        + "".join(f"\n  {_closure_line(closure)}" for closure in manifest.route)
+        + "".join(f"\n  {closure_line(closure)}" for closure in manifest.route)
         + "".join(f"\n  declared gap: {gap}" for gap in manifest.declared_gaps)
         for manifest in (part.manifest for part in verdict.parts)
     ]

@@ -21,7 +21,7 @@ from rich.console import Console
 from gateway.cli.failure import ExitCode, Failure, failure_on
 from gateway.cli.lines import program_name, relative_path
 from gateway.cli.new_home import MAX_FOLDER_PATH_BYTES, check_folder_path
-from gateway.cli.options import cli, known_language
+from gateway.cli.options import cli, known_language, print_line
 from gateway.demo.observers import WaitTimeout
 from gateway.demo.page.runner import DemoRunner
 from gateway.demo.page.script import make_show
@@ -40,6 +40,10 @@ from gateway.system.clock import machine_time
 from gateway.system.i18n import SOURCE, Language, language_of
 
 SHORTER_FOLDER_HINT = "Name a shorter --folder, for example /tmp/perron."
+_NO_TERMINAL = (
+    "This is no terminal: one scene plays, `delivered`. `perron demo --lan` serves the page with all of it, to the"
+    " network too; `perron demo --list` names every scene."
+)
 MAX_RUN_NAME_LENGTH = 16  # characters of a run's folder: the sockets in it have room in the path of an ordinary clone
 
 
@@ -104,6 +108,8 @@ def demo(  # noqa: PLR0913 - one argument an option of the command
     if scenario is None and not plays_by_itself and (lan or sys.stdin.isatty()):
         code = asyncio.run(_run_until_stopped(_serve_page(options, lan=lan), options))
     else:
+        if scenario is None and not plays_by_itself:
+            print_line(_NO_TERMINAL)
         chosen = find_scenarios(scenario or "delivered")
         options.stays_up = not plays_by_itself and len(chosen) == 1 and sys.stdin.isatty()
         code = asyncio.run(play_scenarios(chosen, options))
@@ -142,7 +148,7 @@ async def _run_until_stopped(work: Coroutine[Any, Any, int], options: DemoOption
 
 
 def _console() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
 
 
 def run_folder_name(title: str) -> str:

@@ -54,6 +54,11 @@ class DeclineReason(StrEnum):
     DECLINED = auto()  # no reason given
 
 
+def declined_reason(word: str | None) -> str:
+    """Return a retailer's reason for the word of a receiver, a `DeclineReason`; None: he gave none."""
+    return "declined" if word in {None, DeclineReason.DECLINED} else f"declined_{word}"
+
+
 class CustodyRefusal(StrEnum):
     """Why an act of a receiver or of the owner changes nothing."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from gateway.domain.custody import declined_reason
 from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery, candidate, delivery_status, next_change_at
 from gateway.domain.delivery.cold_verdict import ItemOutcome
 from gateway.domain.delivery.features import Dimensions
@@ -108,7 +109,7 @@ class DeliveryRow(Frozen):
             delivery=self.order.id,
             version=self.order.version,
             state=status.state,
-            reason=_declined_reason(self.declined) if is_declined else status.reason,
+            reason=declined_reason(self.declined) if is_declined else status.reason,
             custody="household" if self.usage.taken_in else "receiver" if self.kept else None,
             cold_chain=self._item_results(),
             moved_to=None if self.order.moved_from is None else self.order.entrance,
@@ -134,11 +135,6 @@ class DeliveryRow(Frozen):
             return changes
         unanswered = self.late_at + ANSWER_TIME
         return unanswered if changes is None else min(changes, unanswered)
-
-
-def _declined_reason(word: str | None) -> str:
-    """Return a retailer's reason for the word of a receiver (`gateway.domain.custody.DeclineReason`)."""
-    return "declined" if word in {None, "declined"} else f"declined_{word}"
 
 
 def row_of(db: Database, key: str) -> DeliveryRow | None:

@@ -7,6 +7,7 @@ from gateway.demo.observers import Body, DemoEvent, ObservedMessage
 from gateway.demo.page.snapshot import LineShown, Part
 from gateway.demo.result import LogLine
 from gateway.demo.wording import DEVICE_TEXTS, HOUSE_TEXTS, MOVE_TEXTS, THE_DOOR, DoorNames
+from gateway.domain.custody import declined_reason
 from gateway.domain.delivery.promise import State
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import replace
@@ -52,8 +53,11 @@ PART_BY_HOUSE_LINE: Mapping[str, Part] = {"signal": "light", "scan": "checks"}
 
 CAMERAS = frozenset({"doorbell", "hall-camera"})
 
-DETAIL_TEXTS: Mapping[str, Text] = {str(word): text for word, text in (*DECLINE_TEXTS.items(), *HOUSE_TEXTS.items())}
-"""Why a receiver did not take the parcel, or how the visit left the house."""
+DETAIL_TEXTS: Mapping[str, Text] = {
+    **{declined_reason(word): text for word, text in DECLINE_TEXTS.items()},
+    **{str(word): text for word, text in HOUSE_TEXTS.items()},
+}
+"""Why a receiver did not take the parcel, as its retailer reads the reason, or how the visit left the house."""
 
 
 def line_of_event(event: DemoEvent, doors: DoorNames = THE_DOOR) -> LineShown | None:
@@ -102,8 +106,8 @@ def _phase_text(body: Body, doors: DoorNames) -> Text:
 
 
 def _retailer_text(body: Body) -> Text:
-    state, reason = RETAILER_TEXTS[State(body["state"])], str(body.get("reason")).removeprefix("declined_")
-    detail = DETAIL_TEXTS.get(reason, DETAIL_TEXTS.get(str(body.get("house"))))
+    state = RETAILER_TEXTS[State(body["state"])]
+    detail = DETAIL_TEXTS.get(str(body.get("reason")), DETAIL_TEXTS.get(str(body.get("house"))))
     if detail is None:
         return _("The retailer reads: {state}.", state=state)
     return _("The retailer reads: {state}, {detail}.", state=state, detail=detail)

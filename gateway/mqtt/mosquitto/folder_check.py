@@ -7,6 +7,7 @@ access list of its own is compared with what Perron writes for this house today.
 import contextlib
 import os
 import pwd
+import shlex
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -29,7 +30,10 @@ _NEW_PASSWORD_TODO = _(
 FOLDER_TEXTS: Mapping[str, tuple[Text, Text]] = {
     "folder_open": (_("{file} can be listed or written by others (mode {mode})."), Text("`chmod 700 {file}`")),
     "foreign": (_("{file} was not written by Perron, and would be lost."), _("Move it away, or name another folder.")),
-    "altered": (_("{file} is not what Perron writes for this house."), _("Write it with `perron broker-config`.")),
+    "altered": (
+        _("{file} is not what Perron writes for this house."),
+        _("Write it with `perron broker-config {folder}`."),
+    ),
     "no_file": (_("{file} is no plain file."), _("Remove it; what it leads to may be anybody's.")),
     "guessed": (_("{file} holds a password that can be guessed ({length} characters)."), _NEW_PASSWORD_TODO),
     "shared": (_("{file} and {other} hold the same password: one stands for both."), _NEW_PASSWORD_TODO),
@@ -120,7 +124,7 @@ def _configuration_faults(folder: Path, home: Home) -> Iterator[FileFault]:
     for name, render in (("mosquitto.conf", _render_configuration), ("access", _render_access_list)):
         file = folder / name
         if file.exists() and file.read_text(encoding="utf-8", errors="replace") != render(folder, home):
-            yield FileFault("altered", {"file": str(file)})
+            yield FileFault("altered", {"file": str(file), "folder": shlex.quote(str(folder))})
 
 
 def _render_configuration(folder: Path, home: Home) -> str | None:
@@ -162,16 +166,18 @@ def _has_homeassistant(folder: Path) -> bool:
 
 def _password_faults(folder: Path) -> Iterator[FileFault]:
     files_by_password: dict[str, Path] = {}
+    typed = shlex.quote(str(folder))
     for file in sorted(folder.glob("*.password")):
         if not file.is_file() or file.is_symlink():
             yield FileFault("no_file", {"file": str(file)})
             continue
         password = file.read_text(encoding="utf-8", errors="replace").rstrip("\n")
         if len(password) < MIN_PASSWORD_LENGTH or len(set(password)) < MIN_DIFFERENT_CHARACTERS:
-            yield FileFault("guessed", {"file": str(file), "folder": str(folder), "length": str(len(password))})
+            yield FileFault("guessed", {"file": str(file), "folder": typed, "length": str(len(password))})
         elif password in files_by_password:
             yield FileFault(
-                "shared", {"file": str(file), "folder": str(folder), "other": files_by_password[password].name}
+                "shared",
+                {"file": str(file), "folder": typed, "other": files_by_password[password].name},
             )
         files_by_password.setdefault(password, file)
 

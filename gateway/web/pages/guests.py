@@ -51,7 +51,8 @@ FAILURE_TEXTS: Mapping[ReadingFailure, Text] = MappingProxyType({
     ReadingFailure.FILE: _("A file that the house file names for it cannot be read: the installer corrects it."),
     ReadingFailure.ADDRESS: _("The box does not connect to its address: it has to begin with https:// and lead to the"
                               " internet. Copy it again from the platform."),
-    ReadingFailure.UNREACHABLE: _("Its server does not answer, or not as itself. The box tries again."),
+    ReadingFailure.UNREACHABLE: _("Its server does not answer, or its certificate is not its own. The box tries"
+                                  " again."),
     ReadingFailure.STATUS: _("Its server answers that there is nothing. If this lasts, copy the address again from the"
                              " platform."),
     ReadingFailure.CREDENTIALS: _("Its server refuses the box. Copy the address again from the platform, or give the"
@@ -72,6 +73,15 @@ CALENDAR_PROBLEM_TEXTS: Mapping[CalendarProblem, Text] = MappingProxyType({
     CalendarProblem.CLOCK_UNTRUSTED: PASS_PROBLEM_TEXTS[PassProblem.CLOCK_UNTRUSTED],
 })  # fmt: skip
 _NOT_ADDED = _("The calendar was tried and is not kept. {why}")
+NOT_ADDED_TEXTS: Mapping[ReadingFailure, Text] = MappingProxyType({
+    **FAILURE_TEXTS,
+    ReadingFailure.UNREACHABLE: _("Its server does not answer, or its certificate is not its own. Look at the address,"
+                                  " then try again."),
+    ReadingFailure.STATUS: _("Its server answers that there is nothing. Copy the address again from the platform."),
+    ReadingFailure.UNREADABLE: _("What its server sends is no calendar. Copy the address again from the platform."),
+    ReadingFailure.CRASHED: _("The program that reads it has ended. Try again."),
+})  # fmt: skip
+"""Why a calendar was not added: the box has none of it, so it does not try again by itself."""
 _ADDED_EMPTY = _("{name} was read and has no booking now. A new one will stand here.")
 _ADDED = _("{name} was read. Bookings: {count}. The next: {period}. Nothing changes until you accept one here.")
 _ADDED_PARTLY = _("Some entries could not be read: the box tries again in half an hour.")
@@ -213,7 +223,7 @@ class GuestsPage(Page):
         )  # fmt: skip
         found = await self._calendars.add(new, user.person)
         if isinstance(found, ReadingFailure):
-            error = _NOT_ADDED.with_facts(why=FAILURE_TEXTS[found])
+            error = _NOT_ADDED.with_facts(why=NOT_ADDED_TEXTS[found])
             return self._render(request, error=error, calendar=entered)
         if isinstance(found, CalendarProblem):
             return self._render(request, error=CALENDAR_PROBLEM_TEXTS[found], calendar=entered)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.__main__ import app
 from gateway.cli.lines import program_name
 from gateway.cli.options import EXAMPLE_COLUMNS, example_lines
 from gateway.config.loader import load_home_file
@@ -24,6 +25,17 @@ def test_a_long_command_breaks_between_options_and_each_line_fits() -> None:
     assert all(len(line) <= EXAMPLE_COLUMNS for line in lines)
     assert shlex.split("\n".join(lines).replace("\\\n", " "))[1:] == shlex.split(command)
     assert example_lines("perron stop") == ["  $ perron stop"]
+
+
+def test_an_error_names_its_line_in_figures_whichever_line_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "home.yaml"
+    file.write_text("\n" * 99 + "}\n")  # rich knows `:100:` as a picture
+    monkeypatch.setattr("sys.argv", ["perron", "doctor", "--home", str(file)])
+    with pytest.raises(SystemExit):
+        app()
+    assert f"{file.name}:100:" in capsys.readouterr().err.replace("\n", "")
 
 
 def examples_of(*command: str, columns: int) -> list[list[str]]:

@@ -1,11 +1,14 @@
 """`perron door-notice` and `perron report`, as a person gives them."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gateway.cli.failure import ExitCode
+from gateway.cli.owner import closure_line
+from gateway.evidence.route import RouteClosure, SensorAnswer
 from gateway.protocol.keys import BoxKey
 from tests.gateway.cli.terminal import run_perron
 from tests.gateway.evidence.documents.printed import read_pdf
@@ -91,7 +94,23 @@ def test_verify_prints_when_each_closure_opened_and_what_proved_it_secured(home_
         "  safe (key_safe): ordered open TIME, opened TIME, secured TIME by flap closed, key present\n"
         "  front (keyed_door): a key opens it, opened TIME, secured TIME by door closed\n"
     ) in timeless
+    opened, *_others, secured = re.findall(r"(?:ordered open|secured) (\d\d:\d\d:\d\d)", told.stdout)
+    [(began, ended)] = re.findall(r"part 1: .*, (\d\d:\d\d:\d\d) to (\d\d:\d\d:\d\d) UTC; 0 films", told.stdout)
+    assert began <= opened < secured <= ended, "without a film it is the visit's time, not that of the seal"
     assert "3 pages A4" in run_perron("report", folder, tmp_path / "visit.pdf").stdout
+
+
+def test_verify_does_not_say_a_sensor_twice_whose_name_is_its_answer() -> None:
+    at = datetime(2026, 11, 30, 11, 18, 44, tzinfo=UTC)
+    answers = {
+        sensor: SensorAnswer(value=value, query=1, asked=at, answered=at)
+        for sensor, value in (("boot", "closed"), ("locked", "locked"), ("parked", "parked"))
+    }
+    boot = RouteClosure(
+        closure="boot", kind="car_boot", guarded=False, intent=at, ordered=at, published=at, passable=at, opened=(at,),
+        passed=None, secured=at, answers=answers,
+    )  # fmt: skip
+    assert closure_line(boot).endswith("secured 11:18:44 by boot closed, locked, parked")
 
 
 def test_a_report_of_a_forged_proof_is_written_and_ends_with_no(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`perron demo` as people and scripts call it."""
 
+import io
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from gateway.demo.cli import (
 from gateway.demo.plan import make_plan
 from gateway.demo.processes import is_running
 from gateway.demo.result import ScenarioResult
+from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import SCENARIOS, find_scenarios
 from tests.forkserver import run_python
 
@@ -42,6 +45,24 @@ def test_the_list_tells_every_scenario_in_one_line(capsys: pytest.CaptureFixture
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [scenario.title for scenario in SCENARIOS]
     assert all(scenario.summary.to("en") in line for scenario, line in zip(SCENARIOS, lines, strict=True))
+
+
+@pytest.mark.parametrize(("scenario", "once"), [(None, False), ("delivered", False), (None, True)])
+def test_without_a_terminal_it_says_that_one_scene_plays_and_how_the_page_is_had(
+    scenario: str | None, once: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    played = list[str]()
+
+    async def play(scenarios: Sequence[Scenario], _options: DemoOptions) -> int:
+        played.extend(scenario.title for scenario in scenarios)
+        return 0
+
+    monkeypatch.setattr("gateway.demo.cli.play_scenarios", play)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    demo(scenario, once=once)
+    assert played == ["delivered"]
+    said = capsys.readouterr().out
+    assert ("demo --lan` serves the page" in said) == (scenario is None and not once), said
 
 
 def test_an_unknown_scenario_is_a_mistake_not_a_traceback() -> None:

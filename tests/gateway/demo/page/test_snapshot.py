@@ -270,6 +270,12 @@ def test_a_scene_of_several_doors_says_which_door(what: DemoEvent, doors: DoorNa
     ("body", "text"),
     [
         ({"state": "not_delivered", "reason": "declined_damaged"}, "The retailer reads: not delivered, damaged."),
+        ({"state": "not_delivered", "reason": "declined"}, "The retailer reads: not delivered, no reason given."),
+        ({"state": "not_delivered", "reason": "unknown"}, "The retailer reads: not delivered."),
+        (
+            {"state": "not_delivered", "reason": "declined_unknown"},
+            "The retailer reads: not delivered, the name is not known there.",
+        ),
         ({"state": "delivered", "reason": None}, "The retailer reads: delivered."),
         ({"state": "delivered", "house": "locked_again"}, "The retailer reads: delivered, locked again, proven."),
         ({"state": "visiting"}, None),

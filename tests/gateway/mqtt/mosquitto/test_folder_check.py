@@ -1,6 +1,7 @@
 """A file that Perron did not write or that others can use is named with its remedy; what Perron wrote is not."""
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from gateway.mqtt.mosquitto import folder_check as module
 from gateway.mqtt.mosquitto.folder_check import FOLDER_TEXTS, folder_faults, foreign_configuration, read_options
 from gateway.mqtt.mosquitto.provisioning import write_house
 from gateway.system.mosquitto import BrokerListener
+from tests.test_documented_commands import fault
 
 
 @pytest.fixture
@@ -126,6 +128,18 @@ def test_each_fault_is_named_with_its_file_and_what_to_do(
     assert french != english
     assert found.facts["file"] in french
     assert re.findall("`[^`]*`", french) == re.findall("`[^`]*`", english)  # commands stay commands
+
+
+@pytest.mark.parametrize("spoil", [edited("listener", "# listener"), secret("front-door.password", "hunter2\n"), twice])
+def test_a_command_that_writes_the_folder_again_can_be_typed_as_it_is_told(
+    home: Home, folder: Path, spoil: Callable[[Path], object]
+) -> None:
+    odd = folder.rename(folder.with_name("Anne's accounts"))
+    spoil(odd)
+    [command] = re.findall("`perron ([^`]*)`", folder_faults(odd, home)[0].to("en"))
+    words = shlex.split(command)
+    assert fault(words) is None
+    assert words == ["broker-config", str(odd)]
 
 
 def test_the_listener_beyond_this_machine_cannot_become_plain(home: Home, folder: Path) -> None:

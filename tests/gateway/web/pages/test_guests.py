@@ -21,6 +21,7 @@ from gateway.domain.visit import commands as c
 from gateway.evidence.stay_statement import StayStatement
 from gateway.protocol.booking_reader import ReadSource, SourceFailed, SourceRead
 from gateway.storage.bookings import Proposing
+from gateway.web.pages.guests import NOT_ADDED_TEXTS
 from tests.browser import IN_SHARED_BROWSER, accessibility_problems, visitor
 from tests.gateway.runtime.test_guests import Keypad, granted, guest_home, new_pass
 from tests.gateway.web.house import ANNA_PASSWORD
@@ -209,6 +210,13 @@ async def test_the_host_accepts_a_booking_is_asked_about_it_and_answers(site: Se
     assert "No booking is open." in await read()
     assert (await post(site, path, [("do", "withdraw")]))[0] == 409
     assert (await post(site, path, [("do", "nonsense")]))[0] == 400
+
+
+def test_what_is_not_kept_is_never_said_to_be_tried_again_by_the_box() -> None:
+    assert set(NOT_ADDED_TEXTS) == set(ReadingFailure)
+    for failure, text in NOT_ADDED_TEXTS.items():
+        assert "The box tries" not in text.to("en"), failure
+        assert "If this lasts" not in text.to("en"), failure
 
 
 def calendar_fields(**changes: str) -> list[tuple[str, str]]:
