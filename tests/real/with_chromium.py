@@ -12,6 +12,7 @@ from unittest.mock import patch
 from playwright.async_api import CDPSession
 
 from tests.browser import IN_SHARED_BROWSER, visitor
+from tests.gateway.conftest import shared_browser
 from tests.gateway.web.test_installable import CONTROLLED
 from tests.gateway.web.test_notified import phone, service, site
 from tests.pushservice import PushService
@@ -19,7 +20,7 @@ from tests.shell.house import PARCEL
 from tests.shell.site import ServedSite
 from tests.waiting import wait_until
 
-__all__ = ["service", "site"]  # fixtures
+__all__ = ["service", "shared_browser", "site"]  # fixtures
 pytestmark = IN_SHARED_BROWSER
 
 

@@ -61,6 +61,7 @@ async def house(
 
 async def test_each_endpoint_is_found_and_answers_from_the_device(tmp_path: Path) -> None:
     async with house(tmp_path) as (one, _, lock):
+        await wait_until(lambda: any(said.channel == "nodes" for said in one.said))
         listed = json.loads(next(said.payload for said in one.said if said.channel == "nodes"))["endpoints"]
         assert [(line["node"], line["endpoint"], line["bridged"], line["kinds"]) for line in listed] == [
             (1, 1, None, ["lock", "keypad"]), (1, 2, None, ["door"]), (1, 3, None, ["fridge"]), (1, 5, 5, ["door"]),
