@@ -2,6 +2,8 @@
 
 A low battery does not make the entrance unready: the retailer gets "ready", and the owner learns which battery to
 change. For a stop and for a pause the retailer gets the same condition; the household, who set it, gets no message.
+While guests stay, no change is reported of a delivery that may not come in now: what still lacks when they leave is
+reported then. A check that is due is reported also then, and the household is told what its guests do not explain.
 """
 
 from enum import StrEnum, auto
@@ -19,6 +21,7 @@ from gateway.domain.visit.predicates import (
     guest_refusal,
     is_blocked_by_household,
     is_household_present,
+    is_passable_by,
     is_unlock_unanswered,
     missing_on_route,
     unmet_conditions,
@@ -52,6 +55,14 @@ def facts_changed(step: Step, delivery: VisitDelivery) -> None:
     """Update the order; one that is refused now needs no readiness."""
     watched = (replace(p, delivery=delivery) if p.delivery.id == delivery.id else p for p in step.state.preflights)
     step.state = replace(step.state, preflights=tuple(p for p in watched if p.delivery.refusal is None))
+
+
+def opening_consumed(step: Step) -> None:
+    """Stop watching the visit's delivery if it has no other opening: nobody comes for it again."""
+    spent = step.visit.delivery
+    if spent.openings_left <= 1:
+        watched = (p for p in step.state.preflights if p.delivery.id != spent.id)
+        step.state = replace(step.state, preflights=tuple(watched))
 
 
 def _query(step: Step) -> None:
@@ -195,6 +206,8 @@ def _report_blocked_by_household(step: Step) -> None:
 
 def _report_change(step: Step) -> None:
     for preflight in step.state.preflights:
+        if guest_refusal(step.state, preflight.delivery, step.now) is not None:
+            continue
         now_lacking = missing_conditions(step.state, preflight.delivery, step.now)
         if now_lacking == preflight.lacking:
             continue
@@ -206,22 +219,32 @@ def _report_change(step: Step) -> None:
 
 
 def _report(step: Step, preflight: Preflight) -> None:
-    now_lacking, before = missing_conditions(step.state, preflight.delivery, step.now), preflight.lacking
-    if not preflight.report_due and now_lacking == before:
+    state, promised = step.state, preflight.delivery
+    now_lacking, before = missing_conditions(state, promised, step.now), preflight.lacking
+    is_held = guest_refusal(state, promised, step.now) is not None
+    if not preflight.report_due and (is_held or now_lacking == before):
         return
-    delivery = preflight.delivery.id
-    step.emit(ReportReadiness(delivery=delivery, lacking=_public_conditions(step.state, now_lacking)))
-    weak = batteries_at(step.state, BatteryLevel.LOW)
-    news, known = _owner_conditions(now_lacking), _owner_conditions(before or ())
-    if guest_refusal(step.state, preflight.delivery, step.now) is not None:
-        news = tuple(word for word in news if not word.startswith("camera:"))  # they are off on purpose
+    step.emit(ReportReadiness(delivery=promised.id, lacking=_public_conditions(state, now_lacking)))
+    weak = batteries_at(state, BatteryLevel.LOW)
+    explained = _explained_by_guests(state, promised) if is_held else frozenset()
+    known = _owner_conditions(before or ())
+    news = tuple(word for word in _owner_conditions(now_lacking) if word not in explained)
     if (news and news != known) or set(weak) - set(preflight.batteries_to_change):
-        step.emit(NotifyOwner(notification=Notification.NOT_READY, delivery=delivery, detail=", ".join((*news, *weak))))
+        detail = ", ".join((*news, *weak))
+        step.emit(NotifyOwner(notification=Notification.NOT_READY, delivery=promised.id, detail=detail))
     elif known and not now_lacking:
-        step.emit(NotifyOwner(notification=Notification.READY_AGAIN, delivery=delivery))
+        step.emit(NotifyOwner(notification=Notification.READY_AGAIN, delivery=promised.id))
+    if is_held:  # what the household was not told now is compared again when the guests have left
+        now_lacking = (*(news or known), *_closed_by_household(state, promised, step.now))
     _replace_preflight(
         step, preflight, replace(preflight, lacking=now_lacking, batteries_to_change=weak, report_due=False)
     )
+
+
+def _explained_by_guests(state: Entrance, delivery: VisitDelivery) -> frozenset[str]:
+    """Return the conditions that are missing because guests stay: cameras are off, and they use the closures."""
+    used = tuple(ident for ident in best_route(state, delivery) if is_passable_by(state, (ident,)))
+    return frozenset((*_dark_cameras(state), *missing_on_route(state, used, delivery)))
 
 
 def _replace_preflight(step: Step, before: Preflight, after: Preflight) -> None:

@@ -4,7 +4,7 @@ from devices.commands import Light, Sound
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.frozen import replace
-from gateway.domain.visit import aging, collecting, film
+from gateway.domain.visit import aging, collecting, film, readiness
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.closures.contract import Deposit, ProcedureRun
 from gateway.domain.visit.countdown import open_limit_s, passable_limit_s
@@ -234,6 +234,7 @@ def consume_opening(step: Step) -> None:
     if not step.visit.entry.reservation_settled:
         step.emit(c.ConsumeOpening(visit=step.visit.id, delivery=step.visit.delivery.id))
         _mark_settled(step)
+        readiness.opening_consumed(step)
 
 
 def _mark_settled(step: Step) -> None:

@@ -190,6 +190,54 @@ def test_a_visit_s_own_open_door_is_no_fault_of_the_entrance() -> None:
     assert house.all(c.ReportReadiness)[-1].lacking == ()
 
 
+def handed_over(house: SimulatedHome) -> None:
+    """A courier comes in with "d0-1" and goes, and the bolt proves nothing: the door is its owner's to look after."""
+    house.scan("d0-1")
+    house.run(RINGING_S + 1)
+    house.open()
+    house.run(3)
+    house.faults.mute = True
+    house.close()
+    house.run(120)
+    assert house.phase == "handed_to_owner"
+
+
+@pytest.mark.parametrize(("openings", "messages"), [(1, 0), (2, 1)])
+def test_a_delivery_whose_visit_was_handed_over_is_not_called_not_ready_unless_its_courier_may_come_again(
+    openings: int, messages: int
+) -> None:
+    house, promise = near_a_window(allowance=openings)
+    checked(house, promise)
+    handed_over(house)
+    assert told(house).count("look_after_the_door") == 1
+    assert told(house).count("not_ready") == messages
+
+
+def test_of_a_door_that_was_handed_over_another_retailer_and_the_owner_are_told_that_it_is_not_ready() -> None:
+    house, promise = near_a_window()
+    other = announce_delivery(house, "d1")
+    checked(house, promise)
+    checked(house, other)
+    handed_over(house)
+    notices = house.all(c.NotifyOwner)
+    assert [one.delivery for one in notices if one.notification is c.Notification.NOT_READY] == ["d1"]
+
+
+def test_after_its_visit_what_breaks_is_not_told_of_a_delivery_that_has_come() -> None:
+    house, promise = near_a_window()
+    checked(house, promise)
+    house.scan("d0-1")
+    house.run(RINGING_S + 1)
+    house.open()
+    house.run(3)
+    house.close()
+    house.run(120)
+    assert house.phase == "ready"
+    house.feed(e.DiskChanged(ok=False))
+    house.run(60)
+    assert "not_ready" not in told(house)
+
+
 def test_near_a_window_what_is_not_good_is_asked_every_ten_seconds() -> None:
     house, _ = near_a_window()
     lose_the_lock(house)
@@ -263,14 +311,7 @@ def test_who_is_home_at_the_door_or_has_stopped_the_house_is_told_that_and_not_r
 
 def test_a_door_that_waits_for_its_owner_is_ready_for_nobody_until_it_was_checked() -> None:
     house, promise = near_a_window()
-    house.scan("d0-1")
-    house.run(RINGING_S + 1)
-    house.open()
-    house.run(3)
-    house.faults.mute = True
-    house.close()
-    house.run(120)
-    assert house.phase == "handed_to_owner"
+    handed_over(house)
     assert at_this_moment(house, promise) == ("attention", ())
     house.faults.mute = False
     house.feed(e.OwnerAcknowledged(visit=house.stored.visit.id if house.stored.visit else None))

@@ -320,3 +320,82 @@ def test_a_visit_in_a_stay_takes_the_usual_phases() -> None:
     house.close()
     house.run(14)
     assert house.phase == Phase.LOCKED_AGAIN
+
+
+# ---- whether the entrance is ready ----------------------------------------------------------------------------------
+
+
+def stay_in_a_window(seconds: float = 600.0) -> SimulatedHome:
+    """Guests stay for so many seconds of a window of an hour; its delivery was checked."""
+    house = good_day()
+    house.stay(0, seconds)
+    promise = announce_delivery(house)
+    house.feed(e.WindowChanged(near=True))
+    for camera in ("outside", "inside"):  # in a stay they are off
+        house.feed(e.CameraChanged(camera=camera, live=False, moving=False, recording=False))
+    house.feed(e.PreflightDue(delivery=promise.facts()))
+    house.run(10)
+    return house
+
+
+def guest_holds_the_door_open(house: SimulatedHome) -> None:
+    house.by_hand(unlock=True)
+    house.open()
+    house.run(30)
+
+
+def not_ready(house: SimulatedHome) -> list[str]:
+    """What the owner was told that the entrance lacks, or "ready_again"."""
+    about = {c.Notification.NOT_READY, c.Notification.READY_AGAIN}
+    return [one.detail or str(one.notification) for one in house.all(c.NotifyOwner) if one.notification in about]
+
+
+def test_nobody_is_told_that_the_entrance_is_not_ready_while_a_guest_walks_in() -> None:
+    house = stay_in_a_window()
+    reports = len(house.all(c.ReportReadiness))
+    guest_holds_the_door_open(house)
+    house.close()
+    house.by_hand(unlock=False)
+    house.run(60)
+    assert not_ready(house) == []
+    assert len(house.all(c.ReportReadiness)) == reports
+
+
+def test_a_check_that_falls_on_a_guest_in_the_door_tells_the_host_what_is_broken_and_not_that_it_is_used() -> None:
+    house = stay_in_a_window()
+    guest_holds_the_door_open(house)
+    house.feed(e.DiskChanged(ok=False))
+    house.feed(e.PreflightDue(delivery=house.promises["d0"].facts()))
+    house.run(10)
+    assert not_ready(house) == ["disk"]
+
+
+def test_a_lock_that_fell_silent_in_a_stay_is_told_to_the_host_at_the_next_check() -> None:
+    house = stay_in_a_window()
+    house.faults.mute = True
+    house.feed(e.SensorOffline(sensor="lock"))
+    house.run(60)
+    assert not_ready(house) == []
+    house.feed(e.PreflightDue(delivery=house.promises["d0"].facts()))
+    house.run(10)
+    assert not_ready(house) == ["lock"]
+
+
+def test_what_still_lacks_when_the_guests_have_left_is_told_then_and_so_is_its_end() -> None:
+    house = stay_in_a_window(120.0)
+    guest_holds_the_door_open(house)
+    house.run(100)
+    assert not_ready(house) == ["lock, door, camera:outside, camera:inside"]
+    house.close()
+    house.by_hand(unlock=False)
+    house.cameras_say(0)
+    house.run(10)
+    assert not_ready(house)[1:] == ["ready_again"]
+
+
+def test_guests_who_left_a_door_that_is_ready_leave_nothing_to_tell() -> None:
+    house = stay_in_a_window(120.0)
+    house.run(111)  # the stay has ended, the cameras are starting
+    house.cameras_say(0)
+    house.run(30)
+    assert not_ready(house) == []
