@@ -5,6 +5,7 @@ What a device declares (its answer time, whether it is guarded) is filled into t
 """
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from gateway.config.devices import AnyDevice
 from gateway.config.home import EntranceSection, Home
@@ -20,6 +21,17 @@ from gateway.domain.visit.closures.contract import (
 
 # A bolt and an obstruction that answer no query prove nothing; of the others a live report counts as it is.
 QUANTITIES_WITHOUT_QUERY = frozenset({Quantity.CONTACT, Quantity.CONTENT, Quantity.KEY})
+
+QUESTIONS: Mapping[Quantity, str] = MappingProxyType({
+    Quantity.BOLT: "whether it is locked",
+    Quantity.CONTACT: "whether it is closed",
+    Quantity.OBSTRUCTION: "whether something is in its way",
+    Quantity.CONTENT: "whether something lies in it",
+    Quantity.KEY: "whether the key hangs on its hook",
+    Quantity.MOTION: "whether it is parked",
+    Quantity.PLACE: "where it stands",
+})  # fmt: skip
+"""What a sensor of each quantity says, in words for an error."""
 
 
 class SensorBinding(Frozen):
@@ -60,6 +72,17 @@ def with_device_facts(closure: AnyClosure, devices: Mapping[str, AnyDevice]) -> 
         if device is not None and name in device.closure_facts:
             values[name] = device.closure_facts[name]
     return kind.model_construct(**values)  # a copy would keep the sensors that were derived from the values before
+
+
+def has_device_facts(closure: AnyClosure, devices: Mapping[str, AnyDevice]) -> bool:
+    """Return whether each device that must declare something about the closure is there, and of a kind that can."""
+    for role in {role for _name, role in device_fields(type(closure))}:
+        if role not in closure.devices and (role in closure.optional_roles or not closure.order_kinds):
+            continue
+        device = devices.get(closure.devices.get(role, ""))
+        if device is None or (role == ORDER_ROLE and device.kind not in closure.order_kinds):
+            return False
+    return True
 
 
 def device_fields(kind: type[AnyClosure]) -> Iterator[tuple[str, str]]:

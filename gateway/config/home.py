@@ -25,14 +25,16 @@ from gateway.domain.visit.state import Evidence, Holder
 from gateway.system.addresses import is_loopback_host
 from gateway.system.clock_settings import ClockSection
 from gateway.system.config_section import (
+    BrandKeyText,
     ConfigSection,
     HostName,
+    HubKeyText,
     Id,
     ListenAddress,
     Name,
+    OperatorKeyText,
     PagesUrl,
     Port,
-    PublicKeyText,
     explained,
 )
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls
@@ -294,11 +296,11 @@ class EntranceSection(ConfigSection):
 
 
 class BrandKeySection(ConfigSection):
-    """A public key with which a brand, or an operator of robots, signs."""
+    """A public key with which a brand signs."""
 
     kid: Annotated[str, StringConstraints(pattern=_KID)]
     """Key id: name of the key, as it stands in the header of the brand's signatures. Example: `lune-2026`."""
-    x: PublicKeyText
+    x: BrandKeyText
     """Public key: the Ed25519 key, as the JWK's `x` (base64url, 43 characters)."""
 
 
@@ -357,12 +359,21 @@ class BrandSection(ConfigSection):
     """Permission: what the brand may do when the gateway first reads it."""
 
 
+class OperatorKeySection(ConfigSection):
+    """A public key with which an operator of robots signs."""
+
+    kid: Annotated[str, StringConstraints(pattern=_KID)]
+    """Key id: name of the key, as it stands in the header of the operator's signatures. Example: `trundle-2026`."""
+    x: OperatorKeyText
+    """Public key: the Ed25519 key, as the JWK's `x` (base64url, 43 characters)."""
+
+
 class OperatorSection(ConfigSection):
     """An operator of robots. Its robots prove who they are by its keys."""
 
     name: Name
     """Name: what the household reads. Example: `Trundle`."""
-    keys: Annotated[tuple[BrandKeySection, ...], Field(min_length=1)]
+    keys: Annotated[tuple[OperatorKeySection, ...], Field(min_length=1)]
     """Keys: public keys with which the operator's robots sign. Overlapping keys let an operator change its key."""
 
 
@@ -399,7 +410,7 @@ class HubSection(ConfigSection):
     """Port: TCP port of the hub's broker."""
     tls: BrokerTls | None = None
     """TLS: required unless the hub runs on this machine. The client certificate proves that this is the home."""
-    key: PublicKeyText | None = None
+    key: HubKeyText | None = None
     """Key of the hub: its public Ed25519 key (the JWK's `x`), with which it signs for brands that do not sign
     themselves. Without it no such delivery is accepted."""
     password_file: Path | None = None

@@ -6,7 +6,14 @@ from typing import NamedTuple
 
 from devices.vendors.words import TopicSuffix
 from gateway.config.broker_acl import AccountTaken, account_names
-from gateway.config.closures import QUANTITIES_WITHOUT_QUERY, device_fields, short_form, with_device_facts
+from gateway.config.closures import (
+    QUANTITIES_WITHOUT_QUERY,
+    QUESTIONS,
+    device_fields,
+    has_device_facts,
+    short_form,
+    with_device_facts,
+)
 from gateway.config.devices import AnyDevice, RobotDevice
 from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import depends_on_lock
@@ -38,7 +45,7 @@ def find_problems(home: Home) -> Iterator[ConfigProblem]:
         at = ("entrances", id_)
         for loc, device, kind in _named_devices(entrance):
             yield from _check_device(home, (*at, *loc), device, kind)
-        yield from _check_exclusive(entrance, at, owners, id_)
+        yield from _check_exclusive(home, entrance, at, owners, id_)
         yield from _check_closures(home, entrance, at)
         yield from _check_entrance(entrance, at)
         yield from _check_keepers(home, entrance, at)
@@ -138,7 +145,7 @@ def _check_device(home: Home, loc: tuple[str | int, ...], device: str, kind: str
 
 
 def _check_exclusive(
-    entrance: EntranceSection, at: tuple[str | int, ...], owners: dict[str, str], id_: str
+    home: Home, entrance: EntranceSection, at: tuple[str | int, ...], owners: dict[str, str], id_: str
 ) -> Iterator[ConfigProblem]:
     """Refuse a lock, door, signal, speaker or scanner that two entrances name; other devices may serve several."""
     bound = (
@@ -147,7 +154,7 @@ def _check_exclusive(
         for role, device in closure.devices.items()
     )
     for loc, device, kind in (*_named_devices(entrance), *bound):
-        if kind in SHAREABLE_KINDS:
+        if kind in SHAREABLE_KINDS or device not in home.devices:
             continue
         owner = owners.setdefault(device, id_)
         if owner != id_:
@@ -185,7 +192,7 @@ def _check_closures(home: Home, entrance: EntranceSection, at: tuple[str | int, 
                 f"no camera sees who stands in front of `{closure.id}`, and it opens by itself: name one.",
             )
     closures = entrance.closures if short is None else (short, *entrance.closures)
-    yield from _check_own_devices(entrance, at, closures)
+    yield from _check_own_devices(home, entrance, at, closures)
     yield from _check_routes(entrance, at, closures)
 
 
@@ -202,7 +209,8 @@ def _check_section_of_closure(home: Home, here: tuple[str | int, ...], closure: 
             )
     for role in roles:
         if role not in closure.devices and role not in closure.optional_roles:
-            yield ConfigProblem((*here, "devices"), f"`{role}` is missing: name the device.")
+            says = "opens it" if role == ORDER_ROLE else f"says {QUESTIONS[closure.roles[role]]}"
+            yield ConfigProblem((*here, "devices"), f"`devices` lacks `{role}`: name the device that {says}.")
     reported = with_device_facts(closure, home.devices).sensors
     for role in roles:
         reporter = closure.devices.get(role)
@@ -232,7 +240,8 @@ def _check_section_of_closure(home: Home, here: tuple[str | int, ...], closure: 
 
 def _check_witnesses(home: Home, here: tuple[str | int, ...], closure: AnyClosure) -> Iterator[ConfigProblem]:
     """Check what the closure itself says against its devices and its witnesses."""
-    if (problem := with_device_facts(closure, home.devices).problem()) is not None:
+    is_declared = has_device_facts(closure, home.devices)
+    if is_declared and (problem := with_device_facts(closure, home.devices).problem()) is not None:
         field, text = problem
         yield ConfigProblem((*here, field), f"{text}.")
     for n, device in enumerate(closure.witness_devices):
@@ -293,15 +302,16 @@ def _check_closure(
                 " bolt may be wrong about the door too. Mount an independent door sensor, and name it here.",
             )
     if entrance.living_space and not closure.bars_living_space:
-        yield ConfigProblem(
-            (*here[:2], "living_space"),
-            f"`{order}` opens a {closure.kind}, which is no lock: write living_space: false, and keep the door between"
-            " it and the home locked.",
+        todo = (
+            "which is no lock: write living_space: false, and keep the door between it and the home locked"
+            if closure.may_lead_home
+            else "from which no door leads into the home: write living_space: false"
         )
+        yield ConfigProblem((*here[:2], "living_space"), f"`{order}` opens a {closure.kind}, {todo}.")
 
 
 def _check_own_devices(
-    entrance: EntranceSection, at: tuple[str | int, ...], closures: Sequence[AnyClosure]
+    home: Home, entrance: EntranceSection, at: tuple[str | int, ...], closures: Sequence[AnyClosure]
 ) -> Iterator[ConfigProblem]:
     """Refuse a device, or a scanner, that two of the entrance's `closures` share: its reports could be about either.
 
@@ -314,7 +324,7 @@ def _check_own_devices(
         devices = tuple(closure.devices.values())
         for m, (role, device) in enumerate(closure.devices.items()):
             user = users.setdefault(device, closure.id)
-            if user != closure.id and device not in devices[:m]:
+            if user != closure.id and device not in devices[:m] and device in home.devices:
                 yield ConfigProblem(
                     (*at, "closures", n, "devices", role),
                     f"the closure `{user}` already uses `{device}`: give `{closure.id}` its own device. Each"
@@ -673,7 +683,9 @@ def _check_brands(home: Home) -> Iterator[ConfigProblem]:
             if entrance not in destinations:
                 known = ", ".join(destinations) or "none yet"
                 yield ConfigProblem((*at, "entrances", n), f"there is no entrance `{entrance}`. Known: {known}.")
-        places = {place for e in allowed if e in destinations for place in destinations[e].places}
+        if not set(allowed) <= set(destinations):
+            continue
+        places = {place for e in allowed for place in destinations[e].places}
         for n, place in enumerate(brand.permission.places):
             if place not in places:
                 known = ", ".join(sorted(places)) or "none"

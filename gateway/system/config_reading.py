@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,9 +71,15 @@ def parse_model(text: str, path: Path, model: type[M], shape: str) -> tuple[M, o
         # Through JSON, because there strictness takes a list for a tuple and a text for a path, and nothing else.
         return model.model_validate_json(json.dumps(data), strict=True), data
     except ValidationError as invalid:
-        errors = invalid.errors(include_url=False)
+        errors = _without_consequences(invalid.errors(include_url=False))
         whole = model.model_json_schema()
         raise config_error(path, data, [(e["loc"], _describe_error(e, whole)) for e in errors]) from invalid
+
+
+def _without_consequences(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out that a list has too few values if it has a wrong one: pydantic counts only the right ones."""
+    within = {error["loc"][:n] for error in errors for n in range(len(error["loc"]))}
+    return [error for error in errors if error["type"] != "too_short" or error["loc"] not in within]
 
 
 def _problem_line(path: Path, position: SourcePosition, text: str) -> str:
@@ -145,8 +151,36 @@ def _describe_error(error: ErrorDetails, whole: dict[str, Any]) -> str:
             if error["loc"][-1] == "vendor":
                 return f"no such vendor: {_shorten(repr(error['input']))}; known are {context['expected']}.{meant}"
             return f"{key} is {_shorten(repr(error['input']))}: it can be {context['expected']}.{meant}"
+        case "too_short":
+            return f"{key} has {context['actual_length'] or 'none'}: write at least {context['min_length']}."
+        case "too_long":
+            return f"{key} has {context['actual_length'] or 'more'}: write at most {context['max_length']}."
+        case kind:
+            told = _describe_bound(kind, context) or f"{error['msg'][:1].lower()}{error['msg'][1:]}"
+            return f"{key} is {_shorten(repr(error['input']))}: {told}."
+
+
+def _describe_bound(kind: str, context: Mapping[str, Any]) -> str | None:
+    """Return the bound that a number or a text does not keep; None: the error is about something else."""
+    match kind:
+        case "greater_than_equal":
+            return f"it must be at least {_figures(context['ge'])}"
+        case "greater_than":
+            return f"it must be more than {_figures(context['gt'])}"
+        case "less_than_equal":
+            return f"it must be at most {_figures(context['le'])}"
+        case "less_than":
+            return f"it must be less than {_figures(context['lt'])}"
+        case "string_too_short":
+            return f"it must have at least {context['min_length']} characters"
+        case "string_too_long":
+            return f"it must have at most {context['max_length']} characters"
         case _:
-            return f"{key} is {_shorten(repr(error['input']))}: {error['msg'][:1].lower()}{error['msg'][1:]}."
+            return None
+
+
+def _figures(bound: float) -> str:
+    return str(int(bound)) if bound == int(bound) else str(bound)
 
 
 def _meant(written: str, quoted: str) -> str:

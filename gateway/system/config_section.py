@@ -1,5 +1,6 @@
 """Defines the parts of every configuration file: sections, the types of their fields, and the error for its author."""
 
+import re
 import ssl
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -151,11 +152,7 @@ _HOST_NAME = explained(
 _LISTEN_ADDRESS = explained(
     r"^[0-9a-fA-F.:]{2,45}$", "the pages' host is an IP address of this box, or 0.0.0.0 for all of them"
 )
-_PUBLIC_KEY = explained(
-    r"^[A-Za-z0-9_-]{43}$",
-    "a public Ed25519 key is 43 characters of base64url: `perron retailer announce --new-key my-key`"
-    " makes a brand's; `perron guard-key` tells the box's, with --new a guard's",
-)
+_PUBLIC_KEY = r"^[A-Za-z0-9_-]{43}$"
 
 Id = Annotated[str, StringConstraints(pattern=_ID)]
 Name = Annotated[str, StringConstraints(pattern=_ONE_LINE), AfterValidator(_refuse_invisible)]
@@ -164,4 +161,26 @@ Topic = Annotated[str, StringConstraints(pattern=_TOPIC)]
 PagesUrl = Annotated[str, StringConstraints(pattern=_PAGES_URL)]
 HostName = Annotated[str, StringConstraints(pattern=_HOST_NAME), AfterValidator(_check_host)]
 ListenAddress = Annotated[str, StringConstraints(pattern=_LISTEN_ADDRESS)]
-PublicKeyText = Annotated[str, StringConstraints(pattern=_PUBLIC_KEY)]
+
+
+def _public_key_check(todo: str) -> AfterValidator:
+    """Return a check that a text is a public key; the error of another text ends with `todo`."""
+
+    def check(text: str) -> str:
+        if re.fullmatch(_PUBLIC_KEY, text) is None:
+            raise ValueError(f"a public Ed25519 key is 43 characters of base64url, and this is {len(text)}: {todo}")
+        return text
+
+    return AfterValidator(check)
+
+
+_KEY_FIELD = Field(json_schema_extra={"pattern": _PUBLIC_KEY})
+BrandKeyText = Annotated[
+    str, _public_key_check("ask the brand for it; `perron retailer announce --new-key my-key` makes one"), _KEY_FIELD
+]
+OperatorKeyText = Annotated[str, _public_key_check("ask the operator for it"), _KEY_FIELD]
+HubKeyText = Annotated[str, _public_key_check("ask whoever runs the hub for it"), _KEY_FIELD]
+GuardKeyText = Annotated[
+    str, _public_key_check("`perron guard-key --new guard.key.pem` makes the key and prints it"), _KEY_FIELD
+]
+BoxKeyText = Annotated[str, _public_key_check("`perron guard-key` on the box prints it"), _KEY_FIELD]

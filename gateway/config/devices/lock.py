@@ -12,7 +12,7 @@ from gateway.config.devices.section import DeviceSection
 from gateway.config.fields import Address
 from gateway.domain.timing import Seconds
 from gateway.domain.visit.closures.contract import Quantity
-from gateway.system.config_section import ConfigSection, PublicKeyText
+from gateway.system.config_section import ConfigSection, GuardKeyText
 from gateway.system.i18n import Text, _
 
 AUTO_LOCK = _("Does it lock by itself some time after it was unlocked?")
@@ -22,7 +22,7 @@ AUTO_LOCK_HELP = _("Such a lock locks the door also when the box is dead. The ma
 class GuardSection(ConfigSection):
     """The guard that alone may move the lock."""
 
-    key: PublicKeyText
+    key: GuardKeyText
     """Key of the guard: its public Ed25519 key, base64url. `perron guard-key --new` prints it."""
 
 

@@ -2,7 +2,7 @@
 
 from devices.commands import Grant
 from gateway.config.devices import RobotDevice
-from gateway.config.home import BrandKeySection, OperatorSection, PagesSection
+from gateway.config.home import OperatorKeySection, OperatorSection, PagesSection
 from gateway.config.robots import RobotsSection, SupervisorSection
 from gateway.demo.actors import PromisedDelivery
 from gateway.demo.plan import DemoPlan
@@ -51,7 +51,7 @@ def with_robots(plan: DemoPlan) -> DemoPlan:
         name: RobotDevice(kind="robot", vendor="vda5050", address=f"vda5050/v3/KIT/000{n}", operator=OPERATOR)
         for n, name in enumerate((FIRST, SECOND), 1)
     }
-    key = BrandKeySection(kid=KID, x=ROBOT_KEY.public.text)
+    key = OperatorKeySection(kid=KID, x=ROBOT_KEY.public.text)
     timing = plan.section.timing.model_copy(update={"approval": APPROVAL_S, "yes_life": YES_LIFE_S})
     robots = RobotsSection(devices=(FIRST, SECOND), zone=ZONE)
     section = plan.section.model_copy(update={"robots": robots, "timing": timing})

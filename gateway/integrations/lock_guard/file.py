@@ -15,7 +15,7 @@ from gateway.domain.timing import Seconds
 from gateway.integrations.lock_guard.messages import Timing
 from gateway.protocol.ed25519 import PublicKey
 from gateway.system.config_reading import Problem, read_process_file
-from gateway.system.config_section import ConfigSection, Id, PublicKeyText, Topic
+from gateway.system.config_section import BoxKeyText, ConfigSection, Id, Topic
 from gateway.system.mqtt_settings import BrokerSection
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,7 +38,7 @@ def _valid_public_key(x: str) -> str:
     return x
 
 
-ValidPublicKey = Annotated[PublicKeyText, AfterValidator(_valid_public_key)]
+ValidPublicKey = Annotated[BoxKeyText, AfterValidator(_valid_public_key)]
 
 
 class RadioDevice(ConfigSection):

@@ -1,5 +1,6 @@
 """The refusals of an entrance's closures in the house file: each names its place and what to do."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -96,7 +97,7 @@ def devices(closure: dict[str, Any], **changes: str | None) -> dict[str, Any]:
     [
         ((STREET, {**FLAT, "id": "street"}), {}, "closures.1.id", "the id of another closure already"),
         ((devices(STREET, door="nothing"), FLAT), {}, "closures.0.devices.door", "there is no device `nothing`"),
-        ((devices(STREET, door=None), FLAT), {}, "closures.0.devices", "`door` is missing"),
+        ((devices(STREET, door=None), FLAT), {}, "closures.0.devices", "`devices` lacks `door`: name the device"),
         ((devices(STREET, bolt="reed"), FLAT), {}, "closures.0.devices.bolt", "a strike has no `bolt`. It has: order"),
         ((devices(STREET, order="reed"), FLAT), {}, "closures.0.devices.order", "opens a strike"),
         ((devices(STREET, door="strike"), FLAT), {}, "closures.0.devices.door", "does not measure `door`"),
@@ -350,4 +351,73 @@ def test_a_car_that_can_never_be_ready_is_refused_and_its_owner_reads_why(
 
 def test_a_car_is_no_way_into_the_living_space() -> None:
     problems = dict(found(boot("zoe-boot"), **ON_DRIVE | {"living_space": True}))
-    assert "opens a car_boot, which is no lock" in problems["living_space"]
+    assert problems["living_space"] == (
+        "`zoe-boot` opens a car_boot, from which no door leads into the home: write living_space: false."
+    )
+
+
+VALID: list[tuple[tuple[dict[str, Any], ...], dict[str, Any]]] = [
+    ((STREET, FLAT), {}),
+    ((SAFE, HALL), {"scanners": ["scanner"]}),
+    ((C1, C2), OUTSIDE | way_to_hall(["c1"], ["c2"])),
+    ((GATE,), OUTSIDE),
+    ((boot("zoe", opens="car"),), ON_DRIVE),
+    ((boot("zoe-boot"),), ON_DRIVE),
+    ((boot("model3"),), ON_DRIVE),
+]
+
+
+def roles() -> Iterator[tuple[tuple[dict[str, Any], ...], int, str, dict[str, Any]]]:
+    for closures, entrance in VALID:
+        for n, closure in enumerate(closures):
+            yield from ((closures, n, role, entrance) for role in closure["devices"])
+
+
+@pytest.mark.parametrize(("closures", "n", "role", "entrance"), [*roles()])
+def test_a_device_that_is_not_there_is_the_only_thing_that_is_said_of_it(
+    closures: tuple[dict[str, Any], ...], n: int, role: str, entrance: dict[str, Any]
+) -> None:
+    assert found(*closures, **entrance) == []
+    spoilt = [*closures]
+    spoilt[n] = devices(closures[n], **{role: "nothing"})
+    assert found(*spoilt, **entrance) == [(f"closures.{n}.devices.{role}", "there is no device `nothing`.")]
+
+
+def test_a_name_that_is_wrong_twice_is_not_said_to_be_used_already() -> None:
+    told = found(devices(STREET, door="nothing"), devices(FLAT, door="nothing"))
+    assert [text for _place, text in told] == ["there is no device `nothing`."] * 2
+
+
+@pytest.mark.parametrize(("closures", "n", "role", "entrance"), [*roles()])
+def test_a_role_that_is_left_out_is_asked_for_by_what_its_device_says(
+    closures: tuple[dict[str, Any], ...], n: int, role: str, entrance: dict[str, Any]
+) -> None:
+    left = [*closures]
+    left[n] = devices(closures[n], **{role: None})
+    told = found(*left, **entrance)
+    if role in {"content", "way"}:
+        assert told == [], "a role that need not be there"
+        return
+    [(place, text)] = told
+    assert place == f"closures.{n}.devices"
+    assert text.startswith(f"`devices` lacks `{role}`: name the device that ")
+    assert ("that says whe" in text) == (role != "order")
+
+
+@pytest.mark.parametrize("way", ["lock", "door", "signal", "cameras.outside", "cameras.inside", "scanners"])
+def test_a_device_of_an_entrance_that_is_not_there_is_the_only_thing_that_is_said(way: str) -> None:
+    document = shop.make_home().model_dump(mode="json")
+    section, _point, field = way.rpartition(".")
+    front = document["entrances"]["front"]
+    within = front[section] if section else front
+    within[field] = ["nothing"] if isinstance(within[field], list) else "nothing"
+    [problem] = find_problems(Home.model_validate(document, strict=False))
+    assert problem.text.startswith("there is no device `nothing`. Devices of kind ")
+
+
+def test_the_places_of_an_entrance_that_is_not_there_are_not_looked_for() -> None:
+    document = shop.make_home().model_dump(mode="json")
+    permission = next(iter(document["brands"].values()))["permission"]
+    permission |= {"entrances": ["nowhere"], "places": ["hall"]}
+    [problem] = find_problems(Home.model_validate(document, strict=False))
+    assert problem.text.startswith("there is no entrance `nowhere`.")

@@ -79,7 +79,7 @@ TWO_CLOSURES = """closures:
         ("zone: door-1}", "zone: door-1, release_loss: STOP}", "stands on the sill"),
         ("zone: door-1}", "zone: door-1, release_loss: WAIT}", "release_loss"),
         ("{devices: [r1, r2], zone", "{devices: [scanner], zone", "a robot is needed here"),
-        ("{devices: [r1, r2], zone", "{devices: [], zone", "devices"),
+        ("{devices: [r1, r2], zone", "{devices: [], zone", "`devices` has none: write at least 1."),
         ("0001, operator: trundle", "0001, operator: nobody", "no operator has the id `nobody`"),
         ("{name: Ines, operator: trundle}", "{name: Ines, operator: nobody}", "no operator has the id `nobody`"),
         ("  ines: {name: Ines, operator: trundle}\n", "", "nobody watches the robots of `trundle`"),
@@ -99,3 +99,10 @@ def test_what_would_lock_a_robot_in_or_let_it_in_unwatched_is_refused(
         text = text.replace("supervisors:\n", "")
     with pytest.raises(ConfigError, match=words.replace("(", r"\(")):
         home_of(tmp_path, text)
+
+
+def test_a_key_of_an_operator_that_was_cut_is_asked_for_where_it_comes_from(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as wrong:
+        home_of(tmp_path, HOUSE.replace(KEY, KEY[:12]))
+    [line] = str(wrong.value).splitlines()
+    assert line.endswith("43 characters of base64url, and this is 12: ask the operator for it.")

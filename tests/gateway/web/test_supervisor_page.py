@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from gateway.config.devices import RobotDevice
-from gateway.config.home import BrandKeySection, OperatorSection
+from gateway.config.home import OperatorKeySection, OperatorSection
 from gateway.config.robots import RobotsSection, SupervisorSection
 from gateway.domain.frozen import replace
 from gateway.domain.visit import events as e
@@ -67,7 +67,7 @@ async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
         kind="robot", vendor="vda5050", name="Trundle 1", address="vda5050/v3/KIT/0001", operator="trundle"
     )
     robots = RobotsSection(devices=("r1",), zone="door-1")
-    key = BrandKeySection(kid="trundle-1", x="1" * 43)
+    key = OperatorKeySection(kid="trundle-1", x="1" * 43)
     home = home.model_copy(
         update={
             "devices": {**home.devices, "r1": robot},

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from unittest.mock import PropertyMock, patch
 
-from gateway.config.home import BrandKeySection, GuestsSection, Home, OperatorSection, PagesSection
+from gateway.config.home import GuestsSection, Home, OperatorKeySection, OperatorSection, PagesSection
 from gateway.config.keepers import KeeperSection
 from gateway.config.robots import SupervisorSection
 from gateway.domain.custody import DeclineReason
@@ -77,7 +77,7 @@ KEEPERS = {
     "oh-my-keys": KeeperSection(name="Oh my keys", kind="company"),
 }
 ROBOTS = {
-    "operators": {"trundle": OperatorSection(name="Trundle", keys=(BrandKeySection(kid="trundle-1", x="1" * 43),))},
+    "operators": {"trundle": OperatorSection(name="Trundle", keys=(OperatorKeySection(kid="trundle-1", x="1" * 43),))},
     "supervisors": {"ines": SupervisorSection(name="Ines", operator="trundle")},
 }
 INCIDENT = "incident-1"

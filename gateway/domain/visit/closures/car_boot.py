@@ -50,6 +50,7 @@ class CarBoot(Closure):
     leaf: ClassVar[str] = "boot"
     queried_roles: ClassVar[frozenset[str]] = frozenset(roles)
     bars_living_space: ClassVar[bool] = False
+    may_lead_home: ClassVar[bool] = False
     household_words: ClassVar[frozenset[str]] = frozenset({"not_there", "moving", "unlocked", "boot_open"})
 
     kind: Literal["car_boot"] = "car_boot"

@@ -46,6 +46,7 @@ class Compartment(Closure):
     leaf: ClassVar[str] = "lid"
     optional_roles: ClassVar[frozenset[str]] = frozenset({"content"})
     bars_living_space: ClassVar[bool] = False
+    may_lead_home: ClassVar[bool] = False
 
     kind: Literal["compartment"] = "compartment"
     """Kind: a compartment of a parcel box, with a latch and a sensor of its lid."""

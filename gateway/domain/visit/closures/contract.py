@@ -315,6 +315,8 @@ class Closure(BaseModel, ABC):
     """The sensors that must not depend on the device that opens it: if that device is wrong, they must show it."""
     bars_living_space: ClassVar[bool] = True
     """False: it is no lock, so it cannot be the way into the living space."""
+    may_lead_home: ClassVar[bool] = True
+    """False: no door leads from it into the home, as from a car or a parcel box."""
     announced_marks: ClassVar[Mapping[str, Notification]] = {}
     """The marks about which the owner is notified, with the notification."""
     queried_roles: ClassVar[frozenset[str]] = frozenset()

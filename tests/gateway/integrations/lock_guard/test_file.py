@@ -70,7 +70,7 @@ def test_a_whole_file_is_read_and_its_paths_begin_beside_it(tmp_path: Path) -> N
         ("{port: 1884,", "{host: 192.168.1.10, port: 1884,", "8:1", "only this machine may reach it"),
         ("  tls: {ca: ca.pem}\n", "", "4:3", "tls: {ca"),
         (X, "short", "2:1", "43 characters"),
-        ("radio:", "silent: 0\nradio:", "8:1", "greater than or equal to 1"),
+        ("radio:", "silent: 0\nradio:", "8:1", "it must be at least 1."),
     ],
 )
 def test_what_is_wrong_is_told_where_it_stands(tmp_path: Path, old: str, new: str, where: str, told: str) -> None:
