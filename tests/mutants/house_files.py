@@ -51,8 +51,8 @@ MUTANTS = (
     Mutant(
         name="two closures may share a device",
         file=VALIDATION,
-        old="            if user != closure.id and device not in devices[:m]:",
-        new="            if user != closure.id and device in devices[:m]:",
+        old="            if user != closure.id and device not in devices[:m] and device in home.devices:",
+        new="            if user != closure.id and device in devices[:m] and device in home.devices:",
         tests=(REFUSED,),
     ),
     Mutant(
