@@ -247,7 +247,10 @@ class MatterServer:
 
     async def _read(self, arguments: Mapping[str, object]) -> object:
         number = self._reach(arguments)
+        was_asleep = number == self._plan.node and not self._awake.is_set()
         await self._wait_awake(number, INTERACTION_S)
+        if was_asleep:  # a lock that wakes obeys what reached it before it answers
+            await asyncio.sleep(self._plan.latency_s)
         await asyncio.sleep(self._plan.latency_s / 2)
         wanted = arguments.get("attribute_path")
         paths = wanted if isinstance(wanted, list) else [wanted]

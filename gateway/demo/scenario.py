@@ -39,14 +39,14 @@ USUAL_NOTIFICATIONS = (Notification.AT_THE_DOOR, Notification.LOCKED_AGAIN)
 
 
 class Expectation(Frozen):
-    """Everything that a run must result in, in order; any other result fails it."""
+    """Everything that a run must result in, in order (alarms in any); any other result fails it."""
 
     outcome: Outcome | None = Outcome.DELIVERED
     house: DoorResult | None = DoorResult.LOCKED_AGAIN
     movements: tuple[str, ...] = MOVES_ONCE_IN_AND_OUT  # all that doors and bolts did, by the house's own log
     phases: tuple[str, ...] = PHASES_WHOLE_VISIT
     refusals: tuple[Refusal, ...] = ()
-    alarms: tuple[AlarmCode, ...] = ()  # each once, however often it was raised
+    alarms: tuple[AlarmCode, ...] = ()  # each once, however often it was raised, in any order
     notifications: tuple[Notification, ...] = USUAL_NOTIFICATIONS
     optional_notifications: frozenset[Notification] = frozenset()  # which the owner may get too, on a slow machine
     sealed_visits: int = 1  # visits and incidents with a sealed folder, each of one part

@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.demo.result import DoorMovement, LogLine, door_movements, physical_openings
+from gateway.demo.result import AlarmAt, DoorMovement, LogLine, door_movements, physical_openings
+from gateway.demo.verdict import distinct_codes
+from gateway.domain.visit.commands import AlarmCode
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
@@ -84,3 +86,8 @@ def test_who_moved_the_bolt_is_told_apart() -> None:
 
 def test_people_and_signals_are_no_moves() -> None:
     assert door_movements([{"at": NOON.isoformat(), "what": "person", "who": "courier", "where": "inside"}]) == ()
+
+
+def test_two_alarms_are_the_same_result_whichever_deadline_was_over_first() -> None:
+    one, other = (AlarmAt(code=code, at=NOON) for code in (AlarmCode.UNLOCK_UNKNOWN, AlarmCode.LOCK_REFUSED))
+    assert distinct_codes((one, other, one)) == distinct_codes((other, one)) == ("lock_refused", "unlock_unknown")
