@@ -66,9 +66,9 @@ def is_bolt_thrown_with_door_open(state: Entrance) -> bool:
     return any(closure.is_private and closure.forced(view(state, closure)) for closure in state.rules.closures)
 
 
-def stable_since(state: Entrance) -> float:
-    """Return since when no sensor of a private closure has changed, in monotonic seconds."""
-    return max((fact.stable_since for fact in _facts(state, *Quantity)), default=0.0)
+def stable_since(state: Entrance) -> float | None:
+    """Return since when no sensor of a private closure has changed, in monotonic seconds. None: none was ever heard."""
+    return max((fact.stable_since for fact in _facts(state, *Quantity)), default=0.0) or None
 
 
 def are_all_reported(state: Entrance) -> bool:

@@ -214,7 +214,8 @@ class QueryService:
         paused = None if pause is None else {"until": pause["planned"].end.isoformat(), "who": pause["who"]}
         return {
             "id": name, "name": section.name, "living_space": section.living_space, "door": facts["door"],
-            "since": facts["since"].isoformat(timespec="seconds"), "heard": state.broker_session is not None,
+            "since": None if facts["since"] is None else facts["since"].isoformat(timespec="seconds"),
+            "heard": state.broker_session is not None,
             "stopped": state.stopped, "safe_mode": state.safe_mode,
             "incident": state.incident is not None, "pause": paused, "visit": self._visit_state(name, viewer),
             "next": self._next_delivery(name, viewer) if has_right(role, UserRight.SEE_HISTORY) else None,

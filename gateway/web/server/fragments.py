@@ -47,8 +47,11 @@ class DoorSummary(StrEnum):
     HANDED = auto()
 
 
-def door_summary(state: Entrance) -> tuple[DoorSummary, float]:
-    """Return the state of a door, and since when (monotonic seconds) it was observed without interruption."""
+def door_summary(state: Entrance) -> tuple[DoorSummary, float | None]:
+    """Return the state of a door, and since when (monotonic seconds) it was observed without interruption.
+
+    None: it was never heard.
+    """
     since = summary.stable_since(state)
     if state.visit is not None and state.visit.phase is Phase.HANDED_TO_OWNER:
         return DoorSummary.HANDED, since
@@ -78,7 +81,7 @@ def state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
         # During a visit they are drawn with the courier's position
         "closures": closure_facts(state, viewer.language) if state.visit is None else (),
         "has_closures": has_named_closures(state.rules.closures),
-        "since": to_utc(now, since),
+        "since": None if since is None else to_utc(now, since),
         "cameras": {name: state.cameras.get(name) for name in section.film_cameras},
         "labels": devices,
         "needs_cameras": state.window_near or state.visit is not None or state.incident is not None,

@@ -103,7 +103,7 @@ function door(entrance) {
   const word = DOORS.includes(entrance.door) ? entrance.door : "unknown";
   return h("div", { class: `door ${word}` }, h("div", {},
     h("p", { class: "stale" }, say("away.last_known")), h("p", { class: "word" }, say(`door.${word}`)), h("p", { class: "why" }, say(`door.${word}.${entrance.closures?.length ? "each" : "why"}`)),
-    h("p", { class: "age" }, ago(entrance.since))));
+    entrance.since && h("p", { class: "age" }, ago(entrance.since))));
 }
 
 const STATES = ["secured", "open"]; // anything else is unknown

@@ -14,7 +14,7 @@ from gateway.domain.visit.state import Entrance, Entry, Holder, Phase, Rules, Se
 from gateway.domain.visit.summary import ClosureState
 from gateway.web.server.closure_drawings import CLOSURE_DRAWINGS
 from gateway.web.server.courier_view import CourierStep, way_texts
-from gateway.web.server.fragments import CourierPosition, closure_facts
+from gateway.web.server.fragments import CourierPosition, DoorSummary, closure_facts, door_summary
 from gateway.web.texts.catalogue import TEXTS
 from tests.closures import KIND_WORDS, plain
 from tests.shell.house import visit_delivery
@@ -174,3 +174,9 @@ def test_a_compartment_is_named_to_the_courier() -> None:
     for key in ("turn.compartment.go.how", "turn.compartment.inside.how"):
         for language in ("en", "fr", "de"):
             assert "c2" in TEXTS[key].to(language, closure="c2")
+
+
+def test_a_door_that_was_never_heard_has_no_time_of_its_last_change() -> None:
+    assert door_summary(entrance(BoltedDoor(id="door"))) == (DoorSummary.UNKNOWN, None)
+    heard = {name: replace(fact, stable_since=40.0) for name, fact in SHUT.items()}
+    assert door_summary(entrance(BoltedDoor(id="door"), facts=heard, broker_session=1)) == (DoorSummary.LOCKED, 40.0)
