@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from gateway.config.closures import entrance_closures
 from gateway.config.device_names import device_labels
-from gateway.config.home import Home
+from gateway.config.home import EntranceSection, Home
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.own_parcel import OWN_BRAND, approval_limit_s
 from gateway.domain.guests.bookings import BookingNotice
@@ -20,6 +20,18 @@ from gateway.storage.bookings import BOOKING_NOTIFICATIONS
 from gateway.storage.models import StoredMessage as Stored
 
 _COMMAND: TypeAdapter[c.OwnerMessage] = TypeAdapter(c.OwnerMessage)
+
+
+def _seconds_left(section: EntranceSection, brand: str | None) -> dict[c.Notification | c.AlarmCode, float]:
+    """Return in how many seconds something happens, by message. Without a signal nothing rings: it opens at once."""
+    ring_s = 0.0 if section.signal is None else section.timing.ring
+    approval_s = section.timing.approval
+    if brand == OWN_BRAND:  # counted from the scan on
+        approval_s = ring_s + approval_limit_s(OWN_BRAND, section.timing)
+    return {
+        **({c.Notification.AT_THE_DOOR: ring_s} if ring_s else {}),
+        c.Notification.ASKS_FOR_YES: approval_s,
+    }
 
 
 class MessageComposer:
@@ -42,11 +54,7 @@ class MessageComposer:
         if requested is not None and brand_id is not None and about is c.Notification.BRAND_ASKS:
             known, delivery_id = self._requested_terms(brand_id), requested
         else:
-            seconds: dict[c.Notification | c.AlarmCode, float] = {} if section is None else {
-                c.Notification.AT_THE_DOOR: section.timing.ring, c.Notification.ASKS_FOR_YES: section.timing.approval,
-            }  # fmt: skip
-            if brand_id == OWN_BRAND and section is not None:  # counted from the scan on
-                seconds[c.Notification.ASKS_FOR_YES] = section.timing.ring + approval_limit_s(OWN_BRAND, section.timing)
+            seconds = {} if section is None else _seconds_left(section, brand_id)
             known = {
                 "carrier": None if delivery is None else delivery.carrier,
                 "brand": None if brand_id is None else self._brand_name(brand_id),

@@ -237,6 +237,8 @@ class NotificationQueue:
         entrance = message.entrance
         if purpose is LinkPurpose.STOP:
             return entrance
+        if purpose is LinkPurpose.VETO and message.about is Notification.AT_THE_DOOR and "seconds" not in message.facts:
+            return None  # it opens at once: nothing is left to refuse
         if purpose in {LinkPurpose.APPROVE, LinkPurpose.VETO}:
             return None if message.visit is None else f"{entrance}.{message.visit}"
         if purpose in {LinkPurpose.GIVE_TIME, LinkPurpose.REFUSE_TIME}:

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.config.closure_names import KIND_NAMES
 from gateway.demo.plan import DemoPlan, make_plan
+from gateway.demo.scenarios.car_homes import with_car
 from gateway.demo.scenarios.ways_in_homes import with_flat, with_parcel_box
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import AlarmCode, Notification, NotifyOwner, OwnerMessage, RaiseAlarm
@@ -88,3 +89,18 @@ async def test_a_phone_reads_which_one(
         assert message.words("fr").startswith(french)
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize(("changed", "rings"), [(with_flat, True), (with_car, False)], ids=["a flat", "a car"])
+async def test_the_owner_reads_in_how_many_seconds_it_opens_unless_nothing_rings_there(
+    tmp_path: Path, changed: Callable[[DemoPlan], DemoPlan], *, rings: bool
+) -> None:
+    plan = changed(make_plan(tmp_path, fast=True))
+    store = await Store.open(tmp_path / "perron.sqlite3", home=plan.home, now=NOW)
+    try:
+        told = NotifyOwner(notification=Notification.AT_THE_DOOR)
+        message = MessageComposer(plan.home, store).compose(told, plan.entrance, None, NOW)
+    finally:
+        await store.close()
+    assert ("opening in" in message.words("en")) is rings
+    assert ("ouverture dans" in message.words("fr")) is rings

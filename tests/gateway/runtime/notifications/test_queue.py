@@ -195,6 +195,22 @@ async def test_buttons_are_signed_links_that_ask_for_this_visit(tmp_path: Path) 
         assert plain.text.splitlines()[1:] == [f"{one['label']} : {one['url']}" for one in buttons]  # the same links
 
 
+@pytest.mark.parametrize("rings", [True, False])
+async def test_who_comes_can_be_refused_only_where_it_rings_before_it_opens(tmp_path: Path, *, rings: bool) -> None:
+    made_home = house(tmp_path)
+    front = made_home.entrances["front"]
+    front = front.model_copy(update={"signal": front.signal if rings else None})
+    made_home = made_home.model_copy(update={"entrances": {"front": front}})
+    async with receiver() as ear, pocketed(tmp_path, ear.ntfy, made=made_home) as made:
+        at_door = c.NotifyOwner(notification=c.Notification.AT_THE_DOOR)
+        await made.says(at_door, entrance_in_visit(made.home, Phase.RINGING))
+        await made.until(lambda: ear.got)
+        tokens = [one["url"].removeprefix(f"{PAGES}/link/") for one in json.loads(ear.got[0].headers["X-Actions"])]
+        links = [link for token in tokens if isinstance(link := verify_link(token, KEY, NOW), ActionLink)]
+        expected = [LinkPurpose.VETO, LinkPurpose.STOP] if rings else [LinkPurpose.STOP]
+        assert [link.purpose for link in links] == expected
+
+
 async def test_a_message_without_pages_carries_no_links(tmp_path: Path) -> None:
     bare = house(tmp_path, messages=MessagesSection(file=tmp_path / "phones.txt"))
     async with receiver() as ear, pocketed(tmp_path, ear.json, made=bare) as made:
