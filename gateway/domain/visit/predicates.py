@@ -1,6 +1,7 @@
 """Pure queries on the state of an entrance. An unknown value never counts as good."""
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
 
 from devices.reports import BatteryLevel, BatteryReport
 from gateway.domain.delivery.candidate import VisitDelivery
@@ -207,7 +208,12 @@ def is_paused(state: Entrance, now: Now) -> bool:
 
 def is_stay(state: Entrance, now: Now) -> bool:
     """Return whether guests stay in the home now: nothing is filmed. Without trusted time the clock's guess counts."""
-    return any(stay.start <= now.utc < stay.end for stay in state.stays)
+    return stay_end(state, now) is not None
+
+
+def stay_end(state: Entrance, now: Now) -> datetime | None:
+    """Return the end of the stay that holds now, of several the last; None: no guests stay."""
+    return max((stay.end for stay in state.stays if stay.start <= now.utc < stay.end), default=None)
 
 
 def is_private(state: Entrance, now: Now) -> bool:

@@ -24,6 +24,7 @@ class CameraFigure(Frozen):
     name: str
     label: str
     is_private: bool  # it sees the inside, and may be watched only while a visit runs
+    off_until: datetime | None  # guests stay: it sees the inside, and is off until then (UTC)
     is_available: bool  # it may be watched now
     still: Still | None
 
@@ -40,6 +41,7 @@ def camera_figures(services: GatewayServices, entrance: str, viewer: Viewer) -> 
             name=name,
             label=labels[name],
             is_private=services.is_inside(name) and not always,
+            off_until=services.off_until(name),
             is_available=services.may_be_watched(name),
             still=stills.get(_moment_of(section, name)),
         )

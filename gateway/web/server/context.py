@@ -14,7 +14,7 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import NotifyOwner
-from gateway.domain.visit.predicates import is_private
+from gateway.domain.visit.predicates import is_private, stay_end
 from gateway.domain.visit.state import Entrance
 from gateway.installation.proposal_workflow import Proposals
 from gateway.installation.walk_test_runner import WalkTestRunner
@@ -108,6 +108,15 @@ class GatewayServices(Frozen):
             if is_private(state, now)
             for camera in self.home.entrances[state.id].film_cameras
         )
+
+    def off_until(self, camera: str) -> datetime | None:
+        """Return until when (UTC) an inside camera is off because guests stay; None: none do, or it is outside."""
+        if not self.is_inside(camera):
+            return None
+        ends = (
+            stay_end(state, now) for state, now in self.states() if camera in self.home.entrances[state.id].film_cameras
+        )
+        return max((end for end in ends if end is not None), default=None)
 
     def may_be_watched(self, camera: str) -> bool:
         """Return whether a camera may be watched live now, by any viewer.

@@ -13,7 +13,7 @@ from gateway.config.closure_names import closure_name, has_named_closures
 from gateway.config.closures import entrance_closures
 from gateway.config.device_names import device_names
 from gateway.domain.visit import batteries, summary
-from gateway.domain.visit.predicates import is_open, unsecured_closures
+from gateway.domain.visit.predicates import is_open, refusing_stays, stay_end, unsecured_closures
 from gateway.domain.visit.state import Entrance, Holder, LockRequestResult, Phase, Visit
 from gateway.domain.visit.views import contested_view
 from gateway.installation import texts as installing
@@ -81,6 +81,8 @@ def state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Map
         # During a visit they are drawn with the courier's position
         "closures": closure_facts(state, viewer.language) if state.visit is None else (),
         "has_closures": has_named_closures(state.rules.closures),
+        "guests_until": stay_end(state, now),
+        "guests_refuse": any(stay.start <= now.utc < stay.end for stay in refusing_stays(state)),
         "since": None if since is None else to_utc(now, since),
         "cameras": {name: state.cameras.get(name) for name in section.film_cameras},
         "labels": devices,

@@ -48,7 +48,7 @@ class View {
     if (visit === this.visit && (this.socket || !visit || this.declined === visit || document.hidden)) return;
     const before = this.visit;
     this.visit = visit;
-    if (this.figure.dataset.private !== undefined) this.figure.classList.toggle("available", visit !== "");
+    if (this.figure.dataset.private === "") this.figure.classList.toggle("available", visit !== "");
     if (visit && !this.socket && this.declined !== visit && !document.hidden) {
       this.video.poster = `/live/${encodeURIComponent(this.figure.dataset.camera)}/still?visit=${encodeURIComponent(visit)}`;
       this.ask();

@@ -149,6 +149,19 @@ async def test_a_stay_shows_in_words_that_it_holds_and_the_guest_reads_that_noth
     assert (await shown(site, f"{own}/statement.json"))[0] == 404, "no stay holds now"
 
 
+async def test_home_and_live_say_until_when_guests_stay_and_that_the_inside_camera_is_off(site: ServedSite) -> None:
+    held, off = "Guests stay until", "Off while guests stay, until"
+    assert not {word for word in (held, off) if word in (await shown(site, "/"))[1]}
+    times = [("guest", "Anna"), ("from", local(site.box, -1)), ("to", local(site.box, 48))]
+    await post(site, "/guests/stay", times)
+    await wait_until(lambda: site.box.front.state.stays)
+    home, live = (await shown(site, "/"))[1], (await shown(site, "/live"))[1]
+    assert f"{held} Fri 12 Jun" in home
+    assert home.count(off) == live.count(off) == 1, "only the camera inside"
+    assert ">Available while a courier is here" not in live
+    assert 'data-private="stay"' in live, "a guest's visit does not make it available"
+
+
 async def test_of_a_stay_that_has_not_begun_or_does_not_exist_nothing_is_stated(site: ServedSite) -> None:
     times = [("guest", "Anna"), ("from", local(site.box, 24)), ("to", local(site.box, 48))]
     assert (await post(site, "/guests/stay", times))[0] == 303
