@@ -17,7 +17,7 @@ HALF := tests/gateway/hub tests/gateway/web tests/gateway/runtime tests/gateway/
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-vda5050 test-seam test-carconnectivity test-scale quick check docs reference mutants soak bench pictures debian wheels pins clean
+.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-vda5050 test-seam test-carconnectivity test-scale quick slow-files check docs reference mutants soak bench pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -55,7 +55,13 @@ test: $(VENV)/ready debian ## all tests: real broker, real video, every scenario
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup || { [ $$? -eq 1 ] && $(ONCE_MORE); }
 
 quick: $(VENV)/ready ## the inner loop, under a minute on two cores
-	@$(BIN)/python -m pytest -q -m "not slow" -n 5 --dist loadgroup # more workers than cores, for some wait; each reads all of them first
+	@$(BIN)/python -m pytest -q -m "not slow" $(shell sed 's/^/--ignore=/' tests/slow_files.txt) -n 2 --dist loadgroup
+
+slow-files: $(VENV)/ready ## measure which files `make quick` leaves out (minutes, on a quiet machine)
+	@mkdir -p build
+	@$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadgroup --junitxml=build/quick.xml
+	@$(BIN)/python -m tests.slow_files build/quick.xml > build/slow_files.txt
+	@mv build/slow_files.txt tests/slow_files.txt
 
 check: $(VENV)/ready ## lint, format, types, import rules, links, the house's own rules
 	@$(BIN)/ruff check .
