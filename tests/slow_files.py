@@ -6,7 +6,7 @@ Written anew by `make slow-files`. Besides them `make quick` leaves out each tes
 import sys
 from collections import defaultdict
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 LISTED = Path("tests/slow_files.txt")
 SLOW_TEST_S = 0.05  # seconds that a test of a file takes on average, its fixtures included
@@ -16,7 +16,7 @@ SLOW_FILE_S = 0.5  # seconds of all tests of a file; what takes less may stay
 def slow_files(report: Path) -> list[str]:
     """Return the slow files of a run by name; the report is JUnit XML, as pytest's `--junitxml` writes it."""
     seconds: dict[Path, list[float]] = defaultdict(list)
-    for case in ElementTree.parse(report).getroot().iter("testcase"):  # noqa: S314 - pytest has written it
+    for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314 - pytest has written it
         seconds[_file(case.get("classname", ""))].append(float(case.get("time", "0")))
     return sorted(
         str(file)
@@ -36,4 +36,4 @@ def _file(dotted: str) -> Path:
 
 
 if __name__ == "__main__":
-    print("\n".join(slow_files(Path(sys.argv[1]))))
+    sys.stdout.write("".join(f"{file}\n" for file in slow_files(Path(sys.argv[1]))))

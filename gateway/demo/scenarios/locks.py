@@ -40,22 +40,15 @@ EXPECT_JAMMED = Expectation(
     notifications=(
         Notification.AT_THE_DOOR,
         Notification.LOOK_AFTER_THE_DOOR,
-        Notification.NOT_READY,
         Notification.LOCKED_AGAIN,
-        Notification.READY_AGAIN,
     ),
 )
 
 
 async def _acknowledge_incident(play: ScenarioRun) -> None:
-    await play.wait_for_notification(Notification.NOT_READY)
-    await _wait_and_acknowledge(play)
-
-
-async def _wait_and_acknowledge(play: ScenarioRun) -> None:
+    await play.watch.wait_until("the door closed", lambda: play.watch.state.get("closed") is True)
     await play.owner.send_request("acknowledge", visit=play.watch.state["visit"])
     await play.wait_for_visit_end()
-    await play.wait_for_notification(Notification.READY_AGAIN)
 
 
 async def wait_for_handover(play: ScenarioRun) -> None:
@@ -98,9 +91,8 @@ async def _lock_silent(play: ScenarioRun) -> None:
     await play.set_fault(play.plan.lock, "silent")
     await play.wait_for_alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
     await wait_for_handover(play)
-    await play.wait_for_notification(Notification.NOT_READY)
     await play.set_fault(play.plan.lock, "silent", on=False)
-    await _wait_and_acknowledge(play)
+    await _acknowledge_incident(play)
     play.require(len(play.watch.events("unlock")) == 1, "the unlock is sent once and never again")
 
 

@@ -224,7 +224,7 @@ async def test_a_stranger_s_host_name_on_the_network_is_no_part_of_what_people_p
                 ServiceInfo(service, name, addresses=[address], port=8999, server=host)
             )
         console = Console(file=screen, width=80, force_terminal=False)
-        monkeypatch.setattr(installing, "Console", lambda: console)
+        monkeypatch.setattr(installing, "Console", lambda **_: console)
         with pytest.raises(typer.Exit):
             await asyncio.to_thread(installing.discover, home_file, 4, ["127.0.0.1"])
     finally:

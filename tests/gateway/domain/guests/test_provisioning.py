@@ -310,7 +310,9 @@ class Keypads(RuleBasedStateMachine):
 
     @rule()
     def the_household_makes_a_code_in_the_slot_that_the_guest_s_code_has_left(self) -> None:
-        if self.facts is NAMES and not self.stored:  # other keypads do not say whose code it is
+        # Other keypads do not say whose code it is. Before, the keypad itself refuses to store one in a taken slot
+        left = self.code.state in (CodeState.WITHDRAWING, CodeState.WITHDRAWN)
+        if self.facts is NAMES and left and not self.stored:
             self.taken = self.code.number
 
     @invariant()
