@@ -217,13 +217,13 @@ class MatterServer:
         """Let somebody outside type a PIN at the lock; a right one withdraws the bolt.
 
         Raises:
-            Impossible: the lock has no such PIN now.
+            Impossible: the lock accepts no such PIN at this time.
         """
         self._site.doorway.arrive(who)
         slot = self._users.slot_of(pin, datetime.now(UTC))
         self._site.log.write("typed", device=self.name, who=who, slot=slot)
         if slot is None:
-            raise Impossible("the lock has no such PIN now")
+            raise Impossible("the lock accepts no such PIN at this time")
         self._typed = slot
         self._doorway.move_bolt(thrown=False, cause=KEYPAD)
 

@@ -39,7 +39,7 @@ class MatterUsers:
         return frozenset(slot for kind, slot in self._keys if kind == PIN)
 
     def slot_of(self, pin: str, at: datetime) -> int | None:
-        """Return the slot of a PIN that opens at this time; None: the lock has no such PIN now. Its clock is in UTC."""
+        """Return the slot of a PIN that the lock accepts at this time (UTC); None: it accepts no such PIN."""
         data, seconds = base64.b64encode(pin.encode()).decode(), (at - EPOCH).total_seconds()
         slot = next((slot for (kind, slot), stored in self._keys.items() if kind == PIN and stored == data), None)
         starts, ends = self._schedules.get(slot or 0, (None, None))

@@ -137,10 +137,10 @@ class Residence:
                 self._move(request)
 
     def _keypad(self, name: str | None) -> Keypad | MatterServer:
-        """Return the keypad outside: one of its own, or that of the Matter lock.
+        """Return the keypad outside: a device of its own, or the Matter lock.
 
         Raises:
-            Impossible: there is none, or there are several.
+            Impossible: the house has no keypad, or has several and `name` names none of them.
         """
         matter = self.carriers.get("matter")
         is_meant = name == (None if matter is None else matter.name) or not self._devices_of(Keypad)

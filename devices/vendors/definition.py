@@ -104,8 +104,9 @@ class KeypadFacts:
     """Seconds by which a keypad may take these times to be earlier or later, because it does not say in which time zone
     it reads them. The gateway widens them by so much, and ends the code itself at its end."""
     answers_needed: int = 1
-    """How many answers in turn, each to a query of its own, say what a slot contains: more than one where a bridge may
-    publish what it remembers instead of what the lock answered. There a code counts as gone only after it was seen."""
+    """The number of successive answers, each to a query of its own, that prove what a slot contains. A bridge may
+    publish what it remembers instead of the lock's answer; there one answer proves nothing, and a code counts as gone
+    only if an earlier answer had it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

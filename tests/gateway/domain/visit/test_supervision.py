@@ -115,6 +115,15 @@ def entered() -> Supervised:
     return house
 
 
+def locks_only_once_it_left(house: Supervised) -> None:
+    house.run(60)
+    assert house.orders == ["open flat"]
+    house.leaves()
+    house.door_falls_shut()
+    house.run(60)
+    assert house.orders == ["open flat", "lock flat"]
+
+
 def test_a_robot_comes_in_on_one_yes_leaves_and_the_door_is_locked_again() -> None:
     house = entered()
     house.leaves()
@@ -293,12 +302,7 @@ def test_a_stop_of_the_owner_locks_nothing_while_the_robot_is_inside() -> None:
     house = entered()
     house.feed(e.Stopped(epoch=1))
     house.says(flat_door="closed")
-    house.run(60)
-    assert house.orders == ["open flat"]
-    house.leaves()
-    house.door_falls_shut()
-    house.run(60)
-    assert house.orders == ["open flat", "lock flat"]
+    locks_only_once_it_left(house)
 
 
 # ---- who comes -------------------------------------------------------------------------------------------------------
@@ -404,12 +408,7 @@ def test_a_restart_before_the_robot_was_seen_going_in_locks_nothing_until_it_rep
     house.decides()
     house.says(flat_lock="unlocked")
     starts_again(house)  # the door opens and falls shut meanwhile
-    house.run(60)
-    assert house.orders == ["open flat"]
-    house.leaves()
-    house.door_falls_shut()
-    house.run(60)
-    assert house.orders == ["open flat", "lock flat"]
+    locks_only_once_it_left(house)
 
 
 def test_that_the_robot_left_is_not_believed_while_nobody_knows_where_it_is_also_after_a_restart() -> None:

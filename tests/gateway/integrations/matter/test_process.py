@@ -279,9 +279,7 @@ async def test_a_server_that_invents_nodes_and_changes_fills_no_broker(
     real = {"node_id": 5, "available": True, "attributes": {"1/257/0": 1, "1/257/65532": 0}}
 
     async def serve(request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        await socket.send_json({"schema_version": 11})
+        socket = await greeted(request)
         async for message in socket:
             asked = json.loads(message.data)
             await socket.send_json({"message_id": asked["message_id"], "result": [real]})
@@ -305,9 +303,7 @@ async def test_a_node_that_was_only_imported_is_none(tmp_path: Path) -> None:
     real = {**node, "node_id": 5}
 
     async def serve(request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        await socket.send_json({"schema_version": 11})
+        socket = await greeted(request)
         async for message in socket:
             asked = json.loads(message.data)
             await socket.send_json({"message_id": asked["message_id"], "result": [node, real]})
@@ -331,6 +327,14 @@ async def test_what_is_no_matter_server_is_told_so_and_tried_again(tmp_path: Pat
         async with beside(tmp_path, url, KINDS) as one:
             await one.until_said("bridge", OFFLINE)
             assert f"{BASE}/bridge" not in [said.name for said in one.said if ONLINE in said.reports]
+
+
+async def greeted(request: web.Request) -> web.WebSocketResponse:
+    """Take a client's connection, as a Matter server does."""
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    await socket.send_json({"schema_version": 11})
+    return socket
 
 
 async def served(handler: object) -> AsyncIterator[str]:
