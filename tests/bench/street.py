@@ -145,10 +145,7 @@ class DeviceClient:
 
     def ready(self) -> bool:
         """Whether a scan at any entrance would begin a visit."""
-        return all(
-            state.get("phase") == "ready" and all(state.get(fact) for fact in ("locked", "closed", "expecting", "disk"))
-            for state in (self.states.get(n, {}) for n in self.entrances)
-        )
+        return all(_is_ready(self.states.get(n, {})) for n in self.entrances)
 
     async def until(self, what: str, true: Callable[[], bool]) -> None:
         """Wait for it.
@@ -161,13 +158,17 @@ class DeviceClient:
                 while not true():  # noqa: ASYNC110 - what is waited for is a state, not one event
                     await asyncio.sleep(POLL_INTERVAL_S)
         except TimeoutError as late:
-            other = [s for s in self.states.values() if s.get("phase") != "ready" or not s.get("locked")][:1]
+            other = [s for s in self.states.values() if not _is_ready(s)][:1]
             raise RuntimeError(f"never: {what}; {len(self.states)} entrances known, one is {other}") from late
 
     async def unlock(self, n: int) -> ScanTimes:
         """The times of a scan whose unlock has come."""
         await self.until(f"an unlock of gate {n}", lambda: self.times[n].unlocked > 0)
         return self.times[n]
+
+
+def _is_ready(state: dict[str, object]) -> bool:
+    return state.get("phase") == "ready" and all(state.get(fact) for fact in ("locked", "closed", "expecting", "disk"))
 
 
 @contextlib.asynccontextmanager
