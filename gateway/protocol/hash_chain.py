@@ -4,9 +4,11 @@ A hash covers the body's digest, not the body itself, so an extract for one visi
 without showing the bodies of the other entries (`HiddenBody`).
 """
 
+import json
 from collections.abc import Container, Iterable, Mapping
 from enum import StrEnum, auto
 from hashlib import sha256
+from types import NoneType
 from typing import TypeAlias, cast
 
 import rfc8785
@@ -20,6 +22,8 @@ GENESIS = bytes(32)
 """The hash before the first entry, which has number 1."""
 
 MAX_JSON_DEPTH = 64
+MAX_EXACT_INT = 2**53 - 1  # beyond it RFC 8785 has no form for an integer
+_WRITTEN_ALIKE = frozenset({str, bool, NoneType})  # the standard library writes these as RFC 8785 does
 _LINK_TAG = b"perron log 1\0"  # a hash of this chain is never one of another protocol
 
 
@@ -62,7 +66,53 @@ class ChainBreak(Frozen):
 
 def canonical_json(value: Json) -> bytes:
     """Write a value as RFC 8785 canonical JSON, or raise ValueError (NaN, beyond 2**53 - 1, a lone surrogate ...)."""
-    return rfc8785.dumps(value)
+    try:
+        common = _common_form(value)
+    except _UncommonValue:
+        return rfc8785.dumps(value)
+    return _write_sorted(common).encode()
+
+
+class _UncommonValue(Exception):  # noqa: N818 - not an error: rfc8785 writes it
+    """The standard library writes this value in another way than RFC 8785, or RFC 8785 refuses it."""
+
+
+_write_sorted = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False, check_circular=False
+).encode
+
+
+def _common_form(value: object) -> object:
+    """Return an equal value of which the standard library writes the canonical form, in a quarter of rfc8785's time.
+
+    Both sort ASCII keys alike, and Python writes a number between 1e-4 and 2**53 as ECMAScript does, but for ".0".
+
+    Raises:
+        _UncommonValue: only rfc8785 knows its form, or that it has none.
+    """
+    kind = type(value)
+    if kind in _WRITTEN_ALIKE:
+        return value
+    if isinstance(value, dict) and kind is dict:
+        return {
+            _ascii_key(key): item if type(item) in _WRITTEN_ALIKE else _common_form(item) for key, item in value.items()
+        }
+    if isinstance(value, list | tuple) and kind in {list, tuple}:
+        return [item if type(item) in _WRITTEN_ALIKE else _common_form(item) for item in value]
+    if isinstance(value, int) and kind is int and abs(value) <= MAX_EXACT_INT:
+        return value
+    if isinstance(value, float) and kind is float:
+        if value.is_integer() and abs(value) <= MAX_EXACT_INT:
+            return int(value)
+        if 1e-4 <= abs(value) < MAX_EXACT_INT:
+            return value
+    raise _UncommonValue
+
+
+def _ascii_key(key: object) -> str:
+    if type(key) is str and key.isascii():
+        return key
+    raise _UncommonValue
 
 
 def parse_json(data: bytes) -> Json:

@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,9 @@ BODIES = st.lists(st.binary(max_size=20), min_size=1, max_size=12)
         (-1.25e-10, "-1.25e-10"),
         (5e-324, "5e-324"),
         (1e15, "1000000000000000"),
+        (9.5e15, "9500000000000000"),
+        (1e16, "10000000000000000"),
+        (1.25e-4, "0.000125"),
         ('\u20ac$\u000f\nA\'B"\\', '"€$\\u000f\\nA\'B\\"\\\\"'),
         ("\u2028\x7f", '"\u2028\x7f"'),
         ({"\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "\U0001f600": 5, "\x80": 6, "\u00f6": 7},
@@ -71,6 +75,22 @@ def test_what_two_readers_may_take_for_two_values_is_refused(value: Json) -> Non
 def test_what_is_not_json_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r"."):
         canonical_json(value)  # type: ignore[arg-type]  # that is the point
+
+
+@given(VALUES)
+def test_each_value_has_the_form_that_the_reference_library_writes(value: Json) -> None:
+    assert canonical_json(value) == rfc8785.dumps(value)
+
+
+@given(st.floats() | st.integers() | st.text())
+def test_each_number_and_text_has_the_reference_form_or_none(value: float | str) -> None:
+    try:
+        expected = rfc8785.dumps([value, {"a": value}])
+    except ValueError:
+        with pytest.raises(ValueError, match=r"."):
+            canonical_json([value, {"a": value}])
+    else:
+        assert canonical_json([value, {"a": value}]) == expected
 
 
 @given(VALUES)
