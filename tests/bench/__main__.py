@@ -16,7 +16,7 @@ from tests.bench.line import BenchLine
 from tests.bench.report import REPORT, report
 
 # In the order in which they run; each module's docstring says what it measures.
-BENCHES = ("decision", "door", "deliveries", "recording", "faults", "pages", "replay", "hub", "cluster")
+BENCHES = ("decision", "throughput", "door", "deliveries", "recording", "faults", "pages", "replay", "hub", "cluster")
 
 
 async def measure(names: list[str], console: Console, *, quick: bool) -> list[BenchLine]:
@@ -26,7 +26,12 @@ async def measure(names: list[str], console: Console, *, quick: bool) -> list[Be
         module = importlib.import_module(f"tests.bench.{name}")
         began = time.monotonic()
         with console.status(name) as status:
-            found: list[BenchLine] = await module.bench(status.update, quick=quick)
+            try:
+                found: list[BenchLine] = await module.bench(status.update, quick=quick)
+            except Exception as failed:  # noqa: BLE001 - the others are measured nevertheless, and its row says why
+                why = f"{type(failed).__name__}: {str(failed).partition(chr(10))[0][:200]}"
+                found = [BenchLine(bench=name, what=f"{name}: not measured", value=0, unit="", parts={"why": why})]
+                console.print_exception(max_frames=3)
         console.print(f"{name}: {time.monotonic() - began:.0f} s")
         lines += found
     return lines

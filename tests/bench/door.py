@@ -15,7 +15,10 @@ async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
     """Measure."""
     visits = 3 if quick else 12
     times: list[ScanTimes] = []
-    async with cameras("front") as air, scene(entrances=1, each=visits, camera=air.url("front")) as stage:
+    async with (
+        cameras("front") as air,
+        scene(entrances=1, each=visits, camera=air.url("front"), with_marks=True) as stage,
+    ):
         for number in range(visits):
             say(f"a visit before a real camera: {number + 1} of {visits}")
             times.append(await _visit(stage, number))

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.gateway --home FILE --marks FILE [--proven]`: the real gateway with a stop-watch.
+"""`python -m tests.bench.gateway --home FILE [--marks FILE] [--proven]`: the real gateway, with a stop-watch if wanted.
 
 `--proven` puts in the video process's place one whose proofs are always fresh: its cameras are live, move, and have
 their clips on disk at once. Nothing else is another than in `gateway.app`.
@@ -7,7 +7,7 @@ their clips on disk at once. Nothing else is another than in `gateway.app`.
 import argparse
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
@@ -53,6 +53,24 @@ class TimedEntrance(EntranceActor):
         MARKS.append(Mark("decode", device, begin, time.monotonic()))
 
 
+class FreshProofs(Mapping[str, CameraProof]):
+    """Each camera's proof, made as it is looked up."""
+
+    def __init__(self, names: Mapping[str, object], proof: Callable[[str], CameraProof]) -> None:
+        self._names, self._proof = names, proof
+
+    def __getitem__(self, name: str) -> CameraProof:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._proof(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 class AlwaysProvenLink(VideoClient):
     """Cameras that are always proven, without a video process."""
 
@@ -63,8 +81,8 @@ class AlwaysProvenLink(VideoClient):
 
     @property
     def proofs(self) -> Mapping[str, CameraProof]:
-        """Fresh ones, made as they are asked for."""
-        return {name: self._proof(name) for name in self._clips}
+        """Fresh ones: each is made when it is looked up, so that a look-up costs what it costs of one camera."""
+        return FreshProofs(self._clips, self._proof)
 
     async def run(self) -> None:
         """Prove all cameras once: nothing changes but by `record` and `finish`."""
@@ -110,20 +128,23 @@ class TimedVideoLink(VideoClient):
 
 
 def main() -> None:
-    """Run until SIGTERM, then write the marks down."""
+    """Run until SIGTERM; with `--marks`, write them down then."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--marks", type=Path, required=True)
+    parser.add_argument("--marks", type=Path, help="take marks, which cost time themselves, and write them there")
     parser.add_argument("--proven", action="store_true")
     options = parser.parse_args()
     with ExitStack() as patches:
-        patches.enter_context(mock.patch("gateway.runtime.entrance.decide", timed_decide))
-        patches.enter_context(mock.patch("gateway.app.EntranceActor", TimedEntrance))
-        patches.enter_context(
-            mock.patch("gateway.app.VideoClient", AlwaysProvenLink if options.proven else TimedVideoLink)
-        )
-        asyncio.run(App(load_home_file(options.home), crash_point=on_crash_point).run())
-    write(options.marks, MARKS)
+        if options.marks is not None:
+            patches.enter_context(mock.patch("gateway.runtime.entrance.decide", timed_decide))
+            patches.enter_context(mock.patch("gateway.app.EntranceActor", TimedEntrance))
+            patches.enter_context(mock.patch("gateway.app.VideoClient", TimedVideoLink))
+        if options.proven:
+            patches.enter_context(mock.patch("gateway.app.VideoClient", AlwaysProvenLink))
+        home = load_home_file(options.home)
+        asyncio.run((App(home) if options.marks is None else App(home, crash_point=on_crash_point)).run())
+    if options.marks is not None:
+        write(options.marks, MARKS)
 
 
 if __name__ == "__main__":

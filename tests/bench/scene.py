@@ -27,6 +27,7 @@ class BenchScene:
 
     street: DeviceClient
     gateway: LoggedProcess
+    echo: LoggedProcess
     video_pid_file: Path
     marks: list[Mark]
     disk: sqlite3.Connection  # a database of nobody, beside the gateway's
@@ -38,8 +39,13 @@ class BenchScene:
 
 
 @contextlib.asynccontextmanager
-async def scene(*, entrances: int, each: int, camera: str | None = None) -> AsyncIterator[BenchScene]:
+async def scene(
+    *, entrances: int, each: int, camera: str | None = None, with_marks: bool = False
+) -> AsyncIterator[BenchScene]:
     """Set it up, all entrances ready, `each` deliveries for each; take it down whatever happens.
+
+    A gateway `with_marks` says where its time goes and is slower for it: what is told of its speed comes from one
+    without.
 
     Raises:
         gateway.cli.failure.Failure: a process did not start; the text tells its last words.
@@ -56,19 +62,21 @@ async def scene(*, entrances: int, each: int, camera: str | None = None) -> Asyn
         await homes.fill_store(home, each=each)
         devices = await stack.enter_async_context(connected_devices(broker.port, accounts["street"], entrances))
         echo = ["--port", str(broker.port), "--password", accounts["echo"]]
-        stack.push_async_callback((await LoggedProcess.start("tests.bench.echo", echo, folder / "echo.log")).end)
-        arguments = ["--home", str(folder / "home.yaml"), "--marks", str(folder / "marks")]
+        echoing = await LoggedProcess.start("tests.bench.echo", echo, folder / "echo.log")
+        stack.push_async_callback(echoing.end)
+        arguments = ["--home", str(folder / "home.yaml")]
+        arguments += ["--marks", str(folder / "marks")] if with_marks else []
         pid_file = home.storage.folder / "video.pid"
         stack.push_async_callback(stop_detached, pid_file)
         proven = [] if camera else ["--proven"]
         gateway = await LoggedProcess.start("tests.bench.gateway", [*arguments, *proven], folder / "gateway.log")
         stack.push_async_callback(gateway.end)
-        await gateway.wait_until("the gateway", devices.ready, within=60)
+        await gateway.wait_until("the gateway", devices.ready, within=180)
         disk = stack.enter_context(contextlib.closing(sqlite3.connect(folder / "bare.sqlite3")))
         disk.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE bare (one INTEGER)")
-        made = BenchScene(devices, gateway, pid_file, marks, disk)
+        made = BenchScene(devices, gateway, echoing, pid_file, marks, disk)
         await devices.until_echoed()
         await made.rest()
         yield made
         await gateway.end()
-        marks += read(folder / "marks")
+        marks += read(folder / "marks") if with_marks else []

@@ -4,15 +4,10 @@ import asyncio
 import contextlib
 import json
 import secrets
-import socket
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
-
-import aiomqtt
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 from devices.commands import LockDoor, QueryState, SetSignal, ShowResult, Sound, UnlockDoor
 from devices.reports import DoorReport, DoorState, LockReport, LockState, Report, ScanReport, SignalReport
@@ -20,6 +15,7 @@ from devices.vendors import VENDORS
 from devices.vendors.words import DeviceRef, TopicSuffix
 from tests.bench.echo import IN_TOPIC, OUT_TOPIC
 from tests.bench.homes import device_address, parcel_code
+from tests.bench.wire import LeanClient, connected
 
 TIMEOUT_S = 60.0  # seconds, for a machine that does much else
 DEVICE_VENDORS = {"lock": "somfy", "door": "somfy", "scanner": "scanner", "signal": "signal"}
@@ -37,34 +33,44 @@ class ScanTimes:
 
 
 class DeviceClient:
-    """The other end of every wire. `bell`: seconds until the signal confirms that it rang."""
+    """The other end of every wire.
 
-    def __init__(self, client: aiomqtt.Client, entrances: int) -> None:
+    `bell`: seconds until the signal confirms that it rang; None: when `confirm_bells` is called.
+    `on_unlocked` and `on_ready` are called with an entrance's number when its unlock came, and when a scan may follow.
+    """
+
+    def __init__(self, entrances: int) -> None:
         self.entrances = range(entrances)
-        self.bell = 0.0
+        self.bell: float | None = 0.0
         self.times: dict[int, ScanTimes] = defaultdict(ScanTimes)
         self.states: dict[int, dict[str, object]] = {}
-        self._client = client
+        self.held_bells: list[tuple[int, str]] = []
+        self.on_unlocked: Callable[[int], None] = lambda _n: None
+        self.on_ready: Callable[[int], None] = lambda _n: None
+        self.client = LeanClient(self._on_message)
         self._bolts = dict.fromkeys(self.entrances, LockState.LOCKED)
         self._boot, self._booted = secrets.token_hex(4), time.monotonic()
         self._seqs: Counter[str] = Counter()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._echoed = asyncio.Event()
+        self._echoed_at: list[float] = []
+        self._awaited_echoes = 1
 
-    async def listen(self) -> None:
-        """Answer until cancelled."""
-        async for message in self._client.messages:
-            at, topic = time.monotonic(), message.topic.value
-            if topic == OUT_TOPIC:
+    def _on_message(self, topic: str, payload: bytes, correlation: bytes | None, at: float) -> None:
+        if topic == OUT_TOPIC:
+            self._echoed_at.append(at)
+            if len(self._echoed_at) == self._awaited_echoes:
                 self._echoed.set()
-                continue
-            _, device, channel = topic.rsplit("/", 2)
-            kind, _, number = device.partition("-")
-            if kind == "gate":
-                self.states[int(number)] = json.loads(message.payload)
-            elif kind in DEVICE_VENDORS:
-                command = VENDORS[DEVICE_VENDORS[kind]].decode_command(TopicSuffix(channel), message.payload)
-                self._execute(int(number), kind, command, at, getattr(message.properties, "CorrelationData", None))
+            return
+        _, device, channel = topic.rsplit("/", 2)
+        kind, _, number = device.partition("-")
+        if kind == "gate":
+            n = int(number)
+            self.states[n] = json.loads(payload)
+            if is_ready(self.states[n]):
+                self.on_ready(n)
+        elif kind in DEVICE_VENDORS:
+            command = VENDORS[DEVICE_VENDORS[kind]].decode_command(TopicSuffix(channel), payload)
+            self._execute(int(number), kind, command, at, correlation)
 
     def _execute(self, n: int, kind: str, command: object, at: float, correlation: bytes | None) -> None:
         match command:
@@ -75,11 +81,17 @@ class DeviceClient:
                 self.say(n, kind, report, channel=TopicSuffix.RESULT, correlation=correlation)
             case UnlockDoor():
                 self.times[n].unlocked = at
+                self.on_unlocked(n)
             case LockDoor():
                 self._bolts[n] = LockState.LOCKED
                 self.say(n, "lock", LockReport(bolt=LockState.LOCKED))
             case SetSignal(id=id_, sound=Sound.RING):
-                asyncio.get_running_loop().call_later(self.bell, self._confirm_bell, n, id_)
+                if self.bell is None:
+                    self.held_bells.append((n, id_))
+                elif self.bell == 0:
+                    self._confirm_bell(n, id_)
+                else:
+                    asyncio.get_running_loop().call_later(self.bell, self._confirm_bell, n, id_)
             case ShowResult(word="wait"):
                 self.times[n].waited = at
             case _:
@@ -89,30 +101,23 @@ class DeviceClient:
         self.times[n].rang = time.monotonic()
         self.say(n, "signal", SignalReport(id=id_))
 
+    def confirm_bells(self) -> None:
+        """Confirm all bells that were held, at once."""
+        held, self.held_bells = self.held_bells, []
+        for n, id_ in held:
+            self._confirm_bell(n, id_)
+
     def say(
         self, n: int, kind: str, report: Report, *, channel: TopicSuffix | None = None, correlation: bytes | None = None
     ) -> None:
-        """Let a device publish a report, as soon as may be."""
+        """Let a device publish a report, now."""
         device = f"{kind}-{n}"
         for letter in VENDORS[DEVICE_VENDORS[kind]].encode_report(report, DeviceRef(device_address(kind, n))):
             out = letter if channel is None else replace(letter, suffix=channel)
             self._seqs[device] += 1
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped
             uptime = int((time.monotonic() - self._booted) * 1000)
-            properties.UserProperty = [
-                ("boot", self._boot), ("seq", str(self._seqs[device])), ("uptime", str(uptime)),
-            ]  # fmt: skip
-            if correlation is not None:
-                properties.CorrelationData = correlation
-            self._publish(f"perron/{device}/{out.suffix}", out.payload, properties)
-
-    def _publish(self, topic: str, payload: bytes, properties: Properties | None = None) -> None:
-        task = asyncio.create_task(self._sent(topic, payload, properties))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _sent(self, topic: str, payload: bytes, properties: Properties | None) -> None:
-        await self._client.publish(topic, payload, 1, properties=properties)
+            user = (("boot", self._boot), ("seq", str(self._seqs[device])), ("uptime", str(uptime)))
+            self.client.publish(f"perron/{device}/{out.suffix}", out.payload, correlation=correlation, user=user)
 
     async def until_echoed(self) -> None:
         """Return when the echo's process answers: what was sent before it had subscribed is lost."""
@@ -124,12 +129,18 @@ class DeviceClient:
 
     async def echo(self) -> float:
         """One round trip through the bare echo, in seconds."""
+        return (await self.echoes(1))[0]
+
+    async def echoes(self, many: int) -> list[float]:
+        """So many of them at once, each in seconds since the first was sent."""
         self._echoed.clear()
+        self._echoed_at, self._awaited_echoes = [], many
         began = time.monotonic()
-        self._publish(IN_TOPIC, b"8L20524752032")
+        for _ in range(many):
+            self.client.publish(IN_TOPIC, b"8L20524752032")
         async with asyncio.timeout(TIMEOUT_S):
             await self._echoed.wait()
-        return time.monotonic() - began
+        return [at - began for at in self._echoed_at]
 
     def scan(self, n: int, number: int) -> None:
         """Hold a parcel of a delivery of this entrance before its scanner."""
@@ -145,7 +156,7 @@ class DeviceClient:
 
     def ready(self) -> bool:
         """Whether a scan at any entrance would begin a visit."""
-        return all(_is_ready(self.states.get(n, {})) for n in self.entrances)
+        return all(is_ready(self.states.get(n, {})) for n in self.entrances)
 
     async def until(self, what: str, true: Callable[[], bool]) -> None:
         """Wait for it.
@@ -158,7 +169,7 @@ class DeviceClient:
                 while not true():  # noqa: ASYNC110 - what is waited for is a state, not one event
                     await asyncio.sleep(POLL_INTERVAL_S)
         except TimeoutError as late:
-            other = [s for s in self.states.values() if not _is_ready(s)][:1]
+            other = [s for s in self.states.values() if not is_ready(s)][:1]
             raise RuntimeError(f"never: {what}; {len(self.states)} entrances known, one is {other}") from late
 
     async def unlock(self, n: int) -> ScanTimes:
@@ -167,26 +178,16 @@ class DeviceClient:
         return self.times[n]
 
 
-def _is_ready(state: dict[str, object]) -> bool:
-    return state.get("phase") == "ready" and all(state.get(fact) for fact in ("locked", "closed", "expecting", "disk"))
+def is_ready(state: Mapping[str, object]) -> bool:
+    """Whether an entrance with this state would take a scan."""
+    facts = ("locked", "closed", "expecting", "disk")
+    return state.get("phase") == "ready" and all(state.get(fact) for fact in facts)
 
 
 @contextlib.asynccontextmanager
 async def connected_devices(port: int, password: str, entrances: int) -> AsyncIterator[DeviceClient]:
     """Connect all devices."""
-    async with aiomqtt.Client(
-        "127.0.0.1", port, username="street", password=password, identifier="street",
-        protocol=aiomqtt.ProtocolVersion.V5, socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-        max_inflight_messages=200,
-    ) as client:  # fmt: skip
-        client.pending_calls_threshold = 1000  # a whole street speaks at once
-        for topic in ("perron/+/set", "perron/+/get", "perron/entrance/+/state", OUT_TOPIC):
-            await client.subscribe(topic, 1)
-        made = DeviceClient(client, entrances)
-        listening = asyncio.create_task(made.listen())
-        try:
-            yield made
-        finally:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+    devices = DeviceClient(entrances)
+    async with connected(devices.client, port, "street", password):
+        await devices.client.subscribe("perron/+/set", "perron/+/get", "perron/entrance/+/state", OUT_TOPIC)
+        yield devices

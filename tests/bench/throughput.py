@@ -1,0 +1,185 @@
+"""How much a gateway of 50 entrances does in a second, and what each costs its CPU, beside an echo of the same load.
+
+Three kinds of work: openings (50 bells confirmed at once: the last condition of each), scans (50 parcels held before
+their scanners at once, through the bell to the unlock), and whole visits (50 couriers, each of whom begins the next
+visit as soon as the entrance is ready again). CPU counts until the gateway has fallen quiet: what it does later counts.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from tests.bench.line import BenchLine, ShowStatus, median, ms, p95
+from tests.bench.machine import cpu
+from tests.bench.scene import BenchScene, scene
+
+ENTRANCES = 50
+GOALS = {"openings": 2_000, "scans": 600, "visits": 150}  # a second
+BURSTS, VISITS = 2, 3  # of each entrance in a round; 21 deliveries each, some 1,000 in all
+QUIET_S = 0.1  # seconds with next to no CPU
+MAX_QUIET_SHARE = 0.1  # of a core
+ECHOES_PER_BURST = 50
+WHAT = {
+    "openings": "openings a second: the last condition at {} entrances at once until the last unlock",
+    "scans": "scans to unlock a second, through the bell: {} at once",
+    "visits": "whole visits a second: a closed loop of {} couriers",
+}
+
+
+@dataclass(slots=True)
+class Work:
+    """Rounds of one kind of work: how many a second, CPU seconds each, and how long each took (seconds)."""
+
+    rates: list[float] = field(default_factory=list)
+    cpus: list[float] = field(default_factory=list)
+    took: list[float] = field(default_factory=list)
+
+
+async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
+    """Measure."""
+    entrances, rounds = (10, 1) if quick else (ENTRANCES, 3)
+    kinds: dict[str, Callable[[_Loads, Work], Awaitable[None]]] = {
+        "openings": _Loads.openings, "scans": _Loads.scans, "visits": _Loads.visits,
+    }  # fmt: skip
+    found = {name: Work() for name in (*kinds, "echoes")}
+    async with scene(entrances=entrances, each=rounds * (2 * BURSTS + VISITS)) as stage:
+        loads = _Loads(stage)
+        for number in range(rounds):
+            order = random.sample(sorted(kinds), len(kinds))
+            for name in order:
+                say(f"{entrances} {name}: round {number + 1} of {rounds}")
+                await loads.echoes(found["echoes"])
+                for _ in range(1 if name == "visits" else BURSTS):
+                    await kinds[name](loads, found[name])
+    return _lines(found, entrances)
+
+
+class _Loads:
+    """The work; each parcel is used once."""
+
+    def __init__(self, stage: BenchScene) -> None:
+        self._stage, self._street = stage, stage.street
+        self._pid = stage.gateway.process.pid
+        self._parcels = dict.fromkeys(stage.street.entrances, 0)
+
+    def _scan(self, n: int) -> None:
+        self._street.scan(n, self._parcels[n])
+        self._parcels[n] += 1
+
+    async def openings(self, found: Work) -> None:
+        """All bells are confirmed at once."""
+        street, many = self._street, len(self._street.entrances)
+        street.bell = None
+        for n in street.entrances:
+            self._scan(n)
+        await street.until("all bells", lambda: len(street.held_bells) == many)
+        await self._quiet()
+        spent = cpu(self._pid)
+        street.confirm_bells()
+        street.bell = 0
+        times = [await street.unlock(n) for n in street.entrances]
+        await self._quiet()
+        found.cpus.append((cpu(self._pid) - spent) / many)
+        found.took += [t.unlocked - t.rang for t in times]
+        found.rates.append(many / (max(t.unlocked for t in times) - min(t.rang for t in times)))
+        await self._end_visits()
+
+    async def scans(self, found: Work) -> None:
+        """All scan at once."""
+        street, many = self._street, len(self._street.entrances)
+        spent = cpu(self._pid)
+        for n in street.entrances:
+            self._scan(n)
+        times = [await street.unlock(n) for n in street.entrances]
+        await self._quiet()
+        found.cpus.append((cpu(self._pid) - spent) / many)
+        found.took += [t.unlocked - t.scanned for t in times]
+        found.rates.append(many / (max(t.unlocked for t in times) - min(t.scanned for t in times)))
+        await self._end_visits()
+
+    async def visits(self, found: Work) -> None:
+        """Each courier begins the next visit as soon as the entrance is ready again."""
+        street, many = self._street, VISITS * len(self._street.entrances)
+        started = time.monotonic()
+        began, left = dict.fromkeys(street.entrances, started), dict.fromkeys(street.entrances, VISITS - 1)
+        unlocked, ended = set[int](), list[float]()
+
+        def on_unlocked(n: int) -> None:
+            unlocked.add(n)
+            street.let_out(n)
+
+        def on_ready(n: int) -> None:
+            if n not in unlocked:
+                return
+            unlocked.discard(n)
+            now = time.monotonic()
+            ended.append(now)
+            found.took.append(now - began[n])
+            if left[n] > 0:
+                began[n], left[n] = now, left[n] - 1
+                self._scan(n)
+
+        street.on_unlocked, street.on_ready = on_unlocked, on_ready
+        spent = cpu(self._pid)
+        for n in street.entrances:
+            self._scan(n)
+        await street.until(f"{many} visits", lambda: len(ended) == many)
+        found.rates.append(many / (max(ended) - started))
+        await self._quiet()
+        found.cpus.append((cpu(self._pid) - spent) / many)
+        street.on_unlocked = street.on_ready = lambda _n: None
+        await self._stage.rest()
+
+    async def echoes(self, found: Work) -> None:
+        """As many through the bare echo at once."""
+        pid, spent = self._stage.echo.process.pid, cpu(self._stage.echo.process.pid)
+        took = await self._street.echoes(ECHOES_PER_BURST)
+        found.rates.append(ECHOES_PER_BURST / max(took))
+        found.cpus.append((cpu(pid) - spent) / ECHOES_PER_BURST)
+        found.took += took
+
+    async def _end_visits(self) -> None:
+        for n in self._street.entrances:
+            self._street.let_out(n)
+        await self._street.until("visits under way", lambda: not self._street.ready())
+        await self._stage.rest()
+
+    async def _quiet(self) -> None:
+        """Return when the gateway does next to nothing."""
+        before = cpu(self._pid)
+        while True:
+            await asyncio.sleep(QUIET_S)
+            now = cpu(self._pid)
+            if now - before < MAX_QUIET_SHARE * QUIET_S:
+                return
+            before = now
+
+
+def _lines(found: dict[str, Work], entrances: int) -> list[BenchLine]:
+    echo = found["echoes"]
+    against = f"an echo of as many at once {median(echo.rates):,.0f}/s"
+    lines = [
+        BenchLine(
+            bench="throughput", what=f"bare aiomqtt echo, {ECHOES_PER_BURST} at once", value=median(echo.rates),
+            unit="/s", parts={"CPU each": ms(median(echo.cpus)), "p50": ms(median(echo.took))},
+        )
+    ]  # fmt: skip
+    for name, goal in GOALS.items():
+        work, cost = found[name], median(found[name].cpus)
+        rate, what = median(work.rates), WHAT[name].format(entrances)
+        lines += [
+            BenchLine(
+                bench="throughput", what=what, value=rate, unit="/s", ratio=rate / median(echo.rates),
+                against=against, goal=f">= {goal:,}/s", met=rate >= goal,
+                parts={"p50 of each": ms(median(work.took)), "p95": ms(p95(work.took)),
+                       "rounds": ", ".join(f"{one:,.0f}" for one in work.rates)},
+                why=f"each costs {ms(cost)} of CPU, and one core does at most {1 / cost:,.0f} of them in a second",
+            ),
+            BenchLine(
+                bench="throughput", what=f"CPU of each of these {name}, what follows it included", value=cost * 1000,
+                unit="ms", ratio=cost / median(echo.cpus), against=f"an echo {ms(median(echo.cpus))}",
+            ),
+        ]  # fmt: skip
+    return lines
