@@ -21,6 +21,7 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Visit
 from gateway.evidence.checkpoint import Checkpoint, SealedPart
+from gateway.evidence.log_span import LogLines, LogSpan
 from gateway.evidence.manifest import (
     MAX_SHOWN_LENGTH,
     VISITS_FOLDER,
@@ -45,7 +46,7 @@ from gateway.evidence.thumbnails import (
     take_thumbnails,
     write_thumbnails,
 )
-from gateway.protocol.hash_chain import GENESIS, ChainHead, Json, hide_bodies
+from gateway.protocol.hash_chain import GENESIS, ChainHead, Json
 from gateway.protocol.keys import BoxKey, shown_ending
 from gateway.storage import Store, StoreFailed
 from gateway.storage.custodies import CustodyProof
@@ -94,6 +95,7 @@ class Archive:
         self._gaps: dict[tuple[str, int], tuple[FilmGap, ...]] = {}
         self._unsealed: dict[tuple[str, int], _VisitResult] = {}  # what could not be sealed, to be tried again
         self._folder_lock = asyncio.Lock()  # one folder at a time: a folder that is being sealed is not erased
+        self._log_lines = LogLines()
         self._queue: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._tidy_requested = asyncio.Event()
         self._to_picture: asyncio.Queue[str] = asyncio.Queue()  # visits that were sealed
@@ -181,25 +183,17 @@ class Archive:
 
     async def _seal(self, visit: str, number: int, result: _VisitResult) -> bool:
         """Seal a part, earlier ones first; False if it failed: each tidying tries again."""
-        part = self._part(visit, number)
+        parts = self.store.recordings.films(visit=visit)
+        part = next((part for part in parts if part.part == number), None)
         if part is None or part.erased is not None or part.entrance not in self.home.entrances:
             log.error("part_unknown", visit=visit, part=number)
             return False
         draft = self._draft(part, result)
-        seqs = self.store.log.seqs_of_visit(visit)
-        first = min(seqs, default=self.store.log.head().seq + 1) - 1
-        after = ChainHead(seq=first, hash=(self.store.log.hash_at(first) or GENESIS) if first else GENESIS)
-        entries = hide_bodies(self.store.log.entries(after=first), but=frozenset(seqs))
-        folder = self.home.storage.folder / visit_folder(visit)
+        span = await self._span(visit)
         now = self.clock.now()
+        receipt = None if result.visit is None else self._receipt(part, result.visit, now)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if result.visit is not None and not (folder / manifest_name(1)).exists():  # the manifest names it
-                await self._write_receipt(folder, part, result.visit, now)
-            sealed, checkpoint = await asyncio.to_thread(
-                seal_part, folder, draft, after=after, entries=entries, now=now, key=self.key
-            )
-            await self._copy_key_history(folder)
+            sealed, checkpoint = await asyncio.to_thread(self._write_part, draft, span, now, receipt)
             await self.store.recordings.mark_sealed(visit, number, sealed.manifest_sha256, now)
         except EarlierPartUnsealed:
             earlier = await self._seal(visit, number - 1, _VisitResult(visit=result.visit))
@@ -209,10 +203,38 @@ class Archive:
             self._unsealed[visit, number] = result
             return False
         self._unsealed.pop((visit, number), None)
-        self._to_picture.put_nowait(visit)
+        if _has_films(parts):
+            self._to_picture.put_nowait(visit)
         await self._store_checkpoint(checkpoint)
         self.publish(part.entrance, checkpoint)
         return True
+
+    async def _span(self, visit: str, *, after: int = 0) -> LogSpan:
+        """Return the log from a visit's first entry on, or from its first behind `after`, up to the log's end."""
+        log = self.store.log
+        first = log.first_of_visit(visit, after=after)
+        end = log.head().seq
+        begin = end if first is None else first - 1
+        if not self._log_lines.has(begin):
+            self._log_lines = LogLines(ChainHead(seq=begin, hash=(log.hash_at(begin) or GENESIS) if begin else GENESIS))
+        while self._log_lines.head.seq < end:
+            self._log_lines.extend(log.page(after=self._log_lines.head.seq, upto=end))
+            await asyncio.sleep(0)  # the span of a long visit has many pages
+        span = self._log_lines.span(begin, log.entries_of_visit(visit))
+        self._log_lines.forget()
+        return span
+
+    def _write_part(
+        self, draft: ManifestDraft, span: LogSpan, now: Now, receipt: CourierReceipt | None
+    ) -> tuple[SealedPart, Checkpoint]:
+        """Write all files of a part. Blocks. Raises as `seal_part`."""
+        folder = self.home.storage.folder / visit_folder(draft.visit)
+        folder.mkdir(parents=True, exist_ok=True)
+        if receipt is not None and not (folder / manifest_name(1)).exists():  # the manifest names it
+            write_whole(folder / RECEIPT_FILE, receipt.to_json())
+        sealed = seal_part(folder, draft, span=span, now=now, key=self.key)
+        self._copy_key_history(folder)
+        return sealed
 
     async def _take_thumbnails(self) -> None:
         """Take the small pictures of sealed visits, one visit at a time."""
@@ -252,18 +274,11 @@ class Archive:
             return
         try:
             part, last = await asyncio.to_thread(next_part, folder)
-            seqs = [seq for seq in self.store.log.seqs_of_visit(visit) if seq > last]
-            if not seqs:
+            span = await self._span(visit, after=last)
+            if not span.shown:
                 return
-            first = min(seqs) - 1
-            after = ChainHead(seq=first, hash=(self.store.log.hash_at(first) or GENESIS) if first else GENESIS)
-            entries = hide_bodies(self.store.log.entries(after=first, upto=max(seqs)), but=frozenset(seqs))
             draft = self._custody_draft(custody, part, now)
-            folder.mkdir(parents=True, exist_ok=True)
-            sealed, checkpoint = await asyncio.to_thread(
-                seal_part, folder, draft, after=after, entries=entries, now=now, key=self.key
-            )
-            await self._copy_key_history(folder)
+            sealed, checkpoint = await asyncio.to_thread(self._write_part, draft, span, now, None)
             facts: dict[str, Json] = {"custody": visit, "part": part, "manifest_sha256": sealed.manifest_sha256}
             await self.store.log.append("custody_sealed", facts, now, entrance=custody.reception)
         except (OSError, StoreFailed) as failure:  # the next act, or the next start, seals it
@@ -272,10 +287,10 @@ class Archive:
         await self._store_checkpoint(checkpoint)
         self.publish(custody.reception, checkpoint)
 
-    async def _copy_key_history(self, folder: Path) -> None:
+    def _copy_key_history(self, folder: Path) -> None:
         """Copy the key history into the folder: a verifier may know only a former key of the box."""
         try:
-            await asyncio.to_thread(copy_key_history, self.home.storage.folder / "key", folder)
+            copy_key_history(self.home.storage.folder / "key", folder)
         except ValueError as failure:
             raise OSError(f"{SUCCESSION_FILE}: {failure}") from failure
 
@@ -398,7 +413,7 @@ class Archive:
         if folder.is_dir():
             try:
                 await asyncio.to_thread(erase_folder, folder, stone)
-                await self._copy_key_history(folder)
+                await asyncio.to_thread(self._copy_key_history, folder)
             except ValueError as failure:  # somebody put a folder into it
                 raise OSError(f"{visit}: {failure}") from failure
         await asyncio.to_thread(delete_thumbnails, self.home.storage.folder, visit)
@@ -423,11 +438,12 @@ class Archive:
             for visit, parts in parts_of.items()
         )
 
-    async def _write_receipt(self, folder: Path, part: Part, running: Visit, now: Now) -> None:
+    def _receipt(self, part: Part, running: Visit, now: Now) -> CourierReceipt | None:
+        """Return the courier's receipt of a visit's first part; None: there is no outcome to confirm."""
         if part.part != 1 or running.outcome is None:
-            return
+            return None
         locked = running.door_result is DoorResult.LOCKED_AGAIN
-        issued = CourierReceipt(
+        return CourierReceipt(
             box=self.home.box,
             visit=part.visit,
             entrance=self.home.entrances[part.entrance].name,
@@ -437,7 +453,6 @@ class Archive:
             came=part.began,
             left=(self.store.entrances.locked_at(part.entrance) or now.utc) if locked else None,
         ).signed(self.key)
-        await asyncio.to_thread(write_whole, folder / RECEIPT_FILE, issued.to_json())
 
     def _draft(self, part: Part, result: _VisitResult) -> ManifestDraft:
         key = (part.visit, part.part)

@@ -6,15 +6,16 @@ First line `{"after":{"hash","seq"}}`, then one line an entry, `{"body","hash","
 
 from collections.abc import Collection, Sequence
 from hashlib import sha256
-from typing import Annotated, TypeAlias, assert_never, cast
+from typing import Annotated, TypeAlias, cast
 
 from pydantic import Field, JsonValue, TypeAdapter
 
 from gateway.evidence.checkpoint import Checkpoint, check_log
+from gateway.evidence.log_span import LogSpan
 from gateway.evidence.manifest import LogPosition, Manifest
 from gateway.evidence.verdict import ProofDefect, ProofProblem
 from gateway.protocol.ed25519 import PublicKey
-from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, Json, canonical_json, parse_json
+from gateway.protocol.hash_chain import ChainEntry, HiddenBody, Json, canonical_json, parse_json
 from gateway.protocol.signed_document import CanonicalModel, Hash
 
 
@@ -42,23 +43,10 @@ _Line: TypeAlias = _StartLine | _EntryLine | _HiddenEntryLine | _CheckpointLine
 _LINE_ADAPTER: TypeAdapter[_Line] = TypeAdapter(_Line)
 
 
-def write_extract(after: ChainHead, entries: Sequence[ChainEntry], end: Checkpoint) -> bytes:
-    """Write the file's bytes. ValueError: a body is not canonical JSON."""
-    lines: list[Json] = [{"after": {"seq": after.seq, "hash": after.hash.hex()}}]
-    for entry in entries:
-        line: dict[str, Json] = {"seq": entry.seq, "hash": entry.hash.hex()}
-        match entry.body:
-            case bytes():
-                line["body"] = parse_json(entry.body)
-                if canonical_json(line["body"]) != entry.body:
-                    raise ValueError(f"entry {entry.seq} is not canonical JSON")
-            case HiddenBody():
-                line["hidden"] = entry.body.digest.hex()
-            case _:
-                assert_never(entry.body)
-        lines.append(line)
-    text = b"".join(canonical_json(line) + b"\n" for line in lines)
-    return text + b'{"checkpoint":' + end.to_json() + b"}\n"
+def write_extract(span: LogSpan, end: Checkpoint) -> bytes:
+    """Return the file's bytes."""
+    after = canonical_json({"after": {"seq": span.after.seq, "hash": span.after.hash.hex()}})
+    return b"".join((after, b"\n", span.lines, b'{"checkpoint":', end.to_json(), b"}\n"))
 
 
 def check_extract(

@@ -1,5 +1,6 @@
 """Seals one part of a visit. It writes the manifest last, so a proof is complete or absent."""
 
+import json
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, Literal
 from gateway.domain.now import Now
 from gateway.evidence.checkpoint import Checkpoint, SealedPart, sign_checkpoint
 from gateway.evidence.extract import write_extract
+from gateway.evidence.log_span import LogSpan
 from gateway.evidence.logged_result import as_logged, read_result
 from gateway.evidence.manifest import (
     MAX_MANIFEST_BYTES,
@@ -26,7 +28,7 @@ from gateway.evidence.permits import are_signed
 from gateway.evidence.receipt import RECEIPT_FILE
 from gateway.evidence.route import RouteGap, read_route
 from gateway.evidence.route_check import times_ascend
-from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, find_break, parse_json
+from gateway.protocol.hash_chain import ChainEntry
 from gateway.protocol.keys import BoxKey
 from gateway.system.atomic_file import open_regular, read_regular, write_whole
 from gateway.system.regular_file import FileTooLarge, NotRegularFile
@@ -39,47 +41,42 @@ class EarlierPartUnsealed(Exception):  # noqa: N818 - the caller seals that part
     """The part before this one, which its manifest must name, is not sealed yet."""
 
 
-def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three things
-    folder: Path, draft: ManifestDraft, *, after: ChainHead, entries: Sequence[ChainEntry], now: Now, key: BoxKey
+def seal_part(
+    folder: Path, draft: ManifestDraft, *, span: LogSpan, now: Now, key: BoxKey
 ) -> tuple[SealedPart, Checkpoint]:
     """Write log extract, signature and manifest into the visit's folder, in this order, each durably.
 
-    `entries` follow `after` in the log without a hole, with a `HiddenBody` where they are not this visit's
-    (`hash_chain.hide_bodies`). A part that is sealed already is returned as it is; a half written one is sealed again.
-    Undeclared time without film gets a gap here: `not_filmed`, or `film_lost` if a file is missing. The checkpoint is
-    for the owner's phone.
+    `span` shows the entries of this visit. A part that is sealed already is returned as it is; a half written one is
+    sealed again. Undeclared time without film gets a gap here: `not_filmed`, or `film_lost` if a file is missing. The
+    checkpoint is for the owner's phone.
 
     Raises:
         EarlierPartUnsealed: seal the part before this one first.
         OSError: something could not be read or written; seal again.
-        ValueError: the entries are no chain, or a name is not one that can be sealed (both are bugs).
+        ValueError: a name is not one that can be sealed (a bug).
     """
-    data = _sealed_before(folder, draft, key)
-    if data is not None:
-        return _proof(data, key)
+    before = _sealed_before(folder, draft, key)
+    if before is not None:
+        return _proof(*before, key)
     previous = _file_sha256(folder / manifest_name(draft.part - 1)) if draft.part > 1 else None
     if draft.part > 1 and previous is None:
         raise EarlierPartUnsealed
-    end = sign_checkpoint(_log_end(after, entries), box=draft.box, now=now, key=key)
-    log = write_extract(after, entries, end)
+    end = sign_checkpoint(span.last, box=draft.box, now=now, key=key)
+    log = write_extract(span, end)
     clips, lost = _clips(folder, draft)
     gaps = (*draft.gaps, *lost)
     gaps += undeclared_gaps(draft.film, cameras=draft.cameras, clips=clips, gaps=gaps)
-    version, stated = _stated(entries, draft)
+    version, stated = _stated(span.shown, draft)
     manifest = Manifest(
         **dict(draft) | {"clips": clips, "gaps": gaps} | stated,
         version=version,
         key=key.public.text,
         previous_sha256=previous,
-        decisions=tuple(
-            LogPosition(seq=entry.seq, hash=entry.hash.hex())
-            for entry in entries
-            if not isinstance(entry.body, HiddenBody)
-        ),
+        decisions=tuple(LogPosition(seq=entry.seq, hash=entry.hash.hex()) for entry in span.shown),
         log=LogExtract(
             file=log_name(draft.part),
             sha256=sha256(log).hexdigest(),
-            after=LogPosition(seq=after.seq, hash=after.hash.hex()),
+            after=LogPosition(seq=span.after.seq, hash=span.after.hash.hex()),
             last=LogPosition(seq=end.seq, hash=end.hash),
         ),
         # The courier's receipt is written before its part is sealed
@@ -91,7 +88,7 @@ def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three thing
     write_whole(folder / log_name(draft.part), log)
     write_whole(folder / signature_name(draft.part), key.sign(data))
     write_whole(folder / manifest_name(draft.part), data)
-    return _proof(data, key)
+    return _proof(manifest, data, key)
 
 
 def next_part(folder: Path) -> tuple[int, int]:
@@ -120,7 +117,7 @@ def _stated(entries: Sequence[ChainEntry], draft: ManifestDraft) -> tuple[Litera
     before the log had what was signed), and 5 only if the visit collected something or has items: earlier releases read
     version 4.
     """
-    bodies = tuple(parse_json(entry.body) for entry in entries if isinstance(entry.body, bytes))
+    bodies = tuple(json.loads(entry.body) for entry in entries if isinstance(entry.body, bytes))
     reading = read_route(bodies, part=draft.part)
     if reading.unexplained:
         return 2, {}
@@ -140,13 +137,6 @@ def _file_sha256(file: Path) -> str | None:
         return sha256(read_regular(file, at_most=MAX_MANIFEST_BYTES)).hexdigest()
     except FileNotFoundError:
         return None
-
-
-def _log_end(after: ChainHead, entries: Sequence[ChainEntry]) -> ChainHead:
-    broken = find_break(entries, after=after)
-    if broken is not None:
-        raise ValueError(f"the log is broken at entry {broken.seq}: {broken.fault}")
-    return ChainHead(seq=entries[-1].seq, hash=entries[-1].hash) if entries else after
 
 
 def _clips(folder: Path, draft: ManifestDraft) -> tuple[tuple[ClipRecord, ...], tuple[FilmGap, ...]]:
@@ -170,8 +160,8 @@ def _clips(folder: Path, draft: ManifestDraft) -> tuple[tuple[ClipRecord, ...], 
     return tuple(clips), tuple(lost)
 
 
-def _sealed_before(folder: Path, draft: ManifestDraft, key: BoxKey) -> bytes | None:
-    """Return the existing manifest; None if it is incomplete or not signed by this key, so that it is written again."""
+def _sealed_before(folder: Path, draft: ManifestDraft, key: BoxKey) -> tuple[Manifest, bytes] | None:
+    """Return the existing manifest and its bytes; None if it is incomplete or not signed by this key: write anew."""
     try:
         data = read_regular(folder / manifest_name(draft.part), at_most=MAX_MANIFEST_BYTES)
         signature = read_regular(folder / signature_name(draft.part), at_most=64)
@@ -182,11 +172,10 @@ def _sealed_before(folder: Path, draft: ManifestDraft, key: BoxKey) -> bytes | N
     manifest = Manifest.from_json(data)
     if (manifest.visit, manifest.part) != (draft.visit, draft.part):
         raise ValueError(f"{folder.name} holds another visit's proof")
-    return data
+    return manifest, data
 
 
-def _proof(data: bytes, key: BoxKey) -> tuple[SealedPart, Checkpoint]:
-    manifest = Manifest.from_json(data)
+def _proof(manifest: Manifest, data: bytes, key: BoxKey) -> tuple[SealedPart, Checkpoint]:
     sealed = SealedPart(visit=manifest.visit, part=manifest.part, manifest_sha256=sha256(data).hexdigest())
     now = Now(utc=manifest.sealed_at, trusted=manifest.clock_trusted, mono=0)
     return sealed, sign_checkpoint(manifest.log.last.head, box=manifest.box, now=now, key=key, sealed=sealed)

@@ -5,7 +5,7 @@ without showing the bodies of the other entries (`HiddenBody`).
 """
 
 import json
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum, auto
 from hashlib import sha256
 from types import NoneType
@@ -13,7 +13,7 @@ from typing import TypeAlias, cast
 
 import rfc8785
 
-from gateway.domain.frozen import Frozen, replace
+from gateway.domain.frozen import Frozen
 from gateway.protocol.strict_json import loads
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | tuple[Json, ...] | Mapping[str, Json] | None"
@@ -129,13 +129,6 @@ def link_hash(prev: bytes, seq: int, body: bytes | HiddenBody) -> bytes:
     if len(prev) != len(GENESIS) or len(digest) != len(GENESIS):
         raise ValueError("a hash has 32 bytes")
     return sha256(_LINK_TAG + prev + seq.to_bytes(8, "big") + digest).digest()
-
-
-def hide_bodies(entries: Iterable[ChainEntry], *, but: Container[int]) -> tuple[ChainEntry, ...]:
-    """Return an extract: entries whose number is not in `but` keep their place and hash, not their body."""
-    return tuple(
-        entry if entry.seq in but else replace(entry, body=HiddenBody(_digest(entry.body))) for entry in entries
-    )
 
 
 def _digest(body: bytes | HiddenBody) -> bytes:

@@ -117,16 +117,35 @@ def entries(db: Database, *, after: int = 0, upto: int | None = None) -> Iterato
 
     It reads a page at a time: an open cursor would keep SQLite from clearing the WAL.
     """
+    while found := page(db, after=after, upto=upto):
+        yield from found
+        after = found[-1].seq
+
+
+def page(db: Database, *, after: int, upto: int | None = None) -> tuple[ChainEntry, ...]:
+    """Return the next entries behind `after`, a page of them; empty: there are no more."""
     query = "SELECT seq, body, digest, hash FROM entry WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
-    while page := db.execute(query, (after, 2**62 if upto is None else upto, _PAGE_ROWS)).fetchall():
-        for seq, body, digest, hashed in page:
-            yield ChainEntry(seq=seq, body=body if body is not None else HiddenBody(digest), hash=hashed)
-            after = seq
+    rows = db.execute(query, (after, 2**62 if upto is None else upto, _PAGE_ROWS)).fetchall()
+    return tuple(
+        ChainEntry(seq=seq, body=body if body is not None else HiddenBody(digest), hash=hashed)
+        for seq, body, digest, hashed in rows
+    )
 
 
 def seqs_of_visit(db: Database, visit: str) -> tuple[int, ...]:
     """Return the numbers of the log entries of a visit."""
     return tuple(db.column("SELECT seq FROM entry WHERE visit = ? ORDER BY seq", (visit,)))
+
+
+def first_of_visit(db: Database, visit: str, *, after: int) -> int | None:
+    """Return the number of a visit's first log entry behind `after`; None: there is none."""
+    return db.value(int, "SELECT min(seq) FROM entry WHERE visit = ? AND seq > ?", (visit, after))
+
+
+def entries_of_visit(db: Database, visit: str) -> tuple[ChainEntry, ...]:
+    """Return the log entries of a visit, in their order; erased ones are left out."""
+    query = "SELECT seq, body, hash FROM entry WHERE visit = ? AND body IS NOT NULL ORDER BY seq"
+    return tuple(ChainEntry(seq=seq, body=body, hash=hashed) for seq, body, hashed in db.execute(query, (visit,)))
 
 
 def bodies_of_visit(db: Database, visit: str) -> tuple[Mapping[str, Any], ...]:
@@ -163,6 +182,9 @@ class AuditLog(StorePart):
     head = reads(Database.log_head)
     hash_at = reads(hash_at)
     entries = reads(entries)
+    page = reads(page)
+    first_of_visit = reads(first_of_visit)
+    entries_of_visit = reads(entries_of_visit)
     seqs_of_visit = reads(seqs_of_visit)
     bodies_of_visit = reads(bodies_of_visit)
     bodies_of_kind = reads(bodies_of_kind)

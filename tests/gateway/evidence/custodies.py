@@ -12,7 +12,7 @@ from gateway.evidence.manifest import DeliveryFacts, FilmSpan, ManifestDraft
 from gateway.evidence.seal import seal_part
 from gateway.protocol.hash_chain import ChainHead, Json, canonical_json
 from gateway.protocol.keys import BoxKey
-from tests.gateway.evidence.visits import SCAN, chain_entries
+from tests.gateway.evidence.visits import SCAN, chain_entries, span_of
 
 CODE_KEY = b"k" * 32
 SSCC, S10 = "340123450000000017", "LX123456785FR"
@@ -85,5 +85,5 @@ def sealed(  # noqa: PLR0913 - what a test may choose
     )  # fmt: skip
     entries = chain_entries([canonical_json(dict(row)) for row in rows])
     now = Now(utc=when + timedelta(hours=1), trusted=True, mono=1)
-    seal_part(folder, draft, after=ChainHead(), entries=entries, now=now, key=key)
+    seal_part(folder, draft, span=span_of(ChainHead(), entries), now=now, key=key)
     return folder

@@ -19,7 +19,7 @@ from gateway.video.clip import ClipWriter
 from gateway.video.ipc import ClipFacts, ClipKey
 from gateway.video.ring import EncodedPicture
 from gateway.video.sidecar import SidecarHead
-from tests.gateway.evidence.visits import FILM_S, FRAMES_PER_S, SCAN, VISIT, draft_of, film_bytes
+from tests.gateway.evidence.visits import FILM_S, FRAMES_PER_S, SCAN, VISIT, draft_of, film_bytes, span_of
 
 PRE_ROLL = 2  # seconds
 
@@ -60,7 +60,7 @@ def test_a_film_of_the_real_recorder_is_sealed_verified_and_its_changed_second_t
     )
     draft = draft_of((film,)).model_copy(update={"cameras": ("outside",)})
     now = Now(utc=SCAN + timedelta(seconds=FILM_S), trusted=True, mono=0)
-    seal_part(folder, draft, after=ChainHead(), entries=(), now=now, key=key)
+    seal_part(folder, draft, span=span_of(ChainHead(), ()), now=now, key=key)
     assert Manifest.from_json((folder / "manifest.json").read_bytes()).gaps == ()
     assert verify_proof(folder, public_key=key.public).ok
     path = folder / film.file

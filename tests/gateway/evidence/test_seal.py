@@ -17,7 +17,7 @@ from gateway.protocol.hash_chain import ChainEntry, ChainHead, canonical_json
 from gateway.protocol.keys import BoxKey
 from gateway.system.atomic_file import write_whole
 from gateway.video.ipc import ClipKey
-from tests.gateway.evidence.visits import FILM_S, SCAN, VISIT, SealingBox, chain_entries, draft_of, write_film
+from tests.gateway.evidence.visits import FILM_S, SCAN, VISIT, SealingBox, chain_entries, draft_of, span_of, write_film
 
 NOW = Now(utc=SCAN + timedelta(seconds=30), trusted=True, mono=30)
 ENTRIES = chain_entries([canonical_json({"what": what}) for what in ("scan", "unlock", "locked again")])
@@ -43,7 +43,7 @@ def draft(folder: Path) -> ManifestDraft:
 
 
 def sealed(folder: Path, draft: ManifestDraft, key: BoxKey, now: Now = NOW) -> Manifest:
-    part, checkpoint = seal_part(folder, draft, after=ChainHead(), entries=ENTRIES, now=now, key=key)
+    part, checkpoint = seal_part(folder, draft, span=span_of(ChainHead(), ENTRIES), now=now, key=key)
     data = (folder / manifest_name(draft.part)).read_bytes()
     manifest = Manifest.from_json(data)
     assert (
@@ -216,7 +216,7 @@ def test_a_visit_without_entries_of_its_own_is_sealed_at_the_logs_end(
     folder: Path, draft: ManifestDraft, key: BoxKey
 ) -> None:
     head = ChainHead(seq=ENTRIES[-1].seq, hash=ENTRIES[-1].hash)
-    _, checkpoint = seal_part(folder, draft, after=head, entries=(), now=NOW, key=key)
+    _, checkpoint = seal_part(folder, draft, span=span_of(head, ()), now=NOW, key=key)
     assert checkpoint.head == head
     assert verify_proof(folder, public_key=key.public).ok
 
@@ -236,7 +236,7 @@ def test_a_log_that_is_broken_is_never_sealed(
     folder: Path, draft: ManifestDraft, key: BoxKey, entries: list[ChainEntry]
 ) -> None:
     with pytest.raises(ValueError, match=r"."):
-        seal_part(folder, draft, after=ChainHead(), entries=entries, now=NOW, key=key)
+        seal_part(folder, draft, span=span_of(ChainHead(), entries), now=NOW, key=key)
     assert statements(folder) == {}
 
 

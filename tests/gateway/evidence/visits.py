@@ -3,7 +3,7 @@
 import io
 import json
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,11 +17,12 @@ import numpy as np
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.now import Now
 from gateway.evidence.checkpoint import Checkpoint, SealedPart
+from gateway.evidence.log_span import LogLines, LogSpan
 from gateway.evidence.manifest import ClipRecord, DeliveryFacts, FilmSpan, ManifestDraft, SealedNames
 from gateway.evidence.receipt import CourierReceipt
 from gateway.evidence.seal import seal_part
 from gateway.protocol.ed25519 import PublicKey
-from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, canonical_json, hide_bodies, link_hash
+from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, canonical_json, link_hash
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.signed_document import SignedDocument
 from gateway.video.clip import MUXER_OPTIONS
@@ -90,6 +91,13 @@ def chain_entries(bodies: list[bytes], after: ChainHead | None = None) -> list[C
     return entries
 
 
+def span_of(after: ChainHead, entries: Sequence[ChainEntry], *, shown: Container[int] | None = None) -> LogSpan:
+    """Return the span of these entries, which follow `after`; `shown`: those with their bodies (None: all)."""
+    lines = LogLines(after)
+    lines.extend(entries)
+    return lines.span(after.seq, (entry for entry in entries if shown is None or entry.seq in shown))
+
+
 @dataclass
 class SealingBox:
     """A box with a log that grows, and the phone that remembers its checkpoints."""
@@ -135,9 +143,10 @@ class SealingBox:
             for place, camera in enumerate(("outside", "hall"))
         )
         draft = draft_of(films, visit=visit, at=at, part=part)
-        entries = hide_bodies([entry for entry in self.log if entry.seq > before.seq], but=frozenset(own))
+        entries = [entry for entry in self.log if entry.seq > before.seq]
+        span = span_of(before, entries, shown=own)
         now = Now(utc=at + timedelta(seconds=FILM_S + 1), trusted=True, mono=1)
-        sealed, checkpoint = seal_part(folder, draft, after=before, entries=entries, now=now, key=self.key)
+        sealed, checkpoint = seal_part(folder, draft, span=span, now=now, key=self.key)
         self.say("sealed", visit)
         self.phone.append(checkpoint)
         return folder, sealed

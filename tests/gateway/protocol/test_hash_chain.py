@@ -18,7 +18,6 @@ from gateway.protocol.hash_chain import (
     Json,
     canonical_json,
     find_break,
-    hide_bodies,
     link_hash,
     parse_json,
 )
@@ -165,12 +164,3 @@ def test_entries_in_another_order_are_noticed_at_the_first(bodies: list[bytes], 
     first, second = sorted(data.draw(st.lists(st.integers(0, len(bodies) - 1), min_size=2, max_size=2, unique=True)))
     entries[first], entries[second] = entries[second], entries[first]
     assert find_break(entries) == ChainBreak(seq=first + 1, fault=ChainFault.OUT_OF_ORDER)
-
-
-@given(BODIES, st.sets(st.integers(1, 12)))
-def test_an_extract_hides_what_is_not_told_and_still_holds(bodies: list[bytes], told: set[int]) -> None:
-    entries = chain_entries(bodies)
-    extract = hide_bodies(entries, but=told)
-    assert find_break(extract) is None
-    assert {one.seq for one in extract if isinstance(one.body, bytes)} == told & {one.seq for one in entries}
-    assert hide_bodies(extract, but=told) == extract

@@ -10,7 +10,7 @@ from gateway.protocol.hash_chain import ChainHead, Json, canonical_json
 from gateway.protocol.keys import BoxKey
 from gateway.storage.database import rfc3339
 from gateway.video.ipc import ClipKey
-from tests.gateway.evidence.visits import FILM_S, SCAN, VISIT, chain_entries, draft_of, write_film
+from tests.gateway.evidence.visits import FILM_S, SCAN, VISIT, chain_entries, draft_of, span_of, write_film
 
 
 def seconds_after(seconds: float) -> datetime:
@@ -67,5 +67,5 @@ def seal_visit(
     )
     entries = chain_entries([canonical_json(one) for one in rows or DELIVERY_ROWS])
     now = Now(utc=seconds_after(FILM_S + 1), trusted=True, mono=1)
-    seal_part(folder, draft or draft_of(films), after=ChainHead(), entries=entries, now=now, key=key)
+    seal_part(folder, draft or draft_of(films), span=span_of(ChainHead(), entries), now=now, key=key)
     return folder, key

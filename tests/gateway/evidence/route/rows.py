@@ -29,7 +29,7 @@ from gateway.storage.decisions import logged_step, visit_of
 from gateway.storage.models import StoredDecision
 from tests.foreign import proof_route
 from tests.foreign import proof_verifier as foreign
-from tests.gateway.evidence.visits import VISIT, chain_entries, draft_of
+from tests.gateway.evidence.visits import VISIT, chain_entries, draft_of, span_of
 from tests.house.entrances import PLACE, build, walk
 from tests.house.house import SimulatedHome
 from tests.house.story import announce_delivery
@@ -124,7 +124,7 @@ def sealed_rows(
         facts = draft.delivery.model_copy(update=reserved_delivery(rows))
         draft = draft.model_copy(update={"delivery": facts})
     now = Now(utc=when + timedelta(seconds=20), trusted=True, mono=1)
-    seal_part(folder, draft, after=ChainHead(), entries=entries, now=now, key=key)
+    seal_part(folder, draft, span=span_of(ChainHead(), entries), now=now, key=key)
     if change is not None:
         forge_manifest(folder, key, change)
     return folder
@@ -152,7 +152,7 @@ def forge_log(folder: Path, key: BoxKey, rows: Sequence[Mapping[str, Any]]) -> N
     entries = chain_entries([canonical_json(dict(row)) for row in rows])
     head = ChainHead(seq=entries[-1].seq, hash=entries[-1].hash)
     now = Now(utc=datetime.fromisoformat(document["sealed_at"]), trusted=True, mono=1)
-    log = write_extract(ChainHead(), entries, sign_checkpoint(head, box=document["box"], now=now, key=key))
+    log = write_extract(span_of(ChainHead(), entries), sign_checkpoint(head, box=document["box"], now=now, key=key))
     (folder / "log.jsonl").write_bytes(log)
     last = {"seq": head.seq, "hash": head.hash.hex()}
     decisions = [{"seq": entry.seq, "hash": entry.hash.hex()} for entry in entries]

@@ -32,7 +32,7 @@ from tests.gateway.evidence.route.rows import (
     verdicts,
     words_of_both,
 )
-from tests.gateway.evidence.visits import NAMES, VISIT, chain_entries, draft_of
+from tests.gateway.evidence.visits import NAMES, VISIT, chain_entries, draft_of, span_of
 
 Row = dict[str, Any]
 KEY = BoxKey.generate()
@@ -325,7 +325,7 @@ def test_where_a_delivery_was_moved_from_comes_from_the_draft_and_is_signed(tmp_
     draft = draft_of((), at=when).model_copy(update={"cameras": (), "moved_from": "garage"})
     entries = chain_entries([canonical_json(row) for row in FLAT])
     now = Now(utc=when, trusted=True, mono=1)
-    seal_part(tmp_path / VISIT, draft, after=ChainHead(), entries=entries, now=now, key=KEY)
+    seal_part(tmp_path / VISIT, draft, span=span_of(ChainHead(), entries), now=now, key=KEY)
     assert verdicts(tmp_path / VISIT, KEY) == ("ok", "ok", "")
     (part,) = verify_proof(tmp_path / VISIT, public_key=KEY.public).parts
     assert part.manifest.moved_from == "garage"
