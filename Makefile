@@ -11,8 +11,6 @@ WORKERS ?= 8
 # alone. What fails then is a failure. A worker, because only there a test of a group has the name under which it failed.
 ONCE_MORE := echo "What failed runs once more, alone:" && $(BIN)/python -m pytest -n 1 --dist loadgroup --last-failed \
 	--last-failed-no-failures none --maxfail 1
-# What pytest reads of a test is compiled by two processes, each of which has about half.
-HALF := tests/gateway/hub tests/gateway/web tests/gateway/runtime tests/gateway/storage tests/gateway/evidence
 # Hundreds of processes run the same source: it is compiled once, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -48,10 +46,7 @@ debian: ## the Debian packages that tests need (root installs what is missing)
 	@.ci/debian
 
 test: $(VENV)/ready debian ## all tests: real broker, real video, every scenario
-	@$(BIN)/python -m compileall -q -j 2 gateway devices # else each worker would do it, all at once
-	@ls tests/gateway/__pycache__/test_app.*-pytest-*.pyc >/dev/null 2>&1 || { \
-		$(BIN)/python -m pytest -qq --collect-only $(HALF) >/dev/null & \
-		$(BIN)/python -m pytest -qq --collect-only $(HALF:%=--ignore=%) >/dev/null; wait; } # nor these
+	@$(BIN)/python -m compileall -q -j 2 gateway devices
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup || { [ $$? -eq 1 ] && $(ONCE_MORE); }
 
 quick: $(VENV)/ready ## the inner loop, under a minute on two cores

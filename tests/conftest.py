@@ -13,7 +13,8 @@ import pytest
 from hypothesis import settings
 
 from gateway.demo.processes import LoggedProcess
-from tests.forkserver import fork_server
+from tests import forkedworkers
+from tests.forkserver import end_fork_server, fork_server
 from tests.skips import SkipReport
 from tests.told import MeasurementReport
 
@@ -35,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     config.pluginmanager.register(SkipReport(config.rootpath / "CONTRIBUTING.md"))
     config.pluginmanager.register(MeasurementReport())
+    config.pluginmanager.register(forkedworkers)
     if "TMPDIR" not in os.environ and _is_usable(MEMORY_DISK):
         os.environ["TMPDIR"] = str(MEMORY_DISK)  # workers and the programs that a test starts ask here too
         tempfile.tempdir = None
@@ -112,5 +114,4 @@ def houses_start_by_a_fork() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LoggedProcess, "start", classmethod(start))
         yield
-    if fork_server.cache_info().currsize:
-        fork_server().end()
+    end_fork_server()

@@ -120,12 +120,17 @@ class ForkedProcess:
 class ForkServer:
     """The server, for one process of pytest."""
 
-    def __init__(self) -> None:
+    def __init__(self, branch_of: "ForkServer | None" = None) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._one_at_a_time = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
         with theirs:
-            command = [sys.executable, "-m", "tests.forkserver", str(theirs.fileno())]
-            self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()])
+            if branch_of is None:
+                command = [sys.executable, "-m", "tests.forkserver", str(theirs.fileno())]
+                self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()])
+                self._pid = self._process.pid
+            else:
+                self._pid = branch_of._request({"branch": True}, [theirs.fileno()])  # noqa: SLF001 - of the same class
 
     def start(  # noqa: PLR0913 - as `subprocess.Popen`
         self,
@@ -150,10 +155,25 @@ class ForkServer:
         """Return the exit status of a process that has ended."""
         return self._request({"status": pid}, [])
 
+    def branch(self) -> "ForkServer":
+        """Return another server, for another process: a fork of this one, which need not import all modules again.
+
+        It ends when its socket is closed everywhere, whatever becomes of this one.
+        """
+        return ForkServer(branch_of=self)
+
+    def forget(self) -> None:
+        """Leave it to the processes that have been forked from this one since it was started."""
+        self._socket.close()
+
     def end(self) -> None:
         """End it, and with it all that it started."""
+        ends = os.pidfd_open(self._pid)
         self._socket.close()
-        self._process.wait()
+        select.select([ends], [], [])
+        os.close(ends)
+        if self._process is not None:
+            self._process.wait()
 
     def _request(self, request: dict[str, Any], files: list[int]) -> int:
         with self._one_at_a_time:
@@ -163,10 +183,26 @@ class ForkServer:
         return int(answer)
 
 
-@functools.cache
+_servers: list[ForkServer] = []
+
+
 def fork_server() -> ForkServer:
     """Return the server of this process, started when it is first needed."""
-    return ForkServer()
+    if not _servers:
+        _servers.append(ForkServer())
+    return _servers[-1]
+
+
+def use(branch: ForkServer) -> None:
+    """Let a process that was forked use a server of its own, and no more that of the process it was forked from."""
+    fork_server().forget()
+    _servers.append(branch)
+
+
+def end_fork_server() -> None:
+    """End the server of this process, if it has started one."""
+    if _servers:
+        _servers.pop().end()
 
 
 def run_python(
@@ -201,6 +237,8 @@ def serve(requests: socket.socket) -> StartRequest | None:
             us, answer = os.getpid(), os.fork()
             if answer == 0:
                 requests.close()
+                if "branch" in asked:
+                    return serve(socket.socket(fileno=files[0]))
                 order = StartRequest(**asked["start"])
                 take_over(order, files, us)
                 return order
