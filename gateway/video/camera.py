@@ -9,7 +9,7 @@ import math
 import random
 import threading
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 from av.packet import Packet
 from av.video.stream import VideoStream
@@ -20,7 +20,7 @@ from gateway.system.i18n import SOURCE
 from gateway.video.broadcast import Broadcast, LiveSink
 from gateway.video.credentials import file_version
 from gateway.video.frame_analysis import FrameAnalyser, thumbnail
-from gateway.video.ipc import BarcodeRead, CameraProof, CameraSource, ClipKey, OpenFailure, PrivatePeriod, StreamFault
+from gateway.video.ipc import BarcodeRead, CameraSource, ClipKey, OpenFailure, PrivatePeriod, StreamFault
 from gateway.video.liveness import Liveness
 from gateway.video.open_errors import OPEN_FAILURE_TEXTS
 from gateway.video.recording import CameraContext, Recording, RecordingResult
@@ -41,7 +41,20 @@ STUCK_TIMEOUT_S: Final = 2.0  # seconds without rising timestamps before the cam
 LABEL_REPEAT_INTERVAL_S: Final = 2.0  # seconds before the same barcode is reported again
 MAX_PICTURE_AGE_S: Final = 2.0
 PERIOD_CHECK_INTERVAL_S: Final = 1.0  # seconds after which a camera that waits looks again at its private periods
-PROOF_LOCK_TIMEOUT_S: Final = 0.02  # seconds that `proof` waits for the lock
+STATUS_LOCK_TIMEOUT_S: Final = 0.02  # seconds that `take_status` waits for the lock
+
+
+class CameraStatus(NamedTuple):
+    """What a camera proves at one instant: a plain tuple, because it is made and compared for each packet.
+
+    The fields are those of `ipc.CameraProof`.
+    """
+
+    live: bool
+    moving: bool
+    recordings: tuple[ClipKey, ...]
+    faults: tuple[StreamFault, ...]
+    unopened: OpenFailure | None
 
 
 class CameraReader:
@@ -73,6 +86,8 @@ class CameraReader:
         self._past_outage: tuple[StreamFault, float, float] | None = None
         self._faults: dict[StreamFault, float] = {}  # present faults of the stream, and since when (monotonic)
         self._last_dts = 0
+        self._time_base = 0.0  # seconds
+        self._taken: CameraStatus | None = None  # by `take_status`
         self._reported_at: dict[str, float] = {}
         self._thread = threading.Thread(target=self._run, name=f"camera {source.name}", daemon=True)
         self._thread.start()
@@ -160,11 +175,13 @@ class CameraReader:
     @property
     def is_wanted(self) -> bool:
         """Whether the camera is watched or filmed. Only then it reports proofs."""
-        return bool(self._recordings) or time.monotonic() < self._watched_until
+        return self._is_wanted_at(time.monotonic())
 
-    @property
-    def _should_connect(self) -> bool:
-        return not self._is_off and (self.is_wanted or self._broadcast is not None)
+    def _is_wanted_at(self, now: float) -> bool:
+        return bool(self._recordings) or now < self._watched_until
+
+    def _should_connect(self, now: float) -> bool:
+        return not self._is_off and (self._is_wanted_at(now) or self._broadcast is not None)
 
     @property
     def _is_off(self) -> bool:
@@ -173,31 +190,44 @@ class CameraReader:
         utc = self._context.utc_now()
         return any(period.start <= utc < period.end for period in self.private_periods)
 
-    def proof(self, now: float) -> CameraProof | None:
-        """Return what the pictures prove at monotonic `now`; None while a slow disk holds the lock."""
-        if not self._lock.acquire(timeout=PROOF_LOCK_TIMEOUT_S):
+    def take_status(self, now: float) -> tuple[CameraStatus, float] | None:
+        """Return the status at monotonic `now` and until when it holds; None while a slow disk holds the lock.
+
+        If the status differs earlier, because of a packet, a picture or a disk, the camera's thread calls `on_change`.
+        """
+        if not self._lock.acquire(timeout=STATUS_LOCK_TIMEOUT_S):
             return None
         try:
-            evidence, faults = self._liveness, set[StreamFault]()
-            if evidence is not None:
-                faults |= evidence.faults(now).keys()
-            elif self._outage is not None:
-                faults.add(self._outage[0])
-            if any(recording.disk_failed for recording in self._recordings.values()):
-                faults.add(StreamFault.DISK)
-            running = tuple(clip for clip, recording in self._recordings.items() if recording.is_on_disk(now))
+            self._taken = self._status(now)
+            ends = [recording.on_disk_until for recording in self._recordings.values()]
+            ends.append(self._watched_until)
+            if self._liveness is not None:
+                ends.append(self._liveness.holds_until(now))
+            return self._taken, min((end for end in ends if end >= now), default=math.inf)
         finally:
             self._lock.release()
-        return CameraProof(
-            camera=self.source.name,
-            at=now,
+
+    def _status(self, now: float) -> CameraStatus:
+        evidence, recordings = self._liveness, self._recordings
+        faults: set[StreamFault] = set()
+        if evidence is not None:
+            faults.update(evidence.faults(now))
+        elif self._outage is not None:
+            faults.add(self._outage[0])
+        if any(recording.disk_failed for recording in recordings.values()):
+            faults.add(StreamFault.DISK)
+        return CameraStatus(
             live=evidence is not None and evidence.is_live(now),
             moving=evidence is not None and evidence.is_moving(now),
-            recording=running[-1] if running else None,
-            recordings=running,
+            recordings=tuple([clip for clip, recording in recordings.items() if now <= recording.on_disk_until]),
             faults=tuple(sorted(faults)),
             unopened=self._open_failure,
         )
+
+    def _notify_change(self, now: float) -> None:
+        """Call `on_change` if a gateway wants the status and it differs. The caller holds the lock."""
+        if not self._stopping and self._is_wanted_at(now) and self._status(now) != self._taken:
+            self._context.on_change()
 
     def picture(self) -> bytes | None:
         """Return the newest decoded picture as JPEG; None if the camera is not live."""
@@ -219,6 +249,7 @@ class CameraReader:
             now = time.monotonic()
             with self._lock:
                 self._disconnected(fault, now)
+                self._notify_change(now)
                 if fault is None:
                     continue
                 was_stable = fault is not StreamFault.UNREACHABLE and now - began > STABLE_STREAM_S
@@ -250,7 +281,9 @@ class CameraReader:
 
     def _wait_until_wanted(self) -> bool:
         with self._lock:
-            while not self._lock.wait_for(lambda: self._stopping or self._should_connect, PERIOD_CHECK_INTERVAL_S):
+            while not self._lock.wait_for(
+                lambda: self._stopping or self._should_connect(time.monotonic()), PERIOD_CHECK_INTERVAL_S
+            ):
                 pass  # a private period has no other end than the time
             return not self._stopping
 
@@ -259,16 +292,16 @@ class CameraReader:
         try:
             for stream, packet in read_packets(self.source):
                 now = time.monotonic()
-                if self._stopping or not self._should_connect:
-                    return None
-                if packet is None:
-                    self._connected(stream, now)
-                    continue
                 with self._lock:
-                    if self._is_off:
+                    if self._stopping or not self._should_connect(now):
                         return None
+                    if packet is None:
+                        self._connected(stream, now)
+                        continue
                     self._handle_packet(stream, packet, now)
                 self._analyse_packet(packet, now)
+                with self._lock:
+                    self._notify_change(now)
                 if now - self._faults.get(StreamFault.STUCK_TIMESTAMPS, now) > STUCK_TIMEOUT_S:
                     return StreamFault.STUCK_TIMESTAMPS
         except StreamLost as lost:
@@ -278,13 +311,13 @@ class CameraReader:
         return None
 
     def _connected(self, stream: VideoStream, now: float) -> None:
-        with self._lock:
-            full = self.source.sees_courier or self._reads_labels
-            self._liveness = Liveness(clock_region=self.source.clock_region, decodes_every_picture=full, now=now)
-            self._analyser = FrameAnalyser(stream, self._liveness)
-            self._last_dts = 0
-            self._faults = {}
-            self._record_open_failure(None)
+        full = self.source.sees_courier or self._reads_labels
+        self._liveness = Liveness(clock_region=self.source.clock_region, decodes_every_picture=full, now=now)
+        self._analyser = FrameAnalyser(stream, self._liveness)
+        self._last_dts, self._time_base = 0, float(stream.time_base or 0)
+        self._faults = {}
+        self._record_open_failure(None)
+        self._notify_change(now)
 
     def _handle_packet(self, stream: VideoStream, packet: "Packet[VideoStream]", now: float) -> None:
         """Pass on one packet. The first one may have no times: they are 0."""
@@ -295,10 +328,10 @@ class CameraReader:
             dts = self._last_dts + 1  # the display time does not give the decode time: take the next one
         self._last_dts = dts
         self._update_faults(now)
-        self._liveness.add_packet(now, float(dts * (stream.time_base or 0)))
+        self._liveness.add_packet(now, dts * self._time_base)
         self._update_faults(now)
         sample = EncodedPicture(bytes(packet), pts, dts, packet.is_keyframe, now)
-        is_wanted = self.is_wanted
+        is_wanted = self._is_wanted_at(now)
         self._ring.pre_roll_s = self._context.pre_roll_s if is_wanted else 0.0
         self._ring.add(sample)
         if self._outage is not None:
@@ -328,6 +361,8 @@ class CameraReader:
         if self._liveness is None:
             return
         current = self._liveness.faults(now)
+        if not current and not self._faults:
+            return
         for fault, since in self._faults.items():
             if fault not in current:
                 for recording in self._recordings.values():

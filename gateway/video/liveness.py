@@ -14,6 +14,9 @@ so it counts as not moving.
 """
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +36,8 @@ MAX_ANALYSED_COLUMNS = 640  # wider pictures are subsampled
 UNDECODABLE_TIMEOUT_S = 0.5  # seconds in which no picture could be decoded
 
 Region = tuple[float, float, float, float]
+
+NO_FAULTS: Final[Mapping[StreamFault, float]] = MappingProxyType({})
 
 
 class Liveness:
@@ -88,36 +93,68 @@ class Liveness:
         if self._clock_region is not None and float(self._inside_clock(changed).max()) > MIN_MOVEMENT_LUMA:
             self._clock_at = now
 
-    def faults(self, now: float) -> dict[StreamFault, float]:
+    @property
+    def faultless_until(self) -> float:
+        """Until when (inclusive) no fault is present unless a packet or a picture comes; -inf if one is present."""
+        if self._black or self._not_rising >= MAX_STUCK_PICTURES:
+            return -math.inf
+        until = self._stalls_after
+        until = min(until, self._is_undecodable_after)
+        return min(until, self._freezes_after)
+
+    def faults(self, now: float) -> Mapping[StreamFault, float]:
         """Return the present faults, each with the time since when it lasts."""
+        if now <= self.faultless_until:  # almost always, and this is asked several times for each packet
+            return NO_FAULTS
         faults: dict[StreamFault, float] = {}
-        if now - self.last_packet_at > max(STALL_TIMEOUT_S, STALL_FRAME_COUNT * self._frame_interval_s()):
+        if now > self._stalls_after:
             faults[StreamFault.STALL] = self.last_packet_at
         if self._not_rising >= MAX_STUCK_PICTURES:
             faults[StreamFault.STUCK_TIMESTAMPS] = self._rose_at
-        if (
-            self._failed_decodes >= (3 if self.decodes_every_picture else 2)
-            and now - self._failed_since >= UNDECODABLE_TIMEOUT_S
-        ):
+        if now > self._is_undecodable_after:
             faults[StreamFault.UNDECODABLE] = self._failed_since
         if self._black:
             faults[StreamFault.BLACK] = self._not_black_at
-        if (
-            self._clock_region is not None
-            and self.decodes_every_picture
-            and not faults
-            and 0 < self._clock_at < now - MOVEMENT_TIMEOUT_S
-        ):
+        if not faults and now > self._freezes_after:
             faults[StreamFault.FROZEN] = self._clock_at
         return faults
 
     def is_live(self, now: float) -> bool:
         """Whether packets arrive, timestamps rise, and pictures can be decoded and are not black."""
-        return self._decoded and not self.faults(now).keys() - {StreamFault.FROZEN}
+        faults = self.faults(now)
+        return self._decoded and (not faults or faults.keys() == {StreamFault.FROZEN})
 
     def is_moving(self, now: float) -> bool:
         """Whether the camera is live and its picture changed within `MOVEMENT_TIMEOUT_S`."""
-        return self.is_live(now) and now - self._moved_at <= MOVEMENT_TIMEOUT_S
+        return now <= self._moves_until and self.is_live(now)
+
+    def holds_until(self, now: float) -> float:
+        """Return until when (inclusive) what holds at `now` holds, unless a packet or a picture comes.
+
+        After that instant faults, `is_live` or `is_moving` may differ.
+        """
+        ends = (self._stalls_after, self._is_undecodable_after, self._freezes_after, self._moves_until)
+        return min((end for end in ends if end >= now), default=math.inf)
+
+    @property
+    def _stalls_after(self) -> float:
+        return self.last_packet_at + max(STALL_TIMEOUT_S, STALL_FRAME_COUNT * self._frame_interval_s())
+
+    @property
+    def _is_undecodable_after(self) -> float:
+        if self._failed_decodes < (3 if self.decodes_every_picture else 2):
+            return math.inf
+        return self._failed_since + UNDECODABLE_TIMEOUT_S
+
+    @property
+    def _freezes_after(self) -> float:
+        if self._clock_region is None or not self.decodes_every_picture or self._clock_at <= 0:
+            return math.inf
+        return self._clock_at + MOVEMENT_TIMEOUT_S
+
+    @property
+    def _moves_until(self) -> float:
+        return self._moved_at + MOVEMENT_TIMEOUT_S
 
     def _frame_interval_s(self) -> float:
         return (self.last_packet_at - self._first_packet) / (self._packets - 1) if self._packets > 1 else 0.0

@@ -13,12 +13,13 @@ recovers and writes films only in folders that it holds (`HeldFolder`).
 import asyncio
 import base64
 import logging
+import math
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ from typing import Any, Final, assert_never
 from pydantic import ValidationError
 
 from gateway.video import ipc
-from gateway.video.camera import CameraReader
+from gateway.video.camera import CameraReader, CameraStatus
 from gateway.video.clip import CrashPoint
 from gateway.video.held_folder import HeldFolder, HeldSocket, hold_socket
 from gateway.video.recording import CameraContext, RecordingResult
@@ -40,8 +41,8 @@ log = logging.getLogger(__name__)
 ORPHAN_TIMEOUT_S: Final = 1800.0  # seconds for which clips continue without a gateway
 IDLE_TIMEOUT_S: Final = 60.0  # seconds for which a process without clips waits for a gateway
 RING_LINGER_S: Final = 5.0  # seconds in which a new gateway may take over the pre-rolls of the one before
-POLL_INTERVAL_S: Final = 0.05  # seconds between two checks of the cameras for a change
 PROOF_INTERVAL_S: Final = 0.25  # seconds between two proofs of a camera in which nothing changes
+BUSY_INTERVAL_S: Final = 0.05  # seconds between two questions to a camera whose lock a slow disk holds
 PLACE_CHECK_INTERVAL_S: Final = 1.0  # seconds between two checks whether a gateway still finds this process
 PRIVATE_GRACE_S: Final = 2.0  # seconds of a stay in which a living gateway ends the films itself
 MAX_LINE_BYTES: Final = 1 << 20  # bytes
@@ -87,8 +88,8 @@ class VideoProcess:
         self._held = ExitStack()
         self._gateway: asyncio.StreamWriter | None = None
         self._no_gateway_since = time.monotonic()
-        self._proofs: dict[str, ipc.CameraProof] = {}
-        self._camera_changed = asyncio.Event()  # a camera sent a message
+        self._told: dict[str, CameraStatus] = {}  # by the newest proof of each camera
+        self._look = asyncio.Event()  # a proof may be due, or the end of this process
         self._ending = asyncio.Event()
         self._no_gateway = asyncio.Event()  # no gateway is connected
         self._failure: Exception | None = None
@@ -109,7 +110,7 @@ class VideoProcess:
             for path in (held.path, held.live):
                 path.chmod(0o600)
             for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self._ending.set)
+                loop.add_signal_handler(number, self._end)
             try:
                 await self._publish_proofs(held)
             finally:
@@ -128,7 +129,11 @@ class VideoProcess:
         loop.default_exception_handler(context)
         failed = context.get("exception")
         self._failure = failed if isinstance(failed, Exception) else RuntimeError(str(context.get("message")))
+        self._end()
+
+    def _end(self) -> None:
         self._ending.set()
+        self._look.set()
 
     async def _serve_gateway(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one gateway until it closes, sends an invalid message, or another one connects.
@@ -143,12 +148,14 @@ class VideoProcess:
             self._no_gateway_since = time.monotonic()
         self._gateway = writer
         self._no_gateway.clear()
-        self._proofs.clear()
+        self._told.clear()
+        self._look.set()
         self._send(ipc.VideoHello(pid=os.getpid(), recording=tuple(self._clips)))
         try:
             while (line := await reader.readline()) and self._gateway is writer:
                 await self._handle(ipc.TO_VIDEO_ADAPTER.validate_json(line))
                 understood = True
+                self._look.set()
         except ValidationError as error:
             log.error("the gateway sent an invalid message: %s", error)
         except ValueError as error:  # longer than MAX_LINE_BYTES
@@ -162,6 +169,7 @@ class VideoProcess:
                 self._gateway = None
                 self._no_gateway_since = time.monotonic() if understood else self._no_gateway_since
                 self._no_gateway.set()
+                self._look.set()
 
     def _send(self, message: ipc.FromVideo) -> None:
         writer = self._gateway
@@ -174,7 +182,7 @@ class VideoProcess:
 
     def _on_camera_message(self, message: ipc.FromVideo) -> None:
         self._send(message)
-        self._camera_changed.set()  # send the proof at once when a film begins, because an unlock waits for it
+        self._look.set()  # send the proof at once when a film begins, because an unlock waits for it
 
     async def _handle(self, message: ipc.ToVideo) -> None:
         match message:
@@ -205,7 +213,12 @@ class VideoProcess:
             await asyncio.to_thread(close_left_films, root)
         post = asyncio.get_running_loop().call_soon_threadsafe
         around = CameraContext(
-            root, request.pre_roll, self._utc, lambda message: post(self._on_camera_message, message), self._crash_point
+            root,
+            request.pre_roll,
+            self._utc,
+            publish=lambda message: post(self._on_camera_message, message),
+            on_change=lambda: post(self._look.set),
+            crash_point=self._crash_point,
         )
         wanted = {source.name: source for source in request.cameras}
         for name, camera in tuple(self._cameras.items()):
@@ -263,39 +276,66 @@ class VideoProcess:
         self._send(await asyncio.to_thread(collect_clip, root, request, clips, recorded, self._utc()))
 
     async def _publish_proofs(self, held: HeldSocket) -> None:
-        """Send each changed proof at once and each other one every `PROOF_INTERVAL_S`; end without a gateway."""
-        check_at = 0.0
+        """Send each changed proof at once and each other one every `PROOF_INTERVAL_S`; end without a gateway.
+
+        This sleeps until the first instant at which a proof may differ without a packet, or is due again. What packets
+        change, the cameras' threads report.
+        """
+        loop = asyncio.get_running_loop()
+        renew_at = check_at = 0.0
         while not self._ending.is_set():
+            self._look.clear()
             now = time.monotonic()
-            await self._keep_private()
-            for name, camera in self._cameras.items():
-                proof = camera.proof(now) if camera.is_wanted or name in self._proofs else None
-                if proof is None:
-                    continue
-                before = self._proofs.get(name)
-                is_unchanged = before is not None and proof.model_copy(update={"at": before.at}) == before
-                if not is_unchanged or before is None or now - before.at >= PROOF_INTERVAL_S:
-                    self._proofs[name] = proof
-                    self._send(proof)
-                if not camera.is_wanted:
-                    del self._proofs[name]
-            if self._gateway is None and now - self._no_gateway_since > (
-                self._orphan_timeout_s if self._clips else self._idle_timeout_s
-            ):
-                log.warning("no gateway came back: the video process ends")
-                self._ending.set()
+            if self._private:
+                await self._keep_private()
+            is_renewal = now >= renew_at
+            if is_renewal:
+                renew_at = now + PROOF_INTERVAL_S
+            look_at = min(
+                [self._publish_proof(name, camera, now, renews=is_renewal) for name, camera in self._cameras.items()],
+                default=math.inf,
+            )
+            if self._told or self._private:
+                look_at = min(look_at, renew_at)
             if now >= check_at:
                 check_at = now + PLACE_CHECK_INTERVAL_S
                 self._end_if_lost(held)
-            self._camera_changed.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._camera_changed.wait(), POLL_INTERVAL_S)
+            waking = loop.call_at(min(look_at, check_at, self._end_without_gateway(now)), self._look.set)
+            await self._look.wait()
+            waking.cancel()
+
+    def _publish_proof(self, name: str, camera: CameraReader, now: float, *, renews: bool) -> float:
+        """Send a camera's proof if it changed or is due; return when (monotonic) it may differ next."""
+        is_wanted = camera.is_wanted
+        if not is_wanted and name not in self._told:
+            return math.inf
+        taken = camera.take_status(now)
+        if taken is None:
+            return now + BUSY_INTERVAL_S
+        status, until = taken
+        if renews or self._told.get(name) != status:
+            self._told[name] = status
+            clips = status.recordings
+            self._send(ipc.CameraProof(camera=name, at=now, recording=clips[-1] if clips else None, **status._asdict()))
+        if not is_wanted:
+            del self._told[name]
+        return until
+
+    def _end_without_gateway(self, now: float) -> float:
+        """End if no gateway came back in time; return until when (monotonic) one may come."""
+        if self._gateway is not None:
+            return math.inf
+        until = self._no_gateway_since + (self._orphan_timeout_s if self._clips else self._idle_timeout_s)
+        if now > until:
+            log.warning("no gateway came back: the video process ends")
+            self._end()
+        return until
 
     def _end_if_lost(self, held: HeldSocket) -> None:
         """End if no gateway finds this process any more, or if a folder of films was moved or deleted."""
         if not held.is_reachable or not all(folder.is_in_place for folder in tuple(self._folders.values())):
             log.warning("the folder or the socket of the video process was moved or deleted: the process ends")
-            self._ending.set()
+            self._end()
 
 
 def close_left_films(root: Path) -> None:

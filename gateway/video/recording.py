@@ -1,6 +1,7 @@
 """Records one clip of one camera, from `RecordClip` to `FinishClip`, in one file or, after failures, in several."""
 
 import logging
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,12 +24,13 @@ DISK_RETRY_DELAY_S: Final = 2.0  # seconds before a new file is begun after the 
 
 
 class CameraContext(Frozen, kw_only=False):
-    """What all cameras of the process share. The cameras' threads call `publish` and `crash_point`."""
+    """What all cameras of the process share. The cameras' threads call `publish`, `on_change` and `crash_point`."""
 
     root: Path
     pre_roll_s: float
     utc_now: Callable[[], datetime]
     publish: Callable[[FromVideo], object]
+    on_change: Callable[[], object]  # a camera's status differs from the one that was last taken
     crash_point: CrashPoint
 
 
@@ -106,10 +108,11 @@ class Recording:
         self._is_announced = False
         self._announce()
 
-    def is_on_disk(self, now: float) -> bool:
-        """Whether a fragment was synced in the last `MAX_SYNC_AGE_S`."""
+    @property
+    def on_disk_until(self) -> float:
+        """Until when (monotonic, inclusive) the newest synced fragment proves that the film continues; or -inf."""
         clip = self._writer
-        return clip is not None and clip.has_begun and now - clip.synced_at <= MAX_SYNC_AGE_S
+        return clip.synced_at + MAX_SYNC_AGE_S if clip is not None and clip.has_begun else -math.inf
 
     def result(self) -> RecordingResult:
         """Return what was filmed. The caller has closed the running film before."""

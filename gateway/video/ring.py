@@ -2,11 +2,10 @@
 
 from collections import deque
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from gateway.domain.frozen import Frozen
 
-
-class EncodedPicture(Frozen, kw_only=False):
+class EncodedPicture(NamedTuple):
     """One encoded picture: its bytes, times in the stream's time base, and when it arrived (monotonic seconds)."""
 
     data: bytes

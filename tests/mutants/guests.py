@@ -115,8 +115,8 @@ MUTANTS = (
     Mutant(
         name="a film goes on in a stay while no gateway lives",
         file="gateway/video/process.py",
-        old="            await self._keep_private()\n            for name, camera in self._cameras.items():",
-        new="            for name, camera in self._cameras.items():",
+        old="            if self._private:\n                await self._keep_private()\n",
+        new="",
         tests=(PRIVATE,),
     ),
     Mutant(

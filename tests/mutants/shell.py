@@ -11,6 +11,7 @@ OFFERS = f"{GATEWAY}storage/test_offers.py"
 SCHEMA = f"{GATEWAY}storage/test_schema.py"
 MQTT = f"{GATEWAY}mqtt/test_client.py"
 SINK = f"{GATEWAY}video/test_sink.py"
+DEADLINES = f"{GATEWAY}video/test_proof_deadlines.py"
 SIGNATURE = f"{GATEWAY}protocol/test_jws.py"
 VERIFY = f"{GATEWAY}evidence/test_verify.py"
 LOCK = "tests/devices/simulators/test_lock.py"
@@ -275,6 +276,41 @@ MUTANTS = (
         old="if claims.iss != key.brand:",
         new="if not claims.iss:",
         tests=(SIGNATURE,),
+    ),
+    Mutant(
+        name="a stall has no instant at which it begins",
+        file="gateway/video/liveness.py",
+        old="ends = (self._stalls_after, self._is_undecodable_after,",
+        new="ends = (self._is_undecodable_after,",
+        tests=(DEADLINES,),
+    ),
+    Mutant(
+        name="a camera does not say when its evidence ends",
+        file="gateway/video/camera.py",
+        old="ends.append(self._liveness.holds_until(now))",
+        new="pass",
+        tests=(DEADLINES,),
+    ),
+    Mutant(
+        name="a film that is no longer synced has no instant at which it is missed",
+        file="gateway/video/camera.py",
+        old="ends = [recording.on_disk_until for recording in self._recordings.values()]",
+        new="ends = list[float]()",
+        tests=(DEADLINES,),
+    ),
+    Mutant(
+        name="the video process sleeps over the instant at which a proof changes",
+        file="gateway/video/process.py",
+        old="loop.call_at(min(look_at, check_at,",
+        new="loop.call_at(min(renew_at, check_at,",
+        tests=(DEADLINES,),
+    ),
+    Mutant(
+        name="a camera's thread reports no change that a packet makes",
+        file="gateway/video/camera.py",
+        old="                with self._lock:\n                    self._notify_change(now)\n",
+        new="",
+        tests=(DEADLINES,),
     ),
     Mutant(
         name="a film's fragments are not synced",

@@ -12,8 +12,8 @@ import pytest
 
 from gateway.system.backoff import Backoff
 from gateway.video import camera as module
-from gateway.video.camera import CameraReader
-from gateway.video.ipc import CameraProof, CameraSource, StreamFault
+from gateway.video.camera import CameraReader, CameraStatus
+from gateway.video.ipc import CameraSource, StreamFault
 from gateway.video.recording import CameraContext
 from gateway.video.stream import StreamLost
 from tests.raising import ARBITRARY_EXCEPTIONS
@@ -48,14 +48,14 @@ def test_whatever_a_stream_raises_its_camera_is_at_fault_and_is_tried_again(
     monkeypatch.setattr(threading, "excepthook", bugs.append)
     around = CameraContext(
         root=tmp_path, pre_roll_s=1.0, utc_now=lambda: datetime.now(UTC), publish=lambda _words: None,
-        crash_point=lambda _point: None,
+        on_change=lambda: None, crash_point=lambda _point: None,
     )  # fmt: skip
     camera = CameraReader(CameraSource(name="front", url="rtsp://127.0.0.1:1/live"), around)
 
-    def proof() -> CameraProof:
-        found = camera.proof(time.monotonic())
+    def proof() -> CameraStatus:
+        found = camera.take_status(time.monotonic())
         assert found is not None
-        return found
+        return found[0]
 
     camera.watch(on=True)
     try:
