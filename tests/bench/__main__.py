@@ -6,6 +6,7 @@ import importlib
 import json
 import time
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -13,10 +14,24 @@ from rich.table import Table
 
 from tests.bench import machine
 from tests.bench.line import BenchLine
+from tests.bench.measured import MeasuredBench, Occasion, load, save
 from tests.bench.report import REPORT, report
 
 # In the order in which they run; each module's docstring says what it measures.
-BENCHES = ("decision", "throughput", "door", "deliveries", "recording", "faults", "pages", "replay", "hub", "cluster")
+BENCHES = (
+    "decision",
+    "throughput",
+    "door",
+    "start",
+    "idle",
+    "deliveries",
+    "recording",
+    "faults",
+    "pages",
+    "replay",
+    "hub",
+    "cluster",
+)
 
 
 async def measure(names: list[str], console: Console, *, quick: bool) -> list[BenchLine]:
@@ -61,10 +76,14 @@ def main() -> None:
     parser.add_argument("--only", choices=BENCHES, action="append", help="this bench (may be said several times)")
     parser.add_argument("--quick", action="store_true", help="few samples: to see that it works, not to believe")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the lines there too")
-    parser.add_argument("--write", action="store_true", help=f"write {REPORT.name} anew")
+    parser.add_argument("--write", action="store_true", help=f"write these rows to {REPORT.name}")
     parser.add_argument("--note", default="", help="a sentence for the report, such as what else the machine did")
+    parser.add_argument("--page", action="store_true", help="measure nothing: write the page of what was measured")
     options = parser.parse_args()
     console = Console()
+    if options.page:
+        REPORT.write_text(report(load(), BENCHES), encoding="utf-8")
+        return
     lines = asyncio.run(measure(options.only or list(BENCHES), console, quick=options.quick))
     console.print(table(lines))
     for line in lines:
@@ -73,8 +92,23 @@ def main() -> None:
     if options.json is not None:
         options.json.write_text(json.dumps([asdict(line) for line in lines], indent=1) + "\n", encoding="utf-8")
     if options.write:
-        REPORT.write_text(report(lines, machine.facts(), note=options.note, quick=options.quick), encoding="utf-8")
+        write(lines, occasion(options.note, quick=options.quick))
         console.print(f"written: {REPORT.name}")
+
+
+def occasion(note: str, *, quick: bool) -> Occasion:
+    """Now, on this machine."""
+    return Occasion(day=datetime.now(UTC).date().isoformat(), machine=machine.facts(), note=note, quick=quick)
+
+
+def write(lines: list[BenchLine], now: Occasion) -> None:
+    """Put these rows in the place of the same benches' older ones, and write the page."""
+    measured = load()
+    for name in dict.fromkeys(line.bench for line in lines):
+        found = tuple(line for line in lines if line.bench == name)
+        measured.benches[name] = MeasuredBench(occasion=now, lines=found)
+    save(measured)
+    REPORT.write_text(report(measured, BENCHES), encoding="utf-8")
 
 
 if __name__ == "__main__":

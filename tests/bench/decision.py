@@ -64,7 +64,7 @@ async def _one_at_a_time(
     stage.street.bell = bell
     for n in stage.street.entrances:
         samples.syncs.append(_bare_commit(stage.disk))
-        samples.echoes.append(await stage.street.echo())
+        samples.echoes += await stage.peers.scanners.scan("echo")
         stage.street.scan(n, number)
         times.append(await stage.street.unlock(n))
     stage.street.bell = 0

@@ -1,6 +1,7 @@
 """A box with many entrances for benches, its waiting times as short as they can be, and deliveries for them."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,8 @@ def device_address(kind: str, number: int) -> str:
     return f"bench-{kind}-{number}"
 
 
-def make_home(folder: Path, *, entrances: int, port: int, camera: str | None = None) -> Home:
-    """Build it; without `camera` (a URL) nobody may open the cameras that it names."""
+def make_home(folder: Path, *, entrances: int, port: int, cameras: Sequence[str] = ()) -> Home:
+    """Build it; the entrances have these cameras (URLs) in turn. Without any, nobody may open those that it names."""
     devices: dict[str, Any] = {}
     sections: dict[str, Any] = {}
     for n in range(entrances):
@@ -44,7 +45,7 @@ def make_home(folder: Path, *, entrances: int, port: int, camera: str | None = N
             f"scanner-{n}": {"kind": "scanner", "vendor": "scanner"},
             f"signal-{n}": {"kind": "signal", "vendor": "signal"},
             f"camera-{n}": {"kind": "camera", "vendor": "alexa", "address": ADDRESS, "clock_region": CLOCK_REGION,
-                            "url": camera or "rtsp://127.0.0.1:1/none"},
+                            "url": cameras[n % len(cameras)] if cameras else "rtsp://127.0.0.1:1/none"},
         }  # fmt: skip
         sections[entrance_id(n)] = {
             "name": f"Gate {n}", "living_space": False, "way_out_by_hand": True, "courier_proof": False,
@@ -81,9 +82,9 @@ def parcel_code(entrance: int, number: int) -> str:
     return f"P{entrance:03}X{number:03}"
 
 
-async def add_delivery(store: Store, entrance: int, number: int, now: Now) -> None:
-    """Accept one delivery whose window is open now."""
-    window = Window(start=now.utc - timedelta(minutes=1), end=now.utc + timedelta(hours=2))
+async def add_delivery(store: Store, entrance: int, number: int, now: Now, *, begins: timedelta) -> None:
+    """Accept one delivery whose window of two hours begins so much later."""
+    window = Window(start=now.utc + begins, end=now.utc + begins + timedelta(hours=2))
     name = parcel_code(entrance, number)
     said = make_offer(
         id=name.lower(), entrance=entrance_id(entrance), parcels=(name,), courier_sha256=None, window=window
@@ -93,8 +94,8 @@ async def add_delivery(store: Store, entrance: int, number: int, now: Now) -> No
     assert answer.result.accepted, answer.result.why
 
 
-async def fill_store(home: Home, *, each: int) -> None:
-    """Open the box's store once and accept `each` deliveries for every entrance."""
+async def fill_store(home: Home, *, each: int, begins: timedelta = -timedelta(minutes=1)) -> None:
+    """Open the box's store once and accept `each` deliveries for every entrance; their window is open now."""
     home.storage.folder.mkdir(parents=True, mode=0o700)
     load_own_key(home.storage.folder)  # before the store: a store without its key is in doubt, and nothing opens
     now = Now(utc=datetime.now(UTC).replace(microsecond=0), trusted=True, mono=0)
@@ -102,6 +103,6 @@ async def fill_store(home: Home, *, each: int) -> None:
     try:
         for entrance in range(len(home.entrances)):
             for number in range(each):
-                await add_delivery(store, entrance, number, now)
+                await add_delivery(store, entrance, number, now, begins=begins)
     finally:
         await store.close()

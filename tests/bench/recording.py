@@ -10,8 +10,8 @@ from tests.bench.machine import cpu, pss
 from tests.bench.recorder import Recorder, recorder, stream_copies
 
 CAMERAS = ("front", "hall", "night")
-MAX_CPU_RATIO = 2.0  # times a plain stream copy
-MAX_MEMORY_MIB = (60.0, 10.0)  # MiB, and MiB a camera
+MAX_CPU_RATIO = 1.5  # times a plain stream copy
+MAX_MEMORY_MIB = 60.5  # MiB with three cameras, as at commit c60afefb
 MAX_START_S = 0.150  # seconds
 SETTLE_S = 2.0  # seconds until all have begun in earnest
 FRAME_INTERVAL_S = 1 / 15  # seconds between two pictures of the simulated cameras
@@ -19,27 +19,32 @@ FRAME_INTERVAL_S = 1 / 15  # seconds between two pictures of the simulated camer
 
 async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
     """Measure."""
-    seconds, starts = (4.0, 2) if quick else (20.0, 10)
+    rounds, seconds, starts = (1, 4.0, 2) if quick else (3, 10.0, 10)
     async with cameras(*CAMERAS) as air, recorder(air) as video:
         say("starts of clips")
         begun = await _starts(video, starts)
         async with recorder(air, decodes=False) as blind, stream_copies(air) as (copier, copying):
             await asyncio.sleep(SETTLE_S)
             say("CPU of rings without films")
-            ring = await _share([blind.child.process.pid], seconds / 2)
+            ring = await _share([blind.child.process.pid], seconds)
             for one in (video, blind):
                 one.talk.say(RecordClip(clip=ClipKey(visit="long", part=1), cameras=CAMERAS, folder="long"))
             await asyncio.sleep(SETTLE_S)
-            say(f"CPU of {len(CAMERAS)} recorded cameras beside {copier}, for {seconds:g} s")
+            say(f"CPU of {len(CAMERAS)} recorded cameras beside {copier}, for {rounds * seconds:g} s")
             groups = {
                 "whole": [video.child.process.pid],
                 "blind": [blind.child.process.pid],
                 "copy": [c.process.pid for c in copying],
             }
-            measured = await asyncio.gather(*(_share(pids, seconds) for pids in groups.values()))
-            shares = {"ring": ring, **dict(zip(groups, measured, strict=True))}
+            shares = {"ring": ring, **await _rounds(groups, rounds, seconds)}
             memory = pss(video.child.process.pid)
     return [*_cpu(shares, copier), _memory(memory), _start(begun)]
+
+
+async def _rounds(groups: dict[str, list[int]], rounds: int, seconds: float) -> dict[str, float]:
+    """Medians of rounds in which all of these run side by side."""
+    found = [await asyncio.gather(*(_share(pids, seconds) for pids in groups.values())) for _ in range(rounds)]
+    return {name: median([shares[n] for shares in found]) for n, name in enumerate(groups)}
 
 
 async def _share(pids: list[int], seconds: float) -> float:
@@ -78,8 +83,8 @@ def _cpu(shares: dict[str, float], copier: str) -> list[BenchLine]:
             goal=f"<= {MAX_CPU_RATIO:g} x",
             met=blind <= MAX_CPU_RATIO * copy,
             parts={"ring and proofs without a film": f"{ring:.2%}", "file, hash, sync": f"{blind - ring:.2%}"},
-            why=f"reading packets into the ring in Python and proofs twenty times a second take {ring:.2%} of a core,"
-            f" muxing into fragments, hashing and four syncs a second {blind - ring:.2%}; the copy is C, syncs nothing"
+            why=f"reading packets into the ring in Python and its proofs take {ring:.2%} of a core,"
+            f" muxing into fragments, hashing and syncs {blind - ring:.2%}; the copy is C, syncs nothing"
             f" and takes {copy:.2%}",
         ),
         BenchLine(
@@ -94,10 +99,9 @@ def _cpu(shares: dict[str, float], copier: str) -> list[BenchLine]:
 
 
 def _memory(memory: float) -> BenchLine:
-    most = MAX_MEMORY_MIB[0] + MAX_MEMORY_MIB[1] * len(CAMERAS)
     return BenchLine(
         bench="recording", what=f"memory of the video process, {len(CAMERAS)} cameras recorded (PSS)", value=memory,
-        unit="MiB", goal=f"<= {most:g} MiB", met=memory <= most,
+        unit="MiB", goal=f"<= {MAX_MEMORY_MIB:g} MiB", met=memory <= MAX_MEMORY_MIB,
         why="the libraries of PyAV, numpy and zxing, and a decoder a camera",
     )  # fmt: skip
 

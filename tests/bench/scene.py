@@ -1,4 +1,4 @@
-"""A broker, the gateway with its stop-watch, all devices and the echo: what benches of decisions stand on."""
+"""A broker, the gateway, all devices and floor peers: what benches of decisions stand on."""
 
 import asyncio
 import contextlib
@@ -6,17 +6,19 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.demo.processes import LoggedProcess, stop_detached
 from tests.bench import homes
 from tests.bench.marks import Mark, read
+from tests.bench.peers.running import ACCOUNTS as PEER_ACCOUNTS
+from tests.bench.peers.running import FloorPeers, floor_peers
 from tests.bench.street import DeviceClient, connected_devices
 from tests.mosquitto import mosquitto
 
-ACCOUNTS = ("gateway", "street", "echo")
+ACCOUNTS = ("gateway", "street", *PEER_ACCOUNTS)
 ACL = "topic readwrite #\n" + "".join(f"user {name}\ntopic readwrite #\n" for name in ACCOUNTS)
 SETTLE_S = 0.3  # seconds after which what a round left behind is over
 
@@ -27,7 +29,7 @@ class BenchScene:
 
     street: DeviceClient
     gateway: LoggedProcess
-    echo: LoggedProcess
+    peers: FloorPeers
     video_pid_file: Path
     marks: list[Mark]
     disk: sqlite3.Connection  # a database of nobody, beside the gateway's
@@ -40,7 +42,12 @@ class BenchScene:
 
 @contextlib.asynccontextmanager
 async def scene(
-    *, entrances: int, each: int, camera: str | None = None, with_marks: bool = False
+    *,
+    entrances: int,
+    each: int,
+    camera: str | None = None,
+    with_marks: bool = False,
+    peers: Sequence[str] = ("echo",),
 ) -> AsyncIterator[BenchScene]:
     """Set it up, all entrances ready, `each` deliveries for each; take it down whatever happens.
 
@@ -57,13 +64,11 @@ async def scene(
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         broker = await stack.enter_async_context(mosquitto(accounts, ACL))
         (folder / "gateway.password").write_text(accounts["gateway"], encoding="utf-8")
-        home = homes.make_home(folder, entrances=entrances, port=broker.port, camera=camera)
+        home = homes.make_home(folder, entrances=entrances, port=broker.port, cameras=(camera,) if camera else ())
         homes.write_home(home, folder / "home.yaml")
         await homes.fill_store(home, each=each)
         devices = await stack.enter_async_context(connected_devices(broker.port, accounts["street"], entrances))
-        echo = ["--port", str(broker.port), "--password", accounts["echo"]]
-        echoing = await LoggedProcess.start("tests.bench.echo", echo, folder / "echo.log")
-        stack.push_async_callback(echoing.end)
+        beside = await stack.enter_async_context(floor_peers(broker.port, accounts, folder, *peers))
         arguments = ["--home", str(folder / "home.yaml")]
         arguments += ["--marks", str(folder / "marks")] if with_marks else []
         pid_file = home.storage.folder / "video.pid"
@@ -74,8 +79,7 @@ async def scene(
         await gateway.wait_until("the gateway", devices.ready, within=180)
         disk = stack.enter_context(contextlib.closing(sqlite3.connect(folder / "bare.sqlite3")))
         disk.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE bare (one INTEGER)")
-        made = BenchScene(devices, gateway, echoing, pid_file, marks, disk)
-        await devices.until_echoed()
+        made = BenchScene(devices, gateway, beside, pid_file, marks, disk)
         await made.rest()
         yield made
         await gateway.end()

@@ -13,7 +13,6 @@ from devices.commands import LockDoor, QueryState, SetSignal, ShowResult, Sound,
 from devices.reports import DoorReport, DoorState, LockReport, LockState, Report, ScanReport, SignalReport
 from devices.vendors import VENDORS
 from devices.vendors.words import DeviceRef, TopicSuffix
-from tests.bench.echo import IN_TOPIC, OUT_TOPIC
 from tests.bench.homes import device_address, parcel_code
 from tests.bench.wire import LeanClient, connected
 
@@ -51,16 +50,8 @@ class DeviceClient:
         self._bolts = dict.fromkeys(self.entrances, LockState.LOCKED)
         self._boot, self._booted = secrets.token_hex(4), time.monotonic()
         self._seqs: Counter[str] = Counter()
-        self._echoed = asyncio.Event()
-        self._echoed_at: list[float] = []
-        self._awaited_echoes = 1
 
     def _on_message(self, topic: str, payload: bytes, correlation: bytes | None, at: float) -> None:
-        if topic == OUT_TOPIC:
-            self._echoed_at.append(at)
-            if len(self._echoed_at) == self._awaited_echoes:
-                self._echoed.set()
-            return
         _, device, channel = topic.rsplit("/", 2)
         kind, _, number = device.partition("-")
         if kind == "gate":
@@ -119,29 +110,6 @@ class DeviceClient:
             user = (("boot", self._boot), ("seq", str(self._seqs[device])), ("uptime", str(uptime)))
             self.client.publish(f"perron/{device}/{out.suffix}", out.payload, correlation=correlation, user=user)
 
-    async def until_echoed(self) -> None:
-        """Return when the echo's process answers: what was sent before it had subscribed is lost."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await self.echo()
-                    return
-
-    async def echo(self) -> float:
-        """One round trip through the bare echo, in seconds."""
-        return (await self.echoes(1))[0]
-
-    async def echoes(self, many: int) -> list[float]:
-        """So many of them at once, each in seconds since the first was sent."""
-        self._echoed.clear()
-        self._echoed_at, self._awaited_echoes = [], many
-        began = time.monotonic()
-        for _ in range(many):
-            self.client.publish(IN_TOPIC, b"8L20524752032")
-        async with asyncio.timeout(TIMEOUT_S):
-            await self._echoed.wait()
-        return [at - began for at in self._echoed_at]
-
     def scan(self, n: int, number: int) -> None:
         """Hold a parcel of a delivery of this entrance before its scanner."""
         self.times[n] = ScanTimes(scanned=time.monotonic())
@@ -189,5 +157,5 @@ async def connected_devices(port: int, password: str, entrances: int) -> AsyncIt
     """Connect all devices."""
     devices = DeviceClient(entrances)
     async with connected(devices.client, port, "street", password):
-        await devices.client.subscribe("perron/+/set", "perron/+/get", "perron/entrance/+/state", OUT_TOPIC)
+        await devices.client.subscribe("perron/+/set", "perron/+/get", "perron/entrance/+/state")
         yield devices

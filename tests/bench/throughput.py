@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from tests.bench.line import BenchLine, ShowStatus, median, ms, p95
 from tests.bench.machine import cpu
+from tests.bench.peers.running import TOLD
 from tests.bench.scene import BenchScene, scene
 
 ENTRANCES = 50
@@ -20,7 +21,6 @@ GOALS = {"openings": 2_000, "scans": 600, "visits": 150}  # a second
 BURSTS, VISITS = 2, 3  # of each entrance in a round; 21 deliveries each, some 1,000 in all
 QUIET_S = 0.1  # seconds with next to no CPU
 MAX_QUIET_SHARE = 0.1  # of a core
-ECHOES_PER_BURST = 50
 WHAT = {
     "openings": "openings a second: the last condition at {} entrances at once until the last unlock",
     "scans": "scans to unlock a second, through the bell: {} at once",
@@ -43,14 +43,15 @@ async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
     kinds: dict[str, Callable[[_Loads, Work], Awaitable[None]]] = {
         "openings": _Loads.openings, "scans": _Loads.scans, "visits": _Loads.visits,
     }  # fmt: skip
-    found = {name: Work() for name in (*kinds, "echoes")}
-    async with scene(entrances=entrances, each=rounds * (2 * BURSTS + VISITS)) as stage:
+    found = {name: Work() for name in (*kinds, *TOLD)}
+    async with scene(entrances=entrances, each=rounds * (2 * BURSTS + VISITS), peers=tuple(TOLD)) as stage:
         loads = _Loads(stage)
         for number in range(rounds):
             order = random.sample(sorted(kinds), len(kinds))
             for name in order:
                 say(f"{entrances} {name}: round {number + 1} of {rounds}")
-                await loads.echoes(found["echoes"])
+                for peer in random.sample(sorted(stage.peers.processes), len(stage.peers.processes)):
+                    await loads.peer(peer, found[peer])
                 for _ in range(1 if name == "visits" else BURSTS):
                     await kinds[name](loads, found[name])
     return _lines(found, entrances)
@@ -132,13 +133,16 @@ class _Loads:
         street.on_unlocked = street.on_ready = lambda _n: None
         await self._stage.rest()
 
-    async def echoes(self, found: Work) -> None:
-        """As many through the bare echo at once."""
-        pid, spent = self._stage.echo.process.pid, cpu(self._stage.echo.process.pid)
-        took = await self._street.echoes(ECHOES_PER_BURST)
-        found.rates.append(ECHOES_PER_BURST / max(took))
-        found.cpus.append((cpu(pid) - spent) / ECHOES_PER_BURST)
-        found.took += took
+    async def peer(self, name: str, found: Work) -> None:
+        """Scan at as many entrances of a peer at once, until each has its unlock."""
+        peers, many = self._stage.peers, len(self._street.entrances)
+        pid = peers.processes[name].process.pid
+        for _ in range(BURSTS):
+            spent = cpu(pid)
+            took = await peers.scanners.scan(name, many)
+            found.rates.append(many / max(took))
+            found.cpus.append((cpu(pid) - spent) / many)
+            found.took += took
 
     async def _end_visits(self) -> None:
         for n in self._street.entrances:
@@ -158,13 +162,14 @@ class _Loads:
 
 
 def _lines(found: dict[str, Work], entrances: int) -> list[BenchLine]:
-    echo = found["echoes"]
-    against = f"an echo of as many at once {median(echo.rates):,.0f}/s"
+    echo = found["echo"]
+    against = f"echo of as many at once {median(echo.rates):,.0f}/s"
     lines = [
         BenchLine(
-            bench="throughput", what=f"bare aiomqtt echo, {ECHOES_PER_BURST} at once", value=median(echo.rates),
-            unit="/s", parts={"CPU each": ms(median(echo.cpus)), "p50": ms(median(echo.took))},
+            bench="throughput", what=f"{told}, {entrances} at once", value=median(found[peer].rates), unit="/s",
+            parts={"CPU each": ms(median(found[peer].cpus)), "p50": ms(median(found[peer].took))},
         )
+        for peer, told in TOLD.items() if found[peer].took
     ]  # fmt: skip
     for name, goal in GOALS.items():
         work, cost = found[name], median(found[name].cpus)
@@ -179,7 +184,7 @@ def _lines(found: dict[str, Work], entrances: int) -> list[BenchLine]:
             ),
             BenchLine(
                 bench="throughput", what=f"CPU of each of these {name}, what follows it included", value=cost * 1000,
-                unit="ms", ratio=cost / median(echo.cpus), against=f"an echo {ms(median(echo.cpus))}",
+                unit="ms", ratio=cost / median(echo.cpus), against=f"echo {ms(median(echo.cpus))}",
             ),
         ]  # fmt: skip
     return lines

@@ -1,12 +1,10 @@
-"""`python -m tests.bench.echo --port PORT --password WORD`: the bare aiomqtt echo that the gateway is compared with."""
+"""`python -m tests.bench.peers.echo --port PORT --password WORD`: a bare aiomqtt echo; it checks and stores nothing."""
 
 import argparse
 import asyncio
 import socket
 
 import aiomqtt
-
-IN_TOPIC, OUT_TOPIC = "bench/echo/in", "bench/echo/out"
 
 
 async def echo(port: int, password: str) -> None:
@@ -15,9 +13,10 @@ async def echo(port: int, password: str) -> None:
         "127.0.0.1", port, username="echo", password=password, identifier="echo",
         protocol=aiomqtt.ProtocolVersion.V5, socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     ) as client:  # fmt: skip
-        await client.subscribe(IN_TOPIC, 1)
+        client.pending_calls_threshold = 1000
+        await client.subscribe("bench/echo/scan/+", 1)
         async for message in client.messages:
-            await client.publish(OUT_TOPIC, message.payload, 1)
+            await client.publish(message.topic.value.replace("/scan/", "/unlock/"), message.payload, 1)
 
 
 if __name__ == "__main__":
