@@ -6,6 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import datetime, tzinfo
+from typing import Any
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -55,7 +56,7 @@ class ShortLineRenderer:
     def _lines(self, event: EventDict) -> Iterator[str]:
         match event["event"]:
             case "decision":
-                for happening in self._reader.happenings(event["row"]):
+                for happening in self._reader.happenings(json.loads(event["row"])):
                     line = _happening_text(happening)
                     if line is not None and not self._is_outdated(happening):
                         yield f"{happening.entrance}: {line}"
@@ -175,6 +176,13 @@ def _split_words(kind: str) -> str:
     return kind.replace("_", " ")
 
 
+def _json_line(event: EventDict, **options: Any) -> str:  # noqa: ANN401 - of `json.dumps`
+    """Return the event as JSON; the stored body of a decision, which is JSON already, is put in as it is."""
+    row = event.pop("row", None)
+    line = json.dumps(event, **options)
+    return line if row is None else f'{line[:-1]}, "row": {row.decode()}}}'
+
+
 def log_for_people(zone: tzinfo | None = None) -> None:
     """Log short lines with the time of `zone` (None: of this machine) to the terminal."""
     structlog.configure(
@@ -199,7 +207,7 @@ def log_for_programs() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             expand_event_commands,
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(serializer=json.dumps, ensure_ascii=False, default=str),
+            structlog.processors.JSONRenderer(serializer=_json_line, ensure_ascii=False, default=str),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(),

@@ -6,7 +6,6 @@ filming are performed even when the commit fails.
 
 import asyncio
 import hashlib
-import json
 import math
 import secrets
 from collections import defaultdict
@@ -467,7 +466,7 @@ class EntranceActor:
                 return
             intent = any(isinstance(command, c.ReserveOpening) for command in commands)
             if intent:
-                self._clock.mark(now)  # the time floor never lies behind an intent
+                self._clock.raise_floor(now)  # the transaction of the intent stores it
                 self._crash_point("before-commit")
             try:
                 outcome = await self._commit(step)
@@ -482,7 +481,7 @@ class EntranceActor:
             if not outcome.is_marked:
                 self._hold_back_unlock(commands)
             self._execute(step, commands, outcome.messages)
-            log.info("decision", entry=outcome.seq, row=json.loads(outcome.row))  # no unlock waits for a log entry
+            log.info("decision", entry=outcome.seq, row=outcome.row)  # no unlock waits for a log entry
             return
 
     def _is_recorded_alone(self, event: e.Event, now: Now) -> bool:

@@ -2,25 +2,25 @@
 
 import hmac
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
+from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.frozen import replace
 from gateway.domain.now import Now
 from gateway.domain.visit.events import Event, HolderLeft, Scanned, UnsentReason
-from gateway.protocol.hash_chain import ChainEntry, HiddenBody, Json
+from gateway.protocol.hash_chain import MAX_EXACT_INT, ChainEntry, HiddenBody, Json
 from gateway.storage.database import Database, rfc3339
-from gateway.storage.log_names import field_of, is_written, kind_of
+from gateway.storage.log_names import field_of, is_omitted_when_empty, kind_of
 from gateway.storage.part import StorePart, reads
 
 _PAGE_ROWS = 1000
 _LOGGED_DELIVERY_FIELDS = ("version", "permission_version", "refusal", "openings_left", "withdrawals_left")
-MAX_EXACT_INT = 2**53 - 1  # beyond it a JSON reader may read two numbers as one
 
 
 def encode_event(event: Event, key: bytes) -> Json:
@@ -62,13 +62,26 @@ def code_digest(code: str, key: bytes) -> str:
 
 def _encode_fields(value: Any, kind_key: str) -> dict[str, Json]:  # noqa: ANN401 - any dataclass
     kind = type(value)
-    named = ((field.name, getattr(value, field.name)) for field in fields(value))
-    written = {field_of(kind, name): encode(item) for name, item in named if is_written(kind, name, item)}
-    return {kind_key: kind_of(kind), **written}
+    encoded: dict[str, Json] = {kind_key: kind_of(kind)}
+    for name, key, needs_value in _logged_fields(cast("Hashable", kind)):
+        item = getattr(value, name)
+        if item or not needs_value:
+            encoded[key] = encode(item)
+    return encoded
+
+
+@cache
+def _logged_fields(kind: Any) -> tuple[tuple[str, str, bool], ...]:  # noqa: ANN401 - a dataclass
+    """Return each field of a dataclass with its key in the log, and whether the log omits an empty value."""
+    return tuple(
+        (field.name, field_of(kind, field.name), is_omitted_when_empty(kind, field.name)) for field in fields(kind)
+    )
 
 
 def encode(value: object, kind_key: str = "is") -> Json:
     """Encode a value as JSON, a dataclass with its kind under `kind_key`. TypeError: the log has no encoding for it."""
+    if type(value) is str and value.isascii():
+        return value
     match value:
         case Enum():
             return str(value.value)

@@ -71,13 +71,12 @@ class Database(sqlite3.Connection):
 
     def insert(self, table: str, *, or_: Literal["ABORT", "IGNORE", "REPLACE"] = "ABORT", **row: object) -> bool:
         """Insert a row: column = value; False: it is there already, and `or_` is "IGNORE"."""
-        places = ", ".join(f":{column}" for column in row)
-        statement = f"INSERT OR {or_} INTO {table} ({', '.join(row)}) VALUES ({places})"  # noqa: S608 - our own names
-        return self.execute(statement, row).rowcount == 1
+        return self.execute(_insert_statement(table, or_, tuple(row)), row).rowcount == 1
 
     def log_head(self) -> ChainHead:
         """Return the number and hash of the newest entry of the log."""
-        return self.record(ChainHead, "SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1") or ChainHead()
+        row = self.execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
+        return ChainHead() if row is None else ChainHead(seq=row[0], hash=row[1])
 
     def log(  # noqa: PLR0913 - one argument a column
         self,
@@ -105,7 +104,13 @@ class Database(sqlite3.Connection):
         return seq, body
 
 
-def record_of(kind: type[T], row: sqlite3.Row, **given: object) -> T:
+@cache
+def _insert_statement(table: str, or_: str, columns: tuple[str, ...]) -> str:
+    places = ", ".join(f":{column}" for column in columns)
+    return f"INSERT OR {or_} INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608 - our own names
+
+
+def record_of(kind: type[T], row: sqlite3.Row | Mapping[str, Any], **given: object) -> T:
     """Return a `kind` of those columns of the row that are named like its fields, as `records` does, and of `given`."""
     convert = _converters(cast("Hashable", kind))
     names = [name for name in row.keys() if name in convert and name not in given]  # noqa: SIM118 - a Row iterates over values

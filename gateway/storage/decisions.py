@@ -18,6 +18,7 @@ from gateway.protocol.hash_chain import Json
 from gateway.protocol.key_custody import COURIER, HOUSEHOLD, KEEPER, ROBOT
 from gateway.storage import entrance_state, entrances, guests, keepers, outbox, pauses, recordings
 from gateway.storage.audit_log import bodies_of_visit, code_digest, code_key, encode, encode_code, encode_event
+from gateway.storage.box import store_time_floor
 from gateway.storage.database import Database
 from gateway.storage.free_room import take_room
 from gateway.storage.models import CommitResult, StoredDecision
@@ -60,9 +61,11 @@ def store_decision(
         db.execute("UPDATE entrance SET in_doubt = 0 WHERE id = ?", (decision.entrance,))
     running = decision.state.visit
     _store_state(db, decision)
-    for key in {delivery_before, None if running is None else running.delivery.id}:
-        if key is not None:
-            mark_for_check(db, key)
+    delivery = None if running is None else running.delivery.id
+    if delivery != delivery_before:  # what else changes a result marks the delivery itself
+        for key in (delivery_before, delivery):
+            if key is not None:
+                mark_for_check(db, key)
     facts = logged_step(decision, commands, phase_before=phase_before, key=code_key(db))
     seq, row = db.log("step", decision.now.utc, facts, entrance=decision.entrance, visit=visit)
     for command in decision.commands:
@@ -294,6 +297,8 @@ def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> No
 def _store_intent(db: Database, command: c.ReserveOpening, step: StoredDecision) -> None:
     """Store one intent; the first of a visit reserves its opening. A second one for a closure raises IntegrityError."""
     visit, began = command.visit, step.now.utc
+    if step.now.trusted:
+        store_time_floor(db, began)  # in the same transaction: the floor never lies behind an intent
     if command.stage == 0:
         db.insert("visit", id=visit, delivery=command.delivery, entrance=step.entrance, began=began, intent="reserved")
     permit = command.permit or None  # a yes counts once: a second opening by it raises IntegrityError

@@ -79,9 +79,9 @@ def kind_of(logged: type) -> str:
     return _KINDS.get(logged, logged.__name__)
 
 
-def is_written(logged: type, field: str, value: object) -> bool:
-    """Return whether the log writes this field with this value."""
-    return bool(value) or (logged, field) not in _OMITTED_WHEN_EMPTY
+def is_omitted_when_empty(logged: type, field: str) -> bool:
+    """Return whether the log writes this field only if it has a value."""
+    return (logged, field) in _OMITTED_WHEN_EMPTY
 
 
 def field_of(logged: type, field: str) -> str:

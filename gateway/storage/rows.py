@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -28,18 +29,30 @@ from gateway.storage.database import Database, record_of
 TERMS_ADAPTER = TypeAdapter(PermissionTerms)
 ANSWER_TIME = timedelta(minutes=30)  # for the household, counted from the newest question of a late courier
 
-# One row for each delivery, by index look-ups only. All text after WHERE comes from this package.
-_SELECT_ROW = """
-SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts AS start, d.ends AS end, d.cold_max_c,
-  d.cold_min_c, d.items,
-  d.cancelled, d.lacking, d.checked, d.told, d.signed_by, d.doubtful, d.by_hub, d.message,
-  d.message_version, d.accepted_entrances, d.dimensions, d.label_rules, d.for_robot, d.info,
-  d.taken_in_at IS NOT NULL AS taken_in, d.moved_from, d.announced_place, d.placed, d.refused_at, d.refused_by,
-  d.late_at, d.announced_end,
-  (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'parcel') AS parcels,
-  (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'collect') AS collect,
-  (SELECT value FROM code WHERE delivery = d.key AND kind = 'courier') AS courier,
-  (SELECT said_day FROM own_parcel WHERE delivery = d.key) AS said_day,
+# The columns that make an order, each with its expression in a query.
+_ORDER_COLUMNS: Mapping[str, str] = {
+    **{
+        name: f"d.{name}"
+        for name in (
+            "brand", "id", "version", "entrance", "carrier", "place", "cold_max_c", "cold_min_c", "items", "cancelled",
+            "signed_by", "doubtful", "by_hub", "message", "message_version", "accepted_entrances", "dimensions",
+            "label_rules", "for_robot", "info", "moved_from", "announced_place", "placed", "refused_at",
+        )
+    },
+    "start": "d.starts",
+    "end": "d.ends",
+    "parcels": "(SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'parcel')",
+    "collect": "(SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'collect')",
+    "courier": "(SELECT value FROM code WHERE delivery = d.key AND kind = 'courier')",
+    "said_day": "(SELECT said_day FROM own_parcel WHERE delivery = d.key)",
+}  # fmt: skip
+MAX_CACHED_ORDERS, MAX_CACHED_PERMISSIONS = 256, 64  # read once and kept: more than are near at a time
+
+# One row for each delivery, by index look-ups only; the columns of the order first. All text after WHERE comes from
+# this package.
+_SELECT_ROW = f"""
+SELECT {", ".join(f"{expression} AS {name}" for name, expression in _ORDER_COLUMNS.items())},
+  d.key, d.lacking, d.checked, d.told, d.taken_in_at IS NOT NULL AS taken_in, d.refused_by, d.late_at, d.announced_end,
   (SELECT json_group_object(place, free) FROM free_room WHERE entrance = d.entrance) AS room,
   p.version AS permission_version, p.standing, p.terms,
   (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN ('reserved', 'spent')) AS used,
@@ -52,7 +65,7 @@ SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts
     WHERE c.delivery = d.key AND v.outcome IS NULL AND c.stage <> 'announced') AS visiting,
   EXISTS (SELECT 1 FROM custody WHERE delivery = d.key AND stage IN ('received', 'handed_over', 'confirmed')) AS kept,
   (SELECT reason FROM custody WHERE delivery = d.key AND stage = 'declined' ORDER BY since DESC LIMIT 1) AS declined
-"""
+"""  # noqa: S608 - expressions of our own
 _FROM_DELIVERY = " FROM delivery d LEFT JOIN permission p ON p.brand = d.brand WHERE "
 SELECT_BY_KEY = f"{_SELECT_ROW}{_FROM_DELIVERY}d.key = ?"
 SELECT_OWN = f"""{_SELECT_ROW}, o.note, o.by FROM delivery d JOIN own_parcel o ON o.delivery = d.key
@@ -189,6 +202,7 @@ def permission_of(db: Database, brand: str) -> Permission | None:
     return None if row is None else _permission(brand, *row)
 
 
+@lru_cache(maxsize=MAX_CACHED_PERMISSIONS)
 def _permission(brand: str, version: int, standing: str, terms: str) -> Permission:
     return Permission(
         brand=brand, version=version, standing=PermissionStatus(standing), terms=TERMS_ADAPTER.validate_json(terms)
@@ -200,10 +214,8 @@ def read_row(row: sqlite3.Row) -> DeliveryRow:
     permission = None
     if row["standing"] is not None:
         permission = _permission(row["brand"], row["permission_version"], row["standing"], row["terms"])
-    message, lacking, visits = row["message"], row["lacking"], json.loads(row["visits"])
-    sha256 = None if message is None else message.hex()
-    codes = {name: frozenset(json.loads(row[name])) for name in ("parcels", "collect")}
-    order = record_of(DeliveryOrder, row, message_sha256=sha256, **codes, **_features_of(row))
+    lacking, visits = row["lacking"], json.loads(row["visits"])
+    order = _order_of(tuple(row)[: len(_ORDER_COLUMNS)])
     ended = [visit for visit in visits if visit[0] is not None]
     usage = record_of(
         OrderUsage,
@@ -219,6 +231,16 @@ def read_row(row: sqlite3.Row) -> DeliveryRow:
     return record_of(DeliveryRow, row, order=order, permission=permission, usage=usage, lacking=lacking, room=room)
 
 
+@lru_cache(maxsize=MAX_CACHED_ORDERS)
+def _order_of(values: tuple[object, ...]) -> DeliveryOrder:
+    """Return the order in the values of `_ORDER_COLUMNS`: equal values make one order, which is read once."""
+    row: Mapping[str, Any] = dict(zip(_ORDER_COLUMNS, values, strict=True))
+    message: bytes | None = row["message"]
+    sha256 = None if message is None else message.hex()
+    codes = {name: frozenset(json.loads(row[name])) for name in ("parcels", "collect")}
+    return record_of(DeliveryOrder, row, message_sha256=sha256, **codes, **_features_of(row))
+
+
 def columns_of_features(order: DeliveryOrder) -> dict[str, str | None]:
     """Return the columns with the features of an order of version 2, as JSON; NULL: the order does not use it."""
     return {
@@ -230,7 +252,7 @@ def columns_of_features(order: DeliveryOrder) -> dict[str, str | None]:
     }
 
 
-def _features_of(row: sqlite3.Row) -> dict[str, Any]:
+def _features_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of `DeliveryOrder` in the columns that `columns_of_features` writes."""
     names = ("accepted_entrances", "dimensions", "label_rules", "info", "items")
     entrances, size, rules, info, items = (None if row[name] is None else json.loads(row[name]) for name in names)

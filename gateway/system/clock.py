@@ -96,10 +96,16 @@ class Clock:
         return now
 
     def mark(self, now: Now) -> None:
-        """Raise the floor to a trusted reading, as before an unlock; it never falls."""
-        if now.trusted and now.utc > self._floor:
-            self._floor = now.utc
+        """Raise the floor to a trusted reading, and store it; it never falls."""
+        if self.raise_floor(now):
             self._store_floor(now.utc)
+
+    def raise_floor(self, now: Now) -> bool:
+        """Raise the floor to a trusted reading that is stored otherwise; return whether it was lower."""
+        if not now.trusted or now.utc <= self._floor:
+            return False
+        self._floor = now.utc
+        return True
 
     def _read_clocks(self) -> tuple[float, float]:
         """Read both clocks at one instant: a pause of this process between them would look like a step."""

@@ -18,6 +18,7 @@ import structlog
 from gateway.cli.failure import ExitCode
 from gateway.cli.log_format import ShortLineRenderer, escape_unprintable
 from gateway.cli.log_texts import LOG_TEXTS, log_sentence
+from gateway.protocol.hash_chain import canonical_json
 from tests.gateway.cli.terminal import ROOT, run_perron, start_command
 
 AT = {"timestamp": "2026-11-24T20:35:06Z", "level": "info"}
@@ -30,15 +31,17 @@ def row(
         "event": "decision",
         "entry": 4,
         **AT,
-        "row": {
-            "kind": "step",
-            "at": AT["timestamp"],
-            "entrance": "front",
-            "event": event,
-            "commands": list(commands),
-            "phase": phase,
-            "phase_before": before,
-        },
+        "row": canonical_json(
+            {
+                "kind": "step",
+                "at": AT["timestamp"],
+                "entrance": "front",
+                "event": event,
+                "commands": list(commands),
+                "phase": phase,
+                "phase_before": before,
+            }
+        ),
     }
 
 
