@@ -30,7 +30,7 @@ from gateway.protocol.hash_chain import GENESIS, ChainHead
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import BoxKey, KeyMissing, set_aside
 from gateway.storage.doubts import HashAt, StoreCondition, open_read_only
-from gateway.system.atomic_file import read_regular, write_whole
+from gateway.system.atomic_file import overwrite_sector, read_regular, write_whole
 
 MARK_FILE = "last-checkpoint.json"
 STORE_FILE = "perron.sqlite3"
@@ -105,6 +105,7 @@ class MarkWriter:
         self._file = self.folder / MARK_FILE
         self._lock = threading.Lock()
         self._seq = -1  # the entry that the mark names, once one was written
+        self._is_intact = False  # this process wrote the file, and the disk took all of it
 
     def write(self, head: ChainHead, now: Now) -> bool:
         """Write the mark durably, unless a newer one exists; False if it was not written: the old one is unchanged."""
@@ -123,9 +124,15 @@ class MarkWriter:
             if self.is_held():
                 return False
             if signed.seq >= self._seq:
-                write_whole(self._file, signed.to_json())
+                self._store(signed.to_json())
                 self._seq = signed.seq
         return True
+
+    def _store(self, data: bytes) -> None:
+        is_intact, self._is_intact = self._is_intact, False
+        if not (is_intact and overwrite_sector(self._file, data)):
+            write_whole(self._file, data)
+        self._is_intact = True
 
 
 def load_own_key(folder: Path) -> tuple[BoxKey, KeyHistory, StoreDoubt | None]:
@@ -162,6 +169,14 @@ def load_own_key(folder: Path) -> tuple[BoxKey, KeyHistory, StoreDoubt | None]:
     return key, line, doubt if used else None
 
 
+def _read_mark(file: Path) -> Checkpoint:
+    """Return the mark. ValueError: it is damaged. OSError: it cannot be read."""
+    mark = Checkpoint.from_json(read_regular(file, at_most=_MAX_MARK_BYTES))
+    if not mark.is_signed_by(PublicKey.from_text(mark.key)):
+        raise ValueError("the mark is not signed by the key that it names")
+    return mark
+
+
 def find_doubt(  # noqa: PLR0913, PLR0917 - a store and all that it is compared with
     file: Path,
     hash_at: HashAt,
@@ -178,15 +193,12 @@ def find_doubt(  # noqa: PLR0913, PLR0917 - a store and all that it is compared 
     if condition.signer is not None and condition.signer not in {own_key.text for own_key in kin}:
         return StoreDoubt.KEY_FOREIGN
     try:
-        last = Checkpoint.from_json(read_regular(file, at_most=_MAX_MARK_BYTES))
-        intact = last.is_signed_by(PublicKey.from_text(last.key))
+        last = _read_mark(file)
     except FileNotFoundError:
         if foreign_visits(proofs, hash_at, condition.foreign_visits):
             return StoreDoubt.ROLLED_BACK
         return StoreDoubt.MARK_MISSING if condition.mark_due else None
     except (OSError, ValueError):
-        return StoreDoubt.MARK_DAMAGED
-    if not intact:
         return StoreDoubt.MARK_DAMAGED
     if not any(last.is_signed_by(own_key) for own_key in kin):
         return StoreDoubt.MARK_FOREIGN
@@ -220,7 +232,8 @@ def current_doubt(folder: Path, entrances: Collection[str]) -> str | None:
         if store is None:
             return None  # an older version's: the next start migrates it
         condition, hash_at = store
-        doubt = find_doubt(
-            folder / MARK_FILE, hash_at, condition, key, line, read_sealed_proofs(folder, line.keys_of_same_box(key))
-        )
+        proofs = read_sealed_proofs(folder, line.keys_of_same_box(key))
+        doubt = find_doubt(folder / MARK_FILE, hash_at, condition, key, line, proofs)
+        if doubt is StoreDoubt.MARK_DAMAGED:  # or the gateway was just writing over it
+            doubt = find_doubt(folder / MARK_FILE, hash_at, condition, key, line, proofs)
         return condition.doubt if doubt is None and not condition.in_doubt.isdisjoint(entrances) else doubt

@@ -6,6 +6,8 @@ from typing import BinaryIO
 
 from gateway.system.regular_file import open_file, read_bytes
 
+SECTOR_BYTES = 512  # of a disk: the least that it writes at once
+
 
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file that is no link for reading (`open_file`)."""
@@ -29,6 +31,30 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         os.fsync(file.fileno())
     temporary.replace(path)
     sync_folder(path.parent)
+
+
+def overwrite_sector(path: Path, data: bytes) -> bool:
+    """Write over a file of just this length in its place, and sync; False: the file is another, and nothing is written.
+
+    At most `SECTOR_BYTES`: a disk writes a sector whole or not at all. So a power cut leaves the new content or the old
+    one, as after `write_whole`, and one sync of the data does for the three that a new file, its name and its folder
+    take. If the sync fails (OSError), the file has to be written whole: the kernel may report the next sync as a
+    success although it has dropped the data.
+    """
+    if len(data) > SECTOR_BYTES:
+        return False
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        if os.fstat(descriptor).st_size != len(data):
+            return False
+        os.pwrite(descriptor, data, 0)
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def write_if_changed(path: Path, data: bytes, *, mode: int = 0o600) -> bool:

@@ -1,6 +1,8 @@
 """A store that is not the one that the box used last opens nothing, wherever the box was killed."""
 
 import asyncio
+import errno
+import os
 import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,7 +18,7 @@ from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.events import OwnerAcknowledged
-from gateway.evidence.checkpoint import sign_checkpoint
+from gateway.evidence.checkpoint import Checkpoint, sign_checkpoint
 from gateway.evidence.manifest import FilmGap, FilmSpan, LogExtract, LogPosition, Manifest
 from gateway.evidence.rollback import (
     MARK_FILE,
@@ -294,6 +296,26 @@ async def test_a_mark_that_cannot_be_written_lets_nothing_open(used: Path) -> No
         assert not outcome.is_marked
 
 
+async def test_after_a_sync_that_failed_the_mark_is_a_new_file(used: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    marks = MarkWriter(used, box="box-1", key=load_own_key(used)[0])
+    mark, failing = used / MARK_FILE, {"sync": False}
+    really, inodes = os.fdatasync, []
+
+    def fdatasync(descriptor: int) -> None:
+        if failing["sync"]:
+            raise OSError(errno.EIO, "the disk is gone")
+        really(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    for seq, fails in ((51, False), (52, False), (53, True), (54, False), (55, False)):
+        failing["sync"] = fails
+        assert marks.write(ChainHead(seq=seq, hash=bytes(32)), NOW) is not fails
+        inodes.append(mark.stat().st_ino)
+    assert inodes[0] == inodes[1] == inodes[2], "written over in its place"
+    assert inodes[3] == inodes[4] != inodes[2], "the kernel may have dropped what it could not write"
+    assert Checkpoint.from_json(mark.read_bytes()).seq == 55
+
+
 # ---- killed ----------------------------------------------------------------------------------------------------------
 
 KILLED = """
@@ -304,16 +326,21 @@ from gateway.storage import Store
 from tests.gateway.domain.delivery.house import commit_reservation
 from tests.gateway.domain.delivery.shop import NOW, make_home
 folder, at = Path(sys.argv[1]), sys.argv[2]
+is_begun = False
 def reached(point):
-    if point == at:
+    if point == at and is_begun:
         os.kill(os.getpid(), signal.SIGKILL)
-synced, replace = os.fsync, Path.replace
+synced, data_synced, replace = os.fsync, os.fdatasync, Path.replace
 def fsync(descriptor):
     name = os.readlink(f"/proc/self/fd/{descriptor}")
     what = "folder" if name == str(folder) else "file"
     reached(f"before sync of {what}")
     synced(descriptor)
     reached(f"after sync of {what}")
+def fdatasync(descriptor):
+    reached("written over")
+    data_synced(descriptor)
+    reached("after sync of data")
 def replaced(self, target):
     replace(self, target)
     reached("renamed")
@@ -321,7 +348,11 @@ async def main():
     store = await Store.open(folder / STORE_FILE, home=make_home(), now=NOW)
     key, _, _ = load_own_key(folder)
     store.box.mark_with(MarkWriter(folder, box="box-1", key=key, crash_point=reached).write)
-    os.fsync, Path.replace = fsync, replaced
+    if sys.argv[3] == "over":  # the first mark of a process is a new file
+        await store.box.mark(NOW)
+    global is_begun
+    is_begun = True
+    os.fsync, os.fdatasync, Path.replace = fsync, fdatasync, replaced
     reached("before-commit")
     outcome = await commit_reservation(store)
     reached("after-commit")
@@ -330,28 +361,34 @@ async def main():
     os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(main())
 """
-POINTS = [
+NEW_FILE = [
     "before-commit", "before-mark", "before sync of file", "after sync of file", "renamed", "before sync of folder",
     "after sync of folder", "after-mark", "after-commit", "published",
 ]  # fmt: skip
+WRITTEN_OVER = [
+    "before-commit", "before-mark", "written over", "after sync of data", "after-mark", "after-commit", "published",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    ("way", "points", "point"),
+    [("new", NEW_FILE, point) for point in NEW_FILE] + [("over", WRITTEN_OVER, point) for point in WRITTEN_OVER],
+)
 async def test_killed_at_any_point_around_the_mark_a_used_delivery_never_opens_again(
-    tmp_path: Path, point: str
+    tmp_path: Path, way: str, points: list[str], point: str
 ) -> None:
     folder = tmp_path / "box"
     folder.mkdir()
     async with box(folder) as store:
         await receive(store, make_offer())
     older = kept(folder, tmp_path / "older")
-    done = await asyncio.to_thread(run_python, "-c", KILLED, folder, point)
+    done = await asyncio.to_thread(run_python, "-c", KILLED, folder, point, way)
     assert done.returncode == -signal.SIGKILL, done.stderr
     published = (tmp_path / "published").exists()
     assert published == (point == "published")
     assert await found(folder) is None, "a kill alone is no doubt"
     put_back(older, folder)
-    if published or POINTS.index(point) >= POINTS.index("renamed"):
+    if points.index(point) >= points.index("renamed" if way == "new" else "written over"):
         assert await found(folder) is StoreDoubt.ROLLED_BACK
     else:
         assert await found(folder) is None, "nothing was sent: the delivery is as good as it was"
