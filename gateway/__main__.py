@@ -1,6 +1,7 @@
 """The `perron` command. A command's module is imported when it is named; `perron --help` reads the source alone."""
 
 import ast
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -112,10 +113,14 @@ def _load_command(name: str = "--help") -> None:
                 hidden = command == OLDER_NAME
                 cli.command(command, help=docstring, hidden=hidden, rich_help_panel=panel)(lambda: None)
         return
+    gc.disable()  # modules stay for good: to look through them for garbage is a fifth of a start
     try:
         import_module(MODULES[name])
     except ModuleNotFoundError as error:
         raise Failure(f"{error.name} is not installed.", "Install perron[hub].") from error
+    finally:
+        gc.freeze()  # nor later: it would hold the doors' loop for 0.1 s
+        gc.enable()
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Hub, guard, a retailer's client and `perron verify` can be imported where the rest of Perron cannot."""
+"""What a part or a command can be imported without."""
 
 import subprocess
 import sys
@@ -75,3 +75,35 @@ def test_what_needs_the_rest_is_not() -> None:
         check=False, timeout=120,
     )  # fmt: skip
     assert "is not there" in ran.stderr
+
+
+PICTURES = frozenset({"PIL", "av", "numpy", "resvg_py", "zxingcpp"})
+LISTS_WHAT_IS_IMPORTED = """
+import sys
+from gateway.__main__ import _load_command
+
+_load_command(sys.argv[1])
+print(*sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "unneeded"),
+    [
+        ("run", PICTURES | {"devices.simulators", "fpdf", "psutil", "zeroconf"}),
+        ("simulate", PICTURES | {"gateway.app", "psutil", "zeroconf"}),  # the devices are a process of their own
+        ("scan", PICTURES | {"gateway.app", "psutil", "zeroconf"}),
+    ],
+)
+def test_a_command_starts_without_what_it_does_not_need(command: str, unneeded: frozenset[str]) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", LISTS_WHAT_IS_IMPORTED, command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    imported = set(ran.stdout.split())
+    assert "gateway.cli.options" in imported
+    assert not imported & unneeded

@@ -18,8 +18,8 @@ from av.video.frame import PictureType
 
 from devices.simulators.backdrop import View
 from devices.simulators.planes import Luma
-from devices.simulators.scene import Scene, SceneKind, Symbology, label_picture
-from devices.simulators.sight import Figure, Sight, Spot
+from devices.simulators.scene import Scene, label_picture
+from devices.simulators.sight import Figure, SceneKind, Sight, Spot, Symbology
 
 Mode = Literal["live", "frozen", "black", "stall", "stuck_timestamps", "garbled", "reset"]
 RTP_CLOCK_HZ = 90_000  # RTP's clock for video (RFC 6184)

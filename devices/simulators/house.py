@@ -13,8 +13,7 @@ from ruamel.yaml import YAML
 from devices.simulators.car import CarPlan
 from devices.simulators.doorway import Position
 from devices.simulators.key_safe import KeyedDoorPlan, KeySafePlan
-from devices.simulators.scene import SceneKind
-from devices.simulators.sight import Daylight
+from devices.simulators.sight import Daylight, SceneKind
 from devices.simulators.thing import CompartmentPlan, Delay, Id, StreetDoorPlan, ThingSection
 from devices.vendor_name import VendorOf
 from devices.vendors import VENDORS

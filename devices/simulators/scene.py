@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Literal
 
 import numpy as np
 import zxingcpp
@@ -13,12 +12,19 @@ from devices.simulators.burnt_clock import BurntClock
 from devices.simulators.drawing import Box, render
 from devices.simulators.figure import lay_figure
 from devices.simulators.planes import BLACK, GREY, WHITE, CutOut, Luma, Planes
-from devices.simulators.sight import LEG_S, LONG_AGO, Daylight, Figure, Sight, Spot, Swing, daylight, route
-
-SceneKind = Literal["moving", "static_hall", "noisy_night"]
-"""`moving`: a cat walks to and fro. `static_hall`: only people move. `noisy_night`: as an infrared camera sees it."""
-
-Symbology = Literal["code128", "qr", "datamatrix"]
+from devices.simulators.sight import (
+    LEG_S,
+    LONG_AGO,
+    Daylight,
+    Figure,
+    SceneKind,
+    Sight,
+    Spot,
+    Swing,
+    Symbology,
+    daylight,
+    route,
+)
 
 FORMATS = {
     "code128": zxingcpp.BarcodeFormat.Code128,

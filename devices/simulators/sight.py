@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
 from enum import StrEnum, auto
 from itertools import pairwise
+from typing import Literal
+
+SceneKind = Literal["moving", "static_hall", "noisy_night"]
+"""`moving`: a cat walks to and fro. `static_hall`: only people move. `noisy_night`: as an infrared camera sees it."""
+
+Symbology = Literal["code128", "qr", "datamatrix"]
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 LEG_S = 0.6  # seconds from one spot to the next

@@ -11,7 +11,7 @@ from pathlib import Path
 from devices.simulators.house import CameraPlan, SimulatedHouse
 from gateway.config.home import Home
 from gateway.installation.discovery import PERRON_SERVICE
-from gateway.installation.discovery_scan import Announcement
+from gateway.installation.mdns import Announcement
 from gateway.mqtt.mosquitto.provisioning import free_port
 
 BRIDGE = "zigbee2mqtt"  # the base topic of the simulated bridge, where the house's broker expects one

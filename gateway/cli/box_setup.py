@@ -30,11 +30,10 @@ from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
 from gateway.storage import StoreFailed, readonly
 from gateway.system import mosquitto
-from gateway.system.addresses import is_any_address, is_host, is_loopback_host
+from gateway.system.addresses import is_any_address, is_host, is_loopback_host, taken_port
 from gateway.system.clock import kernel_synchronised, machine_time
 from gateway.system.i18n import language_of
 from gateway.system.mosquitto import BrokerListener
-from gateway.system.port_holder import port_holder, taken_port
 from gateway.web.texts.catalogue import offered
 
 WHAT_IT_IS = "Perron lets a courier put a parcel into your home while nobody is there, films it, and proves it."
@@ -202,6 +201,8 @@ def _refuse_taken_ports(given: Answers) -> None:
     pages_host = "127.0.0.1" if is_loopback_host(given.address) else "0.0.0.0"  # noqa: S104 - nothing is served here
     for option, host, port in (("--port", pages_host, given.port), ("--broker-port", "127.0.0.1", given.broker_port)):
         if taken_port(host, (port,)) is not None:
+            from gateway.system.port_holder import port_holder
+
             what = f"{option} {port}: {port_holder(port)} listens there already."
             raise Failure(what, "End it, name another port, or leave the option out: then a free one is taken.")
     if given.port and given.port == given.broker_port:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import sys
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -14,7 +13,6 @@ import typer
 
 from gateway.app import App
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
-from gateway.cli.house_log import run_beside
 from gateway.cli.lines import DEFAULT_HOME, relative_path
 from gateway.cli.log_format import configure_log
 from gateway.cli.options import HomeFile, cli, print_line
@@ -33,9 +31,9 @@ from gateway.runtime.notifications.texts import with_broker_reason
 from gateway.storage import StoreFailed
 from gateway.storage.models import DatabaseRefused
 from gateway.supervisor import Supervisor
-from gateway.system.addresses import is_loopback_host
+from gateway.system.addresses import is_loopback_host, taken_port
+from gateway.system.beside import run_beside
 from gateway.system.config_section import ConfigError
-from gateway.system.port_holder import port_holder, taken_port
 
 CHECK_INTERVAL_S = 0.5  # between two checks of the entrances
 STABLE_CHECKS = 4  # checks without a change before a change is logged
@@ -95,9 +93,6 @@ def serve(
     ):
         check_files(house.broker)
         _refuse_taken_port(house)
-        # What has been imported stays for good; to look through it for garbage would hold the doors' loop for 0.1 s.
-        gc.collect()
-        gc.freeze()
         asyncio.run(_run_with_broker(house, file, broker=broker, brief=brief, beside=beside))
     if brief:
         typer.echo("Ended. The video process ends by itself within 60 s: a gateway that comes back takes it over.")
@@ -136,6 +131,8 @@ def _refuse_taken_port(house: Home) -> None:
         pass
     port = taken_port(pages.host, (pages.port, pages.plain_port))
     if port is not None:
+        from gateway.system.port_holder import port_holder
+
         what = f"At {pages.host}:{port}, where this house's pages belong, {port_holder(port)} listens already."
         raise Failure(what, "End it, or name another port under `pages` in the house file.", ExitCode.NO_ANSWER)
 

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,21 +33,6 @@ _TEXTS = {
 _COMMAND_ID = re.compile(r"[0-9a-f]{16}(-.+)?")  # the visit, and the closure if there are several
 
 Output = Callable[[str], None]
-
-
-@asynccontextmanager
-async def run_beside(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run these coroutines until the block is left; an exception of one of them is raised then."""
-    tasks = [asyncio.ensure_future(work) for work in coroutines]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        done, _ = await asyncio.wait(tasks)
-        for task in done:
-            if not task.cancelled():
-                task.result()
 
 
 async def follow_physical_log(log: Path, zone: ZoneInfo, output: Output) -> None:

@@ -100,6 +100,8 @@ def discover(
 
 
 async def _show_discovered(home: Home, file: Path, seconds: float, interfaces: Sequence[str] | None) -> str | None:
+    from gateway.installation.mdns import scan_network
+
     devices: dict[str, DiscoveredDevice] = {}
     console = Console(emoji=False)
     with Live(_table(()), console=console, refresh_per_second=4) as live:
@@ -110,7 +112,7 @@ async def _show_discovered(home: Home, file: Path, seconds: float, interfaces: S
 
         wrong, _ = await asyncio.gather(
             discover_at_broker(home, seconds, see),
-            discovery_scan.scan_network(home, seconds, see, interfaces=interfaces),
+            scan_network(home, seconds, see, interfaces=interfaces),
         )
     if not console.is_terminal:  # the last row of the table has no end yet
         console.line()

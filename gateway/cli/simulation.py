@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -17,9 +17,8 @@ from pydantic import ValidationError
 from ruamel.yaml.error import YAMLError
 
 from devices.simulators.house import THINGS, SimulatedHouse, read_house, thing_of, word_of
-from gateway.cli import announced_house
 from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, invalid_fields, load_home
-from gateway.cli.house_log import DeviceLinkMonitor, follow_physical_log, run_beside
+from gateway.cli.house_log import DeviceLinkMonitor, follow_physical_log
 from gateway.cli.lines import DEFAULT_HOME, quoted_path, relative_path
 from gateway.cli.options import HomeFile, cli, print_line
 from gateway.config.broker_acl import bridge_topics
@@ -31,10 +30,9 @@ from gateway.config.devices import (
 from gateway.config.home import Home
 from gateway.config.topics import bridge_base_topic
 from gateway.domain.visit.closures import AnyClosure
-from gateway.installation.discovery_scan import announce as announce_by_mdns
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing, end_process, is_listening, private_broker
+from gateway.system.beside import run_beside
 from gateway.system.parent_death import with_parent_death_signal
-from gateway.system.port_holder import port_holder, socket_holder
 
 STOP_TIMEOUT_S = 5.0  # seconds for the house to end by itself
 POLL_INTERVAL_S = 0.1  # seconds between two looks whether the streams are served
@@ -178,6 +176,8 @@ def simulate(  # noqa: PLR0913 - one argument an option of the command
     _refuse_second_house(control)
     if announce:
         with failure_on(OSError, f"{running.storage.folder} cannot be used ({{why}}).", "Correct storage.folder."):
+            from gateway.cli import announced_house
+
             house = announced_house.write_plan(running)
     asyncio.run(_run_house(running, house, control, log, seed, bring_broker=broker, announces=announce))
 
@@ -225,7 +225,7 @@ async def _run_house(  # noqa: PLR0913 - one argument an option of the command
         process = await stack.enter_async_context(_run_devices(command))
         if announces:
             await _wait_for_streams(plan, process)
-            await stack.enter_async_context(announce_by_mdns(announced_house.announcements(plan)))
+            await stack.enter_async_context(_announce(plan))
             print_line("They announce themselves: add them on the pages. Each connects once it has its account.")
         links = DeviceLinkMonitor(plan, print_line)
         narration = follow_physical_log(log, ZoneInfo(home.timezone), print_line)
@@ -253,6 +253,8 @@ def _refuse_second_house(control: Path) -> None:
     """Refuse a control socket that another simulated house has, or whose path is too long."""
     if len(os.fsencode(control)) > MAX_SOCKET_PATH_BYTES:
         raise Failure(f"{control} is too long a path for a socket.", "Name a shorter one with --control.")
+    from gateway.system.port_holder import socket_holder
+
     holder = socket_holder(control)
     if holder is not None:
         what = f"A simulated house runs already at {relative_path(control)}: {holder}."
@@ -285,6 +287,13 @@ async def _end_by_signal() -> AsyncIterator[None]:
         print_line("The simulated house has ended.")
 
 
+def _announce(plan: SimulatedHouse) -> AbstractAsyncContextManager[None]:
+    from gateway.cli.announced_house import announcements
+    from gateway.installation.mdns import announce
+
+    return announce(announcements(plan))
+
+
 async def _wait_for_streams(plan: SimulatedHouse, process: asyncio.subprocess.Process) -> None:
     """Wait until the cameras' streams are served: what announces itself is there."""
     while process.returncode is None and not await is_listening(plan.rtsp.host, plan.rtsp.port):  # noqa: ASYNC110 - another process serves them
@@ -299,6 +308,8 @@ async def _check_runnable(plan: SimulatedHouse) -> None:
             raise Failure(f"The password of {id_} is missing: {relative_path(file)}.",
                           f"Write all of them: `perron broker-config {quoted_path(file.parent)}`.")  # fmt: skip
     if plan.rtsp.port and await is_listening(plan.rtsp.host, plan.rtsp.port):
+        from gateway.system.port_holder import port_holder
+
         holder = await asyncio.to_thread(port_holder, plan.rtsp.port)
         raise Failure(f"At the pictures' port, {plan.rtsp.host}:{plan.rtsp.port}, {holder} listens already.",
                       "Does another house run? End that one, or let the cameras' urls name another port.",

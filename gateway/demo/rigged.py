@@ -16,7 +16,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from gateway.app import App
-from gateway.cli.house_log import run_beside
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.config.topics import entrance_topic
@@ -27,6 +26,7 @@ from gateway.domain.guests.passes import PassProblem, PassState, Stay
 from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import json_bytes
 from gateway.runtime.guests import NewPass
+from gateway.system.beside import run_beside
 from gateway.system.clock import machine_time
 
 

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from devices.simulators.control import HouseControl
-from gateway.cli.house_log import run_beside
 from gateway.cli.simulation import control_socket
 from gateway.demo.observers import DemoEvent, GatewayObserver, HouseLog
 from gateway.demo.plan import GUARD_FILE, MATTER_FILE, DemoPlan, GuardSetup
@@ -17,6 +16,7 @@ from gateway.demo.rig_control import RigChange, change_box
 from gateway.domain.frozen import Frozen
 from gateway.integrations.matter.file import MatterFile
 from gateway.mqtt.mosquitto.provisioning import RunningBroker, private_broker
+from gateway.system.beside import run_beside
 
 OnStart = Callable[[str], None]
 

@@ -285,7 +285,9 @@ class WalkTestRunner:
                 return str(error)
             return None
 
-        error, _ = await asyncio.gather(scan_broker(), discovery_scan.scan_network(self._home, seconds, devices.append))
+        from gateway.installation import mdns  # noqa: PLC0415 - zeroconf is for installers: a house does not start with it
+
+        error, _ = await asyncio.gather(scan_broker(), mdns.scan_network(self._home, seconds, devices.append))
         return tuple({device.key: device for device in devices}.values()), error
 
     async def measure(self, device: str, *, count: int = MEASUREMENT_COUNT) -> Measurement | str:

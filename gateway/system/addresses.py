@@ -1,6 +1,9 @@
-"""Recognises this machine's own addresses, and counts a client's addresses as one."""
+"""Recognises this machine's own addresses and taken ports, and counts a client's addresses as one."""
 
+import errno
 import re
+import socket
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Network, ip_address
 
 MAX_NAME_CHARS = 64  # of a client that a proxy names instead of giving its address
@@ -59,3 +62,15 @@ def client_network(address: str, *, ipv6_prefix: int = 64) -> str:
         return address[:MAX_NAME_CHARS]
     four = parsed if isinstance(parsed, IPv4Address) else parsed.ipv4_mapped
     return str(four or IPv6Network((int(parsed), ipv6_prefix), strict=False))
+
+
+def taken_port(host: str, ports: Iterable[int | None]) -> int | None:
+    """Return the first of these ports of the address `host` at which a program listens; None: all are free."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for port in filter(None, ports):
+        try:
+            socket.create_server((host, port), family=family).close()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return port
+    return None

@@ -1,9 +1,7 @@
-"""Finds a TCP port or a Unix socket of this machine that is taken, and the program that listens there."""
+"""Finds the program that listens at a TCP port or a Unix socket of this machine."""
 
-import errno
 import socket
 import struct
-from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -43,15 +41,3 @@ def socket_holder(path: Path) -> str | None:
 
 def _program_text(pid: int) -> str:
     return f"{psutil.Process(pid).name()} (process {pid})"
-
-
-def taken_port(host: str, ports: Iterable[int | None]) -> int | None:
-    """Return the first of these ports of the address `host` at which a program listens; None: all are free."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for port in filter(None, ports):
-        try:
-            socket.create_server((host, port), family=family).close()
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                return port
-    return None

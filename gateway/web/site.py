@@ -18,6 +18,7 @@ from gateway.domain.delivery.barcodes import page_patterns
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.installation.tryout import DeviceTryout
 from gateway.storage import StoreFailed
+from gateway.system.addresses import taken_port
 from gateway.system.atomic_file import write_whole
 from gateway.system.changes import ChangeNotifier
 from gateway.system.http_limits import RequestTurns, limit_requests
@@ -25,7 +26,7 @@ from gateway.system.http_log import http_logger
 from gateway.system.i18n import Language, languages
 from gateway.system.pki.authority import IssuedCertificate
 from gateway.system.pki.pages import PAGES_FOLDER, format_fingerprint, pages_certificate
-from gateway.system.port_holder import port_holder, taken_port
+from gateway.system.port_holder import port_holder
 from gateway.system.regular_file import read_bytes
 from gateway.web.auth.accounts import AccountRefused, UserAccounts
 from gateway.web.auth.keepers import KeeperAccess

@@ -10,7 +10,6 @@ from typing import Any
 
 from devices.simulators.control import Impossible
 from gateway.cli.failure import Failure
-from gateway.cli.house_log import run_beside
 from gateway.config.home import MessagesSection
 from gateway.demo.actors import DemoRetailer
 from gateway.demo.names import with_readers_names
@@ -32,6 +31,7 @@ from gateway.demo.stage import Stage
 from gateway.demo.verdict import Judgement
 from gateway.demo.wording import THE_DOOR, DoorNames
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing
+from gateway.system.beside import run_beside
 from gateway.system.changes import ChangeNotifier
 from gateway.system.i18n import Language
 from gateway.video.ipc import CameraProof

@@ -16,7 +16,8 @@ import zxingcpp
 
 from devices.simulators.burnt_clock import clock_text, read_clock
 from devices.simulators.camera import AccessUnit, SimulatedCamera, split_nals
-from devices.simulators.scene import Scene, SceneKind, Symbology, label_picture
+from devices.simulators.scene import Scene, label_picture
+from devices.simulators.sight import SceneKind, Symbology
 from tests.filmset.cameras import CameraSet, camera_set
 
 TEA_TIME = datetime(2026, 3, 29, 16, 0, 0, 123000, tzinfo=UTC)

@@ -13,8 +13,8 @@ from devices.simulators.backdrop import View
 from devices.simulators.burnt_clock import read_clock
 from devices.simulators.camera import AccessUnit, SimulatedCamera, h264_encoder
 from devices.simulators.planes import Luma, Planes
-from devices.simulators.scene import Scene, SceneKind, label_picture
-from devices.simulators.sight import Daylight, Figure, Sight, Spot, Swing, route
+from devices.simulators.scene import Scene, label_picture
+from devices.simulators.sight import Daylight, Figure, SceneKind, Sight, Spot, Swing, route
 from gateway.video.liveness import MIN_MOVEMENT_LUMA, block_difference
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)

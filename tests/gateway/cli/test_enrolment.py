@@ -21,7 +21,7 @@ from gateway.cli.failure import Failure
 from gateway.config.editor import ENTRANCE
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
-from gateway.installation import discovery_scan, records
+from gateway.installation import mdns, records
 from gateway.installation.discovery import DiscoveredDevice
 from gateway.mqtt.mosquitto.provisioning import private_broker
 from tests.gateway.callers import publish_reason_code
@@ -186,9 +186,7 @@ async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(ho
                     assert await publish_reason_code(waves, topic, payload) in TAKEN
                 wrong, _ = await asyncio.gather(
                     installing.discover_at_broker(home, 3, lambda seen: found.update({seen.key: seen})),
-                    discovery_scan.scan_network(
-                        home, 3, lambda seen: found.update({seen.key: seen}), interfaces=["127.0.0.1"]
-                    ),
+                    mdns.scan_network(home, 3, lambda seen: found.update({seen.key: seen}), interfaces=["127.0.0.1"]),
                 )
     finally:
         await calling.async_close()

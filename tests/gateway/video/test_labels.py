@@ -3,7 +3,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from devices.simulators.scene import Scene, Symbology, label_picture
+from devices.simulators.scene import Scene, label_picture
+from devices.simulators.sight import Symbology
 from gateway.video.frame_analysis import read_labels
 from gateway.video.liveness import Luma
 

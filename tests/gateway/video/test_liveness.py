@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from devices.simulators.burnt_clock import CLOCK_REGION
-from devices.simulators.scene import Scene, SceneKind
-from devices.simulators.sight import Figure, Sight, Spot
+from devices.simulators.scene import Scene
+from devices.simulators.sight import Figure, SceneKind, Sight, Spot
 from gateway.video.ipc import StreamFault
 from gateway.video.liveness import Liveness, Luma, block_difference
 

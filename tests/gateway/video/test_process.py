@@ -14,7 +14,7 @@ from statistics import median
 import pytest
 from PIL import Image
 
-from devices.simulators.scene import Symbology
+from devices.simulators.sight import Symbology
 from gateway.video.ipc import (
     BarcodeRead,
     CameraProof,
