@@ -34,7 +34,20 @@ BROKER = "gateway.mqtt gateway.config"
 FROZEN = "gateway.domain.frozen"
 PURE = f"gateway.domain.delivery gateway.domain.day gateway.domain.now {FROZEN}"
 DELIVERY = f"gateway.protocol {PURE} gateway.system {JSON}"
-MQTT_CLIENT = " ".join(f"gateway.mqtt.{name}" for name in ("client", "packets", "inbound_limits", "rate_limits", "tls"))
+MQTT_CLIENT = " ".join(
+    f"gateway.mqtt.{name}"
+    for name in (
+        "client",
+        "codec",
+        "connection",
+        "inbound_limits",
+        "outbound",
+        "packets",
+        "rate_limits",
+        "sockets",
+        "tls",
+    )
+)
 INTERCOM = (
     "gateway.integrations.orders gateway.system gateway.domain.timing gateway.domain.day gateway.domain.now "
     "gateway.config.fields "

@@ -28,7 +28,7 @@ async def scan_broker(home: Home, session: ShortSession, seconds: float, on_foun
     """Read retained and new messages of the broker for `seconds`, and call `on_found` for each announced device.
 
     Raises:
-        aiomqtt.MqttError: the connection ended; `connect_once` makes a ConnectionError of it.
+        gateway.mqtt.connection.BrokerError: the connection ended; `connect_once` makes a ConnectionError of it.
     """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):

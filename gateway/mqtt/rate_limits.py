@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from enum import StrEnum, auto
 
 from gateway.domain.frozen import Frozen
+from gateway.mqtt.codec import RawMessage
 from gateway.system.mqtt_settings import OverflowPolicy, Subscription
 from gateway.system.token_bucket import TokenBucket, TokenBuckets
 
@@ -52,13 +53,6 @@ class LimitVerdict(StrEnum):
     HELD = auto()  # until the limits allow it, or a newer one replaces it
 
 
-class HeldMessage(Frozen, kw_only=False):
-    """A held message: its MQTT header byte without QoS, and its packet without a packet identifier."""
-
-    command: int
-    packet: bytes
-
-
 class RateLimits:
     """The limits of one connection, and its held readings. A topic without a subscription has no limit."""
 
@@ -70,7 +64,7 @@ class RateLimits:
         self._accounts = TokenBuckets(ACCOUNT_PER_S, ACCOUNT_AT_ONCE)
         self._readings: dict[str, TokenBucket] = {}
         self._all_readings = TokenBucket(ALL_READINGS_PER_S, max(MIN_BURST, float(self._sensor_counts.total())))
-        self._held: dict[bytes, HeldMessage] = {}
+        self._held: dict[bytes, RawMessage] = {}
 
     def judge(self, topic: bytes, mono: float) -> LimitVerdict:
         """Return the verdict on a message that arrives on `topic` at `mono` (monotonic seconds), and count it."""
@@ -85,7 +79,7 @@ class RateLimits:
             return LimitVerdict.READ
         return LimitVerdict.IGNORED if overflow is OverflowPolicy.DROP else LimitVerdict.DROPPED
 
-    def hold(self, topic: bytes, message: HeldMessage) -> None:
+    def hold(self, topic: bytes, message: RawMessage) -> None:
         """Hold a reading; it replaces the held one of the same topic."""
         self._held[topic] = message
 
@@ -94,7 +88,7 @@ class RateLimits:
         """Number of held readings, at most one for each topic."""
         return len(self._held)
 
-    def take_due(self, mono: float) -> tuple[HeldMessage, ...]:
+    def take_due(self, mono: float) -> tuple[RawMessage, ...]:
         """Remove and return the held readings that the limits allow now, the oldest first."""
         free = [topic for topic in self._held if self._has_room(topic, self._subscriptions[topic], mono)]
         return tuple(self._held.pop(topic) for topic in free)

@@ -11,29 +11,6 @@ from gateway.system.config_section import authority_context, load_key_pair
 from gateway.system.mqtt_settings import BrokerSection
 
 
-class ClosingTlsSocket(ssl.SSLSocket):
-    """A socket that closes itself when the handshake fails, because paho 2.2.0 leaves it open.
-
-    Its `pending` is always 0: aiomqtt would read as long as bytes are pending, a whole flood in one iteration.
-    """
-
-    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT002 - the standard library's signature
-        """Do the TLS handshake."""
-        try:
-            super().do_handshake(block)
-        except OSError:  # ssl.SSLError is one
-            self.close()
-            raise
-
-    def pending(self) -> int:
-        """Return 0; the class docstring says why."""
-        return 0
-
-    def decrypted_bytes(self) -> int:
-        """Return the number of decrypted bytes that are not read yet."""
-        return super().pending()
-
-
 def tls_context(broker: BrokerSection) -> ssl.SSLContext | None:
     """Return the TLS context that accepts only this broker; None if the broker is used without TLS.
 
@@ -45,7 +22,7 @@ def tls_context(broker: BrokerSection) -> ssl.SSLContext | None:
         broker.tls.ca, what=f"the authority of the broker at {broker.host}",
         todo="Copy authority.pem out of the folder that `perron broker-config` wrote, or correct broker.tls.ca.",
     )  # fmt: skip
-    context.sslsocket_class = ClosingTlsSocket
+    context.options |= ssl.OP_NO_RENEGOTIATION  # so that reading never has to wait until the broker reads
     if broker.tls.certificate is not None and broker.tls.key is not None:
         load_key_pair(context, broker.tls.certificate, broker.tls.key, section="tls")
     return context
@@ -91,6 +68,6 @@ def error_text(error: str) -> str:
         return "it does not speak TLS"
     if "[ssl" in text:
         return "no TLS connection came about"
-    if "not authorized" in text:
+    if "not authorized" in text or "bad user name or password" in text:
         return ACCOUNT_REFUSED
     return error

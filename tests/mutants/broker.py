@@ -61,8 +61,8 @@ MUTANTS = (
     Mutant(
         name="a broker of another name is believed",
         file="gateway/mqtt/tls.py",
-        old="context.sslsocket_class = ClosingTlsSocket",
-        new="context.sslsocket_class, context.check_hostname = ClosingTlsSocket, False",
+        old="context.options |= ssl.OP_NO_RENEGOTIATION",
+        new="context.check_hostname = False",
         tests=(TLS,),
     ),
     Mutant(

@@ -76,9 +76,9 @@ MUTANTS = (
     ),
     Mutant(
         name="old news of a scanner are asked for",
-        file="gateway/mqtt/client.py",
-        old="retainHandling=0 if s.wants_retained else 2",
-        new="retainHandling=0",
+        file="gateway/mqtt/connection.py",
+        old="retain_handling=0 if subscription.wants_retained else 2",
+        new="retain_handling=0",
         tests=(
             (
                 "tests/gateway/mqtt/test_client.py"
@@ -88,35 +88,57 @@ MUTANTS = (
     ),
     Mutant(
         name="a light or a state is lost when the socket is full",
-        file="gateway/mqtt/client.py",
-        old=(
-            "            return NotSent.NO_BROKER\n"
-            "        return self._park(publication) if patient else NotSent.BLOCKED\n"
-        ),
-        new=("            return NotSent.NO_BROKER\n        return NotSent.BLOCKED\n"),
+        file="gateway/mqtt/outbound.py",
+        old="                return self._park(message)\n",
+        new="                return self._park(message) if is_full else NotSent.BLOCKED\n",
         tests=(
             (
-                "tests/gateway/mqtt/test_client.py"
-                "::test_a_burst_that_the_socket_does_not_take_at_once_arrives_whole_and_in_order"
+                "tests/gateway/mqtt/test_connection.py"
+                "::test_not_one_byte_of_what_was_not_sent_arrives_and_the_stream_stays_whole_also_by_tls"
             ),
         ),
     ),
     Mutant(
         name="events take the room that unlocks need",
-        file="gateway/mqtt/client.py",
+        file="gateway/mqtt/outbound.py",
         old="room = self._parkable_maximum if patient else self._receive_maximum",
         new="room = self._receive_maximum",
         tests=(f"{GATEWAY}mqtt/test_client.py::test_an_unlock_finds_room_where_patient_messages_wait_in_line",),
     ),
     Mutant(
         name="what waits for room is forgotten when no acknowledgement calls",
-        file="gateway/mqtt/client.py",
-        old="call_later(ROOM_POLL_S, self._send_parked) if self._parked else None",
-        new="call_later(ROOM_POLL_S, self._send_parked) if False else None",
+        file="gateway/mqtt/outbound.py",
+        old=("        for one in unsent:\n            self._end(one, 0)\n        self._collect_parked()\n"),
+        new=("        for one in unsent:\n            self._end(one, 0)\n"),
         tests=(
             (
-                "tests/gateway/mqtt/test_client.py"
-                "::test_what_waits_for_a_full_socket_leaves_though_no_acknowledgement_comes"
+                "tests/gateway/mqtt/test_connection.py"
+                "::test_not_one_byte_of_what_was_not_sent_arrives_and_the_stream_stays_whole_also_by_tls"
+            ),
+        ),
+    ),
+    Mutant(
+        name="an unlock waits behind bytes that the socket has not taken",
+        file="gateway/mqtt/outbound.py",
+        old="if self._collected or self._poll.poll(0) != [(self._sock.fileno(), select.POLLOUT)]:",
+        new="if self._poll.poll(0) == []:",
+        tests=(
+            (
+                "tests/gateway/mqtt/test_connection.py"
+                "::test_not_one_byte_of_what_was_not_sent_arrives_and_the_stream_stays_whole_also_by_tls"
+            ),
+            "tests/gateway/mqtt/test_client.py::test_a_link_that_was_just_cut_takes_no_unlock",
+        ),
+    ),
+    Mutant(
+        name="what nobody reads fills the memory",
+        file="gateway/mqtt/inbound_limits.py",
+        old="return self._waiting_bytes >= MAX_UNREAD_BYTES",
+        new="return False",
+        tests=(
+            (
+                "tests/gateway/mqtt/test_connection.py"
+                "::test_a_session_that_reads_nothing_takes_no_more_memory_and_loses_no_message"
             ),
         ),
     ),

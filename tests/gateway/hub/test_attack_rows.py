@@ -95,6 +95,8 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
         f"{_BOX}mqtt/test_inbound_limits.py::test_a_message_with_more_properties_than_are_read_is_heard_without_them_and_holds_nothing_up",
         f"{_BOX}mqtt/test_inbound_limits.py::test_a_flood_leaves_the_loop_its_turns_also_by_tls",
         f"{_BOX}mqtt/test_inbound_limits.py::test_topics_without_end_leave_nothing_behind",
+        f"{_BOX}mqtt/test_connection.py::test_what_no_honest_broker_sends_ends_the_connection_after_what_came_before",
+        f"{_BOX}mqtt/test_connection.py::test_a_session_that_reads_nothing_takes_no_more_memory_and_loses_no_message",
     ),
     "a hub that answers a box without an end, or leads it into its house's network": (
         f"{_BOX}system/test_bounded_http.py::test_an_answer_without_an_end_is_given_up",

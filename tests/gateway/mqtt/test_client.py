@@ -13,8 +13,9 @@ import pytest
 
 from gateway.config.home import Home
 from gateway.config.topics import BRIDGE_STATE, TopicMap
-from gateway.mqtt.client import MAX_PAYLOAD_BYTES, RESERVED_FRACTION, MqttClient, ShortSession, connect_once
+from gateway.mqtt.client import MqttClient, ShortSession, connect_once
 from gateway.mqtt.mosquitto.provisioning import RunningBroker, free_port, private_broker
+from gateway.mqtt.outbound import MAX_PAYLOAD_BYTES, RESERVED_FRACTION
 from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, Sent
 from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
 from tests.waiting import POLL_INTERVAL_S, assert_stays
@@ -488,7 +489,7 @@ async def test_a_bug_in_a_callback_ends_the_line_instead_of_being_swallowed(home
 async def test_a_guest_whom_nobody_answers_is_told_so(tmp_path: Path) -> None:
     port = free_port()
     broker = house(tmp_path, port).broker.model_copy(update={"password_file": None})
-    with pytest.raises(ConnectionError):
+    with pytest.raises(ConnectionError, match="Connection refused"):
         async with connect_once(broker, [], monotonic=time.monotonic):
             pass
 

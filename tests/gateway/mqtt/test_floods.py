@@ -1,10 +1,8 @@
 """What is dropped when more arrives than is read: one topic's flood costs no other's message, and never the stop."""
 
-import aiomqtt
-from paho.mqtt.properties import Properties
-
-from gateway.mqtt.client import MAX_PAYLOAD_BYTES
+from gateway.mqtt.connection import MAX_INBOUND_PAYLOAD_BYTES
 from gateway.mqtt.inbound_limits import ReceiveQueue
+from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.rate_limits import TOPIC_LIMITS
 from gateway.system.mqtt_settings import OverflowPolicy, Subscription
 
@@ -12,8 +10,8 @@ MAX_WAITING_SCANS = int(TOPIC_LIMITS[OverflowPolicy.DROP_AND_COUNT].max_waiting)
 MAX_WAITING_REPORTS = int(TOPIC_LIMITS[OverflowPolicy.DROP_AND_QUERY].max_waiting)
 
 
-def message(topic: str, payload: bytes = b"x") -> aiomqtt.Message:
-    return aiomqtt.Message(topic, payload, 1, False, 1, Properties(3))  # type: ignore[no-untyped-call]  # noqa: FBT003 - aiomqtt's own order
+def message(topic: str, payload: bytes = b"x") -> InboundMessage:
+    return InboundMessage(topic=topic, payload=payload, retain=False, session=1)
 
 
 def subscriptions(**policies: OverflowPolicy) -> list[Subscription]:
@@ -25,15 +23,15 @@ def test_a_flood_of_scans_drowns_neither_reports_nor_the_owners_stop() -> None:
     inbox = ReceiveQueue(
         subscriptions(scan=OverflowPolicy.DROP_AND_COUNT, stop=OverflowPolicy.KEEP, lock=OverflowPolicy.DROP_AND_QUERY),
         on_missed=missed.append,
-        max_payload_bytes=MAX_PAYLOAD_BYTES,
+        max_payload_bytes=MAX_INBOUND_PAYLOAD_BYTES,
     )
     for _ in range(MAX_WAITING_SCANS + 100):
-        inbox.put_nowait(message("scan"))
-    inbox.put_nowait(message("lock", b"locked"))
-    inbox.put_nowait(message("stop", b"stop"))
-    waiting = [inbox.get_nowait() for _ in range(inbox.qsize())]
+        inbox.put(message("scan"))
+    inbox.put(message("lock", b"locked"))
+    inbox.put(message("stop", b"stop"))
+    waiting = list(iter(inbox.take, None))
     assert [m.payload for m in waiting[:2]] == [b"stop", b"locked"]
-    inbox.put_nowait(message("scan"))  # there is room again
+    inbox.put(message("scan"))  # there is room again
     assert missed == ["scan"] * 100
 
 
@@ -42,10 +40,10 @@ def test_a_flood_of_offers_costs_no_scan() -> None:
     inbox = ReceiveQueue(
         subscriptions(scan=OverflowPolicy.DROP_AND_COUNT, offer=OverflowPolicy.DROP_AND_COUNT),
         on_missed=missed.append,
-        max_payload_bytes=MAX_PAYLOAD_BYTES,
+        max_payload_bytes=MAX_INBOUND_PAYLOAD_BYTES,
     )
     for topic in (*["offer"] * (MAX_WAITING_SCANS + 1), "scan"):
-        inbox.put_nowait(message(topic))
+        inbox.put(message(topic))
     assert missed == ["offer"]
 
 
@@ -54,10 +52,10 @@ def test_a_flood_of_one_devices_reports_costs_no_other_device_a_report() -> None
     inbox = ReceiveQueue(
         subscriptions(lock=OverflowPolicy.DROP_AND_QUERY, fridge=OverflowPolicy.DROP_AND_QUERY),
         on_missed=missed.append,
-        max_payload_bytes=MAX_PAYLOAD_BYTES,
+        max_payload_bytes=MAX_INBOUND_PAYLOAD_BYTES,
     )
     for topic in (*["fridge"] * (MAX_WAITING_REPORTS + 5), "lock"):
-        inbox.put_nowait(message(topic))
+        inbox.put(message(topic))
     assert missed == ["fridge"] * 5
 
 
@@ -66,9 +64,9 @@ def test_reports_that_overflow_are_said_to_be_missed_and_the_owners_stop_never_i
     inbox = ReceiveQueue(
         subscriptions(stop=OverflowPolicy.KEEP, lock=OverflowPolicy.DROP_AND_QUERY),
         on_missed=missed.append,
-        max_payload_bytes=MAX_PAYLOAD_BYTES,
+        max_payload_bytes=MAX_INBOUND_PAYLOAD_BYTES,
     )
     for _ in range(MAX_WAITING_REPORTS + 1):
-        inbox.put_nowait(message("lock"))
-        inbox.put_nowait(message("stop"))
+        inbox.put(message("lock"))
+        inbox.put(message("stop"))
     assert missed == ["lock"]

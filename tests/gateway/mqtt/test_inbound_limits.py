@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import importlib.util
 import resource
 import socket
 import sys
@@ -13,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.mqtt import inbound_limits
 from gateway.mqtt.client import MqttClient
-from gateway.mqtt.inbound_limits import MAX_PACKETS_PER_TURN, MAX_PROPERTIES_BYTES, without_excess_properties
+from gateway.mqtt.codec import MAX_PROPERTIES_BYTES, decode_content, read_header, split_publish
+from gateway.mqtt.inbound_limits import MAX_PACKETS_PER_TURN
 from gateway.mqtt.packets import InboundMessage
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls, OverflowPolicy, Subscription
 from tests.certified import make_certificate
@@ -58,7 +57,7 @@ class Ears:
         return 1
 
     def _say(self, _session: int) -> None:
-        """Say a lot that is never acknowledged: paho would read as many packets in one turn."""
+        """Say a lot that is never acknowledged: each acknowledgement is one more packet."""
         for _ in range(self._waiting):
             self.line.publish("up/home-1/status", b"{}")
 
@@ -148,9 +147,7 @@ async def test_a_broker_that_takes_no_answers_is_answered_no_more() -> None:
         await wait_until(lambda: ears.heard)
         connection = ears.line._connection  # noqa: SLF001 - a kernel would take megabytes of answers: a minute's
         assert connection is not None
-        sock = connection._paho.socket()  # noqa: SLF001 - as above
-        assert isinstance(sock, socket.socket)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+        connection._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)  # noqa: SLF001 - as above
         await ears.over()
         assert ears.down[0] == "the broker speaks, and takes no answer"
 
@@ -183,30 +180,14 @@ async def test_a_flood_leaves_the_loop_its_turns_also_by_tls(tmp_path: Path, *, 
 @pytest.mark.parametrize("qos", [0, 1])
 def test_only_what_has_too_many_properties_goes_without_them(qos: int) -> None:
     fits = MAX_PROPERTIES_BYTES // 5
-    for many in (0, 1, fits):
-        body = _body(message(TOPIC, b"said", qos=qos, properties=user_properties(many)))
-        assert without_excess_properties(body, has_packet_id=qos > 0) == body
-    much = _body(message(TOPIC, b"said", qos=qos, properties=user_properties(fits + 1)))
-    assert without_excess_properties(much, has_packet_id=qos > 0) == _body(message(TOPIC, b"said", qos=qos))
-    for lies in (b"", b"\0", b"\0\3a/b", b"\0\3a/b\xff\xff\xff\xff", b"\0\3a/b\xff\xff\xff\x7f", b"\xff\xff"):
-        without_excess_properties(bytearray(lies), has_packet_id=qos > 0)
+    for many, count in ((0, 0), (1, 1), (fits, 1), (fits + 1, 0)):
+        packet = message(TOPIC, b"said", qos=qos, properties=user_properties(many))
+        content = decode_content(split_publish(packet[0], _body(packet)).rest)
+        assert (content.payload, len(content.user_properties)) == (b"said", count)
 
 
-def _body(packet: bytes) -> bytearray:
+def _body(packet: bytes) -> bytes:
     """A packet without its first byte and length."""
-    at = 1
-    while packet[at] & 128:
-        at += 1
-    return bytearray(packet[at + 1 :])
-
-
-def test_another_paho_than_the_one_whose_methods_are_replaced_is_refused_in_words(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("paho.mqtt.__version__", "2.3.0")
-    source = Path(inbound_limits.__file__)
-    spec = importlib.util.spec_from_file_location("another", source)
-    assert spec is not None
-    assert spec.loader is not None
-    with pytest.raises(ImportError, match=r"paho-mqtt 2\.3\.0 is installed, .*pip install paho-mqtt==2\.2\.0"):
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    header = read_header(bytearray(packet), 0)
+    assert header is not None
+    return packet[header[0] :]

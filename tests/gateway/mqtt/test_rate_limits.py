@@ -7,11 +7,11 @@ import pytest
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.config.topics import TopicMap
+from gateway.mqtt.codec import RawMessage
 from gateway.mqtt.rate_limits import (
     ACCOUNT_READINGS_PER_S,
     ALL_READINGS_PER_S,
     TOPIC_LIMITS,
-    HeldMessage,
     LimitVerdict,
     RateLimits,
 )
@@ -40,11 +40,13 @@ def flood(limits: RateLimits, topics: list[Subscription], *, per_second: float, 
                 case LimitVerdict.READ:
                     read[one.topic].append(number)
                 case LimitVerdict.HELD:
-                    limits.hold(one.topic.encode(), HeldMessage(0x30, packet))
+                    limits.hold(
+                        one.topic.encode(), RawMessage(one.topic.encode(), retain=False, packet_id=0, rest=packet)
+                    )
                 case LimitVerdict.DROPPED | LimitVerdict.IGNORED:
                     pass
         for held in limits.take_due(mono):
-            body = json.loads(held.packet)
+            body = json.loads(held.rest)
             read[body["topic"]].append(body["number"])
     return read
 
@@ -67,7 +69,7 @@ def test_the_newest_reading_is_read_when_there_is_room_again() -> None:
     assert len(read) <= TOPIC_LIMITS[OverflowPolicy.KEEP_LATEST].at_once + 3
     assert limits.held_count == 1
     (held,) = limits.take_due(10.0)
-    assert json.loads(held.packet)["number"] == 49
+    assert json.loads(held.rest)["number"] == 49
 
 
 def test_an_account_s_flood_costs_another_account_s_sensor_nothing() -> None:
@@ -76,8 +78,8 @@ def test_an_account_s_flood_costs_another_account_s_sensor_nothing() -> None:
     limits = RateLimits([*loud, quiet])
     flood(limits, loud, per_second=5, seconds=30)
     assert limits.judge(b"other", 30.0) is LimitVerdict.HELD
-    limits.hold(b"other", HeldMessage(0x30, b"other's"))
-    assert HeldMessage(0x30, b"other's") in limits.take_due(30.1), "at the next look"
+    limits.hold(b"other", RawMessage(b"other", retain=False, packet_id=0, rest=b"other's"))
+    assert RawMessage(b"other", retain=False, packet_id=0, rest=b"other's") in limits.take_due(30.1), "at the next look"
 
 
 def test_a_scanner_s_garbage_is_dropped_beyond_its_limit_and_the_owner_is_never_limited() -> None:
