@@ -15,7 +15,7 @@ ONCE_MORE := echo "What failed runs once more, alone:" && $(BIN)/python -m pytes
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-vda5050 test-seam test-carconnectivity test-scale quick slow-files check docs reference mutants soak bench pictures debian wheels pins clean
+.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-vda5050 test-seam test-carconnectivity test-scale quick slow-files check docs reference mutants soak bench bench-peers pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -179,6 +179,25 @@ soak: $(VENV)/ready debian ## repetition: many seeds, many kills (hours if you l
 
 bench: $(VENV)/ready debian ## speed, as ratios measured in one run
 	@$(BIN)/python -m tests.bench
+
+# Node-RED wants Node 22, which npm has too. Home Assistant is that of test-homeassistant. What cannot be set up is told
+# and left out. WRITE=--write puts the result on docs/contributor/bench.md; ONLY="node-red gateway" measures some.
+NODE_RED_VERSION := 5.0.7
+NODE_VERSION := 22.23.3
+NODE_RED := build/node-red-$(NODE_RED_VERSION)
+WRITE ?=
+
+$(NODE_RED)/ready:
+	@command -v npm >/dev/null || { echo "Node-RED needs Node and npm: install them (Debian: apt-get install npm)."; exit 1; }
+	@echo "Setting up $(NODE_RED): once, a minute, about 300 MB ..."
+	@mkdir -p $(NODE_RED)
+	@npm install --prefix $(NODE_RED) --silent --no-audit --no-fund node-red@$(NODE_RED_VERSION) node@$(NODE_VERSION)
+	@touch $@
+
+bench-peers: $(VENV)/ready debian ## the gateway beside Node-RED and Home Assistant (sets both up, about 1 GB; ten minutes; not in `make test`)
+	@$(MAKE) --no-print-directory $(NODE_RED)/ready || echo "Node-RED is left out."
+	@$(MAKE) --no-print-directory $(HASS)/ready || echo "Home Assistant is left out."
+	@NODE_RED=$(NODE_RED) HASS=$(HASS)/bin/hass $(BIN)/python -m tests.bench.peers $(ONLY:%=--only %) $(WRITE)
 
 pictures: $(VENV)/ready debian ## photograph the pages into docs/
 	@$(BIN)/python -m tests.pictures

@@ -14,7 +14,9 @@ from rich.table import Table
 
 from tests.bench import machine
 from tests.bench.line import BenchLine
-from tests.bench.measured import MeasuredBench, Occasion, load, save
+from tests.bench.measured import Measured, MeasuredBench, MeasuredPeers, Occasion, PeerRow, load, save
+from tests.bench.plot import PICTURE, picture
+from tests.bench.progress import progress
 from tests.bench.report import REPORT, report
 
 # In the order in which they run; each module's docstring says what it measures.
@@ -40,9 +42,9 @@ async def measure(names: list[str], console: Console, *, quick: bool) -> list[Be
     for name in names:
         module = importlib.import_module(f"tests.bench.{name}")
         began = time.monotonic()
-        with console.status(name) as status:
+        with progress(console, name) as say:
             try:
-                found: list[BenchLine] = await module.bench(status.update, quick=quick)
+                found: list[BenchLine] = await module.bench(say, quick=quick)
             except Exception as failed:  # noqa: BLE001 - the others are measured nevertheless, and its row says why
                 why = f"{type(failed).__name__}: {str(failed).partition(chr(10))[0][:200]}"
                 found = [BenchLine(bench=name, what=f"{name}: not measured", value=0, unit="", parts={"why": why})]
@@ -82,7 +84,7 @@ def main() -> None:
     options = parser.parse_args()
     console = Console()
     if options.page:
-        REPORT.write_text(report(load(), BENCHES), encoding="utf-8")
+        write_page(load())
         return
     lines = asyncio.run(measure(options.only or list(BENCHES), console, quick=options.quick))
     console.print(table(lines))
@@ -101,6 +103,13 @@ def occasion(note: str, *, quick: bool) -> Occasion:
     return Occasion(day=datetime.now(UTC).date().isoformat(), machine=machine.facts(), note=note, quick=quick)
 
 
+def write_page(measured: Measured) -> None:
+    """Write the page, and the picture if there is something to draw."""
+    REPORT.write_text(report(measured, BENCHES), encoding="utf-8")
+    if measured.peers is not None and measured.peers.load:
+        PICTURE.write_text(picture(measured.peers.load), encoding="utf-8")
+
+
 def write(lines: list[BenchLine], now: Occasion) -> None:
     """Put these rows in the place of the same benches' older ones, and write the page."""
     measured = load()
@@ -108,7 +117,16 @@ def write(lines: list[BenchLine], now: Occasion) -> None:
         found = tuple(line for line in lines if line.bench == name)
         measured.benches[name] = MeasuredBench(occasion=now, lines=found)
     save(measured)
-    REPORT.write_text(report(measured, BENCHES), encoding="utf-8")
+    write_page(measured)
+
+
+def write_peers(rows: list[PeerRow], load_curves: dict[str, tuple[tuple[int, float], ...]], now: Occasion) -> None:
+    """Put the table of peers, and the curves if there are any, in the place of the older ones; write the page."""
+    measured = load()
+    kept = measured.peers.load if measured.peers is not None and not load_curves else load_curves
+    measured.peers = MeasuredPeers(occasion=now, rows=tuple(rows), load=kept)
+    save(measured)
+    write_page(measured)
 
 
 if __name__ == "__main__":

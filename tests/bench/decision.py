@@ -47,7 +47,7 @@ async def _rounds(stage: BenchScene, samples: Samples, rounds: int, say: ShowSta
         kinds = [(samples.opening, BELL_DELAY_S), (samples.single, 0.0)]
         for which, (times, bell) in enumerate(random.sample(kinds, 2)):
             say(f"one scan at a time, beside an echo: round {number + 1} of {rounds}")
-            await _one_at_a_time(stage, 2 * number + which, samples, times, bell=bell)
+            await one_at_a_time(stage, 2 * number + which, samples, times, bell=bell)
 
 
 def _bare_commit(disk: sqlite3.Connection) -> float:
@@ -58,9 +58,10 @@ def _bare_commit(disk: sqlite3.Connection) -> float:
     return time.perf_counter() - began
 
 
-async def _one_at_a_time(
+async def one_at_a_time(
     stage: BenchScene, number: int, samples: Samples, times: list[ScanTimes], *, bell: float
 ) -> None:
+    """Scan at each entrance in turn, each time a bare commit and an echo before it."""
     stage.street.bell = bell
     for n in stage.street.entrances:
         samples.syncs.append(_bare_commit(stage.disk))

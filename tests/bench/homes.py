@@ -1,7 +1,7 @@
 """A box with many entrances for benches, its waiting times as short as they can be, and deliveries for them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,9 @@ async def add_delivery(store: Store, entrance: int, number: int, now: Now, *, be
     assert answer.result.accepted, answer.result.why
 
 
-async def fill_store(home: Home, *, each: int, begins: timedelta = -timedelta(minutes=1)) -> None:
+async def fill_store(
+    home: Home, *, each: int | Callable[[int], int], begins: timedelta = -timedelta(minutes=1)
+) -> None:
     """Open the box's store once and accept `each` deliveries for every entrance; their window is open now."""
     home.storage.folder.mkdir(parents=True, mode=0o700)
     load_own_key(home.storage.folder)  # before the store: a store without its key is in doubt, and nothing opens
@@ -102,7 +104,7 @@ async def fill_store(home: Home, *, each: int, begins: timedelta = -timedelta(mi
     store = await Store.open(home.storage.folder / "perron.sqlite3", home=home, now=now)
     try:
         for entrance in range(len(home.entrances)):
-            for number in range(each):
+            for number in range(each if isinstance(each, int) else each(entrance)):
                 await add_delivery(store, entrance, number, now, begins=begins)
     finally:
         await store.close()

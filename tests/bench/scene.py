@@ -6,7 +6,7 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,9 @@ class BenchScene:
     video_pid_file: Path
     marks: list[Mark]
     disk: sqlite3.Connection  # a database of nobody, beside the gateway's
+    port: int  # the broker's
+    passwords: Mapping[str, str]  # of its accounts
+    folder: Path
 
     async def rest(self) -> None:
         """Wait until every entrance may be scanned at again and nothing else goes on."""
@@ -44,7 +47,7 @@ class BenchScene:
 async def scene(
     *,
     entrances: int,
-    each: int,
+    each: int | Callable[[int], int],
     camera: str | None = None,
     with_marks: bool = False,
     peers: Sequence[str] = ("echo",),
@@ -79,7 +82,7 @@ async def scene(
         await gateway.wait_until("the gateway", devices.ready, within=180)
         disk = stack.enter_context(contextlib.closing(sqlite3.connect(folder / "bare.sqlite3")))
         disk.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE bare (one INTEGER)")
-        made = BenchScene(devices, gateway, beside, pid_file, marks, disk)
+        made = BenchScene(devices, gateway, beside, pid_file, marks, disk, broker.port, accounts, folder)
         await made.rest()
         yield made
         await gateway.end()

@@ -24,8 +24,9 @@ from tests.bench.street import connected_devices
 from tests.mosquitto import mosquitto
 
 BARE_IMPORTS = "import asyncio, sqlite3, ssl; import aiohttp, aiohttp.web, pydantic, jinja2"
-# Of commit c60afefb, as ratios to the bare Python of the same run: the goal is half.
-RUN_BEFORE, DEMO_BEFORE = 7.2, 8.2
+# CPU of commit c60afefb, in times that of the bare Python of the same run (10 rounds): the goal is half. The time
+# itself says less on a machine that does other things too.
+RUN_BEFORE, DEMO_BEFORE = 5.6, 6.6
 TIMEOUT_S = 120.0  # seconds
 ACL = "user gateway\ntopic readwrite #\nuser street\ntopic readwrite #\n"
 
@@ -121,6 +122,7 @@ def _read_until(terminal: int, words: bytes) -> bytes:
 
 def _lines(took: dict[str, list[tuple[float, float]]], memory: list[float]) -> list[BenchLine]:
     bare = median([seconds for seconds, _ in took["bare"]])
+    bare_cpu = median([spent for _, spent in took["bare"]])
     against = f"a bare Python with aiohttp, pydantic and SQLite {ms(bare)}"
     lines = []
     for name, what, before in (
@@ -128,13 +130,13 @@ def _lines(took: dict[str, list[tuple[float, float]]], memory: list[float]) -> l
         ("demo", "cold start: `make demo` until its address is on the screen", DEMO_BEFORE),
     ):
         value = median([seconds for seconds, _ in took[name]])
-        ratio, goal = value / bare, before / 2
+        spent = median([one for _, one in took[name]])
+        times, goal = spent / bare_cpu, before / 2
         lines.append(
             BenchLine(
-                bench="start", what=what, value=value, unit="s", ratio=ratio, against=against,
-                goal=f"<= {goal:.1f} x (half of {before:.1f} x at c60afefb)", met=ratio <= goal,
-                parts={"CPU": ms(median([spent for _, spent in took[name]])),
-                       "CPU of the bare Python": ms(median([spent for _, spent in took["bare"]]))},
+                bench="start", what=what, value=value, unit="s", ratio=value / bare, against=against,
+                goal=f"CPU <= {goal:.1f} x (half of the {before:.1f} x at c60afefb)", met=times <= goal,
+                parts={"CPU": ms(spent), "CPU of the bare Python": ms(bare_cpu), "CPU ratio": f"{times:.1f} x"},
                 why="what is imported before the first decision, see `python -X importtime -m gateway run`",
             )
         )  # fmt: skip

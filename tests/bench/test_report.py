@@ -1,12 +1,13 @@
 """The page is made of what was measured, and a part that is measured anew replaces itself only."""
 
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from rich.console import Console
 
 from tests.bench import __main__ as bench
-from tests.bench import decision, measured, report
+from tests.bench import decision, measured, plot, report
 from tests.bench.line import BenchLine
 from tests.bench.measured import Measured, MeasuredBench, MeasuredPeers, Occasion, PeerRow
 
@@ -55,3 +56,32 @@ def test_a_peer_that_was_not_measured_says_why_in_its_row() -> None:
     text = report.peers_section(MeasuredPeers(occasion=DAY, rows=rows))
     assert "| Node-RED | 1.04 | 2 | 9,420 | 0.09 | 140 | no |" in text
     assert "| Home Assistant (npm is missing) |  |  |  |  |  |  |" in text
+
+
+LOAD = {
+    "gateway: decision to open": ((1, 1.4), (50, 20.0), (200, 90.0)),
+    "Node-RED as shipped": ((1, 43.0), (50, 44.0), (200, 60.0)),
+    "not drawn": ((1, 5.0),),
+}
+
+
+def test_the_picture_has_each_curve_in_light_and_dark_and_says_the_same_in_words() -> None:
+    drawn = ET.fromstring(plot.picture(LOAD))  # noqa: S314 - drawn here
+    named = {name: drawn.findall(f".//{{http://www.w3.org/2000/svg}}{name}") for name in ("polyline", "desc", "style")}
+    assert [len(line.get("points", "").split()) for line in named["polyline"]] == [3, 3]
+    assert "prefers-color-scheme:dark" in (named["style"][0].text or "")
+    words = "Node-RED as shipped 43 ms at 1 and 60 ms at 200; Perron, decision, durable 1.4 ms at 1 and 90 ms at 200"
+    assert words in (named["desc"][0].text or "")
+    assert words in plot.told(LOAD)
+
+
+def test_nothing_is_drawn_of_nothing() -> None:
+    with pytest.raises(ValueError, match="no curve was measured"):
+        plot.picture({"not drawn": ((1, 5.0),)})
+
+
+def test_the_picture_is_the_first_thing_on_the_page() -> None:
+    peers = MeasuredPeers(occasion=DAY, rows=(), load=LOAD)
+    lines = report.report(Measured(peers=peers), bench.BENCHES).splitlines()
+    assert lines[2].startswith("![Milliseconds until the unlock")
+    assert lines[2].endswith("](../pictures/load.svg)")

@@ -8,7 +8,7 @@ visit as soon as the entrance is ready again). CPU counts until the gateway has 
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.bench.line import BenchLine, ShowStatus, median, ms, p95
@@ -40,12 +40,12 @@ class Work:
 async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
     """Measure."""
     entrances, rounds = (10, 1) if quick else (ENTRANCES, 3)
-    kinds: dict[str, Callable[[_Loads, Work], Awaitable[None]]] = {
-        "openings": _Loads.openings, "scans": _Loads.scans, "visits": _Loads.visits,
+    kinds: dict[str, Callable[[Loads, Work], Awaitable[None]]] = {
+        "openings": Loads.openings, "scans": Loads.scans, "visits": Loads.visits,
     }  # fmt: skip
     found = {name: Work() for name in (*kinds, *TOLD)}
     async with scene(entrances=entrances, each=rounds * (2 * BURSTS + VISITS), peers=tuple(TOLD)) as stage:
-        loads = _Loads(stage)
+        loads = Loads(stage)
         for number in range(rounds):
             order = random.sample(sorted(kinds), len(kinds))
             for name in order:
@@ -57,7 +57,7 @@ async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
     return _lines(found, entrances)
 
 
-class _Loads:
+class Loads:
     """The work; each parcel is used once."""
 
     def __init__(self, stage: BenchScene) -> None:
@@ -69,36 +69,43 @@ class _Loads:
         self._street.scan(n, self._parcels[n])
         self._parcels[n] += 1
 
-    async def openings(self, found: Work) -> None:
-        """All bells are confirmed at once."""
-        street, many = self._street, len(self._street.entrances)
+    def take_parcels(self) -> int:
+        """Return the number of a parcel that no entrance has used yet, and use it at all of them."""
+        number = max(self._parcels.values())
+        self._parcels = dict.fromkeys(self._parcels, number + 1)
+        return number
+
+    async def openings(self, found: Work, among: Sequence[int] = ()) -> None:
+        """All bells are confirmed at once, at these entrances or at all."""
+        street, among = self._street, among or self._street.entrances
+        many = len(among)
         street.bell = None
-        for n in street.entrances:
+        for n in among:
             self._scan(n)
         await street.until("all bells", lambda: len(street.held_bells) == many)
         await self._quiet()
         spent = cpu(self._pid)
         street.confirm_bells()
         street.bell = 0
-        times = [await street.unlock(n) for n in street.entrances]
+        times = [await street.unlock(n) for n in among]
         await self._quiet()
         found.cpus.append((cpu(self._pid) - spent) / many)
         found.took += [t.unlocked - t.rang for t in times]
         found.rates.append(many / (max(t.unlocked for t in times) - min(t.rang for t in times)))
-        await self._end_visits()
+        await self._end_visits(among)
 
-    async def scans(self, found: Work) -> None:
-        """All scan at once."""
-        street, many = self._street, len(self._street.entrances)
-        spent = cpu(self._pid)
-        for n in street.entrances:
+    async def scans(self, found: Work, among: Sequence[int] = ()) -> None:
+        """All scan at once, at these entrances or at all."""
+        street, among = self._street, among or self._street.entrances
+        many, spent = len(among), cpu(self._pid)
+        for n in among:
             self._scan(n)
-        times = [await street.unlock(n) for n in street.entrances]
+        times = [await street.unlock(n) for n in among]
         await self._quiet()
         found.cpus.append((cpu(self._pid) - spent) / many)
         found.took += [t.unlocked - t.scanned for t in times]
         found.rates.append(many / (max(t.unlocked for t in times) - min(t.scanned for t in times)))
-        await self._end_visits()
+        await self._end_visits(among)
 
     async def visits(self, found: Work) -> None:
         """Each courier begins the next visit as soon as the entrance is ready again."""
@@ -144,8 +151,8 @@ class _Loads:
             found.cpus.append((cpu(pid) - spent) / many)
             found.took += took
 
-    async def _end_visits(self) -> None:
-        for n in self._street.entrances:
+    async def _end_visits(self, among: Sequence[int]) -> None:
+        for n in among:
             self._street.let_out(n)
         await self._street.until("visits under way", lambda: not self._street.ready())
         await self._stage.rest()

@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 from joserfc import jwt
@@ -35,11 +35,14 @@ class ActionRefused(Exception):  # noqa: N818 - it says what happened
 class HomeAssistant:
     """One instance. `seen` is every state that it has shown since it was last begun: (entity, state), in order."""
 
+    account: ClassVar = "homeassistant"  # at the broker
+    environment: ClassVar[Mapping[str, str]] = {}  # more variables for its process
+
     def __init__(
         self, folder: Path, *, broker: int, password: str, more: str = "", entries: Sequence[Mapping[str, Any]] = ()
     ) -> None:
         self._folder, self._port = folder, free_port()
-        self._broker = {"broker": "127.0.0.1", "port": broker, "username": "homeassistant", "password": password}
+        self._broker = {"broker": "127.0.0.1", "port": broker, "username": self.account, "password": password}
         self._key, self._token_id = secrets.token_hex(64), secrets.token_hex(16)
         self._process: asyncio.subprocess.Process | None = None
         self._http: aiohttp.ClientSession | None = None
@@ -58,6 +61,7 @@ class HomeAssistant:
             self._process = await asyncio.create_subprocess_exec(
                 *with_parent_death_signal([str(HASS), "--config", str(self._folder)], signal.SIGTERM),
                 stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                env={**os.environ, **self.environment},
             )  # fmt: skip
         self._http = aiohttp.ClientSession(
             f"http://127.0.0.1:{self._port}", headers={"Authorization": f"Bearer {self._token()}"}
@@ -90,6 +94,12 @@ class HomeAssistant:
             config = await self._get("/api/config")
             return bool(config["state"] == "RUNNING")
         return False
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
 
     # ---- what it shows, what it is asked ----------------------------------------------------------------------------
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from gateway.demo.processes import LoggedProcess
 from tests.bench.peers.job import Scanners, connected_scanners
 
-ACCOUNTS = ("scanners", "echo", "floor", "cecho")
+# A broker of ours takes an account's name as its client identifier: each program has its own.
+OTHERS = ("node-red", "node-red-nodelay", "home-assistant", "home-assistant-nodelay")
+ACCOUNTS = ("scanners", "echo", "floor", "cecho", *OTHERS)
 TOLD = {"echo": "bare aiomqtt echo", "floor": "floor in Python", "cecho": "bare echo in C"}
 _C_SOURCE = Path(__file__).with_name("echo.c")
 
