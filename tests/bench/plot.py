@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "load.svg"
-WIDTH, HEIGHT = 1040, 520
-LEFT, TOP, RIGHT, BOTTOM = 70.0, 60.0, 330.0, 56.0
+WIDTH, HEIGHT = 1090, 520
+LEFT, TOP, RIGHT, BOTTOM = 90.0, 60.0, 350.0, 56.0
 LABEL_HEIGHT = 19.0
 Points = Sequence[tuple[int, float]]
 

@@ -1,6 +1,7 @@
 """The bench itself works and what it measures is more than nothing; no speed is asserted."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -43,3 +44,12 @@ def test_the_three_cheapest_benches_measure_something_and_say_whether_goals_are_
     assert all(line["value"] > 0 for line in lines)
     assert all(line["ratio"] is None or line["ratio"] > 0 for line in lines)
     assert all((line["met"] is None) == (line["goal"] == "") for line in lines)
+
+
+def test_a_program_that_is_not_set_up_is_a_row_that_says_what_to_do(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.bench.peers", "--quick", "--no-load", "--only", "node-red"]
+    environment = {**os.environ, "NODE_RED": str(tmp_path), "COLUMNS": "300"}
+    ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    assert "Node-RED as shipped" in ran.stdout
+    assert "`make bench-peers` sets it up" in ran.stdout
