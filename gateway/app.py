@@ -133,7 +133,7 @@ class App:
         self._remote_sessions: RemoteSessions | None = None
         self._request_stop: Callable[[], bool] | None = None  # set at the end of the start
         self.started = asyncio.Event()  # set once the gateway runs; a failed start never sets it
-        self._changes = ChangeNotifier()  # wakes the pages
+        self.changes = ChangeNotifier()  # counts what the pages show
         self._handles_signals = supervision is None
         self._file = None if supervision is None else supervision.file  # a reload needs it
         self._reread = (lambda: None) if supervision is None else supervision.reread
@@ -207,7 +207,7 @@ class App:
             )  # fmt: skip
             self._notifications = NotificationQueue(
                 self.home, phones=(*phones, *pushes.phones()), store=store, clock=self._clock, key=links,
-                containment=self._contained, on_change=self._changes.notify,
+                containment=self._contained, on_change=self.changes.notify,
             )  # fmt: skip
             await self._notifications.register_phones()
             self._contacts = Contacts(
@@ -386,7 +386,7 @@ class App:
         for name in self.home.receptions:
             self._receptions[name] = ReceptionActor(
                 name, home=self.home, store=store, clock=self._clock, publisher=self._mqtt, outbox=self._outbox,
-                seal=self._archive.seal_custody, on_change=self._changes.notify, containment=self._contained,
+                seal=self._archive.seal_custody, on_change=self.changes.notify, containment=self._contained,
             )  # fmt: skip
 
     def _build_observers(self, store: Store, key: BoxKey, links: bytes) -> None:
@@ -394,7 +394,7 @@ class App:
         self._inbox.guests.follow_stays(lambda stays: self._video.set_private(private_periods(home, stays)))
         self._walk_tests = WalkTestRunner(
             home, store=store, clock=clock, inbox=self._inbox, entrances=self._entrances, key=key,
-            take_picture=self._video.take_picture, on_change=self._changes.notify,
+            take_picture=self._video.take_picture, on_change=self.changes.notify,
         )  # fmt: skip
         self._home_assistant = HomeAssistantBridge(
             home, publisher=self._mqtt, clock=clock, store=store, entrances=self._entrances,
@@ -406,9 +406,9 @@ class App:
         )  # fmt: skip
         self._keypads = KeypadCodes(
             home, store=store, publisher=self._mqtt, outbox=self._outbox, clock=clock, post=self._post,
-            on_change=self._changes.notify, containment=self._contained,
+            on_change=self.changes.notify, containment=self._contained,
         )  # fmt: skip
-        self._bookings = BookingReader(home, store, clock, self._outbox, self._changes.notify, self._contained)
+        self._bookings = BookingReader(home, store, clock, self._outbox, self.changes.notify, self._contained)
         self._fallback = FallbackPlaces(
             home, store=store, clock=clock, publisher=self._mqtt, outbox=self._outbox, entrances=self._entrances,
             receptions=self._receptions, on_moved=self._on_parcels_changed, containment=self._contained,
@@ -422,7 +422,7 @@ class App:
         )  # fmt: skip
         for name, running in self._entrances.items():
             running.on_commands.append(partial(self._home_assistant.on_decision, name))
-            running.on_change.append(self._changes.notify)
+            running.on_change.append(self.changes.notify)
         places = {name: running.on_commands for name, running in self._entrances.items()}
         places |= {name: running.on_commands for name, running in self._receptions.items()}
         for name, followers in places.items():
@@ -513,10 +513,10 @@ class App:
                 restart=self.restart,
             ),
         )
-        site = PagesSite(box, UserAccounts(store, self._clock.now()), pages, link_key=links, changes=self._changes)
+        site = PagesSite(box, UserAccounts(store, self._clock.now()), pages, link_key=links, changes=self.changes)
         if self._uplink is not None and self.home.hub is not None:
             self._remote_sessions = RemoteSessions(
-                box, self._changes, home=self.home.hub.home, crash_point=self._crash_point, containment=self._contained
+                box, self.changes, home=self.home.hub.home, crash_point=self._crash_point, containment=self._contained
             )
             self._uplink.serve(
                 on_owner_job=self._remote_sessions.accept_job, on_question=self._remote_sessions.answer_query
@@ -645,7 +645,7 @@ class App:
 
     def _on_parcels_changed(self, deliveries: tuple[str, ...]) -> None:
         self._inbox.update_deliveries(deliveries)
-        self._changes.notify()
+        self.changes.notify()
 
     def _on_video(self, event: ipc.FromVideo) -> None:
         match event:

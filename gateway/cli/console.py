@@ -35,9 +35,10 @@ from gateway.system.addresses import is_loopback_host, taken_port
 from gateway.system.beside import run_beside
 from gateway.system.config_section import ConfigError
 
-CHECK_INTERVAL_S = 0.5  # between two checks of the entrances
-STABLE_CHECKS = 4  # checks without a change before a change is logged
-STARTUP_CHECKS = 12  # checks at the start, in which lock, door and broker can answer first
+CHECK_INTERVAL_S = 0.1  # at least, between two checks of the entrances: a visit changes much in a second
+MAX_CHECK_INTERVAL_S = 5.0  # a pause ends without a change, and the broker refuses without one
+STABLE_S = 2.0  # seconds without a change before a change is logged
+STARTUP_S = 6.0  # at the start, in which lock, door and broker can answer first
 
 log = structlog.get_logger(__name__)
 
@@ -149,26 +150,32 @@ async def run_gateway(home: Home, file: Path) -> None:
 async def _log_readiness(app: App) -> None:
     """Log which entrances are ready and what the others lack: at the start and after each change.
 
-    A lack is logged once it lasts for some checks. The open door of a running visit is not a lack.
+    A lack is logged once it lasts for some seconds. The open door of a running visit is not a lack.
     """
     logged: Mapping[str, tuple[str, ...]] | None = None
     lacks: dict[str, tuple[str, ...]] = {}
-    same_checks = 0
+    loop = asyncio.get_running_loop()
+    changed_mono = loop.time()
     while True:
+        count = app.changes.count
         is_refused = app.is_refused_by_broker()
         now = lacks | {
             state.id: with_broker_reason(_missing_parts(state, at), is_refused=is_refused)
             for state, at in app.states()
             if state.visit is None
         }
-        same_checks = same_checks + 1 if now == lacks else 0
-        lacks = now
-        needed = STARTUP_CHECKS if logged is None else STABLE_CHECKS
-        if lacks and lacks != logged and (same_checks >= needed or not any(lacks.values())):
+        if now != lacks:
+            lacks, changed_mono = now, loop.time()
+        remaining = changed_mono + (STARTUP_S if logged is None else STABLE_S) - loop.time()
+        if lacks and lacks != logged and (remaining <= 0 or not any(lacks.values())):
             logged = lacks
             log.info("readiness", ready=[name for name, lack in lacks.items() if not lack],
                      lacking={name: list(lack) for name, lack in lacks.items() if lack})  # fmt: skip
         await asyncio.sleep(CHECK_INTERVAL_S)
+        with contextlib.suppress(TimeoutError):
+            is_pending = lacks and lacks != logged
+            async with asyncio.timeout(max(0.0, remaining) if is_pending else MAX_CHECK_INTERVAL_S):
+                await app.changes.wait_after(count)
 
 
 def _missing_parts(state: Entrance, now: Now) -> tuple[str, ...]:

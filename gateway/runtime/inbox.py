@@ -91,6 +91,7 @@ class Inbox:
         self._retailer_messages: asyncio.Queue[bytes] = asyncio.Queue()  # bounded for retailers where they are received
         self._flood_logged_mono = -math.inf  # when a flood was last logged
         self._unstored_epochs: dict[str, int] = {}  # epochs of stops that could not be stored
+        self._is_unstored = asyncio.Event()  # one of these two has something
         self._unstored_stops: set[str] = set()  # entrances whose stop is not stored yet
         self._unstored_distrusts: dict[str, str] = {}  # revoked keys whose revocation is not stored yet, and the person
         self.permissions = PermissionService(
@@ -366,6 +367,7 @@ class Inbox:
         """Revoke a brand's public key from this instant on; return None, or why that is not stored yet."""
         brand = self.store.brands.brand_of(x)
         self._unstored_distrusts[x] = by
+        self._is_unstored.set()
         try:
             await self.store.brands.distrust(x, self.clock.now(), by=by)
         except StoreFailed as failure:
@@ -384,6 +386,7 @@ class Inbox:
         except StoreFailed as failure:
             if unstored is not None:
                 self._unstored_distrusts[x] = unstored
+                self._is_unstored.set()
             return f"not stored: {failure}"
         self._on_brand_change(brand)
         return None
@@ -418,6 +421,7 @@ class Inbox:
                 except StoreFailed:
                     self._unstored_epochs[entrance] = above + 1
                     self._unstored_stops.add(entrance)
+                    self._is_unstored.set()
                     running.post(e.Stopped(epoch=above + 1))  # the stop holds although it is not stored
                     raise
                 running.post(e.Stopped(epoch=epoch))
@@ -526,11 +530,15 @@ class Inbox:
         except StoreFailed:
             if is_unstored:
                 self._unstored_stops.add(entrance)
+                self._is_unstored.set()
             raise
 
     async def _retry_unstored(self) -> None:
         """Store pending stops and revocations once the disk works: a restart must not cancel them."""
         while True:
+            if not self._unstored_stops and not self._unstored_distrusts:
+                self._is_unstored.clear()
+                await self._is_unstored.wait()
             await asyncio.sleep(STORE_RETRY_DELAY_S)
             for entrance in tuple(self._unstored_stops):
                 above = self._unstored_epochs[entrance] - 1

@@ -5,6 +5,7 @@ learns only whether a code that should be gone may be left.
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
@@ -46,6 +47,7 @@ from gateway.system.containment import Containment
 log = structlog.get_logger(__name__)
 
 POLL_INTERVAL_S = 1.0  # seconds between two looks at all codes
+STRAYS_INTERVAL_S = 10.0  # the same where the house file names no keypad, and a code may lie at a former one
 ANSWER_TIMEOUT_S = 15.0  # seconds for which a keypad is not asked about another code
 ORDER_LIFE_S = 30  # seconds after which the broker drops an order that no keypad took
 
@@ -138,11 +140,9 @@ class KeypadCodes:
             self._wake.clear()
             with self.containment.piece("keypads"):
                 await self._advance_all()
-            try:
-                async with asyncio.timeout(POLL_INTERVAL_S):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_INTERVAL_S if self.devices else STRAYS_INTERVAL_S):
                     await self._wake.wait()
-            except TimeoutError:
-                continue
 
     async def _advance_all(self) -> None:
         answered, now = {(asked.code, asked.state): report for asked, report in self._answered}, self.clock.now()

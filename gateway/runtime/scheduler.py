@@ -1,6 +1,7 @@
 """Starts timed work: windows, readiness checks, camera ring buffers, disk checks, results for retailers."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +21,8 @@ from gateway.system.containment import Containment
 from gateway.video.client import VideoClient
 
 POLL_INTERVAL_S = 0.5  # seconds between two polls; each reads the clock and the free disk space once
+REST_INTERVAL_S = 2.0  # between two polls of a house at rest: no window is near, nothing changed for some polls
+QUIET_POLLS = 20  # without a change, after which a house is at rest
 AGENDA_REFRESH_INTERVAL = timedelta(minutes=1)  # each agenda is read again at least this often
 READINESS_INTERVAL_S = 60.0  # cameras start when a window comes near, so the first check is that long after it
 
@@ -52,7 +55,10 @@ class ReadinessCounter:
 
 @dataclass(eq=False, repr=False)
 class Scheduler:
-    """Polls twice a second. It calls `schedule_results` when results for retailers may be due."""
+    """Polls twice a second, a house at rest less often, until a change.
+
+    It calls `schedule_results` when results for retailers may be due.
+    """
 
     home: Home
     _: KW_ONLY
@@ -70,11 +76,20 @@ class Scheduler:
         self._clock_trusted: dict[str, bool] = {}
         self._expecting: dict[str, bool] = {}
         self._entrance_filming: dict[str, bool] = {}
+        self._quiet_polls = 0  # since the last change
+        self._woken = asyncio.Event()
+        for running in self.entrances.values():
+            running.on_change.append(self._wake)
         self._requested_rings: tuple[dict[str, bool], set[str]] | None = None  # rings and labels as last requested
 
     def refresh(self, entrance: str) -> None:
         """Read the agenda of this entrance again, because a delivery or permission changed."""
         self._next_refresh.pop(entrance, None)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._quiet_polls = 0
+        self._woken.set()
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -91,7 +106,20 @@ class Scheduler:
                     self._readiness_counter.poll(running.state, now)
             self._update_rings()
             self.schedule_results()
+            await self._wait(now)
+
+    async def _wait(self, now: Now) -> None:
+        """Wait until the next poll is due."""
+        states = [running.state for running in self.entrances.values()]
+        self._quiet_polls += 1
+        if self._quiet_polls < QUIET_POLLS or any(one.window_near or _is_busy(one) for one in states):
             await asyncio.sleep(POLL_INTERVAL_S)
+            return
+        self._woken.clear()
+        soonest = min(((due - now.utc).total_seconds() for due in self._next_refresh.values()), default=REST_INTERVAL_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(POLL_INTERVAL_S, min(soonest, REST_INTERVAL_S))):
+                await self._woken.wait()
 
     def _has_free_space(self) -> bool:
         try:
@@ -132,10 +160,9 @@ class Scheduler:
         for name, running in self.entrances.items():
             state = running.state
             section = self.home.entrances[name]
-            busy = state.visit is not None or state.grace_visit is not None or state.incident is not None
             private = is_private(state, self.clock.now())
             for camera in section.film_cameras:
-                runs = not private and (busy or self._entrance_filming.get(name, False))
+                runs = not private and (_is_busy(state) or self._entrance_filming.get(name, False))
                 wanted[camera] = wanted.get(camera, False) or runs
             if state.window_near and not private:
                 labels.update(section.cameras.read_labels)
@@ -144,3 +171,7 @@ class Scheduler:
         self._requested_rings = wanted, labels
         for camera, on in wanted.items():
             self.cameras.watch((camera,), on=on, labels=(camera,) if camera in labels else ())
+
+
+def _is_busy(state: Entrance) -> bool:
+    return state.visit is not None or state.grace_visit is not None or state.incident is not None

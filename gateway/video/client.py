@@ -54,6 +54,7 @@ class VideoClient:
         self._child_pid: int | None = None
         self.pid: int | None = None  # of the video process, while connected
         self._proofs: dict[str, ipc.CameraProof] = {}
+        self._has_proofs = asyncio.Event()
         self._watched: dict[str, bool] = {}  # camera -> whether labels are read
         self._recording: dict[ipc.ClipKey, ipc.RecordClip] = {}
         self._finishing: dict[ipc.ClipKey, ipc.FinishClip] = {}
@@ -215,6 +216,7 @@ class VideoClient:
             case ipc.CameraProof():
                 before = self._proofs.get(message.camera)
                 self._proofs[message.camera] = message
+                self._has_proofs.set()
                 if before is not None and message.model_copy(update={"at": before.at}) == before:
                     return
             case ipc.ClipsClosed(clip=clip):
@@ -246,6 +248,9 @@ class VideoClient:
         """Drop the proofs of cameras whose proofs stopped although the process runs."""
         loop = asyncio.get_running_loop()
         while True:
+            if not self._proofs:
+                self._has_proofs.clear()
+                await self._has_proofs.wait()
             await asyncio.sleep(MAX_PROOF_AGE_S / 4)
             for name, proof in tuple(self._proofs.items()):
                 if loop.time() - proof.at > MAX_PROOF_AGE_S:

@@ -14,6 +14,7 @@ from gateway.domain.delivery.result import DoorResult
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import PausePeriod
+from gateway.runtime import scheduler
 from gateway.runtime.scheduler import Scheduler
 from gateway.video.client import VideoClient
 from tests.gateway.domain.delivery.house import make_step, receive
@@ -249,3 +250,37 @@ async def test_once_the_time_is_certain_again_a_pause_that_ended_meanwhile_is_ov
         assert front.state.pauses
         await made.at(175)
         assert not front.state.pauses
+
+
+@pytest.fixture
+def rests_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "QUIET_POLLS", 1)
+    monkeypatch.setattr(scheduler, "REST_INTERVAL_S", 3600.0)
+
+
+@pytest.mark.usefixtures("rests_for_good")
+@pytest.mark.parametrize("woken_by", ["a change at the entrance", "an order"])
+async def test_a_house_at_rest_is_looked_at_again_at_once(tmp_path: Path, woken_by: str) -> None:
+    async with day(tmp_path) as made, run_tasks(made.diary.run()):
+        await wait_until(lambda: made.owed == 1)
+        await asyncio.sleep(0)
+        if woken_by == "an order":
+            await receive(made.made.store, make_offer())
+            made.diary.refresh("front")
+        else:
+            await made.made.front.step(e.Stopped(epoch=1))
+        await wait_until(lambda: made.owed > 1)
+
+
+@pytest.mark.usefixtures("rests_for_good")
+async def test_a_house_at_rest_is_looked_at_again_when_a_window_comes_near(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "POLL_INTERVAL_S", 0.01)
+    async with day(tmp_path, {}, start=START - 120.3) as made:
+        await made.look()  # every message that waits is decided on
+        waiting = made.made.front._event_queue  # noqa: SLF001 - as in `look`
+        async with run_tasks(made.diary.run()):
+            await wait_until(lambda: made.owed >= 2)
+            made.made.time.mono = START - 119
+            await wait_until(lambda: e.WindowChanged(near=True) in list(waiting))
