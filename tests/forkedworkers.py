@@ -2,8 +2,8 @@
 
 A worker that reads all tests itself takes 13 s of processor time for imports and for the tests' names, and a run has
 eight workers. Here one process, the stem, reads them once; each worker is a fork of it that has them in memory, and
-talks to pytest-xdist over the pipes of the process that execnet started for it (`tests/workerpipes.py`). The worker's
-fork server (`tests/forkserver.py`) is a fork too.
+talks to pytest-xdist over the pipes of the process that execnet started for it (`tests/workerpipes.py`). The workers'
+fork servers (`tests/forkserver.py`) are forks of one too.
 
 This is a plugin: `python -m pytest -p tests.forkedworkers -n 8`. The stem ends when its standard input does.
 """
@@ -134,21 +134,21 @@ class Forks:
         while select.select([asked, 0], [], [])[0] == [asked]:
             asking, _address = self._listener.accept()
             with asking:
-                _data, files, _flags, _from = socket.recv_fds(asking, 16, 3)
-                branch = forkserver.fork_server().branch()
-                if os.fork() == 0:
+                data, files, _flags, _from = socket.recv_fds(asking, 16, 3)
+                if data == forkserver.BRANCH:
+                    forkserver.fork_server().give_branch(asking)
+                elif os.fork() == 0:
                     asking.detach()  # who asked waits for its end, which is ours
-                    self._become_worker(files, branch)
+                    self._become_worker(files)
                     return True
-            branch.forget()
             for file in files:
                 os.close(file)
         return False
 
-    def _become_worker(self, files: Sequence[int], branch: forkserver.ForkServer) -> None:
+    def _become_worker(self, files: Sequence[int]) -> None:
         self.is_worker = True
+        forkserver.use_branch(self._listener.getsockname().decode())
         self._listener.close()
-        forkserver.use(branch)
         for number, file in enumerate(files):
             os.dup2(file, number)
             os.close(file)
@@ -183,7 +183,6 @@ def _read_and_fork() -> None:
     told, listener = json.loads(sys.stdin.readline()), socket.socket(fileno=int(sys.argv[1]))
     sys.path, sys.argv = told["path"], told["called"]
     os.environ.update(PYTEST_XDIST_WORKER_COUNT=str(told["workers"]), PYTEST_XDIST_WORKER="stem")
-    forkserver.fork_server()  # it imports beside us
     forks = _prepare(told["arguments"], listener, told["workers"])
     try:
         try:

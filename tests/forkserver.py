@@ -47,6 +47,7 @@ PRELOADED_MODULES = (
 )  # fmt: skip
 """None of them writes, reads the environment, starts a thread or opens anything when it is imported."""
 
+BRANCH = b"branch"  # what is asked at the address
 MAX_REQUEST_BYTES = 262_144  # bytes of a request: the environment is in it
 
 
@@ -120,17 +121,18 @@ class ForkedProcess:
 class ForkServer:
     """The server, for one process of pytest."""
 
-    def __init__(self, branch_of: "ForkServer | None" = None) -> None:
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def __init__(self, address: str | None = None) -> None:
+        """Start one, or take a branch that another process has of its own one and gives at this address of a socket."""
         self._one_at_a_time = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        if address is not None:
+            self._socket, self._pid = ask_for_branch(address)
+            return
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            if branch_of is None:
-                command = [sys.executable, "-m", "tests.forkserver", str(theirs.fileno())]
-                self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()])
-                self._pid = self._process.pid
-            else:
-                self._pid = branch_of._request({"branch": True}, [theirs.fileno()])  # noqa: SLF001 - of the same class
+            command = [sys.executable, "-m", "tests.forkserver", str(theirs.fileno())]
+            self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()])
+            self._pid = self._process.pid
 
     def start(  # noqa: PLR0913 - as `subprocess.Popen`
         self,
@@ -155,12 +157,15 @@ class ForkServer:
         """Return the exit status of a process that has ended."""
         return self._request({"status": pid}, [])
 
-    def branch(self) -> "ForkServer":
-        """Return another server, for another process: a fork of this one, which need not import all modules again.
+    def give_branch(self, asking: socket.socket) -> None:
+        """Give another process a server of its own: a fork of this one, which need not import all modules again.
 
-        It ends when its socket is closed everywhere, whatever becomes of this one.
+        That one ends when its socket is closed everywhere, whatever becomes of this one.
         """
-        return ForkServer(branch_of=self)
+        theirs, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, its:
+            pid = self._request({"branch": True}, [its.fileno()])
+            socket.send_fds(asking, [str(pid).encode()], [theirs.fileno()])
 
     def forget(self) -> None:
         """Leave it to the processes that have been forked from this one since it was started."""
@@ -183,20 +188,32 @@ class ForkServer:
         return int(answer)
 
 
+def ask_for_branch(address: str) -> tuple[socket.socket, int]:
+    """Get the socket and the process id of a server from who gives it there."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
+        asking.connect(address)
+        asking.send(BRANCH)
+        pid, (file,), _flags, _from = socket.recv_fds(asking, 16, 1)
+    return socket.socket(fileno=file), int(pid)
+
+
 _servers: list[ForkServer] = []
+_others: list[ForkServer] = []
+_addresses: list[str] = []
 
 
 def fork_server() -> ForkServer:
     """Return the server of this process, started when it is first needed."""
     if not _servers:
-        _servers.append(ForkServer())
-    return _servers[-1]
+        _servers.append(ForkServer(*_addresses))
+    return _servers[0]
 
 
-def use(branch: ForkServer) -> None:
-    """Let a process that was forked use a server of its own, and no more that of the process it was forked from."""
-    fork_server().forget()
-    _servers.append(branch)
+def use_branch(address: str) -> None:
+    """Let a process that was forked use no more the server of the process it was forked from, but a branch of it."""
+    for server in _servers:
+        server.forget()
+    _others[:], _servers[:], _addresses[:] = _servers, (), (address,)  # not collected: they are another's children
 
 
 def end_fork_server() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("forked workers")  # one run of pytest serves all
 ROOT = Path(__file__).parents[1]
 SUITE = """
 import os, pathlib, pytest, time

@@ -161,7 +161,7 @@ def decode_command(
     if suffix is TopicSuffix.GET:
         return QueryState(echo=identifier(body["echo"], "echo") if "echo" in body else None)
     name = body.get("command")
-    if suffix is not TopicSuffix.SET or name not in _BODIES:
+    if suffix is not TopicSuffix.SET or not isinstance(name, str) or name not in _BODIES:
         raise MalformedPayload("its boot is opened, it is locked and asked, and nothing else")
     return movement.read_command(body, UnlockDoor if name == OPEN else LockDoor)
 

@@ -182,8 +182,7 @@ async def test_what_the_house_refuses_is_not_seen(log: PhysicalLog) -> None:
 async def test_who_rings_or_scans_is_before_the_lens_at_once(
     log: PhysicalLog, act: Request, before: tuple[Request, ...]
 ) -> None:
-    begun = datetime.now(UTC)
-    leg = courier(await Played(log, FRONT).after(*before, act)).leg(begun)
+    leg = courier(await Played(log, FRONT).after(*before, act)).leg(datetime.now(UTC))
 
     assert leg.end is Spot.LENS
     assert leg.done > 0.7

@@ -6,13 +6,13 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import IO
 
 import typer
 
@@ -24,7 +24,7 @@ from gateway.config.loader import load_home_file
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.mqtt.packets import InboundMessage
-from tests.forkserver import run_python
+from tests.forkserver import ForkedProcess, fork_server, run_python
 
 ROOT = Path(__file__).parents[3]
 HOME_YAML = (ROOT / "config" / "home.yaml").read_text(encoding="utf-8")
@@ -55,13 +55,14 @@ def run_perron(*arguments: str | Path, home: Path | None = None) -> subprocess.C
 
 
 def make_house(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Make a house by `perron new`, with its pages on a port that no other test uses."""
+    """Make a house by `perron new`, with its pages and its broker on ports that no other test uses."""
     made = run_perron("new", folder)
     file = folder / "home.yaml"
     if made.returncode == ExitCode.DONE:
         pages = load_home_file(file).pages
         assert pages is not None
         text = file.read_text(encoding="utf-8").replace(f"port: {pages.port}", f"port: {free_port()}")
+        text = text.replace("port: 1883", f"port: {free_port()}")
         file.write_text(text, encoding="utf-8")
     return made
 
@@ -69,7 +70,7 @@ def make_house(folder: Path) -> subprocess.CompletedProcess[str]:
 class RunningCommand:
     """A command that runs on, and what it has printed so far."""
 
-    def __init__(self, process: subprocess.Popen[bytes], screen: Path) -> None:
+    def __init__(self, process: ForkedProcess, screen: Path) -> None:
         self.process = process
         self._screen = screen
 
@@ -86,8 +87,8 @@ class RunningCommand:
 
     def end(self, number: int) -> int:
         """End it by this signal; returns its status."""
-        self.process.send_signal(number)
-        return self.process.wait(TIMEOUT_S)
+        self.process.send_signal(signal.Signals(number))
+        return self.process.wait_at_most(TIMEOUT_S)
 
 
 @contextlib.contextmanager
@@ -95,19 +96,18 @@ def start_command(*arguments: str | Path, terminal: bool = False) -> Iterator[Ru
     """Start a command that runs on, at a `terminal` or not; it is ended with the block."""
     env = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
     with tempfile.NamedTemporaryFile() as screen, contextlib.ExitStack() as stack:
-        command = [sys.executable, "-m", "gateway", *map(str, arguments)]
-        out = stack.enter_context(_pseudo_terminal(Path(screen.name))) if terminal else screen.fileno()
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        out = stack.enter_context(_pseudo_terminal(Path(screen.name))) if terminal else screen
+        process = fork_server().start(["-m", "gateway", *map(str, arguments)], out, cwd=ROOT, env=env)
         told = RunningCommand(process, Path(screen.name))
         try:
             yield told
         finally:
-            if process.poll() is None:
+            if process.returncode is None:
                 told.end(signal.SIGTERM)
 
 
 @contextlib.contextmanager
-def _pseudo_terminal(screen: Path) -> Iterator[int]:
+def _pseudo_terminal(screen: Path) -> Iterator[IO[bytes]]:
     """Open one; what is written to it goes to the file too."""
     ours, theirs = os.openpty()
 
@@ -124,9 +124,9 @@ def _pseudo_terminal(screen: Path) -> Iterator[int]:
     reader = threading.Thread(target=copy)
     reader.start()
     try:
-        yield theirs
+        with os.fdopen(theirs, "wb", buffering=0) as terminal:
+            yield terminal
     finally:
-        os.close(theirs)
         ended.set()
         reader.join()
         os.close(ours)

@@ -182,7 +182,7 @@ def test_without_a_broker_the_house_says_once_that_it_waits_for_one_and_how_to_b
     with start_command("simulate", "--home", home_file) as told:
         told.until("Not connected to the broker")
         with contextlib.suppress(subprocess.TimeoutExpired):
-            told.process.wait(2)
+            told.process.wait_at_most(2)
         assert told.text.count("(Connection refused)") == 1, told.text
         assert "--broker" in told.text
 
