@@ -15,7 +15,7 @@ ONCE_MORE := echo "What failed runs once more, alone:" && $(BIN)/python -m pytes
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-vda5050 test-seam test-carconnectivity test-scale quick slow-files check docs reference mutants soak bench bench-peers pictures debian wheels pins clean
+.PHONY: help demo texts test test-image test-chromium addon test-homeassistant test-zigbee2mqtt test-matter test-vda5050 test-seam test-carconnectivity test-scale quick slow-files lint check docs reference mutants soak bench bench-peers pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -58,11 +58,13 @@ slow-files: $(VENV)/ready ## measure which files `make quick` leaves out (minute
 	@$(BIN)/python -m tests.slow_files build/quick.xml > build/slow_files.txt
 	@mv build/slow_files.txt tests/slow_files.txt
 
-check: $(VENV)/ready ## lint, format, types, import rules, links, the house's own rules
+lint: $(VENV)/ready ## lint, format, types, import rules: what `make check` has that is no test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+check: lint ## lint, format, types, import rules, links, the house's own rules
 	@$(BIN)/python -m pytest -q tests/test_house_rules.py tests/test_site.py
 
 reference: $(VENV)/ready ## write the pages of the configuration files anew (docs/reference/*-yaml.md)

@@ -24,6 +24,7 @@ settings.load_profile("perron")
 SCENARIOS = Path(__file__).parent / "gateway/demo/test_scenarios.py"
 SEEDED_LIVES = Path(__file__).parent / "gateway/domain/visit/test_seeds.py"
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a place on the machine that runs the tests; folders in it get names of their own
+WAITING_SHARE = 0.9  # of a run, until the last test that waits has begun
 MAX_NAMED_CHARS = 100  # of a parameter in the name of its test
 MAX_NAMED_BYTES = 24  # the same; a key is longer
 MIN_FREE_BYTES = 2 * 1024**3  # bytes that must be free there; what a test that passed has written is removed at once
@@ -73,7 +74,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     In the order of their names all that wait would come in one stretch, in which the cores have little to do. The
     tests of a file stay in their order; what takes longest, beside the packages, begins first. While the scenarios are
-    played, which takes a worker 90 s in which it mostly waits, seeded lives are computed.
+    played, which takes a worker 90 s in which it mostly waits, seeded lives are computed. The last that wait begin
+    while much is left to compute: a test of a minute that began last would leave all other workers idle.
     """
     if not hasattr(config, "workerinput"):
         return
@@ -87,7 +89,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     computing: list[pytest.Item] = []
     for _file, found in sorted(files.items(), key=lambda one: one[0].parent != Path(__file__).parent):
         (waiting if any(item.get_closest_marker("slow") for item in found) else computing).extend(found)
-    rank = {item: number / len(kind) for kind in (waiting, computing) for number, item in enumerate(kind)}
+    kinds = ((waiting, WAITING_SHARE), (computing, 1.0))
+    rank = {item: share * number / len(kind) for kind, share in kinds for number, item in enumerate(kind)}
     if scenarios := [rank[item] for item in files.get(SCENARIOS, ())]:
         lives = files.get(SEEDED_LIVES, [])
         for number, item in enumerate(lives):

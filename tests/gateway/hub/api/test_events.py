@@ -179,7 +179,7 @@ async def test_what_others_are_told_makes_nobody_read_who_is_told_nothing(
         busy, quiet = await connected_home(hub), await connected_home(hub)
 
         async def follows(home: ConnectedHome, count: int) -> int:
-            query = {"seconds": 6}
+            query = {"seconds": 60}
             async with hub.http.get("/v1/events/stream", params=query, headers=home.headers) as answer:
                 return len(await first(answer, count))
 

@@ -231,7 +231,7 @@ async def test_browsers_of_a_home_that_was_revoked_are_nobody_s(tmp_path: Path) 
 async def test_a_home_that_is_not_there_is_told_at_once_and_one_that_says_nothing_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(browser_relay, "ANSWER_TIMEOUT_S", 1)
+    monkeypatch.setattr(browser_relay, "ANSWER_TIMEOUT_S", 4)  # as long as a loaded machine takes to ask all
     async with street(tmp_path) as here:
         status, said = await here.ask("POST", QUESTIONS, {"sealed": "h..i.c.t"}, by=here.other)
         assert (status, said["code"]) == (503, "home_offline")
@@ -259,7 +259,7 @@ async def test_only_the_home_that_was_asked_answers_and_only_the_browser_that_as
 async def test_one_home_may_have_a_few_questions_open_and_a_browser_its_ration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(browser_relay, "ANSWER_TIMEOUT_S", 1)
+    monkeypatch.setattr(browser_relay, "ANSWER_TIMEOUT_S", 4)  # as long as a loaded machine takes to ask all
     async with street(tmp_path, orders=2) as here:
         answers = await asyncio.gather(
             *(
