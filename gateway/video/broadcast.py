@@ -7,25 +7,18 @@ viewer begins at a later time.
 import logging
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import av.error
 from av.video.stream import VideoStream
 
 from gateway.domain.frozen import Frozen
-from gateway.video.clip import StreamMuxer
+from gateway.video.fragments import FragmentedMp4
 from gateway.video.ipc import LiveViewAccepted
 from gateway.video.ring import EncodedPicture, PreRollBuffer
 
 log = logging.getLogger(__name__)
 
-MUXER_OPTIONS: Final = {
-    # Without `skip_trailer` the muxer would remember each fragment for an index that is never written.
-    "movflags": "frag_every_frame+empty_moov+default_base_moof+skip_trailer",
-    "flush_packets": "1",
-    "use_editlist": "0",
-}
 MUXER_RETRY_DELAY_S: Final = 2.0  # seconds before a new muxer is made after one failed
 SPS_PATTERN: Final = re.compile(rb"\x00\x00\x01[\x07\x27\x47\x67](...)", re.DOTALL)  # H.264's sequence parameter set
 
@@ -79,7 +72,6 @@ class Broadcast:
         """Close the muxer and send the end: the stream is lost, or there is no viewer."""
         muxer, self._muxer = self._muxer, None
         if muxer is not None:
-            muxer.close()
             self.sink(None)
 
 
@@ -88,47 +80,20 @@ class UnplayableStream(Exception):  # noqa: N818 - the name says the condition
 
 
 class LiveMuxer:
-    """Muxes the pictures of one connection to a camera. It raises as `StreamMuxer` and `stream_info` do."""
+    """Makes the fragments of one connection to a camera. It raises as `FragmentedMp4` and `stream_info` do."""
 
     def __init__(self, template: VideoStream, first: EncodedPicture, sink: LiveSink) -> None:
         """Send `LiveInit`. The caller then calls `mux` with the key picture `first`."""
         viewing = stream_info(template)
-        self._sink = sink
+        self._sink, self._mp4 = sink, FragmentedMp4(template, first)
         self._previous: EncodedPicture | None = None
-        self._buffer = MuxerBuffer()
-        self._muxer = StreamMuxer(self._buffer, template, first, MUXER_OPTIONS)
-        self._muxer.container.start_encoding()
-        sink(LiveInit(viewing, first.arrived_at, self._buffer.take()))
+        sink(LiveInit(viewing, first.arrived_at, self._mp4.header))
 
     def mux(self, sample: EncodedPicture) -> None:
-        """Mux the next picture and send the previous one, whose duration is now known."""
-        self._muxer.mux(sample)
+        """Take the next picture and send the previous one, whose duration is now known."""
         before, self._previous = self._previous, sample
-        if before is not None:
-            self._sink(LiveFragment(before.arrived_at, before.is_key, self._buffer.take()))
-
-    def close(self) -> None:
-        """Close the muxer. Its last picture is not sent."""
-        with suppress(av.error.FFmpegError):
-            self._muxer.container.close()
-
-
-class MuxerBuffer:
-    """The muxer's output, in memory."""
-
-    def __init__(self) -> None:
-        self._written = bytearray()
-
-    def write(self, data: bytes) -> int:
-        """Append bytes of the muxer."""
-        self._written += data
-        return len(data)
-
-    def take(self) -> bytes:
-        """Return and remove what was written since the last call."""
-        written = bytes(self._written)
-        self._written.clear()
-        return written
+        if before is not None and (fragment := self._mp4.fragment((before,), sample)):
+            self._sink(LiveFragment(before.arrived_at, before.is_key, fragment))
 
 
 def stream_info(template: VideoStream) -> LiveViewAccepted:

@@ -21,7 +21,7 @@ from gateway.video.broadcast import Broadcast, LiveSink
 from gateway.video.credentials import file_version
 from gateway.video.frame_analysis import FrameAnalyser, thumbnail
 from gateway.video.ipc import BarcodeRead, CameraSource, ClipKey, OpenFailure, PrivatePeriod, StreamFault
-from gateway.video.liveness import Liveness
+from gateway.video.liveness import NO_FAULTS, Liveness
 from gateway.video.open_errors import OPEN_FAILURE_TEXTS
 from gateway.video.recording import CameraContext, Recording, RecordingResult
 from gateway.video.ring import EncodedPicture, PreRollBuffer
@@ -208,20 +208,23 @@ class CameraReader:
             self._lock.release()
 
     def _status(self, now: float) -> CameraStatus:
-        evidence, recordings = self._liveness, self._recordings
-        faults: set[StreamFault] = set()
+        evidence, faults = self._liveness, NO_FAULTS
+        running: tuple[ClipKey, ...] = ()
         if evidence is not None:
-            faults.update(evidence.faults(now))
+            faults = evidence.faults(now)
         elif self._outage is not None:
-            faults.add(self._outage[0])
-        if any(recording.disk_failed for recording in recordings.values()):
-            faults.add(StreamFault.DISK)
+            faults = dict((self._outage,))
+        for clip, recording in self._recordings.items():
+            if recording.disk_failed:
+                faults = {**faults, StreamFault.DISK: now}
+            if now <= recording.on_disk_until:
+                running = (*running, clip)
         return CameraStatus(
-            live=evidence is not None and evidence.is_live(now),
-            moving=evidence is not None and evidence.is_moving(now),
-            recordings=tuple([clip for clip, recording in recordings.items() if now <= recording.on_disk_until]),
-            faults=tuple(sorted(faults)),
-            unopened=self._open_failure,
+            evidence is not None and evidence.is_live(now),
+            evidence is not None and evidence.is_moving(now),
+            running,
+            tuple(sorted(faults)) if faults else (),
+            self._open_failure,
         )
 
     def _notify_change(self, now: float) -> None:
@@ -322,10 +325,13 @@ class CameraReader:
     def _handle_packet(self, stream: VideoStream, packet: "Packet[VideoStream]", now: float) -> None:
         """Pass on one packet. The first one may have no times: they are 0."""
         assert self._liveness is not None  # noqa: S101 - set by _connected, in this thread
-        dts = next((time for time in (packet.dts, packet.pts) if time is not None), self._last_dts)
-        pts = dts if packet.pts is None else packet.pts
-        if packet.dts is None and packet.pts is not None and stream.codec_context.has_b_frames:
-            dts = self._last_dts + 1  # the display time does not give the decode time: take the next one
+        dts, pts = packet.dts, packet.pts
+        if dts is None:
+            dts = self._last_dts if pts is None else pts
+            if pts is not None and stream.codec_context.has_b_frames:
+                dts = self._last_dts + 1  # the display time does not give the decode time: take the next one
+        if pts is None:
+            pts = dts
         self._last_dts = dts
         self._update_faults(now)
         self._liveness.add_packet(now, dts * self._time_base)
@@ -358,11 +364,9 @@ class CameraReader:
 
     def _update_faults(self, now: float) -> None:
         """Update the present faults; declare each fault that has ended as a gap in the running films."""
-        if self._liveness is None:
+        if self._liveness is None or (now <= self._liveness.faultless_until and not self._faults):
             return
         current = self._liveness.faults(now)
-        if not current and not self._faults:
-            return
         for fault, since in self._faults.items():
             if fault not in current:
                 for recording in self._recordings.values():

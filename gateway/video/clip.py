@@ -4,18 +4,16 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from datetime import datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-import av
-import av.error
 from av.video.stream import VideoStream
 
 from gateway.system.atomic_file import sync_folder
+from gateway.video.fragments import FragmentedMp4
 from gateway.video.ipc import ClipFacts, Gap, StreamFault
 from gateway.video.ring import EncodedPicture
 from gateway.video.sidecar import (
@@ -29,12 +27,7 @@ from gateway.video.sidecar import (
     write_all,
 )
 
-MUXER_OPTIONS: Final = {
-    "movflags": "frag_keyframe+empty_moov+default_base_moof",
-    "frag_duration": "250000",  # microseconds
-    "flush_packets": "1",
-    "use_editlist": "0",
-}
+FRAGMENT_S: Final = 0.25  # seconds of pictures in a fragment, unless a key picture begins the next one earlier
 
 log = logging.getLogger(__name__)
 
@@ -51,48 +44,26 @@ CRASH_POINTS: Final = (
 )
 
 
-class StreamMuxer:
-    """Copies the pictures of a stream into a fragmented MP4, whose times begin at 0 with the picture `first`.
-
-    `file` gets the bytes. `av.error.FFmpegError`: libav refuses the stream or a picture.
-    """
-
-    def __init__(self, file: object, stream: VideoStream, first: EncodedPicture, options: Mapping[str, str]) -> None:
-        self.container = av.open(file, "w", format="mp4", container_options=dict(options))
-        self._stream = self.container.add_stream_from_template(stream)
-        self._stream.time_base = self._time_base = stream.time_base or Fraction(1, 90_000)
-        self._base, self._last = first.dts, -1
-
-    def mux(self, sample: EncodedPicture) -> None:
-        """Mux a picture. A timestamp that does not rise is increased by the least step, so that the film plays."""
-        packet = av.Packet(sample.data)
-        packet.dts = self._last = max(self._last + 1, sample.dts - self._base)
-        packet.pts = max(packet.dts, sample.pts - self._base)
-        packet.time_base = self._time_base
-        packet.stream = self._stream
-        packet.is_keyframe = sample.is_key
-        self.container.mux_one(packet)
-
-
 class FragmentWriter:
-    """The muxer's output file: appends and hashes each fragment, syncs it, then calls `on_synced`.
+    """A film's file: appends and hashes each fragment, syncs it, then calls `on_synced`.
 
-    `on_synced` gets each synced link of the hash chain: end byte, hash, whether it is the first fragment with pictures.
+    `on_synced` gets each synced link of the hash chain: end byte, hash, when its newest picture arrived (monotonic
+    seconds), and whether it is the first fragment with pictures.
     `write` and `sync` raise OSError if the disk is full or broken. After the first failure it refuses all writes: it
     never repeats a sync that failed.
     """
 
-    def __init__(self, path: Path, on_synced: Callable[[int, str, bool], None]) -> None:
+    def __init__(self, path: Path, on_synced: Callable[[int, str, float, bool], None]) -> None:
         self._handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_EXCL, 0o600)
         self._on_synced = on_synced
-        self._unsynced: list[tuple[int, str]] = []
+        self._unsynced: list[tuple[int, str, float]] = []
         self._failed: OSError | None = None
         self._chain = FilmHashChain()
         self.is_holding = False  # fragments wait until the caller calls `sync`
         self.synced = (0, 0, self._chain.digest)  # end byte, number of links and hash of the synced part
 
-    def write(self, data: bytes) -> int:
-        """Append bytes of the muxer."""
+    def write(self, data: bytes, newest_at: float) -> None:
+        """Append bytes of the film, mostly a whole fragment, whose newest picture arrived at `newest_at`."""
         self._raise_if_failed()
         try:
             write_all(self._handle, data)
@@ -100,10 +71,9 @@ class FragmentWriter:
             self._failed = failure
             raise
         for _ in self._chain.feed(data):
-            self._unsynced.append((self._chain.end_byte, self._chain.link))
+            self._unsynced.append((self._chain.end_byte, self._chain.link, newest_at))
         if not self.is_holding:
             self.sync()
-        return len(data)
 
     def sync(self) -> None:
         """Sync all whole fragments to disk and call `on_synced` for each."""
@@ -114,8 +84,8 @@ class FragmentWriter:
         try:
             os.fdatasync(self._handle)
             self.synced = (self._chain.end_byte, self._chain.links, self._chain.digest)
-            for place, (end_byte, link) in enumerate(self._unsynced, had):
-                self._on_synced(end_byte, link, place == 1)
+            for place, (end_byte, link, newest_at) in enumerate(self._unsynced, had):
+                self._on_synced(end_byte, link, newest_at, place == 1)
         except OSError as failure:
             self._failed = failure
             raise
@@ -163,7 +133,7 @@ class ClipWriter:
         self.synced_at = -math.inf  # monotonic: when the newest fragment was synced
         self._to_utc, self._crash_point = to_utc, crash_point
         self._newest_at = first.arrived_at
-        self._newest: EncodedPicture | None = None  # not yet given to the muxer
+        self._pictures: list[EncodedPicture] = []  # of the next fragment
         self._gaps: list[Gap] = []
         self._final = root / head.path
         self._running = running = root / f"{head.path}.part"  # the file while it is being written
@@ -178,7 +148,7 @@ class ClipWriter:
             undo.callback(self._writer.close)
             sync_folder(running.parent)
             crash_point("before-first-fragment")
-            self._muxer = StreamMuxer(self._writer, stream, first, MUXER_OPTIONS)
+            self._mp4 = FragmentedMp4(stream, first)
             undo.pop_all()
 
     @property
@@ -189,20 +159,24 @@ class ClipWriter:
     def write_pre_roll(self, samples: Iterable[EncodedPicture]) -> None:
         """Write the pictures of the pre-roll and sync their fragments together, once."""
         self._writer.is_holding = True
+        self._writer.write(self._mp4.header, self._newest_at)
         for sample in samples:
             self.write_picture(sample)
         self._writer.is_holding = False
         self._writer.sync()
 
     def write_picture(self, sample: EncodedPicture) -> None:
-        """Take the next picture and write the one before it. The next one proves that the one before arrived whole."""
-        before, self._newest = self._newest, sample
-        if before is not None:
-            self._mux(before)
+        """Take the next picture. It may end a fragment of those before it, and proves that they arrived whole."""
+        pictures = self._pictures
+        if pictures and (sample.is_key or sample.arrived_at - pictures[0].arrived_at >= FRAGMENT_S):
+            self._write_fragment(sample)
+        self._pictures.append(sample)
 
-    def _mux(self, sample: EncodedPicture) -> None:
-        self._newest_at = sample.arrived_at
-        self._muxer.mux(sample)
+    def _write_fragment(self, after: EncodedPicture | None) -> None:
+        pictures, self._pictures = self._pictures, []
+        if pictures:
+            self._newest_at = pictures[-1].arrived_at
+            self._writer.write(self._mp4.fragment(pictures, after), self._newest_at)
 
     def declare_gap(self, gap: Gap) -> None:
         """Declare a gap within the film."""
@@ -220,11 +194,10 @@ class ClipWriter:
         """
         self._crash_point("before-close")
         try:
-            if self._newest is not None and why is not StreamFault.RESET:
-                self._mux(self._newest)
-            self._muxer.container.close()
-            self._writer.sync()
-        except (OSError, av.error.FFmpegError) as failure:
+            unproven = self._pictures.pop() if self._pictures and why is StreamFault.RESET else None
+            self._write_fragment(unproven)
+            self._writer.write(self._mp4.index(), self._newest_at)
+        except OSError as failure:
             log.warning("%s: the end could not be written: %s", self.head.path, failure)
         _, links, digest = self._writer.synced
         self._writer.close()
@@ -261,10 +234,10 @@ class ClipWriter:
         except OSError as failure:
             log.warning("%s: the sidecar has no end: %s", self.head.path, failure)
 
-    def _on_fragment_synced(self, end_byte: int, chain: str, first: bool) -> None:
+    def _on_fragment_synced(self, end_byte: int, chain: str, newest_at: float, first: bool) -> None:
         if first:
             self._crash_point("after-first-fragment")
         if self.has_begun:
             self._crash_point("before-link")
-        self.end, self.synced_at = self._to_utc(self._newest_at), time.monotonic()
+        self.end, self.synced_at = self._to_utc(newest_at), time.monotonic()
         self._sidecar.write(SidecarLink(end_byte=end_byte, chain=chain, until=self.end))

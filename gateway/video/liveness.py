@@ -47,15 +47,19 @@ class Liveness:
     """
 
     def __init__(self, *, clock_region: Region | None, decodes_every_picture: bool, now: float) -> None:
-        self._clock_region, self.decodes_every_picture = clock_region, decodes_every_picture
+        self._clock_region, self._decodes_every_picture = clock_region, decodes_every_picture
         self._first_packet = self._rose_at = self._not_black_at = now
         self.last_packet_at = now  # monotonic seconds
         self._packets = self._not_rising = self._failed_decodes = 0
         self._highest = -math.inf
         self._failed_since = now
         self._decoded = self._black = False
-        self._moved_at = self._clock_at = -math.inf
+        self._moves_until = self._clock_at = -math.inf
         self._previous: Luma | None = None
+        self.faultless_until = now
+        """Until when (inclusive) no fault is present unless a packet or a picture comes; -inf if one is present."""
+        self._stalls_after = self._is_undecodable_after = self._freezes_after = math.inf
+        self._update_ends()
 
     def add_packet(self, now: float, stream_time_s: float) -> None:
         """Record that a packet arrived, with its timestamp in the stream."""
@@ -67,17 +71,25 @@ class Liveness:
             self._highest, self._rose_at, self._not_rising = stream_time_s, now, 0
         else:
             self._not_rising += 1
+        self._update_ends()
 
     def add_decode_failure(self, now: float) -> None:
         """Record that the decoder returned no valid picture for a packet."""
         self._failed_since = now if self._failed_decodes == 0 else self._failed_since
         self._failed_decodes += 1
+        self._update_ends()
 
     def add_picture(self, now: float, luma: Luma | None = None) -> None:
         """Record that a valid picture was decoded; analyse it if `luma` (rows by columns) is given."""
-        self._failed_decodes, self._decoded = 0, True
-        if luma is None:
+        self._decoded = True
+        if luma is not None:
+            self._analyse(now, luma)
+        elif not self._failed_decodes:
             return
+        self._failed_decodes = 0
+        self._update_ends()
+
+    def _analyse(self, now: float, luma: Luma) -> None:
         step = max(1, luma.shape[1] // MAX_ANALYSED_COLUMNS)
         small = np.ascontiguousarray(luma[::step, ::step])
         self._black = float(self._outside_clock(small).std()) < MIN_LUMA_STDDEV
@@ -89,22 +101,23 @@ class Liveness:
             return
         changed = block_difference(small, previous)
         if float(changed.max()) > MIN_MOVEMENT_LUMA:
-            self._moved_at = now
+            self._moves_until = now + MOVEMENT_TIMEOUT_S
         if self._clock_region is not None and float(self._inside_clock(changed).max()) > MIN_MOVEMENT_LUMA:
             self._clock_at = now
 
     @property
-    def faultless_until(self) -> float:
-        """Until when (inclusive) no fault is present unless a packet or a picture comes; -inf if one is present."""
-        if self._black or self._not_rising >= MAX_STUCK_PICTURES:
-            return -math.inf
-        until = self._stalls_after
-        until = min(until, self._is_undecodable_after)
-        return min(until, self._freezes_after)
+    def decodes_every_picture(self) -> bool:
+        """Whether the caller decodes all pictures, not only the key pictures."""
+        return self._decodes_every_picture
+
+    @decodes_every_picture.setter
+    def decodes_every_picture(self, every: bool) -> None:
+        self._decodes_every_picture = every
+        self._update_ends()
 
     def faults(self, now: float) -> Mapping[StreamFault, float]:
         """Return the present faults, each with the time since when it lasts."""
-        if now <= self.faultless_until:  # almost always, and this is asked several times for each packet
+        if now <= self.faultless_until:  # almost always
             return NO_FAULTS
         faults: dict[StreamFault, float] = {}
         if now > self._stalls_after:
@@ -136,25 +149,21 @@ class Liveness:
         ends = (self._stalls_after, self._is_undecodable_after, self._freezes_after, self._moves_until)
         return min((end for end in ends if end >= now), default=math.inf)
 
-    @property
-    def _stalls_after(self) -> float:
-        return self.last_packet_at + max(STALL_TIMEOUT_S, STALL_FRAME_COUNT * self._frame_interval_s())
-
-    @property
-    def _is_undecodable_after(self) -> float:
-        if self._failed_decodes < (3 if self.decodes_every_picture else 2):
-            return math.inf
-        return self._failed_since + UNDECODABLE_TIMEOUT_S
-
-    @property
-    def _freezes_after(self) -> float:
-        if self._clock_region is None or not self.decodes_every_picture or self._clock_at <= 0:
-            return math.inf
-        return self._clock_at + MOVEMENT_TIMEOUT_S
-
-    @property
-    def _moves_until(self) -> float:
-        return self._moved_at + MOVEMENT_TIMEOUT_S
+    def _update_ends(self) -> None:
+        """Compute until when what is so stays so, after each change: it is read far more often than it changes."""
+        until = self._stalls_after = self.last_packet_at + max(
+            STALL_TIMEOUT_S, STALL_FRAME_COUNT * self._frame_interval_s()
+        )
+        self._is_undecodable_after = self._freezes_after = math.inf
+        if self._failed_decodes and self._failed_decodes >= (3 if self._decodes_every_picture else 2):
+            self._is_undecodable_after = self._failed_since + UNDECODABLE_TIMEOUT_S
+            until = min(until, self._is_undecodable_after)
+        if self._clock_region is not None and self._decodes_every_picture and self._clock_at > 0:
+            self._freezes_after = self._clock_at + MOVEMENT_TIMEOUT_S
+            until = min(until, self._freezes_after)
+        if self._black or self._not_rising >= MAX_STUCK_PICTURES:
+            until = -math.inf
+        self.faultless_until = until
 
     def _frame_interval_s(self) -> float:
         return (self.last_packet_at - self._first_packet) / (self._packets - 1) if self._packets > 1 else 0.0

@@ -88,7 +88,7 @@ class VideoProcess:
         self._held = ExitStack()
         self._gateway: asyncio.StreamWriter | None = None
         self._no_gateway_since = time.monotonic()
-        self._told: dict[str, CameraStatus] = {}  # by the newest proof of each camera
+        self._told: dict[str, tuple[CameraStatus, bytes]] = {}  # each camera's newest proof, and its line without time
         self._look = asyncio.Event()  # a proof may be due, or the end of this process
         self._ending = asyncio.Event()
         self._no_gateway = asyncio.Event()  # no gateway is connected
@@ -172,10 +172,13 @@ class VideoProcess:
                 self._look.set()
 
     def _send(self, message: ipc.FromVideo) -> None:
+        self._write(message.model_dump_json().encode() + b"\n")
+
+    def _write(self, lines: bytes) -> None:
         writer = self._gateway
         if writer is None or writer.is_closing():
             return
-        writer.write(message.model_dump_json().encode() + b"\n")
+        writer.write(lines)
         if writer.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             log.warning("the gateway does not read: dropped")
             writer.transport.abort()
@@ -291,10 +294,13 @@ class VideoProcess:
             is_renewal = now >= renew_at
             if is_renewal:
                 renew_at = now + PROOF_INTERVAL_S
+            lines: list[bytes] = []
             look_at = min(
-                [self._publish_proof(name, camera, now, renews=is_renewal) for name, camera in self._cameras.items()],
+                [self._prove(name, camera, now, lines, renews=is_renewal) for name, camera in self._cameras.items()],
                 default=math.inf,
             )
+            if lines:
+                self._write(b"".join(lines))
             if self._told or self._private:
                 look_at = min(look_at, renew_at)
             if now >= check_at:
@@ -304,8 +310,8 @@ class VideoProcess:
             await self._look.wait()
             waking.cancel()
 
-    def _publish_proof(self, name: str, camera: CameraReader, now: float, *, renews: bool) -> float:
-        """Send a camera's proof if it changed or is due; return when (monotonic) it may differ next."""
+    def _prove(self, name: str, camera: CameraReader, now: float, lines: list[bytes], *, renews: bool) -> float:
+        """Add a camera's proof to `lines` if it changed or is due; return when (monotonic) it may differ next."""
         is_wanted = camera.is_wanted
         if not is_wanted and name not in self._told:
             return math.inf
@@ -313,10 +319,14 @@ class VideoProcess:
         if taken is None:
             return now + BUSY_INTERVAL_S
         status, until = taken
-        if renews or self._told.get(name) != status:
-            self._told[name] = status
-            clips = status.recordings
-            self._send(ipc.CameraProof(camera=name, at=now, recording=clips[-1] if clips else None, **status._asdict()))
+        told = self._told.get(name)
+        is_changed = told is None or told[0] != status
+        if told is None or is_changed:
+            newest = status.recordings[-1] if status.recordings else None
+            proof = ipc.CameraProof(camera=name, at=now, recording=newest, **status._asdict())
+            told = self._told[name] = status, proof.model_dump_json(exclude={"at"}).encode()
+        if renews or is_changed:
+            lines.append(b'{"at":%r,%b\n' % (now, told[1][1:]))
         if not is_wanted:
             del self._told[name]
         return until

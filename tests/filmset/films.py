@@ -12,6 +12,14 @@ from gateway.video.frame_analysis import luma
 from gateway.video.ipc import ClipFacts
 from gateway.video.sidecar import FilmHashChain, SidecarLink, read_sidecar, sidecar_path
 
+# For films of tests, which libav's muxer writes: a fragmented MP4, as a camera's film
+MUXER_OPTIONS = {
+    "movflags": "frag_keyframe+empty_moov+default_base_moof",
+    "frag_duration": "250000",  # microseconds
+    "flush_packets": "1",
+    "use_editlist": "0",
+}
+
 
 @dataclass(frozen=True)
 class DecodedFilm:

@@ -11,6 +11,7 @@ OFFERS = f"{GATEWAY}storage/test_offers.py"
 SCHEMA = f"{GATEWAY}storage/test_schema.py"
 MQTT = f"{GATEWAY}mqtt/test_client.py"
 SINK = f"{GATEWAY}video/test_sink.py"
+FRAGMENTS = f"{GATEWAY}video/test_fragments.py"
 DEADLINES = f"{GATEWAY}video/test_proof_deadlines.py"
 SIGNATURE = f"{GATEWAY}protocol/test_jws.py"
 VERIFY = f"{GATEWAY}evidence/test_verify.py"
@@ -335,6 +336,20 @@ MUTANTS = (
         tests=(DEADLINES,),
     ),
     Mutant(
+        name="a film's index leads to pictures with which playing cannot begin",
+        file="gateway/video/fragments.py",
+        old="        if first.is_key:\n            self._key_fragments",
+        new="        if first:\n            self._key_fragments",
+        tests=(FRAGMENTS,),
+    ),
+    Mutant(
+        name="a fragment's last picture ends before the next one begins",
+        file="gateway/video/fragments.py",
+        old="self._last + interval if after is None else self._decode_time(after)",
+        new="self._last + 1",
+        tests=(FRAGMENTS,),
+    ),
+    Mutant(
         name="a film's fragments are not synced",
         file="gateway/video/clip.py",
         old=("        try:\n            os.fdatasync(self._handle)\n"),
@@ -344,12 +359,12 @@ MUTANTS = (
     Mutant(
         name="a film's sync is tried again after it failed",
         file="gateway/video/clip.py",
-        old="""                self._on_synced(end_byte, link, place == 1)
+        old="""                self._on_synced(end_byte, link, newest_at, place == 1)
         except OSError as failure:
             self._failed = failure
             raise
 """,
-        new="""                self._on_synced(end_byte, link, place == 1)
+        new="""                self._on_synced(end_byte, link, newest_at, place == 1)
         except OSError:
             raise
 """,

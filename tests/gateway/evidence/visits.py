@@ -25,11 +25,11 @@ from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, canonical_json, link_hash
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.signed_document import SignedDocument
-from gateway.video.clip import MUXER_OPTIONS
 from gateway.video.ipc import ClipFacts, ClipKey
 from gateway.video.sidecar import FilmHashChain, SidecarEnd, SidecarWriter, sidecar_path
 from gateway.video.sidecar import SidecarHead as FirstLine
 from gateway.video.sidecar import SidecarLink as LinkLine
+from tests.filmset.films import MUXER_OPTIONS
 
 SignedT = TypeVar("SignedT", bound=SignedDocument)
 

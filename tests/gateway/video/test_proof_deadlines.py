@@ -28,7 +28,7 @@ from gateway.video import camera as module
 from gateway.video import process as process_module
 from gateway.video.camera import CameraReader, CameraStatus
 from gateway.video.held_folder import HeldSocket
-from gateway.video.ipc import CameraProof, CameraSource, ClipKey, FromVideo, StreamFault
+from gateway.video.ipc import FROM_VIDEO_ADAPTER, CameraProof, CameraSource, ClipKey, StreamFault
 from gateway.video.liveness import STALL_TIMEOUT_S, Liveness
 from gateway.video.process import VideoProcess
 from gateway.video.recording import CameraContext
@@ -97,7 +97,7 @@ def test_a_fault_is_present_just_after_the_instant_until_which_there_was_none() 
 def stream_of_pictures() -> bytes:
     """Two seconds of noise that moves, with a key picture a second."""
     file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
+    with av.open(file, "w", format="mpegts") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"g": str(RATE), "bf": "0", "tune": "zerolatency"})
         stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
         for number in range(2 * RATE):
@@ -209,9 +209,11 @@ class Told(VideoProcess):
         self.told: list[CameraProof] = []
         self.proofs = asyncio.Event()
 
-    def _send(self, message: FromVideo) -> None:
-        assert isinstance(message, CameraProof)
-        self.told.append(message)
+    def _write(self, lines: bytes) -> None:
+        for line in lines.splitlines():
+            message = FROM_VIDEO_ADAPTER.validate_json(line)
+            assert isinstance(message, CameraProof)
+            self.told.append(message)
         self.proofs.set()
 
     async def next_proof(self) -> CameraProof:

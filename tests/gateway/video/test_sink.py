@@ -28,7 +28,7 @@ class Disk:
         self._really(handle)
         self.seen.append(("synced", self.film.stat().st_size))
 
-    def announced(self, end_byte: int, _link: str, first: bool) -> None:
+    def announced(self, end_byte: int, _link: str, _newest_at: float, first: bool) -> None:
         self.seen.append(("first announced" if first else "announced", end_byte))
 
 
@@ -39,9 +39,9 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 def test_each_fragment_is_synced_and_only_then_announced(disk: Disk) -> None:
     sink = FragmentWriter(disk.film, disk.announced)
-    sink.write(HEAD)
-    sink.write(FRAGMENT)
-    sink.write(FRAGMENT)
+    sink.write(HEAD, 1.0)
+    sink.write(FRAGMENT, 1.0)
+    sink.write(FRAGMENT, 1.0)
     one, two, three = len(HEAD), len(HEAD + FRAGMENT), len(HEAD + FRAGMENT * 2)
     assert disk.seen == [
         ("synced", one), ("announced", one),
@@ -54,8 +54,8 @@ def test_each_fragment_is_synced_and_only_then_announced(disk: Disk) -> None:
 def test_what_the_ring_held_is_synced_once_and_announced_whole(disk: Disk) -> None:
     sink = FragmentWriter(disk.film, disk.announced)
     sink.is_holding = True
-    sink.write(HEAD + FRAGMENT)
-    sink.write(FRAGMENT)
+    sink.write(HEAD + FRAGMENT, 1.0)
+    sink.write(FRAGMENT, 1.0)
     assert disk.seen == []
     sink.is_holding = False
     sink.sync()
@@ -66,8 +66,8 @@ def test_what_the_ring_held_is_synced_once_and_announced_whole(disk: Disk) -> No
 
 def test_half_a_fragment_is_neither_announced_nor_kept(disk: Disk) -> None:
     sink = FragmentWriter(disk.film, disk.announced)
-    sink.write(HEAD + FRAGMENT)
-    sink.write(FRAGMENT[:15])
+    sink.write(HEAD + FRAGMENT, 1.0)
+    sink.write(FRAGMENT[:15], 1.0)
     assert disk.seen[-1] == ("first announced", len(HEAD + FRAGMENT))
     sink.close()
     assert disk.film.read_bytes() == HEAD + FRAGMENT
@@ -77,7 +77,7 @@ def test_a_sync_that_failed_is_never_tried_again_and_announces_nothing(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sink = FragmentWriter(disk.film, disk.announced)
-    sink.write(HEAD)
+    sink.write(HEAD, 1.0)
     before = list(disk.seen)
 
     def broken(_handle: int) -> None:
@@ -86,9 +86,9 @@ def test_a_sync_that_failed_is_never_tried_again_and_announces_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fdatasync", broken)
         with pytest.raises(OSError, match="Input/output"):
-            sink.write(FRAGMENT)
+            sink.write(FRAGMENT, 1.0)
     with pytest.raises(OSError, match="Input/output"):
-        sink.write(FRAGMENT)
+        sink.write(FRAGMENT, 1.0)
     assert disk.seen == before
     sink.close()
     assert disk.film.read_bytes() == HEAD

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from gateway.video import stills as module
-from gateway.video.clip import MUXER_OPTIONS
 from gateway.video.stills import Still, take_stills
+from tests.filmset.films import MUXER_OPTIONS
 from tests.gateway.evidence.visits import FILM_S, FRAMES_PER_S, film_bytes
 
 pytestmark = pytest.mark.slow

@@ -18,9 +18,9 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.evidence.manifest import visit_folder
-from gateway.video.clip import MUXER_OPTIONS
 from gateway.video.ipc import ClipFacts, ClipKey, ClipsClosed
 from gateway.video.sidecar import FilmHashChain
+from tests.filmset.films import MUXER_OPTIONS
 from tests.gateway.domain.delivery.house import make_step, receive
 from tests.gateway.domain.delivery.shop import NOON, NOW, make_offer
 from tests.shell.box import ShellBox, box, run_tasks
