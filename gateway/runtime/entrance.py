@@ -1,18 +1,20 @@
 """Runs one entrance: receives messages, calls `decide`, commits the result and performs the commands.
 
 Nothing else may move a lock. A command that increases access is performed only after its commit; locking, alarming and
-filming are performed even when the commit fails.
+filming are performed even when the commit fails (`commands.when_performed`). A decision without commands is stored
+beside the next ones, but no opening is reserved before everything earlier is stored.
 """
 
 import asyncio
 import hashlib
 import math
 import secrets
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import assert_never
+from functools import partial
+from typing import TypeAlias, assert_never
 
 import structlog
 
@@ -62,18 +64,10 @@ RELEARN_INTERVAL_S = 1.0  # seconds between two queries after messages were drop
 PLACE_INTERVAL_S = 60.0  # seconds between two queries of what measures a place, near a window
 PLACE_ANSWER_S = 15.0  # seconds for its answer, also by the maker's cloud
 
-# Performed even when nothing can be stored: none of these increases access (invariant 11).
-COMMANDS_WITHOUT_STORE = (
-    c.Lock,
-    c.Close,
-    c.RaiseAlarm,
-    c.StartRecording,
-    c.QuerySensor,
-    c.ShowSignal,
-    c.NotifyOwner,
-    c.AnswerScan,
-    c.StopRecording,
-)
+MAX_UNSTORED_STEPS = 8  # decisions without commands that wait for the disk: with more of them the next event waits
+
+
+CommitOutcome: TypeAlias = CommitResult | FactsChanged | KeeperWithdrawn
 
 
 class LastPosition(Frozen):
@@ -98,7 +92,7 @@ class EntranceActor:
         state: Entrance,
         *,
         home: Home,
-        commit: Callable[[StoredDecision], Awaitable[CommitResult | FactsChanged | KeeperWithdrawn]],
+        commit: Callable[[StoredDecision], Awaitable[CommitOutcome]],
         matches: Callable[[str, Now, LabelElements], tuple[e.CodeMatch, ...]],
         keeper_of: Callable[[str], KeeperCode | None],
         clock: Clock,
@@ -125,6 +119,9 @@ class EntranceActor:
         self._devices_with_loss: set[str] = set()  # devices with messages that were dropped unread
         self._relearnt_mono = -math.inf
         self._pending_stops = 0
+        self._unstored: deque[asyncio.Future[CommitOutcome]] = deque()  # decisions that are being stored
+        self._is_disk_doubted = False  # a decision was not stored, and `decide` does not know it yet
+        self._bug: BaseException | None = None
         self._reconnects = ReconnectTracker()
         self.on_commands: list[Callable[[tuple[c.Command, ...]], object]] = []  # gets those of each decision, performed
         self.on_change: list[Callable[[], object]] = []  # called after each change of the state
@@ -410,6 +407,8 @@ class EntranceActor:
         too, so a flood delays none. The owner learns of a flood at once and then once a minute.
         """
         while True:
+            if self._bug is not None:
+                raise self._bug
             mono = self._clock.now().mono
             alarm_again_s = self.state.rules.timing.alarm_again
             flood_report_due = self._flood_reported_mono + alarm_again_s if self._dropped_scans else math.inf
@@ -461,13 +460,22 @@ class EntranceActor:
             step = StoredDecision(entrance=new.id, event=event, state=new, commands=commands, now=now)
             if limited and not self._log_limits.admits(event, now.mono):
                 # Only the scanner gets its answer: each light and each query would cause another event.
-                self._execute(step, tuple(command for command in commands if isinstance(command, c.AnswerScan)), ())
+                step = replace(step, commands=tuple(one for one in commands if isinstance(one, c.AnswerScan)))
+                self._perform_beside(step)
+                self._execute(step, step.commands, ())
                 await asyncio.sleep(0)
                 return
+            if not commands and commands_without_store(event, commands) is not None:
+                await self._store_beside(step)
+                return
             intent = any(isinstance(command, c.ReserveOpening) for command in commands)
+            if intent and not await self._is_all_stored():
+                await self.step(e.DiskChanged(ok=False))  # first, then this event again
+                continue
             if intent:
                 self._clock.raise_floor(now)  # the transaction of the intent stores it
                 self._crash_point("before-commit")
+            self._perform_beside(step)
             try:
                 outcome = await self._commit(step)
             except StoreFailed as failure:
@@ -483,6 +491,47 @@ class EntranceActor:
             self._execute(step, commands, outcome.messages)
             log.info("decision", entry=outcome.seq, row=outcome.row)  # no unlock waits for a log entry
             return
+
+    def _perform_beside(self, step: StoredDecision) -> None:
+        """Perform what waits for no commit, unless the decision counts only if it is stored."""
+        if commands_without_store(step.event, step.commands) is not None:
+            for command in step.commands:
+                if c.when_performed(command) is c.Performed.BESIDE:
+                    self._executor.perform(command, step.state, step.now)
+
+    async def _store_beside(self, step: StoredDecision) -> None:
+        """Go on with a decision that causes nothing while it is being stored; if that fails, the disk is bad.
+
+        The store keeps the order of its jobs, so this decision is stored before every later one.
+        """
+        self._execute(step, (), ())
+        storing = asyncio.ensure_future(self._commit(step))
+        self._unstored.append(storing)
+        storing.add_done_callback(partial(self._on_stored, step))
+        await asyncio.sleep(0)  # it is the store's job from here on
+        if len(self._unstored) >= MAX_UNSTORED_STEPS:
+            await asyncio.wait({self._unstored[0]})
+
+    def _on_stored(self, step: StoredDecision, storing: asyncio.Future[CommitOutcome]) -> None:
+        self._unstored.remove(storing)
+        if storing.cancelled():
+            return
+        failure = storing.exception()
+        if failure is None:
+            outcome = storing.result()
+            if isinstance(outcome, CommitResult):
+                log.info("decision", entry=outcome.seq, row=outcome.row)
+        elif isinstance(failure, StoreFailed):
+            self._note_unstored(step, failure, dropped=False)
+        else:
+            self._bug = failure
+            self._wake.set()
+
+    async def _is_all_stored(self) -> bool:
+        """Wait for the decisions that are being stored; return whether the disk took each since it was last good."""
+        if self._unstored:
+            await asyncio.wait(self._unstored)
+        return not self._is_disk_doubted
 
     def _is_recorded_alone(self, event: e.Event, now: Now) -> bool:
         """Return whether an event that changes nothing and causes nothing has an entry: the proof needs it."""
@@ -518,18 +567,23 @@ class EntranceActor:
     def _continue_without_store(self, step: StoredDecision, failure: StoreFailed) -> None:
         """Continue after a failed commit: drop the decision, or apply it in memory without raising access."""
         performed = commands_without_store(step.event, step.commands)
+        self._note_unstored(step, failure, dropped=performed is None)
+        if performed is not None:
+            self._execute(step, performed, ())
+
+    def _note_unstored(self, step: StoredDecision, failure: StoreFailed, *, dropped: bool) -> None:
         log.error(
             "step_not_stored",
             entrance=step.entrance,
             event_kind=type(step.event).__name__,
             commands=[type(command).__name__ for command in step.commands],
-            dropped=performed is None,
+            dropped=dropped,
             why=str(failure),
         )
         if self.state.disk_ok and step.event != e.DiskChanged(ok=False):
+            self._is_disk_doubted = True
             self._event_queue.post_first(e.DiskChanged(ok=False))
-        if performed is not None:
-            self._execute(step, performed, ())
+            self._wake.set()
 
     def _hold_back_unlock(self, commands: tuple[c.Command, ...]) -> None:
         """Cancel the unlock of an intent that is stored without its mark: the disk is bad."""
@@ -543,10 +597,12 @@ class EntranceActor:
         """Perform the commands; `messages` are the stored numbers of the notifications, in the commands' order."""
         numbers = iter(messages)
         self.state = step.state
+        self._is_disk_doubted &= step.state.disk_ok
         commands = with_folded_queries(self._bindings, commands)
         for command in commands:
             number = next(numbers, None) if isinstance(command, c.OwnerMessage) else None
-            self._executor.perform(command, step.state, step.now, message=number)
+            if c.when_performed(command) is not c.Performed.BESIDE:
+                self._executor.perform(command, step.state, step.now, message=number)
         if isinstance(step.event, e.Scanned) and step.event.scanner in step.state.rules.place_scanners:
             self._executor.query_place(step.state.rules.place_scanners[step.event.scanner], step.state)
         for command in commands:  # no unlock waits for its own announcement
@@ -567,7 +623,7 @@ def commands_without_store(event: e.Event, commands: tuple[c.Command, ...]) -> t
     # This step has just shown that the disk does not work again
     if event == e.DiskChanged(ok=True) or any(isinstance(command, c.ReserveOpening) for command in commands):
         return None
-    return tuple(command for command in commands if isinstance(command, COMMANDS_WITHOUT_STORE))
+    return tuple(command for command in commands if c.when_performed(command) is not c.Performed.STORED)
 
 
 def _is_transient(event: e.Event, state: Entrance) -> bool:

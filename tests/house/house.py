@@ -2,7 +2,7 @@
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import TypeVar, assert_never
 
@@ -61,7 +61,8 @@ class SimulatedHome:
         # the store
         self.promises: dict[str, SimulatedDelivery] = {}
         self.intents: dict[str, str] = {}  # visit -> delivery
-        self.stored = Entrance(id="front", rules=self.rules)
+        self.on_disk = Entrance(id="front", rules=self.rules)
+        self.being_stored: Entrance | None = None  # after a decision without commands, until the next decision
         self.stopped = False
         self.epoch = 0
         self.pauses: tuple[PausePeriod, ...] = ()
@@ -141,6 +142,7 @@ class SimulatedHome:
             return
         self.note("KILLED")
         self.alive = False
+        self.being_stored = None
         self.crash_at = None
         self.session = None
         self.crashes.append(self.t)
@@ -198,12 +200,18 @@ class SimulatedHome:
 
     def _step(self, event: e.Event) -> None:
         old = self.mem
+        self.on_disk, self.being_stored = self.stored, None
         self.oracle.feeds(event)
         new, commands = decide(old, event, now=self.now())
         if self.tell is not None:
             self._trace(event, old, new, commands)
-        self._crash_point("before-commit", commands)
         performed: tuple[c.Command, ...] = commands
+        try:
+            self._crash_point("before-commit", commands)
+        except SimulatedCrash:
+            if commands_without_store(event, commands) is not None:  # these wait for no commit
+                self._perform_all(x for x in commands if c.when_performed(x) is c.Performed.BESIDE)
+            raise
         unstored = self.faults.commit and new != old
         if unstored:
             without_store = commands_without_store(event, commands)
@@ -219,13 +227,16 @@ class SimulatedHome:
         self.mem = new
         self.oracle.moved(event, old, new, commands)
         self._crash_point("after-commit", commands)
-        for command in performed:
-            self.did.append((self.t, command))
-            self.oracle.performs(command)
-            self.perform(command)
+        self._perform_all(performed)
         self.oracle.shows(self.mem)
         if unstored:
             self._disk_fails(event)
+
+    def _perform_all(self, commands: Iterable[c.Command]) -> None:
+        for command in commands:
+            self.did.append((self.t, command))
+            self.oracle.performs(command)
+            self.perform(command)
 
     def _newer_facts(self, _new: Entrance, commands: tuple[c.Command, ...]) -> e.Event:
         """Why an intent was rolled back."""
@@ -264,8 +275,20 @@ class SimulatedHome:
                 promise = self.promises[command.delivery]
                 promise.used -= 1
                 promise.withdrawals -= command.withdrawal
-        self.stored = new
+        self.keep(new, commands)
         return True
+
+    @property
+    def stored(self) -> Entrance:
+        """The state that the next decision finds stored."""
+        return self.being_stored or self.on_disk
+
+    def keep(self, new: Entrance, commands: tuple[c.Command, ...]) -> None:
+        """Store a state. A decision without commands is stored beside what follows: a kill before that loses it."""
+        if commands:
+            self.on_disk = new
+        else:
+            self.being_stored = new
 
     def _trace(self, event: e.Event, old: Entrance, new: Entrance, commands: tuple[c.Command, ...]) -> None:
         if event == e.TimerExpired() and old == new and not commands:

@@ -227,7 +227,7 @@ class EntranceHouse(SimulatedHome):
                 promise = self.promises[command.delivery]
                 promise.used -= 1
                 promise.withdrawals -= command.withdrawal
-        self.stored = new
+        self.keep(new, commands)
         return True
 
     @staticmethod

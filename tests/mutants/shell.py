@@ -35,6 +35,27 @@ MUTANTS = (
         tests=(f"{GATEWAY}runtime/test_entrance.py::test_the_intent_is_on_disk_before_the_unlock_leaves",),
     ),
     Mutant(
+        name="an intent overtakes a decision that is being stored",
+        file="gateway/runtime/entrance.py",
+        old="            if intent and not await self._is_all_stored():\n",
+        new="            if intent and self._is_disk_doubted:\n",
+        tests=(f"{ENTRANCE}::test_nothing_opens_before_everything_earlier_is_stored",),
+    ),
+    Mutant(
+        name="a decision that could not be stored beside the others is forgotten",
+        file="gateway/runtime/entrance.py",
+        old="            self._is_disk_doubted = True\n",
+        new="            pass\n",
+        tests=(f"{ENTRANCE}::test_nothing_opens_before_everything_earlier_is_stored",),
+    ),
+    Mutant(
+        name="a film is begun that no stored visit has",
+        file="gateway/domain/visit/commands.py",
+        old="        case AnswerScan() | ShowSignal() | RingBell() | Lock() | Close():\n",
+        new="        case AnswerScan() | ShowSignal() | RingBell() | Lock() | Close() | StartRecording():\n",
+        tests=(f"{ENTRANCE}::test_who_stands_at_the_door_waits_for_no_disk",),
+    ),
+    Mutant(
         name="a visit begins on a code that an update has just taken back",
         file="gateway/storage/decisions.py",
         old="row is None or row.order.version == running.delivery.version:",

@@ -1,7 +1,7 @@
 """Defines every command that the state machine can give the runtime."""
 
 from enum import StrEnum, auto
-from typing import Annotated
+from typing import Annotated, assert_never
 
 from pydantic import Field
 
@@ -294,3 +294,37 @@ Command = (
     | ReportDoorResult
     | ReportReadiness
 )
+
+
+class Performed(StrEnum):
+    """When the runtime performs a command, seen from the commit of its decision."""
+
+    BESIDE = auto()  # at once: it raises no access, and nothing that is stored has to precede it
+    EVEN_UNSTORED = auto()  # after the commit, or after the commit failed: it raises no access
+    STORED = auto()  # only after the commit
+
+
+def when_performed(command: Command) -> Performed:
+    """Return when a command is performed."""
+    match command:
+        # The person at the door and the bolt that locks wait for no disk. If newer facts overtake the decision, the
+        # event is decided again: the scanner gets another answer, and the bell rang for nobody
+        case AnswerScan() | ShowSignal() | RingBell() | Lock() | Close():
+            return Performed.BESIDE
+        # A query has the number of its stored state, a film belongs to a stored visit, a message has a stored number
+        case RaiseAlarm() | NotifyOwner() | QuerySensor() | StartRecording() | StopRecording():
+            return Performed.EVEN_UNSTORED
+        case (
+            ReserveOpening()
+            | Unlock()
+            | ConsumeOpening()
+            | ReleaseOpening()
+            | SealProof()
+            | LogNote()
+            | ReportParcelResult()
+            | ReportDoorResult()
+            | ReportReadiness()
+        ):
+            return Performed.STORED
+        case _:
+            assert_never(command)

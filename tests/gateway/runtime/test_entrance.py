@@ -1,5 +1,6 @@
 """One running entrance: what it hears, and in what order it decides, stores and acts."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -22,9 +23,9 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Phase, Timer
-from gateway.runtime.entrance import EntranceActor, code_text, new_scan
+from gateway.runtime.entrance import MAX_UNSTORED_STEPS, EntranceActor, code_text, new_scan
 from gateway.runtime.event_queue import MAX_QUEUED_LABELS, MAX_QUEUED_SCANS
-from gateway.storage.models import StoredDecision
+from gateway.storage.models import StoredDecision, StoreFailed
 from gateway.system.clock import Clock
 from gateway.system.clock_settings import ClockSection
 from tests.gateway.domain.delivery.house import receive
@@ -87,21 +88,99 @@ async def test_the_intent_is_on_disk_before_the_unlock_leaves(ready: ShellBox) -
     assert ready.store.box.time_floor() == ready.clock.floor == ready.clock.now().utc  # never behind an intent
 
 
-async def test_every_step_is_committed_before_anything_of_it_is_performed(ready: ShellBox) -> None:
+async def test_only_what_waits_for_no_disk_is_performed_before_its_step_is_committed(ready: ShellBox) -> None:
+    ready.order.clear()
+    ready.journal.steps.clear()
     await ready.commits(await ready.ring(PARCEL))
     await wait_until(lambda: unlocks(ready))
     await ready.quiet()
-    performed = [0]  # after each commit
+    commits, early, late = 0, [], []  # of each kind of command: its name, and how many commits came before it
     for line in ready.order:
-        if line.startswith("commit"):
-            performed.append(0)
-        elif line.startswith("perform"):
-            performed[-1] += 1
-    commands = [type(one).__name__ for step in ready.journal.steps for one in step.commands]
-    done = [line.removeprefix("perform ") for line in ready.order if line.startswith("perform")]
-    assert commands[-len(done) :] == done
-    assert performed[0] == 0
-    assert max(performed) > 1
+        what, _, name = line.partition(" ")
+        commits += what == "commit"
+        if what == "perform":
+            is_early = name in {"AnswerScan", "ShowSignal", "RingBell", "Lock", "Close"}
+            (early if is_early else late).append((name, commits))
+    waiting = [
+        (type(one).__name__, number)
+        for number, step in enumerate(ready.journal.steps, start=1)
+        for one in step.commands
+        if c.when_performed(one) is not c.Performed.BESIDE
+    ]
+    assert [name for name, _ in late] == [name for name, _ in waiting]
+    assert all(before >= needed for (_, before), (_, needed) in zip(late, waiting, strict=True))
+    assert {"AnswerScan", "RingBell"} <= {name for name, before in early if before == 0}
+
+
+class Gate:
+    """Steps with one kind of event wait before they are stored, until `open`; they fail if `fails`."""
+
+    def __init__(self, made: ShellBox, *events: type[e.Event]) -> None:
+        self.open, self.waiting, self.fails, self._events = asyncio.Event(), 0, False, events
+        made.journal.before = self.wait
+
+    async def wait(self, step: StoredDecision) -> None:
+        if isinstance(step.event, self._events):
+            self.waiting += 1
+            await self.open.wait()
+            if self.fails:
+                raise StoreFailed("no space left on device")
+
+
+async def test_who_stands_at_the_door_waits_for_no_disk(ready: ShellBox) -> None:
+    disk = Gate(ready, e.Scanned)
+    ready.order.clear()
+    ready.scan(PARCEL)
+    await wait_until(lambda: disk.waiting)
+    assert ready.order == ["perform AnswerScan", "perform ShowSignal", "perform RingBell"]
+    assert ready.front.state.visit is None, "the state changes with the commit"
+    disk.open.set()
+    await wait_until(lambda: ready.front.state.visit)
+    await wait_until(lambda: "perform StartRecording" in ready.order)
+    assert ready.order.count("perform RingBell") == 1
+
+
+async def test_a_decision_that_causes_nothing_holds_nobody_up(ready: ShellBox) -> None:
+    disk = Gate(ready, e.HomeChanged)
+    ready.front.post(e.HomeChanged(somebody_home=False, away=True))
+    await wait_until(lambda: disk.waiting)
+    await wait_until(lambda: ready.front.state.away)
+    assert await ready.ring(PARCEL), "the next decision is stored meanwhile"
+    disk.open.set()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_nothing_opens_before_everything_earlier_is_stored(ready: ShellBox, *, fails: bool) -> None:
+    visit = await ready.ring(PARCEL)
+    disk = Gate(ready, e.HomeChanged)
+    ready.front.post(e.HomeChanged(somebody_home=False, away=True))
+    await wait_until(lambda: disk.waiting)
+    ready.order.clear()
+    await ready.commits(visit)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert "reached before-commit" not in ready.order
+    disk.fails = fails
+    disk.open.set()
+    if fails:
+        await wait_until(lambda: ready.front.state.visit is None)
+        assert not ready.front.state.disk_ok
+        assert "perform ReserveOpening" not in ready.order
+    else:
+        await wait_until(lambda: unlocks(ready))
+    assert bool(unlocks(ready)) is not fails
+
+
+async def test_a_disk_that_takes_nothing_holds_up_a_flood_of_reports(ready: ShellBox) -> None:
+    disk = Gate(ready, e.HomeChanged)
+    for number in range(2 * MAX_UNSTORED_STEPS):
+        ready.front.post(e.HomeChanged(somebody_home=False, away=number % 2 == 0))
+    await wait_until(lambda: disk.waiting == MAX_UNSTORED_STEPS)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert disk.waiting == MAX_UNSTORED_STEPS
+    disk.open.set()
+    await wait_until(lambda: disk.waiting == 2 * MAX_UNSTORED_STEPS)
 
 
 async def test_that_the_order_left_the_box_is_stored_though_nothing_follows_from_it(ready: ShellBox) -> None:
