@@ -119,7 +119,12 @@ class MarkWriter:
         return is_written
 
     def write_signed(self, signed: Checkpoint) -> bool:
-        """Keep a checkpoint as the mark; False: it is held as it is. OSError: the disk did not take it."""
+        """Keep a checkpoint as the mark; False: it is held as it is. OSError: the disk did not take it.
+
+        The mark does not have what was sealed: so all marks have one length, and the next one is written over this one.
+        """
+        if signed.sealed is not None:
+            signed = signed.model_copy(update={"sealed": None}).signed(self.key)
         with self._lock:
             if self.is_held():
                 return False

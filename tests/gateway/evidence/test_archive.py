@@ -180,7 +180,11 @@ async def test_what_is_told_of_a_proof_is_on_the_disk_before(made: ShellBox, mon
     monkeypatch.setattr("gateway.evidence.rollback.write_whole", noting)
     await sealed(made)
     assert list(said.items()) == [("receipt.json", (0, False)), (MARK_FILE, (0, False))]
-    assert (made.home.storage.folder / MARK_FILE).read_bytes() == made.checkpoints[-1].to_json()
+    mark = made.home.storage.folder / MARK_FILE
+    assert Checkpoint.from_json(mark.read_bytes()).head == made.checkpoints[-1].head
+    inode, size = mark.stat().st_ino, mark.stat().st_size
+    made.archive.marks.write(made.store.log.head(), made.clock.now())
+    assert (mark.stat().st_ino, mark.stat().st_size) == (inode, size), "the intent's mark is written over it"
 
 
 async def test_a_checkpoint_that_cannot_be_kept_beside_the_store_is_told_to_the_phone(made: ShellBox) -> None:
