@@ -64,6 +64,7 @@ RELEARN_INTERVAL_S = 1.0  # seconds between two queries after messages were drop
 PLACE_INTERVAL_S = 60.0  # seconds between two queries of what measures a place, near a window
 PLACE_ANSWER_S = 15.0  # seconds for its answer, also by the maker's cloud
 
+AWAITED_EVENTS = (e.PreflightDue, e.OwnerAcknowledged)  # the store changes more by them than the entrance's state
 MAX_UNSTORED_STEPS = 8  # decisions without commands that wait for the disk: with more of them the next event waits
 
 
@@ -465,7 +466,7 @@ class EntranceActor:
                 self._execute(step, step.commands, ())
                 await asyncio.sleep(0)
                 return
-            if not commands and commands_without_store(event, commands) is not None:
+            if not commands and event != e.DiskChanged(ok=True) and not isinstance(event, AWAITED_EVENTS):
                 await self._store_beside(step)
                 return
             intent = any(isinstance(command, c.ReserveOpening) for command in commands)

@@ -94,7 +94,9 @@ async def test_only_what_waits_for_no_disk_is_performed_before_its_step_is_commi
     await ready.commits(await ready.ring(PARCEL))
     await wait_until(lambda: unlocks(ready))
     await ready.quiet()
-    commits, early, late = 0, [], []  # of each kind of command: its name, and how many commits came before it
+    commits = 0
+    early: list[tuple[str, int]] = []  # a command's name, and how many commits came before it
+    late: list[tuple[str, int]] = []
     for line in ready.order:
         what, _, name = line.partition(" ")
         commits += what == "commit"

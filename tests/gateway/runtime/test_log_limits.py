@@ -23,8 +23,10 @@ def reading(celsius: float, place: str = "fridge") -> FridgeReported:
 
 
 async def step(made: ShellBox, event: e.Event) -> None:
-    """Decide on an event as the entrance's own task does, which now waits."""
+    """Decide on an event as the entrance's own task does, which now waits, and wait until the disk has it."""
     await made.front.step(event)
+    while made.journal.in_progress:  # noqa: ASYNC110 - hundreds of steps: a pause each would take a minute
+        await asyncio.sleep(0)
 
 
 def entries(made: ShellBox, kind: type[e.Event]) -> list[e.Event]:
