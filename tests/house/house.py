@@ -200,7 +200,7 @@ class SimulatedHome:
 
     def _step(self, event: e.Event) -> None:
         old = self.mem
-        self.on_disk, self.being_stored = self.stored, None
+        self.sync()
         self.oracle.feeds(event)
         new, commands = decide(old, event, now=self.now())
         if self.tell is not None:
@@ -282,6 +282,10 @@ class SimulatedHome:
     def stored(self) -> Entrance:
         """The state that the next decision finds stored."""
         return self.being_stored or self.on_disk
+
+    def sync(self) -> None:
+        """Let the disk take what is being stored."""
+        self.on_disk, self.being_stored = self.stored, None
 
     def keep(self, new: Entrance, commands: tuple[c.Command, ...]) -> None:
         """Store a state. A decision without commands is stored beside what follows: a kill before that loses it."""

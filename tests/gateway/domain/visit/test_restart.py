@@ -142,6 +142,7 @@ def test_the_stop_and_the_household_s_word_survive() -> None:
     house = good_day()
     house.feed(e.Stopped(epoch=3))
     house.feed(e.HomeChanged(somebody_home=True, away=False))
+    house.sync()
     reboot(house)
     assert (house.mem.stopped, house.mem.stop_epoch, house.mem.somebody_home) == (True, 3, True)
 
