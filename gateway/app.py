@@ -198,7 +198,7 @@ class App:
             doubt, message = await self._check_store(store, key, lost)
             marks = rollback.MarkWriter(folder, box=self.home.box, key=key, is_held=lambda: store.rollback.is_unstored,
                                crash_point=self._crash_point)  # fmt: skip
-            store.box.mark_with(marks.write)
+            store.box.mark_with(marks)
             with contextlib.suppress(StoreFailed):  # a full disk: then the first intent tries it again
                 await store.box.mark(self._clock.now())
             pushes = PushServices(

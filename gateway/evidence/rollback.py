@@ -2,11 +2,16 @@
 
 The mark (`last-checkpoint.json`) is a checkpoint of the log. The box writes it after it commits a step that uses up or
 revokes access (an intent, a stop, a decision on a brand or a key, a sealed proof, a start), and before it acts on that
-step. If the store lacks the entry that its mark names, somebody restored an older copy. A crash between commit and mark
+step. It waits until the disk has the mark, except for the intent of a visit of which the disk has a mark already, from
+its beginning: then it writes the mark, which no end of the process loses, and syncs it just after it has acted. If the
+store lacks the entry that its mark names, somebody restored an older copy. A crash between commit and mark
 causes no doubt: the store has the entry that the older mark names, and the box had not sent anything.
 
 The store is also in doubt if a mark was written once and no valid one exists, or if the box's key is missing or another
 one.
+
+A store that was copied before a visit is thus noticed in any case. One that was copied during a visit, before the
+intent, is not noticed if the power fails within the moment between the unlock and the sync.
 
 An attacker can restore an older store together with its older mark. The proofs sealed since then reveal this, because
 each names the log entry with which it ends. If the attacker restores the proofs too, or if the box sealed none since
@@ -105,20 +110,35 @@ class MarkWriter:
         self._file = self.folder / MARK_FILE
         self._lock = threading.Lock()
         self._seq = -1  # the entry that the mark names, once one was written
-        self._is_intact = False  # this process wrote the file, and the disk took all of it
+        self._is_intact = False  # this process wrote the file, and the disk took all that was synced
+        self._synced_seq = -1
 
-    def write(self, head: ChainHead, now: Now) -> bool:
-        """Write the mark durably, unless a newer one exists; False if it was not written: the old one is unchanged."""
+    @property
+    def synced_seq(self) -> int:
+        """The entry that a mark on the disk names for certain; -1: none of this process."""
+        return self._synced_seq
+
+    def write(self, head: ChainHead, now: Now, *, is_synced: bool = True) -> bool:
+        """Write the mark, unless a newer one exists; False if it was not written: the old one is unchanged.
+
+        It is on the disk then, or with `is_synced` False only safe from the end of this process, until `finish`.
+        """
         self.crash_point("before-mark")
         try:
-            is_written = self.write_signed(sign_checkpoint(head, box=self.box, now=now, key=self.key))
+            signed = sign_checkpoint(head, box=self.box, now=now, key=self.key)
+            is_written = self.write_signed(signed, is_synced=is_synced)
         except OSError as failure:
             log.error("mark_not_written", file=str(self._file), why=str(failure))
             return False
         self.crash_point("after-mark")
         return is_written
 
-    def write_signed(self, signed: Checkpoint) -> bool:
+    def finish(self, head: ChainHead, now: Now) -> None:
+        """Have a mark that names this entry, or a newer one, on the disk."""
+        if self._synced_seq < head.seq:
+            self.write(head, now)
+
+    def write_signed(self, signed: Checkpoint, *, is_synced: bool = True) -> bool:
         """Keep a checkpoint as the mark; False: it is held as it is. OSError: the disk did not take it.
 
         The mark does not have what was sealed: so all marks have one length, and the next one is written over this one.
@@ -129,15 +149,18 @@ class MarkWriter:
             if self.is_held():
                 return False
             if signed.seq >= self._seq:
-                self._store(signed.to_json())
+                is_synced = self._store(signed.to_json(), is_synced=is_synced)
                 self._seq = signed.seq
+                self._synced_seq = signed.seq if is_synced else self._synced_seq
         return True
 
-    def _store(self, data: bytes) -> None:
+    def _store(self, data: bytes, *, is_synced: bool) -> bool:
         is_intact, self._is_intact = self._is_intact, False
-        if not (is_intact and overwrite_sector(self._file, data)):
+        is_over = is_intact and overwrite_sector(self._file, data, is_synced=is_synced)
+        if not is_over:
             write_whole(self._file, data)
         self._is_intact = True
+        return is_synced or not is_over
 
 
 def load_own_key(folder: Path) -> tuple[BoxKey, KeyHistory, StoreDoubt | None]:

@@ -2,15 +2,16 @@
 
 import secrets
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import ChainHead
 from gateway.storage.database import Database
 from gateway.storage.models import StoreFailed
 from gateway.storage.part import StorePart, posts, reads, writes
-from gateway.storage.writer import is_environment_error
+from gateway.storage.writer import Mark, is_environment_error
 
 CRASH_WINDOW = timedelta(seconds=60)
 
@@ -55,6 +56,28 @@ def store_time_floor(db: Database, utc: datetime) -> None:
     )
 
 
+def _is_covered(db: Database, visit: str | None, synced_seq: int) -> bool:
+    """Return whether a mark on the disk names an entry of this visit, or a later one."""
+    if visit is None:
+        return False
+    first = db.value(int, "SELECT min(seq) FROM entry WHERE visit = ?", (visit,))
+    return first is not None and first <= synced_seq
+
+
+class Marks(Protocol):
+    """Writes the mark outside the store: a signed name of the log's end (`gateway/evidence/rollback.py`)."""
+
+    @property
+    def synced_seq(self) -> int:
+        """The entry that a mark on the disk names for certain."""
+
+    def write(self, head: ChainHead, now: Now, *, is_synced: bool) -> bool:
+        """Write the mark, and sync it if asked to; return whether it was written."""
+
+    def finish(self, head: ChainHead, now: Now) -> None:
+        """Have a mark that names this entry, or a later one, on the disk."""
+
+
 class BoxState(StorePart):
     """The box's counters: `Store.box`."""
 
@@ -75,15 +98,18 @@ class BoxState(StorePart):
             self.reader()  # raises if the store is closed
             return 2**32 + secrets.randbelow(2**52)  # far above what counting reaches, exact in every JSON reader
 
-    def mark_with(self, write: Callable[[ChainHead, Now], bool]) -> None:
-        """Have `write` renew the mark outside the store, in the writer's thread, after each commit that needs one.
+    def mark_with(self, marks: Marks) -> None:
+        """Have `marks` renew the mark outside the store, in the writer's thread, after each commit that needs one.
 
-        `write` returns whether the mark is on the disk.
+        Of an intent the mark is on the disk when the caller hears of the commit, or just afterwards if the disk already
+        has a mark that names an entry of the intent's visit. So a store from before the visit is always noticed; one
+        that was copied during the visit, before the intent, is noticed unless the power fails within that moment.
         """
 
-        def mark(db: Database, now: Now) -> bool:
+        def mark(db: Database, wanted: Sequence[Mark]) -> bool:
             try:
-                if not write(db.log_head(), now):
+                is_synced = not all(_is_covered(db, one.visit, marks.synced_seq) for one in wanted)
+                if not marks.write(db.log_head(), wanted[-1].now, is_synced=is_synced):
                     return False
                 db.execute("UPDATE box SET mark_due = 1 WHERE mark_due = 0")  # a missing mark is noticed from now on
             except sqlite3.Error as error:
@@ -93,6 +119,7 @@ class BoxState(StorePart):
             return True
 
         self.writer.marker = mark
+        self.writer.finish_mark = lambda db, now: marks.finish(db.log_head(), now)
 
     async def mark(self, now: Now) -> bool:
         """Renew the mark now; return whether it is on the disk."""

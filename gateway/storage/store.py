@@ -20,7 +20,7 @@ from gateway.domain.delivery.own_parcel import OWN_BRAND, TrackedStatus
 from gateway.domain.delivery.permission import Permission, PermissionStatus
 from gateway.domain.guests.bookings import SourceStatus
 from gateway.domain.now import Now
-from gateway.domain.visit.commands import ReserveOpening
+from gateway.domain.visit.commands import ReserveOpening, RingBell
 from gateway.domain.visit.events import CodeMatch, FactsChanged, KeeperWithdrawn
 from gateway.storage import brandkeys, decisions, guests
 from gateway.storage.audit_log import AuditLog, erase_bodies
@@ -57,7 +57,7 @@ from gateway.storage.schema import connect
 from gateway.storage.supervisors import SupervisorStore
 from gateway.storage.turned_away import TurnedAwayStore
 from gateway.storage.visit_list import VisitList
-from gateway.storage.writer import Writer
+from gateway.storage.writer import Mark, Writer
 from gateway.system.containment import Containment
 
 
@@ -170,10 +170,15 @@ class Store:
     async def commit(self, step: StoredDecision) -> CommitResult | FactsChanged | KeeperWithdrawn:
         """Store one decision as a whole, or return the newer facts because of which nothing of it was stored."""
         work = partial(decisions.store_decision, decision=step, context=self._context)
-        if not any(isinstance(command, ReserveOpening) for command in step.commands):
-            return await self._writer.do(work)
-        outcome, marked = await self._writer.do_marked(work, step.now)
-        return outcome if marked or not isinstance(outcome, CommitResult) else replace(outcome, is_marked=False)
+        mark = None
+        for command in step.commands:
+            if isinstance(command, ReserveOpening):
+                mark = Mark(step.now, visit=command.visit)
+            elif isinstance(command, RingBell):  # the intent of the visit that begins can rest on it
+                mark = Mark(step.now, is_later=True)
+        outcome, marked = await self._writer.do_marked(work, mark)
+        is_unmarked = mark is not None and not (marked or mark.is_later)
+        return replace(outcome, is_marked=False) if is_unmarked and isinstance(outcome, CommitResult) else outcome
 
     def matches_at(self, entrance: str, code: str, now: Now, label: LabelElements = NO_LABEL) -> tuple[CodeMatch, ...]:
         """Return whose code was scanned at an entrance: a guest's pass, else the deliveries that have it."""

@@ -4,7 +4,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,11 +37,24 @@ _ENVIRONMENT_ERRORS = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A mark outside the file that a commit needs, with its time.
+
+    `is_later`: nobody waits for it. `visit`: of an intent; it may rest on a mark that the disk already has, if that one
+    names an entry of this visit.
+    """
+
+    now: Now
+    is_later: bool = False
+    visit: str | None = None
+
+
 @dataclass(slots=True)
 class _Job:
     work: Callable[[Database], Any]
     done: asyncio.Future[Any]
-    mark: Now | None = None  # the time of the mark to write after the commit
+    mark: Mark | None = None  # the mark to write after the commit
     result: object = None
     is_marked: bool = False
     error: BaseException | None = None
@@ -64,28 +77,31 @@ class Writer:
         self.commits = 0  # number of commits so far
         self._checkpointed_count = 0  # number of commits at the last checkpoint
         self._is_closing = False
-        self.marker: Callable[[Database, Now], bool] = lambda _connection, _now: True
-        """Writes the mark, in this thread, after a commit and before anybody hears of it; False: it could not."""
+        self.marker: Callable[[Database, Sequence[Mark]], bool] = lambda _connection, _marks: True
+        """Writes one mark for these, in this thread, after a commit and before anybody hears of it; False: it could
+        not."""
+        self.finish_mark: Callable[[Database, Now], None] = lambda _connection, _now: None
+        """Has the mark on the disk, in this thread, when everybody has heard of the commit."""
         # A daemon: a bug that ends the process must not wait for this thread.
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
 
-    async def do(self, work: Callable[[Database], T], *, mark: Now | None = None) -> T:
+    async def do(self, work: Callable[[Database], T], *, mark: Now | Mark | None = None) -> T:
         """Run `work` in a transaction and return its result once it is on disk.
 
         An exception of `work` undoes this work alone and is raised here. With `mark`, then write the mark outside the
-        file, with this time.
+        file, with this time or as it says.
 
         Raises:
             StoreFailed: the disk did not store it.
         """
         return (await self.do_marked(work, mark))[0]
 
-    async def do_marked(self, work: Callable[[Database], T], mark: Now | None) -> tuple[T, bool]:
+    async def do_marked(self, work: Callable[[Database], T], mark: Now | Mark | None) -> tuple[T, bool]:
         """Run `work` as `do`; second, return whether the mark was written. Raises as `do`."""
         if self._is_closing:
             raise StoreFailed("the store is closed")
-        job = _Job(work, self._loop.create_future(), mark)
+        job = _Job(work, self._loop.create_future(), Mark(mark) if isinstance(mark, Now) else mark)
         self._jobs.put(job)
         result: tuple[T, bool] = await job.done
         return result
@@ -112,6 +128,7 @@ class Writer:
             if group:
                 self._commit(group)
                 self._loop.call_soon_threadsafe(_resolve, group)
+                self._finish_mark(group)
             self._maybe_checkpoint()
         if self._connection is not None:
             self._disconnect(checkpoint=True)
@@ -151,14 +168,20 @@ class Writer:
                 job.error = StoreFailed(str(error)) if is_failure else error
 
     def _write_mark(self, db: Database, group: list[_Job]) -> None:
-        """Write one mark for all jobs that need one, and note in each whether it was written."""
-        wanting = [job for job in group if job.mark is not None and job.error is None]
-        now = wanting[-1].mark if wanting else None
-        if now is None:
-            return
-        is_marked = self.marker(db, now)
-        for job in wanting:
+        """Write one mark for all jobs whose callers wait for one, and note in each whether it was written."""
+        wanting = [(job, mark) for job, mark in _marks(group) if not mark.is_later]
+        is_marked = bool(wanting) and self.marker(db, [mark for _, mark in wanting])
+        for job, _ in wanting:
             job.is_marked = is_marked
+
+    def _finish_mark(self, group: list[_Job]) -> None:
+        marks = [mark for _, mark in _marks(group)]
+        if marks and self._connection is not None:
+            try:
+                self.finish_mark(self._connection, marks[-1].now)
+            except sqlite3.Error as error:
+                if not is_environment_error(error):
+                    raise
 
     def _connect(self) -> Database:
         if self._connection is None:
@@ -194,6 +217,10 @@ class Writer:
             self._disconnect(checkpoint=False)
             if not is_environment_error(error):
                 raise
+
+
+def _marks(group: list[_Job]) -> list[tuple[_Job, Mark]]:
+    return [(job, job.mark) for job in group if job.mark is not None and job.error is None]
 
 
 def _ignore_store_failure(done: asyncio.Future[object]) -> None:

@@ -33,13 +33,13 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     sync_folder(path.parent)
 
 
-def overwrite_sector(path: Path, data: bytes) -> bool:
+def overwrite_sector(path: Path, data: bytes, *, is_synced: bool = True) -> bool:
     """Write over a file of just this length in its place, and sync; False: the file is another, and nothing is written.
 
     At most `SECTOR_BYTES`: a disk writes a sector whole or not at all. So a power cut leaves the new content or the old
     one, as after `write_whole`, and one sync of the data does for the three that a new file, its name and its folder
     take. If the sync fails (OSError), the file has to be written whole: the kernel may report the next sync as a
-    success although it has dropped the data.
+    success although it has dropped the data. Without the sync only the end of this process loses nothing.
     """
     if len(data) > SECTOR_BYTES:
         return False
@@ -51,7 +51,8 @@ def overwrite_sector(path: Path, data: bytes) -> bool:
         if os.fstat(descriptor).st_size != len(data):
             return False
         os.pwrite(descriptor, data, 0)
-        os.fdatasync(descriptor)
+        if is_synced:
+            os.fdatasync(descriptor)
     finally:
         os.close(descriptor)
     return True

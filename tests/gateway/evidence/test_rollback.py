@@ -16,7 +16,8 @@ from gateway.demo.processes import stop_detached
 from gateway.demo.scenario import ScenarioRun
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.result import Refusal
-from gateway.domain.visit.commands import AlarmCode, Notification
+from gateway.domain.now import Now
+from gateway.domain.visit.commands import AlarmCode, Notification, RingBell
 from gateway.domain.visit.events import OwnerAcknowledged
 from gateway.evidence.checkpoint import Checkpoint, sign_checkpoint
 from gateway.evidence.manifest import FilmGap, FilmSpan, LogExtract, LogPosition, Manifest
@@ -39,6 +40,7 @@ from gateway.storage.models import CommitResult
 from tests.forkserver import run_python
 from tests.gateway.domain.delivery.house import commit_reservation, entrance_state, make_step, receive, visit_delivery
 from tests.gateway.domain.delivery.shop import NOW, make_home, make_offer
+from tests.waiting import wait_until
 from tests.whole_house import run_whole_house
 
 ROOT = Path(__file__).parents[3]
@@ -57,7 +59,7 @@ async def box(folder: Path) -> AsyncIterator[Store]:
         else:
             others = foreign_visits(proofs, store.log.hash_at, known.foreign_visits)
             await store.rollback.begin_doubt(doubt, NOW, signer=key.public.text, tell_at="front", foreign_visits=others)
-        store.box.mark_with(MarkWriter(folder, box="box-1", key=key, is_held=lambda: store.rollback.is_unstored).write)
+        store.box.mark_with(MarkWriter(folder, box="box-1", key=key, is_held=lambda: store.rollback.is_unstored))
         await store.box.record_start(NOW)
         assert await store.box.mark(NOW)
         yield store
@@ -254,7 +256,7 @@ async def test_what_takes_access_away_is_marked_too(used: Path) -> None:
             await store.close()  # what a later start adds must not be what shows it
         key, _, _ = load_own_key(used)
         store = await Store.open(used / STORE_FILE, home=make_home(), now=NOW)
-        store.box.mark_with(MarkWriter(used, box="box-1", key=key).write)
+        store.box.mark_with(MarkWriter(used, box="box-1", key=key))
         before = kept(used, used.with_name(f"before-{number}"))
         await deed(store)
         await store.close()
@@ -319,11 +321,12 @@ async def test_after_a_sync_that_failed_the_mark_is_a_new_file(used: Path, monke
 # ---- killed ----------------------------------------------------------------------------------------------------------
 
 KILLED = """
-import asyncio, os, signal, sys
+import asyncio, os, shutil, signal, sys
 from pathlib import Path
 from gateway.evidence.rollback import STORE_FILE, MarkWriter, load_own_key
 from gateway.storage import Store
-from tests.gateway.domain.delivery.house import commit_reservation
+from gateway.domain.visit.commands import RingBell
+from tests.gateway.domain.delivery.house import commit_reservation, entrance_state, make_step, visit_delivery
 from tests.gateway.domain.delivery.shop import NOW, make_home
 folder, at = Path(sys.argv[1]), sys.argv[2]
 is_begun = False
@@ -347,9 +350,19 @@ def replaced(self, target):
 async def main():
     store = await Store.open(folder / STORE_FILE, home=make_home(), now=NOW)
     key, _, _ = load_own_key(folder)
-    store.box.mark_with(MarkWriter(folder, box="box-1", key=key, crash_point=reached).write)
+    marks = MarkWriter(folder, box="box-1", key=key, crash_point=reached)
+    store.box.mark_with(marks)
     if sys.argv[3] == "over":  # the first mark of a process is a new file
         await store.box.mark(NOW)
+    if sys.argv[3] == "visit":  # it began a moment ago, and the disk has a mark of that
+        await store.commit(make_step(entrance_state(visit_delivery(store), visit="v1"), RingBell(visit="v1")))
+        while marks.synced_seq < store.log.head().seq:
+            await asyncio.sleep(0.001)
+        within = folder.parent / "within"
+        within.mkdir()
+        for file in folder.glob(f"{STORE_FILE}*"):
+            shutil.copy(file, within)
+        shutil.copy(folder / "last-checkpoint.json", folder.parent / "mark-before")
     global is_begun
     is_begun = True
     os.fsync, os.fdatasync, Path.replace = fsync, fdatasync, replaced
@@ -368,6 +381,68 @@ NEW_FILE = [
 WRITTEN_OVER = [
     "before-commit", "before-mark", "written over", "after sync of data", "after-mark", "after-commit", "published",
 ]  # fmt: skip
+
+BEGUN_VISIT = ["before-commit", "before-mark", "after-mark", "after-commit", "published"]
+
+
+@pytest.mark.parametrize("point", BEGUN_VISIT)
+async def test_killed_around_the_mark_of_a_visit_that_has_a_mark_already_its_delivery_never_opens_again(
+    tmp_path: Path, point: str
+) -> None:
+    folder = tmp_path / "box"
+    folder.mkdir()
+    async with box(folder) as store:
+        await receive(store, make_offer())
+    older = kept(folder, tmp_path / "older")
+    done = await asyncio.to_thread(run_python, "-c", KILLED, folder, point, "visit")
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert (tmp_path / "published").exists() == (point == "published")
+    assert await found(folder) is None, "a kill alone is no doubt"
+    newest = kept(folder, tmp_path / "newest")
+    put_back(older, folder)
+    assert await found(folder) is StoreDoubt.ROLLED_BACK, "the mark of the visit's beginning shows it"
+    put_back(tmp_path / "within", folder)
+    is_marked = BEGUN_VISIT.index(point) >= BEGUN_VISIT.index("after-mark")
+    assert await found(folder) is (StoreDoubt.ROLLED_BACK if is_marked else None)
+    shutil.copy(tmp_path / "mark-before", folder / MARK_FILE)  # the power failed before the intent's mark was synced
+    put_back(newest, folder)
+    assert await found(folder) is None
+    put_back(older, folder)
+    assert await found(folder) is StoreDoubt.ROLLED_BACK
+
+
+class NotedMarks(MarkWriter):
+    """The box's marks; `waited` says of each that somebody waits for whether he waits for the disk too."""
+
+    waited: list[bool]
+
+    def write(self, head: ChainHead, now: Now, *, is_synced: bool = True) -> bool:
+        self.waited.append(is_synced)
+        return super().write(head, now, is_synced=is_synced)
+
+    def finish(self, head: ChainHead, now: Now) -> None:
+        before = len(self.waited)
+        super().finish(head, now)
+        del self.waited[before:]
+
+
+async def test_the_mark_of_an_intent_waits_for_the_disk_unless_the_visit_has_one_already(used: Path) -> None:
+    async with box(used) as store:
+        marks = NotedMarks(used, box="box-1", key=BoxKey.load(used / "key"))
+        marks.waited = []
+        store.box.mark_with(marks)
+        for number, visit, begins in ((2, "v2", False), (3, "v3", True)):
+            await receive(store, make_offer(id=f"d{number}", parcels=(f"p{number}",), courier_sha256=f"{number}" * 64))
+            under = visit_delivery(store, f"shop.d{number}")
+            if begins:
+                await store.commit(make_step(entrance_state(under, visit=visit), RingBell(visit=visit)))
+                await wait_until(lambda: marks.synced_seq == store.log.head().seq)
+            assert isinstance(await commit_reservation(store, f"shop.d{number}", visit=visit), CommitResult)
+            mark = Checkpoint.from_json((used / MARK_FILE).read_bytes())
+            assert mark.seq == store.log.head().seq, "it is written before anybody hears of the intent"
+        await wait_until(lambda: marks.synced_seq == store.log.head().seq)
+        await store.entrances.set_stop("front", NOW, on=True)
+        assert marks.waited == [True, False, True]
 
 
 @pytest.mark.parametrize(

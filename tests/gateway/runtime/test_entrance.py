@@ -20,9 +20,11 @@ from devices.reports import (
 from devices.vendors.words import TopicSuffix
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.result import Refusal
+from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Phase, Timer
+from gateway.protocol.hash_chain import ChainHead
 from gateway.runtime.entrance import MAX_UNSTORED_STEPS, EntranceActor, code_text, new_scan
 from gateway.runtime.event_queue import MAX_QUEUED_LABELS, MAX_QUEUED_SCANS
 from gateway.storage.models import StoredDecision, StoreFailed
@@ -213,9 +215,22 @@ async def test_a_stop_between_commit_and_unlock_is_obeyed(ready: ShellBox) -> No
     assert (facts.openings_left, facts.withdrawals_left) == (1, 2)
 
 
+class NoMarks:
+    """A disk that takes no mark."""
+
+    synced_seq = -1
+
+    def write(self, _head: ChainHead, _now: Now, *, is_synced: bool) -> bool:
+        del is_synced
+        return False
+
+    def finish(self, _head: ChainHead, _now: Now) -> None:
+        """Nothing is written."""
+
+
 async def test_an_intent_whose_mark_cannot_be_written_opens_nothing_and_comes_back(ready: ShellBox) -> None:
     visit = await ready.ring(PARCEL)
-    ready.store.box.mark_with(lambda _head, _now: False)
+    ready.store.box.mark_with(NoMarks())
     await ready.commits(visit)
     await wait_until(lambda: ready.commands(c.ReleaseOpening))
     assert unlocks(ready) == []
