@@ -93,8 +93,8 @@ MUTANTS = (
     Mutant(
         name="scans without an entry are all decided in one turn of the loop",
         file="gateway/runtime/entrance.py",
-        old=("isinstance(command, c.AnswerScan)), ())\n                await asyncio.sleep(0)"),
-        new="isinstance(command, c.AnswerScan)), ())",
+        old="                self._execute(step, step.commands, ())\n                await asyncio.sleep(0)\n",
+        new="                self._execute(step, step.commands, ())\n",
         tests=(LOG,),
     ),
     Mutant(

@@ -15,9 +15,23 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an intent leaves no mark outside the store",
         file="gateway/storage/store.py",
-        old="if not any(isinstance(command, ReserveOpening) for command in step.commands):",
-        new="if True:",
+        old="mark = Mark(step.now, visit=command.visit)",
+        new="mark = None",
         tests=(f"{BACK}::test_a_store_put_back_between_two_seals_is_in_doubt",),
+    ),
+    Mutant(
+        name="an intent waits for no mark although its visit has none on the disk",
+        file="gateway/storage/box.py",
+        old="return first is not None and first <= synced_seq",
+        new="return first is not None",
+        tests=(f"{BACK}::test_the_mark_of_an_intent_waits_for_the_disk_unless_the_visit_has_one_already",),
+    ),
+    Mutant(
+        name="a mark that nobody waited for is never synced",
+        file="gateway/storage/box.py",
+        old="self.writer.finish_mark = lambda db, now: marks.finish(db.log_head(), now)",
+        new="pass",
+        tests=(f"{BACK}::test_the_mark_of_an_intent_waits_for_the_disk_unless_the_visit_has_one_already",),
     ),
     Mutant(
         name="the mark is written before the commit: a kill between the two is taken for an older store",
