@@ -12,9 +12,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from devices.simulators.planes import BLACK, GREY, WHITE, Luma, Planes
 
-CLOCK_REGION = (0.0, 0.91, 1.0, 0.09)
-"""Where the strip is, with what H.264 smears of it: x, y, width, height as parts of the picture."""
-
 STRIP_TOP, STRIP_BOTTOM = 0.945, 0.98  # parts of the height of a picture
 TIME_BITS, CHECK_BITS = 41, 7
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

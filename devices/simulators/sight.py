@@ -14,6 +14,9 @@ SceneKind = Literal["moving", "static_hall", "noisy_night"]
 
 Symbology = Literal["code128", "qr", "datamatrix"]
 
+CLOCK_REGION = (0.0, 0.91, 1.0, 0.09)
+"""Where the strip of the burnt-in clock is, with what H.264 smears of it: x, y, width, height, of 1."""
+
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 LEG_S = 0.6  # seconds from one spot to the next
 

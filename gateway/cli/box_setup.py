@@ -17,8 +17,9 @@ import typer
 from gateway.cli import systemd
 from gateway.cli.console import serve
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
+from gateway.cli.folder_path import check_folder_path
 from gateway.cli.lines import command_line, relative_path, set_current_home
-from gateway.cli.new_home import check_folder_path, free_port_or
+from gateway.cli.new_home import free_port_or
 from gateway.cli.options import cli, print_line
 from gateway.cli.schema import write_for_editors
 from gateway.config import editor

@@ -10,6 +10,7 @@ import typer
 
 from gateway.cli import keys
 from gateway.cli.failure import Failure, failure_on
+from gateway.cli.folder_path import check_folder_path
 from gateway.cli.lines import command_line
 from gateway.cli.options import cli
 from gateway.cli.schema import write_for_editors
@@ -24,7 +25,6 @@ from gateway.system.mosquitto import broker_user
 from gateway.web.texts.catalogue import offered
 
 TEMPLATE_PATH = SAMPLES_FOLDER / "home.yaml"
-MAX_FOLDER_PATH_BYTES = 85  # bytes of the folder's path: Unix sockets lie in it, and their path has at most 107
 
 
 # The owner's own words, where they read English.
@@ -82,12 +82,6 @@ def create_home(folder: Path, language: Language = "fr") -> Path:
         broker = home.broker
         provisioning.write_house(folder / "accounts", home, host=broker.host, port=broker.port, user=broker_user())
     return file
-
-
-def check_folder_path(folder: Path, todo: str, *, shown: Path | None = None) -> None:
-    """Refuse a folder whose path is too long for the Unix sockets in it; `shown` is the folder that a person named."""
-    if len(os.fsencode(folder)) > MAX_FOLDER_PATH_BYTES:
-        raise Failure(f"{shown or folder} is too long a path.", todo)
 
 
 def _replacements(home: Home, folder: Path) -> list[tuple[str, str]]:

@@ -19,8 +19,8 @@ import typer
 from rich.console import Console
 
 from gateway.cli.failure import ExitCode, Failure, failure_on
+from gateway.cli.folder_path import MAX_FOLDER_PATH_BYTES, check_folder_path
 from gateway.cli.lines import program_name, relative_path
-from gateway.cli.new_home import MAX_FOLDER_PATH_BYTES, check_folder_path
 from gateway.cli.options import cli, known_language, print_line
 from gateway.demo.observers import WaitTimeout
 from gateway.demo.page.runner import DemoRunner

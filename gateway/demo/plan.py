@@ -11,9 +11,9 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from devices.simulators.burnt_clock import CLOCK_REGION
 from devices.simulators.house import CameraPlan, Rtsp, SimulatedHouse, read_house
 from devices.simulators.house import SimulatedBroker as HouseBroker
+from devices.simulators.sight import CLOCK_REGION
 from gateway.cli.failure import Failure
 from gateway.cli.keys import key_file_path
 from gateway.config.closures import declared_latencies

@@ -11,8 +11,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import get_args
 
-from devices.simulators.burnt_clock import CLOCK_REGION
 from devices.simulators.camera import Mode
+from devices.simulators.sight import CLOCK_REGION
 from gateway.video.ipc import CameraSource
 from tests.filmset.cameras import camera_set
 

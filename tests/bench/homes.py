@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from devices.simulators.burnt_clock import CLOCK_REGION
+from devices.simulators.sight import CLOCK_REGION
 from gateway.config.home import Home
 from gateway.domain.delivery.promise import Window
 from gateway.domain.now import Now

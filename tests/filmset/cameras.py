@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from devices.simulators.backdrop import View
-from devices.simulators.burnt_clock import CLOCK_REGION
 from devices.simulators.camera import SimulatedCamera
 from devices.simulators.rtsp import RtspServer
+from devices.simulators.sight import CLOCK_REGION
 from gateway.video.ipc import CameraSource
 
 INSIDE = View(inside=True)

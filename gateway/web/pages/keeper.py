@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from aiohttp import web
 
-from gateway.web.auth.keepers import COOKIE_LIFETIME, KeeperAccess, SignedInKeeper
+from gateway.web.auth.keepers import CODE_COOKIE, COOKIE_LIFETIME, KEEPER_COOKIE, KeeperAccess, SignedInKeeper
 from gateway.web.pages.linked import LinkedPages
 from gateway.web.server.authorization import (
     Authorizer,
@@ -19,8 +19,6 @@ from gateway.web.server.authorization import (
 )
 from gateway.web.server.keeper_view import kept_entrances
 from gateway.web.server.page import browser_label, get, post
-
-KEEPER_COOKIE, CODE_COOKIE = "keeper", "keeper_code"
 
 
 class KeeperPages(LinkedPages[SignedInKeeper]):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.failure import Failure
-from gateway.cli.new_home import MAX_FOLDER_PATH_BYTES, check_folder_path
+from gateway.cli.folder_path import MAX_FOLDER_PATH_BYTES, check_folder_path
 from gateway.demo.cli import (
     MAX_RUN_NAME_LENGTH,
     DemoOptions,

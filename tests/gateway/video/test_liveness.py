@@ -3,9 +3,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from devices.simulators.burnt_clock import CLOCK_REGION
 from devices.simulators.scene import Scene
-from devices.simulators.sight import Figure, SceneKind, Sight, Spot
+from devices.simulators.sight import CLOCK_REGION, Figure, SceneKind, Sight, Spot
 from gateway.video.ipc import StreamFault
 from gateway.video.liveness import Liveness, Luma, block_difference
 

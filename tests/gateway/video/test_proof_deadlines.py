@@ -23,7 +23,7 @@ from av.video.stream import VideoStream
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.simulators.burnt_clock import CLOCK_REGION
+from devices.simulators.sight import CLOCK_REGION
 from gateway.video import camera as module
 from gateway.video import process as process_module
 from gateway.video.camera import CameraReader, CameraStatus
