@@ -2,9 +2,13 @@
 
 A decision copies an entrance of 31 fields several times. `dataclasses.replace` looks up each field by its name and sets
 each in `__init__`; `replace` copies all of them at once.
+
+`dataclass(frozen=True)` compiles six methods of each class, and its `__init__` calls a function for each field. Here a
+class gets its `__init__` alone, which sets all fields at once, and has the other methods from its base.
 """
 
-from dataclasses import Field, dataclass, field
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 __all__ = ["Frozen", "replace"]
@@ -12,13 +16,64 @@ __all__ = ["Frozen", "replace"]
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class Frozen:
-    """Makes each class below it a frozen dataclass, made with the names of its fields unless `kw_only` is False."""
+    """Makes each class below it a frozen dataclass, made with the names of its fields unless `kw_only` is False.
+
+    Two instances of one class are equal if all their fields are.
+    """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    _values_of: ClassVar[Any]  # all fields in `vars` of an instance, beside which a `cached_property` may lie
 
     def __init_subclass__(cls, *, kw_only: bool = True) -> None:
         super().__init_subclass__()
-        dataclass(frozen=True, kw_only=kw_only)(cls)
+        dataclass(init=False, repr=False, eq=False, kw_only=kw_only)(cls)
+        names = [one.name for one in fields(cls)]
+        cls._values_of = staticmethod(itemgetter(*names) if names else lambda _fields: ())
+        if "__init__" not in vars(cls):
+            type.__setattr__(cls, "__init__", _make_init(cls))
+
+    def __eq__(self, other: object) -> bool:
+        if self.__class__ is not other.__class__:
+            return NotImplemented
+        return bool(self._values_of(vars(self)) == self._values_of(vars(other)))
+
+    def __hash__(self) -> int:
+        return hash(self._values_of(vars(self)))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in fields(self) if one.repr)
+        return f"{type(self).__qualname__}({shown})"
+
+    if not TYPE_CHECKING:  # mypy would let anybody set any attribute
+
+        def __setattr__(self, name: str, value: object) -> None:
+            raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+        def __delattr__(self, name: str) -> None:
+            raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+
+def _make_init(cls: type[Frozen]) -> Any:  # noqa: ANN401 - each class has another signature
+    """Compile the `__init__` of a class's fields."""
+    scope: dict[str, object] = {"_set": object.__setattr__, "_MISSING": MISSING}
+    positional: list[str] = []
+    named, values = ["*"], []
+    for one in fields(cls):
+        name, value = one.name, one.name
+        default = ""
+        if one.default is not MISSING:
+            default, scope[f"_default_{name}"] = f"=_default_{name}", one.default
+        elif one.default_factory is not MISSING:
+            default, scope[f"_make_{name}"] = "=_MISSING", one.default_factory
+            value = f"_make_{name}() if {name} is _MISSING else {name}"
+        (named if one.kw_only else positional).append(name + default)
+        values.append(f"{name!r}: {value}")
+    lines = [f"def __init__({', '.join(['self', *positional, *(named if len(named) > 1 else ())])}):"]
+    lines.append(f" _set(self, '__dict__', {{{', '.join(values)}}})")
+    if hasattr(cls, "__post_init__"):
+        lines.append(" self.__post_init__()")
+    exec("\n".join(lines), scope)  # noqa: S102 - as `dataclasses` does: it has only the names of the class's own fields
+    return scope["__init__"]
 
 
 if TYPE_CHECKING:

@@ -1,6 +1,9 @@
 """`replace` gives what `dataclasses.replace` gives, and refuses what it cannot copy."""
 
+import copy
 import dataclasses
+import pickle
+from functools import cached_property
 
 import pytest
 
@@ -44,3 +47,42 @@ def test_an_instance_is_frozen_and_is_made_with_names_only() -> None:
         NOW.mono = 5.0  # type: ignore[misc]  # on purpose
     with pytest.raises(TypeError, match="positional"):
         Checked(1, 2)  # type: ignore[call-arg]  # on purpose
+
+
+class Order(Frozen, kw_only=False):
+    code: str
+    items: tuple[str, ...] = ()
+    extra: dict[str, int] = dataclasses.field(default_factory=dict, kw_only=True)
+    hidden: str = dataclasses.field(default="", repr=False, kw_only=True)
+
+    @cached_property
+    def length(self) -> int:
+        return len(self.items)
+
+
+class Event(Frozen):
+    pass
+
+
+def test_it_is_made_compared_and_shown_as_a_frozen_dataclass_of_the_standard_library_is() -> None:
+    order = Order("a", ("x",), hidden="s")
+    assert (order.code, order.items, order.extra, order.hidden) == ("a", ("x",), {}, "s")
+    assert order.extra is not Order("a").extra
+    assert repr(order) == "Order(code='a', items=('x',), extra={})"
+    assert order.length == 1
+    assert order == Order(code="a", items=("x",), hidden="s")  # a cached property is no field
+    assert order != Order("a", ("x",))
+    assert order != Event()
+    assert Event() == Event()
+    assert hash(NOW) == hash(dataclasses.replace(NOW))
+    assert hash(Event()) == hash(Event())
+    assert copy.deepcopy(order) == pickle.loads(pickle.dumps(order)) == order  # noqa: S301 - its own
+    assert Order.__match_args__ == ("code", "items")
+    with pytest.raises(TypeError, match="code"):
+        Order()  # type: ignore[call-arg]  # on purpose
+    with pytest.raises(TypeError, match="nonsense"):
+        Order("a", nonsense=1)  # type: ignore[call-arg]  # on purpose
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        del order.code
+    with pytest.raises(AssertionError):
+        Checked(one=2, two=1)
