@@ -18,16 +18,16 @@ __all__ = ["Frozen", "replace"]
 class Frozen:
     """Makes each class below it a frozen dataclass, made with the names of its fields unless `kw_only` is False.
 
-    Two instances of one class are equal if all their fields are.
+    Two instances of one class are equal if all their fields are, except those with `compare=False`.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-    _values_of: ClassVar[Any]  # all fields in `vars` of an instance, beside which a `cached_property` may lie
+    _values_of: ClassVar[Any]  # compared fields, from `vars`: a `cached_property` lies there too
 
     def __init_subclass__(cls, *, kw_only: bool = True) -> None:
         super().__init_subclass__()
         dataclass(init=False, repr=False, eq=False, kw_only=kw_only)(cls)
-        names = [one.name for one in fields(cls)]
+        names = [one.name for one in fields(cls) if one.compare]
         cls._values_of = staticmethod(itemgetter(*names) if names else lambda _fields: ())
         if "__init__" not in vars(cls):
             type.__setattr__(cls, "__init__", _make_init(cls))
