@@ -6,7 +6,6 @@ connection is a new object, and what an old one has not sent is discarded.
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TypeVar
 
@@ -27,7 +26,6 @@ from gateway.system.mqtt_settings import BrokerSection, Subscription
 
 MAX_INBOUND_PAYLOAD_BYTES = 65_536  # a larger payload is dropped unread
 RECEIVE_MAXIMUM = 100  # unacknowledged QoS 1 messages that the broker may send
-RECEIVE_BYTES = 16_384  # received with one system call; a TLS record has no more
 HELD_POLL_S = 0.1  # between two checks whether a held reading may be read
 TOPICS_PER_PACKET = 100  # a packet of so many topics stays under the broker's limit
 HOUSE_OPTIONS = ConnectionOptions()
@@ -86,6 +84,7 @@ class Connection:
         self._message_waiter: asyncio.Future[None] | None = None
         self._last_received = 0.0
         self._ping_sent: float | None = None  # when, while it is not answered
+        self._may_send = options.session_expiry_s > 0  # messages: those of an earlier session, before we subscribe
         self._is_paused = False  # nothing is received until messages are read
         self._read_handle: asyncio.Handle | None = None
         self._held_handle: asyncio.TimerHandle | None = None
@@ -114,6 +113,7 @@ class Connection:
         Raises:
             BrokerError: the broker refuses one, does not answer, or ended the connection.
         """
+        self._may_send = True
         for first in range(0, len(subscriptions), TOPICS_PER_PACKET):
             batch = subscriptions[first : first + TOPICS_PER_PACKET]
             codes = await self._subscribe([_topic_filter(one, qos) for one in batch])
@@ -139,19 +139,22 @@ class Connection:
         return message
 
     async def _connect(self) -> None:
+        timeout_s = self._options.connect_timeout_s
         try:
-            async with asyncio.timeout(self._options.connect_timeout_s):
-                self._sock = await open_socket(self._broker.host, self._broker.port, self._tls_context)
-                self._outbound = Outbound(self._sock, monotonic=self._monotonic, on_error=self._lose)
-                self._last_received = self._monotonic()
-                self._loop.add_reader(self._sock.fileno(), self._on_readable)
-                self._connack = self._loop.create_future()
-                self._outbound.send(self._connect_packet)
+            self._sock = await open_socket(self._broker.host, self._broker.port, self._tls_context, timeout_s=timeout_s)
+            self._outbound = Outbound(self._sock, monotonic=self._monotonic, on_error=self._lose)
+            self._last_received = self._monotonic()
+            self._loop.add_reader(self._sock.fileno, self._on_readable)
+            self._connack = self._loop.create_future()
+            self._outbound.send(self._connect_packet)
+            async with asyncio.timeout(timeout_s):
                 answer = await self._connack
         except OSError as error:  # TimeoutError is one
             raise BrokerError(str(error) or NO_ANSWER) from error
         if answer.code:
             raise BrokerError(reason_text(answer.code))
+        if self.failure is not None:
+            raise BrokerError(self.failure)
         self._outbound.set_limits(receive_maximum=answer.receive_maximum, max_packet_bytes=answer.max_packet_bytes)
         if answer.keepalive_s:
             self._keepalive_s = min(self._keepalive_s, answer.keepalive_s)
@@ -178,8 +181,8 @@ class Connection:
         if self._read_handle is not None:  # what was received before comes first
             return
         try:
-            data = self._sock.recv(RECEIVE_BYTES)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            data = self._sock.recv()
+        except BlockingIOError:
             return
         except OSError as error:
             self._lose(str(error))
@@ -199,7 +202,6 @@ class Connection:
             while read < MAX_PACKETS_PER_TURN and skipped < MAX_SKIPPED_PACKETS_PER_TURN and not self._inbox.is_full:
                 packet = self._reader.next_packet()
                 if packet is None:
-                    self._read_decrypted()
                     break
                 if self._handle_packet(*packet):
                     read += 1
@@ -217,7 +219,7 @@ class Connection:
     def _continue_later(self) -> None:
         if self._inbox.is_full:
             self._is_paused = True
-            self._loop.remove_reader(self._sock.fileno())
+            self._loop.remove_reader(self._sock.fileno)
         else:
             self._read_handle = self._loop.call_soon(self._read_packets)
 
@@ -225,17 +227,12 @@ class Connection:
         self._is_paused = False
         if self.failure is None:
             self._last_received = self._monotonic()
-            self._loop.add_reader(self._sock.fileno(), self._on_readable)
+            self._loop.add_reader(self._sock.fileno, self._on_readable)
             self._read_handle = self._loop.call_soon(self._read_packets)
-
-    def _read_decrypted(self) -> None:
-        """Read in the next iteration what TLS has decrypted already, because the socket gives no event for it."""
-        if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
-            self._loop.call_soon(self._on_readable)
 
     def _wake_reader(self) -> None:
         waiter = self._message_waiter
-        if waiter is not None and not waiter.done() and (self.failure is not None or len(self._inbox)):
+        if waiter is not None and not waiter.done() and (self.failure is not None or self._inbox):
             waiter.set_result(None)
 
     def _handle_packet(self, first: int, body: bytes) -> bool:
@@ -273,6 +270,8 @@ class Connection:
     def _on_publish(self, first: int, body: bytes) -> bool:
         if first & codec.QOS_BITS > codec.AT_LEAST_ONCE:
             raise MalformedPacketError("the broker sends a message under a QoS that was not asked for")
+        if not self._may_send:
+            raise MalformedPacketError("the broker sends a message before it was asked for one")
         raw = codec.split_publish(first, body)
         if raw.packet_id and self._outbound is not None:
             if self._outbound.is_overfull:
@@ -359,7 +358,7 @@ class Connection:
             if handle is not None:
                 handle.cancel()
         if self._outbound is not None:
-            self._loop.remove_reader(self._sock.fileno())
+            self._loop.remove_reader(self._sock.fileno)
             self._outbound.close()
             self._sock.close()
         for waiter in (self._connack, self._suback and self._suback[1]):

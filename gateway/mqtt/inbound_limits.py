@@ -16,7 +16,7 @@ MAX_CONTROL_PACKET_BYTES = 4_096  # of a packet other than PUBLISH
 MAX_PACKETS_PER_TURN = 10  # in one iteration of the loop
 MAX_SKIPPED_PACKETS_PER_TURN = 100  # dropped or held packets in one iteration; each takes 5 to 20 us
 MAX_UNREAD_BYTES = 16 * 1024 * 1024  # of unread messages; until they are read, nothing more is received
-MESSAGE_OVERHEAD_BYTES = 1_024  # that an unread message takes beside its payload, at most about
+MESSAGE_OVERHEAD_BYTES = 4_096  # that an unread message takes beside payload and topic, at most about
 
 _UNKNOWN = Subscription(topic="", wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY)  # a wildcard's topic
 
@@ -74,8 +74,8 @@ class ReceiveQueue:
         self._waiting_counts: Counter[str] = Counter()  # by topic
         self._waiting_bytes = 0
 
-    def __len__(self) -> int:
-        return self._waiting_counts.total()
+    def __bool__(self) -> bool:
+        return bool(self._waiting_counts)
 
     @property
     def is_full(self) -> bool:
@@ -92,7 +92,7 @@ class ReceiveQueue:
             self._on_missed(topic)
             return
         self._waiting_counts[topic] += 1
-        self._waiting_bytes += len(message.payload) + MESSAGE_OVERHEAD_BYTES
+        self._waiting_bytes += _memory_bytes(message)
         self._queues[0 if subscription.is_urgent else limits.priority].append(message)
 
     def take(self) -> InboundMessage | None:
@@ -106,5 +106,9 @@ class ReceiveQueue:
         self._waiting_counts[message.topic] -= 1
         if not self._waiting_counts[message.topic]:  # else new topics would fill the memory
             del self._waiting_counts[message.topic]
-        self._waiting_bytes -= len(message.payload) + MESSAGE_OVERHEAD_BYTES
+        self._waiting_bytes -= _memory_bytes(message)
         return message
+
+
+def _memory_bytes(message: InboundMessage) -> int:
+    return len(message.payload) + 4 * len(message.topic) + MESSAGE_OVERHEAD_BYTES

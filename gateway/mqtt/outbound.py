@@ -10,14 +10,13 @@
 
 import asyncio
 import select
-import socket
-import ssl
 from collections import deque
 from collections.abc import Callable
 
 from gateway.domain.frozen import Frozen
 from gateway.mqtt.codec import MAX_PACKET_ID, encode_puback, encode_publish
 from gateway.mqtt.packets import Acknowledgement, NotSent
+from gateway.mqtt.sockets import BrokerSocket
 
 MAX_PAYLOAD_BYTES = 65_536  # topic and payload of a publication
 RESERVED_FRACTION = 0.5  # of the broker's receive maximum, for immediate messages: many events accompany each unlock
@@ -45,11 +44,10 @@ class Outbound:
     `on_error` must call `close`. `monotonic` returns seconds.
     """
 
-    def __init__(self, sock: socket.socket, *, monotonic: Callable[[], float], on_error: Callable[[str], None]) -> None:
+    def __init__(self, sock: BrokerSocket, *, monotonic: Callable[[], float], on_error: Callable[[str], None]) -> None:
         self._sock, self._monotonic, self._on_error = sock, monotonic, on_error
-        self._is_tls = isinstance(sock, ssl.SSLSocket)
         self._poll = select.poll()
-        self._poll.register(sock.fileno(), select.POLLOUT | select.POLLRDHUP)
+        self._poll.register(sock.fileno, select.POLLOUT | select.POLLRDHUP)
         self._loop = asyncio.get_running_loop()
         self._collected = bytearray()  # packets that the system has not taken yet
         self._flush_handle: asyncio.Handle | None = None
@@ -134,17 +132,20 @@ class Outbound:
         if self._flush_handle is not None:
             self._flush_handle.cancel()
             self._flush_handle = None
-        while self._collected and not self.is_closed():
+        while self._has_unsent() and not self.is_closed():
             taken = self._write(self._collected)
-            if not taken:
+            if taken is None:
                 self._wait_for_room()
                 return
             del self._collected[:taken]
+            if not self._collected and self._sock.has_unsent:
+                self._wait_for_room()
+                return
         if self.is_closed():
             return
         if self._is_blocked:
             self._is_blocked = False
-            self._loop.remove_writer(self._sock.fileno())
+            self._loop.remove_writer(self._sock.fileno)
         unsent, self._unsent = self._unsent, []
         for one in unsent:
             self._end(one, 0)
@@ -158,7 +159,7 @@ class Outbound:
         if self._flush_handle is not None:
             self._flush_handle.cancel()
         if self._is_blocked:
-            self._loop.remove_writer(self._sock.fileno())
+            self._loop.remove_writer(self._sock.fileno)
         mono = self._monotonic()
         for one in (*self._pending.values(), *self._unsent, *((p.acknowledged, mono) for p in self._parked)):
             self._end(one, None)
@@ -193,25 +194,26 @@ class Outbound:
         self.flush()
         if self.is_closed():
             return NotSent.NO_BROKER
-        if self._collected or self._poll.poll(0) != [(self._sock.fileno(), select.POLLOUT)]:
+        if self._has_unsent() or self._poll.poll(0) != [(self._sock.fileno, select.POLLOUT)]:
             return NotSent.BLOCKED
         packet = self._encode(message)
         taken = self._write(packet)
-        if taken == 0 and not self._is_tls:  # TLS may have sent a part of its record, and must send the rest
+        if taken is None:  # not one byte
             self._pending.pop(self._last_id if message.qos else 0, None)
             return NotSent.NO_BROKER if self.is_closed() else NotSent.BLOCKED
-        if self.is_closed():
-            return None  # `close` has finished the future: the message may have arrived
-        if taken < len(packet):
-            self._collected += packet[taken:]
+        self._collected += packet[taken:]
+        if self._has_unsent():
             self._wait_for_room()
         if message.qos == 0:
             one = (message.acknowledged, self._monotonic())
-            if self._collected:
+            if self._has_unsent():
                 self._unsent.append(one)
             else:
                 self._end(one, 0)
         return None
+
+    def _has_unsent(self) -> bool:
+        return bool(self._collected) or self._sock.has_unsent
 
     def _encode(self, message: OutboundMessage) -> bytes:
         """Return the packet; from now on a message of QoS 1 counts as unacknowledged."""
@@ -224,15 +226,15 @@ class Outbound:
             properties=message.properties,
         )  # fmt: skip
 
-    def _write(self, data: bytes | bytearray) -> int:
-        """Return how many bytes the system took; 0 if it takes none now, or if the socket failed."""
+    def _write(self, data: bytes | bytearray) -> int | None:
+        """Return how many bytes will certainly leave; None: the system takes none now, or the socket failed."""
         try:
             taken = self._sock.send(data)
-        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            return 0
+        except BlockingIOError:
+            return None
         except OSError as error:
             self._on_error(str(error))
-            return 0
+            return None
         self.last_sent = self._monotonic()
         return taken
 
@@ -240,7 +242,7 @@ class Outbound:
         if not self._is_blocked and not self.is_closed():
             self._is_blocked = True
             self._max_collected = len(self._collected) + MAX_UNTAKEN_BYTES
-            self._loop.add_writer(self._sock.fileno(), self.flush)
+            self._loop.add_writer(self._sock.fileno, self.flush)
 
     def _end(self, one: tuple[asyncio.Future[Acknowledgement], float], code: int | None) -> None:
         future, left = one

@@ -142,7 +142,7 @@ MUTANTS = (
     Mutant(
         name="an unlock waits behind bytes that the socket has not taken",
         file="gateway/mqtt/outbound.py",
-        old="if self._collected or self._poll.poll(0) != [(self._sock.fileno(), select.POLLOUT)]:",
+        old="if self._has_unsent() or self._poll.poll(0) != [(self._sock.fileno, select.POLLOUT)]:",
         new="if self._poll.poll(0) == []:",
         tests=(
             (

@@ -147,7 +147,7 @@ async def test_a_broker_that_takes_no_answers_is_answered_no_more() -> None:
         await wait_until(lambda: ears.heard)
         connection = ears.line._connection  # noqa: SLF001 - a kernel would take megabytes of answers: a minute's
         assert connection is not None
-        connection._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)  # noqa: SLF001 - as above
+        connection._sock._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)  # noqa: SLF001 - as above
         await ears.over()
         assert ears.down[0] == "the broker speaks, and takes no answer"
 
