@@ -47,7 +47,7 @@ async def measure(names: list[str], console: Console, *, quick: bool) -> list[Be
                 found: list[BenchLine] = await module.bench(say, quick=quick)
             except Exception as failed:  # noqa: BLE001 - the others are measured nevertheless, and its row says why
                 why = f"{type(failed).__name__}: {str(failed).partition(chr(10))[0][:200]}"
-                found = [BenchLine(bench=name, what=f"{name}: not measured", value=0, unit="", parts={"why": why})]
+                found = [BenchLine.unmeasured(name, why)]
                 console.print_exception(max_frames=3)
         console.print(f"{name}: {time.monotonic() - began:.0f} s")
         lines += found
@@ -111,11 +111,18 @@ def write_page(measured: Measured) -> None:
 
 
 def write(lines: list[BenchLine], now: Occasion) -> None:
-    """Put these rows in the place of the same benches' older ones, and write the page."""
+    """Put these rows in the place of the same benches' older ones, and write the page.
+
+    The older rows of a bench that could not be measured stay, and say so.
+    """
     measured = load()
     for name in dict.fromkeys(line.bench for line in lines):
-        found = tuple(line for line in lines if line.bench == name)
-        measured.benches[name] = MeasuredBench(occasion=now, lines=found)
+        found, older = tuple(line for line in lines if line.bench == name), measured.benches.get(name)
+        if older is not None and all(line.is_unmeasured for line in found):
+            kept = tuple(line for line in older.lines if not line.is_unmeasured)
+            measured.benches[name] = MeasuredBench(occasion=older.occasion, lines=(*kept, *found))
+        else:
+            measured.benches[name] = MeasuredBench(occasion=now, lines=found)
     save(measured)
     write_page(measured)
 

@@ -19,9 +19,7 @@ async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
     """Measure."""
     if (why := missing_requirement()) is not None:
         say(f"the cluster is not measured: {why}")
-        return [
-            BenchLine(bench="cluster", what="a RabbitMQ cluster: not measured", value=0, unit="", parts={"why": why})
-        ]
+        return [BenchLine.unmeasured("cluster", why)]
     run = await scale(100 if quick else HOMES, 10.0, fast=True, tell=say)
     return [line for row in run.rows if (line := _line(row)) is not None]
 

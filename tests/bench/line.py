@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 ShowStatus = Callable[[str], None]
 """Told what is being measured, as it goes on."""
@@ -27,9 +28,21 @@ class BenchLine:
     parts: Mapping[str, str] = field(default_factory=dict)
     why: str = ""
 
+    @classmethod
+    def unmeasured(cls, bench: str, why: str) -> Self:
+        """The line of a bench that could not be measured."""
+        return cls(bench=bench, what=f"{bench}: not measured", value=0, unit="", parts={"why": why})
+
+    @property
+    def is_unmeasured(self) -> bool:
+        """Whether it only says why something was not measured."""
+        return not self.unit
+
     @property
     def told(self) -> str:
         """The value with its unit, in three digits."""
+        if self.is_unmeasured:
+            return ""
         return f"{float(f'{self.value:.3g}'):,g} {self.unit}"
 
     @property

@@ -38,6 +38,22 @@ def test_what_is_measured_anew_replaces_its_own_rows_only(tmp_path: Path, monkey
     assert "- new decision (2 ms, goal <= 2 x): a." in page
 
 
+def test_the_older_rows_of_a_bench_that_could_not_be_measured_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured, "FILE", tmp_path / "measured.json")
+    monkeypatch.setattr(bench, "REPORT", tmp_path / "bench.md")
+    old = MeasuredBench(occasion=DAY, lines=(_line("hub", "hub's"),))
+    measured.save(Measured(benches={"hub": old}))
+    for _ in range(2):
+        bench.write([BenchLine.unmeasured("hub", "no database")], DAY.model_copy(update={"day": "2026-12-01"}))
+    page = (tmp_path / "bench.md").read_text(encoding="utf-8")
+    assert "2026-11-30; 2 cores." in page
+    assert "| hub's | 2 ms |  |  | - |" in page
+    assert page.count("| hub: not measured |  |  |  | - |") == 1
+    assert "- hub: not measured: why no database." in page
+
+
 async def test_a_bench_that_fails_is_a_row_that_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(_say: object, *, quick: bool) -> list[BenchLine]:
         raise RuntimeError(f"no broker, quick {quick}\nand much more")
