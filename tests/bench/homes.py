@@ -16,9 +16,11 @@ from tests.gateway.domain.delivery.shop import BOX, SECRETS, make_claims, make_o
 
 ADDRESS = "bench"  # of each camera
 
-# The ringing itself takes no time here; the bell must still be confirmed by the signal, in its own message.
+# The ringing itself takes no time here; the bell must still be confirmed by the signal, in its own message. A visit
+# ends no sooner than its unlock has expired: seconds that nobody measures where only the unlock is awaited.
+COMMAND_LIFE_S = 2.0
 TIMING: dict[str, float] = {
-    "ring": 1e-6, "command_life": 1, "skew": 0, "never": 10, "stable": 0.02, "relock": 0.02, "post_roll": 0.02,
+    "ring": 1e-6, "skew": 0, "never": 10, "stable": 0.02, "relock": 0.02, "post_roll": 0.02,
     "watch": 0.02, "label": 0.02, "merge": 0.02, "by_hand": 0.02, "pre_roll": 2,
 }  # fmt: skip
 
@@ -33,8 +35,11 @@ def device_address(kind: str, number: int) -> str:
     return f"bench-{kind}-{number}"
 
 
-def make_home(folder: Path, *, entrances: int, port: int, cameras: Sequence[str] = ()) -> Home:
+def make_home(
+    folder: Path, *, entrances: int, port: int, cameras: Sequence[str] = (), command_life_s: float = COMMAND_LIFE_S
+) -> Home:
     """Build it; the entrances have these cameras (URLs) in turn. Without any, nobody may open those that it names."""
+    timing = TIMING | {"command_life": command_life_s}
     devices: dict[str, Any] = {}
     sections: dict[str, Any] = {}
     for n in range(entrances):
@@ -50,7 +55,7 @@ def make_home(folder: Path, *, entrances: int, port: int, cameras: Sequence[str]
         sections[entrance_id(n)] = {
             "name": f"Gate {n}", "living_space": False, "way_out_by_hand": True, "courier_proof": False,
             "lock": f"lock-{n}", "door": f"door-{n}", "scanners": [f"scanner-{n}"], "signal": f"signal-{n}",
-            "cameras": {"outside": f"camera-{n}"}, "places": {"hall": {"name": "Hall"}}, "timing": TIMING,
+            "cameras": {"outside": f"camera-{n}"}, "places": {"hall": {"name": "Hall"}}, "timing": timing,
         }  # fmt: skip
     permission = {"state": "granted", "entrances": list(sections), "carriers": ["Colissimo"], "places": ["hall"]}
     shop = {

@@ -44,13 +44,14 @@ class BenchScene:
 
 
 @contextlib.asynccontextmanager
-async def scene(
+async def scene(  # noqa: PLR0913 - each is another thing that a bench varies
     *,
     entrances: int,
     each: int | Callable[[int], int],
     camera: str | None = None,
     with_marks: bool = False,
     peers: Sequence[str] = ("echo",),
+    command_life_s: float = homes.COMMAND_LIFE_S,
 ) -> AsyncIterator[BenchScene]:
     """Set it up, all entrances ready, `each` deliveries for each; take it down whatever happens.
 
@@ -67,7 +68,10 @@ async def scene(
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         broker = await stack.enter_async_context(mosquitto(accounts, ACL))
         (folder / "gateway.password").write_text(accounts["gateway"], encoding="utf-8")
-        home = homes.make_home(folder, entrances=entrances, port=broker.port, cameras=(camera,) if camera else ())
+        home = homes.make_home(
+            folder, entrances=entrances, port=broker.port, cameras=(camera,) if camera else (),
+            command_life_s=command_life_s,
+        )  # fmt: skip
         homes.write_home(home, folder / "home.yaml")
         await homes.fill_store(home, each=each)
         devices = await stack.enter_async_context(connected_devices(broker.port, accounts["street"], entrances))

@@ -35,7 +35,8 @@ class DeviceClient:
     """The other end of every wire.
 
     `bell`: seconds until the signal confirms that it rang; None: when `confirm_bells` is called.
-    `on_unlocked` and `on_ready` are called with an entrance's number when its unlock came, and when a scan may follow.
+    `on_unlocked`, `on_refused`, `on_busy` and `on_ready` are called with an entrance's number when its unlock came, its
+    scan was refused, its state is one of a visit, and a scan may follow.
     """
 
     def __init__(self, entrances: int) -> None:
@@ -46,6 +47,8 @@ class DeviceClient:
         self.held_bells: list[tuple[int, str]] = []
         self.on_unlocked: Callable[[int], None] = lambda _n: None
         self.on_ready: Callable[[int], None] = lambda _n: None
+        self.on_busy: Callable[[int], None] = lambda _n: None
+        self.on_refused: Callable[[int], None] = lambda _n: None
         self.client = LeanClient(self._on_message)
         self._bolts = dict.fromkeys(self.entrances, LockState.LOCKED)
         self._boot, self._booted = secrets.token_hex(4), time.monotonic()
@@ -59,6 +62,8 @@ class DeviceClient:
             self.states[n] = json.loads(payload)
             if is_ready(self.states[n]):
                 self.on_ready(n)
+            elif self.states[n].get("phase") != "ready":
+                self.on_busy(n)
         elif kind in DEVICE_VENDORS:
             command = VENDORS[DEVICE_VENDORS[kind]].decode_command(TopicSuffix(channel), payload)
             self._execute(int(number), kind, command, at, correlation)
@@ -85,6 +90,8 @@ class DeviceClient:
                     asyncio.get_running_loop().call_later(self.bell, self._confirm_bell, n, id_)
             case ShowResult(word="wait"):
                 self.times[n].waited = at
+            case ShowResult(word="no"):
+                self.on_refused(n)
             case _:
                 pass
 

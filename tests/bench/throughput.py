@@ -15,16 +15,20 @@ from tests.bench.line import BenchLine, ShowStatus, median, ms, p95
 from tests.bench.machine import cpu
 from tests.bench.peers.running import TOLD
 from tests.bench.scene import BenchScene, scene
+from tests.bench.street import DeviceClient
 
 ENTRANCES = 50
 GOALS = {"openings": 2_000, "scans": 600, "visits": 150}  # a second
-BURSTS, VISITS = 2, 3  # of each entrance in a round; 21 deliveries each, some 1,000 in all
+BURSTS, VISITS = 2, 5  # of each entrance in a round; 20 deliveries each, some 1,000 in all
+VISIT_COMMAND_LIFE_S = 0.15  # seconds: no visit ends before its unlock has expired, which would be most of its time
+RETRY_S = 0.05  # seconds after which a refused scan is repeated
+SPARE_PARCELS = 10  # of each entrance, for visits that are begun again
 QUIET_S = 0.1  # seconds with next to no CPU
 MAX_QUIET_SHARE = 0.1  # of a core
 WHAT = {
     "openings": "openings a second: the last condition at {} entrances at once until the last unlock",
     "scans": "scans to unlock a second, through the bell: {} at once",
-    "visits": "whole visits a second: a closed loop of {} couriers",
+    "visits": "whole visits a second: a closed loop of {} couriers, unlocks that expire after 0.15 s",
 }
 
 
@@ -40,21 +44,29 @@ class Work:
 async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
     """Measure."""
     entrances, rounds = (10, 1) if quick else (ENTRANCES, 3)
-    kinds: dict[str, Callable[[Loads, Work], Awaitable[None]]] = {
-        "openings": Loads.openings, "scans": Loads.scans, "visits": Loads.visits,
-    }  # fmt: skip
-    found = {name: Work() for name in (*kinds, *TOLD)}
-    async with scene(entrances=entrances, each=rounds * (2 * BURSTS + VISITS), peers=tuple(TOLD)) as stage:
+    kinds: dict[str, Callable[[Loads, Work], Awaitable[None]]] = {"openings": Loads.openings, "scans": Loads.scans}
+    found = {name: Work() for name in (*kinds, "visits", *TOLD)}
+    async with scene(entrances=entrances, each=rounds * 2 * BURSTS, peers=tuple(TOLD)) as stage:
         loads = Loads(stage)
         for number in range(rounds):
-            order = random.sample(sorted(kinds), len(kinds))
-            for name in order:
+            for name in random.sample(sorted(kinds), len(kinds)):
                 say(f"{entrances} {name}: round {number + 1} of {rounds}")
                 for peer in random.sample(sorted(stage.peers.processes), len(stage.peers.processes)):
                     await loads.peer(peer, found[peer])
-                for _ in range(1 if name == "visits" else BURSTS):
+                for _ in range(BURSTS):
                     await kinds[name](loads, found[name])
+    await visits(found["visits"], entrances, rounds, say)
     return _lines(found, entrances)
+
+
+async def visits(found: Work, entrances: int, rounds: int, say: ShowStatus) -> None:
+    """Measure whole visits, at a gateway of its own whose unlocks expire soon."""
+    each = rounds * VISITS + SPARE_PARCELS
+    async with scene(entrances=entrances, each=each, command_life_s=VISIT_COMMAND_LIFE_S) as stage:
+        loads = Loads(stage)
+        for number in range(rounds):
+            say(f"{entrances} couriers: round {number + 1} of {rounds}")
+            await loads.visits(found)
 
 
 class Loads:
@@ -108,36 +120,23 @@ class Loads:
         await self._end_visits(among)
 
     async def visits(self, found: Work) -> None:
-        """Each courier begins the next visit as soon as the entrance is ready again."""
+        """Each courier begins the next visit as soon as the entrance is ready again.
+
+        A visit without an unlock, such as one whose unlock would have left too late, is begun again and counts as time.
+        """
         street, many = self._street, VISITS * len(self._street.entrances)
-        started = time.monotonic()
-        began, left = dict.fromkeys(street.entrances, started), dict.fromkeys(street.entrances, VISITS - 1)
-        unlocked, ended = set[int](), list[float]()
-
-        def on_unlocked(n: int) -> None:
-            unlocked.add(n)
-            street.let_out(n)
-
-        def on_ready(n: int) -> None:
-            if n not in unlocked:
-                return
-            unlocked.discard(n)
-            now = time.monotonic()
-            ended.append(now)
-            found.took.append(now - began[n])
-            if left[n] > 0:
-                began[n], left[n] = now, left[n] - 1
-                self._scan(n)
-
-        street.on_unlocked, street.on_ready = on_unlocked, on_ready
-        spent = cpu(self._pid)
+        couriers = _Couriers(self._scan, street)
+        street.on_unlocked, street.on_ready = couriers.on_unlocked, couriers.on_ready
+        street.on_busy, street.on_refused = couriers.on_busy, couriers.on_refused
+        spent, started = cpu(self._pid), time.monotonic()
         for n in street.entrances:
-            self._scan(n)
-        await street.until(f"{many} visits", lambda: len(ended) == many)
-        found.rates.append(many / (max(ended) - started))
+            couriers.begin(n)
+        await street.until(f"{many} visits", lambda: len(couriers.took) == many)
+        found.rates.append(many / (time.monotonic() - started))
+        found.took += couriers.took
         await self._quiet()
         found.cpus.append((cpu(self._pid) - spent) / many)
-        street.on_unlocked = street.on_ready = lambda _n: None
+        street.on_unlocked = street.on_ready = street.on_busy = street.on_refused = lambda _n: None
         await self._stage.rest()
 
     async def peer(self, name: str, found: Work) -> None:
@@ -166,6 +165,49 @@ class Loads:
             if now - before < MAX_QUIET_SHARE * QUIET_S:
                 return
             before = now
+
+
+class _Couriers:
+    """One at each entrance, VISITS times. `took`: seconds of each visit that ended."""
+
+    def __init__(self, scan: Callable[[int], None], street: DeviceClient) -> None:
+        self.took: list[float] = []
+        self._scan, self._street = scan, street
+        self._left = dict.fromkeys(street.entrances, VISITS)
+        self._began: dict[int, float] = {}
+        self._unlocked, self._busy = set[int](), set[int]()
+
+    def begin(self, n: int) -> None:
+        """Begin a visit."""
+        self._began[n] = time.monotonic()
+        self._scan(n)
+
+    def on_unlocked(self, n: int) -> None:
+        """Go in and out."""
+        self._unlocked.add(n)
+        self._street.let_out(n)
+
+    def on_busy(self, n: int) -> None:
+        """The visit is under way."""
+        self._busy.add(n)
+
+    def on_refused(self, n: int) -> None:
+        """Try again."""
+        asyncio.get_running_loop().call_later(RETRY_S, self._scan, n)
+
+    def on_ready(self, n: int) -> None:
+        """The visit is over: the next one begins."""
+        if n not in self._busy:
+            return
+        self._busy.discard(n)
+        if n not in self._unlocked:
+            self._scan(n)
+            return
+        self._unlocked.discard(n)
+        self.took.append(time.monotonic() - self._began[n])
+        self._left[n] -= 1
+        if self._left[n] > 0:
+            self.begin(n)
 
 
 def _lines(found: dict[str, Work], entrances: int) -> list[BenchLine]:

@@ -33,7 +33,7 @@ async def curves(only: list[str], say: ShowStatus, *, quick: bool) -> Curves:
                     for _ in range(often):
                         took = await _burst(stage, loads, names[what], many)
                         found.setdefault(what, {}).setdefault(many, []).append(median(took) * 1000)
-                except (TimeoutError, RuntimeError):
+                except (TimeoutError, RuntimeError, OSError):
                     ended |= set(GATEWAY) if what in GATEWAY else {what}
     return {
         what: tuple((many, median(found[what][many])) for many in sorted(found[what]))
