@@ -31,7 +31,7 @@ ACL = "".join(f"user {name}\ntopic readwrite #\n" for name in ("gateway", "stree
 
 async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
     """Measure."""
-    rounds, seconds = (1, 3.0) if quick else (3, 20.0)
+    rounds, seconds = (1, 3.0) if quick else (3, 10.0)
     shares: dict[str, list[float]] = {kind: [] for kind in KINDS}
     async with cameras(*CAMERAS) as air, _house(air) as pids:
         say("a house comes to rest")
