@@ -35,7 +35,14 @@ def rfc3339(instant: datetime) -> str:
 
 
 class Database(sqlite3.Connection):
-    """A connection to the store's file, with short forms for reading rows and for the log."""
+    """A connection to the store's file, with short forms for reading rows and for the log.
+
+    `stored_preflights`: by entrance, what this connection has stored last; it is cleared when a job is undone.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - those of `sqlite3.Connection`
+        super().__init__(*arguments, **options)
+        self.stored_preflights: dict[str, object] = {}
 
     def records(self, kind: type[T], query: str, parameters: Sequence[object] = (), **given: object) -> tuple[T, ...]:
         """Return one `kind`, a dataclass, for each row of the query, which names its columns like fields.

@@ -16,7 +16,7 @@ from gateway.domain.visit.views import closure_of, fact_of
 from gateway.protocol.cold_chain import read_cold_chain
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.key_custody import COURIER, HOUSEHOLD, KEEPER, ROBOT
-from gateway.storage import entrance_state, entrances, guests, keepers, outbox, pauses, recordings
+from gateway.storage import entrances, guests, keepers, outbox, pauses, recordings
 from gateway.storage.audit_log import bodies_of_visit, code_digest, code_key, encode, encode_code, encode_event
 from gateway.storage.box import store_time_floor
 from gateway.storage.database import Database
@@ -34,7 +34,7 @@ def store_decision(
     Nothing is written if an intent or a beginning visit is based on facts that have changed; then return the new ones.
 
     Raises:
-        LookupError: it reserves a delivery that does not exist.
+        LookupError: it reserves a delivery that does not exist, or there is no such entrance.
     """
     for command in decision.commands:  # every check comes before the first write
         changed: FactsChanged | KeeperWithdrawn | None = None
@@ -44,8 +44,11 @@ def store_decision(
             changed = _order_changed(db, decision, context)
         if changed is not None:
             return changed
-    query = "SELECT phase, delivery FROM entrance WHERE id = ?"
-    phase_before, delivery_before = db.execute(query, (decision.entrance,)).fetchone() or (None, None)
+    query = "SELECT phase, visit, delivery FROM entrance WHERE id = ?"
+    before = db.execute(query, (decision.entrance,)).fetchone()
+    if before is None:
+        raise LookupError(f"no entrance {decision.entrance}")
+    phase_before, _, delivery_before = before
     for command in decision.commands:
         _apply_command(db, command, decision)
     visit, commands = visit_of(decision), [encode(command, "command") for command in decision.commands]
@@ -60,8 +63,12 @@ def store_decision(
     if isinstance(decision.event, OwnerAcknowledged) and not decision.state.safe_mode:
         db.execute("UPDATE entrance SET in_doubt = 0 WHERE id = ?", (decision.entrance,))
     running = decision.state.visit
-    _store_state(db, decision)
+    entrances.store_state(db, decision.entrance, decision.state)
     delivery = None if running is None else running.delivery.id
+    after = (_phase_of(decision.state), None if running is None else running.id, delivery)
+    if after != before:
+        update = "UPDATE entrance SET phase = ?, visit = ?, delivery = ? WHERE id = ?"
+        db.execute(update, (*after, decision.entrance))
     if delivery != delivery_before:  # what else changes a result marks the delivery itself
         for key in (delivery_before, delivery):
             if key is not None:
@@ -332,22 +339,6 @@ def _judge_items(db: Database, result: c.ReportDoorResult) -> None:
     account = read_cold_chain(bodies_of_visit(db, result.visit))
     if account is not None:
         db.execute("UPDATE visit SET items = ? WHERE id = ?", (outcomes_json(account), result.visit))
-
-
-def _store_state(db: Database, step: StoredDecision) -> None:
-    running = step.state.visit
-    changed = db.execute(
-        "UPDATE entrance SET state = ?, phase = ?, visit = ?, delivery = ? WHERE id = ?",
-        (
-            entrance_state.dump(step.state),
-            _phase_of(step.state),
-            None if running is None else running.id,
-            None if running is None else running.delivery.id,
-            step.entrance,
-        ),
-    )
-    if changed.rowcount != 1:
-        raise LookupError(f"no entrance {step.entrance}")
 
 
 def _phase_of(state: Entrance) -> str:

@@ -12,13 +12,14 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE
-from gateway.domain.visit.state import Entrance
+from gateway.domain.visit.state import Entrance, Preflight
 from gateway.storage.former_state import translate, translate_conditions
 
 _STATE = TypeAdapter(Entrance)
 SHAPE = 3
+_PREFLIGHTS = TypeAdapter(tuple[Preflight, ...])
 NOT_STORED = frozenset({"rules", "surroundings"})
-_EXCLUDED = set(NOT_STORED)  # pydantic takes no frozenset
+_EXCLUDED = {*NOT_STORED, "preflights"}
 
 # Each class's fields: names until November 2026, and present names.
 _ENTRANCE: Mapping[str, str] = {
@@ -81,13 +82,21 @@ class UnknownShape(ValueError):  # noqa: N818 - it is the state that is of anoth
 
 
 def dump(state: Entrance) -> str:
-    """Write the state as JSON text, without its rules and without the reports of its conditions."""
+    """Write the state as JSON text, without its rules, its preflights and the reports of its conditions."""
     fields = _STATE.dump_json(state, exclude=_EXCLUDED, warnings=False).decode()
     return f'{{"shape":{SHAPE},{fields[1:]}'
 
 
-def load(text: str) -> Entrance:
+def dump_preflights(state: Entrance) -> str:
+    """Write the preflights of a state as JSON text."""
+    return _PREFLIGHTS.dump_json(state.preflights, warnings=False).decode()
+
+
+def load(text: str, preflights: str | None = None) -> Entrance:
     """Read a state that this release or an earlier one wrote; its rules are the defaults, its conditions unknown.
+
+    `preflights`: what `dump_preflights` wrote; None: the state itself has them, of an earlier release, or there are
+    none.
 
     Raises:
         UnknownShape: a later release wrote it.
@@ -106,6 +115,8 @@ def load(text: str) -> Entrance:
     for part in ("visit", "grace_visit"):
         if isinstance(stored.get(part), dict):
             stored[part] = _renamed(stored[part], _VISIT_OF_SHAPE_3)
+    if preflights is not None:
+        stored["preflights"] = json.loads(preflights)
     return _STATE.validate_json(json.dumps(stored))
 
 

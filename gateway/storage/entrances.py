@@ -56,8 +56,28 @@ def _existing(value: T | None, entrance: str) -> T:
 
 def state_of(db: Database, entrance: str) -> Entrance | None:
     """Return the state after the last stored decision; None before the first."""
-    state = db.value(str, "SELECT state FROM entrance WHERE id = ?", (entrance,))
-    return None if state is None else entrance_state.load(state)
+    row = db.execute(
+        "SELECT s.state, p.preflights FROM entrance_state s LEFT JOIN entrance_preflights p ON p.entrance = s.entrance"
+        " WHERE s.entrance = ?",
+        (entrance,),
+    ).fetchone()
+    return None if row is None else entrance_state.load(*row)
+
+
+def store_state(db: Database, entrance: str, state: Entrance) -> None:
+    """Store the state after a decision; its preflights only if this connection has not stored them already."""
+    db.execute(
+        "INSERT INTO entrance_state (entrance, state) VALUES (?, ?)"
+        " ON CONFLICT (entrance) DO UPDATE SET state = excluded.state",
+        (entrance, entrance_state.dump(state)),
+    )
+    if db.stored_preflights.get(entrance) != state.preflights:
+        db.execute(
+            "INSERT INTO entrance_preflights (entrance, preflights) VALUES (?, ?)"
+            " ON CONFLICT (entrance) DO UPDATE SET preflights = excluded.preflights",
+            (entrance, entrance_state.dump_preflights(state)),
+        )
+        db.stored_preflights[entrance] = state.preflights
 
 
 def locked_at(db: Database, entrance: str) -> datetime | None:

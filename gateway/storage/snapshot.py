@@ -17,7 +17,7 @@ from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit.state import Entrance, SafeMode
 from gateway.protocol.hash_chain import ChainHead
-from gateway.storage import entrance_state, guests, keepers, people, recordings
+from gateway.storage import entrance_state, entrances, guests, keepers, people, recordings
 from gateway.storage.database import Database
 from gateway.storage.models import AccountHolder, StoredClip, StoreFailed
 from gateway.storage.permissions import decide_brand
@@ -93,8 +93,8 @@ def _reset_entrances(db: Database) -> set[str]:
     A reservation counts as used, because its outcome is unknown here.
     """
     running: set[str] = set()
-    for name, kept in db.execute("SELECT id, state FROM entrance").fetchall():
-        state = Entrance(id=name) if kept is None else entrance_state.load(kept)
+    for name in db.column("SELECT id FROM entrance"):
+        state = entrances.state_of(db, name) or Entrance(id=name)
         running |= entrance_state.visits_in_progress(state)
         rest = replace(
             state,
@@ -107,9 +107,7 @@ def _reset_entrances(db: Database) -> set[str]:
             timers={},
             safe=SafeMode(),
         )
-        db.execute(
-            "UPDATE entrance SET state = ?, phase = 'ready', visit = NULL, delivery = NULL WHERE id = ?",
-            (entrance_state.dump(rest), name),
-        )
+        entrances.store_state(db, name, rest)
+    db.execute("UPDATE entrance SET phase = 'ready', visit = NULL, delivery = NULL")
     db.execute("UPDATE visit SET intent = 'spent' WHERE intent = 'reserved'")
     return running

@@ -248,5 +248,6 @@ def _run_job(db: Database, job: _Job) -> None:
         if isinstance(error, sqlite3.Error) and (is_environment_error(error) or not db.in_transaction):
             raise
         db.execute("ROLLBACK TO job")
+        db.stored_preflights.clear()
         job.error = error
     db.execute("RELEASE job")

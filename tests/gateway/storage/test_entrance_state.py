@@ -1,15 +1,21 @@
 """The state of an entrance is read from a store that an earlier release wrote."""
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import MISSING, fields
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import pytest
 
 from gateway.domain.frozen import replace
 from gateway.domain.visit.state import Entrance, SafeMode
-from gateway.storage import entrance_state
+from gateway.storage import entrance_state, entrances
+from gateway.storage.database import Database
+from tests.gateway.domain.delivery.house import make_step, open_store
+from tests.gateway.storage.test_store import writer_of
 
 BEFORE = Path(__file__).with_name("entrance_state.json").read_text()
 """A state in which nothing has its default, written by the release before the renames (d96f34a)."""
@@ -67,9 +73,47 @@ def test_a_state_of_a_later_release_is_not_guessed() -> None:
 
 
 def test_a_state_that_was_stored_now_is_read_as_it_was() -> None:
-    state = entrance_state.load(BEFORE)
-    assert entrance_state.load(entrance_state.dump(state)) == state
-    assert entrance_state.load(entrance_state.dump(Entrance(id="front"))) == Entrance(id="front")
+    for state in (entrance_state.load(BEFORE), Entrance(id="front")):
+        texts = entrance_state.dump(state), entrance_state.dump_preflights(state)
+        assert entrance_state.load(*texts) == state
+        assert entrance_state.load(texts[0]) == replace(state, preflights=())
+
+
+@pytest.mark.parametrize("version", range(1, 34))
+async def test_a_state_that_an_earlier_version_stored_in_the_entrance_s_row_is_read_and_stored_anew(
+    tmp_path: Path, version: int
+) -> None:
+    file = tmp_path / "perron.sqlite"
+    copy(Path(__file__).parents[1] / "databases" / f"{version:04}.sqlite", file)
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE entrance SET state = ? WHERE id = 'front'", (BEFORE,))
+    former = entrance_state.load(BEFORE)
+    assert former.preflights
+    async with open_store(tmp_path) as store:
+        assert store.entrances.state("front") == former
+        await store.commit(make_step(former))
+        assert store.entrances.state("front") == former
+    async with open_store(tmp_path) as store:
+        assert store.entrances.state("front") == former
+
+
+async def test_the_preflights_are_stored_when_they_change_and_also_after_a_job_that_was_undone(tmp_path: Path) -> None:
+    former = entrance_state.load(BEFORE)
+    others = replace(former, preflights=())
+
+    def stores_and_fails(db: Database) -> None:
+        entrances.store_state(db, "front", others)
+        raise ArithmeticError
+
+    async with open_store(tmp_path) as store:
+        for state in (former, former, others, others, former):
+            await store.commit(make_step(state))
+            assert store.entrances.state("front") == state
+        with pytest.raises(ArithmeticError):
+            await writer_of(store).do(stores_and_fails)
+        assert store.entrances.state("front") == former
+        await store.commit(make_step(others))
+        assert store.entrances.state("front") == others
 
 
 def test_the_alarms_of_a_visit_that_the_release_before_conditions_stored_are_not_raised_again() -> None:
