@@ -74,4 +74,5 @@ def video_configuration(home: Home) -> ConfigureCameras:
         ),
         pre_roll=max((section.timing.pre_roll for section in home.entrances.values()), default=10.0),
         folder=str(home.storage.folder),
+        film_sync_s=home.storage.film_sync_s,
     )

@@ -45,7 +45,7 @@ CRASH_POINTS: Final = (
 
 
 class FragmentWriter:
-    """A film's file: appends and hashes each fragment, syncs it, then calls `on_synced`.
+    """A film's file: appends and hashes each fragment, syncs several together, then calls `on_synced` for each.
 
     `on_synced` gets each synced link of the hash chain: end byte, hash, when its newest picture arrived (monotonic
     seconds), and whether it is the first fragment with pictures.
@@ -59,7 +59,6 @@ class FragmentWriter:
         self._unsynced: list[tuple[int, str, float]] = []
         self._failed: OSError | None = None
         self._chain = FilmHashChain()
-        self.is_holding = False  # fragments wait until the caller calls `sync`
         self.synced = (0, 0, self._chain.digest)  # end byte, number of links and hash of the synced part
 
     def write(self, data: bytes, newest_at: float) -> None:
@@ -72,8 +71,6 @@ class FragmentWriter:
             raise
         for _ in self._chain.feed(data):
             self._unsynced.append((self._chain.end_byte, self._chain.link, newest_at))
-        if not self.is_holding:
-            self.sync()
 
     def sync(self) -> None:
         """Sync all whole fragments to disk and call `on_synced` for each."""
@@ -119,12 +116,14 @@ class ClipWriter:
         stream: VideoStream,
         first: EncodedPicture,
         *,
+        sync_s: float,
         to_utc: Callable[[float], datetime],
         crash_point: CrashPoint,
     ) -> None:
         """Create the film `head.path` in the folder `root`, which begins with the key picture `first`.
 
-        `to_utc` converts monotonic seconds to UTC.
+        A picture is synced at the latest about `sync_s` seconds after it arrived, the first fragment at once. `to_utc`
+        converts monotonic seconds to UTC.
 
         Raises:
             OSError: the files cannot be created; the ones that were created are removed.
@@ -132,7 +131,8 @@ class ClipWriter:
         self.head, self.end = head, head.start
         self.synced_at = -math.inf  # monotonic: when the newest fragment was synced
         self._to_utc, self._crash_point = to_utc, crash_point
-        self._newest_at = first.arrived_at
+        self._sync_s, self._newest_at = sync_s, first.arrived_at
+        self._held_since = math.inf  # when the oldest picture that is written and not synced arrived
         self._pictures: list[EncodedPicture] = []  # of the next fragment
         self._gaps: list[Gap] = []
         self._final = root / head.path
@@ -158,15 +158,25 @@ class ClipWriter:
 
     def write_pre_roll(self, samples: Iterable[EncodedPicture]) -> None:
         """Write the pictures of the pre-roll and sync their fragments together, once."""
-        self._writer.is_holding = True
         self._writer.write(self._mp4.header, self._newest_at)
         for sample in samples:
-            self.write_picture(sample)
-        self._writer.is_holding = False
-        self._writer.sync()
+            self._take_picture(sample)
+        self._sync()
 
     def write_picture(self, sample: EncodedPicture) -> None:
-        """Take the next picture. It may end a fragment of those before it, and proves that they arrived whole."""
+        """Take the next picture. It may end a fragment of those before it, and proves that they arrived whole.
+
+        Fragments are held back from a sync while the oldest picture in them will still be young when the next one ends.
+        """
+        self._take_picture(sample)
+        if sample.arrived_at + FRAGMENT_S - self._held_since > self._sync_s or not self.has_begun:
+            self._sync()
+
+    def _sync(self) -> None:
+        self._writer.sync()
+        self._held_since = math.inf
+
+    def _take_picture(self, sample: EncodedPicture) -> None:
         pictures = self._pictures
         if pictures and (sample.is_key or sample.arrived_at - pictures[0].arrived_at >= FRAGMENT_S):
             self._write_fragment(sample)
@@ -176,6 +186,7 @@ class ClipWriter:
         pictures, self._pictures = self._pictures, []
         if pictures:
             self._newest_at = pictures[-1].arrived_at
+            self._held_since = min(self._held_since, pictures[0].arrived_at)
             self._writer.write(self._mp4.fragment(pictures, after), self._newest_at)
 
     def declare_gap(self, gap: Gap) -> None:
@@ -197,6 +208,7 @@ class ClipWriter:
             unproven = self._pictures.pop() if self._pictures and why is StreamFault.RESET else None
             self._write_fragment(unproven)
             self._writer.write(self._mp4.index(), self._newest_at)
+            self._sync()
         except OSError as failure:
             log.warning("%s: the end could not be written: %s", self.head.path, failure)
         _, links, digest = self._writer.synced

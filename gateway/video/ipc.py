@@ -56,12 +56,16 @@ class ClipKey(IpcMessage):
 
 
 class ConfigureCameras(IpcMessage):
-    """First line of the gateway: all cameras, the pre-roll in seconds and the folder of all clips."""
+    """First line of the gateway: all cameras, the pre-roll in seconds and the folder of all clips.
+
+    `film_sync_s`: seconds after which a filmed picture is synced to disk at the latest.
+    """
 
     kind: Literal["configure"] = "configure"
     cameras: tuple[CameraSource, ...]
     pre_roll: float = 10.0
     folder: str
+    film_sync_s: float = 0.25
 
 
 class WatchCameras(IpcMessage):

@@ -218,15 +218,18 @@ class VideoProcess:
         around = CameraContext(
             root,
             request.pre_roll,
+            request.film_sync_s,
             self._utc,
             publish=lambda message: post(self._on_camera_message, message),
             on_change=lambda: post(self._look.set),
             crash_point=self._crash_point,
         )
         wanted = {source.name: source for source in request.cameras}
+        before = around if self._context is None else self._context
+        is_changed = (before.pre_roll_s, before.film_sync_s) != (around.pre_roll_s, around.film_sync_s)
         for name, camera in tuple(self._cameras.items()):
             await asyncio.to_thread(camera.watch, on=False, linger_s=RING_LINGER_S)
-            if wanted.get(name) != camera.source or (self._context and self._context.pre_roll_s != request.pre_roll):
+            if wanted.get(name) != camera.source or is_changed:
                 await asyncio.to_thread(camera.stop)
                 del self._cameras[name]
         self._context = around

@@ -19,7 +19,7 @@ from gateway.video.sidecar import SidecarHead
 
 log = logging.getLogger(__name__)
 
-MAX_SYNC_AGE_S: Final = 1.0  # seconds for which a synced fragment proves that the film continues
+SYNC_TOLERANCE_S: Final = 0.75  # seconds by which a film's next sync may be late and the film still counts as on disk
 DISK_RETRY_DELAY_S: Final = 2.0  # seconds before a new file is begun after the disk failed
 
 
@@ -28,6 +28,7 @@ class CameraContext(Frozen, kw_only=False):
 
     root: Path
     pre_roll_s: float
+    film_sync_s: float
     utc_now: Callable[[], datetime]
     publish: Callable[[FromVideo], object]
     on_change: Callable[[], object]  # a camera's status differs from the one that was last taken
@@ -112,7 +113,9 @@ class Recording:
     def on_disk_until(self) -> float:
         """Until when (monotonic, inclusive) the newest synced fragment proves that the film continues; or -inf."""
         clip = self._writer
-        return clip.synced_at + MAX_SYNC_AGE_S if clip is not None and clip.has_begun else -math.inf
+        if clip is None or not clip.has_begun:
+            return -math.inf
+        return clip.synced_at + self._context.film_sync_s + SYNC_TOLERANCE_S
 
     def result(self) -> RecordingResult:
         """Return what was filmed. The caller has closed the running film before."""
@@ -127,8 +130,9 @@ class Recording:
         start = self.to_utc(first_picture_at(samples, float(template.time_base or 0)))
         head = SidecarHead(camera=self._camera, clip=self.clip, path=path, start=start)
         self._writer = ClipWriter(
-            self._context.root, head, template, samples[0], to_utc=self.to_utc, crash_point=self._context.crash_point
-        )
+            self._context.root, head, template, samples[0], sync_s=self._context.film_sync_s, to_utc=self.to_utc,
+            crash_point=self._context.crash_point,
+        )  # fmt: skip
         self._writer.write_pre_roll(samples)
 
     def _announce(self) -> None:

@@ -117,11 +117,11 @@ class VideoProcess:
         with open(2, "wb", closefd=False) as error:
             self.process = fork_server().start([*words, "--socket", str(self.socket)], error)
 
-    def talk(self, cameras: CameraSet, *names: str, pre_roll: float = 2.0) -> VideoSession:
+    def talk(self, cameras: CameraSet, *names: str, pre_roll: float = 2.0, film_sync_s: float = 0.25) -> VideoSession:
         """Connect and configure these cameras."""
         talk = VideoSession(self.socket)
         sources = tuple(cameras.source(name) for name in names)
-        talk.say(ConfigureCameras(cameras=sources, pre_roll=pre_roll, folder=str(self.films)))
+        talk.say(ConfigureCameras(cameras=sources, pre_roll=pre_roll, folder=str(self.films), film_sync_s=film_sync_s))
         return talk
 
     def grows(self, film: str, fragments: int = 2) -> None:

@@ -12,6 +12,7 @@ SCHEMA = f"{GATEWAY}storage/test_schema.py"
 MQTT = f"{GATEWAY}mqtt/test_client.py"
 SINK = f"{GATEWAY}video/test_sink.py"
 FRAGMENTS = f"{GATEWAY}video/test_fragments.py"
+SYNCS = f"{GATEWAY}video/test_film_sync.py"
 DEADLINES = f"{GATEWAY}video/test_proof_deadlines.py"
 SIGNATURE = f"{GATEWAY}protocol/test_jws.py"
 VERIFY = f"{GATEWAY}evidence/test_verify.py"
@@ -369,6 +370,20 @@ MUTANTS = (
         old="self._last + interval if after is None else self._decode_time(after)",
         new="self._last + 1",
         tests=(FRAGMENTS,),
+    ),
+    Mutant(
+        name="a film's fragments wait longer for their sync than the house file says",
+        file="gateway/video/clip.py",
+        old="sample.arrived_at + FRAGMENT_S - self._held_since > self._sync_s",
+        new="sample.arrived_at - 2 * FRAGMENT_S - self._held_since > self._sync_s",
+        tests=(SYNCS,),
+    ),
+    Mutant(
+        name="a film's first fragment waits for others before it is synced",
+        file="gateway/video/clip.py",
+        old=" > self._sync_s or not self.has_begun:",
+        new=" > self._sync_s:",
+        tests=(SYNCS,),
     ),
     Mutant(
         name="a film's fragments are not synced",

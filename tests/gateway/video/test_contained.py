@@ -47,7 +47,7 @@ def test_whatever_a_stream_raises_its_camera_is_at_fault_and_is_tried_again(
     monkeypatch.setattr(module, "RECONNECT_BACKOFF", Backoff(0.01, 0.02))
     monkeypatch.setattr(threading, "excepthook", bugs.append)
     around = CameraContext(
-        root=tmp_path, pre_roll_s=1.0, utc_now=lambda: datetime.now(UTC), publish=lambda _words: None,
+        root=tmp_path, pre_roll_s=1.0, film_sync_s=0.25, utc_now=lambda: datetime.now(UTC), publish=lambda _words: None,
         on_change=lambda: None, crash_point=lambda _point: None,
     )  # fmt: skip
     camera = CameraReader(CameraSource(name="front", url="rtsp://127.0.0.1:1/live"), around)

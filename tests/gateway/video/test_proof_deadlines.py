@@ -123,7 +123,8 @@ def camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Ca
 
     monkeypatch.setattr(module, "read_packets", stream)
     context = CameraContext(
-        root=tmp_path, pre_roll_s=2.0, utc_now=lambda: datetime.now(UTC), publish=lambda _message: None,
+        root=tmp_path, pre_roll_s=2.0, film_sync_s=0.25, utc_now=lambda: datetime.now(UTC),
+        publish=lambda _message: None,
         on_change=lambda: changes.append(time.monotonic()), crash_point=lambda _point: None,
     )  # fmt: skip
     reader = CameraReader(CameraSource(name="front", url="rtsp://127.0.0.1:1/live"), context)

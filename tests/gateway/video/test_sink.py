@@ -32,6 +32,12 @@ class Disk:
         self.seen.append(("first announced" if first else "announced", end_byte))
 
 
+def write(sink: FragmentWriter, data: bytes) -> None:
+    """Write and sync."""
+    sink.write(data, 1.0)
+    sink.sync()
+
+
 @pytest.fixture
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     return Disk(tmp_path / "film", monkeypatch)
@@ -39,9 +45,9 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 def test_each_fragment_is_synced_and_only_then_announced(disk: Disk) -> None:
     sink = FragmentWriter(disk.film, disk.announced)
-    sink.write(HEAD, 1.0)
-    sink.write(FRAGMENT, 1.0)
-    sink.write(FRAGMENT, 1.0)
+    write(sink, HEAD)
+    write(sink, FRAGMENT)
+    write(sink, FRAGMENT)
     one, two, three = len(HEAD), len(HEAD + FRAGMENT), len(HEAD + FRAGMENT * 2)
     assert disk.seen == [
         ("synced", one), ("announced", one),
@@ -51,13 +57,11 @@ def test_each_fragment_is_synced_and_only_then_announced(disk: Disk) -> None:
     sink.close()
 
 
-def test_what_the_ring_held_is_synced_once_and_announced_whole(disk: Disk) -> None:
+def test_what_is_written_together_is_synced_once_and_announced_whole(disk: Disk) -> None:
     sink = FragmentWriter(disk.film, disk.announced)
-    sink.is_holding = True
     sink.write(HEAD + FRAGMENT, 1.0)
     sink.write(FRAGMENT, 1.0)
     assert disk.seen == []
-    sink.is_holding = False
     sink.sync()
     assert [what for what, _ in disk.seen] == ["synced", "announced", "first announced", "announced"]
     assert disk.seen[0][1] == disk.seen[-1][1] == len(HEAD + FRAGMENT * 2)
@@ -66,8 +70,8 @@ def test_what_the_ring_held_is_synced_once_and_announced_whole(disk: Disk) -> No
 
 def test_half_a_fragment_is_neither_announced_nor_kept(disk: Disk) -> None:
     sink = FragmentWriter(disk.film, disk.announced)
-    sink.write(HEAD + FRAGMENT, 1.0)
-    sink.write(FRAGMENT[:15], 1.0)
+    write(sink, HEAD + FRAGMENT)
+    write(sink, FRAGMENT[:15])
     assert disk.seen[-1] == ("first announced", len(HEAD + FRAGMENT))
     sink.close()
     assert disk.film.read_bytes() == HEAD + FRAGMENT
@@ -77,7 +81,7 @@ def test_a_sync_that_failed_is_never_tried_again_and_announces_nothing(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sink = FragmentWriter(disk.film, disk.announced)
-    sink.write(HEAD, 1.0)
+    write(sink, HEAD)
     before = list(disk.seen)
 
     def broken(_handle: int) -> None:
@@ -86,9 +90,9 @@ def test_a_sync_that_failed_is_never_tried_again_and_announces_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fdatasync", broken)
         with pytest.raises(OSError, match="Input/output"):
-            sink.write(FRAGMENT, 1.0)
+            write(sink, FRAGMENT)
     with pytest.raises(OSError, match="Input/output"):
-        sink.write(FRAGMENT, 1.0)
+        write(sink, FRAGMENT)
     assert disk.seen == before
     sink.close()
     assert disk.film.read_bytes() == HEAD
