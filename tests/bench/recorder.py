@@ -36,7 +36,9 @@ class Recorder:
 
 
 @contextlib.asynccontextmanager
-async def recorder(air: CameraServer, *, decodes: bool = True, pre_roll: float = 2.0) -> AsyncIterator[Recorder]:
+async def recorder(
+    air: CameraServer, *, decodes: bool = True, pre_roll: float = 2.0, film_sync_s: float = 0.25
+) -> AsyncIterator[Recorder]:
     """Start one, its rings running, all cameras live; `decodes` False: it takes every picture for sound, unseen."""
     folder = Path(tempfile.mkdtemp(prefix="perron-bench-"))
     socket = folder / "video.sock"
@@ -46,7 +48,7 @@ async def recorder(air: CameraServer, *, decodes: bool = True, pre_roll: float =
         await child.wait_until("a video process", socket.exists, within=60)
         with VideoSession(socket) as talk:
             talk.say(ConfigureCameras(cameras=tuple(air.source(name) for name in air.names), pre_roll=pre_roll,
-                               folder=str(folder / "films")))  # fmt: skip
+                               folder=str(folder / "films"), film_sync_s=film_sync_s))  # fmt: skip
             talk.say(WatchCameras(cameras=air.names, on=True))
             made = Recorder(child, talk)
             await made.live(air.names)
