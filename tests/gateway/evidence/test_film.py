@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import pytest
+from av.bitstream import BitStreamFilterContext
 
 from gateway.domain.now import Now
 from gateway.evidence.film import find_box, first_difference, read_links
@@ -32,13 +33,15 @@ def recorded(root: Path) -> ClipFacts:
     """Let the real recorder write a film, with a pre-roll, from packets as a camera sends them."""
     with av.open(io.BytesIO(film_bytes(40)), "r") as camera:
         stream = camera.streams.video[0]
+        as_sent = BitStreamFilterContext("h264_mp4toannexb", stream)  # a camera sends start codes
+        packets = [sent for packet in camera.demux(stream) if packet.size for sent in as_sent.filter(packet)]
         samples = [
             EncodedPicture(bytes(packet), packet.pts or 0, packet.dts or 0, packet.is_keyframe, number / FRAMES_PER_S)
-            for number, packet in enumerate(packet for packet in camera.demux(stream) if packet.size)
+            for number, packet in enumerate(packets)
         ]
         key, path = ClipKey(visit=VISIT, part=1), f"{VISIT}/outside-1-1.mp4"
         head = SidecarHead(camera="outside", clip=key, path=path, start=SCAN)
-        clip = ClipWriter(root, head, stream, samples[0], to_utc=moment, crash_point=lambda _: None)
+        clip = ClipWriter(root, head, stream, samples[0], sync_s=0.25, to_utc=moment, crash_point=lambda _: None)
         clip.write_pre_roll(samples[: PRE_ROLL * FRAMES_PER_S])
         for sample in samples[PRE_ROLL * FRAMES_PER_S :]:
             clip.write_picture(sample)
