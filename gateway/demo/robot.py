@@ -193,9 +193,10 @@ class DemoSupervisor(DemoBrowser):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(TIMEOUT_MARGIN_S + self._play.timing.ring):
                 while True:
-                    for visit in await self._visits():
-                        if visit["closure"] is not None:
-                            return visit
+                    with contextlib.suppress(CONNECTION_LOST):  # a box that was killed starts anew
+                        for visit in await self._visits():
+                            if visit["closure"] is not None:
+                                return visit
                     await asyncio.sleep(POLL_INTERVAL_S)
         raise WaitTimeout("the supervisor is asked nothing")
 

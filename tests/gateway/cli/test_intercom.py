@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from devices.reports import AvailabilityReport
 from devices.vendors import perron
 from devices.vendors.words import DeviceRef, TopicSuffix
 from tests.devices.street import gateway_client
+from tests.forkserver import fork_server, run_python
 from tests.gateway.integrations.intercom.beside import ACCESS_LIST, DEVICE, write_credentials
 from tests.mosquitto import mosquitto
 from tests.peers import doorbird
@@ -31,17 +31,9 @@ def write_file(folder: Path, url: str, port: int = 1883) -> Path:
     return file
 
 
-async def perron_intercom(*words: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "intercom", *words,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-
-
 async def said(*words: str) -> tuple[int | None, str]:
-    process = await perron_intercom(*words)
-    out, _ = await process.communicate()
-    return process.returncode, out.decode()
+    done = await asyncio.to_thread(run_python, "-m", "gateway", "intercom", *words)
+    return done.returncode, done.stdout + done.stderr
 
 
 async def test_it_says_whether_the_intercom_answers_and_releases_nothing(tmp_path: Path) -> None:
@@ -62,7 +54,9 @@ async def test_it_runs_until_it_is_told_to_end_and_then_says_that_it_is_away(tmp
     accounts = {"gateway": "g", DEVICE: "s"}
     async with mosquitto(accounts, ACCESS_LIST) as broker, serve(app) as url, gateway_client(broker) as client:
         await client.subscribe(f"perron/{DEVICE}/availability", qos=1)
-        process = await perron_intercom("--config", str(write_file(tmp_path, str(url).rstrip("/"), broker.port)))
+        file = write_file(tmp_path, str(url).rstrip("/"), broker.port)
+        with (tmp_path / "told").open("wb") as told_of_it:
+            process = fork_server().start(["-m", "gateway", "intercom", "--config", str(file)], told_of_it)
         try:
             async with asyncio.timeout(30):
                 for online in (True, False):

@@ -2,13 +2,13 @@
 
 import asyncio
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 
 from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.devices.street import gateway_client
+from tests.forkserver import fork_server, run_python
 from tests.gateway.integrations.matter.beside import ACCESS_LIST, BASE, simulated
 from tests.mosquitto import mosquitto
 
@@ -25,23 +25,13 @@ def write_file(folder: Path, url: str, port: int = 1883) -> Path:
     return file
 
 
-async def perron_matter(*words: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "matter", *words,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-
-
 async def said(*words: str) -> tuple[int | None, str]:
     return await run_perron("matter", *words)
 
 
 async def run_perron(*words: str) -> tuple[int | None, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    out, _ = await process.communicate()
-    return process.returncode, out.decode()
+    done = await asyncio.to_thread(run_python, "-m", "gateway", *words)
+    return done.returncode, done.stdout + done.stderr
 
 
 async def test_it_lists_what_the_matter_server_has_and_moves_nothing(tmp_path: Path) -> None:
@@ -67,7 +57,9 @@ async def test_it_runs_until_it_is_told_to_end_and_then_says_that_it_is_away(tmp
         gateway_client(broker) as client,
     ):
         await client.subscribe(f"{BASE}/bridge/state", qos=1)
-        process = await perron_matter("--config", str(write_file(tmp_path, server.url, broker.port)))
+        file = write_file(tmp_path, server.url, broker.port)
+        with (tmp_path / "told").open("wb") as told_of_it:
+            process = fork_server().start(["-m", "gateway", "matter", "--config", str(file)], told_of_it)
         try:
             async with asyncio.timeout(30):
                 messages = aiter(client.messages)

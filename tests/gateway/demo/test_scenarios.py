@@ -1,8 +1,6 @@
 """Every scenario, played by the real gateway in the simulated house, judged by the house's own log."""
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from gateway.demo.result import ScenarioResult
 from gateway.demo.run import DemoObserver, run_scenario
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import SCENARIOS, find_scenarios
+from tests.forkserver import run_python
 
 PROMISED = """
 delivered into-fridge wrong-code three-wrong-codes several-codes-on-one-label too-early too-late already-used
@@ -44,13 +43,6 @@ attended attended:nobody-opened late-courier late-courier:no-time next-courier n
 robot robot:no-yes robot:old-yes robot:stranded robot:killed robot:killed-before-commit robot:killed-after-commit
 robot:killed-at-release two-robots
 """.split()  # noqa: SIM905 - the list as the promise words it
-
-
-def perron(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gateway", "demo", *words]
-    return subprocess.run(
-        command, cwd=cwd, check=False, capture_output=True, text=True, timeout=180, stdin=subprocess.DEVNULL
-    )
 
 
 @pytest.mark.slow
@@ -103,7 +95,8 @@ async def test_a_scenario_in_which_nothing_happens_does_not_pass(tmp_path: Path)
 
 @pytest.mark.slow
 def test_one_json_object_a_scenario_and_a_picture_of_the_visit(tmp_path: Path) -> None:
-    done = perron("wrong-code", "--fast", "--json", "--folder", str(tmp_path / "run"), cwd=Path.cwd())
+    words = ("wrong-code", "--fast", "--json", "--folder", tmp_path / "run")
+    done = run_python("-m", "gateway", "demo", *words, timeout=180)
     assert done.returncode == 0, done.stderr
     result = ScenarioResult.model_validate_json(done.stdout)
     assert (result.scenario, result.ok) == ("wrong-code", True)
