@@ -42,10 +42,12 @@ class _Client:
     _connection: Connection | None = None
 
     def publish(self, topic: str, payload: bytes, **options: Unpack[PublishOptions]) -> Sent | NotSent:
-        """Publish: `Sent` if the bytes were written or parked, else `NotSent`, and not one byte leaves later.
+        """Publish: `Sent` if the message may reach the broker, else `NotSent`, and not one byte leaves later.
 
-        Without `immediate` a QoS 1 message may wait (in order) for acknowledgements of earlier ones, in this
-        connection only. It never blocks, and raises for no failure of network or broker.
+        An `immediate` message, and one of QoS 0, has been given to the system when this returns. Any other leaves with
+        the next iteration of the event loop, together with all of that iteration, or waits (in order) for
+        acknowledgements of earlier ones, in this connection only. It never blocks, and raises for no failure of network
+        or broker.
         """
         if self._connection is None:
             return NotSent.NO_BROKER
