@@ -6,7 +6,6 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import datetime, tzinfo
-from typing import Any
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -17,7 +16,7 @@ from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.protocol.narrative import Happening, HappeningKind, LoggedCode, NarrativeReader
 from gateway.runtime.notifications.texts import REFUSAL_TEXTS, readiness_text
 from gateway.system.i18n import SOURCE
-from gateway.system.json_log import JsonLineFormatter
+from gateway.system.json_log import JsonLineFormatter, json_line
 
 ISOLATE_CHARACTERS = "\u2068\u2069"  # `text.isolate_direction` puts them around a right-to-left name
 
@@ -176,13 +175,6 @@ def _split_words(kind: str) -> str:
     return kind.replace("_", " ")
 
 
-def _json_line(event: EventDict, **options: Any) -> str:  # noqa: ANN401 - of `json.dumps`
-    """Return the event as JSON; the stored body of a decision, which is JSON already, is put in as it is."""
-    row = event.pop("row", None)
-    line = json.dumps(event, **options)
-    return line if row is None else f'{line[:-1]}, "row": {row.decode()}}}'
-
-
 def log_for_people(zone: tzinfo | None = None) -> None:
     """Log short lines with the time of `zone` (None: of this machine) to the terminal."""
     structlog.configure(
@@ -207,7 +199,7 @@ def log_for_programs() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             expand_event_commands,
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(serializer=_json_line, ensure_ascii=False, default=str),
+            lambda _logger, _method, event: json_line(event),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(),

@@ -1,8 +1,20 @@
-"""Formats the standard library's log records as JSON lines, with the same keys as the gateway's own log."""
+"""Writes log lines as JSON objects: the gateway's own, and with the same keys those of the standard library."""
 
 import json
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
+
+
+def json_line(fields: Mapping[str, object]) -> str:
+    """Return one JSON object without a line break. A field of bytes is JSON already, and is written as it is."""
+    written = {name: value for name, value in fields.items() if isinstance(value, bytes)}
+    line = json.dumps(
+        {name: value for name, value in fields.items() if name not in written}, ensure_ascii=False, default=str
+    )
+    for name, value in written.items():
+        line = f"{line[:-1]}{', ' if len(line) > 2 else ''}{json.dumps(name)}: {value.decode()}}}"
+    return line
 
 
 class JsonLineFormatter(logging.Formatter):

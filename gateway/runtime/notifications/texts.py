@@ -1,7 +1,7 @@
 """The owner's notifications as text; a part in square brackets is left out when its fact is unknown."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, tzinfo
 from types import MappingProxyType
 
@@ -297,8 +297,23 @@ class ComposedMessage(Frozen):
 
     def words(self, language: Language) -> str:
         """Return the sentence for a reader of this language."""
-        names = {ident: in_language(label, language) for ident, label in self.devices.items()}
-        return worded(self.about, self.facts, language, names)
+        return worded(self.about, self.facts, language, _NamesIn(self.devices, language))
+
+
+class _NamesIn(Mapping[str, str]):
+    """The names of devices in one language: few messages name a device, so each is translated when it is read."""
+
+    def __init__(self, names: Mapping[str, Fact], language: Language) -> None:
+        self._names, self._language = names, language
+
+    def __getitem__(self, ident: str) -> str:
+        return in_language(self._names[ident], self._language)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def message_facts(at: datetime, zone: tzinfo, *, trusted: bool, **facts: str | None) -> dict[str, str]:
