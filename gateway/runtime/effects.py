@@ -50,6 +50,7 @@ MAX_PROOF_AGE_S = 0.5  # seconds: the maximum age of the proof of live video whe
 MAX_OPEN_QUERIES = 256  # queries of one device that it may still answer: many minutes' worth
 ANSWER_TIMEOUT_S = 5.0  # seconds for the answer of a device that returns no correlation and declares no latency
 MAX_SPENT_LIFE = 0.8  # share of its life after which an order to open is not sent: the device would refuse it
+ANNOUNCE_DELAY_S = 0.03  # seconds after which events and the newest of several states leave: no door waits for them
 REFUSAL_MEMORY_S = 60.0  # seconds for which a courier may still wait for a "no" that the broker did not accept
 
 
@@ -82,6 +83,10 @@ class CommandExecutor:
         self.unmarked_visit: str | None = None
         self._unsent_refusals: dict[str, tuple[c.AnswerScan, float]] = {}  # scanner -> its newest answer, instant
         self._published_state: dict[str, object] = {}
+        self._announced_phase: object = None
+        self._unpublished_state: tuple[Entrance, Now] | None = None
+        self._unpublished_events: list[dict[str, object]] = []
+        self._is_publishing_due = False
         self._filmed_cameras = self._section.film_cameras
 
     def record_uptime(self, device: str, boot: str | None, uptime_ms: int | None, mono: float) -> None:
@@ -260,7 +265,7 @@ class CommandExecutor:
 
     def on_connected(self, session: int) -> None:
         """Start a new broker session: it knows no state, and gets each recent "no" that the last one did not accept."""
-        self._published_state = {}
+        self._published_state, self._announced_phase = {}, None
         for device in sorted(watched_devices(entrance_conditions(self.home, self.entrance))):
             self._send_query(device, session, 0)
         refusals, self._unsent_refusals = self._unsent_refusals, {}
@@ -290,7 +295,7 @@ class CommandExecutor:
         return self.publisher.publish(topic, publication.payload, **options)
 
     def announce(self, command: c.Command, state: Entrance, now: Now) -> None:
-        """Publish an event for the command, once every effect is started; it says why an unlock was held back."""
+        """Publish an event for the command, a moment later; it says why an unlock was held back."""
         body = event_body(command)
         if isinstance(command, c.Unlock) and command.visit in self._held_back_unlock:
             body = {"kind": "held_back", "why": self._held_back_unlock[command.visit]}
@@ -299,22 +304,51 @@ class CommandExecutor:
             self._publish_event(now, {**visit, **body})
 
     def publish_state(self, state: Entrance, now: Now) -> None:
-        """Publish the state if it changed, and a change of phase as an event; the next decision repeats a failure."""
-        shown = state_body(state)
-        if shown == self._published_state:
-            return
-        body = json_bytes({**shown, "at": rfc3339_ms(now.utc)})
-        if isinstance(self.publisher.publish(entrance_topic(self.entrance, "state"), body, retain=True), NotSent):
-            return
-        before, self._published_state = self._published_state.get("phase"), shown
-        if shown["phase"] != before:
+        """Publish the state, if it changed, a moment later, and each change of phase as an event.
+
+        Of several states in that moment only the last is published.
+        """
+        self._unpublished_state = state, now
+        phase = shown_phase(state)
+        if phase != self._announced_phase:
+            self._announced_phase = phase
             closure = summary.closure_of_phase(state) if has_named_closures(state.rules.closures) else None
             where = {} if closure is None else {"closure": closure}
-            self._publish_event(now, {"visit": shown["visit"], "kind": "phase", "phase": shown["phase"], **where})
+            visit = None if state.visit is None else state.visit.id
+            self._publish_event(now, {"visit": visit, "kind": "phase", "phase": phase, **where})
+        self._publish_soon()
 
     def _publish_event(self, now: Now, body: Mapping[str, object]) -> None:
         head = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(now.utc), "entrance": self.entrance}
-        self.publisher.publish(entrance_topic(self.entrance, "event"), json_bytes({**head, **body}))
+        self._unpublished_events.append({**head, **body})
+        self._publish_soon()
+
+    def _publish_soon(self) -> None:
+        if not self._is_publishing_due:
+            self._is_publishing_due = True
+            asyncio.get_running_loop().call_later(ANNOUNCE_DELAY_S, self.publish_now)
+
+    def publish_now(self) -> None:
+        """Publish what waits: the newest state, then the events. The next decision repeats a state that was not sent."""
+        self._is_publishing_due = False
+        unpublished, self._unpublished_state = self._unpublished_state, None
+        if unpublished is not None and not self._publish_retained(*unpublished):
+            self._announced_phase = None  # its event is lost with it, and comes with it again
+        events, self._unpublished_events = self._unpublished_events, []
+        topic = entrance_topic(self.entrance, "event")
+        for event in events:
+            self.publisher.publish(topic, json_bytes(event))
+
+    def _publish_retained(self, state: Entrance, now: Now) -> bool:
+        """Return whether the broker gets this state, or has it."""
+        shown = state_body(state)
+        if shown == self._published_state:
+            return True
+        body = json_bytes({**shown, "at": rfc3339_ms(now.utc)})
+        if isinstance(self.publisher.publish(entrance_topic(self.entrance, "state"), body, retain=True), NotSent):
+            return False
+        self._published_state = shown
+        return True
 
 
 def is_filmed_live(command: c.Unlock, state: Entrance, proofs: Mapping[str, CameraProof], mono: float) -> bool:
@@ -394,12 +428,17 @@ def event_body(command: c.Command) -> dict[str, object] | None:
             assert_never(command)
 
 
+def shown_phase(state: Entrance) -> str:
+    """Return the phase as the entrance's topics have it; without a visit it is `ready`."""
+    return "ready" if state.visit is None else state.visit.phase.value
+
+
 def state_body(state: Entrance) -> dict[str, object]:
     """Return one entrance's state as a JSON object. It says locked and closed only if proven (invariant 8)."""
     visit, lockup = state.visit, state.lock_request
     return {
         "entrance": state.id,
-        "phase": "ready" if visit is None else visit.phase.value,
+        "phase": shown_phase(state),
         "visit": None if visit is None else visit.id,
         "delivery": None if visit is None else visit.delivery.id,
         "bolt": summary.bolt_state(state).value,

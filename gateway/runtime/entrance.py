@@ -395,11 +395,14 @@ class EntranceActor:
 
     async def run(self) -> None:
         """Run until cancelled; an exception from here is a bug and ends the process."""
-        while True:
-            event = await self._next_event()
-            await self.step(event)
-            if isinstance(event, e.Stopped):
-                self._pending_stops = max(0, self._pending_stops - 1)
+        try:
+            while True:
+                event = await self._next_event()
+                await self.step(event)
+                if isinstance(event, e.Stopped):
+                    self._pending_stops = max(0, self._pending_stops - 1)
+        finally:
+            self._executor.publish_now()  # the broker keeps the last state
 
     async def _next_event(self) -> e.Event:
         """Return the next event, or `TimerExpired` when a deadline passes and no event has come.

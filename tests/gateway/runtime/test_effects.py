@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import aiomqtt
 import pytest
 
 from devices.commands import LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
@@ -23,15 +25,20 @@ from gateway.domain.visit.closures import KeyedDoor, Strike
 from gateway.domain.visit.closures.contract import MAIN_CLOSURE, Fact
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.evidence.archive import Archive
+from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import Acknowledgement, NotSent
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.notifications.outbox import Outbox
+from gateway.system.mqtt_settings import BrokerSection
 from gateway.video.client import VideoClient
 from gateway.video.ipc import ClipKey
 from tests.gateway.domain.delivery.shop import NOON
 from tests.house.door import is_closed, is_locked, proven_door
+from tests.mosquitto import mosquitto
+from tests.shell.box import run_tasks
 from tests.shell.house import VISIT, entrance_in_visit, make_home
 from tests.shell.parts import FakeCameras, FakePublisher, ManualTime, PublishedMessage
+from tests.waiting import wait_until
 
 CLIP = ClipKey(visit=VISIT, part=1)
 UNLOCK = c.Unlock(closure="door", visit=VISIT, life=5)
@@ -94,6 +101,12 @@ class Bench:
         now = self.clock.now()
         self.hands.perform(command, self.state, now if decided is None else replace(now, mono=decided))
         self.hands.announce(command, self.state, now)
+        self.hands.publish_now()
+
+    def show(self, state: Entrance) -> None:
+        """Publish a state, and do not wait for the next."""
+        self.hands.publish_state(state, self.clock.now())
+        self.hands.publish_now()
 
     def to_the_lock(self) -> list[PublishedMessage]:
         return self.line.on("perron/lock/set")
@@ -345,6 +358,7 @@ async def test_a_no_that_the_broker_did_not_accept_is_said_once_in_the_next_sess
     bench.line.mend()
     bench.hands.on_connected(1)
     bench.hands.on_connected(1)
+    bench.hands.publish_now()
     (shown,) = bench.line.on("perron/scanner/set")
     assert read(shown, "scanner") == ShowResult(word="no")
     (event,) = (json.loads(one.payload) for one in bench.line.on("perron/entrance/front/event"))
@@ -414,35 +428,91 @@ def shown(bench: Bench) -> list[dict[str, Any]]:
 
 async def test_the_state_is_published_retained_and_only_when_it_has_changed(bench: Bench) -> None:
     for _ in range(3):
-        bench.hands.publish_state(bench.state, bench.clock.now())
+        bench.show(bench.state)
         bench.time.mono += 1
     assert [(one["phase"], one["visit"], one["locked"]) for one in shown(bench)] == [("unlocking", VISIT, False)]
     assert bench.line.on("perron/entrance/front/state")[0].fields == {"retain": True}
-    bench.hands.publish_state(replace(bench.state, away=True), bench.clock.now())
+    bench.show(replace(bench.state, away=True))
     assert [one["away"] for one in shown(bench)] == [False, True]
 
 
 async def test_a_new_broker_session_is_shown_the_state_again(bench: Bench) -> None:
-    bench.hands.publish_state(bench.state, bench.clock.now())
+    bench.show(bench.state)
     bench.hands.on_connected(1)
-    bench.hands.publish_state(bench.state, bench.clock.now())
+    bench.show(bench.state)
     assert len(shown(bench)) == 2
 
 
 async def test_a_state_that_could_not_be_sent_is_sent_with_the_next_decision(bench: Bench) -> None:
     bench.line.refuses = lambda _topic, _payload: NotSent.BLOCKED
-    bench.hands.publish_state(bench.state, bench.clock.now())
+    bench.show(bench.state)
     bench.line.mend()
-    bench.hands.publish_state(bench.state, bench.clock.now())
+    bench.show(bench.state)
     assert len(shown(bench)) == 1
     (event,) = bench.line.on("perron/entrance/front/event")
     assert json.loads(event.payload)["phase"] == "unlocking"
 
 
+async def test_of_several_states_in_a_moment_the_last_leaves_and_each_phase_is_told(bench: Bench) -> None:
+    for phase in (Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE):
+        state = replace(bench.state, visit=replace(_visit(bench), phase=phase))
+        bench.hands.publish_state(state, bench.clock.now())
+    bench.hands.announce(c.LogNote(what="later"), state, bench.clock.now())
+    assert bench.line.sent == [], "an unlock of this turn leaves before them"
+    await wait_until(lambda: bench.line.on("perron/entrance/front/event"))
+    assert [one["phase"] for one in shown(bench)] == ["inside"]
+    events = [json.loads(one.payload) for one in bench.line.on("perron/entrance/front/event")]
+    assert [event.get("phase", event["kind"]) for event in events] == ["unlocking", "unlocked", "inside", "note"]
+
+
+async def test_a_broker_keeps_the_last_of_many_states_and_learns_soon_that_it_is_not_locked(
+    bench: Bench, tmp_path: Path
+) -> None:
+    topic = "perron/entrance/front/state"
+    heard: list[dict[str, Any]] = []
+    secured = replace(bench.state, visit=None, facts=proven_door())
+    opened = replace(secured, facts=proven_door(Fact(value=LockState.UNLOCKED, proven=True)))
+    accounts = {"gateway": "secret", "owner": "word"}
+    (tmp_path / "word").write_text(accounts["gateway"])
+    rights = f"user gateway\ntopic write {topic}\nuser owner\ntopic read {topic}\n"
+    async with (
+        mosquitto(accounts, rights) as broker,
+        aiomqtt.Client("127.0.0.1", broker.port, username="owner", password=accounts["owner"]) as owner,
+    ):
+
+        async def number() -> int:
+            return 1
+
+        async def listen() -> None:
+            async for message in owner.messages:
+                assert isinstance(message.payload, bytes)
+                heard.append(json.loads(message.payload))
+
+        up = asyncio.Event()
+        line = MqttClient(
+            broker=BrokerSection(port=broker.port, username="gateway", password_file=tmp_path / "word"),
+            subscriptions=(), session_number=number, on_message=lambda _incoming: None,
+            on_up=lambda _session: up.set(), on_down=lambda _why: None, on_missed=lambda _topic: None,
+            monotonic=time.monotonic,
+        )  # fmt: skip
+        bench.hands.publisher = line
+        await owner.subscribe(topic, 1)
+        async with run_tasks(line.run(), listen()):
+            await up.wait()
+            for away in (True, False) * 10:
+                bench.hands.publish_state(replace(secured, away=away), bench.clock.now())
+            await wait_until(lambda: heard)
+            assert [(one["away"], one["locked"]) for one in heard] == [(False, True)]
+            bench.hands.publish_state(opened, bench.clock.now())
+            bench.hands.publish_state(replace(opened, away=True), bench.clock.now())
+            await wait_until(lambda: len(heard) > 1)
+            assert [(one["away"], one["locked"]) for one in heard[1:]] == [(True, False)]
+
+
 async def test_a_change_of_phase_is_an_event(bench: Bench) -> None:
-    bench.hands.publish_state(bench.state, bench.clock.now())
-    bench.hands.publish_state(replace(bench.state, visit=replace(_visit(bench), phase=Phase.INSIDE)), bench.clock.now())
-    bench.hands.publish_state(replace(bench.state, visit=None), bench.clock.now())
+    bench.show(bench.state)
+    bench.show(replace(bench.state, visit=replace(_visit(bench), phase=Phase.INSIDE)))
+    bench.show(replace(bench.state, visit=None))
     events = [json.loads(one.payload) for one in bench.line.on("perron/entrance/front/event")]
     assert [event["phase"] for event in events] == ["unlocking", "inside", "ready"]
     assert not any("closure" in event for event in events), "the only door needs no name"
@@ -454,7 +524,7 @@ async def test_a_phase_at_one_of_several_closures_names_it(bench: Bench) -> None
     visit = replace(_visit(bench), route=("street", MAIN_CLOSURE))
     for phase, stage in ((Phase.RINGING, 0), (Phase.UNLOCKED, 0), (Phase.ADVANCING, 0), (Phase.INSIDE, 1)):
         there = replace(visit, phase=phase, entry=replace(visit.entry, stage=stage))
-        bench.hands.publish_state(replace(bench.state, rules=rules, visit=there), bench.clock.now())
+        bench.show(replace(bench.state, rules=rules, visit=there))
     events = [json.loads(one.payload) for one in bench.line.on("perron/entrance/front/event")]
     assert [(event["phase"], event.get("closure")) for event in events] == [
         ("ringing", None), ("unlocked", "street"), ("advancing", MAIN_CLOSURE), ("inside", MAIN_CLOSURE),
@@ -468,7 +538,7 @@ async def test_locked_and_closed_are_shown_only_when_the_rules_say_so(
     bench: Bench, bolt: LockState, door: DoorState, *, proven: bool
 ) -> None:
     state = replace(bench.state, facts=proven_door(Fact(value=bolt, proven=proven), Fact(value=door, proven=proven)))
-    bench.hands.publish_state(state, bench.clock.now())
+    bench.show(state)
     (said,) = shown(bench)
     assert said["locked"] is is_locked(state)
     assert (said["bolt"] == "locked") is is_locked(state)
