@@ -14,6 +14,7 @@ from unittest import mock
 
 from devices.vendors.words import TopicSuffix
 from gateway.app import App
+from gateway.cli.log_format import log_for_programs
 from gateway.config.loader import load_home_file
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
@@ -134,6 +135,7 @@ def main() -> None:
     parser.add_argument("--marks", type=Path, help="take marks, which cost time themselves, and write them there")
     parser.add_argument("--proven", action="store_true")
     options = parser.parse_args()
+    log_for_programs()
     with ExitStack() as patches:
         if options.marks is not None:
             patches.enter_context(mock.patch("gateway.runtime.entrance.decide", timed_decide))
