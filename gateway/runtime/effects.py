@@ -329,7 +329,7 @@ class CommandExecutor:
             asyncio.get_running_loop().call_later(ANNOUNCE_DELAY_S, self.publish_now)
 
     def publish_now(self) -> None:
-        """Publish what waits: the newest state, then the events. The next decision repeats a state that was not sent."""
+        """Publish what waits: the newest state, then the events. The next decision repeats a state that failed."""
         self._is_publishing_due = False
         unpublished, self._unpublished_state = self._unpublished_state, None
         if unpublished is not None and not self._publish_retained(*unpublished):

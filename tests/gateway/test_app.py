@@ -283,9 +283,13 @@ async def test_a_label_that_a_camera_reads_is_never_a_wrong_code(tmp_path: Path)
             World.video.on_event(BarcodeRead(camera="cam", code=code, symbology="QRCode"))
         (scan,) = VENDORS["scanner"].encode_report(ScanReport(code="B-1"), NO_DEVICE_REF)
         heard("perron/scanner/event", scan.payload)
-        await wait_until(lambda: World.broker.on("perron/scanner/set"))
-        answers = [json.loads(one.payload) for one in World.broker.on("perron/entrance/front/event")]
-        assert [one["refusal"] for one in answers if one["kind"] == "answer"] == ["unknown_code"]
+        await wait_until(answered_scans)
+        assert [one["refusal"] for one in answered_scans()] == ["unknown_code"]
+
+
+def answered_scans() -> list[dict[str, Any]]:
+    events = [json.loads(one.payload) for one in World.broker.on("perron/entrance/front/event")]
+    return [one for one in events if one["kind"] == "answer"]
 
 
 async def test_what_is_stored_is_the_box_users_alone_also_in_a_folder_that_others_may_enter(tmp_path: Path) -> None:
