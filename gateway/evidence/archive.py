@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Literal
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -76,7 +77,7 @@ class _VisitResult(Frozen):
 class Archive:
     """The archive of the box. `post(entrance, event)` gives an event to an entrance; `state(entrance)` is its state.
 
-    The methods that take a request never wait; `run` works the requests off.
+    The methods that take a request never wait; `run` works the requests off, those of one visit in their order.
     """
 
     home: Home
@@ -94,9 +95,9 @@ class Archive:
         self._film_ends: dict[tuple[str, int], datetime] = {}
         self._gaps: dict[tuple[str, int], tuple[FilmGap, ...]] = {}
         self._unsealed: dict[tuple[str, int], _VisitResult] = {}  # what could not be sealed, to be tried again
-        self._folder_lock = asyncio.Lock()  # one folder at a time: a folder that is being sealed is not erased
-        self._log_lines = LogLines()
-        self._queue: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+        self._folder_locks = WeakValueDictionary[str, asyncio.Lock]()  # visit -> a folder being sealed is not erased
+        self._log_lines, self._log_lock = LogLines(), asyncio.Lock()
+        self._queue: asyncio.Queue[tuple[str, Callable[[], Awaitable[None]]]] = asyncio.Queue()
         self._tidy_requested = asyncio.Event()
         self._to_picture: asyncio.Queue[str] = asyncio.Queue()  # visits that were sealed
         self._pictured: set[str] = set()  # visits of which this process took pictures, or tried to
@@ -107,33 +108,40 @@ class Archive:
 
     def add_clips(self, closed: ClipsClosed) -> None:
         """Take the closed clips of a part from the video process."""
-        self._queue.put_nowait(partial(self._add_clips, closed))
+        self._queue.put_nowait((closed.clip.visit, partial(self._add_clips, closed)))
 
     def seal(self, command: c.SealProof, state: Entrance) -> None:
         """Write and sign the proof of a part; the entrance then gets `ProofSealed`."""
-        self._queue.put_nowait(partial(self._seal_requested, command, state))
+        self._queue.put_nowait((command.visit, partial(self._seal_requested, command, state)))
 
     def seal_custody(self, visit: str) -> None:
         """Write and sign the next part of the proof of a custody, if its log has entries that no part has."""
-        self._queue.put_nowait(partial(self._seal_custody, visit))
+        self._queue.put_nowait((visit, partial(self._seal_custody, visit)))
 
     def request_tidying(self) -> None:
         """Erase overdue films now, for example after the retention time was changed."""
         self._tidy_requested.set()
 
     async def run(self) -> None:
-        """Work off the requests in their order, until cancelled."""
+        """Work off the requests until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tidy_hourly(), name="archive: retention")
-            group.create_task(self._run_queue(), name="archive: proofs")
+            group.create_task(self._run_queue(group), name="archive: proofs")
             group.create_task(self._take_thumbnails(), name="archive: thumbnails")
 
-    async def _run_queue(self) -> None:
+    async def _run_queue(self, group: asyncio.TaskGroup) -> None:
+        """Work off each visit's requests in their order; visits do not wait for each other's disk."""
         while True:
-            work = await self._queue.get()
-            with self.contained.piece("proofs"):  # the entrance alarms where no seal comes
-                async with self._folder_lock:
-                    await work()
+            visit, work = await self._queue.get()
+            group.create_task(self._work_off(self._folder_lock(visit), work), name=f"archive: {visit}")
+
+    async def _work_off(self, lock: asyncio.Lock, work: Callable[[], Awaitable[None]]) -> None:
+        with self.contained.piece("proofs"):  # the entrance alarms where no seal comes
+            async with lock:  # it is given in the order of the requests
+                await work()
+
+    def _folder_lock(self, visit: str) -> asyncio.Lock:
+        return self._folder_locks.setdefault(visit, asyncio.Lock())
 
     async def _seal_requested(self, command: c.SealProof, state: Entrance) -> None:
         if await self._seal(command.visit, command.part, _VisitResult(visit=state.visit, notes=command.gaps)):
@@ -189,7 +197,8 @@ class Archive:
             log.error("part_unknown", visit=visit, part=number)
             return False
         draft = self._draft(part, result)
-        span = await self._span(visit)
+        async with self._log_lock:
+            span = await self._span(visit)
         now = self.clock.now()
         receipt = None if result.visit is None else self._receipt(part, result.visit, now)
         try:
@@ -246,7 +255,7 @@ class Archive:
 
     async def _keep_thumbnails(self, visit: str) -> None:
         pictures = await asyncio.to_thread(take_thumbnails, self.home.storage.folder, visit)
-        async with self._folder_lock:  # so that a visit that is being erased gets none
+        async with self._folder_lock(visit):  # so that a visit that is being erased gets none
             if _has_films(self.store.recordings.films(visit=visit)):
                 await asyncio.to_thread(write_thumbnails, self.home.storage.folder, visit, pictures)
 
@@ -274,7 +283,8 @@ class Archive:
             return
         try:
             part, last = await asyncio.to_thread(next_part, folder)
-            span = await self._span(visit, after=last)
+            async with self._log_lock:
+                span = await self._span(visit, after=last)
             if not span.shown:
                 return
             draft = self._custody_draft(custody, part, now)
@@ -323,7 +333,7 @@ class Archive:
             raise LookupError(f"no film of {visit}")
         if films.erasure_refusal is not None:
             raise LookupError(f"{visit} is not erased: {films.erasure_refusal}")
-        async with self._folder_lock:
+        async with self._folder_lock(visit):
             if not await self.store.recordings.mark_erased(visit, reason, self.clock.now(), by=by):
                 raise LookupError(f"{visit} is held or was erased before")
             await self._erase_files(visit, who=by or reason)
@@ -345,7 +355,7 @@ class Archive:
                 if film.erased is not None and film.clips:
                     await self._log_failure_of(self._finish_erasure(film.visit))
                 elif film.erased is None and film.sealed is None and film.clips and not running:
-                    async with self._folder_lock:
+                    async with self._folder_lock(film.visit):
                         await self._seal(
                             film.visit, film.part, self._unsealed.get((film.visit, film.part), _VisitResult())
                         )
@@ -363,13 +373,13 @@ class Archive:
         """
         films = self.home.storage.folder / VISITS_FOLDER
         folders = await asyncio.to_thread(lambda: sorted(films.iterdir()) if films.is_dir() else [])
-        async with self._folder_lock:
-            for folder in folders:
+        for folder in folders:
+            async with self._folder_lock(folder.name):
                 erased = all(part.erased is not None for part in self.store.recordings.films(visit=folder.name))
                 if erased and folder.is_dir() and folder.name not in self._running_visits():
                     await self._erase_files(folder.name, who="owner")
-            await self.store.handover.forget_history(self.clock.now())
-            await self.store.handover.set_task(TASK_ERASE_FILMS, None)
+        await self.store.handover.forget_history(self.clock.now())
+        await self.store.handover.set_task(TASK_ERASE_FILMS, None)
 
     async def _erase_orphaned_films(self, now: Now, days: int) -> None:
         known = {
@@ -396,7 +406,7 @@ class Archive:
         who = "owner"
         for body in self.store.log.bodies_of_visit(visit):
             who = body.get("by", body["why"]) if body["kind"] == "erased" else who
-        async with self._folder_lock:
+        async with self._folder_lock(visit):
             await self._erase_files(visit, who=who)
 
     async def _erase_files(self, visit: str, *, who: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,11 +16,12 @@ from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Phase
-from gateway.evidence.checkpoint import Checkpoint
-from gateway.evidence.manifest import Manifest, visit_folder
+from gateway.evidence.checkpoint import Checkpoint, SealedPart
+from gateway.evidence.manifest import Manifest, ManifestDraft, visit_folder
 from gateway.evidence.receipt import CourierReceipt
 from gateway.evidence.retention import read_tombstone
 from gateway.evidence.rollback import MARK_FILE, StoreDoubt, find_doubt
+from gateway.evidence.seal import seal_part
 from gateway.evidence.verdict import VerificationResult
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.key_succession import KeyHistory
@@ -167,6 +169,28 @@ async def test_a_slow_disk_holds_up_no_door_while_a_proof_is_sealed(
     made.archive.seal(c.SealProof(visit=VISIT, part=1, gaps=()), made.front.state)
     await wait_until(lambda: e.ProofSealed(visit=VISIT, part=1) in heard(made))
     assert went_on == [True] * 2 * 5, "file and folder each: log, signature, manifest, receipt, checkpoint"
+
+
+async def test_a_visit_is_sealed_while_the_disk_still_writes_anothers_proof(
+    made: ShellBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+
+    def slow(folder: Path, draft: ManifestDraft, **given: Any) -> tuple[SealedPart, Checkpoint]:  # noqa: ANN401 - as it is
+        if draft.visit == VISIT:
+            assert released.wait(timeout=30)
+        return seal_part(folder, draft, **given)
+
+    monkeypatch.setattr("gateway.evidence.archive.seal_part", slow)
+    for visit in (VISIT, "other"):
+        made.archive.add_clips(await filmed(made, visit))
+        made.archive.seal(c.SealProof(visit=visit, part=1, gaps=()), made.front.state)
+    await wait_until(lambda: e.ProofSealed(visit="other", part=1) in heard(made))
+    assert e.ProofSealed(visit=VISIT, part=1) not in heard(made)
+    released.set()
+    await wait_until(lambda: e.ProofSealed(visit=VISIT, part=1) in heard(made))
+    for visit in (VISIT, "other"):
+        assert verify_proof(made.home.storage.folder / visit_folder(visit), public_key=made.key.public).ok
 
 
 async def test_what_is_told_of_a_proof_is_on_the_disk_before(made: ShellBox, monkeypatch: pytest.MonkeyPatch) -> None:
