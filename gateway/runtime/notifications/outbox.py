@@ -30,6 +30,7 @@ from gateway.system.containment import Containment
 log = structlog.get_logger(__name__)
 
 PictureSource = Callable[[], Awaitable[bytes | None]]
+RESULTS_DELAY_S = 0.2  # seconds: a visit's steps change a result several times, and a retailer needs the last
 MAX_UNSENT_MESSAGES = 100  # messages that neither store nor broker accepted, kept for the next session: the newest
 
 
@@ -157,6 +158,7 @@ class Outbox:
     async def _report_results(self) -> None:
         while True:
             await self._results_due.wait()
+            await asyncio.sleep(RESULTS_DELAY_S)
             self._results_due.clear()
             with self.containment.piece("results to retailers"):
                 for result in self.store.deliveries.changed_results(self.clock.now()):

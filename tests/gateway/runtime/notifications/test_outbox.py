@@ -215,9 +215,28 @@ async def test_an_entrance_that_is_no_longer_configured_stops_nothing(tmp_path: 
         await assert_stays(lambda: messages(made) == [], QUIET_S)
 
 
-async def test_results_are_told_until_the_broker_has_them(tmp_path: Path) -> None:
+def results_of(made: ShellBox) -> list[dict[str, Any]]:
+    return [json.loads(one.payload) for one in made.line.on("perron/deliveries/result")]
+
+
+async def test_a_retailer_hears_the_last_of_several_results_of_a_moment(tmp_path: Path) -> None:
+    async with box(tmp_path) as made, run_tasks(made.office.run()):
+        await receive(made.store, make_offer())
+        state = entrance_in_visit(made.home, Phase.INSIDE)
+        for lacking in (("lock",), ("door",), ("clock",)):
+            command = c.ReportReadiness(delivery="shop.d1", lacking=lacking)
+            await made.store.commit(make_step(state, command, now=made.clock.now()))
+            made.office.schedule_results()
+            await asyncio.sleep(0)
+        await wait_until(lambda: results_of(made))
+        assert [one["lacking"] for one in results_of(made)] == [["clock"]]
+
+
+async def test_results_are_told_until_the_broker_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.runtime.notifications.outbox.RESULTS_DELAY_S", 0)
+
     def results() -> list[dict[str, Any]]:
-        return [json.loads(one.payload) for one in made.line.on("perron/deliveries/result")]
+        return results_of(made)
 
     async with box(tmp_path) as made, run_tasks(made.office.run()):
         await receive(made.store, make_offer())
