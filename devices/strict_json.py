@@ -16,6 +16,7 @@ MAX_JSON_DEPTH = 32  # levels
 MAX_INTEGER_CHARS = 19  # characters; a signed 64-bit number has at most 20
 MAX_FLOAT_CHARS = 64  # characters
 
+_write_compact = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # `dumps` would make one each time
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
@@ -51,7 +52,7 @@ def parse(payload: bytes, *, max_bytes: int = MAX_PAYLOAD_BYTES, max_depth: int 
 
 def write(value: object) -> bytes:
     """Return `value` as compact JSON."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    return _write_compact(value).encode()
 
 
 def mapping(value: object, label: str) -> Mapping[str, object]:

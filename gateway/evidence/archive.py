@@ -92,6 +92,7 @@ class Archive:
     contained: Containment = field(default_factory=Containment)
 
     def __post_init__(self) -> None:
+        self._destinations = self.home.destinations
         self._film_ends: dict[tuple[str, int], datetime] = {}
         self._gaps: dict[tuple[str, int], tuple[FilmGap, ...]] = {}
         self._unsealed: dict[tuple[str, int], _VisitResult] = {}  # what could not be sealed, to be tried again
@@ -522,7 +523,7 @@ class Archive:
 
     def _names(self, entrances: Sequence[str | None], delivery: VisitDelivery | None) -> SealedNames:
         """Return what the house calls these entrances, their places and the delivery's brand."""
-        here = {id_: known for id_, known in self.home.destinations.items() if id_ in entrances}
+        here = {id_: known for id_, known in self._destinations.items() if id_ in entrances}
         brand = None if delivery is None else self.store.brands.name_of(delivery.brand, self.home.language)
         return SealedNames(
             house=_shown(self.home.name),

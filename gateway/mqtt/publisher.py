@@ -9,6 +9,8 @@ from gateway.config.topics import BRIDGE_STATE
 from gateway.domain.delivery.features import SPEAKS
 from gateway.mqtt.packets import BirthAndWill, NotSent, PublishOptions, Sent
 
+_write_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # `dumps` would make one each time
+
 
 def is_gateway_online(retained: bytes | None) -> bool:
     """Return whether the gateway's retained state says that it is connected; None: there is none."""
@@ -34,7 +36,7 @@ def rfc3339_ms(utc: datetime) -> str:
 
 def json_bytes(body: Mapping[str, object]) -> bytes:
     """Serialise a message body as compact UTF-8 JSON."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return _write_compact(body).encode()
 
 
 GATEWAY_BIRTH_AND_WILL = BirthAndWill(

@@ -5,13 +5,13 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+_write_line = json.JSONEncoder(ensure_ascii=False, default=str).encode  # `dumps` would make one each time
+
 
 def json_line(fields: Mapping[str, object]) -> str:
     """Return one JSON object without a line break. A field of bytes is JSON already, and is written as it is."""
     written = {name: value for name, value in fields.items() if isinstance(value, bytes)}
-    line = json.dumps(
-        {name: value for name, value in fields.items() if name not in written}, ensure_ascii=False, default=str
-    )
+    line = _write_line({name: value for name, value in fields.items() if name not in written})
     for name, value in written.items():
         line = f"{line[:-1]}{', ' if len(line) > 2 else ''}{json.dumps(name)}: {value.decode()}}}"
     return line

@@ -39,13 +39,13 @@ class MessageComposer:
 
     def __init__(self, home: Home, store: Store) -> None:
         self._home, self._store, self._zone = home, store, ZoneInfo(home.timezone)
-        self._devices = device_labels(home)
+        self._devices, self._destinations = device_labels(home), home.destinations
 
     def compose(
         self, command: c.OwnerMessage, entrance: str, delivery: VisitDelivery | None, now: Now
     ) -> ComposedMessage:
         """Return the message for a command of an entrance or reception of this house. The caller adds the visit."""
-        section, destination = self._home.entrances.get(entrance), self._home.destinations[entrance]
+        section, destination = self._home.entrances.get(entrance), self._destinations[entrance]
         about = command.notification if isinstance(command, c.NotifyOwner) else command.code
         brand_id, delivery_id = (None, None) if delivery is None else (delivery.brand, delivery.id)
         requested = command.delivery if isinstance(command, c.NotifyOwner) else None
@@ -112,14 +112,14 @@ class MessageComposer:
 
     def _requested_terms(self, brand: str) -> dict[str, str | None]:
         """Return what the owner's approval would permit: the present terms, which the brand's message cannot change."""
-        home, permission = self._home, self._store.brands.permission(brand)
+        permission = self._store.brands.permission(brand)
         known = self._store.brands.known.get(brand)
         name = brand if known is None else known.name
         if permission is None or not permission.terms.let_in:
             return {"brand": name}
         terms = permission.terms
-        entrances = [destination.name for id_, destination in home.destinations.items() if id_ in terms.entrances]
-        places = {id_: place for destination in home.destinations.values() for id_, place in destination.places.items()}
+        entrances = [destination.name for id_, destination in self._destinations.items() if id_ in terms.entrances]
+        places = {id_: place for known in self._destinations.values() for id_, place in known.places.items()}
         return {
             "carrier": ", ".join(sorted(terms.carriers)),
             "brand": name,
@@ -130,7 +130,7 @@ class MessageComposer:
 
     def recompose(self, stored: Stored, now: Now) -> ComposedMessage | None:
         """Return a stored message with the time of its event; None if the house no longer has its entrance."""
-        if stored.entrance not in self._home.destinations:
+        if stored.entrance not in self._destinations:
             return None
         command = _COMMAND.validate_json(stored.body)
         delivery = getattr(command, "delivery", None)
