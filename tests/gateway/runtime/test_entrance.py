@@ -606,6 +606,19 @@ async def test_a_decisions_log_line_is_the_stored_row_and_holds_no_code(ready: S
     assert json.loads(decisions[0]["row"])["event"]["code"]["last"] == "4711"
 
 
+async def test_the_last_state_is_published_when_the_gateway_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.runtime.effects.ANNOUNCE_DELAY_S", 3600)
+    async with box(tmp_path) as made:
+        async with run_tasks(made.front.run()):
+            made.front.post(e.HomeChanged(somebody_home=True, away=False))
+            await wait_until(lambda: made.front.state.somebody_home)
+            assert made.line.on("perron/entrance/front/state") == []
+        (shown,) = made.line.on("perron/entrance/front/state")
+        assert json.loads(shown.payload)["somebody_home"] is True
+
+
 async def test_a_decision_that_could_not_be_stored_is_logged_as_such(ready: ShellBox) -> None:
     ready.journal.fails = shut
     with structlog.testing.capture_logs() as lines:
