@@ -8,12 +8,12 @@ what MQTT carries beside it. Pure.
 from types import MappingProxyType
 from typing import Annotated, Final, Literal, TypeVar
 
-import rfc8785
 from pydantic import Field, StringConstraints, ValidationError
 
 from gateway.domain.delivery.promise import WireModel
 from gateway.protocol import jws
 from gateway.protocol.ed25519 import PublicKey, SigningKey
+from gateway.protocol.hash_chain import canonical_json
 
 MAX_MESSAGE_BYTES = 8 * 1024  # bytes of a token; a command needs about 700
 
@@ -90,4 +90,4 @@ def verify_guard_message(token: bytes, kind: type[C], public: PublicKey) -> C | 
 
 
 def _canonical(claims: ToGuard | FromGuard) -> bytes:
-    return rfc8785.dumps(claims.model_dump(exclude_none=True))
+    return canonical_json(claims.model_dump(exclude_none=True))
