@@ -213,6 +213,8 @@ def is_stay(state: Entrance, now: Now) -> bool:
 
 def stay_end(state: Entrance, now: Now) -> datetime | None:
     """Return the end of the stay that holds now, of several the last; None: no guests stay."""
+    if not state.stays:
+        return None
     return max((stay.end for stay in state.stays if stay.start <= now.utc < stay.end), default=None)
 
 

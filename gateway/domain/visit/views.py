@@ -39,7 +39,10 @@ def find_sensor(rules: Rules, name: str) -> tuple[AnyClosure, str, Sensor] | Non
 
 def find_closure(rules: Rules, ident: str) -> AnyClosure | None:
     """Return the closure with this id, or None."""
-    return next((closure for closure in rules.closures if closure.id == ident), None)
+    for closure in rules.closures:
+        if closure.id == ident:
+            return closure
+    return None
 
 
 def closure_of(rules: Rules, ident: str) -> AnyClosure:
