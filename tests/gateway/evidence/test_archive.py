@@ -176,7 +176,7 @@ async def test_a_visit_is_sealed_while_the_disk_still_writes_anothers_proof(
 ) -> None:
     released = threading.Event()
 
-    def slow(folder: Path, draft: ManifestDraft, **given: Any) -> tuple[SealedPart, Checkpoint]:  # noqa: ANN401 - as it is
+    def slow(folder: Path, draft: ManifestDraft, **given: Any) -> tuple[SealedPart, Checkpoint]:  # noqa: ANN401 - as they are given
         if draft.visit == VISIT:
             assert released.wait(timeout=30)
         return seal_part(folder, draft, **given)

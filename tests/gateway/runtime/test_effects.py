@@ -457,7 +457,7 @@ async def test_of_several_states_in_a_moment_the_last_leaves_and_each_phase_is_t
     for phase in (Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE):
         state = replace(bench.state, visit=replace(_visit(bench), phase=phase))
         bench.hands.publish_state(state, bench.clock.now())
-    bench.hands.announce(c.LogNote(what="later"), state, bench.clock.now())
+    bench.hands.announce(c.LogNote(what="later"), bench.state, bench.clock.now())
     assert bench.line.sent == [], "an unlock of this turn leaves before them"
     await wait_until(lambda: bench.line.on("perron/entrance/front/event"))
     assert [one["phase"] for one in shown(bench)] == ["inside"]
