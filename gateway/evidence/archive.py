@@ -35,7 +35,7 @@ from gateway.evidence.manifest import (
     manifest_name,
     visit_folder,
 )
-from gateway.evidence.receipt import RECEIPT_FILE, CourierReceipt
+from gateway.evidence.receipt import CourierReceipt
 from gateway.evidence.retention import FilmedVisit, Tombstone, erase_folder, orphaned_films, overdue_visits
 from gateway.evidence.rollback import MarkWriter
 from gateway.evidence.seal import EarlierPartUnsealed, next_part, seal_part
@@ -55,7 +55,6 @@ from gateway.storage.entrance_state import visits_in_progress
 from gateway.storage.handover import TASK_ERASE_FILMS
 from gateway.storage.models import FilmRecord as Part
 from gateway.storage.models import StoredClip
-from gateway.system.atomic_file import write_whole
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 from gateway.system.text import sanitized
@@ -240,9 +239,9 @@ class Archive:
         """Write all files of a part. Blocks. Raises as `seal_part`."""
         folder = self.home.storage.folder / visit_folder(draft.visit)
         folder.mkdir(parents=True, exist_ok=True)
-        if receipt is not None and not (folder / manifest_name(1)).exists():  # the manifest names it
-            write_whole(folder / RECEIPT_FILE, receipt.to_json())
-        sealed = seal_part(folder, draft, span=span, now=now, key=self.key)
+        # A manifest that exists names its own
+        text = None if receipt is None or (folder / manifest_name(1)).exists() else receipt.to_json()
+        sealed = seal_part(folder, draft, span=span, now=now, key=self.key, receipt=text)
         self._copy_key_history(folder)
         return sealed
 

@@ -30,7 +30,7 @@ from gateway.evidence.route import RouteGap, read_route
 from gateway.evidence.route_check import times_ascend
 from gateway.protocol.hash_chain import ChainEntry
 from gateway.protocol.keys import BoxKey
-from gateway.system.atomic_file import open_regular, read_regular, write_whole
+from gateway.system.atomic_file import open_regular, read_regular, write_with_last
 from gateway.system.regular_file import FileTooLarge, NotRegularFile
 
 MAX_LOG_BYTES = 64 * 2**20
@@ -41,14 +41,14 @@ class EarlierPartUnsealed(Exception):  # noqa: N818 - the caller seals that part
     """The part before this one, which its manifest must name, is not sealed yet."""
 
 
-def seal_part(
-    folder: Path, draft: ManifestDraft, *, span: LogSpan, now: Now, key: BoxKey
+def seal_part(  # noqa: PLR0913 - the draft, the log, the receipt and the key are four things
+    folder: Path, draft: ManifestDraft, *, span: LogSpan, now: Now, key: BoxKey, receipt: bytes | None = None
 ) -> tuple[SealedPart, Checkpoint]:
-    """Write log extract, signature and manifest into the visit's folder, in this order, each durably.
+    """Write log extract, signature and manifest into the visit's folder durably, the manifest last.
 
-    `span` shows the entries of this visit. A part that is sealed already is returned as it is; a half written one is
-    sealed again. Undeclared time without film gets a gap here: `not_filmed`, or `film_lost` if a file is missing. The
-    checkpoint is for the owner's phone.
+    `span` shows the entries of this visit. The first part has a courier's `receipt`, or the one in the folder. A part
+    that is sealed already is returned as it is; a half written one is sealed again. Undeclared time without film gets a
+    gap here: `not_filmed`, or `film_lost` if a file is missing. The checkpoint is for the owner's phone.
 
     Raises:
         EarlierPartUnsealed: seal the part before this one first.
@@ -79,15 +79,15 @@ def seal_part(
             after=LogPosition(seq=span.after.seq, hash=span.after.hash.hex()),
             last=LogPosition(seq=end.seq, hash=end.hash),
         ),
-        # The courier's receipt is written before its part is sealed
-        receipt_sha256=_file_sha256(folder / RECEIPT_FILE) if draft.part == 1 else None,
+        receipt_sha256=_receipt_sha256(folder, receipt) if draft.part == 1 else None,
         sealed_at=now.utc,
         clock_trusted=now.trusted,
     )
     data = manifest.to_json()
-    write_whole(folder / log_name(draft.part), log)
-    write_whole(folder / signature_name(draft.part), key.sign(data))
-    write_whole(folder / manifest_name(draft.part), data)
+    files = {log_name(draft.part): log, signature_name(draft.part): key.sign(data)}
+    if receipt is not None:
+        files[RECEIPT_FILE] = receipt
+    write_with_last(folder, files, manifest_name(draft.part), data)
     return _proof(manifest, data, key)
 
 
@@ -130,6 +130,10 @@ def _stated(entries: Sequence[ChainEntry], draft: ManifestDraft) -> tuple[Litera
     if are_signed(account.permits):
         version = 7
     return version, dict(account) | {"evidence": evidence} | ended
+
+
+def _receipt_sha256(folder: Path, receipt: bytes | None) -> str | None:
+    return _file_sha256(folder / RECEIPT_FILE) if receipt is None else sha256(receipt).hexdigest()
 
 
 def _file_sha256(file: Path) -> str | None:

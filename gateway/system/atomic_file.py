@@ -1,6 +1,7 @@
 """Reads and writes the files of a proof atomically and never through a link."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,16 +22,37 @@ def read_regular(path: Path, *, at_most: int) -> bytes:
 
 def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Write a file so that after a crash, or an OSError, it has either the new content or the old one."""
+    temporary = _write_beside(path, data, mode)
+    _sync(temporary)
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def write_with_last(folder: Path, files: Mapping[str, bytes], last: str, data: bytes) -> None:
+    """Write files as `write_whole` does; the file `last` has its content only when all the others are durable.
+
+    Each file is synced when all are written, so that the file system has one journal to write and not one a file.
+    """
+    temporaries = {folder / name: _write_beside(folder / name, content) for name, content in files.items()}
+    last_temporary = _write_beside(folder / last, data)
+    for temporary in (*temporaries.values(), last_temporary):
+        _sync(temporary)
+    for path, temporary in temporaries.items():
+        temporary.replace(path)
+    sync_folder(folder)
+    last_temporary.replace(folder / last)
+    sync_folder(folder)
+
+
+def _write_beside(path: Path, data: bytes, mode: int = 0o600) -> Path:
+    """Write a temporary file beside `path`, which is not durable yet, and return it."""
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)  # left by an earlier crash
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, mode)  # independent of the process's umask, so that the same users can read the file
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_folder(path.parent)
+    return temporary
 
 
 def overwrite_sector(path: Path, data: bytes, *, is_synced: bool = True) -> bool:
@@ -68,7 +90,11 @@ def write_if_changed(path: Path, data: bytes, *, mode: int = 0o600) -> bool:
 
 def sync_folder(folder: Path) -> None:
     """Make renames and deletions in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _sync(folder, os.O_DIRECTORY)
+
+
+def _sync(path: Path, kind: int = os.O_NOFOLLOW) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | kind)
     try:
         os.fsync(descriptor)
     finally:

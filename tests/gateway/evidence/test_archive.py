@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,7 +29,7 @@ from gateway.protocol.keys import BoxKey
 from gateway.protocol.owner_requests import parse_owner_request
 from gateway.storage import Store, StoreFailed
 from gateway.storage.browsers import BrowserStore
-from gateway.system.atomic_file import write_whole
+from gateway.system.atomic_file import write_whole, write_with_last
 from gateway.video.ipc import ClipFacts, ClipKey, ClipsClosed, Gap, StreamFault
 from tests.gateway.domain.delivery.house import make_step, receive
 from tests.gateway.domain.delivery.shop import NOON, NOW, make_offer
@@ -168,7 +168,8 @@ async def test_a_slow_disk_holds_up_no_door_while_a_proof_is_sealed(
     monkeypatch.setattr(os, "fsync", slow)
     made.archive.seal(c.SealProof(visit=VISIT, part=1, gaps=()), made.front.state)
     await wait_until(lambda: e.ProofSealed(visit=VISIT, part=1) in heard(made))
-    assert went_on == [True] * 2 * 5, "file and folder each: log, signature, manifest, receipt, checkpoint"
+    proof = 4 + 2  # log, signature, receipt, manifest; their folder before the manifest has its name, and after it
+    assert went_on == [True] * (proof + 2), "and the checkpoint with its folder"
 
 
 async def test_a_visit_is_sealed_while_the_disk_still_writes_anothers_proof(
@@ -200,10 +201,14 @@ async def test_what_is_told_of_a_proof_is_on_the_disk_before(made: ShellBox, mon
         write_whole(path, data)
         said[path.name] = len(made.checkpoints), e.ProofSealed(visit=VISIT, part=1) in heard(made)
 
-    monkeypatch.setattr("gateway.evidence.archive.write_whole", noting)
+    def noting_all(folder: Path, files: Mapping[str, bytes], last: str, data: bytes) -> None:
+        write_with_last(folder, files, last, data)
+        said[last] = len(made.checkpoints), e.ProofSealed(visit=VISIT, part=1) in heard(made)
+
+    monkeypatch.setattr("gateway.evidence.seal.write_with_last", noting_all)
     monkeypatch.setattr("gateway.evidence.rollback.write_whole", noting)
     await sealed(made)
-    assert list(said.items()) == [("receipt.json", (0, False)), (MARK_FILE, (0, False))]
+    assert list(said.items()) == [("manifest.json", (0, False)), (MARK_FILE, (0, False))]
     mark = made.home.storage.folder / MARK_FILE
     assert Checkpoint.from_json(mark.read_bytes()).head == made.checkpoints[-1].head
     inode, size = mark.stat().st_ino, mark.stat().st_size
