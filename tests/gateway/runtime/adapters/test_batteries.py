@@ -181,6 +181,7 @@ async def test_a_low_battery_of_the_button_is_told_on_page_and_topic_and_refuses
                 assert "A battery is running out: Door light" in await page.text()
         said = [json.loads(one.payload) for one in made.line.on("perron/entrance/front/message")]
         assert [one["about"] for one in said] == ["battery_soon"], "once"
+        await wait_until(lambda: made.line.on("perron/entrance/front/state"))
         shown = json.loads(made.line.on("perron/entrance/front/state")[-1].payload)
         assert shown["batteries"] == {"button/signal": "critical"}
         assert shown["batteries_soon"] == ["button/signal"]
