@@ -171,7 +171,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the manifest names no receipt",
         file="gateway/evidence/seal.py",
-        old="receipt_sha256=_file_sha256(folder / RECEIPT_FILE) if draft.part == 1 else None,",
+        old="receipt_sha256=_receipt_sha256(folder, receipt) if draft.part == 1 else None,",
         new="receipt_sha256=None,",
         tests=(f"{FORGED}::test_the_couriers_receipt_is_verified_with_the_proof",),
     ),

@@ -46,15 +46,27 @@ class RecordedLog:
         self.seals: list[tuple[str, int, int]] = []  # visit, part, and how many entries it had by then
         self._phase = "ready"
         self._is_unstored = False
+        self._being_stored: tuple[str | None, str] | None = None  # the visit of the newest row, and the phase before it
         self._moved, house.oracle.moved = house.oracle.moved, self._record  # type: ignore[method-assign]  # of this house alone
         self._unstored, house.oracle.unstored = house.oracle.unstored, self._skip  # type: ignore[method-assign]  # of this house alone
+        self._killed, house.oracle.killed = house.oracle.killed, self._lose  # type: ignore[method-assign]  # of this house alone
 
     def _skip(self) -> None:
         self._is_unstored = True
         self._unstored()
 
+    def _lose(self) -> None:
+        """Drop a decision without commands that a kill finds while it is being stored."""
+        if self._being_stored is not None:
+            visit, self._phase = self._being_stored
+            if visit is not None:
+                self.rows[visit].pop()
+        self._being_stored = None
+        self._killed()
+
     def _record(self, event: e.Event, old: Entrance, new: Entrance, commands: tuple[c.Command, ...]) -> None:
         is_recorded = isinstance(event, e.UnlockPublished) or is_part_of_proof(event, new)
+        self._being_stored = None
         if not (self._is_unstored or (new == old and not commands and not is_recorded)):
             self._append(
                 StoredDecision(entrance=new.id, event=event, state=new, commands=commands, now=self.house.now())
@@ -71,6 +83,8 @@ class RecordedLog:
     def _append(self, decision: StoredDecision) -> None:
         visit, commands = visit_of(decision), [encode(command, "command") for command in decision.commands]
         facts = logged_step(decision, commands, phase_before=self._phase, key=CODE_KEY)
+        if not commands:
+            self._being_stored = visit, self._phase
         self._phase = str(facts["phase"])
         if visit is None:
             return
