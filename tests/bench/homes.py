@@ -78,8 +78,8 @@ def make_home(
 
 
 def write_home(home: Home, file: Path) -> None:
-    """JSON is YAML."""
-    file.write_text(json.dumps(home.model_dump(mode="json")), encoding="utf-8")
+    """JSON is YAML; defaults are left out, so that a file of 200 entrances is not refused as too large."""
+    file.write_text(json.dumps(home.model_dump(mode="json", exclude_unset=True)), encoding="utf-8")
 
 
 def parcel_code(entrance: int, number: int) -> str:

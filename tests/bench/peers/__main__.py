@@ -22,6 +22,7 @@ from tests.bench.measured import PeerRow
 from tests.bench.peers.load import curves
 from tests.bench.peers.others import BURSTS, PARTS, one_round, others
 from tests.bench.peers.running import TOLD
+from tests.bench.plot import PICTURE
 from tests.bench.progress import progress
 from tests.bench.report import number
 from tests.bench.scene import BenchScene, scene
@@ -139,15 +140,19 @@ def main() -> None:
     with progress(console, "setting up") as say:
         rows = asyncio.run(measure(only, say, quick=options.quick))
     console.print(table(rows))
-    load = {}
-    if not options.no_load:
-        with progress(console, "setting up again, with more entrances") as say:
-            load = asyncio.run(curves(only, say, quick=options.quick))
-        for name, points in load.items():
-            console.print(f"{name}: " + ", ".join(f"{many} at once {p50:.2f} ms" for many, p50 in points))
-    if options.write:
-        write_peers(rows, load, occasion(options.note, quick=options.quick))
+    now = occasion(options.note, quick=options.quick)
+    if options.write:  # now, since the curves may fail
+        write_peers(rows, {}, now)
         console.print("written: docs/contributor/bench.md")
+    if options.no_load:
+        return
+    with progress(console, "setting up again, with more entrances") as say:
+        load = asyncio.run(curves(only, say, quick=options.quick))
+    for name, points in load.items():
+        console.print(f"{name}: " + ", ".join(f"{many} at once {p50:.2f} ms" for many, p50 in points))
+    if options.write:
+        write_peers(rows, load, now)
+        console.print(f"written: {PICTURE}")
 
 
 if __name__ == "__main__":
