@@ -203,6 +203,7 @@ async def test_a_stop_holds_everywhere_and_a_door_out_of_order_does_not(
         await here.box.quiet()
         here.box.scan(PARCEL)
         await here.refused()
+        await wait_until(lambda: bool(here.box.commands(c.AnswerScan)))  # it answers beside what it shows
         assert here.box.commands(c.AnswerScan)[-1].refusal is refusal
         if refusal is Refusal.NOT_READY:
             await wait_until(lambda: here.lies_at() == "garage")
