@@ -59,7 +59,7 @@ def connection_error(error: str, broker: BrokerSection, *, checks_port: bool = F
     With `checks_port` it connects to a broker's port that did not answer, for a second at most.
     """
     text = error.lower()
-    is_silent = broker.tls is None and ("timed out" in text or "disconnected" in text)
+    is_silent = broker.tls is None and any(word in text for word in ("timed out", "disconnected", "reset"))
     if error in _TLS_ERRORS:
         reason, todo = _TLS_ERRORS[error]
     elif "certificate" in text or "tls" in text:
