@@ -104,7 +104,7 @@ def _curves(scale: _Scale, drawn: Mapping[str, Points]) -> Iterator[str]:
         called, style = CURVES[name]
         places = " ".join(f"{scale.x(many):.1f},{scale.y(p50):.1f}" for many, p50 in points)
         yield f'  <polyline class="{style}" points="{places}"><title>{called}</title></polyline>'
-        x, y = scale.x(points[-1][0]) + 10, labels[name] + 5
+        x, y = WIDTH - RIGHT + 10, labels[name] + 5
         yield f'  <text class="{style.split()[0]}" x="{x:.0f}" y="{y:.0f}">{called}, {_ms(points[-1][1])}</text>'
 
 
