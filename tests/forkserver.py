@@ -126,13 +126,13 @@ class ForkServer:
         self._one_at_a_time = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         if address is not None:
-            self._socket, self._pid = ask_for_branch(address)
+            self._socket, self.pid = ask_for_branch(address)
             return
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             command = [sys.executable, "-m", "tests.forkserver", str(theirs.fileno())]
             self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()])
-            self._pid = self._process.pid
+            self.pid = self._process.pid
 
     def start(  # noqa: PLR0913 - as `subprocess.Popen`
         self,
@@ -173,7 +173,7 @@ class ForkServer:
 
     def end(self) -> None:
         """End it, and with it all that it started."""
-        ends = os.pidfd_open(self._pid)
+        ends = os.pidfd_open(self.pid)
         self._socket.close()
         select.select([ends], [], [])
         os.close(ends)

@@ -17,6 +17,7 @@ from gateway.demo.plan import DemoPlan
 from tests.foreign import ForeignCamera, foreign_camera
 from tests.foreign.papers import CertificateFiles, make_certificate
 from tests.forkedvideo import BY_EXEC
+from tests.forkserver import fork_server
 from tests.gateway.cli.terminal import run_perron
 from tests.whole_house import run_whole_house
 
@@ -50,13 +51,16 @@ def without_mqtt(
 
 
 def ours() -> set[int]:
-    """This test's own processes: those that it started, and those that they did."""
+    """This test's own processes: those that it or its fork server started, and those that they did.
+
+    The fork server of a worker is a branch of another one (`tests/forkedworkers.py`), so the worker is not its parent.
+    """
     parents = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
             with contextlib.suppress(OSError):
                 parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-    found = {os.getpid()}
+    found = {os.getpid(), fork_server().pid}
     while more := {child for child, parent in parents.items() if parent in found} - found:
         found |= more
     return found
