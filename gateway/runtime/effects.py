@@ -86,6 +86,7 @@ class CommandExecutor:
         self._announced_phase: object = None
         self._unpublished_state: tuple[Entrance, Now] | None = None
         self._unpublished_events: list[dict[str, object]] = []
+        self._unsent_refusal_events: dict[object, tuple[dict[str, object], float]] = {}  # as the refusals, by scanner
         self._is_publishing_due = False
         self._filmed_cameras = self._section.film_cameras
 
@@ -273,7 +274,12 @@ class CommandExecutor:
         for command, mono in refusals.values():
             if now.mono - mono <= REFUSAL_MEMORY_S:
                 self._show_result(command)
-                self._publish_event(now, {"visit": command.scan, **(event_body(command) or {})})
+        # Not the events of these refusals: one that still waits leaves by itself, and each is published once
+        events, self._unsent_refusal_events = self._unsent_refusal_events, {}
+        for event, mono in events.values():
+            if now.mono - mono <= REFUSAL_MEMORY_S:
+                self._unpublished_events.append(event)
+                self._publish_soon()
 
     def query_place(self, place: str, state: Entrance) -> None:
         """Query the devices that measure a place: what they answer is newer than this moment."""
@@ -337,7 +343,11 @@ class CommandExecutor:
         events, self._unpublished_events = self._unpublished_events, []
         topic = entrance_topic(self.entrance, "event")
         for event in events:
-            self.publisher.publish(topic, json_bytes(event))
+            outcome = self.publisher.publish(topic, json_bytes(event))
+            if event["kind"] == "answer":
+                self._unsent_refusal_events.pop(event["scanner"], None)
+                if event["word"] == c.ScanAnswer.NO.value and isinstance(outcome, NotSent):
+                    self._unsent_refusal_events[event["scanner"]] = event, self.clock.now().mono
 
     def _publish_retained(self, state: Entrance, now: Now) -> bool:
         """Return whether the broker gets this state, or has it."""

@@ -188,6 +188,7 @@ async def _robot__killed(play: ScenarioRun) -> None:
     title="robot:killed-before-commit",
     equip=with_robots,
     phases=(Phase.RINGING, Phase.APPROVING, "ready", *PHASES_SUPERVISED),
+    refusals=(Refusal.NOT_READY,),
     notifications=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *USUAL_NOTIFICATIONS),
     optional_notifications=frozenset({Notification.NOT_READY, Notification.READY_AGAIN}),
     gateway_deaths=1,

@@ -362,7 +362,51 @@ async def test_a_no_that_the_broker_did_not_accept_is_said_once_in_the_next_sess
     (shown,) = bench.line.on("perron/scanner/set")
     assert read(shown, "scanner") == ShowResult(word="no")
     (event,) = (json.loads(one.payload) for one in bench.line.on("perron/entrance/front/event"))
-    assert (event["kind"], event["word"], event["visit"], event["scan"]) == ("answer", "no", "s1", "s1")
+    assert (event["kind"], event["word"], event["visit"], event["scan"]) == ("answer", "no", VISIT, "s1")
+
+
+async def test_a_no_is_announced_once_if_the_broker_comes_before_its_event_left(bench: Bench) -> None:
+    bench.line.cut()
+    now = bench.clock.now()
+    bench.hands.perform(no("s1"), bench.state, now)
+    bench.hands.announce(no("s1"), bench.state, now)
+    bench.line.mend()
+    bench.hands.on_connected(1)
+    bench.hands.publish_now()
+    bench.hands.on_connected(1)
+    bench.hands.publish_now()
+    assert len(bench.line.on("perron/scanner/set")) == 1
+    (event,) = (json.loads(one.payload) for one in bench.line.on("perron/entrance/front/event"))
+    assert (event["kind"], event["word"], event["scan"]) == ("answer", "no", "s1")
+
+
+async def test_the_refusal_of_a_camera_or_robot_is_announced_in_the_next_session_too(bench: Bench) -> None:
+    bench.line.cut()
+    bench.do(no("s1", scanner="cam"))
+    bench.line.mend()
+    bench.hands.on_connected(1)
+    bench.hands.publish_now()
+    (event,) = (json.loads(one.payload) for one in bench.line.on("perron/entrance/front/event"))
+    assert (event["scanner"], event["refusal"]) == ("cam", "not_ready")
+    assert bench.line.on("perron/scanner/set") == []
+
+
+async def test_neither_an_old_event_of_a_no_nor_one_that_a_later_answer_replaced_is_announced(bench: Bench) -> None:
+    bench.line.cut()
+    bench.do(no("s1"))
+    bench.time.mono += 61
+    bench.line.mend()
+    bench.hands.on_connected(1)
+    bench.hands.publish_now()
+    assert bench.line.on("perron/entrance/front/event") == []
+    bench.line.cut()
+    bench.do(no("s2"))
+    bench.line.mend()
+    bench.do(c.AnswerScan(scan="s3", scanner="scanner", answer=c.ScanAnswer.WAIT))
+    bench.hands.on_connected(1)
+    bench.hands.publish_now()
+    told = [json.loads(one.payload) for one in bench.line.on("perron/entrance/front/event")]
+    assert [(event["word"], event["scan"]) for event in told] == [("wait", "s3")]
 
 
 async def test_neither_an_old_no_nor_a_go_nor_what_a_later_answer_replaced_is_repeated(bench: Bench) -> None:
