@@ -46,6 +46,9 @@ class Expectation(Frozen):
     movements: tuple[str, ...] = MOVES_ONCE_IN_AND_OUT  # all that doors and bolts did, by the house's own log
     phases: tuple[str, ...] = PHASES_WHOLE_VISIT
     refusals: tuple[Refusal, ...] = ()
+    # What is found instead, if a kill loses the event that was decided in the last 30 ms before it; None: it loses none
+    phases_after_loss: tuple[str, ...] | None = None
+    refusals_after_loss: tuple[Refusal, ...] | None = None
     alarms: tuple[AlarmCode, ...] = ()  # each once, however often it was raised, in any order
     notifications: tuple[Notification, ...] = USUAL_NOTIFICATIONS
     optional_notifications: frozenset[Notification] = frozenset()  # which the owner may get too, on a slow machine

@@ -128,7 +128,9 @@ _add_spent(
 )
 _add_found("after-publish", _("killed as the unlock is sent: the courier inside is found"), EXPECT_FOUND_INSIDE)
 _add_found(
-    "after-acknowledgement", _("killed as the broker has the unlock: the courier is found"), EXPECT_FOUND_UNLOCKING
+    "after-acknowledgement",
+    _("killed as the broker has the unlock: the courier is found"),
+    replace(EXPECT_FOUND_UNLOCKING, phases_after_loss=EXPECT_FOUND_INSIDE.phases),
 )
 _add_found("after-report", _("killed as the lock says unlocked: the courier inside is found"), EXPECT_FOUND_UNLOCKING)
 

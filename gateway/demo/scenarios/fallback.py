@@ -52,6 +52,7 @@ async def _scans_again_after_kill(play: ScenarioRun, point: CrashPoint) -> None:
     """Kill the gateway at this point of the move, and let the courier scan at the front door again."""
     await play.kill_gateway(point)
     parcels = await _is_refused_at_front(play)
+    await play.log.wait_for_line("shown", within=30, word="no")  # the courier sees it, also if its event is lost
     await play.wait_for_gateway()
     await play.wait_for_new_scan()
     await _scan_at_front(play, parcels)
@@ -93,6 +94,7 @@ async def _fallback(play: ScenarioRun) -> None:
     equip=with_box_beside_the_door,
     title="fallback:gateway-killed",
     refusals=(Refusal.HOUSEHOLD_PRESENT, Refusal.HOUSEHOLD_PRESENT),
+    refusals_after_loss=(Refusal.HOUSEHOLD_PRESENT,),
     gateway_deaths=1,
 )
 async def _fallback_killed(play: ScenarioRun) -> None:
@@ -108,6 +110,7 @@ async def _fallback_killed(play: ScenarioRun) -> None:
     equip=with_box_beside_the_door,
     title="fallback:gateway-killed-after-the-move",
     refusals=(Refusal.HOUSEHOLD_PRESENT, Refusal.WRONG_ENTRANCE),
+    refusals_after_loss=(Refusal.WRONG_ENTRANCE,),
     gateway_deaths=1,
 )
 async def _fallback_killed_after_the_move(play: ScenarioRun) -> None:
