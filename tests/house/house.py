@@ -210,6 +210,7 @@ class SimulatedHome:
             self._crash_point("before-commit", commands)
         except SimulatedCrash:
             if commands_without_store(event, commands) is not None:  # these wait for no commit
+                self.mem = new  # what the orders follow from; it dies with the process
                 self._perform_all(x for x in commands if c.when_performed(x) is c.Performed.BESIDE)
             raise
         unstored = self.faults.commit and new != old

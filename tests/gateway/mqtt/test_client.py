@@ -129,6 +129,11 @@ async def everything(visitor: ShortSession, seconds: float) -> list[InboundMessa
     return found
 
 
+async def numbers(visitor: ShortSession, count: int) -> list[int]:
+    """The next messages, each a number."""
+    return [int((await visitor.receive()).payload) for _ in range(count)]
+
+
 @pytest.fixture
 def wire(broker: RunningBroker, home: Home) -> Iterator[TcpRelay]:
     assert broker.kind == "mosquitto"
@@ -437,11 +442,13 @@ async def test_what_waits_for_a_full_socket_leaves_though_no_acknowledgement_com
 async def test_patient_messages_keep_their_order(home: Home, broker: RunningBroker) -> None:
     assert broker.kind == "mosquitto"
     async with running(home) as ears, guest(home, "front-lock", "perron/front-lock/set") as lock:
+        reading = asyncio.create_task(numbers(lock, 900))  # at once: an unread queue of a topic has a limit
         for n in range(900):
             assert isinstance(ears.line.publish("perron/front-lock/set", str(n).encode()), Sent)
             if n > 400 and n % 5 == 0:
                 await asyncio.sleep(0)  # acknowledgements come in, and room for those that wait
-        heard = [int((await lock.receive()).payload) for _ in range(900)]
+        async with asyncio.timeout(LONG):
+            heard = await reading
     assert heard == list(range(900))
 
 
