@@ -139,10 +139,19 @@ class ScenarioRun:
         """Wait until each camera of the entrance has live pictures; they run while a window is open."""
         await self.watch.wait_until("live pictures of every camera", self._are_cameras_live)
 
-    def _are_cameras_live(self) -> bool:
+    async def wait_for_cameras_to_rest(self) -> None:
+        """Wait until the box calls no camera of the entrance live, as when a window has ended.
+
+        For a moment after they were stopped, it still calls their last pictures live.
+        """
+        await self.watch.wait_until("no live pictures", lambda: not any(self._camera_states()))
+
+    def _camera_states(self) -> list[bool]:
         cameras = self.watch.state.get("cameras", {})
-        names = self.section.film_cameras
-        return all(cameras.get(name, {}).get("live") for name in names)
+        return [bool(cameras.get(name, {}).get("live")) for name in self.section.film_cameras]
+
+    def _are_cameras_live(self) -> bool:
+        return all(self._camera_states())
 
     async def wait_until_ready(self) -> None:
         """Wait until lock, door, disk and cameras are good, so that the box would accept a scan."""

@@ -21,6 +21,7 @@ from gateway.system.containment import Containment
 from gateway.video.client import VideoClient
 
 POLL_INTERVAL_S = 0.5  # seconds between two polls; each reads the clock and the free disk space once
+REFRESH_DELAY_S = 0.05  # least seconds between two polls, however often an agenda changes
 REST_INTERVAL_S = 2.0  # between two polls of a house at rest: no window is near, nothing changed for some polls
 QUIET_POLLS = 20  # without a change, after which a house is at rest
 AGENDA_REFRESH_INTERVAL = timedelta(minutes=1)  # each agenda is read again at least this often
@@ -55,7 +56,7 @@ class ReadinessCounter:
 
 @dataclass(eq=False, repr=False)
 class Scheduler:
-    """Polls twice a second, a house at rest less often, until a change.
+    """Polls twice a second, a house at rest less often, until a change; and at once when an agenda changes.
 
     It calls `schedule_results` when results for retailers may be due.
     """
@@ -78,13 +79,18 @@ class Scheduler:
         self._entrance_filming: dict[str, bool] = {}
         self._quiet_polls = 0  # since the last change
         self._woken = asyncio.Event()
+        self._refreshed = asyncio.Event()
         for running in self.entrances.values():
             running.on_change.append(self._wake)
         self._requested_rings: tuple[dict[str, bool], set[str]] | None = None  # rings and labels as last requested
 
     def refresh(self, entrance: str) -> None:
-        """Read the agenda of this entrance again, because a delivery or permission changed."""
+        """Read the agenda of this entrance again at once, because a delivery or permission changed.
+
+        Whoever was refused may stand at the door, and a camera needs half a second for its first picture.
+        """
         self._next_refresh.pop(entrance, None)
+        self._refreshed.set()
         self._wake()
 
     def _wake(self) -> None:
@@ -94,6 +100,7 @@ class Scheduler:
     async def run(self) -> None:
         """Poll until cancelled."""
         while True:
+            self._refreshed.clear()
             now = self.clock.now()
             disk = self._has_free_space()
             for name, running in self.entrances.items():
@@ -113,7 +120,10 @@ class Scheduler:
         states = [running.state for running in self.entrances.values()]
         self._quiet_polls += 1
         if self._quiet_polls < QUIET_POLLS or any(one.window_near or _is_busy(one) for one in states):
-            await asyncio.sleep(POLL_INTERVAL_S)
+            await asyncio.sleep(REFRESH_DELAY_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_INTERVAL_S - REFRESH_DELAY_S):
+                    await self._refreshed.wait()
             return
         self._woken.clear()
         soonest = min(((due - now.utc).total_seconds() for due in self._next_refresh.values()), default=REST_INTERVAL_S)

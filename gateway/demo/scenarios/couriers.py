@@ -101,6 +101,7 @@ async def _attended__nobody_opened(play: ScenarioRun) -> None:
 async def _late_courier(play: ScenarioRun) -> None:
     parcels = await play.announce_delivery(ends_in=6)
     await play.wait_for_window_end(parcels)
+    await play.wait_for_cameras_to_rest()
     answer = await play.retailer.ask_for_time(parcels)
     play.require(answer["more_time"] == "asked", "the household is asked")
     await play.wait_for_notification(Notification.LATE_COURIER)

@@ -142,8 +142,10 @@ async def _brand_refused(play: ScenarioRun) -> None:
     await play.courier.scans(parcels.codes[0])
     await play.wait_for_refusal(Refusal.BRAND_NOT_PERMITTED)
     await play.wait_for_new_scan()
+    await play.wait_for_cameras_to_rest()
     await play.owner.send_request("permit", brand=parcels.brand)
     await play.watch.wait_until("the brand's answer", lambda: retailer_states(play.watch)[-1:] != ["refused"])
+    await play.wait_until_ready()
     await play.deliver(parcels)
 
 

@@ -272,6 +272,17 @@ async def test_a_house_at_rest_is_looked_at_again_at_once(tmp_path: Path, woken_
         await wait_until(lambda: made.owed > 1)
 
 
+async def test_the_cameras_of_who_is_let_in_again_start_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "POLL_INTERVAL_S", 3600.0)
+    async with day(tmp_path, start=START) as made, run_tasks(made.diary.run()):
+        await wait_until(lambda: made.owed == 1)
+        await receive(made.made.store, make_offer())
+        made.diary.refresh("front")
+        await wait_until(lambda: made.ring() == {"cam": True, "hall": True})
+
+
 @pytest.mark.usefixtures("rests_for_good")
 async def test_a_house_at_rest_is_looked_at_again_when_a_window_comes_near(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
