@@ -64,24 +64,29 @@ class View {
     this.socket = socket;
     this.over = false;
     this.newest = 0;
-    let queue = [];
+    const queue = [];
+    let source = null;
     let buffer = null;
     const next = () => {
       if (!buffer || buffer.updating || !queue.length) return;
+      if (source.readyState !== "open") { queue.length = 0; socket.close(); return; } // it takes no picture any more: begin anew
       buffer.appendBuffer(queue.shift());
     };
     socket.onmessage = (event) => {
+      if (this.socket !== socket) return; // it was on its way when watching ended
       if (typeof event.data !== "string") { queue.push(event.data); this.newest = Date.now(); this.asked = 0; next(); return; }
       const said = JSON.parse(event.data);
       if (said.why) this.private = said.why === "private";
       if (said.live !== undefined) { this.live = said.live; this.look(); }
       if (!said.codec) return;
       this.private = false;
-      const source = new (self.ManagedMediaSource ?? MediaSource)();
+      source = new (self.ManagedMediaSource ?? MediaSource)();
+      const address = URL.createObjectURL(source);
       this.video.disableRemotePlayback = true; // a managed source begins only so
-      this.video.src = URL.createObjectURL(source);
+      this.video.src = address;
       source.addEventListener("sourceopen", () => {
-        URL.revokeObjectURL(this.video.src);
+        URL.revokeObjectURL(address);
+        if (source.readyState !== "open") return; // watching ended after it opened, before this page heard of it
         buffer = source.addSourceBuffer(`video/mp4; codecs="${said.codec}"`);
         buffer.addEventListener("updateend", () => {
           if (source.readyState !== "open") return; // the camera was lost meanwhile, and its buffer with it

@@ -33,6 +33,18 @@ CLEARED = """camera => {
     const note = () => { if (figure.classList.contains("stale")) window.cleared ??= performance.now(); };
     new MutationObserver(note).observe(figure, { attributes: true });
 }"""
+# Whoever watches ends it just when the browser has opened what plays the pictures.
+ENDS_WHEN_IT_OPENS = """() => {
+    const make = URL.createObjectURL;
+    URL.createObjectURL = source => {
+        URL.createObjectURL = make;
+        source.addEventListener("sourceopen", () => {
+            document.querySelector("[data-camera=cam] [data-watch]").click();
+            document.body.dataset.ended = "";
+        });
+        return make(source);
+    };
+}"""
 
 
 @dataclass
@@ -88,6 +100,13 @@ async def test_an_owner_watches_live_and_a_frozen_picture_is_greyed_within_two_s
         assert took <= GONE + late.milliseconds, "so long, and as long as the machine itself stood still"
         cameras.front.set_mode("live")
         await expect(figure.locator(".light")).to_have_text("Live")
+
+        await figure.locator("[data-watch]").click()
+        await page.evaluate(ENDS_WHEN_IT_OPENS)
+        await figure.locator("[data-watch]").click()
+        await expect(page.locator("body[data-ended]")).to_have_count(1)
+        await expect(figure.locator(".light")).to_have_text("")  # and no error of its script: `visitor` looks for them
+        await watch(page, "cam")
 
 
 async def test_a_camera_that_falls_silent_is_stale_and_comes_back_by_itself(tmp_path: Path, cameras: CameraSet) -> None:
