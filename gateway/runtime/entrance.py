@@ -402,7 +402,7 @@ class EntranceActor:
                 if isinstance(event, e.Stopped):
                     self._pending_stops = max(0, self._pending_stops - 1)
         finally:
-            self._executor.publish_now()  # the broker keeps the last state
+            self.publish_now()  # the broker keeps the last state
 
     async def _next_event(self) -> e.Event:
         """Return the next event, or `TimerExpired` when a deadline passes and no event has come.
@@ -615,6 +615,10 @@ class EntranceActor:
         for receive_commands in self.on_commands:
             receive_commands(commands)
         self.publish_change()
+
+    def publish_now(self) -> None:
+        """Publish the events and the state that wait: others that follow from them leave after them."""
+        self._executor.publish_now()
 
     def publish_change(self) -> None:
         """Call all that follow the state; one may begin or cease to follow it."""

@@ -94,6 +94,9 @@ class FallbackPlaces:
             await self._on_refused(entrance, delivery, answer)
 
     async def _on_refused(self, entrance: str, delivery: str, answer: c.AnswerScan) -> None:
+        actor = self.entrances.get(entrance)
+        if actor is not None:
+            actor.publish_now()  # the refusal's event, before the event of what follows from it
         if answer.lacking:  # the entrance was queried at the refusal: it may be ready once its devices have answered
             await asyncio.sleep(self.entrances[entrance].state.rules.latency + 1)
         place = await self._back_or_elsewhere(entrance, delivery) or await self._move(entrance, delivery, answer)

@@ -110,6 +110,8 @@ async def test_somebody_is_home_so_the_parcel_goes_to_the_garage_and_all_three_l
         assert here.results()[-1]["moved_to"] == "garage"
         assert here.results()[-1]["version"] == 1, "the retailer's version stays"
         events = [json.loads(one.payload) for one in here.box.line.on("perron/entrance/front/event")]
+        told = [one["kind"] for one in events if one["kind"] in {"answer", "elsewhere"}]
+        assert told == ["answer", "elsewhere"], "who reads the events learns the refusal before its consequence"
         assert [(one["delivery"], one["moved_to"]) for one in events if one["kind"] == "elsewhere"] == [
             (DELIVERY, "garage")
         ]
