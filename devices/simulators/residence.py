@@ -137,7 +137,7 @@ class Residence:
                 self._move(request)
 
     def _keypad(self, name: str | None) -> Keypad | MatterServer:
-        """Return the keypad outside: a device of its own, or the Matter lock.
+        """Return what has the keypad outside: a keypad, or the Matter lock itself.
 
         Raises:
             Impossible: the house has no keypad, or has several and `name` names none of them.

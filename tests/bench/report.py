@@ -29,14 +29,15 @@ another packet that has not been acknowledged yet.
 ARTEFACTS = """\
 ## What the bench no longer measures
 
-Until 29 November 2026 some of what the rows told was the bench's own:
+Until 29 November 2026 the bench itself caused some of what the rows showed:
 
 - All devices were one aiomqtt client, which takes some 0.2 ms of CPU to receive a message and to answer it, on cores
-  that the gateway shares. Now they are a client for exactly this (`tests/bench/wire.py`), which takes
+  that the gateway shares. Now they are a client made for this (`tests/bench/wire.py`), which takes
   0.03 ms, and 0.015 ms where many come at once.
 - A look-up of one camera's proof built the proofs of all 50 cameras. Now it builds one, as the real video client finds
   one.
-- Marks were taken in the gateway whose speed was told. Now a second gateway takes them, and only the parts are from it.
+- One gateway gave both the speed and the marks, which cost time. Now a second gateway records the marks, and only the
+  parts come from it.
 """
 
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.scale.mqtt5 import Login, open_session, packet
+from tests.scale.mqtt5 import Login, open_session
 
 pytestmark = pytest.mark.slow
-CONNACK, SUBACK, PINGRESP = packet(0x20, b"\0\0\0"), packet(0x90, b"\0\1\0\1"), packet(0xD0, b"")
+CONNACK, SUBACK, PINGRESP = b"\x20\x03\0\0\0", b"\x90\x04\0\1\0\1", b"\xd0\x00"
 
 
 @contextlib.asynccontextmanager
