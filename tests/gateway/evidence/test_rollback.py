@@ -385,19 +385,25 @@ WRITTEN_OVER = [
 BEGUN_VISIT = ["before-commit", "before-mark", "after-mark", "after-commit", "published"]
 
 
-@pytest.mark.parametrize("point", BEGUN_VISIT)
-async def test_killed_around_the_mark_of_a_visit_that_has_a_mark_already_its_delivery_never_opens_again(
-    tmp_path: Path, point: str
-) -> None:
+async def killed_at(point: str, way: str, tmp_path: Path) -> tuple[Path, Path]:
+    """A box with one delivery, killed at this point of its intent; a copy of its store from before."""
     folder = tmp_path / "box"
     folder.mkdir()
     async with box(folder) as store:
         await receive(store, make_offer())
     older = kept(folder, tmp_path / "older")
-    done = await asyncio.to_thread(run_python, "-c", KILLED, folder, point, "visit")
+    done = await asyncio.to_thread(run_python, "-c", KILLED, folder, point, way)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert (tmp_path / "published").exists() == (point == "published")
     assert await found(folder) is None, "a kill alone is no doubt"
+    return folder, older
+
+
+@pytest.mark.parametrize("point", BEGUN_VISIT)
+async def test_killed_around_the_mark_of_a_visit_that_has_a_mark_already_its_delivery_never_opens_again(
+    tmp_path: Path, point: str
+) -> None:
+    folder, older = await killed_at(point, "visit", tmp_path)
     newest = kept(folder, tmp_path / "newest")
     put_back(older, folder)
     assert await found(folder) is StoreDoubt.ROLLED_BACK, "the mark of the visit's beginning shows it"
@@ -452,16 +458,7 @@ async def test_the_mark_of_an_intent_waits_for_the_disk_unless_the_visit_has_one
 async def test_killed_at_any_point_around_the_mark_a_used_delivery_never_opens_again(
     tmp_path: Path, way: str, points: list[str], point: str
 ) -> None:
-    folder = tmp_path / "box"
-    folder.mkdir()
-    async with box(folder) as store:
-        await receive(store, make_offer())
-    older = kept(folder, tmp_path / "older")
-    done = await asyncio.to_thread(run_python, "-c", KILLED, folder, point, way)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    published = (tmp_path / "published").exists()
-    assert published == (point == "published")
-    assert await found(folder) is None, "a kill alone is no doubt"
+    folder, older = await killed_at(point, way, tmp_path)
     put_back(older, folder)
     if points.index(point) >= points.index("renamed" if way == "new" else "written over"):
         assert await found(folder) is StoreDoubt.ROLLED_BACK

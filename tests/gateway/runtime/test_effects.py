@@ -103,6 +103,12 @@ class Bench:
         self.hands.announce(command, self.state, now)
         self.hands.publish_now()
 
+    def do_without_broker(self, command: c.Command) -> None:
+        """Perform a command while the broker is not there."""
+        self.line.cut()
+        self.do(command)
+        self.line.mend()
+
     def show(self, state: Entrance) -> None:
         """Publish a state, and do not wait for the next."""
         self.hands.publish_state(state, self.clock.now())
@@ -353,9 +359,7 @@ def no(scan: str, scanner: str = "scanner") -> c.AnswerScan:
 
 
 async def test_a_no_that_the_broker_did_not_accept_is_said_once_in_the_next_session(bench: Bench) -> None:
-    bench.line.cut()
-    bench.do(no("s1"))
-    bench.line.mend()
+    bench.do_without_broker(no("s1"))
     bench.hands.on_connected(1)
     bench.hands.on_connected(1)
     bench.hands.publish_now()
@@ -381,9 +385,7 @@ async def test_a_no_is_announced_once_if_the_broker_comes_before_its_event_left(
 
 
 async def test_the_refusal_of_a_camera_or_robot_is_announced_in_the_next_session_too(bench: Bench) -> None:
-    bench.line.cut()
-    bench.do(no("s1", scanner="cam"))
-    bench.line.mend()
+    bench.do_without_broker(no("s1", scanner="cam"))
     bench.hands.on_connected(1)
     bench.hands.publish_now()
     (event,) = (json.loads(one.payload) for one in bench.line.on("perron/entrance/front/event"))
@@ -392,16 +394,12 @@ async def test_the_refusal_of_a_camera_or_robot_is_announced_in_the_next_session
 
 
 async def test_neither_an_old_event_of_a_no_nor_one_that_a_later_answer_replaced_is_announced(bench: Bench) -> None:
-    bench.line.cut()
-    bench.do(no("s1"))
+    bench.do_without_broker(no("s1"))
     bench.time.mono += 61
-    bench.line.mend()
     bench.hands.on_connected(1)
     bench.hands.publish_now()
     assert bench.line.on("perron/entrance/front/event") == []
-    bench.line.cut()
-    bench.do(no("s2"))
-    bench.line.mend()
+    bench.do_without_broker(no("s2"))
     bench.do(c.AnswerScan(scan="s3", scanner="scanner", answer=c.ScanAnswer.WAIT))
     bench.hands.on_connected(1)
     bench.hands.publish_now()
@@ -410,20 +408,14 @@ async def test_neither_an_old_event_of_a_no_nor_one_that_a_later_answer_replaced
 
 
 async def test_neither_an_old_no_nor_a_go_nor_what_a_later_answer_replaced_is_repeated(bench: Bench) -> None:
-    bench.line.cut()
-    bench.do(c.AnswerScan(scan="s1", scanner="scanner", answer=c.ScanAnswer.GO))
-    bench.line.mend()
+    bench.do_without_broker(c.AnswerScan(scan="s1", scanner="scanner", answer=c.ScanAnswer.GO))
     bench.hands.on_connected(1)
     assert bench.line.on("perron/scanner/set") == []
-    bench.line.cut()
-    bench.do(no("s2"))
+    bench.do_without_broker(no("s2"))
     bench.time.mono += 61
-    bench.line.mend()
     bench.hands.on_connected(1)
     assert bench.line.on("perron/scanner/set") == []
-    bench.line.cut()
-    bench.do(no("s3"))
-    bench.line.mend()
+    bench.do_without_broker(no("s3"))
     bench.do(c.AnswerScan(scan="s4", scanner="scanner", answer=c.ScanAnswer.WAIT))
     bench.hands.on_connected(1)
     assert [read(one, "scanner").word for one in bench.line.on("perron/scanner/set")] == ["wait"]
