@@ -5,13 +5,16 @@ import asyncio
 import importlib
 import json
 import time
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
 from rich.console import Console
 from rich.table import Table
 
+from gateway.cli.failure import Failure
 from tests.bench import machine
 from tests.bench.line import BenchLine
 from tests.bench.measured import Measured, MeasuredBench, MeasuredPeers, Occasion, PeerRow, load, save
@@ -35,6 +38,9 @@ BENCHES = (
     "cluster",
 )
 
+# What a bench raises whose programs do not start, end or do not answer.
+UNMEASURED = (Failure, RuntimeError, OSError, AssertionError, aiohttp.ClientError)
+
 
 async def measure(names: list[str], console: Console, *, quick: bool) -> list[BenchLine]:
     """Run these benches one after the other, with progress on the console's status line."""
@@ -45,7 +51,7 @@ async def measure(names: list[str], console: Console, *, quick: bool) -> list[Be
         with progress(console, name) as say:
             try:
                 found: list[BenchLine] = await module.bench(say, quick=quick)
-            except Exception as failed:  # noqa: BLE001 - the others are measured nevertheless, and its row says why
+            except UNMEASURED as failed:  # the others are measured nevertheless, and its row says why
                 why = f"{type(failed).__name__}: {str(failed).partition(chr(10))[0][:200]}"
                 found = [BenchLine.unmeasured(name, why)]
                 console.print_exception(max_frames=3)
@@ -117,14 +123,27 @@ def write(lines: list[BenchLine], now: Occasion) -> None:
     """
     measured = load()
     for name in dict.fromkeys(line.bench for line in lines):
-        found, older = tuple(line for line in lines if line.bench == name), measured.benches.get(name)
+        found, older = [line for line in lines if line.bench == name], measured.benches.get(name)
         if older is not None and all(line.is_unmeasured for line in found):
             kept = tuple(line for line in older.lines if not line.is_unmeasured)
             measured.benches[name] = MeasuredBench(occasion=older.occasion, lines=(*kept, *found))
         else:
-            measured.benches[name] = MeasuredBench(occasion=now, lines=found)
+            measured.benches[name] = MeasuredBench(occasion=now, lines=tuple(_with_earlier_miss(found, older)))
     save(measured)
     write_page(measured)
+
+
+def _with_earlier_miss(lines: list[BenchLine], older: MeasuredBench | None) -> Iterator[BenchLine]:
+    """The lines; one that misses its goal says what it was when it missed the goal the time before."""
+    missed = {line.what: line for line in older.lines if line.met is False} if older is not None else {}
+    for line in lines:
+        before = missed.get(line.what)
+        if older is None or line.met is not False or before is None:
+            yield line
+        else:
+            yield replace(
+                line, earlier=f"{before.told}{f', {before.ratio:.2f} x' if before.ratio else ''}, {older.occasion.day}"
+            )
 
 
 def write_peers(rows: list[PeerRow], load_curves: dict[str, tuple[tuple[int, float], ...]], now: Occasion) -> None:

@@ -14,7 +14,8 @@ ShowStatus = Callable[[str], None]
 class BenchLine:
     """`ratio` is the value over what it is compared with; None where it is compared with nothing.
 
-    `met` is None where there is no goal. `parts` say where the time goes; `why` is the measured cause of a miss.
+    `met` is None where there is no goal. `parts` say where the time goes; `why` is the measured cause of a miss, and
+    `earlier` what was measured when the goal was missed the time before.
     """
 
     bench: str
@@ -27,6 +28,7 @@ class BenchLine:
     met: bool | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
     why: str = ""
+    earlier: str = ""
 
     @classmethod
     def unmeasured(cls, bench: str, why: str) -> Self:

@@ -38,6 +38,22 @@ def test_what_is_measured_anew_replaces_its_own_rows_only(tmp_path: Path, monkey
     assert "- new decision (2 ms, goal <= 2 x): a." in page
 
 
+def test_a_goal_that_was_missed_twice_says_what_was_measured_the_time_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured, "FILE", tmp_path / "measured.json")
+    monkeypatch.setattr(bench, "REPORT", tmp_path / "bench.md")
+    measured.save(Measured())
+    goal = {"ratio": 3.0, "against": "echo", "goal": "<= 2 x"}
+    for day, is_met in ((1, True), (2, False), (3, False)):
+        lines = [_line("decision", "decision", **goal, met=is_met, why="a")]
+        bench.write(lines, DAY.model_copy(update={"day": f"2026-12-0{day}"}))
+        page = (tmp_path / "bench.md").read_text(encoding="utf-8")
+        assert ("- decision (2 ms, goal <= 2 x): a." in page) is (day == 2)
+        told = "- decision (2 ms, goal <= 2 x; missed the time before too: 2 ms, 3.00 x, 2026-12-02): a."
+        assert (told in page) is (day == 3)
+
+
 def test_the_older_rows_of_a_bench_that_could_not_be_measured_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +88,17 @@ def test_a_peer_that_was_not_measured_says_why_in_its_row() -> None:
     text = report.peers_section(MeasuredPeers(occasion=DAY, rows=rows))
     assert "| Node-RED | 1.04 | 2 | 9,420 | 0.09 | 140 | no |" in text
     assert "| Home Assistant (npm is missing) |  |  |  |  |  |  |" in text
+
+
+def test_the_decision_is_compared_with_node_red_that_writes_its_log_first() -> None:
+    rows = (
+        PeerRow(what="Node-RED as shipped, log first", p50=44.0),
+        PeerRow(what="Node-RED + TCP_NODELAY, log first", p50=1.0),
+        PeerRow(what="**gateway: decision to open**", p50=2.0),
+    )
+    text = report.peers_section(MeasuredPeers(occasion=DAY, rows=rows))
+    assert "- Node-RED as shipped, log first: met, 0.0455 x its time." in text
+    assert "- Node-RED + TCP_NODELAY, log first: missed, 2 x its time." in text
 
 
 LOAD = {

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from gateway.demo.processes import LoggedProcess
+from gateway.demo.processes import LoggedProcess, log_tail
 from tests.bench.peers.job import Scanners, connected_scanners
 
 # A broker of ours takes an account's name as its client identifier: each program has its own.
@@ -39,8 +39,24 @@ async def floor_peers(port: int, passwords: Mapping[str, str], folder: Path, *na
             if process is not None:
                 stack.push_async_callback(process.end)
                 made.processes[name] = process
-                await made.scanners.until_ready(name)
+                await until_ready(made.scanners, name, process)
         yield made
+
+
+async def until_ready(scanners: Scanners, name: str, process: LoggedProcess) -> None:
+    """Return when a peer answers; RuntimeError, with the end of its log: it ended before, or never answers."""
+    answer = asyncio.create_task(scanners.until_ready(name))
+    end = asyncio.create_task(process.process.wait())
+    try:
+        await asyncio.wait((answer, end), return_when=asyncio.FIRST_COMPLETED)
+        if answer.done() and answer.exception() is None:
+            return
+        what = "never answered" if answer.done() else f"ended with {end.result()}"
+        raise RuntimeError(f"{TOLD[name]} {what}: {log_tail(process.log, 1)}\n{log_tail(process.log)}")
+    finally:
+        answer.cancel()
+        end.cancel()
+        await asyncio.wait((answer, end))
 
 
 async def _compiled_echo(port: int, password: str, folder: Path) -> LoggedProcess | None:
