@@ -2,7 +2,7 @@
 
 Nothing else may move a lock. A command that increases access is performed only after its commit; locking, alarming and
 filming are performed even when the commit fails (`commands.when_performed`). A decision without commands is stored
-beside the next ones, but no opening is reserved before everything earlier is stored.
+beside the next ones, but the store reserves no opening of which something earlier is not stored.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ AWAITED_EVENTS = (e.PreflightDue, e.OwnerAcknowledged)  # the store changes more
 MAX_UNSTORED_STEPS = 8  # decisions without commands that wait for the disk: with more of them the next event waits
 
 
-CommitOutcome: TypeAlias = CommitResult | FactsChanged | KeeperWithdrawn
+CommitOutcome: TypeAlias = CommitResult | FactsChanged | KeeperWithdrawn | e.DiskChanged
 
 
 class LastPosition(Frozen):
@@ -121,7 +121,6 @@ class EntranceActor:
         self._relearnt_mono = -math.inf
         self._pending_stops = 0
         self._unstored: deque[asyncio.Future[CommitOutcome]] = deque()  # decisions that are being stored
-        self._is_disk_doubted = False  # a decision was not stored, and `decide` does not know it yet
         self._bug: BaseException | None = None
         self._reconnects = ReconnectTracker()
         self.on_commands: list[Callable[[tuple[c.Command, ...]], object]] = []  # gets those of each decision, performed
@@ -473,9 +472,6 @@ class EntranceActor:
                 await self._store_beside(step)
                 return
             intent = any(isinstance(command, c.ReserveOpening) for command in commands)
-            if intent and not await self._is_all_stored():
-                await self.step(e.DiskChanged(ok=False))  # first, then this event again
-                continue
             if intent:
                 self._clock.raise_floor(now)  # the transaction of the intent stores it
                 self._crash_point("before-commit")
@@ -485,7 +481,7 @@ class EntranceActor:
             except StoreFailed as failure:
                 self._continue_without_store(step, failure)
                 return
-            if isinstance(outcome, FactsChanged | KeeperWithdrawn):
+            if not isinstance(outcome, CommitResult):
                 await self.step(outcome)  # newer facts first, then this event again on them
                 continue
             if intent:
@@ -506,7 +502,8 @@ class EntranceActor:
     async def _store_beside(self, step: StoredDecision) -> None:
         """Go on with a decision that causes nothing while it is being stored; if that fails, the disk is bad.
 
-        The store keeps the order of its jobs, so this decision is stored before every later one.
+        The store keeps the order of its jobs, so this decision is stored before every later one, and no later one
+        reserves an opening if this one is not stored.
         """
         self._execute(step, (), ())
         storing = asyncio.ensure_future(self._commit(step))
@@ -530,12 +527,6 @@ class EntranceActor:
         else:
             self._bug = failure
             self._wake.set()
-
-    async def _is_all_stored(self) -> bool:
-        """Wait for the decisions that are being stored; return whether the disk took each since it was last good."""
-        if self._unstored:
-            await asyncio.wait(self._unstored)
-        return not self._is_disk_doubted
 
     def _is_recorded_alone(self, event: e.Event, now: Now) -> bool:
         """Return whether an event that changes nothing and causes nothing has an entry: the proof needs it."""
@@ -585,7 +576,6 @@ class EntranceActor:
             why=str(failure),
         )
         if self.state.disk_ok and step.event != e.DiskChanged(ok=False):
-            self._is_disk_doubted = True
             self._event_queue.post_first(e.DiskChanged(ok=False))
             self._wake.set()
 
@@ -601,7 +591,6 @@ class EntranceActor:
         """Perform the commands; `messages` are the stored numbers of the notifications, in the commands' order."""
         numbers = iter(messages)
         self.state = step.state
-        self._is_disk_doubted &= step.state.disk_ok
         commands = with_folded_queries(self._bindings, commands)
         for command in commands:
             number = next(numbers, None) if isinstance(command, c.OwnerMessage) else None

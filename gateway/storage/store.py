@@ -21,7 +21,7 @@ from gateway.domain.delivery.permission import Permission, PermissionStatus
 from gateway.domain.guests.bookings import SourceStatus
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import ReserveOpening, RingBell
-from gateway.domain.visit.events import CodeMatch, FactsChanged, KeeperWithdrawn
+from gateway.domain.visit.events import CodeMatch, DiskChanged, FactsChanged, KeeperWithdrawn
 from gateway.storage import brandkeys, decisions, guests
 from gateway.storage.audit_log import AuditLog, erase_bodies
 from gateway.storage.bookings import BookingStore
@@ -167,18 +167,31 @@ class Store:
             raise StoreFailed("the store is closed")
         return self._reader
 
-    async def commit(self, step: StoredDecision) -> CommitResult | FactsChanged | KeeperWithdrawn:
-        """Store one decision as a whole, or return the newer facts because of which nothing of it was stored."""
-        work = partial(decisions.store_decision, decision=step, context=self._context)
+    async def commit(self, step: StoredDecision) -> CommitResult | FactsChanged | KeeperWithdrawn | DiskChanged:
+        """Store one decision as a whole, or return the newer facts because of which nothing of it was stored.
+
+        That the disk is bad is such a fact for an intent: an earlier decision of its entrance was not stored, and none
+        since then knows it. Several decisions of one entrance may be on their way; they are stored in their order.
+        """
         mark = None
         for command in step.commands:
             if isinstance(command, ReserveOpening):
                 mark = Mark(step.now, visit=command.visit)
             elif isinstance(command, RingBell):  # the intent of the visit that begins can rest on it
                 mark = Mark(step.now, is_later=True)
-        outcome, marked = await self._writer.do_marked(work, mark)
+        outcome, marked = await self._writer.do_marked(partial(self._store_step, step=step), mark, of=step.entrance)
         is_unmarked = mark is not None and not (marked or mark.is_later)
         return replace(outcome, is_marked=False) if is_unmarked and isinstance(outcome, CommitResult) else outcome
+
+    def _store_step(
+        self, db: Database, step: StoredDecision
+    ) -> CommitResult | FactsChanged | KeeperWithdrawn | DiskChanged:
+        lost = self._writer.lost
+        if isinstance(step.event, DiskChanged):  # `decide` knows from here on what was not stored
+            lost.discard(step.entrance)
+        elif step.entrance in lost and any(isinstance(command, ReserveOpening) for command in step.commands):
+            return DiskChanged(ok=False)
+        return decisions.store_decision(db, step, self._context)
 
     def matches_at(self, entrance: str, code: str, now: Now, label: LabelElements = NO_LABEL) -> tuple[CodeMatch, ...]:
         """Return whose code was scanned at an entrance: a guest's pass, else the deliveries that have it."""

@@ -55,6 +55,7 @@ class _Job:
     work: Callable[[Database], Any]
     done: asyncio.Future[Any]
     mark: Mark | None = None  # the mark to write after the commit
+    of: str | None = None  # what has lost something if this is not stored
     result: object = None
     is_marked: bool = False
     error: BaseException | None = None
@@ -75,6 +76,8 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._connection: Database | None = None
         self.commits = 0  # number of commits so far
+        self.lost: set[str] = set()
+        """What jobs were `of` that the disk did not store. Only work may use it, which runs in this thread."""
         self._checkpointed_count = 0  # number of commits at the last checkpoint
         self._is_closing = False
         self.marker: Callable[[Database, Sequence[Mark]], bool] = lambda _connection, _marks: True
@@ -97,11 +100,13 @@ class Writer:
         """
         return (await self.do_marked(work, mark))[0]
 
-    async def do_marked(self, work: Callable[[Database], T], mark: Now | Mark | None) -> tuple[T, bool]:
-        """Run `work` as `do`; second, return whether the mark was written. Raises as `do`."""
+    async def do_marked(
+        self, work: Callable[[Database], T], mark: Now | Mark | None, *, of: str | None = None
+    ) -> tuple[T, bool]:
+        """Run `work` as `do`; second, return whether the mark was written. `of`: see `lost`. Raises as `do`."""
         if self._is_closing:
             raise StoreFailed("the store is closed")
-        job = _Job(work, self._loop.create_future(), Mark(mark) if isinstance(mark, Now) else mark)
+        job = _Job(work, self._loop.create_future(), Mark(mark) if isinstance(mark, Now) else mark, of)
         self._jobs.put(job)
         result: tuple[T, bool] = await job.done
         return result
@@ -164,6 +169,7 @@ class Writer:
         except BaseException as error:  # noqa: BLE001 - each waiting caller must get the bug, not wait for ever
             self._disconnect(checkpoint=False)
             is_failure = isinstance(error, sqlite3.Error) and is_environment_error(error)
+            self.lost |= {job.of for job in group if job.of is not None}
             for job in group:
                 job.error = StoreFailed(str(error)) if is_failure else error
 

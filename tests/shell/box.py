@@ -17,7 +17,6 @@ from gateway.domain.frozen import replace
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.events import FactsChanged, KeeperWithdrawn
 from gateway.domain.visit.predicates import are_all_secured
 from gateway.domain.visit.state import Entrance
 from gateway.evidence.archive import Archive
@@ -27,7 +26,7 @@ from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.keys import BoxKey, push_key
 from gateway.runtime.door_sentences import CourierLanguages
 from gateway.runtime.effects import CommandExecutor
-from gateway.runtime.entrance import EntranceActor
+from gateway.runtime.entrance import CommitOutcome, EntranceActor
 from gateway.runtime.entrance_configuration import entrance_rules
 from gateway.runtime.inbox import Inbox
 from gateway.runtime.maintenance.decommission import Decommissioning
@@ -64,7 +63,7 @@ class RecordingJournal:
         self.before: Callable[[StoredDecision], Coroutine[Any, Any, None]] | None = None
         self.in_progress = 0
 
-    async def commit(self, step: StoredDecision) -> CommitResult | FactsChanged | KeeperWithdrawn:
+    async def commit(self, step: StoredDecision) -> CommitOutcome:
         if self.before is not None:
             await self.before(step)
         if self.fails(step):

@@ -32,8 +32,10 @@ from gateway.system.clock import Clock
 from gateway.system.clock_settings import ClockSection
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer, make_update
+from tests.gateway.storage.test_store import writer_of
 from tests.shell.box import IN_WINDOW_MONO_S, ShellBox, box, box_in_window, run_box, run_tasks
 from tests.shell.parts import ManualTime
+from tests.slow_disk import slow_disk
 from tests.waiting import assert_stays, wait_until
 
 DOOR_WORDS = {"perron/lock/set", "perron/lock/get", "perron/door/get"}
@@ -154,18 +156,19 @@ async def test_a_decision_that_causes_nothing_holds_nobody_up(ready: ShellBox) -
 
 
 @pytest.mark.parametrize("fails", [False, True])
-async def test_nothing_opens_before_everything_earlier_is_stored(ready: ShellBox, *, fails: bool) -> None:
+async def test_nothing_opens_unless_everything_earlier_is_stored(
+    ready: ShellBox, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
     visit = await ready.ring(PARCEL)
-    disk = Gate(ready, e.HomeChanged)
-    ready.front.post(e.HomeChanged(somebody_home=False, away=True))
-    await wait_until(lambda: disk.waiting)
-    ready.order.clear()
-    await ready.commits(visit)
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert "reached before-commit" not in ready.order
-    disk.fails = fails
-    disk.open.set()
+    async with slow_disk(writer_of(ready.store), monkeypatch) as disk:
+        disk.fails_once = fails
+        ready.front.post(e.HomeChanged(somebody_home=False, away=True))
+        await wait_until(lambda: ready.front.state.away)
+        ready.order.clear()
+        await ready.commits(visit)
+        await wait_until(lambda: "reached before-commit" in ready.order)
+        assert "reached after-commit" not in ready.order
+        assert unlocks(ready) == []
     if fails:
         await wait_until(lambda: ready.front.state.visit is None)
         assert not ready.front.state.disk_ok

@@ -16,7 +16,7 @@ from gateway.domain.delivery.promise import State
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.closures.contract import Fact
-from gateway.domain.visit.events import CodeMatch, FactsChanged, PreflightDue
+from gateway.domain.visit.events import CodeMatch, DiskChanged, FactsChanged, PreflightDue
 from gateway.domain.visit.state import (
     CameraState,
     CodeKind,
@@ -57,6 +57,7 @@ from tests.gateway.domain.delivery.shop import (
     make_window,
     noon_plus,
 )
+from tests.slow_disk import slow_disk
 
 # ---- an entrance's steps
 
@@ -291,6 +292,32 @@ async def test_a_bug_in_one_piece_of_work_leaves_the_others_of_its_commit(tmp_pa
         with pytest.raises(LookupError):
             await bad
         await blocked
+
+
+async def test_after_a_decision_that_was_not_stored_nothing_is_reserved_before_it_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        delivery = visit_delivery(store)
+        good, elsewhere = replace(entrance_state(), disk_ok=True), replace(entrance_state(), id="garage")
+        async with slow_disk(writer_of(store), monkeypatch) as disk:
+            disk.fails_once = True
+            lost, reserved, other = (
+                asyncio.ensure_future(store.commit(step))
+                for step in (make_step(good), reserve_step(delivery), make_step(elsewhere))
+            )
+            await asyncio.sleep(0)
+        with pytest.raises(StoreFailed):
+            await lost
+        assert await reserved == DiskChanged(ok=False)
+        assert isinstance(await other, CommitResult)
+        await store.commit(make_step(good))
+        assert await commit_reservation(store) == DiskChanged(ok=False), "it is stored, but what came before is not"
+        assert visit_delivery(store).openings_left == 1
+        await store.commit(make_step(replace(good, disk_ok=False), event=DiskChanged(ok=False)))
+        assert isinstance(await commit_reservation(store), CommitResult)
+        assert find_break(store.log.entries()) is None
 
 
 async def test_whoever_was_cancelled_while_waiting_stops_nobody(tmp_path: Path) -> None:

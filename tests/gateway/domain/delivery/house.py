@@ -9,7 +9,7 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import Cancel, DeliveryBody, TimeRequest
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Command, ReleaseOpening, ReserveOpening
-from gateway.domain.visit.events import Event, FactsChanged, KeeperWithdrawn, TimerExpired
+from gateway.domain.visit.events import DiskChanged, Event, FactsChanged, KeeperWithdrawn, TimerExpired
 from gateway.domain.visit.state import Entrance, Phase, Visit
 from gateway.storage import Store
 from gateway.storage.consent_requests import StoredConsentRequest, all_requests
@@ -80,7 +80,7 @@ def reserve_step(
 
 async def commit_reservation(
     store: Store, name: str = "shop.d1", *, visit: str = "v1", permit: str = ""
-) -> CommitResult | FactsChanged:
+) -> CommitResult | FactsChanged | DiskChanged:
     """Reserve on the facts as they are."""
     outcome = await store.commit(reserve_step(visit_delivery(store, name), visit=visit, permit=permit))
     assert not isinstance(outcome, KeeperWithdrawn)
