@@ -95,7 +95,8 @@ class RequestTurns:
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._is_taken = False  # a caller has begun in this iteration of the loop
+        self._is_taken = False  # a caller has begun in this iteration of the loop, or another waits
+        self._is_granted = False  # a caller who waited begins in this iteration
 
     async def take(self) -> None:
         """Return when the caller may begin: at once if no other caller began in this iteration of the loop."""
@@ -113,8 +114,13 @@ class RequestTurns:
             turn = self._waiting.popleft()
             if not turn.done():  # else its connection was closed meanwhile
                 turn.set_result(None)
+                self._is_granted = True
                 asyncio.get_running_loop().call_soon(self._next)
                 return
+        if self._is_granted:
+            self._is_granted = False
+            asyncio.get_running_loop().call_soon(self._next)
+            return
         self._is_taken = False
 
 

@@ -245,6 +245,7 @@ async def test_a_promise_that_is_made_anew_takes_back_what_was_scanned_under_the
         secret = secrets.token_bytes(COURIER_TOKEN_BYTES)
         await play.courier.does("arrive")
         await play.courier.scans(parcels.courier_code)
+        await play.watch.wait_for_event("answer", word="wait")  # else the box may hear of the new promise first
         answer = await updated(play, parcels, version=2, secret=secrets.token_bytes(COURIER_TOKEN_BYTES))
         assert answer["accepted"] is True
         await play.courier.scans(parcels.codes[0])
@@ -253,6 +254,7 @@ async def test_a_promise_that_is_made_anew_takes_back_what_was_scanned_under_the
 
         await play.wait_for_new_scan()
         await play.courier.scans(parcels.codes[0])
+        await play.watch.wait_for_event("answer", word="wait")
         answer = await updated(play, parcels, version=3, codes=OTHER, secret=secret)
         assert answer["accepted"] is True
         await play.courier.scans(new_courier_token(secret))

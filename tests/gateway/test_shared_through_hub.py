@@ -50,6 +50,9 @@ class LinkHolder:
         opened, raw = self.browser.read(answer["sealed"], id_)
         return opened.get("answer") or opened, raw
 
+    async def is_known_to_the_hub(self) -> bool:
+        return (await self.asks(QUESTIONS, {"sealed": "h..i.c.t"}))[0] != 401
+
     async def is_refused_by_the_hub(self) -> bool:
         return (await self.asks(QUESTIONS, {"sealed": "h..i.c.t"}))[0] == 401
 
@@ -120,6 +123,7 @@ async def test_whoever_gets_the_link_watches_that_visit_from_outside_and_gets_no
             link = await shares(owner, address)
             assert link.startswith(f"{here.hub.url}/shared#")
             holder = LinkHolder(here, RemoteBrowser.of_link(link))
+            await wait_for(holder.is_known_to_the_hub, "the hub's yes to the new link")
 
             page = await outside.page(somebody, "en-GB")
             await page.goto(link)

@@ -126,6 +126,30 @@ async def test_a_client_that_sends_one_request_after_another_keeps_its_connectio
         writer.close()
 
 
+async def test_who_comes_in_the_turn_in_which_the_last_that_waited_begins_waits_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turns, turn, begun, asking = RequestTurns(), 0, list[int](), list[asyncio.Task[None]]()
+    plain = asyncio.BaseEventLoop._run_once  # type: ignore[attr-defined]  # noqa: SLF001 - nothing public is called once a turn
+
+    async def ask() -> None:
+        await turns.take()
+        begun.append(turn)
+
+    def counted_turn(loop: asyncio.BaseEventLoop) -> None:
+        nonlocal turn
+        turn += 1
+        plain(loop)
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "_run_once", counted_turn)
+    async with asyncio.timeout(10):
+        for together in (2, 0, 1, 1, 0, 1, 0, 0, 0, 2, 1, 1, 1):
+            asking += [asyncio.create_task(ask()) for _ in range(together)]
+            await asyncio.sleep(0)
+        await asyncio.gather(*asking)
+    assert len(set(begun)) == len(begun), begun
+
+
 async def test_each_begins_in_a_turn_of_its_own_and_who_left_is_passed_over() -> None:
     turns, begun = RequestTurns(), list[int]()
 

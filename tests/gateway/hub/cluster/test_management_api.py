@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import functools
 import hashlib
 import ssl
 from collections.abc import AsyncIterator
@@ -19,7 +20,12 @@ from gateway.hub.cluster.management_api import ManagementApi, NodesUnreachable
 from gateway.mqtt.mosquitto.provisioning import free_port
 
 NOW = datetime.now(UTC)
-PORT = free_port()
+
+
+@functools.cache
+def nodes_port() -> int:
+    """All nodes listen on one port. No constant: the workers are forks of one process that has read this file."""
+    return free_port()
 
 
 @dataclass
@@ -53,7 +59,7 @@ class Node:
         app.router.add_route("*", "/{any:.*}", self.answer)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
-        await web.TCPSite(runner, self.host, PORT, ssl_context=tls).start()
+        await web.TCPSite(runner, self.host, nodes_port(), ssl_context=tls).start()
         try:
             yield self
         finally:
@@ -66,7 +72,7 @@ def hub(tmp_path: Path) -> ManagementApi:
     (tmp_path / "rabbit").mkdir()
     management_api.create_password(tmp_path / "rabbit")
     management_api.renew_certificate(tmp_path, tmp_path / "rabbit", now=NOW)
-    return ManagementApi(["127.0.0.2", "127.0.0.3"], PORT, tmp_path / "rabbit")
+    return ManagementApi(["127.0.0.2", "127.0.0.3"], nodes_port(), tmp_path / "rabbit")
 
 
 async def test_a_node_that_is_away_costs_nothing_but_a_try_and_the_one_that_answered_is_asked_first(

@@ -297,6 +297,22 @@ async def test_a_server_that_invents_nodes_and_changes_fills_no_broker(
             assert sum(topic.endswith(NODES) for topic in published) < 100, "not one list for each of 1000 changes"
 
 
+async def test_what_the_server_says_in_one_breath_with_its_list_of_nodes_is_heard(tmp_path: Path) -> None:
+    node = {"node_id": 5, "available": True, "attributes": {"1/257/0": 1, "1/257/65532": 0}}
+
+    async def serve(request: web.Request) -> web.WebSocketResponse:
+        socket = await greeted(request)
+        async for message in socket:
+            asked = json.loads(message.data)
+            await socket.send_json({"message_id": asked["message_id"], "result": [node]})
+            await socket.send_json({"event": "node_updated", "data": {**node, "available": False}})
+        return socket
+
+    async for url in served(serve):
+        async with beside(tmp_path, url, KINDS) as one:
+            await one.until_said(LOCK, OFFLINE)
+
+
 async def test_a_node_that_was_only_imported_is_none(tmp_path: Path) -> None:
     """python-matter-server answers for it from its memory."""
     node = {"node_id": TEST_NODES_FROM, "available": True, "attributes": {"1/257/0": 1}}
