@@ -3,10 +3,15 @@
 Each description of the schema ends with unit and default.
 """
 
+import ast
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = Mapping[str, Any]
@@ -39,11 +44,37 @@ schema by the first line of the file and needs no internet:
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """Return the schema of the file that `model` reads, as editors and `page` take it."""
-    schema = model.model_json_schema()
+    schema = model.model_json_schema(schema_generator=_SchemaWithTexts)
     for section in (schema, *schema.get("$defs", {}).values()):
         for key in section.get("properties", {}).values():
             _explain(key)
     return {"$schema": DIALECT, **schema}
+
+
+class _SchemaWithTexts(GenerateJsonSchema):
+    """Describes each field with the text below it in the source; pydantic itself would read that at each start."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        section = super().model_schema(schema)
+        texts = field_texts(schema["cls"])
+        for name, key in section["properties"].items():
+            if name in texts:
+                key["description"] = texts[name]
+        return section
+
+
+def field_texts(model: type[BaseModel]) -> Mapping[str, str]:
+    """Return the text below each field of a model, in its class or in one above it."""
+    texts: dict[str, str] = {}
+    for kind in reversed(model.__mro__):
+        if kind is BaseModel or not issubclass(kind, BaseModel) or "[" in kind.__name__:  # its base has the source
+            continue
+        statements = [one for found in ast.parse(inspect.getsource(kind)).body for one in ast.iter_child_nodes(found)]
+        for one, following in pairwise(statements):
+            match one, following:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    texts[name] = inspect.cleandoc(text)
+    return texts
 
 
 def _explain(key: dict[str, Any]) -> None:

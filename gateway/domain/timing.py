@@ -13,7 +13,7 @@ class Timing(BaseModel):
     The store keeps them with the state of the entrance: a name that goes must still be read from an older database.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     ring: Seconds = 20.0
     """Ringing time: how long the household is called before the door may open. Anybody of the household can refuse or

@@ -22,7 +22,7 @@ PLACEHOLDER_SIGNATURE = "A" * 86 + "=="  # of a document that is not signed yet
 class CanonicalModel(BaseModel):
     """A model without other fields, whose JSON has one form."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:

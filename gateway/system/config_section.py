@@ -70,9 +70,11 @@ class ConfigSection(BaseModel):
 
     The text below a field is its documentation, written `Title: description.` for people who edit the file.
     `gateway.config.schema` makes the JSON schema of it and adds unit and default, so the text names neither.
+
+    Only the model of a whole file validates, so pydantic builds the validator of a section when it is first used alone.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 S = TypeVar("S", bound=BaseModel)

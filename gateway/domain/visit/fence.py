@@ -19,7 +19,7 @@ METRES_PER_DEGREE = 111_195.0  # of latitude, on a sphere of 6,371 km: within 0.
 class Fence(BaseModel):
     """Where the vehicle must stand to be opened, and how old its fix may be."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     latitude: Annotated[float, Field(ge=-85, le=85, json_schema_extra={"x-unit": "degrees"})]
     """Latitude: of the middle, in degrees, north is positive (WGS 84). Example: `48.8566`."""

@@ -11,8 +11,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Literal, cast
 
-import segno
-
 PAGE_WIDTH_MM, PAGE_HEIGHT_MM = 210.0, 297.0
 FONTS_FOLDER = Path(__file__).with_name("fonts")
 _PICTOGRAMS_FOLDER = Path(__file__).with_name("svg")
@@ -209,6 +207,8 @@ class Sheet:
 
     def qr(self, at: Point, size: float, content: str) -> None:
         """Draw a QR code of medium error correction, with its quiet zone inside `size`."""
+        import segno  # noqa: PLC0415 - the same
+
         rows = [bytes(row) for row in segno.make_qr(content, error="m").matrix]
         dot = size / (len(rows) + 8)
         self.box(at, (size, size), fill=Ink.WHITE)

@@ -16,7 +16,7 @@ from gateway.protocol.guard_message import FromGuard, ToGuard
 class Timing(BaseModel):
     """Waiting times of the guard. Leave them out: shorter times are for demonstrations and tests."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     nonce_life: Seconds = 15.0
     """Challenge lifetime: how long the gateway may use a challenge of the guard in a command. If it is too short, a

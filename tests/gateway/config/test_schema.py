@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from devices.vendors.definition import COMMAND_HOLD_S, ZIGBEE_COMMAND_HOLD_S
 from gateway.cli.schema import ConfigFile, json_schema
-from gateway.config.schema import page, schema_of, yaml_text
+from gateway.config.schema import field_texts, page, schema_of, yaml_text
 from gateway.domain.timing import Timing
 from gateway.hub import config as hub
 from gateway.integrations.lock_guard import file as guard
@@ -70,8 +70,9 @@ def test_each_example_may_stand_in_the_file() -> None:
     found = 0
     models: list[type[BaseModel]] = [*dict.fromkeys(sections(ConfigSection)), Timing]
     for model in models:
-        for field in model.model_fields.values():
-            for example in re.findall(r"Example:\s`([^`]+)`", field.description or ""):
+        for name, text in field_texts(model).items():
+            for example in re.findall(r"Example:\s`([^`]+)`", text):
+                field = model.model_fields[name]
                 value = parse_yaml(example)
                 as_written = value if isinstance(value, dict | list) else example
                 kind: Any = Annotated[field.annotation, "", *field.metadata]
