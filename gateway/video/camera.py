@@ -67,7 +67,8 @@ class CameraReader:
         self.source = source
         self._context = context
         self._containment = Containment()
-        self._lock = threading.Condition()
+        self._lock = threading.RLock()  # taken without Python code, as a Condition's own is not
+        self._changed = threading.Condition(self._lock)
         self._ring = PreRollBuffer(context.pre_roll_s)
         self._recordings: dict[ClipKey, Recording] = {}
         self._broadcast: Broadcast | None = None
@@ -97,7 +98,7 @@ class CameraReader:
         with self._lock:
             self._watched_until = math.inf if on else min(self._watched_until, time.monotonic() + linger_s)
             self._reads_labels = on and labels
-            self._lock.notify_all()
+            self._changed.notify_all()
 
     def record(self, clip: ClipKey, folder: str) -> None:
         """Film this clip, beginning with the pre-roll. If the clip already runs, announce it again."""
@@ -114,7 +115,7 @@ class CameraReader:
                 fault, since, until = self._past_outage
                 recording.declare_pre_roll_gap(fault, max(since, now - self._context.pre_roll_s), until)
             self._recordings[clip] = recording
-            self._lock.notify_all()
+            self._changed.notify_all()
 
     def finish(self, clip: ClipKey) -> RecordingResult | None:
         """End this clip and return what was filmed; None if the clip did not run."""
@@ -133,7 +134,7 @@ class CameraReader:
         """
         with self._lock:
             self.private_periods = periods
-            self._lock.notify_all()
+            self._changed.notify_all()
 
     def set_private(self, *, on: bool) -> None:
         """Stop the camera, its films and its live view, or let it run again; a film then has the gap declared."""
@@ -144,7 +145,7 @@ class CameraReader:
                 self._end_broadcast()
                 self._end_films(StreamFault.STAY_BEGAN, now)
                 self._outage = (StreamFault.STAY_BEGAN, now)
-            self._lock.notify_all()
+            self._changed.notify_all()
 
     def start_broadcast(self, sink: LiveSink) -> None:
         """Send the live view to `sink` until `stop_broadcast`, and connect the camera for it.
@@ -155,7 +156,7 @@ class CameraReader:
         with self._lock:
             self._end_broadcast()
             self._broadcast = Broadcast(self.source.name, sink)
-            self._lock.notify_all()
+            self._changed.notify_all()
 
     def stop_broadcast(self, sink: LiveSink) -> None:
         """End the broadcast to `sink`; do nothing if a later broadcast replaced it."""
@@ -170,7 +171,7 @@ class CameraReader:
             self._end_broadcast()
             self._end_films(StreamFault.INTERRUPTED, time.monotonic())
             self._recordings.clear()
-            self._lock.notify_all()
+            self._changed.notify_all()
 
     @property
     def is_wanted(self) -> bool:
@@ -198,7 +199,7 @@ class CameraReader:
         if not self._lock.acquire(timeout=STATUS_LOCK_TIMEOUT_S):
             return None
         try:
-            self._taken = self._status(now)
+            self._taken = CameraStatus(*self._claims(now))
             ends = [recording.on_disk_until for recording in self._recordings.values()]
             ends.append(self._watched_until)
             if self._liveness is not None:
@@ -207,11 +208,14 @@ class CameraReader:
         finally:
             self._lock.release()
 
-    def _status(self, now: float) -> CameraStatus:
-        evidence, faults = self._liveness, NO_FAULTS
+    def _claims(
+        self, now: float
+    ) -> tuple[bool, bool, tuple[ClipKey, ...], tuple[StreamFault, ...], OpenFailure | None]:
+        """Return what `CameraStatus` has, in its order, without the cost of making one for each packet."""
+        evidence, faults, is_live, is_moving = self._liveness, NO_FAULTS, False, False
         running: tuple[ClipKey, ...] = ()
         if evidence is not None:
-            faults = evidence.faults(now)
+            faults, is_live, is_moving = evidence.claims(now)
         elif self._outage is not None:
             faults = dict((self._outage,))
         for clip, recording in self._recordings.items():
@@ -219,17 +223,11 @@ class CameraReader:
                 faults = {**faults, StreamFault.DISK: now}
             if now <= recording.on_disk_until:
                 running = (*running, clip)
-        return CameraStatus(
-            evidence is not None and evidence.is_live(now),
-            evidence is not None and evidence.is_moving(now),
-            running,
-            tuple(sorted(faults)) if faults else (),
-            self._open_failure,
-        )
+        return is_live, is_moving, running, tuple(sorted(faults)) if faults else (), self._open_failure
 
-    def _notify_change(self, now: float) -> None:
-        """Call `on_change` if a gateway wants the status and it differs. The caller holds the lock."""
-        if not self._stopping and self._is_wanted_at(now) and self._status(now) != self._taken:
+    def _notify_change(self, now: float, *, is_wanted: bool) -> None:
+        """Call `on_change` if the status differs and is wanted. The caller holds the lock."""
+        if is_wanted and not self._stopping and self._claims(now) != self._taken:
             self._context.on_change()
 
     def picture(self) -> bytes | None:
@@ -252,7 +250,7 @@ class CameraReader:
             now = time.monotonic()
             with self._lock:
                 self._disconnected(fault, now)
-                self._notify_change(now)
+                self._notify_change(now, is_wanted=self._is_wanted_at(now))
                 if fault is None:
                     continue
                 was_stable = fault is not StreamFault.UNREACHABLE and now - began > STABLE_STREAM_S
@@ -268,11 +266,11 @@ class CameraReader:
         `LOGIN_RETRY_DELAY_S` have passed.
         """
         viewed = not self.is_wanted
-        self._lock.wait_for(lambda: self._stopping or (viewed and self.is_wanted), delay_s)
+        self._changed.wait_for(lambda: self._stopping or (viewed and self.is_wanted), delay_s)
         if self._login_refusals >= MAX_LOGIN_REFUSALS:
             tried, until = file_version(self.source.login), time.monotonic() + LOGIN_RETRY_DELAY_S
             while not self._stopping and time.monotonic() < until and file_version(self.source.login) == tried:
-                self._lock.wait(1.0)
+                self._changed.wait(1.0)
 
     def _record_open_failure(self, failure: OpenFailure | None) -> None:
         """Store why the camera does not open, and log each new reason once."""
@@ -284,7 +282,7 @@ class CameraReader:
 
     def _wait_until_wanted(self) -> bool:
         with self._lock:
-            while not self._lock.wait_for(
+            while not self._changed.wait_for(
                 lambda: self._stopping or self._should_connect(time.monotonic()), PERIOD_CHECK_INTERVAL_S
             ):
                 pass  # a private period has no other end than the time
@@ -296,16 +294,18 @@ class CameraReader:
             for stream, packet in read_packets(self.source):
                 now = time.monotonic()
                 with self._lock:
-                    if self._stopping or not self._should_connect(now):
+                    is_wanted = self._is_wanted_at(now)
+                    if self._stopping or self._is_off or not (is_wanted or self._broadcast is not None):
                         return None
                     if packet is None:
                         self._connected(stream, now)
+                        self._notify_change(now, is_wanted=is_wanted)
                         continue
-                    self._handle_packet(stream, packet, now)
+                    self._handle_packet(stream, packet, now, is_wanted=is_wanted)
                 self._analyse_packet(packet, now)
                 with self._lock:
-                    self._notify_change(now)
-                if now - self._faults.get(StreamFault.STUCK_TIMESTAMPS, now) > STUCK_TIMEOUT_S:
+                    self._notify_change(now, is_wanted=is_wanted)
+                if self._faults and now - self._faults.get(StreamFault.STUCK_TIMESTAMPS, now) > STUCK_TIMEOUT_S:
                     return StreamFault.STUCK_TIMESTAMPS
         except StreamLost as lost:
             with self._lock:
@@ -320,11 +320,13 @@ class CameraReader:
         self._last_dts, self._time_base = 0, float(stream.time_base or 0)
         self._faults = {}
         self._record_open_failure(None)
-        self._notify_change(now)
 
-    def _handle_packet(self, stream: VideoStream, packet: "Packet[VideoStream]", now: float) -> None:
+    def _handle_packet(
+        self, stream: VideoStream, packet: "Packet[VideoStream]", now: float, *, is_wanted: bool
+    ) -> None:
         """Pass on one packet. The first one may have no times: they are 0."""
-        assert self._liveness is not None  # noqa: S101 - set by _connected, in this thread
+        evidence = self._liveness
+        assert evidence is not None  # noqa: S101 - set by _connected, in this thread
         dts, pts = packet.dts, packet.pts
         if dts is None:
             dts = self._last_dts if pts is None else pts
@@ -333,11 +335,12 @@ class CameraReader:
         if pts is None:
             pts = dts
         self._last_dts = dts
-        self._update_faults(now)
-        self._liveness.add_packet(now, dts * self._time_base)
-        self._update_faults(now)
+        if self._faults or now > evidence.faultless_until:
+            self._update_faults(evidence, now)
+        evidence.add_packet(now, dts * self._time_base)
+        if self._faults or now > evidence.faultless_until:
+            self._update_faults(evidence, now)
         sample = EncodedPicture(bytes(packet), pts, dts, packet.is_keyframe, now)
-        is_wanted = self._is_wanted_at(now)
         self._ring.pre_roll_s = self._context.pre_roll_s if is_wanted else 0.0
         self._ring.add(sample)
         if self._outage is not None:
@@ -362,11 +365,9 @@ class CameraReader:
                 } | {code: now}
                 self._context.publish(BarcodeRead(camera=self.source.name, code=code, symbology=symbology))
 
-    def _update_faults(self, now: float) -> None:
+    def _update_faults(self, evidence: Liveness, now: float) -> None:
         """Update the present faults; declare each fault that has ended as a gap in the running films."""
-        if self._liveness is None or (now <= self._liveness.faultless_until and not self._faults):
-            return
-        current = self._liveness.faults(now)
+        current = evidence.faults(now)
         for fault, since in self._faults.items():
             if fault not in current:
                 for recording in self._recordings.values():

@@ -21,7 +21,6 @@ from gateway.video.sidecar import (
     SidecarEnd,
     SidecarGap,
     SidecarHead,
-    SidecarLink,
     SidecarWriter,
     sidecar_path,
     write_all,
@@ -44,19 +43,23 @@ CRASH_POINTS: Final = (
 )
 
 
-class FragmentWriter:
-    """A film's file: appends and hashes each fragment, syncs several together, then calls `on_synced` for each.
+SyncedLink = tuple[int, str, float]
+"""A link of the hash chain: end byte, hash, and when its newest picture arrived (monotonic seconds)."""
 
-    `on_synced` gets each synced link of the hash chain: end byte, hash, when its newest picture arrived (monotonic
-    seconds), and whether it is the first fragment with pictures.
+
+class FragmentWriter:
+    """A film's file: appends and hashes each fragment, syncs several together, then calls `on_synced` once.
+
+    `on_synced` gets the links of the hash chain that were synced, each as end byte, hash, and when its newest picture
+    arrived (monotonic seconds), and whether the film's first fragment with pictures is among them.
     `write` and `sync` raise OSError if the disk is full or broken. After the first failure it refuses all writes: it
     never repeats a sync that failed.
     """
 
-    def __init__(self, path: Path, on_synced: Callable[[int, str, float, bool], None]) -> None:
+    def __init__(self, path: Path, on_synced: Callable[[list[SyncedLink], bool], None]) -> None:
         self._handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_EXCL, 0o600)
         self._on_synced = on_synced
-        self._unsynced: list[tuple[int, str, float]] = []
+        self._unsynced: list[SyncedLink] = []
         self._failed: OSError | None = None
         self._chain = FilmHashChain()
         self.synced = (0, 0, self._chain.digest)  # end byte, number of links and hash of the synced part
@@ -73,7 +76,7 @@ class FragmentWriter:
             self._unsynced.append((self._chain.end_byte, self._chain.link, newest_at))
 
     def sync(self) -> None:
-        """Sync all whole fragments to disk and call `on_synced` for each."""
+        """Sync all whole fragments to disk and call `on_synced` with their links."""
         self._raise_if_failed()
         if not self._unsynced:
             return
@@ -81,12 +84,11 @@ class FragmentWriter:
         try:
             os.fdatasync(self._handle)
             self.synced = (self._chain.end_byte, self._chain.links, self._chain.digest)
-            for place, (end_byte, link, newest_at) in enumerate(self._unsynced, had):
-                self._on_synced(end_byte, link, newest_at, place == 1)
+            self._on_synced(self._unsynced, had < 2 <= self.synced[1])
         except OSError as failure:
             self._failed = failure
             raise
-        self._unsynced.clear()
+        self._unsynced = []
 
     def close(self) -> None:
         """Truncate the file after the last synced fragment. A failure is logged; the synced part stays valid."""
@@ -134,6 +136,7 @@ class ClipWriter:
         self._sync_s, self._newest_at = sync_s, first.arrived_at
         self._held_since = math.inf  # when the oldest picture that is written and not synced arrived
         self._pictures: list[EncodedPicture] = []  # of the next fragment
+        self._due_at = -math.inf  # until a picture arrives at this instant, pictures are only collected
         self._gaps: list[Gap] = []
         self._final = root / head.path
         self._running = running = root / f"{head.path}.part"  # the file while it is being written
@@ -143,7 +146,7 @@ class ClipWriter:
             undo.callback(sidecar_path(running).unlink)
             undo.callback(self._sidecar.close)
             self._sidecar.write(head)
-            self._writer = FragmentWriter(running, self._on_fragment_synced)
+            self._writer = FragmentWriter(running, self._on_synced)
             undo.callback(running.unlink)
             undo.callback(self._writer.close)
             sync_folder(running.parent)
@@ -163,14 +166,22 @@ class ClipWriter:
             self._take_picture(sample)
         self._sync()
 
-    def write_picture(self, sample: EncodedPicture) -> None:
-        """Take the next picture. It may end a fragment of those before it, and proves that they arrived whole.
+    def write_picture(self, sample: EncodedPicture) -> bool:
+        """Take the next picture; return whether it caused a write or a sync.
 
-        Fragments are held back from a sync while the oldest picture in them will still be young when the next one ends.
+        It may end a fragment of those before it, and proves that they arrived whole. Fragments are held back from a
+        sync while the oldest picture in them will still be young when the next one ends.
         """
+        if sample.arrived_at < self._due_at and not sample.is_key:
+            self._pictures.append(sample)
+            return False
         self._take_picture(sample)
         if sample.arrived_at + FRAGMENT_S - self._held_since > self._sync_s or not self.has_begun:
             self._sync()
+        if self.has_begun:
+            sync_at = self._held_since + self._sync_s - FRAGMENT_S
+            self._due_at = min(self._pictures[0].arrived_at + FRAGMENT_S, sync_at)
+        return True
 
     def _sync(self) -> None:
         self._writer.sync()
@@ -246,10 +257,12 @@ class ClipWriter:
         except OSError as failure:
             log.warning("%s: the sidecar has no end: %s", self.head.path, failure)
 
-    def _on_fragment_synced(self, end_byte: int, chain: str, newest_at: float, first: bool) -> None:
+    def _on_synced(self, links: list[SyncedLink], first: bool) -> None:
+        self.synced_at = time.monotonic()
         if first:
             self._crash_point("after-first-fragment")
         if self.has_begun:
             self._crash_point("before-link")
-        self.end, self.synced_at = self._to_utc(newest_at), time.monotonic()
-        self._sidecar.write(SidecarLink(end_byte=end_byte, chain=chain, until=self.end))
+        dated = [(end_byte, chain, self._to_utc(newest_at)) for end_byte, chain, newest_at in links]
+        self.end = dated[-1][2]
+        self._sidecar.write_links(dated)

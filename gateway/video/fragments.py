@@ -30,10 +30,10 @@ MAX_UINT32: Final = 0xFFFFFFFF
 
 MOOF: Final = struct.Struct(">I4s I4sII I4s I4sIII I4sIQ I4sIIII")
 MOOF_SIZES: Final = (16, 20, 20)  # bytes of mfhd, tfhd and tfdt
-SAMPLE: Final = struct.Struct(">III")  # duration, bytes, display time after decode time
+BOX: Final = struct.Struct(">I4s")
 TFHD_FLAGS: Final = 0x020020  # offsets count from the moof; default flags
 TFDT_FLAGS: Final = 0x01000000  # 64 bits
-TRUN_FLAGS: Final = 0x000B05  # data offset, flags of the first sample, and what `SAMPLE` has
+TRUN_FLAGS: Final = 0x000B05  # data offset, flags of the first sample; of each: duration, bytes, offset of display time
 TFRA: Final = struct.Struct(">I4s I4sIIII")
 TFRA_ENTRY: Final = struct.Struct(">QQBBB")
 MFRO: Final = struct.Struct(">I4sII")
@@ -61,30 +61,30 @@ class FragmentedMp4:
         increased by the least step, so that the film plays. What is no H.264 is left out; if nothing is left, the
         fragment is empty.
         """
-        samples = [(picture, data) for picture in pictures if (data := length_prefixed(picture.data))]
-        if not samples:
+        base, ticks, last = self._base, self._ticks, self._last
+        first, times, display_times, media = None, list[int](), list[int](), list[bytes]()
+        for picture in pictures:
+            if not (data := length_prefixed(picture.data)):
+                continue
+            first = first or picture
+            last = max(last + 1, round((picture.dts - base) * ticks))
+            times.append(last)
+            display_times.append(max(last, round((picture.pts - base) * ticks)))
+            media.append(data)
+        if first is None:
             return b""
-        times: list[int] = []
-        for picture, _ in samples:
-            times.append(self._decode_time(picture))
-            self._last = times[-1]
+        self._last = last
         interval = times[-1] - times[-2] if len(times) > 1 else 1
-        ends = [*times[1:], self._last + interval if after is None else self._decode_time(after)]
-        first = samples[0][0]
+        end = last + interval if after is None else max(last + 1, round((after.dts - base) * ticks))
         if first.is_key:
-            self._key_fragments.append((self._display_time(first, times[0]), self._end))
+            self._key_fragments.append((display_times[0], self._end))
         self._number += 1
-        table = b"".join(
-            [
-                SAMPLE.pack(
-                    min(end - time, MAX_UINT32), len(data), min(self._display_time(picture, time) - time, MAX_UINT32)
-                )
-                for (picture, data), time, end in zip(samples, times, ends, strict=True)
-            ]
-        )
-        media = [data for _, data in samples]
-        mdat = struct.pack(">I4s", 8 + sum(map(len, media)), b"mdat")
-        fragment = b"".join([self._moof(times[0], len(samples), len(table), is_key=first.is_key), table, mdat, *media])
+        numbers: list[int] = []
+        for time, display_time, data, until in zip(times, display_times, media, [*times[1:], end], strict=True):
+            numbers += (min(until - time, MAX_UINT32), len(data), min(display_time - time, MAX_UINT32))
+        table = struct.pack(f">{len(numbers)}I", *numbers)
+        mdat = BOX.pack(8 + sum(map(len, media)), b"mdat")
+        fragment = b"".join([self._moof(times[0], len(times), len(table), is_key=first.is_key), table, mdat, *media])
         self._end += len(fragment)
         return fragment
 
@@ -100,12 +100,6 @@ class FragmentedMp4:
                 MFRO.pack(MFRO.size, b"mfro", 0, size),
             ]
         )
-
-    def _decode_time(self, picture: EncodedPicture) -> int:
-        return max(self._last + 1, round((picture.dts - self._base) * self._ticks))
-
-    def _display_time(self, picture: EncodedPicture, decode_time: int) -> int:
-        return max(decode_time, round((picture.pts - self._base) * self._ticks))
 
     def _moof(self, begin: int, count: int, table_bytes: int, *, is_key: bool) -> bytes:
         mfhd, tfhd, tfdt = MOOF_SIZES

@@ -132,14 +132,20 @@ class Liveness:
             faults[StreamFault.FROZEN] = self._clock_at
         return faults
 
+    def claims(self, now: float) -> tuple[Mapping[StreamFault, float], bool, bool]:
+        """Return `faults`, `is_live` and `is_moving` of one instant."""
+        faults, live = self.faults(now), self._decoded
+        if faults and faults.keys() != {StreamFault.FROZEN}:
+            live = False
+        return faults, live, live and now <= self._moves_until
+
     def is_live(self, now: float) -> bool:
         """Whether packets arrive, timestamps rise, and pictures can be decoded and are not black."""
-        faults = self.faults(now)
-        return self._decoded and (not faults or faults.keys() == {StreamFault.FROZEN})
+        return self.claims(now)[1]
 
     def is_moving(self, now: float) -> bool:
         """Whether the camera is live and its picture changed within `MOVEMENT_TIMEOUT_S`."""
-        return now <= self._moves_until and self.is_live(now)
+        return self.claims(now)[2]
 
     def holds_until(self, now: float) -> float:
         """Return until when (inclusive) what holds at `now` holds, unless a packet or a picture comes.
@@ -151,9 +157,11 @@ class Liveness:
 
     def _update_ends(self) -> None:
         """Compute until when what is so stays so, after each change: it is read far more often than it changes."""
-        until = self._stalls_after = self.last_packet_at + max(
-            STALL_TIMEOUT_S, STALL_FRAME_COUNT * self._frame_interval_s()
-        )
+        until = self.last_packet_at + STALL_TIMEOUT_S
+        if self._packets > 1:
+            interval = (self.last_packet_at - self._first_packet) / (self._packets - 1)
+            until = max(until, self.last_packet_at + STALL_FRAME_COUNT * interval)
+        self._stalls_after = until
         self._is_undecodable_after = self._freezes_after = math.inf
         if self._failed_decodes and self._failed_decodes >= (3 if self._decodes_every_picture else 2):
             self._is_undecodable_after = self._failed_since + UNDECODABLE_TIMEOUT_S
@@ -164,9 +172,6 @@ class Liveness:
         if self._black or self._not_rising >= MAX_STUCK_PICTURES:
             until = -math.inf
         self.faultless_until = until
-
-    def _frame_interval_s(self) -> float:
-        return (self.last_packet_at - self._first_packet) / (self._packets - 1) if self._packets > 1 else 0.0
 
     def _clock_rows(self, height: int) -> tuple[int, int]:
         """Return first and last row (exclusive) of the clock's region in `height` rows; (0, 0) without a clock."""

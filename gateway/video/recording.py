@@ -59,6 +59,8 @@ class Recording:
         self._not_before = now
         self._films: list[ClosedFilm] = []
         self._pre_roll_gaps: list[Gap] = []
+        self.on_disk_until = -math.inf
+        """Until when (monotonic, inclusive) the newest synced fragment proves that the film continues; or -inf."""
 
     def to_utc(self, at: float) -> datetime:
         """Convert monotonic seconds to UTC by the offset at the recording's start, whatever steps the clock makes."""
@@ -72,7 +74,8 @@ class Recording:
         """Write the newest picture, which is also the last one in `ring`; begin a film with the whole ring."""
         try:
             if self._writer is not None:
-                self._writer.write_picture(sample)
+                if not self._writer.write_picture(sample):
+                    return
             elif sample.arrived_at >= self._not_before and len(ring):
                 self._begin(ring, stream)
         except OSError as failure:
@@ -82,7 +85,9 @@ class Recording:
         except av.error.FFmpegError as error:
             log.warning("%s: a picture that cannot be filmed: %s", self._camera, error)
             self.close_film(StreamFault.UNDECODABLE)
-        self._announce()
+        if self._writer is not None and self._writer.has_begun:
+            self.on_disk_until = self._writer.synced_at + self._context.film_sync_s + SYNC_TOLERANCE_S
+            self._announce()
 
     def declare_gap(self, fault: StreamFault, since: float, until: float) -> None:
         """Declare a gap in the running film from `since` to `until` (monotonic seconds)."""
@@ -99,6 +104,7 @@ class Recording:
     def close_film(self, why: StreamFault | None) -> None:
         """Close the running film, if any; the next picture begins another one. `why`: the fault that ended it."""
         clip, self._writer, self._is_announced = self._writer, None, False
+        self.on_disk_until = -math.inf
         if clip is not None:
             facts = clip.close(why)
             ended = why if facts else why or StreamFault.DISK
@@ -108,14 +114,6 @@ class Recording:
         """Publish `ClipBegun` of the running film again, for a new gateway."""
         self._is_announced = False
         self._announce()
-
-    @property
-    def on_disk_until(self) -> float:
-        """Until when (monotonic, inclusive) the newest synced fragment proves that the film continues; or -inf."""
-        clip = self._writer
-        if clip is None or not clip.has_begun:
-            return -math.inf
-        return clip.synced_at + self._context.film_sync_s + SYNC_TOLERANCE_S
 
     def result(self) -> RecordingResult:
         """Return what was filmed. The caller has closed the running film before."""

@@ -39,11 +39,10 @@ class PreRollBuffer:
             return
         self._samples.append(sample)
         self._bytes += len(sample.data)
+        keys = self._keys
         if sample.is_key:
-            self._keys.append(sample.arrived_at)
-        while len(self._keys) > 1 and (
-            self._keys[1] <= sample.arrived_at - self.pre_roll_s or self._bytes > self._max_bytes
-        ):
+            keys.append(sample.arrived_at)
+        while len(keys) > 1 and (keys[1] <= sample.arrived_at - self.pre_roll_s or self._bytes > self._max_bytes):
             self._drop_group()
         if self._bytes > self._max_bytes:
             self.clear()

@@ -8,7 +8,7 @@ header (ftyp, moov), then fragments (moof, mdat), last the index (mfra).
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +19,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from gateway.video.ipc import ClipFacts, ClipKey, Gap, IpcMessage, StreamFault
 
 GENESIS = bytes(32)
+LINK_LINE = '{"kind":"link","end_byte":%d,"chain":"%s","until":"%s"}\n'  # as pydantic writes a `SidecarLink`
 LINK_END_BOXES = (b"moov", b"mdat", b"mfra")  # the boxes that end a link's bytes
 
 
@@ -94,6 +95,11 @@ class SidecarWriter:
         """Append one line."""
         write_all(self._handle, line.model_dump_json().encode() + b"\n")
 
+    def write_links(self, links: Iterable[tuple[int, str, datetime]]) -> None:
+        """Append the lines of these links at once: of each the end byte, the chain and the time (UTC)."""
+        lines = [LINK_LINE % (end, chain, until.isoformat().replace("+00:00", "Z")) for end, chain, until in links]
+        write_all(self._handle, "".join(lines).encode())
+
     def close(self) -> None:
         """Sync all lines to disk and close the file."""
         try:
@@ -108,11 +114,9 @@ class FilmHashChain:
     def __init__(self) -> None:
         self._whole = sha256()
         self._link = GENESIS
-        self._rest = bytearray()  # bytes after the last whole box
-        self._piece = bytearray()
+        self._rest = b""  # bytes after the last link
         self.end_byte = 0  # end of the last link
         self.links = 0
-        self._at_link = self._whole.copy()
 
     @property
     def link(self) -> str:
@@ -122,27 +126,27 @@ class FilmHashChain:
     @property
     def digest(self) -> str:
         """SHA-256 of the file up to the newest link, in hexadecimal."""
-        return self._at_link.hexdigest()
+        return self._whole.hexdigest()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Add the next bytes of the file; yield the name of the last box of each link that they complete."""
-        self._rest += data
-        while len(self._rest) >= 8:
-            size, name = int.from_bytes(self._rest[:4], "big"), bytes(self._rest[4:8])
-            if size < 8 or len(self._rest) < size:  # our muxer writes no 64-bit or open-ended boxes
-                return
-            self._piece += self._rest[:size]
-            del self._rest[:size]
+        rest = self._rest + data
+        begin = place = 0  # of the link, and of the next box in it
+        while len(rest) - place >= 8:
+            size, name = int.from_bytes(rest[place : place + 4], "big"), rest[place + 4 : place + 8]
+            if size < 8 or len(rest) - place < size:  # our muxer writes no 64-bit or open-ended boxes
+                break
+            place += size
             if name not in LINK_END_BOXES:
                 continue
-            piece = bytes(self._piece)
-            self._piece.clear()
+            piece = rest[begin:place]
             self._whole.update(piece)
-            self._at_link = self._whole.copy()
             self._link = sha256(self._link + sha256(piece).digest()).digest()
             self.end_byte += len(piece)
             self.links += 1
+            begin = place
             yield name
+        self._rest = rest[begin:]
 
 
 def write_all(handle: int, data: bytes) -> None:

@@ -87,11 +87,11 @@ def _packets(
 ) -> Iterator[tuple[VideoStream, "Packet[VideoStream]"]]:
     packet_at, known = time.monotonic(), frozenset[bytes]()
     for packet in container.demux(stream):
-        if time.monotonic() - packet_at > READ_TIMEOUT_S - READ_TIMEOUT_TOLERANCE_S:
+        before, packet_at = packet_at, time.monotonic()
+        if packet_at - before > READ_TIMEOUT_S - READ_TIMEOUT_TOLERANCE_S:
             # libav's parser keeps each picture until the next one begins, and returns the last one when the read
             # times out. That picture would prove a camera live that was disconnected a second ago.
             raise StreamLost(StreamFault.STALL)
-        packet_at = time.monotonic()
         if not packet.size:
             continue
         if packet.is_keyframe:

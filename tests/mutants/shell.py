@@ -360,7 +360,7 @@ MUTANTS = (
     Mutant(
         name="a camera's thread reports no change that a packet makes",
         file="gateway/video/camera.py",
-        old="                with self._lock:\n                    self._notify_change(now)\n",
+        old="                with self._lock:\n                    self._notify_change(now, is_wanted=is_wanted)\n",
         new="",
         tests=(DEADLINES,),
     ),
@@ -374,8 +374,8 @@ MUTANTS = (
     Mutant(
         name="a fragment's last picture ends before the next one begins",
         file="gateway/video/fragments.py",
-        old="self._last + interval if after is None else self._decode_time(after)",
-        new="self._last + 1",
+        old="end = last + interval if after is None else max(last + 1, round((after.dts - base) * ticks))",
+        new="end = last + 1",
         tests=(FRAGMENTS,),
     ),
     Mutant(
@@ -402,12 +402,12 @@ MUTANTS = (
     Mutant(
         name="a film's sync is tried again after it failed",
         file="gateway/video/clip.py",
-        old="""                self._on_synced(end_byte, link, newest_at, place == 1)
+        old="""            self._on_synced(self._unsynced, had < 2 <= self.synced[1])
         except OSError as failure:
             self._failed = failure
             raise
 """,
-        new="""                self._on_synced(end_byte, link, newest_at, place == 1)
+        new="""            self._on_synced(self._unsynced, had < 2 <= self.synced[1])
         except OSError:
             raise
 """,

@@ -174,14 +174,14 @@ async def test_a_camera_reports_what_differs_from_the_status_that_was_taken_last
     await wait_until(lambda: len(changes) == 1 + 2 * RATE)  # the connection and each picture: none was taken
     assert taken(reader, time.monotonic())[0].live
     reported = len(changes)
-    reader._notify_change(time.monotonic())  # noqa: SLF001 - as after a packet
+    reader._notify_change(time.monotonic(), is_wanted=reader.is_wanted)  # noqa: SLF001 - as after a packet
     assert len(changes) == reported
     stalled = time.monotonic() + STALL_TIMEOUT_S + 1.0
     taken(reader, stalled)
-    reader._notify_change(time.monotonic())  # noqa: SLF001 - the packet that ends a stall
+    reader._notify_change(time.monotonic(), is_wanted=reader.is_wanted)  # noqa: SLF001 - the packet that ends a stall
     assert len(changes) == reported + 1
     reader.watch(on=False)
-    reader._notify_change(time.monotonic())  # noqa: SLF001 - nobody asks for the status of such a camera
+    reader._notify_change(time.monotonic(), is_wanted=reader.is_wanted)  # noqa: SLF001 - nobody wants its status
     assert len(changes) == reported + 1
 
 

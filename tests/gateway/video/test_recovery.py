@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.video.ipc import ClipFacts, ClipKey, Gap, StreamFault
 from gateway.video.recovery import ClosedFilm, find_gaps, next_film_number
-from gateway.video.sidecar import FilmHashChain, SidecarHead, SidecarLink, read_sidecar, sidecar_path
+from gateway.video.sidecar import FilmHashChain, SidecarHead, SidecarLink, SidecarWriter, read_sidecar, sidecar_path
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 KEY = ClipKey(visit="v", part=1)
@@ -114,6 +114,16 @@ def test_a_torn_last_line_of_a_sidecar_is_left_out(tmp_path: Path) -> None:
     sidecar.write_bytes(b"".join(line.model_dump_json().encode() + b"\n" for line in (head, link)) + b'{"kind":"li')
 
     assert read_sidecar(sidecar) == (head, link)
+
+
+@pytest.mark.parametrize("until", [NOON, at(1.25), at(1e-6)], ids=["a whole second", "a part of one", "a microsecond"])
+def test_the_lines_of_several_links_are_those_that_each_link_is_written_as(until: datetime, tmp_path: Path) -> None:
+    links = [(10, "00", until), (2**40, "ff" * 32, until)]
+    writer = SidecarWriter(tmp_path / "c-1-1.jsonl")
+    writer.write_links(links)
+    writer.close()
+    lines = [SidecarLink(end_byte=end, chain=chain, until=then) for end, chain, then in links]
+    assert (tmp_path / "c-1-1.jsonl").read_text() == "".join(f"{line.model_dump_json()}\n" for line in lines)
 
 
 def test_films_of_a_camera_are_numbered_and_others_do_not_count(tmp_path: Path) -> None:

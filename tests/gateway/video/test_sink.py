@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.video.clip import FragmentWriter
+from gateway.video.clip import FragmentWriter, SyncedLink
 
 
 def box(name: bytes) -> bytes:
@@ -28,8 +28,8 @@ class Disk:
         self._really(handle)
         self.seen.append(("synced", self.film.stat().st_size))
 
-    def announced(self, end_byte: int, _link: str, _newest_at: float, first: bool) -> None:
-        self.seen.append(("first announced" if first else "announced", end_byte))
+    def announced(self, links: list[SyncedLink], first: bool) -> None:
+        self.seen.append(("first announced" if first else "announced", links[-1][0]))
 
 
 def write(sink: FragmentWriter, data: bytes) -> None:
@@ -63,7 +63,7 @@ def test_what_is_written_together_is_synced_once_and_announced_whole(disk: Disk)
     sink.write(FRAGMENT, 1.0)
     assert disk.seen == []
     sink.sync()
-    assert [what for what, _ in disk.seen] == ["synced", "announced", "first announced", "announced"]
+    assert [what for what, _ in disk.seen] == ["synced", "first announced"]
     assert disk.seen[0][1] == disk.seen[-1][1] == len(HEAD + FRAGMENT * 2)
     sink.close()
 
