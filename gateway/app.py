@@ -64,9 +64,10 @@ from gateway.runtime.robot_door import open_robot_doors
 from gateway.runtime.scheduler import Scheduler
 from gateway.runtime.supervision import SupervisionDesk
 from gateway.runtime.supervisor_messages import SupervisorMessages, load_supervisor_phones
-from gateway.storage import Store, StoreFailed
 from gateway.storage.entrance_state import UnknownShape
 from gateway.storage.handover import TASK_RENEW_LINKS
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 from gateway.system.changes import ChangeNotifier
 from gateway.system.clock import Clock
 from gateway.system.containment import ContainedFault, Containment

@@ -6,7 +6,7 @@ from gateway.domain.delivery.permission import DAYS
 from gateway.domain.guests.passes import Pass, PassState
 from gateway.domain.guests.provisioning import CodeState, PassCode
 from gateway.domain.now import Now
-from gateway.storage import Store
+from gateway.storage.store import Store
 
 
 async def leave_code(store: Store, now: Now, *, keypad: str, entrance: str = "front") -> PassCode:

@@ -29,7 +29,8 @@ from gateway.evidence.rollback import STORE_FILE
 from gateway.mqtt.mosquitto import folder_check, provisioning
 from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
-from gateway.storage import StoreFailed, readonly
+from gateway.storage import readonly
+from gateway.storage.models import StoreFailed
 from gateway.system import mosquitto
 from gateway.system.addresses import is_any_address, is_host, is_loopback_host, taken_port
 from gateway.system.clock import kernel_synchronised, machine_time

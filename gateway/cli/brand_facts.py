@@ -13,7 +13,8 @@ from gateway.evidence.rollback import KEYS_FOLDER, STORE_FILE
 from gateway.protocol.brand_messages import facts_claims, sign_facts
 from gateway.protocol.ed25519 import KeyUnusable
 from gateway.protocol.keys import BoxKey
-from gateway.storage import StoreFailed, readonly
+from gateway.storage import readonly
+from gateway.storage.models import StoreFailed
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import read_clock
 from gateway.system.dates import day_text

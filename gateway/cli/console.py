@@ -28,8 +28,7 @@ from gateway.protocol.ed25519 import KeyUnusable
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
 from gateway.runtime.maintenance.startup_checks import StartError
 from gateway.runtime.notifications.texts import with_broker_reason
-from gateway.storage import StoreFailed
-from gateway.storage.models import DatabaseRefused
+from gateway.storage.models import DatabaseRefused, StoreFailed
 from gateway.supervisor import Supervisor
 from gateway.system.addresses import is_loopback_host, taken_port
 from gateway.system.beside import run_beside

@@ -16,7 +16,8 @@ from gateway.evidence.succession import read_key_history
 from gateway.evidence.verdict import ProofProblem
 from gateway.protocol.ed25519 import KeyUnusable
 from gateway.protocol.keys import PUBLIC_KEY_FILE, BoxKey, KeyMissing
-from gateway.storage import StoreFailed, readonly
+from gateway.storage import readonly
+from gateway.storage.models import StoreFailed
 from gateway.system.clock import read_clock
 
 OTHER_HOME_HINT = "Name the house file of the visit's own box with --home."

@@ -34,7 +34,7 @@ from gateway.installation.discovery_scan import DiscoveryHandler
 from gateway.installation.walk_test_report import verify_walk
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.ed25519 import KeyUnusable, PublicKey
-from gateway.storage import StoreFailed
+from gateway.storage.models import StoreFailed
 from gateway.storage.readiness import summarise
 from gateway.storage.readonly import counted_readiness
 from gateway.system.clock import read_clock

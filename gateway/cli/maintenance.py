@@ -20,8 +20,8 @@ from gateway.runtime.maintenance import atomic_restore, factory_reset, recovery_
 from gateway.runtime.maintenance import restore as restoration
 from gateway.runtime.maintenance.backup import HOUSE_FILE, BackupListing, make_backup
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
-from gateway.storage import StoreFailed, readonly
-from gateway.storage.models import DatabaseRefused
+from gateway.storage import readonly
+from gateway.storage.models import DatabaseRefused, StoreFailed
 from gateway.system.clock import read_clock
 from gateway.system.dates import utc_text
 from gateway.system.i18n import SOURCE

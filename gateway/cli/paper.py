@@ -17,7 +17,8 @@ from gateway.domain.frozen import Frozen
 from gateway.evidence.documents import notice
 from gateway.evidence.documents.report import HouseNames, draw_report, house_names, page_count, sealed_names
 from gateway.evidence.documents.sources import VisitEvidence, read_visit
-from gateway.storage import StoreFailed, readonly
+from gateway.storage import readonly
+from gateway.storage.models import StoreFailed
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import machine_time, read_clock
 from gateway.system.i18n import SOURCE, Language, languages

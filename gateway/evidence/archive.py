@@ -49,12 +49,12 @@ from gateway.evidence.thumbnails import (
 )
 from gateway.protocol.hash_chain import GENESIS, ChainHead, Json
 from gateway.protocol.keys import BoxKey, shown_ending
-from gateway.storage import Store, StoreFailed
 from gateway.storage.custodies import CustodyProof
 from gateway.storage.entrance_state import visits_in_progress
 from gateway.storage.handover import TASK_ERASE_FILMS
 from gateway.storage.models import FilmRecord as Part
-from gateway.storage.models import StoredClip
+from gateway.storage.models import StoredClip, StoreFailed
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 from gateway.system.text import sanitized

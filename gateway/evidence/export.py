@@ -21,8 +21,8 @@ from gateway.evidence.rollback import KEYS_FOLDER, MARK_FILE
 from gateway.evidence.succession import SUCCESSION_FILE
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.hash_chain import ChainEntry, HiddenBody
-from gateway.storage import Store
 from gateway.storage.rows import TERMS_ADAPTER
+from gateway.storage.store import Store
 from gateway.system.atomic_file import open_regular
 from gateway.system.regular_file import NotRegularFile
 

@@ -36,7 +36,7 @@ from gateway.installation.removal import HouseWithout, house_without
 from gateway.mqtt.mosquitto.accounts import update_accounts, withdraw_accounts
 from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup
 from gateway.runtime.maintenance import reload
-from gateway.storage import StoreFailed
+from gateway.storage.models import StoreFailed
 from gateway.system.atomic_file import read_regular, sync_folder, write_whole
 from gateway.system.config_section import ConfigError
 from gateway.system.token_bucket import SlidingWindow

@@ -49,7 +49,8 @@ from gateway.protocol.jws import EnrolledKey
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.inbox import Inbox
-from gateway.storage import Store, StoreFailed
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.config_section import ConfigError
 

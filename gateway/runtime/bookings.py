@@ -30,8 +30,9 @@ from gateway.protocol.booking_reader import (
     SourceRead,
 )
 from gateway.runtime.notifications.outbox import Outbox
-from gateway.storage import Store, StoreFailed
 from gateway.storage.bookings import BOOKING_NOTIFICATIONS, Proposing
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 from gateway.system.regular_file import read_text

@@ -14,7 +14,8 @@ from gateway.protocol.box_hub import BrandAnswer, JobOutcome, token_digest
 from gateway.protocol.brand_messages import CommentClaims, FactsQuery, facts_claims, sign_facts, verify_brand_message
 from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.jws import TRANSIENT_REJECTIONS, RejectedMessage
-from gateway.storage import Store, readonly
+from gateway.storage import readonly
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.token_bucket import SlidingWindow
 

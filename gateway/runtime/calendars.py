@@ -19,7 +19,7 @@ from gateway.domain.guests.bookings import (
 )
 from gateway.protocol.booking_reader import SourceFailed
 from gateway.runtime.bookings import READER_COMMAND, ask_reader, calendar_request, proposing
-from gateway.storage import Store
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.token_bucket import SlidingWindow
 

@@ -27,7 +27,8 @@ from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.reception import ReceptionActor
-from gateway.storage import Store, StoreFailed
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 

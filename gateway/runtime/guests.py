@@ -32,7 +32,7 @@ from gateway.domain.guests.provisioning import (
 )
 from gateway.domain.visit import events as e
 from gateway.evidence.stay_statement import StayStatement, state_stay
-from gateway.storage import Store
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.i18n import Text, _
 

@@ -36,10 +36,10 @@ from gateway.runtime.guests import GuestService
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.own_parcels import AnnouncementProblem, OwnParcelService, ParcelAnnouncement, parse_day_hours
 from gateway.runtime.permissions import PermissionService
-from gateway.storage import Store, StoreFailed
 from gateway.storage.consent_requests import ConsentIntakeResult
-from gateway.storage.models import HouseholdPresence, MessageAnswer
+from gateway.storage.models import HouseholdPresence, MessageAnswer, StoreFailed
 from gateway.storage.more_time import Asked
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 

@@ -40,7 +40,8 @@ from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import Publisher
 from gateway.runtime.guests import new_pin
 from gateway.runtime.notifications.outbox import Outbox
-from gateway.storage import Store, StoreFailed
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 

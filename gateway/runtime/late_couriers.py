@@ -7,7 +7,8 @@ import structlog
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.runtime.notifications.outbox import Outbox
-from gateway.storage import Store, StoreFailed
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 

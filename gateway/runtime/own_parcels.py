@@ -28,10 +28,10 @@ from gateway.domain.frozen import Frozen
 from gateway.protocol.delivery_message import new_claims, sign_delivery
 from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.keys import shown_ending
-from gateway.storage import Store
 from gateway.storage.models import StoreFailed
 from gateway.storage.offers import MessageRefusal
 from gateway.storage.own_parcels import OwnParcel, ParcelRefusal, SignedPromise
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.i18n import Text, _
 

@@ -26,9 +26,9 @@ from gateway.domain.now import Now
 from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import Publisher
 from gateway.runtime.reconnects import ReconnectTracker
-from gateway.storage import Store
 from gateway.storage.models import StoreFailed
 from gateway.storage.own_parcels import OwnParcel
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 

@@ -13,8 +13,9 @@ import structlog
 from gateway.domain.delivery.permission import PermissionStatus, PermissionTerms
 from gateway.protocol.consent_request import parse_consent
 from gateway.protocol.consent_verification import REASON_NOT_YET_VALID, verify_consent
-from gateway.storage import Store, StoreFailed
 from gateway.storage.consent_requests import ConsentIntakeResult
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 
 log = structlog.get_logger(__name__)

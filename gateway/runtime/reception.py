@@ -47,8 +47,9 @@ from gateway.domain.visit.state import CodeKind
 from gateway.mqtt.packets import InboundMessage
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.runtime.notifications.outbox import Outbox
-from gateway.storage import Store, StoreFailed
 from gateway.storage.custodies import CustodyAct, CustodyFacts, CustodyResult, EventMaker, Reception, StoredCustody
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 from gateway.system.token_bucket import FixedWindow

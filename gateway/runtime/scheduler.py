@@ -15,7 +15,7 @@ from gateway.domain.visit.predicates import is_private
 from gateway.domain.visit.readiness import unavailable_devices
 from gateway.domain.visit.state import Entrance
 from gateway.runtime.entrance import EntranceActor
-from gateway.storage import Store
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 from gateway.video.client import VideoClient

@@ -17,7 +17,7 @@ from gateway.config.home import PagesSection
 from gateway.domain.delivery.barcodes import page_patterns
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.installation.tryout import DeviceTryout
-from gateway.storage import StoreFailed
+from gateway.storage.models import StoreFailed
 from gateway.system.addresses import taken_port
 from gateway.system.atomic_file import write_whole
 from gateway.system.changes import ChangeNotifier

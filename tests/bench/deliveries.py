@@ -17,7 +17,7 @@ from gateway.domain.visit.decide import decide
 from gateway.domain.visit.events import Scanned
 from gateway.domain.visit.state import CameraState, Entrance
 from gateway.runtime.entrance_configuration import entrance_rules
-from gateway.storage import Store
+from gateway.storage.store import Store
 from tests.bench import homes
 from tests.bench.line import BenchLine, ShowStatus, median
 from tests.house.door import proven_door

@@ -11,7 +11,7 @@ from gateway.config.home import Home
 from gateway.domain.delivery.promise import Window
 from gateway.domain.now import Now
 from gateway.evidence.rollback import load_own_key
-from gateway.storage import Store
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.shop import BOX, SECRETS, make_claims, make_offer, sign_claims
 
 ADDRESS = "bench"  # of each camera

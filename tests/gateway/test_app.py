@@ -30,9 +30,10 @@ from gateway.mqtt.packets import InboundMessage, NotSent
 from gateway.protocol.hash_chain import ChainHead
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance.instance_lock import FolderInUse
-from gateway.storage import Store, StoreFailed
 from gateway.storage.box import BoxState
 from gateway.storage.entrances import Entrances
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.clock_settings import ClockSection
 from gateway.system.config_section import ConfigError

@@ -27,9 +27,10 @@ from gateway.protocol.delivery_message import verify_delivery
 from gateway.runtime import entrance as entrances
 from gateway.runtime import scheduler as windows
 from gateway.runtime.scheduler import Scheduler
-from gateway.storage import Store, rows
+from gateway.storage import rows
 from gateway.storage.hub_journal import HubJournal
 from gateway.storage.offers import OfferProcessor
+from gateway.storage.store import Store
 from gateway.system import fault_log
 from gateway.system.containment import Containment
 from gateway.video.client import VideoClient

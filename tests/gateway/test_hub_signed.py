@@ -16,8 +16,8 @@ from gateway.protocol import delivery_message
 from gateway.protocol.box_hub import Job, JobKind, JobOutcome
 from gateway.protocol.delivery_message import HubClaims
 from gateway.protocol.keys import BoxKey
-from gateway.storage import Store
 from gateway.storage.hub_journal import EventSigner
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import open_store, receive, visit_delivery
 from tests.gateway.domain.delivery.shop import NOW, make_cancel, make_offer, make_update
 from tests.shell.box import box, run_box

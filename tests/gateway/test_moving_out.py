@@ -28,9 +28,9 @@ from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.keys import BoxKey, link_key, push_key
 from gateway.runtime.maintenance import factory_reset
 from gateway.runtime.notifications import action_links
-from gateway.storage import Store
 from gateway.storage.push_subscriptions import subscriptions
 from gateway.storage.schema import connect_read_only
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.test_app import Broker, Video, World

@@ -19,7 +19,7 @@ from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance import reload
-from gateway.storage import Store
+from gateway.storage.store import Store
 from gateway.supervisor import Supervisor
 from gateway.system.config_section import ConfigError
 from tests.gateway.domain.delivery.house import make_step

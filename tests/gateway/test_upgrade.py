@@ -31,9 +31,9 @@ from gateway.protocol.hash_chain import find_break
 from gateway.protocol.key_succession import KeyHistory
 from gateway.runtime.maintenance.backup import make_backup
 from gateway.runtime.maintenance.restore import unpack
-from gateway.storage import Store
 from gateway.storage.models import CommitResult
 from gateway.storage.schema import migration_scripts
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import reserve_step
 from tests.whole_house import run_whole_house
 

@@ -36,8 +36,8 @@ from gateway.runtime.notifications.pictures import PictureShelf
 from gateway.runtime.notifications.queue import NotificationQueue
 from gateway.runtime.notifications.web_push import PushServices, push_settings
 from gateway.runtime.reception import ReceptionActor
-from gateway.storage import Store, StoreFailed
-from gateway.storage.models import CommitResult, StoredDecision
+from gateway.storage.models import CommitResult, StoredDecision, StoreFailed
+from gateway.storage.store import Store
 from gateway.system.changes import ChangeNotifier
 from gateway.video.client import VideoClient
 from gateway.video.ipc import ClipKey

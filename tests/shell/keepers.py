@@ -10,8 +10,8 @@ from gateway.config.home import Home
 from gateway.domain.delivery.barcodes import ParcelCode, courier_token_digest, new_courier_token, normalise
 from gateway.domain.visit.commands import AnswerScan, LogNote
 from gateway.domain.visit.state import KeeperCode
-from gateway.storage import Store
 from gateway.storage.keepers import StoredKeeperCode
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
 from tests.shell.box import IN_WINDOW_MONO_S, ShellBox, box, run_box

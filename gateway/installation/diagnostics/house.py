@@ -31,7 +31,8 @@ from gateway.runtime.notifications.batching import TEST_TEXT, PhoneNotification
 from gateway.runtime.notifications.contacts import is_open_to_others
 from gateway.runtime.notifications.phone import SendResult
 from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
-from gateway.storage import StoreFailed, readonly
+from gateway.storage import readonly
+from gateway.storage.models import StoreFailed
 from gateway.storage.schema import find_damage
 from gateway.system import fault_log
 from gateway.system.clock import Clock, kernel_synchronised, machine_time

@@ -26,7 +26,8 @@ from gateway.mqtt.packets import InboundMessage, NotSent, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.protocol.owner_requests import AnyOwnerRequest
 from gateway.runtime.entrance import EntranceActor
-from gateway.storage import Store, StoreFailed
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 from gateway.system.atomic_file import read_regular, write_whole
 from gateway.system.clock import Clock
 from gateway.system.token_bucket import FixedWindow

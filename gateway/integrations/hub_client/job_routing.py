@@ -13,8 +13,8 @@ from gateway.protocol.box_hub import Job, JobKind, JobOutcome, JobReceipt
 from gateway.protocol.consent_verification import REASON_NOT_YET_VALID
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.permissions import PermissionService
-from gateway.storage import Store
 from gateway.storage.handover import TASK_HUB_LEFT, TASK_LEAVE_HUB
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 from gateway.system.token_bucket import SlidingWindow

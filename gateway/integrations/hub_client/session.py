@@ -26,8 +26,9 @@ from gateway.protocol import box_hub
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.strict_json import loads
-from gateway.storage import Store, StoreFailed
 from gateway.storage.hub_journal import EventSigner
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 from gateway.system.backoff import Backoff, lengthened
 from gateway.system.clock import Clock
 from gateway.system.config_section import ConfigError

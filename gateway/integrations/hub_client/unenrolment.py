@@ -21,8 +21,9 @@ from gateway.domain.frozen import Frozen
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.enrolment import DamagedIdentity, HubError, HubUnavailable, WrongHub
 from gateway.runtime.maintenance import factory_reset
-from gateway.storage import Store, StoreFailed
 from gateway.storage.handover import TASK_HUB_LEFT, TASK_LEAVE_HUB
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,8 @@ from gateway.domain.visit.predicates import are_all_secured
 from gateway.protocol import owner_requests
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.maintenance import factory_reset
-from gateway.storage import Store, StoreFailed
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.i18n import _
 

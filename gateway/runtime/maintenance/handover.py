@@ -10,8 +10,9 @@ from gateway.config.home import Home
 from gateway.protocol.keys import renew_link_key, renew_push_key
 from gateway.runtime.maintenance import factory_reset
 from gateway.runtime.notifications.contacts import file_digest
-from gateway.storage import Store, StoreFailed
 from gateway.storage.handover import TASK_FORGET_PHONES, TASK_RENEW_LINKS
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 
 log = structlog.get_logger(__name__)
 

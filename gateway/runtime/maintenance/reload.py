@@ -19,7 +19,8 @@ from gateway.evidence.rollback import STORE_FILE
 from gateway.runtime.maintenance import factory_reset
 from gateway.runtime.notifications.apprise import load_phones
 from gateway.runtime.supervisor_messages import load_supervisor_phones
-from gateway.storage import StoreFailed, readonly
+from gateway.storage import readonly
+from gateway.storage.models import StoreFailed
 from gateway.system.atomic_file import read_regular, write_whole
 from gateway.system.config_section import ConfigSection
 from gateway.system.regular_file import open_file

@@ -15,9 +15,9 @@ from gateway.domain.guests.bookings import BookingNotice
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.runtime.notifications.texts import NAMING_HOLDER, ComposedMessage, message_facts
-from gateway.storage import Store
 from gateway.storage.bookings import BOOKING_NOTIFICATIONS
 from gateway.storage.models import StoredMessage as Stored
+from gateway.storage.store import Store
 
 _COMMAND: TypeAdapter[c.OwnerMessage] = TypeAdapter(c.OwnerMessage)
 

@@ -32,10 +32,10 @@ from gateway.runtime.notifications.categories import MessageCategory, format_mut
 from gateway.runtime.notifications.phone import Phone, SendResult
 from gateway.runtime.notifications.queue import NotificationQueue
 from gateway.runtime.notifications.web_push import BadSubscriptionError, PushServices, WebPushPhone, parse_subscription
-from gateway.storage import Store, StoreFailed
 from gateway.storage.handover import TASK_FORGET_PHONES, TASK_RENEW_LINKS
-from gateway.storage.models import PhoneStatus
+from gateway.storage.models import PhoneStatus, StoreFailed
 from gateway.storage.push_subscriptions import SubscribeResult
+from gateway.storage.store import Store
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import Clock
 from gateway.system.config_section import ConfigError

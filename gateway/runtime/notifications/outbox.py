@@ -23,7 +23,8 @@ from gateway.mqtt.packets import NotSent, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.runtime.notifications.composer import MessageComposer
 from gateway.runtime.notifications.texts import ComposedMessage, log_message
-from gateway.storage import Store, StoreFailed
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 

@@ -30,8 +30,9 @@ from gateway.runtime.notifications.categories import MessageCategory, category, 
 from gateway.runtime.notifications.composer import MessageComposer
 from gateway.runtime.notifications.phone import SEND_TIMEOUT_S, Phone, SendResult
 from gateway.runtime.notifications.texts import ComposedMessage
-from gateway.storage import Store, StoreFailed
 from gateway.storage.models import StoredMessage as Stored
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 from gateway.system.backoff import Backoff, shortened
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment

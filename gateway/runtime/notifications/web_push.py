@@ -29,8 +29,8 @@ from gateway.protocol.keys import PushKey
 from gateway.runtime.notifications.batching import Button, PhoneNotification
 from gateway.runtime.notifications.phone import SEND_TIMEOUT_S, SendResult
 from gateway.runtime.notifications.pictures import PictureShelf
-from gateway.storage import Store
 from gateway.storage.push_subscriptions import PushSubscription, SubscriptionKeys
+from gateway.storage.store import Store
 from gateway.system.base64url import decode_base64url, encode_base64url
 from gateway.system.clock import Clock
 from gateway.system.config_section import ConfigError

@@ -15,9 +15,9 @@ from functools import partial
 
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
-from gateway.storage import Store
 from gateway.storage.models import AccountHolder, AccountResult, Invitation, NewAccount, Session
 from gateway.storage.sessions import SignInEntry
+from gateway.storage.store import Store
 from gateway.system.clock import EARLIEST_TIME
 from gateway.system.i18n import _
 from gateway.web.auth.login_throttle import LoginAttempt, LoginThrottle

@@ -20,8 +20,8 @@ from gateway.domain.delivery.barcodes import (
 )
 from gateway.domain.frozen import Frozen, replace
 from gateway.domain.now import Now
-from gateway.storage import Store
 from gateway.storage.keepers import KeeperLink, StoredKeeperCode
+from gateway.storage.store import Store
 from gateway.web.auth.link_access import LAST_USE_INTERVAL, LINK_LIFETIME
 from gateway.web.auth.session_age import EarliestClock
 from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, find_by_token, new_id

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from gateway.config.reception import ReceptionSection
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
-from gateway.storage import Store
 from gateway.storage.receivers import ReceiverLink, ReceiverSession
+from gateway.storage.store import Store
 from gateway.web.auth.link_access import LinkAccess
 from gateway.web.auth.session_age import EarliestClock
 from gateway.web.auth.tokens import SecretToken

@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification, NotifyOwner
 from gateway.runtime.maintenance import recovery_codes
-from gateway.storage import Store
 from gateway.storage.models import HouseOffer, RecoveryCodeUse
+from gateway.storage.store import Store
 from gateway.web.auth.accounts import (
     AccountError,
     AccountRefused,

@@ -8,7 +8,7 @@ from gateway.config.robots import SupervisorSection
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.protocol.browser_envelope import Jwk
-from gateway.storage import Store
+from gateway.storage.store import Store
 from gateway.storage.supervisors import SupervisorLink, SupervisorSession
 from gateway.web.auth.link_access import LinkAccess
 from gateway.web.auth.session_age import EarliestClock

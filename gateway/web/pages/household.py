@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.domain.frozen import Frozen
 from gateway.runtime.maintenance import reload
 from gateway.runtime.maintenance.backup import last_backup_at as last_backup
-from gateway.storage import Store
+from gateway.storage.store import Store
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import sanitized
 from gateway.web.auth.accounts import AccountRefused, CurrentUser

@@ -13,7 +13,7 @@ from gateway.installation.diagnostics.connection_errors import connection_error
 from gateway.installation.discovery import DiscoveredDevice
 from gateway.installation.questions import open_questions
 from gateway.installation.trials import TrialAnswer
-from gateway.storage import StoreFailed
+from gateway.storage.models import StoreFailed
 from gateway.storage.readiness import summarise
 from gateway.system.i18n import Language, Text, _
 from gateway.web.auth.accounts import CurrentUser

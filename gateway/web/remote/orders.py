@@ -18,8 +18,8 @@ from gateway.protocol.box_hub import Job, JobReceipt
 from gateway.protocol.browser_messages import Order, StopOrder
 from gateway.protocol.browser_token import TokenRejection
 from gateway.protocol.jws import kid_of
-from gateway.storage import StoreFailed
 from gateway.storage.browsers import EnrolledBrowser, StoredOrder
+from gateway.storage.models import StoreFailed
 from gateway.storage.shares import GuestBrowser
 from gateway.system.containment import Containment
 from gateway.web.remote.actions import OrderExecutor, StopResults, is_allowed, wait_stopped

@@ -9,7 +9,7 @@ import structlog
 
 from gateway.protocol.box_hub import SealedQuery
 from gateway.protocol.browser_envelope import MAX_UP_BYTES, decrypt, encrypt
-from gateway.storage import StoreFailed
+from gateway.storage.models import StoreFailed
 from gateway.system.changes import ChangeNotifier
 from gateway.system.containment import Containment
 from gateway.web.remote.orders import STORE_RETRY_DELAY_S, OrderQueue, browser_keys

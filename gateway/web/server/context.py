@@ -27,8 +27,8 @@ from gateway.runtime.maintenance.decommission import Decommissioning
 from gateway.runtime.notifications.contacts import Contacts
 from gateway.runtime.reception import ReceptionActor
 from gateway.runtime.supervision import SupervisionDesk
-from gateway.storage import Store
 from gateway.storage.people import AccountStore
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.i18n import Language
 from gateway.system.text import sanitized

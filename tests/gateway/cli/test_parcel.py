@@ -14,7 +14,7 @@ from gateway.config.home import Home
 from gateway.evidence.rollback import STORE_FILE
 from gateway.protocol.ed25519 import SigningKey
 from gateway.runtime.own_parcels import OwnParcelService, ParcelAnnouncement, ParcelView
-from gateway.storage import Store
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.clock_settings import ClockSection
 from tests.gateway.cli.test_pause import asked, standing_in

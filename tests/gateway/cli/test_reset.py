@@ -14,7 +14,7 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
 from gateway.runtime.maintenance import factory_reset, recovery_codes
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
-from gateway.storage import Store
+from gateway.storage.store import Store
 from gateway.web.auth.tokens import claim_code_digest
 from tests.gateway.cli.terminal import every_command
 from tests.gateway.domain.delivery.house import make_step

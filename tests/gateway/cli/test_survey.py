@@ -9,7 +9,7 @@ from gateway.cli.failure import Failure
 from gateway.cli.installing import survey_lines
 from gateway.config.home import Home
 from gateway.evidence.rollback import STORE_FILE
-from gateway.storage import Store
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.shop import NOW, noon_plus
 
 

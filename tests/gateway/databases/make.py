@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gateway.domain.visit import commands as c
-from gateway.storage import Store
 from gateway.storage.schema import migration_scripts
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import commit_reservation, entrance_state, make_step, open_store, receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
 from tests.gateway.people import digest, invitation, newcomer, sign_in_entry

@@ -12,8 +12,7 @@ import resource
 import sys
 from pathlib import Path
 
-from gateway.storage import StoreFailed
-from gateway.storage.models import CommitResult
+from gateway.storage.models import CommitResult, StoreFailed
 from tests.gateway.domain.delivery.house import commit_reservation, open_store, receive
 from tests.gateway.domain.delivery.shop import make_home, make_offer
 

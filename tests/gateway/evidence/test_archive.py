@@ -27,8 +27,9 @@ from gateway.evidence.verify import verify_proof
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.owner_requests import parse_owner_request
-from gateway.storage import Store, StoreFailed
 from gateway.storage.browsers import BrowserStore
+from gateway.storage.models import StoreFailed
+from gateway.storage.store import Store
 from gateway.system.atomic_file import write_whole, write_with_last
 from gateway.video.ipc import ClipFacts, ClipKey, ClipsClosed, Gap, StreamFault
 from tests.gateway.domain.delivery.house import make_step, receive

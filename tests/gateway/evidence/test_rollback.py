@@ -35,8 +35,8 @@ from gateway.evidence.succession import SUCCESSION_FILE, finish_key_change, prep
 from gateway.protocol.ed25519 import KeyUnusable
 from gateway.protocol.hash_chain import ChainHead
 from gateway.protocol.keys import PRIVATE_KEY_FILE, BoxKey
-from gateway.storage import Store
 from gateway.storage.models import CommitResult
+from gateway.storage.store import Store
 from tests.forkserver import run_python
 from tests.gateway.domain.delivery.house import commit_reservation, entrance_state, make_step, receive, visit_delivery
 from tests.gateway.domain.delivery.shop import NOW, make_home, make_offer
@@ -324,7 +324,7 @@ KILLED = """
 import asyncio, os, shutil, signal, sys
 from pathlib import Path
 from gateway.evidence.rollback import STORE_FILE, MarkWriter, load_own_key
-from gateway.storage import Store
+from gateway.storage.store import Store
 from gateway.domain.visit.commands import RingBell
 from tests.gateway.domain.delivery.house import commit_reservation, entrance_state, make_step, visit_delivery
 from tests.gateway.domain.delivery.shop import NOW, make_home

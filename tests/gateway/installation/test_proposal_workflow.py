@@ -12,7 +12,7 @@ from gateway.installation.proposal_checks import ProposalRequest
 from gateway.installation.proposal_workflow import Proposals, ProposalState
 from gateway.installation.proposals_file import MAX_DONE_PROPOSALS
 from gateway.runtime.maintenance import reload
-from gateway.storage import StoreFailed
+from gateway.storage.models import StoreFailed
 from tests.gateway.domain.delivery.shop import NOW
 
 HOUSE = """\

@@ -10,7 +10,7 @@ from gateway.installation import records
 from gateway.installation.capability import Measurement
 from gateway.installation.removal import house_without
 from gateway.mqtt.mosquitto import provisioning
-from gateway.storage import StoreFailed
+from gateway.storage.models import StoreFailed
 from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.installation.test_proposal_workflow import CAMERA, DOOR, House, house
 

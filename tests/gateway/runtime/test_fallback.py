@@ -19,7 +19,7 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.evidence.manifest import Manifest
 from gateway.runtime.fallback import FallbackPlaces
-from gateway.storage import StoreFailed
+from gateway.storage.models import StoreFailed
 from gateway.system.containment import Containment
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import make_offer, make_offer_v2, make_update, noon_plus

@@ -22,8 +22,8 @@ from gateway.protocol import jws, owner_requests
 from gateway.protocol.box_hub import Ack, JobOutcome, token_digest
 from gateway.protocol.delivery_message import sign_delivery
 from gateway.runtime.inbox import MAX_QUEUED_MESSAGES, MAX_QUEUED_REQUESTS
-from gateway.storage import StoreFailed
 from gateway.storage.hub_journal import EventSigner
+from gateway.storage.models import StoreFailed
 from tests.gateway.domain.delivery.shop import (
     PARCEL,
     SECRETS,

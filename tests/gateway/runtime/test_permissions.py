@@ -17,7 +17,6 @@ from gateway.protocol.delivery_message import verify_delivery
 from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.jws import split
 from gateway.runtime.permissions import PermissionService
-from gateway.storage import Store
 from gateway.storage.consent_requests import (
     MAX_OPEN_REQUESTS,
     MAX_REQUESTS_PER_DAY,
@@ -30,6 +29,7 @@ from gateway.storage.consent_requests import (
 from gateway.storage.hub_journal import EventSigner
 from gateway.storage.models import AccountResult, HouseOffer
 from gateway.storage.snapshot import write_snapshot
+from gateway.storage.store import Store
 from gateway.system.clock import Clock
 from gateway.system.clock_settings import ClockSection
 from tests.gateway.domain.delivery.house import open_requests, open_store

@@ -13,7 +13,7 @@ from gateway.domain.delivery.promise import Update
 from gateway.evidence.epcis_export import signed_epcis
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.key_succession import KeyHistory
-from gateway.storage import StoreFailed
+from gateway.storage.models import StoreFailed
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, make_cancel, make_update, make_window, noon_plus
 from tests.shell.box import IN_WINDOW_MONO_S

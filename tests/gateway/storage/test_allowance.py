@@ -13,8 +13,8 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.events import FactsChanged
 from gateway.protocol.hash_chain import find_break
-from gateway.storage import Store
 from gateway.storage.models import CommitResult
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import IN_WINDOW, entrance_state, make_step, open_store, receive, reserve_step
 from tests.gateway.domain.delivery.shop import make_cancel, make_home, make_offer, make_update
 

@@ -11,10 +11,10 @@ import pytest
 
 from gateway.protocol.box_hub import BrowserStatus
 from gateway.protocol.browser_envelope import Jwk, load_private_key, private_scalar
-from gateway.storage import Store, StoreFailed
 from gateway.storage.browsers import EnrolledBrowser, StoredOrder
-from gateway.storage.models import AccountHolder, HouseOffer
+from gateway.storage.models import AccountHolder, HouseOffer, StoreFailed
 from gateway.storage.snapshot import write_snapshot
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import open_store
 from tests.gateway.domain.delivery.shop import NOON, NOW, noon_plus
 from tests.gateway.people import digest, invitation, newcomer, set_role, sign_in_entry

@@ -27,8 +27,8 @@ from gateway.protocol.box_hub import BoxEvent, verify_by_box
 from gateway.protocol.delivery_record import DeliveryRecord, RecordEntryKind, Statement, first_break
 from gateway.protocol.hash_chain import canonical_json
 from gateway.protocol.keys import BoxKey
-from gateway.storage import Store
 from gateway.storage.models import StoredDecision
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import (
     IN_WINDOW,
     entrance_state,

@@ -16,8 +16,7 @@ import pytest
 
 from gateway.domain.delivery.result import Refusal
 from gateway.protocol.hash_chain import find_break
-from gateway.storage import StoreFailed
-from gateway.storage.models import CommitResult
+from gateway.storage.models import CommitResult, StoreFailed
 from gateway.storage.writer import IDLE_CHECKPOINT_COMMITS
 from tests.gateway.databases.storing import delivery_name, make_store
 from tests.gateway.domain.delivery.house import commit_reservation, open_store, receive, visit_delivery

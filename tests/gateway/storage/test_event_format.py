@@ -7,8 +7,8 @@ from gateway.domain.delivery.fallback import Place
 from gateway.domain.delivery.promise import State
 from gateway.domain.delivery.result import Refusal
 from gateway.protocol.box_hub import BoxEvent, BrandAnswer, token_digest, verify_by_box
-from gateway.storage import Store
 from gateway.storage.hub_journal import EventSigner
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import open_store
 from tests.gateway.domain.delivery.shop import make_offer, make_update, noon_plus
 from tests.gateway.protocol.golden_versions import BOX_KEY

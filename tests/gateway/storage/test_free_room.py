@@ -7,7 +7,7 @@ import pytest
 from gateway.domain.delivery.promise import DeliveryBody
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.visit import commands as c
-from gateway.storage import Store
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import (
     commit_reservation,
     entrance_state,

@@ -12,12 +12,12 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
 from gateway.protocol.ed25519 import SigningKey
 from gateway.protocol.hash_chain import find_break
-from gateway.storage import Store
 from gateway.storage.handover import TASK_LEAVE_HUB
 from gateway.storage.hub_journal import EventSigner
 from gateway.storage.keepers import KeeperLink
 from gateway.storage.models import AccountResult, HouseOffer, RecoveryCodeUse
 from gateway.storage.receivers import ReceiverLink, ReceiverSession
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import IN_WINDOW, commit_reservation, make_step, open_store, receive
 from tests.gateway.domain.delivery.shop import NOON, NOW, make_claims, make_offer, sign_claims
 from tests.gateway.people import digest, invitation, newcomer, sign_in_entry

@@ -24,9 +24,9 @@ from gateway.domain.visit.events import (
 )
 from gateway.domain.visit.state import Phase
 from gateway.protocol.hash_chain import GENESIS, HiddenBody, find_break
-from gateway.storage import Store, StoreFailed
 from gateway.storage import box as box_module
-from gateway.storage.models import CommitResult, HouseholdPresence, StoredClip
+from gateway.storage.models import CommitResult, HouseholdPresence, StoredClip, StoreFailed
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import (
     IN_WINDOW,
     entrance_state,

@@ -31,10 +31,11 @@ from gateway.protocol.delivery_message import sign_delivery, verify_delivery
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.jws import RejectedMessage
 from gateway.protocol.keys import BoxKey
-from gateway.storage import Store, hub_journal
+from gateway.storage import hub_journal
 from gateway.storage.hub_journal import EventSigner
 from gateway.storage.models import MessageAnswer
 from gateway.storage.snapshot import write_snapshot
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import make_step, open_store, visit_delivery
 from tests.gateway.domain.delivery.shop import (
     NOW,

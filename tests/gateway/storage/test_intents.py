@@ -10,8 +10,8 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.visit.commands import ConsumeOpening, ReserveOpening
 from gateway.domain.visit.events import FactsChanged
-from gateway.storage import Store
 from gateway.storage.models import StoredDecision
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import (
     IN_WINDOW,
     commit_reservation,

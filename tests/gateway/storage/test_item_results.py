@@ -16,7 +16,7 @@ from gateway.domain.visit.conditions import ColdChain, FridgeReported
 from gateway.domain.visit.conditions.cold_chain import Fridge, FridgeState
 from gateway.domain.visit.events import CodeMatch, Scanned
 from gateway.domain.visit.state import CodeKind, Entrance, Phase, Rules
-from gateway.storage import Store
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import (
     entrance_state,
     make_step,

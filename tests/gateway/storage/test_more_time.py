@@ -13,9 +13,9 @@ from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import ReportParcelResult
-from gateway.storage import Store
 from gateway.storage.more_time import GIVEN_TIME, MAX_LATENESS, AskTimeProblem, GiveTimeProblem
 from gateway.storage.rows import ANSWER_TIME
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import entrance_state, make_step, open_store, receive
 from tests.gateway.domain.delivery.shop import NOW, make_cancel, make_home, make_offer, make_update, make_window
 

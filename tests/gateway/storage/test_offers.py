@@ -17,10 +17,10 @@ from gateway.domain.visit.state import Phase
 from gateway.protocol.delivery_message import sign_delivery, verify_delivery
 from gateway.protocol.hash_chain import find_break
 from gateway.protocol.jws import RejectedMessage, RejectionCode
-from gateway.storage import Store
 from gateway.storage.deliveries import RefuseProblem
 from gateway.storage.models import MessageAnswer
 from gateway.storage.offers import MAX_NOTED_REJECTIONS_PER_HOUR
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import (
     IN_WINDOW,
     commit_reservation,

@@ -22,9 +22,9 @@ from gateway.domain.visit.commands import ReportParcelResult
 from gateway.domain.visit.state import CodeKind
 from gateway.protocol import jws
 from gateway.protocol.delivery_message import verify_delivery
-from gateway.storage import Store
 from gateway.storage.database import Database
 from gateway.storage.models import MessageAnswer
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import (
     IN_WINDOW,
     commit_reservation,

@@ -7,8 +7,8 @@ from pathlib import Path
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
-from gateway.storage import Store
 from gateway.storage.models import CommitResult
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import make_step, open_store
 from tests.gateway.domain.delivery.shop import NOW, noon_plus
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.domain.pause import PauseRefusal, PlannedPause
 from gateway.domain.visit.events import FactsChanged
-from gateway.storage import Store
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import IN_WINDOW, open_store, receive, reserve_step, visit_delivery
 from tests.gateway.domain.delivery.shop import NOW, make_offer, noon_plus
 

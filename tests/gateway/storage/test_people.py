@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from gateway.protocol.hash_chain import find_break
-from gateway.storage import Store
 from gateway.storage.models import AccountResult
 from gateway.storage.people import AccountStore
 from gateway.storage.sessions import MAX_DEVICES_PER_PERSON
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import open_store
 from tests.gateway.domain.delivery.shop import NOON, NOW, noon_plus
 from tests.gateway.people import digest, invitation, newcomer, set_role, sign_in_entry

@@ -7,9 +7,10 @@ from shutil import copy
 
 import pytest
 
-from gateway.storage import Store, StoreFailed
+from gateway.storage.models import StoreFailed
 from gateway.storage.readiness import ReadinessHour
 from gateway.storage.readonly import counted_readiness
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import open_store
 from tests.gateway.domain.delivery.shop import NOON, NOW, noon_plus
 

@@ -10,9 +10,9 @@ import pytest
 from gateway.domain.delivery.barcodes import ParcelCode, normalise
 from gateway.domain.delivery.result import Refusal
 from gateway.protocol.hash_chain import find_break
-from gateway.storage import Store
 from gateway.storage.models import DatabaseRefused
 from gateway.storage.schema import connect, migrate, migration_scripts
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import open_store, visit_delivery
 from tests.gateway.domain.delivery.shop import NOW, make_home
 

@@ -11,9 +11,9 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
 from gateway.protocol.box_hub import BrowserStatus
 from gateway.protocol.browser_envelope import Jwk, load_private_key
-from gateway.storage import Store
 from gateway.storage.models import HouseOffer, SharedVisit
 from gateway.storage.shares import MAX_SHARES, GuestBrowser
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import make_step, open_store
 from tests.gateway.domain.delivery.shop import NOON, NOW, noon_plus
 from tests.gateway.people import digest, invitation, newcomer, set_role, sign_in_entry

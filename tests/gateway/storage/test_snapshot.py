@@ -11,9 +11,10 @@ from gateway.domain.guests.passes import PassState
 from gateway.domain.guests.provisioning import CodeState
 from gateway.domain.visit import commands as c
 from gateway.protocol.hash_chain import find_break
-from gateway.storage import Store, StoreFailed
 from gateway.storage.keepers import StoredKeeperCode
+from gateway.storage.models import StoreFailed
 from gateway.storage.snapshot import write_snapshot
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import (
     commit_reservation,
     entrance_state,

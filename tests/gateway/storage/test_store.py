@@ -29,10 +29,10 @@ from gateway.domain.visit.state import (
     Timer,
 )
 from gateway.protocol.hash_chain import find_break
-from gateway.storage import Store, StoreFailed
 from gateway.storage import rows as rows_module
-from gateway.storage.models import CommitResult
+from gateway.storage.models import CommitResult, StoreFailed
 from gateway.storage.schema import connect
+from gateway.storage.store import Store
 from gateway.storage.writer import Writer
 from tests.gateway.domain.delivery.house import (
     IN_WINDOW,

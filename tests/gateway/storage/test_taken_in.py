@@ -7,8 +7,8 @@ import pytest
 from gateway.domain.delivery.promise import State
 from gateway.domain.delivery.result import Outcome
 from gateway.domain.visit.commands import ReportParcelResult
-from gateway.storage import Store
 from gateway.storage.deliveries import TakeInProblem
+from gateway.storage.store import Store
 from tests.gateway.domain.delivery.house import IN_WINDOW, entrance_state, make_step, open_store, receive
 from tests.gateway.domain.delivery.shop import make_offer, make_offer_v2
 

@@ -11,9 +11,9 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Phase
-from gateway.storage import Store
 from gateway.storage import turned_away as turned_away_rows
 from gateway.storage.models import AccountResult, HouseOffer
+from gateway.storage.store import Store
 from gateway.storage.turned_away import TurnedAway
 from gateway.storage.visit_list import VisitFilter
 from tests.gateway.domain.delivery.house import make_step, receive

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.storage import Store
 from gateway.storage.database import Database, to_micros
+from gateway.storage.store import Store
 from gateway.storage.visit_list import VisitFilter, VisitSummary, list_visits
 from tests.gateway.domain.delivery.shop import NOW, make_home
 

@@ -13,7 +13,7 @@ from unittest.mock import patch
 from argon2 import PasswordHasher
 
 from gateway.domain.now import Now
-from gateway.storage import Store
+from gateway.storage.store import Store
 from gateway.web.auth.accounts import AccountError, AccountRefused, SessionSecrets, UserAccounts
 from gateway.web.auth.passwords import PasswordHashing
 from gateway.web.auth.roles import Role

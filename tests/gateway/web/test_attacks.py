@@ -15,7 +15,7 @@ from yarl import URL
 
 from gateway.config.home import PagesSection
 from gateway.runtime.notifications import action_links
-from gateway.storage import StoreFailed
+from gateway.storage.models import StoreFailed
 from gateway.web.auth.roles import Role
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.connection_limits import CONNECTION_LIMITS

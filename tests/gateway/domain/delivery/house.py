@@ -11,9 +11,9 @@ from gateway.domain.now import Now
 from gateway.domain.visit.commands import Command, ReleaseOpening, ReserveOpening
 from gateway.domain.visit.events import DiskChanged, Event, FactsChanged, KeeperWithdrawn, TimerExpired
 from gateway.domain.visit.state import Entrance, Phase, Visit
-from gateway.storage import Store
 from gateway.storage.consent_requests import StoredConsentRequest, all_requests
 from gateway.storage.models import CommitResult, MessageAnswer, StoredDecision
+from gateway.storage.store import Store
 from tests import storefile
 from tests.gateway.domain.delivery.shop import NOW, make_claims, make_home, noon_plus, sign_claims
 

@@ -17,8 +17,8 @@ from gateway.integrations.hub_client import enrolment, unenrolment
 from gateway.integrations.hub_client.enrolment import HubUnavailable, text_with_membership, text_without_membership
 from gateway.integrations.hub_client.unenrolment import Unenrolment, finish_pending
 from gateway.runtime.maintenance import factory_reset
-from gateway.storage import Store
 from gateway.storage.handover import TASK_HUB_LEFT, TASK_LEAVE_HUB
+from gateway.storage.store import Store
 from tests.hubs import RunningHub, run_hub
 from tests.joins import JoiningBox, create_claim, with_boxes
 from tests.shell.box import box as made_box

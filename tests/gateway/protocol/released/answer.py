@@ -22,7 +22,7 @@ from gateway.domain.now import Now  # noqa: E402 - as above
 from gateway.protocol.box_hub import BoxEvent, verify_by_box  # noqa: E402 - as above
 from gateway.protocol.delivery_message import HubClaims, verify_delivery, verify_hub_delivery  # noqa: E402 - as above
 from gateway.protocol.ed25519 import PublicKey  # noqa: E402 - as above
-from gateway.storage import Store  # noqa: E402 - as above
+from gateway.storage.store import Store  # noqa: E402 - as above
 
 assert str(gateway.__file__).startswith(FOLDER), gateway.__file__
 

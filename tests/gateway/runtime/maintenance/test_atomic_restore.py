@@ -14,7 +14,7 @@ from gateway.config.loader import load_home_file, restore_mark
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance import atomic_restore, restore
 from gateway.runtime.maintenance.backup import make_backup
-from gateway.storage import Store
+from gateway.storage.store import Store
 from gateway.system.config_section import ConfigError
 from tests.gateway.domain.delivery.shop import NOW
 from tests.shell.house import make_home

@@ -30,7 +30,7 @@ from gateway.protocol.keys import BoxKey, push_key
 from gateway.runtime.maintenance import factory_reset, restore
 from gateway.runtime.maintenance.backup import EXCLUDED_NAMES, make_backup
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
-from gateway.storage import Store
+from gateway.storage.store import Store
 from gateway.system.clock import machine_time
 from gateway.system.mqtt_settings import BrokerTls
 from tests.forkserver import run_python

@@ -25,8 +25,8 @@ from gateway.installation.diagnostics.house import with_entrance_verdicts
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance.startup_checks import StartError, check_folder
 from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
-from gateway.storage import Store
 from gateway.storage.schema import find_damage
+from gateway.storage.store import Store
 from gateway.system.i18n import _
 from tests.forkserver import run_python
 from tests.gateway.domain.delivery.shop import NOW

@@ -15,7 +15,7 @@ from gateway.integrations.homeassistant import bridge
 from gateway.integrations.hub_client import enrolment, unenrolment
 from gateway.runtime.maintenance import factory_reset, reload
 from gateway.runtime.notifications import contacts
-from gateway.storage import Store
+from gateway.storage.store import Store
 from gateway.system import fault_log
 from gateway.system.mqtt_settings import BrokerTls
 from gateway.system.pki import pages

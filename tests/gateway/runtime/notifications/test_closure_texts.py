@@ -16,7 +16,7 @@ from gateway.domain.visit.commands import AlarmCode, Notification, NotifyOwner, 
 from gateway.runtime.notifications.closure_texts import CLOSURE_ALARM_TEXTS, CLOSURE_NOTIFICATION_TEXTS
 from gateway.runtime.notifications.composer import MessageComposer
 from gateway.runtime.notifications.texts import ALARM_TEXTS, NOTIFICATION_TEXTS, message_facts, worded
-from gateway.storage import Store
+from gateway.storage.store import Store
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = Now(utc=datetime(2026, 11, 29, 12, 7, tzinfo=UTC), trusted=True, mono=5)

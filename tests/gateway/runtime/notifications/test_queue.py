@@ -30,8 +30,8 @@ from gateway.runtime.notifications.queue import (
     SEND_LEASE,
     NotificationQueue,
 )
-from gateway.storage import Store, StoreFailed
-from gateway.storage.models import CommitResult
+from gateway.storage.models import CommitResult, StoreFailed
+from gateway.storage.store import Store
 from gateway.system.backoff import shortened
 from gateway.system.i18n import Language
 from tests.gateway.domain.delivery.house import make_step, receive

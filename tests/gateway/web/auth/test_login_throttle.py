@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.storage import StoreFailed
+from gateway.storage.models import StoreFailed
 from gateway.storage.part import posts, writes
 from gateway.storage.people import AccountStore
 from gateway.web.auth.accounts import AccountError, SessionSecrets

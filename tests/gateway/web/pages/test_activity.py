@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from gateway.storage import Store
 from gateway.storage.people import MAX_NOTED_BURSTS_PER_DAY
+from gateway.storage.store import Store
 from gateway.web.auth.accounts import WRONG_PASSWORDS_BEFORE_REPORT, AccountError
 from gateway.web.auth.roles import Role
 from gateway.web.pages.household import MAX_LINES_SHOWN, activity_lines

@@ -18,7 +18,7 @@ from playwright.async_api import Page, expect
 from gateway.config.home import PagesSection
 from gateway.domain.delivery.result import Refusal
 from gateway.protocol.ed25519 import PublicKey
-from gateway.storage import StoreFailed
+from gateway.storage.models import StoreFailed
 from gateway.web.auth.roles import Role
 from gateway.web.site import PagesSite
 from tests.browser import IN_SHARED_BROWSER, TIMEOUT_MS, accessibility_problems, visitor

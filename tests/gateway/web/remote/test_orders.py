@@ -15,8 +15,8 @@ from gateway.protocol.browser_envelope import Jwk
 from gateway.protocol.ed25519 import PublicKey
 from gateway.protocol.jws import kid_of
 from gateway.protocol.owner_requests import parse_owner_request as read_wish
-from gateway.storage import StoreFailed
 from gateway.storage.browsers import BrowserStore
+from gateway.storage.models import StoreFailed
 from gateway.web.auth.roles import Role, UserRight, has_right
 from gateway.web.remote.actions import ORDER_RIGHTS, is_allowed
 from gateway.web.server.authorization import REQUEST_RIGHTS
