@@ -82,6 +82,16 @@ def pytest_xdist_getremotemodule() -> ModuleType:
     return workerchannel
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object | None:
+    """Return what gives out the tests, where a group's tests go to one worker."""
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from tests.scheduling import ManyTests  # noqa: PLC0415 - without xdist this plugin does nothing
+
+    return ManyTests(config, log)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End the stem."""
     if (stem := config.stash.get(_STEM, None)) is not None:
@@ -209,7 +219,9 @@ def _prepare(arguments: list[str], listener: socket.socket, workers: int) -> For
     given = {"workerid": "stem", "testrunuid": "", "workercount": workers, "mainargv": sys.argv}
     config.workerinput, config.workeroutput = given, {}  # type: ignore[attr-defined]  # as there
     unheard = UnheardChannel()
-    interactor = xdist.remote.WorkerInteractor(config, unheard)
+    from tests.workerreports import FewReports  # noqa: PLC0415 - it imports that one
+
+    interactor = FewReports(config, unheard)
     xdist.remote.interactor = interactor  # a name that it has where execnet runs it
     forks = Forks(config, listener, unheard, interactor)
     config.pluginmanager.register(forks)

@@ -1,5 +1,6 @@
 """Every vendor and every golden payload, both ways. Where they come from: ../payloads/README.md."""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,14 @@ def _letter(golden: Golden) -> Publication:
     return Publication(suffix=TopicSuffix(golden["channel"]), payload=payload.encode())
 
 
+@functools.cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
 def _report(fields: Golden) -> Report:
     kind = getattr(reports, fields["type"])
-    report: Report = TypeAdapter(kind).validate_python(
+    report: Report = _adapter(kind).validate_python(
         {name: fields[name] for name in fields if name not in ("type", "unsayable")}
     )
     return report
@@ -44,7 +50,7 @@ def _report(fields: Golden) -> Report:
 
 def _command(fields: Golden) -> Command:
     kind = getattr(commands, fields["type"])
-    command: Command = TypeAdapter(kind).validate_python({name: fields[name] for name in fields if name != "type"})
+    command: Command = _adapter(kind).validate_python({name: fields[name] for name in fields if name != "type"})
     return command
 
 
